@@ -1,0 +1,10 @@
+"""Alembic's entry: runs on the connection that assets/stores/transactions.py hands over."""
+
+from alembic import context
+
+from assets.stores.tables import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=metadata)
+with context.begin_transaction():
+    context.run_migrations()

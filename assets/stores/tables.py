@@ -1,0 +1,277 @@
+"""Tables of the transactional store. Those in APPEND_ONLY refuse UPDATE and DELETE by trigger."""
+
+import sqlalchemy as sa
+
+from assets.stores.types import JsonText, UtcDateTime
+
+metadata = sa.MetaData()
+
+recorded_clock = sa.Table(
+    "recorded_clock",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("last_utc", UtcDateTime, nullable=False),
+)
+
+batches = sa.Table(
+    "batches",
+    metadata,
+    sa.Column("batch_id", sa.String(32), primary_key=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("source_name", sa.Text, nullable=False),
+    sa.Column("source_sha256", sa.String(64), nullable=False),
+    sa.Column("reader", sa.String(64), nullable=False),
+    sa.Column("reader_version", sa.String(16), nullable=False),
+    sa.Column("accepted_rows", sa.Integer, nullable=False),
+    sa.Column("rejected_rows", sa.Integer, nullable=False),
+    sa.Column("new_rows", sa.Integer, nullable=False),
+    sa.Column("corrected_rows", sa.Integer, nullable=False),
+    sa.Column("unchanged_rows", sa.Integer, nullable=False),
+    sa.Column("is_synthetic", sa.Boolean, nullable=False),
+    sa.Column("mapping", JsonText),
+    sa.Column("run_id", sa.String(64)),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+    sa.Index("ix_batches_source", "site_id", "source_sha256"),
+)
+
+lake_manifest = sa.Table(
+    "lake_manifest",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("path", sa.Text, nullable=False, unique=True),
+    sa.Column("batch_id", sa.String(32), nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("file_sha256", sa.String(64), nullable=False),
+    sa.Column("content_sha256", sa.String(64), nullable=False),
+    sa.Column("source_sha256", sa.String(64), nullable=False),
+    sa.Column("reader_version", sa.String(16), nullable=False),
+    sa.Column("rules_version", sa.String(16), nullable=False),
+    sa.Column("is_synthetic", sa.Boolean, nullable=False),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+    sa.Index("ix_lake_manifest_site_day", "site_id", "day"),
+)
+
+quarantine = sa.Table(
+    "quarantine",
+    metadata,
+    sa.Column("item_id", sa.String(32), primary_key=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(8), nullable=False, comment="file or row"),
+    sa.Column("source_name", sa.Text, nullable=False),
+    sa.Column("source_sha256", sa.String(64), nullable=False),
+    sa.Column("kept_path", sa.Text, nullable=False, comment="Copy of the file in the quarantine folder"),
+    sa.Column("line", sa.Integer, nullable=False),
+    sa.Column("reason", sa.String(64), nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+    sa.Index("ix_quarantine_site", "site_id", "recorded_at_utc"),
+)
+
+baseline_versions = sa.Table(
+    "baseline_versions",
+    metadata,
+    sa.Column("baseline_id", sa.String(128), primary_key=True, comment="site/seu/type"),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("seu_id", sa.String(64), nullable=False),
+    sa.Column("baseline_type", sa.String(16), nullable=False),
+    sa.Column("mlflow_run_id", sa.String(64), nullable=False),
+    sa.Column("model_checksum", sa.String(64), nullable=False),
+    sa.Column("dataset_digest", sa.String(64), nullable=False),
+    sa.Column("fitted_by", sa.String(64), nullable=False),
+    sa.Column("baseline", JsonText, nullable=False),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+)
+
+baseline_approvals = sa.Table(
+    "baseline_approvals",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("baseline_id", sa.String(128), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("waivers", JsonText, nullable=False),
+    sa.Column("dataset_digest", sa.String(64), nullable=False),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("baseline_id", "version"),
+)
+
+forecasts = sa.Table(
+    "forecasts",
+    metadata,
+    sa.Column("forecast_id", sa.String(64), primary_key=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("target", sa.String(128), nullable=False),
+    sa.Column("issued_at_utc", UtcDateTime, nullable=False),
+    sa.Column("forecast", JsonText, nullable=False),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+    sa.Index("ix_forecasts_site", "site_id", "target", "issued_at_utc"),
+)
+
+promotions = sa.Table(
+    "promotions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("model_name", sa.String(128), nullable=False),
+    sa.Column("decision", JsonText, nullable=False),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+)
+
+plans = sa.Table(
+    "plans",
+    metadata,
+    sa.Column("plan_id", sa.String(64), primary_key=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("plan_hash", sa.String(64), nullable=False),
+    sa.Column("input_digest", sa.String(64), nullable=False),
+    sa.Column("plan", JsonText, nullable=False),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("site_id", "version"),
+)
+
+mode_events = sa.Table(
+    "mode_events",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("device_id", sa.String(64), nullable=False, comment="Empty: the whole site"),
+    sa.Column("mode", sa.String(16), nullable=False),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+)
+
+commands = sa.Table(
+    "commands",
+    metadata,
+    sa.Column("command_id", sa.String(64), primary_key=True),
+    sa.Column("idempotency_key", sa.String(256), nullable=False, unique=True),
+    sa.Column("plan_id", sa.String(64), nullable=False),
+    sa.Column("plan_hash", sa.String(64), nullable=False),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("device_id", sa.String(64), nullable=False),
+    sa.Column("capability", sa.String(64), nullable=False),
+    sa.Column("value", sa.Float, nullable=False),
+    sa.Column("unit", sa.String(16), nullable=False),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("valid_from_utc", UtcDateTime, nullable=False),
+    sa.Column("valid_until_utc", UtcDateTime, nullable=False),
+    sa.Column("ttl_s", sa.Float, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("mode_at_issue", sa.String(16)),
+    sa.Column("evidence_grade", sa.Integer),
+    sa.Column("facts", JsonText, nullable=False),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+    sa.Index("ix_commands_site_state", "site_id", "state"),
+)
+
+command_events = sa.Table(
+    "command_events",
+    metadata,
+    sa.Column("site_id", sa.String(64), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("command_id", sa.String(64), nullable=False),
+    sa.Column("from_state", sa.String(16)),
+    sa.Column("to_state", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("facts", JsonText, nullable=False),
+    sa.Column("at_utc", UtcDateTime, nullable=False),
+    sa.Column("prev_hash", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+
+device_leases = sa.Table(
+    "device_leases",
+    metadata,
+    sa.Column("site_id", sa.String(64), primary_key=True),
+    sa.Column("holder", sa.String(64), nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("expires_utc", UtcDateTime, nullable=False),
+)
+
+report_revisions = sa.Table(
+    "report_revisions",
+    metadata,
+    sa.Column("report_id", sa.String(128), primary_key=True, comment="name/site/period"),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("period", sa.String(32), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("content_sha256", sa.String(64), nullable=False),
+    sa.Column("content", JsonText, nullable=False),
+    sa.Column("as_of_utc", UtcDateTime, nullable=False),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+)
+
+figures = sa.Table(
+    "figures",
+    metadata,
+    sa.Column("figure_id", sa.String(32), primary_key=True),
+    sa.Column("report_id", sa.String(128), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("figure", JsonText, nullable=False, comment="Figure without its trace inputs"),
+    sa.Column("as_of_utc", UtcDateTime, nullable=False),
+    sa.Column("position", sa.Integer, nullable=False, comment="Place in the site's chain"),
+    sa.Column("prev_hash", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.UniqueConstraint("site_id", "position"),
+)
+
+trace_inputs = sa.Table(
+    "trace_inputs",
+    metadata,
+    sa.Column("figure_id", sa.String(32), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.String(8), nullable=False),
+    sa.Column("id", sa.String(256), nullable=False),
+    sa.Column("role", sa.String(64), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Index("ix_trace_inputs_id", "kind", "id"),
+)
+
+APPEND_ONLY = (
+    batches,
+    lake_manifest,
+    quarantine,
+    baseline_versions,
+    baseline_approvals,
+    forecasts,
+    promotions,
+    plans,
+    mode_events,
+    command_events,
+    report_revisions,
+    figures,
+    trace_inputs,
+)
+
+
+def append_only_ddl(table: str, dialect: str) -> list[str]:
+    """Statements that make one table refuse UPDATE and DELETE on that dialect."""
+    statements = []
+    if dialect == "postgresql":
+        statements.append(
+            "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
+        )
+    for verb in ("UPDATE", "DELETE"):
+        name = f"{table}_no_{verb.lower()}"
+        if dialect == "postgresql":
+            statements.append(
+                f"CREATE TRIGGER {name} BEFORE {verb} ON {table} FOR EACH ROW EXECUTE FUNCTION refuse_change()"
+            )
+        else:
+            statements.append(
+                f"CREATE TRIGGER {name} BEFORE {verb} ON {table} "
+                f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+            )
+    return statements

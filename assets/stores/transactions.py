@@ -1,0 +1,100 @@
+"""The transactional store: SQLite (WAL, FULL) or PostgreSQL through SQLAlchemy. Imports nothing heavier, so
+that the agent can open it. Tables stand in tables.py; migrations in migrations/.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from assets.stores import tables
+
+
+class Store:
+    """One open transactional store. Use `begin()` for every access: commit at the end, roll back on error."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """A transaction; on SQLite a writer waits up to 5 s for another."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    def rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
+        """All rows of a query as dicts, in one read transaction."""
+        with self.engine.connect().execution_options(meterloom_read=True) as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()
+
+
+def open_store(url: str) -> Store:
+    """Open the store, making or migrating its tables first. `url` as Project.store_url gives it."""
+    store = connect_store(url)
+    migrate(store.engine)
+    return store
+
+
+def connect_store(url: str) -> Store:
+    """Open a store that exists, without migrations: for the agent, which must start light."""
+    if url.startswith("sqlite:///"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(url, pool_pre_ping=True)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _sqlite_pragmas)
+        sa.event.listen(engine, "begin", _sqlite_begin)
+    return Store(engine)
+
+
+def _sqlite_pragmas(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves: the driver's implicit one starts too late
+    for pragma in (
+        "busy_timeout=5000",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "trusted_schema=OFF",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_begin(connection: sa.Connection) -> None:
+    # IMMEDIATE: two read-then-write transactions must queue, not fail with SQLITE_BUSY half-way.
+    is_read = connection.get_execution_options().get("meterloom_read", False)
+    connection.exec_driver_sql("BEGIN" if is_read else "BEGIN IMMEDIATE")
+
+
+def migrate(engine: sa.Engine) -> None:
+    """Bring the tables to the newest migration; does nothing where they are."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            # Two processes that start together must not both create the tables.
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(724001)"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def next_recorded_at(connection: sa.Connection, now_utc: datetime) -> datetime:
+    """The recorded time of the batch that this transaction writes: now, but never at or before the last one."""
+    clock = tables.recorded_clock
+    last = connection.execute(sa.select(clock.c.last_utc).where(clock.c.id == 1)).scalar()
+    moment = now_utc.astimezone(UTC)
+    if last is not None and moment <= last:
+        moment = last + timedelta(microseconds=1)
+    if last is None:
+        connection.execute(clock.insert().values(id=1, last_utc=moment))
+    else:
+        connection.execute(clock.update().where(clock.c.id == 1).values(last_utc=moment))
+    return moment

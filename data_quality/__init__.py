@@ -1,0 +1,1 @@
+"""Rules, estimates, scores and contracts: what may be believed about a reading."""

@@ -1,0 +1,1 @@
+"""The meaning of everything that crosses a room: one Pydantic model a file, no sibling imported."""

@@ -1,0 +1,100 @@
+"""A fitted baseline and its statistics, free of the library that fitted it."""
+
+from datetime import date, datetime
+from enum import StrEnum
+
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.model import Model
+
+
+class BaselineType(StrEnum):
+    """Five meanings that never mix (resolution X14)."""
+
+    MONITORING = "monitoring"
+    ENB = "enb"
+    MV_PROJECT = "mv_project"
+    DR_EVENT = "dr_event"
+    COUNTERFACTUAL = "counterfactual"
+
+
+class BaselineStatus(StrEnum):
+    """Life of a version. A provisional one never feeds a published report."""
+
+    PROVISIONAL = "provisional"
+    APPROVED = "approved"
+    SUPERSEDED = "superseded"
+
+
+class Coefficient(Model):
+    """One term by name, kWh/day per unit of the feature (kWh/day for the intercept)."""
+
+    name: str
+    value: float
+    standard_error: float
+    ci_low: float
+    ci_high: float
+    p_value: float
+    vif: float | None = None
+
+
+class FitStatistics(Model):
+    """Statistics of formulas 5.3; n observations, p parameters including the intercept."""
+
+    n: int
+    p: int
+    r2: float
+    r2_adj: float
+    rmse_n: float
+    rmse_dof: float
+    cvrmse_n: float
+    cvrmse_g14: float
+    cvrmse_caltrack: float
+    nmbe_in_sample: float
+    nmbe_out_of_sample: float
+    cvrmse_out_of_sample: float
+    pnrmse: float
+    f_p_value: float
+    rho1: float
+    durbin_watson: float
+
+
+class Baseline(Model):
+    """One fitted model of daily energy: y_hat = sum(coefficient * feature), in kWh per local day."""
+
+    seu_id: str
+    site_id: str
+    baseline_type: BaselineType
+    model: str
+    target_unit: str = "kwh/day"
+    feature_order: tuple[str, ...]
+    coefficients: tuple[Coefficient, ...]
+    driver_ranges: dict[str, tuple[float, float]]
+    train_start: date
+    train_end: date
+    confidence: float
+    statistics: FitStatistics
+    findings: tuple[Finding, ...]
+    dataset_digest: str
+    is_synthetic: bool
+
+    @property
+    def is_blocked(self) -> bool:
+        """True where a finding blocks approval."""
+        return any(finding.is_blocking for finding in self.findings)
+
+
+class BaselineVersion(Model):
+    """A registered baseline: MLflow version, digest, who fitted and who approved."""
+
+    baseline_id: str
+    version: int
+    status: BaselineStatus
+    mlflow_run_id: str
+    model_checksum: str
+    fitted_by: str
+    fitted_at_utc: datetime
+    approved_by: str | None = None
+    approved_role: str | None = None
+    approved_at_utc: datetime | None = None
+    reason: str = ""
+    baseline: Baseline

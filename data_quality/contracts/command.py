@@ -1,0 +1,80 @@
+"""Modes, commands and their states. Free of every heavy library: the agent imports this."""
+
+from datetime import datetime
+from enum import IntEnum, StrEnum
+
+from pydantic import Field
+
+from data_quality.contracts.model import Model
+
+
+class Mode(IntEnum):
+    """How far commands may go; the effective mode is the minimum of site and device."""
+
+    SIMULATION = 0
+    ADVISORY = 1
+    PARTIAL = 2
+    FULL = 3
+
+
+class CommandState(StrEnum):
+    """States of dispatch.md B.3."""
+
+    PROPOSED = "PROPOSED"
+    RELEASED = "RELEASED"
+    PENDING = "PENDING"
+    ISSUED = "ISSUED"
+    ACKED = "ACKED"
+    VERIFIED = "VERIFIED"
+    UNKNOWN = "UNKNOWN"
+    MISMATCH = "MISMATCH"
+    DRIFTED = "DRIFTED"
+    COMPLETED = "COMPLETED"
+    ADVISED = "ADVISED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    SUPERSEDED = "SUPERSEDED"
+    BLOCKED = "BLOCKED"
+    UNVERIFIED = "UNVERIFIED"
+    REVERTED = "REVERTED"
+    OVERRIDDEN = "OVERRIDDEN"
+
+
+class EvidenceGrade(IntEnum):
+    """How much is proven. An acknowledgement alone (2) is never shown as success."""
+
+    SENT = 0
+    BROKER_ACCEPTED = 1
+    DEVICE_ACKNOWLEDGED = 2
+    READ_BACK = 3
+    METER_MOVED = 4
+
+
+class Command(Model):
+    """One absolute set-point for one window. Key: plan_id:device_id:capability:valid_from."""
+
+    command_id: str
+    idempotency_key: str
+    plan_id: str
+    plan_hash: str
+    site_id: str
+    device_id: str
+    capability: str
+    value: float
+    unit: str
+    seq: int = Field(ge=0)
+    epoch: int = Field(ge=0)
+    valid_from_utc: datetime
+    valid_until_utc: datetime
+    ttl_s: float = Field(gt=0)
+
+
+class CommandEvent(Model):
+    """One line of a command's history, hash-chained per site."""
+
+    command_id: str
+    at_utc: datetime
+    from_state: CommandState | None
+    to_state: CommandState
+    reason: str = ""
+    facts: dict[str, str | float | int | bool | None] = {}

@@ -1,0 +1,55 @@
+"""The two kinds of fault: the world's (counted, then we go on) and ours (raised, and we stop).
+
+MeterloomError
+├── WorldFault        a file, device, feed or factor outside us is wrong
+│   ├── BadRow        one row of a file: goes to quarantine
+│   ├── BadInput      a whole file or request: refused with one sentence, exit code 2
+│   └── Unreachable   a part we need does not answer, exit code 3
+└── OurFault          a promise of our own code is broken: never caught below the process edge
+"""
+
+
+class MeterloomError(Exception):
+    """Base of everything we raise on purpose."""
+
+
+class WorldFault(MeterloomError):
+    """Outside us: quarantine with a reason, count, continue."""
+
+
+class BadRow(WorldFault):
+    """One row that cannot be a reading. `reason` is a short code that quarantine counts by."""
+
+    def __init__(self, *, file: str, line: int, reason: str, expected: str, got: str) -> None:
+        self.file, self.line, self.reason, self.expected, self.got = file, line, reason, expected, got
+        super().__init__(f"{file}, line {line}: expected {expected}, got {got!r}")
+
+
+class BadInput(WorldFault):
+    """A file or a request that cannot be used as it is: what, where, what was expected.
+
+    `reason` is a short code (snake_case) for counting; `mend` says what to do, where we know it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str = "",
+        line: int = 0,
+        column: int = 0,
+        reason: str = "bad_input",
+        mend: str = "",
+    ) -> None:
+        self.message, self.file, self.line, self.column = message, file, line, column
+        self.reason, self.mend = reason, mend
+        where = "".join([file, f", line {line}" if line else "", f", column {column}" if column else ""])
+        super().__init__(f"{where}: {message}" if where else message)
+
+
+class Unreachable(WorldFault):
+    """A broker, device, database or server that is needed does not answer."""
+
+
+class OurFault(MeterloomError):
+    """A broken promise of our own code: never caught below the process edge."""

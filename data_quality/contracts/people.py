@@ -1,0 +1,54 @@
+"""People, their roles and public keys: who may approve, override, raise a mode, review, publish."""
+
+from enum import StrEnum
+
+from pydantic import Field, model_validator
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
+
+
+class Role(StrEnum):
+    """What a person may do."""
+
+    ANALYST = "analyst"
+    APPROVER = "approver"
+    OPERATOR = "operator"
+    ENGINEER = "engineer"
+    REVIEWER = "reviewer"
+    PUBLISHER = "publisher"
+
+
+class Person(Model):
+    """One person of the people file."""
+
+    person_id: str = Field(min_length=1, pattern=r"^[a-z0-9_.-]+$")
+    name: str
+    roles: tuple[Role, ...]
+    public_key: str = Field(default="", description="Ed25519 public key, base64; needed to sign")
+
+
+class People(Model):
+    """The people file: `people: [{person_id, name, roles}]`."""
+
+    people: tuple[Person, ...] = ()
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> "People":
+        ids = [person.person_id for person in self.people]
+        if len(set(ids)) != len(ids):
+            raise ValueError("a person_id stands twice in the people file")
+        return self
+
+    def acting(self, person_id: str, role: Role) -> Person:
+        """The person, if they hold the role. Raises BadInput."""
+        for person in self.people:
+            if person.person_id == person_id:
+                if role not in person.roles:
+                    raise BadInput(
+                        f"{person.name} has not the role {role.value!r} (roles: {', '.join(person.roles) or 'none'})",
+                        reason="missing_role",
+                    )
+                return person
+        known = ", ".join(person.person_id for person in self.people) or "nobody"
+        raise BadInput(f"unknown person {person_id!r}; the people file names {known}", reason="unknown_person")

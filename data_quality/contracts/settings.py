@@ -1,0 +1,193 @@
+"""Typed settings of a project: defaults < meterloom.yaml < environment (METERLOOM_SECTION__KEY)."""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from data_quality.contracts.model import Model
+from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_yaml, validate_document
+
+SETTINGS_FILE = "meterloom.yaml"
+ENVIRONMENT_PREFIX = "METERLOOM_"
+# These name the project itself or switch the process, and are read by the shells.
+OTHER_VARIABLES = frozenset({"METERLOOM_PROJECT", "METERLOOM_HOME"})
+
+
+class PathSettings(Model):
+    """Folders, relative to the project folder unless absolute."""
+
+    sites: str = "sites"
+    people: str = "people.yaml"
+    landing: str = "landing"
+    data: str = Field(default="var", description="Lake, stores, marts, quarantine, Dagster and MLflow state")
+    reports: str = "reports"
+
+
+class DatabaseSettings(Model):
+    """One setting moves everything from files to PostgreSQL: stores, warehouse, Dagster and MLflow."""
+
+    url: str = Field(default="", description="Empty: SQLite and DuckDB files. Or postgresql://user:password@host/name")
+
+    @property
+    def is_postgres(self) -> bool:
+        """True where a PostgreSQL server holds the state."""
+        return self.url.startswith("postgresql")
+
+
+class MqttSettings(Model):
+    """The broker. Port 0 lets `meterloom up` and the demo choose a free one."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=1883, ge=0, le=65535)
+    username: str = ""
+    password: str = Field(default="", description="Secret: masked wherever settings are shown")
+
+
+class ServerSettings(Model):
+    """Addresses that `meterloom up` serves on; the Dagster webserver has no login, so loopback only."""
+
+    dagster_port: int = Field(default=3000, ge=0, le=65535)
+    mlflow_port: int = Field(default=5000, ge=0, le=65535)
+    modbus_port: int = Field(default=5020, ge=0, le=65535)
+
+
+class ReportSettings(Model):
+    """How reports are made."""
+
+    accuracy_profile: str = "g14_prescriptive"
+    confidence: float = Field(default=0.9, gt=0, lt=1)
+
+
+class Settings(Model):
+    """All settings of one project folder."""
+
+    paths: PathSettings = PathSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    mqtt: MqttSettings = MqttSettings()
+    server: ServerSettings = ServerSettings()
+    report: ReportSettings = ReportSettings()
+
+
+class Project(Model):
+    """A project folder with its settings: every path that the rooms are given comes from here."""
+
+    root: Path
+    settings: Settings
+
+    def _at(self, name: str) -> Path:
+        return self.root / name
+
+    @property
+    def sites_dir(self) -> Path:
+        """Site files, one YAML each."""
+        return self._at(self.settings.paths.sites)
+
+    @property
+    def people_file(self) -> Path:
+        """People and their roles."""
+        return self._at(self.settings.paths.people)
+
+    @property
+    def landing_dir(self) -> Path:
+        """Where meter files arrive: landing/<site_id>/<file>."""
+        return self._at(self.settings.paths.landing)
+
+    @property
+    def data_dir(self) -> Path:
+        """Everything the project itself writes, reports apart."""
+        return self._at(self.settings.paths.data)
+
+    @property
+    def lake_dir(self) -> Path:
+        """The Parquet lake."""
+        return self.data_dir / "lake"
+
+    @property
+    def marts_dir(self) -> Path:
+        """Published marts as Parquet."""
+        return self.data_dir / "marts"
+
+    @property
+    def quarantine_dir(self) -> Path:
+        """Files and rows that were refused."""
+        return self.data_dir / "quarantine"
+
+    @property
+    def reports_dir(self) -> Path:
+        """Rendered reports."""
+        return self._at(self.settings.paths.reports)
+
+    @property
+    def warehouse_file(self) -> Path:
+        """The DuckDB warehouse, where no PostgreSQL is set."""
+        return self.data_dir / "warehouse" / "meterloom.duckdb"
+
+    @property
+    def store_url(self) -> str:
+        """SQLAlchemy URL of the transactional store."""
+        if self.settings.database.is_postgres:
+            return self.settings.database.url.replace("postgresql://", "postgresql+psycopg://", 1)
+        return f"sqlite:///{self.data_dir / 'store.db'}"
+
+    @property
+    def mlflow_uri(self) -> str:
+        """Tracking store of MLflow."""
+        if self.settings.database.is_postgres:
+            return self.settings.database.url.replace("postgresql://", "postgresql+psycopg2://", 1)
+        return f"sqlite:///{self.data_dir / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def mlflow_artifacts_dir(self) -> Path:
+        """Where MLflow keeps model files."""
+        return self.data_dir / "mlflow" / "artifacts"
+
+
+def load_settings(path: Path, env: Mapping[str, str]) -> Settings:
+    """Settings from file and environment. A missing file means defaults.
+
+    Raises BadConfiguration for an unknown key, with file and line, or the variable's name.
+    """
+    document: Any = load_yaml(path) if path.exists() else {}
+    validate_document(document, Settings, str(path))
+    merged: dict[str, dict[str, Any]] = {
+        section: dict(values) for section, values in dict(document).items() if values is not None
+    }
+    for variable, section, key, value in _overrides(env):
+        merged.setdefault(section, {})[key] = value
+        try:
+            validate_document({section: {key: value}}, Settings, f"environment variable {variable}")
+        except BadConfiguration as fault:
+            first = fault.problems[0]
+            raise BadConfiguration([first.model_copy(update={"line": 0, "column": 0})]) from fault
+    return validate_document(merged, Settings, str(path))
+
+
+def load_project(root: Path, env: Mapping[str, str]) -> Project:
+    """The project folder with its settings. Raises BadConfiguration."""
+    return Project(root=root.resolve(), settings=load_settings(root / SETTINGS_FILE, env))
+
+
+def _overrides(env: Mapping[str, str]) -> list[tuple[str, str, str, str]]:
+    found = []
+    for variable in sorted(env):
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in OTHER_VARIABLES:
+            continue
+        section, separator, key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
+        fields = Settings.model_fields.get(section)
+        if not separator or fields is None:
+            close = difflib.get_close_matches(section, list(Settings.model_fields), n=1)
+            problem = Problem(
+                file=f"environment variable {variable}",
+                line=0,
+                column=0,
+                message="unknown setting",
+                mend=f"did you mean {ENVIRONMENT_PREFIX}{close[0].upper()}__…?"
+                if close
+                else f"expected METERLOOM_SECTION__KEY with a section of {', '.join(Settings.model_fields)}",
+            )
+            raise BadConfiguration([problem])
+        found.append((variable, section, key, env[variable]))
+    return found

@@ -1,0 +1,162 @@
+"""Clocks, half-open local periods, and local days of 23, 24 and 25 hours. No clock is read outside this file."""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict
+
+from data_quality.contracts.errors import BadInput
+
+CANONICAL_MINUTES = 15
+
+
+class Clock(Protocol):
+    """Whoever needs "now" is given one."""
+
+    def now_utc(self) -> datetime:
+        """The present instant, zone-aware, UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now_utc(self) -> datetime:
+        """The present instant, zone-aware, UTC."""
+        return datetime.now(UTC)
+
+
+class FixedClock:
+    """A clock that stands still until it is moved: for demos, replays and tests."""
+
+    def __init__(self, now_utc: datetime) -> None:
+        self._now_utc = now_utc.astimezone(UTC)
+
+    def now_utc(self) -> datetime:
+        """The instant it was set to."""
+        return self._now_utc
+
+    def advance(self, step: timedelta) -> None:
+        """Move forward by `step`."""
+        self._now_utc += step
+
+
+class Period(BaseModel):
+    """A half-open span [start, end) of local civil days in one zone, and its UTC instants."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    label: str
+    start: date
+    end: date
+    time_zone: str
+
+    @property
+    def start_utc(self) -> datetime:
+        """The UTC instant at which the first local day begins."""
+        return local_midnight_utc(self.start, self.time_zone)
+
+    @property
+    def end_utc(self) -> datetime:
+        """The UTC instant at which the period has ended (exclusive)."""
+        return local_midnight_utc(self.end, self.time_zone)
+
+    @property
+    def hours(self) -> float:
+        """Elapsed hours: a DST month has one more or one less than 24 × days."""
+        return (self.end_utc - self.start_utc) / timedelta(hours=1)
+
+    @property
+    def days(self) -> int:
+        """Local days in the period."""
+        return (self.end - self.start).days
+
+
+def zone(name: str, *, file: str = "", line: int = 0) -> ZoneInfo:
+    """The IANA zone of that name. Raises BadInput."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise BadInput(
+            f"unknown time zone {name!r}; expected an IANA name such as Europe/Berlin",
+            file=file,
+            line=line,
+            reason="wrong_zone",
+        ) from error
+
+
+def local_midnight_utc(day: date, time_zone: str) -> datetime:
+    """The UTC instant at which the local civil day begins."""
+    return datetime.combine(day, time.min, tzinfo=zone(time_zone)).astimezone(UTC)
+
+
+def local_day_hours(day: date, time_zone: str) -> float:
+    """Hours of a local civil day: 23, 24 or 25 in most zones."""
+    following = local_midnight_utc(day + timedelta(days=1), time_zone)
+    return (following - local_midnight_utc(day, time_zone)) / timedelta(hours=1)
+
+
+_YEAR = re.compile(r"^(\d{4})$")
+_QUARTER = re.compile(r"^(\d{4})-Q([1-4])$")
+_MONTH = re.compile(r"^(\d{4})-(0[1-9]|1[0-2])$")
+_DAY = re.compile(r"^(\d{4})-(\d{2})-(\d{2})$")
+
+
+def parse_period(text: str, time_zone: str) -> Period:
+    """A period from `2025`, `2025-Q1`, `2025-03`, `2025-03-30` or `START/END` (end exclusive). Raises BadInput."""
+    try:
+        start, end = _bounds(text)
+    except ValueError as error:
+        raise BadInput(
+            f"cannot read period {text!r}; expected 2025, 2025-Q1, 2025-03, 2025-03-30 or 2025-01-01/2025-04-01",
+            reason="bad_period",
+        ) from error
+    if end <= start:
+        raise BadInput(f"period {text!r} ends before it starts", reason="bad_period")
+    return Period(label=text, start=start, end=end, time_zone=time_zone)
+
+
+def _bounds(text: str) -> tuple[date, date]:
+    if match := _YEAR.match(text):
+        year = int(match[1])
+        return date(year, 1, 1), date(year + 1, 1, 1)
+    if match := _QUARTER.match(text):
+        first = date(int(match[1]), 3 * int(match[2]) - 2, 1)
+        return first, _months_after(first, 3)
+    if match := _MONTH.match(text):
+        first = date(int(match[1]), int(match[2]), 1)
+        return first, _months_after(first, 1)
+    if _DAY.match(text):
+        day = date.fromisoformat(text)
+        return day, day + timedelta(days=1)
+    start, _, end = text.partition("/")
+    return date.fromisoformat(start), date.fromisoformat(end)
+
+
+def _months_after(first: date, months: int) -> date:
+    index = first.year * 12 + first.month - 1 + months
+    return date(index // 12, index % 12 + 1, 1)
+
+
+def months_of(period: Period) -> list[Period]:
+    """The calendar months that the period touches, clipped to it, in order."""
+    months, start = [], period.start
+    while start < period.end:
+        end = min(_months_after(start.replace(day=1), 1), period.end)
+        months.append(Period(label=f"{start:%Y-%m}", start=start, end=end, time_zone=period.time_zone))
+        start = end
+    return months
+
+
+def parse_instant(text: str, time_zone: str = "") -> datetime:
+    """An ISO 8601 instant as UTC; one without offset is read in `time_zone`, or refused. Raises BadInput."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput(f"cannot read time {text!r}; expected ISO 8601 with offset", reason="bad_time") from error
+    if moment.tzinfo is None:
+        if not time_zone:
+            raise BadInput(f"time {text!r} has no offset and no zone is given", reason="no_zone")
+        moment = moment.replace(tzinfo=zone(time_zone))
+    return moment.astimezone(UTC)

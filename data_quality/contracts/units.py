@@ -1,0 +1,89 @@
+"""The closed list of units, their canonical form, and the energy quantum. New units go here and nowhere else."""
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from data_quality.contracts.errors import BadInput
+
+# One nano-unit: nine decimals survive Float64 and DECIMAL(18,9) alike, so sums are exact in every engine (ADR 0001).
+QUANTUM_DECIMALS = 9
+
+
+class Behaviour(StrEnum):
+    """How a value behaves over time: amounts add up, levels average."""
+
+    AMOUNT = "amount"
+    LEVEL = "level"
+
+
+class Unit(BaseModel):
+    """One unit. value_in_canonical = value * factor (+ offset). Power is stored as energy of its interval."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    code: str
+    canonical: str
+    factor: float = Field(gt=0)
+    offset: float = 0.0
+    behaviour: Behaviour
+    is_power: bool = False
+
+
+def _amount(code: str, canonical: str, factor: float) -> Unit:
+    return Unit(code=code, canonical=canonical, factor=factor, behaviour=Behaviour.AMOUNT)
+
+
+def _power(code: str, canonical: str, factor: float) -> Unit:
+    return Unit(code=code, canonical=canonical, factor=factor, behaviour=Behaviour.AMOUNT, is_power=True)
+
+
+def _level(code: str, canonical: str, factor: float = 1.0, offset: float = 0.0) -> Unit:
+    return Unit(code=code, canonical=canonical, factor=factor, offset=offset, behaviour=Behaviour.LEVEL)
+
+
+UNITS: dict[str, Unit] = {
+    unit.code: unit
+    for unit in (
+        _amount("wh", "kwh", 0.001),
+        _amount("kwh", "kwh", 1.0),
+        _amount("mwh", "kwh", 1000.0),
+        _amount("mj", "kwh", 1 / 3.6),
+        _amount("gj", "kwh", 1000 / 3.6),
+        _amount("therm", "kwh", 29.3071),
+        _power("w", "kwh", 0.001),
+        _power("kw", "kwh", 1.0),
+        _power("mw", "kwh", 1000.0),
+        _amount("varh", "kvarh", 0.001),
+        _amount("kvarh", "kvarh", 1.0),
+        _amount("m3", "m3", 1.0),
+        _amount("l", "m3", 0.001),
+        _amount("ft3", "m3", 0.028316846592),
+        _amount("count", "count", 1.0),
+        _amount("h", "h", 1.0),
+        _level("degc", "degc"),
+        _level("degf", "degc", 5 / 9, -160 / 9),
+        _level("w_per_m2", "w_per_m2"),
+        _level("percent", "percent"),
+        _level("occupants", "occupants"),
+        _level("per_kwh", "per_kwh"),
+        _level("per_mwh", "per_kwh", 0.001),
+    )
+}
+
+
+def unit_of(code: str, *, file: str = "", line: int = 0) -> Unit:
+    """The unit of that name, any letter case. Raises BadInput naming the allowed units."""
+    found = UNITS.get(code.strip().lower().replace("³", "3"))
+    if found is None:
+        raise BadInput(
+            f"unknown unit {code!r}; allowed are {', '.join(sorted(UNITS))}",
+            file=file,
+            line=line,
+            reason="unknown_unit",
+        )
+    return found
+
+
+def quantise(value: float) -> float:
+    """Nearest multiple of the quantum (nine decimals): what may be stored and summed exactly."""
+    return round(value, QUANTUM_DECIMALS)

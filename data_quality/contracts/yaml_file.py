@@ -1,0 +1,145 @@
+"""The one YAML loader: every complaint names file, line and column, and the values that were allowed."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+
+from data_quality.contracts.errors import BadInput
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Problem(BaseModel):
+    """One fault of a configuration file, as `meterloom check` prints it."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+    mend: str = ""
+
+
+class BadConfiguration(BadInput):
+    """A configuration file with one or more problems; the message is the first of them."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = list(problems)
+        first = self.problems[0]
+        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+        super().__init__(
+            first.message + (f"; {first.mend}" if first.mend else "") + more,
+            file=first.file,
+            line=first.line,
+            column=first.column,
+            reason="bad_configuration",
+            mend=first.mend,
+        )
+
+
+def load_yaml(path: Path) -> Any:
+    """The document of a YAML 1.2 file, with positions kept. Raises BadConfiguration."""
+    if path.is_dir():
+        raise BadInput("expected a YAML file, got a directory", file=str(path), reason="directory")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise BadInput("no such file", file=str(path), reason="no_such_file") from error
+    except UnicodeDecodeError as error:
+        raise BadInput("expected UTF-8 text", file=str(path), reason="bad_encoding") from error
+    try:
+        document = YAML(typ="rt", pure=True).load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+        problem = Problem(file=str(path), line=line, column=column, message=f"not valid YAML: {error.problem}")
+        raise BadConfiguration([problem]) from error
+    return {} if document is None else document
+
+
+def load_model(path: Path, model: type[M]) -> M:
+    """Read a YAML file into a model. Raises BadConfiguration listing every problem with its place."""
+    return validate_document(load_yaml(path), model, str(path))
+
+
+def validate_document(document: Any, model: type[M], file: str) -> M:
+    """Validate a loaded document; problems carry the place of the offending key."""
+    try:
+        return model.model_validate(_plain(document))
+    except ValidationError as error:
+        problems = [_problem(document, model, file, dict(fault)) for fault in error.errors()]
+        raise BadConfiguration(sorted(problems, key=lambda p: (p.line, p.column))) from error
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, Mapping):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_plain(value) for value in node]
+    return node
+
+
+def place_of(document: Any, location: Sequence[str | int]) -> tuple[int, int]:
+    """Line and column (from 1) of the key or item at `location`, or of its nearest parent that exists."""
+    line, column, node = 1, 1, document
+    for part in location:
+        marks = getattr(node, "lc", None)
+        try:
+            if isinstance(node, Mapping) and part in node and marks is not None:
+                line, column = (n + 1 for n in marks.key(part))
+                node = node[part]
+            elif isinstance(node, list) and isinstance(part, int) and marks is not None:
+                line, column = (n + 1 for n in marks.item(part))
+                node = node[part]
+        except (KeyError, IndexError, TypeError):
+            break
+    return line, column
+
+
+def _problem(document: Any, model: type[BaseModel], file: str, fault: dict[str, Any]) -> Problem:
+    location = tuple(fault["loc"])
+    line, column = place_of(document, location)
+    name = ".".join(str(part) for part in location)
+    message, mend = fault["msg"].removeprefix("Value error, "), ""
+    if fault["type"] == "extra_forbidden":
+        allowed = _allowed_keys(model, location[:-1])
+        message = f"unknown key {name!r}"
+        close = difflib.get_close_matches(str(location[-1]), allowed, n=1)
+        mend = f"did you mean {close[0]!r}?" if close else f"allowed here: {', '.join(allowed)}"
+    elif fault["type"] == "missing":
+        message = f"key {name!r} is missing"
+    elif name:
+        message = (
+            f"{name}: {message}, got {fault['input']!r}" if _is_short(fault.get("input")) else f"{name}: {message}"
+        )
+    return Problem(file=file, line=line, column=column, message=message, mend=mend)
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool) and len(repr(value)) < 80
+
+
+def _allowed_keys(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
+    node: Any = model
+    for part in location:
+        if isinstance(part, int):
+            continue
+        field = getattr(node, "model_fields", {}).get(part)
+        if field is None:
+            return []
+        node = _inner_model(field.annotation)
+    return sorted(getattr(node, "model_fields", {}))
+
+
+def _inner_model(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _inner_model(argument)
+        if found is not None:
+            return found
+    return None

