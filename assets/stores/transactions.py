@@ -12,6 +12,8 @@ import sqlalchemy as sa
 
 from assets.stores import tables
 
+DatabaseError = sa.exc.SQLAlchemyError
+
 
 class Store:
     """One open transactional store. Use `begin()` for every access: commit at the end, roll back on error."""
@@ -89,6 +91,9 @@ def migrate(engine: sa.Engine) -> None:
 def next_recorded_at(connection: sa.Connection, now_utc: datetime) -> datetime:
     """The recorded time of the batch that this transaction writes: now, but never at or before the last one."""
     clock = tables.recorded_clock
+    if connection.dialect.name == "postgresql":
+        # SQLite's writer is alone anyway; here two must not both read the same last time.
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(724002)"))
     last = connection.execute(sa.select(clock.c.last_utc).where(clock.c.id == 1)).scalar()
     moment = now_utc.astimezone(UTC)
     if last is not None and moment <= last:
@@ -98,3 +103,8 @@ def next_recorded_at(connection: sa.Connection, now_utc: datetime) -> datetime:
     else:
         connection.execute(clock.update().where(clock.c.id == 1).values(last_utc=moment))
     return moment
+
+
+def probe() -> sa.Select[Any]:
+    """A query that costs nothing: does the database answer?"""
+    return sa.select(sa.literal(1).label("one"))

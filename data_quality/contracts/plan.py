@@ -44,7 +44,9 @@ class PlanRequest(Model):
     soc_init_kwh: float = Field(ge=0)
     soc_end_min_kwh: float = Field(ge=0)
     currency: str
+    pv_limit_min_kw: float = Field(default=0.0, ge=0, description="PV is never limited below this generation")
     forecast_id: str = ""
+    inputs: dict[str, str] = Field(default={}, description="What was used: name -> id, digest or measured age")
     is_synthetic: bool = False
 
     @model_validator(mode="after")

@@ -142,6 +142,10 @@ class ColumnMap(Model):
     values: dict[str, str] = Field(default={}, description="Wide table: column -> meter or meter.register")
     meter: str | None = Field(default=None, description="Column that names the meter (long table)")
     meters: dict[str, Identifier] = Field(default={}, description="Foreign meter name -> meter_id")
+    other_meters: Literal["quarantine", "skip"] = Field(
+        default="quarantine",
+        description="Rows of meters that are not of this site: kept as rejects, or counted and skipped",
+    )
     where: dict[str, str] = Field(default={}, description="Keep rows whose column equals the value")
     register_id: Identifier = "import"
     unit: str | None = Field(default=None, description="Unit code, or the name of a column that holds it")

@@ -70,6 +70,9 @@ UNITS: dict[str, Unit] = {
     )
 }
 
+# Units that the lake holds; every other is converted on the way in.
+CANONICAL_UNITS = tuple(sorted({unit.canonical for unit in UNITS.values()}))
+
 
 def unit_of(code: str, *, file: str = "", line: int = 0) -> Unit:
     """The unit of that name, any letter case. Raises BadInput naming the allowed units."""

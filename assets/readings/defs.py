@@ -1,0 +1,67 @@
+"""Shells: landing files into the lake, and the lake's months as partitions."""
+
+from datetime import datetime
+from pathlib import Path
+
+import dagster as dg
+
+from assets.readings.ingest import ingest_file
+from data_quality.contracts.time import Clock
+from orchestration.partitions import SITE_MONTHS
+from orchestration.previews import table
+from orchestration.resources import ProjectResource
+
+
+class LandingFiles(dg.Config):
+    """Files of one site to ingest, in this order."""
+
+    site: str
+    files: list[str]
+
+
+@dg.asset(group_name="ingestion", kinds={"csv", "parquet"}, owners=["team:energy-data"], deps=["core_site__reference"])
+def raw_landing__15min_readings(
+    context: dg.AssetExecutionContext, config: LandingFiles, project: ProjectResource, clock: dg.ResourceParam[Clock]
+) -> dg.MaterializeResult:
+    """Meter files from the landing folder, typed and written to the lake; the unreadable is kept in quarantine."""
+    site, lake, quarantine = project.site(config.site), project.lake, project.quarantine
+    reports = [
+        ingest_file(Path(name), site=site, lake=lake, quarantine=quarantine, clock=clock, run_id=context.run_id)
+        for name in config.files
+    ]
+    rows = [[r.path, r.verdict, r.accepted_rows, r.rejected_rows, r.new_rows, r.corrected_rows] for r in reports]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(r.new_rows + r.corrected_rows for r in reports),
+            "files": table(["file", "verdict", "accepted", "rejected", "new", "corrected"], rows),
+            "quarantined": sum(r.rejected_rows for r in reports),
+            "partitions": sorted({name for r in reports for name in r.partitions}),
+        }
+    )
+
+
+@dg.asset(
+    group_name="ingestion",
+    kinds={"parquet"},
+    owners=["team:energy-data"],
+    partitions_def=SITE_MONTHS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=["raw_landing__15min_readings", "core_site__reference"],
+)
+def core_lake__15min_readings(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+    """Canonical 15-minute readings, bitemporal: the lake's months as they stand now, by digest."""
+    site, period = project.site_and_months(context.partition_keys)
+    site_id = site.site_id
+    span: dict[str, datetime] = {"start_utc": period.start_utc, "end_utc": period.end_utc}
+    entries = project.lake.manifest(site_id, **span)
+    digest = project.lake.digest(site_id, **span)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(digest),
+        metadata={
+            "dagster/row_count": sum(int(entry["rows"]) for entry in entries),
+            "files": len(entries),
+            "digest": digest,
+            "synthetic": any(entry["is_synthetic"] for entry in entries),
+            "folder": dg.MetadataValue.path(str(project.project.lake_dir / "readings" / f"site={site_id}")),
+        },
+    )

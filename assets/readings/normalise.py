@@ -1,0 +1,136 @@
+"""Parsed rows become canonical quarter hours: canonical units, energy preserved to the last quantum.
+
+Amounts are split and summed as whole numbers of 1e-9, so that nothing is made or lost; levels are repeated and
+averaged. Power is the energy of its interval. Source: formulas 5.1.
+"""
+
+import polars as pl
+
+from assets.readings.parsed import REJECT_SCHEMA
+from data_quality.contracts.time import CANONICAL_MINUTES
+from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour, Unit
+
+CANONICAL_SCHEMA: dict[str, pl.DataType] = {
+    "meter_id": pl.String(),
+    "register": pl.String(),
+    "interval_start_utc": pl.Datetime("us", "UTC"),
+    "interval_minutes": pl.Int32(),
+    "source_minutes": pl.Int32(),
+    "value": pl.Float64(),
+    "unit": pl.String(),
+    "quality_code": pl.Int32(),
+    "source_line": pl.Int64(),
+}
+_QUARTER = f"{CANONICAL_MINUTES}m"
+_QUANTA = 10**QUANTUM_DECIMALS
+
+
+def on_grid(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """rows: PARSED_SCHEMA, unique and not overlapping per meter and register.
+
+    Returns (rows that can be made quarter hours, the others as REJECT_SCHEMA): off_grid for intervals that do not fit
+    quarter hours, incomplete_quarter for amounts whose other parts of the quarter hour are missing.
+    """
+    minutes, start = pl.col("source_minutes"), pl.col("interval_start_utc")
+    step = pl.min_horizontal(minutes, pl.lit(CANONICAL_MINUTES, pl.Int32)).cast(pl.Int64)
+    divides = (minutes % CANONICAL_MINUTES == 0) | (CANONICAL_MINUTES % minutes == 0)
+    fits = divides & (start.dt.epoch("us") % (step * 60_000_000) == 0)
+    rejects = [_rejected(rows.filter(~fits), "off_grid", "an interval that starts and ends on quarter hours")]
+    rows = rows.filter(fits)
+    if rows.select((minutes < CANONICAL_MINUTES).any()).item():
+        key = ["meter_id", "register", start.dt.truncate(_QUARTER)]
+        is_amount = pl.col("unit").is_in([code for code, unit in UNITS.items() if unit.behaviour is Behaviour.AMOUNT])
+        is_part = (minutes < CANONICAL_MINUTES) & is_amount & (minutes.sum().over(key) != CANONICAL_MINUTES)
+        rejects.append(_rejected(rows.filter(is_part), "incomplete_quarter", "all parts of the quarter hour"))
+        rows = rows.filter(~is_part)
+    return rows, pl.concat(rejects)
+
+
+def normalise(rows: pl.DataFrame) -> pl.DataFrame:
+    """rows: PARSED_SCHEMA as `on_grid` lets them through.
+
+    Returns CANONICAL_SCHEMA, unique and sorted by meter, register and start; an amount's energy is that of its rows.
+    """
+    frame = _canonical_units(rows)
+    is_long = pl.col("source_minutes") >= CANONICAL_MINUTES
+    canonical = pl.concat([_split(frame.filter(is_long)), _gather(frame.filter(~is_long))])
+    return canonical.sort("meter_id", "register", "interval_start_utc")
+
+
+def _canonical_units(rows: pl.DataFrame) -> pl.DataFrame:
+    """`unit` canonical; `_level` canonical value; `_quanta` the same as whole quanta; `_is_amount`."""
+    units = [UNITS[code] for code in rows["unit"].unique().to_list()]
+    if not units:
+        return rows.with_columns(_is_amount=pl.lit(value=True), _quanta=pl.lit(0, pl.Int64))
+    lengths = rows["source_minutes"].unique().to_list()
+    hours = pl.col("source_minutes").replace_strict(
+        {length: length / 60 for length in lengths}, return_dtype=pl.Float64
+    )
+    value = pl.col("value")
+    converted = {unit.code: value * unit.factor * hours if unit.is_power else _converted(value, unit) for unit in units}
+    amounts = [unit.code for unit in units if unit.behaviour is Behaviour.AMOUNT]
+    by_unit = pl.coalesce(pl.when(pl.col("unit") == code).then(each) for code, each in converted.items())
+    return rows.with_columns(
+        _is_amount=pl.col("unit").is_in(amounts),
+        _quanta=(by_unit * _QUANTA).round().cast(pl.Int64),
+        unit=pl.col("unit").replace_strict({unit.code: unit.canonical for unit in units}, return_dtype=pl.String),
+    )
+
+
+def _converted(value: pl.Expr, unit: Unit) -> pl.Expr:
+    return value if unit.factor == 1 and unit.offset == 0 else value * unit.factor + unit.offset
+
+
+def _split(frame: pl.DataFrame) -> pl.DataFrame:
+    """Intervals of k quarter hours as k rows: amounts divided, the first r one quantum more; levels repeated."""
+    count = (pl.col("source_minutes") // CANONICAL_MINUTES).cast(pl.Int64)
+    if frame.select((count > 1).any()).item():
+        frame = (
+            frame.with_columns(_count=count, _part=pl.int_ranges(0, count))
+            .explode("_part")
+            .with_columns(
+                interval_start_utc=pl.col("interval_start_utc")
+                + pl.duration(minutes=pl.col("_part") * CANONICAL_MINUTES),
+                _quanta=pl.when("_is_amount")
+                .then(
+                    pl.col("_quanta") // pl.col("_count")
+                    + (pl.col("_part") < pl.col("_quanta") % pl.col("_count")).cast(pl.Int64)
+                )
+                .otherwise("_quanta"),
+            )
+        )
+    return _finished(frame)
+
+
+def _gather(frame: pl.DataFrame) -> pl.DataFrame:
+    """Parts of a quarter hour as one row: amounts summed, levels averaged over the parts that are there."""
+    gathered = (
+        frame.group_by("meter_id", "register", interval_start_utc=pl.col("interval_start_utc").dt.truncate(_QUARTER))
+        .agg(
+            pl.col("source_minutes", "unit", "_is_amount").first(),
+            pl.col("quality_code").max(),
+            pl.col("source_line").min(),
+            _sum=pl.col("_quanta").sum(),
+            _mean=pl.col("_quanta").mean().round().cast(pl.Int64),
+        )
+        .with_columns(_quanta=pl.when("_is_amount").then("_sum").otherwise("_mean"))
+    )
+    return _finished(gathered)
+
+
+def _finished(frame: pl.DataFrame) -> pl.DataFrame:
+    # NumPy divides; polars multiplies by the reciprocal of a constant, which misses the nearest float.
+    values = pl.Series(frame["_quanta"].to_numpy() / _QUANTA, dtype=pl.Float64)
+    return frame.with_columns(interval_minutes=pl.lit(CANONICAL_MINUTES), value=values).select(
+        pl.col(name).cast(dtype) for name, dtype in CANONICAL_SCHEMA.items()
+    )
+
+
+def _rejected(frame: pl.DataFrame, reason: str, expected: str) -> pl.DataFrame:
+    time = pl.col("interval_start_utc").dt.strftime("%Y-%m-%dT%H:%MZ")
+    return frame.select(
+        source_line="source_line",
+        reason=pl.lit(reason),
+        expected=pl.lit(expected),
+        got=pl.format("{} for {} min", time, "source_minutes"),
+    ).cast(REJECT_SCHEMA)  # type: ignore[arg-type]

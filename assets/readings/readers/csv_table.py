@@ -1,0 +1,168 @@
+"""CSV and TSV, plain or gzipped: the plain shape of columns, or foreign ones with a column map."""
+
+from pathlib import Path
+
+import polars as pl
+
+from assets.readings.parsed import REJECT_SCHEMA, Parsed, ReadRequest
+from assets.readings.readers.csv_text import CsvText, open_text
+from assets.readings.table import RawTable, read_table
+from data_quality.contracts.errors import BadInput
+
+_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+
+
+class CsvTable:
+    """Reader of separated text; `source_line` counts from the header, which is line 1."""
+
+    name = "csv"
+    version = "1"
+
+    def recognises(self, head: bytes, path: Path) -> bool:
+        """By name, or a first line of text with a separator in it; markup is none of ours."""
+        if head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"<", b"{", b"["):
+            return False
+        if path.name.lower().endswith(_SUFFIXES):
+            return True
+        first = head.split(b"\n", 1)[0]
+        return b"\0" not in head and any(mark in first for mark in (b",", b";", b"\t"))
+
+    def header(self, path: Path) -> list[str]:
+        """Column names. Raises BadInput."""
+        return open_text(path).header
+
+    def read(self, path: Path, request: ReadRequest) -> Parsed:
+        """All rows. Raises BadInput for a file that cannot be used as a whole."""
+        text = open_text(path)
+        if not text.body.strip():
+            raise BadInput("there is a header but no row", line=1, reason="no_rows")
+        frame, rejects = _rows(text)
+        if frame.is_empty() and rejects.height:
+            first = rejects.row(0, named=True)
+            message = f"no line has the {len(text.header)} fields of the header; the first is {first['got']!r}"
+            raise BadInput(message, line=first["source_line"], reason="field_count")
+        tail, frame = _unfinished_row(text, frame)
+        return read_table(
+            RawTable(
+                frame=frame,
+                rejects=pl.concat([rejects, tail]),
+                warnings=text.warnings,
+                allows_comma=text.separator != ",",
+            ),
+            request,
+        )
+
+
+def _rows(text: CsvText) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Columns as text with `_line`, and the lines with a wrong number of fields."""
+    none = pl.DataFrame(schema=REJECT_SCHEMA)
+    frame = _parse_whole(text)
+    if frame is not None:
+        return frame, none
+    return _parse_quoted(text) if b'"' in text.body else _parse_lines(text)
+
+
+def _parse_whole(text: CsvText) -> pl.DataFrame | None:
+    """The body in one go, or None where lines and rows, or separators and fields, do not add up."""
+    has_quotes = b'"' in text.body
+    width = len(text.header)
+    try:
+        frame = pl.read_csv(
+            text.body,
+            has_header=False,
+            new_columns=text.header,
+            schema=dict.fromkeys(text.header, pl.String),
+            separator=text.separator,
+            quote_char='"' if has_quotes else None,
+        )
+    except pl.exceptions.PolarsError:
+        return None
+    lines = text.body.count(b"\n") + (0 if text.is_finished else 1)
+    blank = frame.lazy().select(pl.all_horizontal(pl.all().is_null()).sum()).collect().item() if width > 1 else 0
+    separators = text.body.count(text.separator.encode())
+    if frame.height != lines or separators != (frame.height - blank) * (width - 1):
+        return None
+    if has_quotes and any(frame[name].null_count() for name in text.header):
+        return None
+    return frame.with_row_index("_line", offset=2)
+
+
+def _parse_lines(text: CsvText) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Line by line, still as columns: lines with a wrong number of fields are rejected, the others read."""
+    lines = pl.read_csv(
+        text.body,
+        has_header=False,
+        new_columns=["_text"],
+        schema={"_text": pl.String},
+        separator="\x01",
+        quote_char=None,
+    ).with_row_index("_line", offset=2)
+    lines = lines.filter(pl.col("_text").is_not_null())
+    width = len(text.header)
+    fields = pl.col("_text").str.count_matches(text.separator, literal=True) + 1
+    rejects = lines.filter(fields != width).select(*_field_reject(width, pl.col("_text"), fields))
+    good = lines.filter(fields == width).with_columns(
+        pl.col("_text").str.strip_chars_end("\r").str.split_exact(text.separator, width - 1).alias("_fields")
+    )
+    parts = [pl.col("_fields").struct[index].alias(name) for index, name in enumerate(text.header)]
+    frame = good.select("_line", *parts).with_columns(
+        pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in text.header
+    )
+    return frame, rejects.cast(REJECT_SCHEMA)  # type: ignore[arg-type]
+
+
+def _parse_quoted(text: CsvText) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Quoted fields that hold separators or line ends: the standard library's parser keeps the line numbers."""
+    import csv
+    import io
+
+    reader = csv.reader(io.StringIO(text.body.decode()), delimiter=text.separator)
+    width, rows, wrong, line = len(text.header), [], [], 2
+    for fields in reader:
+        if len(fields) == width:
+            rows.append((line, *[field or None for field in fields]))
+        elif fields:
+            wrong.append((line, "field_count", f"{width} fields", text.separator.join(fields)))
+        line = reader.line_num + 2
+    schema = {"_line": pl.UInt32, **dict.fromkeys(text.header, pl.String)}
+    return (
+        pl.DataFrame(rows, schema=schema, orient="row"),
+        pl.DataFrame(wrong, schema=REJECT_SCHEMA, orient="row"),
+    )
+
+
+def _field_reject(width: int, line_text: pl.Expr, fields: pl.Expr) -> list[pl.Expr]:
+    return [
+        pl.col("_line").cast(pl.Int64).alias("source_line"),
+        pl.lit("field_count").alias("reason"),
+        pl.format("{} fields, not {}", pl.lit(width), fields).alias("expected"),
+        line_text.str.head(200).alias("got"),
+    ]
+
+
+def _unfinished_row(text: CsvText, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The last line of a file that does not end with a line end may be cut inside its last field.
+
+    Fewer fields than the header say so, and the file is refused. With all fields, the row is kept only where the
+    last field is a number with as many decimals as every other row has; else it is rejected.
+    """
+    none = pl.DataFrame(schema=REJECT_SCHEMA)
+    if text.is_finished:
+        return none, frame
+    last_line = text.body.count(b"\n") + 2
+    is_last = frame["_line"] == last_line
+    if not is_last.any():
+        raise BadInput("the last line is cut: fewer fields than the header", line=last_line, reason="truncated")
+    decimals = frame[text.header[-1]].str.extract(r"^-?\d+[.,](\d+)\s*$", 1).str.len_bytes()
+    if decimals.null_count() == 0 and decimals.n_unique() == 1 and decimals.len() > 1:
+        return none, frame
+    rejects = frame.filter(is_last).select(
+        source_line=pl.col("_line").cast(pl.Int64),
+        reason=pl.lit("unfinished_line"),
+        expected=pl.lit("a line end after the last line, which may be cut here"),
+        got=pl.col(text.header[-1]),
+    )
+    kept = frame.filter(~is_last)
+    if kept.is_empty():
+        raise BadInput("the only line may be cut: no line end after it", line=last_line, reason="truncated")
+    return rejects, kept

@@ -1,0 +1,187 @@
+"""What a meter file is and holds, with nothing stored: format, verdict, counts and sums per channel."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from assets.readings.layout import choose_map
+from assets.readings.normalise import normalise, on_grid
+from assets.readings.parsed import Reader, ReadRequest, bad_rows, reason_counts
+from assets.readings.readers.register import reader_for
+from assets.readings.streams import streams
+from assets.stores.quarantine import file_sha256
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
+from data_quality.contracts.site import ColumnMap, Site
+from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
+
+Verdict = Literal["accept", "accept_with_warning", "quarantine", "reject"]
+
+
+class Channel(Model):
+    """One stream of a file. `sum` is in `unit`, exact to 1e-9; None for power and levels, which do not add up."""
+
+    meter: str
+    channel: str
+    commodity: str
+    unit: str
+    intervals: int
+    start_utc: datetime
+    end_utc: datetime
+    sum: float | None
+    sum_kwh: float | None
+
+
+class SniffReport(Model):
+    """Keys of cli.md `sniff`. `message` is the sentence of a file refused whole, else empty."""
+
+    path: str
+    format: str
+    sha256: str
+    verdict: Verdict
+    accepted_rows: int
+    rejected_rows: int
+    reasons: dict[str, int] = {}
+    warnings: dict[str, int] = {}
+    channels: tuple[Channel, ...] = ()
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class FileRead:
+    """A file read: what sniff reports and ingest stores. rows: PARSED_SCHEMA, on the grid; rejects: REJECT_SCHEMA."""
+
+    report: SniffReport
+    reader: Reader
+    mapping: ColumnMap | None
+    rows: pl.DataFrame
+    rejects: pl.DataFrame
+    is_synthetic: bool
+
+
+def sniff_file(
+    path: Path,
+    *,
+    mapping: ColumnMap | None = None,
+    site: Site | None = None,
+    tz: str | None = None,
+    now_utc: datetime | None = None,
+) -> SniffReport:
+    """Format and content of one file. A file that cannot be used has the verdict `reject`; nothing is raised."""
+    try:
+        return read_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc).report
+    except BadInput as fault:
+        return refused(path, fault)
+
+
+def read_file(
+    path: Path,
+    *,
+    mapping: ColumnMap | None = None,
+    site: Site | None = None,
+    tz: str | None = None,
+    now_utc: datetime | None = None,
+) -> FileRead:
+    """Read one file. Raises BadInput, naming the file, where it must be refused whole."""
+    try:
+        reader = reader_for(path)
+        if mapping is None and site is not None and site.column_maps:
+            mapping = choose_map(path.name, reader.header(path), site.column_maps)
+        parsed = reader.read(path, ReadRequest(mapping=mapping, site=site, tz=tz, now_utc=now_utc))
+        rows, off_grid = on_grid(parsed.rows)
+        rejects = pl.concat([parsed.rejects, off_grid])
+        _refuse_if_nothing_is_left(rows, rejects, path)
+    except BadInput as fault:
+        raise _in_file(fault, path) from fault
+    counts = reason_counts(rejects)
+    report = SniffReport(
+        path=str(path),
+        format=reader.name,
+        sha256=file_sha256(path),
+        verdict="quarantine" if counts else "accept_with_warning" if parsed.warnings else "accept",
+        accepted_rows=rows.height,
+        rejected_rows=rejects.height,
+        reasons=counts,
+        warnings=parsed.warnings,
+        channels=_channels(rows, site),
+    )
+    return FileRead(
+        report=report, reader=reader, mapping=mapping, rows=rows, rejects=rejects, is_synthetic=parsed.is_synthetic
+    )
+
+
+def refused(path: Path, fault: BadInput) -> SniffReport:
+    """The report of a file that is refused whole."""
+    try:
+        name = reader_for(path).name
+    except BadInput:
+        name = "unknown"
+    return SniffReport(
+        path=str(path),
+        format=name,
+        sha256=file_sha256(path) if path.is_file() else "",
+        verdict="reject",
+        accepted_rows=0,
+        rejected_rows=0,
+        reasons={fault.reason: 1},
+        message=str(fault),
+    )
+
+
+def _refuse_if_nothing_is_left(rows: pl.DataFrame, rejects: pl.DataFrame, path: Path) -> None:
+    """A file of which every row was rejected is refused whole, by its commonest reason."""
+    if rows.height or rejects.is_empty():
+        return
+    counts = reason_counts(rejects)
+    reason = max(counts, key=lambda code: counts[code])
+    first = bad_rows(rejects.filter(pl.col("reason") == reason), path.name, limit=1)[0]
+    raise BadInput(
+        f"no row can be used; the first: expected {first.expected}, got {first.got!r}", line=first.line, reason=reason
+    )
+
+
+def _in_file(fault: BadInput, path: Path) -> BadInput:
+    return BadInput(
+        f"{fault.message}; {fault.mend}" if fault.mend and fault.mend not in fault.message else fault.message,
+        file=fault.file or str(path),
+        line=fault.line,
+        column=fault.column,
+        reason=fault.reason,
+        mend=fault.mend,
+    )
+
+
+def _channels(rows: pl.DataFrame, site: Site | None) -> tuple[Channel, ...]:
+    """One channel per meter, register and unit; energy of power is counted from the canonical values."""
+    commodity = {} if site is None else {row[0]: row[3] for row in streams(site).iter_rows()}
+    found = []
+    keys = ["meter_id", "register", "unit"]
+    for (meter_id, register, code), part in sorted(rows.partition_by(keys, as_dict=True).items()):
+        unit = UNITS[str(code)]
+        adds_up = unit.behaviour is Behaviour.AMOUNT
+        canonical = normalise(part)["value"] if adds_up and unit.canonical == "kwh" else None
+        ends = part.select((pl.col("interval_start_utc") + pl.duration(minutes="source_minutes")).max()).item()
+        found.append(
+            Channel(
+                meter=str(meter_id),
+                channel=str(register),
+                commodity=commodity.get(str(meter_id), "unknown"),
+                unit=unit.code,
+                intervals=part.height,
+                start_utc=part["interval_start_utc"][0],
+                end_utc=ends,
+                sum=exact_sum(part["value"]) if adds_up and not unit.is_power else None,
+                sum_kwh=None if canonical is None else exact_sum(canonical),
+            )
+        )
+    return tuple(found)
+
+
+def exact_sum(values: pl.Series) -> float:
+    """Sum in whole quanta of 1e-9: free of the order of the rows."""
+    quanta = (values * 10**QUANTUM_DECIMALS).round().cast(pl.Int128).sum()
+    return float(Decimal(int(quanta)).scaleb(-QUANTUM_DECIMALS))

@@ -1,0 +1,342 @@
+"""A table of columns becomes readings and rejects. Whatever the file format, the same decisions are made here, on
+whole columns; only rejected rows are ever looked at one by one.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import polars as pl
+
+from assets.readings.intervals import add_minutes
+from assets.readings.layout import Layout, resolve
+from assets.readings.parsed import PARSED_SCHEMA, REJECT_SCHEMA, Parsed, ReadRequest
+from assets.readings.streams import canonical_of, default_registers, streams
+from assets.readings.times import add_instants
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.quality import QualityCode
+from data_quality.contracts.units import UNITS, unit_of
+
+FUTURE_LIMIT = timedelta(days=1)
+# Prices of the day ahead are known before they hold: up to two local days of 25 hours, and a weekend's publication.
+PRICE_LIMIT = timedelta(days=3)
+# Canonical units: a quarter hour of 1e9 kWh is no meter; beyond it a sum of quanta could overflow 64 bits.
+IMPLAUSIBLE = 1e9
+EXPECTED = {
+    "bad_timestamp": "an ISO 8601 time",
+    "nonexistent_local_time": "a local time that exists (summer time skips this one)",
+    "ambiguous_local_time": "both passes of the repeated hour, or an offset",
+    "not_a_number": "a finite number",
+    "unknown_unit": "a known unit",
+    "implausible": "a plausible amount",
+    "duplicate_conflict": "one value per meter and time",
+    "unknown_interval": "a regular step, or interval_minutes in a column map",
+    "overlapping_interval": "rows that do not overlap",
+    "future_timestamp": "a time that has been",
+}
+_KEY = ["_meter", "_register"]
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A file's columns as found. frame: text or typed columns and `_line` (source line or element, from 1);
+    rejects: rows that are no rows (REJECT_SCHEMA); allows_comma: decimal commas cannot be separators here.
+    """
+
+    frame: pl.DataFrame
+    rejects: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECT_SCHEMA))
+    warnings: dict[str, int] = field(default_factory=dict)
+    allows_comma: bool = False
+
+
+class _Sieve:
+    """Rows still good, and what was taken out so far."""
+
+    def __init__(self, frame: pl.DataFrame, rejects: pl.DataFrame, warnings: dict[str, int]) -> None:
+        self.frame, self.rejects, self.warnings = frame, [rejects], dict(warnings)
+
+    def take(self, reason: str | pl.Expr, bad: pl.Expr, got: pl.Expr, expected: str = "") -> None:
+        """Move rows where `bad` holds to the rejects."""
+        code = pl.lit(reason) if isinstance(reason, str) else reason
+        found = self.frame.filter(bad)
+        if found.is_empty():
+            return
+        text = pl.lit(expected) if expected else code.replace_strict(EXPECTED, return_dtype=pl.String)
+        self.rejects.append(
+            found.select(
+                source_line=pl.col("_line").cast(pl.Int64),
+                reason=code.cast(pl.String),
+                expected=text,
+                got=got.cast(pl.String),
+            )
+        )
+        self.frame = self.frame.filter(~bad)
+
+    def warn(self, code: str, count: int) -> None:
+        if count:
+            self.warnings[code] = self.warnings.get(code, 0) + count
+
+
+def read_table(raw: RawTable, request: ReadRequest) -> Parsed:
+    """Rows, rejects and warnings of a table. Raises BadInput for a table that cannot be used as a whole."""
+    header = [name for name in raw.frame.columns if name != "_line"]
+    layout = resolve(header, request.mapping, request.site)
+    frame = _kept(raw.frame, header, request)
+    _refuse_second_header(frame, layout)
+    sieve = _Sieve(frame, raw.rejects, raw.warnings)
+    sieve.warn("ignored_columns", len(layout.ignored))
+    is_synthetic = _synthetic(frame, layout, request)
+    _read_times(sieve, layout, request)
+    _name_streams(sieve, layout, request)
+    _check_streams(sieve, request)
+    _sort(sieve)
+    # Before values are judged: a row with a bad value still shows the step of its stream.
+    sieve.frame = add_minutes(sieve.frame, request.mapping.interval_minutes if request.mapping else None)
+    _read_values(sieve, raw)
+    _drop_duplicates(sieve)
+    _check_intervals(sieve)
+    _shift_labels(sieve, request)
+    _check_future(sieve, request)
+    _drop_zeros(sieve, request)
+    return _parsed(sieve, is_synthetic=is_synthetic)
+
+
+def _kept(frame: pl.DataFrame, header: list[str], request: ReadRequest) -> pl.DataFrame:
+    """Rows that are no blank lines and that the map's `where` wants."""
+    frame = frame.filter(~pl.all_horizontal(pl.col(header).is_null()))
+    if frame.is_empty():
+        raise BadInput("there is a header but no row", line=1, reason="no_rows")
+    for column, wanted in (request.mapping.where if request.mapping else {}).items():
+        frame = frame.filter(pl.col(column).cast(pl.String) == wanted)
+    if frame.is_empty() and request.mapping:
+        raise BadInput(f"no row has {request.mapping.where}", line=1, reason="no_rows")
+    return frame
+
+
+def _refuse_second_header(frame: pl.DataFrame, layout: Layout) -> None:
+    if frame[layout.time].dtype != pl.String:
+        return
+    names = [layout.time, layout.values[0].column]
+    is_header = pl.all_horizontal(
+        pl.col(name).cast(pl.String).str.strip_chars().str.to_lowercase() == name.lower() for name in names
+    )
+    again = frame.lazy().filter(pl.col(layout.time).str.len_bytes() < 30).filter(is_header).head(1).collect()
+    if not again.is_empty():
+        raise BadInput(
+            "a second header stands inside the file; expected one header in line 1",
+            line=int(again["_line"][0]),
+            reason="second_header",
+        )
+
+
+def _synthetic(frame: pl.DataFrame, layout: Layout, request: ReadRequest) -> bool:
+    declared = request.mapping is not None and request.mapping.is_synthetic
+    if layout.synthetic is None:
+        return declared
+    column = frame[layout.synthetic]
+    flags = column.cast(pl.String).str.strip_chars().str.to_lowercase()
+    known = flags.replace_strict({"true": True, "1": True, "false": False, "0": False}, default=None)
+    if known.null_count():
+        row = known.is_null().arg_max() or 0
+        message = f"column 'is_synthetic' holds {column[row]!r}; expected true or false"
+        raise BadInput(message, line=int(frame["_line"][row]), reason="bad_synthetic_flag")
+    if known.n_unique() > 1:
+        row = (known != known[0]).arg_max() or 0
+        raise BadInput(
+            "real and synthetic rows stand in one file; expected one kind",
+            line=int(frame["_line"][row]),
+            reason="mixed_synthetic",
+        )
+    return declared or bool(known[0])
+
+
+def _read_times(sieve: _Sieve, layout: Layout, request: ReadRequest) -> None:
+    mapping, site = request.mapping, request.site
+    time_zone = (mapping.zone if mapping else None) or request.tz
+    if time_zone is None and layout.time.lower() == "timestamp_utc":
+        time_zone = "UTC"
+    names = [name for name in (layout.meter, layout.register_column) if name is not None]
+    by = pl.concat_str([pl.col(name).cast(pl.String) for name in names], separator="\x1f") if names else pl.lit("")
+    frame = sieve.frame.with_columns(_by=by)
+    before = frame.select(pl.col("_line"), _text=pl.col(layout.time).cast(pl.String))
+    sieve.frame = add_instants(
+        frame,
+        column=layout.time,
+        time_zone=time_zone,
+        day_zone=time_zone or (site.time_zone if site else None),
+        date_format=mapping.date_format if mapping else None,
+        by="_by",
+    ).with_columns(_text=before["_text"])
+    sieve.take(pl.col("_time_fault"), pl.col("_time_fault").is_not_null(), pl.col("_text"))
+    sieve.frame = sieve.frame.drop("_by", "_text", "_time_fault")
+
+
+def _name_streams(sieve: _Sieve, layout: Layout, request: ReadRequest) -> None:
+    """Columns `_meter`, `_register` (null = the stream's own), `_unit` (null = the stream's own), `_raw`."""
+    unit = None
+    if layout.unit_column is not None:
+        codes = pl.col(layout.unit_column).cast(pl.String).str.strip_chars().str.to_lowercase()
+        unit = codes.str.replace("³", "3", literal=True)
+    parts = []
+    for column in layout.values:
+        part = sieve.frame.select(
+            "_line",
+            "_start",
+            "_days_minutes",
+            _meter=pl.lit(column.meter_id) if layout.meter is None else pl.col(layout.meter).cast(pl.String),
+            _register=pl.lit(column.register_id, pl.String)
+            if layout.register_column is None
+            else pl.col(layout.register_column).cast(pl.String),
+            _unit=unit if unit is not None else pl.lit(column.unit, pl.String),
+            _raw=pl.col(column.column),
+        )
+        if len(layout.values) > 1:
+            # In a wide table an empty cell says that this stream has no reading here.
+            kept = part.filter(pl.col("_raw").is_not_null())
+            sieve.warn("empty_cells", part.height - kept.height)
+            part = kept
+        parts.append(part)
+    frame = pl.concat(parts, how="vertical_relaxed") if len(parts) > 1 else parts[0]
+    mapping = request.mapping
+    if mapping is not None and layout.meter is not None and mapping.meters:
+        frame = frame.with_columns(pl.col("_meter").replace(mapping.meters))
+    sieve.frame = frame
+
+
+def _read_values(sieve: _Sieve, raw: RawTable) -> None:
+    column = sieve.frame["_raw"]
+    if column.dtype == pl.String:
+        values = _numbers(column, allows_comma=raw.allows_comma)
+    elif column.dtype.is_numeric() and column.dtype != pl.Boolean:
+        values = column.cast(pl.Float64)
+    else:
+        raise BadInput(f"expected numbers, got {column.dtype}", line=1, reason="not_a_number")
+    sieve.frame = sieve.frame.with_columns(_value=values)
+    sieve.take("not_a_number", ~pl.col("_value").is_finite().fill_null(value=False), pl.col("_raw"))
+    factor = {code: unit_of(code).factor for code in sieve.frame["_unit"].unique().to_list()}
+    size = pl.col("_value").abs() * pl.col("_unit").replace_strict(factor, default=None, return_dtype=pl.Float64)
+    sieve.take("implausible", size > IMPLAUSIBLE, pl.col("_raw"))
+
+
+def _numbers(texts: pl.Series, *, allows_comma: bool) -> pl.Series:
+    """Texts as numbers; null where one is none. A comma is a decimal comma only where no text has a point too."""
+    values = texts.cast(pl.Float64, strict=False)
+    if values.null_count() == texts.null_count():
+        return values
+    trimmed = texts.str.strip_chars()
+    if (
+        allows_comma
+        and trimmed.str.contains(",", literal=True).any()
+        and not trimmed.str.contains(".", literal=True).any()
+    ):
+        trimmed = trimmed.str.replace(",", ".", literal=True)
+    return values.zip_with(values.is_not_null(), trimmed.cast(pl.Float64, strict=False))
+
+
+def _check_streams(sieve: _Sieve, request: ReadRequest) -> None:
+    """Unknown meters, registers and units out; the stream's own unit and register in; values in canonical size."""
+    site, frame = request.site, sieve.frame
+    if site is None:
+        frame = frame.with_columns(pl.col("_register").fill_null("import"), own_unit=pl.lit(None, pl.String))
+    else:
+        table = streams(site)
+        if request.mapping is not None and request.mapping.other_meters == "skip":
+            mine = frame.filter(pl.col("_meter").is_in(table["meter_id"].unique().to_list()))
+            sieve.warn("other_meters", frame.height - mine.height)
+            frame = mine
+        default = pl.col("_meter").replace_strict(default_registers(site), default=None, return_dtype=pl.String)
+        frame = frame.with_columns(pl.coalesce("_register", default).alias("_register")).join(
+            table.rename({"meter_id": "_meter", "register": "_register"}).drop("commodity"),
+            on=_KEY,
+            how="left",
+            maintain_order="left",
+            validate="m:1",
+        )
+    sieve.frame = frame
+    if site is not None:
+        ids = site.stream_ids()
+        known = f"a meter of {site.site_id}: {', '.join(ids[:20])}{', …' if len(ids) > 20 else ''}"
+        sieve.take("unknown_meter", ~pl.col("_meter").is_in(ids).fill_null(value=False), pl.col("_meter"), known)
+        sieve.take("unknown_register", pl.col("own_unit").is_null(), pl.col("_register"), "a register of the meter")
+    sieve.frame = sieve.frame.with_columns(_unit=pl.coalesce("_unit", "own_unit"))
+    codes = sieve.frame["_unit"].unique().to_list()
+    known_units = [code for code in codes if code in UNITS]
+    sieve.take("unknown_unit", ~pl.col("_unit").is_in(known_units).fill_null(value=False), pl.col("_unit"))
+    if site is not None:
+        kinds = {code: canonical_of(code) for code in UNITS}
+        is_other = pl.col("_unit").replace_strict(kinds) != pl.col("own_unit").replace_strict(kinds)
+        sieve.take("unit_mismatch", is_other, pl.col("_unit"), "a unit of the register's kind")
+
+
+def _sort(sieve: _Sieve) -> None:
+    sieve.warn("unsorted", 0 if _is_time_sorted(sieve.frame) else 1)
+    sieve.frame = sieve.frame.sort([*_KEY, "_start", "_line"])
+
+
+def _drop_duplicates(sieve: _Sieve) -> None:
+    """One row per stream and time; identical ones are counted, differing ones all rejected."""
+    order = [*_KEY, "_start"]
+    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in order).fill_null(value=False)
+    if not sieve.frame.select(same.any()).item():
+        return
+    differs = pl.struct("_value", "_unit").n_unique().over(order) > 1
+    sieve.take("duplicate_conflict", differs, pl.concat_str("_meter", pl.lit(" = "), pl.col("_raw").cast(pl.String)))
+    height = sieve.frame.height
+    sieve.frame = sieve.frame.filter(~same)
+    sieve.warn("duplicate_rows", height - sieve.frame.height)
+
+
+def _is_time_sorted(frame: pl.DataFrame) -> bool:
+    back = (pl.col("_start").diff() < 0).over(_KEY) if frame.height else pl.lit(value=False)
+    return not frame.select(back.any()).item()
+
+
+def _check_intervals(sieve: _Sieve) -> None:
+    time = pl.col("_start").dt.to_string("iso:strict")
+    sieve.take("unknown_interval", pl.col("_minutes").is_null(), time)
+    step = pl.col("_start").diff().dt.total_minutes().over(_KEY)
+    following = step.shift(-1).over(_KEY)
+    overlaps = ((step < pl.col("_minutes").shift(1).over(_KEY)) | (following < pl.col("_minutes"))).fill_null(
+        value=False
+    )
+    sieve.take("overlapping_interval", overlaps, time)
+    gaps = sieve.frame.select(
+        ((step - pl.col("_minutes").shift(1).over(_KEY)) // pl.col("_minutes")).clip(lower_bound=0).sum()
+    ).item()
+    sieve.warn("gap_intervals", int(gaps or 0))
+
+
+def _shift_labels(sieve: _Sieve, request: ReadRequest) -> None:
+    if request.mapping is not None and request.mapping.label == "end":
+        sieve.warn("end_labelled", sieve.frame.height)
+        sieve.frame = sieve.frame.with_columns(_start=pl.col("_start") - pl.duration(minutes=pl.col("_minutes")))
+
+
+def _check_future(sieve: _Sieve, request: ReadRequest) -> None:
+    if request.now_utc is None:
+        return
+    price = request.site.price_stream if request.site else None
+    ahead = pl.when(pl.col("_meter") == (price or "")).then(pl.lit(PRICE_LIMIT)).otherwise(pl.lit(FUTURE_LIMIT))
+    is_future = pl.col("_start") > pl.lit(request.now_utc).cast(pl.Datetime("us", "UTC")) + ahead
+    sieve.take("future_timestamp", is_future, pl.col("_start").dt.to_string("iso:strict"))
+
+
+def _drop_zeros(sieve: _Sieve, request: ReadRequest) -> None:
+    if request.mapping is not None and request.mapping.zero_is_missing:
+        height = sieve.frame.height
+        sieve.frame = sieve.frame.filter(pl.col("_value") != 0)
+        sieve.warn("zero_is_missing", height - sieve.frame.height)
+
+
+def _parsed(sieve: _Sieve, *, is_synthetic: bool) -> Parsed:
+    rows = sieve.frame.select(
+        meter_id="_meter",
+        register="_register",
+        interval_start_utc="_start",
+        source_minutes="_minutes",
+        value="_value",
+        unit="_unit",
+        quality_code=pl.lit(int(QualityCode.RAW)),
+        source_line="_line",
+    ).cast(PARSED_SCHEMA)  # type: ignore[arg-type]
+    rejects = pl.concat([part.cast(REJECT_SCHEMA) for part in sieve.rejects])  # type: ignore[arg-type]
+    return Parsed(rows=rows, rejects=rejects, warnings=sieve.warnings, is_synthetic=is_synthetic)

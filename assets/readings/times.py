@@ -1,0 +1,212 @@
+"""Time columns become UTC instants. Nothing is guessed: a time without offset needs a declared zone, an hour that
+summer time skips does not exist, and an hour that it repeats is resolved by the order of the rows or rejected.
+"""
+
+from datetime import timedelta
+from typing import Final, Literal
+
+import polars as pl
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.time import local_midnight_utc, zone
+
+UTC_US: Final = pl.Datetime("us", "UTC")
+LOCAL_US: Final = pl.Datetime("us")
+_OFFSET = r"(?:Z|z|[+-]\d{2}(?::?\d{2})?)$"
+_AWARE = r":\d{2}(?:[.,]\d+)?\s?" + _OFFSET
+_DATE_ONLY = r"^\d{4}-\d{2}-\d{2}$"
+_UNDECIDABLE = r"^\d{1,2}[/.]\d{1,2}[/.]\d{4}"
+_FORMATS = (
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M:%S%.f",
+)
+
+
+def add_instants(
+    frame: pl.DataFrame, *, column: str, time_zone: str | None, day_zone: str | None, date_format: str | None, by: str
+) -> pl.DataFrame:
+    """The frame with `_start` (UTC instant or null), `_days_minutes` (length of a local day where the column holds
+    dates, else null), `_time_fault` (reason or null).
+
+    frame: the time column, `_line`, and `by`: rows with the same `by` follow each other in time.
+    time_zone: zone of times without offset; day_zone: zone whose local days a date column means.
+    Raises BadInput where the column as a whole cannot be read, or has no zone.
+    """
+    times = frame[column]
+    if times.dtype == pl.Date or (times.dtype == pl.String and _is_date_only(times, date_format)):
+        return _days(frame, _dates(times, date_format), day_zone)
+    if isinstance(times.dtype, pl.Datetime):
+        is_aware = times.dtype.time_zone is not None
+        instants = times.dt.convert_time_zone("UTC") if is_aware else times.dt.cast_time_unit("us")
+        if is_aware:
+            return _with(frame, instants.cast(UTC_US), pl.Series([None], dtype=pl.String))
+        return _localised(frame, instants, None, time_zone, by)
+    if times.dtype != pl.String:
+        raise BadInput(f"expected times in column {column!r}, got {times.dtype}", line=1, reason="bad_timestamp")
+    return _text(frame, times, time_zone=time_zone, date_format=date_format, by=by)
+
+
+def _is_date_only(times: pl.Series, date_format: str | None) -> bool:
+    if date_format is not None:
+        return not any(code in date_format for code in ("%H", "%I", "%T", "%R", "%s"))
+    first = times.drop_nulls().head(1)
+    return bool(first.str.contains(_DATE_ONLY).all()) and first.len() > 0
+
+
+def _dates(times: pl.Series, date_format: str | None) -> pl.Series:
+    return times if times.dtype == pl.Date else times.str.to_date(date_format or "%Y-%m-%d", strict=False)
+
+
+def _days(frame: pl.DataFrame, dates: pl.Series, day_zone: str | None) -> pl.DataFrame:
+    """Local civil days: start at local midnight, last 23, 24 or 25 hours."""
+    if day_zone is None:
+        raise BadInput("dates without a zone", line=2, reason="no_zone", mend="give --tz or a column map with zone")
+    days = dates.drop_nulls().unique().to_list()
+    starts = [local_midnight_utc(day, day_zone) for day in days]
+    minutes = [
+        (local_midnight_utc(day + timedelta(days=1), day_zone) - start) // timedelta(minutes=1)
+        for day, start in zip(days, starts, strict=True)
+    ]
+    table = pl.DataFrame(
+        {"_day": days, "_start": starts, "_days_minutes": minutes},
+        schema={"_day": pl.Date, "_start": UTC_US, "_days_minutes": pl.Int32},
+    )
+    joined = frame.with_columns(_day=dates).join(table, on="_day", how="left", maintain_order="left").drop("_day")
+    return joined.with_columns(_time_fault=pl.when(pl.col("_start").is_null()).then(pl.lit("bad_timestamp")))
+
+
+def _text(
+    frame: pl.DataFrame, times: pl.Series, *, time_zone: str | None, date_format: str | None, by: str
+) -> pl.DataFrame:
+    times = times.str.strip_chars()
+    if date_format is not None:
+        if "%z" in date_format or "%:z" in date_format or "%#z" in date_format:
+            return _with(frame, times.str.to_datetime(date_format, strict=False).cast(UTC_US), _no_fault())
+        naive = times.str.to_datetime(date_format, strict=False, time_unit="us")
+        return _localised(frame, naive, None, time_zone, by)
+    is_aware = times.str.contains(_AWARE).fill_null(value=False)
+    if not is_aware.any():
+        naive = _parse_naive(times)
+        if naive.null_count() == times.len():
+            _refuse_undecidable(frame, times)
+        return _localised(frame, naive, None, time_zone, by)
+    base, offsets = _split_offset(times)
+    instants = _parse_naive(base).dt.replace_time_zone("UTC") - _offset_durations(offsets)
+    if is_aware.all():
+        return _with(frame, instants, _no_fault())
+    naive = _parse_naive(times.set(is_aware, None))
+    return _localised(frame, naive, instants, time_zone, by)
+
+
+def _refuse_undecidable(frame: pl.DataFrame, times: pl.Series) -> None:
+    odd = times.str.contains(_UNDECIDABLE).fill_null(value=False)
+    if odd.any():
+        row = odd.arg_max() or 0
+        raise BadInput(
+            f"cannot tell day from month in {times[row]!r}",
+            line=int(frame["_line"][row]),
+            reason="ambiguous_date",
+            mend="give date_format in a column map",
+        )
+
+
+def _split_offset(times: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Date and time, and offset text; equal lengths, the usual case, need no regular expression per row."""
+    lengths = times.str.len_bytes()
+    sample = times.drop_nulls().head(1)
+    found = sample.str.extract(f"({_OFFSET})", 1)
+    if lengths.min() == lengths.max() and found[0] is not None:
+        width = len(found[0])
+        offsets = times.str.tail(width)
+        if offsets.unique().str.contains("^" + _OFFSET).all():
+            return times.str.head(-width).str.strip_chars_end(), offsets
+    return times.str.replace(r"\s?" + _OFFSET, ""), times.str.extract(f"({_OFFSET})", 1)
+
+
+def _offset_durations(offsets: pl.Series) -> pl.Series:
+    """Offset texts (Z, +02, +0200, -03:30) as durations."""
+    texts = offsets.drop_nulls().unique().to_list()
+    durations = {}
+    for text in texts:
+        digits = text.lstrip("+-").replace(":", "")
+        minutes = 0 if text in "Zz" else int(digits[:2]) * 60 + int(digits[2:] or 0)
+        durations[text] = timedelta(minutes=-minutes if text.startswith("-") else minutes)
+    return offsets.replace_strict(durations, default=None, return_dtype=pl.Duration("us"))
+
+
+def _parse_naive(texts: pl.Series) -> pl.Series:
+    """ISO 8601 texts without offset as local times; null where the text is something else."""
+    sample = texts.drop_nulls().head(1)
+    formats = sorted(_FORMATS, key=lambda form: sample.str.to_datetime(form, strict=False).null_count())
+    parsed = texts.str.to_datetime(formats[0], strict=False, time_unit="us", ambiguous="raise")
+    for form in formats[1:]:
+        if parsed.null_count() == texts.null_count():
+            break
+        other = texts.str.to_datetime(form, strict=False, time_unit="us")
+        parsed = parsed.zip_with(parsed.is_not_null(), other)
+    return parsed.cast(LOCAL_US)
+
+
+def _localised(
+    frame: pl.DataFrame, naive: pl.Series, instants: pl.Series | None, time_zone: str | None, by: str
+) -> pl.DataFrame:
+    """Local times of one zone as instants; `instants` holds those that brought their own offset."""
+    if time_zone is None:
+        if naive.null_count() == naive.len():
+            return _with(frame, naive.dt.replace_time_zone("UTC") if instants is None else instants, _no_fault())
+        row = naive.is_not_null().arg_max() or 0
+        raise BadInput(
+            f"time {naive[row]:%Y-%m-%d %H:%M} has no offset and no zone is declared",
+            line=int(frame["_line"][row]),
+            reason="no_zone",
+            mend="give --tz or a column map with zone",
+        )
+    zone(time_zone)
+    sides: tuple[Literal["earliest"], Literal["latest"]] = ("earliest", "latest")
+    early, late = (
+        naive.dt.replace_time_zone(time_zone, ambiguous=side, non_existent="null").dt.convert_time_zone("UTC")
+        for side in sides
+    )
+    rows = frame.with_columns(_local=naive, _early=early, _late=late, _aware=instants)
+    if bool((early != late).any()):
+        # Both passes of a repeated hour must be there: one alone could be either.
+        key = [by, "_local"]
+        is_repeated = pl.col("_early") != pl.col("_late")
+        place = pl.col("_line").rank("ordinal").over(key)
+        picked = pl.when(place == 1).then("_early").when(place == 2).then("_late")
+        is_pair = pl.len().over(key) == 2
+        rows = rows.with_columns(
+            _picked=pl.when(is_repeated & is_pair).then(picked).when(~is_repeated).then("_early"),
+            _time_fault=pl.when(is_repeated & ~is_pair).then(pl.lit("ambiguous_local_time")),
+        )
+    else:
+        rows = rows.with_columns(_picked="_early", _time_fault=pl.lit(None, pl.String))
+    fault = (
+        pl.when(pl.col("_local").is_not_null() & pl.col("_early").is_null())
+        .then(pl.lit("nonexistent_local_time"))
+        .otherwise("_time_fault")
+    )
+    start = pl.col("_picked") if instants is None else pl.coalesce("_aware", "_picked")
+    rows = rows.with_columns(_start=start, _time_fault=fault)
+    rows = _finish(rows)
+    return rows.drop("_local", "_early", "_late", "_aware", "_picked", strict=False)
+
+
+def _no_fault() -> pl.Series:
+    return pl.Series([None], dtype=pl.String)
+
+
+def _with(frame: pl.DataFrame, instants: pl.Series, faults: pl.Series) -> pl.DataFrame:
+    return _finish(frame.with_columns(_start=instants.cast(UTC_US), _time_fault=pl.lit(faults[0], pl.String)))
+
+
+def _finish(frame: pl.DataFrame) -> pl.DataFrame:
+    is_bad = pl.col("_start").is_null() & pl.col("_time_fault").is_null()
+    return frame.with_columns(
+        _days_minutes=pl.lit(None, pl.Int32),
+        _time_fault=pl.when(is_bad).then(pl.lit("bad_timestamp")).otherwise("_time_fault"),
+    )

@@ -1,0 +1,93 @@
+"""The local calendar of a site: day types, public holidays, days of 23, 24 and 25 hours, quarter hours.
+
+Home of the holidays library. Anything that depends on a tariff, a shift plan or a driver stands elsewhere.
+"""
+
+from datetime import date, timedelta
+
+import polars as pl
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site import Site
+from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAY_TYPES_SCHEMA: dict[str, pl.DataType] = {
+    "local_date": pl.Date(),
+    "hours": pl.Float64(),
+    "day_type": pl.String(),
+    "holiday": pl.String(),
+}
+
+
+def day_types(site: Site, start: date, end: date) -> pl.DataFrame:
+    """One row per local date of [start, end): local_date, hours (23, 24 or 25), day_type, holiday (name or null).
+
+    day_type is holiday before weekend before weekday; the weekend is the site's `weekly_rest`. Raises BadInput.
+    """
+    names = _holidays(site, start, end)
+    days = [start + timedelta(days=offset) for offset in range((end - start).days)]
+    midnights = [local_midnight_utc(day, site.time_zone) for day in [*days, end]]
+    rows = [
+        (day, (following - midnight) / timedelta(hours=1), _day_type(site, day, names), names.get(day))
+        for day, midnight, following in zip(days, midnights, midnights[1:], strict=False)
+    ]
+    return pl.DataFrame(rows, schema=DAY_TYPES_SCHEMA, orient="row")
+
+
+def quarter_hours(site: Site, start: date, end: date) -> pl.DataFrame:
+    """One row per quarter hour of the local dates [start, end): site_id, interval_start_utc, local_date,
+    local_time (wall clock; twice on the day that summer time ends), day_type. Raises BadInput.
+    """
+    types = day_types(site, start, end).select("local_date", "day_type")
+    grid = pl.DataFrame(
+        {
+            "interval_start_utc": pl.datetime_range(
+                local_midnight_utc(start, site.time_zone),
+                local_midnight_utc(end, site.time_zone),
+                interval=f"{CANONICAL_MINUTES}m",
+                closed="left",
+                time_unit="us",
+                time_zone="UTC",
+                eager=True,
+            )
+        }
+    )
+    local = pl.col("interval_start_utc").dt.convert_time_zone(site.time_zone)
+    return (
+        grid.with_columns(site_id=pl.lit(site.site_id), local_date=local.dt.date(), local_time=local.dt.time())
+        .join(types, on="local_date", how="left", maintain_order="left", validate="m:1")
+        .select("site_id", "interval_start_utc", "local_date", "local_time", "day_type")
+    )
+
+
+def check_calendar(site: Site) -> None:
+    """Raises BadInput where the site's country or subdivision has no holiday calendar."""
+    _holidays(site, date(2025, 1, 1), date(2025, 1, 2))
+
+
+def _day_type(site: Site, day: date, names: dict[date, str]) -> str:
+    if day in names:
+        return "holiday"
+    return "weekend" if WEEKDAYS[day.weekday()] in site.weekly_rest else "weekday"
+
+
+def _holidays(site: Site, start: date, end: date) -> dict[date, str]:
+    """Public holidays by local date, for all years that the span touches."""
+    import holidays
+
+    countries = holidays.list_supported_countries(include_aliases=False)
+    if site.country not in countries:
+        raise BadInput(
+            f"no public-holiday calendar for country {site.country!r}; known are {', '.join(sorted(countries))}",
+            reason="unknown_country",
+        )
+    if site.subdivision is not None and site.subdivision not in countries[site.country]:
+        allowed = ", ".join(sorted(countries[site.country])) or "none"
+        raise BadInput(
+            f"unknown subdivision {site.subdivision!r} of country {site.country}; known are {allowed}",
+            reason="unknown_subdivision",
+        )
+    years = range(start.year, end.year + 1)
+    found = holidays.country_holidays(site.country, subdiv=site.subdivision, years=years, language="en_US")
+    return {day: str(name) for day, name in found.items()}

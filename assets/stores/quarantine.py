@@ -1,0 +1,120 @@
+"""What was refused, kept: whole files and single rows, with file, line, reason and sentence. Append-only."""
+
+import hashlib
+import shutil
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from assets.stores import tables
+from assets.stores.transactions import Store, next_recorded_at
+from data_quality.contracts.errors import BadInput, BadRow
+from data_quality.contracts.time import Clock
+
+
+class QuarantineStore:
+    """Copies of refused files under one folder, and the reasons in the store. Keeping a thing twice changes nothing."""
+
+    def __init__(self, root: Path, store: Store) -> None:
+        self.root, self.store = root, store
+
+    def keep_file(self, path: Path, fault: BadInput, *, site_id: str, clock: Clock) -> str:
+        """Keep a file that was refused whole (a missing one or a directory by name only). Returns the item's id."""
+        sha256 = file_sha256(path) if path.is_file() else hashlib.sha256(str(path).encode()).hexdigest()
+        item = self._item(
+            site_id=site_id, kind="file", name=path.name, sha256=sha256, line=fault.line, reason=fault.reason
+        )
+        item["kept_path"] = self._copy(path, site_id, sha256) if path.is_file() else ""
+        item["message"] = str(fault)
+        return self._insert([item], clock)[0]
+
+    def keep_rows(
+        self, path: Path, rows: Sequence[BadRow], *, counts: dict[str, int], site_id: str, clock: Clock
+    ) -> list[str]:
+        """Keep rejected rows, and the file they came from. `counts` says how many there are per reason: where more
+        than `rows` holds, one item per reason states the rest. Returns the items' ids.
+        """
+        sha256 = file_sha256(path)
+        kept_path = self._copy(path, site_id, sha256)
+        items = []
+        rest = dict(counts)
+        for row in rows:
+            item = self._item(
+                site_id=site_id, kind="row", name=path.name, sha256=sha256, line=row.line, reason=row.reason
+            )
+            items.append(item | {"kept_path": kept_path, "message": str(row)})
+            rest[row.reason] = rest.get(row.reason, 0) - 1
+        for reason, count in sorted(rest.items()):
+            if count > 0:
+                item = self._item(site_id=site_id, kind="row", name=path.name, sha256=sha256, line=0, reason=reason)
+                items.append(item | {"kept_path": kept_path, "message": f"{path.name}: {count} more rows"})
+        return self._insert(items, clock)
+
+    def items(self, site_id: str | None = None) -> list[dict[str, Any]]:
+        """All items (columns of the quarantine table) in the order they were kept."""
+        table = tables.quarantine
+        query = sa.select(table).order_by(table.c.recorded_at_utc, table.c.source_name, table.c.line, table.c.item_id)
+        return self.store.rows(query if site_id is None else query.where(table.c.site_id == site_id))
+
+    def show(self, item_id: str) -> dict[str, Any]:
+        """One item. Raises BadInput for an unknown id."""
+        found = self.store.rows(sa.select(tables.quarantine).where(tables.quarantine.c.item_id == item_id))
+        if not found:
+            raise BadInput(f"no quarantine item {item_id!r}", reason="unknown_item")
+        return found[0]
+
+    def counts(self, site_id: str | None = None) -> dict[str, int]:
+        """Number of items per reason."""
+        table = tables.quarantine
+        query = sa.select(table.c.reason, sa.func.count().label("items")).group_by(table.c.reason)
+        rows = self.store.rows(query if site_id is None else query.where(table.c.site_id == site_id))
+        return {row["reason"]: row["items"] for row in sorted(rows, key=lambda row: row["reason"])}
+
+    def _item(self, *, site_id: str, kind: str, name: str, sha256: str, line: int, reason: str) -> dict[str, Any]:
+        # The id says what was refused and why, so that a second look at the same file finds it.
+        text = "\x1f".join([site_id, kind, name, sha256, str(line), reason])
+        return {
+            "item_id": hashlib.sha256(text.encode()).hexdigest()[:32],
+            "site_id": site_id,
+            "kind": kind,
+            "source_name": name,
+            "source_sha256": sha256,
+            "line": line,
+            "reason": reason,
+        }
+
+    def _insert(self, items: list[dict[str, Any]], clock: Clock) -> list[str]:
+        table = tables.quarantine
+        unique = {item["item_id"]: item for item in items}
+        with self.store.begin() as connection:
+            first = items[0]["source_sha256"] if items else ""
+            query = sa.select(table.c.item_id).where(table.c.source_sha256 == first)
+            known: set[str] = set(connection.execute(query).scalars())
+            fresh = [item for item_id, item in unique.items() if item_id not in known]
+            if fresh:
+                recorded_at = next_recorded_at(connection, clock.now_utc())
+                connection.execute(table.insert(), [item | {"recorded_at_utc": recorded_at} for item in fresh])
+        return list(unique)
+
+    def _copy(self, path: Path, site_id: str, sha256: str) -> str:
+        """Copy the file below the quarantine folder by atomic rename. Returns the path below the folder."""
+        relative = Path(site_id) / sha256[:16] / path.name
+        target = self.root / relative
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = target.parent / f".tmp-{uuid.uuid4().hex}"
+            try:
+                shutil.copyfile(path, temporary)
+                temporary.replace(target)
+            finally:
+                temporary.unlink(missing_ok=True)
+        return str(relative)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

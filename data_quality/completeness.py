@@ -1,0 +1,76 @@
+"""How much of what should be there is there: coverage per stream and local day, and a verdict over it.
+
+A day has 92, 96 or 100 quarter hours; a missing reading is never zero.
+"""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from data_quality.contracts.finding import Verdict
+from data_quality.contracts.time import CANONICAL_MINUTES
+
+MAX_NAMED = 20
+
+
+def coverage_by_day(
+    readings: pl.DataFrame, *, days: pl.DataFrame, streams: Sequence[str], time_zone: str
+) -> pl.DataFrame:
+    """Coverage of each stream on each local day.
+
+    readings: meter_id, interval_start_utc (quarter hours; several registers of a meter count once).
+    days: local_date, hours (23, 24 or 25). streams: meter ids that should report.
+    Returns meter_id, local_date, expected, present, coverage (0-1): one row per stream and day, in that order.
+    """
+    per_hour = 60 // CANONICAL_MINUTES
+    local_date = pl.col("interval_start_utc").dt.convert_time_zone(time_zone).dt.date()
+    present = (
+        readings.select("meter_id", "interval_start_utc")
+        .unique()
+        .group_by("meter_id", local_date=local_date)
+        .agg(present=pl.len())
+    )
+    expected = days.select("local_date", expected=(pl.col("hours") * per_hour).round().cast(pl.Int64))
+    return (
+        pl.DataFrame({"meter_id": list(streams)}, schema={"meter_id": pl.String})
+        .join(expected, how="cross")
+        .join(present, on=["meter_id", "local_date"], how="left", maintain_order="left", validate="1:1")
+        .with_columns(pl.col("present").fill_null(0).cast(pl.Int64))
+        .with_columns(coverage=pl.col("present") / pl.col("expected"))
+    )
+
+
+def evaluate_completeness(coverage: pl.DataFrame, *, least: float) -> Verdict:
+    """coverage: as `coverage_by_day` gives it. A stream fails whose coverage over all its days is below `least` (0-1).
+
+    Facts: streams, expected, present, coverage, incomplete (count), worst (at most 20, the worst first).
+    """
+    if coverage.is_empty():
+        return Verdict(
+            passed=True, facts={"streams": 0, "expected": 0, "present": 0, "coverage": None, "incomplete": 0}
+        )
+    streams = (
+        coverage.group_by("meter_id")
+        .agg(
+            pl.col("expected", "present").sum(),
+            empty_days=(pl.col("present") == 0).sum(),
+        )
+        .with_columns(share=pl.col("present") / pl.col("expected"))
+        .sort("share", "meter_id")
+    )
+    bad = streams.filter(pl.col("share") < least)
+    expected, present = int(streams["expected"].sum()), int(streams["present"].sum())
+    return Verdict(
+        passed=bad.is_empty(),
+        facts={
+            "streams": streams.height,
+            "expected": expected,
+            "present": present,
+            "coverage": present / expected,
+            "incomplete": bad.height,
+            "worst": [
+                f"{row['meter_id']}: {row['present']} of {row['expected']} quarters, {row['empty_days']} empty days"
+                for row in bad.head(MAX_NAMED).iter_rows(named=True)
+            ],
+        },
+    )

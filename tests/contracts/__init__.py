@@ -1,0 +1,1 @@
+"""Contracts, the transactional store and the lake."""

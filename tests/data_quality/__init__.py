@@ -1,0 +1,1 @@
+"""Pure evaluators: completeness, freshness, rejects."""

@@ -1,0 +1,1 @@
+"""From a meter file to the lake."""

@@ -1,0 +1,1 @@
+"""Sites as data, their calendar and meter hierarchy."""

@@ -1,0 +1,149 @@
+"""A site file is read whole or refused with the place of every fault."""
+
+from pathlib import Path
+
+import pytest
+
+from assets.sites.load import load_people, load_site, load_sites, site_sha256
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.yaml_file import BadConfiguration
+
+PLANT = """\
+site_id: plant
+name: Plant
+time_zone: Europe/Berlin
+currency: EUR
+country: DE
+subdivision: BW
+meters:
+  - meter_id: main
+  - meter_id: press
+    parent: main
+  - meter_id: pump
+    parent: main
+drivers:
+  - {driver_id: parts, unit: count, aggregation: sum}
+seus:
+  - seu_id: forming
+    name: Forming
+    meters: [press]
+    drivers:
+      - {driver_id: parts, justification: load}
+"""
+
+
+def write(folder: Path, text: str, name: str = "plant.yaml") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_a_good_file_becomes_a_site(tmp_path: Path) -> None:
+    site = load_site(write(tmp_path, PLANT))
+    assert site.stream_ids() == ["main", "press", "pump", "parts"]
+
+
+FAULTS = {
+    "wrong zone": (("Europe/Berlin", "Europe/Berlim"), 3, "unknown time zone 'Europe/Berlim'"),
+    "unknown key": (("currency: EUR", "curency: EUR"), 4, "did you mean 'currency'?"),
+    "nested unknown key": (("    parent: main\ndrivers", "    parrent: main\ndrivers"), 12, "did you mean 'parent'?"),
+    "unknown unit": (("unit: count", "unit: pieces"), 14, "unknown unit 'pieces'; allowed are count, degc"),
+    "parent loop": (("  - meter_id: main\n", "  - meter_id: main\n    parent: pump\n"), 8, "has a loop through 'main'"),
+    "unknown parent": (("pump\n    parent: main", "pump\n    parent: man"), 12, "parent 'man' is not of this site"),
+    "unknown SEU meter": (("[press]", "[pres]"), 18, "it has main, press, pump"),
+    "unknown SEU driver": (("{driver_id: parts, just", "{driver_id: pats, just"), 20, "it has parts"),
+    "duplicate meter": (("meter_id: pump", "meter_id: press"), 11, "stands twice: press"),
+    "duplicate of a driver": (("driver_id: parts, unit", "driver_id: pump, unit"), 14, "stands twice: pump"),
+    "bad identifier": (("site_id: plant", "site_id: ../plant"), 1, "should match pattern"),
+    "unknown country": (("country: DE", "country: QQ"), 5, "no public-holiday calendar for country 'QQ'"),
+    "unknown subdivision": (("subdivision: BW", "subdivision: XY"), 6, "known are Augsburg, BB"),
+    "missing key": (("name: Plant\n", ""), 1, "key 'name' is missing"),
+    "not YAML": (("meters:", "meters: ["), 7, "not valid YAML"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_named_with_its_line_and_what_was_allowed(tmp_path: Path, name: str) -> None:
+    (old, new), line, sentence = FAULTS[name]
+    assert old in PLANT
+    path = write(tmp_path, PLANT.replace(old, new, 1))
+    with pytest.raises(BadConfiguration) as caught:
+        load_site(path)
+    problem = caught.value.problems[0]
+    assert problem.file == str(path)
+    assert sentence in str(caught.value)
+    if name != "not YAML":
+        assert problem.line == line
+    assert problem.column >= 1
+
+
+def test_every_fault_of_a_file_is_listed_in_line_order(tmp_path: Path) -> None:
+    text = PLANT.replace("Europe/Berlin", "Mars/Base").replace("unit: count", "unit: pieces")
+    with pytest.raises(BadConfiguration) as caught:
+        load_site(write(tmp_path, text))
+    assert [problem.line for problem in caught.value.problems] == [3, 14]
+    assert "(and 1 more)" in str(caught.value)
+
+
+@pytest.mark.parametrize(("content", "sentence"), [(b"\xff\xfe\x00bad", "UTF-8"), (b"", "missing")])
+def test_an_unreadable_or_empty_file_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=sentence):
+        load_site(path)
+
+
+def test_a_directory_and_a_missing_file_are_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="got a directory"):
+        load_site(tmp_path)
+    with pytest.raises(BadInput, match="no such file"):
+        load_site(tmp_path / "none.yaml")
+
+
+def test_a_folder_gives_its_sites_by_id_and_passes_over_the_people_file(tmp_path: Path) -> None:
+    write(tmp_path, PLANT)
+    write(tmp_path, PLANT.replace("site_id: plant", "site_id: annex"), "annex.yml")
+    write(tmp_path, "people: []\n", "people.yaml")
+    assert list(load_sites(tmp_path)) == ["annex", "plant"]
+
+
+def test_a_site_id_may_stand_in_one_file_only(tmp_path: Path) -> None:
+    write(tmp_path, PLANT)
+    write(tmp_path, "# a comment first\n" + PLANT, "second.yaml")
+    with pytest.raises(BadConfiguration, match="site_id 'plant' stands in another file") as caught:
+        load_sites(tmp_path)
+    assert caught.value.problems[0].line == 2
+
+
+def test_a_missing_folder_of_sites_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="expected a folder of site files"):
+        load_sites(tmp_path / "none")
+
+
+def test_the_hash_follows_the_meaning_not_the_writing(tmp_path: Path) -> None:
+    site = load_site(write(tmp_path, PLANT))
+    respelled = load_site(write(tmp_path, "# comment\n" + PLANT + "locale: en\n", "b.yaml"))
+    changed = load_site(
+        write(
+            tmp_path,
+            PLANT.replace("parent: main", "parent: press", 2).replace(
+                "press\n    parent: press", "press\n    parent: main"
+            ),
+            "c.yaml",
+        )
+    )
+    assert site_sha256(site) == site_sha256(respelled)
+    assert site_sha256(site) != site_sha256(changed)
+
+
+def test_people_have_known_roles_only(tmp_path: Path) -> None:
+    people = write(tmp_path, "people:\n  - {person_id: anna, name: Anna, roles: [approver]}\n", "people.yaml")
+    assert load_people(people).people[0].person_id == "anna"
+    people.write_text("people:\n  - {person_id: anna, name: Anna, roles: [boss]}\n")
+    with pytest.raises(BadConfiguration, match=r"line 2.*'analyst', 'approver'"):
+        load_people(people)
+
+
+def test_the_shipped_demo_sites_are_valid() -> None:
+    folder = Path(__file__).parents[2] / "assets" / "sites" / "demo"
+    assert set(load_sites(folder)) >= {"factory", "home"}
