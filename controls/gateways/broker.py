@@ -1,0 +1,142 @@
+"""A broker of our own: the system's Mosquitto in a private folder on the loopback, or the fallback for the demo.
+
+Mosquitto drops its rights when root starts it and then cannot read a private folder, so the configuration says
+`user root` there. The fallback speaks MQTT 3.1.1 only, which hides refusals: nothing but the demo may use it.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from controls.gateways.mqtt_line import BrokerAddress
+from data_quality.contracts.errors import Unreachable
+
+USERNAME = "meterloom"
+_SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin", "/opt/homebrew/sbin")
+_START_S = 10.0
+_STOP_S = 5.0
+# Telemetry is dropped silently above the queue length, so it is long and bounded by memory instead.
+_LIMITS = ("max_queued_messages 100000", "memory_limit 268435456", "message_size_limit 262144")
+
+
+def find_mosquitto(name: str = "mosquitto") -> Path | None:
+    """The system's Mosquitto, also where the sbin folders are not on the path; None where there is none."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), *_SYSTEM_FOLDERS])
+    found = shutil.which(name, path=path)
+    return Path(found) if found else None
+
+
+class Broker:
+    """A running broker. Use it in `with`, or call `stop`."""
+
+    def __init__(self, *, address: BrokerAddress, kind: str, note: str, process: Any) -> None:
+        self.address = address
+        self.kind = kind
+        self.note = note
+        self._process = process
+
+    def __enter__(self) -> "Broker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def is_running(self) -> bool:
+        """True while the broker lives."""
+        return bool(self._process.poll() is None)
+
+    def stop(self) -> None:
+        """Ask it to end, and insist; safe to call twice."""
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(_STOP_S)
+
+
+def start_broker(
+    folder: Path,
+    *,
+    port: int = 0,
+    username: str = USERNAME,
+    password: str = "",
+    allow_fallback: bool = False,
+) -> Broker:
+    """Start a broker on the loopback and wait until it answers. Port 0 takes a free one.
+
+    An empty password is replaced by a random one. Raises Unreachable: no Mosquitto (unless the fallback is allowed),
+    port taken, or no answer.
+    """
+    password = password or secrets.token_urlsafe(24)
+    port = port or free_port()
+    if is_listening(port):
+        raise Unreachable(f"port {port} on 127.0.0.1 is taken; set another with METERLOOM_MQTT__PORT")
+    if find_mosquitto() is not None:
+        return _start_mosquitto(folder, BrokerAddress(port=port, username=username, password=password))
+    if not allow_fallback:
+        raise Unreachable("no Mosquitto on this machine; install it: apt-get install -y mosquitto")
+    from controls.gateways.broker_fallback import start_fallback
+
+    address = BrokerAddress(port=port, version="3.1.1")
+    note = "no Mosquitto here: the demo uses a small broker inside this process, MQTT 3.1.1, without passwords"
+    return Broker(address=address, kind="fallback", note=note, process=start_fallback(address))
+
+
+def _start_mosquitto(folder: Path, address: BrokerAddress) -> Broker:
+    executable = find_mosquitto()
+    hasher = find_mosquitto("mosquitto_passwd")
+    if executable is None or hasher is None:
+        raise Unreachable("Mosquitto is here without mosquitto_passwd; install the whole package")
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    passwords = folder / "passwords"
+    passwords.touch(mode=0o600)
+    passwords.write_text(f"{address.username}:{address.password}\n")
+    subprocess.run([str(hasher), "-U", str(passwords)], check=True, capture_output=True)
+    configuration = folder / "mosquitto.conf"
+    configuration.write_text("\n".join(mosquitto_lines(address, passwords, is_root=os.geteuid() == 0)) + "\n")
+    log = folder / "mosquitto.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen([str(executable), "-c", str(configuration)], stdout=output, stderr=output)
+    deadline = time.monotonic() + _START_S
+    while not is_listening(address.port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            raise Unreachable(f"Mosquitto did not start on port {address.port}; its log is {log}")
+        time.sleep(0.02)
+    return Broker(address=address, kind="mosquitto", note="", process=process)
+
+
+def mosquitto_lines(address: BrokerAddress, passwords: Path, *, is_root: bool) -> list[str]:
+    """The lines of our Mosquitto's configuration: loopback only, password only, nothing kept over a restart."""
+    return [
+        f"listener {address.port} {address.host}",
+        "allow_anonymous false",
+        f"password_file {passwords}",
+        "persistence false",
+        *_LIMITS,
+        "log_dest stderr",
+        *(["user root"] if is_root else []),
+    ]
+
+
+def free_port() -> int:
+    """A TCP port on the loopback that is free at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_listening(port: int) -> bool:
+    """True where something accepts connections on the loopback's port."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

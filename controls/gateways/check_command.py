@@ -1,0 +1,36 @@
+"""What every gateway asks of a command before the wire: a last, pure check against the template."""
+
+import math
+from datetime import datetime
+
+from controls.capabilities import NotSent
+from controls.templates.load import Capability, Template
+from data_quality.contracts.command import Command
+
+
+def checked(command: Command, template: Template, *, device_id: str, now_utc: datetime) -> tuple[Capability, int]:
+    """The capability, and the whole seconds for which the device may hold the value.
+
+    The time to live never reaches past `valid_until_utc`, so no set-point outlives its window. Nothing is clamped.
+    Raises NotSent with one sentence.
+    """
+    if command.device_id != device_id:
+        raise NotSent(f"command {command.command_id} is for device {command.device_id!r}, not {device_id!r}")
+    if command.capability not in template.settable:
+        raise NotSent(f"device {device_id!r} cannot {command.capability!r}; it can {', '.join(template.settable)}")
+    capability = template.capabilities[command.capability]
+    if command.unit != capability.unit:
+        raise NotSent(f"{command.capability} takes {capability.unit}, got {command.unit!r}")
+    low, high = template.limits(command.capability)
+    if not (math.isfinite(command.value) and low <= command.value <= high):
+        raise NotSent(f"{command.capability}: {command.value} is outside {low}..{high} {capability.unit}")
+    if now_utc < command.valid_from_utc:
+        raise NotSent(f"command {command.command_id} is not valid before {command.valid_from_utc:%Y-%m-%dT%H:%M:%SZ}")
+    if capability.expires_s is not None and command.ttl_s > capability.expires_s:
+        raise NotSent(
+            f"{command.capability}: ttl {command.ttl_s} s is longer than the device's {capability.expires_s} s"
+        )
+    ttl_s = math.floor(min(command.ttl_s, (command.valid_until_utc - now_utc).total_seconds()))
+    if ttl_s < 1:
+        raise NotSent(f"command {command.command_id} has less than one second to live")
+    return capability, ttl_s

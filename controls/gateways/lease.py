@@ -1,0 +1,80 @@
+"""The device's side of the contract, pure: order by (epoch, seq), time to live, safe value. Both servers use it."""
+
+from enum import StrEnum
+
+from data_quality.contracts.model import Model
+
+
+class Outcome(StrEnum):
+    """What the device did with a command."""
+
+    APPLIED = "applied"
+    RENEWED = "renewed"
+    EXPIRED = "expired"
+    OLD_SEQ = "old_seq"
+    OLD_EPOCH = "old_epoch"
+    OUT_OF_RANGE = "out_of_range"
+    NO_LEASE = "no_lease"
+    BAD_PAYLOAD = "bad_payload"
+
+    @property
+    def is_accepted(self) -> bool:
+        """True where the value stands."""
+        return self in (Outcome.APPLIED, Outcome.RENEWED)
+
+
+class LeaseState(Model):
+    """What the device would answer to a read."""
+
+    value: float
+    remaining_s: float
+    epoch: int
+    seq: int
+
+
+class SetPointLease:
+    """One set-point that dies by itself.
+
+    A higher (epoch, seq) is applied. The same (epoch, seq) with the same value renews the time to live while the
+    lease still runs: a refresh, or a duplicate from the broker. Anything older is dropped, so is a time to live
+    that is not within (0, max_ttl_s]. `now_s` is monotonic seconds.
+    """
+
+    def __init__(self, *, safe_value: float, minimum: float, maximum: float, max_ttl_s: float) -> None:
+        self._safe_value, self._minimum, self._maximum = safe_value, minimum, maximum
+        self._max_ttl_s = max_ttl_s
+        self._value = safe_value
+        self._deadline_s: float | None = None
+        self._epoch, self._seq = -1, -1
+
+    def offer(self, *, value: float, ttl_s: float, epoch: int, seq: int, now_s: float) -> Outcome:
+        """Take or drop a command."""
+        self.tick(now_s)
+        if not self._minimum <= value <= self._maximum:
+            return Outcome.OUT_OF_RANGE
+        if not 0 < ttl_s <= self._max_ttl_s:
+            return Outcome.NO_LEASE
+        if epoch < self._epoch:
+            return Outcome.OLD_EPOCH
+        outcome = Outcome.APPLIED
+        if epoch == self._epoch and seq <= self._seq:
+            is_same = seq == self._seq and value == self._value and self._deadline_s is not None
+            if not is_same:
+                return Outcome.OLD_SEQ
+            outcome = Outcome.RENEWED
+        self._value, self._epoch, self._seq = value, epoch, seq
+        self._deadline_s = now_s + ttl_s
+        return outcome
+
+    def tick(self, now_s: float) -> bool:
+        """Fall back to the safe value once the time is over; True in the call that did it."""
+        if self._deadline_s is None or now_s < self._deadline_s:
+            return False
+        self._value, self._deadline_s = self._safe_value, None
+        return True
+
+    def state(self, now_s: float) -> LeaseState:
+        """The active value, the seconds left, and the last accepted order (0, 0 before any)."""
+        self.tick(now_s)
+        remaining_s = 0.0 if self._deadline_s is None else self._deadline_s - now_s
+        return LeaseState(value=self._value, remaining_s=remaining_s, epoch=max(self._epoch, 0), seq=max(self._seq, 0))

@@ -1,0 +1,165 @@
+"""MQTT 5 clients driven by a template: one that asks, and one that also commands.
+
+Both find out at once when nobody listens (PUBACK "no matching subscribers"), wait for the device's own answer, and
+never retain a command.
+"""
+
+import itertools
+import math
+import secrets
+import threading
+from typing import Any
+
+from controls.capabilities import Ack, DeviceRefused, DeviceSilent, ReadBack
+from controls.gateways.check_command import checked
+from controls.gateways.lease import Outcome
+from controls.gateways.mqtt_line import NO_MATCHING_SUBSCRIBERS, BrokerAddress, MqttLine, publish_properties
+from controls.gateways.topics import Topics, command_payload, loads
+from controls.templates.load import Place, Template
+from data_quality.contracts.command import Command
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.time import Clock
+
+TIMEOUT_S = 2.0
+
+
+class MqttReader:
+    """Reads one device by asking for its state. It never publishes on `cmd/`."""
+
+    def __init__(
+        self,
+        template: Template,
+        *,
+        address: BrokerAddress,
+        site_id: str,
+        device_id: str,
+        epoch: int,
+        clock: Clock,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        if template.protocol != "mqtt5":
+            raise BadInput(f"template {template.template!r} speaks {template.protocol}, not mqtt5")
+        self.template = template
+        self._address = address
+        self._topics = Topics(site_id=site_id, device_id=device_id)
+        self._device_id = device_id
+        self._epoch = epoch
+        self._asker = secrets.token_hex(4)
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._line: MqttLine | None = None
+        self._one_at_a_time = threading.Lock()
+        self._answered = threading.Condition()
+        self._answers: dict[str, tuple[dict[str, Any], str]] = {}
+        self._numbers = itertools.count(1)
+
+    @property
+    def _client_id(self) -> str:
+        # The broker names readers: any number of them may ask at once.
+        return ""
+
+    def read_back(self, capability: str) -> ReadBack:
+        """The active set-point, asked for now. Raises DeviceSilent, DeviceRefused."""
+        self.template.limits(capability)
+        rule = self.template.read_back[capability]
+        document, raw = self._state()
+        order = document.get("order", {}).get(capability, {})
+        return ReadBack(
+            value=self._number(document, rule),
+            raw=raw,
+            at_utc=self._clock.now_utc(),
+            revert_remaining_s=order.get("remaining_s"),
+            epoch=order.get("epoch"),
+            seq=order.get("seq"),
+        )
+
+    def read(self, name: str) -> float:
+        """One measured value, asked for now. Raises DeviceSilent, DeviceRefused, BadInput."""
+        capability = self.template.capability(name)
+        document, _ = self._state()
+        return self._number(document, capability)
+
+    def close(self) -> None:
+        """Drop the connection and the client."""
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+    def _number(self, document: dict[str, Any], place: Place) -> float:
+        value = document.get(place.field_name or "")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise DeviceRefused(f"device {self._device_id!r} states no number for {place.field_name!r}")
+        return float(value)
+
+    def _state(self) -> tuple[dict[str, Any], str]:
+        with self._one_at_a_time:
+            request_id = f"{self._asker}-{next(self._numbers)}"
+            payload = f'{{"request_id": "{request_id}"}}'.encode()
+            return self._exchange(self._topics.get, payload, key=request_id, answer=self._topics.state, expiry_s=2)
+
+    def _exchange(
+        self, topic: str, payload: bytes, *, key: str, answer: str, expiry_s: int
+    ) -> tuple[dict[str, Any], str]:
+        line = self._open_line()
+        properties = publish_properties(
+            expiry_s=expiry_s, response_topic=answer, correlation=key.encode(), is_v5=line.is_v5
+        )
+        with self._answered:
+            self._answers.clear()
+        if line.publish(topic, payload, properties=properties) == NO_MATCHING_SUBSCRIBERS:
+            raise DeviceSilent(f"device {self._device_id!r} is not connected: nobody listens on {topic}")
+        with self._answered:
+            self._answered.wait_for(lambda: key in self._answers or not line.is_open, timeout=self._timeout_s)
+            found = self._answers.pop(key, None)
+        if found is None:
+            # A late answer must not meet the next question, and nothing may wait in the client's queue.
+            self.close()
+            raise DeviceSilent(f"device {self._device_id!r} gave no answer within {self._timeout_s} s")
+        return found
+
+    def _open_line(self) -> MqttLine:
+        if self._line is not None and not self._line.is_open:
+            self.close()
+        if self._line is None:
+            self._line = MqttLine(
+                self._address,
+                client_id=self._client_id,
+                subscriptions=(self._topics.ack, self._topics.state),
+                on_message=self._received,
+            )
+        return self._line
+
+    def _received(self, topic: str, payload: bytes, properties: Any) -> None:
+        document = loads(payload)
+        if document is None:
+            return
+        key = document.get("command_id") if topic == self._topics.ack else document.get("request_id")
+        if isinstance(key, str):
+            with self._answered:
+                self._answers[key] = (document, payload.decode("utf-8"))
+                self._answered.notify_all()
+
+
+class MqttDevice(MqttReader):
+    """Reads and commands one device."""
+
+    @property
+    def _client_id(self) -> str:
+        # One writer a device and epoch: a second one takes the connection over instead of commanding beside the first.
+        return f"ml-{self._topics.site_id}-{self._device_id}-{self._epoch}"
+
+    def write(self, command: Command) -> Ack:
+        """Publish once, wait for the device's acknowledgement. Raises NotSent, DeviceRefused, DeviceSilent."""
+        with self._one_at_a_time:
+            now_utc = self._clock.now_utc()
+            _, ttl_s = checked(command, self.template, device_id=self._device_id, now_utc=now_utc)
+            payload = command_payload(command, ttl_s=ttl_s, issued_utc=now_utc)
+            expiry_s = math.floor((command.valid_until_utc - now_utc).total_seconds())
+            document, _ = self._exchange(
+                self._topics.command, payload, key=command.command_id, answer=self._topics.ack, expiry_s=expiry_s
+            )
+        result, applied = document.get("result"), document.get("applied_value")
+        if result not in (Outcome.APPLIED, Outcome.RENEWED):
+            raise DeviceRefused(f"device {self._device_id!r} dropped the command: {result}", code=str(result))
+        stated = float(applied) if isinstance(applied, int | float) and not isinstance(applied, bool) else None
+        return Ack(code=str(result), applied_value=stated, at_utc=self._clock.now_utc())

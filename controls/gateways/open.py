@@ -1,0 +1,84 @@
+"""From a site's asset to a connected device: the one place that knows which protocol a template speaks."""
+
+from controls.capabilities import DeviceReader, DeviceWriter
+from controls.gateways.modbus import ModbusDevice, ModbusReader
+from controls.gateways.mqtt import MqttDevice, MqttReader
+from controls.gateways.mqtt_line import BrokerAddress, Version
+from controls.templates.load import Template
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.settings import Settings
+from data_quality.contracts.site import Asset
+from data_quality.contracts.time import Clock
+
+
+def open_reader(
+    asset: Asset,
+    template: Template,
+    *,
+    site_id: str,
+    settings: Settings,
+    clock: Clock,
+    epoch: int = 0,
+    mqtt_version: Version = "5",
+) -> DeviceReader:
+    """A device that can be read and not written. It connects when first asked. Raises BadInput."""
+    if template.protocol == "modbus_tcp":
+        host, port, unit_id = modbus_address(asset, template, settings)
+        return ModbusReader(template, host=host, port=port, unit_id=unit_id, clock=clock)
+    return MqttReader(
+        template,
+        address=broker_address(settings, mqtt_version),
+        site_id=site_id,
+        device_id=asset.asset_id,
+        epoch=epoch,
+        clock=clock,
+    )
+
+
+def open_device(
+    asset: Asset,
+    template: Template,
+    *,
+    site_id: str,
+    settings: Settings,
+    clock: Clock,
+    epoch: int = 0,
+    mqtt_version: Version = "5",
+) -> DeviceWriter:
+    """A device that can be read and written. It connects when first asked. Raises BadInput."""
+    if template.protocol == "modbus_tcp":
+        host, port, unit_id = modbus_address(asset, template, settings)
+        return ModbusDevice(template, host=host, port=port, unit_id=unit_id, clock=clock, device_id=asset.asset_id)
+    return MqttDevice(
+        template,
+        address=broker_address(settings, mqtt_version),
+        site_id=site_id,
+        device_id=asset.asset_id,
+        epoch=epoch,
+        clock=clock,
+    )
+
+
+def modbus_address(asset: Asset, template: Template, settings: Settings) -> tuple[str, int, int]:
+    """Host, port and unit from `host:port/unit`; what is left out comes from settings and template. Raises BadInput."""
+    where, _, unit = asset.address.partition("/")
+    host, _, port = where.partition(":")
+    try:
+        return (
+            host or "127.0.0.1",
+            int(port) if port else settings.server.modbus_port,
+            int(unit) if unit else template.unit_id,
+        )
+    except ValueError as error:
+        raise BadInput(
+            f"asset {asset.asset_id!r}: cannot read address {asset.address!r}; expected host:port/unit",
+            reason="bad_address",
+        ) from error
+
+
+def broker_address(settings: Settings, version: Version = "5") -> BrokerAddress:
+    """The broker of the settings."""
+    mqtt = settings.mqtt
+    return BrokerAddress(
+        host=mqtt.host, port=mqtt.port, username=mqtt.username, password=mqtt.password, version=version
+    )

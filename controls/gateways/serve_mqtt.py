@@ -1,0 +1,155 @@
+"""The device side of MQTT: a real client that keeps the device contract, described by a template.
+
+It drops what is expired, old or malformed, answers every command, tells when it fell back to its safe value, sends
+telemetry with a sequence number, and announces itself on every connection.
+"""
+
+import json
+import math
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from controls.gateways.lease import Outcome
+from controls.gateways.mqtt_line import BrokerAddress, MqttLine, Will
+from controls.gateways.serve_modbus import leases_of
+from controls.gateways.topics import CommandPayload, Topics, loads
+from controls.templates.load import Template
+from data_quality.contracts.errors import WorldFault
+from data_quality.contracts.time import Clock
+
+Fault = Literal["none", "silent"]
+
+
+class MqttServedDevice:
+    """One device on the broker. `measure() -> {read_… name: value}`; `tick_s` paces telemetry and revert notices."""
+
+    def __init__(
+        self,
+        template: Template,
+        *,
+        address: BrokerAddress,
+        site_id: str,
+        device_id: str,
+        measure: Callable[[], dict[str, float]],
+        clock: Clock,
+        monotonic: Callable[[], float],
+        tick_s: float = 1.0,
+    ) -> None:
+        self.template = template
+        self.leases = leases_of(template)
+        self.fault: Fault = "none"
+        self.commands = 0
+        self.outcomes: list[Outcome] = []
+        self.topics = Topics(site_id=site_id, device_id=device_id)
+        self._address = address
+        self._client_id = f"dev-{site_id}-{device_id}"
+        self._measure, self._clock, self._monotonic, self._tick_s = measure, clock, monotonic, tick_s
+        self._sequence = 0
+        self._line: MqttLine | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"device-{device_id}", daemon=True)
+
+    def start(self) -> "MqttServedDevice":
+        """Connect, announce, and keep going until stopped. Raises DeviceSilent or DeviceRefused without a broker."""
+        self._connect()
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Say offline and leave; safe to call twice."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        if self._line is not None:
+            self._line.close(last_words=Will(topic=self.topics.status, payload="offline"))
+            self._line = None
+
+    def _connect(self) -> None:
+        self._line = None
+        line = MqttLine(
+            self._address,
+            client_id=self._client_id,
+            subscriptions=(self.topics.command, self.topics.get),
+            on_message=self._received,
+            will=Will(topic=self.topics.status, payload="offline"),
+        )
+        line.publish(self.topics.status, b"online", retain=True)
+        self._line = line
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._tick_s):
+            # A broker that is away is the world's fault: the next tick tries again, on a fresh client.
+            with suppress(WorldFault):
+                if self._line is None or not self._line.is_open:
+                    if self._line is not None:
+                        self._line.close()
+                    self._connect()
+                self._tick()
+
+    def _tick(self) -> None:
+        now_s = self._monotonic()
+        for name, lease in self.leases.items():
+            if lease.tick(now_s):
+                self._post(self.topics.state, {"event": "reverted", "capability": name, **self._state()})
+        self._sequence += 1
+        self._post(self.topics.telemetry, {"seq": self._sequence, **self._state()})
+
+    def _state(self) -> dict[str, Any]:
+        now_s = self._monotonic()
+        state: dict[str, Any] = {"at": self._clock.now_utc().isoformat(), "is_synthetic": self.template.is_synthetic}
+        for name, value in self._measure().items():
+            state[self._field(name)] = value
+        for name, lease in self.leases.items():
+            held = lease.state(now_s)
+            state[self.template.read_back[name].field_name or name] = held.value
+            order = {"epoch": held.epoch, "seq": held.seq, "remaining_s": held.remaining_s}
+            state.setdefault("order", {})[name] = order
+        return state
+
+    def _field(self, name: str) -> str:
+        return self.template.capabilities[name].field_name or name
+
+    def _post(self, topic: str, document: dict[str, Any]) -> None:
+        if self._line is not None:
+            self._line.post(topic, json.dumps(document, allow_nan=False).encode())
+
+    def _received(self, topic: str, payload: bytes, _properties: Any) -> None:
+        if self.fault == "silent":
+            return
+        document = loads(payload)
+        if topic == self.topics.get:
+            request_id = document.get("request_id") if document else None
+            self._post(self.topics.state, {"request_id": request_id, **self._state()})
+        elif topic == self.topics.command:
+            self._post(self.topics.ack, self._obey(document))
+
+    def _obey(self, document: dict[str, Any] | None) -> dict[str, Any]:
+        self.commands += 1
+        outcome, applied_value = Outcome.BAD_PAYLOAD, None
+        command_id = document.get("command_id") if document else None
+        with suppress(ValidationError):
+            payload = CommandPayload.model_validate(document)
+            if payload.capability in self.leases:
+                outcome = self._offer(payload)
+                applied_value = self.leases[payload.capability].state(self._monotonic()).value
+        self.outcomes.append(outcome)
+        return {"command_id": command_id, "result": outcome.value, "applied_value": applied_value}
+
+    def _offer(self, payload: CommandPayload) -> Outcome:
+        capability = self.template.capabilities[payload.capability]
+        if payload.valid_until.tzinfo is None or payload.unit != capability.unit:
+            return Outcome.BAD_PAYLOAD
+        left_s = (payload.valid_until - self._clock.now_utc()).total_seconds()
+        if left_s <= 0 or not math.isfinite(left_s):
+            return Outcome.EXPIRED
+        return self.leases[payload.capability].offer(
+            value=payload.setpoint,
+            ttl_s=min(payload.ttl_s, left_s),
+            epoch=payload.epoch,
+            seq=payload.seq,
+            now_s=self._monotonic(),
+        )

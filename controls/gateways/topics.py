@@ -1,0 +1,95 @@
+"""Topics and payloads of the MQTT device contract, shared by both ends."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from controls.capabilities import NotSent
+from data_quality.contracts.command import Command
+from data_quality.contracts.model import Model
+
+
+class Topics(Model):
+    """The five topics of a device. Only `status` is ever retained."""
+
+    site_id: str
+    device_id: str
+
+    def _under(self, kind: str) -> str:
+        return f"{kind}/{self.site_id}/{self.device_id}"
+
+    @property
+    def command(self) -> str:
+        """Set-points to the device."""
+        return self._under("cmd")
+
+    @property
+    def ack(self) -> str:
+        """The device's answer to a set-point."""
+        return self._under("ack")
+
+    @property
+    def get(self) -> str:
+        """A question for the present state."""
+        return self._under("get")
+
+    @property
+    def state(self) -> str:
+        """Answers to questions, and notices such as `reverted`."""
+        return self._under("state")
+
+    @property
+    def telemetry(self) -> str:
+        """Measured values with a sequence number."""
+        return self._under("tele")
+
+    @property
+    def status(self) -> str:
+        """`online` or `offline`, retained, from birth and will."""
+        return self._under("status")
+
+
+class CommandPayload(Model):
+    """The body of a command message; unknown keys are refused."""
+
+    command_id: str
+    capability: str
+    seq: int
+    epoch: int
+    setpoint: float
+    unit: str
+    issued: datetime
+    valid_until: datetime
+    ttl_s: float
+
+
+def command_payload(command: Command, *, ttl_s: int, issued_utc: datetime) -> bytes:
+    """JSON of the command as sent. Raises NotSent for text that is not JSON-safe."""
+    payload = CommandPayload(
+        command_id=command.command_id,
+        capability=command.capability,
+        seq=command.seq,
+        epoch=command.epoch,
+        setpoint=command.value,
+        unit=command.unit,
+        issued=issued_utc,
+        valid_until=command.valid_until_utc,
+        ttl_s=ttl_s,
+    )
+    try:
+        return payload.model_dump_json().encode()
+    except ValueError as error:
+        raise NotSent(f"command {command.command_id} cannot be written as JSON: {error}") from error
+
+
+def loads(payload: bytes) -> dict[str, Any] | None:
+    """The JSON object in a message, or None for anything else (also NaN, deep nesting, wrong encoding)."""
+    try:
+        document = json.loads(payload.decode("utf-8"), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _refuse(name: str) -> float:
+    raise ValueError(f"{name} is not a number")

@@ -1,0 +1,36 @@
+"""The door of the simulator: any span of local dates of a demo site, the same rows however it is cut."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+from controls.simulator.factory import generate_factory_year
+from controls.simulator.home import generate_home_year
+from controls.simulator.simulated import SimulatedSite, concatenated
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site import Site
+
+SEED = 20240101
+
+
+def _year_of(site: Site) -> Callable[[int, int], SimulatedSite]:
+    if site.site_id == "factory":
+        return lambda year, seed: generate_factory_year(site, year, seed=seed)
+    if site.site_id == "home":
+        return lambda year, seed: generate_home_year(site, year, seed=seed)
+    raise BadInput(
+        f"site {site.site_id!r} cannot be simulated; the simulator knows factory and home", reason="not_simulated"
+    )
+
+
+def generate_site(site: Site, *, start: date, end: date, seed: int = SEED, price_days_ahead: int = 1) -> SimulatedSite:
+    """Readings of the local dates [start, end), and day-ahead prices for some days more. Raises BadInput.
+
+    Whole years are drawn and then cut, so a month on its own equals that month of the year.
+    """
+    if end <= start:
+        raise BadInput(f"the simulation ends ({end}) before it starts ({start})", reason="bad_period")
+    make = _year_of(site)
+    prices_end = end + timedelta(days=price_days_ahead)
+    last = prices_end if site.price_stream is not None else end
+    years = range(start.year, (last - timedelta(days=1)).year + 1)
+    return concatenated([make(year, seed) for year in years]).between(start, end, prices_end=prices_end)

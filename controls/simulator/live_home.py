@@ -1,0 +1,207 @@
+"""The home as it is now: yesterday's physics, stepped by the clock, with its devices on real wires.
+
+The battery answers on Modbus, the inverter on MQTT, and a grid meter of its own, on Modbus too, shows what both do.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from controls.gateways.mqtt_line import BrokerAddress
+from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
+from controls.gateways.serve_mqtt import MqttServedDevice
+from controls.simulator.generate import SEED
+from controls.simulator.home import HomeAssets, generate_home_year, home_assets
+from controls.templates.load import load_template
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
+from data_quality.contracts.plan import BatteryParams
+from data_quality.contracts.site import Asset, Site
+from data_quality.contracts.time import Clock
+
+GRID_METER_TEMPLATE = "sim_grid_meter"
+_CHARGE, _LIMIT = "set_charge_power_kw", "set_power_limit_kw"
+
+
+class Background(Model):
+    """What happens in the home whatever anybody commands, kW."""
+
+    load_kw: float
+    pv_available_kw: float
+
+
+class HomeState(Model):
+    """Powers now, kW, and the battery's stored energy. grid: import positive. battery: charging positive."""
+
+    stored_kwh: float
+    battery_kw: float
+    pv_kw: float
+    load_kw: float
+
+    @property
+    def grid_kw(self) -> float:
+        """What the grid connection carries."""
+        return self.load_kw + self.battery_kw - self.pv_kw
+
+
+def stepped(
+    state: HomeState,
+    *,
+    step_h: float,
+    set_point_kw: float,
+    pv_limit_kw: float,
+    background: Background,
+    battery: BatteryParams,
+) -> HomeState:
+    """The home `step_h` later, pure. A full battery takes nothing, an empty one gives nothing."""
+    low_kwh, high_kwh = battery.capacity_kwh * battery.soc_min, battery.capacity_kwh * battery.soc_max
+    wanted_kw = min(max(set_point_kw, -battery.max_discharge_kw), battery.max_charge_kw)
+    stands_still = (wanted_kw > 0 and state.stored_kwh >= high_kwh) or (wanted_kw < 0 and state.stored_kwh <= low_kwh)
+    battery_kw = 0.0 if stands_still else wanted_kw
+    flow_kw = battery_kw * battery.charge_efficiency if battery_kw > 0 else battery_kw / battery.discharge_efficiency
+    return HomeState(
+        stored_kwh=min(max(state.stored_kwh + flow_kw * step_h, low_kwh), high_kwh),
+        battery_kw=battery_kw,
+        pv_kw=min(background.pv_available_kw, pv_limit_kw),
+        load_kw=background.load_kw,
+    )
+
+
+class BackgroundSource:
+    """Load and available PV of any instant, from the simulated year that holds it."""
+
+    def __init__(self, site: Site, *, seed: int) -> None:
+        self._site, self._seed = site, seed
+        self._year = 0
+        self._start_utc: datetime | None = None
+        self._load_kw: list[float] = []
+        self._pv_kw: list[float] = []
+
+    def at(self, now_utc: datetime) -> Background:
+        """Mean powers of the quarter hour that holds the instant."""
+        year = now_utc.astimezone(ZoneInfo(self._site.time_zone)).year
+        if year != self._year or self._start_utc is None:
+            self._fill(year)
+        start_utc = self._start_utc or now_utc
+        index = min(int((now_utc - start_utc).total_seconds() // 900), len(self._load_kw) - 1)
+        return Background(load_kw=self._load_kw[index], pv_available_kw=self._pv_kw[index])
+
+    def _fill(self, year: int) -> None:
+        meters = generate_home_year(self._site, year, seed=self._seed).meters
+        power = meters.with_columns(kw=pl.col("kwh") * 4.0)
+        loads = power.filter(pl.col("meter").is_in(["house", "heating", "ev"]))
+        load = loads.group_by("timestamp").agg(pl.col("kw").sum()).sort("timestamp")
+        self._load_kw = load["kw"].round(3).to_list()
+        self._pv_kw = power.filter(pl.col("meter") == "pv").sort("timestamp")["kw"].round(3).to_list()
+        self._start_utc = load["timestamp"][0]
+        self._year = year
+
+
+class LiveHome:
+    """The running home. `start` serves it; every read steps the physics to that moment."""
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        address: BrokerAddress,
+        modbus_port: int = 0,
+        clock: Clock,
+        monotonic: Callable[[], float],
+        seed: int = SEED,
+        start_soc: float = 0.5,
+        tick_s: float = 1.0,
+    ) -> None:
+        self.assets: HomeAssets = home_assets(site)
+        self._clock, self._monotonic = clock, monotonic
+        self._source = BackgroundSource(site, seed=seed)
+        self._one_at_a_time = threading.RLock()
+        self._stepped_at_s = monotonic()
+        first = self._source.at(clock.now_utc())
+        self._state = HomeState(
+            stored_kwh=self.assets.battery.capacity_kwh * start_soc,
+            battery_kw=0.0,
+            pv_kw=first.pv_available_kw,
+            load_kw=first.load_kw,
+        )
+        battery, inverter = _only(site, "battery"), _only(site, "pv")
+        self.battery = ModbusUnit(load_template(battery.template), measure=self._measure_battery, monotonic=monotonic)
+        self.grid_meter = ModbusUnit(
+            load_template(GRID_METER_TEMPLATE), measure=self._measure_grid, monotonic=monotonic
+        )
+        self.inverter = MqttServedDevice(
+            load_template(inverter.template),
+            address=address,
+            site_id=site.site_id,
+            device_id=inverter.asset_id,
+            measure=self._measure_inverter,
+            clock=clock,
+            monotonic=monotonic,
+            tick_s=tick_s,
+        )
+        self.server = ModbusServer([self.battery, self.grid_meter], port=modbus_port)
+
+    def start(self) -> "LiveHome":
+        """Serve. Raises Unreachable (port), DeviceSilent or DeviceRefused (broker); nothing is left running then."""
+        self.server.start()
+        try:
+            self.inverter.start()
+        except BaseException:
+            self.server.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Stop serving; safe to call twice."""
+        self.inverter.stop()
+        self.server.stop()
+
+    def __enter__(self) -> "LiveHome":
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def modbus_port(self) -> int:
+        """Where battery (unit 1) and grid meter (unit 2) answer."""
+        return self.server.port
+
+    def state(self) -> HomeState:
+        """The home at this moment."""
+        with self._one_at_a_time:
+            now_s = self._monotonic()
+            self._state = stepped(
+                self._state,
+                step_h=(now_s - self._stepped_at_s) / 3600.0,
+                set_point_kw=self.battery.leases[_CHARGE].state(now_s).value,
+                pv_limit_kw=self.inverter.leases[_LIMIT].state(now_s).value,
+                background=self._source.at(self._clock.now_utc()),
+                battery=self.assets.battery,
+            )
+            self._stepped_at_s = now_s
+            return self._state
+
+    def _measure_battery(self) -> dict[str, float]:
+        state = self.state()
+        soc_percent = 100.0 * state.stored_kwh / self.assets.battery.capacity_kwh
+        return {"read_soc_percent": soc_percent, "read_power_kw": state.battery_kw}
+
+    def _measure_grid(self) -> dict[str, float]:
+        return {"read_power_kw": self.state().grid_kw}
+
+    def _measure_inverter(self) -> dict[str, float]:
+        return {"read_power_kw": self.state().pv_kw}
+
+
+def _only(site: Site, kind: str) -> Asset:
+    found = [asset for asset in site.assets if asset.kind == kind and asset.template]
+    if len(found) != 1:
+        raise BadInput(
+            f"site {site.site_id!r} has {len(found)} assets of kind {kind!r} with a template; the live home needs one",
+            reason="missing_asset",
+        )
+    return found[0]

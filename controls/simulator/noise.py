@@ -1,0 +1,25 @@
+"""Random numbers with names: the same seed, year and name give the same series, whatever else is drawn."""
+
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+Series = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+
+def generator(seed: int, *names: str | int) -> np.random.Generator:
+    """A generator of its own for each name, so that adding a stream never changes another."""
+    return np.random.default_rng([seed, *(zlib.crc32(str(name).encode()) for name in names)])
+
+
+def ar1(rng: np.random.Generator, *, count: int, rho: float, sigma: float) -> Series:
+    """Autoregressive noise of order one with standard deviation sigma and lag-one correlation rho, mean 0."""
+    steps = rng.normal(0.0, sigma * float(np.sqrt(1 - rho * rho)), count)
+    found = np.empty(count)
+    level = float(rng.normal(0.0, sigma))
+    for index, step in enumerate(steps.tolist()):
+        level = rho * level + step
+        found[index] = level
+    return found

@@ -1,0 +1,95 @@
+"""The simulated home as a process: `python -m controls.simulator.site_process --site home`.
+
+It writes one JSON line when it is ready (`{"ready": true, "modbus_port": …}`), serves until SIGTERM or SIGINT, and
+leaves quietly. Broker and ports come from the project's settings and the environment; passwords only from there.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from assets.sites.load import load_site
+from controls.capabilities import DeviceRefused, DeviceSilent
+from controls.gateways.mqtt_line import BrokerAddress
+from controls.simulator.generate import SEED
+from controls.simulator.live_home import LiveHome
+from data_quality.contracts.errors import BadInput, Unreachable
+from data_quality.contracts.settings import load_project
+from data_quality.contracts.time import SystemClock
+
+DEMO_SITES = Path("assets") / "sites" / "demo"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the process."""
+    options = argparse.ArgumentParser(prog="site_process", description="Serve a simulated home on Modbus and MQTT.")
+    options.add_argument("--site", default="home", help="site id; the demo's home unless --site-file is given")
+    options.add_argument("--site-file", type=Path, default=None)
+    options.add_argument("--project", type=Path, default=Path(), help="folder with meterloom.yaml")
+    options.add_argument("--mqtt-port", type=int, default=None)
+    options.add_argument("--modbus-port", type=int, default=None, help="0 takes a free one")
+    options.add_argument("--mqtt-version", choices=["5", "3.1.1"], default="5", help="3.1.1: the demo's fallback")
+    options.add_argument("--seed", type=int, default=SEED)
+    options.add_argument("--tick-s", type=float, default=1.0, help="pace of telemetry")
+    return options
+
+
+def make_home(arguments: argparse.Namespace, env: Mapping[str, str]) -> LiveHome:
+    """The home that the options and the settings describe. Raises BadInput."""
+    project = load_project(arguments.project, env)
+    settings = project.settings
+    path = arguments.site_file or _site_file(project.sites_dir, arguments.site)
+    site = load_site(path)
+    if not site.is_simulated:
+        raise BadInput(f"site {site.site_id!r} is not simulated; is_simulated: true is needed", file=str(path))
+    return LiveHome(
+        site,
+        address=BrokerAddress(
+            host=settings.mqtt.host,
+            port=settings.mqtt.port if arguments.mqtt_port is None else arguments.mqtt_port,
+            username=settings.mqtt.username,
+            password=settings.mqtt.password,
+            version=arguments.mqtt_version,
+        ),
+        modbus_port=settings.server.modbus_port if arguments.modbus_port is None else arguments.modbus_port,
+        clock=SystemClock(),
+        monotonic=time.monotonic,
+        seed=arguments.seed,
+        tick_s=arguments.tick_s,
+    )
+
+
+def _site_file(sites_dir: Path, site_id: str) -> Path:
+    own = sites_dir / f"{site_id}.yaml"
+    return own if own.exists() else Path(__file__).resolve().parents[2] / DEMO_SITES / f"{site_id}.yaml"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until asked to stop: 0, or 2 for a wrong input, 3 for a port or broker that cannot be had."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        with make_home(parser().parse_args(arguments), os.environ) as home:
+            ready = {"ready": True, "modbus_port": home.modbus_port, "is_synthetic": True}
+            sys.stdout.write(json.dumps(ready) + "\n")
+            sys.stdout.flush()
+            while not stop.wait(0.5):
+                home.state()
+    except BadInput as fault:
+        sys.stderr.write(f"{fault}\n")
+        return 2
+    except (Unreachable, DeviceSilent, DeviceRefused) as fault:
+        sys.stderr.write(f"{fault}\n")
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

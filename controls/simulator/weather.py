@@ -1,0 +1,55 @@
+"""Outdoor temperature and irradiance of a temperate site: a yearly and a daily cycle, and weather that lasts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from controls.simulator.grid import YearGrid
+from controls.simulator.noise import Series, ar1, generator
+
+_YEAR_DAYS = 365.2425
+_COLDEST_DAY, _WARMEST_HOUR = 20.0, 15.0
+
+
+@dataclass(frozen=True)
+class Weather:
+    """outdoor_degc: mean of the quarter hour. ghi_w_per_m2: global horizontal irradiance, mean of the quarter hour."""
+
+    outdoor_degc: Series
+    ghi_w_per_m2: Series
+
+
+def weather(grid: YearGrid, *, latitude_deg: float, longitude_deg: float, seed: int) -> Weather:
+    """The weather of a year. Clear sky after Haurwitz (1945); clouds and warm spells last for days."""
+    solar_hour, day_of_year = _solar_time(grid, longitude_deg)
+    sin_elevation = _sin_elevation(day_of_year, solar_hour, latitude_deg)
+    rng = generator(seed, grid.year, "clouds")
+    daily_cloud = np.clip(0.60 + ar1(rng, count=grid.days, rho=0.55, sigma=0.30), 0.0, 1.0)[grid.day]
+    cloud = np.clip(daily_cloud + ar1(rng, count=grid.count, rho=0.9, sigma=0.08), 0.0, 1.0)
+    clear_w_per_m2 = np.where(
+        sin_elevation > 0.01, 1098.0 * sin_elevation * np.exp(-0.057 / np.maximum(sin_elevation, 0.01)), 0.0
+    )
+    ghi_w_per_m2 = clear_w_per_m2 * (1.0 - 0.75 * cloud**1.5)
+    rng = generator(seed, grid.year, "temperature")
+    spells = np.interp(
+        np.arange(grid.count) / 96.0, np.arange(grid.days) + 0.5, ar1(rng, count=grid.days, rho=0.8, sigma=3.3)
+    )
+    season = 9.9 - 9.4 * np.cos(2 * np.pi * (day_of_year - _COLDEST_DAY) / _YEAR_DAYS)
+    swing_k = (1.5 + 3.5 * (1.0 - daily_cloud)) * np.cos(2 * np.pi * (solar_hour - _WARMEST_HOUR) / 24.0)
+    jitter = ar1(rng, count=grid.count, rho=0.97, sigma=0.4)
+    return Weather(outdoor_degc=np.round(season + spells + swing_k + jitter, 2), ghi_w_per_m2=np.round(ghi_w_per_m2, 1))
+
+
+def _solar_time(grid: YearGrid, longitude_deg: float) -> tuple[Series, Series]:
+    """Mean solar hour [0, 24) at the middle of the quarter hour, and the day of the year from 0, fractional."""
+    hours = grid.utc_hours() + 0.125 + longitude_deg / 15.0
+    return hours % 24.0, (hours - grid.utc_hours()[0]) / 24.0
+
+
+def _sin_elevation(day_of_year: Series, solar_hour: Series, latitude_deg: float) -> Series:
+    """Sine of the sun's elevation; declination after Cooper (1969)."""
+    declination = np.radians(23.45) * np.sin(2 * np.pi * (285.0 + day_of_year) / 365.0)
+    hour_angle = np.radians(15.0 * (solar_hour - 12.0))
+    latitude = np.radians(latitude_deg)
+    sine: Series = np.sin(latitude) * np.sin(declination) + np.cos(latitude) * np.cos(declination) * np.cos(hour_angle)
+    return sine

@@ -1,0 +1,143 @@
+"""Read device templates. Hardware is data: a new device is a YAML file in this folder, and no code."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
+from data_quality.contracts.yaml_file import load_model
+
+FOLDER = Path(__file__).parent
+WordType = Literal["int16", "uint16", "int32", "uint32"]
+FrameWord = Literal["value", "ttl_s", "epoch", "seq"]
+
+
+class Place(Model):
+    """Where a value lives: Modbus register (address on the wire, from 0) or field of the MQTT payload.
+
+    value = raw * scale. A frame lists what stands in consecutive registers from `register` on, written in one
+    FC16 or read in one request: value (of `type`), ttl_s and epoch (uint16), seq (uint32, high word first).
+    """
+
+    register_address: int | None = Field(default=None, alias="register", ge=0, le=65535)
+    field_name: str | None = Field(default=None, alias="field")
+    type: WordType = "int16"
+    scale: float = Field(default=1.0, gt=0)
+    frame: tuple[FrameWord, ...] = ("value",)
+
+    @model_validator(mode="after")
+    def _has_one_place(self) -> Self:
+        if (self.register_address is None) == (self.field_name is None):
+            raise ValueError("exactly one of 'register' and 'field' must be given")
+        if self.frame.count("value") != 1:
+            raise ValueError("a frame holds 'value' exactly once")
+        return self
+
+
+class Capability(Place):
+    """One thing the device can do: `set_…` takes a value within [min, max], `read_…` gives one."""
+
+    unit: str = Field(min_length=1, description="Unit code, e.g. kw")
+    min: float | None = None
+    max: float | None = None
+    expires_s: float | None = Field(default=None, gt=0, description="Longest time to live the device accepts")
+
+
+class ReadBackRule(Place):
+    """Where the active set-point is read, how soon it must show, and how far it may differ (in its unit)."""
+
+    within_s: float = Field(gt=0)
+    tolerance: float = Field(ge=0)
+
+
+class Template(Model):
+    """One kind of device. `safe_default` is what the device falls back to, and what a revert writes."""
+
+    template: str
+    name: str = ""
+    protocol: Literal["modbus_tcp", "mqtt5"]
+    unit_id: int = Field(default=1, ge=1, le=247, description="Modbus unit, where the address names none")
+    has_device_ttl: bool = Field(default=False, description="The device reverts by itself when not refreshed")
+    is_synthetic: bool = Field(default=False, description="A simulator's device")
+    capabilities: dict[str, Capability]
+    read_back: dict[str, ReadBackRule] = {}
+    safe_default: dict[str, float] = {}
+
+    @model_validator(mode="after")
+    def _set_points_are_complete(self) -> Self:
+        wants_register = self.protocol == "modbus_tcp"
+        places = [*self.capabilities.items(), *self.read_back.items()]
+        for name, place in places:
+            if (place.register_address is not None) != wants_register:
+                raise ValueError(f"{name}: {self.protocol} wants {'register' if wants_register else 'field'}")
+        for name, capability in self.capabilities.items():
+            if not name.startswith(("set_", "read_")):
+                raise ValueError(f"capability {name!r} must start with set_ or read_")
+            if name.startswith("set_"):
+                self._check_set_point(name, capability)
+        settable = set(self.settable)
+        for name in {*self.read_back, *self.safe_default} - settable:
+            raise ValueError(
+                f"{name!r} is not a settable capability; those are {', '.join(sorted(settable)) or 'none'}"
+            )
+        return self
+
+    def _check_set_point(self, name: str, capability: Capability) -> None:
+        low, high = capability.min, capability.max
+        if low is None or high is None or capability.expires_s is None:
+            raise ValueError(f"{name}: min, max and expires_s are needed")
+        if low >= high:
+            raise ValueError(f"{name}: min {low} must be below max {high}")
+        if name not in self.read_back or name not in self.safe_default:
+            raise ValueError(f"{name}: read_back and safe_default are needed")
+        if not low <= self.safe_default[name] <= high:
+            raise ValueError(f"{name}: safe_default {self.safe_default[name]} is outside {low}..{high}")
+
+    @property
+    def settable(self) -> tuple[str, ...]:
+        """Names of the capabilities that take a set-point."""
+        return tuple(name for name in self.capabilities if name.startswith("set_"))
+
+    @property
+    def readable(self) -> tuple[str, ...]:
+        """Names of the measured values."""
+        return tuple(name for name in self.capabilities if name.startswith("read_"))
+
+    def capability(self, name: str) -> Capability:
+        """The capability of that name. Raises BadInput naming those that exist."""
+        found = self.capabilities.get(name)
+        if found is None:
+            raise BadInput(
+                f"template {self.template!r} has no capability {name!r}; it has {', '.join(self.capabilities)}",
+                reason="unknown_capability",
+            )
+        return found
+
+    def limits(self, name: str) -> tuple[float, float]:
+        """Rating (min, max) of a settable capability, in its unit. Raises BadInput."""
+        found = self.capability(name)
+        if found.min is None or found.max is None:
+            raise BadInput(f"capability {name!r} of {self.template!r} takes no value", reason="not_settable")
+        return found.min, found.max
+
+
+def template_names(folder: Path = FOLDER) -> tuple[str, ...]:
+    """Names of the templates in the folder, sorted."""
+    return tuple(sorted(path.stem for path in folder.glob("*.yaml")))
+
+
+def load_template(name: str, folder: Path = FOLDER) -> Template:
+    """The template of that name. Raises BadInput (no such template) and BadConfiguration (a fault in its file)."""
+    if name not in template_names(folder):
+        known = ", ".join(template_names(folder)) or "none"
+        raise BadInput(f"unknown device template {name!r}; there are {known}", reason="unknown_template")
+    template = load_model(folder / f"{name}.yaml", Template)
+    if template.template != name:
+        raise BadInput(
+            f"the file says template {template.template!r}; expected {name!r}",
+            file=str(folder / f"{name}.yaml"),
+            reason="bad_configuration",
+        )
+    return template

@@ -1,0 +1,114 @@
+"""What tests of devices share: a hand-moved monotonic clock, commands, and any template served for real."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from controls.capabilities import DeviceWriter
+from controls.gateways.modbus import ModbusDevice
+from controls.gateways.mqtt import MqttDevice
+from controls.gateways.mqtt_line import BrokerAddress
+from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
+from controls.gateways.serve_mqtt import MqttServedDevice
+from controls.templates.load import Template
+from data_quality.contracts.command import Command
+from data_quality.contracts.time import Clock
+
+TIMEOUT_S = 1.0
+
+
+class HandClock:
+    """Monotonic seconds that move only by hand."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def command(
+    clock: Clock,
+    *,
+    device_id: str,
+    capability: str,
+    value: float,
+    seq: int = 1,
+    epoch: int = 1,
+    ttl_s: float = 30.0,
+    window_s: float = 900.0,
+    unit: str = "kw",
+) -> Command:
+    """A command whose window is open now."""
+    now_utc = clock.now_utc()
+    return Command(
+        command_id=f"{device_id}-{epoch}-{seq}",
+        idempotency_key=f"plan:{device_id}:{capability}:{seq}",
+        plan_id="plan",
+        plan_hash="0",
+        site_id="home",
+        device_id=device_id,
+        capability=capability,
+        value=value,
+        unit=unit,
+        seq=seq,
+        epoch=epoch,
+        valid_from_utc=now_utc,
+        valid_until_utc=now_utc + timedelta(seconds=window_s),
+        ttl_s=ttl_s,
+    )
+
+
+@dataclass
+class Served:
+    """A template's device on a real wire, both ends."""
+
+    device: DeviceWriter
+    served: ModbusUnit | MqttServedDevice
+    hand: HandClock
+
+
+def measured(template: Template) -> dict[str, float]:
+    """A value for everything that the template measures, on the grid of its registers."""
+    return {name: round(7 * template.capabilities[name].scale, 10) for name in template.readable}
+
+
+@contextmanager
+def serving_modbus(template: Template, clock: Clock) -> Iterator[Served]:
+    """The template on a real Modbus server, and a client to it."""
+    hand = HandClock()
+    unit = ModbusUnit(template, measure=lambda: measured(template), monotonic=hand)
+    server = ModbusServer([unit]).start()
+    device = ModbusDevice(
+        template, host="127.0.0.1", port=server.port, clock=clock, timeout_s=TIMEOUT_S, device_id="device"
+    )
+    try:
+        yield Served(device, unit, hand)
+    finally:
+        device.close()
+        server.stop()
+
+
+@contextmanager
+def serving_mqtt(template: Template, clock: Clock, address: BrokerAddress) -> Iterator[Served]:
+    """The template on the broker, and a client to it."""
+    hand = HandClock()
+    served = MqttServedDevice(
+        template,
+        address=address,
+        site_id="home",
+        device_id="device",
+        measure=lambda: measured(template),
+        clock=clock,
+        monotonic=hand,
+        tick_s=0.05,
+    ).start()
+    device = MqttDevice(
+        template, address=address, site_id="home", device_id="device", epoch=1, clock=clock, timeout_s=TIMEOUT_S
+    )
+    try:
+        yield Served(device, served, hand)
+    finally:
+        device.close()
+        served.stop()

@@ -1,0 +1,1 @@
+"""Tests of the wire: real servers, a real broker."""

@@ -1,0 +1,193 @@
+"""The live home: a set-point moves battery and grid meter alike, and the process comes and goes cleanly."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controls.capabilities import DeviceSilent
+from controls.gateways.broker import Broker, free_port
+from controls.gateways.modbus import ModbusDevice, ModbusReader
+from controls.gateways.mqtt import MqttDevice
+from controls.gateways.mqtt_line import BrokerAddress
+from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
+from controls.simulator import site_process
+from controls.simulator.live_home import Background, BackgroundSource, HomeState, LiveHome, stepped
+from controls.templates.load import load_template
+from data_quality.contracts.errors import BadInput, Unreachable
+from data_quality.contracts.plan import BatteryParams
+from data_quality.contracts.site import Site
+from data_quality.contracts.time import FixedClock, parse_instant
+from tests.controls.devices import HandClock, command
+from tests.controls.simulator.conftest import DEMO
+
+BATTERY = BatteryParams(capacity_kwh=10, max_charge_kw=5, max_discharge_kw=5, soc_min=0.1, soc_max=0.95)
+NOON = "2026-06-20T11:05:00Z"
+CHARGE, LIMIT = "set_charge_power_kw", "set_power_limit_kw"
+
+
+def test_an_hour_of_charging_stores_what_the_losses_leave() -> None:
+    state = HomeState(stored_kwh=5.0, battery_kw=0.0, pv_kw=0.0, load_kw=0.0)
+    background = Background(load_kw=1.0, pv_available_kw=6.0)
+    after = stepped(state, step_h=1.0, set_point_kw=2.0, pv_limit_kw=4.0, background=background, battery=BATTERY)
+    assert after.stored_kwh == pytest.approx(5.0 + 2.0 * 0.975)
+    assert (after.battery_kw, after.pv_kw, after.grid_kw) == (2.0, 4.0, 1.0 + 2.0 - 4.0)
+    after = stepped(after, step_h=1.0, set_point_kw=-2.0, pv_limit_kw=8.0, background=background, battery=BATTERY)
+    assert after.stored_kwh == pytest.approx(5.0 + 2.0 * 0.975 - 2.0 / 0.975)
+    assert after.pv_kw == 6.0
+
+
+@given(st.lists(st.tuples(st.floats(0, 2), st.floats(-9, 9), st.floats(0, 9)), max_size=40))
+def test_no_set_point_takes_the_home_out_of_its_limits(steps: list[tuple[float, float, float]]) -> None:
+    state = HomeState(stored_kwh=5.0, battery_kw=0.0, pv_kw=0.0, load_kw=0.0)
+    for step_h, set_point_kw, limit_kw in steps:
+        state = stepped(
+            state, step_h=step_h, set_point_kw=set_point_kw, pv_limit_kw=limit_kw,
+            background=Background(load_kw=0.5, pv_available_kw=7.0), battery=BATTERY,
+        )  # fmt: skip
+        assert 1.0 <= state.stored_kwh <= 9.5
+        assert -5.0 <= state.battery_kw <= 5.0
+        assert 0.0 <= state.pv_kw <= min(7.0, limit_kw)
+    if state.stored_kwh == 9.5:
+        full = stepped(state, step_h=0.1, set_point_kw=3.0, pv_limit_kw=0.0,
+                       background=Background(load_kw=0.5, pv_available_kw=0.0), battery=BATTERY)  # fmt: skip
+        assert full.battery_kw == 0.0
+
+
+def test_the_background_is_the_simulated_quarter_hour(home_site: Site) -> None:
+    source = BackgroundSource(home_site, seed=1)
+    noon = source.at(parse_instant(NOON))
+    assert noon.pv_available_kw > 0.5
+    assert source.at(parse_instant("2026-06-20T11:14:59Z")) == noon
+    assert source.at(parse_instant("2026-06-20T23:05:00Z")).pv_available_kw == 0
+    # The local year begins an hour before the UTC year.
+    assert source.at(parse_instant("2025-12-31T23:00:00Z")) == source.at(parse_instant("2025-12-31T23:14:59Z"))
+    assert source._year == 2026
+    assert source.at(datetime.fromisoformat("2025-12-31T22:59:59+00:00")).pv_available_kw == 0
+    assert source._year == 2025
+
+
+@pytest.fixture
+def live(home_site: Site, broker: Broker) -> Iterator[tuple[LiveHome, HandClock, FixedClock]]:
+    hand, clock = HandClock(), FixedClock(parse_instant(NOON))
+    with LiveHome(home_site, address=broker.address, clock=clock, monotonic=hand, tick_s=0.05) as running:
+        yield running, hand, clock
+
+
+@pytest.mark.real
+def test_the_independent_meter_moves_when_the_battery_does(live: tuple[LiveHome, HandClock, FixedClock]) -> None:
+    running, hand, clock = live
+    battery = ModbusDevice(load_template("sim_battery_10kwh"), host="127.0.0.1", port=running.modbus_port, clock=clock,
+                           device_id="battery")  # fmt: skip
+    meter = ModbusReader(load_template("sim_grid_meter"), host="127.0.0.1", port=running.modbus_port, clock=clock)
+    before_kw, soc_percent = meter.read("read_power_kw"), battery.read("read_soc_percent")
+    battery.write(command(clock, device_id="battery", capability=CHARGE, value=1.5, ttl_s=45))
+    assert meter.read("read_power_kw") - before_kw == pytest.approx(1.5, abs=0.01)
+    assert battery.read("read_power_kw") == 1.5
+    hand.now_s += 44
+    assert battery.read_back(CHARGE).value == 1.5
+    hand.now_s += 1
+    assert battery.read_back(CHARGE).value == 0.0
+    assert meter.read("read_power_kw") == pytest.approx(before_kw, abs=0.01)
+    assert soc_percent == 50.0
+    assert running.state().stored_kwh > 5.0
+    battery.close()
+    meter.close()
+
+
+@pytest.mark.real
+def test_the_inverter_is_limited_over_the_broker(live: tuple[LiveHome, HandClock, FixedClock], broker: Broker) -> None:
+    running, hand, clock = live
+    inverter = MqttDevice(
+        load_template("sim_pv_inverter"), address=broker.address, site_id="home", device_id="pv", epoch=1, clock=clock
+    )
+    free_kw = inverter.read("read_power_kw")
+    assert free_kw > 0.5
+    inverter.write(command(clock, device_id="pv", capability=LIMIT, value=0.5))
+    assert inverter.read("read_power_kw") == 0.5
+    assert running.state().grid_kw == pytest.approx(running.state().load_kw - 0.5)
+    hand.now_s += 30
+    assert inverter.read("read_power_kw") == free_kw
+    inverter.close()
+
+
+@pytest.mark.real
+def test_nothing_is_left_running_without_a_broker(home_site: Site, clock: FixedClock) -> None:
+    home = LiveHome(home_site, address=BrokerAddress(port=free_port()), clock=clock, monotonic=HandClock())
+    with pytest.raises(DeviceSilent, match="does not accept a connection"):
+        home.start()
+    assert not home.server._thread.is_alive()
+
+
+def test_a_home_with_two_inverters_is_refused(home_site: Site, clock: FixedClock) -> None:
+    pv = next(asset for asset in home_site.assets if asset.kind == "pv")
+    double = home_site.model_copy(update={"assets": (*home_site.assets, pv.model_copy(update={"asset_id": "pv_2"}))})
+    with pytest.raises(BadInput, match="2 assets of kind 'pv'"):
+        LiveHome(double, address=BrokerAddress(port=1), clock=clock, monotonic=HandClock())
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_process_says_it_is_ready_and_stops_clean(number: signal.Signals, broker: Broker, tmp_path: Path) -> None:
+    secrets = {"METERLOOM_MQTT__USERNAME": broker.address.username, "METERLOOM_MQTT__PASSWORD": broker.address.password}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "controls.simulator.site_process", "--project", str(tmp_path), "--tick-s", "0.1",
+         "--mqtt-port", str(broker.address.port), "--modbus-port", "0"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **secrets}, cwd=DEMO.parents[2],
+    )  # fmt: skip
+    assert process.stdout is not None
+    ready = json.loads(process.stdout.readline())
+    assert ready["ready"]
+    assert ready["is_synthetic"]
+    reader = ModbusReader(
+        load_template("sim_battery_10kwh"), host="127.0.0.1", port=ready["modbus_port"],
+        clock=FixedClock(parse_instant(NOON)),
+    )  # fmt: skip
+    assert reader.read("read_soc_percent") == 50.0
+    began = time.monotonic()
+    process.send_signal(number)
+    out, errors = process.communicate(timeout=10)
+    assert (process.returncode, out, errors) == (0, "", "")
+    assert time.monotonic() - began < 5
+    with pytest.raises(DeviceSilent):
+        reader.read("read_soc_percent")
+    reader.close()
+
+
+@pytest.mark.real
+def test_the_process_answers_a_wrong_input_with_2_and_a_missing_part_with_3(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], home_site: Site
+) -> None:
+    port = str(free_port())
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        assert site_process.main(["--project", str(tmp_path), "--site", "nowhere"]) == 2
+        assert "no such file" in capsys.readouterr().err
+        real = tmp_path / "real.yaml"
+        real.write_text((DEMO / "home.yaml").read_text().replace("is_simulated: true", "is_simulated: false"))
+        assert site_process.main(["--project", str(tmp_path), "--site-file", str(real)]) == 2
+        assert "is not simulated" in capsys.readouterr().err
+        assert site_process.main(["--project", str(tmp_path), "--mqtt-port", port, "--modbus-port", "0"]) == 3
+        assert "does not accept a connection" in capsys.readouterr().err
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@pytest.mark.real
+def test_a_port_that_is_taken_is_named(home_site: Site, clock: FixedClock, broker: Broker) -> None:
+    unit = ModbusUnit(load_template("sim_grid_meter"), measure=lambda: {"read_power_kw": 0.0}, monotonic=HandClock())
+    taken = ModbusServer([unit]).start()
+    home = LiveHome(home_site, address=broker.address, modbus_port=taken.port, clock=clock, monotonic=HandClock())
+    with pytest.raises(Unreachable, match=str(taken.port)):
+        home.start()
+    taken.stop()

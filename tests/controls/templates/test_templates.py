@@ -1,0 +1,95 @@
+"""Every template in the folder runs against a real server; a bad one is refused with its place."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from controls.gateways.broker import Broker
+from controls.templates.load import FOLDER, load_template, template_names
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.time import FixedClock
+from tests.controls.devices import Served, command, measured, serving_modbus, serving_mqtt
+
+
+@contextmanager
+def serving(name: str, clock: FixedClock, request: pytest.FixtureRequest) -> Iterator[Served]:
+    template = load_template(name)
+    if template.protocol == "modbus_tcp":
+        with serving_modbus(template, clock) as served:
+            yield served
+        return
+    broker: Broker = request.getfixturevalue("broker")
+    with serving_mqtt(template, clock, broker.address) as served:
+        yield served
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", template_names())
+def test_every_template_measures(name: str, clock: FixedClock, request: pytest.FixtureRequest) -> None:
+    with serving(name, clock, request) as served:
+        template = load_template(name)
+        assert {what: served.device.read(what) for what in template.readable} == measured(template)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", template_names())
+def test_every_set_point_is_written_read_back_and_dies_by_itself(
+    name: str, clock: FixedClock, request: pytest.FixtureRequest
+) -> None:
+    with serving(name, clock, request) as served:
+        template = load_template(name)
+        for capability in template.settable:
+            low, high = template.limits(capability)
+            wanted = round(low + 0.3 * (high - low), 2)
+            rule, safe = template.read_back[capability], template.safe_default[capability]
+            assert served.device.read_back(capability).value == safe
+            served.device.write(command(clock, device_id="device", capability=capability, value=wanted, ttl_s=30))
+            held = served.device.read_back(capability)
+            assert held.value == pytest.approx(wanted, abs=rule.tolerance)
+            assert held.value != pytest.approx(safe, abs=rule.tolerance)
+            assert (held.epoch, held.seq, held.revert_remaining_s) == (1, 1, 30)
+            served.hand.now_s += 29.5
+            assert served.device.read_back(capability).value == pytest.approx(wanted, abs=rule.tolerance)
+            served.hand.now_s += 0.5
+            gone = served.device.read_back(capability)
+            assert (gone.value, gone.revert_remaining_s) == (safe, 0)
+
+
+def test_limits_and_unknown_names_are_told() -> None:
+    template = load_template("sim_battery_10kwh")
+    assert template.limits("set_charge_power_kw") == (-5.0, 5.0)
+    with pytest.raises(BadInput, match=r"no capability 'fly'; it has set_charge_power_kw"):
+        template.capability("fly")
+    with pytest.raises(BadInput, match="takes no value"):
+        template.limits("read_soc_percent")
+    with pytest.raises(BadInput, match=r"unknown device template 'nope'; there are sim_battery_10kwh"):
+        load_template("nope")
+
+
+BAD = {
+    "without limits": ("min: -5.0, max: 5.0,", "", "min, max and expires_s are needed"),
+    "limits crossed": ("min: -5.0", "min: 6.0", "must be below max"),
+    "unsafe default": ("set_charge_power_kw: 0.0", "set_charge_power_kw: 9.0", "outside -5.0..5.0"),
+    "no safe default": ("safe_default:\n  set_charge_power_kw: 0.0", "", "read_back and safe_default are needed"),
+    "foreign verb": ("read_power_kw", "show_power_kw", "must start with set_ or read_"),
+    "field on modbus": ("register: 30113", "field: power", "wants register"),
+    "two places": ("register: 30113", "register: 30113, field: power", "exactly one of 'register' and 'field'"),
+    "frame without value": ("frame: [value, ttl_s, epoch, seq], min", "frame: [ttl_s], min", "exactly once"),
+    "read back of nothing": ("read_back:", "read_back:\n  read_power_kw: {register: 1, within_s: 1, tolerance: 0}",
+                             "not a settable capability"),
+    "unknown key": ("unit_id:", "unitid:", "did you mean 'unit_id'"),
+    "wrong name": ("template: sim_battery_10kwh", "template: other", "the file says template 'other'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", BAD.values(), ids=list(BAD))
+def test_a_bad_template_is_refused(change: tuple[str, str, str], tmp_path: Path) -> None:
+    was, becomes, sentence = change
+    text = (FOLDER / "sim_battery_10kwh.yaml").read_text()
+    assert was in text
+    (tmp_path / "sim_battery_10kwh.yaml").write_text(text.replace(was, becomes))
+    with pytest.raises(BadInput, match=r"sim_battery_10kwh\.yaml") as fault:
+        load_template("sim_battery_10kwh", tmp_path)
+    assert sentence in str(fault.value)
