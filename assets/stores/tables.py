@@ -238,6 +238,27 @@ trace_inputs = sa.Table(
     sa.Index("ix_trace_inputs_id", "kind", "id"),
 )
 
+fault_events = sa.Table(
+    "fault_events",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("device_id", sa.String(64), nullable=False),
+    sa.Column("is_set", sa.Boolean, nullable=False, comment="False: a person acknowledged it"),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("command_id", sa.String(64)),
+    sa.Column("person_id", sa.String(64)),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+    sa.Index("ix_fault_events_site", "site_id", "device_id"),
+)
+
+ledger_identity = sa.Table(
+    "ledger_identity",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("ledger_id", sa.String(32), nullable=False, comment="Names this ledger; a replaced one has another"),
+)
+
 APPEND_ONLY = (
     batches,
     lake_manifest,
@@ -252,6 +273,8 @@ APPEND_ONLY = (
     report_revisions,
     figures,
     trace_inputs,
+    fault_events,
+    ledger_identity,
 )
 
 

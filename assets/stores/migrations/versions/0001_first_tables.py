@@ -1,8 +1,11 @@
 """First tables. Until the first release this revision follows tables.py; afterwards it is frozen."""
 
+from uuid import uuid4
+
 from alembic import op
 
-from assets.stores.tables import APPEND_ONLY, append_only_ddl, metadata
+from assets.stores.command_states import command_state_ddl
+from assets.stores.tables import APPEND_ONLY, append_only_ddl, ledger_identity, metadata
 
 revision = "0001"
 down_revision = None
@@ -17,3 +20,6 @@ def upgrade() -> None:
     for table in APPEND_ONLY:
         for statement in append_only_ddl(table.name, bind.dialect.name):
             op.execute(statement)
+    for statement in command_state_ddl(bind.dialect.name):
+        op.execute(statement)
+    op.execute(ledger_identity.insert().values(id=1, ledger_id=uuid4().hex))

@@ -1,0 +1,109 @@
+"""The hash chain over command events: one line per change of state, positions counted per site.
+
+h_n = SHA-256(h_(n-1) + canonical JSON of the row), so that a line that is changed, dropped or slipped in later
+breaks every hash after it. Imports nothing heavier than SQLAlchemy: the agent writes here too.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from assets.stores.tables import command_events
+from assets.stores.types import JsonText, UtcDateTime
+
+GENESIS_HASH = "0" * 64
+# The fields that a hash covers; `hash` itself and `prev_hash` are the chain, not the content.
+HASHED_FIELDS = ("site_id", "position", "command_id", "from_state", "to_state", "reason", "facts", "at_utc")
+_LOCK_SPACE = 724002
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces: one text per value on every engine. NaN is refused."""
+    text = JsonText().process_bind_param(value, None)
+    return "null" if text is None else text
+
+
+def sha256_of(value: Any) -> str:
+    """SHA-256 (hex) of the canonical JSON of a value."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def event_hash(prev_hash: str, row: Mapping[str, Any]) -> str:
+    """Hash of one event row (HASHED_FIELDS, with `at_utc` an aware datetime) that follows `prev_hash`."""
+    content = {name: row[name] for name in HASHED_FIELDS}
+    content["at_utc"] = UtcDateTime().process_bind_param(row["at_utc"], None)
+    return hashlib.sha256((prev_hash + canonical_json(content)).encode()).hexdigest()
+
+
+def lock_chain(connection: sa.Connection, site_id: str) -> None:
+    """Let this transaction alone extend the site's chain until it ends.
+
+    Take it before touching command rows of the site: whoever locks rows first and the chain second can deadlock
+    on PostgreSQL. SQLite needs nothing, there BEGIN IMMEDIATE already queues the writers.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            sa.text("SELECT pg_advisory_xact_lock(:space, hashtext(:site_id))"),
+            {"space": _LOCK_SPACE, "site_id": site_id},
+        )
+
+
+def append_event(  # noqa: PLR0917 - the columns of one event, in the order in which they are told
+    connection: sa.Connection,
+    site_id: str,
+    command_id: str,
+    from_state: str | None,
+    to_state: str,
+    reason: str,
+    facts: Mapping[str, Any],
+    at_utc: datetime,
+) -> str:
+    """Append one change of state to the site's chain inside the caller's transaction; answers its hash.
+
+    States are the values of CommandState. Raises ValueError for a naive time or NaN in `facts`.
+    """
+    row = {
+        "site_id": site_id,
+        "command_id": command_id,
+        "from_state": from_state,
+        "to_state": to_state,
+        "reason": reason,
+        "facts": dict(facts),
+        "at_utc": at_utc,
+    }
+    return append_events(connection, site_id, [row])
+
+
+def append_events(connection: sa.Connection, site_id: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Append several events of one site in order (keys as in append_event); answers the hash of the last.
+
+    With no rows it answers the present head.
+    """
+    lock_chain(connection, site_id)
+    position, head = chain_head(connection, site_id)
+    linked = []
+    for row in rows:
+        position += 1
+        complete = {**row, "site_id": site_id, "position": position, "prev_hash": head}
+        # Plain str: a StrEnum would reach the driver as itself.
+        complete["to_state"] = str(row["to_state"])
+        complete["from_state"] = None if row["from_state"] is None else str(row["from_state"])
+        head = complete["hash"] = event_hash(head, complete)
+        linked.append(complete)
+    if linked:
+        connection.execute(command_events.insert(), linked)
+    return head
+
+
+def chain_head(connection: sa.Connection, site_id: str) -> tuple[int, str]:
+    """Position and hash of the site's last event; (0, GENESIS_HASH) before the first."""
+    last = connection.execute(
+        sa.select(command_events.c.position, command_events.c.hash)
+        .where(command_events.c.site_id == site_id)
+        .order_by(command_events.c.position.desc())
+        .limit(1)
+    ).first()
+    return (0, GENESIS_HASH) if last is None else (last.position, last.hash)

@@ -1,0 +1,85 @@
+"""Why there is no plan: which limits contradict one another, and by how much each would have to give (formulas 5.18).
+
+Limits are dropped one family at a time; those without which the rest would be feasible are the conflict. Each of
+them is then made elastic alone. Nothing here yields a plan: a relaxed problem is an explanation, not a fallback.
+"""
+
+from controls.optimiser.build import build_problem
+from controls.optimiser.case import DispatchCase
+from controls.optimiser.solve_pulp import Outcome, run_solver
+from data_quality.contracts.errors import OurFault
+from data_quality.contracts.finding import Finding
+
+# Families that somebody chose, with the unit of what they limit; the others are physics and never give.
+LIMITS = {
+    "import_limit": "kw",
+    "export_limit": "kw",
+    "curtailment_limit": "kw",
+    "charge_limit": "kw",
+    "discharge_limit": "kw",
+    "soc_window": "kwh",
+    "soc_end": "kwh",
+}
+# Never both: netting import against export keeps every limit, so this one can be in no conflict; its tight factors
+# would only hide how much another limit has to give.
+_ALWAYS_LEFT_OUT = {"exchange_mode"}
+_UNIT_WORDS = {"kw": "kW", "kwh": "kWh"}
+_TIME_LIMIT_S = 10.0
+
+
+def explain_conflict(case: DispatchCase) -> Finding:
+    """A blocking finding `infeasible` that names the conflicting limits of a case that has no plan.
+
+    facts: `families` (comma-separated), and `<family>_<unit>` = how much that family alone would have to give; absent
+    where it alone would not help. Raises OurFault where the case is feasible, or infeasible without any limit.
+    """
+    families = _conflicting(case)
+    needed = {name: amount for name in families if (amount := _needed(case, name)) is not None}
+    gives = [
+        f"{name} alone would have to give {amount:.3f} {_UNIT_WORDS[LIMITS[name]]}" for name, amount in needed.items()
+    ]
+    sentence = f"no plan keeps {' and '.join(families)}{' together' if len(families) > 1 else ''}"
+    return Finding(
+        code="infeasible",
+        severity="blocking",
+        scope=case.case_id,
+        message="; ".join([sentence, *gives]),
+        facts={
+            "families": ",".join(families),
+            **{f"{name}_{LIMITS[name]}": round(amount, 9) for name, amount in needed.items()},
+        },
+    )
+
+
+def _conflicting(case: DispatchCase) -> list[str]:
+    if not _is_infeasible(case, set()):
+        raise OurFault("asked to explain a conflict where there is none")
+    dropped: set[str] = set()
+    for name in LIMITS:
+        if _is_infeasible(case, dropped | {name}):
+            dropped.add(name)
+    if dropped == set(LIMITS):
+        raise OurFault("the dispatch problem is infeasible without any limit")
+    return [name for name in LIMITS if name not in dropped]
+
+
+def _is_infeasible(case: DispatchCase, without: set[str]) -> bool:
+    lp, _, _ = build_problem(case, without=without | _ALWAYS_LEFT_OUT)
+    lp.setObjective(0 * lp.variables()[0])
+    return _run(lp).status == "infeasible"
+
+
+def _needed(case: DispatchCase, family: str) -> float | None:
+    lp, _, rows = build_problem(case, without=_ALWAYS_LEFT_OUT)
+    slack = lp.add_variable(f"give_{family}", lowBound=0)
+    for name in rows[family]:
+        row = lp.get_constraint_by_name(name)
+        # Sense -1 is "<=": the limit moves outwards on either side.
+        row.addInPlace(slack, row.sense)
+    lp.setObjective(1 * slack)
+    outcome = _run(lp)
+    return outcome.objective if outcome.status == "optimal" else None
+
+
+def _run(lp: object) -> Outcome:
+    return run_solver(lp, solver="highs", gap=1e-6, time_limit_s=_TIME_LIMIT_S)

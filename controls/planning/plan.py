@@ -1,0 +1,142 @@
+"""A plan frozen with its hashes, and the commands that carry it out."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from assets.stores.chain import sha256_of
+from controls.optimiser.case import case_of, without_battery
+from controls.optimiser.grid import even_grid
+from controls.optimiser.solution import Solution
+from controls.optimiser.solve import solve
+from controls.planning.devices import first_asset, pv_of
+from data_quality.contracts.command import Command
+from data_quality.contracts.errors import OurFault
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.plan import Plan, PlanRequest, PlanStep
+from data_quality.contracts.site import Asset, Site
+
+# Fixed for ever: a command's id follows from its key, so that a retry names the same command.
+_COMMAND_NAMESPACE = uuid.UUID("6f1c9a2e-54b8-4e0b-9d53-6a4c1d0f7a11")
+_WATT = 0.001
+# When and how freshly something was read does not make another plan of the same inputs.
+_NOT_IN_DIGEST = ("known_at_utc",)
+_INPUTS_NOT_IN_DIGEST = ("soc_age_s",)
+
+
+def make_plan(request: PlanRequest, solution: Solution, *, created_at_utc: datetime, version: int) -> Plan:
+    """Freeze request and solution. The same inputs make the same `plan_id`, whoever solves them and when.
+
+    plan_hash covers the request and the steps. no_battery_cost: see there.
+    """
+    steps = _steps(request, solution)
+    digest = input_digest(request)
+    return Plan(
+        plan_id=f"p{request.start_utc:%Y%m%dT%H%M}-{digest[:20]}",
+        plan_hash=sha256_of(
+            {"request": request.model_dump(mode="json"), "steps": [step.model_dump(mode="json") for step in steps]}
+        ),
+        version=version,
+        site_id=request.site_id,
+        created_at_utc=created_at_utc,
+        status=solution.status,
+        objective=solution.objective,
+        bound=solution.bound,
+        gap=solution.gap,
+        no_battery_cost=no_battery_cost(request),
+        currency=request.currency,
+        input_digest=digest,
+        solver=solution.solver,
+        request=request,
+        steps=steps,
+    )
+
+
+def input_digest(request: PlanRequest) -> str:
+    """SHA-256 of all that decides the plan: the request without the instant at which it was read."""
+    content: dict[str, Any] = request.model_dump(mode="json", exclude=set(_NOT_IN_DIGEST))
+    content["inputs"] = {name: value for name, value in content["inputs"].items() if name not in _INPUTS_NOT_IN_DIGEST}
+    return sha256_of(content)
+
+
+def no_battery_cost(request: PlanRequest) -> float:
+    """What the same load, PV and prices cost without the battery, in the request's currency.
+
+    PV is curtailed where that pays, so the difference to the plan is the battery's own. Where the plan ends with at
+    least the charge it began with, as a request from `plan_request` does, nothing is borrowed and the difference is a
+    lower bound of the saving; charge left over is not valued. Source: formulas 5.18.
+    """
+    answer = solve(without_battery(case_of(request)))
+    if isinstance(answer, Finding):
+        raise OurFault(f"the counterfactual without battery has no solution: {answer.message}")
+    return answer.objective
+
+
+def commands_of(plan: Plan, site: Site, *, epoch: int, ttl_s: float = 45.0) -> list[Command]:
+    """Absolute set-points for every step: battery `set_charge_power_kw` (charge positive, discharge negative) and PV
+    `set_power_limit_kw` (its rating where nothing is curtailed). Only devices with a template are commanded.
+
+    Command ids and keys follow from the plan; `seq` counts from 0 per device of this plan. Raises BadInput for a PV
+    asset without rating.
+    """
+    commands: list[Command] = []
+    battery, pv = first_asset(site, "battery"), first_asset(site, "pv")
+    rating_kw = pv_of(site)
+    for seq, step in enumerate(plan.steps):
+        if battery is not None and battery.template:
+            value_kw = step.battery_charge_kw - step.battery_discharge_kw
+            commands.append(_command(plan, step, battery, "set_charge_power_kw", value_kw, seq, epoch, ttl_s))
+        if pv is not None and pv.template and rating_kw is not None:
+            # Rounded down to watts like every value: a limit that is a watt low costs nothing.
+            is_curtailed = step.curtailed_kw > _WATT
+            limit_kw = plan.request.pv_kw[seq] - step.curtailed_kw if is_curtailed else rating_kw
+            value_kw = min(max(limit_kw, 0.0), rating_kw)
+            commands.append(_command(plan, step, pv, "set_power_limit_kw", value_kw, seq, epoch, ttl_s))
+    return commands
+
+
+def _command(  # noqa: PLR0917 - what a command says, in the order of its fields
+    plan: Plan, step: PlanStep, asset: Asset, capability: str, value_kw: float, seq: int, epoch: int, ttl_s: float
+) -> Command:
+    key = f"{plan.plan_id}:{asset.asset_id}:{capability}:{step.start_utc:%Y-%m-%dT%H:%M:%SZ}"
+    return Command(
+        command_id=uuid.uuid5(_COMMAND_NAMESPACE, key).hex,
+        idempotency_key=key,
+        plan_id=plan.plan_id,
+        plan_hash=plan.plan_hash,
+        site_id=plan.site_id,
+        device_id=asset.asset_id,
+        capability=capability,
+        value=watts_toward_zero(value_kw),
+        unit="kw",
+        seq=seq,
+        epoch=epoch,
+        valid_from_utc=step.start_utc,
+        valid_until_utc=step.end_utc,
+        ttl_s=ttl_s,
+    )
+
+
+def watts_toward_zero(power_kw: float) -> float:
+    """Whole watts, in kW, never larger than planned: rounding up could leave the envelope."""
+    # 1e-6 W of slack, or 1.5 kW that arrives as 1.4999999999 would lose a watt.
+    watts = int(abs(power_kw) * 1000 + 1e-6)
+    return (watts if power_kw >= 0 else -watts) / 1000
+
+
+def _steps(request: PlanRequest, solution: Solution) -> tuple[PlanStep, ...]:
+    grid = even_grid(request.start_utc, step_h=request.step_h, count=len(request.load_kw))
+    series = solution.series
+    return tuple(
+        PlanStep(
+            start_utc=start_utc,
+            end_utc=end_utc,
+            import_kw=series.import_kw[t],
+            export_kw=series.export_kw[t],
+            curtailed_kw=series.curtailed_kw[t],
+            battery_charge_kw=series.battery_charge_kw[t],
+            battery_discharge_kw=series.battery_discharge_kw[t],
+            soc_end_kwh=series.soc_end_kwh[t],
+        )
+        for t, (start_utc, end_utc) in enumerate(grid.windows_utc)
+    )

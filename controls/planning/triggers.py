@@ -1,0 +1,99 @@
+"""When to plan again: pure, so that a sensor that polls often asks for few runs, and for the same one only once."""
+
+from datetime import datetime, timedelta
+
+from assets.stores.chain import sha256_of
+from controls.planning.inputs import quarter_start
+from data_quality.contracts.command import Mode
+from data_quality.contracts.model import Model
+from data_quality.contracts.plan import Plan
+
+MIN_INTERVAL = timedelta(minutes=5)
+MAX_AGE = timedelta(hours=1)
+SOC_TOLERANCE_KWH = 0.5
+
+
+class Decision(Model):
+    """`run_key` follows from site, quarter hour and content: the same decision asked for twice is one run."""
+
+    should_plan: bool
+    reason: str
+    run_key: str = ""
+
+
+def replan(
+    last_plan: Plan | None,
+    *,
+    site_id: str,
+    forecast_id: str,
+    price_digest: str,
+    mode: Mode,
+    now_utc: datetime,
+    soc_kwh: float | None = None,
+    min_interval: timedelta = MIN_INTERVAL,
+    max_age: timedelta = MAX_AGE,
+    soc_tolerance_kwh: float = SOC_TOLERANCE_KWH,
+) -> Decision:
+    """Plan again where there is no plan, or forecast, prices, mode or the measured charge are not those of the last
+    one, or it is older than `max_age`; but never within `min_interval` of the last plan.
+
+    price_digest: inputs.price_digest over the window of the last plan (plan_window); any text before the first.
+    soc_kwh: as measured, None where it is not known (then it is no reason).
+    """
+    reason = _reason(last_plan, forecast_id, price_digest, mode, soc_kwh, now_utc, max_age, soc_tolerance_kwh)
+    if not reason:
+        return Decision(should_plan=False, reason="the last plan still holds")
+    if last_plan is not None and now_utc - last_plan.created_at_utc < min_interval:
+        age_min = (now_utc - last_plan.created_at_utc) / timedelta(minutes=1)
+        limit_min = min_interval / timedelta(minutes=1)
+        return Decision(
+            should_plan=False, reason=f"{reason}, but the last plan is {age_min:.1f} min old (at least {limit_min:g})"
+        )
+    content = sha256_of([forecast_id, price_digest, mode.name, last_plan.plan_id if last_plan else ""])
+    return Decision(
+        should_plan=True,
+        reason=reason,
+        run_key=f"{site_id}:{quarter_start(now_utc):%Y-%m-%dT%H:%MZ}:{content[:16]}",
+    )
+
+
+def plan_window(plan: Plan) -> tuple[datetime, datetime]:
+    """[start, end) of a plan."""
+    return plan.steps[0].start_utc, plan.steps[-1].end_utc
+
+
+def planned_soc_kwh(plan: Plan, at_utc: datetime) -> float | None:
+    """The charge that the plan expects at an instant, between its points in a straight line; None outside it."""
+    before_kwh = plan.request.soc_init_kwh
+    for step in plan.steps:
+        if step.start_utc <= at_utc < step.end_utc:
+            share = (at_utc - step.start_utc) / (step.end_utc - step.start_utc)
+            return before_kwh + share * (step.soc_end_kwh - before_kwh)
+        before_kwh = step.soc_end_kwh
+    return None
+
+
+def _reason(  # noqa: PLR0917 - one call, the arguments of replan in their order
+    plan: Plan | None,
+    forecast_id: str,
+    price_digest: str,
+    mode: Mode,
+    soc_kwh: float | None,
+    now_utc: datetime,
+    max_age: timedelta,
+    soc_tolerance_kwh: float,
+) -> str:
+    if plan is None:
+        return "there is no plan yet"
+    if plan.request.forecast_id != forecast_id:
+        return "the forecast changed"
+    if plan.request.inputs.get("prices", "") != price_digest:
+        return "the prices changed"
+    if plan.request.inputs.get("mode", "") != mode.name:
+        return "the mode changed"
+    if now_utc - plan.created_at_utc > max_age:
+        return f"the last plan is older than {max_age / timedelta(minutes=1):g} min"
+    expected_kwh = planned_soc_kwh(plan, now_utc)
+    if soc_kwh is not None and expected_kwh is not None and abs(soc_kwh - expected_kwh) > soc_tolerance_kwh:
+        return f"the charge is {soc_kwh - expected_kwh:+.2f} kWh off the plan"
+    return ""

@@ -1,0 +1,1 @@
+"""Tests of the dispatch problem: rows, optima, proofs, conflicts."""

@@ -1,0 +1,108 @@
+"""Case files are read by their documented shape, and refused with one sentence."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from controls.optimiser.case_file import load_case
+from data_quality.contracts.errors import BadInput
+
+PLAIN = {
+    "id": "c1",
+    "currency": "EUR cent",
+    "start_utc": "2024-05-07T22:00:00Z",
+    "dt_h": 0.5,
+    "load": [1.0, 2.0],
+    "pv": [0.0, 0.5],
+    "p_imp": [10.0, 20.0],
+    "p_exp": [5.0, 5.0],
+    "imp_max": 10.0,
+    "exp_max": 4.0,
+    "statement": {"units": "kW"},
+    "optimum": {"objective": -1},
+}
+BATTERY = {
+    "p_ch": 5.0,
+    "p_dis": 4.0,
+    "eta_c": 0.95,
+    "eta_d": 0.9,
+    "soc_min": 1.0,
+    "soc_max": 10.0,
+    "soc_init": 5.0,
+    "soc_end_min": 4.0,
+}
+
+
+def file_with(tmp_path: Path, **changes: object) -> Path:
+    path = tmp_path / "case.json"
+    path.write_text(json.dumps({**PLAIN, **changes}))
+    return path
+
+
+def test_a_case_is_read_by_its_documented_keys(tmp_path: Path) -> None:
+    case = load_case(file_with(tmp_path, battery=BATTERY, demand_price=0.3))
+    assert case.step_h == (0.5, 0.5)
+    assert (case.import_max_kw, case.export_max_kw, case.demand_price_per_kw) == (10.0, 4.0, 0.3)
+    assert case.battery is not None
+    assert (case.battery.max_charge_kw, case.battery.max_discharge_kw) == (5.0, 4.0)
+    assert (case.battery.charge_efficiency, case.battery.discharge_efficiency) == (0.95, 0.9)
+    assert (case.battery.soc_min_kwh, case.battery.soc_max_kwh) == (1.0, 10.0)
+    assert (case.battery.soc_init_kwh, case.battery.soc_end_min_kwh) == (5.0, 4.0)
+    assert case.battery.wear_per_kwh == 0.0
+
+
+def test_a_case_may_have_no_battery(tmp_path: Path) -> None:
+    assert load_case(file_with(tmp_path)).battery is None
+
+
+def test_the_points_of_a_case_are_its_steps_in_time(tmp_path: Path) -> None:
+    points = load_case(file_with(tmp_path)).grid.points_utc
+    assert [f"{point:%H:%M}" for point in points] == ["22:00", "22:30", "23:00"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"ev_sessions": [{"from_step": 0}]}, "EV sessions are not planned yet"),
+        ({"tank": {"cop": 1.0}}, "heat storage is not planned yet"),
+        ({"pv": [0.0]}, "pv_kw has 1 values, the case 2 steps"),
+        ({"load": ["much", 1.0]}, "load.0"),
+        ({"dt_h": 0}, "dt_h"),
+        ({"start_utc": "2024-05-07T22:00:00"}, "start_utc"),
+        ({"battery": {**BATTERY, "soc_min": 11.0}}, "soc_min 11.0 must not be above soc_max 10.0"),
+        ({"battery": {"p_ch": 5.0}}, "battery.p_dis"),
+    ],
+)
+def test_a_case_that_cannot_be_used_is_refused_by_name(tmp_path: Path, changes: dict, words: str) -> None:
+    with pytest.raises(BadInput) as refusal:
+        load_case(file_with(tmp_path, **changes))
+    assert words in str(refusal.value)
+    assert "case.json" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "line 1"),
+        ('{"id":\n oops}', "line 2"),
+        ('{"load": [NaN]}', "NaN is not a number"),
+        ("[1, 2]", "the case"),
+    ],
+)
+def test_a_file_that_is_no_case_is_refused_with_its_line(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text(text)
+    with pytest.raises(BadInput) as refusal:
+        load_case(path)
+    assert words in str(refusal.value)
+
+
+def test_a_folder_a_missing_file_and_bytes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is a folder"):
+        load_case(tmp_path)
+    with pytest.raises(BadInput, match="no such file"):
+        load_case(tmp_path / "none.json")
+    (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadInput, match="expected a dispatch case"):
+        load_case(tmp_path / "bytes.json")

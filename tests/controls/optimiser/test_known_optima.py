@@ -1,0 +1,71 @@
+"""Cases with a proven optimum, and what comes out when a rule is left out."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from controls.optimiser.build import build_problem
+from controls.optimiser.case import DispatchCase, without_battery
+from controls.optimiser.case_file import load_case
+from controls.optimiser.solution import Series, Solution
+from controls.optimiser.solve import solve
+from controls.optimiser.solve_pulp import run_solver
+from controls.optimiser.verify import replay_case
+from data_quality.contracts.errors import BadInput
+
+CASE = "H1_battery_pv_negative_prices_week"
+OPTIMUM = -1097.043901
+
+
+@pytest.fixture(scope="module")
+def week(shared_data: Path) -> DispatchCase:
+    return load_case(shared_data / "hems" / "cases" / f"{CASE}.json")
+
+
+@pytest.mark.parametrize("solver", ["highs", "cbc"])
+def test_the_battery_week_reaches_its_known_optimum(week: DispatchCase, solver: str) -> None:
+    answer = solve(week, solver=solver)
+    assert isinstance(answer, Solution)
+    assert answer.objective == pytest.approx(OPTIMUM, rel=1e-6)
+    assert answer.status == "optimal"
+    assert replay_case(week, answer.series).problems == ()
+
+
+def test_the_published_schedule_passes_the_same_check(week: DispatchCase, shared_data: Path) -> None:
+    with (shared_data / "hems" / "schedules" / f"{CASE}.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    series = Series(**{name: tuple(float(row[name]) for row in rows) for name in Series.model_fields})
+    # The file is printed with six decimals.
+    replay = replay_case(week, series, tolerance=3e-6)
+    assert replay.problems == ()
+    assert replay.cost == pytest.approx(OPTIMUM, abs=1e-3)
+
+
+def test_the_week_without_battery_costs_the_known_figure(week: DispatchCase) -> None:
+    answer = solve(without_battery(week))
+    assert isinstance(answer, Solution)
+    assert answer.objective == pytest.approx(-89.677229, abs=1e-6)
+
+
+def test_dropping_never_both_gives_the_known_too_good_figure(week: DispatchCase) -> None:
+    lp, _, _ = build_problem(week)
+    for variable in lp.variables():
+        variable.cat = "Continuous"
+        if "_is_" in variable.name:
+            variable.bounds(0, 1)
+    outcome = run_solver(lp, solver="highs", gap=1e-9, time_limit_s=30.0)
+    assert outcome.objective == pytest.approx(-1108.748260, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("H2_battery_ev_semicontinuous_48h", "EV sessions are not planned yet"),
+        ("H3_heating_relays_tank_36h", "heat storage is not planned yet"),
+        ("H4_all_assets_halfhour_demand_charge_30h", "EV sessions are not planned yet"),
+    ],
+)
+def test_cases_with_other_devices_are_refused_by_name(shared_data: Path, name: str, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        load_case(shared_data / "hems" / "cases" / f"{name}.json")

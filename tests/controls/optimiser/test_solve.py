@@ -1,0 +1,152 @@
+"""Nothing leaves the solver unchecked."""
+
+from datetime import UTC, datetime
+
+import pulp
+import pytest
+
+from controls.optimiser import solve as solve_module
+from controls.optimiser.case import DispatchCase, case_of
+from controls.optimiser.grid import energy_kwh, even_grid
+from controls.optimiser.solution import Series, series_of
+from controls.optimiser.solve import solve
+from controls.optimiser.solve_pulp import Outcome, run_solver
+from controls.optimiser.verify import replay_case
+from data_quality.contracts.errors import BadInput, OurFault
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.plan import BatteryParams, PlanRequest
+from tests.controls.optimiser.toys import TOY, changed
+
+
+def test_an_unknown_solver_is_refused_by_name() -> None:
+    with pytest.raises(BadInput, match="unknown solver 'magic'; expected highs or cbc"):
+        solve(TOY, solver="magic")
+
+
+def test_a_plan_request_becomes_kwh(clock: object) -> None:
+    request = PlanRequest(
+        site_id="home",
+        start_utc=datetime(2026, 1, 1, tzinfo=UTC),
+        step_h=0.25,
+        known_at_utc=datetime(2026, 1, 1, tzinfo=UTC),
+        load_kw=(1.0, 1.0),
+        pv_kw=(0.0, 2.0),
+        import_price_per_kwh=(0.1, 0.2),
+        export_price_per_kwh=(0.0, 0.0),
+        import_max_kw=17,
+        export_max_kw=11,
+        battery=BatteryParams(
+            capacity_kwh=10, max_charge_kw=5, max_discharge_kw=4, soc_min=0.1, soc_max=0.95, wear_per_kwh=0.4
+        ),
+        soc_init_kwh=5,
+        soc_end_min_kwh=4,
+        pv_limit_min_kw=1.5,
+        currency="CZK",
+    )
+    case = case_of(request)
+    assert case.battery is not None
+    assert (case.battery.soc_min_kwh, case.battery.soc_max_kwh) == (1.0, 9.5)
+    assert (case.battery.soc_init_kwh, case.battery.soc_end_min_kwh) == (5.0, 4.0)
+    assert (case.battery.max_charge_kw, case.battery.max_discharge_kw, case.battery.wear_per_kwh) == (5.0, 4.0, 0.4)
+    assert (case.battery.charge_efficiency, case.battery.discharge_efficiency) == (0.975, 0.975)
+    assert (case.import_max_kw, case.export_max_kw, case.step_h) == (17, 11, (0.25, 0.25))
+    assert case.curtailment_max_kw == (0.0, 0.5)
+
+
+def test_time_that_runs_out_is_a_finding_and_not_a_plan() -> None:
+    long = changed(
+        TOY,
+        step_h=(1.0,) * 500,
+        load_kw=(1.0, 2.0) * 250,
+        pv_kw=(0.0, 4.0) * 250,
+        import_price_per_kwh=(0.1, -0.3) * 250,
+        export_price_per_kwh=(0.2, -0.1) * 250,
+    )
+    answer = solve(long, time_limit_s=0.0)
+    assert isinstance(answer, Finding)
+    assert answer.code == "no_plan_in_time"
+
+
+def test_a_schedule_that_breaks_its_case_never_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(case: DispatchCase, variables: object) -> Series:
+        return series_of(case, charge_kw=[9.0, 0.0], discharge_kw=[0.0, 0.0], curtailed_kw=[0.0, 0.0])
+
+    monkeypatch.setattr(solve_module, "_series", wrong)
+    with pytest.raises(OurFault, match="step 0: charge above the rating by 8"):
+        solve(TOY)
+
+
+def test_a_solver_that_lies_about_its_cost_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lying(lp: object, **options: object) -> Outcome:
+        run_solver(lp, solver="highs", gap=1e-6, time_limit_s=10.0)
+        return Outcome(status="optimal", solver="liar", objective=-5.0, bound=-5.0)
+
+    monkeypatch.setattr(solve_module, "run_solver", lying)
+    with pytest.raises(OurFault, match=r"liar claims a cost of -5\.0"):
+        solve(TOY)
+
+
+@pytest.mark.parametrize("solver", ["highs", "cbc"])
+def test_an_unbounded_problem_is_our_fault(solver: str) -> None:
+    lp = pulp.LpProblem("endless", pulp.LpMinimize)
+    free = lp.add_variable("free", lowBound=0)
+    lp.addConstraint(free >= 1, "row")
+    lp.setObjective(-1 * free)
+    with pytest.raises(OurFault, match="unbounded"):
+        run_solver(lp, solver=solver, gap=1e-6, time_limit_s=10.0)
+
+
+def test_cbc_agrees_that_there_is_no_plan() -> None:
+    answer = solve(changed(TOY, battery=None, load_kw=(1.0, 12.0)), solver="cbc")
+    assert isinstance(answer, Finding)
+    assert answer.facts["families"] == "import_limit"
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "words"),
+    [
+        ("import_kw", (11.0, 0.19), "import above the connection"),
+        ("import_kw", (1.9, 0.19), "balance"),
+        ("export_kw", (0.5, 0.0), "import and export at once"),
+        ("export_kw", (11.0, 0.0), "export above the connection"),
+        ("curtailed_kw", (0.1, 0.0), "more curtailed than allowed"),
+        ("curtailed_kw", (-0.1, 0.0), "a power below zero"),
+        ("ev_kw", (0.1, 0.0), "a car or a relay that is not there"),
+        ("battery_charge_kw", (1.1, 0.0), "charge above the rating"),
+        ("battery_charge_kw", (1.0, 0.1), "charge and discharge at once"),
+        ("battery_discharge_kw", (0.0, 1.1), "discharge above the rating"),
+        ("soc_end_kwh", (0.8, 0.0), "charge balance"),
+        ("soc_end_kwh", (0.9, -0.1), "charge below its floor"),
+        ("soc_end_kwh", (2.1, 0.0), "charge above its ceiling"),
+        ("soc_end_kwh", (0.9, -0.1), "the end: charge below the wanted one"),
+    ],
+)
+def test_the_check_sees_every_kind_of_broken_rule(name: str, values: tuple[float, ...], words: str) -> None:
+    good = series_of(TOY, charge_kw=[1.0, 0.0], discharge_kw=[0.0, 0.81], curtailed_kw=[0.0, 0.0])
+    assert replay_case(TOY, good).problems == ()
+    broken = replay_case(TOY, good.model_copy(update={name: values}))
+    assert any(words in problem for problem in broken.problems)
+
+
+def test_a_battery_that_is_not_there_must_not_move() -> None:
+    bare = changed(TOY, battery=None)
+    series = series_of(bare, charge_kw=[1.0, 0.0], discharge_kw=[0.0, 0.0], curtailed_kw=[0.0, 0.0])
+    assert replay_case(bare, series).problems == ("a battery that is not there by 1",)
+
+
+def test_series_of_another_length_are_not_checked_at_all() -> None:
+    series = series_of(TOY, charge_kw=[1.0, 0.0], discharge_kw=[0.0, 0.0], curtailed_kw=[0.0, 0.0])
+    with pytest.raises(ValueError, match="import_kw has 1 values, the case 2 steps"):
+        replay_case(TOY, series.model_copy(update={"import_kw": (1.0,)}))
+
+
+def test_nothing_printed_is_minus_zero() -> None:
+    series = series_of(TOY, charge_kw=[-1e-12, 0.0], discharge_kw=[-0.0, 0.0], curtailed_kw=[0.0, 0.0])
+    assert "-0.0" not in str(series.columns())
+
+
+def test_an_even_grid_ends_where_the_next_would_start() -> None:
+    grid = even_grid(datetime(2026, 1, 1, tzinfo=UTC), step_h=0.25, count=96)
+    assert grid.points_utc[-1] == datetime(2026, 1, 2, tzinfo=UTC)
+    assert grid.windows_utc[0][1] == datetime(2026, 1, 1, 0, 15, tzinfo=UTC)
+    assert energy_kwh((4.0,) * 96, grid.step_h) == 96.0

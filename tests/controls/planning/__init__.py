@@ -1,0 +1,1 @@
+"""Tests of plans: what they are made from, when, and how they are stored."""

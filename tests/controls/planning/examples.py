@@ -1,0 +1,121 @@
+"""A small home, its forecasts and its prices."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+import polars as pl
+
+from controls.optimiser.solution import Solution
+from controls.optimiser.solve import solve
+from controls.planning.inputs import plan_request
+from controls.planning.plan import make_plan
+from data_quality.contracts.command import Mode
+from data_quality.contracts.forecast import Forecast, ForecastRow
+from data_quality.contracts.plan import Plan, PlanRequest
+from data_quality.contracts.site import Site
+
+NOW = datetime(2026, 1, 1, 10, 7, tzinfo=UTC)
+DAY = datetime(2026, 1, 1, tzinfo=UTC)
+HOME = Site.model_validate(
+    {
+        "site_id": "home",
+        "name": "Home",
+        "time_zone": "Europe/Prague",
+        "currency": "CZK",
+        "country": "CZ",
+        "is_simulated": True,
+        "meters": [{"meter_id": "grid", "connected_load_kw": 17}, {"meter_id": "house", "parent": "grid"}],
+        "assets": [
+            {
+                "asset_id": "battery",
+                "kind": "battery",
+                "template": "sim_battery_10kwh",
+                "params": {
+                    "capacity_kwh": 10,
+                    "max_charge_kw": 5,
+                    "max_discharge_kw": 5,
+                    "soc_min": 0.1,
+                    "soc_max": 0.95,
+                    "wear_per_kwh": 0.4,
+                    "height_cm": 60,
+                },
+            },
+            {"asset_id": "pv", "kind": "pv", "template": "sim_pv_inverter", "params": {"peak_kw": 8}},
+        ],
+        "tariffs": [
+            {
+                "tariff_id": "flat",
+                "valid_from": "2025-01-01",
+                "valid_to": "2027-01-01",
+                "export_price_per_kwh": 0.6,
+                "periods": [{"period_id": "all", "price_per_kwh": 4.9}],
+            }
+        ],
+    }
+)
+
+
+def forecast(target: str, kwh: float, *, hours: int = 48, issued_at_utc: datetime = DAY) -> Forecast:
+    """A flat hourly forecast from DAY on."""
+    rows = tuple(
+        ForecastRow(time_utc=DAY + timedelta(hours=h), p10_kwh=kwh - 0.1, p50_kwh=kwh, p90_kwh=kwh + 0.1)
+        for h in range(hours)
+    )
+    return Forecast(
+        forecast_id=f"fc-{target}",
+        site_id="home",
+        target=f"meter:{target}",
+        issued_at_utc=issued_at_utc,
+        available_at_utc=issued_at_utc,
+        model_name="flat",
+        model_version="1",
+        input_digest="0",
+        is_synthetic=True,
+        rows=rows,
+    )
+
+
+def prices(*, hours: int = 48, night: float = 1.0, day: float = 5.0) -> pl.DataFrame:
+    """Quarter-hour prices from DAY on: `night` before 06:00 UTC, `day` after."""
+    starts = [DAY + timedelta(minutes=15 * k) for k in range(4 * hours)]
+    return pl.DataFrame(
+        {
+            "interval_start_utc": starts,
+            "price_per_kwh": [night if start.hour < 6 else day for start in starts],
+        },
+        schema_overrides={"interval_start_utc": pl.Datetime("us", "UTC")},
+    )
+
+
+def inputs(**changes: object) -> dict[str, object]:
+    """Keyword arguments of plan_request that make a plan, with some changed."""
+    return {
+        "load_forecast": forecast("house", 0.8),
+        "pv_forecast": forecast("pv", 0.3),
+        "prices": prices(),
+        "soc_kwh": 5.0,
+        "soc_age_s": 12.0,
+        "mode": Mode.PARTIAL,
+        "now_utc": NOW,
+    } | changes
+
+
+def request(**changes: object) -> PlanRequest:
+    """A request that makes a plan."""
+    answer = plan_request(HOME, **inputs(**changes))
+    assert isinstance(answer, PlanRequest), answer
+    return answer
+
+
+def plan(*, version: int = 1, created_at_utc: datetime = NOW, **changes: object) -> Plan:
+    """A plan of that request."""
+    asked = request(**changes)
+    return make_plan(asked, _solved(asked.model_dump_json()), created_at_utc=created_at_utc, version=version)
+
+
+@cache
+def _solved(request_json: str) -> Solution:
+    asked = PlanRequest.model_validate_json(request_json)
+    solution = solve(asked)
+    assert isinstance(solution, Solution), solution
+    return solution

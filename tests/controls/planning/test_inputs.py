@@ -1,0 +1,190 @@
+"""A request holds what was known, and what was not known is a finding."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import polars as pl
+import pytest
+
+from controls.planning.devices import battery_of, connection_kw, pv_of
+from controls.planning.inputs import plan_request, price_digest, quarter_start
+from data_quality.contracts.command import Mode
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.plan import PlanRequest
+from data_quality.contracts.site import Site
+from tests.controls.planning.examples import DAY, HOME, NOW, forecast, inputs, prices, request
+
+
+def site_with(**changes: object) -> Site:
+    return Site.model_validate({**HOME.model_dump(), **changes})
+
+
+def finding(site: Site = HOME, **changes: object) -> Finding:
+    answer = plan_request(site, **inputs(**changes))
+    assert isinstance(answer, Finding), answer
+    assert answer.is_blocking
+    return answer
+
+
+def test_a_day_is_ninety_six_quarter_hours_from_the_one_in_progress() -> None:
+    asked = request()
+    assert asked.start_utc == datetime(2026, 1, 1, 10, tzinfo=UTC)
+    assert len(asked.load_kw) == 96
+    assert asked.step_h == 0.25
+    assert asked.known_at_utc == NOW
+    assert quarter_start(datetime(2026, 1, 1, 10, 59, 59, 999999, tzinfo=UTC)).minute == 45
+
+
+def test_the_energy_of_an_hour_is_the_power_of_its_quarters() -> None:
+    rising = forecast("house", 0.8)
+    rows = tuple(row.model_copy(update={"p50_kwh": float(h)}) for h, row in enumerate(rising.rows))
+    asked = request(load_forecast=rising.model_copy(update={"rows": rows}))
+    assert asked.load_kw[:5] == (10.0, 10.0, 10.0, 10.0, 11.0)
+
+
+def test_prices_are_those_of_their_quarter_hour_and_may_be_decimal() -> None:
+    exact = prices().with_columns(pl.col("price_per_kwh").cast(pl.Decimal(12, 6)))
+    assert exact["price_per_kwh"][0] == Decimal("1.000000")
+    asked = request(prices=exact.sample(fraction=1.0, shuffle=True, seed=3))
+    assert asked.import_price_per_kwh[0] == 5.0
+    # 10:00 to midnight is 56 quarters; then six hours of night.
+    assert asked.import_price_per_kwh[55:57] == (5.0, 1.0)
+    assert asked.import_price_per_kwh[79:81] == (1.0, 5.0)
+
+
+def test_the_export_price_is_the_streams_or_the_tariffs_or_nothing() -> None:
+    assert set(request().export_price_per_kwh) == {0.6}
+    own = prices().with_columns(export_price_per_kwh=pl.lit(0.2))
+    assert set(request(prices=own).export_price_per_kwh) == {0.2}
+    bare = plan_request(site_with(tariffs=()), **inputs())
+    assert isinstance(bare, PlanRequest)
+    assert set(bare.export_price_per_kwh) == {0.0}
+
+
+def test_in_partial_the_battery_gets_its_envelope_and_pv_keeps_most_of_its_rating() -> None:
+    partial, full = request(), request(mode=Mode.FULL)
+    assert (partial.battery.max_charge_kw, partial.battery.max_discharge_kw) == (1.5, 1.5)
+    assert partial.pv_limit_min_kw == pytest.approx(5.6)
+    assert (full.battery.max_charge_kw, full.pv_limit_min_kw) == (5.0, 0.0)
+
+
+def test_a_plan_ends_with_the_charge_it_begins_with_inside_the_window() -> None:
+    assert request().soc_end_min_kwh == 5.0
+    assert request(soc_kwh=9.9).soc_end_min_kwh == 9.5
+    assert request(soc_kwh=0.4).soc_end_min_kwh == 1.0
+    assert request(soc_end_min_kwh=3.0).soc_end_min_kwh == 3.0
+
+
+def test_what_was_used_is_remembered() -> None:
+    asked = request()
+    assert asked.forecast_id == "fc-house"
+    assert asked.inputs["pv_forecast"] == "fc-pv"
+    assert asked.inputs["mode"] == "PARTIAL"
+    assert asked.inputs["soc_age_s"] == "12"
+    assert len(asked.inputs["prices"]) == 64
+    assert asked.is_synthetic
+    assert asked.import_max_kw == asked.export_max_kw == 17
+
+
+def test_the_price_digest_is_of_the_window_and_notices_a_correction() -> None:
+    end = DAY + timedelta(hours=24)
+    before = price_digest(prices(hours=24), DAY, end)
+    assert price_digest(prices(hours=48), DAY, end) == before
+    assert price_digest(prices(hours=48, day=5.01), DAY, end) != before
+    assert price_digest(prices(hours=24).with_columns(export_price_per_kwh=pl.lit(0.2)), DAY, end) != before
+    assert (
+        price_digest(prices(hours=24).with_columns(pl.col("price_per_kwh").cast(pl.Decimal(12, 6))), DAY, end) == before
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        ({"load_forecast": None}, "no_load_forecast", "there is no load forecast"),
+        ({"pv_forecast": None}, "no_pv_forecast", "there is no pv forecast"),
+        ({"soc_kwh": None}, "no_soc", "is not known"),
+        ({"soc_age_s": None}, "no_soc", "is not known"),
+        ({"soc_age_s": 61.0}, "soc_too_old", "61 s old, at most 60 s"),
+        ({"soc_age_s": -5.0}, "soc_too_old", "-5 s old"),
+        (
+            {"load_forecast": forecast("house", 0.8, issued_at_utc=NOW - timedelta(hours=26, minutes=6))},
+            "load_forecast_too_old",
+            "26.1 h old, at most 26 h",
+        ),
+        (
+            {"pv_forecast": forecast("pv", 0.3, issued_at_utc=NOW + timedelta(minutes=1))},
+            "pv_forecast_not_yet_known",
+            "available from 2026-01-01T10:08Z",
+        ),
+        (
+            {"load_forecast": forecast("house", 0.8, hours=20)},
+            "horizon_too_short",
+            "load 10 h, pv 38 h, prices 38 h without a hole; 12 h are needed",
+        ),
+        ({"prices": prices(hours=15)}, "horizon_too_short", "prices 5 h"),
+        ({"prices": prices().clear()}, "horizon_too_short", "prices 0 h"),
+    ],
+)
+def test_what_is_missing_or_too_old_is_named_with_its_age(changes: dict, code: str, words: str) -> None:
+    found = finding(**changes)
+    assert found.code == code
+    assert words in found.message
+
+
+def test_exactly_the_allowed_ages_are_allowed() -> None:
+    request(soc_age_s=60.0)
+    request(load_forecast=forecast("house", 0.8, issued_at_utc=NOW - timedelta(hours=26)))
+
+
+def test_several_missing_inputs_are_one_finding_that_names_them_all() -> None:
+    found = finding(load_forecast=None, soc_age_s=90.0)
+    assert found.code == "no_load_forecast"
+    assert found.facts == {"codes": "no_load_forecast,soc_too_old", "soc_age_s": 90.0}
+    assert "; the state of charge is 90 s old" in found.message
+
+
+def test_a_hole_in_the_prices_ends_the_plan_there() -> None:
+    hole = DAY + timedelta(hours=24)
+    with_hole = prices().with_columns(
+        price_per_kwh=pl.when(pl.col("interval_start_utc") == hole).then(None).otherwise(pl.col("price_per_kwh"))
+    )
+    assert len(request(prices=with_hole).load_kw) == 56
+
+
+def test_a_price_that_stands_twice_is_refused() -> None:
+    twice = pl.concat([prices(), prices().head(1)])
+    with pytest.raises(BadInput, match="twice"):
+        plan_request(HOME, **inputs(prices=twice))
+
+
+def test_a_site_without_pv_needs_no_pv_forecast() -> None:
+    no_pv = site_with(assets=HOME.model_dump()["assets"][:1])
+    answer = plan_request(no_pv, **inputs(pv_forecast=None))
+    assert isinstance(answer, PlanRequest)
+    assert set(answer.pv_kw) == {0.0}
+    assert answer.pv_limit_min_kw == 0.0
+
+
+def test_a_site_without_battery_or_connection_limit_says_so() -> None:
+    assert finding(site_with(assets=HOME.model_dump()["assets"][1:])).code == "no_battery"
+    assert finding(site_with(meters=[{"meter_id": "grid"}])).code == "no_connection_limit"
+
+
+def test_asset_figures_that_make_no_battery_are_refused_with_their_key() -> None:
+    bad = HOME.model_dump()["assets"]
+    bad[0]["params"]["capacity_kwh"] = -1
+    with pytest.raises(BadInput, match=r"asset 'battery', params\.capacity_kwh"):
+        battery_of(site_with(assets=bad))
+    bad[1]["params"] = {}
+    with pytest.raises(BadInput, match="asset 'pv': params need nameplate_kw or peak_kw"):
+        pv_of(site_with(assets=bad))
+
+
+def test_only_electricity_at_the_connection_counts_for_its_limit() -> None:
+    meters = [
+        {"meter_id": "grid", "connected_load_kw": 17},
+        {"meter_id": "gas", "carrier": "natural_gas", "connected_load_kw": 40},
+        {"meter_id": "house", "parent": "grid", "connected_load_kw": 9},
+    ]
+    assert connection_kw(site_with(meters=meters)) == 17

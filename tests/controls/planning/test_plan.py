@@ -1,0 +1,166 @@
+"""A plan is frozen by content, and its commands say exactly what it says."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controls.optimiser.solve import solve
+from controls.planning import plan as plan_module
+from controls.planning.plan import commands_of, input_digest, make_plan, no_battery_cost, watts_toward_zero
+from controls.planning.summary import summarise
+from data_quality.contracts.command import Mode
+from data_quality.contracts.errors import OurFault
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.plan import Plan
+from data_quality.contracts.site import Site
+from tests.controls.planning.examples import HOME, NOW, forecast, plan, prices, request
+
+
+def test_a_plan_survives_its_json() -> None:
+    made = plan()
+    assert Plan.model_validate_json(made.model_dump_json()) == made
+
+
+def test_the_same_inputs_make_the_same_plan_id_whenever_they_are_read() -> None:
+    made = plan()
+    later = plan(
+        created_at_utc=NOW + timedelta(seconds=40), version=7, now_utc=NOW + timedelta(seconds=30), soc_age_s=3.0
+    )
+    assert later.plan_id == made.plan_id
+    assert later.input_digest == made.input_digest
+    assert later.steps == made.steps
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"soc_kwh": 5.1},
+        {"prices": prices(day=5.01)},
+        {"load_forecast": forecast("house", 0.9)},
+        {"mode": Mode.FULL},
+        {"now_utc": NOW + timedelta(minutes=15)},
+    ],
+    ids=["charge", "price", "forecast", "mode", "slot"],
+)
+def test_another_input_makes_another_plan(changes: dict) -> None:
+    assert input_digest(request(**changes)) != input_digest(request())
+
+
+def test_the_plan_hash_covers_request_and_steps() -> None:
+    asked = request()
+    solution = solve(asked)
+    made = make_plan(asked, solution, created_at_utc=NOW, version=1)
+    moved = solution.series.model_copy(update={"curtailed_kw": (0.1,) * 96})
+    other = make_plan(asked, solution.model_copy(update={"series": moved}), created_at_utc=NOW, version=1)
+    assert other.plan_hash != made.plan_hash
+    again = make_plan(asked, solution, created_at_utc=NOW + timedelta(hours=1), version=2)
+    assert again.plan_hash == made.plan_hash
+
+
+def test_the_saving_is_what_shifting_to_the_night_earns() -> None:
+    # Flat house 0.8 kW, sun 0.3 kW: 0.5 kW are bought, 18 h at 5 and 6 h at 1 CZK.
+    asked = request()
+    assert no_battery_cost(asked) == pytest.approx(0.5 * (18 * 5 + 6 * 1))
+    made = plan()
+    assert made.objective < made.no_battery_cost
+    assert made.steps[-1].soc_end_kwh >= 5.0 - 1e-6
+    assert made.no_battery_cost == pytest.approx(48.0)
+
+
+def test_a_counterfactual_without_solution_is_our_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = Finding(code="infeasible", message="no plan keeps import_limit", severity="blocking")
+    monkeypatch.setattr(plan_module, "solve", lambda case: nothing)
+    with pytest.raises(OurFault, match="no plan keeps import_limit"):
+        no_battery_cost(request())
+
+
+def test_there_is_one_command_a_step_and_device_with_the_plans_value() -> None:
+    made = plan()
+    commands = commands_of(made, HOME, epoch=3)
+    assert len(commands) == 2 * 96
+    battery = [command for command in commands if command.device_id == "battery"]
+    for command, step in zip(battery, made.steps, strict=True):
+        assert command.value == pytest.approx(step.battery_charge_kw - step.battery_discharge_kw, abs=1e-3)
+        assert (command.valid_from_utc, command.valid_until_utc) == (step.start_utc, step.end_utc)
+        assert (command.capability, command.unit, command.ttl_s) == ("set_charge_power_kw", "kw", 45.0)
+        assert command.plan_hash == made.plan_hash
+    assert {command.value for command in battery} >= {1.5}
+    assert min(command.value for command in battery) < 0
+    assert {command.epoch for command in commands} == {3}
+
+
+def test_sequence_numbers_grow_per_device_and_keys_are_unique() -> None:
+    commands = commands_of(plan(), HOME, epoch=0)
+    for device in ("battery", "pv"):
+        assert [command.seq for command in commands if command.device_id == device] == list(range(96))
+    assert len({command.idempotency_key for command in commands}) == len(commands)
+    assert len({command.command_id for command in commands}) == len(commands)
+    first = commands[0]
+    assert first.idempotency_key == f"{first.plan_id}:battery:set_charge_power_kw:2026-01-01T10:00:00Z"
+
+
+def test_the_same_plan_makes_the_same_commands() -> None:
+    made = plan()
+    assert commands_of(made, HOME, epoch=0) == commands_of(made, HOME, epoch=0)
+
+
+def test_pv_gets_its_rating_unless_it_is_curtailed() -> None:
+    assert {c.value for c in commands_of(plan(), HOME, epoch=0) if c.device_id == "pv"} == {8.0}
+    # Feeding in costs 1 CZK, the sun gives 7 kW: whatever neither house nor battery take is cut.
+    costly = prices().with_columns(export_price_per_kwh=-prices()["price_per_kwh"])
+    made = plan(prices=costly, pv_forecast=forecast("pv", 7.0), mode=Mode.FULL)
+    limits = [c.value for c in commands_of(made, HOME, epoch=0) if c.device_id == "pv"]
+    for limit, step in zip(limits, made.steps, strict=True):
+        expected = 7.0 - step.curtailed_kw if step.curtailed_kw > 0.001 else 8.0
+        assert limit == pytest.approx(expected, abs=1e-3)
+    assert min(limits) < 1.0
+
+
+def test_in_partial_no_command_leaves_the_envelope() -> None:
+    costly = prices().with_columns(export_price_per_kwh=-prices()["price_per_kwh"])
+    commands = commands_of(plan(prices=costly, pv_forecast=forecast("pv", 7.0)), HOME, epoch=0)
+    for command in commands:
+        if command.device_id == "battery":
+            assert abs(command.value) <= 0.3 * 5
+        else:
+            assert command.value >= 0.7 * 8 - 1e-6
+
+
+def test_a_device_without_template_is_not_commanded() -> None:
+    silent = HOME.model_dump()
+    for asset in silent["assets"]:
+        asset["template"] = ""
+    assert commands_of(plan(), Site.model_validate(silent), epoch=0) == []
+
+
+@given(st.floats(-100, 100))
+def test_rounding_to_watts_never_makes_a_value_larger(power_kw: float) -> None:
+    rounded = watts_toward_zero(power_kw)
+    assert abs(rounded) <= abs(power_kw) + 1e-9
+    assert abs(rounded - power_kw) < 0.001 + 1e-9
+
+
+def test_a_value_just_below_a_watt_keeps_it() -> None:
+    assert watts_toward_zero(1.4999999999) == 1.5
+    assert watts_toward_zero(-1.4999999999) == -1.5
+
+
+def test_the_summary_says_when_at_which_price_and_what_it_costs() -> None:
+    made = plan(version=4)
+    text = summarise(made, time_zone="Europe/Prague")
+    assert text.startswith("Plan 4 for 24 h charges ")
+    # The night ends at 06:00 UTC on Friday; in Prague that is 07:00.
+    assert "at 1.000 CZK/kWh" in text
+    assert "Fri 0" in text
+    assert "; discharges " in text
+    assert text.endswith(f"it costs {made.objective:.2f} CZK against 48.00 CZK without the battery.")
+
+
+def test_a_plan_that_does_nothing_says_so_and_curtailing_is_told() -> None:
+    flat = plan(prices=prices(night=3.0, day=3.0))
+    assert "leaves the battery idle" in summarise(flat, time_zone="UTC")
+    costly = prices().with_columns(export_price_per_kwh=-prices()["price_per_kwh"])
+    sunny = plan(prices=costly, pv_forecast=forecast("pv", 7.0), mode=Mode.FULL)
+    assert "curtails" in summarise(sunny, time_zone="UTC")

@@ -1,0 +1,88 @@
+"""A new plan is asked for when something changed, not too often, and for one cause only once."""
+
+from datetime import timedelta
+
+import pytest
+
+from controls.planning.triggers import Decision, plan_window, planned_soc_kwh, replan
+from data_quality.contracts.command import Mode
+from data_quality.contracts.plan import Plan
+from tests.controls.planning.examples import NOW, plan
+
+LATER = NOW + timedelta(minutes=20)
+
+
+@pytest.fixture(scope="module")
+def last() -> Plan:
+    return plan()
+
+
+def decide(last: Plan | None, **changes: object) -> Decision:
+    """The decision where nothing changed, with some changes."""
+    same = {
+        "site_id": "home",
+        "forecast_id": last.request.forecast_id if last else "fc-house",
+        "price_digest": last.request.inputs["prices"] if last else "p",
+        "mode": Mode.PARTIAL,
+        "now_utc": LATER,
+    }
+    return replan(last, **(same | changes))
+
+
+def test_without_a_plan_there_is_one_to_make() -> None:
+    decision = decide(None)
+    assert decision.should_plan
+    assert decision.reason == "there is no plan yet"
+    assert decision.run_key.startswith("home:2026-01-01T10:15Z:")
+
+
+def test_nothing_changed_means_no_plan(last: Plan) -> None:
+    assert decide(last) == Decision(should_plan=False, reason="the last plan still holds")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"forecast_id": "fc-new"}, "the forecast changed"),
+        ({"price_digest": "new"}, "the prices changed"),
+        ({"mode": Mode.ADVISORY}, "the mode changed"),
+        ({"now_utc": NOW + timedelta(minutes=61)}, "the last plan is older than 60 min"),
+        ({"soc_kwh": 0.5}, "kWh off the plan"),
+    ],
+)
+def test_every_change_is_a_reason(last: Plan, changes: dict, reason: str) -> None:
+    decision = decide(last, **changes)
+    assert decision.should_plan
+    assert reason in decision.reason
+
+
+def test_a_change_right_after_a_plan_waits(last: Plan) -> None:
+    early = decide(last, forecast_id="fc-new", now_utc=NOW + timedelta(minutes=4))
+    assert not early.should_plan
+    assert early.reason == "the forecast changed, but the last plan is 4.0 min old (at least 5)"
+    assert decide(last, forecast_id="fc-new", now_utc=NOW + timedelta(minutes=5)).should_plan
+
+
+def test_the_same_cause_in_the_same_quarter_hour_is_one_run(last: Plan) -> None:
+    first = decide(last, forecast_id="fc-new")
+    again = decide(last, forecast_id="fc-new", now_utc=LATER + timedelta(minutes=2))
+    other = decide(last, forecast_id="fc-newer")
+    next_slot = decide(last, forecast_id="fc-new", now_utc=LATER + timedelta(minutes=15))
+    assert first.run_key == again.run_key
+    assert len({first.run_key, other.run_key, next_slot.run_key}) == 3
+
+
+def test_a_charge_near_the_plan_is_no_reason(last: Plan) -> None:
+    expected = planned_soc_kwh(last, LATER)
+    assert expected is not None
+    assert not decide(last, soc_kwh=expected + 0.5).should_plan
+    assert decide(last, soc_kwh=expected + 0.51).should_plan
+
+
+def test_the_planned_charge_runs_straight_between_its_points(last: Plan) -> None:
+    start, end = plan_window(last)
+    assert planned_soc_kwh(last, start) == last.request.soc_init_kwh
+    middle = planned_soc_kwh(last, start + timedelta(minutes=7, seconds=30))
+    assert middle == pytest.approx((last.request.soc_init_kwh + last.steps[0].soc_end_kwh) / 2)
+    assert planned_soc_kwh(last, end) is None
+    assert planned_soc_kwh(last, start - timedelta(seconds=1)) is None
