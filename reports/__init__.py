@@ -1,1 +1,1 @@
-"""."""
+"""Reports: typed content, traced figures, gates, and renderers that only format."""

@@ -1,0 +1,38 @@
+"""One SEU's EnPI straight from the readings, as known at an instant: what `meterloom enpi` prints."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from assets.kpi.enpi import EnpiResult, EnpiRule, enpi_for
+from data_quality.contracts.baseline import BaselineVersion
+from data_quality.contracts.site import Site
+from data_quality.contracts.time import Period
+from reports.sources import Sources, seu_of
+
+
+def assess_seu(
+    site: Site,
+    seu_id: str,
+    period: Period,
+    *,
+    sources: Sources,
+    versions: Mapping[str, BaselineVersion],
+    as_of_utc: datetime,
+    rule: EnpiRule | None = None,
+    confidence: float = 0.9,
+) -> EnpiResult:
+    """The SEU's assessment over the period. versions: SEU -> baseline, as make.baselines_in_force gives them.
+
+    Raises BadInput naming the SEUs that there are.
+    """
+    seu = seu_of(site, seu_id)
+    version = versions.get(seu.seu_id)
+    pinned = None if version is None else (version.baseline_id, version.version)
+    return enpi_for(
+        sources.pairs(site, seu.seu_id, pinned, period, as_of_utc),
+        seu_id=seu.seu_id,
+        version=version,
+        period=period,
+        rule=rule,
+        confidence=confidence,
+    )

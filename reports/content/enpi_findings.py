@@ -1,0 +1,106 @@
+"""What a reader must know before the numbers: why a status is missing, what is provisional, what looks wrong."""
+
+from collections.abc import Mapping
+
+from assets.kpi.enpi import EnpiResult
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.site import Seu
+from reports.content.enpi_figures import overlapping
+from reports.content.inputs import EnpiInputs
+from reports.content.writer import words
+
+ORDER = {"blocking": 0, "warning": 1, "info": 2}
+
+
+def report_findings(given: EnpiInputs, results: Mapping[str, EnpiResult]) -> tuple[Finding, ...]:
+    """All findings of the report, the gravest first. Blocking ones keep it a draft."""
+    found = [*_period_findings(given), *given.findings]
+    if not given.seus:
+        found.append(
+            Finding(
+                code="no_seu",
+                message="The site file names no significant energy use, so nothing can be compared with a baseline.",
+                severity="blocking",
+            )
+        )
+    for seu in given.seus:
+        found.extend(_seu_findings(given, seu, results[seu.seu_id]))
+    leaves = [seu for seu in given.seus if not seu.is_aggregate]
+    found.extend(
+        Finding(
+            code="overlapping_uses",
+            message=f"{one.name} and {two.name} share a meter: their sum would count energy twice, so none is given.",
+            scope=f"seu:{one.seu_id}",
+        )
+        for one, two in overlapping(leaves)
+        if one.carrier == two.carrier
+    )
+    return tuple(sorted(found, key=lambda finding: (ORDER[finding.severity], finding.scope, finding.code)))
+
+
+def _period_findings(given: EnpiInputs) -> list[Finding]:
+    found = []
+    if given.is_synthetic:
+        found.append(
+            Finding(
+                code="synthetic_data",
+                message="The readings are simulated: the report shows the method and cannot be published.",
+                severity="blocking",
+            )
+        )
+    if given.period.end_utc > given.as_of_utc:
+        found.append(
+            Finding(code="period_not_over", message="The period has not ended; figures will grow.", severity="blocking")
+        )
+    if given.batch_counts["rejected_rows"] > 0:
+        found.append(
+            Finding(
+                code="rejected_rows",
+                message="Rows of the meter files behind this period were rejected; they stand in quarantine.",
+                facts={"rejected_rows": int(given.batch_counts["rejected_rows"])},
+            )
+        )
+    return found
+
+
+def _seu_findings(given: EnpiInputs, seu: Seu, result: EnpiResult) -> list[Finding]:
+    scope = f"seu:{seu.seu_id}"
+    found = [_reason_finding(seu, result, scope)] if result.reason else []
+    if result.status in {"warning", "critical"}:
+        found.append(
+            Finding(
+                code=f"status_{result.status}",
+                message=f"{seu.name} used more energy than its baseline expects: {words(result.status).lower()}.",
+                scope=scope,
+            )
+        )
+    found.extend(
+        Finding(code=flag, message=f"{seu.name}: {words(flag)}; to be reviewed.", scope=scope)
+        for flag in result.review_flags
+        # Too few days is said once, by the reason.
+        if flag != result.reason
+    )
+    version = given.versions.get(seu.seu_id)
+    for each in version.baseline.findings if version else ():
+        is_waived = each.is_blocking and version is not None and version.approved_by is not None
+        severity = "warning" if is_waived else each.severity
+        message = f"{seu.name}, baseline: {each.message}" + (" Waived at approval." if is_waived else "")
+        found.append(each.model_copy(update={"scope": scope, "severity": severity, "message": message}))
+    return found
+
+
+def _reason_finding(seu: Seu, result: EnpiResult, scope: str) -> Finding:
+    sentences = {
+        "no_baseline": f"{seu.name} has no baseline for this period and is not assessed.",
+        "provisional": f"The baseline of {seu.name} is provisional: a named person has to approve it first.",
+        "coverage": f"{seu.name} has too few complete days with known drivers to be assessed.",
+        "expected": f"The baseline of {seu.name} expects no energy in this period.",
+    }
+    is_blocking = result.reason in {"no_baseline", "provisional"}
+    return Finding(
+        code=result.reason,
+        message=sentences[result.reason],
+        severity="blocking" if is_blocking else "warning",
+        scope=scope,
+        facts={"days": result.days, "compared_days": result.compared_days},
+    )

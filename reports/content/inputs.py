@@ -1,0 +1,67 @@
+"""Everything that the EnPI report is made of, already read: content functions take this and touch no disk."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+
+from assets.kpi.enpi import DayPair, EnpiResult, EnpiRule, enpi_for
+from data_quality.contracts.baseline import BaselineVersion
+from data_quality.contracts.figure import TraceInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.site import Seu, Site
+from data_quality.contracts.time import Period, months_of
+
+SITE_KPIS = ("consumption_kwh", "peak_15min_kw", "load_factor", "cost", "emission_kgco2e")
+
+
+@dataclass(frozen=True)
+class SiteSpan:
+    """Site KPIs of one span of local days: electricity of the site-total meters; None where a KPI is unknown."""
+
+    start: date
+    end: date
+    values: Mapping[str, Decimal | None]
+    coverage: Decimal
+
+
+@dataclass(frozen=True)
+class EnpiInputs:
+    """Inputs of one report. `lake` answers the lake input of a span of local days."""
+
+    site: Site
+    period: Period
+    as_of_utc: datetime
+    months: Sequence[SiteSpan]
+    whole: SiteSpan
+    pairs: Mapping[str, Sequence[DayPair]]
+    versions: Mapping[str, BaselineVersion]
+    lake: Mapping[tuple[date, date], TraceInput]
+    site_input: TraceInput
+    batch_counts: Mapping[str, Decimal]
+    is_synthetic: bool
+    rule: EnpiRule = field(default_factory=EnpiRule)
+    confidence: float = 0.9
+    findings: tuple[Finding, ...] = ()
+    run_versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def seus(self) -> list[Seu]:
+        """Active SEUs, in file order."""
+        return [seu for seu in self.site.seus if seu.is_active]
+
+    @property
+    def month_periods(self) -> list[Period]:
+        """Calendar months of the period."""
+        return months_of(self.period)
+
+    def assess(self, seu: Seu, period: Period | None = None) -> EnpiResult:
+        """The SEU's assessment over the period, or over a part of it."""
+        return enpi_for(
+            self.pairs.get(seu.seu_id, ()),
+            seu_id=seu.seu_id,
+            version=self.versions.get(seu.seu_id),
+            period=period or self.period,
+            rule=self.rule,
+            confidence=self.confidence,
+        )

@@ -1,0 +1,193 @@
+"""Reads what the EnPI report is made of: published marts, checked against the readings; or the readings alone."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from assets.carbon.factors import electricity_factors
+from assets.kpi.enpi import DayPair, EnpiRule, exact_kwh
+from assets.kpi.recompute import kpi_value
+from assets.stores.marts import read_mart
+from assets.tariffs.periods import known_prices
+from data_quality.contracts.baseline import BaselineStatus, BaselineVersion
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.site import Site
+from data_quality.contracts.time import Period, months_of
+from reports.content.inputs import SITE_KPIS, EnpiInputs, SiteSpan
+from reports.sources import Sources
+
+BATCH_FIELDS = ("files", "accepted_rows", "rejected_rows")
+# KPI -> column of mart_scope__month_kpi; all exact decimals.
+MART_COLUMNS = {
+    "consumption_kwh": "energy_kwh",
+    "peak_15min_kw": "peak_kw",
+    "cost": "cost",
+    "emission_kgco2e": "emission_kgco2e",
+}
+
+
+def enpi_inputs(
+    site: Site,
+    period: Period,
+    *,
+    sources: Sources,
+    versions: Mapping[str, BaselineVersion],
+    as_of_utc: datetime,
+    marts_dir: Path | None = None,
+    rule: EnpiRule | None = None,
+    confidence: float = 0.9,
+    run_versions: Mapping[str, str] | None = None,
+) -> EnpiInputs:
+    """Inputs of the report as known at `as_of_utc`.
+
+    versions: SEU -> the baseline that expects. With `marts_dir` the numbers are the published marts', and they must
+    be those that the readings give: raises BadInput (stale_marts) naming the first that is not. Without it, they
+    come from the readings, which answers for any instant in the past.
+    """
+    used = rule or EnpiRule()
+    months = months_of(period)
+    whole = _site_span(site, period, sources, as_of_utc)
+    spans = [_site_span(site, month, sources, as_of_utc) for month in months]
+    pairs = {
+        seu.seu_id: sources.pairs(site, seu.seu_id, _pin(versions.get(seu.seu_id)), period, as_of_utc)
+        for seu in site.seus
+    }
+    if marts_dir is not None:
+        _refuse_other_baselines(site, period, versions, marts_dir)
+        spans = [_same_span(site, span, marts_dir) for span in spans]
+        approved = {seu_id for seu_id, each in versions.items() if each.status is not BaselineStatus.PROVISIONAL}
+        for seu_id, days in pairs.items():
+            _refuse_other_days(site, seu_id, days, marts_dir, period=period, must_expect=seu_id in approved)
+    readings = sources.readings(site, period.start, period.end, as_of_utc)
+    return EnpiInputs(
+        site=site,
+        period=period,
+        as_of_utc=as_of_utc,
+        months=spans,
+        whole=whole,
+        pairs=pairs,
+        versions=dict(versions),
+        lake={
+            (span.start, span.end): sources.lake_input(site, span.start, span.end, as_of_utc)
+            for span in [period, *months]
+        },
+        site_input=sources.site_input(site),
+        batch_counts={name: sources.batch_count(site, period, as_of_utc, name) for name in BATCH_FIELDS},
+        is_synthetic=bool(readings["is_synthetic"].any()) or any(v.baseline.is_synthetic for v in versions.values()),
+        rule=used,
+        confidence=confidence,
+        findings=tuple(_price_gaps(site, period, readings)),
+        run_versions=dict(run_versions or {}),
+    )
+
+
+def _price_gaps(site: Site, period: Period, readings: pl.DataFrame) -> list[Finding]:
+    """Cost and emissions cover only what has a price and a factor; what has none is said, not taken for free."""
+    prices = known_prices(site, period.start, period.end, readings)["price_per_kwh"]
+    factors = electricity_factors(site, period.start, period.end)["electricity_kgco2e_per_kwh"]
+    found = []
+    if prices.null_count():
+        found.append(
+            Finding(
+                code="price_gap",
+                message="Energy at times without a known price is in no cost.",
+                facts={"quarter_hours_without_price": prices.null_count(), "quarter_hours": prices.len()},
+            )
+        )
+    if factors.null_count():
+        found.append(
+            Finding(
+                code="factor_gap",
+                message="Energy on days without an emission factor in force is in no emission.",
+                facts={"days_without_factor": factors.null_count(), "days": factors.len()},
+            )
+        )
+    return found
+
+
+def _pin(version: BaselineVersion | None) -> tuple[str, int] | None:
+    return None if version is None else (version.baseline_id, version.version)
+
+
+def _site_span(site: Site, period: Period, sources: Sources, as_of_utc: datetime) -> SiteSpan:
+    readings = sources.readings(site, period.start, period.end, as_of_utc)
+    scope = f"site:{site.site_id}"
+    return SiteSpan(
+        start=period.start,
+        end=period.end,
+        values={kpi: kpi_value(kpi, site=site, scope=scope, period=period, readings=readings) for kpi in SITE_KPIS},
+        coverage=sources.coverage(site, period, readings),
+    )
+
+
+def _same_span(site: Site, span: SiteSpan, marts_dir: Path) -> SiteSpan:
+    """The span with the mart's numbers, after comparing them with the readings'."""
+    rows = read_mart(marts_dir, "mart_scope__month_kpi", site_id=site.site_id).filter(
+        (pl.col("scope") == f"site:{site.site_id}") & (pl.col("period_start") == span.start)
+    )
+    row: dict[str, Any] = rows.row(0, named=True) if rows.height else {}
+    values = dict(span.values)
+    for kpi, column in MART_COLUMNS.items():
+        values[kpi] = _same(row.get(column), span.values[kpi], f"{kpi} of {site.site_id}, {span.start:%Y-%m}")
+    return SiteSpan(start=span.start, end=span.end, values=values, coverage=span.coverage)
+
+
+def _refuse_other_days(
+    site: Site, seu_id: str, days: list[DayPair], marts_dir: Path, *, period: Period, must_expect: bool
+) -> None:
+    """Every day's energies must be the mart's.
+
+    Marts may hold no expectation at all where the baseline is provisional: the readings' is shown then, not judged.
+    """
+    rows = read_mart(marts_dir, "mart_seu__day_enpi", site_id=site.site_id).filter(
+        (pl.col("seu_id") == seu_id) & pl.col("local_date").is_between(period.start, period.end, closed="left")
+    )
+    is_fed = must_expect or bool(rows["expected_kwh"].is_not_null().any())
+    stored: dict[date, tuple[Decimal | None, Decimal | None]] = {
+        day: (exact_kwh(actual), exact_kwh(expected))
+        for day, actual, expected in rows.select("local_date", "actual_kwh", "expected_kwh").iter_rows()
+    }
+    for pair in days:
+        actual, expected = stored.get(pair.local_date, (None, None))
+        where = f"{seu_id} of {site.site_id}, {pair.local_date}"
+        _same(actual, pair.actual_kwh, f"energy of {where}")
+        if is_fed and pair.actual_kwh is not None:
+            _same(expected, pair.expected_kwh, f"expected energy of {where}")
+
+
+def _refuse_other_baselines(
+    site: Site, period: Period, versions: Mapping[str, BaselineVersion], marts_dir: Path
+) -> None:
+    """The marts must expect by the very versions that the report names."""
+    rows = (
+        read_mart(marts_dir, "mart_seu__day_enpi", site_id=site.site_id)
+        .filter(pl.col("local_date").is_between(period.start, period.end, closed="left"))
+        .drop_nulls("baseline_id")
+        .select("seu_id", "baseline_id", "baseline_version")
+        .unique()
+        .sort("seu_id", "baseline_version")
+    )
+    for seu_id, baseline_id, number in rows.iter_rows():
+        version = versions.get(seu_id)
+        wanted = "none" if version is None else f"{version.baseline_id} version {version.version}"
+        if wanted != f"{baseline_id} version {number}":
+            raise BadInput(
+                f"the marts expect {seu_id} by {baseline_id} version {number}, the registry by {wanted}",
+                reason="stale_marts",
+                mend="build the marts again",
+            )
+
+
+def _same(stored: Decimal | None, computed: Decimal | None, what: str) -> Decimal | None:
+    if stored != computed:
+        raise BadInput(
+            f"the marts say {stored} for {what}, the readings say {computed}",
+            reason="stale_marts",
+            mend="build the marts again: readings, baseline or site file changed after they were built",
+        )
+    return stored

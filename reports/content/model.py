@@ -1,0 +1,164 @@
+"""What a report says, ready to print: sections of paragraphs, tables and charts over traced figures.
+
+Every number that a cell shows is a figure of the register; the cell carries its display text. Renderers format:
+they never add, round or look anything up.
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from data_quality.contracts.figure import Figure
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.model import Model
+
+Tone = Literal["plain", "good", "caution", "bad", "muted"]
+
+
+class Cell(Model):
+    """One table cell: words, or a figure's display text with its id and the decimals it was rounded to."""
+
+    text: str
+    figure_id: str = ""
+    decimals: int = Field(default=0, ge=0, le=9)
+    tone: Tone = "plain"
+
+
+class Column(Model):
+    """One table column; `unit` stands under the title. `weight` is its share of the table's width."""
+
+    title: str
+    unit: str = ""
+    is_number: bool = False
+    weight: float = Field(default=1.0, gt=0)
+
+
+class Row(Model):
+    """One table row, one cell a column."""
+
+    cells: tuple[Cell, ...]
+    is_total: bool = False
+
+
+class Table(Model):
+    """A table with its place in the workbook (`sheet`)."""
+
+    kind: Literal["table"] = "table"
+    key: str
+    title: str
+    sheet: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _rows_fit(self) -> Self:
+        for row in self.rows:
+            if len(row.cells) != len(self.columns):
+                raise ValueError(
+                    f"table {self.key!r} has {len(self.columns)} columns, a row has {len(row.cells)} cells"
+                )
+        return self
+
+
+class Paragraph(Model):
+    """A sentence or two; `figure_ids` are the figures that its numbers are."""
+
+    kind: Literal["paragraph"] = "paragraph"
+    text: str
+    tone: Tone = "plain"
+    figure_ids: tuple[str, ...] = ()
+
+
+class Tile(Model):
+    """One headline figure: label, display text, unit, a line below."""
+
+    label: str
+    text: str
+    unit: str
+    note: str = ""
+    figure_id: str
+
+
+class Tiles(Model):
+    """Headline figures side by side."""
+
+    kind: Literal["tiles"] = "tiles"
+    tiles: tuple[Tile, ...]
+
+
+class Series(Model):
+    """One series of a chart; None is a gap and is drawn as one."""
+
+    name: str
+    role: Literal["actual", "expected"]
+    values: tuple[float | None, ...]
+
+
+class Chart(Model):
+    """Bars by category or lines by day; every series has one value a category."""
+
+    kind: Literal["chart"] = "chart"
+    key: str
+    title: str
+    unit: str
+    shape: Literal["bars", "lines"]
+    categories: tuple[str, ...]
+    series: tuple[Series, ...]
+    locale: str = "en"
+
+    @model_validator(mode="after")
+    def _series_fit(self) -> Self:
+        for series in self.series:
+            if len(series.values) != len(self.categories):
+                raise ValueError(f"chart {self.key!r}: series {series.name!r} does not fit its categories")
+        return self
+
+
+Block = Annotated[Paragraph | Table | Tiles | Chart, Field(discriminator="kind")]
+
+
+class Section(Model):
+    """One part of the report. `starts_page` begins a new page."""
+
+    key: str
+    title: str
+    blocks: tuple[Block, ...]
+    starts_page: bool = False
+
+
+class ReportContent(Model):
+    """One revision of one report for one site and period. revision 0 is not stored yet."""
+
+    report_id: str
+    name: str
+    title: str
+    site_id: str
+    site_name: str
+    period: str
+    start: date
+    end: date
+    time_zone: str
+    locale: str
+    currency: str
+    revision: int = Field(ge=0)
+    as_of_utc: datetime
+    status: Literal["draft", "final"]
+    is_synthetic: bool
+    findings: tuple[Finding, ...]
+    versions: dict[str, str]
+    sections: tuple[Section, ...]
+    figures: tuple[Figure, ...]
+
+    def tables(self) -> Iterator[Table]:
+        """Every table, in reading order."""
+        for section in self.sections:
+            for block in section.blocks:
+                if isinstance(block, Table):
+                    yield block
+
+    def figure(self, figure_id: str) -> Figure | None:
+        """The figure of that id, or None."""
+        return next((figure for figure in self.figures if figure.figure_id == figure_id), None)

@@ -1,0 +1,40 @@
+"""Gives every table row the register numbers of its figures, so that a reader finds the identifier behind a cell."""
+
+from collections.abc import Mapping
+
+from reports.content.model import Column, Row, Section, Table
+from reports.content.writer import plain
+
+
+def with_references(section: Section, numbers: Mapping[str, int]) -> Section:
+    """The section with a last column `Ref.` in each table that shows figures."""
+    blocks = tuple(_table(block, numbers) if isinstance(block, Table) else block for block in section.blocks)
+    return section.model_copy(update={"blocks": blocks})
+
+
+def _table(table: Table, numbers: Mapping[str, int]) -> Table:
+    if not any(cell.figure_id for row in table.rows for cell in row.cells):
+        return table
+    rows = tuple(
+        Row(
+            cells=(
+                *row.cells,
+                plain(ranges([numbers[cell.figure_id] for cell in row.cells if cell.figure_id]), "muted"),
+            ),
+            is_total=row.is_total,
+        )
+        for row in table.rows
+    )
+    columns = (*table.columns, Column(title="Ref.", weight=0.9))
+    return Table(key=table.key, title=table.title, sheet=table.sheet, columns=columns, rows=rows, note=table.note)
+
+
+def ranges(numbers: list[int]) -> str:
+    """Numbers as short ranges: 3, 4, 5, 9 -> 3–5, 9."""
+    parts: list[tuple[int, int]] = []
+    for number in sorted(set(numbers)):
+        if parts and parts[-1][1] == number - 1:
+            parts[-1] = (parts[-1][0], number)
+        else:
+            parts.append((number, number))
+    return ", ".join(str(low) if low == high else f"{low}–{high}" for low, high in parts)

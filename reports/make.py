@@ -1,0 +1,95 @@
+"""One report from start to files: inputs, content, stored revision, rendered formats."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from assets.stores.baselines import BaselineStore
+from assets.stores.reports import ReportStore
+from data_quality.contracts.baseline import BaselineVersion
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
+from data_quality.contracts.site import Site
+from data_quality.contracts.time import Clock, Period
+from reports.content.enpi_quarter import enpi_quarter
+from reports.content.load import enpi_inputs
+from reports.content.model import ReportContent
+from reports.render_json import render_json
+from reports.render_pdf import render_pdf
+from reports.render_xlsx import render_xlsx
+from reports.revise import store_revision
+from reports.sources import Sources
+
+RENDERERS = {"pdf": render_pdf, "xlsx": render_xlsx, "json": render_json}
+REPORTS = ("enpi_quarter",)
+
+
+class MadeReport(Model):
+    """A stored revision and the files it was rendered to, by format."""
+
+    content: ReportContent
+    is_new: bool
+    files: dict[str, Path]
+
+
+def make_enpi_quarter(
+    site: Site,
+    period: Period,
+    *,
+    sources: Sources,
+    baselines: BaselineStore,
+    reports: ReportStore,
+    clock: Clock,
+    out_dir: Path,
+    formats: Sequence[str] = ("pdf", "xlsx", "json"),
+    marts_dir: Path | None = None,
+    as_of_utc: datetime | None = None,
+    run_versions: Mapping[str, str] | None = None,
+) -> MadeReport:
+    """Build, store and render the quarterly EnPI report. The same content again is the same revision.
+
+    Raises BadInput for an unknown format, a period that cuts a month, or marts that differ from the readings.
+    """
+    unknown = [name for name in formats if name not in RENDERERS]
+    if unknown:
+        raise BadInput(f"unknown format {unknown[0]!r}; allowed are {', '.join(RENDERERS)}", reason="unknown_format")
+    known_at = as_of_utc or reports.known_at(clock)
+    inputs = enpi_inputs(
+        site,
+        period,
+        sources=sources,
+        versions=baselines_in_force(site, baselines, as_of_utc=known_at),
+        as_of_utc=known_at,
+        # Marts say what is known now; a view of the past comes from the readings.
+        marts_dir=marts_dir if as_of_utc is None else None,
+        run_versions=run_versions,
+    )
+    content, is_new = store_revision(lambda revision: enpi_quarter(inputs, revision=revision), reports, clock)
+    return MadeReport(content=content, is_new=is_new, files=render(content, out_dir, formats))
+
+
+def baselines_in_force(
+    site: Site, baselines: BaselineStore, *, as_of_utc: datetime | None = None
+) -> dict[str, BaselineVersion]:
+    """SEU to the approved baseline, or to the newest provisional one, which the report will not assess."""
+    found = {}
+    for seu in site.seus:
+        version = baselines.latest(site.site_id, seu.seu_id, approved_only=True, as_of_utc=as_of_utc)
+        version = version or baselines.latest(site.site_id, seu.seu_id, as_of_utc=as_of_utc)
+        if version is not None:
+            found[seu.seu_id] = version
+    return found
+
+
+def render(content: ReportContent, out_dir: Path, formats: Sequence[str]) -> dict[str, Path]:
+    """Write the formats by atomic rename. Returns format to path."""
+    out_dir.mkdir(parents=True, exist_ok=True)
+    stem = f"{content.name}_{content.site_id}_{content.period}_r{content.revision}".replace("/", "_")
+    files = {}
+    for name in formats:
+        path = out_dir / f"{stem}.{name}"
+        unfinished = path.with_name(f".{path.name}.part")
+        unfinished.write_bytes(RENDERERS[name](content))
+        unfinished.replace(path)
+        files[name] = path
+    return files

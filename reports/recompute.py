@@ -1,0 +1,37 @@
+"""Recomputes a figure from its trace alone, and says equal or by how much not."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from data_quality.contracts.errors import OurFault
+from data_quality.contracts.figure import Figure
+from reports.computations import COMBINATIONS, LEAVES, combine
+from reports.sources import Sources
+
+Lookup = Callable[[str], Figure | None]
+
+
+def recompute(
+    figure: Figure, *, sources: Sources, lookup: Lookup, kept: dict[str, Decimal | None] | None = None
+) -> Decimal | None:
+    """The figure's value made again from its inputs as known at its as_of.
+
+    lookup gives input figures by id; they are recomputed too, never believed. `kept` shares work between calls.
+    Raises OurFault for a trace that names what does not exist.
+    """
+    known = {} if kept is None else kept
+    if figure.figure_id not in known:
+        trace = figure.trace
+        if trace.computation in COMBINATIONS:
+            operands = []
+            for given in trace.inputs:
+                source = lookup(given.id)
+                if source is None:
+                    raise OurFault(f"figure {figure.figure_id} rests on figure {given.id}, which is not stored")
+                operands.append((given.role, recompute(source, sources=sources, lookup=lookup, kept=known)))
+            known[figure.figure_id] = combine(trace.computation, operands)
+        elif trace.computation in LEAVES:
+            known[figure.figure_id] = LEAVES[trace.computation](trace, sources)
+        else:
+            raise OurFault(f"figure {figure.figure_id} names the unknown computation {trace.computation!r}")
+    return known[figure.figure_id]

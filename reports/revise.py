@@ -1,0 +1,55 @@
+"""Makes a revision: the same content over the same inputs keeps its number, anything else gets the next one."""
+
+import hashlib
+import json
+from collections.abc import Callable
+
+from assets.stores.reports import ReportStore, RevisionDraft, Stamped
+from data_quality.contracts.time import Clock
+from reports.content.model import ReportContent
+
+
+def content_sha256(content: ReportContent) -> str:
+    """Hash of what the content says and rests on; free of revision number, ids, as-of and run names."""
+    dumped = content.model_copy(update={"revision": 0, "versions": {}}).model_dump(mode="json")
+    ids = {figure["figure_id"]: figure["path"] for figure in dumped["figures"]}
+    del dumped["as_of_utc"]
+    for figure in dumped["figures"]:
+        del figure["trace"]["as_of_utc"]
+    text = json.dumps(dumped, sort_keys=True, ensure_ascii=False)
+    for figure_id, path in ids.items():
+        text = text.replace(f'"{figure_id}"', json.dumps(path))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def store_revision(
+    build: Callable[[int], ReportContent], reports: ReportStore, clock: Clock
+) -> tuple[ReportContent, bool]:
+    """Store what `build(revision)` says, unless the newest revision says so already.
+
+    Returns the stored content and whether it is new.
+    """
+    first = build(0)
+    draft = RevisionDraft(
+        report_id=first.report_id,
+        name=first.name,
+        site_id=first.site_id,
+        period=first.period,
+        status=first.status,
+        content_sha256=content_sha256(first),
+        as_of_utc=first.as_of_utc,
+    )
+    made: dict[int, ReportContent] = {}
+
+    def stamp(number: int) -> Stamped:
+        made[number] = build(number)
+        return made[number].model_dump(mode="json", exclude={"figures"}), made[number].figures
+
+    number, is_new = reports.add_revision(draft, stamp, clock)
+    return (made[number], True) if is_new else (stored_content(reports, first.report_id, number), False)
+
+
+def stored_content(reports: ReportStore, report_id: str, revision: int) -> ReportContent:
+    """A stored revision with its figures and traces. Raises BadInput."""
+    kept = reports.get(report_id, revision)
+    return ReportContent.model_validate({**kept.content, "figures": reports.figures(report_id, revision)})

@@ -1,0 +1,154 @@
+"""What traces are recomputed from: lake, site files, baseline versions; each read once and kept for the run."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+import polars as pl
+
+from assets.kpi.daily import seu_days
+from assets.kpi.enpi import ARITHMETIC, DayPair, day_pairs
+from assets.kpi.expected import expected_days
+from assets.kpi.recompute import scope_meters
+from assets.sites.load import site_sha256
+from assets.stores.lake import Lake
+from assets.stores.reports import batches_behind
+from data_quality.contracts.baseline import BaselineVersion
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.figure import TraceInput
+from data_quality.contracts.site import Seu, Site
+from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_midnight_utc, parse_instant
+
+NO_EXPECTATION = {"local_date": pl.Date, "expected_kwh": pl.Float64, "is_extrapolated": pl.Boolean}
+
+
+class Baselines(Protocol):
+    """Who knows the registered baselines."""
+
+    def get(self, baseline_id: str, version: int) -> BaselineVersion:
+        """The version. Raises BadInput where there is none."""
+        ...
+
+
+class Sources:
+    """Reads on behalf of computations, as known at the instant that each trace names."""
+
+    def __init__(self, *, lake: Lake, sites: Mapping[str, Site], baselines: Baselines) -> None:
+        self.lake, self.sites, self.baselines = lake, dict(sites), baselines
+        self._kept: dict[tuple[Any, ...], Any] = {}
+
+    def site(self, site_id: str) -> Site:
+        """The site of that id. Raises BadInput."""
+        if site_id not in self.sites:
+            raise BadInput(f"unknown site {site_id!r}; there are {', '.join(self.sites) or 'none'}", reason="no_site")
+        return self.sites[site_id]
+
+    def baseline(self, baseline_id: str, version: int) -> BaselineVersion:
+        """A registered baseline version. Raises BadInput."""
+        key = ("baseline", baseline_id, version)
+        if key not in self._kept:
+            self._kept[key] = self.baselines.get(baseline_id, version)
+        kept: BaselineVersion = self._kept[key]
+        return kept
+
+    def readings(self, site: Site, start: date, end: date, as_of_utc: datetime) -> pl.DataFrame:
+        """The lake's view at T over local days [start, end): LAKE_SCHEMA, all streams of the site."""
+        key = ("readings", site.site_id, start, end, as_of_utc)
+        if key not in self._kept:
+            start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
+            whole = self._covering(site.site_id, start, end, as_of_utc)
+            if whole is None:
+                self._kept[key] = self.lake.current(
+                    site.site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc
+                )
+            else:
+                instant = pl.col("interval_start_utc")
+                self._kept[key] = whole.filter((instant >= start_utc) & (instant < end_utc))
+        kept: pl.DataFrame = self._kept[key]
+        return kept
+
+    def _covering(self, site_id: str, start: date, end: date, as_of_utc: datetime) -> pl.DataFrame | None:
+        """A longer span that was read already: a month of it needs no second look at the disk."""
+        for key, frame in self._kept.items():
+            if key[0] == "readings" and key[1] == site_id and key[4] == as_of_utc and key[2] <= start and end <= key[3]:
+                found: pl.DataFrame = frame
+                return found
+        return None
+
+    def pairs(
+        self, site: Site, seu_id: str, pinned: tuple[str, int] | None, period: Period, as_of_utc: datetime
+    ) -> list[DayPair]:
+        """Metered and expected days of one SEU by a pinned baseline version (None: nothing is expected)."""
+        key = ("pairs", site.site_id, seu_id, pinned, period.start, period.end, as_of_utc)
+        if key not in self._kept:
+            days = self.days(site, seu_id, period, as_of_utc)
+            expected = (
+                pl.DataFrame(schema=NO_EXPECTATION)
+                if pinned is None
+                else expected_days(self.baseline(*pinned).baseline, days)
+            )
+            self._kept[key] = day_pairs(days, expected)
+        kept: list[DayPair] = self._kept[key]
+        return kept
+
+    def days(self, site: Site, seu_id: str, period: Period, as_of_utc: datetime) -> pl.DataFrame:
+        """The daily table of one SEU (assets/kpi/daily.py) as known at T."""
+        readings = self.readings(site, period.start, period.end, as_of_utc)
+        return seu_days(readings, site=site, seu=seu_of(site, seu_id), start=period.start, end=period.end)
+
+    def coverage(self, site: Site, period: Period, readings: pl.DataFrame) -> Decimal:
+        """Share 0–1 of the quarter hours of the site's electricity total that were read."""
+        meters = list(scope_meters(site, f"site:{site.site_id}"))
+        wanted = int(period.hours * 60 / CANONICAL_MINUTES) * len(meters)
+        found = readings.filter(pl.col("meter_id").is_in(meters) & (pl.col("register") == "import")).height
+        return ARITHMETIC.divide(Decimal(found), Decimal(wanted)) if wanted else Decimal(0)
+
+    def batch_count(self, site: Site, period: Period, as_of_utc: datetime, field: str) -> Decimal:
+        """A count over the batches behind the span: files, rejected_rows, accepted_rows."""
+        key = ("batches", site.site_id, period.start, period.end, as_of_utc)
+        if key not in self._kept:
+            self._kept[key] = batches_behind(
+                self.lake, site.site_id, start_utc=period.start_utc, end_utc=period.end_utc, as_of_utc=as_of_utc
+            )
+        rows: list[dict[str, Any]] = self._kept[key]
+        return Decimal(len(rows)) if field == "files" else Decimal(sum(int(row[field]) for row in rows))
+
+    def lake_input(self, site: Site, start: date, end: date, as_of_utc: datetime) -> TraceInput:
+        """The lake's partitions behind local days [start, end), as an input with their digest at T."""
+        key = ("digest", site.site_id, start, end, as_of_utc)
+        if key not in self._kept:
+            start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
+            digest = self.lake.digest(site.site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
+            span = f"{site.site_id}/{start_utc:%Y-%m-%dT%H:%MZ}/{end_utc:%Y-%m-%dT%H:%MZ}"
+            self._kept[key] = TraceInput(kind="lake", id=span, role="readings", sha256=digest)
+        kept: TraceInput = self._kept[key]
+        return kept
+
+    def site_input(self, site: Site) -> TraceInput:
+        """The site file as an input: meters, calendar, tariff and factors stand in it."""
+        key = ("site", site.site_id)
+        if key not in self._kept:
+            self._kept[key] = TraceInput(kind="version", id=site.site_id, role="site", sha256=site_sha256(site))
+        kept: TraceInput = self._kept[key]
+        return kept
+
+
+def seu_of(site: Site, seu_id: str) -> Seu:
+    """The SEU of that id. Raises BadInput naming those that there are."""
+    for seu in site.seus:
+        if seu.seu_id == seu_id:
+            return seu
+    known = ", ".join(seu.seu_id for seu in site.seus) or "none"
+    raise BadInput(f"site {site.site_id!r} has no SEU {seu_id!r}; it has {known}", reason="unknown_seu")
+
+
+def parse_dates(parameters: Mapping[str, str]) -> tuple[date, date]:
+    """Local dates [start, end) of a trace's parameters."""
+    return date.fromisoformat(parameters["start"]), date.fromisoformat(parameters["end"])
+
+
+def parse_span(lake_id: str) -> tuple[str, datetime, datetime]:
+    """Site and UTC instants of a lake input's id `site/start/end`."""
+    site_id, start, end = lake_id.split("/")
+    return site_id, parse_instant(start), parse_instant(end)

@@ -1,0 +1,177 @@
+"""Walks from a figure back: its graph, its value made again, the readings behind it, and what has changed since."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import polars as pl
+
+from assets.kpi.enpi import ARITHMETIC
+from assets.kpi.recompute import streams_behind
+from assets.sites.load import site_sha256
+from assets.stores.reports import ReportStore, named_batches
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.figure import Figure, TraceInput
+from data_quality.contracts.model import Model
+from data_quality.contracts.site import Site
+from reports.computations import COMBINATIONS, code_sha256
+from reports.recompute import recompute
+from reports.sources import Sources, parse_dates, parse_span, seu_of
+
+ROW_COLUMNS = (
+    "meter_id",
+    "register",
+    "interval_start_utc",
+    "value",
+    "unit",
+    "quality_code",
+    "is_synthetic",
+    "batch_id",
+    "source_name",
+    "source_line",
+    "recorded_at_utc",
+)
+
+
+class TraceReport(Model):
+    """What `meterloom trace` answers. `difference` is recomputed minus stored, None where one of them is missing."""
+
+    figure: Figure
+    inputs: tuple[TraceInput, ...]
+    versions: dict[str, str]
+    recomputed: Decimal | None
+    is_equal: bool
+    difference: Decimal | None
+
+
+class VersionChange(Model):
+    """An input whose content differs today from what the figure was made of."""
+
+    kind: str
+    id: str
+    then: str
+    now: str
+
+
+def trace_figure(figure_id: str, *, reports: ReportStore, sources: Sources) -> TraceReport:
+    """The figure's whole trace with its value made again. Raises BadInput for an unknown id."""
+    figure = known_figure(figure_id, reports)
+    value = recompute(figure, sources=sources, lookup=reports.figure)
+    inputs = tuple(dict.fromkeys(each for node in graph(figure, reports) for each in node.trace.inputs))
+    versions = {f"code/{node.trace.computation}": node.trace.code_sha256 for node in graph(figure, reports)}
+    versions |= {f"{each.role}/{each.id}": each.sha256 for each in inputs if each.kind == "version"}
+    difference = None if value is None or figure.value is None else ARITHMETIC.subtract(value, figure.value)
+    return TraceReport(
+        figure=figure,
+        inputs=inputs,
+        versions=versions,
+        recomputed=value,
+        is_equal=value == figure.value,
+        difference=difference,
+    )
+
+
+def known_figure(figure_id: str, reports: ReportStore) -> Figure:
+    """A stored figure. Raises BadInput."""
+    figure = reports.figure(figure_id)
+    if figure is None:
+        raise BadInput(f"no figure {figure_id!r} is stored; a report's register lists its figures", reason="no_figure")
+    return figure
+
+
+def graph(figure: Figure, reports: ReportStore) -> Iterator[Figure]:
+    """The figure and every figure that it rests on, each once, itself first."""
+    seen, waiting = {figure.figure_id}, [figure]
+    while waiting:
+        node = waiting.pop(0)
+        yield node
+        for given in node.trace.inputs:
+            if given.kind == "figure" and given.id not in seen:
+                seen.add(given.id)
+                waiting.append(known_figure(given.id, reports))
+
+
+def readings_behind(figure: Figure, *, reports: ReportStore, sources: Sources) -> pl.DataFrame:
+    """The readings that the figure is made of, as known at its as_of: ROW_COLUMNS, by meter and time.
+
+    Derived from the partitions on demand. Empty for a figure that rests on no reading, such as a coefficient.
+    """
+    frames = []
+    for leaf in graph(figure, reports):
+        if leaf.trace.computation in COMBINATIONS or "site" not in leaf.trace.parameters:
+            continue
+        site = sources.site(leaf.trace.parameters["site"])
+        start, end = parse_dates(leaf.trace.parameters)
+        rows = sources.readings(site, start, end, leaf.trace.as_of_utc)
+        frames.append(rows.filter(pl.col("meter_id").is_in(streams_of(leaf, site))))
+    if not frames:
+        return pl.DataFrame(schema=dict.fromkeys(ROW_COLUMNS, pl.String))
+    rows = pl.concat(frames).unique(["meter_id", "register", "interval_start_utc"], maintain_order=True)
+    named = named_batches(reports.store, rows["batch_id"].unique().to_list())
+    names = pl.DataFrame(
+        [(each["batch_id"], each["source_name"]) for each in named],
+        schema={"batch_id": pl.String, "source_name": pl.String},
+        orient="row",
+    )
+    joined = rows.join(names, on="batch_id", how="left", validate="m:1", maintain_order="left")
+    return joined.select(ROW_COLUMNS).sort("meter_id", "register", "interval_start_utc")
+
+
+def streams_of(leaf: Figure, site: Site) -> list[str]:
+    """Meters and drivers that a leaf reads."""
+    named = leaf.trace.parameters
+    if "seu" in named:
+        seu = seu_of(site, named["seu"])
+        # What is metered rests on meters alone; what is expected or compared rests on drivers as well.
+        drivers = [] if named.get("field") == "metered_kwh" else [driver.driver_id for driver in seu.drivers]
+        return [*seu.meters, *drivers]
+    scope = named.get("scope", f"site:{site.site_id}")
+    return list(streams_behind(named.get("kpi", "consumption_kwh"), site=site, scope=scope))
+
+
+def versions_today(figure: Figure, *, reports: ReportStore, sources: Sources) -> list[VersionChange]:
+    """What would change the figure if it were made now: partitions, site file, baseline status aside, code."""
+    changes: dict[tuple[str, str], VersionChange] = {}
+    for node in graph(figure, reports):
+        now = code_sha256(node.trace.computation)
+        if now != node.trace.code_sha256:
+            key = ("code", node.trace.computation)
+            changes[key] = VersionChange(kind=key[0], id=key[1], then=node.trace.code_sha256, now=now)
+        for given in node.trace.inputs:
+            if given.kind in {"lake", "version"} and (today := _today(given, sources)) != given.sha256:
+                changes[given.kind, given.id] = VersionChange(
+                    kind=given.kind, id=given.id, then=given.sha256, now=today
+                )
+    return list(changes.values())
+
+
+def stale_revisions(reports: ReportStore, sources: Sources) -> dict[tuple[str, int], list[VersionChange]]:
+    """Every stored revision with the inputs that differ today; a fresh revision has an empty list.
+
+    A join of what traces name with what is: each distinct input is looked at once.
+    """
+    found: dict[tuple[str, int], list[VersionChange]] = {
+        (each.report_id, each.revision): [] for each in reports.revisions()
+    }
+    today: dict[tuple[str, str, str], str] = {}
+    for row in reports.distinct_inputs():
+        given = TraceInput(kind=row["kind"], id=row["id"], role=row["role"], sha256=row["sha256"])
+        key = (given.kind, given.role, given.id)
+        if key not in today:
+            today[key] = _today(given, sources)
+        if today[key] != given.sha256:
+            change = VersionChange(kind=given.kind, id=given.id, then=given.sha256, now=today[key])
+            found[row["report_id"], row["revision"]].append(change)
+    return found
+
+
+def _today(given: TraceInput, sources: Sources) -> str:
+    """The digest that an input has now; empty where it is gone."""
+    if given.kind == "lake":
+        site_id, start_utc, end_utc = parse_span(given.id)
+        return sources.lake.digest(site_id, start_utc=start_utc, end_utc=end_utc)
+    if given.role == "site":
+        return site_sha256(sources.sites[given.id]) if given.id in sources.sites else ""
+    if given.role == "baseline":
+        baseline_id, _, version = given.id.rpartition("@")
+        return sources.baseline(baseline_id, int(version)).model_checksum
+    return given.sha256

@@ -1,0 +1,1 @@
+"""Tests of the EnPI: status rule, sums over compared days, uncertainty."""

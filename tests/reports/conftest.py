@@ -1,0 +1,131 @@
+"""The plant's report, made once: rendering and reading it back is what the tests differ in."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from assets.stores.baselines import BaselineStore
+from assets.stores.lake import Lake
+from assets.stores.reports import ReportStore
+from assets.stores.transactions import open_store
+from data_quality.contracts.site import Site
+from data_quality.contracts.time import FixedClock
+from reports.content.enpi_quarter import enpi_quarter
+from reports.content.inputs import EnpiInputs
+from reports.content.load import enpi_inputs
+from reports.content.model import ReportContent
+from reports.sources import Sources
+from tests.reports import plant
+
+
+@dataclass
+class World:
+    """A project's stores with the plant in them."""
+
+    site: Site
+    lake: Lake
+    baselines: BaselineStore
+    reports: ReportStore
+    clock: FixedClock
+    given: EnpiInputs
+
+    def sources(self) -> Sources:
+        """Fresh sources: nothing kept from before."""
+        return Sources(lake=self.lake, sites={self.site.site_id: self.site}, baselines=self.baselines)
+
+    def again(self) -> EnpiInputs:
+        """The inputs as they are known now."""
+        versions = {
+            version.baseline.seu_id: self.baselines.get(version.baseline_id, version.version)
+            for version in self.given.versions.values()
+        }
+        as_of = self.reports.known_at(self.clock)
+        return enpi_inputs(self.site, plant.quarter(), sources=self.sources(), versions=versions, as_of_utc=as_of)
+
+    def build(self, revision: int = 0) -> ReportContent:
+        """The content of the first inputs."""
+        return enpi_quarter(self.given, revision=revision)
+
+
+MakeWorld = Callable[..., World]
+
+
+_templates: dict[tuple[int, tuple[str, ...], int], Path] = {}
+
+
+def make_world(
+    folder: Path,
+    *,
+    site: Site | None = None,
+    rows: pl.DataFrame | None = None,
+    approved: tuple[str, ...] = tuple(plant.USES),
+    without_baseline: tuple[str, ...] = (),
+    rejected: int = 0,
+) -> World:
+    """A world in a folder; the caller closes world.lake.store. Equal data are written once and copied."""
+    used = site or plant.plant_site()
+    data = plant.plant_rows(date(2025, 1, 1), date(2025, 4, 1)) if rows is None else rows
+    clock = FixedClock(plant.NOON)
+    key = (id(data), approved, rejected)
+    if key not in _templates:
+        _templates[key] = Path(tempfile.mkdtemp(prefix="plant"))
+        _fill(_templates[key], data, approved, rejected)
+    shutil.copytree(_templates[key], folder, dirs_exist_ok=True)
+    store = open_store(f"sqlite:///{folder / 'store.db'}")
+    lake, baselines, reports = Lake(folder / "lake", store), BaselineStore(store), ReportStore(store)
+    versions = {each.baseline.seu_id: each for each in baselines.versions("plant")}
+    for seu_id in without_baseline:
+        del versions[seu_id]
+    sources = Sources(lake=lake, sites={used.site_id: used}, baselines=baselines)
+    given = enpi_inputs(used, plant.quarter(), sources=sources, versions=versions, as_of_utc=reports.known_at(clock))
+    return World(site=used, lake=lake, baselines=baselines, reports=reports, clock=clock, given=given)
+
+
+def _fill(folder: Path, rows: pl.DataFrame, approved: tuple[str, ...], rejected: int) -> None:
+    clock = FixedClock(plant.NOON)
+    store = open_store(f"sqlite:///{folder / 'store.db'}")
+    plant.write(Lake(folder / "lake", store), rows, clock, rejected=rejected)
+    plant.register_baselines(BaselineStore(store), clock, approved=approved)
+    store.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_template_stays() -> Iterator[None]:
+    yield
+    for folder in _templates.values():
+        shutil.rmtree(folder)
+    _templates.clear()
+
+
+@pytest.fixture(scope="session")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Complete readings, approved baselines. Shared: tests must not write to it."""
+    world = make_world(tmp_path_factory.mktemp("good"))
+    yield world
+    world.lake.store.close()
+
+
+@pytest.fixture(scope="session")
+def content(good: World) -> ReportContent:
+    """The good world's report."""
+    return good.build(revision=1)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[MakeWorld]:
+    """Makes worlds of one's own to write to."""
+    made: list[World] = []
+
+    def make(**options: object) -> World:
+        made.append(make_world(tmp_path, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.lake.store.close()

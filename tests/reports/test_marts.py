@@ -1,0 +1,96 @@
+"""The report over the real marts: built by dbt on DuckDB, equal to the readings, refused when they are older."""
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from assets.kpi.expected import expected_days
+from assets.kpi.sources import source_tables
+from assets.stores.marts import ENPI_MARTS, KPI_MARTS
+from assets.stores.warehouse import WarehouseTarget, load_sources, publish_marts
+from data_quality.contracts.baseline import BaselineVersion
+from data_quality.contracts.errors import BadInput
+from orchestration.dbt import run_dbt
+from reports.content.enpi_quarter import enpi_quarter
+from reports.content.load import enpi_inputs
+from reports.sources import Sources
+from tests.reports import plant
+from tests.reports.conftest import World, make_world
+from tests.reports.test_trace import late_row, wrong
+
+pytestmark = pytest.mark.slow
+
+
+def expected_rows(world: World) -> pl.DataFrame:
+    """lake.seu_expected_days of the plant's baselines."""
+    frames = []
+    for seu_id, version in world.given.versions.items():
+        days = world.sources().days(world.site, seu_id, plant.quarter(), world.given.as_of_utc)
+        frames.append(
+            expected_days(version.baseline, days)
+            .drop_nulls("expected_kwh")
+            .select(
+                site_id=pl.lit("plant"),
+                seu_id=pl.lit(seu_id),
+                local_date="local_date",
+                baseline_id=pl.lit(version.baseline_id),
+                baseline_version=pl.lit(version.version, dtype=pl.Int32),
+                expected_kwh="expected_kwh",
+            )
+        )
+    return pl.concat(frames)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Path]:
+    """A world with holes, and its published marts."""
+    folder = tmp_path_factory.mktemp("marts")
+    lost = (("hvac", date(2025, 3, 30)), ("pieces", date(2025, 3, 4)), ("main", date(2025, 1, 8)))
+    rows = plant.plant_rows(date(2025, 1, 1), date(2025, 4, 1), seed=11, skip=lost)
+    world = make_world(folder / "world", rows=rows)
+    target = WarehouseTarget(duckdb_file=folder / "warehouse.duckdb")
+    load_sources(target, source_tables({"plant": world.site}, world.lake, expected_rows(world)))
+    outcome = run_dbt(["build", "--exclude-resource-type", "unit_test"], target=target, state_dir=folder / "dbt")
+    assert outcome.is_success, outcome.failed
+    publish_marts(target, folder / "published", tuple(KPI_MARTS | ENPI_MARTS))
+    return world, folder / "published"
+
+
+def from_marts(world: World, marts_dir: Path, versions: dict[str, BaselineVersion] | None = None) -> object:
+    return enpi_inputs(
+        world.site,
+        plant.quarter(),
+        sources=Sources(lake=world.lake, sites={"plant": world.site}, baselines=world.baselines),
+        versions=versions or dict(world.given.versions),
+        as_of_utc=world.reports.known_at(world.clock),
+        marts_dir=marts_dir,
+    )
+
+
+def test_a_report_over_the_marts_is_the_report_over_the_readings(built: tuple[World, Path]) -> None:
+    world, marts_dir = built
+    given = from_marts(world, marts_dir)
+    assert given == world.again()
+    assert wrong(enpi_quarter(given, revision=1), world) == []
+
+
+def test_another_baseline_than_the_marts_is_refused(built: tuple[World, Path]) -> None:
+    world, marts_dir = built
+    newer = plant.plant_baseline("hvac").model_copy(update={"model": "ols_daily_2"})
+    other = world.baselines.add(newer, "run-2", "e" * 64, "ben", world.clock)
+    with pytest.raises(BadInput, match="registry by plant/hvac/enb version 2"):
+        from_marts(world, marts_dir, {**world.given.versions, "hvac": other})
+
+
+def test_marts_that_are_older_than_the_readings_are_refused(built: tuple[World, Path]) -> None:
+    world, marts_dir = built
+    late_row(world)
+    with pytest.raises(BadInput, match=r"the marts say .* for energy of moulding of plant, 2025-02-01"):
+        from_marts(world, marts_dir)
+
+
+def test_marts_that_were_never_built_are_named(built: tuple[World, Path], tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="not published yet"):
+        from_marts(built[0], tmp_path)

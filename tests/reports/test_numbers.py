@@ -1,0 +1,77 @@
+"""Display text: half-up, by locale, never a lone minus zero."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.content.references import ranges
+from reports.render_pdf_charts import label_places, nice_ticks, runs
+from reports.render_pdf_style import printable
+from reports.texts.numbers import format_number, unit_text
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "locale", "text"),
+    [
+        (Decimal("12450.5"), 1, "en", "12,450.5"),
+        (Decimal("12450.5"), 1, "de_DE", "12.450,5"),
+        (Decimal("12450.5"), 0, "en", "12,451"),
+        (Decimal("-0.04"), 1, "en", "0.0"),
+        (Decimal("-1649.4"), 0, "fr", "-1,649"),
+        (0.1, 3, "de-AT", "0,100"),
+        (None, 2, "en", "–"),
+    ],
+)
+def test_a_number_reads_as_its_locale_writes_it(
+    value: Decimal | float | None, decimals: int, locale: str, text: str
+) -> None:
+    assert format_number(value, decimals=decimals, locale=locale) == text
+
+
+def test_a_signed_number_shows_its_plus_but_zero_has_none() -> None:
+    assert format_number(Decimal(3), decimals=0, locale="en", signed=True) == "+3"
+    assert format_number(Decimal("0.2"), decimals=0, locale="en", signed=True) == "0"
+
+
+def test_units_read_as_people_write_them() -> None:
+    assert [unit_text(unit) for unit in ("kwh", "EUR", "CZK", "ratio")] == ["kWh", "€", "CZK", ""]
+
+
+@given(st.decimals(-(10**9), 10**9, places=9), st.integers(0, 6))
+def test_display_is_within_half_a_last_digit(value: Decimal, decimals: int) -> None:
+    shown = Decimal(format_number(value, decimals=decimals, locale="en").replace(",", ""))
+    assert abs(shown - value) <= Decimal(1).scaleb(-decimals) / 2
+
+
+def test_references_are_short_ranges() -> None:
+    assert ranges([5, 3, 4, 9, 9]) == "3–5, 9"
+    assert ranges([]) == ""
+
+
+@given(st.floats(1e-6, 1e12))
+def test_the_value_axis_reaches_over_the_highest_value(highest: float) -> None:
+    ticks = nice_ticks(highest)
+    assert ticks[0] == 0
+    assert ticks[-1] >= highest * (1 - 1e-9)
+    assert 4 <= len(ticks) <= 7
+
+
+def test_an_empty_chart_still_has_an_axis() -> None:
+    assert nice_ticks(0) == [0.0, 1.0]
+
+
+def test_a_gap_splits_a_line() -> None:
+    assert runs([1.0, None, None, 2.0, 3.0]) == [[(0, 1.0)], [(3, 2.0), (4, 3.0)]]
+
+
+def test_day_labels_stand_at_months_when_halves_do_not_fit() -> None:
+    days = [f"2025-{month:02d}-{day:02d}" for month in range(1, 13) for day in range(1, 29)]
+    assert [days[place] for place in label_places(days, 14)] == [f"2025-{month:02d}-01" for month in range(1, 13)]
+    assert len(label_places([str(day) for day in range(100)], 14)) <= 14
+    assert label_places(["a", "b"], 14) == [0, 1]
+
+
+def test_letters_that_the_fonts_lack_lose_their_marks_only() -> None:
+    assert printable("Dům Łódź – 5 m² ≤ 3 €") == "Dum ?ódz – 5 m² <= 3 €"
