@@ -1,1 +1,1 @@
-"""."""
+"""Emission factors and what is made of them."""

@@ -228,3 +228,9 @@ def content_sha256(rows: pl.DataFrame) -> str:
     """Hash of the rows' content in key order, free of how the file was written."""
     text = rows.sort([*KEY, "recorded_at_utc"]).select(list(LAKE_SCHEMA)).write_csv()
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def newest_entry(store: Store) -> int:
+    """Id of the newest manifest row of any site; 0 in an empty lake."""
+    found = store.rows(sa.select(sa.func.max(tables.lake_manifest.c.id).label("newest")))
+    return int(found[0]["newest"] or 0)

@@ -1,1 +1,1 @@
-"""."""
+"""Tariffs: which price holds at which quarter hour, and whether a tariff is complete."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, timedelta
+from decimal import Decimal
 
 from assets.kpi.enpi import EnpiResult
 from data_quality.contracts.baseline import BaselineVersion
@@ -346,6 +347,12 @@ def _coefficient_table(book: FigureBook, versions: list[BaselineVersion], write:
     )
 
 
+def register_text(value: Decimal) -> str:
+    """All digits of a value where they fit a column, else 17 significant ones: a p-value may have hundreds."""
+    text = f"{value:f}"
+    return text if len(text) <= 22 else f"{value:.17g}"
+
+
 def register_section(book: FigureBook) -> Section:
     """Every figure, by the number that tables refer to, with the identifier that traces it."""
     rows = [
@@ -354,7 +361,7 @@ def register_section(book: FigureBook) -> Section:
                 plain(str(number)),
                 plain(figure.figure_id),
                 plain(figure.path),
-                plain("–" if figure.value is None else f"{figure.value:f}"),
+                plain("–" if figure.value is None else register_text(figure.value)),
                 plain(unit_text(figure.unit)),
                 plain(words(figure.status)),
             )
@@ -369,10 +376,11 @@ def register_section(book: FigureBook) -> Section:
             Column(title="No.", is_number=True, weight=0.4),
             Column(title="Identifier", weight=1.7),
             Column(title="Place in the report", weight=4),
-            Column(title="Value, unrounded", weight=3.4),
+            Column(title="Value", weight=2.4),
             Column(title="Unit", weight=0.8),
             Column(title="Status", weight=1.4),
         ),
         rows=tuple(rows),
+        note="Values of more than 22 characters are shown to 17 significant digits; all digits stand in the JSON file.",
     )
     return Section(key="register", title="Register of figures", blocks=(table,), starts_page=True)

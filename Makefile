@@ -1,0 +1,31 @@
+# make demo | test | up | check | bench: each does all set-up first. See CONTRIBUTING.md.
+.PHONY: setup demo test up check bench coverage clean
+PYTHON := .venv/bin/python
+export DAGSTER_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export GX_ANALYTICS_ENABLED := false
+
+setup:
+	@bash .ci/setup
+
+demo: setup
+	@.venv/bin/meterloom demo --out demo
+
+up: setup
+	@exec .venv/bin/meterloom up --project demo
+
+test: setup
+	@$(PYTHON) -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
+
+check: setup
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m mypy
+	@$(PYTHON) -m pytest -q tests/test_layers.py tests/test_sizes.py
+
+bench: setup
+	@$(PYTHON) -m tests.bench
+
+clean:
+	rm -rf demo var dbt_project/target .coverage htmlcov

@@ -1,0 +1,226 @@
+"""Registered baselines and their approvals, append-only: a version's status is derived, never updated."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from assets.stores.tables import baseline_approvals, baseline_versions
+from assets.stores.transactions import Store, next_recorded_at
+from data_quality.contracts.baseline import Baseline, BaselineStatus, BaselineType, BaselineVersion
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Person, Role
+from data_quality.contracts.time import Clock
+
+
+def baseline_id_of(site_id: str, seu_id: str, baseline_type: BaselineType) -> str:
+    """Stable id of a line of versions: site/seu/type."""
+    return f"{site_id}/{seu_id}/{baseline_type.value}"
+
+
+class BaselineStore:
+    """Versions and approvals of every baseline, as known at any instant."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def add(
+        self, baseline: Baseline, mlflow_run_id: str, model_checksum: str, fitted_by: str, clock: Clock
+    ) -> BaselineVersion:
+        """Append the next version, provisional. The newest version with the same checksum is returned instead."""
+        baseline_id = baseline_id_of(baseline.site_id, baseline.seu_id, baseline.baseline_type)
+        table = baseline_versions
+        with self.store.begin() as connection:
+            recorded_at = next_recorded_at(connection, clock.now_utc())
+            newest = connection.execute(
+                sa.select(table.c.version, table.c.model_checksum)
+                .where(table.c.baseline_id == baseline_id)
+                .order_by(table.c.version.desc())
+                .limit(1)
+            ).first()
+            is_repeat = newest is not None and newest.model_checksum == model_checksum
+            version = 1 if newest is None else newest.version + (0 if is_repeat else 1)
+            if not is_repeat:
+                connection.execute(
+                    table.insert().values(
+                        baseline_id=baseline_id,
+                        version=version,
+                        site_id=baseline.site_id,
+                        seu_id=baseline.seu_id,
+                        baseline_type=baseline.baseline_type.value,
+                        mlflow_run_id=mlflow_run_id,
+                        model_checksum=model_checksum,
+                        dataset_digest=baseline.dataset_digest,
+                        fitted_by=fitted_by,
+                        baseline=baseline.model_dump(mode="json"),
+                        recorded_at_utc=recorded_at,
+                    )
+                )
+        return self.get(baseline_id, version)
+
+    def versions(
+        self, site_id: str | None = None, seu_id: str | None = None, *, as_of_utc: datetime | None = None
+    ) -> list[BaselineVersion]:
+        """Versions of a site or an SEU, or all of them, oldest first within each line."""
+        table = baseline_versions
+        query = sa.select(table).order_by(table.c.baseline_id, table.c.version)
+        approvals = sa.select(baseline_approvals)
+        if site_id is not None:
+            query = query.where(table.c.site_id == site_id)
+        if seu_id is not None:
+            query = query.where(table.c.seu_id == seu_id)
+        if as_of_utc is not None:
+            query = query.where(table.c.recorded_at_utc <= as_of_utc)
+            approvals = approvals.where(baseline_approvals.c.recorded_at_utc <= as_of_utc)
+        approved = {(row["baseline_id"], row["version"]): row for row in self.store.rows(approvals)}
+        newest_approved: dict[str, int] = {}
+        for line, version in approved:
+            newest_approved[line] = max(version, newest_approved.get(line, 0))
+        return [
+            _version(row, approved.get((row["baseline_id"], row["version"])), newest_approved.get(row["baseline_id"]))
+            for row in self.store.rows(query)
+        ]
+
+    def get(self, baseline_id: str, version: int, *, as_of_utc: datetime | None = None) -> BaselineVersion:
+        """One version. Raises BadInput naming those that exist."""
+        site_id, _, rest = baseline_id.partition("/")
+        known = [
+            found
+            for found in self.versions(site_id, rest.partition("/")[0], as_of_utc=as_of_utc)
+            if found.baseline_id == baseline_id
+        ]
+        for found in known:
+            if found.version == version:
+                return found
+        have = ", ".join(str(found.version) for found in known) or "none"
+        raise BadInput(
+            f"unknown version {version} of baseline {baseline_id!r}; registered are {have}", reason="unknown_baseline"
+        )
+
+    def latest(
+        self,
+        site_id: str,
+        seu_id: str,
+        baseline_type: BaselineType = BaselineType.ENB,
+        approved_only: bool = False,
+        *,
+        as_of_utc: datetime | None = None,
+    ) -> BaselineVersion | None:
+        """The newest version of that type, or the newest approved one; None where there is none."""
+        found = [
+            version
+            for version in self.versions(site_id, seu_id, as_of_utc=as_of_utc)
+            if version.baseline.baseline_type is baseline_type
+            and (not approved_only or version.status is BaselineStatus.APPROVED)
+        ]
+        return found[-1] if found else None
+
+    def approve(
+        self,
+        baseline_id: str,
+        version: int,
+        person: Person,
+        reason: str,
+        waivers: Mapping[str, str],
+        clock: Clock,
+    ) -> BaselineVersion:
+        """Record that `person` approves the version; the version approved before it is superseded.
+
+        waivers: finding code -> why it may stand; every blocking finding needs one.
+        Raises BadInput for a missing role, one's own work, a second approval, an older version than the
+        approved one, an empty reason or a blocking finding without waiver.
+        """
+        candidate = self.get(baseline_id, version)
+        given = {code: text.strip() for code, text in waivers.items()}
+        _refuse_person(candidate, person, reason)
+        _refuse_findings(candidate, given)
+        with self.store.begin() as connection:
+            recorded_at = next_recorded_at(connection, clock.now_utc())
+            table = baseline_approvals
+            done = sa.select(table.c.version).where(table.c.baseline_id == baseline_id)
+            _refuse_order(baseline_id, version, [row.version for row in connection.execute(done)])
+            connection.execute(
+                table.insert().values(
+                    baseline_id=baseline_id,
+                    version=version,
+                    person_id=person.person_id,
+                    role=Role.APPROVER.value,
+                    reason=reason.strip(),
+                    waivers=given,
+                    dataset_digest=candidate.baseline.dataset_digest,
+                    recorded_at_utc=recorded_at,
+                )
+            )
+        return self.get(baseline_id, version)
+
+    def waivers(self, baseline_id: str, version: int) -> dict[str, str]:
+        """Finding code -> the reason written down at approval; empty where nothing was waived."""
+        table = baseline_approvals
+        rows = self.store.rows(
+            sa.select(table.c.waivers).where(table.c.baseline_id == baseline_id, table.c.version == version)
+        )
+        return dict(rows[0]["waivers"]) if rows else {}
+
+
+def _version(
+    row: Mapping[str, Any], approval: Mapping[str, Any] | None, newest_approved: int | None
+) -> BaselineVersion:
+    status = BaselineStatus.PROVISIONAL
+    if approval is not None:
+        is_newest = row["version"] == newest_approved
+        status = BaselineStatus.APPROVED if is_newest else BaselineStatus.SUPERSEDED
+    return BaselineVersion(
+        baseline_id=row["baseline_id"],
+        version=row["version"],
+        status=status,
+        mlflow_run_id=row["mlflow_run_id"],
+        model_checksum=row["model_checksum"],
+        fitted_by=row["fitted_by"],
+        fitted_at_utc=row["recorded_at_utc"],
+        approved_by=approval["person_id"] if approval else None,
+        approved_role=approval["role"] if approval else None,
+        approved_at_utc=approval["recorded_at_utc"] if approval else None,
+        reason=approval["reason"] if approval else "",
+        baseline=Baseline.model_validate(row["baseline"]),
+    )
+
+
+def _refuse_person(candidate: BaselineVersion, person: Person, reason: str) -> None:
+    if Role.APPROVER not in person.roles:
+        roles = ", ".join(person.roles) or "none"
+        raise BadInput(f"{person.name} has not the role 'approver' (roles: {roles})", reason="missing_role")
+    if person.person_id == candidate.fitted_by:
+        raise BadInput(f"{person.name} fitted this baseline and cannot approve it", reason="own_work")
+    if not reason.strip():
+        raise BadInput("an approval needs a reason", reason="no_reason")
+
+
+def _refuse_findings(candidate: BaselineVersion, waivers: Mapping[str, str]) -> None:
+    blocking = sorted({finding.code for finding in candidate.baseline.findings if finding.is_blocking})
+    unwaived = [code for code in blocking if not waivers.get(code)]
+    if unwaived:
+        raise BadInput(
+            f"baseline {candidate.baseline_id!r} version {candidate.version} has blocking findings without a "
+            f"written waiver: {', '.join(unwaived)}",
+            reason="blocking_findings",
+            mend="give a waiver with a reason for each, or fit on data that suffice",
+        )
+    unknown = sorted(set(waivers) - set(blocking))
+    if unknown:
+        raise BadInput(
+            f"waiver for {', '.join(unknown)}, which is no blocking finding of this version "
+            f"(blocking: {', '.join(blocking) or 'none'})",
+            reason="unknown_waiver",
+        )
+
+
+def _refuse_order(baseline_id: str, version: int, approved: list[int]) -> None:
+    if version in approved:
+        raise BadInput(f"version {version} of baseline {baseline_id!r} is approved already", reason="already_approved")
+    newer = [other for other in approved if other > version]
+    if newer:
+        raise BadInput(
+            f"version {max(newer)} of baseline {baseline_id!r} is approved; an older one cannot follow it",
+            reason="newer_approved",
+        )

@@ -1,0 +1,135 @@
+"""The PostgreSQL side of the warehouse: COPY in, COPY out, sessions in UTC."""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from assets.stores.lake import LAKE_SCHEMA
+from assets.stores.warehouse_tables import ParquetFiles, column_types
+from data_quality.contracts.errors import OurFault, Unreachable
+
+if TYPE_CHECKING:
+    import psycopg
+
+INSTANT_FORMAT = "%Y-%m-%d %H:%M:%S%.6f+00"
+FILES_AT_ONCE = 256
+
+
+@contextmanager
+def connection_to(url: str) -> Iterator["psycopg.Connection[Any]"]:
+    """One transaction in a UTC session: commit at the end, roll back on error. Raises Unreachable."""
+    import psycopg
+
+    try:
+        connection = psycopg.connect(url, options="-c timezone=UTC", connect_timeout=10)
+    except psycopg.OperationalError as error:
+        raise Unreachable(f"the PostgreSQL warehouse does not answer: {error}") from error
+    with connection:
+        yield connection
+
+
+def facts_of(url: str) -> dict[str, str]:
+    """Host, port, user, password and dbname of a PostgreSQL URL, sockets included, with libpq's defaults."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    given = {key: str(value) for key, value in conninfo_to_dict(url).items() if value}
+    return {"host": "localhost", "port": "5432", "user": "postgres", "password": "", "dbname": "postgres"} | given
+
+
+def load(url: str, tables: Mapping[str, pl.DataFrame | ParquetFiles]) -> dict[str, int]:
+    """Replace the tables of schema `lake` in one transaction. Returns the rows of each."""
+    with connection_to(url) as connection:
+        connection.execute("create schema if not exists lake")
+        return {name: _replace(connection, name, table) for name, table in tables.items()}
+
+
+def read(url: str, name: str, keys: Sequence[str]) -> pl.DataFrame:
+    """One mart in key order, with the types that DuckDB would give it."""
+    from psycopg import sql
+
+    with connection_to(url) as connection:
+        columns = connection.execute(
+            "select column_name, data_type, numeric_precision, numeric_scale from information_schema.columns "
+            "where table_schema = 'marts' and table_name = %s order by ordinal_position",
+            [name],
+        ).fetchall()
+        if not columns:
+            raise Unreachable(f"the warehouse holds no mart {name} yet")
+        query = sql.SQL("copy (select {} from marts.{} order by {}) to stdout (format csv, header)").format(
+            sql.SQL(", ").join(_exported(sql, column, kind) for column, kind, _, _ in columns),
+            sql.Identifier(name),
+            # Byte order, as DuckDB and polars sort text.
+            sql.SQL(", ").join(
+                sql.SQL('{} collate "C"').format(sql.Identifier(key)) if kind == "text" else sql.Identifier(key)
+                for key, kind in ((key, _kind(columns, key)) for key in keys)
+            ),
+        )
+        with connection.cursor().copy(query) as copy:
+            content = b"".join(bytes(block) for block in copy)
+    texts = pl.read_csv(io.BytesIO(content), schema=dict.fromkeys([column[0] for column in columns], pl.String))
+    return texts.select(_typed(*column) for column in columns)
+
+
+def _kind(columns: list[Any], key: str) -> str:
+    return next(str(kind) for column, kind, _, _ in columns if column == key)
+
+
+def _exported(sql: Any, column: str, kind: str) -> Any:
+    name = sql.Identifier(column)
+    if kind == "timestamp with time zone":
+        return sql.SQL("(extract(epoch from {0}) * 1000000)::bigint as {0}").format(name)
+    if kind == "boolean":
+        return sql.SQL("{0}::integer as {0}").format(name)
+    return name
+
+
+def _typed(column: str, kind: str, precision: int | None, scale: int | None) -> pl.Expr:
+    text = pl.col(column)
+    if kind == "timestamp with time zone":
+        return text.cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
+    if kind == "boolean":
+        return text.cast(pl.Int32).cast(pl.Boolean)
+    if kind == "numeric":
+        return text.cast(pl.Decimal(precision, scale or 0))
+    if kind == "date":
+        return text.str.to_date("%Y-%m-%d")
+    simple = {"text": pl.String, "integer": pl.Int32, "bigint": pl.Int64, "double precision": pl.Float64}
+    if kind not in simple:
+        raise OurFault(f"mart column {column} has type {kind}, which no mart may have")
+    return text.cast(simple[kind])
+
+
+def _replace(connection: "psycopg.Connection[Any]", name: str, table: pl.DataFrame | ParquetFiles) -> int:
+    from psycopg import sql
+
+    where, types = sql.Identifier("lake", name), column_types(name)
+    columns = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind)) for column, kind in types.items()
+    )
+    found = connection.execute(
+        "select column_name from information_schema.columns where table_schema = 'lake' and table_name = %s", [name]
+    ).fetchall()
+    if found and {row[0] for row in found} != set(types):
+        connection.execute(sql.SQL("drop table {} cascade").format(where))
+    connection.execute(sql.SQL("create table if not exists {} ({})").format(where, columns))
+    # Emptied, not dropped: the staging views hang on it.
+    connection.execute(sql.SQL("truncate {}").format(where))
+    rows = 0
+    with connection.cursor().copy(sql.SQL("copy {} from stdin (format csv)").format(where)) as copy:
+        for part in _parts(table):
+            copy.write(part.write_csv(include_header=False, datetime_format=INSTANT_FORMAT))
+            rows += part.height
+    connection.execute(sql.SQL("analyze {}").format(where))
+    return rows
+
+
+def _parts(table: pl.DataFrame | ParquetFiles) -> Iterator[pl.DataFrame]:
+    if isinstance(table, pl.DataFrame):
+        yield table
+        return
+    for first in range(0, len(table.paths), FILES_AT_ONCE):
+        files = list(table.paths[first : first + FILES_AT_ONCE])
+        yield pl.scan_parquet(files, hive_partitioning=False).select(list(LAKE_SCHEMA)).collect()

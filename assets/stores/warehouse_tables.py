@@ -1,0 +1,92 @@
+"""The tables of schema `lake`: what Python hands to dbt, column by column, the same on both engines."""
+
+from pathlib import Path
+
+import polars as pl
+
+from assets.stores.lake import LAKE_SCHEMA
+from data_quality.contracts.errors import OurFault
+from data_quality.contracts.model import Model
+
+PRICE = pl.Decimal(12, 6)
+SOURCE_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
+    "readings": LAKE_SCHEMA,
+    "site_quarter_hours": {
+        "site_id": pl.String(),
+        "interval_start_utc": pl.Datetime("us", "UTC"),
+        "local_date": pl.Date(),
+        "day_type": pl.String(),
+        "price_per_kwh": PRICE,
+        "electricity_kgco2e_per_kwh": PRICE,
+    },
+    "meters": {
+        "site_id": pl.String(),
+        "meter_id": pl.String(),
+        "carrier": pl.String(),
+        "parent_meter_id": pl.String(),
+        "is_site_total": pl.Boolean(),
+        "has_import": pl.Boolean(),
+        "connected_load_kw": pl.Float64(),
+    },
+    "seu_meters": {"site_id": pl.String(), "seu_id": pl.String(), "meter_id": pl.String()},
+    "sites": {
+        "site_id": pl.String(),
+        "time_zone": pl.String(),
+        "currency": pl.String(),
+        "floor_area_m2": pl.Float64(),
+    },
+    "seu_expected_days": {
+        "site_id": pl.String(),
+        "seu_id": pl.String(),
+        "local_date": pl.Date(),
+        "baseline_id": pl.String(),
+        "baseline_version": pl.Int32(),
+        "expected_kwh": pl.Float64(),
+    },
+}
+
+
+class ParquetFiles(Model):
+    """A table that stands in files already: the lake's readings, as the manifest names them."""
+
+    paths: tuple[Path, ...]
+
+
+def empty_source(name: str) -> pl.DataFrame:
+    """The source table of that name without rows."""
+    return pl.DataFrame(schema=SOURCE_SCHEMAS[name])
+
+
+def conform(name: str, table: pl.DataFrame | ParquetFiles) -> pl.DataFrame | ParquetFiles:
+    """The table with its columns in order and of the declared types. Raises OurFault for other columns."""
+    if name not in SOURCE_SCHEMAS:
+        raise OurFault(f"{name!r} is not a source table; there are {', '.join(SOURCE_SCHEMAS)}")
+    if isinstance(table, ParquetFiles):
+        return table
+    schema = SOURCE_SCHEMAS[name]
+    if set(table.columns) != set(schema):
+        wrong = sorted(set(table.columns) ^ set(schema))
+        raise OurFault(f"source table {name} must have columns {', '.join(schema)}; differing: {', '.join(wrong)}")
+    return table.select(pl.col(column).cast(kind) for column, kind in schema.items())
+
+
+def column_types(name: str) -> dict[str, str]:
+    """SQL type of each column of the source table, one spelling that both engines read."""
+    return {column: _sql_type(kind) for column, kind in SOURCE_SCHEMAS[name].items()}
+
+
+def _sql_type(kind: pl.DataType) -> str:
+    if isinstance(kind, pl.Decimal):
+        return f"decimal({kind.precision}, {kind.scale})"
+    return _SQL_TYPES[type(kind)]
+
+
+_SQL_TYPES: dict[type[pl.DataType], str] = {
+    pl.String: "text",
+    pl.Datetime: "timestamptz",
+    pl.Date: "date",
+    pl.Int32: "integer",
+    pl.Int64: "bigint",
+    pl.Float64: "double precision",
+    pl.Boolean: "boolean",
+}

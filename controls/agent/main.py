@@ -1,0 +1,163 @@
+"""The agent's process: `python -m controls.agent.main --project DIR --site home`. Loads nothing heavy."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Literal
+from uuid import uuid4
+
+from assets.stores.transactions import connect_store
+from controls.agent.loop import Agent
+from controls.agent.parts import Bench, Transports, devices_of
+from controls.capabilities import DeviceReader, DeviceWriter
+from controls.templates.load import Template
+from data_quality.contracts.errors import BadInput, WorldFault
+from data_quality.contracts.settings import Project, load_project
+from data_quality.contracts.site import Asset, Site
+from data_quality.contracts.time import Clock, SystemClock
+from data_quality.contracts.yaml_file import load_model
+
+POLL_S = 0.25
+logger = logging.getLogger("meterloom.agent")
+
+
+class GatewayTransports:
+    """Devices over the real gateways, by the project's settings."""
+
+    def __init__(self, site: Site, project: Project, clock: Clock, mqtt_version: Literal["5", "3.1.1"] = "5") -> None:
+        self._site, self._project, self._clock, self._version = site, project, clock, mqtt_version
+
+    def open_reader(self, asset: Asset, template: Template, *, epoch: int) -> DeviceReader:
+        """A device that can be read."""
+        from controls.gateways.open import open_reader
+
+        return open_reader(
+            asset,
+            template,
+            site_id=self._site.site_id,
+            settings=self._project.settings,
+            clock=self._clock,
+            epoch=epoch,
+            mqtt_version=self._version,
+        )
+
+    def open_device(self, asset: Asset, template: Template, *, epoch: int) -> DeviceWriter:
+        """A device that can be read and written."""
+        from controls.gateways.open import open_device
+
+        return open_device(
+            asset,
+            template,
+            site_id=self._site.site_id,
+            settings=self._project.settings,
+            clock=self._clock,
+            epoch=epoch,
+            mqtt_version=self._version,
+        )
+
+
+def run_agent(
+    project: Project,
+    site: Site,
+    *,
+    stop: threading.Event,
+    clock: Clock | None = None,
+    transports: Transports | None = None,
+    poll_s: float = POLL_S,
+    beat: Callable[[Agent], None] | None = None,
+) -> None:
+    """Run the agent of a site until `stop` is set; then put every device back and give the lease up.
+
+    beat: called after each full cycle, for a supervisor to be told. Raises BadInput (unknown template). Whatever else
+    is raised puts the devices to their safe default first.
+    """
+    clock = clock or SystemClock()
+    store = connect_store(project.store_url)
+    bench = Bench(
+        store=store,
+        site_id=site.site_id,
+        holder=f"{os.getpid()}-{uuid4().hex[:12]}",
+        clock=clock,
+        monotonic=time.monotonic,
+        transports=transports or GatewayTransports(site, project, clock),
+    )
+    agent = Agent(bench, devices_of(site))
+    logger.info("agent of %s: %s", site.site_id, ", ".join(device.device_id for device in agent.devices) or "no device")
+    told = ""
+    try:
+        while not stop.wait(poll_s):
+            agent.cycle()
+            if agent.trouble and agent.trouble != told:
+                logger.warning("%s", agent.trouble)
+            told = agent.trouble
+            if beat is not None:
+                beat(agent)
+        agent.stop()
+    except BaseException:
+        agent.safe_default()
+        raise
+    finally:
+        store.close()
+
+
+def find_site(project: Project, site_id: str) -> Site:
+    """The site of that name in the project's folder, read without the analytical rooms. Raises BadInput."""
+    path = project.sites_dir / f"{site_id}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(found.stem for found in project.sites_dir.glob("*.yaml"))) or "none"
+        raise BadInput(f"unknown site {site_id!r}; the project has {known}", reason="unknown_site")
+    return load_model(path, Site)
+
+
+def with_ports(project: Project, *, mqtt_port: int | None, modbus_port: int | None) -> Project:
+    """The project with other ports than its settings name."""
+    settings = project.settings
+    if mqtt_port is not None:
+        settings = settings.model_copy(update={"mqtt": settings.mqtt.model_copy(update={"port": mqtt_port})})
+    if modbus_port is not None:
+        server = settings.server.model_copy(update={"modbus_port": modbus_port})
+        settings = settings.model_copy(update={"server": server})
+    return project.model_copy(update={"settings": settings})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line: 0 after a clean stop, 2 for wrong input, 3 where the store cannot be opened."""
+    parser = argparse.ArgumentParser(prog="meterloom-agent", description="Brings released commands to the devices")
+    parser.add_argument("--project", type=Path, default=Path(os.environ.get("METERLOOM_PROJECT", ".")))
+    parser.add_argument("--site", required=True)
+    parser.add_argument("--mqtt-port", type=int)
+    parser.add_argument("--modbus-port", type=int)
+    parser.add_argument("--mqtt-version", choices=["5", "3.1.1"], default="5", help="3.1.1: the demo's fallback only")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    stop = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    try:
+        project = load_project(options.project, os.environ)
+        project = with_ports(project, mqtt_port=options.mqtt_port, modbus_port=options.modbus_port)
+        site, clock = find_site(project, options.site), SystemClock()
+        transports = GatewayTransports(site, project, clock, options.mqtt_version)
+        run_agent(project, site, stop=stop, clock=clock, transports=transports)
+    except BadInput as fault:
+        logger.error("%s", fault)
+        return 2
+    except WorldFault as fault:
+        logger.error("%s", fault)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

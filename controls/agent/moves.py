@@ -1,0 +1,135 @@
+"""One step of one command in the ledger, as the agent takes it: a transaction of its own, then the slot follows."""
+
+from datetime import datetime
+
+from assets.stores.access import Connection, select_rows, site_transaction
+from assets.stores.tables import device_leases, plans
+from controls.agent.parts import Bench, Device, Slot
+from controls.ledger.faults import is_latched, latch_fault, select_faults
+from controls.ledger.modes import select_mode
+from controls.ledger.rows import Facts, LedgerRow, transition
+from controls.ledger.states import is_terminal
+from controls.safety.check import check_all
+from controls.safety.verdict import Block, Live, Verdict
+from data_quality.contracts.command import Command, CommandState, EvidenceGrade
+from data_quality.contracts.time import parse_instant
+
+
+def move(
+    bench: Bench,
+    slot: Slot,
+    to_state: CommandState,
+    reason: str,
+    *,
+    facts: Facts | None = None,
+    evidence_grade: EvidenceGrade | None = None,
+    latch: bool = False,
+) -> bool:
+    """Move the command in hand on; False where somebody else moved it first, and then it is dropped from the hand.
+
+    latch: set the device's fault latch in the same transaction. Raises Unreachable.
+    """
+    row = _in_hand(slot)
+    now_utc = bench.clock.now_utc()
+    with site_transaction(bench.store, bench.site_id) as connection:
+        moved = transition(
+            connection, row, to_state, at_utc=now_utc, reason=reason, facts=facts, evidence_grade=evidence_grade
+        )
+        if moved is not None and latch:
+            command = row.command
+            latch_fault(
+                connection,
+                bench.site_id,
+                command.device_id,
+                reason=f"{to_state}: {reason}",
+                command_id=command.command_id,
+                at_utc=now_utc,
+            )
+    slot.row = None if moved is None or is_terminal(to_state) else moved
+    return moved is not None
+
+
+def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float) -> Verdict | None:
+    """Ask every guard with live values and set ISSUED, in one transaction that also reads mode, latches and lease.
+
+    So a mode that was lowered first always wins. Answers the verdict, or None where the lease or the row is no longer
+    ours (the command is dropped from the hand). After Allow the row carries the order it is sent with.
+    """
+    row = _in_hand(slot)
+    with site_transaction(bench.store, bench.site_id) as connection:
+        now_utc = bench.clock.now_utc()
+        if bench.lease is None or not _holds_lease(connection, bench, now_utc):
+            slot.drop()
+            return None
+        seq = device.next_seq()
+        command = row.command.model_copy(update={"epoch": bench.lease.epoch, "seq": seq, "ttl_s": ttl_s})
+        live = live_of(connection, bench, device, slot, now_utc)
+        verdict = check_all(command, live, slot.limits, now_utc)
+        if isinstance(verdict, Block):
+            return verdict
+        slot.attempts += 1
+        issued = transition(
+            connection,
+            row,
+            CommandState.ISSUED,
+            at_utc=now_utc,
+            reason="all guards allow it",
+            facts={
+                "attempts": slot.attempts,
+                "ttl_s": ttl_s,
+                "soc": live.soc,
+                "soc_age_s": live.soc_age_s,
+                "read_age_s": live.read_age_s,
+                "plan_age_s": live.plan_age_s,
+            },
+            evidence_grade=EvidenceGrade.SENT,
+            mode_at_issue=live.mode,
+            wire=(command.epoch, command.seq),
+        )
+    slot.row = issued
+    return None if issued is None else verdict
+
+
+def live_of(connection: Connection, bench: Bench, device: Device, slot: Slot, now_utc: datetime) -> Live:
+    """What the guards are given about the slot's command, mode and latches read in this transaction."""
+    command = _in_hand(slot).command
+    now_s = bench.monotonic()
+    made = select_rows(connection, plans.select().where(plans.c.plan_id == command.plan_id))
+    return Live(
+        mode=select_mode(connection, bench.site_id, device.device_id),
+        is_latched=is_latched(select_faults(connection, bench.site_id), device.device_id),
+        lease_epoch=0 if bench.lease is None else bench.lease.epoch,
+        monotonic_s=now_s,
+        deadline_monotonic_s=slot.deadline_s,
+        clock_step_s=bench.clock_step_s,
+        read_age_s=None if device.read_at_s is None else now_s - device.read_at_s,
+        plan_age_s=(now_utc - parse_instant(made[0]["plan"]["created_at_utc"])).total_seconds() if made else None,
+        soc=device.soc,
+        soc_age_s=None if device.soc_at_s is None else now_s - device.soc_at_s,
+        other_active=tuple(
+            other.capability for other in device.slots if other is not slot and now_s < other.wire_until_s
+        ),
+    )
+
+
+def refresh_verdict(bench: Bench, device: Device, slot: Slot, command: Command) -> Verdict:
+    """The guards' answer to holding on to a value that stands, with live values."""
+    with site_transaction(bench.store, bench.site_id) as connection:
+        now_utc = bench.clock.now_utc()
+        return check_all(command, live_of(connection, bench, device, slot, now_utc), slot.limits, now_utc)
+
+
+def _holds_lease(connection: Connection, bench: Bench, now_utc: datetime) -> bool:
+    rows = select_rows(connection, device_leases.select().where(device_leases.c.site_id == bench.site_id))
+    return (
+        bench.lease is not None
+        and len(rows) == 1
+        and rows[0]["holder"] == bench.holder
+        and rows[0]["epoch"] == bench.lease.epoch
+        and rows[0]["expires_utc"] > now_utc
+    )
+
+
+def _in_hand(slot: Slot) -> LedgerRow:
+    assert slot.row is not None, "a step without a command in hand"  # noqa: S101 - narrows for the type checker
+    return slot.row

@@ -1,0 +1,160 @@
+"""What the agent holds while it runs: its bench (everything injected), its devices, and the slot of each set-point."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from assets.stores.transactions import Store
+from controls.capabilities import DeviceReader, DeviceWriter, ReadBack
+from controls.ledger.faults import Fault
+from controls.ledger.lease import Lease
+from controls.ledger.rows import LedgerRow
+from controls.safety.limits import DeviceLimits, limits_of
+from controls.templates.load import ReadBackRule, Template, load_template
+from data_quality.contracts.command import Command, Mode
+from data_quality.contracts.site import Asset, Site
+from data_quality.contracts.time import Clock
+
+
+class Transports(Protocol):
+    """How devices are reached. A reader has no way to write."""
+
+    def open_reader(self, asset: Asset, template: Template, *, epoch: int) -> DeviceReader:
+        """A device that can be read."""
+        ...
+
+    def open_device(self, asset: Asset, template: Template, *, epoch: int) -> DeviceWriter:
+        """A device that can be read and written."""
+        ...
+
+
+def _no_hook(_point: str) -> None:
+    """Does nothing."""
+
+
+@dataclass
+class Bench:
+    """Everything the agent is given, and its lease. `hook` is called at each point where a crash must be survivable."""
+
+    store: Store
+    site_id: str
+    holder: str
+    clock: Clock
+    monotonic: Callable[[], float]
+    transports: Transports
+    hook: Callable[[str], None] = _no_hook
+    lease: Lease | None = None
+    renewed_s: float = 0.0
+    clock_step_s: float = 0.0
+
+
+@dataclass
+class Slot:
+    """One settable capability of one device, and the command in hand for it. Times of name *_s are monotonic."""
+
+    capability: str
+    limits: DeviceLimits
+    rule: ReadBackRule
+    row: LedgerRow | None = None
+    deadline_s: float = 0.0
+    picked_s: float = 0.0
+    read_by_s: float = 0.0
+    refresh_s: float = 0.0
+    wire_until_s: float = 0.0
+    attempts: int = 0
+    read: ReadBack | None = None
+    read_at_s: float | None = None
+    judged_s: float | None = None
+    must_revert: bool = True
+    revert_again_s: float = 0.0
+    is_adopted: bool = False
+
+    def take(self, row: LedgerRow, *, now_utc: datetime, now_s: float, is_adopted: bool = False) -> None:
+        """Take a command in hand; its deadline is fixed here and never moved. is_adopted: a crash left it in hand."""
+        self.row = row
+        self.deadline_s = now_s + (row.command.valid_until_utc - now_utc).total_seconds()
+        self.picked_s = now_s
+        self.read_by_s = now_s + self.rule.within_s
+        self.refresh_s = now_s
+        attempts = row.facts.get("attempts")
+        self.attempts = int(attempts) if isinstance(attempts, int) else 0
+        self.judged_s = None
+        self.must_revert = False
+        self.is_adopted = is_adopted
+
+    def drop(self) -> None:
+        """Forget the command; what may still stand on the wire stays known."""
+        self.row = None
+
+    def is_over(self, command: Command, *, now_utc: datetime, now_s: float) -> bool:
+        """True from the end of the window on, by either clock."""
+        return now_utc >= command.valid_until_utc or now_s >= self.deadline_s
+
+
+@dataclass
+class Device:
+    """One controllable asset. Exactly one of reader and writer is open once the agent looked at it."""
+
+    asset: Asset
+    template: Template
+    slots: list[Slot]
+    reader: DeviceReader | None = None
+    writer: DeviceWriter | None = None
+    is_ready: bool = False
+    soc: float | None = None
+    soc_at_s: float | None = None
+    read_at_s: float | None = None
+    silent_until_s: float = 0.0
+    last_fault: str = ""
+    seq: int = 0
+
+    @property
+    def device_id(self) -> str:
+        """The asset's name."""
+        return self.asset.asset_id
+
+    @property
+    def hand(self) -> DeviceReader | None:
+        """Whatever is open to read with."""
+        return self.writer if self.writer is not None else self.reader
+
+    def next_seq(self) -> int:
+        """The next sequence number on the wire, within the lease's epoch."""
+        self.seq += 1
+        return self.seq
+
+
+@dataclass(frozen=True)
+class View:
+    """The ledger as read at the start of a cycle."""
+
+    modes: dict[str, Mode]
+    faults: list[Fault]
+    rows: list[LedgerRow] = field(default_factory=list)
+
+    def of(self, device: Device, slot: Slot) -> list[LedgerRow]:
+        """The slot's commands that wait or are in hand, by window."""
+        key = (device.device_id, slot.capability)
+        return [row for row in self.rows if (row.command.device_id, row.command.capability) == key]
+
+
+def devices_of(site: Site, load: Callable[[str], Template] = load_template) -> list[Device]:
+    """The site's assets whose template takes a set-point. Raises BadInput for an unknown template."""
+    devices = []
+    for asset in site.assets:
+        if not asset.template:
+            continue
+        template = load(asset.template)
+        slots = [
+            Slot(capability=name, limits=limits_of(asset, template, name), rule=template.read_back[name])
+            for name in template.settable
+        ]
+        if slots:
+            devices.append(Device(asset=asset, template=template, slots=slots))
+    return devices
+
+
+def limits_by_key(devices: Sequence[Device]) -> dict[tuple[str, str], DeviceLimits]:
+    """Limits by device and capability."""
+    return {(device.device_id, slot.capability): slot.limits for device in devices for slot in device.slots}

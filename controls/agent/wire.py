@@ -1,0 +1,131 @@
+"""The agent's hand on one device: open it, look at it, send a set-point, put it back to its safe default."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+from controls.agent.parts import Bench, Device, Slot
+from controls.capabilities import Ack, DeviceRefused, DeviceSilent, ReadBack
+from data_quality.contracts.command import Command
+
+# Values are looked at this often: half the age at which the guards refuse them.
+OBSERVE_S = 5.0
+# A silent device is asked again after this pause, so that it does not hold up the others.
+SILENT_PAUSE_S = 1.0
+REVERT_TTL_S = 45.0
+
+
+def open_hand(bench: Bench, device: Device, *, may_write: bool) -> None:
+    """Hold a writer where the device may be written, else an object that has no way to write."""
+    epoch = 0 if bench.lease is None else bench.lease.epoch
+    if may_write and device.writer is None:
+        close_hand(device)
+        device.writer = bench.transports.open_device(device.asset, device.template, epoch=epoch)
+    elif not may_write and (device.writer is not None or device.reader is None):
+        close_hand(device)
+        device.reader = bench.transports.open_reader(device.asset, device.template, epoch=epoch)
+
+
+def close_hand(device: Device) -> None:
+    """Drop whatever is open."""
+    hand, device.reader, device.writer = device.hand, None, None
+    if hand is not None:
+        hand.close()
+
+
+def observe(bench: Bench, device: Device, *, max_age_s: float = OBSERVE_S) -> bool:
+    """Read state of charge and every active set-point, unless younger than max_age_s; False where the device is silent.
+
+    A failed read leaves the old values with their old age: it never counts as evidence.
+    """
+    now_s = bench.monotonic()
+    if device.read_at_s is not None and now_s - device.read_at_s < max_age_s:
+        return True
+    hand = device.hand
+    if hand is None or now_s < device.silent_until_s:
+        return False
+    try:
+        if "read_soc_percent" in device.template.readable:
+            soc = hand.read("read_soc_percent") / 100.0
+            device.soc, device.soc_at_s = soc, bench.monotonic()
+        for slot in device.slots:
+            slot.read = hand.read_back(slot.capability)
+            slot.read_at_s = bench.monotonic()
+    except (DeviceSilent, DeviceRefused) as fault:
+        device.last_fault = str(fault)
+        device.silent_until_s = bench.monotonic() + SILENT_PAUSE_S
+        return False
+    device.read_at_s = bench.monotonic()
+    device.is_ready = True
+    return True
+
+
+def look(bench: Bench, device: Device, slot: Slot) -> ReadBack | None:
+    """The slot's set-point as the device states it now, or None where it is silent."""
+    return slot.read if observe(bench, device, max_age_s=0.0) else None
+
+
+def fits(read: ReadBack, command: Command, slot: Slot) -> bool:
+    """True where the device holds the command's value by our order, with its own timer running.
+
+    The order must be the command's or a later refresh of ours. A device at its safe default needs no timer.
+    """
+    if abs(read.value - command.value) > slot.rule.tolerance:
+        return False
+    if read.epoch is not None and read.seq is not None and (read.epoch, read.seq) < (command.epoch, command.seq):
+        return False
+    return is_safe(read, slot) or read.revert_remaining_s is None or read.revert_remaining_s > 0
+
+
+def is_safe(read: ReadBack, slot: Slot) -> bool:
+    """True where the device stands at its safe default."""
+    return abs(read.value - slot.limits.safe_default) <= slot.rule.tolerance
+
+
+def send(bench: Bench, device: Device, slot: Slot, command: Command) -> Ack:
+    """Send once. Raises NotSent, DeviceRefused, DeviceSilent; after the last two the value may stand all the same."""
+    if device.writer is None:
+        raise DeviceSilent(f"no writer is open for {device.device_id}")
+    slot.wire_until_s = max(slot.wire_until_s, bench.monotonic() + command.ttl_s)
+    return device.writer.write(command)
+
+
+def revert(bench: Bench, device: Device, slot: Slot) -> dict[str, str | float | bool]:
+    """Write the safe default and read it back; what came of it, as facts. Never raises for the device's faults.
+
+    Where it fails, the slot remembers to try again until the device's own timer must have run out.
+    """
+    if device.writer is None or bench.lease is None:
+        slot.must_revert = True
+        return {"revert": "left to the device's own timer"}
+    now_utc = bench.clock.now_utc()
+    name = f"revert-{uuid4().hex}"
+    expires_s = device.template.capabilities[slot.capability].expires_s or REVERT_TTL_S
+    safe = Command(
+        command_id=name,
+        idempotency_key=name,
+        plan_id="",
+        plan_hash="",
+        site_id=bench.site_id,
+        device_id=device.device_id,
+        capability=slot.capability,
+        value=slot.limits.safe_default,
+        unit=slot.limits.unit,
+        seq=device.next_seq(),
+        epoch=bench.lease.epoch,
+        valid_from_utc=now_utc - timedelta(seconds=1),
+        valid_until_utc=now_utc + timedelta(hours=1),
+        ttl_s=min(REVERT_TTL_S, expires_s),
+    )
+    slot.must_revert = True
+    slot.revert_again_s = bench.monotonic() + SILENT_PAUSE_S
+    try:
+        device.writer.write(safe)
+        read = device.writer.read_back(slot.capability)
+    except (DeviceSilent, DeviceRefused) as fault:
+        device.last_fault = str(fault)
+        return {"revert": f"not confirmed: {fault}"}
+    slot.must_revert = not is_safe(read, slot)
+    slot.read, slot.read_at_s = read, bench.monotonic()
+    if not slot.must_revert:
+        slot.wire_until_s = 0.0
+    return {"revert": "read back" if not slot.must_revert else "not confirmed", "revert_value": read.value}

@@ -1,0 +1,128 @@
+"""Shells: the plan of a site, and the release of its commands. The agent does the rest."""
+
+import time
+
+import dagster as dg
+
+from assets.stores.transactions import Store
+from controls.agent.planned import planned_check
+from controls.gateways.open import open_reader
+from controls.ledger.modes import current_mode
+from controls.ledger.outbox import release, wait_for_results
+from controls.ledger.proof import unproven
+from controls.planning.devices import first_asset
+from controls.planning.make import ReadSoc, make_plan_now, soc_kwh
+from controls.templates.load import load_template
+from data_quality.contracts.command import CommandState
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.settings import Settings
+from data_quality.contracts.site import Site
+from data_quality.contracts.time import Clock
+from orchestration.partitions import SITES
+from orchestration.previews import lines, table
+from orchestration.resources import ProjectResource
+
+# Long enough for the agent's poll, the write and the template's read-back time.
+PROOF_WITHIN_S = 30.0
+
+
+def soc_reader(site: Site, settings: Settings, clock: Clock) -> ReadSoc:
+    """A function that asks the battery itself for its charge."""
+    battery = first_asset(site, "battery")
+    if battery is None:
+        raise BadInput(f"site {site.site_id!r} has no battery", reason="no_battery")
+    asset, template = battery, load_template(battery.template)
+
+    def read() -> tuple[float, float]:
+        device = open_reader(asset, template, site_id=site.site_id, settings=settings, clock=clock)
+        try:
+            return soc_kwh(site, device.read("read_soc_percent")), 0.0
+        finally:
+            device.close()
+
+    return read
+
+
+@dg.asset(
+    group_name="control",
+    kinds={"highs"},
+    owners=["team:control"],
+    partitions_def=SITES,
+    deps=["core_site__day_ahead_forecast", "core_site__reference"],
+)
+def core_site__plan(
+    context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
+) -> dg.MaterializeResult:
+    """The optimised plan of the next 24 hours, stored together with its commands; nothing is sent from here."""
+    site = project.site(context.partition_key)
+    made = make_plan_now(
+        site,
+        lake=project.lake,
+        forecasts=project.forecasts,
+        plans=project.plans,
+        mode=current_mode(project.store, site.site_id),
+        read_soc=soc_reader(site, project.project.settings, clock),
+        clock=clock,
+    )
+    if isinstance(made, Finding):
+        raise dg.Failure(description=made.message, metadata=dict(made.facts), allow_retries=False)
+    times = [step.start_utc for step in made.steps]
+    battery_kw = [step.battery_charge_kw - step.battery_discharge_kw for step in made.steps]
+    powers = {"load": made.request.load_kw, "PV": made.request.pv_kw, "battery": battery_kw}
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(made.plan_hash),
+        metadata={
+            "plan_id": made.plan_id,
+            "version": made.version,
+            "cost": made.objective,
+            "cost_without_battery": made.no_battery_cost,
+            "currency": made.currency,
+            "gap": made.gap,
+            "synthetic": made.request.is_synthetic,
+            "powers": lines(times, powers, title=f"Plan of {site.name}", unit="kW"),
+        },
+    )
+
+
+@dg.asset(group_name="control", owners=["team:control"], partitions_def=SITES, deps=["core_site__plan"])
+def core_site__released_commands(
+    context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
+) -> dg.MaterializeResult:
+    """The commands of the current slot, released to the agent; their proof as far as it came in time."""
+    site, store = project.site(context.partition_key), project.store
+    plan = project.plans.latest(site.site_id)
+    if plan is None:
+        raise dg.Failure(description=f"site {site.site_id} has no plan to release", allow_retries=False)
+    report = release(store, site.site_id, plan.plan_id, clock=clock, check=planned_check(site))
+    states = _proof(store, site.site_id, list(report.released))
+    rows = [[command_id, state.value] for command_id, state in states.items()]
+    return dg.MaterializeResult(
+        metadata={
+            "plan_id": plan.plan_id,
+            "mode": report.mode.name,
+            "released": len(report.released),
+            "advised": len(report.advised),
+            "blocked": len(report.blocked),
+            "states": table(["command", "state"], rows),
+        }
+    )
+
+
+def _proof(store: Store, site_id: str, released: list[str]) -> dict[str, CommandState]:
+    if not released:
+        return {}
+    return dict(
+        wait_for_results(store, site_id, released, timeout_s=PROOF_WITHIN_S, monotonic=time.monotonic, sleep=time.sleep)
+    )
+
+
+@dg.asset_check(asset="core_site__released_commands", blocking=False)
+def released_commands_are_proven(
+    context: dg.AssetCheckExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
+) -> dg.AssetCheckResult:
+    """Every command that was released is read back from the device or has ended; an acknowledgement is no proof."""
+    doubtful = unproven(project.store, site_ids=list(project.sites), now_utc=clock.now_utc())
+    return dg.AssetCheckResult(
+        passed=not doubtful, severity=dg.AssetCheckSeverity.ERROR, metadata={"unproven": sorted(doubtful)}
+    )

@@ -1,0 +1,95 @@
+"""Fault latches: set by the agent in the transaction that found the fault, taken back only by a named person."""
+
+from datetime import datetime
+from typing import Any
+
+from assets.stores.access import Connection, read_rows, select_rows, site_transaction
+from assets.stores.tables import fault_events
+from assets.stores.transactions import Store
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
+from data_quality.contracts.people import Person, Role
+from data_quality.contracts.time import Clock
+
+
+class Fault(Model):
+    """A latch that is set. device_id: empty for the whole site."""
+
+    site_id: str
+    device_id: str
+    reason: str
+    command_id: str | None
+    set_at_utc: datetime
+
+
+def latch_fault(
+    connection: Connection, site_id: str, device_id: str, *, reason: str, command_id: str | None, at_utc: datetime
+) -> None:
+    """Set the latch of a device; setting it again adds a line and changes nothing else."""
+    connection.execute(
+        fault_events.insert().values(
+            site_id=site_id,
+            device_id=device_id,
+            is_set=True,
+            reason=reason,
+            command_id=command_id,
+            recorded_at_utc=at_utc,
+        )
+    )
+
+
+def open_faults(store: Store, site_id: str) -> list[Fault]:
+    """Latches that are set now, by device. Raises Unreachable."""
+    return _open(read_rows(store, _all(site_id)))
+
+
+def select_faults(connection: Connection, site_id: str) -> list[Fault]:
+    """The same inside a transaction."""
+    return _open(select_rows(connection, _all(site_id)))
+
+
+def is_latched(faults: list[Fault], device_id: str) -> bool:
+    """True where the device, or the whole site, is latched."""
+    return any(fault.device_id in ("", device_id) for fault in faults)
+
+
+def acknowledge_fault(store: Store, site_id: str, device_id: str, *, person: Person, reason: str, clock: Clock) -> None:
+    """Take a latch back. Raises BadInput where none is set, without a reason, or without the role engineer."""
+    if Role.ENGINEER not in person.roles:
+        raise BadInput(f"{person.name} has not the role 'engineer'", reason="missing_role")
+    if not reason.strip():
+        raise BadInput("acknowledging a fault needs a reason", reason="missing_reason")
+    with site_transaction(store, site_id) as connection:
+        if not any(fault.device_id == device_id for fault in select_faults(connection, site_id)):
+            raise BadInput(f"no fault of {device_id or site_id!r} is latched", reason="no_fault")
+        connection.execute(
+            fault_events.insert().values(
+                site_id=site_id,
+                device_id=device_id,
+                is_set=False,
+                reason=reason,
+                person_id=person.person_id,
+                recorded_at_utc=clock.now_utc(),
+            )
+        )
+
+
+def _all(site_id: str) -> Any:
+    return fault_events.select().where(fault_events.c.site_id == site_id).order_by(fault_events.c.id)
+
+
+def _open(rows: list[dict[str, Any]]) -> list[Fault]:
+    latest = {row["device_id"]: row for row in rows}
+    return [
+        Fault.model_validate(
+            {
+                "site_id": row["site_id"],
+                "device_id": row["device_id"],
+                "reason": row["reason"],
+                "command_id": row["command_id"],
+                "set_at_utc": row["recorded_at_utc"],
+            }
+        )
+        for row in latest.values()
+        if row["is_set"]
+    ]

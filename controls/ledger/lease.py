@@ -1,0 +1,61 @@
+"""The lease: one agent per site. Taking over counts the epoch up, and devices drop commands of an older epoch."""
+
+from datetime import datetime, timedelta
+
+from assets.stores.access import select_rows, site_transaction
+from assets.stores.tables import device_leases
+from assets.stores.transactions import Store
+from data_quality.contracts.model import Model
+
+LEASE_S = 15.0
+RENEW_S = 5.0
+# A holder that cannot renew stops before others may take over: 5 s to bring its devices to their safe default.
+STOP_S = 10.0
+
+
+class Lease(Model):
+    """What a holder has until expires_utc."""
+
+    site_id: str
+    holder: str
+    epoch: int
+    expires_utc: datetime
+
+
+def acquire_lease(store: Store, site_id: str, holder: str, *, now_utc: datetime) -> Lease | None:
+    """Take the site where nobody holds it, or keep it; None where another holds it. Raises Unreachable.
+
+    A holder that still has it keeps its epoch; every other taking counts it up by one.
+    """
+    with site_transaction(store, site_id) as connection:
+        rows = select_rows(connection, device_leases.select().where(device_leases.c.site_id == site_id))
+        expires_utc = now_utc + timedelta(seconds=LEASE_S)
+        if not rows:
+            lease = Lease(site_id=site_id, holder=holder, epoch=1, expires_utc=expires_utc)
+            connection.execute(device_leases.insert().values(**lease.model_dump()))
+            return lease
+        row = rows[0]
+        is_free = row["expires_utc"] <= now_utc
+        if row["holder"] != holder and not is_free:
+            return None
+        is_mine = row["holder"] == holder and not is_free
+        epoch = row["epoch"] if is_mine else row["epoch"] + 1
+        lease = Lease(site_id=site_id, holder=holder, epoch=epoch, expires_utc=expires_utc)
+        connection.execute(
+            device_leases.update().where(device_leases.c.site_id == site_id).values(**lease.model_dump())
+        )
+        return lease
+
+
+def release_lease(store: Store, lease: Lease, *, now_utc: datetime) -> None:
+    """Give the site back, if this holder still has it. Raises Unreachable."""
+    with site_transaction(store, lease.site_id) as connection:
+        connection.execute(
+            device_leases.update()
+            .where(
+                device_leases.c.site_id == lease.site_id,
+                device_leases.c.holder == lease.holder,
+                device_leases.c.epoch == lease.epoch,
+            )
+            .values(expires_utc=now_utc)
+        )

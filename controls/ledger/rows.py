@@ -1,0 +1,134 @@
+"""Rows of the command ledger: read them, and move one from state to state by compare-and-set."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from assets.stores.access import Connection, read_rows, select_rows
+from assets.stores.chain import append_event
+from assets.stores.tables import commands
+from assets.stores.transactions import Store
+from controls.ledger.states import is_allowed
+from data_quality.contracts.command import Command, CommandState, EvidenceGrade, Mode
+from data_quality.contracts.errors import OurFault
+from data_quality.contracts.model import Model
+
+Facts = Mapping[str, str | float | int | bool | None]
+
+
+class LedgerRow(Model):
+    """One command with how far it came. facts: everything learned on the way, newest value of each name."""
+
+    command: Command
+    state: CommandState
+    mode_at_issue: str | None
+    evidence_grade: EvidenceGrade | None
+    facts: dict[str, str | float | int | bool | None]
+    recorded_at_utc: datetime
+
+
+def propose(connection: Connection, command: Command, *, at_utc: datetime, reason: str = "planned") -> bool:
+    """Write a command as PROPOSED with its first event; False where its key stands already. Take the site's lock."""
+    same_key = commands.select().where(commands.c.idempotency_key == command.idempotency_key)
+    if select_rows(connection, same_key):
+        return False
+    values = {**command.model_dump(), "state": str(CommandState.PROPOSED), "facts": {}, "recorded_at_utc": at_utc}
+    connection.execute(commands.insert().values(**values))
+    append_event(connection, command.site_id, command.command_id, None, CommandState.PROPOSED, reason, {}, at_utc)
+    return True
+
+
+def transition(
+    connection: Connection,
+    row: LedgerRow,
+    to_state: CommandState,
+    *,
+    at_utc: datetime,
+    reason: str,
+    facts: Facts | None = None,
+    evidence_grade: EvidenceGrade | None = None,
+    mode_at_issue: Mode | None = None,
+    wire: tuple[int, int] | None = None,
+) -> LedgerRow | None:
+    """Move a row on from the state it was read in, with its chained event, in the caller's transaction.
+
+    wire: epoch and sequence number that the command is sent with. Answers the row as it is now, or None where another
+    process moved it first (then nothing was written). Raises OurFault for a step that no table allows.
+    """
+    if not is_allowed(row.state, to_state):
+        raise OurFault(f"command {row.command.command_id}: {row.state} cannot become {to_state}")
+    new_facts = dict(facts or {})
+    values: dict[str, Any] = {"state": str(to_state), "facts": {**row.facts, **new_facts}}
+    if evidence_grade is not None:
+        values["evidence_grade"] = int(evidence_grade)
+    if mode_at_issue is not None:
+        values["mode_at_issue"] = mode_at_issue.name
+    command = row.command
+    if wire is not None:
+        values["epoch"], values["seq"] = wire
+        new_facts |= {"epoch": wire[0], "seq": wire[1]}
+        command = command.model_copy(update={"epoch": wire[0], "seq": wire[1]})
+    changed = connection.execute(
+        commands.update()
+        .where(commands.c.command_id == command.command_id, commands.c.state == str(row.state))
+        .values(**values)
+    )
+    if changed.rowcount != 1:
+        return None
+    append_event(connection, command.site_id, command.command_id, row.state, to_state, reason, new_facts, at_utc)
+    return row.model_copy(
+        update={
+            "command": command,
+            "state": to_state,
+            "facts": values["facts"],
+            "evidence_grade": row.evidence_grade if evidence_grade is None else evidence_grade,
+            "mode_at_issue": row.mode_at_issue if mode_at_issue is None else mode_at_issue.name,
+        }
+    )
+
+
+def read_commands(
+    store: Store,
+    site_id: str,
+    *,
+    states: Iterable[CommandState] | None = None,
+    plan_id: str | None = None,
+    command_ids: Iterable[str] | None = None,
+) -> list[LedgerRow]:
+    """Commands of a site by window, then device. Raises Unreachable."""
+    return [_row(row) for row in read_rows(store, _query(site_id, states, plan_id, command_ids))]
+
+
+def select_commands(
+    connection: Connection,
+    site_id: str,
+    *,
+    states: Iterable[CommandState] | None = None,
+    command_ids: Iterable[str] | None = None,
+) -> list[LedgerRow]:
+    """The same inside a transaction."""
+    return [_row(row) for row in select_rows(connection, _query(site_id, states, None, command_ids))]
+
+
+def _query(
+    site_id: str, states: Iterable[CommandState] | None, plan_id: str | None, command_ids: Iterable[str] | None
+) -> Any:
+    query = commands.select().where(commands.c.site_id == site_id)
+    if states is not None:
+        query = query.where(commands.c.state.in_([str(state) for state in states]))
+    if plan_id is not None:
+        query = query.where(commands.c.plan_id == plan_id)
+    if command_ids is not None:
+        query = query.where(commands.c.command_id.in_(list(command_ids)))
+    return query.order_by(commands.c.valid_from_utc, commands.c.device_id, commands.c.capability, commands.c.command_id)
+
+
+def _row(row: Mapping[str, Any]) -> LedgerRow:
+    return LedgerRow(
+        command=Command(**{name: row[name] for name in Command.model_fields}),
+        state=CommandState(row["state"]),
+        mode_at_issue=row["mode_at_issue"],
+        evidence_grade=None if row["evidence_grade"] is None else EvidenceGrade(row["evidence_grade"]),
+        facts=row["facts"],
+        recorded_at_utc=row["recorded_at_utc"],
+    )

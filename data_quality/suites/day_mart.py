@@ -1,0 +1,44 @@
+"""The gate of the day mart: what must hold for mart_scope__day_kpi before it is published."""
+
+import polars as pl
+
+from data_quality.contracts.finding import Verdict
+from data_quality.suites.validate import expectations, validate
+
+KEY = ["site_id", "scope", "period_start"]
+
+
+def check_day_mart(frame: pl.DataFrame) -> Verdict:
+    """Judge mart_scope__day_kpi: keys, one row per scope and day, shares between 0 and 1, missing never zero.
+
+    Facts also hold rows, scopes and days without any reading.
+    """
+    gxe = expectations()
+    judged = frame.select(
+        *KEY,
+        "hours",
+        "coverage",
+        "estimated_share",
+        "load_factor",
+        covered_minutes=pl.col("covered_minutes").cast(pl.Int64),
+        expected_minutes=pl.col("expected_minutes").cast(pl.Int64),
+        is_missing_shown=pl.col("energy_kwh").is_null() == (pl.col("covered_minutes") == 0),
+        is_peak_above_mean=pl.col("load_factor").fill_null(0.0) <= 1 + 1e-12,
+    )
+    suite = [gxe.ExpectColumnValuesToNotBeNull(column=column) for column in (*KEY, "coverage", "hours")]
+    suite += [
+        gxe.ExpectCompoundColumnsToBeUnique(column_list=KEY),
+        gxe.ExpectColumnValuesToBeBetween(column="coverage", min_value=0, max_value=1),
+        gxe.ExpectColumnValuesToBeBetween(column="estimated_share", min_value=0, max_value=1),
+        # Lord Howe Island changes by half an hour, everybody else by one.
+        gxe.ExpectColumnValuesToBeBetween(column="hours", min_value=22, max_value=26),
+        gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+            column_A="expected_minutes", column_B="covered_minutes", or_equal=True
+        ),
+        gxe.ExpectColumnValuesToBeInSet(column="is_missing_shown", value_set=[True]),
+        gxe.ExpectColumnValuesToBeInSet(column="is_peak_above_mean", value_set=[True]),
+    ]
+    verdict = validate("day_mart", judged, suite)
+    empty = frame.filter(pl.col("covered_minutes") == 0).height
+    facts = {"rows": frame.height, "scopes": frame["scope"].n_unique(), "empty_days": empty}
+    return verdict.model_copy(update={"facts": {**verdict.facts, **facts}})

@@ -1,0 +1,60 @@
+-- Every scope on every local day of the calendar, empty days included: what is there and what ought to be there
+with spans as (
+    select site_id, min(local_date) as first_date, max(local_date) as last_date
+    from {{ ref('int_meter__day_energy') }}
+    group by site_id
+),
+scopes as (
+    select site_id, scope, carrier, max(meter_count) as meter_count
+    from {{ ref('int_scope__meters') }}
+    group by site_id, scope, carrier
+),
+sums as (
+    select
+        members.site_id,
+        members.scope,
+        days.local_date,
+        cast(sum(days.energy_kwh) as decimal(38, 9)) as energy_kwh,
+        sum(days.covered_minutes) as covered_minutes,
+        sum(days.estimated_minutes) as estimated_minutes,
+        sum(days.unpriced_minutes) as unpriced_minutes,
+        sum(days.unfactored_minutes) as unfactored_minutes,
+        cast(sum(days.cost) as decimal(38, 15)) as cost,
+        cast(sum(days.emission_kgco2e) as decimal(38, 15)) as emission_kgco2e,
+        max(days.max_source_minutes) as max_source_minutes,
+        bool_or(days.is_synthetic) as is_synthetic,
+        max(days.last_recorded_at_utc) as last_recorded_at_utc
+    from {{ ref('int_meter__day_energy') }} as days
+    inner join {{ ref('int_scope__meters') }} as members
+        on days.site_id = members.site_id and days.meter_id = members.meter_id
+    group by members.site_id, members.scope, days.local_date
+)
+select
+    scopes.site_id,
+    scopes.scope,
+    scopes.carrier,
+    calendar.local_date,
+    calendar.hours,
+    calendar.local_date between spans.first_date and spans.last_date as is_in_span,
+    cast(calendar.quarter_hours * 15 * scopes.meter_count as bigint) as expected_minutes,
+    sums.energy_kwh,
+    cast(coalesce(sums.covered_minutes, 0) as bigint) as covered_minutes,
+    cast(coalesce(sums.estimated_minutes, 0) as bigint) as estimated_minutes,
+    cast(coalesce(sums.unpriced_minutes, 0) as bigint) as unpriced_minutes,
+    cast(coalesce(sums.unfactored_minutes, 0) as bigint) as unfactored_minutes,
+    sums.cost,
+    sums.emission_kgco2e,
+    sums.max_source_minutes,
+    coalesce(sums.is_synthetic, false) as is_synthetic,
+    sums.last_recorded_at_utc,
+    peaks.peak_kw,
+    peaks.peak_at_utc,
+    peaks.complete_energy_kwh,
+    cast(coalesce(peaks.complete_minutes, 0) as bigint) as complete_minutes
+from scopes
+inner join {{ ref('int_site__days') }} as calendar on scopes.site_id = calendar.site_id
+inner join spans on scopes.site_id = spans.site_id
+left join sums
+    on scopes.site_id = sums.site_id and scopes.scope = sums.scope and calendar.local_date = sums.local_date
+left join {{ ref('int_scope__day_peak') }} as peaks
+    on scopes.site_id = peaks.site_id and scopes.scope = peaks.scope and calendar.local_date = peaks.local_date

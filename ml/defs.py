@@ -1,0 +1,151 @@
+"""Shells: baselines and their expected energy, forecast models and the day-ahead forecast."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+import polars as pl
+
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.time import Clock
+from ml.baselines.fit_site import expected_of_site, fit_site
+from ml.forecasts.site import forecast_site, train_site
+from ml.tracking import MlflowTracker
+from orchestration.partitions import SITES
+from orchestration.previews import lines, table
+from orchestration.resources import ProjectResource
+
+OWNERS = ["team:measurement"]
+
+
+class FitConfig(dg.Config):
+    """Who fits: whoever approves must be somebody else."""
+
+    fitted_by: str = "meterloom"
+    seu: str | None = None
+
+
+def tracker_of(project: ProjectResource) -> MlflowTracker:
+    """The model registry of the project."""
+    return MlflowTracker(project.project.mlflow_uri, project.project.mlflow_artifacts_dir)
+
+
+def refusals(found: Mapping[str, Finding]) -> dg.MarkdownMetadataValue:
+    """What could not be made, and why."""
+    return table(["what", "why"], [[name, why.message] for name, why in found.items()])
+
+
+@dg.asset(
+    group_name="baselines",
+    kinds={"mlflow"},
+    owners=OWNERS,
+    partitions_def=SITES,
+    deps=["core_lake__15min_readings", "core_site__reference"],
+)
+def core_seu__baseline(
+    context: dg.AssetExecutionContext,
+    config: FitConfig,
+    project: ProjectResource,
+    clock: dg.ResourceParam[Clock],
+) -> dg.MaterializeResult:
+    """Energy baselines of a site's SEUs: fitted on days, registered in MLflow, provisional until a person approves."""
+    report = fit_site(
+        project.site(context.partition_key),
+        lake=project.lake,
+        store=project.baselines,
+        tracker=tracker_of(project),
+        clock=clock,
+        fitted_by=config.fitted_by,
+        seu_id=config.seu,
+    )
+    rows = [
+        [v.baseline_id, v.version, v.status.value, v.baseline.statistics.r2, v.baseline.statistics.cvrmse_g14 * 100]
+        for v in report.fitted
+    ]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(report.fitted),
+            "baselines": table(["baseline", "version", "status", "R²", "CV(RMSE) %"], rows),
+            "refused": refusals(report.refused),
+            "registry": project.project.mlflow_uri.split("@")[-1],
+        }
+    )
+
+
+@dg.asset(
+    group_name="baselines",
+    kinds={"polars"},
+    owners=OWNERS,
+    partitions_def=SITES,
+    deps=["core_seu__baseline", "core_lake__15min_readings"],
+    io_manager_key="frames",
+)
+def core_seu__expected_days(context: dg.AssetExecutionContext, project: ProjectResource) -> pl.DataFrame:
+    """Expected energy per SEU and local day by the newest baseline, kWh; null where a driver is missing."""
+    return expected_of_site(project.site(context.partition_key), lake=project.lake, store=project.baselines)
+
+
+@dg.asset(
+    group_name="forecasts",
+    kinds={"mlflow", "sktime"},
+    owners=OWNERS,
+    partitions_def=SITES,
+    deps=["core_lake__15min_readings", "core_site__reference"],
+)
+def core_site__forecast_models(
+    context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
+) -> dg.MaterializeResult:
+    """Forecast models of a site, backtested against same-hour-last-week; the champion moves only on a better score."""
+    made = train_site(
+        project.site(context.partition_key),
+        lake=project.lake,
+        store=project.forecasts,
+        tracker=tracker_of(project),
+        clock=clock,
+    )
+    rows = [
+        [each.target, name, score.nrmse * 100, score.wape * 100, score.coverage_p10_p90 * 100, each.decision.reason]
+        for each in made.trained
+        for name, score in each.scores.items()
+    ]
+    return dg.MaterializeResult(
+        metadata={
+            "scores": table(["target", "model", "NRMSE %", "WAPE %", "P10–P90 covers %", "decision"], rows),
+            "refused": refusals(made.refused),
+        }
+    )
+
+
+@dg.asset(
+    group_name="forecasts",
+    kinds={"polars"},
+    owners=OWNERS,
+    partitions_def=SITES,
+    deps=["core_site__forecast_models", "core_lake__15min_readings"],
+)
+def core_site__day_ahead_forecast(
+    context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
+) -> dg.MaterializeResult:
+    """P10, P50 and P90 of the next 48 hours for each forecast target of a site, by the champion model."""
+    site = project.site(context.partition_key)
+    issued = forecast_site(site, lake=project.lake, store=project.forecasts, tracker=tracker_of(project), clock=clock)
+    pictures = {
+        f.target: lines(
+            [row.time_utc for row in f.rows],
+            {
+                "P50": [row.p50_kwh for row in f.rows],
+                "P10": [row.p10_kwh for row in f.rows],
+                "P90": [row.p90_kwh for row in f.rows],
+            },
+            title=f"{f.target}, issued {f.issued_at_utc:%Y-%m-%d %H:%M}Z",
+            unit="kWh per hour",
+        )
+        for f in issued.forecasts
+    }
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(len(f.rows) for f in issued.forecasts),
+            "targets": list(site.forecast_targets),
+            "refused": refusals(issued.refused),
+            **pictures,
+        }
+    )

@@ -1,0 +1,108 @@
+"""What the rest of the room asks of a model registry. tracking.py answers with MLflow; nobody else imports it."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Protocol
+
+from data_quality.contracts.baseline import Baseline
+from data_quality.contracts.model import Model
+
+CHAMPION = "champion"
+BASELINE_FILE = "baseline.json"
+
+
+class LoggedModel(Model):
+    """One registered model version and the run that logged it."""
+
+    name: str
+    version: int
+    run_id: str
+    checksum: str
+    tags: dict[str, str] = {}
+
+
+class ModelRecord(Model):
+    """What is logged beside a model's files."""
+
+    params: dict[str, str] = {}
+    metrics: dict[str, float] = {}
+    tags: dict[str, str] = {}
+    dataset_name: str
+    dataset_digest: str
+
+
+class Tracker(Protocol):
+    """A registry of model versions, each a few files with a checksum, and of aliases that point to one version."""
+
+    def log_model(self, name: str, files: Mapping[str, bytes], record: ModelRecord) -> LoggedModel:
+        """Register the files as the next version; the newest version with the same checksum is returned instead.
+
+        Raises Unreachable.
+        """
+        ...
+
+    def load_files(self, name: str, version: int) -> dict[str, bytes]:
+        """The files of one version. Raises BadInput for an unknown version, OurFault where the checksum differs."""
+        ...
+
+    def versions(self, name: str) -> list[LoggedModel]:
+        """Every version of that name, oldest first; empty for an unknown name."""
+        ...
+
+    def set_alias(self, name: str, alias: str, version: int) -> None:
+        """Point the alias to that version."""
+        ...
+
+    def delete_alias(self, name: str, alias: str) -> None:
+        """Take the alias away, where it exists."""
+        ...
+
+    def get_alias(self, name: str, alias: str) -> int | None:
+        """The version that the alias points to; None where there is no such model or alias."""
+        ...
+
+
+def files_checksum(files: Mapping[str, bytes]) -> str:
+    """SHA-256 over names and contents, in order of name."""
+    parts = [f"{name}:{hashlib.sha256(content).hexdigest()}" for name, content in sorted(files.items())]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def baseline_name(baseline: Baseline) -> str:
+    """Registered name of a baseline: what it is of, what kind it is, how it is computed."""
+    return ".".join([baseline.site_id, baseline.seu_id, baseline.baseline_type.value, baseline.model])
+
+
+def baseline_files(baseline: Baseline) -> dict[str, bytes]:
+    """The stored form of a baseline: one JSON document that needs no library to be read."""
+    return {BASELINE_FILE: baseline.model_dump_json(indent=1).encode()}
+
+
+def log_baseline(tracker: Tracker, baseline: Baseline, *, fitted_by: str) -> LoggedModel:
+    """Register a baseline with its statistics and the digest of its training table. Raises Unreachable."""
+    record = ModelRecord(
+        params={
+            "model": baseline.model,
+            "features": ", ".join(baseline.feature_order),
+            "train_start": baseline.train_start.isoformat(),
+            "train_end": baseline.train_end.isoformat(),
+            "confidence": str(baseline.confidence),
+        },
+        metrics={name: float(value) for name, value in baseline.statistics.model_dump().items()},
+        tags={
+            "kind": "baseline",
+            "site_id": baseline.site_id,
+            "seu_id": baseline.seu_id,
+            "fitted_by": fitted_by,
+            "is_synthetic": str(baseline.is_synthetic).lower(),
+            "findings": ", ".join(finding.code for finding in baseline.findings),
+        },
+        dataset_name=f"{baseline.site_id}/{baseline.seu_id} days",
+        dataset_digest=baseline.dataset_digest,
+    )
+    return tracker.log_model(baseline_name(baseline), baseline_files(baseline), record)
+
+
+def load_baseline(tracker: Tracker, name: str, version: int) -> Baseline:
+    """The baseline of one registered version, equal to the one that was logged. Raises BadInput, OurFault."""
+    return Baseline.model_validate_json(tracker.load_files(name, version)[BASELINE_FILE])

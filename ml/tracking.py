@@ -1,0 +1,195 @@
+"""The MLflow tracker: the only importer of mlflow. Models are plain files with a checksum, never pickles.
+
+Creating an empty SQLite tracking store costs MLflow about three seconds of migrations, importing it about four.
+"""
+
+import os
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from data_quality.contracts.errors import BadInput, OurFault, Unreachable
+from ml.tracker import LoggedModel, ModelRecord, files_checksum
+
+EXPERIMENT = "meterloom"
+FILES_FOLDER = "model"
+PROBE_TIMEOUT_S = 3.0
+# MLflow keeps at most this many characters of a dataset's digest; the whole one is a tag.
+MLFLOW_DIGEST_LENGTH = 36
+# A dead server must cost seconds, not minutes: MLflow's own defaults retry for longer than 100 s.
+ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "3",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+
+
+class MlflowTracker:
+    """Tracker on an MLflow store: a file of SQLite, a PostgreSQL database, or a tracking server.
+
+    tracking_uri: sqlite:///…, postgresql+psycopg2://… or http://…; artifacts_dir: where model files are kept
+    (a server decides that itself). Every method raises Unreachable where the store does not answer.
+    """
+
+    def __init__(self, tracking_uri: str, artifacts_dir: Path) -> None:
+        self.tracking_uri, self.artifacts_dir = tracking_uri, artifacts_dir
+
+    def log_model(self, name: str, files: Mapping[str, bytes], record: ModelRecord) -> LoggedModel:
+        """Register the files as the next version; the newest version with the same checksum is returned instead."""
+        checksum = files_checksum(files)
+        known = self.versions(name)
+        if known and known[-1].checksum == checksum:
+            return known[-1]
+        with self._reaching():
+            run_id = self._log_run(name, files, record, checksum)
+            if not known:
+                self._create_registered(name)
+            tags = {**record.tags, "checksum": checksum, "dataset_digest": record.dataset_digest}
+            source = f"{self._client.get_run(run_id).info.artifact_uri}/{FILES_FOLDER}"
+            made = self._client.create_model_version(name, source, run_id, tags=tags)
+        return LoggedModel(name=name, version=int(made.version), run_id=run_id, checksum=checksum, tags=tags)
+
+    def load_files(self, name: str, version: int) -> dict[str, bytes]:
+        """The files of one version. Raises BadInput for an unknown version, OurFault where the checksum differs."""
+        found = next((known for known in self.versions(name) if known.version == version), None)
+        if found is None:
+            raise BadInput(f"no version {version} of model {name!r} is registered", reason="unknown_model")
+        with self._reaching(), tempfile.TemporaryDirectory() as folder:
+            fetched = Path(self._client.download_artifacts(found.run_id, FILES_FOLDER, folder))
+            files = {path.name: path.read_bytes() for path in sorted(fetched.iterdir())}
+        if files_checksum(files) != found.checksum:
+            raise OurFault(f"the files of model {name!r} version {version} differ from those that were registered")
+        return files
+
+    def versions(self, name: str) -> list[LoggedModel]:
+        """Every version of that name, oldest first; empty for an unknown name."""
+        with self._reaching():
+            found = self._client.search_model_versions(f"name = '{name}'")
+        return sorted((_logged(version) for version in found), key=lambda logged: logged.version)
+
+    def names(self) -> list[str]:
+        """Every registered name."""
+        with self._reaching():
+            return sorted(model.name for model in self._client.search_registered_models())
+
+    def metrics(self, run_id: str) -> dict[str, float]:
+        """The metrics that a run logged."""
+        with self._reaching():
+            return {name: float(value) for name, value in self._client.get_run(run_id).data.metrics.items()}
+
+    def set_alias(self, name: str, alias: str, version: int) -> None:
+        """Point the alias to that version."""
+        with self._reaching():
+            self._client.set_registered_model_alias(name, alias, str(version))
+
+    def delete_alias(self, name: str, alias: str) -> None:
+        """Take the alias away, where it exists."""
+        if self.get_alias(name, alias) is not None:
+            with self._reaching():
+                self._client.delete_registered_model_alias(name, alias)
+
+    def get_alias(self, name: str, alias: str) -> int | None:
+        """The version that the alias points to; None where there is no such model or alias."""
+        with self._reaching():
+            found = self._client.search_registered_models(f"name = '{name}'")
+        aliases = found[0].aliases if found else {}
+        return int(aliases[alias]) if alias in aliases else None
+
+    @cached_property
+    def _client(self) -> Any:
+        for variable, value in ENVIRONMENT.items():
+            os.environ.setdefault(variable, value)
+        from mlflow import MlflowClient
+
+        if self.tracking_uri.startswith("sqlite:///"):
+            Path(self.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        return MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri)
+
+    @cached_property
+    def _experiment_id(self) -> str:
+        found = self._client.get_experiment_by_name(EXPERIMENT)
+        if found is not None:
+            return str(found.experiment_id)
+        is_server = self.tracking_uri.startswith("http")
+        location = None if is_server else self.artifacts_dir.resolve().as_uri()
+        return str(self._client.create_experiment(EXPERIMENT, artifact_location=location))
+
+    def _create_registered(self, name: str) -> None:
+        if not self._client.search_registered_models(f"name = '{name}'"):
+            self._client.create_registered_model(name)
+
+    def _log_run(self, name: str, files: Mapping[str, bytes], record: ModelRecord, checksum: str) -> str:
+        from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
+        from mlflow.utils.time import get_current_time_millis
+
+        run = self._client.create_run(self._experiment_id, run_name=name)
+        run_id = str(run.info.run_id)
+        moment = get_current_time_millis()
+        tags = {**record.tags, "checksum": checksum, "dataset_digest": record.dataset_digest}
+        self._client.log_batch(
+            run_id,
+            metrics=[Metric(key, value, moment, 0) for key, value in record.metrics.items()],
+            params=[Param(key, value) for key, value in record.params.items()],
+            tags=[RunTag(key, value) for key, value in tags.items()],
+        )
+        dataset = Dataset(
+            name=record.dataset_name,
+            digest=record.dataset_digest[:MLFLOW_DIGEST_LENGTH],
+            source_type="meterloom_lake",
+            source=record.dataset_digest,
+        )
+        self._client.log_inputs(run_id, datasets=[DatasetInput(dataset)])
+        with tempfile.TemporaryDirectory() as folder:
+            for file, content in files.items():
+                (Path(folder) / file).write_bytes(content)
+            self._client.log_artifacts(run_id, folder, FILES_FOLDER)
+        self._client.set_terminated(run_id)
+        return run_id
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """Turn "does not answer" into Unreachable; any other complaint of MLflow passes."""
+        self._probe()
+        self._client  # noqa: B018  # opened here, so that its own failure is reported like any other
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except MlflowException as fault:
+            if fault.error_code in {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"}:
+                raise Unreachable(f"the model registry at {self._shown} does not answer: {fault}") from fault
+            raise
+
+    def _probe(self) -> None:
+        """Ask a server's port before MLflow does: a refused database connection is retried there for minutes."""
+        parts = urlsplit(self.tracking_uri)
+        if parts.hostname is None:
+            return
+        default = 5432 if parts.scheme.startswith("postgresql") else 443 if parts.scheme == "https" else 80
+        try:
+            socket.create_connection((parts.hostname, parts.port or default), timeout=PROBE_TIMEOUT_S).close()
+        except OSError as fault:
+            raise Unreachable(f"the model registry at {self._shown} does not answer: {fault}") from fault
+
+    @property
+    def _shown(self) -> str:
+        """The address without its password."""
+        parts = urlsplit(self.tracking_uri)
+        return f"{parts.scheme}://{parts.hostname}" if parts.hostname else self.tracking_uri
+
+
+def _logged(version: Any) -> LoggedModel:
+    tags = dict(version.tags)
+    return LoggedModel(
+        name=version.name,
+        version=int(version.version),
+        run_id=str(version.run_id),
+        checksum=tags.get("checksum", ""),
+        tags=tags,
+    )

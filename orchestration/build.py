@@ -1,0 +1,77 @@
+"""Put the graph together. Tests swap a resource or an asset here and nowhere else."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DbtCliResource
+
+import assets.kpi.defs
+import assets.readings.defs
+import assets.sites.defs
+import controls.defs
+import data_quality.defs
+import ml.defs
+import reports.defs
+from assets.stores.warehouse import target_of
+from data_quality.contracts.time import SystemClock
+from orchestration.dbt import dbt_project
+from orchestration.io_managers import ContractFrames
+from orchestration.jobs import JOBS
+from orchestration.resources import ProjectResource, project_here
+from orchestration.schedules import SCHEDULES
+from orchestration.sensors.dispatch import dispatch_slots
+from orchestration.sensors.lake_changes import lake_changes
+from orchestration.sensors.landing import landing
+from orchestration.sensors.plan_trigger import plan_changes
+
+SHELLS: Sequence[ModuleType] = (
+    assets.sites.defs,
+    assets.readings.defs,
+    assets.kpi.defs,
+    data_quality.defs,
+    ml.defs,
+    controls.defs,
+    reports.defs,
+)
+# dbt of this very environment, whatever PATH says.
+DBT = str(Path(sys.executable).parent / "dbt")
+SENSORS = [landing, lake_changes, plan_changes, dispatch_slots]
+
+
+def default_resources() -> dict[str, Any]:
+    """What a running system uses: the project named by the environment, the machine's clock, the real dbt."""
+    project = ProjectResource()
+    return {
+        "project": project,
+        "clock": SystemClock(),
+        "frames": ContractFrames(project=project),
+        "dbt": DbtCliResource(project_dir=dbt_project(target_of(project_here())), dbt_executable=DBT),
+    }
+
+
+def build_defs(
+    resources: Mapping[str, Any] | None = None, extra_assets: Sequence[dg.AssetsDefinition] = ()
+) -> dg.Definitions:
+    """The whole graph, with some resources replaced and some assets added."""
+    return dg.Definitions(
+        assets=[*dg.load_assets_from_modules(list(SHELLS)), *extra_assets],
+        asset_checks=dg.load_asset_checks_from_modules(list(SHELLS)),
+        jobs=JOBS,
+        schedules=SCHEDULES,
+        sensors=SENSORS,
+        resources={**default_resources(), **(resources or {})},
+        executor=EXECUTOR,
+    )
+
+
+# Two steps at once: a factory PC has two cores to spare. The fork server keeps the imports.
+EXECUTOR = dg.multiprocess_executor.configured(
+    {
+        "max_concurrent": 2,
+        "start_method": {"forkserver": {"preload_modules": ["orchestration.definitions"]}},
+    }
+)

@@ -1,0 +1,60 @@
+"""`meterloom check`: every mistake of the configuration with file, line, column and mend."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from assets.sites.load import load_people, load_site
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.settings import SETTINGS_FILE, load_project
+from data_quality.contracts.yaml_file import BadConfiguration, Problem
+from orchestration.cli.frame import BAD_INPUT, DONE, Answer, Call, command
+
+
+def configuration_problems(call: Call) -> list[Problem]:
+    """Problems of settings, people and every site file; empty when all is well."""
+    if not (call.folder / SETTINGS_FILE).exists():
+        call.project  # noqa: B018  raises the sentence about a missing project
+    try:
+        project = load_project(call.folder, os.environ)
+    except BadConfiguration as fault:
+        return fault.problems
+    found: list[Problem] = []
+    site_files = sorted(project.sites_dir.glob("*.yaml"))
+    if not site_files:
+        found.append(Problem(file=str(project.sites_dir), line=0, column=0, message="no site file here"))
+    for path in [*site_files, project.people_file]:
+        try:
+            load_people(path) if path == project.people_file else load_site(path)
+        except BadConfiguration as fault:
+            found += fault.problems
+        except BadInput as fault:
+            found.append(Problem(file=fault.file, line=fault.line, column=fault.column, message=fault.message))
+    return found
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command on the application."""
+
+    @command(app, "check", example="meterloom check --deep")
+    def check(
+        call: Call,
+        deep: Annotated[bool, typer.Option("--deep", help="Also call broker, devices and database.")] = False,
+    ) -> Answer:
+        """Check settings, people and site files."""
+        problems = configuration_problems(call)
+        if deep and not problems:
+            from orchestration.cli.doctor import reachability
+
+            problems = [
+                Problem(file="", line=0, column=0, message=f"{c['name']}: {c['detail']}", mend=c["mend"])
+                for c in reachability(call)
+                if c["status"] == "fail"
+            ]
+        lines = [f"{p.file}:{p.line}:{p.column}: {p.message}{f' ({p.mend})' if p.mend else ''}" for p in problems]
+        return Answer(
+            data={"problems": [p.model_dump() for p in problems]},
+            text="\n".join(lines) or "no problems found",
+            exit_code=BAD_INPUT if problems else DONE,
+        )

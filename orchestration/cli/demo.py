@@ -1,0 +1,51 @@
+"""`meterloom demo`: the main job on the demo sites."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command on the application."""
+
+    @command(app, "demo", example="meterloom demo --out demo")
+    def demo(
+        call: Call,
+        out: Annotated[Path, typer.Option("--out", help="Project folder to make.")] = Path("demo"),
+        quick: Annotated[bool, typer.Option("--quick", help="One quarter and a shorter history.")] = False,
+    ) -> Answer:
+        """Run the whole line: meter files, KPIs, baselines, forecasts, reports, a plan and a proven command."""
+        from orchestration.demo import run_demo
+
+        found = run_demo(out, say=call.say, clock=call.clock, quick=quick)
+        is_green = all(f["is_equal"] for f in found["figures"]) and any(
+            c["state"] in ("VERIFIED", "COMPLETED") for c in found["commands"]
+        )
+        return Answer(data=found, text=told(found, out), exit_code=DONE if is_green else CHECK_FAILED)
+
+
+def told(found: dict[str, Any], out: Path) -> str:
+    """The demo's result for people."""
+    lines = ["", "Artefacts"]
+    lines += [f"  {each['kind']:5} {each['path']}" for each in found["artifacts"]]
+    lines += ["", "Figures, recomputed from their trace"]
+    for figure in found["figures"]:
+        mark = "equal" if figure["is_equal"] else "DIFFERS"
+        lines.append(
+            f"  {figure['figure_id']}  {figure['label']}: {float(figure['value']):,.3f} {figure['unit']}, {mark}"
+        )
+    lines += ["", "Commands to the simulated home"]
+    for order in found["commands"]:
+        proof = order["evidence"][0].get("means", "-") if order["evidence"] else "-"
+        value = f"{order['value']:+.3f} {order['unit']}"
+        lines.append(f"  {order['device']:8} {order['capability']:20} {value:>11}  {order['state']} ({proof})")
+    first = found["figures"][0]["figure_id"] if found["figures"] else "FIGURE"
+    lines += [
+        "",
+        f"Next: meterloom trace {first} --rows --project {out}",
+        f"      meterloom up --project {out}     (Dagster UI, MLflow UI, live home)",
+    ]
+    return "\n".join(lines)

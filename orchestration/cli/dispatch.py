@@ -1,0 +1,133 @@
+"""`meterloom dispatch`: the mode, the commands and their proof."""
+
+from typing import Annotated, Any
+
+import typer
+
+from controls.ledger.chain import verify_chain
+from controls.ledger.modes import current_mode, mode_history, set_mode
+from data_quality.contracts.command import Mode
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Person, Role
+from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
+from orchestration.ledger_view import commands_of_store
+
+SiteOption = Annotated[str, typer.Option("--site", help="Site of the devices.")]
+
+
+def commands_of(call: Call, site_id: str) -> list[dict[str, Any]]:
+    """Commands of a site with the keys of the contract."""
+    return commands_of_store(call.project.store, site_id)
+
+
+def status(call: Call, site: SiteOption) -> Answer:
+    """Show the mode of a site and the commands that were acted on."""
+    known = call.project.site(site)
+    commands = [c for c in commands_of(call, known.site_id) if c["state"] != "PROPOSED"]
+    mode = current_mode(call.project.store, known.site_id).name
+    rows = [
+        [c["device"], c["capability"], f"{c['value']:g} {c['unit']}", f"{c['valid_from']:%H:%M}Z", c["state"]]
+        for c in commands[-20:]
+    ]
+    return Answer(
+        data={"mode": mode, "commands": commands},
+        columns=["device", "capability", "value", "from", "state"],
+        rows=rows,
+        text=f"mode {mode}",
+    )
+
+
+def mode(
+    call: Call,
+    wanted: Annotated[str | None, typer.Argument(metavar="[MODE]", help="SIMULATION, ADVISORY, PARTIAL.")] = None,
+    site: SiteOption = "",
+    device: Annotated[str, typer.Option("--device", help="Only this device.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Why; needed to raise.")] = "",
+) -> Answer:
+    """Show the mode of a site, or record a change by a named person with a reason."""
+    known = call.project.site(site)
+    store = call.project.store
+    if wanted is not None:
+        if wanted.upper() not in Mode.__members__:
+            raise BadInput(f"unknown mode {wanted!r}; expected {', '.join(Mode.__members__)}", reason="unknown_mode")
+        set_mode(
+            store,
+            known.site_id,
+            mode=Mode[wanted.upper()],
+            person=_actor(call),
+            reason=reason,
+            clock=call.clock,
+            device_id=device,
+        )
+    history = mode_history(store, known.site_id)
+    now = current_mode(store, known.site_id, device).name
+    rows = [
+        [
+            f"{h['recorded_at_utc']:%Y-%m-%d %H:%M:%S}Z",
+            h["device_id"] or "site",
+            h["mode"],
+            h["person_id"],
+            h["reason"],
+        ]
+        for h in history
+    ]
+    return Answer(
+        data={"mode": now, "commands": [], "history": history},
+        columns=["when", "what", "mode", "who", "why"],
+        rows=rows,
+        text=f"mode {now}",
+    )
+
+
+def ledger(call: Call, site: SiteOption) -> Answer:
+    """Show every command of a site with its state and evidence."""
+    known = call.project.site(site)
+    commands = commands_of(call, known.site_id)
+    rows = [[c["id"][:12], c["device"], f"{c['value']:g} {c['unit']}", c["state"]] for c in commands]
+    data = {"mode": current_mode(call.project.store, known.site_id).name, "commands": commands}
+    return Answer(data=data, columns=["id", "device", "value", "state"], rows=rows)
+
+
+def verify(call: Call, site: SiteOption) -> Answer:
+    """Recompute the hash chain of the ledger; a changed or missing row is named."""
+    known = call.project.site(site)
+    problems = [str(problem) for problem in verify_chain(call.project.store, known.site_id)]
+    data = {"mode": current_mode(call.project.store, known.site_id).name, "commands": [], "problems": problems}
+    return Answer(
+        data={**data, "verified": not problems},
+        text="\n".join(problems) or "the ledger's chain is whole",
+        exit_code=CHECK_FAILED if problems else DONE,
+    )
+
+
+def stop(
+    call: Call, site: SiteOption, reason: Annotated[str, typer.Option("--reason", help="Why.")] = "stopped by hand"
+) -> Answer:
+    """Go back to SIMULATION at once: the agent returns every device to its safe default."""
+    known = call.project.site(site)
+    person = _actor(call)
+    set_mode(call.project.store, known.site_id, mode=Mode.SIMULATION, person=person, reason=reason, clock=call.clock)
+    return Answer(data={"mode": Mode.SIMULATION.name, "commands": []}, text="mode SIMULATION")
+
+
+def register(app: typer.Typer) -> None:
+    """Put the commands on the application."""
+    group = typer.Typer(help="Commands to devices, and their proof.", no_args_is_help=True)
+    app.add_typer(group, name="dispatch")
+    command(group, "status", example="meterloom dispatch status --site home")(status)
+    command(group, "mode", example='meterloom dispatch mode PARTIAL --site home --as carla --reason "commissioning"')(
+        mode
+    )
+    command(group, "ledger", example="meterloom dispatch ledger --site home --json")(ledger)
+    command(group, "verify", example="meterloom dispatch verify --site home")(verify)
+    command(group, "stop", example='meterloom dispatch stop --site home --as carla --reason "smell of smoke"')(stop)
+
+
+def _actor(call: Call) -> Person:
+    """Whoever acts: an engineer or an operator; set_mode decides what they may do."""
+    try:
+        return call.acting(Role.ENGINEER)
+    except BadInput as fault:
+        if fault.reason != "missing_role":
+            raise
+        return call.acting(Role.OPERATOR)

@@ -1,0 +1,142 @@
+"""`meterloom doctor`: what is present, missing or misconfigured, and the mend for each."""
+
+import ctypes.util
+import importlib.metadata
+import re
+import shutil
+import socket
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+import typer
+
+from data_quality.contracts.errors import MeterloomError
+from data_quality.contracts.settings import SETTINGS_FILE
+from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
+
+LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
+Status = Literal["ok", "warn", "fail"]
+
+
+def item(name: str, status: Status, detail: str, mend: str = "") -> dict[str, str]:
+    """One line of the doctor's answer."""
+    return {"name": name, "status": status, "detail": detail, "mend": mend if status != "ok" else ""}
+
+
+def parts() -> list[dict[str, str]]:
+    """Python, packages against the lock, and the system's parts."""
+    version = ".".join(str(n) for n in sys.version_info[:3])
+    found = [
+        item("python", "ok" if sys.version_info[:2] >= (3, 11) else "fail", version, "install Python 3.11 or newer")
+    ]
+    found.append(_packages())
+    broker = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+    install = "sudo apt-get install -y mosquitto"
+    found.append(
+        item("mosquitto", "ok" if broker else "warn", broker or "no MQTT broker; the demo falls back", install)
+    )
+    openmp = ctypes.util.find_library("gomp")
+    install = "sudo apt-get install -y libgomp1"
+    found.append(
+        item("openmp", "ok" if openmp else "warn", openmp or "libgomp is missing: model fitting fails", install)
+    )
+    return found
+
+
+def _packages() -> dict[str, str]:
+    if not LOCK.exists():
+        return item("packages", "ok", "installed without a lock file")
+    wrong = []
+    for name, wanted, marker in re.findall(
+        r"^([A-Za-z0-9_.-]+)(?:\[[^]]*\])?==([^ ;\\]+)( ;[^\\]*)?", LOCK.read_text(), re.M
+    ):
+        if marker:
+            continue
+        try:
+            if (have := importlib.metadata.version(name)) != wanted:
+                wrong.append(f"{name} {have} (lock: {wanted})")
+        except importlib.metadata.PackageNotFoundError:
+            wrong.append(f"{name} is missing")
+    detail = "; ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+    return item("packages", "warn" if wrong else "ok", detail or "as locked", "run 'make setup'")
+
+
+def project_checks(call: Call) -> list[dict[str, str]]:
+    """Settings, site files, stores and disk of the project folder."""
+    from orchestration.cli.check import configuration_problems
+
+    if not (call.folder / SETTINGS_FILE).exists():
+        return [item("project", "warn", f"no project in {call.folder}", "meterloom init DIR, or --project DIR")]
+    problems = configuration_problems(call)
+    if problems:
+        first = problems[0]
+        detail = f"{first.file}, line {first.line}: {first.message} ({len(problems)} in all)"
+        return [item("configuration", "fail", detail, first.mend or "meterloom check lists them all")]
+    found = [item("configuration", "ok", f"{len(call.project.sites)} site(s)")]
+    data = call.project.project.data_dir
+    data.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(data).free / 1e9
+    found.append(item("disk", "ok" if free > 2 else "warn", f"{free:.1f} GB free at {data}", "make room: 2 GB or more"))
+    try:
+        call.project.store.rows(_one())
+        kind = "PostgreSQL" if call.project.project.settings.database.is_postgres else "SQLite"
+        found.append(item("store", "ok", kind))
+    except (OSError, MeterloomError, _database_error()) as fault:
+        found.append(item("store", "fail", str(fault).splitlines()[0], "check database.url in meterloom.yaml"))
+    return found
+
+
+def _one() -> Any:
+    from assets.stores.transactions import probe
+
+    return probe()
+
+
+def _database_error() -> type[Exception]:
+    from assets.stores.transactions import DatabaseError
+
+    return DatabaseError
+
+
+def reachability(call: Call) -> list[dict[str, str]]:
+    """Whether broker and servers answer; nothing listening is normal before `meterloom up`."""
+    settings = call.project.project.settings
+    addresses = [
+        ("broker", settings.mqtt.host, settings.mqtt.port),
+        ("dagster", "127.0.0.1", settings.server.dagster_port),
+        ("mlflow", "127.0.0.1", settings.server.mlflow_port),
+        ("modbus", "127.0.0.1", settings.server.modbus_port),
+    ]
+    found = []
+    for name, host, port in addresses:
+        try:
+            with socket.create_connection((host, port), timeout=1):
+                found.append(item(name, "ok", f"{host}:{port} answers"))
+        except OSError:
+            found.append(item(name, "fail", f"nothing answers at {host}:{port}", "start it with 'meterloom up'"))
+    return found
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command on the application."""
+
+    @command(app, "doctor", example="meterloom doctor")
+    def doctor(call: Call) -> Answer:
+        """Say what is present, missing or misconfigured, and how to mend it."""
+        checks = parts() + project_checks(call)
+        if (call.folder / SETTINGS_FILE).exists() and all(c["status"] != "fail" for c in checks):
+            # Nothing listening is no fault here: it only says whether `meterloom up` runs.
+            checks += [c if c["status"] == "ok" else _asleep(c) for c in reachability(call)]
+        marks = {"ok": "ok", "warn": "WARN", "fail": "FAIL"}
+        failed = any(c["status"] == "fail" for c in checks)
+        return Answer(
+            data={"checks": checks},
+            columns=["", "part", "detail", "mend"],
+            rows=[[marks[c["status"]], c["name"], c["detail"], c["mend"]] for c in checks],
+            exit_code=CHECK_FAILED if failed else DONE,
+        )
+
+
+def _asleep(check: dict[str, str]) -> dict[str, str]:
+    return {**check, "status": "ok", "detail": check["detail"] + " (not running)", "mend": ""}

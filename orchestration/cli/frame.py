@@ -1,0 +1,197 @@
+"""The frame around every command: shared options, JSON or text, one sentence and an exit code for every fault."""
+
+import inspect
+import json
+import os
+import sys
+import traceback
+import typing
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+from data_quality.contracts.errors import BadInput, MeterloomError, Unreachable
+from data_quality.contracts.people import Person, Role
+from data_quality.contracts.settings import SETTINGS_FILE
+from data_quality.contracts.time import Clock, SystemClock, parse_instant
+
+if TYPE_CHECKING:
+    from orchestration.resources import ProjectResource
+
+PROJECT_VARIABLE = "METERLOOM_PROJECT"
+DONE, CHECK_FAILED, BAD_INPUT, UNREACHABLE, BUG = 0, 1, 2, 3, 70
+
+
+class Answer(BaseModel):
+    """What a command found: `data` is the JSON contract, `table` and `text` are for people."""
+
+    data: dict[str, Any]
+    text: str = ""
+    columns: list[str] = []
+    rows: list[list[str]] = []
+    exit_code: int = DONE
+
+
+class Call:
+    """One invocation: the project, who acts, as of when, and how to speak."""
+
+    def __init__(self, *, project: Path, is_json: bool, as_of: str | None, person: str | None) -> None:
+        self.folder, self.is_json, self._as_of, self._person = project, is_json, as_of, person
+        self.clock: Clock = SystemClock()
+        self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    @cached_property
+    def project(self) -> "ProjectResource":
+        """The project folder. Raises BadInput where there is none."""
+        if not (self.folder / SETTINGS_FILE).exists():
+            raise BadInput(
+                f"no Meterloom project in {self.folder} (it has no {SETTINGS_FILE})",
+                reason="no_project",
+                mend="make one with 'meterloom init DIR', or name one with --project",
+            )
+        # Dagster takes seconds to import; stateless commands never ask for a project.
+        from orchestration.resources import ProjectResource
+
+        return ProjectResource(root=str(self.folder))
+
+    @property
+    def as_of_utc(self) -> datetime | None:
+        """The instant whose knowledge answers, or None for now."""
+        return parse_instant(self._as_of) if self._as_of else None
+
+    def acting(self, role: Role) -> Person:
+        """The person named by --as, if they hold the role. Raises BadInput."""
+        if not self._person:
+            raise BadInput(f"this needs a person with the role {role.value!r}: add --as PERSON", reason="nobody_acts")
+        return self.project.people.acting(self._person, role)
+
+    def say(self, text: str) -> None:
+        """Progress and warnings, on standard error."""
+        self._errors.print(text, markup=False)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "project" in self.__dict__:
+            self.project.close()
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a fault.")]
+ProjectOption = Annotated[
+    Path, typer.Option("--project", envvar=PROJECT_VARIABLE, help="Project folder.", show_default="current folder")
+]
+AsOfOption = Annotated[str | None, typer.Option("--as-of", help="Answer as known at this time (ISO 8601).")]
+PersonOption = Annotated[str | None, typer.Option("--as", help="Who acts: a person of the people file.")]
+
+_SHARED: dict[str, tuple[Any, Any]] = {
+    "project_": (ProjectOption, Path()),
+    "as_of_": (AsOfOption, None),
+    "person_": (PersonOption, None),
+    "json_": (JsonOption, False),
+    "debug_": (DebugOption, False),
+}
+
+
+def command(app: typer.Typer, name: str, *, example: str) -> Callable[[Callable[..., Answer]], Callable[..., None]]:
+    """Register `function(call, ...) -> Answer` as a command with the shared options and one example in its help."""
+
+    def register(function: Callable[..., Answer]) -> Callable[..., None]:
+        def run(**options: Any) -> None:
+            shared = {key: options.pop(key) for key in _SHARED}
+            _finish(function, shared, options)
+
+        hints = typing.get_type_hints(function, include_extras=True)
+        own = list(inspect.signature(function).parameters.values())[1:]
+        parameters = [p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+        for key, (annotation, default) in _SHARED.items():
+            parameters.append(
+                inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+            )
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        run.__doc__ = function.__doc__
+        app.command(name, epilog=f"Example: {example}")(run)
+        return run
+
+    return register
+
+
+def _finish(function: Callable[..., Answer], shared: dict[str, Any], options: dict[str, Any]) -> None:
+    call = Call(
+        project=shared["project_"],
+        is_json=shared["json_"],
+        as_of=shared["as_of_"],
+        person=shared["person_"],
+    )
+    try:
+        answer = function(call, **options)
+        _print(answer, is_json=call.is_json)
+        code = answer.exit_code
+    except (KeyboardInterrupt, typer.Exit, typer.Abort):
+        raise
+    except BaseException as fault:
+        if shared["debug_"]:
+            traceback.print_exc()
+        code = _explain(fault)
+    finally:
+        call.close()
+    raise typer.Exit(code)
+
+
+def _explain(fault: BaseException) -> int:
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    if isinstance(fault, Unreachable):
+        errors.print(str(fault), markup=False)
+        return UNREACHABLE
+    if isinstance(fault, BadInput):
+        errors.print(
+            str(fault) + (f" ({fault.mend})" if fault.mend and fault.mend not in str(fault) else ""), markup=False
+        )
+        return BAD_INPUT
+    if isinstance(fault, MeterloomError):
+        errors.print(str(fault), markup=False)
+        return BAD_INPUT if type(fault).__name__ != "OurFault" else BUG
+    errors.print(
+        f"a bug of ours: {type(fault).__name__}: {fault} (run again with --debug for the traceback)", markup=False
+    )
+    return BUG
+
+
+def _print(answer: Answer, *, is_json: bool) -> None:
+    if is_json:
+        sys.stdout.write(json.dumps(plain(answer.data), allow_nan=False, ensure_ascii=False) + "\n")
+        return
+    console = Console(highlight=False, no_color="NO_COLOR" in os.environ or None)
+    if answer.columns:
+        table = Table(*answer.columns, box=None, pad_edge=False)
+        for row in answer.rows:
+            table.add_row(*row)
+        console.print(table)
+    if answer.text:
+        console.print(answer.text, markup=False, soft_wrap=True)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON knows it: decimals to floats, times to ISO 8601 with Z, models to dicts."""
+    if isinstance(value, BaseModel):
+        return plain(value.model_dump())
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, date | Path):
+        return str(value)
+    if isinstance(value, Enum):
+        return value.name if isinstance(value.value, int) else value.value
+    return float(value) if isinstance(value, Decimal) else value

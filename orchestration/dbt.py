@@ -1,0 +1,226 @@
+"""dbt behind one door: its project for Dagster, a manifest that is parsed only when the project changed, and runs.
+
+dbt takes seconds to start: `run_dbt` works inside this process, so that only the first run pays for it. Nothing
+here imports dbt.cli at import time. Asset definitions stand in the rooms' defs.py.
+"""
+
+import fcntl
+import hashlib
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dagster import AssetKey
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
+
+from assets.stores.warehouse import WarehouseTarget
+from assets.stores.warehouse_postgres import facts_of
+from data_quality.contracts.errors import OurFault, Unreachable
+from data_quality.contracts.model import Model
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent / "dbt_project"
+STATE_DIR = PROJECT_DIR / "target"
+SOURCE_KEYS = {
+    "readings": AssetKey("core_lake__15min_readings"),
+    "seu_expected_days": AssetKey("core_seu__expected_days"),
+}
+REFERENCE_KEY = AssetKey("core_site__reference")
+# dbt's adapters and the environment are one per process.
+_ONE_AT_A_TIME = threading.Lock()
+# Target -> what it was parsed from, and the parsed project: later runs of this process parse nothing.
+_manifests: dict[str, tuple[str, Any]] = {}
+
+
+class NodeOutcome(Model):
+    """What became of one dbt node: model, data test or unit test."""
+
+    unique_id: str
+    name: str
+    resource_type: str
+    status: str
+    message: str
+    execution_s: float
+    failures: int = 0
+
+
+class DbtOutcome(Model):
+    """What a dbt run did. `is_success` is false as soon as one node failed."""
+
+    is_success: bool
+    nodes: tuple[NodeOutcome, ...]
+
+    @property
+    def failed(self) -> tuple[NodeOutcome, ...]:
+        """Nodes that failed themselves, without those skipped after them."""
+        return tuple(node for node in self.nodes if node.status in ("error", "fail", "runtime error"))
+
+
+class MeterloomDbtTranslator(DagsterDbtTranslator):
+    """Asset key = model name; groups are the layers; tables of schema `lake` are the assets that load them."""
+
+    def __init__(self) -> None:
+        super().__init__(settings=DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> AssetKey:
+        """The key of a model, or of the asset that fills a source table."""
+        name = str(dbt_resource_props["name"])
+        if dbt_resource_props["resource_type"] == "source":
+            return SOURCE_KEYS.get(name, REFERENCE_KEY)
+        return AssetKey(name)
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """staging, intermediate or marts: the layer's folder."""
+        folders = list(dbt_resource_props["fqn"])
+        return str(folders[1]) if len(folders) > 2 else None
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:
+        """Who answers for a model."""
+        return ["team:kpi"]
+
+
+def dbt_environment(target: WarehouseTarget) -> dict[str, str]:
+    """The environment that profiles.yml reads, sessions in UTC included."""
+    found = {
+        "WAREHOUSE_TARGET": target.name,
+        "WAREHOUSE_FILE": str(target.duckdb_file),
+        "PGTZ": "UTC",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+    if target.postgres_url:
+        facts = facts_of(target.postgres_url)
+        found |= {f"WAREHOUSE_PG_{key.upper()}": facts[key] for key in ("host", "port", "user", "password")}
+        found["WAREHOUSE_PG_NAME"] = facts["dbname"]
+    return found
+
+
+def fingerprint() -> str:
+    """SHA-256 over every file of the dbt project that decides what it means."""
+    digest = hashlib.sha256()
+    for path in sorted(PROJECT_DIR.rglob("*")):
+        parts = path.relative_to(PROJECT_DIR).parts
+        if path.suffix in (".sql", ".yml", ".csv") and parts[0] not in ("target", "logs", "dbt_packages"):
+            digest.update(f"{'/'.join(parts)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def prepare_manifest(target: WarehouseTarget, *, state_dir: Path = STATE_DIR) -> Path:
+    """The path of an up-to-date manifest.json, parsed only where the project differs from the last parse."""
+    folder = state_dir / target.name / "manifest"
+    manifest, mark = folder / "manifest.json", folder / "fingerprint.txt"
+    wanted = fingerprint()
+    if not _is_current(manifest, mark, wanted):
+        with _locked(state_dir / target.name):
+            if not _is_current(manifest, mark, wanted):
+                mark.unlink(missing_ok=True)
+                _parse(target, state_dir=state_dir, folder=folder)
+                mark.write_text(wanted)
+    return manifest
+
+
+def dbt_project(target: WarehouseTarget, *, state_dir: Path = STATE_DIR) -> DbtProject:
+    """The project object for @dbt_assets, its manifest prepared."""
+    manifest = prepare_manifest(target, state_dir=state_dir)
+    return DbtProject(PROJECT_DIR, target_path=manifest.parent, profiles_dir=PROJECT_DIR, target=target.name)
+
+
+def run_dbt(args: Sequence[str], *, target: WarehouseTarget, state_dir: Path = STATE_DIR) -> DbtOutcome:
+    """Run dbt in this process, e.g. ["build", "--select", "tag:kpi"].
+
+    A failed model or test is an outcome, not an exception. Raises OurFault where dbt cannot run the project at
+    all and Unreachable where the warehouse does not answer or is held by another process.
+    """
+    with _locked(state_dir / target.name):
+        key = f"{fingerprint()} {sorted(dbt_environment(target).items())}"
+        if _manifests.get(target.name, ("", None))[0] != key:
+            parsed = _invoke(["parse"], target=target, state_dir=state_dir, manifest=None).result
+            _manifests[target.name] = (key, parsed)
+        result = _invoke(list(args), target=target, state_dir=state_dir, manifest=_manifests[target.name][1])
+    rows = getattr(result.result, "results", None) or []
+    return DbtOutcome(is_success=bool(result.success), nodes=tuple(_outcome(row) for row in rows))
+
+
+def _invoke(args: list[str], *, target: WarehouseTarget, state_dir: Path, manifest: Any) -> Any:
+    from dbt.adapters.exceptions import FailedToConnectError
+    from dbt.cli.main import dbtRunner
+
+    folder = state_dir / target.name
+    options = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR), "--target", target.name]
+    options += [
+        "--target-path",
+        str(folder),
+        "--log-path",
+        str(folder / "logs"),
+        "--log-level",
+        "none",
+        "--no-use-colors",
+    ]
+    with _ONE_AT_A_TIME, _environment(dbt_environment(target)):
+        try:
+            result = dbtRunner(manifest=manifest).invoke([*args, *options])
+        finally:
+            _release_duckdb()
+    if result.exception is not None:
+        what = " ".join(args)
+        if isinstance(result.exception, FailedToConnectError) or "lock on file" in str(result.exception):
+            raise Unreachable(f"dbt {what}: the warehouse does not answer: {result.exception}") from result.exception
+        raise OurFault(f"dbt {what}: {result.exception}") from result.exception
+    return result
+
+
+def _release_duckdb() -> None:
+    """The adapter keeps the file open until the process ends, which would shut out everybody else."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    if DuckDBConnectionManager._ENV is not None:
+        DuckDBConnectionManager._ENV.close()
+    DuckDBConnectionManager.close_all_connections()
+
+
+def _parse(target: WarehouseTarget, *, state_dir: Path, folder: Path) -> None:
+    _invoke(["parse"], target=target, state_dir=state_dir, manifest=None)
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = folder / ".manifest.json"
+    fresh.write_bytes((state_dir / target.name / "manifest.json").read_bytes())
+    fresh.replace(folder / "manifest.json")
+
+
+def _is_current(manifest: Path, mark: Path, wanted: str) -> bool:
+    return manifest.exists() and mark.exists() and mark.read_text() == wanted
+
+
+def _outcome(row: Any) -> NodeOutcome:
+    return NodeOutcome(
+        unique_id=row.node.unique_id,
+        name=row.node.name,
+        resource_type=str(row.node.resource_type),
+        status=str(row.status),
+        message=str(row.message or ""),
+        execution_s=float(row.execution_time),
+        failures=int(row.failures or 0),
+    )
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One dbt at a time per state folder, across processes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,218 @@
+"""The main job on the demo sites: from simulated meter files to a report with traces and a proven command."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from shutil import copyfile
+from time import perf_counter
+from typing import Any
+
+from assets.sites.load import load_people
+from controls.ledger.modes import set_mode
+from controls.simulator.landing import write_site
+from data_quality.contracts.baseline import BaselineStatus
+from data_quality.contracts.command import Mode
+from data_quality.contracts.people import Role
+from data_quality.contracts.settings import SETTINGS_FILE
+from data_quality.contracts.time import Clock
+from orchestration.ledger_view import commands_of_store
+from orchestration.partitions import month_ranges, site_quarter_key
+from orchestration.resources import ProjectResource
+from orchestration.runner import Runner, open_runner
+from orchestration.sensors.lake_changes import touched_months
+from orchestration.sensors.landing import landing_files
+from orchestration.supervisor import deliver_home, live_sites
+from reports.sources import Sources
+from reports.trace import trace_figure
+
+Say = Callable[[str], None]
+DEMO_SITES = Path(__file__).resolve().parent.parent / "assets" / "sites" / "demo"
+STARTER = Path(__file__).parent / "cli" / "starter"
+FACTORY_YEARS = (date(2024, 1, 1), date(2026, 1, 1))
+HOME_HISTORY_DAYS = 70
+QUICK_HISTORY_DAYS = 40
+QUARTERS = (date(2025, 1, 1), date(2025, 4, 1), date(2025, 7, 1), date(2025, 10, 1))
+
+
+class Steps:
+    """Numbered progress lines with the seconds that each step took."""
+
+    def __init__(self, say: Say, total: int) -> None:
+        self._say, self._total, self._number = say, total, 0
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, text: str) -> Iterator[None]:
+        """One step: said when it begins, timed when it ends."""
+        self._number += 1
+        self._say(f"[{self._number}/{self._total}] {text} …")
+        started = perf_counter()
+        yield
+        self.seconds[text] = perf_counter() - started
+        self._say(f"[{self._number}/{self._total}] {text}: {self.seconds[text]:.1f} s")
+
+
+def make_demo_project(folder: Path) -> ProjectResource:
+    """A project folder with the demo's sites and people; what is there already stays."""
+    (folder / "sites").mkdir(parents=True, exist_ok=True)
+    if not (folder / SETTINGS_FILE).exists():
+        copyfile(STARTER / SETTINGS_FILE, folder / SETTINGS_FILE)
+    for source in sorted(DEMO_SITES.glob("*.yaml")):
+        target = folder / "people.yaml" if source.name == "people.yaml" else folder / "sites" / source.name
+        if not target.exists():
+            copyfile(source, target)
+    return ProjectResource(root=str(folder))
+
+
+def run_demo(folder: Path, *, say: Say, clock: Clock, quick: bool = False) -> dict[str, Any]:
+    """Run the whole line. Returns `artifacts[] {kind, path}`, `runs[]`, `figures[]`, `commands[]`."""
+    project = make_demo_project(folder)
+    steps = Steps(say, 8)
+    with open_runner(project.project) as runner:
+        runner.know_sites(sorted(project.sites))
+        with steps.step("simulate factory and home into the landing folder (synthetic, flagged so)"):
+            simulate(project, clock, quick=quick)
+        with steps.step("read the landing folder into the lake"):
+            ingest(project, runner)
+        with steps.step("check the readings and build the KPI marts"):
+            runner.build_marts(month_ranges(touched_months(project, after_id=0)[0]))
+        with steps.step("fit and register the factory's baselines; Anna approves them"):
+            fit_and_approve(project, runner, clock)
+        with steps.step("backtest, register and issue forecasts"):
+            for site_id in ("factory", "home"):
+                runner.run("forecast", partition=site_id)
+        with steps.step("write the quarterly EnPI reports"):
+            for first_day in QUARTERS[-1:] if quick else QUARTERS:
+                runner.run("enpi_report", partition=site_quarter_key("factory", first_day))
+        with steps.step("start broker, simulated home and agent; plan, release, and wait for the proof"):
+            commands = dispatch_live(project, runner, clock, say)
+        with steps.step("trace three figures of the last report back to their readings"):
+            traced = trace_three(project)
+        answer = summary(project, runner, traced, commands, steps)
+    project.close()
+    return answer
+
+
+def simulate(project: ProjectResource, clock: Clock, *, quick: bool) -> None:
+    """Landing files of both demo sites."""
+    start, end = FACTORY_YEARS
+    write_site(project.project.landing_dir / "factory", project.site("factory"), start=start, end=end)
+    days = QUICK_HISTORY_DAYS if quick else HOME_HISTORY_DAYS
+    deliver_home(project.project, project.site("home"), now_utc=clock.now_utc(), days=days)
+
+
+def ingest(project: ProjectResource, runner: Runner) -> None:
+    """One ingestion run a site, with every file that waits in its landing folder."""
+    for site_id in sorted(project.sites):
+        files = [str(path) for path in landing_files(project.project.landing_dir / site_id)]
+        config = {"raw_landing__15min_readings": {"config": {"site": site_id, "files": files}}}
+        runner.run("ingest", config=config)
+
+
+def fit_and_approve(project: ProjectResource, runner: Runner, clock: Clock) -> None:
+    """Ben fits, Anna approves: two people, as the rule asks."""
+    runner.run("baseline", partition="factory", config={"core_seu__baseline": {"config": {"fitted_by": "ben"}}})
+    anna = load_people(project.project.people_file).acting("anna", Role.APPROVER)
+    for version in project.baselines.versions("factory"):
+        if version.status is BaselineStatus.PROVISIONAL:
+            blocking = [finding.code for finding in version.baseline.findings if finding.is_blocking]
+            if not blocking:
+                project.baselines.approve(
+                    version.baseline_id, version.version, anna, "Demo: the statistics were looked at", {}, clock
+                )
+
+
+def dispatch_live(project: ProjectResource, runner: Runner, clock: Clock, say: Say) -> list[dict[str, Any]]:
+    """Carla raises the simulated home to PARTIAL; the plan's current slot goes to its devices and is read back.
+
+    Returns the commands as they stand while everything is up: the agent's end takes them back to the safe default.
+    """
+    raise_mode(project, clock)
+    with (
+        live_sites(project.project, project.sites, say=say, allow_fallback=True) as live,
+        environment(live.environment),
+    ):
+        runner.run("plan", partition="home")
+        runner.run("dispatch", partition="home")
+        return [each for each in commands_of_store(project.store, "home") if each["state"] != "PROPOSED"]
+
+
+def raise_mode(project: ProjectResource, clock: Clock) -> None:
+    """The recorded step that lets commands reach the simulated home, within the partial envelope."""
+    carla = load_people(project.project.people_file).acting("carla", Role.ENGINEER)
+    set_mode(
+        project.store,
+        "home",
+        mode=Mode.PARTIAL,
+        person=carla,
+        reason="Demo: the devices are our own simulator",
+        clock=clock,
+    )
+
+
+def trace_three(project: ProjectResource) -> list[dict[str, Any]]:
+    """Three figures of the newest report, recomputed from their traces alone."""
+    newest = project.reports.revisions()[-1]
+    figures = project.reports.figures(newest.report_id, newest.revision)
+    valued = [figure for figure in figures if figure.value is not None]
+    chosen = [valued[0], valued[len(valued) // 2], valued[-1]]
+    sources = Sources(lake=project.lake, sites=project.sites, baselines=project.baselines)
+    found = []
+    for figure in chosen:
+        answer = trace_figure(figure.figure_id, reports=project.reports, sources=sources)
+        found.append(
+            {
+                "figure_id": figure.figure_id,
+                "label": figure.label,
+                "value": figure.value,
+                "recomputed": answer.recomputed,
+                "unit": figure.unit,
+                "is_equal": answer.is_equal,
+            }
+        )
+    return found
+
+
+def summary(
+    project: ProjectResource,
+    runner: Runner,
+    traced: list[dict[str, Any]],
+    commands: list[dict[str, Any]],
+    steps: Steps,
+) -> dict[str, Any]:
+    """What was made and where it lies."""
+    artifacts = [
+        {"kind": path.suffix.lstrip("."), "path": str(path)}
+        for path in sorted(project.project.reports_dir.glob("enpi_quarter_*"))
+    ]
+    plan = project.plans.latest("home")
+    if plan is not None:
+        path = project.project.reports_dir / f"plan_{plan.plan_id}.json"
+        path.write_text(plan.model_dump_json(indent=1))
+        artifacts.append({"kind": "plan", "path": str(path)})
+    return {
+        "artifacts": artifacts,
+        "runs": [
+            {"job": o.job, "run_id": o.run_id, "partition": o.partition, "seconds": o.seconds} for o in runner.outcomes
+        ],
+        "figures": traced,
+        "commands": commands,
+        "seconds": steps.seconds,
+    }
+
+
+@contextmanager
+def environment(values: dict[str, str]) -> Iterator[None]:
+    """The live parts' addresses, for the runs in this process."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,38 @@
+"""Write dagster.yaml for a project. The database's address stays in the environment, never on disk."""
+
+from pathlib import Path
+
+from data_quality.contracts.settings import Project
+
+POSTGRES_VARIABLE = "DAGSTER_POSTGRES_URL"
+TEMPLATES = Path(__file__).parent
+
+
+def write_instance(project: Project) -> Path:
+    """Make DAGSTER_HOME of the project with its dagster.yaml. Returns the folder."""
+    home = project.data_dir / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    name = "postgres" if project.settings.database.is_postgres else "sqlite"
+    text = (TEMPLATES / f"{name}.yaml").read_text() + (TEMPLATES / "common.yaml").read_text()
+    target = home / "dagster.yaml"
+    if not target.exists() or target.read_text() != text:
+        temporary = home / ".dagster.yaml.tmp"
+        temporary.write_text(text)
+        temporary.replace(target)
+    return home
+
+
+def instance_environment(project: Project) -> dict[str, str]:
+    """Variables that every Dagster process of this project needs."""
+    variables = {
+        "DAGSTER_HOME": str(write_instance(project)),
+        "METERLOOM_PROJECT": str(project.root),
+        "DAGSTER_DISABLE_TELEMETRY": "true",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "3",
+    }
+    if project.settings.database.is_postgres:
+        # psycopg 3 fails on dagster-postgres' NOTIFY, so the older driver is named (docs/adr/0002).
+        url = project.settings.database.url.replace("postgresql://", "postgresql+psycopg2://", 1)
+        variables[POSTGRES_VARIABLE] = url
+    return variables

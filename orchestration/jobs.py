@@ -1,0 +1,48 @@
+"""Jobs: one a partitions definition, so that months, sites and quarters each have their own."""
+
+import dagster as dg
+
+# A released command must never be released again by a retry, and a hung run must end.
+ACTS_ON_HARDWARE = {"dagster/max_runtime": "300", "dagster/max_retries": "0"}
+
+ingest = dg.define_asset_job(
+    "ingest",
+    selection=dg.AssetSelection.assets("core_site__reference", "raw_landing__15min_readings"),
+    description="Read landing files of one site into the lake.",
+)
+kpi = dg.define_asset_job(
+    "kpi",
+    selection=dg.AssetSelection.assets("core_lake__15min_readings", "core_marts__published")
+    | dg.AssetSelection.tag("kpi", ""),
+    description="Check a site's months and rebuild the KPI marts.",
+)
+baseline = dg.define_asset_job(
+    "baseline",
+    selection=dg.AssetSelection.assets("core_seu__baseline", "core_seu__expected_days", "core_enpi__published")
+    | dg.AssetSelection.tag("enpi", ""),
+    description="Fit baselines of a site's SEUs, register them, and compare every day with them.",
+)
+forecast = dg.define_asset_job(
+    "forecast",
+    selection=dg.AssetSelection.assets("core_site__forecast_models", "core_site__day_ahead_forecast"),
+    description="Backtest, promote and issue the day-ahead forecasts of a site.",
+)
+plan = dg.define_asset_job(
+    "plan",
+    selection=dg.AssetSelection.assets("core_site__plan"),
+    description="Optimise the next 24 hours and store plan and commands together.",
+    tags={"dagster/max_runtime": "300"},
+)
+dispatch = dg.define_asset_job(
+    "dispatch",
+    selection=dg.AssetSelection.assets("core_site__released_commands"),
+    description="Release the commands of the current slot to the agent, and wait for their proof.",
+    tags=ACTS_ON_HARDWARE,
+)
+enpi_report = dg.define_asset_job(
+    "enpi_report",
+    selection=dg.AssetSelection.assets("out_site__enpi_quarter"),
+    description="Quarterly EnPI report of a site: PDF, XLSX and JSON with a trace behind every figure.",
+)
+
+JOBS = [ingest, kpi, baseline, forecast, plan, dispatch, enpi_report]

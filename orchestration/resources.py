@@ -1,0 +1,129 @@
+"""What the shells are given: the project with its stores, a clock, the dbt runner. Tests swap them in build_defs."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from assets.sites.load import load_people, load_sites
+from assets.stores.baselines import BaselineStore
+from assets.stores.forecasts import ForecastStore
+from assets.stores.lake import Lake
+from assets.stores.plans import PlanStore
+from assets.stores.quarantine import QuarantineStore
+from assets.stores.reports import ReportStore
+from assets.stores.transactions import Store, open_store
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import People
+from data_quality.contracts.settings import Project, load_project
+from data_quality.contracts.site import Site
+from data_quality.contracts.time import Period, parse_period
+from orchestration.partitions import month_span, split_key
+
+PROJECT_VARIABLE = "METERLOOM_PROJECT"
+
+
+def project_here(root: str = "") -> Project:
+    """The project folder that this process works in: named, or from the environment, or the current folder."""
+    return load_project(Path(root or os.environ.get(PROJECT_VARIABLE) or "."), os.environ)
+
+
+class ProjectResource(dg.ConfigurableResource):
+    """One project folder and everything in it, opened when first asked for and closed after the run."""
+
+    root: str = ""
+    _store: Store | None = PrivateAttr(default=None)
+    _project: Project | None = PrivateAttr(default=None)
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["ProjectResource"]:
+        """Dagster's hook: close the store when the run ends."""
+        try:
+            yield self
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Give back the store's connections."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    @property
+    def project(self) -> Project:
+        """Paths and settings."""
+        if self._project is None:
+            self._project = project_here(self.root)
+        return self._project
+
+    @property
+    def store(self) -> Store:
+        """The transactional store."""
+        if self._store is None:
+            self._store = open_store(self.project.store_url)
+        return self._store
+
+    @property
+    def lake(self) -> Lake:
+        """The readings lake."""
+        return Lake(self.project.lake_dir, self.store)
+
+    @property
+    def quarantine(self) -> QuarantineStore:
+        """Refused files and rows."""
+        return QuarantineStore(self.project.quarantine_dir, self.store)
+
+    @property
+    def baselines(self) -> BaselineStore:
+        """Baseline versions and approvals."""
+        return BaselineStore(self.store)
+
+    @property
+    def forecasts(self) -> ForecastStore:
+        """Forecasts as issued."""
+        return ForecastStore(self.store)
+
+    @property
+    def plans(self) -> PlanStore:
+        """Plans with their commands."""
+        return PlanStore(self.store)
+
+    @property
+    def reports(self) -> ReportStore:
+        """Report revisions, figures and traces."""
+        return ReportStore(self.store)
+
+    @property
+    def sites(self) -> dict[str, Site]:
+        """All sites of the project by id."""
+        return load_sites(self.project.sites_dir)
+
+    @property
+    def people(self) -> People:
+        """Who may do what."""
+        return load_people(self.project.people_file)
+
+    def site(self, site_id: str) -> Site:
+        """One site. Raises BadInput naming those there are."""
+        sites = self.sites
+        if site_id not in sites:
+            raise BadInput(
+                f"unknown site {site_id!r}; this project has {', '.join(sorted(sites)) or 'none'}",
+                file=str(self.project.sites_dir),
+                reason="unknown_site",
+            )
+        return sites[site_id]
+
+    def site_and_months(self, keys: Sequence[str]) -> tuple[Site, Period]:
+        """Site and local months of one run's `month|site` keys."""
+        site = self.site(split_key(keys[0])[1])
+        return site, month_span(keys, site.time_zone)
+
+    def site_and_quarter(self, key: str) -> tuple[Site, Period]:
+        """Site and local quarter of a `first-day|site` key."""
+        first, site_id = split_key(key)
+        site = self.site(site_id)
+        return site, parse_period(f"{first.year}-Q{(first.month + 2) // 3}", site.time_zone)

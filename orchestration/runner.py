@@ -1,0 +1,113 @@
+"""Run a job of the graph in this process, on the project's own Dagster instance: for the demo and the command line."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from data_quality.contracts.errors import MeterloomError
+from data_quality.contracts.settings import Project
+from orchestration.instance.write import instance_environment
+from orchestration.partitions import RANGE_END, RANGE_START, SITES
+
+# Progress is told step by step; the event log keeps everything that a run says.
+QUIET = {"console": {"config": {"log_level": "ERROR"}}}
+
+
+class RunFailed(MeterloomError):
+    """A run ended red; the message names the step and its error."""
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What one run did."""
+
+    job: str
+    run_id: str
+    seconds: float
+    partition: str
+    failed_checks: list[str] = field(default_factory=list)
+
+
+class Runner:
+    """Executes jobs in-process. One per command; the definitions are loaded once."""
+
+    def __init__(self, project: Project, instance: dg.DagsterInstance) -> None:
+        from orchestration.definitions import defs
+
+        self.project, self.instance, self._defs = project, instance, defs
+        self.outcomes: list[RunOutcome] = []
+
+    def run(
+        self,
+        job: str,
+        *,
+        partition: str | None = None,
+        partition_range: tuple[str, str] | None = None,
+        config: Mapping[str, Any] | None = None,
+        only: Sequence[str] = (),
+    ) -> RunOutcome:
+        """Run one job to its end, or only some of its assets with their checks. Raises RunFailed naming the step."""
+        all_tags: dict[str, str] = {}
+        if partition_range is not None:
+            first, last = partition_range
+            if first == last:
+                partition = first
+            else:
+                all_tags |= {RANGE_START: first, RANGE_END: last}
+        started = time.perf_counter()
+        # dbt prints its progress; the caller's standard output belongs to the answer.
+        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+            result = self._defs.resolve_job_def(job).execute_in_process(
+                instance=self.instance,
+                partition_key=partition,
+                run_config={"loggers": QUIET, **({"ops": dict(config)} if config else {})},
+                tags=all_tags,
+                asset_selection=[dg.AssetKey(name) for name in only] or None,
+                raise_on_error=False,
+            )
+        failed = [evaluation.check_name for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
+        if not result.success:
+            raise RunFailed(_why(result, job, failed))
+        shown = partition or (f"{partition_range[0]} to {partition_range[1]}" if partition_range else "")
+        outcome = RunOutcome(job, result.run_id, time.perf_counter() - started, shown, failed)
+        self.outcomes.append(outcome)
+        return outcome
+
+    def build_marts(self, ranges: Sequence[tuple[str, str]], *, say: Callable[[str], None] | None = None) -> None:
+        """Check the months of every range, then build and publish the marts once. Raises RunFailed."""
+        for number, (first, last) in enumerate(ranges, start=1):
+            if say is not None:
+                say(f"checking readings of {first}" + ("" if first == last else f" to {last}"))
+            is_last = number == len(ranges)
+            self.run("kpi", partition_range=(first, last), only=() if is_last else ["core_lake__15min_readings"])
+
+    def know_sites(self, site_ids: list[str]) -> None:
+        """Make the sites partitions, as materialising core_site__reference would."""
+        self.instance.add_dynamic_partitions(SITES.name or "sites", site_ids)
+
+
+def _why(result: dg.ExecuteInProcessResult, job: str, failed_checks: list[str]) -> str:
+    failures = [event for event in result.all_events if event.is_step_failure]
+    for event in failures:
+        error = event.step_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        text = error.message.strip().splitlines()[-1] if error is not None else "no error stored"
+        return f"job {job}, step {event.step_key}: {text}"
+    return f"job {job} failed; red checks: {', '.join(failed_checks) or 'none'}"
+
+
+@contextmanager
+def open_runner(project: Project) -> Iterator[Runner]:
+    """A runner on the project's instance; Dagster speaks up only for errors."""
+    os.environ.update(instance_environment(project))
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    with dg.DagsterInstance.get() as instance:
+        yield Runner(project, instance)

@@ -1,0 +1,29 @@
+"""A plan with a current slot starts the dispatch job; the run key names plan, slot and ledger."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from controls.ledger.outbox import ledger_id, slot_run_key
+from controls.planning.inputs import quarter_start
+from data_quality.contracts.time import Clock
+from orchestration.jobs import dispatch
+from orchestration.resources import ProjectResource
+
+
+@dg.sensor(job=dispatch, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def dispatch_slots(
+    context: dg.SensorEvaluationContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """One release per site, plan and quarter hour, however often the sensor looks."""
+    slot = quarter_start(clock.now_utc())
+    ledger = ledger_id(project.store)
+    is_quiet = True
+    for site_id in sorted(project.sites):
+        plan = project.plans.latest(site_id)
+        if plan is None or not any(step.start_utc <= slot < step.end_utc for step in plan.steps):
+            continue
+        is_quiet = False
+        yield dg.RunRequest(run_key=f"dispatch:{slot_run_key(plan.plan_id, slot, ledger)}", partition_key=site_id)
+    if is_quiet:
+        yield dg.SkipReason("no plan covers this quarter hour")

@@ -1,0 +1,36 @@
+"""A new forecast or price starts an optimisation run, no more often than the debounce allows."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from controls.ledger.modes import current_mode
+from controls.planning.make import plan_trigger
+from data_quality.contracts.time import Clock
+from orchestration.jobs import plan
+from orchestration.resources import ProjectResource
+
+
+@dg.sensor(job=plan, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def plan_changes(
+    context: dg.SensorEvaluationContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Ask the pure trigger for every site with a battery; the run key is the hash of what the plan depends on."""
+    reasons = []
+    for site_id, site in sorted(project.sites.items()):
+        if not any(asset.kind == "battery" and asset.template for asset in site.assets):
+            continue
+        decision = plan_trigger(
+            site,
+            lake=project.lake,
+            forecasts=project.forecasts,
+            plans=project.plans,
+            mode=current_mode(project.store, site_id),
+            clock=clock,
+        )
+        if decision.should_plan:
+            yield dg.RunRequest(run_key=f"plan:{decision.run_key}", partition_key=site_id)
+        else:
+            reasons.append(f"{site_id}: {decision.reason}")
+    if reasons:
+        yield dg.SkipReason("; ".join(reasons))

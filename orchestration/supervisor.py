@@ -1,0 +1,241 @@
+"""Long-running processes around the graph: broker, simulated site, agent, MLflow and Dagster; started as children,
+watched, and stopped in reverse order.
+"""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+from zoneinfo import ZoneInfo
+
+from controls.gateways.broker import free_port, start_broker
+from controls.simulator.landing import write_site
+from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.settings import Project
+from data_quality.contracts.site import Site
+from data_quality.contracts.time import SystemClock
+from orchestration.instance.write import instance_environment
+
+Say = Callable[[str], None]
+STOP_S = 15.0
+READY_S = 120.0
+# How often the simulated home sends its meter file while everything is up.
+DELIVERY_S = 900.0
+
+
+@dataclass
+class Child:
+    """One process of ours and its log."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def stop(self) -> None:
+        """Ask it to end as Ctrl-C would, and insist after a while."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(STOP_S)
+
+
+@dataclass
+class Live:
+    """Where the live parts of a project answer."""
+
+    environment: dict[str, str]
+    broker_kind: str = ""
+    broker_note: str = ""
+    children: list[Child] = field(default_factory=list)
+
+
+def has_devices(site: Site) -> bool:
+    """True where a device of the site can be reached: one of its assets names a control template."""
+    return any(asset.template for asset in site.assets)
+
+
+def deliver_home(project: Project, site: Site, *, now_utc: datetime, days: int) -> None:
+    """The simulated home's meter files up to now, with tomorrow's prices, as a real meter operator would send them."""
+    today = now_utc.astimezone(ZoneInfo(site.time_zone)).date()
+    folder = project.landing_dir / site.site_id
+    write_site(folder, site, start=today - timedelta(days=days), end=today + timedelta(days=1), until_utc=now_utc)
+
+
+def start(name: str, arguments: list[str], *, environment: Mapping[str, str], logs: Path) -> Child:
+    """Start a child that does not see our terminal's Ctrl-C; its output goes to a log file."""
+    logs.mkdir(parents=True, exist_ok=True)
+    log = logs / f"{name}.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            arguments, env={**os.environ, **environment}, stdout=output, stderr=output, start_new_session=True
+        )
+    return Child(name, process, log)
+
+
+@contextmanager
+def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_fallback: bool) -> Iterator[Live]:
+    """Broker, and for each simulated site its devices and its agent; everything ends with the block."""
+    simulated = [site for site in sites.values() if site.is_simulated and has_devices(site)]
+    with ExitStack() as stack:
+        password = project.settings.mqtt.password or secrets.token_urlsafe(24)
+        broker = stack.enter_context(
+            start_broker(project.data_dir / "broker", password=password, allow_fallback=allow_fallback)
+        )
+        modbus_port = wanted_or_free(project.settings.server.modbus_port)
+        live = Live(
+            environment={
+                **instance_environment(project),
+                "METERLOOM_MQTT__HOST": broker.address.host,
+                "METERLOOM_MQTT__PORT": str(broker.address.port),
+                "METERLOOM_MQTT__USERNAME": broker.address.username,
+                "METERLOOM_MQTT__PASSWORD": password,
+                "METERLOOM_SERVER__MODBUS_PORT": str(modbus_port),
+            },
+            broker_kind=broker.kind,
+            broker_note=broker.note,
+        )
+        logs = project.data_dir / "logs"
+        for site in simulated:
+            for module in ("controls.simulator.site_process", "controls.agent.main"):
+                arguments = [sys.executable, "-m", module, "--project", str(project.root), "--site", site.site_id]
+                arguments += ["--mqtt-version", broker.address.version]
+                child = start(
+                    f"{module.split('.')[1]}-{site.site_id}", arguments, environment=live.environment, logs=logs
+                )
+                stack.callback(child.stop)
+                live.children.append(child)
+        if simulated:
+            wait_for_port(modbus_port, live.children)
+        say(f"{broker.kind} broker on port {broker.address.port}, Modbus on port {modbus_port}")
+        if broker.note:
+            say(broker.note)
+        yield live
+
+
+def serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
+    """Run everything until SIGINT or SIGTERM. Raises Unreachable where a part does not come up."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    server = project.settings.server
+    dagster_port, mlflow_port = wanted_or_free(server.dagster_port), wanted_or_free(server.mlflow_port)
+    workspace = Path(__file__).resolve().parent.parent / "workspace.yaml"
+    logs = project.data_dir / "logs"
+    with ExitStack() as stack:
+        live = stack.enter_context(live_sites(project, sites, say=say, allow_fallback=True))
+        children = list(live.children)
+        for name, arguments in (
+            ("dagster", _dagster(dagster_port, workspace)),
+            ("mlflow", _mlflow(project, mlflow_port)),
+        ):
+            child = start(name, arguments, environment=live.environment, logs=logs)
+            stack.callback(child.stop)
+            children.append(child)
+        dagster_url, mlflow_url = f"http://127.0.0.1:{dagster_port}", f"http://127.0.0.1:{mlflow_port}"
+        wait_for_url(f"{dagster_url}/server_info", children, stopped)
+        wait_for_url(f"{mlflow_url}/health", children, stopped)
+        if not stopped.is_set():
+            say(f"Dagster  {dagster_url}")
+            say(f"MLflow   {mlflow_url}")
+            say("stop with Ctrl-C")
+        delivered_s = 0.0
+        while not stopped.wait(1.0):
+            if time.monotonic() - delivered_s > DELIVERY_S:
+                delivered_s = time.monotonic()
+                for site in sites.values():
+                    if site.is_simulated and has_devices(site):
+                        deliver_home(project, site, now_utc=SystemClock().now_utc(), days=2)
+            for child in children:
+                if child.process.poll() is not None:
+                    raise Unreachable(f"{child.name} ended with code {child.process.returncode}; see {child.log}")
+        say("stopping …")
+
+
+def _dagster(port: int, workspace: Path) -> list[str]:
+    return [
+        str(Path(sys.executable).parent / "dagster"),
+        "dev",
+        "--workspace",
+        str(workspace),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+
+
+def _mlflow(project: Project, port: int) -> list[str]:
+    return [
+        str(Path(sys.executable).parent / "mlflow"),
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+        "--backend-store-uri",
+        project.mlflow_uri,
+        "--default-artifact-root",
+        str(project.mlflow_artifacts_dir),
+    ]
+
+
+def wanted_or_free(port: int) -> int:
+    """The wanted port where nothing holds it, else a free one."""
+    if port:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return free_port()
+            return port
+    return free_port()
+
+
+def wait_for_port(port: int, children: list[Child], *, within_s: float = 30.0) -> None:
+    """Wait until something listens. Raises Unreachable where a child ends or the time runs out."""
+    deadline_s = time.monotonic() + within_s
+    while time.monotonic() < deadline_s:
+        _all_alive(children)
+        with socket.socket() as probe:
+            probe.settimeout(0.5)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise Unreachable(f"nothing answers on port {port} after {within_s:g} s")
+
+
+def wait_for_url(url: str, children: list[Child], stopped: threading.Event) -> None:
+    """Wait until an address answers. Raises Unreachable where a child ends or the time runs out."""
+    deadline_s = time.monotonic() + READY_S
+    while time.monotonic() < deadline_s and not stopped.is_set():
+        _all_alive(children)
+        try:
+            with urlopen(url, timeout=2):  # noqa: S310 - our own loopback address
+                return
+        except (URLError, OSError):
+            stopped.wait(0.25)
+    if not stopped.is_set():
+        raise Unreachable(f"{url} does not answer after {READY_S:g} s")
+
+
+def _all_alive(children: list[Child]) -> None:
+    for child in children:
+        if child.process.poll() is not None:
+            raise Unreachable(f"{child.name} ended with code {child.process.returncode}; see {child.log}")

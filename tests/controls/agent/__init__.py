@@ -1,0 +1,1 @@
+"""Tests of the agent with simulated time and devices."""

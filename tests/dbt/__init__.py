@@ -1,0 +1,1 @@
+"""The warehouse and the dbt project on both engines."""

@@ -1,0 +1,52 @@
+"""Broken SQL must be noticed: each mutant changes one line of a copy of the project, and a unit test goes red."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from assets.stores.warehouse import WarehouseTarget
+from orchestration import dbt
+from tests.dbt.conftest import World
+
+MUTANTS = {
+    "superseded readings count": (
+        "staging/stg_lake__15min_readings",
+        "latest_recorded_at_utc, true",
+        "latest_recorded_at_utc, true) or (true",
+    ),
+    "export is consumption": ("intermediate/int_meter__quarter_hour_energy", "readings.register = 'import'", "true"),
+    "a hole is zero": (
+        "intermediate/int_scope__days",
+        "    sums.energy_kwh,",
+        "    coalesce(sums.energy_kwh, 0) as energy_kwh,",
+    ),
+    "half a scope has a peak": (
+        "intermediate/int_scope__day_peak",
+        "count(*) = max(scopes.meter_count)",
+        "count(*) > 0",
+    ),
+    "a lost reading is a saving": ("intermediate/int_seu__day_enpi", ">= days.expected_minutes * 9", "> 0"),
+    "signs are swapped": ("marts/mart_seu__day_enpi", "actual_kwh - expected_kwh end", "expected_kwh - actual_kwh end"),
+    "the last peak is named": (
+        "intermediate/int_scope__period_energy",
+        "min(case when peak_kw",
+        "max(case when peak_kw",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(MUTANTS))
+def test_a_unit_test_notices(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    model, line, change = MUTANTS[name]
+    copy = tmp_path / "project"
+    shutil.copytree(dbt.PROJECT_DIR, copy, ignore=shutil.ignore_patterns("target", "logs"))
+    sql = copy / "models" / f"{model}.sql"
+    assert line in sql.read_text()
+    sql.write_text(sql.read_text().replace(line, change))
+    target = WarehouseTarget(duckdb_file=tmp_path / "warehouse.duckdb")
+    shutil.copy(world.duckdb.target.duckdb_file, target.duckdb_file)
+    monkeypatch.setattr(dbt, "PROJECT_DIR", copy)
+    select = f"{sql.stem},test_type:unit"
+    outcome = dbt.run_dbt(["test", "--select", select], target=target, state_dir=tmp_path / "state")
+    assert [(node.resource_type, node.status) for node in outcome.failed] == [("unit_test", "fail")], outcome.failed

@@ -1,0 +1,75 @@
+"""Runs of dbt in this process: outcomes, faults, UTC, and a file that is free afterwards."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from assets.stores.warehouse import WarehouseTarget, load_sources
+from assets.stores.warehouse_tables import SOURCE_SCHEMAS, empty_source
+from data_quality.contracts.errors import OurFault
+from orchestration import dbt
+from orchestration.dbt import dbt_environment, prepare_manifest, run_dbt
+from tests.dbt.conftest import World
+
+TWICE = pl.DataFrame([("s", "UTC", "EUR", 1.0)] * 2, schema=SOURCE_SCHEMAS["sites"], orient="row")
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> WarehouseTarget:
+    made = WarehouseTarget(duckdb_file=tmp_path / "w.duckdb")
+    load_sources(made, {name: empty_source(name) for name in SOURCE_SCHEMAS} | {"sites": TWICE})
+    return made
+
+
+def test_a_failed_data_test_is_an_outcome_and_stops_what_is_downstream(
+    target: WarehouseTarget, state_dir: Path
+) -> None:
+    args = ["build", "--select", "stg_lake__sites", "int_scope__period_kpi", "--exclude-resource-type", "unit_test"]
+    outcome = run_dbt(args, target=target, state_dir=state_dir)
+    assert not outcome.is_success
+    assert [node.failures for node in outcome.failed] == [1]
+    assert outcome.failed[0].name.startswith("unique_stg_lake__sites_site_id")
+    assert {node.name: node.status for node in outcome.nodes}["int_scope__period_kpi"] == "skipped"
+
+
+def test_the_file_is_free_after_a_run(target: WarehouseTarget, state_dir: Path) -> None:
+    run_dbt(["run", "--select", "stg_lake__sites"], target=target, state_dir=state_dir)
+    assert load_sources(target, {"sites": TWICE[:1]}) == {"sites": 1}
+
+
+def test_arguments_that_dbt_does_not_know_are_our_fault(target: WarehouseTarget, state_dir: Path) -> None:
+    with pytest.raises(OurFault, match="dbt frobnicate"):
+        run_dbt(["frobnicate"], target=target, state_dir=state_dir)
+
+
+def test_a_session_in_another_zone_is_refused(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = dbt_environment(world.postgres.target) | {"PGTZ": "Europe/Berlin"}
+    monkeypatch.setattr(dbt, "dbt_environment", lambda target: elsewhere)
+    with pytest.raises(OurFault, match="session is in zone Europe/Berlin; it must be UTC"):
+        run_dbt(["run", "--select", "stg_lake__sites"], target=world.postgres.target, state_dir=tmp_path)
+
+
+def test_a_manifest_is_parsed_once_until_the_project_changes(
+    target: WarehouseTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parses: list[str] = []
+    real = dbt._parse
+    monkeypatch.setattr(dbt, "_parse", lambda *args, **more: (parses.append("one"), real(*args, **more)))
+    first = prepare_manifest(target, state_dir=tmp_path)
+    assert prepare_manifest(target, state_dir=tmp_path) == first
+    assert parses == ["one"]
+    monkeypatch.setattr(dbt, "fingerprint", lambda: "another")
+    prepare_manifest(target, state_dir=tmp_path)
+    assert parses == ["one", "one"]
+
+
+def test_the_environment_is_as_before_after_a_run(
+    target: WarehouseTarget, state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    monkeypatch.setenv("PGTZ", "Asia/Tokyo")
+    run_dbt(["run", "--select", "stg_lake__sites"], target=target, state_dir=state_dir)
+    assert os.environ["PGTZ"] == "Asia/Tokyo"
+    assert "WAREHOUSE_FILE" not in os.environ

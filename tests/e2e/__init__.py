@@ -1,0 +1,1 @@
+"""The whole line, as a person would run it."""

@@ -1,0 +1,122 @@
+"""The demo: from meter files to a report and a proven command, all in one graph."""
+
+import shutil
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tests.e2e.conftest import Meterloom
+
+Demo = tuple[Path, dict[str, Any]]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+
+
+def test_the_demo_names_its_report_and_plan(demo: Demo) -> None:
+    _, answer = demo
+    kinds = {artifact["kind"] for artifact in answer["artifacts"]}
+    assert {"pdf", "xlsx", "plan"} <= kinds
+    assert all(Path(artifact["path"]).stat().st_size > 1000 for artifact in answer["artifacts"])
+
+
+def test_every_job_of_the_line_ran(demo: Demo) -> None:
+    _, answer = demo
+    assert {run["job"] for run in answer["runs"]} == {
+        "ingest",
+        "kpi",
+        "baseline",
+        "forecast",
+        "plan",
+        "dispatch",
+        "enpi_report",
+    }
+
+
+def test_figures_of_the_report_are_recomputed_to_the_last_digit(demo: Demo, meterloom: Meterloom) -> None:
+    folder, answer = demo
+    for figure in answer["figures"]:
+        code, traced, error = meterloom("trace", figure["figure_id"], "--project", str(folder))
+        assert code == 0, error
+        assert traced["is_equal"]
+        assert traced["difference"] in (0, None)
+
+
+def test_the_readings_behind_a_figure_add_up_to_it(demo: Demo, meterloom: Meterloom) -> None:
+    folder, _ = demo
+    _, found, error = meterloom("kpis", "--site", "factory", "--period", "2025-03", "--project", str(folder))
+    assert found is not None, error
+    row = next(r for r in found["rows"] if r["kpi"] == "consumption_kwh" and r["scope"] == "meter:compressor_1")
+    _, traced, _ = meterloom("trace", row["figure_id"], "--rows", "--project", str(folder))
+    # March 2025 has 743 hours in Berlin.
+    assert len(traced["rows"]) == 743 * 4
+    assert float(sum(Decimal(repr(r["value"])) for r in traced["rows"])) == row["value"]
+    assert all(r["source_name"].startswith("factory_2025-0") for r in traced["rows"])
+
+
+def test_the_commands_were_read_back_from_the_devices(demo: Demo) -> None:
+    _, answer = demo
+    by_device = {order["device"]: order for order in answer["commands"]}
+    assert set(by_device) == {"battery", "pv"}
+    for order in by_device.values():
+        assert order["state"] in ("VERIFIED", "COMPLETED")
+        assert order["evidence"][0]["grade"] >= 3
+
+
+def test_the_ledger_is_whole_and_the_mode_was_raised_by_a_named_person(demo: Demo, meterloom: Meterloom) -> None:
+    folder, _ = demo
+    code, verified, _ = meterloom("dispatch", "verify", "--site", "home", "--project", str(folder))
+    assert (code, verified["problems"]) == (0, [])
+    _, mode, _ = meterloom("dispatch", "mode", "--site", "home", "--project", str(folder))
+    assert mode["mode"] == "PARTIAL"
+    assert (mode["history"][-1]["person_id"], bool(mode["history"][-1]["reason"])) == ("carla", True)
+
+
+def test_a_simulated_report_says_so_and_cannot_be_published(demo: Demo, meterloom: Meterloom) -> None:
+    folder, _ = demo
+    _, report, _ = meterloom(
+        "report", "enpi_quarter", "--site", "factory", "--period", "2025-Q4", "--project", str(folder)
+    )
+    assert "synthetic_data" in report["against_publication"]
+    assert report["revision"] == 1
+
+
+def test_the_improvement_of_2025_is_found_within_its_uncertainty(demo: Demo, meterloom: Meterloom) -> None:
+    folder, _ = demo
+    for seu in ("compressors", "hvac", "production_line"):
+        code, enpi, error = meterloom(
+            "enpi", "--site", "factory", "--seu", seu, "--period", "2025", "--project", str(folder)
+        )
+        assert code == 0, error
+        assert enpi["status"] == "compliant"
+        # Each machine-month was drawn between 0.96 and 0.98.
+        assert -4.5 < enpi["deviation_percent"] < -1.5
+
+
+def test_a_late_reading_makes_the_report_stale_and_says_why(demo: Demo, meterloom: Meterloom, tmp_path: Path) -> None:
+    folder, answer = demo
+    copy = tmp_path / "project"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("*.sock", "logs"))
+    source = next((copy / "landing" / "factory").glob("factory_2025-11_meters.csv"))
+    late = pl.read_csv(source).filter(pl.col("meter") == "compressor_1").head(1).with_columns(kwh=pl.col("kwh") + 5.0)
+    path = tmp_path / "late.csv"
+    late.write_csv(path)
+    code, ingested, error = meterloom("ingest", str(path), "--site", "factory", "--project", str(copy))
+    assert code == 0, error
+    assert ingested["files"][0]["corrected_rows"] == 1
+    assert ingested["files"][0]["partitions"] == ["factory|2025-11"]
+    _, reports, _ = meterloom("reports", "list", "--project", str(copy))
+    stale = {report["period"]: report["stale"] for report in reports["reports"] if report["name"] == "enpi_quarter"}
+    assert stale["2025-Q4"] is True
+    # The printed figure is still recomputed as it was known when it was printed.
+    _, traced, _ = meterloom("trace", answer["figures"][0]["figure_id"], "--project", str(copy))
+    assert traced["is_equal"]
+
+
+def test_the_same_landing_files_again_change_nothing(demo: Demo, meterloom: Meterloom) -> None:
+    folder, _ = demo
+    files = sorted(str(path) for path in (folder / "landing" / "factory").glob("factory_2025-0*.csv"))
+    code, answer, error = meterloom("ingest", *files, "--site", "factory", "--project", str(folder))
+    assert code == 0, error
+    assert all(found["is_repeat"] and found["new_rows"] == 0 for found in answer["files"])

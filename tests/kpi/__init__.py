@@ -1,0 +1,1 @@
+"""KPIs: marts and their recomputation from lake rows."""

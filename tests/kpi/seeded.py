@@ -1,0 +1,157 @@
+"""A small plant with everything that makes KPIs hard: gaps, corrections, DST days, estimates, export, water, gas."""
+
+import random
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+
+import polars as pl
+
+from assets.stores.lake import LAKE_SCHEMA, BatchInfo, Lake
+from data_quality.contracts.site import Site
+from data_quality.contracts.time import FixedClock, local_midnight_utc
+from data_quality.contracts.units import quantise
+
+PLANT = {
+    "site_id": "plant",
+    "name": "Plant",
+    "time_zone": "Europe/Berlin",
+    "currency": "EUR",
+    "country": "DE",
+    "floor_area_m2": 1234.5,
+    "floor_area_definition": "GIA",
+    "meters": [
+        {"meter_id": "main", "registers": [{"register_id": "import"}, {"register_id": "export"}]},
+        {"meter_id": "annex"},
+        {"meter_id": "press", "parent": "main"},
+        {"meter_id": "pump", "parent": "main"},
+        {"meter_id": "pv", "registers": [{"register_id": "export"}]},
+        {"meter_id": "gas", "carrier": "natural_gas"},
+        {"meter_id": "water", "carrier": "water", "registers": [{"register_id": "import", "unit": "m3"}]},
+    ],
+    "drivers": [{"driver_id": "count", "unit": "count", "aggregation": "sum"}],
+    "seus": [
+        {"seu_id": "moulding", "name": "Moulding", "meters": ["press", "pump"]},
+        {"seu_id": "pumping", "name": "Pumping", "meters": ["pump"]},
+    ],
+    "tariffs": [
+        {
+            "tariff_id": "tou",
+            "valid_from": "2025-03-01",
+            "valid_to": "2025-10-27",
+            "periods": [
+                {
+                    "period_id": "day",
+                    "price_per_kwh": 0.312345,
+                    "day_types": ["weekday"],
+                    "start": "06:00",
+                    "end": "22:00",
+                },
+                {
+                    "period_id": "night",
+                    "price_per_kwh": 0.1987,
+                    "day_types": ["weekday"],
+                    "start": "22:00",
+                    "end": "06:00",
+                },
+                {"period_id": "rest", "price_per_kwh": 0.21, "day_types": ["weekend", "holiday"]},
+            ],
+        }
+    ],
+    "factors": [
+        {
+            "factor_id": "f1",
+            "kgco2e_per_kwh": 0.38,
+            "valid_from": "2025-01-01",
+            "valid_to": "2025-10-01",
+            "source": "s",
+        },
+        {
+            "factor_id": "f2",
+            "kgco2e_per_kwh": 0.363001,
+            "valid_from": "2025-10-01",
+            "valid_to": "2026-01-01",
+            "source": "s",
+        },
+    ],
+}
+SPANS = ((date(2025, 3, 28), date(2025, 4, 3)), (date(2025, 10, 24), date(2025, 10, 29)))
+STREAMS = (
+    ("main", "import", "kwh"),
+    ("main", "export", "kwh"),
+    ("annex", "import", "kwh"),
+    ("press", "import", "kwh"),
+    ("pump", "import", "kwh"),
+    ("pv", "export", "kwh"),
+    ("gas", "import", "kwh"),
+    ("water", "import", "m3"),
+    ("count", "value", "count"),
+)
+
+
+def plant(**changes: object) -> Site:
+    """The plant's site file."""
+    return Site.model_validate(PLANT | changes)
+
+
+def random_rows(
+    site: Site, *, seed: int, spans: tuple[tuple[date, date], ...] = SPANS, share_missing: float = 0.03
+) -> pl.DataFrame:
+    """Canonical rows (LAKE_SCHEMA without batch columns, with is_correction) of every stream over local days."""
+    rng = random.Random(seed)
+    rows = []
+    for start, end in spans:
+        at = local_midnight_utc(start, site.time_zone)
+        while at < local_midnight_utc(end, site.time_zone):
+            for meter, register, unit in STREAMS:
+                if rng.random() >= share_missing:
+                    value = quantise(rng.choice([0.0, 1.0, 30.0, 2000.0]) * rng.random())
+                    quality = rng.choice([0, 0, 0, 0, 8, 9, 10])
+                    rows.append((site.site_id, meter, register, at, 15, 15, value, unit, quality, len(rows), False))
+            at += timedelta(minutes=15)
+    schema = {name: LAKE_SCHEMA[name] for name in list(LAKE_SCHEMA)[:11]}
+    names = [name for name in LAKE_SCHEMA if name not in ("batch_id", "recorded_at_utc")]
+    frame = pl.DataFrame(
+        rows, schema=dict(zip(names, (LAKE_SCHEMA[name] for name in names), strict=True)), orient="row"
+    )
+    assert list(schema) == names
+    return frame.with_columns(is_correction=pl.lit(False))
+
+
+def fill(lake: Lake, site: Site, rows: pl.DataFrame, *, clock: FixedClock, name: str) -> None:
+    """Write one batch."""
+    info = BatchInfo(
+        site_id=site.site_id,
+        source_name=name,
+        source_sha256=sha256(name.encode()).hexdigest(),
+        reader="test",
+        reader_version="1",
+        accepted_rows=rows.height,
+        rejected_rows=0,
+        is_synthetic=False,
+    )
+    lake.write_batch(info, rows, unchanged_rows=0, clock=clock)
+
+
+def filled_lake(lake: Lake, site: Site, *, seed: int) -> Lake:
+    """The lake with random rows, a tenth of which are corrected by a later batch."""
+    rows = random_rows(site, seed=seed)
+    fill(lake, site, rows, clock=FixedClock(datetime(2025, 11, 1, tzinfo=UTC)), name=f"first{seed}")
+    again = rows.sample(fraction=0.1, seed=seed).with_columns(
+        value=(pl.col("value") * 1.5 + 0.000000007).round(9), is_correction=pl.lit(True), is_synthetic=pl.lit(False)
+    )
+    fill(lake, site, again, clock=FixedClock(datetime(2025, 11, 2, tzinfo=UTC)), name=f"second{seed}")
+    return lake
+
+
+def expected_days(site: Site, *, seed: int) -> pl.DataFrame:
+    """lake.seu_expected_days of both SEUs, with one day that has no expected value."""
+    rng = random.Random(seed)
+    rows = [
+        (site.site_id, seu.seu_id, start + timedelta(days=day), "b1", 1, quantise(rng.uniform(1000, 90000)))
+        for seu in site.seus
+        for start, end in SPANS
+        for day in range((end - start).days)
+        if not (seu.seu_id == "moulding" and day == 2)
+    ]
+    names = ["site_id", "seu_id", "local_date", "baseline_id", "baseline_version", "expected_kwh"]
+    return pl.DataFrame(rows, schema=names, orient="row").with_columns(pl.col("baseline_version").cast(pl.Int32))

@@ -1,0 +1,113 @@
+"""Backtest scores that a person can add up, and the rule by which a model takes the lead."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from data_quality.contracts.forecast import BacktestScore
+from ml.backtest import Forecasts, midnights, pinball, score_together, week_scale
+from ml.features.hourly import calendar_of
+from ml.forecasts.model import Quantiles
+from ml.promotion import MIN_COMMON_FOLDS, decide
+from tests.ml.cases import plant
+
+
+def run(actual: list[float], p50: list[float], *, width: float = 1.0, origin: list[float] | None = None) -> Forecasts:
+    middle = np.array(p50)
+    return Forecasts(
+        origin=np.array(origin or [0.0] * len(p50)),
+        actual=np.array(actual),
+        quantiles=Quantiles(p10=middle - width, p50=middle, p90=middle + width),
+    )
+
+
+def score(nrmse: float, *, folds: int = 21, n: int = 504, name: str = "a") -> BacktestScore:
+    return BacktestScore(
+        model_name=name, nrmse=nrmse, wape=0.1, mase=0.9, pinball=1.0, coverage_p10_p90=0.8, folds=folds, n=n
+    )
+
+
+def assert_golden(forecasts: Forecasts) -> None:
+    """Actual 10, 20, 30; errors −2, 0, +4 → RMSE √(20/3), mean 20, Σ|e| 6, MAE 2, scale 4."""
+    found = score_together({"a": forecasts}, scale=4.0)[0]["a"]
+    assert found.nrmse == pytest.approx(np.sqrt(20 / 3) / 20)
+    assert found.wape == pytest.approx(6 / 60)
+    assert found.mase == pytest.approx(0.5)
+    assert found.coverage_p10_p90 == pytest.approx(1 / 3)
+    # P10 11, 19, 25 and P90 13, 21, 27: errors −1, 1, 5 and −3, −1, 3.
+    assert found.pinball == pytest.approx((1.5 / 3 + 3.0 / 3 + 3.1 / 3) / 3)
+    assert (found.folds, found.n) == (1, 3)
+
+
+def test_three_hours_have_their_golden_scores() -> None:
+    assert_golden(run([10, 20, 30], [12, 20, 26]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [run([10, 20, 30], [13, 20, 26]), run([10, 20, 30], [12, 20, 26], width=5.0), run([10, 20], [12, 20])],
+    ids=["a larger error", "wider quantiles", "an hour less"],
+)
+def test_the_golden_scores_notice(change: Forecasts) -> None:
+    with pytest.raises(AssertionError):
+        assert_golden(change)
+
+
+def test_pinball_punishes_the_side_that_a_quantile_promises_to_avoid() -> None:
+    actual = np.array([10.0])
+    assert pinball(actual, np.array([12.0]), 0.1) == pytest.approx(1.8)
+    assert pinball(actual, np.array([8.0]), 0.1) == pytest.approx(0.2)
+
+
+def test_gaps_are_left_out_for_every_model_and_counted() -> None:
+    runs = {"a": run([10, np.nan, 30, 40], [12, 20, 26, 40]), "b": run([10, np.nan, 30, 40], [np.nan, 20, 26, 40])}
+    scores, left_out = score_together(runs, scale=1.0)
+    assert (scores["a"].n, scores["b"].n, left_out) == (2, 2, 2)
+
+
+def test_origins_that_a_model_was_trained_on_do_not_count() -> None:
+    forecasts = run([10, 20, 30], [12, 20, 26], origin=[0.0, 24.0, 48.0])
+    scores, _ = score_together({"a": forecasts}, scale=1.0, from_origin=24)
+    assert (scores["a"].folds, scores["a"].n) == (2, 2)
+    assert score_together({"a": forecasts}, scale=1.0, from_origin=49) == ({}, 0)
+
+
+def test_nothing_is_scored_without_a_scale_or_a_load() -> None:
+    assert score_together({"a": run([10], [10])}, scale=float("nan"))[0] == {}
+    assert score_together({"a": run([0.0], [0.0])}, scale=1.0)[0] == {}
+
+
+def test_the_week_scale_passes_over_gaps() -> None:
+    values = np.concatenate([np.zeros(168), np.full(168, 3.0)])
+    values[200] = np.nan
+    assert week_scale(values) == 3.0
+    assert np.isnan(week_scale(values[:168]))
+
+
+def test_origins_are_local_midnights_with_a_whole_day_behind_them() -> None:
+    start, length = datetime(2025, 3, 28, tzinfo=UTC), 4 * 24
+    found = midnights(calendar_of(plant(), start, length), length, last_days=3)
+    # Berlin's midnights are 23:00 UTC until 30 March 2025 and 22:00 UTC afterwards.
+    assert found == [23, 47, 70]
+
+
+def test_the_first_model_leads() -> None:
+    found = decide(champion=None, challenger=score(0.5), has_champion=False)
+    assert found.is_promoted
+
+
+@pytest.mark.parametrize(
+    ("challenger", "is_promoted"), [(0.0999, True), (0.1, False), (0.1001, False)], ids=["better", "equal", "worse"]
+)
+def test_a_champion_yields_only_to_a_better_score(challenger: float, is_promoted: bool) -> None:
+    assert decide(champion=score(0.1), challenger=score(challenger), has_champion=True).is_promoted is is_promoted
+
+
+def test_a_champion_does_not_yield_to_a_better_score_on_too_few_or_other_days() -> None:
+    few = score(0.1, folds=MIN_COMMON_FOLDS - 1)
+    assert not decide(champion=few, challenger=score(0.01), has_champion=True).is_promoted
+    assert not decide(champion=None, challenger=score(0.01), has_champion=True).is_promoted
+    other = decide(champion=score(0.1, n=500), challenger=score(0.01), has_champion=True)
+    assert not other.is_promoted
+    assert "same hours" in other.reason

@@ -1,0 +1,220 @@
+"""Training, promotion and issue of forecasts on a real registry."""
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.forecast import Forecast
+from data_quality.contracts.site import Site
+from ml.features.day_ahead import WEEK
+from ml.forecasts.registry import load_champion, model_name, move_champion
+from ml.forecasts.service import Training, run_forecast, train_and_register
+from ml.tracker import CHAMPION
+from ml.tracking import MlflowTracker
+from tests.ml.cases import RECORDED, hourly_load, plant, whole_days
+
+START = datetime(2025, 1, 6, tzinfo=UTC)
+LENGTH = 10 * WEEK
+READINGS = hourly_load(LENGTH, START)
+FIRST = START + timedelta(hours=8 * WEEK)
+BOOSTED = "hist_gradient_boosting"
+
+
+def site(name: str) -> Site:
+    """The plant under a name of its own, so that tests do not share models."""
+    return plant().model_copy(update={"site_id": name})
+
+
+def readings(name: str, frame: pl.DataFrame = READINGS) -> pl.DataFrame:
+    return frame.with_columns(site_id=pl.lit(name))
+
+
+def train(tracker: MlflowTracker, name: str, until: datetime, frame: pl.DataFrame = READINGS) -> Training:
+    found = train_and_register(
+        readings(name, frame), site=site(name), target="m1", known_until_utc=until, tracker=tracker, backtest_days=8
+    )
+    assert isinstance(found, Training), found
+    return found
+
+
+def forecast(
+    tracker: MlflowTracker, issued: datetime, frame: pl.DataFrame = READINGS, **more: object
+) -> Forecast | Finding:
+    settings = {"site": site("a"), "target": "m1", "issued_at_utc": issued, "horizon_h": 24, "tracker": tracker, **more}
+    return run_forecast(readings("a", frame), **settings)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def trained(tracker: MlflowTracker) -> Training:
+    return train(tracker, "a", FIRST)
+
+
+def test_the_first_training_registers_the_best_model_and_makes_it_champion(
+    tracker: MlflowTracker, trained: Training
+) -> None:
+    assert set(trained.scores) == {BOOSTED, "same_hour_last_week"}
+    assert trained.scores[BOOSTED].nrmse < trained.scores["same_hour_last_week"].nrmse
+    assert trained.scores[BOOSTED].n == trained.scores["same_hour_last_week"].n == 8 * 24
+    assert trained.decision.is_promoted
+    assert trained.registered.name == "a.m1.import.day_ahead.hist_gradient_boosting"
+    assert tracker.get_alias(trained.registered.name, CHAMPION) == trained.registered.version
+    assert trained.registered.tags["dataset_digest"] == trained.input_digest
+    assert 0.6 < trained.scores[BOOSTED].coverage_p10_p90 < 0.97
+
+
+def test_training_again_on_the_same_hours_changes_nothing(tracker: MlflowTracker, trained: Training) -> None:
+    again = train(tracker, "a", FIRST)
+    assert again.registered == trained.registered
+    assert not again.decision.is_promoted
+    assert "Only 0 days are new" in again.decision.reason
+
+
+def scrambled() -> pl.DataFrame:
+    """Readings whose hours before FIRST are in random order: nothing can be learnt from them."""
+    is_past = pl.col("interval_start_utc") < FIRST
+    past, rest = READINGS.filter(is_past), READINGS.filter(~is_past)
+    return pl.concat([past.with_columns(value=past["value"].shuffle(seed=1)), rest])
+
+
+@pytest.mark.parametrize(("name", "first_is_good"), [("b1", True), ("b2", False)])
+def test_the_alias_moves_only_to_a_better_score(tracker: MlflowTracker, name: str, first_is_good: bool) -> None:
+    good, bad = READINGS, scrambled()
+    first = train(tracker, name, FIRST, good if first_is_good else bad)
+    later = train(tracker, name, FIRST + timedelta(days=8), bad if first_is_good else good)
+    champion, challenger = later.decision.champion, later.decision.challenger
+    assert champion is not None
+    assert champion.folds == challenger.folds == 7  # local midnights after the champion's training
+    assert (challenger.nrmse < champion.nrmse) is not first_is_good
+    assert later.decision.is_promoted is not first_is_good
+    leader = load_champion(tracker, site(name), "m1")
+    assert leader is not None
+    assert leader.logged == (first if first_is_good else later).registered
+
+
+def test_one_model_of_a_target_leads_at_a_time(tracker: MlflowTracker) -> None:
+    short = READINGS.head(4 * 24 * 40)
+    floor = train(tracker, "c", START + timedelta(days=40), short)
+    assert floor.registered.name.endswith("same_hour_last_week")
+    boosted = train(tracker, "c", START + timedelta(hours=LENGTH))
+    move_champion(tracker, site("c"), "m1", boosted.registered)
+    assert tracker.get_alias(floor.registered.name, CHAMPION) is None
+    leader = load_champion(tracker, site("c"), "m1")
+    assert leader is not None
+    assert leader.logged == boosted.registered
+
+
+def test_of_two_leaders_the_better_score_leads(tracker: MlflowTracker, trained: Training) -> None:
+    from ml.forecasts.naive import SameHourLastWeek
+    from ml.tracker import ModelRecord
+
+    worse = SameHourLastWeek(low=-1.0, high=1.0, floor=0.0)
+    tags = {"nrmse": "9.9", "trained_until_utc": FIRST.isoformat()}
+    name = model_name(site("a"), "m1", "same_hour_last_week")
+    record = ModelRecord(dataset_name="x", dataset_digest="f" * 64, tags=tags)
+    logged = tracker.log_model(name, worse.to_files(), record)
+    tracker.set_alias(name, CHAMPION, logged.version)
+    leader = load_champion(tracker, site("a"), "m1")
+    tracker.delete_alias(name, CHAMPION)
+    assert leader is not None
+    assert leader.logged.name == trained.registered.name
+
+
+@pytest.mark.parametrize("issued", [FIRST, FIRST + timedelta(hours=7, minutes=20)])
+def test_a_forecast_starts_at_the_first_full_hour_and_says_who_made_it(
+    tracker: MlflowTracker, trained: Training, issued: datetime
+) -> None:
+    found = forecast(tracker, issued, horizon_h=36)
+    assert isinstance(found, Forecast)
+    expected = issued if issued == FIRST else FIRST + timedelta(hours=8)
+    assert [row.time_utc for row in found.rows] == [expected + timedelta(hours=step) for step in range(36)]
+    assert (found.model_name, found.model_version) == (trained.registered.name, str(trained.registered.version))
+    assert (found.target, found.issued_at_utc, found.available_at_utc) == ("meter:m1", issued, issued)
+    assert all(row.p10_kwh >= 0 for row in found.rows)
+
+
+def test_what_happens_after_the_issue_changes_nothing(tracker: MlflowTracker, trained: Training) -> None:
+    honest = forecast(tracker, FIRST)
+    is_future = pl.col("interval_start_utc") >= FIRST
+    changed = READINGS.with_columns(value=pl.when(is_future).then(999.0).otherwise(pl.col("value")))
+    assert forecast(tracker, FIRST, changed) == honest
+    assert forecast(tracker, FIRST, READINGS.filter(~is_future)) == honest
+    is_past = pl.col("interval_start_utc") >= FIRST - timedelta(hours=1)
+    assert (
+        forecast(tracker, FIRST, READINGS.with_columns(value=pl.when(is_past).then(999.0).otherwise("value"))) != honest
+    )
+
+
+def test_what_was_recorded_later_changes_nothing(tracker: MlflowTracker, trained: Training) -> None:
+    honest = forecast(tracker, FIRST, as_of_utc=RECORDED)
+    late = hourly_load(24, FIRST - timedelta(hours=24), seed=9).with_columns(
+        recorded_at_utc=pl.lit(RECORDED + timedelta(days=1), dtype=pl.Datetime("us", "UTC"))
+    )
+    assert forecast(tracker, FIRST, pl.concat([READINGS, late]), as_of_utc=RECORDED) == honest
+
+
+def test_the_same_forecast_has_the_same_id_and_another_another(tracker: MlflowTracker, trained: Training) -> None:
+    one, same, other = (forecast(tracker, moment) for moment in (FIRST, FIRST, FIRST + timedelta(hours=1)))
+    assert isinstance(one, Forecast)
+    assert isinstance(other, Forecast)
+    assert one == same
+    assert one.forecast_id != other.forecast_id
+
+
+def test_too_little_history_is_a_finding(tracker: MlflowTracker) -> None:
+    until = START + timedelta(days=27)
+    trained = train_and_register(readings("d"), site=site("d"), target="m1", known_until_utc=until, tracker=tracker)
+    assert isinstance(trained, Finding)
+    assert (trained.code, trained.facts["hours_found"]) == ("short_history", 27 * 24)
+    issued = forecast(tracker, START + timedelta(days=27))
+    assert isinstance(issued, Finding)
+    assert issued.code == "short_history"
+
+
+def test_a_constant_zero_cannot_be_scored(tracker: MlflowTracker) -> None:
+    nothing = READINGS.with_columns(value=pl.lit(0.0), site_id=pl.lit("d"))
+    found = train_and_register(nothing, site=site("d"), target="m1", known_until_utc=FIRST, tracker=tracker)
+    assert isinstance(found, Finding)
+    assert found.code == "not_scorable"
+
+
+def test_no_champion_is_a_finding(tracker: MlflowTracker) -> None:
+    found = run_forecast(readings("e"), site=site("e"), target="m1", issued_at_utc=FIRST, horizon_h=24, tracker=tracker)
+    assert isinstance(found, Finding)
+    assert found.code == "no_champion"
+
+
+def test_a_last_week_that_is_missing_is_a_finding(tracker: MlflowTracker, trained: Training) -> None:
+    frame = READINGS.filter(pl.col("interval_start_utc") < FIRST - timedelta(days=4))
+    found = forecast(tracker, FIRST, frame)
+    assert isinstance(found, Finding)
+    assert (found.code, found.facts["hours_found"]) == ("recent_readings_missing", 72)
+
+
+def test_an_unknown_target_and_an_impossible_horizon_are_refused(tracker: MlflowTracker) -> None:
+    with pytest.raises(BadInput, match="not of this site"):
+        forecast(tracker, FIRST, target="m7")
+    with pytest.raises(ValueError, match="outside 1–48"):
+        forecast(tracker, FIRST, horizon_h=49)
+
+
+def test_gaps_are_counted_and_not_filled(tracker: MlflowTracker) -> None:
+    is_gap = pl.col("interval_start_utc").is_between(
+        FIRST - timedelta(hours=30), FIRST - timedelta(hours=20), closed="left"
+    )
+    found = train(tracker, "f", FIRST, READINGS.filter(~is_gap))
+    assert found.gap_hours == 10
+    assert found.left_out_hours == 10
+    assert found.scores[BOOSTED].n == 8 * 24 - 10
+
+
+def test_temperature_comes_along_where_the_site_has_it(tracker: MlflowTracker) -> None:
+    degc = whole_days("outdoor_degc", START.date(), FIRST.date(), 9.0, unit="degc").with_columns(site_id=pl.lit("g"))
+    both = pl.concat([readings("g"), degc])
+    found = train_and_register(
+        both, site=site("g"), target="m1", known_until_utc=FIRST, tracker=tracker, backtest_days=8
+    )
+    assert isinstance(found, Training)
+    assert found.input_digest != train(tracker, "g", FIRST).input_digest

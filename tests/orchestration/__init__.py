@@ -1,0 +1,1 @@
+"""Tests of the Dagster side and of the command line."""

@@ -1,0 +1,93 @@
+"""The graph's public names, and what loading it may cost."""
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("mlflow", "statsmodels", "sktime", "sklearn", "great_expectations", "pulp", "highspy", "reportlab")
+HEAVY += ("xlsxwriter", "matplotlib", "dbt.cli")
+
+ASSETS = {
+    "core_enpi__published",
+    "core_lake__15min_readings",
+    "core_marts__published",
+    "core_seu__baseline",
+    "core_seu__expected_days",
+    "core_site__day_ahead_forecast",
+    "core_site__forecast_models",
+    "core_site__plan",
+    "core_site__reference",
+    "core_site__released_commands",
+    "out_site__enpi_quarter",
+    "raw_landing__15min_readings",
+}
+MARTS = {
+    "mart_meter__hour_energy",
+    "mart_scope__day_kpi",
+    "mart_scope__month_kpi",
+    "mart_scope__year_kpi",
+    "mart_seu__day_enpi",
+    "mart_seu__kpi_values",
+    "mart_seu__month_enpi",
+    "mart_site__kpi_values",
+}
+
+
+@pytest.fixture(scope="module")
+def defs() -> dg.Definitions:
+    """The definitions as Dagster loads them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Dagster's own beta notices
+        from orchestration.definitions import defs as loaded
+
+        return loaded
+
+
+def test_the_graph_has_these_assets(defs: dg.Definitions) -> None:
+    keys = {key.to_user_string() for key in defs.resolve_all_asset_keys()}
+    assert {key for key in keys if not key.startswith(("stg_", "int_", "mart_"))} == ASSETS
+    assert {key for key in keys if key.startswith("mart_")} == MARTS
+
+
+def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) -> None:
+    repository = defs.get_repository_def()
+    jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
+    assert jobs == {"ingest", "kpi", "baseline", "forecast", "plan", "dispatch", "enpi_report"}
+    assert {schedule.name for schedule in repository.schedule_defs} == {"quarterly_enpi_reports", "hourly_forecasts"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {
+        "landing",
+        "lake_changes",
+        "plan_changes",
+        "dispatch_slots",
+    }
+
+
+def test_every_asset_has_a_group_an_owner_and_a_description(defs: dg.Definitions) -> None:
+    for asset in defs.resolve_asset_graph().asset_nodes:
+        if asset.is_materializable:
+            name = asset.key.to_user_string()
+            assert asset.group_name not in (None, "default"), name
+            assert asset.owners, name
+            assert asset.description, name
+
+
+def test_a_job_that_acts_on_hardware_is_never_retried(defs: dg.Definitions) -> None:
+    assert defs.resolve_job_def("dispatch").tags["dagster/max_retries"] == "0"
+
+
+def test_loading_the_definitions_pulls_in_no_heavy_library() -> None:
+    code = (
+        "import sys, warnings; warnings.simplefilter('ignore'); import orchestration.definitions; "
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert answer.stdout.strip() == "[]"
+
+
+def test_the_definitions_file_is_one_call() -> None:
+    assert len((ROOT / "orchestration" / "definitions.py").read_text().splitlines()) <= 60

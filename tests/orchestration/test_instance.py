@@ -1,0 +1,56 @@
+"""Dagster's instance follows the one database setting, and keeps the password off the disk."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from data_quality.contracts.settings import load_project
+from orchestration.instance.write import POSTGRES_VARIABLE, instance_environment
+
+URL = "postgresql://ml:secret@db.example/meterloom"
+
+
+def test_without_a_database_everything_is_files(tmp_path: Path) -> None:
+    environment = instance_environment(load_project(tmp_path, {}))
+    written = yaml.safe_load((Path(environment["DAGSTER_HOME"]) / "dagster.yaml").read_text())
+    assert "storage" not in written
+    assert POSTGRES_VARIABLE not in environment
+    assert written["run_monitoring"]["max_runtime_seconds"] > 0
+    assert written["run_retries"]["enabled"] is False
+
+
+def test_one_setting_moves_dagster_to_postgresql(tmp_path: Path) -> None:
+    project = load_project(tmp_path, {"METERLOOM_DATABASE__URL": URL})
+    environment = instance_environment(project)
+    text = (Path(environment["DAGSTER_HOME"]) / "dagster.yaml").read_text()
+    assert yaml.safe_load(text)["storage"]["postgres"]["postgres_url"] == {"env": POSTGRES_VARIABLE}
+    assert environment[POSTGRES_VARIABLE] == URL.replace("postgresql://", "postgresql+psycopg2://")
+    assert "secret" not in text
+    assert project.store_url.startswith("postgresql+psycopg://")
+    assert project.mlflow_uri.startswith("postgresql+psycopg2://")
+
+
+@pytest.mark.real
+def test_dagster_keeps_its_runs_in_a_real_postgresql(
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dagster as dg
+
+    project = load_project(tmp_path, {"METERLOOM_DATABASE__URL": postgres_url})
+    for name, value in instance_environment(project).items():
+        monkeypatch.setenv(name, value)
+
+    @dg.op
+    def nothing() -> None:
+        """Do nothing."""
+
+    @dg.job
+    def empty() -> None:
+        """One step."""
+        nothing()
+
+    with dg.DagsterInstance.get() as instance:
+        assert "Postgres" in type(instance.run_storage).__name__ + type(instance._run_storage).__name__
+        result = empty.execute_in_process(instance=instance)
+        assert instance.get_run_by_id(result.run_id) is not None

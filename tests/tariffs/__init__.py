@@ -1,0 +1,1 @@
+"""Prices by local time and factors by local day."""
