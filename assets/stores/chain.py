@@ -51,7 +51,7 @@ def lock_chain(connection: sa.Connection, site_id: str) -> None:
         )
 
 
-def append_event(  # noqa: PLR0917 - the columns of one event, in the order in which they are told
+def append_event(
     connection: sa.Connection,
     site_id: str,
     command_id: str,

@@ -112,7 +112,7 @@ def price_digest(prices: pl.DataFrame, start_utc: datetime, end_utc: datetime) -
     )
 
 
-def _missing(  # noqa: PLR0917 - what plan_request was given, in its order
+def _missing(
     site: Site,
     load_forecast: Forecast | None,
     pv_forecast: Forecast | None,

@@ -95,7 +95,7 @@ def commands_of(plan: Plan, site: Site, *, epoch: int, ttl_s: float = 45.0) -> l
     return commands
 
 
-def _command(  # noqa: PLR0917 - what a command says, in the order of its fields
+def _command(
     plan: Plan, step: PlanStep, asset: Asset, capability: str, value_kw: float, seq: int, epoch: int, ttl_s: float
 ) -> Command:
     key = f"{plan.plan_id}:{asset.asset_id}:{capability}:{step.start_utc:%Y-%m-%dT%H:%M:%SZ}"

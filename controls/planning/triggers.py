@@ -73,7 +73,7 @@ def planned_soc_kwh(plan: Plan, at_utc: datetime) -> float | None:
     return None
 
 
-def _reason(  # noqa: PLR0917 - one call, the arguments of replan in their order
+def _reason(
     plan: Plan | None,
     forecast_id: str,
     price_digest: str,

@@ -19,7 +19,7 @@ from ml.forecasts.trees import NODE, Trees
 from tests.ml.cases import hourly_load, plant
 
 START = datetime(2025, 1, 6, tzinfo=UTC)
-LENGTH = 9 * WEEK
+LENGTH = 12 * WEEK
 SITE = plant()
 
 
