@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from assets.kpi.expected import INTERCEPT, driver_of
-from data_quality.contracts.baseline import Baseline, BaselineType, Coefficient
+from data_quality.contracts.baseline import Baseline, BaselineType, Coefficient, FitStatistics
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site import Seu, Site
@@ -55,16 +55,9 @@ def fit_daily(
     design = trial.design(choice.features)
     if len(y) <= design.shape[1] + 1 or np.linalg.matrix_rank(_scaled(design)) < design.shape[1]:
         return _too_few(len(y), design.shape[1], seu)
-    coefficients, predicted = _infer(y, design, choice.features, confidence)
-    statistics = fit_statistics(
-        y=y,
-        predicted=predicted,
-        held_out=held_out_predictions(design, y, trial.folds),
-        p=design.shape[1],
-        days=used["local_date"].to_list(),
-    )
-    growing = _growing(site, choice.features)
+    coefficients, statistics = _infer(y, trial, choice.features, confidence)
     load_cv = float(np.std(y) / np.mean(y))
+    growing = _growing(site, choice.features)
     return Baseline(
         seu_id=seu.seu_id,
         site_id=site.site_id,
@@ -146,10 +139,12 @@ def _scaled(design: Vector) -> Vector:
 
 
 def _infer(
-    y: Vector, design: Vector, features: Sequence[str], confidence: float
-) -> tuple[tuple[Coefficient, ...], Vector]:
+    y: Vector, trial: Trial, features: Sequence[str], confidence: float
+) -> tuple[tuple[Coefficient, ...], FitStatistics]:
+    """Coefficients with their intervals, and the statistics of the fit in and out of sample."""
     import statsmodels.api as sm
 
+    design = trial.design(features)
     fit = sm.OLS(y, design).fit()
     bounds = np.asarray(fit.conf_int(alpha=1.0 - confidence))
     vif = [None, *variance_inflation(design)]
@@ -165,4 +160,10 @@ def _infer(
         )
         for j, name in enumerate((INTERCEPT, *features))
     )
-    return terms, np.asarray(fit.fittedvalues, dtype=np.float64)
+    return terms, fit_statistics(
+        y=y,
+        predicted=np.asarray(fit.fittedvalues, dtype=np.float64),
+        held_out=held_out_predictions(design, y, trial.folds),
+        p=design.shape[1],
+        days=trial.days["local_date"].to_list(),
+    )

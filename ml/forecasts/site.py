@@ -55,7 +55,8 @@ def forecast_site(
     """
     issued, refused = [], {}
     now = clock.now_utc()
-    at = min(now, _end_of_readings(site, lake, clock))
+    # On the hour before: the plan asks for the quarter hour in progress, and forecasts are whole hours.
+    at = min(now, _end_of_readings(site, lake, clock)).replace(minute=0, second=0, microsecond=0)
     readings = lake.current(site.site_id, start_utc=at - timedelta(days=TRAIN_DAYS), end_utc=at)
     for target in site.forecast_targets:
         answer = run_forecast(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import BaseModel
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from data_quality.contracts.errors import BadInput, MeterloomError, Unreachable
 from data_quality.contracts.people import Person, Role
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from orchestration.resources import ProjectResource
 
 PROJECT_VARIABLE = "METERLOOM_PROJECT"
+FILE_WIDTH = 400
 DONE, CHECK_FAILED, BAD_INPUT, UNREACHABLE, BUG = 0, 1, 2, 3, 70
 
 
@@ -171,8 +172,11 @@ def _print(answer: Answer, *, is_json: bool) -> None:
         sys.stdout.write(json.dumps(plain(answer.data), allow_nan=False, ensure_ascii=False) + "\n")
         return
     console = Console(highlight=False, no_color="NO_COLOR" in os.environ or None)
+    if not console.is_terminal:
+        # A file has no width: nothing may be cut, least of all a figure's id.
+        console = Console(highlight=False, no_color=True, width=FILE_WIDTH)
     if answer.columns:
-        table = Table(*answer.columns, box=None, pad_edge=False)
+        table = Table(*(Column(name, overflow="fold") for name in answer.columns), box=None, pad_edge=False)
         for row in answer.rows:
             table.add_row(*row)
         console.print(table)

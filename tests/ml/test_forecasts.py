@@ -62,7 +62,9 @@ def test_plain_trees_say_what_scikit_learn_says() -> None:
     target = np.nan_to_num(matrix[:, 0]) ** 2 + np.isnan(matrix[:, 1])
     estimator = HistGradientBoostingRegressor(max_iter=30, random_state=0).fit(matrix, target)
     trees = Trees.of(estimator)
-    unseen = np.vstack([rng.normal(size=(200, 4)) * 3, np.full((1, 4), np.nan)])
+    # Values that equal a threshold show on which side of it they belong.
+    edges = np.repeat(trees.nodes["threshold"][:200, None], 4, axis=1)
+    unseen = np.vstack([rng.normal(size=(200, 4)) * 3, np.full((1, 4), np.nan), edges])
     assert trees.predict(unseen) == pytest.approx(estimator.predict(unseen), rel=1e-12)
     again = Trees.from_bytes(trees.to_bytes(), roots=trees.roots.tolist(), constant=trees.constant)
     assert np.array_equal(again.predict(unseen), trees.predict(unseen))

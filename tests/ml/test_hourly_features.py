@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_quality.contracts.errors import BadInput
-from ml.features.day_ahead import FEATURES, WEEK, feature_matrix
+from ml.features.day_ahead import FEATURES, WEEK, _at, feature_matrix
 from ml.features.hourly import Hours, Stream, calendar_of, hours_of, stream_of
 from tests.ml.cases import RECORDED, plant, stream
 
@@ -128,6 +128,11 @@ def test_no_feature_sees_past_its_origin(changed: int, value: float) -> None:
     if not is_past:
         assert np.array_equal(before[0], after[0], equal_nan=True)
         assert np.array_equal(before[1], after[1])
+
+
+def test_a_look_at_or_past_the_origin_finds_nothing() -> None:
+    found = _at(VALUES, np.array([ORIGIN - 1, ORIGIN, ORIGIN + 1, -1]), np.full(4, ORIGIN))
+    assert np.isnan(found).tolist() == [False, True, True, True]
 
 
 def test_the_guard_against_looking_ahead_can_fail() -> None:

@@ -95,6 +95,13 @@ def test_days_with_gaps_are_left_out_counted_and_block_above_a_tenth() -> None:
     assert codes(with_gaps(37)) == ["missing_days"]
 
 
+def test_exactly_a_tenth_may_be_missing() -> None:
+    has_gap = pl.int_range(pl.len()) < 36
+    days = noisy(360).with_columns(coverage_worst_meter=pl.when(has_gap).then(0.5).otherwise(0.9))
+    found = fitted(days, end=date(2024, 12, 26))
+    assert (codes(found), found.statistics.n) == (["period_too_short"], 324)
+
+
 def test_a_nearly_full_day_is_scaled_to_a_full_one() -> None:
     days = day_table(START, 366, process)
     partial = days.with_columns(

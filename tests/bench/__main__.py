@@ -1,0 +1,35 @@
+"""`make bench`: throughput of ingestion and KPIs as ratios against pandas doing the same work in the same run."""
+
+import argparse
+import os
+import sys
+import warnings
+
+warnings.simplefilter("ignore")
+
+
+def main() -> int:
+    """Print one line a bench: rows, CPU seconds of both sides, ratio (above 1: ours is faster)."""
+    options = argparse.ArgumentParser(description="Ratios against pandas, CPU seconds, same run.")
+    options.add_argument("--rows", type=int, default=2_000_000, help="readings of the ingestion bench")
+    options.add_argument(
+        "--meters", type=int, default=60, help="meters of the KPI bench, one year of quarter hours each"
+    )
+    chosen = options.parse_args()
+    # One thread a side: a ratio of CPU seconds says nothing when only one of them may use two cores.
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    from tests.bench.ingest_bench import bench as ingest
+    from tests.bench.kpi_bench import bench as kpi
+
+    sys.stdout.write(f"{'bench':8}{'rows':>12}{'ours s':>10}{'pandas s':>10}{'ratio':>8}\n")
+    for found in (ingest(chosen.rows), kpi(chosen.meters)):
+        sys.stdout.write(
+            f"{found['name']:8}{found['rows']:>12,}{found['ours_cpu_s']:>10.2f}"
+            f"{found['pandas_cpu_s']:>10.2f}{found['ratio']:>8.2f}\n"
+        )
+        sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""Ingestion throughput: a long CSV to typed, deduplicated, canonical 15-minute Parquet, against the same in pandas.
+
+Both parse the file, refuse what is no number, drop doubled rows and write one Parquet file a day. Ours also keeps the
+source line of every row, its quality, its batch and the manifest with its hashes.
+"""
+
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from assets.readings.ingest import ingest_file
+from assets.stores.lake import Lake
+from assets.stores.quarantine import QuarantineStore
+from assets.stores.transactions import open_store
+from data_quality.contracts.site import Site
+from data_quality.contracts.time import FixedClock
+
+METERS = 100
+
+
+def bench(rows: int = 2_000_000) -> dict[str, Any]:
+    """`rows` quarter hours of 100 meters. Returns name, rows, ours_cpu_s, pandas_cpu_s, ratio."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        source = root / "readings.csv"
+        _write(source, rows)
+        started = time.process_time()
+        ours_kwh = _ours(root, source)
+        ours_cpu_s = time.process_time() - started
+        started = time.process_time()
+        pandas_kwh = _pandas(root, source)
+        pandas_cpu_s = time.process_time() - started
+    if not np.isclose(ours_kwh, pandas_kwh, rtol=1e-9):
+        raise AssertionError(f"the two sides disagree: {ours_kwh} and {pandas_kwh} kWh")
+    return {
+        "name": "ingest",
+        "rows": rows,
+        "ours_cpu_s": round(ours_cpu_s, 2),
+        "pandas_cpu_s": round(pandas_cpu_s, 2),
+        "ratio": round(pandas_cpu_s / ours_cpu_s, 2),
+    }
+
+
+def _write(path: Path, rows: int) -> None:
+    slots = rows // METERS
+    start = datetime(2025, 1, 1, tzinfo=UTC)
+    times = pl.datetime_range(start, start + timedelta(minutes=15 * (slots - 1)), "15m", eager=True, time_zone="UTC")
+    values = np.random.default_rng(1).gamma(2.0, 3.0, size=slots * METERS).round(3)
+    pl.DataFrame(
+        {
+            "meter": np.tile([f"m{number:03d}" for number in range(METERS)], slots),
+            "timestamp": times.dt.strftime("%Y-%m-%dT%H:%M:%SZ").gather(np.repeat(np.arange(slots), METERS)),
+            "kwh": values,
+        }
+    ).write_csv(path)
+
+
+def _ours(root: Path, source: Path) -> float:
+    site = Site.model_validate(
+        {
+            "site_id": "bench",
+            "name": "Bench",
+            "time_zone": "Europe/Berlin",
+            "currency": "EUR",
+            "country": "DE",
+            "meters": [{"meter_id": f"m{number:03d}"} for number in range(METERS)],
+        }
+    )
+    store = open_store(f"sqlite:///{root / 'store.db'}")
+    lake = Lake(root / "lake", store)
+    clock = FixedClock(datetime(2030, 1, 1, tzinfo=UTC))
+    report = ingest_file(source, site=site, lake=lake, quarantine=QuarantineStore(root / "q", store), clock=clock)
+    if report.verdict != "accept":
+        raise AssertionError(f"the bench's own file was not accepted: {report.message or report.reasons}")
+    total = sum(channel.sum_kwh or 0.0 for channel in report.channels)
+    store.close()
+    return total
+
+
+def _pandas(root: Path, source: Path) -> float:
+    import pandas as pd
+
+    frame = pd.read_csv(source, dtype={"meter": "str"})
+    frame["timestamp"] = pd.to_datetime(frame["timestamp"], utc=True, format="ISO8601")
+    frame["kwh"] = pd.to_numeric(frame["kwh"], errors="coerce")
+    frame = frame.dropna(subset=["kwh"])
+    frame = frame[np.isfinite(frame["kwh"]) & (frame["kwh"].abs() < 1e9)]
+    frame = frame.drop_duplicates(["meter", "timestamp", "kwh"]).sort_values(["meter", "timestamp"])
+    frame["slot"] = frame["timestamp"].dt.floor("15min")
+    canonical = frame.groupby(["meter", "slot"], as_index=False, sort=True)["kwh"].sum()
+    for day, part in canonical.groupby(canonical["slot"].dt.date, sort=True):
+        folder = root / "pandas" / f"d={day}"
+        folder.mkdir(parents=True)
+        part.to_parquet(folder / "part.parquet", compression="zstd")
+    return float(canonical["kwh"].sum())

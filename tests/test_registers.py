@@ -1,0 +1,31 @@
+"""Nothing is added unseen: every module stands in its room's README, every model has its yml."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+READMES = sorted(path for path in ROOT.glob("*/README.md")) + sorted(ROOT.glob("assets/*/README.md"))
+READMES = [path for path in READMES if any(path.parent.glob("*.py"))]
+
+
+def test_every_folder_of_assets_has_a_readme() -> None:
+    folders = {path for path in (ROOT / "assets").iterdir() if (path / "__init__.py").exists()}
+    assert {path for path in folders if not (path / "README.md").exists()} == set()
+
+
+@pytest.mark.parametrize("readme", READMES, ids=[str(path.parent.relative_to(ROOT)) for path in READMES])
+def test_a_readme_names_every_module_of_its_room_and_no_other(readme: Path) -> None:
+    named = {line.split("`")[1] for line in readme.read_text().splitlines() if line.startswith("| `")}
+    modules = {
+        str(path.relative_to(readme.parent))
+        for path in readme.parent.rglob("*.py")
+        if path.name != "__init__.py" and "migrations/versions" not in str(path)
+    }
+    assert named == modules
+
+
+def test_every_sql_model_has_a_yml_of_its_name() -> None:
+    models = sorted((ROOT / "dbt_project" / "models").rglob("*.sql"))
+    assert models
+    assert [path.name for path in models if not path.with_suffix(".yml").exists()] == []
