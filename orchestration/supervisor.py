@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -43,13 +43,17 @@ class Child:
     log: Path
 
     def stop(self) -> None:
-        """Ask it to end as Ctrl-C would, and insist after a while."""
+        """Ask it to end as Ctrl-C would, insist after a while, and take along whatever it started."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        try:
-            self.process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(STOP_S)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            # It leads a session of its own; run workers outlive a code server that was told to stop.
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
+                time.sleep(0.5)
+        with suppress(subprocess.TimeoutExpired):
             self.process.wait(STOP_S)
 
 

@@ -1,6 +1,7 @@
 """The console script: collects the commands. Each command's module is imported when it is asked for."""
 
 import importlib
+import signal
 import sys
 
 import typer
@@ -53,6 +54,8 @@ def build_app(names: tuple[str, ...] = MODULES) -> typer.Typer:
 
 def main() -> None:
     """Entry point of `meterloom`."""
+    # A plain kill unwinds like Ctrl-C, so that nothing that we started outlives us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     asked = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
         # Only the asked command's module is loaded: `meterloom sniff` need not wait for Dagster.

@@ -6,6 +6,7 @@ import dagster as dg
 import polars as pl
 
 from assets.readings.affected import affected_months
+from assets.stores.marks import get_mark
 from orchestration.jobs import kpi
 from orchestration.partitions import RANGE_END, RANGE_START, SITES, month_ranges
 from orchestration.resources import ProjectResource
@@ -14,7 +15,8 @@ from orchestration.resources import ProjectResource
 @dg.sensor(job=kpi, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
 def lake_changes(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
     """Follows the manifest by its id: the cursor is the last id that was turned into runs."""
-    seen = int(context.cursor or 0)
+    # Without a cursor, what the marts already know needs no second run.
+    seen = int(context.cursor) if context.cursor else get_mark(project.project.marts_dir)
     touched, newest = touched_months(project, after_id=seen)
     if newest == seen:
         return dg.SkipReason("the lake has not changed")

@@ -26,7 +26,11 @@ MUTANTS = {
         "count(*) = max(scopes.meter_count)",
         "count(*) > 0",
     ),
-    "a lost reading is a saving": ("intermediate/int_seu__day_enpi", ">= days.expected_minutes * 9", "> 0"),
+    "a lost reading is a saving": (
+        "intermediate/int_seu__day_enpi",
+        ">= days.expected_minutes as is_compared",
+        "> 0 as is_compared",
+    ),
     "signs are swapped": ("marts/mart_seu__day_enpi", "actual_kwh - expected_kwh end", "expected_kwh - actual_kwh end"),
     "the last peak is named": (
         "intermediate/int_scope__period_energy",

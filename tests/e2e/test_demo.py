@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.conftest import Meterloom
 
 Demo = tuple[Path, dict[str, Any]]
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.slow
 
 
 def test_the_demo_names_its_report_and_plan(demo: Demo) -> None:
@@ -99,12 +99,12 @@ def test_a_late_reading_makes_the_report_stale_and_says_why(demo: Demo, meterloo
     copy = tmp_path / "project"
     shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("*.sock", "logs"))
     source = next((copy / "landing" / "factory").glob("factory_2025-11_meters.csv"))
-    late = pl.read_csv(source).filter(pl.col("meter") == "compressor_1").head(1).with_columns(kwh=pl.col("kwh") + 5.0)
+    late = pl.read_csv(source).filter(pl.col("meter") == "compressor_1").head(4).with_columns(kwh=pl.col("kwh") + 5.0)
     path = tmp_path / "late.csv"
     late.write_csv(path)
     code, ingested, error = meterloom("ingest", str(path), "--site", "factory", "--project", str(copy))
     assert code == 0, error
-    assert ingested["files"][0]["corrected_rows"] == 1
+    assert ingested["files"][0]["corrected_rows"] == 4
     assert ingested["files"][0]["partitions"] == ["factory|2025-11"]
     _, reports, _ = meterloom("reports", "list", "--project", str(copy))
     stale = {report["period"]: report["stale"] for report in reports["reports"] if report["name"] == "enpi_quarter"}

@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.conftest import Meterloom
 
 SITE = Path(__file__).parent / "cambridge.yaml"
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cambridge")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
