@@ -28,7 +28,7 @@ from data_quality.contracts.time import SystemClock
 from orchestration.instance.write import instance_environment
 
 Say = Callable[[str], None]
-STOP_S = 15.0
+STOP_S = 10.0
 READY_S = 120.0
 # How often the simulated home sends its meter file while everything is up.
 DELIVERY_S = 900.0
@@ -41,11 +41,13 @@ class Child:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    is_told: bool = False
 
     def stop(self) -> None:
         """Ask it to end as Ctrl-C would, insist after a while, and take along whatever it started."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            if not self.is_told:
+                self.process.send_signal(signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(STOP_S)
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -167,6 +169,10 @@ def serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
                 if child.process.poll() is not None:
                     raise Unreachable(f"{child.name} ended with code {child.process.returncode}; see {child.log}")
         say("stopping …")
+        for child in children[len(live.children) :]:
+            # Both at once; the agent and its devices follow in order when the block ends.
+            child.process.send_signal(signal.SIGINT)
+            child.is_told = True
 
 
 def _dagster(port: int, workspace: Path) -> list[str]:
