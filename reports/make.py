@@ -64,7 +64,9 @@ def make_enpi_quarter(
         marts_dir=marts_dir if as_of_utc is None else None,
         run_versions=run_versions,
     )
-    content, is_new = store_revision(lambda revision: enpi_quarter(inputs, revision=revision), reports, clock)
+    content, is_new = store_revision(
+        lambda revision: enpi_quarter(inputs, revision=revision), reports, clock, site=site
+    )
     return MadeReport(content=content, is_new=is_new, files=render(content, out_dir, formats))
 
 

@@ -31,7 +31,9 @@ def recompute(
                 operands.append((given.role, recompute(source, sources=sources, lookup=lookup, kept=known)))
             known[figure.figure_id] = combine(trace.computation, operands)
         elif trace.computation in LEAVES:
-            known[figure.figure_id] = LEAVES[trace.computation](trace, sources)
+            pinned = next((given for given in trace.inputs if given.role == "site"), None)
+            asked = sources if pinned is None else sources.with_site_version(pinned.id, pinned.sha256)
+            known[figure.figure_id] = LEAVES[trace.computation](trace, asked)
         else:
             raise OurFault(f"figure {figure.figure_id} names the unknown computation {trace.computation!r}")
     return known[figure.figure_id]

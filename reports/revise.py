@@ -4,7 +4,10 @@ import hashlib
 import json
 from collections.abc import Callable
 
+from assets.sites.load import site_sha256
 from assets.stores.reports import ReportStore, RevisionDraft, Stamped
+from assets.stores.site_versions import keep_site_version
+from data_quality.contracts.site import Site
 from data_quality.contracts.time import Clock
 from reports.content.model import ReportContent
 
@@ -23,12 +26,15 @@ def content_sha256(content: ReportContent) -> str:
 
 
 def store_revision(
-    build: Callable[[int], ReportContent], reports: ReportStore, clock: Clock
+    build: Callable[[int], ReportContent], reports: ReportStore, clock: Clock, *, site: Site | None = None
 ) -> tuple[ReportContent, bool]:
     """Store what `build(revision)` says, unless the newest revision says so already.
 
+    site: kept as it is now, so that a trace recomputes with this version after the site file changed.
     Returns the stored content and whether it is new.
     """
+    if site is not None:
+        keep_site_version(reports.store, site, site_sha256(site), clock)
     first = build(0)
     draft = RevisionDraft(
         report_id=first.report_id,

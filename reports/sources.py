@@ -14,6 +14,7 @@ from assets.kpi.recompute import scope_meters
 from assets.sites.load import site_sha256
 from assets.stores.lake import Lake
 from assets.stores.reports import batches_behind
+from assets.stores.site_versions import site_version
 from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import TraceInput
@@ -43,6 +44,18 @@ class Sources:
         if site_id not in self.sites:
             raise BadInput(f"unknown site {site_id!r}; there are {', '.join(self.sites) or 'none'}", reason="no_site")
         return self.sites[site_id]
+
+    def with_site_version(self, site_id: str, sha256: str) -> "Sources":
+        """These sources with the site file as it was; themselves where it is still the same, or was never kept."""
+        if site_id in self.sites and site_sha256(self.sites[site_id]) == sha256:
+            return self
+        key = ("site version", sha256)
+        if key not in self._kept:
+            kept = site_version(self.lake.store, sha256)
+            sites = self.sites if kept is None else {**self.sites, site_id: kept}
+            self._kept[key] = Sources(lake=self.lake, sites=sites, baselines=self.baselines)
+        found: Sources = self._kept[key]
+        return found
 
     def baseline(self, baseline_id: str, version: int) -> BaselineVersion:
         """A registered baseline version. Raises BadInput."""

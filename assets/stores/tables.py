@@ -195,6 +195,15 @@ device_leases = sa.Table(
     sa.Column("expires_utc", UtcDateTime, nullable=False),
 )
 
+site_versions = sa.Table(
+    "site_versions",
+    metadata,
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("site", JsonText, nullable=False, comment="The site file as a report was made with it"),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+)
+
 report_revisions = sa.Table(
     "report_revisions",
     metadata,
@@ -269,6 +278,7 @@ APPEND_ONLY = (
     promotions,
     plans,
     mode_events,
+    site_versions,
     command_events,
     report_revisions,
     figures,

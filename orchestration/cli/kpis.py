@@ -41,6 +41,7 @@ def register(app: typer.Typer) -> None:
             ),
             project.reports,
             call.clock,
+            site=known,
         )
         figures = content.figures
         rows = [

@@ -1,6 +1,12 @@
 """The demo: from meter files to a report and a proven command, all in one graph."""
 
+import os
+import re
 import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,9 +15,10 @@ import polars as pl
 import pytest
 
 from tests.e2e.conftest import Meterloom
+from tests.e2e.dagster_ui import DRY_RUN, LOCATION, Dagster
 
 Demo = tuple[Path, dict[str, Any]]
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def test_the_demo_names_its_report_and_plan(demo: Demo) -> None:
@@ -120,3 +127,54 @@ def test_the_same_landing_files_again_change_nothing(demo: Demo, meterloom: Mete
     code, answer, error = meterloom("ingest", *files, "--site", "factory", "--project", str(folder))
     assert code == 0, error
     assert all(found["is_repeat"] and found["new_rows"] == 0 for found in answer["files"])
+
+
+@pytest.fixture(scope="module")
+def up(demo: Demo) -> Iterator[Dagster]:
+    """The demo's project with everything up, on free ports."""
+    folder, _ = demo
+    (folder / "meterloom.yaml").write_text("server: {dagster_port: 0, mlflow_port: 0, modbus_port: 0}\n")
+    script = Path(sys.executable).parent / "meterloom"
+    process = subprocess.Popen(
+        [str(script), "up", "--project", str(folder)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env=dict(os.environ),
+    )
+    assert process.stderr is not None
+    url = ""
+    for line in process.stderr:
+        if found := re.search(r"Dagster\s+(http://\S+)", line):
+            url = found[1]
+        if "Ctrl-C" in line:
+            break
+    assert url, "the UI did not come up"
+    yield Dagster(url)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
+
+
+def test_assets_materialise_from_the_ui(up: Dagster) -> None:
+    run_id = up.launch(
+        "ingest", {}, {"ops": {"raw_landing__15min_readings": {"config": {"site": "home", "files": []}}}}
+    )
+    assert up.wait(lambda run: run["runId"] == run_id, within_s=180)["status"] == "SUCCESS"
+
+
+def test_a_tick_of_the_quarterly_schedule_makes_a_report(up: Dagster) -> None:
+    # 5 January 2026, 06:00 UTC: the report of the last quarter of 2025.
+    found = up.ask(DRY_RUN, s={**LOCATION, "scheduleName": "quarterly_enpi_reports"}, t=1767592800.0)["scheduleDryRun"]
+    requests = found["evaluationResult"]["runRequests"]
+    assert [request["runKey"] for request in requests] == ["enpi:2025-10-01|factory"]
+    run_id = up.launch("enpi_report", {tag["key"]: tag["value"] for tag in requests[0]["tags"]})
+    assert up.wait(lambda run: run["runId"] == run_id, within_s=240)["status"] == "SUCCESS"
+
+
+def test_a_tick_of_the_dispatch_sensor_makes_a_run(up: Dagster) -> None:
+    run = up.wait(lambda run: run["tags"].get("dagster/sensor_name") == "dispatch_slots", within_s=240)
+    assert run["status"] == "SUCCESS"
+
+
+def test_nothing_is_red(up: Dagster) -> None:
+    assert [run for run in up.runs() if run["status"] in ("FAILURE", "CANCELED")] == []

@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.conftest import Meterloom
 
 SITE = Path(__file__).parent / "cambridge.yaml"
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,53 @@
+"""A client of the running Dagster webserver, as its own UI talks to it."""
+
+import json
+import time
+from typing import Any
+from urllib.request import Request, urlopen
+
+LOCATION = {"repositoryName": "__repository__", "repositoryLocationName": "meterloom"}
+LAUNCH = """mutation($p: ExecutionParams!) { launchPipelineExecution(executionParams: $p) {
+  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+DRY_RUN = """mutation($s: ScheduleSelector!, $t: Float!) { scheduleDryRun(selectorData: $s, timestamp: $t) {
+  __typename ... on DryRunInstigationTick { evaluationResult { error { message }
+  runRequests { runKey jobName tags { key value } } } } ... on PythonError { message } } }"""
+RUNS = "{ runsOrError(limit: 50) { ... on Runs { results { runId jobName status tags { key value } } } } }"
+
+
+class Dagster:
+    """The running webserver."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def ask(self, query: str, **variables: Any) -> Any:
+        """One GraphQL request."""
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        with urlopen(Request(f"{self.url}/graphql", data=body, headers={"content-type": "application/json"})) as answer:
+            return json.load(answer)["data"]
+
+    def launch(self, job: str, tags: dict[str, str], config: dict[str, Any] | None = None) -> str:
+        """Launch a job; returns the run's id."""
+        parameters = {
+            "selector": {**LOCATION, "pipelineName": job},
+            "runConfigData": config or {},
+            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
+        }
+        found = self.ask(LAUNCH, p=parameters)["launchPipelineExecution"]
+        assert found["__typename"] == "LaunchRunSuccess", found
+        return str(found["run"]["runId"])
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The newest runs, tags as a dict."""
+        found = self.ask(RUNS)["runsOrError"]["results"]
+        return [{**run, "tags": {tag["key"]: tag["value"] for tag in run["tags"]}} for run in found]
+
+    def wait(self, what: Any, *, within_s: float) -> dict[str, Any]:
+        """The first run that `what` is true for, when it has ended."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            for run in self.runs():
+                if what(run) and run["status"] in ("SUCCESS", "FAILURE", "CANCELED"):
+                    return run
+            time.sleep(1)
+        raise AssertionError(f"no such run ended within {within_s} s: {self.runs()}")
