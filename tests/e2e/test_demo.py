@@ -153,6 +153,7 @@ def up(demo: Demo) -> Iterator[Dagster]:
     yield Dagster(url)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
+    process.stderr.close()
 
 
 def test_assets_materialise_from_the_ui(up: Dagster) -> None:
