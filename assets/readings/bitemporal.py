@@ -10,11 +10,13 @@ _MEANING = ("value", "unit", "quality_code", "source_minutes", "is_synthetic")
 def classify(incoming: pl.DataFrame, current: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """incoming: canonical rows with site_id and is_synthetic, unique per key; current: the lake's view at now.
 
-    Returns (incoming rows that change something, + is_correction; number of rows that change nothing).
+    Returns (incoming rows that change something, + is_correction; number of rows that change nothing). A synthetic
+    row changes nothing where a real one is known.
     """
     known = current.select(*_KEY, *(pl.col(name).alias(f"_{name}") for name in _MEANING), _known=pl.lit(value=True))
     joined = incoming.join(known, on=_KEY, how="left", maintain_order="left", validate="1:1")
     is_known = pl.col("_known").is_not_null()
     is_same = is_known & pl.all_horizontal(pl.col(name) == pl.col(f"_{name}") for name in _MEANING)
-    changes = joined.filter(~is_same).with_columns(is_correction=is_known)
+    is_over_real = pl.col("is_synthetic") & pl.col("_is_synthetic").not_().fill_null(value=False)
+    changes = joined.filter(~is_same & ~is_over_real).with_columns(is_correction=is_known)
     return changes.select(*incoming.columns, "is_correction"), incoming.height - changes.height

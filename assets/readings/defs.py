@@ -1,5 +1,6 @@
 """Shells: landing files into the lake, and the lake's months as partitions."""
 
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
@@ -7,9 +8,12 @@ import dagster as dg
 
 from assets.readings.ingest import ingest_file
 from data_quality.contracts.time import Clock
+from data_quality.quarantine import FILE_REASONS, ROW_REASONS
 from orchestration.partitions import SITE_MONTHS
 from orchestration.previews import table
 from orchestration.resources import ProjectResource
+
+REASONS = ROW_REASONS | FILE_REASONS
 
 
 class LandingFiles(dg.Config):
@@ -29,12 +33,17 @@ def raw_landing__15min_readings(
         ingest_file(Path(name), site=site, lake=lake, quarantine=quarantine, clock=clock, run_id=context.run_id)
         for name in config.files
     ]
+    reasons = Counter({reason: 0 for r in reports for reason in r.reasons})
+    for report in reports:
+        reasons.update(report.reasons)
+    refused = [[reason, count, REASONS.get(reason, "")] for reason, count in reasons.most_common()]
     rows = [[r.path, r.verdict, r.accepted_rows, r.rejected_rows, r.new_rows, r.corrected_rows] for r in reports]
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(r.new_rows + r.corrected_rows for r in reports),
             "files": table(["file", "verdict", "accepted", "rejected", "new", "corrected"], rows),
             "quarantined": sum(r.rejected_rows for r in reports),
+            "reasons": table(["reason", "rows or files", "meaning"], refused),
             "partitions": sorted({name for r in reports for name in r.partitions}),
         }
     )

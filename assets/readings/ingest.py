@@ -2,24 +2,23 @@
 
 import hashlib
 import json
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import polars as pl
 
 from assets.readings.affected import affected_months
 from assets.readings.bitemporal import classify
-from assets.readings.normalise import normalise
+from assets.readings.holds import canonical_rows, current_rows, hold_back
 from assets.readings.parsed import bad_rows
 from assets.readings.sniff import FileRead, SniffReport, read_file, refused
 from assets.readings.streams import streams
 from assets.stores.batches import batches_of_source
-from assets.stores.lake import LAKE_SCHEMA, BatchInfo, Lake
+from assets.stores.lake import BatchInfo, Decided, Lake
 from assets.stores.quarantine import QuarantineStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import ColumnMap, Site
-from data_quality.contracts.time import CANONICAL_MINUTES, Clock
+from data_quality.contracts.time import Clock
 
 
 class IngestReport(SniffReport):
@@ -59,6 +58,12 @@ def ingest_file(
     known = _same_reading_before(lake, site, read, interpretation)
     if known is not None:
         return IngestReport(**_fields(read.report), batch_id=known, is_repeat=True)
+    try:
+        read = hold_back(read, site=site, lake=lake)
+    except BadInput as fault:
+        if not dry_run:
+            quarantine.keep_file(path, fault, site_id=site.site_id, clock=clock)
+        return IngestReport(**refused(path, fault).model_dump())
     if read.rejects.height and not dry_run:
         # Before the lake: a stop in between must not lose the rejects of a file that then counts as known.
         quarantine.keep_rows(
@@ -84,17 +89,18 @@ def _store(
     dry_run: bool,
 ) -> IngestReport:
     report = read.report
-    canonical = normalise(read.rows).with_columns(site_id=pl.lit(site.site_id), is_synthetic=pl.lit(read.is_synthetic))
-    changes, unchanged = classify(canonical, _current(lake, site, canonical))
-    corrected = int(changes["is_correction"].sum())
-    counts: dict[str, Any] = {
-        "new_rows": changes.height - corrected,
-        "corrected_rows": corrected,
-        "unchanged_rows": unchanged,
-        "partitions": tuple(affected_months(site, changes)),
-    }
+    canonical = canonical_rows(read, site)
+    decided = Decided(changes=canonical.clear().with_columns(is_correction=pl.lit(value=False)), unchanged_rows=0)
+
+    def decide() -> Decided:
+        nonlocal decided
+        changes, unchanged = classify(canonical, current_rows(lake, site, canonical))
+        decided = Decided(changes=changes, unchanged_rows=unchanged)
+        return decided
+
     if dry_run:
-        return IngestReport(**_fields(report), **counts)
+        decide()
+        return IngestReport(**_fields(report), **_counts(site, decided))
     info = BatchInfo(
         site_id=site.site_id,
         source_name=Path(report.path).name,
@@ -107,19 +113,18 @@ def _store(
         mapping=interpretation,
         run_id=run_id,
     )
-    result = lake.write_batch(info, changes, unchanged_rows=unchanged, clock=clock)
-    return IngestReport(**_fields(report), **counts, batch_id=result.batch_id)
+    result = lake.write_decided(info, decide, clock=clock)
+    return IngestReport(**_fields(report), **_counts(site, decided), batch_id=result.batch_id)
 
 
-def _current(lake: Lake, site: Site, canonical: pl.DataFrame) -> pl.DataFrame:
-    """What the lake holds of these streams in the span of the incoming rows."""
-    if canonical.is_empty():
-        return pl.DataFrame(schema=LAKE_SCHEMA)
-    times = canonical["interval_start_utc"]
-    start, end = cast("datetime", times.min()), cast("datetime", times.max())
-    meters = canonical["meter_id"].unique().to_list()
-    after = end + timedelta(minutes=CANONICAL_MINUTES)
-    return lake.current(site.site_id, start_utc=start, end_utc=after, meters=meters)
+def _counts(site: Site, decided: Decided) -> dict[str, Any]:
+    corrected = int(decided.changes["is_correction"].sum())
+    return {
+        "new_rows": decided.changes.height - corrected,
+        "corrected_rows": corrected,
+        "unchanged_rows": decided.unchanged_rows,
+        "partitions": tuple(affected_months(site, decided.changes)),
+    }
 
 
 def _fields(report: SniffReport) -> dict[str, Any]:
@@ -129,8 +134,9 @@ def _fields(report: SniffReport) -> dict[str, Any]:
 def _interpretation(read: FileRead, site: Site) -> dict[str, object]:
     """What else than its bytes decides what a file means: the column map and the site's streams and zone."""
     text = json.dumps([streams(site).rows(), site.time_zone])
+    maps = [each.model_dump(mode="json") for each in read.maps]
     return {
-        "column_map": read.mapping.model_dump(mode="json") if read.mapping else None,
+        "column_map": maps[0] if len(maps) == 1 else maps or None,
         "streams_sha256": hashlib.sha256(text.encode()).hexdigest(),
     }
 

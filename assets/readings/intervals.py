@@ -3,6 +3,14 @@
 import polars as pl
 
 
+def minutes_to_next(frame: pl.DataFrame) -> pl.DataFrame:
+    """As add_minutes, for streams whose readings last until the next row: the last row of a stream has null."""
+    step = pl.col("_start").diff().shift(-1).over("_meter", "_register").dt.total_microseconds()
+    minute = 60_000_000
+    minutes = pl.when(step % minute == 0).then(step // minute).cast(pl.Int32)
+    return frame.with_columns(_minutes=minutes).drop("_days_minutes")
+
+
 def add_minutes(frame: pl.DataFrame, declared: int | None) -> pl.DataFrame:
     """The frame with `_minutes`, without `_days_minutes`. Null where no length can be known.
 

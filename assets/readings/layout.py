@@ -46,18 +46,26 @@ class Layout(Model):
         return self.meter is None
 
 
-def choose_map(file_name: str, header: list[str], maps: Iterable[ColumnMap]) -> ColumnMap | None:
-    """The site's map for this file: first by name, then by columns, or None for the plain shape."""
+def choose_maps(file_name: str, header: list[str], maps: Iterable[ColumnMap]) -> tuple[ColumnMap, ...]:
+    """The site's maps for this file; none for the plain shape.
+
+    By name: all whose glob fits and whose columns are there, each reading its part (electricity and gas of one
+    table); the first of them where no columns fit, so that its sentence can say which are missing. Else by columns:
+    the first without a glob.
+    """
     maps = list(maps)
     by_name = [each for each in maps if each.match and fnmatch(file_name, each.match)]
-    fitting = [each for each in by_name if _has_columns(each, header)]
+    if not header:
+        # A format without columns: its reader finds the foreign names in all maps of the site where none is meant.
+        return tuple(by_name[:1])
     if by_name:
-        return (fitting or by_name)[0]
-    return next((each for each in maps if not each.match and _has_columns(each, header)), None)
+        return tuple(each for each in by_name if _has_columns(each, header)) or (by_name[0],)
+    return tuple([each for each in maps if not each.match and _has_columns(each, header)][:1])
 
 
 def _has_columns(mapping: ColumnMap, header: list[str]) -> bool:
-    return all(name in header for name in _named(mapping))
+    # The header of a workbook is its first sheet's: a map that names a sheet is judged when it is read.
+    return mapping.sheet is not None or all(name in header for name in _named(mapping))
 
 
 def _named(mapping: ColumnMap) -> list[str]:
@@ -74,7 +82,9 @@ def _mapped(header: list[str], mapping: ColumnMap, site: Site | None) -> Layout:
     for name in _named(mapping):
         if name not in header:
             raise _missing(f"column {name!r} of the column map", header)
-    unit_column = mapping.unit if mapping.unit in header else None
+    # A column may be called `kwh` and hold values: a unit code is a unit first.
+    is_code = mapping.unit is not None and mapping.unit.strip().lower() in UNITS
+    unit_column = mapping.unit if mapping.unit in header and not is_code else None
     unit = None if unit_column or mapping.unit is None else unit_of(mapping.unit, line=1).code
     synthetic = "is_synthetic" if "is_synthetic" in header else None
     if mapping.values:
@@ -86,7 +96,7 @@ def _mapped(header: list[str], mapping: ColumnMap, site: Site | None) -> Layout:
                     column=column,
                     meter_id=meter_id,
                     register_id=register_id or None,
-                    unit=unit or (None if site else unit_in(column)),
+                    unit=_declared_unit(mapping, column) or unit or (None if site else unit_in(column)),
                 )
             )
         return Layout(time=mapping.timestamp, values=tuple(columns), unit_column=unit_column, synthetic=synthetic)
@@ -98,7 +108,9 @@ def _mapped(header: list[str], mapping: ColumnMap, site: Site | None) -> Layout:
         column=value,
         meter_id=None if mapping.meter else of_file,
         register_id=None if mapping.register_id == "import" else mapping.register_id,
-        unit=unit or (unit_in(value) if unit_column is None and mapping.unit is None else None),
+        unit=_declared_unit(mapping, value)
+        or unit
+        or (unit_in(value) if unit_column is None and mapping.unit is None else None),
     )
     return Layout(
         time=mapping.timestamp,
@@ -108,6 +120,10 @@ def _mapped(header: list[str], mapping: ColumnMap, site: Site | None) -> Layout:
         unit_column=unit_column,
         synthetic=synthetic,
     )
+
+
+def _declared_unit(mapping: ColumnMap, column: str) -> str | None:
+    return unit_of(mapping.units[column], line=1).code if column in mapping.units else None
 
 
 def _plain(header: list[str], site: Site | None) -> Layout:

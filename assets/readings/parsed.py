@@ -44,14 +44,53 @@ class ReadRequest(Model):
     now_utc: datetime | None = None
 
 
+class Channel(Model):
+    """One stream of a file. `sum` is in `unit`, exact to 1e-9; None for power and levels, which do not add up.
+
+    reading: the state of a register or a momentary value, of a channel without intervals; times are None where the
+    file names none.
+    """
+
+    meter: str
+    channel: str
+    commodity: str
+    unit: str
+    intervals: int
+    start_utc: datetime | None
+    end_utc: datetime | None
+    sum: float | None
+    sum_kwh: float | None
+    reading: float | None = None
+
+
+class FieldValue(Model):
+    """One field of a file of named fields, as it is written there."""
+
+    name: str
+    position: str
+    value: str
+    unit: str
+
+
 @dataclass(frozen=True)
 class Parsed:
-    """rows: PARSED_SCHEMA, unique per meter, register and start; rejects: REJECT_SCHEMA, all of them."""
+    """rows: PARSED_SCHEMA, unique per meter, register and start; rejects: REJECT_SCHEMA, all of them.
+
+    channels: what the file states and what cannot be a reading (a register's state, amounts without unit or time);
+    channels_are_all: they tell of every row too, so that none is to be counted from the accepted rows;
+    commodities: per meter id, where the format says it; values: all fields of a file of named fields; reading: how
+    it was read, for people.
+    """
 
     rows: pl.DataFrame
     rejects: pl.DataFrame
     warnings: dict[str, int] = field(default_factory=dict)
     is_synthetic: bool = False
+    channels: tuple[Channel, ...] = ()
+    channels_are_all: bool = False
+    commodities: dict[str, str] = field(default_factory=dict)
+    values: tuple[FieldValue, ...] = ()
+    reading: dict[str, str] = field(default_factory=dict)
 
 
 class Reader(Protocol):
@@ -73,6 +112,48 @@ class Reader(Protocol):
         ...
 
 
+def joined(parts: list[Parsed]) -> Parsed:
+    """One file read in several ways (column maps), each giving its part; a reject of two parts counts once.
+
+    Rows of two parts for the same stream and time are kept once where they agree and rejected where they do not.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    rejects = parts[0].rejects
+    for part in parts[1:]:
+        # Nulls are equal here: a row without a value is the same row in both parts.
+        fresh = part.rejects.join(rejects, on=list(REJECT_SCHEMA), how="anti", nulls_equal=True)
+        rejects = pl.concat([rejects, fresh])
+    rows, key = pl.concat([part.rows for part in parts]), ["meter_id", "register", "interval_start_utc"]
+    differs = (pl.struct("value", "unit", "source_minutes").n_unique() > 1).over(key)
+    clash = rows.filter(differs)
+    rows = rows.filter(~differs).unique(subset=key, keep="first").sort(key)
+    conflicts = clash.select(
+        "source_line",
+        reason=pl.lit("duplicate_conflict"),
+        expected=pl.lit("one value per meter and time, also of two column maps"),
+        got=pl.concat_str("meter_id", pl.lit(" = "), pl.col("value").cast(pl.String)),
+    )
+    warnings = {code: sum(part.warnings.get(code, 0) for part in parts) for part in parts for code in part.warnings}
+    return Parsed(
+        rows=rows,
+        rejects=pl.concat([rejects, conflicts]),
+        warnings=warnings,
+        is_synthetic=any(part.is_synthetic for part in parts),
+        channels=tuple(dict.fromkeys(channel for part in parts for channel in part.channels)),
+        channels_are_all=parts[0].channels_are_all,
+        commodities={name: carrier for part in parts for name, carrier in part.commodities.items()},
+        values=parts[0].values,
+        reading=parts[0].reading,
+    )
+
+
+def one_line(text: str, limit: int = 1000) -> str:
+    """Text from outside as one printable line: control characters escaped, cut to `limit` characters."""
+    shown = "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text[:limit])
+    return shown if len(text) <= limit else f"{shown} …"
+
+
 def bad_rows(rejects: pl.DataFrame, file: str, limit: int = MAX_BAD_ROWS) -> list[BadRow]:
     """The first `limit` rejects as faults, in line order."""
     return [
@@ -80,8 +161,8 @@ def bad_rows(rejects: pl.DataFrame, file: str, limit: int = MAX_BAD_ROWS) -> lis
             file=file,
             line=row["source_line"],
             reason=row["reason"],
-            expected=row["expected"],
-            got=row["got"] if row["got"] is not None else "nothing",
+            expected=one_line(row["expected"]),
+            got=one_line(row["got"], 200) if row["got"] is not None else "nothing",
         )
         for row in rejects.sort("source_line").head(limit).iter_rows(named=True)
     ]

@@ -8,9 +8,10 @@ from typing import Literal
 
 import polars as pl
 
-from assets.readings.layout import choose_map
+from assets.readings.layout import choose_maps
 from assets.readings.normalise import normalise, on_grid
-from assets.readings.parsed import Reader, ReadRequest, bad_rows, reason_counts
+from assets.readings.parsed import Channel, FieldValue, Reader, ReadRequest, bad_rows, joined, one_line, reason_counts
+from assets.readings.proposal import PROPOSED_FOR, propose
 from assets.readings.readers.register import reader_for
 from assets.readings.streams import streams
 from assets.stores.quarantine import file_sha256
@@ -22,22 +23,12 @@ from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
 Verdict = Literal["accept", "accept_with_warning", "quarantine", "reject"]
 
 
-class Channel(Model):
-    """One stream of a file. `sum` is in `unit`, exact to 1e-9; None for power and levels, which do not add up."""
-
-    meter: str
-    channel: str
-    commodity: str
-    unit: str
-    intervals: int
-    start_utc: datetime
-    end_utc: datetime
-    sum: float | None
-    sum_kwh: float | None
-
-
 class SniffReport(Model):
-    """Keys of cli.md `sniff`. `message` is the sentence of a file refused whole, else empty."""
+    """Keys of cli.md `sniff`. `message` is the sentence of a file refused whole, else empty.
+
+    reading: how a table was read (separator, decimal mark, dates, zone, columns), so that it can be seen before use;
+    proposal: a column map (YAML) for a table that needs one. It is for a person to accept, never applied here.
+    """
 
     path: str
     format: str
@@ -48,16 +39,21 @@ class SniffReport(Model):
     reasons: dict[str, int] = {}
     warnings: dict[str, int] = {}
     channels: tuple[Channel, ...] = ()
+    values: tuple[FieldValue, ...] = ()
+    reading: dict[str, str] = {}
+    proposal: str = ""
     message: str = ""
 
 
 @dataclass(frozen=True)
 class FileRead:
-    """A file read: what sniff reports and ingest stores. rows: PARSED_SCHEMA, on the grid; rejects: REJECT_SCHEMA."""
+    """A file read: what sniff reports and ingest stores. rows: PARSED_SCHEMA, on the grid; rejects: REJECT_SCHEMA;
+    maps: the column maps that it was read with.
+    """
 
     report: SniffReport
     reader: Reader
-    mapping: ColumnMap | None
+    maps: tuple[ColumnMap, ...]
     rows: pl.DataFrame
     rejects: pl.DataFrame
     is_synthetic: bool
@@ -75,7 +71,8 @@ def sniff_file(
     try:
         return read_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc).report
     except BadInput as fault:
-        return refused(path, fault)
+        proposal = propose(path) if mapping is None and fault.reason in PROPOSED_FOR else ""
+        return refused(path, fault).model_copy(update={"proposal": proposal})
 
 
 def read_file(
@@ -89,9 +86,11 @@ def read_file(
     """Read one file. Raises BadInput, naming the file, where it must be refused whole."""
     try:
         reader = reader_for(path)
-        if mapping is None and site is not None and site.column_maps:
-            mapping = choose_map(path.name, reader.header(path), site.column_maps)
-        parsed = reader.read(path, ReadRequest(mapping=mapping, site=site, tz=tz, now_utc=now_utc))
+        maps: tuple[ColumnMap, ...] = () if mapping is None else (mapping,)
+        if not maps and site is not None and site.column_maps:
+            maps = choose_maps(path.name, reader.header(path), site.column_maps)
+        requests = [ReadRequest(mapping=each, site=site, tz=tz, now_utc=now_utc) for each in maps or (None,)]
+        parsed = joined([reader.read(path, request) for request in requests])
         rows, off_grid = on_grid(parsed.rows)
         rejects = pl.concat([parsed.rejects, off_grid])
         _refuse_if_nothing_is_left(rows, rejects, path)
@@ -107,10 +106,12 @@ def read_file(
         rejected_rows=rejects.height,
         reasons=counts,
         warnings=parsed.warnings,
-        channels=_channels(rows, site),
+        channels=(() if parsed.channels_are_all else _channels(rows, site, parsed.commodities)) + parsed.channels,
+        values=parsed.values,
+        reading=parsed.reading,
     )
     return FileRead(
-        report=report, reader=reader, mapping=mapping, rows=rows, rejects=rejects, is_synthetic=parsed.is_synthetic
+        report=report, reader=reader, maps=maps, rows=rows, rejects=rejects, is_synthetic=parsed.is_synthetic
     )
 
 
@@ -145,8 +146,9 @@ def _refuse_if_nothing_is_left(rows: pl.DataFrame, rejects: pl.DataFrame, path: 
 
 
 def _in_file(fault: BadInput, path: Path) -> BadInput:
+    message = f"{fault.message}; {fault.mend}" if fault.mend and fault.mend not in fault.message else fault.message
     return BadInput(
-        f"{fault.message}; {fault.mend}" if fault.mend and fault.mend not in fault.message else fault.message,
+        one_line(message),
         file=fault.file or str(path),
         line=fault.line,
         column=fault.column,
@@ -155,9 +157,9 @@ def _in_file(fault: BadInput, path: Path) -> BadInput:
     )
 
 
-def _channels(rows: pl.DataFrame, site: Site | None) -> tuple[Channel, ...]:
+def _channels(rows: pl.DataFrame, site: Site | None, stated: dict[str, str]) -> tuple[Channel, ...]:
     """One channel per meter, register and unit; energy of power is counted from the canonical values."""
-    commodity = {} if site is None else {row[0]: row[3] for row in streams(site).iter_rows()}
+    commodity = stated if site is None else {row[0]: row[3] for row in streams(site).iter_rows()}
     found = []
     keys = ["meter_id", "register", "unit"]
     for (meter_id, register, code), part in sorted(rows.partition_by(keys, as_dict=True).items()):

@@ -3,77 +3,44 @@ whole columns; only rejected rows are ever looked at one by one.
 """
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from assets.readings.intervals import add_minutes
+from assets.readings.intervals import add_minutes, minutes_to_next
 from assets.readings.layout import Layout, resolve
-from assets.readings.parsed import PARSED_SCHEMA, REJECT_SCHEMA, Parsed, ReadRequest
+from assets.readings.parsed import PARSED_SCHEMA, REJECT_SCHEMA, Parsed, ReadRequest, one_line
+from assets.readings.sieve import Sieve
 from assets.readings.streams import canonical_of, default_registers, streams
-from assets.readings.times import add_instants
+from assets.readings.times import TimeRule, add_instants
+from assets.readings.values import check_plausible, drop_missing_rows, drop_missing_values, read_values
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.quality import QualityCode
-from data_quality.contracts.units import UNITS, unit_of
+from data_quality.contracts.site import ColumnMap
+from data_quality.contracts.units import UNITS
 
-FUTURE_LIMIT = timedelta(days=1)
+# Clocks of meters and ours may differ by this much.
+FUTURE_LIMIT = timedelta(minutes=5)
+DRIVER_LIMIT = timedelta(days=1)
+# A clock that was never set says 1970.
+FIRST_PLAUSIBLE = datetime(1971, 1, 1, tzinfo=UTC)
 # Prices of the day ahead are known before they hold: up to two local days of 25 hours, and a weekend's publication.
 PRICE_LIMIT = timedelta(days=3)
-# Canonical units: a quarter hour of 1e9 kWh is no meter; beyond it a sum of quanta could overflow 64 bits.
-IMPLAUSIBLE = 1e9
-EXPECTED = {
-    "bad_timestamp": "an ISO 8601 time",
-    "nonexistent_local_time": "a local time that exists (summer time skips this one)",
-    "ambiguous_local_time": "both passes of the repeated hour, or an offset",
-    "not_a_number": "a finite number",
-    "unknown_unit": "a known unit",
-    "implausible": "a plausible amount",
-    "duplicate_conflict": "one value per meter and time",
-    "unknown_interval": "a regular step, or interval_minutes in a column map",
-    "overlapping_interval": "rows that do not overlap",
-    "future_timestamp": "a time that has been",
-}
 _KEY = ["_meter", "_register"]
 
 
 @dataclass(frozen=True)
 class RawTable:
     """A file's columns as found. frame: text or typed columns and `_line` (source line or element, from 1);
-    rejects: rows that are no rows (REJECT_SCHEMA); allows_comma: decimal commas cannot be separators here.
+    rejects: rows that are no rows (REJECT_SCHEMA); allows_comma: decimal commas cannot be separators here;
+    reading: how the text was taken apart, for people.
     """
 
     frame: pl.DataFrame
     rejects: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECT_SCHEMA))
     warnings: dict[str, int] = field(default_factory=dict)
     allows_comma: bool = False
-
-
-class _Sieve:
-    """Rows still good, and what was taken out so far."""
-
-    def __init__(self, frame: pl.DataFrame, rejects: pl.DataFrame, warnings: dict[str, int]) -> None:
-        self.frame, self.rejects, self.warnings = frame, [rejects], dict(warnings)
-
-    def take(self, reason: str | pl.Expr, bad: pl.Expr, got: pl.Expr, expected: str = "") -> None:
-        """Move rows where `bad` holds to the rejects."""
-        code = pl.lit(reason) if isinstance(reason, str) else reason
-        found = self.frame.filter(bad)
-        if found.is_empty():
-            return
-        text = pl.lit(expected) if expected else code.replace_strict(EXPECTED, return_dtype=pl.String)
-        self.rejects.append(
-            found.select(
-                source_line=pl.col("_line").cast(pl.Int64),
-                reason=code.cast(pl.String),
-                expected=text,
-                got=got.cast(pl.String),
-            )
-        )
-        self.frame = self.frame.filter(~bad)
-
-    def warn(self, code: str, count: int) -> None:
-        if count:
-            self.warnings[code] = self.warnings.get(code, 0) + count
+    reading: dict[str, str] = field(default_factory=dict)
 
 
 def read_table(raw: RawTable, request: ReadRequest) -> Parsed:
@@ -82,22 +49,50 @@ def read_table(raw: RawTable, request: ReadRequest) -> Parsed:
     layout = resolve(header, request.mapping, request.site)
     frame = _kept(raw.frame, header, request)
     _refuse_second_header(frame, layout)
-    sieve = _Sieve(frame, raw.rejects, raw.warnings)
+    sieve = Sieve(frame, raw.rejects, raw.warnings)
     sieve.warn("ignored_columns", len(layout.ignored))
     is_synthetic = _synthetic(frame, layout, request)
+    mapping = request.mapping or ColumnMap()
+    _skip_other_meters(sieve, layout, request)
+    if not mapping.until_next_row:
+        drop_missing_rows(sieve, layout, mapping)
     _read_times(sieve, layout, request)
-    _name_streams(sieve, layout, request)
+    _name_streams(sieve, layout, mapping)
     _check_streams(sieve, request)
     _sort(sieve)
     # Before values are judged: a row with a bad value still shows the step of its stream.
-    sieve.frame = add_minutes(sieve.frame, request.mapping.interval_minutes if request.mapping else None)
-    _read_values(sieve, raw)
+    if mapping.until_next_row:
+        sieve.frame = minutes_to_next(sieve.frame)
+    else:
+        sieve.frame = add_minutes(sieve.frame, mapping.interval_minutes)
+    drop_missing_values(sieve, mapping)
+    read_values(sieve, layout, mapping, allows_comma=raw.allows_comma)
     _drop_duplicates(sieve)
     _check_intervals(sieve)
-    _shift_labels(sieve, request)
-    _check_future(sieve, request)
-    _drop_zeros(sieve, request)
-    return _parsed(sieve, is_synthetic=is_synthetic)
+    _shift_labels(sieve, mapping)
+    _check_clock(sieve, request)
+    _drop_zeros(sieve, mapping)
+    check_plausible(sieve, layout, request)
+    reading = raw.reading | _reading(layout, mapping, request)
+    return _parsed(sieve, reading, is_synthetic=is_synthetic)
+
+
+def _reading(layout: Layout, mapping: ColumnMap, request: ReadRequest) -> dict[str, str]:
+    """How the columns were understood, for people."""
+    zone = mapping.zone or request.tz or (request.site.time_zone if request.site else None)
+    columns = [
+        f"{each.column}{f' -> {each.meter_id}' if each.meter_id else ''}{f' [{each.unit}]' if each.unit else ''}"
+        for each in layout.values[:20]
+    ]
+    facts = {
+        "time_column": layout.time,
+        "dates": " or ".join(mapping.formats) or "ISO 8601",
+        "zone": zone or "offsets in the file",
+        "label": mapping.label,
+        "meter_column": layout.meter or "",
+        "values": ", ".join(columns),
+    }
+    return {name: one_line(text) for name, text in facts.items() if text}
 
 
 def _kept(frame: pl.DataFrame, header: list[str], request: ReadRequest) -> pl.DataFrame:
@@ -110,6 +105,19 @@ def _kept(frame: pl.DataFrame, header: list[str], request: ReadRequest) -> pl.Da
     if frame.is_empty() and request.mapping:
         raise BadInput(f"no row has {request.mapping.where}", line=1, reason="no_rows")
     return frame
+
+
+def _skip_other_meters(sieve: Sieve, layout: Layout, request: ReadRequest) -> None:
+    """Rows of meters that the map does not name, or, where it names none, the site does not have."""
+    mapping, site = request.mapping, request.site
+    if mapping is None or mapping.other_meters != "skip" or layout.meter is None:
+        return
+    named = list(mapping.meters) or (site.stream_ids() if site else None)
+    if named is None:
+        return
+    mine = sieve.frame.filter(pl.col(layout.meter).cast(pl.String).is_in(named).fill_null(value=False))
+    sieve.warn("other_meters", sieve.frame.height - mine.height)
+    sieve.frame = mine
 
 
 def _refuse_second_header(frame: pl.DataFrame, layout: Layout) -> None:
@@ -149,28 +157,29 @@ def _synthetic(frame: pl.DataFrame, layout: Layout, request: ReadRequest) -> boo
     return declared or bool(known[0])
 
 
-def _read_times(sieve: _Sieve, layout: Layout, request: ReadRequest) -> None:
-    mapping, site = request.mapping, request.site
-    time_zone = (mapping.zone if mapping else None) or request.tz
+def _read_times(sieve: Sieve, layout: Layout, request: ReadRequest) -> None:
+    mapping, site = request.mapping or ColumnMap(), request.site
+    time_zone = mapping.zone or request.tz
     if time_zone is None and layout.time.lower() == "timestamp_utc":
         time_zone = "UTC"
     names = [name for name in (layout.meter, layout.register_column) if name is not None]
     by = pl.concat_str([pl.col(name).cast(pl.String) for name in names], separator="\x1f") if names else pl.lit("")
     frame = sieve.frame.with_columns(_by=by)
     before = frame.select(pl.col("_line"), _text=pl.col(layout.time).cast(pl.String))
-    sieve.frame = add_instants(
-        frame,
-        column=layout.time,
+    rule = TimeRule(
         time_zone=time_zone,
         day_zone=time_zone or (site.time_zone if site else None),
-        date_format=mapping.date_format if mapping else None,
-        by="_by",
-    ).with_columns(_text=before["_text"])
+        formats=mapping.formats,
+        midnight_ends_day=mapping.midnight == "end",
+        repeated_hour=mapping.repeated_hour,
+    )
+    sieve.frame = add_instants(frame, column=layout.time, rule=rule, by="_by").with_columns(_text=before["_text"])
     sieve.take(pl.col("_time_fault"), pl.col("_time_fault").is_not_null(), pl.col("_text"))
-    sieve.frame = sieve.frame.drop("_by", "_text", "_time_fault")
+    sieve.warn("repeated_hour_assumed", int(sieve.frame["_is_assumed"].sum()))
+    sieve.frame = sieve.frame.drop("_by", "_text", "_time_fault", "_is_assumed")
 
 
-def _name_streams(sieve: _Sieve, layout: Layout, request: ReadRequest) -> None:
+def _name_streams(sieve: Sieve, layout: Layout, mapping: ColumnMap) -> None:
     """Columns `_meter`, `_register` (null = the stream's own), `_unit` (null = the stream's own), `_raw`."""
     unit = None
     if layout.unit_column is not None:
@@ -188,6 +197,7 @@ def _name_streams(sieve: _Sieve, layout: Layout, request: ReadRequest) -> None:
             else pl.col(layout.register_column).cast(pl.String),
             _unit=unit if unit is not None else pl.lit(column.unit, pl.String),
             _raw=pl.col(column.column),
+            _factor=pl.lit(mapping.multipliers.get(column.column, 1.0)),
         )
         if len(layout.values) > 1:
             # In a wide table an empty cell says that this stream has no reading here.
@@ -196,53 +206,18 @@ def _name_streams(sieve: _Sieve, layout: Layout, request: ReadRequest) -> None:
             part = kept
         parts.append(part)
     frame = pl.concat(parts, how="vertical_relaxed") if len(parts) > 1 else parts[0]
-    mapping = request.mapping
-    if mapping is not None and layout.meter is not None and mapping.meters:
+    if layout.meter is not None and mapping.meters:
         frame = frame.with_columns(pl.col("_meter").replace(mapping.meters))
     sieve.frame = frame
 
 
-def _read_values(sieve: _Sieve, raw: RawTable) -> None:
-    column = sieve.frame["_raw"]
-    if column.dtype == pl.String:
-        values = _numbers(column, allows_comma=raw.allows_comma)
-    elif column.dtype.is_numeric() and column.dtype != pl.Boolean:
-        values = column.cast(pl.Float64)
-    else:
-        raise BadInput(f"expected numbers, got {column.dtype}", line=1, reason="not_a_number")
-    sieve.frame = sieve.frame.with_columns(_value=values)
-    sieve.take("not_a_number", ~pl.col("_value").is_finite().fill_null(value=False), pl.col("_raw"))
-    factor = {code: unit_of(code).factor for code in sieve.frame["_unit"].unique().to_list()}
-    size = pl.col("_value").abs() * pl.col("_unit").replace_strict(factor, default=None, return_dtype=pl.Float64)
-    sieve.take("implausible", size > IMPLAUSIBLE, pl.col("_raw"))
-
-
-def _numbers(texts: pl.Series, *, allows_comma: bool) -> pl.Series:
-    """Texts as numbers; null where one is none. A comma is a decimal comma only where no text has a point too."""
-    values = texts.cast(pl.Float64, strict=False)
-    if values.null_count() == texts.null_count():
-        return values
-    trimmed = texts.str.strip_chars()
-    if (
-        allows_comma
-        and trimmed.str.contains(",", literal=True).any()
-        and not trimmed.str.contains(".", literal=True).any()
-    ):
-        trimmed = trimmed.str.replace(",", ".", literal=True)
-    return values.zip_with(values.is_not_null(), trimmed.cast(pl.Float64, strict=False))
-
-
-def _check_streams(sieve: _Sieve, request: ReadRequest) -> None:
+def _check_streams(sieve: Sieve, request: ReadRequest) -> None:
     """Unknown meters, registers and units out; the stream's own unit and register in; values in canonical size."""
     site, frame = request.site, sieve.frame
     if site is None:
         frame = frame.with_columns(pl.col("_register").fill_null("import"), own_unit=pl.lit(None, pl.String))
     else:
         table = streams(site)
-        if request.mapping is not None and request.mapping.other_meters == "skip":
-            mine = frame.filter(pl.col("_meter").is_in(table["meter_id"].unique().to_list()))
-            sieve.warn("other_meters", frame.height - mine.height)
-            frame = mine
         default = pl.col("_meter").replace_strict(default_registers(site), default=None, return_dtype=pl.String)
         frame = frame.with_columns(pl.coalesce("_register", default).alias("_register")).join(
             table.rename({"meter_id": "_meter", "register": "_register"}).drop("commodity"),
@@ -267,12 +242,12 @@ def _check_streams(sieve: _Sieve, request: ReadRequest) -> None:
         sieve.take("unit_mismatch", is_other, pl.col("_unit"), "a unit of the register's kind")
 
 
-def _sort(sieve: _Sieve) -> None:
+def _sort(sieve: Sieve) -> None:
     sieve.warn("unsorted", 0 if _is_time_sorted(sieve.frame) else 1)
     sieve.frame = sieve.frame.sort([*_KEY, "_start", "_line"])
 
 
-def _drop_duplicates(sieve: _Sieve) -> None:
+def _drop_duplicates(sieve: Sieve) -> None:
     """One row per stream and time; identical ones are counted, differing ones all rejected."""
     order = [*_KEY, "_start"]
     same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in order).fill_null(value=False)
@@ -290,7 +265,7 @@ def _is_time_sorted(frame: pl.DataFrame) -> bool:
     return not frame.select(back.any()).item()
 
 
-def _check_intervals(sieve: _Sieve) -> None:
+def _check_intervals(sieve: Sieve) -> None:
     time = pl.col("_start").dt.to_string("iso:strict")
     sieve.take("unknown_interval", pl.col("_minutes").is_null(), time)
     step = pl.col("_start").diff().dt.total_minutes().over(_KEY)
@@ -305,29 +280,41 @@ def _check_intervals(sieve: _Sieve) -> None:
     sieve.warn("gap_intervals", int(gaps or 0))
 
 
-def _shift_labels(sieve: _Sieve, request: ReadRequest) -> None:
-    if request.mapping is not None and request.mapping.label == "end":
+def _shift_labels(sieve: Sieve, mapping: ColumnMap) -> None:
+    if mapping.label == "end":
         sieve.warn("end_labelled", sieve.frame.height)
         sieve.frame = sieve.frame.with_columns(_start=pl.col("_start") - pl.duration(minutes=pl.col("_minutes")))
 
 
-def _check_future(sieve: _Sieve, request: ReadRequest) -> None:
+def _check_clock(sieve: Sieve, request: ReadRequest) -> None:
+    """Readings of a clock that was never set, and of one that runs ahead of ours."""
+    time = pl.col("_start").dt.to_string("iso:strict")
+    sieve.take("clock_suspect", pl.col("_start") < pl.lit(FIRST_PLAUSIBLE), time)
     if request.now_utc is None:
         return
-    price = request.site.price_stream if request.site else None
-    ahead = pl.when(pl.col("_meter") == (price or "")).then(pl.lit(PRICE_LIMIT)).otherwise(pl.lit(FUTURE_LIMIT))
+    site = request.site
+    # Weather, production plans and prices may be known before they hold; what a meter counted may not.
+    drivers = [driver.driver_id for driver in site.drivers] if site else []
+    price = (site.price_stream if site else None) or ""
+    ahead = (
+        pl.when(pl.col("_meter") == price)
+        .then(pl.lit(PRICE_LIMIT))
+        .when(pl.col("_meter").is_in(drivers))
+        .then(pl.lit(DRIVER_LIMIT))
+        .otherwise(pl.lit(FUTURE_LIMIT))
+    )
     is_future = pl.col("_start") > pl.lit(request.now_utc).cast(pl.Datetime("us", "UTC")) + ahead
-    sieve.take("future_timestamp", is_future, pl.col("_start").dt.to_string("iso:strict"))
+    sieve.take("future_timestamp", is_future, time)
 
 
-def _drop_zeros(sieve: _Sieve, request: ReadRequest) -> None:
-    if request.mapping is not None and request.mapping.zero_is_missing:
+def _drop_zeros(sieve: Sieve, mapping: ColumnMap) -> None:
+    if mapping.zero_is_missing:
         height = sieve.frame.height
         sieve.frame = sieve.frame.filter(pl.col("_value") != 0)
         sieve.warn("zero_is_missing", height - sieve.frame.height)
 
 
-def _parsed(sieve: _Sieve, *, is_synthetic: bool) -> Parsed:
+def _parsed(sieve: Sieve, reading: dict[str, str], *, is_synthetic: bool) -> Parsed:
     rows = sieve.frame.select(
         meter_id="_meter",
         register="_register",
@@ -339,4 +326,4 @@ def _parsed(sieve: _Sieve, *, is_synthetic: bool) -> Parsed:
         source_line="_line",
     ).cast(PARSED_SCHEMA)  # type: ignore[arg-type]
     rejects = pl.concat([part.cast(REJECT_SCHEMA) for part in sieve.rejects])  # type: ignore[arg-type]
-    return Parsed(rows=rows, rejects=rejects, warnings=sieve.warnings, is_synthetic=is_synthetic)
+    return Parsed(rows=rows, rejects=rejects, warnings=sieve.warnings, is_synthetic=is_synthetic, reading=reading)

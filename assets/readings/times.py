@@ -2,7 +2,9 @@
 summer time skips does not exist, and an hour that it repeats is resolved by the order of the rows or rejected.
 """
 
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import time, timedelta
 from typing import Final, Literal
 
 import polars as pl
@@ -15,6 +17,7 @@ LOCAL_US: Final = pl.Datetime("us")
 _OFFSET = r"(?:Z|z|[+-]\d{2}(?::?\d{2})?)$"
 _AWARE = r":\d{2}(?:[.,]\d+)?\s?" + _OFFSET
 _DATE_ONLY = r"^\d{4}-\d{2}-\d{2}$"
+_HOUR_24 = r"(^|[ T])24:00((?::00(?:\.0+)?)?)$"
 _UNDECIDABLE = r"^\d{1,2}[/.]\d{1,2}[/.]\d{4}"
 _FORMATS = (
     "%Y-%m-%dT%H:%M:%S",
@@ -26,39 +29,61 @@ _FORMATS = (
 )
 
 
-def add_instants(
-    frame: pl.DataFrame, *, column: str, time_zone: str | None, day_zone: str | None, date_format: str | None, by: str
-) -> pl.DataFrame:
+@dataclass(frozen=True)
+class TimeRule:
+    """What is declared about a time column.
+
+    time_zone: zone of times without offset; day_zone: zone whose local days a date column means; formats: strptime
+    styles in the order they are tried, none where the texts are ISO 8601; midnight_ends_day: 00:00 written with a
+    date ends that date; repeated_hour: what a repeated local hour means that stands there once.
+    """
+
+    time_zone: str | None = None
+    day_zone: str | None = None
+    formats: tuple[str, ...] = ()
+    midnight_ends_day: bool = False
+    repeated_hour: Literal["both_passes", "first", "second"] = "both_passes"
+
+
+def add_instants(frame: pl.DataFrame, *, column: str, rule: TimeRule, by: str) -> pl.DataFrame:
     """The frame with `_start` (UTC instant or null), `_days_minutes` (length of a local day where the column holds
-    dates, else null), `_time_fault` (reason or null).
+    dates, else null), `_time_fault` (reason or null), `_is_assumed` (the pass of a repeated hour is the rule's).
 
     frame: the time column, `_line`, and `by`: rows with the same `by` follow each other in time.
-    time_zone: zone of times without offset; day_zone: zone whose local days a date column means.
     Raises BadInput where the column as a whole cannot be read, or has no zone.
     """
     times = frame[column]
-    if times.dtype == pl.Date or (times.dtype == pl.String and _is_date_only(times, date_format)):
-        return _days(frame, _dates(times, date_format), day_zone)
+    if times.dtype == pl.Date or (times.dtype == pl.String and _is_date_only(times, rule.formats)):
+        return _days(frame, _dates(times, rule.formats), rule.day_zone)
     if isinstance(times.dtype, pl.Datetime):
-        is_aware = times.dtype.time_zone is not None
-        instants = times.dt.convert_time_zone("UTC") if is_aware else times.dt.cast_time_unit("us")
-        if is_aware:
-            return _with(frame, instants.cast(UTC_US), pl.Series([None], dtype=pl.String))
-        return _localised(frame, instants, None, time_zone, by)
+        if times.dtype.time_zone is not None:
+            return _with(frame, times.dt.convert_time_zone("UTC").cast(UTC_US), _no_fault())
+        return _localised(frame, times.dt.cast_time_unit("us"), None, rule, by)
     if times.dtype != pl.String:
         raise BadInput(f"expected times in column {column!r}, got {times.dtype}", line=1, reason="bad_timestamp")
-    return _text(frame, times, time_zone=time_zone, date_format=date_format, by=by)
+    return _text(frame, times.str.strip_chars(), rule, by)
 
 
-def _is_date_only(times: pl.Series, date_format: str | None) -> bool:
-    if date_format is not None:
-        return not any(code in date_format for code in ("%H", "%I", "%T", "%R", "%s"))
+def _is_date_only(times: pl.Series, formats: tuple[str, ...]) -> bool:
+    if formats:
+        return not any(code in form for form in formats for code in ("%H", "%I", "%T", "%R", "%s"))
     first = times.drop_nulls().head(1)
     return bool(first.str.contains(_DATE_ONLY).all()) and first.len() > 0
 
 
-def _dates(times: pl.Series, date_format: str | None) -> pl.Series:
-    return times if times.dtype == pl.Date else times.str.to_date(date_format or "%Y-%m-%d", strict=False)
+def _dates(times: pl.Series, formats: tuple[str, ...]) -> pl.Series:
+    if times.dtype == pl.Date:
+        return times
+    styles = [times.str.strip_chars().str.to_date(form, strict=False) for form in formats or ("%Y-%m-%d",)]
+    return _first_of(styles)
+
+
+def _first_of(parsed: list[pl.Series]) -> pl.Series:
+    """The first reading of every text that is one, in the order of the styles."""
+    found = parsed[0]
+    for other in parsed[1:]:
+        found = found.zip_with(found.is_not_null(), other)
+    return found
 
 
 def _days(frame: pl.DataFrame, dates: pl.Series, day_zone: str | None) -> pl.DataFrame:
@@ -76,30 +101,45 @@ def _days(frame: pl.DataFrame, dates: pl.Series, day_zone: str | None) -> pl.Dat
         schema={"_day": pl.Date, "_start": UTC_US, "_days_minutes": pl.Int32},
     )
     joined = frame.with_columns(_day=dates).join(table, on="_day", how="left", maintain_order="left").drop("_day")
-    return joined.with_columns(_time_fault=pl.when(pl.col("_start").is_null()).then(pl.lit("bad_timestamp")))
+    return joined.with_columns(
+        _time_fault=pl.when(pl.col("_start").is_null()).then(pl.lit("bad_timestamp")), _is_assumed=pl.lit(value=False)
+    )
 
 
-def _text(
-    frame: pl.DataFrame, times: pl.Series, *, time_zone: str | None, date_format: str | None, by: str
-) -> pl.DataFrame:
-    times = times.str.strip_chars()
-    if date_format is not None:
-        if "%z" in date_format or "%:z" in date_format or "%#z" in date_format:
-            return _with(frame, times.str.to_datetime(date_format, strict=False).cast(UTC_US), _no_fault())
-        naive = times.str.to_datetime(date_format, strict=False, time_unit="us")
-        return _localised(frame, naive, None, time_zone, by)
+def _text(frame: pl.DataFrame, times: pl.Series, rule: TimeRule, by: str) -> pl.DataFrame:
+    if rule.formats:
+        if any(code in form for form in rule.formats for code in ("%z", "%:z", "%#z")):
+            aware = [times.str.to_datetime(form, strict=False, time_unit="us") for form in rule.formats]
+            return _with(frame, _first_of([each.cast(UTC_US) for each in aware]), _no_fault())
+        return _localised(frame, _with_hour_24(times, lambda texts: _styled(texts, rule.formats)), None, rule, by)
     is_aware = times.str.contains(_AWARE).fill_null(value=False)
     if not is_aware.any():
-        naive = _parse_naive(times)
+        naive = _with_hour_24(times, _parse_naive)
         if naive.null_count() == times.len():
             _refuse_undecidable(frame, times)
-        return _localised(frame, naive, None, time_zone, by)
+        return _localised(frame, naive, None, rule, by)
     base, offsets = _split_offset(times)
-    instants = _parse_naive(base).dt.replace_time_zone("UTC") - _offset_durations(offsets)
+    instants = _with_hour_24(base, _parse_naive).dt.replace_time_zone("UTC") - _offset_durations(offsets)
     if is_aware.all():
         return _with(frame, instants, _no_fault())
-    naive = _parse_naive(times.set(is_aware, None))
-    return _localised(frame, naive, instants, time_zone, by)
+    naive = _with_hour_24(times.set(is_aware, None), _parse_naive)
+    return _localised(frame, naive, instants, rule, by)
+
+
+def _styled(texts: pl.Series, formats: tuple[str, ...]) -> pl.Series:
+    return _first_of([texts.str.to_datetime(form, strict=False, time_unit="us") for form in formats])
+
+
+def _with_hour_24(texts: pl.Series, parse: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """Local times, 24:00 of a date read as the end of that date (ISO 8601)."""
+    parsed = parse(texts)
+    if parsed.null_count() == texts.null_count():
+        return parsed
+    is_end = parsed.is_null() & texts.str.contains(_HOUR_24).fill_null(value=False)
+    if not is_end.any():
+        return parsed
+    started = parse(texts.str.replace(_HOUR_24, "${1}00:00${2}").set(~is_end, None))
+    return parsed.zip_with(~is_end, started.dt.offset_by("1d"))
 
 
 def _refuse_undecidable(frame: pl.DataFrame, times: pl.Series) -> None:
@@ -152,9 +192,13 @@ def _parse_naive(texts: pl.Series) -> pl.Series:
 
 
 def _localised(
-    frame: pl.DataFrame, naive: pl.Series, instants: pl.Series | None, time_zone: str | None, by: str
+    frame: pl.DataFrame, naive: pl.Series, instants: pl.Series | None, rule: TimeRule, by: str
 ) -> pl.DataFrame:
     """Local times of one zone as instants; `instants` holds those that brought their own offset."""
+    time_zone = rule.time_zone
+    if rule.midnight_ends_day:
+        is_midnight = (naive.dt.time() == time.min).fill_null(value=False)
+        naive = naive.zip_with(~is_midnight, naive.dt.offset_by("1d"))
     if time_zone is None:
         if naive.null_count() == naive.len():
             return _with(frame, naive.dt.replace_time_zone("UTC") if instants is None else instants, _no_fault())
@@ -179,12 +223,21 @@ def _localised(
         place = pl.col("_line").rank("ordinal").over(key)
         picked = pl.when(place == 1).then("_early").when(place == 2).then("_late")
         is_pair = pl.len().over(key) == 2
+        is_single = is_repeated & (pl.len().over(key) == 1)
+        is_assumed = is_single if rule.repeated_hour != "both_passes" else pl.lit(value=False)
+        assumed = "_late" if rule.repeated_hour == "second" else "_early"
         rows = rows.with_columns(
-            _picked=pl.when(is_repeated & is_pair).then(picked).when(~is_repeated).then("_early"),
-            _time_fault=pl.when(is_repeated & ~is_pair).then(pl.lit("ambiguous_local_time")),
+            _picked=pl.when(is_repeated & is_pair)
+            .then(picked)
+            .when(is_assumed)
+            .then(assumed)
+            .when(~is_repeated)
+            .then("_early"),
+            _time_fault=pl.when(is_repeated & ~is_pair & ~is_assumed).then(pl.lit("ambiguous_local_time")),
+            _is_assumed=is_assumed.fill_null(value=False),
         )
     else:
-        rows = rows.with_columns(_picked="_early", _time_fault=pl.lit(None, pl.String))
+        rows = rows.with_columns(_picked="_early", _time_fault=pl.lit(None, pl.String), _is_assumed=pl.lit(value=False))
     fault = (
         pl.when(pl.col("_local").is_not_null() & pl.col("_early").is_null())
         .then(pl.lit("nonexistent_local_time"))
@@ -201,7 +254,11 @@ def _no_fault() -> pl.Series:
 
 
 def _with(frame: pl.DataFrame, instants: pl.Series, faults: pl.Series) -> pl.DataFrame:
-    return _finish(frame.with_columns(_start=instants.cast(UTC_US), _time_fault=pl.lit(faults[0], pl.String)))
+    return _finish(
+        frame.with_columns(
+            _start=instants.cast(UTC_US), _time_fault=pl.lit(faults[0], pl.String), _is_assumed=pl.lit(value=False)
+        )
+    )
 
 
 def _finish(frame: pl.DataFrame) -> pl.DataFrame:

@@ -3,7 +3,8 @@
 import hashlib
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,14 @@ class BatchInfo(Model):
     run_id: str | None = None
 
 
+@dataclass(frozen=True)
+class Decided:
+    """What a batch changes, given what the lake holds: see Lake.write_batch."""
+
+    changes: pl.DataFrame
+    unchanged_rows: int
+
+
 class BatchResult(Model):
     """What a batch changed. `days` are the UTC days (lake partitions) that got a file."""
 
@@ -82,10 +91,24 @@ class Lake:
 
         changes: LAKE_SCHEMA without batch_id and recorded_at_utc, plus `is_correction`; unique by KEY.
         """
+        return self.write_decided(info, lambda: Decided(changes=changes, unchanged_rows=unchanged_rows), clock=clock)
+
+    def write_decided(self, info: BatchInfo, decide: Callable[[], Decided], *, clock: Clock) -> BatchResult:
+        """As write_batch, for changes that depend on what the lake holds: `decide` reads it and says what changes.
+
+        It is asked before the transaction and, where another batch of the site came in between, again inside it,
+        when no other writer can: two processes with overlapping files never store a value twice.
+        """
         batch_id = uuid.uuid4().hex
-        corrected = int(changes["is_correction"].sum()) if changes.height else 0
+        seen = newest_entry(self.store, info.site_id)
+        decided = decide()
         with self.store.begin() as connection:
+            # Takes the writers' lock on PostgreSQL; SQLite's transaction holds it from its first statement.
             recorded_at = next_recorded_at(connection, clock.now_utc())
+            if connection.execute(_newest(info.site_id)).scalar() != (seen or None):
+                decided = decide()
+            changes, unchanged_rows = decided.changes, decided.unchanged_rows
+            corrected = int(changes["is_correction"].sum()) if changes.height else 0
             rows = changes.drop("is_correction").with_columns(
                 batch_id=pl.lit(batch_id), recorded_at_utc=pl.lit(recorded_at)
             )
@@ -230,7 +253,12 @@ def content_sha256(rows: pl.DataFrame) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def newest_entry(store: Store) -> int:
-    """Id of the newest manifest row of any site; 0 in an empty lake."""
-    found = store.rows(sa.select(sa.func.max(tables.lake_manifest.c.id).label("newest")))
+def newest_entry(store: Store, site_id: str | None = None) -> int:
+    """Id of the newest manifest row of the site, or of any; 0 where there is none."""
+    found = store.rows(_newest(site_id))
     return int(found[0]["newest"] or 0)
+
+
+def _newest(site_id: str | None) -> sa.Select[Any]:
+    query = sa.select(sa.func.max(tables.lake_manifest.c.id).label("newest"))
+    return query if site_id is None else query.where(tables.lake_manifest.c.site_id == site_id)

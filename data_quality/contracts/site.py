@@ -154,7 +154,44 @@ class ColumnMap(Model):
     interval_minutes: int | None = Field(default=None, gt=0)
     zero_is_missing: bool = False
     date_format: str | None = Field(default=None, description="strptime format of the time column")
+    date_formats: tuple[str, ...] = Field(default=(), description="Several date styles in one file, tried in order")
+    midnight: Literal["start", "end"] = Field(
+        default="start", description="end: 00:00 written with a date ends that date instead of starting it"
+    )
+    repeated_hour: Literal["both_passes", "first", "second"] = Field(
+        default="both_passes",
+        description="A repeated local hour that stands there once: rejected, or taken as the first or second pass",
+    )
+    until_next_row: bool = Field(
+        default=False, description="A reading lasts until the next row of its stream (bills); the last row only ends it"
+    )
+    sheet: str | None = Field(default=None, description="Worksheet of a workbook; the first where none is named")
+    decimal: Literal[".", ","] | None = Field(default=None, description="Decimal mark; inferred and shown where open")
+    units: dict[str, str] = Field(default={}, description="Wide table: column -> unit code, before `unit`")
+    multipliers: dict[str, float] = Field(default={}, description="Value column -> factor (transformer ratio, sign)")
+    missing: tuple[str, ...] = Field(default=(), description='Values that mean "no reading"; "" is an empty cell')
+    negative: Literal["quarantine", "keep"] = Field(
+        default="quarantine", description="Negative amounts of one-way registers (import, export, charge, discharge)"
+    )
     is_synthetic: bool = False
+
+    @model_validator(mode="after")
+    def _rules_agree(self) -> Self:
+        if self.date_format is not None and self.date_formats:
+            raise ValueError("give date_format or date_formats, not both")
+        if self.until_next_row and (self.interval_minutes is not None or self.label == "end"):
+            raise ValueError("until_next_row goes with neither interval_minutes nor label: end")
+        columns = {*self.values, self.value}
+        for key, named in (("units", self.units), ("multipliers", self.multipliers)):
+            for column in named:
+                if column not in columns:
+                    raise ValueError(f"{key}: {column!r} is no value column of this map")
+        return self
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """Declared date formats, one or several; empty where the file's own style is to be found."""
+        return self.date_formats or ((self.date_format,) if self.date_format is not None else ())
 
 
 class Site(Model):

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from assets.readings.parsed import Channel, one_line
 from assets.readings.sniff import SniffReport, sniff_file
 from assets.sites.load import load_site
 from data_quality.contracts.site import ColumnMap
@@ -29,11 +30,24 @@ def report_lines(report: SniffReport) -> str:
         reasons = ", ".join(f"{reason} {count}" for reason, count in report.reasons.items())
         lines.append(f"  {report.rejected_rows} rows refused: {reasons}")
     lines += [f"  note: {name} {count}" for name, count in report.warnings.items()]
+    if report.reading:
+        lines.append("  read as: " + "; ".join(f"{name} {text}" for name, text in report.reading.items()))
     for channel in report.channels:
-        total = f"{channel.sum:,.3f} {channel.unit}" if channel.sum is not None else "-"
-        span = f"{channel.start_utc:%Y-%m-%d %H:%M}Z to {channel.end_utc:%Y-%m-%d %H:%M}Z"
-        lines.append(f"  {channel.meter}.{channel.channel}: {channel.intervals} intervals, {span}, sum {total}")
+        # Names come from the file: nothing in them may steer a terminal.
+        lines.append(f"  {one_line(f'{channel.meter}.{channel.channel}', 200)}: {_content(channel)}")
+    if report.proposal:
+        lines.append("  a column map for this table, to complete and keep in the site file or give with --map:")
+        lines += [f"    {line}" for line in report.proposal.splitlines()]
     return "\n".join(lines)
+
+
+def _content(channel: Channel) -> str:
+    if channel.reading is not None:
+        when = f" at {channel.end_utc:%Y-%m-%d %H:%M}Z" if channel.end_utc else ""
+        return f"reads {channel.reading:,} {channel.unit}{when}"
+    total = f"{channel.sum:,.3f} {channel.unit}".rstrip() if channel.sum is not None else "-"
+    span = f", {channel.start_utc:%Y-%m-%d %H:%M}Z to {channel.end_utc:%Y-%m-%d %H:%M}Z" if channel.start_utc else ""
+    return f"{channel.intervals} intervals{span}, sum {total}"
 
 
 def files_in(paths: list[Path]) -> list[Path]:

@@ -44,7 +44,7 @@ def test_new_rows_are_no_corrections_and_equal_ones_no_changes() -> None:
         ({"quality_code": pl.lit(8, pl.Int32)}, True),
         ({"unit": pl.lit("m3")}, True),
         ({"source_minutes": pl.lit(60, pl.Int32)}, True),
-        ({"is_synthetic": pl.lit(value=True)}, True),
+        ({"is_synthetic": pl.lit(value=True)}, False),
         ({"source_line": pl.lit(99, pl.Int64)}, False),
     ],
 )

@@ -158,7 +158,7 @@ def test_a_synthetic_file_marks_its_readings_and_a_mixed_one_is_refused(bench: B
 
 
 def test_a_future_reading_is_rejected_by_the_given_clock(bench: Bench) -> None:
-    rows = "main,2026-01-01T23:45Z,1\nmain,2026-01-02T00:00Z,2\nmain,2026-01-02T00:15Z,3\nmain,9999-01-01T00:00Z,4\n"
+    rows = "main,2025-12-31T23:45Z,1\nmain,2026-01-01T00:00Z,2\nmain,2026-01-01T00:15Z,3\nmain,9999-01-01T00:00Z,4\n"
     report = bench.ingest(HEADER + rows)
     assert report.reasons == {"future_timestamp": 2}
     assert bench.values() == [1, 2]
@@ -190,7 +190,7 @@ def test_a_stop_between_quarantine_and_lake_loses_no_reject(bench: Bench, monkey
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(bench.lake, "write_batch", stop)
+        patch.setattr(bench.lake, "write_decided", stop)
         with pytest.raises(KeyboardInterrupt):
             bench.ingest(text)
     assert bench.lake.current("plant").is_empty()

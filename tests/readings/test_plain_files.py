@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from data_quality.contracts.site import Meter, Register, Site
+from data_quality.contracts.site import ColumnMap, Meter, Register, Site
 from data_quality.quarantine import FILE_REASONS, ROW_REASONS
 from tests.readings.rooms import Bench, home, plant, quarter_rows
 
@@ -107,7 +107,7 @@ REFUSED: dict[str, tuple[str | bytes, int, str, str]] = {
     "ambiguous_date": ("timestamp,kwh\n01/02/2025 00:00,1\n", 2, "a.csv", "cannot tell day from month"),
     "bad_encoding": (b"timestamp,kwh\n2025-01-01T00:00Z,1\n\xe9,2\n", 3, "a.csv", "expected UTF-8 text"),
     "not_text": (b"timestamp,kwh\n\0\0\0,1\n", 2, "a.csv", "not a text file"),
-    "unknown_format": (b"<xml/>", 1, "a.xml", "unknown format; readable are parquet, csv"),
+    "unknown_format": (b"plain words", 1, "a.dat", "unknown format; readable are espi, "),
     "field_count": ("timestamp,kwh\n2025-01-01T00:00Z,1,5\n", 2, "a.csv", "no line has the 2 fields of the header"),
     "bad_timestamp": (
         "timestamp,kwh\nyesterday,1\ntoday,2\n",
@@ -203,9 +203,15 @@ def test_an_amount_no_meter_can_have_is_rejected_in_any_unit(bench: Bench) -> No
     assert bench.values() == [1000, 1e9]
 
 
-def test_minus_zero_is_zero_and_a_negative_amount_is_kept_for_validation(bench: Bench) -> None:
-    bench.ingest("timestamp,kwh\n2025-01-01T00:00Z,-0.0\n2025-01-01T00:15Z,-3\n", site=home())
-    assert [str(value) for value in bench.values()] == ["0.0", "-3.0"]
+def test_minus_zero_is_zero_and_a_negative_amount_of_a_one_way_register_is_held(bench: Bench) -> None:
+    text = "timestamp,kwh\n2025-01-01T00:00Z,-0.0\n2025-01-01T00:15Z,-3\n"
+    assert bench.ingest(text, site=home()).reasons == {"negative_consumption": 1}
+    assert [str(value) for value in bench.values()] == ["0.0"]
+    keeping = ColumnMap(negative="keep")
+    assert bench.ingest(text, site=home(), mapping=keeping).rejected_rows == 0
+    assert bench.values() == [0, -3]
+    long = "meter,register,timestamp,kwh\npv,value,2025-01-01T00:00Z,-1\npv,value,2025-01-01T00:15Z,-3\n"
+    assert bench.ingest(long).rejected_rows == 0
 
 
 def test_identical_duplicates_count_once_and_conflicting_ones_not_at_all(bench: Bench) -> None:

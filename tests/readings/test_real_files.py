@@ -1,23 +1,12 @@
-"""Real meters through column maps, and the shared bad files with their verdicts."""
+"""Real meters through column maps."""
 
-import csv
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from assets.readings.sniff import sniff_file
 from data_quality.contracts.site import Carrier, ColumnMap, Driver, Meter, Register, Site
 from tests.readings.rooms import Bench, plant
-
-# Rules that judge plausibility need the history of a meter, not one file.
-NEEDS_HISTORY = {"negative_consumption", "implausible_magnitude"}
-ALLOWED = {
-    "accept": {"accept"},
-    "accept_with_warning": {"accept_with_warning"},
-    "reject": {"reject"},
-    "reject_or_quarantine": {"reject", "quarantine"},
-}
 
 
 def cambridge() -> Site:
@@ -93,26 +82,3 @@ def test_real_weather_finds_its_driver_by_columns(bench: Bench, shared_data: Pat
     assert report.accepted_rows == len(temperature)
     assert set(rows["meter_id"]) == {"outdoor_degc"}
     assert rows["value"].mean() == pytest.approx(temperature.mean(), abs=1e-9)
-
-
-def test_the_bad_text_files_get_the_verdicts_of_their_list(shared_data: Path) -> None:
-    folder = shared_data / "invalid"
-    with (folder / "verdicts.csv").open() as file:
-        listed = [row for row in csv.DictReader(file) if row["format"] == "CSV"]
-    assert len(listed) > 10
-    for row in listed:
-        if row["rule"] in NEEDS_HISTORY:
-            continue
-        report = sniff_file(folder / row["file"], tz="Europe/Berlin")
-        assert (row["file"], report.verdict in ALLOWED[row["verdict"]]) == (row["file"], True)
-        sums = [float(word.rstrip(";,")) for word in row["detail"].split("sum ")[1:2] for word in word.split()[:1]]
-        if sums and report.channels:
-            assert (row["file"], report.channels[0].sum) == (row["file"], sums[0])
-
-
-def test_foreign_formats_are_refused_and_never_half_read(shared_data: Path) -> None:
-    for path in sorted((shared_data / "invalid").glob("*")):
-        if not path.name.startswith("csv_"):
-            report = sniff_file(path, tz="UTC")
-            assert (path.name, report.verdict, report.accepted_rows) == (path.name, "reject", 0)
-            assert str(path) in report.message

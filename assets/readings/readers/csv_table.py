@@ -1,5 +1,8 @@
 """CSV and TSV, plain or gzipped: the plain shape of columns, or foreign ones with a column map."""
 
+import csv
+import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -16,15 +19,18 @@ class CsvTable:
     """Reader of separated text; `source_line` counts from the header, which is line 1."""
 
     name = "csv"
-    version = "1"
+    version = "2"
 
     def recognises(self, head: bytes, path: Path) -> bool:
-        """By name, or a first line of text with a separator in it; markup is none of ours."""
+        """Text with a separator in its first line; markup is none of ours.
+
+        A name like a table's only decides which sentence refuses what is no table.
+        """
         if head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"<", b"{", b"["):
             return False
-        if path.name.lower().endswith(_SUFFIXES):
+        if head.startswith((b"\xff\xfe", b"\xfe\xff")) or path.name.lower().endswith(_SUFFIXES):
             return True
-        first = head.split(b"\n", 1)[0]
+        first = head.splitlines()[0] if head.strip() else b""
         return b"\0" not in head and any(mark in first for mark in (b",", b";", b"\t"))
 
     def header(self, path: Path) -> list[str]:
@@ -33,6 +39,10 @@ class CsvTable:
 
     def read(self, path: Path, request: ReadRequest) -> Parsed:
         """All rows. Raises BadInput for a file that cannot be used as a whole."""
+        return read_table(self.table(path, request), request)
+
+    def table(self, path: Path, request: ReadRequest) -> RawTable:
+        """The columns as found. Raises BadInput."""
         text = open_text(path)
         if not text.body.strip():
             raise BadInput("there is a header but no row", line=1, reason="no_rows")
@@ -42,14 +52,12 @@ class CsvTable:
             message = f"no line has the {len(text.header)} fields of the header; the first is {first['got']!r}"
             raise BadInput(message, line=first["source_line"], reason="field_count")
         tail, frame = _unfinished_row(text, frame)
-        return read_table(
-            RawTable(
-                frame=frame,
-                rejects=pl.concat([rejects, tail]),
-                warnings=text.warnings,
-                allows_comma=text.separator != ",",
-            ),
-            request,
+        return RawTable(
+            frame=frame,
+            rejects=pl.concat([rejects, tail]),
+            warnings=text.warnings,
+            allows_comma=text.separator != ",",
+            reading={"separator": text.separator.replace("\t", "tab"), "encoding": text.encoding},
         )
 
 
@@ -89,12 +97,17 @@ def _parse_whole(text: CsvText) -> pl.DataFrame | None:
 
 def _parse_lines(text: CsvText) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Line by line, still as columns: lines with a wrong number of fields are rejected, the others read."""
+    unused = next(
+        (mark for mark in map(chr, range(1, 32)) if mark not in "\t\n\r" and mark.encode() not in text.body), ""
+    )
+    if not unused:
+        raise BadInput("not a text file: it holds every control character", line=2, reason="not_text")
     lines = pl.read_csv(
         text.body,
         has_header=False,
         new_columns=["_text"],
         schema={"_text": pl.String},
-        separator="\x01",
+        separator=unused,
         quote_char=None,
     ).with_row_index("_line", offset=2)
     lines = lines.filter(pl.col("_text").is_not_null())
@@ -112,23 +125,49 @@ def _parse_lines(text: CsvText) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def _parse_quoted(text: CsvText) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Quoted fields that hold separators or line ends: the standard library's parser keeps the line numbers."""
-    import csv
-    import io
+    """Quoted fields that hold separators or line ends: the standard library's parser keeps the line numbers.
 
-    reader = csv.reader(io.StringIO(text.body.decode()), delimiter=text.separator)
-    width, rows, wrong, line = len(text.header), [], [], 2
-    for fields in reader:
-        if len(fields) == width:
+    Where a quote is never closed, fields end with their line: one bad line must not swallow those below it.
+    """
+    width = len(text.header)
+    rows: list[tuple[int | str | None, ...]] = []
+    wrong: list[tuple[int, str, str, str]] = []
+    for line, fields in _quoted_lines(text) if text.body.count(b'"') % 2 else _quoted_fields(text):
+        if fields is not None and len(fields) == width:
             rows.append((line, *[field or None for field in fields]))
-        elif fields:
-            wrong.append((line, "field_count", f"{width} fields", text.separator.join(fields)))
-        line = reader.line_num + 2
+        elif fields != []:
+            got = text.separator.join(fields or ["a field that does not end"])[:200]
+            wrong.append((line, "field_count", f"{width} fields", got))
     schema = {"_line": pl.UInt32, **dict.fromkeys(text.header, pl.String)}
     return (
         pl.DataFrame(rows, schema=schema, orient="row"),
         pl.DataFrame(wrong, schema=REJECT_SCHEMA, orient="row"),
     )
+
+
+def _quoted_fields(text: CsvText) -> Iterator[tuple[int, list[str] | None]]:
+    """Line number and fields of every row; None for fields that do not end in time."""
+    reader = csv.reader(io.StringIO(text.body.decode(), newline=""), delimiter=text.separator)
+    line = 2
+    while True:
+        try:
+            fields = next(reader, None)
+        except csv.Error:
+            yield line, None
+            fields = []
+        if fields is None:
+            return
+        yield line, fields
+        line = reader.line_num + 2
+
+
+def _quoted_lines(text: CsvText) -> Iterator[tuple[int, list[str] | None]]:
+    """As _quoted_fields, each line for itself; None for a line with an odd quote."""
+    for line, content in enumerate(text.body.decode().split("\n"), start=2):
+        if content.count('"') % 2:
+            yield line, None
+        elif content.strip("\r"):
+            yield line, next(csv.reader([content.strip("\r")], delimiter=text.separator))
 
 
 def _field_reject(width: int, line_text: pl.Expr, fields: pl.Expr) -> list[pl.Expr]:

@@ -3,70 +3,144 @@
 import csv
 import gzip
 import zlib
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from data_quality.contracts.errors import BadInput
 
 GZIP_MAGIC = b"\x1f\x8b"
 SEPARATORS = (";", "\t", ",")
-# A packed file that grows beyond this is no meter file.
-MAX_BYTES = 4 * 1024**3
+# A packed file that grows beyond this, or by this factor once it has a size that counts, is no meter file (F11).
+MAX_PACKED_BYTES, MAX_RATIO, RATIO_FROM_BYTES = 512 * 1024**2, 100, 16 * 1024**2
+# A line of a meter file is short; one without end would be parsed whole in memory (F10).
+MAX_LINE_BYTES = 1024**2
+MAX_COLUMNS = 5000
+_CHUNK_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True)
 class CsvText:
-    """header: column names; body: UTF-8 bytes after the header line; is_finished: the body ends with a line end."""
+    """header: column names; body: UTF-8 bytes after the header line; is_finished: the body ends with a line end;
+    encoding: as found.
+    """
 
     header: list[str]
     separator: str
     body: bytes
     is_finished: bool
+    encoding: str = "utf-8"
     warnings: dict[str, int] = field(default_factory=dict)
 
 
 def open_text(path: Path) -> CsvText:
-    """The text of a file. Raises BadInput: broken gzip, not text, bad encoding, no header."""
-    data, warnings = _decoded(_unpacked(path))
+    """The text of a file. Raises BadInput: broken gzip, bomb, endless line, not text, bad encoding, no header."""
+    data, encoding, warnings = _decoded(_unpacked(path))
+    if b"\n" not in data and b"\r" in data:
+        # Line ends of old Macintosh programs: nothing else can be meant where there is no line feed at all.
+        data, warnings = data.replace(b"\r", b"\n"), warnings | {"cr_line_ends": 1}
+        _refuse_long_line(data)
     first, _, body = data.partition(b"\n")
     line = first.decode().rstrip("\r")
     if not line.strip():
         raise BadInput("expected a header of column names in line 1, found nothing", line=1, reason="no_header")
     separator = max(SEPARATORS, key=line.count)
-    header = [name.strip() for name in next(csv.reader([line], delimiter=separator))]
-    if not all(header):
-        raise BadInput("a column of the header has no name", line=1, reason="no_header")
-    twice = next((name for name in header if header.count(name) > 1), None)
+    try:
+        names = next(csv.reader([line], delimiter=separator))
+    except csv.Error as error:
+        raise BadInput("a field of the header is too long", line=1, reason="no_header") from error
+    header, unnamed = _named(names)
+    if unnamed:
+        warnings = warnings | {"unnamed_columns": unnamed}
+    is_finished = body.endswith(b"\n") or not body
+    return CsvText(
+        header=header, separator=separator, body=body, is_finished=is_finished, encoding=encoding, warnings=warnings
+    )
+
+
+def _named(names: list[str]) -> tuple[list[str], int]:
+    """Column names; one without a name is called by its place, as column_3. Returns also how many those are."""
+    if len(names) > MAX_COLUMNS:
+        raise BadInput(f"{len(names)} columns; expected at most {MAX_COLUMNS}", line=1, reason="too_many_columns")
+    header = [name.strip() or f"column_{place}" for place, name in enumerate(names, start=1)]
+    if not any(name.strip() for name in names):
+        raise BadInput("no column of the header has a name", line=1, reason="no_header")
+    twice = next((name for name, count in Counter(header).items() if count > 1), None)
     if twice is not None:
         raise BadInput(f"column {twice!r} stands twice in the header", line=1, reason="duplicate_column")
-    is_finished = body.endswith(b"\n") or not body
-    return CsvText(header=header, separator=separator, body=body, is_finished=is_finished, warnings=warnings)
+    return header, sum(not name.strip() for name in names)
 
 
 def _unpacked(path: Path) -> bytes:
     with path.open("rb") as file:
         is_packed = file.read(2) == GZIP_MAGIC
-    if not is_packed:
-        if path.suffix == ".gz":
-            raise BadInput("not a gzip file, though its name says so", line=1, reason="unknown_format")
-        return path.read_bytes()
+        file.seek(0)
+        if not is_packed:
+            if path.suffix == ".gz":
+                raise BadInput("not a gzip file, though its name says so", line=1, reason="unknown_format")
+            _refuse_endless_line(file)
+            return path.read_bytes()
+    packed_bytes = path.stat().st_size
+    chunks, size = [], 0
     try:
         with gzip.open(path) as file:
-            data = file.read(MAX_BYTES + 1)
+            while chunk := file.read(_CHUNK_BYTES):
+                size += len(chunk)
+                if size > MAX_PACKED_BYTES or (size > RATIO_FROM_BYTES and size > MAX_RATIO * packed_bytes):
+                    message = f"unpacks to more than {MAX_PACKED_BYTES >> 20} MiB, or than {MAX_RATIO} times its size"
+                    raise BadInput(message, line=1, reason="too_large")
+                chunks.append(chunk)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BadInput("the gzip file is cut or broken", line=1, reason="truncated") from error
-    if len(data) > MAX_BYTES:
-        raise BadInput("unpacks to more than 4 GiB", line=1, reason="too_large")
+    data = b"".join(chunks)
+    _refuse_long_line(data)
     return data
 
 
-def _decoded(data: bytes) -> tuple[bytes, dict[str, int]]:
-    """UTF-8 without mark, and the warnings that the way there earned."""
+def _refuse_endless_line(file: IO[bytes]) -> None:
+    """Look for a line longer than MAX_LINE_BYTES without holding more than a chunk."""
+    line, pending = 1, 0
+    while chunk := file.read(_CHUNK_BYTES):
+        line_end = chunk.find(b"\n")
+        if line_end < 0:
+            # No line feed: what ends its lines with carriage returns has them in every chunk.
+            pending = len(chunk) - 1 - chunk.rfind(b"\r") if b"\r" in chunk else pending + len(chunk)
+        elif pending + line_end <= MAX_LINE_BYTES:
+            line += chunk.count(b"\n")
+            pending = len(chunk) - 1 - chunk.rfind(b"\n")
+            continue
+        else:
+            pending += line_end
+        if pending > MAX_LINE_BYTES:
+            raise _long_line(line)
+
+
+def _refuse_long_line(data: bytes) -> None:
+    start = 0
+    while len(data) - start > MAX_LINE_BYTES:
+        # The last line end within reach: from there the search goes on, so every byte is looked at once.
+        line_end = data.rfind(b"\n", start, start + MAX_LINE_BYTES + 1)
+        if line_end < 0 and b"\r" in data[start : start + MAX_LINE_BYTES] and b"\n" not in data:
+            return
+        if line_end < 0:
+            raise _long_line(data.count(b"\n", 0, start) + 1)
+        start = line_end + 1
+
+
+def _long_line(line: int) -> BadInput:
+    return BadInput("a line of more than 1 MiB; expected lines of a table", line=line, reason="line_too_long")
+
+
+def _decoded(data: bytes) -> tuple[bytes, str, dict[str, int]]:
+    """UTF-8 without mark, the encoding as found, and the warnings that the way there earned."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         try:
-            return data.decode("utf-16").encode(), {"utf16": 1}
+            text = data.decode("utf-16").encode()
         except UnicodeDecodeError as error:
             raise BadInput("cut or broken UTF-16 text", line=1, reason="bad_encoding") from error
+        return text, "utf-16", {"utf16": 1}
+    encoding = "utf-8 with byte-order mark" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
     data = data.removeprefix(b"\xef\xbb\xbf")
     if b"\0" in data:
         raise BadInput("not a text file", line=data[: data.index(b"\0")].count(b"\n") + 1, reason="not_text")
@@ -76,4 +150,4 @@ def _decoded(data: bytes) -> tuple[bytes, dict[str, int]]:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise BadInput("expected UTF-8 text", line=line, reason="bad_encoding") from error
-    return data, {}
+    return data, encoding, {}

@@ -1,13 +1,21 @@
 """The list of readers, most particular first. A new format is a module beside this one and a line here."""
 
+import zlib
 from pathlib import Path
 
 from assets.readings.parsed import Reader
 from assets.readings.readers.csv_table import CsvTable
+from assets.readings.readers.csv_text import GZIP_MAGIC
+from assets.readings.readers.dsmr import Dsmr
+from assets.readings.readers.espi import Espi
+from assets.readings.readers.mscons import Mscons
+from assets.readings.readers.nem12 import Nem12
+from assets.readings.readers.nem13 import Nem13
 from assets.readings.readers.parquet_table import ParquetTable
+from assets.readings.readers.xlsx_table import XlsxTable
 from data_quality.contracts.errors import BadInput
 
-READERS: tuple[Reader, ...] = (ParquetTable(), CsvTable())
+READERS: tuple[Reader, ...] = (Espi(), Dsmr(), ParquetTable(), XlsxTable(), Nem12(), Nem13(), Mscons(), CsvTable())
 HEAD_BYTES = 4096
 
 
@@ -17,8 +25,9 @@ def reader_for(path: Path) -> Reader:
         raise BadInput("expected a meter file, got a directory", reason="directory")
     if not path.is_file():
         raise BadInput("no such file", reason="no_such_file")
-    with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
+    if path.is_symlink():
+        raise BadInput("expected a file, got a symbolic link to one", reason="symlink")
+    head = _head(path)
     if not head:
         raise BadInput("the file is empty", line=1, reason="empty_file")
     for reader in READERS:
@@ -26,3 +35,15 @@ def reader_for(path: Path) -> Reader:
             return reader
     names = ", ".join(reader.name for reader in READERS)
     raise BadInput(f"unknown format; readable are {names}", line=1, reason="unknown_format")
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes of the content, unpacked where the file is gzip."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if not head.startswith(GZIP_MAGIC):
+        return head
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, HEAD_BYTES) or head
+    except zlib.error:
+        return head

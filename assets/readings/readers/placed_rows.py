@@ -1,0 +1,185 @@
+"""Rows of formats that name meter, register, unit and length of each interval become readings and rejects.
+
+The same promises as table.py makes for tables of columns: nothing is lost, and a row that contradicts another one or
+the site's meters is rejected with its line.
+"""
+
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from assets.readings.parsed import PARSED_SCHEMA, REJECT_SCHEMA, ReadRequest
+from assets.readings.streams import canonical_of, default_registers, streams
+from data_quality.contracts.site import Site
+from data_quality.contracts.units import UNITS, unit_of
+
+# What a reader hands over: its foreign meter id and a second name of the same meter (or null), the instant at which
+# the interval starts, `got` the value as it is written.
+PLACED_SCHEMA: dict[str, pl.DataType] = {
+    "meter": pl.String(),
+    "alias": pl.String(),
+    "register": pl.String(),
+    "start": pl.Datetime("us", "UTC"),
+    "minutes": pl.Int32(),
+    "value": pl.Float64(),
+    "unit": pl.String(),
+    "quality": pl.Int32(),
+    "line": pl.Int64(),
+    "got": pl.String(),
+}
+FUTURE_LIMIT = timedelta(days=1)
+IMPLAUSIBLE = 1e9
+# Registers that count in one direction; `net` may be negative.
+ONE_WAY = ("import", "export", "reactive_import", "reactive_export")
+_KEY = ["meter", "register"]
+
+
+class Sieve:
+    """Rows still good (PLACED_SCHEMA), what was taken out, and what was noticed."""
+
+    def __init__(self, frame: pl.DataFrame, warnings: dict[str, int] | None = None) -> None:
+        self.frame, self.warnings = frame, dict(warnings or {})
+        self._rejects: list[pl.DataFrame] = []
+        self._single: list[tuple[int, str, str, str]] = []
+
+    def take(self, reason: str, bad: pl.Expr, expected: str, got: pl.Expr) -> None:
+        """Move rows where `bad` holds to the rejects; null counts as holding."""
+        is_bad = bad.fill_null(value=True)
+        found = self.frame.filter(is_bad)
+        if found.is_empty():
+            return
+        self._rejects.append(
+            found.select(source_line="line", reason=pl.lit(reason), expected=pl.lit(expected), got=got.cast(pl.String))
+        )
+        self.frame = self.frame.filter(~is_bad)
+
+    def reject(self, line: int, reason: str, expected: str, got: str) -> None:
+        """One reject that never was a row of the frame."""
+        self._single.append((line, reason, expected, got))
+
+    def warn(self, code: str, count: int) -> None:
+        """Count something that a person should know."""
+        if count:
+            self.warnings[code] = self.warnings.get(code, 0) + count
+
+    def rejects(self) -> pl.DataFrame:
+        """All rejects, REJECT_SCHEMA."""
+        parts = [part.cast(REJECT_SCHEMA) for part in self._rejects]  # type: ignore[arg-type]
+        return pl.concat([pl.DataFrame(self._single, schema=REJECT_SCHEMA, orient="row"), *parts])
+
+
+def place_rows(sieve: Sieve, request: ReadRequest) -> pl.DataFrame:
+    """The good rows as PARSED_SCHEMA; the others are in the sieve's rejects."""
+    _check_values(sieve)
+    _name_meters(sieve, request)
+    if request.site is not None:
+        _check_streams(sieve, request.site, skips_others=_skips_others(request))
+    if request.mapping is None or request.mapping.negative == "quarantine":
+        negative = (pl.col("value") < 0) & pl.col("register").is_in(ONE_WAY)
+        expected = "no negative amount on a register of one direction"
+        sieve.take("negative_consumption", negative, expected, pl.col("got"))
+    sieve.frame = sieve.frame.sort([*_KEY, "start", "line"], nulls_last=True)
+    _check_times(sieve, request.now_utc)
+    _drop_duplicates(sieve)
+    _drop_overlaps(sieve)
+    if request.mapping is not None and request.mapping.zero_is_missing:
+        height = sieve.frame.height
+        sieve.frame = sieve.frame.filter(pl.col("value") != 0)
+        sieve.warn("zero_is_missing", height - sieve.frame.height)
+    return sieve.frame.select(
+        meter_id="meter",
+        register="register",
+        interval_start_utc="start",
+        source_minutes="minutes",
+        value="value",
+        unit="unit",
+        quality_code="quality",
+        source_line="line",
+    ).cast(PARSED_SCHEMA)  # type: ignore[arg-type]
+
+
+def meter_names(request: ReadRequest) -> dict[str, str]:
+    """Foreign meter id -> meter of the site: of the file's column map, else of all maps of the site."""
+    if request.mapping is not None:
+        return dict(request.mapping.meters)
+    maps = request.site.column_maps if request.site is not None else ()
+    return {foreign: meter_id for each in maps for foreign, meter_id in each.meters.items()}
+
+
+def _check_values(sieve: Sieve) -> None:
+    sieve.take("not_a_number", ~pl.col("value").is_finite(), "a finite number", pl.col("got"))
+    known = [code for code in sieve.frame["unit"].unique().to_list() if code in UNITS]
+    allowed = f"one of {', '.join(sorted(UNITS))}"
+    sieve.take("unknown_unit", ~pl.col("unit").is_in(known), allowed, pl.col("unit"))
+    factors = {code: unit_of(code).factor for code in known}
+    size = pl.col("value").abs() * pl.col("unit").replace_strict(factors, default=None, return_dtype=pl.Float64)
+    sieve.take("implausible", size > IMPLAUSIBLE, "a plausible amount", pl.col("got"))
+
+
+def _name_meters(sieve: Sieve, request: ReadRequest) -> None:
+    names = meter_names(request)
+    named = pl.col("meter").replace_strict(names, default=None, return_dtype=pl.String)
+    by_alias = pl.col("alias").replace_strict(names, default=None, return_dtype=pl.String)
+    sieve.frame = sieve.frame.with_columns(meter=pl.coalesce(named, by_alias, "meter"))
+
+
+def _skips_others(request: ReadRequest) -> bool:
+    return request.mapping is not None and request.mapping.other_meters == "skip"
+
+
+def _check_streams(sieve: Sieve, site: Site, *, skips_others: bool) -> None:
+    table, ids = streams(site), site.stream_ids()
+    if skips_others:
+        height = sieve.frame.height
+        sieve.frame = sieve.frame.filter(pl.col("meter").is_in(ids))
+        sieve.warn("other_meters", height - sieve.frame.height)
+    known = f"a meter of {site.site_id} ({', '.join(ids[:20])}), or its name under `meters` of a column map"
+    sieve.take("unknown_meter", ~pl.col("meter").is_in(ids), known, pl.col("meter"))
+    default = pl.col("meter").replace_strict(default_registers(site), default=None, return_dtype=pl.String)
+    # A meter without a register `import` has one that a source means by it.
+    sieve.frame = sieve.frame.with_columns(
+        register=pl.when(pl.col("register") == "import").then(default).otherwise("register")
+    )
+    sieve.frame = sieve.frame.join(
+        table.select("meter_id", "register", "own_unit").rename({"meter_id": "meter"}),
+        on=_KEY,
+        how="left",
+        maintain_order="left",
+        validate="m:1",
+    )
+    sieve.take("unknown_register", pl.col("own_unit").is_null(), "a register of the meter", pl.col("register"))
+    kinds = {code: canonical_of(code) for code in UNITS}
+    is_other = pl.col("unit").replace_strict(kinds) != pl.col("own_unit").replace_strict(kinds)
+    sieve.take("unit_mismatch", is_other, "a unit of the register's kind", pl.col("unit"))
+
+
+def _check_times(sieve: Sieve, now_utc: datetime | None) -> None:
+    time = pl.col("start").dt.to_string("iso:strict")
+    sieve.take("bad_timestamp", pl.col("start").is_null(), "a time", pl.col("got"))
+    sieve.take("unknown_interval", ~(pl.col("minutes") > 0), "a length of whole minutes", time)
+    if now_utc is not None:
+        limit = pl.lit(now_utc + FUTURE_LIMIT).cast(pl.Datetime("us", "UTC"))
+        end = pl.col("start") + pl.duration(minutes="minutes")
+        sieve.take("future_timestamp", end > limit, "a time that has been", time)
+
+
+def _drop_duplicates(sieve: Sieve) -> None:
+    """One row per stream and time; identical ones are counted, differing ones all rejected."""
+    order = [*_KEY, "start"]
+    differs = pl.struct("value", "unit", "minutes").n_unique().over(order) > 1
+    got = pl.concat_str("meter", pl.lit(" = "), "got", ignore_nulls=True)
+    sieve.take("duplicate_conflict", differs, "one value per meter and time", got)
+    height = sieve.frame.height
+    sieve.frame = sieve.frame.unique(order, keep="first", maintain_order=True)
+    sieve.warn("duplicate_rows", height - sieve.frame.height)
+
+
+def _drop_overlaps(sieve: Sieve) -> None:
+    end = pl.col("start") + pl.duration(minutes="minutes")
+    reached = end.cum_max().shift(1).over(_KEY)
+    following = pl.col("start").shift(-1).over(_KEY)
+    overlaps = (pl.col("start") < reached).fill_null(value=False) | (following < end).fill_null(value=False)
+    time = pl.col("start").dt.to_string("iso:strict")
+    sieve.take("overlapping_interval", overlaps, "rows that do not overlap", time)
+    gap = (pl.col("start") - end.shift(1).over(_KEY)).dt.total_minutes() // pl.col("minutes")
+    sieve.warn("gap_intervals", int(sieve.frame.select(gap.clip(lower_bound=0).sum()).item() or 0))

@@ -1,0 +1,138 @@
+"""A proposed column map says what the content shows and leaves open what it does not. It is never applied."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assets.readings.proposal import propose
+from assets.readings.sniff import sniff_file
+from data_quality.contracts.site import ColumnMap
+from data_quality.contracts.yaml_file import load_model
+from tests.readings.rooms import Bench, plant
+
+FOREIGN = "Day;Point;Verbrauch;Temp_C\n" + "".join(
+    f"{13 + n // 4:02}.02.2025 {n % 4:02}:00;{point};{n},5;{n}\n" for n in range(8) for point in ("DE-1", "DE-2")
+)
+
+
+def loaded(text: str, folder: Path) -> ColumnMap:
+    path = folder / "proposed.yaml"
+    path.write_text(text)
+    return load_model(path, ColumnMap)
+
+
+def test_a_foreign_table_is_refused_with_a_map_that_a_person_can_complete(bench: Bench) -> None:
+    path = bench.file(FOREIGN)
+    report = sniff_file(path)
+    assert (report.verdict, report.accepted_rows) == ("reject", 0)
+    assert 'date_format: "%d.%m.%Y %H:%M"' in report.proposal
+    assert "zone: # the times have no offset" in report.proposal
+    mapping = loaded(report.proposal, bench.folder)
+    assert (mapping.timestamp, mapping.meter, mapping.value) == ("Day", "Point", "Verbrauch")
+    assert mapping.meters == {"DE-1": "de_1", "DE-2": "de_2"}
+    accepted = mapping.model_copy(
+        update={"meters": {"DE-1": "main", "DE-2": "press"}, "zone": "Europe/Berlin", "unit": "kwh"}
+    )
+    assert bench.ingest(path, mapping=accepted).accepted_rows == 16
+    assert bench.values("main")[::4] == [(n + 0.5) / 4 for n in range(8)]
+
+
+def test_a_table_that_reads_as_it_is_gets_no_proposal(bench: Bench) -> None:
+    path = bench.file("timestamp,kwh\n2025-01-01T00:00Z,1\n2025-01-01T00:15Z,2\n")
+    report = sniff_file(path)
+    assert (report.verdict, report.proposal) == ("accept", "")
+    assert report.reading["time_column"] == "timestamp"
+    assert report.reading["dates"] == "ISO 8601"
+    assert report.reading["zone"] == "offsets in the file"
+    assert report.reading["separator"] == ","
+
+
+@pytest.mark.parametrize(
+    ("days", "line"),
+    [
+        (("01/02/2025", "02/02/2025"), '# "%d/%m/%Y %H:%M" or "%m/%d/%Y %H:%M": the file does not say'),
+        (("12/02/2025", "13/02/2025"), 'date_format: "%d/%m/%Y %H:%M"'),
+        (("02/12/2025", "02/13/2025"), 'date_format: "%m/%d/%Y %H:%M"'),
+        (("2025/02/12", "2025/02/13"), 'date_format: "%Y/%m/%d %H:%M"'),
+        (("12-Feb-2025", "13-Feb-2025"), 'date_format: "%d-%b-%Y %H:%M"'),
+        (("12.02.2025", "2025-02-13"), 'date_formats: ["%Y-%m-%d %H:%M", "%d.%m.%Y %H:%M"]'),
+    ],
+)
+def test_the_date_style_is_taken_from_the_content_or_left_open(bench: Bench, days: tuple[str, str], line: str) -> None:
+    rows = "".join(f"{day} {hour:02}:00,{hour}.5\n" for day in days for hour in range(24))
+    proposal = propose(bench.file("When,Reading\n" + rows))
+    assert line in proposal
+    loaded(proposal, bench.folder)
+
+
+def test_two_date_styles_are_read_in_the_declared_order(bench: Bench) -> None:
+    text = "When,kwh\n12.02.2025 00:00,1\n2025-02-12 01:00,2\nnever,3\n"
+    mapping = ColumnMap(
+        timestamp="When", meters={"any": "main"}, zone="UTC", date_formats=("%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M")
+    )
+    assert bench.ingest(text, mapping=mapping).reasons == {"bad_timestamp": 1}
+    assert bench.values() == [0.25] * 4 + [0.5] * 4
+
+
+def test_midnights_of_the_day_they_end_are_noticed(bench: Bench) -> None:
+    rows = [f"{day:02}.01.2025 {n // 4:02}:{n % 4 * 15:02},1.5\n" for day in (1, 2) for n in (*range(1, 96), 0)]
+    proposal = propose(bench.file("Zeit,Wert\n" + "".join(rows)))
+    assert "midnight: end" in proposal
+    assert "label: end" in proposal
+
+
+def test_units_are_guessed_from_names_and_said_to_be_guesses(bench: Bench) -> None:
+    frame = pl.DataFrame(
+        {
+            "measured_on": ["2025-01-01 00:00", "2025-01-01 01:00"],
+            "Load (kW)": [1.0, 2.0],
+            "temp_f": [3.0, None],
+            "x": [0.5, 0.0],
+        }
+    )
+    path = bench.folder / "a.parquet"
+    frame.write_parquet(path)
+    proposal = propose(path)
+    mapping = loaded(proposal, bench.folder)
+    assert mapping.units == {"Load (kW)": "kw", "temp_f": "degf"}
+    assert '"x": x # unit unknown' in proposal
+    assert "1 cells are empty" in proposal
+
+
+def test_names_from_outside_stay_text(bench: Bench) -> None:
+    evil = ["a: b", "{{ 7*7 }}", "!!python/object:os.system", "'; drop table x; --", "<script>alert(1)</script>", "# x"]
+    header = "when;" + ";".join(f'"{name}"' for name in evil)
+    rows = "".join(f"2025-01-01 {hour:02}:00" + f";{hour}.5" * len(evil) + "\n" for hour in range(5))
+    mapping = loaded(propose(bench.file(f"{header}\n{rows}")), bench.folder)
+    assert list(mapping.values) == evil
+
+
+@pytest.mark.parametrize("content", ["<xml/>", "no times here,1\na,b\n", "", "timestamp,kwh\n", "\x00"])
+def test_what_is_no_table_of_times_gets_none(bench: Bench, content: str) -> None:
+    assert propose(bench.file(content)) == ""
+
+
+cells = st.one_of(
+    st.just(""),
+    st.text(st.characters(codec="utf-8", exclude_characters="\n\r\0"), max_size=12),
+    st.datetimes().map(str),
+    st.floats().map(str),
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(st.lists(cells, min_size=3, max_size=3), min_size=1, max_size=6), st.sampled_from([",", ";", "\t"]))
+def test_no_content_makes_a_proposal_that_cannot_be_loaded(
+    tmp_path_factory: Any, rows: list[list[str]], mark: str
+) -> None:
+    folder = tmp_path_factory.mktemp("p")
+    path = folder / "a.csv"
+    text = mark.join(["when", "who", "what"]) + "\n" + "".join(mark.join(row) + "\n" for row in rows)
+    path.write_text(text, encoding="utf-8")
+    report = sniff_file(path, site=plant())
+    if report.proposal:
+        loaded(report.proposal, folder)
