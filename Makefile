@@ -13,6 +13,7 @@ demo: setup
 	@.venv/bin/meterloom demo --out demo
 
 up: setup
+	@[ -f demo/meterloom.yaml ] || .venv/bin/meterloom demo --files-only --out demo
 	@exec .venv/bin/meterloom up --project demo
 
 test: setup

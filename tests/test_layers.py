@@ -53,6 +53,8 @@ HOME = {
     "paho": ("controls.gateways",),
     "pymodbus": ("controls.gateways",),
     "amqtt": ("controls.gateways",),
+    "defusedxml": ("assets.readings.readers.xml_safe",),
+    "fastexcel": ("assets.readings.readers.xlsx_table",),
     "reportlab": ("reports",),
     "xlsxwriter": ("reports",),
     "matplotlib": ("orchestration.previews",),

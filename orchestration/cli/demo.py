@@ -16,10 +16,17 @@ def register(app: typer.Typer) -> None:
         call: Call,
         out: Annotated[Path, typer.Option("--out", help="Project folder to make.")] = Path("demo"),
         quick: Annotated[bool, typer.Option("--quick", help="One quarter and a shorter history.")] = False,
+        files_only: Annotated[
+            bool, typer.Option("--files-only", help="Make the project and its landing files; run nothing.")
+        ] = False,
     ) -> Answer:
         """Run the whole line: meter files, KPIs, baselines, forecasts, reports, a plan and a proven command."""
-        from orchestration.demo import run_demo
+        from orchestration.demo import make_demo_project, run_demo, simulate
 
+        if files_only:
+            project = make_demo_project(out)
+            simulate(project, call.clock, quick=quick)
+            return Answer(data={"artifacts": [], "runs": [], "path": str(out)}, text=f"made {out}")
         found = run_demo(out, say=call.say, clock=call.clock, quick=quick)
         is_green = all(f["is_equal"] for f in found["figures"]) and any(
             c["state"] in ("VERIFIED", "COMPLETED") for c in found["commands"]

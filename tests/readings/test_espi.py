@@ -349,7 +349,8 @@ def test_encodings_and_gzip_do_not_matter(tmp_path: Path, encoding: str) -> None
         assert (report.format, report.verdict, only(report).sum_kwh) == ("espi", "accept", 7.0)
 
 
-amounts = st.lists(st.integers(-(10**5), 10**8), min_size=1, max_size=40)
+# Below 4.6e9 in the unit of the file: beyond it a float no longer holds every quantum.
+amounts = st.lists(st.integers(-(10**5), 10**6), min_size=1, max_size=40)
 
 
 @given(amounts, st.integers(-6, 3))
