@@ -137,9 +137,9 @@ def _finish(function: Callable[..., Answer], shared: dict[str, Any], options: di
         answer = function(call, **options)
         _print(answer, is_json=call.is_json)
         code = answer.exit_code
-    except (KeyboardInterrupt, typer.Exit, typer.Abort):
+    except (typer.Exit, typer.Abort):
         raise
-    except BaseException as fault:
+    except Exception as fault:
         if shared["debug_"]:
             traceback.print_exc()
         code = _explain(fault)
@@ -148,7 +148,7 @@ def _finish(function: Callable[..., Answer], shared: dict[str, Any], options: di
     raise typer.Exit(code)
 
 
-def _explain(fault: BaseException) -> int:
+def _explain(fault: Exception) -> int:
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     if isinstance(fault, Unreachable):
         errors.print(str(fault), markup=False)
