@@ -6,7 +6,6 @@ import dagster as dg
 
 from assets.stores.transactions import Store
 from controls.agent.planned import planned_check
-from controls.gateways.open import open_reader
 from controls.ledger.modes import current_mode
 from controls.ledger.outbox import release, wait_for_results
 from controls.ledger.proof import unproven
@@ -29,6 +28,8 @@ PROOF_WITHIN_S = 30.0
 
 def soc_reader(site: Site, settings: Settings, clock: Clock) -> ReadSoc:
     """A function that asks the battery itself for its charge."""
+    from controls.gateways.open import open_reader
+
     battery = first_asset(site, "battery")
     if battery is None:
         raise BadInput(f"site {site.site_id!r} has no battery", reason="no_battery")

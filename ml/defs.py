@@ -7,9 +7,7 @@ import polars as pl
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Clock
-from ml.baselines.fit_site import expected_of_site, fit_site
-from ml.forecasts.site import forecast_site, train_site
-from ml.tracking import MlflowTracker
+from ml.tracker import Tracker
 from orchestration.partitions import SITES
 from orchestration.previews import lines, table
 from orchestration.resources import ProjectResource
@@ -24,8 +22,10 @@ class FitConfig(dg.Config):
     seu: str | None = None
 
 
-def tracker_of(project: ProjectResource) -> MlflowTracker:
+def tracker_of(project: ProjectResource) -> Tracker:
     """The model registry of the project."""
+    from ml.tracking import MlflowTracker
+
     return MlflowTracker(project.project.mlflow_uri, project.project.mlflow_artifacts_dir)
 
 
@@ -48,6 +48,8 @@ def core_seu__baseline(
     clock: dg.ResourceParam[Clock],
 ) -> dg.MaterializeResult:
     """Energy baselines of a site's SEUs: fitted on days, registered in MLflow, provisional until a person approves."""
+    from ml.baselines.fit_site import fit_site
+
     report = fit_site(
         project.site(context.partition_key),
         lake=project.lake,
@@ -81,6 +83,8 @@ def core_seu__baseline(
 )
 def core_seu__expected_days(context: dg.AssetExecutionContext, project: ProjectResource) -> pl.DataFrame:
     """Expected energy per SEU and local day by the newest baseline, kWh; null where a driver is missing."""
+    from ml.baselines.fit_site import expected_of_site
+
     return expected_of_site(project.site(context.partition_key), lake=project.lake, store=project.baselines)
 
 
@@ -95,6 +99,8 @@ def core_site__forecast_models(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """Forecast models of a site, backtested against same-hour-last-week; the champion moves only on a better score."""
+    from ml.forecasts.site import train_site
+
     made = train_site(
         project.site(context.partition_key),
         lake=project.lake,
@@ -126,6 +132,8 @@ def core_site__day_ahead_forecast(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """P10, P50 and P90 of the next 48 hours for each forecast target of a site, by the champion model."""
+    from ml.forecasts.site import forecast_site
+
     site = project.site(context.partition_key)
     issued = forecast_site(site, lake=project.lake, store=project.forecasts, tracker=tracker_of(project), clock=clock)
     pictures = {

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 from assets.stores.lake import write_atomic
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.expected import ExpectedDay
-from data_quality.contracts.frames import enforce
 from orchestration.resources import ProjectResource
 
 # An asset that hands over a frame names its contract here, or it cannot be written.
@@ -34,6 +33,8 @@ class ContractFrames(dg.ConfigurableIOManager):
             raise OurFault(
                 f"asset {name} hands over a frame without a contract: add it to orchestration/io_managers.py"
             )
+        from data_quality.contracts.frames import enforce
+
         write_atomic(enforce(obj, CONTRACTS[name]), self._path(context))
         context.add_output_metadata(
             {"dagster/row_count": obj.height, "path": dg.MetadataValue.path(str(self._path(context)))}

@@ -6,9 +6,6 @@ from data_quality.contracts.time import Clock
 from orchestration.partitions import SITE_QUARTERS
 from orchestration.previews import table
 from orchestration.resources import ProjectResource
-from reports.gates import publishable
-from reports.make import make_enpi_quarter
-from reports.sources import Sources
 
 
 @dg.asset(
@@ -22,6 +19,10 @@ def out_site__enpi_quarter(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """Quarterly EnPI report: PDF, XLSX and JSON, with a trace behind every printed figure."""
+    from reports.gates import publishable
+    from reports.make import make_enpi_quarter
+    from reports.sources import Sources
+
     site, period = project.site_and_quarter(context.partition_key)
     made = make_enpi_quarter(
         site,

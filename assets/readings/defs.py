@@ -6,7 +6,6 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.readings.ingest import ingest_file
 from data_quality.contracts.time import Clock
 from data_quality.quarantine import FILE_REASONS, ROW_REASONS
 from orchestration.partitions import SITE_MONTHS
@@ -28,6 +27,8 @@ def raw_landing__15min_readings(
     context: dg.AssetExecutionContext, config: LandingFiles, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """Meter files from the landing folder, typed and written to the lake; the unreadable is kept in quarantine."""
+    from assets.readings.ingest import ingest_file
+
     site, lake, quarantine = project.site(config.site), project.lake, project.quarantine
     reports = [
         ingest_file(Path(name), site=site, lake=lake, quarantine=quarantine, clock=clock, run_id=context.run_id)
