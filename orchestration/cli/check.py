@@ -10,6 +10,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import SETTINGS_FILE, load_project
 from data_quality.contracts.yaml_file import BadConfiguration, Problem
 from orchestration.cli.frame import BAD_INPUT, DONE, Answer, Call, command
+from orchestration.cli.reachable import reachability
 
 
 def configuration_problems(call: Call) -> list[Problem]:
@@ -45,8 +46,6 @@ def register(app: typer.Typer) -> None:
         """Check settings, people and site files."""
         problems = configuration_problems(call)
         if deep and not problems:
-            from orchestration.cli.doctor import reachability
-
             problems = [
                 Problem(file="", line=0, column=0, message=f"{c['name']}: {c['detail']}", mend=c["mend"])
                 for c in reachability(call)

@@ -4,24 +4,19 @@ import ctypes.util
 import importlib.metadata
 import re
 import shutil
-import socket
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import typer
 
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.settings import SETTINGS_FILE
+from orchestration.cli.check import configuration_problems
 from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
+from orchestration.cli.reachable import item, reachability
 
 LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
-Status = Literal["ok", "warn", "fail"]
-
-
-def item(name: str, status: Status, detail: str, mend: str = "") -> dict[str, str]:
-    """One line of the doctor's answer."""
-    return {"name": name, "status": status, "detail": detail, "mend": mend if status != "ok" else ""}
 
 
 def parts() -> list[dict[str, str]]:
@@ -64,8 +59,6 @@ def _packages() -> dict[str, str]:
 
 def project_checks(call: Call) -> list[dict[str, str]]:
     """Settings, site files, stores and disk of the project folder."""
-    from orchestration.cli.check import configuration_problems
-
     if not (call.folder / SETTINGS_FILE).exists():
         return [item("project", "warn", f"no project in {call.folder}", "meterloom init DIR, or --project DIR")]
     problems = configuration_problems(call)
@@ -97,25 +90,6 @@ def _database_error() -> type[Exception]:
     from assets.stores.transactions import DatabaseError
 
     return DatabaseError
-
-
-def reachability(call: Call) -> list[dict[str, str]]:
-    """Whether broker and servers answer; nothing listening is normal before `meterloom up`."""
-    settings = call.project.project.settings
-    addresses = [
-        ("broker", settings.mqtt.host, settings.mqtt.port),
-        ("dagster", "127.0.0.1", settings.server.dagster_port),
-        ("mlflow", "127.0.0.1", settings.server.mlflow_port),
-        ("modbus", "127.0.0.1", settings.server.modbus_port),
-    ]
-    found = []
-    for name, host, port in addresses:
-        try:
-            with socket.create_connection((host, port), timeout=1):
-                found.append(item(name, "ok", f"{host}:{port} answers"))
-        except OSError:
-            found.append(item(name, "fail", f"nothing answers at {host}:{port}", "start it with 'meterloom up'"))
-    return found
 
 
 def register(app: typer.Typer) -> None:
