@@ -30,6 +30,8 @@ def instance_environment(project: Project) -> dict[str, str]:
         "DAGSTER_DISABLE_TELEMETRY": "true",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "3",
+        # The tracking server's own job runners cost a gigabyte and do nothing for us.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
     if project.settings.database.is_postgres:
         # psycopg 3 fails on dagster-postgres' NOTIFY, so the older driver is named (docs/adr/0002).
