@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import parse_period
 from orchestration.cli.frame import Answer, Call, command
 from reports.content.kpi_list import Grain, kpi_list
@@ -24,6 +25,9 @@ def register(app: typer.Typer) -> None:
         """Show consumption, peak, load factor, cost, emissions and EUI per scope; each value can be traced."""
         from orchestration.fresh import freshen_marts
 
+        if call.as_of_utc is not None:
+            # The marts know the present only; an answer that ignored the time would look like the past.
+            raise BadInput("kpis cannot answer --as-of yet; enpi and report can", reason="no_as_of")
         project, known = call.project, call.project.site(site)
         span = parse_period(period, known.time_zone)
         freshen_marts(project, say=call.say)

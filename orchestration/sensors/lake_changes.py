@@ -1,7 +1,5 @@
 """Changed months of the lake start a rebuild of exactly those months, one run a contiguous range."""
 
-from collections.abc import Iterator
-
 import dagster as dg
 import polars as pl
 
@@ -45,9 +43,3 @@ def touched_months(project: ProjectResource, *, after_id: int) -> tuple[set[str]
             changed = pl.scan_parquet(files, hive_partitioning=False).select("interval_start_utc").unique().collect()
             touched |= set(affected_months(site, changed))
     return touched, newest
-
-
-def runs_of(project: ProjectResource) -> Iterator[tuple[str, str]]:
-    """Ranges of everything that the lake holds."""
-    touched, _ = touched_months(project, after_id=0)
-    yield from month_ranges(touched)

@@ -110,6 +110,7 @@ def test_the_same_file_twice_changes_nothing(project: Path, tmp_path: Path) -> N
     [
         (["ingest", "x.csv", "--site", "nowhere"], "unknown site 'nowhere'"),
         (["kpis", "--site", "my_site", "--period", "2025-Q5"], "cannot read period"),
+        (["kpis", "--site", "my_site", "--period", "2025", "--as-of", "2025-01-01T00:00Z"], "--as-of"),
         (["trace", "0000000000000000"], "no figure"),
         (["baseline", "show", "a/b/enb"], "unknown baseline"),
         (["dispatch", "mode", "PARTIAL", "--site", "my_site", "--reason", "x"], "--as PERSON"),
