@@ -6,7 +6,6 @@ here imports dbt.cli at import time. Asset definitions stand in the rooms' defs.
 
 import fcntl
 import hashlib
-import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from assets.stores.warehouse import WarehouseTarget
 from assets.stores.warehouse_postgres import facts_of
 from data_quality.contracts.errors import OurFault, Unreachable
 from data_quality.contracts.model import Model
+from orchestration.environment import environment
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent / "dbt_project"
 STATE_DIR = PROJECT_DIR / "target"
@@ -157,7 +157,7 @@ def _invoke(args: list[str], *, target: WarehouseTarget, state_dir: Path, manife
         "none",
         "--no-use-colors",
     ]
-    with _ONE_AT_A_TIME, _environment(dbt_environment(target)):
+    with _ONE_AT_A_TIME, environment(dbt_environment(target)):
         try:
             result = dbtRunner(manifest=manifest).invoke([*args, *options])
         finally:
@@ -210,17 +210,3 @@ def _locked(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -1,6 +1,5 @@
 """The main job on the demo sites: from simulated meter files to a report with traces and a proven command."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -17,6 +16,7 @@ from data_quality.contracts.command import Mode
 from data_quality.contracts.people import Role
 from data_quality.contracts.settings import SETTINGS_FILE
 from data_quality.contracts.time import Clock
+from orchestration.environment import environment
 from orchestration.ledger_view import commands_of_store
 from orchestration.partitions import month_ranges, site_quarter_key
 from orchestration.resources import ProjectResource
@@ -201,18 +201,3 @@ def summary(
         "commands": commands,
         "seconds": steps.seconds,
     }
-
-
-@contextmanager
-def environment(values: dict[str, str]) -> Iterator[None]:
-    """The live parts' addresses, for the runs in this process."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

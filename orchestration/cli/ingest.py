@@ -7,7 +7,7 @@ import typer
 
 from assets.readings.ingest import ingest_file
 from orchestration.cli.frame import BAD_INPUT, DONE, Answer, Call, command
-from orchestration.cli.sniff import MapOption, column_map, files_in, report_lines
+from orchestration.cli.sniff import MapOption, column_map, report_lines
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
         known_site, known = call.project.site(site), column_map(mapping)
         lake, quarantine = call.project.lake, call.project.quarantine
         reports = []
-        for path in files_in(paths):
+        for path in paths:
             report = ingest_file(
                 path,
                 site=known_site,

@@ -50,11 +50,6 @@ def _content(channel: Channel) -> str:
     return f"{channel.intervals} intervals{span}, sum {total}"
 
 
-def files_in(paths: list[Path]) -> list[Path]:
-    """Files as given; a directory is handed on, to be refused with its sentence."""
-    return list(paths)
-
-
 def register(app: typer.Typer) -> None:
     """Put the command on the application."""
 
@@ -69,7 +64,7 @@ def register(app: typer.Typer) -> None:
         """Say what meter files hold, and which rows would be refused. Nothing is stored."""
         known, site = column_map(mapping), load_site(site_file) if site_file else None
         now_utc = SystemClock().now_utc()
-        reports = [sniff_file(path, mapping=known, site=site, tz=tz, now_utc=now_utc) for path in files_in(files)]
+        reports = [sniff_file(path, mapping=known, site=site, tz=tz, now_utc=now_utc) for path in files]
         for report in reports:
             if report.verdict == "reject":
                 call.say(report.message)
