@@ -23,6 +23,8 @@ ROW_REASONS: dict[str, str] = {
     "overlapping_interval": "The reading overlaps its neighbour",
     "quality_range": "Quality marks that do not cover the intervals they speak of",
     "register_decrease": "A register that falls: reset, exchanged or rolled over",
+    "register_glitch": "A register's read that its neighbours contradict",
+    "register_jump": "A register that rises by more than its meter can count",
     "synthetic_over_real": "A synthetic reading where a real one is known",
     "unfinished_line": "The last line has no line end and may be cut",
     "unit_kind_mismatch": "Unit and kind of the reading cannot be true together",

@@ -8,7 +8,7 @@ import polars as pl
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Clock
 from ml.tracker import Tracker
-from orchestration.partitions import SITES
+from orchestration.partitions import SITE_MONTHS, SITES
 from orchestration.previews import lines, table
 from orchestration.resources import ProjectResource
 
@@ -77,7 +77,8 @@ def core_seu__baseline(
     group_name="baselines",
     kinds={"polars"},
     owners=OWNERS,
-    partitions_def=SITES,
+    partitions_def=SITE_MONTHS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
     deps=["core_seu__baseline", "core_lake__15min_readings"],
     io_manager_key="frames",
 )
@@ -85,7 +86,8 @@ def core_seu__expected_days(context: dg.AssetExecutionContext, project: ProjectR
     """Expected energy per SEU and local day by the newest baseline, kWh; null where a driver is missing."""
     from ml.baselines.fit_site import expected_of_site
 
-    return expected_of_site(project.site(context.partition_key), lake=project.lake, store=project.baselines)
+    site, _ = project.site_and_months(context.partition_keys)
+    return expected_of_site(site, lake=project.lake, store=project.baselines)
 
 
 @dg.asset(

@@ -1,13 +1,10 @@
 """Put the graph together. Tests swap a resource or an asset here and nowhere else."""
 
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
 
 import assets.kpi.defs
 import assets.readings.defs
@@ -16,16 +13,15 @@ import controls.defs
 import data_quality.defs
 import ml.defs
 import reports.defs
-from assets.stores.warehouse import target_of
 from data_quality.contracts.time import SystemClock
-from orchestration.dbt import dbt_project
 from orchestration.io_managers import ContractFrames
 from orchestration.jobs import JOBS
-from orchestration.resources import ProjectResource, project_here
+from orchestration.resources import ProjectResource
 from orchestration.schedules import SCHEDULES
 from orchestration.sensors.dispatch import dispatch_slots
-from orchestration.sensors.lake_changes import lake_changes
+from orchestration.sensors.lake_changes import enpi_changes, lake_changes
 from orchestration.sensors.landing import landing
+from orchestration.sensors.late_readings import baseline_changes, report_changes
 from orchestration.sensors.plan_trigger import plan_changes
 
 SHELLS: Sequence[ModuleType] = (
@@ -37,19 +33,16 @@ SHELLS: Sequence[ModuleType] = (
     controls.defs,
     reports.defs,
 )
-# dbt of this very environment, whatever PATH says.
-DBT = str(Path(sys.executable).parent / "dbt")
-SENSORS = [landing, lake_changes, plan_changes, dispatch_slots]
+SENSORS = [landing, lake_changes, enpi_changes, baseline_changes, report_changes, plan_changes, dispatch_slots]
 
 
 def default_resources() -> dict[str, Any]:
-    """What a running system uses: the project named by the environment, the machine's clock, the real dbt."""
+    """What a running system uses: the project named by the environment, the machine's clock."""
     project = ProjectResource()
     return {
         "project": project,
         "clock": SystemClock(),
         "frames": ContractFrames(project=project),
-        "dbt": DbtCliResource(project_dir=dbt_project(target_of(project_here())), dbt_executable=DBT),
     }
 
 

@@ -7,12 +7,12 @@ here imports dbt.cli at import time. Asset definitions stand in the rooms' defs.
 import fcntl
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dagster import AssetKey
+from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey, MaterializeResult, PartitionsDefinition
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
 
 from assets.stores.warehouse import WarehouseTarget
@@ -20,10 +20,12 @@ from assets.stores.warehouse_postgres import facts_of
 from data_quality.contracts.errors import OurFault, Unreachable
 from data_quality.contracts.model import Model
 from orchestration.environment import environment
+from orchestration.partitions import SITE_MONTHS
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent / "dbt_project"
 STATE_DIR = PROJECT_DIR / "target"
 SOURCE_KEYS = {
+    "window_readings": AssetKey("core_lake__15min_readings"),
     "readings": AssetKey("core_lake__15min_readings"),
     "seu_expected_days": AssetKey("core_seu__expected_days"),
 }
@@ -44,6 +46,7 @@ class NodeOutcome(Model):
     message: str
     execution_s: float
     failures: int = 0
+    tested_model: str = ""
 
 
 class DbtOutcome(Model):
@@ -75,6 +78,11 @@ class MeterloomDbtTranslator(DagsterDbtTranslator):
         """staging, intermediate or marts: the layer's folder."""
         folders = list(dbt_resource_props["fqn"])
         return str(folders[1]) if len(folders) > 2 else None
+
+    def get_partitions_def(self, dbt_resource_props: Mapping[str, Any]) -> PartitionsDefinition[str] | None:
+        """Months of a site for what keeps its rows from run to run; views and tables of one run have none."""
+        config = dbt_resource_props.get("config") or {}
+        return SITE_MONTHS if config.get("materialized") == "incremental" else None
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:
         """Who answers for a model."""
@@ -142,6 +150,25 @@ def run_dbt(args: Sequence[str], *, target: WarehouseTarget, state_dir: Path = S
     return DbtOutcome(is_success=bool(result.success), nodes=tuple(_outcome(row) for row in rows))
 
 
+def asset_events(
+    outcome: DbtOutcome, keys: Collection[AssetKey]
+) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
+    """What a run says to Dagster: one result a model that was built, and one a data test; only for those keys."""
+    for node in outcome.nodes:
+        if node.resource_type == "model" and node.status == "success" and AssetKey(node.name) in keys:
+            yield MaterializeResult(
+                asset_key=AssetKey(node.name), metadata={"seconds": node.execution_s, "answer": node.message}
+            )
+        elif node.resource_type == "test" and node.status != "skipped" and AssetKey(node.tested_model) in keys:
+            yield AssetCheckResult(
+                asset_key=AssetKey(node.tested_model),
+                check_name=node.name,
+                passed=node.status == "pass",
+                severity=AssetCheckSeverity.WARN if node.status == "warn" else AssetCheckSeverity.ERROR,
+                metadata={"rows": node.failures, "seconds": node.execution_s, "answer": node.message or node.status},
+            )
+
+
 def _invoke(args: list[str], *, target: WarehouseTarget, state_dir: Path, manifest: Any) -> Any:
     from dbt.adapters.exceptions import FailedToConnectError
     from dbt.cli.main import dbtRunner
@@ -200,6 +227,7 @@ def _outcome(row: Any) -> NodeOutcome:
         message=str(row.message or ""),
         execution_s=float(row.execution_time),
         failures=int(row.failures or 0),
+        tested_model=str(getattr(row.node, "attached_node", None) or "").rsplit(".", 1)[-1],
     )
 
 

@@ -11,11 +11,13 @@ from typing import Any
 from assets.sites.load import load_people
 from controls.ledger.modes import set_mode
 from controls.simulator.landing import write_site
+from controls.simulator.tower_files import Delivery, write_delivery
 from data_quality.contracts.baseline import BaselineStatus
 from data_quality.contracts.command import Mode
 from data_quality.contracts.people import Role
 from data_quality.contracts.settings import SETTINGS_FILE
 from data_quality.contracts.time import Clock
+from orchestration.demo_tower import ingest_files, quarantined_files, report, second_wave, tower_files
 from orchestration.environment import environment
 from orchestration.ledger_view import commands_of_store
 from orchestration.partitions import month_ranges, site_quarter_key
@@ -67,13 +69,16 @@ def make_demo_project(folder: Path) -> ProjectResource:
 
 
 def run_demo(folder: Path, *, say: Say, clock: Clock, quick: bool = False) -> dict[str, Any]:
-    """Run the whole line. Returns `artifacts[] {kind, path}`, `runs[]`, `figures[]`, `commands[]`."""
+    """Run the whole line.
+
+    Returns `artifacts[] {kind, path}`, `runs[]`, `figures[]`, `commands[]`, `late` (second_wave), `quarantine[]`.
+    """
     project = make_demo_project(folder)
-    steps = Steps(say, 8)
+    steps = Steps(say, 9)
     with open_runner(project.project) as runner:
         runner.know_sites(sorted(project.sites))
-        with steps.step("simulate factory and home into the landing folder (synthetic, flagged so)"):
-            simulate(project, clock, quick=quick)
+        with steps.step("simulate factory, home and tower into the landing folder (synthetic, flagged so)"):
+            delivery = simulate(project, clock, quick=quick)
         with steps.step("read the landing folder into the lake"):
             ingest(project, runner)
         with steps.step("check the readings and build the KPI marts"):
@@ -84,36 +89,42 @@ def run_demo(folder: Path, *, say: Say, clock: Clock, quick: bool = False) -> di
             for site_id in ("factory", "home"):
                 runner.run("forecast", partition=site_id)
         with steps.step("write the quarterly EnPI reports"):
+            report(runner)
             for first_day in QUARTERS[-1:] if quick else QUARTERS:
                 runner.run("enpi_report", partition=site_quarter_key("factory", first_day))
         with steps.step("start broker, simulated home and agent; plan, release, and wait for the proof"):
             commands = dispatch_live(project, runner, clock, say)
         with steps.step("trace three figures of the last report back to their readings"):
             traced = trace_three(project)
+        with steps.step("let the tower's late, corrected and re-sent files arrive, and run their months again"):
+            late = second_wave(project, runner, delivery, say)
         answer = summary(project, runner, traced, commands, steps)
+        answer |= {"late": late, "quarantine": quarantined_files(project)}
     project.close()
     return answer
 
 
-def simulate(project: ProjectResource, clock: Clock, *, quick: bool) -> None:
-    """Landing files of both demo sites."""
+def simulate(project: ProjectResource, clock: Clock, *, quick: bool) -> Delivery:
+    """Landing files of the demo sites. Returns the tower's files: those that come late are not in the folder yet."""
     start, end = FACTORY_YEARS
     write_site(project.project.landing_dir / "factory", project.site("factory"), start=start, end=end)
     days = QUICK_HISTORY_DAYS if quick else HOME_HISTORY_DAYS
     deliver_home(project.project, project.site("home"), now_utc=clock.now_utc(), days=days)
+    delivery = tower_files(project, quick=quick)
+    write_delivery(project.project.landing_dir / "tower", delivery.in_time())
+    return delivery
 
 
 def ingest(project: ProjectResource, runner: Runner) -> None:
     """One ingestion run a site, with every file that waits in its landing folder."""
     for site_id in sorted(project.sites):
-        files = [str(path) for path in landing_files(project.project.landing_dir / site_id)]
-        config = {"raw_landing__15min_readings": {"config": {"site": site_id, "files": files}}}
-        runner.run("ingest", config=config)
+        ingest_files(runner, site_id, landing_files(project.project.landing_dir / site_id))
 
 
 def fit_and_approve(project: ProjectResource, runner: Runner, clock: Clock) -> None:
     """Ben fits, Anna approves: two people, as the rule asks."""
     runner.run("baseline", partition="factory", config={"core_seu__baseline": {"config": {"fitted_by": "ben"}}})
+    runner.build_marts(month_ranges(project.stage("enpi").stale()), job="enpi")
     anna = load_people(project.project.people_file).acting("anna", Role.APPROVER)
     for version in project.baselines.versions("factory"):
         if version.status is BaselineStatus.PROVISIONAL:

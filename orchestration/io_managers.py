@@ -16,12 +16,14 @@ CONTRACTS: dict[str, type[BaseModel]] = {"core_seu__expected_days": ExpectedDay}
 
 
 class ContractFrames(dg.ConfigurableIOManager):
-    """One Parquet file an asset and partition; a frame that breaks its contract is never written."""
+    """One Parquet file an asset and partition, or site; a frame that breaks its contract is never written."""
 
     project: ProjectResource
 
     def _path(self, context: dg.InputContext | dg.OutputContext) -> Path:
-        parts = [*context.asset_key.path, *(context.asset_partition_keys if context.has_asset_partitions else [])]
+        keys = context.asset_partition_keys if context.has_asset_partitions else []
+        # Months of a site share the site's file: what is handed over is the site's whole frame.
+        parts = [*context.asset_key.path, *sorted({key.rpartition("|")[2] for key in keys})]
         return self.project.project.data_dir.joinpath("frames", *parts).with_suffix(".parquet")
 
     def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame | None) -> None:

@@ -12,15 +12,20 @@ ingest = dg.define_asset_job(
 )
 kpi = dg.define_asset_job(
     "kpi",
-    selection=dg.AssetSelection.assets("core_lake__15min_readings", "core_marts__published")
+    selection=dg.AssetSelection.assets("core_lake__month_quality", "core_lake__15min_readings", "core_marts__published")
     | dg.AssetSelection.tag("kpi", ""),
-    description="Check a site's months and rebuild the KPI marts.",
+    description="Validate a site's months and compute their KPI marts.",
+)
+enpi = dg.define_asset_job(
+    "enpi",
+    selection=dg.AssetSelection.assets("core_seu__expected_days", "core_enpi__published")
+    | dg.AssetSelection.tag("enpi", ""),
+    description="Compare the days of a site's months with its baselines.",
 )
 baseline = dg.define_asset_job(
     "baseline",
-    selection=dg.AssetSelection.assets("core_seu__baseline", "core_seu__expected_days", "core_enpi__published")
-    | dg.AssetSelection.tag("enpi", ""),
-    description="Fit baselines of a site's SEUs, register them, and compare every day with them.",
+    selection=dg.AssetSelection.assets("core_seu__baseline"),
+    description="Fit baselines of a site's SEUs and register them.",
 )
 forecast = dg.define_asset_job(
     "forecast",
@@ -45,4 +50,4 @@ enpi_report = dg.define_asset_job(
     description="Quarterly EnPI report of a site: PDF, XLSX and JSON with a trace behind every figure.",
 )
 
-JOBS = [ingest, kpi, baseline, forecast, plan, dispatch, enpi_report]
+JOBS = [ingest, kpi, enpi, baseline, forecast, plan, dispatch, enpi_report]

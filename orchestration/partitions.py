@@ -54,6 +54,13 @@ def month_ranges(partitions: Iterable[str]) -> list[tuple[str, str]]:
     return ranges
 
 
+def months_of_range(first: str, last: str) -> list[str]:
+    """`SITE|YYYY-MM` of every month from the first to the last partition key."""
+    (start, site_id), (end, _) = split_key(first), split_key(last)
+    numbers = range(start.year * 12 + start.month - 1, end.year * 12 + end.month)
+    return [f"{site_id}|{_month(number):%Y-%m}" for number in numbers]
+
+
 def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
     runs: list[tuple[int, int]] = []
     for number in numbers:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import PrivateAttr
@@ -22,6 +23,9 @@ from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period, parse_period
 from orchestration.partitions import month_span, split_key
+
+if TYPE_CHECKING:
+    from assets.kpi.stage import Stage
 
 PROJECT_VARIABLE = "METERLOOM_PROJECT"
 
@@ -116,6 +120,21 @@ class ProjectResource(dg.ConfigurableResource):
                 reason="unknown_site",
             )
         return sites[site_id]
+
+    def stage(self, name: str) -> "Stage":
+        """The stage kpi or enpi of the marts over the project as it is now."""
+        # Both pull in polars or dagster_dbt, which a sensor of devices can do without.
+        from assets.kpi.stage import Stage
+        from orchestration.dbt import fingerprint
+
+        return Stage(
+            name,
+            sites=self.sites,
+            lake=self.lake,
+            baselines=self.baselines,
+            marts_dir=self.project.marts_dir,
+            fingerprint=fingerprint(),
+        )
 
     def site_and_months(self, keys: Sequence[str]) -> tuple[Site, Period]:
         """Site and local months of one run's `month|site` keys."""

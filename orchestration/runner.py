@@ -80,13 +80,14 @@ class Runner:
         self.outcomes.append(outcome)
         return outcome
 
-    def build_marts(self, ranges: Sequence[tuple[str, str]], *, say: Callable[[str], None] | None = None) -> None:
-        """Check the months of every range, then build and publish the marts once. Raises RunFailed."""
-        for number, (first, last) in enumerate(ranges, start=1):
+    def build_marts(
+        self, ranges: Sequence[tuple[str, str]], *, job: str = "kpi", say: Callable[[str], None] | None = None
+    ) -> None:
+        """Check, compute and publish the months of each range, one run each. Raises RunFailed."""
+        for first, last in ranges:
             if say is not None:
-                say(f"checking readings of {first}" + ("" if first == last else f" to {last}"))
-            is_last = number == len(ranges)
-            self.run("kpi", partition_range=(first, last), only=() if is_last else ["core_lake__15min_readings"])
+                say(f"{job}: months {first}" + ("" if first == last else f" to {last}"))
+            self.run(job, partition_range=(first, last))
 
     def know_sites(self, site_ids: list[str]) -> None:
         """Make the sites partitions, as materialising core_site__reference would."""

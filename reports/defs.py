@@ -7,18 +7,31 @@ from orchestration.partitions import SITE_QUARTERS
 from orchestration.previews import table
 from orchestration.resources import ProjectResource
 
+# What a quarter of a site rests on: its months.
+MONTHS_OF_QUARTER = dg.MultiPartitionMapping(
+    {
+        "month": dg.DimensionPartitionMapping("quarter", dg.TimeWindowPartitionMapping()),
+        "site": dg.DimensionPartitionMapping("site", dg.IdentityPartitionMapping()),
+    }
+)
+
 
 @dg.asset(
     group_name="reports",
     kinds={"pdf", "excel"},
     owners=["team:reporting"],
     partitions_def=SITE_QUARTERS,
-    deps=["core_marts__published", "core_enpi__published", "core_seu__baseline"],
+    deps=[
+        dg.AssetDep("core_marts__published", partition_mapping=MONTHS_OF_QUARTER),
+        dg.AssetDep("core_enpi__published", partition_mapping=MONTHS_OF_QUARTER),
+        "core_seu__baseline",
+    ],
 )
 def out_site__enpi_quarter(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """Quarterly EnPI report: PDF, XLSX and JSON, with a trace behind every printed figure."""
+    from reports.changes import between_revisions
     from reports.gates import publishable
     from reports.make import make_enpi_quarter
     from reports.sources import Sources
@@ -36,12 +49,19 @@ def out_site__enpi_quarter(
         run_versions={"dagster": context.run_id},
     )
     against = publishable(made.content)
+    report_id, number = made.content.report_id, made.content.revision
+    before = project.reports.figures(report_id, number - 1) if number > 1 else []
+    changed = between_revisions(before, made.content.figures) if before else []
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(made.content.figures),
             "revision": made.content.revision,
             "status": made.content.status,
             "synthetic": made.content.is_synthetic,
+            "changed_figures": table(
+                ["figure", "scope", "from", "was", "now", "unit"],
+                [[c.label, c.scope, str(c.start), str(c.was), str(c.now), c.unit] for c in changed],
+            ),
             "against_publication": table(["why", "what"], [[f.code, f.message] for f in against]),
             **{name: dg.MetadataValue.path(str(path)) for name, path in made.files.items()},
         }

@@ -12,6 +12,7 @@ from assets.kpi.enpi import ARITHMETIC, DayPair, day_pairs
 from assets.kpi.expected import expected_days
 from assets.kpi.recompute import scope_meters
 from assets.sites.load import site_sha256
+from assets.sites.view import site_readings
 from assets.stores.lake import Lake
 from assets.stores.reports import batches_behind
 from assets.stores.site_versions import site_version
@@ -72,8 +73,8 @@ class Sources:
             start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
             whole = self._covering(site.site_id, start, end, as_of_utc)
             if whole is None:
-                self._kept[key] = self.lake.current(
-                    site.site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc
+                self._kept[key] = site_readings(
+                    self.lake, site, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc
                 )
             else:
                 instant = pl.col("interval_start_utc")

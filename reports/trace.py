@@ -1,6 +1,7 @@
 """Walks from a figure back: its graph, its value made again, the readings behind it, and what has changed since."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 
 import polars as pl
@@ -8,6 +9,7 @@ import polars as pl
 from assets.kpi.enpi import ARITHMETIC
 from assets.kpi.recompute import streams_behind
 from assets.sites.load import site_sha256
+from assets.sites.virtual import streams_for
 from assets.stores.reports import ReportStore, named_batches
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import Figure, TraceInput
@@ -123,7 +125,7 @@ def streams_of(leaf: Figure, site: Site) -> list[str]:
         seu = seu_of(site, named["seu"])
         # What is metered rests on meters alone; what is expected or compared rests on drivers as well.
         drivers = [] if named.get("field") == "metered_kwh" else [driver.driver_id for driver in seu.drivers]
-        return [*seu.meters, *drivers]
+        return [*streams_for(site, seu.meters), *drivers]
     scope = named.get("scope", f"site:{site.site_id}")
     return list(streams_behind(named.get("kpi", "consumption_kwh"), site=site, scope=scope))
 
@@ -137,38 +139,41 @@ def versions_today(figure: Figure, *, reports: ReportStore, sources: Sources) ->
             key = ("code", node.trace.computation)
             changes[key] = VersionChange(kind=key[0], id=key[1], then=node.trace.code_sha256, now=now)
         for given in node.trace.inputs:
-            if given.kind in {"lake", "version"} and (today := _today(given, sources)) != given.sha256:
+            if given.kind in {"lake", "version"} and (today := today_sha256(given, sources)) != given.sha256:
                 changes[given.kind, given.id] = VersionChange(
                     kind=given.kind, id=given.id, then=given.sha256, now=today
                 )
     return list(changes.values())
 
 
-def stale_revisions(reports: ReportStore, sources: Sources) -> dict[tuple[str, int], list[VersionChange]]:
+def stale_revisions(
+    reports: ReportStore, sources: Sources, *, as_of_utc: datetime | None = None
+) -> dict[tuple[str, int], list[VersionChange]]:
     """Every stored revision with the inputs that differ today; a fresh revision has an empty list.
 
-    A join of what traces name with what is: each distinct input is looked at once.
+    A join of what traces name with what is: each distinct input is looked at once. as_of_utc: revisions stored by
+    then, and readings as known then.
     """
     found: dict[tuple[str, int], list[VersionChange]] = {
-        (each.report_id, each.revision): [] for each in reports.revisions()
+        (each.report_id, each.revision): [] for each in reports.revisions(as_of_utc=as_of_utc)
     }
     today: dict[tuple[str, str, str], str] = {}
     for row in reports.distinct_inputs():
         given = TraceInput(kind=row["kind"], id=row["id"], role=row["role"], sha256=row["sha256"])
         key = (given.kind, given.role, given.id)
         if key not in today:
-            today[key] = _today(given, sources)
-        if today[key] != given.sha256:
+            today[key] = today_sha256(given, sources, as_of_utc=as_of_utc)
+        if today[key] != given.sha256 and (row["report_id"], row["revision"]) in found:
             change = VersionChange(kind=given.kind, id=given.id, then=given.sha256, now=today[key])
             found[row["report_id"], row["revision"]].append(change)
     return found
 
 
-def _today(given: TraceInput, sources: Sources) -> str:
-    """The digest that an input has now; empty where it is gone."""
+def today_sha256(given: TraceInput, sources: Sources, *, as_of_utc: datetime | None = None) -> str:
+    """The digest that an input has now, or its readings had at an instant; empty where it is gone."""
     if given.kind == "lake":
         site_id, start_utc, end_utc = parse_span(given.id)
-        return sources.lake.digest(site_id, start_utc=start_utc, end_utc=end_utc)
+        return sources.lake.digest(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
     if given.role == "site":
         return site_sha256(sources.sites[given.id]) if given.id in sources.sites else ""
     if given.role == "baseline":

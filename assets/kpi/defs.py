@@ -1,19 +1,18 @@
 """Shells: dbt models on the warehouse, and the publication of their marts after the checks."""
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import polars as pl
-from dagster_dbt import DbtCliResource, dbt_assets
+from dagster_dbt import dbt_assets
 
-from assets.kpi.sources import source_tables
-from assets.stores.lake import newest_entry
-from assets.stores.marks import get_mark, set_mark
+from assets.stores.marks import drop_note, take_note, write_note
 from assets.stores.marts import ENPI_MARTS, KPI_MARTS
-from assets.stores.warehouse import load_sources, publish_marts, target_of
-from orchestration.dbt import STATE_DIR, MeterloomDbtTranslator, dbt_environment, prepare_manifest
+from assets.stores.warehouse import target_of
+from orchestration.dbt import MeterloomDbtTranslator, asset_events, prepare_manifest, run_dbt
+from orchestration.partitions import SITE_MONTHS
 from orchestration.previews import table
 from orchestration.resources import ProjectResource, project_here
 
@@ -22,25 +21,34 @@ POOL = "warehouse"
 TRANSLATOR = MeterloomDbtTranslator()
 # Parsed again only where a model changed: importing the definitions must stay quick.
 MANIFEST = prepare_manifest(target_of(project_here()))
+# A year is one run, so one start of dbt; a late reading is the run of its month.
+ONE_RUN = dg.BackfillPolicy.single_run()
+
+
+def notes_dir(project: ProjectResource) -> Path:
+    """Where a build leaves word for the step that publishes it."""
+    return project.project.data_dir / "builds"
 
 
 def build(
-    stage: str,
-    context: dg.AssetExecutionContext,
-    dbt: DbtCliResource,
-    project: ProjectResource,
-    expected: pl.DataFrame | None,
+    name: str, context: dg.AssetExecutionContext, project: ProjectResource, expected: pl.DataFrame | None
 ) -> Iterator[Any]:
-    """Load the sources as they stand now, then build one stage with its tests."""
-    target = target_of(project.project)
-    set_mark(project.project.warehouse_file.parent, newest_entry(project.store))
-    counts = load_sources(target, source_tables(project.sites, project.lake, expected))
-    context.log.info(f"loaded {counts}")
-    os.environ.update(dbt_environment(target) | {"DBT_TARGET_PATH": str(STATE_DIR / target.name)})
-    folder = project.project.data_dir / "dbt" / context.run_id[:8] / stage
+    """Load the windows of this run's partitions, then build one stage with its tests.
+
+    All of the stage, whatever was selected: what stands between the readings and a mart holds one run's windows only.
+    """
+    target, stage = target_of(project.project), project.stage(name)
+    site, period = project.site_and_months(context.partition_keys)
+    prepared = stage.prepare(site.site_id, period.start, period.end, target=target, expected=expected)
+    context.log.info(f"loaded {prepared.rows} for {prepared.windows}")
     # Unit tests prove the SQL, not the data: they run with the test suite.
-    arguments = ["build", "--select", f"tag:{stage}", "--exclude-resource-type", "unit_test"]
-    yield from dbt.cli(arguments, context=context, target_path=folder).stream()
+    arguments = ["build", "--select", f"tag:{name}", "--exclude-resource-type", "unit_test"]
+    outcome = run_dbt(arguments + ["--full-refresh"] * prepared.is_full, target=target)
+    if outcome.is_success:
+        write_note(notes_dir(project), context.run_id, name, stage.finish(prepared, target=target))
+    yield from asset_events(outcome, context.selected_asset_keys)
+    if not outcome.is_success:
+        raise dg.Failure("; ".join(f"{node.name}: {node.message}" for node in outcome.failed) or "dbt failed")
 
 
 @dbt_assets(
@@ -49,16 +57,24 @@ def build(
     name="kpi_models",
     dagster_dbt_translator=TRANSLATOR,
     pool=POOL,
+    backfill_policy=ONE_RUN,
 )
-def kpi_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, project: ProjectResource) -> Iterator[Any]:
+def kpi_models(context: dg.AssetExecutionContext, project: ProjectResource) -> Iterator[Any]:
     """Staging, intermediate and mart models of the KPIs."""
-    yield from build("kpi", context, dbt, project, None)
+    yield from build("kpi", context, project, None)
 
 
-@dbt_assets(manifest=MANIFEST, select="tag:enpi", name="enpi_models", dagster_dbt_translator=TRANSLATOR, pool=POOL)
-def enpi_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, project: ProjectResource) -> Iterator[Any]:
+@dbt_assets(
+    manifest=MANIFEST,
+    select="tag:enpi",
+    name="enpi_models",
+    dagster_dbt_translator=TRANSLATOR,
+    pool=POOL,
+    backfill_policy=ONE_RUN,
+)
+def enpi_models(context: dg.AssetExecutionContext, project: ProjectResource) -> Iterator[Any]:
     """Actual against expected energy per SEU."""
-    yield from build("enpi", context, dbt, project, expected_frames(project))
+    yield from build("enpi", context, project, expected_frames(project))
 
 
 def expected_frames(project: ProjectResource) -> pl.DataFrame | None:
@@ -73,11 +89,13 @@ def expected_frames(project: ProjectResource) -> pl.DataFrame | None:
     owners=["team:kpi"],
     deps=list(KPI_MARTS),
     pool=POOL,
+    partitions_def=SITE_MONTHS,
+    backfill_policy=ONE_RUN,
     description="The KPI marts as Parquet files that everybody reads; written only after every check passed.",
 )
 def core_marts__published(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """Publish the KPI marts."""
-    return published(project, KPI_MARTS)
+    return published("kpi", context, project)
 
 
 @dg.asset(
@@ -86,21 +104,26 @@ def core_marts__published(context: dg.AssetExecutionContext, project: ProjectRes
     owners=["team:kpi"],
     deps=list(ENPI_MARTS),
     pool=POOL,
+    partitions_def=SITE_MONTHS,
+    backfill_policy=ONE_RUN,
     description="The EnPI marts as Parquet files that everybody reads; written only after every check passed.",
 )
 def core_enpi__published(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """Publish the EnPI marts."""
-    return published(project, ENPI_MARTS)
+    return published("enpi", context, project)
 
 
-def published(project: ProjectResource, marts: Mapping[str, Any]) -> dg.MaterializeResult:
-    """Export marts and say how many rows each has."""
-    counts = publish_marts(target_of(project.project), project.project.marts_dir, tuple(marts))
-    set_mark(project.project.marts_dir, get_mark(project.project.warehouse_file.parent))
+def published(name: str, context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+    """Export what this run built and say how many rows each mart has there."""
+    note = take_note(notes_dir(project), context.run_id, name)
+    counts = project.stage(name).publish(note, target=target_of(project.project))
+    drop_note(notes_dir(project), context.run_id, name)
+    years = {site_id: list(years) for site_id, years in note.years.items()} if note else {}
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(counts.values()),
-            "marts": table(["mart", "rows"], [[name, rows] for name, rows in counts.items()]),
+            "marts": table(["mart", "rows"], [[mart, rows] for mart, rows in counts.items()]),
+            "years": years,
             "folder": dg.MetadataValue.path(str(project.project.marts_dir)),
         }
     )

@@ -9,12 +9,13 @@ from decimal import Decimal
 import polars as pl
 
 from assets.carbon.factors import electricity_factors
-from assets.kpi.sources import CONSUMPTION_REGISTER, ENERGY_UNIT, has_import
 from assets.sites.calendar import day_types
-from assets.sites.meter_tree import total_meters
+from assets.sites.meter_tree import ENERGY_UNIT, has_import, total_meters
+from assets.sites.virtual import streams_for, with_virtual
 from assets.stores.lake import KEY
 from assets.tariffs.periods import PRICE_DECIMALS, known_prices
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site import Carrier, Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period
 from data_quality.contracts.units import QUANTUM_DECIMALS
@@ -98,22 +99,27 @@ def scope_meters(site: Site, scope: str) -> tuple[str, ...]:
 
 
 def streams_behind(kpi: str, *, site: Site, scope: str) -> tuple[str, ...]:
-    """The streams that `kpi_value` reads for the scope: its meters, and for cost the site's price stream."""
-    meters = scope_meters(site, scope)
+    """The streams that `kpi_value` reads for the scope: its meters, what virtual ones among them are made of, and for
+    cost the site's price stream.
+    """
+    meters = streams_for(site, scope_meters(site, scope))
     return (*meters, site.price_stream) if kpi == "cost" and site.price_stream else meters
 
 
 def _energy(readings: pl.DataFrame, *, site: Site, meters: tuple[str, ...], period: Period) -> pl.DataFrame:
     """Current import rows of the scope in the period: meter_id, interval_start_utc, nano_kwh (whole billionths)."""
-    rows = readings.filter(
-        (pl.col("site_id") == site.site_id)
-        & pl.col("meter_id").is_in(list(meters))
+    is_of_scope = (
+        pl.col("meter_id").is_in(list(meters))
         & (pl.col("register") == CONSUMPTION_REGISTER)
         & (pl.col("unit") == ENERGY_UNIT)
+    )
+    rows = readings.filter(
+        (pl.col("site_id") == site.site_id)
+        & (is_of_scope | pl.col("meter_id").is_in(list(streams_for(site, meters))))
         & pl.col("interval_start_utc").is_between(period.start_utc, period.end_utc, closed="left")
     )
-    latest = rows.sort("recorded_at_utc").unique(KEY, keep="last", maintain_order=True)
-    return latest.select(
+    latest = with_virtual(site, rows.sort("recorded_at_utc").unique(KEY, keep="last", maintain_order=True), meters)
+    return latest.filter(is_of_scope).select(
         "meter_id", "interval_start_utc", nano_kwh=(pl.col("value") * float(_NANO)).round().cast(pl.Int64)
     )
 

@@ -1,38 +1,43 @@
 """The source tables of the warehouse, built from site files, the lake's manifest and the baselines' expected days."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 import polars as pl
 
 from assets.carbon.factors import electricity_factors
+from assets.kpi.virtual_files import virtual_files
+from assets.kpi.windows import Window
 from assets.sites.calendar import quarter_hours
-from assets.sites.meter_tree import seu_meters, total_meters
+from assets.sites.meter_tree import has_import, seu_meters, total_meters
 from assets.stores.lake import LAKE_SCHEMA, Lake
 from assets.stores.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
 from assets.tariffs.periods import known_prices
-from data_quality.contracts.site import Meter, Site
+from data_quality.contracts.site import Site
 from data_quality.contracts.time import local_midnight_utc
-from data_quality.contracts.units import unit_of
-
-CONSUMPTION_REGISTER = "import"
-ENERGY_UNIT = "kwh"
 
 
 def source_tables(
-    sites: Mapping[str, Site], lake: Lake, expected: pl.DataFrame | None, *, as_of_utc: datetime | None = None
+    sites: Mapping[str, Site],
+    lake: Lake,
+    expected: pl.DataFrame | None,
+    *,
+    as_of_utc: datetime | None = None,
+    windows: Sequence[Window] | None = None,
 ) -> dict[str, pl.DataFrame | ParquetFiles]:
     """Every table of schema `lake` for `load_sources`: the sites' readings as known at `as_of_utc`, and their meaning.
 
-    expected: lake.seu_expected_days, or None for a table without rows. Raises BadInput for a tariff or a factor
-    that is not unambiguous.
+    expected: lake.seu_expected_days, or None for a table without rows. windows: what this run computes; None: every
+    site whole. Raises BadInput for a tariff or a factor that is not unambiguous.
     """
-    calendars = [site_quarter_hours(site, lake, as_of_utc=as_of_utc) for site in sites.values()]
-    files = tuple(
-        lake.root / str(entry["path"]) for site_id in sites for entry in lake.manifest(site_id, as_of_utc=as_of_utc)
-    )
+    if windows is None:
+        everything = [whole_site(site, lake, as_of_utc=as_of_utc) for site in sites.values()]
+        windows = [window for window in everything if window is not None]
+    years = {site_id: sorted({y for w in windows if w.site_id == site_id for y in w.years}) for site_id in sites}
+    calendars = [site_quarter_hours(site, lake, years[site.site_id], as_of_utc=as_of_utc) for site in sites.values()]
     return {
-        "readings": ParquetFiles(paths=files),
+        "windows": window_rows(windows, sites),
+        "readings": _files(sites, lake, windows, as_of_utc),
         "site_quarter_hours": pl.concat([empty_source("site_quarter_hours"), *calendars]),
         "meters": pl.concat([empty_source("meters"), *(meter_rows(site) for site in sites.values())]),
         "seu_meters": pl.concat([empty_source("seu_meters"), *(seu_meters(site) for site in sites.values())]),
@@ -45,14 +50,74 @@ def source_tables(
     }
 
 
-def site_quarter_hours(site: Site, lake: Lake, *, as_of_utc: datetime | None = None) -> pl.DataFrame:
-    """The calendar of the full local years that the lake's readings touch, with price and factor where known."""
+def whole_site(site: Site, lake: Lake, *, as_of_utc: datetime | None = None) -> Window | None:
+    """The full local years that the lake's readings touch; None where it holds none."""
     span = lake.span(site.site_id, as_of_utc=as_of_utc)
     if span is None:
-        return empty_source("site_quarter_hours")
+        return None
     # A UTC day may reach into the local day before and after it.
-    start = date((span[0] - timedelta(days=1)).year, 1, 1)
-    end = date((span[1] + timedelta(days=1)).year + 1, 1, 1)
+    first = date((span[0] - timedelta(days=1)).year, 1, 1)
+    after = date((span[1] + timedelta(days=1)).year + 1, 1, 1)
+    return Window(site_id=site.site_id, first=first, after=after, is_whole_site=True)
+
+
+def window_rows(windows: Iterable[Window], sites: Mapping[str, Site]) -> pl.DataFrame:
+    """The windows as lake.windows. One of a site that is gone has no zone: it only removes."""
+    rows = [
+        (
+            window.site_id,
+            window.first,
+            window.after,
+            local_midnight_utc(window.first, _zone(window, sites)),
+            local_midnight_utc(window.after, _zone(window, sites)),
+            window.is_whole_site,
+        )
+        for window in windows
+    ]
+    return pl.DataFrame(rows, schema=SOURCE_SCHEMAS["windows"], orient="row")
+
+
+def _zone(window: Window, sites: Mapping[str, Site]) -> str:
+    return sites[window.site_id].time_zone if window.site_id in sites else "UTC"
+
+
+def _files(
+    sites: Mapping[str, Site], lake: Lake, windows: Sequence[Window], as_of_utc: datetime | None
+) -> ParquetFiles:
+    """The lake's files, and those of them that hold a window's days."""
+    every = [str(row["path"]) for site_id in sites for row in lake.manifest(site_id, as_of_utc=as_of_utc)]
+    touched: list[str] = []
+    for window in windows:
+        if window.site_id in sites:
+            zone = sites[window.site_id].time_zone
+            rows = lake.manifest(
+                window.site_id,
+                start_utc=local_midnight_utc(window.first, zone),
+                end_utc=local_midnight_utc(window.after, zone),
+                as_of_utc=as_of_utc,
+            )
+            touched += [str(row["path"]) for row in rows]
+    virtual = virtual_files(sites, lake, as_of_utc=as_of_utc)
+    # A file may hold several days: it stands once, however many rows name it.
+    return ParquetFiles(
+        paths=(*(lake.root / path for path in dict.fromkeys(every)), *virtual),
+        touched=(*(lake.root / path for path in dict.fromkeys(touched)), *virtual),
+    )
+
+
+def site_quarter_hours(
+    site: Site, lake: Lake, years: Sequence[int], *, as_of_utc: datetime | None = None
+) -> pl.DataFrame:
+    """The calendar of those full local years, with price and factor where known."""
+    runs = [(date(year, 1, 1), date(year + 1, 1, 1)) for year in years]
+    if runs and [start.year for start, _ in runs] == list(range(years[0], years[-1] + 1)):
+        # Without a hole between them they are read and priced in one go.
+        runs = [(runs[0][0], runs[-1][1])]
+    parts = [_priced_calendar(site, lake, start, end, as_of_utc) for start, end in runs]
+    return pl.concat([empty_source("site_quarter_hours"), *parts])
+
+
+def _priced_calendar(site: Site, lake: Lake, start: date, end: date, as_of_utc: datetime | None) -> pl.DataFrame:
     prices = known_prices(site, start, end, _price_readings(site, lake, start, end, as_of_utc))
     return (
         quarter_hours(site, start, end)
@@ -70,7 +135,7 @@ def meter_rows(site: Site) -> pl.DataFrame:
             site.site_id,
             meter.meter_id,
             meter.carrier.value,
-            meter.parent,
+            meter.parent_on(),
             meter.meter_id in totals[meter.carrier],
             has_import(meter),
             meter.connected_load_kw,
@@ -78,14 +143,6 @@ def meter_rows(site: Site) -> pl.DataFrame:
         for meter in site.meters
     ]
     return pl.DataFrame(rows, schema=SOURCE_SCHEMAS["meters"], orient="row")
-
-
-def has_import(meter: Meter) -> bool:
-    """True where the meter measures consumption in kWh: water is in no kWh total, export and charging are no import."""
-    return any(
-        register.register_id == CONSUMPTION_REGISTER and unit_of(register.unit).canonical == ENERGY_UNIT
-        for register in meter.registers
-    )
 
 
 def _price_readings(site: Site, lake: Lake, start: date, end: date, as_of_utc: datetime | None) -> pl.DataFrame:

@@ -56,7 +56,7 @@ def raw_landing__15min_readings(
     owners=["team:energy-data"],
     partitions_def=SITE_MONTHS,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=["raw_landing__15min_readings", "core_site__reference"],
+    deps=["raw_landing__15min_readings", "core_site__reference", "core_lake__month_quality"],
 )
 def core_lake__15min_readings(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """Canonical 15-minute readings, bitemporal: the lake's months as they stand now, by digest."""

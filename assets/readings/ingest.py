@@ -9,8 +9,11 @@ import polars as pl
 
 from assets.readings.affected import affected_months
 from assets.readings.bitemporal import classify
+from assets.readings.closed import name_closed
 from assets.readings.holds import canonical_rows, current_rows, hold_back
 from assets.readings.parsed import bad_rows
+from assets.readings.register_join import join_registers
+from assets.readings.registers import counting_rules
 from assets.readings.sniff import FileRead, SniffReport, read_file, refused
 from assets.readings.streams import streams
 from assets.stores.batches import batches_of_source
@@ -59,6 +62,7 @@ def ingest_file(
     if known is not None:
         return IngestReport(**_fields(read.report), batch_id=known, is_repeat=True)
     try:
+        read = join_registers(read, site=site, lake=lake, clock=clock, dry_run=dry_run)
         read = hold_back(read, site=site, lake=lake)
     except BadInput as fault:
         if not dry_run:
@@ -100,6 +104,7 @@ def _store(
 
     if dry_run:
         decide()
+        report = name_closed(report, decided.changes, site=site, store=lake.store)
         return IngestReport(**_fields(report), **_counts(site, decided))
     info = BatchInfo(
         site_id=site.site_id,
@@ -114,6 +119,7 @@ def _store(
         run_id=run_id,
     )
     result = lake.write_decided(info, decide, clock=clock)
+    report = name_closed(report, decided.changes, site=site, store=lake.store)
     return IngestReport(**_fields(report), **_counts(site, decided), batch_id=result.batch_id)
 
 
@@ -132,8 +138,8 @@ def _fields(report: SniffReport) -> dict[str, Any]:
 
 
 def _interpretation(read: FileRead, site: Site) -> dict[str, object]:
-    """What else than its bytes decides what a file means: the column map and the site's streams and zone."""
-    text = json.dumps([streams(site).rows(), site.time_zone])
+    """What else than its bytes decides what a file means: the column map, the site's streams, registers and zone."""
+    text = json.dumps([streams(site).rows(), site.time_zone, *counting_rules(site)])
     maps = [each.model_dump(mode="json") for each in read.maps]
     return {
         "column_map": maps[0] if len(maps) == 1 else maps or None,

@@ -27,6 +27,16 @@ REJECT_SCHEMA: dict[str, pl.DataType] = {
     "expected": pl.String(),
     "got": pl.String(),
 }
+# States of cumulative registers. series: tells two counts of one register in one source apart; mostly empty.
+STATE_SCHEMA: dict[str, pl.DataType] = {
+    "meter_id": pl.String(),
+    "register": pl.String(),
+    "series": pl.String(),
+    "at_utc": pl.Datetime("us", "UTC"),
+    "value": pl.Decimal(38, 9),
+    "unit": pl.String(),
+    "source_line": pl.Int64(),
+}
 # Rejected rows that become objects; all are counted.
 MAX_BAD_ROWS = 1000
 
@@ -79,7 +89,7 @@ class Parsed:
     channels: what the file states and what cannot be a reading (a register's state, amounts without unit or time);
     channels_are_all: they tell of every row too, so that none is to be counted from the accepted rows;
     commodities: per meter id, where the format says it; values: all fields of a file of named fields; reading: how
-    it was read, for people.
+    it was read, for people; states: STATE_SCHEMA, of cumulative registers, which registers.py makes rows of.
     """
 
     rows: pl.DataFrame
@@ -91,6 +101,7 @@ class Parsed:
     commodities: dict[str, str] = field(default_factory=dict)
     values: tuple[FieldValue, ...] = ()
     reading: dict[str, str] = field(default_factory=dict)
+    states: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=STATE_SCHEMA))
 
 
 class Reader(Protocol):
@@ -145,6 +156,7 @@ def joined(parts: list[Parsed]) -> Parsed:
         commodities={name: carrier for part in parts for name, carrier in part.commodities.items()},
         values=parts[0].values,
         reading=parts[0].reading,
+        states=pl.concat([part.states for part in parts]).unique(maintain_order=True),
     )
 
 

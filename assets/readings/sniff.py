@@ -1,6 +1,7 @@
 """What a meter file is and holds, with nothing stored: format, verdict, counts and sums per channel."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -10,12 +11,24 @@ import polars as pl
 
 from assets.readings.layout import choose_maps
 from assets.readings.normalise import normalise, on_grid
-from assets.readings.parsed import Channel, FieldValue, Reader, ReadRequest, bad_rows, joined, one_line, reason_counts
+from assets.readings.parsed import (
+    STATE_SCHEMA,
+    Channel,
+    FieldValue,
+    Reader,
+    ReadRequest,
+    bad_rows,
+    joined,
+    one_line,
+    reason_counts,
+)
 from assets.readings.proposal import PROPOSED_FOR, propose
 from assets.readings.readers.register import reader_for
+from assets.readings.registers import Intervals, beside, to_intervals
 from assets.readings.streams import streams
 from assets.stores.quarantine import file_sha256
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site import ColumnMap, Site
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
@@ -27,6 +40,7 @@ class SniffReport(Model):
     """Keys of cli.md `sniff`. `message` is the sentence of a file refused whole, else empty.
 
     reading: how a table was read (separator, decimal mark, dates, zone, columns), so that it can be seen before use;
+    findings: what cumulative registers did (rollover, exchange, a fall that nobody explains);
     proposal: a column map (YAML) for a table that needs one. It is for a person to accept, never applied here.
     """
 
@@ -43,12 +57,14 @@ class SniffReport(Model):
     reading: dict[str, str] = {}
     proposal: str = ""
     message: str = ""
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
 class FileRead:
     """A file read: what sniff reports and ingest stores. rows: PARSED_SCHEMA, on the grid; rejects: REJECT_SCHEMA;
-    maps: the column maps that it was read with.
+    maps: the column maps that it was read with; states: STATE_SCHEMA, of cumulative registers; counted: what they gave
+    by themselves, which stands in rows and rejects too.
     """
 
     report: SniffReport
@@ -57,6 +73,8 @@ class FileRead:
     rows: pl.DataFrame
     rejects: pl.DataFrame
     is_synthetic: bool
+    states: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=STATE_SCHEMA))
+    counted: Intervals = field(default_factory=Intervals)
 
 
 def sniff_file(
@@ -92,26 +110,41 @@ def read_file(
         requests = [ReadRequest(mapping=each, site=site, tz=tz, now_utc=now_utc) for each in maps or (None,)]
         parsed = joined([reader.read(path, request) for request in requests])
         rows, off_grid = on_grid(parsed.rows)
-        rejects = pl.concat([parsed.rejects, off_grid])
-        _refuse_if_nothing_is_left(rows, rejects, path)
+        counted = beside(rows, to_intervals(parsed.states, site))
+        rows = pl.concat([rows, counted.rows])
+        rejects = pl.concat([parsed.rejects, off_grid, counted.rejects])
+        if parsed.states.is_empty():
+            # A state without an amount is not lost: the next file may have the one that it needs.
+            _refuse_if_nothing_is_left(rows, rejects, path)
     except BadInput as fault:
         raise _in_file(fault, path) from fault
     counts = reason_counts(rejects)
+    warnings = dict(Counter(parsed.warnings) + Counter(counted.warnings))
     report = SniffReport(
         path=str(path),
         format=reader.name,
         sha256=file_sha256(path),
-        verdict="quarantine" if counts else "accept_with_warning" if parsed.warnings else "accept",
+        verdict="quarantine" if counts else "accept_with_warning" if warnings else "accept",
         accepted_rows=rows.height,
         rejected_rows=rejects.height,
         reasons=counts,
-        warnings=parsed.warnings,
+        warnings=warnings,
         channels=(() if parsed.channels_are_all else _channels(rows, site, parsed.commodities)) + parsed.channels,
         values=parsed.values,
         reading=parsed.reading,
+        findings=counted.findings,
     )
+    # Formats without columns cannot say so themselves: their map does.
+    is_synthetic = parsed.is_synthetic or any(each.is_synthetic for each in maps)
     return FileRead(
-        report=report, reader=reader, maps=maps, rows=rows, rejects=rejects, is_synthetic=parsed.is_synthetic
+        report=report,
+        reader=reader,
+        maps=maps,
+        rows=rows,
+        rejects=rejects,
+        is_synthetic=is_synthetic,
+        states=parsed.states,
+        counted=counted,
     )
 
 

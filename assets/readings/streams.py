@@ -14,6 +14,7 @@ def streams(site: Site) -> pl.DataFrame:
     rows = [
         (meter.meter_id, register.register_id, register.unit, meter.carrier.value)
         for meter in site.meters
+        if not meter.is_virtual
         for register in meter.registers
     ]
     rows += [(driver.driver_id, DRIVER_REGISTER, driver.unit, "driver") for driver in site.drivers]

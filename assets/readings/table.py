@@ -2,7 +2,7 @@
 whole columns; only rejected rows are ever looked at one by one.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -11,6 +11,7 @@ from assets.readings.intervals import add_minutes, minutes_to_next
 from assets.readings.layout import Layout, resolve
 from assets.readings.parsed import PARSED_SCHEMA, REJECT_SCHEMA, Parsed, ReadRequest, one_line
 from assets.readings.sieve import Sieve
+from assets.readings.states import take_states
 from assets.readings.streams import canonical_of, default_registers, streams
 from assets.readings.times import TimeRule, add_instants
 from assets.readings.values import check_plausible, drop_missing_rows, drop_missing_values, read_values
@@ -60,6 +61,7 @@ def read_table(raw: RawTable, request: ReadRequest) -> Parsed:
     _name_streams(sieve, layout, mapping)
     _check_streams(sieve, request)
     _sort(sieve)
+    states = take_states(sieve, request, layout, allows_comma=raw.allows_comma)
     # Before values are judged: a row with a bad value still shows the step of its stream.
     if mapping.until_next_row:
         sieve.frame = minutes_to_next(sieve.frame)
@@ -74,7 +76,7 @@ def read_table(raw: RawTable, request: ReadRequest) -> Parsed:
     _drop_zeros(sieve, mapping)
     check_plausible(sieve, layout, request)
     reading = raw.reading | _reading(layout, mapping, request)
-    return _parsed(sieve, reading, is_synthetic=is_synthetic)
+    return replace(_parsed(sieve, reading, is_synthetic=is_synthetic), states=states)
 
 
 def _reading(layout: Layout, mapping: ColumnMap, request: ReadRequest) -> dict[str, str]:

@@ -26,6 +26,7 @@ PEOPLE_FILE = "people.yaml"
 _UNKNOWN = re.compile(r"'([^']+)' is not of this site")
 _TWICE = re.compile(r"id stands twice: ([^,]+)")
 _LOOP = re.compile(r"loop through '([^']+)'")
+_METER_KEY = re.compile(r"meter '([^']+)': (parents|formula|made_from|is_secondary)")
 
 
 def load_site(path: Path) -> Site:
@@ -84,7 +85,9 @@ def _without_echoes(problems: list[Problem]) -> list[Problem]:
 
 def _placed(problem: Problem, document: Any) -> Problem:
     """A problem between two places of the file says so by name only: point at the name."""
-    if found := _UNKNOWN.search(problem.message):
+    if found := _METER_KEY.search(problem.message):
+        places = _meter_places(document, found[1], found[2])
+    elif found := _UNKNOWN.search(problem.message):
         places = [place for _, place in _scalars(document, found[1])]
     elif found := _TWICE.search(problem.message):
         places = [place for key, place in _scalars(document, found[1].strip()) if key.endswith("_id")][1:]
@@ -96,6 +99,17 @@ def _placed(problem: Problem, document: Any) -> Problem:
         return problem
     line, column = places[0]
     return problem.model_copy(update={"line": line, "column": column})
+
+
+def _meter_places(document: Any, meter_id: str, key: str) -> list[tuple[int, int]]:
+    """Where the key of that meter stands."""
+    meters = document.get("meters") if isinstance(document, Mapping) else None
+    items = enumerate(meters) if isinstance(meters, list) else ()
+    return [
+        place_of(document, ("meters", at, key))
+        for at, item in items
+        if isinstance(item, Mapping) and str(item.get("meter_id")) == meter_id
+    ]
 
 
 def _scalars(node: Any, name: str) -> Iterator[tuple[str, tuple[int, int]]]:

@@ -1,18 +1,126 @@
-"""The meter hierarchy: which meters make a total without counting energy twice, and which belong to an SEU."""
+"""The meter hierarchy on a local day: who stands below whom, what makes a total without counting energy twice.
+
+Every function takes the day; without one it answers for the hierarchy after its last change.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from itertools import pairwise
+from typing import NamedTuple
 
 import polars as pl
 
-from data_quality.contracts.site import Carrier, Site
+from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER, breakpoints
+from data_quality.contracts.site import Carrier, Meter, Site
+from data_quality.contracts.units import unit_of
+
+ENERGY_UNIT = "kwh"
 
 
-def total_meters(site: Site, carrier: Carrier) -> tuple[str, ...]:
-    """Meters of the carrier whose parent is not of the same carrier, in file order: their sum is the site's total."""
-    carriers = {meter.meter_id: meter.carrier for meter in site.meters}
+class TreeSpan(NamedTuple):
+    """Local days [start, end) over which the hierarchy does not change; date.min and date.max are open ends."""
+
+    start: date
+    end: date
+
+
+def children_of(site: Site, parent: str, on_date: date | None = None) -> tuple[str, ...]:
+    """Meters directly below `parent` on that day, in file order, whatever their carrier; empty for an unknown one."""
+    return tuple(meter.meter_id for meter in site.meters if meter.parent_on(on_date) == parent)
+
+
+def parent_of(site: Site, meter_id: str, on_date: date | None = None) -> str | None:
+    """The meter directly above on that day, or None."""
+    meter = site.meter(meter_id)
+    return None if meter is None else meter.parent_on(on_date)
+
+
+def submeters_of(site: Site, parent: str, on_date: date | None = None) -> tuple[str, ...]:
+    """Children whose energy is part of the parent's: of its carrier, read and not computed, not made on site.
+
+    Their sum may not exceed the parent. A virtual child repeats what its inputs measure.
+    """
+    above = site.meter(parent)
+    below = [site.meter(name) for name in children_of(site, parent, on_date)]
+    return tuple(
+        meter.meter_id
+        for meter in below
+        if meter is not None
+        and above is not None
+        and meter.carrier == above.carrier
+        and not meter.is_virtual
+        and not meter.is_made_on_site
+    )
+
+
+def descendants_of(site: Site, parent: str, on_date: date | None = None) -> tuple[str, ...]:
+    """Every meter below, level by level."""
+    found: list[str] = []
+    level: tuple[str, ...] = (parent,)
+    while level:
+        level = tuple(child for name in level for child in children_of(site, name, on_date))
+        found += level
+    return tuple(found)
+
+
+def total_meters(site: Site, carrier: Carrier, on_date: date | None = None) -> tuple[str, ...]:
+    """Meters of the carrier that make the site's total of it, in file order: none stands below another of them.
+
+    Left out: a meter whose parent is of the same carrier, a virtual one, and a secondary one, whose energy is metered
+    already as that of its makers.
+    """
+    by_id = {meter.meter_id: meter for meter in site.meters}
+    found = []
+    for meter in site.meters:
+        if meter.carrier == carrier and not meter.is_virtual and not meter.is_made_on_site:
+            above = _metered_parent(meter, by_id, on_date)
+            if above is None or above.carrier != carrier:
+                found.append(meter.meter_id)
+    return tuple(found)
+
+
+def primary_meters(site: Site, on_date: date | None = None) -> tuple[str, ...]:
+    """Meters whose import in kWh makes the site's energy total over all carriers, in file order.
+
+    Those of every carrier's total that stand below no meter at all (heat below a gas meter is gas already) and that
+    measure in kWh: water never does. Source: formulas 5.1; resolutions C0.36, C3.3.
+    """
+    by_id = {meter.meter_id: meter for meter in site.meters}
+    totals = {name for carrier in Carrier for name in total_meters(site, carrier, on_date)}
     return tuple(
         meter.meter_id
         for meter in site.meters
-        if meter.carrier == carrier and (meter.parent is None or carriers[meter.parent] != carrier)
+        if meter.meter_id in totals and has_import(meter) and _metered_parent(meter, by_id, on_date) is None
     )
+
+
+def has_import(meter: Meter) -> bool:
+    """True where the meter measures consumption in kWh: water is in no kWh total, export and charging are no import."""
+    return any(
+        register.register_id == CONSUMPTION_REGISTER
+        and unit_of(register.unit).canonical == ENERGY_UNIT
+        and meter.carrier != Carrier.WATER
+        for register in meter.registers
+    )
+
+
+def leaf_seus(site: Site) -> tuple[str, ...]:
+    """Active SEUs whose energies may be added: aggregates overlap others and are left out (resolution C0.37)."""
+    return tuple(seu.seu_id for seu in site.seus if seu.is_active and not seu.is_aggregate)
+
+
+def tree_spans(site: Site) -> tuple[TreeSpan, ...]:
+    """The spans of local days between two changes of the hierarchy, in order, from open end to open end."""
+    edges = [*breakpoints(site.meters), date.max]
+    return tuple(TreeSpan(start, end) for start, end in pairwise(edges))
+
+
+def _metered_parent(meter: Meter, by_id: Mapping[str, Meter], on_date: date | None) -> Meter | None:
+    """The nearest meter above that is read: a virtual one in between groups meters and measures nothing."""
+    above = by_id.get(meter.parent_on(on_date) or "")
+    while above is not None and above.is_virtual:
+        above = by_id.get(above.parent_on(on_date) or "")
+    return above
 
 
 def seu_meters(site: Site) -> pl.DataFrame:

@@ -1,20 +1,76 @@
-"""How far the warehouse and the published marts know the lake: the newest manifest entry they were built from."""
+"""What the published marts were built from, and what a run has built and not published yet. Files beside the marts."""
 
-import json
+from datetime import date
 from pathlib import Path
 
-MARK = "lake_entry.json"
+from data_quality.contracts.model import Model
 
 
-def set_mark(folder: Path, entry: int) -> None:
-    """Write the entry by atomic rename."""
-    folder.mkdir(parents=True, exist_ok=True)
-    unfinished = folder / f".{MARK}.part"
-    unfinished.write_text(json.dumps({"manifest_entry": entry}))
-    unfinished.replace(folder / MARK)
+class BuiltSite(Model):
+    """What the marts of a site were last built with as a whole.
+
+    sha256: of its site file; baselines: versions that expect; project: fingerprint of the SQL; entry: newest
+    manifest entry then; first, last: local days with imported energy, None where there is none.
+    """
+
+    sha256: str
+    baselines: str = ""
+    project: str = ""
+    entry: int = 0
+    first: date | None = None
+    last: date | None = None
+
+    def is_like(self, other: "BuiltSite") -> bool:
+        """True where the same site file, baselines and SQL stand behind both."""
+        return (self.sha256, self.baselines, self.project) == (other.sha256, other.baselines, other.project)
 
 
-def get_mark(folder: Path) -> int:
-    """The entry; 0 where there is none."""
-    path = folder / MARK
-    return int(json.loads(path.read_text())["manifest_entry"]) if path.exists() else 0
+class Built(Model):
+    """What one stage's marts know: all entries up to `floor`, and of single months (`SITE|YYYY-MM`) later ones."""
+
+    floor: int = 0
+    months: dict[str, int] = {}
+    sites: dict[str, BuiltSite] = {}
+
+
+class BuildNote(Model):
+    """What one run built, for the step that publishes it: years by site, months asked for, the sites behind them."""
+
+    entry: int
+    years: dict[str, tuple[int, ...]]
+    months: tuple[str, ...]
+    sites: dict[str, BuiltSite]
+
+
+def read_built(marts_dir: Path, stage: str) -> Built:
+    """What the published marts of a stage (kpi, enpi) know; nothing where there are none."""
+    path = marts_dir / f"built_{stage}.json"
+    return Built.model_validate_json(path.read_text()) if path.exists() else Built()
+
+
+def write_built(marts_dir: Path, stage: str, built: Built) -> None:
+    """Say what they know, by atomic rename."""
+    _write(marts_dir / f"built_{stage}.json", built)
+
+
+def write_note(folder: Path, run_id: str, stage: str, note: BuildNote) -> None:
+    """Leave word of a finished build."""
+    _write(folder / f"{run_id}_{stage}.json", note)
+
+
+def take_note(folder: Path, run_id: str, stage: str) -> BuildNote | None:
+    """The word that this run's build left; None where it built nothing."""
+    path = folder / f"{run_id}_{stage}.json"
+    return BuildNote.model_validate_json(path.read_text()) if path.exists() else None
+
+
+def drop_note(folder: Path, run_id: str, stage: str) -> None:
+    """The build is published."""
+    (folder / f"{run_id}_{stage}.json").unlink(missing_ok=True)
+
+
+def _write(path: Path, content: Model) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.part")
+    unfinished.write_text(content.model_dump_json())
+    unfinished.replace(path)

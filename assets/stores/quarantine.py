@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,12 @@ class QuarantineStore:
                 items.append(item | {"kept_path": kept_path, "message": f"{path.name}: {count} more rows"})
         return self._insert(items, clock)
 
-    def items(self, site_id: str | None = None) -> list[dict[str, Any]]:
-        """All items (columns of the quarantine table) in the order they were kept."""
+    def items(self, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> list[dict[str, Any]]:
+        """Items (columns of the quarantine table) in the order they were kept: all, or those kept by then."""
         table = tables.quarantine
         query = sa.select(table).order_by(table.c.recorded_at_utc, table.c.source_name, table.c.line, table.c.item_id)
+        if as_of_utc is not None:
+            query = query.where(table.c.recorded_at_utc <= as_of_utc)
         return self.store.rows(query if site_id is None else query.where(table.c.site_id == site_id))
 
     def show(self, item_id: str) -> dict[str, Any]:
@@ -66,10 +69,12 @@ class QuarantineStore:
             raise BadInput(f"no quarantine item {item_id!r}", reason="unknown_item")
         return found[0]
 
-    def counts(self, site_id: str | None = None) -> dict[str, int]:
-        """Number of items per reason."""
+    def counts(self, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> dict[str, int]:
+        """Number of items per reason: of all, or of those kept by then."""
         table = tables.quarantine
         query = sa.select(table.c.reason, sa.func.count().label("items")).group_by(table.c.reason)
+        if as_of_utc is not None:
+            query = query.where(table.c.recorded_at_utc <= as_of_utc)
         rows = self.store.rows(query if site_id is None else query.where(table.c.site_id == site_id))
         return {row["reason"]: row["items"] for row in sorted(rows, key=lambda row: row["reason"])}
 

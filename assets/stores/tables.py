@@ -268,6 +268,103 @@ ledger_identity = sa.Table(
     sa.Column("ledger_id", sa.String(32), nullable=False, comment="Names this ledger; a replaced one has another"),
 )
 
+meter_events = sa.Table(
+    "meter_events",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("event_id", sa.String(32), nullable=False, comment="Says what happened where and when"),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("meter_id", sa.String(64), nullable=False),
+    sa.Column("register", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("at_utc", UtcDateTime, nullable=False),
+    sa.Column("event", JsonText, nullable=False),
+    sa.Column("origin", sa.String(16), nullable=False, comment="site_file or person"),
+    sa.Column("is_withdrawn", sa.Boolean, nullable=False, comment="True: from now on it no longer applies"),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+    sa.Index("ix_meter_events_site", "site_id", "event_id"),
+)
+
+register_reads = sa.Table(
+    "register_reads",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("meter_id", sa.String(64), nullable=False),
+    sa.Column("register", sa.String(64), nullable=False),
+    sa.Column("series", sa.String(128), nullable=False),
+    sa.Column("at_utc", UtcDateTime, nullable=False),
+    sa.Column("value", sa.String(40), nullable=False, comment="State of the display, exact decimal, in `unit`"),
+    sa.Column("unit", sa.String(16), nullable=False),
+    sa.Column("is_synthetic", sa.Boolean, nullable=False),
+    sa.Column("source_sha256", sa.String(64), nullable=False),
+    sa.Column("source_line", sa.Integer, nullable=False),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+    sa.Index("ix_register_reads_stream", "site_id", "meter_id", "register", "series", "at_utc"),
+)
+
+reading_edits = sa.Table(
+    "reading_edits",
+    metadata,
+    sa.Column("edit_sha256", sa.String(64), primary_key=True, comment="source_sha256 of the batch that it became"),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("meter_id", sa.String(64), nullable=False),
+    sa.Column("register", sa.String(64), nullable=False),
+    sa.Column("start_utc", UtcDateTime, nullable=False),
+    sa.Column("end_utc", UtcDateTime, nullable=False),
+    sa.Column("edit", JsonText, nullable=False),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("reopened", JsonText, nullable=False, comment="Published reports whose period it touches"),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+    sa.Index("ix_reading_edits_site", "site_id", "recorded_at_utc"),
+)
+
+month_validations = sa.Table(
+    "month_validations",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("month", sa.Date, nullable=False, comment="First local day"),
+    sa.Column("rules_version", sa.String(16), nullable=False),
+    sa.Column("input_digest", sa.String(64), nullable=False, comment="Readings and rules that it judged"),
+    sa.Column("score", sa.Float, comment="0 to 1; null where nothing was due"),
+    sa.Column("coverage", sa.Float, comment="0 to 1; null where nothing was due"),
+    sa.Column("findings", JsonText, nullable=False),
+    sa.Column("scores", JsonText, nullable=False, comment="Per stream: score and its parts, mean of the month"),
+    sa.Column("batch_id", sa.String(32), comment="Estimates in place of excluded readings"),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+    sa.Index("ix_month_validations_site", "site_id", "month"),
+)
+
+meter_proposals = sa.Table(
+    "meter_proposals",
+    metadata,
+    sa.Column("proposal_id", sa.String(32), primary_key=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("child", sa.String(64), nullable=False),
+    sa.Column("parent", sa.String(64), nullable=False),
+    sa.Column("confidence", sa.Float, nullable=False),
+    sa.Column("facts", JsonText, nullable=False),
+    sa.Column("readings_digest", sa.String(64), nullable=False),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+)
+
+meter_decisions = sa.Table(
+    "meter_decisions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("proposal_id", sa.String(32), nullable=False, unique=True),
+    sa.Column("verdict", sa.String(16), nullable=False),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+)
+
 APPEND_ONLY = (
     batches,
     lake_manifest,
@@ -285,6 +382,12 @@ APPEND_ONLY = (
     trace_inputs,
     fault_events,
     ledger_identity,
+    meter_events,
+    register_reads,
+    reading_edits,
+    month_validations,
+    meter_proposals,
+    meter_decisions,
 )
 
 

@@ -4,8 +4,9 @@ DuckDB locks its file against every other process, so each function opens, works
 one into the other is dbt's. Everything here can be derived again: a damaged DuckDB file is thrown away on a full load.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,9 @@ import polars as pl
 from pydantic import Field
 
 from assets.stores import warehouse_postgres
-from assets.stores.lake import write_atomic
-from assets.stores.marts import MARTS, mart_path
-from assets.stores.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, column_types, conform
+from assets.stores.marts import MARTS, date_column, write_mart
+from assets.stores.warehouse_tables import BUILT_SCHEMA, SOURCE_SCHEMAS, ParquetFiles, column_types, conform
+from assets.stores.warehouse_views import DUCKDB_AS_OF, parquet_source, window_view
 from data_quality.contracts.errors import OurFault, Unreachable
 from data_quality.contracts.model import Model
 from data_quality.contracts.settings import Project
@@ -57,32 +58,110 @@ def load_sources(target: WarehouseTarget, tables: Mapping[str, pl.DataFrame | Pa
         connection.execute("begin")
         connection.execute("create schema if not exists lake")
         counts = {name: _replace(connection, name, table) for name, table in checked.items()}
+        if "readings" in checked:
+            _views_over_readings(connection, checked["readings"])
         connection.execute("commit")
     return counts
 
 
-def publish_marts(target: WarehouseTarget, marts_dir: Path, names: Sequence[str] = tuple(MARTS)) -> dict[str, int]:
+def publish_marts(
+    target: WarehouseTarget,
+    marts_dir: Path,
+    names: Sequence[str] = tuple(MARTS),
+    *,
+    years: Mapping[str, Collection[int]] | None = None,
+) -> dict[str, int]:
     """Export marts to Parquet in key order; each file appears whole. Returns the rows of each.
 
-    Call it after the checks: readers see the former files until then. Raises Unreachable.
+    years: site -> the calendar years that were computed; only their files are written. None: everything, and the
+    files of what is gone are removed. Call it after the checks: readers see the former files until then.
+    Raises Unreachable.
     """
     counts = {}
     for name in names:
-        frame = read_warehouse(target, name)
-        write_atomic(frame, mart_path(marts_dir, name))
+        if years is None:
+            frame = read_warehouse(target, name)
+        else:
+            # Without a site the schema is published all the same.
+            parts = [read_warehouse(target, name, site_id=site_id, years=years[site_id]) for site_id in sorted(years)]
+            frame = pl.concat(parts or [read_warehouse(target, name, site_id="", years=[])])
+        write_mart(frame, marts_dir, name, years=years)
         counts[name] = frame.height
     return counts
 
 
-def read_warehouse(target: WarehouseTarget, name: str) -> pl.DataFrame:
-    """One mart as the warehouse holds it, in key order. Raises Unreachable, KeyError for an unknown mart."""
-    keys = MARTS[name]
+def read_warehouse(
+    target: WarehouseTarget, name: str, *, site_id: str | None = None, years: Collection[int] = ()
+) -> pl.DataFrame:
+    """One mart as the warehouse holds it, in key order: all of it, or a site's calendar years from first to last.
+
+    Raises Unreachable, KeyError for an unknown mart.
+    """
+    keys, day = MARTS[name], date_column(name)
+    span = (date(min(years), 1, 1), date(max(years) + 1, 1, 1)) if years else (date.min, date.min)
     if target.postgres_url:
-        return warehouse_postgres.read(target.postgres_url, name, keys)
+        where = None if site_id is None else (site_id, day, *span)
+        return warehouse_postgres.read(target.postgres_url, name, keys, where=where)
+    wanted = "" if site_id is None else f"where site_id = $1 and {day} >= $2 and {day} < $3"
+    given = [] if site_id is None else [site_id, *span]
     with _duckdb(target.duckdb_file, read_only=True) as connection:
-        # Both names stand in a closed list of ours.
-        frame: pl.DataFrame = connection.sql(f"select * from marts.{name} order by {', '.join(keys)}").pl()  # noqa: S608
+        # All names stand in closed lists of ours.
+        query = f"select * from marts.{name} {wanted} order by {', '.join(keys)}"  # noqa: S608
+        frame: pl.DataFrame = connection.sql(query, params=given).pl()
         return frame
+
+
+def energy_spans(target: WarehouseTarget) -> dict[str, tuple[date, date]]:
+    """First and last local day with imported energy of each site, as the KPI models hold them. Raises Unreachable."""
+    query = "select site_id, min(local_date), max(local_date) from intermediate.int_meter__day_energy group by site_id"
+    return {str(site_id): (first, last) for site_id, first, last in _rows(target, query)}
+
+
+def built_with(target: WarehouseTarget) -> dict[str, str]:
+    """Fingerprint of the dbt project that each part (`kpi`, `kpi|SITE`) of this very warehouse was built with.
+
+    A part that is not named must be built from its first day. Raises Unreachable.
+    """
+    return {str(part): str(text) for part, text in _rows(target, "select part, fingerprint from lake.built")}
+
+
+def mark_built(target: WarehouseTarget, part: str, fingerprint: str) -> None:
+    """Say what a part was built with; with an empty fingerprint it and every part of it are forgotten.
+
+    Raises Unreachable.
+    """
+    statements = [
+        "create schema if not exists lake",
+        f"create table if not exists lake.built ({', '.join(f'{name} text' for name in BUILT_SCHEMA)})",
+    ]
+    if target.postgres_url:
+        warehouse_postgres.mark_built(target.postgres_url, statements, part, fingerprint)
+        return
+    with _duckdb(target.duckdb_file, may_discard=True) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.execute("begin")
+        connection.execute(
+            "delete from lake.built where part = $1 or starts_with(part, $1 || '|') and $2 = ''", [part, fingerprint]
+        )
+        if fingerprint:
+            connection.execute("insert into lake.built values ($1, $2)", [part, fingerprint])
+        connection.execute("commit")
+
+
+def _rows(target: WarehouseTarget, query: str) -> list[tuple[Any, ...]]:
+    """All rows of a query of ours; none where the warehouse, or its table, is not there yet or damaged."""
+    if target.postgres_url:
+        return warehouse_postgres.rows(target.postgres_url, query)
+    import duckdb
+
+    if not target.duckdb_file.exists():
+        return []
+    with _duckdb(target.duckdb_file, may_discard=True) as connection:
+        try:
+            return connection.execute(query).fetchall()
+        except duckdb.CatalogException:
+            return []
 
 
 @contextmanager
@@ -113,9 +192,7 @@ def _replace(connection: "duckdb.DuckDBPyConnection", name: str, table: pl.DataF
     _drop(connection, name)
     if isinstance(table, ParquetFiles) and table.paths:
         # The files are immutable and named by the manifest: read where they are, not copied.
-        paths = ", ".join("'" + str(path.absolute()).replace("'", "''") + "'" for path in table.paths)
-        names = ", ".join(SOURCE_SCHEMAS[name])
-        source = f"read_parquet([{paths}], hive_partitioning = false)"
+        names, source = ", ".join(SOURCE_SCHEMAS[name]), parquet_source(_absolute(table.paths))
         connection.execute(f"create view lake.{name} as select {names} from {source}")  # noqa: S608
     else:
         columns = ", ".join(f"{column} {kind}" for column, kind in column_types(name).items())
@@ -128,6 +205,19 @@ def _replace(connection: "duckdb.DuckDBPyConnection", name: str, table: pl.DataF
     if counted is None:
         raise OurFault(f"no row count for lake.{name}")
     return int(counted[0])
+
+
+def _views_over_readings(connection: "duckdb.DuckDBPyConnection", readings: pl.DataFrame | ParquetFiles) -> None:
+    columns = ", ".join(f"{column} {kind}" for column, kind in column_types("windows").items())
+    connection.execute(f"create table if not exists lake.windows ({columns})")
+    # Only the files of the windows are opened: a late reading reads its month, not the lake.
+    touched = readings.touched if isinstance(readings, ParquetFiles) else None
+    connection.execute(window_view(parquet_source(_absolute(touched)) if touched else "lake.readings"))
+    connection.execute(DUCKDB_AS_OF)
+
+
+def _absolute(paths: Sequence[Path]) -> list[str]:
+    return [str(path.absolute()) for path in paths]
 
 
 def _drop(connection: "duckdb.DuckDBPyConnection", name: str) -> None:

@@ -3,12 +3,14 @@
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from assets.stores.lake import LAKE_SCHEMA
 from assets.stores.warehouse_tables import ParquetFiles, column_types
+from assets.stores.warehouse_views import POSTGRES_AS_OF, window_view
 from data_quality.contracts.errors import OurFault, Unreachable
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 INSTANT_FORMAT = "%Y-%m-%d %H:%M:%S%.6f+00"
 FILES_AT_ONCE = 256
+READINGS_INDEX = "create index if not exists readings_by_time on lake.readings (site_id, interval_start_utc)"
 
 
 @contextmanager
@@ -43,11 +46,45 @@ def load(url: str, tables: Mapping[str, pl.DataFrame | ParquetFiles]) -> dict[st
     """Replace the tables of schema `lake` in one transaction. Returns the rows of each."""
     with connection_to(url) as connection:
         connection.execute("create schema if not exists lake")
-        return {name: _replace(connection, name, table) for name, table in tables.items()}
+        counts = {name: _replace(connection, name, table) for name, table in tables.items()}
+        if "readings" in tables:
+            columns = ", ".join(f"{column} {kind}" for column, kind in column_types("windows").items())
+            connection.execute(f"create table if not exists lake.windows ({columns})")
+            for statement in (READINGS_INDEX, window_view("lake.readings"), POSTGRES_AS_OF):
+                connection.execute(statement)
+    return counts
 
 
-def read(url: str, name: str, keys: Sequence[str]) -> pl.DataFrame:
-    """One mart in key order, with the types that DuckDB would give it."""
+def rows(url: str, query: str) -> list[tuple[Any, ...]]:
+    """All rows of a query of ours; none where its table is not there yet. Raises Unreachable."""
+    import psycopg
+
+    with connection_to(url) as connection:
+        try:
+            return connection.execute(query).fetchall()
+        except psycopg.errors.UndefinedTable:
+            connection.rollback()
+            return []
+
+
+def mark_built(url: str, statements: Sequence[str], part: str, fingerprint: str) -> None:
+    """Run the statements that make the table lake.built, and replace the part's row, in one transaction."""
+    with connection_to(url) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.execute(
+            "delete from lake.built where part = %s or starts_with(part, %s) and %s = ''",
+            [part, f"{part}|", fingerprint],
+        )
+        if fingerprint:
+            connection.execute("insert into lake.built values (%s, %s)", [part, fingerprint])
+
+
+def read(url: str, name: str, keys: Sequence[str], *, where: tuple[str, str, date, date] | None = None) -> pl.DataFrame:
+    """One mart in key order, with the types that DuckDB would give it.
+
+    where: a site, the column of the local day, and the half-open span of days that is wanted.
+    """
     from psycopg import sql
 
     with connection_to(url) as connection:
@@ -58,9 +95,10 @@ def read(url: str, name: str, keys: Sequence[str]) -> pl.DataFrame:
         ).fetchall()
         if not columns:
             raise Unreachable(f"the warehouse holds no mart {name} yet")
-        query = sql.SQL("copy (select {} from marts.{} order by {}) to stdout (format csv, header)").format(
+        query = sql.SQL("copy (select {} from marts.{} {} order by {}) to stdout (format csv, header)").format(
             sql.SQL(", ").join(_exported(sql, column, kind) for column, kind, _, _ in columns),
             sql.Identifier(name),
+            _condition(sql, where),
             # Byte order, as DuckDB and polars sort text.
             sql.SQL(", ").join(
                 sql.SQL('{} collate "C"').format(sql.Identifier(key)) if kind == "text" else sql.Identifier(key)
@@ -71,6 +109,16 @@ def read(url: str, name: str, keys: Sequence[str]) -> pl.DataFrame:
             content = b"".join(bytes(block) for block in copy)
     texts = pl.read_csv(io.BytesIO(content), schema=dict.fromkeys([column[0] for column in columns], pl.String))
     return texts.select(_typed(*column) for column in columns)
+
+
+def _condition(sql: Any, where: tuple[str, str, date, date] | None) -> Any:
+    if where is None:
+        return sql.SQL("")
+    site_id, day, first, after = where
+    given = [sql.Literal(value) for value in (site_id, first, after)]
+    return sql.SQL("where site_id = {} and {} >= {} and {} < {}").format(
+        given[0], sql.Identifier(day), given[1], sql.Identifier(day), given[2]
+    )
 
 
 def _kind(columns: list[Any], key: str) -> str:
@@ -115,15 +163,43 @@ def _replace(connection: "psycopg.Connection[Any]", name: str, table: pl.DataFra
     if found and {row[0] for row in found} != set(types):
         connection.execute(sql.SQL("drop table {} cascade").format(where))
     connection.execute(sql.SQL("create table if not exists {} ({})").format(where, columns))
-    # Emptied, not dropped: the staging views hang on it.
-    connection.execute(sql.SQL("truncate {}").format(where))
-    rows = 0
+    missing = _not_copied_yet(connection, name, table)
+    if missing is None:
+        # Emptied, not dropped: the staging views hang on it.
+        connection.execute(sql.SQL("truncate {}").format(where))
+    fresh = table if missing is None else missing
     with connection.cursor().copy(sql.SQL("copy {} from stdin (format csv)").format(where)) as copy:
-        for part in _parts(table):
+        for part in _parts(fresh):
             copy.write(part.write_csv(include_header=False, datetime_format=INSTANT_FORMAT))
-            rows += part.height
+    if isinstance(fresh, ParquetFiles) and fresh.paths:
+        with connection.cursor() as cursor:
+            cursor.executemany("insert into lake.copied_files values (%s)", [(str(path),) for path in fresh.paths])
     connection.execute(sql.SQL("analyze {}").format(where))
-    return rows
+    counted = connection.execute(sql.SQL("select count(*) from {}").format(where)).fetchone()
+    if counted is None:
+        raise OurFault(f"no row count for lake.{name}")
+    return int(counted[0])
+
+
+def _not_copied_yet(
+    connection: "psycopg.Connection[Any]", name: str, table: pl.DataFrame | ParquetFiles
+) -> ParquetFiles | None:
+    """The files whose rows the table lacks; None where the table must be filled anew.
+
+    The lake's files never change, so a copied one is copied for good; only a file that the manifest no longer names
+    makes the table start again.
+    """
+    if name != "readings":
+        return None
+    connection.execute("create table if not exists lake.copied_files (path text primary key)")
+    known = {str(row[0]) for row in connection.execute("select path from lake.copied_files").fetchall()}
+    named = {str(path) for path in table.paths} if isinstance(table, ParquetFiles) else set()
+    filled = connection.execute("select exists (select 1 from lake.readings)").fetchone()
+    is_whole = filled is not None and bool(filled[0]) == bool(known)
+    if not isinstance(table, ParquetFiles) or not is_whole or not known <= named:
+        connection.execute("truncate lake.copied_files")
+        return None
+    return ParquetFiles(paths=tuple(path for path in table.paths if str(path) not in known))
 
 
 def _parts(table: pl.DataFrame | ParquetFiles) -> Iterator[pl.DataFrame]:

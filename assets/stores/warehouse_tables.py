@@ -10,6 +10,14 @@ from data_quality.contracts.model import Model
 
 PRICE = pl.Decimal(12, 6)
 SOURCE_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
+    "windows": {
+        "site_id": pl.String(),
+        "first_date": pl.Date(),
+        "after_date": pl.Date(),
+        "start_utc": pl.Datetime("us", "UTC"),
+        "end_utc": pl.Datetime("us", "UTC"),
+        "is_whole_site": pl.Boolean(),
+    },
     "readings": LAKE_SCHEMA,
     "site_quarter_hours": {
         "site_id": pl.String(),
@@ -46,10 +54,18 @@ SOURCE_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
 }
 
 
+# What each stage of the dbt project, and each site of it, was built with last: kept beside the sources, none of them.
+BUILT_SCHEMA: dict[str, pl.DataType] = {"part": pl.String(), "fingerprint": pl.String()}
+
+
 class ParquetFiles(Model):
-    """A table that stands in files already: the lake's readings, as the manifest names them."""
+    """A table that stands in files already: the lake's readings, as the manifest names them.
+
+    touched: those of the files that may hold rows of the windows; None where that is not known.
+    """
 
     paths: tuple[Path, ...]
+    touched: tuple[Path, ...] | None = None
 
 
 def empty_source(name: str) -> pl.DataFrame:

@@ -30,9 +30,12 @@ class ModeEvent(Model):
     recorded_at_utc: datetime
 
 
-def current_mode(store: Store, site_id: str, device_id: str = "") -> Mode:
-    """Effective mode of a device, or of the site; missing or unreadable means SIMULATION. Raises Unreachable."""
-    return _effective(read_rows(store, _events(site_id)), device_id)
+def current_mode(store: Store, site_id: str, device_id: str = "", *, as_of_utc: datetime | None = None) -> Mode:
+    """Effective mode of a device, or of the site; missing or unreadable means SIMULATION. Raises Unreachable.
+
+    as_of_utc: as it was recorded by then.
+    """
+    return _effective(mode_history(store, site_id, as_of_utc=as_of_utc), device_id)
 
 
 def current_modes(store: Store, site_id: str, device_ids: Iterable[str]) -> dict[str, Mode]:
@@ -76,9 +79,10 @@ def set_mode(
     return event
 
 
-def mode_history(store: Store, site_id: str) -> list[dict[str, Any]]:
-    """Every recorded change of a site and its devices, oldest first. Raises Unreachable."""
-    return read_rows(store, _events(site_id))
+def mode_history(store: Store, site_id: str, *, as_of_utc: datetime | None = None) -> list[dict[str, Any]]:
+    """Every change of a site and its devices recorded by then, oldest first. Raises Unreachable."""
+    query = _events(site_id)
+    return read_rows(store, query if as_of_utc is None else query.where(mode_events.c.recorded_at_utc <= as_of_utc))
 
 
 def _check_raise(mode: Mode, person: Person, reason: str) -> None:

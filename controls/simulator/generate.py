@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from controls.simulator.factory import generate_factory_year
 from controls.simulator.home import generate_home_year
 from controls.simulator.simulated import SimulatedSite, concatenated
+from controls.simulator.tower import generate_tower_year
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import Site
 
@@ -17,8 +18,11 @@ def _year_of(site: Site) -> Callable[[int, int], SimulatedSite]:
         return lambda year, seed: generate_factory_year(site, year, seed=seed)
     if site.site_id == "home":
         return lambda year, seed: generate_home_year(site, year, seed=seed)
+    if site.site_id == "tower":
+        return lambda year, seed: generate_tower_year(site, year, seed=seed)
     raise BadInput(
-        f"site {site.site_id!r} cannot be simulated; the simulator knows factory and home", reason="not_simulated"
+        f"site {site.site_id!r} cannot be simulated; the simulator knows factory, home and tower",
+        reason="not_simulated",
     )
 
 

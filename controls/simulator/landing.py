@@ -30,9 +30,9 @@ def write_site(
 
 
 def write_files(folder: Path, made: SimulatedSite) -> list[Path]:
-    """Write `<site>_<YYYY-MM>_<meters|drivers|prices>.csv` into the folder, one partition of the lake each."""
+    """Write `<site>_<YYYY-MM>_<meters|volumes|drivers|prices>.csv` into the folder, one partition of the lake each."""
     folder.mkdir(parents=True, exist_ok=True)
-    kinds = {"meters": made.meters, "drivers": made.drivers, "prices": made.prices}
+    kinds = {"meters": made.meters, "volumes": made.volumes, "drivers": made.drivers, "prices": made.prices}
     paths = []
     for kind, frame in kinds.items():
         if frame is None:

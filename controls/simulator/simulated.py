@@ -19,6 +19,7 @@ class SimulatedSite:
 
     meters: meter, register, timestamp, kwh, is_synthetic, sorted by meter, register, timestamp.
     drivers, prices: timestamp, one column a driver, is_synthetic. prices may reach beyond the other two.
+    volumes: as meters, with m3 instead of kwh, for gas and water.
     """
 
     site_id: str
@@ -26,6 +27,7 @@ class SimulatedSite:
     meters: pl.DataFrame
     drivers: pl.DataFrame
     prices: pl.DataFrame | None = None
+    volumes: pl.DataFrame | None = None
 
     def between(self, start: date, end: date, *, prices_end: date) -> "SimulatedSite":
         """The same for local dates [start, end); prices up to prices_end."""
@@ -40,12 +42,14 @@ class SimulatedSite:
             meters=_span(self.meters, first, last),
             drivers=_span(self.drivers, first, last),
             prices=prices,
+            volumes=None if self.volumes is None else _span(self.volumes, first, last),
         )
 
     def until(self, now_utc: datetime) -> "SimulatedSite":
         """The same without readings of intervals that have not ended; prices may lie in the future."""
         ended = pl.col("timestamp") <= now_utc - timedelta(minutes=CANONICAL_MINUTES)
-        return replace(self, meters=self.meters.filter(ended), drivers=self.drivers.filter(ended))
+        volumes = None if self.volumes is None else self.volumes.filter(ended)
+        return replace(self, meters=self.meters.filter(ended), drivers=self.drivers.filter(ended), volumes=volumes)
 
 
 def _span(frame: pl.DataFrame, first: datetime, last: datetime) -> pl.DataFrame:
@@ -56,12 +60,14 @@ def concatenated(years: list[SimulatedSite]) -> SimulatedSite:
     """One site from consecutive years."""
     first = years[0]
     prices = [year.prices for year in years if year.prices is not None]
+    volumes = [year.volumes for year in years if year.volumes is not None]
     return SimulatedSite(
         site_id=first.site_id,
         time_zone=first.time_zone,
         meters=pl.concat([year.meters for year in years]).sort("meter", "register", "timestamp"),
         drivers=pl.concat([year.drivers for year in years]),
         prices=pl.concat(prices) if prices else None,
+        volumes=pl.concat(volumes).sort("meter", "register", "timestamp") if volumes else None,
     )
 
 
@@ -71,11 +77,11 @@ def whole_units(kwh: Series) -> Counts:
     return units
 
 
-def meter_frame(timestamp: pl.Series, streams: dict[tuple[str, str], Counts]) -> pl.DataFrame:
-    """The long frame of (meter, register) -> whole units."""
+def meter_frame(timestamp: pl.Series, streams: dict[tuple[str, str], Counts], *, unit: str = "kwh") -> pl.DataFrame:
+    """The long frame of (meter, register) -> ten-thousandths of the unit, which names the value column."""
     parts = [
-        pl.DataFrame({"timestamp": timestamp, "kwh": units / UNITS_PER_KWH}).select(
-            pl.lit(meter).alias("meter"), pl.lit(register).alias("register"), "timestamp", "kwh", is_synthetic=True
+        pl.DataFrame({"timestamp": timestamp, unit: units / UNITS_PER_KWH}).select(
+            pl.lit(meter).alias("meter"), pl.lit(register).alias("register"), "timestamp", unit, is_synthetic=True
         )
         for (meter, register), units in sorted(streams.items())
     ]

@@ -19,8 +19,19 @@ class Weather:
     ghi_w_per_m2: Series
 
 
-def weather(grid: YearGrid, *, latitude_deg: float, longitude_deg: float, seed: int) -> Weather:
-    """The weather of a year. Clear sky after Haurwitz (1945); clouds and warm spells last for days."""
+def weather(
+    grid: YearGrid,
+    *,
+    latitude_deg: float,
+    longitude_deg: float,
+    seed: int,
+    mean_degc: float = 9.9,
+    season_k: float = 9.4,
+) -> Weather:
+    """The weather of a year. Clear sky after Haurwitz (1945); clouds and warm spells last for days.
+
+    mean_degc: of the year; season_k: how far the coldest day lies below it and the warmest above.
+    """
     solar_hour, day_of_year = _solar_time(grid, longitude_deg)
     sin_elevation = _sin_elevation(day_of_year, solar_hour, latitude_deg)
     rng = generator(seed, grid.year, "clouds")
@@ -34,7 +45,7 @@ def weather(grid: YearGrid, *, latitude_deg: float, longitude_deg: float, seed: 
     spells = np.interp(
         np.arange(grid.count) / 96.0, np.arange(grid.days) + 0.5, ar1(rng, count=grid.days, rho=0.8, sigma=3.3)
     )
-    season = 9.9 - 9.4 * np.cos(2 * np.pi * (day_of_year - _COLDEST_DAY) / _YEAR_DAYS)
+    season = mean_degc - season_k * np.cos(2 * np.pi * (day_of_year - _COLDEST_DAY) / _YEAR_DAYS)
     swing_k = (1.5 + 3.5 * (1.0 - daily_cloud)) * np.cos(2 * np.pi * (solar_hour - _WARMEST_HOUR) / 24.0)
     jitter = ar1(rng, count=grid.count, rho=0.97, sigma=0.4)
     return Weather(outdoor_degc=np.round(season + spells + swing_k + jitter, 2), ghi_w_per_m2=np.round(ghi_w_per_m2, 1))

@@ -1,16 +1,20 @@
 """A site as data: one YAML file with meters, hierarchy, drivers, SEUs, assets, tariff, factors, column maps."""
 
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.hierarchy import check_hierarchy, overlapping
+from data_quality.contracts.meter_event import MeterEvent
 from data_quality.contracts.model import Model
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.time import zone
 from data_quality.contracts.units import unit_of
+from data_quality.contracts.vee import ValidationRules
 
 
 def _known_zone(name: str) -> str:
@@ -50,17 +54,109 @@ class Register(Model):
 
     register_id: Identifier = "import"
     unit: UnitCode = Field(default="kwh", description="Unit of a source that names none")
+    kind: Literal["interval", "cumulative"] = Field(
+        default="interval", description="cumulative: sources hold states of the display, not amounts"
+    )
+    digits: int | None = Field(default=None, ge=3, le=15, description="Digits before the decimal mark of the display")
+    wraps_at: Decimal | None = Field(
+        default=None, gt=0, le=Decimal(10) ** 15, description="First value that the display lacks, where not 10^digits"
+    )
+    resolution: Decimal | None = Field(default=None, gt=0, description="Value of the last digit, in `unit`")
+    multiplier: Decimal = Field(default=Decimal(1), gt=0, le=Decimal(10) ** 6, description="Today's, after all events")
+
+    @model_validator(mode="after")
+    def _is_one_way_to_wrap(self) -> Self:
+        if self.digits is not None and self.wraps_at is not None and self.wraps_at != Decimal(10) ** self.digits:
+            raise ValueError(f"digits {self.digits} and wraps_at {self.wraps_at} say two things; give one")
+        return self
+
+
+# Made on site from electricity or fuel unless a meter says `is_secondary: false` (formulas 5.1).
+MADE_ON_SITE = frozenset({Carrier.COMPRESSED_AIR, Carrier.STEAM})
+
+
+class ParentSpan(Model):
+    """The meter above, over local days [valid_from, valid_to); an end left out is open."""
+
+    parent: Identifier
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+    @model_validator(mode="after")
+    def _is_open(self) -> Self:
+        if self.valid_from is not None and self.valid_to is not None and self.valid_to <= self.valid_from:
+            raise ValueError(f"parent {self.parent!r} ends ({self.valid_to}) before it starts ({self.valid_from})")
+        return self
 
 
 class Meter(Model):
-    """One meter. Without `parent` it counts towards the site total of its carrier."""
+    """One meter. Without a parent it counts towards the site total of its carrier, unless it is virtual or secondary.
+
+    `parent` holds always; `parents` are dated instead. `formula` makes it virtual: it is computed, never read.
+    """
 
     meter_id: Identifier
     name: str = ""
     carrier: Carrier = Carrier.ELECTRICITY
     parent: Identifier | None = None
+    parents: tuple[ParentSpan, ...] = Field(default=(), description="Dated parents, in place of `parent`")
+    formula: str | None = Field(default=None, description="Sum, difference or scaling of meters: main - lights")
+    made_from: tuple[Identifier, ...] = Field(default=(), description="Meters whose energy makes this one's")
+    is_secondary: bool | None = Field(
+        default=None, description="Made on site of energy that is metered already; left out: by made_from and carrier"
+    )
     connected_load_kw: float | None = Field(default=None, gt=0)
     registers: tuple[Register, ...] = (Register(),)
+    events: tuple[MeterEvent, ...] = Field(default=(), description="What happened to the meter, dated")
+
+    @model_validator(mode="after")
+    def _hierarchy_is_single(self) -> Self:
+        if self.parent is not None and self.parents:
+            raise ValueError(f"meter {self.meter_id!r}: parents: parent is given too; give one of them")
+        twice = overlapping([(span.valid_from, span.valid_to) for span in self.parents])
+        if twice is not None:
+            one, two = (self.parents[at] for at in twice)
+            since = max(one.valid_from or date.min, two.valid_from or date.min)
+            when = "always" if since == date.min else f"on {since}"
+            raise ValueError(
+                f"meter {self.meter_id!r}: parents: two at one time, {one.parent!r} and {two.parent!r} {when}"
+            )
+        if self.meter_id in self.made_from:
+            raise ValueError(f"meter {self.meter_id!r}: made_from: it cannot be made from itself")
+        if self.made_from and self.is_secondary is False:
+            raise ValueError(f"meter {self.meter_id!r}: is_secondary: it is made from others, so it is secondary")
+        return self
+
+    @property
+    def is_virtual(self) -> bool:
+        """True where the meter is computed from others and never read."""
+        return self.formula is not None
+
+    @property
+    def is_made_on_site(self) -> bool:
+        """True for a secondary carrier: its energy is metered already as that of its makers (resolution C0.36)."""
+        if self.is_secondary is not None:
+            return self.is_secondary
+        return bool(self.made_from) or self.carrier in MADE_ON_SITE
+
+    def parent_on(self, on_date: date | None = None) -> str | None:
+        """The meter above on a local day; without a day, as the hierarchy stands after its last change."""
+        if self.parent is not None or not self.parents:
+            return self.parent
+        day = date.max if on_date is None else on_date
+        for span in self.parents:
+            starts, ends = span.valid_from or date.min, span.valid_to or date.max
+            if starts <= day < ends or (span.valid_to is None and day == date.max):
+                return span.parent
+        return None
+
+    @model_validator(mode="after")
+    def _events_fit_the_registers(self) -> Self:
+        for event in self.events:
+            allowed = [register.register_id for register in self.registers]
+            if event.register_id not in allowed:
+                raise ValueError(f"event of register {event.register_id!r}, but the meter has {', '.join(allowed)}")
+        return self
 
 
 class Driver(Model):
@@ -219,6 +315,7 @@ class Site(Model):
     column_maps: tuple[ColumnMap, ...] = ()
     forecast_targets: tuple[Identifier, ...] = Field(default=(), description="Streams that get a day-ahead forecast")
     price_stream: Identifier | None = Field(default=None, description="Driver with the import price; else the tariff")
+    validation: ValidationRules = Field(default=ValidationRules(), description="Rules of validation that differ")
 
     @model_validator(mode="after")
     def _references_hold(self) -> Self:
@@ -230,7 +327,7 @@ class Site(Model):
         for meter in self.meters:
             if meter.parent is not None:
                 _known(f"meter {meter.meter_id!r}: parent", meter.parent, meters)
-        _no_loop({meter.meter_id: meter.parent for meter in self.meters})
+        check_hierarchy(self.meters)
         for seu in self.seus:
             for name in seu.meters:
                 _known(f"SEU {seu.seu_id!r}: meter", name, meters)
@@ -240,9 +337,15 @@ class Site(Model):
             _known("forecast target", target, streams)
         if self.price_stream is not None:
             _known("price stream", self.price_stream, streams)
+        for declared in self.validation.meters:
+            if declared.meter != "*":
+                names = [*streams, *(seu.seu_id for seu in self.seus)]
+                _known("validation: meter", declared.meter, names)
         for asset in self.assets:
             if asset.meter is not None:
                 _known(f"asset {asset.asset_id!r}: meter", asset.meter, meters)
+        for meter in self.meters:
+            _check_multipliers(meter, self.time_zone)
         return self
 
     def meter(self, meter_id: str) -> Meter | None:
@@ -250,8 +353,25 @@ class Site(Model):
         return next((meter for meter in self.meters if meter.meter_id == meter_id), None)
 
     def stream_ids(self) -> list[str]:
-        """Ids that readings may carry: meters, then drivers."""
-        return [meter.meter_id for meter in self.meters] + [driver.driver_id for driver in self.drivers]
+        """Ids that readings may carry: meters that are read, then drivers."""
+        read = [meter.meter_id for meter in self.meters if not meter.is_virtual]
+        return read + [driver.driver_id for driver in self.drivers]
+
+
+def _check_multipliers(meter: Meter, time_zone: str) -> None:
+    """Each change of multiplier begins where the one before ended; the last is what the register has today."""
+    for register in meter.registers:
+        mine = [event for event in meter.events if event.register_id == register.register_id]
+        mine.sort(key=lambda event: event.at_utc(time_zone))
+        changes = [event for event in mine if event.multiplier_new is not None]
+        today = [*changes[1:], None] if changes else []
+        for event, following in zip(changes, today, strict=True):
+            wanted = register.multiplier if following is None else following.multiplier_old
+            if event.multiplier_new != wanted:
+                raise ValueError(
+                    f"meter {meter.meter_id!r}, register {register.register_id!r}: multiplier_new "
+                    f"{event.multiplier_new} at {event.at:%Y-%m-%d %H:%M}, but it goes on with {wanted}"
+                )
 
 
 def _unique(what: str, names: list[str]) -> None:
@@ -263,13 +383,3 @@ def _unique(what: str, names: list[str]) -> None:
 def _known(what: str, name: str, allowed: list[str]) -> None:
     if name not in allowed:
         raise ValueError(f"{what} {name!r} is not of this site; it has {', '.join(allowed) or 'none'}")
-
-
-def _no_loop(parents: dict[str, str | None]) -> None:
-    for start in parents:
-        seen, node = {start}, parents[start]
-        while node is not None:
-            if node in seen:
-                raise ValueError(f"meter hierarchy has a loop through {start!r}")
-            seen.add(node)
-            node = parents.get(node)

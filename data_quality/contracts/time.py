@@ -160,3 +160,15 @@ def parse_instant(text: str, time_zone: str = "") -> datetime:
             raise BadInput(f"time {text!r} has no offset and no zone is given", reason="no_zone")
         moment = moment.replace(tzinfo=zone(time_zone))
     return moment.astimezone(UTC)
+
+
+def only_instant(moment: datetime, time_zone: str) -> datetime:
+    """The UTC instant of a local time (or of one with offset). Raises ValueError where the zone skips or repeats it."""
+    if moment.tzinfo is not None:
+        return moment.astimezone(UTC)
+    passes = {moment.replace(tzinfo=zone(time_zone), fold=fold).astimezone(UTC) for fold in (0, 1)}
+    real = {each for each in passes if each.astimezone(zone(time_zone)).replace(tzinfo=None) == moment}
+    if len(real) != 1:
+        many = "twice" if real else "not at all"
+        raise ValueError(f"{moment:%Y-%m-%d %H:%M}: {time_zone} has that time {many}; give an offset")
+    return real.pop()

@@ -7,6 +7,7 @@ import polars as pl
 
 from assets.kpi.daily import seu_days
 from assets.kpi.expected import expected_days
+from assets.sites.view import site_readings
 from assets.stores.baselines import BaselineStore
 from assets.stores.lake import Lake
 from data_quality.contracts.baseline import BaselineVersion
@@ -51,7 +52,7 @@ def fit_site(
             continue
         start, end = seu.baseline.start, seu.baseline.end
         start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
-        readings = lake.current(site.site_id, start_utc=start_utc, end_utc=end_utc)
+        readings = site_readings(lake, site, start_utc=start_utc, end_utc=end_utc)
         days = seu_days(readings, site=site, seu=seu, start=start, end=end)
         answer = fit_daily(
             days,
@@ -78,7 +79,7 @@ def expected_of_site(site: Site, *, lake: Lake, store: BaselineStore) -> pl.Data
     if span is None:
         return parts[0]
     first, last = span[0] - timedelta(days=1), span[1] + timedelta(days=2)
-    readings = lake.current(site.site_id)
+    readings = site_readings(lake, site)
     for seu in site.seus:
         version = store.latest(site.site_id, seu.seu_id, approved_only=True) or store.latest(site.site_id, seu.seu_id)
         if version is not None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, time, timedelta
 
+from assets.sites.view import site_readings
 from assets.stores.forecasts import ForecastStore
 from assets.stores.lake import Lake
 from data_quality.contracts.finding import Finding
@@ -34,7 +35,7 @@ def train_site(site: Site, *, lake: Lake, store: ForecastStore, tracker: Tracker
     """Backtest, register and promote a model of every forecast target; the decisions are kept. Raises Unreachable."""
     trained, refused = [], {}
     until = min(clock.now_utc(), _end_of_readings(site, lake, clock))
-    readings = lake.current(site.site_id, start_utc=until - timedelta(days=TRAIN_DAYS), end_utc=until)
+    readings = site_readings(lake, site, start_utc=until - timedelta(days=TRAIN_DAYS), end_utc=until)
     for target in site.forecast_targets:
         answer = train_and_register(readings, site=site, target=target, known_until_utc=until, tracker=tracker)
         if isinstance(answer, Finding):
@@ -57,7 +58,7 @@ def forecast_site(
     now = clock.now_utc()
     # On the hour before: the plan asks for the quarter hour in progress, and forecasts are whole hours.
     at = min(now, _end_of_readings(site, lake, clock)).replace(minute=0, second=0, microsecond=0)
-    readings = lake.current(site.site_id, start_utc=at - timedelta(days=TRAIN_DAYS), end_utc=at)
+    readings = site_readings(lake, site, start_utc=at - timedelta(days=TRAIN_DAYS), end_utc=at)
     for target in site.forecast_targets:
         answer = run_forecast(
             readings,
@@ -82,8 +83,8 @@ def _end_of_readings(site: Site, lake: Lake, clock: Clock) -> datetime:
     if span is None:
         return clock.now_utc()
     end = datetime.combine(span[1], time.min, tzinfo=UTC) + timedelta(days=1)
-    recent = lake.current(
-        site.site_id, start_utc=end - timedelta(days=31), end_utc=end, meters=list(site.forecast_targets)
+    recent = site_readings(
+        lake, site, start_utc=end - timedelta(days=31), end_utc=end, meters=list(site.forecast_targets)
     )
     last = recent["interval_start_utc"].max()
     return last + timedelta(minutes=CANONICAL_MINUTES) if isinstance(last, datetime) else clock.now_utc()

@@ -58,6 +58,7 @@ def fit(
 ) -> Answer:
     """Fit and register the baselines of a site's SEUs over the periods that the site file names."""
     from orchestration.fresh import freshen_marts
+    from orchestration.partitions import month_ranges
     from orchestration.runner import open_runner
 
     project, known = call.project, call.project.site(site)
@@ -67,6 +68,7 @@ def fit(
         runner.know_sites(sorted(project.sites))
         config = {"core_seu__baseline": {"config": {"fitted_by": who, **({"seu": seu} if seu else {})}}}
         runner.run("baseline", partition=known.site_id, config=config)
+        runner.build_marts(month_ranges(project.stage("enpi").stale()), job="enpi", say=call.say)
     found = [v for v in newest(call, known.site_id) if seu in (None, v.baseline.seu_id)]
     missing = [s.seu_id for s in known.seus if seu in (None, s.seu_id)]
     missing = [name for name in missing if name not in {v.baseline.seu_id for v in found}]

@@ -21,11 +21,13 @@ def register(app: typer.Typer) -> None:
         ] = False,
     ) -> Answer:
         """Run the whole line: meter files, KPIs, baselines, forecasts, reports, a plan and a proven command."""
+        from controls.simulator.tower_files import write_delivery
         from orchestration.demo import make_demo_project, run_demo, simulate
 
         if files_only:
             project = make_demo_project(out)
-            simulate(project, call.clock, quick=quick)
+            delivery = simulate(project, call.clock, quick=quick)
+            write_delivery(project.project.landing_dir / "tower", delivery.afterwards())
             return Answer(data={"artifacts": [], "runs": [], "path": str(out)}, text=f"made {out}")
         found = run_demo(out, say=call.say, clock=call.clock, quick=quick)
         is_green = all(f["is_equal"] for f in found["figures"]) and any(
@@ -49,6 +51,14 @@ def told(found: dict[str, Any], out: Path) -> str:
         proof = order["evidence"][0].get("means", "-") if order["evidence"] else "-"
         value = f"{order['value']:+.3f} {order['unit']}"
         lines.append(f"  {order['device']:8} {order['capability']:20} {value:>11}  {order['state']} ({proof})")
+    late, refused = found["late"], found["quarantine"]
+    lines += ["", f"Late files of the tower: {late['figures_changed']} monthly figures changed"]
+    lines += [
+        f"  {each['name']:32} {each['new_rows']:>7,} quarter hours new, {each['corrected_rows']:>6,} corrected"
+        for each in late["files"]
+    ]
+    lines += ["", f"{len(refused)} files in quarantine, whole or some rows: meterloom quarantine list --project {out}"]
+    lines += [f"  {name}" for name in refused]
     first = found["figures"][0]["figure_id"] if found["figures"] else "FIGURE"
     lines += [
         "",

@@ -16,15 +16,15 @@ SiteOption = Annotated[str, typer.Option("--site", help="Site of the devices.")]
 
 
 def commands_of(call: Call, site_id: str) -> list[dict[str, Any]]:
-    """Commands of a site with the keys of the contract."""
-    return commands_of_store(call.project.store, site_id)
+    """Commands of a site with the keys of the contract, as known at --as-of."""
+    return commands_of_store(call.project.store, site_id, as_of_utc=call.as_of_utc)
 
 
 def status(call: Call, site: SiteOption) -> Answer:
     """Show the mode of a site and the commands that were acted on."""
     known = call.project.site(site)
     commands = [c for c in commands_of(call, known.site_id) if c["state"] != "PROPOSED"]
-    mode = current_mode(call.project.store, known.site_id).name
+    mode = current_mode(call.project.store, known.site_id, as_of_utc=call.as_of_utc).name
     rows = [
         [c["device"], c["capability"], f"{c['value']:g} {c['unit']}", f"{c['valid_from']:%H:%M}Z", c["state"]]
         for c in commands[-20:]
@@ -59,8 +59,8 @@ def mode(
             clock=call.clock,
             device_id=device,
         )
-    history = mode_history(store, known.site_id)
-    now = current_mode(store, known.site_id, device).name
+    history = mode_history(store, known.site_id, as_of_utc=call.as_of_utc)
+    now = current_mode(store, known.site_id, device, as_of_utc=call.as_of_utc).name
     rows = [
         [
             f"{h['recorded_at_utc']:%Y-%m-%d %H:%M:%S}Z",
@@ -84,7 +84,8 @@ def ledger(call: Call, site: SiteOption) -> Answer:
     known = call.project.site(site)
     commands = commands_of(call, known.site_id)
     rows = [[c["id"][:12], c["device"], f"{c['value']:g} {c['unit']}", c["state"]] for c in commands]
-    data = {"mode": current_mode(call.project.store, known.site_id).name, "commands": commands}
+    mode = current_mode(call.project.store, known.site_id, as_of_utc=call.as_of_utc).name
+    data = {"mode": mode, "commands": commands}
     return Answer(data=data, columns=["id", "device", "value", "state"], rows=rows)
 
 

@@ -20,6 +20,9 @@ def register(app: typer.Typer) -> None:
         site: Annotated[str, typer.Option("--site", help="Site whose meters they hold.")],
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")] = False,
         mapping: MapOption = None,
+        refresh: Annotated[
+            bool, typer.Option("--refresh", help="Then make again the marts, baselines and reports that they touch.")
+        ] = False,
     ) -> Answer:
         """Read meter files into the lake; what cannot be read is kept in quarantine, everything else goes in."""
         known_site, known = call.project.site(site), column_map(mapping)
@@ -37,10 +40,15 @@ def register(app: typer.Typer) -> None:
             )
             reports.append(report)
             call.say(report.message or f"{path.name}: {report.new_rows} new, {report.corrected_rows} corrected")
+        ran: dict[str, list[str]] = {}
+        if refresh and not dry_run:
+            from orchestration.fresh import refresh as make_again
+
+            ran = make_again(call.project, say=call.say)
         changed = sum(report.new_rows + report.corrected_rows for report in reports)
         text = "\n".join(report_lines(report) for report in reports)
         return Answer(
-            data={"files": [report.model_dump(mode="json") for report in reports]},
+            data={"files": [report.model_dump(mode="json") for report in reports], "runs": ran},
             text=f"{text}\n{changed} quarter hours {'would change' if dry_run else 'changed'}",
             exit_code=BAD_INPUT if any(report.verdict == "reject" for report in reports) else DONE,
         )

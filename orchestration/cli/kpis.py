@@ -1,15 +1,33 @@
 """`meterloom kpis`: KPI values with their figure ids."""
 
+from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from data_quality.contracts.errors import BadInput
-from data_quality.contracts.time import parse_period
+from data_quality.contracts.site import Site
+from data_quality.contracts.time import Period, parse_period
 from orchestration.cli.frame import Answer, Call, command
 from reports.content.kpi_list import Grain, kpi_list
+from reports.content.model import ReportContent
 from reports.revise import store_revision
 from reports.sources import Sources
+
+
+def stored(call: Call, site: Site, span: Period, grain: Grain, marts_dir: Path, as_of_utc: datetime) -> ReportContent:
+    """The marts' values as figures with their traces, kept so that each can be walked back."""
+    project = call.project
+    sources = Sources(lake=project.lake, sites=project.sites, baselines=project.baselines)
+    content, _ = store_revision(
+        lambda revision: kpi_list(
+            site, span, grain=grain, sources=sources, marts_dir=marts_dir, as_of_utc=as_of_utc, revision=revision
+        ),
+        project.reports,
+        call.clock,
+        site=site,
+    )
+    return content
 
 
 def register(app: typer.Typer) -> None:
@@ -25,28 +43,18 @@ def register(app: typer.Typer) -> None:
         """Show consumption, peak, load factor, cost, emissions and EUI per scope; each value can be traced."""
         from orchestration.fresh import freshen_marts
 
-        if call.as_of_utc is not None:
-            # The marts know the present only; an answer that ignored the time would look like the past.
-            raise BadInput("kpis cannot answer --as-of yet; enpi and report can", reason="no_as_of")
         project, known = call.project, call.project.site(site)
         span = parse_period(period, known.time_zone)
-        freshen_marts(project, say=call.say)
-        sources = Sources(lake=project.lake, sites=project.sites, baselines=project.baselines)
-        as_of = project.reports.known_at(call.clock)
-        content, _ = store_revision(
-            lambda revision: kpi_list(
-                known,
-                span,
-                grain=grain,
-                sources=sources,
-                marts_dir=project.project.marts_dir,
-                as_of_utc=as_of,
-                revision=revision,
-            ),
-            project.reports,
-            call.clock,
-            site=known,
-        )
+        if call.as_of_utc is None:
+            freshen_marts(project, say=call.say)
+            as_of = project.reports.known_at(call.clock)
+            content = stored(call, known, span, grain, project.project.marts_dir, as_of)
+        else:
+            from orchestration.past import marts_as_of
+
+            call.say(f"building the marts of {site} as known at {call.as_of_utc:%Y-%m-%d %H:%M:%S}Z")
+            with marts_as_of(project, known, call.as_of_utc) as marts_dir:
+                content = stored(call, known, span, grain, marts_dir, call.as_of_utc)
         figures = content.figures
         rows = [
             {

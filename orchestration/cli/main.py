@@ -19,7 +19,10 @@ MODULES = (
     "sniff",
     "ingest",
     "quarantine",
+    "quality",
+    "readings",
     "kpis",
+    "meters",
     "seu",
     "baseline",
     "enpi",
@@ -57,8 +60,8 @@ def main() -> None:
     """Entry point of `meterloom`."""
     # A plain kill unwinds like Ctrl-C, so that nothing that we started outlives us.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    # Dagster announces that single-run backfills are in beta; a user can do nothing about it.
-    warnings.filterwarnings("ignore", message="Parameter `backfill_policy`")
+    # Dagster announces that single-run backfills and partition mappings are in beta; a user can do nothing about it.
+    warnings.filterwarnings("ignore", message="(Parameter `backfill_policy`|Class `MultiPartitionMapping`)")
     asked = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
         # Only the asked command's module is loaded: `meterloom sniff` need not wait for Dagster.

@@ -25,8 +25,8 @@ def register(app: typer.Typer) -> None:
         call: Call, site: Annotated[str | None, typer.Option("--site", help="Only this site.")] = None
     ) -> Answer:
         """List what was refused, with reason."""
-        items = call.project.quarantine.items(site)
-        counts = call.project.quarantine.counts(site)
+        items = call.project.quarantine.items(site, as_of_utc=call.as_of_utc)
+        counts = call.project.quarantine.counts(site, as_of_utc=call.as_of_utc)
         return Answer(
             data={"items": items, "reasons": counts},
             columns=["id", "site", "kind", "where", "reason", "message"],

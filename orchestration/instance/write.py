@@ -14,6 +14,7 @@ def write_instance(project: Project) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     name = "postgres" if project.settings.database.is_postgres else "sqlite"
     text = (TEMPLATES / f"{name}.yaml").read_text() + (TEMPLATES / "common.yaml").read_text()
+    text = text.replace("HOME", str(home))
     target = home / "dagster.yaml"
     if not target.exists() or target.read_text() != text:
         temporary = home / ".dagster.yaml.tmp"
@@ -30,6 +31,8 @@ def instance_environment(project: Project) -> dict[str, str]:
         "DAGSTER_DISABLE_TELEMETRY": "true",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "3",
+        # The materialisations of one output are written together.
+        "DAGSTER_EVENT_BATCH_SIZE": "1000",
         # The tracking server's own job runners cost a gigabyte and do nothing for us.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }

@@ -1,45 +1,53 @@
-"""Changed months of the lake start a rebuild of exactly those months, one run a contiguous range."""
+"""Changed months start a computation of exactly those months, one run a contiguous range: first KPIs, then EnPIs."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
-import polars as pl
 
-from assets.readings.affected import affected_months
-from assets.stores.marks import get_mark
-from orchestration.jobs import kpi
-from orchestration.partitions import RANGE_END, RANGE_START, SITES, month_ranges
+from assets.readings.affected import touched_months as readings_touched
+from assets.stores.lake import newest_entry
+from orchestration.jobs import enpi, kpi
+from orchestration.partitions import RANGE_END, RANGE_START, SITES, month_ranges, months_of_range
 from orchestration.resources import ProjectResource
 
 
 @dg.sensor(job=kpi, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
-def lake_changes(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
-    """Follows the manifest by its id: the cursor is the last id that was turned into runs."""
-    # Without a cursor, what the marts already know needs no second run.
-    seen = int(context.cursor) if context.cursor else get_mark(project.project.marts_dir)
-    touched, newest = touched_months(project, after_id=seen)
-    if newest == seen:
-        return dg.SkipReason("the lake has not changed")
+def lake_changes(
+    context: dg.SensorEvaluationContext, project: ProjectResource
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Months whose readings, site file or SQL are newer than their KPI marts."""
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(project.sites))
-    requests = [request(first, last, newest) for first, last in month_ranges(touched)]
-    return dg.SensorResult(run_requests=requests, cursor=str(newest))
+    stage = project.stage("kpi")
+    yield from requests("kpi", stage.stale(), {site_id: now.model_dump_json() for site_id, now in stage.now().items()})
 
 
-def request(first: str, last: str, newest: int) -> dg.RunRequest:
-    """One run for a range of months; a single month is a plain partition."""
-    run_key = f"kpi:{first}:{last}:{newest}"
-    if first == last:
-        return dg.RunRequest(run_key=run_key, partition_key=first)
-    return dg.RunRequest(run_key=run_key, tags={RANGE_START: first, RANGE_END: last})
+@dg.sensor(job=enpi, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def enpi_changes(
+    context: dg.SensorEvaluationContext, project: ProjectResource
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Months whose KPI marts or baselines are newer than their EnPI marts; those of stale KPIs wait for them."""
+    context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(project.sites))
+    stage, waiting = project.stage("enpi"), project.stage("kpi").stale()
+    stale = {name: entry for name, entry in stage.stale().items() if name not in waiting}
+    yield from requests("enpi", stale, {site_id: now.model_dump_json() for site_id, now in stage.now().items()})
 
 
 def touched_months(project: ProjectResource, *, after_id: int) -> tuple[set[str], int]:
     """`SITE|YYYY-MM` of manifest rows beyond an id, and the newest id."""
-    touched: set[str] = set()
-    newest = after_id
-    for site_id, site in project.sites.items():
-        entries = [entry for entry in project.lake.manifest(site_id) if int(entry["id"]) > after_id]
-        newest = max([newest, *(int(entry["id"]) for entry in entries)])
-        if entries:
-            files = [project.lake.root / str(entry["path"]) for entry in entries]
-            changed = pl.scan_parquet(files, hive_partitioning=False).select("interval_start_utc").unique().collect()
-            touched |= set(affected_months(site, changed))
-    return touched, newest
+    after_ids = dict.fromkeys(project.sites, after_id)
+    return set(readings_touched(project.sites, project.lake, after_ids=after_ids)), newest_entry(project.store)
+
+
+def requests(job: str, stale: Mapping[str, int], now: Mapping[str, str]) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """One run for a range of months; the run key says what they are computed from, so that it is asked for once."""
+    if not stale:
+        yield dg.SkipReason("the marts are as new as the lake")
+    for first, last in month_ranges(stale):
+        months = months_of_range(first, last)
+        basis = f"{max(stale[name] for name in months)} {now[months[0].partition('|')[0]]}"
+        run_key = f"{job}:{first}:{last}:{hashlib.sha256(basis.encode()).hexdigest()[:16]}"
+        if first == last:
+            yield dg.RunRequest(run_key=run_key, partition_key=first)
+        else:
+            yield dg.RunRequest(run_key=run_key, tags={RANGE_START: first, RANGE_END: last})

@@ -5,9 +5,10 @@ from decimal import Decimal
 from itertools import combinations
 
 from assets.kpi.enpi import EnpiResult
+from assets.sites.overlap import regions_of
 from data_quality.contracts.baseline import Baseline, BaselineVersion
 from data_quality.contracts.figure import Figure, TraceInput
-from data_quality.contracts.site import Seu
+from data_quality.contracts.site import Seu, Site
 from data_quality.contracts.time import Period
 from reports.computations import assessment_field, baseline_input, number_of
 from reports.content.inputs import SITE_KPIS, EnpiInputs, SiteSpan
@@ -77,12 +78,13 @@ def summed_seus(given: EnpiInputs) -> dict[str, list[Seu]]:
     for seu in given.seus:
         if not seu.is_aggregate and given.assess(seu).compared_days:
             groups.setdefault(seu.carrier.value, []).append(seu)
-    return {carrier: seus for carrier, seus in groups.items() if not overlapping(seus)}
+    return {carrier: seus for carrier, seus in groups.items() if not overlapping(seus, given.site)}
 
 
-def overlapping(seus: Iterable[Seu]) -> list[tuple[Seu, Seu]]:
-    """Pairs of SEUs that share a meter."""
-    return [(one, two) for one, two in combinations(seus, 2) if set(one.meters) & set(two.meters)]
+def overlapping(seus: Iterable[Seu], site: Site) -> list[tuple[Seu, Seu]]:
+    """Pairs of SEUs that share energy: a meter, one above or below it, or one that a formula holds."""
+    parts = [(seu, regions_of(site, seu.meters)) for seu in seus]
+    return [(one, two) for (one, mine), (two, theirs) in combinations(parts, 2) if mine & theirs]
 
 
 def month_key(period: Period | SiteSpan) -> str:

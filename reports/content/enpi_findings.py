@@ -29,10 +29,10 @@ def report_findings(given: EnpiInputs, results: Mapping[str, EnpiResult]) -> tup
     found.extend(
         Finding(
             code="overlapping_uses",
-            message=f"{one.name} and {two.name} share a meter: their sum would count energy twice, so none is given.",
+            message=f"{one.name} and {two.name} share energy: their sum would count it twice, so none is given.",
             scope=f"seu:{one.seu_id}",
         )
-        for one, two in overlapping(leaves)
+        for one, two in overlapping(leaves, given.site)
         if one.carrier == two.carrier
     )
     return tuple(sorted(found, key=lambda finding: (ORDER[finding.severity], finding.scope, finding.code)))

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assets.kpi.sources import meter_rows
+from assets.kpi.sources import meter_rows, window_rows
+from assets.kpi.windows import Window
 from assets.sites.calendar import quarter_hours
 from assets.sites.meter_tree import seu_meters
 from assets.stores.lake import LAKE_SCHEMA
@@ -95,7 +96,10 @@ def _readings(site: Site, calendar: pl.DataFrame) -> pl.DataFrame:
 
 
 def _tables(site: Site, calendar: pl.DataFrame, file: Path | None) -> dict[str, pl.DataFrame | ParquetFiles]:
+    year = parse_period("2025", site.time_zone)
+    window = Window(site_id=site.site_id, first=year.start, after=year.end, is_whole_site=True)
     return {
+        "windows": window_rows([window], {site.site_id: site}),
         "readings": ParquetFiles(paths=(file,) if file else ()),
         "site_quarter_hours": calendar,
         "meters": meter_rows(site),

@@ -31,7 +31,11 @@ MUTANTS = {
         ">= days.expected_minutes as is_compared",
         "> 0 as is_compared",
     ),
-    "signs are swapped": ("marts/mart_seu__day_enpi", "actual_kwh - expected_kwh end", "expected_kwh - actual_kwh end"),
+    "signs are swapped": (
+        "marts/mart_seu__day_enpi",
+        "days.actual_kwh - days.expected_kwh end",
+        "days.expected_kwh - days.actual_kwh end",
+    ),
     "the last peak is named": (
         "intermediate/int_scope__period_energy",
         "min(case when peak_kw",

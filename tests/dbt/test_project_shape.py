@@ -67,7 +67,7 @@ def test_no_yml_describes_a_model_that_is_gone() -> None:
 
 @pytest.mark.parametrize("name", list(MARTS))
 def test_every_column_of_a_mart_is_described(world: World, manifest: dict[str, Any], name: str) -> None:
-    columns = pl.read_parquet_schema(world.duckdb.marts_dir / f"{name}.parquet")
+    columns = pl.read_parquet_schema(world.duckdb.marts_dir / name / "_schema.parquet")
     assert list(models(manifest)[name]["columns"])
     assert set(models(manifest)[name]["columns"]) == set(columns)
 
@@ -90,6 +90,7 @@ def test_assets_are_named_after_models_and_sources_after_the_assets_that_load_th
     assert translator.get_owners(node) == ["team:kpi"]
     sources = {source["name"]: source for source in manifest["sources"].values()}
     keys = {name: translator.get_asset_key(source).to_user_string() for name, source in sources.items()}
+    assert keys.pop("window_readings") == "core_lake__15min_readings"
     assert keys.pop("readings") == "core_lake__15min_readings"
     assert keys.pop("seu_expected_days") == "core_seu__expected_days"
     assert set(keys.values()) == {"core_site__reference"}

@@ -29,7 +29,7 @@ def test_a_failed_data_test_is_an_outcome_and_stops_what_is_downstream(
     outcome = run_dbt(args, target=target, state_dir=state_dir)
     assert not outcome.is_success
     assert [node.failures for node in outcome.failed] == [1]
-    assert outcome.failed[0].name.startswith("unique_stg_lake__sites_site_id")
+    assert outcome.failed[0].name.startswith("grain_stg_lake__sites")
     assert {node.name: node.status for node in outcome.nodes}["int_scope__period_kpi"] == "skipped"
 
 

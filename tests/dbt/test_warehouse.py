@@ -160,14 +160,17 @@ def test_a_mart_that_was_never_built_is_named(world: World, tmp_path: Path, post
             tmp_path,
             ["mart_scope__day_kpi"],
         )
-    assert list(tmp_path.glob("*.parquet")) == []
+    assert list(tmp_path.rglob("*.parquet")) == []
 
 
 def test_publishing_again_gives_the_same_files(world: World, tmp_path: Path) -> None:
     publish_marts(world.duckdb.target, tmp_path, ["mart_scope__month_kpi"])
     again, first = (read_mart(folder, "mart_scope__month_kpi") for folder in (tmp_path, world.duckdb.marts_dir))
     assert_frame_equal(again, first)
-    assert [path.name for path in tmp_path.iterdir()] == ["mart_scope__month_kpi.parquet"]
+    files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.parquet"))
+    assert files == [
+        f"mart_scope__month_kpi/{name}.parquet" for name in ("_schema", "site=office/2025", "site=plant/2025")
+    ]
 
 
 def test_readings_of_an_earlier_moment_have_no_later_corrections(world: World, as_of: object) -> None:

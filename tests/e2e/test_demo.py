@@ -101,6 +101,31 @@ def test_the_improvement_of_2025_is_found_within_its_uncertainty(demo: Demo, met
         assert -4.5 < enpi["deviation_percent"] < -1.5
 
 
+def test_late_files_of_the_tower_change_their_months_and_figures_only(demo: Demo) -> None:
+    _, answer = demo
+    late = answer["late"]
+    # The cut file is sent again, the steam comes three weeks late, the plant's first month is corrected.
+    assert {file["name"].split("_", 2)[2] for file in late["files"]} == {
+        "utility_resent.xml",
+        "steam.csv",
+        "plant_v2.csv",
+    }
+    assert late["months"] == sorted({f"tower|{file['name'].split('_')[1]}" for file in late["files"]})
+    assert {row["kpi"] for row in late["figures"]} == {"consumption_kwh", "cost", "emission_kgco2e"}
+    assert all(row["was"] is None and row["now"] > 0 for row in late["figures"])
+    assert late["report"]["was_stale"]
+    assert late["report"]["revisions"] == [1, 2]
+    assert late["report"]["figures_changed"] > 0
+
+
+def test_faulty_files_of_the_tower_stand_in_quarantine(demo: Demo, meterloom: Meterloom) -> None:
+    folder, answer = demo
+    code, found, error = meterloom("quarantine", "list", "--site", "tower", "--project", str(folder))
+    assert code == 0, error
+    assert sorted({item["source_name"] for item in found["items"]}) == answer["quarantine"]
+    assert {"unknown_meter", "duplicate_conflict", "negative_consumption", "not_well_formed"} <= set(found["reasons"])
+
+
 def test_a_late_reading_makes_the_report_stale_and_says_why(demo: Demo, meterloom: Meterloom, tmp_path: Path) -> None:
     folder, answer = demo
     copy = tmp_path / "project"
@@ -114,7 +139,7 @@ def test_a_late_reading_makes_the_report_stale_and_says_why(demo: Demo, meterloo
     assert ingested["files"][0]["corrected_rows"] == 4
     assert ingested["files"][0]["partitions"] == ["factory|2025-11"]
     _, reports, _ = meterloom("reports", "list", "--project", str(copy))
-    stale = {report["period"]: report["stale"] for report in reports["reports"] if report["name"] == "enpi_quarter"}
+    stale = {report["period"]: report["stale"] for report in reports["reports"] if report["site"] == "factory"}
     assert stale["2025-Q4"] is True
     # The printed figure is still recomputed as it was known when it was printed.
     _, traced, _ = meterloom("trace", answer["figures"][0]["figure_id"], "--project", str(copy))
@@ -167,7 +192,7 @@ def test_a_tick_of_the_quarterly_schedule_makes_a_report(up: Dagster) -> None:
     # 5 January 2026, 06:00 UTC: the report of the last quarter of 2025.
     found = up.ask(DRY_RUN, s={**LOCATION, "scheduleName": "quarterly_enpi_reports"}, t=1767592800.0)["scheduleDryRun"]
     requests = found["evaluationResult"]["runRequests"]
-    assert [request["runKey"] for request in requests] == ["enpi:2025-10-01|factory"]
+    assert [request["runKey"] for request in requests] == ["enpi:2025-10-01|factory", "enpi:2025-10-01|tower"]
     run_id = up.launch("enpi_report", {tag["key"]: tag["value"] for tag in requests[0]["tags"]})
     assert up.wait(lambda run: run["runId"] == run_id, within_s=240)["status"] == "SUCCESS"
 

@@ -15,6 +15,7 @@ HEAVY += ("xlsxwriter", "matplotlib", "dbt.cli")
 ASSETS = {
     "core_enpi__published",
     "core_lake__15min_readings",
+    "core_lake__month_quality",
     "core_marts__published",
     "core_seu__baseline",
     "core_seu__expected_days",
@@ -57,11 +58,14 @@ def test_the_graph_has_these_assets(defs: dg.Definitions) -> None:
 def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) -> None:
     repository = defs.get_repository_def()
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert jobs == {"ingest", "kpi", "baseline", "forecast", "plan", "dispatch", "enpi_report"}
+    assert jobs == {"ingest", "kpi", "enpi", "baseline", "forecast", "plan", "dispatch", "enpi_report"}
     assert {schedule.name for schedule in repository.schedule_defs} == {"quarterly_enpi_reports", "hourly_forecasts"}
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "landing",
         "lake_changes",
+        "enpi_changes",
+        "baseline_changes",
+        "report_changes",
         "plan_changes",
         "dispatch_slots",
     }

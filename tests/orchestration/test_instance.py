@@ -15,6 +15,7 @@ def test_without_a_database_everything_is_files(tmp_path: Path) -> None:
     environment = instance_environment(load_project(tmp_path, {}))
     written = yaml.safe_load((Path(environment["DAGSTER_HOME"]) / "dagster.yaml").read_text())
     assert "storage" not in written
+    assert written["event_log_storage"]["config"]["base_dir"] == f"{environment['DAGSTER_HOME']}/history/runs"
     assert POSTGRES_VARIABLE not in environment
     assert written["run_monitoring"]["max_runtime_seconds"] > 0
     assert written["run_retries"]["enabled"] is False
@@ -29,6 +30,45 @@ def test_one_setting_moves_dagster_to_postgresql(tmp_path: Path) -> None:
     assert "secret" not in text
     assert project.store_url.startswith("postgresql+psycopg://")
     assert project.mlflow_uri.startswith("postgresql+psycopg2://")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_months_of_a_run_are_written_together_and_none_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dagster as dg
+
+    from orchestration.instance.event_log import BatchedSqliteEventLog
+    from orchestration.partitions import RANGE_END, RANGE_START
+
+    for name, value in instance_environment(load_project(tmp_path, {})).items():
+        monkeypatch.setenv(name, value)
+    months = dg.MonthlyPartitionsDefinition(start_date="2024-01-01")
+
+    @dg.asset(partitions_def=months, backfill_policy=dg.BackfillPolicy.single_run())
+    def year() -> dg.MaterializeResult:
+        """Twelve months."""
+        return dg.MaterializeResult(metadata={"rows": 1}, data_version=dg.DataVersion("v"))
+
+    batches: list[int] = []
+    original = BatchedSqliteEventLog.store_event_batch
+    monkeypatch.setattr(
+        BatchedSqliteEventLog,
+        "store_event_batch",
+        lambda self, events: (batches.append(len(events)), original(self, events)),
+    )
+    with dg.DagsterInstance.get() as instance:
+        job = dg.Definitions(assets=[year], jobs=[dg.define_asset_job("j", [year])]).resolve_job_def("j")
+        tags = {RANGE_START: "2024-01-01", RANGE_END: "2024-12-01"}
+        result = job.execute_in_process(instance=instance, tags=tags)
+        assert batches == [12, 12]  # what is planned, and what was made
+        key = dg.AssetKey("year")
+        assert instance.get_materialized_partitions(key) == {f"2024-{month:02d}-01" for month in range(1, 13)}
+        newest = instance.get_latest_materialization_event(key)
+        assert newest is not None
+        assert newest.run_id == result.run_id
+        kinds = [entry.dagster_event_type for entry in instance.all_logs(result.run_id)]
+        assert kinds.count(dg.DagsterEventType.ASSET_MATERIALIZATION) == 12
 
 
 @pytest.mark.real

@@ -6,6 +6,7 @@ import math
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 from assets.readings.readers.dsmr import telegram_values
 from assets.readings.readers.dsmr_text import checksums
-from assets.readings.readers.register_steps import State, quarter_steps
+from assets.readings.readers.register_steps import State, steps_of_run
 from assets.readings.sniff import SniffReport, read_file, sniff_file
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import Carrier, ColumnMap, Meter, Register
@@ -160,9 +161,17 @@ def test_one_telegram_states_its_registers_and_makes_no_interval() -> None:
     assert when == {datetime(2024, 12, 31, 23, tzinfo=UTC)}
 
 
-def test_one_telegram_brings_nothing_into_the_lake(bench: Bench) -> None:
+def test_one_telegram_brings_no_interval_and_its_state_is_kept_for_the_next(bench: Bench) -> None:
+    mapping = ColumnMap(meters={"E0001234567": "main", "G0009876543": "gas"}, other_meters="skip")
+    report = bench.ingest(ONE, mapping=mapping)
+    assert (report.verdict, report.new_rows) == ("quarantine", 0)
+    assert report.reasons == {"unknown_register": 1}
+    assert report.warnings == {"single_register_read": 2}
+
+
+def test_one_telegram_of_an_unknown_meter_is_refused(bench: Bench) -> None:
     report = bench.ingest(ONE)
-    assert (report.verdict, report.new_rows, report.reasons) == ("accept_with_warning", 0, {})
+    assert (report.verdict, report.new_rows, report.reasons) == ("reject", 0, {"unknown_meter": 1})
 
 
 def test_successive_telegrams_become_quarter_hours(bench: Bench) -> None:
@@ -246,7 +255,7 @@ def test_a_clock_that_jumps_makes_no_amount_of_decades(tmp_path: Path) -> None:
 def test_two_states_at_one_time_are_none(tmp_path: Path) -> None:
     data = telegram("250101000000W", 1) + telegram("250101000000W", 2) + telegram("250101010000W", 4)
     report = sniffed(tmp_path, data)
-    assert report.reasons == {"duplicate_conflict": 1}
+    assert report.reasons == {"duplicate_conflict": 2}
     assert report.accepted_rows == 0
 
 
@@ -360,12 +369,23 @@ def test_amounts_add_up_to_the_registers_own_difference(drawn: list[tuple[int, i
     for line, (moment, (_, growth)) in enumerate(zip(moments, drawn, strict=False), 1):
         total += growth
         states.append(State(moment, total, line))
-    found = quarter_steps(states)
-    assert not found.falls
-    assert all(step.quanta >= 0 and step.start_s % 900 == 0 and step.minutes % 15 == 0 for step in found.steps)
-    assert all(a.start_s + 60 * a.minutes == b.start_s for a, b in zip(found.steps, found.steps[1:], strict=False))
-    assert sum(step.quanta for step in found.steps) <= states[-1].quanta - states[0].quanta
+    steps = steps_of_run(states)
+    assert all(step.quanta >= 0 and step.start_s % 900 == 0 and step.minutes % 15 == 0 for step in steps)
+    assert all(a.start_s + 60 * a.minutes == b.start_s for a, b in pairwise(steps))
+    assert sum(step.quanta for step in steps) <= states[-1].quanta - states[0].quanta
     whole = [state for state in states if state.epoch_s % 900 == 0]
     if len(whole) > 1:
-        inner = [step for step in found.steps if whole[0].epoch_s <= step.start_s < whole[-1].epoch_s]
+        inner = [step for step in steps if whole[0].epoch_s <= step.start_s < whole[-1].epoch_s]
         assert sum(step.quanta for step in inner) == whole[-1].quanta - whole[0].quanta
+
+
+sparse_times = st.lists(st.tuples(st.integers(901, 10**7), st.integers(0, 10**12)), min_size=1, max_size=20)
+
+
+@given(sparse_times)
+def test_reads_that_nobody_took_on_the_quarter_hour_lose_nothing(drawn: list[tuple[int, int]]) -> None:
+    states, moment, total = [State(0, 0, 1)], 0, 0
+    for line, (wait, growth) in enumerate(drawn, 2):
+        moment, total = moment + wait, total + growth
+        states.append(State(moment, total, line))
+    assert sum(step.quanta for step in steps_of_run(states, is_sparse=True)) == total

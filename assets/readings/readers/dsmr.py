@@ -1,7 +1,7 @@
 """DSMR P1 telegrams (2.2 to 5, Fluvius, E.ON Hungary and others): states of registers, one or many telegrams a file.
 
-A telegram is a state, not an interval. Successive telegrams of one file become amounts between quarter hours; a single
-one stays a statement in the report (`single_register_read`). `source_line` is the line of the later state's value.
+A telegram is a state, not an interval: registers.py makes amounts of successive ones; a single one stays a statement in
+the report (`single_register_read`). `source_line` is the line of the state's value.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.readings.parsed import Channel, FieldValue, Parsed, ReadRequest
+from assets.readings.parsed import PARSED_SCHEMA, Channel, FieldValue, Parsed, ReadRequest
 from assets.readings.readers.bounded import content, unpacked_head
 from assets.readings.readers.dsmr_meters import (
     DEFAULT_ZONE,
@@ -25,9 +25,9 @@ from assets.readings.readers.dsmr_meters import (
     unit_code,
 )
 from assets.readings.readers.dsmr_text import Field, Telegram, TelegramFile, fields_of, read_telegrams
-from assets.readings.readers.placed_rows import PLACED_SCHEMA, Sieve, meter_names, place_rows
-from assets.readings.readers.register_rows import quanta_of, step_rows
-from assets.readings.readers.register_steps import State, quarter_steps
+from assets.readings.readers.placed_rows import PLACED_SCHEMA, STATES_SCHEMA, Sieve, meter_names, place_states
+from assets.readings.readers.register_rows import placed_states, quanta_of
+from assets.readings.readers.register_steps import State
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import zone
 from data_quality.contracts.units import UNITS, Behaviour
@@ -62,11 +62,11 @@ class Dsmr:
             sieve.reject(refusal.line, refusal.reason, refusal.expected, refusal.got)
         last, stated = _last(found.telegrams, zone_name)
         sieve.warn("assumed_zone", int(is_assumed and any(each.epoch_s is not None for each in stated)))
-        sieve.frame = _amounts(found.telegrams, zone_name, sieve)
-        rows = place_rows(sieve, request)
+        states = place_states(_states(found.telegrams, zone_name, sieve), sieve, request)
         names = meter_names(request)
         return Parsed(
-            rows=rows,
+            rows=pl.DataFrame(schema=PARSED_SCHEMA),
+            states=states,
             rejects=sieve.rejects(),
             warnings=sieve.warnings,
             channels=tuple(_channel(each) for each in stated),
@@ -134,8 +134,8 @@ def _zone(request: ReadRequest) -> tuple[str, bool]:
     return found or DEFAULT_ZONE, found is None
 
 
-def _amounts(telegrams: list[Telegram], time_zone: str, sieve: Sieve) -> pl.DataFrame:
-    """PLACED_SCHEMA rows between the states of all telegrams, per meter and register."""
+def _states(telegrams: list[Telegram], time_zone: str, sieve: Sieve) -> pl.DataFrame:
+    """STATES_SCHEMA rows of all telegrams, per meter and register."""
     states: dict[tuple[str, ...], list[State]] = {}
     channels: dict[tuple[str, ...], dict[str, Any]] = {}
     for telegram in _needed(telegrams):
@@ -153,9 +153,12 @@ def _amounts(telegrams: list[Telegram], time_zone: str, sieve: Sieve) -> pl.Data
             known = states.setdefault(key, [])
             if each.epoch_s is not None:
                 known.append(State(each.epoch_s, quanta_of(each.value), each.line))
-    sieve.warn("no_time", sum(not known for known in states.values()))
-    parts = [step_rows(quarter_steps(known), channels[key], sieve) for key, known in states.items()]
-    return pl.concat([pl.DataFrame(schema=PLACED_SCHEMA), *parts])
+    timeless = sum(not known for known in states.values())
+    sieve.warn("no_time", timeless)
+    sieve.warn("single_register_read", timeless)
+    # Sums of other parts are counts of something else: they must not be taken for one another's states.
+    parts = [placed_states(known, channels[key], key[-1]) for key, known in states.items()]
+    return pl.concat([pl.DataFrame(schema=STATES_SCHEMA), *parts])
 
 
 def _needed(telegrams: list[Telegram]) -> list[Telegram]:

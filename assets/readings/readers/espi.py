@@ -16,9 +16,16 @@ from assets.readings.readers.bounded import unpacked_head
 from assets.readings.readers.espi_feed import Feed, FeedVisitor
 from assets.readings.readers.espi_links import Source, sources_of
 from assets.readings.readers.espi_types import Meaning, meaning, quality_code
-from assets.readings.readers.placed_rows import PLACED_SCHEMA, Sieve, meter_names, place_rows
-from assets.readings.readers.register_rows import quanta_of, state_channel, step_rows
-from assets.readings.readers.register_steps import State, quarter_steps
+from assets.readings.readers.placed_rows import (
+    PLACED_SCHEMA,
+    STATES_SCHEMA,
+    Sieve,
+    meter_names,
+    place_rows,
+    place_states,
+)
+from assets.readings.readers.register_rows import placed_states, quanta_of, state_channel
+from assets.readings.readers.register_steps import State
 from assets.readings.readers.xml_safe import is_xml, walk
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.quality import QualityCode
@@ -173,11 +180,11 @@ def _parsed(frame: pl.DataFrame, channels: list[_Channel], request: ReadRequest)
     held = _held(sieve)
     sieve.take("bad_timestamp", pl.col("start").is_null(), "start in epoch seconds", pl.col("_start"))
     sieve.take("off_grid", pl.col("_is_fraction"), "start in whole epoch seconds", pl.col("_start"))
-    amounts, states = _difference_registers(sieve)
+    registers, stated = _registers(sieve)
     sieve.take("unknown_interval", pl.col("minutes").is_null(), "a duration of whole minutes", pl.col("_duration"))
-    placed = sieve.frame.select(pl.col(name).cast(dtype) for name, dtype in PLACED_SCHEMA.items())
-    sieve.frame = pl.concat([placed, amounts])
+    sieve.frame = sieve.frame.select(pl.col(name).cast(dtype) for name, dtype in PLACED_SCHEMA.items())
     rows = place_rows(sieve, request)
+    states = place_states(registers, sieve, request)
     names = meter_names(request)
     commodities = {
         names.get(each.source.meter, names.get(each.source.usage_point or "", each.source.meter)): commodity
@@ -185,7 +192,12 @@ def _parsed(frame: pl.DataFrame, channels: list[_Channel], request: ReadRequest)
         if (commodity := each.meaning.commodity)
     }
     return Parsed(
-        rows=rows, rejects=sieve.rejects(), warnings=sieve.warnings, channels=held + states, commodities=commodities
+        rows=rows,
+        rejects=sieve.rejects(),
+        warnings=sieve.warnings,
+        channels=held + stated,
+        commodities=commodities,
+        states=states,
     )
 
 
@@ -230,11 +242,12 @@ def _held_channel(part: pl.DataFrame) -> Channel:
     )
 
 
-def _difference_registers(sieve: Sieve) -> tuple[pl.DataFrame, tuple[Channel, ...]]:
-    """States of cumulative registers become amounts between quarter hours (PLACED_SCHEMA), and are reported."""
+def _registers(sieve: Sieve) -> tuple[pl.DataFrame, tuple[Channel, ...]]:
+    """States of cumulative registers (STATES_SCHEMA), and their report."""
     registers = sieve.frame.filter(pl.col("_is_register"))
     sieve.frame = sieve.frame.filter(~pl.col("_is_register"))
-    amounts, channels = [pl.DataFrame(schema=PLACED_SCHEMA)], []
+    placed, channels = [pl.DataFrame(schema=STATES_SCHEMA)], []
+    seen: dict[tuple[str, str], int] = {}
     for part in registers.partition_by("_channel", maintain_order=True):
         first = part.row(0, named=True)
         texts = zip(part["start"].dt.epoch("s"), part["_seconds"].fill_null(0), part["got"], part["line"], strict=True)
@@ -243,6 +256,7 @@ def _difference_registers(sieve: Sieve) -> tuple[pl.DataFrame, tuple[Channel, ..
             State(start + length, quanta_of(Decimal(text).scaleb(first["_exponent"])), line)
             for start, length, text, line in texts
         ]
-        amounts.append(step_rows(quarter_steps(states), first, sieve))
+        count = seen[first["meter"], first["register"]] = seen.get((first["meter"], first["register"]), 0) + 1
+        placed.append(placed_states(states, first, str(count) if count > 1 else ""))
         channels.append(state_channel(max(states, key=lambda state: state.epoch_s), first))
-    return pl.concat(amounts), tuple(channels)
+    return pl.concat(placed), tuple(channels)

@@ -11,7 +11,7 @@ import polars as pl
 from assets.readings.parsed import PARSED_SCHEMA, REJECT_SCHEMA, ReadRequest
 from assets.readings.streams import canonical_of, default_registers, streams
 from data_quality.contracts.site import Site
-from data_quality.contracts.units import UNITS, unit_of
+from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, unit_of
 
 # What a reader hands over: its foreign meter id and a second name of the same meter (or null), the instant at which
 # the interval starts, `got` the value as it is written.
@@ -27,8 +27,13 @@ PLACED_SCHEMA: dict[str, pl.DataType] = {
     "line": pl.Int64(),
     "got": pl.String(),
 }
+# States of registers on their way: `start` is their instant, `got` their exact value, `series` tells two counts of one
+# register apart.
+STATES_SCHEMA: dict[str, pl.DataType] = {**PLACED_SCHEMA, "series": pl.String()}
 FUTURE_LIMIT = timedelta(days=1)
 IMPLAUSIBLE = 1e9
+# A display may show far more than an interval may hold.
+DISPLAY_MOST = 1e12
 # Registers that count in one direction; `net` may be negative.
 ONE_WAY = ("import", "export", "reactive_import", "reactive_export")
 _KEY = ["meter", "register"]
@@ -61,6 +66,13 @@ class Sieve:
         """Count something that a person should know."""
         if count:
             self.warnings[code] = self.warnings.get(code, 0) + count
+
+    def join(self, other: "Sieve") -> None:
+        """Take over what another sieve took out and noticed."""
+        self._rejects += other._rejects
+        self._single += other._single
+        for code, count in other.warnings.items():
+            self.warn(code, count)
 
     def rejects(self) -> pl.DataFrame:
         """All rejects, REJECT_SCHEMA."""
@@ -98,6 +110,27 @@ def place_rows(sieve: Sieve, request: ReadRequest) -> pl.DataFrame:
     ).cast(PARSED_SCHEMA)  # type: ignore[arg-type]
 
 
+def place_states(frame: pl.DataFrame, sieve: Sieve, request: ReadRequest) -> pl.DataFrame:
+    """frame: STATES_SCHEMA. Good states as STATE_SCHEMA, named as the site names them; rejects go to `sieve`."""
+    own = Sieve(frame)
+    _check_values(own, most=DISPLAY_MOST)
+    _name_meters(own, request)
+    if request.site is not None:
+        _check_streams(own, request.site, skips_others=_skips_others(request))
+    _check_times(own, request.now_utc)
+    sieve.join(own)
+    value = pl.col("got").cast(pl.Decimal(38, QUANTUM_DECIMALS))
+    return own.frame.sort([*_KEY, "start", "line"]).select(
+        meter_id="meter",
+        register="register",
+        series="series",
+        at_utc="start",
+        value=value,
+        unit="unit",
+        source_line="line",
+    )
+
+
 def meter_names(request: ReadRequest) -> dict[str, str]:
     """Foreign meter id -> meter of the site: of the file's column map, else of all maps of the site."""
     if request.mapping is not None:
@@ -106,14 +139,14 @@ def meter_names(request: ReadRequest) -> dict[str, str]:
     return {foreign: meter_id for each in maps for foreign, meter_id in each.meters.items()}
 
 
-def _check_values(sieve: Sieve) -> None:
+def _check_values(sieve: Sieve, most: float = IMPLAUSIBLE) -> None:
     sieve.take("not_a_number", ~pl.col("value").is_finite(), "a finite number", pl.col("got"))
     known = [code for code in sieve.frame["unit"].unique().to_list() if code in UNITS]
     allowed = f"one of {', '.join(sorted(UNITS))}"
     sieve.take("unknown_unit", ~pl.col("unit").is_in(known), allowed, pl.col("unit"))
     factors = {code: unit_of(code).factor for code in known}
     size = pl.col("value").abs() * pl.col("unit").replace_strict(factors, default=None, return_dtype=pl.Float64)
-    sieve.take("implausible", size > IMPLAUSIBLE, "a plausible amount", pl.col("got"))
+    sieve.take("implausible", size > most, "a plausible amount", pl.col("got"))
 
 
 def _name_meters(sieve: Sieve, request: ReadRequest) -> None:

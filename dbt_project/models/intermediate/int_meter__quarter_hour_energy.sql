@@ -1,4 +1,4 @@
--- Current imported energy per meter and quarter hour, exact, with what it cost and emitted where that is known
+-- Current imported energy per meter and quarter hour of the windows, exact, with what it cost and emitted where that is known
 select
     readings.site_id,
     readings.meter_id,

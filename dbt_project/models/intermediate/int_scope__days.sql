@@ -1,4 +1,4 @@
--- Every scope on every local day of the calendar, empty days included: what is there and what ought to be there
+-- Every scope on every local day of the years at hand, empty days included: what is there and what ought to be there
 with spans as (
     select site_id, min(local_date) as first_date, max(local_date) as last_date
     from {{ ref('int_meter__day_energy') }}

@@ -1,4 +1,4 @@
-"""The demo sites and two simulated years, made once."""
+"""The demo sites and their simulated years, made once."""
 
 from datetime import date
 from pathlib import Path
@@ -33,3 +33,14 @@ def factory(factory_site: Site) -> SimulatedSite:
 def home(home_site: Site) -> SimulatedSite:
     """2025."""
     return generate_site(home_site, start=date(2025, 1, 1), end=date(2026, 1, 1))
+
+
+@pytest.fixture(scope="session")
+def tower_site() -> Site:
+    return load_site(DEMO / "tower.yaml")
+
+
+@pytest.fixture(scope="session")
+def tower(tower_site: Site) -> SimulatedSite:
+    """2025."""
+    return generate_site(tower_site, start=date(2025, 1, 1), end=date(2026, 1, 1))

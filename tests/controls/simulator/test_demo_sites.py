@@ -10,12 +10,12 @@ from controls.simulator.simulated import SimulatedSite
 from controls.templates.load import load_template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
-from data_quality.contracts.site import Site
+from data_quality.contracts.site import Carrier, Site
 from tests.controls.simulator.conftest import DEMO
 
 
 def test_the_demo_folder_loads() -> None:
-    assert set(load_sites(DEMO)) == {"factory", "home"}
+    assert set(load_sites(DEMO)) == {"factory", "home", "tower"}
 
 
 def test_every_role_is_held_and_nobody_approves_alone() -> None:
@@ -51,12 +51,14 @@ def test_a_home_without_its_devices_is_refused(kind: str, sentence: str, home_si
         home_assets(poorer)
 
 
-def test_tariffs_and_factors_cover_the_simulated_years(factory_site: Site, home_site: Site) -> None:
+def test_tariffs_and_factors_cover_the_simulated_years(factory_site: Site, home_site: Site, tower_site: Site) -> None:
     for site, start, end in (
         (factory_site, date(2024, 1, 1), date(2026, 1, 1)),
         (home_site, date(2024, 1, 1), date(2027, 1, 1)),
+        (tower_site, date(2024, 1, 1), date(2027, 1, 1)),
     ):
-        for entries in (site.tariffs, site.factors):
+        of_carrier = [[entry for entry in site.factors if entry.carrier is carrier] for carrier in Carrier]
+        for entries in (site.tariffs, *filter(None, of_carrier)):
             day = start
             while day < end:
                 assert sum(entry.valid_from <= day < entry.valid_to for entry in entries) == 1, (site.site_id, day)

@@ -1,0 +1,117 @@
+"""Meter events as recorded: append-only, so that every view at T knows which events were known then.
+
+An event of the site file is recorded when the file is first used; one that is gone from it is withdrawn by a row of its
+own. Events of a person are recorded by command and withdrawn by command.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from assets.stores.chain import canonical_json
+from assets.stores.tables import meter_events
+from assets.stores.transactions import Store, next_recorded_at
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.meter_event import MeterEvent, RecordedEvent
+from data_quality.contracts.site import Site
+from data_quality.contracts.time import Clock
+
+
+class MeterEventStore:
+    """Events of all sites in the transactional store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def current(self, site_id: str, *, as_of_utc: datetime | None = None) -> list[RecordedEvent]:
+        """Events that apply as known at T, in time order."""
+        newest = {each.event_id: each for each in self.history(site_id, as_of_utc=as_of_utc)}
+        applying = [each for each in newest.values() if not each.is_withdrawn]
+        return sorted(applying, key=lambda each: (each.at_utc, each.recorded_at_utc, each.event_id))
+
+    def history(self, site_id: str, *, as_of_utc: datetime | None = None) -> list[RecordedEvent]:
+        """Every row as recorded, oldest first."""
+        query = sa.select(meter_events).where(meter_events.c.site_id == site_id).order_by(meter_events.c.id)
+        if as_of_utc is not None:
+            query = query.where(meter_events.c.recorded_at_utc <= as_of_utc)
+        return [_event(row) for row in self.store.rows(query)]
+
+    def record(self, site: Site, meter_id: str, event: MeterEvent, clock: Clock) -> tuple[RecordedEvent, bool]:
+        """Record a person's event. Returns (the event, whether it is new); the same one twice changes nothing."""
+        row = _row(site, meter_id, event, "person")
+        for known in self.current(site.site_id):
+            if known.event_id == row["event_id"]:
+                return known, False
+        return self._append([row], clock)[0], True
+
+    def withdraw(self, site_id: str, event_id: str, *, person_id: str, reason: str, clock: Clock) -> RecordedEvent:
+        """Let a person's event no longer apply. Raises BadInput for one that is unknown or stands in the site file."""
+        found = [each for each in self.current(site_id) if each.event_id.startswith(event_id)]
+        if len(found) != 1:
+            raise BadInput(f"{event_id!r} names {len(found)} events that apply at {site_id!r}", reason="unknown_event")
+        if found[0].origin == "site_file":
+            raise BadInput("that event stands in the site file: take it out there", reason="event_of_site_file")
+        return self._append([_withdrawal(found[0], person_id, reason)], clock)[0]
+
+    def know_site_file(self, site: Site, clock: Clock) -> list[RecordedEvent]:
+        """Record what the site file's events changed since they were last looked at: new rows and withdrawals."""
+        stated = {row["event_id"]: row for row in _site_rows(site)}
+        known = {each.event_id: each for each in self.current(site.site_id) if each.origin == "site_file"}
+        gone = [each for event_id, each in known.items() if event_id not in stated]
+        rows = [row for event_id, row in stated.items() if event_id not in known]
+        rows += [_withdrawal(each, each.event.person, "no longer in the site file") for each in gone]
+        return self._append(rows, clock) if rows else []
+
+    def _append(self, rows: list[dict[str, Any]], clock: Clock) -> list[RecordedEvent]:
+        with self.store.begin() as connection:
+            recorded_at = next_recorded_at(connection, clock.now_utc())
+            complete = [row | {"recorded_at_utc": recorded_at} for row in rows]
+            connection.execute(meter_events.insert(), complete)
+        return [_event(row) for row in complete]
+
+
+def _site_rows(site: Site) -> Iterable[dict[str, Any]]:
+    return (_row(site, meter.meter_id, event, "site_file") for meter in site.meters for event in meter.events)
+
+
+def _row(site: Site, meter_id: str, event: MeterEvent, origin: str) -> dict[str, Any]:
+    body = event.model_dump(mode="json")
+    at_utc = event.at_utc(site.time_zone)
+    named = canonical_json([site.site_id, meter_id, origin, at_utc.isoformat(), body])
+    return {
+        "event_id": hashlib.sha256(named.encode()).hexdigest()[:32],
+        "site_id": site.site_id,
+        "meter_id": meter_id,
+        "register": event.register_id,
+        "kind": event.kind.value,
+        "at_utc": at_utc,
+        "event": body,
+        "origin": origin,
+        "is_withdrawn": False,
+        "person_id": event.person,
+        "reason": event.reason,
+    }
+
+
+def _withdrawal(event: RecordedEvent, person_id: str, reason: str) -> dict[str, Any]:
+    return {
+        "event_id": event.event_id,
+        "site_id": event.site_id,
+        "meter_id": event.meter_id,
+        "register": event.event.register_id,
+        "kind": event.event.kind.value,
+        "at_utc": event.at_utc,
+        "event": event.event.model_dump(mode="json"),
+        "origin": event.origin,
+        "is_withdrawn": True,
+        "person_id": person_id,
+        "reason": reason,
+    }
+
+
+def _event(row: dict[str, Any]) -> RecordedEvent:
+    names = ("event_id", "site_id", "meter_id", "at_utc", "event", "origin", "is_withdrawn", "recorded_at_utc")
+    return RecordedEvent.model_validate({name: row[name] for name in names})

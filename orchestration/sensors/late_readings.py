@@ -1,0 +1,47 @@
+"""Late readings start what rests on them beside the marts: baselines trained on them, reports that printed them."""
+
+import hashlib
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets.kpi.stale_baselines import stale_baselines
+from orchestration.jobs import baseline, enpi_report
+from orchestration.partitions import SITES
+from orchestration.resources import ProjectResource
+
+
+@dg.sensor(job=baseline, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+def baseline_changes(
+    context: dg.SensorEvaluationContext, project: ProjectResource
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Sites with a baseline whose training readings changed: a new provisional version for a person to look at."""
+    context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(project.sites))
+    is_quiet = True
+    waiting = {name.partition("|")[0] for name in project.stage("kpi").stale()}
+    for site_id, site in sorted(project.sites.items()):
+        stale = stale_baselines(site, lake=project.lake, baselines=project.baselines)
+        if stale and site_id not in waiting:
+            is_quiet = False
+            yield dg.RunRequest(run_key=f"baseline:{site_id}:{_digest(sorted(stale.items()))}", partition_key=site_id)
+    if is_quiet:
+        yield dg.SkipReason("every baseline stands on the readings of today, or waits for its marts")
+
+
+@dg.sensor(job=enpi_report, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+def report_changes(
+    context: dg.SensorEvaluationContext, project: ProjectResource
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Quarters whose newest report is stale, once their marts are as new as the lake."""
+    from orchestration.fresh import stale_reports
+
+    is_quiet = True
+    for key, basis in stale_reports(project).items():
+        is_quiet = False
+        yield dg.RunRequest(run_key=f"report:{key}:{_digest(basis)}", partition_key=key)
+    if is_quiet:
+        yield dg.SkipReason("every report stands on the readings of today, or waits for its marts")
+
+
+def _digest(basis: object) -> str:
+    return hashlib.sha256(repr(basis).encode()).hexdigest()[:16]

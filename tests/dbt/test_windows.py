@@ -1,0 +1,188 @@
+"""A run over the months that changed must leave what a build of everything would: both engines, random late rows."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from assets.kpi.sources import source_tables
+from assets.kpi.stage import Stage
+from assets.readings.affected import touched_months
+from assets.stores.baselines import BaselineStore
+from assets.stores.lake import Lake
+from assets.stores.marts import MARTS, read_mart
+from assets.stores.transactions import Store
+from assets.stores.warehouse import WarehouseTarget, load_sources, publish_marts
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site import Site
+from data_quality.contracts.time import FixedClock
+from orchestration.dbt import fingerprint, run_dbt
+from orchestration.partitions import month_ranges, months_of_range, split_key
+from tests.dbt.conftest import OFFICE
+from tests.kpi.seeded import expected_days, fill, filled_lake, plant, random_rows
+
+BUILD = ["build", "--exclude-resource-type", "unit_test", "--select"]
+
+
+class Line:
+    """A lake, its sites and one warehouse that is brought up to date window by window."""
+
+    def __init__(self, folder: Path, store: Store, target: WarehouseTarget, state_dir: Path) -> None:
+        self.folder, self.target, self.state_dir = folder, target, state_dir
+        self.lake, self.baselines = Lake(folder / "lake", store), BaselineStore(store)
+        self.sites: dict[str, Site] = {"plant": plant(), "office": plant(**OFFICE)}
+        self.expected = pl.concat([expected_days(site, seed=seed) for seed, site in enumerate(self.sites.values())])
+        self.at = datetime(2026, 1, 1, tzinfo=UTC)
+
+    @property
+    def marts_dir(self) -> Path:
+        return self.folder / "marts"
+
+    def stage(self, name: str) -> Stage:
+        return Stage(
+            name,
+            sites=self.sites,
+            lake=self.lake,
+            baselines=self.baselines,
+            marts_dir=self.marts_dir,
+            fingerprint=fingerprint(),
+        )
+
+    def catch_up(self) -> list[tuple[str, str]]:
+        """Run every stale range of both stages. Returns the ranges."""
+        done = []
+        for name in ("kpi", "enpi"):
+            for first, last in month_ranges(self.stage(name).stale()):
+                if not self.stage(name).stale().keys() & set(months_of_range(first, last)):
+                    continue  # an earlier run computed the whole site
+                done.append((first, last))
+                start, site_id = split_key(first)
+                after = (split_key(last)[0] + timedelta(days=32)).replace(day=1)
+                stage = self.stage(name)
+                prepared = stage.prepare(site_id, start, after, target=self.target, expected=self.expected)
+                outcome = run_dbt(
+                    [*BUILD, f"tag:{name}", *["--full-refresh"] * prepared.is_full],
+                    target=self.target,
+                    state_dir=self.state_dir,
+                )
+                assert outcome.is_success, outcome.failed
+                stage.publish(stage.finish(prepared, target=self.target), target=self.target)
+        return done
+
+    def late(self, site_id: str, seed: int, *spans: tuple[date, date]) -> None:
+        """Random rows of some local days arrive: new where nothing was, corrections elsewhere."""
+        self.at += timedelta(days=1)
+        rows = random_rows(self.sites[site_id], seed=seed, spans=spans, share_missing=0.4)
+        fill(self.lake, self.sites[site_id], rows, clock=FixedClock(self.at), name=f"late-{site_id}-{seed}")
+
+    def from_scratch(self, tmp_path: Path) -> Path:
+        """The marts of the same lake, built whole on an empty DuckDB file."""
+        target = WarehouseTarget(duckdb_file=tmp_path / "whole.duckdb")
+        load_sources(target, source_tables(self.sites, self.lake, self.expected))
+        for name in ("kpi", "enpi"):
+            assert run_dbt([*BUILD, f"tag:{name}"], target=target, state_dir=self.state_dir).is_success
+        publish_marts(target, tmp_path / "whole")
+        target.duckdb_file.unlink()
+        return tmp_path / "whole"
+
+
+def assert_same_marts(ours: Path, theirs: Path) -> None:
+    for name in MARTS:
+        assert_frame_equal(read_mart(ours, name), read_mart(theirs, name), rel_tol=1e-12, abs_tol=0)
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def line(request: pytest.FixtureRequest, tmp_path: Path, store: Store, state_dir: Path, foreign_zone: None) -> Line:
+    """Two sites, filled and built once."""
+    url = request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
+    made = Line(tmp_path, store, WarehouseTarget(duckdb_file=tmp_path / "w.duckdb", postgres_url=url), state_dir)
+    for seed, site in enumerate(made.sites.values()):
+        filled_lake(made.lake, site, seed=seed)
+    made.catch_up()
+    return made
+
+
+def test_windows_leave_what_a_build_of_everything_leaves(line: Line, tmp_path: Path) -> None:
+    assert line.catch_up() == []
+    assert_same_marts(line.marts_dir, line.from_scratch(tmp_path / "0"))
+    # A correction inside, a day in a gap, a month after the end and one in the year before.
+    line.late("plant", 7, (date(2025, 3, 30), date(2025, 4, 1)))
+    assert line.catch_up() == [("2025-03-01|plant", "2025-03-01|plant")] * 2
+    assert_same_marts(line.marts_dir, line.from_scratch(tmp_path / "1"))
+    line.late("plant", 8, (date(2025, 6, 10), date(2025, 6, 11)), (date(2026, 2, 3), date(2026, 2, 4)))
+    line.late("office", 9, (date(2024, 11, 30), date(2024, 12, 2)))
+    ranges = line.catch_up()
+    assert ("2025-06-01|plant", "2025-06-01|plant") in ranges
+    assert ("2024-11-01|office", "2024-12-01|office") in ranges
+    assert_same_marts(line.marts_dir, line.from_scratch(tmp_path / "2"))
+
+
+def test_a_changed_site_file_computes_the_whole_site_and_forgets_what_it_no_longer_has(
+    line: Line, tmp_path: Path
+) -> None:
+    fewer = [meter for meter in line.sites["plant"].meters if meter.meter_id != "annex"]
+    line.sites["plant"] = line.sites["plant"].model_copy(update={"meters": tuple(fewer)})
+    assert {key for pair in line.catch_up() for key in pair if key.endswith("office")} == set()
+    assert_same_marts(line.marts_dir, line.from_scratch(tmp_path / "1"))
+    del line.sites["office"]
+    line.late("plant", 3, (date(2025, 4, 1), date(2025, 4, 2)))
+    line.expected = line.expected.filter(pl.col("site_id") == "plant")
+    line.catch_up()
+    assert set(read_mart(line.marts_dir, "mart_scope__day_kpi")["site_id"]) == {"plant"}
+    assert_same_marts(line.marts_dir, line.from_scratch(tmp_path / "2"))
+
+
+def test_a_lost_warehouse_is_built_again_before_months_are_added_to_it(line: Line, tmp_path: Path) -> None:
+    if line.target.postgres_url:
+        pytest.skip("a server does not lose a file")
+    line.target.duckdb_file.unlink()
+    assert line.catch_up() == []  # what is published still stands
+    line.late("plant", 5, (date(2025, 4, 1), date(2025, 4, 2)))
+    line.catch_up()
+    line.late("office", 6, (date(2025, 4, 1), date(2025, 4, 2)))
+    line.catch_up()
+    assert_same_marts(line.marts_dir, line.from_scratch(tmp_path / "1"))
+
+
+def test_a_run_that_died_between_models_is_made_good_by_the_next(line: Line, tmp_path: Path) -> None:
+    line.late("plant", 11, (date(2025, 7, 1), date(2025, 7, 2)))
+    stage = line.stage("kpi")
+    prepared = stage.prepare("plant", date(2025, 7, 1), date(2025, 8, 1), target=line.target)
+    assert run_dbt(
+        [*BUILD, "+int_meter__day_energy"], target=line.target, state_dir=line.state_dir
+    ).is_success  # and then the lights went out
+    assert not prepared.is_full
+    line.catch_up()
+    assert_same_marts(line.marts_dir, line.from_scratch(tmp_path / "1"))
+
+
+def test_only_the_files_of_the_touched_years_are_written_again(line: Line) -> None:
+    line.late("plant", 12, (date(2026, 1, 5), date(2026, 1, 6)))
+    line.catch_up()
+    before = {path: path.stat().st_mtime_ns for path in line.marts_dir.rglob("site=*/*.parquet")}
+    line.late("plant", 13, (date(2026, 1, 7), date(2026, 1, 8)))
+    line.catch_up()
+    after = {path: path.stat().st_mtime_ns for path in line.marts_dir.rglob("site=*/*.parquet")}
+    written = {str(path.relative_to(line.marts_dir)).split("/", 1)[1] for path in after if after[path] != before[path]}
+    assert written == {"site=plant/2026.parquet"}
+
+
+def test_energy_performance_waits_for_the_tables_it_rests_on(line: Line) -> None:
+    line.target = replace_target(line.target)
+    with pytest.raises(BadInput, match="does not hold the KPI tables of site 'plant'"):
+        line.stage("enpi").prepare("plant", date(2025, 4, 1), date(2025, 5, 1), target=line.target)
+
+
+def replace_target(target: WarehouseTarget) -> WarehouseTarget:
+    """Another, empty DuckDB file."""
+    return WarehouseTarget(duckdb_file=target.duckdb_file.with_name("empty.duckdb"))
+
+
+def test_a_late_row_at_the_edge_of_a_month_touches_its_own_month_only(lake: Lake) -> None:
+    site = plant()
+    # 31 March 23:00 local is 21:00 UTC of the same day; 1 April 00:00 local is 22:00 UTC of 31 March.
+    rows = random_rows(site, seed=1, spans=((date(2025, 3, 31), date(2025, 4, 1)),))
+    fill(lake, site, rows, clock=FixedClock(datetime(2025, 5, 1, tzinfo=UTC)), name="edge")
+    assert set(touched_months({"plant": site}, lake, after_ids={})) == {"plant|2025-03"}
