@@ -8,7 +8,8 @@ import polars as pl
 from assets.carbon.factors import electricity_factors
 from assets.sites.calendar import quarter_hours
 from assets.sites.meter_tree import seu_meters, total_meters
-from assets.stores.lake import LAKE_SCHEMA, Lake
+from assets.stores.lake import Lake
+from assets.stores.lake_block import LAKE_SCHEMA
 from assets.stores.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
 from assets.tariffs.periods import known_prices
 from data_quality.contracts.site import Meter, Site
@@ -28,9 +29,7 @@ def source_tables(
     that is not unambiguous.
     """
     calendars = [site_quarter_hours(site, lake, as_of_utc=as_of_utc) for site in sites.values()]
-    files = tuple(
-        lake.root / str(entry["path"]) for site_id in sites for entry in lake.manifest(site_id, as_of_utc=as_of_utc)
-    )
+    files = tuple(file for site_id in sites for file in lake.files(lake.manifest(site_id, as_of_utc=as_of_utc)))
     return {
         "readings": ParquetFiles(paths=files),
         "site_quarter_hours": pl.concat([empty_source("site_quarter_hours"), *calendars]),

@@ -13,7 +13,8 @@ import polars as pl
 from assets.readings.normalise import normalise
 from assets.readings.parsed import REJECT_SCHEMA, bad_rows, reason_counts
 from assets.readings.sniff import FileRead
-from assets.stores.lake import LAKE_SCHEMA, Lake
+from assets.stores.lake import Lake
+from assets.stores.lake_block import LAKE_SCHEMA
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES

@@ -40,7 +40,7 @@ lake_manifest = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("site_id", sa.String(64), nullable=False),
     sa.Column("day", sa.Date, nullable=False),
-    sa.Column("path", sa.Text, nullable=False, unique=True),
+    sa.Column("path", sa.Text, nullable=False, comment="A file of one UTC month; one row a day in it"),
     sa.Column("batch_id", sa.String(32), nullable=False),
     sa.Column("rows", sa.Integer, nullable=False),
     sa.Column("file_sha256", sa.String(64), nullable=False),
@@ -50,6 +50,7 @@ lake_manifest = sa.Table(
     sa.Column("rules_version", sa.String(16), nullable=False),
     sa.Column("is_synthetic", sa.Boolean, nullable=False),
     sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("path", "day"),
     sa.Index("ix_lake_manifest_site_day", "site_id", "day"),
 )
 

@@ -13,7 +13,7 @@ import polars as pl
 from pydantic import Field
 
 from assets.stores import warehouse_postgres
-from assets.stores.lake import write_atomic
+from assets.stores.lake_block import write_atomic
 from assets.stores.marts import MARTS, mart_path
 from assets.stores.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, column_types, conform
 from data_quality.contracts.errors import OurFault, Unreachable

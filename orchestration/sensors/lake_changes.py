@@ -39,7 +39,7 @@ def touched_months(project: ProjectResource, *, after_id: int) -> tuple[set[str]
         entries = [entry for entry in project.lake.manifest(site_id) if int(entry["id"]) > after_id]
         newest = max([newest, *(int(entry["id"]) for entry in entries)])
         if entries:
-            files = [project.lake.root / str(entry["path"]) for entry in entries]
+            files = project.lake.files(entries)
             changed = pl.scan_parquet(files, hive_partitioning=False).select("interval_start_utc").unique().collect()
             touched |= set(affected_months(site, changed))
     return touched, newest
