@@ -4,6 +4,7 @@ Both parse the file, refuse what is no number, drop doubled rows and write one P
 source line of every row, its quality, its batch and the manifest with its hashes.
 """
 
+import hashlib
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
@@ -83,18 +84,35 @@ def _ours(root: Path, source: Path) -> float:
 
 
 def _pandas(root: Path, source: Path) -> float:
+    """The same file in pandas, written plainly: the same refusals, the same columns, the same month files."""
     import pandas as pd
 
+    sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
     frame = pd.read_csv(source, dtype={"meter": "str"})
+    frame["source_line"] = np.arange(2, len(frame) + 2)
     frame["timestamp"] = pd.to_datetime(frame["timestamp"], utc=True, format="ISO8601")
     frame["kwh"] = pd.to_numeric(frame["kwh"], errors="coerce")
-    frame = frame.dropna(subset=["kwh"])
-    frame = frame[np.isfinite(frame["kwh"]) & (frame["kwh"].abs() < 1e9)]
-    frame = frame.drop_duplicates(["meter", "timestamp", "kwh"]).sort_values(["meter", "timestamp"])
-    frame["slot"] = frame["timestamp"].dt.floor("15min")
-    canonical = frame.groupby(["meter", "slot"], as_index=False, sort=True)["kwh"].sum()
-    for day, part in canonical.groupby(canonical["slot"].dt.date, sort=True):
-        folder = root / "pandas" / f"d={day}"
-        folder.mkdir(parents=True)
-        part.to_parquet(folder / "part.parquet", compression="zstd")
-    return float(canonical["kwh"].sum())
+    known = [f"m{number:03d}" for number in range(METERS)]
+    is_good = frame["meter"].isin(known) & np.isfinite(frame["kwh"]) & (frame["kwh"] <= 1e9) & (frame["kwh"] >= 0)
+    is_good &= frame["timestamp"].notna() & (frame["timestamp"] <= pd.Timestamp("2030-01-01T00:05Z"))
+    frame = frame[is_good].drop_duplicates(["meter", "timestamp", "kwh"])
+    frame = frame[~frame.duplicated(["meter", "timestamp"], keep=False)].sort_values(["meter", "timestamp"])
+    step = frame.groupby("meter")["timestamp"].diff()
+    minutes = step.groupby(frame["meter"]).agg(lambda steps: steps.mode().iloc[0]).dt.total_seconds() / 60
+    frame["source_minutes"] = frame["meter"].map(minutes).astype("int32")
+    frame = frame[~(step.dt.total_seconds() / 60 < frame["source_minutes"])]
+    frame["interval_start_utc"] = frame["timestamp"].dt.floor("15min")
+    canonical = frame.groupby(["meter", "interval_start_utc"], as_index=False, sort=True).agg(
+        value=("kwh", "sum"), source_line=("source_line", "min"), source_minutes=("source_minutes", "first")
+    )
+    canonical = canonical.rename(columns={"meter": "meter_id"}).assign(
+        site_id="bench", register="import", interval_minutes=15, unit="kwh", quality_code=14, is_synthetic=False,
+        batch_id=sha256[:32], recorded_at_utc=pd.Timestamp("2030-01-01T00:00Z"),
+    )  # fmt: skip
+    month = canonical["interval_start_utc"].dt.year * 100 + canonical["interval_start_utc"].dt.month
+    for number, part in canonical.groupby(month, sort=True):
+        file = root / "pandas" / f"m={number}" / "part.parquet"
+        file.parent.mkdir(parents=True)
+        part.to_parquet(file, compression="zstd", index=False)
+        hashlib.sha256(file.read_bytes()).hexdigest()
+    return float(canonical["value"].sum())
