@@ -1,12 +1,12 @@
 """Ingestion throughput: a long CSV to typed, deduplicated, canonical 15-minute Parquet, against the same in pandas.
 
-Both parse the file, refuse what is no number, drop doubled rows and write one Parquet file a day. Ours also keeps the
-source line of every row, its quality, its batch and the manifest with its hashes.
+Both parse the file, refuse what is no reading, drop doubled rows, find each stream's step, and write one Parquet file
+a month with the same columns. Ours also decides against what the lake holds, and keeps the manifest with its hashes.
 """
 
 import hashlib
 import tempfile
-import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,30 +20,44 @@ from assets.stores.quarantine import QuarantineStore
 from assets.stores.transactions import open_store
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import FixedClock
+from tests.bench.measure import measured
 
 METERS = 100
 
 
-def bench(rows: int = 2_000_000) -> dict[str, Any]:
-    """`rows` quarter hours of 100 meters. Returns name, rows, ours_cpu_s, pandas_cpu_s, ratio."""
+def bench(rows: int = 10_000_000, repeat: int = 3) -> dict[str, Any]:
+    """`rows` quarter hours of 100 meters. Returns name, rows, ours_cpu_s, pandas_cpu_s, ratio, peak_mib (ours)."""
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        source = root / "readings.csv"
+        source = Path(folder) / "readings.csv"
         _write(source, rows)
-        started = time.process_time()
-        ours_kwh = _ours(root, source)
-        ours_cpu_s = time.process_time() - started
-        started = time.process_time()
-        pandas_kwh = _pandas(root, source)
-        pandas_cpu_s = time.process_time() - started
-    if not np.isclose(ours_kwh, pandas_kwh, rtol=1e-9):
-        raise AssertionError(f"the two sides disagree: {ours_kwh} and {pandas_kwh} kWh")
+        ours = measured("tests.bench.ingest_bench:ours", source, repeat=repeat)
+        pandas = measured("tests.bench.ingest_bench:pandas_way", source, repeat=repeat)
+    if not np.isclose(ours.answer, pandas.answer, rtol=1e-9):
+        raise AssertionError(f"the two sides disagree: {ours.answer} and {pandas.answer} kWh")
     return {
         "name": "ingest",
         "rows": rows,
-        "ours_cpu_s": round(ours_cpu_s, 2),
-        "pandas_cpu_s": round(pandas_cpu_s, 2),
-        "ratio": round(pandas_cpu_s / ours_cpu_s, 2),
+        "ours_cpu_s": round(ours.cpu_s, 2),
+        "pandas_cpu_s": round(pandas.cpu_s, 2),
+        "ratio": round(pandas.cpu_s / ours.cpu_s, 2),
+        "peak_mib": round(ours.peak_mib),
+    }
+
+
+def growth(sizes: tuple[int, ...] = (1_000_000, 10_000_000, 30_000_000), repeat: int = 3) -> dict[str, Any]:
+    """CPU seconds and peak memory by size, and the exponent of the growth from the first to the last."""
+    found = []
+    for rows in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / "readings.csv"
+            _write(source, rows)
+            found.append(measured("tests.bench.ingest_bench:ours", source, repeat=repeat))
+    exponent = np.log(found[-1].cpu_s / found[0].cpu_s) / np.log(sizes[-1] / sizes[0])
+    return {
+        "sizes": sizes,
+        "cpu_s": [round(each.cpu_s, 2) for each in found],
+        "peak_mib": [round(each.peak_mib) for each in found],
+        "exponent": round(float(exponent), 3),
     }
 
 
@@ -61,6 +75,26 @@ def _write(path: Path, rows: int) -> None:
     ).write_csv(path)
 
 
+def warm(work: Callable[[str], float]) -> None:
+    """The same work on a small file."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "readings.csv"
+        _write(source, 1000 * METERS)
+        work(str(source))
+
+
+def ours(source: str) -> float:
+    """The file into an empty lake. Returns its kWh."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _ours(Path(folder), Path(source))
+
+
+def pandas_way(source: str) -> float:
+    """The file into Parquet with pandas. Returns its kWh."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _pandas(Path(folder), Path(source))
+
+
 def _ours(root: Path, source: Path) -> float:
     site = Site.model_validate(
         {
@@ -75,7 +109,9 @@ def _ours(root: Path, source: Path) -> float:
     store = open_store(f"sqlite:///{root / 'store.db'}")
     lake = Lake(root / "lake", store)
     clock = FixedClock(datetime(2030, 1, 1, tzinfo=UTC))
-    report = ingest_file(source, site=site, lake=lake, quarantine=QuarantineStore(root / "q", store), clock=clock)
+    report = ingest_file(
+        source, site=site, lake=lake, quarantine=QuarantineStore(root / "q", store), clock=clock, regular_from_bytes=0
+    )
     if report.verdict != "accept":
         raise AssertionError(f"the bench's own file was not accepted: {report.message or report.reasons}")
     total = sum(channel.sum_kwh or 0.0 for channel in report.channels)
