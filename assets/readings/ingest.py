@@ -64,7 +64,10 @@ class _Given:
 
     def interpretation(self, maps: Sequence[ColumnMap]) -> dict[str, object]:
         """What else than its bytes decides what a file means: the column map and the site's streams and zone."""
-        text = json.dumps([streams(self.site).rows(), self.site.time_zone])
+        gas = [
+            (meter.meter_id, [each.model_dump(mode="json") for each in meter.gas_factors]) for meter in self.site.meters
+        ]
+        text = json.dumps([streams(self.site).rows(), self.site.time_zone, [each for each in gas if each[1]]])
         dumped = [each.model_dump(mode="json") for each in maps]
         return {
             "column_map": dumped[0] if len(dumped) == 1 else dumped or None,

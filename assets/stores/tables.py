@@ -66,8 +66,17 @@ quarantine = sa.Table(
     sa.Column("line", sa.Integer, nullable=False),
     sa.Column("reason", sa.String(64), nullable=False),
     sa.Column("message", sa.Text, nullable=False),
+    sa.Column("row_count", sa.Integer, nullable=False, server_default="1", comment="Rows that the item stands for"),
     sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
     sa.Index("ix_quarantine_site", "site_id", "recorded_at_utc"),
+)
+
+quarantine_resolutions = sa.Table(
+    "quarantine_resolutions",
+    metadata,
+    sa.Column("item_id", sa.String(32), primary_key=True),
+    sa.Column("batch_id", sa.String(32), nullable=False, comment="Batch that brought what was refused; may be empty"),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
 )
 
 baseline_versions = sa.Table(
@@ -273,6 +282,7 @@ APPEND_ONLY = (
     batches,
     lake_manifest,
     quarantine,
+    quarantine_resolutions,
     baseline_versions,
     baseline_approvals,
     forecasts,
