@@ -63,7 +63,7 @@ def growth(sizes: tuple[int, ...] = (1_000_000, 10_000_000, 30_000_000), repeat:
 
 def _write(path: Path, rows: int) -> None:
     slots = rows // METERS
-    start = datetime(2025, 1, 1, tzinfo=UTC)
+    start = datetime(2018, 1, 1, tzinfo=UTC)
     times = pl.datetime_range(start, start + timedelta(minutes=15 * (slots - 1)), "15m", eager=True, time_zone="UTC")
     values = np.random.default_rng(1).gamma(2.0, 3.0, size=slots * METERS).round(3)
     pl.DataFrame(
