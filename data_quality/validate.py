@@ -146,7 +146,9 @@ def _events(block: Block, name: str, hits: Hits, limits: Floats, declared: Valid
             first=int(first),
             end=int(end),
             value=float(value),
-            action=action_of(declared, meter_id, name, is_mild=mild is not None and bool(mild[row]) and not is_declared),
+            action=action_of(
+                declared, meter_id, name, is_mild=mild is not None and bool(mild[row]) and not is_declared
+            ),
             limit=limit_of(block, name, int(row), float(limits[row]), declared),
         )
 

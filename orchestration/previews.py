@@ -8,13 +8,15 @@ from typing import Any
 
 import dagster as dg
 
+from data_quality.contracts.text import markdown
+
 # Okabe-Ito: told apart by people with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, limit: int = 50) -> dg.MarkdownMetadataValue:
     """A Markdown table of at most `limit` rows, saying how many were left out."""
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines = ["| " + " | ".join(_cell(name) for name in columns) + " |", "|" + "---|" * len(columns)]
     lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows[:limit]]
     if len(rows) > limit:
         lines.append(f"\n… and {len(rows) - limit} more rows")
@@ -22,8 +24,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, limit: int =
 
 
 def _cell(value: Any) -> str:
-    text = f"{value:,.2f}" if isinstance(value, float) else str(value)
-    return text.replace("|", "\\|").replace("\n", " ")
+    return markdown(f"{value:,.2f}" if isinstance(value, float) else str(value))
 
 
 def lines(
@@ -47,4 +48,4 @@ def lines(
     buffer = io.BytesIO()
     FigureCanvasAgg(figure).print_png(buffer)
     picture = base64.b64encode(buffer.getvalue()).decode()
-    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{picture})")
+    return dg.MetadataValue.md(f"![{markdown(title)}](data:image/png;base64,{picture})")

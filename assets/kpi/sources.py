@@ -10,7 +10,8 @@ from assets.kpi.virtual_files import virtual_files
 from assets.kpi.windows import Window
 from assets.sites.calendar import quarter_hours
 from assets.sites.meter_tree import has_import, seu_meters, total_meters
-from assets.stores.lake import LAKE_SCHEMA, Lake
+from assets.stores.lake import Lake
+from assets.stores.lake_block import LAKE_SCHEMA
 from assets.stores.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
 from assets.tariffs.periods import known_prices
 from data_quality.contracts.site import Site

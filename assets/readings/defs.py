@@ -28,6 +28,7 @@ def raw_landing__15min_readings(
 ) -> dg.MaterializeResult:
     """Meter files from the landing folder, typed and written to the lake; the unreadable is kept in quarantine."""
     from assets.readings.ingest import ingest_file
+    from assets.readings.page import ingestion_page
 
     site, lake, quarantine = project.site(config.site), project.lake, project.quarantine
     reports = [
@@ -45,6 +46,9 @@ def raw_landing__15min_readings(
             "files": table(["file", "verdict", "accepted", "rejected", "new", "corrected"], rows),
             "quarantined": sum(r.rejected_rows for r in reports),
             "reasons": table(["reason", "rows or files", "meaning"], refused),
+            "page": dg.MetadataValue.md(
+                ingestion_page(reports, quarantine.items(site.site_id, is_open=True), site_id=site.site_id)
+            ),
             "partitions": sorted({name for r in reports for name in r.partitions}),
         }
     )

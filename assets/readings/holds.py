@@ -10,10 +10,12 @@ from typing import cast
 
 import polars as pl
 
+from assets.readings.gas import with_gas_energy
 from assets.readings.normalise import normalise
 from assets.readings.parsed import REJECT_SCHEMA, bad_rows, reason_counts
 from assets.readings.sniff import FileRead
-from assets.stores.lake import LAKE_SCHEMA, Lake
+from assets.stores.lake import Lake
+from assets.stores.lake_block import LAKE_SCHEMA
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES
@@ -29,8 +31,9 @@ _STREAM = ["meter_id", "register"]
 
 
 def canonical_rows(read: FileRead, site: Site) -> pl.DataFrame:
-    """The file's rows as quarter hours of the site."""
-    return normalise(read.rows).with_columns(site_id=pl.lit(site.site_id), is_synthetic=pl.lit(read.is_synthetic))
+    """The file's rows as quarter hours of the site, and the energy of its gas where factors are stated."""
+    rows = with_gas_energy(normalise(read.rows), site)
+    return rows.with_columns(site_id=pl.lit(site.site_id), is_synthetic=pl.lit(read.is_synthetic))
 
 
 def current_rows(lake: Lake, site: Site, canonical: pl.DataFrame, *, before: timedelta = timedelta()) -> pl.DataFrame:

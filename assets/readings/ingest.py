@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +11,17 @@ import polars as pl
 
 from assets.readings.affected import affected_months
 from assets.readings.bitemporal import classify
+from assets.readings.bulk.read import REGULAR_FROM_BYTES, RegularFile, regular_file
+from assets.readings.bulk.store import is_suspected, plan_of, times_of
 from assets.readings.closed import name_closed
 from assets.readings.holds import canonical_rows, current_rows, hold_back
-from assets.readings.parsed import bad_rows
+from assets.readings.parsed import Reader, bad_rows
 from assets.readings.register_join import join_registers
 from assets.readings.registers import counting_rules
-from assets.readings.sniff import FileRead, SniffReport, read_file, refused
+from assets.readings.sniff import SniffReport, read_file, refused
 from assets.readings.streams import streams
 from assets.stores.batches import batches_of_source
-from assets.stores.lake import BatchInfo, Decided, Lake
+from assets.stores.lake import BatchInfo, BlockPlan, Decided, Lake, Stamp
 from assets.stores.quarantine import QuarantineStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import ColumnMap, Site
@@ -35,6 +39,70 @@ class IngestReport(SniffReport):
     is_repeat: bool = False
 
 
+@dataclass(frozen=True)
+class _Given:
+    """What an ingestion is asked, and where it writes."""
+
+    path: Path
+    site: Site
+    lake: Lake
+    quarantine: QuarantineStore
+    clock: Clock
+    run_id: str | None
+    dry_run: bool
+
+    def refuse(self, fault: BadInput) -> IngestReport:
+        """The report of a file that is refused whole; it is kept in quarantine."""
+        if not self.dry_run:
+            self.quarantine.keep_file(self.path, fault, site_id=self.site.site_id, clock=self.clock)
+        return IngestReport(**refused(self.path, fault).model_dump())
+
+    def keep_rejects(self, rejects: pl.DataFrame, reasons: dict[str, int]) -> None:
+        """Rejected rows into quarantine. Before the lake: a stop in between must not lose the rejects of a file that
+        then counts as known.
+        """
+        if rejects.height and not self.dry_run:
+            rows = bad_rows(rejects, self.path.name)
+            self.quarantine.keep_rows(self.path, rows, counts=reasons, site_id=self.site.site_id, clock=self.clock)
+
+    def interpretation(self, maps: Sequence[ColumnMap]) -> dict[str, object]:
+        """What else than its bytes decides what a file means: the column map and the site's streams and zone."""
+        gas = [
+            (meter.meter_id, [each.model_dump(mode="json") for each in meter.gas_factors]) for meter in self.site.meters
+        ]
+        rules = [[each for each in gas if each[1]], *counting_rules(self.site)]
+        text = json.dumps([streams(self.site).rows(), self.site.time_zone, *rules])
+        dumped = [each.model_dump(mode="json") for each in maps]
+        return {
+            "column_map": dumped[0] if len(dumped) == 1 else dumped or None,
+            "streams_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        }
+
+    def known_batch(self, report: SniffReport, reader: Reader, maps: Sequence[ColumnMap]) -> str | None:
+        """The batch that brought this file for this site, read by the same reader in the same way."""
+        wanted = (reader.name, reader.version, self.interpretation(maps))
+        found = batches_of_source(self.lake.store, site_id=self.site.site_id, source_sha256=report.sha256)
+        for batch in found:
+            if (batch["reader"], batch["reader_version"], batch["mapping"]) == wanted:
+                return str(batch["batch_id"])
+        return None
+
+    def batch(self, report: SniffReport, reader: Reader, maps: Sequence[ColumnMap], *, is_synthetic: bool) -> BatchInfo:
+        """The batch that the file becomes."""
+        return BatchInfo(
+            site_id=self.site.site_id,
+            source_name=self.path.name,
+            source_sha256=report.sha256,
+            reader=reader.name,
+            reader_version=reader.version,
+            accepted_rows=report.accepted_rows,
+            rejected_rows=report.rejected_rows,
+            is_synthetic=is_synthetic,
+            mapping=self.interpretation(maps),
+            run_id=self.run_id,
+        )
+
+
 def ingest_file(
     path: Path,
     *,
@@ -45,55 +113,37 @@ def ingest_file(
     run_id: str | None = None,
     mapping: ColumnMap | None = None,
     dry_run: bool = False,
+    regular_from_bytes: int = REGULAR_FROM_BYTES,
 ) -> IngestReport:
     """Bring one file into the lake. Row counts of the lake are quarter hours, accepted_rows are rows of the file.
 
     A file that cannot be used is kept in quarantine and reported with the verdict `reject`; nothing is raised.
-    The same file read the same way again changes nothing. With dry_run nothing is written anywhere.
+    The same file read the same way again changes nothing. With dry_run nothing is written anywhere. A regular table
+    of `regular_from_bytes` or more is read in blocks, in bounded memory, with the same result.
     """
-    try:
-        read = read_file(path, mapping=mapping, site=site, now_utc=clock.now_utc())
-    except BadInput as fault:
-        if not dry_run:
-            quarantine.keep_file(path, fault, site_id=site.site_id, clock=clock)
-        return IngestReport(**refused(path, fault).model_dump())
-    interpretation = _interpretation(read, site)
-    known = _same_reading_before(lake, site, read, interpretation)
-    if known is not None:
-        return IngestReport(**_fields(read.report), batch_id=known, is_repeat=True)
-    try:
-        read = join_registers(read, site=site, lake=lake, clock=clock, dry_run=dry_run)
-        read = hold_back(read, site=site, lake=lake)
-    except BadInput as fault:
-        if not dry_run:
-            quarantine.keep_file(path, fault, site_id=site.site_id, clock=clock)
-        return IngestReport(**refused(path, fault).model_dump())
-    if read.rejects.height and not dry_run:
-        # Before the lake: a stop in between must not lose the rejects of a file that then counts as known.
-        quarantine.keep_rows(
-            path,
-            bad_rows(read.rejects, path.name),
-            counts=read.report.reasons,
-            site_id=site.site_id,
-            clock=clock,
-        )
-    return _store(
-        read, site=site, lake=lake, clock=clock, run_id=run_id, interpretation=interpretation, dry_run=dry_run
-    )
+    given = _Given(path, site, lake, quarantine, clock, run_id, dry_run)
+    with regular_file(path, site=site, mapping=mapping, now_utc=clock.now_utc(), from_bytes=regular_from_bytes) as file:
+        if file is not None:
+            known = given.known_batch(file.report, file.shape.reader, file.shape.maps)
+            if known is not None:
+                return IngestReport(**_fields(file.report), batch_id=known, is_repeat=True)
+            if not is_suspected(file, site=site, lake=lake):
+                return _store_regular(file, given)
+    return _ingest_whole(given, mapping)
 
 
-def _store(
-    read: FileRead,
-    *,
-    site: Site,
-    lake: Lake,
-    clock: Clock,
-    run_id: str | None,
-    interpretation: dict[str, object],
-    dry_run: bool,
-) -> IngestReport:
-    report = read.report
-    canonical = canonical_rows(read, site)
+def _ingest_whole(given: _Given, mapping: ColumnMap | None) -> IngestReport:
+    try:
+        read = read_file(given.path, mapping=mapping, site=given.site, now_utc=given.clock.now_utc())
+        known = given.known_batch(read.report, read.reader, read.maps)
+        if known is not None:
+            return IngestReport(**_fields(read.report), batch_id=known, is_repeat=True)
+        read = join_registers(read, site=given.site, lake=given.lake, clock=given.clock, dry_run=given.dry_run)
+        read = hold_back(read, site=given.site, lake=given.lake)
+    except BadInput as fault:
+        return given.refuse(fault)
+    given.keep_rejects(read.rejects, read.report.reasons)
+    site, lake, canonical = given.site, given.lake, canonical_rows(read, given.site)
     decided = Decided(changes=canonical.clear().with_columns(is_correction=pl.lit(value=False)), unchanged_rows=0)
 
     def decide() -> Decided:
@@ -102,25 +152,38 @@ def _store(
         decided = Decided(changes=changes, unchanged_rows=unchanged)
         return decided
 
-    if dry_run:
+    batch_id = None
+    if given.dry_run:
         decide()
-        report = name_closed(report, decided.changes, site=site, store=lake.store)
-        return IngestReport(**_fields(report), **_counts(site, decided))
-    info = BatchInfo(
-        site_id=site.site_id,
-        source_name=Path(report.path).name,
-        source_sha256=report.sha256,
-        reader=read.reader.name,
-        reader_version=read.reader.version,
-        accepted_rows=report.accepted_rows,
-        rejected_rows=report.rejected_rows,
-        is_synthetic=read.is_synthetic,
-        mapping=interpretation,
-        run_id=run_id,
-    )
-    result = lake.write_decided(info, decide, clock=clock)
-    report = name_closed(report, decided.changes, site=site, store=lake.store)
-    return IngestReport(**_fields(report), **_counts(site, decided), batch_id=result.batch_id)
+    else:
+        info = given.batch(read.report, read.reader, read.maps, is_synthetic=read.is_synthetic)
+        batch_id = lake.write_decided(info, decide, clock=given.clock).batch_id
+    report = name_closed(read.report, decided.changes, site=site, store=lake.store)
+    return IngestReport(**_fields(report), **_counts(site, decided), batch_id=batch_id)
+
+
+def _store_regular(file: RegularFile, given: _Given) -> IngestReport:
+    given.keep_rejects(file.rejects, file.report.reasons)
+    touched: dict[int, int] = {}
+
+    def plan(stamp: Stamp) -> BlockPlan:
+        return plan_of(file, site=given.site, lake=given.lake, stamp=stamp, touched=touched)
+
+    batch_id = None
+    if given.dry_run:
+        planned = plan(Stamp("", given.clock.now_utc()))
+        for _ in planned.blocks:
+            pass
+        counts = planned.counts
+    else:
+        info = given.batch(file.report, file.shape.reader, file.shape.maps, is_synthetic=False)
+        result = given.lake.write_blocks(info, plan, clock=given.clock)
+        counts = {name: getattr(result, name) for name in ("new_rows", "corrected_rows", "unchanged_rows")}
+        batch_id = result.batch_id
+    changes = times_of(touched)
+    report = name_closed(file.report, changes, site=given.site, store=given.lake.store)
+    months = tuple(affected_months(given.site, changes))
+    return IngestReport(**_fields(report), **counts, partitions=months, batch_id=batch_id)
 
 
 def _counts(site: Site, decided: Decided) -> dict[str, Any]:
@@ -135,22 +198,3 @@ def _counts(site: Site, decided: Decided) -> dict[str, Any]:
 
 def _fields(report: SniffReport) -> dict[str, Any]:
     return {name: getattr(report, name) for name in SniffReport.model_fields}
-
-
-def _interpretation(read: FileRead, site: Site) -> dict[str, object]:
-    """What else than its bytes decides what a file means: the column map, the site's streams, registers and zone."""
-    text = json.dumps([streams(site).rows(), site.time_zone, *counting_rules(site)])
-    maps = [each.model_dump(mode="json") for each in read.maps]
-    return {
-        "column_map": maps[0] if len(maps) == 1 else maps or None,
-        "streams_sha256": hashlib.sha256(text.encode()).hexdigest(),
-    }
-
-
-def _same_reading_before(lake: Lake, site: Site, read: FileRead, interpretation: dict[str, object]) -> str | None:
-    """The batch that brought this file for this site, read by the same reader in the same way."""
-    wanted = (read.reader.name, read.reader.version, interpretation)
-    for batch in batches_of_source(lake.store, site_id=site.site_id, source_sha256=read.report.sha256):
-        if (batch["reader"], batch["reader_version"], batch["mapping"]) == wanted:
-            return str(batch["batch_id"])
-    return None

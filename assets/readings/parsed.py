@@ -7,6 +7,7 @@ from typing import Protocol
 
 import polars as pl
 
+from data_quality.contracts import text as text_of
 from data_quality.contracts.errors import BadRow
 from data_quality.contracts.model import Model
 from data_quality.contracts.site import ColumnMap, Site
@@ -162,8 +163,7 @@ def joined(parts: list[Parsed]) -> Parsed:
 
 def one_line(text: str, limit: int = 1000) -> str:
     """Text from outside as one printable line: control characters escaped, cut to `limit` characters."""
-    shown = "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text[:limit])
-    return shown if len(text) <= limit else f"{shown} …"
+    return text_of.one_line(text, limit)
 
 
 def bad_rows(rejects: pl.DataFrame, file: str, limit: int = MAX_BAD_ROWS) -> list[BadRow]:

@@ -22,11 +22,15 @@ def streams(site: Site) -> pl.DataFrame:
 
 
 def default_registers(site: Site) -> dict[str, str]:
-    """The register that a source means when it names none: import, else the only or first one."""
+    """The register that a source means when it names none: import, else the only or first one; a gas meter's volume
+    where its energy is derived from it.
+    """
     found = {driver.driver_id: DRIVER_REGISTER for driver in site.drivers}
     for meter in site.meters:
         names = [register.register_id for register in meter.registers]
-        found[meter.meter_id] = "import" if "import" in names or not names else names[0]
+        # A gas meter counts volume; its energy is derived, and no source's to give.
+        counted = meter.register_in("m3") if meter.gas_factors else None
+        found[meter.meter_id] = counted or ("import" if "import" in names or not names else names[0])
     return found
 
 

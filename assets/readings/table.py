@@ -60,6 +60,8 @@ def read_table(raw: RawTable, request: ReadRequest) -> Parsed:
     _read_times(sieve, layout, request)
     _name_streams(sieve, layout, mapping)
     _check_streams(sieve, request)
+    # Before rows are set in order: the year 2099 of a wrong clock is no end of a gap.
+    _check_clock(sieve, request)
     _sort(sieve)
     states = take_states(sieve, request, layout, allows_comma=raw.allows_comma)
     # Before values are judged: a row with a bad value still shows the step of its stream.
@@ -72,14 +74,13 @@ def read_table(raw: RawTable, request: ReadRequest) -> Parsed:
     _drop_duplicates(sieve)
     _check_intervals(sieve)
     _shift_labels(sieve, mapping)
-    _check_clock(sieve, request)
     _drop_zeros(sieve, mapping)
     check_plausible(sieve, layout, request)
-    reading = raw.reading | _reading(layout, mapping, request)
+    reading = raw.reading | reading_of(layout, mapping, request)
     return replace(_parsed(sieve, reading, is_synthetic=is_synthetic), states=states)
 
 
-def _reading(layout: Layout, mapping: ColumnMap, request: ReadRequest) -> dict[str, str]:
+def reading_of(layout: Layout, mapping: ColumnMap, request: ReadRequest) -> dict[str, str]:
     """How the columns were understood, for people."""
     zone = mapping.zone or request.tz or (request.site.time_zone if request.site else None)
     columns = [

@@ -125,10 +125,10 @@ def check_plausible(sieve: Sieve, layout: Layout, request: ReadRequest) -> None:
     energies = [code for code in sieve.frame["_unit"].unique() if UNITS[code].canonical == "kwh"]
     if not energies:
         return
-    _take_suspected(sieve, request.site, energies, is_vouched=_is_vouched(layout, mapping, request.site))
+    _take_suspected(sieve, request.site, energies, is_vouched=is_vouched(layout, mapping, request.site))
 
 
-def _is_vouched(layout: Layout, mapping: ColumnMap, site: Site | None) -> bool:
+def is_vouched(layout: Layout, mapping: ColumnMap, site: Site | None) -> bool:
     """A person wrote the unit into a column map, or the file names it row by row."""
     declared = mapping.unit is not None or any(column.column in mapping.units for column in layout.values)
     # A site's column map that leaves the unit open means the register's own.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.stores.lake import content_sha256, write_atomic
+from assets.stores.lake_block import content_sha256, write_atomic
 
 # A load that runs now and one that was just superseded may still be reading theirs.
 KEPT_FILES = 3

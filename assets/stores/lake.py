@@ -1,10 +1,9 @@
 """The readings lake: immutable Parquet files, made visible by one manifest transaction (trace.md, ADR 0001)."""
 
 import hashlib
-import os
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,26 +13,12 @@ import sqlalchemy as sa
 from pydantic import Field
 
 from assets.stores import tables
-from assets.stores.transactions import Store, next_recorded_at
+from assets.stores.lake_block import LAKE_SCHEMA, Block, blocks_of, part_sha256, write_block
+from assets.stores.transactions import Store, next_recorded_at, recorded_at_now
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
 
 KEY = ["site_id", "meter_id", "register", "interval_start_utc"]
-LAKE_SCHEMA: dict[str, pl.DataType] = {
-    "site_id": pl.String(),
-    "meter_id": pl.String(),
-    "register": pl.String(),
-    "interval_start_utc": pl.Datetime("us", "UTC"),
-    "interval_minutes": pl.Int32(),
-    "source_minutes": pl.Int32(),
-    "value": pl.Float64(),
-    "unit": pl.String(),
-    "quality_code": pl.Int32(),
-    "source_line": pl.Int64(),
-    "is_synthetic": pl.Boolean(),
-    "batch_id": pl.String(),
-    "recorded_at_utc": pl.Datetime("us", "UTC"),
-}
 RULES_VERSION = "1"
 
 
@@ -58,6 +43,25 @@ class Decided:
 
     changes: pl.DataFrame
     unchanged_rows: int
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What marks every row of a batch."""
+
+    batch_id: str
+    recorded_at_utc: datetime
+
+
+@dataclass(frozen=True)
+class BlockPlan:
+    """What a batch changes, as blocks that are made while they are written; counts are full once the blocks are out.
+
+    blocks: Blocks of LAKE_SCHEMA columns, marked with the stamp that the plan was made for.
+    """
+
+    blocks: Iterable[Block]
+    counts: dict[str, int] = field(default_factory=lambda: {"new_rows": 0, "corrected_rows": 0, "unchanged_rows": 0})
 
 
 class BatchResult(Model):
@@ -96,67 +100,93 @@ class Lake:
     def write_decided(self, info: BatchInfo, decide: Callable[[], Decided], *, clock: Clock) -> BatchResult:
         """As write_batch, for changes that depend on what the lake holds: `decide` reads it and says what changes.
 
-        It is asked before the transaction and, where another batch of the site came in between, again inside it,
-        when no other writer can: two processes with overlapping files never store a value twice.
+        See write_blocks for when it is asked.
         """
-        batch_id = uuid.uuid4().hex
-        seen = newest_entry(self.store, info.site_id)
-        decided = decide()
-        with self.store.begin() as connection:
-            # Takes the writers' lock on PostgreSQL; SQLite's transaction holds it from its first statement.
-            recorded_at = next_recorded_at(connection, clock.now_utc())
-            if connection.execute(_newest(info.site_id)).scalar() != (seen or None):
-                decided = decide()
-            changes, unchanged_rows = decided.changes, decided.unchanged_rows
+
+        def plan(stamp: Stamp) -> BlockPlan:
+            decided = decide()
+            changes = decided.changes
             corrected = int(changes["is_correction"].sum()) if changes.height else 0
             rows = changes.drop("is_correction").with_columns(
-                batch_id=pl.lit(batch_id), recorded_at_utc=pl.lit(recorded_at)
+                batch_id=pl.lit(stamp.batch_id), recorded_at_utc=pl.lit(stamp.recorded_at_utc)
             )
-            rows = rows.select(pl.col(name).cast(dtype) for name, dtype in LAKE_SCHEMA.items()).sort(KEY)
-            entries = self._write_files(rows, info, batch_id, recorded_at)
-            if entries:
-                connection.execute(tables.lake_manifest.insert(), entries)
+            rows = rows.select(pl.col(name).cast(dtype) for name, dtype in LAKE_SCHEMA.items())
             counts = {
                 "new_rows": rows.height - corrected,
                 "corrected_rows": corrected,
-                "unchanged_rows": unchanged_rows,
+                "unchanged_rows": decided.unchanged_rows,
             }
-            connection.execute(
-                tables.batches.insert().values(
-                    batch_id=batch_id, recorded_at_utc=recorded_at, **info.model_dump(), **counts
+            return BlockPlan(blocks=blocks_of(rows), counts=counts)
+
+        return self.write_blocks(info, plan, clock=clock)
+
+    def write_blocks(self, info: BatchInfo, plan: Callable[[Stamp], BlockPlan], *, clock: Clock) -> BatchResult:
+        """Write what `plan` says and commit its manifest, or nothing at all.
+
+        The files are written before the transaction, which then holds the writers' lock only for the manifest. Where
+        another batch was recorded in between, `plan` is asked again inside the transaction, when no other writer can
+        be: two processes with overlapping files never store a value twice.
+        """
+        batch_id, seen = uuid.uuid4().hex, newest_entry(self.store, info.site_id)
+        stamp = Stamp(batch_id, recorded_at_now(self.store, clock.now_utc()))
+        written = _Written()
+        try:
+            self._write_files(info, stamp, plan, written)
+            with self.store.begin() as connection:
+                recorded_at = next_recorded_at(connection, stamp.recorded_at_utc)
+                if recorded_at != stamp.recorded_at_utc or connection.execute(_newest(info.site_id)).scalar() != (
+                    seen or None
+                ):
+                    self._discard(written)
+                    stamp = Stamp(batch_id, recorded_at)
+                    self._write_files(info, stamp, plan, written)
+                if written.entries:
+                    connection.execute(tables.lake_manifest.insert(), written.entries)
+                connection.execute(
+                    tables.batches.insert().values(
+                        batch_id=batch_id, recorded_at_utc=recorded_at, **info.model_dump(), **written.counts
+                    )
                 )
-            )
-        days = tuple(sorted({entry["day"] for entry in entries}))
-        return BatchResult(batch_id=batch_id, recorded_at_utc=recorded_at, days=days, **counts)
+        except BaseException:
+            self._discard(written)
+            raise
+        days = tuple(sorted({entry["day"] for entry in written.entries}))
+        return BatchResult(batch_id=batch_id, recorded_at_utc=recorded_at, days=days, **written.counts)
 
     def _write_files(
-        self, rows: pl.DataFrame, info: BatchInfo, batch_id: str, recorded_at: datetime
-    ) -> list[dict[str, Any]]:
-        if rows.is_empty():
-            return []
-        entries: list[dict[str, Any]] = []
-        by_day = rows.with_columns(_day=pl.col("interval_start_utc").dt.date()).partition_by(
-            "_day", as_dict=True, include_key=False
-        )
-        for (day,), part in sorted(by_day.items()):
-            relative = f"readings/site={info.site_id}/d={day}/part-{batch_id}.parquet"
-            entries.append(
+        self, info: BatchInfo, stamp: Stamp, plan: Callable[[Stamp], BlockPlan], written: "_Written"
+    ) -> None:
+        """One file a UTC month, one manifest row a UTC day in it."""
+        planned = plan(stamp)
+        for block in planned.blocks:
+            days = list(block.days())
+            relative = f"readings/site={info.site_id}/m={days[0][0]:%Y-%m}/part-{stamp.batch_id}.parquet"
+            written.paths.append(relative)
+            file_sha256 = write_block(block, self.root / relative)
+            written.entries += [
                 {
                     "site_id": info.site_id,
                     "day": day,
                     "path": relative,
-                    "batch_id": batch_id,
-                    "rows": part.height,
-                    "file_sha256": write_atomic(part, self.root / relative),
-                    "content_sha256": content_sha256(part),
+                    "batch_id": stamp.batch_id,
+                    "rows": end - start,
+                    "file_sha256": file_sha256,
+                    "content_sha256": part_sha256(block, start, end),
                     "source_sha256": info.source_sha256,
                     "reader_version": info.reader_version,
                     "rules_version": RULES_VERSION,
                     "is_synthetic": info.is_synthetic,
-                    "recorded_at_utc": recorded_at,
+                    "recorded_at_utc": stamp.recorded_at_utc,
                 }
-            )
-        return entries
+                for day, start, end in days
+            ]
+        written.counts = dict(planned.counts)
+
+    def _discard(self, written: "_Written") -> None:
+        for relative in written.paths:
+            (self.root / relative).unlink(missing_ok=True)
+        written.paths.clear()
+        written.entries.clear()
 
     def manifest(
         self,
@@ -177,6 +207,10 @@ class Lake:
             query = query.where(table.c.recorded_at_utc <= as_of_utc)
         return self.store.rows(query)
 
+    def files(self, entries: Iterable[Mapping[str, Any]]) -> list[Path]:
+        """The files of manifest rows, each once: a file holds a month, and the manifest a row for each of its days."""
+        return [self.root / path for path in dict.fromkeys(str(entry["path"]) for entry in entries)]
+
     def digest(self, site_id: str, *, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None = None) -> str:
         """Digest of the partitions that the span touches, at T: equal digests mean equal content."""
         entries = self.manifest(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
@@ -196,7 +230,7 @@ class Lake:
         entries = self.manifest(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
         if not entries:
             return pl.DataFrame(schema=LAKE_SCHEMA)
-        frame = pl.scan_parquet([self.root / str(entry["path"]) for entry in entries], hive_partitioning=False)
+        frame = pl.scan_parquet(self.files(entries), hive_partitioning=False)
         if start_utc is not None:
             frame = frame.filter(pl.col("interval_start_utc") >= start_utc)
         if end_utc is not None:
@@ -227,30 +261,13 @@ class Lake:
         return min(days), max(days)
 
 
-def write_atomic(frame: pl.DataFrame, path: Path) -> str:
-    """Write Parquet so that the name appears whole or not at all. Returns the file's SHA-256."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".tmp-{uuid.uuid4().hex}"
-    try:
-        frame.write_parquet(temporary, compression="zstd")
-        with temporary.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-    return digest
+@dataclass
+class _Written:
+    """Files of a batch that is not committed yet."""
 
-
-def content_sha256(rows: pl.DataFrame) -> str:
-    """Hash of the rows' content in key order, free of how the file was written."""
-    text = rows.sort([*KEY, "recorded_at_utc"]).select(list(LAKE_SCHEMA)).write_csv()
-    return hashlib.sha256(text.encode()).hexdigest()
+    paths: list[str] = field(default_factory=list)
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 def newest_entry(store: Store, site_id: str | None = None) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.stores.lake import write_atomic
+from assets.stores.lake_block import write_atomic
 from data_quality.contracts.errors import BadInput
 
 # Name -> key: rows are published in key order, and the key is unique.

@@ -3,7 +3,8 @@
 import hashlib
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -51,32 +52,77 @@ class QuarantineStore:
         for reason, count in sorted(rest.items()):
             if count > 0:
                 item = self._item(site_id=site_id, kind="row", name=path.name, sha256=sha256, line=0, reason=reason)
-                items.append(item | {"kept_path": kept_path, "message": f"{path.name}: {count} more rows"})
+                more = {"kept_path": kept_path, "message": f"{path.name}: {count} more rows", "row_count": count}
+                items.append(item | more)
         return self._insert(items, clock)
 
-    def items(self, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> list[dict[str, Any]]:
-        """Items (columns of the quarantine table) in the order they were kept: all, or those kept by then."""
-        table = tables.quarantine
-        query = sa.select(table).order_by(table.c.recorded_at_utc, table.c.source_name, table.c.line, table.c.item_id)
+    def items(
+        self,
+        site_id: str | None = None,
+        *,
+        source_sha256: str | None = None,
+        is_open: bool | None = None,
+        as_of_utc: datetime | None = None,
+    ) -> list[dict[str, Any]]:
+        """Items (columns of the quarantine table, and of its resolution: None while open) in the order they were kept;
+        of one site, of one file, open or resolved ones only; as they stood at `as_of_utc`.
+        """
+        table, resolved = tables.quarantine, tables.quarantine_resolutions
+        is_resolution = resolved.c.item_id == table.c.item_id
+        if as_of_utc is not None:
+            is_resolution = sa.and_(is_resolution, resolved.c.recorded_at_utc <= as_of_utc)
+        query = (
+            sa.select(
+                table, resolved.c.batch_id.label("resolved_by"), resolved.c.recorded_at_utc.label("resolved_at_utc")
+            )
+            .join(resolved, is_resolution, isouter=True)
+            .order_by(table.c.recorded_at_utc, table.c.source_name, table.c.line, table.c.item_id)
+        )
+        if site_id is not None:
+            query = query.where(table.c.site_id == site_id)
+        if source_sha256 is not None:
+            query = query.where(table.c.source_sha256 == source_sha256)
+        if is_open is not None:
+            query = query.where(resolved.c.item_id.is_(None) if is_open else resolved.c.item_id.is_not(None))
         if as_of_utc is not None:
             query = query.where(table.c.recorded_at_utc <= as_of_utc)
-        return self.store.rows(query if site_id is None else query.where(table.c.site_id == site_id))
+        return self.store.rows(query)
 
     def show(self, item_id: str) -> dict[str, Any]:
-        """One item. Raises BadInput for an unknown id."""
-        found = self.store.rows(sa.select(tables.quarantine).where(tables.quarantine.c.item_id == item_id))
+        """The item whose id is, or alone begins with, this. Raises BadInput for an unknown or an ambiguous one."""
+        table = tables.quarantine
+        # Ids are hexadecimal: anything else, a wildcard of LIKE among it, is no beginning of one.
+        is_id = bool(item_id) and all(mark in "0123456789abcdef" for mark in item_id)
+        query = sa.select(table.c.item_id, table.c.source_sha256).where(table.c.item_id.like(f"{item_id}%")).limit(2)
+        found = self.store.rows(query) if is_id else []
+        if len(found) > 1:
+            raise BadInput(f"several quarantine items begin with {item_id!r}; give more of it", reason="unknown_item")
         if not found:
             raise BadInput(f"no quarantine item {item_id!r}", reason="unknown_item")
-        return found[0]
+        of_file = self.items(source_sha256=found[0]["source_sha256"])
+        return next(item for item in of_file if item["item_id"] == found[0]["item_id"])
 
-    def counts(self, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> dict[str, int]:
-        """Number of items per reason: of all, or of those kept by then."""
-        table = tables.quarantine
-        query = sa.select(table.c.reason, sa.func.count().label("items")).group_by(table.c.reason)
-        if as_of_utc is not None:
-            query = query.where(table.c.recorded_at_utc <= as_of_utc)
-        rows = self.store.rows(query if site_id is None else query.where(table.c.site_id == site_id))
-        return {row["reason"]: row["items"] for row in sorted(rows, key=lambda row: row["reason"])}
+    def counts(
+        self, site_id: str | None = None, *, is_open: bool | None = None, as_of_utc: datetime | None = None
+    ) -> dict[str, int]:
+        """Number of rows (a file refused whole counts as one) per reason."""
+        return reason_totals(self.items(site_id, is_open=is_open, as_of_utc=as_of_utc))
+
+    def resolve(self, item_ids: Iterable[str], *, batch_id: str, clock: Clock) -> int:
+        """Note that what these items refused has been brought in since, by this batch. The items stay as they are.
+        Returns how many were open until now.
+        """
+        table = tables.quarantine_resolutions
+        with self.store.begin() as connection:
+            known: set[str] = set(connection.execute(sa.select(table.c.item_id)).scalars())
+            fresh = sorted(set(item_ids) - known)
+            if fresh:
+                recorded_at = next_recorded_at(connection, clock.now_utc())
+                connection.execute(
+                    table.insert(),
+                    [{"item_id": each, "batch_id": batch_id, "recorded_at_utc": recorded_at} for each in fresh],
+                )
+        return len(fresh)
 
     def _item(self, *, site_id: str, kind: str, name: str, sha256: str, line: int, reason: str) -> dict[str, Any]:
         # The id says what was refused and why, so that a second look at the same file finds it.
@@ -89,6 +135,7 @@ class QuarantineStore:
             "source_sha256": sha256,
             "line": line,
             "reason": reason,
+            "row_count": 1,
         }
 
     def _insert(self, items: list[dict[str, Any]], clock: Clock) -> list[str]:
@@ -117,6 +164,14 @@ class QuarantineStore:
             finally:
                 temporary.unlink(missing_ok=True)
         return str(relative)
+
+
+def reason_totals(items: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """Rows per reason of some items, the commonest first."""
+    totals: Counter[str] = Counter()
+    for item in items:
+        totals[item["reason"]] += item["row_count"]
+    return dict(sorted(totals.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def file_sha256(path: Path) -> str:

@@ -40,7 +40,7 @@ lake_manifest = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("site_id", sa.String(64), nullable=False),
     sa.Column("day", sa.Date, nullable=False),
-    sa.Column("path", sa.Text, nullable=False, unique=True),
+    sa.Column("path", sa.Text, nullable=False, comment="A file of one UTC month; one row a day in it"),
     sa.Column("batch_id", sa.String(32), nullable=False),
     sa.Column("rows", sa.Integer, nullable=False),
     sa.Column("file_sha256", sa.String(64), nullable=False),
@@ -50,6 +50,7 @@ lake_manifest = sa.Table(
     sa.Column("rules_version", sa.String(16), nullable=False),
     sa.Column("is_synthetic", sa.Boolean, nullable=False),
     sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("path", "day"),
     sa.Index("ix_lake_manifest_site_day", "site_id", "day"),
 )
 
@@ -65,8 +66,17 @@ quarantine = sa.Table(
     sa.Column("line", sa.Integer, nullable=False),
     sa.Column("reason", sa.String(64), nullable=False),
     sa.Column("message", sa.Text, nullable=False),
+    sa.Column("row_count", sa.Integer, nullable=False, server_default="1", comment="Rows that the item stands for"),
     sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
     sa.Index("ix_quarantine_site", "site_id", "recorded_at_utc"),
+)
+
+quarantine_resolutions = sa.Table(
+    "quarantine_resolutions",
+    metadata,
+    sa.Column("item_id", sa.String(32), primary_key=True),
+    sa.Column("batch_id", sa.String(32), nullable=False, comment="Batch that brought what was refused; may be empty"),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
 )
 
 baseline_versions = sa.Table(
@@ -369,6 +379,7 @@ APPEND_ONLY = (
     batches,
     lake_manifest,
     quarantine,
+    quarantine_resolutions,
     baseline_versions,
     baseline_approvals,
     forecasts,

@@ -105,6 +105,14 @@ def next_recorded_at(connection: sa.Connection, now_utc: datetime) -> datetime:
     return moment
 
 
+def recorded_at_now(store: Store, now_utc: datetime) -> datetime:
+    """The recorded time that a batch would get now: `next_recorded_at` confirms it, or gives a later one."""
+    clock = tables.recorded_clock
+    found = store.rows(sa.select(clock.c.last_utc).where(clock.c.id == 1))
+    moment = now_utc.astimezone(UTC)
+    return moment if not found else max(moment, found[0]["last_utc"] + timedelta(microseconds=1))
+
+
 def probe() -> sa.Select[Any]:
     """A query that costs nothing: does the database answer?"""
     return sa.select(sa.literal(1).label("one"))

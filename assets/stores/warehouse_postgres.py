@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from assets.stores.lake import LAKE_SCHEMA
+from assets.stores.lake_block import LAKE_SCHEMA
 from assets.stores.warehouse_tables import ParquetFiles, column_types
 from assets.stores.warehouse_views import POSTGRES_AS_OF, window_view
 from data_quality.contracts.errors import OurFault, Unreachable

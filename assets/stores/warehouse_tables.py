@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.stores.lake import LAKE_SCHEMA
+from assets.stores.lake_block import LAKE_SCHEMA
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.model import Model
 

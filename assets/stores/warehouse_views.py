@@ -5,7 +5,8 @@
 
 from collections.abc import Sequence
 
-from assets.stores.lake import KEY, LAKE_SCHEMA
+from assets.stores.lake import KEY
+from assets.stores.lake_block import LAKE_SCHEMA
 
 _COLUMNS = ", ".join(LAKE_SCHEMA)
 _KEY = ", ".join(KEY)

@@ -1,9 +1,9 @@
-"""What every gateway asks of a command before the wire: a last, pure check against the template."""
+"""What every gateway asks of a command before the wire, and of a value after it: pure checks against the template."""
 
 import math
 from datetime import datetime
 
-from controls.capabilities import NotSent
+from controls.capabilities import DeviceRefused, NotSent
 from controls.templates.load import Capability, Template
 from data_quality.contracts.command import Command
 
@@ -34,3 +34,12 @@ def checked(command: Command, template: Template, *, device_id: str, now_utc: da
     if ttl_s < 1:
         raise NotSent(f"command {command.command_id} has less than one second to live")
     return capability, ttl_s
+
+
+def plausible(value: float, capability: Capability, *, name: str, device: str) -> float:
+    """The value, if the template says that it can be true. Raises DeviceRefused: it is no value that was measured."""
+    low, high = capability.min, capability.max
+    if (low is not None and value < low) or (high is not None and value > high):
+        span = f"{'' if low is None else low}..{'' if high is None else high} {capability.unit}"
+        raise DeviceRefused(f"{device} states {value} for {name}, outside {span}", code="implausible")
+    return value

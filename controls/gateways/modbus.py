@@ -8,8 +8,8 @@ import threading
 from typing import Any
 
 from controls.capabilities import Ack, DeviceRefused, DeviceSilent, NotSent, ReadBack
-from controls.gateways.check_command import checked
-from controls.gateways.words import WIDTH, decode, decode_frame, encode_frame, frame_width
+from controls.gateways.check_command import checked, plausible
+from controls.gateways.words import WIDTH, decode, decode_frame, encode_frame, frame_width, value_of
 from controls.templates.load import Place, Template
 from data_quality.contracts.command import Command
 from data_quality.contracts.errors import BadInput
@@ -90,7 +90,7 @@ class ModbusReader:
         words = self._line.read(_address(rule), frame_width(rule))
         parts = decode_frame(rule, words)
         return ReadBack(
-            value=parts["value"],
+            value=self._number(round(parts["value"] / rule.scale), rule, capability),
             raw=" ".join(f"{word:04x}" for word in words),
             at_utc=self._clock.now_utc(),
             revert_remaining_s=parts.get("ttl_s"),
@@ -101,8 +101,16 @@ class ModbusReader:
     def read(self, name: str) -> float:
         """One measured value, in the unit of its name. Raises DeviceSilent, DeviceRefused, BadInput."""
         capability = self.template.capability(name)
+        # Both words of a long value in one request: between two the device may have counted on.
         words = self._line.read(_address(capability), WIDTH[capability.type])
-        return round(decode(words, capability.type) * capability.scale, 10)
+        value = self._number(decode(words, capability.type, capability.word_order), capability, name)
+        return plausible(value, capability, name=name, device=self._line.where)
+
+    def _number(self, raw: int, place: Place, name: str) -> float:
+        value = value_of(raw, place)
+        if value is None:
+            raise DeviceRefused(f"{self._line.where} states no value for {name}", code="not_implemented")
+        return value
 
     def close(self) -> None:
         """Drop the connection."""

@@ -11,7 +11,7 @@ import threading
 from typing import Any
 
 from controls.capabilities import Ack, DeviceRefused, DeviceSilent, ReadBack
-from controls.gateways.check_command import checked
+from controls.gateways.check_command import checked, plausible
 from controls.gateways.lease import Outcome
 from controls.gateways.mqtt_line import NO_MATCHING_SUBSCRIBERS, BrokerAddress, MqttLine, publish_properties
 from controls.gateways.topics import Topics, command_payload, loads
@@ -63,21 +63,22 @@ class MqttReader:
         self.template.limits(capability)
         rule = self.template.read_back[capability]
         document, raw = self._state()
-        order = document.get("order", {}).get(capability, {})
+        order = _inside(_inside(document, "order"), capability)
+        epoch, seq = (_stated(order, name) for name in ("epoch", "seq"))
         return ReadBack(
             value=self._number(document, rule),
             raw=raw,
             at_utc=self._clock.now_utc(),
-            revert_remaining_s=order.get("remaining_s"),
-            epoch=order.get("epoch"),
-            seq=order.get("seq"),
+            revert_remaining_s=_stated(order, "remaining_s"),
+            epoch=None if epoch is None else int(epoch),
+            seq=None if seq is None else int(seq),
         )
 
     def read(self, name: str) -> float:
         """One measured value, asked for now. Raises DeviceSilent, DeviceRefused, BadInput."""
         capability = self.template.capability(name)
         document, _ = self._state()
-        return self._number(document, capability)
+        return plausible(self._number(document, capability), capability, name=name, device=repr(self._device_id))
 
     def close(self) -> None:
         """Drop the connection and the client."""
@@ -86,10 +87,10 @@ class MqttReader:
             self._line = None
 
     def _number(self, document: dict[str, Any], place: Place) -> float:
-        value = document.get(place.field_name or "")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        value = _stated(document, place.field_name or "")
+        if value is None:
             raise DeviceRefused(f"device {self._device_id!r} states no number for {place.field_name!r}")
-        return float(value)
+        return value
 
     def _state(self) -> tuple[dict[str, Any], str]:
         with self._one_at_a_time:
@@ -158,8 +159,21 @@ class MqttDevice(MqttReader):
             document, _ = self._exchange(
                 self._topics.command, payload, key=command.command_id, answer=self._topics.ack, expiry_s=expiry_s
             )
-        result, applied = document.get("result"), document.get("applied_value")
+        result = document.get("result")
         if result not in (Outcome.APPLIED, Outcome.RENEWED):
-            raise DeviceRefused(f"device {self._device_id!r} dropped the command: {result}", code=str(result))
-        stated = float(applied) if isinstance(applied, int | float) and not isinstance(applied, bool) else None
-        return Ack(code=str(result), applied_value=stated, at_utc=self._clock.now_utc())
+            # The device's own words go into logs and the ledger: one short line of them.
+            said = ascii(result)[:60] if not isinstance(result, str) else ascii(result)[1:-1][:60]
+            raise DeviceRefused(f"device {self._device_id!r} dropped the command: {said}", code=said)
+        return Ack(code=str(result), applied_value=_stated(document, "applied_value"), at_utc=self._clock.now_utc())
+
+
+def _inside(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """The object under a name; empty for anything else that a device may have put there."""
+    found = document.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _stated(document: dict[str, Any], name: str) -> float | None:
+    """The number under a name; None for anything else."""
+    value = document.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -6,6 +6,7 @@ published unless connected, the client never reconnects, and a new connection is
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal
 
 from paho.mqtt.client import Client, MQTTMessage
@@ -14,12 +15,15 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from controls.capabilities import DeviceRefused, DeviceSilent
+from controls.gateways.topics import MAX_PAYLOAD_BYTES
 from data_quality.contracts.model import Model
 
 KEEPALIVE_S = 5
 NO_MATCHING_SUBSCRIBERS = 0x10
 _REFUSAL = 0x80
 _KEPT_PUBACKS = 1000
+# Payload, topic and properties; the broker then drops what is longer instead of sending it to us.
+_MAX_PACKET_BYTES = MAX_PAYLOAD_BYTES + 65_536
 Version = Literal["5", "3.1.1"]
 
 
@@ -90,6 +94,7 @@ class MqttLine:
         if self.is_v5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = 0
+            properties.MaximumPacketSize = _MAX_PACKET_BYTES
             kwargs = {"clean_start": True, "properties": properties}
         try:
             self._client.connect(address.host, address.port, keepalive=KEEPALIVE_S, **kwargs)
@@ -175,7 +180,11 @@ class MqttLine:
             self._changed.notify_all()
 
     def _received(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        self._on_message(message.topic, bytes(message.payload), message.properties)
+        # An exception here would end the client's thread: what cannot be a message is dropped.
+        if len(message.payload) <= MAX_PAYLOAD_BYTES:
+            with suppress(UnicodeDecodeError):
+                topic = message.topic
+                self._on_message(topic, bytes(message.payload), message.properties)
 
 
 def publish_properties(

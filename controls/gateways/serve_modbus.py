@@ -59,7 +59,7 @@ class ModbusUnit:
         measured = self._measure() if self.template.readable else {}
         for name in self.template.readable:
             reading = self.template.capabilities[name]
-            words = encode(round(measured[name] / reading.scale), reading.type)
+            words = encode(round(measured[name] / reading.scale), reading.type, reading.word_order)
             found |= _laid_out(reading.register_address, words)
         for name in self.template.settable:
             state = self.leases[name].state(self._monotonic())

@@ -1,12 +1,16 @@
 """Topics and payloads of the MQTT device contract, shared by both ends."""
 
 import json
+import math
 from datetime import datetime
 from typing import Any
 
 from controls.capabilities import NotSent
 from data_quality.contracts.command import Command
 from data_quality.contracts.model import Model
+
+# As our broker's own limit: no device has more to say in one message.
+MAX_PAYLOAD_BYTES = 262_144
 
 
 class Topics(Model):
@@ -83,13 +87,29 @@ def command_payload(command: Command, *, ttl_s: int, issued_utc: datetime) -> by
 
 
 def loads(payload: bytes) -> dict[str, Any] | None:
-    """The JSON object in a message, or None for anything else (also NaN, deep nesting, wrong encoding)."""
+    """The JSON object in a message, or None for anything else: too long, too deep, not UTF-8, NaN, or a number that
+    no double holds.
+    """
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        return None
     try:
-        document = json.loads(payload.decode("utf-8"), parse_constant=_refuse)
+        document = json.loads(
+            payload.decode("utf-8"), parse_constant=_refuse, parse_float=_finite, parse_int=_whole_number
+        )
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
 
 
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refuse(text)
+
+
+def _whole_number(text: str) -> int:
+    # Longer ones overflow where they meet a float.
+    return int(text) if len(text) < 20 else int(_refuse(text))
+
+
 def _refuse(name: str) -> float:
-    raise ValueError(f"{name} is not a number")
+    raise ValueError(f"{name[:20]} is not a number")

@@ -11,6 +11,7 @@ from data_quality.contracts.yaml_file import load_model
 
 FOLDER = Path(__file__).parent
 WordType = Literal["int16", "uint16", "int32", "uint32"]
+WordOrder = Literal["high_first", "low_first"]
 FrameWord = Literal["value", "ttl_s", "epoch", "seq"]
 
 
@@ -25,6 +26,10 @@ class Place(Model):
     field_name: str | None = Field(default=None, alias="field")
     type: WordType = "int16"
     scale: float = Field(default=1.0, gt=0)
+    word_order: WordOrder = Field(default="high_first", description="Of values in two registers")
+    has_sentinel: bool = Field(
+        default=True, description="The type's last value (0x8000, 0xffff) says 'no such value', as in SunSpec"
+    )
     frame: tuple[FrameWord, ...] = ("value",)
 
     @model_validator(mode="after")
@@ -37,7 +42,10 @@ class Place(Model):
 
 
 class Capability(Place):
-    """One thing the device can do: `set_…` takes a value within [min, max], `read_…` gives one."""
+    """One thing the device can do: `set_…` takes a value within [min, max], `read_…` gives one.
+
+    min, max of a `read_…`: what can be true of it; beyond lies a wrong scale or a wrong order of words.
+    """
 
     unit: str = Field(min_length=1, description="Unit code, e.g. kw")
     min: float | None = None
@@ -118,7 +126,7 @@ class Template(Model):
     def limits(self, name: str) -> tuple[float, float]:
         """Rating (min, max) of a settable capability, in its unit. Raises BadInput."""
         found = self.capability(name)
-        if found.min is None or found.max is None:
+        if found.min is None or found.max is None or not name.startswith("set_"):
             raise BadInput(f"capability {name!r} of {self.template!r} takes no value", reason="not_settable")
         return found.min, found.max
 

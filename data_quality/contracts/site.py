@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -89,6 +90,19 @@ class ParentSpan(Model):
         return self
 
 
+class GasFactors(Model):
+    """What turns gas volume into energy on local dates [valid_from, valid_to): kWh = m3 * volume_correction *
+    calorific_value_mj_per_m3 / 3.6 (formulas 5.1). Stated by the supplier, never assumed.
+    """
+
+    valid_from: date
+    valid_to: date | None = Field(default=None, description="Open where none is given")
+    volume_correction: float = Field(default=1.0, gt=0, description="From metered to standard conditions")
+    calorific_value_mj_per_m3: float = Field(gt=0)
+    basis: Literal["gross", "net"] = Field(default="gross", description="Must be that of the emission factor")
+    source: str = Field(min_length=1, description="Bill, contract or network operator that states it")
+
+
 class Meter(Model):
     """One meter. Without a parent it counts towards the site total of its carrier, unless it is virtual or secondary.
 
@@ -157,6 +171,28 @@ class Meter(Model):
             if event.register_id not in allowed:
                 raise ValueError(f"event of register {event.register_id!r}, but the meter has {', '.join(allowed)}")
         return self
+
+    gas_factors: tuple[GasFactors, ...] = Field(
+        default=(), description="Of a gas meter with one register in m3, as counted, and one in kwh, as derived"
+    )
+
+    @model_validator(mode="after")
+    def _gas_factors_fit(self) -> Self:
+        if not self.gas_factors:
+            return self
+        kinds = [unit_of(register.unit).canonical for register in self.registers]
+        if self.carrier is not Carrier.NATURAL_GAS or kinds.count("m3") != 1 or kinds.count("kwh") != 1:
+            raise ValueError("gas_factors need carrier natural_gas, one register in m3 and one in kwh")
+        spans = sorted((each.valid_from, each.valid_to or date.max) for each in self.gas_factors)
+        if any(end <= start for start, end in spans):
+            raise ValueError("gas_factors: valid_to must be after valid_from")
+        if any(after[0] < before[1] for before, after in pairwise(spans)):
+            raise ValueError("gas_factors overlap: on each date at most one may hold")
+        return self
+
+    def register_in(self, canonical: str) -> str | None:
+        """The first register whose unit is of this kind (kwh, m3 …), or None."""
+        return next((each.register_id for each in self.registers if unit_of(each.unit).canonical == canonical), None)
 
 
 class Driver(Model):

@@ -18,10 +18,12 @@ import typer
 from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 from data_quality.contracts.errors import BadInput, MeterloomError, Unreachable
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.settings import SETTINGS_FILE
+from data_quality.contracts.text import one_line, printable
 from data_quality.contracts.time import Clock, SystemClock, parse_instant
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ class Call:
 
     def say(self, text: str) -> None:
         """Progress and warnings, on standard error."""
-        self._errors.print(text, markup=False)
+        self._errors.print(printable(text), markup=False)
 
     def close(self) -> None:
         """Close what was opened."""
@@ -151,18 +153,18 @@ def _finish(function: Callable[..., Answer], shared: dict[str, Any], options: di
 def _explain(fault: Exception) -> int:
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     if isinstance(fault, Unreachable):
-        errors.print(str(fault), markup=False)
+        errors.print(printable(str(fault)), markup=False)
         return UNREACHABLE
     if isinstance(fault, BadInput):
-        errors.print(
-            str(fault) + (f" ({fault.mend})" if fault.mend and fault.mend not in str(fault) else ""), markup=False
-        )
+        mend = f" ({fault.mend})" if fault.mend and fault.mend not in str(fault) else ""
+        errors.print(printable(str(fault) + mend), markup=False)
         return BAD_INPUT
     if isinstance(fault, MeterloomError):
-        errors.print(str(fault), markup=False)
+        errors.print(printable(str(fault)), markup=False)
         return BAD_INPUT if type(fault).__name__ != "OurFault" else BUG
     errors.print(
-        f"a bug of ours: {type(fault).__name__}: {fault} (run again with --debug for the traceback)", markup=False
+        printable(f"a bug of ours: {type(fault).__name__}: {fault} (run again with --debug for the traceback)"),
+        markup=False,
     )
     return BUG
 
@@ -178,10 +180,11 @@ def _print(answer: Answer, *, is_json: bool) -> None:
     if answer.columns:
         table = Table(*(Column(name, overflow="fold") for name in answer.columns), box=None, pad_edge=False)
         for row in answer.rows:
-            table.add_row(*row)
+            # As texts: a name may hold what the terminal, or the table's own markup, would act upon.
+            table.add_row(*(Text(one_line(cell)) for cell in row))
         console.print(table)
     if answer.text:
-        console.print(answer.text, markup=False, soft_wrap=True)
+        console.print(printable(answer.text), markup=False, soft_wrap=True)
 
 
 def plain(value: Any) -> Any:

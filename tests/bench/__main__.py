@@ -11,7 +11,8 @@ warnings.simplefilter("ignore")
 def main() -> int:
     """Print one line a bench: rows, CPU seconds of both sides, ratio (above 1: ours is faster)."""
     options = argparse.ArgumentParser(description="Ratios against pandas, CPU seconds, same run.")
-    options.add_argument("--rows", type=int, default=2_000_000, help="readings of the ingestion bench")
+    options.add_argument("--rows", type=int, default=10_000_000, help="readings of the ingestion bench")
+    options.add_argument("--growth", action="store_true", help="also the growth of ingestion from 1 to 30 M rows")
     options.add_argument(
         "--meters", type=int, default=60, help="meters of the KPI bench, one year of quarter hours each"
     )
@@ -19,6 +20,7 @@ def main() -> int:
     # One thread a side: a ratio of CPU seconds says nothing when only one of them may use two cores.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     from tests.bench.ingest_bench import bench as ingest
+    from tests.bench.ingest_bench import growth
     from tests.bench.kpi_bench import bench as kpi
 
     sys.stdout.write(f"{'bench':8}{'rows':>12}{'ours s':>10}{'pandas s':>10}{'ratio':>8}\n")
@@ -28,6 +30,8 @@ def main() -> int:
             f"{found['pandas_cpu_s']:>10.2f}{found['ratio']:>8.2f}\n"
         )
         sys.stdout.flush()
+    if chosen.growth:
+        sys.stdout.write(f"growth of ingestion: {growth()}\n")
     return 0
 
 

@@ -19,7 +19,7 @@ from assets.kpi.sources import meter_rows, window_rows
 from assets.kpi.windows import Window
 from assets.sites.calendar import quarter_hours
 from assets.sites.meter_tree import seu_meters
-from assets.stores.lake import LAKE_SCHEMA
+from assets.stores.lake_block import LAKE_SCHEMA
 from assets.stores.warehouse import WarehouseTarget, load_sources
 from assets.stores.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
 from data_quality.contracts.site import Site

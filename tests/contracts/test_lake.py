@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assets.stores.lake import KEY, LAKE_SCHEMA, BatchInfo, BatchResult, Lake, content_sha256, write_atomic
+from assets.stores.lake import KEY, BatchInfo, BatchResult, Lake
+from assets.stores.lake_block import LAKE_SCHEMA, content_sha256, write_atomic
 from assets.stores.transactions import Store, open_store
 from data_quality.contracts.time import FixedClock
 
@@ -49,15 +50,17 @@ def digest(lake: Lake, as_of: datetime | None = None) -> str:
     return lake.digest("plant", start_utc=START, end_utc=START + timedelta(days=3), as_of_utc=as_of)
 
 
-def test_a_batch_is_one_file_a_day_and_one_manifest_row_a_file(lake: Lake, clock: FixedClock) -> None:
+def test_a_batch_is_one_file_a_month_and_one_manifest_row_a_day(lake: Lake, clock: FixedClock) -> None:
     result = write(lake, clock, changes((0, 1), (95, 2), (96, 3)))
     assert result.days == (date(2025, 1, 1), date(2025, 1, 2))
     assert (result.new_rows, result.corrected_rows) == (3, 0)
     entries = lake.manifest("plant")
     assert [entry["rows"] for entry in entries] == [2, 1]
     assert {entry["recorded_at_utc"] for entry in entries} == {result.recorded_at_utc}
-    assert all((lake.root / entry["path"]).is_file() for entry in entries)
-    assert lake.span("plant") == (date(2025, 1, 1), date(2025, 1, 2))
+    assert [file.is_file() for file in lake.files(entries)] == [True]
+    write(lake, clock, changes((96 * 40, 4)), "1")
+    assert [file.parent.name for file in lake.files(lake.manifest("plant"))] == ["m=2025-01", "m=2025-02"]
+    assert lake.span("plant") == (date(2025, 1, 1), date(2025, 2, 10))
     assert lake.known_batch("plant", "0" * 64) == result.batch_id
     assert lake.known_batch("annex", "0" * 64) is None
 
@@ -148,7 +151,7 @@ def test_a_write_that_fails_before_the_manifest_is_invisible(lake: Lake, clock: 
         raise OSError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("assets.stores.lake.content_sha256", stop)
+        patch.setattr("assets.stores.lake.part_sha256", stop)
         with pytest.raises(OSError, match="disk full"):
             write(lake, clock, changes((0, 9), (200, 9), corrects=True), "1")
     assert digest(lake) == before
@@ -163,6 +166,7 @@ import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
 import assets.stores.lake as module
+from assets.stores import lake_block
 from assets.stores.transactions import open_store
 from data_quality.contracts.time import FixedClock
 from tests.contracts.test_lake import INFO, changes
@@ -172,7 +176,7 @@ lake = module.Lake(folder / "lake", open_store(f"sqlite:///{folder / 'store.db'}
 def die(*_args, **_more):
     os.kill(os.getpid(), signal.SIGKILL)
 if stage == "in file":
-    module.os.fsync = die
+    lake_block.os.fsync = die
 elif stage == "before commit":
     real = module.BatchResult
     whole = module.Lake._write_files
@@ -200,7 +204,7 @@ def test_a_killed_write_leaves_all_or_nothing_visible(tmp_path: Path, store: Sto
 
 
 def test_an_interrupted_file_leaves_no_name_behind(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("assets.stores.lake.os.fsync", lambda _descriptor: (_ for _ in ()).throw(OSError("full")))
+    monkeypatch.setattr("assets.stores.lake_block.os.fsync", lambda _descriptor: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(OSError, match="full"):
         write_atomic(changes((0, 1)), tmp_path / "d" / "part.parquet")
     assert list((tmp_path / "d").iterdir()) == []

@@ -39,6 +39,7 @@ def item(item_id: str, **changes: object) -> dict[str, object]:
         "line": 1,
         "reason": "off_grid",
         "message": "naïve ☃ 'quoted'",
+        "row_count": 1,
         "recorded_at_utc": NOW,
     } | changes
 

@@ -15,7 +15,8 @@ from assets.kpi.sources import meter_rows, source_tables
 from assets.sites.view import site_readings
 from assets.sites.virtual import derive, inputs_of, streams_for, virtual_findings, with_virtual
 from assets.stores.derived import KEPT_FILES, keep_derived
-from assets.stores.lake import KEY, LAKE_SCHEMA, Lake
+from assets.stores.lake import KEY, Lake
+from assets.stores.lake_block import LAKE_SCHEMA
 from assets.stores.warehouse_tables import ParquetFiles
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.site import Meter, Seu, Site

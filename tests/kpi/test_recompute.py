@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from assets.kpi.recompute import kpi_value, scope_meters, streams_behind
-from assets.stores.lake import LAKE_SCHEMA
+from assets.stores.lake_block import LAKE_SCHEMA
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Period, local_midnight_utc, parse_period
 from tests.kpi.seeded import plant

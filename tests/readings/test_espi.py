@@ -173,6 +173,10 @@ def test_local_days_of_23_and_25_hours_keep_their_energy(bench: Bench, tmp_path:
         ("<uom>72</uom>", "wh", 2000.0, 2.0),
         ("<uom>72</uom><powerOfTenMultiplier>-3</powerOfTenMultiplier>", "wh", 2.0, 0.002),
         ("<uom>169</uom>", "therm", 2000.0, 58614.2),
+        ("<uom>132</uom>", "btu", 2000.0, 0.58614214),
+        ("<uom>71</uom>", "vah", 2000.0, None),
+        ("<uom>73</uom>", "varh", 2000.0, None),
+        ("<uom>61</uom><kind>37</kind>", "va", None, None),
         ("<uom>42</uom>", "m3", 2000.0, None),
         ("<uom>119</uom>", "ft3", 2000.0, None),
         ("<uom>31</uom><powerOfTenMultiplier>6</powerOfTenMultiplier>", "mj", 2000.0, 555.555555556),
@@ -185,6 +189,18 @@ def test_units_are_those_of_the_type(tmp_path: Path, fields: str, unit: str, tot
 
 
 @pytest.mark.parametrize(
+    ("fields", "register"),
+    [
+        ("<uom>71</uom><flowDirection>1</flowDirection>", "apparent_import"),
+        ("<uom>73</uom><flowDirection>19</flowDirection>", "reactive_export"),
+        ("<uom>72</uom><flowDirection>19</flowDirection>", "export"),
+    ],
+)
+def test_reactive_and_apparent_energy_have_registers_of_their_own(tmp_path: Path, fields: str, register: str) -> None:
+    assert only(sniffed(tmp_path, document(reading(START, 2000), fields))).channel == register
+
+
+@pytest.mark.parametrize(
     ("fields", "reason"),
     [
         ("<uom>38</uom><kind>12</kind><accumulationBehaviour>4</accumulationBehaviour>", "unit_kind_mismatch"),
@@ -193,7 +209,7 @@ def test_units_are_those_of_the_type(tmp_path: Path, fields: str, unit: str, tot
         ("<uom>72</uom><kind>37</kind>", "unit_kind_mismatch"),
         ("<uom>72</uom><accumulationBehaviour>12</accumulationBehaviour>", "unit_kind_mismatch"),
         ("<uom>72</uom><accumulationBehaviour>9</accumulationBehaviour>", "unsupported_accumulation"),
-        ("<uom>132</uom>", "unknown_unit"),
+        ("<uom>65</uom>", "unknown_unit"),
         ("<uom>Wh</uom>", "no_reading_type"),
         ("<uom>72</uom><powerOfTenMultiplier>99</powerOfTenMultiplier>", "no_reading_type"),
         ("<uom>72</uom><flowDirection>2</flowDirection>", "unknown_register"),

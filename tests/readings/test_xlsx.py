@@ -12,7 +12,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from assets.readings.readers import xlsx_table
+from assets.readings.readers import xlsx_table_cells
 from assets.readings.sniff import sniff_file
 from data_quality.contracts.site import ColumnMap
 from tests.readings.rooms import Bench, home
@@ -159,7 +159,7 @@ def test_an_archive_that_unpacks_too_far_is_refused_in_little_memory(bench: Benc
 
 
 def test_an_archive_of_thousands_of_entries_is_refused(bench: Bench) -> None:
-    path = bomb(bench.folder / "many.xlsx", {f"xl/e{n}.xml": b"" for n in range(xlsx_table.MAX_ENTRIES)}, level=1)
+    path = bomb(bench.folder / "many.xlsx", {f"xl/e{n}.xml": b"" for n in range(xlsx_table_cells.MAX_ENTRIES)}, level=1)
     assert sniff_file(path, mapping=BERLIN, site=home()).reasons == {"too_large": 1}
 
 

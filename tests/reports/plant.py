@@ -8,7 +8,8 @@ from functools import cache
 import polars as pl
 
 from assets.stores.baselines import BaselineStore
-from assets.stores.lake import KEY, LAKE_SCHEMA, BatchInfo, BatchResult, Lake
+from assets.stores.lake import KEY, BatchInfo, BatchResult, Lake
+from assets.stores.lake_block import LAKE_SCHEMA
 from data_quality.contracts.baseline import Baseline, BaselineType, BaselineVersion, Coefficient, FitStatistics
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.stores.lake import LAKE_SCHEMA
+from assets.stores.lake_block import LAKE_SCHEMA
 from assets.tariffs.periods import check_tariff, known_prices, quarter_hour_prices, stream_prices
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Tariff

@@ -46,7 +46,7 @@ class CsvTable:
         text = open_text(path)
         if not text.body.strip():
             raise BadInput("there is a header but no row", line=1, reason="no_rows")
-        frame, rejects = _rows(text)
+        frame, rejects = rows_of(text)
         if frame.is_empty() and rejects.height:
             first = rejects.row(0, named=True)
             message = f"no line has the {len(text.header)} fields of the header; the first is {first['got']!r}"
@@ -61,8 +61,8 @@ class CsvTable:
         )
 
 
-def _rows(text: CsvText) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Columns as text with `_line`, and the lines with a wrong number of fields."""
+def rows_of(text: CsvText) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Columns as text with `_line` (2 for the first), and the lines with a wrong number of fields (REJECT_SCHEMA)."""
     none = pl.DataFrame(schema=REJECT_SCHEMA)
     frame = _parse_whole(text)
     if frame is not None:

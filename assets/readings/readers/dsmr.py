@@ -34,6 +34,8 @@ from data_quality.contracts.units import UNITS, Behaviour
 
 # A day of one telegram in two seconds; a longer log is better handed over in days.
 MAX_BYTES = 32 << 20
+# Editors put it before the first telegram, which would lose its '/'.
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _FIRST_LINE = re.compile(rb"(?m)^/[^\r\n]{3,100}\r?$")
 _OBJECT = re.compile(rb"(?m)^\d-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}(?:[*.]\d{1,3})?\(")
 
@@ -46,7 +48,7 @@ class Dsmr:
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """A line that begins with '/' and a line that is an OBIS code with a bracket."""
-        text = unpacked_head(head)
+        text = unpacked_head(head).removeprefix(BYTE_ORDER_MARK)
         return _FIRST_LINE.search(text) is not None and _OBJECT.search(text) is not None
 
     def header(self, path: Path) -> list[str]:
@@ -104,7 +106,7 @@ def telegram_values(path: Path) -> pl.DataFrame:
 
 def _trusted(path: Path) -> TelegramFile:
     """The file's telegrams. Raises BadInput where the file is cut or none of them can be trusted."""
-    found = read_telegrams(content(path, max_bytes=MAX_BYTES))
+    found = read_telegrams(content(path, max_bytes=MAX_BYTES).removeprefix(BYTE_ORDER_MARK))
     if found.is_cut:
         last = found.refusals[-1]
         raise BadInput("the last telegram has no '!' at its end; the file is cut", line=last.line, reason=last.reason)

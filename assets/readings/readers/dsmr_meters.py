@@ -118,9 +118,14 @@ def conflict(fields: list[Field]) -> Field | None:
 
 
 def _objects(fields: list[Field]) -> dict[str, list[Field]]:
+    """The brackets of each object; one that stands twice, and says the same, is one object."""
     objects: dict[str, list[Field]] = {}
+    seen: set[tuple[str, str]] = set()
     for each in fields:
-        objects.setdefault(each.obis, []).append(each)
+        place = (each.obis, each.position)
+        if each.position == "cont" or place not in seen:
+            objects.setdefault(each.obis, []).append(each)
+        seen.add(place)
     return objects
 
 

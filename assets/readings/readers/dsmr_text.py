@@ -25,6 +25,7 @@ _LINE = re.compile(rb"(" + _CODE + rb")?(" + _BRACKETS + rb")")
 _ONLY_OBJECTS = re.compile(
     rb"/[^\r\n]*+(?:\r\n|\r|\n)(?:(?:(?:" + _CODE + rb")?+" + _BRACKETS + rb")?+(?:\r\n|\r|\n))*+!"
 )
+_OBJECT = re.compile(rb"(?m)^" + _CODE + rb"\(")
 _BRACKET = re.compile(r"\(([^()]*)\)")
 _CRC = re.compile(rb"[0-9A-Fa-f]{1,4}")
 _UNIT = re.compile(r"[A-Za-z][A-Za-z0-9]{0,7}")
@@ -142,8 +143,7 @@ def _pieces(data: bytes, found: TelegramFile) -> Iterator[_Piece]:
     while (start := _START.search(data, position)) is not None:
         line += data.count(b"\n", counted, start.start())
         counted = start.start()
-        if data[position : start.start()].strip():
-            found.warn("outside_telegram")
+        _outside(data, position, start.start(), found)
         following = _START.search(data, start.end())
         limit = following.start() if following else len(data)
         end = _END.search(data, start.end(), limit)
@@ -154,8 +154,19 @@ def _pieces(data: bytes, found: TelegramFile) -> Iterator[_Piece]:
         position, number = stop, number + 1
         if number > MAX_TELEGRAMS:
             raise BadInput(f"more than {MAX_TELEGRAMS} telegrams", line=line, reason="too_large")
-    if data[position:].strip():
-        found.warn("outside_telegram")
+    _outside(data, position, len(data), found)
+
+
+def _outside(data: bytes, start: int, end: int, found: TelegramFile) -> None:
+    """Count what stands between telegrams; objects there are of one that lost its head, and are refused as such."""
+    if not data[start:end].strip():
+        return
+    found.warn("outside_telegram")
+    lost = _OBJECT.search(data, start, end)
+    if lost is not None:
+        line = data.count(b"\n", 0, lost.start()) + 1
+        got = ascii(lost[0].decode("latin-1"))
+        found.refusals.append(Refusal(line, "garbled_lines", "'/' at the begin of a telegram, before its objects", got))
 
 
 def _telegram(piece: _Piece, computed: int, found: TelegramFile) -> Telegram | Refusal:

@@ -142,15 +142,14 @@ def _rows(feed: Feed, channels: list[_Channel]) -> pl.DataFrame:
 
 def _read_texts(frame: pl.DataFrame) -> pl.DataFrame:
     """Adds `value`, `start`, `_seconds`, `minutes`, `quality`; null where a text is none of these."""
-    number = pl.when(pl.col("got").str.contains(_NUMBER)).then(pl.col("got")).cast(pl.Float64, strict=False)
-    up = pl.lit(10.0).pow(pl.col("_exponent").clip(lower_bound=0))
-    # Division by a power of ten is exact to the nearest float, multiplication with its reciprocal is not.
-    down = pl.lit(10.0).pow((-pl.col("_exponent")).clip(lower_bound=0))
+    # As one text with its power of ten: parsed once, to the nearest float. Scaling a float would round twice.
+    scaled = pl.concat_str("got", pl.lit("e"), pl.col("_exponent").cast(pl.String))
+    number = pl.when(pl.col("got").str.contains(_NUMBER)).then(scaled).cast(pl.Float64, strict=False)
     epoch = pl.when(pl.col("_start").str.contains(_EPOCH)).then(pl.col("_start")).cast(pl.Float64, strict=False)
     whole = pl.when(epoch <= _LAST_EPOCH_S).then(epoch.floor()).cast(pl.Int64)
     seconds = pl.col("_duration").str.extract(r"^(\d{1,9})(?:\.0+)?$", 1).cast(pl.Int64, strict=False)
     return frame.with_columns(
-        value=number * up / down,
+        value=number,
         start=pl.from_epoch(whole, time_unit="s").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
         _is_decimal=pl.col("_start").str.contains(".", literal=True).fill_null(value=False),
         _is_fraction=(epoch != epoch.floor()).fill_null(value=False),

@@ -12,15 +12,19 @@ UOM: dict[int, tuple[str, int]] = {
     31: ("mj", -6),
     38: ("w", 0),
     42: ("m3", 0),
+    61: ("va", 0),
     63: ("var", 0),
+    71: ("vah", 0),
     72: ("wh", 0),
     73: ("varh", 0),
     119: ("ft3", 0),
+    132: ("btu", 0),
     169: ("therm", 0),
 }
 POWER_UOM = frozenset({38, 61, 63})
 ENERGY_UOM = frozenset({31, 71, 72, 73, 132, 169})
-REACTIVE_UOM = frozenset({63, 73})
+# Beside active energy, and never of its register.
+KIND_OF_REGISTER = {61: "apparent_", 71: "apparent_", 63: "reactive_", 73: "reactive_"}
 KIND_ENERGY, KINDS_OF_POWER = 12, frozenset({8, 37})
 REGISTER_STATES, INTERVAL_AMOUNTS, INSTANTANEOUS = frozenset({1, 3}), 4, frozenset({6, 12})
 FLOWS = {1: "import", 19: "export", 4: "net", 20: "total"}
@@ -88,7 +92,7 @@ def meaning(fields: dict[str, str], service: str | None, declared_unit: str | No
     return Meaning(
         unit=unit,
         exponent=exponent + shift,
-        register=f"reactive_{flow}" if uom in REACTIVE_UOM else flow,
+        register=f"{KIND_OF_REGISTER.get(uom, '')}{flow}",
         commodity=commodity,
         is_register=codes["accumulationBehaviour"] in REGISTER_STATES,
         is_power=uom in POWER_UOM,

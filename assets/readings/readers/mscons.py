@@ -124,6 +124,9 @@ class _Gathered:
         elif tag == "DTM":
             _time_place(self._place, segment)
         elif tag == "PIA" and self._place.level == "line":
+            if self._place.counted:
+                text = "expected the code of a line (PIA) before its quantities, got another one behind them"
+                raise BadInput(text, line=segment.number, reason="bad_segment")
             self._place.obis = segment.get(2)
         elif tag == "BGM":
             self._is_cancelled = segment.get(3) == _CANCELLATION

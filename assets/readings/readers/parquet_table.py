@@ -1,15 +1,21 @@
-"""Parquet with the columns of the plain shape, or foreign ones with a column map."""
+"""Parquet with the columns of the plain shape, or foreign ones with a column map.
 
+Its pages are decoded in the limited child (F27); here only the rows that came out of it are read.
+"""
+
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from assets.readings.parsed import Parsed, ReadRequest
+from assets.readings.readers.child import run_limited
+from assets.readings.readers.csv_text import MAX_COLUMNS
 from assets.readings.table import RawTable, read_table
 from data_quality.contracts.errors import BadInput
 
-# Real readings take more than a hundredth of a byte a cell; a table of equal cells takes next to nothing.
-MAX_CELLS, CELLS_FROM, MAX_CELLS_PER_BYTE = 2 * 10**9, 20_000_000, 100
+_READ_COLUMNS = "assets.readings.readers.parquet_columns:read_columns"
 
 
 class ParquetTable:
@@ -24,10 +30,7 @@ class ParquetTable:
 
     def header(self, path: Path) -> list[str]:
         """Column names. Raises BadInput."""
-        try:
-            return list(pl.read_parquet_schema(path))
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise _truncated() from error
+        return list(_columns(path, {}, None)["columns"])
 
     def read(self, path: Path, request: ReadRequest) -> Parsed:
         """All rows. Raises BadInput."""
@@ -35,35 +38,16 @@ class ParquetTable:
 
     def table(self, path: Path, request: ReadRequest) -> RawTable:
         """The columns as found. Raises BadInput."""
-        frame = self._frame(path, request)
+        with tempfile.TemporaryDirectory(prefix="meterloom-") as folder:
+            out = Path(folder) / "rows.arrow"
+            _columns(path, request.mapping.where if request.mapping else {}, out)
+            frame = pl.read_ipc(out)
         if frame.is_empty():
             raise BadInput("there are columns but no row", line=1, reason="no_rows")
         return RawTable(frame=frame)
 
-    def _frame(self, path: Path, request: ReadRequest) -> pl.DataFrame:
-        names = self.header(path)
-        self._refuse_bomb(path, len(names))
-        where = request.mapping.where if request.mapping else {}
-        try:
-            rows = pl.scan_parquet(path).with_row_index("_line", offset=1)
-            for column, wanted in where.items():
-                if column in names:
-                    rows = rows.filter(pl.col(column).cast(pl.String) == wanted)
-            return rows.collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise _truncated() from error
 
-    def _refuse_bomb(self, path: Path, columns: int) -> None:
-        """A dictionary page can stand for any number of equal cells: count them before they are made (F27)."""
-        try:
-            rows = int(pl.scan_parquet(path).select(pl.len()).collect().item())
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise _truncated() from error
-        cells = rows * columns
-        if cells > MAX_CELLS or (cells > CELLS_FROM and cells > MAX_CELLS_PER_BYTE * path.stat().st_size):
-            message = f"{rows} rows of {columns} columns in {path.stat().st_size} bytes: no meter file packs so well"
-            raise BadInput(message, line=1, reason="too_large")
-
-
-def _truncated() -> BadInput:
-    return BadInput("not a whole Parquet file: cut or broken", line=1, reason="truncated")
+def _columns(path: Path, where: dict[str, str], out: Path | None) -> dict[str, Any]:
+    arguments = {"path": str(path.resolve()), "where": where, "max_columns": MAX_COLUMNS, "out": out and str(out)}
+    found: dict[str, Any] = run_limited(_READ_COLUMNS, arguments)
+    return found

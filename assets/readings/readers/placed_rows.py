@@ -4,7 +4,7 @@ The same promises as table.py makes for tables of columns: nothing is lost, and 
 the site's meters is rejected with its line.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
@@ -31,12 +31,16 @@ PLACED_SCHEMA: dict[str, pl.DataType] = {
 # register apart.
 STATES_SCHEMA: dict[str, pl.DataType] = {**PLACED_SCHEMA, "series": pl.String()}
 FUTURE_LIMIT = timedelta(days=1)
+# A clock that was never set says 1970.
+FIRST_PLAUSIBLE = datetime(1971, 1, 1, tzinfo=UTC)
 IMPLAUSIBLE = 1e9
 # A display may show far more than an interval may hold.
 DISPLAY_MOST = 1e12
 # Registers that count in one direction; `net` may be negative.
 ONE_WAY = ("import", "export", "reactive_import", "reactive_export")
 _KEY = ["meter", "register"]
+# How little a quality promises, by its place.
+_DOUBT = {code: place for place, code in enumerate((19, 18, 17, 0, 14, 7, 11, 15, 8, 9, 12, 10))}
 
 
 class Sieve:
@@ -189,6 +193,7 @@ def _check_streams(sieve: Sieve, site: Site, *, skips_others: bool) -> None:
 def _check_times(sieve: Sieve, now_utc: datetime | None) -> None:
     time = pl.col("start").dt.to_string("iso:strict")
     sieve.take("bad_timestamp", pl.col("start").is_null(), "a time", pl.col("got"))
+    sieve.take("clock_suspect", pl.col("start") < FIRST_PLAUSIBLE, "a time of a clock that was set", time)
     sieve.take("unknown_interval", ~(pl.col("minutes") > 0), "a length of whole minutes", time)
     if now_utc is not None:
         limit = pl.lit(now_utc + FUTURE_LIMIT).cast(pl.Datetime("us", "UTC"))
@@ -203,7 +208,13 @@ def _drop_duplicates(sieve: Sieve) -> None:
     got = pl.concat_str("meter", pl.lit(" = "), "got", ignore_nulls=True)
     sieve.take("duplicate_conflict", differs, "one value per meter and time", got)
     height = sieve.frame.height
-    sieve.frame = sieve.frame.unique(order, keep="first", maintain_order=True)
+    kept = sieve.frame.unique(order, keep="first", maintain_order=True)
+    if kept.height < height:
+        # The same value said to be read and to be estimated is no better than estimated.
+        doubt = pl.col("quality").replace_strict(_DOUBT, default=len(_DOUBT), return_dtype=pl.Int32)
+        doubtful_first = sieve.frame.sort([*order, doubt, "line"], descending=[False] * 3 + [True, False])
+        kept = doubtful_first.unique(order, keep="first", maintain_order=True)
+    sieve.frame = kept
     sieve.warn("duplicate_rows", height - sieve.frame.height)
 
 

@@ -17,6 +17,22 @@ from data_quality.contracts.errors import BadInput
 
 READERS: tuple[Reader, ...] = (Espi(), Dsmr(), ParquetTable(), XlsxTable(), Nem12(), Nem13(), Mscons(), CsvTable())
 HEAD_BYTES = 4096
+# What people drop into the folder of meter files by mistake: named, and never opened.
+DOCUMENTS = {
+    b"%PDF-": "a PDF",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old office document (.xls, .doc)",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"GIF8": "a picture",
+    b"{\\rtf": "a text document",
+    b"7z\xbc\xaf\x27\x1c": "an archive",
+    b"Rar!": "an archive",
+    b"\x7fELF": "a program",
+    b"MZ\x90\x00": "a program",
+    b"SQLite format 3\x00": "a database",
+}
+# A PDF may begin with other bytes.
+_PDF_WITHIN = 1024
 
 
 def reader_for(path: Path) -> Reader:
@@ -30,11 +46,20 @@ def reader_for(path: Path) -> Reader:
     head = _head(path)
     if not head:
         raise BadInput("the file is empty", line=1, reason="empty_file")
+    document = document_kind(head)
+    if document:
+        raise BadInput(f"{document} is no meter file", line=1, reason="document")
     for reader in READERS:
         if reader.recognises(head, path):
             return reader
     names = ", ".join(reader.name for reader in READERS)
     raise BadInput(f"unknown format; readable are {names}", line=1, reason="unknown_format")
+
+
+def document_kind(head: bytes) -> str:
+    """What kind of foreign file begins like this; empty for what may be a meter file."""
+    found = next((kind for magic, kind in DOCUMENTS.items() if head.startswith(magic)), "")
+    return found or ("a PDF" if b"%PDF-" in head[:_PDF_WITHIN] else "")
 
 
 def _head(path: Path) -> bytes:

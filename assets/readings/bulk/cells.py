@@ -1,0 +1,234 @@
+"""Blocks of text become cells, arrays of stream, quarter hour, value and line; rows that are none become rejects."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from assets.readings.bulk.shape import NotRegular, Shape
+from assets.readings.parsed import REJECT_SCHEMA
+from assets.readings.readers.csv_table import rows_of
+from assets.readings.readers.csv_text import MAX_LINE_BYTES, CsvText
+from assets.readings.table import FIRST_PLAUSIBLE, FUTURE_LIMIT, RawTable, read_table
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site import ColumnMap
+
+SLOT_US = 900_000_000
+# Small blocks stay in the processor's cache; what is gained beyond this is lost again in memory traffic.
+BLOCK_BYTES = 8 * 1024**2
+MAX_ODD_ROWS = 200_000
+# Values of rows that are no readings but show the step of their stream: bad ones, and negative ones of a counter.
+BAD, NEGATIVE = np.nan, -np.inf
+_OFFSET = r"^[+-](?:0\d|1[0-4]):[0-5]\d$"
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Rows in the order of the file. slot: quarter hours since 1970; value in the source's unit, BAD or NEGATIVE."""
+
+    stream: NDArray[np.int32]
+    slot: NDArray[np.int32]
+    value: NDArray[np.float64]
+    line: NDArray[np.int64]
+
+
+@dataclass
+class Source:
+    """What reading the blocks has found beside the cells. rows: of the file, rejected ones included."""
+
+    sha256: Any = field(default_factory=hashlib.sha256)
+    rejects: list[pl.DataFrame] = field(default_factory=list)
+    warnings: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def rejected_rows(self) -> int:
+        """Rows rejected so far."""
+        return sum(part.height for part in self.rejects)
+
+
+def read_cells(path: Path, shape: Shape, source: Source) -> Iterator[Cells]:
+    """The file's cells, block by block. Raises NotRegular."""
+    line, rest = 2, b""
+    with path.open("rb") as file:
+        source.sha256.update(file.read(shape.body_at))
+        while data := file.read(BLOCK_BYTES):
+            source.sha256.update(data)
+            end = data.rfind(b"\n") + 1
+            if not end:
+                raise NotRegular
+            body, rest = rest + data[:end], data[end:]
+            if len(rest) > MAX_LINE_BYTES or b'"' in body or b"\0" in body:
+                raise NotRegular
+            cells, lines = _cells(body, line, shape, source)
+            line += lines
+            yield cells
+    if rest:
+        # A last line without its end may be cut: that needs the whole column to judge.
+        raise NotRegular
+
+
+def _cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[Cells, int]:
+    """Cells of a block and the number of its lines."""
+    if b"\r" in body and body.count(b"\r") != body.count(b"\r\n"):
+        raise NotRegular
+    value = shape.layout.values[0].column
+    schema = dict.fromkeys(shape.header, pl.String) | {value: pl.Float64}
+    try:
+        frame = pl.read_csv(body, has_header=False, schema=schema, separator=shape.separator, quote_char=None)
+    except pl.exceptions.PolarsError:
+        return _odd_cells(body, line, shape, source)
+    found = _typed(frame, shape)
+    if found is None:
+        return _odd_cells(body, line, shape, source)
+    stream, slot, values = found
+    return Cells(stream, slot, values, np.arange(line, line + frame.height)), frame.height
+
+
+def _typed(
+    frame: pl.DataFrame, shape: Shape
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]] | None:
+    """Stream, slot and value where every row is a reading; None where any is not."""
+    column = frame[shape.layout.values[0].column]
+    times, names = _instants(frame[shape.layout.time], shape), _names(frame, shape)
+    if column.null_count() or times.null_count() or names.null_count():
+        return None
+    values, instants = column.to_numpy(), times.to_physical().to_numpy()
+    if any((values == number).any() for number in _missing_numbers(shape)):
+        return None
+    stream = shape.stream_of[names.to_numpy()]
+    first, until = _bounds(shape)
+    is_in_time = instants.min() >= first and instants.max() <= until
+    limits, one_way = _limits(shape)
+    size = np.abs(values)
+    is_fit = size.max() <= limits.min() or (size <= limits[stream]).all()
+    if not (is_in_time and is_fit):
+        return None
+    if one_way.any() and values.min() < 0 and (one_way[stream] & (values < 0)).any():
+        return None
+    return stream, _slots(instants), values
+
+
+def _odd_cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[Cells, int]:
+    """A block in which some rows are no readings: those are judged by table.py, the others become cells."""
+    text = CsvText(header=list(shape.header), separator=shape.separator, body=body, is_finished=True)
+    if max(map(len, body.split(b"\n")), default=0) > MAX_LINE_BYTES:
+        raise NotRegular
+    try:
+        frame, no_rows = rows_of(text)
+    except BadInput as fault:
+        raise NotRegular from fault
+    shift = pl.lit(line - 2)
+    frame = frame.with_columns(pl.col("_line").cast(pl.Int64) + shift)
+    no_rows = no_rows.with_columns(pl.col("source_line") + shift)
+    value = frame[shape.layout.values[0].column].cast(pl.Float64, strict=False)
+    times, names = _instants(frame[shape.layout.time], shape), _names(frame, shape)
+    known = (times.is_not_null() & names.is_not_null()).to_numpy()
+    instants = times.to_physical().fill_null(0).to_numpy()
+    stream = shape.stream_of[names.fill_null(0).to_numpy()]
+    first, until = _bounds(shape)
+    limits, one_way = _limits(shape)
+    values = value.fill_null(np.nan).to_numpy()
+    missing = _says_missing(frame[shape.layout.values[0].column], shape)
+    placed = known & (instants >= first) & (instants <= until) & ~missing
+    with np.errstate(invalid="ignore"):
+        good = placed & (np.abs(values) <= limits[stream])
+        negative = good & one_way[stream] & (values < 0)
+    odd = ~good | negative | missing
+    _judge(frame.filter(pl.Series(odd)), no_rows, shape, source)
+    values = np.where(negative, NEGATIVE, np.where(good, values, BAD))
+    lines = frame["_line"].to_numpy()
+    cells = Cells(stream[placed], _slots(instants[placed]), values[placed], lines[placed])
+    return cells, body.count(b"\n")
+
+
+def _judge(odd: pl.DataFrame, no_rows: pl.DataFrame, shape: Shape, source: Source) -> None:
+    """Why these rows are no readings. Raises NotRegular where one is a reading after all."""
+    source.rejects.append(no_rows)
+    filled = odd.filter(~pl.all_horizontal(pl.col(shape.header).is_null()))
+    if not filled.is_empty():
+        request = shape.request.model_copy(update={"mapping": _row_by_row(shape)})
+        try:
+            parsed = read_table(RawTable(frame=filled), request)
+        except BadInput as fault:
+            raise NotRegular from fault
+        if parsed.rows.height or parsed.states.height:
+            raise NotRegular
+        source.rejects.append(parsed.rejects)
+        for code in ("other_meters", "missing_values"):
+            if code in parsed.warnings:
+                source.warnings[code] = source.warnings.get(code, 0) + parsed.warnings[code]
+    if source.rejected_rows + sum(source.warnings.values()) > MAX_ODD_ROWS:
+        raise NotRegular
+
+
+def _row_by_row(shape: Shape) -> ColumnMap:
+    """A column map by which table.py judges each row for itself, in the way of this shape."""
+    alone = {"interval_minutes": 15, "zero_is_missing": False}
+    if shape.request.mapping is not None:
+        return shape.request.mapping.model_copy(update=alone)
+    column = shape.layout.values[0]
+    if shape.layout.meter is not None:
+        return ColumnMap(timestamp=shape.layout.time, value=column.column, meter=shape.layout.meter, **alone)
+    stream = ".".join(part for part in (column.meter_id, column.register_id) if part)
+    return ColumnMap(timestamp=shape.layout.time, values={column.column: stream}, **alone)
+
+
+def rejects_of(source: Source) -> pl.DataFrame:
+    """All rejects, REJECT_SCHEMA, in line order."""
+    return pl.concat([pl.DataFrame(schema=REJECT_SCHEMA), *source.rejects]).sort("source_line", maintain_order=True)
+
+
+def _instants(texts: pl.Series, shape: Shape) -> pl.Series:
+    """UTC instants; null for a text of another form."""
+    if shape.offset_width == 1:
+        return texts.str.to_datetime(shape.form + "Z", strict=False, time_unit="us")
+    base = texts.str.head(-shape.offset_width).str.to_datetime(shape.form, strict=False, time_unit="us")
+    offsets = texts.str.tail(shape.offset_width)
+    kinds = offsets.drop_nulls().unique()
+    kinds = kinds.filter(kinds.str.contains(_OFFSET))
+    minutes = [(1 if text[0] == "+" else -1) * (int(text[1:3]) * 60 + int(text[4:6])) for text in kinds]
+    shift = offsets.replace_strict(kinds, minutes, default=None, return_dtype=pl.Int64) * 60_000_000
+    return (base.to_physical() - shift).cast(pl.Datetime("us"))
+
+
+def _names(frame: pl.DataFrame, shape: Shape) -> pl.Series:
+    """Place of each row's name in shape.names; null for a name that is none of them."""
+    if shape.layout.meter is None:
+        return pl.zeros(frame.height, pl.UInt32, eager=True)
+    return frame[shape.layout.meter].cast(pl.Enum(shape.names), strict=False).to_physical().cast(pl.UInt32)
+
+
+def _missing_numbers(shape: Shape) -> list[float]:
+    """Numbers that the column map declares to mean "no reading"."""
+    texts = pl.Series(shape.mapping.missing, dtype=pl.String).cast(pl.Float64, strict=False)
+    return texts.drop_nulls().to_list()
+
+
+def _says_missing(cells: pl.Series, shape: Shape) -> NDArray[np.bool_]:
+    found = cells.str.strip_chars().is_in([text for text in shape.mapping.missing if text]).fill_null(value=False)
+    return (found | cells.is_null() if "" in shape.mapping.missing else found).to_numpy()
+
+
+def _bounds(shape: Shape) -> tuple[int, int]:
+    now = shape.request.now_utc
+    if now is None:
+        raise NotRegular
+    return int(FIRST_PLAUSIBLE.timestamp()) * 1_000_000, int((now + FUTURE_LIMIT).timestamp() * 1_000_000)
+
+
+def _limits(shape: Shape) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Largest size and one-way flag by stream."""
+    return np.array([each.limit for each in shape.streams]), np.array([each.is_one_way for each in shape.streams])
+
+
+def _slots(instants: NDArray[np.int64]) -> NDArray[np.int32]:
+    slots = instants // SLOT_US
+    if (slots * SLOT_US != instants).any():
+        # Shorter than a quarter hour, or beside the grid.
+        raise NotRegular
+    return slots.astype(np.int32)

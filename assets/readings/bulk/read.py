@@ -1,0 +1,237 @@
+"""A regular table read whole: what sniff reports of it, and its months ready to be stored."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from assets.readings.bulk.canonical import QUANTA, Meaning, Readings, Rows, quarter_hours, readings_of
+from assets.readings.bulk.cells import SLOT_US, Cells, Source, read_cells, rejects_of
+from assets.readings.bulk.months import Grid, Months, grid_of
+from assets.readings.bulk.shape import NotRegular, Shape, Stream, shape_of
+from assets.readings.bulk.steps import Steps
+from assets.readings.parsed import Channel, reason_counts
+from assets.readings.sniff import SniffReport
+from assets.readings.table import reading_of
+from assets.readings.values import LOAD_LIMIT, SUSPECT_KW, is_vouched
+from data_quality.contracts.site import ColumnMap, Site
+from data_quality.contracts.units import QUANTUM_DECIMALS, Behaviour
+
+# Below this a table is judged as a whole: it is quick enough, and shows a person more.
+REGULAR_FROM_BYTES = 4 * 1024**2
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class RegularFile:
+    """A regular table. kept: what is held in memory of its months; first_utc: its earliest interval."""
+
+    report: SniffReport
+    shape: Shape
+    rejects: pl.DataFrame
+    meaning: Meaning
+    months: Months
+    kept: dict[int, Readings]
+    first_utc: datetime
+
+    def readings(self) -> Iterator[Readings]:
+        """The months' readings as the file has them."""
+        for month in self.months.months():
+            if month in self.kept:
+                yield self.kept[month]
+            else:
+                yield readings_of(grid_of(self.months.cells(month), len(self.shape.streams)), self.meaning)
+
+    def quarter_hours(self) -> Iterator[Rows]:
+        """Canonical quarter hours, month by month."""
+        return quarter_hours((each.rows() for each in self.readings()), self.meaning)
+
+
+@contextmanager
+def regular_file(
+    path: Path, *, site: Site, mapping: ColumnMap | None, now_utc: datetime, from_bytes: int = REGULAR_FROM_BYTES
+) -> Iterator[RegularFile | None]:
+    """The file as a regular table, or None where it must be read the careful way (assets/readings/sniff.py)."""
+    shape = None
+    if path.is_file() and path.stat().st_size >= from_bytes:
+        shape = shape_of(path, site=site, mapping=mapping, now_utc=now_utc)
+    if shape is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="meterloom-") as folder:
+        try:
+            found = _read(path, shape, Path(folder))
+        except NotRegular:
+            found = None
+        yield found
+
+
+def _read(path: Path, shape: Shape, folder: Path) -> RegularFile:
+    source, months = Source(), Months(folder)
+    for cells in read_cells(path, shape, source):
+        months.add(cells)
+    if not months.months():
+        raise NotRegular
+    steps, width = Steps(len(shape.streams)), len(shape.streams)
+    grids: dict[int, Grid] = {}
+    order = _Order()
+    for month in months.months():
+        cells = months.cells(month)
+        if not months.is_sorted:
+            order.add(cells)
+        grid = grid_of(cells, width)
+        steps.add(grid)
+        if months.is_in_memory:
+            grids[month] = grid
+            months.forget(month)
+    meaning = Meaning(
+        streams=shape.streams,
+        quarters=steps.quarters(shape.mapping.interval_minutes),
+        zero_is_missing=shape.mapping.zero_is_missing,
+    )
+    totals = _Totals(shape, meaning, steps)
+    kept: dict[int, Readings] = {}
+    for month in months.months():
+        grid = grids.pop(month) if month in grids else grid_of(months.cells(month), width)
+        readings = readings_of(grid, meaning)
+        totals.add(grid, readings)
+        if months.is_in_memory:
+            kept[month] = readings
+    if not totals.rows.any():
+        raise NotRegular
+    totals.refuse_suspects()
+    totals.warnings |= {"unsorted": int(not order.is_sorted), "gap_intervals": steps.gaps(meaning.quarters)}
+    rejects = rejects_of(source)
+    first_utc = _EPOCH + timedelta(microseconds=int(steps.first_slot[steps.counts > 0].min()) * SLOT_US)
+    return RegularFile(
+        report=_report(path, shape, source, totals, rejects),
+        shape=shape,
+        rejects=rejects,
+        meaning=meaning,
+        months=months,
+        kept=kept,
+        first_utc=first_utc,
+    )
+
+
+def _report(path: Path, shape: Shape, source: Source, totals: "_Totals", rejects: pl.DataFrame) -> SniffReport:
+    counted = {"duplicate_rows": totals.duplicates, "zero_is_missing": totals.zeros}
+    warnings = source.warnings | totals.warnings | counted
+    warnings = {code: count for code, count in warnings.items() if count}
+    reasons = reason_counts(rejects)
+    mark = {"separator": shape.separator.replace("\t", "tab"), "encoding": shape.encoding}
+    return SniffReport(
+        path=str(path),
+        format=shape.reader.name,
+        sha256=source.sha256.hexdigest(),
+        verdict="quarantine" if reasons else "accept_with_warning" if warnings else "accept",
+        accepted_rows=int(totals.rows.sum()),
+        rejected_rows=rejects.height,
+        reasons=reasons,
+        warnings=warnings,
+        channels=totals.channels(),
+        reading=mark | reading_of(shape.layout, shape.mapping, shape.request),
+    )
+
+
+class _Order:
+    """Whether the rows of each stream stand in order, though the file as a whole may not."""
+
+    def __init__(self) -> None:
+        self.is_sorted = True
+        self._last: dict[int, int] = {}
+
+    def add(self, cells: Cells) -> None:
+        """The cells of the next month, in the order of the file."""
+        order = np.argsort(cells.stream, kind="stable")
+        stream, slot, line = cells.stream[order], cells.slot[order], cells.line[order]
+        self.is_sorted &= not ((slot[1:] < slot[:-1]) & (stream[1:] == stream[:-1])).any()
+        edges = np.flatnonzero(np.diff(stream, prepend=-1))
+        ends = np.append(edges[1:], stream.size) - 1
+        for number, first, last in zip(stream[edges].tolist(), line[edges].tolist(), line[ends].tolist(), strict=True):
+            # A later month that stands above an earlier one.
+            self.is_sorted &= first > self._last.get(number, 0)
+            self._last[number] = last
+
+
+class _Totals:
+    """Counts and exact sums per stream, and what makes a stream's unit doubtful."""
+
+    def __init__(self, shape: Shape, meaning: Meaning, steps: Steps) -> None:
+        self._shape, self._meaning, self._steps = shape, meaning, steps
+        width = len(shape.streams)
+        self.rows, self.duplicates, self.zeros = np.zeros(width, np.int64), 0, 0
+        self.warnings: dict[str, int] = {}
+        self._first, self._last = np.full(width, 2**40), np.full(width, -(2**40))
+        self._native, self._canonical = [0] * width, [0] * width
+        self._largest, self._whole = np.zeros(width, np.int64), np.ones(width, bool)
+
+    def add(self, grid: Grid, readings: Readings) -> None:
+        """One month more. Raises NotRegular for rows beside their stream's steps: they overlap others."""
+        streams, lines = readings.streams, readings.lines
+        self.duplicates, self.zeros = self.duplicates + grid.duplicates, self.zeros + readings.zeros
+        counts = np.full(len(streams), len(lines)) if readings.is_full else np.count_nonzero(lines, axis=0)
+        self.rows[streams] += counts
+        quarters = self._meaning.quarters[streams]
+        if (quarters > 1).any():
+            slots, column = np.nonzero(grid.lines)
+            since = slots + grid.first_slot - self._steps.first_slot[streams[column]]
+            if (since % quarters[column]).any():
+                raise NotRegular
+        used = counts > 0
+        first = (lines != 0).argmax(axis=0) + grid.first_slot
+        last = len(lines) - 1 - (lines[::-1] != 0).argmax(axis=0) + grid.first_slot
+        self._first[streams[used]] = np.minimum(self._first[streams], first)[used]
+        self._last[streams[used]] = last[used]
+        for sums, quanta in ((self._native, readings.native), (self._canonical, readings.quanta)):
+            for number, total in zip(streams.tolist(), quanta.sum(axis=0).tolist(), strict=True):
+                sums[number] += total
+        self._largest[streams] = np.maximum(self._largest[streams], np.abs(readings.quanta).max(axis=0))
+        if self._whole[streams].any():
+            self._whole[streams] &= (readings.native % QUANTA == 0).all(axis=0)
+
+    def refuse_suspects(self) -> None:
+        """A stream whose size may say another unit than its heading is for the careful way. Raises NotRegular."""
+        vouched = is_vouched(self._shape.layout, self._shape.mapping, self._shape.request.site)
+        for number, stream in enumerate(self._shape.streams):
+            if stream.unit.canonical != "kwh" or not self.rows[number]:
+                continue
+            hours = float(self._meaning.quarters[number]) / 4
+            if stream.load_kw is not None:
+                if float(self._largest[number]) / QUANTA / hours > LOAD_LIMIT * stream.load_kw:
+                    raise NotRegular
+            elif not vouched and self._whole[number]:
+                mean_kw = abs(self._canonical[number]) / QUANTA / float(self.rows[number]) / hours
+                if mean_kw > SUSPECT_KW:
+                    raise NotRegular
+
+    def channels(self) -> tuple[Channel, ...]:
+        """One channel per stream that has rows."""
+        return tuple(
+            self._channel(number, each) for number, each in enumerate(self._shape.streams) if self.rows[number]
+        )
+
+    def _channel(self, number: int, stream: Stream) -> Channel:
+        adds_up = stream.unit.behaviour is Behaviour.AMOUNT
+        length = int(self._meaning.quarters[number])
+        return Channel(
+            meter=stream.meter_id,
+            channel=stream.register,
+            commodity=stream.commodity,
+            unit=stream.unit.code,
+            intervals=int(self.rows[number]),
+            start_utc=_EPOCH + timedelta(microseconds=int(self._first[number]) * SLOT_US),
+            end_utc=_EPOCH + timedelta(microseconds=(int(self._last[number]) + length) * SLOT_US),
+            sum=_as_float(self._native[number]) if adds_up and not stream.unit.is_power else None,
+            sum_kwh=_as_float(self._canonical[number]) if adds_up and stream.unit.canonical == "kwh" else None,
+        )
+
+
+def _as_float(quanta: int) -> float:
+    return float(Decimal(quanta).scaleb(-QUANTUM_DECIMALS))

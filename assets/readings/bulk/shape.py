@@ -1,0 +1,216 @@
+"""Is a file a regular table: one value column, times with an offset, streams that the site knows?
+
+Only such a table is read in blocks. Whatever else it may be is for table.py, which sees the file whole.
+"""
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from assets.readings.layout import Layout, choose_maps, resolve
+from assets.readings.parsed import Reader, ReadRequest
+from assets.readings.readers.csv_table import CsvTable
+from assets.readings.readers.csv_text import SEPARATORS
+from assets.readings.readers.register import reader_for
+from assets.readings.streams import canonical_of, default_registers, streams
+from assets.readings.values import IMPLAUSIBLE, ONE_WAY
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site import ColumnMap, Site
+from data_quality.contracts.units import UNITS, Behaviour, Unit
+
+_HEAD_BYTES = 64 * 1024
+_BOM = b"\xef\xbb\xbf"
+# Declarations that change nothing about how a row is read here, or that the blocks obey.
+_OBEYED = (
+    "match",
+    "timestamp",
+    "value",
+    "meter",
+    "meters",
+    "other_meters",
+    "unit",
+    "zone",
+    "interval_minutes",
+    "zero_is_missing",
+    "missing",
+    "negative",
+    "register_id",
+)
+_FORMS = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M")
+
+
+class NotRegular(Exception):  # an answer, not a fault: the file goes the careful way
+    """The table holds something that only the sight of the whole file can judge."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What the rows of one stream mean."""
+
+    meter_id: str
+    register: str
+    commodity: str
+    unit: Unit
+    is_one_way: bool
+    load_kw: float | None
+
+    @property
+    def limit(self) -> float:
+        """Largest plausible size of a value in `unit`."""
+        return IMPLAUSIBLE / self.unit.factor
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How the rows are read. names: what the meter column may say; stream_of: the stream of each name.
+
+    streams: in the order of meter and register, which is the order of the lake's rows at one time.
+    """
+
+    reader: Reader
+    maps: tuple[ColumnMap, ...]
+    request: ReadRequest
+    layout: Layout
+    header: tuple[str, ...]
+    separator: str
+    body_at: int
+    encoding: str
+    names: tuple[str, ...]
+    stream_of: NDArray[np.int32]
+    streams: tuple[Stream, ...]
+    form: str
+    offset_width: int
+
+    @property
+    def mapping(self) -> ColumnMap:
+        """The column map, or the one that declares nothing."""
+        return self.request.mapping or ColumnMap()
+
+
+def shape_of(path: Path, *, site: Site, mapping: ColumnMap | None, now_utc: datetime) -> Shape | None:
+    """The shape of a regular table; None for any other file, or one that must be refused: table.py says why."""
+    try:
+        reader = reader_for(path)
+        if not isinstance(reader, CsvTable):
+            return None
+        header, separator, body_at, encoding, first = _first_lines(path)
+        maps = (mapping,) if mapping is not None else choose_maps(path.name, header, site.column_maps)
+        request = ReadRequest(mapping=maps[0] if maps else None, site=site, now_utc=now_utc)
+        if len(maps) > 1 or not _is_obeyed(request.mapping):
+            return None
+        layout = resolve(header, request.mapping, site)
+    except (BadInput, NotRegular):
+        return None
+    columns = {layout.time, layout.meter, *(each.column for each in layout.values)} - {None}
+    extra = (layout.register_column, layout.unit_column, layout.synthetic)
+    if len(layout.values) != 1 or set(header) != columns or len(header) != len(columns) or any(extra):
+        return None
+    form = _form(first[header.index(layout.time)]) if len(first) == len(header) else None
+    named = _streams(site, layout, request.mapping or ColumnMap())
+    if form is None or not named or _makes_energy(site, named.values()):
+        return None
+    kinds = sorted({_key(each): each for each in named.values()}.items())
+    place = {key: number for number, (key, _) in enumerate(kinds)}
+    return Shape(
+        reader=reader,
+        maps=tuple(maps),
+        request=request,
+        layout=layout,
+        header=tuple(header),
+        separator=separator,
+        body_at=body_at,
+        encoding=encoding,
+        names=tuple(named),
+        stream_of=np.array([place[_key(each)] for each in named.values()], np.int32),
+        streams=tuple(each for _, each in kinds),
+        form=form[0],
+        offset_width=form[1],
+    )
+
+
+def _makes_energy(site: Site, named: Iterable[Stream]) -> bool:
+    """Volumes of gas that become energy as well (gas.py)."""
+    with_factors = {meter.meter_id for meter in site.meters if meter.gas_factors}
+    return any(each.meter_id in with_factors and each.unit.canonical == "m3" for each in named)
+
+
+def _key(stream: Stream) -> tuple[str, str]:
+    return stream.meter_id, stream.register
+
+
+def _is_obeyed(mapping: ColumnMap | None) -> bool:
+    if mapping is None:
+        return True
+    known = {name: getattr(mapping, name) for name in _OBEYED}
+    quarters = mapping.interval_minutes is None or mapping.interval_minutes % 15 == 0
+    return mapping == ColumnMap(**known) and quarters
+
+
+def _first_lines(path: Path) -> tuple[list[str], str, int, str, list[str]]:
+    """Header, separator, place of the first row, encoding, fields of the first row."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if (
+        b'"' in head
+        or b"\0" in head
+        or head.count(b"\n") < 2
+        or head.startswith((b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b"))
+    ):
+        raise NotRegular
+    line, first = head.removeprefix(_BOM).split(b"\n")[:2]
+    text = line.decode(errors="replace").rstrip("\r")
+    separator = max(SEPARATORS, key=text.count)
+    header = [name.strip() for name in next(csv.reader([text], delimiter=separator), [])]
+    if not all(header) or len(set(header)) != len(header):
+        raise NotRegular
+    encoding = "utf-8 with byte-order mark" if head.startswith(_BOM) else "utf-8"
+    fields = first.decode(errors="replace").rstrip("\r").split(separator)
+    return header, separator, head.index(b"\n") + 1, encoding, fields
+
+
+def _form(text: str) -> tuple[str, int] | None:
+    """The strptime form of a time and the width of its offset; None for a time without one."""
+    for width in (1, 6):
+        base, offset = text[:-width], text[-width:]
+        if not (offset == "Z" if width == 1 else offset[0] in "+-" and offset[3] == ":"):
+            continue
+        for form in _FORMS:
+            if not pl.Series([base]).str.to_datetime(form, strict=False, time_unit="us").null_count():
+                return form, width
+    return None
+
+
+def _streams(site: Site, layout: Layout, mapping: ColumnMap) -> dict[str, Stream]:
+    """Stream by what the meter column may say; names whose rows are all to be rejected are none."""
+    column = layout.values[0]
+    known = {(row[0], row[1]): row for row in streams(site).iter_rows()}
+    default = default_registers(site)
+    loads = {meter.meter_id: meter.connected_load_kw for meter in site.meters}
+    drivers = {driver.driver_id for driver in site.drivers}
+    is_closed = mapping.other_meters == "skip" and bool(mapping.meters)
+    names = [*mapping.meters] if is_closed else [*mapping.meters, *site.stream_ids()]
+    targets = {name: mapping.meters.get(name, name) for name in names}
+    if layout.meter is None:
+        targets = {"": column.meter_id or ""}
+    states = {(m.meter_id, r.register_id) for m in site.meters for r in m.registers if r.kind == "cumulative"}
+    found = {}
+    for name, meter_id in targets.items():
+        key = (meter_id, column.register_id or default.get(meter_id, ""))
+        # States of a display become amounts elsewhere (registers.py).
+        if key not in known or key in states:
+            continue
+        own, commodity = known[key][2], known[key][3]
+        code = column.unit or own
+        if code not in UNITS or canonical_of(code) != canonical_of(own):
+            continue
+        unit = UNITS[code]
+        is_metered = unit.behaviour is Behaviour.AMOUNT and meter_id not in drivers
+        is_one_way = mapping.negative == "quarantine" and is_metered and key[1] in ONE_WAY
+        found[name] = Stream(*key, commodity, unit, is_one_way, loads.get(meter_id))
+    return found

@@ -1,0 +1,153 @@
+"""A regular table into the lake: month by month, only what changes something."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from assets.readings.bulk.canonical import QUANTA, Readings, Rows
+from assets.readings.bulk.cells import SLOT_US
+from assets.readings.bulk.read import RegularFile
+from assets.readings.holds import HISTORY, MAX_FALL, MAX_GROWTH, MIN_HISTORY_ROWS, MIN_ROWS
+from assets.stores.lake import BlockPlan, Lake, Stamp
+from assets.stores.lake_block import Block, Coded, Column
+from data_quality.contracts.quality import QualityCode
+from data_quality.contracts.site import Site
+from data_quality.contracts.time import CANONICAL_MINUTES
+from data_quality.contracts.units import UNITS
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RAW = int(QualityCode.RAW)
+
+
+def plan_of(file: RegularFile, *, site: Site, lake: Lake, stamp: Stamp, touched: dict[int, int]) -> BlockPlan:
+    """What the file changes in the lake as it is now. touched: gets the quarter hours that change, each with
+    the number of its rows.
+    """
+    counts = {"new_rows": 0, "corrected_rows": 0, "unchanged_rows": 0}
+    touched.clear()
+
+    def blocks() -> Iterator[Block]:
+        for rows in file.quarter_hours():
+            is_new, is_changed = _against(file, rows, site, lake)
+            keep = is_new | is_changed
+            counts["new_rows"] += int(is_new.sum())
+            counts["corrected_rows"] += int(is_changed.sum())
+            counts["unchanged_rows"] += int(keep.size - keep.sum())
+            changed = rows if keep.all() else rows.take(keep)
+            if changed.slot.size:
+                starts = np.flatnonzero(np.diff(changed.slot, prepend=changed.slot[0] - 1))
+                sizes = np.diff(np.append(starts, changed.slot.size))
+                touched.update(zip(changed.slot[starts].tolist(), sizes.tolist(), strict=True))
+                yield _block(file, changed, site, stamp)
+
+    return BlockPlan(blocks=blocks(), counts=counts)
+
+
+def times_of(touched: Mapping[int, int]) -> pl.DataFrame:
+    """interval_start_utc of every row that changes, by quarter hour and number of rows."""
+    slots = np.repeat(np.array(sorted(touched), np.int64), [touched[slot] for slot in sorted(touched)])
+    return pl.DataFrame({"interval_start_utc": pl.Series(slots * SLOT_US).cast(pl.Datetime("us", "UTC"))})
+
+
+def _against(file: RegularFile, rows: Rows, site: Site, lake: Lake) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Rows that the lake does not know, and rows that it knows otherwise."""
+    start = _EPOCH + timedelta(microseconds=int(rows.slot[0]) * SLOT_US)
+    end = _EPOCH + timedelta(microseconds=(int(rows.slot[-1]) + 1) * SLOT_US)
+    new = np.ones(rows.slot.size, bool)
+    current = lake.current(site.site_id, start_utc=start, end_utc=end)
+    if current.is_empty():
+        return new, ~new
+    kinds = file.shape.streams
+    table = pl.DataFrame(
+        {
+            "meter_id": [each.meter_id for each in kinds],
+            "register": [each.register for each in kinds],
+            "_stream": range(len(kinds)),
+        }
+    )
+    known = current.join(table, on=["meter_id", "register"], how="inner")
+    key = known["interval_start_utc"].to_physical().to_numpy() // SLOT_US * len(kinds) + known["_stream"].to_numpy()
+    order = np.argsort(key)
+    wanted = rows.slot * len(kinds) + rows.stream
+    place = np.searchsorted(key[order], wanted)
+    place = np.minimum(place, max(key.size - 1, 0))
+    if not key.size:
+        return new, ~new
+    found = key[order][place] == wanted
+    twin = order[place]
+    units = np.array([UNITS[each.unit.code].canonical for each in kinds])
+    same = (
+        (known["value"].to_numpy()[twin] == rows.values())
+        & (known["source_minutes"].to_numpy()[twin] == file.meaning.quarters[rows.stream] * CANONICAL_MINUTES)
+        & (known["quality_code"].to_numpy()[twin] == _RAW)
+        & (known["unit"].to_numpy()[twin] == units[rows.stream])
+        & ~known["is_synthetic"].to_numpy()[twin]
+    )
+    return ~found, found & ~same
+
+
+def _block(file: RegularFile, rows: Rows, site: Site, stamp: Stamp) -> Block:
+    kinds, minutes = file.shape.streams, file.meaning.quarters * CANONICAL_MINUTES
+    columns: dict[str, Column] = {
+        "site_id": site.site_id,
+        "meter_id": _coded([each.meter_id for each in kinds], rows.stream),
+        "register": _coded([each.register for each in kinds], rows.stream),
+        "interval_start_utc": rows.slot * SLOT_US,
+        "interval_minutes": CANONICAL_MINUTES,
+        "source_minutes": int(minutes[0]) if (minutes == minutes[0]).all() else minutes[rows.stream].astype(np.int32),
+        "value": rows.quanta / QUANTA,
+        "unit": _coded([each.unit.canonical for each in kinds], rows.stream),
+        "quality_code": _RAW,
+        "source_line": rows.line,
+        "is_synthetic": False,
+        "batch_id": stamp.batch_id,
+        "recorded_at_utc": stamp.recorded_at_utc,
+    }
+    return Block(columns=columns, rows=rows.slot.size)
+
+
+def _coded(names: list[str], stream: NDArray[np.int64]) -> Column:
+    kinds = tuple(sorted(set(names)))
+    if len(kinds) == 1:
+        return kinds[0]
+    return Coded(codes=np.array([kinds.index(name) for name in names], np.int32)[stream], names=kinds)
+
+
+def is_suspected(file: RegularFile, *, site: Site, lake: Lake) -> bool:
+    """A stream's size may not go with its own last 30 days: the careful way (holds.py) decides which rows to hold."""
+    if any(each.unit is not None or each.units for each in file.shape.maps):
+        return False
+    history = lake.current(site.site_id, start_utc=file.first_utc - HISTORY, end_utc=file.first_utc)
+    was = (
+        history.filter(~pl.col("is_synthetic") & (pl.col("value") != 0))
+        .group_by("meter_id", "register")
+        .agg(pl.col("value").abs().quantile(0.9), pl.len())
+        .filter(pl.col("len") >= MIN_HISTORY_ROWS)
+    )
+    if was.is_empty():
+        return False
+    levels = {(meter, register): level for meter, register, level, _ in was.iter_rows()}
+    for number, each in enumerate(file.shape.streams):
+        level = levels.get((each.meter_id, each.register))
+        if level is None:
+            continue
+        sizes = np.concatenate([_sizes(readings, number) for readings in file.readings()])
+        quarters = int(file.meaning.quarters[number])
+        if sizes.size * quarters < MIN_ROWS:
+            continue
+        now = float(np.quantile(sizes, 0.9)) / QUANTA / quarters
+        # A little earlier than holds.py: near the limit, the careful way computes it exactly.
+        if now > 0.9 * MAX_GROWTH * level or now * MAX_FALL < 1.1 * level:
+            return True
+    return False
+
+
+def _sizes(readings: Readings, number: int) -> NDArray[np.int64]:
+    column = np.flatnonzero(readings.streams == number)
+    if not column.size:
+        return np.empty(0, np.int64)
+    sizes = np.abs(readings.quanta[:, column[0]])
+    return sizes[sizes > 0]

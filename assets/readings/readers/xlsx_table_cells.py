@@ -1,0 +1,150 @@
+"""The limited child's part of reading a workbook: the archive measured, the cells of a sheet as text.
+
+Cells come as they are stored: a formula by its last value, never evaluated; a text that looks like one is a text. The
+archive is measured before it is opened, so that a small file cannot become a large one (F11, F27).
+"""
+
+import re
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+from xml.parsers import expat
+
+import polars as pl
+
+from data_quality.contracts.errors import BadInput
+
+# Worksheets pack well, since every cell repeats the same markup: a bomb packs a thousandfold.
+MAX_ENTRIES, MAX_BYTES, MAX_RATIO, RATIO_FROM_BYTES = 1000, 256 * 1024**2, 100, 16 * 1024**2
+_CHUNK_BYTES = 1024**2
+WORKBOOK = "xl/workbook.xml"
+# Drawings and macros are none of ours, and often no XML either.
+_READ_PARTS = re.compile(r"xl/(?:workbook|styles|sharedstrings|worksheets/[^/]+)\.xml|(?:xl/)?_rels/[^/]+\.rels")
+# A cell to the right of the last column that a sheet can have; the library would make all columns up to it.
+_BEYOND = re.compile(
+    rb"""\br\s*=\s*["'](?:[A-Za-z]{4,}|[YZyz][A-Za-z]{2}|[Xx](?:[G-Zg-z][A-Za-z]|[Ff][E-Ze-z]))[0-9]"""
+)
+# A shared text by something that is no number: the library would take the first text of all.
+_BAD_INDEX = re.compile(rb"""\bt\s*=\s*["']s["'][^<>]*>\s*<(?:\w+:)?v>[^<]*[^0-9<\s][^<]*</""")
+_LONGEST_CELL_BYTES = 512
+_ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError)
+
+
+def read_cells(path: str, *, sheet: str | None, max_columns: int, out: str | None) -> dict[str, Any]:
+    """One sheet, the first where none is named. Answers its name, its columns (the first row that is not empty), and
+    whether there are rows; these, as text with `_line`, are written to `out` (Arrow IPC) where it is given.
+    Raises BadInput.
+    """
+    book = _workbook(Path(path))
+    if not book.sheet_names:
+        raise BadInput("the workbook has no sheet", line=1, reason="no_rows")
+    if sheet is not None and sheet not in book.sheet_names:
+        names = ", ".join(book.sheet_names)
+        raise BadInput(f"no sheet {sheet!r}; the workbook has {names}", line=1, reason="no_such_sheet")
+    frame = _table(_sheet(book, sheet), max_columns)
+    if out is not None:
+        frame.write_ipc(out)
+    columns = [name for name in frame.columns if name != "_line"]
+    return {"sheet": sheet or book.sheet_names[0], "columns": columns, "has_rows": not frame.is_empty()}
+
+
+def _sheet(book: Any, sheet: str | None) -> pl.DataFrame:
+    import fastexcel
+
+    try:
+        cells: pl.DataFrame = book.load_sheet(
+            sheet if sheet is not None else 0, header_row=None, skip_rows=0, dtypes="string"
+        ).to_polars()
+    except (fastexcel.FastExcelError, pl.exceptions.PolarsError) as error:
+        raise _broken() from error
+    return cells
+
+
+def _table(cells: pl.DataFrame, max_columns: int) -> pl.DataFrame:
+    """The rows below the header row, with `_line`."""
+    # A workbook may declare a million empty columns: those without any text are not of the table.
+    if cells.width > max_columns:
+        raise BadInput(f"{cells.width} columns; expected at most {max_columns}", line=1, reason="too_many_columns")
+    cells = cells.with_row_index("_line", offset=1)
+    columns = [name for name in cells.columns if name != "_line"]
+    filled = cells.filter(~pl.all_horizontal(pl.col(columns).is_null())) if columns else cells
+    if filled.is_empty():
+        raise BadInput("the sheet is empty", line=1, reason="no_rows")
+    first, rest = filled.row(0), filled.slice(1)
+    return rest.rename(dict(zip(rest.columns[1:], _header(first[1:], int(first[0])), strict=True)))
+
+
+def _header(cells: tuple[str | None, ...], line: int) -> list[str]:
+    names = [(cell or "").strip() or f"column_{place}" for place, cell in enumerate(cells, start=1)]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise BadInput(f"column {twice!r} stands twice in the header", line=line, reason="duplicate_column")
+    return names
+
+
+def _workbook(path: Path) -> Any:
+    """The opened workbook, after its archive was measured. Raises BadInput."""
+    import fastexcel
+
+    measure(path)
+    try:
+        return fastexcel.read_excel(path)
+    except fastexcel.FastExcelError as error:
+        raise _broken() from error
+
+
+def measure(path: Path) -> None:
+    """Unpack every entry once, a chunk at a time, counting: what the directory says is not believed (F11)."""
+    packed_bytes, size = path.stat().st_size, 0
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            if len(entries) > MAX_ENTRIES:
+                raise _too_large(f"{len(entries)} entries")
+            if sum(entry.file_size for entry in entries) > MAX_BYTES:
+                raise _too_large("more than 256 MiB")
+            if WORKBOOK not in archive.namelist():
+                raise BadInput("a ZIP archive that holds no workbook", line=1, reason="unknown_format")
+            for entry in entries:
+                if entry.flag_bits & 1:
+                    raise BadInput("the workbook is encrypted", line=1, reason="encrypted")
+                size += _measured(archive, entry, size, packed_bytes)
+    except (*_ZIP_FAULTS, expat.ExpatError) as error:
+        raise _broken() from error
+
+
+def _measured(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, before: int, packed_bytes: int) -> int:
+    """Bytes of one entry. Raises BadInput at the limits, and for a document type declaration (XML bomb, F12).
+
+    Raises ExpatError where a part that cells are read from is no XML throughout: the library would take what it likes
+    of a sheet that was cut or changed.
+    """
+    size, is_xml, tail = 0, entry.filename.lower().endswith((".xml", ".rels", ".vml")), b""
+    parser = expat.ParserCreate() if _READ_PARTS.fullmatch(entry.filename.lower()) else None
+    with archive.open(entry) as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            size += len(chunk)
+            total = before + size
+            if total > MAX_BYTES or (total > RATIO_FROM_BYTES and total > MAX_RATIO * packed_bytes):
+                raise _too_large(f"more than 256 MiB, or more than {MAX_RATIO} times its size")
+            if is_xml and (b"<!DOCTYPE" in tail + chunk or b"<!ENTITY" in tail + chunk):
+                raise BadInput("the workbook declares XML entities; none are read", line=1, reason="xml_entities")
+            if parser is not None and _BEYOND.search(tail + chunk):
+                raise BadInput("a cell beyond the last column of a sheet", line=1, reason="too_many_columns")
+            if parser is not None and _BAD_INDEX.search(tail + chunk):
+                raise _broken()
+            tail = chunk[-_LONGEST_CELL_BYTES:]
+            if parser is not None:
+                parser.Parse(chunk)
+    if parser is not None:
+        parser.Parse(b"", True)
+    return size
+
+
+def _too_large(what: str) -> BadInput:
+    return BadInput(f"the archive unpacks to {what}: no meter file does", line=1, reason="too_large")
+
+
+def _broken() -> BadInput:
+    return BadInput("not a whole workbook: cut or broken", line=1, reason="truncated")

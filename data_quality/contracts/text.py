@@ -1,0 +1,30 @@
+"""Words from outside (names, notes, messages) where people read them: a terminal, a log, a Markdown page. Pure."""
+
+import re
+
+# Whoever wrote the word must not decide how the page looks, links or runs: as character references nothing of it is
+# Markdown or HTML (CommonMark 2.5), and it still reads as it was written.
+_REFERENCES = {mark: f"&#{ord(mark)};" for mark in "&<>|\\`*_~[]!"}
+# GitHub's Markdown makes links of bare addresses too.
+_ADDRESS = re.compile(r"(?i)(://|www\.|@|mailto:|javascript:|data:)")
+
+
+def printable(text: str) -> str:
+    """Lines of printable characters; all others escaped, so that none can steer a terminal or forge a line."""
+    if all(line.isprintable() for line in text.split("\n")):
+        return text
+    return "".join(
+        mark if mark == "\n" or mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text
+    )
+
+
+def one_line(text: str, limit: int = 1000) -> str:
+    """One printable line of at most `limit` characters of the text, and a sign where it was longer."""
+    shown = printable(text[:limit]).replace("\n", "\\n")
+    return shown if max(len(text), len(shown)) <= limit else f"{shown[:limit]} …"
+
+
+def markdown(text: str, limit: int = 1000) -> str:
+    """One line that a Markdown page, also inside a table, shows as it stands: no markup, no link, no HTML."""
+    shown = "".join(_REFERENCES.get(mark, mark) for mark in one_line(text, limit))
+    return _ADDRESS.sub(lambda found: f"{found[0][:-1]}&#{ord(found[0][-1])};", shown)

@@ -1,0 +1,165 @@
+"""A table read in blocks gives what the same table gives when it is read whole."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+import assets.readings.bulk.cells as cells
+import assets.readings.bulk.months as months
+from assets.readings.bulk.read import regular_file
+from assets.readings.ingest import IngestReport, ingest_file
+from assets.stores.lake import Lake
+from assets.stores.quarantine import QuarantineStore
+from assets.stores.transactions import connect_store, open_store
+from data_quality.contracts.site import ColumnMap, Site
+from data_quality.contracts.time import FixedClock
+
+NOW = datetime(2025, 6, 1, tzinfo=UTC)
+START = datetime(2025, 1, 31, 20, tzinfo=UTC)
+SITE = Site.model_validate(
+    {
+        "site_id": "plant", "name": "Plant", "time_zone": "Europe/Berlin", "currency": "EUR", "country": "DE",
+        "meters": [
+            {"meter_id": "main", "connected_load_kw": 500},
+            {"meter_id": "press"},
+            {"meter_id": "grid", "registers": [{"register_id": "net"}]},
+            {"meter_id": "gas", "carrier": "natural_gas", "registers": [{"unit": "m3"}]},
+        ],
+        "drivers": [{"driver_id": "output", "unit": "count", "aggregation": "sum"}],
+    }
+)  # fmt: skip
+WHOLE = 10**15
+
+
+class Bench:
+    """A lake of its own."""
+
+    def __init__(self, folder: Path, template: Path) -> None:
+        # Migrations take longer than everything else here.
+        folder.mkdir()
+        shutil.copy(template, folder / "store.db")
+        self.store = connect_store(f"sqlite:///{folder / 'store.db'}")
+        self.lake = Lake(folder / "lake", self.store)
+        self.quarantine = QuarantineStore(folder / "q", self.store)
+        self.clock = FixedClock(NOW)
+
+    def ingest(self, path: Path, mapping: ColumnMap | None, from_bytes: int) -> IngestReport:
+        self.clock.advance(timedelta(minutes=1))
+        return ingest_file(
+            path, site=SITE, lake=self.lake, quarantine=self.quarantine, clock=self.clock, mapping=mapping,
+            regular_from_bytes=from_bytes,
+        )  # fmt: skip
+
+    def content(self) -> pl.DataFrame:
+        return self.lake.current("plant").drop("batch_id")
+
+    def rejects(self) -> list[tuple[object, ...]]:
+        items = self.quarantine.items(site_id="plant")
+        return sorted((item["line"], item["reason"], item["message"]) for item in items)
+
+
+def instant(slot: int, form: str) -> str:
+    time = START + timedelta(minutes=15 * slot)
+    if form == "z":
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+    hours = 1 if slot % 2 else 5
+    return (time + timedelta(hours=hours)).strftime("%Y-%m-%d %H:%M") + f"+{hours:02}:00"
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[str, ColumnMap | None]:
+    """A table of some streams with all that files have, and how it is to be read."""
+    form = draw(st.sampled_from(["z", "offset"]))
+    unit = draw(st.sampled_from(["kwh", "wh", "kw"]))
+    names = draw(st.lists(st.sampled_from(["main", "press", "grid"]), min_size=1, max_size=3, unique=True))
+    rows = []
+    for name in names:
+        step = draw(st.sampled_from([1, 1, 1, 4, 96]))
+        count = draw(st.integers(1, 40))
+        missing = draw(st.sets(st.integers(0, count), max_size=3))
+        first = draw(st.integers(0, 30)) * (1 if step == 1 else step)
+        rows += [
+            (name, instant(first + number * step, form), f"{draw(st.integers(0, 9000)) / 1000:.3f}")
+            for number in range(count)
+            if number not in missing
+        ]
+    if draw(st.booleans()):
+        rows.sort(key=lambda row: row[1])
+    for kind in draw(st.lists(st.sampled_from(ODD), max_size=3)):
+        place = draw(st.integers(0, max(len(rows) - 1, 0)))
+        rows = kind(rows, place)
+    end = draw(st.sampled_from(["\n", "\r\n"]))
+    lines = [f"meter,timestamp,{unit}", *(",".join(row) for row in rows)]
+    mapping = draw(
+        st.sampled_from(
+            [
+                None,
+                None,
+                ColumnMap(value=unit, meter="meter", zero_is_missing=True),
+                ColumnMap(value=unit, meter="meter", negative="keep", missing=("-99", "")),
+                ColumnMap(value=unit, meter="meter", other_meters="skip", meters={"pr": "press"}, unit=unit),
+                ColumnMap(value=unit, meter="meter", interval_minutes=15),
+            ]
+        )
+    )
+    return end.join(lines) + end, mapping
+
+
+def _value(text: str):
+    return lambda rows, place: [(*row[:2], text) if number == place else row for number, row in enumerate(rows)]
+
+
+def _insert(row: tuple[str, ...]):
+    return lambda rows, place: [*rows[:place], row, *rows[place:]]
+
+
+ODD = [
+    _value("nan"), _value("x"), _value(""), _value("-4.5"), _value("0"), _value("1e12"), _value(" 2.5"), _value("-99"),
+    _value("1.0000000005"), _insert(("who", "2025-02-01T00:00:00Z", "1.0")), _insert(("main", "later", "1.0")),
+    _insert(("main", "2031-02-01T00:00:00Z", "1.0")), _insert(("main", "1970-01-01T00:00:00Z", "1.0")),
+    _insert(("pr", "2025-02-01T00:00:00Z", "1.0")), _insert(("",)), _insert(("main", "2025-02-01T00:00:00Z")),
+    _insert(("a", "b", "c", "d")), _insert(("gas", "2025-02-01T00:00:00Z", "7")),
+    lambda rows, place: [*rows, *rows[place : place + 1]],
+    lambda rows, place: [*rows[place:], *rows[:place]],
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with its tables."""
+    path = tmp_path_factory.mktemp("template") / "store.db"
+    open_store(f"sqlite:///{path}").close()
+    return path
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    given_tables=st.lists(tables(), min_size=1, max_size=2),
+    block_bytes=st.integers(40, 400),
+    rows_in_memory=st.sampled_from([5, 10**6]),
+)
+def test_blocks_and_whole_tables_give_the_same(
+    template: Path, given_tables: list[tuple[str, ColumnMap | None]], block_bytes: int, rows_in_memory: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as root:
+        patch.setattr(cells, "BLOCK_BYTES", block_bytes)
+        patch.setattr(months, "MAX_ROWS_IN_MEMORY", rows_in_memory)
+        blocks, whole = (Bench(Path(root) / name, template) for name in ("blocks", "whole"))
+        for text, mapping in given_tables:
+            path = Path(root) / "readings.csv"
+            path.write_bytes(text.encode())
+            with regular_file(path, site=SITE, mapping=mapping, now_utc=NOW, from_bytes=0) as file:
+                event("in blocks" if file is not None else "whole")
+            one, other = blocks.ingest(path, mapping, 0), whole.ingest(path, mapping, WHOLE)
+            ids = {"batch_id": None}
+            assert one.model_copy(update=ids) == other.model_copy(update=ids)
+            assert blocks.content().equals(whole.content())
+            assert blocks.rejects() == whole.rejects()
+        blocks.store.close()
+        whole.store.close()

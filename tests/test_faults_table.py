@@ -1,0 +1,38 @@
+"""Every fault of files and payloads has a test, and the page of faults says no more than a run has shown."""
+
+from tests.faults_table import FAULTS, PAGE, files_with_faults, ids_of, page
+
+
+def test_every_fault_has_a_test_of_its_name() -> None:
+    names = [line.split("(")[0] for file in files_with_faults() for line in open_lines(file)]
+    tested = {fault for name in names for fault in ids_of(f"x::{name.strip().removeprefix('def ')}_")}
+    assert sorted(set(FAULTS) - tested) == []
+
+
+def open_lines(file: str) -> list[str]:
+    from pathlib import Path
+
+    return [line for line in Path(file).read_text("utf-8").splitlines() if line.startswith("def test_fault_f")]
+
+
+def test_a_name_may_carry_several_faults() -> None:
+    assert ids_of("a.py::test_fault_f14_f15_names_do_nothing") == ["F14", "F15"]
+    assert ids_of("a.py::test_names_do_nothing") == []
+
+
+def test_the_page_tells_a_failure_a_skip_and_a_gap() -> None:
+    outcomes = {
+        "a.py::test_fault_f01_x_y": "passed",
+        "b.py::test_fault_f01_z": "failed",
+        "a.py::test_fault_f02_q": "skipped",
+    }
+    shown = page(outcomes, {"a.py::test_fault_f01_x_y": 3})
+    assert "| F01 | A truncated table, mid-row or mid-number | **failed** | 3 | `a.py`: x y<br>`b.py`: z |" in shown
+    assert "| not shown: skipped here |" in shown
+    assert shown.count("| no test |") == len(FAULTS) - 2
+
+
+def test_the_page_in_the_docs_lists_every_fault_and_no_gap() -> None:
+    text = PAGE.read_text("utf-8")
+    assert all(f"| {fault} |" in text for fault in FAULTS)
+    assert "| no test |" not in text
