@@ -1,5 +1,5 @@
 # make demo | test | up | check | bench: each does all set-up first. See CONTRIBUTING.md.
-.PHONY: setup demo test up check bench coverage clean
+.PHONY: setup demo test up check bench fuzz coverage clean
 PYTHON := .venv/bin/python
 export DAGSTER_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
@@ -27,6 +27,13 @@ check: setup
 
 bench: setup
 	@$(PYTHON) -m tests.bench
+
+# make fuzz FORMAT=nem12 COUNT=100000 SEED=1: a long run, taken up again where it was broken off.
+FORMAT ?= csv
+COUNT ?= 100000
+SEED ?= 1
+fuzz: setup
+	@$(PYTHON) -m tests.fuzz --format $(FORMAT) --count $(COUNT) --seed $(SEED) --resume
 
 clean:
 	rm -rf demo var dbt_project/target .coverage htmlcov

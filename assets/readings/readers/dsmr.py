@@ -23,6 +23,7 @@ from assets.readings.readers.dsmr_meters import (
     times_of,
     totals,
     unit_code,
+    unreadable,
 )
 from assets.readings.readers.dsmr_text import Field, Telegram, TelegramFile, fields_of, read_telegrams
 from assets.readings.readers.placed_rows import PLACED_SCHEMA, STATES_SCHEMA, Sieve, meter_names, place_states
@@ -146,7 +147,12 @@ def _states(telegrams: list[Telegram], time_zone: str, sieve: Sieve) -> pl.DataF
         if twice is not None:
             sieve.reject(twice.line, "duplicate_conflict", "one value per OBIS code", f"{twice.obis} {twice.value}")
             continue
-        for register, each in totals(readings_of(fields, telegram.header, time_zone)):
+        readings = readings_of(fields, telegram.header, time_zone)
+        unknown = unreadable(fields, readings)
+        for each_field in unknown:
+            got = f"{each_field.obis} {each_field.value}"
+            sieve.reject(each_field.line, "not_a_number", "the state of a register: a number with its unit", got)
+        for register, each in totals(readings, unknown):
             unit = unit_code(each.unit)
             if unit is None:
                 continue

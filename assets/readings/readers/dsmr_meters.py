@@ -24,6 +24,7 @@ _TIME = re.compile(r"(\d{12})([SW]?)")
 _SUFFIX = re.compile(r"[*.]255$")
 _IDS = ("0-0:96.1.1", "0-0:96.1.0", "0-0:42.0.0", "0-0:96.1.255", "1-0:0.0.0")
 _TOTALS = {"import": "1-0:1.8", "export": "1-0:2.8"}
+_ENERGY = re.compile(r"1-0:[12]\.8\.[0-4](?:[*.]255)?$")
 _MBUS = re.compile(r"0-([1-9]\d?):(24\.1\.0|96\.1\.[01]|24\.2\.\d|24\.3\.0)")
 _OWN_TIME = re.compile(rb"(?m)^0-0:1\.0\.0\((\d{12})[SW]?\)")
 _OWN_ID = re.compile(rb"(?m)^0-0:96\.1\.[01]\([^()\r\n]*\)")
@@ -78,14 +79,25 @@ def readings_of(fields: list[Field], header: str, time_zone: str) -> list[Readin
     return found + _mbus_readings(objects, name, time_zone)
 
 
-def totals(readings: Iterable[Reading]) -> list[tuple[str, Reading]]:
+def unreadable(fields: list[Field], readings: Iterable[Reading]) -> list[Field]:
+    """Registers of energy that stand in a telegram, and of which no state can be read: a field of each."""
+    known = {each.obis for each in readings}
+    unknown = {each.obis: each for each in fields if _ENERGY.match(each.obis) and each.obis not in known}
+    return list(unknown.values())
+
+
+def totals(readings: Iterable[Reading], unknown: Iterable[Field] = ()) -> list[tuple[str, Reading]]:
     """(register, state) of one telegram's cumulative registers: import and export over all tariffs, and M-Bus.
 
-    `obis` of a sum names all its parts: sums of other parts are states of something else.
+    `obis` of a sum names all its parts: sums of other parts are states of something else. unknown: registers that
+    cannot be read; what the others add up to is no total then.
     """
+    incomplete = {each.obis[:7] for each in unknown}
     by_code = {_SUFFIX.sub("", each.obis): each for each in readings}
     found = [("import", each) for each in _mbus_registers(by_code)]
     for register, code in _TOTALS.items():
+        if code in incomplete:
+            continue
         whole = by_code.get(f"{code}.0")
         parts = [by_code[f"{code}.{n}"] for n in range(1, 5) if f"{code}.{n}" in by_code]
         if whole is not None:

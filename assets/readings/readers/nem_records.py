@@ -23,7 +23,8 @@ _FLAG = re.compile(r"([AEFSNV])(\d\d)?")
 _LINEAR_METHODS = ("17", "54")
 _DIGITS = r"-?(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)"
 _NUMBER = re.compile(_DIGITS)
-_NUMBERS = re.compile(f"{_DIGITS}(?:,{_DIGITS})*+")
+# Joined by what no field can hold: a quoted "1,5" is one field, and no two numbers.
+_NUMBERS = re.compile(f"{_DIGITS}(?:\n{_DIGITS})*+")
 
 
 class Record(NamedTuple):
@@ -117,7 +118,7 @@ def number(text: str) -> float | None:
 
 def is_plain(texts: list[str]) -> bool:
     """True where all are plain decimal numbers: one look at a whole day."""
-    return _NUMBERS.fullmatch(",".join(texts)) is not None
+    return _NUMBERS.fullmatch("\n".join(texts)) is not None
 
 
 def is_flag(text: str) -> bool:

@@ -25,8 +25,8 @@ _READ_PARTS = re.compile(r"xl/(?:workbook|styles|sharedstrings|worksheets/[^/]+)
 _BEYOND = re.compile(
     rb"""\br\s*=\s*["'](?:[A-Za-z]{4,}|[YZyz][A-Za-z]{2}|[Xx](?:[G-Zg-z][A-Za-z]|[Ff][E-Ze-z]))[0-9]"""
 )
-# A shared text by something that is no number: the library would take the first text of all.
-_BAD_INDEX = re.compile(rb"""\bt\s*=\s*["']s["'][^<>]*>\s*<(?:\w+:)?v>[^<]*[^0-9<\s][^<]*</""")
+# A shared text by something that is no number, or too large a one: the library would take the first text of all.
+_BAD_INDEX = re.compile(rb"""\bt\s*=\s*["']s["'][^<>]*>\s*<(?:\w+:)?v>(?:[^<]*[^0-9<\s][^<]*|\s*[0-9]{8,}\s*)</""")
 _LONGEST_CELL_BYTES = 512
 _ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError)
 
