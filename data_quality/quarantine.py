@@ -16,7 +16,7 @@ ROW_REASONS: dict[str, str] = {
     "garbled_lines": "Lines that were changed or broken on their way",
     "implausible": "Larger than any meter can be",
     "incomplete_quarter": "Parts of a quarter hour are missing",
-    "interval_count": "Another number of values than the period has intervals",
+    "quantity_count": "Another number of values than the period has intervals",
     "missing_read": "One of the two reads has no value",
     "negative_consumption": "A negative amount in a register that counts one way",
     "no_end_marker": "The telegram has no end",

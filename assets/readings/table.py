@@ -218,7 +218,8 @@ def _check_streams(sieve: Sieve, request: ReadRequest) -> None:
     """Unknown meters, registers and units out; the stream's own unit and register in; values in canonical size."""
     site, frame = request.site, sieve.frame
     if site is None:
-        frame = frame.with_columns(pl.col("_register").fill_null("import"), own_unit=pl.lit(None, pl.String))
+        sieve.take("unknown_meter", pl.col("_meter").is_null(), pl.lit("nothing"), "the name of a meter")
+        frame = sieve.frame.with_columns(pl.col("_register").fill_null("import"), own_unit=pl.lit(None, pl.String))
     else:
         table = streams(site)
         default = pl.col("_meter").replace_strict(default_registers(site), default=None, return_dtype=pl.String)
@@ -298,9 +299,9 @@ def _check_clock(sieve: Sieve, request: ReadRequest) -> None:
     site = request.site
     # Weather, production plans and prices may be known before they hold; what a meter counted may not.
     drivers = [driver.driver_id for driver in site.drivers] if site else []
-    price = (site.price_stream if site else None) or ""
+    price = site.price_stream if site else None
     ahead = (
-        pl.when(pl.col("_meter") == price)
+        pl.when(pl.col("_meter").eq_missing(price) if price else pl.lit(value=False))
         .then(pl.lit(PRICE_LIMIT))
         .when(pl.col("_meter").is_in(drivers))
         .then(pl.lit(DRIVER_LIMIT))

@@ -2,6 +2,7 @@
 summer time skips does not exist, and an hour that it repeats is resolved by the order of the rows or rejected.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import time, timedelta
@@ -18,6 +19,8 @@ _OFFSET = r"(?:Z|z|[+-]\d{2}(?::?\d{2})?)$"
 _AWARE = r":\d{2}(?:[.,]\d+)?\s?" + _OFFSET
 _DATE_ONLY = r"^\d{4}-\d{2}-\d{2}$"
 _HOUR_24 = r"(^|[ T])24:00((?::00(?:\.0+)?)?)$"
+# Years that a calendar holds; beyond them local time has no meaning.
+_YEARS = (1, 9999)
 _UNDECIDABLE = r"^\d{1,2}[/.]\d{1,2}[/.]\d{4}"
 _FORMATS = (
     "%Y-%m-%dT%H:%M:%S",
@@ -58,7 +61,9 @@ def add_instants(frame: pl.DataFrame, *, column: str, rule: TimeRule, by: str) -
     if isinstance(times.dtype, pl.Datetime):
         if times.dtype.time_zone is not None:
             return _with(frame, times.dt.convert_time_zone("UTC").cast(UTC_US), _no_fault())
-        return _localised(frame, times.dt.cast_time_unit("us"), None, rule, by)
+        naive = times.dt.cast_time_unit("us")
+        naive = naive.set(~naive.dt.year().is_between(*_YEARS).fill_null(value=True), None)
+        return _localised(frame, naive, None, rule, by)
     if times.dtype != pl.String:
         raise BadInput(f"expected times in column {column!r}, got {times.dtype}", line=1, reason="bad_timestamp")
     return _text(frame, times.str.strip_chars(), rule, by)
@@ -74,7 +79,11 @@ def _is_date_only(times: pl.Series, formats: tuple[str, ...]) -> bool:
 def _dates(times: pl.Series, formats: tuple[str, ...]) -> pl.Series:
     if times.dtype == pl.Date:
         return times
-    styles = [times.str.strip_chars().str.to_date(form, strict=False) for form in formats or ("%Y-%m-%d",)]
+    texts = times.str.strip_chars()
+    styles = [
+        in_shape(texts, form, is_declared=bool(formats)).str.to_date(form, strict=False)
+        for form in formats or ("%Y-%m-%d",)
+    ]
     return _first_of(styles)
 
 
@@ -127,7 +136,7 @@ def _text(frame: pl.DataFrame, times: pl.Series, rule: TimeRule, by: str) -> pl.
 
 
 def _styled(texts: pl.Series, formats: tuple[str, ...]) -> pl.Series:
-    return _first_of([texts.str.to_datetime(form, strict=False, time_unit="us") for form in formats])
+    return _first_of([_parsed(texts, form, is_declared=True) for form in formats])
 
 
 def _with_hour_24(texts: pl.Series, parse: Callable[[pl.Series], pl.Series]) -> pl.Series:
@@ -178,15 +187,51 @@ def _offset_durations(offsets: pl.Series) -> pl.Series:
     return offsets.replace_strict(durations, default=None, return_dtype=pl.Duration("us"))
 
 
+_SHAPE_OF_CODE = {"Y": r"\d{4}", "m": r"\d{2}", "d": r"\d{2}", "H": r"\d{2}", "M": r"\d{2}", "S": r"\d{2}"}
+_SHORT = {"m": r"\d{1,2}", "d": r"\d{1,2}", "H": r"\d{1,2}"}
+
+
+def in_shape(texts: pl.Series, form: str, *, is_declared: bool = False) -> pl.Series:
+    """The texts that have the shape which the strptime form says, null for the others.
+
+    The parser alone takes a blank for a digit and nothing for a separator: a time with a lost digit would be another.
+    In a declared form a month, day or hour may be one digit; a form with codes beyond year to second is left to the
+    parser.
+    """
+    shapes = _SHAPE_OF_CODE | (_SHORT if is_declared else {})
+    pattern, place = "", 0
+    while place < len(form):
+        mark = form[place]
+        if mark == "%":
+            code = form[place + 1 : place + 2]
+            if form[place : place + 4] == "%.f":
+                code, place = ".f", place + 1
+            known = r"\.\d+" if code == ".f" else shapes.get(code)
+            if known is None:
+                return texts
+            pattern, place = pattern + known, place + 2
+        else:
+            pattern, place = pattern + re.escape(mark), place + 1
+    kinds = texts.drop_nulls().unique()
+    bad = kinds.filter(~kinds.str.contains(f"^{pattern}$"))
+    return texts.set(texts.is_in(bad.implode()).fill_null(value=False), None) if bad.len() else texts
+
+
+def _parsed(texts: pl.Series, form: str, *, is_declared: bool = False) -> pl.Series:
+    """Local times in one form, in the years that a meter may know; null for other texts."""
+    parsed = in_shape(texts, form, is_declared=is_declared).str.to_datetime(form, strict=False, time_unit="us")
+    return parsed.set(~parsed.dt.year().is_between(*_YEARS).fill_null(value=True), None)
+
+
 def _parse_naive(texts: pl.Series) -> pl.Series:
     """ISO 8601 texts without offset as local times; null where the text is something else."""
     sample = texts.drop_nulls().head(1)
-    formats = sorted(_FORMATS, key=lambda form: sample.str.to_datetime(form, strict=False).null_count())
-    parsed = texts.str.to_datetime(formats[0], strict=False, time_unit="us", ambiguous="raise")
+    formats = sorted(_FORMATS, key=lambda form: _parsed(sample, form).null_count())
+    parsed = _parsed(texts, formats[0])
     for form in formats[1:]:
         if parsed.null_count() == texts.null_count():
             break
-        other = texts.str.to_datetime(form, strict=False, time_unit="us")
+        other = _parsed(texts, form)
         parsed = parsed.zip_with(parsed.is_not_null(), other)
     return parsed.cast(LOCAL_US)
 

@@ -73,6 +73,7 @@ def test_a_batch_that_came_in_between_is_seen_inside_the_transaction(bench: Benc
 
 def test_that_the_race_is_noticed_without_the_second_look(bench: Bench, monkeypatch) -> None:
     monkeypatch.setattr("assets.stores.lake.newest_entry", lambda *_args: 1)
+    monkeypatch.setattr("assets.stores.lake.next_recorded_at", lambda _connection, now_utc: now_utc)
     with pytest.raises(AssertionError):
         test_a_batch_that_came_in_between_is_seen_inside_the_transaction(bench, monkeypatch)
 

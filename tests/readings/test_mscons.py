@@ -144,9 +144,9 @@ def test_a_lost_or_repeated_quantity_moves_no_other(sniff: Sniff) -> None:
     """Places tell the time here: the line is rejected, or the file where the sender's own count disagrees too."""
     assert sniff(SWISS.replace("QTY+79:9.6:KWH'", "")).reasons == {"truncated": 1}
     assert sniff(SWISS.replace("QTY+79:9.6:KWH'", "QTY+79:9.6:KWH'" * 2)).reasons == {"unt_count": 1}
-    assert sniff(recounted(SWISS.replace("QTY+79:9.6:KWH'", ""))).reasons == {"interval_count": 1}
+    assert sniff(recounted(SWISS.replace("QTY+79:9.6:KWH'", ""))).reasons == {"quantity_count": 1}
     longer = recounted(SWISS.replace("QTY+79:9.6:KWH'", "QTY+79:9.6:KWH'" * 2))
-    assert sniff(longer).reasons == {"interval_count": 1}
+    assert sniff(longer).reasons == {"quantity_count": 1}
     unusable = sniff(SWISS.replace("QTY+79:9.6", "QTY+20:9.6"))
     assert (unusable.accepted_rows, unusable.warnings) == (3, {"missing_intervals": 1, "gap_intervals": 1})
 

@@ -15,6 +15,7 @@ from assets.readings.parsed import REJECT_SCHEMA
 from assets.readings.readers.csv_table import rows_of
 from assets.readings.readers.csv_text import MAX_LINE_BYTES, CsvText
 from assets.readings.table import FIRST_PLAUSIBLE, FUTURE_LIMIT, RawTable, read_table
+from assets.readings.times import in_shape
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import ColumnMap
 
@@ -24,6 +25,7 @@ BLOCK_BYTES = 8 * 1024**2
 MAX_ODD_ROWS = 200_000
 # Values of rows that are no readings but show the step of their stream: bad ones, and negative ones of a counter.
 BAD, NEGATIVE = np.nan, -np.inf
+_BLANKS = (b" ", b"\t", b"\x0b", b"\x0c")
 _OFFSET = r"^[+-](?:0\d|1[0-4]):[0-5]\d$"
 
 
@@ -82,7 +84,7 @@ def _cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[Cells,
         frame = pl.read_csv(body, has_header=False, schema=schema, separator=shape.separator, quote_char=None)
     except pl.exceptions.PolarsError:
         return _odd_cells(body, line, shape, source)
-    found = _typed(frame, shape)
+    found = _typed(frame, shape, may_hold_blanks=any(mark in body for mark in _BLANKS))
     if found is None:
         return _odd_cells(body, line, shape, source)
     stream, slot, values = found
@@ -90,11 +92,12 @@ def _cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[Cells,
 
 
 def _typed(
-    frame: pl.DataFrame, shape: Shape
+    frame: pl.DataFrame, shape: Shape, *, may_hold_blanks: bool
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]] | None:
     """Stream, slot and value where every row is a reading; None where any is not."""
     column = frame[shape.layout.values[0].column]
-    times, names = _instants(frame[shape.layout.time], shape), _names(frame, shape)
+    times = _instants(frame[shape.layout.time], shape, may_hold_blanks=may_hold_blanks)
+    names = _names(frame, shape)
     if column.null_count() or times.null_count() or names.null_count():
         return None
     values, instants = column.to_numpy(), times.to_physical().to_numpy()
@@ -126,7 +129,8 @@ def _odd_cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[Ce
     frame = frame.with_columns(pl.col("_line").cast(pl.Int64) + shift)
     no_rows = no_rows.with_columns(pl.col("source_line") + shift)
     value = frame[shape.layout.values[0].column].cast(pl.Float64, strict=False)
-    times, names = _instants(frame[shape.layout.time], shape), _names(frame, shape)
+    times = _instants(frame[shape.layout.time], shape, may_hold_blanks=True)
+    names = _names(frame, shape)
     known = (times.is_not_null() & names.is_not_null()).to_numpy()
     instants = times.to_physical().fill_null(0).to_numpy()
     stream = shape.stream_of[names.fill_null(0).to_numpy()]
@@ -183,8 +187,15 @@ def rejects_of(source: Source) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=REJECT_SCHEMA), *source.rejects]).sort("source_line", maintain_order=True)
 
 
-def _instants(texts: pl.Series, shape: Shape) -> pl.Series:
-    """UTC instants; null for a text of another form."""
+def _instants(texts: pl.Series, shape: Shape, *, may_hold_blanks: bool) -> pl.Series:
+    """UTC instants; null for a text of another form.
+
+    A text of the form's length without blanks has its shape: the parser would take a blank for a digit.
+    """
+    if may_hold_blanks or " " in shape.form:
+        texts = in_shape(texts, shape.form + "Z") if shape.offset_width == 1 else _shaped(texts, shape)
+    elif not (texts.str.len_bytes() == shape.time_bytes).all():
+        texts = texts.set((texts.str.len_bytes() != shape.time_bytes).fill_null(value=False), None)
     if shape.offset_width == 1:
         return texts.str.to_datetime(shape.form + "Z", strict=False, time_unit="us")
     base = texts.str.head(-shape.offset_width).str.to_datetime(shape.form, strict=False, time_unit="us")
@@ -194,6 +205,12 @@ def _instants(texts: pl.Series, shape: Shape) -> pl.Series:
     minutes = [(1 if text[0] == "+" else -1) * (int(text[1:3]) * 60 + int(text[4:6])) for text in kinds]
     shift = offsets.replace_strict(kinds, minutes, default=None, return_dtype=pl.Int64) * 60_000_000
     return (base.to_physical() - shift).cast(pl.Datetime("us"))
+
+
+def _shaped(texts: pl.Series, shape: Shape) -> pl.Series:
+    """The texts whose part before the offset has the form's shape, null for the others."""
+    has_shape = in_shape(texts.str.head(-shape.offset_width), shape.form).is_not_null()
+    return texts.set(~has_shape, None)
 
 
 def _names(frame: pl.DataFrame, shape: Shape) -> pl.Series:

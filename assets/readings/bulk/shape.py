@@ -86,6 +86,7 @@ class Shape:
     streams: tuple[Stream, ...]
     form: str
     offset_width: int
+    time_bytes: int
 
     @property
     def mapping(self) -> ColumnMap:
@@ -131,6 +132,7 @@ def shape_of(path: Path, *, site: Site, mapping: ColumnMap | None, now_utc: date
         streams=tuple(each for _, each in kinds),
         form=form[0],
         offset_width=form[1],
+        time_bytes=len(first[header.index(layout.time)]),
     )
 
 

@@ -147,7 +147,7 @@ def _parse_quoted(text: CsvText) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def _quoted_fields(text: CsvText) -> Iterator[tuple[int, list[str] | None]]:
     """Line number and fields of every row; None for fields that do not end in time."""
-    reader = csv.reader(io.StringIO(text.body.decode(), newline=""), delimiter=text.separator)
+    reader = csv.reader(io.StringIO(text.body.decode(), newline="\n"), delimiter=text.separator)
     line = 2
     while True:
         try:

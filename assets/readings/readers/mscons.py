@@ -34,7 +34,7 @@ _EXPECTED = {
     "unknown_qualifier": f"a quantity qualifier of {', '.join(sorted(QUALITIES))}",
     "forecast_value": "a metered value, not a forecast",
     "cancelled": "an original or a replacement, not a cancellation (BGM 1)",
-    "interval_count": "as many quantities as the location's period has intervals",
+    "quantity_count": "as many quantities as the location's period has intervals",
 }
 
 
@@ -223,7 +223,7 @@ class _Gathered:
             return
         reasons = self._columns["reason"]
         for index in range(place.first_row, len(reasons)):
-            reasons[index] = reasons[index] or "interval_count"
+            reasons[index] = reasons[index] or "quantity_count"
 
     def _instant(self, time: tuple[str, str], number: int) -> datetime | str:
         if time not in self._instants:

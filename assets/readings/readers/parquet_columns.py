@@ -38,7 +38,7 @@ def read_columns(path: str, *, where: dict[str, str], max_columns: int, out: str
 
 def _plain(name: str, dtype: pl.DataType) -> pl.Expr:
     """A column as numbers, times or texts. Lists, structures and bare bytes are no readings, and unpack to any size."""
-    if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
+    if dtype.is_nested() or isinstance(dtype, pl.Binary | pl.Object | pl.Duration):
         return pl.lit(None, pl.String).alias(name)
     return pl.col(name).cast(pl.String) if dtype in (pl.Categorical, pl.Enum) else pl.col(name)
 
