@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.supplier_bill import VarianceThreshold
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.time import zone
 from data_quality.contracts.units import unit_of
@@ -220,6 +221,8 @@ class Site(Model):
     forecast_targets: tuple[Identifier, ...] = Field(default=(), description="Streams that get a day-ahead forecast")
     price_stream: Identifier | None = Field(default=None, description="Driver with the import price; else the tariff")
 
+    bill_variance: VarianceThreshold = Field(default=VarianceThreshold(), description="From when a bill's is told")
+
     @model_validator(mode="after")
     def _references_hold(self) -> Self:
         meters = [meter.meter_id for meter in self.meters]
@@ -240,6 +243,9 @@ class Site(Model):
             _known("forecast target", target, streams)
         if self.price_stream is not None:
             _known("price stream", self.price_stream, streams)
+        for tariff in self.tariffs:
+            if tariff.currency not in (None, self.currency):
+                raise ValueError(f"tariff {tariff.tariff_id!r} is in {tariff.currency}, the site in {self.currency}")
         for asset in self.assets:
             if asset.meter is not None:
                 _known(f"asset {asset.asset_id!r}: meter", asset.meter, meters)

@@ -20,6 +20,8 @@ MODULES = (
     "ingest",
     "quarantine",
     "kpis",
+    "tariff",
+    "bill",
     "seu",
     "baseline",
     "enpi",
