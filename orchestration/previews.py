@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.tariffs.show import PriceWeek
 from data_quality.contracts.text import markdown
 
 # Okabe-Ito: told apart by people with any colour vision.
@@ -49,3 +50,28 @@ def lines(
     FigureCanvasAgg(figure).print_png(buffer)
     picture = base64.b64encode(buffer.getvalue()).decode()
     return dg.MetadataValue.md(f"![{markdown(title)}](data:image/png;base64,{picture})")
+
+
+def week_heat_map(weeks: Sequence[PriceWeek], *, title: str, unit: str) -> bytes:
+    """PNG: energy price by weekday and hour, one panel per group of months, one colour scale."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 0.8 + 1.9 * len(weeks)), layout="constrained")
+    panels = figure.subplots(len(weeks), 1, squeeze=False)[:, 0]
+    low = min(float(week.price_per_kwh.min()) for week in weeks)
+    high = max(float(week.price_per_kwh.max()) for week in weeks)
+    drawn: Any = None
+    for axes, week in zip(panels, weeks, strict=True):
+        drawn = axes.imshow(
+            week.price_per_kwh, aspect="auto", vmin=low, vmax=high, cmap="viridis", extent=(0, 24, 7, 0)
+        )
+        axes.set_title(week.label, loc="left", fontsize="medium")
+        axes.set_yticks([n + 0.5 for n in range(7)], labels=("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"))
+        axes.set_xticks(range(0, 25, 2))
+    panels[-1].set_xlabel("hour of day, the tariff's clock")
+    figure.suptitle(f"{title}: energy price, first tier", x=0.01, ha="left")
+    figure.colorbar(drawn, ax=list(panels), label=unit)
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer)
+    return buffer.getvalue()

@@ -55,6 +55,7 @@ HOME = {
     "amqtt": ("controls.gateways",),
     "defusedxml": ("assets.readings.readers.xml_safe",),
     "fastexcel": ("assets.readings.readers.xlsx_table",),
+    "pypdf": ("assets.bills.read_pdf",),
     "reportlab": ("reports",),
     "xlsxwriter": ("reports",),
     "matplotlib": ("orchestration.previews",),

@@ -1,28 +1,31 @@
 """Which price holds at which quarter hour: local time, day type and holiday (formulas 5.11).
 
-Bill lines, demand and taxes stand elsewhere; here is only the energy price that the cost KPI and plans use.
+The energy price that the cost KPI and plans use. Demand, tiers, fixed amounts and taxes stand on the bill
+(assets/bills), not in a price.
 """
 
-from datetime import date, time
+from datetime import date
 from decimal import Decimal
 from itertools import pairwise
-from typing import get_args
 
+import numpy as np
 import polars as pl
 
-from assets.sites.calendar import quarter_hours
+from assets.sites.calendar import day_types, quarter_hours
+from assets.tariffs.compiled import Grid, compile_tariff
+from assets.tariffs.layout import check_periods
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import Site
-from data_quality.contracts.tariff import DayType, Tariff, TouPeriod
+from data_quality.contracts.tariff import Tariff
+from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
 
 PRICE_DECIMALS = 6
 PRICE = pl.Decimal(12, PRICE_DECIMALS)
-_DAY_MINUTES = 24 * 60
 
 
-def six_decimals(value: float, *, what: str) -> Decimal:
+def six_decimals(value: float | Decimal, *, what: str) -> Decimal:
     """The number as an exact decimal. Raises BadInput where it has more than six decimals: never rounded in silence."""
-    exact = Decimal(repr(value))
+    exact = Decimal(str(value))
     kept = exact.quantize(Decimal(1).scaleb(-PRICE_DECIMALS))
     if kept != exact:
         raise BadInput(f"{what} {value} has more than six decimals", reason="too_many_decimals", mend=f"write {kept}")
@@ -30,39 +33,93 @@ def six_decimals(value: float, *, what: str) -> Decimal:
 
 
 def check_tariff(tariff: Tariff) -> None:
-    """Exactly one period must hold at each local quarter hour of each day type. Raises BadInput."""
-    _layout(tariff)
+    """Exactly one period must hold at each local quarter hour of each kind of day. Raises BadInput."""
+    check_periods(tariff)
+    _prices(tariff)
 
 
 def quarter_hour_prices(site: Site, start: date, end: date) -> pl.DataFrame:
     """The tariff's energy price of each quarter hour of the local dates [start, end), in the site's currency.
 
-    Returns interval_start_utc, price_per_kwh (Decimal(12, 6)), tariff_id; both null where no tariff is in force.
-    Local wall time decides, so on the day that summer time ends an hour is priced twice. Raises BadInput for a
-    tariff that is not total and disjoint, and for two tariffs in force on one day.
+    Returns interval_start_utc, price_per_kwh (Decimal(12, 6)), tariff_id; both null where no tariff is in force. The
+    price is the sum of the tariff's charges per kWh; null where one of them has tiers or goes by a price series: such
+    a price is not known before the bill. Local wall time decides, so on the day that summer time ends an hour is
+    priced twice. Raises BadInput for a tariff that is not total and disjoint, and for two in force on one day.
     """
     _refuse_overlap(site.tariffs)
-    grid = quarter_hours(site, start, end)
-    layouts = [_layout(tariff) for tariff in site.tariffs]
-    if not layouts:
-        return grid.select(
-            "interval_start_utc", price_per_kwh=pl.lit(None, dtype=PRICE), tariff_id=pl.lit(None, dtype=pl.String)
-        )
-    in_force = pl.lit(None, dtype=pl.String)
     for tariff in site.tariffs:
-        holds = pl.col("local_date").is_between(tariff.valid_from, tariff.valid_to, closed="left")
-        in_force = pl.when(holds).then(pl.lit(tariff.tariff_id)).otherwise(in_force)
-    return (
-        grid.with_columns(tariff_id=in_force)
-        .join(
-            pl.concat(layouts),
-            on=["tariff_id", "day_type", "local_time"],
-            how="left",
-            validate="m:1",
-            maintain_order="left",
-        )
-        .select("interval_start_utc", "price_per_kwh", "tariff_id")
+        check_tariff(tariff)
+    found = (
+        quarter_hours(site, start, end)
+        .select("interval_start_utc")
+        .with_columns(price_per_kwh=pl.lit(None, dtype=PRICE), tariff_id=pl.lit(None, dtype=pl.String))
     )
+    parts, day = [], start
+    for tariff in sorted(site.tariffs, key=lambda each: each.valid_from):
+        first, last = max(tariff.valid_from, start), min(tariff.valid_to, end)
+        if first < last:
+            parts += [_between(found, site, day, first), _priced(site, tariff, first, last)]
+            day = last
+    return pl.concat([*parts, _between(found, site, day, end)])
+
+
+def _between(frame: pl.DataFrame, site: Site, start: date, end: date) -> pl.DataFrame:
+    """Rows of the local dates [start, end)."""
+    if start >= end:
+        return frame.clear()
+    first, last = (
+        pl.lit(local_midnight_utc(day, site.time_zone)).cast(pl.Datetime("us", "UTC")) for day in (start, end)
+    )
+    return frame.filter(pl.col("interval_start_utc").is_between(first, last, closed="left"))
+
+
+def _priced(site: Site, tariff: Tariff, start: date, end: date) -> pl.DataFrame:
+    """Price and tariff of every quarter hour of [start, end), all of it in force."""
+    grid = quarter_hours(site, start, end)
+    types = dict(day_types(site, start, end).select("local_date", "day_type").iter_rows())
+    # Windows by the clock of standard time or UTC may reach into the days beside.
+    types |= {
+        day: kind
+        for beside in (start.fromordinal(start.toordinal() - 1), end)
+        for day, kind in day_types(site, beside, beside.fromordinal(beside.toordinal() + 1))
+        .select("local_date", "day_type")
+        .iter_rows()
+    }
+    compiled = compile_tariff(
+        tariff,
+        Grid(local_midnight_utc(start, site.time_zone), CANONICAL_MINUTES, grid.height, site.time_zone),
+        day_types=types,
+    )
+    known = _prices(tariff)
+    scale = 10**PRICE_DECIMALS
+    total: np.ndarray | None = np.zeros(grid.height, dtype=np.int64)
+    for charge in tariff.energy_charges:
+        prices, periods = known[charge.charge_id], compiled.energy[charge.charge_id]
+        if prices is None or periods is None or total is None:
+            total = None
+            continue
+        total += np.array([int(price * scale) for price in prices], dtype=np.int64)[periods]
+    price = (
+        pl.Series([Decimal(int(value)).scaleb(-PRICE_DECIMALS) for value in total], dtype=PRICE)
+        if total is not None
+        else pl.Series([None] * grid.height)
+    )
+    return grid.select("interval_start_utc").with_columns(
+        price_per_kwh=price.cast(PRICE), tariff_id=pl.lit(tariff.tariff_id)
+    )
+
+
+def _prices(tariff: Tariff) -> dict[str, list[Decimal] | None]:
+    """Charge -> price of each of its periods; None where tiers or a series make it unknown before the bill."""
+    found: dict[str, list[Decimal] | None] = {}
+    for charge in tariff.energy_charges:
+        blocks = [period.blocks for period in charge.all_periods]
+        if charge.by_register or not blocks or any(len(tiers) > 1 or tiers[0].price is None for tiers in blocks):
+            found[charge.charge_id] = None
+            continue
+        what = f"tariff {tariff.tariff_id}: price"
+        found[charge.charge_id] = [six_decimals(tiers[0].price or Decimal(0), what=what) for tiers in blocks]
+    return found
 
 
 def stream_prices(site: Site, readings: pl.DataFrame) -> pl.DataFrame | None:
@@ -89,38 +146,6 @@ def known_prices(site: Site, start: date, end: date, readings: pl.DataFrame) -> 
         return quarter_hour_prices(site, start, end).select("interval_start_utc", "price_per_kwh")
     grid = quarter_hours(site, start, end).select("interval_start_utc")
     return grid.join(streamed, on="interval_start_utc", how="left", validate="1:1", maintain_order="left")
-
-
-def _layout(tariff: Tariff) -> pl.DataFrame:
-    """One row per day type and local quarter hour: tariff_id, day_type, local_time, price_per_kwh."""
-    rows = []
-    for day_type in get_args(DayType):
-        for minute in range(0, _DAY_MINUTES, 15):
-            at = time(minute // 60, minute % 60)
-            holding = [period for period in tariff.periods if day_type in period.day_types and _holds(period, minute)]
-            if len(holding) != 1:
-                names = " and ".join(period.period_id for period in holding) or "none"
-                raise BadInput(
-                    f"tariff {tariff.tariff_id}: exactly one period must hold on a {day_type} at {at:%H:%M} local "
-                    f"time, found {names} of {', '.join(period.period_id for period in tariff.periods)}",
-                    reason="tariff_not_exact",
-                )
-            price = six_decimals(holding[0].price_per_kwh, what=f"tariff {tariff.tariff_id}: price")
-            rows.append((tariff.tariff_id, day_type, at, price))
-    schema = {"tariff_id": pl.String(), "day_type": pl.String(), "local_time": pl.Time(), "price_per_kwh": PRICE}
-    return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def _holds(period: TouPeriod, minute: int) -> bool:
-    start, end = _minute(period.start), _minute(period.end) or _DAY_MINUTES
-    if start < end:
-        return start <= minute < end
-    # Over midnight: both ends belong to the same local day.
-    return minute >= start or minute < end
-
-
-def _minute(at: time) -> int:
-    return at.hour * 60 + at.minute
 
 
 def _refuse_overlap(tariffs: tuple[Tariff, ...]) -> None:

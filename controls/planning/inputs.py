@@ -225,8 +225,8 @@ def _export_prices(site: Site, prices: pl.DataFrame, steps: Sequence[datetime]) 
     for step in steps:
         day = step.astimezone(zone).date()
         tariff = next((tariff for tariff in site.tariffs if tariff.valid_from <= day < tariff.valid_to), None)
-        # No tariff in force: what is fed in earns nothing, which a plan may always count on.
-        earned.append(tariff.export_price_per_kwh if tariff else 0.0)
+        # No tariff in force, or a price by hours or series: nothing is what a plan may always count on.
+        earned.append(float(tariff.export_terms.price_per_kwh or 0) if tariff else 0.0)
     return tuple(earned)
 
 

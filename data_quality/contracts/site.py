@@ -12,6 +12,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.hierarchy import check_hierarchy, overlapping
 from data_quality.contracts.meter_event import MeterEvent
 from data_quality.contracts.model import Model
+from data_quality.contracts.supplier_bill import VarianceThreshold
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.time import zone
 from data_quality.contracts.units import unit_of
@@ -353,6 +354,8 @@ class Site(Model):
     price_stream: Identifier | None = Field(default=None, description="Driver with the import price; else the tariff")
     validation: ValidationRules = Field(default=ValidationRules(), description="Rules of validation that differ")
 
+    bill_variance: VarianceThreshold = Field(default=VarianceThreshold(), description="From when a bill's is told")
+
     @model_validator(mode="after")
     def _references_hold(self) -> Self:
         meters = [meter.meter_id for meter in self.meters]
@@ -382,6 +385,13 @@ class Site(Model):
                 _known(f"asset {asset.asset_id!r}: meter", asset.meter, meters)
         for meter in self.meters:
             _check_multipliers(meter, self.time_zone)
+        return self
+
+    @model_validator(mode="after")
+    def _tariffs_share_the_currency(self) -> Self:
+        for tariff in self.tariffs:
+            if tariff.currency not in (None, self.currency):
+                raise ValueError(f"tariff {tariff.tariff_id!r} is in {tariff.currency}, the site in {self.currency}")
         return self
 
     def meter(self, meter_id: str) -> Meter | None:

@@ -108,24 +108,47 @@ def command(app: typer.Typer, name: str, *, example: str) -> Callable[[Callable[
     """Register `function(call, ...) -> Answer` as a command with the shared options and one example in its help."""
 
     def register(function: Callable[..., Answer]) -> Callable[..., None]:
-        def run(**options: Any) -> None:
-            shared = {key: options.pop(key) for key in _SHARED}
-            _finish(function, shared, options)
-
-        hints = typing.get_type_hints(function, include_extras=True)
-        own = list(inspect.signature(function).parameters.values())[1:]
-        parameters = [p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
-        for key, (annotation, default) in _SHARED.items():
-            parameters.append(
-                inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-            )
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {p.name: p.annotation for p in parameters}
-        run.__doc__ = function.__doc__
+        run = _with_shared_options(function)
         app.command(name, epilog=f"Example: {example}")(run)
         return run
 
     return register
+
+
+def group_command(group: typer.Typer, *, example: str) -> Callable[[Callable[..., Answer]], Callable[..., None]]:
+    """As `command`, for a group that answers by itself where no command of it is named."""
+
+    def register(function: Callable[..., Answer]) -> Callable[..., None]:
+        run = _with_shared_options(function, is_group=True)
+        group.callback(invoke_without_command=True, epilog=f"Example: {example}")(run)
+        return run
+
+    return register
+
+
+def _with_shared_options(function: Callable[..., Answer], *, is_group: bool = False) -> Callable[..., None]:
+    """The function as Typer calls it: its own options, then the shared ones; a group stands back for its commands."""
+
+    def run(**options: Any) -> None:
+        context = options.pop("context_", None)
+        if context is not None and context.invoked_subcommand is not None:
+            return
+        shared = {key: options.pop(key) for key in _SHARED}
+        _finish(function, shared, options)
+
+    hints = typing.get_type_hints(function, include_extras=True)
+    own = list(inspect.signature(function).parameters.values())[1:]
+    parameters = [p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+    for key, (annotation, default) in _SHARED.items():
+        parameters.append(
+            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        )
+    if is_group:
+        parameters.insert(0, inspect.Parameter("context_", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    run.__doc__ = function.__doc__
+    return run
 
 
 def _finish(function: Callable[..., Answer], shared: dict[str, Any], options: dict[str, Any]) -> None:

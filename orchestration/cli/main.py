@@ -23,6 +23,8 @@ MODULES = (
     "readings",
     "kpis",
     "meters",
+    "tariff",
+    "bill",
     "seu",
     "baseline",
     "enpi",

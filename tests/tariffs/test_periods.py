@@ -8,10 +8,12 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from assets.stores.lake_block import LAKE_SCHEMA
 from assets.tariffs.periods import check_tariff, known_prices, quarter_hour_prices, stream_prices
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site import Site
 from data_quality.contracts.tariff import Tariff
 from tests.kpi.seeded import PLANT, plant
 
@@ -151,3 +153,52 @@ def test_a_price_stream_takes_the_place_of_the_tariff() -> None:
     assert prices.height == 96
     assert prices.drop_nulls().rows() == [(at, Decimal("0.050000"))]
     assert stream_prices(plant(), readings) is None
+
+
+def site_with(**parts: object) -> Site:
+    base = {"tariff_id": "t", "valid_from": "2025-01-01", "valid_to": "2026-01-01"}
+    return plant(tariffs=[base | parts])
+
+
+def test_charges_per_kwh_of_supplier_and_grid_add_up_to_one_price() -> None:
+    site = site_with(
+        periods=[{"period_id": "p", "price_per_kwh": "0.21"}],
+        energy=[{"charge_id": "grid", "price_per_kwh": "0.055"}],
+    )
+    assert set(quarter_hour_prices(site, date(2025, 4, 1), date(2025, 4, 2))["price_per_kwh"]) == {Decimal("0.265")}
+
+
+@pytest.mark.parametrize(
+    "energy",
+    [
+        {"charge_id": "e", "periods": [{"period_id": "p", "tiers": [{"price": 1, "up_to": 9}, {"price": 2}]}]},
+        {"charge_id": "e", "series": {}},
+        {
+            "charge_id": "e",
+            "by_register": True,
+            "periods": [{"period_id": "day", "price_per_kwh": 1}, {"period_id": "night", "price_per_kwh": 2}],
+        },
+    ],
+)
+def test_a_price_that_is_not_known_before_the_bill_is_null_and_never_zero(energy: dict[str, object]) -> None:
+    prices = quarter_hour_prices(site_with(energy=[energy]), date(2025, 4, 1), date(2025, 4, 2))
+    assert prices["price_per_kwh"].null_count() == 96
+    assert prices["tariff_id"].unique().to_list() == ["t"]
+
+
+def test_a_clock_of_utc_counts_the_sites_days_beside() -> None:
+    site = site_with(
+        clock="utc",
+        periods=[
+            {"period_id": "free", "price_per_kwh": 1, "day_types": ["weekend", "holiday"]},
+            {"period_id": "work", "price_per_kwh": 2, "day_types": ["weekday"]},
+        ],
+    )
+    # Monday 7 April 2025 begins at 22:00 UTC of Sunday.
+    prices = quarter_hour_prices(site, date(2025, 4, 7), date(2025, 4, 8))["price_per_kwh"].to_list()
+    assert prices == [1] * 8 + [2] * 88
+
+
+def test_a_tariff_in_another_currency_than_the_site_is_refused() -> None:
+    with pytest.raises(ValidationError, match="tariff 't' is in USD, the site in EUR"):
+        site_with(currency="USD", periods=[{"period_id": "p", "price_per_kwh": 1}])

@@ -1,0 +1,233 @@
+"""What is billed: energy per interval on a regular grid, or the use between register reads.
+
+Interval energies are whole numbers of 1e-9 kWh (or m3), so that sums are exact.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.units import QUANTUM_DECIMALS
+
+_SCALE = 10**QUANTUM_DECIMALS
+# Sums of one bill stay below what 64 bits hold: 9.2e9 units of 1e-9.
+MAX_TOTAL = 9_000_000_000.0
+DIVIDES_HOUR = (1, 2, 3, 5, 10, 15, 30, 60)
+
+
+@dataclass(frozen=True)
+class Load:
+    """Energy of intervals of step_minutes from start_utc on. Signed: negative load is energy fed in.
+
+    load, generation, kvarh: int64 of 1e-9 kWh or kvarh (m3 where unit is m3), 0 where not present; generation is what
+    a plant behind the meter made (its own use at night is negative), None where `load` is the meter's net.
+    """
+
+    start_utc: datetime
+    step_minutes: int
+    load: np.ndarray
+    is_present: np.ndarray
+    generation: np.ndarray | None = None
+    kvarh: np.ndarray | None = None
+    unit: Literal["kwh", "m3"] = "kwh"
+
+    @property
+    def size(self) -> int:
+        """Number of intervals, present or not."""
+        return int(self.load.shape[-1])
+
+    @property
+    def end_utc(self) -> datetime:
+        """The instant after the last interval."""
+        return self.start_utc + timedelta(minutes=self.step_minutes * self.size)
+
+    def imported(self, *, is_gross: bool) -> np.ndarray:
+        """What is bought: load less generation where positive; all load where is_gross (buy all, sell all)."""
+        if is_gross and self.generation is not None:
+            return self.load
+        return self._netted[0]
+
+    def exported(self, *, is_gross: bool) -> np.ndarray:
+        """What is fed in: the rest of the netting, or all generation where is_gross."""
+        if is_gross and self.generation is not None:
+            return self.generation
+        return self._netted[1]
+
+    @cached_property
+    def _netted(self) -> tuple[np.ndarray, np.ndarray]:
+        """Import and export of each interval; kept, since many tariffs are tried on one load."""
+        net = self.load if self.generation is None else self.load - self.generation
+        return np.maximum(net, 0), np.maximum(-net, 0)
+
+    def between(self, start_utc: datetime, end_utc: datetime) -> "Load":
+        """The same load on [start, end): cut, or filled with intervals that are not present. Raises BadInput."""
+        step = timedelta(minutes=self.step_minutes)
+        first, rest = divmod(start_utc - self.start_utc, step)
+        count, left = divmod(end_utc - start_utc, step)
+        if rest or left:
+            raise BadInput(
+                f"the load's {self.step_minutes}-minute intervals, counted from {self.start_utc:%Y-%m-%d %H:%M} UTC, "
+                f"do not meet the bill's start {start_utc:%Y-%m-%d %H:%M} UTC",
+                reason="load_off_grid",
+            )
+        if not first and count == self.size:
+            return self
+        lead, tail = max(0, -first), max(0, first + count - self.size)
+        part = slice(max(first, 0), max(first + count, 0) if tail == 0 else self.size)
+
+        def cut(values: np.ndarray | None) -> np.ndarray | None:
+            if values is None:
+                return None
+            kept = values[..., part]
+            if kept.shape[-1] + lead + tail != count:
+                kept = kept[..., :0]
+                return np.zeros((*values.shape[:-1], count), dtype=values.dtype)
+            wide = [(0, 0)] * (values.ndim - 1)
+            return np.pad(kept, [*wide, (lead, tail)]) if lead or tail else kept
+
+        load, present = cut(self.load), cut(self.is_present)
+        assert load is not None and present is not None  # noqa: S101, PT018
+        return replace(
+            self,
+            start_utc=start_utc,
+            load=load,
+            is_present=present,
+            generation=cut(self.generation),
+            kvarh=cut(self.kvarh),
+        )
+
+
+def nano(values: np.ndarray) -> np.ndarray:
+    """Floats as whole numbers of 1e-9. Raises BadInput where their sum would not fit 64 bits."""
+    if np.abs(values).sum(axis=-1).max(initial=0) > MAX_TOTAL:
+        raise BadInput(f"the load amounts to more than {MAX_TOTAL:.0f} units; is its unit right?", reason="load_size")
+    whole: np.ndarray = np.rint(values * _SCALE).astype(np.int64)
+    return whole
+
+
+def load_of(rows: pl.DataFrame, *, value: str = "kwh", unit: Literal["kwh", "m3"] = "kwh") -> Load:
+    """A load from interval_start_utc, minutes and a value column (energy of the interval); gaps become not present.
+
+    Raises BadInput for no rows, two steps, intervals off the common grid, or one interval twice.
+    """
+    if rows.is_empty():
+        raise BadInput("the load has no rows", reason="no_rows")
+    steps = rows["minutes"].unique().sort().to_list()
+    if len(steps) != 1:
+        raise BadInput(
+            f"the load has intervals of {', '.join(str(step) for step in steps)} minutes; expected one length",
+            reason="mixed_intervals",
+        )
+    step = int(steps[0])
+    if step not in DIVIDES_HOUR:
+        raise BadInput(f"the load has {step}-minute intervals; expected a divisor of the hour", reason="load_step")
+    ordered = rows.sort("interval_start_utc")
+    start_us = ordered["interval_start_utc"].dt.epoch("us").to_numpy()
+    index, rest = np.divmod(start_us - start_us[0], step * 60_000_000)
+    if rest.any():
+        at = ordered["interval_start_utc"][int(np.argmax(rest != 0))]
+        raise BadInput(f"the interval at {at:%Y-%m-%d %H:%M} UTC is off the {step}-minute grid", reason="off_grid")
+    if index.size > 1 and (np.diff(index) == 0).any():
+        at = ordered["interval_start_utc"][int(np.argmax(np.diff(index) == 0))]
+        raise BadInput(f"the interval at {at:%Y-%m-%d %H:%M} UTC stands twice", reason="duplicate_interval")
+    size = int(index[-1]) + 1
+    load, present = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.bool_)
+    load[index] = nano(ordered[value].cast(pl.Float64).to_numpy())
+    present[index] = True
+    start = datetime.fromtimestamp(int(start_us[0]) / 1e6, tz=UTC)
+    return Load(start_utc=start, step_minutes=step, load=load, is_present=present, unit=unit)
+
+
+def finer(load: Load, step_minutes: int) -> Load:
+    """The load on shorter intervals: each part has its share of the energy, the last what is left to the quantum."""
+    if step_minutes == load.step_minutes:
+        return load
+    if load.step_minutes % step_minutes:
+        raise BadInput(
+            f"{load.step_minutes}-minute intervals cannot be cut into {step_minutes}-minute ones", reason="load_step"
+        )
+    parts = load.step_minutes // step_minutes
+
+    def spread(values: np.ndarray | None) -> np.ndarray | None:
+        if values is None:
+            return None
+        whole = np.arange(parts + 1) * values[..., None] // parts
+        parts_of: np.ndarray = np.diff(whole, axis=-1).reshape(*values.shape[:-1], -1)
+        return parts_of
+
+    wide = spread(load.load)
+    assert wide is not None  # noqa: S101
+    return replace(
+        load,
+        step_minutes=step_minutes,
+        load=wide,
+        is_present=np.repeat(load.is_present, parts, axis=-1),
+        generation=spread(load.generation),
+        kvarh=spread(load.kvarh),
+    )
+
+
+def with_generation(load: Load, generation: Load) -> Load:
+    """Load and generation on one grid, the finer of the two; an interval is present where both are. Raises BadInput."""
+    step = min(load.step_minutes, generation.step_minutes)
+    bought, made = finer(load, step), finer(generation, step)
+    made = made.between(bought.start_utc, bought.end_utc)
+    present = bought.is_present & made.is_present
+    return replace(
+        bought,
+        load=np.where(present, bought.load, 0),
+        generation=np.where(present, made.load, 0),
+        is_present=present,
+    )
+
+
+def with_kvarh(load: Load, kvarh: Load) -> Load:
+    """The load with reactive energy of the same grid. Raises BadInput."""
+    if kvarh.step_minutes != load.step_minutes:
+        raise BadInput(
+            f"reactive energy has {kvarh.step_minutes}-minute intervals, the load {load.step_minutes}-minute ones",
+            reason="mixed_intervals",
+        )
+    return replace(load, kvarh=kvarh.between(load.start_utc, load.end_utc).load)
+
+
+def as_rows(load: Load) -> Load:
+    """The load as arrays [meter, slot]; itself where it is so already."""
+    if load.load.ndim == 2:
+        return load
+
+    def rows(values: np.ndarray | None) -> np.ndarray | None:
+        return values if values is None or values.ndim == 2 else values[None, :]
+
+    wide, present = rows(load.load), rows(load.is_present)
+    assert wide is not None and present is not None  # noqa: S101, PT018
+    return replace(load, load=wide, is_present=present, generation=rows(load.generation), kvarh=rows(load.kvarh))
+
+
+@dataclass(frozen=True)
+class RegisterUse:
+    """Use between two reads of one register, local dates [start, end), multiplier applied.
+
+    period_id: the tariff period that the register counts; empty where the tariff has one. unit kwh, m3, or kw for a
+    register of highest demand.
+    """
+
+    start: date
+    end: date
+    quantity: Decimal
+    unit: Literal["kwh", "m3", "kw", "kvarh"] = "kwh"
+    period_id: str = ""
+    is_estimated: bool = False
+
+
+@dataclass(frozen=True)
+class Reads:
+    """The register uses that one bill stands on."""
+
+    uses: tuple[RegisterUse, ...]

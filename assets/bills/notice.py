@@ -1,0 +1,69 @@
+"""When an audit is worth telling a person: its variance is above the site's threshold."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from assets.bills.applies import TariffOverride
+from assets.bills.reconcile import Reconciliation
+from assets.stores.bills import BillStore, notify, tariff_overrides_of
+from assets.stores.transactions import Store
+from data_quality.contracts.supplier_bill import VarianceThreshold
+from data_quality.contracts.time import Clock
+
+
+def is_notable(audit: Reconciliation, threshold: VarianceThreshold) -> bool:
+    """True for a bill that differs by more than the threshold, up or down; one at the threshold is not told.
+
+    A variance that nothing explains and one that only moves money between lines count by their largest line.
+    """
+    if audit.verdict == "agrees":
+        return False
+    largest = max((abs(line.delta) for line in audit.lines), default=Decimal(0))
+    variance = max(abs(audit.delta_total), largest)
+    return variance > threshold.amount or variance > threshold.share * abs(audit.recomputed_total)
+
+
+def record_audit(
+    books: BillStore, bill_id: str, audit: Reconciliation, *, site_id: str, threshold: VarianceThreshold, clock: Clock
+) -> str | None:
+    """Keep the audit beside its bill and, above the threshold, an event. Returns the event's id, or None."""
+    books.keep_audit(bill_id, audit.model_dump(mode="json"), clock=clock)
+    if not is_notable(audit, threshold):
+        return None
+    return notify(
+        books.store, site_id=site_id, kind="bill_variance", subject=bill_id, message=sentence(audit),
+        facts=facts(audit), clock=clock,
+    )  # fmt: skip
+
+
+def sentence(audit: Reconciliation) -> str:
+    """What a person is told, in one sentence."""
+    more = "more" if audit.delta_total > 0 else "less"
+    why = f": {audit.evidence[0]}" if audit.evidence else ""
+    return (
+        f"bill {audit.invoice or audit.file} of account {audit.account or 'unknown'}, {audit.billed_period[0]} to "
+        f"{audit.billed_period[1]}: {abs(audit.delta_total)} {audit.currency} {more} than recomputed "
+        f"({audit.cause.replace('_', ' ')}){why}"
+    )
+
+
+def facts(audit: Reconciliation) -> Mapping[str, Any]:
+    """The numbers behind the sentence; also the metadata of an observation."""
+    return {
+        "cause": audit.cause,
+        "billed_total": str(audit.billed_total),
+        "recomputed_total": str(audit.recomputed_total),
+        "delta_total": str(audit.delta_total),
+        "currency": audit.currency,
+        "account": audit.account,
+        "meter": audit.meter,
+    }
+
+
+def overrides_of(store: Store, site_id: str) -> Sequence[TariffOverride]:
+    """Dated overrides of the site's accounts, as recorded."""
+    keep = set(TariffOverride.model_fields)
+    return [
+        TariffOverride.model_validate({key: row[key] for key in keep}) for row in tariff_overrides_of(store, site_id)
+    ]

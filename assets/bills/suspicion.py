@@ -1,0 +1,95 @@
+"""What a bill is held against, and what may be wrong with it: a case, a cause, a change that would explain it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+from assets.bills.load import RegisterUse
+from assets.bills.pairing import Pair
+from assets.bills.reads import MeterReads, Unit, advance
+from assets.bills.scenario import Change, Scenario
+from data_quality.contracts.supplier_bill import SupplierBill
+from data_quality.contracts.tariff import Tariff
+
+Cause = Literal[
+    "none",
+    "wrong_read_date",
+    "wrong_tariff_period",
+    "meter_multiplier",
+    "estimated_read",
+    "demand_window",
+    "tax",
+    "missing_data",
+    "unexplained",
+]
+# How a suspicion arose: a paper contradicts the bill; a simple slip; one that is found by searching.
+PAPER, SLIP, SEARCH = 0, 2, 4
+
+
+@dataclass(frozen=True)
+class Case:
+    """The bill, every tariff given, what we hold to be true, and the references behind it.
+
+    multiplier: of the site register, else of the bill. notes: how the truth was settled.
+    """
+
+    bill: SupplierBill
+    tariffs: tuple[Tariff, ...]
+    truth: Scenario
+    multiplier: Decimal
+    reads: MeterReads | None = None
+    is_registered: bool = False
+    notes: tuple[str, ...] = ()
+    units: Mapping[str, Unit] = field(default_factory=dict)
+
+    @property
+    def period(self) -> tuple[date, date]:
+        """The dates that the bill prints."""
+        return self.bill.period
+
+    def printed_uses(self) -> tuple[RegisterUse, ...]:
+        """What the registers on the bill come to with the true multiplier, over the printed dates."""
+        start, end = self.period
+        return tuple(
+            RegisterUse(
+                start=start,
+                end=end,
+                quantity=advance(register.opened, register.closed) * self.multiplier,
+                unit=self.units.get(register.period_id, "kwh"),
+                period_id=register.period_id,
+                is_estimated=register.is_estimated,
+            )
+            for register in self.bill.registers
+        )
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """One way in which the bill may have gone wrong. sentence: what it would mean; rank: PAPER, SLIP or SEARCH."""
+
+    cause: Cause
+    rank: int
+    sentence: str
+    change: Change
+
+
+def energy_pairs(pairs: list[Pair]) -> list[Pair]:
+    """Lines per kWh that both have, with their quantities."""
+    return [
+        pair
+        for pair in pairs
+        if pair.component == "energy" and pair.billed_quantity is not None and pair.quantity is not None
+    ]
+
+
+def days(count: int) -> str:
+    """`1 day`, `2 days`."""
+    return f"{count} day" if count == 1 else f"{count} days"
+
+
+def plain(number: Decimal) -> str:
+    """A number without needless zeros or exponent, at most six decimals."""
+    text = f"{round(number, 6):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,128 @@
+"""A tariff laid over the slots of a load: one array per charge says which period holds in each slot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+
+import numpy as np
+import polars as pl
+
+from assets.tariffs.layout import DayKind, Timed, charge_layout, day_kind, tariff_day_types
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.tariff import Tariff
+from data_quality.contracts.tariff_calendar import QUARTER_MINUTES, ClockName, DayType
+
+_EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Slots of step_minutes from start_utc on, and the zone whose days and clock count."""
+
+    start_utc: datetime
+    step_minutes: int
+    size: int
+    time_zone: str
+
+    @property
+    def start_us(self) -> np.ndarray:
+        """Start of each slot, microseconds since 1970, int64."""
+        first = int(self.start_utc.timestamp()) * 1_000_000
+        return first + np.arange(self.size, dtype=np.int64) * (self.step_minutes * 60_000_000)
+
+
+@lru_cache(maxsize=32)
+def wall_clock(grid: Grid, clock: ClockName) -> tuple[np.ndarray, np.ndarray]:
+    """Day (since 1970) and quarter hour of the day (0 to 95) of each slot's start, as that clock shows them."""
+    times = pl.Series(grid.start_us).cast(pl.Datetime("us", "UTC"))
+    if clock != "utc":
+        local = times.dt.convert_time_zone(grid.time_zone)
+        if clock == "standard":
+            local = times.dt.replace_time_zone(None) + local.dt.base_utc_offset()
+        times = local
+    days = times.dt.date().to_physical().to_numpy().astype(np.int32)
+    quarters = times.dt.hour().to_numpy().astype(np.int16) * 4 + times.dt.minute().to_numpy() // QUARTER_MINUTES
+    return days, quarters.astype(np.int16)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """Period index per slot of every charge, FREE where none holds; None for a price by reference or by register.
+
+    energy and demand: charge_id -> int16 per slot; export likewise.
+    """
+
+    tariff: Tariff
+    grid: Grid
+    energy: dict[str, np.ndarray | None]
+    demand: dict[str, np.ndarray]
+    export: np.ndarray | None
+
+
+def compile_tariff(tariff: Tariff, grid: Grid, *, day_types: dict[date, DayType] | None = None) -> Compiled:
+    """Lay the tariff over the grid. day_types: the site's, for what the tariff's calendar leaves out.
+
+    Raises BadInput for periods that are not exact, and for slots longer than the tariff's periods allow.
+    """
+    slots = _Slots(tariff, grid, day_types)
+    terms = tariff.export_terms
+    return Compiled(
+        tariff=tariff,
+        grid=grid,
+        energy={
+            charge.charge_id: slots.of(charge.charge_id, charge.all_periods, is_total=True)
+            if charge.all_periods and not (charge.by_register and len(charge.periods) > 1)
+            else None
+            for charge in tariff.energy_charges
+        },
+        demand={
+            charge.charge_id: slots.of(charge.charge_id, charge.periods, is_total=False) for charge in tariff.demand
+        },
+        export=slots.of(terms.charge_id, terms.all_periods, is_total=True) if terms.all_periods else None,
+    )
+
+
+class _Slots:
+    """Kinds of day of one tariff on one grid, worked out once for all its charges."""
+
+    def __init__(self, tariff: Tariff, grid: Grid, day_types: dict[date, DayType] | None) -> None:
+        self._tariff, self._grid = tariff, grid
+        parts = max(1, grid.step_minutes // QUARTER_MINUTES)
+        fine = Grid(grid.start_utc, min(grid.step_minutes, QUARTER_MINUTES), grid.size * parts, grid.time_zone)
+        days, self._quarters = wall_clock(fine, tariff.clock)
+        self._parts = parts
+        first = int(days.min(initial=0)) if not days.size else int(days.min())
+        count = (int(days.max()) - first + 1) if days.size else 0
+        dates = [_EPOCH + timedelta(days=first + n) for n in range(count)]
+        given = [_site_type(day_types, day) for day in dates] if day_types is not None else None
+        types = tariff_day_types(tariff, dates, given=given)
+        kinds: dict[DayKind, int] = {}
+        of_day = [
+            kinds.setdefault(day_kind(tariff, day, kind), len(kinds)) for day, kind in zip(dates, types, strict=True)
+        ]
+        self._kinds = tuple(kinds)
+        self._kind = np.array(of_day, dtype=np.int32)[days - first] if count else np.zeros(0, dtype=np.int32)
+
+    def of(self, charge_id: str, periods: Sequence[Timed], *, is_total: bool) -> np.ndarray:
+        """The period of each slot. Raises BadInput where a slot holds two."""
+        if not self._kinds:
+            return np.zeros(0, dtype=np.int16)
+        table = charge_layout(self._tariff, charge_id, periods, self._kinds, is_total=is_total)
+        fine: np.ndarray = table[self._kind, self._quarters]
+        if self._parts == 1:
+            return fine
+        parts = fine.reshape(-1, self._parts)
+        mixed = (parts != parts[:, :1]).any(axis=1)
+        if mixed.any():
+            at = self._grid.start_utc + timedelta(minutes=self._grid.step_minutes * int(np.argmax(mixed)))
+            raise BadInput(
+                f"tariff {self._tariff.tariff_id}, charge {charge_id}: the period changes inside the load's "
+                f"{self._grid.step_minutes}-minute interval at {at:%Y-%m-%d %H:%M} UTC; expected a finer load",
+                reason="load_too_coarse",
+            )
+        return np.ascontiguousarray(parts[:, 0])
+
+
+def _site_type(day_types: dict[date, DayType], day: date) -> DayType:
+    return day_types.get(day, "weekend" if day.weekday() >= 5 else "weekday")

@@ -1,0 +1,157 @@
+"""When a price holds: seasons, the tariff's own holidays, windows of local time. Prices stand in tariff_charges.py."""
+
+from datetime import date, time, timedelta
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from data_quality.contracts.model import Model
+
+DayType = Literal["weekday", "weekend", "holiday"]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+ClockName = Literal["local", "standard", "utc"]
+DAY_TYPES: tuple[DayType, ...] = ("weekday", "weekend", "holiday")
+WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+QUARTER_MINUTES = 15
+
+
+def _month_day(text: str) -> str:
+    month, _, day = text.partition("-")
+    try:
+        # A leap year, so that 02-29 may end a season.
+        return date(2024, int(month), int(day)).strftime("%m-%d")
+    except ValueError as error:
+        raise ValueError(f"expected a month and day such as 04-01, got {text!r}") from error
+
+
+MonthDay = Annotated[str, AfterValidator(_month_day)]
+Month = Annotated[int, Field(ge=1, le=12)]
+# Money and rates are exact decimals; a number in a file becomes the decimal that was written.
+Money = Annotated[Decimal, Field(allow_inf_nan=False)]
+
+
+class Season(Model):
+    """A part of every year, [start, end) as month and day; it may run over New Year."""
+
+    season_id: str
+    start: MonthDay
+    end: MonthDay
+
+    def holds(self, day: date) -> bool:
+        """True on days of the season."""
+        here = day.strftime("%m-%d")
+        if self.start < self.end:
+            return self.start <= here < self.end
+        return here >= self.start or here < self.end
+
+
+class Holiday(Model):
+    """One rule of the tariff's own calendar: a date, a day of every year, the nth weekday of a month, or Easter."""
+
+    name: str = ""
+    on: date | None = None
+    month_day: MonthDay | None = None
+    month: Month | None = None
+    weekday: Weekday | None = None
+    nth: int | None = Field(default=None, description="1 is the first such weekday of the month, -1 the last")
+    easter_offset_days: int | None = None
+    observed: Literal["no", "nearest_weekday", "next_monday"] = "no"
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        nth = (self.month, self.weekday, self.nth)
+        given = [self.on is not None, self.month_day is not None, self.easter_offset_days is not None]
+        if any(part is not None for part in nth):
+            if None in nth:
+                raise ValueError("an nth weekday needs month, weekday and nth")
+            given.append(True)
+        if given.count(True) != 1:
+            raise ValueError("a holiday is given by on, month_day, month + weekday + nth, or easter_offset_days")
+        return self
+
+    def dates(self, year: int) -> list[date]:
+        """The days off that the rule gives in that year, none or one."""
+        day = self._day(year)
+        if day is None:
+            return []
+        if self.observed != "no" and day.weekday() >= 5:
+            nearest = self.observed == "nearest_weekday" and day.weekday() == 5
+            day += timedelta(days=-1 if nearest else 7 - day.weekday())
+        return [day]
+
+    def _day(self, year: int) -> date | None:
+        if self.on is not None:
+            return self.on if self.on.year == year else None
+        if self.month_day is not None:
+            try:
+                return date.fromisoformat(f"{year:04d}-{self.month_day}")
+            except ValueError:
+                return None  # 29 February of a common year
+        if self.easter_offset_days is not None:
+            return easter(year) + timedelta(days=self.easter_offset_days)
+        return self._nth_weekday(year)
+
+    def _nth_weekday(self, year: int) -> date | None:
+        assert self.month is not None and self.weekday is not None and self.nth is not None  # noqa: S101, PT018
+        following = date(year + self.month // 12, self.month % 12 + 1, 1)
+        days = [date(year, self.month, 1) + timedelta(days=n) for n in range(31)]
+        same = [day for day in days if day < following and WEEKDAYS[day.weekday()] == self.weekday]
+        index = self.nth - 1 if self.nth > 0 else self.nth
+        return same[index] if -len(same) <= index < len(same) else None
+
+
+def easter(year: int) -> date:
+    """Easter Sunday of the Gregorian calendar (Meeus's form of the computus)."""
+    golden, century, part = year % 19, year // 100, year % 100
+    epact = (19 * golden + century - century // 4 - (century - (century + 8) // 25 + 1) // 3 + 15) % 30
+    sunday = (32 + 2 * (century % 4) + 2 * (part // 4) - epact - part % 4) % 7
+    shift = (golden + 11 * epact + 22 * sunday) // 451
+    month, day = divmod(epact + sunday - 7 * shift + 114, 31)
+    return date(year, month, day + 1)
+
+
+class Calendar(Model):
+    """The tariff's own calendar. What is left out is the site's: its weekly rest, its public holidays.
+
+    Without a site (a bill for a file) the weekend is Saturday and Sunday and there are no holidays.
+    """
+
+    weekend: tuple[Weekday, ...] | None = None
+    holidays: tuple[Holiday, ...] | None = None
+    seasons: tuple[Season, ...] = ()
+
+    @model_validator(mode="after")
+    def _seasons_are_named_once(self) -> Self:
+        names = [season.season_id for season in self.seasons]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"season stands twice: {', '.join(twice)}")
+        return self
+
+
+class Window(Model):
+    """When: local times [start, end) on the day types, in the seasons and months; 00:00 as end means midnight.
+
+    A window over midnight belongs, at both ends, to the local day on which the clock shows it.
+    """
+
+    day_types: tuple[DayType, ...] = DAY_TYPES
+    start: time = time(0)
+    end: time = time(0)
+    seasons: tuple[str, ...] = Field(default=(), description="Names of the calendar's seasons; empty: all year")
+    months: tuple[Month, ...] = Field(default=(), description="1 to 12; empty: all months")
+
+    @model_validator(mode="after")
+    def _on_quarter_hours(self) -> Self:
+        for edge in (self.start, self.end):
+            if edge.minute % QUARTER_MINUTES or edge.second or edge.microsecond:
+                raise ValueError(f"must start and end on a quarter hour, got {edge}")
+        return self
+
+    def quarters(self) -> set[int]:
+        """Quarter hours of the wall clock, 0 to 95, that the window holds."""
+        first = (self.start.hour * 60 + self.start.minute) // QUARTER_MINUTES
+        last = (self.end.hour * 60 + self.end.minute) // QUARTER_MINUTES or 96
+        if first < last:
+            return set(range(first, last))
+        return set(range(first, 96)) | set(range(last))

@@ -1,0 +1,295 @@
+"""`meterloom bill`: a bill line by line, and tariffs compared on one load."""
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import typer
+
+from assets.bills.compare import compare_tariffs
+from assets.bills.compute import make_bill
+from assets.bills.from_reads import make_bill_from_reads
+from assets.bills.load import Load, with_generation, with_kvarh
+from assets.bills.read_load import read_load, read_prices, read_reactive, zone_of
+from assets.bills.read_registers import read_registers
+from assets.tariffs.file import read_tariffs
+from assets.tariffs.series import PriceSeries
+from data_quality.contracts.bill import Bill, BillPeriod
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.tariff import Rounding, Tariff
+from data_quality.contracts.time import zone
+from orchestration.cli.bill_reconcile import register_reconcile
+from orchestration.cli.frame import Answer, Call, command, group_command
+from orchestration.cli.sniff import MapOption, column_map
+
+TariffOption = Annotated[
+    list[Path] | None, typer.Option("--tariff", help="Tariff file; several: dated one after another.")
+]
+LoadOption = Annotated[Path | None, typer.Option("--load", help="Interval energy: timestamp,kwh|kw|m3.")]
+TzOption = Annotated[str | None, typer.Option("--tz", help="Zone of days and months (IANA).")]
+PricesOption = Annotated[Path | None, typer.Option("--prices", help="timestamp,<currency>_per_kwh|_per_mwh.")]
+GenerationOption = Annotated[Path | None, typer.Option("--generation", help="Energy of a plant behind the meter.")]
+MeterOption = Annotated[str | None, typer.Option("--meter", help="Which meter of the load or the reads.")]
+FromOption = Annotated[str | None, typer.Option("--from", help="First local day of the bill.")]
+ToOption = Annotated[str | None, typer.Option("--to", help="Local day after the last.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Put the commands on the application."""
+    group = typer.Typer(help="Bills: compute, compare, audit.")
+    app.add_typer(group, name="bill")
+    _register_bill(group)
+    _register_compare(group)
+    register_reconcile(group)
+
+
+def _register_bill(group: typer.Typer) -> None:
+    @group_command(group, example="meterloom bill --tariff tariff.yaml --load load.csv --tz Europe/Berlin --json")
+    def bill(
+        call: Call,
+        tariff: TariffOption = None,
+        load: LoadOption = None,
+        generation: GenerationOption = None,
+        reactive: Annotated[Path | None, typer.Option("--reactive", help="Reactive energy: timestamp,kvarh.")] = None,
+        prices: PricesOption = None,
+        reads: Annotated[Path | None, typer.Option("--reads", help="Register reads instead of a load.")] = None,
+        meter: MeterOption = None,
+        multiplier: Annotated[str, typer.Option("--multiplier", help="Of the registers (transformer ratio).")] = "1",
+        start: FromOption = None,
+        end: ToOption = None,
+        rounding: Annotated[
+            str | None, typer.Option("--rounding", help="line or none, instead of the tariff's.")
+        ] = None,
+        currency: Annotated[str | None, typer.Option("--currency", help="Of a tariff that names none.")] = None,
+        tz: TzOption = None,
+        mapping: MapOption = None,
+    ) -> Answer:
+        """Compute a bill, one per local calendar month of the load, or one for --from --to."""
+        tariffs = _tariffs(tariff)
+        rule = _rounding(rounding)
+        first, last = _day(start, "--from"), _day(end, "--to")
+        if (load is None) == (reads is None):
+            raise BadInput("a bill needs --load or --reads, and not both", reason="no_load")
+        if reads is not None:
+            found = read_registers(reads, meter=meter, multiplier=_number(multiplier))
+            bills = [
+                make_bill_from_reads(
+                    tariffs, each, time_zone=_zone(tz, tariffs, None, call), start=first, end=last,
+                    rounding=rule, currency=currency,
+                )
+                for each in (_joined(found) if first and last else found)
+            ]  # fmt: skip
+            return _answer(bills, call)
+        assert load is not None  # noqa: S101
+        time_zone = _zone(tz, tariffs, load, call)
+        used = _load(load, generation, reactive, meter, time_zone, mapping, call)
+        made = make_bill(
+            tariffs,
+            used,
+            time_zone=time_zone,
+            start=first,
+            end=last,
+            prices=_prices(prices, tariffs, time_zone),
+            rounding=rule,
+            currency=currency,
+        )
+        return _answer([made], call)
+
+
+def _register_compare(group: typer.Typer) -> None:
+    @command(group, "compare", example="meterloom bill compare --tariff a.yaml --tariff b.json --load load.csv")
+    def compare(
+        call: Call,
+        more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="Further tariffs.")] = None,
+        tariff: TariffOption = None,
+        load: LoadOption = None,
+        generation: GenerationOption = None,
+        prices: PricesOption = None,
+        meter: MeterOption = None,
+        start: FromOption = None,
+        end: ToOption = None,
+        tz: TzOption = None,
+        mapping: MapOption = None,
+    ) -> Answer:
+        """Rank tariffs by what the load would have cost under each."""
+        files = [*(tariff or []), *(more or [])]
+        if not files or load is None:
+            raise BadInput("bill compare needs --tariff FILE… and --load FILE", reason="no_tariff")
+        books = {str(file): read_tariffs(file) for file in files}
+        every = [each for tariffs in books.values() for each in tariffs]
+        time_zone = _zone(tz, every, load, call)
+        used = _load(load, generation, None, meter, time_zone, mapping, call)
+        ranked = compare_tariffs(
+            _named(books),
+            used,
+            time_zone=time_zone,
+            start=_day(start, "--from"),
+            end=_day(end, "--to"),
+            prices=_prices(prices, every, time_zone),
+        )
+        return Answer(
+            data={
+                "currency": ranked.currency,
+                "coverage": ranked.coverage,
+                "tariffs": [{"name": row.name, "total": row.total, "above_cheapest": row.above} for row in ranked.rows],
+            },
+            columns=["tariff", f"total, {ranked.currency}", "above the cheapest"],
+            rows=[[row.name, f"{row.total:,.2f}", f"{row.above:,.2f}"] for row in ranked.rows],
+            text="" if ranked.coverage == 1 else f"the load covers {ranked.coverage:.1%} of the time",
+        )
+
+
+def _tariffs(files: list[Path] | None) -> tuple[Tariff, ...]:
+    if not files:
+        raise BadInput("a bill needs --tariff FILE", reason="no_tariff")
+    return tuple(tariff for file in files for tariff in read_tariffs(file))
+
+
+def _named(books: dict[str, tuple[Tariff, ...]]) -> dict[str, tuple[Tariff, ...]]:
+    """Tariffs by name; by name and file where two have one name."""
+    names = {file: tariffs[0].name or tariffs[0].tariff_id for file, tariffs in books.items()}
+    said = list(names.values())
+    return {name if said.count(name) == 1 else f"{name} ({file})": books[file] for file, name in names.items()}
+
+
+def _load(
+    path: Path,
+    generation: Path | None,
+    reactive: Path | None,
+    meter: str | None,
+    time_zone: str,
+    mapping: Path | None,
+    call: Call,
+) -> Load:
+    file = read_load(path, time_zone=time_zone, meter=meter, mapping=column_map(mapping))
+    for warning in file.warnings:
+        call.say(warning)
+    used = file.load
+    if generation is not None:
+        made = read_load(generation, time_zone=time_zone)
+        for warning in made.warnings:
+            call.say(warning)
+        used = with_generation(used, made.load)
+    return with_kvarh(used, read_reactive(reactive, time_zone=time_zone)) if reactive is not None else used
+
+
+def _prices(path: Path | None, tariffs: tuple[Tariff, ...] | list[Tariff], time_zone: str) -> dict[str, PriceSeries]:
+    """The file's prices under every name that a tariff asks for."""
+    if path is None:
+        return {}
+    names = {charge.series.series for tariff in tariffs for charge in tariff.energy_charges if charge.series}
+    names |= {tariff.export.series.series for tariff in tariffs if tariff.export and tariff.export.series}
+    if len(names) > 1:
+        raise BadInput(f"tariffs ask for the series {', '.join(sorted(names))}; --prices is one", reason="price_gap")
+    return {name: read_prices(path, time_zone=time_zone, name=name) for name in names}
+
+
+def _zone(asked: str | None, tariffs: tuple[Tariff, ...] | list[Tariff], load: Path | None, call: Call) -> str:
+    """--tz, else the tariff's zone, else the one offset of the file's times, which is said."""
+    named = sorted({tariff.time_zone for tariff in tariffs if tariff.time_zone})
+    if asked is not None or len(named) == 1:
+        chosen = asked or named[0]
+        zone(chosen)
+        return chosen
+    if len(named) > 1:
+        raise BadInput(f"tariffs name the zones {', '.join(named)}; give --tz", reason="no_zone")
+    found = zone_of(load) if load is not None else "UTC"
+    if found is None:
+        raise BadInput("times have no offset and no zone is named", reason="no_zone", mend="give --tz")
+    if load is not None:
+        call.say(
+            f"no zone is named by --tz or the tariff: days and months are those of {found}, as the file's times say"
+        )
+    return found
+
+
+def _day(text: str | None, option: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput(f"{option}: expected a date such as 2024-03-01, got {text!r}", reason="bad_period") from error
+
+
+def _rounding(text: str | None) -> Rounding | None:
+    if text not in (None, "line", "none"):
+        raise BadInput(f"--rounding: expected line or none, got {text!r}", reason="bad_rounding")
+    return cast(Literal["line", "none"] | None, text)
+
+
+def _number(text: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except ArithmeticError as error:
+        raise BadInput(f"--multiplier: expected a number, got {text!r}", reason="bad_multiplier") from error
+    if not number.is_finite() or number <= 0:
+        raise BadInput(f"--multiplier: expected a number above zero, got {text!r}", reason="bad_multiplier")
+    return number
+
+
+def _joined(found: list[Any]) -> list[Any]:
+    """All uses as one, for one bill over several reads."""
+    return [type(found[0])(uses=tuple(use for each in found for use in each.uses))]
+
+
+def _answer(bills: list[Bill], call: Call) -> Answer:
+    periods = [period for bill in bills for period in bill.periods]
+    findings = list({finding.message: finding for bill in bills for finding in bill.findings}.values())
+    for finding in findings:
+        call.say(finding.message)
+    days = sum((period.end - period.start).days for period in periods)
+    covered = sum(period.coverage * (period.end - period.start).days for period in periods)
+    total = sum((bill.total for bill in bills), Decimal(0))
+    currency = bills[0].currency
+    coverage = bills[0].coverage if len(bills) == 1 else covered / days
+    rows = [
+        [
+            str(period.start), line.line_id, line.description,
+            f"{line.quantity:,.4f}" if line.quantity is not None else "", line.unit,
+            f"{line.rate:f}" if line.rate is not None else "", f"{line.amount:,.2f}",
+        ]
+        for period in periods
+        for line in period.lines
+    ]  # fmt: skip
+    return Answer(
+        data={
+            "currency": currency,
+            "time_zone": bills[0].time_zone,
+            "rounding": bills[0].rounding,
+            "periods": [_period(period) for period in periods],
+            "total": total,
+            "coverage": coverage,
+            "findings": [finding.model_dump() for finding in findings],
+        },
+        columns=["from", "line", "description", "quantity", "unit", "rate", currency],
+        rows=rows,
+        text=f"total {total:,.2f} {currency}; the load covers {coverage:.2%} of the time",
+    )
+
+
+def _period(period: BillPeriod) -> dict[str, Any]:
+    return {
+        "start": period.start,
+        "end": period.end,
+        "tariffs": list(period.tariff_ids),
+        "lines": [
+            {
+                "id": line.line_id,
+                "kind": line.kind.name.lower(),
+                "component": line.component,
+                "description": line.description,
+                "quantity": line.quantity,
+                "unit": line.unit,
+                "rate": line.rate,
+                "rate_unit": line.rate_unit,
+                "amount": line.amount,
+            }
+            for line in period.lines
+        ],
+        "total": period.total,
+        "coverage": period.coverage,
+        "energy_kwh": period.energy_kwh,
+        "export_kwh": period.export_kwh,
+    }

@@ -1,0 +1,124 @@
+"""`meterloom bill reconcile`: a supplier's bill against registers or load, line by line, with the cause."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from assets.bills.load import Load
+from assets.bills.read_bill import read_bill
+from assets.bills.read_load import read_load, read_prices, zone_of
+from assets.bills.reads import read_meter_reads, read_site_register
+from assets.bills.reconcile import Reconciliation, reconcile
+from assets.tariffs.file import read_tariffs
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.supplier_bill import SupplierBill
+from data_quality.contracts.tariff import Tariff
+from data_quality.contracts.time import zone
+from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
+from orchestration.cli.sniff import MapOption, column_map
+
+_EXAMPLE = "meterloom bill reconcile --bill bill.pdf --tariff tariffs.json --reads reads.csv --register meters.csv"
+BillOption = Annotated[Path | None, typer.Option("--bill", help="The supplier's bill: CSV, XLSX or PDF with text.")]
+TariffOption = Annotated[list[Path] | None, typer.Option("--tariff", help="Tariff file; several: all that may apply.")]
+LoadOption = Annotated[Path | None, typer.Option("--load", help="Interval energy: timestamp,kwh|kw|m3.")]
+ReadsOption = Annotated[Path | None, typer.Option("--reads", help="[meter,]read_date,<period>_register…")]
+RegisterOption = Annotated[Path | None, typer.Option("--register", help="meter,account,site,multiplier.")]
+PricesOption = Annotated[Path | None, typer.Option("--prices", help="timestamp,<currency>_per_kwh|_per_mwh.")]
+TzOption = Annotated[str | None, typer.Option("--tz", help="Zone of days (IANA).")]
+MeterOption = Annotated[str | None, typer.Option("--meter", help="Which meter of the load, where it has several.")]
+
+
+def register_reconcile(group: typer.Typer) -> None:
+    """Put the command into the group `bill`."""
+
+    @command(group, "reconcile", example=_EXAMPLE)
+    def audit(
+        call: Call,
+        bill: BillOption = None,
+        tariff: TariffOption = None,
+        load: LoadOption = None,
+        reads: ReadsOption = None,
+        register: RegisterOption = None,
+        prices: PricesOption = None,
+        meter: MeterOption = None,
+        tz: TzOption = None,
+        mapping: MapOption = None,
+    ) -> Answer:
+        """Audit a bill: every line recomputed, and why it differs. Exit code 1 where it does."""
+        if bill is None or not tariff:
+            raise BadInput("bill reconcile needs --bill FILE and --tariff FILE", reason="no_bill")
+        tariffs = tuple(each for file in tariff for each in read_tariffs(file))
+        paper = read_bill(bill)
+        time_zone = _zone(tz, tariffs, load)
+        used: Load | None = None
+        if load is not None:
+            file = read_load(load, time_zone=time_zone, meter=meter, mapping=column_map(mapping))
+            used = file.load
+            for warning in file.warnings:
+                call.say(warning)
+        found = reconcile(
+            paper,
+            tariffs,
+            load=used,
+            reads=read_meter_reads(reads, meter=paper.meter) if reads is not None else None,
+            register=read_site_register(register) if register is not None else None,
+            prices=_prices(prices, tariffs, time_zone),
+            time_zone=time_zone,
+        )
+        for note in found.notes:
+            call.say(note)
+        return _answer(found, paper)
+
+
+def _zone(asked: str | None, tariffs: tuple[Tariff, ...], load: Path | None) -> str:
+    """--tz, else the one zone that the tariffs name, else the offset of the load's times; days alone need none."""
+    named = sorted({tariff.time_zone for tariff in tariffs if tariff.time_zone})
+    if asked is not None or len(named) == 1:
+        chosen = asked or named[0]
+        zone(chosen)
+        return chosen
+    if len(named) > 1:
+        raise BadInput(f"tariffs name the zones {', '.join(named)}", reason="no_zone", mend="give --tz")
+    found = zone_of(load) if load is not None else "UTC"
+    if found is None:
+        raise BadInput("times have no offset and no zone is named", reason="no_zone", mend="give --tz")
+    return found
+
+
+def _prices(path: Path | None, tariffs: tuple[Tariff, ...], time_zone: str) -> dict[str, Any]:
+    if path is None:
+        return {}
+    names = {charge.series.series for tariff in tariffs for charge in tariff.energy_charges if charge.series}
+    return {name: read_prices(path, time_zone=time_zone, name=name) for name in names}
+
+
+def _answer(found: Reconciliation, paper: SupplierBill) -> Answer:
+    def shown(value: Decimal | None) -> str:
+        return "" if value is None else f"{value:,f}"
+
+    rows = [
+        [line.id, line.label, shown(line.billed), shown(line.recomputed), shown(line.delta)] for line in found.lines
+    ]
+    rows.append(["", "total", *(shown(v) for v in (found.billed_total, found.recomputed_total, found.delta_total))])
+    said = f"{found.verdict}: {found.cause}" if found.verdict == "differs" else "agrees"
+    data = found.model_dump()
+    data["unread"] = [
+        {
+            "file": found.file,
+            # A viewer opens the picture of that page.
+            "page": f"{found.file}#page={unread.place.page}" if unread.place.page else "",
+            "line": unread.place.line,
+            "text": unread.text,
+            "expected": unread.expected,
+        }
+        for unread in paper.unread
+    ]
+    return Answer(
+        data=data,
+        columns=["line", "on the bill", f"billed, {found.currency}", "recomputed", "delta"],
+        rows=rows,
+        text="\n".join([said, *found.evidence]),
+        exit_code=DONE if found.verdict == "agrees" else CHECK_FAILED,
+    )

@@ -1,0 +1,1 @@
+"""Bills: computed, compared, laid over calendar months."""
