@@ -79,9 +79,13 @@ class Grid:
         """The slot that holds the instant; may lie outside of the grid."""
         return (moment - self.start_utc) // timedelta(minutes=self.step_minutes)
 
+    def slot_from(self, moment: datetime) -> int:
+        """The first slot that begins at or after the instant: local days begin within an hourly slot in some zones."""
+        return -((self.start_utc - moment) // timedelta(minutes=self.step_minutes))
+
     def between(self, start_utc: datetime, end_utc: datetime) -> "Grid":
-        """The part in [start, end), clipped to what there is."""
-        first, last = max(0, self.slot(start_utc)), min(self.slots, max(0, self.slot(end_utc)))
+        """The slots that begin in [start, end), clipped to what there is."""
+        first, last = max(0, self.slot_from(start_utc)), min(self.slots, max(0, self.slot_from(end_utc)))
         return replace(
             self,
             start_utc=self.instant(first),

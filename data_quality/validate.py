@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from data_quality.contracts.time import local_midnight_utc, zone
 from data_quality.contracts.vee import Action, Limit, RuleFinding, ValidationRules
-from data_quality.grid import Floats, Grid
-from data_quality.rules.balance import DEFAULT_TOLERANCE, Balance, DailySums, excesses
+from data_quality.grid import Flags, Floats, Grid
+from data_quality.rules.balance import DEFAULT_TOLERANCE, Balance, DailySums
 from data_quality.rules.days import Days
 from data_quality.rules.hits import Hits
 from data_quality.rules.norms import LEAD_DAYS, Block
@@ -92,7 +92,7 @@ def validate(
     for one in judged:
         for block in blocks(one.days, since_utc):
             findings += _judge(one, block, declared)
-    findings += _balance_findings([one.days for one in judged], balances, declared, since_utc)
+    findings += _balance_findings(judged, balances, declared, since_utc)
     tables = [_scores(one, since_utc) for one in judged]
     scores = pl.concat(tables) if tables else daily_scores(None)
     order = sorted(merged(findings), key=lambda each: (each.start_utc, each.meter, each.register_id, each.rule))
@@ -140,15 +140,14 @@ def _events(block: Block, name: str, hits: Hits, limits: Floats, declared: Valid
         meter_id = block.days.grid.streams[row].meter_id
         setting = declared.setting(meter_id, name)
         is_declared = setting is not None and setting.limit is not None
+        is_mild = mild is not None and bool(mild[row]) and not is_declared
         yield Event(
             rule=name,
             row=int(row),
             first=int(first),
             end=int(end),
             value=float(value),
-            action=action_of(
-                declared, meter_id, name, is_mild=mild is not None and bool(mild[row]) and not is_declared
-            ),
+            action=action_of(declared, meter_id, name, is_mild=is_mild),
             limit=limit_of(block, name, int(row), float(limits[row]), declared),
         )
 
@@ -181,11 +180,12 @@ def _unexplained(events: Hits, others: Sequence[Hits], *, margin: int) -> Hits:
 
 
 def _balance_findings(
-    grids: Sequence[Days], balances: Sequence[Balance], declared: ValidationRules, since_utc: datetime | None
+    judged: Sequence[Judged], balances: Sequence[Balance], declared: ValidationRules, since_utc: datetime | None
 ) -> list[RuleFinding]:
-    if not balances or not grids:
+    if not balances or not judged:
         return []
-    sums = DailySums.of(grids)
+    grids = [one.days for one in judged]
+    sums = DailySums.of(grids, [_doubtful(one) for one in judged])
     first = 0
     if since_utc is not None and sums.dates:
         first = max(0, (grids[0].dates[0] - sums.dates[0]).days + grids[0].day_of(since_utc))
@@ -202,9 +202,20 @@ def _balance_findings(
         action = action_of(declared, balance.name, balance.rule)
         found += [
             excess_finding(excess, sums, limit, action, grids[0].time_zone)
-            for excess in excesses(sums, balance, tolerance=tolerance, first=first, end=len(sums.dates))
+            for excess in rule.find(sums, balance, tolerance=tolerance, first=first, end=len(sums.dates))
         ]
     return found
+
+
+def _doubtful(judged: Judged) -> Flags:
+    """[streams, days] on which a reading is excluded or held: a sum over it says nothing of the others."""
+    days = judged.days
+    out = np.zeros((len(days.grid.streams), days.count), bool)
+    for event in judged.events:
+        if event.action is not Action.FLAG:
+            first, last = np.searchsorted(days.edges, [event.first, event.end - 1], side="right") - 1
+            out[event.row, first : last + 1] = True
+    return out
 
 
 def _scores(judged: Judged, since_utc: datetime | None) -> pl.DataFrame:

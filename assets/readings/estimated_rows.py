@@ -72,7 +72,7 @@ def excluded_gaps(judged: Judged, site: Site, month: Period) -> tuple[Grid, list
             excluded[event.row, max(event.first - offset, 0) : max(event.end - offset, 0)] = True
             if event.rule == dead.NAME:
                 dead_ends.add((event.row, event.end - offset))
-    first = max(0, grid.slot(month.start_utc))
+    first = max(0, grid.slot_from(month.start_utc))
     gaps = [
         Gap(int(row), first + start, first + end)
         for row in np.flatnonzero(excluded[:, first:].any(axis=1))

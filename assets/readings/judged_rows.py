@@ -21,7 +21,7 @@ from data_quality.contracts.site import ColumnMap
 from data_quality.contracts.time import CANONICAL_MINUTES
 
 # Beyond any meter's size a row is read again, this much smaller: a power of ten, so that its digits stay.
-_SHRINK = 1e-9
+_SHRINK, _GROW = 1e-9, 1e9
 _TOO_BIG = "implausible"
 
 
@@ -48,7 +48,7 @@ def rows_to_judge(path: Path, *, mapping: ColumnMap | None, tz: str | None, now_
     # Only rows of whole quarter hours: parts of one would have to be added to what was read the first time.
     big = shrunk.rows.join(usual, on=key, how="anti").filter(pl.col("source_minutes") >= CANONICAL_MINUTES)
     quarters, _ = on_grid(big.sort(key))
-    raw = normalise(quarters).with_columns(pl.col("value") / _SHRINK)
+    raw = normalise(quarters).with_columns(pl.col("value") * _GROW)
     rejected = reason_counts(pl.concat([shrunk.rejects, off_grid]))
     return JudgedRows(pl.concat([normalise(usual), raw]).sort(key), rejected)
 

@@ -43,6 +43,9 @@ LEAST_BALANCED = 0.95
 LEAST_OPEN = 0.02
 FIRST_LOOK = 8
 WHOLE_TOLERANCE = 0.1
+MOST_ODD = 1 / 3
+# Energy of the lesser direction from which a single register counts as two-way.
+TURNED_SHARE = 0.05
 TWIN_CORRELATION = 0.9995
 TWIN_TOLERANCE = 0.03
 
@@ -116,10 +119,14 @@ def discover(
     stream and start; only kWh counts. site: its meters by carrier, without virtual and secondary ones, and what it
     declares beside each proposal; None: all meters are of one carrier.
     """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
     found = Discovery()
     for names in _groups(readings, site):
         flows = flows_of(readings, names, step_minutes=step_minutes)
-        part = _discover(flows, least_confidence, site.time_zone if site else time_zone, site)
+        # Many small products: threads that wait for each other would take longer than the products.
+        with threadpool_limits(limits=1, user_api="blas"):
+            part = _discover(flows, least_confidence, site.time_zone if site else time_zone, site)
         found = Discovery(
             proposals=found.proposals + part.proposals,
             weaker=found.weaker + part.weaker,
@@ -162,8 +169,18 @@ def flows_of(readings: pl.DataFrame, meters: Sequence[str], *, step_minutes: int
     wide = slots.join(
         net.pivot("meter_id", index="slot", values="value"), on="slot", how="left", maintain_order="left"
     ).select(pl.col(names).cast(pl.Float64).fill_null(float("nan")))
-    two_way, may_give = (tuple(bool(known[name][at]) for name in names) for at in (0, 1))
-    return Flows(tuple(names), two_way, may_give, slots["slot"], wide.to_numpy(), step_minutes)
+    values = wide.to_numpy()
+    turned = _turns(values)
+    two_way = tuple(bool(known[name][0]) or turned[at] for at, name in enumerate(names))
+    may_give = tuple(bool(known[name][1]) for name in names)
+    return Flows(tuple(names), two_way, may_give, slots["slot"], values, step_minutes)
+
+
+def _turns(values: Floats) -> list[bool]:
+    """True for a meter whose one register goes both ways: a net meter."""
+    taken = np.nansum(np.maximum(values, 0.0), axis=0)
+    given = np.nansum(np.maximum(-values, 0.0), axis=0)
+    return [bool(is_net) for is_net in np.minimum(taken, given) > TURNED_SHARE * (taken + given)]
 
 
 def _groups(readings: pl.DataFrame, site: Site | None) -> list[list[str]]:
@@ -203,31 +220,34 @@ def _edges(
 
     First, from the smallest up, parents that their children explain almost wholly: such a parent and its children
     tell a meter above the same, so the children must be placed before. Then, from the largest down, all others: a
-    meter whose parent is among the candidates too shows no coefficient of its own.
+    meter whose parent is among the candidates too shows no coefficient of its own. Down once more: what a meter below
+    has meanwhile taken no longer stands in the way.
     """
     size = np.nanmean(np.abs(values), axis=0)
     proposals: list[Proposal] = []
-    placed: set[int] = set()
+    owner: dict[int, int] = {}
     whole: set[int] = set()
-    for is_wholly, places in ((True, range(len(order) - 1, -1, -1)), (False, range(len(order)))):
-        for place in places:
+    upwards, downwards = range(len(order) - 1, -1, -1), range(len(order))
+    for is_wholly, turns in ((True, upwards), (False, downwards), (False, downwards)):
+        for place in turns:
             parent = order[place]
-            candidates = [at for at in order[place + 1 :] if at not in placed]
+            candidates = [at for at in order[place + 1 :] if owner.get(at, parent) == parent]
             if not flows.is_two_way[parent]:
                 candidates = [at for at in candidates if size[at] <= (1 + SIZE_TOLERANCE) * size[parent]]
-            if not candidates or parent in whole:
+            if parent in whole or all(at in owner for at in candidates):
                 continue
             most_open = FIRST_LOOK * LEAST_OPEN if is_wholly else 1.0
             fit = members_of(parent, np.array(candidates, dtype=np.int64), changes, most_open=most_open)
             fit = _without_impossible(flows, parent, fit)
-            made = _balanced(flows.names, values, parent, fit, least_confidence)
+            made = _balanced(flows.names, values, parent, fit, least_confidence, len(order) - 1)
+            made = [each for each in made if flows.names.index(each.child) not in owner]
             sure = [each for each in made if each.confidence >= least_confidence]
             if is_wholly:
-                if not sure or not _is_wholly_explained(fit, least_confidence):
+                if not sure or not _is_wholly_explained(fit, least_confidence, len(order) - 1):
                     continue
                 whole.add(parent)
             proposals += made
-            placed |= {flows.names.index(each.child) for each in sure}
+            owner |= dict.fromkeys((flows.names.index(each.child) for each in sure), parent)
     return proposals
 
 
@@ -238,15 +258,17 @@ def _without_impossible(flows: Flows, parent: int, fit: Fit) -> Fit:
         for at, column in enumerate(fit.members)
         if fit.coefficients[at] > 0 or flows.is_two_way[parent] or flows.is_two_way[column] or flows.may_give[column]
     ]
-    return Fit(tuple(fit.members[at] for at in kept), fit.coefficients[kept], fit.errors[kept], fit.unexplained)
+    return Fit(
+        tuple(fit.members[at] for at in kept), fit.coefficients[kept], fit.errors[kept], fit.unexplained, fit.odd
+    )
 
 
-def _is_wholly_explained(fit: Fit, least_confidence: float) -> bool:
+def _is_wholly_explained(fit: Fit, least_confidence: float, places: int) -> bool:
     """Where hardly any rest is left, nothing bends a coefficient: each is 1, or nothing."""
     size = np.abs(fit.coefficients)
     is_member = size + 2 * fit.errors >= 0.5
     is_child = (np.abs(size - 1.0) <= WHOLE_TOLERANCE + 2 * fit.errors) & (
-        confidence(fit.coefficients, fit.errors) >= least_confidence
+        confidence(fit.coefficients, fit.errors, places) >= least_confidence
     )
     return fit.unexplained <= LEAST_OPEN and bool(is_member.any()) and bool(np.all(is_child | ~is_member))
 
@@ -310,9 +332,13 @@ def _are_twins(correlation: float, scale: float, other: float) -> bool:
     return correlation > TWIN_CORRELATION and abs(scale / other - 1) < TWIN_TOLERANCE
 
 
-def _balanced(names: Sequence[str], values: Floats, parent: int, fit: Fit, least_confidence: float) -> list[Proposal]:
+def _balanced(
+    names: Sequence[str], values: Floats, parent: int, fit: Fit, least_confidence: float, places: int
+) -> list[Proposal]:
     """Proposals of one parent; while its children exceed it too often, the least sure one is no child."""
-    sure = dict(zip(fit.members, confidence(fit.coefficients, fit.errors), strict=True)) if fit.members else {}
+    # Where most that moves with a meter is no part of it, the one that looks like a part is none either.
+    beliefs = confidence(fit.coefficients, fit.errors, places) * (1.0 - fit.odd if fit.odd > MOST_ODD else 1.0)
+    sure = dict(zip(fit.members, beliefs, strict=True))
     slope = dict(zip(fit.members, fit.coefficients, strict=True))
     error = dict(zip(fit.members, fit.errors, strict=True))
     kept = [at for at in fit.members if sure[at] >= least_confidence]

@@ -9,7 +9,7 @@ it; in a meter above that parent it appears through the parent alone, so there i
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import erf, sqrt
+from math import erfc, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +28,12 @@ SPIKE_QUANTILE = 99.5
 ENTRY_T = 6.0
 EXIT_T = 4.0
 MAX_CHILDREN = 120
+# Beside more meters than this, each one's own share of a parent is lost in the others' noise.
+MOST_AT_ONCE = 40
 # Of a first look: a child's coefficient is bent by others that are not yet beside it, but not beyond these.
 PLAUSIBLE = (0.3, 3.0)
 CALM_ROUNDS = 3
+ODD_DISTANCE = 0.25
 # Slots that all meters of a fit share: with so many, and so many for each meter, pairs need not be matched up.
 LEAST_WHOLE_SLOTS, WHOLE_SLOTS_PER_METER = 300, 20
 # A true child keeps its coefficient from one slot to the next and from one day to the next; a common cause does not.
@@ -62,13 +65,15 @@ class Changes:
 class Fit:
     """Meters that move with a parent: their columns, coefficients, standard errors, and what they leave open.
 
-    unexplained: share 0-1 of the parent's innovations.
+    unexplained: share 0-1 of the parent's innovations. odd: share 0-1 of what is explained that falls to coefficients
+    near neither 0 nor 1, as those of meters are that only share a cause with the parent.
     """
 
     members: tuple[int, ...]
     coefficients: Floats
     errors: Floats
     unexplained: float = 1.0
+    odd: float = 0.0
 
 
 NOBODY = Fit((), np.zeros(0), np.zeros(0))
@@ -189,6 +194,8 @@ def _is_enough(whole: npt.NDArray[np.bool_], columns: int) -> bool:
 
 def _standing_out(covariance: Floats, pairs: Floats) -> list[int]:
     """Columns that explain column 0 beside all others at once: meters that take turns show only together."""
+    if len(covariance) > MOST_AT_ONCE:
+        return []
     inner = covariance[1:, 1:]
     scale = np.sqrt(np.maximum(np.diag(inner), 1e-300))
     inverse = np.linalg.inv(inner / np.outer(scale, scale) + 1e-7 * np.eye(len(scale)))
@@ -256,10 +263,15 @@ def judged(parent: int, chosen: Sequence[int], changes: Changes) -> Fit:
     by_block = (~fast.is_part).astype(np.float64)
     errors = np.maximum(_jackknife(fast, weights), _jackknife(fast, by_block))
     drift = np.minimum(np.abs(_solve(mean_moments(slow, _weights(slow))) - whole) * DRIFT_SHARE, DRIFT_LIMIT)
+    spread = np.hypot(errors, drift)
     plain = mean_moments(_moments_of(columns, changes.fast, changes.slots_per_hour))
     left = np.concatenate([[1.0], -whole])
     unexplained = float(np.clip(left @ plain @ left / plain[0, 0], 0.0, 1.0))
-    return Fit(tuple(int(at) for at in chosen), whole, np.hypot(errors, drift), unexplained)
+    size = np.abs(whole)
+    explained = size**2 * np.diag(plain)[1:]
+    is_odd = np.minimum(np.abs(size - 1.0), size) > np.maximum(ODD_DISTANCE, 2.0 * spread)
+    odd = float(explained[is_odd].sum() / max(explained.sum(), 1e-300))
+    return Fit(tuple(int(at) for at in chosen), whole, spread, unexplained, odd)
 
 
 def _jackknife(given: Moments, weights: Floats) -> Floats:
@@ -352,11 +364,13 @@ def _leaving(chosen: Sequence[int], covariance: Floats, pairs: Floats) -> int | 
     return int(chosen[least]) if t_value[least] < EXIT_T else None
 
 
-def confidence(coefficients: Floats, errors: Floats) -> Floats:
+def confidence(coefficients: Floats, errors: Floats, places: int = 1) -> Floats:
     """Probability 0-1 that the coefficient belongs to a child (±1) rather than to chance or a common cause.
 
-    The distance of the coefficient from half way to 0 (and from as far beyond 1), in its standard errors.
+    The distance of the coefficient from half way to 0 (and from as far beyond 1), in its standard errors, where
+    `places` parents were possible: as many had a chance to look right.
     """
     nearest = np.minimum(np.abs(coefficients), 2.0 - np.abs(coefficients))
     z = (nearest - 0.5) / np.hypot(errors, MODEL_SD)
-    return np.array([0.5 * (1.0 + erf(value / sqrt(2.0))) for value in z])
+    wrong = np.array([0.5 * erfc(value / sqrt(2.0)) for value in z])
+    return np.asarray((1.0 - wrong) / (1.0 - wrong + places * wrong))

@@ -51,17 +51,20 @@ class DailySums:
     is_whole: Flags
 
     @staticmethod
-    def of(grids: Sequence[Days]) -> "DailySums":
-        """The import registers of several grids (of different steps) over the days that all of them know."""
+    def of(grids: Sequence[Days], doubtful: Sequence[Flags]) -> "DailySums":
+        """The import registers of several grids (of different steps) over the days that all of them know.
+
+        doubtful: per grid [streams, days] that are to be left out like days with a missing slot.
+        """
         dates = sorted(set.intersection(*(set(days.dates) for days in grids))) if grids else []
         meters, sums, whole = [], [], []
-        for days in grids:
+        for days, doubts in zip(grids, doubtful, strict=True):
             rows = [row for row, stream in enumerate(days.grid.streams) if stream.register == _IMPORT]
             at = [days.dates.index(day) for day in dates]
             meters += [days.grid.streams[row].meter_id for row in rows]
             sums.append(days.sums[np.ix_(rows, at)])
             expected = np.diff(days.midnights)[at]
-            whole.append(days.known[np.ix_(rows, at)] == expected[None, :])
+            whole.append((days.known[np.ix_(rows, at)] == expected[None, :]) & ~doubts[np.ix_(rows, at)])
         if not meters:
             return DailySums(dates, [], np.zeros((0, len(dates))), np.zeros((0, len(dates)), bool))
         return DailySums(dates, meters, np.concatenate(sums), np.concatenate(whole))

@@ -41,11 +41,12 @@ class Days:
     def __init__(self, grid: Grid, time_zone: str) -> None:
         self.grid, self.time_zone = grid, time_zone
         first = grid.start_utc.astimezone(zone(time_zone)).date()
-        last = (grid.end_utc - timedelta(microseconds=1)).astimezone(zone(time_zone)).date()
+        # A slot is of the day that it begins on.
+        last = grid.instant(grid.slots - 1).astimezone(zone(time_zone)).date()
         self.dates: list[date] = [first + timedelta(days=n) for n in range((last - first).days + 1)]
         midnights = [local_midnight_utc(day, time_zone) for day in [*self.dates, last + timedelta(days=1)]]
         # May lie outside of the grid on its first and last day.
-        self.midnights = np.array([_slot(grid, moment) for moment in midnights], dtype=np.int64)
+        self.midnights = np.array([grid.slot_from(moment) for moment in midnights], dtype=np.int64)
         self.edges = np.clip(self.midnights, 0, grid.slots)
 
     @property
@@ -171,10 +172,6 @@ class Days:
     def day_of(self, moment: datetime) -> int:
         """Index of the local day that the instant lies in; may be outside of the days."""
         return (moment.astimezone(UTC).astimezone(zone(self.time_zone)).date() - self.dates[0]).days
-
-
-def _slot(grid: Grid, moment: datetime) -> int:
-    return -((grid.start_utc - moment) // timedelta(minutes=grid.step_minutes))
 
 
 def _stretches(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""`make bench`: throughput of ingestion and KPIs as ratios against pandas doing the same work in the same run."""
+"""`make bench`: ingestion, KPIs and validation as ratios against pandas doing the same work in the same run."""
 
 import argparse
 import os
@@ -16,12 +16,15 @@ def main() -> int:
     options.add_argument(
         "--meters", type=int, default=60, help="meters of the KPI bench, one year of quarter hours each"
     )
+    options.add_argument("--readings", type=int, default=10_000_000, help="readings of the validation bench")
     chosen = options.parse_args()
     # One thread a side: a ratio of CPU seconds says nothing when only one of them may use two cores.
-    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
     from tests.bench.ingest_bench import bench as ingest
     from tests.bench.ingest_bench import growth
     from tests.bench.kpi_bench import bench as kpi
+    from tests.bench.validation_bench import bench as validation
 
     sys.stdout.write(f"{'bench':8}{'rows':>12}{'ours s':>10}{'pandas s':>10}{'ratio':>8}\n")
     for found in (ingest(chosen.rows), kpi(chosen.meters)):
@@ -32,6 +35,11 @@ def main() -> int:
         sys.stdout.flush()
     if chosen.growth:
         sys.stdout.write(f"growth of ingestion: {growth()}\n")
+    found = validation(chosen.readings)
+    sys.stdout.write(
+        f"{found['name']:8}{found['rows']:>12,}{found['ours_cpu_s']:>10.2f}{found['pandas_cpu_s']:>10.2f}"
+        f"{found['ratio']:>8.2f}   {found['per_read']:.2f} x reading the Parquet, growth {found['exponent']:.2f}\n"
+    )
     return 0
 
 

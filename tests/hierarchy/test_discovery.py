@@ -1,6 +1,6 @@
 """Discovery finds the parents that are there and no others: demo sites, a real household, random trees."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,11 @@ def test_every_true_parent_of_a_demo_site_is_found(name: str, is_told: bool) -> 
         assert all(each.declared_parent == each.parent for each in found.proposals)
 
 
+def test_machines_of_one_line_are_not_put_below_each_other_where_their_supply_is_not_metered() -> None:
+    readings = demo_readings(load_site(DEMO / "factory.yaml")).filter(pl.col("meter_id") != "main")
+    assert discover(readings).proposals == ()
+
+
 def household(shared_data: Path) -> pl.DataFrame:
     file = shared_data / "nilm_uci_household" / "household_hourly.parquet"
     wh = {f"sub_{number}": pl.col(f"sub_metering_{number}_wh") / 1000 for number in (1, 2, 3)}
@@ -72,6 +77,23 @@ def test_the_mains_of_a_real_household_is_the_parent_of_its_submeters_and_its_re
     assert rest.profile_kw[20] > 1.5 * rest.profile_kw[4]
 
 
+def test_the_end_uses_and_the_net_meter_of_a_real_office_are_placed(shared_data: Path) -> None:
+    table = pl.read_csv(shared_data / "office_rsf_enduse" / "rsf_enduse_hourly_2011.csv.gz", infer_schema_length=0)
+    first = datetime(2011, 1, 1, 1, tzinfo=UTC)
+    hours = [first + timedelta(hours=at) for at in range(table.height)]
+    readings = (
+        table.select(pl.col(table.columns[2:-1]).str.strip_chars().cast(pl.Float64, strict=False))
+        .with_columns(interval_start_utc=pl.Series(hours, dtype=pl.Datetime("us", "UTC")))
+        .unpivot(index="interval_start_utc", variable_name="meter_id")
+        .drop_nulls()
+        .with_columns(register=pl.lit("import"), interval_minutes=pl.lit(60), unit=pl.lit("kwh"))
+    )
+    found = {each.child: each.parent for each in discover(readings).proposals}
+    uses = ("Cooling", "Heating", "Mechanical", "Lighting", "Plug Loads", "Data Center")
+    wanted = {f"Total {use} (kW)": "Total Building (kW)" for use in uses}
+    assert found == wanted | {"Total Building (kW)": "Building Net (kW)", "PV (kW)": "Building Net (kW)"}
+
+
 def totals(trees: list[Tree]) -> tuple[float, float]:
     """Precision and recall over several trees."""
     scores = np.array([score(discover(tree.readings()), tree.parents) for tree in trees]).sum(axis=0)
@@ -94,6 +116,18 @@ def test_meters_that_share_weather_and_working_hours_are_not_put_below_each_othe
     proposed = [len(discover(tree.readings()).proposals) for tree in trees]
     # Ten loads have ninety places to go wrong.
     assert sum(proposed) <= 2
+
+
+def test_independent_buildings_of_a_real_estate_are_not_put_below_each_other(shared_data: Path) -> None:
+    table = pl.read_parquet(shared_data / "sites_cambridge" / "meters_hourly.parquet").filter(
+        pl.col("meter") == "electricity"
+    )
+    readings = table.select(
+        "value", meter_id=pl.col("building_id").cast(pl.String), interval_start_utc="timestamp_utc",
+        register=pl.lit("import"), interval_minutes=pl.lit(60), unit=pl.lit("kwh"),
+    )  # fmt: skip
+    found = discover(readings.filter(pl.col("interval_start_utc").dt.year() < 2020))
+    assert found.proposals == ()
 
 
 def test_the_same_readings_give_the_same_answer_in_any_order() -> None:
@@ -185,6 +219,8 @@ def test_confidence_is_the_distance_from_nothing_in_standard_errors() -> None:
     assert 0.8 < unsure < LEAST_CONFIDENCE
     assert common < 0.5
     assert nothing < 0.001
+    assert confidence(np.array([0.84]), np.array([0.14]))[0] > LEAST_CONFIDENCE
+    assert confidence(np.array([0.84]), np.array([0.14]), places=13)[0] < LEAST_CONFIDENCE
 
 
 def test_innovations_are_linear_so_that_a_parent_is_the_sum_of_its_parts() -> None:

@@ -21,6 +21,7 @@ from assets.stores.warehouse_tables import ParquetFiles
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.site import Meter, Seu, Site
 from data_quality.contracts.time import FixedClock, parse_period
+from reports.content.enpi_figures import overlapping
 from tests.hierarchy.rows import DAY, rows
 from tests.kpi.seeded import SPANS, fill, plant, random_rows
 from tests.sites.test_calendar import site
@@ -189,3 +190,13 @@ def test_derived_files_are_named_by_content_and_do_not_pile_up(lake: Lake) -> No
     assert sum(path.exists() for path in paths) == KEPT_FILES
     assert paths[-1].exists()
     assert keep_derived(lake.root, "plant", rows(("main", 0, 5.0))) == paths[-1]
+
+
+def test_uses_above_and_below_each_other_share_energy_and_are_not_summed() -> None:
+    place = virtual_plant()
+    main, press = (Seu(seu_id=name, name=name, meters=(name,)) for name in ("main", "press"))
+    rest = place.seus[-1]
+    assert [(one.seu_id, two.seu_id) for one, two in overlapping([main, press, rest], place)] == [
+        ("main", "press"),
+        ("main", "unmetered"),
+    ]

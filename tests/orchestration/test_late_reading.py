@@ -90,13 +90,11 @@ def materialised(since: float) -> dict[str, set[str | None]]:
 def test_a_late_reading_runs_its_own_partitions_and_the_report_names_what_changed(works: Path, tmp_path: Path) -> None:
     import dagster as dg
 
-    from orchestration.definitions import defs
-
     [report] = [r for r in meterloom(works, "reports", "list")["reports"] if r["name"] == "enpi_quarter"]
     assert not report["stale"]
     meterloom(works, "kpis", "--site", "works", "--period", "2025-02")
     known_at = datetime.now(UTC)
-    late = write_csv(tmp_path / "late.csv", iter([BEFORE, ("press", LATE, 30.0)]))
+    late = write_csv(tmp_path / "late.csv", iter([BEFORE, ("press", LATE, 9.5)]))
     [file] = meterloom(works, "ingest", str(late), "--site", "works")["files"]
     assert (file["corrected_rows"], file["partitions"]) == (4, ["works|2025-02"])
 
@@ -105,7 +103,7 @@ def test_a_late_reading_runs_its_own_partitions_and_the_report_names_what_change
     then = meterloom(works, "reports", "list", "--as-of", known_at.isoformat())["reports"]
     assert not any(r["stale"] for r in then)
     diff = meterloom(works, "reports", "diff", stale["id"])
-    more_kwh = 30 - (8 + LATE.hour / 8)
+    more_kwh = 9.5 - (8 + LATE.hour / 8)
     energies = [figure for figure in diff["figures"] if figure["unit"] == "kwh"]
     assert {abs(round(figure["now"] - figure["was"], 9)) for figure in energies} == {more_kwh}
     assert "seu:pressing" in {figure["scope"] for figure in energies}
@@ -113,22 +111,22 @@ def test_a_late_reading_runs_its_own_partitions_and_the_report_names_what_change
 
     # The daemon would ask for exactly that month, and for nothing once more.
     from orchestration.resources import ProjectResource
+    from orchestration.sensors.lake_changes import enpi_changes, lake_changes
+    from orchestration.sensors.late_readings import report_changes
 
     resources = {"project": ProjectResource(root=str(works))}
-    graph = defs.get_repository_def()
-    with (
-        dg.DagsterInstance.get() as instance,
-        dg.build_sensor_context(instance, resources=resources, repository_def=graph) as context,
-    ):
-        asked = defs.resolve_sensor_def("lake_changes").evaluate_tick(context).run_requests or []
-        assert [request.partition_key for request in asked] == ["2025-02-01|works"]
-        assert not defs.resolve_sensor_def("enpi_changes").evaluate_tick(context).run_requests
-        assert not defs.resolve_sensor_def("report_changes").evaluate_tick(context).run_requests
+    with dg.DagsterInstance.get() as instance, dg.build_sensor_context(instance, resources=resources) as context:
+        asked = {
+            sensor.name: [each.partition_key for each in sensor(context) if hasattr(each, "run_key")]
+            for sensor in (lake_changes, enpi_changes, report_changes)
+        }
+        # What rests on the marts waits for them.
+    assert asked == {"lake_changes": ["2025-02-01|works"], "enpi_changes": [], "report_changes": []}
 
     before = datetime.now(UTC).timestamp()
     nothing_new = write_csv(
         tmp_path / "again.csv",
-        iter([("press", LATE, 30.0), ("press", LATE + timedelta(hours=1), 8 + (LATE.hour + 1) / 8)]),
+        iter([("press", LATE, 9.5), ("press", LATE + timedelta(hours=1), 8 + (LATE.hour + 1) / 8)]),
     )
     ran = meterloom(works, "ingest", str(nothing_new), "--site", "works", "--refresh")["runs"]
     month, quarter = "2025-02-01|works", "2025-01-01|works"
@@ -152,5 +150,5 @@ def test_a_late_reading_runs_its_own_partitions_and_the_report_names_what_change
             meterloom(works, "kpis", "--site", "works", "--period", "2025-02", "--as-of", known_at.isoformat()),
         )
     )
-    assert now_kwh["meter:press"] - then_kwh["meter:press"] == pytest.approx(30 - (8 + LATE.hour / 8))
+    assert now_kwh["meter:press"] - then_kwh["meter:press"] == pytest.approx(more_kwh)
     assert now_kwh["meter:main"] == then_kwh["meter:main"]
