@@ -123,7 +123,8 @@ def evaluate_months(months: Sequence[ScoredMonth], *, least: float) -> Verdict:
     Facts: months, streams (of all months), score (their mean), below (count), worst (at most 20, the worst first).
     """
     rows = [(each.month, row) for each in months for row in each.scores]
-    below = sorted((float(row["score"]), month, row) for month, row in rows if row["score"] < least)[:MAX_NAMED]
+    below = [(float(row["score"]), month, row) for month, row in rows if row["score"] < least]
+    below = sorted(below, key=lambda found: found[:2])[:MAX_NAMED]
     return Verdict(
         passed=not below,
         facts={
