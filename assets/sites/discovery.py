@@ -25,9 +25,11 @@ from assets.sites.discovery_fit import (
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.model import Model
+from data_quality.contracts.quality import ESTIMATED_CODES, QualityCode
 from data_quality.contracts.site import Site
 
 ENERGY_UNIT = "kwh"
+UNFIT_CODES = ESTIMATED_CODES | {QualityCode.QUESTIONABLE, QualityCode.PROJECTED}
 # Flow out of the meter's side of the network.
 REVERSED_REGISTERS = ("export", "discharge")
 STEP_MINUTES = 60
@@ -116,8 +118,9 @@ def discover(
     """Which meters stand below which.
 
     readings: meter_id, register, interval_start_utc, interval_minutes, value, unit (LAKE_SCHEMA fits), unique by
-    stream and start; only kWh counts. site: its meters by carrier, without virtual and secondary ones, and what it
-    declares beside each proposal; None: all meters are of one carrier.
+    stream and start; only kWh counts, and nothing estimated or questionable by its quality_code where given.
+    site: its meters by carrier, without virtual and secondary ones, and what it declares beside each proposal;
+    None: all meters are of one carrier.
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -139,6 +142,9 @@ def discover(
 def flows_of(readings: pl.DataFrame, meters: Sequence[str], *, step_minutes: int = STEP_MINUTES) -> Flows:
     """Energy in less energy out of each meter on an even grid; a slot counts where every part of it was read."""
     rows = readings.filter(pl.col("meter_id").is_in(list(meters)) & (pl.col("unit") == ENERGY_UNIT))
+    if "quality_code" in rows.columns:
+        # What was estimated or doubted says nothing of how meters are wired.
+        rows = rows.filter(~pl.col("quality_code").is_in([int(code) for code in UNFIT_CODES]))
     is_out = pl.col("register").is_in(list(REVERSED_REGISTERS))
     per_slot = (
         rows.group_by("meter_id", "register", slot=pl.col("interval_start_utc").dt.truncate(f"{step_minutes}m"))

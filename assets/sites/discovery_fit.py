@@ -33,6 +33,8 @@ MOST_AT_ONCE = 40
 # Of a first look: a child's coefficient is bent by others that are not yet beside it, but not beyond these.
 PLAUSIBLE = (0.3, 3.0)
 CALM_ROUNDS = 3
+# Gaps of a parent, as a share, from which all candidates are looked at with the same gaps.
+COMMON_GAPS = 0.05
 ODD_DISTANCE = 0.25
 # Slots that all meters of a fit share: with so many, and so many for each meter, pairs need not be matched up.
 LEAST_WHOLE_SLOTS, WHOLE_SLOTS_PER_METER = 300, 20
@@ -53,8 +55,9 @@ class Moments:
 
 @dataclass(frozen=True)
 class Changes:
-    """Innovations [slots, meters] from slot to slot and from day to day, and the moments of the former."""
+    """Flows [slots, meters], their innovations from slot to slot and from day to day, and the former's moments."""
 
+    flows: Floats
     fast: Floats
     daily: Floats
     moments: Moments
@@ -122,7 +125,7 @@ def changes_of(flows: Floats, slots_per_hour: float) -> Changes:
     """Everything that `members_of` looks at, of flows[slots, meters] in kWh on an even grid."""
     fast = innovations(flows, slots_per_hour)
     daily = innovations(flows, slots_per_hour, lag=round(24 * slots_per_hour))
-    return Changes(fast, daily, moments(fast, slots_per_hour), slots_per_hour)
+    return Changes(flows, fast, daily, moments(fast, slots_per_hour), slots_per_hour)
 
 
 def moments(found: Floats, slots_per_hour: float, weights: Floats | None = None) -> Moments:
@@ -158,6 +161,9 @@ def members_of(parent: int, candidates: Ints, changes: Changes, *, most_open: fl
     is_alive = np.diag(changes.moments.sums[changes.moments.is_part].sum(axis=0))[candidates] > 0
     columns = np.concatenate([[parent], candidates[is_alive]])
     part = changes.fast[:, columns]
+    own = np.isfinite(changes.flows[:, parent])
+    if own.mean() < 1.0 - COMMON_GAPS:
+        part = innovations(np.where(own[:, None], changes.flows[:, columns], np.nan), changes.slots_per_hour)
     covariance, pairs = _products(part)
     chosen = _stepwise(covariance, pairs, _standing_out(covariance, pairs))
     if not chosen:
@@ -167,7 +173,7 @@ def members_of(parent: int, candidates: Ints, changes: Changes, *, most_open: fl
     is_open = 1.0 - float(first @ shown[1:, 0]) / covariance[0, 0] > most_open
     if is_open or not np.any((np.abs(first) > PLAUSIBLE[0]) & (np.abs(first) < PLAUSIBLE[1])):
         return NOBODY
-    covariance, pairs = _products(part, _calm(columns, chosen, changes))
+    covariance, pairs = _products(part, _calm(part[:, [0, *chosen]]))
     chosen = _stepwise(covariance, pairs, [*chosen, *_standing_out(covariance, pairs)])
     return judged(parent, [int(columns[at]) for at in chosen], changes)
 
@@ -224,12 +230,11 @@ def _stepwise(covariance: Floats, pairs: Floats, chosen: Sequence[int]) -> list[
     return chosen
 
 
-def _calm(columns: Ints, chosen: Sequence[int], changes: Changes) -> Floats:
-    """Weight of each slot, near 1 where the chosen meters leave little of the first open (Cauchy weights).
+def _calm(part: Floats) -> Floats:
+    """Weight of each slot, near 1 where the other columns leave little of the first open (Cauchy weights).
 
     A rest that switches is silent most of the time; there its parent shows its children clearly.
     """
-    part = changes.fast[:, [columns[0], *(columns[at] for at in chosen)]]
     present = np.isfinite(part)
     whole = np.asarray(present.all(axis=1))
     known = present.astype(np.float64)
@@ -255,16 +260,16 @@ def judged(parent: int, chosen: Sequence[int], changes: Changes) -> Fit:
     if not chosen:
         return NOBODY
     columns = np.array([parent, *chosen], dtype=np.int64)
-    calm = _calm(columns, range(1, len(columns)), changes)
-    fast = _moments_of(columns, changes.fast, changes.slots_per_hour, calm)
-    slow = _moments_of(columns, changes.daily, changes.slots_per_hour)
+    here, daily = _in_common(columns, changes)
+    fast = _moments_of(here, changes.slots_per_hour, _calm(here))
+    slow = _moments_of(daily, changes.slots_per_hour)
     weights = _weights(fast)
     whole = _solve(mean_moments(fast, weights))
     by_block = (~fast.is_part).astype(np.float64)
     errors = np.maximum(_jackknife(fast, weights), _jackknife(fast, by_block))
     drift = np.minimum(np.abs(_solve(mean_moments(slow, _weights(slow))) - whole) * DRIFT_SHARE, DRIFT_LIMIT)
     spread = np.hypot(errors, drift)
-    plain = mean_moments(_moments_of(columns, changes.fast, changes.slots_per_hour))
+    plain = mean_moments(_moments_of(here, changes.slots_per_hour))
     left = np.concatenate([[1.0], -whole])
     unexplained = float(np.clip(left @ plain @ left / plain[0, 0], 0.0, 1.0))
     size = np.abs(whole)
@@ -289,9 +294,24 @@ def _jackknife(given: Moments, weights: Floats) -> Floats:
     return np.asarray(np.sqrt((count - 1) / count * ((spread - spread.mean(axis=0)) ** 2).sum(axis=0)))
 
 
-def _moments_of(columns: Ints, found: Floats, slots_per_hour: float, weights: Floats | None = None) -> Moments:
+def _in_common(columns: Ints, changes: Changes) -> tuple[Floats, Floats]:
+    """Innovations of a few meters from slot to slot and day to day, all less the usual of the same weeks.
+
+    Where one of them has gaps, the others' usual week is that of the slots which count, or sums would not hold.
+    """
+    part = changes.flows[:, columns]
+    present = np.isfinite(part)
+    whole = np.asarray(present.all(axis=1))
+    if whole.all():
+        return changes.fast[:, columns], changes.daily[:, columns]
+    kept = whole if _is_enough(whole, len(columns)) else present[:, 0]
+    part = np.where(kept[:, None], part, np.nan)
+    per_hour = changes.slots_per_hour
+    return innovations(part, per_hour), innovations(part, per_hour, lag=round(24 * per_hour))
+
+
+def _moments_of(part: Floats, slots_per_hour: float, weights: Floats | None = None) -> Moments:
     """Moments of a few meters over the slots that all of them have, or by pairs where those are too few."""
-    part = found[:, columns]
     whole = np.asarray(np.isfinite(part).all(axis=1))
     if _is_enough(whole, part.shape[1]):
         part = np.where(whole[:, None], part, np.nan)

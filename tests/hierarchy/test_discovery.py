@@ -193,6 +193,18 @@ def test_a_spike_does_not_hide_a_child() -> None:
     assert np.isnan(without_spikes(main[:, None])[500, 0])
 
 
+def test_readings_that_validation_doubts_are_left_out() -> None:
+    one, two = noise(1), noise(2)
+    is_wrong = np.arange(24 * 60) < 300
+    readings = hourly(main=one + two, a=np.where(is_wrong, 1000 * one, one))
+    start = readings["interval_start_utc"].min()
+    assert isinstance(start, datetime)
+    doubted = (pl.col("meter_id") == "a") & (pl.col("interval_start_utc") < start + timedelta(hours=300))
+    coded = readings.with_columns(quality_code=pl.when(doubted).then(10).otherwise(0))
+    assert discover(readings).proposals == ()
+    assert [(each.child, each.parent) for each in discover(coded).proposals] == [("a", "main")]
+
+
 def test_only_meters_of_one_carrier_that_are_read_are_compared() -> None:
     one = noise(1)
     gas = Meter.model_validate({"meter_id": "gas", "carrier": "natural_gas"})
