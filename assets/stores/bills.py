@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.tables import bill_audits, bill_lines, bills, notifications, tariff_overrides
+from assets.stores.tables_bills import bill_audits, bill_lines, bills, notifications, tariff_overrides
 from assets.stores.transactions import Store, next_recorded_at
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.supplier_bill import SupplierBill

@@ -87,9 +87,24 @@ def materialised(since: float) -> dict[str, set[str | None]]:
     return found
 
 
-def test_a_late_reading_runs_its_own_partitions_and_the_report_names_what_changed(works: Path, tmp_path: Path) -> None:
+def asked_by_sensors(works: Path) -> dict[str, list[str]]:
+    """What the daemon would ask for: exactly that month, and nothing once more."""
     import dagster as dg
 
+    from orchestration.resources import ProjectResource
+    from orchestration.sensors.lake_changes import enpi_changes, lake_changes
+    from orchestration.sensors.late_readings import report_changes
+
+    resources = {"project": ProjectResource(root=str(works))}
+    with dg.DagsterInstance.get() as instance, dg.build_sensor_context(instance, resources=resources) as context:
+        # What rests on the marts waits for them.
+        return {
+            sensor.name: [each.partition_key for each in sensor(context) if hasattr(each, "run_key")]
+            for sensor in (lake_changes, enpi_changes, report_changes)
+        }
+
+
+def test_a_late_reading_runs_its_own_partitions_and_the_report_names_what_changed(works: Path, tmp_path: Path) -> None:
     [report] = [r for r in meterloom(works, "reports", "list")["reports"] if r["name"] == "enpi_quarter"]
     assert not report["stale"]
     meterloom(works, "kpis", "--site", "works", "--period", "2025-02")
@@ -109,19 +124,7 @@ def test_a_late_reading_runs_its_own_partitions_and_the_report_names_what_change
     assert "seu:pressing" in {figure["scope"] for figure in energies}
     assert "consumption_kwh" not in {figure["kpi"] for figure in energies if figure["scope"] == "site:works"}
 
-    # The daemon would ask for exactly that month, and for nothing once more.
-    from orchestration.resources import ProjectResource
-    from orchestration.sensors.lake_changes import enpi_changes, lake_changes
-    from orchestration.sensors.late_readings import report_changes
-
-    resources = {"project": ProjectResource(root=str(works))}
-    with dg.DagsterInstance.get() as instance, dg.build_sensor_context(instance, resources=resources) as context:
-        asked = {
-            sensor.name: [each.partition_key for each in sensor(context) if hasattr(each, "run_key")]
-            for sensor in (lake_changes, enpi_changes, report_changes)
-        }
-        # What rests on the marts waits for them.
-    assert asked == {"lake_changes": ["2025-02-01|works"], "enpi_changes": [], "report_changes": []}
+    assert asked_by_sensors(works) == {"lake_changes": ["2025-02-01|works"], "enpi_changes": [], "report_changes": []}
 
     before = datetime.now(UTC).timestamp()
     nothing_new = write_csv(

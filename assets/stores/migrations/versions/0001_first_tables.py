@@ -5,7 +5,8 @@ from uuid import uuid4
 from alembic import op
 
 from assets.stores.command_states import command_state_ddl
-from assets.stores.tables import APPEND_ONLY, append_only_ddl, ledger_identity, metadata
+from assets.stores.tables import APPEND_ONLY, append_only_ddl, ledger_identity
+from assets.stores.tables_metadata import metadata
 
 revision = "0001"
 down_revision = None

@@ -1,0 +1,5 @@
+"""The one collection of tables, which their modules share."""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
