@@ -50,6 +50,7 @@ class Fuse:
     """Ends the process at the n-th write point; None: never."""
 
     left: int | None = None
+    is_blown: bool = False
 
     def tick(self) -> None:
         """One write point."""
@@ -57,7 +58,7 @@ class Fuse:
             return
         self.left -= 1
         if self.left < 0:
-            self.left = None
+            self.left, self.is_blown = None, True
             raise Killed
 
 
@@ -193,7 +194,7 @@ class LakeMachine(RuleBasedStateMachine):
 
     def die(self, file: MeterFile, point: int) -> None:
         """The process ends at that write point; nothing or all of the file may be there."""
-        self.fuse.left = point
+        self.fuse.left, self.fuse.is_blown = point, False
         try:
             self.ingest(file)
         except Killed:
@@ -201,7 +202,7 @@ class LakeMachine(RuleBasedStateMachine):
             self.restart()
             self.adopt(file)
         finally:
-            self.fuse.left = None
+            self.fuse.left, self.fuse.is_blown = None, False
 
     def restart(self) -> None:
         """The process ends between two files, another one starts."""
@@ -238,7 +239,7 @@ class LakeMachine(RuleBasedStateMachine):
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Writing a Parquet file is a write point before and after."""
-        write = lake_module.write_atomic
+        write, discard = lake_module.write_block, Lake._discard
 
         def guarded(*given: Any) -> str:
             self.fuse.tick()
@@ -246,7 +247,12 @@ class LakeMachine(RuleBasedStateMachine):
             self.fuse.tick()
             return digest
 
-        with patch.object(lake_module, "write_atomic", guarded):
+        def left_behind(lake: Lake, written: Any) -> None:
+            # A process that has died takes nothing back.
+            if not self.fuse.is_blown:
+                discard(lake, written)
+
+        with patch.object(lake_module, "write_block", guarded), patch.object(Lake, "_discard", left_behind):
             yield
 
     def key(self, file: MeterFile) -> tuple[str, int]:
