@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Protocol
 
+from assets.sites.calendar import calendar_versions
 from data_quality.contracts.baseline import Baseline
 from data_quality.contracts.model import Model
 
@@ -95,6 +96,7 @@ def log_baseline(tracker: Tracker, baseline: Baseline, *, fitted_by: str) -> Log
             "seu_id": baseline.seu_id,
             "fitted_by": fitted_by,
             "is_synthetic": str(baseline.is_synthetic).lower(),
+            **calendar_versions(),
             "findings": ", ".join(finding.code for finding in baseline.findings),
         },
         dataset_name=f"{baseline.site_id}/{baseline.seu_id} days",

@@ -1,7 +1,7 @@
 """What traces are recomputed from: lake, site files, baseline versions; each read once and kept for the run."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from assets.kpi.daily import seu_days
 from assets.kpi.enpi import ARITHMETIC, DayPair, day_pairs
 from assets.kpi.expected import expected_days
 from assets.kpi.recompute import scope_meters
+from assets.sites.calendar import calendar_sha256, calendar_versions
 from assets.sites.load import site_sha256
 from assets.sites.view import site_readings
 from assets.stores.lake import Lake
@@ -144,6 +145,23 @@ class Sources:
         key = ("site", site.site_id)
         if key not in self._kept:
             self._kept[key] = TraceInput(kind="version", id=site.site_id, role="site", sha256=site_sha256(site))
+        kept: TraceInput = self._kept[key]
+        return kept
+
+    def calendar_inputs(self, site: Site, start: date, end: date) -> list[TraceInput]:
+        """The calendar of each year that [start, end) touches, as inputs `site/year`; value names the versions."""
+        return [self._calendar_input(site, year) for year in range(start.year, (end - timedelta(days=1)).year + 1)]
+
+    def _calendar_input(self, site: Site, year: int) -> TraceInput:
+        key = ("calendar", site.site_id, year)
+        if key not in self._kept:
+            self._kept[key] = TraceInput(
+                kind="version",
+                id=f"{site.site_id}/{year}",
+                role="calendar",
+                sha256=calendar_sha256(site, date(year, 1, 1), date(year + 1, 1, 1)),
+                value=", ".join(f"{name} {number}" for name, number in calendar_versions().items()),
+            )
         kept: TraceInput = self._kept[key]
         return kept
 

@@ -1,13 +1,14 @@
 """Walks from a figure back: its graph, its value made again, the readings behind it, and what has changed since."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 import polars as pl
 
 from assets.kpi.enpi import ARITHMETIC
 from assets.kpi.recompute import streams_behind
+from assets.sites.calendar import calendar_sha256
 from assets.sites.load import site_sha256
 from assets.sites.virtual import streams_for
 from assets.stores.reports import ReportStore, named_batches
@@ -61,6 +62,8 @@ def trace_figure(figure_id: str, *, reports: ReportStore, sources: Sources) -> T
     inputs = tuple(dict.fromkeys(each for node in graph(figure, reports) for each in node.trace.inputs))
     versions = {f"code/{node.trace.computation}": node.trace.code_sha256 for node in graph(figure, reports)}
     versions |= {f"{each.role}/{each.id}": each.sha256 for each in inputs if each.kind == "version"}
+    # A calendar is told by the versions of its libraries; its hash stands among the inputs.
+    versions |= {f"{each.role}/{each.id}": each.value for each in inputs if each.role == "calendar"}
     difference = None if value is None or figure.value is None else ARITHMETIC.subtract(value, figure.value)
     return TraceReport(
         figure=figure,
@@ -176,6 +179,10 @@ def today_sha256(given: TraceInput, sources: Sources, *, as_of_utc: datetime | N
         return sources.lake.digest(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
     if given.role == "site":
         return site_sha256(sources.sites[given.id]) if given.id in sources.sites else ""
+    if given.role == "calendar":
+        site_id, _, year = given.id.rpartition("/")
+        first, after = date(int(year), 1, 1), date(int(year) + 1, 1, 1)
+        return calendar_sha256(sources.sites[site_id], first, after) if site_id in sources.sites else ""
     if given.role == "baseline":
         baseline_id, _, version = given.id.rpartition("@")
         return sources.baseline(baseline_id, int(version)).model_checksum

@@ -37,6 +37,9 @@ FAULTS = {
     "F21": "A kind of value that changes midway",
     "F22": "MQTT: huge, deep, binary or undecodable payloads",
     "F23": "Modbus: swapped words, wrong scale, sentinels, torn values",
+    "F24": "Synthetic data offered to a report",
+    "F25": "An emission factor or a tariff missing, overlapping, negative or in a wrong unit",
+    "F26": "Another version of the holiday calendar or the time zone database",
     "F27": "Hostile workbooks and Parquet files",
     "F28": "Hostile PDF documents",
 }

@@ -1,13 +1,11 @@
 """Location-based emission factors by local day, from the dated entries of the site file (formulas 5.12)."""
 
 from datetime import date, timedelta
-from itertools import pairwise
 
 import polars as pl
 
 from assets.tariffs.periods import PRICE, six_decimals
-from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import Carrier, EmissionFactorEntry, Site
+from data_quality.contracts.site import Carrier, EmissionFactorEntry, Site, check_factors
 
 SCHEMA: dict[str, pl.DataType] = {
     "local_date": pl.Date(),
@@ -46,20 +44,6 @@ def electricity_factors(site: Site, start: date, end: date) -> pl.DataFrame:
         validate="1:1",
         maintain_order="left",
     )
-
-
-def check_factors(site: Site) -> None:
-    """No two factors of one carrier may hold on the same day. Raises BadInput naming both."""
-    for carrier in Carrier:
-        ordered = sorted(
-            (entry for entry in site.factors if entry.carrier == carrier), key=lambda entry: entry.valid_from
-        )
-        for first, second in pairwise(ordered):
-            if second.valid_from < first.valid_to:
-                raise BadInput(
-                    f"factors {first.factor_id} and {second.factor_id} for {carrier} both hold on {second.valid_from}",
-                    reason="factor_overlap",
-                )
 
 
 def _exact(entry: EmissionFactorEntry | None) -> object:

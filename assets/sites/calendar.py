@@ -3,7 +3,11 @@
 Home of the holidays library. Anything that depends on a tariff, a shift plan or a driver stands elsewhere.
 """
 
+import hashlib
+import zoneinfo
 from datetime import date, timedelta
+from importlib.metadata import version
+from pathlib import Path
 
 import polars as pl
 
@@ -64,6 +68,30 @@ def quarter_hours(site: Site, start: date, end: date) -> pl.DataFrame:
 def check_calendar(site: Site) -> None:
     """Raises BadInput where the site's country or subdivision has no holiday calendar."""
     _holidays(site, date(2025, 1, 1), date(2025, 1, 2))
+
+
+def calendar_versions() -> dict[str, str]:
+    """Versions of what decides days: the holidays library, and the time zone database that zoneinfo reads."""
+    for folder in map(Path, zoneinfo.TZPATH):
+        if (folder / "UTC").is_file():
+            # The system's own database stands before the package. Its first line is "# version 2025b".
+            first = folder / "tzdata.zi"
+            words = first.read_text("utf-8")[:60].split() if first.is_file() else []
+            return {
+                "holidays": version("holidays"),
+                "tzdata": words[2] if words[1:2] == ["version"] else "of the system",
+            }
+    return {"holidays": version("holidays"), "tzdata": version("tzdata")}
+
+
+def calendar_sha256(site: Site, start: date, end: date) -> str:
+    """Hash of what the calendar says of the local dates [start, end), and of the versions that say so. Raises BadInput.
+
+    A newer version is another calendar even where its days are the same: who recomputes must see that it was another.
+    """
+    days = quarter_hours(site, start, end).select("local_date", pl.col("local_time").dt.to_string("%H:%M"), "day_type")
+    text = "\n".join([*(f"{name} {number}" for name, number in calendar_versions().items()), days.write_csv()])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _day_type(site: Site, day: date, names: dict[date, str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from assets.sites.calendar import check_calendar
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People
-from data_quality.contracts.site import Site
+from data_quality.contracts.site import Site, check_factors
 from data_quality.contracts.yaml_file import (
     BadConfiguration,
     Problem,
@@ -25,6 +25,7 @@ from data_quality.contracts.yaml_file import (
 PEOPLE_FILE = "people.yaml"
 _UNKNOWN = re.compile(r"'([^']+)' is not of this site")
 _TWICE = re.compile(r"id stands twice: ([^,]+)")
+_BOTH_HOLD = re.compile(r"factors .* and (.*) for \w+ both hold")
 _LOOP = re.compile(r"loop through '([^']+)'")
 _METER_KEY = re.compile(r"meter '([^']+)': (parents|formula|made_from|is_secondary)")
 
@@ -37,6 +38,12 @@ def load_site(path: Path) -> Site:
     except BadConfiguration as fault:
         placed = [_placed(problem, document) for problem in _without_echoes(fault.problems)]
         raise BadConfiguration(sorted(placed, key=lambda problem: (problem.line, problem.column))) from fault
+    try:
+        check_factors(site)
+    except BadInput as fault:
+        line, column = place_of(document, ("factors",))
+        problem = Problem(file=str(path), line=line, column=column, message=fault.message)
+        raise BadConfiguration([_placed(problem, document)]) from fault
     try:
         check_calendar(site)
     except BadInput as fault:
@@ -91,6 +98,8 @@ def _placed(problem: Problem, document: Any) -> Problem:
         places = [place for _, place in _scalars(document, found[1])]
     elif found := _TWICE.search(problem.message):
         places = [place for key, place in _scalars(document, found[1].strip()) if key.endswith("_id")][1:]
+    elif found := _BOTH_HOLD.search(problem.message):
+        places = [place for key, place in _scalars(document, found[1]) if key == "factor_id"]
     elif found := _LOOP.search(problem.message):
         places = [place for key, place in _scalars(document, found[1]) if key == "meter_id"]
     else:

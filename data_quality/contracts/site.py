@@ -256,11 +256,18 @@ class EmissionFactorEntry(Model):
 
     factor_id: str
     carrier: Carrier = Carrier.ELECTRICITY
-    kgco2e_per_kwh: float = Field(ge=0)
+    # No fuel comes near the upper bound: a number above it is in grams, or per MWh.
+    kgco2e_per_kwh: float = Field(ge=0, le=5, description="Kilograms per kWh")
     valid_from: date
     valid_to: date
     source: str = Field(min_length=1)
     recorded_at_utc: datetime | None = None
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> Self:
+        if self.valid_to <= self.valid_from:
+            raise ValueError(f"factor {self.factor_id!r} ends ({self.valid_to}) before it starts ({self.valid_from})")
+        return self
 
 
 class ColumnMap(Model):
@@ -429,3 +436,17 @@ def _unique(what: str, names: list[str]) -> None:
 def _known(what: str, name: str, allowed: list[str]) -> None:
     if name not in allowed:
         raise ValueError(f"{what} {name!r} is not of this site; it has {', '.join(allowed) or 'none'}")
+
+
+def check_factors(site: Site) -> None:
+    """No two factors of one carrier may hold on the same day. Raises BadInput naming both."""
+    for carrier in Carrier:
+        ordered = sorted(
+            (entry for entry in site.factors if entry.carrier == carrier), key=lambda entry: entry.valid_from
+        )
+        for first, second in pairwise(ordered):
+            if second.valid_from < first.valid_to:
+                raise BadInput(
+                    f"factors {first.factor_id} and {second.factor_id} for {carrier} both hold on {second.valid_from}",
+                    reason="factor_overlap",
+                )

@@ -64,7 +64,7 @@ def add_figures(book: FigureBook, given: EnpiInputs) -> dict[str, EnpiResult]:
             unit="count",
             computation="batch_count",
             parameters={**_span_of(given, given.period), "field": name},
-            inputs=[_lake(given, given.period), given.site_input],
+            inputs=[_lake(given, given.period), given.site_input, *given.calendar],
             scope=f"site:{given.site.site_id}",
             start=given.period.start,
             end=given.period.end,
@@ -114,7 +114,7 @@ def _add_assessed(
     book: FigureBook, given: EnpiInputs, seu: Seu, period: Period, *, result: EnpiResult, path: str, name: str
 ) -> Figure:
     version = given.versions.get(seu.seu_id)
-    inputs = [_lake(given, period), given.site_input, *([_pinned(version)] if version else [])]
+    inputs = [_lake(given, period), given.site_input, *given.calendar, *([_pinned(version)] if version else [])]
     value = assessment_field(result, name)
     return book.add(
         f"{path}/{name}",
@@ -201,7 +201,7 @@ def _add_site_kpi(book: FigureBook, given: EnpiInputs, span: SiteSpan, kpi: str,
         unit=_unit(given, kpi),
         computation="scope_kpi",
         parameters={**_span_of(given, span), "scope": scope, "kpi": kpi},
-        inputs=[_lake(given, span), given.site_input],
+        inputs=[_lake(given, span), given.site_input, *given.calendar],
         coverage=float(span.coverage),
         scope=f"site:{given.site.site_id}",
         start=span.start,
@@ -218,7 +218,7 @@ def _add_site_coverage(book: FigureBook, given: EnpiInputs, span: SiteSpan, path
         unit="ratio",
         computation="scope_coverage",
         parameters=_span_of(given, span),
-        inputs=[_lake(given, span), given.site_input],
+        inputs=[_lake(given, span), given.site_input, *given.calendar],
         scope=f"site:{given.site.site_id}",
         start=span.start,
         end=span.end,

@@ -9,6 +9,7 @@ from reports.content.enpi_figures import overlapping
 from reports.content.inputs import EnpiInputs
 from reports.content.writer import words
 
+NAMED_BATCHES = 5
 ORDER = {"blocking": 0, "warning": 1, "info": 2}
 
 
@@ -46,6 +47,7 @@ def _period_findings(given: EnpiInputs) -> list[Finding]:
                 code="synthetic_data",
                 message="The readings are simulated: the report shows the method and cannot be published.",
                 severity="blocking",
+                facts=_synthetic_facts(given),
             )
         )
     if given.period.end_utc > given.as_of_utc:
@@ -61,6 +63,17 @@ def _period_findings(given: EnpiInputs) -> list[Finding]:
             )
         )
     return found
+
+
+def _synthetic_facts(given: EnpiInputs) -> dict[str, str | float | int | bool | None]:
+    """What is behind the mark; `trace --rows` lists the readings themselves."""
+    batches, baselines = list(given.synthetic_rows), [v for v in given.versions.values() if v.baseline.is_synthetic]
+    more = f" and {len(batches) - NAMED_BATCHES} more" if len(batches) > NAMED_BATCHES else ""
+    return {
+        "rows": sum(given.synthetic_rows.values()),
+        "batches": " ".join(batches[:NAMED_BATCHES]) + more or None,
+        "baselines": " ".join(f"{each.baseline_id}@{each.version}" for each in baselines) or None,
+    }
 
 
 def _seu_findings(given: EnpiInputs, seu: Seu, result: EnpiResult) -> list[Finding]:

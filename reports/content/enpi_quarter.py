@@ -68,7 +68,7 @@ def enpi_quarter(given: EnpiInputs, *, revision: int = 0) -> ReportContent:
         status="draft" if any(finding.is_blocking for finding in findings) else "final",
         is_synthetic=given.is_synthetic,
         findings=findings,
-        versions=dict(given.run_versions),
+        versions={f"calendar/{each.id}": each.value for each in given.calendar} | dict(given.run_versions),
         sections=tuple(sections),
         figures=figures,
     )

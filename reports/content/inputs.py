@@ -27,7 +27,7 @@ class SiteSpan:
 
 @dataclass(frozen=True)
 class EnpiInputs:
-    """Inputs of one report. `lake` answers the lake input of a span of local days."""
+    """Inputs of one report. `lake` answers the lake input of a span of local days; `synthetic_rows` count by batch."""
 
     site: Site
     period: Period
@@ -38,8 +38,10 @@ class EnpiInputs:
     versions: Mapping[str, BaselineVersion]
     lake: Mapping[tuple[date, date], TraceInput]
     site_input: TraceInput
+    calendar: Sequence[TraceInput]
     batch_counts: Mapping[str, Decimal]
     is_synthetic: bool
+    synthetic_rows: Mapping[str, int]
     rule: EnpiRule = field(default_factory=EnpiRule)
     confidence: float = 0.9
     findings: tuple[Finding, ...] = ()

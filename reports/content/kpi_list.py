@@ -53,6 +53,7 @@ def kpi_list(
         inputs = [
             sources.lake_input(site, row["period_start"], row["period_end"], as_of_utc),
             sources.site_input(site),
+            *sources.calendar_inputs(site, row["period_start"], row["period_end"]),
         ]
         for kpi, column, unit in _known(row, site):
             _add(book, site, row, kpi=kpi, value=to_decimal(row[column]), unit=unit, inputs=inputs)

@@ -77,8 +77,10 @@ def enpi_inputs(
             for span in [period, *months]
         },
         site_input=sources.site_input(site),
+        calendar=sources.calendar_inputs(site, period.start, period.end),
         batch_counts={name: sources.batch_count(site, period, as_of_utc, name) for name in BATCH_FIELDS},
         is_synthetic=bool(readings["is_synthetic"].any()) or any(v.baseline.is_synthetic for v in versions.values()),
+        synthetic_rows=_synthetic_rows(readings),
         rule=used,
         confidence=confidence,
         findings=tuple(_price_gaps(site, period, readings)),
@@ -86,17 +88,39 @@ def enpi_inputs(
     )
 
 
+def _synthetic_rows(readings: pl.DataFrame) -> dict[str, int]:
+    """Synthetic readings by the batch that brought them, the oldest batch first."""
+    batches = readings.filter("is_synthetic").group_by("batch_id").agg(pl.len(), pl.col("recorded_at_utc").min())
+    return dict(batches.sort("recorded_at_utc", "batch_id").select("batch_id", "len").iter_rows())
+
+
 def _price_gaps(site: Site, period: Period, readings: pl.DataFrame) -> list[Finding]:
     """Cost and emissions cover only what has a price and a factor; what has none is said, not taken for free."""
-    prices = known_prices(site, period.start, period.end, readings)["price_per_kwh"]
-    factors = electricity_factors(site, period.start, period.end)["electricity_kgco2e_per_kwh"]
+    priced = known_prices(site, period.start, period.end, readings).with_columns(
+        local_date=pl.col("interval_start_utc").dt.convert_time_zone(site.time_zone).dt.date()
+    )
+    by_day = electricity_factors(site, period.start, period.end)
+    prices, factors = priced["price_per_kwh"], by_day["electricity_kgco2e_per_kwh"]
     found = []
     if prices.null_count():
         found.append(
             Finding(
                 code="price_gap",
                 message="Energy at times without a known price is in no cost.",
-                facts={"quarter_hours_without_price": prices.null_count(), "quarter_hours": prices.len()},
+                facts={
+                    "quarter_hours_without_price": prices.null_count(),
+                    "quarter_hours": prices.len(),
+                    **_span_of(priced.filter(pl.col("price_per_kwh").is_null())),
+                },
+            )
+        )
+    below = priced.filter(pl.col("price_per_kwh") < 0)
+    if below.height:
+        found.append(
+            Finding(
+                code="negative_price",
+                message="Some prices are below zero: energy at those times lowers the cost.",
+                facts={"quarter_hours_below_zero": below.height, "quarter_hours": prices.len(), **_span_of(below)},
             )
         )
     if factors.null_count():
@@ -104,10 +128,19 @@ def _price_gaps(site: Site, period: Period, readings: pl.DataFrame) -> list[Find
             Finding(
                 code="factor_gap",
                 message="Energy on days without an emission factor in force is in no emission.",
-                facts={"days_without_factor": factors.null_count(), "days": factors.len()},
+                facts={
+                    "days_without_factor": factors.null_count(),
+                    "days": factors.len(),
+                    **_span_of(by_day.filter(factors.is_null())),
+                },
             )
         )
     return found
+
+
+def _span_of(rows: pl.DataFrame) -> dict[str, str | float | int | bool | None]:
+    days = rows["local_date"]
+    return {"first_day": str(days.min()), "last_day": str(days.max())}
 
 
 def _pin(version: BaselineVersion | None) -> tuple[str, int] | None:

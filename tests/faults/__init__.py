@@ -1,0 +1,1 @@
+"""Faults of what figures rest on: origin, factors, prices, calendars."""
