@@ -34,6 +34,7 @@ def test_every_job_of_the_line_ran(demo: Demo) -> None:
         "ingest",
         "kpi",
         "baseline",
+        "enpi",
         "forecast",
         "plan",
         "dispatch",
