@@ -11,6 +11,7 @@ from assets.bills.read_bill import read_bill
 from assets.bills.read_load import read_load, read_prices, zone_of
 from assets.bills.reads import read_meter_reads, read_site_register
 from assets.bills.reconcile import Reconciliation, reconcile
+from assets.readings.readers.child import run_limited
 from assets.tariffs.file import read_tariffs
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.supplier_bill import SupplierBill
@@ -50,7 +51,8 @@ def register_reconcile(group: typer.Typer) -> None:
         if bill is None or not tariff:
             raise BadInput("bill reconcile needs --bill FILE and --tariff FILE", reason="no_bill")
         tariffs = tuple(each for file in tariff for each in read_tariffs(file))
-        paper = read_bill(bill)
+        # Bills come from outside: a PDF is taken apart in the limited child.
+        paper = read_bill(bill, run=run_limited)
         time_zone = _zone(tz, tariffs, load)
         used: Load | None = None
         if load is not None:

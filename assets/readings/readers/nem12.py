@@ -235,7 +235,7 @@ def _status(day: _Day) -> bytes:
     for first, last, flag in day.ranges:
         is_next = first.isdecimal() and len(first) < 4 and int(first) == len(status) + 1
         is_inside = last.isdecimal() and len(last) < 4 and len(status) < int(last) <= day.count
-        if not is_next or not is_inside or not is_flag(flag) or flag == "V":
+        if not is_next or not is_inside or not is_flag(flag) or flag.startswith("V"):
             return bytes([_UNKNOWN]) * day.count
         status += bytes([_code(flag)]) * (int(last) - len(status))
     return bytes(status) if len(status) == day.count else bytes([_UNKNOWN]) * day.count
