@@ -33,7 +33,7 @@ def report_changes(
     context: dg.SensorEvaluationContext, project: ProjectResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Quarters whose newest report is stale, once their marts are as new as the lake."""
-    from orchestration.fresh import stale_reports
+    from orchestration.stale import stale_reports
 
     is_quiet = True
     for key, basis in stale_reports(project).items():
