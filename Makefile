@@ -17,7 +17,7 @@ up: setup
 	@exec .venv/bin/meterloom up --project demo
 
 test: setup
-	@$(PYTHON) -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 check: setup
 	@$(PYTHON) -m ruff format --check .

@@ -80,3 +80,17 @@ def postgres_url(postgres_server: str, request: pytest.FixtureRequest) -> Iterat
     yield url
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+# Rooms whose files take minutes each: begun first, so that no worker is left alone with one of them at the end.
+_LONG = ("e2e", "dbt", "orchestration", "data_quality", "tower", "real")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, otherwise in the order that they were found."""
+
+    def rank(item: pytest.Item) -> int:
+        room = item.path.relative_to(Path(__file__).parent).parts[0]
+        return _LONG.index(room) if room in _LONG else len(_LONG)
+
+    items.sort(key=rank)
