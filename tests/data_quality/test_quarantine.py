@@ -26,6 +26,9 @@ def test_exactly_the_limit_passes_and_nothing_at_all_does() -> None:
 def test_every_reason_that_the_readers_give_is_on_the_list() -> None:
     given = set()
     for path in (ROOT / "assets" / "readings").rglob("*.py"):
+        if path.name == "edits.py":
+            # A person's edit is refused to that person; nothing of it is kept.
+            continue
         text = path.read_text()
         given |= set(re.findall(r'reason="(\w+)"', text)) | set(re.findall(r'take\("(\w+)"', text))
         given |= set(re.findall(r'pl\.lit\("(\w+_\w+)"\)', text))
