@@ -136,7 +136,7 @@ def _ours(root: Path, site: Site, calendar: pl.DataFrame, file: Path, models: li
         connection.execute("set TimeZone = 'UTC'")
         for schema, name, kind, query in models:
             connection.execute(f"create schema if not exists {schema}")
-            connection.execute(f"create or replace {kind} {schema}.{name} as {query}")
+            connection.execute(f"create or replace {'view' if kind == 'view' else 'table'} {schema}.{name} as {query}")
         total = connection.execute(
             "select sum(energy_kwh) from marts.mart_scope__year_kpi where scope = 'site:bench'"
         ).fetchone()
