@@ -21,6 +21,7 @@ from assets.readings.registers import counting_rules
 from assets.readings.sniff import SniffReport, read_file, refused
 from assets.readings.streams import streams
 from assets.stores.batches import batches_of_source
+from assets.stores.closed_periods import closed_periods
 from assets.stores.lake import BatchInfo, BlockPlan, Decided, Lake, Stamp
 from assets.stores.quarantine import QuarantineStore
 from data_quality.contracts.errors import BadInput
@@ -180,9 +181,10 @@ def _store_regular(file: RegularFile, given: _Given) -> IngestReport:
         result = given.lake.write_blocks(info, plan, clock=given.clock)
         counts = {name: getattr(result, name) for name in ("new_rows", "corrected_rows", "unchanged_rows")}
         batch_id = result.batch_id
-    changes = times_of(touched)
-    report = name_closed(file.report, changes, site=given.site, store=given.lake.store)
-    months = tuple(affected_months(given.site, changes))
+    report = file.report
+    if closed_periods(given.lake.store, given.site):
+        report = name_closed(report, times_of(touched, per_row=True), site=given.site, store=given.lake.store)
+    months = tuple(affected_months(given.site, times_of(touched)))
     return IngestReport(**_fields(report), **counts, partitions=months, batch_id=batch_id)
 
 

@@ -46,9 +46,11 @@ def plan_of(file: RegularFile, *, site: Site, lake: Lake, stamp: Stamp, touched:
     return BlockPlan(blocks=blocks(), counts=counts)
 
 
-def times_of(touched: Mapping[int, int]) -> pl.DataFrame:
-    """interval_start_utc of every row that changes, by quarter hour and number of rows."""
-    slots = np.repeat(np.array(sorted(touched), np.int64), [touched[slot] for slot in sorted(touched)])
+def times_of(touched: Mapping[int, int], *, per_row: bool = False) -> pl.DataFrame:
+    """interval_start_utc of the quarter hours that change: each once, or as often as it has rows that change."""
+    slots = np.array(sorted(touched), np.int64)
+    if per_row:
+        slots = np.repeat(slots, [touched[slot] for slot in slots.tolist()])
     return pl.DataFrame({"interval_start_utc": pl.Series(slots * SLOT_US).cast(pl.Datetime("us", "UTC"))})
 
 
