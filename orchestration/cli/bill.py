@@ -19,6 +19,7 @@ from data_quality.contracts.bill import Bill, BillPeriod
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Rounding, Tariff
 from data_quality.contracts.time import zone
+from orchestration.cli.bill_options import LoadOption, PricesOption
 from orchestration.cli.bill_reconcile import register_reconcile
 from orchestration.cli.frame import Answer, Call, command, group_command
 from orchestration.cli.sniff import MapOption, column_map
@@ -26,9 +27,7 @@ from orchestration.cli.sniff import MapOption, column_map
 TariffOption = Annotated[
     list[Path] | None, typer.Option("--tariff", help="Tariff file; several: dated one after another.")
 ]
-LoadOption = Annotated[Path | None, typer.Option("--load", help="Interval energy: timestamp,kwh|kw|m3.")]
 TzOption = Annotated[str | None, typer.Option("--tz", help="Zone of days and months (IANA).")]
-PricesOption = Annotated[Path | None, typer.Option("--prices", help="timestamp,<currency>_per_kwh|_per_mwh.")]
 GenerationOption = Annotated[Path | None, typer.Option("--generation", help="Energy of a plant behind the meter.")]
 MeterOption = Annotated[str | None, typer.Option("--meter", help="Which meter of the load or the reads.")]
 FromOption = Annotated[str | None, typer.Option("--from", help="First local day of the bill.")]

@@ -17,16 +17,15 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.supplier_bill import SupplierBill
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.time import zone
+from orchestration.cli.bill_options import LoadOption, PricesOption
 from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
 from orchestration.cli.sniff import MapOption, column_map
 
 _EXAMPLE = "meterloom bill reconcile --bill bill.pdf --tariff tariffs.json --reads reads.csv --register meters.csv"
 BillOption = Annotated[Path | None, typer.Option("--bill", help="The supplier's bill: CSV, XLSX or PDF with text.")]
 TariffOption = Annotated[list[Path] | None, typer.Option("--tariff", help="Tariff file; several: all that may apply.")]
-LoadOption = Annotated[Path | None, typer.Option("--load", help="Interval energy: timestamp,kwh|kw|m3.")]
 ReadsOption = Annotated[Path | None, typer.Option("--reads", help="[meter,]read_date,<period>_register…")]
 RegisterOption = Annotated[Path | None, typer.Option("--register", help="meter,account,site,multiplier.")]
-PricesOption = Annotated[Path | None, typer.Option("--prices", help="timestamp,<currency>_per_kwh|_per_mwh.")]
 TzOption = Annotated[str | None, typer.Option("--tz", help="Zone of days (IANA).")]
 MeterOption = Annotated[str | None, typer.Option("--meter", help="Which meter of the load, where it has several.")]
 

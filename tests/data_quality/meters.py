@@ -1,7 +1,6 @@
 """Grids and frames for the tests of validation: an office week that is known to the last digit."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -9,7 +8,6 @@ from numpy.typing import NDArray
 
 from data_quality.grid import Grid, Stream
 
-SHARED = Path("/work/shared/data")
 START = datetime(2024, 1, 1, tzinfo=UTC)  # a Monday
 
 

@@ -11,9 +11,10 @@ from data_quality.contracts.vee import RuleFinding, ValidationRules
 from data_quality.grid import Grid
 from data_quality.rules.unit_scale import find, limits
 from data_quality.validate import Validation, blocks, validate
-from tests.data_quality.meters import SHARED, wide
+from tests.conftest import SHARED_DATA as SHARED
+from tests.data_quality.meters import wide
 
-pytestmark = pytest.mark.skipif(not SHARED.exists(), reason="needs the public meters")
+pytestmark = pytest.mark.skipif(not SHARED.exists(), reason="the shared data folder is not beside this checkout")
 KINDS = ("spike", "stuck", "dead", "unit_scale")
 LEFT_OUT = {"b40", "b52", "b57", "b59"}
 
