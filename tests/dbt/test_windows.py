@@ -1,5 +1,7 @@
 """A run over the months that changed must leave what a build of everything would: both engines, random late rows."""
 
+import shutil
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from assets.readings.affected import touched_months
 from assets.stores.baselines import BaselineStore
 from assets.stores.lake import Lake
 from assets.stores.marts import MARTS, read_mart
-from assets.stores.transactions import Store
+from assets.stores.transactions import Store, open_store
 from assets.stores.warehouse import WarehouseTarget, load_sources, publish_marts
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import Site
@@ -95,16 +97,32 @@ def assert_same_marts(ours: Path, theirs: Path) -> None:
         assert_frame_equal(read_mart(ours, name), read_mart(theirs, name), rel_tol=1e-12, abs_tol=0)
 
 
-@pytest.fixture
-def line(request: pytest.FixtureRequest, tmp_path: Path, store: Store, state_dir: Path, foreign_zone: None) -> Line:
-    """Two sites, filled and built once, on DuckDB or on the engine that the test names."""
-    is_server = getattr(request, "param", "duckdb") == "postgres"
-    url = request.getfixturevalue("postgres_url") if is_server else ""
-    made = Line(tmp_path, store, WarehouseTarget(duckdb_file=tmp_path / "w.duckdb", postgres_url=url), state_dir)
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory, state_dir: Path, foreign_zone: None) -> Path:
+    """The folder of a line with two sites that DuckDB has built: each test works on a copy."""
+    folder = tmp_path_factory.mktemp("filled")
+    store = open_store(f"sqlite:///{folder / 'store.db'}")
+    made = Line(folder, store, WarehouseTarget(duckdb_file=folder / "w.duckdb"), state_dir)
     for seed, site in enumerate(made.sites.values()):
         filled_lake(made.lake, site, seed=seed)
     made.catch_up()
-    return made
+    store.close()
+    return folder
+
+
+@pytest.fixture
+def line(request: pytest.FixtureRequest, tmp_path: Path, filled: Path, state_dir: Path) -> Iterator[Line]:
+    """Two sites, filled and built, on DuckDB or on the engine that the test names."""
+    folder = shutil.copytree(filled, tmp_path / "line")
+    is_server = getattr(request, "param", "duckdb") == "postgres"
+    url = request.getfixturevalue("postgres_url") if is_server else ""
+    store = open_store(f"sqlite:///{folder / 'store.db'}")
+    made = Line(folder, store, WarehouseTarget(duckdb_file=folder / "w.duckdb", postgres_url=url), state_dir)
+    if is_server:
+        shutil.rmtree(made.marts_dir)
+        made.catch_up()
+    yield made
+    store.close()
 
 
 @pytest.mark.parametrize("line", ["duckdb", "postgres"], indirect=True)
