@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-import assets.readings.bulk.cells as cells
+import assets.readings.bulk.lines as lines
 import assets.readings.bulk.months as months
 from assets.readings.bulk.read import regular_file
 from assets.readings.ingest import IngestReport, ingest_file
@@ -95,7 +95,7 @@ def tables(draw: st.DrawFn) -> tuple[str, ColumnMap | None]:
         place = draw(st.integers(0, max(len(rows) - 1, 0)))
         rows = kind(rows, place)
     end = draw(st.sampled_from(["\n", "\r\n"]))
-    lines = [f"meter,timestamp,{unit}", *(",".join(row) for row in rows)]
+    texts = [f"meter,timestamp,{unit}", *(",".join(row) for row in rows)]
     mapping = draw(
         st.sampled_from(
             [
@@ -108,7 +108,7 @@ def tables(draw: st.DrawFn) -> tuple[str, ColumnMap | None]:
             ]
         )
     )
-    return end.join(lines) + end, mapping
+    return end.join(texts) + draw(st.sampled_from([end, end, ""])), mapping
 
 
 def _value(text: str):
@@ -126,6 +126,7 @@ ODD = [
     _insert(("pr", "2025-02-01T00:00:00Z", "1.0")), _insert(("",)), _insert(("main", "2025-02-01T00:00:00Z")),
     _insert(("a", "b", "c", "d")), _insert(("gas", "2025-02-01T00:00:00Z", "7")),
     lambda rows, place: [*rows, *rows[place : place + 1]],
+    lambda rows, place: [*rows, *((*row[:2], "3.125") for row in rows[place : place + 1])],
     lambda rows, place: [*rows[place:], *rows[:place]],
 ]  # fmt: skip
 
@@ -148,7 +149,7 @@ def test_blocks_and_whole_tables_give_the_same(
     template: Path, given_tables: list[tuple[str, ColumnMap | None]], block_bytes: int, rows_in_memory: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as root:
-        patch.setattr(cells, "BLOCK_BYTES", block_bytes)
+        patch.setattr(lines, "BLOCK_BYTES", block_bytes)
         patch.setattr(months, "MAX_ROWS_IN_MEMORY", rows_in_memory)
         blocks, whole = (Bench(Path(root) / name, template) for name in ("blocks", "whole"))
         for text, mapping in given_tables:
@@ -163,3 +164,24 @@ def test_blocks_and_whole_tables_give_the_same(
             assert blocks.rejects() == whole.rejects()
         blocks.store.close()
         whole.store.close()
+
+
+@pytest.mark.parametrize(
+    ("last", "reasons"),
+    [
+        ("press,2025-02-01T00:15:00Z,2.5", {"duplicate_conflict": 2}),
+        ("press,2025-02-01T00:15:00Z,2.53", {"duplicate_conflict": 2, "unfinished_line": 1}),
+    ],
+)
+def test_conflicts_and_a_last_line_without_end_are_judged_in_blocks(
+    tmp_path: Path, last: str, reasons: dict[str, int]
+) -> None:
+    path = tmp_path / "readings.csv"
+    rows = [f"main,2025-02-01T00:{minute:02}:00Z,1.5" for minute in (0, 15, 15, 30)]
+    rows[2] = rows[2].replace("1.5", "1.7")
+    path.write_text("\n".join(["meter,timestamp,kwh", *rows, "press,2025-02-01T00:00:00Z,2.5", last]))
+    with regular_file(path, site=SITE, mapping=None, now_utc=NOW, from_bytes=0) as file:
+        assert file is not None
+        assert file.report.reasons == reasons
+        assert file.report.accepted_rows == 7 - 1 - sum(reasons.values())
+        assert file.rejects["got"].to_list()[:2] == ["main = 1.5", "main = 1.7"]

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from assets.readings.bulk.lines import line_blocks, unfinished_line
 from assets.readings.bulk.shape import NotRegular, Shape
 from assets.readings.parsed import REJECT_SCHEMA
 from assets.readings.readers.csv_table import rows_of
@@ -20,8 +21,6 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import ColumnMap
 
 SLOT_US = 900_000_000
-# Small blocks stay in the processor's cache; what is gained beyond this is lost again in memory traffic.
-BLOCK_BYTES = 8 * 1024**2
 MAX_ODD_ROWS = 200_000
 # Values of rows that are no readings but show the step of their stream: bad ones, and negative ones of a counter.
 BAD, NEGATIVE = np.nan, -np.inf
@@ -55,23 +54,15 @@ class Source:
 
 def read_cells(path: Path, shape: Shape, source: Source) -> Iterator[Cells]:
     """The file's cells, block by block. Raises NotRegular."""
-    line, rest = 2, b""
-    with path.open("rb") as file:
-        source.sha256.update(file.read(shape.body_at))
-        while data := file.read(BLOCK_BYTES):
-            source.sha256.update(data)
-            end = data.rfind(b"\n") + 1
-            if not end:
-                raise NotRegular
-            body, rest = rest + data[:end], data[end:]
-            if len(rest) > MAX_LINE_BYTES or b'"' in body or b"\0" in body:
-                raise NotRegular
-            cells, lines = _cells(body, line, shape, source)
-            line += lines
-            yield cells
-    if rest:
-        # A last line without its end may be cut: that needs the whole column to judge.
-        raise NotRegular
+    line = 2
+    for block in line_blocks(path, shape.body_at, source.sha256.update):
+        is_finished = block.endswith(b"\n")
+        if not is_finished and (reject := unfinished_line(path, shape, block, line)) is not None:
+            source.rejects.append(reject)
+            return
+        cells, lines = _cells(block if is_finished else block + b"\n", line, shape, source)
+        line += lines
+        yield cells
 
 
 def _cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[Cells, int]:
@@ -97,7 +88,7 @@ def _typed(
     """Stream, slot and value where every row is a reading; None where any is not."""
     column = frame[shape.layout.values[0].column]
     times = _instants(frame[shape.layout.time], shape, may_hold_blanks=may_hold_blanks)
-    names = _names(frame, shape)
+    names = names_of(frame, shape)
     if column.null_count() or times.null_count() or names.null_count():
         return None
     values, instants = column.to_numpy(), times.to_physical().to_numpy()
@@ -130,7 +121,7 @@ def _odd_cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[Ce
     no_rows = no_rows.with_columns(pl.col("source_line") + shift)
     value = frame[shape.layout.values[0].column].cast(pl.Float64, strict=False)
     times = _instants(frame[shape.layout.time], shape, may_hold_blanks=True)
-    names = _names(frame, shape)
+    names = names_of(frame, shape)
     known = (times.is_not_null() & names.is_not_null()).to_numpy()
     instants = times.to_physical().fill_null(0).to_numpy()
     stream = shape.stream_of[names.fill_null(0).to_numpy()]
@@ -213,7 +204,7 @@ def _shaped(texts: pl.Series, shape: Shape) -> pl.Series:
     return texts.set(~has_shape, None)
 
 
-def _names(frame: pl.DataFrame, shape: Shape) -> pl.Series:
+def names_of(frame: pl.DataFrame, shape: Shape) -> pl.Series:
     """Place of each row's name in shape.names; null for a name that is none of them."""
     if shape.layout.meter is None:
         return pl.zeros(frame.height, pl.UInt32, eager=True)

@@ -126,7 +126,8 @@ def month_edges(low: int, high: int) -> NDArray[np.int64]:
 @dataclass(frozen=True)
 class Grid:
     """One month. streams: the streams that have rows, ascending; values, lines: slots x streams, NaN and 0 where no
-    reading is; others: places (flat) that only rejected rows show, and which of these are negative counts.
+    reading is; others: places (flat) that only rejected rows show, and which of these are negative counts;
+    conflicts: lines of rows that say different values of one place, which then has no reading.
     """
 
     first_slot: int
@@ -136,6 +137,7 @@ class Grid:
     others: NDArray[np.int64]
     negatives: NDArray[np.int64]
     duplicates: int
+    conflicts: NDArray[np.int64]
 
     @property
     def is_full(self) -> bool:
@@ -144,7 +146,7 @@ class Grid:
 
 
 def grid_of(cells: Cells, stream_count: int) -> Grid:
-    """The grid of one month's cells. Raises NotRegular where two rows of a place differ, or most places are empty."""
+    """The grid of one month's cells. Raises NotRegular where most places are empty."""
     counts = np.bincount(cells.stream, minlength=stream_count)
     streams = np.flatnonzero(counts)
     first, last = int(cells.slot.min()), int(cells.slot.max())
@@ -165,12 +167,17 @@ def grid_of(cells: Cells, stream_count: int) -> Grid:
     values, lines = np.full(shape, np.nan), np.zeros(shape, np.int64)
     values.ravel()[flat] = value
     lines.ravel()[flat] = line
-    duplicates = flat.size - int(np.count_nonzero(lines))
+    duplicates, conflicts = flat.size - int(np.count_nonzero(lines)), np.empty(0, np.int64)
     if duplicates:
-        if (values.ravel()[flat] != value).any():
-            raise NotRegular
+        places = np.unique(flat[values.ravel()[flat] != value])
+        if places.size:
+            differs = np.isin(flat, places)
+            conflicts, flat, line = line[differs], flat[~differs], line[~differs]
+            values.ravel()[places], lines.ravel()[places] = np.nan, 0
+            others = np.concatenate([others, places])
+            duplicates = flat.size - int(np.count_nonzero(lines))
         # The first of several equal rows is the one that counts.
         lines.ravel()[flat[::-1]] = line[::-1]
-    if negatives.size and lines.ravel()[negatives].any():
+    if negatives.size and (conflicts.size or lines.ravel()[negatives].any()):
         raise NotRegular
-    return Grid(first, streams, values, lines, others, negatives, duplicates)
+    return Grid(first, streams, values, lines, others, negatives, duplicates, conflicts)

@@ -13,6 +13,7 @@ import polars as pl
 
 from assets.readings.bulk.canonical import QUANTA, Meaning, Readings, Rows, quarter_hours, readings_of
 from assets.readings.bulk.cells import SLOT_US, Cells, Source, read_cells, rejects_of
+from assets.readings.bulk.conflicts import conflict_rejects
 from assets.readings.bulk.months import Grid, Months, grid_of
 from assets.readings.bulk.shape import NotRegular, Shape, Stream, shape_of
 from assets.readings.bulk.steps import Steps
@@ -80,13 +81,14 @@ def _read(path: Path, shape: Shape, folder: Path) -> RegularFile:
         raise NotRegular
     steps, width = Steps(len(shape.streams)), len(shape.streams)
     grids: dict[int, Grid] = {}
-    order = _Order()
+    order, conflicts = _Order(), []
     for month in months.months():
         cells = months.cells(month)
         if not months.is_sorted:
             order.add(cells)
         grid = grid_of(cells, width)
         steps.add(grid)
+        conflicts.append(grid.conflicts)
         if months.is_in_memory:
             grids[month] = grid
             months.forget(month)
@@ -107,6 +109,7 @@ def _read(path: Path, shape: Shape, folder: Path) -> RegularFile:
         raise NotRegular
     totals.refuse_suspects()
     totals.warnings |= {"unsorted": int(not order.is_sorted), "gap_intervals": steps.gaps(meaning.quarters)}
+    source.rejects.append(conflict_rejects(path, shape, np.concatenate(conflicts)))
     rejects = rejects_of(source)
     first_utc = _EPOCH + timedelta(microseconds=int(steps.first_slot[steps.counts > 0].min()) * SLOT_US)
     return RegularFile(

@@ -12,6 +12,10 @@ from assets.readings.readers.csv_text import CsvText, open_text
 from assets.readings.table import RawTable, read_table
 from data_quality.contracts.errors import BadInput
 
+# A number with decimals, which are the group.
+DECIMALS = r"^-?\d+[.,](\d+)\s*$"
+# Reason and expectation of a last row that may be cut.
+UNFINISHED = ("unfinished_line", "a line end after the last line, which may be cut here")
 _SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 
 
@@ -192,13 +196,13 @@ def _unfinished_row(text: CsvText, frame: pl.DataFrame) -> tuple[pl.DataFrame, p
     is_last = frame["_line"] == last_line
     if not is_last.any():
         raise BadInput("the last line is cut: fewer fields than the header", line=last_line, reason="truncated")
-    decimals = frame[text.header[-1]].str.extract(r"^-?\d+[.,](\d+)\s*$", 1).str.len_bytes()
+    decimals = frame[text.header[-1]].str.extract(DECIMALS, 1).str.len_bytes()
     if decimals.null_count() == 0 and decimals.n_unique() == 1 and decimals.len() > 1:
         return none, frame
     rejects = frame.filter(is_last).select(
         source_line=pl.col("_line").cast(pl.Int64),
-        reason=pl.lit("unfinished_line"),
-        expected=pl.lit("a line end after the last line, which may be cut here"),
+        reason=pl.lit(UNFINISHED[0]),
+        expected=pl.lit(UNFINISHED[1]),
         got=pl.col(text.header[-1]),
     )
     kept = frame.filter(~is_last)

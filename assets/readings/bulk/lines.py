@@ -1,0 +1,93 @@
+"""Whole lines of a long file, block by block; and what a last line without its end is worth."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from assets.readings.bulk.shape import NotRegular, Shape
+from assets.readings.parsed import REJECT_SCHEMA
+from assets.readings.readers.csv_table import DECIMALS, UNFINISHED, rows_of
+from assets.readings.readers.csv_text import MAX_LINE_BYTES, CsvText
+from data_quality.contracts.errors import BadInput
+
+# Small blocks stay in the processor's cache; what is gained beyond this is lost again in memory traffic.
+BLOCK_BYTES = 8 * 1024**2
+
+
+def line_blocks(path: Path, body_at: int, seen: Callable[[bytes], object] = bool) -> Iterator[bytes]:
+    """Blocks of whole lines after the header; at last what stands behind the last line end, if anything does.
+
+    seen: gets every byte of the file in order. Raises NotRegular for quotes, zeros and endless lines.
+    """
+    rest = b""
+    with path.open("rb") as file:
+        seen(file.read(body_at))
+        while data := file.read(BLOCK_BYTES):
+            seen(data)
+            end = data.rfind(b"\n") + 1
+            if not end:
+                raise NotRegular
+            body, rest = rest + data[:end], data[end:]
+            if len(rest) > MAX_LINE_BYTES or b'"' in body or b"\0" in body:
+                raise NotRegular
+            yield body
+    if b"\r" in rest or b'"' in rest or b"\0" in rest:
+        raise NotRegular
+    if rest:
+        yield rest
+
+
+def lines_at(path: Path, shape: Shape, wanted: NDArray[np.int64]) -> pl.DataFrame:
+    """These lines of the file (numbers from 1, ascending), with their fields as text and `_line`."""
+    parts, line = [], 2
+    for body in line_blocks(path, shape.body_at):
+        count = body.count(b"\n") + (not body.endswith(b"\n"))
+        here = wanted[(wanted >= line) & (wanted < line + count)]
+        if here.size:
+            texts = body.split(b"\n")
+            chosen = b"\n".join(texts[number - line] for number in here.tolist()) + b"\n"
+            numbers = pl.Series("_line", here)
+            parts.append(fields_of(chosen, shape).with_columns(numbers))
+        line += count
+    return pl.concat(parts)
+
+
+def fields_of(body: bytes, shape: Shape) -> pl.DataFrame:
+    """Whole lines as columns of text with `_line`, 2 for the first. Raises NotRegular."""
+    text = CsvText(header=list(shape.header), separator=shape.separator, body=body, is_finished=True)
+    try:
+        return rows_of(text)[0]
+    except BadInput as fault:
+        raise NotRegular from fault
+
+
+def unfinished_line(path: Path, shape: Shape, rest: bytes, line: int) -> pl.DataFrame | None:
+    """The reject (REJECT_SCHEMA) of a last line without its end, which may be cut; None where it is surely whole.
+
+    It is whole where the last field is a number with as many decimals as every other row has. Raises NotRegular
+    where it has not all fields: such a file is refused.
+    """
+    fields = rest.decode(errors="replace").split(shape.separator)
+    if len(fields) != len(shape.header):
+        raise NotRegular
+    if _all_have_the_same_decimals(path, shape):
+        return None
+    reject = [(line, *UNFINISHED, fields[-1] or None)]
+    return pl.DataFrame(reject, schema=REJECT_SCHEMA, orient="row")
+
+
+def _all_have_the_same_decimals(path: Path, shape: Shape) -> bool:
+    kinds: set[int | None] = set()
+    rows = 0
+    for body in line_blocks(path, shape.body_at):
+        frame = fields_of(body if body.endswith(b"\n") else body + b"\n", shape)
+        if frame.select(pl.all_horizontal(pl.col(shape.header).is_null()).any()).item():
+            raise NotRegular
+        rows += frame.height
+        kinds |= set(frame[shape.header[-1]].str.extract(DECIMALS, 1).str.len_bytes().unique().to_list())
+        if len(kinds) > 1 or None in kinds:
+            return False
+    return rows > 1
