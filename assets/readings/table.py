@@ -28,6 +28,8 @@ FIRST_PLAUSIBLE = datetime(1971, 1, 1, tzinfo=UTC)
 # Prices of the day ahead are known before they hold: up to two local days of 25 hours, and a weekend's publication.
 PRICE_LIMIT = timedelta(days=3)
 _KEY = ["_meter", "_register"]
+# What nobody sees in a name: control characters, and every blank but the plain one.
+_UNSEEN = r"[\p{C}\p{Z}--\x20]"
 
 
 @dataclass(frozen=True)
@@ -219,6 +221,8 @@ def _check_streams(sieve: Sieve, request: ReadRequest) -> None:
     site, frame = request.site, sieve.frame
     if site is None:
         sieve.take("unknown_meter", pl.col("_meter").is_null(), pl.lit("nothing"), "the name of a meter")
+        printable = "the name of a meter, in characters that can be seen"
+        sieve.take("unknown_meter", pl.col("_meter").str.contains(_UNSEEN), pl.col("_meter"), printable)
         frame = sieve.frame.with_columns(pl.col("_register").fill_null("import"), own_unit=pl.lit(None, pl.String))
     else:
         table = streams(site)

@@ -235,6 +235,10 @@ def unchanged(form: str, reading: Reading, good: Good, case: Case) -> list[Probl
         return []
     known = {row.key: row for row in reading.rows}
     lines = set(read.rejects["source_line"].to_list())
+    if form == "csv":
+        # Labelled by its end, a row that lasts longer than before begins earlier.
+        same = {(row.key, row.value) for row in good.reading.rows}
+        lines |= {row.line for row in reading.rows if (row.key, row.value) not in same}
     moved = change.inserted.count(b"\n") - change.removed.count(b"\n")
     found = []
     for row, spans in zip(good.reading.rows, spans_of(good.plain, good.reading.rows), strict=True):

@@ -17,7 +17,7 @@ _TARIFF = re.compile(rb"1-0:([12])\.8\.([0-4])(?:[*.]255)?\((\d{1,12}(?:\.\d{1,9
 _MBUS = re.compile(rb"0-(\d{1,2}):(24\.2\.\d)\((\d{12})([SW]?)\)\((\d{1,12}(?:\.\d{1,9})?)\*\w+\)\Z")
 _MBUS_OLD = re.compile(rb"0-(\d{1,2}):(24\.3\.0)\((\d{12})([SW]?)\)(?:\([^()]*\))*\Z")
 _ALONE = re.compile(rb"\((\d{1,12}(?:\.\d{1,9})?)\)\Z")
-OWN_TIME = re.compile(rb"(?m)^0-0:1\.0\.0\((\d{12})([SW]?)\)\r?$")
+OWN_TIME = re.compile(rb"(?m)^0-0:1\.0\.0\((\d{12})([SW]?)\)(?=\r|$)")
 _QUARTER_S = 900
 
 
@@ -114,8 +114,8 @@ def dsmr(data: bytes, rows: Sequence[Row]) -> list[str]:
         end = start + 60 * row.minutes
         own = [states for key, states in series.items() if key[0] == row.register]
         if row.quality == QualityCode.RAW:
-            is_there = any(a + value == b for each in own for a in each.get(start, ()) for b in each.get(end, ()))
-            if not is_there:
+            pairs = [(a, b, each) for each in own for a in each.get(start, ()) for b in each.get(end, ())]
+            if not any(a + value == b or (value == 0 and _stands(a, b, each, start)) for a, b, each in pairs):
                 return f"no two states at its start and end lie {value} apart"
         elif not any(_may_hold(each, start, end, value) for each in own):
             return f"no states around it lie {value} apart"
@@ -124,6 +124,14 @@ def dsmr(data: bytes, rows: Sequence[Row]) -> list[str]:
         return "" if is_named or b"?" in name else f"no id {name!r}"
 
     return sentences(rows, fault)
+
+
+def _stands(first: Decimal, last: Decimal, states: dict[int, set[Decimal]], start: int) -> bool:
+    """True for a register that steps back by one or two of the last digits that it shows, or comes back from it."""
+    shown = [state.normalize().as_tuple().exponent for each in states.values() for state in each]
+    digit = Decimal(1).scaleb(min([0, *(place for place in shown if isinstance(place, int))]))
+    highest = max(state for when, each in states.items() if when <= start for state in each)
+    return abs(last - first) <= 2 * digit and last <= highest
 
 
 def _may_hold(states: dict[int, set[Decimal]], start: int, end: int, value: Decimal) -> bool:

@@ -128,3 +128,18 @@ def test_a_cell_beyond_the_last_column_is_refused_at_once(tmp_path: Path) -> Non
     # The last one that there is, XFD, is another matter: it is only too far.
     parts[SHEET] = parts[SHEET].replace(b'r="ZZZZ5"', b'r="XFD5"')
     assert refusal(tmp_path, seed, archive(parts)) == "too_many_columns"
+
+
+def test_a_name_with_what_nobody_sees_is_no_meter(tmp_path: Path) -> None:
+    seed = good("csv", "units.tsv")
+    for unseen in ("\xa0", "\x1a", "\x04"):
+        data = seed.data.replace(b"main", f"ma{unseen}in".encode(), 1)
+        assert read(tmp_path, seed, data).report.reasons == {"unknown_meter": 1}
+
+
+def test_a_carriage_return_inside_an_unclosed_quote_is_one_bad_line(tmp_path: Path) -> None:
+    seed = good("csv", "plain.csv")
+    lines = seed.data.split(b"\n")
+    lines[2] = b'"' + lines[2]
+    lines[3] = lines[3][:5] + b"\r" + lines[3][5:]
+    assert read(tmp_path, seed, b"\n".join(lines)).report.reasons["field_count"] >= 2

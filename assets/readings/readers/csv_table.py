@@ -171,7 +171,14 @@ def _quoted_lines(text: CsvText) -> Iterator[tuple[int, list[str] | None]]:
         if content.count('"') % 2:
             yield line, None
         elif content.strip("\r"):
-            yield line, next(csv.reader([content.strip("\r")], delimiter=text.separator))
+            yield line, _fields_of_line(content.strip("\r"), text.separator)
+
+
+def _fields_of_line(content: str, separator: str) -> list[str] | None:
+    try:
+        return next(csv.reader([content], delimiter=separator))
+    except csv.Error:  # a carriage return inside
+        return None
 
 
 def _field_reject(width: int, line_text: pl.Expr, fields: pl.Expr) -> list[pl.Expr]:
