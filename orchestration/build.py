@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+import assets.bills.defs
 import assets.kpi.defs
 import assets.readings.defs
 import assets.sites.defs
@@ -28,6 +29,7 @@ SHELLS: Sequence[ModuleType] = (
     assets.sites.defs,
     assets.readings.defs,
     assets.kpi.defs,
+    assets.bills.defs,
     data_quality.defs,
     ml.defs,
     controls.defs,

@@ -70,7 +70,10 @@ class Book:
                 )
         named = sorted({tariff.currency for tariff in tariffs if tariff.currency is not None})
         if len(named) > 1:
-            raise BadInput(f"tariffs are in {' and '.join(named)}; expected one currency", reason="currency_mismatch")
+            each = ", ".join(f"{tariff.tariff_id} in {tariff.currency}" for tariff in self.tariffs if tariff.currency)
+            raise BadInput(
+                f"tariffs are in {' and '.join(named)}; expected one currency: {each}", reason="currency_mismatch"
+            )
         if currency and named and currency != named[0]:
             raise BadInput(
                 f"tariff {self.tariffs[0].tariff_id} is in {named[0]}, expected {currency}", reason="currency_mismatch"

@@ -194,7 +194,8 @@ def _gap(case: Case, ours: BillPeriod, pairs: Sequence[Pair]) -> Explanation | N
     room = highest * 24 * span * Decimal(str(1 - ours.coverage))
     energy = [pair for pair in pairs if pair.component == "energy" and pair.billed_quantity is not None]
     more = sum(((pair.billed_quantity or _ZERO) - (pair.quantity or _ZERO) for pair in energy), _ZERO)
-    if not 0 < more <= room:
+    # A flat load fills its gap to the last digit: the coverage is no exact number.
+    if more <= 0 or round(more - room, 6) > 0:
         return None
     return Explanation(
         "missing_data",

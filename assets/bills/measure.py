@@ -282,6 +282,8 @@ class _Demand:
         self._first, self._last = first, last
         starts = grid.start_us
         moments = np.array([int(at.timestamp()) * 1_000_000 for at in charge.coincident_at], dtype=np.int64)
+        # An instant before the grid is another bill's: it must not fall to this one's first window.
+        moments = moments[moments >= starts[0]] if starts.size else moments[:0]
         self._coincident = np.searchsorted(starts[last] + step * 60_000_000, moments, side="right")
         self._window_group = np.where(inside, segment[last] * self._count + periods[last], FREE)
 

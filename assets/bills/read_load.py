@@ -173,5 +173,14 @@ def _load(rows: pl.DataFrame, path: Path, code: str, *, unit: Literal["kwh", "m3
 
 
 def _warnings(found: FileRead, path: Path) -> tuple[str, ...]:
-    lines = [f"{path}: {reason} in {count} rows; they are gaps" for reason, count in found.report.reasons.items()]
-    return tuple(lines)
+    first = {
+        reason: line
+        for reason, line in found.rejects.sort("source_line", descending=True)
+        .select("reason", "source_line")
+        .iter_rows()
+        if line
+    }
+    return tuple(
+        f"{path}{f', line {first[reason]}' if reason in first else ''}: {reason} in {count} rows; they are gaps"
+        for reason, count in found.report.reasons.items()
+    )

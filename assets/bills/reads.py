@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
@@ -24,6 +24,7 @@ class ReadState:
     on: date
     states: Mapping[str, Decimal]
     is_estimated: bool = False
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -103,18 +104,42 @@ def read_meter_reads(path: Path, *, meter: str) -> MeterReads:
             raise BadInput(f"two reads on {day}", file=str(path), line=line, reason="duplicate_read")
         # An actual read of the same day takes the estimate's place.
         if before is None or before.is_estimated:
-            found[day] = ReadState(day, states, is_estimated)
+            found[day] = ReadState(day, states, is_estimated, line)
     ordered = tuple(found[day] for day in sorted(found))
     units = dict(columns.values())
-    for opened, closed in pairwise([state for state in ordered if not state.is_estimated]):
+    _refuse_backwards([state for state in ordered if not state.is_estimated], units, path)
+    return MeterReads(meter, units, ordered)
+
+
+def read_registers(path: Path, *, meter: str | None = None, multiplier: Decimal = Decimal(1)) -> list[Reads]:
+    """One Reads per pair of following reads of the meter, in order of time; multiplier applied. Raises BadInput for
+    what read_meter_reads refuses, for several meters with none named, and for a single read.
+    """
+    if meter is None:
+        names = sorted({row.get("meter", "") for _, row in _table(path, "read_date")[1]})
+        if len(names) > 1:
+            raise BadInput(
+                f"the file has meters {', '.join(names)}; expected one",
+                file=str(path), reason="several_meters", mend="name one with --meter",
+            )  # fmt: skip
+        meter = names[0]
+    known = read_meter_reads(path, meter=meter)
+    if len(known.states) < 2:
+        raise BadInput("one read only; use needs two", file=str(path), reason="one_read")
+    # An estimate that the next read falls below is no use that could be billed by itself.
+    _refuse_backwards(known.states, known.units, path)
+    return [Reads(uses=uses_of(pair, known.units, multiplier)) for pair in pairwise(known.states)]
+
+
+def _refuse_backwards(states: Sequence[ReadState], units: Mapping[str, Unit], path: Path) -> None:
+    for opened, closed in pairwise(states):
         for register, unit in units.items():
             if unit != "kw" and advance(opened.states[register], closed.states[register]) < 0:
                 raise BadInput(
                     f"register {register or unit} counts backwards from {opened.states[register]} on {opened.on} to "
                     f"{closed.states[register]} on {closed.on}",
-                    file=str(path), reason="register_backwards",
+                    file=str(path), line=closed.line, reason="register_backwards",
                 )  # fmt: skip
-    return MeterReads(meter, units, ordered)
 
 
 @dataclass(frozen=True)

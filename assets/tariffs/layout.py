@@ -22,6 +22,16 @@ FREE = -1
 _ALL_DAYS = tuple(date(2024, 1, 1) + timedelta(days=n) for n in range(366))
 
 
+class NotExact(BadInput):
+    """Not exactly one period of a charge holds. place: charge_id, and the position of the period to look at, or None
+    where none holds.
+    """
+
+    def __init__(self, message: str, *, charge_id: str, position: int | None) -> None:
+        self.charge_id, self.position = charge_id, position
+        super().__init__(message, reason="tariff_not_exact")
+
+
 class Timed(Protocol):
     """A period of any charge."""
 
@@ -157,13 +167,14 @@ def _bounds(bounds: Sequence[tuple[Decimal | None, str]]) -> str:
 
 def _not_one(
     tariff: Tariff, charge_id: str, kind: DayKind, quarter: int, periods: Sequence[Timed], holding: Sequence[int]
-) -> BadInput:
+) -> NotExact:
     names = " and ".join(periods[index].period_id for index in holding) or "none"
     is_seasonal = any(window.months or window.seasons for period in periods for window in period.when)
     where = f"tariff {tariff.tariff_id}" + ("" if charge_id == "energy" else f", charge {charge_id}")
-    return BadInput(
+    return NotExact(
         f"{where}: exactly one period must hold on {kind.text(is_seasonal=is_seasonal)} at "
         f"{quarter // 4:02d}:{quarter % 4 * 15:02d} "
         f"{tariff.clock} time, found {names} of {', '.join(period.period_id for period in periods)}",
-        reason="tariff_not_exact",
+        charge_id=charge_id,
+        position=holding[-1] if holding else None,
     )

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from assets.sites.calendar import day_types, quarter_hours
-from assets.tariffs.compiled import Grid, compile_tariff
+from assets.tariffs.compiled import Compiled, Grid, compile_tariff
 from assets.tariffs.layout import check_periods
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import Site
@@ -73,9 +73,34 @@ def _between(frame: pl.DataFrame, site: Site, start: date, end: date) -> pl.Data
     return frame.filter(pl.col("interval_start_utc").is_between(first, last, closed="left"))
 
 
-def _priced(site: Site, tariff: Tariff, start: date, end: date) -> pl.DataFrame:
-    """Price and tariff of every quarter hour of [start, end), all of it in force."""
-    grid = quarter_hours(site, start, end)
+def export_prices(site: Site, start: date, end: date) -> pl.DataFrame:
+    """What the tariff pays per kWh fed in, per quarter hour of the local dates [start, end), in the site's currency.
+
+    Returns interval_start_utc, export_price_per_kwh (Decimal(12, 6)); null where no tariff is in force or its price
+    goes by a series. Caps and netting stand on the bill, not in a price. Raises BadInput as quarter_hour_prices does.
+    """
+    _refuse_overlap(site.tariffs)
+    grid = quarter_hours(site, start, end).select("interval_start_utc")
+    parts = [grid.clear().with_columns(export_price_per_kwh=pl.lit(None, dtype=PRICE))]
+    for tariff in site.tariffs:
+        first, last = max(tariff.valid_from, start), min(tariff.valid_to, end)
+        terms = tariff.export_terms
+        if first >= last or not terms.all_periods:
+            continue
+        here = _between(grid, site, first, last)
+        compiled = _compiled(site, tariff, first, last, here.height)
+        what = f"tariff {tariff.tariff_id}: export price"
+        prices = [six_decimals(period.blocks[0].price or Decimal(0), what=what) for period in terms.all_periods]
+        if terms.negative_prices == "zero":
+            prices = [max(price, Decimal(0)) for price in prices]
+        assert compiled.export is not None  # noqa: S101 - there are periods
+        values = pl.Series([prices[period] for period in compiled.export.tolist()], dtype=PRICE)
+        parts.append(here.with_columns(export_price_per_kwh=values))
+    return grid.join(pl.concat(parts), on="interval_start_utc", how="left", validate="1:1", maintain_order="left")
+
+
+def _compiled(site: Site, tariff: Tariff, start: date, end: date, quarters: int) -> Compiled:
+    """The tariff laid over the quarter hours of [start, end), by the site's day types."""
     types = dict(day_types(site, start, end).select("local_date", "day_type").iter_rows())
     # Windows by the clock of standard time or UTC may reach into the days beside.
     types |= {
@@ -85,11 +110,17 @@ def _priced(site: Site, tariff: Tariff, start: date, end: date) -> pl.DataFrame:
         .select("local_date", "day_type")
         .iter_rows()
     }
-    compiled = compile_tariff(
+    return compile_tariff(
         tariff,
-        Grid(local_midnight_utc(start, site.time_zone), CANONICAL_MINUTES, grid.height, site.time_zone),
+        Grid(local_midnight_utc(start, site.time_zone), CANONICAL_MINUTES, quarters, site.time_zone),
         day_types=types,
     )
+
+
+def _priced(site: Site, tariff: Tariff, start: date, end: date) -> pl.DataFrame:
+    """Price and tariff of every quarter hour of [start, end), all of it in force."""
+    grid = quarter_hours(site, start, end)
+    compiled = _compiled(site, tariff, start, end, grid.height)
     known = _prices(tariff)
     scale = 10**PRICE_DECIMALS
     total: np.ndarray | None = np.zeros(grid.height, dtype=np.int64)

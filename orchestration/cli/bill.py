@@ -12,7 +12,7 @@ from assets.bills.compute import make_bill
 from assets.bills.from_reads import make_bill_from_reads
 from assets.bills.load import Load, with_generation, with_kvarh
 from assets.bills.read_load import read_load, read_prices, read_reactive, zone_of
-from assets.bills.read_registers import read_registers
+from assets.bills.reads import read_registers
 from assets.tariffs.file import read_tariffs
 from assets.tariffs.series import PriceSeries
 from data_quality.contracts.bill import Bill, BillPeriod
@@ -21,6 +21,7 @@ from data_quality.contracts.tariff import Rounding, Tariff
 from data_quality.contracts.time import zone
 from orchestration.cli.bill_options import LoadOption, PricesOption
 from orchestration.cli.bill_reconcile import register_reconcile
+from orchestration.cli.bill_store import register_store
 from orchestration.cli.frame import Answer, Call, command, group_command
 from orchestration.cli.sniff import MapOption, column_map
 
@@ -41,6 +42,7 @@ def register(app: typer.Typer) -> None:
     _register_bill(group)
     _register_compare(group)
     register_reconcile(group)
+    register_store(group)
 
 
 def _register_bill(group: typer.Typer) -> None:

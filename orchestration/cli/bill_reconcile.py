@@ -18,6 +18,7 @@ from data_quality.contracts.supplier_bill import SupplierBill
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.time import zone
 from orchestration.cli.bill_options import LoadOption, PricesOption
+from orchestration.cli.bill_store import reconcile_stored
 from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
 from orchestration.cli.sniff import MapOption, column_map
 
@@ -45,8 +46,19 @@ def register_reconcile(group: typer.Typer) -> None:
         meter: MeterOption = None,
         tz: TzOption = None,
         mapping: MapOption = None,
+        is_stored: Annotated[bool, typer.Option("--stored", help="The bills of --site in the store.")] = False,
+        site: Annotated[str | None, typer.Option("--site", help="Whose bills, with --stored.")] = None,
+        period: Annotated[str | None, typer.Option("--period", help="Bills that reach into it, with --stored.")] = None,
     ) -> Answer:
-        """Audit a bill: every line recomputed, and why it differs. Exit code 1 where it does."""
+        """Audit a bill, or with --stored those of a site: every line recomputed, and why it differs. Exit code 1 where
+        one does.
+        """
+        if is_stored:
+            if site is None or bill is not None or tariff or load is not None:
+                raise BadInput(
+                    "bill reconcile --stored needs --site; bills, tariffs and load are the site's", reason="no_site"
+                )
+            return reconcile_stored(call, site, period, reads, register)
         if bill is None or not tariff:
             raise BadInput("bill reconcile needs --bill FILE and --tariff FILE", reason="no_bill")
         tariffs = tuple(each for file in tariff for each in read_tariffs(file))

@@ -206,3 +206,11 @@ def test_a_window_that_holds_no_whole_intervals_is_refused() -> None:
 def test_a_demand_charge_that_contradicts_itself_is_refused(parts: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         DemandCharge.model_validate(demand(**parts))
+
+
+def test_an_hour_published_for_another_month_is_no_demand_of_this_bill() -> None:
+    january, february = "2025-01-15T12:00:00Z", "2025-02-10T12:00:00Z"
+    known = tariff(demand=[demand(coincident_at=[january, february])])
+    first = load(4, start=date(2025, 2, 1), end=date(2025, 3, 1), s0=100)
+    assert amounts(bill(known, first))["demand.all"] == 4
+    assert amounts(bill(tariff(demand=[demand(coincident_at=[january])]), first))["demand.all"] == 0

@@ -16,7 +16,7 @@ from assets.bills.compute import make_bill
 from assets.bills.from_reads import make_bill_from_reads
 from assets.bills.load import Load, Reads, RegisterUse, finer
 from assets.bills.read_load import read_load, read_prices, read_reactive, zone_of
-from assets.bills.read_registers import read_registers
+from assets.bills.reads import read_registers
 from assets.bills.running import RUNNING_SCHEMA, running_cost
 from data_quality.contracts.errors import BadInput
 from tests.bench.bill_bench import ZONE, loads
@@ -223,7 +223,10 @@ def test_registers_are_read_with_their_multiplier(tmp_path: Path) -> None:
         ("read_date,day_register\n", "a header but no row"),
         ("read_date,day_register\n2025-01-01,5\n", "one read only"),
         ("read_date,day_register\n2025-01-01,5\n2025-01-01,5\n", "two reads on 2025-01-01"),
-        ("read_date,day_register\n2025-01-01,5\n2025-02-01,4\n", "line 3: day_register counts backwards from 5 to 4"),
+        (
+            "read_date,day_register\n2025-01-01,5\n2025-02-01,4\n",
+            "line 3: register day counts backwards from 5 on",
+        ),
         ("read_date,day_register\n2025-01-01,5\n01/02/2025,6\n", "line 3: expected a date"),
         ("read_date,day_register\n2025-01-01,5\n2025-02-01,x\n", "line 3: day_register: expected a number, got 'x'"),
         ("read_date,colour\n2025-01-01,5\n2025-02-01,6\n", "column 'colour': expected"),

@@ -22,8 +22,8 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.supplier_bill import BilledLine, Place
 from orchestration.cli.main import build_app
 from tests.bills.papers import Paper, Scene, cents
+from tests.bills.scenes import BERLIN, demand, load, tariff
 from tests.bills.scenes import bill as our_bill
-from tests.bills.scenes import demand, tariff
 from tests.bills.seeded import TABLES, register_scene
 from tests.bills.seeded_intervals import interval_scene
 
@@ -362,3 +362,18 @@ def test_a_wrong_line_that_nothing_gives_is_given_no_cause(tmp_path: Path, seed:
     found = reconcile(read_bill(tmp_path / "bill.csv"), scene.tariffs, reads=scene.reads, register=scene.register)
     assert found.cause == "unexplained"
     assert "its own quantity" in found.evidence[1]
+
+
+def test_a_gap_that_a_flat_load_fills_to_the_last_kwh_is_missing_data(tmp_path: Path) -> None:
+    path = tmp_path / "bill.csv"
+    path.write_text(
+        "Account,A\nPeriod from,2025-01-01\nPeriod to (exclusive),2025-02-01\nCurrency,EUR\n\n"
+        "Description,Quantity,Unit,Rate,Amount\nEnergy,1488,kWh,0.10,148.80\nTotal,,,,148.80\n"
+    )
+    whole = load(2, step=60)
+    present = whole.is_present.copy()
+    present[100:200] = False
+    gap = replace(whole, load=whole.load * present, is_present=present)
+    found = reconcile(read_bill(path), [tariff()], load=gap, time_zone=BERLIN)
+    assert (found.verdict, found.cause) == ("differs", "missing_data")
+    assert "the gap could hold up to 200 kWh" in found.evidence[0]

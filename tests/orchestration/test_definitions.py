@@ -13,6 +13,7 @@ HEAVY = ("mlflow", "statsmodels", "sktime", "sklearn", "great_expectations", "pu
 HEAVY += ("xlsxwriter", "matplotlib", "dbt.cli")
 
 ASSETS = {
+    "core_bill__reconciliation",
     "core_enpi__published",
     "core_lake__15min_readings",
     "core_lake__month_quality",
@@ -25,6 +26,7 @@ ASSETS = {
     "core_site__reference",
     "core_site__released_commands",
     "out_site__enpi_quarter",
+    "out_site__month_reports",
     "raw_landing__15min_readings",
 }
 MARTS = {

@@ -150,8 +150,32 @@ def test_a_hole_between_periods_is_refused_with_the_file(tmp_path: Path) -> None
         "tariff_id": "t",
         "periods": [{"period_id": "day", "price_per_kwh": 1, "start": "06:00", "end": "22:00"}],
     }
-    with pytest.raises(BadInput, match=r"tariff.json: tariff t: exactly one period must hold on a weekday at 00:00"):
+    with pytest.raises(BadInput, match=r"tariff.json, line 1.*tariff t: exactly one period must hold on a weekday at"):
         read_tariffs(written(tmp_path, document))
+
+
+@pytest.mark.parametrize(
+    ("extra", "line"),
+    [
+        ("periods: [\n  {period_id: a, price_per_kwh: 1},\n  {period_id: b, price_per_kwh: 2}]\n", 4),
+        ("periods:\n  - {period_id: a, price_per_kwh: 1, start: '06:00', end: '22:00'}\n", 2),
+        (
+            "periods: [{period_id: a, price_per_kwh: 1}]\ndemand:\n  - charge_id: kw\n    periods:\n"
+            "      - {period_id: a, price_per_kw: 1}\n      - {period_id: b, price_per_kw: 2}\n",
+            7,
+        ),
+        (
+            "periods: [{period_id: a, price_per_kwh: 1}]\nexport:\n  periods:\n"
+            "    - {period_id: a, price_per_kwh: 1, end: '22:00'}\n",
+            4,
+        ),
+    ],
+)
+def test_the_period_that_is_not_exact_is_named_with_its_line(tmp_path: Path, extra: str, line: int) -> None:
+    path = tmp_path / "tariff.yaml"
+    path.write_text("tariff_id: t\n" + extra)
+    with pytest.raises(BadInput, match=f"tariff.yaml, line {line}, column"):
+        read_tariffs(path)
 
 
 def test_a_file_that_is_no_tariff_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,44 @@
+"""Shell: the stored bills of a site held against its readings and tariffs; a variance is told, never blocking."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from assets.bills.stored import audit_bills, bills_of, facts_of
+from assets.stores.bills import BillStore
+from data_quality.contracts.time import Clock
+from orchestration.partitions import SITES
+from orchestration.resources import ProjectResource
+
+CHECK = "bills_are_as_recomputed"
+
+
+@dg.asset(
+    group_name="bills",
+    kinds={"sqlite"},
+    owners=["team:energy-data"],
+    partitions_def=SITES,
+    deps=["core_site__reference"],
+    check_specs=[dg.AssetCheckSpec(CHECK, asset="core_bill__reconciliation", blocking=False)],
+)
+def core_bill__reconciliation(
+    context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
+) -> Iterator[Any]:
+    """Every stored bill of the site recomputed line by line; an observation for each variance above its threshold."""
+    site = project.site(context.partition_key)
+    books = BillStore(project.project.data_dir / "bills", project.store)
+    audits = audit_bills(bills_of(books, site), books, project.lake, site, clock=clock)
+    for each in audits:
+        if each.audit is not None and each.event_id is not None:
+            metadata = {"notice": each.notice, "bill_id": each.bill_id, "event_id": each.event_id}
+            yield dg.AssetObservation(context.asset_key, partition=site.site_id, metadata=metadata)
+    facts = facts_of(audits)
+    yield dg.MaterializeResult(metadata={"dagster/row_count": facts["bills"], **facts})
+    notices = [each.notice for each in audits if each.notice]
+    yield dg.AssetCheckResult(
+        check_name=CHECK,
+        passed=not notices and not facts["not_audited"],
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"notices": notices, "not_audited": facts["not_audited"]},
+    )

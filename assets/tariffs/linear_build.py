@@ -1,0 +1,132 @@
+"""The desk on which terms are written: names variables, keeps their ranges, folds what needs no variable."""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+import numpy as np
+
+from assets.tariffs.linear_frame import BillFrame, kwh
+from assets.tariffs.linear_model import ZERO, Energy, Form, Maximum, Side, Term, Tiers
+from assets.tariffs.linear_shape import Range, Ranges, range_of, range_of_form
+from assets.tariffs.tiers import Bound
+from data_quality.contracts.tariff_charges import Component
+
+
+class Item:
+    """One line of the bill as a form."""
+
+    def __init__(self, charge_id: str, component: Component, form: Form) -> None:
+        self.charge_id, self.component, self.form = charge_id, component, form
+
+
+class Desk:
+    """Terms and lines of one bill, in order."""
+
+    def __init__(self, frame: BillFrame) -> None:
+        self.frame = frame
+        self.terms: list[Term] = []
+        self.items: list[Item] = []
+        self.ranges: Ranges = {}
+
+    def add(self, term: Term) -> Form:
+        """The term as a variable."""
+        if term.name in self.ranges:
+            raise ValueError(f"variable {term.name} stands twice")
+        self.terms.append(term)
+        self.ranges[term.name] = range_of(
+            term, self.ranges, max_import_kwh=self.frame.max_import_kwh, max_export_kwh=self.frame.max_export_kwh
+        )
+        return Form.of(term.name)
+
+    def write(self, charge_id: str, component: Component, form: Form) -> None:
+        """Put a line down."""
+        self.items.append(Item(charge_id, component, form))
+
+    def sum_of(self, names: Sequence[str] = ()) -> Form:
+        """Sum of the lines of those charges or components; of all where none is named."""
+        return self._total(lambda item: not names or item.charge_id in names or item.component in names)
+
+    def sum_before_tax(self) -> Form:
+        """Sum of the lines that are no tax."""
+        return self._total(lambda item: item.component != "tax")
+
+    def _total(self, is_meant: Callable[[Item], bool]) -> Form:
+        found = Form()
+        for item in self.items:
+            if is_meant(item):
+                found = found.plus(item.form)
+        return found
+
+    def range(self, form: Form) -> Range:
+        """Least and greatest value."""
+        return range_of_form(form, self.ranges)
+
+    def energy(self, name: str, side: Side, mask: np.ndarray, rates: Sequence[Decimal] | None = None) -> Form:
+        """Sum over the slots of the mask, each times its rate (none: 1); a constant where no slot is open."""
+        frame = self.frame
+        known = frame.known(side)
+        slots = frame.open_slots(mask)
+        if rates is None:
+            incurred = kwh(int(known[mask].sum()))
+        else:
+            used = np.flatnonzero(mask & (known != 0)).tolist()
+            incurred = sum((kwh(int(known[slot])) * rates[slot] for slot in used), ZERO)
+        if not slots.size:
+            return Form(constant=incurred)
+        weights = () if rates is None else tuple(rates[slot + frame.first] for slot in slots.tolist())
+        return self.add(
+            Energy(name=name, side=side, intervals=tuple(slots.tolist()), weights=weights, incurred=incurred)
+        )
+
+    def maximum(self, name: str, forms: Sequence[Form], meaning: str) -> Form:
+        """The greatest of the forms; what can never be it is left out."""
+        fixed = max((form.constant for form in forms if not form.parts), default=None)
+        open_forms = [form for form in dict.fromkeys(forms) if form.parts]
+        if fixed is not None:
+            floor = fixed
+            open_forms = [form for form in open_forms if not _at_most(self.range(form)[1], floor)]
+            if not any(_at_least(self.range(form)[0], floor) for form in open_forms):
+                open_forms.append(Form(constant=floor))
+        if len(open_forms) == 1:
+            return open_forms[0]
+        return self.add(Maximum(name=name, forms=tuple(open_forms), meaning=meaning))
+
+    def positive(self, name: str, form: Form, meaning: str) -> Form:
+        """The form where it is above zero, else zero."""
+        return self.maximum(name, [form, Form()], meaning)
+
+    def tiers(self, name: str, form: Form, table: Sequence[Bound]) -> Form:
+        """What the amount costs by the table."""
+        if len(table) == 1 or not form.parts:
+            return form.times(table[0].price) if len(table) == 1 else Form(constant=tiers_cost(table, form.constant))
+        return self.add(
+            Tiers(
+                name=name, form=form, up_to=tuple(bound.up_to for bound in table),
+                prices=tuple(bound.price for bound in table),
+            )
+        )  # fmt: skip
+
+
+def tiers_cost(table: Sequence[Bound], amount: Decimal) -> Decimal:
+    """Sum of price x part of a known amount."""
+    return fill_cost([bound.up_to for bound in table], [bound.price for bound in table], amount)
+
+
+def fill_cost(up_to: Sequence[Decimal | None], prices: Sequence[Decimal], amount: Decimal) -> Decimal:
+    """Sum of price x part of an amount that fills tiers; below zero it stays in the first."""
+    cost, lower = ZERO, ZERO
+    for end, price in zip(up_to, prices, strict=True):
+        upper = amount if end is None or amount <= end else end
+        cost += (upper - lower) * price
+        if upper == amount:
+            break
+        lower = upper
+    return cost
+
+
+def _at_most(value: Decimal | None, limit: Decimal) -> bool:
+    return value is not None and value <= limit
+
+
+def _at_least(value: Decimal | None, limit: Decimal) -> bool:
+    return value is not None and value >= limit

@@ -1,0 +1,88 @@
+"""What linear terms cost at a load: every maximum, cap and tier worked out, nothing relaxed. Exact decimals."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, localcontext
+
+import numpy as np
+
+from assets.tariffs.linear_build import fill_cost
+from assets.tariffs.linear_frame import kwh
+from assets.tariffs.linear_model import ZERO, Cap, Energy, Form, LinearTerms, Maximum, Peak, Term
+from data_quality.contracts.units import QUANTUM_DECIMALS
+
+PRECISION = 60
+_SCALE = 10**QUANTUM_DECIMALS
+
+
+def evaluate(
+    terms: LinearTerms, import_kwh: Sequence[Decimal | float], export_kwh: Sequence[Decimal | float]
+) -> Decimal:
+    """The bill's unrounded total in its currency at energies per interval of the horizon (kWh, kept to 1e-9).
+
+    Raises ValueError where the series have not terms.size values.
+    """
+    with localcontext() as context:
+        context.prec = PRECISION
+        bought, sold = _nano(import_kwh, terms.size), _nano(export_kwh, terms.size)
+        values = values_of(terms, bought, sold)
+        cost = terms.constant
+        cost += _weighted(bought, range(terms.size), terms.import_price_per_kwh)
+        cost += _weighted(sold, range(terms.size), terms.export_price_per_kwh)
+        return cost + sum((values[name] * coefficient for name, coefficient in terms.objective), ZERO)
+
+
+def values_of(terms: LinearTerms, bought: np.ndarray, sold: np.ndarray) -> dict[str, Decimal]:
+    """Every variable of the terms at energies of 1e-9 kWh per interval."""
+    running = np.concatenate([[0], np.cumsum(bought)])
+    found: dict[str, Decimal] = {}
+    for term in terms.terms:
+        found[term.name] = _value(term, bought, sold, running, found)
+    return found
+
+
+def _value(
+    term: Term, bought: np.ndarray, sold: np.ndarray, running: np.ndarray, values: Mapping[str, Decimal]
+) -> Decimal:
+    if isinstance(term, Energy):
+        energy = bought if term.side == "import" else sold
+        if not term.weights:
+            return term.incurred + kwh(int(energy[list(term.intervals)].sum()))
+        return term.incurred + _weighted(energy, term.intervals, term.weights)
+    if isinstance(term, Cap):
+        capped = np.minimum(sold, int(term.cap_kwh * _SCALE))
+        return term.incurred + _weighted(capped, term.intervals, term.weights)
+    if isinstance(term, Peak):
+        return peak_kw(term, running)
+    if isinstance(term, Maximum):
+        return max(value_of(form, values) for form in term.forms)
+    return fill_cost(term.up_to, term.prices, value_of(term.form, values))
+
+
+def value_of(form: Form, values: Mapping[str, Decimal]) -> Decimal:
+    """A form at values of its variables."""
+    return form.constant + sum((values[name] * coefficient for name, coefficient in form.parts), ZERO)
+
+
+def peak_kw(term: Peak, running: np.ndarray) -> Decimal:
+    """The peak; running: cumulative import of the horizon from 0, 1e-9 kWh."""
+    inside = running[list(term.last)] - running[list(term.first)] if term.first else np.zeros(0, dtype=np.int64)
+    highest = list(term.floor_kw)
+    energy = inside + np.array([int(known * _SCALE) for known in term.known_kwh], dtype=np.int64)
+    for group in set(term.group):
+        most = kwh(int(energy[np.array(term.group) == group].max())) * term.kw_per_kwh
+        highest[group] = max(highest[group], most)
+    return sum(sorted(highest)[-term.count :], ZERO) / term.count
+
+
+def _weighted(energy: np.ndarray, intervals: Sequence[int], weights: Sequence[Decimal]) -> Decimal:
+    """Sum of weight x kWh, the intervals of one weight added first."""
+    sums: dict[Decimal, int] = {}
+    for interval, weight in zip(intervals, weights, strict=True):
+        sums[weight] = sums.get(weight, 0) + int(energy[interval])
+    return sum((kwh(value) * weight for weight, value in sums.items()), ZERO)
+
+
+def _nano(energy: Sequence[Decimal | float], size: int) -> np.ndarray:
+    if len(energy) != size:
+        raise ValueError(f"expected {size} intervals, got {len(energy)}")
+    return np.array([round(value * _SCALE) for value in energy], dtype=np.int64)

@@ -1,0 +1,239 @@
+"""`meterloom bill add|list|override`, and `bill reconcile --stored`: the bills of a site's accounts."""
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from assets.bills.read_bill import read_bill
+from assets.bills.reads import MeterReads, read_meter_reads, read_site_register
+from assets.bills.stored import StoredAudit, audit_bills, bill_months, bills_of, facts_of, is_estimated, total_of
+from assets.readings.readers.child import run_limited
+from assets.stores.bills import BillStore, override_tariff
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Role
+from data_quality.contracts.supplier_bill import SupplierBill
+from data_quality.contracts.time import parse_period
+from orchestration.cli.frame import BAD_INPUT, CHECK_FAILED, DONE, Answer, Call, command
+
+SiteOption = Annotated[str, typer.Option("--site", help="Which site.")]
+AccountOption = Annotated[str | None, typer.Option("--account", help="Only this account.")]
+
+
+def register_store(group: typer.Typer) -> None:
+    """Put the commands into the group `bill`."""
+    command(group, "add", example="meterloom bill add bills/*.pdf --site my_site")(bill_add)
+    command(group, "list", example="meterloom bill list --site my_site --calendarised")(bill_list)
+    example = (
+        'meterloom bill override ACC-7 --site my_site --tariff NIGHT --from 2025-01-01 --to 2025-07-01 --reason "by '
+        'contract of 12 December" --as anna'
+    )
+    command(group, "override", example=example)(bill_override)
+
+
+def books_of(call: Call) -> BillStore:
+    """The project's bills."""
+    return BillStore(call.project.project.data_dir / "bills", call.project.store)
+
+
+def bill_add(
+    call: Call,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Bills: CSV, XLSX or PDF with text.")],
+    site: SiteOption,
+) -> Answer:
+    """Read bills into the store, each once; what cannot be read of one is shown, a file that is none is refused."""
+    known, books = call.project.site(site), books_of(call)
+    added: list[dict[str, Any]] = []
+    refused: list[dict[str, str]] = []
+    for file in files:
+        try:
+            # Bills come from outside: a PDF is taken apart in the limited child.
+            bill = read_bill(file, run=run_limited)
+        except BadInput as fault:
+            refused.append({"path": str(file), "message": str(fault), "reason": fault.reason})
+            call.say(str(fault))
+            continue
+        before = {row["bill_id"] for row in books.bills(known.site_id)}
+        bill_id = books.keep_bill(file, bill, site_id=known.site_id, clock=call.clock)
+        unread = books.unread(bill_id)
+        added.append({**_shown(bill_id, bill), "path": str(file), "is_new": bill_id not in before, "unread": unread})
+        for part in unread:
+            call.say(f"{part['picture']}, line {part['line']}: {part['text']!r}: expected {part['expected']}")
+    return Answer(
+        data={"site_id": known.site_id, "bills": added, "refused": refused},
+        columns=["file", "bill", "account", "from", "to", "total", ""],
+        rows=[
+            [Path(each["path"]).name, each["bill_id"][:12], *_row(each), "new" if each["is_new"] else "known"]
+            for each in added
+        ],
+        text=f"{len(refused)} of {len(files)} files refused" if refused else "",
+        exit_code=BAD_INPUT if refused else DONE,
+    )
+
+
+def bill_list(
+    call: Call,
+    site: SiteOption,
+    account: AccountOption = None,
+    period: Annotated[str | None, typer.Option("--period", help="2025, 2025-Q1, 2025-03 or START/END.")] = None,
+    is_calendarised: Annotated[
+        bool, typer.Option("--calendarised", help="By calendar month: kWh, cost, share estimated.")
+    ] = False,
+) -> Answer:
+    """List stored bills with their last audit, or lay odd periods and estimates over calendar months."""
+    known, books = call.project.site(site), books_of(call)
+    span = parse_period(period, known.time_zone) if period else None
+    found = [
+        (bill_id, bill)
+        for bill_id, bill in bills_of(books, known, period=None if is_calendarised else span, as_of_utc=call.as_of_utc)
+        if account is None or bill.account == account
+    ]
+    if is_calendarised:
+        months = [
+            month
+            for month in bill_months(bill for _, bill in found)
+            if span is None or (month.start < span.end and month.end > span.start)
+        ]
+        return _months(months)
+    bills = []
+    for bill_id, bill in found:
+        last = (books.audits(bill_id) or [{"verdict": "", "cause": ""}])[-1]
+        bills.append({**_shown(bill_id, bill), "verdict": last["verdict"], "cause": last["cause"]})
+    return Answer(
+        data={"site_id": known.site_id, "bills": bills},
+        columns=["bill", "account", "from", "to", "total", "audit"],
+        rows=[[each["bill_id"][:12], *_row(each), each["cause"] or "none made"] for each in bills],
+        text="" if bills else "no bill is stored",
+    )
+
+
+def bill_override(
+    call: Call,
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="As bills print it.")],
+    site: SiteOption,
+    tariff: Annotated[str, typer.Option("--tariff", help="A tariff of the site file.")],
+    start: Annotated[str, typer.Option("--from", help="First local day.")],
+    end: Annotated[str, typer.Option("--to", help="Local day after the last.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why.")],
+) -> Answer:
+    """Put an account on a tariff for some dates: a row with person and reason; of two for a day the later counts."""
+    person = call.acting(Role.ANALYST)
+    known = call.project.site(site)
+    codes = [each.tariff_id for each in known.tariffs]
+    if tariff not in codes:
+        raise BadInput(
+            f"site {site} has no tariff {tariff!r}; it has {', '.join(codes) or 'none'}", reason="unknown_tariff"
+        )
+    row = {
+        "site_id": known.site_id,
+        "account": account,
+        "tariff_id": tariff,
+        "valid_from": _day(start, "--from"),
+        "valid_to": _day(end, "--to"),
+        "person_id": person.person_id,
+        "reason": reason,
+    }
+    override_tariff(call.project.store, **row, clock=call.clock)  # type: ignore[arg-type]
+    if all(each["account"] != account for each in books_of(call).bills(known.site_id)):
+        call.say(f"no stored bill of site {site} is of account {account!r}")
+    return Answer(
+        data={"override": row},
+        text=f"account {account} is on {tariff} from {start} to {end} (exclusive), by {person.person_id}: {reason}",
+    )
+
+
+def reconcile_stored(call: Call, site: str, period: str | None, reads: Path | None, register: Path | None) -> Answer:
+    """Audit the site's stored bills; tell those above its threshold. Exit code 1 where one differs."""
+    known, books = call.project.site(site), books_of(call)
+    span = parse_period(period, known.time_zone) if period else None
+    bills = bills_of(books, known, period=span, as_of_utc=call.as_of_utc)
+    audits = audit_bills(
+        bills, books, call.project.lake, known, clock=call.clock,
+        reads=_reads(reads, {bill.meter for _, bill in bills}) if reads is not None else None,
+        register=read_site_register(register) if register is not None else None,
+    )  # fmt: skip
+    for each in audits:
+        if each.refused:
+            call.say(f"not audited: {each.refused}")
+        elif each.notice:
+            call.say(each.notice)
+    facts = facts_of(audits)
+    return Answer(
+        data={"site_id": known.site_id, **facts, "audits": [_audited(each) for each in audits]},
+        columns=["bill", "account", "from", "to", "total", "recomputed", "verdict", "told"],
+        rows=[
+            [each.bill_id[:12], *_row(_shown(each.bill_id, each.bill)), *_verdict(each), "yes" if each.event_id else ""]
+            for each in audits
+        ],
+        text="" if audits else "no bill is stored for this",
+        exit_code=CHECK_FAILED if facts["differ"] or facts["not_audited"] else DONE,
+    )
+
+
+def _reads(path: Path, meters: set[str]) -> dict[str, MeterReads]:
+    """Reads per meter; a meter that the file lacks is audited by the lake. Raises BadInput for all else."""
+    found = {}
+    for meter in sorted(meters):
+        try:
+            found[meter] = read_meter_reads(path, meter=meter)
+        except BadInput as fault:
+            if fault.reason != "unknown_meter":
+                raise
+    return found
+
+
+def _shown(bill_id: str, bill: SupplierBill) -> dict[str, Any]:
+    return {
+        "bill_id": bill_id, "file": bill.file, "account": bill.account, "invoice": bill.invoice, "meter": bill.meter,
+        "start": bill.start, "end": bill.end, "currency": bill.currency or "", "total": total_of(bill),
+        "is_estimated": is_estimated(bill), "lines": len(bill.lines), "unread_parts": len(bill.unread),
+    }  # fmt: skip
+
+
+def _row(shown: dict[str, Any]) -> list[str]:
+    total = f"{shown['total']:,.2f} {shown['currency']}" + (" (estimated)" if shown["is_estimated"] else "")
+    return [shown["account"], str(shown["start"] or "unread"), str(shown["end"] or "unread"), total]
+
+
+def _audited(each: StoredAudit) -> dict[str, Any]:
+    audit = each.audit.model_dump() if each.audit is not None else None
+    return {
+        "bill_id": each.bill_id, "file": each.bill.file, "verdict": audit["verdict"] if audit else "not_audited",
+        "cause": audit["cause"] if audit else "", "refused": each.refused, "event_id": each.event_id,
+        "notice": each.notice, "audit": audit,
+    }  # fmt: skip
+
+
+def _verdict(each: StoredAudit) -> list[str]:
+    if each.audit is None:
+        return ["", "not audited"]
+    said = each.audit.verdict if each.audit.verdict == "agrees" else f"differs: {each.audit.cause}"
+    return [f"{each.audit.recomputed_total:,.2f}", said]
+
+
+def _months(months: list[Any]) -> Answer:
+    return Answer(
+        data={"months": [vars(month) for month in months]},
+        columns=["account", "month", "kWh", "cost", "covered", "estimated"],
+        rows=[
+            [
+                month.account, f"{month.start:%Y-%m}", _kwh(month.kwh), f"{month.cost:,.2f} {month.currency}",
+                f"{month.coverage:.0%}", f"{month.estimated_share:.0%}",
+            ]
+            for month in months
+        ],
+        text="" if months else "no bill is stored",
+    )  # fmt: skip
+
+
+def _kwh(value: Decimal | None) -> str:
+    return "not said" if value is None else f"{value:,.1f}"
+
+
+def _day(text: str, option: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput(f"{option}: expected a date such as 2024-03-01, got {text!r}", reason="bad_period") from error
