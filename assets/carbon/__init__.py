@@ -1,1 +1,1 @@
-"""Emission factors and what is made of them."""
+"""Emission factors, what activities and sites emit under them, and what a changed factor restates."""

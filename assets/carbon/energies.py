@@ -1,0 +1,100 @@
+"""What a site bought of each carrier on each local day, from its readings: the energies that a footprint stands on."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Literal
+
+import polars as pl
+
+from assets.sites.meter_tree import ENERGY_UNIT, has_import, primary_meters, total_meters
+from data_quality.contracts.footprint import Role, SiteEnergy
+from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
+from data_quality.contracts.quality import ESTIMATED_CODES
+from data_quality.contracts.site import Carrier, Meter, Site
+from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_day_hours
+from data_quality.contracts.units import QUANTUM_DECIMALS
+
+EXPORT_REGISTER = "export"
+_Days = dict[tuple[str, str, date], tuple[int, int, int]]
+
+
+def site_energies(readings: pl.DataFrame, *, site: Site, period: Period) -> tuple[SiteEnergy, ...]:
+    """One row per carrier, role and local day; kwh is None on a day that nothing was read.
+
+    readings: LAKE_SCHEMA, the view at T (`site_readings`). Purchased: import of the meters that make the site's total
+    and stand below no other meter. Made on site of metered energy (compressed air, steam, heat below a gas meter):
+    secondary, counted in no total. Export of a meter that also buys: never netted. Sums are exact (quanta of 1e-9 kWh).
+    """
+    days = _by_day(readings, site)
+    exporters = {meter.meter_id for meter in site.meters if _exports(meter)}
+    found: list[SiteEnergy] = []
+    for day in [period.start + timedelta(days=offset) for offset in range(period.days)]:
+        slots = int(local_day_hours(day, site.time_zone) * 60) // CANONICAL_MINUTES
+        bought = set(primary_meters(site, day))
+        for carrier in Carrier:
+            total = set(total_meters(site, carrier, day))
+            groups: dict[tuple[Role, Literal["", "gross", "net"]], list[str]] = {}
+            for meter in site.meters:
+                if meter.carrier is carrier and not meter.is_virtual and has_import(meter):
+                    role = _role(meter, bought, total)
+                    if role is not None:
+                        groups.setdefault((role, _calorific(meter, day)), []).append(meter.meter_id)
+            exporting = [name for name in total_meters(site, carrier, day) if name in bought and name in exporters]
+            for (role, calorific), meters in groups.items():
+                energy = _energy(days, meters, CONSUMPTION_REGISTER, carrier, day, slots, role)
+                found.append(energy.model_copy(update={"calorific_basis": calorific}))
+            if exporting:
+                found.append(_energy(days, exporting, EXPORT_REGISTER, carrier, day, slots, "exported"))
+    return tuple(found)
+
+
+def _by_day(readings: pl.DataFrame, site: Site) -> _Days:
+    """(meter, register, local date) -> quanta, quarter hours read, of these estimated."""
+    own = readings.filter((pl.col("site_id") == site.site_id) & (pl.col("unit") == ENERGY_UNIT))
+    estimated = pl.col("quality_code").is_in([int(code) for code in ESTIMATED_CODES])
+    rows = own.group_by(
+        "meter_id",
+        "register",
+        local_date=pl.col("interval_start_utc").dt.convert_time_zone(site.time_zone).dt.date(),
+    ).agg(
+        (pl.col("value") * 10.0**QUANTUM_DECIMALS).round().cast(pl.Int64).cast(pl.Int128).sum().alias("quanta"),
+        pl.len().alias("present"),
+        estimated.sum().alias("estimated"),
+    )
+    return {
+        (meter, register, day): (int(quanta), present, guessed)
+        for meter, register, day, quanta, present, guessed in rows.iter_rows()
+    }
+
+
+def _energy(
+    days: _Days, meters: list[str], register: str, carrier: Carrier, day: date, slots: int, role: Role
+) -> SiteEnergy:
+    read = [found for meter in meters if (found := days.get((meter, register, day))) is not None]
+    present = sum(each[1] for each in read)
+    return SiteEnergy(
+        carrier=carrier,
+        start=day,
+        end=day + timedelta(days=1),
+        kwh=Decimal(sum(each[0] for each in read)).scaleb(-QUANTUM_DECIMALS) if read else None,
+        role=role,
+        coverage=min(Decimal(1), Decimal(present) / (slots * len(meters))),
+        estimated_share=Decimal(sum(each[2] for each in read)) / present if present else Decimal(0),
+    )
+
+
+def _role(meter: Meter, bought: set[str], total: set[str]) -> Role | None:
+    if meter.meter_id in bought:
+        return "purchased"
+    return "secondary" if meter.meter_id in total or meter.is_made_on_site else None
+
+
+def _exports(meter: Meter) -> bool:
+    return any(register.register_id == EXPORT_REGISTER for register in meter.registers)
+
+
+def _calorific(meter: Meter, day: date) -> Literal["", "gross", "net"]:
+    for factors in meter.gas_factors:
+        if factors.valid_from <= day and (factors.valid_to is None or day < factors.valid_to):
+            return factors.basis
+    return ""

@@ -1,0 +1,59 @@
+"""A factor set as a file that `read_factor_set` gives back unchanged."""
+
+import csv
+import io
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from data_quality.contracts.factor import Factor, FactorSet
+
+COLUMNS = (
+    "scope", "activity", "unit", "kg_co2e_per_unit", "gas", "kg_per_unit", "gwp_set", "valid_from", "valid_to",
+    "factor_id", "region", "supplier", "basis", "source", "sha256",
+)  # fmt: skip
+INSTRUMENT_COLUMNS = (
+    "instrument_kwh", "is_conveyed", "is_unique", "is_redeemed", "is_same_market", "is_residual_mix_used",
+    "vintage_from", "vintage_to",
+)  # fmt: skip
+
+
+def factor_csv(factors: FactorSet) -> str:
+    """The set as CSV; columns of instruments only where some row is one."""
+    has_instruments = any(
+        row.instrument_kwh is not None or row.criteria != type(row.criteria)() for row in factors.factors
+    )
+    columns = (*COLUMNS, *INSTRUMENT_COLUMNS) if has_instruments else COLUMNS
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in factors.factors:
+        cells = cells_of(row)
+        writer.writerow([cells[name] for name in columns])
+    return text.getvalue()
+
+
+def write_factor_set(factors: FactorSet, path: Path) -> None:
+    """Write the file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(factor_csv(factors), encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def cells_of(row: Factor) -> dict[str, str]:
+    """One factor as the cells of its line."""
+    values = {**row.model_dump(), **row.criteria.model_dump()}
+    values["scope"] = row.scope or "outside"
+    return {name: _text(values[name]) for name in (*COLUMNS, *INSTRUMENT_COLUMNS)}
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)

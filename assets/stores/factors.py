@@ -1,0 +1,173 @@
+"""Emission factors of a project in two times: valid and recorded. Append-only; a newer row supersedes, never replaces.
+
+The view at T: of the rows recorded at or before T, the newest of each key holds on the days that it covers; an older
+one keeps the days that no newer one covers.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from assets.stores.tables_factors import emission_factors
+from assets.stores.transactions import Store, next_recorded_at
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.factor import Basis, Factor, FactorSet, StoredFactor
+from data_quality.contracts.time import Clock
+
+
+class Recorded(NamedTuple):
+    """What a recording did. recorded_at_utc is None where everything was known as it is."""
+
+    set_id: str
+    new_rows: int
+    unchanged_rows: int
+    recorded_at_utc: datetime | None
+
+
+class FactorStore:
+    """The factor sets of one project."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def add(self, factors: FactorSet, *, clock: Clock, tenant: str = "") -> Recorded:
+        """Record a set for a tenant (a site; empty: all). What is known already, unchanged, is not recorded again.
+
+        Raises BadInput for two factors of one key on one day within the set, and for an empty set.
+        """
+        if not factors.factors:
+            raise BadInput("the set has no factors", file=factors.path, reason="empty_file")
+        _refuse_two(factors.factors)
+        rows = [row.model_copy(update={"sha256": row.sha256 or factors.sha256}) for row in factors.factors]
+        content = [_content(row) for row in rows]
+        set_id = hashlib.sha256(json.dumps([tenant, content], sort_keys=True).encode()).hexdigest()[:32]
+        with self.store.begin() as connection:
+            known = _known(connection.execute(sa.select(emission_factors)).mappings(), tenant=tenant, only=True)
+            new = _changed(rows, [each.factor for each in known])
+            if not new:
+                return Recorded(set_id, 0, len(content), None)
+            moment = next_recorded_at(connection, clock.now_utc())
+            connection.execute(emission_factors.insert(), [_line(row, tenant, set_id, moment) for row in new])
+        return Recorded(set_id, len(new), len(content) - len(new), moment)
+
+    def known(self, *, as_of_utc: datetime | None = None, tenant: str | None = None) -> tuple[StoredFactor, ...]:
+        """The factors as known at that time (None: now), for everybody and for that tenant (None: for all tenants)."""
+        query = sa.select(emission_factors)
+        if as_of_utc is not None:
+            query = query.where(emission_factors.c.recorded_at_utc <= as_of_utc)
+        return _known(self.store.rows(query), tenant=tenant, only=False)
+
+    def history(self, *, tenant: str | None = None) -> tuple[StoredFactor, ...]:
+        """Every row ever recorded, in order, superseded ones among them."""
+        query = sa.select(emission_factors).order_by(emission_factors.c.id)
+        return tuple(each for each in map(_stored, self.store.rows(query)) if tenant in (None, each.tenant))
+
+
+def _key(factor: Factor) -> tuple[Any, ...]:
+    own_id = factor.factor_id if factor.basis in (Basis.CERTIFICATE, Basis.CONTRACT) else ""
+    return (
+        factor.scope, factor.activity.casefold(), factor.unit.casefold(), factor.region.casefold(),
+        factor.supplier.casefold(), factor.basis, factor.gwp_set, own_id,
+    )  # fmt: skip
+
+
+def _content(factor: Factor) -> dict[str, Any]:
+    return factor.model_dump(mode="json", exclude={"file", "line"})
+
+
+def _changed(rows: Sequence[Factor], known: Sequence[Factor]) -> list[Factor]:
+    """Rows of the keys and validities of which anything is new: gases of one factor are recorded together."""
+
+    def grouped(factors: Sequence[Factor]) -> dict[tuple[Any, ...], list[Factor]]:
+        groups: defaultdict[tuple[Any, ...], list[Factor]] = defaultdict(list)
+        for factor in factors:
+            groups[(*_key(factor), factor.valid_from, factor.valid_to)].append(factor)
+        return groups
+
+    def texts(factors: Sequence[Factor]) -> list[str]:
+        # One changed row gives the whole file another hash: by it alone no factor is new.
+        return sorted(json.dumps({**_content(factor), "sha256": ""}, sort_keys=True) for factor in factors)
+
+    before = grouped(known)
+    return [row for key, group in grouped(rows).items() if texts(group) != texts(before.get(key, [])) for row in group]
+
+
+def _line(row: Factor, tenant: str, set_id: str, moment: datetime) -> dict[str, Any]:
+    return {
+        "set_id": set_id,
+        "tenant": tenant,
+        "region": row.region,
+        "supplier": row.supplier,
+        "basis": row.basis.value,
+        "scope": row.scope,
+        "activity": row.activity,
+        "unit": row.unit,
+        "factor_id": row.factor_id,
+        "valid_from": row.valid_from,
+        "valid_to": row.valid_to,
+        "source_sha256": row.sha256,
+        "factor": _content(row),
+        "recorded_at_utc": moment,
+    }
+
+
+def _stored(line: Any) -> StoredFactor:
+    return StoredFactor(
+        factor=Factor.model_validate(line["factor"]),
+        tenant=line["tenant"],
+        set_id=line["set_id"],
+        recorded_at_utc=line["recorded_at_utc"],
+    )
+
+
+def _known(lines: Any, *, tenant: str | None, only: bool) -> tuple[StoredFactor, ...]:
+    wanted = None if tenant is None else {tenant} if only else {"", tenant}
+    by_key: defaultdict[tuple[Any, ...], list[StoredFactor]] = defaultdict(list)
+    for line in sorted(lines, key=lambda line: (line["recorded_at_utc"], line["id"])):
+        stored = _stored(line)
+        if wanted is None or stored.tenant in wanted:
+            by_key[(stored.tenant, *_key(stored.factor))].append(stored)
+    return tuple(each for rows in by_key.values() for each in _in_force(rows))
+
+
+def _in_force(rows: Sequence[StoredFactor]) -> list[StoredFactor]:
+    """The newest on each day, in order of validity; an older row is cut where a newer recording covers it."""
+    found: list[StoredFactor] = []
+    for row in rows:
+        older = [each for each in found if each.recorded_at_utc < row.recorded_at_utc]
+        same = [each for each in found if each.recorded_at_utc == row.recorded_at_utc]
+        found = [part for each in older for part in _cut(each, row.factor.valid_from, row.factor.valid_to)]
+        found += [*same, row]
+    return sorted(found, key=lambda each: (each.factor.valid_from, each.factor.gas))
+
+
+def _cut(row: StoredFactor, start: date, end: date) -> list[StoredFactor]:
+    first, last = row.factor.valid_from, row.factor.valid_to
+    if end <= first or last <= start:
+        return [row]
+    spans = [(first, start), (end, last)]
+    return [
+        row.model_copy(update={"factor": row.factor.model_copy(update={"valid_from": one, "valid_to": other})})
+        for one, other in spans
+        if one < other
+    ]
+
+
+def _refuse_two(rows: Sequence[Factor]) -> None:
+    held: dict[tuple[Any, ...], Factor] = {}
+    for row in sorted(rows, key=lambda each: (each.valid_from, each.valid_to)):
+        key = (*_key(row), row.gas.casefold())
+        before = held.get(key)
+        if before is not None and row.valid_from < before.valid_to:
+            raise BadInput(
+                f"factors {before.factor_id!r} and {row.factor_id!r} for {row.activity!r} overlap on {row.valid_from}",
+                file=row.file,
+                line=row.line,
+                reason="factor_overlap",
+            )
+        held[key] = row

@@ -1,0 +1,155 @@
+"""`meterloom factors`: public factor tables as factor sets; the sets that a project has recorded."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from assets.carbon.public_tables import import_table
+from assets.carbon.read import read_factor_set
+from assets.carbon.write import write_factor_set
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.factor import FactorSet, StoredFactor
+from orchestration.cli.frame import Answer, Call, command
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The table.")]
+TenantOption = Annotated[str, typer.Option("--tenant", help="Site that the factors are for; none: all sites.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Put the commands on the application."""
+    group = typer.Typer(help="Emission factors: import public tables, record sets, list them.", no_args_is_help=True)
+    app.add_typer(group, name="factors")
+    command(group, "import", example="meterloom factors import uk_ghg_2024.csv --kind uk_ghg --out uk.csv --json")(
+        factors_import
+    )
+    command(group, "add", example="meterloom factors add uk.csv --rename 'UK electricity=electricity' --tenant plant")(
+        factors_add
+    )
+    command(group, "list", example="meterloom factors list --on 2025-06-01 --json")(factors_list)
+
+
+def factors_import(
+    call: Call,
+    file: FileArgument,
+    kind: Annotated[Literal["uk_ghg", "egrid", "ember", "gwp"], typer.Option("--kind", help="Which public table.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Write here.", show_default="FILE's name here")] = None,
+) -> Answer:
+    """Convert a public factor table to a factor set that `carbon --factors` reads."""
+    factors, rows = import_table(file, kind)
+    path = out or Path(f"{file.name.split('.')[0]}.factors.csv")
+    if path.exists() and file.exists() and path.samefile(file):
+        raise BadInput("--out names the table itself", file=str(path), reason="bad_option")
+    try:
+        write_factor_set(factors, path)
+    except OSError as error:
+        raise BadInput(f"cannot be written: {error.strerror}", file=str(path), reason="no_file") from error
+    return Answer(
+        data={"rows": rows, "sha256": factors.sha256, "path": str(path), "factors": len(factors.factors), "kind": kind},
+        text=f"wrote {path}: {len(factors.factors)} factors of {rows} rows; sha256 of the table {factors.sha256}",
+    )
+
+
+def factors_add(
+    call: Call,
+    file: FileArgument,
+    tenant: TenantOption = "",
+    region: Annotated[str, typer.Option("--region", help="Only rows of this region.")] = "",
+    year: Annotated[int | None, typer.Option("--year", help="Only rows that begin in this year.")] = None,
+    rename: Annotated[
+        list[str] | None, typer.Option("--rename", help="ACTIVITY=NAME; only renamed rows are taken then.")
+    ] = None,
+) -> Answer:
+    """Record a factor set; what was recorded before stays and is superseded from now on."""
+    from assets.stores.factors import FactorStore
+
+    if tenant:
+        call.project.site(tenant)
+    factors = _selected(read_factor_set(file), region, year, _renames(rename))
+    done = FactorStore(call.project.store).add(factors, clock=call.clock, tenant=tenant)
+    return Answer(
+        data={
+            "set_id": done.set_id,
+            "new_rows": done.new_rows,
+            "unchanged_rows": done.unchanged_rows,
+            "recorded_at_utc": done.recorded_at_utc,
+            "sha256": factors.sha256,
+        },
+        text=f"recorded {done.new_rows} factors, {done.unchanged_rows} were known already",
+    )
+
+
+def factors_list(
+    call: Call,
+    tenant: Annotated[str | None, typer.Option("--tenant", help="For this site and for all; none: everything.")] = None,
+    activity: Annotated[str, typer.Option("--activity", help="Whose name holds this.")] = "",
+    on: Annotated[str | None, typer.Option("--on", help="In force on this date.")] = None,
+    history: Annotated[bool, typer.Option("--history", help="Superseded rows too.")] = False,
+) -> Answer:
+    """List recorded factors, now or --as-of a time."""
+    from assets.stores.factors import FactorStore
+
+    store = FactorStore(call.project.store)
+    found = store.history(tenant=tenant) if history else store.known(as_of_utc=call.as_of_utc, tenant=tenant)
+    day = _day(on)
+    kept = [
+        each
+        for each in found
+        if activity.casefold() in each.factor.activity.casefold()
+        and (day is None or each.factor.valid_from <= day < each.factor.valid_to)
+    ]
+    return Answer(
+        data={"factors": [_told(each) for each in kept]},
+        columns=["recorded", "for", "factor", "basis", "kg/unit", "unit", "from", "to"],
+        rows=[_row(each) for each in kept],
+        text="" if kept else "no factors",
+    )
+
+
+def _selected(found: FactorSet, region: str, year: int | None, renames: dict[str, str]) -> FactorSet:
+    rows = [
+        row.model_copy(update={"activity": renames.get(row.activity, row.activity)})
+        for row in found.factors
+        if (not region or row.region.casefold() == region.casefold())
+        and (year is None or row.valid_from.year == year)
+        and (not renames or row.activity in renames)
+    ]
+    if not rows:
+        raise BadInput(
+            "no row is left of the set by --region, --year and --rename", file=found.path, reason="empty_file"
+        )
+    return found.model_copy(update={"factors": tuple(rows)})
+
+
+def _renames(given: list[str] | None) -> dict[str, str]:
+    found = {}
+    for text in given or []:
+        activity, separator, name = text.rpartition("=")
+        if not separator or not activity or not name:
+            raise BadInput(f"--rename: expected ACTIVITY=NAME, got {text!r}", reason="bad_option")
+        found[activity] = name
+    return found
+
+
+def _day(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput(f"--on: expected a date such as 2025-06-01, got {text!r}", reason="bad_period") from error
+
+
+def _told(each: StoredFactor) -> dict[str, object]:
+    fields = each.factor.model_dump(exclude={"file", "line"})
+    return {**fields, "tenant": each.tenant, "set_id": each.set_id, "recorded_at_utc": each.recorded_at_utc}
+
+
+def _row(each: StoredFactor) -> list[str]:
+    row = each.factor
+    value = row.kg_co2e_per_unit if row.kg_co2e_per_unit is not None else row.kg_per_unit
+    return [
+        f"{each.recorded_at_utc:%Y-%m-%d %H:%M:%S}Z", each.tenant or "all", row.factor_id, row.basis.value,
+        f"{value:f} {row.gas}".strip(), row.unit, str(row.valid_from), str(row.valid_to),
+    ]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Carbon: factors, accounts, hourly Scope 2, footprints of sites, restatements."""

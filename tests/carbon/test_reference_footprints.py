@@ -1,0 +1,216 @@
+"""The published tables and the worked footprints beside them, to 0.01 kg."""
+
+import csv
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assets.carbon.account import carbon_of
+from assets.carbon.gwp import GWP100, gwp_of
+from assets.carbon.public_tables import import_table
+from assets.carbon.read import read_activities, read_factor_set
+from assets.carbon.write import factor_csv, write_factor_set
+from data_quality.contracts.carbon import CarbonResult
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.factor import Factor, GwpSet
+from tests.carbon.cases import answer, written
+
+UK = "year,scope,level1,level2,level3,uom,ghg,kg_co2e_per_uom"
+EGRID = "egrid_year,subregion,co2_lb_per_mwh,ch4_lb_per_mwh,n2o_lb_per_mwh"
+TABLES = {
+    "uk_ghg": ("uk_ghg_2016_2024.csv", 1610, 1610),
+    "egrid": ("egrid2020_subregion_total_output.csv", 28, 84),
+    "egrid ": ("egrid_subregion_co2e_loss_adjusted_2007_2019.csv", 208, 208),
+    "ember": ("country_grid_intensity_ember.csv", 222, 222),
+    "gwp": ("gwp100_core.csv", 18, 150),
+    "gwp ": ("globalwarmingpotentials.csv", 105, 326),
+}
+UK_NAMES = {
+    "electricity": ("UK electricity / Electricity generated / Electricity: UK", "kWh"),
+    "electricity T&D": ("Transmission and distribution / T&D- UK electricity / Electricity: UK", "kWh"),
+    "natural gas": ("Fuels / Gaseous fuels / Natural gas", "kWh gross CV"),
+    "district heat": ("Heat and steam / District heat and steam", "kWh"),
+    "water supply": ("Water supply", "m3"),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(shared_data: Path) -> Path:
+    return shared_data / "emission_factors"
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@cache
+def imported(path: Path, kind: Any) -> tuple[Factor, ...]:
+    return import_table(path, kind)[0].factors
+
+
+def worst_kg(result: CarbonResult, expected: list[dict[str, str]]) -> Decimal:
+    found = {line.line_id: line.kgco2e for line in result.lines}
+    return max(abs(found[row["case_id"]] - Decimal(row["expected_kg_co2e"])) for row in expected)
+
+
+def activity_lines(expected: list[dict[str, str]]) -> Iterator[str]:
+    yield "id,activity,quantity,unit,year"
+    for row in expected:
+        yield f"{row['case_id']},{row['activity']},{row['quantity']},{row['quantity_unit']},{row['factor_year']}"
+
+
+def test_every_worked_footprint_is_met_by_the_command_to_a_hundredth_of_a_kilogram(
+    folder: Path, tmp_path: Path
+) -> None:
+    expected = rows_of(folder / "expected_footprints.csv")
+    factors = {
+        f"{row['boundary'][5]},{row['activity']},{row['quantity_unit']},{row['factor_kg_co2e_per_unit']},"
+        f"{row['factor_year']}"
+        for row in expected
+    }
+    activity = written(tmp_path / "activity.csv", *activity_lines(expected))
+    set_file = written(tmp_path / "factors.csv", "scope,activity,unit,kg_co2e_per_unit,year", *sorted(factors))
+    found = answer("carbon", "--activity", activity, "--factors", set_file)
+    kg = {line["id"]: line["kgco2e"] for line in found["lines"]}
+    assert len(kg) == len(expected) == 60
+    assert max(abs(kg[row["case_id"]] - float(row["expected_kg_co2e"])) for row in expected) < 0.01
+
+
+def test_the_uk_footprints_of_all_years_come_from_the_imported_table(folder: Path, tmp_path: Path) -> None:
+    expected = [row for row in rows_of(folder / "expected_footprints.csv") if row["case_id"].startswith("UK")]
+    lines = ["id,activity,quantity,unit,year"]
+    lines += [
+        f"{row['case_id']},{UK_NAMES[row['activity']][0]},{row['quantity']},{UK_NAMES[row['activity']][1]},{row['factor_year']}"
+        for row in expected
+    ]
+    activities = read_activities(written(tmp_path / "activity.csv", *lines))
+    result = carbon_of(activities, imported(folder / "uk_ghg_2016_2024.csv", "uk_ghg"))
+    assert worst_kg(result, expected) < Decimal("0.01")
+    assert {line.scope for line in result.lines} == {1, 2, 3}
+    third = sum(line.kgco2e for line in result.lines if line.scope == 3)
+    assert third > 0
+    assert result.scope1_kgco2e + result.scope2_location_kgco2e == sum(line.kgco2e for line in result.lines) - third
+
+
+@pytest.mark.parametrize("gwp", list(GwpSet))
+def test_the_us_footprints_come_from_egrid_gases_in_each_gwp_set(folder: Path, tmp_path: Path, gwp: GwpSet) -> None:
+    expected = [row for row in rows_of(folder / "expected_footprints.csv") if row["case_id"].endswith(gwp.value)]
+    lines = ["id,activity,quantity,unit,year,region"]
+    lines += [
+        f"{row['case_id']},electricity,{row['quantity']},kWh,2020,{row['case_id'].split('-')[1]}" for row in expected
+    ]
+    activities = read_activities(written(tmp_path / "activity.csv", *lines))
+    egrid = imported(folder / "egrid2020_subregion_total_output.csv", "egrid")
+    assert worst_kg(carbon_of(activities, egrid, gwp=gwp), expected) < Decimal("0.01")
+    other = next(each for each in GwpSet if each is not gwp)
+    assert worst_kg(carbon_of(activities, egrid, gwp=other), expected) > Decimal("0.01")
+
+
+def test_loss_adjusted_rates_never_stand_in_for_total_output_rates(folder: Path) -> None:
+    adjusted = imported(folder / "egrid_subregion_co2e_loss_adjusted_2007_2019.csv", "egrid")
+    total = imported(folder / "egrid2020_subregion_total_output.csv", "egrid")
+    assert {row.activity for row in adjusted}.isdisjoint({row.activity for row in total})
+
+
+def test_blends_have_the_gwp_of_their_composition_in_each_set(folder: Path) -> None:
+    for row in rows_of(folder / "refrigerant_blends_expected.csv"):
+        for gwp in GwpSet:
+            assert abs(gwp_of(row["blend"], gwp) - Decimal(row[f"{gwp.value.lower()}_gwp100"])) < Decimal("0.01")
+
+
+def test_our_table_of_gwps_is_the_published_one(folder: Path) -> None:
+    for row in rows_of(folder / "gwp100_core.csv"):
+        assert [GWP100[row["species"]][gwp] for gwp in GwpSet] == [
+            Decimal(row[f"{gwp.value.lower()}_gwp100"]) for gwp in GwpSet
+        ]
+
+
+@pytest.mark.parametrize("gwp", list(GwpSet))
+def test_refrigerants_from_an_imported_gwp_table_are_split_by_gas(folder: Path, tmp_path: Path, gwp: GwpSet) -> None:
+    blends = rows_of(folder / "refrigerant_blends_expected.csv")
+    lines = ["id,activity,quantity,unit,year", *(f"{row['blend']},{row['blend']},1,kg,2024" for row in blends)]
+    activities = read_activities(written(tmp_path / "activity.csv", *lines))
+    for table in ("gwp100_core.csv", "globalwarmingpotentials.csv"):
+        result = carbon_of(activities, imported(folder / table, "gwp"), gwp=gwp)
+        for row, line in zip(blends, result.lines, strict=True):
+            assert abs(line.kgco2e - Decimal(row[f"{gwp.value.lower()}_gwp100"])) < Decimal("0.01")
+            assert sum(gas.kgco2e for gas in line.gases) == line.kgco2e
+            assert {gas.gas for gas in line.gases} == {
+                part.split("=")[0] for part in row["composition_mass_fraction"].split(";")
+            }
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_public_table_becomes_a_set_that_reads_back_unchanged(folder: Path, tmp_path: Path, kind: Any) -> None:
+    name, rows, count = TABLES[kind]
+    found = answer("factors", "import", folder / name, "--kind", kind.strip(), "--out", tmp_path / "out.csv")
+    assert (found["rows"], found["factors"], found["path"]) == (rows, count, str(tmp_path / "out.csv"))
+    made, _ = import_table(folder / name, kind.strip())
+    back = read_factor_set(tmp_path / "out.csv")
+    plain = [row.model_copy(update={"file": "", "line": 0}) for row in back.factors]
+    assert plain == [row.model_copy(update={"file": "", "line": 0}) for row in made.factors]
+    assert {row.sha256 for row in back.factors} == {found["sha256"]}
+    keys = [
+        (row.activity, row.unit, row.region, row.gas, row.gwp_set, row.valid_from, row.scope) for row in back.factors
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+def test_gas_rows_of_the_uk_table_are_the_split_of_their_total(folder: Path, tmp_path: Path) -> None:
+    activity = written(
+        tmp_path / "a.csv",
+        "id,activity,quantity,unit,year",
+        "g,Fuels / Gaseous fuels / Natural gas,80000,kWh gross CV,2023",
+    )
+    (line,) = carbon_of(read_activities(activity), imported(folder / "uk_ghg_2016_2024.csv", "uk_ghg")).lines
+    assert line.kgco2e == Decimal("14634.3144")
+    assert {gas.gas: gas.kgco2e for gas in line.gases}["CO2"] == Decimal("14604.8")
+    assert abs(sum(gas.kgco2e for gas in line.gases) - line.kgco2e) < Decimal("0.01")
+
+
+def test_overseas_losses_of_the_uk_table_are_known_as_co2_alone(folder: Path, tmp_path: Path) -> None:
+    rows = imported(folder / "uk_ghg_2016_2024.csv", "uk_ghg")
+    name = "Transmission and distribution / T&D- overseas electricity / Electricity: Middle East (average)"
+    activity = written(tmp_path / "a.csv", "id,activity,quantity,unit,year", f"t,{name},10,kWh,2016")
+    result = carbon_of(read_activities(activity), rows)
+    assert [finding.code for finding in result.findings] == ["co2_alone"]
+
+
+def test_a_set_with_instruments_reads_back_unchanged(tmp_path: Path) -> None:
+    text = (
+        "scope,activity,unit,kg_co2e_per_unit,year,basis,factor_id,instrument_kwh,is_redeemed,is_unique,vintage_from,"
+        "vintage_to\n2,electricity,kWh,0,2024,certificate,c,500,true,false,2024-01-01,2024-07-01\n"
+    )
+    path = tmp_path / "set.csv"
+    path.write_text(text)
+    first = read_factor_set(path)
+    write_factor_set(first, path)
+    assert factor_csv(read_factor_set(path)) == factor_csv(first)
+    assert (first.factors[0].criteria.is_unique, first.factors[0].criteria.is_conveyed) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "lines", "sentence"),
+    [
+        ("ember", ["code,year,gco2_per_kwh", "DEU,2023,"], "line 2: has no gco2_per_kwh"),
+        ("ember", ["code,year,gco2_per_kwh", "DEU,2023,-5"], "line 2: gco2_per_kwh is negative"),
+        ("ember", ["code,year", "DEU,2023"], "lacks the column gco2_per_kwh"),
+        ("ember", ["code,year,gco2_per_kwh"], "has no rows"),
+        ("egrid", ["egrid_year,subregion", "2020,CAMX"], "lacks the columns co2_lb_per_mwh"),
+        ("egrid", [EGRID, ",CAMX,1,1,1"], "without a year"),
+        ("gwp", ["species,sar", "CH4,21"], "has no column ar4_gwp100"),
+        ("uk_ghg", [UK, "2024,Scope 9,a,b,c,kWh,kg CO2e,1"], "Scope 9"),
+        ("uk_ghg", [UK, "2024,Scope 1,a,b,c,kWh,kg SF6,1"], "kg SF6"),
+        ("uk_ghg", [UK, "2024,Scope 1,,,,kWh,kg CO2,1"], "names no"),
+    ],
+)  # fmt: skip
+def test_a_table_that_is_not_what_it_should_be_is_refused_by_line(
+    tmp_path: Path, kind: Any, lines: list[str], sentence: str
+) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        import_table(written(tmp_path / "table.csv", *lines), kind)
