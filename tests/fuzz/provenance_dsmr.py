@@ -44,7 +44,7 @@ def proven(data: bytes) -> list[Telegram]:
         whole = data[start : match.start(1)]
         sums = {crc16(whole), crc16(re.sub(rb"\r?\n", b"\r\n", whole))} if match[1] else {-1}
         if int(match[1] or b"-1", 16) in sums or not match[1]:
-            lines = [text.rstrip(b"\r") for text in whole.split(b"\n")]
+            lines = [text.split(b"\r", 1)[0] for text in whole.split(b"\n")]
             found.append(Telegram(start, match.end(), data.count(b"\n", 0, start) + 1, lines))
     return found
 

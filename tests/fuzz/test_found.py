@@ -143,3 +143,14 @@ def test_a_carriage_return_inside_an_unclosed_quote_is_one_bad_line(tmp_path: Pa
     lines[2] = b'"' + lines[2]
     lines[3] = lines[3][:5] + b"\r" + lines[3][5:]
     assert read(tmp_path, seed, b"\n".join(lines)).report.reasons["field_count"] >= 2
+
+
+def test_a_channel_whose_unit_changes_counts_no_heat_as_gas(tmp_path: Path) -> None:
+    seed = good("dsmr", "dsmr_v5_four.txt")
+    place = seed.data.rindex(b"*m3)")
+    text = seed.data[:place] + b"*GJ)" + seed.data[place + 4 :]
+    found = read(tmp_path, seed, resealed(text))
+    assert "crc_mismatch" not in found.report.reasons
+    # Gas stands still in the first three telegrams; what the fourth says is heat, and alone.
+    assert found.rows.filter(pl.col("unit") == "m3")["value"].sum() == 0
+    assert found.rows["value"].max() < 10

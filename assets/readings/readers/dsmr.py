@@ -164,9 +164,15 @@ def _states(telegrams: list[Telegram], time_zone: str, sieve: Sieve) -> pl.DataF
     timeless = sum(not known for known in states.values())
     sieve.warn("no_time", timeless)
     sieve.warn("single_register_read", timeless)
-    # Sums of other parts are counts of something else: they must not be taken for one another's states.
-    parts = [placed_states(known, channels[key], key[-1]) for key, known in states.items()]
+    # Sums of other parts, and a device of another kind in its place, are counts of something else: they must not be
+    # taken for one another's states.
+    parts = [placed_states(known, channels[key], _series(*key[2:])) for key, known in states.items()]
     return pl.concat([pl.DataFrame(schema=STATES_SCHEMA), *parts])
+
+
+def _series(unit: str, obis: str) -> str:
+    """What is counted: an M-Bus channel may hold gas (m3) today and heat (GJ) tomorrow."""
+    return f"{obis} {UNITS[unit].canonical}" if obis.startswith("0-") else obis
 
 
 def _needed(telegrams: list[Telegram]) -> list[Telegram]:
