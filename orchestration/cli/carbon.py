@@ -1,5 +1,6 @@
 """`meterloom carbon`: Scope 1 and 2 of activities, hourly Scope 2, a site's footprint, and what a change restated."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ from assets.carbon.read import read_activities, read_factor_set, states_instrume
 from data_quality.contracts.carbon import CarbonLine, CarbonResult
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import FactorSet, GwpSet
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.footprint import Footprint, Restatement
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period, parse_instant, parse_period
@@ -87,7 +89,7 @@ def footprint(
     known = call.project.site(site)
     span = parse_period(period, known.time_zone)
     found = _footprint(call, known, span, call.as_of_utc, gwp=_gwp(gwp), supplier=supplier)
-    _say(call, [finding.message for finding in found.findings])
+    _say(call, found.findings)
     rows = [
         [
             f"{line.month:%Y-%m}", line.carrier.value, line.method, _shown(line.kwh, 3), line.factor_id or "-",
@@ -160,7 +162,7 @@ def _footprint(
 
 
 def _answer(result: CarbonResult, sets: list[FactorSet], call: Call) -> Answer:
-    _say(call, [finding.message for finding in result.findings])
+    _say(call, result.findings)
     data = {
         "scope1_kgco2e": result.scope1_kgco2e,
         "scope2_location_kgco2e": result.scope2_location_kgco2e,
@@ -195,9 +197,11 @@ def _line(line: CarbonLine) -> dict[str, Any]:
     return {"id": line.line_id, **fields}
 
 
-def _say(call: Call, messages: list[str]) -> None:
-    for message in dict.fromkeys(messages):
-        call.say(message)
+def _say(call: Call, findings: Sequence[Finding]) -> None:
+    """One sentence for each kind of finding: forty lines that say the same hide the forty-first."""
+    for code in dict.fromkeys(finding.code for finding in findings):
+        alike = list(dict.fromkeys(finding.message for finding in findings if finding.code == code))
+        call.say(alike[0] + (f" (and {len(alike) - 1} more of {code})" if len(alike) > 1 else ""))
 
 
 def _gwp(text: str | None) -> GwpSet | None:
