@@ -5,6 +5,7 @@ Home of the holidays library. Anything that depends on a tariff, a shift plan or
 
 import hashlib
 import zoneinfo
+from collections import Counter
 from datetime import date, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -92,6 +93,22 @@ def calendar_sha256(site: Site, start: date, end: date) -> str:
     days = quarter_hours(site, start, end).select("local_date", pl.col("local_time").dt.to_string("%H:%M"), "day_type")
     text = "\n".join([*(f"{name} {number}" for name, number in calendar_versions().items()), days.write_csv()])
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def usual_holidays(country: str, start: date, end: date) -> frozenset[date]:
+    """Public holidays of the local dates [start, end) in most parts of a country: for whoever knows no more than it.
+
+    Raises BadInput for a country without a calendar.
+    """
+    import holidays
+
+    parts = holidays.list_supported_countries(include_aliases=False).get(country)
+    if parts is None:
+        raise BadInput(f"no public-holiday calendar for country {country!r}", reason="unknown_country")
+    years = range(start.year, end.year + 1)
+    calendars = [holidays.country_holidays(country, subdiv=part, years=years) for part in parts or [None]]
+    counts = Counter(day for calendar in calendars for day in calendar)
+    return frozenset(day for day, count in counts.items() if 2 * count > len(calendars) and start <= day < end)
 
 
 def _day_type(site: Site, day: date, names: dict[date, str]) -> str:

@@ -119,5 +119,69 @@ def fit_statistics(*, y: Vector, predicted: Vector, held_out: Vector, p: int, da
     )
 
 
+def sample_statistics(
+    *, y: Vector, predicted: Vector, held_out: Vector, p: int, follows: npt.NDArray[np.bool_], weights: Vector
+) -> FitStatistics:
+    """As fit_statistics, of any interval: follows[i] says that row i + 1 begins where row i ends.
+
+    weights: days of a bill (weighted least squares), ones otherwise. R² and its F-test weigh rows as the fit did;
+    RMSE, CV(RMSE) and NMBE do not: they are of the daily (hourly) values that the model predicts.
+    """
+    n, residuals, mean = len(y), y - predicted, float(np.mean(y))
+    squares = float(residuals @ residuals)
+    weighted, spread = weighted_sums(y, residuals, weights)
+    r2 = 1.0 - weighted / spread if spread > 0 else 0.0
+    low, _, high = quartiles(y)
+    if high == low:
+        # Half of the hours may have one value (a machine that stands still): the whole range serves instead.
+        low, high = float(y.min()), float(y.max())
+    missed = y - held_out
+    steps, pairs = (residuals[1:] - residuals[:-1])[follows], (residuals[1:] * residuals[:-1])[follows]
+    return FitStatistics(
+        n=n,
+        p=p,
+        r2=r2,
+        r2_adj=1.0 - (1.0 - r2) * (n - 1) / (n - p),
+        rmse_n=float(np.sqrt(squares / n)),
+        rmse_dof=float(np.sqrt(squares / (n - p))),
+        cvrmse_n=float(np.sqrt(squares / n)) / mean,
+        cvrmse_g14=float(np.sqrt(squares / (n - p))) / mean,
+        cvrmse_caltrack=float(np.sqrt(squares / (n - p + 1))) / mean,
+        nmbe_in_sample=float(residuals.sum()) / ((n - p) * mean),
+        nmbe_out_of_sample=float(missed.sum()) / (n * mean),
+        cvrmse_out_of_sample=float(np.sqrt(missed @ missed / n)) / mean,
+        pnrmse=float(np.sqrt(squares / n)) / (high - low),
+        f_p_value=_f_p_value(weighted, spread, n, p),
+        rho1=float(pairs.sum()) / squares if squares > 0 else 0.0,
+        durbin_watson=float(steps @ steps) / squares if squares > 0 else 2.0,
+    )
+
+
+def quartiles(values: Vector) -> tuple[float, float, float]:
+    """25, 50 and 75 % of the values, interpolated in a straight line."""
+    ranked = np.sort(values)
+    places = np.array([0.25, 0.5, 0.75]) * (len(ranked) - 1)
+    low = places.astype(np.int64)
+    high = np.minimum(low + 1, len(ranked) - 1)
+    found = ranked[low] + (places - low) * (ranked[high] - ranked[low])
+    return float(found[0]), float(found[1]), float(found[2])
+
+
+def weighted_sums(y: Vector, residuals: Vector, weights: Vector) -> tuple[float, float]:
+    """Σw·e² and Σw·(y − ȳ_w)²."""
+    centre = float(weights @ y) / float(weights.sum())
+    return float(weights @ residuals**2), float(weights @ (y - centre) ** 2)
+
+
+def _f_p_value(unexplained: float, spread: float, n: int, p: int) -> float:
+    from scipy.special import fdtrc
+
+    if p == 1 or spread <= unexplained:
+        return 1.0
+    if unexplained <= 0:
+        return 0.0
+    return float(fdtrc(p - 1, n - p, ((spread - unexplained) / (p - 1)) / (unexplained / (n - p))))
+
+
 def _follows(days: Sequence[date]) -> npt.NDArray[np.bool_]:
     return np.array([b - a == timedelta(days=1) for a, b in pairwise(days)], dtype=bool)
