@@ -1,13 +1,28 @@
-"""Schedules, in UTC: a local 02:00 runs zero or two times a year."""
+"""Schedules: a tick an hour in UTC, and what is due then in each site's own local time.
 
-from collections.abc import Iterator
+A cron line in local time runs zero or two times on some days, and a tick that was missed is gone. Here a tick only
+asks what is due (reports/due.py), so none is missed and none counts twice.
+"""
+
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 
 import dagster as dg
 
-from orchestration.jobs import enpi_report, forecast
+from data_quality.contracts.site import Site
+from data_quality.contracts.time import parse_period
+from orchestration.jobs import enpi_report, forecast, month_reports
 from orchestration.partitions import SITES, site_quarter_key
 from orchestration.resources import ProjectResource
+from reports.due import due_periods, due_since_utc, months_after
+
+PARTITION_TAG = "dagster/partition"
+RUN_KEY = {1: "month", 3: "enpi"}
+UNFINISHED = [
+    status
+    for status in dg.DagsterRunStatus
+    if status not in {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+]
 
 
 def quarter_before(day: date) -> date:
@@ -18,23 +33,87 @@ def quarter_before(day: date) -> date:
 
 @dg.schedule(
     job=enpi_report,
-    # The 5th: late readings of the last days of the quarter have had time to arrive.
-    cron_schedule="0 6 5 1,4,7,10 *",
+    cron_schedule="0 * * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 def quarterly_enpi_reports(
     context: dg.ScheduleEvaluationContext, project: ProjectResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """The last quarter's EnPI report of every site that has SEUs."""
-    first_day = quarter_before(context.scheduled_execution_time.date())
+    """The quarter's EnPI report of every site that has SEUs, from 06:00 of its fifth local day on; and those missed."""
     sites = {site_id: site for site_id, site in project.sites.items() if site.seus}
+    yield from requests_of(context, project, sites, job_name=enpi_report.name, report="enpi_quarter", months=3)
+
+
+@dg.schedule(
+    job=month_reports,
+    # After the quarter's report, which is what its readers wait for.
+    cron_schedule="20 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def monthly_reports(
+    context: dg.ScheduleEvaluationContext, project: ProjectResource
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """The reports that end with a month, of every site, from 06:00 of its fifth local day on; and those missed."""
+    # Every month has its data-quality report: where that is missing, the month was not made.
+    yield from requests_of(
+        context, project, project.sites, job_name=month_reports.name, report="data_quality", months=1
+    )
+
+
+def requests_of(
+    context: dg.ScheduleEvaluationContext,
+    project: ProjectResource,
+    sites: Mapping[str, Site],
+    *,
+    job_name: str,
+    report: str,
+    months: int,
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """What is due for these sites at the tick and not on its way, newest first. report: whose revisions say "made"."""
+    now_utc = context.scheduled_execution_time
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(sites))
-    if not sites:
-        yield dg.SkipReason("no site file names an SEU")
-    for site_id in sorted(sites):
-        key = site_quarter_key(site_id, first_day)
-        yield dg.RunRequest(run_key=f"enpi:{key}", partition_key=key)
+    due = [
+        (first, site_id)
+        for site_id, site in sites.items()
+        for first in due_starts(project, site, now_utc, report=report, months=months)
+    ]
+    wanted = [
+        (first, site_id)
+        for first, site_id in sorted(due, key=lambda each: (-each[0].toordinal(), each[1]))
+        if not was_asked(context.instance, job_name, site_quarter_key(site_id, first), sites[site_id], now_utc)
+    ]
+    if not wanted:
+        yield dg.SkipReason("no report is due" if sites else "no site file names an SEU")
+    for first, site_id in wanted:
+        # A quarter's key and a month's have one form: first local day and site.
+        key = site_quarter_key(site_id, first)
+        yield dg.RunRequest(run_key=f"{RUN_KEY[months]}:{key}", partition_key=key)
+
+
+def due_starts(project: ProjectResource, site: Site, now_utc: datetime, *, report: str, months: int) -> list[date]:
+    """First local days of the periods whose report of the site is due, newest first."""
+    revisions = project.reports.revisions(site.site_id, name=report, with_content=False)
+    starts = (parse_period(each.period, site.time_zone) for each in revisions)
+    return due_periods(
+        now_utc=now_utc,
+        time_zone=site.time_zone,
+        months=months,
+        known=project.lake.span(site.site_id),
+        made={each.start for each in starts if each.end == months_after(each.start, months)},
+    )
+
+
+def was_asked(instance: dg.DagsterInstance, job_name: str, key: str, site: Site, now_utc: datetime) -> bool:
+    """True where a run of that partition is on its way, or was begun since this local day's requests began.
+
+    A run that fails is so asked for once a day, not once an hour.
+    """
+    since, tags = due_since_utc(now_utc, site.time_zone), {PARTITION_TAG: key}
+    on_its_way = dg.RunsFilter(job_name=job_name, tags=tags, statuses=UNFINISHED)
+    today = dg.RunsFilter(job_name=job_name, tags=tags, created_after=since, created_before=now_utc)
+    return any(instance.get_runs_count(each) for each in (on_its_way, today))
 
 
 @dg.schedule(
@@ -66,4 +145,4 @@ def hour(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H")
 
 
-SCHEDULES = [quarterly_enpi_reports, hourly_forecasts]
+SCHEDULES = [quarterly_enpi_reports, monthly_reports, hourly_forecasts]

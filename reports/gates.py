@@ -1,7 +1,12 @@
-"""May this report be published? Pure: content in, reasons against it out; no reason means yes."""
+"""May this report be published? Pure: content and what is known about it in, reasons against it out; none means yes."""
+
+from collections.abc import Sequence
+from typing import Any
 
 from data_quality.contracts.finding import Finding
 from reports.content.model import ReportContent
+
+SYNTHETIC = "synthetic_data"
 
 
 def publishable(content: ReportContent) -> list[Finding]:
@@ -9,23 +14,60 @@ def publishable(content: ReportContent) -> list[Finding]:
     against = [finding for finding in content.findings if finding.is_blocking]
     codes = {finding.code for finding in against}
     synthetic = [figure.figure_id for figure in content.figures if figure.is_synthetic]
-    if (content.is_synthetic or synthetic) and "synthetic_data" not in codes:
+    if (content.is_synthetic or synthetic) and SYNTHETIC not in codes:
         against.append(
             Finding(
-                code="synthetic_data",
+                code=SYNTHETIC,
                 message="The report rests on simulated readings.",
                 severity="blocking",
                 facts={"figures": len(synthetic)},
             )
         )
     if content.revision == 0:
-        against.append(
-            Finding(
-                code="not_stored",
-                message="The report has no stored revision, so nothing traces it.",
-                severity="blocking",
-            )
-        )
+        against.append(_blocking("not_stored", "The report has no stored revision, so nothing traces it."))
     if content.status != "final" and not against:
-        against.append(Finding(code="draft", message="The report is a draft.", severity="blocking"))
+        against.append(_blocking("draft", "The report is a draft."))
     return against
+
+
+def against_publication(
+    content: ReportContent,
+    *,
+    stale: Sequence[str],
+    newest: int,
+    broken: str | None,
+    allow_synthetic: bool,
+) -> list[Finding]:
+    """What stands against publishing a stored revision now.
+
+    stale: names of inputs that differ today. newest: number of the report's newest revision. broken: id of a figure
+    where the site's chain of figures breaks. allow_synthetic: simulated readings alone do not stand against it; they
+    still make the publication one of its own kind, and every page of it carries the watermark.
+    """
+    against = publishable(content)
+    if allow_synthetic and has_watermark(content):
+        against = [each for each in against if each.code != SYNTHETIC]
+    if broken is not None:
+        against.append(_blocking("chain_broken", f"The chain of figures breaks at {broken}.", figure_id=broken))
+    if content.revision < newest:
+        against.append(_blocking("not_newest", f"Revision {newest} has taken its place.", newest=newest))
+    if stale:
+        named = ", ".join(stale[:3]) + (f" and {len(stale) - 3} more" if len(stale) > 3 else "")
+        against.append(_blocking("stale", f"It no longer holds: {named} changed since.", inputs=len(stale)))
+    return against
+
+
+def has_watermark(content: ReportContent) -> bool:
+    """True where every page will say that readings are simulated; a figure that knows it and a page that does not
+    is no state to publish in.
+    """
+    return content.is_synthetic
+
+
+def is_synthetic(content: ReportContent) -> bool:
+    """True where anything in the report rests on simulated readings."""
+    return content.is_synthetic or any(figure.is_synthetic for figure in content.figures)
+
+
+def _blocking(code: str, message: str, **facts: Any) -> Finding:
+    return Finding(code=code, message=message, severity="blocking", facts=facts)

@@ -58,6 +58,7 @@ HOME = {
     "pypdf": ("assets.bills.read_pdf",),
     "reportlab": ("reports",),
     "xlsxwriter": ("reports",),
+    "cryptography": ("reports.evidence.sign",),
     "matplotlib": ("orchestration.previews",),
     "typer": ("orchestration.cli",),
     "rich": ("orchestration.cli",),

@@ -129,9 +129,10 @@ class BaselineStore:
 
         waivers: finding code -> why it may stand; every blocking finding needs one.
         Raises BadInput for a missing role, one's own work, a second approval, an older version than the
-        approved one, an empty reason or a blocking finding without waiver.
+        approved one, an empty reason, a blocking finding without waiver, or a monitoring baseline.
         """
         candidate = self.get(baseline_id, version)
+        _refuse_monitoring(candidate)
         given = {code: text.strip() for code, text in waivers.items()}
         _refuse_person(candidate, person, reason)
         _refuse_findings(candidate, given)
@@ -184,6 +185,15 @@ def _version(
         reason=approval["reason"] if approval else "",
         baseline=Baseline.model_validate(row["baseline"]),
     )
+
+
+def _refuse_monitoring(candidate: BaselineVersion) -> None:
+    if candidate.baseline.baseline_type is BaselineType.MONITORING:
+        raise BadInput(
+            f"{candidate.baseline_id!r} is a monitoring baseline: it is refitted every week, feeds no report "
+            "and is never approved",
+            reason="baseline_type",
+        )
 
 
 def _refuse_person(candidate: BaselineVersion, person: Person, reason: str) -> None:

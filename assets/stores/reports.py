@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from assets.stores import tables
 from assets.stores.access import site_transaction
 from assets.stores.lake import Lake
+from assets.stores.tables_publications import revision_inputs
 from assets.stores.transactions import Store, next_recorded_at
 from assets.stores.types import JsonText
 from data_quality.contracts.errors import BadInput
@@ -111,7 +112,7 @@ class ReportStore:
                 "position": position,
                 "prev_hash": prev_hash,
             }
-            prev_hash = row["hash"] = _link(row, given)
+            prev_hash = row["hash"] = figure_link(row, given)
             rows.append(row)
             inputs.extend(
                 {"figure_id": figure.figure_id, "position": index, **each} for index, each in enumerate(given)
@@ -120,20 +121,47 @@ class ReportStore:
             connection.execute(tables.figures.insert(), rows)
         if inputs:
             connection.execute(tables.trace_inputs.insert(), inputs)
+        named = dict.fromkeys(
+            (each["kind"], each["id"], each["role"], each["sha256"])
+            for each in inputs
+            if each["kind"] in {"lake", "version"}
+        )
+        key = {"report_id": draft.report_id, "revision": number}
+        distinct = [
+            {**key, "position": place, "kind": kind, "id": named_id, "role": role, "sha256": sha256}
+            for place, (kind, named_id, role, sha256) in enumerate(named)
+        ]
+        if distinct:
+            connection.execute(revision_inputs.insert(), distinct)
 
     def revisions(
-        self, site_id: str | None = None, *, name: str | None = None, as_of_utc: datetime | None = None
+        self,
+        site_id: str | None = None,
+        *,
+        name: str | None = None,
+        as_of_utc: datetime | None = None,
+        with_content: bool = True,
     ) -> list[Revision]:
-        """Stored revisions, oldest first."""
+        """Stored revisions, oldest first. Without their content a list of thousands is quick."""
         table = tables.report_revisions
-        query = sa.select(table).order_by(table.c.recorded_at_utc, table.c.report_id, table.c.revision)
+        columns = [column for column in table.c if with_content or column.name != "content"]
+        query = sa.select(*columns).order_by(table.c.recorded_at_utc, table.c.report_id, table.c.revision)
         if site_id is not None:
             query = query.where(table.c.site_id == site_id)
         if name is not None:
             query = query.where(table.c.name == name)
         if as_of_utc is not None:
             query = query.where(table.c.recorded_at_utc <= as_of_utc)
-        return [Revision(**row) for row in self.store.rows(query)]
+        return [Revision(**{"content": {}, **row}) for row in self.store.rows(query)]
+
+    def stored_keys(self, *, as_of_utc: datetime | None = None) -> list[tuple[str, int]]:
+        """Report and number of every stored revision, oldest first, without what it says."""
+        table = tables.report_revisions
+        query = sa.select(table.c.report_id, table.c.revision)
+        if as_of_utc is not None:
+            query = query.where(table.c.recorded_at_utc <= as_of_utc)
+        query = query.order_by(table.c.recorded_at_utc, table.c.report_id, table.c.revision)
+        return [(row["report_id"], row["revision"]) for row in self.store.rows(query)]
 
     def get(self, report_id: str, revision: int) -> Revision:
         """One stored revision. Raises BadInput."""
@@ -175,23 +203,16 @@ class ReportStore:
         for place, row in enumerate(rows, start=1):
             is_content = contents.get((row["report_id"], row["revision"])) == row["figure"]["content_sha256"]
             is_linked = row["prev_hash"] == prev_hash and row["position"] == place
-            if not (is_content and is_linked and _link(row, given.get(row["figure_id"], [])) == row["hash"]):
+            if not (is_content and is_linked and figure_link(row, given.get(row["figure_id"], [])) == row["hash"]):
                 return str(row["figure_id"])
             prev_hash = row["hash"]
         return None
 
     def distinct_inputs(self, revisions: Iterable[tuple[str, int]] | None = None) -> list[dict[str, Any]]:
         """Distinct lake and version inputs per revision: report_id, revision, kind, id, role, sha256."""
-        table, inputs = tables.figures, tables.trace_inputs
-        columns = [table.c.report_id, table.c.revision, inputs.c.kind, inputs.c.id, inputs.c.role, inputs.c.sha256]
-        query = (
-            sa.select(*columns)
-            .join(table, table.c.figure_id == inputs.c.figure_id)
-            .where(inputs.c.kind.in_(["lake", "version"]))
-            .distinct()
-        )
+        columns = [revision_inputs.c[name] for name in ("report_id", "revision", "kind", "id", "role", "sha256")]
         wanted = None if revisions is None else set(revisions)
-        rows = self.store.rows(query)
+        rows = self.store.rows(sa.select(*columns))
         return [row for row in rows if wanted is None or (row["report_id"], row["revision"]) in wanted]
 
 
@@ -221,7 +242,8 @@ def _head(connection: sa.Connection, site_id: str) -> tuple[int, str]:
     return (0, GENESIS) if last is None else (int(last.position), str(last.hash))
 
 
-def _link(row: dict[str, Any], inputs: list[dict[str, Any]]) -> str:
+def figure_link(row: dict[str, Any], inputs: list[dict[str, Any]]) -> str:
+    """Hash of a figure's row in its site's chain, over the row before it and the trace's inputs in their order."""
     covered = [row["site_id"], row["position"], row["report_id"], row["revision"], row["figure_id"], row["figure"]]
     return hashlib.sha256((row["prev_hash"] + _canonical([*covered, inputs])).encode()).hexdigest()
 

@@ -2,8 +2,11 @@
 
 import sqlalchemy as sa
 
+from assets.stores.tables_adjustments import ADJUSTMENT_TABLES
 from assets.stores.tables_bills import BILL_TABLES
+from assets.stores.tables_factors import FACTOR_TABLES
 from assets.stores.tables_metadata import metadata
+from assets.stores.tables_publications import PUBLICATION_TABLES
 from assets.stores.types import JsonText, UtcDateTime
 
 recorded_clock = sa.Table(
@@ -399,7 +402,10 @@ APPEND_ONLY = (
     month_validations,
     meter_proposals,
     meter_decisions,
+    *ADJUSTMENT_TABLES,
     *BILL_TABLES,
+    *FACTOR_TABLES,
+    *PUBLICATION_TABLES,
 )
 
 

@@ -1,0 +1,43 @@
+"""Digests of many spans of the lake at once: what staleness asks about every stored report."""
+
+import hashlib
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from assets.stores.tables import lake_manifest
+from assets.stores.transactions import Store
+
+Span = tuple[str, datetime, datetime]
+
+
+def digests_of(store: Store, spans: Iterable[Span], *, as_of_utc: datetime | None = None) -> dict[Span, str]:
+    """For each (site_id, start_utc, end_utc) the digest that Lake.digest gives, by one look at each site's manifest."""
+    by_site: defaultdict[str, set[Span]] = defaultdict(set)
+    for span in spans:
+        by_site[span[0]].add(span)
+    found: dict[Span, str] = {}
+    for site_id, wanted in by_site.items():
+        days, lines = _lines(store, site_id, as_of_utc)
+        for span in wanted:
+            first = span[1].astimezone(UTC).date().isoformat()
+            last = (span[2].astimezone(UTC) - timedelta(microseconds=1)).date().isoformat()
+            part = lines[bisect_left(days, first) : bisect_right(days, last)]
+            found[span] = hashlib.sha256("\n".join(part).encode()).hexdigest()
+    return found
+
+
+def _lines(store: Store, site_id: str, as_of_utc: datetime | None) -> tuple[list[str], list[str]]:
+    """Days as texts, and `day:hash` of every manifest row, both sorted as Lake.digest sorts them."""
+    table = lake_manifest
+    # As text: a date made of every row would cost more than all the hashing.
+    query = sa.select(sa.cast(table.c.day, sa.String).label("day"), table.c.content_sha256)
+    query = query.where(table.c.site_id == site_id)
+    if as_of_utc is not None:
+        query = query.where(table.c.recorded_at_utc <= as_of_utc)
+    with store.engine.connect().execution_options(meterloom_read=True) as connection:
+        lines = sorted(f"{day}:{sha256}" for day, sha256 in connection.execute(query))
+    return [line[:10] for line in lines], lines

@@ -1,0 +1,75 @@
+"""Delivers published revisions of a project: what `meterloom reports deliver` and the delivery schedule do."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from data_quality.contracts.errors import BadInput
+
+if TYPE_CHECKING:
+    from assets.stores.deliveries import Delivery
+    from assets.stores.reports import Revision
+    from orchestration.cli.frame import Call
+    from reports.delivery import Courier, Parcel
+
+PUBLISHED_FOLDER = "published"
+
+
+def deliver_revision(call: "Call", revision: str, channels: Sequence[str] | None) -> "list[Delivery]":
+    """Ask for the delivery of a published revision, and try.
+
+    Raises BadInput for one that is not published, and for an unknown channel.
+    """
+    from reports.changes import parse_revision
+    from reports.delivery import CHANNELS
+
+    chosen = parse_revision(revision, call.project.reports)
+    courier, parcel = courier_of(call), parcel_of(call, chosen)
+    unknown = [each for each in channels or () if each not in CHANNELS]
+    if unknown:
+        raise BadInput(f"unknown channel {unknown[0]!r}; there are {', '.join(CHANNELS)}", reason="unknown_channel")
+    asked = courier.ask(parcel, [each for each in CHANNELS if not channels or each in channels])
+    return [courier.send(each, parcel) for each in asked]
+
+
+def deliver_waiting(call: "Call") -> "list[Delivery]":
+    """Try again everything that was asked for and is not sent."""
+    courier = courier_of(call)
+    reports = call.project.reports
+    return [
+        courier.send(each, parcel_of(call, reports.get(each.report_id, each.revision)))
+        for each in courier.outbox.waiting()
+    ]
+
+
+def courier_of(call: "Call") -> "Courier":
+    """The project's courier."""
+    from assets.stores.deliveries import DeliveryStore
+    from reports.delivery import Courier
+
+    project = call.project
+    return Courier(
+        settings=project.project.settings.delivery,
+        root=project.project.root,
+        outbox=DeliveryStore(project.store),
+        clock=call.clock,
+    )
+
+
+def parcel_of(call: "Call", revision: "Revision") -> "Parcel":
+    """The published files of a revision, rendered again: the same bytes as when they were published."""
+    from assets.stores.publications import DRAFT, PUBLISHED, PUBLISHED_SYNTHETIC, PublicationStore
+    from reports.delivery import Parcel
+    from reports.evidence.life import printed
+    from reports.make import render
+    from reports.revise import stored_content
+
+    project = call.project
+    status = PublicationStore(project.store).statuses().get((revision.report_id, revision.revision), DRAFT)
+    name = f"{revision.report_id}@{revision.revision}"
+    if status not in {PUBLISHED, PUBLISHED_SYNTHETIC}:
+        raise BadInput(f"{name} is {status}; only what is published is delivered", reason="not_published")
+    content = stored_content(project.reports, revision.report_id, revision.revision)
+    files = render(printed(content, status), project.project.reports_dir / PUBLISHED_FOLDER, ("pdf", "xlsx"))
+    title = f"{content.title}, {content.site_name}, {content.period}"
+    mark = " (simulated readings)" if status == PUBLISHED_SYNTHETIC else ""
+    return Parcel(revision.report_id, revision.revision, title + mark, tuple(files.values()))

@@ -1,0 +1,60 @@
+"""`meterloom keys`: the keys that people sign with."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from data_quality.contracts.settings import SETTINGS_FILE
+from orchestration.cli.frame import Answer, Call, command
+from orchestration.cli.signing import keys_dir
+
+
+def register(app: typer.Typer) -> None:
+    """Put the commands on the application."""
+    group = typer.Typer(help="Keys that people sign with.", no_args_is_help=True)
+    app.add_typer(group, name="keys")
+
+    @command(group, "new", example="meterloom keys new anna")
+    def keys_new(
+        call: Call,
+        person: Annotated[str, typer.Argument(metavar="PERSON", help="person_id of the people file.")],
+        out: Annotated[Path | None, typer.Option("--out", help="Folder; METERLOOM_KEYS or the project's.")] = None,
+    ) -> Answer:
+        """Make a key: the private half goes to a file of its owner alone, the public half into the people file."""
+        from reports.evidence.sign import fingerprint, key_path, new_key
+
+        folder = out or keys_dir(call)
+        signer = new_key(folder, person)
+        lines = [f"private key: {key_path(folder, person)} (back it up; nobody can make it again)"]
+        lines += [f"public key, for {person} in the people file:", f"  public_key: {signer.public_key}"]
+        if (call.folder / SETTINGS_FILE).exists() and person not in {p.person_id for p in call.project.people.people}:
+            lines.append(f"the people file does not name {person} yet")
+        return Answer(
+            data={
+                "person_id": person,
+                "path": str(key_path(folder, person)),
+                "public_key": signer.public_key,
+                "fingerprint": fingerprint(signer.public_key),
+            },
+            text="\n".join(lines),
+        )
+
+    @command(group, "list", example="meterloom keys list")
+    def keys_list(call: Call) -> Answer:
+        """Who has a public key, and whether the private one is here and fits."""
+        from data_quality.contracts.errors import BadInput
+        from reports.evidence.sign import fingerprint, load_key
+
+        found = []
+        for person in call.project.people.people:
+            try:
+                here = load_key(keys_dir(call), person.person_id).public_key
+                state = "fits" if here == person.public_key else "another key"
+            except BadInput as fault:
+                state = {"no_key": "not here", "open_key": "can be read by others"}.get(fault.reason, "cannot be read")
+            found.append(
+                {"person_id": person.person_id, "fingerprint": fingerprint(person.public_key), "private_key": state}
+            )
+        rows = [[each["person_id"], each["fingerprint"] or "none", each["private_key"]] for each in found]
+        return Answer(data={"keys": found}, columns=["person", "public key", "private key"], rows=rows)

@@ -1,0 +1,83 @@
+"""Who acts, and with which key: what every command with --as PERSON signs."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Person, Role
+from orchestration.cli.frame import Call
+
+if TYPE_CHECKING:
+    from reports.evidence.sign import Signer
+
+KEYS_VARIABLE = "METERLOOM_KEYS"
+PROJECT_KEY = "project"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A person with the key that they sign with; no key where the people file names none for anybody."""
+
+    person: Person
+    signer: "Signer | None"
+
+
+def keys_dir(call: Call) -> Path:
+    """Where private keys lie: METERLOOM_KEYS, or the project's folder."""
+    named = os.environ.get(KEYS_VARIABLE)
+    return Path(named) if named else call.project.project.keys_dir
+
+
+def actor(call: Call, role: Role) -> Actor:
+    """The person of --as, if they hold the role and can sign. Raises BadInput."""
+    from reports.evidence.actions import signer_of
+
+    person = call.acting(role)
+    return Actor(person, signer_of(person, call.project.people, keys_dir(call)))
+
+
+def keep_signature(call: Call, who: Actor, *, kind: str, subject: str, facts: Mapping[str, Any]) -> bool:
+    """Sign what was done and keep the signature; False where nobody signs in this project."""
+    from assets.stores.publications import PublicationStore
+    from reports.evidence.actions import sign_action
+
+    if who.signer is None:
+        return False
+    signed = sign_action(who.signer, who.person, kind=kind, subject=subject, facts=facts, at_utc=call.clock.now_utc())
+    PublicationStore(call.project.store).sign(signed, call.clock)
+    return True
+
+
+def keep_maker(call: Call, report_id: str, revision: int) -> None:
+    """Remember that the person of --as made this revision: they cannot review or publish it."""
+    from assets.stores.publications import PublicationStore
+
+    if call.person:
+        who = call.known_person().person_id
+        PublicationStore(call.project.store).record_maker(report_id, revision, who, call.clock)
+
+
+def pack_signer(call: Call) -> tuple["Signer", str]:
+    """Who seals a pack: the person of --as with their key, else the project with its own, made when first needed."""
+    from reports.evidence.actions import signer_of
+    from reports.evidence.sign import fingerprint, key_path, load_key, new_key
+
+    folder = keys_dir(call)
+    if call.person:
+        person = call.known_person()
+        signer = signer_of(person, call.project.people, folder)
+        if signer is None:
+            raise BadInput(
+                f"{person.name} has no public key in the people file, so nobody could tell this signature",
+                reason="no_public_key",
+                mend=f"meterloom keys new {person.person_id}, then add the public key to the people file",
+            )
+        return signer, person.person_id
+    if key_path(folder, PROJECT_KEY).exists():
+        return load_key(folder, PROJECT_KEY), PROJECT_KEY
+    signer = new_key(folder, PROJECT_KEY)
+    call.say(f"made the project's own key, {fingerprint(signer.public_key)}, in {folder}")
+    return signer, PROJECT_KEY

@@ -1,0 +1,175 @@
+"""Draft, reviewed, published: two people with two roles, neither of whom made the report."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from assets.stores.publications import (
+    DRAFT,
+    PUBLISHED,
+    PUBLISHED_SYNTHETIC,
+    REVIEWED,
+    Decision,
+    PublicationStore,
+    Signature,
+    status_of,
+)
+from assets.stores.reports import ReportStore, Revision
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.people import Person, Role
+from data_quality.contracts.time import Clock
+from reports.content.model import ReportContent
+from reports.evidence.actions import sign_action
+from reports.evidence.sign import Signer
+from reports.gates import SYNTHETIC, against_publication, is_synthetic
+from reports.revise import stored_content
+
+Step = Literal["reviewed", "published"]
+VERBS: Mapping[str, str] = {"reviewed": "review", "published": "publish"}
+
+
+class Outcome:
+    """What came of a step: the decision, or what stands against it."""
+
+    def __init__(self, decision: Decision | None, against: Sequence[Finding], content: ReportContent) -> None:
+        self.decision, self.against, self.content = decision, list(against), content
+
+    @property
+    def status(self) -> str | None:
+        """The status that the revision has now, or None where nothing was decided."""
+        if self.decision is None:
+            return None
+        return status_of(self.decision.step, is_synthetic=self.decision.is_synthetic)
+
+
+@dataclass(frozen=True)
+class Life:
+    """Steps in the life of revisions. stale: names of a revision's inputs that differ today, from its traces."""
+
+    reports: ReportStore
+    publications: PublicationStore
+    stale: Callable[[Revision], Sequence[str]]
+    clock: Clock
+
+    def review(self, revision: Revision, person: Person, *, signer: Signer | None, reason: str) -> Outcome:
+        """Record that a reviewer looked at it and lets it go on.
+
+        Raises BadInput for a missing role, one's own report, a second review or an empty reason.
+        """
+        _refuse(person, Role.REVIEWER, reason)
+        self._refuse_own(revision, person)
+        content = stored_content(self.reports, revision.report_id, revision.revision)
+        return self._decide(revision, content, "reviewed", person, signer, reason, allowed={})
+
+    def publish(
+        self, revision: Revision, person: Person, *, signer: Signer | None, reason: str, allow_synthetic: bool
+    ) -> Outcome:
+        """Publish a reviewed revision, unless anything stands against it: then nothing is stored.
+
+        A report over simulated readings is published only where that is allowed, with a status of its own. Publishing
+        closes the report's period. Raises BadInput for a missing role, one's own work, or no review before it.
+        """
+        _refuse(person, Role.PUBLISHER, reason)
+        self._refuse_own(revision, person)
+        key = (revision.report_id, revision.revision)
+        done = {each.step: each for each in self.publications.decisions(*key)}
+        if "published" in done:
+            raise BadInput(f"{name_of(revision)} is published already; it never changes", reason="decided_already")
+        if "reviewed" not in done:
+            raise BadInput(
+                f"{name_of(revision)} is not reviewed",
+                reason="not_reviewed",
+                mend=f"a reviewer says: meterloom reports review {name_of(revision)} --as PERSON",
+            )
+        if done["reviewed"].person_id == person.person_id:
+            raise BadInput(f"{person.name} reviewed it and cannot publish it", reason="own_work")
+        content = stored_content(self.reports, *key)
+        against = against_publication(
+            content,
+            stale=self.stale(revision),
+            newest=max(number for report_id, number in self.reports.stored_keys() if report_id == revision.report_id),
+            broken=self.reports.broken_link(revision.site_id),
+            allow_synthetic=allow_synthetic,
+        )
+        if against:
+            return Outcome(None, against, content)
+        allowed = {each.code: each.message for each in content.findings if each.is_blocking and each.code == SYNTHETIC}
+        return self._decide(revision, content, "published", person, signer, reason, allowed=allowed)
+
+    def _refuse_own(self, revision: Revision, person: Person) -> None:
+        if self.publications.maker(revision.report_id, revision.revision) == person.person_id:
+            raise BadInput(f"{person.name} made this report and cannot approve it", reason="own_work")
+
+    def _decide(
+        self,
+        revision: Revision,
+        content: ReportContent,
+        step: Step,
+        person: Person,
+        signer: Signer | None,
+        reason: str,
+        *,
+        allowed: dict[str, str],
+    ) -> Outcome:
+        role = Role.REVIEWER if step == "reviewed" else Role.PUBLISHER
+        decision = Decision(
+            report_id=revision.report_id,
+            revision=revision.revision,
+            step=step,
+            site_id=revision.site_id,
+            period=revision.period,
+            is_synthetic=is_synthetic(content),
+            person_id=person.person_id,
+            role=role.value,
+            reason=reason.strip(),
+            content_sha256=revision.content_sha256,
+            allowed=allowed,
+            recorded_at_utc=self.clock.now_utc(),
+        )
+        signed = None if signer is None else _signed(signer, person, decision, self.clock.now_utc())
+        return Outcome(self.publications.decide(decision, signed, self.clock), [], content)
+
+
+def printed(content: ReportContent, status: str) -> ReportContent:
+    """The content as its files show it at that point of its life: a published one no longer calls itself a draft."""
+    is_out = status in {PUBLISHED, PUBLISHED_SYNTHETIC}
+    return content.model_copy(update={"status": "final"}) if is_out else content
+
+
+def name_of(revision: Revision | Decision) -> str:
+    """How commands name a revision."""
+    return f"{revision.report_id}@{revision.revision}"
+
+
+def status_at(publications: PublicationStore, revision: Revision, *, as_of_utc: datetime | None = None) -> str:
+    """The revision's status: draft until somebody reviewed it."""
+    return publications.statuses(as_of_utc=as_of_utc).get((revision.report_id, revision.revision), DRAFT)
+
+
+def next_step(status: str) -> str:
+    """What has to happen next, for people."""
+    return {DRAFT: "to be reviewed", REVIEWED: "to be published"}.get(status, "")
+
+
+def _refuse(person: Person, role: Role, reason: str) -> None:
+    if role not in person.roles:
+        roles = ", ".join(person.roles) or "none"
+        raise BadInput(f"{person.name} has not the role {role.value!r} (roles: {roles})", reason="missing_role")
+    if not reason.strip():
+        raise BadInput("a decision needs a reason", reason="no_reason")
+
+
+def _signed(signer: Signer, person: Person, decision: Decision, at_utc: datetime) -> Signature:
+    facts: dict[str, Any] = decision.model_dump(
+        mode="json", include={"step", "is_synthetic", "role", "reason", "content_sha256", "allowed"}
+    )
+    return sign_action(
+        signer,
+        person,
+        kind=f"reports {VERBS[decision.step]}",
+        subject=name_of(decision),
+        facts=facts,
+        at_utc=at_utc.astimezone(UTC),
+    )

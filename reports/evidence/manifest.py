@@ -1,0 +1,84 @@
+"""What a pack says of itself: the manifest that is signed, and the signature beside it."""
+
+from datetime import datetime
+from typing import Literal
+
+from data_quality.contracts.model import Model
+
+FORMAT = "meterloom evidence pack 1"
+MANIFEST, SIGNATURE = "manifest.json", "signature.json"
+CONTENT, LIFE, FIGURES, OTHERS = (
+    "report/content.json",
+    "report/life.json",
+    "traces/figures.jsonl",
+    "traces/others.jsonl",
+)
+STORE, LAKE, BILLS = "inputs/store/", "inputs/lake/", "inputs/bills/"
+SITE, BASELINES, TARIFFS, FACTORS = (
+    "inputs/site.json",
+    "inputs/baselines.json",
+    "inputs/tariffs.json",
+    "inputs/factors.json",
+)
+CHECKSUMS, INSTALLED, LOCK = "code/checksums.json", "code/installed.json", "code/requirements.lock"
+Policy = Literal["full", "digests"]
+
+
+class PackedFile(Model):
+    """One member: its path in the archive, its size and its SHA-256."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class PackedReport(Model):
+    """Which revision the pack is the evidence of."""
+
+    report_id: str
+    revision: int
+    name: str
+    site_id: str
+    period: str
+    status: str
+    content_sha256: str
+    as_of_utc: datetime
+    recorded_at_utc: datetime
+
+
+class FigureRun(Model):
+    """The revision's part of its site's chain of figures: first and last place, the hash before it and its last."""
+
+    first: int
+    last: int
+    prev_hash: str
+    hash: str
+
+
+class PackChain(Model):
+    """The pack's place in its site's chain; `previous_sha256` is the hash of the manifest before it."""
+
+    position: int
+    previous_sha256: str
+
+
+class Manifest(Model):
+    """Every member with its hash, the report, and the pack's place in the chain. `files` stand in archive order."""
+
+    format: Literal["meterloom evidence pack 1"]
+    report: PackedReport
+    inputs: Policy
+    figures: FigureRun
+    version: str
+    files: tuple[PackedFile, ...]
+    chain: PackChain
+    created_at_utc: datetime
+
+
+class PackSignature(Model):
+    """Ed25519 over the manifest's bytes. signer: a person of the people file, or `project`."""
+
+    algorithm: Literal["Ed25519"]
+    signer: str
+    public_key: str
+    signature: str

@@ -1,0 +1,321 @@
+"""Makes figures of a pack again from the pack's own inputs, in a folder of its own, and checks what they rest on.
+
+Everything here was written by somebody else: a value of another form is a problem of its member, never a crash.
+"""
+
+import hashlib
+import json
+import random
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from pydantic import ValidationError
+
+from assets.stores.baselines import BaselineStore
+from assets.stores.evidence import broken_figure, restore
+from assets.stores.lake import Lake
+from assets.stores.lake_block import LAKE_SCHEMA, content_sha256
+from assets.stores.publications import Decision, Signature
+from assets.stores.transactions import DatabaseError, Store, open_store
+from data_quality.contracts.errors import BadInput, MeterloomError
+from data_quality.contracts.figure import Figure
+from data_quality.contracts.site import Site
+from reports.computations import code_sha256
+from reports.evidence import manifest as names
+from reports.evidence.actions import is_signed
+from reports.evidence.archive import Archive, PackProblem
+from reports.evidence.inputs import readable
+from reports.evidence.life import VERBS, name_of
+from reports.evidence.manifest import Manifest
+from reports.evidence.pack import code_checksums
+from reports.evidence.sign import canonical
+from reports.recompute import recompute
+from reports.sources import Sources, parse_span
+
+MAX_JSON = 512 << 20
+# What foreign content of the right form can still bring about while a figure is computed.
+FOREIGN = (
+    MeterloomError,
+    ArithmeticError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    pl.exceptions.PolarsError,
+)
+MALFORMED = (ValidationError, BadInput, ValueError, TypeError, LookupError, AttributeError, RecursionError)
+FINDING_NO_READINGS = "the pack holds digests instead of readings: figures that rest on readings were not made again"
+
+
+@dataclass
+class Played:
+    """What came of it. days: partitions whose content was hashed again."""
+
+    problems: list[PackProblem] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+    figures: int = 0
+    recomputed: int = 0
+    days: int = 0
+
+    def wrong(self, file: str, problem: str) -> None:
+        """One more problem."""
+        self.problems.append(PackProblem(file=file, problem=problem))
+
+
+def replay(archive: Archive, manifest: Manifest, *, sample: int | None, seed: int) -> Played:
+    """Check chains, lives and versions of an intact pack, then make `sample` figures again (None: all)."""
+    played = Played()
+    rows = _figure_rows(archive, manifest, played)
+    others = _other_rows(archive, played)
+    _check_life(archive, manifest, played)
+    tables = _tables(archive, played)
+    if played.problems or rows is None or others is None or tables is None:
+        return played
+    played.figures = len(rows)
+    figures = {each["figure_id"]: _figure(each) for each in [*rows, *others]}
+    played.findings += list(_code_findings(archive, figures.values()))
+    with tempfile.TemporaryDirectory(prefix="meterloom-pack-") as folder:
+        root = Path(folder)
+        store = open_store(f"sqlite:///{root / 'store.db'}")
+        try:
+            sources = _sources(archive, tables, store, root, manifest, played)
+            if sources is not None:
+                wanted = [figures[row["figure_id"]] for row in rows]
+                chosen = wanted if sample is None else _sampled(wanted, sample, seed)
+                _check_days(tables["lake_manifest"], sources.lake, manifest, sample, seed, played)
+                _check_digests(figures.values(), sources, played)
+                if not played.problems:
+                    _recompute(chosen, figures, sources, manifest, played)
+        finally:
+            store.close()
+    return played
+
+
+def _figure_rows(archive: Archive, manifest: Manifest, played: Played) -> list[dict[str, Any]] | None:
+    """The revision's figures as its site's chain holds them; None where that cannot be read."""
+    try:
+        rows = _lines(archive, names.FIGURES)
+        broken = broken_figure(rows)
+        run = manifest.figures
+        ends = (rows[0]["position"], rows[-1]["position"], rows[0]["prev_hash"], rows[-1]["hash"])
+        if broken is not None:
+            played.wrong(names.FIGURES, f"the chain of figures breaks at {broken}")
+        elif ends != (run.first, run.last, run.prev_hash, run.hash):
+            played.wrong(names.FIGURES, "is not the part of the chain that the manifest names")
+        content = archive.members[names.CONTENT].sha256
+        wrong = [row["figure_id"] for row in rows if row["figure"]["content_sha256"] != content]
+        if wrong:
+            played.wrong(names.CONTENT, f"is not the content that figure {wrong[0]} was stored with")
+        for row in rows:
+            _figure(row)
+    except MALFORMED:
+        played.wrong(names.FIGURES, "cannot be read")
+        return None
+    return rows
+
+
+def _other_rows(archive: Archive, played: Played) -> list[dict[str, Any]] | None:
+    """Figures of other revisions that the traces name, each with its own hash; None where they cannot be read."""
+    try:
+        rows = _lines(archive, names.OTHERS)
+        broken = next((found for row in rows if (found := broken_figure([row])) is not None), None)
+        for row in rows:
+            _figure(row)
+    except MALFORMED:
+        played.wrong(names.OTHERS, "cannot be read")
+        return None
+    if broken is not None:
+        played.wrong(names.OTHERS, f"figure {broken} is not as its chain has it")
+    return rows
+
+
+def _check_life(archive: Archive, manifest: Manifest, played: Played) -> None:
+    """Decisions must be signed by their person where a signature is there, and lead to the stated status."""
+    try:
+        life = _json(archive, names.LIFE)
+        signed = [Signature.model_validate(each) for each in life["signatures"]]
+        decisions = [Decision.model_validate(each) for each in life["decisions"]]
+        bad = next((each for each in signed if not is_signed(each)), None)
+        said = {(one.kind, one.person_id, one.subject) for one in signed}
+        acts = {each.step: (f"reports {VERBS[each.step]}", each.person_id, name_of(each)) for each in decisions}
+        unsigned = [step for step, act in acts.items() if act not in said]
+    except MALFORMED:
+        played.wrong(names.LIFE, "cannot be read")
+        return
+    if bad is not None:
+        played.wrong(names.LIFE, f"the signature of {bad.person_id} is not over what stands there")
+    if {each.content_sha256 for each in decisions} - {manifest.report.content_sha256}:
+        played.wrong(names.LIFE, "somebody decided on other content")
+    played.findings += [f"{step} without a signature" for step in unsigned]
+
+
+def _tables(archive: Archive, played: Played) -> dict[str, list[dict[str, Any]]] | None:
+    """The store's rows by table; what is said again for readers must be the same."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name in archive.members:
+        if not name.startswith(names.STORE):
+            continue
+        try:
+            found[name.removeprefix(names.STORE).removesuffix(".json")] = _json(archive, name)
+        except MALFORMED:
+            played.wrong(name, "cannot be read")
+            return None
+    try:
+        for name, text in readable(found).items():
+            if text != archive.bytes_of(name, limit=MAX_JSON):
+                played.wrong(name, "does not say what the store's rows say")
+        for row in found["site_versions"]:
+            # Over what was stored, not over what today's contract reads in it: a later version adds fields.
+            if hashlib.sha256(canonical(row["site"])).hexdigest() != row["sha256"]:
+                played.wrong(f"{names.STORE}site_versions.json", f"site {row['site_id']} has another hash")
+        if not {"lake_manifest", "batches", "baseline_versions"} <= set(found):
+            played.wrong(f"{names.STORE}lake_manifest.json", "rows that every pack has are missing")
+    except MALFORMED:
+        played.wrong(f"{names.STORE}site_versions.json", "the inputs cannot be read")
+        return None
+    return found
+
+
+def _sources(
+    archive: Archive, tables: Mapping[str, Any], store: Store, root: Path, manifest: Manifest, played: Played
+) -> Sources | None:
+    """Sources over the pack's rows and files; None where they do not fit together."""
+    try:
+        restore(store, tables)
+    except (*MALFORMED, DatabaseError):
+        played.wrong(names.STORE.rstrip("/"), "the rows do not fit the tables")
+        return None
+    lake = Lake(root / "lake", store)
+    if manifest.inputs == "full":
+        stated = {row["path"]: row["file_sha256"] for row in tables["lake_manifest"]}
+        for path, sha256 in stated.items():
+            member = archive.members.get(names.LAKE + path)
+            if member is None or member.sha256 != sha256:
+                played.wrong(names.LAKE + path, "is not the file that the lake's manifest names")
+                return None
+            archive.extract(member.name, lake.root / path)
+    sites = {row["site_id"]: Site.model_validate(row["site"]) for row in tables["site_versions"]}
+    return Sources(lake=lake, sites=sites, baselines=BaselineStore(store))
+
+
+def _check_days(
+    entries: Sequence[Mapping[str, Any]], lake: Lake, manifest: Manifest, sample: int | None, seed: int, played: Played
+) -> None:
+    """Hash the content of partitions again: the readings are those whose digests the traces carry."""
+    if manifest.inputs != "full":
+        return
+    chosen = list(entries) if sample is None else _sampled(entries, sample, seed)
+    for path in sorted({str(each["path"]) for each in chosen}):
+        name = names.LAKE + path
+        try:
+            # The footer is asked first: a file may claim any number of rows.
+            stated = sum(int(each["rows"]) for each in entries if each["path"] == path)
+            scan = pl.scan_parquet(lake.root / path, hive_partitioning=False)
+            if set(scan.collect_schema()) != set(LAKE_SCHEMA) or scan.select(pl.len()).collect().item() > stated * 32:
+                played.wrong(name, "does not hold readings as the lake does")
+                continue
+            rows = scan.collect()
+            for each in (one for one in chosen if one["path"] == path):
+                day = pl.col("interval_start_utc").dt.date() == pl.lit(str(each["day"])).str.to_date()
+                if content_sha256(rows.filter(day)) != each["content_sha256"]:
+                    played.wrong(name, f"the readings of {each['day']} have another digest")
+                played.days += 1
+        except FOREIGN:
+            played.wrong(name, "cannot be read")
+
+
+def _check_digests(figures: Any, sources: Sources, played: Played) -> None:
+    """Every lake input of every trace: the digest of the pack's own manifest rows, as known at the trace's as_of."""
+    checked: set[tuple[Any, ...]] = set()
+    for figure in figures:
+        for given in figure.trace.inputs:
+            key = (given.id, given.sha256, figure.trace.as_of_utc)
+            if given.kind != "lake" or key in checked:
+                continue
+            checked.add(key)
+            try:
+                site_id, start, end = parse_span(given.id)
+            except FOREIGN:
+                played.wrong(names.FIGURES, f"figure {figure.figure_id} names no span of the lake")
+                continue
+            digest = sources.lake.digest(site_id, start_utc=start, end_utc=end, as_of_utc=figure.trace.as_of_utc)
+            if digest != given.sha256:
+                played.wrong(
+                    f"{names.STORE}lake_manifest.json", f"{given.id} has another digest than figure {figure.figure_id}"
+                )
+
+
+def _recompute(
+    chosen: Sequence[Figure], figures: Mapping[str, Figure], sources: Sources, manifest: Manifest, played: Played
+) -> None:
+    """Make the chosen figures again; with digests only, those that rest on no reading."""
+    kept: dict[str, Decimal | None] = {}
+    if manifest.inputs == "digests":
+        played.findings.append(FINDING_NO_READINGS)
+        chosen = [figure for figure in chosen if not _rests_on_readings(figure, figures)]
+    for figure in chosen:
+        try:
+            value = recompute(figure, sources=sources, lookup=figures.get, kept=kept)
+        except FOREIGN as fault:
+            played.wrong(names.FIGURES, f"figure {figure.figure_id} cannot be made again: {fault}"[:400])
+            continue
+        played.recomputed += 1
+        if value != figure.value:
+            played.wrong(names.FIGURES, f"figure {figure.figure_id} is {value}, {figure.value} was stored")
+
+
+def _rests_on_readings(figure: Figure, figures: Mapping[str, Figure]) -> bool:
+    seen, waiting = {figure.figure_id}, [figure]
+    while waiting:
+        node = waiting.pop()
+        for given in node.trace.inputs:
+            if given.kind == "lake" or (given.kind == "figure" and given.id not in figures):
+                return True
+            if given.kind == "figure" and given.id not in seen:
+                seen.add(given.id)
+                waiting.append(figures[given.id])
+    return False
+
+
+def _code_findings(archive: Archive, figures: Any) -> Iterator[str]:
+    """Whether the code here is the one that made the pack: no alteration, but a reader should know."""
+    try:
+        then = _json(archive, names.CHECKSUMS)
+        now = code_checksums()
+        other = sorted(name for name in set(then) | set(now) if then.get(name) != now.get(name))
+    except MALFORMED:
+        return
+    if other:
+        yield f"{len(other)} source files differ from those that made the pack, {other[0]} among them"
+    computations = {(figure.trace.computation, figure.trace.code_sha256) for figure in figures}
+    for name, sha256 in sorted(computations):
+        try:
+            is_same = code_sha256(name) == sha256
+        except MeterloomError:
+            is_same = False
+        if not is_same:
+            yield f"the computation {name} is not the one of then"
+
+
+def _figure(row: Mapping[str, Any]) -> Figure:
+    """A carried row as a figure. Raises ValidationError or one of MALFORMED."""
+    body = {name: value for name, value in row["figure"].items() if name not in {"content_sha256", "trace"}}
+    return Figure.model_validate({**body, "trace": {**row["figure"]["trace"], "inputs": row["inputs"]}})
+
+
+def _lines(archive: Archive, name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in archive.bytes_of(name, limit=MAX_JSON).split(b"\n") if line]
+
+
+def _json(archive: Archive, name: str) -> Any:
+    return json.loads(archive.bytes_of(name, limit=MAX_JSON))
+
+
+def _sampled(given: Sequence[Any], count: int, seed: int) -> list[Any]:
+    chosen = random.Random(seed).sample(range(len(given)), min(count, len(given)))  # noqa: S311 - a sample, no secret
+    return [given[place] for place in sorted(chosen)]

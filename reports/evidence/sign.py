@@ -1,0 +1,141 @@
+"""Ed25519 keys and signatures: the only place that knows the library.
+
+A message is signed under a domain, so that a signature over one kind of thing is never one over another.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data_quality.contracts.errors import BadInput
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+PACK_DOMAIN = "meterloom/pack/1"
+ACTION_DOMAIN = "meterloom/action/1"
+_NAME = re.compile(r"[a-z0-9_.-]+")
+_KEY_BYTES, _SIGNATURE_BYTES = 32, 64
+
+
+class Signer:
+    """A private key that can sign; it never leaves this object as text."""
+
+    def __init__(self, key: "Ed25519PrivateKey") -> None:
+        self._key = key
+
+    @property
+    def public_key(self) -> str:
+        """The public half, base64 of 32 bytes: what stands in the people file."""
+        return base64.b64encode(self._key.public_key().public_bytes_raw()).decode()
+
+    def sign(self, domain: str, message: bytes) -> str:
+        """Signature over domain and message, base64 of 64 bytes. The same message has the same signature."""
+        return base64.b64encode(self._key.sign(_bound(domain, message))).decode()
+
+
+def key_path(folder: Path, name: str) -> Path:
+    """Where the private key of a name lies. Raises BadInput for a name that is no file name."""
+    if not _NAME.fullmatch(name) or name.startswith("."):
+        raise BadInput(f"{name!r} cannot name a key; expected letters a-z, digits, '_', '.', '-'", reason="bad_name")
+    return folder / f"{name}.key"
+
+
+def new_key(folder: Path, name: str) -> Signer:
+    """Make a key and write its private half to the folder, readable by its owner alone.
+
+    Raises BadInput where there is one: a key that is overwritten can never sign again for what it signed.
+    """
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    path = key_path(folder, name)
+    key = Ed25519PrivateKey.generate()
+    text = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise BadInput(
+            f"there is a key for {name!r} already", file=str(path), reason="key_exists", mend="move it away first"
+        ) from None
+    with os.fdopen(file, "wb") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    return Signer(key)
+
+
+def load_key(folder: Path, name: str) -> Signer:
+    """The private key of a name. Raises BadInput: none there, open to others, or no Ed25519 key."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    path = key_path(folder, name)
+    if not path.is_file():
+        raise BadInput(
+            f"no private key of {name!r}", file=str(path), reason="no_key", mend=f"make one: meterloom keys new {name}"
+        )
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        raise BadInput(
+            f"the private key of {name!r} can be read by others",
+            file=str(path),
+            reason="open_key",
+            mend=f"chmod 600 {path}",
+        )
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError) as error:
+        raise BadInput("expected an Ed25519 private key in PEM", file=str(path), reason="bad_key") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise BadInput("expected an Ed25519 private key in PEM", file=str(path), reason="bad_key")
+    return Signer(key)
+
+
+def is_valid(public_key: str, domain: str, message: bytes, signature: str) -> bool:
+    """True where the signature is that key's over domain and message; False for anything malformed."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    key, sealed = _decoded(public_key, _KEY_BYTES), _decoded(signature, _SIGNATURE_BYTES)
+    if key is None or sealed is None:
+        return False
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(sealed, _bound(domain, message))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def fingerprint(public_key: str) -> str:
+    """Short name of a public key that people can compare: SHA256 and 43 characters; empty for no key."""
+    key = _decoded(public_key, _KEY_BYTES)
+    if key is None:
+        return ""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
+
+
+def canonical(document: Any) -> bytes:
+    """JSON with sorted keys and no spaces, UTF-8: one text for a value. Raises ValueError for NaN."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode()
+
+
+def _bound(domain: str, message: bytes) -> bytes:
+    return domain.encode() + b"\0" + message
+
+
+def _decoded(text: str, size: int) -> bytes | None:
+    """Bytes of a base64 text, or None where it is not the one spelling of that many bytes."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return raw if len(raw) == size and base64.b64encode(raw).decode() == text else None

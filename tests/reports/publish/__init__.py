@@ -1,0 +1,1 @@
+"""Tests of review, publication, delivery and schedules."""

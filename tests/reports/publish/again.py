@@ -1,0 +1,24 @@
+"""The world in a folder that was filled before."""
+
+from pathlib import Path
+
+from assets.stores.baselines import BaselineStore
+from assets.stores.lake import Lake
+from assets.stores.reports import ReportStore
+from assets.stores.transactions import open_store
+from data_quality.contracts.time import FixedClock, SystemClock
+from reports.content.load import enpi_inputs
+from reports.sources import Sources
+from tests.reports import plant
+from tests.reports.conftest import World
+
+
+def world_of(folder: Path) -> World:
+    """Opens it as it is."""
+    site, store = plant.plant_site(), open_store(f"sqlite:///{folder / 'store.db'}")
+    lake, baselines, reports = Lake(folder / "lake", store), BaselineStore(store), ReportStore(store)
+    clock = FixedClock(SystemClock().now_utc())
+    versions = {each.baseline.seu_id: each for each in baselines.versions("plant")}
+    sources = Sources(lake=lake, sites={"plant": site}, baselines=baselines)
+    given = enpi_inputs(site, plant.quarter(), sources=sources, versions=versions, as_of_utc=reports.known_at(clock))
+    return World(site=site, lake=lake, baselines=baselines, reports=reports, clock=clock, given=given)

@@ -1,0 +1,245 @@
+"""Draft, reviewed, published: by two people with keys, never over what stands against it."""
+
+import json
+from pathlib import Path
+
+import pypdf
+import pytest
+import sqlalchemy as sa
+
+from assets.stores.closed_periods import closed_periods
+from assets.stores.publications import PublicationStore, Signature
+from assets.stores.reports import ReportStore
+from assets.stores.tables_publications import report_decisions
+from data_quality.contracts.time import SystemClock
+from reports.content.model import ReportContent
+from reports.evidence.actions import is_signed
+from reports.evidence.sign import new_key
+from reports.gates import against_publication
+from tests.reports import plant
+from tests.reports.conftest import MakeWorld
+from tests.reports.publish.conftest import REVISION, MakeDesk, store_of
+from tests.reports.test_store import report
+from tests.reports.test_trace import late_row
+
+REVIEW = ("reports", "review", REVISION)
+PUBLISH = ("reports", "publish", REVISION)
+
+
+def test_two_people_take_a_report_from_draft_to_published(desk: MakeDesk) -> None:
+    used = desk()
+    listed = used.run("reports", "list")[1]["reports"]
+    assert [(each["status"], each["stale"]) for each in listed] == [("draft", False)]
+    code, said, error = used.run(*REVIEW, "--as", "anna")
+    assert (code, said["reports"][0]["status"]) == (0, "reviewed"), error
+    code, said, error = used.run(*PUBLISH, "--as", "dirk", "--reason", "board of 3 April")
+    assert (code, said["reports"][0]["status"]) == (0, "published"), error
+    assert said["decision"]["reason"] == "board of 3 April"
+    assert {Path(path).suffix for path in said["files"]} == {".pdf", ".xlsx", ".json"}
+    assert all(Path(path).parent.name == "published" and Path(path).exists() for path in said["files"])
+    assert used.run("reports", "list")[1]["reports"][0]["status"] == "published"
+    store = store_of(used)
+    signed = PublicationStore(store).signatures(REVISION)
+    assert [(each.kind, each.person_id) for each in signed] == [("reports review", "anna"), ("reports publish", "dirk")]
+    assert all(is_signed(each) for each in signed)
+    (closed,) = closed_periods(store, plant.plant_site())
+    assert (closed.report_id, closed.revision, str(closed.period.end)) == (REVISION[:-2], 1, "2025-04-01")
+    with pytest.raises(sa.exc.IntegrityError, match="append-only"), store.begin() as connection:
+        connection.execute(report_decisions.update().values(reason="other"))
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "person", "why"),
+    [
+        (REVIEW, "dirk", "has not the role 'reviewer'"),
+        (REVIEW, "nobody", "unknown person 'nobody'"),
+        (PUBLISH, "anna", "has not the role 'publisher'"),
+        (PUBLISH, "dirk", "is not reviewed"),
+        ((*REVIEW, "--reason", " "), "anna", "a decision needs a reason"),
+        (("reports", "review", "enpi_quarter/plant/2025-Q1@7"), "anna", "no revision"),
+        (("reports", "deliver", REVISION), "anna", "only what is published is delivered"),
+    ],
+)
+def test_a_step_by_the_wrong_person_or_out_of_order_is_refused(
+    desk: MakeDesk, words: tuple[str, ...], person: str, why: str
+) -> None:
+    used = desk()
+    code, _, error = used.run(*words, "--as", person)
+    assert (code, why in error) == (2, True), error
+    assert used.run("reports", "list")[1]["reports"][0]["status"] == "draft"
+
+
+def test_nobody_publishes_what_they_reviewed_or_made(desk: MakeDesk) -> None:
+    used = desk()
+    store = store_of(used)
+    PublicationStore(store).record_maker(REVISION[:-2], 1, "ben", SystemClock())
+    store.close()
+    assert "made this report" in used.run(*REVIEW, "--as", "ben")[2]
+    assert used.run(*REVIEW, "--as", "both")[0] == 0
+    code, _, error = used.run(*PUBLISH, "--as", "both")
+    assert (code, "reviewed it and cannot publish it" in error) == (2, True)
+    assert "made this report" in used.run(*PUBLISH, "--as", "ben")[2]
+    assert used.run(*PUBLISH, "--as", "dirk")[0] == 0
+
+
+def test_no_step_is_taken_twice(desk: MakeDesk) -> None:
+    used = desk()
+    assert used.run(*REVIEW, "--as", "anna")[0] == 0
+    assert "reviewed already, by anna" in used.run(*REVIEW, "--as", "both")[2]
+    assert used.run(*PUBLISH, "--as", "dirk")[0] == 0
+    assert "published already; it never changes" in used.run(*PUBLISH, "--as", "dirk")[2]
+
+
+def test_who_has_no_key_or_another_persons_key_acts_not(desk: MakeDesk) -> None:
+    used = desk()
+    key = used.folder / "keys" / "anna.key"
+    key.chmod(0o644)
+    assert "can be read by others" in used.run(*REVIEW, "--as", "anna")[2]
+    key.unlink()
+    assert "no private key of 'anna'" in used.run(*REVIEW, "--as", "anna")[2]
+    new_key(key.parent, "anna")
+    code, _, error = used.run(*REVIEW, "--as", "anna")
+    assert (code, "is not the one of the people file" in error) == (2, True)
+    key.write_text("nonsense")
+    assert "expected an Ed25519 private key" in used.run(*REVIEW, "--as", "anna")[2]
+    assert used.run("reports", "list")[1]["reports"][0]["status"] == "draft"
+
+
+def test_where_anybody_has_a_key_an_unsigned_act_is_refused(desk: MakeDesk) -> None:
+    used = desk()
+    used.people(without=("anna",))
+    code, _, error = used.run(*REVIEW, "--as", "anna")
+    assert (code, "an unsigned act is refused" in error) == (2, True)
+    used.people(keys=False)
+    assert used.run(*REVIEW, "--as", "anna")[0] == 0
+    store = store_of(used)
+    assert PublicationStore(store).signatures(REVISION) == []
+    store.close()
+
+
+def test_a_changed_action_is_no_longer_signed(desk: MakeDesk) -> None:
+    used = desk()
+    used.run(*REVIEW, "--as", "anna")
+    store = store_of(used)
+    (signed,) = PublicationStore(store).signatures(REVISION)
+    store.close()
+    other = json.loads(signed.action) | {"person_id": "dirk"}
+    changes: list[dict[str, str]] = [
+        {"person_id": "dirk"},
+        {"subject": "x"},
+        {"kind": "reports publish"},
+        {"action": json.dumps(other, sort_keys=True, separators=(",", ":"))},
+        {"signature": "A" * 86 + "=="},
+        {"public_key": "A" * 43 + "="},
+    ]
+    assert is_signed(signed)
+    assert [is_signed(signed.model_copy(update=change)) for change in changes] == [False] * len(changes)
+    assert Signature.model_validate(signed.model_dump()) == signed
+
+
+def test_fault_f24_synthetic_readings_are_never_published_as_plain(desk: MakeDesk) -> None:
+    used = desk(is_synthetic=True)
+    assert used.run(*REVIEW, "--as", "anna")[0] == 0
+    code, said, _ = used.run(*PUBLISH, "--as", "dirk")
+    assert code == 1
+    assert "synthetic_data" in {each["code"] for each in said["against_publication"]}
+    assert used.run("reports", "list")[1]["reports"][0]["status"] == "reviewed"
+    code, said, error = used.run(*PUBLISH, "--as", "dirk", "--allow-synthetic")
+    assert (code, said["reports"][0]["status"]) == (0, "published (synthetic)"), error
+    assert used.run("reports", "list")[1]["reports"][0]["status"] == "published (synthetic)"
+    (pdf,) = (path for path in said["files"] if path.endswith(".pdf"))
+    pages = pypdf.PdfReader(pdf).pages
+    assert all("SYNTHETIC" in page.extract_text().upper() for page in pages)
+    # Page one keeps the reason why it is no plain report; the head of the others no longer says draft.
+    assert not any("DRAFT" in page.extract_text() for page in pages[1:])
+    packed = used.run("pack", REVISION)[1]
+    assert used.run("verify", packed["path"])[1]["status"] == "published (synthetic)"
+
+
+def test_fault_f24_a_page_without_watermark_is_not_published_even_where_synthetic_is_allowed(
+    content: ReportContent,
+) -> None:
+    marked = content.model_copy(
+        update={"figures": (content.figures[0].model_copy(update={"is_synthetic": True}), *content.figures[1:])}
+    )
+    against = against_publication(marked, stale=(), newest=1, broken=None, allow_synthetic=True)
+    assert [finding.code for finding in against] == ["synthetic_data"]
+
+
+def test_fault_f25_a_report_without_its_factor_says_so_and_is_not_published_silently(desk: MakeDesk) -> None:
+    used = desk(site=plant.plant_site(factors=()))
+    assert used.run(*REVIEW, "--as", "anna")[0] == 0
+    store = store_of(used)
+    reports = ReportStore(store)
+    figures = [each for each in reports.figures(REVISION[:-2], 1) if each.kpi == "emission_kgco2e"]
+    store.close()
+    assert figures
+    assert {(each.value, each.status) for each in figures} == {(None, "missing")}
+
+
+def test_a_report_whose_baselines_nobody_approved_is_not_published(desk: MakeDesk) -> None:
+    used = desk(approved=())
+    assert used.run(*REVIEW, "--as", "anna")[0] == 0
+    code, said, _ = used.run(*PUBLISH, "--as", "dirk", "--allow-synthetic")
+    assert code == 1
+    assert said["against_publication"]
+
+
+def test_late_readings_bar_the_old_revision_and_a_correction_is_the_next_one(
+    desk: MakeDesk, world: MakeWorld, tmp_path: Path
+) -> None:
+    used = world()
+    report(used)
+    late_row(used)
+    stale = against_publication(
+        ReportContent.model_validate(
+            {**used.reports.get(REVISION[:-2], 1).content, "figures": used.reports.figures(REVISION[:-2], 1)}
+        ),
+        stale=["lake plant/2025"],
+        newest=2,
+        broken="abc",
+        allow_synthetic=False,
+    )
+    assert [finding.code for finding in stale] == ["chain_broken", "not_newest", "stale"]
+
+
+def test_a_published_revision_stays_and_its_correction_differs_by_name(desk: MakeDesk) -> None:
+    used = desk()
+    used.run(*REVIEW, "--as", "anna")
+    _, before, _ = used.run(*PUBLISH, "--as", "dirk")
+    kept = [Path(path).read_bytes() for path in before["files"]]
+    make_correction(used.folder)
+    listed = {each["revision"]: each for each in used.run("reports", "list")[1]["reports"]}
+    assert (listed[1]["status"], listed[1]["stale"]) == ("published", True)
+    assert (listed[2]["status"], listed[2]["stale"]) == ("draft", False)
+    changed = used.run("reports", "diff", REVISION, "--with", "2")[1]["figures"]
+    assert changed
+    assert [Path(path).read_bytes() for path in before["files"]] == kept
+    second = REVISION.replace("@1", "@2")
+    assert used.run("reports", "review", second, "--as", "anna")[0] == 0
+    assert used.run("reports", "publish", second, "--as", "dirk")[0] == 0
+    store = store_of(used)
+    (closed,) = closed_periods(store, plant.plant_site())
+    assert closed.revision == 2
+    store.close()
+
+
+def test_a_stale_revision_is_not_published(desk: MakeDesk) -> None:
+    used = desk()
+    used.run(*REVIEW, "--as", "anna")
+    make_correction(used.folder)
+    code, said, _ = used.run(*PUBLISH, "--as", "dirk")
+    assert code == 1
+    assert {each["code"] for each in said["against_publication"]} == {"not_newest", "stale"}
+    assert said["reports"][0]["stale"] is True
+
+
+def make_correction(folder: Path) -> None:
+    """A late reading, and the revision that it makes."""
+    from tests.reports.publish.again import world_of
+
+    used = world_of(folder / "var")
+    late_row(used)
+    assert report(used).content.revision == 2
+    used.lake.store.close()

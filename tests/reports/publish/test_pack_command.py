@@ -1,0 +1,77 @@
+"""`meterloom keys`, `pack` and `verify` as people use them."""
+
+from pathlib import Path
+
+from reports.evidence.sign import load_key
+from tests.reports.publish.conftest import REVISION, MakeDesk
+
+
+def test_a_pack_by_a_person_verifies_against_the_people_file(desk: MakeDesk, tmp_path: Path) -> None:
+    used = desk()
+    code, packed, error = used.run("pack", REVISION, "--as", "dirk", "--out", str(tmp_path / "p.zip"))
+    assert code == 0, error
+    people = str(used.folder / "people.yaml")
+    code, said, error = used.run("verify", str(tmp_path / "p.zip"), "--people", people, "--sample", "all")
+    assert (code, said["verified"], said["problems"]) == (0, True, []), error
+    assert (said["signer"], said["fingerprint"]) == ("dirk", packed["fingerprint"])
+    assert (said["files"], said["recomputed"]) == (packed["files"], 186)
+    used.people()
+    code, said, _ = used.run("verify", str(tmp_path / "p.zip"), "--people", people)
+    assert (code, [each["file"] for each in said["problems"]]) == (1, ["signature.json"])
+
+
+def test_a_decision_that_nobody_signed_is_told(desk: MakeDesk) -> None:
+    used = desk()
+    assert used.run("reports", "review", REVISION, "--as", "anna")[0] == 0
+    packed = used.run("pack", REVISION)[1]
+    assert used.run("verify", packed["path"], "--sample", "0")[1]["status"] == "reviewed"
+    used.people(keys=False)
+    assert used.run("reports", "publish", REVISION, "--as", "dirk")[0] == 0
+    said = used.run("verify", used.run("pack", REVISION)[1]["path"], "--sample", "0")[1]
+    assert (said["verified"], said["status"]) == (True, "published")
+    assert "published without a signature" in said["findings"]
+    assert "reviewed without a signature" not in said["findings"]
+
+
+def test_a_pack_without_a_person_is_sealed_by_the_project(desk: MakeDesk) -> None:
+    used = desk()
+    code, packed, error = used.run("pack", REVISION[:-2])
+    assert (code, packed["signer"], "made the project's own key" in error) == (0, "project", True)
+    again = used.run("pack", REVISION)[1]
+    assert again["sha256"] == packed["sha256"]
+    assert load_key(used.folder / "keys", "project").public_key == packed["public_key"]
+    assert (used.folder / "keys" / "project.key").stat().st_mode & 0o077 == 0
+
+
+def test_an_altered_pack_ends_with_one_and_the_file_named(desk: MakeDesk) -> None:
+    used = desk()
+    path = Path(used.run("pack", REVISION)[1]["path"])
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    path.write_bytes(raw)
+    code, said, _ = used.run("verify", str(path))
+    assert (code, said["verified"], len(said["problems"])) == (1, False, 1)
+    assert said["problems"][0]["file"].startswith(("inputs/", "report/", "code/"))
+
+
+def test_wrong_words_are_refused_in_one_sentence(desk: MakeDesk) -> None:
+    used = desk()
+    assert used.run("verify", "none.zip")[0::2] == (2, "none.zip: no such pack\n")
+    assert "expected a number or all" in used.run("verify", "none.zip", "--sample", "some")[2]
+    assert "unknown person 'zoe'" in used.run("pack", REVISION, "--as", "zoe")[2]
+    used.people(keys=False)
+    assert "no public key in the people file" in used.run("pack", REVISION, "--as", "dirk")[2]
+
+
+def test_a_new_key_is_its_owners_alone_and_never_overwritten(desk: MakeDesk, tmp_path: Path) -> None:
+    used = desk()
+    code, said, _ = used.run("keys", "new", "eve", "--out", str(tmp_path / "k"))
+    assert code == 0
+    assert Path(said["path"]).stat().st_mode & 0o777 == 0o600
+    assert load_key(tmp_path / "k", "eve").public_key == said["public_key"]
+    assert "there is a key for 'eve' already" in used.run("keys", "new", "eve", "--out", str(tmp_path / "k"))[2]
+    for name in ("../eve", ".eve", "E", ""):
+        assert "cannot name a key" in used.run("keys", "new", name, "--out", str(tmp_path / "k"))[2]
+    (used.folder / "keys" / "dirk.key").unlink()
+    states = {each["person_id"]: each["private_key"] for each in used.run("keys", "list")[1]["keys"]}
+    assert states == {"anna": "fits", "ben": "fits", "dirk": "not here", "both": "fits"}

@@ -1,0 +1,119 @@
+"""Ticks of the quarterly schedule on a real instance: what they ask for, and what they do not ask for twice."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+import yaml
+
+from assets.stores.lake import BatchInfo, Lake
+from assets.stores.transactions import open_store
+from data_quality.contracts.time import FixedClock
+from orchestration.jobs import enpi_report
+from orchestration.partitions import SITES
+from orchestration.resources import ProjectResource
+from orchestration.schedules import PARTITION_TAG, monthly_reports, quarterly_enpi_reports
+from tests.reports import plant
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two sites with a few days in each quarter from 2024-Q4 to 2025-Q2; one in Berlin, one in New York."""
+    found = tmp_path_factory.mktemp("project")
+    (found / "sites").mkdir()
+    (found / "meterloom.yaml").write_text("paths: {}\n", encoding="utf-8")
+    for site_id, zone in (("east", "Europe/Berlin"), ("west", "America/New_York")):
+        site = plant.plant_site(site_id=site_id, time_zone=zone).model_dump(mode="json", exclude_defaults=True)
+        (found / "sites" / f"{site_id}.yaml").write_text(yaml.safe_dump(site), encoding="utf-8")
+    store = open_store(f"sqlite:///{found / 'var' / 'store.db'}")
+    lake = Lake(found / "var" / "lake", store)
+    for number, first in enumerate((date(2024, 12, 30), date(2025, 3, 30), date(2025, 6, 29))):
+        rows = plant.plant_rows(first, first.replace(day=first.day + 1))
+        for site_id in ("east", "west"):
+            info = BatchInfo(
+                site_id=site_id,
+                source_name=f"{number}.csv",
+                source_sha256=f"{number:064d}",
+                reader="csv",
+                reader_version="1",
+                accepted_rows=rows.height,
+                rejected_rows=0,
+                is_synthetic=False,
+            )
+            changed = rows.with_columns(site_id=pl.lit(site_id))
+            lake.write_batch(info, changed, unchanged_rows=0, clock=FixedClock(plant.NOON))
+    store.close()
+    return found
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    # An ephemeral one has no reference, which a schedule's context asks for.
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as made:
+        yield made
+
+
+def tick(
+    folder: Path, instance: dg.DagsterInstance, moment: str, schedule: dg.ScheduleDefinition = quarterly_enpi_reports
+) -> list[str]:
+    """Partitions that a tick at that instant (UTC) asks for."""
+    project = ProjectResource(root=str(folder))
+    with dg.build_schedule_context(
+        instance=instance,
+        resources={"project": project},
+        scheduled_execution_time=datetime.fromisoformat(moment).replace(tzinfo=UTC),
+    ) as context:
+        found = list(schedule(context))
+    requests = [each for each in found if isinstance(each, dg.RunRequest)]
+    kind = "enpi" if schedule is quarterly_enpi_reports else "month"
+    assert [each.run_key for each in requests] == [f"{kind}:{each.partition_key}" for each in requests]
+    return [str(each.partition_key) for each in requests]
+
+
+def test_each_site_is_asked_for_at_its_own_six_oclock(folder: Path, instance: dg.DagsterInstance) -> None:
+    before = ["2024-10-01|east", "2024-10-01|west"]
+    assert tick(folder, instance, "2025-04-05T03:00") == before
+    # 06:00 in Berlin is 04:00 UTC in summer; New York follows at 10:00 UTC.
+    assert tick(folder, instance, "2025-04-05T04:00") == ["2025-01-01|east", *before]
+    assert tick(folder, instance, "2025-04-05T09:00") == ["2025-01-01|east", *before]
+    assert tick(folder, instance, "2025-04-05T10:00") == ["2025-01-01|east", "2025-01-01|west", *before]
+
+
+def test_a_month_is_asked_for_at_each_sites_own_six_oclock(folder: Path, instance: dg.DagsterInstance) -> None:
+    def newest(moment: str) -> list[str]:
+        return [key for key in tick(folder, instance, moment, monthly_reports) if key.startswith("2025-03")]
+
+    assert newest("2025-04-05T03:20") == []
+    assert newest("2025-04-05T04:20") == ["2025-03-01|east"]
+    assert newest("2025-04-05T10:20") == ["2025-03-01|east", "2025-03-01|west"]
+
+
+@pytest.mark.parametrize("moment", ["2025-03-30T01:00", "2025-10-26T00:00"])
+def test_the_hours_of_a_clock_change_ask_for_what_any_hour_of_the_day_asks(
+    folder: Path, instance: dg.DagsterInstance, moment: str
+) -> None:
+    noon = moment[:10] + "T12:00"
+    assert tick(folder, instance, moment) == tick(folder, instance, noon)
+
+
+def test_after_two_quarters_without_a_tick_all_of_them_are_asked_for(
+    folder: Path, instance: dg.DagsterInstance
+) -> None:
+    found = tick(folder, instance, "2025-07-20T15:00")
+    assert [key for key in found if key.endswith("east")] == ["2025-04-01|east", "2025-01-01|east", "2024-10-01|east"]
+
+
+def test_what_is_on_its_way_is_not_asked_for_again(folder: Path, instance: dg.DagsterInstance) -> None:
+    moment = "2025-04-05T12:00"
+    assert "2025-01-01|east" in tick(folder, instance, moment)
+    assert instance.get_dynamic_partitions(SITES.name or "") == ["east", "west"]
+    instance.create_run_for_job(
+        job_def=dg.JobDefinition(graph_def=dg.GraphDefinition(name=enpi_report.name), name=enpi_report.name),
+        tags={PARTITION_TAG: "2025-01-01|east"},
+        status=dg.DagsterRunStatus.STARTED,
+    )
+    assert "2025-01-01|east" not in tick(folder, instance, moment)
+    assert "2025-01-01|west" in tick(folder, instance, moment)
