@@ -1,9 +1,14 @@
 """Uncertainty of a saving against a regression baseline, as ASHRAE G14 and CalTRACK compute it (formulas 5.5)."""
 
 import math
+from collections.abc import Sequence
+from typing import Literal
 
-# Sun and Baltazar, daily coefficients a, b, d of k = aM² + bM + d, M in months of the reporting period.
+Frequency = Literal["hourly", "daily", "billing"]
+# Coefficients a, b, d of k = aM² + bM + d, M in months of the reporting period (Sun and Baltazar); hourly k is fixed.
 _DAILY = (-0.00024, 0.03535, 1.00286)
+_BILLING = (-0.00022, 0.03306, 0.94054)
+_HOURLY_K = 1.26
 
 
 def effective_observations(n: float, rho1: float) -> float:
@@ -16,6 +21,14 @@ def effective_observations(n: float, rho1: float) -> float:
 def daily_correction(months: float) -> float:
     """The factor k of daily models; `months` is the length of the reporting period and is not capped at 12."""
     a, b, d = _DAILY
+    return a * months**2 + b * months + d
+
+
+def correction(frequency: Frequency, months: float) -> float:
+    """The factor k: 1.26 for hourly models, Sun and Baltazar's polynomial for daily ones and for bills."""
+    if frequency == "hourly":
+        return _HOURLY_K
+    a, b, d = _DAILY if frequency == "daily" else _BILLING
     return a * months**2 + b * months + d
 
 
@@ -36,23 +49,68 @@ def savings_uncertainty_kwh(
     months: float,
     confidence: float,
     n_params: int,
+    frequency: Frequency = "daily",
 ) -> float:
     """Half-width of the interval around a saving, kWh: ΔE = k·t·CV·Ē·sqrt((n/n′)(1 + 2/n′)m).
 
-    expected_kwh: sum of the m daily predictions of the reporting period (so Ē = expected_kwh / m).
-    cvrmse: CV(RMSE) of the daily baseline with n − p degrees of freedom; n baseline days; n_params includes
+    expected_kwh: sum of the m predictions of the reporting period (so Ē = expected_kwh / m); a prediction is one
+    of an hour, a day or a bill, by `frequency`.
+    cvrmse: CV(RMSE) of the baseline with n − p degrees of freedom; n baseline points; n_params includes
     the intercept; rho1 is the lag-1 autocorrelation of the residuals; months of the reporting period.
     Covers the model's error only, not the meter's and not non-routine events.
     Raises ValueError where the period is empty or no degree of freedom is left. Source: formulas 5.5.
     """
     if m <= 0 or n <= n_params:
-        raise ValueError(f"no uncertainty for m = {m} reporting days, n = {n} baseline days, p = {n_params}")
+        raise ValueError(f"no uncertainty for m = {m} reporting points, n = {n} baseline points, p = {n_params}")
     n_effective = effective_observations(n, rho1)
     spread = (n / n_effective) * (1.0 + 2.0 / n_effective) * m
     t_value = two_sided_t(confidence, n - n_params)
-    return daily_correction(months) * t_value * cvrmse * abs(expected_kwh) / m * math.sqrt(spread)
+    return correction(frequency, months) * t_value * cvrmse * abs(expected_kwh) / m * math.sqrt(spread)
 
 
 def fractional_savings_uncertainty(uncertainty_kwh: float, savings_kwh: float) -> float | None:
     """FSU = ΔE / E_save; None for savings at or below zero, where the ratio says nothing (formulas 5.5, trap 3)."""
     return uncertainty_kwh / savings_kwh if savings_kwh > 0 else None
+
+
+def caltrack_fsu(
+    *,
+    savings_fraction: float,
+    cvrmse: float,
+    rho1: float,
+    n: int,
+    m: int,
+    months: float,
+    confidence: float,
+    n_params: int,
+    frequency: Frequency = "daily",
+) -> float:
+    """CalTRACK 4.3.2.4: FSU = t·(aM² + bM + d)·CV(RMSE)·sqrt((P/P′)(1 + 2/P′)(1/Q)) / F, with P = n and Q = m.
+
+    The same number as ΔE over the saving, written with F = saving / expected. Raises ValueError for F <= 0, for an
+    empty period and where no degree of freedom is left.
+    """
+    if savings_fraction <= 0:
+        raise ValueError(f"a fractional uncertainty needs a saving above zero, got the fraction {savings_fraction}")
+    share = savings_uncertainty_kwh(
+        expected_kwh=1.0,
+        cvrmse=cvrmse,
+        rho1=rho1,
+        n=n,
+        m=m,
+        months=months,
+        confidence=confidence,
+        n_params=n_params,
+        frequency=frequency,
+    )
+    return share / savings_fraction
+
+
+def portfolio_uncertainty_kwh(uncertainties_kwh: Sequence[float]) -> float:
+    """Uncertainty of the sum of savings of independent meters, kWh: sqrt(Σ ΔU²). Source: formulas 5.5."""
+    return math.hypot(*uncertainties_kwh)
+
+
+def portfolio_fsu(uncertainties_kwh: Sequence[float], savings_kwh: Sequence[float]) -> float | None:
+    """FSU of a portfolio: sqrt(Σ ΔU²) / Σ U_save; None where the portfolio saves nothing."""
+    return fractional_savings_uncertainty(portfolio_uncertainty_kwh(uncertainties_kwh), math.fsum(savings_kwh))

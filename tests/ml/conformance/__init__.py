@@ -1,0 +1,1 @@
+"""The conformance table and its cases."""

@@ -1,0 +1,1 @@
+"""Savings against a baseline, their uncertainty, and changes of use."""
