@@ -15,7 +15,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.units import UNITS, Behaviour
 from ml.baselines.forms import TEMPERATURE, column
 from ml.baselines.statistics import Vector, quartiles
-from ml.baselines.sufficiency import MAX_MISSING_SHARE, a_year_before
+from ml.baselines.sufficiency import a_year_before, most_missing
 from ml.baselines.usage import Usage
 
 _KINDS = {"hourly": "hours", "daily": "days", "billing": "bills"}
@@ -97,7 +97,7 @@ def period_findings(period: Usage, sample: Sample, *, start: date, end: date) ->
         found.append(_blocking("period_too_short", message, days_found=have, days_wanted=wanted))
     known = float(period.frame.filter(pl.Series(sample.weights > 0, dtype=pl.Boolean))["days"].sum())
     missing = have - known
-    if missing > MAX_MISSING_SHARE * have:
+    if missing > most_missing(have):
         message = f"{missing:.0f} of {have} days lack energy, temperature or a driver; at most 10 % may."
         found.append(_blocking("missing_days", message, days=have, days_used=known))
     elif missing >= 1:
