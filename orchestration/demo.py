@@ -9,12 +9,13 @@ from time import perf_counter
 from typing import Any
 
 from assets.sites.load import load_people
+from assets.stores.publications import PublicationStore
 from controls.ledger.modes import set_mode
 from controls.simulator.landing import write_site
 from controls.simulator.tower_files import Delivery, write_delivery
 from data_quality.contracts.baseline import BaselineStatus
 from data_quality.contracts.command import Mode
-from data_quality.contracts.people import Role
+from data_quality.contracts.people import Person, Role
 from data_quality.contracts.settings import SETTINGS_FILE
 from data_quality.contracts.time import Clock
 from orchestration.demo_tower import ingest_files, quarantined_files, report, second_wave, tower_files
@@ -26,6 +27,8 @@ from orchestration.runner import Runner, open_runner
 from orchestration.sensors.lake_changes import touched_months
 from orchestration.sensors.landing import landing_files
 from orchestration.supervisor import deliver_home, live_sites
+from reports.evidence.actions import sign_action, signer_of
+from reports.evidence.people_keys import give_keys
 from reports.sources import Sources
 from reports.trace import trace_figure
 
@@ -65,7 +68,10 @@ def make_demo_project(folder: Path) -> ProjectResource:
         target = folder / "people.yaml" if source.name == "people.yaml" else folder / "sites" / source.name
         if not target.exists():
             copyfile(source, target)
-    return ProjectResource(root=str(folder))
+    project = ProjectResource(root=str(folder))
+    # Everybody of the demo signs, so that its approvals and reports can be checked like real ones.
+    give_keys(project.project.people_file, project.people, project.project.keys_dir)
+    return project
 
 
 def run_demo(folder: Path, *, say: Say, clock: Clock, quick: bool = False) -> dict[str, Any]:
@@ -130,9 +136,19 @@ def fit_and_approve(project: ProjectResource, runner: Runner, clock: Clock) -> N
         if version.status is BaselineStatus.PROVISIONAL:
             blocking = [finding.code for finding in version.baseline.findings if finding.is_blocking]
             if not blocking:
-                project.baselines.approve(
-                    version.baseline_id, version.version, anna, "Demo: the statistics were looked at", {}, clock
-                )
+                reason = "Demo: the statistics were looked at"
+                project.baselines.approve(version.baseline_id, version.version, anna, reason, {}, clock)
+                sign_approval(project, anna, f"{version.baseline_id}@{version.version}", reason, clock)
+
+
+def sign_approval(project: ProjectResource, person: Person, subject: str, reason: str, clock: Clock) -> None:
+    """Keep the person's signature over the approval, where the people file holds keys."""
+    signer = signer_of(person, project.people, project.project.keys_dir)
+    if signer is not None:
+        facts = {"reason": reason}
+        now_utc = clock.now_utc()
+        signed = sign_action(signer, person, kind="baseline approve", subject=subject, facts=facts, at_utc=now_utc)
+        PublicationStore(project.store).sign(signed, clock)
 
 
 def dispatch_live(project: ProjectResource, runner: Runner, clock: Clock, say: Say) -> list[dict[str, Any]]:

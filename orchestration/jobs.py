@@ -49,5 +49,10 @@ enpi_report = dg.define_asset_job(
     selection=dg.AssetSelection.assets("out_site__enpi_quarter"),
     description="Quarterly EnPI report of a site: PDF, XLSX and JSON with a trace behind every figure.",
 )
+month_reports = dg.define_asset_job(
+    "month_reports",
+    selection=dg.AssetSelection.assets("out_site__month_reports"),
+    description="Reports of templates that end with a site's month: quality, bills, summaries, inventory, the year.",
+)
 
-JOBS = [ingest, kpi, enpi, baseline, forecast, plan, dispatch, enpi_report]
+JOBS = [ingest, kpi, enpi, baseline, forecast, plan, dispatch, enpi_report, month_reports]

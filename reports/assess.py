@@ -35,4 +35,6 @@ def assess_seu(
         period=period,
         rule=rule,
         confidence=confidence,
+        is_static_factor_changed=version is not None
+        and sources.is_review_due(site, seu.seu_id, version, period, as_of_utc),
     )

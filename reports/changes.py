@@ -70,16 +70,16 @@ def between_revisions(before: Iterable[Figure], after: Iterable[Figure]) -> list
 def parse_revision(text: str, reports: ReportStore, *, as_of_utc: datetime | None = None) -> Revision:
     """The revision that `REPORT_ID@NUMBER` names; without a number the newest. Raises BadInput naming what there is."""
     report_id, _, number = text.rpartition("@") if "@" in text else (text, "", "")
-    found = [each for each in reports.revisions(as_of_utc=as_of_utc) if each.report_id == report_id]
-    chosen = [each for each in found if not number or str(each.revision) == number]
+    every = reports.stored_keys(as_of_utc=as_of_utc)
+    chosen = [key for key in every if key[0] == report_id and (not number or str(key[1]) == number)]
     if not chosen:
-        known = sorted({f"{each.report_id}@{each.revision}" for each in reports.revisions(as_of_utc=as_of_utc)})
+        known = sorted(f"{stored}@{revision}" for stored, revision in every)
         raise BadInput(
             f"no revision {text!r}; there are {', '.join(known) or 'none'}",
             reason="unknown_revision",
             mend="'meterloom reports list' names them",
         )
-    return max(chosen, key=lambda each: each.revision)
+    return reports.get(*max(chosen, key=lambda key: key[1]))
 
 
 def newest_stale(

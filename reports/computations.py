@@ -6,19 +6,25 @@ A new kind of figure is one function here. Nothing else decides what a traced nu
 import hashlib
 import inspect
 from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from types import ModuleType
 
+from assets.carbon import energies as carbon_energies
 from assets.carbon import factors
-from assets.kpi import daily, enpi, expected, recompute, uncertainty
+from assets.carbon import footprint as carbon_footprint
+from assets.carbon import view as carbon_view
+from assets.kpi import adjust, daily, enpi, expected, recompute, uncertainty
 from assets.kpi.enpi import ARITHMETIC, EnpiResult, EnpiRule, enpi_for
-from assets.kpi.recompute import kpi_value
+from assets.kpi.recompute import kpi_value, scope_meters
 from assets.tariffs import periods
 from data_quality.contracts.baseline import Baseline
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.figure import Trace, TraceInput
-from data_quality.contracts.time import Period
+from data_quality.contracts.site import Site
+from data_quality.contracts.time import CANONICAL_MINUTES, Period
+from reports import bill_again, footprint_again
 from reports.sources import Sources, parse_dates
 
 Operand = tuple[str, Decimal | None]
@@ -59,6 +65,29 @@ def deviation_of(operands: Sequence[Operand]) -> Decimal | None:
     return None if actual is None or wanted is None else enpi.deviation_percent(actual, wanted)
 
 
+def percent_of(operands: Sequence[Operand]) -> Decimal | None:
+    """100 · first / second; unknown where the second is not above zero."""
+    first, second = _two(operands)
+    if first is None or second is None or second <= 0:
+        return None
+    return ARITHMETIC.divide(ARITHMETIC.multiply(Decimal(100), first), second)
+
+
+def in_gj(operands: Sequence[Operand]) -> Decimal | None:
+    """KWh as GJ: 0.0036, exact."""
+    return _times(operands, Decimal("0.0036"))
+
+
+def in_thousands(operands: Sequence[Operand]) -> Decimal | None:
+    """KWh as MWh, kg as t: 0.001, exact."""
+    return _times(operands, Decimal("0.001"))
+
+
+def _times(operands: Sequence[Operand], factor: Decimal) -> Decimal | None:
+    ((_, value),) = operands
+    return None if value is None else ARITHMETIC.multiply(value, factor)
+
+
 def _two(operands: Sequence[Operand]) -> tuple[Decimal | None, Decimal | None]:
     (_, first), (_, second) = operands
     return first, second
@@ -70,6 +99,9 @@ COMBINATIONS: dict[str, Callable[[Sequence[Operand]], Decimal | None]] = {
     "difference": difference_of,
     "ratio": ratio_of,
     "deviation_percent": deviation_of,
+    "percent_of": percent_of,
+    "in_gj": in_gj,
+    "in_thousands": in_thousands,
 }
 
 
@@ -156,17 +188,115 @@ def batch_count(trace: Trace, sources: Sources) -> Decimal | None:
     return sources.batch_count(site, period, trace.as_of_utc, trace.parameters["field"])
 
 
+def reading_count(trace: Trace, sources: Sources) -> Decimal | None:
+    """Quarter hours of consumption of a scope. parameters: site, scope, start, end, kind: expected, read, estimated."""
+    named = trace.parameters
+    site = sources.site(named["site"])
+    period = _period(trace, site.time_zone)
+    return counted(named["kind"], site, named["scope"], period, sources, trace.as_of_utc)
+
+
+def counted(kind: str, site: Site, scope: str, period: Period, sources: Sources, as_of_utc: datetime) -> Decimal | None:
+    """What `reading_count` counts. Raises OurFault for an unknown kind."""
+    meters = scope_meters(site, scope)
+    if kind == "expected":
+        return Decimal(int(period.hours * 60 / CANONICAL_MINUTES) * len(meters))
+    if kind not in {"read", "estimated"}:
+        raise OurFault(f"{kind!r} readings are not counted")
+    read, estimated = sources.counts(site, meters, period, as_of_utc)
+    return Decimal(read if kind == "read" else estimated)
+
+
+DETECTABLE_DAYS = 365
+DETECTABLE = ("detectable_kwh", "detectable_percent")
+
+
+def detectable_saving(trace: Trace, sources: Sources) -> Decimal | None:
+    """The smallest saving of a year that a baseline can tell. parameters: name of DETECTABLE, confidence."""
+    pinned = _version_named(trace)
+    if pinned is None:
+        raise OurFault("a detectable saving without the baseline among its inputs")
+    named = trace.parameters
+    return detectable(sources.baseline(*pinned).baseline, named["name"], float(named["confidence"]))
+
+
+def detectable(baseline: Baseline, name: str, confidence: float) -> Decimal | None:
+    """The half-width of the saving's interval over 365 days like the baseline's (formulas 5.5), kWh or percent.
+
+    The mean day is RMSE over CV(RMSE), both with n - p degrees of freedom. None where the fit leaves no spread.
+    """
+    fit = baseline.statistics
+    if fit.cvrmse_g14 <= 0 or fit.n <= fit.p:
+        return None
+    year_kwh = fit.rmse_dof / fit.cvrmse_g14 * DETECTABLE_DAYS
+    half = uncertainty.savings_uncertainty_kwh(
+        expected_kwh=year_kwh,
+        cvrmse=fit.cvrmse_g14,
+        rho1=fit.rho1,
+        n=fit.n,
+        m=DETECTABLE_DAYS,
+        months=12,
+        confidence=confidence,
+        n_params=fit.p,
+    )
+    return to_decimal(half if name == "detectable_kwh" else 100.0 * half / year_kwh)
+
+
+def bill_number(trace: Trace, sources: Sources) -> Decimal | None:
+    """A number of a stored bill or of the same bill made again. parameters: site, bill, field, line."""
+    named = trace.parameters
+    site = sources.site(named["site"])
+    return bill_again.number(sources, site, named["bill"], trace.as_of_utc, field=named["field"], line=named["line"])
+
+
+def footprint_number(trace: Trace, sources: Sources) -> Decimal | None:
+    """A number of the site's greenhouse gas inventory, from the account of a year so far.
+
+    parameters: site, start, end, account_start, account_end, field, carrier.
+    """
+    named = trace.parameters
+    site = sources.site(named["site"])
+    account = Period(
+        label="",
+        start=date.fromisoformat(named["account_start"]),
+        end=date.fromisoformat(named["account_end"]),
+        time_zone=site.time_zone,
+    )
+    return footprint_again.number(
+        sources,
+        site,
+        _period(trace, site.time_zone),
+        account,
+        trace.as_of_utc,
+        field=named["field"],
+        carrier=named["carrier"],
+    )
+
+
+def nothing(_trace: Trace, _sources: Sources) -> Decimal | None:
+    """A sum of no part: unknown, never zero."""
+    return None
+
+
 LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "scope_kpi": scope_kpi,
     "scope_coverage": scope_coverage,
     "seu_assessment": seu_assessment,
     "baseline_number": baseline_number,
     "batch_count": batch_count,
+    "reading_count": reading_count,
+    "detectable_saving": detectable_saving,
+    "bill_number": bill_number,
+    "footprint_number": footprint_number,
+    "nothing": nothing,
 }
 # Modules whose code a leaf's number depends on beside its own function.
 _BEHIND: dict[str, tuple[ModuleType, ...]] = {
     "scope_kpi": (recompute, periods, factors),
-    "seu_assessment": (daily, expected, enpi, uncertainty),
+    "seu_assessment": (adjust, daily, expected, enpi, uncertainty),
+    "detectable_saving": (uncertainty,),
+    "bill_number": (bill_again,),
+    "footprint_number": (footprint_again, carbon_energies, carbon_footprint, carbon_view),
 }
 
 

@@ -1,9 +1,9 @@
-"""Shell: the quarterly EnPI report of a site."""
+"""Shells: the quarterly EnPI report of a site, and the reports of templates that end with a month."""
 
 import dagster as dg
 
 from data_quality.contracts.time import Clock
-from orchestration.partitions import SITE_QUARTERS
+from orchestration.partitions import SITE_MONTHS, SITE_QUARTERS
 from orchestration.previews import table
 from orchestration.resources import ProjectResource
 
@@ -64,6 +64,46 @@ def out_site__enpi_quarter(
             ),
             "against_publication": table(["why", "what"], [[f.code, f.message] for f in against]),
             **{name: dg.MetadataValue.path(str(path)) for name, path in made.files.items()},
+        }
+    )
+
+
+@dg.asset(
+    group_name="reports",
+    kinds={"pdf", "excel"},
+    owners=["team:reporting"],
+    partitions_def=SITE_MONTHS,
+    deps=["core_marts__published", "core_enpi__published"],
+)
+def out_site__month_reports(
+    context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
+) -> dg.MaterializeResult:
+    """Reports of templates that end with the month: data quality, bills, summaries, inventory, annual energy report."""
+    from reports.periodic import make_reports_ending
+    from reports.sources import Sources
+
+    site, month = project.site_and_months([context.partition_key])
+    made = make_reports_ending(
+        site,
+        month,
+        sources=Sources(lake=project.lake, sites=project.sites, baselines=project.baselines),
+        baselines=project.baselines,
+        reports=project.reports,
+        clock=clock,
+        out_dir=project.project.reports_dir,
+        marts_dir=project.project.marts_dir,
+        run_versions={"dagster": context.run_id},
+    )
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(len(each.content.figures) for each in made),
+            "reports": table(
+                ["report", "revision", "status", "findings"],
+                [
+                    [c.report_id, str(c.revision), c.status, ", ".join(finding.code for finding in c.findings)]
+                    for c in (each.content for each in made)
+                ],
+            ),
         }
     )
 

@@ -16,6 +16,7 @@ class FigureBook:
         self.report_id, self.revision, self.as_of_utc = report_id, revision, as_of_utc
         self.is_synthetic = is_synthetic
         self._by_path: dict[str, Figure] = {}
+        self._by_id: dict[str, Figure] = {}
 
     def add(
         self,
@@ -68,7 +69,7 @@ class FigureBook:
             status=status or ("ok" if value is not None else "missing"),
             trace=trace,
         )
-        self._by_path[path] = made
+        self._by_path[path] = self._by_id[made.figure_id] = made
         return made
 
     def derive(
@@ -104,9 +105,17 @@ class FigureBook:
             uncertainty=uncertainty,
         )
 
+    def has(self, path: str) -> bool:
+        """True where a figure stands at the path."""
+        return path in self._by_path
+
     def at(self, path: str) -> Figure:
         """The figure at a path. Raises KeyError."""
         return self._by_path[path]
+
+    def by_id(self, figure_id: str) -> Figure:
+        """The figure of an id. Raises KeyError."""
+        return self._by_id[figure_id]
 
     def figures(self) -> tuple[Figure, ...]:
         """All figures in the order in which they were made: inputs before what is made of them."""

@@ -9,19 +9,25 @@ from assets.stores.reports import ReportStore
 from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
-from data_quality.contracts.site import Site
+from data_quality.contracts.report_template import ReportTemplate
+from data_quality.contracts.site import Seu, Site
 from data_quality.contracts.time import Clock, Period
 from reports.content.enpi_quarter import enpi_quarter
 from reports.content.load import enpi_inputs
 from reports.content.model import ReportContent
+from reports.content.template_report import check_period, datasets_of, template_report
+from reports.content.templates import load_template
+from reports.datasets.base import Given
+from reports.datasets.registry import make_datasets
 from reports.render_json import render_json
 from reports.render_pdf import render_pdf
 from reports.render_xlsx import render_xlsx
 from reports.revise import store_revision
-from reports.sources import Sources
+from reports.sources import Sources, seu_of
 
 RENDERERS = {"pdf": render_pdf, "xlsx": render_xlsx, "json": render_json}
-REPORTS = ("enpi_quarter",)
+# Reports that Python writes; every other is a template.
+WRITTEN = ("enpi_quarter",)
 
 
 class MadeReport(Model):
@@ -50,9 +56,7 @@ def make_enpi_quarter(
 
     Raises BadInput for an unknown format, a period that cuts a month, or marts that differ from the readings.
     """
-    unknown = [name for name in formats if name not in RENDERERS]
-    if unknown:
-        raise BadInput(f"unknown format {unknown[0]!r}; allowed are {', '.join(RENDERERS)}", reason="unknown_format")
+    _refuse_unknown(formats)
     known_at = as_of_utc or reports.known_at(clock)
     inputs = enpi_inputs(
         site,
@@ -68,6 +72,80 @@ def make_enpi_quarter(
         lambda revision: enpi_quarter(inputs, revision=revision), reports, clock, site=site
     )
     return MadeReport(content=content, is_new=is_new, files=render(content, out_dir, formats))
+
+
+def make_report(
+    name: str,
+    site: Site,
+    period: Period,
+    *,
+    sources: Sources,
+    baselines: BaselineStore,
+    reports: ReportStore,
+    clock: Clock,
+    out_dir: Path,
+    formats: Sequence[str] = ("pdf", "xlsx", "json"),
+    seu_id: str | None = None,
+    marts_dir: Path | None = None,
+    as_of_utc: datetime | None = None,
+    templates_dir: Path | None = None,
+    run_versions: Mapping[str, str] | None = None,
+) -> MadeReport:
+    """Build, store and render the report of that name: `enpi_quarter`, or any template of the package or the project.
+
+    templates_dir: the project's reports folder, whose `templates` come before the package's. Raises BadInput: an
+    unknown name with those there are, a period or subject that the template is not for, a bad template by line.
+    """
+    if name in WRITTEN and seu_id is None:
+        return make_enpi_quarter(
+            site, period, sources=sources, baselines=baselines, reports=reports, clock=clock, out_dir=out_dir,
+            formats=formats, marts_dir=marts_dir, as_of_utc=as_of_utc, run_versions=run_versions,
+        )  # fmt: skip
+    _refuse_unknown(formats)
+    template = load_template(name, templates_dir, also=WRITTEN)
+    known_at = as_of_utc or reports.known_at(clock)
+    versions = baselines_in_force(site, baselines, as_of_utc=known_at)
+    seu = _subject(template, site, seu_id)
+    given = Given(
+        site=site,
+        period=period,
+        as_of_utc=known_at,
+        sources=sources,
+        versions=versions if seu is None else {k: v for k, v in versions.items() if k == seu.seu_id},
+        # Marts say what is known now; a view of the past comes from the readings.
+        marts_dir=marts_dir if as_of_utc is None else None,
+        seu=seu,
+    )
+    check_period(template, period)
+    datasets = make_datasets(given, datasets_of(template))
+
+    def build(revision: int) -> ReportContent:
+        return template_report(template, given, revision=revision, datasets=datasets, run_versions=run_versions)
+
+    content, is_new = store_revision(build, reports, clock, site=site)
+    return MadeReport(content=content, is_new=is_new, files=render(content, out_dir, formats))
+
+
+def _subject(template: ReportTemplate, site: Site, seu_id: str | None) -> Seu | None:
+    """The use that the report is about. Raises BadInput where it needs one, or is about none."""
+    if template.subject == "site":
+        if seu_id is not None:
+            raise BadInput(f"report {template.template!r} is about a site, not about one use", reason="bad_subject")
+        return None
+    if seu_id is None:
+        known = ", ".join(seu.seu_id for seu in site.seus) or "none"
+        raise BadInput(
+            f"report {template.template!r} is about one energy use; the site has {known}",
+            reason="no_subject",
+            mend="name it with --seu",
+        )
+    return seu_of(site, seu_id)
+
+
+def _refuse_unknown(formats: Sequence[str]) -> None:
+    unknown = [name for name in formats if name not in RENDERERS]
+    if unknown:
+        raise BadInput(f"unknown format {unknown[0]!r}; allowed are {', '.join(RENDERERS)}", reason="unknown_format")
 
 
 def baselines_in_force(
@@ -86,7 +164,7 @@ def baselines_in_force(
 def render(content: ReportContent, out_dir: Path, formats: Sequence[str]) -> dict[str, Path]:
     """Write the formats by atomic rename. Returns format to path."""
     out_dir.mkdir(parents=True, exist_ok=True)
-    stem = f"{content.name}_{content.site_id}_{content.period}_r{content.revision}".replace("/", "_")
+    stem = f"{content.report_id}_r{content.revision}".replace("/", "_")
     files = {}
     for name in formats:
         path = out_dir / f"{stem}.{name}"

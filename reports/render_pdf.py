@@ -2,37 +2,34 @@
 
 import io
 from datetime import UTC, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reports.content.model import Block, Chart, Paragraph, ReportContent, Section, Table, Tiles
 from reports.render_pdf_charts import draw_chart
-from reports.render_pdf_style import (
-    ACCENT,
-    FONT,
-    FONT_BOLD,
-    MARGIN_PT,
-    MUTED,
-    RULE,
-    TONES,
-    markup,
-    paragraph_style,
-    printable,
-)
+from reports.render_pdf_style import ACCENT, MARGIN_PT, MUTED, RULE, TONES, paragraph_style
 from reports.render_pdf_tables import LONG_TABLE_ROWS, draw_table, draw_tiles
+from reports.render_pdf_text import FONT, FONT_BOLD, draw_text, fitted, lines_markup, markup, printable, text_width
+from reports.texts.locales import language_of, long_date
 
 if TYPE_CHECKING:
     from reportlab.pdfgen.canvas import Canvas
 
 _HEAD_PT, _FOOT_PT = 34.0, 30.0
-_CHART_PT = {"bars": 168.0, "lines": 98.0}
+_CHART_PT = {"bars": 158.0, "lines": 98.0}
+_BESIDE_PT = 122.0
+_CODE_PT = 46.0
 WATERMARK = "SYNTHETIC DATA"
 
 
 def render_pdf(content: ReportContent) -> bytes:
     """The PDF's bytes, A4 portrait."""
+    from reportlab import rl_config
     from reportlab.lib.pagesizes import A4
     from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate
 
+    # Compressed streams stay binary: written as text they take longer to make than the pages themselves.
+    rl_config.useA85 = 0
     buffer = io.BytesIO()
     document = BaseDocTemplate(
         buffer,
@@ -41,6 +38,7 @@ def render_pdf(content: ReportContent) -> bytes:
         author=printable(content.site_name),
         subject=f"{content.report_id} revision {content.revision}",
         creator="Meterloom",
+        lang=language_of(content.locale),
         # Fixed dates and ids inside the file: bytes depend on the content alone.
         invariant=1,
     )
@@ -66,29 +64,30 @@ def _story(content: ReportContent, width: float) -> list[Any]:
     from reportlab.platypus import CondPageBreak, PageBreak
     from reportlab.platypus import Paragraph as Text
 
-    story: list[Any] = _title(content)
+    story: list[Any] = _title(content, width)
     heading = paragraph_style("heading", size=13, font=FONT_BOLD, color=ACCENT, spaceAfter=6, keepWithNext=1)
     for index, section in enumerate(content.sections):
         if not section.blocks:
             continue
         if section.starts_page:
             story.append(PageBreak())
-        elif index:
+        elif index and section.title:
             story.append(CondPageBreak(_CHART_PT["bars"] + 40))
-        if index:
-            story.append(Text(markup(section.title), heading))
-        story.extend(_section(section, width))
+        head = [Text(markup(section.title, FONT_BOLD), heading)] if index and section.title else []
+        story.extend(_section(section, width, head))
     return story
 
 
-def _section(section: Section, width: float) -> list[Any]:
+def _section(section: Section, width: float, head: list[Any]) -> list[Any]:
+    """Blocks in order, the section's head on the page of its first."""
     from reportlab.platypus import KeepTogether
 
     story: list[Any] = []
-    waiting: list[Any] = []
+    waiting: list[Any] = head
     for index, block in enumerate(section.blocks):
         following = section.blocks[index + 1] if index + 1 < len(section.blocks) else None
-        waiting.extend(_block(block, width))
+        is_beside = index > 0 and isinstance(section.blocks[index - 1], Table)
+        waiting.extend(_block(block, width, is_beside_table=is_beside))
         # A table and the chart that follows it belong on one page.
         if isinstance(block, Table) and isinstance(following, Chart):
             continue
@@ -98,7 +97,7 @@ def _section(section: Section, width: float) -> list[Any]:
     return story
 
 
-def _block(block: Block, width: float) -> list[Any]:
+def _block(block: Block, width: float, *, is_beside_table: bool) -> list[Any]:
     from reportlab.platypus import Paragraph as Text
     from reportlab.platypus import Spacer
 
@@ -107,28 +106,66 @@ def _block(block: Block, width: float) -> list[Any]:
     if isinstance(block, Tiles):
         return draw_tiles(block, width=width)
     if isinstance(block, Chart):
-        return [draw_chart(block, width=width, height=_CHART_PT[block.shape]), Spacer(1, 14)]
+        # Under its own table a chart shows the shape; two such pairs stand on one page.
+        height = min(_CHART_PT[block.shape], _BESIDE_PT) if is_beside_table else _CHART_PT[block.shape]
+        return [draw_chart(block, width=width, height=height), Spacer(1, 12)]
     assert isinstance(block, Paragraph)  # noqa: S101 - the closed union of blocks
-    font = FONT if block.tone == "plain" else FONT_BOLD
-    style = paragraph_style("text", size=8.8, leading=11.8, font=font, color=TONES[block.tone], spaceAfter=6)
-    return [Text(markup(block.text), style)]
+    font = FONT if block.tone in {"plain", "muted"} else FONT_BOLD
+    size = 6.2 if block.tone == "muted" else 8.8
+    style = paragraph_style("text", size=size, leading=size * 1.34, font=font, color=TONES[block.tone], spaceAfter=6)
+    return [Text(lines_markup(block.text, font, size, width), style)]
 
 
-def _title(content: ReportContent) -> list[Any]:
+def _title(content: ReportContent, width: float) -> list[Any]:
+    """Name of site and report beside the code that names this revision."""
     from reportlab.platypus import Paragraph as Text
+    from reportlab.platypus import Spacer
+    from reportlab.platypus import Table as Grid
 
     last = content.end - timedelta(days=1)
     facts = (
-        f"{content.start:%d %B %Y} to {last:%d %B %Y}, local days of {content.time_zone}. As known at "
-        f"{content.as_of_utc.astimezone(UTC):%Y-%m-%d %H:%M} UTC. Revision {content.revision}, {content.status}."
+        f"{long_date(content.start, content.locale)} – {long_date(last, content.locale)}, local days of "
+        f"{content.time_zone}. As known at {content.as_of_utc.astimezone(UTC):%Y-%m-%d %H:%M} UTC. "
+        f"Revision {content.revision}, {content.status}."
     )
-    return [
+    room = width - _CODE_PT - 10
+    title = f"{content.site_name}: {content.title}, {content.period}"
+    # A long name takes smaller letters, so that the figures stay on page one.
+    size = max(11.0, min(17.0, 17.0 * room / text_width(printable(title), FONT_BOLD, 17.0)))
+    words = [
         Text(
-            markup(f"{content.site_name}: {content.title.lower()}, {content.period}"),
-            paragraph_style("cover", size=17, font=FONT_BOLD, color=ACCENT, spaceAfter=3),
+            lines_markup(title, FONT_BOLD, size, room),
+            paragraph_style("cover", size=size, font=FONT_BOLD, color=ACCENT, spaceAfter=3, splitLongWords=1),
         ),
-        Text(markup(facts), paragraph_style("facts", size=8, color=MUTED, spaceAfter=9)),
+        Text(markup(facts), paragraph_style("facts", size=8, color=MUTED)),
     ]
+    grid = Grid([[words, _code(content)]], colWidths=[width - _CODE_PT, _CODE_PT], hAlign="LEFT")
+    grid.setStyle(
+        [
+            ("VALIGN", (0, 0), (-1, -1), "TOP"),
+            *((side, (0, 0), (-1, -1), 0) for side in ("LEFTPADDING", "RIGHTPADDING", "TOPPADDING", "BOTTOMPADDING")),
+            ("RIGHTPADDING", (0, 0), (0, 0), 10),
+        ]
+    )
+    return [grid, Spacer(1, 8)]
+
+
+def reference(content: ReportContent) -> str:
+    """What names this revision: the command line takes it, and the evidence pack carries it."""
+    return f"{content.report_id}@{content.revision}"
+
+
+def _code(content: ReportContent) -> Any:
+    """The revision's name as a square code."""
+    from reportlab.graphics.barcode.qr import QrCodeWidget
+    from reportlab.graphics.shapes import Drawing
+    from reportlab.lib.colors import HexColor
+
+    widget = QrCodeWidget(reference(content), barLevel="M", barBorder=0, barWidth=_CODE_PT, barHeight=_CODE_PT)
+    widget.barFillColor = HexColor(ACCENT)
+    drawing = Drawing(_CODE_PT, _CODE_PT)
+    drawing.add(widget)
+    return drawing
 
 
 def _furnish(canvas: "Canvas", content: ReportContent) -> None:
@@ -147,20 +184,21 @@ def _furnish(canvas: "Canvas", content: ReportContent) -> None:
         canvas.setFont(FONT_BOLD, 78)
         canvas.drawCentredString(0, -24, WATERMARK)
         canvas.restoreState()
-    canvas.setFont(FONT_BOLD, 7.5)
     canvas.setFillColor(HexColor(ACCENT))
     top = height - MARGIN_PT + 4
-    canvas.drawString(MARGIN_PT, top, printable(f"{content.title} · {content.site_name}"))
-    canvas.drawRightString(width - MARGIN_PT, top, printable(_mark(content)))
+    mark = printable(_mark(content))
+    room = width - 2 * MARGIN_PT - text_width(mark, FONT_BOLD, 7.5) - 12
+    head = fitted(f"{content.title} · {content.site_name}", FONT_BOLD, 7.5, room)
+    draw_text(canvas, MARGIN_PT, top, head, font=FONT_BOLD, size=7.5)
+    draw_text(canvas, width - MARGIN_PT, top, mark, font=FONT_BOLD, size=7.5, align="right")
     canvas.setStrokeColor(HexColor(RULE))
     canvas.setLineWidth(0.6)
     canvas.line(MARGIN_PT, top - 6, width - MARGIN_PT, top - 6)
     foot = MARGIN_PT - 4
     canvas.line(MARGIN_PT, foot + 11, width - MARGIN_PT, foot + 11)
-    canvas.setFont(FONT, 7)
     canvas.setFillColor(HexColor(MUTED))
     place = f"{content.report_id} · revision {content.revision} · Ref. numbers: register of figures"
-    canvas.drawString(MARGIN_PT, foot, printable(place))
+    draw_text(canvas, MARGIN_PT, foot, fitted(place, FONT, 7, width - 2 * MARGIN_PT - 70), font=FONT, size=7)
     canvas.restoreState()
 
 
@@ -173,6 +211,7 @@ def _mark(content: ReportContent) -> str:
     return " · ".join(marks)
 
 
+@lru_cache
 def _numbered_canvas() -> type:
     """A canvas class that prints "page x of y" when all pages are known."""
     from reportlab.lib.colors import HexColor

@@ -5,18 +5,19 @@ beside it is the traced one.
 """
 
 import io
+from collections.abc import Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from data_quality.contracts.figure import Figure
-from reports.content.model import Cell, Paragraph, ReportContent, Table
+from reports.content.model import Cell, Paragraph, ReportContent, Section, Table, Tiles
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
     from xlsxwriter.worksheet import Worksheet
 
 REGISTER = "Figures"
-REGISTER_COLUMNS = ("figure_id", "path", "label", "value", "unit", "status", "start", "end", "computation")
+REGISTER_COLUMNS = ("figure_id", "path", "label", "value", "unit", "status", "start", "end", "computation", "ref")
 _VALUE_COLUMN = REGISTER_COLUMNS.index("value")
 # Trace computation -> Excel formula over the cells of its inputs.
 FORMULAS = {
@@ -25,6 +26,9 @@ FORMULAS = {
     "difference": "={0}-{1}",
     "ratio": "={0}/{1}",
     "deviation_percent": "=100*({0}-{1})/{1}",
+    "percent_of": "=100*{0}/{1}",
+    "in_gj": "={0}*0.0036",
+    "in_thousands": "={0}*0.001",
 }
 _FILLS = {"good": "#1B7837", "caution": "#B35806", "bad": "#B2182B", "muted": "#6B7280", "plain": "#1F2933"}
 
@@ -75,16 +79,29 @@ class _Writer:
         widths: dict[int, int] = {}
         for section in self.content.sections:
             for block in section.blocks:
-                if isinstance(block, Paragraph) and name == "Summary" and section.key == "summary":
-                    page.write_string(row, 0, block.text, self.style(bold=True, font_color=_FILLS[block.tone]))
+                if isinstance(block, Paragraph) and name == sheet_of(section):
+                    is_strong = block.tone in {"bad", "caution", "good"} or section.key == "summary"
+                    page.write_string(row, 0, block.text, self.style(bold=is_strong, font_color=_FILLS[block.tone]))
                     row += 1
-                if isinstance(block, Paragraph) and name == "Method" and section.key == "method":
-                    page.write_string(row, 0, block.text, self.style())
-                    row += 1
+                if isinstance(block, Tiles) and name == sheet_of(section):
+                    row = self._tiles(page, block, row)
                 if isinstance(block, Table) and block.sheet == name:
                     row = self._table(page, block, row + 1, widths)
         for column, width in widths.items():
             page.set_column(column, column, width)
+
+    def _tiles(self, page: "Worksheet", tiles: Tiles, row: int) -> int:
+        """Headline figures, a line each: label, number, unit."""
+        for tile in tiles.tiles:
+            page.write_string(row, 0, tile.label, self.style(font_color=_FILLS["muted"]))
+            decimals = (
+                len(tile.text.rpartition("." if "." in tile.text[-4:] else ",")[2]) if tile.text[-1:].isdigit() else 0
+            )
+            shown = Cell(text=tile.text, figure_id=tile.figure_id, decimals=min(decimals, 9))
+            self._cell(page, row, 1, shown, is_total=True)
+            page.write_string(row, 2, tile.unit, self.style(font_color=_FILLS["muted"]))
+            row += 1
+        return row
 
     def _head(self, page: "Worksheet", name: str) -> int:
         content = self.content
@@ -126,7 +143,8 @@ class _Writer:
             page.write_string(row, column, cell.text, self.style(**base, align="right"))
         else:
             is_percent = figure.unit == "ratio" and cell.text.endswith("%")
-            style = self.style(**base, num_format=number_format(cell.decimals, is_percent=is_percent))
+            shown = number_format(cell.decimals, is_percent=is_percent, mark=cell.mark)
+            style = self.style(**base, num_format=shown)
             page.write_formula(row, column, f"={self.home[figure.figure_id]}", style, float(figure.value))
 
     def register(self) -> None:
@@ -137,17 +155,19 @@ class _Writer:
         page.write_string(0, 0, title, self.style(bold=True, font_size=14))
         for column, title in enumerate(REGISTER_COLUMNS):
             page.write_string(1, column, title, self.style(bold=True, bottom=1))
+        numbers = reference_numbers(self.content)
         for index, figure in enumerate(self.figures.values()):
             row = index + 2
             texts = [figure.figure_id, figure.path, figure.label, "", figure.unit, figure.status]
             texts += [figure.start.isoformat(), figure.end.isoformat(), figure.trace.computation]
+            texts.append(numbers.get(figure.figure_id, ""))
             for column, text in enumerate(texts):
                 if column != _VALUE_COLUMN:
                     page.write_string(row, column, text, self.style())
             self._value(page, row, figure)
         page.freeze_panes(2, 0)
         page.autofilter(1, 0, len(self.figures) + 1, len(REGISTER_COLUMNS) - 1)
-        for column, width in enumerate((18, 44, 40, 22, 9, 15, 11, 11, 18)):
+        for column, width in enumerate((18, 44, 40, 22, 9, 15, 11, 11, 18, 7)):
             page.set_column(column, column, width)
 
     def _value(self, page: "Worksheet", row: int, figure: Figure) -> None:
@@ -160,11 +180,39 @@ class _Writer:
             page.write_number(row, _VALUE_COLUMN, float(figure.value), style)
             return
         cells = [self.home[each.id].removeprefix(f"{REGISTER}!") for each in figure.trace.inputs]
-        page.write_formula(row, _VALUE_COLUMN, formula.format(*cells, all=",".join(cells)), style, float(figure.value))
+        text = formula.format(*cells, all=spans_of(cells))
+        page.write_formula(row, _VALUE_COLUMN, text, style, float(figure.value))
 
 
-def number_format(decimals: int, *, is_percent: bool) -> str:
-    """Excel's number format; Excel itself shows the separators of the reader's locale."""
+def reference_numbers(content: ReportContent) -> dict[str, str]:
+    """Figure id -> the number by which the tables refer to it."""
+    rows = (row for table in content.tables() if table.key == "register" for row in table.rows)
+    return {row.cells[1].text: row.cells[0].text for row in rows}
+
+
+def sheet_of(section: Section) -> str:
+    """The sheet of a section's words: that of its first table."""
+    tables = (block.sheet for block in section.blocks if isinstance(block, Table) and block.sheet)
+    return next(tables, "")
+
+
+def spans_of(cells: Sequence[str]) -> str:
+    """Cells of one column as arguments of a function: `$D$3,$D$4` as they are, more than thirty as ranges."""
+    if len(cells) <= 30:
+        return ",".join(cells)
+    parts: list[tuple[int, int]] = []
+    for row in (int(cell.rpartition("$")[2]) for cell in cells):
+        if parts and parts[-1][1] == row - 1:
+            parts[-1] = (parts[-1][0], row)
+        else:
+            parts.append((row, row))
+    return ",".join(f"$D${low}" if low == high else f"$D${low}:$D${high}" for low, high in parts)
+
+
+def number_format(decimals: int, *, is_percent: bool, mark: str = "") -> str:
+    """Excel's number format, with a footnote's letter before it; Excel shows the separators of the reader's locale."""
+    if mark:
+        return f'"{mark} "{number_format(decimals, is_percent=is_percent)}'
     if is_percent:
         kept = max(decimals - 2, 0)
         return "0" + ("." + "0" * kept if kept else "") + " %"

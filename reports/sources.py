@@ -1,25 +1,33 @@
 """What traces are recomputed from: lake, site files, baseline versions; each read once and kept for the run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
 import polars as pl
 
+from assets.kpi.adjust import adjusted_days
 from assets.kpi.daily import seu_days
 from assets.kpi.enpi import ARITHMETIC, DayPair, day_pairs
 from assets.kpi.expected import expected_days
 from assets.kpi.recompute import scope_meters
+from assets.kpi.static_factors import unanswered_changes
 from assets.sites.calendar import calendar_sha256, calendar_versions
 from assets.sites.load import site_sha256
+from assets.sites.meter_tree import ENERGY_UNIT
 from assets.sites.view import site_readings
+from assets.sites.virtual import streams_for
+from assets.stores.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.lake import Lake
 from assets.stores.reports import batches_behind
 from assets.stores.site_versions import site_version
+from data_quality.contracts.adjustment import Adjustment
 from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import TraceInput
+from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
+from data_quality.contracts.quality import ESTIMATED_CODES
 from data_quality.contracts.site import Seu, Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_midnight_utc, parse_instant
 
@@ -83,34 +91,126 @@ class Sources:
         kept: pl.DataFrame = self._kept[key]
         return kept
 
-    def _covering(self, site_id: str, start: date, end: date, as_of_utc: datetime) -> pl.DataFrame | None:
+    def _covering(
+        self, site_id: str, start: date, end: date, as_of_utc: datetime, streams: Sequence[str] = ()
+    ) -> pl.DataFrame | None:
         """A longer span that was read already: a month of it needs no second look at the disk."""
         for key, frame in self._kept.items():
-            if key[0] == "readings" and key[1] == site_id and key[4] == as_of_utc and key[2] <= start and end <= key[3]:
+            is_all = key[0] == "readings" and key[1] == site_id
+            is_these = bool(streams) and key[:3] == ("streams", site_id, tuple(streams))
+            if (is_all or is_these) and key[-1] == as_of_utc and key[-3] <= start and end <= key[-2]:
                 found: pl.DataFrame = frame
                 return found
         return None
 
+    def stream_readings(
+        self, site: Site, streams: Sequence[str], start: date, end: date, as_of_utc: datetime
+    ) -> pl.DataFrame:
+        """As `readings`, of these streams and what virtual ones among them are made of: a part of a large site."""
+        key = ("streams", site.site_id, tuple(streams), start, end, as_of_utc)
+        if key not in self._kept:
+            start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
+            whole = self._covering(site.site_id, start, end, as_of_utc, streams)
+            wanted = list(dict.fromkeys([*streams, *streams_for(site, streams)]))
+            if whole is None:
+                rows = site_readings(
+                    self.lake, site, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc, meters=wanted
+                )
+            else:
+                instant = pl.col("interval_start_utc")
+                rows = whole.filter((instant >= start_utc) & (instant < end_utc) & pl.col("meter_id").is_in(wanted))
+            self._kept[key] = rows
+        kept: pl.DataFrame = self._kept[key]
+        return kept
+
+    def site_streams(self, site: Site, start: date, end: date, as_of_utc: datetime) -> pl.DataFrame:
+        """Readings of the site's electricity total and of its price stream."""
+        streams = [*scope_meters(site, f"site:{site.site_id}"), *([site.price_stream] if site.price_stream else [])]
+        return self.stream_readings(site, streams, start, end, as_of_utc)
+
+    def counts(self, site: Site, streams: Sequence[str], period: Period, as_of_utc: datetime) -> tuple[int, int]:
+        """Quarter hours of consumption that were read, and how many of them are estimated, over these meters."""
+        rows = self.stream_readings(site, streams, period.start, period.end, as_of_utc).filter(
+            pl.col("meter_id").is_in(list(streams))
+            & (pl.col("register") == CONSUMPTION_REGISTER)
+            & (pl.col("unit") == ENERGY_UNIT)
+        )
+        return rows.height, rows.filter(pl.col("quality_code").is_in([int(code) for code in ESTIMATED_CODES])).height
+
+    def has_synthetic(self, site: Site, period: Period, as_of_utc: datetime) -> bool:
+        """True where a batch behind the span brought simulated readings."""
+        entries = self.lake.manifest(
+            site.site_id, start_utc=period.start_utc, end_utc=period.end_utc, as_of_utc=as_of_utc
+        )
+        return any(bool(entry["is_synthetic"]) for entry in entries)
+
+    def keep(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """What `make` gives, made once for these sources."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
+
     def pairs(
         self, site: Site, seu_id: str, pinned: tuple[str, int] | None, period: Period, as_of_utc: datetime
     ) -> list[DayPair]:
-        """Metered and expected days of one SEU by a pinned baseline version (None: nothing is expected)."""
+        """Metered and expected days of one SEU by a pinned baseline version (None: nothing is expected).
+
+        Adjustments that were approved by then are in the expectation.
+        """
         key = ("pairs", site.site_id, seu_id, pinned, period.start, period.end, as_of_utc)
         if key not in self._kept:
             days = self.days(site, seu_id, period, as_of_utc)
             expected = (
                 pl.DataFrame(schema=NO_EXPECTATION)
                 if pinned is None
-                else expected_days(self.baseline(*pinned).baseline, days)
+                else adjusted_days(
+                    expected_days(self.baseline(*pinned).baseline, days), self.adjustments(*pinned, as_of_utc)
+                )
             )
             self._kept[key] = day_pairs(days, expected)
         kept: list[DayPair] = self._kept[key]
         return kept
 
+    def adjustments(self, baseline_id: str, version: int, as_of_utc: datetime | None) -> tuple[Adjustment, ...]:
+        """Adjustments of a version's expected energy, as approved by then."""
+        key = ("adjustments", baseline_id, version, as_of_utc)
+        if key not in self._kept:
+            baseline = self.baseline(baseline_id, version).baseline
+            ledger = AdjustmentStore(self.lake.store)
+            self._kept[key] = ledger.in_force(baseline_id, baseline, as_of_utc=as_of_utc)
+        kept: tuple[Adjustment, ...] = self._kept[key]
+        return kept
+
+    def adjustments_input(self, baseline_id: str, version: int, as_of_utc: datetime) -> TraceInput:
+        """The adjustments behind a version's expected energy, as an input; one of an empty ledger too."""
+        given = self.adjustments(baseline_id, version, as_of_utc)
+        names = ", ".join(each.adjustment_id for each in given)
+        return TraceInput(
+            kind="version",
+            id=f"{baseline_id}@{version}",
+            role="adjustments",
+            sha256=adjustments_sha256(given),
+            value=names or "none",
+        )
+
+    def is_review_due(
+        self, site: Site, seu_id: str, version: BaselineVersion, period: Period, as_of_utc: datetime
+    ) -> bool:
+        """True where a static factor of the SEU changed since the baseline and no adjustment answers it."""
+        given = self.adjustments(version.baseline_id, version.version, as_of_utc)
+        found = unanswered_changes(seu_of(site, seu_id), version.baseline, given, start=period.start, end=period.end)
+        return bool(found)
+
     def days(self, site: Site, seu_id: str, period: Period, as_of_utc: datetime) -> pl.DataFrame:
         """The daily table of one SEU (assets/kpi/daily.py) as known at T."""
-        readings = self.readings(site, period.start, period.end, as_of_utc)
-        return seu_days(readings, site=site, seu=seu_of(site, seu_id), start=period.start, end=period.end)
+        seu = seu_of(site, seu_id)
+        if self._covering(site.site_id, period.start, period.end, as_of_utc) is None:
+            readings = self.readings(site, period.start, period.end, as_of_utc)
+        else:
+            # The whole site was read already: its other meters need not be looked at again for each use.
+            streams = [*seu.meters, *(driver.driver_id for driver in seu.drivers)]
+            readings = self.stream_readings(site, streams, period.start, period.end, as_of_utc)
+        return seu_days(readings, site=site, seu=seu, start=period.start, end=period.end)
 
     def coverage(self, site: Site, period: Period, readings: pl.DataFrame) -> Decimal:
         """Share 0–1 of the quarter hours of the site's electricity total that were read."""

@@ -1,6 +1,6 @@
 """Walks from a figure back: its graph, its value made again, the readings behind it, and what has changed since."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -11,12 +11,15 @@ from assets.kpi.recompute import streams_behind
 from assets.sites.calendar import calendar_sha256
 from assets.sites.load import site_sha256
 from assets.sites.virtual import streams_for
+from assets.stores.adjustments import adjustments_sha256
+from assets.stores.digests import digests_of
 from assets.stores.reports import ReportStore, named_batches
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import Figure, TraceInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site import Site
 from reports.computations import COMBINATIONS, code_sha256
+from reports.footprint_again import carriers_of, factors_sha256, meters_of
 from reports.recompute import recompute
 from reports.sources import Sources, parse_dates, parse_span, seu_of
 
@@ -129,6 +132,8 @@ def streams_of(leaf: Figure, site: Site) -> list[str]:
         # What is metered rests on meters alone; what is expected or compared rests on drivers as well.
         drivers = [] if named.get("field") == "metered_kwh" else [driver.driver_id for driver in seu.drivers]
         return [*streams_for(site, seu.meters), *drivers]
+    if leaf.trace.computation == "footprint_number":
+        return [name for carrier in carriers_of(site) for name in meters_of(site, carrier)]
     scope = named.get("scope", f"site:{site.site_id}")
     return list(streams_behind(named.get("kpi", "consumption_kwh"), site=site, scope=scope))
 
@@ -157,19 +162,25 @@ def stale_revisions(
     A join of what traces name with what is: each distinct input is looked at once. as_of_utc: revisions stored by
     then, and readings as known then.
     """
-    found: dict[tuple[str, int], list[VersionChange]] = {
-        (each.report_id, each.revision): [] for each in reports.revisions(as_of_utc=as_of_utc)
-    }
-    today: dict[tuple[str, str, str], str] = {}
-    for row in reports.distinct_inputs():
+    found: dict[tuple[str, int], list[VersionChange]] = {key: [] for key in reports.stored_keys(as_of_utc=as_of_utc)}
+    rows = reports.distinct_inputs()
+    today = _lake_today({row["id"] for row in rows if row["kind"] == "lake"}, sources, as_of_utc=as_of_utc)
+    for row in rows:
         given = TraceInput(kind=row["kind"], id=row["id"], role=row["role"], sha256=row["sha256"])
-        key = (given.kind, given.role, given.id)
+        key = (given.kind, "" if given.kind == "lake" else given.role, given.id)
         if key not in today:
             today[key] = today_sha256(given, sources, as_of_utc=as_of_utc)
         if today[key] != given.sha256 and (row["report_id"], row["revision"]) in found:
             change = VersionChange(kind=given.kind, id=given.id, then=given.sha256, now=today[key])
             found[row["report_id"], row["revision"]].append(change)
     return found
+
+
+def _lake_today(ids: Iterable[str], sources: Sources, *, as_of_utc: datetime | None) -> dict[tuple[str, str, str], str]:
+    """The digests of all spans at once: a site's manifest is read once, however many reports rest on it."""
+    spans = {lake_id: parse_span(lake_id) for lake_id in ids}
+    digests = digests_of(sources.lake.store, spans.values(), as_of_utc=as_of_utc)
+    return {("lake", "", lake_id): digests[span] for lake_id, span in spans.items()}
 
 
 def today_sha256(given: TraceInput, sources: Sources, *, as_of_utc: datetime | None = None) -> str:
@@ -183,7 +194,11 @@ def today_sha256(given: TraceInput, sources: Sources, *, as_of_utc: datetime | N
         site_id, _, year = given.id.rpartition("/")
         first, after = date(int(year), 1, 1), date(int(year) + 1, 1, 1)
         return calendar_sha256(sources.sites[site_id], first, after) if site_id in sources.sites else ""
-    if given.role == "baseline":
+    if given.role == "factors":
+        return factors_sha256(sources, sources.sites[given.id], as_of_utc) if given.id in sources.sites else ""
+    if given.role in {"baseline", "adjustments"}:
         baseline_id, _, version = given.id.rpartition("@")
+        if given.role == "adjustments":
+            return adjustments_sha256(sources.adjustments(baseline_id, int(version), as_of_utc))
         return sources.baseline(baseline_id, int(version)).model_checksum
     return given.sha256

@@ -13,7 +13,7 @@ from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_yam
 SETTINGS_FILE = "meterloom.yaml"
 ENVIRONMENT_PREFIX = "METERLOOM_"
 # These name the project itself or switch the process, and are read by the shells.
-OTHER_VARIABLES = frozenset({"METERLOOM_PROJECT", "METERLOOM_HOME"})
+OTHER_VARIABLES = frozenset({"METERLOOM_PROJECT", "METERLOOM_HOME", "METERLOOM_KEYS"})
 
 
 class PathSettings(Model):
@@ -24,6 +24,7 @@ class PathSettings(Model):
     landing: str = "landing"
     data: str = Field(default="var", description="Lake, stores, marts, quarantine, Dagster and MLflow state")
     reports: str = "reports"
+    keys: str = Field(default="keys", description="Private keys of people; METERLOOM_KEYS names another folder")
 
 
 class DatabaseSettings(Model):
@@ -61,6 +62,23 @@ class ReportSettings(Model):
     confidence: float = Field(default=0.9, gt=0, lt=1)
 
 
+class DeliverySettings(Model):
+    """Where published reports go: a folder, mail, a webhook. An empty one is not used."""
+
+    folder: str = Field(default="", description="Relative to the project folder unless absolute")
+    smtp_host: str = ""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_tls: bool = Field(default=True, description="STARTTLS before anything is said")
+    smtp_username: str = ""
+    smtp_password: str = Field(default="", description="Secret: masked wherever settings are shown")
+    mail_from: str = ""
+    mail_to: tuple[str, ...] = ()
+    webhook_url: str = Field(default="", description="https, or http to this machine")
+    webhook_secret: str = Field(default="", description="Secret: signs what is posted (HMAC-SHA256)")
+    attempts: int = Field(default=3, ge=1, le=10)
+    timeout_s: float = Field(default=15, gt=0, le=120)
+
+
 class Settings(Model):
     """All settings of one project folder."""
 
@@ -69,6 +87,7 @@ class Settings(Model):
     mqtt: MqttSettings = MqttSettings()
     server: ServerSettings = ServerSettings()
     report: ReportSettings = ReportSettings()
+    delivery: DeliverySettings = DeliverySettings()
 
 
 class Project(Model):
@@ -119,6 +138,11 @@ class Project(Model):
     def reports_dir(self) -> Path:
         """Rendered reports."""
         return self._at(self.settings.paths.reports)
+
+    @property
+    def keys_dir(self) -> Path:
+        """Private keys of people, readable by their owner alone."""
+        return self._at(self.settings.paths.keys)
 
     @property
     def warehouse_file(self) -> Path:

@@ -10,6 +10,7 @@ from data_quality.contracts.command import Mode
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
+from orchestration.cli.signing import Actor, actor, keep_signature
 from orchestration.ledger_view import commands_of_store
 
 SiteOption = Annotated[str, typer.Option("--site", help="Site of the devices.")]
@@ -50,15 +51,18 @@ def mode(
     if wanted is not None:
         if wanted.upper() not in Mode.__members__:
             raise BadInput(f"unknown mode {wanted!r}; expected {', '.join(Mode.__members__)}", reason="unknown_mode")
+        who = _actor(call)
         set_mode(
             store,
             known.site_id,
             mode=Mode[wanted.upper()],
-            person=_actor(call),
+            person=who.person,
             reason=reason,
             clock=call.clock,
             device_id=device,
         )
+        facts = {"mode": wanted.upper(), "device": device, "reason": reason}
+        keep_signature(call, who, kind="dispatch mode", subject=known.site_id, facts=facts)
     history = mode_history(store, known.site_id, as_of_utc=call.as_of_utc)
     now = current_mode(store, known.site_id, device, as_of_utc=call.as_of_utc).name
     rows = [
@@ -106,7 +110,8 @@ def stop(
 ) -> Answer:
     """Go back to SIMULATION at once: the agent returns every device to its safe default."""
     known = call.project.site(site)
-    person = _actor(call)
+    # To stop needs no key: nothing may stand between a person and the safe default.
+    person = _person(call)
     set_mode(call.project.store, known.site_id, mode=Mode.SIMULATION, person=person, reason=reason, clock=call.clock)
     return Answer(data={"mode": Mode.SIMULATION.name, "commands": []}, text="mode SIMULATION")
 
@@ -124,8 +129,14 @@ def register(app: typer.Typer) -> None:
     command(group, "stop", example='meterloom dispatch stop --site home --as carla --reason "smell of smoke"')(stop)
 
 
-def _actor(call: Call) -> Person:
-    """Whoever acts: an engineer or an operator; set_mode decides what they may do."""
+def _actor(call: Call) -> Actor:
+    """Whoever acts: an engineer or an operator, with their key; set_mode decides what they may do."""
+    person = _person(call)
+    return actor(call, Role.ENGINEER if Role.ENGINEER in person.roles else Role.OPERATOR)
+
+
+def _person(call: Call) -> Person:
+    """Whoever acts: an engineer or an operator."""
     try:
         return call.acting(Role.ENGINEER)
     except BadInput as fault:

@@ -48,7 +48,7 @@ class Call:
     """One invocation: the project, who acts, as of when, and how to speak."""
 
     def __init__(self, *, project: Path, is_json: bool, as_of: str | None, person: str | None) -> None:
-        self.folder, self.is_json, self._as_of, self._person = project, is_json, as_of, person
+        self.folder, self.is_json, self._as_of, self.person = project, is_json, as_of, person
         self.clock: Clock = SystemClock()
         self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -73,9 +73,18 @@ class Call:
 
     def acting(self, role: Role) -> Person:
         """The person named by --as, if they hold the role. Raises BadInput."""
-        if not self._person:
+        if not self.person:
             raise BadInput(f"this needs a person with the role {role.value!r}: add --as PERSON", reason="nobody_acts")
-        return self.project.people.acting(self._person, role)
+        return self.project.people.acting(self.person, role)
+
+    def known_person(self) -> Person:
+        """The person named by --as, whatever their roles. Raises BadInput."""
+        people = self.project.people.people
+        found = next((each for each in people if each.person_id == self.person), None)
+        if found is None:
+            known = ", ".join(each.person_id for each in people) or "nobody"
+            raise BadInput(f"unknown person {self.person!r}; the people file names {known}", reason="unknown_person")
+        return found
 
     def say(self, text: str) -> None:
         """Progress and warnings, on standard error."""

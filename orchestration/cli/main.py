@@ -25,9 +25,12 @@ MODULES = (
     "meters",
     "tariff",
     "bill",
+    "carbon",
+    "factors",
     "seu",
     "baseline",
     "enpi",
+    "conformance",
     "forecast",
     "models",
     "plan",
@@ -36,6 +39,9 @@ MODULES = (
     "report",
     "reports",
     "trace",
+    "pack",
+    "verify",
+    "keys",
 )
 
 

@@ -1,16 +1,29 @@
 """`meterloom report`: build, store and render a report."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.settings import SETTINGS_FILE
 from data_quality.contracts.time import parse_period
 from orchestration.cli.frame import Answer, Call, command
+from orchestration.cli.signing import keep_maker
+from reports.content.templates import read_template, template_files
 from reports.gates import publishable
-from reports.make import make_enpi_quarter
+from reports.make import WRITTEN, MadeReport, make_report
 from reports.render_json import figure_rows
 from reports.sources import Sources
+
+LIST = "templates"
+_NAME = typer.Argument(metavar="NAME", help="enpi_quarter, or a template; 'report templates' lists all.")
+NameArgument = Annotated[str, _NAME]
+SiteOption = Annotated[str | None, typer.Option("--site", help="Which site.")]
+PeriodOption = Annotated[str | None, typer.Option("--period", help="2025, 2025-Q1, 2025-03.")]
+SeuOption = Annotated[str | None, typer.Option("--seu", help="Which energy use, for a report about one.")]
+OutOption = Annotated[Path | None, typer.Option("--out", help="Folder of the files.")]
+FormatsOption = Annotated[str, typer.Option("--format", help="pdf,xlsx,json")]
 
 
 def register(app: typer.Typer) -> None:
@@ -19,19 +32,31 @@ def register(app: typer.Typer) -> None:
     @command(app, "report", example="meterloom report enpi_quarter --site factory --period 2025-Q1")
     def report(
         call: Call,
-        name: Annotated[Literal["enpi_quarter"], typer.Argument(metavar="NAME", help="enpi_quarter")],
-        site: Annotated[str, typer.Option("--site", help="Which site.")],
-        period: Annotated[str, typer.Option("--period", help="2025-Q1, or other whole months.")],
-        out: Annotated[Path | None, typer.Option("--out", help="Folder of the files.")] = None,
-        formats: Annotated[str, typer.Option("--format", help="pdf,xlsx,json")] = "pdf,xlsx",
+        name: NameArgument,
+        site: SiteOption = None,
+        period: PeriodOption = None,
+        seu: SeuOption = None,
+        out: OutOption = None,
+        formats: FormatsOption = "pdf,xlsx",
     ) -> Answer:
         """Make a report: what it prints can be traced, what is missing is said on page one."""
+        if name == LIST:
+            return _templates(call)
+        if site is None or period is None:
+            raise BadInput(
+                "a report needs --site and --period",
+                reason="incomplete",
+                mend=f"'report {LIST}' lists reports",
+            )
         from orchestration.fresh import freshen_marts
 
         project, known = call.project, call.project.site(site)
+        if call.person:
+            call.known_person()
         if call.as_of_utc is None:
             freshen_marts(project, say=call.say)
-        made = make_enpi_quarter(
+        made = make_report(
+            name,
             known,
             parse_period(period, known.time_zone),
             sources=Sources(lake=project.lake, sites=project.sites, baselines=project.baselines),
@@ -40,22 +65,67 @@ def register(app: typer.Typer) -> None:
             clock=call.clock,
             out_dir=out or project.project.reports_dir,
             formats=[part.strip() for part in formats.split(",") if part.strip()],
+            seu_id=seu,
+            # The EnPI report reads the readings themselves; templates take the marts, which were made fresh above.
+            marts_dir=_published(project.project.marts_dir) if name not in WRITTEN else None,
             as_of_utc=call.as_of_utc,
+            templates_dir=project.project.reports_dir,
         )
-        content = made.content
-        findings = list(content.findings)
-        lines = [f"{content.title} of {content.site_name}, {content.period}, revision {content.revision}"]
-        lines += [f"  {path}" for path in made.files.values()]
-        lines += [f"  {finding.severity}: {finding.message}" for finding in findings]
-        return Answer(
-            data={
-                "revision": content.revision,
-                "report_id": content.report_id,
-                "status": content.status,
-                "files": [str(path) for path in made.files.values()],
-                "figures": figure_rows(content),
-                "findings": [finding.model_dump() for finding in findings],
-                "against_publication": [finding.code for finding in publishable(content)],
-            },
-            text="\n".join(lines),
+        if made.is_new:
+            keep_maker(call, made.content.report_id, made.content.revision)
+        return _answer(made)
+
+
+def _answer(made: MadeReport) -> Answer:
+    content = made.content
+    findings = list(content.findings)
+    lines = [f"{content.title} of {content.site_name}, {content.period}, revision {content.revision}"]
+    lines += [f"  {path}" for path in made.files.values()]
+    lines += [f"  {finding.severity}: {finding.message}" for finding in findings]
+    return Answer(
+        data={
+            "revision": content.revision,
+            "report_id": content.report_id,
+            "status": content.status,
+            "files": [str(path) for path in made.files.values()],
+            "figures": figure_rows(content),
+            "findings": [finding.model_dump() for finding in findings],
+            "against_publication": [finding.code for finding in publishable(content)],
+        },
+        text="\n".join(lines),
+    )
+
+
+def _published(marts_dir: Path) -> Path | None:
+    """The marts, where any were published."""
+    return marts_dir if any(marts_dir.glob("mart_seu__day_enpi/*")) else None
+
+
+def _templates(call: Call) -> Answer:
+    """The reports there are, with the spans that each is for; a broken template is refused by name and line."""
+    folder = call.project.project.reports_dir if (call.folder / SETTINGS_FILE).exists() else None
+    found = [
+        {
+            "name": "enpi_quarter",
+            "title": "Energy performance report",
+            "description": "Every use against its baseline over whole months, with days, method and register.",
+            "periods": ["month", "quarter", "year"],
+            "subject": "site",
+            "file": "",
+        }
+    ]
+    for path in template_files(folder).values():
+        template = read_template(path)
+        found.append(
+            {
+                "name": template.template,
+                "title": template.titles["en"],
+                "description": template.descriptions["en"],
+                "periods": list(template.periods),
+                "subject": template.subject,
+                "file": str(path),
+            }
         )
+    found.sort(key=lambda each: str(each["name"]))
+    rows = [[str(r["name"]), ", ".join(r["periods"]), str(r["subject"]), str(r["description"])] for r in found]
+    return Answer(data={"templates": found}, columns=["report", "periods", "about", "what it says"], rows=rows)

@@ -115,6 +115,7 @@ def _add_assessed(
 ) -> Figure:
     version = given.versions.get(seu.seu_id)
     inputs = [_lake(given, period), given.site_input, *given.calendar, *([_pinned(version)] if version else [])]
+    inputs += [given.adjustments[seu.seu_id]] if seu.seu_id in given.adjustments else []
     value = assessment_field(result, name)
     return book.add(
         f"{path}/{name}",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from assets.kpi.enpi import EnpiResult
+from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site import Seu
 from reports.content.enpi_figures import overlapping
@@ -25,7 +26,7 @@ def report_findings(given: EnpiInputs, results: Mapping[str, EnpiResult]) -> tup
             )
         )
     for seu in given.seus:
-        found.extend(_seu_findings(given, seu, results[seu.seu_id]))
+        found.extend(seu_findings(seu, results[seu.seu_id], given.versions.get(seu.seu_id)))
     leaves = [seu for seu in given.seus if not seu.is_aggregate]
     found.extend(
         Finding(
@@ -76,7 +77,8 @@ def _synthetic_facts(given: EnpiInputs) -> dict[str, str | float | int | bool | 
     }
 
 
-def _seu_findings(given: EnpiInputs, seu: Seu, result: EnpiResult) -> list[Finding]:
+def seu_findings(seu: Seu, result: EnpiResult, version: BaselineVersion | None) -> list[Finding]:
+    """What stands against one use's assessment: why it has none, its flags, its baseline's own findings."""
     scope = f"seu:{seu.seu_id}"
     found = [_reason_finding(seu, result, scope)] if result.reason else []
     if result.status in {"warning", "critical"}:
@@ -93,7 +95,6 @@ def _seu_findings(given: EnpiInputs, seu: Seu, result: EnpiResult) -> list[Findi
         # Too few days is said once, by the reason.
         if flag != result.reason
     )
-    version = given.versions.get(seu.seu_id)
     for each in version.baseline.findings if version else ():
         is_waived = each.is_blocking and version is not None and version.approved_by is not None
         severity = "warning" if is_waived else each.severity

@@ -1,11 +1,12 @@
 """Pages behind the front page of the EnPI report: months, data quality, method, register of figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
 from assets.kpi.enpi import EnpiResult
 from data_quality.contracts.baseline import BaselineVersion
+from data_quality.contracts.figure import Figure
 from data_quality.contracts.site import Seu
 from reports.content.enpi_figures import STATISTICS, as_number, month_key
 from reports.content.inputs import SITE_KPIS, EnpiInputs
@@ -353,7 +354,7 @@ def register_text(value: Decimal) -> str:
     return text if len(text) <= 22 else f"{value:.17g}"
 
 
-def register_section(book: FigureBook) -> Section:
+def register_section(figures: Sequence[Figure]) -> Section:
     """Every figure, by the number that tables refer to, with the identifier that traces it."""
     rows = [
         Row(
@@ -366,7 +367,7 @@ def register_section(book: FigureBook) -> Section:
                 plain(words(figure.status)),
             )
         )
-        for number, figure in enumerate(book.figures(), start=1)
+        for number, figure in enumerate(figures, start=1)
     ]
     table = Table(
         key="register",

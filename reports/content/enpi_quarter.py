@@ -50,7 +50,7 @@ def enpi_quarter(given: EnpiInputs, *, revision: int = 0) -> ReportContent:
     ]
     figures = book.figures()
     numbers = {figure.figure_id: number for number, figure in enumerate(figures, start=1)}
-    sections = [*(with_references(section, numbers) for section in sections), register_section(book)]
+    sections = [*(with_references(section, numbers) for section in sections), register_section(figures)]
     return ReportContent(
         report_id=report_id,
         name=NAME,
@@ -213,7 +213,7 @@ def _performance_cell(result: EnpiResult) -> Cell:
 
 
 def _findings_table(findings: Iterable[Finding]) -> Table:
-    rows = [Row(cells=(plain(finding.severity), plain(_sentence(finding)))) for finding in findings]
+    rows = [Row(cells=(plain(finding.severity), plain(finding_sentence(finding)))) for finding in findings]
     return Table(
         key="findings",
         title="Findings",
@@ -223,7 +223,8 @@ def _findings_table(findings: Iterable[Finding]) -> Table:
     )
 
 
-def _sentence(finding: Finding) -> str:
+def finding_sentence(finding: Finding) -> str:
+    """A finding's message with its facts behind it."""
     facts = ", ".join(
         f"{name.replace('_', ' ')} {_fact(value)}" for name, value in finding.facts.items() if value is not None
     )

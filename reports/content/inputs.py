@@ -27,7 +27,9 @@ class SiteSpan:
 
 @dataclass(frozen=True)
 class EnpiInputs:
-    """Inputs of one report. `lake` answers the lake input of a span of local days; `synthetic_rows` count by batch."""
+    """Inputs of one report. `lake` answers the lake input of a span of local days; `synthetic_rows` count by batch;
+    `adjustments` are each SEU's trace input, `review_due` the SEUs with a static factor that changed unanswered.
+    """
 
     site: Site
     period: Period
@@ -46,6 +48,8 @@ class EnpiInputs:
     confidence: float = 0.9
     findings: tuple[Finding, ...] = ()
     run_versions: Mapping[str, str] = field(default_factory=dict)
+    adjustments: Mapping[str, TraceInput] = field(default_factory=dict)
+    review_due: frozenset[str] = frozenset()
 
     @property
     def seus(self) -> list[Seu]:
@@ -66,4 +70,5 @@ class EnpiInputs:
             period=period or self.period,
             rule=self.rule,
             confidence=self.confidence,
+            is_static_factor_changed=seu.seu_id in self.review_due,
         )

@@ -51,6 +51,8 @@ def enpi_inputs(
     """
     used = rule or EnpiRule()
     months = months_of(period)
+    # Read once as a whole: everything below is a part of it.
+    readings = sources.readings(site, period.start, period.end, as_of_utc)
     whole = _site_span(site, period, sources, as_of_utc)
     spans = [_site_span(site, month, sources, as_of_utc) for month in months]
     pairs = {
@@ -58,12 +60,8 @@ def enpi_inputs(
         for seu in site.seus
     }
     if marts_dir is not None:
-        _refuse_other_baselines(site, period, versions, marts_dir)
         spans = [_same_span(site, span, marts_dir) for span in spans]
-        approved = {seu_id for seu_id, each in versions.items() if each.status is not BaselineStatus.PROVISIONAL}
-        for seu_id, days in pairs.items():
-            _refuse_other_days(site, seu_id, days, marts_dir, period=period, must_expect=seu_id in approved)
-    readings = sources.readings(site, period.start, period.end, as_of_utc)
+        _refuse_other_marts(site, period, versions, pairs, marts_dir)
     return EnpiInputs(
         site=site,
         period=period,
@@ -83,8 +81,15 @@ def enpi_inputs(
         synthetic_rows=_synthetic_rows(readings),
         rule=used,
         confidence=confidence,
-        findings=tuple(_price_gaps(site, period, readings)),
+        findings=tuple(price_gaps(site, period, sources.site_streams(site, period.start, period.end, as_of_utc))),
         run_versions=dict(run_versions or {}),
+        adjustments={
+            seu_id: sources.adjustments_input(each.baseline_id, each.version, as_of_utc)
+            for seu_id, each in versions.items()
+        },
+        review_due=frozenset(
+            seu_id for seu_id, each in versions.items() if sources.is_review_due(site, seu_id, each, period, as_of_utc)
+        ),
     )
 
 
@@ -94,7 +99,7 @@ def _synthetic_rows(readings: pl.DataFrame) -> dict[str, int]:
     return dict(batches.sort("recorded_at_utc", "batch_id").select("batch_id", "len").iter_rows())
 
 
-def _price_gaps(site: Site, period: Period, readings: pl.DataFrame) -> list[Finding]:
+def price_gaps(site: Site, period: Period, readings: pl.DataFrame) -> list[Finding]:
     """Cost and emissions cover only what has a price and a factor; what has none is said, not taken for free."""
     priced = known_prices(site, period.start, period.end, readings).with_columns(
         local_date=pl.col("interval_start_utc").dt.convert_time_zone(site.time_zone).dt.date()
@@ -148,7 +153,8 @@ def _pin(version: BaselineVersion | None) -> tuple[str, int] | None:
 
 
 def _site_span(site: Site, period: Period, sources: Sources, as_of_utc: datetime) -> SiteSpan:
-    readings = sources.readings(site, period.start, period.end, as_of_utc)
+    # The site's total and its price are few of a large site's streams.
+    readings = sources.site_streams(site, period.start, period.end, as_of_utc)
     scope = f"site:{site.site_id}"
     return SiteSpan(
         start=period.start,
@@ -168,6 +174,20 @@ def _same_span(site: Site, span: SiteSpan, marts_dir: Path) -> SiteSpan:
     for kpi, column in MART_COLUMNS.items():
         values[kpi] = _same(row.get(column), span.values[kpi], f"{kpi} of {site.site_id}, {span.start:%Y-%m}")
     return SiteSpan(start=span.start, end=span.end, values=values, coverage=span.coverage)
+
+
+def _refuse_other_marts(
+    site: Site,
+    period: Period,
+    versions: Mapping[str, BaselineVersion],
+    pairs: Mapping[str, list[DayPair]],
+    marts_dir: Path,
+) -> None:
+    """The marts must expect by these versions, and hold these days. Raises BadInput."""
+    _refuse_other_baselines(site, period, versions, marts_dir)
+    approved = {seu_id for seu_id, each in versions.items() if each.status is not BaselineStatus.PROVISIONAL}
+    for seu_id, days in pairs.items():
+        _refuse_other_days(site, seu_id, days, marts_dir, period=period, must_expect=seu_id in approved)
 
 
 def _refuse_other_days(

@@ -24,6 +24,7 @@ class Cell(Model):
     figure_id: str = ""
     decimals: int = Field(default=0, ge=0, le=9)
     tone: Tone = "plain"
+    mark: str = Field(default="", description="Letter of a footnote; it stands before the number")
 
 
 class Column(Model):
@@ -93,7 +94,7 @@ class Series(Model):
     """One series of a chart; None is a gap and is drawn as one."""
 
     name: str
-    role: Literal["actual", "expected"]
+    role: Literal["actual", "expected", "third", "fourth"]
     values: tuple[float | None, ...]
 
 

@@ -3,17 +3,17 @@
 from decimal import ROUND_HALF_UP, Decimal
 
 from assets.kpi.enpi import ARITHMETIC
+from reports.texts.locales import rules_of
 
 MISSING = "–"
-# Locale language -> (thousands separator, decimal mark). Unlisted languages read as English.
-SEPARATORS = {"en": (",", "."), "de": (".", ",")}
 # Currencies with a sign that every built-in PDF font has; others keep their ISO code.
 SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$", "JPY": "¥"}
 
 
 def separators(locale: str) -> tuple[str, str]:
     """Thousands separator and decimal mark of a locale such as `de` or `de_DE`."""
-    return SEPARATORS.get(locale.replace("-", "_").split("_")[0].lower(), SEPARATORS["en"])
+    rules = rules_of(locale)
+    return rules.thousands, rules.mark
 
 
 def format_number(value: Decimal | float | None, *, decimals: int, locale: str, signed: bool = False) -> str:
@@ -35,9 +35,25 @@ def currency_unit(code: str) -> str:
     return SYMBOLS.get(code, code)
 
 
-UNIT_TEXTS = {"kgco2e": "kg CO2e", "kwh": "kWh", "kw": "kW", "percent": "%", "ratio": "", "kwh_per_m2": "kWh/m²"}
+UNIT_TEXTS = {
+    "kgco2e": "kg CO2e",
+    "tco2e": "t CO2e",
+    "kwh": "kWh",
+    "mwh": "MWh",
+    "gj": "GJ",
+    "kw": "kW",
+    "percent": "%",
+    "ratio": "",
+    "count": "",
+    "kwh_per_m2": "kWh/m²",
+    "kwh/m2": "kWh/m²",
+    "kwh/day": "kWh/day",
+    "kgco2e/kwh": "kg CO2e/kWh",
+}
 
 
 def unit_text(unit: str) -> str:
     """A unit code as people read it: kgco2e -> kg CO2e, EUR -> €."""
-    return UNIT_TEXTS.get(unit, currency_unit(unit))
+    if unit in UNIT_TEXTS or "/" not in unit:
+        return UNIT_TEXTS.get(unit, currency_unit(unit))
+    return "/".join(unit_text(part) for part in unit.split("/"))

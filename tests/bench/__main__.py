@@ -17,11 +17,13 @@ def main() -> int:
     options.add_argument(
         "--meters", type=int, default=60, help="meters of the KPI bench, one year of quarter hours each"
     )
+    options.add_argument("--bills", type=int, default=1000, help="meters of the bill bench, under 20 tariffs each")
     options.add_argument("--readings", type=int, default=10_000_000, help="readings of the validation bench")
     chosen = options.parse_args()
     # One thread a side: a ratio of CPU seconds says nothing when only one of them may use two cores.
     for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    from tests.bench.bill_bench import bench as bills
     from tests.bench.ingest_bench import bench as ingest
     from tests.bench.ingest_bench import growth
     from tests.bench.kpi_bench import bench as kpi
@@ -48,6 +50,8 @@ def main() -> int:
         ours = ingested["ours_cpu_s"] + found["read_cpu_s"] + found["ours_cpu_s"]
         pandas = ingested["pandas_cpu_s"] + found["pandas_cpu_s"]
         sys.stdout.write(f"file to validated Parquet, both together: {pandas / ours:.2f}, {ingested['peak_mib']} MiB\n")
+    if chosen.bills:
+        bills(chosen.bills, 20)
     return 0
 
 

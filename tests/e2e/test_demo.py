@@ -193,7 +193,8 @@ def test_a_tick_of_the_quarterly_schedule_makes_a_report(up: Dagster) -> None:
     # 5 January 2026, 06:00 UTC: the report of the last quarter of 2025.
     found = up.ask(DRY_RUN, s={**LOCATION, "scheduleName": "quarterly_enpi_reports"}, t=1767592800.0)["scheduleDryRun"]
     requests = found["evaluationResult"]["runRequests"]
-    assert [request["runKey"] for request in requests] == ["enpi:2025-10-01|factory", "enpi:2025-10-01|tower"]
+    # Newest first; older quarters that have no report yet may follow.
+    assert [request["runKey"] for request in requests][:2] == ["enpi:2025-10-01|factory", "enpi:2025-10-01|tower"]
     run_id = up.launch("enpi_report", {tag["key"]: tag["value"] for tag in requests[0]["tags"]})
     assert up.wait(lambda run: run["runId"] == run_id, within_s=240)["status"] == "SUCCESS"
 

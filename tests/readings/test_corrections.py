@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from assets.readings.ingest import IngestReport
 from assets.stores.closed_periods import closed_periods
 from assets.stores.tables import report_revisions
+from assets.stores.tables_publications import report_decisions
 from assets.stores.transactions import Store
 from data_quality.contracts.site import ColumnMap
 from tests.readings.rooms import Bench, plant, quarter_rows
@@ -43,8 +44,22 @@ def publish(store: Store, period: str, *, status: str = "published", revision: i
         "as_of_utc": moment,
         "recorded_at_utc": moment,
     }
+    decision = {name: row[name] for name in ("report_id", "revision", "site_id", "period", "content_sha256")}
     with store.begin() as connection:
         connection.execute(report_revisions.insert().values(**row))
+        if status == "published":
+            connection.execute(
+                report_decisions.insert().values(
+                    **decision,
+                    step="published",
+                    is_synthetic=False,
+                    person_id="dirk",
+                    role="publisher",
+                    reason="reviewed",
+                    allowed={},
+                    recorded_at_utc=moment,
+                )
+            )
 
 
 def recorded(bench: Bench) -> list[datetime]:

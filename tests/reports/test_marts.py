@@ -1,6 +1,7 @@
 """The report over the real marts: built by dbt on DuckDB, equal to the readings, refused when they are older."""
 
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -15,10 +16,14 @@ from data_quality.contracts.errors import BadInput
 from orchestration.dbt import run_dbt
 from reports.content.enpi_quarter import enpi_quarter
 from reports.content.load import enpi_inputs
+from reports.content.template_report import template_report
+from reports.content.templates import load_template
+from reports.recompute import recompute
 from reports.sources import Sources
 from tests.reports import plant
 from tests.reports.conftest import World, make_world
 from tests.reports.test_trace import late_row, wrong
+from tests.reports.year_world import Year
 
 pytestmark = pytest.mark.slow
 
@@ -74,6 +79,27 @@ def test_a_report_over_the_marts_is_the_report_over_the_readings(built: tuple[Wo
     given = from_marts(world, marts_dir)
     assert given == world.again()
     assert wrong(enpi_quarter(given, revision=1), world) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "seu"),
+    [("executive_summary", None), ("data_quality", None), ("ghg_inventory", None), ("mv_project", "hvac")],
+)
+def test_templates_say_the_same_over_the_marts(built: tuple[World, Path], name: str, seu: str | None) -> None:
+    world, marts_dir = built
+    year = Year(world=world, site=world.site)
+    template = load_template(name)
+    plain, fed = (
+        template_report(template, year.given("2025-Q1", seu=seu, marts_dir=each), revision=1)
+        for each in (None, marts_dir)
+    )
+    assert {f.path: f.value for f in fed.figures} == {f.path: f.value for f in plain.figures}
+    assert fed.findings == plain.findings
+    by_id = {figure.figure_id: figure for figure in fed.figures}
+    kept: dict[str, Decimal | None] = {}
+    sources = year.sources()
+    for figure in fed.figures:
+        assert recompute(figure, sources=sources, lookup=by_id.get, kept=kept) == figure.value, figure.path
 
 
 def test_another_baseline_than_the_marts_is_refused(built: tuple[World, Path]) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from reports.content.references import ranges
 from reports.render_pdf_charts import label_places, nice_ticks, runs
-from reports.render_pdf_style import printable
+from reports.render_pdf_text import printable
 from reports.texts.numbers import format_number, unit_text
 
 
@@ -19,7 +19,7 @@ from reports.texts.numbers import format_number, unit_text
         (Decimal("12450.5"), 1, "de_DE", "12.450,5"),
         (Decimal("12450.5"), 0, "en", "12,451"),
         (Decimal("-0.04"), 1, "en", "0.0"),
-        (Decimal("-1649.4"), 0, "fr", "-1,649"),
+        (Decimal("-1649.4"), 0, "fr", "-1\u00a0649"),
         (0.1, 3, "de-AT", "0,100"),
         (None, 2, "en", "–"),
     ],
@@ -74,4 +74,4 @@ def test_day_labels_stand_at_months_when_halves_do_not_fit() -> None:
 
 
 def test_letters_that_the_fonts_lack_lose_their_marks_only() -> None:
-    assert printable("Dům Łódź – 5 m² ≤ 3 €") == "Dum ?ódz – 5 m² <= 3 €"
+    assert printable("Dům Łódź – 5 m² ≤ 3 €") == "Dům Łódź – 5 m² ≤ 3 €"

@@ -113,7 +113,7 @@ def test_a_site_name_is_text_and_never_a_formula(world: MakeWorld) -> None:
     book = openpyxl.load_workbook(io.BytesIO(render_xlsx(content)))
     assert book["Summary"]["A2"].data_type == "s"
     text = pypdf.PdfReader(io.BytesIO(render_pdf(content))).pages[0].extract_text()
-    assert "<b>Dum</b>" in text
+    assert "<b>Dům</b>" in text
 
 
 def test_german_numbers_in_a_german_report(world: MakeWorld) -> None:

@@ -1,0 +1,272 @@
+"""A report as data: its name, periods, sections and blocks, whose cells ask named datasets. Texts stand per locale.
+
+A question reads `dataset.measure`, for one thing of the site `dataset.measure[meter:main]`, for another span
+`dataset.measure@year_before` or `@previous`. Which datasets and measures there are is known to the reports.
+"""
+
+import re
+from typing import Annotated, Literal, NamedTuple, Self, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from data_quality.contracts.model import Model
+
+_QUESTION = re.compile(
+    r"^(?P<dataset>[a-z_]+)\.(?P<measure>[a-z0-9_]+)(?:\[(?P<scope>[a-z_]+:[^\]\s]+)\])?(?:@(?P<shift>[a-z_]+))?$"
+)
+T = TypeVar("T")
+SHIFTS = ("previous", "year_before")
+PeriodKind = Literal["month", "quarter", "year"]
+Axis = Literal[
+    "month", "quarter", "year", "last_three_years", "meter", "seu", "carrier", "bill", "baseline", "coefficient", "line"
+]
+Tone = Literal["plain", "good", "caution", "bad", "muted"]
+
+
+class Question(NamedTuple):
+    """A question in its parts; scope and shift may be empty."""
+
+    dataset: str
+    measure: str
+    scope: str
+    shift: str
+
+
+def parse_question(text: str) -> Question:
+    """The parts of a question. Raises ValueError saying how one reads."""
+    found = _QUESTION.match(text)
+    if found is None:
+        raise ValueError("expected dataset.measure, dataset.measure[scope:name] or dataset.measure@year_before")
+    shift = found["shift"] or ""
+    if shift and shift not in SHIFTS:
+        raise ValueError(f"unknown span {shift!r}; there are {', '.join(SHIFTS)}")
+    return Question(found["dataset"], found["measure"], found["scope"] or "", shift)
+
+
+def _question(text: str) -> str:
+    parse_question(text)
+    return text
+
+
+def _texts(given: object) -> object:
+    """One text stands for English."""
+    return {"en": given} if isinstance(given, str) else given
+
+
+def _has_english(given: dict[str, str]) -> dict[str, str]:
+    if "en" not in given:
+        raise ValueError("a text needs an English form ('en'), which other locales fall back to")
+    return given
+
+
+def _sheet(name: str) -> str:
+    if name and (len(name) > 31 or set(name) & set("[]:*?/\\") or name.lower() == "figures"):
+        raise ValueError("a sheet's name has at most 31 characters, none of []:*?/\\, and is not 'Figures'")
+    return name
+
+
+def _some(given: tuple[T, ...]) -> tuple[T, ...]:
+    """At least one. A bound of the field itself would be told too wherever an item of it is wrong."""
+    if not given:
+        raise ValueError("expected at least one")
+    return given
+
+
+Texts = Annotated[dict[str, str], BeforeValidator(_texts), AfterValidator(_has_english)]
+QuestionText = Annotated[str, AfterValidator(_question)]
+SheetName = Annotated[str, AfterValidator(_sheet)]
+Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$")]
+
+
+class Asked(Model):
+    """One number: a question, or what is made of several; how it is shown."""
+
+    value: QuestionText | None = None
+    combine: Literal["sum", "difference", "ratio", "percent_of", "deviation_percent"] | None = None
+    of: tuple[QuestionText, ...] = ()
+    unit: Literal["GJ", "MWh", "t"] | None = Field(default=None, description="Shown in another unit, exactly converted")
+    decimals: int | Literal["auto"] = "auto"
+    signed: bool = False
+    percent: bool = Field(default=False, description="A share 0-1 shown as percent")
+    optional: bool = Field(default=False, description="Left out where nothing is known")
+
+    @model_validator(mode="after")
+    def _asks_one_thing(self) -> Self:
+        if (self.value is None) == (self.combine is None):
+            raise ValueError("give either `value`, or `combine` with `of`")
+        wanted = {"sum": 1, None: 0}.get(self.combine, 2)
+        is_few = len(self.of) < wanted or (wanted != 1 and len(self.of) != wanted)
+        if is_few:
+            raise ValueError(
+                f"`of` of {self.combine or 'a plain value'} needs {wanted} questions, it has {len(self.of)}"
+            )
+        if isinstance(self.decimals, int) and not 0 <= self.decimals <= 9:
+            raise ValueError(f"decimals are 0 to 9, got {self.decimals}")
+        return self
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """All questions behind the number."""
+        return self.of if self.value is None else (self.value,)
+
+
+class TileSpec(Asked):
+    """A headline figure."""
+
+    labels: Texts
+    notes: Texts | None = None
+
+
+class ColumnSpec(Model):
+    """A table column: a number asked of each row, or a fact of it in words."""
+
+    titles: Texts
+    value: QuestionText | None = None
+    fact: QuestionText | None = None
+    combine: Literal["sum", "difference", "ratio", "percent_of", "deviation_percent"] | None = None
+    of: tuple[QuestionText, ...] = ()
+    unit: Literal["GJ", "MWh", "t"] | None = None
+    decimals: int | Literal["auto"] = "auto"
+    signed: bool = False
+    percent: bool = False
+    optional: bool = Field(default=False, description="The column is left out where no row knows it")
+    weight: float = Field(default=1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _is_number_or_words(self) -> Self:
+        if self.fact is not None and (self.value is not None or self.combine is not None):
+            raise ValueError("a column is a `fact` in words or a number, not both")
+        if self.fact is None:
+            self.asked()
+        return self
+
+    def asked(self) -> Asked:
+        """The number that the column asks."""
+        fields = ("value", "combine", "of", "unit", "decimals", "signed", "percent", "optional")
+        return Asked(**{name: getattr(self, name) for name in fields})
+
+
+class RowSpec(Asked):
+    """A row of a table without an axis: words, then its number."""
+
+    labels: Texts
+    identifier: str = Field(default="", description="What another standard calls it, e.g. GRI 302-1-e")
+
+
+class TableSpec(Model):
+    """A table over an axis (`each` with `columns`), or of single rows (`rows`)."""
+
+    key: Key
+    titles: Texts
+    sheet: SheetName = ""
+    each: Axis | None = None
+    per: Literal["seu", "bill"] | None = Field(default=None, description="One such table for each; {item} in the title")
+    labels: Texts = Field(default={"en": ""}, description="Head of the first column")
+    columns: tuple[ColumnSpec, ...] = ()
+    rows: tuple[RowSpec, ...] = ()
+    totals: Texts | None = Field(default=None, description="Label of the total row; without one there is none")
+    notes: Texts | None = None
+
+    @model_validator(mode="after")
+    def _has_one_form(self) -> Self:
+        if bool(self.rows) == bool(self.columns):
+            raise ValueError(f"table {self.key!r}: give `rows`, or `each` with `columns`")
+        if bool(self.columns) != (self.each is not None):
+            raise ValueError(f"table {self.key!r}: `columns` go with `each`")
+        return self
+
+
+class SeriesSpec(Model):
+    """One series of a chart."""
+
+    names: Texts
+    value: QuestionText
+    unit: Literal["GJ", "MWh", "t"] | None = None
+    role: Literal["actual", "expected", "third", "fourth"] = "actual"
+
+
+class ChartSpec(Model):
+    """Bars or lines over an axis."""
+
+    key: Key
+    titles: Texts
+    shape: Literal["bars", "lines"] = "bars"
+    each: Axis = "month"
+    per: Literal["seu"] | None = None
+    series: Annotated[tuple[SeriesSpec, ...], AfterValidator(_some)]
+
+
+class TextSpec(Model):
+    """A paragraph; `{name}` stands for a figure of `figures`. It is left out where one of them is unknown."""
+
+    texts: Texts
+    figures: dict[Key, Asked] = {}
+    tone: Tone = "plain"
+
+    @model_validator(mode="after")
+    def _names_are_given(self) -> Self:
+        for text in self.texts.values():
+            named = set(re.findall(r"{([^{}]*)}", text))
+            unknown = sorted(named - set(self.figures) - {"site", "period"})
+            if unknown:
+                raise ValueError(f"the text names {{{unknown[0]}}}, which `figures` does not give")
+        return self
+
+
+class FindingsSpec(Model):
+    """Where the findings stand; without this block they stand at the end of the first section."""
+
+    titles: Texts = {"en": "Findings", "de": "Feststellungen"}
+
+
+class BlockSpec(Model):
+    """One block: exactly one of its kinds."""
+
+    tiles: tuple[TileSpec, ...] = ()
+    table: TableSpec | None = None
+    chart: ChartSpec | None = None
+    text: TextSpec | None = None
+    findings: FindingsSpec | None = None
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Self:
+        kinds = [name for name in ("tiles", "table", "chart", "text", "findings") if getattr(self, name)]
+        if len(kinds) != 1:
+            raise ValueError(f"a block is one of tiles, table, chart, text, findings; this one has {len(kinds)}")
+        return self
+
+
+class SectionSpec(Model):
+    """One part of the report."""
+
+    key: Key
+    titles: Texts
+    starts_page: bool = False
+    blocks: Annotated[tuple[BlockSpec, ...], AfterValidator(_some)]
+
+
+class ReportTemplate(Model):
+    """One report template file. `register`: how identifiers of figures are printed; `subject`: what it is about."""
+
+    template: Key
+    version: int = Field(ge=1)
+    titles: Texts
+    descriptions: Texts
+    periods: Annotated[tuple[PeriodKind, ...], AfterValidator(_some)]
+    subject: Literal["site", "seu"] = "site"
+    register_form: Literal["full", "compact"] = "full"
+    needs: tuple[Literal["baseline", "bills", "footprint"], ...] = Field(
+        default=(), description="Without these there is nothing to report: a blocking finding says so"
+    )
+    sections: Annotated[tuple[SectionSpec, ...], AfterValidator(_some)]
+
+    @model_validator(mode="after")
+    def _keys_stand_once(self) -> Self:
+        sections = [section.key for section in self.sections]
+        blocks = [block.table.key for section in self.sections for block in section.blocks if block.table]
+        blocks += [block.chart.key for section in self.sections for block in section.blocks if block.chart]
+        for keys in (sections, blocks):
+            twice = sorted({key for key in keys if keys.count(key) > 1})
+            if twice:
+                raise ValueError(f"key {twice[0]!r} stands twice")
+        return self

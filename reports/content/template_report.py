@@ -1,0 +1,306 @@
+"""A template and what is given become a report: findings and draft mark first, then the sections, then the register."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from data_quality.contracts.baseline import BaselineVersion
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.figure import Figure
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.report_template import BlockSpec, ReportTemplate, SectionSpec, parse_question
+from data_quality.contracts.time import Period, months_of
+from reports.content.enpi_findings import ORDER
+from reports.content.enpi_pages import register_section
+from reports.content.enpi_quarter import finding_sentence
+from reports.content.model import Block, Chart, Column, Paragraph, ReportContent, Row, Section, Table, Tiles
+from reports.content.references import with_references
+from reports.content.template_ask import Asker
+from reports.content.template_blocks import BlockWriter, tone_of
+from reports.content.writer import plain, words
+from reports.datasets.base import Dataset, Given, period_key, shifted, span
+from reports.datasets.registry import make_datasets
+from reports.figures import FigureBook
+from reports.texts.locales import chosen, word
+
+MONTHS = {"month": 1, "quarter": 3, "year": 12}
+# Findings that fit the front page beside its figures; more of them go on behind the sections.
+FRONT_FINDINGS = 9
+
+
+def template_report(
+    template: ReportTemplate,
+    given: Given,
+    *,
+    revision: int = 0,
+    datasets: Mapping[str, Dataset] | None = None,
+    run_versions: Mapping[str, str] | None = None,
+) -> ReportContent:
+    """The report's content under a revision number.
+
+    datasets: made before, so that two revisions read once. Raises BadInput for a period that the template is not for.
+    """
+    check_period(template, given.period)
+    known = datasets if datasets is not None else make_datasets(given, datasets_of(template))
+    is_synthetic = is_synthetic_data(template, given)
+    report_id = report_id_of(template, given)
+    book = FigureBook(report_id=report_id, revision=revision, as_of_utc=given.as_of_utc, is_synthetic=is_synthetic)
+    ask = Asker(given, known, book)
+    findings = _findings(template, given, ask, is_synthetic=is_synthetic)
+    write = BlockWriter(ask, _waived(given.versions.values()))
+    sections = _sections(template, write, findings)
+    figures = book.figures()
+    if template.register_form == "full":
+        ordered = printed_order(sections, figures)
+        numbers = {figure.figure_id: number for number, figure in enumerate(ordered, start=1)}
+        sections = [*(with_references(section, numbers) for section in sections), register_section(ordered)]
+    else:
+        sections.append(_compact_register(book, given.site.locale))
+    return ReportContent(
+        report_id=report_id,
+        name=template.template,
+        title=chosen(template.titles, given.site.locale),
+        site_id=given.site.site_id,
+        site_name=given.site.name,
+        period=period_key(given.period.start, given.period.end),
+        start=given.period.start,
+        end=given.period.end,
+        time_zone=given.site.time_zone,
+        locale=given.site.locale,
+        currency=given.site.currency,
+        revision=revision,
+        as_of_utc=given.as_of_utc,
+        status="draft" if any(finding.is_blocking for finding in findings) else "final",
+        is_synthetic=is_synthetic,
+        findings=findings,
+        versions={"template": f"{template.template}@{template.version}", **dict(run_versions or {})},
+        sections=tuple(sections),
+        figures=figures,
+    )
+
+
+def printed_order(sections: Sequence[Section], figures: Sequence[Figure]) -> list[Figure]:
+    """Figures as a reader meets them, row by row; then those that stand behind them or only in a chart."""
+    met: dict[str, None] = {}
+    for section in sections:
+        for block in section.blocks:
+            if isinstance(block, Tiles):
+                met |= dict.fromkeys(tile.figure_id for tile in block.tiles)
+            elif isinstance(block, Paragraph):
+                met |= dict.fromkeys(block.figure_ids)
+            elif isinstance(block, Table):
+                met |= dict.fromkeys(cell.figure_id for row in block.rows for cell in row.cells if cell.figure_id)
+    by_id = {figure.figure_id: figure for figure in figures}
+    return [by_id[name] for name in [*met, *(name for name in by_id if name not in met)]]
+
+
+def report_id_of(template: ReportTemplate, given: Given) -> str:
+    """name/site/period, with the use in between where the report is about one."""
+    key = period_key(given.period.start, given.period.end)
+    about = [] if given.seu is None else [given.seu.seu_id]
+    return "/".join([template.template, given.site.site_id, *about, key])
+
+
+def check_period(template: ReportTemplate, period: Period) -> None:
+    """A template says for which spans it is. Raises BadInput."""
+    months = months_of(period)
+    kinds = {MONTHS[kind] for kind in template.periods}
+    is_whole = period.start.day == 1 and period.end.day == 1
+    is_aligned = is_whole and len(months) in kinds and (period.start.month - 1) % len(months) == 0
+    if not is_aligned:
+        raise BadInput(
+            f"report {template.template!r} covers a calendar {' or '.join(template.periods)}, "
+            f"not {period.label or period_key(period.start, period.end)!r}",
+            reason="bad_period",
+        )
+
+
+def datasets_of(template: ReportTemplate) -> tuple[str, ...]:
+    """Datasets that the template asks, in the order in which it names them first."""
+    return tuple(dict.fromkeys(parse_question(text).dataset for text in questions_of(template)))
+
+
+def questions_of(template: ReportTemplate) -> list[str]:
+    """Every question and fact of a template, in order."""
+    found: list[str] = []
+    for section in template.sections:
+        for block in section.blocks:
+            found += _questions(block)
+    return found
+
+
+def _questions(block: BlockSpec) -> list[str]:
+    found = [text for tile in block.tiles for text in tile.questions]
+    if block.table is not None:
+        found += [text for row in block.table.rows for text in row.questions]
+        for column in block.table.columns:
+            found += [column.fact] if column.fact is not None else list(column.asked().questions)
+    if block.chart is not None:
+        found += [series.value for series in block.chart.series]
+    if block.text is not None:
+        found += [text for asked in block.text.figures.values() for text in asked.questions]
+    return found
+
+
+def is_synthetic_data(template: ReportTemplate, given: Given) -> bool:
+    """True where a reading of the span, or of an earlier one that is asked for, or a baseline is simulated."""
+    if any(version.baseline.is_synthetic for version in given.versions.values()):
+        return True
+    axes = {table.each for section in template.sections for block in section.blocks if (table := block.table)}
+    is_long = "last_three_years" in axes or any(parse_question(text).shift for text in questions_of(template))
+    # Three spans back: the trend's first year is compared with the one before it.
+    start = shifted(shifted(shifted(given.period, "year_before"), "year_before"), "year_before").start
+    period = span(start if is_long else given.period.start, given.period.end, given.site.time_zone)
+    return given.sources.has_synthetic(given.site, period, given.as_of_utc)
+
+
+def _findings(template: ReportTemplate, given: Given, ask: Asker, *, is_synthetic: bool) -> tuple[Finding, ...]:
+    found: list[Finding] = []
+    if is_synthetic:
+        found.append(
+            Finding(
+                code="synthetic_data",
+                message="The readings are simulated: the report shows the method and cannot be published.",
+                severity="blocking",
+            )
+        )
+    if given.period.end_utc > given.as_of_utc:
+        found.append(
+            Finding(code="period_not_over", message="The period has not ended; figures will grow.", severity="blocking")
+        )
+    used = list(dict.fromkeys([*datasets_of(template), "site"]))
+    found += [_needed(template, finding) for finding in ask.findings([name for name in used if name in ask.datasets])]
+    return tuple(sorted(found, key=lambda finding: (ORDER[finding.severity], finding.scope, finding.code)))
+
+
+NEEDED = {"no_baseline": "baseline", "provisional": "baseline", "no_seu": "baseline", "no_bills": "bills"}
+
+
+def _needed(template: ReportTemplate, finding: Finding) -> Finding:
+    """A finding blocks only where the report cannot do without what is missing."""
+    need = NEEDED.get(finding.code)
+    if need is None or need in template.needs or not finding.is_blocking:
+        return finding
+    return finding.model_copy(update={"severity": "warning"})
+
+
+def _sections(template: ReportTemplate, write: BlockWriter, findings: Sequence[Finding]) -> list[Section]:
+    made, has_place = [], any(block.findings for section in template.sections[:1] for block in section.blocks)
+    for index, spec in enumerate(template.sections):
+        blocks = _blocks(spec, write, findings)
+        if index == 0:
+            blocks = [*_draft(findings, write.locale), *blocks]
+            if not has_place:
+                blocks.append(findings_table(findings[:FRONT_FINDINGS], write.locale, sheet=_first_sheet(spec)))
+        made.append(
+            Section(
+                key=spec.key,
+                title=chosen(spec.titles, write.locale),
+                blocks=tuple(blocks),
+                starts_page=spec.starts_page,
+            )
+        )
+    if len(findings) > FRONT_FINDINGS:
+        rest = findings_table(findings[FRONT_FINDINGS:], write.locale, sheet="", key="more_findings")
+        made.append(
+            Section(key="more_findings", title=word("Further findings", write.locale), blocks=(rest,), starts_page=True)
+        )
+    return made
+
+
+def _blocks(spec: SectionSpec, write: BlockWriter, findings: Sequence[Finding]) -> list[Block]:
+    made: list[Block] = []
+    for group in _groups(spec.blocks):
+        if len(group) > 1:
+            # What stands for each use stands together: its table, then its chart.
+            made += _by_item([_repeated(each, write) for each in group])
+            continue
+        block = group[0]
+        if block.tiles:
+            made += write.tiles(block.tiles)
+        elif block.table is not None:
+            made += write.table(block.table)
+        elif block.chart is not None:
+            made += write.chart(block.chart)
+        elif block.text is not None:
+            made += write.paragraph(block.text)
+        elif block.findings is not None:
+            title = chosen(block.findings.titles, write.locale)
+            made.append(findings_table(findings[:FRONT_FINDINGS], write.locale, sheet=_first_sheet(spec), title=title))
+    return made
+
+
+def _repeated(block: BlockSpec, write: BlockWriter) -> list[Block]:
+    if block.table is not None:
+        return write.table(block.table)
+    return write.chart(block.chart) if block.chart is not None else []
+
+
+def _per(block: BlockSpec) -> str:
+    each = block.table or block.chart
+    return (each.per or "") if each is not None else ""
+
+
+def _groups(blocks: Sequence[BlockSpec]) -> list[list[BlockSpec]]:
+    """Neighbours that stand for each of the same things together, every other block by itself."""
+    found: list[list[BlockSpec]] = []
+    for block in blocks:
+        if found and _per(block) and _per(found[-1][-1]) == _per(block):
+            found[-1].append(block)
+        else:
+            found.append([block])
+    return found
+
+
+def _by_item(parts: Sequence[Sequence[Block]]) -> list[Block]:
+    """Blocks of several kinds, those of one thing after another: their keys end in its name."""
+    names = dict.fromkeys(_item_of(block) for blocks in parts for block in blocks)
+    return [block for name in names for blocks in parts for block in blocks if _item_of(block) == name]
+
+
+def _item_of(block: Block) -> str:
+    return block.key.partition("/")[2] if isinstance(block, Table | Chart) else ""
+
+
+def _first_sheet(spec: SectionSpec) -> str:
+    return next(
+        (block.table.sheet for block in spec.blocks if block.table is not None and block.table.sheet), "Summary"
+    )
+
+
+def _draft(findings: Sequence[Finding], locale: str) -> list[Block]:
+    reasons = "; ".join(dict.fromkeys(words(finding.code) for finding in findings if finding.is_blocking))
+    if not reasons:
+        return []
+    return [Paragraph(text=f"{word('DRAFT, not for publication', locale)}: {reasons}.", tone="bad")]
+
+
+def findings_table(
+    findings: Sequence[Finding], locale: str, *, sheet: str, key: str = "findings", title: str = ""
+) -> Table:
+    """Findings, the gravest first, each in a sentence with its facts."""
+    rows = [
+        Row(cells=(plain(word(each.severity, locale), tone_of(each.severity)), plain(finding_sentence(each))))
+        for each in findings
+    ]
+    nothing = Row(cells=(plain(word("none", locale)), plain(word("Nothing stands against these figures.", locale))))
+    return Table(
+        key=key,
+        title=title or word("Findings", locale),
+        sheet=sheet,
+        columns=(
+            Column(title=word("Weight", locale), weight=0.8),
+            Column(title=word("Finding", locale), weight=8),
+        ),
+        rows=tuple(rows) or (nothing,),
+    )
+
+
+def _compact_register(book: FigureBook, locale: str) -> Section:
+    """Identifiers in one paragraph: for a report that has to stay on its page."""
+    named = "  ".join(figure.figure_id for figure in book.figures())
+    text = f"{word('Register of figures', locale)}: {named}"
+    return Section(key="register", title="", blocks=(Paragraph(text=text, tone="muted"),))
+
+
+def _waived(versions: Iterable[BaselineVersion]) -> frozenset[str]:
+    """Uses whose approved baseline had a blocking finding: somebody waived it in writing."""
+    return frozenset(v.baseline.seu_id for v in versions if v.approved_by and v.baseline.is_blocked)

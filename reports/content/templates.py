@@ -1,0 +1,101 @@
+"""Report templates by name: those of the package and those of a project's `reports/templates` folder."""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.report_template import ReportTemplate, parse_question
+from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_yaml, place_of, validate_document
+from reports.datasets.registry import FACTS, MEASURES
+
+BUILT_IN = Path(__file__).resolve().parent.parent / "templates"
+FOLDER = "templates"
+
+
+def template_files(project_reports: Path | None = None) -> dict[str, Path]:
+    """Template name -> file. A project's own file comes before the package's of the same name."""
+    found = {path.stem: path for path in sorted(BUILT_IN.glob("*.yaml"))}
+    if project_reports is not None:
+        found |= {path.stem: path for path in sorted((project_reports / FOLDER).glob("*.yaml"))}
+    return found
+
+
+def load_template(name: str, project_reports: Path | None = None, *, also: Sequence[str] = ()) -> ReportTemplate:
+    """The template of that name. Raises BadInput naming those there are, or every fault of the file with its place."""
+    files = template_files(project_reports)
+    if name not in files:
+        known = sorted({*files, *also})
+        close = difflib.get_close_matches(name, known, n=1)
+        raise BadInput(
+            f"unknown report {name!r}; there are {', '.join(known)}",
+            reason="unknown_report",
+            mend=f"did you mean {close[0]!r}?" if close else "",
+        )
+    return read_template(files[name])
+
+
+def read_template(path: Path) -> ReportTemplate:
+    """One template file. Raises BadConfiguration: unknown key, measure or fact, with file, line and what was meant."""
+    stat = path.stat()
+    return _read(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, _changed_ns: int, _size: int) -> ReportTemplate:
+    """As `read_template`; a thousand sites ask for the same file."""
+    document = load_yaml(path)
+    made = validate_document(document, ReportTemplate, str(path))
+    problems = [
+        _problem(document, path, place, text, is_fact=is_fact)
+        for place, text, is_fact in _asked(document)
+        if not _is_known(text, is_fact=is_fact)
+    ]
+    if made.template != path.stem:
+        line, column = place_of(document, ["template"])
+        message = f"template: the file is called {path.stem!r}, the template {made.template!r}; give both one name"
+        problems.append(Problem(file=str(path), line=line, column=column, message=message))
+    if problems:
+        raise BadConfiguration(sorted(problems, key=lambda each: (each.line, each.column)))
+    return made
+
+
+def _is_known(text: str, *, is_fact: bool) -> bool:
+    asked = parse_question(text)
+    known: Mapping[str, Any] = FACTS if is_fact else MEASURES
+    return asked.dataset in known and asked.measure in known[asked.dataset]
+
+
+def _problem(document: Any, path: Path, place: list[str | int], text: str, *, is_fact: bool) -> Problem:
+    asked, known = parse_question(text), FACTS if is_fact else MEASURES
+    line, column = place_of(document, place)
+    kind = "fact" if is_fact else "measure"
+    every = [f"{dataset}.{name}" for dataset in known for name in known[dataset]]
+    close = difflib.get_close_matches(f"{asked.dataset}.{asked.measure}", every, n=1)
+    if asked.dataset not in known:
+        message, mend = f"unknown dataset {asked.dataset!r}", f"there are {', '.join(known)}"
+    else:
+        message = f"dataset {asked.dataset!r} has no {kind} {asked.measure!r}"
+        mend = f"it has {', '.join(known[asked.dataset])}"
+    return Problem(
+        file=str(path), line=line, column=column, message=message, mend=f"did you mean {close[0]!r}?" if close else mend
+    )
+
+
+def _asked(node: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[list[str | int], str, bool]]:
+    """Every question of a document with its place: values of `value`, `of` and `fact`."""
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            here = (*place, str(key))
+            if key in {"value", "fact"} and isinstance(value, str):
+                yield list(here), value, key == "fact"
+            elif key == "of" and isinstance(value, list):
+                for index, each in enumerate(value):
+                    yield [*here, index], str(each), False
+            else:
+                yield from _asked(value, here)
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _asked(value, (*place, index))

@@ -1,0 +1,179 @@
+"""What a dataset is: measures with units and how longer spans are made of them, facts in words, findings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal, Protocol
+
+from assets.kpi.enpi import EnpiRule
+from data_quality.contracts.baseline import BaselineVersion
+from data_quality.contracts.figure import TraceInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.report_template import Tone
+from data_quality.contracts.site import Seu, Site
+from data_quality.contracts.time import Period, months_of
+from reports.sources import Sources
+
+
+@dataclass(frozen=True)
+class Given:
+    """What one report is about and may read. marts_dir: published marts, else everything comes from the readings.
+
+    versions: SEU -> the baseline that expects. seu: the use that the report is about, where it is about one.
+    """
+
+    site: Site
+    period: Period
+    as_of_utc: datetime
+    sources: Sources
+    versions: Mapping[str, BaselineVersion]
+    marts_dir: Path | None = None
+    seu: Seu | None = None
+    rule: EnpiRule = field(default_factory=EnpiRule)
+    confidence: float = 0.9
+
+    @property
+    def scope(self) -> str:
+        """What a question without a scope is about."""
+        return f"site:{self.site.site_id}" if self.seu is None else f"seu:{self.seu.seu_id}"
+
+    def behind(self, period: Period) -> list[TraceInput]:
+        """What everything that is read of a span rests on: readings, site file, calendars."""
+        key = ("behind", self.site.site_id, period.start, period.end, self.as_of_utc)
+        made: list[TraceInput] = self.sources.keep(key, lambda: self._behind(period))
+        return made
+
+    def _behind(self, period: Period) -> list[TraceInput]:
+        return [
+            self.sources.lake_input(self.site, period.start, period.end, self.as_of_utc),
+            self.sources.site_input(self.site),
+            *self.sources.calendar_inputs(self.site, period.start, period.end),
+        ]
+
+    def span(self, period: Period) -> dict[str, str]:
+        """Parameters that name site and span."""
+        return {"site": self.site.site_id, "start": period.start.isoformat(), "end": period.end.isoformat()}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number that a dataset knows. unit `currency` is the site's own.
+
+    whole: how a span of several months is made: sum or max of its months, or asked as it is. made: a combination of
+    other measures of the same thing and span. decimals None: by size.
+    """
+
+    label: str
+    unit: str
+    whole: Literal["sum", "max", "asked"] = "sum"
+    made: tuple[str, tuple[str, ...]] | None = None
+    decimals: int | None = None
+    is_share: bool = False
+
+
+@dataclass(frozen=True)
+class Item:
+    """One row of an axis: a span, or a thing of the site."""
+
+    key: str
+    label: str
+    scope: str
+    period: Period
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One number read from lake, marts or versions, with the computation that makes it again."""
+
+    value: Decimal | None
+    computation: str
+    parameters: Mapping[str, str]
+    inputs: Sequence[TraceInput]
+    status: str = ""
+    coverage: float | None = None
+    estimated_share: float | None = None
+    uncertainty: float | None = None
+    unit: str = ""
+
+
+class Dataset(Protocol):
+    """Answers of one kind for one site, as known at one instant."""
+
+    @property
+    def measures(self) -> Mapping[str, Measure]:
+        """Its measures by name."""
+        ...
+
+    @property
+    def facts(self) -> Sequence[str]:
+        """Names of what it can say in words."""
+        ...
+
+    def items(self, axis: str, period: Period) -> list[Item] | None:
+        """Rows of an axis of its own, or None where the axis is not its."""
+        ...
+
+    def leaf(self, measure: str, item: Item) -> Leaf:
+        """A measure that is not made of others, for the item's thing and span."""
+        ...
+
+    def fact(self, name: str, item: Item) -> tuple[str, Tone]:
+        """Words about the item."""
+        ...
+
+    def findings(self, period: Period) -> list[Finding]:
+        """What a reader must know before its numbers."""
+        ...
+
+
+def shifted(period: Period, shift: str) -> Period:
+    """The same span a year before, or the span of as many months before it."""
+    if not shift:
+        return period
+    months = 12 if shift == "year_before" else len(months_of(period))
+    start, end = _months_before(period.start, months), _months_before(period.end, months)
+    return Period(label=period_key(start, end), start=start, end=end, time_zone=period.time_zone)
+
+
+def span(start: date, end: date, time_zone: str) -> Period:
+    """A period with its short name."""
+    return Period(label=period_key(start, end), start=start, end=end, time_zone=time_zone)
+
+
+def quarters_of(period: Period) -> list[Period]:
+    """Calendar quarters that the period touches, clipped to it."""
+    return _grouped(period, 3)
+
+
+def years_of(period: Period) -> list[Period]:
+    """Calendar years that the period touches, clipped to it."""
+    return _grouped(period, 12)
+
+
+def _grouped(period: Period, size: int) -> list[Period]:
+    groups: dict[int, list[Period]] = {}
+    for month in months_of(period):
+        groups.setdefault((month.start.year * 12 + month.start.month - 1) // size, []).append(month)
+    return [span(months[0].start, months[-1].end, period.time_zone) for months in groups.values()]
+
+
+def period_key(start: date, end: date) -> str:
+    """2025, 2025-Q1, 2025-03, 2025-03-30 or start_end: the shortest name of a span."""
+    months = end.year * 12 + end.month - start.year * 12 - start.month
+    if start.day == 1 and end.day == 1:
+        if months == 12 and start.month == 1:
+            return f"{start.year}"
+        if months == 3 and start.month % 3 == 1:
+            return f"{start.year}-Q{(start.month + 2) // 3}"
+        if months == 1:
+            return f"{start:%Y-%m}"
+    if end - start == timedelta(days=1):
+        return start.isoformat()
+    return f"{start}_{end}"
+
+
+def _months_before(day: date, months: int) -> date:
+    index = day.year * 12 + day.month - 1 - months
+    return date(index // 12, index % 12 + 1, day.day)

@@ -1,0 +1,206 @@
+"""Suppliers' bills against what the site's own readings and tariff make of the same dates, with the cause."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from assets.bills.reconcile import Reconciliation
+from assets.stores.bills import BillStore
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.figure import TraceInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.report_template import Tone
+from data_quality.contracts.time import Period, months_of
+from reports.bill_again import billed_total, number, reconciled, stored_bill
+from reports.datasets.base import Given, Item, Leaf, Measure, span
+
+NAME = "bills"
+MEASURES: Mapping[str, Measure] = {
+    "billed": Measure("Billed", "currency", whole="asked", decimals=2),
+    "recomputed": Measure("Made again", "currency", whole="asked", decimals=2),
+    "delta": Measure("Billed less made again", "currency", made=("difference", ("billed", "recomputed")), decimals=2),
+    "delta_percent": Measure("Difference", "percent", made=("deviation_percent", ("billed", "recomputed")), decimals=2),
+    "energy_kwh": Measure("Metered on the billed dates", "kwh", whole="asked"),
+}
+FACTS = ("invoice", "account", "supplier", "dates", "verdict", "cause", "evidence", "line", "file")
+
+
+class BillData:
+    """The dataset `bills`. Scopes: bill:<id>, bill:<id>/<line>; the site's sum is made of the bills that end in a span.
+
+    A bill belongs to the month of its last day. One in another currency, or without dates, is in no sum.
+    """
+
+    def __init__(self, given: Given) -> None:
+        self.given = given
+        rows = BillStore(Path(), given.sources.lake.store).bills(given.site.site_id)
+        known = [row for row in rows if row["recorded_at_utc"] <= given.as_of_utc]
+        newest: dict[str, dict[str, Any]] = {row["source_sha256"]: row for row in known}
+        self.rows = sorted(newest.values(), key=lambda row: (row["period_start"] or date.min, row["invoice"]))
+
+    @property
+    def measures(self) -> Mapping[str, Measure]:
+        """See MEASURES."""
+        return MEASURES
+
+    @property
+    def facts(self) -> Sequence[str]:
+        """See FACTS."""
+        return FACTS
+
+    def of_period(self, period: Period) -> list[dict[str, Any]]:
+        """Stored bills whose last day lies in the span, in order; those without dates stand in none."""
+        return [row for row in self.rows if row["period_end"] and period.start < row["period_end"] <= period.end]
+
+    def items(self, axis: str, period: Period) -> list[Item] | None:
+        """Bills of the span, or the lines of their audits."""
+        if axis not in {"bill", "line"}:
+            return None
+        found = []
+        for row in self.of_period(period):
+            item = self._item(row)
+            if axis == "bill":
+                found.append(item)
+                continue
+            audit = self._audit(row["bill_id"])
+            if isinstance(audit, Reconciliation):
+                found += [
+                    Item(
+                        key=f"{item.key}/{line.id}",
+                        label=line.label,
+                        scope=f"{item.scope}/{line.id}",
+                        period=item.period,
+                    )
+                    for line in audit.lines
+                ]
+        return found
+
+    def parts(self, item: Item) -> list[Item] | None:
+        """What a site's sum over a span is made of: its bills in the site's currency. None for a bill itself."""
+        if item.scope.startswith("bill:"):
+            return None
+        return [self._item(row) for row in self.of_period(item.period) if row["currency"] == self.given.site.currency]
+
+    def leaf(self, measure: str, item: Item) -> Leaf:
+        """A number of a bill or of one of its lines."""
+        given = self.given
+        bill_id, _, line = item.scope.removeprefix("bill:").partition("/")
+        bill = stored_bill(given.sources, bill_id)
+        value: Decimal | None
+        if measure == "billed" and not line:
+            value = billed_total(bill)
+        else:
+            value = number(given.sources, given.site, bill_id, given.as_of_utc, field=measure, line=line)
+        return Leaf(
+            value=value,
+            computation="bill_number",
+            parameters={**given.span(item.period), "bill": bill_id, "field": measure, "line": line},
+            inputs=[
+                TraceInput(kind="version", id=bill_id, role="bill", sha256=bill.sha256, value=bill.file),
+                *given.behind(item.period),
+            ],
+            status="" if value is not None else "not_made_again",
+            unit=(bill.currency or "?") if MEASURES[measure].unit == "currency" else "",
+        )
+
+    def fact(self, name: str, item: Item) -> tuple[str, Tone]:
+        """What stands on the bill, and what its audit says."""
+        bill_id, _, line = item.scope.removeprefix("bill:").partition("/")
+        bill = stored_bill(self.given.sources, bill_id)
+        if name == "line":
+            return item.label or line, "plain"
+        if name == "dates":
+            return ("not read" if bill.start is None else f"{bill.start} to {bill.end}"), "plain"
+        if name in {"invoice", "account", "supplier", "file"}:
+            return str(getattr(bill, name)), "plain"
+        audit = self._audit(bill_id)
+        if isinstance(audit, BadInput):
+            return ("not made again" if name == "verdict" else audit.reason.replace("_", " ")), "muted"
+        if name == "evidence":
+            return "; ".join(audit.evidence) or "none", "plain"
+        if name == "cause":
+            causes = [audit.cause, *audit.also] if audit.verdict == "differs" else []
+            return ", ".join(each.replace("_", " ") for each in causes) or "none", "plain"
+        return audit.verdict, "good" if audit.verdict == "agrees" else "bad"
+
+    def findings(self, period: Period) -> list[Finding]:
+        """Bills that differ, that cannot be made again, that are in another currency; months without a bill."""
+        given, found = self.given, []
+        mine = self.of_period(period)
+        if not mine:
+            return [
+                Finding(
+                    code="no_bills",
+                    message=f"No bill of the site that ends in {period.label} is stored.",
+                    severity="blocking",
+                )
+            ]
+        for row in mine:
+            found += self._bill_findings(row)
+        days = [stored_bill(given.sources, row["bill_id"]).period for row in mine if row["period_start"]]
+        unbilled = [
+            month.label
+            for month in months_of(period)
+            if not any(start < month.end and end > month.start for start, end in days)
+        ]
+        if unbilled:
+            found.append(
+                Finding(
+                    code="unbilled_months", message="Some months have no bill.", facts={"months": ", ".join(unbilled)}
+                )
+            )
+        return found
+
+    def _bill_findings(self, row: Mapping[str, Any]) -> list[Finding]:
+        found, scope, name = [], f"bill:{row['bill_id']}", row["invoice"] or row["source_name"]
+        audit = self._audit(row["bill_id"])
+        if row["currency"] and row["currency"] != self.given.site.currency:
+            found.append(
+                Finding(
+                    code="bill_currency",
+                    message=f"Bill {name} is in {row['currency']}, the site in {self.given.site.currency}: it is in "
+                    "no sum and is not made again.",
+                    severity="blocking",
+                    scope=scope,
+                )
+            )
+        elif isinstance(audit, BadInput):
+            found.append(
+                Finding(
+                    code="bill_not_made_again",
+                    message=f"Bill {name} could not be made again: {audit}.",
+                    scope=scope,
+                    facts={"reason": audit.reason},
+                )
+            )
+        elif audit.verdict == "differs":
+            found.append(
+                Finding(
+                    code="bill_differs",
+                    message=f"Bill {name} differs from its recomputation: {audit.cause.replace('_', ' ')}.",
+                    scope=scope,
+                    facts={"billed_less_recomputed": float(audit.delta_total), "currency": audit.currency},
+                )
+            )
+        if row["unread_parts"]:
+            found.append(
+                Finding(
+                    code="bill_unread",
+                    message=f"Parts of bill {name} could not be read.",
+                    scope=scope,
+                    facts={"parts": int(row["unread_parts"])},
+                )
+            )
+        return found
+
+    def _audit(self, bill_id: str) -> Reconciliation | BadInput:
+        return reconciled(self.given.sources, self.given.site, bill_id, self.given.as_of_utc)
+
+    def _item(self, row: Mapping[str, Any]) -> Item:
+        period = span(row["period_start"], row["period_end"], self.given.site.time_zone)
+        bill_id = str(row["bill_id"])
+        return Item(
+            key=bill_id[:12], label=row["invoice"] or row["source_name"], scope=f"bill:{bill_id}", period=period
+        )

@@ -1,0 +1,316 @@
+"""Energy uses against their baselines: EnPI, savings with their band, and the numbers of the baseline itself."""
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+
+import polars as pl
+
+from assets.kpi.daily import seu_days
+from assets.kpi.enpi import DayPair, EnpiResult, enpi_for, exact_kwh
+from assets.kpi.expected import expected_days
+from assets.stores.marts import read_mart
+from data_quality.contracts.baseline import Baseline, BaselineVersion
+from data_quality.contracts.errors import OurFault
+from data_quality.contracts.figure import TraceInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.report_template import Tone
+from data_quality.contracts.site import Seu
+from data_quality.contracts.time import Period
+from reports.computations import (
+    ASSESSMENT_FIELDS,
+    DETECTABLE,
+    assessment_field,
+    baseline_input,
+    detectable,
+    number_of,
+)
+from reports.content.enpi_findings import seu_findings
+from reports.content.writer import TONES, words
+from reports.datasets.base import Given, Item, Leaf, Measure
+
+NAME = "enpi"
+_PARTS = ("actual_kwh", "expected_kwh")
+MEASURES: Mapping[str, Measure] = {
+    "actual_kwh": Measure("Actual, comparable days", "kwh"),
+    "expected_kwh": Measure("Expected by the baseline", "kwh"),
+    "compared_days": Measure("Days compared", "days", decimals=0),
+    "metered_kwh": Measure("Metered", "kwh"),
+    "coverage": Measure("Coverage", "ratio", whole="asked", is_share=True),
+    "estimated_share": Measure("Estimated", "ratio", whole="asked", is_share=True),
+    "uncertainty_kwh": Measure("Uncertainty of the model, ±", "kwh", whole="asked"),
+    "delta_kwh": Measure("Actual less expected", "kwh", made=("difference", _PARTS)),
+    "savings_kwh": Measure("Savings", "kwh", made=("difference", tuple(reversed(_PARTS)))),
+    "enpi": Measure("EnPI", "ratio", made=("ratio", _PARTS), decimals=3),
+    "deviation_percent": Measure("Deviation", "percent", made=("deviation_percent", _PARTS), decimals=1),
+    "savings_percent": Measure(
+        "Savings, share of expected", "percent", made=("percent_of", ("savings_kwh", "expected_kwh")), decimals=1
+    ),
+    "band_low_kwh": Measure("Savings, lower end", "kwh", made=("difference", ("savings_kwh", "uncertainty_kwh"))),
+    "band_high_kwh": Measure("Savings, upper end", "kwh", made=("sum", ("savings_kwh", "uncertainty_kwh"))),
+    "fsu": Measure(
+        "Fractional savings uncertainty", "ratio", made=("ratio", ("uncertainty_kwh", "savings_kwh")), is_share=True
+    ),
+    "detectable_kwh": Measure("Smallest saving that can be told", "kwh", whole="asked"),
+    "detectable_percent": Measure("Smallest saving, share of the baseline", "percent", whole="asked", decimals=1),
+    "n": Measure("Baseline days", "count", whole="asked", decimals=0),
+    **{
+        name: Measure(label, "ratio", whole="asked", decimals=4)
+        for name, label in (
+            ("r2", "R²"),
+            ("r2_adj", "R² adj."),
+            ("cvrmse_g14", "CV(RMSE), G14"),
+            ("cvrmse_n", "CV(RMSE), n"),
+            ("cvrmse_caltrack", "CV(RMSE), CalTRACK"),
+            ("cvrmse_out_of_sample", "CV(RMSE), held out"),
+            ("nmbe_out_of_sample", "NMBE, held out"),
+            ("rho1", "Autocorrelation, lag 1"),
+        )
+    },
+    "term_value": Measure("Coefficient", "kwh/day", whole="asked", decimals=5),
+    "term_low": Measure("Coefficient, low", "kwh/day", whole="asked", decimals=5),
+    "term_high": Measure("Coefficient, high", "kwh/day", whole="asked", decimals=5),
+}
+_TERM_FIELDS = {"term_value": "value", "term_low": "ci_low", "term_high": "ci_high"}
+FACTS = (
+    "name", "status", "performance", "baseline", "model", "trained", "approval", "reason", "digest", "term", "drivers",
+)  # fmt: skip
+
+
+class EnpiData:
+    """The dataset `enpi`. Scopes: seu:<id>; a coefficient is seu:<id>/<term>."""
+
+    def __init__(self, given: Given) -> None:
+        self.given = given
+        self._pairs: dict[tuple[str, date, date], list[DayPair]] = {}
+        self._stored = self._stored_pairs()
+
+    @property
+    def measures(self) -> Mapping[str, Measure]:
+        """See MEASURES."""
+        return MEASURES
+
+    @property
+    def facts(self) -> Sequence[str]:
+        """See FACTS."""
+        return FACTS
+
+    def items(self, axis: str, period: Period) -> list[Item] | None:
+        """Uses with a baseline, and the coefficients of those."""
+        if axis not in {"baseline", "coefficient"}:
+            return None
+        found = []
+        for seu in self._seus():
+            version = self.given.versions.get(seu.seu_id)
+            if version is None:
+                continue
+            scope = f"seu:{seu.seu_id}"
+            if axis == "baseline":
+                found.append(Item(key=seu.seu_id, label=seu.name, scope=scope, period=period))
+            else:
+                found += [
+                    Item(key=f"{seu.seu_id}/{term.name}", label=seu.name, scope=f"{scope}/{term.name}", period=period)
+                    for term in version.baseline.coefficients
+                ]
+        return found
+
+    def leaf(self, measure: str, item: Item) -> Leaf:
+        """A number of the use's assessment over the span, or of its baseline."""
+        seu, term = self._seu(item.scope)
+        version = self.given.versions.get(seu.seu_id)
+        if measure in ASSESSMENT_FIELDS:
+            return self._assessed(measure, seu, version, item.period)
+        if measure in DETECTABLE:
+            named = {"name": measure, "confidence": repr(self.given.confidence)}
+            if version is None:
+                return Leaf(None, "detectable_saving", named, [], status="no_baseline")
+            value = detectable(version.baseline, measure, self.given.confidence)
+            return Leaf(value, "detectable_saving", named, [_pinned(version)])
+        name = f"{term}:{_TERM_FIELDS[measure]}" if measure in _TERM_FIELDS else measure
+        if version is None:
+            return Leaf(None, "baseline_number", {"name": name}, [], status="no_baseline")
+        return Leaf(number_of(version.baseline, name), "baseline_number", {"name": name}, [_pinned(version)])
+
+    def fact(self, name: str, item: Item) -> tuple[str, Tone]:
+        """Status of the span, or what the baseline is."""
+        seu, term = self._seu(item.scope)
+        version = self.given.versions.get(seu.seu_id)
+        if name in {"status", "performance", "reason"}:
+            result = self.result(seu, item.period)
+            if name == "reason":
+                return words(result.reason) if result.reason else "", "muted"
+            code = result.status if name == "status" else result.performance
+            return words(code), TONES.get(code, "plain")
+        if name == "name":
+            return seu.name, "plain"
+        if name == "term":
+            return term, "plain"
+        if name == "drivers":
+            return "; ".join(f"{each.driver_id}: {each.justification}" for each in seu.drivers) or "none", "plain"
+        return _version_fact(name, version), "plain"
+
+    def findings(self, period: Period) -> list[Finding]:
+        """What stands against each use's assessment."""
+        found: list[Finding] = []
+        seus = self._seus()
+        if not seus:
+            found.append(
+                Finding(
+                    code="no_seu",
+                    message="The site file names no significant energy use: nothing can be compared with a baseline.",
+                    severity="blocking",
+                )
+            )
+        for seu in seus:
+            found += seu_findings(seu, self.result(seu, period), self.given.versions.get(seu.seu_id))
+        return found
+
+    def result(self, seu: Seu, period: Period) -> EnpiResult:
+        """The use's assessment over a span."""
+        given = self.given
+        key = ("template result", seu.seu_id, period.start, period.end, given.as_of_utc, given.confidence)
+        made: EnpiResult = given.sources.keep(
+            key,
+            lambda: enpi_for(
+                self._day_pairs(seu, period),
+                seu_id=seu.seu_id,
+                version=given.versions.get(seu.seu_id),
+                period=period,
+                rule=given.rule,
+                confidence=given.confidence,
+                is_static_factor_changed=self._is_review_due(seu, period),
+            ),
+        )
+        return made
+
+    def _is_review_due(self, seu: Seu, period: Period) -> bool:
+        given, version = self.given, self.given.versions.get(seu.seu_id)
+        return version is not None and given.sources.is_review_due(
+            given.site, seu.seu_id, version, period, given.as_of_utc
+        )
+
+    def _assessed(self, measure: str, seu: Seu, version: BaselineVersion | None, period: Period) -> Leaf:
+        given, result = self.given, self.result(seu, period)
+        value = assessment_field(result, measure)
+        return Leaf(
+            value=value,
+            computation="seu_assessment",
+            parameters={
+                **given.span(period),
+                "seu": seu.seu_id,
+                "field": measure,
+                "confidence": repr(given.confidence),
+                "min_day_coverage": repr(given.rule.min_day_coverage),
+            },
+            inputs=[*given.behind(period), *self._expecting(version)],
+            status="" if value is not None else result.reason or "missing",
+            coverage=result.coverage,
+            estimated_share=result.estimated_share,
+        )
+
+    def _expecting(self, version: BaselineVersion | None) -> list[TraceInput]:
+        """What expected energy rests on beside the readings: the baseline and its adjustments."""
+        if version is None:
+            return []
+        given = self.given
+        adjusted = given.sources.adjustments_input(version.baseline_id, version.version, given.as_of_utc)
+        return [_pinned(version), adjusted]
+
+    def _seus(self) -> list[Seu]:
+        if self.given.seu is not None:
+            return [self.given.seu]
+        return [seu for seu in self.given.site.seus if seu.is_active]
+
+    def _seu(self, scope: str) -> tuple[Seu, str]:
+        name, _, term = scope.removeprefix("seu:").partition("/")
+        found = next((seu for seu in self.given.site.seus if seu.seu_id == name), None)
+        if found is None or not scope.startswith("seu:"):
+            raise OurFault(f"{scope!r} is no use of {self.given.site.site_id}")
+        return found, term
+
+    def _day_pairs(self, seu: Seu, period: Period) -> list[DayPair]:
+        if self._stored is not None:
+            return self._stored_days(seu, period)
+        given, version = self.given, self.given.versions.get(seu.seu_id)
+        pinned = None if version is None else (version.baseline_id, version.version)
+        return given.sources.pairs(given.site, seu.seu_id, pinned, period, given.as_of_utc)
+
+    def _stored_days(self, seu: Seu, period: Period) -> list[DayPair]:
+        """The mart's days; those of the report's own span say too whether drivers left the baseline's range."""
+        given, version = self.given, self.given.versions.get(seu.seu_id)
+        days = (self._stored or {}).get(seu.seu_id, [])
+        first, after = (bisect_left(days, day, key=lambda pair: pair.local_date) for day in (period.start, period.end))
+        found = days[first:after]
+        is_own = given.period.start <= period.start and period.end <= given.period.end
+        if version is None or not is_own or not seu.drivers:
+            return found
+        outside = given.sources.keep(
+            ("outside", seu.seu_id, version.baseline_id, version.version, given.period.start, given.period.end),
+            lambda: self._extrapolated(seu, version.baseline),
+        )
+        if not outside:
+            return found
+        return [replace(pair, is_extrapolated=pair.local_date in outside) for pair in found]
+
+    def _extrapolated(self, seu: Seu, baseline: Baseline) -> set[date]:
+        """Days of the report whose drivers the baseline never saw: from the drivers alone, meters are not read."""
+        given, drivers = self.given, [driver.driver_id for driver in seu.drivers]
+        start, end = given.period.start, given.period.end
+        rows = given.sources.stream_readings(given.site, drivers, start, end, given.as_of_utc)
+        days = expected_days(baseline, seu_days(rows, site=given.site, seu=seu, start=start, end=end))
+        return set(days.filter("is_extrapolated")["local_date"].to_list())
+
+    def _stored_pairs(self) -> dict[str, list[DayPair]] | None:
+        """Days as the published mart holds them, where every expectation in it is by the versions of this report."""
+        given = self.given
+        if given.marts_dir is None or not given.site.seus:
+            return None
+        rows = read_mart(given.marts_dir, "mart_seu__day_enpi", site_id=given.site.site_id)
+        rows = rows.filter(pl.col("seu_id").is_in([seu.seu_id for seu in self._seus()]))
+        named = rows.drop_nulls("baseline_id").select("seu_id", "baseline_id", "baseline_version").unique()
+        by_marts = {seu_id: (baseline_id, number) for seu_id, baseline_id, number in named.iter_rows()}
+        if named.height != len(by_marts) or by_marts != {
+            seu_id: (each.baseline_id, each.version) for seu_id, each in given.versions.items()
+        }:
+            # Another version, or a provisional one, by which marts do not expect: the readings say what it would.
+            return None
+        found: dict[str, list[DayPair]] = {}
+        columns = ("seu_id", "local_date", "actual_kwh", "expected_kwh", "coverage", "estimated_share", "is_synthetic")
+        for seu_id, day, actual, wanted, coverage, estimated, synthetic in (
+            rows.select(columns).sort("seu_id", "local_date").iter_rows()
+        ):
+            found.setdefault(seu_id, []).append(
+                DayPair(
+                    local_date=day,
+                    actual_kwh=exact_kwh(actual),
+                    expected_kwh=exact_kwh(wanted),
+                    coverage=coverage or 0.0,
+                    estimated_share=estimated or 0.0,
+                    is_synthetic=bool(synthetic),
+                )
+            )
+        return found
+
+
+def _version_fact(name: str, version: BaselineVersion | None) -> str:
+    if version is None:
+        return "none"
+    baseline = version.baseline
+    if name == "baseline":
+        return f"{version.baseline_id} v{version.version}"
+    if name == "model":
+        return baseline.model
+    if name == "trained":
+        return f"{baseline.train_start} to {baseline.train_end}"
+    if name == "digest":
+        return baseline.dataset_digest[:12]
+    if version.approved_by is None or version.approved_at_utc is None:
+        return "not approved"
+    return f"{version.approved_by}, {version.approved_at_utc:%Y-%m-%d}"
+
+
+def _pinned(version: BaselineVersion) -> TraceInput:
+    return baseline_input(
+        version.baseline_id, version.version, checksum=version.model_checksum, mlflow_run_id=version.mlflow_run_id
+    )

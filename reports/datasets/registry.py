@@ -1,0 +1,30 @@
+"""The datasets by name: where a template's questions go. A new dataset is one line here."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from reports.datasets import bills, enpi, footprint, quality, site
+from reports.datasets.base import Dataset, Given, Measure
+
+MAKERS: Mapping[str, Callable[[Given], Dataset]] = {
+    site.NAME: site.SiteKpis,
+    enpi.NAME: enpi.EnpiData,
+    footprint.NAME: footprint.FootprintData,
+    bills.NAME: bills.BillData,
+    quality.NAME: quality.QualityData,
+}
+MEASURES: Mapping[str, Mapping[str, Measure]] = {
+    module.NAME: module.MEASURES for module in (site, enpi, footprint, bills, quality)
+}
+FACTS: Mapping[str, Sequence[str]] = {
+    site.NAME: site.FACTS,
+    enpi.NAME: enpi.FACTS,
+    footprint.NAME: footprint.FACTS,
+    bills.NAME: bills.FACTS,
+    quality.NAME: ("name",),
+}
+
+
+def make_datasets(given: Given, names: Iterable[str]) -> dict[str, Dataset]:
+    """The named datasets, and `site`, whose gaps every report has to name."""
+    wanted = dict.fromkeys([*names, site.NAME])
+    return {name: make(given) for name, make in MAKERS.items() if name in wanted}

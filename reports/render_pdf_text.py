@@ -1,0 +1,214 @@
+"""Text of the PDF: which font has a letter, in which order it stands, how wide it is, where it has to be cut.
+
+The built-in fonts show Western Europe. What they lack comes from DejaVu Sans, embedded where it is installed beside
+the plotting library; a letter that neither has reads as its stand-in or as "?".
+"""
+
+import importlib.util
+import unicodedata
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+from reports.texts.arabic import joined
+
+FONT, FONT_BOLD = "Helvetica", "Helvetica-Bold"
+WIDE, WIDE_BOLD = "DejaVuSans", "DejaVuSans-Bold"
+_FILES = {WIDE: "DejaVuSans.ttf", WIDE_BOLD: "DejaVuSans-Bold.ttf"}
+# Signs that say the same where no font has the letter.
+_STANDINS = {"−": "-", "≥": ">=", "≤": "<=", "Δ": "Delta ", "₂": "2", "→": "to"}
+_MIRRORED = dict(zip("()[]{}<>", ")(][}{><", strict=True))
+ELLIPSIS = "…"
+
+
+def font_folder() -> Path | None:
+    """Where the wide fonts lie, or None where they are not installed. The library itself is not loaded."""
+    found = importlib.util.find_spec("matplotlib")
+    places = [] if found is None else list(found.submodule_search_locations or [])
+    folders = [Path(place) / "mpl-data" / "fonts" / "ttf" for place in places]
+    return next((folder for folder in folders if (folder / _FILES[WIDE]).exists()), None)
+
+
+@lru_cache
+def wide_glyphs() -> frozenset[int]:
+    """Code points of the wide font, which is registered by asking; empty where it is not installed."""
+    folder = font_folder()
+    if folder is None:
+        return frozenset()
+    from reportlab.pdfbase import pdfmetrics
+    from reportlab.pdfbase.ttfonts import TTFont
+
+    for name, file in _FILES.items():
+        pdfmetrics.registerFont(TTFont(name, str(folder / file)))
+    return frozenset(pdfmetrics.getFont(WIDE).face.charToGlyph)
+
+
+def is_plain(text: str) -> bool:
+    """True where the built-in fonts have every letter, in the order in which it is read."""
+    if text.isascii():
+        return text.isprintable() or not any(unicodedata.category(letter) == "Cc" for letter in text)
+    try:
+        text.encode("cp1252")
+    except UnicodeEncodeError:
+        return False
+    return text.isprintable()
+
+
+def printable(text: str) -> str:
+    """The text as it is drawn: right-to-left parts in visual order, letters without a glyph replaced."""
+    if is_plain(text):
+        return text
+    clean = "".join(" " if unicodedata.category(letter) in {"Cc", "Cf"} else letter for letter in text)
+    return "".join(_shown(letter) for letter in visual(clean))
+
+
+def _shown(letter: str) -> str:
+    if _is_built_in(letter) or ord(letter) in wide_glyphs():
+        return letter
+    bare = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
+    return _STANDINS.get(letter, bare or "?")
+
+
+def _is_built_in(letter: str) -> bool:
+    try:
+        letter.encode("cp1252")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def visual(text: str) -> str:
+    """One line of text in the order in which it stands on paper; Arabic letters in their joined forms."""
+    kinds = [unicodedata.bidirectional(letter) for letter in text]
+    if not any(kind in {"R", "AL"} for kind in kinds):
+        return text
+    strong = [kind for kind in kinds if kind in {"L", "R", "AL"}]
+    is_rtl_line = strong[0] != "L"
+    runs: list[tuple[bool, str]] = []
+    for letter, is_rtl in zip(text, _directions(kinds, is_rtl_line), strict=True):
+        if runs and runs[-1][0] == is_rtl:
+            runs[-1] = (is_rtl, runs[-1][1] + letter)
+        else:
+            runs.append((is_rtl, letter))
+    pieces = [_reversed(part) if is_rtl else part for is_rtl, part in runs]
+    return "".join(reversed(pieces) if is_rtl_line else pieces)
+
+
+def _directions(kinds: list[str], is_rtl_line: bool) -> list[bool]:
+    """For each letter whether it runs right to left: neutral ones between two of one direction go with them."""
+    found: list[bool | None] = [
+        True if kind in {"R", "AL"} else False if kind in {"L", "EN", "AN"} else None for kind in kinds
+    ]
+    for index, each in enumerate(found):
+        if each is None:
+            before = next((one for one in reversed(found[:index]) if one is not None), is_rtl_line)
+            after = next((one for one in found[index:] if one is not None), is_rtl_line)
+            found[index] = before if before == after else is_rtl_line
+    return [bool(each) for each in found]
+
+
+def _reversed(text: str) -> str:
+    shaped = joined(text)
+    return "".join(_MIRRORED.get(letter, letter) for letter in reversed(shaped))
+
+
+def runs_of(text: str, font: str) -> list[tuple[str, str]]:
+    """(font, part) of text that went through `printable`."""
+    if is_plain(text):
+        return [(font, text)]
+    other = WIDE_BOLD if font == FONT_BOLD else WIDE
+    parts: list[tuple[str, str]] = []
+    for letter in text:
+        used = font if _is_built_in(letter) else other
+        if parts and parts[-1][0] == used:
+            parts[-1] = (used, parts[-1][1] + letter)
+        else:
+            parts.append((used, letter))
+    return parts
+
+
+def text_width(text: str, font: str, size: float) -> float:
+    """Width in points of text that went through `printable`."""
+    return size * _unit_width(text, font)
+
+
+@lru_cache(maxsize=8192)
+def _unit_width(text: str, font: str) -> float:
+    """Width at size one: the same words stand in many cells, and are measured before they are drawn."""
+    from reportlab.pdfbase.pdfmetrics import stringWidth
+
+    return float(sum(stringWidth(part, used, 1.0) for used, part in runs_of(text, font)))
+
+
+def fitted(text: str, font: str, size: float, width: float) -> str:
+    """The printable text, or as much of it as fits with an ellipsis."""
+    shown = printable(text)
+    if text_width(shown, font, size) <= width:
+        return shown
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if text_width(printable(text[:middle].rstrip() + ELLIPSIS), font, size) <= width:
+            low = middle
+        else:
+            high = middle - 1
+    return printable(text[:low].rstrip() + ELLIPSIS)
+
+
+def draw_text(canvas: Any, x: float, y: float, text: str, *, font: str, size: float, align: str = "left") -> None:
+    """Draw printable text on a canvas, each part in the font that has it."""
+    from reportlab.pdfbase.pdfmetrics import stringWidth
+
+    width = 0.0 if align == "left" else text_width(text, font, size)
+    at = x - (width if align == "right" else width / 2 if align == "middle" else 0.0)
+    for used, part in runs_of(text, font):
+        canvas.setFont(used, size)
+        canvas.drawString(at, y, part)
+        at += stringWidth(part, used, size)
+
+
+def markup(text: str, font: str = FONT) -> str:
+    """Text that is safe inside a paragraph, with the wide font around what only it has."""
+    shown = printable(text)
+    if is_plain(shown):
+        return escape(shown)
+    return "".join(
+        escape(part) if used == font else f'<font name="{used}">{escape(part)}</font>'
+        for used, part in runs_of(shown, font)
+    )
+
+
+def lines_markup(text: str, font: str, size: float, width: float) -> str:
+    """As `markup`; right-to-left text is cut into lines first, so that its first words stand in the first line."""
+    if not any(unicodedata.bidirectional(letter) in {"R", "AL"} for letter in text):
+        return markup(text, font)
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(printable(longer), font, size) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return "<br/>".join(markup(line, font) for line in lines)
+
+
+def wrapped(text: str, font: str, size: float, width: float) -> list[str]:
+    """Printable lines no wider than `width`: cut between words, inside one only where it is wider itself."""
+    shown = printable(text)
+    if text_width(shown, font, size) <= width:
+        return [shown]
+    lines: list[str] = []
+    for word in shown.split():
+        if lines and text_width(f"{lines[-1]} {word}", font, size) <= width:
+            lines[-1] = f"{lines[-1]} {word}"
+            continue
+        part = ""
+        for letter in word:
+            if part and text_width(part + letter, font, size) > width:
+                lines.append(part)
+                part = letter
+            else:
+                part += letter
+        lines.append(part)
+    return lines or [""]

@@ -1,0 +1,137 @@
+"""How languages write numbers, dates and the report's own words. A language that is not here reads as English."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import NamedTuple
+
+_NARROW = "\u00a0"
+
+
+class Language(NamedTuple):
+    """Thousands separator, decimal mark, month names (twelve, separated by blanks), day pattern with d, m, y."""
+
+    thousands: str
+    mark: str
+    months: str
+    short_months: str
+    day: str
+    is_right_to_left: bool = False
+
+
+_EN = Language(
+    ",",
+    ".",
+    "January February March April May June July August September October November December",
+    "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec",
+    "{d} {m} {y}",
+)
+LANGUAGES: Mapping[str, Language] = {
+    "en": _EN,
+    "de": Language(
+        ".",
+        ",",
+        "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
+        "Jan. Feb. März Apr. Mai Juni Juli Aug. Sep. Okt. Nov. Dez.",
+        "{d}. {m} {y}",
+    ),
+    "fr": Language(
+        _NARROW,
+        ",",
+        "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+        "janv. févr. mars avr. mai juin juil. août sept. oct. nov. déc.",
+        "{d} {m} {y}",
+    ),
+    "es": Language(
+        ".",
+        ",",
+        "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+        "ene. feb. mar. abr. may. jun. jul. ago. sept. oct. nov. dic.",
+        "{d} de {m} de {y}",
+    ),
+    "it": Language(
+        ".",
+        ",",
+        "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
+        "gen. feb. mar. apr. mag. giu. lug. ago. set. ott. nov. dic.",
+        "{d} {m} {y}",
+    ),
+    "nl": Language(
+        ".",
+        ",",
+        "januari februari maart april mei juni juli augustus september oktober november december",
+        "jan. feb. mrt. apr. mei juni juli aug. sep. okt. nov. dec.",
+        "{d} {m} {y}",
+    ),
+    "ar": _EN._replace(is_right_to_left=True),
+    "he": _EN._replace(is_right_to_left=True),
+}
+# The report's own words; texts of templates stand in the templates.
+WORDS: Mapping[str, Mapping[str, str]] = {
+    "de": {
+        "Findings": "Feststellungen",
+        "Weight": "Gewicht",
+        "Finding": "Feststellung",
+        "Figure": "Größe",
+        "Identifier": "Kennung",
+        "Value": "Wert",
+        "Unit": "Einheit",
+        "Status": "Status",
+        "Ref.": "Nr.",
+        "none": "keine",
+        "blocking": "sperrend",
+        "warning": "Warnung",
+        "info": "Hinweis",
+        "Nothing stands against these figures.": "Nichts spricht gegen diese Zahlen.",
+        "DRAFT, not for publication": "ENTWURF, nicht zur Veröffentlichung",
+        "Register of figures": "Verzeichnis der Zahlen",
+        "Standard": "Standard",
+        "Further findings": "Weitere Feststellungen",
+    },
+}
+
+
+def language_of(locale: str) -> str:
+    """The language part of a locale such as de_DE."""
+    return locale.replace("-", "_").split("_")[0].lower()
+
+
+def rules_of(locale: str) -> Language:
+    """How the locale's language writes."""
+    return LANGUAGES.get(language_of(locale), _EN)
+
+
+def word(text: str, locale: str) -> str:
+    """One of the report's own words in the locale's language, else as it is."""
+    return WORDS.get(language_of(locale), {}).get(text, text)
+
+
+def chosen(texts: Mapping[str, str], locale: str) -> str:
+    """The text of the locale, of its language, or the English one."""
+    whole = locale.replace("-", "_")
+    return texts.get(whole) or texts.get(language_of(locale)) or texts["en"]
+
+
+def month_year(day: date, locale: str, *, is_short: bool = False) -> str:
+    """The month of a day: March 2025, März 2025."""
+    rules = rules_of(locale)
+    names = (rules.short_months if is_short else rules.months).split()
+    return f"{names[day.month - 1]} {day.year}"
+
+
+def long_date(day: date, locale: str) -> str:
+    """A day in words: 5 March 2025, 5. März 2025."""
+    rules = rules_of(locale)
+    return rules.day.format(d=day.day, m=rules.months.split()[day.month - 1], y=day.year)
+
+
+def period_text(start: date, end: date, locale: str, *, is_short: bool = False) -> str:
+    """A span by its shortest name: 2025, Q1 2025, March 2025, or first to last day."""
+    months = end.year * 12 + end.month - start.year * 12 - start.month
+    if start.day == 1 and end.day == 1:
+        if months == 12 and start.month == 1:
+            return str(start.year)
+        if months == 3 and start.month % 3 == 1:
+            return f"Q{(start.month + 2) // 3} {start.year}"
+        if months == 1:
+            return month_year(start, locale, is_short=is_short)
+    return f"{start} – {date.fromordinal(end.toordinal() - 1)}"

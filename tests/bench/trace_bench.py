@@ -1,0 +1,188 @@
+"""Costs of traces and packs (trace.md): `python -m tests.bench.trace_bench [--reports 1000] [--gigabytes 1]`.
+
+Staleness of 1,000 stored reports, the trace of one figure, the bytes of a report's traces, and the time that `verify`
+needs for the hashes of a large pack and for a sample of figures made again.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from assets.stores import tables
+from assets.stores.evidence import figure_rows
+from assets.stores.publications import PublicationStore
+from assets.stores.tables_publications import revision_inputs
+from assets.stores.transactions import Store
+from reports.evidence.archive import ArchiveWriter, read_archive
+from reports.evidence.pack import PackMaker
+from reports.evidence.sign import new_key
+from reports.evidence.verify import verify_pack
+from reports.sources import Sources
+from reports.trace import stale_revisions, trace_figure
+from tests.reports.conftest import World, make_world
+from tests.reports.test_store import report
+
+SITES, QUARTERS = 50, 20
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    """What it answers, and the seconds that it took."""
+    started = time.perf_counter()
+    found = work()
+    return found, time.perf_counter() - started
+
+
+def clones(store: Store, count: int) -> None:
+    """Copies of the plant's report as reports of many sites and quarters, over lakes with other digests."""
+    revision = store.rows(sa.select(tables.report_revisions))[0]
+    rows = figure_rows(store, revision["report_id"], revision["revision"])
+    batch = store.rows(sa.select(tables.batches))[0]["batch_id"]
+    with store.begin() as connection:
+        for number in range(count):
+            site_id, quarter = f"s{number % SITES:03d}", number // SITES
+            start = datetime(2020 + quarter // 4, quarter % 4 * 3 + 1, 1, tzinfo=UTC)
+            if number < SITES:
+                connection.execute(tables.lake_manifest.insert(), list(lake_rows(site_id, batch)))
+            copy_report(connection, revision, rows, site_id, start, number)
+
+
+def lake_rows(site_id: str, batch_id: str) -> Iterator[dict[str, Any]]:
+    """Five years of manifest rows, one a day."""
+    for offset in range(5 * 365):
+        day = date(2020, 1, 1) + timedelta(days=offset)
+        yield {
+            "site_id": site_id,
+            "day": day,
+            "path": f"readings/site={site_id}/m={day:%Y-%m}/part-x.parquet",
+            "batch_id": batch_id,
+            "rows": 9600,
+            "file_sha256": "0" * 64,
+            "content_sha256": f"{offset:064d}",
+            "source_sha256": "0" * 64,
+            "reader_version": "1",
+            "rules_version": "1",
+            "is_synthetic": False,
+            "recorded_at_utc": datetime(2020, 1, 1, tzinfo=UTC),
+        }
+
+
+def copy_report(
+    connection: Any, revision: dict[str, Any], rows: list[dict[str, Any]], site_id: str, start: datetime, number: int
+) -> None:
+    """One clone: same figures under new ids, inputs of its own site and quarter."""
+    report_id = f"enpi_quarter/{site_id}/{start:%Y-%m}"
+    changed = {"report_id": report_id, "site_id": site_id, "period": f"{start:%Y-%m}"}
+    connection.execute(tables.report_revisions.insert().values({**revision, **changed}))
+    figures, inputs = [], []
+    for place, row in enumerate(rows, start=1):
+        figure_id = f"{number:05d}{row['figure_id'][:11]}"
+        figures.append(
+            {
+                "figure_id": figure_id,
+                "report_id": report_id,
+                "revision": 1,
+                "site_id": site_id,
+                "figure": row["figure"],
+                "as_of_utc": revision["as_of_utc"],
+                "position": number * 1000 + place,
+                "prev_hash": row["prev_hash"],
+                "hash": row["hash"],
+            }
+        )
+        for index, given in enumerate(row["inputs"]):
+            moved = {**given, "figure_id": figure_id, "position": index}
+            if given["kind"] == "lake":
+                end = start + timedelta(days=90 if "/2025-03" in given["id"].rpartition("/")[2] else 30)
+                moved["id"] = f"{site_id}/{start:%Y-%m-%dT%H:%MZ}/{end:%Y-%m-%dT%H:%MZ}"
+            inputs.append(moved)
+    connection.execute(tables.figures.insert(), figures)
+    connection.execute(tables.trace_inputs.insert(), inputs)
+    named = ("kind", "id", "role", "sha256")
+    distinct = dict.fromkeys(tuple(each[n] for n in named) for each in inputs if each["kind"] in {"lake", "version"})
+    key = {"report_id": report_id, "revision": 1}
+    connection.execute(
+        revision_inputs.insert(),
+        [{**key, "position": place, **dict(zip(named, each, strict=True))} for place, each in enumerate(distinct)],
+    )
+
+
+def trace_bytes(store: Store, report_id: str) -> tuple[int, int]:
+    """Figures of a report and bytes of their rows and inputs as the store holds them."""
+    rows = figure_rows(store, report_id, 1)
+    return len(rows), sum(len(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()) for row in rows)
+
+
+def big_pack(path: Path, gigabytes: float) -> None:
+    """An archive in the pack's layout with that much in it."""
+    block = path.with_suffix(".bin")
+    with block.open("wb") as file:
+        for _ in range(int(gigabytes * 1000 / 25)):
+            file.write(os.urandom(25_000_000))
+    with path.open("w+b") as file:
+        writer = ArchiveWriter(file)
+        writer.add("inputs/lake/readings.parquet", block)
+        writer.close()
+    block.unlink()
+
+
+def main() -> int:
+    """Print one line a figure."""
+    options = argparse.ArgumentParser(description="Costs of traces and packs.")
+    options.add_argument("--reports", type=int, default=SITES * QUARTERS)
+    options.add_argument("--gigabytes", type=float, default=1.0)
+    asked = options.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        used: World = make_world(folder / "world")
+        report(used)
+        revision = used.reports.revisions()[-1]
+        count, size = trace_bytes(used.lake.store, revision.report_id)
+        say(f"traces of one report: {count} figures, {size:,} bytes")
+        figure = used.reports.figures(revision.report_id, 1)[0]
+        _, seconds = timed(lambda: trace_figure(figure.figure_id, reports=used.reports, sources=used.sources()))
+        say(f"trace of one figure: {seconds:.2f} s")
+        signer = new_key(folder / "keys", "bench")
+        maker = PackMaker(reports=used.reports, publications=PublicationStore(used.lake.store), lake=used.lake)
+        made, seconds = timed(
+            lambda: maker.make(
+                revision, folder / "p.zip", signer=signer, signer_name="bench", policy="full", clock=used.clock
+            )
+        )
+        say(f"pack: {seconds:.2f} s, {made.bytes:,} bytes")
+        for sample in (20, None):
+            found, seconds = timed(lambda sample=sample: verify_pack(made.path, sample=sample))
+            say(f"verify with {found.recomputed} figures made again: {seconds:.2f} s, verified {found.verified}")
+        big_pack(folder / "big.zip", asked.gigabytes)
+        _, seconds = timed(lambda: read_archive(folder / "big.zip"))
+        say(f"verify, hashes and CRCs of {asked.gigabytes:g} GB: {seconds:.2f} s")
+        (folder / "big.zip").unlink()
+        clones(used.lake.store, asked.reports)
+        sources = Sources(lake=used.lake, sites={used.site.site_id: used.site}, baselines=used.baselines)
+        started = time.process_time()
+        stale, seconds = timed(lambda: stale_revisions(used.reports, sources))
+        cpu = time.process_time() - started
+        say(
+            f"staleness of {len(stale)} reports: {seconds:.2f} s, CPU {cpu:.2f} s, "
+            f"{sum(map(bool, stale.values()))} stale"
+        )
+        used.lake.store.close()
+    return 0
+
+
+def say(text: str) -> None:
+    """One line, at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""What ends with a month: every month its data quality, every third a summary, December the year."""
+
+from pathlib import Path
+
+import pytest
+
+from data_quality.contracts.errors import OurFault
+from data_quality.contracts.time import parse_period
+from reports.periodic import make_reports_ending, reports_ending
+from tests.reports import plant, year_world
+from tests.reports.test_template_bad_input import quarter_rows
+
+
+@pytest.mark.parametrize(
+    ("month", "wanted"),
+    [
+        ("2025-02", ["data_quality 2025-02"]),
+        ("2025-03", ["data_quality 2025-03", "executive_summary 2025-Q1"]),
+        (
+            "2025-12",
+            [
+                "data_quality 2025-12",
+                "executive_summary 2025-Q4",
+                "executive_summary 2025",
+                "ghg_inventory 2025",
+                "enpi_year 2025",
+            ],
+        ),
+    ],
+)
+def test_a_month_ends_its_own_reports_and_those_of_its_quarter_and_year(month: str, wanted: list[str]) -> None:
+    site = year_world.year_site()
+    found = reports_ending(site, parse_period(month, plant.ZONE), has_bills=False)
+    assert [f"{name} {period.label}" for name, period in found] == wanted
+    with_bills = reports_ending(site, parse_period(month, plant.ZONE), has_bills=True)
+    assert {name for name, _ in with_bills} - {name for name, _ in found} == {"bill_reconciliation"}
+
+
+def test_a_site_without_uses_has_no_annual_energy_report() -> None:
+    site = year_world.year_site(seus=())
+    found = reports_ending(site, parse_period("2025-12", plant.ZONE), has_bills=False)
+    assert "enpi_year" not in {name for name, _ in found}
+
+
+def test_a_week_is_no_month() -> None:
+    with pytest.raises(OurFault, match="is no calendar month"):
+        reports_ending(year_world.year_site(), parse_period("2025-02-03/2025-02-10", plant.ZONE), has_bills=False)
+
+
+def test_a_monthly_run_makes_each_once(tmp_path: Path) -> None:
+    year = year_world.make_year(tmp_path / "world", rows=quarter_rows())
+    year_world.add_bill(year, "2025-03")
+    for is_new in (True, False):
+        made = make_reports_ending(
+            year.site,
+            parse_period("2025-03", plant.ZONE),
+            sources=year.sources(),
+            baselines=year.world.baselines,
+            reports=year.world.reports,
+            clock=year.world.clock,
+            out_dir=tmp_path / "out",
+            formats=("json",),
+        )
+        assert [each.content.name for each in made] == ["data_quality", "bill_reconciliation", "executive_summary"]
+        assert {each.is_new for each in made} == {is_new}
+    year_world.close(year)

@@ -1,0 +1,57 @@
+"""`meterloom report`: it lists what can be made, and says what is missing in one sentence."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from orchestration.cli.main import build_app
+from reports.content.templates import template_files
+from tests.reports.test_templates import GOOD
+
+
+def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """Exit code, standard output and error."""
+    result = CliRunner().invoke(build_app(("init", "report")), [*arguments, "--project", str(folder)])
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    assert run(tmp_path, "init", str(tmp_path / "mine"))[0] == 0
+    return tmp_path / "mine"
+
+
+def test_templates_are_listed_without_a_project(tmp_path: Path) -> None:
+    code, out, error = run(tmp_path, "report", "templates", "--json")
+    assert code == 0, error
+    found = {each["name"]: each for each in json.loads(out)["templates"]}
+    assert set(found) == {*template_files(), "enpi_quarter"}
+    assert found["mv_project"]["subject"] == "seu"
+    assert found["enpi_year"]["periods"] == ["year"]
+
+
+def test_a_projects_own_template_is_listed_and_a_broken_one_is_named(folder: Path) -> None:
+    place = folder / "reports" / "templates"
+    place.mkdir(parents=True)
+    (place / "mine.yaml").write_text(GOOD)
+    assert "My report" in run(folder, "report", "templates", "--json")[1]
+    (place / "mine.yaml").write_text(GOOD.replace("version: 1", "version: 1\nverson: 2"))
+    code, _, error = run(folder, "report", "templates")
+    assert code == 2
+    assert "mine.yaml, line 3" in error
+    assert "did you mean 'version'?" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["executive_summary"], "a report needs --site and --period"),
+        (["executive_summary", "--site", "nowhere", "--period", "2025"], "unknown site 'nowhere'"),
+    ],
+)
+def test_what_is_missing_is_one_sentence(folder: Path, arguments: list[str], words: str) -> None:
+    code, _, error = run(folder, "report", *arguments)
+    assert code == 2
+    assert words in error

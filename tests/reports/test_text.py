@@ -1,0 +1,84 @@
+"""Text on paper: right-to-left parts in visual order, Arabic joined, nothing wider than its place; dates by locale."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.content.model import Cell, Column, Row, Table
+from reports.render_pdf_charts import span_ticks
+from reports.render_pdf_tables import _tails
+from reports.render_pdf_text import FONT, FONT_BOLD, fitted, printable, text_width, visual, wrapped
+from reports.render_xlsx import spans_of
+from reports.texts.arabic import joined
+from reports.texts.locales import LANGUAGES, chosen, long_date, period_text, word
+from reports.texts.numbers import unit_text
+
+words = st.text(alphabet="abc ÄŁΔ₂שלוםمصنع工-(1)", min_size=1, max_size=40)
+
+
+def test_hebrew_in_an_english_line_is_reversed_in_its_place() -> None:
+    assert visual("Site אבג 2025: on") == "Site גבא 2025: on"
+
+
+def test_a_hebrew_line_begins_at_the_right_and_keeps_its_numbers() -> None:
+    assert visual("אבג (דה) 2025") == "2025 (הד) גבא"
+
+
+def test_arabic_letters_take_the_form_of_their_place() -> None:
+    # Beh alone, two joined, and lam with alef as one sign.
+    assert joined("\u0628") == "\ufe8f"
+    assert joined("\u0628\u0628\u0628") == "\ufe91\ufe92\ufe90"
+    assert joined("\u0644\u0627") == "\ufefb"
+    assert joined("abc") == "abc"
+
+
+@given(words, st.floats(20, 200))
+def test_a_fitted_text_is_no_wider_than_its_place(text: str, width: float) -> None:
+    assert text_width(fitted(text, FONT, 8, width), FONT, 8) <= width + 1e-6
+
+
+@given(words, st.floats(30, 200))
+def test_wrapping_loses_no_letter(text: str, width: float) -> None:
+    lines = wrapped(text, FONT_BOLD, 8, width)
+    assert "".join("".join(lines).split()) == "".join(printable(text).split())
+    assert all(text_width(line, FONT_BOLD, 8) <= width + 1e-6 for line in lines)
+
+
+def test_decimal_marks_stand_in_one_line() -> None:
+    cells = [("1,234", 0), ("0.1856", 4), ("12.50", 2)]
+    rows = tuple(
+        Row(cells=(Cell(text=text, figure_id=f"{index:016d}", decimals=decimals),))
+        for index, (text, decimals) in enumerate(cells)
+    )
+    table = Table(key="t", title="t", sheet="", columns=(Column(title="v", is_number=True),), rows=rows)
+    behind = [text_width(text, FONT, 8) for text in ("", ".1856", ".50")]
+    assert _tails(table, 0, 8) == pytest.approx([behind[1], 0.0, behind[1] - behind[2]])
+
+
+def test_an_axis_below_zero_has_zero_on_it() -> None:
+    assert span_ticks(-120.0, 300.0) == [-200.0, -100.0, 0.0, 100.0, 200.0, 300.0]
+    assert span_ticks(-3.0, -1.0) == [-3.0, -2.0, -1.0, 0.0]
+    assert span_ticks(0.0, 0.0) == [0.0, 1.0]
+
+
+def test_many_cells_of_a_column_are_named_as_ranges() -> None:
+    assert spans_of(["$D$3", "$D$4"]) == "$D$3,$D$4"
+    assert spans_of([f"$D${row}" for row in [*range(3, 40), 50]]) == "$D$3:$D$39,$D$50"
+
+
+def test_dates_and_words_follow_the_language() -> None:
+    assert long_date(date(2025, 3, 5), "de_AT") == "5. März 2025"
+    assert long_date(date(2025, 3, 5), "pl") == "5 March 2025"
+    assert period_text(date(2025, 4, 1), date(2025, 7, 1), "de") == "Q2 2025"
+    assert period_text(date(2025, 4, 3), date(2025, 4, 9), "de") == "2025-04-03 – 2025-04-08"
+    assert word("Findings", "de") == "Feststellungen"
+    assert chosen({"en": "a", "de": "b"}, "de_CH") == "b"
+    for rules in LANGUAGES.values():
+        assert len(rules.months.split()) == len(rules.short_months.split()) == 12
+
+
+def test_a_compound_unit_reads_part_by_part() -> None:
+    assert unit_text("EUR/kwh") == "€/kWh"
+    assert unit_text("XAU") == "XAU"
