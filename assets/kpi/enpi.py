@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import polars as pl
 from pydantic import Field, PlainSerializer
 
+from assets.kpi.baseline_use import require_type
 from assets.kpi.uncertainty import savings_uncertainty_kwh
 from data_quality.contracts.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.model import Model
@@ -78,6 +79,7 @@ class EnpiResult(Model):
     baseline_id: str
     baseline_version: int
     metered_kwh: Exact = Field(description="Everything that was read, days that are not compared included")
+    adjustment_kwh: Exact = Field(default=Decimal(0), description="Of expected_kwh: what approved adjustments added")
     months: tuple[EnpiMonth, ...]
 
 
@@ -92,6 +94,7 @@ class DayPair:
     estimated_share: float = 0.0
     is_extrapolated: bool = False
     is_synthetic: bool = False
+    adjustment_kwh: Decimal = Decimal(0)
 
     def is_compared(self, rule: EnpiRule) -> bool:
         """True where both energies stand for the whole day. A part of a day would look like a saving."""
@@ -112,16 +115,20 @@ def day_pairs(days: pl.DataFrame, expected: pl.DataFrame) -> list[DayPair]:
     """Join metered and expected days, one pair per row of `days`, in date order.
 
     days: local_date, energy_kwh|actual_kwh, coverage, estimated_share, is_synthetic. expected: local_date,
-    expected_kwh, is_extrapolated. Each unique by local_date. Missing expectation stays None.
+    expected_kwh, is_extrapolated and, where adjusted, adjustment_kwh. Each unique by local_date. Missing expectation
+    stays None.
     """
     energy = "energy_kwh" if "energy_kwh" in days.columns else "actual_kwh"
+    if "adjustment_kwh" not in expected.columns:
+        expected = expected.with_columns(adjustment_kwh=pl.lit(0.0))
     joined = days.join(
-        expected.select("local_date", "expected_kwh", "is_extrapolated"),
+        expected.select("local_date", "expected_kwh", "is_extrapolated", "adjustment_kwh"),
         on="local_date",
         how="left",
         validate="1:1",
     ).sort("local_date")
     columns = ["local_date", energy, "expected_kwh", "coverage", "estimated_share", "is_extrapolated", "is_synthetic"]
+    columns.append("adjustment_kwh")
     return [
         DayPair(
             local_date=day,
@@ -131,8 +138,11 @@ def day_pairs(days: pl.DataFrame, expected: pl.DataFrame) -> list[DayPair]:
             estimated_share=estimated or 0.0,
             is_extrapolated=bool(extrapolated),
             is_synthetic=bool(synthetic),
+            adjustment_kwh=exact_kwh(added) or Decimal(0),
         )
-        for day, actual, wanted, coverage, estimated, extrapolated, synthetic in joined.select(columns).iter_rows()
+        for day, actual, wanted, coverage, estimated, extrapolated, synthetic, added in joined.select(
+            columns
+        ).iter_rows()
     ]
 
 
@@ -226,12 +236,16 @@ def enpi_for(
     period: Period,
     rule: EnpiRule | None = None,
     confidence: float = 0.9,
+    is_static_factor_changed: bool = False,
 ) -> EnpiResult:
     """Assess one SEU over a period: sums over compared days, status only where an approved baseline stands behind.
 
     pairs: at most one per local day; days that are absent count as not covered. version: the baseline that
-    `expected_kwh` comes from, None where there is none.
+    `expected_kwh` comes from, None where there is none. is_static_factor_changed: a static factor changed since the
+    baseline and no adjustment answers it. Raises BadInput for a baseline of another type than enb.
     """
+    if version is not None:
+        require_type(version, "enpi")
     used = rule or EnpiRule()
     inside = [pair for pair in pairs if period.start <= pair.local_date < period.end]
     both = compared(inside, rule=used, start=period.start, end=period.end)
@@ -259,7 +273,11 @@ def enpi_for(
         performance=performance(judged, warn=used.warn_percent),
         significant=None if reason or uncertainty is None else float(abs(delta)) > uncertainty,
         review_flags=review_flags(
-            deviation, is_extrapolated=any(p.is_extrapolated for p in both), coverage=coverage, rule=used
+            deviation,
+            is_extrapolated=any(p.is_extrapolated for p in both),
+            coverage=coverage,
+            is_static_factor_changed=is_static_factor_changed,
+            rule=used,
         ),
         days=period.days,
         compared_days=len(both),
@@ -269,6 +287,7 @@ def enpi_for(
         baseline_id="" if version is None else version.baseline_id,
         baseline_version=0 if version is None else version.version,
         metered_kwh=sum_kwh(pair.actual_kwh for pair in inside),
+        adjustment_kwh=sum_kwh(pair.adjustment_kwh for pair in both),
         months=tuple(_month(inside, month, version, used) for month in months_of(period)),
     )
 

@@ -20,6 +20,7 @@ from assets.kpi.windows import (
 )
 from assets.readings.affected import touched_months
 from assets.sites.load import site_sha256
+from assets.stores.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.baselines import BaselineStore
 from assets.stores.lake import Lake, newest_entry
 from assets.stores.marks import BuildNote, BuiltSite, read_built, write_built
@@ -167,13 +168,18 @@ class Stage:
 
 
 def versions_text(site: Site, baselines: BaselineStore) -> str:
-    """The baseline versions that expect for the site's SEUs, as one text: `compressors@2 hvac@1`; empty for none."""
-    found = []
+    """The baseline versions that expect for the site's SEUs, as one text: `compressors@2 hvac@1`; empty for none.
+
+    Where adjustments are in force their digest follows: `compressors@2+1f0c…`.
+    """
+    found, ledger = [], AdjustmentStore(baselines.store)
     for seu in site.seus:
         version = baselines.latest(site.site_id, seu.seu_id, approved_only=True)
         version = version or baselines.latest(site.site_id, seu.seu_id)
         if version is not None:
-            found.append(f"{seu.seu_id}@{version.version}")
+            given = ledger.in_force(version.baseline_id, version.baseline)
+            adjusted = f"+{adjustments_sha256(given)[:16]}" if given else ""
+            found.append(f"{seu.seu_id}@{version.version}{adjusted}")
     return " ".join(found)
 
 

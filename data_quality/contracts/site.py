@@ -12,6 +12,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.hierarchy import check_hierarchy, overlapping
 from data_quality.contracts.meter_event import MeterEvent
 from data_quality.contracts.model import Model
+from data_quality.contracts.mv_project import MvProject, StaticFactor
 from data_quality.contracts.supplier_bill import VarianceThreshold
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.time import zone
@@ -237,6 +238,7 @@ class Seu(Model):
     drivers: tuple[SeuDriver, ...] = ()
     day_types: bool = Field(default=False, description="Offer weekend and holiday terms to the baseline")
     baseline: BaselinePeriod | None = None
+    static_factors: tuple[StaticFactor, ...] = Field(default=(), description="Dated; a change asks for a review")
 
 
 class Asset(Model):
@@ -353,6 +355,7 @@ class Site(Model):
     meters: tuple[Meter, ...] = Field(min_length=1)
     drivers: tuple[Driver, ...] = ()
     seus: tuple[Seu, ...] = ()
+    projects: tuple[MvProject, ...] = Field(default=(), description="Measures whose savings are verified")
     assets: tuple[Asset, ...] = ()
     tariffs: tuple[Tariff, ...] = ()
     factors: tuple[EmissionFactorEntry, ...] = ()
@@ -395,6 +398,13 @@ class Site(Model):
         return self
 
     @model_validator(mode="after")
+    def _projects_are_of_this_site(self) -> Self:
+        _unique("SEU or project", [seu.seu_id for seu in self.seus] + [each.project_id for each in self.projects])
+        for project in self.projects:
+            _check_project(project, self)
+        return self
+
+    @model_validator(mode="after")
     def _tariffs_share_the_currency(self) -> Self:
         for tariff in self.tariffs:
             if tariff.currency not in (None, self.currency):
@@ -409,6 +419,16 @@ class Site(Model):
         """Ids that readings may carry: meters that are read, then drivers."""
         read = [meter.meter_id for meter in self.meters if not meter.is_virtual]
         return read + [driver.driver_id for driver in self.drivers]
+
+
+def _check_project(project: MvProject, site: Site) -> None:
+    what = f"project {project.project_id!r}"
+    if project.seu is not None:
+        _known(f"{what}: SEU", project.seu, [seu.seu_id for seu in site.seus])
+    for name in project.meters:
+        _known(f"{what}: meter", name, [meter.meter_id for meter in site.meters])
+    for name in project.drivers:
+        _known(f"{what}: driver", name, [driver.driver_id for driver in site.drivers])
 
 
 def _check_multipliers(meter: Meter, time_zone: str) -> None:

@@ -1,15 +1,19 @@
 """From the lake to registered baselines: every SEU of a site, and the expected energy of every day it has."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from assets.kpi.adjust import adjusted_days
 from assets.kpi.daily import seu_days
 from assets.kpi.expected import expected_days
 from assets.sites.view import site_readings
+from assets.stores.adjustments import AdjustmentStore
 from assets.stores.baselines import BaselineStore
 from assets.stores.lake import Lake
+from data_quality.contracts.adjustment import Adjustment
 from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.expected import ExpectedDay
 from data_quality.contracts.finding import Finding
@@ -73,7 +77,10 @@ def fit_site(
 
 
 def expected_of_site(site: Site, *, lake: Lake, store: BaselineStore) -> pl.DataFrame:
-    """Expected energy of each local day that the lake holds, by the newest version of each SEU (ExpectedDay)."""
+    """Expected energy of each local day that the lake holds, by the newest version of each SEU (ExpectedDay).
+
+    Approved adjustments are in it, as known now.
+    """
     parts = [empty(ExpectedDay)]
     span = lake.span(site.site_id)
     if span is None:
@@ -83,16 +90,22 @@ def expected_of_site(site: Site, *, lake: Lake, store: BaselineStore) -> pl.Data
     for seu in site.seus:
         version = store.latest(site.site_id, seu.seu_id, approved_only=True) or store.latest(site.site_id, seu.seu_id)
         if version is not None:
-            parts.append(_expected(readings, site, seu, version, (first, last)))
+            given = AdjustmentStore(store.store).in_force(version.baseline_id, version.baseline)
+            parts.append(_expected(readings, site, seu, version, (first, last), given))
     return pl.concat(parts)
 
 
 def _expected(
-    readings: pl.DataFrame, site: Site, seu: Seu, version: BaselineVersion, span: tuple[date, date]
+    readings: pl.DataFrame,
+    site: Site,
+    seu: Seu,
+    version: BaselineVersion,
+    span: tuple[date, date],
+    given: Sequence[Adjustment],
 ) -> pl.DataFrame:
     days = seu_days(readings, site=site, seu=seu, start=span[0], end=span[1])
     return (
-        expected_days(version.baseline, days)
+        adjusted_days(expected_days(version.baseline, days), given)
         .with_columns(
             site_id=pl.lit(site.site_id),
             seu_id=pl.lit(seu.seu_id),

@@ -4,23 +4,15 @@ from typing import Annotated, Any
 
 import typer
 
-from data_quality.contracts.baseline import BaselineVersion
-from data_quality.contracts.errors import BadInput
+from assets.kpi.uncertainty import two_sided_t
+from assets.stores.adjustments import AdjustmentStore
+from data_quality.contracts.baseline import Baseline, BaselineType, BaselineVersion, Coefficient
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Role
+from orchestration.cli import baseline_adjust, baseline_fit, baseline_life, baseline_savings
+from orchestration.cli.baseline_line import line, one
 from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
-
-
-def line(version: BaselineVersion) -> dict[str, Any]:
-    """One version with the keys of the contract."""
-    return {
-        "id": version.baseline_id,
-        "type": version.baseline.baseline_type.value,
-        "seu": version.baseline.seu_id,
-        "version": version.version,
-        "status": version.status.value,
-        "approved_by": version.approved_by,
-        "digest": version.baseline.dataset_digest,
-    }
+from orchestration.cli.signing import actor, keep_signature
 
 
 def details(version: BaselineVersion) -> dict[str, Any]:
@@ -29,13 +21,23 @@ def details(version: BaselineVersion) -> dict[str, Any]:
     return {
         **line(version),
         "model": baseline.model,
-        "coefficients": {term.name: term.model_dump(exclude={"name"}) for term in baseline.coefficients},
+        "coefficients": {
+            term.name: term.model_dump(exclude={"name"}) | {"ci95": interval(term, baseline, 0.95)}
+            for term in baseline.coefficients
+        },
+        "confidence": baseline.confidence,
         **baseline.statistics.model_dump(),
         "findings": [finding.model_dump() for finding in baseline.findings],
         "train_start": baseline.train_start,
         "train_end": baseline.train_end,
         "is_synthetic": baseline.is_synthetic,
     }
+
+
+def interval(term: Coefficient, baseline: Baseline, confidence: float) -> list[float]:
+    """The coefficient's interval at another confidence (0–1): value ± t · standard error with n - p degrees."""
+    half = two_sided_t(confidence, baseline.statistics.n - baseline.statistics.p) * term.standard_error
+    return [term.value - half, term.value + half]
 
 
 def told(version: BaselineVersion) -> str:
@@ -51,11 +53,7 @@ def told(version: BaselineVersion) -> str:
     return "\n".join(lines)
 
 
-def fit(
-    call: Call,
-    site: Annotated[str, typer.Option("--site", help="Which site.")],
-    seu: Annotated[str | None, typer.Option("--seu", help="Only this SEU.")] = None,
-) -> Answer:
+def fit_site(call: Call, site: str, seu: str | None) -> Answer:
     """Fit and register the baselines of a site's SEUs over the periods that the site file names."""
     from orchestration.fresh import freshen_marts
     from orchestration.partitions import month_ranges
@@ -93,9 +91,41 @@ def show(
     baseline_id: Annotated[str, typer.Argument(metavar="ID", help="site/seu/type")],
     version: Annotated[int | None, typer.Option("--version", help="Which version; the newest if left out.")] = None,
 ) -> Answer:
-    """Show one version: coefficients with intervals, statistics, findings."""
+    """Show one version: coefficients with intervals, statistics, findings, adjustments, what speaks for a review."""
     found = one(call, baseline_id, version)
-    return Answer(data={"baselines": [details(found)]}, text=told(found))
+    review = review_of_version(call, found)
+    ledger = AdjustmentStore(call.project.store)
+    adjusted = [
+        each
+        for each in ledger.records(baseline_id=found.baseline_id, as_of_utc=call.as_of_utc)
+        if each.adjustment.start >= found.baseline.train_end
+    ]
+    data = details(found) | {
+        "adjustments": [baseline_adjust.told(each) for each in adjusted],
+        "review": [finding.model_dump() for finding in review],
+    }
+    text = "\n".join(
+        [
+            told(found),
+            *(f"  review: {finding.code}: {finding.message}" for finding in review),
+            *("  adjustment " + " ".join(baseline_adjust.row(each)) for each in adjusted),
+        ]
+    )
+    return Answer(data={"baselines": [data]}, text=text)
+
+
+def review_of_version(call: Call, version: BaselineVersion) -> tuple[Finding, ...]:
+    """What speaks for a review of an energy baseline today, or at --as-of; nothing for other types."""
+    from reports.enpi_life import review_of
+    from reports.sources import Sources
+
+    project = call.project
+    site = project.sites.get(version.baseline.site_id)
+    is_known = site is not None and version.baseline.seu_id in {seu.seu_id for seu in site.seus}
+    if site is None or not is_known or version.baseline.baseline_type is not BaselineType.ENB:
+        return ()
+    sources = Sources(lake=project.lake, sites=project.sites, baselines=project.baselines)
+    return review_of(site, version, sources=sources, as_of_utc=call.as_of_utc or project.reports.known_at(call.clock))
 
 
 def approve(
@@ -106,13 +136,15 @@ def approve(
     waive: Annotated[list[str] | None, typer.Option("--waive", help="CODE=why, for a blocking finding.")] = None,
 ) -> Answer:
     """Approve a version as a named person with the role; whoever fitted it cannot."""
-    person = call.acting(Role.APPROVER)
+    who = actor(call, Role.APPROVER)
     waivers = {code: why for code, _, why in (part.partition("=") for part in waive or [])}
     known = one(call, baseline_id, version)
-    found = call.project.baselines.approve(baseline_id, known.version, person, reason, waivers, call.clock)
+    found = call.project.baselines.approve(baseline_id, known.version, who.person, reason, waivers, call.clock)
+    facts = {"reason": reason, "waivers": waivers, "model_checksum": found.model_checksum}
+    keep_signature(call, who, kind="baseline approve", subject=f"{found.baseline_id}@{found.version}", facts=facts)
     return Answer(
         data={"baselines": [line(found)]},
-        text=f"{found.baseline_id} v{found.version} approved by {person.name}",
+        text=f"{found.baseline_id} v{found.version} approved by {who.person.name}",
     )
 
 
@@ -120,7 +152,10 @@ def register(app: typer.Typer) -> None:
     """Put the commands on the application."""
     group = typer.Typer(help="Energy baselines.", no_args_is_help=True)
     app.add_typer(group, name="baseline")
-    command(group, "fit", example="meterloom baseline fit --site my_site --seu whole_site --as me")(fit)
+    baseline_fit.register(group, fit_site)
+    baseline_savings.register_savings(group)
+    baseline_adjust.register_adjustments(group)
+    baseline_life.register_life(group)
     command(group, "list", example="meterloom baseline list --site factory")(baseline_list)
     command(group, "show", example="meterloom baseline show factory/compressors/enb")(show)
     command(
@@ -132,14 +167,3 @@ def newest(call: Call, site_id: str) -> list[BaselineVersion]:
     """The newest version of each baseline of a site."""
     by_id = {version.baseline_id: version for version in call.project.baselines.versions(site_id)}
     return list(by_id.values())
-
-
-def one(call: Call, baseline_id: str, version: int | None) -> BaselineVersion:
-    """The version asked for, or the newest. Raises BadInput."""
-    store = call.project.baselines
-    if version is not None:
-        return store.get(baseline_id, version, as_of_utc=call.as_of_utc)
-    found = [v for v in store.versions(as_of_utc=call.as_of_utc) if v.baseline_id == baseline_id]
-    if not found:
-        raise BadInput(f"unknown baseline {baseline_id!r}; 'meterloom baseline list' names them", reason="no_baseline")
-    return found[-1]

@@ -1,9 +1,10 @@
 """`meterloom seu list`: energy sources and significant energy uses of the site files."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from assets.kpi.register import seu_lines, sources_of
 from data_quality.contracts.site import Carrier
 from orchestration.cli.frame import Answer, Call, command
 
@@ -20,26 +21,21 @@ def register(app: typer.Typer) -> None:
         active: Annotated[bool, typer.Option("--active", help="Only active ones.")] = False,
     ) -> Answer:
         """List the SEUs of every site with their baseline and last report."""
-        seus: list[dict[str, Any]] = []
-        for site_id, site in sorted(call.project.sites.items()):
-            reports = call.project.reports.revisions(site_id, name="enpi_quarter", as_of_utc=call.as_of_utc)
-            for seu in site.seus:
-                if (source and seu.carrier != source) or (active and not seu.is_active):
-                    continue
-                versions = call.project.baselines.versions(site_id=site_id, seu_id=seu.seu_id, as_of_utc=call.as_of_utc)
-                newest = versions[-1] if versions else None
-                seus.append(
-                    {
-                        "id": seu.seu_id,
-                        "name": seu.name,
-                        "site": site_id,
-                        "source": seu.carrier.value,
-                        "meters": list(seu.meters),
-                        "is_aggregate": seu.is_aggregate,
-                        "drivers": [driver.driver_id for driver in seu.drivers],
-                        "baseline": f"{newest.baseline_id} v{newest.version} {newest.status.value}" if newest else None,
-                        "last_report": reports[-1].period if reports else None,
-                    }
-                )
-        rows = [[s["site"], s["id"], s["source"], ", ".join(s["meters"]), s["baseline"] or "-"] for s in seus]
-        return Answer(data={"seus": seus}, columns=["site", "seu", "source", "meters", "baseline"], rows=rows)
+        sites = call.project.sites
+        found = seu_lines(
+            sites,
+            baselines=call.project.baselines,
+            reports=call.project.reports,
+            source=source,
+            is_active_only=active,
+            as_of_utc=call.as_of_utc,
+        )
+        rows = [
+            [each.site, each.id, each.source, ", ".join(each.meters), each.baseline or "-", each.last_report or "-"]
+            for each in found
+        ]
+        return Answer(
+            data={"seus": [each.model_dump(mode="json") for each in found], "sources": sources_of(sites.values())},
+            columns=["site", "seu", "source", "meters", "baseline", "last report"],
+            rows=rows,
+        )

@@ -1,0 +1,282 @@
+"""M&V projects: a baseline before the measure, and the savings after it, kept apart from EnPIs (formulas 5.2)."""
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from assets.kpi.adjust import adjusted_days
+from assets.kpi.baseline_use import require_type
+from assets.kpi.daily import seu_days
+from assets.kpi.enpi import (
+    ARITHMETIC,
+    EnpiRule,
+    Exact,
+    compared,
+    day_pairs,
+    deviation_percent,
+    period_uncertainty_kwh,
+    sum_kwh,
+)
+from assets.kpi.expected import expected_days
+from assets.kpi.uncertainty import fractional_savings_uncertainty, savings_uncertainty_kwh
+from assets.sites.view import site_readings
+from assets.stores.adjustments import AdjustmentStore
+from assets.stores.baselines import BaselineStore
+from assets.stores.lake import Lake
+from data_quality.contracts.baseline import Baseline, BaselineStatus, BaselineType, BaselineVersion
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.model import Model
+from data_quality.contracts.mv_project import MvProject
+from data_quality.contracts.site import Seu, SeuDriver, Site
+from data_quality.contracts.time import Clock, Period, local_midnight_utc
+from ml.baselines.ols import fit_daily
+from ml.tracker import Tracker, log_baseline
+
+_PLAN_FIELDS = (
+    "drivers_because", "static_factors", "accuracy_profile", "non_routine_procedure", "responsible", "price_basis",
+    "report_format",
+)  # fmt: skip
+
+
+class ProjectSavings(Model):
+    """Avoided energy of a project's reporting period, sums over the days that may be compared.
+
+    savings_kwh = expected - actual, adjustments in the expectation; claimed_kwh: the saving where an approved baseline
+    stands behind it, it exceeds its uncertainty and no blocking finding stands against it.
+    """
+
+    project_id: str
+    kind: str = "avoided_energy"
+    option: str
+    start: date
+    end: date
+    expected_kwh: Exact
+    actual_kwh: Exact
+    savings_kwh: Exact
+    delta_kwh: Exact
+    adjustment_kwh: Exact
+    savings_percent: Exact | None
+    uncertainty_kwh: float | None
+    interval_kwh: tuple[float, float] | None
+    fsu: float | None
+    confidence: float
+    is_significant: bool | None
+    claimed_kwh: Exact | None
+    days: int
+    compared_days: int
+    baseline_id: str
+    baseline_version: int
+    findings: tuple[Finding, ...]
+
+
+def project_of(site: Site, project_id: str) -> MvProject:
+    """The project of that id. Raises BadInput naming those that there are."""
+    for project in site.projects:
+        if project.project_id == project_id:
+            return project
+    known = ", ".join(each.project_id for each in site.projects) or "none"
+    raise BadInput(f"site {site.site_id!r} has no project {project_id!r}; it has {known}", reason="unknown_project")
+
+
+def project_use(site: Site, project: MvProject) -> Seu:
+    """What is inside of the project's boundary, as a use of the project's own id."""
+    if project.seu is not None:
+        seu = next(each for each in site.seus if each.seu_id == project.seu)
+        return seu.model_copy(update={"seu_id": project.project_id, "name": project.name, "baseline": None})
+    return Seu(
+        seu_id=project.project_id,
+        name=project.name,
+        meters=project.meters,
+        drivers=tuple(
+            SeuDriver(driver_id=name, justification=project.plan.drivers_because or "named by the project")
+            for name in project.drivers
+        ),
+        day_types=project.day_types,
+    )
+
+
+def fit_project(
+    site: Site,
+    project: MvProject,
+    *,
+    lake: Lake,
+    store: BaselineStore,
+    tracker: Tracker,
+    clock: Clock,
+    fitted_by: str,
+) -> BaselineVersion | Finding:
+    """Fit and register the project's baseline, provisional until another person approves it. Raises Unreachable."""
+    start, end = project.baseline_period
+    start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
+    use = project_use(site, project)
+    readings = site_readings(lake, site, start_utc=start_utc, end_utc=end_utc)
+    answer = fit_daily(
+        seu_days(readings, site=site, seu=use, start=start, end=end),
+        site=site,
+        seu=use,
+        start=start,
+        end=end,
+        today=clock.now_utc().astimezone(ZoneInfo(site.time_zone)).date(),
+        lake_digest=lake.digest(site.site_id, start_utc=start_utc, end_utc=end_utc),
+        baseline_type=BaselineType.MV_PROJECT,
+        confidence=project.plan.confidence,
+    )
+    if isinstance(answer, Finding):
+        return answer
+    logged = log_baseline(tracker, answer, fitted_by=fitted_by)
+    return store.add(answer, logged.run_id, logged.checksum, fitted_by, clock)
+
+
+def project_savings(
+    site: Site,
+    project: MvProject,
+    version: BaselineVersion,
+    *,
+    lake: Lake,
+    now_utc: datetime,
+    as_of_utc: datetime | None = None,
+) -> ProjectSavings | Finding:
+    """Savings of the days of the reporting period that are over, by one version of the project's baseline.
+
+    Raises BadInput for a baseline of another type: an EnPI's baseline never says what a project saved, and the other
+    way round. A Finding where no day can be compared.
+    """
+    require_type(version, "savings")
+    start, planned_end = project.reporting_period
+    end = min(planned_end, now_utc.astimezone(ZoneInfo(site.time_zone)).date())
+    scope = f"project:{project.project_id}"
+    if end <= start:
+        return Finding(
+            code="nothing_reported",
+            message=f"The reporting period starts on {start}: no day of it is over.",
+            severity="blocking",
+            scope=scope,
+        )
+    period = Period(label="", start=start, end=end, time_zone=site.time_zone)
+    use = project_use(site, project)
+    readings = site_readings(lake, site, start_utc=period.start_utc, end_utc=period.end_utc, as_of_utc=as_of_utc)
+    days = seu_days(readings, site=site, seu=use, start=start, end=end)
+    given = AdjustmentStore(lake.store).in_force(version.baseline_id, version.baseline, as_of_utc=as_of_utc)
+    pairs = day_pairs(days, adjusted_days(expected_days(version.baseline, days), given))
+    both = compared(pairs, rule=EnpiRule(), start=start, end=end)
+    actual, expected = sum_kwh(each.actual_kwh for each in both), sum_kwh(each.expected_kwh for each in both)
+    if not both or expected <= 0:
+        return Finding(
+            code="no_comparison",
+            message=f"{len(both)} of {period.days} days can be compared, and they expect {expected} kWh.",
+            severity="blocking",
+            scope=scope,
+            facts={"days": period.days, "compared_days": len(both)},
+        )
+    saved = ARITHMETIC.subtract(expected, actual)
+    half = period_uncertainty_kwh(version, expected, days=len(both), period=period, confidence=project.plan.confidence)
+    findings = _findings(
+        version, period, planned_end, compared_days=len(both), outside=sum(each.is_extrapolated for each in both)
+    )
+    is_significant = None if half is None else abs(float(saved)) > half
+    deviation = deviation_percent(actual, expected)
+    may_claim = bool(is_significant) and not any(each.is_blocking for each in findings)
+    return ProjectSavings(
+        project_id=project.project_id,
+        option=project.option,
+        start=start,
+        end=end,
+        expected_kwh=expected,
+        actual_kwh=actual,
+        savings_kwh=saved,
+        delta_kwh=-saved,
+        adjustment_kwh=sum_kwh(each.adjustment_kwh for each in both),
+        savings_percent=None if deviation is None else -deviation,
+        uncertainty_kwh=half,
+        interval_kwh=None if half is None else (float(saved) - half, float(saved) + half),
+        fsu=None if half is None else fractional_savings_uncertainty(half, float(saved)),
+        confidence=project.plan.confidence,
+        is_significant=is_significant,
+        claimed_kwh=saved if may_claim else None,
+        days=period.days,
+        compared_days=len(both),
+        baseline_id=version.baseline_id,
+        baseline_version=version.version,
+        findings=findings,
+    )
+
+
+def _findings(
+    version: BaselineVersion, period: Period, planned_end: date, *, compared_days: int, outside: int
+) -> tuple[Finding, ...]:
+    found = []
+    if version.status is BaselineStatus.PROVISIONAL:
+        found.append(Finding(code="provisional", message="Nobody has approved the baseline.", severity="blocking"))
+    if compared_days < 0.9 * period.days:
+        found.append(
+            Finding(
+                code="coverage",
+                message=f"Only {compared_days} of {period.days} days can be compared.",
+                severity="blocking",
+                facts={"days": period.days, "compared_days": compared_days},
+            )
+        )
+    if period.end < planned_end:
+        found.append(
+            Finding(
+                code="period_not_over",
+                message=f"The reporting period goes on to {planned_end}.",
+                severity="info",
+                facts={"end": planned_end.isoformat()},
+            )
+        )
+    if outside:
+        found.append(
+            Finding(
+                code="extrapolation",
+                message=f"On {outside} days a driver lies outside of what the baseline was trained on.",
+                facts={"days_outside": outside},
+            )
+        )
+    return tuple(found)
+
+
+def plan_of(site: Site, project: MvProject, baseline: Baseline | None) -> dict[str, object]:
+    """The M&V plan with every field of formulas 5.2, what is missing of it, and the smallest saving it can tell."""
+    start, end = project.baseline_period
+    first, after = project.reporting_period
+    use = project_use(site, project)
+    return {
+        "project": project.project_id,
+        "name": project.name,
+        "boundary": project.boundary,
+        "option": project.option,
+        "meters": list(use.meters),
+        "drivers": [each.driver_id for each in use.drivers],
+        "baseline_period": {"start": start, "end": end},
+        "installation": {"start": project.installation_start, "end": project.installation_end},
+        "reporting_period": {"start": first, "end": after},
+        "interactive_effects": project.interactive_effects,
+        **project.plan.model_dump(mode="json"),
+        "model": None if baseline is None else baseline.model,
+        "minimum_detectable_percent": None if baseline is None else minimum_detectable_percent(project, baseline),
+        "missing": [name for name in _PLAN_FIELDS if not getattr(project.plan, name)]
+        + ([] if project.interactive_effects else ["interactive_effects"]),
+    }
+
+
+def minimum_detectable_percent(project: MvProject, baseline: Baseline) -> float | None:
+    """The saving that equals its own uncertainty over the reporting period, percent of expected; None without spread.
+
+    The 10 % rule of thumb for option C is not used: the data say what they can tell (formulas 5.2).
+    """
+    fit = baseline.statistics
+    first, after = project.reporting_period
+    days = (after - first).days
+    if fit.cvrmse_g14 <= 0 or fit.n <= fit.p:
+        return None
+    return 100.0 * savings_uncertainty_kwh(
+        expected_kwh=1.0,
+        cvrmse=fit.cvrmse_g14,
+        rho1=fit.rho1,
+        n=fit.n,
+        m=days,
+        months=max(days / 30.4375, 1.0),
+        confidence=project.plan.confidence,
+        n_params=fit.p,
+    )
