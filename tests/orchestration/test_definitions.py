@@ -24,10 +24,15 @@ ASSETS = {
     "core_site__plan",
     "core_site__reference",
     "core_site__released_commands",
+    "kpi_catalogue",
     "out_site__enpi_quarter",
     "raw_landing__15min_readings",
 }
 MARTS = {
+    "mart_portfolio__kpi_values",
+    "mart_scope__hour_kpi",
+    "mart_scope__rolling_kpi",
+    "mart_site__degree_days",
     "mart_meter__hour_energy",
     "mart_scope__day_kpi",
     "mart_scope__month_kpi",

@@ -5,10 +5,16 @@ with quarter_hours as (
         scopes.scope,
         energy.local_date,
         energy.interval_start_utc,
-        sum(energy.energy_kwh) as energy_kwh
+        sum(case when scopes.sign < 0 then -energy.energy_kwh else energy.energy_kwh end) as energy_kwh
     from {{ ref('int_meter__quarter_hour_energy') }} as energy
     inner join {{ ref('int_scope__meters') }} as scopes
-        on energy.site_id = scopes.site_id and energy.meter_id = scopes.meter_id
+        on
+            energy.site_id = scopes.site_id
+            and energy.meter_id = scopes.meter_id
+            and energy.local_date >= scopes.valid_from
+            and energy.local_date < scopes.valid_to
+    -- A share of a meter has amounts, and no demand of its own.
+    where not scopes.is_allocated
     group by scopes.site_id, scopes.scope, energy.local_date, energy.interval_start_utc
     having count(*) = max(scopes.meter_count)
 ),
