@@ -20,6 +20,8 @@ KPI_MARTS: dict[str, tuple[str, ...]] = {
     "mart_scope__month_kpi": ("site_id", "scope", "period_start"),
     "mart_scope__year_kpi": ("site_id", "scope", "period_start"),
     "mart_site__kpi_values": ("site_id", "scope", "grain", "period_start", "kpi"),
+    "mart_site__quarter_hour_running": ("site_id", "local_date", "interval_start_utc"),
+    "mart_site__day_projection": ("site_id", "local_date"),
 }
 ENPI_MARTS: dict[str, tuple[str, ...]] = {
     "mart_seu__day_enpi": ("site_id", "seu_id", "local_date"),
