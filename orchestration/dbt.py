@@ -27,6 +27,7 @@ STATE_DIR = PROJECT_DIR / "target"
 SOURCE_KEYS = {
     "window_readings": AssetKey("core_lake__15min_readings"),
     "readings": AssetKey("core_lake__15min_readings"),
+    "interval_cost": AssetKey("core_lake__15min_readings"),
     "seu_expected_days": AssetKey("core_seu__expected_days"),
 }
 REFERENCE_KEY = AssetKey("core_site__reference")

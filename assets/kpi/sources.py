@@ -7,6 +7,7 @@ import polars as pl
 
 from assets.carbon.factors import electricity_factors
 from assets.kpi.facts import fact_rows, rule_rows, stream_rows
+from assets.kpi.running import interval_costs
 from assets.kpi.virtual_files import virtual_files
 from assets.kpi.windows import Window
 from assets.sites.calendar import quarter_hours
@@ -42,6 +43,12 @@ def source_tables(
         "windows": window_rows(windows, sites),
         "readings": _files(sites, lake, windows, as_of_utc),
         "site_quarter_hours": pl.concat([empty_source("site_quarter_hours"), *calendars]),
+        "interval_cost": pl.concat(
+            [
+                empty_source("interval_cost"),
+                *(interval_costs(site, lake, windows, as_of_utc=as_of_utc) for site in sites.values()),
+            ]
+        ),
         "seu_expected_days": empty_source("seu_expected_days") if expected is None else expected,
         **site_tables(sites.values()),
     }

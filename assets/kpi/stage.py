@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from assets.kpi.running import carries_over
 from assets.kpi.sources import source_tables, whole_site
 from assets.kpi.windows import (
     Window,
@@ -111,6 +112,7 @@ class Stage:
             built=known,
             now=now,
             whole=whole_site(site, self.lake),
+            is_carried=carries_over(site.tariffs),
         )
         gone = [
             Window(site_id=other, first=first, after=after, is_whole_site=True)

@@ -24,6 +24,8 @@ KPI_MARTS: dict[str, tuple[str, ...]] = {
     "mart_site__degree_days": ("site_id", "local_date"),
     "mart_scope__rolling_kpi": ("site_id", "scope", "period_start"),
     "mart_portfolio__kpi_values": ("site_id", "scope", "grain", "period_start", "kpi", "unit"),
+    "mart_site__quarter_hour_running": ("site_id", "local_date", "interval_start_utc"),
+    "mart_site__day_projection": ("site_id", "local_date"),
 }
 # The site_id of sums over sites: no site may be called so.
 PORTFOLIO = "_portfolio"

@@ -9,6 +9,7 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.model import Model
 
 PRICE = pl.Decimal(12, 6)
+AMOUNT = pl.Decimal(18, 9)
 SOURCE_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
     "windows": {
         "site_id": pl.String(),
@@ -26,6 +27,21 @@ SOURCE_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "day_type": pl.String(),
         "price_per_kwh": PRICE,
         "electricity_kgco2e_per_kwh": PRICE,
+    },
+    "interval_cost": {
+        "site_id": pl.String(),
+        "interval_start_utc": pl.Datetime("us", "UTC"),
+        "bill_start": pl.Date(),
+        "is_present": pl.Boolean(),
+        "import_kwh": AMOUNT,
+        "export_kwh": AMOUNT,
+        "energy_cost": AMOUNT,
+        "other_cost": AMOUNT,
+        "block_kwh": AMOUNT,
+        "block_minutes": pl.Int32(),
+        "window_minutes": pl.Int32(),
+        "hourly_kgco2e_per_kwh": PRICE,
+        "cost_finding": pl.String(),
     },
     "meters": {
         "site_id": pl.String(),

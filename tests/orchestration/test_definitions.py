@@ -40,7 +40,9 @@ MARTS = {
     "mart_seu__day_enpi",
     "mart_seu__kpi_values",
     "mart_seu__month_enpi",
+    "mart_site__day_projection",
     "mart_site__kpi_values",
+    "mart_site__quarter_hour_running",
 }
 
 
