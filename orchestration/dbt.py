@@ -27,6 +27,7 @@ STATE_DIR = PROJECT_DIR / "target"
 SOURCE_KEYS = {
     "window_readings": AssetKey("core_lake__15min_readings"),
     "readings": AssetKey("core_lake__15min_readings"),
+    "interval_cost": AssetKey("core_lake__15min_readings"),
     "seu_expected_days": AssetKey("core_seu__expected_days"),
 }
 REFERENCE_KEY = AssetKey("core_site__reference")
@@ -153,9 +154,10 @@ def run_dbt(args: Sequence[str], *, target: WarehouseTarget, state_dir: Path = S
 def asset_events(
     outcome: DbtOutcome, keys: Collection[AssetKey]
 ) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
-    """What a run says to Dagster: one result a model that was built, and one a data test; only for those keys."""
+    """What a run says to Dagster: one result a built model or seed, and one a data test; only for those keys."""
     for node in outcome.nodes:
-        if node.resource_type == "model" and node.status == "success" and AssetKey(node.name) in keys:
+        is_built = node.resource_type in ("model", "seed") and node.status == "success"
+        if is_built and AssetKey(node.name) in keys:
             yield MaterializeResult(
                 asset_key=AssetKey(node.name), metadata={"seconds": node.execution_s, "answer": node.message}
             )

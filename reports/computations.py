@@ -6,24 +6,27 @@ A new kind of figure is one function here. Nothing else decides what a traced nu
 import hashlib
 import inspect
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from types import ModuleType
+
+import polars as pl
 
 from assets.carbon import energies as carbon_energies
 from assets.carbon import factors
 from assets.carbon import footprint as carbon_footprint
 from assets.carbon import view as carbon_view
-from assets.kpi import adjust, daily, enpi, expected, recompute, uncertainty
+from assets.kpi import adjust, daily, enpi, expected, facts, recompute, recompute_weather, scope_amounts, uncertainty
 from assets.kpi.enpi import ARITHMETIC, EnpiResult, EnpiRule, enpi_for
 from assets.kpi.recompute import kpi_value, scope_meters
+from assets.sites import scopes
 from assets.tariffs import periods
 from data_quality.contracts.baseline import Baseline
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.figure import Trace, TraceInput
 from data_quality.contracts.site import Site
-from data_quality.contracts.time import CANONICAL_MINUTES, Period
+from data_quality.contracts.time import CANONICAL_MINUTES, Period, parse_instant
 from reports import bill_again, footprint_again
 from reports.sources import Sources, parse_dates
 
@@ -113,11 +116,17 @@ def combine(computation: str, operands: Sequence[Operand]) -> Decimal | None:
 
 
 def scope_kpi(trace: Trace, sources: Sources) -> Decimal | None:
-    """A KPI of a scope and span, from the readings themselves. parameters: site, scope, kpi, start, end."""
+    """A KPI of a scope and span, from the readings themselves. parameters: site, scope, kpi, start, end; hour_start_utc
+    where it is that of one hour.
+    """
     named = trace.parameters
     site = sources.site(named["site"])
     period = _period(trace, site.time_zone)
     readings = sources.readings(site, period.start, period.end, trace.as_of_utc)
+    if "hour_start_utc" in named:
+        start_utc = parse_instant(named["hour_start_utc"])
+        instant = pl.col("interval_start_utc")
+        readings = readings.filter((instant >= start_utc) & (instant < start_utc + timedelta(hours=1)))
     return kpi_value(named["kpi"], site=site, scope=named["scope"], period=period, readings=readings)
 
 
@@ -292,7 +301,7 @@ LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
 }
 # Modules whose code a leaf's number depends on beside its own function.
 _BEHIND: dict[str, tuple[ModuleType, ...]] = {
-    "scope_kpi": (recompute, periods, factors),
+    "scope_kpi": (recompute, scope_amounts, recompute_weather, facts, scopes, periods, factors),
     "seu_assessment": (adjust, daily, expected, enpi, uncertainty),
     "detectable_saving": (uncertainty,),
     "bill_number": (bill_again,),

@@ -57,6 +57,18 @@ def running_cost(
     """
     book = Book(tariffs, time_zone=time_zone, rounding=rounding, currency=currency)
     spans = bill_spans(load, time_zone=time_zone, start=start, end=end, with_history=book.has_ratchet)
+    return running_of(book, spans, load, prices=prices, day_types=day_types)
+
+
+def running_of(
+    book: Book,
+    spans: Sequence[Span],
+    load: Load,
+    *,
+    prices: Mapping[str, PriceSeries] | None = None,
+    day_types: dict[date, DayType] | None = None,
+) -> pl.DataFrame:
+    """As running_cost, for those bills of the book: what one carries to the next is carried in their order."""
     plan = make_plan(book, spans, step_minutes=load.step_minutes, prices=prices, day_types=day_types)
     wide = as_rows(load)
     bills = {bill.span: bill for bill in next(iter(raw_bills(plan, wide)))}

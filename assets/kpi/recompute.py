@@ -1,37 +1,43 @@
 """Every KPI again, in pure Python, from rows of the lake: what a trace recomputes a printed figure with.
 
 Energies are whole billionths of a kWh and prices whole millionths, so sums are exact and equal the marts to the
-last digit. The SQL of the marts is in dbt_project/models; a test holds the two together.
+last digit; a ratio is the same double. The SQL of the marts is in dbt_project/models; a test holds the two together.
 """
 
-from decimal import Decimal
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cached_property
 
 import polars as pl
 
 from assets.carbon.factors import electricity_factors
-from assets.sites.calendar import day_types
-from assets.sites.meter_tree import ENERGY_UNIT, has_import, total_meters
-from assets.sites.virtual import streams_for, with_virtual
-from assets.stores.lake import KEY
+from assets.kpi.facts import facts, streams
+from assets.kpi.recompute_weather import weather_value
+from assets.kpi.scope_amounts import (
+    NANO,
+    ScopeUse,
+    current,
+    days_of,
+    kind_of,
+    known_spans,
+    nano,
+    quarter_hours_of,
+    scope_use,
+)
+from assets.kpi.scope_amounts import priced as priced_units
+from assets.sites.virtual import streams_for
 from assets.tariffs.periods import PRICE_DECIMALS, known_prices
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site import Carrier, Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period
 from data_quality.contracts.units import QUANTUM_DECIMALS
 
-KPIS = (
-    "consumption_kwh",
-    "peak_15min_kw",
-    "load_factor",
-    "eui_kwh_per_m2",
-    "cost",
-    "emission_kgco2e",
-    "delta_kwh",
-    "savings_kwh",
-)
 EUI_DAYS = 365
-_NANO = 10**QUANTUM_DECIMALS
+# Share of the expected minutes below which a sum is not divided by area, people or products.
+COMPLETE = 0.99
+PRODUCT_KPI = "kwh_per_product"
 
 
 def kpi_value(
@@ -43,149 +49,333 @@ def kpi_value(
     readings: pl.DataFrame,
     expected: pl.DataFrame | None = None,
 ) -> Decimal | None:
-    """The KPI of the scope ("meter:x", "seu:x", "site:<site_id>") over the period; None where it cannot be known.
+    """The KPI of the scope over the period; None where it cannot be known.
 
-    readings: LAKE_SCHEMA rows that hold at least `streams_behind(...)` over the period; superseded rows may be
-    among them. expected: local_date, expected_kwh; needed for delta_kwh and savings_kwh. Exact for sums and the
-    peak; a ratio is the double that the marts hold. Raises BadInput for an unknown KPI or scope.
-    Formulas 5.2, 5.10, 5.11; definitions in dbt_project/README.md.
+    scope: as assets/sites/scopes.py names it; of kwh_per_product it ends in /<product>. readings: LAKE_SCHEMA rows
+    that hold at least `streams_behind(...)` over the period; superseded rows may be among them. expected: local_date,
+    expected_kwh; needed for delta_kwh and savings_kwh. Exact for sums and the peak; a ratio is the double that the
+    marts hold. Raises BadInput for an unknown KPI or scope. Definitions: dbt_project/seeds/kpi_catalogue.csv.
     """
     if kpi not in KPIS:
         raise BadInput(f"unknown KPI {kpi!r}; there are {', '.join(KPIS)}", reason="unknown_kpi")
-    meters = scope_meters(site, scope)
-    rows = _energy(readings, site=site, meters=meters, period=period)
-    if kpi in ("delta_kwh", "savings_kwh"):
-        delta = _delta(rows, site=site, meters=len(meters), period=period, expected=expected)
-        return delta if delta is None or kpi == "delta_kwh" else -delta
-    if rows.is_empty():
-        return None
-    if kpi == "consumption_kwh":
-        return _kwh(_sum(rows["nano_kwh"]))
-    if kpi == "cost":
-        return _priced(rows, site, known_prices(site, period.start, period.end, readings))
-    if kpi == "emission_kgco2e":
-        factors = electricity_factors(site, period.start, period.end)
-        by_day = factors.select("local_date", price_per_kwh="electricity_kgco2e_per_kwh")
-        return _priced(_with_local_date(rows, site), site, by_day)
-    if kpi == "eui_kwh_per_m2":
-        return _eui(rows, site=site, scope=scope)
-    complete = _complete_quarter_hours(rows, meters=len(meters))
-    if complete.is_empty():
-        return None
-    peak_nano_kw = 4 * max(complete["nano_kwh"].to_list())
-    if kpi == "peak_15min_kw":
-        return _kwh(peak_nano_kw)
-    return _load_factor(_sum(complete["nano_kwh"]), peak_nano_kw, minutes=complete.height * CANONICAL_MINUTES)
+    return KPIS[kpi](_Case(site, scope, period, readings, expected))
+
+
+class _Case:
+    """One question, with what several answers share."""
+
+    def __init__(
+        self, site: Site, scope: str, period: Period, readings: pl.DataFrame, expected: pl.DataFrame | None
+    ) -> None:
+        self.site, self.period, self.readings, self.expected = site, period, readings, expected
+        self.asked = scope
+        self.scope, self.product = split_product(site, scope)
+
+    @cached_property
+    def use(self) -> ScopeUse:
+        return scope_use(self.readings, site=self.site, scope=self.scope, period=self.period)
+
+    @property
+    def days(self) -> int:
+        return (self.period.end - self.period.start).days
+
+    @property
+    def is_complete(self) -> bool:
+        return self.use.covered_minutes >= COMPLETE * self.use.expected_minutes and self.use.scope_days == self.days
+
+    def fact(self, name: str) -> float | None:
+        """Sum over the days, as a double of billionths; None where a day has none."""
+        mine = [fact for fact in facts(self.site) if fact.scope == self.scope and fact.fact == name]
+        total = Decimal(0)
+        for day in days_of(self.period):
+            amount = next((fact.amount for fact in mine if fact.start <= day < fact.end), None)
+            if amount is None:
+                return None
+            total += amount
+        return float(int(total * NANO))
+
+    def stream(self, role: str) -> tuple[int | None, int, int] | None:
+        """Billionths, covered and expected minutes of the streams of a role; None where there are none."""
+        mine = [each for each in streams(self.site) if each.scope == self.scope and each.role == role]
+        slots = quarter_hours_of(self.site, self.period)
+        rows = current(self.readings, site=self.site, period=self.period).with_columns(
+            local_date=pl.col("interval_start_utc").dt.convert_time_zone(self.site.time_zone).dt.date()
+        )
+        found, covered, wanted = [], 0, 0
+        for each in mine:
+            own = rows.filter(
+                (pl.col("meter_id") == each.stream_id)
+                & (pl.col("register") == each.register)
+                & (pl.col("local_date") >= each.start)
+                & (pl.col("local_date") < each.end)
+            )
+            covered += own.height * CANONICAL_MINUTES
+            wanted += sum(count for day, count in slots.items() if each.start <= day < each.end) * CANONICAL_MINUTES
+            if own.height:
+                found.append(int(own.select(nano(pl.col("value")).cast(pl.Int128).sum()).item()))
+        return (sum(found) if found else None, covered, wanted) if mine else None
+
+
+def split_product(site: Site, scope: str) -> tuple[str, str]:
+    """The scope and the product after its slash, empty where none is named."""
+    owner, _, last = scope.rpartition("/")
+    is_product = bool(owner) and last in [product.product_id for product in site.premises.products]
+    return (owner, last) if is_product else (scope, "")
 
 
 def scope_meters(site: Site, scope: str) -> tuple[str, ...]:
-    """The meters whose import makes up the scope. Raises BadInput for a scope that the site does not have."""
-    importing = {meter.meter_id for meter in site.meters if has_import(meter)}
-    kind, _, name = scope.partition(":")
-    seus = {seu.seu_id: seu.meters for seu in site.seus}
-    if kind == "meter" and site.meter(name) is not None:
-        found: tuple[str, ...] = (name,)
-    elif kind == "seu" and name in seus:
-        found = seus[name]
-    elif kind == "site" and name == site.site_id:
-        found = total_meters(site, Carrier.ELECTRICITY)
-    else:
-        raise BadInput(
-            f"unknown scope {scope!r} at site {site.site_id}; expected site:{site.site_id}, meter:<meter_id> "
-            "or seu:<seu_id>",
-            reason="unknown_scope",
-        )
-    return tuple(meter_id for meter_id in dict.fromkeys(found) if meter_id in importing)
+    """The meters that are ever a member of the scope. Raises BadInput for a scope that the site does not have."""
+    spans = known_spans(site, split_product(site, scope)[0])
+    return tuple(dict.fromkeys(member.meter_id for span in spans for member in span.members))
 
 
 def streams_behind(kpi: str, *, site: Site, scope: str) -> tuple[str, ...]:
-    """The streams that `kpi_value` reads for the scope: its meters, what virtual ones among them are made of, and for
-    cost the site's price stream.
+    """The streams that `kpi_value` reads for the scope: its meters, what virtual ones among them are made of, and what
+    else the KPI divides by or adds: price stream, reactive energy, generation, products, water, temperature.
     """
-    meters = streams_for(site, scope_meters(site, scope))
-    return (*meters, site.price_stream) if kpi == "cost" and site.price_stream else meters
+    owner, product = split_product(site, scope)
+    roles = {
+        "power_factor": ("kvarh",),
+        "kwh_per_product": (f"product/{product}",),
+        "self_consumption_rate": ("generation", "export"),
+        "self_sufficiency": ("generation", "export"),
+        "consumption_m3": ("water",),
+    }.get(kpi, ())
+    others = [each.stream_id for each in streams(site) if each.scope == owner and each.role in roles]
+    if kpi == "consumption_m3" or owner.endswith("/water"):
+        return tuple(dict.fromkeys(others))
+    found = [*streams_for(site, scope_meters(site, scope)), *others]
+    if kpi == "cost" and site.price_stream:
+        found.append(site.price_stream)
+    if kpi.endswith(("_hdd", "_cdd")) and site.premises.degree_days is not None:
+        found.append(site.premises.degree_days.driver)
+    return tuple(dict.fromkeys(found))
 
 
-def _energy(readings: pl.DataFrame, *, site: Site, meters: tuple[str, ...], period: Period) -> pl.DataFrame:
-    """Current import rows of the scope in the period: meter_id, interval_start_utc, nano_kwh (whole billionths)."""
-    is_of_scope = (
-        pl.col("meter_id").is_in(list(meters))
-        & (pl.col("register") == CONSUMPTION_REGISTER)
-        & (pl.col("unit") == ENERGY_UNIT)
-    )
-    rows = readings.filter(
-        (pl.col("site_id") == site.site_id)
-        & (is_of_scope | pl.col("meter_id").is_in(list(streams_for(site, meters))))
-        & pl.col("interval_start_utc").is_between(period.start_utc, period.end_utc, closed="left")
-    )
-    latest = with_virtual(site, rows.sort("recorded_at_utc").unique(KEY, keep="last", maintain_order=True), meters)
-    return latest.filter(is_of_scope).select(
-        "meter_id", "interval_start_utc", nano_kwh=(pl.col("value") * float(_NANO)).round().cast(pl.Int64)
-    )
+def _kwh(value: int) -> Decimal:
+    return Decimal(value).scaleb(-QUANTUM_DECIMALS)
 
 
-def _sum(nano: pl.Series) -> int:
-    return int(nano.cast(pl.Int128).sum())
+def _double(value: float | None) -> Decimal | None:
+    return None if value is None else Decimal(repr(value))
 
 
-def _kwh(nano: int) -> Decimal:
-    return Decimal(nano).scaleb(-QUANTUM_DECIMALS)
-
-
-def _with_local_date(rows: pl.DataFrame, site: Site) -> pl.DataFrame:
-    return rows.with_columns(local_date=pl.col("interval_start_utc").dt.convert_time_zone(site.time_zone).dt.date())
-
-
-def _priced(rows: pl.DataFrame, site: Site, prices: pl.DataFrame) -> Decimal | None:
-    """Sum of energy times price over electricity rows whose price is known; None where none is."""
-    electric = [meter.meter_id for meter in site.meters if meter.carrier == Carrier.ELECTRICITY]
-    key = "local_date" if "local_date" in prices.columns else "interval_start_utc"
-    groups = (
-        rows.filter(pl.col("meter_id").is_in(electric))
-        .join(prices, on=key, how="inner", validate="m:1")
-        .filter(pl.col("price_per_kwh").is_not_null())
-        .group_by("price_per_kwh")
-        .agg(pl.col("nano_kwh").cast(pl.Int128).sum())
-    )
-    if groups.is_empty():
+def _consumption(case: _Case) -> Decimal | None:
+    if case.scope.endswith("/water") or case.use.rows.is_empty():
         return None
-    total = sum(int(price.scaleb(PRICE_DECIMALS)) * int(nano) for price, nano in groups.iter_rows())
-    return Decimal(total).scaleb(-QUANTUM_DECIMALS - PRICE_DECIMALS)
+    total = case.use.nano_kwh()
+    return None if total is None else _kwh(total)
 
 
-def _complete_quarter_hours(rows: pl.DataFrame, *, meters: int) -> pl.DataFrame:
-    grouped = rows.group_by("interval_start_utc").agg(pl.col("nano_kwh").sum(), present=pl.len())
-    return grouped.filter(pl.col("present") == meters)
+def _peak_nano(use: ScopeUse) -> int | None:
+    complete = use.by_quarter_hour()
+    return None if use.is_allocated or complete.is_empty() else 4 * max(complete["nano_kwh"].to_list())
 
 
-def _load_factor(nano_kwh: int, peak_nano_kw: int, *, minutes: int) -> Decimal | None:
-    if peak_nano_kw <= 0:
+def _peak(case: _Case) -> Decimal | None:
+    peak = _peak_nano(case.use)
+    return None if peak is None else _kwh(peak)
+
+
+def _load_factor(case: _Case) -> Decimal | None:
+    peak, complete = _peak_nano(case.use), case.use.by_quarter_hour()
+    if peak is None or peak <= 0:
         return None
-    return Decimal(repr(float(nano_kwh) / (float(peak_nano_kw) * (minutes / 60.0))))
+    minutes = complete.height * CANONICAL_MINUTES
+    total = int(complete["nano_kwh"].cast(pl.Int128).sum())
+    return _double(float(total) / (float(peak) * (minutes / 60.0)))
 
 
-def _eui(rows: pl.DataFrame, *, site: Site, scope: str) -> Decimal | None:
-    """Site electricity per floor area: only of the whole site, and only with a year of days (resolution C3.8)."""
-    days = _with_local_date(rows, site)["local_date"].n_unique()
-    if not scope.startswith("site:") or site.floor_area_m2 is None or days < EUI_DAYS:
+def _demand_factor(case: _Case) -> Decimal | None:
+    peak, load = _peak_nano(case.use), case.fact("connected_load_kw")
+    return None if peak is None or load is None else _double(float(peak) * case.days / load)
+
+
+def _diversity_factor(case: _Case) -> Decimal | None:
+    members = {member for span in case.use.spans for member in span.members}
+    names = sorted({member.meter_id for member in members})
+    changes = any(len(span.members) != len(names) for span in case.use.spans)
+    peak = _peak_nano(case.use)
+    if len(names) < 2 or changes or any(each.sign < 0 for each in members) or peak is None or peak <= 0:
         return None
-    return Decimal(repr(float(_sum(rows["nano_kwh"])) / _NANO / site.floor_area_m2))
+    single = [
+        _peak_nano(scope_use(case.readings, site=case.site, scope=f"meter:{name}", period=case.period))
+        for name in names
+    ]
+    known = [each for each in single if each is not None]
+    return _double(float(sum(known)) / float(peak)) if len(known) == len(single) else None
 
 
-def _delta(
-    rows: pl.DataFrame, *, site: Site, meters: int, period: Period, expected: pl.DataFrame | None
-) -> Decimal | None:
+def _money(case: _Case, prices: pl.DataFrame) -> tuple[Decimal | None, int]:
+    electric = [meter.meter_id for meter in case.site.meters if meter.carrier is Carrier.ELECTRICITY]
+    use = replace(case.use, rows=case.use.rows.filter(pl.col("meter_id").is_in(electric)))
+    total, without = priced_units(use, prices, price_decimals=PRICE_DECIMALS)
+    return None if total is None else Decimal(total).scaleb(-QUANTUM_DECIMALS - PRICE_DECIMALS), without
+
+
+def _cost(case: _Case) -> Decimal | None:
+    return _money(case, known_prices(case.site, case.period.start, case.period.end, case.readings))[0]
+
+
+def _carbon(case: _Case) -> tuple[Decimal | None, int]:
+    by_day = electricity_factors(case.site, case.period.start, case.period.end)
+    return _money(case, by_day.select("local_date", price_per_kwh="electricity_kgco2e_per_kwh"))
+
+
+def _emission(case: _Case) -> Decimal | None:
+    return _carbon(case)[0]
+
+
+def _nano_double(value: Decimal) -> float:
+    return float(int((value * NANO).quantize(Decimal(1), rounding=ROUND_HALF_UP)))
+
+
+def _emission_per_m2(case: _Case) -> Decimal | None:
+    total, without = _carbon(case)
+    area = case.fact("area_m2")
+    if total is None or area is None or without or not case.is_complete:
+        return None
+    return _double(_nano_double(total) * case.days / area)
+
+
+def _eui(case: _Case) -> Decimal | None:
+    """Energy per mean floor area: only with a year of days, and nearly all of them (resolution C3.8)."""
+    if case.use.covered_days < EUI_DAYS or case.use.covered_minutes < COMPLETE * case.use.expected_minutes:
+        return None
+    return None if kind_of(case.scope) in ("meter", "seu", "asset") else _per_day(case, "area_m2")
+
+
+def _eui_rolling(case: _Case) -> Decimal | None:
+    return _per_day(case, "area_m2") if case.is_complete else None
+
+
+def _per_occupant(case: _Case) -> Decimal | None:
+    return _per_day(case, "occupants") if case.is_complete else None
+
+
+def _per_day(case: _Case, name: str) -> Decimal | None:
+    """Energy by the mean of a dated fact over the days."""
+    total, amount = case.use.nano_kwh(), case.fact(name)
+    return None if total is None or amount is None else _double(float(total) * case.days / amount)
+
+
+def _pair(case: _Case, role: str) -> tuple[float, float] | None:
+    """Energy and the amount of a role, both as doubles of billionths, where both are complete."""
+    stream, total = case.stream(role), case.use.nano_kwh()
+    if stream is None or total is None or stream[0] is None or stream[1] < COMPLETE * stream[2]:
+        return None
+    if case.use.covered_minutes < COMPLETE * case.use.expected_minutes:
+        return None
+    return float(total), float(stream[0])
+
+
+def _power_factor(case: _Case) -> Decimal | None:
+    pair = _pair(case, "kvarh")
+    if pair is None or pair == (0.0, 0.0):
+        return None
+    active, reactive = pair
+    return _double(active / math.sqrt(active * active + reactive * reactive))
+
+
+def _per_product(case: _Case) -> Decimal | None:
+    pair = _pair(case, f"product/{case.product}")
+    return None if pair is None or pair[1] <= 0 else _double(pair[0] / pair[1])
+
+
+def _own(case: _Case) -> tuple[int, int] | None:
+    """Generated and exported billionths, where both are complete and no more is exported than generated."""
+    made, fed = case.stream("generation"), case.stream("export")
+    if made is None or fed is None or made[0] is None or fed[0] is None or fed[0] > made[0]:
+        return None
+    return (made[0], fed[0]) if made[1] + fed[1] >= COMPLETE * (made[2] + fed[2]) else None
+
+
+def _self_consumption(case: _Case) -> Decimal | None:
+    own = _own(case)
+    return None if own is None or own[0] <= 0 else _double((float(own[0]) - float(own[1])) / float(own[0]))
+
+
+def _self_sufficiency(case: _Case) -> Decimal | None:
+    own, bought = _own(case), case.use.nano_kwh()
+    if own is None or bought is None or case.use.covered_minutes < COMPLETE * case.use.expected_minutes:
+        return None
+    made, fed, used = float(own[0]), float(own[1]), bought + own[0] - own[1]
+    return None if used <= 0 else _double((made - fed) / (float(bought) + made - fed))
+
+
+def _contract_share(case: _Case) -> Decimal | None:
+    mine = [fact for fact in facts(case.site) if fact.fact == "contract_share"]
+    by_day = case.use.rows.group_by("local_date").agg((pl.col("nano_kwh") * pl.col("sign")).cast(pl.Int128).sum())
+    energies = {day: int(total) for day, total in by_day.iter_rows()}
+    contracted = Decimal(0)
+    for day in days_of(case.period):
+        share = next((fact.amount for fact in mine if fact.start <= day < fact.end), None)
+        if share is None:
+            return None
+        contracted += _kwh(energies.get(day, 0)) * share
+    total = sum(energies.values())
+    return None if total <= 0 else _double(_nano_double(contracted) / float(total))
+
+
+def _water(case: _Case) -> Decimal | None:
+    stream = case.stream("water")
+    return None if stream is None or stream[0] is None else _kwh(stream[0])
+
+
+def _weather(name: str) -> Callable[[_Case], Decimal | None]:
+    def value(case: _Case) -> Decimal | None:
+        return _double(weather_value(name, case.use, case.readings))
+
+    return value
+
+
+def _delta(case: _Case) -> Decimal | None:
     """Actual minus expected over the days with an expected value and all their quarter hours."""
-    if expected is None:
+    if case.expected is None:
         raise BadInput("delta_kwh and savings_kwh need the expected days", reason="no_expected")
-    actual = _with_local_date(rows, site).group_by("local_date").agg(pl.col("nano_kwh").sum(), present=pl.len())
-    wanted = day_types(site, period.start, period.end).select("local_date", quarter_hours=pl.col("hours") * 4 * meters)
-    compared = (
-        actual.join(wanted, on="local_date", validate="1:1")
-        .join(expected.select("local_date", "expected_kwh"), on="local_date", validate="1:1")
-        .filter(pl.col("expected_kwh").is_not_null() & (pl.col("present") >= pl.col("quarter_hours")))
+    actual = case.use.rows.group_by("local_date").agg(
+        (pl.col("nano_kwh") * pl.col("sign")).cast(pl.Int128).sum(), pl.len().alias("present"), pl.col("members").max()
     )
-    if compared.is_empty():
-        return None
-    nano_expected = (compared["expected_kwh"] * float(_NANO)).round().cast(pl.Int64)
-    return _kwh(_sum(compared["nano_kwh"]) - _sum(nano_expected))
+    known = {
+        day: round(value * NANO)
+        for day, value in case.expected.select("local_date", "expected_kwh").iter_rows()
+        if value is not None
+    }
+    compared = [
+        int(total) - known[day]
+        for day, total, present, members in actual.iter_rows()
+        if day in known and present >= case.use.quarter_hours[day] * members
+    ]
+    return _kwh(sum(compared)) if compared else None
+
+
+def _savings(case: _Case) -> Decimal | None:
+    delta = _delta(case)
+    return None if delta is None else -delta
+
+
+KPIS: dict[str, Callable[[_Case], Decimal | None]] = {
+    "consumption_kwh": _consumption,
+    "consumption_m3": _water,
+    "peak_15min_kw": _peak,
+    "load_factor": _load_factor,
+    "demand_factor": _demand_factor,
+    "diversity_factor": _diversity_factor,
+    "power_factor": _power_factor,
+    "eui_kwh_per_m2": _eui,
+    "eui_rolling12_kwh_per_m2": _eui_rolling,
+    "cost": _cost,
+    "emission_kgco2e": _emission,
+    "emission_kgco2e_per_m2": _emission_per_m2,
+    "self_consumption_rate": _self_consumption,
+    "self_sufficiency": _self_sufficiency,
+    "contractual_renewable_share": _contract_share,
+    "kwh_per_occupant": _per_occupant,
+    PRODUCT_KPI: _per_product,
+    "kwh_per_hdd": _weather("kwh_per_hdd"),
+    "kwh_per_cdd": _weather("kwh_per_cdd"),
+    "slope_kwh_per_hdd": _weather("slope_kwh_per_hdd"),
+    "slope_kwh_per_cdd": _weather("slope_kwh_per_cdd"),
+    "delta_kwh": _delta,
+    "savings_kwh": _savings,
+}

@@ -6,10 +6,13 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from assets.carbon.factors import electricity_factors
+from assets.kpi.facts import fact_rows, rule_rows, stream_rows
+from assets.kpi.running import interval_costs
 from assets.kpi.virtual_files import virtual_files
 from assets.kpi.windows import Window
 from assets.sites.calendar import quarter_hours
-from assets.sites.meter_tree import has_import, seu_meters, total_meters
+from assets.sites.meter_tree import has_import, total_meters
+from assets.sites.scopes import scope_rows
 from assets.stores.lake import Lake
 from assets.stores.lake_block import LAKE_SCHEMA
 from assets.stores.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
@@ -40,14 +43,31 @@ def source_tables(
         "windows": window_rows(windows, sites),
         "readings": _files(sites, lake, windows, as_of_utc),
         "site_quarter_hours": pl.concat([empty_source("site_quarter_hours"), *calendars]),
-        "meters": pl.concat([empty_source("meters"), *(meter_rows(site) for site in sites.values())]),
-        "seu_meters": pl.concat([empty_source("seu_meters"), *(seu_meters(site) for site in sites.values())]),
+        "interval_cost": pl.concat(
+            [
+                empty_source("interval_cost"),
+                *(interval_costs(site, lake, windows, as_of_utc=as_of_utc) for site in sites.values()),
+            ]
+        ),
+        "seu_expected_days": empty_source("seu_expected_days") if expected is None else expected,
+        **site_tables(sites.values()),
+    }
+
+
+def site_tables(sites: Iterable[Site]) -> dict[str, pl.DataFrame]:
+    """The tables that site files alone decide: sites, meters, scopes, facts, streams, degree-day rules."""
+    known = list(sites)
+    return {
+        "meters": pl.concat([empty_source("meters"), *(meter_rows(site) for site in known)]),
+        "scope_members": pl.concat([empty_source("scope_members"), *(scope_rows(site) for site in known)]),
+        "scope_facts": fact_rows(known),
+        "kpi_streams": stream_rows(known),
+        "degree_rules": rule_rows(known),
         "sites": pl.DataFrame(
-            [(site.site_id, site.time_zone, site.currency, site.floor_area_m2) for site in sites.values()],
+            [(site.site_id, site.time_zone, site.currency, site.floor_area_m2) for site in known],
             schema=SOURCE_SCHEMAS["sites"],
             orient="row",
         ),
-        "seu_expected_days": empty_source("seu_expected_days") if expected is None else expected,
     }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from assets.kpi.running import carries_over
 from assets.kpi.sources import source_tables, whole_site
 from assets.kpi.windows import (
     Window,
@@ -24,7 +25,7 @@ from assets.stores.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.baselines import BaselineStore
 from assets.stores.lake import Lake, newest_entry
 from assets.stores.marks import BuildNote, BuiltSite, read_built, write_built
-from assets.stores.marts import ENPI_MARTS, KPI_MARTS, drop_sites
+from assets.stores.marts import ENPI_MARTS, KPI_MARTS, PORTFOLIO, drop_sites
 from assets.stores.warehouse import (
     WarehouseTarget,
     built_with,
@@ -112,6 +113,7 @@ class Stage:
             built=known,
             now=now,
             whole=whole_site(site, self.lake),
+            is_carried=carries_over(site.tariffs),
         )
         gone = [
             Window(site_id=other, first=first, after=after, is_whole_site=True)
@@ -151,7 +153,9 @@ class Stage:
         if note is None:
             return publish_marts(target, self.marts_dir, MARTS_OF[self.name])
         years = {site_id: years for site_id, years in note.years.items() if site_id in self.sites}
-        counts = publish_marts(target, self.marts_dir, MARTS_OF[self.name], years=years)
+        counts: dict[str, int] = {}
+        for name in MARTS_OF[self.name]:
+            counts |= publish_marts(target, self.marts_dir, [name], years=published_years(name, years))
         drop_sites(self.marts_dir, keep=self.sites)
         built = read_built(self.marts_dir, self.name)
         write_built(self.marts_dir, self.name, after_publication(built, note, self._touched(), self.now()))
@@ -165,6 +169,18 @@ class Stage:
     def _now_of(self, site_id: str) -> BuiltSite:
         found = self.now().get(site_id)
         return found or BuiltSite(sha256=site_sha256(self.sites[site_id]), project=self.fingerprint)
+
+
+def published_years(name: str, years: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+    """The calendar years of a mart that a build over those years of sites changes.
+
+    Twelve rolling months are filed under the first of them, and a sum over sites changes with every site.
+    """
+    if name == "mart_portfolio__kpi_values":
+        return {PORTFOLIO: sorted({year for span in years.values() for year in span})}
+    if name == "mart_scope__rolling_kpi":
+        return {site_id: sorted({*span, *(year - 1 for year in span)}) for site_id, span in years.items()}
+    return {site_id: list(span) for site_id, span in years.items()}
 
 
 def versions_text(site: Site, baselines: BaselineStore) -> str:

@@ -1,7 +1,8 @@
 """Which local days a run of the marts computes: the months that changed, and what else changes with them. Pure.
 
 A window is a span of whole local months of one site. The day, month and year that overlap a window are computed
-again, everything else stands as it is.
+again, everything else stands as it is. A projection looks back over LOOK_BACK_DAYS, so those days after a window are
+looked ahead from again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,6 +10,8 @@ from datetime import date, timedelta
 
 from assets.stores.marks import BuildNote, Built, BuiltSite
 from data_quality.contracts.model import Model
+
+LOOK_BACK_DAYS = 28
 
 
 class Window(Model):
@@ -35,12 +38,15 @@ def month_after(day: date) -> date:
     return date(day.year + day.month // 12, day.month % 12 + 1, 1)
 
 
-def window_for(asked: Window, *, built: BuiltSite | None, now: BuiltSite, whole: Window | None) -> Window:
+def window_for(
+    asked: Window, *, built: BuiltSite | None, now: BuiltSite, whole: Window | None, is_carried: bool = False
+) -> Window:
     """The window that brings the asked months up to date.
 
     The whole site where it was never built, or its file or baselines changed since. Otherwise the asked months and
     those up to the readings that were there before: a month between them was outside of the site's span, and is
-    now an empty month inside of it. whole: the site's calendar, None where the lake holds nothing of it.
+    now an empty month inside of it. whole: the site's calendar, None where the lake holds nothing of it. is_carried:
+    bills hand something on to the bills after them, so every month after the asked ones is computed again too.
     """
     if whole is not None and (built is None or not built.is_like(now)):
         return whole
@@ -50,6 +56,8 @@ def window_for(asked: Window, *, built: BuiltSite | None, now: BuiltSite, whole:
             after = month_after(built.first - timedelta(days=1))
         if first > built.last + timedelta(days=1):
             first = month_start(built.last + timedelta(days=1))
+        if is_carried:
+            after = max(after, month_after(built.last))
     return Window(site_id=asked.site_id, first=first, after=after)
 
 
@@ -70,10 +78,13 @@ def span_after(
 
 
 def years_by_site(windows: Iterable[Window]) -> dict[str, frozenset[int]]:
-    """The calendar years that the windows touch: what is computed again, so what is published again."""
+    """The calendar years that the windows touch, or look ahead into: computed again, so published again."""
     found: dict[str, set[int]] = {}
     for window in windows:
-        found.setdefault(window.site_id, set()).update(window.years)
+        ahead = window.after - timedelta(days=1)
+        if not window.is_whole_site:
+            ahead += timedelta(days=LOOK_BACK_DAYS)
+        found.setdefault(window.site_id, set()).update(range(window.first.year, ahead.year + 1))
     return {site_id: frozenset(years) for site_id, years in found.items()}
 
 

@@ -8,8 +8,6 @@ from datetime import date
 from itertools import pairwise
 from typing import NamedTuple
 
-import polars as pl
-
 from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER, breakpoints
 from data_quality.contracts.site import Carrier, Meter, Site
 from data_quality.contracts.units import unit_of
@@ -121,9 +119,3 @@ def _metered_parent(meter: Meter, by_id: Mapping[str, Meter], on_date: date | No
     while above is not None and above.is_virtual:
         above = by_id.get(above.parent_on(on_date) or "")
     return above
-
-
-def seu_meters(site: Site) -> pl.DataFrame:
-    """One row per SEU and meter: site_id, seu_id, meter_id, in file order; a meter may serve several SEUs."""
-    rows = [(site.site_id, seu.seu_id, meter_id) for seu in site.seus for meter_id in seu.meters]
-    return pl.DataFrame(rows, schema=dict.fromkeys(("site_id", "seu_id", "meter_id"), pl.String), orient="row")

@@ -20,7 +20,15 @@ KPI_MARTS: dict[str, tuple[str, ...]] = {
     "mart_scope__month_kpi": ("site_id", "scope", "period_start"),
     "mart_scope__year_kpi": ("site_id", "scope", "period_start"),
     "mart_site__kpi_values": ("site_id", "scope", "grain", "period_start", "kpi"),
+    "mart_scope__hour_kpi": ("site_id", "scope", "hour_start_utc", "local_date"),
+    "mart_site__degree_days": ("site_id", "local_date"),
+    "mart_scope__rolling_kpi": ("site_id", "scope", "period_start"),
+    "mart_portfolio__kpi_values": ("site_id", "scope", "grain", "period_start", "kpi", "unit"),
+    "mart_site__quarter_hour_running": ("site_id", "local_date", "interval_start_utc"),
+    "mart_site__day_projection": ("site_id", "local_date"),
 }
+# The site_id of sums over sites: no site may be called so.
+PORTFOLIO = "_portfolio"
 ENPI_MARTS: dict[str, tuple[str, ...]] = {
     "mart_seu__day_enpi": ("site_id", "seu_id", "local_date"),
     "mart_seu__month_enpi": ("site_id", "seu_id", "month_start"),
@@ -67,7 +75,7 @@ def write_mart(frame: pl.DataFrame, marts_dir: Path, name: str, *, years: Mappin
 def drop_sites(marts_dir: Path, *, keep: Collection[str]) -> None:
     """Take away what is published of sites that are no longer there."""
     for folder in marts_dir.glob("*/site=*"):
-        if folder.name.removeprefix("site=") not in keep:
+        if folder.name.removeprefix("site=") not in (*keep, PORTFOLIO):
             shutil.rmtree(folder)
 
 

@@ -9,6 +9,7 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.model import Model
 
 PRICE = pl.Decimal(12, 6)
+AMOUNT = pl.Decimal(18, 9)
 SOURCE_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
     "windows": {
         "site_id": pl.String(),
@@ -27,6 +28,21 @@ SOURCE_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "price_per_kwh": PRICE,
         "electricity_kgco2e_per_kwh": PRICE,
     },
+    "interval_cost": {
+        "site_id": pl.String(),
+        "interval_start_utc": pl.Datetime("us", "UTC"),
+        "bill_start": pl.Date(),
+        "is_present": pl.Boolean(),
+        "import_kwh": AMOUNT,
+        "export_kwh": AMOUNT,
+        "energy_cost": AMOUNT,
+        "other_cost": AMOUNT,
+        "block_kwh": AMOUNT,
+        "block_minutes": pl.Int32(),
+        "window_minutes": pl.Int32(),
+        "hourly_kgco2e_per_kwh": PRICE,
+        "cost_finding": pl.String(),
+    },
     "meters": {
         "site_id": pl.String(),
         "meter_id": pl.String(),
@@ -36,7 +52,44 @@ SOURCE_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "has_import": pl.Boolean(),
         "connected_load_kw": pl.Float64(),
     },
-    "seu_meters": {"site_id": pl.String(), "seu_id": pl.String(), "meter_id": pl.String()},
+    "scope_members": {
+        "site_id": pl.String(),
+        "scope": pl.String(),
+        "kind": pl.String(),
+        "carrier": pl.String(),
+        "meter_id": pl.String(),
+        "valid_from": pl.Date(),
+        "valid_to": pl.Date(),
+        "sign": pl.Int32(),
+        "share": pl.Decimal(9, 6),
+        "meter_count": pl.Int32(),
+        "is_allocated": pl.Boolean(),
+    },
+    "scope_facts": {
+        "site_id": pl.String(),
+        "scope": pl.String(),
+        "fact": pl.String(),
+        "valid_from": pl.Date(),
+        "valid_to": pl.Date(),
+        "amount": pl.Decimal(18, 6),
+    },
+    "kpi_streams": {
+        "site_id": pl.String(),
+        "scope": pl.String(),
+        "role": pl.String(),
+        "stream_id": pl.String(),
+        "register": pl.String(),
+        "valid_from": pl.Date(),
+        "valid_to": pl.Date(),
+    },
+    "degree_rules": {
+        "site_id": pl.String(),
+        "stream_id": pl.String(),
+        "station": pl.String(),
+        "method": pl.String(),
+        "heating_base_degc": pl.Decimal(18, 6),
+        "cooling_base_degc": pl.Decimal(18, 6),
+    },
     "sites": {
         "site_id": pl.String(),
         "time_zone": pl.String(),

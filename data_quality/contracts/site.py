@@ -13,6 +13,7 @@ from data_quality.contracts.hierarchy import check_hierarchy, overlapping
 from data_quality.contracts.meter_event import MeterEvent
 from data_quality.contracts.model import Model
 from data_quality.contracts.mv_project import MvProject, StaticFactor
+from data_quality.contracts.premises import Premises, check_premises
 from data_quality.contracts.supplier_bill import VarianceThreshold
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.time import zone
@@ -365,6 +366,7 @@ class Site(Model):
     validation: ValidationRules = Field(default=ValidationRules(), description="Rules of validation that differ")
 
     bill_variance: VarianceThreshold = Field(default=VarianceThreshold(), description="From when a bill's is told")
+    premises: Premises = Field(default=Premises(), description="What KPIs divide by and divide among")
 
     @model_validator(mode="after")
     def _references_hold(self) -> Self:
@@ -395,6 +397,7 @@ class Site(Model):
                 _known(f"asset {asset.asset_id!r}: meter", asset.meter, meters)
         for meter in self.meters:
             _check_multipliers(meter, self.time_zone)
+        check_premises(self)
         return self
 
     @model_validator(mode="after")

@@ -1,32 +1,57 @@
 """`meterloom kpis`: KPI values with their figure ids."""
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from data_quality.contracts.site import Site
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.figure import Figure
+from data_quality.contracts.site import EmissionFactorEntry, Site
+from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.time import Period, parse_period
 from orchestration.cli.frame import Answer, Call, command
 from reports.content.kpi_list import Grain, kpi_list
+from reports.content.kpi_portfolio import kpi_portfolio
 from reports.content.model import ReportContent
 from reports.revise import store_revision
 from reports.sources import Sources
 
+PRICED, FACTORED = ("cost",), ("emission_kgco2e", "emission_kgco2e_per_m2")
 
-def stored(call: Call, site: Site, span: Period, grain: Grain, marts_dir: Path, as_of_utc: datetime) -> ReportContent:
+
+def stored(
+    call: Call, site: Site | None, span: Period, grain: Grain, marts_dir: Path, as_of_utc: datetime, scope: str | None
+) -> ReportContent:
     """The marts' values as figures with their traces, kept so that each can be walked back."""
     project = call.project
     sources = Sources(lake=project.lake, sites=project.sites, baselines=project.baselines)
-    content, _ = store_revision(
-        lambda revision: kpi_list(
-            site, span, grain=grain, sources=sources, marts_dir=marts_dir, as_of_utc=as_of_utc, revision=revision
-        ),
-        project.reports,
-        call.clock,
-        site=site,
-    )
+
+    def build(revision: int) -> ReportContent:
+        if site is None:
+            return kpi_portfolio(
+                span,
+                grain=grain,
+                sources=sources,
+                marts_dir=marts_dir,
+                as_of_utc=as_of_utc,
+                revision=revision,
+                scope=scope,
+            )
+        return kpi_list(
+            site,
+            span,
+            grain=grain,
+            sources=sources,
+            marts_dir=marts_dir,
+            as_of_utc=as_of_utc,
+            revision=revision,
+            scope=scope,
+        )
+
+    content, _ = store_revision(build, project.reports, call.clock, site=site)
     return content
 
 
@@ -36,40 +61,82 @@ def register(app: typer.Typer) -> None:
     @command(app, "kpis", example="meterloom kpis --site factory --period 2025-Q1 --grain month")
     def kpis(
         call: Call,
-        site: Annotated[str, typer.Option("--site", help="Which site.")],
         period: Annotated[str, typer.Option("--period", help="2025, 2025-Q1, 2025-03 or START/END.")],
-        grain: Annotated[Grain, typer.Option("--grain", help="day, month or year.")] = "month",
+        site: Annotated[str | None, typer.Option("--site", help="Which site.")] = None,
+        portfolio: Annotated[bool, typer.Option("--portfolio", help="All sites together.")] = False,
+        grain: Annotated[Grain, typer.Option("--grain", help="hour, day, month or year.")] = "month",
+        scope: Annotated[str | None, typer.Option("--scope", help="Only this scope, e.g. tenant:law.")] = None,
     ) -> Answer:
-        """Show consumption, peak, load factor, cost, emissions and EUI per scope; each value can be traced."""
+        """Show the KPIs of the catalogue per scope; each value can be traced, and a missing one says why."""
         from orchestration.fresh import freshen_marts
 
-        project, known = call.project, call.project.site(site)
-        span = parse_period(period, known.time_zone)
+        if portfolio == (site is not None):
+            raise BadInput("name --site SITE or --portfolio, one of them", reason="no_site")
+        project = call.project
+        known = None if site is None else project.site(site)
+        span = parse_period(period, known.time_zone if known else "UTC")
         if call.as_of_utc is None:
             freshen_marts(project, say=call.say)
             as_of = project.reports.known_at(call.clock)
-            content = stored(call, known, span, grain, project.project.marts_dir, as_of)
+            content = stored(call, known, span, grain, project.project.marts_dir, as_of, scope)
+        elif known is None:
+            raise BadInput("--as-of goes with one --site", reason="no_portfolio_as_of")
         else:
             from orchestration.past import marts_as_of
 
             call.say(f"building the marts of {site} as known at {call.as_of_utc:%Y-%m-%d %H:%M:%S}Z")
             with marts_as_of(project, known, call.as_of_utc) as marts_dir:
-                content = stored(call, known, span, grain, marts_dir, call.as_of_utc)
-        figures = content.figures
-        rows = [
-            {
-                "kpi": f.kpi,
-                "scope": f.scope,
-                "start": f.start,
-                "end": f.end,
-                "value": f.value,
-                "unit": f.unit,
-                "figure_id": f.figure_id,
-                "coverage": f.coverage,
-                "estimated_share": f.estimated_share,
-                "is_synthetic": f.is_synthetic,
-            }
-            for f in figures
+                content = stored(call, known, span, grain, marts_dir, call.as_of_utc, scope)
+        figures = [figure for figure in content.figures if not portfolio or figure.scope.startswith("portfolio")]
+        rows = [row_of(figure, project.sites) for figure in figures]
+        shown = [
+            [f.scope, f.kpi, row["hour_start_utc"] or str(f.start), shown_value(f), f.unit, row["finding"], f.figure_id]
+            for f, row in zip(figures, rows, strict=True)
         ]
-        shown = [[f.scope, f.kpi, str(f.start), f"{float(f.value or 0):,.3f}", f.unit, f.figure_id] for f in figures]
-        return Answer(data={"rows": rows}, columns=["scope", "kpi", "from", "value", "unit", "figure"], rows=shown)
+        text = f"local days of {known.time_zone}" if known else "local days of each site"
+        columns = ["scope", "kpi", "from", "value", "unit", "finding", "figure"]
+        return Answer(data={"rows": rows}, text=text, columns=columns, rows=shown)
+
+
+def shown_value(figure: Figure) -> str:
+    """The value with three decimals; a dash where it is unknown."""
+    return "-" if figure.value is None else f"{float(figure.value):,.3f}"
+
+
+def row_of(figure: Figure, sites: dict[str, Site]) -> dict[str, Any]:
+    """A figure as a row of the answer: with its finding, and the tariffs and factors that hold in its period."""
+    behind = [
+        sites[given.role] if figure.scope.startswith("portfolio") else sites[figure.trace.parameters["site"]]
+        for given in (figure.trace.inputs if figure.scope.startswith("portfolio") else figure.trace.inputs[:1])
+    ]
+    return {
+        "kpi": figure.kpi,
+        "scope": figure.scope,
+        "start": figure.start,
+        "end": figure.end,
+        "hour_start_utc": figure.trace.parameters.get("hour_start_utc", ""),
+        "value": figure.value,
+        "unit": figure.unit,
+        "figure_id": figure.figure_id,
+        "coverage": figure.coverage,
+        "estimated_share": figure.estimated_share,
+        "finding": "" if figure.status == "ok" else figure.status,
+        "is_synthetic": figure.is_synthetic,
+        "tariffs": _holding(behind, lambda site: site.tariffs, figure) if figure.kpi in PRICED else [],
+        "factors": _holding(behind, lambda site: site.factors, figure) if figure.kpi in FACTORED else [],
+    }
+
+
+def _holding(
+    sites: Iterable[Site], entries: Callable[[Site], Iterable[Tariff | EmissionFactorEntry]], figure: Figure
+) -> list[str]:
+    """Ids of the tariffs or electricity factors of the sites that hold on a day of the figure."""
+    found = [
+        each.tariff_id if isinstance(each, Tariff) else each.factor_id
+        for site in sites
+        for each in entries(site)
+        if each.valid_from < figure.end
+        and each.valid_to > figure.start
+        and (isinstance(each, Tariff) or each.carrier == "electricity")
+    ]
+    return list(dict.fromkeys(found))

@@ -22,6 +22,7 @@ MODULES = (
     "quality",
     "readings",
     "kpis",
+    "running",
     "meters",
     "tariff",
     "bill",

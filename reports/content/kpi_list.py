@@ -1,6 +1,9 @@
-"""KPI values of a site as figures: the published marts' rows, each with the trace that makes it again."""
+"""KPI values of a site as figures: the published marts' rows, each with the trace that makes it again.
 
-from collections.abc import Iterator, Mapping
+A KPI that cannot be known is a figure without a value whose status is the finding that says why.
+"""
+
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,15 +22,16 @@ from reports.figures import FigureBook
 from reports.sources import Sources
 
 NAME = "kpis"
-Grain = Literal["day", "month", "year"]
-# KPI -> column of mart_scope__<grain>_kpi, and its unit; currency stands for the site's own.
-COLUMNS: Mapping[str, tuple[str, str]] = {
-    "consumption_kwh": ("energy_kwh", "kwh"),
-    "peak_15min_kw": ("peak_kw", "kw"),
-    "load_factor": ("load_factor", "ratio"),
-    "cost": ("cost", "currency"),
-    "emission_kgco2e": ("emission_kgco2e", "kgco2e"),
-    "eui_kwh_per_m2": ("eui_kwh_per_m2", "kwh/m2"),
+Grain = Literal["hour", "day", "month", "year"]
+UNITS = {"1": "ratio", "kwh_per_m2": "kwh/m2", "kgco2e_per_m2": "kgco2e/m2", "kwh_per_person": "kwh/person"}
+UNITS |= {"kwh_per_unit": "kwh/unit", "kwh_per_degc_day": "kwh/(degc*d)"}
+_KEPT = ("scope", "carrier", "grain", "period_start", "period_end", "kpi", "exact", "value", "unit")
+COLUMNS = (*_KEPT, "coverage", "estimated_share", "finding", "is_synthetic")
+# KPI of an hour -> its column, unit, and the column of minutes that it leaves out.
+HOURLY: Mapping[str, tuple[str, str, str | None, str]] = {
+    "consumption_kwh": ("energy_kwh", "kwh", None, ""),
+    "cost": ("cost", "currency", "unpriced_minutes", "no_price"),
+    "emission_kgco2e": ("emission_kgco2e", "kgco2e", "unfactored_minutes", "no_factor"),
 }
 
 
@@ -40,23 +44,17 @@ def kpi_list(
     marts_dir: Path,
     as_of_utc: datetime,
     revision: int = 0,
+    scope: str | None = None,
 ) -> ReportContent:
-    """Every KPI that the marts hold for the site's scopes over the period, as figures without pages.
+    """Every KPI that the marts hold for the site's scopes, or for one of them, over the period; figures without pages.
 
-    Raises BadInput where the marts are not published, or hold nothing of the period.
+    Raises BadInput where the marts are not published, or hold nothing of the period or scope.
     """
-    rows = _rows(site, period, grain, marts_dir)
+    rows = kpi_rows(site, period, grain, marts_dir, scope=scope)
     is_synthetic = bool(rows["is_synthetic"].any())
-    report_id = f"{NAME}/{site.site_id}/{period.label}/{grain}"
+    report_id = "/".join([NAME, site.site_id, period.label, grain, *([scope.replace("/", "~")] if scope else [])])
     book = FigureBook(report_id=report_id, revision=revision, as_of_utc=as_of_utc, is_synthetic=is_synthetic)
-    for row in rows.iter_rows(named=True):
-        inputs = [
-            sources.lake_input(site, row["period_start"], row["period_end"], as_of_utc),
-            sources.site_input(site),
-            *sources.calendar_inputs(site, row["period_start"], row["period_end"]),
-        ]
-        for kpi, column, unit in _known(row, site):
-            _add(book, site, row, kpi=kpi, value=to_decimal(row[column]), unit=unit, inputs=inputs)
+    add_rows(book, site, rows, sources=sources)
     return ReportContent(
         report_id=report_id,
         name=NAME,
@@ -80,46 +78,112 @@ def kpi_list(
     )
 
 
-def _add(
-    book: FigureBook,
-    site: Site,
-    row: Mapping[str, Any],
-    *,
-    kpi: str,
-    value: Decimal | None,
-    unit: str,
-    inputs: list[TraceInput],
-) -> None:
-    scope, start, end = row["scope"], row["period_start"], row["period_end"]
+def add_rows(book: FigureBook, site: Site, rows: pl.DataFrame, *, sources: Sources) -> None:
+    """One figure a row, at `site/scope/grain/first day/kpi`; of an hour at its instant and local day."""
+    for row in rows.iter_rows(named=True):
+        inputs = [
+            sources.lake_input(site, row["period_start"], row["period_end"], book.as_of_utc),
+            sources.site_input(site),
+            *sources.calendar_inputs(site, row["period_start"], row["period_end"]),
+        ]
+        _add(book, site, row, inputs)
+
+
+def _add(book: FigureBook, site: Site, row: Mapping[str, Any], inputs: list[TraceInput]) -> None:
+    kpi, scope, start, end = row["kpi"], row["scope"], row["period_start"], row["period_end"]
+    hour = row.get("hour_start_utc")
+    place = f"{hour:%Y-%m-%dT%H:%MZ}~{start}" if hour is not None else str(start)
+    parameters = {"site": site.site_id, "scope": scope, "kpi": kpi, "start": str(start), "end": str(end)}
     book.add(
-        f"{scope}/{start}/{kpi}",
-        value,
+        f"{site.site_id}/{scope}/{row['grain']}/{place}/{kpi}",
+        _value(row),
         label=f"{kpi} of {scope}",
         kpi=kpi,
         scope=scope,
         start=start,
         end=end,
-        unit=unit,
+        unit=UNITS.get(row["unit"], row["unit"]),
         computation="scope_kpi",
-        parameters={"site": site.site_id, "scope": scope, "kpi": kpi, "start": str(start), "end": str(end)},
+        parameters=parameters | ({"hour_start_utc": f"{hour:%Y-%m-%dT%H:%MZ}"} if hour is not None else {}),
         inputs=inputs,
+        status=row["finding"] or "",
         coverage=row["coverage"],
         estimated_share=row["estimated_share"],
     )
 
 
-def _rows(site: Site, period: Period, grain: Grain, marts_dir: Path) -> pl.DataFrame:
-    rows = read_mart(marts_dir, f"mart_scope__{grain}_kpi", site_id=site.site_id).filter(
-        (pl.col("period_start") >= period.start) & (pl.col("period_end") <= period.end)
-    )
-    if rows.is_empty():
+def _value(row: Mapping[str, Any]) -> Decimal | None:
+    """The exact decimal of a sum without its trailing zeros, or the shortest decimal of a ratio's double."""
+    exact: Decimal | None = row["exact"]
+    if exact is None:
+        return to_decimal(row["value"])
+    nine = exact.quantize(Decimal(1).scaleb(-9))
+    return nine if nine == exact else exact
+
+
+def kpi_rows(site: Site, period: Period, grain: Grain, marts_dir: Path, *, scope: str | None = None) -> pl.DataFrame:
+    """Rows of the marts inside of the period: COLUMNS, hour_start_utc (null but for hours); by scope, time and KPI.
+
+    Of a month also the twelve months that end with it. Raises BadInput where there is none.
+    """
+    inside = (pl.col("period_start") >= period.start) & (pl.col("period_end") <= period.end)
+    if grain == "hour":
+        found = _hours(site, period, marts_dir)
+    else:
+        values = read_mart(marts_dir, "mart_site__kpi_values", site_id=site.site_id)
+        parts = [values.filter(inside & (pl.col("grain") == grain)).select(COLUMNS)]
+        if grain == "month":
+            rolling = read_mart(marts_dir, "mart_scope__rolling_kpi", site_id=site.site_id)
+            is_last = (pl.col("period_end") > period.start) & (pl.col("period_end") <= period.end)
+            parts.append(rolling.filter(is_last).select(COLUMNS))
+        found = pl.concat(parts).with_columns(hour_start_utc=pl.lit(None, dtype=pl.Datetime("us", "UTC")))
+    if found.is_empty():
         raise BadInput(
             f"no readings of site {site.site_id!r} make a whole {grain} of {period.label}", reason="nothing_in_period"
         )
-    return rows.sort("scope", "period_start")
+    if scope is not None:
+        known = sorted(set(found["scope"]))
+        found = found.filter((pl.col("scope") == scope) | pl.col("scope").str.starts_with(f"{scope}/"))
+        if found.is_empty():
+            raise BadInput(
+                f"scope {scope!r} has no KPI by {grain} in {period.label}; there are {', '.join(known)}",
+                reason="unknown_scope",
+            )
+    return found.sort("scope", "period_start", "hour_start_utc", "grain", "kpi")
 
 
-def _known(row: Mapping[str, Any], site: Site) -> Iterator[tuple[str, str, str]]:
-    for kpi, (column, unit) in COLUMNS.items():
-        if row.get(column) is not None:
-            yield kpi, column, site.currency if unit == "currency" else unit
+def _hours(site: Site, period: Period, marts_dir: Path) -> pl.DataFrame:
+    """Hours of every scope as KPI rows, those of single meters among them."""
+    meters = (
+        read_mart(marts_dir, "mart_meter__hour_energy", site_id=site.site_id)
+        .with_columns(scope="meter:" + pl.col("meter_id"), expected_minutes=pl.lit(60, dtype=pl.Int32))
+        .drop("meter_id")
+    )
+    scopes = read_mart(marts_dir, "mart_scope__hour_kpi", site_id=site.site_id)
+    hours = pl.concat([scopes, meters.select(scopes.columns)]).filter(
+        pl.col("local_date").is_between(period.start, period.end, closed="left")
+    )
+    return pl.concat([_hourly(hours, site, kpi) for kpi in HOURLY])
+
+
+def _hourly(hours: pl.DataFrame, site: Site, kpi: str) -> pl.DataFrame:
+    column, unit, left_out, code = HOURLY[kpi]
+    without = pl.col(left_out) if left_out else pl.lit(0)
+    gap = pl.when(pl.col("covered_minutes") < pl.col("expected_minutes")).then(pl.lit("gap"))
+    rows = hours if left_out is None else hours.filter(pl.col("carrier") == "electricity")
+    return rows.select(
+        "scope",
+        "carrier",
+        pl.lit("hour").alias("grain"),
+        pl.col("local_date").alias("period_start"),
+        (pl.col("local_date") + pl.duration(days=1)).alias("period_end"),
+        pl.lit(kpi).alias("kpi"),
+        pl.col(column).cast(pl.Decimal(38, 15)).alias("exact"),
+        pl.col(column).cast(pl.Float64).alias("value"),
+        pl.lit(site.currency if unit == "currency" else unit).alias("unit"),
+        ((pl.col("covered_minutes") - without) / pl.col("expected_minutes")).alias("coverage"),
+        pl.lit(None, dtype=pl.Float64).alias("estimated_share"),
+        pl.when(without > 0).then(pl.lit(code)).otherwise(gap).alias("finding"),
+        pl.lit(site.is_simulated).alias("is_synthetic"),
+        "hour_start_utc",
+    )

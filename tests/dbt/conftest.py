@@ -16,7 +16,7 @@ from assets.stores.transactions import open_store
 from assets.stores.warehouse import WarehouseTarget, load_sources, publish_marts
 from data_quality.contracts.site import Site
 from orchestration.dbt import DbtOutcome, run_dbt
-from tests.kpi.seeded import expected_days, filled_lake, plant
+from tests.kpi.seeded import expected_days, filled_lake, plant, rich_plant
 
 OFFICE = {
     "site_id": "office",
@@ -92,7 +92,7 @@ def world(
     folder = tmp_path_factory.mktemp("world")
     store = open_store(f"sqlite:///{folder / 'store.db'}")
     lake = Lake(folder / "lake", store)
-    sites = {"plant": plant(), "office": plant(**OFFICE)}
+    sites = {"plant": rich_plant(), "office": plant(**OFFICE)}
     for seed, site in enumerate(sites.values()):
         filled_lake(lake, site, seed=seed)
     expected = pl.concat([expected_days(site, seed=seed) for seed, site in enumerate(sites.values())])

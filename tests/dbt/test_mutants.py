@@ -15,7 +15,7 @@ MUTANTS = {
         "latest_recorded_at_utc, true",
         "latest_recorded_at_utc, true) or (true",
     ),
-    "export is consumption": ("intermediate/int_meter__quarter_hour_energy", "readings.register = 'import'", "true"),
+    "export is consumption": ("intermediate/int_meter__quarter_hours", "readings.register = 'import'", "true"),
     "a hole is zero": (
         "intermediate/int_scope__days",
         "    sums.energy_kwh,",
@@ -35,6 +35,21 @@ MUTANTS = {
         "marts/mart_seu__day_enpi",
         "days.actual_kwh - days.expected_kwh end",
         "days.expected_kwh - days.actual_kwh end",
+    ),
+    "a month to date goes on over its end": (
+        "marts/mart_site__quarter_hour_running",
+        "partition by site_id, month_start",
+        "partition by site_id",
+    ),
+    "a day with a hole stands for its weekday": (
+        "intermediate/int_site__weekdays_to_come",
+        "where past.is_complete",
+        "where true",
+    ),
+    "one day is enough to project from": (
+        "marts/mart_site__day_projection",
+        "ahead.least_days >= 2",
+        "ahead.least_days >= 1",
     ),
     "the last peak is named": (
         "intermediate/int_scope__period_energy",

@@ -87,7 +87,7 @@ def replace(connection, name, table):
     return real(connection, name, table)
 warehouse._replace = replace
 target = warehouse.WarehouseTarget(duckdb_file=Path(sys.argv[1]))
-warehouse.load_sources(target, {name: empty_source(name) for name in ["sites", "meters", "seu_meters"]})
+warehouse.load_sources(target, {name: empty_source(name) for name in ["sites", "meters", "scope_members"]})
 """
 
 

@@ -21,15 +21,29 @@ PLANT = {
     "floor_area_m2": 1234.5,
     "floor_area_definition": "GIA",
     "meters": [
-        {"meter_id": "main", "registers": [{"register_id": "import"}, {"register_id": "export"}]},
+        {
+            "meter_id": "main",
+            "connected_load_kw": 20000.5,
+            "registers": [
+                {"register_id": "import"},
+                {"register_id": "export"},
+                {"register_id": "reactive", "unit": "kvarh"},
+            ],
+        },
         {"meter_id": "annex"},
-        {"meter_id": "press", "parent": "main"},
+        {
+            "meter_id": "press",
+            "parents": [{"parent": "annex", "valid_to": "2025-03-30"}, {"parent": "main", "valid_from": "2025-03-30"}],
+        },
         {"meter_id": "pump", "parent": "main"},
         {"meter_id": "pv", "registers": [{"register_id": "export"}]},
         {"meter_id": "gas", "carrier": "natural_gas"},
         {"meter_id": "water", "carrier": "water", "registers": [{"register_id": "import", "unit": "m3"}]},
     ],
-    "drivers": [{"driver_id": "count", "unit": "count", "aggregation": "sum"}],
+    "drivers": [
+        {"driver_id": "count", "unit": "count", "aggregation": "sum"},
+        {"driver_id": "outdoor", "unit": "degc", "aggregation": "mean"},
+    ],
     "seus": [
         {"seu_id": "moulding", "name": "Moulding", "meters": ["press", "pump"]},
         {"seu_id": "pumping", "name": "Pumping", "meters": ["pump"]},
@@ -75,6 +89,38 @@ PLANT = {
         },
     ],
 }
+# What the KPIs of the catalogue divide by and among, dated inside of the days that are read.
+PREMISES = {
+    "occupants": [{"persons": 40, "valid_to": "2025-04-01"}, {"persons": 55, "valid_from": "2025-04-01"}],
+    "products": [{"product_id": "parts", "driver": "count", "seus": ["moulding"]}],
+    "degree_days": {"driver": "outdoor", "station": "roof", "method": "hourly"},
+    "generation": [{"meter": "pv", "register_id": "export"}],
+    "renewable_contracts": [
+        {"share": 0.5, "valid_to": "2025-04-01", "source": "s"},
+        {"share": 0.75, "valid_from": "2025-04-01", "source": "s"},
+    ],
+    "buildings": [
+        {"building_id": "old", "meters": [{"meter": "main"}], "floor_areas": [{"m2": 900, "definition": "GIA"}]}
+    ],
+    "tenants": [
+        {
+            "tenant_id": "ann",
+            "meters": [{"meter": "press", "share": 0.333333}, {"meter": "pump", "valid_to": "2025-03-31"}],
+            "floor_areas": [{"m2": 300, "definition": "NLA"}],
+        },
+        {
+            "tenant_id": "bob",
+            "meters": [{"meter": "press", "share": 0.333333}, {"meter": "gas", "by_area": True}],
+            "floor_areas": [{"m2": 100, "definition": "NLA"}],
+        },
+        {
+            "tenant_id": "cat",
+            "meters": [{"meter": "gas", "by_area": True}],
+            "floor_areas": [{"m2": 200, "definition": "NLA"}],
+        },
+    ],
+    "zones": [{"zone_id": "cellar", "building": "old", "meters": [{"meter": "pump", "valid_from": "2025-03-31"}]}],
+}
 SPANS = ((date(2025, 3, 28), date(2025, 4, 3)), (date(2025, 10, 24), date(2025, 10, 29)))
 STREAMS = (
     ("main", "import", "kwh"),
@@ -86,12 +132,19 @@ STREAMS = (
     ("gas", "import", "kwh"),
     ("water", "import", "m3"),
     ("count", "value", "count"),
+    ("main", "reactive", "kvarh"),
+    ("outdoor", "value", "degc"),
 )
 
 
 def plant(**changes: object) -> Site:
     """The plant's site file."""
     return Site.model_validate(PLANT | changes)
+
+
+def rich_plant(**changes: object) -> Site:
+    """The plant with premises: every KPI of the catalogue has a value or a finding there."""
+    return plant(**({"premises": PREMISES} | changes))
 
 
 def random_rows(
@@ -106,6 +159,7 @@ def random_rows(
             for meter, register, unit in STREAMS:
                 if rng.random() >= share_missing:
                     value = quantise(rng.choice([0.0, 1.0, 30.0, 2000.0]) * rng.random())
+                    value = quantise(rng.uniform(-5, 30)) if unit == "degc" else value
                     quality = rng.choice([0, 0, 0, 0, 8, 9, 10])
                     rows.append((site.site_id, meter, register, at, 15, 15, value, unit, quality, len(rows), False))
             at += timedelta(minutes=15)

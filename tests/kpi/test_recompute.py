@@ -95,11 +95,15 @@ def test_gas_has_no_electricity_price() -> None:
 
 def test_the_eui_needs_a_year_of_days() -> None:
     year = parse_period("2025", "Europe/Berlin")
-    full = rows(
-        *((meter, slot * 96 + 12, 123.45) for meter in ("main",) for slot in range(365)), start=date(2025, 1, 1)
+    # 123.45 kWh a day over 1,234.5 m2; the annex stands still.
+    main, annex = (
+        [(name, slot, kwh) for slot in range(365 * 96)] for name, kwh in (("main", 1.2859375), ("annex", 0.0))
     )
+    full = rows(*main, *annex, start=date(2025, 1, 1))
     assert value("eui_kwh_per_m2", full, scope="site:plant", period=year) == Decimal("36.5")
-    assert value("eui_kwh_per_m2", full[1:], scope="site:plant", period=year) is None
+    assert value("eui_kwh_per_m2", full.filter(pl.col("meter_id") == "main"), scope="site:plant", period=year) is None
+    day_lost = full.filter(pl.col("interval_start_utc") >= datetime(2025, 1, 1, 23, tzinfo=UTC))
+    assert value("eui_kwh_per_m2", day_lost, scope="site:plant", period=year) is None
     assert value("eui_kwh_per_m2", full, scope="meter:main", period=year) is None
 
 

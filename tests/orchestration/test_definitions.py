@@ -25,11 +25,16 @@ ASSETS = {
     "core_site__plan",
     "core_site__reference",
     "core_site__released_commands",
+    "kpi_catalogue",
     "out_site__enpi_quarter",
     "out_site__month_reports",
     "raw_landing__15min_readings",
 }
 MARTS = {
+    "mart_portfolio__kpi_values",
+    "mart_scope__hour_kpi",
+    "mart_scope__rolling_kpi",
+    "mart_site__degree_days",
     "mart_meter__hour_energy",
     "mart_scope__day_kpi",
     "mart_scope__month_kpi",
@@ -37,7 +42,9 @@ MARTS = {
     "mart_seu__day_enpi",
     "mart_seu__kpi_values",
     "mart_seu__month_enpi",
+    "mart_site__day_projection",
     "mart_site__kpi_values",
+    "mart_site__quarter_hour_running",
 }
 
 

@@ -1,7 +1,7 @@
 """Totals count energy once; an SEU names its meters."""
 
-from assets.sites.meter_tree import seu_meters, total_meters
-from data_quality.contracts.site import Carrier, Meter, Seu
+from assets.sites.meter_tree import total_meters
+from data_quality.contracts.site import Carrier, Meter
 from tests.sites.test_calendar import site
 
 METERS = (
@@ -21,10 +21,3 @@ def test_a_submeter_is_not_added_to_the_total_of_its_parent() -> None:
 def test_a_meter_below_another_carrier_counts_towards_its_own() -> None:
     assert total_meters(site(meters=METERS), Carrier.ELECTRICITY) == ("main", "chp")
     assert total_meters(site(meters=METERS), Carrier.WATER) == ()
-
-
-def test_each_meter_of_each_seu_is_one_row() -> None:
-    seus = (Seu(seu_id="a", name="A", meters=("press", "chp")), Seu(seu_id="b", name="B", meters=("press",)))
-    rows = seu_meters(site(meters=METERS, seus=seus)).rows()
-    assert rows == [("plant", "a", "press"), ("plant", "a", "chp"), ("plant", "b", "press")]
-    assert seu_meters(site()).columns == ["site_id", "seu_id", "meter_id"]

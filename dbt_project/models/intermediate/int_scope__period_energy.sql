@@ -16,6 +16,10 @@ select
     site_id,
     scope,
     carrier,
+    is_allocated,
+    bool_or(is_remainder) as is_remainder,
+    max(meter_count) as meter_count,
+    cast(count(*) as integer) as scope_days,
     grain,
     period_start,
     period_end,
@@ -37,5 +41,5 @@ select
     cast(sum(complete_energy_kwh) as decimal(38, 9)) as complete_energy_kwh,
     cast(sum(complete_minutes) as bigint) as complete_minutes
 from days
-group by site_id, scope, carrier, grain, period_start, period_end
+group by site_id, scope, carrier, is_allocated, grain, period_start, period_end
 having bool_or(is_in_span)

@@ -2,6 +2,7 @@
 select
     energy.site_id,
     energy.scope,
+    split_part(energy.scope, ':', 1) as kind,
     energy.carrier,
     energy.grain,
     energy.period_start,
@@ -27,13 +28,38 @@ select
     energy.cost,
     energy.emission_kgco2e,
     case
-        when energy.scope = 'site:' || energy.site_id and energy.grain = 'year' and energy.covered_days >= 365
-            then {{ nano_double('energy.energy_kwh') }} / 1000000000 / sites.floor_area_m2
+        when
+            energy.grain = 'year' and energy.covered_days >= 365
+            and energy.covered_minutes >= 0.99 * energy.expected_minutes
+            and facts.area_m2_days = energy.period_end - energy.period_start
+            then {{ nano_double('energy.energy_kwh') }} * facts.area_m2_days / {{ nano_double('facts.area_m2_sum') }}
     end as eui_kwh_per_m2,
     energy.last_recorded_at_utc,
     energy.unpriced_minutes,
     energy.unfactored_minutes,
     energy.max_source_minutes,
-    sites.currency
+    sites.currency,
+    energy.covered_days,
+    energy.scope_days,
+    energy.is_allocated,
+    energy.meter_count,
+    -- What a KPI divides by is known on every day of the period, or not at all.
+    {% for name in ['area_m2', 'occupants', 'connected_load_kw'] %}
+    cast(
+        case when facts.{{ name }}_days = energy.period_end - energy.period_start then facts.{{ name }}_sum end as decimal(38, 6)
+    ) as {{ name }}_sum,
+    {% endfor %}
+    energy.period_end - energy.period_start as period_days,
+    case
+        when energy.covered_minutes < energy.expected_minutes then 'gap'
+        when energy.scope_days < energy.period_end - energy.period_start then 'partial_scope'
+        when energy.is_remainder and energy.energy_kwh < 0 then 'negative_remainder'
+    end as warning
 from {{ ref('int_scope__period_energy') }} as energy
 inner join {{ ref('stg_lake__sites') }} as sites on energy.site_id = sites.site_id
+left join {{ ref('int_scope__period_facts') }} as facts
+    on
+        energy.site_id = facts.site_id
+        and energy.scope = facts.scope
+        and energy.grain = facts.grain
+        and energy.period_start = facts.period_start

@@ -3,7 +3,7 @@ select
     site_id,
     meter_id,
     carrier,
-    {{ dbt.date_trunc('hour', 'interval_start_utc') }} as hour_start_utc,
+    to_timestamp({{ utc_number('interval_start_utc', 3600) }} * 3600) as hour_start_utc,
     local_date,
     cast(sum(energy_kwh) as decimal(38, 9)) as energy_kwh,
     cast(sum(interval_minutes) as integer) as covered_minutes,
@@ -12,4 +12,4 @@ select
     cast(sum(case when cost is null then interval_minutes else 0 end) as integer) as unpriced_minutes,
     cast(sum(case when emission_kgco2e is null then interval_minutes else 0 end) as integer) as unfactored_minutes
 from {{ ref('int_meter__quarter_hour_energy') }}
-group by site_id, meter_id, carrier, {{ dbt.date_trunc('hour', 'interval_start_utc') }}, local_date
+group by site_id, meter_id, carrier, {{ utc_number('interval_start_utc', 3600) }}, local_date

@@ -21,6 +21,8 @@ select
     last_recorded_at_utc,
     unpriced_minutes,
     unfactored_minutes,
-    max_source_minutes
+    max_source_minutes,
+    scope_days,
+    area_m2_sum
 from {{ ref('int_scope__period_kpi') }}
 where grain = 'month'

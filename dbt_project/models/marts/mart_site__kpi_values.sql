@@ -1,28 +1,12 @@
--- Every KPI of every scope and period as one row: a null value says that it cannot be known
-{% set minutes_priced = '(covered_minutes - unpriced_minutes)' %}
-{% set minutes_factored = '(covered_minutes - unfactored_minutes)' %}
-{% set kpis = [
-    ('consumption_kwh', 'energy_kwh', "'kwh'", 'covered_minutes', 'true'),
-    ('peak_15min_kw', 'peak_kw', "'kw'", 'covered_minutes', 'true'),
-    ('load_factor', 'load_factor', "'1'", 'covered_minutes', 'true'),
-    ('eui_kwh_per_m2', 'eui_kwh_per_m2', "'kwh_per_m2'", 'covered_minutes',
-     "grain = 'year' and scope = 'site:' || site_id"),
-    ('cost', 'cost', 'currency', minutes_priced, "carrier = 'electricity'"),
-    ('emission_kgco2e', 'emission_kgco2e', "'kgco2e'", minutes_factored, "carrier = 'electricity'"),
+-- Every KPI of every scope and period as one row: where a value cannot be known, a finding says why
+{% set parts = [
+    'int_scope__kpi_energy', 'int_scope__kpi_intensity', 'int_scope__kpi_diversity', 'int_scope__kpi_ratios',
+    'int_site__kpi_renewable', 'int_scope__kpi_weather', 'int_site__kpi_water',
 ] %}
-{% for kpi, column, unit, minutes, rows in kpis %}
+{% for part in parts %}
 select
-    site_id,
-    scope,
-    grain,
-    period_start,
-    period_end,
-    '{{ kpi }}' as kpi,
-    cast({{ column }} as double precision) as value,
-    {{ unit }} as unit,
-    {{ minutes }} / cast(expected_minutes as double precision) as coverage,
+    site_id, scope, carrier, grain, period_start, period_end, kpi, value, exact, unit, coverage, estimated_share, finding,
     is_synthetic
-from {{ ref('int_scope__period_kpi') }}
-where {{ rows }}
+from {{ ref(part) }}
 {% if not loop.last %}union all{% endif %}
 {% endfor %}

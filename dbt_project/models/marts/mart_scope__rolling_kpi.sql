@@ -1,0 +1,47 @@
+-- Energy by floor area over twelve whole months, for each month that may be the last of them
+{% set kpis = [{
+    'kpi': 'eui_rolling12_kwh_per_m2', 'unit': "'kwh_per_m2'",
+    'value': nano_double('energy_kwh') ~ ' * period_days / ' ~ nano_double('area_m2_sum'),
+    'blocks': "case when months < 12 then 'eui_partial_year' when covered_minutes = 0 then 'no_readings'"
+        ~ " when months_with_area < 12 then 'no_area' when covered_minutes < 0.99 * expected_minutes then 'gap'"
+        ~ " when scope_days < period_days then 'partial_scope' end",
+    'warns': "case when covered_minutes < expected_minutes then 'gap' end",
+}] %}
+with twelve as (
+    select
+        last.site_id,
+        last.scope,
+        last.carrier,
+        'rolling12' as grain,
+        cast({{ dbt.dateadd('month', -11, 'last.period_start') }} as date) as period_start,
+        last.period_end,
+        count(*) as months,
+        count(each.area_m2_sum) as months_with_area,
+        cast(sum(each.energy_kwh) as decimal(38, 9)) as energy_kwh,
+        cast(sum(each.area_m2_sum) as decimal(38, 6)) as area_m2_sum,
+        sum(each.covered_minutes) as covered_minutes,
+        sum(each.expected_minutes) as expected_minutes,
+        sum(each.scope_days) as scope_days,
+        case
+            when sum(each.covered_minutes) > 0
+                then sum(each.estimated_share * each.covered_minutes) / sum(each.covered_minutes)
+        end as estimated_share,
+        bool_or(each.is_synthetic) as is_synthetic
+    from {{ ref('mart_scope__month_kpi') }} as last
+    inner join {{ ref('mart_scope__month_kpi') }} as each
+        on
+            last.site_id = each.site_id
+            and last.scope = each.scope
+            and each.period_start <= last.period_start
+            and each.period_start > {{ dbt.dateadd('month', -12, 'last.period_start') }}
+    where split_part(last.scope, ':', 1) in ('site', 'building', 'zone', 'tenant')
+    group by last.site_id, last.scope, last.carrier, last.period_start, last.period_end
+),
+scopes as (
+    select
+        *,
+        period_end - period_start as period_days,
+        covered_minutes / cast(expected_minutes as double precision) as coverage
+    from twelve
+)
+{{ kpi_rows('scopes', kpis) }}

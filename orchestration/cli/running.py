@@ -1,0 +1,95 @@
+"""`meterloom running`: a site's month to date, its demand window so far, and what the month comes to."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assets.kpi.month_to_date import RunningFigures, running_figures
+from assets.stores.marts import read_mart
+from data_quality.contracts.time import parse_instant
+from orchestration.cli.frame import Answer, Call, command
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command on the application."""
+
+    @command(app, "running", example="meterloom running --site factory --at 2025-03-17T14:30:00+01:00")
+    def running(
+        call: Call,
+        site: Annotated[str, typer.Option("--site", help="Which site.")],
+        at: Annotated[str | None, typer.Option("--at", help="Instant (ISO 8601); the last reading's end.")] = None,
+    ) -> Answer:
+        """Show cost, carbon and peak of the month to date, running demand, and the projection to its end."""
+        from orchestration.fresh import freshen_marts
+
+        project, known = call.project, call.project.site(site)
+        at_utc = parse_instant(at, known.time_zone) if at is not None else None
+        if call.as_of_utc is None:
+            freshen_marts(project, say=call.say)
+            found = _figures(project.project.marts_dir, site, at_utc)
+        else:
+            from orchestration.past import marts_as_of
+
+            call.say(f"building the marts of {site} as known at {call.as_of_utc:%Y-%m-%d %H:%M:%S}Z")
+            with marts_as_of(project, known, call.as_of_utc) as marts_dir:
+                found = _figures(marts_dir, site, at_utc)
+        return _answer(found, known.time_zone)
+
+
+def _figures(marts_dir: Path, site: str, at_utc: datetime | None) -> RunningFigures:
+    quarters = read_mart(marts_dir, "mart_site__quarter_hour_running", site_id=site)
+    projections = read_mart(marts_dir, "mart_site__day_projection", site_id=site)
+    return running_figures(site, quarters, projections, at_utc=at_utc)
+
+
+def _answer(found: RunningFigures, time_zone: str) -> Answer:
+    def shown(value: object, decimals: int = 2) -> str:
+        return "unknown" if value is None else f"{value:,.{decimals}f}"
+
+    rows = [
+        ["import, kWh", shown(found.import_kwh), shown(found.projected_import_kwh)],
+        [f"cost, {found.currency}", shown(found.cost), shown(found.projected_cost)],
+        ["emission, kgCO2e", shown(found.emission_kgco2e), shown(found.projected_emission_kgco2e)],
+        ["peak, kW", shown(found.peak_kw), shown(found.projected_peak_kw)],
+    ]
+    text = [
+        f"{found.site_id} at {found.at_utc:%Y-%m-%d %H:%M} UTC, month of {found.month_start:%Y-%m} ({time_zone}), "
+        f"{found.coverage:.2%} read",
+        f"demand of the last {found.block_minutes} of {found.window_minutes} minutes: "
+        f"{shown(found.block_demand_kw)} kW",
+        f"projected by {found.method} as known on {found.projected_on}" if found.method else "not projected",
+        *(f"{finding.code}: {finding.message}" for finding in found.findings),
+    ]
+    data = {
+        "site": found.site_id,
+        "at": found.at_utc,
+        "time_zone": time_zone,
+        "month_start": found.month_start,
+        "currency": found.currency,
+        "month_to_date": {
+            "import_kwh": found.import_kwh,
+            "cost": found.cost,
+            "energy_cost": found.energy_cost,
+            "other_cost": found.other_cost,
+            "emission_kgco2e": found.emission_kgco2e,
+            "peak_kw": found.peak_kw,
+            "coverage": found.coverage,
+        },
+        "demand": {
+            "block_kw": found.block_demand_kw,
+            "block_minutes": found.block_minutes,
+            "window_minutes": found.window_minutes,
+        },
+        "projection": {
+            "import_kwh": found.projected_import_kwh,
+            "cost": found.projected_cost,
+            "emission_kgco2e": found.projected_emission_kgco2e,
+            "peak_kw": found.projected_peak_kw,
+            "method": found.method,
+            "as_known_on": found.projected_on,
+        },
+        "findings": [finding.model_dump() for finding in found.findings],
+    }
+    return Answer(data=data, columns=["", "month to date", "whole month"], rows=rows, text="\n".join(text))
