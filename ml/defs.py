@@ -91,6 +91,38 @@ def core_seu__expected_days(context: dg.AssetExecutionContext, project: ProjectR
 
 
 @dg.asset(
+    group_name="baselines",
+    kinds={"mlflow"},
+    owners=OWNERS,
+    partitions_def=SITES,
+    deps=["core_lake__15min_readings", "core_site__reference"],
+)
+def core_seu__monitoring_baseline(
+    context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
+) -> dg.MaterializeResult:
+    """Monitoring baselines of a site's SEUs, refitted where they are a week old; they feed no report."""
+    from ml.baselines.monitor_site import refit_site
+
+    report = refit_site(
+        project.site(context.partition_key),
+        lake=project.lake,
+        store=project.baselines,
+        tracker=tracker_of(project),
+        clock=clock,
+        fitted_by="meterloom",
+    )
+    rows = [[v.baseline_id, v.version, v.baseline.statistics.cvrmse_g14 * 100] for v in report.fitted]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(report.fitted),
+            "refitted": table(["baseline", "version", "CV(RMSE) %"], rows),
+            "kept": list(report.kept),
+            "refused": refusals(report.refused),
+        }
+    )
+
+
+@dg.asset(
     group_name="forecasts",
     kinds={"mlflow", "sktime"},
     owners=OWNERS,

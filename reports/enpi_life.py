@@ -16,6 +16,8 @@ from reports.assess import assess_seu
 from reports.sources import Sources, seu_of
 
 TREND_YEARS = 3
+# Quarters before the asked ones that an escalation counts.
+MOST_BEFORE = 7
 
 
 def quarter_statuses(
@@ -94,16 +96,26 @@ def alerts_for(
     rule: EnpiRule | None = None,
 ) -> tuple[EnpiAlert, ...]:
     """Alerts of the period's whole quarters; those before it count towards an escalation and are not told again."""
-    first = quarters_of(period)
-    if not first:
-        return ()
-    used = rule or EnpiRule()
-    before = years_before(first[0].start, 1, site.time_zone)
-    both = Period(label=period.label, start=before.start, end=period.end, time_zone=site.time_zone)
-    found = quarter_statuses(site, version, both, sources=sources, as_of_utc=as_of_utc, rule=used)
-    asked = {each.label for each in first}
+    used, asked = rule or EnpiRule(), {each.label for each in quarters_of(period)}
+
+    def judged(span: Period) -> list[QuarterStatus]:
+        return quarter_statuses(site, version, span, sources=sources, as_of_utc=as_of_utc, rule=used)
+
+    found = judged(period)
+    # Quarters before are read only as long as they lengthen a run.
+    while found and found[0].status == "critical" and len(found) < len(asked) + MOST_BEFORE:
+        before = judged(quarter_before(found[0].start, site.time_zone))
+        if not before:
+            break
+        found = [*before, *found]
     every = alerts_of(version.baseline.seu_id, found, limit_percent=used.crit_percent)
     return tuple(each for each in every if each.quarter in asked)
+
+
+def quarter_before(end: date, time_zone: str) -> Period:
+    """The calendar quarter that ends on that first day of a quarter."""
+    start = date(end.year, end.month - 3, 1) if end.month > 3 else date(end.year - 1, 10, 1)
+    return Period(label=quarter_label(start), start=start, end=end, time_zone=time_zone)
 
 
 def review_of(

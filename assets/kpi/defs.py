@@ -113,6 +113,30 @@ def core_enpi__published(context: dg.AssetExecutionContext, project: ProjectReso
     return published("enpi", context, project)
 
 
+@dg.asset_check(asset="core_enpi__published", blocking=False)
+def no_energy_use_is_critical(project: ProjectResource) -> dg.AssetCheckResult:
+    """The newest complete quarter of every SEU is below the critical limit; two in a row are an escalation."""
+    from assets.kpi.alert_marts import mart_alerts
+
+    settings = project.project
+    sites = [site for site in project.sites.values() if site.seus]
+    alerts = [
+        alert
+        for site in sites
+        for found in mart_alerts(site, marts_dir=settings.marts_dir, baselines=project.baselines).values()
+        for alert in found
+    ]
+    is_escalated = any(alert.kind == "escalation" for alert in alerts)
+    return dg.AssetCheckResult(
+        passed=not alerts,
+        severity=dg.AssetCheckSeverity.ERROR if is_escalated else dg.AssetCheckSeverity.WARN,
+        metadata={
+            "alerts": table(["kind", "quarter", "what"], [[each.kind, each.quarter, each.message] for each in alerts]),
+            "sites": len(sites),
+        },
+    )
+
+
 def published(name: str, context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """Export what this run built and say how many rows each mart has there."""
     note = take_note(notes_dir(project), context.run_id, name)

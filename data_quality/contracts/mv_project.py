@@ -1,13 +1,12 @@
 """Measurement and verification of one measure: boundary, option, periods, and the fields of its plan (formulas 5.2)."""
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from data_quality.contracts.model import Model
 
-BASELINE_DAYS = 365
 _REFUSED = {
     "A": "option A stipulates some parameters, which Meterloom does not hold; it computes options B and C",
     "D": "option D needs a calibrated simulation, which Meterloom is not; it computes options B and C",
@@ -39,8 +38,8 @@ class ProjectPlan(Model):
 class MvProject(Model):
     """One project: `seu` names the use inside the boundary, or `meters` and `drivers` do.
 
-    Baseline: the 365 days before the installation starts, unless `baseline_start` and `baseline_end` say otherwise.
-    The days of the installation itself are in neither period. Dates are local and half-open.
+    Baseline: the twelve months before the installation starts, unless `baseline_start` and `baseline_end` say another
+    period. The days of the installation itself are in neither period. Dates are local and half-open.
     """
 
     project_id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
@@ -91,7 +90,9 @@ class MvProject(Model):
         """Local dates [start, end) of the baseline."""
         if self.baseline_start is not None and self.baseline_end is not None:
             return self.baseline_start, self.baseline_end
-        return self.installation_start - timedelta(days=BASELINE_DAYS), self.installation_start
+        end = self.installation_start
+        is_leap_day = (end.month, end.day) == (2, 29)
+        return (date(end.year - 1, 2, 28) if is_leap_day else end.replace(year=end.year - 1)), end
 
     @property
     def reporting_period(self) -> tuple[date, date]:

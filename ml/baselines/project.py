@@ -8,6 +8,7 @@ from assets.kpi.baseline_use import require_type
 from assets.kpi.daily import seu_days
 from assets.kpi.enpi import (
     ARITHMETIC,
+    DayPair,
     EnpiRule,
     Exact,
     compared,
@@ -144,38 +145,22 @@ def project_savings(
     require_type(version, "savings")
     start, planned_end = project.reporting_period
     end = min(planned_end, now_utc.astimezone(ZoneInfo(site.time_zone)).date())
-    scope = f"project:{project.project_id}"
     if end <= start:
-        return Finding(
-            code="nothing_reported",
-            message=f"The reporting period starts on {start}: no day of it is over.",
-            severity="blocking",
-            scope=scope,
-        )
+        message = f"The reporting period starts on {start}: no day of it is over."
+        return _no_number("nothing_reported", message, project)
     period = Period(label="", start=start, end=end, time_zone=site.time_zone)
-    use = project_use(site, project)
-    readings = site_readings(lake, site, start_utc=period.start_utc, end_utc=period.end_utc, as_of_utc=as_of_utc)
-    days = seu_days(readings, site=site, seu=use, start=start, end=end)
-    given = AdjustmentStore(lake.store).in_force(version.baseline_id, version.baseline, as_of_utc=as_of_utc)
-    pairs = day_pairs(days, adjusted_days(expected_days(version.baseline, days), given))
-    both = compared(pairs, rule=EnpiRule(), start=start, end=end)
+    both = _compared_days(site, project, version, period, lake=lake, as_of_utc=as_of_utc)
     actual, expected = sum_kwh(each.actual_kwh for each in both), sum_kwh(each.expected_kwh for each in both)
     if not both or expected <= 0:
-        return Finding(
-            code="no_comparison",
-            message=f"{len(both)} of {period.days} days can be compared, and they expect {expected} kWh.",
-            severity="blocking",
-            scope=scope,
-            facts={"days": period.days, "compared_days": len(both)},
-        )
-    saved = ARITHMETIC.subtract(expected, actual)
-    half = period_uncertainty_kwh(version, expected, days=len(both), period=period, confidence=project.plan.confidence)
-    findings = _findings(
-        version, period, planned_end, compared_days=len(both), outside=sum(each.is_extrapolated for each in both)
-    )
+        message = f"{len(both)} of {period.days} days can be compared, and they expect {expected} kWh."
+        return _no_number("no_comparison", message, project, days=period.days, compared_days=len(both))
+    saved, deviation = ARITHMETIC.subtract(expected, actual), deviation_percent(actual, expected)
+    confidence = project.plan.confidence
+    half = period_uncertainty_kwh(version, expected, days=len(both), period=period, confidence=confidence)
+    outside = sum(each.is_extrapolated for each in both)
+    findings = _findings(version, period, planned_end, compared_days=len(both), outside=outside)
     is_significant = None if half is None else abs(float(saved)) > half
-    deviation = deviation_percent(actual, expected)
-    may_claim = bool(is_significant) and not any(each.is_blocking for each in findings)
+    may_claim = is_significant is True and not any(each.is_blocking for each in findings)
     return ProjectSavings(
         project_id=project.project_id,
         option=project.option,
@@ -190,7 +175,7 @@ def project_savings(
         uncertainty_kwh=half,
         interval_kwh=None if half is None else (float(saved) - half, float(saved) + half),
         fsu=None if half is None else fractional_savings_uncertainty(half, float(saved)),
-        confidence=project.plan.confidence,
+        confidence=confidence,
         is_significant=is_significant,
         claimed_kwh=saved if may_claim else None,
         days=period.days,
@@ -199,6 +184,29 @@ def project_savings(
         baseline_version=version.version,
         findings=findings,
     )
+
+
+def _compared_days(
+    site: Site,
+    project: MvProject,
+    version: BaselineVersion,
+    period: Period,
+    *,
+    lake: Lake,
+    as_of_utc: datetime | None,
+) -> list[DayPair]:
+    """Days of the period with whole energies on both sides, approved adjustments in the expectation."""
+    use = project_use(site, project)
+    readings = site_readings(lake, site, start_utc=period.start_utc, end_utc=period.end_utc, as_of_utc=as_of_utc)
+    days = seu_days(readings, site=site, seu=use, start=period.start, end=period.end)
+    given = AdjustmentStore(lake.store).in_force(version.baseline_id, version.baseline, as_of_utc=as_of_utc)
+    pairs = day_pairs(days, adjusted_days(expected_days(version.baseline, days), given))
+    return compared(pairs, rule=EnpiRule(), start=period.start, end=period.end)
+
+
+def _no_number(code: str, message: str, project: MvProject, **facts: int) -> Finding:
+    scope = f"project:{project.project_id}"
+    return Finding(code=code, message=message, severity="blocking", scope=scope, facts={**facts})
 
 
 def _findings(

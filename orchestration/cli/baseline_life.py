@@ -33,16 +33,16 @@ def register_life(group: typer.Typer) -> None:
         """Compare the last days with the 90-day monitoring baseline, quarter hour by quarter hour; refit weekly."""
         return _monitored(call, site, seu, days, is_forced=refit)
 
-    @command(group, "project", example="meterloom baseline project --site factory --project led --fit --as ben")
+    @command(group, "project", example="meterloom baseline project factory/led --fit --as ben")
     def project(
         call: Call,
-        site: SiteOption,
-        project: Annotated[str, typer.Option("--project", help="Which M&V project of the site file.")],
+        name: Annotated[str, typer.Argument(metavar="SITE/PROJECT", help="An M&V project of a site file.")],
         fit: Annotated[bool, typer.Option("--fit", help="Fit and register its baseline.")] = False,
         version: Annotated[int | None, typer.Option("--version", help="Which version; else the approved one.")] = None,
     ) -> Answer:
         """Show a project's plan and what it saved so far, or fit its baseline."""
-        return _project(call, site, project, version, is_fit=fit)
+        site, _, project_id = name.partition("/")
+        return _project(call, site, project_id, version, is_fit=fit)
 
     @command(group, "shadow", example="meterloom baseline shadow --site factory --as ben")
     def shadow(call: Call, site: SiteOption) -> Answer:

@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -13,8 +14,9 @@ from assets.kpi.adjust import adjusted_days, adjustment_of_day_kwh
 from assets.kpi.enpi import EnpiResult
 from assets.kpi.stage import versions_text
 from assets.stores.adjustments import AdjustmentStore, adjustments_sha256
+from assets.stores.evidence import BY_SITE, carried_rows, restore
 from assets.stores.tables_adjustments import adjustments as table
-from assets.stores.transactions import DatabaseError
+from assets.stores.transactions import DatabaseError, open_store
 from data_quality.contracts.adjustment import Adjustment, AdjustmentStatus
 from data_quality.contracts.baseline import BaselineType
 from data_quality.contracts.errors import BadInput
@@ -232,3 +234,20 @@ def test_the_order_of_adjustments_changes_nothing(percents: list[Decimal], nano_
     assert forward == adjustment_of_day_kwh(every[::-1], day, expected)
     assert forward == forward.quantize(Decimal("1e-9"))
     assert adjustments_sha256(every) == adjustments_sha256(every[::-1])
+
+
+def test_the_ledger_leaves_with_an_evidence_pack_and_means_the_same_elsewhere(works: Works, tmp_path: Path) -> None:
+    name = approve(works, adjustment())
+    until = works.clock.now_utc() + timedelta(days=1)
+    assert BY_SITE[table.name] == "site_id"
+    rows = {
+        each: carried_rows(works.lake.store, each, {"site_id": ["works"]}, until=until)
+        for each in ("adjustments", "baseline_versions")
+    }
+    elsewhere = open_store(f"sqlite:///{tmp_path / 'elsewhere.db'}")
+    restore(elsewhere, rows)
+    baseline = works.versions["line"].baseline
+    found = AdjustmentStore(elsewhere).in_force(LINE, baseline)
+    assert [each.adjustment_id for each in found] == [name]
+    assert found == AdjustmentStore(works.lake.store).in_force(LINE, baseline)
+    elsewhere.close()

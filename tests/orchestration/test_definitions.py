@@ -20,6 +20,7 @@ ASSETS = {
     "core_marts__published",
     "core_seu__baseline",
     "core_seu__expected_days",
+    "core_seu__monitoring_baseline",
     "core_site__day_ahead_forecast",
     "core_site__forecast_models",
     "core_site__plan",
