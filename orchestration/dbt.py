@@ -76,7 +76,9 @@ class MeterloomDbtTranslator(DagsterDbtTranslator):
         return AssetKey(name)
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        """staging, intermediate or marts: the layer's folder."""
+        """staging, intermediate or marts: the layer's folder; reference for seeds."""
+        if dbt_resource_props["resource_type"] == "seed":
+            return "reference"
         folders = list(dbt_resource_props["fqn"])
         return str(folders[1]) if len(folders) > 2 else None
 

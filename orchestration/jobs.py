@@ -55,4 +55,10 @@ month_reports = dg.define_asset_job(
     description="Reports of templates that end with a site's month: quality, bills, summaries, inventory, the year.",
 )
 
-JOBS = [ingest, kpi, enpi, baseline, forecast, plan, dispatch, enpi_report, month_reports]
+monitoring = dg.define_asset_job(
+    "monitoring",
+    selection=dg.AssetSelection.assets("core_seu__monitoring_baseline"),
+    description="Refit the monitoring baselines of a site that are a week old.",
+)
+
+JOBS = [ingest, kpi, enpi, baseline, monitoring, forecast, plan, dispatch, enpi_report, month_reports]

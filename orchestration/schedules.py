@@ -11,12 +11,14 @@ import dagster as dg
 
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import parse_period
-from orchestration.jobs import enpi_report, forecast, month_reports
+from orchestration.jobs import enpi_report, forecast, monitoring, month_reports
 from orchestration.partitions import SITES, site_quarter_key
 from orchestration.resources import ProjectResource
 from reports.due import due_periods, due_since_utc, months_after
 
 PARTITION_TAG = "dagster/partition"
+# A new project has many months behind it: they are caught up hour by hour, beside the day's work.
+MONTHS_A_TICK = 3
 RUN_KEY = {1: "month", 3: "enpi"}
 UNFINISHED = [
     status
@@ -58,7 +60,13 @@ def monthly_reports(
     """The reports that end with a month, of every site, from 06:00 of its fifth local day on; and those missed."""
     # Every month has its data-quality report: where that is missing, the month was not made.
     yield from requests_of(
-        context, project, project.sites, job_name=month_reports.name, report="data_quality", months=1
+        context,
+        project,
+        project.sites,
+        job_name=month_reports.name,
+        report="data_quality",
+        months=1,
+        at_most=MONTHS_A_TICK,
     )
 
 
@@ -70,8 +78,12 @@ def requests_of(
     job_name: str,
     report: str,
     months: int,
+    at_most: int | None = None,
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """What is due for these sites at the tick and not on its way, newest first. report: whose revisions say "made"."""
+    """What is due for these sites at the tick and not on its way, newest first; the next ticks take what is left.
+
+    report: whose revisions say "made".
+    """
     now_utc = context.scheduled_execution_time
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(sites))
     due = [
@@ -86,7 +98,7 @@ def requests_of(
     ]
     if not wanted:
         yield dg.SkipReason("no report is due" if sites else "no site file names an SEU")
-    for first, site_id in wanted:
+    for first, site_id in wanted[:at_most]:
         # A quarter's key and a month's have one form: first local day and site.
         key = site_quarter_key(site_id, first)
         yield dg.RunRequest(run_key=f"{RUN_KEY[months]}:{key}", partition_key=key)
@@ -140,9 +152,28 @@ def hourly_forecasts(
         )
 
 
+@dg.schedule(
+    job=monitoring,
+    cron_schedule="30 2 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def daily_monitoring(
+    context: dg.ScheduleEvaluationContext, project: ProjectResource
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Ask every day for what is refitted every week, so that a missed day costs a day and no week."""
+    due = sorted(site_id for site_id, site in project.sites.items() if site.seus)
+    context.instance.add_dynamic_partitions(SITES.name or "sites", due)
+    if not due:
+        yield dg.SkipReason("no site file names an SEU")
+    day = context.scheduled_execution_time.date()
+    for site_id in due:
+        yield dg.RunRequest(run_key=f"monitoring:{site_id}:{day}", partition_key=site_id)
+
+
 def hour(moment: datetime) -> str:
     """The hour of a tick, as part of a run key."""
     return moment.strftime("%Y-%m-%dT%H")
 
 
-SCHEDULES = [quarterly_enpi_reports, monthly_reports, hourly_forecasts]
+SCHEDULES = [quarterly_enpi_reports, monthly_reports, daily_monitoring, hourly_forecasts]

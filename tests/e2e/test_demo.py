@@ -90,6 +90,26 @@ def test_a_simulated_report_says_so_and_cannot_be_published(demo: Demo, meterloo
     assert report["revision"] == 1
 
 
+def test_a_pack_of_the_report_is_verified_and_one_changed_byte_is_named(
+    demo: Demo, meterloom: Meterloom, tmp_path: Path
+) -> None:
+    folder, _ = demo
+    pack = tmp_path / "pack.zip"
+    # January begins in a UTC day of the December before, whose file holds the whole month.
+    code, _, error = meterloom(
+        "pack", "enpi_quarter/factory/2025-Q1@1", "--out", str(pack), "--as", "anna", "--project", str(folder)
+    )
+    assert code == 0, error
+    code, verified, _ = meterloom("verify", str(pack))
+    assert (code, verified["verified"], verified["problems"]) == (0, True, [])
+    data = bytearray(pack.read_bytes())
+    data[len(data) // 2] ^= 1
+    pack.write_bytes(data)
+    code, verified, _ = meterloom("verify", str(pack))
+    assert (code, verified["verified"]) == (1, False)
+    assert len(verified["problems"]) == 1
+
+
 def test_the_improvement_of_2025_is_found_within_its_uncertainty(demo: Demo, meterloom: Meterloom) -> None:
     folder, _ = demo
     for seu in ("compressors", "hvac", "production_line"):

@@ -23,7 +23,10 @@ def sound() -> pl.DataFrame:
 def test_sound_readings_pass(sound: pl.DataFrame) -> None:
     verdict = check_readings(sound)
     assert verdict.passed, verdict.facts
-    assert (verdict.facts["rows"], verdict.facts["streams"]) == (sound.height, sound.select("meter_id", "register").n_unique())
+    assert (verdict.facts["rows"], verdict.facts["streams"]) == (
+        sound.height,
+        sound.select("meter_id", "register").n_unique(),
+    )
 
 
 def test_history_with_corrections_passes(sound: pl.DataFrame) -> None:

@@ -69,10 +69,11 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
     repository = defs.get_repository_def()
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
     reports = {"enpi_report", "month_reports"}
-    assert jobs == {"ingest", "kpi", "enpi", "baseline", "forecast", "plan", "dispatch", *reports}
+    assert jobs == {"ingest", "kpi", "enpi", "baseline", "monitoring", "forecast", "plan", "dispatch", *reports}
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "quarterly_enpi_reports",
         "monthly_reports",
+        "daily_monitoring",
         "hourly_forecasts",
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {
