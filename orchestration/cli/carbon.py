@@ -25,6 +25,8 @@ PeriodOption = Annotated[str, typer.Option("--period", help="2025, 2025-Q1, 2025
 GwpOption = Annotated[str | None, typer.Option("--gwp", help="AR4, AR5 or AR6: of gases that name no GWP set.")]
 SupplierOption = Annotated[str, typer.Option("--supplier", help="Whose supplier rates of the store may be used.")]
 
+MAX_ALIKE = 3
+
 
 def register(app: typer.Typer) -> None:
     """Put the commands on the application."""
@@ -198,10 +200,13 @@ def _line(line: CarbonLine) -> dict[str, Any]:
 
 
 def _say(call: Call, findings: Sequence[Finding]) -> None:
-    """One sentence for each kind of finding: forty lines that say the same hide the forty-first."""
+    """Findings as sentences, of each kind three at most: forty lines that say the same hide the forty-first."""
     for code in dict.fromkeys(finding.code for finding in findings):
         alike = list(dict.fromkeys(finding.message for finding in findings if finding.code == code))
-        call.say(alike[0] + (f" (and {len(alike) - 1} more of {code})" if len(alike) > 1 else ""))
+        for message in alike[:MAX_ALIKE]:
+            call.say(message)
+        if len(alike) > MAX_ALIKE:
+            call.say(f"and {len(alike) - MAX_ALIKE} more of {code}")
 
 
 def _gwp(text: str | None) -> GwpSet | None:

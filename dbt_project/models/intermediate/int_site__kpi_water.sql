@@ -6,9 +6,15 @@
     },
     {'kpi': 'consumption_kwh', 'value': 'null', 'unit': "'kwh'", 'blocks': "'water_excluded'"},
 ] %}
-with scopes as (
+with spans as (
+    select site_id, min(local_date) as first_date, max(local_date) as last_date
+    from {{ ref('int_meter__day_energy') }}
+    group by site_id
+),
+-- As of energy: periods that touch the span of the site's energy readings, where it has any.
+scopes as (
     select
-        site_id,
+        streams.site_id,
         scope,
         'water' as carrier,
         grain,
@@ -20,7 +26,10 @@ with scopes as (
         case when covered_minutes > 0 then estimated_minutes / cast(covered_minutes as double precision) end as estimated_share,
         is_synthetic,
         case when covered_minutes < expected_minutes then 'gap' end as warning
-    from {{ ref('int_scope__period_streams') }}
-    where role = 'water'
+    from {{ ref('int_scope__period_streams') }} as streams
+    left join spans on streams.site_id = spans.site_id
+    where
+        role = 'water'
+        and (spans.site_id is null or (period_start <= spans.last_date and period_end > spans.first_date))
 )
 {{ kpi_rows('scopes', kpis) }}

@@ -243,7 +243,7 @@ def test_a_short_or_holey_period_is_blocked_and_says_so() -> None:
     assert "period_too_short" in codes(short)
     usage = daily(heating=3, noise=1)
     energy = usage.frame["energy_kwh"].to_numpy().copy()
-    energy[:37] = np.nan
+    energy[:38] = np.nan
     assert "missing_days" in codes(fitted(with_energy(usage, energy)))
     energy = usage.frame["energy_kwh"].to_numpy().copy()
     energy[:36] = np.nan
