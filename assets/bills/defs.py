@@ -5,7 +5,6 @@ from typing import Any
 
 import dagster as dg
 
-from assets.bills.stored import audit_bills, bills_of, facts_of
 from assets.stores.bills import BillStore
 from data_quality.contracts.time import Clock
 from orchestration.partitions import SITES
@@ -26,6 +25,8 @@ def core_bill__reconciliation(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> Iterator[Any]:
     """Every stored bill of the site recomputed line by line; an observation for each variance above its threshold."""
+    from assets.bills.stored import audit_bills, bills_of, facts_of
+
     site = project.site(context.partition_key)
     books = BillStore(project.project.data_dir / "bills", project.store)
     audits = audit_bills(bills_of(books, site), books, project.lake, site, clock=clock)
