@@ -1,4 +1,4 @@
-"""`make bench`: ingestion, KPIs and validation as ratios against pandas doing the same work in the same run."""
+"""`make bench`: each piece of heavy work as a ratio against a usual library doing the same in the same run."""
 
 import argparse
 import os
@@ -23,6 +23,7 @@ def main() -> int:
     # One thread a side: a ratio of CPU seconds says nothing when only one of them may use two cores.
     for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    from tests.bench.baseline_bench import main as baselines
     from tests.bench.bill_bench import bench as bills
     from tests.bench.ingest_bench import bench as ingest
     from tests.bench.ingest_bench import growth
@@ -52,7 +53,7 @@ def main() -> int:
         sys.stdout.write(f"file to validated Parquet, both together: {pandas / ours:.2f}, {ingested['peak_mib']} MiB\n")
     if chosen.bills:
         bills(chosen.bills, 20)
-    return 0
+    return baselines([])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -168,12 +168,12 @@ def bench_hourly(meters: int, rivals: int) -> dict[str, float]:
     }
 
 
-def main() -> int:
-    """Print one line a bench."""
+def main(given: Sequence[str] | None = None) -> int:
+    """Print one line a bench. given: options; those of the command line where left out."""
     options = argparse.ArgumentParser(description="Baselines against statsmodels, CPU seconds, same run.")
     options.add_argument("--meters", type=int, default=1000, help="meters of the portfolio")
     options.add_argument("--rivals", type=int, default=2, help="meters that statsmodels fits too")
-    chosen = options.parse_args()
+    chosen = options.parse_args(given)
     if any(os.environ.get(name) != "1" for name in ONE_THREAD):
         # Libraries read their number of threads when they are loaded: once more, from the start.
         os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
