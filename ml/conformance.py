@@ -5,37 +5,18 @@ The cases stand in conformance_caltrack.py, conformance_hourly.py, conformance_s
 conformance_platform.py. "pass" means that the case holds, not that a standard's owner has certified anything.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Literal
 
 from data_quality.contracts.model import Model
+from ml.conformance_caltrack import CALTRACK
+from ml.conformance_case import Case
+from ml.conformance_hourly import HOURLY
+from ml.conformance_platform import PLATFORM
+from ml.conformance_savings import SAVINGS
+from ml.conformance_statistics import STATISTICS
 
 Result = Literal["pass", "fail", "deviation"]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """holds: the case came out as it must; note: what was computed; deviation: why we differ on purpose, or nothing."""
-
-    holds: bool
-    note: str
-    deviation: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One executable statement about a clause; `statement` is the sentence that must be true."""
-
-    standard: str
-    clause: str
-    statement: str
-    run: Callable[[], Outcome]
-
-    @property
-    def name(self) -> str:
-        """The case by its function."""
-        return self.run.__name__
 
 
 class Row(Model):
@@ -49,38 +30,8 @@ class Row(Model):
     note: str
 
 
-class Register:
-    """The cases of one module, in order."""
-
-    def __init__(self, standard: str) -> None:
-        self.standard = standard
-        self.cases: list[Case] = []
-
-    def case(self, clause: str, *, standard: str = "") -> Callable[[Callable[[], Outcome]], Callable[[], Outcome]]:
-        """Register a function; its docstring is the statement."""
-
-        def add(run: Callable[[], Outcome]) -> Callable[[], Outcome]:
-            statement = (run.__doc__ or "").strip().partition("\n")[0].rstrip(".")
-            self.cases.append(Case(standard or self.standard, clause, statement, run))
-            return run
-
-        return add
-
-
-def expect(found: float, wanted: float, *, digits: int, unit: str = "") -> Outcome:
-    """The same number to so many decimals."""
-    shown, known = f"{found:.{digits}f}", f"{wanted:.{digits}f}"
-    return Outcome(shown == known, f"{shown}{unit}" if shown == known else f"{shown}{unit}, expected {known}{unit}")
-
-
 def all_cases() -> tuple[Case, ...]:
     """Every case, standard by standard."""
-    from ml.conformance_caltrack import CALTRACK
-    from ml.conformance_hourly import HOURLY
-    from ml.conformance_platform import PLATFORM
-    from ml.conformance_savings import SAVINGS
-    from ml.conformance_statistics import STATISTICS
-
     return tuple(case for each in (CALTRACK, HOURLY, STATISTICS, SAVINGS, PLATFORM) for case in each.cases)
 
 

@@ -11,7 +11,7 @@ from ml.baselines.forms import LinearForm, degree_days
 from ml.baselines.savings import Savings, savings
 from ml.baselines.search import MIN_DAYS, MIN_DEGREE_DAYS
 from ml.baselines.usage import usage_of
-from ml.conformance import Outcome, Register, expect
+from ml.conformance_case import Outcome, Register, expect
 from ml.conformance_data import (
     END,
     SPLIT,

@@ -7,7 +7,7 @@ import numpy as np
 from ml.baselines.fit import Fit
 from ml.baselines.forms import HOURS_OF_WEEK, HourlyForm
 from ml.baselines.hourly import CALTRACK_KNOTS_DEGC, MIN_HOURS_A_PIECE, OCCUPIED_SHARE, merged_knots
-from ml.conformance import Outcome, Register
+from ml.conformance_case import Outcome, Register
 from ml.conformance_data import SPLIT, START, ZONE, codes, fitted, frame, hours
 
 HOURLY = Register("CalTRACK 2.0")

@@ -16,7 +16,7 @@ from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.time import local_day_hours, local_midnight_utc
 from data_quality.contracts.units import UNITS
 from ml.baselines.forms import degree_days
-from ml.conformance import Outcome, Register, expect
+from ml.conformance_case import Outcome, Register, expect
 from ml.conformance_data import days
 
 PLATFORM = Register("ESPI 4.0")

@@ -13,7 +13,7 @@ from data_quality.contracts.finding import Finding
 from ml.baselines.minimum_detectable import minimum_detectable
 from ml.baselines.savings import IpmvpOption, Savings, check_request, savings
 from ml.baselines.savings_typical import normalised_savings
-from ml.conformance import Outcome, Register, expect
+from ml.conformance_case import Outcome, Register, expect
 from ml.conformance_data import END, SPLIT, fitted, year
 
 SAVINGS = Register("ASHRAE Guideline 14")

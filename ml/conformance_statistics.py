@@ -10,7 +10,7 @@ import numpy as np
 from data_quality.contracts.baseline import FitStatistics
 from ml.baselines.inference import coefficient_table
 from ml.baselines.statistics import Vector, sample_statistics, variance_inflation
-from ml.conformance import Outcome, Register, expect
+from ml.conformance_case import Outcome, Register, expect
 from ml.conformance_data import fitted, year
 
 STATISTICS = Register("Regression statistics")

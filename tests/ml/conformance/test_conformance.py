@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from data_quality.contracts.errors import OurFault
 from ml import conformance, conformance_data
-from ml.conformance import Case, Outcome, all_cases, conformance_rows, expect
+from ml.conformance import all_cases, conformance_rows
+from ml.conformance_case import Case, Outcome, expect
 from orchestration.cli.main import build_app
 
 CASES = all_cases()
