@@ -5,17 +5,20 @@ Source: GHG Protocol Corporate Standard and Scope 2 Guidance (formulas 5.12); re
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal, localcontext
 
+from assets.carbon.gaps import gaps
 from assets.carbon.gwp import BIOGENIC, name_key
 from assets.carbon.instruments import Allocation
+from assets.carbon.latest import extended, marked
 from assets.carbon.lines import line_of, units_of
 from assets.carbon.match import Part, applicable, chosen_gwp, named, refuse_overlaps, tile
 from assets.carbon.scope2 import market_lines
 from assets.carbon.units import EXACT
 from data_quality.contracts.carbon import Activity, CarbonLine, CarbonResult
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.factor import Basis, Factor, GwpSet
+from data_quality.contracts.factor import HELD, Basis, Factor, GwpSet
 from data_quality.contracts.finding import Finding
 
 NOT_SPLIT = "not split"
@@ -27,37 +30,47 @@ def carbon_of(
     *,
     gwp: GwpSet | None = None,
     states_instruments: bool = False,
+    latest: bool = False,
 ) -> CarbonResult:
     """The account. `gwp`: the GWP set of gases that name none, and the one that all others must be in.
 
-    states_instruments: a Scope 2 activity without an `instrument` is covered by no certificate or contract. Raises
+    states_instruments: a Scope 2 activity without an `instrument` is covered by no certificate or contract. latest: a
+    day after the last factor goes by that one, marked; without it, it is refused. Raises
     BadInput for an activity that meets no factor or two, for units that do not match, mixed GWP sets, overlaps.
     """
     lines: list[CarbonLine] = []
     findings: list[Finding] = []
     allocation = Allocation()
     by_name: defaultdict[str, list[Factor]] = defaultdict(list)
+    published: dict[str, date] = {}
+    if latest and activities:
+        factors, published = extended(factors, max(each.end for each in activities))
     for row in factors:
         by_name[name_key(row.activity)].append(row)
     with localcontext(EXACT):
         for activity in activities:
-            plain, market = _rows(activity, by_name[name_key(activity.activity)], gwp)
+            plain, market, elsewhere = _rows(activity, by_name[name_key(activity.activity)], gwp)
             parts = tile(activity, plain, gwp)
             made = _lines(activity, parts)
             findings += _split_findings(activity, parts)
             if any(line.scope == 2 for line in made):
                 made, said = market_lines(
-                    activity, parts, made, market, gwp=gwp, allocation=allocation, states_instruments=states_instruments
-                )
+                    activity, parts, made, market, gwp=gwp, allocation=allocation,
+                    states_instruments=states_instruments, elsewhere=elsewhere,
+                )  # fmt: skip
                 findings += said
             _refuse_mixed(activity, lines, made)
             lines += made
         refuse_overlaps(factors)
+        findings += allocation.unclaimed(factors, findings)
+        findings += [*gaps(activities), *marked(lines, published)]
         return _result(lines, findings, gwp)
 
 
-def _rows(activity: Activity, factors: Sequence[Factor], gwp: GwpSet | None) -> tuple[list[Factor], list[Factor]]:
-    """Rows of the plain method, and those of the market-based one that are not yet asked about their quality."""
+def _rows(
+    activity: Activity, factors: Sequence[Factor], gwp: GwpSet | None
+) -> tuple[list[Factor], list[Factor], list[Factor]]:
+    """Rows of the plain method; of the market-based one, not yet asked about their quality; of it, of other times."""
     fitting = named(activity, factors)
     plain = [row for row in fitting if row.basis is Basis.LOCATION]
     other = [row for row in fitting if row.basis is not Basis.LOCATION]
@@ -70,16 +83,17 @@ def _rows(activity: Activity, factors: Sequence[Factor], gwp: GwpSet | None) -> 
             reason="bad_basis",
         )
     found = chosen_gwp(activity, applicable(activity, plain), gwp)
-    market = applicable(activity, other, any_region=True)
+    fits = applicable(activity, other, any_region=True)
+    elsewhere = [row for row in other if row not in fits]
     market = [
         row
-        for row in market
-        if row.basis in (Basis.CERTIFICATE, Basis.CONTRACT)
+        for row in fits
+        if row.basis in HELD
         or not row.region
         or not activity.region
         or row.region.casefold() == activity.region.casefold()
     ]
-    return found, chosen_gwp(activity, market, gwp) if market else []
+    return found, chosen_gwp(activity, market, gwp) if market else [], elsewhere
 
 
 def _lines(activity: Activity, parts: Sequence[Part]) -> list[CarbonLine]:

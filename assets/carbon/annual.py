@@ -1,50 +1,61 @@
-"""The one annual factor of electricity that stands beside an hourly account: grid average, or residual mix."""
+"""The annual factors of electricity beside an hourly account: grid average, or residual mix, by local day."""
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from assets.carbon.match import applicable, chosen_gwp, tile
 from assets.carbon.units import EXACT, ratio
+from assets.carbon.view import carrier_of
 from data_quality.contracts.carbon import Activity
-from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import Basis, Factor, GwpSet
+from data_quality.contracts.site import Carrier
 
 ELECTRICITY = "electricity"
 
 
-def annual_factor(
-    rows: Sequence[Factor], basis: Basis, start: date, last: date, *, region: str = "", gwp: GwpSet | None = None
-) -> Decimal | None:
-    """Kilograms per kWh of that basis over local dates start to last (both in it); None where the set has none.
+def annual_factors(
+    rows: Sequence[Factor],
+    basis: Basis,
+    hours: Mapping[datetime, Decimal],
+    local: ZoneInfo,
+    *,
+    region: str = "",
+    gwp: GwpSet | None = None,
+) -> dict[datetime, Decimal] | None:
+    """Kilograms per kWh of that basis for each hour, by its local date; None where the set has none.
 
-    Raises BadInput where several hold in that time: which of them is *the* annual factor would be a guess.
+    Where the year changes within the hours, each has the factor of its own. Raises BadInput for a day with none or two.
     """
     mine = [
         row
         for row in rows
-        if row.activity.casefold() == ELECTRICITY and row.basis is basis and row.scope == 2 and ratio("kWh", row.unit)
+        if carrier_of(row.activity) is Carrier.ELECTRICITY
+        and row.basis is basis
+        and row.scope == 2
+        and ratio("kWh", row.unit)
     ]
     if not mine:
         return None
+    days = {hour: hour.astimezone(local).date() for hour in hours}
     asked = Activity(
         activity_id=ELECTRICITY,
         activity=ELECTRICITY,
         quantity=Decimal(1),
         unit="kWh",
-        start=start,
-        end=date.fromordinal(last.toordinal() + 1),
+        start=min(days.values()),
+        end=date.fromordinal(max(days.values()).toordinal() + 1),
         region=region,
+        file=mine[0].file,
     )
     parts = tile(asked, chosen_gwp(asked, applicable(asked, mine), gwp), gwp, what=f"{basis} ")
-    if len(parts) > 1:
-        raise BadInput(
-            f"{len(parts)} {basis} factors hold from {start} to {last}; an annual method has one",
-            file=parts[1].bundle.head.file,
-            line=parts[1].bundle.head.line,
-            reason="two_factors",
+    found: dict[datetime, Decimal] = {}
+    for part in parts:
+        by = ratio("kWh", part.bundle.head.unit)
+        assert by is not None  # noqa: S101
+        factor = EXACT.divide(
+            EXACT.multiply(part.bundle.kgco2e_per_unit, Decimal(by.numerator)), Decimal(by.denominator)
         )
-    bundle = parts[0].bundle
-    by = ratio("kWh", bundle.head.unit)
-    assert by is not None  # noqa: S101
-    return EXACT.divide(EXACT.multiply(bundle.kgco2e_per_unit, Decimal(by.numerator)), Decimal(by.denominator))
+        found |= {hour: factor for hour, day in days.items() if part.start <= day < part.end}
+    return found

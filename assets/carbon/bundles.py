@@ -10,7 +10,7 @@ from typing import Any
 from assets.carbon.gwp import BIOGENIC, gwp_of, species_of
 from assets.carbon.units import EXACT, parse_unit
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.factor import Basis, Factor, GwpSet
+from data_quality.contracts.factor import HELD, Factor, GwpSet
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Bundle:
 def key_of(row: Factor) -> tuple[Any, ...]:
     """What two rows share that are gases of one factor."""
     # Several certificates or contracts may hold side by side; each is its own factor.
-    own_id = row.factor_id if row.basis in (Basis.CERTIFICATE, Basis.CONTRACT) else ""
+    own_id = row.factor_id if row.basis in HELD else ""
     return (
         row.scope,
         row.activity.casefold(),

@@ -6,6 +6,7 @@ from typing import Literal
 
 import polars as pl
 
+from assets.sites.generation import generation
 from assets.sites.meter_tree import ENERGY_UNIT, has_import, primary_meters, total_meters
 from data_quality.contracts.footprint import Role, SiteEnergy
 from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
@@ -23,7 +24,8 @@ def site_energies(readings: pl.DataFrame, *, site: Site, period: Period) -> tupl
 
     readings: LAKE_SCHEMA, the view at T (`site_readings`). Purchased: import of the meters that make the site's total
     and stand below no other meter. Made on site of metered energy (compressed air, steam, heat below a gas meter):
-    secondary, counted in no total. Export of a meter that also buys: never netted. Sums are exact (quanta of 1e-9 kWh).
+    secondary, counted in no total. Export of a meter that also buys: never netted; what was generated beyond it is
+    self-consumed. Sums are exact (quanta of 1e-9 kWh).
     """
     days = _by_day(readings, site)
     exporters = {meter.meter_id for meter in site.meters if _exports(meter)}
@@ -44,7 +46,8 @@ def site_energies(readings: pl.DataFrame, *, site: Site, period: Period) -> tupl
                 energy = _energy(days, meters, CONSUMPTION_REGISTER, carrier, day, slots, role)
                 found.append(energy.model_copy(update={"calorific_basis": calorific}))
             if exporting:
-                found.append(_energy(days, exporting, EXPORT_REGISTER, carrier, day, slots, "exported"))
+                fed_in = _energy(days, exporting, EXPORT_REGISTER, carrier, day, slots, "exported")
+                found += [fed_in, *_self_consumed(days, site, fed_in, day, slots)]
     return tuple(found)
 
 
@@ -81,6 +84,26 @@ def _energy(
         coverage=min(Decimal(1), Decimal(present) / (slots * len(meters))),
         estimated_share=Decimal(sum(each[2] for each in read)) / present if present else Decimal(0),
     )
+
+
+def _self_consumed(days: _Days, site: Site, fed_in: SiteEnergy, day: date, slots: int) -> list[SiteEnergy]:
+    """What the site made and did not feed in; nothing where either was not read, or more left than was made."""
+    if fed_in.carrier is not Carrier.ELECTRICITY or fed_in.kwh is None:
+        return []
+    made = [
+        _energy(days, [meter], register, fed_in.carrier, day, slots, "self_consumed")
+        for meter, register in generation(site)
+    ]
+    kwh = sum((each.kwh for each in made if each.kwh is not None), Decimal(0)) - fed_in.kwh
+    if not made or any(each.kwh is None for each in made) or kwh < 0:
+        return []
+    return [made[0].model_copy(update={"kwh": kwh, "coverage": min(each.coverage for each in [*made, fed_in])})]
+
+
+def bought_generation(site: Site) -> tuple[str, ...]:
+    """Meters of generation that count in the register of what is bought, and stand below no meter."""
+    bought = set(primary_meters(site))
+    return tuple(meter for meter, register in generation(site) if register == CONSUMPTION_REGISTER and meter in bought)
 
 
 def _role(meter: Meter, bought: set[str], total: set[str]) -> Role | None:

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal, localcontext
 
 from assets.carbon.bundles import Bundle, bundles_of
+from assets.carbon.energies import bought_generation
 from assets.carbon.instruments import Allocation
 from assets.carbon.lines import line_of
 from assets.carbon.match import Part, shares
@@ -75,6 +76,7 @@ def site_footprint(
         _missing_months(cells, period, account)
         _coverage(cells, account)
         _not_counted(energies, account)
+        _bought_generation(site, account)
         return _footprint(site, period, as_of_utc, cells, account)
 
 
@@ -299,6 +301,18 @@ def _not_counted(energies: Sequence[SiteEnergy], account: _Account) -> None:
                     facts={"kwh": float(kwh)},
                 )
             )
+
+
+def _bought_generation(site: Site, account: _Account) -> None:
+    for name in bought_generation(site):
+        account.findings.append(
+            Finding(
+                code="generation_as_purchase",
+                message=f"meter {name} counts generation in the register of what is bought and stands below no meter: "
+                "its kWh are in Scope 2 as if bought; give it a register 'generation', or the meter above it",
+                scope=name,
+            )
+        )
 
 
 def _footprint(

@@ -29,6 +29,25 @@ HFC236fa 9810 8060 8690
 HCFC22 1810 1760 1960
 CF4 7390 6630 7380
 C2F6 12200 11100 12400
+C3F8 8830 8900 9290
+cC4F8 10300 9540 10200
+C4F10 8860 9200 10000
+C5F12 9160 8550 9220
+C6F14 9300 7910 8620
+HFC4310mee 1640 1650 1600
+HCFC123 77 79 90.4
+HCFC124 609 527 597
+HCFC141b 725 782 860
+HCFC142b 2310 1980 2300
+CFC11 4750 4660 6230
+CFC12 10900 10200 12500
+CFC13 14400 13900 16200
+CFC113 6130 5820 6520
+CFC114 10000 8590 9430
+CFC115 7370 7670 9600
+Halon1211 1890 1750 1930
+Halon1301 7140 6290 7200
+SF5CF3 17700 17400 18500
 """
 
 GWP100: dict[str, dict[GwpSet, Decimal]] = {
@@ -36,27 +55,37 @@ GWP100: dict[str, dict[GwpSet, Decimal]] = {
     for words in map(str.split, _TABLE.split("\n")[1:-1])
 }
 
-# Mass fractions in hundredths of a percent would add nothing: every one of these is whole percents.
+# In percent by mass. A blend with a gas outside the table (R-448A, R-454B, R-513A hold olefins) is refused.
+_PERCENT: dict[str, dict[str, int | str]] = {
+    "R-401A": {"HCFC22": 53, "HFC152a": 13, "HCFC124": 34},
+    "R-401B": {"HCFC22": 61, "HFC152a": 11, "HCFC124": 28},
+    "R-404A": {"HFC125": 44, "HFC143a": 52, "HFC134a": 4},
+    "R-407A": {"HFC32": 20, "HFC125": 40, "HFC134a": 40},
+    "R-407B": {"HFC32": 10, "HFC125": 70, "HFC134a": 20},
+    "R-407C": {"HFC32": 23, "HFC125": 25, "HFC134a": 52},
+    "R-407D": {"HFC32": 15, "HFC125": 15, "HFC134a": 70},
+    "R-407F": {"HFC32": 30, "HFC125": 30, "HFC134a": 40},
+    "R-407H": {"HFC32": "32.5", "HFC125": 15, "HFC134a": "52.5"},
+    "R-408A": {"HFC125": 7, "HFC143a": 46, "HCFC22": 47},
+    "R-409A": {"HCFC22": 60, "HCFC124": 25, "HCFC142b": 15},
+    "R-410A": {"HFC32": 50, "HFC125": 50},
+    "R-410B": {"HFC32": 45, "HFC125": 55},
+    "R-421A": {"HFC125": 58, "HFC134a": 42},
+    "R-423A": {"HFC134a": "52.5", "HFC227ea": "47.5"},
+    "R-427A": {"HFC32": 15, "HFC125": 25, "HFC143a": 10, "HFC134a": 50},
+    "R-442A": {"HFC32": 31, "HFC125": 31, "HFC134a": 30, "HFC152a": 3, "HFC227ea": 5},
+    "R-500": {"CFC12": "73.8", "HFC152a": "26.2"},
+    "R-502": {"HCFC22": "48.8", "CFC115": "51.2"},
+    "R-507A": {"HFC125": 50, "HFC143a": 50},
+    "R-508A": {"HFC23": 39, "C2F6": 61},
+    "R-508B": {"HFC23": 46, "C2F6": 54},
+}
 BLENDS: dict[str, dict[str, Decimal]] = {
-    name: {gas: Decimal(share) / 100 for gas, share in parts.items()}
-    for name, parts in {
-        "R-404A": {"HFC125": 44, "HFC143a": 52, "HFC134a": 4},
-        "R-407A": {"HFC32": 20, "HFC125": 40, "HFC134a": 40},
-        "R-407B": {"HFC32": 10, "HFC125": 70, "HFC134a": 20},
-        "R-407C": {"HFC32": 23, "HFC125": 25, "HFC134a": 52},
-        "R-407D": {"HFC32": 15, "HFC125": 15, "HFC134a": 70},
-        "R-407F": {"HFC32": 30, "HFC125": 30, "HFC134a": 40},
-        "R-410A": {"HFC32": 50, "HFC125": 50},
-        "R-410B": {"HFC32": 45, "HFC125": 55},
-        "R-427A": {"HFC32": 15, "HFC125": 25, "HFC143a": 10, "HFC134a": 50},
-        "R-507A": {"HFC125": 50, "HFC143a": 50},
-        "R-508A": {"HFC23": 39, "C2F6": 61},
-        "R-508B": {"HFC23": 46, "C2F6": 54},
-    }.items()
+    name: {gas: Decimal(share) / 100 for gas, share in parts.items()} for name, parts in _PERCENT.items()
 }
 
 BIOGENIC = "biogenic CO2"
-_REFRIGERANT_NUMBERS = {"R22": "HCFC22", "R14": "CF4", "R116": "C2F6", "R744": "CO2", "R170": ""}
+_REFRIGERANT_NUMBERS = {"R14": "CF4", "R116": "C2F6", "R218": "C3F8", "RC318": "cC4F8", "R744": "CO2"}
 
 
 def _key(name: str) -> str:
@@ -64,8 +93,13 @@ def _key(name: str) -> str:
 
 
 _SPECIES = {_key(name): name for name in GWP100}
-_SPECIES |= {_key(f"R{name[3:]}"): name for name in GWP100 if name.startswith("HFC")}
-_SPECIES |= {_key(number): name for number, name in _REFRIGERANT_NUMBERS.items() if name}
+_SPECIES |= {
+    _key(f"R{name.removeprefix(kind)}"): name
+    for name in GWP100
+    for kind in ("HFC", "HCFC", "CFC")
+    if name.startswith(kind)
+}
+_SPECIES |= {_key(number): name for number, name in _REFRIGERANT_NUMBERS.items()}
 _BLENDS = {_key(name): name for name in BLENDS}
 _BIOGENIC = {_key(name) for name in (BIOGENIC, "CO2 biogenic", "bio CO2", "CO2b", "CO2bio")}
 

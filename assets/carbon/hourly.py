@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 
-from assets.carbon.instruments import certificate_failures
+from assets.carbon.instruments import certificate_failures, certificate_unstated
 from assets.carbon.units import EXACT
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
@@ -18,6 +18,7 @@ from data_quality.contracts.hourly_carbon import HourlyCertificate, HourlyScope2
 Hours = Mapping[datetime, Decimal]
 HOUR = timedelta(hours=1)
 ZERO = Decimal(0)
+MAX_NAMED = 3
 
 
 def hourly_scope2(
@@ -27,11 +28,13 @@ def hourly_scope2(
     certificates: Sequence[HourlyCertificate] = (),
     market: str = "",
     residual_kgco2e_per_kwh: Hours | Decimal | None = None,
-    annual_kgco2e_per_kwh: Decimal | None = None,
+    annual_kgco2e_per_kwh: Hours | Decimal | None = None,
+    mean_kgco2e_per_kwh: Hours | None = None,
 ) -> HourlyScope2:
     """Both methods over the hours of the load (UTC hour starts, kWh bought, >= 0).
 
-    grid: hourly location-based factors; residual: of what no certificate covers, hourly or one number. market: the
+    grid: hourly location-based factors; residual: of what no certificate covers; annual: of the annual method, both
+    by hour or one number. mean: the hours' factors by time, where `grid` is weighed within them. market: the
     consumption's; certificates of another are refused. Raises BadInput for an hour without factor: never zero.
     """
     if not load_kwh:
@@ -42,13 +45,20 @@ def hourly_scope2(
     if rest is None:
         findings.append(_no_residual())
         rest = grid_kgco2e_per_kwh
-    rates = dict.fromkeys(load_kwh, rest) if isinstance(rest, Decimal) else rest
+    rates = _series(load_kwh, rest)
     _every_hour(load_kwh, rates, "residual factor")
+    year = None if annual_kgco2e_per_kwh is None else _series(load_kwh, annual_kgco2e_per_kwh)
+    _every_hour(load_kwh, load_kwh if year is None else year, "annual factor")
+    means = grid_kgco2e_per_kwh if mean_kgco2e_per_kwh is None else mean_kgco2e_per_kwh
     with localcontext(EXACT):
         return _account(
-            load_kwh, grid_kgco2e_per_kwh, rates, used, annual_kgco2e_per_kwh, findings,
+            load_kwh, grid_kgco2e_per_kwh, rates, used, year, means, findings,
             "grid_average" if residual_kgco2e_per_kwh is None else "residual",
         )  # fmt: skip
+
+
+def _series(load: Hours, factor: Hours | Decimal) -> Hours:
+    return dict.fromkeys(load, factor) if isinstance(factor, Decimal) else factor
 
 
 def _account(
@@ -56,13 +66,15 @@ def _account(
     grid: Hours,
     rates: Hours,
     used: Sequence[HourlyCertificate],
-    annual: Decimal | None,
+    year: Hours | None,
+    means: Hours,
     findings: list[Finding],
     unmatched_basis: str,
 ) -> HourlyScope2:
     total = sum(load.values(), ZERO)
     location = sum((load[hour] * grid[hour] for hour in load), ZERO)
-    mean = sum((grid[hour] for hour in load), ZERO) / len(load)
+    mean = sum((means[hour] for hour in load), ZERO) / len(load)
+    annual = None if year is None else sum((load[hour] * year[hour] for hour in load), ZERO)
     matched, claimed, unmatched = _match(load, [each for each in used if not each.is_legacy])
     unmatched_kg = sum((unmatched[hour] * rates[hour] for hour in load), ZERO)
     unmatched_kwh = sum(unmatched.values(), ZERO)
@@ -76,10 +88,10 @@ def _account(
         hours=len(load),
         load_kwh=total,
         location_hourly_kgco2e=location,
-        location_annual_kgco2e=None if annual is None else total * annual,
-        annual_kgco2e_per_kwh=annual,
+        location_annual_kgco2e=annual,
+        annual_kgco2e_per_kwh=None if year is None or annual is None else _weighed(year, annual, total),
         mean_kgco2e_per_kwh=mean,
-        location_level_kgco2e=None if annual is None else total * (mean - annual),
+        location_level_kgco2e=None if annual is None else total * mean - annual,
         location_shape_kgco2e=location - total * mean,
         market_hourly_kgco2e=claimed + unmatched_kg,
         market_annual_kgco2e=volumetric_kg + (load_weighted * (total - volumetric) / total if total else ZERO),
@@ -118,6 +130,12 @@ def _take(certificates: Sequence[HourlyCertificate], limit: Decimal) -> tuple[De
     return taken, kgco2e
 
 
+def _weighed(year: Hours, kgco2e: Decimal, total: Decimal) -> Decimal | None:
+    """The one annual factor, or that of several years weighed by the load; None where there is nothing to weigh by."""
+    held = set(year.values())
+    return held.pop() if len(held) == 1 else kgco2e / total if total else None
+
+
 def _share(part: Decimal, whole: Decimal) -> Decimal:
     return part / whole if whole else ZERO
 
@@ -145,12 +163,30 @@ def _eligible(
         )
         for name, rows in refused.items()
     ]
+    findings += _unstated(used)
     used.sort(key=lambda each: (each.kgco2e_per_kwh, each.certificate_id, str(each.hour_utc)))
     return findings, used
 
 
+def _unstated(used: Sequence[HourlyCertificate]) -> list[Finding]:
+    """One finding for all certificates that are silent about the same criteria."""
+    silent: defaultdict[tuple[str, ...], dict[str, None]] = defaultdict(dict)
+    for each in used:
+        silent[tuple(certificate_unstated(each))][each.certificate_id] = None
+    return [
+        Finding(
+            code="criteria_not_stated",
+            message=f"certificates {', '.join([*list(names)[:MAX_NAMED], *['…'][: len(names) > MAX_NAMED]])} are used "
+            f"although nothing is said of {', '.join(criteria)}",
+            facts={"certificates": len(names)},
+        )
+        for criteria, names in silent.items()
+        if criteria
+    ]
+
+
 def _every_hour(load: Hours, factors: Hours, what: str) -> None:
-    gaps = sorted(hour for hour in load if hour not in factors)
+    gaps = sorted(set(load) - set(factors))
     if gaps:
         raise BadInput(
             f"no {what} for {len(gaps)} of {len(load)} hours of the load, the first {gaps[0]:%Y-%m-%d %H:%M} UTC",

@@ -9,14 +9,15 @@ from decimal import Decimal
 
 from data_quality.contracts.carbon import Activity
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.factor import HIERARCHY, Basis, Factor, QualityCriteria
+from data_quality.contracts.factor import HELD, HIERARCHY, Basis, Factor, QualityCriteria
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.hourly_carbon import HourlyCertificate
 
-# "As close as possible to the period of consumption": a year before it and a quarter after it are taken as close.
-VINTAGE_BEFORE = timedelta(days=366)
+# "As close as possible to the period of consumption" is in figures the window of 21 months that labels of renewable
+# energy use: the reporting year, half a year before and a quarter after it.
+VINTAGE_BEFORE = timedelta(days=184)
 VINTAGE_AFTER = timedelta(days=92)
-HELD = (Basis.CERTIFICATE, Basis.CONTRACT)
+YEAR_DAYS = 365
 
 _CRITERIA = {
     "is_conveyed": "does not convey its emission claim",
@@ -41,51 +42,97 @@ def certificate_failures(certificate: HourlyCertificate, *, start: date, end: da
     return _failures(criteria, certificate.market, start, end, market)
 
 
+def certificate_unstated(certificate: HourlyCertificate) -> list[str]:
+    """The criteria about which nothing is said; a market or an hour that is named says so of itself."""
+    silent = [name for name in _CRITERIA if getattr(certificate.criteria, name) is None]
+    if certificate.market and "is_same_market" in silent:
+        silent.remove("is_same_market")
+    is_dated = certificate.hour_utc is not None or certificate.criteria.vintage_from is not None
+    return silent if is_dated else [*silent, "vintage"]
+
+
 def _failures(criteria: QualityCriteria, market: str, start: date, end: date, consumed_in: str) -> list[str]:
     found = [text for name, text in _CRITERIA.items() if getattr(criteria, name) is False]
     is_foreign = consumed_in and market and consumed_in.casefold() != market.casefold()
     if is_foreign and criteria.is_same_market is not False:
         found.append(f"is of market {market}, the consumption of {consumed_in}")
     first, last = criteria.vintage_from, criteria.vintage_to
-    if first is not None and last is not None and (last < start - VINTAGE_BEFORE or first > end + VINTAGE_AFTER):
+    if first is not None and last is not None and not _is_close(first, last, *reporting_period(start, end)):
         found.append(f"has the vintage {first} to {last}, too far from the consumption of {start} to {end}")
     return found
+
+
+def reporting_period(start: date, end: date) -> tuple[date, date]:
+    """The span itself where it is a year or more, else the calendar years that it lies in: a month is part of one."""
+    if (end - start).days >= YEAR_DAYS:
+        return start, end
+    return date(start.year, 1, 1), date((end - timedelta(days=1)).year + 1, 1, 1)
+
+
+def _is_close(first: date, last: date, start: date, end: date) -> bool:
+    """Within the window whole; or of a year at most, and in part of the period itself (a calendar year's certificates
+    for a financial year).
+    """
+    is_within = start - VINTAGE_BEFORE <= first and last <= end + VINTAGE_AFTER
+    return is_within or ((last - first).days <= YEAR_DAYS + 1 and first < end and start < last)
 
 
 def unstated(row: Factor) -> list[str]:
     """The criteria about which nothing is said."""
     names = [name for name in _CRITERIA if getattr(row.criteria, name) is None]
-    return names if row.criteria.vintage_from is not None else [*names, "vintage"]
+    if row.criteria.vintage_from is None:
+        names.append("vintage")
+    return [*names, "instrument_kwh"] if row.basis in HELD and row.instrument_kwh is None else names
 
 
-def asked_for(activity: Activity, rows: Sequence[Factor], *, states_instruments: bool) -> list[Factor]:
-    """Of the market-based rows, those that this activity may look at.
+def asked_for(
+    activity: Activity, rows: Sequence[Factor], *, states_instruments: bool, elsewhere: Sequence[Factor] = ()
+) -> tuple[list[Factor], list[Finding]]:
+    """Of the market-based rows, those that this activity may look at; findings of what it names in vain.
 
     A line that names an instrument (factor_id or basis) may use that one and what stands below it in the hierarchy; one
-    without, in a file that has the column, none that is held (certificate, contract). Raises BadInput for a name that
-    no row has.
+    without, in a file that has the column, none that is held (certificate, contract). elsewhere: rows of the activity
+    that are of another time or supplier. Raises BadInput for a name that none of all these has.
     """
     name = activity.instrument.casefold()
     if not name:
-        return [row for row in rows if not states_instruments or row.basis not in HELD]
+        return [row for row in rows if not states_instruments or row.basis not in HELD], []
     ranks = {basis: number for number, basis in enumerate(HIERARCHY)}
-    if name in [basis.value for basis in HIERARCHY]:
-        first = ranks[Basis(name)]
-        wanted = [row for row in rows if row.basis is Basis(name)]
-        below = [row for row in rows if ranks[row.basis] > first and row.basis not in HELD]
-    else:
-        wanted = [row for row in rows if row.factor_id.casefold() == name]
-        below = [row for row in rows if row.basis not in HELD and row not in wanted]
-        below = [row for row in below if wanted and ranks[row.basis] > ranks[wanted[0].basis]]
-    if not wanted:
+    wanted = [row for row in rows if name in _names(row)]
+    vain = [row for row in elsewhere if name in _names(row)] if not wanted else []
+    if not wanted and not vain:
         raise BadInput(
             f"instrument {activity.instrument!r} fits no factor of {activity.activity!r}; expected a factor_id, or one "
-            f"of {', '.join(basis.value for basis in HIERARCHY)} that the set has for its time, unit and supplier",
+            f"of {', '.join(basis.value for basis in HIERARCHY)} that the set has for its unit",
             file=activity.file,
             line=activity.line,
             reason="unknown_instrument",
         )
-    return [*wanted, *below]
+    highest = min(ranks[row.basis] for row in [*wanted, *vain])
+    below = [row for row in rows if row.basis not in HELD and row not in wanted and ranks[row.basis] > highest]
+    return [*wanted, *below], [_refused(activity, row, [_elsewhere(activity, row)]) for row in vain]
+
+
+def _names(row: Factor) -> tuple[str, str]:
+    """What a line may call it by: a basis, or its id."""
+    return row.basis.value, row.factor_id.casefold()
+
+
+def _elsewhere(activity: Activity, row: Factor) -> str:
+    if row.valid_to <= activity.start or activity.end <= row.valid_from:
+        return (
+            f"holds from {row.valid_from} to {row.valid_to}, the consumption is of {activity.start} to {activity.end}"
+        )
+    return f"is of supplier {row.supplier}, the consumption of {activity.supplier or 'none that is named'}"
+
+
+def _refused(activity: Activity, row: Factor, reasons: Sequence[str]) -> Finding:
+    return Finding(
+        code="instrument_refused",
+        message=f"{row.basis} {row.factor_id} is not used for {activity.activity_id}: it {' and '.join(reasons)}",
+        scope=activity.activity_id,
+        facts={"factor_id": row.factor_id, "criteria": len(reasons)},
+    )
 
 
 def usable(activity: Activity, rows: Sequence[Factor]) -> tuple[list[Factor], list[Finding]]:
@@ -97,15 +144,7 @@ def usable(activity: Activity, rows: Sequence[Factor]) -> tuple[list[Factor], li
             continue
         reasons = failures(row, start=activity.start, end=activity.end, region=activity.region)
         if reasons:
-            findings.append(
-                Finding(
-                    code="instrument_refused",
-                    message=f"{row.basis} {row.factor_id} is not used for {activity.activity_id}: it "
-                    + " and ".join(reasons),
-                    scope=activity.activity_id,
-                    facts={"factor_id": row.factor_id, "criteria": len(reasons)},
-                )
-            )
+            findings.append(_refused(activity, row, reasons))
             continue
         kept.append(row)
         silent = unstated(row)
@@ -122,22 +161,50 @@ def usable(activity: Activity, rows: Sequence[Factor]) -> tuple[list[Factor], li
 
 
 class Allocation:
-    """What is left of each instrument, kWh. One account uses one, so that no kWh is claimed twice."""
+    """What is left of each instrument, kWh. One account uses one, so that no kWh is claimed twice.
+
+    An instrument is its id and first day: a contract with an amount for each month is twelve.
+    """
 
     def __init__(self) -> None:
-        self._left: dict[str, Decimal] = {}
+        self._left: dict[tuple[str, date], Decimal] = {}
+        self._used: set[tuple[str, date]] = set()
 
     def left_kwh(self, row: Factor) -> Decimal | None:
         """What is still to be claimed, kWh; None where the instrument names no limit."""
         if row.instrument_kwh is None:
             return None
-        return self._left.get(row.factor_id, row.instrument_kwh)
+        return self._left.get((row.factor_id, row.valid_from), row.instrument_kwh)
 
     def take(self, row: Factor, kwh: Decimal) -> None:
         """Claim that much. Raises BadInput for more than is left."""
+        self._used.add((row.factor_id, row.valid_from))
         left = self.left_kwh(row)
         if left is None:
             return
         if kwh > left:
             raise BadInput(f"{row.factor_id}: {kwh} kWh claimed, {left} left", file=row.file, line=row.line)
-        self._left[row.factor_id] = left - kwh
+        self._left[row.factor_id, row.valid_from] = left - kwh
+
+    def unclaimed(self, rows: Sequence[Factor], said: Sequence[Finding]) -> list[Finding]:
+        """A finding for each held instrument of which something is left, unless `said` tells of it already."""
+        told = {name for each in said for name in str(each.facts.get("factor_id", "")).split(", ")}
+        found: dict[tuple[str, date], Finding] = {}
+        for row in rows:
+            key = row.factor_id, row.valid_from
+            left = self.left_kwh(row)
+            if row.basis not in HELD or (row.factor_id in told and key not in self._used):
+                continue
+            if key in self._used and not left:
+                continue
+            amount = (
+                "it is used for nothing" if left is None else f"{left:,f} of {row.instrument_kwh:,f} kWh are not used"
+            )
+            found[key] = Finding(
+                code="instrument_unclaimed",
+                message=f"{row.basis} {row.factor_id}: {amount}",
+                severity="info",
+                scope=row.factor_id,
+                facts={"factor_id": row.factor_id, "kwh": float(left or 0)},
+            )
+        return list(found.values())

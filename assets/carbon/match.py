@@ -7,6 +7,7 @@ each day of it weighs the same. Hourly or monthly activities weigh by consumptio
 from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
+from fractions import Fraction
 from typing import NamedTuple
 
 from assets.carbon.bundles import Bundle, bundles_of
@@ -14,7 +15,7 @@ from assets.carbon.gwp import name_key
 from assets.carbon.units import EXACT, ratio
 from data_quality.contracts.carbon import Activity
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.factor import Basis, Factor, GwpSet
+from data_quality.contracts.factor import HELD, Basis, Factor, GwpSet
 
 QUANTUM = Decimal("1e-9")
 
@@ -125,7 +126,7 @@ def refuse_overlaps(factors: Sequence[Factor]) -> None:
     held: dict[tuple[object, ...], Factor] = {}
     ordered = sorted(factors, key=lambda row: (row.valid_from, row.valid_to))
     for row in ordered:
-        own_id = row.factor_id if row.basis in (Basis.CERTIFICATE, Basis.CONTRACT) else ""
+        own_id = row.factor_id if row.basis in HELD else ""
         key = (
             row.scope, row.activity.casefold(), row.unit.casefold(), row.region.casefold(), row.supplier.casefold(),
             row.basis, row.gas.casefold(), row.gwp_set, own_id,
@@ -172,14 +173,22 @@ def _place(activity: Activity) -> str:
 
 
 def _is_said_better(activity: Activity, row: Factor, rows: Sequence[Factor]) -> bool:
-    if ratio(activity.unit, row.unit) == 1:
-        return False
-    return any(
-        ratio(activity.unit, other.unit) == 1
+    """One factor in several units: the activity's very unit is the best; within one table, then the next in size."""
+    size = _distance(activity, row)
+    return size > 1 and any(
+        (nearer == 1 or (other.file, other.sha256) == (row.file, row.sha256))
         and (other.basis, other.region, other.supplier, other.gas) == (row.basis, row.region, row.supplier, row.gas)
         and (other.valid_from, other.valid_to) == (row.valid_from, row.valid_to)
         for other in rows
+        if (nearer := _distance(activity, other)) < size
     )
+
+
+def _distance(activity: Activity, row: Factor) -> Fraction:
+    """How far the units are apart in size: 1 is the same."""
+    by = ratio(activity.unit, row.unit)
+    assert by is not None  # noqa: S101
+    return max(by, 1 / by)
 
 
 def _fits_supplier(asked: str, row: Factor) -> bool:

@@ -42,6 +42,11 @@ def _activity(row: Row) -> Activity:
     span = row.span("start", "end")
     if span is None:
         raise row.bad("has no time; expected year, or start and end", reason="no_period")
+    if row.text("quantity").startswith("-"):
+        raise row.bad(
+            f"quantity is negative ({row.text('quantity')}); expected what was bought or burnt: exports do not net",
+            reason="negative",
+        )
     quantity = row.number("quantity")
     if quantity is None:
         raise row.bad("has no quantity; an unknown amount is not zero", reason="no_quantity")

@@ -1,12 +1,14 @@
 """Files of hourly Scope 2: grid intensity and certificates, by UTC hour. Raises BadInput naming the line."""
 
 from collections import defaultdict
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
+from itertools import pairwise
 from pathlib import Path
 
 from assets.carbon.cells import FIRST_YEAR, LAST_YEAR, Row, Table, read_table
+from assets.carbon.slots import Intensity, hour_of
 from assets.carbon.units import EXACT
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import QualityCriteria
@@ -16,42 +18,87 @@ from data_quality.contracts.time import CANONICAL_MINUTES, parse_instant
 _TIMES = {"timestamp": "", "interval_start_utc": "UTC", "utc_start": "UTC", "start_utc": "UTC", "hour_utc": "UTC"}
 _KG = ("kgco2e_per_kwh", "kg_co2e_per_kwh", "kgco2_per_kwh")
 _G = ("gco2_per_kwh", "gco2e_per_kwh", "g_per_kwh", "grid_intensity_g_per_kwh")
-VALUES_IN_AN_HOUR = (1, 2, 4)
+STEPS_MINUTES = (15, 30, 60)
 
 
-def read_hourly_factors(path: Path, *, time_zone: str = "") -> dict[datetime, Decimal]:
-    """UTC hour start -> kgCO2e per kWh, of `timestamp,<gco2_per_kwh | kgco2e_per_kwh>`. Half hours are averaged."""
+def read_intensity(path: Path, *, time_zone: str = "") -> Intensity:
+    """kgCO2e per kWh by slot of `timestamp,<gco2_per_kwh | kgco2e_per_kwh>`; slots are 15, 30 or 60 minutes."""
     table = read_table(path)
     column, scale = _value_column(table, path)
-    by_hour: defaultdict[datetime, list[Decimal]] = defaultdict(list)
-    seen: dict[datetime, int] = {}
+    lines: dict[datetime, Row] = {}
+    values: dict[datetime, Decimal] = {}
     for row in table.rows:
         moment = _moment(row, _time_column(table, path), time_zone)
-        if moment in seen:
-            raise row.bad(f"{moment:%Y-%m-%d %H:%M} UTC stands in line {seen[moment]} already", reason="duplicate_time")
-        seen[moment] = row.line
+        if moment in lines:
+            raise row.bad(
+                f"{moment:%Y-%m-%d %H:%M} UTC stands in line {lines[moment].line} already", reason="duplicate_time"
+            )
+        lines[moment] = row
         number = row.number(column)
         if number is None:
             raise row.bad(f"{column} is empty; a missing factor is not zero", reason="no_value")
-        by_hour[hour_of(moment)].append(number.scaleb(scale))
-    counts = sorted({len(values) for values in by_hour.values()})
-    if len(counts) != 1 or counts[0] not in VALUES_IN_AN_HOUR:
+        values[moment] = number.scaleb(scale)
+    if not values:
+        raise BadInput("has no factors below its header", file=str(path), reason="empty_file")
+    minutes = _step_minutes(sorted(values), path)
+    for moment, row in lines.items():
+        if moment.minute % minutes:
+            raise row.bad(f"{moment:%H:%M} UTC is off the {minutes}-minute grid of the series", reason="off_grid")
+    return Intensity(timedelta(minutes=minutes), values)
+
+
+def _step_minutes(moments: Sequence[datetime], path: Path) -> int:
+    closest = min((second - first for first, second in pairwise(moments)), default=timedelta(hours=1))
+    minutes = closest // timedelta(minutes=1)
+    if minutes not in STEPS_MINUTES:
         raise BadInput(
-            f"hours have {' or '.join(map(str, counts)) or 'no'} values; expected 1, 2 or 4 in each",
+            f"its closest times are {minutes} minutes apart; expected a factor each 15, 30 or 60 minutes",
             file=str(path),
             reason="uneven_hours",
         )
-    with localcontext(EXACT):
-        return {hour: sum(values, Decimal(0)) / counts[0] for hour, values in by_hour.items()}
+    return minutes
 
 
 def read_certificates(path: Path, *, time_zone: str = "") -> tuple[HourlyCertificate, ...]:
     """`certificate_id,timestamp,kwh` and optionally market, kgco2e_per_kwh, is_legacy, and the quality criteria.
 
-    A row without a time is known by its year only: it counts in the volumetric share and matches no hour.
+    A time within an hour (half-hourly certificates) counts in that hour. A row without a time is known by its year
+    only: it counts in the volumetric share and matches no hour. The same certificate and time twice is refused.
     """
     table = read_table(path, needs=("certificate_id", "kwh"))
-    return tuple(_certificate(row, table, path, time_zone) for row in table.rows)
+    if not table.rows:
+        raise BadInput("has no certificates below its header", file=str(path), reason="empty_file")
+    seen: dict[tuple[object, ...], int] = {}
+    found = []
+    for row in table.rows:
+        each, moment = _certificate(row, table, path, time_zone)
+        key = each.certificate_id.casefold(), moment, each.criteria.vintage_from
+        if key in seen:
+            raise row.bad(
+                f"certificate {each.certificate_id} stands in line {seen[key]} already with the same time; one kWh is "
+                "claimed once",
+                reason="double_use",
+            )
+        seen[key] = row.line
+        found.append(each)
+    return tuple(found)
+
+
+def calendar_of(path: Path) -> str:
+    """The fixed zone of the first time of a table whose times have several offsets: summer and winter time.
+
+    A year begins and ends in one of the two, so that its days fall in the right year. `UTC` where none can be read.
+    """
+    for row in read_table(path).rows[:1]:
+        for cell in row.cells.values():
+            try:
+                offset = datetime.fromisoformat(cell).utcoffset()
+            except ValueError:
+                continue
+            hours = 0 if offset is None else offset // timedelta(hours=1)
+            # POSIX signs: Etc/GMT-1 is one hour east of Greenwich.
+            return f"Etc/GMT{-hours:+d}" if hours else "UTC"
+    return "UTC"
 
 
 def hours_of(values: Iterable[tuple[datetime, Decimal]]) -> dict[datetime, Decimal]:
@@ -63,23 +110,17 @@ def hours_of(values: Iterable[tuple[datetime, Decimal]]) -> dict[datetime, Decim
     return dict(found)
 
 
-def hour_of(moment: datetime) -> datetime:
-    """The start of its UTC hour."""
-    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-
-
-def _certificate(row: Row, table: Table, path: Path, time_zone: str) -> HourlyCertificate:
+def _certificate(row: Row, table: Table, path: Path, time_zone: str) -> tuple[HourlyCertificate, datetime | None]:
+    """The certificate by the hour that its time lies in, and the time as written."""
     column = next((name for name in _TIMES if name in table.columns), "")
     kwh = row.number("kwh")
     if kwh is None:
         raise row.bad("certificate without kwh", reason="no_quantity")
     moment = _moment(row, column, time_zone) if column and row.text(column) else None
-    if moment is not None and moment != hour_of(moment):
-        raise row.bad(f"{row.text(column)}: a certificate's time is the start of an hour", reason="off_grid")
     vintage = row.text("vintage_from") or row.text("vintage_to")
-    return HourlyCertificate(
+    certificate = HourlyCertificate(
         certificate_id=row.needed("certificate_id", "names no certificate"),
-        hour_utc=moment,
+        hour_utc=None if moment is None else hour_of(moment),
         kwh=kwh,
         market=row.text("market") or row.text("region"),
         kgco2e_per_kwh=next((number for name in _KG if (number := row.number(name)) is not None), Decimal(0)),
@@ -96,6 +137,7 @@ def _certificate(row: Row, table: Table, path: Path, time_zone: str) -> HourlyCe
         file=str(path),
         line=row.line,
     )
+    return certificate, moment
 
 
 def _value_column(table: Table, path: Path) -> tuple[str, int]:

@@ -5,8 +5,10 @@ new kWh at the new factors less the same kWh at the old ones.
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal, localcontext
+from types import MappingProxyType
 
 from assets.carbon.units import EXACT
 from data_quality.contracts.errors import OurFault
@@ -16,13 +18,23 @@ from data_quality.contracts.site import Carrier
 _Key = tuple[date, Carrier, Method]
 
 
-def restate(old: Footprint, new: Footprint, *, from_utc: datetime, to_utc: datetime) -> Restatement:
-    """Every month, carrier and method whose figure, energy or factor differs. Raises OurFault for two other scopes."""
+def restate(
+    old: Footprint,
+    new: Footprint,
+    *,
+    from_utc: datetime,
+    to_utc: datetime,
+    withdrawn: Mapping[str, str] = MappingProxyType({}),
+) -> Restatement:
+    """Every month, carrier and method whose figure, energy or factor differs. Raises OurFault for two other scopes.
+
+    withdrawn: why factors that were withdrawn between the two times were, by factor_id.
+    """
     if (old.site_id, old.start, old.end) != (new.site_id, new.start, new.end):
         raise OurFault("two views to compare must be of one site and period")
     before, after = _cells(old), _cells(new)
     with localcontext(EXACT):
-        lines = [_compare(key, before.get(key, []), after.get(key, [])) for key in sorted({*before, *after})]
+        lines = [_compare(key, before.get(key, []), after.get(key, []), withdrawn) for key in sorted({*before, *after})]
     return Restatement(
         site_id=new.site_id,
         period=new.period,
@@ -41,7 +53,9 @@ def _cells(footprint: Footprint) -> dict[_Key, list[FootprintLine]]:
     return found
 
 
-def _compare(key: _Key, old: list[FootprintLine], new: list[FootprintLine]) -> RestatedLine:
+def _compare(
+    key: _Key, old: list[FootprintLine], new: list[FootprintLine], withdrawn: Mapping[str, str]
+) -> RestatedLine:
     old_kg, new_kg = _sum(old, "kgco2e"), _sum(new, "kgco2e")
     old_kwh, new_kwh = _sum(old, "kwh"), _sum(new, "kwh")
     by_reading = by_factor = delta = None
@@ -63,7 +77,7 @@ def _compare(key: _Key, old: list[FootprintLine], new: list[FootprintLine]) -> R
         new_kwh=new_kwh,
         old_factor_ids=_ids(old),
         new_factor_ids=_ids(new),
-        causes=tuple(_causes(old, new, old_kwh, new_kwh)),
+        causes=(*_causes(old, new, old_kwh, new_kwh), *_withdrawn(old, new, withdrawn)),
     )
 
 
@@ -78,9 +92,32 @@ def _causes(
     come = [each for each in after if each not in before]
     if gone or come:
         found.append(f"factor: {_words(gone)} became {_words(come)}")
-    elif not found and _sum(old, "kgco2e") != _sum(new, "kgco2e"):
-        found.append("factor: the same factors cover other shares of the energy")
+    elif not found:
+        found += [
+            f"factor: {name} covers {_number(after_kwh)} kWh, before {_number(before_kwh)}"
+            for name, before_kwh, after_kwh in _shifted(old, new)
+        ]
     return found
+
+
+def _withdrawn(old: list[FootprintLine], new: list[FootprintLine], reasons: Mapping[str, str]) -> list[str]:
+    gone = [name for name, _, _ in _shifted(old, new) if name in reasons]
+    return [f"withdrawn: {name}: {reasons[name]}" for name in gone]
+
+
+def _shifted(old: list[FootprintLine], new: list[FootprintLine]) -> list[tuple[str, Decimal | None, Decimal | None]]:
+    """Factors that cover another amount of energy than before: id, kWh before and now."""
+    before, after = _covered(old), _covered(new)
+    names = sorted({*before, *after})
+    return [(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)]
+
+
+def _covered(lines: list[FootprintLine]) -> dict[str, Decimal]:
+    found: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for line in lines:
+        if line.factor_id and line.kwh is not None:
+            found[line.factor_id] += line.kwh
+    return dict(found)
 
 
 def _factors(lines: list[FootprintLine]) -> list[tuple[str, Decimal]]:

@@ -9,13 +9,13 @@ from decimal import Decimal, localcontext
 from itertools import pairwise
 
 from assets.carbon.bundles import Bundle, bundles_of
-from assets.carbon.instruments import HELD, Allocation, asked_for, usable
+from assets.carbon.instruments import Allocation, asked_for, usable
 from assets.carbon.lines import line_of
 from assets.carbon.match import Part, shares
 from assets.carbon.units import EXACT, converted, ratio
 from data_quality.contracts.carbon import Activity, CarbonLine
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.factor import HIERARCHY, Basis, Factor, GwpSet
+from data_quality.contracts.factor import HELD, HIERARCHY, Basis, Factor, GwpSet
 from data_quality.contracts.finding import Finding
 
 GRID_AVERAGE = "grid_average"
@@ -30,14 +30,17 @@ def market_lines(
     gwp: GwpSet | None,
     allocation: Allocation,
     states_instruments: bool,
+    elsewhere: Sequence[Factor] = (),
 ) -> tuple[list[CarbonLine], list[Finding]]:
     """The lines of both methods, and what is to be said of the market-based one.
 
     parts: the activity by grid-average factors; location: their lines; rows: market-based rows that fit by name, unit,
-    time and supplier. Where grid average is all there is, the location lines count in both methods.
+    time and supplier; elsewhere: those that do not fit by time or supplier, and may be named in vain. Where grid
+    average is all there is, the location lines count in both methods.
     """
-    asked = asked_for(activity, rows, states_instruments=states_instruments)
-    kept, findings = usable(activity, asked)
+    asked, findings = asked_for(activity, rows, states_instruments=states_instruments, elsewhere=elsewhere)
+    kept, said = usable(activity, asked)
+    findings += said
     held_back = [row for row in rows if row not in asked and row.basis in HELD]
     if held_back and not activity.instrument:
         findings.append(_unnamed(activity, held_back))
@@ -45,6 +48,7 @@ def market_lines(
     filled = [
         (basis, part) for piece in pieces for basis, part in _fill(activity, piece, bundles_of(kept, gwp), allocation)
     ]
+    findings += _short(activity, kept, filled)
     if any(basis == GRID_AVERAGE for basis, _ in filled):
         findings.append(_no_residual(activity))
     if all(basis == GRID_AVERAGE for basis, _ in filled):
@@ -125,7 +129,26 @@ def _unnamed(activity: Activity, rows: Sequence[Factor]) -> Finding:
         message=f"{activity.activity_id}: {names} could cover it, but its line names no instrument; not used",
         severity="info",
         scope=activity.activity_id,
+        facts={"factor_id": names},
     )
+
+
+def _short(activity: Activity, kept: Sequence[Factor], filled: Sequence[tuple[str, Part]]) -> list[Finding]:
+    """Said where a line names an instrument that is there, and that does not cover all of it."""
+    names = ", ".join(dict.fromkeys(row.factor_id for row in kept if row.basis in HELD))
+    with localcontext(EXACT):
+        covered = sum((part.quantity for basis, part in filled if basis in list(HELD)), Decimal(0))
+    if not activity.instrument or not names or covered == activity.quantity:
+        return []
+    return [
+        Finding(
+            code="instrument_short",
+            message=f"{activity.activity_id}: {names} covers {covered.normalize():f} of "
+            f"{activity.quantity.normalize():f} {activity.unit}; the rest goes by what stands below it",
+            scope=activity.activity_id,
+            facts={"factor_id": names, "covered": float(covered), "quantity": float(activity.quantity)},
+        )
+    ]
 
 
 def _no_residual(activity: Activity) -> Finding:

@@ -1,4 +1,4 @@
-"""Units of activities and factors: the same unit, or a conversion that contracts/units.py declares; CV bases never mix.
+"""Units of activities and factors: the same, or converted as here or in contracts/units.py; CV bases never mix.
 
 A calorific basis is part of the unit: a kWh gross CV of gas is not a kWh net CV, and neither is a plain kWh.
 """
@@ -9,8 +9,30 @@ from fractions import Fraction
 from functools import cache
 from typing import NamedTuple
 
-from data_quality.contracts.units import UNITS, Behaviour, Unit
+from data_quality.contracts.units import UNITS, Behaviour
 
+# International Table: 1055.05585262 J.
+_BTU_KWH = Fraction("1055.05585262") / 3_600_000
+# What activities are counted in and meters are not, or what a binary fraction cannot hold, as (canonical unit, amount
+# of it). A plain "ton" or "gallon" is missing: it has several sizes. Pound, US gallon and mile: as defined in 1959.
+_COUNTED = {
+    "g": ("kg", Fraction(1, 1000)),
+    "kg": ("kg", Fraction(1)),
+    "tonnes": ("kg", Fraction(1000)),
+    "lb": ("kg", Fraction("0.45359237")),
+    "short tons": ("kg", Fraction("907.18474")),
+    "million litres": ("m3", Fraction(1000)),
+    "us gallons": ("m3", Fraction("0.003785411784")),
+    "ccf": ("m3", Fraction("2.8316846592")),
+    "mcf": ("m3", Fraction("28.316846592")),
+    "tj": ("kwh", Fraction(10**6) / Fraction("3.6")),
+    "btu": ("kwh", _BTU_KWH),
+    "kbtu": ("kwh", _BTU_KWH * 1000),
+    "mmbtu": ("kwh", _BTU_KWH * 10**6),
+    "dekatherm": ("kwh", _BTU_KWH * 10**6),
+    "km": ("km", Fraction(1)),
+    "miles": ("km", Fraction("1.609344")),
+}
 # Words that published tables write for the units that we know by code; nothing is converted by this.
 _SPELLINGS = {
     "cubic metre": "m3",
@@ -24,10 +46,33 @@ _SPELLINGS = {
     "liters": "l",
     "kwhs": "kwh",
     "therms": "therm",
+    "dth": "dekatherm",
+    "dekatherms": "dekatherm",
+    "million btu": "mmbtu",
+    "cubic feet": "ft3",
+    "cubic foot": "ft3",
     "tonne": "tonnes",
     "t": "tonnes",
     "kilogram": "kg",
     "kilograms": "kg",
+    "gram": "g",
+    "grams": "g",
+    "lbs": "lb",
+    "pound": "lb",
+    "pounds": "lb",
+    "short ton": "short tons",
+    "us short ton": "short tons",
+    "us short tons": "short tons",
+    "us gallon": "us gallons",
+    "us gal": "us gallons",
+    "gal us": "us gallons",
+    "gallon us": "us gallons",
+    "gallons us": "us gallons",
+    "million liters": "million litres",
+    "megalitres": "million litres",
+    "mile": "miles",
+    "kilometre": "km",
+    "kilometres": "km",
 }
 _CV = re.compile(r"\b(gross|net)\s*(?:cv|calorific value)?\b|\b(gcv|hhv|ncv|lhv)\b")
 _CV_WORDS = {"gcv": "gross", "hhv": "gross", "ncv": "net", "lhv": "net"}
@@ -62,9 +107,9 @@ def ratio(source: str, target: str) -> Fraction | None:
     if one.base == other.base:
         return Fraction(1)
     mine, theirs = _amount(one.base), _amount(other.base)
-    if mine is None or theirs is None or mine.canonical != theirs.canonical:
+    if mine is None or theirs is None or mine[0] != theirs[0]:
         return None
-    return _exact(mine.factor) / _exact(theirs.factor)
+    return mine[1] / theirs[1]
 
 
 def converted(quantity: Decimal, by: Fraction) -> Decimal:
@@ -77,9 +122,14 @@ def scaled(quantity: Decimal, numerator: int, denominator: int) -> Decimal:
     return EXACT.divide(EXACT.multiply(quantity, Decimal(numerator)), Decimal(denominator))
 
 
-def _amount(base: str) -> Unit | None:
+def _amount(base: str) -> tuple[str, Fraction] | None:
+    """The canonical unit, and how much of it one is; None for what is no amount, or has a spelling of its own."""
+    if base in _COUNTED:
+        return _COUNTED[base]
     found = UNITS.get(base)
-    return None if found is None or found.is_power or found.behaviour is not Behaviour.AMOUNT else found
+    if found is None or found.is_power or found.behaviour is not Behaviour.AMOUNT:
+        return None
+    return found.canonical, _exact(found.factor)
 
 
 def _exact(factor: float) -> Fraction:

@@ -1,7 +1,7 @@
 """The factors of a site as known at an instant: which source decides for each carrier, basis and local day.
 
 Precedence, first to last: rows of the store recorded for this site; the site file; rows of the store for the site's
-region; rows without region. A later source holds on the days only that no earlier one covers.
+subdivision, then for its country; rows without region. A later source holds only on days that no earlier one covers.
 """
 
 from collections import defaultdict
@@ -12,10 +12,9 @@ from decimal import Decimal
 from itertools import pairwise
 
 from assets.carbon.bundles import bundles_of
-from assets.carbon.instruments import HELD
 from assets.carbon.units import EXACT, parse_unit, ratio
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.factor import Basis, Factor, GwpSet, StoredFactor
+from data_quality.contracts.factor import HELD, Basis, Factor, GwpSet, QualityCriteria, StoredFactor
 from data_quality.contracts.footprint import DayFactor
 from data_quality.contracts.site import Carrier, Site, check_factors
 
@@ -31,7 +30,9 @@ _NAMES = {
     "district cooling": Carrier.COOLING,
     "purchased cooling": Carrier.COOLING,
 }
-TENANT, SITE_FILE, REGION, ANYWHERE = range(4)
+# ISO 3166; a grid region (CAMX) lies within a country.
+COUNTRY_LETTERS = 2
+TENANT, SITE_FILE, SUBDIVISION, COUNTRY, ANYWHERE = RANKS = range(5)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def factor_view(
     """
     check_factors(site)
     ranked: defaultdict[tuple[Carrier, Basis, str, str], dict[int, list[DayFactor]]] = defaultdict(
-        lambda: {rank: [] for rank in range(4)}
+        lambda: {rank: [] for rank in RANKS}
     )
     for entry in _of_site(site, as_of_utc):
         ranked[_key(entry)][SITE_FILE].append(entry)
@@ -152,7 +153,7 @@ def _of_store(
                     supplier=bundle.head.supplier,
                     calorific_basis=parse_unit(bundle.head.unit).calorific_basis,
                     instrument_kwh=bundle.head.instrument_kwh,
-                    criteria=bundle.head.criteria,
+                    criteria=_criteria(site, bundle.head),
                     recorded_at_utc=group[0].recorded_at_utc,
                 ),
             )
@@ -162,12 +163,20 @@ def _plain(unit: str) -> str:
     return parse_unit(unit).base
 
 
+def _criteria(site: Site, row: Factor) -> QualityCriteria:
+    """Its quality criteria; what is held of another country is of another market, whatever else is said of it."""
+    country = row.region.partition("-")[0].casefold()
+    is_foreign = row.basis in HELD and len(country) == COUNTRY_LETTERS and country != site.country.casefold()
+    return row.criteria.model_copy(update={"is_same_market": False}) if is_foreign else row.criteria
+
+
 def _rank(site: Site, stored: StoredFactor) -> int | None:
     if stored.tenant:
         return TENANT if stored.tenant == site.site_id else None
-    region = stored.factor.region.casefold()
-    own = {site.country.casefold(), f"{site.country}-{site.subdivision or ''}".casefold()}
-    return ANYWHERE if not region else REGION if region in own else None
+    places = {"": ANYWHERE, site.country.casefold(): COUNTRY}
+    if site.subdivision:
+        places[f"{site.country}-{site.subdivision}".casefold()] = SUBDIVISION
+    return places.get(stored.factor.region.casefold())
 
 
 def _resolve(ranks: dict[int, list[DayFactor]]) -> list[DayFactor]:

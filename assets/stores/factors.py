@@ -1,7 +1,8 @@
 """Emission factors of a project in two times: valid and recorded. Append-only; a newer row supersedes, never replaces.
 
 The view at T: of the rows recorded at or before T, the newest of each key holds on the days that it covers; an older
-one keeps the days that no newer one covers.
+one keeps the days that no newer one covers. A certificate or contract is one thing with one amount: recorded anew, it
+replaces its older recording whole. A withdrawal is a row too; on its days nothing holds.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ import sqlalchemy as sa
 from assets.stores.tables_factors import emission_factors
 from assets.stores.transactions import Store, next_recorded_at
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.factor import Basis, Factor, FactorSet, StoredFactor
+from data_quality.contracts.factor import HELD, Factor, FactorSet, StoredFactor
 from data_quality.contracts.time import Clock
 
 
@@ -38,7 +39,8 @@ class FactorStore:
     def add(self, factors: FactorSet, *, clock: Clock, tenant: str = "") -> Recorded:
         """Record a set for a tenant (a site; empty: all). What is known already, unchanged, is not recorded again.
 
-        Raises BadInput for two factors of one key on one day within the set, and for an empty set.
+        Raises BadInput for two factors of one key on one day within the set, for a certificate or contract that another
+        site holds, and for an empty set.
         """
         if not factors.factors:
             raise BadInput("the set has no factors", file=factors.path, reason="empty_file")
@@ -47,13 +49,48 @@ class FactorStore:
         content = [_content(row) for row in rows]
         set_id = hashlib.sha256(json.dumps([tenant, content], sort_keys=True).encode()).hexdigest()[:32]
         with self.store.begin() as connection:
-            known = _known(connection.execute(sa.select(emission_factors)).mappings(), tenant=tenant, only=True)
+            everything = connection.execute(sa.select(emission_factors)).mappings().all()
+            _refuse_held_elsewhere(rows, _known(everything, tenant=None, only=False), tenant)
+            known = _known(everything, tenant=tenant, only=True)
             new = _changed(rows, [each.factor for each in known])
             if not new:
                 return Recorded(set_id, 0, len(content), None)
             moment = next_recorded_at(connection, clock.now_utc())
             connection.execute(emission_factors.insert(), [_line(row, tenant, set_id, moment) for row in new])
         return Recorded(set_id, len(new), len(content) - len(new), moment)
+
+    def withdraw(
+        self, factor_id: str, *, reason: str, clock: Clock, tenant: str = "", start: date | None = None,
+        end: date | None = None,
+    ) -> Recorded:  # fmt: skip
+        """From now on nothing holds where that factor of the tenant did, on local dates [start, end) or on all.
+
+        What was known before stays as it was. Raises BadInput where the factor does not hold on any of the days.
+        """
+        with self.store.begin() as connection:
+            lines = connection.execute(sa.select(emission_factors)).mappings().all()
+            spans: dict[tuple[Any, ...], Factor] = {}
+            for each in _known(lines, tenant=tenant, only=True):
+                row = each.factor
+                first, last = max(start or row.valid_from, row.valid_from), min(end or row.valid_to, row.valid_to)
+                if row.factor_id == factor_id and first < last:
+                    # An amount cannot be divided by days: what is held goes whole.
+                    days = {} if row.basis in HELD else {"valid_from": first, "valid_to": last}
+                    spans.setdefault((*_key(row), first, last), row.model_copy(update=days))
+            if not spans:
+                raise BadInput(
+                    f"no factor {factor_id!r} of {tenant or 'all sites'} holds on those days; "
+                    "'factors list' shows what does",
+                    reason="no_factor",
+                )
+            moment = next_recorded_at(connection, clock.now_utc())
+            content = [_content(row) for row in spans.values()]
+            set_id = hashlib.sha256(json.dumps([tenant, reason, content], sort_keys=True).encode()).hexdigest()[:32]
+            made = [_line(row, tenant, set_id, moment) for row in spans.values()]
+            connection.execute(
+                emission_factors.insert(), [{**line, "factor": {**line["factor"], WITHDRAWN: reason}} for line in made]
+            )
+        return Recorded(set_id, len(spans), 0, moment)
 
     def known(self, *, as_of_utc: datetime | None = None, tenant: str | None = None) -> tuple[StoredFactor, ...]:
         """The factors as known at that time (None: now), for everybody and for that tenant (None: for all tenants)."""
@@ -68,8 +105,12 @@ class FactorStore:
         return tuple(each for each in map(_stored, self.store.rows(query)) if tenant in (None, each.tenant))
 
 
+# Beside the factor's own fields in its column: why it is withdrawn.
+WITHDRAWN = "withdrawn"
+
+
 def _key(factor: Factor) -> tuple[Any, ...]:
-    own_id = factor.factor_id if factor.basis in (Basis.CERTIFICATE, Basis.CONTRACT) else ""
+    own_id = factor.factor_id if factor.basis in HELD else ""
     return (
         factor.scope, factor.activity.casefold(), factor.unit.casefold(), factor.region.casefold(),
         factor.supplier.casefold(), factor.basis, factor.gwp_set, own_id,
@@ -117,11 +158,14 @@ def _line(row: Factor, tenant: str, set_id: str, moment: datetime) -> dict[str, 
 
 
 def _stored(line: Any) -> StoredFactor:
+    content = dict(line["factor"])
+    withdrawn = content.pop(WITHDRAWN, "")
     return StoredFactor(
-        factor=Factor.model_validate(line["factor"]),
+        factor=Factor.model_validate(content),
         tenant=line["tenant"],
         set_id=line["set_id"],
         recorded_at_utc=line["recorded_at_utc"],
+        withdrawn=withdrawn,
     )
 
 
@@ -141,21 +185,48 @@ def _in_force(rows: Sequence[StoredFactor]) -> list[StoredFactor]:
     for row in rows:
         older = [each for each in found if each.recorded_at_utc < row.recorded_at_utc]
         same = [each for each in found if each.recorded_at_utc == row.recorded_at_utc]
-        found = [part for each in older for part in _cut(each, row.factor.valid_from, row.factor.valid_to)]
+        found = [part for each in older for part in _cut(each, row)]
         found += [*same, row]
-    return sorted(found, key=lambda each: (each.factor.valid_from, each.factor.gas))
+    return sorted(
+        (each for each in found if not each.withdrawn), key=lambda each: (each.factor.valid_from, each.factor.gas)
+    )
 
 
-def _cut(row: StoredFactor, start: date, end: date) -> list[StoredFactor]:
+def _cut(row: StoredFactor, newer: StoredFactor) -> list[StoredFactor]:
+    start, end = newer.factor.valid_from, newer.factor.valid_to
     first, last = row.factor.valid_from, row.factor.valid_to
     if end <= first or last <= start:
         return [row]
+    if row.factor.basis in HELD:
+        return []
     spans = [(first, start), (end, last)]
     return [
         row.model_copy(update={"factor": row.factor.model_copy(update={"valid_from": one, "valid_to": other})})
         for one, other in spans
         if one < other
     ]
+
+
+def _refuse_held_elsewhere(rows: Sequence[Factor], known: Sequence[StoredFactor], tenant: str) -> None:
+    """A kWh of a certificate or contract is claimed by one site."""
+    others = [each for each in known if each.factor.basis in HELD and each.tenant != tenant]
+    for row in rows:
+        for each in others:
+            if (
+                row.basis in HELD
+                and (row.factor_id.casefold(), row.activity.casefold())
+                == (each.factor.factor_id.casefold(), each.factor.activity.casefold())
+                and row.valid_from < each.factor.valid_to
+                and each.factor.valid_from < row.valid_to
+            ):
+                raise BadInput(
+                    f"{row.basis} {row.factor_id!r} is recorded for {each.tenant or 'no site'} already; a kWh is "
+                    "claimed once",
+                    file=row.file,
+                    line=row.line,
+                    reason="double_use",
+                    mend="give each site's share its own factor_id, or withdraw it there",
+                )
 
 
 def _refuse_two(rows: Sequence[Factor]) -> None:

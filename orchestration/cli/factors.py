@@ -10,7 +10,8 @@ from assets.carbon.public_tables import import_table
 from assets.carbon.read import read_factor_set
 from assets.carbon.write import write_factor_set
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.factor import FactorSet, StoredFactor
+from data_quality.contracts.factor import HELD, FactorSet, GwpSet, StoredFactor
+from orchestration.cli.carbon_say import GwpOption, gwp_set
 from orchestration.cli.frame import Answer, Call, command
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The table.")]
@@ -26,6 +27,9 @@ def register(app: typer.Typer) -> None:
     )
     command(group, "add", example="meterloom factors add uk.csv --rename 'UK electricity=electricity' --tenant plant")(
         factors_add
+    )
+    command(group, "withdraw", example="meterloom factors withdraw 'grid 2024' --reason 'the source took it back'")(
+        factors_withdraw
     )
     command(group, "list", example="meterloom factors list --on 2025-06-01 --json")(factors_list)
 
@@ -60,13 +64,17 @@ def factors_add(
     rename: Annotated[
         list[str] | None, typer.Option("--rename", help="ACTIVITY=NAME; only renamed rows are taken then.")
     ] = None,
+    gwp: GwpOption = None,
 ) -> Answer:
     """Record a factor set; what was recorded before stays and is superseded from now on."""
     from assets.stores.factors import FactorStore
 
     if tenant:
         call.project.site(tenant)
-    factors = _selected(read_factor_set(file), region, year, _renames(rename))
+    factors = _weighed(call, _selected(read_factor_set(file), region, year, _renames(rename)), gwp_set(gwp))
+    if not tenant:
+        for name in dict.fromkeys(row.factor_id for row in factors.factors if row.basis in HELD):
+            call.say(f"{name} is a certificate or contract of no site and counts nowhere; record it with --tenant SITE")
     done = FactorStore(call.project.store).add(factors, clock=call.clock, tenant=tenant)
     return Answer(
         data={
@@ -77,6 +85,31 @@ def factors_add(
             "sha256": factors.sha256,
         },
         text=f"recorded {done.new_rows} factors, {done.unchanged_rows} were known already",
+    )
+
+
+def factors_withdraw(
+    call: Call,
+    factor_id: Annotated[str, typer.Argument(metavar="FACTOR_ID", help="Which; 'factors list' shows them.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; restatements say it.")],
+    tenant: TenantOption = "",
+    start: Annotated[str | None, typer.Option("--from", help="First local date; none: all its days.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Local date after the last.")] = None,
+) -> Answer:
+    """Let a recorded factor hold no longer, wholly or on some days; what was known before stays as it was."""
+    from assets.stores.factors import FactorStore
+
+    if not reason.strip():
+        raise BadInput("--reason is empty; expected why the factor is withdrawn", reason="no_reason")
+    if tenant:
+        call.project.site(tenant)
+    done = FactorStore(call.project.store).withdraw(
+        factor_id, reason=reason.strip(), clock=call.clock, tenant=tenant,
+        start=_day(start, "--from"), end=_day(end, "--to"),
+    )  # fmt: skip
+    return Answer(
+        data={"set_id": done.set_id, "withdrawn_rows": done.new_rows, "recorded_at_utc": done.recorded_at_utc},
+        text=f"withdrew {factor_id}: {done.new_rows} rows",
     )
 
 
@@ -92,7 +125,7 @@ def factors_list(
 
     store = FactorStore(call.project.store)
     found = store.history(tenant=tenant) if history else store.known(as_of_utc=call.as_of_utc, tenant=tenant)
-    day = _day(on)
+    day = _day(on, "--on")
     kept = [
         each
         for each in found
@@ -122,6 +155,20 @@ def _selected(found: FactorSet, region: str, year: int | None, renames: dict[str
     return found.model_copy(update={"factors": tuple(rows)})
 
 
+def _weighed(call: Call, found: FactorSet, gwp: GwpSet | None) -> FactorSet:
+    """The rows, those of gases without a GWP set with the one that is named; said where none is."""
+    silent = [row for row in found.factors if row.kg_per_unit is not None and row.gwp_set is None]
+    if silent and gwp is None:
+        call.say(
+            f"{silent[0].where}: gas {silent[0].gas} of {silent[0].activity!r} names no GWP set; until one is recorded "
+            "(--gwp) each footprint must name it"
+        )
+    if gwp is None:
+        return found
+    rows = [row.model_copy(update={"gwp_set": gwp}) if row in silent else row for row in found.factors]
+    return found.model_copy(update={"factors": tuple(rows)})
+
+
 def _renames(given: list[str] | None) -> dict[str, str]:
     found = {}
     for text in given or []:
@@ -132,24 +179,27 @@ def _renames(given: list[str] | None) -> dict[str, str]:
     return found
 
 
-def _day(text: str | None) -> date | None:
+def _day(text: str | None, option: str) -> date | None:
     if text is None:
         return None
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise BadInput(f"--on: expected a date such as 2025-06-01, got {text!r}", reason="bad_period") from error
+        raise BadInput(f"{option}: expected a date such as 2025-06-01, got {text!r}", reason="bad_period") from error
 
 
 def _told(each: StoredFactor) -> dict[str, object]:
     fields = each.factor.model_dump(exclude={"file", "line"})
-    return {**fields, "tenant": each.tenant, "set_id": each.set_id, "recorded_at_utc": each.recorded_at_utc}
+    return {**fields, "tenant": each.tenant, "set_id": each.set_id, "recorded_at_utc": each.recorded_at_utc} | (
+        {"withdrawn": each.withdrawn} if each.withdrawn else {}
+    )
 
 
 def _row(each: StoredFactor) -> list[str]:
     row = each.factor
     value = row.kg_co2e_per_unit if row.kg_co2e_per_unit is not None else row.kg_per_unit
+    shown = f"withdrawn: {each.withdrawn}" if each.withdrawn else f"{value:f} {row.gas}".strip()
     return [
         f"{each.recorded_at_utc:%Y-%m-%d %H:%M:%S}Z", each.tenant or "all", row.factor_id, row.basis.value,
-        f"{value:f} {row.gas}".strip(), row.unit, str(row.valid_from), str(row.valid_to),
+        shown, row.unit, str(row.valid_from), str(row.valid_to),
     ]  # fmt: skip

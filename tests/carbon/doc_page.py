@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from orchestration.cli.main import build_app
 from tests.carbon.cases import CARBON_COMMANDS
+from tests.carbon.doc_tables import filled_tables
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "ems" / "carbon_accounting.md"
 _FILE = re.compile(r"^```csv (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -17,7 +18,8 @@ _SESSION = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def filled(page: str, folder: Path) -> str:
-    """The page with every command's output as it is now; its files are written into the folder first."""
+    """The page with every command's output and generated table as it is now; its files are written first."""
+    page = filled_tables(page)
     for name, content in _FILE.findall(page):
         (folder / name).write_text(content, encoding="utf-8")
     before = Path.cwd()

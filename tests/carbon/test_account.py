@@ -34,10 +34,22 @@ GAS = {"activity": "gas", "scope": 1}
         ("litres", "cubic metres", Fraction(1, 1000)),
         ("m³", "m3", 1),
         ("tonnes", "tonne", 1),
-        ("kg", "tonnes", None),
+        ("kg", "tonnes", Fraction(1, 1000)),
+        ("lb", "kg", Fraction(45359237, 10**8)),
+        ("short tons", "t", Fraction(90718474, 10**8)),
+        ("US gallons", "litres", Fraction(3785411784, 10**9)),
+        ("gallons", "litres", None),
+        ("ton", "tonnes", None),
+        ("million litres", "m3", 1000),
+        ("ccf", "cubic feet", 100),
+        ("MMBtu HHV", "therms (gross CV)", Fraction(105505585262, 10**8) / Fraction(36, 10) / Fraction("29.3071")),
+        ("Dth", "MMBtu", 1),
+        ("TJ net CV", "GJ LHV", 1000),
+        ("GJ HHV", "GJ LHV", None),
+        ("miles", "km", Fraction(1609344, 10**6)),
         ("kW", "kWh", None),
         ("kWh", "m3", None),
-        ("million litres", "litres", None),
+        ("million litres", "litres", 10**6),
     ],
 )
 def test_units_match_exactly_or_by_a_declared_conversion(source: str, target: str, by: Fraction | int | None) -> None:
@@ -69,6 +81,15 @@ def test_a_quantity_in_another_declared_unit_is_converted_exactly() -> None:
 def test_a_factor_in_the_very_unit_stands_before_one_that_must_be_converted() -> None:
     result = account(bought("1"), factor("0.2"), factor("999", unit="MWh", factor_id="mwh"))
     assert result.scope2_location_kgco2e == Decimal("0.2")
+
+
+def test_of_one_table_s_units_the_next_in_size_is_taken_and_of_two_tables_none() -> None:
+    water = {"activity": "water", "scope": 3}
+    cubic, million = factor("0.15311", unit="m3", **water), factor("153.108", unit="million litres", **water)
+    result = account(bought("500", unit="litres", activity="water"), million, cubic)
+    assert [line.kgco2e for line in result.lines] == [Decimal("0.076555")]
+    with pytest.raises(BadInput, match="two factors for activity 'water'"):
+        account(bought("500", unit="litres", activity="water"), cubic, million.model_copy(update={"file": "b.csv"}))
 
 
 def test_no_factor_and_two_factors_name_the_line() -> None:

@@ -116,6 +116,91 @@ def test_a_set_is_recorded_for_one_site_region_and_year_only(works: Path, tmp_pa
     assert "no_factor" in {finding["code"] for finding in found["findings"]}
 
 
+def test_a_withdrawn_factor_restates_with_its_reason_and_no_plausible_number_takes_its_place(
+    works: Path, tmp_path: Path
+) -> None:
+    first = recorded(works, tmp_path, "0.2")
+    done = answer(works, "factors", "withdraw", "uk 0.2", "--reason", "of another country")
+    assert done["withdrawn_rows"] == 1
+    period = ("--site", "works", "--period", "2024-01-01/2024-01-03")
+    assert answer(works, "carbon", "footprint", *period)["scope2_location_kgco2e"] is None
+    assert answer(works, "carbon", "footprint", *period, "--as-of", first)["scope2_location_kgco2e"] == 38.4
+    found = answer(works, "carbon", "restate", *period, "--from", first, "--to", done["recorded_at_utc"])
+    assert [line["method"] for line in found["lines"]] == ["location", "market"]
+    assert found["lines"][0]["causes"] == [
+        "factor: uk 0.2 (0.2 kg/kWh) became none", "withdrawn: uk 0.2: of another country",
+    ]  # fmt: skip
+    shown = run(works, "factors", "list", "--history").stdout
+    assert "withdrawn: of another country" in shown
+    words = ("factors", "withdraw", "uk 0.2", "--reason")
+    assert "no factor 'uk 0.2' of all sites holds" in run(works, *words, "again", code=2).stderr
+    assert "--reason is empty" in run(works, *words, " ", code=2).stderr
+    assert "--from: expected a date" in run(works, *words, "x", "--from", "soon", code=2).stderr
+
+
+def test_a_validity_is_corrected_and_the_line_says_so(works: Path, tmp_path: Path) -> None:
+    first = recorded(works, tmp_path, "0.2")
+    done = answer(works, "factors", "withdraw", "uk 0.2", "--reason", "holds from 2 January", "--to", "2024-01-02")
+    period = ("--site", "works", "--period", "2024-01-01/2024-01-03")
+    found = answer(works, "carbon", "footprint", *period)
+    assert found["scope2_location_kgco2e"] is None
+    assert [line["kgco2e"] for line in found["lines"] if line["method"] == "location"] == [None, 19.2]
+    (finding,) = [each for each in found["findings"] if each["code"] == "no_factor"]
+    assert "no factor for electricity from 2024-01-01 to 2024-01-02" in finding["message"]
+    lines = answer(works, "carbon", "restate", *period, "--from", first, "--to", done["recorded_at_utc"])["lines"]
+    assert "holds from 2 January" in lines[0]["causes"][-1]
+
+
+def test_sites_roll_up_to_a_portfolio_and_its_restatement_names_them(works: Path, tmp_path: Path) -> None:
+    annex = SITE.replace("works", "annex").replace("Works", "Annex").split("  - meter_id: gas")[0]
+    (works / "sites" / "annex.yaml").write_text(annex)
+    rows = [f"main,2024-01-0{day}T{hour:02d}:00:00Z,1" for day in (1, 2) for hour in range(24)]
+    run(works, "ingest", written(tmp_path / "annex.csv", "meter,timestamp,kwh", *rows), "--site", "annex")
+    first = recorded(works, tmp_path, "0.2")
+    own = written(
+        tmp_path / "own.csv", "scope,activity,unit,kg_co2e_per_unit,year,factor_id", "2,electricity,kWh,0.7,2024,own"
+    )
+    second = answer(works, "factors", "add", own, "--tenant", "annex")["recorded_at_utc"]
+    period = ("--portfolio", "--period", "2024-01-01/2024-01-03")
+    found = answer(works, "carbon", "footprint", *period)
+    assert found["scope2_location_kgco2e"] == 192 * 0.2 + 48 * 0.7
+    (row,) = [row for row in found["rows"] if row["method"] == "location"]
+    assert row["weighted_kgco2e_per_kwh"] == 0.3
+    assert {site["site_id"]: site["scope2_location_kgco2e"] for site in found["sites"]} == {
+        "annex": 33.6,
+        "works": 38.4,
+    }
+    restated = answer(works, "carbon", "restate", *period, "--from", first, "--to", second)
+    assert {(line["site_id"], line["delta_kgco2e"]) for line in restated["lines"]} == {("annex", 24.0)}
+    assert "Scope 1: 69.120 kgCO2e" in run(works, "carbon", "footprint", *period).stdout
+    both = run(works, "carbon", "footprint", *period, "--site", "works", code=2).stderr
+    assert "name --site SITE or --portfolio" in both
+
+
+def test_a_certificate_of_no_site_is_said_to_count_nowhere_and_one_of_two_is_refused(
+    works: Path, tmp_path: Path
+) -> None:
+    head = "scope,activity,unit,kg_co2e_per_unit,year,factor_id,basis,instrument_kwh"
+    path = written(tmp_path / "c.csv", head, "2,electricity,kWh,0,2024,REGO,certificate,100")
+    assert "REGO is a certificate or contract of no site" in run(works, "factors", "add", path).stderr
+    refused = run(works, "factors", "add", path, "--tenant", "works", code=2).stderr
+    assert "c.csv, line 2: certificate 'REGO' is recorded for no site already" in refused
+
+
+def test_gases_are_recorded_with_a_gwp_set_or_said_to_have_none(works: Path, tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "g.csv", "scope,activity,unit,gas,kg_per_unit,year,factor_id", "2,electricity,kWh,CO2,0.2,2024,e",
+        "2,electricity,kWh,CH4,0.001,2024,e",
+    )  # fmt: skip
+    period = ("carbon", "footprint", "--site", "works", "--period", "2024-01-01/2024-01-03")
+    said = run(works, "factors", "add", path, "--tenant", "works").stderr
+    assert "g.csv line 2: gas CO2 of 'electricity' names no GWP set" in said
+    assert "has no GWP set" in run(works, *period, code=2).stderr
+    run(works, "factors", "withdraw", "e", "--reason", "no GWP set", "--tenant", "works")
+    assert run(works, "factors", "add", path, "--tenant", "works", "--gwp", "ar5").stderr == ""
+    assert answer(works, *period)["scope2_location_kgco2e"] == pytest.approx(192 * 0.228)
+
+
 def test_an_import_never_overwrites_the_table_that_it_reads(tmp_path: Path, works: Path) -> None:
     table = written(tmp_path / "t.csv", "code,year,gco2_per_kwh", "DEU,2023,380")
     words = ("factors", "import", table, "--kind", "ember", "--out")

@@ -13,9 +13,9 @@ from assets.stores.factors import FactorStore
 from assets.stores.tables_factors import emission_factors
 from assets.stores.transactions import DatabaseError, Store, open_store
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.factor import Factor, FactorSet, StoredFactor
+from data_quality.contracts.factor import Basis, Factor, FactorSet, StoredFactor
 from data_quality.contracts.time import FixedClock
-from tests.carbon.cases import factor
+from tests.carbon.cases import factor, held
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -89,6 +89,56 @@ def test_the_store_refuses_two_at_one_time_and_an_empty_set(store: Store, clock:
         FactorStore(store).add(a_set(factor(factor_id="a"), factor(factor_id="b")), clock=clock)
     with pytest.raises(BadInput, match="has no factors"):
         FactorStore(store).add(a_set(), clock=clock)
+
+
+def test_a_withdrawn_factor_holds_no_longer_and_is_known_as_it_was(store: Store, clock: FixedClock) -> None:
+    factors = FactorStore(store)
+    first = factors.add(a_set(factor("0.2", factor_id="grid")), clock=clock)
+    clock.advance(timedelta(days=1))
+    done = factors.withdraw("grid", reason="a typing error", clock=clock, end=date(2024, 4, 1))
+    assert spans(factors.known()) == [("grid", date(2024, 4, 1), date(2025, 1, 1))]
+    assert spans(factors.known(as_of_utc=first.recorded_at_utc)) == [("grid", date(2024, 1, 1), date(2025, 1, 1))]
+    assert [each.withdrawn for each in factors.history()] == ["", "a typing error"]
+    assert factors.history()[1].recorded_at_utc == done.recorded_at_utc
+    with pytest.raises(BadInput, match="no factor 'grid' of all sites holds on those days"):
+        factors.withdraw("grid", reason="again", clock=clock, end=date(2024, 4, 1))
+    clock.advance(timedelta(days=1))
+    assert factors.add(a_set(factor("0.2", factor_id="grid")), clock=clock).new_rows == 1
+    assert spans(factors.known()) == [("grid", date(2024, 1, 1), date(2025, 1, 1))]
+
+
+def test_gases_are_withdrawn_together(store: Store, clock: FixedClock) -> None:
+    factors = FactorStore(store)
+    factors.add(
+        a_set(*(factor(None, gas=gas, kg_per_unit="1", factor_id="eGRID") for gas in ("CO2", "CH4"))), clock=clock
+    )
+    assert factors.withdraw("eGRID", reason="x", clock=clock).new_rows == 1
+    assert factors.known() == ()
+
+
+def test_a_contract_recorded_anew_replaces_its_amount_and_one_withdrawn_goes_whole(
+    store: Store, clock: FixedClock
+) -> None:
+    factors = FactorStore(store)
+    ppa = held(Basis.CONTRACT, "0", factor_id="PPA", instrument_kwh="300")
+    factors.add(a_set(ppa), clock=clock, tenant="plant")
+    fewer = ppa.model_copy(update={"instrument_kwh": Decimal(200), "valid_from": date(2024, 3, 1)})
+    factors.add(a_set(fewer), clock=clock, tenant="plant")
+    assert [(each.factor.valid_from, each.factor.instrument_kwh) for each in factors.known()] == [
+        (date(2024, 3, 1), 200)
+    ]
+    factors.withdraw("PPA", reason="sold", clock=clock, tenant="plant", end=date(2024, 4, 1))
+    assert factors.known() == ()
+
+
+def test_a_certificate_of_one_site_is_refused_for_another(store: Store, clock: FixedClock) -> None:
+    factors = FactorStore(store)
+    rego = held(Basis.CERTIFICATE, "0", factor_id="REGO", instrument_kwh="300")
+    factors.add(a_set(rego), clock=clock, tenant="plant")
+    with pytest.raises(BadInput, match=r"factors.csv, line 2: certificate 'REGO' is recorded for plant already"):
+        factors.add(a_set(rego), clock=clock, tenant="tower")
+    factors.withdraw("REGO", reason="sold to the tower", clock=clock, tenant="plant")
+    assert factors.add(a_set(rego), clock=clock, tenant="tower").new_rows == 1
 
 
 def test_recorded_factors_cannot_be_changed_or_removed(store: Store, clock: FixedClock) -> None:

@@ -211,6 +211,32 @@ def test_the_site_s_own_rows_stand_before_its_file_and_those_before_its_region()
     ]
 
 
+@pytest.mark.parametrize(
+    ("region", "is_used"), [("FR", False), ("fr-idf", False), ("DE", True), ("", True), ("CAMX", True)]
+)
+def test_a_certificate_of_another_country_is_refused_by_name(region: str, is_used: bool) -> None:
+    rows = [
+        stored(held(Basis.CERTIFICATE, "0", factor_id="GO", instrument_kwh="600", region=region), tenant="plant"),
+        stored(held(Basis.RESIDUAL, "0.5", factor_id="mix", region="DE")),
+    ]
+    found = footprint(POWER, *rows)
+    assert found.scope2_market_kgco2e == (900 if is_used else 1200)
+    refused = {finding.message for finding in found.findings if finding.code == "instrument_refused"}
+    expected = set() if is_used else {"certificate GO is not used for electricity: it is of another market"}
+    assert refused == expected
+
+
+def test_a_row_of_the_subdivision_stands_before_one_of_the_country() -> None:
+    known = site(factors=[], subdivision="BY")
+    rows = [
+        stored(factor("0.7", factor_id="country", region="DE")),
+        stored(factor("0.6", factor_id="state", region="de-by", valid_from=CHANGE)),
+        stored(factor("0.5", factor_id="elsewhere", region="DE-HE")),
+    ]
+    view = factor_view(known, rows).of(Carrier.ELECTRICITY, Basis.LOCATION)
+    assert [(each.factor_id, each.valid_from) for each in view] == [("country", YEAR.start), ("state", CHANGE)]
+
+
 def test_an_entry_of_the_site_file_is_known_from_its_recorded_time_on() -> None:
     known = site(factors=[entry("late", "0.4", "2024-01-01", "2025-01-01", recorded_at_utc="2025-01-10T00:00:00Z")])
     assert factor_view(known, as_of_utc=datetime(2025, 1, 9, tzinfo=UTC)).entries == ()

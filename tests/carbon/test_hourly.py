@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.carbon.hourly import hourly_scope2
-from assets.carbon.read_hourly import read_certificates, read_hourly_factors
+from assets.carbon.read_hourly import hours_of, read_certificates, read_intensity
+from assets.carbon.slots import Intensity, by_hour
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import QualityCriteria
 from data_quality.contracts.hourly_carbon import HourlyCertificate
@@ -60,6 +61,28 @@ def test_the_matched_share_is_never_above_the_volumetric_one(
     assert found.matched_kwh + found.legacy_kwh <= found.load_kwh
     assert found.market_hourly_kgco2e <= found.location_hourly_kgco2e
     assert found.market_with_legacy_kgco2e <= found.market_hourly_kgco2e
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(kwh, kwh), min_size=2, max_size=24), st.data())
+def test_an_hour_matches_what_was_made_in_it_and_moving_energy_in_time_invents_no_match(
+    rows: list[tuple[Decimal, Decimal]], data: st.DataObject
+) -> None:
+    load, made = [each for each, _ in rows], [each for _, each in rows]
+    certificates = [certificate(number, each, certificate_id=f"c{number}") for number, each in enumerate(made)]
+
+    def matched(energy: list[Decimal]) -> Decimal:
+        return hourly_scope2(hours(energy), hours([Decimal(1)] * len(energy)), certificates=certificates).matched_kwh
+
+    assert matched(load) == sum(map(min, load, made), Decimal(0))
+    source, target = (data.draw(st.integers(0, len(load) - 1)) for _ in range(2))
+    moved = data.draw(st.decimals(0, load[source], places=9))
+    shifted = list(load)
+    shifted[source] -= moved
+    shifted[target] += moved
+    assert matched(shifted) == sum(map(min, shifted, made), Decimal(0))
+    assert matched(shifted) - matched(load) <= moved
+    assert matched(shifted) <= sum(made, Decimal(0))
 
 
 @settings(deadline=None)
@@ -137,9 +160,35 @@ def test_an_hour_without_a_factor_is_refused_and_never_zero() -> None:
         hourly_scope2({}, {})
 
 
-def test_half_hours_are_averaged_and_grams_become_kilograms(tmp_path: Path) -> None:
+HALF = timedelta(minutes=30)
+half_loads = st.lists(st.tuples(st.decimals(0, 100, places=9), rates), min_size=2, max_size=48)
+
+
+def test_half_hours_weigh_by_the_energy_within_them_and_grams_become_kilograms(tmp_path: Path) -> None:
     path = written(tmp_path / "g.csv", "timestamp,gco2_per_kwh", "2023-01-01T00:00:00Z,100", "2023-01-01T00:30:00Z,200")
-    assert read_hourly_factors(path) == {START: Decimal("0.15")}
+    intensity = read_intensity(path)
+    assert intensity.values == {START: Decimal("0.1"), START + HALF: Decimal("0.2")}
+    by = by_hour({START: Decimal(3), START + HALF: Decimal(1)}, HALF, intensity)
+    assert by.weighed == {START: Decimal("0.125")}
+    assert by.mean == {START: Decimal("0.15")}
+    coarse = by_hour({START: Decimal(4)}, HOUR, intensity)
+    assert coarse.weighed == coarse.mean == by.mean
+
+
+@settings(deadline=None)
+@given(half_loads)
+def test_hours_of_half_hours_emit_what_the_half_hours_do(rows: list[tuple[Decimal, Decimal]]) -> None:
+    load = {START + number * HALF: each for number, (each, _) in enumerate(rows)}
+    intensity = Intensity(HALF, {START + number * HALF: rate for number, (_, rate) in enumerate(rows)})
+    by = by_hour(load, HALF, intensity)
+    found = hourly_scope2(hours_of(load.items()), by.weighed, mean_kgco2e_per_kwh=by.mean)
+    assert abs(found.location_hourly_kgco2e - sum(each * rate for each, rate in rows)) < Decimal("1e-40")
+
+
+def test_an_hour_with_a_slot_that_has_no_factor_is_a_gap() -> None:
+    load = {START: Decimal(1), START + HALF: Decimal(1), START + HOUR: Decimal(1)}
+    by = by_hour(load, HALF, Intensity(HALF, {START: Decimal(1), START + HOUR: Decimal(2)}))
+    assert by.weighed == by.mean == {START + HOUR: Decimal(2)}
 
 
 @pytest.mark.parametrize(
@@ -151,32 +200,43 @@ def test_half_hours_are_averaged_and_grams_become_kilograms(tmp_path: Path) -> N
         (["timestamp,gco2_per_kwh", "2023-01-01T00:00:00Z,"], "line 2: gco2_per_kwh is empty"),
         (["timestamp,gco2_per_kwh", "2023-01-01T00:07:00Z,1"], "line 2: .* is off the 15-minute grid"),
         (["timestamp,gco2_per_kwh", *["2023-01-01T00:00:00Z,1"] * 2], "line 3: .* stands in line 2 already"),
-        (["timestamp,gco2_per_kwh"], "hours have no values"),
+        (["timestamp,gco2_per_kwh"], "has no factors below its header"),
         (
-            ["timestamp,gco2_per_kwh", "2023-01-01T00:00:00Z,1", "2023-01-01T01:00:00Z,1", "2023-01-01T01:30:00Z,1"],
-            "hours have 1 or 2 values",
+            ["timestamp,gco2_per_kwh", "2023-01-01T00:15:00Z,1", "2023-01-01T01:15:00Z,1"],
+            "line 2: 00:15 UTC is off the 60-minute grid",
         ),
+        (["timestamp,gco2_per_kwh", "2023-01-01T00:00:00Z,1", "2023-01-02T00:00:00Z,1"], "are 1440 minutes apart"),
     ],
 )
 def test_a_series_that_is_not_hourly_factors_is_refused(tmp_path: Path, lines: list[str], sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
-        read_hourly_factors(written(tmp_path / "factors.csv", *lines))
+        read_intensity(written(tmp_path / "factors.csv", *lines))
+
+
+HEAD = "certificate_id,timestamp,kwh,market,is_redeemed,is_legacy,vintage_from,vintage_to"
 
 
 def test_certificates_are_read_with_their_market_and_criteria(tmp_path: Path) -> None:
     path = written(
         tmp_path / "c.csv",
-        "certificate_id,timestamp,kwh,market,is_redeemed,is_legacy,vintage_from,vintage_to",
+        HEAD,
         "a,2023-01-01T05:00:00Z,7.5,GB,true,,,",
         "b,,100,GB,,yes,2022-01-01,2023-01-01",
     )
     first, second = read_certificates(path)
     assert (first.hour_utc, first.kwh, first.criteria.is_redeemed) == (START + 5 * HOUR, Decimal("7.5"), True)
     assert (second.hour_utc, second.is_legacy) == (None, True)
-    for cells, sentence in (("a,2023-01-01T05:30:00Z,1,GB,,,,", "start of an hour"), ("a,,,GB,,,,", "without kwh")):
-        bad = written(tmp_path / "bad.csv", path.read_text().splitlines()[0], cells)
+    half = "a,2023-01-01T05:30:00Z,1,GB,,,,"
+    assert read_certificates(written(tmp_path / "half.csv", HEAD, half))[0].hour_utc == START + 5 * HOUR
+    for cells, sentence in (
+        (["a,,,GB,,,,"], "line 2: certificate without kwh"),
+        ([half, half], "line 3: certificate a stands in line 2 already .* one kWh is claimed once"),
+        (["a,2023-01-01T05:30:00Z,-1,GB,,,,"], "line 2: kwh is negative"),
+        ([",2023-01-01T05:30:00Z,1,GB,,,,"], "line 2: names no certificate"),
+        ([], "has no certificates"),
+    ):
         with pytest.raises(BadInput, match=sentence):
-            read_certificates(bad)
+            read_certificates(written(tmp_path / "bad.csv", HEAD, *cells))
 
 
 def gb_2023(tmp_path: Path, shared_data: Path, *, shift: bool) -> dict[str, float]:
@@ -217,7 +277,10 @@ def test_the_command_says_what_was_fed_in_and_what_is_missing(tmp_path: Path) ->
     rights = written(tmp_path / "c.csv", "certificate_id,timestamp,kwh", "c,2023-01-01T03:00:00Z,3")
     found = answer("carbon", "--hourly-load", load, "--hourly-factors", grid, "--certificates", rights)
     assert (found["scope2_location_kgco2e"], found["scope2_market_kgco2e"]) == (3.0, 1.5)
-    assert {finding["code"] for finding in found["findings"]} == {"coverage", "not_counted_exported", "no_residual_mix"}
+    assert {finding["code"] for finding in found["findings"]} == {
+        "coverage", "not_counted_exported", "no_residual_mix", "criteria_not_stated",
+    }  # fmt: skip
+    assert found["coverage"] == 0.75
     assert found["hourly"]["matched_share"] == 0.5
     assert "matched_share" in run("carbon", "--hourly-load", load, "--hourly-factors", grid).stdout
     assert "needs --hourly-factors" in run("carbon", "--hourly-load", load, code=2).stderr

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from assets.carbon.account import carbon_of
-from assets.carbon.gwp import GWP100, gwp_of
+from assets.carbon.gwp import BLENDS, GWP100, gwp_of
 from assets.carbon.public_tables import import_table
 from assets.carbon.read import read_activities, read_factor_set
 from assets.carbon.write import factor_csv, write_factor_set
@@ -26,8 +26,8 @@ TABLES = {
     "egrid": ("egrid2020_subregion_total_output.csv", 28, 84),
     "egrid ": ("egrid_subregion_co2e_loss_adjusted_2007_2019.csv", 208, 208),
     "ember": ("country_grid_intensity_ember.csv", 222, 222),
-    "gwp": ("gwp100_core.csv", 18, 150),
-    "gwp ": ("globalwarmingpotentials.csv", 105, 326),
+    "gwp": ("gwp100_core.csv", 18, 195),
+    "gwp ": ("globalwarmingpotentials.csv", 105, 410),
 }
 UK_NAMES = {
     "electricity": ("UK electricity / Electricity generated / Electricity: UK", "kWh"),
@@ -128,6 +128,24 @@ def test_our_table_of_gwps_is_the_published_one(folder: Path) -> None:
         assert [GWP100[row["species"]][gwp] for gwp in GwpSet] == [
             Decimal(row[f"{gwp.value.lower()}_gwp100"]) for gwp in GwpSet
         ]
+    published = {(row.activity, row.gwp_set): row for row in imported(folder / "globalwarmingpotentials.csv", "gwp")}
+    for gas in GWP100.keys() - {"CO2"}:
+        for gwp in GwpSet:
+            assert published[gas, gwp].kg_co2e_per_unit == GWP100[gas][gwp]
+
+
+# Rounded to whole numbers, as the tables of European and US law print them for AR4.
+PRINTED_AR4 = {
+    "R-401A": 1182, "R-401B": 1288, "R-404A": 3922, "R-407A": 2107, "R-407C": 1774, "R-407F": 1825, "R-407H": 1495,
+    "R-408A": 3152, "R-409A": 1585, "R-410A": 2088, "R-421A": 2631, "R-423A": 2280, "R-427A": 2138, "R-442A": 1888,
+    "R-500": 8077, "R-502": 4657, "R-507A": 3985,
+}  # fmt: skip
+
+
+def test_blends_sum_to_one_and_have_the_potentials_that_tables_print() -> None:
+    assert all(sum(parts.values()) == 1 for parts in BLENDS.values())
+    for blend, printed in PRINTED_AR4.items():
+        assert abs(gwp_of(blend, GwpSet.AR4) - printed) <= Decimal("0.5")
 
 
 @pytest.mark.parametrize("gwp", list(GwpSet))
@@ -214,3 +232,53 @@ def test_a_table_that_is_not_what_it_should_be_is_refused_by_line(
 ) -> None:
     with pytest.raises(BadInput, match=sentence):
         import_table(written(tmp_path / "table.csv", *lines), kind)
+
+
+def test_every_total_of_every_year_of_the_uk_table_is_met_in_its_own_unit(folder: Path, tmp_path: Path) -> None:
+    totals = [row for row in imported(folder / "uk_ghg_2016_2024.csv", "uk_ghg") if not row.gas]
+    lines = [
+        f'r{number},"{row.activity}",{number + Decimal("0.25")},{row.unit},{row.valid_from.year}'
+        for number, row in enumerate(totals)
+    ]
+    result = carbon_of(
+        read_activities(written(tmp_path / "a.csv", "id,activity,quantity,unit,year", *lines)),
+        imported(folder / "uk_ghg_2016_2024.csv", "uk_ghg"),
+    )
+    found = {line.line_id: line.kgco2e for line in result.lines}
+    published = [row for row in rows_of(folder / "uk_ghg_2016_2024.csv") if row["ghg"] == "kg CO2e"]
+    assert len(published) == len(totals) == len(found) > 500
+    for number, row in enumerate(published):
+        assert found[f"r{number}"] == (number + Decimal("0.25")) * Decimal(row["kg_co2e_per_uom"])
+
+
+@pytest.mark.parametrize("year", range(2016, 2025))
+def test_natural_gas_of_each_year_in_each_unit_by_hand(folder: Path, tmp_path: Path, year: int) -> None:
+    published = {
+        row["uom"]: Decimal(row["kg_co2e_per_uom"])
+        for row in rows_of(folder / "uk_ghg_2016_2024.csv")
+        if (row["year"], row["level1"], row["level3"], row["ghg"]) == (str(year), "Fuels", "Natural gas", "kg CO2e")
+    }
+    gross, net, mass = (published[unit] for unit in ("kWh (Gross CV)", "kWh (Net CV)", "tonnes"))
+    volume = published["cubic metres"]
+    by_hand = {
+        "MWh (Gross CV)": 1000 * gross,
+        "GJ HHV": Decimal(1000) / Decimal("3.6") * gross,
+        "therms gross CV": Decimal("29.3071") * gross,
+        "MMBtu HHV": Decimal("1055.05585262") / Decimal("3.6") * gross,
+        "GJ LHV": Decimal(1000) / Decimal("3.6") * net,
+        "kWh NCV": net,
+        "t": mass,
+        "kg": mass / 1000,
+        "m3": volume,
+        "litres": volume / 1000,
+        "ccf": Decimal("2.8316846592") * volume,
+    }
+    lines = [
+        f"g{number},Fuels / Gaseous fuels / Natural gas,1234.5,{unit},{year}" for number, unit in enumerate(by_hand)
+    ]
+    result = carbon_of(
+        read_activities(written(tmp_path / "a.csv", "id,activity,quantity,unit,year", *lines)),
+        imported(folder / "uk_ghg_2016_2024.csv", "uk_ghg"),
+    )
+    for line, (unit, per_unit) in zip(result.lines, by_hand.items(), strict=True):
+        assert abs(line.kgco2e - Decimal("1234.5") * per_unit) < Decimal("0.01"), unit

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assets.carbon.instruments import failures
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HIERARCHY, Basis, Factor
 from tests.carbon.cases import account, answer, bought, by_basis, factor, held, written
@@ -74,6 +75,74 @@ def test_an_instrument_of_another_market_than_the_consumption_is_refused() -> No
     assert "is of market NO, the consumption of GB" in result.findings[0].message
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "first", "last", "is_close"),
+    [
+        ("2024-01-01", "2025-01-01", "2024-01-01", "2025-01-01", True),
+        ("2024-01-01", "2025-01-01", "2023-07-01", "2025-04-03", True),
+        ("2024-01-01", "2025-01-01", "2023-06-30", "2024-01-01", False),
+        ("2024-01-01", "2025-01-01", "2025-01-01", "2025-04-03", True),
+        ("2024-01-01", "2025-01-01", "2025-01-02", "2025-04-04", False),
+        ("2024-01-01", "2025-01-01", "2023-01-01", "2024-01-01", False),
+        ("2024-01-01", "2025-01-01", "2022-01-01", "2023-01-01", False),
+        ("2024-01-01", "2025-01-01", "2015-01-01", "2025-01-01", False),
+        ("2024-12-01", "2025-01-01", "2024-01-01", "2025-01-01", True),
+        ("2024-01-01", "2024-02-01", "2024-11-01", "2024-12-01", True),
+        ("2023-04-01", "2024-04-01", "2024-01-01", "2025-01-01", True),
+        ("2023-04-01", "2024-04-01", "2022-01-01", "2023-01-01", False),
+    ],
+)
+def test_a_vintage_lies_in_the_window_of_21_months_about_the_reporting_year(
+    start: str, end: str, first: str, last: str, is_close: bool
+) -> None:
+    row = held(Basis.CERTIFICATE, "0", criteria={"vintage_from": first, "vintage_to": last})
+    assert failures(row, start=date.fromisoformat(start), end=date.fromisoformat(end)) == (
+        [] if is_close else [f"has the vintage {first} to {last}, too far from the consumption of {start} to {end}"]
+    )
+
+
+def test_an_instrument_named_for_another_time_or_customer_is_refused_by_name() -> None:
+    old = held(Basis.CERTIFICATE, "0", factor_id="REGO 22", valid_from=date(2022, 1, 1), valid_to=date(2023, 1, 1))
+    theirs = held(Basis.SUPPLIER, "0", factor_id="green rate", supplier="other")
+    mix = held(Basis.RESIDUAL, "0.4")
+    for name, reason in (
+        ("REGO 22", "holds from 2022-01-01 to 2023-01-01, the consumption is of 2024-01-01 to 2025-01-01"),
+        ("certificate", "holds from 2022-01-01 to 2023-01-01"),
+        ("green rate", "is of supplier other, the consumption of none that is named"),
+    ):
+        result = account(bought(instrument=name), factor("0.2"), old, theirs, mix)
+        assert by_basis(result) == {"residual": 400}
+        (refused,) = [each for each in result.findings if each.code == "instrument_refused"]
+        assert reason in refused.message
+    with pytest.raises(BadInput, match=r"line 2: instrument 'REGO 23' fits no factor of 'electricity'"):
+        account(bought(instrument="REGO 23"), factor("0.2"), old, mix)
+
+
+def test_what_is_claimed_beyond_an_instrument_and_what_is_left_of_it_are_said() -> None:
+    rego = held(Basis.CERTIFICATE, "0", factor_id="REGO", instrument_kwh="1500")
+    lines = [bought(activity_id=name, instrument="REGO") for name in ("a", "b")]
+    over = account(lines, factor("0.2"), rego, held(Basis.RESIDUAL, "0.4"))
+    assert [each.message for each in over.findings] == [
+        "b: REGO covers 500 of 1000 kWh; the rest goes by what stands below it"
+    ]
+    assert over.scope2_market_kgco2e == 200
+    under = account(lines[0], factor("0.2"), rego, held(Basis.RESIDUAL, "0.4"))
+    assert [(each.code, each.facts["kwh"]) for each in under.findings] == [("instrument_unclaimed", 500)]
+    assert "certificate REGO: 500 of 1,500 kWh are not used" in under.findings[0].message
+
+
+def test_a_contract_with_an_amount_for_each_half_year_has_both() -> None:
+    halves = [
+        held(Basis.CONTRACT, "0", factor_id="PPA", valid_from=start, valid_to=end, instrument_kwh=amount)
+        for start, end, amount in (
+            (date(2024, 1, 1), date(2024, 7, 1), "300"), (date(2024, 7, 1), date(2025, 1, 1), "200"),
+        )
+    ]  # fmt: skip
+    result = account(bought(), factor("0.2"), *halves, held(Basis.RESIDUAL, "0.4"))
+    assert sum(line.quantity for line in result.lines if line.basis == "contract") == 500
+    assert result.scope2_market_kgco2e == 200
+
+
 def test_criteria_that_nobody_states_are_said() -> None:
     bare = factor("0", factor_id="rego", basis=Basis.CERTIFICATE)
     result = account(bought(), factor("0.2"), bare)
@@ -107,7 +176,8 @@ def test_a_line_uses_the_instrument_that_it_names_and_a_silent_one_none() -> Non
     result = account([named, silent], factor("0.2"), *rows, states_instruments=True)
     used = {line.line_id: line.basis for line in result.lines if line.is_market}
     assert used == {"named": "contract", "silent": "supplier"}
-    assert [finding.code for finding in result.findings] == ["instrument_not_named"]
+    assert [finding.code for finding in result.findings if finding.severity != "info"] == ["criteria_not_stated"]
+    assert [finding.code for finding in result.findings if finding.severity == "info"] == ["instrument_not_named"]
     by_id = account(bought(instrument="certificate"), factor("0.2"), *rows, states_instruments=True)
     assert by_basis(by_id) == {"certificate": 0}
     with pytest.raises(BadInput, match=r"activity\.csv, line 2: instrument 'solar' fits no factor"):
@@ -228,4 +298,6 @@ def test_hand_worked_case_california_plant(shared_data: Path, tmp_path: Path) ->
     assert found["scope2_location_kgco2e"] == pytest.approx(11690.3454, rel=1e-8)
     assert found["scope2_market_kgco2e"] == pytest.approx(7014.2073, rel=1e-8)
     assert {line["basis"] for line in found["lines"]} == {"location", "contract", "grid_average"}
-    assert {finding["code"] for finding in found["findings"]} == {"criteria_not_stated", "no_residual_mix"}
+    assert {finding["code"] for finding in found["findings"]} == {
+        "criteria_not_stated", "no_residual_mix", "instrument_short",
+    }  # fmt: skip

@@ -1,0 +1,114 @@
+"""Footprints of several sites as one: totals that are sums, factors that are weighted by consumption, never averaged.
+
+Source: formulas 5.12; resolution C3.23.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from decimal import Decimal, localcontext
+
+from assets.carbon.units import EXACT
+from data_quality.contracts.errors import OurFault
+from data_quality.contracts.factor import HELD
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.footprint import (
+    Footprint,
+    FootprintLine,
+    Method,
+    PortfolioFootprint,
+    PortfolioRow,
+    SiteTotals,
+)
+from data_quality.contracts.site import Carrier
+
+ZERO = Decimal(0)
+_TOTALS = ("scope1_kgco2e", "scope2_location_kgco2e", "scope2_market_kgco2e")
+
+
+def portfolio_footprint(footprints: Sequence[Footprint]) -> PortfolioFootprint:
+    """The sites' footprints of one period together. A total is None where any site's is: a part is no total.
+
+    factor_coverage is weighted by purchased energy, coverage by sites. Raises OurFault for no site or two periods.
+    """
+    if len({each.period for each in footprints}) != 1 or len({each.site_id for each in footprints}) != len(footprints):
+        raise OurFault("a portfolio is made of different sites in one period")
+    lines = [line for each in footprints for line in each.lines]
+    bought = {each.site_id: _bought(each.lines) for each in footprints}
+    total = sum(bought.values(), ZERO)
+    with localcontext(EXACT):
+        return PortfolioFootprint(
+            period=footprints[0].period,
+            sites=tuple(
+                SiteTotals(
+                    site_id=each.site_id,
+                    **{name: getattr(each, name) for name in _TOTALS},
+                    coverage=each.coverage,
+                    factor_coverage=each.factor_coverage,
+                )
+                for each in footprints
+            ),
+            **{name: _sum([getattr(each, name) for each in footprints]) for name in _TOTALS},
+            rows=tuple(_rows(lines)),
+            coverage=sum((each.coverage for each in footprints), ZERO) / len(footprints),
+            factor_coverage=sum((each.factor_coverage * bought[each.site_id] for each in footprints), ZERO) / total
+            if total
+            else ZERO,
+            findings=(*_claimed_twice(footprints), *_of_sites(footprints)),
+        )
+
+
+def _rows(lines: Sequence[FootprintLine]) -> list[PortfolioRow]:
+    groups: defaultdict[tuple[Carrier, Method], list[FootprintLine]] = defaultdict(list)
+    for line in lines:
+        groups[line.carrier, line.method].append(line)
+    found = []
+    for (carrier, method), group in sorted(groups.items()):
+        kwh, kgco2e = _sum([line.kwh for line in group]), _sum([line.kgco2e for line in group])
+        found.append(
+            PortfolioRow(
+                carrier=carrier,
+                method=method,
+                kwh=kwh,
+                kgco2e=kgco2e,
+                weighted_kgco2e_per_kwh=kgco2e / kwh if kwh and kgco2e is not None else None,
+                factor_ids=tuple(sorted({line.factor_id for line in group if line.factor_id})),
+            )
+        )
+    return found
+
+
+def _claimed_twice(footprints: Sequence[Footprint]) -> list[Finding]:
+    users: defaultdict[str, set[str]] = defaultdict(set)
+    for each in footprints:
+        for line in each.lines:
+            if line.basis in [basis.value for basis in HELD] and line.factor_id and line.kwh:
+                users[line.factor_id].add(each.site_id)
+    return [
+        Finding(
+            code="instrument_claimed_twice",
+            message=f"{name} is used by {', '.join(sorted(sites))}: a kWh is claimed once",
+            severity="blocking",
+            scope=name,
+            facts={"sites": len(sites)},
+        )
+        for name, sites in sorted(users.items())
+        if len(sites) > 1
+    ]
+
+
+def _of_sites(footprints: Sequence[Footprint]) -> list[Finding]:
+    return [
+        finding.model_copy(update={"message": f"{each.site_id}: {finding.message}", "scope": each.site_id})
+        for each in footprints
+        for finding in each.findings
+    ]
+
+
+def _bought(lines: Sequence[FootprintLine]) -> Decimal:
+    """Each kWh once: lines of the market-based method are of the same energy as those of the location-based one."""
+    return sum((line.kwh or ZERO for line in lines if line.method != "market"), ZERO)
+
+
+def _sum(values: Sequence[Decimal | None]) -> Decimal | None:
+    known = [value for value in values if value is not None]
+    return sum(known, ZERO) if len(known) == len(values) else None
