@@ -1,36 +1,28 @@
-"""dbt behind one door: its project for Dagster, a manifest that is parsed only when the project changed, and runs.
+"""dbt behind one door: a manifest that is parsed only when the project changed, and runs.
 
 dbt takes seconds to start: `run_dbt` works inside this process, so that only the first run pays for it. Nothing
-here imports dbt.cli at import time. Asset definitions stand in the rooms' defs.py.
+here imports dbt at import time. What its models are in the graph stands in dbt_graph.py.
 """
 
 import fcntl
 import hashlib
+import logging
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey, MaterializeResult, PartitionsDefinition
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
+from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey, MaterializeResult
 
 from assets.stores.warehouse import WarehouseTarget
 from assets.stores.warehouse_postgres import facts_of
 from data_quality.contracts.errors import OurFault, Unreachable
 from data_quality.contracts.model import Model
 from orchestration.environment import environment
-from orchestration.partitions import SITE_MONTHS
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent / "dbt_project"
 STATE_DIR = PROJECT_DIR / "target"
-SOURCE_KEYS = {
-    "window_readings": AssetKey("core_lake__15min_readings"),
-    "readings": AssetKey("core_lake__15min_readings"),
-    "interval_cost": AssetKey("core_lake__15min_readings"),
-    "seu_expected_days": AssetKey("core_seu__expected_days"),
-}
-REFERENCE_KEY = AssetKey("core_site__reference")
 # dbt's adapters and the environment are one per process.
 _ONE_AT_A_TIME = threading.Lock()
 # Target -> what it was parsed from, and the parsed project: later runs of this process parse nothing.
@@ -60,36 +52,6 @@ class DbtOutcome(Model):
     def failed(self) -> tuple[NodeOutcome, ...]:
         """Nodes that failed themselves, without those skipped after them."""
         return tuple(node for node in self.nodes if node.status in ("error", "fail", "runtime error"))
-
-
-class MeterloomDbtTranslator(DagsterDbtTranslator):
-    """Asset key = model name; groups are the layers; tables of schema `lake` are the assets that load them."""
-
-    def __init__(self) -> None:
-        super().__init__(settings=DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
-
-    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> AssetKey:
-        """The key of a model, or of the asset that fills a source table."""
-        name = str(dbt_resource_props["name"])
-        if dbt_resource_props["resource_type"] == "source":
-            return SOURCE_KEYS.get(name, REFERENCE_KEY)
-        return AssetKey(name)
-
-    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        """staging, intermediate or marts: the layer's folder; reference for seeds."""
-        if dbt_resource_props["resource_type"] == "seed":
-            return "reference"
-        folders = list(dbt_resource_props["fqn"])
-        return str(folders[1]) if len(folders) > 2 else None
-
-    def get_partitions_def(self, dbt_resource_props: Mapping[str, Any]) -> PartitionsDefinition[str] | None:
-        """Months of a site for what keeps its rows from run to run; views and tables of one run have none."""
-        config = dbt_resource_props.get("config") or {}
-        return SITE_MONTHS if config.get("materialized") == "incremental" else None
-
-    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:
-        """Who answers for a model."""
-        return ["team:kpi"]
 
 
 def dbt_environment(target: WarehouseTarget) -> dict[str, str]:
@@ -131,12 +93,6 @@ def prepare_manifest(target: WarehouseTarget, *, state_dir: Path = STATE_DIR) ->
     return manifest
 
 
-def dbt_project(target: WarehouseTarget, *, state_dir: Path = STATE_DIR) -> DbtProject:
-    """The project object for @dbt_assets, its manifest prepared."""
-    manifest = prepare_manifest(target, state_dir=state_dir)
-    return DbtProject(PROJECT_DIR, target_path=manifest.parent, profiles_dir=PROJECT_DIR, target=target.name)
-
-
 def run_dbt(args: Sequence[str], *, target: WarehouseTarget, state_dir: Path = STATE_DIR) -> DbtOutcome:
     """Run dbt in this process, e.g. ["build", "--select", "tag:kpi"].
 
@@ -174,9 +130,13 @@ def asset_events(
 
 
 def _invoke(args: list[str], *, target: WarehouseTarget, state_dir: Path, manifest: Any) -> Any:
+    root = logging.getLogger()
+    handlers = list(root.handlers)
     from dbt.adapters.exceptions import FailedToConnectError
     from dbt.cli.main import dbtRunner
 
+    # One of the libraries under dbt gives the root logger a handler, and every other library a voice on our terminal.
+    root.handlers = handlers
     folder = state_dir / target.name
     options = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR), "--target", target.name]
     options += [

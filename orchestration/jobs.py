@@ -61,4 +61,10 @@ monitoring = dg.define_asset_job(
     description="Refit the monitoring baselines of a site that are a week old.",
 )
 
-JOBS = [ingest, kpi, enpi, baseline, monitoring, forecast, plan, dispatch, enpi_report, month_reports]
+bill_audit = dg.define_asset_job(
+    "bill_audit",
+    selection=dg.AssetSelection.assets("core_bill__reconciliation"),
+    description="Hold the stored bills of a site against its readings and tariffs.",
+)
+
+JOBS = [ingest, kpi, enpi, baseline, monitoring, bill_audit, forecast, plan, dispatch, enpi_report, month_reports]

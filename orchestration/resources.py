@@ -123,7 +123,7 @@ class ProjectResource(dg.ConfigurableResource):
 
     def stage(self, name: str) -> "Stage":
         """The stage kpi or enpi of the marts over the project as it is now."""
-        # Both pull in polars or dagster_dbt, which a sensor of devices can do without.
+        # It pulls in polars, which a sensor of devices can do without.
         from assets.kpi.stage import Stage
         from orchestration.dbt import fingerprint
 

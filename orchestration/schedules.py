@@ -4,17 +4,18 @@ A cron line in local time runs zero or two times on some days, and a tick that w
 asks what is due (reports/due.py), so none is missed and none counts twice.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 
 import dagster as dg
 
+from assets.stores.bills import BillStore
 from data_quality.contracts.site import Site
-from data_quality.contracts.time import parse_period
-from orchestration.jobs import enpi_report, forecast, monitoring, month_reports
+from data_quality.contracts.time import months_after, parse_period
+from orchestration.jobs import bill_audit, enpi_report, forecast, monitoring, month_reports
 from orchestration.partitions import SITES, site_quarter_key
 from orchestration.resources import ProjectResource
-from reports.due import due_periods, due_since_utc, months_after
+from reports.due import due_periods, due_since_utc
 
 PARTITION_TAG = "dagster/partition"
 # A new project has many months behind it: they are caught up hour by hour, beside the day's work.
@@ -25,12 +26,6 @@ UNFINISHED = [
     for status in dg.DagsterRunStatus
     if status not in {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 ]
-
-
-def quarter_before(day: date) -> date:
-    """First day of the calendar quarter that ended before `day`'s quarter began."""
-    index = day.year * 4 + (day.month - 1) // 3 - 1
-    return date(index // 4, index % 4 * 3 + 1, 1)
 
 
 @dg.schedule(
@@ -138,18 +133,15 @@ def hourly_forecasts(
     context: dg.ScheduleEvaluationContext, project: ProjectResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """A fresh day-ahead forecast of every site that asks for one."""
-    due = sorted(
+    due = [
         site_id
         for site_id, site in project.sites.items()
         if site.forecast_targets and any(asset.template for asset in site.assets)
+    ]
+    hour = f"{context.scheduled_execution_time:%Y-%m-%dT%H}"
+    yield from one_run_a_site(
+        context, due, key=f"forecast:{{}}:{hour}", none="no site with live data asks for forecasts"
     )
-    context.instance.add_dynamic_partitions(SITES.name or "sites", due)
-    if not due:
-        yield dg.SkipReason("no site with live data asks for forecasts")
-    for site_id in due:
-        yield dg.RunRequest(
-            run_key=f"forecast:{site_id}:{hour(context.scheduled_execution_time)}", partition_key=site_id
-        )
 
 
 @dg.schedule(
@@ -162,18 +154,37 @@ def daily_monitoring(
     context: dg.ScheduleEvaluationContext, project: ProjectResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Ask every day for what is refitted every week, so that a missed day costs a day and no week."""
-    due = sorted(site_id for site_id, site in project.sites.items() if site.seus)
+    due = [site_id for site_id, site in project.sites.items() if site.seus]
+    key = f"monitoring:{{}}:{context.scheduled_execution_time.date()}"
+    yield from one_run_a_site(context, due, key=key, none="no site file names an SEU")
+
+
+@dg.schedule(
+    job=bill_audit,
+    cron_schedule="40 3 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def daily_bill_audits(
+    context: dg.ScheduleEvaluationContext, project: ProjectResource
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Audit the stored bills again every day: readings and tariffs that were missing may have arrived."""
+    books = BillStore(project.project.data_dir / "bills", project.store)
+    due = [site_id for site_id in project.sites if books.bills(site_id)]
+    key = f"bills:{{}}:{context.scheduled_execution_time.date()}"
+    yield from one_run_a_site(context, due, key=key, none="no bill is stored")
+
+
+def one_run_a_site(
+    context: dg.ScheduleEvaluationContext, site_ids: Iterable[str], *, key: str, none: str
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """A run for each of these sites. key: the run key, with {} where the site stands; none: why there is none."""
+    due = sorted(site_ids)
     context.instance.add_dynamic_partitions(SITES.name or "sites", due)
     if not due:
-        yield dg.SkipReason("no site file names an SEU")
-    day = context.scheduled_execution_time.date()
+        yield dg.SkipReason(none)
     for site_id in due:
-        yield dg.RunRequest(run_key=f"monitoring:{site_id}:{day}", partition_key=site_id)
+        yield dg.RunRequest(run_key=key.format(site_id), partition_key=site_id)
 
 
-def hour(moment: datetime) -> str:
-    """The hour of a tick, as part of a run key."""
-    return moment.strftime("%Y-%m-%dT%H")
-
-
-SCHEDULES = [quarterly_enpi_reports, monthly_reports, daily_monitoring, hourly_forecasts]
+SCHEDULES = [quarterly_enpi_reports, monthly_reports, daily_monitoring, daily_bill_audits, hourly_forecasts]

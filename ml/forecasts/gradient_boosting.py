@@ -112,6 +112,8 @@ def _levelled(matrix: Vector, level: Vector) -> Vector:
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """On a busy machine two threads wait for each other at every node and take many times as long as one."""
+    # Only what is loaded can be limited: without this the first model of a process would have two threads.
+    import sklearn.ensemble  # noqa: F401
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     with threadpool_limits(limits=1, user_api="openmp"):

@@ -139,9 +139,10 @@ def approve(
     who = actor(call, Role.APPROVER)
     waivers = {code: why for code, _, why in (part.partition("=") for part in waive or [])}
     known = one(call, baseline_id, version)
-    found = call.project.baselines.approve(baseline_id, known.version, who.person, reason, waivers, call.clock)
-    facts = {"reason": reason, "waivers": waivers, "model_checksum": found.model_checksum}
-    keep_signature(call, who, kind="baseline approve", subject=f"{found.baseline_id}@{found.version}", facts=facts)
+    with call.project.store.together():
+        found = call.project.baselines.approve(baseline_id, known.version, who.person, reason, waivers, call.clock)
+        facts = {"reason": reason, "waivers": waivers, "model_checksum": found.model_checksum}
+        keep_signature(call, who, kind="baseline approve", subject=f"{found.baseline_id}@{found.version}", facts=facts)
     return Answer(
         data={"baselines": [line(found)]},
         text=f"{found.baseline_id} v{found.version} approved by {who.person.name}",

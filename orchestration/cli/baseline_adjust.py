@@ -1,7 +1,6 @@
 """`meterloom baseline adjust` and `adjustments`: the ledger of routine and non-routine adjustments."""
 
 import hashlib
-from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ from assets.stores.adjustments import AdjustmentStore
 from data_quality.contracts.adjustment import Adjustment, AdjustmentKind, AdjustmentRecord
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
+from data_quality.contracts.time import parse_day
 from orchestration.cli.baseline_line import line, one
 from orchestration.cli.frame import Answer, Call, command
 from orchestration.cli.signing import Actor, actor, keep_signature
@@ -59,8 +59,8 @@ def register_adjustments(group: typer.Typer) -> None:
         made = proposal(
             baseline_id=baseline_id,
             kind=(AdjustmentKind.ROUTINE if routine else AdjustmentKind.NON_ROUTINE).value,
-            start=_day(start, "--from"),
-            end=_day(end, "--to"),
+            start=parse_day(start or "", "--from"),
+            end=parse_day(end or "", "--to"),
             kwh_per_day=_number(kwh_per_day, "--kwh-per-day"),
             percent=_number(percent, "--percent"),
             reason=reason,
@@ -69,8 +69,9 @@ def register_adjustments(group: typer.Typer) -> None:
             evidence_sha256=sha256,
         )
         who = actor(call, Role.ANALYST)
-        record = AdjustmentStore(call.project.store).propose(made, who.person, call.clock)
-        return _answer(call, who, record, "proposed; another person's approval puts it in force")
+        with call.project.store.together():
+            record = AdjustmentStore(call.project.store).propose(made, who.person, call.clock)
+            return _answer(call, who, record, "proposed; another person's approval puts it in force")
 
     @command(group, "adjustments", example="meterloom baseline adjustments --site factory")
     def adjustments(
@@ -92,7 +93,8 @@ def proposal(**fields: Any) -> Adjustment:
     except ValidationError as fault:
         first = fault.errors()[0]
         where = ".".join(str(part) for part in first["loc"]).replace("_", "-")
-        message = str(first["msg"]).removeprefix("Value error, ")
+        is_empty = first["type"] == "string_too_short"
+        message = "expected a text, got nothing" if is_empty else str(first["msg"]).removeprefix("Value error, ")
         raise BadInput(f"{f'--{where}: ' if where else ''}{message}", reason="bad_adjustment") from fault
 
 
@@ -121,11 +123,13 @@ def _decided(call: Call, approve: str | None, withdraw: str | None, reason: str)
     ledger = AdjustmentStore(call.project.store)
     if approve is not None:
         who = actor(call, Role.APPROVER)
-        return _answer(call, who, ledger.approve(approve, who.person, reason, call.clock), "in force")
+        with call.project.store.together():
+            return _answer(call, who, ledger.approve(approve, who.person, reason, call.clock), "in force")
     known = ledger.get(withdraw or "")
     is_own = known.proposed_by == call.person and known.approved_by is None
     who = actor(call, Role.ANALYST if is_own else Role.APPROVER)
-    return _answer(call, who, ledger.withdraw(known.adjustment_id, who.person, reason, call.clock), "withdrawn")
+    with call.project.store.together():
+        return _answer(call, who, ledger.withdraw(known.adjustment_id, who.person, reason, call.clock), "withdrawn")
 
 
 def _answer(call: Call, who: Actor, record: AdjustmentRecord, what: str) -> Answer:
@@ -136,13 +140,6 @@ def _answer(call: Call, who: Actor, record: AdjustmentRecord, what: str) -> Answ
         data={"baselines": [line(version)], "adjustments": [told(record)]},
         text=f"adjustment {record.adjustment_id} of {record.adjustment.baseline_id}: {what}",
     )
-
-
-def _day(text: str | None, option: str) -> date:
-    try:
-        return date.fromisoformat(text or "")
-    except ValueError as fault:
-        raise BadInput(f"{option} {text or ''!r}: expected a date such as 2025-05-01", reason="bad_period") from fault
 
 
 def _number(text: str | None, option: str) -> Decimal | None:

@@ -7,25 +7,8 @@ import typer
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from orchestration.cli.baseline_options import (
-    CountryOption,
-    DriversOption,
-    EnergyOption,
-    Files,
-    FrequencyOption,
-    HeatOption,
-    MeterOption,
-    ModelOption,
-    SubdivisionOption,
-    TrainOption,
-    WeatherMapOption,
-    WeatherOption,
-    ZeroOption,
-    ZoneOption,
-    dates_of,
-)
+from orchestration.cli.baseline_options import Files, ModelOption, TrainOption, dates_of
 from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
-from orchestration.cli.sniff import MapOption
 
 if TYPE_CHECKING:
     from ml.baselines.fit import Fit
@@ -49,38 +32,23 @@ def register(group: typer.Typer, of_site: Callable[[Call, str, str | None], Answ
     )
     def fit(
         call: Call,
+        files: Files,
         site: Annotated[str | None, typer.Option("--site", help="A site of the project: fit and register.")] = None,
         seu: Annotated[str | None, typer.Option("--seu", help="Only this SEU, with --site.")] = None,
-        energy: EnergyOption = None,
-        weather: WeatherOption = None,
-        drivers: DriversOption = None,
-        frequency: FrequencyOption = None,
         train: TrainOption = None,
         model: ModelOption = "auto",
         profile: Annotated[
             str | None, typer.Option("--profile", help="Accuracy profile to judge by; exit code 1 where it fails.")
         ] = None,
         confidence: Annotated[float, typer.Option("--confidence", help="Of the coefficients' intervals, 0–1.")] = 0.9,
-        meter: MeterOption = None,
-        tz: ZoneOption = None,
-        mapping: MapOption = None,
-        weather_map: WeatherMapOption = None,
-        country: CountryOption = None,
-        subdivision: SubdivisionOption = None,
-        kwh_per_m3: HeatOption = None,
-        zero_is_missing: ZeroOption = None,
     ) -> Answer:
         """Fit one baseline to plain files, nothing stored; or, with --site, register those of a project's SEUs."""
-        if (site is None) == (energy is None):
+        if (site is None) == (files.energy is None):
             raise BadInput("give --energy FILE or --site SITE", reason="bad_request")
         if site is not None:
             return of_site(call, site, seu)
         if not 0 < confidence < 1:
             raise BadInput(f"--confidence {confidence:g}: expected a share between 0 and 1", reason="bad_number")
-        files = Files(
-            energy, weather, drivers, frequency, meter, tz, mapping, weather_map, country, subdivision, kwh_per_m3,
-            zero_is_missing,
-        )  # fmt: skip
         return _fit_files(call, files, train=train, model=model, profile=profile, confidence=confidence)
 
 

@@ -54,9 +54,10 @@ def register_life(group: typer.Typer) -> None:
         found = shadow_site(known, lake=call.project.lake, store=call.project.baselines)
         kept = ShadowStore(call.project.store)
         for each in found:
-            sha256 = kept.add(each, who.person.person_id, call.clock)
             subject = f"{each.baseline_id}@{each.version}"
-            keep_signature(call, who, kind="baseline shadow", subject=subject, facts={"comparison_sha256": sha256})
+            with call.project.store.together():
+                sha256 = kept.add(each, who.person.person_id, call.clock)
+                keep_signature(call, who, kind="baseline shadow", subject=subject, facts={"comparison_sha256": sha256})
         rows = [row for each in found for row in _shadow_rows(each)]
         is_well = all(each.is_equal for each in found)
         return Answer(
@@ -118,8 +119,9 @@ def _monitored(call: Call, site: str, seu: str, days: int, *, is_forced: bool) -
 
 
 def _project(call: Call, site: str, name: str, version: int | None, *, is_fit: bool) -> Answer:
+    from assets.kpi.project import plan_of, project_of, project_savings
     from assets.stores.baselines import baseline_id_of
-    from ml.baselines.project import fit_project, plan_of, project_of, project_savings
+    from ml.baselines.project import fit_project
 
     known = call.project.site(site)
     project = project_of(known, name)

@@ -9,50 +9,46 @@ import typer
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import parse_period
-from orchestration.cli.sniff import column_map
+from orchestration.cli.sniff import MapOption, column_map
 
 if TYPE_CHECKING:
     from ml.baselines.usage import Frequency, Usage
 
 FREQUENCIES = ("hourly", "daily", "billing")
-EnergyOption = Annotated[Path | None, typer.Option("--energy", help="Energy: timestamp,<kwh|kw|therm|m3 …>.")]
-WeatherOption = Annotated[Path | None, typer.Option("--weather", help="Weather: timestamp,temp_degc.")]
-DriversOption = Annotated[Path | None, typer.Option("--drivers", help="Drivers: timestamp|date,<name>…")]
-FrequencyOption = Annotated[str | None, typer.Option("--frequency", help="hourly, daily or billing.")]
 TrainOption = Annotated[
     str | None, typer.Option("--train", help="Baseline period START/END, local dates, END excluded.")
 ]
 ModelOption = Annotated[str, typer.Option("--model", help="auto, or a model by name.")]
-MeterOption = Annotated[str | None, typer.Option("--meter", help="Which meter of the energy file.")]
-ZoneOption = Annotated[str | None, typer.Option("--tz", help="Zone of the local calendar (IANA).")]
-WeatherMapOption = Annotated[Path | None, typer.Option("--weather-map", help="Column map (YAML) of the weather file.")]
-CountryOption = Annotated[
-    str | None, typer.Option("--country", help="Whose public holidays are offered (ISO 3166); 'none' for no holidays.")
-]
-SubdivisionOption = Annotated[str | None, typer.Option("--subdivision", help="Part of the country with its holidays.")]
-HeatOption = Annotated[float | None, typer.Option("--kwh-per-m3", help="Heat value of a gas volume, kWh per m3.")]
-ZeroOption = Annotated[
-    bool | None,
-    typer.Option("--zero-is-missing/--zero-is-use", help="Zeros are no readings (default: of electricity only)."),
-]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Files:
-    """What the options name."""
+    """The files of a use and how to read them: the options that every command over plain files has."""
 
-    energy: Path | None
-    weather: Path | None
-    drivers: Path | None
-    frequency: str | None
-    meter: str | None = None
-    tz: str | None = None
-    mapping: Path | None = None
-    weather_map: Path | None = None
-    country: str | None = None
-    subdivision: str | None = None
-    kwh_per_m3: float | None = None
-    zero_is_missing: bool | None = None
+    energy: Annotated[Path | None, typer.Option("--energy", help="Energy: timestamp,<kwh|kw|therm|m3 …>.")] = None
+    weather: Annotated[Path | None, typer.Option("--weather", help="Weather: timestamp,temp_degc.")] = None
+    drivers: Annotated[Path | None, typer.Option("--drivers", help="Drivers: timestamp|date,<name>…")] = None
+    frequency: Annotated[str | None, typer.Option("--frequency", help="hourly, daily or billing.")] = None
+    meter: Annotated[str | None, typer.Option("--meter", help="Which meter of the energy file.")] = None
+    tz: Annotated[str | None, typer.Option("--tz", help="Zone of the local calendar (IANA).")] = None
+    mapping: MapOption = None
+    weather_map: Annotated[
+        Path | None, typer.Option("--weather-map", help="Column map (YAML) of the weather file.")
+    ] = None
+    country: Annotated[
+        str | None,
+        typer.Option("--country", help="Whose public holidays are offered (ISO 3166); 'none' for no holidays."),
+    ] = None
+    subdivision: Annotated[str | None, typer.Option("--subdivision", help="Part of the country with its holidays.")] = (
+        None
+    )
+    kwh_per_m3: Annotated[
+        float | None, typer.Option("--kwh-per-m3", help="Heat value of a gas volume, kWh per m3.")
+    ] = None
+    zero_is_missing: Annotated[
+        bool | None,
+        typer.Option("--zero-is-missing/--zero-is-use", help="Zeros are no readings (default: of electricity only)."),
+    ] = None
 
     def usage(self) -> "Usage":
         """The usage of the files. Raises BadInput."""

@@ -1,6 +1,5 @@
 """`meterloom baseline savings`: what a measure saved, from plain files, with its uncertainty. Nothing is stored."""
 
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,25 +7,10 @@ import typer
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from orchestration.cli.baseline_options import (
-    CountryOption,
-    DriversOption,
-    EnergyOption,
-    Files,
-    FrequencyOption,
-    HeatOption,
-    MeterOption,
-    ModelOption,
-    SubdivisionOption,
-    TrainOption,
-    WeatherMapOption,
-    WeatherOption,
-    ZeroOption,
-    ZoneOption,
-    dates_of,
-)
+from data_quality.contracts.time import parse_day
+from orchestration.cli.baseline_options import Files, ModelOption, TrainOption, dates_of
 from orchestration.cli.frame import CHECK_FAILED, Answer, Call, command
-from orchestration.cli.sniff import MapOption, column_map
+from orchestration.cli.sniff import column_map
 
 if TYPE_CHECKING:
     from ml.baselines.fit import Fit
@@ -62,10 +46,7 @@ def register_savings(group: typer.Typer) -> None:
     @command(group, "savings", example=_EXAMPLE)
     def savings(
         call: Call,
-        energy: EnergyOption = None,
-        weather: WeatherOption = None,
-        drivers: DriversOption = None,
-        frequency: FrequencyOption = None,
+        files: Files,
         train: TrainOption = None,
         report: ReportOption = None,
         model: ModelOption = "auto",
@@ -75,24 +56,12 @@ def register_savings(group: typer.Typer) -> None:
         measure: MeasureOption = None,
         resamples: ResamplesOption = 1000,
         seed: SeedOption = 7,
-        meter: MeterOption = None,
-        tz: ZoneOption = None,
-        mapping: MapOption = None,
-        weather_map: WeatherMapOption = None,
-        country: CountryOption = None,
-        subdivision: SubdivisionOption = None,
-        kwh_per_m3: HeatOption = None,
-        zero_is_missing: ZeroOption = None,
     ) -> Answer:
         """Fit a baseline on --train and say what was saved in --report, with its uncertainty."""
-        if energy is None:
+        if files.energy is None:
             raise BadInput("baseline savings needs --energy FILE", reason="bad_request")
         if not 0 <= resamples <= 100_000:
             raise BadInput(f"--resamples {resamples}: expected 0 to 100000", reason="bad_number")
-        files = Files(
-            energy, weather, drivers, frequency, meter, tz, mapping, weather_map, country, subdivision, kwh_per_m3,
-            zero_is_missing,
-        )  # fmt: skip
         asked = _Asked(call, train, report, model, confidence, option, measure or [], resamples, seed)
         return _answer(files, asked, typical_year)
 
@@ -108,16 +77,9 @@ class _Asked:
 
         self.train, self.report = dates_of(train, "--train"), dates_of(report, "--report")
         self.model, self.confidence = model, confidence
-        self.option, self.measures = option_of(option), [_day(text) for text in measures]
+        self.option, self.measures = option_of(option), [parse_day(text, "--measure") for text in measures]
         self.resamples, self.seed = resamples, seed
         self.today = call.clock.now_utc().date()
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise BadInput(f"--measure {text!r}: expected a date such as 2025-02-01", reason="bad_period") from error
 
 
 def _answer(files: Files, asked: _Asked, typical_year: Path | None) -> Answer:

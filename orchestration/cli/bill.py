@@ -1,6 +1,5 @@
 """`meterloom bill`: a bill line by line, and tariffs compared on one load."""
 
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -11,15 +10,13 @@ from assets.bills.compare import compare_tariffs
 from assets.bills.compute import make_bill
 from assets.bills.from_reads import make_bill_from_reads
 from assets.bills.load import Load, with_generation, with_kvarh
-from assets.bills.read_load import read_load, read_prices, read_reactive, zone_of
+from assets.bills.read_load import read_load, read_reactive
 from assets.bills.reads import read_registers
 from assets.tariffs.file import read_tariffs
-from assets.tariffs.series import PriceSeries
 from data_quality.contracts.bill import Bill, BillPeriod
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Rounding, Tariff
-from data_quality.contracts.time import zone
-from orchestration.cli.bill_options import LoadOption, PricesOption
+from orchestration.cli.bill_options import LoadOption, PricesOption, day_or_none, prices_of, zone_to_use
 from orchestration.cli.bill_reconcile import register_reconcile
 from orchestration.cli.bill_store import register_store
 from orchestration.cli.frame import Answer, Call, command, group_command
@@ -69,21 +66,21 @@ def _register_bill(group: typer.Typer) -> None:
         """Compute a bill, one per local calendar month of the load, or one for --from --to."""
         tariffs = _tariffs(tariff)
         rule = _rounding(rounding)
-        first, last = _day(start, "--from"), _day(end, "--to")
+        first, last = day_or_none(start, "--from"), day_or_none(end, "--to")
         if (load is None) == (reads is None):
             raise BadInput("a bill needs --load or --reads, and not both", reason="no_load")
         if reads is not None:
             found = read_registers(reads, meter=meter, multiplier=_number(multiplier))
             bills = [
                 make_bill_from_reads(
-                    tariffs, each, time_zone=_zone(tz, tariffs, None, call), start=first, end=last,
+                    tariffs, each, time_zone=zone_to_use(tz, tariffs, None, call), start=first, end=last,
                     rounding=rule, currency=currency,
                 )
                 for each in (_joined(found) if first and last else found)
             ]  # fmt: skip
             return _answer(bills, call)
         assert load is not None  # noqa: S101
-        time_zone = _zone(tz, tariffs, load, call)
+        time_zone = zone_to_use(tz, tariffs, load, call)
         used = _load(load, generation, reactive, meter, time_zone, mapping, call)
         made = make_bill(
             tariffs,
@@ -91,7 +88,7 @@ def _register_bill(group: typer.Typer) -> None:
             time_zone=time_zone,
             start=first,
             end=last,
-            prices=_prices(prices, tariffs, time_zone),
+            prices=prices_of(prices, tariffs, time_zone),
             rounding=rule,
             currency=currency,
         )
@@ -119,15 +116,15 @@ def _register_compare(group: typer.Typer) -> None:
             raise BadInput("bill compare needs --tariff FILE… and --load FILE", reason="no_tariff")
         books = {str(file): read_tariffs(file) for file in files}
         every = [each for tariffs in books.values() for each in tariffs]
-        time_zone = _zone(tz, every, load, call)
+        time_zone = zone_to_use(tz, every, load, call)
         used = _load(load, generation, None, meter, time_zone, mapping, call)
         ranked = compare_tariffs(
             _named(books),
             used,
             time_zone=time_zone,
-            start=_day(start, "--from"),
-            end=_day(end, "--to"),
-            prices=_prices(prices, every, time_zone),
+            start=day_or_none(start, "--from"),
+            end=day_or_none(end, "--to"),
+            prices=prices_of(prices, every, time_zone),
         )
         return Answer(
             data={
@@ -173,45 +170,6 @@ def _load(
             call.say(warning)
         used = with_generation(used, made.load)
     return with_kvarh(used, read_reactive(reactive, time_zone=time_zone)) if reactive is not None else used
-
-
-def _prices(path: Path | None, tariffs: tuple[Tariff, ...] | list[Tariff], time_zone: str) -> dict[str, PriceSeries]:
-    """The file's prices under every name that a tariff asks for."""
-    if path is None:
-        return {}
-    names = {charge.series.series for tariff in tariffs for charge in tariff.energy_charges if charge.series}
-    names |= {tariff.export.series.series for tariff in tariffs if tariff.export and tariff.export.series}
-    if len(names) > 1:
-        raise BadInput(f"tariffs ask for the series {', '.join(sorted(names))}; --prices is one", reason="price_gap")
-    return {name: read_prices(path, time_zone=time_zone, name=name) for name in names}
-
-
-def _zone(asked: str | None, tariffs: tuple[Tariff, ...] | list[Tariff], load: Path | None, call: Call) -> str:
-    """--tz, else the tariff's zone, else the one offset of the file's times, which is said."""
-    named = sorted({tariff.time_zone for tariff in tariffs if tariff.time_zone})
-    if asked is not None or len(named) == 1:
-        chosen = asked or named[0]
-        zone(chosen)
-        return chosen
-    if len(named) > 1:
-        raise BadInput(f"tariffs name the zones {', '.join(named)}; give --tz", reason="no_zone")
-    found = zone_of(load) if load is not None else "UTC"
-    if found is None:
-        raise BadInput("times have no offset and no zone is named", reason="no_zone", mend="give --tz")
-    if load is not None:
-        call.say(
-            f"no zone is named by --tz or the tariff: days and months are those of {found}, as the file's times say"
-        )
-    return found
-
-
-def _day(text: str | None, option: str) -> date | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise BadInput(f"{option}: expected a date such as 2024-03-01, got {text!r}", reason="bad_period") from error
 
 
 def _rounding(text: str | None) -> Rounding | None:

@@ -2,22 +2,20 @@
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from assets.bills.load import Load
 from assets.bills.read_bill import read_bill
-from assets.bills.read_load import read_load, read_prices, zone_of
+from assets.bills.read_load import read_load
 from assets.bills.reads import read_meter_reads, read_site_register
 from assets.bills.reconcile import Reconciliation, reconcile
 from assets.readings.readers.child import run_limited
 from assets.tariffs.file import read_tariffs
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.supplier_bill import SupplierBill
-from data_quality.contracts.tariff import Tariff
-from data_quality.contracts.time import zone
-from orchestration.cli.bill_options import LoadOption, PricesOption
+from orchestration.cli.bill_options import LoadOption, PricesOption, prices_of, zone_to_use
 from orchestration.cli.bill_store import reconcile_stored
 from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
 from orchestration.cli.sniff import MapOption, column_map
@@ -64,7 +62,7 @@ def register_reconcile(group: typer.Typer) -> None:
         tariffs = tuple(each for file in tariff for each in read_tariffs(file))
         # Bills come from outside: a PDF is taken apart in the limited child.
         paper = read_bill(bill, run=run_limited)
-        time_zone = _zone(tz, tariffs, load)
+        time_zone = zone_to_use(tz, tariffs, load, call)
         used: Load | None = None
         if load is not None:
             file = read_load(load, time_zone=time_zone, meter=meter, mapping=column_map(mapping))
@@ -77,34 +75,12 @@ def register_reconcile(group: typer.Typer) -> None:
             load=used,
             reads=read_meter_reads(reads, meter=paper.meter) if reads is not None else None,
             register=read_site_register(register) if register is not None else None,
-            prices=_prices(prices, tariffs, time_zone),
+            prices=prices_of(prices, tariffs, time_zone),
             time_zone=time_zone,
         )
         for note in found.notes:
             call.say(note)
         return _answer(found, paper)
-
-
-def _zone(asked: str | None, tariffs: tuple[Tariff, ...], load: Path | None) -> str:
-    """--tz, else the one zone that the tariffs name, else the offset of the load's times; days alone need none."""
-    named = sorted({tariff.time_zone for tariff in tariffs if tariff.time_zone})
-    if asked is not None or len(named) == 1:
-        chosen = asked or named[0]
-        zone(chosen)
-        return chosen
-    if len(named) > 1:
-        raise BadInput(f"tariffs name the zones {', '.join(named)}", reason="no_zone", mend="give --tz")
-    found = zone_of(load) if load is not None else "UTC"
-    if found is None:
-        raise BadInput("times have no offset and no zone is named", reason="no_zone", mend="give --tz")
-    return found
-
-
-def _prices(path: Path | None, tariffs: tuple[Tariff, ...], time_zone: str) -> dict[str, Any]:
-    if path is None:
-        return {}
-    names = {charge.series.series for tariff in tariffs for charge in tariff.energy_charges if charge.series}
-    return {name: read_prices(path, time_zone=time_zone, name=name) for name in names}
 
 
 def _answer(found: Reconciliation, paper: SupplierBill) -> Answer:

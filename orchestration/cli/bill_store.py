@@ -1,6 +1,5 @@
 """`meterloom bill add|list|override`, and `bill reconcile --stored`: the bills of a site's accounts."""
 
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,8 +14,9 @@ from assets.stores.bills import BillStore, override_tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.supplier_bill import SupplierBill
-from data_quality.contracts.time import parse_period
+from data_quality.contracts.time import parse_day, parse_period
 from orchestration.cli.frame import BAD_INPUT, CHECK_FAILED, DONE, Answer, Call, command
+from orchestration.cli.signing import actor, keep_signature
 
 SiteOption = Annotated[str, typer.Option("--site", help="Which site.")]
 AccountOption = Annotated[str | None, typer.Option("--account", help="Only this account.")]
@@ -119,7 +119,7 @@ def bill_override(
     reason: Annotated[str, typer.Option("--reason", help="Why.")],
 ) -> Answer:
     """Put an account on a tariff for some dates: a row with person and reason; of two for a day the later counts."""
-    person = call.acting(Role.ANALYST)
+    who = actor(call, Role.ANALYST)
     known = call.project.site(site)
     codes = [each.tariff_id for each in known.tariffs]
     if tariff not in codes:
@@ -130,17 +130,20 @@ def bill_override(
         "site_id": known.site_id,
         "account": account,
         "tariff_id": tariff,
-        "valid_from": _day(start, "--from"),
-        "valid_to": _day(end, "--to"),
-        "person_id": person.person_id,
+        "valid_from": parse_day(start, "--from"),
+        "valid_to": parse_day(end, "--to"),
+        "person_id": who.person.person_id,
         "reason": reason,
     }
-    override_tariff(call.project.store, **row, clock=call.clock)  # type: ignore[arg-type]
+    with call.project.store.together():
+        override_tariff(call.project.store, **row, clock=call.clock)  # type: ignore[arg-type]
+        facts = {name: str(value) for name, value in row.items()}
+        keep_signature(call, who, kind="bill override", subject=f"{known.site_id}/{account}", facts=facts)
     if all(each["account"] != account for each in books_of(call).bills(known.site_id)):
         call.say(f"no stored bill of site {site} is of account {account!r}")
     return Answer(
         data={"override": row},
-        text=f"account {account} is on {tariff} from {start} to {end} (exclusive), by {person.person_id}: {reason}",
+        text=f"account {account} is on {tariff} from {start} to {end} (exclusive), by {who.person.person_id}: {reason}",
     )
 
 
@@ -230,10 +233,3 @@ def _months(months: list[Any]) -> Answer:
 
 def _kwh(value: Decimal | None) -> str:
     return "not said" if value is None else f"{value:,.1f}"
-
-
-def _day(text: str, option: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise BadInput(f"{option}: expected a date such as 2024-03-01, got {text!r}", reason="bad_period") from error

@@ -52,17 +52,18 @@ def mode(
         if wanted.upper() not in Mode.__members__:
             raise BadInput(f"unknown mode {wanted!r}; expected {', '.join(Mode.__members__)}", reason="unknown_mode")
         who = _actor(call)
-        set_mode(
-            store,
-            known.site_id,
-            mode=Mode[wanted.upper()],
-            person=who.person,
-            reason=reason,
-            clock=call.clock,
-            device_id=device,
-        )
-        facts = {"mode": wanted.upper(), "device": device, "reason": reason}
-        keep_signature(call, who, kind="dispatch mode", subject=known.site_id, facts=facts)
+        with store.together():
+            set_mode(
+                store,
+                known.site_id,
+                mode=Mode[wanted.upper()],
+                person=who.person,
+                reason=reason,
+                clock=call.clock,
+                device_id=device,
+            )
+            facts = {"mode": wanted.upper(), "device": device, "reason": reason}
+            keep_signature(call, who, kind="dispatch mode", subject=known.site_id, facts=facts)
     history = mode_history(store, known.site_id, as_of_utc=call.as_of_utc)
     now = current_mode(store, known.site_id, device, as_of_utc=call.as_of_utc).name
     rows = [

@@ -7,6 +7,7 @@ import sys
 import traceback
 import typing
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -137,17 +138,17 @@ def group_command(group: typer.Typer, *, example: str) -> Callable[[Callable[...
 
 def _with_shared_options(function: Callable[..., Answer], *, is_group: bool = False) -> Callable[..., None]:
     """The function as Typer calls it: its own options, then the shared ones; a group stands back for its commands."""
+    parameters, bundles = _own_options(function)
 
     def run(**options: Any) -> None:
         context = options.pop("context_", None)
         if context is not None and context.invoked_subcommand is not None:
             return
         shared = {key: options.pop(key) for key in _SHARED}
+        for name, kind in bundles.items():
+            options[name] = kind(**{each.name: options.pop(each.name) for each in fields(kind)})
         _finish(function, shared, options)
 
-    hints = typing.get_type_hints(function, include_extras=True)
-    own = list(inspect.signature(function).parameters.values())[1:]
-    parameters = [p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
     for key, (annotation, default) in _SHARED.items():
         parameters.append(
             inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
@@ -158,6 +159,28 @@ def _with_shared_options(function: Callable[..., Answer], *, is_group: bool = Fa
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     run.__doc__ = function.__doc__
     return run
+
+
+def _own_options(function: Callable[..., Answer]) -> tuple[list[inspect.Parameter], dict[str, type]]:
+    """The function's options without its call. A parameter that is a dataclass stands for its fields, an option each;
+    those dataclasses by parameter.
+    """
+    parameters, bundles = [], {}
+    for given, hint, default in _parameters(function):
+        if is_dataclass(hint) and isinstance(hint, type):
+            bundles[given] = hint
+            hints = typing.get_type_hints(hint, include_extras=True)
+            parameters += [(each.name, hints[each.name], each.default) for each in fields(hint)]
+        else:
+            parameters.append((given, hint, default))
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return [inspect.Parameter(name, kind, default=value, annotation=hint) for name, hint, value in parameters], bundles
+
+
+def _parameters(function: Callable[..., Answer]) -> list[tuple[str, Any, Any]]:
+    hints = typing.get_type_hints(function, include_extras=True)
+    own = list(inspect.signature(function).parameters.values())[1:]
+    return [(each.name, hints[each.name], each.default) for each in own]
 
 
 def _finish(function: Callable[..., Answer], shared: dict[str, Any], options: dict[str, Any]) -> None:

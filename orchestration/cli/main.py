@@ -8,6 +8,7 @@ import warnings
 import typer
 
 from orchestration.cli.frame import BUG, _explain
+from orchestration.instance.write import BETA_NOTICES
 
 # Command groups and the modules that fill them: importing a module registers its commands on `APP`.
 MODULES = (
@@ -69,8 +70,7 @@ def main() -> None:
     """Entry point of `meterloom`."""
     # A plain kill unwinds like Ctrl-C, so that nothing that we started outlives us.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    # Dagster announces that single-run backfills and partition mappings are in beta; a user can do nothing about it.
-    warnings.filterwarnings("ignore", message="(Parameter `backfill_policy`|Class `MultiPartitionMapping`)")
+    warnings.filterwarnings("ignore", message=f"({'|'.join(BETA_NOTICES)})")
     asked = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
         # Only the asked command's module is loaded: `meterloom sniff` need not wait for Dagster.

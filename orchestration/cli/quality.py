@@ -1,13 +1,13 @@
 """`meterloom quality`: what validation finds in one file or in a site's readings, and how good the readings are."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.time import SystemClock, local_midnight_utc, zone
+from data_quality.contracts.time import SystemClock, local_midnight_utc, parse_day, zone
 from data_quality.contracts.vee import RuleFinding
 from orchestration.cli.frame import Answer, Call, command
 from orchestration.cli.sniff import MapOption, column_map
@@ -68,21 +68,14 @@ def _of_site(call: Call, site_id: str, start: str | None, end: str | None) -> An
     if span is None:
         return _answer(None, None, (), [], site.time_zone, {})
     # UTC days of the lake; a local day may begin on the one before.
-    first = _day(start) if start is not None else span[0] - timedelta(days=1)
-    after = _day(end) if end is not None else span[1] + timedelta(days=2)
+    first = parse_day(start, "--from") if start is not None else span[0] - timedelta(days=1)
+    after = parse_day(end, "--to") if end is not None else span[1] + timedelta(days=2)
     if after <= first:
         raise BadInput(f"--to {after} is not after --from {first}", reason="bad_period")
     since, until = (local_midnight_utc(day, site.time_zone) for day in (first, after))
     found = judge_site(project.lake, site, start_utc=since, end_utc=until, as_of_utc=call.as_of_utc)
     findings = tuple(each for each in found.findings if each.end_utc > since and each.start_utc < until)
     return _answer(found.score, found.coverage, findings, found.streams(), site.time_zone, {})
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise BadInput(f"cannot read date {text!r}; expected 2025-03-30", reason="bad_period") from error
 
 
 def _answer(

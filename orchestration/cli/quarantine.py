@@ -5,12 +5,13 @@ from typing import Annotated, Any
 import typer
 
 from assets.readings.page import where
+from assets.readings.proposal import PROPOSED_FOR, propose
 from assets.readings.retry import RetryReport, retry_item
-from assets.stores.quarantine import reason_totals
+from assets.stores.quarantine import QuarantineStore, reason_totals
 from data_quality.contracts.text import one_line
 from data_quality.quarantine import FILE_REASONS, ROW_REASONS
 from orchestration.cli.frame import BAD_INPUT, DONE, Answer, Call, command
-from orchestration.cli.sniff import MapOption, column_map, report_lines
+from orchestration.cli.sniff import MapOption, column_map, proposal_lines, report_lines
 
 MEANINGS = ROW_REASONS | FILE_REASONS
 # Lines of one file that `show` prints: enough to see what is wrong with it.
@@ -72,6 +73,13 @@ def item_lines(item: dict[str, Any], of_file: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def map_for(item: dict[str, Any], store: QuarantineStore) -> str:
+    """A column map proposed for a refused table; empty for what no map can mend."""
+    is_for_map = item["kind"] == "file" and item["resolved_at_utc"] is None and item["reason"] in PROPOSED_FOR
+    kept = store.root / item["kept_path"]
+    return propose(kept) if is_for_map and kept.is_file() else ""
+
+
 def retry_lines(report: RetryReport) -> str:
     """What another try changed, for people."""
     lines = [report_lines(report.file)]
@@ -118,7 +126,9 @@ def register(app: typer.Typer) -> None:
         store = call.project.quarantine
         item = store.show(item_id)
         of_file = store.items(item["site_id"], source_sha256=item["source_sha256"])
-        return Answer(data={"items": [item], "files": by_file(of_file)}, text=item_lines(item, of_file))
+        proposal = map_for(item, store)
+        data = {"items": [item], "files": by_file(of_file), "proposal": proposal}
+        return Answer(data=data, text="\n".join([item_lines(item, of_file), *proposal_lines(proposal)]))
 
     @command(group, "retry", example="meterloom quarantine retry 4f1c2ab09d3e --map map.yaml")
     def quarantine_retry(

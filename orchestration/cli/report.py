@@ -7,12 +7,12 @@ import typer
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import SETTINGS_FILE
-from data_quality.contracts.time import parse_period
+from data_quality.contracts.site import Site
+from data_quality.contracts.time import Period, parse_period
 from orchestration.cli.frame import Answer, Call, command
-from orchestration.cli.signing import keep_maker
-from reports.content.templates import read_template, template_files
+from reports.content.templates import load_template, read_template, template_files
 from reports.gates import publishable
-from reports.make import WRITTEN, MadeReport, make_report
+from reports.make import WRITTEN, MadeReport, make_report, subject_project
 from reports.render_json import figure_rows
 from reports.sources import Sources
 
@@ -22,6 +22,7 @@ NameArgument = Annotated[str, _NAME]
 SiteOption = Annotated[str | None, typer.Option("--site", help="Which site.")]
 PeriodOption = Annotated[str | None, typer.Option("--period", help="2025, 2025-Q1, 2025-03.")]
 SeuOption = Annotated[str | None, typer.Option("--seu", help="Which energy use, for a report about one.")]
+ProjectOption = Annotated[str | None, typer.Option("--mv-project", help="Which M&V project, for a report about one.")]
 OutOption = Annotated[Path | None, typer.Option("--out", help="Folder of the files.")]
 FormatsOption = Annotated[str, typer.Option("--format", help="pdf,xlsx,json")]
 
@@ -36,29 +37,27 @@ def register(app: typer.Typer) -> None:
         site: SiteOption = None,
         period: PeriodOption = None,
         seu: SeuOption = None,
+        mv_project: ProjectOption = None,
         out: OutOption = None,
         formats: FormatsOption = "pdf,xlsx",
     ) -> Answer:
         """Make a report: what it prints can be traced, what is missing is said on page one."""
         if name == LIST:
             return _templates(call)
-        if site is None or period is None:
-            raise BadInput(
-                "a report needs --site and --period",
-                reason="incomplete",
-                mend=f"'report {LIST}' lists reports",
-            )
+        if site is None:
+            raise _incomplete("--site" if period is not None else "--site and --period")
         from orchestration.fresh import freshen_marts
 
         project, known = call.project, call.project.site(site)
-        if call.person:
-            call.known_person()
+        maker = call.known_person().person_id if call.person else ""
+        # Told before the marts are made fresh, which may take minutes.
+        span = _period(call, name, known, period, mv_project)
         if call.as_of_utc is None:
             freshen_marts(project, say=call.say)
         made = make_report(
             name,
             known,
-            parse_period(period, known.time_zone),
+            span,
             sources=Sources(lake=project.lake, sites=project.sites, baselines=project.baselines),
             baselines=project.baselines,
             reports=project.reports,
@@ -66,14 +65,31 @@ def register(app: typer.Typer) -> None:
             out_dir=out or project.project.reports_dir,
             formats=[part.strip() for part in formats.split(",") if part.strip()],
             seu_id=seu,
+            project_id=mv_project,
             # The EnPI report reads the readings themselves; templates take the marts, which were made fresh above.
             marts_dir=_published(project.project.marts_dir) if name not in WRITTEN else None,
             as_of_utc=call.as_of_utc,
             templates_dir=project.project.reports_dir,
+            maker=maker,
         )
-        if made.is_new:
-            keep_maker(call, made.content.report_id, made.content.revision)
         return _answer(made)
+
+
+def _period(call: Call, name: str, site: Site, text: str | None, project_id: str | None) -> Period:
+    """The period that is asked for; a project's report without one is of its whole reporting period."""
+    folder = call.project.project.reports_dir
+    template = None if name in WRITTEN else load_template(name, folder, also=WRITTEN)
+    if text is not None:
+        return parse_period(text, site.time_zone)
+    project = None if template is None else subject_project(template, site, project_id)
+    if project is None:
+        raise _incomplete("--period")
+    start, end = project.reporting_period
+    return Period(label="", start=start, end=end, time_zone=site.time_zone)
+
+
+def _incomplete(what: str) -> BadInput:
+    return BadInput(f"a report needs {what}", reason="incomplete", mend=f"'report {LIST}' lists reports")
 
 
 def _answer(made: MadeReport) -> Answer:

@@ -51,15 +51,6 @@ def keep_signature(call: Call, who: Actor, *, kind: str, subject: str, facts: Ma
     return True
 
 
-def keep_maker(call: Call, report_id: str, revision: int) -> None:
-    """Remember that the person of --as made this revision: they cannot review or publish it."""
-    from assets.stores.publications import PublicationStore
-
-    if call.person:
-        who = call.known_person().person_id
-        PublicationStore(call.project.store).record_maker(report_id, revision, who, call.clock)
-
-
 def pack_signer(call: Call) -> tuple["Signer", str]:
     """Who seals a pack: the person of --as with their key, else the project with its own, made when first needed."""
     from reports.evidence.actions import signer_of

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from assets.readings.blocks import look_at
 from assets.readings.parsed import Channel, one_line
-from assets.readings.sniff import SniffReport, sniff_file
+from assets.readings.sniff import SniffReport
 from assets.sites.load import load_site
 from data_quality.contracts.site import ColumnMap
 from data_quality.contracts.time import SystemClock
@@ -35,10 +36,15 @@ def report_lines(report: SniffReport) -> str:
     for channel in report.channels:
         # Names come from the file: nothing in them may steer a terminal.
         lines.append(f"  {one_line(f'{channel.meter}.{channel.channel}', 200)}: {_content(channel)}")
-    if report.proposal:
-        lines.append("  a column map for this table, to complete and keep in the site file or give with --map:")
-        lines += [f"    {line}" for line in report.proposal.splitlines()]
-    return "\n".join(lines)
+    return "\n".join([*lines, *proposal_lines(report.proposal)])
+
+
+def proposal_lines(proposal: str) -> list[str]:
+    """A proposed column map for people; nothing where there is none."""
+    if not proposal:
+        return []
+    title = "  a column map for this table, to complete and keep in the site file or give with --map:"
+    return [title, *(f"    {line}" for line in proposal.splitlines())]
 
 
 def _content(channel: Channel) -> str:
@@ -64,7 +70,7 @@ def register(app: typer.Typer) -> None:
         """Say what meter files hold, and which rows would be refused. Nothing is stored."""
         known, site = column_map(mapping), load_site(site_file) if site_file else None
         now_utc = SystemClock().now_utc()
-        reports = [sniff_file(path, mapping=known, site=site, tz=tz, now_utc=now_utc) for path in files]
+        reports = [look_at(path, mapping=known, site=site, tz=tz, now_utc=now_utc) for path in files]
         for report in reports:
             if report.verdict == "reject":
                 call.say(report.message)

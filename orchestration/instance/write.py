@@ -4,6 +4,8 @@ from pathlib import Path
 
 from data_quality.contracts.settings import Project
 
+# Dagster announces at every start that what we use is in beta; a user can do nothing about it.
+BETA_NOTICES = ("Parameter `backfill_policy`", "Class `MultiPartitionMapping`")
 POSTGRES_VARIABLE = "DAGSTER_POSTGRES_URL"
 TEMPLATES = Path(__file__).parent
 
@@ -29,6 +31,7 @@ def instance_environment(project: Project) -> dict[str, str]:
         "DAGSTER_HOME": str(write_instance(project)),
         "METERLOOM_PROJECT": str(project.root),
         "DAGSTER_DISABLE_TELEMETRY": "true",
+        "PYTHONWARNINGS": ",".join(f"ignore:{notice}" for notice in BETA_NOTICES),
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "3",
         # The materialisations of one output are written together.

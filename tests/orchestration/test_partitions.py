@@ -2,12 +2,10 @@
 
 from datetime import date
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.partitions import month_ranges, month_span, site_month_key, site_quarter_key, split_key
-from orchestration.schedules import quarter_before
+from orchestration.partitions import month_ranges, month_span, site_month_key, split_key
 
 months = st.dates(date(2015, 1, 1), date(2030, 12, 31)).map(lambda day: day.replace(day=1))
 
@@ -43,16 +41,3 @@ def test_the_span_of_keys_is_half_open_in_local_time() -> None:
     assert (period.start, period.end) == (date(2025, 1, 1), date(2025, 4, 1))
     assert period.start_utc.isoformat() == "2024-12-31T23:00:00+00:00"
     assert period.end_utc.isoformat() == "2025-03-31T22:00:00+00:00"
-
-
-@pytest.mark.parametrize(
-    ("day", "first"),
-    [
-        (date(2025, 1, 5), date(2024, 10, 1)),
-        (date(2025, 4, 5), date(2025, 1, 1)),
-        (date(2025, 12, 31), date(2025, 7, 1)),
-    ],
-)
-def test_the_schedule_reports_the_quarter_that_has_ended(day: date, first: date) -> None:
-    assert quarter_before(day) == first
-    assert site_quarter_key("factory", first).startswith(str(first))
