@@ -1,5 +1,6 @@
 """What changed: the figures of a stored report that would be others today, and those that differ between revisions."""
 
+import difflib
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,6 +12,8 @@ from data_quality.contracts.model import Model
 from reports.recompute import recompute
 from reports.sources import Sources
 from reports.trace import VersionChange, today_sha256
+
+FEW = 5
 
 
 class FigureChange(Model):
@@ -74,8 +77,11 @@ def parse_revision(text: str, reports: ReportStore, *, as_of_utc: datetime | Non
     chosen = [key for key in every if key[0] == report_id and (not number or str(key[1]) == number)]
     if not chosen:
         known = sorted(f"{stored}@{revision}" for stored, revision in every)
+        # A project has thousands of them: a sentence names those that were probably meant.
+        named = known if len(known) <= FEW else difflib.get_close_matches(text, known, n=FEW)
+        others = f" and {len(known) - len(named)} others" if len(named) < len(known) else ""
         raise BadInput(
-            f"no revision {text!r}; there are {', '.join(known) or 'none'}",
+            f"no revision {text!r}; there are {', '.join(named) or ('none' if not known else 'none like it')}{others}",
             reason="unknown_revision",
             mend="'meterloom reports list' names them",
         )

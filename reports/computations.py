@@ -13,21 +13,34 @@ from types import ModuleType
 
 import polars as pl
 
+from assets.bills import stored
 from assets.carbon import energies as carbon_energies
-from assets.carbon import factors
+from assets.carbon import factors, site_match
 from assets.carbon import footprint as carbon_footprint
+from assets.carbon import hourly as carbon_hourly
 from assets.carbon import view as carbon_view
-from assets.kpi import adjust, daily, enpi, expected, facts, recompute, recompute_weather, scope_amounts, uncertainty
+from assets.kpi import (
+    adjust,
+    daily,
+    enpi,
+    expected,
+    facts,
+    project,
+    recompute,
+    recompute_weather,
+    scope_amounts,
+    uncertainty,
+)
 from assets.kpi.enpi import ARITHMETIC, EnpiResult, EnpiRule, enpi_for
 from assets.kpi.recompute import kpi_value, scope_meters
 from assets.sites import scopes
 from assets.tariffs import periods
-from data_quality.contracts.baseline import Baseline
+from data_quality.contracts.baseline import Baseline, BaselineStatus
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.figure import Trace, TraceInput
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, parse_instant
-from reports import bill_again, footprint_again
+from reports import bill_again, footprint_again, hours_again, project_again
 from reports.sources import Sources, parse_dates
 
 Operand = tuple[str, Decimal | None]
@@ -265,12 +278,7 @@ def footprint_number(trace: Trace, sources: Sources) -> Decimal | None:
     """
     named = trace.parameters
     site = sources.site(named["site"])
-    account = Period(
-        label="",
-        start=date.fromisoformat(named["account_start"]),
-        end=date.fromisoformat(named["account_end"]),
-        time_zone=site.time_zone,
-    )
+    account = _account(trace, site.time_zone)
     return footprint_again.number(
         sources,
         site,
@@ -279,6 +287,34 @@ def footprint_number(trace: Trace, sources: Sources) -> Decimal | None:
         trace.as_of_utc,
         field=named["field"],
         carrier=named["carrier"],
+    )
+
+
+def hours_number(trace: Trace, sources: Sources) -> Decimal | None:
+    """Electricity by the hour. parameters: site, start, end, account_start, account_end, field."""
+    site = sources.site(trace.parameters["site"])
+    period, account = _period(trace, site.time_zone), _account(trace, site.time_zone)
+    return hours_again.number(sources, site, period, account, trace.as_of_utc, trace.parameters["field"])
+
+
+def project_number(trace: Trace, sources: Sources) -> Decimal | None:
+    """A number of an M&V project. parameters: site, project, start, end, field, adjustment, baseline's status."""
+    pinned = _version_named(trace)
+    named = trace.parameters
+    if pinned is None:
+        return None
+    site = sources.site(named["site"])
+    # As it was: a baseline that somebody approves later claims nothing in a report that was made before.
+    version = sources.baseline(*pinned).model_copy(update={"status": BaselineStatus(named["status"])})
+    return project_again.number(
+        sources,
+        site,
+        named["project"],
+        version,
+        _period(trace, site.time_zone),
+        trace.as_of_utc,
+        field=named["field"],
+        adjustment_id=named["adjustment"],
     )
 
 
@@ -297,6 +333,8 @@ LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "detectable_saving": detectable_saving,
     "bill_number": bill_number,
     "footprint_number": footprint_number,
+    "hours_number": hours_number,
+    "project_number": project_number,
     "nothing": nothing,
 }
 # Modules whose code a leaf's number depends on beside its own function.
@@ -304,8 +342,10 @@ _BEHIND: dict[str, tuple[ModuleType, ...]] = {
     "scope_kpi": (recompute, scope_amounts, recompute_weather, facts, scopes, periods, factors),
     "seu_assessment": (adjust, daily, expected, enpi, uncertainty),
     "detectable_saving": (uncertainty,),
-    "bill_number": (bill_again,),
+    "bill_number": (bill_again, stored),
     "footprint_number": (footprint_again, carbon_energies, carbon_footprint, carbon_view),
+    "hours_number": (hours_again, site_match, carbon_hourly, carbon_footprint, carbon_view),
+    "project_number": (project_again, project, adjust, daily, expected, enpi, uncertainty),
 }
 
 
@@ -326,6 +366,7 @@ def to_decimal(value: float | int | Decimal | None) -> Decimal | None:
     return Decimal(repr(value))
 
 
+@lru_cache(maxsize=1024)
 def baseline_input(baseline_id: str, version: int, *, checksum: str, mlflow_run_id: str) -> TraceInput:
     """A baseline version as an input: id `baseline_id@version`, the model's checksum, its MLflow run."""
     return TraceInput(
@@ -343,4 +384,9 @@ def _version_named(trace: Trace) -> tuple[str, int] | None:
 
 def _period(trace: Trace, time_zone: str) -> Period:
     start, end = parse_dates(trace.parameters)
+    return Period(label="", start=start, end=end, time_zone=time_zone)
+
+
+def _account(trace: Trace, time_zone: str) -> Period:
+    start, end = (date.fromisoformat(trace.parameters[name]) for name in ("account_start", "account_end"))
     return Period(label="", start=start, end=end, time_zone=time_zone)

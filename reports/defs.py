@@ -34,6 +34,7 @@ def out_site__enpi_quarter(
     from reports.changes import between_revisions
     from reports.gates import publishable
     from reports.make import make_enpi_quarter
+    from reports.periodic import actor_of
     from reports.sources import Sources
 
     site, period = project.site_and_quarter(context.partition_key)
@@ -47,6 +48,7 @@ def out_site__enpi_quarter(
         out_dir=project.project.reports_dir,
         marts_dir=project.project.marts_dir,
         run_versions={"dagster": context.run_id},
+        maker=actor_of(context.run.tags),
     )
     against = publishable(made.content)
     report_id, number = made.content.report_id, made.content.revision
@@ -79,7 +81,7 @@ def out_site__month_reports(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """Reports of templates that end with the month: data quality, bills, summaries, inventory, annual energy report."""
-    from reports.periodic import make_reports_ending
+    from reports.periodic import actor_of, make_reports_ending
     from reports.sources import Sources
 
     site, month = project.site_and_months([context.partition_key])
@@ -93,6 +95,7 @@ def out_site__month_reports(
         out_dir=project.project.reports_dir,
         marts_dir=project.project.marts_dir,
         run_versions={"dagster": context.run_id},
+        maker=actor_of(context.run.tags),
     )
     return dg.MaterializeResult(
         metadata={

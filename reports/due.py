@@ -7,7 +7,7 @@ tick after an outage of two quarters asks for both, and one that comes twice ask
 from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
-from data_quality.contracts.time import zone
+from data_quality.contracts.time import months_after, zone
 
 # Late readings of a period's last days have had time to arrive.
 DAYS_AFTER = 4
@@ -68,9 +68,3 @@ def _ended(local: datetime, months: int) -> Iterator[date]:
 
 def _first(day: date, months: int) -> date:
     return date(day.year, (day.month - 1) // months * months + 1, 1)
-
-
-def months_after(first: date, months: int) -> date:
-    """The first of the month that many months later (or earlier)."""
-    index = first.year * 12 + first.month - 1 + months
-    return date(index // 12, index % 12 + 1, 1)

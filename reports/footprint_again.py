@@ -5,6 +5,7 @@ the first day of its year on. An account of a calendar year is made once and its
 """
 
 import hashlib
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -91,7 +92,32 @@ def findings_of(sources: Sources, site: Site, period: Period, as_of_utc: datetim
     found = footprint(sources, site, period, as_of_utc)
     if isinstance(found, BadInput):
         return [Finding(code="no_inventory", message=f"No inventory can be made: {found}.", severity="blocking")]
-    return [each.model_copy(update={"message": _sentence(each.message)}) for each in found.findings]
+    return [each.model_copy(update={"message": _sentence(each.message)}) for each in _months_together(found.findings)]
+
+
+def _months_together(findings: Sequence[Finding]) -> list[Finding]:
+    """One finding for all months that a carrier was not read in, where its first stood."""
+    found: list[Finding] = []
+    months: dict[str, list[str]] = {}
+    for each in findings:
+        if each.code != "missing_month":
+            found.append(each)
+            continue
+        if each.scope not in months:
+            found.append(each)
+        months.setdefault(each.scope, []).append(str(each.facts.get("month", "")))
+    return [
+        each.model_copy(
+            update={
+                "message": f"{each.scope.replace('_', ' ')} of {', '.join(months[each.scope])} was not read: "
+                "the total of its scope is unknown",
+                "facts": {},
+            }
+        )
+        if each.code == "missing_month"
+        else each
+        for each in found
+    ]
 
 
 def footprint(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> Footprint | BadInput:
@@ -112,7 +138,7 @@ def energies(sources: Sources, site: Site, period: Period, as_of_utc: datetime) 
 
 def factors_sha256(sources: Sources, site: Site, as_of_utc: datetime | None) -> str:
     """Hash of every factor that the site's inventory may use, as known at T (None: now)."""
-    view = _view(sources, site, as_of_utc)
+    view = factor_view_of(sources, site, as_of_utc)
     rows = sorted(each.model_dump_json(exclude={"recorded_at_utc"}) for each in view.entries)
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
@@ -134,7 +160,7 @@ def _bought(site: Site) -> set[str]:
 
 def _footprint(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> Footprint | BadInput:
     try:
-        view = _view(sources, site, as_of_utc)
+        view = factor_view_of(sources, site, as_of_utc)
         return site_footprint(
             site, energies(sources, site, period, as_of_utc), view, period=period, as_of_utc=as_of_utc
         )
@@ -142,7 +168,8 @@ def _footprint(sources: Sources, site: Site, period: Period, as_of_utc: datetime
         return fault
 
 
-def _view(sources: Sources, site: Site, as_of_utc: datetime | None) -> FactorView:
+def factor_view_of(sources: Sources, site: Site, as_of_utc: datetime | None) -> FactorView:
+    """The factors of the site as known at T: its file and the recorded ones. Raises BadInput for two of one day."""
     stored = FactorStore(sources.lake.store).known(as_of_utc=as_of_utc, tenant=site.site_id)
     return factor_view(site, stored, as_of_utc=as_of_utc)
 

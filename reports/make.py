@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from assets.kpi.project import project_of
 from assets.stores.baselines import BaselineStore
 from assets.stores.reports import ReportStore
-from data_quality.contracts.baseline import BaselineVersion
+from data_quality.contracts.baseline import BaselineType, BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.mv_project import MvProject
 from data_quality.contracts.report_template import ReportTemplate
 from data_quality.contracts.site import Seu, Site
 from data_quality.contracts.time import Clock, Period
@@ -51,6 +53,7 @@ def make_enpi_quarter(
     marts_dir: Path | None = None,
     as_of_utc: datetime | None = None,
     run_versions: Mapping[str, str] | None = None,
+    maker: str = "",
 ) -> MadeReport:
     """Build, store and render the quarterly EnPI report. The same content again is the same revision.
 
@@ -69,7 +72,7 @@ def make_enpi_quarter(
         run_versions=run_versions,
     )
     content, is_new = store_revision(
-        lambda revision: enpi_quarter(inputs, revision=revision), reports, clock, site=site
+        lambda revision: enpi_quarter(inputs, revision=revision), reports, clock, site=site, maker=maker
     )
     return MadeReport(content=content, is_new=is_new, files=render(content, out_dir, formats))
 
@@ -86,26 +89,28 @@ def make_report(
     out_dir: Path,
     formats: Sequence[str] = ("pdf", "xlsx", "json"),
     seu_id: str | None = None,
+    project_id: str | None = None,
     marts_dir: Path | None = None,
     as_of_utc: datetime | None = None,
     templates_dir: Path | None = None,
     run_versions: Mapping[str, str] | None = None,
+    maker: str = "",
 ) -> MadeReport:
     """Build, store and render the report of that name: `enpi_quarter`, or any template of the package or the project.
 
     templates_dir: the project's reports folder, whose `templates` come before the package's. Raises BadInput: an
     unknown name with those there are, a period or subject that the template is not for, a bad template by line.
     """
-    if name in WRITTEN and seu_id is None:
+    if name in WRITTEN and seu_id is None and project_id is None:
         return make_enpi_quarter(
             site, period, sources=sources, baselines=baselines, reports=reports, clock=clock, out_dir=out_dir,
-            formats=formats, marts_dir=marts_dir, as_of_utc=as_of_utc, run_versions=run_versions,
+            formats=formats, marts_dir=marts_dir, as_of_utc=as_of_utc, run_versions=run_versions, maker=maker,
         )  # fmt: skip
     _refuse_unknown(formats)
     template = load_template(name, templates_dir, also=WRITTEN)
     known_at = as_of_utc or reports.known_at(clock)
     versions = baselines_in_force(site, baselines, as_of_utc=known_at)
-    seu = _subject(template, site, seu_id)
+    seu, project = _subject(template, site, seu_id), subject_project(template, site, project_id)
     given = Given(
         site=site,
         period=period,
@@ -115,22 +120,25 @@ def make_report(
         # Marts say what is known now; a view of the past comes from the readings.
         marts_dir=marts_dir if as_of_utc is None else None,
         seu=seu,
+        project=project,
+        project_versions=project_baselines(site, baselines, as_of_utc=known_at),
     )
-    check_period(template, period)
+    check_period(template, period, project)
     datasets = make_datasets(given, datasets_of(template))
 
     def build(revision: int) -> ReportContent:
         return template_report(template, given, revision=revision, datasets=datasets, run_versions=run_versions)
 
-    content, is_new = store_revision(build, reports, clock, site=site)
+    content, is_new = store_revision(build, reports, clock, site=site, maker=maker)
     return MadeReport(content=content, is_new=is_new, files=render(content, out_dir, formats))
 
 
 def _subject(template: ReportTemplate, site: Site, seu_id: str | None) -> Seu | None:
     """The use that the report is about. Raises BadInput where it needs one, or is about none."""
-    if template.subject == "site":
+    if template.subject != "seu":
         if seu_id is not None:
-            raise BadInput(f"report {template.template!r} is about a site, not about one use", reason="bad_subject")
+            about = "a site" if template.subject == "site" else "an M&V project"
+            raise BadInput(f"report {template.template!r} is about {about}, not about one use", reason="bad_subject")
         return None
     if seu_id is None:
         known = ", ".join(seu.seu_id for seu in site.seus) or "none"
@@ -140,6 +148,23 @@ def _subject(template: ReportTemplate, site: Site, seu_id: str | None) -> Seu | 
             mend="name it with --seu",
         )
     return seu_of(site, seu_id)
+
+
+def subject_project(template: ReportTemplate, site: Site, project_id: str | None) -> MvProject | None:
+    """The project that the report is about; the site's only one needs no name. Raises BadInput as `_subject` does."""
+    if template.subject != "project":
+        if project_id is not None:
+            message = f"report {template.template!r} is about a {template.subject}, not about an M&V project"
+            raise BadInput(message.replace("a seu", "a use"), reason="bad_subject")
+        return None
+    if project_id is None and len(site.projects) != 1:
+        known = ", ".join(each.project_id for each in site.projects)
+        raise BadInput(
+            f"report {template.template!r} is about one M&V project; site {site.site_id!r} has {known or 'none'}",
+            reason="no_subject",
+            mend="name it with --mv-project" if known else "give its site file a block `projects`",
+        )
+    return site.projects[0] if project_id is None else project_of(site, project_id)
 
 
 def _refuse_unknown(formats: Sequence[str]) -> None:
@@ -158,6 +183,20 @@ def baselines_in_force(
         version = version or baselines.latest(site.site_id, seu.seu_id, as_of_utc=as_of_utc)
         if version is not None:
             found[seu.seu_id] = version
+    return found
+
+
+def project_baselines(
+    site: Site, baselines: BaselineStore, *, as_of_utc: datetime | None = None
+) -> dict[str, BaselineVersion]:
+    """M&V project to its own approved baseline, or to the newest provisional one, by which nothing is claimed."""
+    found = {}
+    for project in site.projects:
+        asked = (site.site_id, project.project_id, BaselineType.MV_PROJECT)
+        version = baselines.latest(*asked, approved_only=True, as_of_utc=as_of_utc)
+        version = version or baselines.latest(*asked, as_of_utc=as_of_utc)
+        if version is not None:
+            found[project.project_id] = version
     return found
 
 

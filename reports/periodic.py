@@ -41,6 +41,17 @@ def reports_ending(site: Site, month: Period, *, has_bills: bool) -> list[tuple[
     return found
 
 
+def actor_of(tags: Mapping[str, str]) -> str:
+    """The maker of what a run makes: the schedule or sensor that asked for it, else the run itself.
+
+    No person has such a name, so that whoever reviews and whoever publishes did not make the report.
+    """
+    for kind in ("schedule", "sensor"):
+        if name := tags.get(f"dagster/{kind}_name"):
+            return f"{kind}:{name}"
+    return "run"
+
+
 def make_reports_ending(
     site: Site,
     month: Period,
@@ -53,6 +64,7 @@ def make_reports_ending(
     marts_dir: Path | None = None,
     formats: Sequence[str] = ("pdf", "xlsx", "json"),
     run_versions: Mapping[str, str] | None = None,
+    maker: str = "",
 ) -> list[MadeReport]:
     """Make, store and render them, as known now."""
     known_at = reports.known_at(clock)
@@ -62,6 +74,7 @@ def make_reports_ending(
         make_report(
             name, site, period, sources=sources, baselines=baselines, reports=reports, clock=clock, out_dir=out_dir,
             marts_dir=marts_dir, formats=formats, templates_dir=out_dir, run_versions=run_versions,
+            maker=maker,
         )
         for name, period in wanted
     ]  # fmt: skip

@@ -5,7 +5,8 @@ from datetime import UTC, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from reports.content.model import Block, Chart, Paragraph, ReportContent, Section, Table, Tiles
+from reports.content.model import Block, Chart, Paragraph, Register, ReportContent, Section, Table, Tiles
+from reports.content.register import register_table
 from reports.render_pdf_charts import draw_chart
 from reports.render_pdf_style import ACCENT, MARGIN_PT, MUTED, RULE, TONES, paragraph_style
 from reports.render_pdf_tables import LONG_TABLE_ROWS, draw_table, draw_tiles
@@ -74,8 +75,16 @@ def _story(content: ReportContent, width: float) -> list[Any]:
         elif index and section.title:
             story.append(CondPageBreak(_CHART_PT["bars"] + 40))
         head = [Text(markup(section.title, FONT_BOLD), heading)] if index and section.title else []
-        story.extend(_section(section, width, head))
+        story.extend(_section(_with_register(section, content), width, head))
     return story
+
+
+def _with_register(section: Section, content: ReportContent) -> Section:
+    """The section with the register of figures as the table that it is on paper."""
+    blocks = tuple(
+        register_table(each, content.figures) if isinstance(each, Register) else each for each in section.blocks
+    )
+    return section.model_copy(update={"blocks": blocks})
 
 
 def _section(section: Section, width: float, head: list[Any]) -> list[Any]:
@@ -129,7 +138,7 @@ def _title(content: ReportContent, width: float) -> list[Any]:
         f"Revision {content.revision}, {content.status}."
     )
     room = width - _CODE_PT - 10
-    title = f"{content.site_name}: {content.title}, {content.period}"
+    title = f"{content.site_name}: {content.title}, {_span(content)}"
     # A long name takes smaller letters, so that the figures stay on page one.
     size = max(11.0, min(17.0, 17.0 * room / text_width(printable(title), FONT_BOLD, 17.0)))
     words = [
@@ -202,8 +211,14 @@ def _furnish(canvas: "Canvas", content: ReportContent) -> None:
     canvas.restoreState()
 
 
+def _span(content: ReportContent) -> str:
+    """The short name of the period, or its first and last day where it has none."""
+    last = content.end - timedelta(days=1)
+    return f"{content.start} – {last}" if "_" in content.period else content.period
+
+
 def _mark(content: ReportContent) -> str:
-    marks = [content.period]
+    marks = [_span(content)]
     if content.is_synthetic:
         marks.append(WATERMARK)
     if content.status == "draft":

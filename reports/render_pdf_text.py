@@ -1,7 +1,8 @@
 """Text of the PDF: which font has a letter, in which order it stands, how wide it is, where it has to be cut.
 
 The built-in fonts show Western Europe. What they lack comes from DejaVu Sans, embedded where it is installed beside
-the plotting library; a letter that neither has reads as its stand-in or as "?".
+the plotting library. Chinese, Japanese and Korean letters are named by their codes in one of the fonts that readers of
+PDF bring along; nothing is embedded for them. A letter that nobody has reads as its stand-in or as "?".
 """
 
 import importlib.util
@@ -16,6 +17,10 @@ from reports.texts.arabic import joined
 FONT, FONT_BOLD = "Helvetica", "Helvetica-Bold"
 WIDE, WIDE_BOLD = "DejaVuSans", "DejaVuSans-Bold"
 _FILES = {WIDE: "DejaVuSans.ttf", WIDE_BOLD: "DejaVuSans-Bold.ttf"}
+# By the letters that only one of the three scripts has; Han letters alone are read as Chinese.
+_JAPANESE, _KOREAN, _CHINESE = "HeiseiMin-W3", "HYSMyeongJo-Medium", "STSong-Light"
+_KANA, _HANGUL = ((0x3040, 0x30FF), (0x31F0, 0x31FF)), ((0x1100, 0x11FF), (0x3130, 0x318F), (0xAC00, 0xD7A3))
+_HAN = ((0x3000, 0x303F), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0xFF01, 0xFFEE))
 # Signs that say the same where no font has the letter.
 _STANDINS = {"−": "-", "≥": ">=", "≤": "<=", "Δ": "Delta ", "₂": "2", "→": "to"}
 _MIRRORED = dict(zip("()[]{}<>", ")(][}{><", strict=True))
@@ -63,8 +68,34 @@ def printable(text: str) -> str:
     return "".join(_shown(letter) for letter in visual(clean))
 
 
+def _is_in(letter: str, *ranges: tuple[tuple[int, int], ...]) -> bool:
+    code = ord(letter)
+    return any(low <= code <= high for each in ranges for low, high in each)
+
+
+def is_east_asian(letter: str) -> bool:
+    """True for a Chinese, Japanese or Korean letter or its punctuation."""
+    return letter >= "\u1100" and _is_in(letter, _KANA, _HANGUL, _HAN)
+
+
+@lru_cache
+def _east_asian_font(script: str) -> str:
+    from reportlab.pdfbase import pdfmetrics
+    from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+
+    pdfmetrics.registerFont(UnicodeCIDFont(script))
+    return script
+
+
+def east_asian_font(text: str) -> str:
+    """The font of the Chinese, Japanese or Korean letters of a text, registered by asking. It has no bold one."""
+    if any(_is_in(letter, _HANGUL) for letter in text):
+        return _east_asian_font(_KOREAN)
+    return _east_asian_font(_JAPANESE if any(_is_in(letter, _KANA) for letter in text) else _CHINESE)
+
+
 def _shown(letter: str) -> str:
-    if _is_built_in(letter) or ord(letter) in wide_glyphs():
+    if _is_built_in(letter) or ord(letter) in wide_glyphs() or is_east_asian(letter):
         return letter
     bare = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
     return _STANDINS.get(letter, bare or "?")
@@ -119,8 +150,9 @@ def runs_of(text: str, font: str) -> list[tuple[str, str]]:
         return [(font, text)]
     other = WIDE_BOLD if font == FONT_BOLD else WIDE
     parts: list[tuple[str, str]] = []
+    east = east_asian_font(text) if any(map(is_east_asian, text)) else ""
     for letter in text:
-        used = font if _is_built_in(letter) else other
+        used = east if east and is_east_asian(letter) else font if _is_built_in(letter) else other
         if parts and parts[-1][0] == used:
             parts[-1] = (used, parts[-1][1] + letter)
         else:

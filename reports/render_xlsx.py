@@ -10,7 +10,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from data_quality.contracts.figure import Figure
-from reports.content.model import Cell, Paragraph, ReportContent, Section, Table, Tiles
+from reports.content.model import Cell, Paragraph, Register, ReportContent, Section, Table, Tiles
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
@@ -186,8 +186,8 @@ class _Writer:
 
 def reference_numbers(content: ReportContent) -> dict[str, str]:
     """Figure id -> the number by which the tables refer to it."""
-    rows = (row for table in content.tables() if table.key == "register" for row in table.rows)
-    return {row.cells[1].text: row.cells[0].text for row in rows}
+    blocks = (block for section in content.sections for block in section.blocks if isinstance(block, Register))
+    return {name: str(number) for block in blocks for number, name in enumerate(block.figure_ids, start=1)}
 
 
 def sheet_of(section: Section) -> str:

@@ -29,16 +29,23 @@ def content_sha256(content: ReportContent) -> str:
 
 
 def store_revision(
-    build: Callable[[int], ReportContent], reports: ReportStore, clock: Clock, *, site: Site | None = None
+    build: Callable[[int], ReportContent],
+    reports: ReportStore,
+    clock: Clock,
+    *,
+    site: Site | None = None,
+    maker: str = "",
 ) -> tuple[ReportContent, bool]:
     """Store what `build(revision)` says, unless the newest revision says so already.
 
-    site: kept as it is now, so that a trace recomputes with this version after the site file changed.
+    site: kept as it is now, so that a trace recomputes with this version after the site file changed. maker: who made
+    it, who therefore neither reviews nor publishes it; kept with a new revision.
     Returns the stored content and whether it is new.
     """
     if site is not None:
         keep_site_version(reports.store, site, site_sha256(site), clock)
-    first = build(0)
+    # Most revisions are their report's first: that guess is stored as it is, any other number is built again.
+    first = build(1)
     draft = RevisionDraft(
         report_id=first.report_id,
         name=first.name,
@@ -48,13 +55,14 @@ def store_revision(
         content_sha256=content_sha256(first),
         as_of_utc=first.as_of_utc,
     )
-    made: dict[int, ReportContent] = {}
+    made = {1: first}
 
     def stamp(number: int) -> Stamped:
-        made[number] = build(number)
+        if number not in made:
+            made[number] = build(number)
         return made[number].model_dump(mode="json", exclude={"figures"}), made[number].figures
 
-    number, is_new = reports.add_revision(draft, stamp, clock)
+    number, is_new = reports.add_revision(draft, stamp, clock, maker=maker)
     return (made[number], True) if is_new else (stored_content(reports, first.report_id, number), False)
 
 

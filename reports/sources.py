@@ -10,7 +10,7 @@ import polars as pl
 from assets.kpi.adjust import adjusted_days
 from assets.kpi.daily import seu_days
 from assets.kpi.enpi import ARITHMETIC, DayPair, day_pairs
-from assets.kpi.expected import expected_days
+from assets.kpi.expected import expected_days, features_by_day
 from assets.kpi.recompute import scope_meters
 from assets.kpi.static_factors import unanswered_changes
 from assets.sites.calendar import calendar_sha256, calendar_versions
@@ -160,14 +160,12 @@ class Sources:
         key = ("pairs", site.site_id, seu_id, pinned, period.start, period.end, as_of_utc)
         if key not in self._kept:
             days = self.days(site, seu_id, period, as_of_utc)
-            expected = (
-                pl.DataFrame(schema=NO_EXPECTATION)
-                if pinned is None
-                else adjusted_days(
-                    expected_days(self.baseline(*pinned).baseline, days), self.adjustments(*pinned, as_of_utc)
-                )
-            )
-            self._kept[key] = day_pairs(days, expected)
+            if pinned is None:
+                self._kept[key] = day_pairs(days, pl.DataFrame(schema=NO_EXPECTATION))
+            else:
+                baseline = self.baseline(*pinned).baseline
+                expected = adjusted_days(expected_days(baseline, days), self.adjustments(*pinned, as_of_utc))
+                self._kept[key] = day_pairs(days, expected, features_by_day(baseline, days))
         kept: list[DayPair] = self._kept[key]
         return kept
 
@@ -183,15 +181,18 @@ class Sources:
 
     def adjustments_input(self, baseline_id: str, version: int, as_of_utc: datetime) -> TraceInput:
         """The adjustments behind a version's expected energy, as an input; one of an empty ledger too."""
-        given = self.adjustments(baseline_id, version, as_of_utc)
-        names = ", ".join(each.adjustment_id for each in given)
-        return TraceInput(
-            kind="version",
-            id=f"{baseline_id}@{version}",
-            role="adjustments",
-            sha256=adjustments_sha256(given),
-            value=names or "none",
-        )
+        key = ("adjustments input", baseline_id, version, as_of_utc)
+        if key not in self._kept:
+            given = self.adjustments(baseline_id, version, as_of_utc)
+            self._kept[key] = TraceInput(
+                kind="version",
+                id=f"{baseline_id}@{version}",
+                role="adjustments",
+                sha256=adjustments_sha256(given),
+                value=", ".join(each.adjustment_id for each in given) or "none",
+            )
+        kept: TraceInput = self._kept[key]
+        return kept
 
     def is_review_due(
         self, site: Site, seu_id: str, version: BaselineVersion, period: Period, as_of_utc: datetime

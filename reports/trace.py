@@ -11,7 +11,8 @@ from assets.kpi.recompute import streams_behind
 from assets.sites.calendar import calendar_sha256
 from assets.sites.load import site_sha256
 from assets.sites.virtual import streams_for
-from assets.stores.adjustments import adjustments_sha256
+from assets.stores.adjustments import adjusted_baselines, adjustments_sha256
+from assets.stores.baselines import model_checksums
 from assets.stores.digests import digests_of
 from assets.stores.reports import ReportStore, named_batches
 from data_quality.contracts.errors import BadInput
@@ -165,15 +166,28 @@ def stale_revisions(
     found: dict[tuple[str, int], list[VersionChange]] = {key: [] for key in reports.stored_keys(as_of_utc=as_of_utc)}
     rows = reports.distinct_inputs()
     today = _lake_today({row["id"] for row in rows if row["kind"] == "lake"}, sources, as_of_utc=as_of_utc)
+    today |= _baselines_today(sources)
     for row in rows:
-        given = TraceInput(kind=row["kind"], id=row["id"], role=row["role"], sha256=row["sha256"])
-        key = (given.kind, "" if given.kind == "lake" else given.role, given.id)
+        kind, then = row["kind"], row["sha256"]
+        key = (kind, "" if kind == "lake" else row["role"], row["id"])
         if key not in today:
+            given = TraceInput(kind=kind, id=row["id"], role=row["role"], sha256=then)
             today[key] = today_sha256(given, sources, as_of_utc=as_of_utc)
-        if today[key] != given.sha256 and (row["report_id"], row["revision"]) in found:
-            change = VersionChange(kind=given.kind, id=given.id, then=given.sha256, now=today[key])
+        if today[key] != then and (row["report_id"], row["revision"]) in found:
+            change = VersionChange(kind=kind, id=row["id"], then=then, now=today[key])
             found[row["report_id"], row["revision"]].append(change)
     return found
+
+
+def _baselines_today(sources: Sources) -> dict[tuple[str, str, str], str]:
+    """Checksums of all baseline versions, and the adjustments of those that nobody ever adjusted; two queries."""
+    store = sources.lake.store
+    checksums, adjusted = model_checksums(store), adjusted_baselines(store)
+    found = {("version", "baseline", f"{name}@{number}"): sha256 for (name, number), sha256 in checksums.items()}
+    none = adjustments_sha256(())
+    return found | {
+        ("version", "adjustments", f"{name}@{number}"): none for name, number in checksums if name not in adjusted
+    }
 
 
 def _lake_today(ids: Iterable[str], sources: Sources, *, as_of_utc: datetime | None) -> dict[tuple[str, str, str], str]:

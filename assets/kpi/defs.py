@@ -6,21 +6,20 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
-from dagster_dbt import dbt_assets
 
 from assets.stores.marks import drop_note, take_note, write_note
 from assets.stores.marts import ENPI_MARTS, KPI_MARTS
 from assets.stores.warehouse import target_of
-from orchestration.dbt import MeterloomDbtTranslator, asset_events, prepare_manifest, run_dbt
+from orchestration.dbt import asset_events, run_dbt
+from orchestration.dbt_graph import dbt_graph
 from orchestration.partitions import SITE_MONTHS
 from orchestration.previews import table
 from orchestration.resources import ProjectResource, project_here
 
 # One step at a time opens the warehouse: an open DuckDB file shuts out everybody else.
 POOL = "warehouse"
-TRANSLATOR = MeterloomDbtTranslator()
-# Parsed again only where a model changed: importing the definitions must stay quick.
-MANIFEST = prepare_manifest(target_of(project_here()))
+# Made again only where a model changed: importing the definitions must stay quick.
+GRAPH = dbt_graph(target_of(project_here()))
 # A year is one run, so one start of dbt; a late reading is the run of its month.
 ONE_RUN = dg.BackfillPolicy.single_run()
 
@@ -51,11 +50,10 @@ def build(
         raise dg.Failure("; ".join(f"{node.name}: {node.message}" for node in outcome.failed) or "dbt failed")
 
 
-@dbt_assets(
-    manifest=MANIFEST,
-    select="tag:kpi",
-    name="kpi_models",
-    dagster_dbt_translator=TRANSLATOR,
+@dg.multi_asset(
+    specs=[each.spec() for each in GRAPH.stages["kpi"].assets],
+    check_specs=[each.spec() for each in GRAPH.stages["kpi"].checks],
+    can_subset=True,
     pool=POOL,
     backfill_policy=ONE_RUN,
 )
@@ -64,11 +62,10 @@ def kpi_models(context: dg.AssetExecutionContext, project: ProjectResource) -> I
     yield from build("kpi", context, project, None)
 
 
-@dbt_assets(
-    manifest=MANIFEST,
-    select="tag:enpi",
-    name="enpi_models",
-    dagster_dbt_translator=TRANSLATOR,
+@dg.multi_asset(
+    specs=[each.spec() for each in GRAPH.stages["enpi"].assets],
+    check_specs=[each.spec() for each in GRAPH.stages["enpi"].checks],
+    can_subset=True,
     pool=POOL,
     backfill_policy=ONE_RUN,
 )

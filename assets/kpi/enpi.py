@@ -1,6 +1,7 @@
 """EnPI against an energy baseline: ratio, deviation, signed status, performance, flags (formulas 5.7, 5.8)."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Context, Decimal
@@ -10,7 +11,15 @@ import polars as pl
 from pydantic import Field, PlainSerializer
 
 from assets.kpi.baseline_use import require_type
-from assets.kpi.uncertainty import savings_uncertainty_kwh
+from assets.kpi.uncertainty import (
+    DAYS_A_MONTH,
+    MAX_RHO,
+    agreeing_within,
+    savings_uncertainty_kwh,
+    stated_half_width,
+    sum_standard_error,
+    two_sided_t,
+)
 from data_quality.contracts.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Period, months_of
@@ -85,7 +94,10 @@ class EnpiResult(Model):
 
 @dataclass(frozen=True, slots=True)
 class DayPair:
-    """One local day of one SEU: metered and expected energy, exact; None where nothing was metered or expected."""
+    """One local day of one SEU: metered and expected energy, exact; None where nothing was metered or expected.
+
+    features: of the baseline that expects, in its order, without the intercept; empty where nobody asks how sure it is.
+    """
 
     local_date: date
     actual_kwh: Decimal | None
@@ -95,6 +107,7 @@ class DayPair:
     is_extrapolated: bool = False
     is_synthetic: bool = False
     adjustment_kwh: Decimal = Decimal(0)
+    features: tuple[float, ...] = ()
 
     def is_compared(self, rule: EnpiRule) -> bool:
         """True where both energies stand for the whole day. A part of a day would look like a saving."""
@@ -111,13 +124,16 @@ def exact_kwh(value: float | Decimal | None) -> Decimal | None:
     return Decimal(round(value * 10**QUANTUM_DECIMALS)).scaleb(-QUANTUM_DECIMALS, context=ARITHMETIC)
 
 
-def day_pairs(days: pl.DataFrame, expected: pl.DataFrame) -> list[DayPair]:
+def day_pairs(
+    days: pl.DataFrame, expected: pl.DataFrame, features: Mapping[date, tuple[float, ...]] | None = None
+) -> list[DayPair]:
     """Join metered and expected days, one pair per row of `days`, in date order.
 
     days: local_date, energy_kwh|actual_kwh, coverage, estimated_share, is_synthetic. expected: local_date,
     expected_kwh, is_extrapolated and, where adjusted, adjustment_kwh. Each unique by local_date. Missing expectation
-    stays None.
+    stays None. features: of `features_by_day`.
     """
+    known = features or {}
     energy = "energy_kwh" if "energy_kwh" in days.columns else "actual_kwh"
     if "adjustment_kwh" not in expected.columns:
         expected = expected.with_columns(adjustment_kwh=pl.lit(0.0))
@@ -139,6 +155,7 @@ def day_pairs(days: pl.DataFrame, expected: pl.DataFrame) -> list[DayPair]:
             is_extrapolated=bool(extrapolated),
             is_synthetic=bool(synthetic),
             adjustment_kwh=exact_kwh(added) or Decimal(0),
+            features=known.get(day, ()),
         )
         for day, actual, wanted, coverage, estimated, extrapolated, synthetic, added in joined.select(
             columns
@@ -251,7 +268,7 @@ def enpi_for(
     coverage = sum(pair.coverage for pair in inside) / period.days
     reason = _why_not(version, expected, len(both) / period.days, used)
     deviation = deviation_percent(actual, expected)
-    uncertainty = period_uncertainty_kwh(version, expected, days=len(both), period=period, confidence=confidence)
+    uncertainty = period_uncertainty_kwh(version, expected, both, confidence=confidence)
     delta = ARITHMETIC.subtract(actual, expected)
     judged = None if reason else deviation
     return EnpiResult(
@@ -308,22 +325,33 @@ def _flags(
 
 
 def period_uncertainty_kwh(
-    version: BaselineVersion | None, expected_kwh: Decimal, *, days: int, period: Period, confidence: float
+    version: BaselineVersion | None, expected_kwh: Decimal, both: Sequence[DayPair], *, confidence: float
 ) -> float | None:
-    """Half-width of the savings interval, kWh (formulas 5.5): model error only; None where nothing can be said."""
-    if version is None or days == 0 or expected_kwh <= 0:
+    """Half-width of the savings interval over the compared days, kWh: the stated band (formulas 5.5), model error only.
+
+    Exact algebra where the version keeps its terms and the days their features, the G14 form with n′ at most n where
+    not (a version fitted before terms were kept). None where nothing can be said.
+    """
+    if version is None or not both or expected_kwh <= 0:
         return None
     fit = version.baseline.statistics
-    return savings_uncertainty_kwh(
+    m = len(both)
+    delta_e = savings_uncertainty_kwh(
         expected_kwh=float(expected_kwh),
         cvrmse=fit.cvrmse_g14,
-        rho1=fit.rho1,
+        rho1=min(max(fit.rho1, 0.0), MAX_RHO),
         n=fit.n,
-        m=days,
-        months=len(months_of(period)),
+        m=m,
+        months=m / DAYS_A_MONTH,
         confidence=confidence,
         n_params=fit.p,
     )
+    terms, width = version.baseline.band, len(version.baseline.feature_order)
+    if terms is None or any(len(pair.features) != width for pair in both):
+        return delta_e
+    total = [float(m), *(math.fsum(pair.features[index] for pair in both) for index in range(width))]
+    exact = two_sided_t(confidence, terms.dof) * sum_standard_error(terms, total, m)
+    return stated_half_width(exact, delta_e, agreeing_within(fit.n, fit.p))
 
 
 def _month(pairs: Sequence[DayPair], month: Period, version: BaselineVersion | None, rule: EnpiRule) -> EnpiMonth:

@@ -5,6 +5,7 @@ A feature is a column of the daily table, or a degree-day term written `<driver>
 """
 
 import re
+from datetime import date
 
 import polars as pl
 
@@ -49,6 +50,12 @@ def feature_table(days: pl.DataFrame, features: tuple[str, ...]) -> pl.DataFrame
     if missing:
         raise OurFault(f"the daily table has no column {', '.join(missing)}")
     return days.select("local_date", *(feature_expression(name).alias(name) for name in features))
+
+
+def features_by_day(baseline: Baseline, days: pl.DataFrame) -> dict[date, tuple[float, ...]]:
+    """Local date -> the baseline's features of that day, in its order; days with an unknown driver are left out."""
+    table = feature_table(days, baseline.feature_order).drop_nulls()
+    return {day: tuple(values) for day, *values in table.iter_rows()}
 
 
 def expected_days(baseline: Baseline, days: pl.DataFrame) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from assets.sites.generation import generation
 from assets.sites.meter_tree import has_import, total_meters, tree_spans
 from assets.sites.scopes import FIRST_DAY, LAST_DAY, ONE, ScopeSpan, scope_spans
 from data_quality.contracts.premises import Dated, FloorArea, Headcount, Part
@@ -42,8 +43,6 @@ RULE_SCHEMA: dict[str, pl.DataType] = {
     "heating_base_degc": FACT,
     "cooling_base_degc": FACT,
 }
-# Registers that a pv asset's meter may count its generation in, the likeliest first.
-_GENERATED = ("value", "generation", "export", "import")
 
 
 class Fact(NamedTuple):
@@ -121,21 +120,6 @@ def streams(site: Site) -> list[Stream]:
             Stream(scope, f"product/{product.product_id}", product.driver, "value", FIRST_DAY, LAST_DAY)
             for scope in scopes
         ]
-    return found
-
-
-def generation(site: Site) -> list[tuple[str, str]]:
-    """Meter and register of the site's renewable generation: as declared, or of its pv assets."""
-    if site.premises.generation:
-        return [(each.meter, each.register_id) for each in site.premises.generation]
-    meters = dict.fromkeys(asset.meter for asset in site.assets if asset.kind == "pv" and asset.meter is not None)
-    found = []
-    for name in meters:
-        meter = site.meter(name)
-        held = [register.register_id for register in meter.registers] if meter is not None else []
-        register = next((each for each in _GENERATED if each in held), None)
-        if register is not None:
-            found.append((name, register))
     return found
 
 

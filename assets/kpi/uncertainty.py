@@ -2,13 +2,23 @@
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
+
+from data_quality.contracts.baseline import BandTerms
 
 Frequency = Literal["hourly", "daily", "billing"]
 # Coefficients a, b, d of k = aM² + bM + d, M in months of the reporting period (Sun and Baltazar); hourly k is fixed.
 _DAILY = (-0.00024, 0.03535, 1.00286)
 _BILLING = (-0.00022, 0.03306, 0.94054)
 _HOURLY_K = 1.26
+DAYS_A_MONTH = 365.25 / 12.0
+# The form's k, t and n′ are rounded fits: up to here, and the standard error of s, 1/sqrt(2·(n − p)), it and exact
+# algebra are taken to say the same …
+AGREES_WITHIN = 1.18
+# … and then the stated band is at most this much wider than the form's.
+AT_MOST = 1.10
+MAX_RHO = 0.98
 
 
 def effective_observations(n: float, rho1: float) -> float:
@@ -32,6 +42,7 @@ def correction(frequency: Frequency, months: float) -> float:
     return a * months**2 + b * months + d
 
 
+@lru_cache(maxsize=4096)
 def two_sided_t(confidence: float, degrees_of_freedom: float) -> float:
     """Student's t that `confidence` (0–1) of the probability lies within."""
     from scipy.stats import t
@@ -114,3 +125,37 @@ def portfolio_uncertainty_kwh(uncertainties_kwh: Sequence[float]) -> float:
 def portfolio_fsu(uncertainties_kwh: Sequence[float], savings_kwh: Sequence[float]) -> float | None:
     """FSU of a portfolio: sqrt(Σ ΔU²) / Σ U_save; None where the portfolio saves nothing."""
     return fractional_savings_uncertainty(portfolio_uncertainty_kwh(uncertainties_kwh), math.fsum(savings_kwh))
+
+
+def inflation(rho: float) -> float:
+    """(1 + ρ)/(1 − ρ): variance of a long sum, in units of the variance of its terms."""
+    return (1.0 + rho) / (1.0 - rho)
+
+
+def sum_standard_error(terms: BandTerms, total: Sequence[float], amount: float) -> float:
+    """Standard error of Σ(prediction − energy) over `amount` rows whose design rows sum to `total` (intercept first).
+
+    σ² · (x′·C·x + noise of the energies), the noise that of a first-order autoregression.
+    """
+    shape = math.fsum(
+        value * by * other
+        for value, row in zip(total, terms.spread, strict=True)
+        for by, other in zip(row, total, strict=True)
+    )
+    rho = terms.rho1
+    noise = amount * inflation(rho) - (2.0 * rho * (1.0 - rho**amount) / (1.0 - rho) ** 2 if rho else 0.0)
+    return math.sqrt(terms.variance * (shape + noise))
+
+
+def agreeing_within(n: int, n_params: int) -> float:
+    """By how much exact algebra may exceed ΔE before the two no longer say the same."""
+    return AGREES_WITHIN + 1.0 / math.sqrt(2.0 * max(n - n_params, 1))
+
+
+def stated_half_width(exact: float, delta_e: float, agreeing: float) -> float:
+    """The half-width that is stated where exact algebra and the G14 form give these two.
+
+    Exact algebra stands. Where it is above ΔE by less than the two can differ anyway it is limited to 1.1 · ΔE; where
+    it exceeds that, ΔE's assumptions (a full cycle of weather, autocorrelation of lag 1) do not hold.
+    """
+    return exact if exact <= AT_MOST * delta_e or exact > agreeing * delta_e else AT_MOST * delta_e

@@ -143,6 +143,11 @@ class AdjustmentStore:
         )
 
 
+def adjusted_baselines(store: Store) -> set[str]:
+    """Ids of the baselines that an adjustment was ever proposed for."""
+    return {row["baseline_id"] for row in store.rows(sa.select(adjustments.c.baseline_id).distinct())}
+
+
 def adjustments_sha256(given: Iterable[Adjustment]) -> str:
     """Digest of the adjustments that a figure rests on: equal digests mean equal expected energy by one version."""
     return canonical_sha256(sorted(each.adjustment_id for each in given))

@@ -164,6 +164,13 @@ class BaselineStore:
         return dict(rows[0]["waivers"]) if rows else {}
 
 
+def model_checksums(store: Store) -> dict[tuple[str, int], str]:
+    """Checksum of the model of every version, by baseline id and version."""
+    table = baseline_versions
+    rows = store.rows(sa.select(table.c.baseline_id, table.c.version, table.c.model_checksum))
+    return {(row["baseline_id"], row["version"]): row["model_checksum"] for row in rows}
+
+
 def _version(
     row: Mapping[str, Any], approval: Mapping[str, Any] | None, newest_approved: int | None
 ) -> BaselineVersion:

@@ -5,8 +5,6 @@ A bill is known by its file's hash and the version of what was read from it; an 
 
 import hashlib
 import json
-import shutil
-import uuid
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from assets.stores.kept_files import keep_copy
 from assets.stores.tables_bills import bill_audits, bill_lines, bills, notifications, tariff_overrides
 from assets.stores.transactions import Store, next_recorded_at
 from data_quality.contracts.errors import BadInput
@@ -31,7 +30,7 @@ class BillStore:
         """Keep the bill, its lines and its file; the same reading of the same file is kept once. Returns its id."""
         content = bill.model_dump(mode="json")
         bill_id = _digest([site_id, json.dumps(content, sort_keys=True)])
-        kept = self._copy(path, site_id, bill.sha256)
+        kept = keep_copy(path, root=self.root, site_id=site_id, sha256=bill.sha256)
         with self.store.begin() as connection:
             if connection.execute(sa.select(bills.c.bill_id).where(bills.c.bill_id == bill_id)).first():
                 return bill_id
@@ -129,19 +128,6 @@ class BillStore:
         """Audits of a bill, the newest last."""
         query = sa.select(bill_audits).where(bill_audits.c.bill_id == bill_id)
         return self.store.rows(query.order_by(bill_audits.c.recorded_at_utc, bill_audits.c.audit_id))
-
-    def _copy(self, path: Path, site_id: str, sha256: str) -> str:
-        relative = Path(site_id) / sha256[:16] / path.name
-        target = self.root / relative
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.parent / f".tmp-{uuid.uuid4().hex}"
-            try:
-                shutil.copyfile(path, temporary)
-                temporary.replace(target)
-            finally:
-                temporary.unlink(missing_ok=True)
-        return str(relative)
 
 
 def override_tariff(

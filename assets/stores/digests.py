@@ -15,14 +15,13 @@ Span = tuple[str, datetime, datetime]
 
 
 def digests_of(store: Store, spans: Iterable[Span], *, as_of_utc: datetime | None = None) -> dict[Span, str]:
-    """For each (site_id, start_utc, end_utc) the digest that Lake.digest gives, by one look at each site's manifest."""
+    """For each (site_id, start_utc, end_utc) the digest that Lake.digest gives, by one look at the manifest."""
     by_site: defaultdict[str, set[Span]] = defaultdict(set)
     for span in spans:
         by_site[span[0]].add(span)
     found: dict[Span, str] = {}
-    for site_id, wanted in by_site.items():
-        days, lines = _lines(store, site_id, as_of_utc)
-        for span in wanted:
+    for site_id, (days, lines) in _lines(store, by_site, as_of_utc).items():
+        for span in by_site[site_id]:
             first = span[1].astimezone(UTC).date().isoformat()
             last = (span[2].astimezone(UTC) - timedelta(microseconds=1)).date().isoformat()
             part = lines[bisect_left(days, first) : bisect_right(days, last)]
@@ -30,14 +29,18 @@ def digests_of(store: Store, spans: Iterable[Span], *, as_of_utc: datetime | Non
     return found
 
 
-def _lines(store: Store, site_id: str, as_of_utc: datetime | None) -> tuple[list[str], list[str]]:
-    """Days as texts, and `day:hash` of every manifest row, both sorted as Lake.digest sorts them."""
-    table = lake_manifest
+def _lines(store: Store, sites: Iterable[str], as_of_utc: datetime | None) -> dict[str, tuple[list[str], list[str]]]:
+    """By site: days as texts, and `day:hash` of every manifest row, both sorted as Lake.digest sorts them."""
+    table, wanted = lake_manifest, sorted(sites)
     # As text: a date made of every row would cost more than all the hashing.
-    query = sa.select(sa.cast(table.c.day, sa.String).label("day"), table.c.content_sha256)
-    query = query.where(table.c.site_id == site_id)
+    query = sa.select(table.c.site_id, sa.cast(table.c.day, sa.String), table.c.content_sha256)
+    query = query.where(table.c.site_id.in_(wanted))
     if as_of_utc is not None:
         query = query.where(table.c.recorded_at_utc <= as_of_utc)
+    lines: dict[str, list[str]] = {site_id: [] for site_id in wanted}
     with store.engine.connect().execution_options(meterloom_read=True) as connection:
-        lines = sorted(f"{day}:{sha256}" for day, sha256 in connection.execute(query))
-    return [line[:10] for line in lines], lines
+        for site_id, day, sha256 in connection.execute(query):
+            lines[str(site_id)].append(f"{day}:{sha256}")
+    for each in lines.values():
+        each.sort()
+    return {site_id: ([line[:10] for line in each], each) for site_id, each in lines.items()}

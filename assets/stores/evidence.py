@@ -10,8 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.reports import figure_link
-from assets.stores.tables import figures, trace_inputs
+from assets.stores.tables import figures
 from assets.stores.tables_metadata import metadata
+from assets.stores.trace_rows import figure_rows_where
 from assets.stores.transactions import Store
 from assets.stores.types import UtcDateTime
 from data_quality.contracts.errors import BadInput
@@ -51,25 +52,12 @@ def restore(store: Store, rows: Mapping[str, Any]) -> None:
 
 def figure_rows(store: Store, report_id: str, revision: int) -> list[dict[str, Any]]:
     """A revision's figures as the chain holds them: position, prev_hash, hash, figure (JSON), inputs, in order."""
-    return _figure_rows(store, sa.and_(figures.c.report_id == report_id, figures.c.revision == revision))
+    return figure_rows_where(store, sa.and_(figures.c.report_id == report_id, figures.c.revision == revision))
 
 
 def figure_rows_by_id(store: Store, figure_ids: Iterable[str]) -> list[dict[str, Any]]:
     """The same for figures by their ids; an unknown one is missing."""
-    return _figure_rows(store, figures.c.figure_id.in_(sorted(figure_ids)))
-
-
-def _figure_rows(store: Store, condition: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
-    joined = sa.select(trace_inputs).join(figures, figures.c.figure_id == trace_inputs.c.figure_id).where(condition)
-    given: dict[str, list[dict[str, Any]]] = {}
-    for each in store.rows(joined.order_by(trace_inputs.c.figure_id, trace_inputs.c.position)):
-        plain = {name: each[name] for name in ("kind", "id", "role", "sha256", "value")}
-        given.setdefault(each["figure_id"], []).append(plain)
-    names = ("figure_id", "site_id", "report_id", "revision", "position", "prev_hash", "hash", "figure")
-    return [
-        {**{name: row[name] for name in names}, "inputs": given.get(row["figure_id"], [])}
-        for row in store.rows(sa.select(figures).where(condition).order_by(figures.c.position))
-    ]
+    return figure_rows_where(store, figures.c.figure_id.in_(sorted(figure_ids)))
 
 
 def broken_figure(rows: Sequence[Mapping[str, Any]]) -> str | None:

@@ -71,17 +71,8 @@ class PublicationStore:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def record_maker(self, report_id: str, revision: int, person_id: str, clock: Clock) -> None:
-        """Remember who made a revision, once: the first who asked for it."""
-        key = {"report_id": report_id, "revision": revision}
-        with self.store.begin() as connection:
-            query = sa.select(report_makers.c.person_id).filter_by(**key)
-            if connection.execute(query).first() is None:
-                moment = next_recorded_at(connection, clock.now_utc())
-                connection.execute(report_makers.insert().values(**key, person_id=person_id, recorded_at_utc=moment))
-
     def maker(self, report_id: str, revision: int) -> str | None:
-        """Who made the revision; None for one that a schedule made."""
+        """Who made the revision: a person's id, or `schedule:NAME` and the like; None where nobody was named."""
         query = sa.select(report_makers.c.person_id).filter_by(report_id=report_id, revision=revision)
         rows = self.store.rows(query)
         return str(rows[0]["person_id"]) if rows else None

@@ -1,8 +1,6 @@
 """What was refused, kept: whole files and single rows, with file, line, reason and sentence. Append-only."""
 
 import hashlib
-import shutil
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -12,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores import tables
+from assets.stores.kept_files import keep_copy
 from assets.stores.transactions import Store, next_recorded_at
 from data_quality.contracts.errors import BadInput, BadRow
 from data_quality.contracts.time import Clock
@@ -29,7 +28,7 @@ class QuarantineStore:
         item = self._item(
             site_id=site_id, kind="file", name=path.name, sha256=sha256, line=fault.line, reason=fault.reason
         )
-        item["kept_path"] = self._copy(path, site_id, sha256) if path.is_file() else ""
+        item["kept_path"] = keep_copy(path, root=self.root, site_id=site_id, sha256=sha256) if path.is_file() else ""
         item["message"] = str(fault)
         return self._insert([item], clock)[0]
 
@@ -40,7 +39,7 @@ class QuarantineStore:
         than `rows` holds, one item per reason states the rest. Returns the items' ids.
         """
         sha256 = file_sha256(path)
-        kept_path = self._copy(path, site_id, sha256)
+        kept_path = keep_copy(path, root=self.root, site_id=site_id, sha256=sha256)
         items = []
         rest = dict(counts)
         for row in rows:
@@ -150,20 +149,6 @@ class QuarantineStore:
                 recorded_at = next_recorded_at(connection, clock.now_utc())
                 connection.execute(table.insert(), [item | {"recorded_at_utc": recorded_at} for item in fresh])
         return list(unique)
-
-    def _copy(self, path: Path, site_id: str, sha256: str) -> str:
-        """Copy the file below the quarantine folder by atomic rename. Returns the path below the folder."""
-        relative = Path(site_id) / sha256[:16] / path.name
-        target = self.root / relative
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.parent / f".tmp-{uuid.uuid4().hex}"
-            try:
-                shutil.copyfile(path, temporary)
-                temporary.replace(target)
-            finally:
-                temporary.unlink(missing_ok=True)
-        return str(relative)
 
 
 def reason_totals(items: Iterable[dict[str, Any]]) -> dict[str, int]:

@@ -10,15 +10,15 @@ import sqlalchemy as sa
 from assets.stores import tables
 from assets.stores.access import site_transaction
 from assets.stores.lake import Lake
-from assets.stores.tables_publications import revision_inputs
+from assets.stores.tables_publications import report_makers, revision_inputs
+from assets.stores.trace_rows import GENESIS, TraceGone, figure_rows_where, packed_rows
 from assets.stores.transactions import Store, next_recorded_at
 from assets.stores.types import JsonText
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.figure import Figure, Trace, TraceInput
+from data_quality.contracts.figure import Figure
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
 
-GENESIS = "0" * 64
 Stamped = tuple[dict[str, Any], Sequence[Figure]]
 
 
@@ -61,10 +61,13 @@ class ReportStore:
         now = clock.now_utc()
         return max(now, found[0]["last_utc"]) if found else now
 
-    def add_revision(self, draft: RevisionDraft, stamp: Callable[[int], Stamped], clock: Clock) -> tuple[int, bool]:
+    def add_revision(
+        self, draft: RevisionDraft, stamp: Callable[[int], Stamped], clock: Clock, *, maker: str = ""
+    ) -> tuple[int, bool]:
         """Store a revision with its figures and traces, or find that the newest one already says the same.
 
-        stamp(number) gives content and figures under that revision number. Returns (number, is_new).
+        stamp(number) gives content and figures under that revision number. maker: the person, or what made it
+        without one; empty: nobody is named. Returns (number, is_new).
         """
         table = tables.report_revisions
         with site_transaction(self.store, draft.site_id) as connection:
@@ -85,6 +88,9 @@ class ReportStore:
                 )
             )
             self._add_figures(connection, draft, number, _sha256(content), figures)
+            if maker:
+                made = {"report_id": draft.report_id, "revision": number, "person_id": maker}
+                connection.execute(report_makers.insert().values(**made, recorded_at_utc=recorded_at))
         return number, True
 
     def _add_figures(
@@ -97,7 +103,6 @@ class ReportStore:
     ) -> None:
         position, prev_hash = _head(connection, draft.site_id)
         rows: list[dict[str, Any]] = []
-        inputs: list[dict[str, Any]] = []
         for figure in figures:
             position += 1
             body = figure.model_dump(mode="json")
@@ -108,31 +113,16 @@ class ReportStore:
                 "revision": number,
                 "site_id": draft.site_id,
                 "figure": {**body, "content_sha256": stored_sha256},
-                "as_of_utc": figure.trace.as_of_utc,
                 "position": position,
                 "prev_hash": prev_hash,
+                "inputs": given,
             }
             prev_hash = row["hash"] = figure_link(row, given)
             rows.append(row)
-            inputs.extend(
-                {"figure_id": figure.figure_id, "position": index, **each} for index, each in enumerate(given)
-            )
-        if rows:
-            connection.execute(tables.figures.insert(), rows)
-        if inputs:
-            connection.execute(tables.trace_inputs.insert(), inputs)
-        named = dict.fromkeys(
-            (each["kind"], each["id"], each["role"], each["sha256"])
-            for each in inputs
-            if each["kind"] in {"lake", "version"}
-        )
-        key = {"report_id": draft.report_id, "revision": number}
-        distinct = [
-            {**key, "position": place, "kind": kind, "id": named_id, "role": role, "sha256": sha256}
-            for place, (kind, named_id, role, sha256) in enumerate(named)
-        ]
-        if distinct:
-            connection.execute(revision_inputs.insert(), distinct)
+        own, shared = packed_rows(rows)
+        if own:
+            connection.execute(tables.figures.insert(), own)
+            connection.execute(revision_inputs.insert(), shared)
 
     def revisions(
         self,
@@ -182,37 +172,26 @@ class ReportStore:
         return self._figures(sa.and_(table.c.report_id == report_id, table.c.revision == revision))
 
     def _figures(self, condition: sa.ColumnElement[bool]) -> list[Figure]:
-        table, inputs = tables.figures, tables.trace_inputs
-        rows = self.store.rows(sa.select(table).where(condition).order_by(table.c.position))
-        joined = sa.select(inputs).join(table, table.c.figure_id == inputs.c.figure_id).where(condition)
-        given: dict[str, list[dict[str, Any]]] = {}
-        for each in self.store.rows(joined.order_by(inputs.c.figure_id, inputs.c.position)):
-            given.setdefault(each["figure_id"], []).append(each)
-        return [_figure(row["figure"], given.get(row["figure_id"], [])) for row in rows]
+        return [_figure(row["figure"], row["inputs"]) for row in figure_rows_where(self.store, condition)]
 
     def broken_link(self, site_id: str) -> str | None:
         """Id of the first figure whose hash, place or predecessor is not as written; None for a whole chain."""
-        table, inputs = tables.figures, tables.trace_inputs
-        rows = self.store.rows(sa.select(table).where(table.c.site_id == site_id).order_by(table.c.position))
-        query = sa.select(inputs).join(table, table.c.figure_id == inputs.c.figure_id)
-        given: dict[str, list[dict[str, Any]]] = {}
-        for each in self.store.rows(query.where(table.c.site_id == site_id).order_by(inputs.c.position)):
-            given.setdefault(each["figure_id"], []).append(_input(each))
         contents = {(each.report_id, each.revision): _sha256(each.content) for each in self.revisions(site_id)}
-        prev_hash = GENESIS
+        try:
+            rows = figure_rows_where(self.store, tables.figures.c.site_id == site_id)
+        except TraceGone as fault:
+            return fault.figure_id
         for place, row in enumerate(rows, start=1):
             is_content = contents.get((row["report_id"], row["revision"])) == row["figure"]["content_sha256"]
-            is_linked = row["prev_hash"] == prev_hash and row["position"] == place
-            if not (is_content and is_linked and figure_link(row, given.get(row["figure_id"], [])) == row["hash"]):
+            if not (is_content and row["position"] == place and figure_link(row, row["inputs"]) == row["hash"]):
                 return str(row["figure_id"])
-            prev_hash = row["hash"]
         return None
 
     def distinct_inputs(self, revisions: Iterable[tuple[str, int]] | None = None) -> list[dict[str, Any]]:
         """Distinct lake and version inputs per revision: report_id, revision, kind, id, role, sha256."""
         columns = [revision_inputs.c[name] for name in ("report_id", "revision", "kind", "id", "role", "sha256")]
         wanted = None if revisions is None else set(revisions)
-        rows = self.store.rows(sa.select(*columns))
+        rows = self.store.rows(sa.select(*columns).where(revision_inputs.c.kind.in_(("lake", "version"))))
         return [row for row in rows if wanted is None or (row["report_id"], row["revision"]) in wanted]
 
 
@@ -250,12 +229,7 @@ def figure_link(row: dict[str, Any], inputs: list[dict[str, Any]]) -> str:
 
 def _figure(body: dict[str, Any], inputs: list[dict[str, Any]]) -> Figure:
     fields = {name: value for name, value in body.items() if name not in {"content_sha256", "trace"}}
-    given = tuple(TraceInput(**_input(each)) for each in inputs)
-    return Figure(**fields, trace=Trace(**body["trace"], inputs=given))
-
-
-def _input(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ("kind", "id", "role", "sha256", "value")}
+    return Figure.model_validate({**fields, "trace": {**body["trace"], "inputs": inputs}})
 
 
 def _canonical(value: Any) -> str:

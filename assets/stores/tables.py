@@ -239,25 +239,11 @@ figures = sa.Table(
     sa.Column("report_id", sa.String(128), nullable=False),
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("figure", JsonText, nullable=False, comment="Figure without its trace inputs"),
-    sa.Column("as_of_utc", UtcDateTime, nullable=False),
+    sa.Column("figure", JsonText, nullable=False, comment="Its own part of figure and trace; see trace_rows.py"),
     sa.Column("position", sa.Integer, nullable=False, comment="Place in the site's chain"),
-    sa.Column("prev_hash", sa.String(64), nullable=False),
-    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False, comment="Over the whole figure and the hash before it"),
     sa.UniqueConstraint("site_id", "position"),
-)
-
-trace_inputs = sa.Table(
-    "trace_inputs",
-    metadata,
-    sa.Column("figure_id", sa.String(32), primary_key=True),
-    sa.Column("position", sa.Integer, primary_key=True),
-    sa.Column("kind", sa.String(8), nullable=False),
-    sa.Column("id", sa.String(256), nullable=False),
-    sa.Column("role", sa.String(64), nullable=False),
-    sa.Column("sha256", sa.String(64), nullable=False),
-    sa.Column("value", sa.Text, nullable=False),
-    sa.Index("ix_trace_inputs_id", "kind", "id"),
+    sa.Index("ix_figures_report", "report_id", "revision"),
 )
 
 fault_events = sa.Table(
@@ -393,7 +379,6 @@ APPEND_ONLY = (
     command_events,
     report_revisions,
     figures,
-    trace_inputs,
     fault_events,
     ledger_identity,
     meter_events,

@@ -11,11 +11,12 @@ revision_inputs = sa.Table(
     sa.Column("report_id", sa.String(128), primary_key=True),
     sa.Column("revision", sa.Integer, primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True),
-    sa.Column("kind", sa.String(8), nullable=False, comment="lake or version"),
+    sa.Column("kind", sa.String(8), nullable=False, comment="lake, version, run; figure of another revision"),
     sa.Column("id", sa.String(256), nullable=False),
     sa.Column("role", sa.String(64), nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False),
-    comment="What all traces of a revision name, each once: staleness asks thousands of revisions at a time",
+    sa.Column("value", sa.Text, nullable=False, comment="In words: versions of a calendar, a run's name"),
+    comment="What the traces of a revision name, each once; see trace_rows.py",
 )
 
 report_makers = sa.Table(

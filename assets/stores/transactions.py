@@ -4,6 +4,7 @@ that the agent can open it. Tables stand in tables.py; migrations in migrations/
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,33 @@ class Store:
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
+        self._shared: ContextVar[sa.Connection | None] = ContextVar("shared", default=None)
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
-        """A transaction; on SQLite a writer waits up to 5 s for another."""
+        """A transaction, or the one of `together`; on SQLite a writer waits up to 5 s for another."""
+        shared = self._shared.get()
+        if shared is not None:
+            yield shared
+            return
         with self.engine.begin() as connection:
             yield connection
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Everything inside is one transaction: an act and the signature under it stand both or not at all."""
+        with self.begin() as connection:
+            token = self._shared.set(connection)
+            try:
+                yield
+            finally:
+                self._shared.reset(token)
+
     def rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
-        """All rows of a query as dicts, in one read transaction."""
+        """All rows of a query as dicts, in one read transaction, or in that of `together`."""
+        shared = self._shared.get()
+        if shared is not None:
+            return [dict(row) for row in shared.execute(query).mappings()]
         with self.engine.connect().execution_options(meterloom_read=True) as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 

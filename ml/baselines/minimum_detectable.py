@@ -2,11 +2,10 @@
 
 import math
 
-from assets.kpi.uncertainty import savings_uncertainty_kwh
+from assets.kpi.uncertainty import DAYS_A_MONTH, savings_uncertainty_kwh
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from ml.baselines.fit import Fit
-from ml.baselines.uncertainty import DAYS_A_MONTH
 
 # Days of one point of the reporting period.
 _ROWS = {"hourly": 24.0, "daily": 1.0, "billing": 12.0 / 365.25}

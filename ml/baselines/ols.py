@@ -8,13 +8,14 @@ import numpy as np
 import polars as pl
 
 from assets.kpi.expected import INTERCEPT, driver_of
-from data_quality.contracts.baseline import Baseline, BaselineType, Coefficient, FitStatistics
+from data_quality.contracts.baseline import BandTerms, Baseline, BaselineType, Coefficient, FitStatistics
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site import Seu, Site
 from ml.baselines.select import Trial, choose_features
 from ml.baselines.statistics import Vector, fit_statistics, held_out_predictions, variance_inflation
 from ml.baselines.sufficiency import data_findings, fit_findings, usable_days
+from ml.baselines.uncertainty import band_terms
 
 MODEL_NAME = "ols_daily"
 
@@ -55,7 +56,7 @@ def fit_daily(
     design = trial.design(choice.features)
     if len(y) <= design.shape[1] + 1 or np.linalg.matrix_rank(_scaled(design)) < design.shape[1]:
         return _too_few(len(y), design.shape[1], seu)
-    coefficients, statistics = _infer(y, trial, choice.features, confidence)
+    coefficients, statistics, band = _infer(y, trial, choice.features, confidence)
     load_cv = float(np.std(y) / np.mean(y))
     growing = _growing(site, choice.features)
     return Baseline(
@@ -77,6 +78,7 @@ def fit_daily(
         ),
         dataset_digest=dataset_digest(period, drivers, lake_digest),
         is_synthetic=bool(period["is_synthetic"].any()),
+        band=band,
     )
 
 
@@ -140,8 +142,8 @@ def _scaled(design: Vector) -> Vector:
 
 def _infer(
     y: Vector, trial: Trial, features: Sequence[str], confidence: float
-) -> tuple[tuple[Coefficient, ...], FitStatistics]:
-    """Coefficients with their intervals, and the statistics of the fit in and out of sample."""
+) -> tuple[tuple[Coefficient, ...], FitStatistics, BandTerms]:
+    """Coefficients with their intervals, the statistics of the fit in and out of sample, and what its band needs."""
     import statsmodels.api as sm
 
     design = trial.design(features)
@@ -160,10 +162,14 @@ def _infer(
         )
         for j, name in enumerate((INTERCEPT, *features))
     )
-    return terms, fit_statistics(
+    predicted = np.asarray(fit.fittedvalues, dtype=np.float64)
+    statistics = fit_statistics(
         y=y,
-        predicted=np.asarray(fit.fittedvalues, dtype=np.float64),
+        predicted=predicted,
         held_out=held_out_predictions(design, y, trial.folds),
         p=design.shape[1],
         days=trial.days["local_date"].to_list(),
     )
+    searched = sum(driver_of(name) != name for name in features)
+    band = band_terms(design, y - predicted, frequency="daily", n_params=design.shape[1], searched=searched)
+    return terms, statistics, band

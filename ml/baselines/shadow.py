@@ -4,6 +4,7 @@ from importlib.metadata import version as installed
 from zoneinfo import ZoneInfo
 
 from assets.kpi.daily import seu_days
+from assets.kpi.project import project_use
 from assets.sites.view import site_readings
 from assets.stores.baselines import BaselineStore
 from assets.stores.lake import Lake
@@ -13,7 +14,6 @@ from data_quality.contracts.shadow import ShadowComparison, ShadowTerm
 from data_quality.contracts.site import Seu, Site
 from data_quality.contracts.time import local_midnight_utc
 from ml.baselines.ols import MODEL_NAME, fit_daily
-from ml.baselines.project import project_use
 
 LIBRARIES = ("numpy", "scipy", "statsmodels", "polars")
 # Two solvers of one least-squares problem agree to about this share of a coefficient.

@@ -11,23 +11,29 @@ from typing import Literal
 import numpy as np
 
 from assets.kpi.expected import driver_of
-from assets.kpi.uncertainty import correction, effective_observations, savings_uncertainty_kwh, two_sided_t
+from assets.kpi.uncertainty import (
+    AT_MOST,
+    DAYS_A_MONTH,
+    MAX_RHO,
+    agreeing_within,
+    correction,
+    effective_observations,
+    inflation,
+    savings_uncertainty_kwh,
+    stated_half_width,
+    sum_standard_error,
+    two_sided_t,
+)
+from data_quality.contracts.baseline import BandTerms
 from data_quality.contracts.finding import Finding
 from ml.baselines.choose import MIN_BILLS_TO_SEARCH
 from ml.baselines.fit import Fit
 from ml.baselines.forms import LinearForm
 from ml.baselines.statistics import Vector
-from ml.baselines.usage import Usage
+from ml.baselines.usage import Frequency, Usage
 
-DAYS_A_MONTH = 365.25 / 12.0
-# The form's k, t and n′ are rounded fits: up to here, and the standard error of s, 1/sqrt(2·(n − p)), it and exact
-# algebra are taken to say the same …
-AGREES_WITHIN = 1.18
-# … and then the stated band is at most this much wider than the form's.
-AT_MOST = 1.10
 # Rows that a sum of residuals is taken over where lag 1 may not be all: a day of hours, a week of days.
 _BLOCK_ROWS = {"hourly": 24, "daily": 7}
-_MAX_RHO = 0.98
 # Fewer points than this do not tell a correlation of ±0.4 from none.
 _FEW = 30
 
@@ -69,7 +75,7 @@ def stated_band(fit: Fit, period: Usage, *, expected: float, confidence: float) 
     """
     n, p, m = fit.n, fit.n_params, period.frame.height
     months = float(period.frame["days"].sum()) / DAYS_A_MONTH
-    rho1 = min(max(fit.statistics.rho1, -_MAX_RHO), _MAX_RHO)
+    rho1 = min(max(fit.statistics.rho1, -MAX_RHO), MAX_RHO)
     # n′ > n would credit noise that alternates: with a dozen bills that is the fit's own doing, not the building's.
     credited = max(rho1, 0.0)
     delta_e = savings_uncertainty_kwh(
@@ -84,10 +90,8 @@ def stated_band(fit: Fit, period: Usage, *, expected: float, confidence: float) 
         frequency=fit.frequency,
     )
     sigma, rho1_used = exact_standard_error(fit, period)
-    dof = max(n - p - n_searched(fit), 1)
-    exact = two_sided_t(confidence, dof) * sigma
-    agreeing = AGREES_WITHIN + 1.0 / math.sqrt(2.0 * max(n - p, 1))
-    half_width, method, findings = _stated(exact, delta_e, agreeing)
+    exact = two_sided_t(confidence, degrees_of_freedom(n, p, n_searched(fit))) * sigma
+    half_width, method, findings = _stated(exact, delta_e, agreeing_within(n, p))
     return Band(
         confidence=confidence,
         half_width=half_width,
@@ -111,10 +115,11 @@ def stated_band(fit: Fit, period: Usage, *, expected: float, confidence: float) 
 def _stated(
     exact: float, delta_e: float, agreeing: float
 ) -> tuple[float, Literal["exact", "exact_limited"], tuple[Finding, ...]]:
+    stated = stated_half_width(exact, delta_e, agreeing)
+    if stated < exact:
+        return stated, "exact_limited", ()
     if exact <= AT_MOST * delta_e:
         return exact, "exact", ()
-    if exact <= agreeing * delta_e:
-        return AT_MOST * delta_e, "exact_limited", ()
     finding = Finding(
         code="formula_band_too_narrow",
         message=f"The G14 form gives a band of ±{delta_e:,.4g}, exact algebra ±{exact:,.4g}: the period is no full "
@@ -134,39 +139,51 @@ def n_searched(fit: Fit) -> int:
     return sum(driver_of(term) != term for term in fit.form.terms)
 
 
+def degrees_of_freedom(n: int, n_params: int, searched: int) -> int:
+    """Of the t of exact algebra: a searched balance point costs one like a coefficient."""
+    return max(n - n_params - searched, 1)
+
+
 def exact_standard_error(fit: Fit, period: Usage) -> tuple[float, float]:
     """Standard error of Σ(prediction − energy) over `period`, and the lag-1 autocorrelation it was computed with.
 
-    σ² · (x′·C·x + noise of the m energies), where x is the sum of the period's design rows and C the covariance of
-    the coefficients, X′X⁻¹·X′ΣX·X′X⁻¹, with Σ of a first-order autoregression. ρ is the one whose expected residual
-    autocorrelation, after the fit has taken its part, is the one measured; σ² alike. Bills weigh by their days.
+    Bills weigh by their days.
     """
     design, residuals = weighted(fit)
     per_row = fit.form.design(period)
     if fit.frequency == "billing":
         per_row = per_row * period.frame["days"].to_numpy()[:, None]
-    total = per_row.sum(axis=0)
     amount = float(period.frame["days"].sum()) if fit.frequency == "billing" else float(period.frame.height)
+    terms = band_terms(
+        design, residuals, frequency=fit.frequency, n_params=fit.n_params, searched=n_searched(fit)
+    )  # fmt: skip
+    return sum_standard_error(terms, [float(each) for each in per_row.sum(axis=0)], amount), terms.rho1
+
+
+def band_terms(design: Vector, residuals: Vector, *, frequency: Frequency, n_params: int, searched: int) -> BandTerms:
+    """What exact algebra needs of a fit: X′X⁻¹·X′ΣX·X′X⁻¹ with Σ of a first-order autoregression, σ², ρ.
+
+    design, residuals: rows of equal variance, in order of time. ρ is the one whose expected residual autocorrelation,
+    after the fit has taken its part, is the one measured; σ² alike.
+    """
+    n = len(residuals)
     inverse = np.asarray(np.linalg.pinv(design.T @ design, hermitian=True), dtype=np.float64)
-    rho = autocorrelation(design, residuals, inverse, is_few=fit.n < _FEW, is_long=fit.frequency == "hourly")
+    rho = autocorrelation(design, residuals, inverse, is_few=n < _FEW, is_long=frequency == "hourly")
     gram = correlated_gram(design, rho)
-    spread = inverse @ gram @ inverse
-    free = fit.n - float(np.trace(inverse @ gram)) - n_searched(fit) * _inflation(rho)
-    variance = float(residuals @ residuals) / max(free, 0.25 * (fit.n - fit.n_params), 1.0)
-    noise = amount * _inflation(rho) - (2.0 * rho * (1.0 - rho**amount) / (1.0 - rho) ** 2 if rho else 0.0)
-    whole = variance * (float(total @ spread @ total) + noise)
-    return math.sqrt(whole * longer_memory(fit, residuals, variance, rho)), rho
+    free = n - float(np.trace(inverse @ gram)) - searched * inflation(rho)
+    variance = float(residuals @ residuals) / max(free, 0.25 * (n - n_params), 1.0)
+    return BandTerms(
+        spread=tuple(tuple(float(each) for each in row) for row in inverse @ gram @ inverse),
+        variance=variance * longer_memory(frequency, residuals, variance, rho),
+        rho1=rho,
+        dof=degrees_of_freedom(n, n_params, searched),
+    )
 
 
 def weighted(fit: Fit) -> tuple[Vector, Vector]:
     """Design and residuals with rows of equal variance: times the square root of a bill's days, as they are else."""
     root = np.sqrt(fit.weights)
     return fit.design * root[:, None], fit.residuals * root
-
-
-def _inflation(rho: float) -> float:
-    """(1 + ρ)/(1 − ρ): variance of a long sum, in units of the variance of its terms."""
-    return (1.0 + rho) / (1.0 - rho)
 
 
 def _filtered(design: Vector, rho: float) -> Vector:
@@ -198,8 +215,8 @@ def autocorrelation(design: Vector, residuals: Vector, inverse: Vector, *, is_fe
     if is_few:
         return min(max(measured, 0.0), 0.8) if measured > 2.0 / math.sqrt(len(residuals)) else 0.0
     if is_long:
-        return min(max(measured, 0.0), _MAX_RHO)
-    low, high = 0.0, _MAX_RHO
+        return min(max(measured, 0.0), MAX_RHO)
+    low, high = 0.0, MAX_RHO
     if _expected_ratio(design, inverse, low) >= measured:
         return 0.0
     for _ in range(20):
@@ -226,17 +243,17 @@ def _expected_ratio(design: Vector, inverse: Vector, rho: float) -> float:
     return top / (n - float(np.trace(inverse @ gram)))
 
 
-def longer_memory(fit: Fit, residuals: Vector, variance: float, rho: float) -> float:
+def longer_memory(frequency: Frequency, residuals: Vector, variance: float, rho: float) -> float:
     """By how much the variance of sums of a day of hours (a week of days) exceeds that of first-order noise; 1 where
     it does not by three standard errors. Such noise has a longer memory than one step: a holiday, a cold week.
     """
-    rows = _BLOCK_ROWS.get(fit.frequency)
+    rows = _BLOCK_ROWS.get(frequency)
     if rows is None or len(residuals) < 20 * rows or variance <= 0:
         return 1.0
     count = len(residuals) // rows
     sums = residuals[: count * rows].reshape(count, rows).sum(axis=1)
     spread = float(sums @ sums)
     lag = max(float(sums[1:] @ sums[:-1]) / spread, 0.0)
-    per_row = spread / count / rows * _inflation(min(lag, 0.8))
-    ratio = per_row / (variance * _inflation(rho))
+    per_row = spread / count / rows * inflation(min(lag, 0.8))
+    ratio = per_row / (variance * inflation(rho))
     return ratio if ratio > 1.0 + 3.0 * math.sqrt(2.0 / count) else 1.0

@@ -11,6 +11,11 @@ from reports.content.inputs import EnpiInputs
 from reports.content.writer import words
 
 NAMED_BATCHES = 5
+SYNTHETIC = Finding(
+    code="synthetic_data",
+    message="The readings are simulated: the report shows the method; it never goes out without a mark on each page.",
+    severity="blocking",
+)
 ORDER = {"blocking": 0, "warning": 1, "info": 2}
 
 
@@ -43,14 +48,7 @@ def report_findings(given: EnpiInputs, results: Mapping[str, EnpiResult]) -> tup
 def _period_findings(given: EnpiInputs) -> list[Finding]:
     found = []
     if given.is_synthetic:
-        found.append(
-            Finding(
-                code="synthetic_data",
-                message="The readings are simulated: the report shows the method and cannot be published.",
-                severity="blocking",
-                facts=_synthetic_facts(given),
-            )
-        )
+        found.append(SYNTHETIC.model_copy(update={"facts": _synthetic_facts(given)}))
     if given.period.end_utc > given.as_of_utc:
         found.append(
             Finding(code="period_not_over", message="The period has not ended; figures will grow.", severity="blocking")
@@ -95,10 +93,16 @@ def seu_findings(seu: Seu, result: EnpiResult, version: BaselineVersion | None) 
         # Too few days is said once, by the reason.
         if flag != result.reason
     )
-    for each in version.baseline.findings if version else ():
-        is_waived = each.is_blocking and version is not None and version.approved_by is not None
+    return found + (baseline_findings(seu.name, version, scope) if version else [])
+
+
+def baseline_findings(name: str, version: BaselineVersion, scope: str) -> list[Finding]:
+    """A baseline's own findings; one that was waived in writing at its approval no longer blocks."""
+    found = []
+    for each in version.baseline.findings:
+        is_waived = each.is_blocking and version.approved_by is not None
         severity = "warning" if is_waived else each.severity
-        message = f"{seu.name}, baseline: {each.message}" + (" Waived at approval." if is_waived else "")
+        message = f"{name}, baseline: {each.message}" + (" Waived at approval." if is_waived else "")
         found.append(each.model_copy(update={"scope": scope, "severity": severity, "message": message}))
     return found
 

@@ -1,12 +1,10 @@
 """Pages behind the front page of the EnPI report: months, data quality, method, register of figures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, timedelta
-from decimal import Decimal
 
 from assets.kpi.enpi import EnpiResult
 from data_quality.contracts.baseline import BaselineVersion
-from data_quality.contracts.figure import Figure
 from data_quality.contracts.site import Seu
 from reports.content.enpi_figures import STATISTICS, as_number, month_key
 from reports.content.inputs import SITE_KPIS, EnpiInputs
@@ -236,8 +234,9 @@ def _method_texts(given: EnpiInputs) -> list[str]:
         f"approved baseline, or with fewer than {rule.min_days_share:.0%} of the days comparable, it is not "
         "assessable. These are the organisation's own alert levels; ISO 50001 sets none. Review flags never change the "
         "status.",
-        f"A difference is significant where it exceeds the {level} uncertainty of the model (ASHRAE Guideline 14 form "
-        "with autocorrelation correction, daily coefficients). It covers the model's error only, not the meters'.",
+        f"A difference is significant where it exceeds the {level} uncertainty of the model: exact algebra of least "
+        "squares over the compared days with autocorrelation, held to 1.1 times the ASHRAE Guideline 14 form where the "
+        "two agree. It covers the model's error only, not the meters'.",
         "Totals add unrounded month figures; rounding happens in print only. Each figure stands in the register with "
         "its identifier: meterloom trace IDENTIFIER recomputes it from the readings.",
     ]
@@ -346,42 +345,3 @@ def _coefficient_table(book: FigureBook, versions: list[BaselineVersion], write:
         ),
         rows=tuple(rows),
     )
-
-
-def register_text(value: Decimal) -> str:
-    """All digits of a value where they fit a column, else 17 significant ones: a p-value may have hundreds."""
-    text = f"{value:f}"
-    return text if len(text) <= 22 else f"{value:.17g}"
-
-
-def register_section(figures: Sequence[Figure]) -> Section:
-    """Every figure, by the number that tables refer to, with the identifier that traces it."""
-    rows = [
-        Row(
-            cells=(
-                plain(str(number)),
-                plain(figure.figure_id),
-                plain(figure.path),
-                plain("–" if figure.value is None else register_text(figure.value)),
-                plain(unit_text(figure.unit)),
-                plain(words(figure.status)),
-            )
-        )
-        for number, figure in enumerate(figures, start=1)
-    ]
-    table = Table(
-        key="register",
-        title="Figures and their identifiers",
-        sheet="",
-        columns=(
-            Column(title="No.", is_number=True, weight=0.4),
-            Column(title="Identifier", weight=1.7),
-            Column(title="Place in the report", weight=4),
-            Column(title="Value", weight=2.4),
-            Column(title="Unit", weight=0.8),
-            Column(title="Status", weight=1.4),
-        ),
-        rows=tuple(rows),
-        note="Values of more than 22 characters are shown to 17 significant digits; all digits stand in the JSON file.",
-    )
-    return Section(key="register", title="Register of figures", blocks=(table,), starts_page=True)

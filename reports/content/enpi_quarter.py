@@ -6,9 +6,11 @@ from assets.kpi.enpi import EnpiResult
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Period, months_of
+from reports.content.draft import draft_mark
 from reports.content.enpi_figures import add_figures, as_number, month_key, summed_seus
 from reports.content.enpi_findings import report_findings
-from reports.content.enpi_pages import method_section, months_section, quality_section, register_section, site_table
+from reports.content.enpi_pages import method_section, months_section, quality_section, site_table
+from reports.content.findings_table import findings_table
 from reports.content.inputs import EnpiInputs
 from reports.content.model import (
     Block,
@@ -24,9 +26,10 @@ from reports.content.model import (
     Tiles,
 )
 from reports.content.references import with_references
+from reports.content.register import register_section
 from reports.content.writer import Writer, energy_decimals, plain, status_cell, words
 from reports.figures import FigureBook
-from reports.texts.numbers import MISSING, format_number
+from reports.texts.numbers import MISSING
 
 NAME = "enpi_quarter"
 
@@ -88,16 +91,12 @@ def _front(
     findings: Iterable[Finding],
     write: Writer,
 ) -> Section:
-    blocking = [finding for finding in findings if finding.is_blocking]
-    blocks: list[Block] = []
-    if blocking:
-        reasons = "; ".join(dict.fromkeys(words(finding.code) for finding in blocking))
-        blocks.append(Paragraph(text=f"DRAFT, not for publication: {reasons}.", tone="bad"))
+    blocks: list[Block] = draft_mark(findings, "en")
     blocks.extend(_headlines(book, given, write))
     blocks.append(_tiles(book, write))
     if given.seus:
         blocks.append(_summary_table(book, given, results, write))
-    blocks.append(_findings_table(findings))
+    blocks.append(findings_table(findings, "en", sheet="Summary"))
     return Section(key="summary", title="Summary", blocks=tuple(blocks))
 
 
@@ -210,29 +209,6 @@ def _performance_cell(result: EnpiResult) -> Cell:
     if result.significant is None:
         return cell
     return plain(f"{cell.text}, {'significant' if result.significant else 'not significant'}", cell.tone)
-
-
-def _findings_table(findings: Iterable[Finding]) -> Table:
-    rows = [Row(cells=(plain(finding.severity), plain(finding_sentence(finding)))) for finding in findings]
-    return Table(
-        key="findings",
-        title="Findings",
-        sheet="Summary",
-        columns=(Column(title="Weight", weight=0.8), Column(title="Finding", weight=8)),
-        rows=tuple(rows) or (Row(cells=(plain("none"), plain("Nothing stands against these figures."))),),
-    )
-
-
-def finding_sentence(finding: Finding) -> str:
-    """A finding's message with its facts behind it."""
-    facts = ", ".join(
-        f"{name.replace('_', ' ')} {_fact(value)}" for name, value in finding.facts.items() if value is not None
-    )
-    return f"{finding.message} ({facts})" if facts else finding.message
-
-
-def _fact(value: str | float | int | bool) -> str:
-    return format_number(value, decimals=3, locale="en") if isinstance(value, float) else str(value)
 
 
 def _charts(book: FigureBook, given: EnpiInputs, write: Writer) -> Section:

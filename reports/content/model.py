@@ -118,7 +118,16 @@ class Chart(Model):
         return self
 
 
-Block = Annotated[Paragraph | Table | Tiles | Chart, Field(discriminator="kind")]
+class Register(Model):
+    """The register of figures (register.py): which of the content's figures, in which order; number 1 comes first."""
+
+    kind: Literal["register"] = "register"
+    title: str
+    figure_ids: tuple[str, ...]
+    note: str = ""
+
+
+Block = Annotated[Paragraph | Table | Tiles | Chart | Register, Field(discriminator="kind")]
 
 
 class Section(Model):

@@ -1,12 +1,12 @@
 """Blocks of a template as content: tiles, tables over an axis or of single rows, charts, paragraphs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from data_quality.contracts.figure import Figure
 from data_quality.contracts.report_template import Asked, ChartSpec, ColumnSpec, TableSpec, TextSpec, TileSpec
 from reports.content.enpi_figures import as_number
-from reports.content.model import Block, Cell, Chart, Column, Paragraph, Row, Series, Table, Tile, Tiles, Tone
+from reports.content.model import Block, Cell, Chart, Column, Paragraph, Row, Series, Table, Tile, Tiles
 from reports.content.template_ask import Asker
 from reports.content.writer import Writer, energy_decimals, plain
 from reports.datasets.base import Item
@@ -216,7 +216,7 @@ class BlockWriter:
         self, spec: TableSpec, key: str, title: str, heads: Sequence[Column], rows: Sequence[Row], marks: set[str]
     ) -> Table:
         notes = [chosen(spec.notes, self.locale)] if spec.notes else []
-        notes += [MARK_TEXTS[letter] for letter in sorted(marks)]
+        notes += [word(MARK_TEXTS[letter], self.locale) for letter in sorted(marks)]
         return Table(
             key=key, title=title, sheet=spec.sheet, columns=tuple(heads), rows=tuple(rows), note=" ".join(notes)
         )
@@ -233,7 +233,7 @@ class BlockWriter:
         if figure.value is None:
             return cell
         mark = ESTIMATED if self._is_estimated(figure) else ""
-        if figure.scope.removeprefix("seu:").partition("/")[0] in self.waived:
+        if figure.scope.partition("/")[0] in self.waived:
             mark += WAIVED
         return cell.model_copy(update={"mark": mark}) if mark else cell
 
@@ -261,9 +261,3 @@ class BlockWriter:
         if largest and largest < 1:
             return 4
         return energy_decimals(values)
-
-
-def tone_of(severity: str) -> Tone:
-    """How grave a finding looks."""
-    tones: Mapping[str, Tone] = {"blocking": "bad", "warning": "caution"}
-    return tones.get(severity, "muted")

@@ -2,20 +2,21 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from data_quality.contracts.baseline import BaselineVersion
+from data_quality.contracts.baseline import BaselineType, BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import Figure
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.mv_project import MvProject
 from data_quality.contracts.report_template import BlockSpec, ReportTemplate, SectionSpec, parse_question
 from data_quality.contracts.time import Period, months_of
-from reports.content.enpi_findings import ORDER
-from reports.content.enpi_pages import register_section
-from reports.content.enpi_quarter import finding_sentence
-from reports.content.model import Block, Chart, Column, Paragraph, ReportContent, Row, Section, Table, Tiles
+from reports.content.draft import draft_mark
+from reports.content.enpi_findings import ORDER, SYNTHETIC
+from reports.content.findings_table import findings_table
+from reports.content.model import Block, Chart, Paragraph, ReportContent, Section, Table, Tiles
 from reports.content.references import with_references
+from reports.content.register import register_section
 from reports.content.template_ask import Asker
-from reports.content.template_blocks import BlockWriter, tone_of
-from reports.content.writer import plain, words
+from reports.content.template_blocks import BlockWriter
 from reports.datasets.base import Dataset, Given, period_key, shifted, span
 from reports.datasets.registry import make_datasets
 from reports.figures import FigureBook
@@ -38,14 +39,14 @@ def template_report(
 
     datasets: made before, so that two revisions read once. Raises BadInput for a period that the template is not for.
     """
-    check_period(template, given.period)
+    check_period(template, given.period, given.project)
     known = datasets if datasets is not None else make_datasets(given, datasets_of(template))
     is_synthetic = is_synthetic_data(template, given)
     report_id = report_id_of(template, given)
     book = FigureBook(report_id=report_id, revision=revision, as_of_utc=given.as_of_utc, is_synthetic=is_synthetic)
     ask = Asker(given, known, book)
     findings = _findings(template, given, ask, is_synthetic=is_synthetic)
-    write = BlockWriter(ask, _waived(given.versions.values()))
+    write = BlockWriter(ask, _waived([*given.versions.values(), *given.project_versions.values()]))
     sections = _sections(template, write, findings)
     figures = book.figures()
     if template.register_form == "full":
@@ -57,7 +58,7 @@ def template_report(
     return ReportContent(
         report_id=report_id,
         name=template.template,
-        title=chosen(template.titles, given.site.locale),
+        title=_title(template, given),
         site_id=given.site.site_id,
         site_name=given.site.name,
         period=period_key(given.period.start, given.period.end),
@@ -77,6 +78,13 @@ def template_report(
     )
 
 
+def _title(template: ReportTemplate, given: Given) -> str:
+    """The report's name, with the use or the project that it is about."""
+    about = given.project or given.seu
+    title = chosen(template.titles, given.site.locale)
+    return title if about is None else f"{title}, {about.name}"
+
+
 def printed_order(sections: Sequence[Section], figures: Sequence[Figure]) -> list[Figure]:
     """Figures as a reader meets them, row by row; then those that stand behind them or only in a chart."""
     met: dict[str, None] = {}
@@ -93,14 +101,17 @@ def printed_order(sections: Sequence[Section], figures: Sequence[Figure]) -> lis
 
 
 def report_id_of(template: ReportTemplate, given: Given) -> str:
-    """name/site/period, with the use in between where the report is about one."""
+    """name/site/period, with the use or the project in between where the report is about one."""
     key = period_key(given.period.start, given.period.end)
     about = [] if given.seu is None else [given.seu.seu_id]
+    about += [] if given.project is None else [given.project.project_id]
     return "/".join([template.template, given.site.site_id, *about, key])
 
 
-def check_period(template: ReportTemplate, period: Period) -> None:
-    """A template says for which spans it is. Raises BadInput."""
+def check_period(template: ReportTemplate, period: Period, project: MvProject | None = None) -> None:
+    """A template says for which spans it is; a project's report may be of its reporting period. Raises BadInput."""
+    if project is not None and (period.start, period.end) == project.reporting_period:
+        return
     months = months_of(period)
     kinds = {MONTHS[kind] for kind in template.periods}
     is_whole = period.start.day == 1 and period.end.day == 1
@@ -108,6 +119,7 @@ def check_period(template: ReportTemplate, period: Period) -> None:
     if not is_aligned:
         raise BadInput(
             f"report {template.template!r} covers a calendar {' or '.join(template.periods)}, "
+            f"{'' if project is None else 'or the whole reporting period, '}"
             f"not {period.label or period_key(period.start, period.end)!r}",
             reason="bad_period",
         )
@@ -142,7 +154,11 @@ def _questions(block: BlockSpec) -> list[str]:
 
 def is_synthetic_data(template: ReportTemplate, given: Given) -> bool:
     """True where a reading of the span, or of an earlier one that is asked for, or a baseline is simulated."""
-    if any(version.baseline.is_synthetic for version in given.versions.values()):
+    versions = [
+        *given.versions.values(),
+        *(given.project_versions.values() if "project" in datasets_of(template) else ()),
+    ]
+    if any(version.baseline.is_synthetic for version in versions):
         return True
     axes = {table.each for section in template.sections for block in section.blocks if (table := block.table)}
     is_long = "last_three_years" in axes or any(parse_question(text).shift for text in questions_of(template))
@@ -155,13 +171,7 @@ def is_synthetic_data(template: ReportTemplate, given: Given) -> bool:
 def _findings(template: ReportTemplate, given: Given, ask: Asker, *, is_synthetic: bool) -> tuple[Finding, ...]:
     found: list[Finding] = []
     if is_synthetic:
-        found.append(
-            Finding(
-                code="synthetic_data",
-                message="The readings are simulated: the report shows the method and cannot be published.",
-                severity="blocking",
-            )
-        )
+        found.append(SYNTHETIC)
     if given.period.end_utc > given.as_of_utc:
         found.append(
             Finding(code="period_not_over", message="The period has not ended; figures will grow.", severity="blocking")
@@ -187,7 +197,7 @@ def _sections(template: ReportTemplate, write: BlockWriter, findings: Sequence[F
     for index, spec in enumerate(template.sections):
         blocks = _blocks(spec, write, findings)
         if index == 0:
-            blocks = [*_draft(findings, write.locale), *blocks]
+            blocks = [*draft_mark(findings, write.locale), *blocks]
             if not has_place:
                 blocks.append(findings_table(findings[:FRONT_FINDINGS], write.locale, sheet=_first_sheet(spec)))
         made.append(
@@ -266,34 +276,6 @@ def _first_sheet(spec: SectionSpec) -> str:
     )
 
 
-def _draft(findings: Sequence[Finding], locale: str) -> list[Block]:
-    reasons = "; ".join(dict.fromkeys(words(finding.code) for finding in findings if finding.is_blocking))
-    if not reasons:
-        return []
-    return [Paragraph(text=f"{word('DRAFT, not for publication', locale)}: {reasons}.", tone="bad")]
-
-
-def findings_table(
-    findings: Sequence[Finding], locale: str, *, sheet: str, key: str = "findings", title: str = ""
-) -> Table:
-    """Findings, the gravest first, each in a sentence with its facts."""
-    rows = [
-        Row(cells=(plain(word(each.severity, locale), tone_of(each.severity)), plain(finding_sentence(each))))
-        for each in findings
-    ]
-    nothing = Row(cells=(plain(word("none", locale)), plain(word("Nothing stands against these figures.", locale))))
-    return Table(
-        key=key,
-        title=title or word("Findings", locale),
-        sheet=sheet,
-        columns=(
-            Column(title=word("Weight", locale), weight=0.8),
-            Column(title=word("Finding", locale), weight=8),
-        ),
-        rows=tuple(rows) or (nothing,),
-    )
-
-
 def _compact_register(book: FigureBook, locale: str) -> Section:
     """Identifiers in one paragraph: for a report that has to stay on its page."""
     named = "  ".join(figure.figure_id for figure in book.figures())
@@ -302,5 +284,7 @@ def _compact_register(book: FigureBook, locale: str) -> Section:
 
 
 def _waived(versions: Iterable[BaselineVersion]) -> frozenset[str]:
-    """Uses whose approved baseline had a blocking finding: somebody waived it in writing."""
-    return frozenset(v.baseline.seu_id for v in versions if v.approved_by and v.baseline.is_blocked)
+    """Scopes whose approved baseline had a blocking finding: somebody waived it in writing."""
+    found = [v.baseline for v in versions if v.approved_by and v.baseline.is_blocked]
+    kinds = {BaselineType.MV_PROJECT: "project"}
+    return frozenset(f"{kinds.get(each.baseline_type, 'seu')}:{each.seu_id}" for each in found)

@@ -11,6 +11,7 @@ from assets.kpi.enpi import EnpiRule
 from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.figure import TraceInput
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.mv_project import MvProject
 from data_quality.contracts.report_template import Tone
 from data_quality.contracts.site import Seu, Site
 from data_quality.contracts.time import Period, months_of
@@ -21,7 +22,8 @@ from reports.sources import Sources
 class Given:
     """What one report is about and may read. marts_dir: published marts, else everything comes from the readings.
 
-    versions: SEU -> the baseline that expects. seu: the use that the report is about, where it is about one.
+    versions: SEU -> the baseline that expects. seu: the use that the report is about, where it is about one; project
+    likewise. project_versions: project -> its own baseline.
     """
 
     site: Site
@@ -33,10 +35,14 @@ class Given:
     seu: Seu | None = None
     rule: EnpiRule = field(default_factory=EnpiRule)
     confidence: float = 0.9
+    project: MvProject | None = None
+    project_versions: Mapping[str, BaselineVersion] = field(default_factory=dict)
 
     @property
     def scope(self) -> str:
         """What a question without a scope is about."""
+        if self.project is not None:
+            return f"project:{self.project.project_id}"
         return f"site:{self.site.site_id}" if self.seu is None else f"seu:{self.seu.seu_id}"
 
     def behind(self, period: Period) -> list[TraceInput]:

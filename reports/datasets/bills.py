@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from assets.bills.reconcile import Reconciliation
+from assets.bills.stored import total_of
 from assets.stores.bills import BillStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import TraceInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.report_template import Tone
 from data_quality.contracts.time import Period, months_of
-from reports.bill_again import billed_total, number, reconciled, stored_bill
+from reports.bill_again import number, reconciled, stored_bill
 from reports.datasets.base import Given, Item, Leaf, Measure, span
 
 NAME = "bills"
@@ -90,7 +91,7 @@ class BillData:
         bill = stored_bill(given.sources, bill_id)
         value: Decimal | None
         if measure == "billed" and not line:
-            value = billed_total(bill)
+            value = total_of(bill)
         else:
             value = number(given.sources, given.site, bill_id, given.as_of_utc, field=measure, line=line)
         return Leaf(

@@ -9,7 +9,7 @@ import polars as pl
 
 from assets.kpi.daily import seu_days
 from assets.kpi.enpi import DayPair, EnpiResult, enpi_for, exact_kwh
-from assets.kpi.expected import expected_days
+from assets.kpi.expected import expected_days, features_by_day
 from assets.stores.marts import read_mart
 from data_quality.contracts.baseline import Baseline, BaselineVersion
 from data_quality.contracts.errors import OurFault
@@ -29,9 +29,29 @@ from reports.computations import (
 from reports.content.enpi_findings import seu_findings
 from reports.content.writer import TONES, words
 from reports.datasets.base import Given, Item, Leaf, Measure
+from reports.texts.locales import word
 
 NAME = "enpi"
 _PARTS = ("actual_kwh", "expected_kwh")
+BASELINE_MEASURES: Mapping[str, Measure] = {
+    "n": Measure("Baseline days", "count", whole="asked", decimals=0),
+    **{
+        name: Measure(label, "ratio", whole="asked", decimals=4)
+        for name, label in (
+            ("r2", "R²"),
+            ("r2_adj", "R² adj."),
+            ("cvrmse_g14", "CV(RMSE), G14"),
+            ("cvrmse_n", "CV(RMSE), n"),
+            ("cvrmse_caltrack", "CV(RMSE), CalTRACK"),
+            ("cvrmse_out_of_sample", "CV(RMSE), held out"),
+            ("nmbe_out_of_sample", "NMBE, held out"),
+            ("rho1", "Autocorrelation, lag 1"),
+        )
+    },
+    "term_value": Measure("Coefficient", "kwh/day", whole="asked", decimals=5),
+    "term_low": Measure("Coefficient, low", "kwh/day", whole="asked", decimals=5),
+    "term_high": Measure("Coefficient, high", "kwh/day", whole="asked", decimals=5),
+}
 MEASURES: Mapping[str, Measure] = {
     "actual_kwh": Measure("Actual, comparable days", "kwh"),
     "expected_kwh": Measure("Expected by the baseline", "kwh"),
@@ -54,25 +74,9 @@ MEASURES: Mapping[str, Measure] = {
     ),
     "detectable_kwh": Measure("Smallest saving that can be told", "kwh", whole="asked"),
     "detectable_percent": Measure("Smallest saving, share of the baseline", "percent", whole="asked", decimals=1),
-    "n": Measure("Baseline days", "count", whole="asked", decimals=0),
-    **{
-        name: Measure(label, "ratio", whole="asked", decimals=4)
-        for name, label in (
-            ("r2", "R²"),
-            ("r2_adj", "R² adj."),
-            ("cvrmse_g14", "CV(RMSE), G14"),
-            ("cvrmse_n", "CV(RMSE), n"),
-            ("cvrmse_caltrack", "CV(RMSE), CalTRACK"),
-            ("cvrmse_out_of_sample", "CV(RMSE), held out"),
-            ("nmbe_out_of_sample", "NMBE, held out"),
-            ("rho1", "Autocorrelation, lag 1"),
-        )
-    },
-    "term_value": Measure("Coefficient", "kwh/day", whole="asked", decimals=5),
-    "term_low": Measure("Coefficient, low", "kwh/day", whole="asked", decimals=5),
-    "term_high": Measure("Coefficient, high", "kwh/day", whole="asked", decimals=5),
+    **BASELINE_MEASURES,
 }
-_TERM_FIELDS = {"term_value": "value", "term_low": "ci_low", "term_high": "ci_high"}
+TERM_FIELDS = {"term_value": "value", "term_low": "ci_low", "term_high": "ci_high"}
 FACTS = (
     "name", "status", "performance", "baseline", "model", "trained", "approval", "reason", "digest", "term", "drivers",
 )  # fmt: skip
@@ -126,11 +130,11 @@ class EnpiData:
             if version is None:
                 return Leaf(None, "detectable_saving", named, [], status="no_baseline")
             value = detectable(version.baseline, measure, self.given.confidence)
-            return Leaf(value, "detectable_saving", named, [_pinned(version)])
-        name = f"{term}:{_TERM_FIELDS[measure]}" if measure in _TERM_FIELDS else measure
+            return Leaf(value, "detectable_saving", named, [pinned(version)])
+        name = f"{term}:{TERM_FIELDS[measure]}" if measure in TERM_FIELDS else measure
         if version is None:
             return Leaf(None, "baseline_number", {"name": name}, [], status="no_baseline")
-        return Leaf(number_of(version.baseline, name), "baseline_number", {"name": name}, [_pinned(version)])
+        return Leaf(number_of(version.baseline, name), "baseline_number", {"name": name}, [pinned(version)])
 
     def fact(self, name: str, item: Item) -> tuple[str, Tone]:
         """Status of the span, or what the baseline is."""
@@ -141,14 +145,14 @@ class EnpiData:
             if name == "reason":
                 return words(result.reason) if result.reason else "", "muted"
             code = result.status if name == "status" else result.performance
-            return words(code), TONES.get(code, "plain")
+            return word(words(code), self.given.site.locale), TONES.get(code, "plain")
         if name == "name":
             return seu.name, "plain"
         if name == "term":
             return term, "plain"
         if name == "drivers":
             return "; ".join(f"{each.driver_id}: {each.justification}" for each in seu.drivers) or "none", "plain"
-        return _version_fact(name, version), "plain"
+        return version_fact(name, version), "plain"
 
     def findings(self, period: Period) -> list[Finding]:
         """What stands against each use's assessment."""
@@ -166,14 +170,16 @@ class EnpiData:
             found += seu_findings(seu, self.result(seu, period), self.given.versions.get(seu.seu_id))
         return found
 
-    def result(self, seu: Seu, period: Period) -> EnpiResult:
-        """The use's assessment over a span."""
+    def result(self, seu: Seu, period: Period, *, with_band: bool = False) -> EnpiResult:
+        """The use's assessment over a span. with_band: its uncertainty is asked, of a span before the report too."""
         given = self.given
-        key = ("template result", seu.seu_id, period.start, period.end, given.as_of_utc, given.confidence)
+        # Days of the report's own span know it anyway: one assessment of them is enough.
+        with_band = with_band and not (given.period.start <= period.start and period.end <= given.period.end)
+        key = ("template result", seu.seu_id, period.start, period.end, given.as_of_utc, given.confidence, with_band)
         made: EnpiResult = given.sources.keep(
             key,
             lambda: enpi_for(
-                self._day_pairs(seu, period),
+                self._day_pairs(seu, period, with_band=with_band),
                 seu_id=seu.seu_id,
                 version=given.versions.get(seu.seu_id),
                 period=period,
@@ -191,7 +197,7 @@ class EnpiData:
         )
 
     def _assessed(self, measure: str, seu: Seu, version: BaselineVersion | None, period: Period) -> Leaf:
-        given, result = self.given, self.result(seu, period)
+        given, result = self.given, self.result(seu, period, with_band=measure == "uncertainty_kwh")
         value = assessment_field(result, measure)
         return Leaf(
             value=value,
@@ -215,7 +221,7 @@ class EnpiData:
             return []
         given = self.given
         adjusted = given.sources.adjustments_input(version.baseline_id, version.version, given.as_of_utc)
-        return [_pinned(version), adjusted]
+        return [pinned(version), adjusted]
 
     def _seus(self) -> list[Seu]:
         if self.given.seu is not None:
@@ -229,37 +235,46 @@ class EnpiData:
             raise OurFault(f"{scope!r} is no use of {self.given.site.site_id}")
         return found, term
 
-    def _day_pairs(self, seu: Seu, period: Period) -> list[DayPair]:
+    def _day_pairs(self, seu: Seu, period: Period, *, with_band: bool) -> list[DayPair]:
         if self._stored is not None:
-            return self._stored_days(seu, period)
+            return self._stored_days(seu, period, with_band=with_band)
         given, version = self.given, self.given.versions.get(seu.seu_id)
         pinned = None if version is None else (version.baseline_id, version.version)
         return given.sources.pairs(given.site, seu.seu_id, pinned, period, given.as_of_utc)
 
-    def _stored_days(self, seu: Seu, period: Period) -> list[DayPair]:
-        """The mart's days; those of the report's own span say too whether drivers left the baseline's range."""
+    def _stored_days(self, seu: Seu, period: Period, *, with_band: bool) -> list[DayPair]:
+        """The mart's days, with what the baseline's drivers were on them where that is asked.
+
+        Those of the report's own span say whether drivers left the baseline's range, and how sure their sum is.
+        """
         given, version = self.given, self.given.versions.get(seu.seu_id)
         days = (self._stored or {}).get(seu.seu_id, [])
         first, after = (bisect_left(days, day, key=lambda pair: pair.local_date) for day in (period.start, period.end))
         found = days[first:after]
         is_own = given.period.start <= period.start and period.end <= given.period.end
-        if version is None or not is_own or not seu.drivers:
+        if version is None or not (is_own or with_band):
             return found
-        outside = given.sources.keep(
-            ("outside", seu.seu_id, version.baseline_id, version.version, given.period.start, given.period.end),
-            lambda: self._extrapolated(seu, version.baseline),
+        span = given.period if is_own else period
+        outside, features = given.sources.keep(
+            ("conditions", seu.seu_id, version.baseline_id, version.version, span.start, span.end),
+            lambda: self._conditions(seu, version.baseline, span),
         )
-        if not outside:
-            return found
-        return [replace(pair, is_extrapolated=pair.local_date in outside) for pair in found]
+        return [
+            replace(
+                pair, is_extrapolated=pair.local_date in outside, features=features.get(pair.local_date, pair.features)
+            )
+            for pair in found
+        ]
 
-    def _extrapolated(self, seu: Seu, baseline: Baseline) -> set[date]:
-        """Days of the report whose drivers the baseline never saw: from the drivers alone, meters are not read."""
+    def _conditions(
+        self, seu: Seu, baseline: Baseline, span: Period
+    ) -> tuple[set[date], dict[date, tuple[float, ...]]]:
+        """Days of a span whose drivers the baseline never saw, and each day's features; meters are not read."""
         given, drivers = self.given, [driver.driver_id for driver in seu.drivers]
-        start, end = given.period.start, given.period.end
-        rows = given.sources.stream_readings(given.site, drivers, start, end, given.as_of_utc)
-        days = expected_days(baseline, seu_days(rows, site=given.site, seu=seu, start=start, end=end))
-        return set(days.filter("is_extrapolated")["local_date"].to_list())
+        rows = given.sources.stream_readings(given.site, drivers, span.start, span.end, given.as_of_utc)
+        days = seu_days(rows, site=given.site, seu=seu, start=span.start, end=span.end)
+        outside = set(expected_days(baseline, days).filter("is_extrapolated")["local_date"].to_list())
+        return outside, features_by_day(baseline, days)
 
     def _stored_pairs(self) -> dict[str, list[DayPair]] | None:
         """Days as the published mart holds them, where every expectation in it is by the versions of this report."""
@@ -293,7 +308,8 @@ class EnpiData:
         return found
 
 
-def _version_fact(name: str, version: BaselineVersion | None) -> str:
+def version_fact(name: str, version: BaselineVersion | None) -> str:
+    """What the baseline is: baseline, model, trained, digest, approval."""
     if version is None:
         return "none"
     baseline = version.baseline
@@ -310,7 +326,8 @@ def _version_fact(name: str, version: BaselineVersion | None) -> str:
     return f"{version.approved_by}, {version.approved_at_utc:%Y-%m-%d}"
 
 
-def _pinned(version: BaselineVersion) -> TraceInput:
+def pinned(version: BaselineVersion) -> TraceInput:
+    """The version as an input."""
     return baseline_input(
         version.baseline_id, version.version, checksum=version.model_checksum, mlflow_run_id=version.mlflow_run_id
     )

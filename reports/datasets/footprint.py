@@ -19,6 +19,7 @@ from reports.footprint_again import (
     meters_of,
     number,
 )
+from reports.texts.locales import word
 
 NAME = "footprint"
 _SCOPE2 = ("scope2_location_kgco2e", "scope2_market_kgco2e")
@@ -70,7 +71,7 @@ class FootprintData:
         return [
             Item(
                 key=each.value,
-                label=each.value.replace("_", " ").capitalize(),
+                label=word(each.value.replace("_", " ").capitalize(), self.given.site.locale),
                 scope=f"carrier:{each.value}",
                 period=period,
             )

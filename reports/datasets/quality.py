@@ -92,9 +92,12 @@ class QualityData:
         for month in months_of(period):
             item = Item(key="", label="", scope=scope, period=month)
             expected, read = (self.leaf(name, item).value for name in ("expected_readings", "read_readings"))
-            missed += (expected or Decimal(0)) - (read or Decimal(0))
+            if not read:
+                # A month of which nothing was read is told by the site's own finding.
+                continue
+            missed += (expected or Decimal(0)) - read
             expected_sum += expected or Decimal(0)
-            if expected and read is not None and read < GAP_SHARE * expected:
+            if expected and read < GAP_SHARE * expected:
                 thin.append(month.label)
         if missed > 0:
             found.append(

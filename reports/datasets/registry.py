@@ -2,23 +2,28 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from reports.datasets import bills, enpi, footprint, quality, site
+from reports.datasets import bills, enpi, footprint, hours, project, quality, site
 from reports.datasets.base import Dataset, Given, Measure
 
 MAKERS: Mapping[str, Callable[[Given], Dataset]] = {
     site.NAME: site.SiteKpis,
+    # Before the uses: in a report about a project, baseline and coefficients are the project's.
+    project.NAME: project.ProjectData,
     enpi.NAME: enpi.EnpiData,
     footprint.NAME: footprint.FootprintData,
+    hours.NAME: hours.HourData,
     bills.NAME: bills.BillData,
     quality.NAME: quality.QualityData,
 }
 MEASURES: Mapping[str, Mapping[str, Measure]] = {
-    module.NAME: module.MEASURES for module in (site, enpi, footprint, bills, quality)
+    module.NAME: module.MEASURES for module in (site, project, enpi, footprint, hours, bills, quality)
 }
 FACTS: Mapping[str, Sequence[str]] = {
     site.NAME: site.FACTS,
+    project.NAME: project.FACTS,
     enpi.NAME: enpi.FACTS,
     footprint.NAME: footprint.FACTS,
+    hours.NAME: hours.FACTS,
     bills.NAME: bills.FACTS,
     quality.NAME: ("name",),
 }

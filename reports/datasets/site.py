@@ -112,17 +112,27 @@ class SiteKpis:
         given, found = self.given, []
         whole = given.sources.site_streams(given.site, period.start, period.end, given.as_of_utc)
         found += price_gaps(given.site, period, whole)
-        for month in months_of(period):
-            item = Item(key="", label="", scope=f"site:{given.site.site_id}", period=month)
-            if self.leaf("consumption_kwh", item).value is None:
-                found.append(
-                    Finding(
-                        code="no_readings",
-                        message=f"No electricity of the site was read in {month.label}; sums that need it are unknown.",
-                        scope=item.scope,
-                    )
-                )
+        found += self._unread(period)
         return found
+
+    def _unread(self, period: Period) -> list[Finding]:
+        """Months of which nothing was read; it blocks where that is the whole span."""
+        scope, months = f"site:{self.given.site.site_id}", months_of(period)
+        if not scope_meters(self.given.site, scope):
+            return []
+        items = [Item(key="", label="", scope=scope, period=month) for month in months]
+        unread = [item.period.label for item in items if self.leaf("consumption_kwh", item).value is None]
+        if not unread:
+            return []
+        named = ", ".join(unread) if len(unread) < len(months) else period.label or period_key(period.start, period.end)
+        return [
+            Finding(
+                code="no_readings",
+                message=f"No electricity of the site was read in {named}; sums that need it are unknown.",
+                severity="blocking" if len(unread) == len(months) else "warning",
+                scope=scope,
+            )
+        ]
 
     def _value(self, measure: str, item: Item, row: dict[str, Any] | None) -> Decimal | None:
         if row is not None:

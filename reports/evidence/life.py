@@ -20,6 +20,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import Clock
+from reports.content.draft import as_published
 from reports.content.model import ReportContent
 from reports.evidence.actions import sign_action
 from reports.evidence.sign import Signer
@@ -135,7 +136,7 @@ class Life:
 def printed(content: ReportContent, status: str) -> ReportContent:
     """The content as its files show it at that point of its life: a published one no longer calls itself a draft."""
     is_out = status in {PUBLISHED, PUBLISHED_SYNTHETIC}
-    return content.model_copy(update={"status": "final"}) if is_out else content
+    return as_published(content, is_synthetic=status == PUBLISHED_SYNTHETIC) if is_out else content
 
 
 def name_of(revision: Revision | Decision) -> str:

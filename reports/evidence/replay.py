@@ -6,7 +6,6 @@ Everything here was written by somebody else: a value of another form is a probl
 import hashlib
 import json
 import random
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -49,6 +48,7 @@ FOREIGN = (
     TypeError,
     ValueError,
     pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
 )
 MALFORMED = (ValidationError, BadInput, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 FINDING_NO_READINGS = "the pack holds digests instead of readings: figures that rest on readings were not made again"
@@ -69,8 +69,11 @@ class Played:
         self.problems.append(PackProblem(file=file, problem=problem))
 
 
-def replay(archive: Archive, manifest: Manifest, *, sample: int | None, seed: int) -> Played:
-    """Check chains, lives and versions of an intact pack, then make `sample` figures again (None: all)."""
+def replay(archive: Archive, manifest: Manifest, *, folder: Path, sample: int | None, seed: int) -> Played:
+    """Check chains, lives and versions of an intact pack, then make `sample` figures again (None: all).
+
+    folder: empty; the pack's inputs are laid out there.
+    """
     played = Played()
     rows = _figure_rows(archive, manifest, played)
     others = _other_rows(archive, played)
@@ -81,20 +84,18 @@ def replay(archive: Archive, manifest: Manifest, *, sample: int | None, seed: in
     played.figures = len(rows)
     figures = {each["figure_id"]: _figure(each) for each in [*rows, *others]}
     played.findings += list(_code_findings(archive, figures.values()))
-    with tempfile.TemporaryDirectory(prefix="meterloom-pack-") as folder:
-        root = Path(folder)
-        store = open_store(f"sqlite:///{root / 'store.db'}")
-        try:
-            sources = _sources(archive, tables, store, root, manifest, played)
-            if sources is not None:
-                wanted = [figures[row["figure_id"]] for row in rows]
-                chosen = wanted if sample is None else _sampled(wanted, sample, seed)
-                _check_days(tables["lake_manifest"], sources.lake, manifest, sample, seed, played)
-                _check_digests(figures.values(), sources, played)
-                if not played.problems:
-                    _recompute(chosen, figures, sources, manifest, played)
-        finally:
-            store.close()
+    store = open_store(f"sqlite:///{folder / 'store.db'}")
+    try:
+        sources = _sources(archive, tables, store, folder, manifest, played)
+        if sources is not None:
+            wanted = [figures[row["figure_id"]] for row in rows]
+            chosen = wanted if sample is None else _sampled(wanted, sample, seed)
+            _check_days(tables["lake_manifest"], sources.lake, manifest, sample, seed, played)
+            _check_digests(figures.values(), sources, played)
+            if not played.problems:
+                _recompute(chosen, figures, sources, manifest, played)
+    finally:
+        store.close()
     return played
 
 

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from assets.readings.readers.child import Limits, run_limited
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import People
@@ -17,6 +19,8 @@ from reports.evidence.sign import PACK_DOMAIN, canonical, fingerprint, is_valid
 
 MAX_MANIFEST = 64 << 20
 MAX_PROBLEMS = 1000
+# Ten times what a year of 50 meters takes; hashes of 4 GiB, the largest pack, are some 40 s of it.
+LIMITS = Limits(memory_mb=3072, cpu_s=900, wall_s=1800.0, written_mb=4096)
 M = TypeVar("M", bound=Model)
 
 
@@ -61,23 +65,49 @@ def verify_pack(
     people: People | None = None,
     previous: Path | None = None,
 ) -> Verdict:
-    """Check a pack offline. sample: figures to make again, None for all; chosen by `seed`.
+    """Check a pack offline, in a limited process. sample: figures to make again, None for all; chosen by `seed`.
 
     people: the signer's key must be the one that stands there. previous: the pack before it in its site's chain.
-    Raises BadInput only where the file is not there; whatever it holds is a problem of the verdict.
+    Raises BadInput only where the file is not there; whatever it holds is a problem of the verdict, and so is a pack
+    that takes more than LIMITS.
     """
+    for each in (path, previous):
+        if each is not None and not each.is_file():
+            raise BadInput("no such pack", file=str(each), reason="no_file")
+    # The folder is ours: where the process is stopped, nothing of a hostile pack stays on the disk.
+    with tempfile.TemporaryDirectory(prefix="meterloom-pack-") as folder:
+        asked = {
+            "path": str(path.resolve()),
+            "folder": folder,
+            "sample": sample,
+            "seed": seed,
+            "people": None if people is None else people.model_dump(mode="json"),
+            "previous": None if previous is None else str(previous.resolve()),
+        }
+        try:
+            said = run_limited("reports.evidence.verify:verify_here", asked, LIMITS)
+        except BadInput as fault:
+            if fault.reason != "reader_stopped":
+                raise
+            stopped = PackProblem(file=STRUCTURE, problem=fault.message)
+            return Verdict(path=path, verified=False, files=0, problems=(stopped,))
+    return Verdict.model_validate(said).model_copy(update={"path": path})
+
+
+def verify_here(
+    path: str, folder: str, sample: int | None, seed: int, people: dict[str, Any] | None, previous: str | None
+) -> dict[str, Any]:
+    """The limited process's part of `verify_pack`, as JSON. folder: empty, for what the pack holds."""
     from reports.evidence.replay import replay
 
-    if not path.is_file():
-        raise BadInput("no such pack", file=str(path), reason="no_file")
-    archive = read_archive(path)
+    archive = read_archive(Path(path))
     opened, problems = open_pack(archive)
     if opened is None or problems:
-        return _verdict(archive, opened, problems)
-    problems += list(_signer_problems(opened, people))
+        return _verdict(archive, opened, problems).model_dump(mode="json")
+    problems += list(_signer_problems(opened, None if people is None else People.model_validate(people)))
     if previous is not None:
-        problems += list(_chain_problems(opened, previous))
-    played = replay(archive, opened.manifest, sample=sample, seed=seed)
+        problems += list(_chain_problems(opened, Path(previous)))
+    played = replay(archive, opened.manifest, folder=Path(folder), sample=sample, seed=seed)
     found = _verdict(archive, opened, [*problems, *played.problems])
     update = {
         "findings": tuple(played.findings),
@@ -85,7 +115,7 @@ def verify_pack(
         "recomputed": played.recomputed,
         "days": played.days,
     }
-    return found.model_copy(update=update)
+    return found.model_copy(update=update).model_dump(mode="json")
 
 
 def open_pack(archive: Archive) -> tuple[Opened | None, list[PackProblem]]:
@@ -164,8 +194,6 @@ def _signer_problems(opened: Opened, people: People | None) -> Iterator[PackProb
 
 def _chain_problems(opened: Opened, previous: Path) -> Iterator[PackProblem]:
     """Is `previous` the pack before this one? Its own bytes and signature must hold too."""
-    if not previous.is_file():
-        raise BadInput("no such pack", file=str(previous), reason="no_file")
     before, problems = open_pack(read_archive(previous))
     if before is None or problems:
         yield PackProblem(file=MANIFEST, problem=f"the pack before it, {previous.name}, is altered")

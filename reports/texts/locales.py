@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple
 
+from reports.texts.words import WORDS
+
 _NARROW = "\u00a0"
 
 
@@ -64,29 +66,6 @@ LANGUAGES: Mapping[str, Language] = {
     ),
     "ar": _EN._replace(is_right_to_left=True),
     "he": _EN._replace(is_right_to_left=True),
-}
-# The report's own words; texts of templates stand in the templates.
-WORDS: Mapping[str, Mapping[str, str]] = {
-    "de": {
-        "Findings": "Feststellungen",
-        "Weight": "Gewicht",
-        "Finding": "Feststellung",
-        "Figure": "Größe",
-        "Identifier": "Kennung",
-        "Value": "Wert",
-        "Unit": "Einheit",
-        "Status": "Status",
-        "Ref.": "Nr.",
-        "none": "keine",
-        "blocking": "sperrend",
-        "warning": "Warnung",
-        "info": "Hinweis",
-        "Nothing stands against these figures.": "Nichts spricht gegen diese Zahlen.",
-        "DRAFT, not for publication": "ENTWURF, nicht zur Veröffentlichung",
-        "Register of figures": "Verzeichnis der Zahlen",
-        "Standard": "Standard",
-        "Further findings": "Weitere Feststellungen",
-    },
 }
 
 

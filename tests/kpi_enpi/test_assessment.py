@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -20,7 +21,7 @@ from assets.kpi.enpi import (
     period_uncertainty_kwh,
     sum_kwh,
 )
-from data_quality.contracts.baseline import BaselineStatus, BaselineVersion
+from data_quality.contracts.baseline import BandTerms, BaselineStatus, BaselineVersion
 from data_quality.contracts.time import parse_period
 from tests.reports.plant import plant_baseline
 
@@ -109,16 +110,47 @@ def test_exactly_nine_days_in_ten_are_enough() -> None:
 
 def test_a_difference_is_significant_above_the_models_uncertainty() -> None:
     used = version()
-    limit = period_uncertainty_kwh(used, Decimal(9000), days=90, period=QUARTER, confidence=0.9)
+    limit = period_uncertainty_kwh(used, Decimal(9000), pairs(), confidence=0.9)
     assert limit is not None
-    # k(3 months) 1.10675, t(0.95, 364) 1.6490, CV 0.0192, mean 100, n/n' = 1.1739, n' = 311.78, m = 90
+    # k(90 days, 2.9569 months) 1.10529, t(0.95, 364) 1.6490, CV 0.0192, mean 100, n/n' = 1.1739, n' = 311.78, m = 90
     assert limit == pytest.approx(
-        1.10675 * 1.64905 * 0.0192 * 100 * math.sqrt(1.173913 * (1 + 2 / 311.777) * 90), rel=1e-4
+        1.10529 * 1.64905 * 0.0192 * 100 * math.sqrt(1.173913 * (1 + 2 / 311.777) * 90), rel=1e-4
     )
     below = Decimal(repr(limit * 0.99 / 90)).quantize(Decimal("1e-9"))
     above = Decimal(repr(limit * 1.01 / 90)).quantize(Decimal("1e-9"))
     assert assess(pairs(str(100 - below))).significant is False
     assert assess(pairs(str(100 - above))).significant is True
+
+
+def test_the_band_is_that_of_exact_algebra_where_the_baseline_kept_its_terms() -> None:
+    # One feature that is 2 on each of 90 days: x = (90, 180), x'Cx = 90·180·0.0001·2 + 180²·0.0001, noise 90.
+    terms = BandTerms(spread=((0.0, 0.0001), (0.0001, 0.0001)), variance=4.0, rho1=0.0, dof=363)
+    plain = version()
+    used = plain.model_copy(update={"baseline": plain.baseline.model_copy(update={"band": terms})})
+    assert len(used.baseline.feature_order) == 1
+    days = [replace(pair, features=(2.0,)) for pair in pairs()]
+    form = period_uncertainty_kwh(plain, Decimal(9000), days, confidence=0.9)
+    found = period_uncertainty_kwh(used, Decimal(9000), days, confidence=0.9)
+    assert found == pytest.approx(1.64906 * math.sqrt(4.0 * (3.24 + 3.24 + 90)), rel=1e-5)
+    assert form is not None
+    assert found < form
+    loud = terms.model_copy(update={"variance": 6.7})
+    limited = used.model_copy(update={"baseline": plain.baseline.model_copy(update={"band": loud})})
+    assert period_uncertainty_kwh(limited, Decimal(9000), days, confidence=0.9) == pytest.approx(1.1 * form)
+    unknown = [*days[1:], replace(days[0], features=())]
+    assert period_uncertainty_kwh(used, Decimal(9000), unknown, confidence=0.9) == form
+
+
+def test_noise_that_alternates_is_not_credited() -> None:
+    plain = version()
+    statistics = plain.baseline.statistics
+    widths = []
+    for rho in (-0.4, 0.0, 0.4):
+        changed = plain.baseline.model_copy(update={"statistics": statistics.model_copy(update={"rho1": rho})})
+        used = plain.model_copy(update={"baseline": changed})
+        widths.append(period_uncertainty_kwh(used, Decimal(9000), pairs(), confidence=0.9))
+    assert widths[0] == widths[1]
+    assert widths[1] < widths[2]  # type: ignore[operator]
 
 
 def test_extrapolation_and_estimates_reach_the_result() -> None:

@@ -1,7 +1,10 @@
 """Forecast models: quantiles in order, stored and read back, honest about what they cannot say."""
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from ml.forecasts.naive import SameHourLastWeekFitter
 from ml.forecasts.trees import NODE, Trees
 from tests.ml.cases import hourly_load, plant
 
+ROOT = Path(__file__).resolve().parents[2]
 START = datetime(2025, 1, 6, tzinfo=UTC)
 LENGTH = 12 * WEEK
 SITE = plant()
@@ -178,3 +182,12 @@ def test_the_calibrated_spread_holds_its_promise() -> None:
 def test_the_node_layout_is_fixed() -> None:
     columns: Mapping[str, object] = NODE.fields or {}
     assert list(columns) == ["feature", "threshold", "missing_goes_left", "left", "right", "value"]
+
+
+def test_the_first_model_of_a_process_is_fitted_by_one_thread() -> None:
+    code = (
+        "from threadpoolctl import threadpool_info; from ml.forecasts.gradient_boosting import _one_thread\n"
+        "with _one_thread(): print({each['num_threads'] for each in threadpool_info() if each['user_api'] == 'openmp'})"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert answer.stdout.strip() == "{1}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -34,6 +35,10 @@ class World:
     reports: ReportStore
     clock: FixedClock
     given: EnpiInputs
+
+    def _repr_pretty_(self, printer: Any, _is_cycle: bool) -> None:
+        """Short: hypothesis prints what a test is given, and warns of what is long."""
+        printer.text(f"World({self.site.site_id})")
 
     def sources(self) -> Sources:
         """Fresh sources: nothing kept from before."""

@@ -83,7 +83,7 @@ def test_a_report_over_the_marts_is_the_report_over_the_readings(built: tuple[Wo
 
 @pytest.mark.parametrize(
     ("name", "seu"),
-    [("executive_summary", None), ("data_quality", None), ("ghg_inventory", None), ("mv_project", "hvac")],
+    [("executive_summary", None), ("data_quality", None), ("ghg_inventory", None), ("seu_savings", "hvac")],
 )
 def test_templates_say_the_same_over_the_marts(built: tuple[World, Path], name: str, seu: str | None) -> None:
     world, marts_dir = built

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from assets.stores.publications import PublicationStore
 from data_quality.contracts.errors import OurFault
+from data_quality.contracts.people import Person
 from data_quality.contracts.time import parse_period
-from reports.periodic import make_reports_ending, reports_ending
+from reports.periodic import actor_of, make_reports_ending, reports_ending
 from tests.reports import plant, year_world
 from tests.reports.test_template_bad_input import quarter_rows
 
@@ -60,7 +63,20 @@ def test_a_monthly_run_makes_each_once(tmp_path: Path) -> None:
             clock=year.world.clock,
             out_dir=tmp_path / "out",
             formats=("json",),
+            maker="schedule:month_reports_due",
         )
         assert [each.content.name for each in made] == ["data_quality", "bill_reconciliation", "executive_summary"]
         assert {each.is_new for each in made} == {is_new}
+        kept = PublicationStore(year.world.lake.store)
+        makers = {kept.maker(each.content.report_id, each.content.revision) for each in made}
+        assert makers == {"schedule:month_reports_due"}
     year_world.close(year)
+
+
+def test_what_a_schedule_makes_is_made_by_the_schedule_and_by_no_person() -> None:
+    assert actor_of({"dagster/schedule_name": "enpi_reports_due"}) == "schedule:enpi_reports_due"
+    assert actor_of({"dagster/sensor_name": "late_data"}) == "sensor:late_data"
+    assert actor_of({}) == "run"
+    for name in ("schedule:enpi_reports_due", "sensor:late_data"):
+        with pytest.raises(ValidationError):
+            Person(person_id=name, name="N", roles=())

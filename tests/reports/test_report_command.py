@@ -28,7 +28,7 @@ def test_templates_are_listed_without_a_project(tmp_path: Path) -> None:
     assert code == 0, error
     found = {each["name"]: each for each in json.loads(out)["templates"]}
     assert set(found) == {*template_files(), "enpi_quarter"}
-    assert found["mv_project"]["subject"] == "seu"
+    assert found["seu_savings"]["subject"] == "seu"
     assert found["enpi_year"]["periods"] == ["year"]
 
 

@@ -1,6 +1,7 @@
 """Revisions: same content keeps its number, new data make the next, and the chain tells of tampering."""
 
 import dataclasses
+import json
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,8 @@ import sqlalchemy as sa
 
 from assets.stores import tables
 from assets.stores.reports import ReportStore
+from assets.stores.tables_publications import revision_inputs
+from assets.stores.trace_rows import INPUT_FIELDS
 from assets.stores.transactions import open_store
 from data_quality.contracts.errors import BadInput
 from reports.assess import assess_seu
@@ -79,8 +82,11 @@ def test_the_digest_ignores_revision_and_asking_time_only(good: World) -> None:
     [
         ("figures", 'UPDATE figures SET figure = replace(figure, \'"unit":"kwh"\', \'"unit":"mwh"\')'),
         ("figures", "DELETE FROM figures WHERE position = 5"),
-        ("trace_inputs", "UPDATE trace_inputs SET sha256 = 'x' WHERE kind = 'lake'"),
-        ("trace_inputs", "DELETE FROM trace_inputs WHERE kind = 'figure'"),
+        ("figures", 'UPDATE figures SET figure = replace(figure, \'"value":"1\', \'"value":"2\') WHERE position = 1'),
+        ("revision_inputs", "UPDATE revision_inputs SET sha256 = 'x' WHERE kind = 'lake'"),
+        ("revision_inputs", "UPDATE revision_inputs SET sha256 = 'x' WHERE role = 'code'"),
+        ("revision_inputs", "DELETE FROM revision_inputs WHERE kind = 'version'"),
+        ("revision_inputs", "DELETE FROM revision_inputs"),
         ("report_revisions", "UPDATE report_revisions SET content = replace(content, 'Summary', 'summary')"),
     ],
 )
@@ -104,15 +110,16 @@ def test_traces_are_append_only(world: MakeWorld) -> None:
 
 def test_a_failing_stamp_leaves_nothing_behind(world: MakeWorld) -> None:
     used = world()
+    store_revision(used.build, used.reports, used.clock)
 
     def build(revision: int) -> object:
-        if revision:
+        if revision == 2:
             raise RuntimeError("power cut")
-        return used.build(0)
+        return used.build(revision).model_copy(update={"title": "Another"})
 
     with pytest.raises(RuntimeError, match="power cut"):
         store_revision(build, used.reports, used.clock)  # type: ignore[arg-type]
-    assert used.reports.revisions() == []
+    assert len(used.reports.revisions()) == 1
 
 
 def test_an_unknown_revision_is_a_bad_request(good: World) -> None:
@@ -120,11 +127,29 @@ def test_an_unknown_revision_is_a_bad_request(good: World) -> None:
         good.reports.get("enpi_quarter/plant/2025-Q1", 9)
 
 
-def test_traces_of_a_report_stay_small(world: MakeWorld) -> None:
+def test_a_figure_and_its_trace_take_half_a_kilobyte(world: MakeWorld) -> None:
     used = world()
     report(used)
-    rows = used.lake.store.rows(sa.select(tables.trace_inputs))
-    assert sum(len(str(row)) for row in rows) < 400_000
+    count = len(used.reports.figures("enpi_quarter/plant/2025-Q1", 1))
+    store = used.lake.store
+    rows = [*store.rows(sa.select(tables.figures)), *store.rows(sa.select(revision_inputs))]
+    assert sum(len(json.dumps(list(row.values()), separators=(",", ":"))) for row in rows) < 500 * count
+
+
+def test_sql_sees_every_input_of_every_trace(world: MakeWorld) -> None:
+    used = world()
+    report(used)
+    figures = used.reports.figures("enpi_quarter/plant/2025-Q1", 1)
+    with used.lake.store.begin() as connection:
+        found = {
+            (row.figure_id, row.position): tuple(getattr(row, name) for name in INPUT_FIELDS)
+            for row in connection.execute(sa.text("SELECT * FROM trace_inputs"))
+        }
+    assert found == {
+        (figure.figure_id, place): tuple(getattr(given, name) for name in INPUT_FIELDS)
+        for figure in figures
+        for place, given in enumerate(figure.trace.inputs)
+    }
 
 
 def test_an_approved_baseline_judges_before_a_newer_provisional_one(world: MakeWorld) -> None:
@@ -187,6 +212,14 @@ def test_revisions_mean_the_same_on_postgresql(good: World, postgres_url: str) -
         assert store_revision(good.build, reports, good.clock) == (content, False)
         assert reports.broken_link("plant") is None
         with pytest.raises(sa.exc.DatabaseError, match="append-only"), store.begin() as connection:
-            connection.execute(tables.trace_inputs.delete())
+            connection.execute(tables.figures.delete())
+        view = sa.text("SELECT figure_id, position, kind, id, role, sha256, value FROM trace_inputs")
+        wanted = [
+            (figure.figure_id, place, *(getattr(given, name) for name in INPUT_FIELDS))
+            for figure in content.figures
+            for place, given in enumerate(figure.trace.inputs)
+        ]
+        with store.begin() as connection:
+            assert sorted(map(tuple, connection.execute(view))) == sorted(wanted)
     finally:
         store.close()

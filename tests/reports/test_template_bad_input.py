@@ -78,7 +78,7 @@ def assert_inside(page: pypdf.PageObject) -> None:
 def test_a_use_without_baseline_is_a_draft_that_says_so(make: MakeYear) -> None:
     year = make()
     given = year.given("2025-Q1", seu="hvac")
-    content = template_report(load_template("mv_project"), replace(given, versions={}), revision=1)
+    content = template_report(load_template("seu_savings"), replace(given, versions={}), revision=1)
     assert content.status == "draft"
     text = front(content)
     assert "DRAFT, not for publication: no baseline." in text
@@ -155,7 +155,7 @@ def test_zero_and_negative_figures_are_numbers_like_others(make: MakeYear) -> No
     assert cost.value is not None
     assert cost.value < 0
     assert "Some prices are below zero" in front(summary)
-    project = year.report("mv_project", "2025-Q1", seu="hvac")
+    project = year.report("seu_savings", "2025-Q1", seu="hvac")
     by_kpi = {
         figure.kpi: figure.value for figure in project.figures if figure.path.startswith("enpi/seu:hvac/2025-Q1/")
     }
@@ -180,7 +180,8 @@ def test_a_quarter_without_any_reading_has_dashes_and_says_why(make: MakeYear) -
         content = year.report(name, "2025-Q2")
         text = front(content)
         assert "–" in text
-        assert "No electricity of the site was read in 2025-04" in text, name
+        assert "No electricity of the site was read in 2025-Q2" in text, name
+        assert "no_readings" in {each.code for each in content.findings if each.is_blocking}, name
 
 
 def make_one(year: Year, name: str, period: str, tmp_path: Path, **options: object) -> object:
@@ -204,8 +205,8 @@ def make_one(year: Year, name: str, period: str, tmp_path: Path, **options: obje
         ("enpi_year", "2025-Q1", {}, "covers a calendar year, not '2025-Q1'"),
         ("ghg_inventory", "2025-01-05/2025-02-05", {}, "covers a calendar year or quarter or month"),
         ("ghg_inventory", "2025-02-01/2025-05-01", {}, "covers a calendar year or quarter or month"),
-        ("mv_project", "2025-Q1", {}, "is about one energy use; the site has compressors, hvac, moulding"),
-        ("mv_project", "2025-Q1", {"seu_id": "boiler"}, "has no SEU 'boiler'"),
+        ("seu_savings", "2025-Q1", {}, "is about one energy use; the site has compressors, hvac, moulding"),
+        ("seu_savings", "2025-Q1", {"seu_id": "boiler"}, "has no SEU 'boiler'"),
         ("data_quality", "2025-Q1", {"seu_id": "hvac"}, "is about a site, not about one use"),
         ("data_quality", "2025-Q1", {"formats": ("docx",)}, "unknown format 'docx'"),
         ("nothing", "2025-Q1", {}, "unknown report 'nothing'; there are bill_reconciliation"),

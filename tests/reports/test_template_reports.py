@@ -13,7 +13,8 @@ import pytest
 
 from data_quality.contracts.figure import Figure
 from reports.computations import COMBINATIONS
-from reports.content.model import Paragraph, ReportContent, Tiles
+from reports.content.model import Paragraph, Register, ReportContent, Tiles
+from reports.content.register import register_table
 from reports.datasets.base import Given
 from reports.make import make_report
 from reports.recompute import recompute
@@ -31,7 +32,7 @@ REPORTS = (
     ("bill_reconciliation", "2025-Q1", None),
     ("data_quality", "2025-Q2", None),
     ("enpi_year", "2025", None),
-    ("mv_project", "2025-Q3", "hvac"),
+    ("seu_savings", "2025-Q3", "hvac"),
     ("disclosure_energy", "2025", None),
 )
 AUDITED = 50
@@ -100,7 +101,9 @@ def test_the_pdf_prints_every_word_of_every_cell(contents: dict[str, ReportConte
     text, solid = " ".join(" ".join(pages).split()), "".join("".join(pages).split())
     for figure in content.figures:
         assert figure.figure_id in solid, figure.path
-    for table in content.tables():
+    blocks = [block for section in content.sections for block in section.blocks]
+    registers = [register_table(block, content.figures) for block in blocks if isinstance(block, Register)]
+    for table in [*content.tables(), *registers]:
         for row in table.rows:
             for cell in row.cells:
                 for word in cell.text.split():
@@ -244,7 +247,7 @@ def test_estimated_readings_carry_their_footnote(contents: dict[str, ReportConte
 
 
 def test_the_band_of_a_saving_is_its_uncertainty(contents: dict[str, ReportContent]) -> None:
-    by_kpi = {f.kpi: f for f in contents["mv_project"].figures if "/2025-Q3/" in f.path}
+    by_kpi = {f.kpi: f for f in contents["seu_savings"].figures if "/2025-Q3/" in f.path}
     low, high, saved = (value_of(by_kpi[name]) for name in ("band_low_kwh", "band_high_kwh", "savings_kwh"))
     assert saved - low == high - saved == value_of(by_kpi["uncertainty_kwh"])
     assert value_of(by_kpi["detectable_kwh"]) > 0

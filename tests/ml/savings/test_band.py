@@ -157,5 +157,5 @@ def test_noise_with_a_memory_of_weeks_widens_the_band() -> None:
     rng = np.random.default_rng(5)
     slow = np.repeat(rng.normal(size=80), 5)[: fit.n] + 0.8 * rng.normal(size=fit.n)
     spread = float(slow @ slow) / fit.n
-    assert uncertainty.longer_memory(fit, slow, spread, 0.0) > 1.5
-    assert uncertainty.longer_memory(fit, rng.normal(size=fit.n), 1.0, 0.0) == 1.0
+    assert uncertainty.longer_memory(fit.frequency, slow, spread, 0.0) > 1.5
+    assert uncertainty.longer_memory(fit.frequency, rng.normal(size=fit.n), 1.0, 0.0) == 1.0

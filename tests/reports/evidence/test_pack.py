@@ -97,21 +97,26 @@ def test_a_pack_is_checked_without_project_lake_or_database(sealed: Sealed, tmp_
         "def refuse(*a, **k): raise AssertionError('network')\n"
         "socket.socket.connect = refuse\n"
         "from pathlib import Path\n"
-        "from reports.evidence.verify import verify_pack\n"
+        "from reports.evidence.verify import verify_here, verify_pack\n"
         "found = verify_pack(Path(sys.argv[1]))\n"
         "print(found.verified, found.recomputed, *found.problems)\n"
+        "here = verify_here(sys.argv[1], sys.argv[2], 20, 1, None, None)\n"
+        "print(here['verified'], here['recomputed'])\n"
     )
+    folder = tmp_path / "laid out"
+    folder.mkdir()
     root = Path(__file__).resolve().parents[3]
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(root), "HOME": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-c", code, str(copy)],
+        [sys.executable, "-c", code, str(copy), str(folder)],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.stdout.split() == ["True", "20"], done.stderr
+    assert done.stdout.split() == ["True", "20"] * 2, done.stderr
+    shutil.rmtree(folder)
     assert [path.name for path in tmp_path.iterdir()] == ["pack.zip"]
 
 

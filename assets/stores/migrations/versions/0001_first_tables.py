@@ -7,6 +7,7 @@ from alembic import op
 from assets.stores.command_states import command_state_ddl
 from assets.stores.tables import APPEND_ONLY, append_only_ddl, ledger_identity
 from assets.stores.tables_metadata import metadata
+from assets.stores.trace_rows import trace_view_ddl
 
 revision = "0001"
 down_revision = None
@@ -21,6 +22,6 @@ def upgrade() -> None:
     for table in APPEND_ONLY:
         for statement in append_only_ddl(table.name, bind.dialect.name):
             op.execute(statement)
-    for statement in command_state_ddl(bind.dialect.name):
+    for statement in [*command_state_ddl(bind.dialect.name), *trace_view_ddl(bind.dialect.name)]:
         op.execute(statement)
     op.execute(ledger_identity.insert().values(id=1, ledger_id=uuid4().hex))

@@ -1,0 +1,78 @@
+"""Electricity hour by hour: Scope 2 by the grid of each hour, and the share that certificates match in their hour."""
+
+from collections.abc import Mapping, Sequence
+
+from data_quality.contracts.errors import BadInput, OurFault
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.report_template import Tone
+from data_quality.contracts.time import Period
+from reports.datasets.base import Given, Item, Leaf, Measure
+from reports.footprint_again import account_of, factor_input
+from reports.hours_again import findings_of, number
+
+NAME = "hours"
+MEASURES: Mapping[str, Measure] = {
+    "load_kwh": Measure("Electricity bought", "kwh"),
+    "matched_kwh": Measure("Matched by certificates of the same hour", "kwh"),
+    "volumetric_kwh": Measure("Covered by certificates of any hour", "kwh"),
+    "location_kgco2e": Measure("Scope 2 by the hour, location-based", "kgco2e"),
+    "market_kgco2e": Measure("Scope 2 by the hour, market-based", "kgco2e"),
+    "matched_share": Measure("Matched, share", "ratio", made=("ratio", ("matched_kwh", "load_kwh")), is_share=True),
+    "volumetric_share": Measure(
+        "Covered, share", "ratio", made=("ratio", ("volumetric_kwh", "load_kwh")), is_share=True
+    ),
+}
+FACTS = ("name",)
+
+
+class HourData:
+    """The dataset `hours`. Scope: the site."""
+
+    def __init__(self, given: Given) -> None:
+        self.given = given
+
+    @property
+    def measures(self) -> Mapping[str, Measure]:
+        """See MEASURES."""
+        return MEASURES
+
+    @property
+    def facts(self) -> Sequence[str]:
+        """See FACTS."""
+        return FACTS
+
+    def items(self, axis: str, period: Period) -> list[Item] | None:
+        """It has no axis of its own."""
+        return None
+
+    def leaf(self, measure: str, item: Item) -> Leaf:
+        """A number of the hours of the item's span."""
+        given, period = self.given, item.period
+        if item.scope != f"site:{given.site.site_id}":
+            raise OurFault(f"{item.scope!r} has no hours")
+        account = account_of(period, given.period.end)
+        try:
+            value = number(given.sources, given.site, period, account, given.as_of_utc, measure)
+        except BadInput:
+            # Two factors of one day, say: a finding of the inventory tells it.
+            value = None
+        return Leaf(
+            value=value,
+            computation="hours_number",
+            parameters={
+                **given.span(period),
+                "account_start": account.start.isoformat(),
+                "account_end": account.end.isoformat(),
+                "field": measure,
+            },
+            inputs=[*given.behind(account), factor_input(given.sources, given.site, given.as_of_utc)],
+            status="" if value is not None else "hours_not_known",
+        )
+
+    def fact(self, name: str, item: Item) -> tuple[str, Tone]:
+        """The item's name."""
+        return item.label, "plain"
+
+    def findings(self, period: Period) -> list[Finding]:
+        """What is not known by the hour, and what was not matched."""
+        return findings_of(self.given.sources, self.given.site, period, self.given.as_of_utc)

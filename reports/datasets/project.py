@@ -1,0 +1,236 @@
+"""M&V projects: the plan, what was saved with its band, the adjustments, and the numbers of the project's baseline."""
+
+from collections.abc import Mapping, Sequence
+
+from assets.kpi.project import missing_of, project_of, project_use
+from assets.stores.adjustments import AdjustmentStore
+from data_quality.contracts.adjustment import AdjustmentRecord
+from data_quality.contracts.baseline import BaselineVersion
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.mv_project import MvProject
+from data_quality.contracts.report_template import Tone
+from data_quality.contracts.time import Period
+from reports.computations import number_of
+from reports.content.enpi_findings import baseline_findings
+from reports.content.writer import words
+from reports.datasets.base import Given, Item, Leaf, Measure
+from reports.datasets.enpi import BASELINE_MEASURES, TERM_FIELDS, pinned, version_fact
+from reports.project_again import PLANNED, number, result
+from reports.texts.locales import word
+from reports.texts.plan import plan_rows
+
+NAME = "project"
+_PARTS = ("expected_kwh", "actual_kwh")
+# Read as they are, never as sums of months: a month before the measure has no day that is reported.
+MEASURES: Mapping[str, Measure] = {
+    "actual_kwh": Measure("Actual, comparable days", "kwh", whole="asked"),
+    "expected_kwh": Measure("Adjusted baseline", "kwh", whole="asked"),
+    "routine_kwh": Measure("Routine adjustments", "kwh", whole="asked"),
+    "non_routine_kwh": Measure("Non-routine adjustments", "kwh", whole="asked"),
+    "adjusted_kwh": Measure("What the adjustment added", "kwh", whole="asked"),
+    "adjustment_kwh": Measure("Adjustments", "kwh", made=("sum", ("routine_kwh", "non_routine_kwh"))),
+    "model_kwh": Measure("Expected by the model alone", "kwh", made=("difference", ("expected_kwh", "adjustment_kwh"))),
+    "days": Measure("Days of the reporting period", "days", whole="asked", decimals=0),
+    "compared_days": Measure("Days compared", "days", whole="asked", decimals=0),
+    "uncertainty_kwh": Measure("Uncertainty of the model, ±", "kwh", whole="asked"),
+    "claimed_kwh": Measure("Claimed", "kwh", whole="asked"),
+    "savings_kwh": Measure("Avoided energy", "kwh", made=("difference", _PARTS)),
+    "delta_kwh": Measure("Actual less expected", "kwh", made=("difference", tuple(reversed(_PARTS)))),
+    "savings_percent": Measure(
+        "Avoided energy, share of expected", "percent", made=("percent_of", ("savings_kwh", "expected_kwh")), decimals=1
+    ),
+    "band_low_kwh": Measure(
+        "Avoided energy, lower end", "kwh", made=("difference", ("savings_kwh", "uncertainty_kwh"))
+    ),
+    "band_high_kwh": Measure("Avoided energy, upper end", "kwh", made=("sum", ("savings_kwh", "uncertainty_kwh"))),
+    "fsu": Measure(
+        "Fractional savings uncertainty", "ratio", made=("ratio", ("uncertainty_kwh", "savings_kwh")), is_share=True
+    ),
+    "confidence": Measure("Confidence of the band", "ratio", whole="asked", is_share=True),
+    "detectable_kwh": Measure("Smallest saving that can be told", "kwh", whole="asked"),
+    "detectable_percent": Measure("Smallest saving, share of the baseline", "percent", whole="asked", decimals=1),
+    **BASELINE_MEASURES,
+}
+_BASELINE_FACTS = ("baseline", "model", "trained", "approval", "digest")
+_ADJUSTMENT_FACTS = ("kind", "days_adjusted", "amount", "reason", "method", "evidence", "proposed", "approved")
+FACTS = ("name", "verdict", "agreed", "term", *_BASELINE_FACTS, *_ADJUSTMENT_FACTS)
+
+
+class ProjectData:
+    """The dataset `project`. Scopes: project:<id>, project:<id>/<coefficient or adjustment or field of the plan>."""
+
+    def __init__(self, given: Given) -> None:
+        self.given = given
+
+    @property
+    def measures(self) -> Mapping[str, Measure]:
+        """See MEASURES."""
+        return MEASURES
+
+    @property
+    def facts(self) -> Sequence[str]:
+        """See FACTS."""
+        return FACTS
+
+    def items(self, axis: str, period: Period) -> list[Item] | None:
+        """Projects; and of each, what was agreed, its adjustments and the coefficients of its baseline."""
+        if axis == "project":
+            return [self._item(each, "", each.name, period) for each in self._projects()]
+        if axis not in {"plan", "adjustment", "coefficient", "baseline"}:
+            return None
+        if axis in {"coefficient", "baseline"} and self.given.project is None:
+            # In a report about a site these are those of its uses.
+            return None
+        return [item for project in self._projects() for item in self._parts(axis, project, period)]
+
+    def leaf(self, measure: str, item: Item) -> Leaf:
+        """A number of the project over the days of the item's span that it reports, or of its baseline."""
+        given = self.given
+        project, part = self._project(item.scope)
+        version = given.project_versions.get(project.project_id)
+        if measure in BASELINE_MEASURES:
+            name = f"{part}:{TERM_FIELDS[measure]}" if measure in TERM_FIELDS else measure
+            if version is None:
+                return Leaf(None, "baseline_number", {"name": name}, [], status="no_baseline")
+            return Leaf(number_of(version.baseline, name), "baseline_number", {"name": name}, [pinned(version)])
+        named = {
+            **given.span(item.period),
+            "project": project.project_id,
+            "field": measure,
+            "adjustment": part if measure == "adjusted_kwh" else "",
+            "status": "" if version is None else version.status.value,
+        }
+        if version is None:
+            return Leaf(None, "project_number", named, [], status="no_baseline")
+        value = number(
+            given.sources, given.site, project.project_id, version, item.period, given.as_of_utc,
+            field=measure, adjustment_id=named["adjustment"],
+        )  # fmt: skip
+        if measure in PLANNED:
+            return Leaf(value, "project_number", named, [given.sources.site_input(given.site), pinned(version)])
+        adjusted = given.sources.adjustments_input(version.baseline_id, version.version, given.as_of_utc)
+        return Leaf(
+            value=value,
+            computation="project_number",
+            parameters=named,
+            inputs=[*given.behind(item.period), pinned(version), adjusted],
+            status="" if value is not None else self._why_not(measure, project, version, item.period),
+        )
+
+    def fact(self, name: str, item: Item) -> tuple[str, Tone]:
+        """What was agreed, what an adjustment is, whether the saving stands."""
+        project, part = self._project(item.scope)
+        version = self.given.project_versions.get(project.project_id)
+        if name == "name":
+            return item.label, "plain"
+        if name == "agreed":
+            return next((text for key, _, text in self._plan(project) if key == part), ""), "plain"
+        if name == "term":
+            return part, "plain"
+        if name in _BASELINE_FACTS:
+            return version_fact(name, version), "plain"
+        if name == "verdict":
+            return self._verdict(project, version, item.period)
+        record = next((each for each in self._records(project) if each.adjustment_id == part), None)
+        return ("" if record is None else _told(name, record)), "plain"
+
+    def findings(self, period: Period) -> list[Finding]:
+        """What stands against the savings of each project, and what its plan leaves open."""
+        return [each for project in self._projects() for each in self._findings(project, period)]
+
+    def _findings(self, project: MvProject, period: Period) -> list[Finding]:
+        given, scope = self.given, f"project:{project.project_id}"
+        version, found = given.project_versions.get(project.project_id), list[Finding]()
+        missing = missing_of(project)
+        if missing:
+            message = (
+                f"{project.name}: the plan says nothing about {', '.join(each.replace('_', ' ') for each in missing)}."
+            )
+            found.append(Finding(code="plan_incomplete", message=message, scope=scope))
+        if version is None:
+            message = f"{project.name} has no baseline: fit one and let another person approve it."
+            return [*found, Finding(code="no_baseline", message=message, severity="blocking", scope=scope)]
+        made = result(given.sources, given.site, project, version, period, given.as_of_utc)
+        own = (made,) if isinstance(made, Finding) else made.findings
+        found += [
+            each.model_copy(update={"scope": scope, "message": f"{project.name}: {each.message}"}) for each in own
+        ]
+        if not isinstance(made, Finding) and made.is_significant is not True:
+            message = f"{project.name}: the saving does not exceed its uncertainty, so nothing is claimed."
+            found.append(Finding(code="not_significant", message=message, scope=scope))
+        return found + baseline_findings(project.name, version, scope)
+
+    def _verdict(self, project: MvProject, version: BaselineVersion | None, period: Period) -> tuple[str, Tone]:
+        if version is None:
+            return word("no baseline", self.given.site.locale), "muted"
+        given, locale = self.given, self.given.site.locale
+        made = result(given.sources, given.site, project, version, period, given.as_of_utc)
+        if isinstance(made, Finding):
+            return made.code.replace("_", " "), "muted"
+        if made.claimed_kwh is not None:
+            is_saving = made.claimed_kwh > 0
+            text = "significant, claimed" if is_saving else "significant increase of use"
+            return word(text, locale), "good" if is_saving else "bad"
+        blocking = next((each.code for each in made.findings if each.is_blocking), None)
+        if blocking is not None:
+            return f"{word('not claimed', locale)}: {word(words(blocking), locale)}", "bad"
+        return word("not significant", locale), "caution"
+
+    def _why_not(self, measure: str, project: MvProject, version: BaselineVersion, period: Period) -> str:
+        made = result(self.given.sources, self.given.site, project, version, period, self.given.as_of_utc)
+        if isinstance(made, Finding):
+            return made.code
+        return "not_claimed" if measure == "claimed_kwh" else "missing"
+
+    def _parts(self, axis: str, project: MvProject, period: Period) -> list[Item]:
+        version = self.given.project_versions.get(project.project_id)
+        if axis == "plan":
+            return [self._item(project, key, label, period) for key, label, _ in self._plan(project)]
+        if axis == "adjustment":
+            records = self._records(project)
+            return [self._item(project, each.adjustment_id, each.adjustment_id, period) for each in records]
+        if version is None:
+            return []
+        if axis == "baseline":
+            return [self._item(project, "", project.name, period)]
+        return [self._item(project, each.name, project.name, period) for each in version.baseline.coefficients]
+
+    def _plan(self, project: MvProject) -> list[tuple[str, str, str]]:
+        version = self.given.project_versions.get(project.project_id)
+        return plan_rows(project, project_use(self.given.site, project), version, self.given.site.locale)
+
+    def _records(self, project: MvProject) -> list[AdjustmentRecord]:
+        """Adjustments that stand in the expectation, with who proposed and who approved them."""
+        given, version = self.given, self.given.project_versions.get(project.project_id)
+        if version is None:
+            return []
+        store = AdjustmentStore(given.sources.lake.store)
+        held = given.sources.adjustments(version.baseline_id, version.version, given.as_of_utc)
+        named = {each.adjustment_id for each in held}
+        records = store.records(baseline_id=version.baseline_id, as_of_utc=given.as_of_utc)
+        return [each for each in records if each.adjustment_id in named]
+
+    def _item(self, project: MvProject, part: str, label: str, period: Period) -> Item:
+        key = f"{project.project_id}/{part}" if part else project.project_id
+        return Item(key=key, label=label, scope=f"project:{key}", period=period)
+
+    def _projects(self) -> list[MvProject]:
+        return [self.given.project] if self.given.project is not None else list(self.given.site.projects)
+
+    def _project(self, scope: str) -> tuple[MvProject, str]:
+        name, _, part = scope.removeprefix("project:").partition("/")
+        return project_of(self.given.site, name), part
+
+
+def _told(name: str, record: AdjustmentRecord) -> str:
+    each = record.adjustment
+    if name == "amount":
+        return f"{each.kwh_per_day:+f} kWh/day" if each.kwh_per_day is not None else f"{each.percent:+f} %"
+    if name == "days_adjusted":
+        return f"{each.start} to {each.end}"
+    if name == "proposed":
+        return f"{record.proposed_by}, {record.proposed_at_utc:%Y-%m-%d}"
+    if name == "approved":
+        at = record.approved_at_utc
+        return "" if at is None else f"{record.approved_by}, {at:%Y-%m-%d}"
+    return str(getattr(each, name)).replace("_", " ") if name == "kind" else str(getattr(each, name))
