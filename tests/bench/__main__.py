@@ -18,6 +18,7 @@ def main() -> int:
         "--meters", type=int, default=60, help="meters of the KPI bench, one year of quarter hours each"
     )
     options.add_argument("--bills", type=int, default=1000, help="meters of the bill bench, under 20 tariffs each")
+    options.add_argument("--no-reports", action="store_true", help="without the benches of reports and traces")
     options.add_argument("--readings", type=int, default=10_000_000, help="readings of the validation bench")
     chosen = options.parse_args()
     # One thread a side: a ratio of CPU seconds says nothing when only one of them may use two cores.
@@ -28,6 +29,8 @@ def main() -> int:
     from tests.bench.ingest_bench import bench as ingest
     from tests.bench.ingest_bench import growth
     from tests.bench.kpi_bench import bench as kpi
+    from tests.bench.report_bench import main as reports
+    from tests.bench.trace_bench import main as traces
     from tests.bench.validation_bench import bench as validation
 
     sys.stdout.write(f"{'bench':8}{'rows':>12}{'ours s':>10}{'pandas s':>10}{'ratio':>8}\n")
@@ -53,6 +56,9 @@ def main() -> int:
         sys.stdout.write(f"file to validated Parquet, both together: {pandas / ours:.2f}, {ingested['peak_mib']} MiB\n")
     if chosen.bills:
         bills(chosen.bills, 20)
+    if not chosen.no_reports:
+        reports([])
+        traces(["--gigabytes", "0.2"])
     return baselines([])
 
 

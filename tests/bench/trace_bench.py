@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from assets.stores import tables
 from assets.stores.evidence import figure_rows
 from assets.stores.publications import PublicationStore
 from assets.stores.tables_publications import revision_inputs
+from assets.stores.trace_rows import packed_rows
 from assets.stores.transactions import Store
 from reports.evidence.archive import ArchiveWriter, read_archive
 from reports.evidence.pack import PackMaker
@@ -82,43 +83,47 @@ def copy_report(
     report_id = f"enpi_quarter/{site_id}/{start:%Y-%m}"
     changed = {"report_id": report_id, "site_id": site_id, "period": f"{start:%Y-%m}"}
     connection.execute(tables.report_revisions.insert().values({**revision, **changed}))
-    figures, inputs = [], []
+    copies = []
     for place, row in enumerate(rows, start=1):
-        figure_id = f"{number:05d}{row['figure_id'][:11]}"
-        figures.append(
-            {
-                "figure_id": figure_id,
-                "report_id": report_id,
-                "revision": 1,
-                "site_id": site_id,
-                "figure": row["figure"],
-                "as_of_utc": revision["as_of_utc"],
-                "position": number * 1000 + place,
-                "prev_hash": row["prev_hash"],
-                "hash": row["hash"],
-            }
-        )
-        for index, given in enumerate(row["inputs"]):
-            moved = {**given, "figure_id": figure_id, "position": index}
-            if given["kind"] == "lake":
-                end = start + timedelta(days=90 if "/2025-03" in given["id"].rpartition("/")[2] else 30)
-                moved["id"] = f"{site_id}/{start:%Y-%m-%dT%H:%MZ}/{end:%Y-%m-%dT%H:%MZ}"
-            inputs.append(moved)
-    connection.execute(tables.figures.insert(), figures)
-    connection.execute(tables.trace_inputs.insert(), inputs)
-    named = ("kind", "id", "role", "sha256")
-    distinct = dict.fromkeys(tuple(each[n] for n in named) for each in inputs if each["kind"] in {"lake", "version"})
-    key = {"report_id": report_id, "revision": 1}
-    connection.execute(
-        revision_inputs.insert(),
-        [{**key, "position": place, **dict(zip(named, each, strict=True))} for place, each in enumerate(distinct)],
-    )
+        inputs = [_moved(given, site_id, start, number) for given in row["inputs"]]
+        named = {
+            "figure_id": _copied(row["figure_id"], number),
+            "report_id": report_id,
+            "site_id": site_id,
+            "position": number * 1000 + place,
+            "inputs": inputs,
+        }
+        copies.append({**row, **named})
+    own, shared = packed_rows(copies)
+    connection.execute(tables.figures.insert(), own)
+    connection.execute(revision_inputs.insert(), shared)
+
+
+def _copied(figure_id: str, number: int) -> str:
+    return f"{number:05d}{figure_id[:11]}"
+
+
+def _moved(given: dict[str, Any], site_id: str, start: datetime, number: int) -> dict[str, Any]:
+    if given["kind"] == "figure":
+        return {**given, "id": _copied(given["id"], number)}
+    if given["kind"] == "lake":
+        end = start + timedelta(days=90 if "/2025-03" in given["id"].rpartition("/")[2] else 30)
+        return {**given, "id": f"{site_id}/{start:%Y-%m-%dT%H:%MZ}/{end:%Y-%m-%dT%H:%MZ}"}
+    return given
 
 
 def trace_bytes(store: Store, report_id: str) -> tuple[int, int]:
-    """Figures of a report and bytes of their rows and inputs as the store holds them."""
-    rows = figure_rows(store, report_id, 1)
-    return len(rows), sum(len(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()) for row in rows)
+    """Figures of a report, and bytes of all that the store keeps of them: their rows and what they share."""
+    table, shared = tables.figures, revision_inputs
+    rows = store.rows(sa.select(table).where(table.c.report_id == report_id, table.c.revision == 1))
+    more = store.rows(sa.select(shared).where(shared.c.report_id == report_id, shared.c.revision == 1))
+    size = sum(len("".join(map(_text, row.values())).encode()) for row in [*rows, *more])
+    return len(rows), size
+
+
+def _text(value: Any) -> str:
+    """A value as the table holds it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if isinstance(value, dict) else str(value)
 
 
 def big_pack(path: Path, gigabytes: float) -> None:
@@ -134,12 +139,12 @@ def big_pack(path: Path, gigabytes: float) -> None:
     block.unlink()
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print one line a figure."""
     options = argparse.ArgumentParser(description="Costs of traces and packs.")
     options.add_argument("--reports", type=int, default=SITES * QUARTERS)
     options.add_argument("--gigabytes", type=float, default=1.0)
-    asked = options.parse_args()
+    asked = options.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         used: World = make_world(folder / "world")
