@@ -86,7 +86,9 @@ def core_site__plan(
     )
 
 
-@dg.asset(group_name="control", owners=["team:control"], partitions_def=SITES, deps=["core_site__plan"])
+@dg.asset(
+    group_name="control", kinds={"sqlite"}, owners=["team:control"], partitions_def=SITES, deps=["core_site__plan"]
+)
 def core_site__released_commands(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:

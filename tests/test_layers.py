@@ -38,6 +38,7 @@ RANK = {
 # Rooms of one rank that still may not know each other are told apart by their first name.
 HOME = {
     "dbt": ("orchestration.dbt",),
+    "dagster_dbt": ("orchestration.dbt_translate",),
     "duckdb": ("assets.stores",),
     "psycopg": ("assets.stores",),
     "sqlite3": ("assets.stores",),
@@ -111,7 +112,7 @@ def faults(module: str, imported: str, *, is_lazy: bool = True) -> list[str]:
     if module.endswith(".defs") and library in ROOMS:
         own = module.split(".", 1)[0]
         allowed = {"orchestration.partitions", "orchestration.resources", "orchestration.automation"}
-        allowed |= {"orchestration.previews", "orchestration.dbt"}
+        allowed |= {"orchestration.previews", "orchestration.dbt", "orchestration.dbt_graph"}
         if library == "orchestration" and imported not in allowed and ".".join(imported.split(".")[:2]) not in allowed:
             found.append(f"{module} may not import {imported}")
         if imported.endswith(".defs"):

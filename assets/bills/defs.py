@@ -18,7 +18,7 @@ CHECK = "bills_are_as_recomputed"
     kinds={"sqlite"},
     owners=["team:energy-data"],
     partitions_def=SITES,
-    deps=["core_site__reference"],
+    deps=["core_lake__15min_readings", "core_site__reference"],
     check_specs=[dg.AssetCheckSpec(CHECK, asset="core_bill__reconciliation", blocking=False)],
 )
 def core_bill__reconciliation(

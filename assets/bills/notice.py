@@ -1,6 +1,7 @@
 """When an audit is worth telling a person: its variance is above the site's threshold."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -61,9 +62,11 @@ def facts(audit: Reconciliation) -> Mapping[str, Any]:
     }
 
 
-def overrides_of(store: Store, site_id: str) -> Sequence[TariffOverride]:
-    """Dated overrides of the site's accounts, as recorded."""
+def overrides_of(store: Store, site_id: str, *, as_of_utc: datetime | None = None) -> Sequence[TariffOverride]:
+    """Dated overrides of the site's accounts, as recorded by then."""
     keep = set(TariffOverride.model_fields)
     return [
-        TariffOverride.model_validate({key: row[key] for key in keep}) for row in tariff_overrides_of(store, site_id)
+        TariffOverride.model_validate({key: row[key] for key in keep})
+        for row in tariff_overrides_of(store, site_id)
+        if as_of_utc is None or row["recorded_at_utc"] <= as_of_utc
     ]

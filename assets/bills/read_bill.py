@@ -84,7 +84,9 @@ def read_bill(path: Path, *, run: Run = here) -> SupplierBill:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise BadInput("cannot be read", file=str(path), reason="no_such_file") from error
+        raise BadInput(
+            "expected a bill as CSV, XLSX or PDF; it cannot be opened", file=str(path), reason="no_such_file"
+        ) from error
     try:
         pages, unread = 0, list[Unread]()
         if raw.startswith(PDF_MAGIC):

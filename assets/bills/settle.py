@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 
 from assets.tariffs.lines import Line, Pen
@@ -10,6 +10,7 @@ from assets.tariffs.usage import Usage
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.tariff_charges import Export, Rider
+from data_quality.contracts.time import ends_month
 
 _ZERO = Decimal(0)
 MonthKey = tuple[int, int]
@@ -233,7 +234,7 @@ def _apply_money(pen: Pen, tariff: Tariff, account: Account, earned: Decimal) ->
 def write_true_up(pen: Pen, tariff: Tariff, account: Account, end: date) -> None:
     """With the bill that ends the true-up month, what is left over is paid, expires or is kept."""
     terms = tariff.metering
-    if terms.arrangement in ("net_billing", "buy_all_sell_all") or not _ends(end, terms.true_up_month):
+    if terms.arrangement in ("net_billing", "buy_all_sell_all") or not ends_month(end, terms.true_up_month):
         return
     first = next((c.charge_id for c in tariff.energy_charges if c.series is None), "")
     by_period = sum((kwh for (charge, _), kwh in account.kwh.items() if charge == first), _ZERO)
@@ -265,7 +266,7 @@ def write_minimum(pen: Pen, tariff: Tariff, account: Account, month_share: Decim
         )
     account.billed_year += subtotal
     account.months_in_year += month_share
-    if not _ends(end, terms.year_ends_with):
+    if not ends_month(end, terms.year_ends_with):
         return findings
     # Eleven and a half, not twelve: the months of a year of days add up to twelve only to the last digit.
     is_year = account.months_in_year > Decimal("11.5")
@@ -306,12 +307,6 @@ def _sum(lines: Iterable[Line], names: Sequence[str]) -> Decimal:
     if not names:
         return sum((line.amount for line in kept), _ZERO)
     return sum((line.amount for line in kept if line.charge_id in names or line.component in names), _ZERO)
-
-
-def _ends(end: date, month: int) -> bool:
-    """True where the last day of the month is the bill's last day."""
-    last = end - timedelta(days=1)
-    return last.month == month and end.month != month
 
 
 def _months_before(day: date, count: int) -> list[MonthKey]:

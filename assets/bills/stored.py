@@ -95,7 +95,7 @@ def audit_bills(
     found = []
     for bill_id, bill in bills:
         try:
-            _refuse_other_currency(bill, site)
+            refuse_unpriced(bill, site)
             mine = (reads or {}).get(bill.meter)
             audit = reconcile(
                 bill, site.tariffs, load=None if mine else load_of_bill(lake, site, bill), reads=mine,
@@ -111,7 +111,8 @@ def audit_bills(
     return found
 
 
-def _refuse_other_currency(bill: SupplierBill, site: Site) -> None:
+def refuse_unpriced(bill: SupplierBill, site: Site) -> None:
+    """Raises BadInput where the site's tariffs cannot price the bill: there is none, or another currency."""
     if not site.tariffs:
         raise BadInput("the site file has no tariff", file=bill.file, reason="no_tariff")
     if bill.currency is not None and bill.currency != site.currency:
@@ -120,22 +121,30 @@ def _refuse_other_currency(bill: SupplierBill, site: Site) -> None:
         )
 
 
-def load_of_bill(lake: Lake, site: Site, bill: SupplierBill) -> Load | None:
-    """What the bill's meter imported over its dates, else the meters of the site's electricity; None: no readings.
-
-    An interval counts where all of the meters have one.
-    """
-    if bill.start is None or bill.end is None:
-        return None
+def meters_of_bill(site: Site, bill: SupplierBill) -> list[str]:
+    """The meter whose id or name the bill prints, in whatever letters, else those of the site's electricity total."""
     # Suppliers print a meter's number in capitals; a site file has it as id or as name.
     printed = bill.meter.lower()
     named = [each.meter_id for each in site.meters if printed and printed in (each.meter_id, each.name.lower())]
-    meters = named or list(total_meters(site, Carrier.ELECTRICITY))
+    return named or list(total_meters(site, Carrier.ELECTRICITY))
+
+
+def load_of_bill(lake: Lake, site: Site, bill: SupplierBill) -> Load | None:
+    """What the bill's meters imported over its dates; None: no readings, or no dates."""
+    if bill.start is None or bill.end is None:
+        return None
+    meters = meters_of_bill(site, bill)
     start, end = (local_midnight_utc(day, site.time_zone) for day in bill.period)
-    rows = lake.current(site.site_id, start_utc=start, end_utc=end, meters=meters).filter(
-        (pl.col("register") == CONSUMPTION_REGISTER)
+    rows = lake.current(site.site_id, start_utc=start, end_utc=end, meters=meters)
+    return load_of_meters(rows.filter(pl.col("interval_start_utc").is_between(start, end, closed="left")), meters)
+
+
+def load_of_meters(readings: pl.DataFrame, meters: Sequence[str]) -> Load | None:
+    """What these meters imported together; an interval counts where all of them have one. None without any."""
+    rows = readings.filter(
+        pl.col("meter_id").is_in(list(meters))
+        & (pl.col("register") == CONSUMPTION_REGISTER)
         & (pl.col("unit") == ENERGY_UNIT)
-        & pl.col("interval_start_utc").is_between(start, end, closed="left")
     )
     whole = rows.group_by("interval_start_utc").agg(
         pl.col("interval_minutes").first().alias("minutes"), pl.col("value").sum().alias("kwh"), pl.len()

@@ -13,6 +13,8 @@ def classify(incoming: pl.DataFrame, current: pl.DataFrame) -> tuple[pl.DataFram
     Returns (incoming rows that change something, + is_correction; number of rows that change nothing). A synthetic
     row changes nothing where a real one is known.
     """
+    if current.is_empty():
+        return incoming.with_columns(is_correction=pl.lit(value=False)), 0
     known = current.select(*_KEY, *(pl.col(name).alias(f"_{name}") for name in _MEANING), _known=pl.lit(value=True))
     joined = incoming.join(known, on=_KEY, how="left", maintain_order="left", validate="1:1")
     is_known = pl.col("_known").is_not_null()

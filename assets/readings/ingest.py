@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import polars as pl
 
 from assets.readings.affected import affected_months
 from assets.readings.bitemporal import classify
-from assets.readings.bulk.read import REGULAR_FROM_BYTES, RegularFile, regular_file
+from assets.readings.blocks import in_blocks
+from assets.readings.bulk.read import REGULAR_FROM_BYTES, RegularFile
 from assets.readings.bulk.store import is_suspected, plan_of, times_of
 from assets.readings.closed import name_closed
 from assets.readings.holds import canonical_rows, current_rows, hold_back
@@ -123,7 +124,7 @@ def ingest_file(
     of `regular_from_bytes` or more is read in blocks, in bounded memory, with the same result.
     """
     given = _Given(path, site, lake, quarantine, clock, run_id, dry_run)
-    with regular_file(path, site=site, mapping=mapping, now_utc=clock.now_utc(), from_bytes=regular_from_bytes) as file:
+    with in_blocks(path, site=site, mapping=mapping, now_utc=clock.now_utc(), from_bytes=regular_from_bytes) as file:
         if file is not None:
             known = given.known_batch(file.report, file.shape.reader, file.shape.maps)
             if known is not None:
@@ -145,6 +146,8 @@ def _ingest_whole(given: _Given, mapping: ColumnMap | None) -> IngestReport:
         return given.refuse(fault)
     given.keep_rejects(read.rejects, read.report.reasons)
     site, lake, canonical = given.site, given.lake, canonical_rows(read, given.site)
+    # From here on the canonical rows stand for them: a long table is not held twice.
+    read = replace(read, rows=read.rows.clear())
     decided = Decided(changes=canonical.clear().with_columns(is_correction=pl.lit(value=False)), unchanged_rows=0)
 
     def decide() -> Decided:

@@ -64,13 +64,23 @@ def choose_maps(file_name: str, header: list[str], maps: Iterable[ColumnMap]) ->
 
 
 def _has_columns(mapping: ColumnMap, header: list[str]) -> bool:
-    # The header of a workbook is its first sheet's: a map that names a sheet is judged when it is read.
-    return mapping.sheet is not None or all(name in header for name in _named(mapping))
+    # The header of a workbook is its first sheet's, that of a text its first line's: a map that names another one is
+    # judged when it is read.
+    return (
+        mapping.sheet is not None or mapping.header_line is not None or all(name in header for name in _named(mapping))
+    )
 
 
 def _named(mapping: ColumnMap) -> list[str]:
-    names = [mapping.timestamp, *mapping.values, *mapping.where]
-    return names + [name for name in (mapping.value, mapping.meter) if name is not None]
+    names = [mapping.timestamp, *mapping.values, *mapping.clocks, *mapping.where]
+    return names + [name for name in (mapping.value, mapping.meter, mapping.clock) if name is not None]
+
+
+def check_columns(header: list[str], mapping: ColumnMap) -> None:
+    """Raises BadInput (line 1) where a column of the map is not in the table."""
+    for name in _named(mapping):
+        if name not in header:
+            raise _missing(f"column {name!r} of the column map", header)
 
 
 def resolve(header: list[str], mapping: ColumnMap | None, site: Site | None) -> Layout:
@@ -79,9 +89,7 @@ def resolve(header: list[str], mapping: ColumnMap | None, site: Site | None) -> 
 
 
 def _mapped(header: list[str], mapping: ColumnMap, site: Site | None) -> Layout:
-    for name in _named(mapping):
-        if name not in header:
-            raise _missing(f"column {name!r} of the column map", header)
+    check_columns(header, mapping)
     # A column may be called `kwh` and hold values: a unit code is a unit first.
     is_code = mapping.unit is not None and mapping.unit.strip().lower() in UNITS
     unit_column = mapping.unit if mapping.unit in header and not is_code else None
@@ -151,7 +159,7 @@ def _plain(header: list[str], site: Site | None) -> Layout:
 def _named_stream(name: str, site: Site | None) -> ValueColumn | None:
     """A column that names a meter, meter.register or driver of the site; without a site, any name with a unit."""
     if site is None:
-        is_bare = name.strip().lower() in UNITS
+        is_bare = name.strip().lower().replace("³", "3") in UNITS
         unit = unit_in(name)
         return None if unit is None or is_bare else ValueColumn(column=name, meter_id=name, unit=unit)
     streams = site.stream_ids()

@@ -23,6 +23,7 @@ CANONICAL_SCHEMA: dict[str, pl.DataType] = {
 }
 _QUARTER = f"{CANONICAL_MINUTES}m"
 _QUANTA = 10**QUANTUM_DECIMALS
+_ORDER = ("meter_id", "register", "interval_start_utc")
 
 
 def on_grid(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -35,8 +36,11 @@ def on_grid(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     step = pl.min_horizontal(minutes, pl.lit(CANONICAL_MINUTES, pl.Int32)).cast(pl.Int64)
     divides = (minutes % CANONICAL_MINUTES == 0) | (CANONICAL_MINUTES % minutes == 0)
     fits = divides & (start.dt.epoch("us") % (step * 60_000_000) == 0)
-    rejects = [_rejected(rows.filter(~fits), "off_grid", "an interval that starts and ends on quarter hours")]
-    rows = rows.filter(fits)
+    rejects = [pl.DataFrame(schema=REJECT_SCHEMA)]
+    # What fits, nearly always all of it, is not copied.
+    if not rows.select(fits.all()).item():
+        rejects = [_rejected(rows.filter(~fits), "off_grid", "an interval that starts and ends on quarter hours")]
+        rows = rows.filter(fits)
     if rows.select((minutes < CANONICAL_MINUTES).any()).item():
         key = ["meter_id", "register", start.dt.truncate(_QUARTER)]
         is_amount = pl.col("unit").is_in([code for code, unit in UNITS.items() if unit.behaviour is Behaviour.AMOUNT])
@@ -51,14 +55,29 @@ def normalise(rows: pl.DataFrame) -> pl.DataFrame:
 
     Returns CANONICAL_SCHEMA, unique and sorted by meter, register and start; an amount's energy is that of its rows.
     """
-    frame = _canonical_units(rows)
+    frame = in_quanta(rows)
     is_long = pl.col("source_minutes") >= CANONICAL_MINUTES
-    canonical = pl.concat([_split(frame.filter(is_long)), _gather(frame.filter(~is_long))])
-    return canonical.sort("meter_id", "register", "interval_start_utc")
+    # A long table is neither copied nor sorted where it stands in order as it is.
+    if frame.select(is_long.all()).item():
+        canonical = _split(frame)
+    else:
+        canonical = pl.concat([_split(frame.filter(is_long)), _gather(frame.filter(~is_long))])
+    return canonical if _is_sorted(canonical) else canonical.sort(_ORDER)
 
 
-def _canonical_units(rows: pl.DataFrame) -> pl.DataFrame:
-    """`unit` canonical; `_level` canonical value; `_quanta` the same as whole quanta; `_is_amount`."""
+def _is_sorted(frame: pl.DataFrame) -> bool:
+    later = pl.lit(value=False)
+    for name in reversed(_ORDER):
+        before = pl.col(name).shift(1)
+        later = (pl.col(name) > before) | ((pl.col(name) == before) & later)
+    return bool(frame.select(later.fill_null(value=True).all()).item())
+
+
+def in_quanta(rows: pl.DataFrame) -> pl.DataFrame:
+    """rows: PARSED_SCHEMA. Returns them with `unit` canonical, `_quanta` (the value in it, whole) and `_is_amount`.
+
+    Dividing and gathering keep the sum of `_quanta`, so that totals need no quarter hours.
+    """
     units = [UNITS[code] for code in rows["unit"].unique().to_list()]
     if not units:
         return rows.with_columns(_is_amount=pl.lit(value=True), _quanta=pl.lit(0, pl.Int64))

@@ -38,6 +38,8 @@ STATE_SCHEMA: dict[str, pl.DataType] = {
     "unit": pl.String(),
     "source_line": pl.Int64(),
 }
+# What nobody sees in a name: control characters, and every blank but the plain one.
+UNSEEN, SEEN_NAME = r"[\p{C}\p{Z}--\x20]", "the name of a meter, in characters that can be seen"
 # Rejected rows that become objects; all are counted.
 MAX_BAD_ROWS = 1000
 

@@ -12,12 +12,14 @@ from typing import Protocol, runtime_checkable
 
 import polars as pl
 
+from assets.readings.clocks import joined_times
 from assets.readings.layout import unit_in
 from assets.readings.parsed import ReadRequest
 from assets.readings.readers.register import reader_for
 from assets.readings.table import RawTable
 from assets.readings.values import infers_comma
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site import ColumnMap
 
 # What a column map can mend.
 PROPOSED_FOR = frozenset(
@@ -30,9 +32,13 @@ PROPOSED_FOR = frozenset(
         "bad_timestamp",
         "unknown_interval",
         "unit_suspected",
+        "field_count",
+        "no_header",
+        "duplicate_column",
+        "not_a_number",
     }
 )
-_CLOCKS = ("%H:%M:%S", "%H:%M")
+_CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M %p", "%I:%M:%S %p")
 _DATES = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y", "%Y%m%d")
 _DAY_FIRST = {"%m/%d/%Y": "%d/%m/%Y", "%m-%d-%Y": "%d-%m-%Y"}
 _OFFSET = r"(?:Z|[+-]\d{2}:?\d{2})$"
@@ -49,6 +55,17 @@ _UNIT_HINTS = (
     (r"power_w$|_w$", "w"),
 )
 MAX_COLUMNS = 40
+# Titles above the column names are few, and looked for where reading a file again costs little.
+_HEADER_WITHIN, _SEARCHED_BYTES = 12, 4 * 1024**2
+_CLOCK = r"^\d{1,2}:\d{2}(?::\d{2})?(?: ?[AaPp][Mm])?$"
+_CLOCK_NAME = re.compile(r"(\d{1,2}):(\d{2})")
+_FEWEST_CLOCKS = 4
+# What parts thousands, by the numbers that show it; the decimal mark is the other one.
+_THOUSANDS = {
+    ".": r"^-?\d{1,3}(?:\.\d{3})+,\d*$",
+    ",": r"^-?\d{1,3}(?:,\d{3})+\.\d*$",
+    " ": "^-?\\d{1,3}(?:[ \u00a0\u202f]\\d{3})+(?:[.,]\\d*)?$",
+}
 
 
 @runtime_checkable
@@ -72,19 +89,77 @@ class _TimeColumn:
 
 def propose(path: Path) -> str:
     """A column map as YAML with comments; empty where the file is no table or holds no column of times."""
-    try:
-        reader = reader_for(path)
-        if not isinstance(reader, TableReader):
-            return ""
-        frame = reader.table(path, ReadRequest()).frame.drop("_line")
-    except BadInput:
+    found = _table(path)
+    if found is None:
         return ""
-    time = _time_column(frame)
-    if time is None:
-        return ""
+    frame, time, header_line = found
+    head = [f"header_line: {header_line} # titles stand above the names of the columns"] if header_line > 1 else []
+    clock = _clock_column(frame, time)
+    if clock is not None:
+        joined, _, _ = joined_times(frame, ColumnMap(timestamp=time.name, clock=clock))
+        time, frame = _as_times(joined[time.name]) or time, joined
+        head.append(f"clock: {_text(clock)} # the time of day stands beside the date")
+    clocks = _clock_names(frame)
+    if clocks:
+        return "\n".join([*head, *_lines_of_clocks(frame, time, clocks)]) + "\n"
     meter = _meter_column(frame, time)
     numbers = [name for name in frame.columns if name not in (time.name, meter) and _is_number(frame[name])]
-    return "\n".join(_lines(frame, time, meter, numbers)) + "\n" if numbers else ""
+    return "\n".join([*head, *_lines(frame, time, meter, numbers)]) + "\n" if numbers else ""
+
+
+def _table(path: Path) -> "tuple[pl.DataFrame, _TimeColumn, int] | None":
+    """The columns, the one of times, and the line of their names: the first under which times stand."""
+    try:
+        reader = reader_for(path)
+    except BadInput:
+        return None
+    if not isinstance(reader, TableReader):
+        return None
+    last = _HEADER_WITHIN if path.stat().st_size <= _SEARCHED_BYTES else 1
+    for line in range(1, last + 1):
+        mapping = ColumnMap(header_line=line) if line > 1 else None
+        try:
+            frame = reader.table(path, ReadRequest(mapping=mapping)).frame.drop("_line")
+        except BadInput:
+            continue
+        time = _time_column(frame)
+        if time is not None:
+            return frame, time, line
+    return None
+
+
+def _clock_column(frame: pl.DataFrame, time: "_TimeColumn") -> str | None:
+    """A column of times of day beside one of dates alone."""
+    if not all(form in _DATES for form in time.formats) or (time.times.dt.hour() != 0).any():
+        return None
+    for name in frame.columns:
+        column = frame[name]
+        if name == time.name or column.dtype != pl.String or column.null_count() == column.len():
+            continue
+        if column.drop_nulls().str.strip_chars().str.contains(_CLOCK).all():
+            return name
+    return None
+
+
+def _clock_names(frame: pl.DataFrame) -> dict[str, str]:
+    """Columns that are named by a time of day, with that time; none where they are fewer than a day has parts."""
+    found = {name: match for name in frame.columns if (match := _CLOCK_NAME.fullmatch(name)) is not None}
+    return {name: f"{int(m[1]):02}:{m[2]}" for name, m in found.items()} if len(found) >= _FEWEST_CLOCKS else {}
+
+
+def _lines_of_clocks(frame: pl.DataFrame, time: "_TimeColumn", clocks: dict[str, str]) -> list[str]:
+    rest = [name for name in frame.columns if name not in clocks and name != time.name]
+    meter = next((name for name in rest if _METER_NAME.search(name)), None)
+    lines = [f"timestamp: {_text(time.name)}", *_style_lines(time)]
+    lines += [
+        "clocks: # columns named by a time of day",
+        *(f"  {_text(name)}: {_text(at)}" for name, at in clocks.items()),
+    ]
+    lines += [f"meter: {_text(meter)}"] if meter is not None else ["meters: {any: my_meter} # whose readings these are"]
+    if "24:00" in clocks.values():
+        lines.append("label: end # the day ends with 24:00, so the times mark the end of an interval")
+    numbers = [name for name in clocks if _is_number(frame[name])]
+    return [*lines, "unit: # not in the columns' names", *_mark_lines(frame, numbers)]
 
 
 def _lines(frame: pl.DataFrame, time: _TimeColumn, meter: str | None, numbers: list[str]) -> list[str]:
@@ -108,7 +183,7 @@ def _lines(frame: pl.DataFrame, time: _TimeColumn, meter: str | None, numbers: l
     return lines + _value_notes(frame, numbers)
 
 
-def _time_lines(time: _TimeColumn, frame: pl.DataFrame, meter: str | None) -> list[str]:
+def _style_lines(time: _TimeColumn) -> list[str]:
     lines = []
     if time.is_ambiguous:
         options = " or ".join(_text(form) for form in time.formats)
@@ -119,6 +194,11 @@ def _time_lines(time: _TimeColumn, frame: pl.DataFrame, meter: str | None) -> li
         lines.append(f"date_formats: [{', '.join(_text(form) for form in time.formats)}]")
     if not time.has_offset:
         lines.append("zone: # the times have no offset: name their zone, such as Europe/Berlin or Etc/GMT-1")
+    return lines
+
+
+def _time_lines(time: _TimeColumn, frame: pl.DataFrame, meter: str | None) -> list[str]:
+    lines = _style_lines(time)
     by = frame[meter].cast(pl.String) if meter is not None else pl.repeat("", frame.height, eager=True)
     steps = pl.DataFrame({"by": by, "time": time.times}).select(pl.col("time").diff().over("by")).to_series()
     day_back = [step for step in steps.filter(steps < timedelta()).unique() if timedelta() < step + timedelta(days=1)]
@@ -132,7 +212,7 @@ def _time_lines(time: _TimeColumn, frame: pl.DataFrame, meter: str | None) -> li
 
 
 def _value_notes(frame: pl.DataFrame, numbers: list[str]) -> list[str]:
-    notes = []
+    notes = _mark_lines(frame, numbers)
     for name in numbers[:MAX_COLUMNS]:
         values = _as_numbers(frame[name])
         zeros, empty = int((values == 0).sum()), values.null_count()
@@ -145,6 +225,24 @@ def _value_notes(frame: pl.DataFrame, numbers: list[str]) -> list[str]:
         if frame[name].dtype == pl.String and infers_comma(frame[name]):
             notes.append(f'# {_text(name)}: decimal: ","')
     return notes
+
+
+def _mark_lines(frame: pl.DataFrame, numbers: list[str]) -> list[str]:
+    """What parts thousands, which is never inferred when a file is read."""
+    marks = {mark for name in numbers if (mark := _thousands(frame[name])) is not None}
+    if len(marks) != 1:
+        return []
+    mark = marks.pop()
+    texts = [frame[name].cast(pl.String) for name in numbers]
+    is_comma = mark == "." or (mark == " " and any(text.str.contains(",", literal=True).any() for text in texts))
+    return [f'thousands: "{mark}"', f'decimal: "{"," if is_comma else "."}"']
+
+
+def _thousands(column: pl.Series) -> str | None:
+    if column.dtype != pl.String:
+        return None
+    texts = column.str.strip_chars()
+    return next((mark for mark, pattern in _THOUSANDS.items() if texts.str.contains(pattern).any()), None)
 
 
 def _time_column(frame: pl.DataFrame) -> _TimeColumn | None:
@@ -188,7 +286,7 @@ def _as_times(column: pl.Series) -> _TimeColumn | None:
 
 
 def _parsed(texts: pl.Series, style: str) -> pl.Series:
-    if "%H" in style:
+    if "%H" in style or "%I" in style:
         return texts.str.to_datetime(style, strict=False, time_unit="us")
     return texts.str.to_date(style, strict=False).cast(pl.Datetime("us"))
 
@@ -224,6 +322,8 @@ def _as_numbers(column: pl.Series) -> pl.Series:
     if column.dtype != pl.String:
         return pl.Series([None] * column.len(), dtype=pl.Float64)
     texts = column.str.strip_chars()
+    if (mark := _thousands(texts)) is not None:
+        texts = texts.str.replace_all("[ \u00a0\u202f]" if mark == " " else re.escape(mark), "")
     if infers_comma(texts):
         texts = texts.str.replace(",", ".", literal=True)
     return texts.cast(pl.Float64, strict=False).fill_nan(None)

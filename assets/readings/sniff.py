@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
 from assets.readings.layout import choose_maps
-from assets.readings.normalise import normalise, on_grid
+from assets.readings.normalise import in_quanta, on_grid
 from assets.readings.parsed import (
     STATE_SCHEMA,
     Channel,
@@ -33,6 +33,8 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.site import ColumnMap, Site
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
 
+# Totals of a long table are added up in pieces, so that they need no copy of it.
+_ROWS_AT_ONCE = 1_000_000
 Verdict = Literal["accept", "accept_with_warning", "quarantine", "reject"]
 
 
@@ -193,30 +195,50 @@ def _in_file(fault: BadInput, path: Path) -> BadInput:
 def _channels(rows: pl.DataFrame, site: Site | None, stated: dict[str, str]) -> tuple[Channel, ...]:
     """One channel per meter, register and unit; energy of power is counted from the canonical values."""
     commodity = stated if site is None else {row[0]: row[3] for row in streams(site).iter_rows()}
-    found = []
-    keys = ["meter_id", "register", "unit"]
-    for (meter_id, register, code), part in sorted(rows.partition_by(keys, as_dict=True).items()):
-        unit = UNITS[str(code)]
-        adds_up = unit.behaviour is Behaviour.AMOUNT
-        canonical = normalise(part)["value"] if adds_up and unit.canonical == "kwh" else None
-        ends = part.select((pl.col("interval_start_utc") + pl.duration(minutes="source_minutes")).max()).item()
-        found.append(
-            Channel(
-                meter=str(meter_id),
-                channel=str(register),
-                commodity=commodity.get(str(meter_id), "unknown"),
-                unit=unit.code,
-                intervals=part.height,
-                start_utc=part["interval_start_utc"][0],
-                end_utc=ends,
-                sum=exact_sum(part["value"]) if adds_up and not unit.is_power else None,
-                sum_kwh=None if canonical is None else exact_sum(canonical),
-            )
+    keys = ["meter_id", "register", "code"]
+    parts = [_facts(part, keys) for part in rows.iter_slices(_ROWS_AT_ONCE)]
+    facts = (
+        pl.concat(parts)
+        .group_by(keys)
+        .agg(pl.col("len", "sum", "kwh").sum(), pl.col("start").min(), pl.col("end").max())
+        .sort(keys)
+        if parts
+        else pl.DataFrame()
+    )
+    return tuple(_channel(row, commodity) for row in facts.iter_rows(named=True))
+
+
+def _facts(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    """Count, bounds and exact sums (whole quanta, in the unit and in the canonical one) per stream and unit."""
+    return (
+        in_quanta(rows)
+        .with_columns(code=rows["unit"])
+        .group_by(keys)
+        .agg(
+            pl.len(),
+            start=pl.col("interval_start_utc").min(),
+            end=(pl.col("interval_start_utc") + pl.duration(minutes="source_minutes")).max(),
+            sum=(pl.col("value") * 10**QUANTUM_DECIMALS).round().cast(pl.Int128).sum(),
+            kwh=pl.col("_quanta").cast(pl.Int128).sum(),
         )
-    return tuple(found)
+    )
 
 
-def exact_sum(values: pl.Series) -> float:
-    """Sum in whole quanta of 1e-9: free of the order of the rows."""
-    quanta = (values * 10**QUANTUM_DECIMALS).round().cast(pl.Int128).sum()
-    return float(Decimal(int(quanta)).scaleb(-QUANTUM_DECIMALS))
+def _channel(facts: dict[str, Any], commodity: dict[str, str]) -> Channel:
+    unit = UNITS[facts["code"]]
+    adds_up = unit.behaviour is Behaviour.AMOUNT
+    return Channel(
+        meter=facts["meter_id"],
+        channel=facts["register"],
+        commodity=commodity.get(facts["meter_id"], "unknown"),
+        unit=unit.code,
+        intervals=facts["len"],
+        start_utc=facts["start"],
+        end_utc=facts["end"],
+        sum=_of_quanta(facts["sum"]) if adds_up and not unit.is_power else None,
+        sum_kwh=_of_quanta(facts["kwh"]) if adds_up and unit.canonical == "kwh" else None,
+    )
+
+
+def _of_quanta(quanta: int) -> float:
+    return float(Decimal(quanta).scaleb(-QUANTUM_DECIMALS))

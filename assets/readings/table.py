@@ -2,14 +2,23 @@
 whole columns; only rejected rows are ever looked at one by one.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from assets.readings.clocks import joined_times
 from assets.readings.intervals import add_minutes, minutes_to_next
-from assets.readings.layout import Layout, resolve
-from assets.readings.parsed import PARSED_SCHEMA, REJECT_SCHEMA, Parsed, ReadRequest, one_line
+from assets.readings.layout import Layout, check_columns, resolve
+from assets.readings.parsed import (
+    PARSED_SCHEMA,
+    REJECT_SCHEMA,
+    SEEN_NAME,
+    UNSEEN,
+    Parsed,
+    ReadRequest,
+    one_line,
+)
 from assets.readings.sieve import Sieve
 from assets.readings.states import take_states
 from assets.readings.streams import canonical_of, default_registers, streams
@@ -27,9 +36,11 @@ DRIVER_LIMIT = timedelta(days=1)
 FIRST_PLAUSIBLE = datetime(1971, 1, 1, tzinfo=UTC)
 # Prices of the day ahead are known before they hold: up to two local days of 25 hours, and a weekend's publication.
 PRICE_LIMIT = timedelta(days=3)
+# What a cell takes as a row and on its way into the lake; so many are judged at once where they can be parted.
+BYTES_A_CELL, CELLS_AT_ONCE = 150, 2_000_000
+# Of the 2 GiB that a file may take, what is left beside the program and what the system keeps of freed memory.
+MAX_BYTES = 1450 * 1024**2
 _KEY = ["_meter", "_register"]
-# What nobody sees in a name: control characters, and every blank but the plain one.
-_UNSEEN = r"[\p{C}\p{Z}--\x20]"
 
 
 @dataclass(frozen=True)
@@ -48,38 +59,110 @@ class RawTable:
 
 def read_table(raw: RawTable, request: ReadRequest) -> Parsed:
     """Rows, rejects and warnings of a table. Raises BadInput for a table that cannot be used as a whole."""
-    header = [name for name in raw.frame.columns if name != "_line"]
-    layout = resolve(header, request.mapping, request.site)
-    frame = _kept(raw.frame, header, request)
+    header = _columns(raw.frame)
+    if request.mapping is not None:
+        check_columns(header, request.mapping)
+    frame, mapping, empty = joined_times(_kept(raw.frame, header, request), request.mapping)
+    request = request.model_copy(update={"mapping": mapping})
+    layout = resolve(_columns(frame), mapping, request.site)
+    _refuse_large(frame, layout)
     _refuse_second_header(frame, layout)
     sieve = Sieve(frame, raw.rejects, raw.warnings)
     sieve.warn("ignored_columns", len(layout.ignored))
+    sieve.warn("empty_cells", empty)
     is_synthetic = _synthetic(frame, layout, request)
-    mapping = request.mapping or ColumnMap()
+    mapping = mapping or ColumnMap()
     _skip_other_meters(sieve, layout, request)
     if not mapping.until_next_row:
         drop_missing_rows(sieve, layout, mapping)
     _read_times(sieve, layout, request)
-    _name_streams(sieve, layout, mapping)
+    shares = _shares(layout, sieve.frame.height)
+    allows_comma = raw.allows_comma and (len(shares) == 1 or _holds_no_point(sieve.frame, layout))
+    parts = [_judged(sieve.frame, share, layout, request, allows_comma=allows_comma) for share in shares]
+    for part in parts:
+        sieve.rejects += part.rejects
+        for code, count in part.warnings.items():
+            # Order is one fact of the file, however many of its streams lack it.
+            sieve.warnings[code] = 1 if code == "unsorted" else sieve.warnings.get(code, 0) + count
+    return Parsed(
+        rows=pl.concat([part.rows for part in parts]),
+        rejects=pl.concat([part.cast(REJECT_SCHEMA) for part in sieve.rejects]),  # type: ignore[arg-type]
+        warnings=sieve.warnings,
+        is_synthetic=is_synthetic,
+        reading=raw.reading | reading_of(layout, mapping, request),
+        states=pl.concat([part.states for part in parts]),
+    )
+
+
+def _columns(frame: pl.DataFrame) -> list[str]:
+    return [name for name in frame.columns if name != "_line"]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What some streams of a table came to: PARSED_SCHEMA in the order of streams, rejects, warnings, STATE_SCHEMA."""
+
+    rows: pl.DataFrame
+    rejects: list[pl.DataFrame]
+    warnings: dict[str, int]
+    states: pl.DataFrame
+
+
+def _refuse_large(frame: pl.DataFrame, layout: Layout) -> None:
+    """Raises BadInput where a table that must be seen whole would need more memory than a meter file may."""
+    cells = frame.height * len(layout.values)
+    needed = frame.estimated_size() + BYTES_A_CELL * (cells + min(cells, CELLS_AT_ONCE))
+    if needed > MAX_BYTES:
+        most = cells * MAX_BYTES // needed
+        raise BadInput(
+            f"{cells:,} values in a table that has to be seen whole (wide, or times without offset), "
+            f"expected at most some {most:,} of its kind; split it by months or by meters",
+            line=1,
+            reason="too_large",
+        )
+
+
+def _shares(layout: Layout, height: int) -> list[Layout]:
+    """The layout, in shares of so many meters that their cells fit into memory while they are judged."""
+    meters = sorted({column.meter_id or "" for column in layout.values})
+    if layout.meter is not None or height * len(layout.values) <= CELLS_AT_ONCE:
+        return [layout]
+    step = max(1, CELLS_AT_ONCE * len(meters) // (height * len(layout.values)))
+    shares = [set(meters[place : place + step]) for place in range(0, len(meters), step)]
+    values = [tuple(column for column in layout.values if (column.meter_id or "") in share) for share in shares]
+    return [layout.model_copy(update={"values": each}) for each in values]
+
+
+def _holds_no_point(frame: pl.DataFrame, layout: Layout) -> bool:
+    """No value of the whole table has a decimal point: one share of its streams cannot tell of the others."""
+    columns = [column.column for column in layout.values if frame.schema[column.column] == pl.String]
+    points = (pl.col(name).str.contains(".", literal=True).any() for name in columns)
+    return not columns or not any(frame.select(points).row(0))
+
+
+def _judged(frame: pl.DataFrame, share: Layout, layout: Layout, request: ReadRequest, *, allows_comma: bool) -> _Judged:
+    """The streams of a share of the table. frame: the table with its instants."""
+    mapping = request.mapping or ColumnMap()
+    sieve = Sieve(frame, pl.DataFrame(schema=REJECT_SCHEMA), {})
+    _name_streams(sieve, share, mapping, is_wide=len(layout.values) > 1)
     _check_streams(sieve, request)
     # Before rows are set in order: the year 2099 of a wrong clock is no end of a gap.
     _check_clock(sieve, request)
     _sort(sieve)
-    states = take_states(sieve, request, layout, allows_comma=raw.allows_comma)
+    states = take_states(sieve, request, layout, allows_comma=allows_comma)
     # Before values are judged: a row with a bad value still shows the step of its stream.
     if mapping.until_next_row:
         sieve.frame = minutes_to_next(sieve.frame)
     else:
         sieve.frame = add_minutes(sieve.frame, mapping.interval_minutes)
     drop_missing_values(sieve, mapping)
-    read_values(sieve, layout, mapping, allows_comma=raw.allows_comma)
+    read_values(sieve, share, mapping, allows_comma=allows_comma)
     _drop_duplicates(sieve)
     _check_intervals(sieve)
     _shift_labels(sieve, mapping)
     _drop_zeros(sieve, mapping)
     check_plausible(sieve, layout, request)
-    reading = raw.reading | reading_of(layout, mapping, request)
-    return replace(_parsed(sieve, reading, is_synthetic=is_synthetic), states=states)
+    return _Judged(_rows(sieve.frame), sieve.rejects, sieve.warnings, states)
 
 
 def reading_of(layout: Layout, mapping: ColumnMap, request: ReadRequest) -> dict[str, str]:
@@ -184,7 +267,7 @@ def _read_times(sieve: Sieve, layout: Layout, request: ReadRequest) -> None:
     sieve.frame = sieve.frame.drop("_by", "_text", "_time_fault", "_is_assumed")
 
 
-def _name_streams(sieve: Sieve, layout: Layout, mapping: ColumnMap) -> None:
+def _name_streams(sieve: Sieve, layout: Layout, mapping: ColumnMap, *, is_wide: bool) -> None:
     """Columns `_meter`, `_register` (null = the stream's own), `_unit` (null = the stream's own), `_raw`."""
     unit = None
     if layout.unit_column is not None:
@@ -196,15 +279,15 @@ def _name_streams(sieve: Sieve, layout: Layout, mapping: ColumnMap) -> None:
             "_line",
             "_start",
             "_days_minutes",
-            _meter=pl.lit(column.meter_id) if layout.meter is None else pl.col(layout.meter).cast(pl.String),
+            _meter=pl.lit(column.meter_id) if layout.meter is None else _name(layout.meter),
             _register=pl.lit(column.register_id, pl.String)
             if layout.register_column is None
-            else pl.col(layout.register_column).cast(pl.String),
+            else _name(layout.register_column),
             _unit=unit if unit is not None else pl.lit(column.unit, pl.String),
             _raw=pl.col(column.column),
             _factor=pl.lit(mapping.multipliers.get(column.column, 1.0)),
         )
-        if len(layout.values) > 1:
+        if is_wide:
             # In a wide table an empty cell says that this stream has no reading here.
             kept = part.filter(pl.col("_raw").is_not_null())
             sieve.warn("empty_cells", part.height - kept.height)
@@ -216,13 +299,18 @@ def _name_streams(sieve: Sieve, layout: Layout, mapping: ColumnMap) -> None:
     sieve.frame = frame
 
 
+def _name(column: str) -> pl.Expr:
+    """The texts of a column; an empty one says nothing."""
+    text = pl.col(column).cast(pl.String)
+    return pl.when(text != "").then(text)
+
+
 def _check_streams(sieve: Sieve, request: ReadRequest) -> None:
     """Unknown meters, registers and units out; the stream's own unit and register in; values in canonical size."""
     site, frame = request.site, sieve.frame
     if site is None:
         sieve.take("unknown_meter", pl.col("_meter").is_null(), pl.lit("nothing"), "the name of a meter")
-        printable = "the name of a meter, in characters that can be seen"
-        sieve.take("unknown_meter", pl.col("_meter").str.contains(_UNSEEN), pl.col("_meter"), printable)
+        sieve.take("unknown_meter", pl.col("_meter").str.contains(UNSEEN), pl.col("_meter"), SEEN_NAME)
         frame = sieve.frame.with_columns(pl.col("_register").fill_null("import"), own_unit=pl.lit(None, pl.String))
     else:
         table = streams(site)
@@ -322,8 +410,8 @@ def _drop_zeros(sieve: Sieve, mapping: ColumnMap) -> None:
         sieve.warn("zero_is_missing", height - sieve.frame.height)
 
 
-def _parsed(sieve: Sieve, reading: dict[str, str], *, is_synthetic: bool) -> Parsed:
-    rows = sieve.frame.select(
+def _rows(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.select(
         meter_id="_meter",
         register="_register",
         interval_start_utc="_start",
@@ -333,5 +421,3 @@ def _parsed(sieve: Sieve, reading: dict[str, str], *, is_synthetic: bool) -> Par
         quality_code=pl.lit(int(QualityCode.RAW)),
         source_line="_line",
     ).cast(PARSED_SCHEMA)  # type: ignore[arg-type]
-    rejects = pl.concat([part.cast(REJECT_SCHEMA) for part in sieve.rejects])  # type: ignore[arg-type]
-    return Parsed(rows=rows, rejects=rejects, warnings=sieve.warnings, is_synthetic=is_synthetic, reading=reading)

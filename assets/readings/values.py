@@ -1,5 +1,7 @@
 """What the cells of a value column say: numbers, no reading, or something that cannot be. Declared rules only."""
 
+import re
+
 import polars as pl
 
 from assets.readings.layout import Layout
@@ -9,14 +11,16 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import ColumnMap, Site
 from data_quality.contracts.units import UNITS, Behaviour
 
-# Canonical units: a quarter hour of 1e9 kWh is no meter; beyond it a sum of quanta could overflow 64 bits.
-IMPLAUSIBLE = 1e9
+# Canonical units: above this, a billion kWh in an interval are no meter's, and a sum of quanta could overflow 64 bits.
+IMPLAUSIBLE = 999_999_999.0
 # Registers that count one way only.
 ONE_WAY = ("import", "export", "charge", "discharge")
 # Whole numbers of this mean size under a kWh or kW heading look like Wh or W; fewer rows than this show nothing.
 SUSPECT_KW, SUSPECT_ROWS = 100.0, 12
 # Above three times the connected load it is not the load that is wrong.
 LOAD_LIMIT = 3.0
+# A number whose points can only part thousands, and one whose points may.
+_GROUPED, _WHOLE_GROUPS = r"^[+-]?[1-9]\d{0,2}(?:\.\d{3})+,\d*$", r"^[+-]?[1-9]\d{0,2}(?:\.\d{3})+$"
 _KEY = ["_meter", "_register"]
 
 
@@ -70,7 +74,8 @@ def read_values(sieve: Sieve, layout: Layout, mapping: ColumnMap, *, allows_comm
     """Column `_value`; what is no finite number, or larger than any meter, goes to the rejects."""
     column = sieve.frame["_raw"]
     if column.dtype == pl.String:
-        values = _texts_as_numbers(column, mapping.decimal, allows_comma=allows_comma)
+        texts = column if mapping.thousands is None else _without_thousands(column, mapping.thousands, mapping.decimal)
+        values = _texts_as_numbers(texts, mapping.decimal, allows_comma=allows_comma)
     elif column.dtype.is_numeric() and column.dtype != pl.Boolean:
         values = column.cast(pl.Float64)
     else:
@@ -85,6 +90,17 @@ def read_values(sieve: Sieve, layout: Layout, mapping: ColumnMap, *, allows_comm
     sieve.take("implausible", size > IMPLAUSIBLE, pl.col("_raw"))
 
 
+def _without_thousands(texts: pl.Series, mark: str, decimal: str | None) -> pl.Series:
+    """Texts without the marks between thousands; null where marks stand that part no groups of three digits."""
+    blanks = "[ \u00a0\u2009\u202f]"
+    part = blanks if mark == " " else re.escape(mark)
+    point = re.escape(decimal or ".")
+    trimmed = texts.str.strip_chars()
+    is_grouped = trimmed.str.contains(rf"^[+-]?\d{{1,3}}(?:{part}\d{{3}})+(?:{point}\d*)?$").fill_null(value=False)
+    has_marks = trimmed.str.contains(part).fill_null(value=False)
+    return trimmed.zip_with(~is_grouped, trimmed.str.replace_all(part, "")).set(has_marks & ~is_grouped, None)
+
+
 def _texts_as_numbers(texts: pl.Series, decimal: str | None, *, allows_comma: bool) -> pl.Series:
     """Texts as numbers; null where one is none. Undeclared, a comma is a decimal comma only where it cannot separate
     fields and no text has a point too.
@@ -97,10 +113,21 @@ def _texts_as_numbers(texts: pl.Series, decimal: str | None, *, allows_comma: bo
     if values.null_count() == texts.null_count():
         return values
     trimmed = texts.str.strip_chars()
+    if decimal is None and _parts_thousands(trimmed):
+        # Where 1.234,5 stands, 12.000 is no twelve: whoever declares the marks is told both.
+        return values.set(trimmed.str.contains(_WHOLE_GROUPS).fill_null(value=False), None)
     is_comma = decimal is None and allows_comma and infers_comma(trimmed)
     if is_comma:
         trimmed = trimmed.str.replace(",", ".", literal=True)
     return values.zip_with(values.is_not_null(), trimmed.cast(pl.Float64, strict=False))
+
+
+def _parts_thousands(texts: pl.Series) -> bool:
+    """True where points part thousands in some text, and in none they can only be decimal."""
+    if not texts.str.contains(_GROUPED).any():
+        return False
+    has_point, is_group = (texts.str.contains(pattern) for pattern in (r"^[^,]*\.[^,]*$", _WHOLE_GROUPS))
+    return not (has_point & ~is_group).any()
 
 
 def infers_comma(texts: pl.Series) -> bool:

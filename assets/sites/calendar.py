@@ -7,8 +7,10 @@ import hashlib
 import zoneinfo
 from collections import Counter
 from datetime import date, timedelta
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -17,6 +19,7 @@ from data_quality.contracts.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_HASHES: dict[tuple[Any, ...], str] = {}
 DAY_TYPES_SCHEMA: dict[str, pl.DataType] = {
     "local_date": pl.Date(),
     "hours": pl.Float64(),
@@ -79,10 +82,16 @@ def calendar_versions() -> dict[str, str]:
             first = folder / "tzdata.zi"
             words = first.read_text("utf-8")[:60].split() if first.is_file() else []
             return {
-                "holidays": version("holidays"),
+                "holidays": _installed("holidays"),
                 "tzdata": words[2] if words[1:2] == ["version"] else "of the system",
             }
-    return {"holidays": version("holidays"), "tzdata": version("tzdata")}
+    return {"holidays": _installed("holidays"), "tzdata": _installed("tzdata")}
+
+
+@lru_cache
+def _installed(package: str) -> str:
+    """Version of an installed package: it stays while the process lives, and is slow to ask."""
+    return version(package)
 
 
 def calendar_sha256(site: Site, start: date, end: date) -> str:
@@ -90,9 +99,15 @@ def calendar_sha256(site: Site, start: date, end: date) -> str:
 
     A newer version is another calendar even where its days are the same: who recomputes must see that it was another.
     """
-    days = quarter_hours(site, start, end).select("local_date", pl.col("local_time").dt.to_string("%H:%M"), "day_type")
-    text = "\n".join([*(f"{name} {number}" for name, number in calendar_versions().items()), days.write_csv()])
-    return hashlib.sha256(text.encode()).hexdigest()
+    # What days and quarter hours are made of: sites that share it share the answer.
+    versions = [f"{name} {number}" for name, number in calendar_versions().items()]
+    key = (site.country, site.subdivision, site.time_zone, site.weekly_rest, start, end, *versions)
+    if key not in _HASHES:
+        days = quarter_hours(site, start, end)
+        said = days.select("local_date", pl.col("local_time").dt.to_string("%H:%M"), "day_type")
+        text = "\n".join([*versions, said.write_csv()])
+        _HASHES[key] = hashlib.sha256(text.encode()).hexdigest()
+    return _HASHES[key]
 
 
 def usual_holidays(country: str, start: date, end: date) -> frozenset[date]:
@@ -133,6 +148,16 @@ def _holidays(site: Site, start: date, end: date) -> dict[date, str]:
             f"unknown subdivision {site.subdivision!r} of country {site.country}; known are {allowed}",
             reason="unknown_subdivision",
         )
-    years = range(start.year, end.year + 1)
-    found = holidays.country_holidays(site.country, subdiv=site.subdivision, years=years, language="en_US")
+    names: dict[date, str] = {}
+    for year in range(start.year, end.year + 1):
+        names |= _holidays_of(site.country, site.subdivision, year)
+    return names
+
+
+@lru_cache(maxsize=1024)
+def _holidays_of(country: str, subdivision: str | None, year: int) -> dict[date, str]:
+    """Public holidays of one year of a known country; whoever asks must not change the answer."""
+    import holidays
+
+    found = holidays.country_holidays(country, subdiv=subdivision, years=year, language="en_US")
     return {day: str(name) for day, name in found.items()}

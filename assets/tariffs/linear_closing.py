@@ -1,7 +1,6 @@
 """What looks at the whole bill, as forms: riders, export, credits, minimum, true-up, taxes; the order of the bill."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -13,6 +12,7 @@ from assets.tariffs.linear_demand import highest_demand
 from assets.tariffs.linear_frame import Carried, kwh
 from assets.tariffs.linear_model import ONE, ZERO, Cap, Form, NotLinear, Refused, total_of
 from data_quality.contracts.tariff import Tariff
+from data_quality.contracts.time import ends_month
 
 # Twelve months of days add up to twelve only to the last digit.
 YEAR_OF_MONTHS = Decimal("11.5")
@@ -134,7 +134,7 @@ def write_minimum(desk: Desk, tariff: Tariff, carried: Carried) -> list[NotLinea
         subtotal = lifted
     if not terms.annual:
         return []
-    if not _ends(desk.frame.end, terms.year_ends_with):
+    if not ends_month(desk.frame.end, terms.year_ends_with):
         return [NotLinear(component="annual_minimum", why="what this bill does to the year is settled with its last")]
     if carried.months_in_year + share <= YEAR_OF_MONTHS:
         return []
@@ -150,7 +150,7 @@ def write_true_up(desk: Desk, tariff: Tariff, netted: Netted) -> list[NotLinear]
     if terms.arrangement in ("net_billing", "buy_all_sell_all"):
         return []
     left_kwh = netted.left_kwh if terms.payout_basis == "period" else netted.netted_kwh
-    if not _ends(desk.frame.end, terms.true_up_month) or terms.true_up == "keep":
+    if not ends_month(desk.frame.end, terms.true_up_month) or terms.true_up == "keep":
         is_empty = all(
             not desk.range(form)[1] and desk.range(form)[1] is not None for form in (netted.left_kwh, netted.money)
         )
@@ -171,12 +171,6 @@ def write_taxes(desk: Desk, tariff: Tariff) -> None:
 
 def _whole(desk: Desk) -> np.ndarray:
     return np.ones(desk.frame.grid.size, dtype=np.bool_)
-
-
-def _ends(end: date, month: int) -> bool:
-    """True where the last day of the month is the bill's last day."""
-    last = end - timedelta(days=1)
-    return last.month == month and end.month != month
 
 
 def refuse_carried_hours(tariff: Tariff, carried: Carried) -> None:

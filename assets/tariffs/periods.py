@@ -130,14 +130,17 @@ def _priced(site: Site, tariff: Tariff, start: date, end: date) -> pl.DataFrame:
             total = None
             continue
         total += np.array([int(price * scale) for price in prices], dtype=np.int64)[periods]
-    price = (
-        pl.Series([Decimal(int(value)).scaleb(-PRICE_DECIMALS) for value in total], dtype=PRICE)
-        if total is not None
-        else pl.Series([None] * grid.height)
-    )
+    price = _exact_prices(total) if total is not None else pl.Series([None] * grid.height)
     return grid.select("interval_start_utc").with_columns(
         price_per_kwh=price.cast(PRICE), tariff_id=pl.lit(tariff.tariff_id)
     )
+
+
+def _exact_prices(total: np.ndarray) -> pl.Series:
+    """Millionths of the currency as exact prices; a year of quarter hours has a handful of different ones."""
+    different, place = np.unique(total, return_inverse=True)
+    exact = pl.Series([Decimal(int(value)).scaleb(-PRICE_DECIMALS) for value in different], dtype=PRICE)
+    return exact.gather(place.ravel())
 
 
 def _prices(tariff: Tariff) -> dict[str, list[Decimal] | None]:

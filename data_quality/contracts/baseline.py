@@ -58,6 +58,19 @@ class FitStatistics(Model):
     durbin_watson: float
 
 
+class BandTerms(Model):
+    """What a fit leaves to say how sure a later saving is, without its training rows (formulas 5.5).
+
+    spread: covariance of the coefficients (intercept first) per unit of variance, rows by column; variance: of one
+    day's noise, kWh², with its longer memory; rho1: first-order autocorrelation of that noise, 0 to 0.98; dof: of t.
+    """
+
+    spread: tuple[tuple[float, ...], ...]
+    variance: float
+    rho1: float
+    dof: int
+
+
 class Baseline(Model):
     """One fitted model of daily energy: y_hat = sum(coefficient * feature), in kWh per local day."""
 
@@ -76,6 +89,7 @@ class Baseline(Model):
     findings: tuple[Finding, ...]
     dataset_digest: str
     is_synthetic: bool
+    band: BandTerms | None = None
 
     @property
     def is_blocked(self) -> bool:

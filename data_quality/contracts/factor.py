@@ -24,6 +24,10 @@ class Basis(StrEnum):
 HIERARCHY = (Basis.CERTIFICATE, Basis.CONTRACT, Basis.SUPPLIER, Basis.RESIDUAL)
 
 
+# Of the market-based method, what is somebody's own: each kWh of it may be claimed once.
+HELD = (Basis.CERTIFICATE, Basis.CONTRACT)
+
+
 class GwpSet(StrEnum):
     """Assessment report whose 100-year global warming potentials are used."""
 
@@ -96,9 +100,13 @@ class FactorSet(Model):
 
 
 class StoredFactor(Model):
-    """A factor as the store knows it: for whom (empty: everybody), and since when."""
+    """A factor as the store knows it: for whom (empty: everybody), and since when.
+
+    withdrawn: why nothing holds on its days any more; empty for a factor. Withdrawals stand in the history only.
+    """
 
     factor: Factor
     tenant: str = ""
     set_id: str
     recorded_at_utc: datetime
+    withdrawn: str = ""

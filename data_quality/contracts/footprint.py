@@ -115,3 +115,39 @@ class Restatement(Model):
     old: Footprint
     new: Footprint
     lines: tuple[RestatedLine, ...]
+
+
+class SiteTotals(Model):
+    """One site's part of a portfolio."""
+
+    site_id: str
+    scope1_kgco2e: Decimal | None
+    scope2_location_kgco2e: Decimal | None
+    scope2_market_kgco2e: Decimal | None
+    coverage: Decimal
+    factor_coverage: Decimal
+
+
+class PortfolioRow(Model):
+    """A carrier and method over all sites; its factor is kgCO2e by kWh. None where one of its lines is unknown."""
+
+    carrier: Carrier
+    method: Method
+    kwh: Decimal | None
+    kgco2e: Decimal | None
+    weighted_kgco2e_per_kwh: Decimal | None
+    factor_ids: tuple[str, ...]
+
+
+class PortfolioFootprint(Model):
+    """Scope 1 and 2 of several sites in one period. coverage is the mean of the sites'."""
+
+    period: str
+    sites: tuple[SiteTotals, ...]
+    scope1_kgco2e: Decimal | None
+    scope2_location_kgco2e: Decimal | None
+    scope2_market_kgco2e: Decimal | None
+    rows: tuple[PortfolioRow, ...]
+    coverage: Decimal
+    factor_coverage: Decimal
+    findings: tuple[Finding, ...] = ()

@@ -37,7 +37,7 @@ class HourlyScope2(Model):
     load_kwh: Decimal
     location_hourly_kgco2e: Decimal
     location_annual_kgco2e: Decimal | None
-    annual_kgco2e_per_kwh: Decimal | None
+    annual_kgco2e_per_kwh: Decimal | None = Field(description="Of several years: weighed by the load")
     mean_kgco2e_per_kwh: Decimal
     location_level_kgco2e: Decimal | None
     location_shape_kgco2e: Decimal

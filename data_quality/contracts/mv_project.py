@@ -28,7 +28,7 @@ class ProjectPlan(Model):
     static_factors: tuple[str, ...] = ()
     accuracy_profile: str = Field(default="", description="Name of the accuracy profile that is agreed")
     confidence: float = Field(default=0.9, ge=0.68, le=0.99, description="Of the stated interval, 0–1")
-    uncertainty_method: str = "ASHRAE G14, daily (formulas 5.5)"
+    uncertainty_method: str = "Exact algebra with autocorrelation, held to 1.1 times the ASHRAE Guideline 14 form"
     non_routine_procedure: str = ""
     responsible: tuple[str, ...] = Field(default=(), description="person_ids")
     price_basis: str = ""

@@ -214,16 +214,16 @@ def check_premises(site: "Site") -> None:
     levels = [driver.driver_id for driver in site.drivers if driver.unit in ("degc", "degf")]
     seus = [seu.seu_id for seu in site.seus]
     for product in premises.products:
-        _named(f"product {product.product_id!r}: driver of aggregation sum", product.driver, sums)
+        check_named(f"product {product.product_id!r}: driver of aggregation sum", product.driver, sums)
         for seu_id in product.seus:
-            _named(f"product {product.product_id!r}: SEU", seu_id, seus)
+            check_named(f"product {product.product_id!r}: SEU", seu_id, seus)
     if premises.degree_days is not None:
-        _named("degree_days: driver in degc", premises.degree_days.driver, levels)
+        check_named("degree_days: driver in degc", premises.degree_days.driver, levels)
     for each in premises.generation:
-        _named("generation: meter", each.meter, [meter.meter_id for meter in site.meters])
+        check_named("generation: meter", each.meter, [meter.meter_id for meter in site.meters])
         found = site.meter(each.meter)
         registers = [register.register_id for register in found.registers] if found else []
-        _named(f"generation: register of meter {each.meter!r}", each.register_id, registers)
+        check_named(f"generation: register of meter {each.meter!r}", each.register_id, registers)
     for kind, parts in premises.parts().items():
         for day in sorted({date.min, *part_edges(premises), *breakpoints(site.meters)}):
             _check_parts(site, kind, parts, day)
@@ -237,7 +237,7 @@ def _check_parts(site: "Site", kind: str, parts: Sequence[Part], day: date) -> N
             if given.holds_on(day):
                 meter = site.meter(given.meter)
                 allowed = [each.meter_id for each in site.meters]
-                _named(f"{kind} {part.part_id!r}: meter", given.meter, allowed)
+                check_named(f"{kind} {part.part_id!r}: meter", given.meter, allowed)
                 if meter is not None and (meter.is_virtual or meter.is_made_on_site):
                     made = "virtual" if meter.is_virtual else "a secondary carrier"
                     raise ValueError(f"{kind} {part.part_id!r}: meter {given.meter!r} is {made}; name what it is of")
@@ -283,6 +283,7 @@ def _single(kind: str, names: Iterable[str]) -> None:
         raise ValueError(f"{kind} id stands twice: {', '.join(twice)}")
 
 
-def _named(what: str, name: str, allowed: Sequence[str]) -> None:
+def check_named(what: str, name: str, allowed: Sequence[str]) -> None:
+    """What a site file names must be of the site. Raises ValueError with the names there are."""
     if name not in allowed:
         raise ValueError(f"{what} {name!r} is not of this site; it has {', '.join(allowed) or 'none'}")

@@ -18,8 +18,9 @@ T = TypeVar("T")
 SHIFTS = ("previous", "year_before")
 PeriodKind = Literal["month", "quarter", "year"]
 Axis = Literal[
-    "month", "quarter", "year", "last_three_years", "meter", "seu", "carrier", "bill", "baseline", "coefficient", "line"
-]
+    "month", "quarter", "year", "last_three_years", "meter", "seu", "carrier", "bill", "baseline", "coefficient",
+    "line", "project", "plan", "adjustment",
+]  # fmt: skip
 Tone = Literal["plain", "good", "caution", "bad", "muted"]
 
 
@@ -253,7 +254,7 @@ class ReportTemplate(Model):
     titles: Texts
     descriptions: Texts
     periods: Annotated[tuple[PeriodKind, ...], AfterValidator(_some)]
-    subject: Literal["site", "seu"] = "site"
+    subject: Literal["site", "seu", "project"] = "site"
     register_form: Literal["full", "compact"] = "full"
     needs: tuple[Literal["baseline", "bills", "footprint"], ...] = Field(
         default=(), description="Without these there is nothing to report: a blocking finding says so"

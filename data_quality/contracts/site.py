@@ -10,10 +10,11 @@ from pydantic import AfterValidator, Field, model_validator
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.hierarchy import check_hierarchy, overlapping
+from data_quality.contracts.hourly_instrument import HourlyInstrument
 from data_quality.contracts.meter_event import MeterEvent
 from data_quality.contracts.model import Model
 from data_quality.contracts.mv_project import MvProject, StaticFactor
-from data_quality.contracts.premises import Premises, check_premises
+from data_quality.contracts.premises import Premises, check_named, check_premises
 from data_quality.contracts.supplier_bill import VarianceThreshold
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.time import zone
@@ -38,6 +39,7 @@ def _known_unit(code: str) -> str:
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="Lower-case name, file-safe")]
 ZoneName = Annotated[str, AfterValidator(_known_zone)]
+ClockText = Annotated[str, Field(pattern=r"^(?:[01]\d|2[0-3]):[0-5]\d$|^24:00$", description="Time of day, HH:MM")]
 UnitCode = Annotated[str, AfterValidator(_known_unit)]
 
 
@@ -309,7 +311,17 @@ class ColumnMap(Model):
         default=False, description="A reading lasts until the next row of its stream (bills); the last row only ends it"
     )
     sheet: str | None = Field(default=None, description="Worksheet of a workbook; the first where none is named")
+    header_line: int | None = Field(
+        default=None, ge=1, le=1000, description="Line of the column names, where titles stand above them"
+    )
+    clock: str | None = Field(
+        default=None, description="Column of the time of day, where `timestamp` is the date alone"
+    )
+    clocks: dict[str, ClockText] = Field(
+        default={}, description="Wide by the clock: column -> time of day (00:15); `timestamp` is the date"
+    )
     decimal: Literal[".", ","] | None = Field(default=None, description="Decimal mark; inferred and shown where open")
+    thousands: Literal[".", ",", " ", "'"] | None = Field(default=None, description="What parts thousands: 1.234,5")
     units: dict[str, str] = Field(default={}, description="Wide table: column -> unit code, before `unit`")
     multipliers: dict[str, float] = Field(default={}, description="Value column -> factor (transformer ratio, sign)")
     missing: tuple[str, ...] = Field(default=(), description='Values that mean "no reading"; "" is an empty cell')
@@ -324,6 +336,12 @@ class ColumnMap(Model):
             raise ValueError("give date_format or date_formats, not both")
         if self.until_next_row and (self.interval_minutes is not None or self.label == "end"):
             raise ValueError("until_next_row goes with neither interval_minutes nor label: end")
+        if self.clocks and (self.clock is not None or self.values):
+            raise ValueError("clocks goes with neither clock nor values")
+        if self.clocks and self.value is not None:
+            raise ValueError("clocks names the value columns: give no value beside it")
+        if self.thousands is not None and self.thousands == (self.decimal or "."):
+            raise ValueError(f"thousands {self.thousands!r} is the decimal mark too; give decimal")
         columns = {*self.values, self.value}
         for key, named in (("units", self.units), ("multipliers", self.multipliers)):
             for column in named:
@@ -360,6 +378,9 @@ class Site(Model):
     assets: tuple[Asset, ...] = ()
     tariffs: tuple[Tariff, ...] = ()
     factors: tuple[EmissionFactorEntry, ...] = ()
+    hourly_certificates: tuple[HourlyInstrument, ...] = Field(
+        default=(), description="Hours of recorded certificates and contracts; the grid's own are a driver's"
+    )
     column_maps: tuple[ColumnMap, ...] = ()
     forecast_targets: tuple[Identifier, ...] = Field(default=(), description="Streams that get a day-ahead forecast")
     price_stream: Identifier | None = Field(default=None, description="Driver with the import price; else the tariff")
@@ -377,24 +398,25 @@ class Site(Model):
         _unique("asset", [asset.asset_id for asset in self.assets])
         for meter in self.meters:
             if meter.parent is not None:
-                _known(f"meter {meter.meter_id!r}: parent", meter.parent, meters)
+                check_named(f"meter {meter.meter_id!r}: parent", meter.parent, meters)
         check_hierarchy(self.meters)
         for seu in self.seus:
             for name in seu.meters:
-                _known(f"SEU {seu.seu_id!r}: meter", name, meters)
+                check_named(f"SEU {seu.seu_id!r}: meter", name, meters)
             for driver in seu.drivers:
-                _known(f"SEU {seu.seu_id!r}: driver", driver.driver_id, [d.driver_id for d in self.drivers])
+                check_named(f"SEU {seu.seu_id!r}: driver", driver.driver_id, [d.driver_id for d in self.drivers])
         for target in self.forecast_targets:
-            _known("forecast target", target, streams)
+            check_named("forecast target", target, streams)
+        _check_hours(self)
         if self.price_stream is not None:
-            _known("price stream", self.price_stream, streams)
+            check_named("price stream", self.price_stream, streams)
         for declared in self.validation.meters:
             if declared.meter != "*":
                 names = [*streams, *(seu.seu_id for seu in self.seus)]
-                _known("validation: meter", declared.meter, names)
+                check_named("validation: meter", declared.meter, names)
         for asset in self.assets:
             if asset.meter is not None:
-                _known(f"asset {asset.asset_id!r}: meter", asset.meter, meters)
+                check_named(f"asset {asset.asset_id!r}: meter", asset.meter, meters)
         for meter in self.meters:
             _check_multipliers(meter, self.time_zone)
         check_premises(self)
@@ -427,11 +449,11 @@ class Site(Model):
 def _check_project(project: MvProject, site: Site) -> None:
     what = f"project {project.project_id!r}"
     if project.seu is not None:
-        _known(f"{what}: SEU", project.seu, [seu.seu_id for seu in site.seus])
+        check_named(f"{what}: SEU", project.seu, [seu.seu_id for seu in site.seus])
     for name in project.meters:
-        _known(f"{what}: meter", name, [meter.meter_id for meter in site.meters])
+        check_named(f"{what}: meter", name, [meter.meter_id for meter in site.meters])
     for name in project.drivers:
-        _known(f"{what}: driver", name, [driver.driver_id for driver in site.drivers])
+        check_named(f"{what}: driver", name, [driver.driver_id for driver in site.drivers])
 
 
 def _check_multipliers(meter: Meter, time_zone: str) -> None:
@@ -456,11 +478,6 @@ def _unique(what: str, names: list[str]) -> None:
         raise ValueError(f"{what} id stands twice: {', '.join(twice)}")
 
 
-def _known(what: str, name: str, allowed: list[str]) -> None:
-    if name not in allowed:
-        raise ValueError(f"{what} {name!r} is not of this site; it has {', '.join(allowed) or 'none'}")
-
-
 def check_factors(site: Site) -> None:
     """No two factors of one carrier may hold on the same day. Raises BadInput naming both."""
     for carrier in Carrier:
@@ -473,3 +490,11 @@ def check_factors(site: Site) -> None:
                     f"factors {first.factor_id} and {second.factor_id} for {carrier} both hold on {second.valid_from}",
                     reason="factor_overlap",
                 )
+
+
+def _check_hours(site: Site) -> None:
+    """Hours of instruments stand in drivers in kWh, one for each instrument."""
+    kwh = [driver.driver_id for driver in site.drivers if driver.unit == "kwh"]
+    for held in site.hourly_certificates:
+        check_named(f"hourly certificate {held.factor_id!r}: driver in kwh", held.stream, kwh)
+    _unique("hourly certificate", [each.factor_id for each in site.hourly_certificates])

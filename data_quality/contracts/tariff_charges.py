@@ -143,17 +143,13 @@ class EnergyCharge(Model):
 
     @model_validator(mode="after")
     def _has_one_price(self) -> Self:
-        if sum([bool(self.periods), self.price_per_kwh is not None, self.series is not None]) != 1:
-            raise ValueError(f"energy charge {self.charge_id!r} needs one of periods, price_per_kwh, series")
-        _unique_periods(self.charge_id, self.periods)
+        _check_one_price(f"energy charge {self.charge_id!r}", self)
         return self
 
     @cached_property
     def all_periods(self) -> tuple[TouPeriod, ...]:
         """Its periods; one price is one period; empty for a price by reference."""
-        if self.periods or self.price_per_kwh is None:
-            return self.periods
-        return (TouPeriod(period_id="all", price_per_kwh=self.price_per_kwh),)
+        return _priced_periods(self)
 
 
 class Ratchet(Model):
@@ -343,17 +339,13 @@ class Export(Model):
 
     @model_validator(mode="after")
     def _has_one_price(self) -> Self:
-        if sum([bool(self.periods), self.price_per_kwh is not None, self.series is not None]) != 1:
-            raise ValueError(f"export {self.charge_id!r} needs one of periods, price_per_kwh, series")
-        _unique_periods(self.charge_id, self.periods)
+        _check_one_price(f"export {self.charge_id!r}", self)
         return self
 
     @cached_property
     def all_periods(self) -> tuple[TouPeriod, ...]:
         """Its periods; one price is one period; empty for a price by reference."""
-        if self.periods or self.price_per_kwh is None:
-            return self.periods
-        return (TouPeriod(period_id="all", price_per_kwh=self.price_per_kwh),)
+        return _priced_periods(self)
 
 
 class Metering(Model):
@@ -426,6 +418,18 @@ def check_tiers(name: str, tiers: tuple[Tier, ...], *, units: set[str]) -> None:
         if last is not None and last.up_to is not None and tier.up_to <= last.up_to:
             raise ValueError(f"{where}: up_to {tier.up_to} must be above the {last.up_to} before it")
         last = tier
+
+
+def _check_one_price(what: str, charge: EnergyCharge | Export) -> None:
+    if sum([bool(charge.periods), charge.price_per_kwh is not None, charge.series is not None]) != 1:
+        raise ValueError(f"{what} needs one of periods, price_per_kwh, series")
+    _unique_periods(charge.charge_id, charge.periods)
+
+
+def _priced_periods(charge: EnergyCharge | Export) -> tuple[TouPeriod, ...]:
+    if charge.periods or charge.price_per_kwh is None:
+        return charge.periods
+    return (TouPeriod(period_id="all", price_per_kwh=charge.price_per_kwh),)
 
 
 def _unique_periods(charge: str, periods: tuple[_Timed, ...]) -> None:

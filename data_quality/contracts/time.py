@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -123,10 +124,10 @@ def _bounds(text: str) -> tuple[date, date]:
         return date(year, 1, 1), date(year + 1, 1, 1)
     if match := _QUARTER.match(text):
         first = date(int(match[1]), 3 * int(match[2]) - 2, 1)
-        return first, _months_after(first, 3)
+        return first, months_after(first, 3)
     if match := _MONTH.match(text):
         first = date(int(match[1]), int(match[2]), 1)
-        return first, _months_after(first, 1)
+        return first, months_after(first, 1)
     if _DAY.match(text):
         day = date.fromisoformat(text)
         return day, day + timedelta(days=1)
@@ -134,19 +135,39 @@ def _bounds(text: str) -> tuple[date, date]:
     return date.fromisoformat(start), date.fromisoformat(end)
 
 
-def _months_after(first: date, months: int) -> date:
+def parse_day(text: str, what: str) -> date:
+    """A local day such as 2025-03-30. what: the option or column that asks for it. Raises BadInput naming that."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput(f"{what}: expected a date such as 2025-03-30, got {text!r}", reason="bad_period") from error
+
+
+def months_after(first: date, months: int) -> date:
+    """The first of the month that many months later (or earlier)."""
     index = first.year * 12 + first.month - 1 + months
     return date(index // 12, index % 12 + 1, 1)
 
 
+def ends_month(end: date, month: int) -> bool:
+    """True where the day before `end` is the last one of that calendar month (1–12)."""
+    last = end - timedelta(days=1)
+    return last.month == month and end.month != month
+
+
 def months_of(period: Period) -> list[Period]:
     """The calendar months that the period touches, clipped to it, in order."""
-    months, start = [], period.start
-    while start < period.end:
-        end = min(_months_after(start.replace(day=1), 1), period.end)
-        months.append(Period(label=f"{start:%Y-%m}", start=start, end=end, time_zone=period.time_zone))
+    return list(_months_between(period.start, period.end, period.time_zone))
+
+
+@lru_cache(maxsize=4096)
+def _months_between(start: date, after: date, time_zone: str) -> tuple[Period, ...]:
+    months = []
+    while start < after:
+        end = min(months_after(start.replace(day=1), 1), after)
+        months.append(Period(label=f"{start:%Y-%m}", start=start, end=end, time_zone=time_zone))
         start = end
-    return months
+    return tuple(months)
 
 
 def parse_instant(text: str, time_zone: str = "") -> datetime:

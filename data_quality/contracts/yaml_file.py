@@ -71,7 +71,15 @@ def validate_document(document: Any, model: type[M], file: str) -> M:
     try:
         return model.model_validate(_plain(document))
     except ValidationError as error:
-        problems = [_problem(document, model, file, dict(fault)) for fault in error.errors()]
+        faults: list[dict[str, Any]] = [dict(fault) for fault in error.errors()]
+        found = [(fault, _problem(document, model, file, fault)) for fault in faults]
+        meant = {(fault["loc"][:-1], each.mend) for fault, each in found}
+        # A misspelled key is one mistake: that the right one is missing needs no second sentence.
+        problems = [
+            each
+            for fault, each in found
+            if fault["type"] != "missing" or (fault["loc"][:-1], f"did you mean {fault['loc'][-1]!r}?") not in meant
+        ]
         raise BadConfiguration(sorted(problems, key=lambda p: (p.line, p.column))) from error
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from data_quality.contracts.time import local_midnight_utc, zone
 from data_quality.grid import Floats, Grid
+from data_quality.rules.hits import stretches
 
 # Shorter stretches of equal readings happen in every meter and are kept by no rule.
 SHORTEST_RUN_H = 3.0
@@ -108,7 +109,7 @@ class Days:
         day_slots = 24 * per_hour
         out = np.full((len(self.grid.streams), self.count, 24), np.nan)
         is_usual = (np.diff(self.midnights) == day_slots) & (np.diff(self.edges) == day_slots)
-        for first, end in _stretches(is_usual):
+        for first, end in stretches(is_usual):
             start = int(self.edges[first])
             part = self.grid.values[:, start : start + (end - first) * day_slots]
             # Strided adds: a sum over a last axis of four elements is several times slower.
@@ -172,9 +173,3 @@ class Days:
     def day_of(self, moment: datetime) -> int:
         """Index of the local day that the instant lies in; may be outside of the days."""
         return (moment.astimezone(UTC).astimezone(zone(self.time_zone)).date() - self.dates[0]).days
-
-
-def _stretches(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """[first, end) of every stretch of true."""
-    bounds = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    return [(int(first), int(end)) for first, end in zip(bounds[::2], bounds[1::2], strict=True)]

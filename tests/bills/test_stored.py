@@ -14,11 +14,14 @@ from assets.bills.defs import CHECK, core_bill__reconciliation
 from assets.bills.read_bill import read_bill
 from assets.bills.stored import bill_kwh, bill_months
 from assets.stores.bills import notifications_of
+from assets.stores.publications import PublicationStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
 from orchestration.cli.main import build_app
 from orchestration.partitions import SITES
 from orchestration.resources import ProjectResource
+from orchestration.schedules import daily_bill_audits
+from reports.evidence.people_keys import give_keys
 
 D = Decimal
 SITE = """\
@@ -124,6 +127,15 @@ def test_an_override_is_a_dated_row_with_person_and_reason(project: Path) -> Non
     assert "no stored bill of site works is of account 'A1'" in said
 
 
+def test_an_override_is_signed_where_people_hold_keys(project: Path) -> None:
+    resource = ProjectResource(root=str(project))
+    give_keys(resource.project.people_file, resource.people, resource.project.keys_dir)
+    assert override(project)[0] == 0
+    (signed,) = PublicationStore(resource.store).signatures("works/A1")
+    resource.close()
+    assert (signed.kind, signed.person_id) == ("bill override", "anna")
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -207,3 +219,18 @@ def test_two_bills_for_the_same_days_are_refused(tmp_path: Path) -> None:
         bill_months([one.model_copy(update={"start": None})])
     assert bill_months([]) == []
     assert one.start == date(2025, 1, 1)
+
+
+def test_a_site_with_stored_bills_is_audited_once_a_day(project: Path, tmp_path: Path) -> None:
+    def tick(instance: dg.DagsterInstance) -> list[str | None]:
+        with dg.build_schedule_context(
+            instance=instance,
+            resources={"project": ProjectResource(root=str(project))},
+            scheduled_execution_time=datetime(2025, 2, 3, 3, 40, tzinfo=UTC),
+        ) as context:
+            return [each.run_key for each in daily_bill_audits(context) if isinstance(each, dg.RunRequest)]
+
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        assert tick(instance) == []
+        add(project, "right.csv")
+        assert tick(instance) == ["bills:works:2025-02-03"]

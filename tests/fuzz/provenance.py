@@ -196,8 +196,8 @@ def espi(data: bytes, rows: Sequence[Row]) -> list[str]:
         document = _Readings(data)
     except expat.ExpatError as error:
         return [f"accepted, and no XML: {error}"]
-    exponents = {int(each.get("powerOfTenMultiplier", "0")) for each in document.types if _is_whole(each)}
-    is_state = any(each.get("accumulationBehaviour") in ("1", "3") for each in document.types)
+    exponents = {_whole(each, "powerOfTenMultiplier") or 0 for each in document.types}
+    is_state = any(_whole(each, "accumulationBehaviour") in (1, 3) for each in document.types)
     values = [text for found in document.by_line.values() for each in found for text in each.get("value", [])]
 
     def fault(row: Row) -> str:
@@ -227,8 +227,9 @@ def espi(data: bytes, rows: Sequence[Row]) -> list[str]:
     return sentences(rows, fault)
 
 
-def _is_whole(fields: dict[str, str]) -> bool:
-    return re.fullmatch(r"[+-]?\d{1,3}", fields.get("powerOfTenMultiplier", "0")) is not None
+def _whole(fields: dict[str, str], name: str) -> int | None:
+    text = fields.get(name, "")
+    return int(text) if re.fullmatch(r"[+-]?\d{1,9}", text, re.ASCII) else None
 
 
 def same_difference(texts: list[str], value: float, exponent: int) -> bool:

@@ -104,7 +104,9 @@ def quantities_of(data: bytes) -> dict[int, Quantity]:
         elif tag == "DTM":
             kind, text, form = _part(segment, 1), _part(segment, 1, 1), _part(segment, 1, 2)
             if last is not None:
-                last.times[kind] = _instant(text, form)
+                # Two starts, or two ends, that differ are none.
+                moment = _instant(text, form)
+                last.times[kind] = moment if last.times.get(kind, moment) == moment else None
             elif kind == "672":
                 above.step_s = int(text) * _MINUTES.get(form, 0) * 60 if text.isdecimal() and len(text) < 6 else 0
             else:

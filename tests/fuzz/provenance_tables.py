@@ -101,10 +101,25 @@ class Sheet:
         if isinstance(cell, Number) and (moment := cell.moment()) is not None:
             return _of_local(moment, self.zone)
         if isinstance(cell, datetime):
+            # Nanoseconds, where there are any, are of no meter's clock.
+            cell = datetime.fromisoformat(cell.isoformat(timespec="microseconds"))
             return {cell.astimezone(UTC)} if cell.tzinfo else _of_local(cell, self.zone)
+        if isinstance(cell, int) and not isinstance(cell, bool):
+            return self._counted(cell)
         if isinstance(cell, date):
             return _of_local(datetime(cell.year, cell.month, cell.day), self.zone)  # noqa: DTZ001
         return instants(cell, formats=self.mapping.formats, zone=self.zone) if isinstance(cell, str) else set()
+
+    def _counted(self, count: int) -> set[datetime]:
+        """A count of milli-, micro- or nanoseconds, of which one library knows that they are times."""
+        found: set[datetime] = set()
+        for step in (1_000, 1_000_000, 1_000_000_000):
+            try:
+                moment = datetime.fromtimestamp(count // step, UTC)
+            except (ValueError, OverflowError, OSError):
+                continue
+            found |= {moment, *_of_local(moment.replace(tzinfo=None), self.zone)}
+        return found
 
     def _named_otherwise(self, row: Row, named: dict[str, Any]) -> str:
         column = self.mapping.meter or next((name for name in self.header if name.lower() == "meter"), None)
@@ -256,6 +271,8 @@ def parquet(data: bytes, rows: Sequence[Row], seed: Seed, reading: Mapping[str, 
     try:
         table = pq.read_table(io.BytesIO(data))
         columns = {name: table.column(name).to_pylist() for name in table.column_names}
+        if _is_misread(pq.ParquetFile(io.BytesIO(data)).metadata, columns):
+            return []
     except (pa.ArrowException, OSError, ValueError, UnicodeDecodeError, OverflowError, KeyError):
         return []
     header = list(columns)
@@ -265,8 +282,24 @@ def parquet(data: bytes, rows: Sequence[Row], seed: Seed, reading: Mapping[str, 
     return sentences(rows, Sheet(header, cells, seed, reading).fault)
 
 
+def _is_misread(facts: Any, columns: Mapping[str, list[Any]]) -> bool:
+    """The other reader sees no number of a column between the bounds that the file states of it."""
+    for group in range(facts.num_row_groups):
+        for place in range(facts.num_columns):
+            of_column = facts.row_group(group).column(place)
+            bounds = of_column.statistics
+            values = [each for each in columns.get(of_column.path_in_schema, []) if isinstance(each, float)]
+            if not values or bounds is None or not bounds.has_min_max or not isinstance(bounds.min, float):
+                continue
+            if not any(bounds.min <= each <= bounds.max for each in values):
+                return True
+    return False
+
+
 def _plain(values: list[Any], line: int) -> Any:
     value = values[line - 1]
     if isinstance(value, datetime | date | str | int | float) or value is None:
         return value
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
     return str(value)

@@ -152,12 +152,19 @@ def _mscons_is_local(change: Change) -> bool:
     if b"DTM+672" in change.good or b"DTM+672" in change.other:
         # Places tell times: one quantity more or less moves all others.
         return False
+    if change.good[:9] != change.other[:9] or change.other.count(b"'") < change.good.count(b"'") // 2:
+        # Other service characters speak for every segment, and where none ends it looks for its end again and again.
+        return False
     before, after = _mscons_segments(change.good), _mscons_segments(change.other)
     touched = [n for n, (span, _) in enumerate(before) if change.touches(span)]
     other = Change(change.other, change.good, change.start, change.other_end, change.end)
     now = [n for n, (span, _) in enumerate(after) if other.touches(span)]
     tags = [before[n][1].strip()[:4] for n in touched], [after[n][1].strip()[:4] for n in now]
     if not touched or tags[0] != tags[1] or not set(tags[0]) <= {b"QTY+", b"DTM+", b"STS+"}:
+        return False
+    # A released end mark swallows the segment behind.
+    behind = len(change.good) - before[touched[-1]][0][1], len(change.other) - after[now[-1]][0][1]
+    if behind[0] != behind[1]:
         return False
     # A location has times too: above the first touched segment a quantity must stand before any location or line.
     above = [text.strip()[:3] for _, text in before[: touched[0] + 1] if text.strip()[:3] in (b"QTY", b"LIN", b"LOC")]

@@ -1,6 +1,7 @@
 """What mutated files have shown stays mended: one file each, as small as it gets."""
 
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -153,4 +154,108 @@ def test_a_channel_whose_unit_changes_counts_no_heat_as_gas(tmp_path: Path) -> N
     assert "crc_mismatch" not in found.report.reasons
     # Gas stands still in the first three telegrams; what the fourth says is heat, and alone.
     assert found.rows.filter(pl.col("unit") == "m3")["value"].sum() == 0
-    assert found.rows["value"].max() < 10
+    assert max(found.rows["value"].to_list()) < 10
+
+
+def test_a_cell_keeps_all_its_decimals(tmp_path: Path) -> None:
+    seed = good("xlsx", "plain.xlsx")
+    parts = parts_of(seed.data)
+    for old, new in ((b"<v>1.25</v>", b"<v>0.1234567891</v>"), (b"<v>2.25</v>", b"<v>1e-10</v>")):
+        assert old in parts[SHEET]
+        parts[SHEET] = parts[SHEET].replace(old, new, 1)
+    assert read(tmp_path, seed, archive(parts)).rows["value"].to_list()[:4] == [0.25, 0.1234567891, 1e-10, 3.25]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'<c r="A1" t="s"><v>0</v></c>', b'<c r="A1" t="s"><v>1 000</v></c>'),
+        (b'<c r="A1" t="s"><v>0</v></c>', b'<c r="A1" t="s"><v> </v></c>'),
+        (b'<c r="B5">', b'<c :="B5">'),
+        (b'<c r="B5">', b'<c x:r="B5">'),
+        (b"schemas.openxmlformats.org", b"sche}as.openxmlformats.org"),
+    ],
+    ids=[
+        "text by two numbers",
+        "text by a blank",
+        "an attribute without a name",
+        "a prefix without a namespace",
+        "an odd namespace",
+    ],
+)
+def test_a_sheet_that_other_programs_cannot_read_is_refused(old: bytes, new: bytes, tmp_path: Path) -> None:
+    seed = good("xlsx", "plain.xlsx")
+    parts = parts_of(seed.data)
+    assert old in parts[SHEET]
+    parts[SHEET] = parts[SHEET].replace(old, new, 1)
+    assert refusal(tmp_path, seed, archive(parts)) == "truncated"
+
+
+def test_two_sheets_whose_names_differ_in_case_alone_are_refused(tmp_path: Path) -> None:
+    seed = good("xlsx", "plain.xlsx")
+    parts = parts_of(seed.data)
+    parts[SHEET.upper()] = parts[SHEET]
+    assert refusal(tmp_path, seed, archive(parts)) == "truncated"
+
+
+def test_a_link_with_what_nobody_sees_is_no_meter(tmp_path: Path) -> None:
+    seed = good("espi", "amounts.xml")
+    data = seed.data.replace(b"/U/1/MeterReading", "/U/1\xa0/MeterReading".encode())
+    assert refusal(tmp_path, seed, data) == "unknown_meter"
+
+
+def test_a_quantity_does_not_take_the_times_of_the_next_one_whose_head_is_lost(tmp_path: Path) -> None:
+    seed = good("mscons", "mscons_german.edi")
+    pieces = seed.data.split(b"'")
+    heads = [place for place, piece in enumerate(pieces) if piece.strip().startswith(b"QTY+")]
+    # A release character before the end mark makes the next segment a part of this one.
+    pieces[heads[1] - 1] += b"?"
+    data = recount(b"'".join(pieces))
+    whole, found = read(tmp_path, seed, seed.data), read(tmp_path, seed, data)
+    assert found.report.reasons["no_interval"] == 1
+    lost = whole.rows.join(found.rows, on=["meter_id", "register", "interval_start_utc", "value"], how="anti")
+    assert lost.height == 2
+    assert found.rows.height == whole.rows.height - 2
+
+
+@pytest.mark.parametrize("cell", [b'""2025-01-01T00:30Z""', b'"2025-01-01T00:30Z"x'])
+def test_a_quote_that_begins_or_ends_no_field_is_no_quote(cell: bytes, tmp_path: Path) -> None:
+    seed = good("csv", "long.csv")
+    assert b"2025-01-01T00:30Z" in seed.data
+    found = read(tmp_path, seed, seed.data.replace(b"2025-01-01T00:30Z", cell))
+    assert "bad_timestamp" in found.report.reasons
+
+
+@pytest.mark.parametrize("dtype", [pl.Datetime("ms"), pl.Datetime("us"), pl.Datetime("us", "UTC"), pl.Date()], ids=str)
+def test_a_time_beyond_the_calendar_is_one_bad_row(dtype: pl.DataType, tmp_path: Path) -> None:
+    most = 2**31 - 1 if dtype == pl.Date else 2**63 - 1
+    step = 1 if dtype == pl.Date else 86_400_000 if dtype == pl.Datetime("ms") else 86_400_000_000
+    places = [20_000 * step, most, -most, 20_001 * step]
+    times = pl.Series(places).cast(pl.Int32 if dtype == pl.Date else pl.Int64).cast(dtype)
+    path = tmp_path / "table.parquet"
+    pl.DataFrame({"timestamp": times, "kwh": [1.0, 2.0, 3.0, 4.0]}).write_parquet(path)
+    found = read_file(path, tz="UTC")
+    assert found.report.reasons == {"bad_timestamp": 2}
+    assert found.rows["value"].to_list() == [1.0, 4.0]
+
+
+def test_a_table_of_a_thousand_meters_takes_no_longer_than_one_of_ten(tmp_path: Path) -> None:
+    seed = good("csv", "plain.csv")
+    names = [f"m{place}_kwh" for place in range(1000)]
+    lines = [",".join(["timestamp", *names])]
+    lines += [",".join([f"2025-01-01T{hour:02}:00Z", *["1.5"] * len(names)]) for hour in range(4)]
+    begun = time.perf_counter()
+    found = read(tmp_path, Seed(seed.name, b"", ".csv"), "\n".join([*lines, ""]).encode())
+    assert len(found.report.channels) == 1000
+    assert {channel.sum for channel in found.report.channels} == {6.0}
+    assert time.perf_counter() - begun < 5
+
+
+def test_a_name_without_a_letter_is_none_in_any_format(tmp_path: Path) -> None:
+    path, start = tmp_path / "table.parquet", datetime(2025, 1, 1, tzinfo=UTC)
+    times = [start + timedelta(minutes=15 * place) for place in range(4)]
+    frame = {"timestamp": times, "meter": ["a", "a", "", "a"], "register": ["", "", "", "export"], "kwh": [1, 2, 3, 4]}
+    pl.DataFrame(frame).write_parquet(path)
+    found = read_file(path)
+    assert found.report.reasons == {"unknown_meter": 1}
+    assert found.rows.select("register", "value").rows() == [("export", 4.0), ("import", 1.0), ("import", 2.0)]

@@ -71,20 +71,30 @@ def one(form: str, seeds: list[Any], seed: int, index: int, folder: Path) -> Any
     """One case, measured."""
     from tests.fuzz.cases import Problem
     from tests.fuzz.generate import make_case
-    from tests.fuzz.oracle import judge
 
     case = make_case(form, seeds, seed=seed, index=index)
     processes = [os.getpid(), *_children()]
     before = {pid: _forget_peak(pid) for pid in processes}
-    begun = time.perf_counter()
-    outcome = judge(form, case, folder)
-    outcome.seconds = time.perf_counter() - begun
+    outcome = _timed(form, case, folder)
+    if outcome.seconds > MAX_SECONDS:
+        # A machine that stood still is not the file's fault: what is slow is slow twice.
+        again = _timed(form, case, folder)
+        outcome.seconds = min(outcome.seconds, again.seconds)
     # A child that came only now is compared with nothing: what it takes to start is no file's fault, and it is limited.
     outcome.grown_kib = sum(max(0, _memory(pid)[0] - before[pid]) for pid in processes)
     if outcome.seconds > MAX_SECONDS:
         outcome.problems.append(Problem("slow", f"{outcome.seconds:.1f} s"))
     if outcome.grown_kib > MAX_GROWN_KIB:
         outcome.problems.append(Problem("memory", f"{outcome.grown_kib} KiB more than before"))
+    return outcome
+
+
+def _timed(form: str, case: Any, folder: Path) -> Any:
+    from tests.fuzz.oracle import judge
+
+    begun = time.perf_counter()
+    outcome = judge(form, case, folder)
+    outcome.seconds = time.perf_counter() - begun
     return outcome
 
 

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from assets.kpi.baseline_use import ALLOWED, require_type
+from assets.kpi.project import plan_of, project_of, project_savings, project_use
 from assets.stores.baselines import baseline_id_of
 from assets.stores.shadows import ShadowStore
 from data_quality.contracts.baseline import BaselineStatus, BaselineType, BaselineVersion
@@ -15,7 +16,7 @@ from data_quality.contracts.mv_project import MvProject
 from data_quality.contracts.time import FixedClock
 from ml.baselines.monitor_site import monitor_rows, monitored, refit_site
 from ml.baselines.monitoring import REFIT_DAYS, TRAIN_DAYS, compare, fit_monitoring, refit_due, training_window
-from ml.baselines.project import fit_project, plan_of, project_of, project_savings, project_use
+from ml.baselines.project import fit_project
 from ml.baselines.shadow import compared, shadow, shadow_site
 from ml.tracking import MlflowTracker
 from reports.make import baselines_in_force

@@ -136,3 +136,34 @@ def test_no_content_makes_a_proposal_that_cannot_be_loaded(
     report = sniff_file(path, site=plant())
     if report.proposal:
         loaded(report.proposal, folder)
+
+
+LASTGANG = (
+    "Kunde;Muster AG\nZeitraum;Januar\n\nDatum;Uhrzeit;Wert\n"
+    "13.01.2025;00:00;1.234,5\n13.01.2025;00:15;1.000,5\n13.01.2025;00:30;1.000,0\n"
+)
+USAGE = (
+    'Name,JANE DOE\nAddress,"1 Main St, Springfield"\n\nDATE,START TIME,USAGE\n'
+    "03/13/2025,12:00 AM,0.15\n03/13/2025,12:15 AM,0.25\n03/13/2025,12:30 AM,0.5\n"
+)
+BY_THE_CLOCK = "Tag;00:15;00:30;00:45;24:00\n13.01.2025;1,5;2,5;3,5;4,5\n14.01.2025;1;1;1;1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "own", "total"),
+    [
+        (LASTGANG, {"zone": "Europe/Berlin", "unit": "kwh"}, 3235.0),
+        (USAGE, {"zone": "America/Los_Angeles", "unit": "kwh"}, 0.9),
+        (BY_THE_CLOCK, {"zone": "Europe/Berlin", "unit": "kwh", "interval_minutes": 15}, 16.0),
+    ],
+    ids=["titles, date and clock, thousands", "titles, AM and PM", "a column for each time of day"],
+)
+def test_what_a_person_adds_to_a_proposal_is_what_the_file_does_not_say(
+    bench: Bench, text: str, own: dict[str, Any], total: float
+) -> None:
+    path = bench.file(text)
+    refused = sniff_file(path)
+    assert refused.verdict == "reject"
+    report = sniff_file(path, mapping=loaded(refused.proposal, bench.folder).model_copy(update=own))
+    assert report.verdict in ("accept", "accept_with_warning")
+    assert [channel.sum for channel in report.channels] == [total]

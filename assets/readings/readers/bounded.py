@@ -50,4 +50,5 @@ def content(path: Path, *, max_bytes: int) -> bytes:
 
 
 def _too_large(limit: int) -> BadInput:
-    return BadInput(f"more than {limit / 2**20:.0f} MiB of content", line=1, reason="too_large")
+    message = f"more than {limit / 2**20:.0f} MiB of content; split the file by months or by meters"
+    return BadInput(message, line=1, reason="too_large")

@@ -23,7 +23,7 @@ class CsvTable:
     """Reader of separated text; `source_line` counts from the header, which is line 1."""
 
     name = "csv"
-    version = "2"
+    version = "3"
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Text with a separator in its first line; markup is none of ours.
@@ -38,8 +38,13 @@ class CsvTable:
         return b"\0" not in head and any(mark in first for mark in (b",", b";", b"\t"))
 
     def header(self, path: Path) -> list[str]:
-        """Column names. Raises BadInput."""
-        return open_text(path).header
+        """Column names of the first line; one without a name where it is a title. Raises BadInput."""
+        try:
+            return open_text(path).header
+        except BadInput as fault:
+            if fault.reason not in ("no_header", "duplicate_column"):
+                raise
+            return ["column_1"]
 
     def read(self, path: Path, request: ReadRequest) -> Parsed:
         """All rows. Raises BadInput for a file that cannot be used as a whole."""
@@ -47,9 +52,10 @@ class CsvTable:
 
     def table(self, path: Path, request: ReadRequest) -> RawTable:
         """The columns as found. Raises BadInput."""
-        text = open_text(path)
+        line = (request.mapping.header_line if request.mapping else None) or 1
+        text = open_text(path, line)
         if not text.body.strip():
-            raise BadInput("there is a header but no row", line=1, reason="no_rows")
+            raise BadInput("there is a header but no row", line=line, reason="no_rows")
         frame, rejects = rows_of(text)
         if frame.is_empty() and rejects.height:
             first = rejects.row(0, named=True)
@@ -66,7 +72,7 @@ class CsvTable:
 
 
 def rows_of(text: CsvText) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Columns as text with `_line` (2 for the first), and the lines with a wrong number of fields (REJECT_SCHEMA)."""
+    """Columns as text with `_line`, and the lines with a wrong number of fields (REJECT_SCHEMA)."""
     none = pl.DataFrame(schema=REJECT_SCHEMA)
     frame = _parse_whole(text)
     if frame is not None:
@@ -77,6 +83,8 @@ def rows_of(text: CsvText) -> tuple[pl.DataFrame, pl.DataFrame]:
 def _parse_whole(text: CsvText) -> pl.DataFrame | None:
     """The body in one go, or None where lines and rows, or separators and fields, do not add up."""
     has_quotes = b'"' in text.body
+    if has_quotes and not _quotes_are_plain(text):
+        return None
     width = len(text.header)
     try:
         frame = pl.read_csv(
@@ -96,7 +104,15 @@ def _parse_whole(text: CsvText) -> pl.DataFrame | None:
         return None
     if has_quotes and any(frame[name].null_count() for name in text.header):
         return None
-    return frame.with_row_index("_line", offset=2)
+    return frame.with_row_index("_line", offset=text.line)
+
+
+def _quotes_are_plain(text: CsvText) -> bool:
+    """True where every quote begins or ends a field: about others, parsers differ."""
+    body, mark = text.body, text.separator.encode()
+    begins = body.count(b'\n"') + body.count(mark + b'"') + body.startswith(b'"')
+    ends = body.count(b'"\n') + body.count(b'"\r') + body.count(b'"' + mark) + body.endswith(b'"')
+    return begins == ends == body.count(b'"') / 2
 
 
 def _parse_lines(text: CsvText) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -105,7 +121,7 @@ def _parse_lines(text: CsvText) -> tuple[pl.DataFrame, pl.DataFrame]:
         (mark for mark in map(chr, range(1, 32)) if mark not in "\t\n\r" and mark.encode() not in text.body), ""
     )
     if not unused:
-        raise BadInput("not a text file: it holds every control character", line=2, reason="not_text")
+        raise BadInput("not a text file: it holds every control character", line=text.line, reason="not_text")
     lines = pl.read_csv(
         text.body,
         has_header=False,
@@ -113,7 +129,7 @@ def _parse_lines(text: CsvText) -> tuple[pl.DataFrame, pl.DataFrame]:
         schema={"_text": pl.String},
         separator=unused,
         quote_char=None,
-    ).with_row_index("_line", offset=2)
+    ).with_row_index("_line", offset=text.line)
     lines = lines.filter(pl.col("_text").is_not_null())
     width = len(text.header)
     fields = pl.col("_text").str.count_matches(text.separator, literal=True) + 1
@@ -152,7 +168,7 @@ def _parse_quoted(text: CsvText) -> tuple[pl.DataFrame, pl.DataFrame]:
 def _quoted_fields(text: CsvText) -> Iterator[tuple[int, list[str] | None]]:
     """Line number and fields of every row; None for fields that do not end in time."""
     reader = csv.reader(io.StringIO(text.body.decode(), newline="\n"), delimiter=text.separator)
-    line = 2
+    line = text.line
     while True:
         try:
             fields = next(reader, None)
@@ -162,12 +178,12 @@ def _quoted_fields(text: CsvText) -> Iterator[tuple[int, list[str] | None]]:
         if fields is None:
             return
         yield line, fields
-        line = reader.line_num + 2
+        line = reader.line_num + text.line
 
 
 def _quoted_lines(text: CsvText) -> Iterator[tuple[int, list[str] | None]]:
     """As _quoted_fields, each line for itself; None for a line with an odd quote."""
-    for line, content in enumerate(text.body.decode().split("\n"), start=2):
+    for line, content in enumerate(text.body.decode().split("\n"), start=text.line):
         if content.count('"') % 2:
             yield line, None
         elif content.strip("\r"):
@@ -199,7 +215,7 @@ def _unfinished_row(text: CsvText, frame: pl.DataFrame) -> tuple[pl.DataFrame, p
     none = pl.DataFrame(schema=REJECT_SCHEMA)
     if text.is_finished:
         return none, frame
-    last_line = text.body.count(b"\n") + 2
+    last_line = text.body.count(b"\n") + text.line
     is_last = frame["_line"] == last_line
     if not is_last.any():
         raise BadInput("the last line is cut: fewer fields than the header", line=last_line, reason="truncated")

@@ -4,6 +4,7 @@ import csv
 import gzip
 import zlib
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -23,7 +24,7 @@ _CHUNK_BYTES = 512 * 1024
 @dataclass(frozen=True)
 class CsvText:
     """header: column names; body: UTF-8 bytes after the header line; is_finished: the body ends with a line end;
-    encoding: as found.
+    encoding: as found; line: of the first row in the file, where the header is not its first line.
     """
 
     header: list[str]
@@ -32,17 +33,47 @@ class CsvText:
     is_finished: bool
     encoding: str = "utf-8"
     warnings: dict[str, int] = field(default_factory=dict)
+    line: int = 2
 
 
-def open_text(path: Path) -> CsvText:
-    """The text of a file. Raises BadInput: broken gzip, bomb, endless line, not text, bad encoding, no header."""
+def open_text(path: Path, header_line: int = 1) -> CsvText:
+    """The text of a file from its header on. Raises BadInput: broken gzip, bomb, endless line, not text, bad encoding,
+    no header.
+    """
     data, encoding, warnings = _decoded(_unpacked(path))
     if b"\n" not in data and b"\r" in data:
         # Line ends of old Macintosh programs: nothing else can be meant where there is no line feed at all.
         data, warnings = data.replace(b"\r", b"\n"), warnings | {"cr_line_ends": 1}
         _refuse_long_line(data)
+    for _ in range(header_line - 1):
+        data = data.partition(b"\n")[2]
     first, _, body = data.partition(b"\n")
-    line = first.decode().rstrip("\r")
+    header, separator, unnamed = _header(first.decode())
+    if unnamed:
+        warnings = warnings | {"unnamed_columns": unnamed}
+    is_finished = body.endswith(b"\n") or not body
+    return CsvText(
+        header=header,
+        separator=separator,
+        body=body,
+        is_finished=is_finished,
+        encoding=encoding,
+        warnings=warnings,
+        line=header_line + 1,
+    )
+
+
+def first_line(path: Path) -> tuple[list[str], str]:
+    """Column names and separator of plain UTF-8 text, of which only the beginning is read. Raises BadInput."""
+    with path.open("rb") as file:
+        data = file.read(_CHUNK_BYTES)
+    header, separator, _ = _header(_decoded(data.partition(b"\n")[0])[0].decode())
+    return header, separator
+
+
+def _header(line: str) -> tuple[list[str], str, int]:
+    """Column names, separator, and how many columns have no name."""
+    line = line.rstrip("\r")
     if not line.strip():
         raise BadInput("expected a header of column names in line 1, found nothing", line=1, reason="no_header")
     separator = max(SEPARATORS, key=line.count)
@@ -51,12 +82,7 @@ def open_text(path: Path) -> CsvText:
     except csv.Error as error:
         raise BadInput("a field of the header is too long", line=1, reason="no_header") from error
     header, unnamed = _named(names)
-    if unnamed:
-        warnings = warnings | {"unnamed_columns": unnamed}
-    is_finished = body.endswith(b"\n") or not body
-    return CsvText(
-        header=header, separator=separator, body=body, is_finished=is_finished, encoding=encoding, warnings=warnings
-    )
+    return header, separator, unnamed
 
 
 def _named(names: list[str]) -> tuple[list[str], int]:
@@ -81,8 +107,14 @@ def _unpacked(path: Path) -> bytes:
                 raise BadInput("not a gzip file, though its name says so", line=1, reason="unknown_format")
             _refuse_endless_line(file)
             return path.read_bytes()
-    packed_bytes = path.stat().st_size
-    chunks, size = [], 0
+    data = b"".join(unpacked_chunks(path))
+    _refuse_long_line(data)
+    return data
+
+
+def unpacked_chunks(path: Path) -> Iterator[bytes]:
+    """The content of a gzip file in pieces. Raises BadInput: too_large, truncated."""
+    packed_bytes, size = path.stat().st_size, 0
     try:
         with gzip.open(path) as file:
             while chunk := file.read(_CHUNK_BYTES):
@@ -90,12 +122,9 @@ def _unpacked(path: Path) -> bytes:
                 if size > MAX_PACKED_BYTES or (size > RATIO_FROM_BYTES and size > MAX_RATIO * packed_bytes):
                     message = f"unpacks to more than {MAX_PACKED_BYTES >> 20} MiB, or than {MAX_RATIO} times its size"
                     raise BadInput(message, line=1, reason="too_large")
-                chunks.append(chunk)
+                yield chunk
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BadInput("the gzip file is cut or broken", line=1, reason="truncated") from error
-    data = b"".join(chunks)
-    _refuse_long_line(data)
-    return data
 
 
 def _refuse_endless_line(file: IO[bytes]) -> None:

@@ -29,7 +29,7 @@ _EXPECTED = {
     "bad_timestamp": "a date and time of format 303 with its offset, or 203",
     "ambiguous_local_time": "an offset: summer time's end repeats this local time",
     "nonexistent_local_time": "a local time that exists (summer time skips this one)",
-    "no_interval": "a start and an end (DTM 163 and 164), or a start and a period (DTM 163 and 672)",
+    "no_interval": "one start and one end (DTM 163 and 164), or one start and a period (DTM 163 and 672)",
     "register_read": "an interval; a register's state alone (DTM 9) is none",
     "unknown_qualifier": f"a quantity qualifier of {', '.join(sorted(QUALITIES))}",
     "forecast_value": "a metered value, not a forecast",
@@ -42,7 +42,7 @@ class Mscons:
     """Reader of MSCONS interchanges; `source_line` is the place of the QTY segment, UNA being the first."""
 
     name = "mscons"
-    version = "1"
+    version = "2"
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """By the interchange header; messages of another type are refused when read."""
@@ -84,12 +84,13 @@ class _Place:
 
 @dataclass
 class _Quantity:
-    """A QTY segment and the times after it."""
+    """A QTY segment and the times after it. is_twofold: it has two starts or two ends, so that it has none."""
 
     segment: Segment
     start: tuple[str, str] | None = None
     end: tuple[str, str] | None = None
     is_read: bool = False
+    is_twofold: bool = False
 
 
 class _Gathered:
@@ -191,6 +192,8 @@ class _Gathered:
     def _span(self, quantity: _Quantity) -> tuple[datetime, int] | str:
         """Start and minutes, or the reason why there are none."""
         place, number = self._place, quantity.segment.number
+        if quantity.is_twofold:
+            return "no_interval"
         if quantity.start is not None and quantity.end is not None:
             start, end = self._instant(quantity.start, number), self._instant(quantity.end, number)
             if isinstance(start, str) or isinstance(end, str):
@@ -267,6 +270,9 @@ def _moved(place: _Place, segment: Segment) -> _Place:
 
 def _time_quantity(quantity: _Quantity, segment: Segment) -> None:
     kind, time = segment.get(1), (segment.get(1, 1), segment.get(1, 2))
+    known = {"163": quantity.start, "164": quantity.end}.get(kind)
+    # Where the segment of the next quantity is lost, its times would be taken for those of this one.
+    quantity.is_twofold |= known is not None and known != time
     if kind == "163":
         quantity.start = time
     elif kind == "164":

@@ -14,7 +14,8 @@ from data_quality.contracts.quality import QualityCode
 
 # A day of five-minute values is under 8 kB; whoever writes longer lines writes no meter data.
 MAX_LINE_BYTES = 1_000_000
-MAX_BYTES = 1024**3
+# Years of several meters; each value of a few bytes takes three hundred while it is judged.
+MAX_BYTES = 24 << 20
 # Market time: Australian Eastern Standard Time all year, in every state.
 MARKET_TIME = timezone(timedelta(hours=10))
 _ID = re.compile(FOREIGN_ID)

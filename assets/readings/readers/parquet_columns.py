@@ -11,6 +11,9 @@ from data_quality.contracts.errors import BadInput
 MAX_CELLS, CELLS_FROM, MAX_CELLS_PER_BYTE = 2 * 10**9, 20_000_000, 100
 # A dictionary stands for its texts at no cost, but whoever sorts or compares a million of them pays for each.
 MAX_TEXT_BYTES = 4096
+# Days since 1970 of the years 1 and 9999; nanoseconds do not reach that far.
+_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
+_STEPS_A_DAY = {"ms": 86_400_000, "us": 86_400_000_000}
 
 
 def read_columns(path: str, *, where: dict[str, str], max_columns: int, out: str | None) -> dict[str, Any]:
@@ -40,6 +43,11 @@ def _plain(name: str, dtype: pl.DataType) -> pl.Expr:
     """A column as numbers, times or texts. Lists, structures and bare bytes are no readings, and unpack to any size."""
     if dtype.is_nested() or isinstance(dtype, pl.Binary | pl.Object | pl.Duration):
         return pl.lit(None, pl.String).alias(name)
+    steps = _STEPS_A_DAY.get(getattr(dtype, "time_unit", "")) if isinstance(dtype, pl.Datetime) else 1
+    if isinstance(dtype, pl.Datetime | pl.Date) and steps is not None:
+        # Beyond the calendar the library breaks off where it writes a time as text.
+        is_of_calendar = pl.col(name).to_physical().is_between(_FIRST_DAY * steps, _LAST_DAY * steps)
+        return pl.when(is_of_calendar).then(pl.col(name)).alias(name)
     return pl.col(name).cast(pl.String) if dtype in (pl.Categorical, pl.Enum) else pl.col(name)
 
 

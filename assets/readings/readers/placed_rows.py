@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from assets.readings.parsed import PARSED_SCHEMA, REJECT_SCHEMA, ReadRequest
+from assets.readings.parsed import PARSED_SCHEMA, REJECT_SCHEMA, SEEN_NAME, UNSEEN, ReadRequest
 from assets.readings.streams import canonical_of, default_registers, streams
+from assets.readings.values import IMPLAUSIBLE
 from data_quality.contracts.site import Site
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, unit_of
 
@@ -33,7 +34,6 @@ STATES_SCHEMA: dict[str, pl.DataType] = {**PLACED_SCHEMA, "series": pl.String()}
 FUTURE_LIMIT = timedelta(days=1)
 # A clock that was never set says 1970.
 FIRST_PLAUSIBLE = datetime(1971, 1, 1, tzinfo=UTC)
-IMPLAUSIBLE = 1e9
 # A display may show far more than an interval may hold.
 DISPLAY_MOST = 1e12
 # Registers that count in one direction; `net` may be negative.
@@ -158,6 +158,7 @@ def _name_meters(sieve: Sieve, request: ReadRequest) -> None:
     named = pl.col("meter").replace_strict(names, default=None, return_dtype=pl.String)
     by_alias = pl.col("alias").replace_strict(names, default=None, return_dtype=pl.String)
     sieve.frame = sieve.frame.with_columns(meter=pl.coalesce(named, by_alias, "meter"))
+    sieve.take("unknown_meter", pl.col("meter").str.contains(UNSEEN), SEEN_NAME, pl.col("meter"))
 
 
 def _skips_others(request: ReadRequest) -> bool:

@@ -26,7 +26,7 @@ class XlsxTable:
     """Reader of workbooks; `source_line` is the row of the sheet, the header's being the first that is not empty."""
 
     name = "xlsx"
-    version = "1"
+    version = "2"
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """A ZIP archive that begins like an office document, or whose directory holds a workbook; no name counts."""
@@ -41,7 +41,7 @@ class XlsxTable:
     def header(self, path: Path) -> list[str]:
         """Column names of the first sheet; one without a name where it is empty (a cover). Raises BadInput."""
         try:
-            return list(_cells(path, None, None)["columns"])
+            return list(_cells(path, None, None, None)["columns"])
         except BadInput as fault:
             if fault.reason != "no_rows":
                 raise
@@ -53,16 +53,22 @@ class XlsxTable:
 
     def table(self, path: Path, request: ReadRequest) -> RawTable:
         """The columns as found. Raises BadInput."""
-        sheet = request.mapping.sheet if request.mapping else None
+        sheet, line = (request.mapping.sheet, request.mapping.header_line) if request.mapping else (None, None)
         with tempfile.TemporaryDirectory(prefix="meterloom-") as folder:
             out = Path(folder) / "rows.arrow"
-            facts = _cells(path, sheet, out)
+            facts = _cells(path, sheet, line, out)
             if not facts["has_rows"]:
                 raise BadInput("there is a header but no row", line=1, reason="no_rows")
             return RawTable(frame=pl.read_ipc(out), allows_comma=True, reading={"sheet": facts["sheet"]})
 
 
-def _cells(path: Path, sheet: str | None, out: Path | None) -> dict[str, Any]:
-    arguments = {"path": str(path.resolve()), "sheet": sheet, "max_columns": MAX_COLUMNS, "out": out and str(out)}
+def _cells(path: Path, sheet: str | None, line: int | None, out: Path | None) -> dict[str, Any]:
+    arguments = {
+        "path": str(path.resolve()),
+        "sheet": sheet,
+        "header_line": line,
+        "max_columns": MAX_COLUMNS,
+        "out": out and str(out),
+    }
     found: dict[str, Any] = run_limited(_READ_CELLS, arguments)
     return found

@@ -7,6 +7,7 @@ archive is measured before it is opened, so that a small file cannot become a la
 import re
 import zipfile
 import zlib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat
@@ -26,15 +27,19 @@ _BEYOND = re.compile(
     rb"""\br\s*=\s*["'](?:[A-Za-z]{4,}|[YZyz][A-Za-z]{2}|[Xx](?:[G-Zg-z][A-Za-z]|[Ff][E-Ze-z]))[0-9]"""
 )
 # A shared text by something that is no number, or too large a one: the library would take the first text of all.
-_BAD_INDEX = re.compile(rb"""\bt\s*=\s*["']s["'][^<>]*>\s*<(?:\w+:)?v>(?:[^<]*[^0-9<\s][^<]*|\s*[0-9]{8,}\s*)</""")
+_BAD_INDEX = re.compile(rb"""\bt\s*=\s*["']s["'][^<>]*>\s*<(?:\w+:)?v>(?!\s*[0-9]{1,7}\s*</)""")
 _LONGEST_CELL_BYTES = 512
+# What a number with nine decimals may differ by from the one in the cell.
+_ROUNDED = 1e-8
 _ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError)
 
 
-def read_cells(path: str, *, sheet: str | None, max_columns: int, out: str | None) -> dict[str, Any]:
-    """One sheet, the first where none is named. Answers its name, its columns (the first row that is not empty), and
-    whether there are rows; these, as text with `_line`, are written to `out` (Arrow IPC) where it is given.
-    Raises BadInput.
+def read_cells(
+    path: str, *, sheet: str | None, header_line: int | None, max_columns: int, out: str | None
+) -> dict[str, Any]:
+    """One sheet, the first where none is named. Answers its name, its columns (of the row `header_line`, else of the
+    first row that is not empty), and whether there are rows; these, as text with `_line`, are written to `out`
+    (Arrow IPC) where it is given. Raises BadInput.
     """
     book = _workbook(Path(path))
     if not book.sheet_names:
@@ -42,7 +47,7 @@ def read_cells(path: str, *, sheet: str | None, max_columns: int, out: str | Non
     if sheet is not None and sheet not in book.sheet_names:
         names = ", ".join(book.sheet_names)
         raise BadInput(f"no sheet {sheet!r}; the workbook has {names}", line=1, reason="no_such_sheet")
-    frame = _table(_sheet(book, sheet), max_columns)
+    frame = _table(_sheet(book, sheet), header_line, max_columns)
     if out is not None:
         frame.write_ipc(out)
     columns = [name for name in frame.columns if name != "_line"]
@@ -50,18 +55,30 @@ def read_cells(path: str, *, sheet: str | None, max_columns: int, out: str | Non
 
 
 def _sheet(book: Any, sheet: str | None) -> pl.DataFrame:
+    """The cells as texts, numbers with all their digits."""
     import fastexcel
 
+    place = sheet if sheet is not None else 0
+    texts: pl.DataFrame
+    numbers: pl.DataFrame
     try:
-        cells: pl.DataFrame = book.load_sheet(
-            sheet if sheet is not None else 0, header_row=None, skip_rows=0, dtypes="string"
-        ).to_polars()
+        texts, numbers = (
+            book.load_sheet(place, header_row=None, skip_rows=0, dtypes=dtype).to_polars()
+            for dtype in ("string", "float")
+        )
     except (fastexcel.FastExcelError, pl.exceptions.PolarsError) as error:
         raise _broken() from error
-    return cells
+    return texts.with_columns(_whole(texts[name], numbers[name]) for name in texts.columns)
 
 
-def _table(cells: pl.DataFrame, max_columns: int) -> pl.DataFrame:
+def _whole(texts: pl.Series, numbers: pl.Series) -> pl.Series:
+    """The library writes numbers with nine decimals: those that have more are written anew."""
+    rounded = texts.cast(pl.Float64, strict=False)
+    is_cut = ((rounded != numbers) & ((rounded - numbers).abs() < _ROUNDED)).fill_null(value=False)
+    return texts.zip_with(~is_cut, numbers.cast(pl.String)) if is_cut.any() else texts
+
+
+def _table(cells: pl.DataFrame, header_line: int | None, max_columns: int) -> pl.DataFrame:
     """The rows below the header row, with `_line`."""
     # A workbook may declare a million empty columns: those without any text are not of the table.
     if cells.width > max_columns:
@@ -69,6 +86,10 @@ def _table(cells: pl.DataFrame, max_columns: int) -> pl.DataFrame:
     cells = cells.with_row_index("_line", offset=1)
     columns = [name for name in cells.columns if name != "_line"]
     filled = cells.filter(~pl.all_horizontal(pl.col(columns).is_null())) if columns else cells
+    if header_line is not None:
+        filled = filled.filter(pl.col("_line") >= header_line)
+        if filled.is_empty() or filled["_line"][0] != header_line:
+            raise BadInput(f"row {header_line} of the sheet is empty", line=header_line, reason="no_header")
     if filled.is_empty():
         raise BadInput("the sheet is empty", line=1, reason="no_rows")
     first, rest = filled.row(0), filled.slice(1)
@@ -104,6 +125,7 @@ def measure(path: Path) -> None:
                 raise _too_large(f"{len(entries)} entries")
             if sum(entry.file_size for entry in entries) > MAX_BYTES:
                 raise _too_large("more than 256 MiB")
+            _refuse_double_parts(archive.namelist())
             if WORKBOOK not in archive.namelist():
                 raise BadInput("a ZIP archive that holds no workbook", line=1, reason="unknown_format")
             for entry in entries:
@@ -114,6 +136,15 @@ def measure(path: Path) -> None:
         raise _broken() from error
 
 
+def _refuse_double_parts(names: list[str]) -> None:
+    """Parts differ by more than the case of their letters (ECMA-376-2); else each program reads another one."""
+    known = Counter(name.lower() for name in names)
+    twice = next((name for name in names if known[name.lower()] > 1), None)
+    if twice is not None:
+        message = f"two parts of the workbook have the name {twice!r}; expected one"
+        raise BadInput(message, line=1, reason="truncated")
+
+
 def _measured(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, before: int, packed_bytes: int) -> int:
     """Bytes of one entry. Raises BadInput at the limits, and for a document type declaration (XML bomb, F12).
 
@@ -121,7 +152,7 @@ def _measured(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, before: int, pac
     of a sheet that was cut or changed.
     """
     size, is_xml, tail = 0, entry.filename.lower().endswith((".xml", ".rels", ".vml")), b""
-    parser = expat.ParserCreate() if _READ_PARTS.fullmatch(entry.filename.lower()) else None
+    parser = expat.ParserCreate(namespace_separator="}") if _READ_PARTS.fullmatch(entry.filename.lower()) else None
     with archive.open(entry) as stream:
         while chunk := stream.read(_CHUNK_BYTES):
             size += len(chunk)

@@ -17,6 +17,8 @@ from data_quality.contracts.errors import BadInput
 # Three years and more of quarter hours, as verbose as they come.
 MAX_BYTES = 28 << 20
 MAX_DEPTH = 64
+# An element of a reading takes 25 bytes: shorter ones, as many as fit, are no readings but take as long.
+MAX_ELEMENTS = 2_000_000
 # One tag, comment or text without any event in between; expat would scan it again with every chunk.
 MAX_TOKEN_BYTES = 1 << 20
 # Text of one element that is kept; numbers, links and titles are far shorter.
@@ -46,7 +48,8 @@ def is_xml(head: bytes) -> bool:
 def walk(path: Path, visitor: Visitor) -> None:
     """Show every element of the file to the visitor, packed with gzip or not.
 
-    Raises BadInput: not_well_formed, xml_entities (DTD, entities, external parts), xml_too_deep, too_large, truncated.
+    Raises BadInput: not_well_formed, xml_entities (DTD, entities, external parts), xml_too_deep, too_large (bytes,
+    elements, one tag), truncated.
     """
     handler = _Handler(visitor)
     parser = DefusedExpatParser(forbid_dtd=True, forbid_entities=True, forbid_external=True)
@@ -79,7 +82,7 @@ class _Handler(ContentHandler):
 
     def __init__(self, visitor: Visitor) -> None:
         super().__init__()
-        self.visitor, self.events, self.depth = visitor, 0, 0
+        self.visitor, self.events, self.depth, self.elements = visitor, 0, 0, 0
         self._text: list[str] = []
         self._length = 0
 
@@ -89,6 +92,10 @@ class _Handler(ContentHandler):
     def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: N802 (the name SAX calls)
         self.events += 1
         self.depth += 1
+        self.elements += 1
+        if self.elements > MAX_ELEMENTS:
+            message = f"more than {MAX_ELEMENTS:,} elements; split the file by months or by meters"
+            raise BadInput(message, line=self.line(), reason="too_large")
         if self.depth > MAX_DEPTH:
             message = f"elements nested more than {MAX_DEPTH} deep"
             raise BadInput(message, line=self.line(), reason="xml_too_deep")
