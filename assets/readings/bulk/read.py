@@ -188,14 +188,19 @@ class _Totals:
             if (since % quarters[column]).any():
                 raise NotRegular
         used = counts > 0
-        first = (lines != 0).argmax(axis=0) + grid.first_slot
-        last = len(lines) - 1 - (lines[::-1] != 0).argmax(axis=0) + grid.first_slot
+        first, last = np.full(len(streams), grid.first_slot), np.full(len(streams), grid.first_slot + len(lines) - 1)
+        if not readings.is_full:
+            first += (lines != 0).argmax(axis=0)
+            last -= (lines[::-1] != 0).argmax(axis=0)
         self._first[streams[used]] = np.minimum(self._first[streams], first)[used]
         self._last[streams[used]] = last[used]
-        for sums, quanta in ((self._native, readings.native), (self._canonical, readings.quanta)):
-            for number, total in zip(streams.tolist(), quanta.sum(axis=0).tolist(), strict=True):
+        native = readings.native.sum(axis=0)
+        canonical = native if readings.quanta is readings.native else readings.quanta.sum(axis=0)
+        for sums, found in ((self._native, native), (self._canonical, canonical)):
+            for number, total in zip(streams.tolist(), found.tolist(), strict=True):
                 sums[number] += total
-        self._largest[streams] = np.maximum(self._largest[streams], np.abs(readings.quanta).max(axis=0))
+        sizes = np.maximum(readings.quanta.max(axis=0), -readings.quanta.min(axis=0))
+        self._largest[streams] = np.maximum(self._largest[streams], sizes)
         if self._whole[streams].any():
             self._whole[streams] &= (readings.native % QUANTA == 0).all(axis=0)
 
