@@ -22,6 +22,8 @@ _DATA_PAGE, _DICTIONARY_PAGE = 0, 2
 _BLOCK, _PART = 128, 32
 _DECIMALS: Final = range(7)
 _SAMPLE: Final = 1024
+# Bytes of a page by which it is decided whether compression is worth its time.
+_TRIAL: Final = 16_384
 _MAX_WHOLE: Final = 2.0**52
 
 
@@ -162,11 +164,10 @@ def _places(codes: NDArray[Any], kinds: int) -> _Page:
 def _chunk(data: _Page, dictionary: _Page | None = None, *, is_worth: bool = True) -> Chunk:
     """is_worth: whether compression may make it smaller."""
     codec, pack = UNCOMPRESSED, bytes
-    if is_worth:
-        packed = _zstd()(data.data)
-        if len(packed) < 0.9 * len(data.data):
-            codec, pack = ZSTD, _zstd()
-    bodies = [packed if codec else data.data]
+    sample = data.data[:_TRIAL]
+    if is_worth and len(_zstd()(sample)) < 0.9 * len(sample):
+        codec, pack = ZSTD, _zstd()
+    bodies = [pack(data.data)]
     heads = [_data_head(data, len(bodies[0]))]
     pages = [data]
     if dictionary is not None:

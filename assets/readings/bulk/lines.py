@@ -17,20 +17,20 @@ from data_quality.contracts.errors import BadInput
 BLOCK_BYTES = 4 * 1024**2
 
 
-def line_blocks(path: Path, body_at: int, seen: Callable[[bytes], object] = bool) -> Iterator[bytes]:
+def line_blocks(path: Path, body_at: int, seen: Callable[[bytes | memoryview], object] = bool) -> Iterator[bytes]:
     """Blocks of whole lines after the header; at last what stands behind the last line end, if anything does.
 
     seen: gets every byte of the file in order. Raises NotRegular for quotes, zeros and endless lines.
     """
-    rest = b""
-    with path.open("rb") as file:
+    rest, buffer = b"", bytearray(BLOCK_BYTES)
+    with path.open("rb") as file, memoryview(buffer) as view:
         seen(file.read(body_at))
-        while data := file.read(BLOCK_BYTES):
-            seen(data)
-            end = data.rfind(b"\n") + 1
+        while size := file.readinto(view):
+            seen(view[:size])
+            end = buffer.rfind(b"\n", 0, size) + 1
             if not end:
                 raise NotRegular
-            body, rest = b"".join((rest, memoryview(data)[:end])), data[end:]
+            body, rest = b"".join((rest, view[:end])), bytes(view[end:size])
             if len(rest) > MAX_LINE_BYTES or b'"' in body or b"\0" in body:
                 raise NotRegular
             yield body

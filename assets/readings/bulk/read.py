@@ -14,7 +14,7 @@ import polars as pl
 from assets.readings.bulk.canonical import QUANTA, Meaning, Readings, Rows, quarter_hours, readings_of
 from assets.readings.bulk.cells import SLOT_US, Cells, Source, read_cells, rejects_of
 from assets.readings.bulk.conflicts import conflict_rejects
-from assets.readings.bulk.months import Grid, Months, grid_of
+from assets.readings.bulk.months import Grid, Months, grid_of, joined
 from assets.readings.bulk.shape import NotRegular, Shape, Stream, shape_of
 from assets.readings.bulk.steps import Steps
 from assets.readings.parsed import Channel, reason_counts
@@ -47,7 +47,7 @@ class RegularFile:
             if month in self.kept:
                 yield self.kept[month]
             else:
-                yield readings_of(grid_of(self.months.cells(month), len(self.shape.streams)), self.meaning)
+                yield readings_of(grid_of(self.months.parts(month), len(self.shape.streams)), self.meaning)
 
     def quarter_hours(self) -> Iterator[Rows]:
         """Canonical quarter hours, month by month."""
@@ -83,10 +83,10 @@ def _read(path: Path, shape: Shape, folder: Path) -> RegularFile:
     grids: dict[int, Grid] = {}
     order, conflicts = _Order(), []
     for month in months.months():
-        cells = months.cells(month)
+        parts = months.parts(month)
         if not months.is_sorted:
-            order.add(cells)
-        grid = grid_of(cells, width)
+            order.add(joined(parts))
+        grid = grid_of(parts, width)
         steps.add(grid)
         conflicts.append(grid.conflicts)
         if months.is_in_memory:
@@ -100,7 +100,7 @@ def _read(path: Path, shape: Shape, folder: Path) -> RegularFile:
     totals = _Totals(shape, meaning, steps)
     kept: dict[int, Readings] = {}
     for month in months.months():
-        grid = grids.pop(month) if month in grids else grid_of(months.cells(month), width)
+        grid = grids.pop(month) if month in grids else grid_of(months.parts(month), width)
         readings = readings_of(grid, meaning)
         totals.add(grid, readings)
         if months.is_in_memory:
