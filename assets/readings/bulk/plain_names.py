@@ -9,7 +9,7 @@ from assets.readings.bulk.words import Fields, Words, last_bytes, words_at
 
 _MAX_NAME = 24
 _MULTIPLIERS = np.random.default_rng(0).integers(2**62, 2**63, (64, 3), np.uint64) * np.uint64(2) + np.uint64(1)
-_MAX_TABLE_BITS = 20
+_MAX_TABLE_BITS = 22
 
 
 class Names:
@@ -55,7 +55,8 @@ class Names:
 
 
 def _keys(words: Sequence[Words], multiplier: Words, bits: int) -> Words:
+    """Highest bits of a sum of products: words that a short name does not have add nothing."""
     key: Words = words[0] * multiplier[0]
     for number, word in enumerate(words[1:], 1):
-        key = (key ^ (key >> np.uint64(32))) + word * multiplier[number]
+        key = key + word * multiplier[number]
     return key >> np.uint64(64 - bits)
