@@ -13,7 +13,7 @@ from assets.readings.affected import affected_months
 from assets.readings.bitemporal import classify
 from assets.readings.blocks import in_blocks
 from assets.readings.bulk.read import REGULAR_FROM_BYTES, RegularFile
-from assets.readings.bulk.store import is_suspected, plan_of, times_of
+from assets.readings.bulk.store import Touched, is_suspected, plan_of, times_of
 from assets.readings.closed import name_closed
 from assets.readings.holds import canonical_rows, current_rows, hold_back
 from assets.readings.parsed import Reader, bad_rows
@@ -168,7 +168,7 @@ def _ingest_whole(given: _Given, mapping: ColumnMap | None) -> IngestReport:
 
 def _store_regular(file: RegularFile, given: _Given) -> IngestReport:
     given.keep_rejects(file.rejects, file.report.reasons)
-    touched: dict[int, int] = {}
+    touched: list[Touched] = []
 
     def plan(stamp: Stamp) -> BlockPlan:
         return plan_of(file, site=given.site, lake=given.lake, stamp=stamp, touched=touched)

@@ -94,8 +94,8 @@ def readings_of(grid: Grid, meaning: Meaning) -> Readings:
     native = quanta_of(values)
     converted = meaning.canonical(values, grid.streams)
     quanta = native if converted is values else quanta_of(converted)
-    for sums in (native, quanta):
-        if int(np.abs(sums).max(initial=0)) * len(sums) > 9e18:
+    for sums in (native,) if quanta is native else (native, quanta):
+        if max(-int(sums.min(initial=0)), int(sums.max(initial=0))) * len(sums) > 9e18:
             raise NotRegular
     return Readings(grid.first_slot, grid.streams, quanta, native, lines, is_full, zeros)
 

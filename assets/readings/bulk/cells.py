@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assets.readings.bulk.lines import line_blocks, unfinished_line
+from assets.readings.bulk.plain import PlainLines
 from assets.readings.bulk.shape import NotRegular, Shape
 from assets.readings.parsed import REJECT_SCHEMA
 from assets.readings.readers.csv_table import rows_of
@@ -54,13 +55,18 @@ class Source:
 
 def read_cells(path: Path, shape: Shape, source: Source) -> Iterator[Cells]:
     """The file's cells, block by block. Raises NotRegular."""
-    line = 2
+    line, plain = 2, PlainLines(shape)
     for block in line_blocks(path, shape.body_at, source.sha256.update):
         is_finished = block.endswith(b"\n")
         if not is_finished and (reject := unfinished_line(path, shape, block, line)) is not None:
             source.rejects.append(reject)
             return
-        cells, lines = _cells(block if is_finished else block + b"\n", line, shape, source)
+        body = block if is_finished else block + b"\n"
+        found = plain.cells(body)
+        if found is not None and _is_fit(*found, shape):
+            cells, lines = Cells(*found, np.arange(line, line + found[0].size)), found[0].size
+        else:
+            cells, lines = _cells(body, line, shape, source)
         line += lines
         yield cells
 
@@ -91,20 +97,25 @@ def _typed(
     names = names_of(frame, shape)
     if column.null_count() or times.null_count() or names.null_count():
         return None
-    values, instants = column.to_numpy(), times.to_physical().to_numpy()
-    if any((values == number).any() for number in _missing_numbers(shape)):
-        return None
-    stream = shape.stream_of[names.to_numpy()]
+    instants = times.to_physical().to_numpy()
     first, until = _bounds(shape)
-    is_in_time = instants.min() >= first and instants.max() <= until
+    if instants.min() < first or instants.max() > until:
+        return None
+    found = shape.stream_of[names.to_numpy()], _slots(instants), column.to_numpy()
+    return found if _is_fit(*found, shape) else None
+
+
+def _is_fit(stream: NDArray[np.int32], slots: NDArray[np.int32], values: NDArray[np.float64], shape: Shape) -> bool:
+    """Every row is a reading: none is declared to be missing, too large, too early or too late, or below zero."""
+    if any((values == number).any() for number in _missing_numbers(shape)):
+        return False
+    first, until = _bounds(shape)
     limits, one_way = _limits(shape)
-    size = np.abs(values)
-    is_fit = size.max() <= limits.min() or (size <= limits[stream]).all()
-    if not (is_in_time and is_fit):
-        return None
-    if one_way.any() and values.min() < 0 and (one_way[stream] & (values < 0)).any():
-        return None
-    return stream, _slots(instants), values
+    least, most = float(values.min()), float(values.max())
+    is_in_time = int(slots.min()) * SLOT_US >= first and int(slots.max()) * SLOT_US <= until
+    is_small = max(-least, most) <= limits.min() or (np.abs(values) <= limits[stream]).all()
+    is_one_way = least < 0 and one_way.any() and (one_way[stream] & (values < 0)).any()
+    return bool(is_in_time and is_small and not is_one_way)
 
 
 def _odd_cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[Cells, int]:

@@ -3,7 +3,7 @@ then becomes a dense grid of quarter hours and streams, in which a doubled row h
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,14 +63,12 @@ class Months:
         """Months that hold cells, as months since 1970, in order."""
         return sorted({*self._held, *self._spilled})
 
-    def cells(self, month: int) -> Cells:
+    def parts(self, month: int) -> list[Cells]:
         """The cells of a month in the order of the file."""
         parts = list(self._held.get(month, ()))
         if month in self._spilled:
             parts.insert(0, _made(lambda name, dtype: np.fromfile(self._file(month, name), dtype)))
-        if len(parts) == 1:
-            return parts[0]
-        return _made(lambda name, _: np.concatenate([getattr(part, name) for part in parts]))
+        return parts
 
     @property
     def is_in_memory(self) -> bool:
@@ -106,6 +104,13 @@ def _part(cells: Cells, rows: slice | NDArray[np.intp]) -> Cells:
 
 def _made(column: Callable[[str, type], NDArray[Any]]) -> Cells:
     return Cells(**{name: column(name, dtype) for name, dtype in _FIELDS})
+
+
+def joined(parts: Sequence[Cells]) -> Cells:
+    """The cells of all parts."""
+    if len(parts) == 1:
+        return parts[0]
+    return _made(lambda name, _: np.concatenate([getattr(part, name) for part in parts]))
 
 
 def month_of(slot: int) -> int:
@@ -145,20 +150,20 @@ class Grid:
         return bool(self.lines.all())
 
 
-def grid_of(cells: Cells, stream_count: int) -> Grid:
+def grid_of(parts: Sequence[Cells], stream_count: int) -> Grid:
     """The grid of one month's cells. Raises NotRegular where most places are empty."""
-    counts = np.bincount(cells.stream, minlength=stream_count)
+    counts = sum(np.bincount(part.stream, minlength=stream_count) for part in parts)
     streams = np.flatnonzero(counts)
-    first, last = int(cells.slot.min()), int(cells.slot.max())
-    shape = (last - first + 1, len(streams))
-    if shape[0] * shape[1] > MAX_EMPTY * max(cells.slot.size, 3000):
+    first, last = min(int(part.slot.min()) for part in parts), max(int(part.slot.max()) for part in parts)
+    rows, shape = int(np.sum(counts)), (last - first + 1, len(streams))
+    if shape[0] * shape[1] > MAX_EMPTY * max(rows, 3000):
         raise NotRegular
-    flat = (cells.slot.astype(np.int64) - first) * shape[1]
-    if len(streams) > 1:
-        column = np.zeros(stream_count, np.int64)
-        column[streams] = np.arange(len(streams))
-        flat += column[cells.stream]
-    value, line = cells.value, cells.line
+    column = np.zeros(stream_count, np.int64)
+    column[streams] = np.arange(len(streams))
+    if rows == shape[0] * shape[1] and (found := _in_order(parts, first, streams, column)) is not None:
+        return found
+    cells = joined(parts)
+    flat, value, line = _places(cells, first, column, shape[1]), cells.value, cells.line
     good = np.isfinite(value)
     others = negatives = np.empty(0, np.int64)
     if not good.all():
@@ -181,3 +186,22 @@ def grid_of(cells: Cells, stream_count: int) -> Grid:
     if negatives.size and (conflicts.size or lines.ravel()[negatives].any()):
         raise NotRegular
     return Grid(first, streams, values, lines, others, negatives, duplicates, conflicts)
+
+
+def _places(cells: Cells, first: int, column: NDArray[np.int64], width: int) -> NDArray[np.int64]:
+    """The flat places of cells in a grid that begins at the slot `first`. column: of each stream."""
+    places = (cells.slot.astype(np.int64) - first) * width
+    return places + column[cells.stream] if width > 1 else places
+
+
+def _in_order(parts: Sequence[Cells], first: int, streams: NDArray[np.int64], column: NDArray[np.int64]) -> Grid | None:
+    """The grid of cells that stand in its order, each place once; None for others."""
+    start, width, none = 0, len(streams), np.empty(0, np.int64)
+    for part in parts:
+        end = start + part.slot.size
+        places = _places(part, first, column, width)
+        if not (places == np.arange(start, end)).all() or not np.isfinite(part.value).all():
+            return None
+        start = end
+    values, lines = (np.concatenate([getattr(part, name) for part in parts]) for name in ("value", "line"))
+    return Grid(first, streams, values.reshape(-1, width), lines.reshape(-1, width), none, none, 0, none)

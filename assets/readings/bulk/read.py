@@ -14,7 +14,7 @@ import polars as pl
 from assets.readings.bulk.canonical import QUANTA, Meaning, Readings, Rows, quarter_hours, readings_of
 from assets.readings.bulk.cells import SLOT_US, Cells, Source, read_cells, rejects_of
 from assets.readings.bulk.conflicts import conflict_rejects
-from assets.readings.bulk.months import Grid, Months, grid_of
+from assets.readings.bulk.months import Grid, Months, grid_of, joined
 from assets.readings.bulk.shape import NotRegular, Shape, Stream, shape_of
 from assets.readings.bulk.steps import Steps
 from assets.readings.parsed import Channel, reason_counts
@@ -47,7 +47,7 @@ class RegularFile:
             if month in self.kept:
                 yield self.kept[month]
             else:
-                yield readings_of(grid_of(self.months.cells(month), len(self.shape.streams)), self.meaning)
+                yield readings_of(grid_of(self.months.parts(month), len(self.shape.streams)), self.meaning)
 
     def quarter_hours(self) -> Iterator[Rows]:
         """Canonical quarter hours, month by month."""
@@ -83,10 +83,10 @@ def _read(path: Path, shape: Shape, folder: Path) -> RegularFile:
     grids: dict[int, Grid] = {}
     order, conflicts = _Order(), []
     for month in months.months():
-        cells = months.cells(month)
+        parts = months.parts(month)
         if not months.is_sorted:
-            order.add(cells)
-        grid = grid_of(cells, width)
+            order.add(joined(parts))
+        grid = grid_of(parts, width)
         steps.add(grid)
         conflicts.append(grid.conflicts)
         if months.is_in_memory:
@@ -100,7 +100,7 @@ def _read(path: Path, shape: Shape, folder: Path) -> RegularFile:
     totals = _Totals(shape, meaning, steps)
     kept: dict[int, Readings] = {}
     for month in months.months():
-        grid = grids.pop(month) if month in grids else grid_of(months.cells(month), width)
+        grid = grids.pop(month) if month in grids else grid_of(months.parts(month), width)
         readings = readings_of(grid, meaning)
         totals.add(grid, readings)
         if months.is_in_memory:
@@ -188,14 +188,19 @@ class _Totals:
             if (since % quarters[column]).any():
                 raise NotRegular
         used = counts > 0
-        first = (lines != 0).argmax(axis=0) + grid.first_slot
-        last = len(lines) - 1 - (lines[::-1] != 0).argmax(axis=0) + grid.first_slot
+        first, last = np.full(len(streams), grid.first_slot), np.full(len(streams), grid.first_slot + len(lines) - 1)
+        if not readings.is_full:
+            first += (lines != 0).argmax(axis=0)
+            last -= (lines[::-1] != 0).argmax(axis=0)
         self._first[streams[used]] = np.minimum(self._first[streams], first)[used]
         self._last[streams[used]] = last[used]
-        for sums, quanta in ((self._native, readings.native), (self._canonical, readings.quanta)):
-            for number, total in zip(streams.tolist(), quanta.sum(axis=0).tolist(), strict=True):
+        native = readings.native.sum(axis=0)
+        canonical = native if readings.quanta is readings.native else readings.quanta.sum(axis=0)
+        for sums, found in ((self._native, native), (self._canonical, canonical)):
+            for number, total in zip(streams.tolist(), found.tolist(), strict=True):
                 sums[number] += total
-        self._largest[streams] = np.maximum(self._largest[streams], np.abs(readings.quanta).max(axis=0))
+        sizes = np.maximum(readings.quanta.max(axis=0), -readings.quanta.min(axis=0))
+        self._largest[streams] = np.maximum(self._largest[streams], sizes)
         if self._whole[streams].any():
             self._whole[streams] &= (readings.native % QUANTA == 0).all(axis=0)
 

@@ -24,26 +24,37 @@ class Steps:
 
     def add(self, grid: Grid) -> None:
         """The grid of the next month."""
+        if grid.is_full:
+            self._add_full(grid)
+            return
         seen = grid.lines > 0
         self._count(grid, seen)
         if grid.others.size:
             seen.ravel()[grid.others] = True
-        height, width = seen.shape
-        if seen.all():
-            first = np.full(width, grid.first_slot)
-            last = first + height - 1
-            self._by_step[1][grid.streams] += height - 1
-        else:
-            places = np.flatnonzero(seen.T)
-            stream, slot = places // height, places % height
-            edges = np.flatnonzero(np.diff(stream, prepend=-1))
-            first = slot[edges] + grid.first_slot
-            last = slot[np.append(edges[1:], slot.size) - 1] + grid.first_slot
-            is_same = np.diff(stream) == 0
-            self._tally(grid.streams[stream[1:][is_same]], np.diff(slot)[is_same])
-        known = self._last[grid.streams] > _NONE
-        self._tally(grid.streams[known], (first - self._last[grid.streams])[known])
-        self._last[grid.streams] = last
+        height = len(seen)
+        places = np.flatnonzero(seen.T)
+        stream, slot = places // height, places % height
+        edges = np.flatnonzero(np.diff(stream, prepend=-1))
+        is_same = np.diff(stream) == 0
+        self._tally(grid.streams[stream[1:][is_same]], np.diff(slot)[is_same])
+        last = slot[np.append(edges[1:], slot.size) - 1] + grid.first_slot
+        self._join(grid.streams, slot[edges] + grid.first_slot, last)
+
+    def _add_full(self, grid: Grid) -> None:
+        """A month in which no place is empty."""
+        height, streams = len(grid.lines), grid.streams
+        first = np.full(len(streams), grid.first_slot)
+        self.first_slot[streams] = np.where(self.first_slot[streams] == _NONE, first, self.first_slot[streams])
+        self.last_slot[streams] = first + height - 1
+        self.counts[streams] += height
+        self._by_step[1][streams] += height - 1
+        self._join(streams, first, first + height - 1)
+
+    def _join(self, streams: NDArray[np.int64], first: NDArray[np.int64], last: NDArray[np.int64]) -> None:
+        """The step from the last row of the months before to the first of this one."""
+        known = self._last[streams] > _NONE
+        self._tally(streams[known], (first - self._last[streams])[known])
+        self._last[streams] = last
 
     def _count(self, grid: Grid, seen: NDArray[np.bool_]) -> None:
         """Rows that hold their place: good ones, and counts that are refused only for being negative."""

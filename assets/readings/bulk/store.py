@@ -1,7 +1,8 @@
 """A regular table into the lake: month by month, only what changes something."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -22,46 +23,61 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RAW = int(QualityCode.RAW)
 
 
-def plan_of(file: RegularFile, *, site: Site, lake: Lake, stamp: Stamp, touched: dict[int, int]) -> BlockPlan:
-    """What the file changes in the lake as it is now. touched: gets the quarter hours that change, each with
-    the number of its rows.
-    """
+class Touched(NamedTuple):
+    """Quarter hours that change in one month, ascending, each with the number of its rows."""
+
+    slots: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+
+def plan_of(file: RegularFile, *, site: Site, lake: Lake, stamp: Stamp, touched: list[Touched]) -> BlockPlan:
+    """What the file changes in the lake as it is now. touched: gets the quarter hours that change, month by month."""
     counts = {"new_rows": 0, "corrected_rows": 0, "unchanged_rows": 0}
     touched.clear()
 
     def blocks() -> Iterator[Block]:
+        is_known = bool(lake.manifest(site.site_id, start_utc=file.first_utc))
         for rows in file.quarter_hours():
-            is_new, is_changed = _against(file, rows, site, lake)
-            keep = is_new | is_changed
-            counts["new_rows"] += int(is_new.sum())
-            counts["corrected_rows"] += int(is_changed.sum())
-            counts["unchanged_rows"] += int(keep.size - keep.sum())
-            changed = rows if keep.all() else rows.take(keep)
+            changed, found = _changed(file, rows, site, lake) if is_known else (rows, {"new_rows": rows.slot.size})
+            for name, count in found.items():
+                counts[name] += count
             if changed.slot.size:
-                starts = np.flatnonzero(np.diff(changed.slot, prepend=changed.slot[0] - 1))
-                sizes = np.diff(np.append(starts, changed.slot.size))
-                touched.update(zip(changed.slot[starts].tolist(), sizes.tolist(), strict=True))
+                first = int(changed.slot[0])
+                sizes = np.bincount(changed.slot - first)
+                slots = np.flatnonzero(sizes)
+                touched.append(Touched(slots + first, sizes[slots]))
                 yield _block(file, changed, site, stamp)
 
     return BlockPlan(blocks=blocks(), counts=counts)
 
 
-def times_of(touched: Mapping[int, int], *, per_row: bool = False) -> pl.DataFrame:
+def times_of(touched: Sequence[Touched], *, per_row: bool = False) -> pl.DataFrame:
     """interval_start_utc of the quarter hours that change: each once, or as often as it has rows that change."""
-    slots = np.array(sorted(touched), np.int64)
-    if per_row:
-        slots = np.repeat(slots, [touched[slot] for slot in slots.tolist()])
+    parts = [np.repeat(each.slots, each.rows) if per_row else each.slots for each in touched]
+    slots = np.concatenate([np.empty(0, np.int64), *parts])
     return pl.DataFrame({"interval_start_utc": pl.Series(slots * SLOT_US).cast(pl.Datetime("us", "UTC"))})
 
 
-def _against(file: RegularFile, rows: Rows, site: Site, lake: Lake) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Rows that the lake does not know, and rows that it knows otherwise."""
+def _changed(file: RegularFile, rows: Rows, site: Site, lake: Lake) -> tuple[Rows, dict[str, int]]:
+    """The rows that the lake does not know or knows otherwise, and how many rows are which."""
     start = _EPOCH + timedelta(microseconds=int(rows.slot[0]) * SLOT_US)
     end = _EPOCH + timedelta(microseconds=(int(rows.slot[-1]) + 1) * SLOT_US)
-    new = np.ones(rows.slot.size, bool)
     current = lake.current(site.site_id, start_utc=start, end_utc=end)
     if current.is_empty():
-        return new, ~new
+        return rows, {"new_rows": rows.slot.size}
+    is_new, is_changed = _against(file, rows, current)
+    keep = is_new | is_changed
+    counts = {
+        "new_rows": int(is_new.sum()),
+        "corrected_rows": int(is_changed.sum()),
+        "unchanged_rows": int(keep.size - keep.sum()),
+    }
+    return rows if keep.all() else rows.take(keep), counts
+
+
+def _against(file: RegularFile, rows: Rows, current: pl.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Rows that are not in `current` (LAKE_SCHEMA), and rows that are there otherwise."""
+    new = np.ones(rows.slot.size, bool)
     kinds = file.shape.streams
     table = pl.DataFrame(
         {

@@ -1,0 +1,207 @@
+"""Lake files: any Parquet reader finds every row again, to the last bit, whatever form a column took."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+import assets.stores.lake_block as lake_block
+from assets.stores.lake_block import (
+    LAKE_SCHEMA,
+    TIME,
+    Block,
+    Coded,
+    blocks_of,
+    content_sha256,
+    part_sha256,
+    write_block,
+)
+from assets.stores.parquet_pages import ZSTD, counting, decimals, one_value, runs
+from assets.stores.thrift_compact import varint, zigzag
+
+SLOT_US = 900_000_000
+# First quarter hour of January 2018.
+JANUARY = 1_683_072
+RECORDED = datetime(2025, 6, 1, tzinfo=UTC)
+NAMES = ("a", "main", "press 2", "Zähler Süd", "0123456789" * 4)
+
+
+def block_of(
+    *, times: np.ndarray, codes: np.ndarray, values: np.ndarray, lines: np.ndarray, minutes: np.ndarray | int = 15
+) -> Block:
+    """A block that differs from the plainest one in what is given."""
+    columns = {
+        "site_id": "plant", "meter_id": Coded(codes.astype(np.int32), NAMES), "register": "import", TIME: times,
+        "interval_minutes": 15, "source_minutes": minutes, "value": values, "unit": "kwh", "quality_code": 14,
+        "source_line": lines, "is_synthetic": False, "batch_id": "b" * 32, "recorded_at_utc": RECORDED,
+    }  # fmt: skip
+    return Block(columns=columns, rows=times.size)
+
+
+def expected(block: Block) -> pl.DataFrame:
+    """The rows as a table, made without any file."""
+    columns = dict(block.columns)
+    meters = columns.pop("meter_id")
+    series = {"meter_id": [meters.names[code] for code in meters.codes]}
+    for name, column in columns.items():
+        series[name] = column if isinstance(column, np.ndarray) else [column] * block.rows
+    return pl.DataFrame({name: pl.Series(series[name]).cast(kind) for name, kind in LAKE_SCHEMA.items()})
+
+
+@st.composite
+def blocks(draw: st.DrawFn) -> Block:
+    """Rows as files have them: full grids, single meters, lines in and out of order, numbers of all kinds."""
+    rows = draw(st.integers(1, 300))
+    meters = draw(st.integers(1, 5))
+    slots = np.arange(rows) // meters
+    if draw(st.booleans()):
+        slots = np.sort(draw(arrays(np.int64, rows, elements=st.integers(0, 2900))))
+    codes = (
+        np.arange(rows) % meters if draw(st.booleans()) else draw(arrays(np.int64, rows, elements=st.integers(0, 4)))
+    )
+    lines = np.arange(rows) + draw(st.integers(2, 2**40))
+    if draw(st.booleans()):
+        lines = draw(arrays(np.int64, rows, elements=st.integers(0, draw(st.sampled_from([300, 70_000, 2**45])))))
+    if draw(st.booleans()):
+        digits = draw(st.integers(0, 9))
+        values = draw(arrays(np.int64, rows, elements=st.integers(-(10**6), 10**6))) / 10.0**digits
+    else:
+        values = draw(arrays(np.float64, rows, elements=st.floats(allow_nan=False)))
+    minutes = draw(st.sampled_from([15, np.where(codes == 0, 60, 15).astype(np.int32)]))
+    return block_of(times=(slots + JANUARY) * SLOT_US, codes=codes, values=values, lines=lines, minutes=minutes)
+
+
+@settings(max_examples=60, deadline=None)
+@given(block=blocks(), row_group=st.sampled_from([7, 128, 10**6]))
+def test_polars_arrow_and_duckdb_read_every_row_to_the_last_bit(block: Block, row_group: int) -> None:
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lake_block, "_ROW_GROUP", row_group)
+        path = Path(folder) / "rows.parquet"
+        write_block(block, path)
+        rows = expected(block)
+        found = pl.read_parquet(path)
+        assert dict(found.schema) == LAKE_SCHEMA
+        assert found.equals(rows)
+        assert np.array_equal(found["value"].to_numpy().view(np.int64), block.columns["value"].view(np.int64))
+        assert pl.DataFrame(pq.read_table(path)).equals(rows)
+        seen = duckdb.sql(f"select * from read_parquet('{path}')").pl()
+        assert seen.with_columns(pl.col("^.*_utc$").dt.convert_time_zone("UTC")).equals(rows)
+        for place, group in enumerate(range(0, block.rows, row_group)):
+            part = rows[group : group + row_group]
+            said = pq.read_metadata(path).row_group(place)
+            bounds = {said.column(number).path_in_schema: said.column(number).statistics for number in range(13)}
+            assert (bounds["meter_id"].min, bounds["meter_id"].max) == (part["meter_id"].min(), part["meter_id"].max())
+            assert (bounds[TIME].min, bounds[TIME].max) == (part[TIME].min(), part[TIME].max())
+
+
+@settings(max_examples=60, deadline=None)
+@given(block=blocks())
+def test_the_hash_is_that_of_the_content_whatever_form_the_columns_have(block: Block) -> None:
+    rows = expected(block).sort(TIME, "meter_id", "register", maintain_order=True)
+    if rows.select(TIME, "meter_id").is_duplicated().any():
+        return
+    (same,) = blocks_of(rows)
+    whole = block.columns["meter_id"]
+    order = np.lexsort(([NAMES[code] for code in whole.codes], block.times))
+    arrays_ = {name: column[order] for name, column in block.columns.items() if isinstance(column, np.ndarray)}
+    sorted_block = Block(
+        columns={**block.columns, **arrays_, "meter_id": Coded(whole.codes[order], whole.names)}, rows=block.rows
+    )
+    digest = part_sha256(sorted_block, 0, block.rows)
+    assert digest == part_sha256(same, 0, block.rows) == content_sha256(rows.sample(fraction=1, shuffle=True, seed=1))
+    value = pl.col("value")
+    place = pl.int_range(pl.len()) == block.rows // 2
+    for name, other in (
+        ("value", value / 2 + 1),
+        ("source_line", pl.col("source_line") + 1),
+        ("register", pl.lit("x")),
+    ):
+        changed = rows.with_columns(pl.when(place).then(other).otherwise(pl.col(name)).alias(name))
+        assert changed.equals(rows) or content_sha256(changed) != digest
+
+
+def test_rows_of_a_day_and_times_that_differ_never_hash_alike() -> None:
+    # Two streams whose rows change places between two times, and the same rows in step.
+    times = np.array([0, 0, 1, 1]) * SLOT_US
+    values, lines = np.array([1.0, 2.0, 1.0, 2.0]), np.array([2, 3, 4, 5])
+    kinds = [([0, 1, 0, 1], lines), ([0, 1, 1, 0], lines), ([0, 1, 0, 1], lines[::-1]), ([0, 1, 0, 1], lines + 1)]
+    found = {
+        part_sha256(block_of(times=times, codes=np.array(codes), values=values, lines=own), 0, 4)
+        for codes, own in kinds
+    }
+    found.add(part_sha256(block_of(times=times * 2, codes=np.array([0, 1, 0, 1]), values=values, lines=lines), 0, 4))
+    assert len(found) == len(kinds) + 1
+
+
+def test_what_repeats_takes_no_room(tmp_path: Path) -> None:
+    rows, meters = 100_000, 5
+    slots = np.arange(rows) // meters
+    values = np.random.default_rng(1).integers(0, 20_000, rows) / 1000
+    block = block_of(times=slots * SLOT_US, codes=np.arange(rows) % meters, values=values, lines=np.arange(rows) + 2)
+    write_block(block, tmp_path / "rows.parquet")
+    said = pq.read_metadata(tmp_path / "rows.parquet").row_group(0)
+    sizes = {said.column(place).path_in_schema: said.column(place).total_compressed_size for place in range(13)}
+    # Two bytes a value and the list of 20 000 different ones; the times' list; all else next to nothing.
+    assert sizes.pop("value") < 2 * rows + 8 * 20_000 + 100
+    assert sizes.pop(TIME) < 8 * rows / meters
+    assert max(sizes.values()) < 8000
+    assert one_value(b"\0" * 8, 10**9).plain_bytes < 80
+
+
+def test_files_of_other_writers_are_read_beside_ours(tmp_path: Path) -> None:
+    numbers = np.arange(10)
+    block = block_of(times=numbers * SLOT_US, codes=numbers % 5, values=numbers / 4, lines=numbers + 2)
+    rows = expected(block)
+    write_block(block, tmp_path / "ours.parquet")
+    rows.write_parquet(tmp_path / "theirs.parquet")
+    both = [tmp_path / "ours.parquet", tmp_path / "theirs.parquet"]
+    assert pl.scan_parquet(both, hive_partitioning=False).collect().equals(pl.concat([rows, rows]))
+    assert pl.scan_parquet(both[::-1]).filter(pl.col("meter_id") == "main").collect().height == 4
+    assert duckdb.sql(f"select sum(value) from read_parquet({[str(each) for each in both]})").fetchall() == [(22.5,)]
+
+
+def test_a_query_for_some_days_skips_the_row_groups_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lake_block, "_ROW_GROUP", 96)
+    numbers = np.arange(96 * 3)
+    block = block_of(times=numbers * SLOT_US, codes=numbers * 0, values=numbers / 4, lines=numbers + 2)
+    write_block(block, tmp_path / "rows.parquet")
+    found = pq.read_table(tmp_path / "rows.parquet", filters=[(TIME, ">=", datetime(1970, 1, 3, tzinfo=UTC))])
+    assert found.num_rows == 96
+    bounds = [pq.read_metadata(tmp_path / "rows.parquet").row_group(day).column(3).statistics for day in range(3)]
+    assert [each.min.day for each in bounds] == [1, 2, 3]
+
+
+def test_numbers_that_no_list_holds_stay_plain() -> None:
+    many = np.random.default_rng(1).random(5000)
+    assert decimals(many).encodings == (0,)
+    assert decimals(np.array([0.25, -0.0])).encodings == (0,)
+    assert decimals(np.array([0.25, np.nan])).encodings == (0,)
+    assert decimals(np.tile([0.25, 0.5, 1e300], 50)).encodings == (0,)
+    assert decimals(np.tile([0.25, 0.5, 1.0], 50)).encodings == (0, 8)
+    assert runs(np.arange(100)).encodings == (0,)
+    assert counting(np.array([0, 2**62, 5])).encodings == (0,)
+
+
+def test_compressed_pages_say_so() -> None:
+    found = counting(np.tile(np.arange(4) * 1000, 500))
+    assert found.codec == ZSTD
+    assert len(found.pages[1]) < 0.9 * found.plain_bytes
+
+
+@given(st.integers(0, 2**70))
+def test_varints_and_zigzag_are_read_back(number: int) -> None:
+    for signed in (number, -number):
+        shift = total = 0
+        for byte in zigzag(signed):
+            total |= (byte & 0x7F) << shift
+            shift += 7
+        assert (total >> 1) ^ -(total & 1) == signed
+    assert varint(300) == b"\xac\x02"
