@@ -1,7 +1,7 @@
 """The marts as they would have been at an instant: built from the readings known then, beside the warehouse."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -16,20 +16,22 @@ from orchestration.resources import ProjectResource
 
 
 @contextmanager
-def marts_as_of(project: ProjectResource, site: Site, as_of_utc: datetime) -> Iterator[Path]:
-    """A folder with the KPI marts of one site as known then, by today's SQL and site file; gone after the block.
+def marts_as_of(project: ProjectResource, sites: Sequence[Site], as_of_utc: datetime) -> Iterator[Path]:
+    """A folder with the KPI marts of these sites as known then, by today's SQL and site files; gone after the block.
 
     Built on a DuckDB file of its own, whatever the project's engine, so that nothing present is touched. Raises
-    BadInput where nothing was known of the site.
+    BadInput where nothing was known of any of them.
     """
-    if project.lake.span(site.site_id, as_of_utc=as_of_utc) is None:
+    known = {site.site_id: site for site in sites if project.lake.span(site.site_id, as_of_utc=as_of_utc) is not None}
+    if not known:
+        names = ", ".join(repr(site.site_id) for site in sites)
         raise BadInput(
-            f"no reading of site {site.site_id!r} was known at {as_of_utc:%Y-%m-%d %H:%M:%S}Z",
+            f"no reading of site {names} was known at {as_of_utc:%Y-%m-%d %H:%M:%S}Z",
             reason="nothing_known",
         )
     with tempfile.TemporaryDirectory(prefix="as-of-") as folder:
         target = WarehouseTarget(duckdb_file=Path(folder) / "past.duckdb")
-        load_sources(target, source_tables({site.site_id: site}, project.lake, None, as_of_utc=as_of_utc))
+        load_sources(target, source_tables(known, project.lake, None, as_of_utc=as_of_utc))
         outcome = run_dbt(["run", "--select", "tag:kpi"], target=target)
         if not outcome.is_success:
             raise OurFault("; ".join(f"{node.name}: {node.message}" for node in outcome.failed))

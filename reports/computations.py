@@ -13,6 +13,7 @@ from types import ModuleType
 
 import polars as pl
 
+from assets.bills import running as bills_running
 from assets.bills import stored
 from assets.carbon import energies as carbon_energies
 from assets.carbon import factors, site_match
@@ -22,17 +23,23 @@ from assets.carbon import view as carbon_view
 from assets.kpi import (
     adjust,
     daily,
+    demand_window,
     enpi,
     expected,
     facts,
     project,
     recompute,
     recompute_weather,
+    running,
+    running_again,
     scope_amounts,
+    supply_terms,
     uncertainty,
 )
 from assets.kpi.enpi import ARITHMETIC, EnpiResult, EnpiRule, enpi_for
-from assets.kpi.recompute import kpi_value, scope_meters
+from assets.kpi.month_to_date import RunningFigures
+from assets.kpi.recompute import EXPECTED, kpi_value, scope_meters
+from assets.kpi.windows import Window
 from assets.sites import scopes
 from assets.tariffs import periods
 from data_quality.contracts.baseline import Baseline, BaselineStatus
@@ -41,7 +48,7 @@ from data_quality.contracts.figure import Trace, TraceInput
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, parse_instant
 from reports import bill_again, footprint_again, hours_again, project_again
-from reports.sources import Sources, parse_dates
+from reports.sources import NO_EXPECTATION, Sources, parse_dates
 
 Operand = tuple[str, Decimal | None]
 
@@ -140,7 +147,25 @@ def scope_kpi(trace: Trace, sources: Sources) -> Decimal | None:
         start_utc = parse_instant(named["hour_start_utc"])
         instant = pl.col("interval_start_utc")
         readings = readings.filter((instant >= start_utc) & (instant < start_utc + timedelta(hours=1)))
-    return kpi_value(named["kpi"], site=site, scope=named["scope"], period=period, readings=readings)
+    return kpi_value(
+        named["kpi"],
+        site=site,
+        scope=named["scope"],
+        period=period,
+        readings=readings,
+        factors=sources.factors(site, trace.as_of_utc),
+        expected=_expected(trace, sources, site, period) if named["kpi"] in EXPECTED else None,
+    )
+
+
+def _expected(trace: Trace, sources: Sources, site: Site, period: Period) -> pl.DataFrame:
+    """Expected days of the use by the baseline that the trace names; none without one."""
+    pinned, (_, _, seu_id) = _version_named(trace), trace.parameters["scope"].partition(":")
+    if pinned is None:
+        return pl.DataFrame(schema=NO_EXPECTATION)
+    days = sources.days(site, seu_id, period, trace.as_of_utc)
+    expected_now = expected.expected_days(sources.baseline(*pinned).baseline, days)
+    return adjust.adjusted_days(expected_now, sources.adjustments(*pinned, trace.as_of_utc))
 
 
 def scope_coverage(trace: Trace, sources: Sources) -> Decimal | None:
@@ -323,6 +348,45 @@ def nothing(_trace: Trace, _sources: Sources) -> Decimal | None:
     return None
 
 
+# Fields of the running figures that are figures, with their units.
+RUNNING = {
+    "import_kwh": "kwh",
+    "cost": "currency",
+    "energy_cost": "currency",
+    "other_cost": "currency",
+    "emission_kgco2e": "kgco2e",
+    "peak_kw": "kw",
+    "block_demand_kw": "kw",
+    "projected_import_kwh": "kwh",
+    "projected_cost": "currency",
+    "projected_emission_kgco2e": "kgco2e",
+    "projected_peak_kw": "kw",
+}
+
+
+def running_figure(trace: Trace, sources: Sources) -> Decimal | None:
+    """A running figure of a site's supply. parameters: site, at_utc, field of RUNNING; start, end: months behind it."""
+    named = trace.parameters
+    if named["field"] not in RUNNING:
+        raise OurFault(f"{named['field']!r} is no running figure")
+    site, at_utc = sources.site(named["site"]), parse_instant(named["at_utc"])
+    first, after = parse_dates(named)
+    found: RunningFigures = sources.keep(
+        ("running", site.site_id, at_utc, trace.as_of_utc),
+        lambda: running_again.running_again(
+            site,
+            running.interval_costs(
+                site,
+                sources.lake,
+                [Window(site_id=site.site_id, first=first, after=after)],
+                as_of_utc=trace.as_of_utc,
+            ),
+            at_utc=at_utc,
+        ),
+    )
+    return to_decimal(getattr(found, named["field"]))
+
+
 LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "scope_kpi": scope_kpi,
     "scope_coverage": scope_coverage,
@@ -335,11 +399,24 @@ LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "footprint_number": footprint_number,
     "hours_number": hours_number,
     "project_number": project_number,
+    "running_figure": running_figure,
     "nothing": nothing,
 }
 # Modules whose code a leaf's number depends on beside its own function.
 _BEHIND: dict[str, tuple[ModuleType, ...]] = {
-    "scope_kpi": (recompute, scope_amounts, recompute_weather, facts, scopes, periods, factors),
+    "scope_kpi": (
+        recompute,
+        scope_amounts,
+        recompute_weather,
+        facts,
+        scopes,
+        periods,
+        factors,
+        carbon_view,
+        expected,
+        adjust,
+    ),
+    "running_figure": (running, running_again, demand_window, supply_terms, bills_running, factors, carbon_view),
     "seu_assessment": (adjust, daily, expected, enpi, uncertainty),
     "detectable_saving": (uncertainty,),
     "bill_number": (bill_again, stored),

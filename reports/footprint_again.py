@@ -11,9 +11,7 @@ from decimal import Decimal
 
 from assets.carbon.energies import site_energies
 from assets.carbon.footprint import site_footprint
-from assets.carbon.view import FactorView, factor_view
 from assets.sites.meter_tree import has_import, primary_meters, total_meters, tree_spans
-from assets.stores.factors import FactorStore
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.figure import TraceInput
 from data_quality.contracts.finding import Finding
@@ -138,7 +136,7 @@ def energies(sources: Sources, site: Site, period: Period, as_of_utc: datetime) 
 
 def factors_sha256(sources: Sources, site: Site, as_of_utc: datetime | None) -> str:
     """Hash of every factor that the site's inventory may use, as known at T (None: now)."""
-    view = factor_view_of(sources, site, as_of_utc)
+    view = sources.factors(site, as_of_utc)
     rows = sorted(each.model_dump_json(exclude={"recorded_at_utc"}) for each in view.entries)
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
@@ -160,18 +158,12 @@ def _bought(site: Site) -> set[str]:
 
 def _footprint(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> Footprint | BadInput:
     try:
-        view = factor_view_of(sources, site, as_of_utc)
+        view = sources.factors(site, as_of_utc)
         return site_footprint(
             site, energies(sources, site, period, as_of_utc), view, period=period, as_of_utc=as_of_utc
         )
     except BadInput as fault:
         return fault
-
-
-def factor_view_of(sources: Sources, site: Site, as_of_utc: datetime | None) -> FactorView:
-    """The factors of the site as known at T: its file and the recorded ones. Raises BadInput for two of one day."""
-    stored = FactorStore(sources.lake.store).known(as_of_utc=as_of_utc, tenant=site.site_id)
-    return factor_view(site, stored, as_of_utc=as_of_utc)
 
 
 def _energies(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> tuple[SiteEnergy, ...]:

@@ -18,7 +18,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.hourly_carbon import HourlyCertificate
 from data_quality.contracts.site import Carrier, Site
 from data_quality.contracts.time import Period
-from reports.footprint_again import account_of, factor_view_of, lines_of
+from reports.footprint_again import account_of, lines_of
 from reports.sources import Sources
 
 FIELDS = (
@@ -63,7 +63,7 @@ def matched(sources: Sources, site: Site, period: Period, account: Period, as_of
     def make() -> SiteMatch | BadInput:
         try:
             hours, certificates, _ = _hours(sources, site, account, as_of_utc)
-            return match_of(hours, certificates, factor_view_of(sources, site, as_of_utc), period=period)
+            return match_of(hours, certificates, sources.factors(site, as_of_utc), period=period)
         except BadInput as fault:
             return fault
 
@@ -99,7 +99,7 @@ def findings_of(sources: Sources, site: Site, period: Period, as_of_utc: datetim
     held = [
         each
         for basis in (Basis.CERTIFICATE, Basis.CONTRACT)
-        for each in factor_view_of(sources, site, as_of_utc).of(Carrier.ELECTRICITY, basis)
+        for each in sources.factors(site, as_of_utc).of(Carrier.ELECTRICITY, basis)
         if each.valid_from < period.end and period.start < each.valid_to
     ]
     by_year = sorted({each.factor_id for each in held} - {each.factor_id for each in site.hourly_certificates})
@@ -125,7 +125,7 @@ def _hours(
     def make() -> tuple[SiteHours, list[HourlyCertificate], list[Finding]]:
         rows = sources.stream_readings(site, streams_of(site), account.start, account.end, as_of_utc)
         hours = site_hours(rows, site=site, period=account)
-        return (hours, *certificates_of(site, factor_view_of(sources, site, as_of_utc), hours))
+        return (hours, *certificates_of(site, sources.factors(site, as_of_utc), hours))
 
     made: tuple[SiteHours, list[HourlyCertificate], list[Finding]] = sources.keep(key, make)
     return made

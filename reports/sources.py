@@ -1,5 +1,6 @@
 """What traces are recomputed from: lake, site files, baseline versions; each read once and kept for the run."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -7,11 +8,13 @@ from typing import Any, Protocol
 
 import polars as pl
 
+from assets.carbon.factors import known_factors, version_text, versions_behind
+from assets.carbon.view import FactorView
 from assets.kpi.adjust import adjusted_days
 from assets.kpi.daily import seu_days
 from assets.kpi.enpi import ARITHMETIC, DayPair, day_pairs
 from assets.kpi.expected import expected_days, features_by_day
-from assets.kpi.recompute import scope_meters
+from assets.kpi.recompute import FACTORED, scope_meters
 from assets.kpi.static_factors import unanswered_changes
 from assets.sites.calendar import calendar_sha256, calendar_versions
 from assets.sites.load import site_sha256
@@ -26,6 +29,7 @@ from data_quality.contracts.adjustment import Adjustment
 from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import TraceInput
+from data_quality.contracts.footprint import DayFactor
 from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.quality import ESTIMATED_CODES
 from data_quality.contracts.site import Seu, Site
@@ -240,6 +244,37 @@ class Sources:
             self._kept[key] = TraceInput(kind="lake", id=span, role="readings", sha256=digest)
         kept: TraceInput = self._kept[key]
         return kept
+
+    def factors(self, site: Site, as_of_utc: datetime | None) -> FactorView:
+        """The site's emission factors as known then (None: now): of its file and of the recorded sets."""
+        key = ("factors", site.site_id, as_of_utc)
+        if key not in self._kept:
+            self._kept[key] = known_factors(site, self.lake.store, as_of_utc=as_of_utc)
+        kept: FactorView = self._kept[key]
+        return kept
+
+    def factor_inputs(
+        self, site: Site, kpi: str, scope: str, start: date, end: date, as_of_utc: datetime | None
+    ) -> list[TraceInput]:
+        """The factors behind a KPI of a scope and span as one input; none of a KPI that has no emission in it."""
+        if kpi not in FACTORED:
+            return []
+        versions = self.factor_versions(site, scope, start, end, as_of_utc)
+        text = "; ".join(version_text(each) for each in versions)
+        span = f"{site.site_id}/{start}/{end}/{scope}"
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        return [TraceInput(kind="version", id=span, role="day_factors", sha256=sha256, value=text or "none")]
+
+    def factor_versions(
+        self, site: Site, scope: str, start: date, end: date, as_of_utc: datetime | None
+    ) -> tuple[DayFactor, ...]:
+        """The emission factors that hold for a scope's meters on local days of [start, end), as known then."""
+        key = ("factor versions", site.site_id, scope, start, end, as_of_utc)
+        meters = scope_meters(site, scope)
+        made: tuple[DayFactor, ...] = self.keep(
+            key, lambda: versions_behind(site, self.factors(site, as_of_utc), meters, start, end)
+        )
+        return made
 
     def site_input(self, site: Site) -> TraceInput:
         """The site file as an input: meters, calendar, tariff and factors stand in it."""

@@ -7,7 +7,8 @@ from decimal import Decimal
 import polars as pl
 
 from assets.kpi.enpi import ARITHMETIC
-from assets.kpi.recompute import streams_behind
+from assets.kpi.recompute import FACTORED, streams_behind
+from assets.kpi.running import supply_streams
 from assets.sites.calendar import calendar_sha256
 from assets.sites.load import site_sha256
 from assets.sites.virtual import streams_for
@@ -135,6 +136,8 @@ def streams_of(leaf: Figure, site: Site) -> list[str]:
         return [*streams_for(site, seu.meters), *drivers]
     if leaf.trace.computation == "footprint_number":
         return [name for carrier in carriers_of(site) for name in meters_of(site, carrier)]
+    if leaf.trace.computation == "running_figure":
+        return list(supply_streams(site))
     scope = named.get("scope", f"site:{site.site_id}")
     return list(streams_behind(named.get("kpi", "consumption_kwh"), site=site, scope=scope))
 
@@ -210,9 +213,24 @@ def today_sha256(given: TraceInput, sources: Sources, *, as_of_utc: datetime | N
         return calendar_sha256(sources.sites[site_id], first, after) if site_id in sources.sites else ""
     if given.role == "factors":
         return factors_sha256(sources, sources.sites[given.id], as_of_utc) if given.id in sources.sites else ""
+    if given.role == "day_factors":
+        return _day_factors_today(given, sources, as_of_utc)
     if given.role in {"baseline", "adjustments"}:
         baseline_id, _, version = given.id.rpartition("@")
         if given.role == "adjustments":
             return adjustments_sha256(sources.adjustments(baseline_id, int(version), as_of_utc))
         return sources.baseline(baseline_id, int(version)).model_checksum
     return given.sha256
+
+
+def _day_factors_today(given: TraceInput, sources: Sources, as_of_utc: datetime | None) -> str:
+    site_id, start, end, scope = given.id.split("/", 3)
+    if site_id not in sources.sites:
+        return ""
+    days = date.fromisoformat(start), date.fromisoformat(end)
+    try:
+        [found] = sources.factor_inputs(sources.sites[site_id], FACTORED[0], scope, *days, as_of_utc)
+    except BadInput:
+        # A scope that the site file no longer has, or two factors of one day.
+        return ""
+    return found.sha256

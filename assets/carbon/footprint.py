@@ -192,10 +192,8 @@ def _held(factors: FactorView, cell: _Cell, basis: Basis) -> list[DayFactor]:
     """Factors that hold through the cell; a site file's entry stands for the site's own kWh, whatever their basis."""
     return [
         each
-        for each in factors.of(cell.carrier, basis)
-        if each.valid_from <= cell.start
-        and cell.end <= each.valid_to
-        and (each.origin == "site_file" or each.calorific_basis == cell.calorific_basis)
+        for each in factors.fitting(cell.carrier, basis, cell.calorific_basis)
+        if each.valid_from <= cell.start and cell.end <= each.valid_to
     ]
 
 

@@ -45,6 +45,14 @@ class FactorView:
         """Those of the carrier and basis, in order of their days."""
         return tuple(each for each in self.entries if each.carrier == carrier and each.basis == basis)
 
+    def fitting(self, carrier: Carrier, basis: Basis, calorific_basis: str) -> tuple[DayFactor, ...]:
+        """Of these, those for kWh of that calorific basis; a site file's entry is for the site's own kWh."""
+        return tuple(
+            each
+            for each in self.of(carrier, basis)
+            if each.origin == "site_file" or each.calorific_basis == calorific_basis
+        )
+
 
 def factor_view(
     site: Site,

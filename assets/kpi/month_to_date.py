@@ -15,6 +15,8 @@ from data_quality.contracts.time import CANONICAL_MINUTES
 _STEP = timedelta(minutes=CANONICAL_MINUTES)
 _REASONS = {
     "no_tariff_in_force": "no tariff of the site file is in force",
+    "price_gap": "energy without a known price is in no cost: the cost is what is known so far",
+    "no_reactive_energy": "a charge needs reactive energy, which was not read: a power factor of 1 was taken",
     "too_little_history": "a weekday to come has fewer than two complete days in the 28 days before",
     "cost_unknown": "the cost of a day of the month, or of a weekday to come, is not known",
     "emission_unknown": "the emission of a day of the month, or of a weekday to come, is not known",
@@ -25,7 +27,8 @@ _REASONS = {
 class RunningFigures(Model):
     """Sums of the local month [month_start, at_utc); energies of the main meters, costs in `currency`.
 
-    block_demand_kw: mean power of the tariff's demand window so far, None over a gap. projected_*: the whole month,
+    cost: as far as it is known; the energy of uncosted_minutes is not in it. block_demand_kw: mean power so far of the
+    window of the demand charge that holds, None over a gap. projected_*: the whole month,
     as known at the local midnight that begins projected_on; None where it cannot be known, with a finding.
     """
 
@@ -40,6 +43,8 @@ class RunningFigures(Model):
     emission_kgco2e: Decimal | None
     peak_kw: float | None
     coverage: float
+    uncosted_minutes: int
+    demand_charge: str | None
     block_demand_kw: float | None
     block_minutes: int
     window_minutes: int
@@ -74,13 +79,19 @@ def running_figures(
         )
     row = quarters.filter(pl.col("interval_start_utc") + _STEP <= at_utc).sort("interval_start_utc").tail(1).to_dicts()
     now = row[0]
+    found = projections.filter(pl.col("local_date") == now["local_date"]).to_dicts()
+    return figures_at(site_id, quarters, now, found[0] if found else {})
+
+
+def figures_at(
+    site_id: str, quarters: pl.DataFrame, now: Mapping[str, Any], ahead: Mapping[str, Any]
+) -> RunningFigures:
+    """The figures at the end of one quarter hour. now: its row of the mart; ahead: the projection of its day, or {}."""
     month_start = now["local_date"].replace(day=1)
     month = quarters.filter(
         pl.col("local_date").is_between(month_start, now["local_date"])
         & (pl.col("interval_start_utc") <= now["interval_start_utc"])
     )
-    found = projections.filter(pl.col("local_date") == now["local_date"]).to_dicts()
-    ahead: Mapping[str, Any] = found[0] if found else {}
     return RunningFigures(
         site_id=site_id,
         at_utc=now["interval_start_utc"] + _STEP,
@@ -93,6 +104,8 @@ def running_figures(
         emission_kgco2e=now["month_emission_kgco2e"],
         peak_kw=now["month_peak_kw"],
         coverage=now["month_covered_minutes"] / now["month_elapsed_minutes"],
+        uncosted_minutes=now["month_uncosted_minutes"],
+        demand_charge=now["demand_charge"],
         block_demand_kw=now["block_demand_kw"],
         block_minutes=now["block_minutes"],
         window_minutes=now["window_minutes"],
@@ -112,10 +125,11 @@ def _sum(month: pl.DataFrame, column: str) -> Decimal | None:
 
 def _findings(site_id: str, now: Mapping[str, Any], month: pl.DataFrame, ahead: Mapping[str, Any]) -> list[Finding]:
     scope, elapsed = f"site:{site_id}", now["month_elapsed_minutes"]
+    reasons = month.drop_nulls("cost_finding").group_by("cost_finding").len().sort("cost_finding")
     found = [
         Finding(code=code, message=_REASONS.get(code, f"the tariff cannot be billed from quarter hours: {code}"),
-                scope=scope, facts={"minutes": now["month_uncosted_minutes"], "elapsed_minutes": elapsed})
-        for code in month["cost_finding"].drop_nulls().unique().sort().to_list()
+                scope=scope, facts={"minutes": count * CANONICAL_MINUTES, "elapsed_minutes": elapsed})
+        for code, count in reasons.iter_rows()
     ]  # fmt: skip
     facts: dict[str, str | float | int | bool | None]
     if now["month_unfactored_minutes"]:

@@ -6,20 +6,21 @@ last digit; a ratio is the same double. The SQL of the marts is in dbt_project/m
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
 
 import polars as pl
 
-from assets.carbon.factors import electricity_factors
-from assets.kpi.facts import facts, streams
+from assets.carbon.factors import FACTOR_DECIMALS, meter_factors
+from assets.carbon.view import FactorView
+from assets.kpi.facts import Stream, facts, streams
 from assets.kpi.recompute_weather import weather_value
 from assets.kpi.scope_amounts import (
     NANO,
     ScopeUse,
     current,
     days_of,
+    factored,
     kind_of,
     known_spans,
     nano,
@@ -28,6 +29,7 @@ from assets.kpi.scope_amounts import (
 )
 from assets.kpi.scope_amounts import priced as priced_units
 from assets.sites.virtual import streams_for
+from assets.stores.lake_block import LAKE_SCHEMA
 from assets.tariffs.periods import PRICE_DECIMALS, known_prices
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import Carrier, Site
@@ -38,6 +40,10 @@ EUI_DAYS = 365
 # Share of the expected minutes below which a sum is not divided by area, people or products.
 COMPLETE = 0.99
 PRODUCT_KPI = "kwh_per_product"
+# KPIs in which an emission factor stands.
+FACTORED = ("emission_kgco2e", "emission_kgco2e_per_m2")
+# KPIs that compare with a baseline's expected days.
+EXPECTED = ("delta_kwh", "savings_kwh", "delta_percent")
 
 
 def kpi_value(
@@ -47,27 +53,36 @@ def kpi_value(
     scope: str,
     period: Period,
     readings: pl.DataFrame,
+    factors: FactorView,
     expected: pl.DataFrame | None = None,
 ) -> Decimal | None:
     """The KPI of the scope over the period; None where it cannot be known.
 
     scope: as assets/sites/scopes.py names it; of kwh_per_product it ends in /<product>. readings: LAKE_SCHEMA rows
-    that hold at least `streams_behind(...)` over the period; superseded rows may be among them. expected: local_date,
-    expected_kwh; needed for delta_kwh and savings_kwh. Exact for sums and the peak; a ratio is the double that the
+    that hold at least `streams_behind(...)` over the period; superseded rows may be among them. factors: as known
+    then (assets/carbon/factors.py: known_factors). expected: local_date,
+    expected_kwh; needed for KPIs of EXPECTED. Exact for sums and the peak; a ratio is the double that the
     marts hold. Raises BadInput for an unknown KPI or scope. Definitions: dbt_project/seeds/kpi_catalogue.csv.
     """
     if kpi not in KPIS:
         raise BadInput(f"unknown KPI {kpi!r}; there are {', '.join(KPIS)}", reason="unknown_kpi")
-    return KPIS[kpi](_Case(site, scope, period, readings, expected))
+    return KPIS[kpi](_Case(site, scope, period, readings, factors, expected))
 
 
 class _Case:
     """One question, with what several answers share."""
 
     def __init__(
-        self, site: Site, scope: str, period: Period, readings: pl.DataFrame, expected: pl.DataFrame | None
+        self,
+        site: Site,
+        scope: str,
+        period: Period,
+        readings: pl.DataFrame,
+        factors: FactorView,
+        expected: pl.DataFrame | None,
     ) -> None:
-        self.site, self.period, self.readings, self.expected = site, period, readings, expected
+        self.site, self.period, self.readings, self.factors = site, period, readings, factors
+        self.expected = expected
         self.asked = scope
         self.scope, self.product = split_product(site, scope)
 
@@ -94,21 +109,33 @@ class _Case:
             total += amount
         return float(int(total * NANO))
 
-    def stream(self, role: str) -> tuple[int | None, int, int] | None:
-        """Billionths, covered and expected minutes of the streams of a role; None where there are none."""
-        mine = [each for each in streams(self.site) if each.scope == self.scope and each.role == role]
-        slots = quarter_hours_of(self.site, self.period)
-        rows = current(self.readings, site=self.site, period=self.period).with_columns(
-            local_date=pl.col("interval_start_utc").dt.convert_time_zone(self.site.time_zone).dt.date()
-        )
-        found, covered, wanted = [], 0, 0
-        for each in mine:
-            own = rows.filter(
+    @property
+    def is_water(self) -> bool:
+        return bool(self._streams("water"))
+
+    def _streams(self, role: str) -> list[Stream]:
+        return [each for each in streams(self.site) if each.scope == self.scope and each.role == role]
+
+    def stream_rows(self, role: str) -> list[pl.DataFrame]:
+        """Current rows of each stream of a role, on the days that it plays it."""
+        local_date = pl.col("interval_start_utc").dt.convert_time_zone(self.site.time_zone).dt.date()
+        rows = current(self.readings, site=self.site, period=self.period)
+        return [
+            rows.filter(
                 (pl.col("meter_id") == each.stream_id)
                 & (pl.col("register") == each.register)
-                & (pl.col("local_date") >= each.start)
-                & (pl.col("local_date") < each.end)
+                & (local_date >= each.start)
+                & (local_date < each.end)
             )
+            for each in self._streams(role)
+        ]
+
+    def stream(self, role: str) -> tuple[int | None, int, int] | None:
+        """Billionths, covered and expected minutes of the streams of a role; None where there are none."""
+        mine = self._streams(role)
+        slots = quarter_hours_of(self.site, self.period)
+        found, covered, wanted = [], 0, 0
+        for each, own in zip(mine, self.stream_rows(role), strict=True):
             covered += own.height * CANONICAL_MINUTES
             wanted += sum(count for day, count in slots.items() if each.start <= day < each.end) * CANONICAL_MINUTES
             if own.height:
@@ -129,6 +156,13 @@ def scope_meters(site: Site, scope: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(member.meter_id for span in spans for member in span.members))
 
 
+def carriers_of(site: Site, scope: str) -> tuple[Carrier, ...]:
+    """The carriers of the scope's meters, and water where it is of water."""
+    meters = {each.stream_id for each in streams(site) if each.scope == scope and each.role == "water"}
+    meters = meters or set(scope_meters(site, scope))
+    return tuple(sorted({meter.carrier for meter in site.meters if meter.meter_id in meters}))
+
+
 def streams_behind(kpi: str, *, site: Site, scope: str) -> tuple[str, ...]:
     """The streams that `kpi_value` reads for the scope: its meters, what virtual ones among them are made of, and what
     else the KPI divides by or adds: price stream, reactive energy, generation, products, water, temperature.
@@ -139,9 +173,14 @@ def streams_behind(kpi: str, *, site: Site, scope: str) -> tuple[str, ...]:
         "kwh_per_product": (f"product/{product}",),
         "self_consumption_rate": ("generation", "export"),
         "self_sufficiency": ("generation", "export"),
+        "generation_kwh": ("generation",),
+        "export_kwh": ("export",),
         "consumption_m3": ("water",),
     }.get(kpi, ())
     others = [each.stream_id for each in streams(site) if each.scope == owner and each.role in roles]
+    water = [each.stream_id for each in streams(site) if each.scope == owner and each.role == "water"]
+    if kpi == "cost" and water:
+        return tuple(dict.fromkeys(water))
     if kpi == "consumption_m3" or owner.endswith("/water"):
         return tuple(dict.fromkeys(others))
     found = [*streams_for(site, scope_meters(site, scope)), *others]
@@ -206,20 +245,36 @@ def _diversity_factor(case: _Case) -> Decimal | None:
     return _double(float(sum(known)) / float(peak)) if len(known) == len(single) else None
 
 
-def _money(case: _Case, prices: pl.DataFrame) -> tuple[Decimal | None, int]:
-    electric = [meter.meter_id for meter in case.site.meters if meter.carrier is Carrier.ELECTRICITY]
-    use = replace(case.use, rows=case.use.rows.filter(pl.col("meter_id").is_in(electric)))
-    total, without = priced_units(use, prices, price_decimals=PRICE_DECIMALS)
-    return None if total is None else Decimal(total).scaleb(-QUANTUM_DECIMALS - PRICE_DECIMALS), without
+def _prices(case: _Case, carrier: Carrier) -> pl.DataFrame:
+    prices = known_prices(case.site, case.period.start, case.period.end, case.readings, carrier=carrier)
+    return prices.with_columns(carrier=pl.lit(carrier.value))
 
 
 def _cost(case: _Case) -> Decimal | None:
-    return _money(case, known_prices(case.site, case.period.start, case.period.end, case.readings))[0]
+    """Energy times price of each carrier among the members; of water, cubic metres."""
+    if case.is_water:
+        return _water_cost(case)
+    meters = set(case.use.rows["meter_id"])
+    carriers = sorted({meter.carrier for meter in case.site.meters if meter.meter_id in meters})
+    if not carriers:
+        return None
+    prices = pl.concat([_prices(case, carrier) for carrier in carriers])
+    total, _ = priced_units(case.use, prices, price_decimals=PRICE_DECIMALS)
+    return None if total is None else Decimal(total).scaleb(-QUANTUM_DECIMALS - PRICE_DECIMALS)
+
+
+def _water_cost(case: _Case) -> Decimal | None:
+    prices = _prices(case, Carrier.WATER).drop_nulls("price_per_kwh")
+    rows = pl.concat([pl.DataFrame(schema=LAKE_SCHEMA), *case.stream_rows("water")])
+    known = rows.join(prices, on="interval_start_utc", how="inner", validate="m:1")
+    amounts = known.select(nano(pl.col("value")), "price_per_kwh")
+    total = sum(int(units) * int(price.scaleb(PRICE_DECIMALS)) for units, price in amounts.iter_rows())
+    return None if known.is_empty() else Decimal(total).scaleb(-QUANTUM_DECIMALS - PRICE_DECIMALS)
 
 
 def _carbon(case: _Case) -> tuple[Decimal | None, int]:
-    by_day = electricity_factors(case.site, case.period.start, case.period.end)
-    return _money(case, by_day.select("local_date", price_per_kwh="electricity_kgco2e_per_kwh"))
+    total, without = factored(case.use, meter_factors(case.site, case.factors))
+    return None if total is None else Decimal(total).scaleb(-FACTOR_DECIMALS), without
 
 
 def _emission(case: _Case) -> Decimal | None:
@@ -304,6 +359,32 @@ def _self_sufficiency(case: _Case) -> Decimal | None:
 
 
 def _contract_share(case: _Case) -> Decimal | None:
+    contracted, total = _contracted(case), case.use.nano_kwh()
+    if contracted is None or total is None or total <= 0:
+        return None
+    return _double(_nano_double(contracted) / float(total))
+
+
+def _mean(name: str) -> Callable[[_Case], Decimal | None]:
+    """Mean of a dated fact over the days; None where a day has none."""
+
+    def value(case: _Case) -> Decimal | None:
+        amount = case.fact(name)
+        return None if amount is None else _double(amount / NANO / case.days)
+
+    return value
+
+
+def _stream(role: str) -> Callable[[_Case], Decimal | None]:
+    def value(case: _Case) -> Decimal | None:
+        stream = case.stream(role)
+        return None if stream is None or stream[0] is None else _kwh(stream[0])
+
+    return value
+
+
+def _contracted(case: _Case) -> Decimal | None:
+    """Energy of each day times its contracted share; None where a day has none."""
     mine = [fact for fact in facts(case.site) if fact.fact == "contract_share"]
     by_day = case.use.rows.group_by("local_date").agg((pl.col("nano_kwh") * pl.col("sign")).cast(pl.Int128).sum())
     energies = {day: int(total) for day, total in by_day.iter_rows()}
@@ -313,8 +394,7 @@ def _contract_share(case: _Case) -> Decimal | None:
         if share is None:
             return None
         contracted += _kwh(energies.get(day, 0)) * share
-    total = sum(energies.values())
-    return None if total <= 0 else _double(_nano_double(contracted) / float(total))
+    return contracted if energies else None
 
 
 def _water(case: _Case) -> Decimal | None:
@@ -330,9 +410,14 @@ def _weather(name: str) -> Callable[[_Case], Decimal | None]:
 
 
 def _delta(case: _Case) -> Decimal | None:
-    """Actual minus expected over the days with an expected value and all their quarter hours."""
+    compared = _compared(case)
+    return _kwh(sum(actual - expected for actual, expected in compared)) if compared else None
+
+
+def _compared(case: _Case) -> list[tuple[int, int]]:
+    """Actual and expected billionths of the days with an expected value and all their quarter hours."""
     if case.expected is None:
-        raise BadInput("delta_kwh and savings_kwh need the expected days", reason="no_expected")
+        raise BadInput("a difference to the baseline needs the expected days", reason="no_expected")
     actual = case.use.rows.group_by("local_date").agg(
         (pl.col("nano_kwh") * pl.col("sign")).cast(pl.Int128).sum(), pl.len().alias("present"), pl.col("members").max()
     )
@@ -341,12 +426,19 @@ def _delta(case: _Case) -> Decimal | None:
         for day, value in case.expected.select("local_date", "expected_kwh").iter_rows()
         if value is not None
     }
-    compared = [
-        int(total) - known[day]
+    return [
+        (int(total), known[day])
         for day, total, present, members in actual.iter_rows()
         if day in known and present >= case.use.quarter_hours[day] * members
     ]
-    return _kwh(sum(compared)) if compared else None
+
+
+def _delta_percent(case: _Case) -> Decimal | None:
+    compared = _compared(case)
+    wanted = sum(expected for _, expected in compared)
+    if not compared or wanted <= 0:
+        return None
+    return _double(100 * float(sum(actual - expected for actual, expected in compared)) / float(wanted))
 
 
 def _savings(case: _Case) -> Decimal | None:
@@ -370,7 +462,12 @@ KPIS: dict[str, Callable[[_Case], Decimal | None]] = {
     "self_consumption_rate": _self_consumption,
     "self_sufficiency": _self_sufficiency,
     "contractual_renewable_share": _contract_share,
+    "generation_kwh": _stream("generation"),
+    "export_kwh": _stream("export"),
+    "contracted_kwh": _contracted,
     "kwh_per_occupant": _per_occupant,
+    "floor_area_m2": _mean("area_m2"),
+    "headcount": _mean("occupants"),
     PRODUCT_KPI: _per_product,
     "kwh_per_hdd": _weather("kwh_per_hdd"),
     "kwh_per_cdd": _weather("kwh_per_cdd"),
@@ -378,4 +475,5 @@ KPIS: dict[str, Callable[[_Case], Decimal | None]] = {
     "slope_kwh_per_cdd": _weather("slope_kwh_per_cdd"),
     "delta_kwh": _delta,
     "savings_kwh": _savings,
+    "delta_percent": _delta_percent,
 }

@@ -16,13 +16,17 @@ import polars as pl
 from assets.bills.book import Book, Span, calendar_months
 from assets.bills.load import Load, nano
 from assets.bills.running import running_of
+from assets.carbon.factors import electricity_factors, known_factors
+from assets.carbon.view import FactorView
+from assets.kpi.demand_window import Blocks, blocks_of
+from assets.kpi.supply_terms import needs_reactive, reactive_rows, without_gaps
 from assets.kpi.windows import Window
 from assets.sites.calendar import day_types
 from assets.sites.meter_tree import has_import, total_meters, tree_spans
 from assets.sites.view import site_readings
 from assets.stores.lake import Lake
-from assets.stores.warehouse_tables import AMOUNT, SOURCE_SCHEMAS, empty_source
-from assets.tariffs.periods import PRICE_DECIMALS
+from assets.stores.warehouse_tables import AMOUNT, FACTOR, SOURCE_SCHEMAS, empty_source
+from assets.tariffs.periods import PRICE, PRICE_DECIMALS, tariffs_of
 from assets.tariffs.series import PriceSeries
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import Carrier, Site
@@ -32,7 +36,7 @@ from data_quality.contracts.tariff_charges import EnergyCharge, SeriesPrice
 from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
 from data_quality.contracts.units import QUANTUM_DECIMALS
 
-NO_TARIFF = "no_tariff_in_force"
+NO_TARIFF, PRICE_GAP = "no_tariff_in_force", "price_gap"
 _SCALE = 10**QUANTUM_DECIMALS
 _STEP = timedelta(minutes=CANONICAL_MINUTES)
 _COSTS = ("energy_cost", "other_cost")
@@ -84,7 +88,7 @@ def interval_costs(
     months = [month for start, end in asked if start < end for month in calendar_months(start, end)]
     if not months:
         return empty_source("interval_cost")
-    start = first if carries_over(site.tariffs) else months[0][0]
+    start = first if carries_over(tariffs_of(site)) else months[0][0]
     streams = _streams(site)
     rows = site_readings(
         lake,
@@ -94,12 +98,15 @@ def interval_costs(
         as_of_utc=as_of_utc,
         meters=[*mains, *streams],
     )
-    frame = costs_of_months(site, rows, calendar_months(start, months[-1][1]))
+    factors = known_factors(site, lake.store, as_of_utc=as_of_utc)
+    frame = costs_of_months(site, rows, calendar_months(start, months[-1][1]), factors=factors)
     wanted = [_between(local_midnight_utc(a, site.time_zone), local_midnight_utc(b, site.time_zone)) for a, b in months]
     return frame.filter(pl.any_horizontal(wanted))
 
 
-def costs_of_months(site: Site, readings: pl.DataFrame, months: Sequence[tuple[date, date]]) -> pl.DataFrame:
+def costs_of_months(
+    site: Site, readings: pl.DataFrame, months: Sequence[tuple[date, date]], *, factors: FactorView
+) -> pl.DataFrame:
     """lake.interval_cost of those whole local months, in order and without a hole. readings: current, LAKE_SCHEMA."""
     supply = metered(site, readings, months[0][0], months[-1][1])
     load = supply.load
@@ -109,23 +116,60 @@ def costs_of_months(site: Site, readings: pl.DataFrame, months: Sequence[tuple[d
     prices = _prices(site, readings)
     billed = [run for run in runs if run.has_tariff]
     # What a bill hands on is known only where the bills are made in one go.
-    groups = [billed] if carries_over(site.tariffs) else [[run] for run in billed]
-    parts = [_frame(supply, site, run, NO_TARIFF) for run in runs if not run.has_tariff]
+    groups = [billed] if carries_over(tariffs_of(site)) else [[run] for run in billed]
+    parts = [
+        _frame(supply, site, run, NO_TARIFF, _blocks(book, supply, site, run, types))
+        for run in runs
+        if not run.has_tariff
+    ]
     for group in (group for group in groups if group):
         assert book is not None  # noqa: S101
+        made = _cost_of(book, [Span(run.start, run.end) for run in group], load, prices, types)
+        parts += [_frame(supply, site, run, made, _blocks(book, supply, site, run, types)) for run in group]
+    dated = electricity_factors(factors, months[0][0], months[-1][1])
+    return _with_factor(pl.concat(parts).sort("interval_start_utc"), site, readings, dated)
+
+
+def _cost_of(
+    book: Book,
+    spans: Sequence[Span],
+    load: MeteredLoad,
+    prices: Mapping[str, PriceSeries],
+    types: dict[date, DayType],
+) -> pl.DataFrame | str:
+    """What the bills' quarter hours cost, with cost_finding; or why nothing of them is known.
+
+    A price that lacks leaves its own quarter hours without an energy cost, and the others as they are.
+    """
+    try:
         try:
-            made = running_of(book, [Span(run.start, run.end) for run in group], load, prices=prices, day_types=types)
+            made, unpriced = running_of(book, spans, load, prices=prices, day_types=types), None
         except BadInput as fault:
-            parts += [_frame(supply, site, run, fault.reason or "not_billable") for run in group]
-            continue
-        parts += [_frame(supply, site, run, made, book) for run in group]
-    return _with_factor(pl.concat(parts).sort("interval_start_utc"), site, readings)
+            if fault.reason != "price_gap":
+                raise
+            filled, unpriced = without_gaps(book.tariffs, load, prices)
+            made = running_of(book, spans, load, prices=filled, day_types=types)
+    except BadInput as fault:
+        return fault.reason or "not_billable"
+    finding = pl.lit("no_reactive_energy" if needs_reactive(book.tariffs) and load.kvarh is None else None, pl.String)
+    if unpriced is None:
+        return made.with_columns(cost_finding=finding)
+    is_gap = pl.col("interval_start_utc").is_in(unpriced.implode())
+    return made.with_columns(
+        energy_cost=pl.when(~is_gap).then("energy_cost"),
+        cost_finding=pl.when(is_gap).then(pl.lit(PRICE_GAP)).otherwise(finding),
+    )
 
 
 def main_meters(site: Site) -> tuple[str, ...]:
     """Electricity meters that are a main meter on any day, in file order."""
     ever = {name for span in tree_spans(site) for name in total_meters(site, Carrier.ELECTRICITY, span.start)}
     return tuple(meter.meter_id for meter in site.meters if meter.meter_id in ever)
+
+
+def supply_streams(site: Site) -> tuple[str, ...]:
+    """The streams that the running figures read: main meters, prices, the hourly factor."""
+    return (*main_meters(site), *_streams(site))
 
 
 def carries_over(tariffs: Iterable[Tariff]) -> bool:
@@ -147,6 +191,7 @@ def metered(site: Site, readings: pl.DataFrame, start: date, end: date) -> Suppl
     size = (end_utc - start_utc) // _STEP
     found = {name: np.zeros(size, dtype=np.int64) for name in ("import", "export", "present", "read")}
     rows = readings.filter((pl.col("unit") == "kwh") & pl.col("register").is_in(["import", "export"]))
+    reactive = reactive_rows(site, readings)
     for span in tree_spans(site):
         if span.start >= end or span.end <= start:
             continue
@@ -168,44 +213,16 @@ def metered(site: Site, readings: pl.DataFrame, start: date, end: date) -> Suppl
         load=found["import"],
         is_present=found["present"] > 0,
         generation=found["export"] if found["export"].any() else None,
+        kvarh=_kvarh(reactive, start_utc, size),
     )
     return Supply(load, found["read"] > 0)
 
 
-def running_block(load: Load, window_minutes: int, *, is_rolling: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Energy (1e-9 kWh) and minutes of the demand window so far at the end of each interval; energy -1 over a gap.
-
-    A fixed block counts from the load's start; a rolling window is the last window_minutes.
-    """
-    per = max(1, window_minutes // load.step_minutes)
-    after = np.arange(1, load.size + 1)
-    begins = np.maximum(0, after - per) if is_rolling else (after - 1) // per * per
-    total = np.concatenate([[0], np.cumsum(load.imported(is_gross=False))])
-    missing = np.concatenate([[0], np.cumsum(~load.is_present)])
-    energy = np.where(missing[after] > missing[begins], -1, total[after] - total[begins])
-    return energy, (after - begins) * load.step_minutes
-
-
-def _window_of(book: Book | None, run: _Run) -> tuple[int, bool]:
-    """Minutes of the demand window of the run's tariff, and whether it moves; 15 where it charges no demand."""
-    if book is None or not run.has_tariff:
-        return CANONICAL_MINUTES, False
-    tariff = book.parts(Span(run.start, run.end))[0][0]
-    charge = tariff.demand[0] if tariff.demand else tariff.capacity[0] if tariff.capacity else None
-    minutes = charge.window_minutes if charge is not None else CANONICAL_MINUTES
-    # A window finer than the readings, or one that they do not fill, cannot be followed: the quarter hour is.
-    if minutes % CANONICAL_MINUTES:
-        return CANONICAL_MINUTES, False
-    return minutes, bool(tariff.demand) and tariff.demand[0].method == "rolling"
-
-
-def _frame(supply: Supply, site: Site, run: _Run, found: pl.DataFrame | str, book: Book | None = None) -> pl.DataFrame:
+def _frame(supply: Supply, site: Site, run: _Run, found: pl.DataFrame | str, blocks: Blocks) -> pl.DataFrame:
     """The rows of one run. found: the running cost of its bill among others, or why there is none."""
     start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (run.start, run.end))
     part = supply.load.between(start_utc, end_utc)
     first = (start_utc - supply.load.start_utc) // _STEP
-    minutes, is_rolling = _window_of(book, run)
-    block, so_far = running_block(part, minutes, is_rolling=is_rolling)
     frame = pl.DataFrame(
         {
             "site_id": pl.repeat(site.site_id, part.size, eager=True),
@@ -216,9 +233,10 @@ def _frame(supply: Supply, site: Site, run: _Run, found: pl.DataFrame | str, boo
             "is_read": supply.is_read[first : first + part.size],
             "import_kwh": _amounts(part.imported(is_gross=False)),
             "export_kwh": _amounts(part.exported(is_gross=False)),
-            "block_kwh": _amounts(block),
-            "block_minutes": so_far,
-            "window_minutes": pl.repeat(minutes, part.size, eager=True),
+            "block_kwh": _amounts(blocks.energy),
+            "block_minutes": blocks.so_far,
+            "window_minutes": blocks.window,
+            "demand_charge": pl.Series(blocks.charge, dtype=pl.String),
         }
     ).with_columns(
         # Missing is never zero, and only what was read in full is a block.
@@ -228,24 +246,45 @@ def _frame(supply: Supply, site: Site, run: _Run, found: pl.DataFrame | str, boo
     if isinstance(found, str):
         none = [pl.lit(None, dtype=AMOUNT).alias(name) for name in _COSTS]
         frame = frame.with_columns(*none, bill_start=pl.lit(None, dtype=pl.Date), cost_finding=pl.lit(found))
-    else:
-        cost = found.filter(pl.col("bill_start") == run.start).select("interval_start_utc", "bill_start", *_COSTS)
-        frame = frame.join(cost, on="interval_start_utc", how="left", validate="1:1", maintain_order="left")
-        frame = frame.with_columns(cost_finding=pl.lit(None, dtype=pl.String))
+        return frame.select(name for name in SOURCE_SCHEMAS["interval_cost"] if name in frame.columns)
+    cost = found.filter(pl.col("bill_start") == run.start).select(
+        "interval_start_utc", "bill_start", "cost_finding", *_COSTS
+    )
+    frame = frame.join(cost, on="interval_start_utc", how="left", validate="1:1", maintain_order="left")
     return frame.select(name for name in SOURCE_SCHEMAS["interval_cost"] if name in frame.columns)
 
 
-def _with_factor(frame: pl.DataFrame, site: Site, readings: pl.DataFrame) -> pl.DataFrame:
-    """The hourly factor of the site's stream of unit kgco2e_per_kwh, null where there is none."""
-    factor = SOURCE_SCHEMAS["interval_cost"]["hourly_kgco2e_per_kwh"]
+def _blocks(book: Book | None, supply: Supply, site: Site, run: _Run, types: Mapping[date, DayType]) -> Blocks:
+    """The demand windows of a run's tariffs; of quarter hours where there is none."""
+    parts: list[tuple[Tariff | None, date, date]] = [(None, run.start, run.end)]
+    if book is not None and run.has_tariff:
+        parts = list(book.parts(Span(run.start, run.end)))
+    loads = [
+        (tariff, supply.load.between(*(local_midnight_utc(day, site.time_zone) for day in days)))
+        for tariff, *days in parts
+    ]
+    return blocks_of(loads, time_zone=site.time_zone, day_types=types)
+
+
+def _with_factor(frame: pl.DataFrame, site: Site, readings: pl.DataFrame, dated: pl.DataFrame) -> pl.DataFrame:
+    """The hour's own factor, of the site's stream of unit kgco2e_per_kwh, else that of the day; null without either."""
     rows = readings.filter((pl.col("unit") == "kgco2e_per_kwh") & (pl.col("meter_id") == (_factor_stream(site) or "")))
-    hourly = rows.select("interval_start_utc", hourly_kgco2e_per_kwh=pl.col("value").round(PRICE_DECIMALS).cast(factor))
-    joined = frame.join(hourly, on="interval_start_utc", how="left", validate="1:1", maintain_order="left")
+    hourly = rows.select("interval_start_utc", hourly=pl.col("value").round(QUANTUM_DECIMALS).cast(AMOUNT).cast(FACTOR))
+    local_date = pl.col("interval_start_utc").dt.convert_time_zone(site.time_zone).dt.date()
+    joined = (
+        frame.with_columns(local_date=local_date)
+        .join(hourly, on="interval_start_utc", how="left", validate="1:1", maintain_order="left")
+        .join(dated, on="local_date", how="left", validate="m:1", maintain_order="left")
+        .with_columns(
+            kgco2e_per_kwh=pl.coalesce("hourly", "electricity_kgco2e_per_kwh"),
+            is_hourly_factor=pl.col("hourly").is_not_null(),
+        )
+    )
     return joined.select(pl.col(name).cast(kind) for name, kind in SOURCE_SCHEMAS["interval_cost"].items())
 
 
 def _book(site: Site) -> Book | None:
-    tariffs = [_by_stream(site, tariff) for tariff in site.tariffs if tariff.commodity == "electricity"]
+    tariffs = [_by_stream(site, tariff) for tariff in tariffs_of(site)]
     if not tariffs and site.price_stream is not None:
         tariffs = [Tariff(tariff_id=site.price_stream, currency=site.currency, energy=(_charge(site.price_stream),))]
     if not tariffs:
@@ -302,9 +341,24 @@ def _prices(site: Site, readings: pl.DataFrame) -> Mapping[str, PriceSeries]:
         prices = rows.select(
             "interval_start_utc",
             minutes=pl.lit(CANONICAL_MINUTES),
-            price_per_kwh=pl.col("value").round(PRICE_DECIMALS).cast(pl.Decimal(12, PRICE_DECIMALS)),
+            price_per_kwh=pl.col("value").round(PRICE_DECIMALS).cast(PRICE),
         )
         found[str(name)] = PriceSeries.of(str(name), prices, currency=site.currency)
+    nothing = pl.DataFrame(
+        schema={"interval_start_utc": pl.Datetime("us", "UTC"), "minutes": pl.Int64, "price_per_kwh": PRICE}
+    )
+    declared = [driver.driver_id for driver in site.drivers if driver.unit in ("per_kwh", "per_mwh")]
+    return {name: PriceSeries.of(name, nothing, currency=site.currency) for name in declared} | found
+
+
+def _kvarh(rows: pl.DataFrame | None, start_utc: datetime, size: int) -> np.ndarray | None:
+    """Reactive energy per quarter hour; None where no main meter counts it, or nothing of it was read."""
+    if rows is None or rows.is_empty():
+        return None
+    index = (rows["interval_start_utc"].dt.epoch("us").to_numpy() - _us(start_utc)) // _us_step()
+    inside = (index >= 0) & (index < size)
+    found = np.zeros(size, dtype=np.int64)
+    np.add.at(found, index[inside], nano(rows["value"].to_numpy()[inside]))
     return found
 
 

@@ -4,12 +4,13 @@ Members, signs and shares hold on their days (assets/sites/scopes.py); shared me
 largest remainder, as the SQL of dbt_project does. Money and carbon are counted in 10^-15, energy in 10^-9.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import polars as pl
 
+from assets.carbon.factors import FACTOR_DECIMALS, MeterFactor
 from assets.sites.calendar import day_types
 from assets.sites.meter_tree import ENERGY_UNIT
 from assets.sites.scopes import ONE, ScopeSpan, largest_remainder, scope_spans
@@ -125,10 +126,15 @@ def _day_sums(rows: pl.DataFrame) -> dict[tuple[str, date], int]:
 def priced(use: ScopeUse, prices: pl.DataFrame, *, price_decimals: int) -> tuple[int | None, int]:
     """Energy times price in units of 10^-(9 + price_decimals), and the member-minutes without a price.
 
-    prices: interval_start_utc or local_date, price_per_kwh (Decimal, null: unknown). None where nothing is priced.
+    prices: carrier, interval_start_utc, price_per_kwh (Decimal, null: unknown). None where nothing is priced.
     """
-    key = "interval_start_utc" if "interval_start_utc" in prices.columns else "local_date"
-    joined = use.rows.join(prices.select(key, "price_per_kwh"), on=key, how="left", validate="m:1")
+    carriers = {meter.meter_id: meter.carrier.value for meter in use.site.meters}
+    joined = use.rows.with_columns(carrier=pl.col("meter_id").replace_strict(carriers)).join(
+        prices.select("carrier", "interval_start_utc", "price_per_kwh"),
+        on=["carrier", "interval_start_utc"],
+        how="left",
+        validate="m:1",
+    )
     known = joined.filter(pl.col("price_per_kwh").is_not_null())
     groups = (
         known.unique(["meter_id", "interval_start_utc"])
@@ -139,6 +145,32 @@ def priced(use: ScopeUse, prices: pl.DataFrame, *, price_decimals: int) -> tuple
     for meter, day, price, nano in groups.iter_rows():
         amounts[meter, day] = amounts.get((meter, day), 0) + int(price.scaleb(price_decimals)) * int(nano)
     return use.total(amounts), (joined.height - known.height) * CANONICAL_MINUTES
+
+
+def factored(use: ScopeUse, factors: Iterable[MeterFactor]) -> tuple[int | None, int]:
+    """Emission in 10^-15 kg, a whole number for each meter and hour, and the member-minutes without a factor."""
+    spans: dict[str, list[MeterFactor]] = {}
+    for each in factors:
+        spans.setdefault(each.meter_id, []).append(each)
+    read = use.rows.unique(["meter_id", "interval_start_utc"])
+    hour = pl.col("interval_start_utc").dt.truncate("1h")
+    hours = read.group_by("meter_id", "local_date", hour).agg(pl.col("nano_kwh").cast(pl.Int128).sum())
+    amounts: dict[tuple[str, date], int] = {}
+    for meter, day, nano_kwh in hours.select("meter_id", "local_date", "nano_kwh").iter_rows():
+        held = next((each for each in spans.get(meter, []) if each.start <= day < each.end), None)
+        if held is not None:
+            emitted = _rounded(int(nano_kwh) * int(held.kgco2e_per_kwh.scaleb(FACTOR_DECIMALS)))
+            amounts[meter, day] = amounts.get((meter, day), 0) + emitted
+    days = use.rows.group_by("meter_id", "local_date").len()
+    without = sum(count for meter, day, count in days.iter_rows() if (meter, day) not in amounts)
+    return use.total(amounts), without * CANONICAL_MINUTES
+
+
+def _rounded(product: int) -> int:
+    """A product of 24 decimals to 15, as SQL casts it: half away from zero."""
+    whole, rest = divmod(abs(product), NANO)
+    rounded: int = whole + 1 if 2 * rest >= NANO else whole
+    return -rounded if product < 0 else rounded
 
 
 def scope_use(readings: pl.DataFrame, *, site: Site, scope: str, period: Period) -> ScopeUse:

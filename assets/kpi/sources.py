@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from assets.carbon.factors import electricity_factors
+from assets.carbon.factors import known_factors, meter_factors
 from assets.kpi.facts import fact_rows, rule_rows, stream_rows
 from assets.kpi.running import interval_costs
 from assets.kpi.virtual_files import virtual_files
@@ -16,8 +16,8 @@ from assets.sites.scopes import scope_rows
 from assets.stores.lake import Lake
 from assets.stores.lake_block import LAKE_SCHEMA
 from assets.stores.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
-from assets.tariffs.periods import known_prices
-from data_quality.contracts.site import Site
+from assets.tariffs.periods import known_prices, quarter_hour_prices, tariffs_of
+from data_quality.contracts.site import Carrier, Site
 from data_quality.contracts.time import local_midnight_utc
 
 
@@ -43,6 +43,22 @@ def source_tables(
         "windows": window_rows(windows, sites),
         "readings": _files(sites, lake, windows, as_of_utc),
         "site_quarter_hours": pl.concat([empty_source("site_quarter_hours"), *calendars]),
+        "carrier_prices": pl.concat(
+            [
+                empty_source("carrier_prices"),
+                *(
+                    carrier_prices(site, start, end)
+                    for site in sites.values()
+                    for start, end in runs_of(years[site.site_id])
+                ),
+            ]
+        ),
+        "meter_factors": pl.concat(
+            [
+                empty_source("meter_factors"),
+                *(factor_rows(site, lake, as_of_utc=as_of_utc) for site in sites.values()),
+            ]
+        ),
         "interval_cost": pl.concat(
             [
                 empty_source("interval_cost"),
@@ -129,13 +145,44 @@ def _files(
 def site_quarter_hours(
     site: Site, lake: Lake, years: Sequence[int], *, as_of_utc: datetime | None = None
 ) -> pl.DataFrame:
-    """The calendar of those full local years, with price and factor where known."""
-    runs = [(date(year, 1, 1), date(year + 1, 1, 1)) for year in years]
-    if runs and [start.year for start, _ in runs] == list(range(years[0], years[-1] + 1)):
-        # Without a hole between them they are read and priced in one go.
-        runs = [(runs[0][0], runs[-1][1])]
-    parts = [_priced_calendar(site, lake, start, end, as_of_utc) for start, end in runs]
+    """The calendar of those full local years, with the price of electricity where known."""
+    parts = [_priced_calendar(site, lake, start, end, as_of_utc) for start, end in runs_of(years)]
     return pl.concat([empty_source("site_quarter_hours"), *parts])
+
+
+def runs_of(years: Sequence[int]) -> list[tuple[date, date]]:
+    """Those full years as spans; without a hole between them they are one, priced in one go."""
+    runs = [(date(year, 1, 1), date(year + 1, 1, 1)) for year in years]
+    is_whole = bool(runs) and list(years) == list(range(years[0], years[-1] + 1))
+    return [(runs[0][0], runs[-1][1])] if is_whole else runs
+
+
+def carrier_prices(site: Site, start: date, end: date) -> pl.DataFrame:
+    """lake.carrier_prices of local dates [start, end): what the site's other tariffs ask for gas, heat and water.
+
+    Per kWh, of water per cubic metre; quarter hours without a price are not there.
+    """
+    carriers = {meter.carrier for meter in site.meters} - {Carrier.ELECTRICITY}
+    parts = [
+        quarter_hour_prices(site, start, end, carrier=carrier)
+        .drop_nulls("price_per_kwh")
+        .select(
+            pl.lit(site.site_id).alias("site_id"),
+            pl.lit(carrier.value).alias("carrier"),
+            "interval_start_utc",
+            pl.col("price_per_kwh").alias("price_per_unit"),
+        )
+        for carrier in sorted(carriers)
+        if tariffs_of(site, carrier)
+    ]
+    return pl.concat([empty_source("carrier_prices"), *parts])
+
+
+def factor_rows(site: Site, lake: Lake, *, as_of_utc: datetime | None = None) -> pl.DataFrame:
+    """lake.meter_factors of the site: its file's factors and the store's, as known then."""
+    found = meter_factors(site, known_factors(site, lake.store, as_of_utc=as_of_utc))
+    rows = [(site.site_id, each.meter_id, each.start, each.end, each.kgco2e_per_kwh) for each in found]
+    return pl.DataFrame(rows, schema=SOURCE_SCHEMAS["meter_factors"], orient="row")
 
 
 def _priced_calendar(site: Site, lake: Lake, start: date, end: date, as_of_utc: datetime | None) -> pl.DataFrame:
@@ -143,7 +190,6 @@ def _priced_calendar(site: Site, lake: Lake, start: date, end: date, as_of_utc: 
     return (
         quarter_hours(site, start, end)
         .join(prices, on="interval_start_utc", how="left", validate="1:1", maintain_order="left")
-        .join(electricity_factors(site, start, end), on="local_date", how="left", validate="m:1", maintain_order="left")
         .select(list(SOURCE_SCHEMAS["site_quarter_hours"]))
     )
 

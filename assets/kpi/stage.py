@@ -8,12 +8,14 @@ from pathlib import Path
 
 import polars as pl
 
+from assets.carbon.factors import known_factors
+from assets.kpi.factor_days import factors_text, spliced
 from assets.kpi.running import carries_over
 from assets.kpi.sources import source_tables, whole_site
 from assets.kpi.windows import (
     Window,
     after_publication,
-    known_up_to,
+    read_from,
     span_after,
     stale_months,
     window_for,
@@ -34,6 +36,7 @@ from assets.stores.warehouse import (
     mark_built,
     publish_marts,
 )
+from assets.tariffs.periods import tariffs_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site import Site
@@ -76,12 +79,11 @@ class Stage:
         found = {}
         for site_id, site in self.sites.items():
             if self.name == "kpi" or site.seus:
-                expecting = versions_text(site, self.baselines) if self.name == "enpi" else ""
-                found[site_id] = BuiltSite(sha256=site_sha256(site), baselines=expecting, project=self.fingerprint)
+                found[site_id] = self._now_of(site_id)
         return found
 
     def stale(self) -> dict[str, int]:
-        """`SITE|YYYY-MM` whose published marts are older than readings, site file, baseline or SQL.
+        """`SITE|YYYY-MM` whose published marts are older than readings, site file, factors, baseline or SQL.
 
         With the newest manifest entry of each.
         """
@@ -113,7 +115,7 @@ class Stage:
             built=known,
             now=now,
             whole=whole_site(site, self.lake),
-            is_carried=carries_over(site.tariffs),
+            is_carried=carries_over(tariffs_of(site)),
         )
         gone = [
             Window(site_id=other, first=first, after=after, is_whole_site=True)
@@ -126,7 +128,7 @@ class Stage:
             entry=entry,
             windows=(window, *gone),
             months=months_between(site_id, first, after),
-            site=now.model_copy(update={"entry": entry if window.is_whole_site else known.entry if known else 0}),
+            site=_built_with(now, known, window, entry),
             known=None if window.is_whole_site else known,
             site_id=site_id,
             is_full=is_full,
@@ -163,12 +165,26 @@ class Stage:
 
     def _touched(self) -> dict[str, int]:
         built = read_built(self.marts_dir, self.name)
-        after_ids = {site_id: known_up_to(built, site_id, now) for site_id, now in self.now().items()}
+        after_ids = {site_id: read_from(built, site_id, now) for site_id, now in self.now().items()}
         return touched_months({name: self.sites[name] for name in after_ids}, self.lake, after_ids=after_ids)
 
     def _now_of(self, site_id: str) -> BuiltSite:
-        found = self.now().get(site_id)
-        return found or BuiltSite(sha256=site_sha256(self.sites[site_id]), project=self.fingerprint)
+        site = self.sites[site_id]
+        is_kpi = self.name == "kpi"
+        return BuiltSite(
+            sha256=site_sha256(site),
+            baselines="" if is_kpi or not site.seus else versions_text(site, self.baselines),
+            factors=factors_text(site, known_factors(site, self.lake.store)) if is_kpi else "",
+            project=self.fingerprint,
+        )
+
+
+def _built_with(now: BuiltSite, known: BuiltSite | None, window: Window, entry: int) -> BuiltSite:
+    """What the site is built with once the window is computed: outside of it entries and factors are the former."""
+    if window.is_whole_site or known is None:
+        return now.model_copy(update={"entry": entry if window.is_whole_site else 0})
+    factors = spliced(known.factors, now.factors, window.first, window.after)
+    return now.model_copy(update={"entry": known.entry, "factors": factors})
 
 
 def published_years(name: str, years: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:

@@ -8,6 +8,7 @@ looked ahead from again.
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
+from assets.kpi.factor_days import changed_days, is_changed
 from assets.stores.marks import BuildNote, Built, BuiltSite
 from data_quality.contracts.model import Model
 
@@ -91,15 +92,30 @@ def years_by_site(windows: Iterable[Window]) -> dict[str, frozenset[int]]:
 def stale_months(built: Built, touched: Mapping[str, int], now: Mapping[str, BuiltSite]) -> dict[str, int]:
     """`SITE|YYYY-MM` that the marts do not know as they are, with the newest manifest entry that changed each.
 
-    touched: month -> newest manifest entry that changed it, of every entry above `known_up_to` of its site. now:
-    what each site would be built with today; sites that are not named are not looked at.
+    touched: month -> newest manifest entry that changed it, of every entry above `read_from` of its site. now:
+    what each site would be built with today; sites that are not named are not looked at. A month is not known either
+    where an emission factor of one of its days is another.
     """
     found = {}
+    refactored = {site_id: _refactored(built, site_id, now[site_id]) for site_id in now}
     for name, entry in touched.items():
         site_id = name.split("|")[0]
-        if site_id in now and entry > max(known_up_to(built, site_id, now[site_id]), _month_mark(built, name, now)):
+        if site_id in now and (
+            entry > max(known_up_to(built, site_id, now[site_id]), _month_mark(built, name, now))
+            or is_changed(name, refactored[site_id])
+        ):
             found[name] = entry
     return found
+
+
+def read_from(built: Built, site_id: str, now: BuiltSite) -> int:
+    """The manifest entry above which months are looked at: all of them where a factor changed."""
+    return 0 if _refactored(built, site_id, now) else known_up_to(built, site_id, now)
+
+
+def _refactored(built: Built, site_id: str, now: BuiltSite) -> list[tuple[date, date]]:
+    known = built.sites.get(site_id)
+    return [] if known is None else changed_days(known.factors, now.factors)
 
 
 def known_up_to(built: Built, site_id: str, now: BuiltSite) -> int:

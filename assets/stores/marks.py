@@ -9,12 +9,14 @@ from data_quality.contracts.model import Model
 class BuiltSite(Model):
     """What the marts of a site were last built with as a whole.
 
-    sha256: of its site file; baselines: versions that expect; project: fingerprint of the SQL; entry: newest
-    manifest entry then; first, last: local days with imported energy, None where there is none.
+    sha256: of its site file; baselines: versions that expect; factors: emission factors by day
+    (assets/kpi/factor_days.py); project: fingerprint of the SQL; entry: newest manifest entry then; first, last: local
+    days with imported energy, None where there is none.
     """
 
     sha256: str
     baselines: str = ""
+    factors: str = ""
     project: str = ""
     entry: int = 0
     first: date | None = None

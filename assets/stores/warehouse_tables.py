@@ -9,6 +9,7 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.model import Model
 
 PRICE = pl.Decimal(12, 6)
+FACTOR = pl.Decimal(18, 15)
 AMOUNT = pl.Decimal(18, 9)
 SOURCE_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
     "windows": {
@@ -26,7 +27,19 @@ SOURCE_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "local_date": pl.Date(),
         "day_type": pl.String(),
         "price_per_kwh": PRICE,
-        "electricity_kgco2e_per_kwh": PRICE,
+    },
+    "carrier_prices": {
+        "site_id": pl.String(),
+        "carrier": pl.String(),
+        "interval_start_utc": pl.Datetime("us", "UTC"),
+        "price_per_unit": PRICE,
+    },
+    "meter_factors": {
+        "site_id": pl.String(),
+        "meter_id": pl.String(),
+        "valid_from": pl.Date(),
+        "valid_to": pl.Date(),
+        "kgco2e_per_kwh": FACTOR,
     },
     "interval_cost": {
         "site_id": pl.String(),
@@ -40,7 +53,9 @@ SOURCE_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "block_kwh": AMOUNT,
         "block_minutes": pl.Int32(),
         "window_minutes": pl.Int32(),
-        "hourly_kgco2e_per_kwh": PRICE,
+        "demand_charge": pl.String(),
+        "kgco2e_per_kwh": FACTOR,
+        "is_hourly_factor": pl.Boolean(),
         "cost_finding": pl.String(),
     },
     "meters": {

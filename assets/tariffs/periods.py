@@ -15,7 +15,7 @@ from assets.sites.calendar import day_types, quarter_hours
 from assets.tariffs.compiled import Compiled, Grid, compile_tariff
 from assets.tariffs.layout import check_periods
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import Site
+from data_quality.contracts.site import Carrier, Site
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
 
@@ -38,16 +38,42 @@ def check_tariff(tariff: Tariff) -> None:
     _prices(tariff)
 
 
-def quarter_hour_prices(site: Site, start: date, end: date) -> pl.DataFrame:
+# What tariffs call the carriers that they sell; steam and cooling have no tariffs.
+COMMODITIES = {
+    Carrier.ELECTRICITY: "electricity",
+    Carrier.NATURAL_GAS: "gas",
+    Carrier.HEAT: "heat",
+    Carrier.WATER: "water",
+}
+
+
+def tariffs_of(site: Site, carrier: Carrier = Carrier.ELECTRICITY) -> tuple[Tariff, ...]:
+    """The site's tariffs of one carrier, in order of their dates. Raises BadInput where two are in force on one day."""
+    found = sorted(
+        (tariff for tariff in site.tariffs if tariff.commodity == COMMODITIES.get(carrier)),
+        key=lambda tariff: tariff.valid_from,
+    )
+    for first, second in pairwise(found):
+        if second.valid_from < first.valid_to:
+            raise BadInput(
+                f"tariffs {first.tariff_id} and {second.tariff_id} are both in force on {second.valid_from}",
+                reason="tariff_overlap",
+            )
+    return tuple(found)
+
+
+def quarter_hour_prices(site: Site, start: date, end: date, *, carrier: Carrier = Carrier.ELECTRICITY) -> pl.DataFrame:
     """The tariff's energy price of each quarter hour of the local dates [start, end), in the site's currency.
+
+    Per kWh, of water per cubic metre.
 
     Returns interval_start_utc, price_per_kwh (Decimal(12, 6)), tariff_id; both null where no tariff is in force. The
     price is the sum of the tariff's charges per kWh; null where one of them has tiers or goes by a price series: such
     a price is not known before the bill. Local wall time decides, so on the day that summer time ends an hour is
     priced twice. Raises BadInput for a tariff that is not total and disjoint, and for two in force on one day.
     """
-    _refuse_overlap(site.tariffs)
-    for tariff in site.tariffs:
+    tariffs = tariffs_of(site, carrier)
+    for tariff in tariffs:
         check_tariff(tariff)
     found = (
         quarter_hours(site, start, end)
@@ -55,7 +81,7 @@ def quarter_hour_prices(site: Site, start: date, end: date) -> pl.DataFrame:
         .with_columns(price_per_kwh=pl.lit(None, dtype=PRICE), tariff_id=pl.lit(None, dtype=pl.String))
     )
     parts, day = [], start
-    for tariff in sorted(site.tariffs, key=lambda each: each.valid_from):
+    for tariff in tariffs:
         first, last = max(tariff.valid_from, start), min(tariff.valid_to, end)
         if first < last:
             parts += [_between(found, site, day, first), _priced(site, tariff, first, last)]
@@ -79,10 +105,9 @@ def export_prices(site: Site, start: date, end: date) -> pl.DataFrame:
     Returns interval_start_utc, export_price_per_kwh (Decimal(12, 6)); null where no tariff is in force or its price
     goes by a series. Caps and netting stand on the bill, not in a price. Raises BadInput as quarter_hour_prices does.
     """
-    _refuse_overlap(site.tariffs)
     grid = quarter_hours(site, start, end).select("interval_start_utc")
     parts = [grid.clear().with_columns(export_price_per_kwh=pl.lit(None, dtype=PRICE))]
-    for tariff in site.tariffs:
+    for tariff in tariffs_of(site):
         first, last = max(tariff.valid_from, start), min(tariff.valid_to, end)
         terms = tariff.export_terms
         if first >= last or not terms.all_periods:
@@ -170,23 +195,15 @@ def stream_prices(site: Site, readings: pl.DataFrame) -> pl.DataFrame | None:
     )
 
 
-def known_prices(site: Site, start: date, end: date, readings: pl.DataFrame) -> pl.DataFrame:
-    """Prices of the quarter hours of [start, end) by the site's price stream, or else by its tariffs.
+def known_prices(
+    site: Site, start: date, end: date, readings: pl.DataFrame, *, carrier: Carrier = Carrier.ELECTRICITY
+) -> pl.DataFrame:
+    """Prices of the quarter hours of [start, end) by the site's price stream (of electricity), or else by its tariffs.
 
     Returns interval_start_utc, price_per_kwh (null: unknown), one row per quarter hour. Raises BadInput.
     """
-    streamed = stream_prices(site, readings)
+    streamed = stream_prices(site, readings) if carrier is Carrier.ELECTRICITY else None
     if streamed is None:
-        return quarter_hour_prices(site, start, end).select("interval_start_utc", "price_per_kwh")
+        return quarter_hour_prices(site, start, end, carrier=carrier).select("interval_start_utc", "price_per_kwh")
     grid = quarter_hours(site, start, end).select("interval_start_utc")
     return grid.join(streamed, on="interval_start_utc", how="left", validate="1:1", maintain_order="left")
-
-
-def _refuse_overlap(tariffs: tuple[Tariff, ...]) -> None:
-    ordered = sorted(tariffs, key=lambda tariff: tariff.valid_from)
-    for first, second in pairwise(ordered):
-        if second.valid_from < first.valid_to:
-            raise BadInput(
-                f"tariffs {first.tariff_id} and {second.tariff_id} are both in force on {second.valid_from}",
-                reason="tariff_overlap",
-            )

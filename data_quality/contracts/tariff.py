@@ -93,6 +93,9 @@ class Tariff(Model):
             raise ValueError(f"tariff {self.tariff_id!r}: give export or export_price_per_kwh, not both")
         seasons = {season.season_id for season in self.calendar.seasons}
         timed = [period for charge in self.energy_charges for period in charge.periods]
+        per_m3 = [period.period_id for period in timed if period.price_per_m3 is not None]
+        if per_m3 and self.commodity != "water":
+            raise ValueError(f"tariff {self.tariff_id!r}: price_per_m3 is that of commodity water: {per_m3[0]}")
         timed += self.export.periods if self.export else ()
         for period in [*timed, *(period for charge in self.demand for period in charge.periods)]:
             for window in period.when:

@@ -95,22 +95,26 @@ class TouPeriod(_Timed):
     """One energy price, or tiers of them, and when it holds."""
 
     price_per_kwh: Money | None = None
+    price_per_m3: Money | None = Field(default=None, description="Of a water tariff, in place of price_per_kwh")
     tiers: tuple[Tier, ...] = ()
     sell_price_per_kwh: Money | None = Field(default=None, description="Credit per kWh of surplus (net_metering_money)")
 
     @model_validator(mode="after")
     def _has_one_price(self) -> Self:
-        if (self.price_per_kwh is None) == (not self.tiers):
+        if (self.price is None) == (not self.tiers) or None not in (self.price_per_kwh, self.price_per_m3):
             raise ValueError(f"period {self.period_id!r} needs price_per_kwh or tiers, and not both")
         check_tiers(self.period_id, self.tiers, units={"kwh", "kwh_per_day", "kwh_per_kw"})
         return self
 
+    @property
+    def price(self) -> Money | None:
+        """Its single price, of a kWh or of a cubic metre; None where it has tiers."""
+        return self.price_per_m3 if self.price_per_kwh is None else self.price_per_kwh
+
     @cached_property
     def blocks(self) -> tuple[Tier, ...]:
         """Its tiers; a single price is one tier without end."""
-        if self.tiers or self.price_per_kwh is None:
-            return self.tiers
-        return (Tier(price=self.price_per_kwh),)
+        return self.tiers if self.price is None else (Tier(price=self.price),)
 
 
 class SeriesPrice(Model):

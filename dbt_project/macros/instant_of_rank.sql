@@ -1,9 +1,10 @@
-{# The instant inside an earliest_rank whose amount is known. #}
+{# The instant inside an earliest_rank whose amount is known. Its ten digits fit a double. #}
 {% macro instant_of_rank(rank, amount) -%}
     to_timestamp(
         (
-            4294967295
-            - cast(({{ rank }} - cast({{ amount }} as decimal(38, 9)) * 4294967296) * 1000000000 as bigint)
+            4294967295 - round(
+                cast({{ rank }} - cast({{ amount }} as decimal(38, 9)) * 4294967296 as double precision) * 1000000000
+            )
         ) * 900
     )
 {%- endmacro %}

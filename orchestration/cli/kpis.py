@@ -1,16 +1,17 @@
 """`meterloom kpis`: KPI values with their figure ids."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from assets.kpi.recompute import FACTORED, carriers_of
+from assets.tariffs.periods import tariffs_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import Figure
-from data_quality.contracts.site import EmissionFactorEntry, Site
-from data_quality.contracts.tariff import Tariff
+from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period, parse_period
 from orchestration.cli.frame import Answer, Call, command
 from reports.content.kpi_list import Grain, kpi_list
@@ -19,15 +20,32 @@ from reports.content.model import ReportContent
 from reports.revise import store_revision
 from reports.sources import Sources
 
-PRICED, FACTORED = ("cost",), ("emission_kgco2e", "emission_kgco2e_per_m2")
+PRICED = ("cost",)
+VERSION_FIELDS = {
+    "carrier",
+    "factor_id",
+    "kgco2e_per_kwh",
+    "valid_from",
+    "valid_to",
+    "origin",
+    "source",
+    "sha256",
+    "recorded_at_utc",
+}
 
 
 def stored(
-    call: Call, site: Site | None, span: Period, grain: Grain, marts_dir: Path, as_of_utc: datetime, scope: str | None
+    call: Call,
+    site: Site | None,
+    span: Period,
+    grain: Grain,
+    marts_dir: Path,
+    as_of_utc: datetime,
+    scope: str | None,
+    sources: Sources,
 ) -> ReportContent:
     """The marts' values as figures with their traces, kept so that each can be walked back."""
     project = call.project
-    sources = Sources(lake=project.lake, sites=project.sites, baselines=project.baselines)
 
     def build(revision: int) -> ReportContent:
         if site is None:
@@ -75,20 +93,21 @@ def register(app: typer.Typer) -> None:
         project = call.project
         known = None if site is None else project.site(site)
         span = parse_period(period, known.time_zone if known else "UTC")
+        sources = Sources(lake=project.lake, sites=project.sites, baselines=project.baselines)
         if call.as_of_utc is None:
             freshen_marts(project, say=call.say)
             as_of = project.reports.known_at(call.clock)
-            content = stored(call, known, span, grain, project.project.marts_dir, as_of, scope)
-        elif known is None:
-            raise BadInput("--as-of goes with one --site", reason="no_portfolio_as_of")
+            content = stored(call, known, span, grain, project.project.marts_dir, as_of, scope, sources)
         else:
             from orchestration.past import marts_as_of
 
-            call.say(f"building the marts of {site} as known at {call.as_of_utc:%Y-%m-%d %H:%M:%S}Z")
-            with marts_as_of(project, known, call.as_of_utc) as marts_dir:
-                content = stored(call, known, span, grain, marts_dir, call.as_of_utc, scope)
+            asked = list(project.sites.values()) if known is None else [known]
+            call.say(f"building the marts of {site or 'all sites'} as known at {call.as_of_utc:%Y-%m-%d %H:%M:%S}Z")
+            with marts_as_of(project, asked, call.as_of_utc) as marts_dir:
+                content = stored(call, known, span, grain, marts_dir, call.as_of_utc, scope, sources)
         figures = [figure for figure in content.figures if not portfolio or figure.scope.startswith("portfolio")]
-        rows = [row_of(figure, project.sites) for figure in figures]
+        by_id = {figure.figure_id: figure for figure in content.figures}
+        rows = [row_of(figure, sources, by_id) for figure in figures]
         shown = [
             [f.scope, f.kpi, row["hour_start_utc"] or str(f.start), shown_value(f), f.unit, row["finding"], f.figure_id]
             for f, row in zip(figures, rows, strict=True)
@@ -103,11 +122,19 @@ def shown_value(figure: Figure) -> str:
     return "-" if figure.value is None else f"{float(figure.value):,.3f}"
 
 
-def row_of(figure: Figure, sites: dict[str, Site]) -> dict[str, Any]:
-    """A figure as a row of the answer: with its finding, and the tariffs and factors that hold in its period."""
-    behind = [
-        sites[given.role] if figure.scope.startswith("portfolio") else sites[figure.trace.parameters["site"]]
-        for given in (figure.trace.inputs if figure.scope.startswith("portfolio") else figure.trace.inputs[:1])
+def row_of(figure: Figure, sources: Sources, figures: Mapping[str, Figure]) -> dict[str, Any]:
+    """A figure as a row of the answer: with its finding, and the tariffs and factor versions of its period.
+
+    figures: by id, those that it may be made of among them.
+    """
+    named = [each.trace.parameters for each in _leaves(figure, figures)]
+    behind = list(dict.fromkeys((each["site"], each["scope"]) for each in named))
+    versions = [
+        version
+        for site_id, scope in (behind if figure.kpi in FACTORED else ())
+        for version in sources.factor_versions(
+            sources.site(site_id), scope, figure.start, figure.end, figure.trace.as_of_utc
+        )
     ]
     return {
         "kpi": figure.kpi,
@@ -122,21 +149,28 @@ def row_of(figure: Figure, sites: dict[str, Site]) -> dict[str, Any]:
         "estimated_share": figure.estimated_share,
         "finding": "" if figure.status == "ok" else figure.status,
         "is_synthetic": figure.is_synthetic,
-        "tariffs": _holding(behind, lambda site: site.tariffs, figure) if figure.kpi in PRICED else [],
-        "factors": _holding(behind, lambda site: site.factors, figure) if figure.kpi in FACTORED else [],
+        "tariffs": _tariffs(behind, figure, sources) if figure.kpi in PRICED else [],
+        "factors": list(dict.fromkeys(each.factor_id for each in versions)),
+        "factor_versions": [each.model_dump(include=VERSION_FIELDS) for each in versions],
     }
 
 
-def _holding(
-    sites: Iterable[Site], entries: Callable[[Site], Iterable[Tariff | EmissionFactorEntry]], figure: Figure
-) -> list[str]:
-    """Ids of the tariffs or electricity factors of the sites that hold on a day of the figure."""
+def _leaves(figure: Figure, figures: Mapping[str, Figure]) -> Iterator[Figure]:
+    """The figures of scopes that it is made of; itself where it is one."""
+    if "site" in figure.trace.parameters:
+        yield figure
+    for given in figure.trace.inputs:
+        if given.kind == "figure":
+            yield from _leaves(figures[given.id], figures)
+
+
+def _tariffs(behind: Iterable[tuple[str, str]], figure: Figure, sources: Sources) -> list[str]:
+    """Ids of the tariffs that hold on a day of the figure for one of the scope's carriers."""
     found = [
-        each.tariff_id if isinstance(each, Tariff) else each.factor_id
-        for site in sites
-        for each in entries(site)
-        if each.valid_from < figure.end
-        and each.valid_to > figure.start
-        and (isinstance(each, Tariff) or each.carrier == "electricity")
+        each.tariff_id
+        for site_id, scope in behind
+        for carrier in carriers_of(sources.site(site_id), scope)
+        for each in tariffs_of(sources.site(site_id), carrier)
+        if each.valid_from < figure.end and each.valid_to > figure.start
     ]
     return list(dict.fromkeys(found))

@@ -1,5 +1,6 @@
 """`meterloom running`: a site's month to date, its demand window so far, and what the month comes to."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -7,9 +8,15 @@ from typing import Annotated
 import typer
 
 from assets.kpi.month_to_date import RunningFigures, running_figures
+from assets.kpi.running_again import span_behind
 from assets.stores.marts import read_mart
-from data_quality.contracts.time import parse_instant
+from data_quality.contracts.site import Site
+from data_quality.contracts.time import Period, parse_instant
 from orchestration.cli.frame import Answer, Call, command
+from reports.content.model import ReportContent
+from reports.content.running_list import running_list
+from reports.revise import store_revision
+from reports.sources import Sources
 
 
 def register(app: typer.Typer) -> None:
@@ -29,13 +36,15 @@ def register(app: typer.Typer) -> None:
         if call.as_of_utc is None:
             freshen_marts(project, say=call.say)
             found = _figures(project.project.marts_dir, site, at_utc)
+            as_of = project.reports.known_at(call.clock)
         else:
             from orchestration.past import marts_as_of
 
             call.say(f"building the marts of {site} as known at {call.as_of_utc:%Y-%m-%d %H:%M:%S}Z")
-            with marts_as_of(project, known, call.as_of_utc) as marts_dir:
+            with marts_as_of(project, [known], call.as_of_utc) as marts_dir:
                 found = _figures(marts_dir, site, at_utc)
-        return _answer(found, known.time_zone)
+            as_of = call.as_of_utc
+        return _answer(found, known.time_zone, _stored(call, known, found, as_of))
 
 
 def _figures(marts_dir: Path, site: str, at_utc: datetime | None) -> RunningFigures:
@@ -44,21 +53,41 @@ def _figures(marts_dir: Path, site: str, at_utc: datetime | None) -> RunningFigu
     return running_figures(site, quarters, projections, at_utc=at_utc)
 
 
-def _answer(found: RunningFigures, time_zone: str) -> Answer:
+def _stored(call: Call, site: Site, found: RunningFigures, as_of_utc: datetime) -> dict[str, str]:
+    """The figures with their traces, kept so that each can be walked back: field -> figure id."""
+    project = call.project
+    sources = Sources(lake=project.lake, sites=project.sites, baselines=project.baselines)
+    start, end = span_behind(site, found.at_utc)
+    month = Period(label="", start=start, end=end, time_zone=site.time_zone)
+    is_synthetic = sources.has_synthetic(site, month, as_of_utc)
+
+    def build(revision: int) -> ReportContent:
+        return running_list(
+            site, found, sources=sources, as_of_utc=as_of_utc, revision=revision, is_synthetic=is_synthetic
+        )
+
+    content, _ = store_revision(build, project.reports, call.clock, site=site)
+    return {figure.kpi: figure.figure_id for figure in content.figures}
+
+
+def _answer(found: RunningFigures, time_zone: str, figures: Mapping[str, str]) -> Answer:
     def shown(value: object, decimals: int = 2) -> str:
         return "unknown" if value is None else f"{value:,.{decimals}f}"
 
     rows = [
-        ["import, kWh", shown(found.import_kwh), shown(found.projected_import_kwh)],
-        [f"cost, {found.currency}", shown(found.cost), shown(found.projected_cost)],
-        ["emission, kgCO2e", shown(found.emission_kgco2e), shown(found.projected_emission_kgco2e)],
-        ["peak, kW", shown(found.peak_kw), shown(found.projected_peak_kw)],
-    ]
+        ["import, kWh", shown(found.import_kwh), shown(found.projected_import_kwh), figures.get("import_kwh", "")],
+        [f"cost, {found.currency}", shown(found.cost), shown(found.projected_cost), figures.get("cost", "")],
+        [
+            "emission, kgCO2e", shown(found.emission_kgco2e), shown(found.projected_emission_kgco2e),
+            figures.get("emission_kgco2e", ""),
+        ],
+        ["peak, kW", shown(found.peak_kw), shown(found.projected_peak_kw), figures.get("peak_kw", "")],
+    ]  # fmt: skip
     text = [
         f"{found.site_id} at {found.at_utc:%Y-%m-%d %H:%M} UTC, month of {found.month_start:%Y-%m} ({time_zone}), "
         f"{found.coverage:.2%} read",
         f"demand of the last {found.block_minutes} of {found.window_minutes} minutes: "
-        f"{shown(found.block_demand_kw)} kW",
+        f"{shown(found.block_demand_kw)} kW{f' ({found.demand_charge})' if found.demand_charge else ''}",
         f"projected by {found.method} as known on {found.projected_on}" if found.method else "not projected",
         *(f"{finding.code}: {finding.message}" for finding in found.findings),
     ]
@@ -76,11 +105,13 @@ def _answer(found: RunningFigures, time_zone: str) -> Answer:
             "emission_kgco2e": found.emission_kgco2e,
             "peak_kw": found.peak_kw,
             "coverage": found.coverage,
+            "unpriced_minutes": found.uncosted_minutes,
         },
         "demand": {
             "block_kw": found.block_demand_kw,
             "block_minutes": found.block_minutes,
             "window_minutes": found.window_minutes,
+            "charge": found.demand_charge,
         },
         "projection": {
             "import_kwh": found.projected_import_kwh,
@@ -91,5 +122,6 @@ def _answer(found: RunningFigures, time_zone: str) -> Answer:
             "as_known_on": found.projected_on,
         },
         "findings": [finding.model_dump() for finding in found.findings],
+        "figures": dict(figures),
     }
-    return Answer(data=data, columns=["", "month to date", "whole month"], rows=rows, text="\n".join(text))
+    return Answer(data=data, columns=["", "month to date", "whole month", "figure"], rows=rows, text="\n".join(text))

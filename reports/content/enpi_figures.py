@@ -5,6 +5,7 @@ from decimal import Decimal
 from itertools import combinations
 
 from assets.kpi.enpi import EnpiResult
+from assets.kpi.recompute import FACTORED
 from assets.sites.overlap import regions_of
 from data_quality.contracts.baseline import Baseline, BaselineVersion
 from data_quality.contracts.figure import Figure, TraceInput
@@ -193,7 +194,7 @@ def _add_site(book: FigureBook, given: EnpiInputs) -> None:
 
 
 def _add_site_kpi(book: FigureBook, given: EnpiInputs, span: SiteSpan, kpi: str, path: str) -> None:
-    scope = f"site:{given.site.site_id}"
+    scope, factors = f"site:{given.site.site_id}", given.factors.get((span.start, span.end), ())
     book.add(
         path,
         span.values[kpi],
@@ -202,7 +203,7 @@ def _add_site_kpi(book: FigureBook, given: EnpiInputs, span: SiteSpan, kpi: str,
         unit=_unit(given, kpi),
         computation="scope_kpi",
         parameters={**_span_of(given, span), "scope": scope, "kpi": kpi},
-        inputs=[_lake(given, span), given.site_input, *given.calendar],
+        inputs=[_lake(given, span), given.site_input, *given.calendar, *(factors if kpi in FACTORED else ())],
         coverage=float(span.coverage),
         scope=f"site:{given.site.site_id}",
         start=span.start,

@@ -28,7 +28,8 @@ class SiteSpan:
 @dataclass(frozen=True)
 class EnpiInputs:
     """Inputs of one report. `lake` answers the lake input of a span of local days; `synthetic_rows` count by batch;
-    `adjustments` are each SEU's trace input, `review_due` the SEUs with a static factor that changed unanswered.
+    `adjustments` are each SEU's trace input, `review_due` the SEUs with a static factor that changed unanswered,
+    `factors` the emission factors behind the site's electricity by span.
     """
 
     site: Site
@@ -50,6 +51,7 @@ class EnpiInputs:
     run_versions: Mapping[str, str] = field(default_factory=dict)
     adjustments: Mapping[str, TraceInput] = field(default_factory=dict)
     review_due: frozenset[str] = frozenset()
+    factors: Mapping[tuple[date, date], Sequence[TraceInput]] = field(default_factory=dict)
 
     @property
     def seus(self) -> list[Seu]:

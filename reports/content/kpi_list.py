@@ -16,20 +16,25 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import TraceInput
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period
-from reports.computations import to_decimal
+from reports.computations import baseline_input, to_decimal
 from reports.content.model import ReportContent
 from reports.figures import FigureBook
 from reports.sources import Sources
 
 NAME = "kpis"
+# As macros/bought_carriers.sql has them: carriers with a cost and an emission, and scopes of several.
+BOUGHT = ("electricity", "natural_gas", "heat", "steam", "cooling", "mixed")
 Grain = Literal["hour", "day", "month", "year"]
 UNITS = {"1": "ratio", "kwh_per_m2": "kwh/m2", "kgco2e_per_m2": "kgco2e/m2", "kwh_per_person": "kwh/person"}
 UNITS |= {"kwh_per_unit": "kwh/unit", "kwh_per_degc_day": "kwh/(degc*d)"}
+# Of rows that compare with a baseline: which one expects.
+BASELINE: dict[str, pl.DataType] = {"baseline_id": pl.String(), "baseline_version": pl.Int32()}
 _KEPT = ("scope", "carrier", "grain", "period_start", "period_end", "kpi", "exact", "value", "unit")
 COLUMNS = (*_KEPT, "coverage", "estimated_share", "finding", "is_synthetic")
 # KPI of an hour -> its column, unit, and the column of minutes that it leaves out.
 HOURLY: Mapping[str, tuple[str, str, str | None, str]] = {
     "consumption_kwh": ("energy_kwh", "kwh", None, ""),
+    "peak_15min_kw": ("peak_kw", "kw", None, ""),
     "cost": ("cost", "currency", "unpriced_minutes", "no_price"),
     "emission_kgco2e": ("emission_kgco2e", "kgco2e", "unfactored_minutes", "no_factor"),
 }
@@ -85,8 +90,24 @@ def add_rows(book: FigureBook, site: Site, rows: pl.DataFrame, *, sources: Sourc
             sources.lake_input(site, row["period_start"], row["period_end"], book.as_of_utc),
             sources.site_input(site),
             *sources.calendar_inputs(site, row["period_start"], row["period_end"]),
+            *sources.factor_inputs(
+                site, row["kpi"], row["scope"], row["period_start"], row["period_end"], book.as_of_utc
+            ),
+            *_baseline_inputs(row, sources, book.as_of_utc),
         ]
         _add(book, site, row, inputs)
+
+
+def _baseline_inputs(row: Mapping[str, Any], sources: Sources, as_of_utc: datetime) -> list[TraceInput]:
+    """The baseline version that expects, and its adjustments; none of a row that compares with none."""
+    baseline_id, version = row.get("baseline_id"), row.get("baseline_version")
+    if baseline_id is None or version is None:
+        return []
+    known = sources.baseline(baseline_id, version)
+    return [
+        baseline_input(baseline_id, version, checksum=known.model_checksum, mlflow_run_id=known.mlflow_run_id),
+        sources.adjustments_input(baseline_id, version, as_of_utc),
+    ]
 
 
 def _add(book: FigureBook, site: Site, row: Mapping[str, Any], inputs: list[TraceInput]) -> None:
@@ -128,7 +149,7 @@ def kpi_rows(site: Site, period: Period, grain: Grain, marts_dir: Path, *, scope
     """
     inside = (pl.col("period_start") >= period.start) & (pl.col("period_end") <= period.end)
     if grain == "hour":
-        found = _hours(site, period, marts_dir)
+        found = hours_of(site, period, marts_dir)
     else:
         values = read_mart(marts_dir, "mart_site__kpi_values", site_id=site.site_id)
         parts = [values.filter(inside & (pl.col("grain") == grain)).select(COLUMNS)]
@@ -136,7 +157,10 @@ def kpi_rows(site: Site, period: Period, grain: Grain, marts_dir: Path, *, scope
             rolling = read_mart(marts_dir, "mart_scope__rolling_kpi", site_id=site.site_id)
             is_last = (pl.col("period_end") > period.start) & (pl.col("period_end") <= period.end)
             parts.append(rolling.filter(is_last).select(COLUMNS))
-        found = pl.concat(parts).with_columns(hour_start_utc=pl.lit(None, dtype=pl.Datetime("us", "UTC")))
+        parts.append(_compared(site, marts_dir).filter(inside & (pl.col("grain") == grain)))
+        found = pl.concat(parts, how="diagonal").with_columns(
+            hour_start_utc=pl.lit(None, dtype=pl.Datetime("us", "UTC"))
+        )
     if found.is_empty():
         raise BadInput(
             f"no readings of site {site.site_id!r} make a whole {grain} of {period.label}", reason="nothing_in_period"
@@ -152,8 +176,23 @@ def kpi_rows(site: Site, period: Period, grain: Grain, marts_dir: Path, *, scope
     return found.sort("scope", "period_start", "hour_start_utc", "grain", "kpi")
 
 
-def _hours(site: Site, period: Period, marts_dir: Path) -> pl.DataFrame:
-    """Hours of every scope as KPI rows, those of single meters among them."""
+def _compared(site: Site, marts_dir: Path) -> pl.DataFrame:
+    """Differences of the site's uses to their baselines; nothing where no EnPI is published."""
+    carriers = {f"seu:{seu.seu_id}": seu.carrier.value for seu in site.seus}
+    try:
+        rows = read_mart(marts_dir, "mart_seu__kpi_values", site_id=site.site_id)
+    except BadInput as fault:
+        if fault.reason != "mart_missing":
+            raise
+        return pl.DataFrame(
+            schema=BASELINE | {"grain": pl.String(), "period_start": pl.Date(), "period_end": pl.Date()}
+        )
+    carrier = pl.col("scope").replace_strict(carriers, default="electricity")
+    return rows.with_columns(carrier=carrier).select(*COLUMNS, *BASELINE)
+
+
+def hours_of(site: Site, period: Period, marts_dir: Path) -> pl.DataFrame:
+    """Hours of every scope as KPI rows with site_id, those of single meters among them, by the site's local days."""
     meters = (
         read_mart(marts_dir, "mart_meter__hour_energy", site_id=site.site_id)
         .with_columns(scope="meter:" + pl.col("meter_id"), expected_minutes=pl.lit(60, dtype=pl.Int32))
@@ -163,6 +202,14 @@ def _hours(site: Site, period: Period, marts_dir: Path) -> pl.DataFrame:
     hours = pl.concat([scopes, meters.select(scopes.columns)]).filter(
         pl.col("local_date").is_between(period.start, period.end, closed="left")
     )
+    # Where local midnight lies inside a UTC hour, each of the two days has its own quarters of it.
+    quarters = [
+        (pl.col("hour_start_utc") + pl.duration(minutes=15 * each)).dt.convert_time_zone(site.time_zone).dt.date()
+        == pl.col("local_date")
+        for each in range(4)
+    ]
+    own = pl.sum_horizontal(each.cast(pl.Int32) for each in quarters)
+    hours = hours.with_columns(expected_minutes=pl.col("expected_minutes") * own // 4)
     return pl.concat([_hourly(hours, site, kpi) for kpi in HOURLY])
 
 
@@ -170,8 +217,9 @@ def _hourly(hours: pl.DataFrame, site: Site, kpi: str) -> pl.DataFrame:
     column, unit, left_out, code = HOURLY[kpi]
     without = pl.col(left_out) if left_out else pl.lit(0)
     gap = pl.when(pl.col("covered_minutes") < pl.col("expected_minutes")).then(pl.lit("gap"))
-    rows = hours if left_out is None else hours.filter(pl.col("carrier") == "electricity")
+    rows = hours if left_out is None else hours.filter(pl.col("carrier").is_in(BOUGHT))
     return rows.select(
+        pl.lit(site.site_id).alias("site_id"),
         "scope",
         "carrier",
         pl.lit("hour").alias("grain"),

@@ -1,6 +1,6 @@
 """Reads what the EnPI report is made of: published marts, checked against the readings; or the readings alone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -9,12 +9,14 @@ from typing import Any
 import polars as pl
 
 from assets.carbon.factors import electricity_factors
+from assets.carbon.view import FactorView
 from assets.kpi.enpi import DayPair, EnpiRule, exact_kwh
-from assets.kpi.recompute import kpi_value
+from assets.kpi.recompute import FACTORED, kpi_value
 from assets.stores.marts import read_mart
 from assets.tariffs.periods import known_prices
 from data_quality.contracts.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.figure import TraceInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period, months_of
@@ -74,6 +76,7 @@ def enpi_inputs(
             (span.start, span.end): sources.lake_input(site, span.start, span.end, as_of_utc)
             for span in [period, *months]
         },
+        factors=_factors(site, [period, *months], sources, as_of_utc),
         site_input=sources.site_input(site),
         calendar=sources.calendar_inputs(site, period.start, period.end),
         batch_counts={name: sources.batch_count(site, period, as_of_utc, name) for name in BATCH_FIELDS},
@@ -81,16 +84,38 @@ def enpi_inputs(
         synthetic_rows=_synthetic_rows(readings),
         rule=used,
         confidence=confidence,
-        findings=tuple(price_gaps(site, period, sources.site_streams(site, period.start, period.end, as_of_utc))),
+        findings=_gaps(site, period, sources, as_of_utc),
         run_versions=dict(run_versions or {}),
-        adjustments={
-            seu_id: sources.adjustments_input(each.baseline_id, each.version, as_of_utc)
-            for seu_id, each in versions.items()
-        },
+        adjustments=_adjustments(versions, sources, as_of_utc),
         review_due=frozenset(
             seu_id for seu_id, each in versions.items() if sources.is_review_due(site, seu_id, each, period, as_of_utc)
         ),
     )
+
+
+def _factors(
+    site: Site, spans: Iterable[Period], sources: Sources, as_of_utc: datetime
+) -> dict[tuple[date, date], list[TraceInput]]:
+    """The emission factors behind the site's electricity, by span."""
+    scope = f"site:{site.site_id}"
+    return {
+        (span.start, span.end): sources.factor_inputs(site, FACTORED[0], scope, span.start, span.end, as_of_utc)
+        for span in spans
+    }
+
+
+def _adjustments(
+    versions: Mapping[str, BaselineVersion], sources: Sources, as_of_utc: datetime
+) -> dict[str, TraceInput]:
+    return {
+        seu_id: sources.adjustments_input(each.baseline_id, each.version, as_of_utc)
+        for seu_id, each in versions.items()
+    }
+
+
+def _gaps(site: Site, period: Period, sources: Sources, as_of_utc: datetime) -> tuple[Finding, ...]:
+    readings = sources.site_streams(site, period.start, period.end, as_of_utc)
+    return tuple(price_gaps(site, period, readings, factors=sources.factors(site, as_of_utc)))
 
 
 def _synthetic_rows(readings: pl.DataFrame) -> dict[str, int]:
@@ -99,13 +124,13 @@ def _synthetic_rows(readings: pl.DataFrame) -> dict[str, int]:
     return dict(batches.sort("recorded_at_utc", "batch_id").select("batch_id", "len").iter_rows())
 
 
-def price_gaps(site: Site, period: Period, readings: pl.DataFrame) -> list[Finding]:
+def price_gaps(site: Site, period: Period, readings: pl.DataFrame, *, factors: FactorView) -> list[Finding]:
     """Cost and emissions cover only what has a price and a factor; what has none is said, not taken for free."""
     priced = known_prices(site, period.start, period.end, readings).with_columns(
         local_date=pl.col("interval_start_utc").dt.convert_time_zone(site.time_zone).dt.date()
     )
-    by_day = electricity_factors(site, period.start, period.end)
-    prices, factors = priced["price_per_kwh"], by_day["electricity_kgco2e_per_kwh"]
+    by_day = electricity_factors(factors, period.start, period.end)
+    prices, known = priced["price_per_kwh"], by_day["electricity_kgco2e_per_kwh"]
     found = []
     if prices.null_count():
         found.append(
@@ -128,15 +153,15 @@ def price_gaps(site: Site, period: Period, readings: pl.DataFrame) -> list[Findi
                 facts={"quarter_hours_below_zero": below.height, "quarter_hours": prices.len(), **_span_of(below)},
             )
         )
-    if factors.null_count():
+    if known.null_count():
         found.append(
             Finding(
                 code="factor_gap",
                 message="Energy on days without an emission factor in force is in no emission.",
                 facts={
-                    "days_without_factor": factors.null_count(),
-                    "days": factors.len(),
-                    **_span_of(by_day.filter(factors.is_null())),
+                    "days_without_factor": known.null_count(),
+                    "days": known.len(),
+                    **_span_of(by_day.filter(known.is_null())),
                 },
             )
         )
@@ -155,11 +180,14 @@ def _pin(version: BaselineVersion | None) -> tuple[str, int] | None:
 def _site_span(site: Site, period: Period, sources: Sources, as_of_utc: datetime) -> SiteSpan:
     # The site's total and its price are few of a large site's streams.
     readings = sources.site_streams(site, period.start, period.end, as_of_utc)
-    scope = f"site:{site.site_id}"
+    scope, factors = f"site:{site.site_id}", sources.factors(site, as_of_utc)
     return SiteSpan(
         start=period.start,
         end=period.end,
-        values={kpi: kpi_value(kpi, site=site, scope=scope, period=period, readings=readings) for kpi in SITE_KPIS},
+        values={
+            kpi: kpi_value(kpi, site=site, scope=scope, period=period, readings=readings, factors=factors)
+            for kpi in SITE_KPIS
+        },
         coverage=sources.coverage(site, period, readings),
     )
 

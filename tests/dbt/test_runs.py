@@ -1,5 +1,6 @@
 """Runs of dbt in this process: outcomes, faults, UTC, and a file that is free afterwards."""
 
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -31,6 +32,27 @@ def test_a_failed_data_test_is_an_outcome_and_stops_what_is_downstream(
     assert [node.failures for node in outcome.failed] == [1]
     assert outcome.failed[0].name.startswith("grain_stg_lake__sites")
     assert {node.name: node.status for node in outcome.nodes}["int_scope__period_kpi"] == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("stands", "has_calendar", "status"), [(1, True, "pass"), (2, True, "fail"), (1, False, "fail")]
+)
+def test_a_reading_that_stands_twice_or_on_no_local_day_stops_the_hours(
+    target: WarehouseTarget, state_dir: Path, stands: int, has_calendar: bool, status: str
+) -> None:
+    start, day = datetime(2025, 1, 1, 10, 15, tzinfo=UTC), date(2025, 1, 1)
+    rows: dict[str, list[tuple[object, ...]]] = {
+        "windows": [("s", day, date(2025, 2, 1), start, start + timedelta(days=31), True)],
+        "readings": [("s", "m", "import", start, 15, 15, 1.5, "kwh", 0, 1, False, "b", start)] * stands,
+        "site_quarter_hours": [("s", start, day, "weekday", None)] if has_calendar else [],
+        "meters": [("s", "m", "electricity", None, True, True, None)],
+    }
+    tables = {name: pl.DataFrame(given, schema=SOURCE_SCHEMAS[name], orient="row") for name, given in rows.items()}
+    load_sources(target, tables)
+    args = ["build", "--select", "+int_meter__hours", "--exclude-resource-type", "unit_test"]
+    outcome = run_dbt(args, target=target, state_dir=state_dir)
+    found = {node.tested_model: node.status for node in outcome.nodes if node.resource_type == "test"}
+    assert found["int_meter__hours"] == status, outcome.failed
 
 
 def test_the_file_is_free_after_a_run(target: WarehouseTarget, state_dir: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
+from assets.carbon.view import factor_view
 from assets.kpi.recompute import kpi_value
 from assets.readings.bitemporal import classify
 from assets.sites import calendar
@@ -235,7 +236,9 @@ def test_fault_f25_no_day_without_a_factor_is_given_one(good: World, days: int, 
     )
     site, month = plant.plant_site(factors=(entry,)), parse_period("2025-01", plant.ZONE)
     readings = good.lake.current("plant", meters=["main"], end_utc=month.end_utc)
-    found = kpi_value("emission_kgco2e", site=site, scope="site:plant", period=month, readings=readings)
+    found = kpi_value(
+        "emission_kgco2e", site=site, scope="site:plant", period=month, readings=readings, factors=factor_view(site)
+    )
     known = readings.filter(pl.col("interval_start_utc") >= local_midnight_utc(start, plant.ZONE))["value"]
     wanted = sum((Decimal(repr(value)) for value in known), Decimal(0)) * exact
     assert found == (wanted if days < 31 else None)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assets.carbon.view import factor_view
 from assets.kpi.daily import seu_days
 from assets.kpi.recompute import kpi_value, streams_behind
 from assets.kpi.sources import meter_rows, source_tables
@@ -160,7 +161,10 @@ def test_the_warehouse_the_recomputation_and_the_daily_table_see_the_same_virtua
     exact = sum(Decimal(round(value * 10**9)) for value in wanted).scaleb(-9)
     raw = lake.current("plant")
     for scope in ("meter:rest", "seu:unmetered"):
-        assert kpi_value("consumption_kwh", site=place, scope=scope, period=span, readings=raw) == exact
+        assert (
+            kpi_value("consumption_kwh", site=place, scope=scope, period=span, readings=raw, factors=factor_view(place))
+            == exact
+        )
     assert streams_behind("consumption_kwh", site=place, scope="seu:unmetered") == ("rest", "main", "press", "pump")
     days = seu_days(seen, site=place, seu=place.seus[-1], start=start, end=end)
     assert Decimal(str(round(days["energy_kwh"].sum(), 9))) == exact

@@ -121,6 +121,20 @@ PREMISES = {
     ],
     "zones": [{"zone_id": "cellar", "building": "old", "meters": [{"meter": "pump", "valid_from": "2025-03-31"}]}],
 }
+# Tariffs of gas and water beside electricity; gas has none before April.
+OTHER_TARIFFS = [
+    {
+        "tariff_id": "pipe", "commodity": "gas", "valid_from": "2025-04-01", "valid_to": "2026-01-01",
+        "periods": [
+            {"period_id": "day", "price_per_kwh": 0.071234, "start": "06:00", "end": "22:00"},
+            {"period_id": "night", "price_per_kwh": 0.06, "start": "22:00", "end": "06:00"},
+        ],
+    },
+    {
+        "tariff_id": "tap", "commodity": "water", "valid_from": "2025-03-01", "valid_to": "2025-10-28",
+        "periods": [{"period_id": "all", "price_per_m3": 4.123456}],
+    },
+]  # fmt: skip
 SPANS = ((date(2025, 3, 28), date(2025, 4, 3)), (date(2025, 10, 24), date(2025, 10, 29)))
 STREAMS = (
     ("main", "import", "kwh"),
@@ -144,7 +158,7 @@ def plant(**changes: object) -> Site:
 
 def rich_plant(**changes: object) -> Site:
     """The plant with premises: every KPI of the catalogue has a value or a finding there."""
-    return plant(**({"premises": PREMISES} | changes))
+    return plant(**({"premises": PREMISES, "tariffs": [*PLANT["tariffs"], *OTHER_TARIFFS]} | changes))  # type: ignore[misc]
 
 
 def random_rows(
@@ -198,11 +212,19 @@ def filled_lake(lake: Lake, site: Site, *, seed: int) -> Lake:
     return lake
 
 
+PUMPING_KWH = 20000.25
+
+
+def _expected(seu_id: str, rng: random.Random) -> float:
+    """Of pumping what a baseline without drivers expects."""
+    return PUMPING_KWH if seu_id == "pumping" else quantise(rng.uniform(1000, 90000))
+
+
 def expected_days(site: Site, *, seed: int) -> pl.DataFrame:
-    """lake.seu_expected_days of both SEUs, with one day that has no expected value."""
+    """lake.seu_expected_days of both SEUs: one with a day without an expected value, one with the same every day."""
     rng = random.Random(seed)
     rows = [
-        (site.site_id, seu.seu_id, start + timedelta(days=day), "b1", 1, quantise(rng.uniform(1000, 90000)))
+        (site.site_id, seu.seu_id, start + timedelta(days=day), "b1", 1, _expected(seu.seu_id, rng))
         for seu in site.seus
         for start, end in SPANS
         for day in range((end - start).days)

@@ -6,6 +6,7 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
+from assets.carbon.view import factor_view
 from assets.kpi.recompute import kpi_value, scope_meters, streams_behind
 from assets.stores.lake_block import LAKE_SCHEMA
 from data_quality.contracts.errors import BadInput
@@ -33,7 +34,9 @@ def rows(*values: tuple[str, int, float], start: date = date(2025, 4, 1), **chan
 def value(
     kpi: str, readings: pl.DataFrame, *, scope: str = "meter:main", period: Period = DAY, **more: object
 ) -> object:
-    return kpi_value(kpi, site=plant(), scope=scope, period=period, readings=readings, **more)  # type: ignore[arg-type]
+    return kpi_value(
+        kpi, site=plant(), scope=scope, period=period, readings=readings, factors=factor_view(plant()), **more
+    )  # type: ignore[arg-type]
 
 
 def test_consumption_is_exact_where_doubles_are_not() -> None:
@@ -115,7 +118,7 @@ def test_delta_and_savings_have_opposite_signs_and_skip_days_with_holes() -> Non
     assert value("delta_kwh", readings, **more) == -4
     assert value("savings_kwh", readings, **more) == 4
     assert value("delta_kwh", readings[:80], **more) is None
-    with pytest.raises(BadInput, match="need the expected days"):
+    with pytest.raises(BadInput, match="needs the expected days"):
         value("delta_kwh", readings, scope="seu:pumping")
 
 

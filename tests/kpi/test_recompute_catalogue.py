@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from assets.carbon.view import factor_view
 from assets.kpi.recompute import kpi_value, streams_behind
 from assets.kpi.recompute_weather import degree_days
 from assets.stores.lake_block import LAKE_SCHEMA
@@ -39,7 +40,8 @@ def readings(*streams: Stream, start: date = DAY) -> pl.DataFrame:
 
 def value(kpi: str, rows: pl.DataFrame, scope: str, *, days: int = 1, site: Site | None = None) -> float | None:
     span = Period(label="", start=DAY, end=DAY + timedelta(days=days), time_zone=ZONE)
-    found = kpi_value(kpi, site=site or rich_plant(), scope=scope, period=span, readings=rows)
+    place = site or rich_plant()
+    found = kpi_value(kpi, site=place, scope=scope, period=span, readings=rows, factors=factor_view(place))
     return None if found is None else float(found)
 
 
@@ -95,6 +97,7 @@ def test_thirds_of_a_shared_meter_make_the_whole_to_the_last_digit() -> None:
             scope=f"tenant:{name}",
             period=Period(label="", start=DAY, end=DAY + timedelta(days=1), time_zone=ZONE),
             readings=rows,
+            factors=factor_view(rich_plant()),
         )
         for name in ("ann", "bob", "landlord")
     ]

@@ -15,8 +15,10 @@ from polars.testing import assert_frame_equal
 from assets.bills.book import calendar_months
 from assets.bills.compute import make_bill
 from assets.bills.load import Load
+from assets.carbon.view import factor_view
+from assets.kpi.demand_window import running_block
 from assets.kpi.month_to_date import running_figures
-from assets.kpi.running import NO_TARIFF, carries_over, costs_of_months, interval_costs, main_meters, running_block
+from assets.kpi.running import NO_TARIFF, carries_over, costs_of_months, interval_costs, main_meters
 from assets.kpi.sources import whole_site
 from assets.kpi.windows import Window
 from assets.sites.calendar import day_types
@@ -93,7 +95,7 @@ def netted(site: Site, rows: pl.DataFrame, start: date, end: date, register: str
 def test_the_costs_of_a_demo_month_add_up_to_its_bill(name: str, month: tuple[date, date]) -> None:
     site = load_site(DEMO / f"{name}.yaml")
     rows = meter_rows(site, *month, seed=3).filter(pl.col("register") == "import")
-    found = costs_of_months(site, rows, [month])
+    found = costs_of_months(site, rows, [month], factors=factor_view(site))
     load = netted(site, rows, *month, "import")
     types = dict(day_types(site, *month).select("local_date", "day_type").iter_rows())
     bill = make_bill(
@@ -111,7 +113,7 @@ def test_the_costs_of_a_demo_month_add_up_to_its_bill(name: str, month: tuple[da
 def test_the_demo_home_pays_the_price_of_its_stream_and_is_paid_for_what_it_exports() -> None:
     site, month = load_site(DEMO / "home.yaml"), MARCH
     rows = meter_rows(site, *month, seed=4)
-    found = costs_of_months(site, rows, [month])
+    found = costs_of_months(site, rows, [month], factors=factor_view(site))
     prices = rows.filter(pl.col("unit") == "per_kwh").select(
         "interval_start_utc", price=pl.col("value").round(6).cast(pl.Decimal(12, 6))
     )
@@ -124,21 +126,62 @@ def test_the_demo_home_pays_the_price_of_its_stream_and_is_paid_for_what_it_expo
     assert found.height == 31 * 96 - 4
 
 
-def test_a_price_that_lacks_leaves_the_month_without_a_cost_and_says_so() -> None:
+def test_a_price_that_lacks_leaves_its_quarter_hour_without_a_cost_and_the_others_as_they_are() -> None:
     site = load_site(DEMO / "home.yaml")
-    rows = meter_rows(site, *MARCH, seed=4).filter(
-        (pl.col("unit") != "per_kwh") | (pl.col("interval_start_utc") != datetime(2025, 3, 5, tzinfo=UTC))
-    )
-    found = costs_of_months(site, rows, [MARCH])
-    assert found["cost_finding"].unique().to_list() == ["price_gap"]
-    assert found["energy_cost"].null_count() == found.height
-    assert found["import_kwh"].null_count() == 0
+    every = meter_rows(site, *MARCH, seed=4)
+    hole = datetime(2025, 3, 5, tzinfo=UTC)
+    rows = every.filter((pl.col("unit") != "per_kwh") | (pl.col("interval_start_utc") != hole))
+    found, whole = (costs_of_months(site, each, [MARCH], factors=factor_view(site)) for each in (rows, every))
+    is_hole = pl.col("interval_start_utc") == hole
+    assert found.filter(is_hole)["cost_finding"].to_list() == ["price_gap"]
+    assert found.filter(is_hole)["energy_cost"].to_list() == [None]
+    known, same = found.filter(~is_hole), whole.filter(~is_hole)
+    assert known["cost_finding"].null_count() == known.height
+    assert abs(known["energy_cost"].sum() - same["energy_cost"].sum()) <= D("1e-9") * 4
+    assert known["other_cost"].to_list() == same["other_cost"].to_list()
+    nothing = costs_of_months(site, every.filter(pl.col("unit") != "per_kwh"), [MARCH], factors=factor_view(site))
+    assert nothing["cost_finding"].unique().to_list() == ["price_gap"]
+    assert nothing["other_cost"].null_count() == 0
+
+
+def test_reactive_energy_is_billed_where_it_is_read_and_missed_where_it_is_not() -> None:
+    blind = RICH | {"reactive": [{"charge_id": "blind", "tan_phi": 0.5, "price_per_kvarh": 2}]}
+    meters = [{"meter_id": "main", "registers": [{"register_id": "import"}, {"register_id": "q", "unit": "kvarh"}]}]
+    site = plant(tariffs=[blind], meters=meters, seus=[])
+    rows = meter_rows(site, *MARCH, seed=1)
+    without = costs_of_months(site, rows, [MARCH], factors=factor_view(site))
+    assert without["cost_finding"].unique().to_list() == ["no_reactive_energy"]
+    assert without["energy_cost"].null_count() == 0
+    kvarh = rows.with_columns(register=pl.lit("q"), unit=pl.lit("kvarh"))
+    found = costs_of_months(site, pl.concat([rows, kvarh]), [MARCH], factors=factor_view(site))
+    assert found["cost_finding"].null_count() == found.height
+    # As many kvarh as kWh: half of them are beyond tan phi 0.5, two euros each, and the tax on them.
+    more = found["other_cost"].sum() - without["other_cost"].sum()
+    assert abs(more - found["import_kwh"].sum() * D("0.5") * 2 * D("1.19")) < D("1e-6")
+
+
+def test_the_demand_window_is_that_of_the_charge_whose_hour_it_is() -> None:
+    day = {"period_id": "day", "price_per_kw": 9, "start": "08:00", "end": "20:00"}
+    charges = [
+        {"charge_id": "peak", "window_minutes": 30, "periods": [day]},
+        {"charge_id": "whole", "window_minutes": 60, "periods": [{"period_id": "all", "price_per_kw": 1}]},
+    ]
+    site = plant(tariffs=[RICH | {"demand": charges, "valid_from": "2025-03-16"}])
+    found = costs_of_months(site, meter_rows(site, *MARCH, seed=1), [MARCH], factors=factor_view(site))
+    local = found.with_columns(hour=pl.col("interval_start_utc").dt.convert_time_zone(site.time_zone).dt.hour())
+    at = local.filter(pl.col("interval_start_utc") >= local_midnight_utc(date(2025, 3, 16), site.time_zone))
+    is_day = pl.col("hour").is_between(8, 19)
+    assert at.filter(is_day).select("demand_charge", "window_minutes").unique().rows() == [("peak", 30)]
+    assert at.filter(~is_day).select("demand_charge", "window_minutes").unique().rows() == [("whole", 60)]
+    before = local.filter(pl.col("interval_start_utc") < local_midnight_utc(date(2025, 3, 16), site.time_zone))
+    assert before.select("demand_charge", "window_minutes").unique().rows() == [(None, 15)]
+    assert set(at["block_minutes"]) == {15, 30, 45, 60}
 
 
 @pytest.mark.parametrize(("month", "quarters"), [(MARCH, 31 * 96 - 4), (OCTOBER, 31 * 96 + 4)])
 def test_months_of_a_clock_change_have_their_own_length(month: tuple[date, date], quarters: int) -> None:
     site = plant(tariffs=[RICH])
-    found = costs_of_months(site, meter_rows(site, *month, seed=1), [month])
+    found = costs_of_months(site, meter_rows(site, *month, seed=1), [month], factors=factor_view(site))
     assert found.height == quarters
     assert found["interval_start_utc"].is_unique().all()
 
@@ -152,7 +195,7 @@ def test_demand_ratchet_fixed_amount_and_tax_are_laid_back_to_the_last_digit(
     site = plant(tariffs=[rich])
     months = calendar_months(date(2025, 3, 1), date(2025, 6, 1))
     rows = meter_rows(site, months[0][0], months[-1][1], seed=seed, step=step).filter(pl.col("register") == "import")
-    found = costs_of_months(site, rows, months)
+    found = costs_of_months(site, rows, months, factors=factor_view(site))
     load = netted(site, rows, months[0][0], months[-1][1], "import")
     bill = make_bill(site.tariffs, load, time_zone=site.time_zone, rounding="none", currency="EUR")
     for period, part in zip(bill.periods, found.partition_by("bill_start", maintain_order=True), strict=True):
@@ -165,7 +208,9 @@ def test_demand_ratchet_fixed_amount_and_tax_are_laid_back_to_the_last_digit(
 def test_days_without_a_tariff_have_no_cost_and_a_month_in_two_parts_two_bills() -> None:
     site = plant(tariffs=[RICH | {"valid_to": "2025-03-11"}])
     months = calendar_months(date(2025, 3, 1), date(2025, 5, 1))
-    found = costs_of_months(site, meter_rows(site, months[0][0], months[-1][1], seed=1), months)
+    found = costs_of_months(
+        site, meter_rows(site, months[0][0], months[-1][1], seed=1), months, factors=factor_view(site)
+    )
     billed = found.filter(pl.col("interval_start_utc") < local_midnight_utc(date(2025, 3, 11), site.time_zone))
     assert billed.height == 10 * 96
     assert billed["energy_cost"].null_count() == 0
@@ -173,7 +218,7 @@ def test_days_without_a_tariff_have_no_cost_and_a_month_in_two_parts_two_bills()
     assert rest["cost_finding"].unique().to_list() == [NO_TARIFF]
     assert rest["other_cost"].null_count() == rest.height
     assert rest["import_kwh"].null_count() == 0
-    without = costs_of_months(plant(tariffs=[]), meter_rows(site, *MARCH, seed=1), [MARCH])
+    without = costs_of_months(plant(tariffs=[]), meter_rows(site, *MARCH, seed=1), [MARCH], factors=factor_view(site))
     assert without["cost_finding"].unique().to_list() == [NO_TARIFF]
 
 
@@ -184,7 +229,7 @@ def test_nothing_read_is_not_zero_and_half_of_the_supply_is_not_present() -> Non
     rows = rows.filter((pl.col("interval_start_utc") != start) & ~(
         (pl.col("interval_start_utc") == start + QUARTER) & (pl.col("meter_id") == "annex")
     ))  # fmt: skip
-    found = costs_of_months(site, rows, [MARCH]).head(4)
+    found = costs_of_months(site, rows, [MARCH], factors=factor_view(site)).head(4)
     assert main_meters(site) == ("main", "annex", "pv")
     assert found["import_kwh"].is_null().to_list() == [True, False, False, False]
     assert found["is_present"].to_list() == [False, False, True, True]
@@ -208,9 +253,12 @@ def test_the_hours_own_factor_comes_from_the_stream_of_that_unit() -> None:
     hour = rows[:4].with_columns(
         meter_id=pl.lit("grid_co2"), register=pl.lit("value"), unit=pl.lit("kgco2e_per_kwh"), value=pl.lit(0.1234567)
     )
-    found = costs_of_months(site, pl.concat([rows, hour]), [MARCH])["hourly_kgco2e_per_kwh"]
-    assert found.head(4).to_list() == [D("0.123457")] * 4
-    assert found.null_count() == found.len() - 4
+    found = costs_of_months(site, pl.concat([rows, hour]), [MARCH], factors=factor_view(site)).select(
+        "kgco2e_per_kwh", "is_hourly_factor"
+    )
+    assert found.head(4).rows() == [(D("0.1234567"), True)] * 4
+    # The day's own factor of the site file holds where no hour is known.
+    assert found[4:].unique().rows() == [(D("0.38"), False)]
 
 
 @pytest.mark.parametrize("tariffs", [plant().tariffs, (RICH,)], ids=["plain", "with a ratchet"])
@@ -232,7 +280,13 @@ def test_a_window_of_a_month_gives_what_the_whole_site_gives(lake: Lake, tariffs
 def marts(*, is_present: bool = True) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Two quarter hours of a month as the marts hold them, and one projection."""
     at = datetime(2025, 3, 1, tzinfo=UTC)
-    common = {"site_id": "s", "local_date": date(2025, 3, 1), "currency": "EUR", "window_minutes": 30}
+    common = {
+        "site_id": "s",
+        "local_date": date(2025, 3, 1),
+        "currency": "EUR",
+        "window_minutes": 30,
+        "demand_charge": "peak",
+    }
     rows = [
         common | {"interval_start_utc": at, "is_present": True, "energy_cost": D(1), "other_cost": D("0.5"),
                   "block_minutes": 15, "block_demand_kw": 40.0, "month_import_kwh": D(10), "month_cost": D("1.5"),
@@ -281,10 +335,10 @@ def test_the_command_prints_units_and_what_is_not_known(tmp_path: Path) -> None:
     quarters, ahead = marts()
     write_mart(quarters, tmp_path, "mart_site__quarter_hour_running", years=None)
     write_mart(ahead, tmp_path, "mart_site__day_projection", years=None)
-    answer = _answer(_figures(tmp_path, "s", None), "Europe/Berlin")
-    assert answer.rows[1] == ["cost, EUR", "1.50", "unknown"]
+    answer = _answer(_figures(tmp_path, "s", None), "Europe/Berlin", {"cost": "f1"})
+    assert answer.rows[1] == ["cost, EUR", "1.50", "unknown", "f1"]
     assert answer.data["month_to_date"]["import_kwh"] == 30
-    assert answer.data["demand"] == {"block_kw": 60, "block_minutes": 30, "window_minutes": 30}
+    assert answer.data["demand"] == {"block_kw": 60, "block_minutes": 30, "window_minutes": 30, "charge": "peak"}
     assert answer.data["projection"]["cost"] is None
-    assert "demand of the last 30 of 30 minutes: 60.00 kW" in answer.text
+    assert "demand of the last 30 of 30 minutes: 60.00 kW (peak)" in answer.text
     assert "no_tariff_in_force: no tariff of the site file is in force" in answer.text

@@ -1,14 +1,27 @@
-"""Emission factors by local day: dated, unambiguous, with visible gaps."""
+"""Emission factors of meters and days: one view of site file and store, dated, unambiguous, with visible gaps."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
-import polars as pl
 import pytest
 
-from assets.carbon.factors import day_factors, electricity_factors
+from assets.carbon.factors import (
+    electricity_factors,
+    exact_factor,
+    known_factors,
+    meter_factors,
+    version_text,
+    versions_behind,
+)
+from assets.carbon.view import factor_view
+from assets.stores.factors import FactorStore
+from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.factor import Factor, FactorSet
+from data_quality.contracts.time import FixedClock
 from tests.kpi.seeded import plant
+
+GAS = {"registers": [{"register_id": "volume", "unit": "m3"}, {"register_id": "import", "unit": "kwh"}]}
 
 
 def entry(factor_id: str, start: str, end: str, **changes: object) -> dict[str, object]:
@@ -21,41 +34,102 @@ def entry(factor_id: str, start: str, end: str, **changes: object) -> dict[str, 
     } | changes
 
 
+def recorded(activity: str, value: str, *, unit: str = "kWh", year: int = 2025, **more: object) -> Factor:
+    return Factor.model_validate(
+        {
+            "factor_id": f"{activity} {value}",
+            "scope": 2,
+            "activity": activity,
+            "unit": unit,
+            "kg_co2e_per_unit": value,
+            "valid_from": date(year, 1, 1),
+            "valid_to": date(year + 1, 1, 1),
+        }
+        | more
+    )
+
+
+def add(store: Store, *factors: Factor, day: int, tenant: str = "") -> None:
+    clock = FixedClock(datetime(2026, 1, day, tzinfo=UTC))
+    FactorStore(store).add(FactorSet(path="set.csv", sha256="a" * 64, factors=factors), clock=clock, tenant=tenant)
+
+
 def test_each_day_has_the_factor_in_force() -> None:
-    factors = electricity_factors(plant(), date(2025, 9, 30), date(2025, 10, 2))
+    factors = electricity_factors(factor_view(plant()), date(2025, 9, 30), date(2025, 10, 2))
     assert factors["electricity_kgco2e_per_kwh"].to_list() == [Decimal("0.38"), Decimal("0.363001")]
 
 
 def test_a_gap_between_factors_is_null_and_never_zero() -> None:
     site = plant(factors=[entry("a", "2025-01-01", "2025-01-02"), entry("b", "2025-01-03", "2025-01-04")])
-    rows = day_factors(site, date(2025, 1, 1), date(2025, 1, 5)).filter(pl.col("carrier") == "electricity")
-    assert rows["kgco2e_per_kwh"].to_list() == [Decimal("0.4"), None, Decimal("0.4"), None]
-    assert rows["factor_id"].to_list() == ["a", None, "b", None]
+    rows = electricity_factors(factor_view(site), date(2025, 1, 1), date(2025, 1, 5))
+    assert rows["electricity_kgco2e_per_kwh"].to_list() == [Decimal("0.4"), None, Decimal("0.4"), None]
 
 
-def test_every_metered_carrier_has_a_row_per_day() -> None:
-    rows = day_factors(plant(), date(2025, 1, 1), date(2025, 1, 3))
-    assert rows.group_by("carrier").len().sort("carrier").rows() == [
-        ("electricity", 2),
-        ("natural_gas", 2),
-        ("water", 2),
-    ]
+def test_a_site_without_factors_has_no_electricity_factor() -> None:
+    factors = electricity_factors(factor_view(plant(factors=[])), date(2025, 1, 1), date(2025, 1, 3))
+    assert factors["electricity_kgco2e_per_kwh"].to_list() == [None, None]
+
+
+def test_every_meter_of_bought_energy_has_the_factor_of_its_carrier_and_water_none() -> None:
+    gas = entry("g", "2025-01-01", "2026-01-01", carrier="natural_gas", kgco2e_per_kwh=0.18)
+    site = plant(factors=[entry("a", "2025-01-01", "2025-07-01"), gas])
+    found = {(each.meter_id, each.version.factor_id, each.end) for each in meter_factors(site, factor_view(site))}
+    assert found == {
+        *((name, "a", date(2025, 7, 1)) for name in ("main", "annex", "press", "pump", "pv")),
+        ("gas", "g", date(2026, 1, 1)),
+    }
+
+
+def test_air_that_is_made_of_metered_energy_has_no_factor_of_its_own() -> None:
+    site = plant(
+        meters=[{"meter_id": "main"}, {"meter_id": "air", "carrier": "compressed_air"}],
+        seus=[],
+        factors=[entry("a", "2025-01-01", "2026-01-01", carrier="compressed_air")],
+    )
+    assert meter_factors(site, factor_view(site)) == []
+
+
+def test_gas_goes_by_the_calorific_basis_that_its_meter_states_on_the_day(store: Store) -> None:
+    factors = [{"valid_from": "2025-03-01", "calorific_value_mj_per_m3": 39.5, "basis": "net", "source": "s"}]
+    meters = [{"meter_id": "main"}, {"meter_id": "gas", "carrier": "natural_gas", "gas_factors": factors, **GAS}]
+    site = plant(meters=meters, seus=[], factors=[])
+    add(store, recorded("natural gas", "0.18", unit="kWh gross CV", scope=1), day=1)
+    add(store, recorded("natural gas", "0.2", unit="kWh net CV", scope=1), day=2)
+    [found] = meter_factors(site, known_factors(site, store))
+    assert (found.start, found.end, found.kgco2e_per_kwh) == (date(2025, 3, 1), date(2026, 1, 1), Decimal("0.2"))
 
 
 def test_two_factors_of_one_carrier_on_one_day_are_refused() -> None:
     site = plant(factors=[entry("b", "2025-06-01", "2026-01-01"), entry("a", "2025-01-01", "2025-06-02")])
     with pytest.raises(BadInput, match="factors a and b for electricity both hold on 2025-06-01"):
-        day_factors(site, date(2025, 1, 1), date(2025, 1, 2))
+        factor_view(site)
 
 
-def test_factors_of_two_carriers_may_hold_on_one_day() -> None:
-    gas = entry("g", "2025-01-01", "2026-01-01", carrier="natural_gas", kgco2e_per_kwh=0.18)
-    site = plant(factors=[entry("a", "2025-01-01", "2026-01-01"), gas])
-    rows = day_factors(site, date(2025, 1, 1), date(2025, 1, 2)).drop_nulls()
-    assert rows["factor_id"].to_list() == ["a", "g"]
+def test_a_recorded_factor_fills_the_days_that_the_file_leaves_and_one_for_the_site_stands_before_it(
+    store: Store,
+) -> None:
+    site = plant(factors=[entry("file", "2025-01-01", "2025-07-01")])
+    add(store, recorded("electricity", "0.3"), day=1)
+    days = date(2025, 6, 30), date(2025, 7, 2)
+    view = known_factors(site, store)
+    assert electricity_factors(view, *days)["electricity_kgco2e_per_kwh"].to_list() == [Decimal("0.4"), Decimal("0.3")]
+    add(store, recorded("electricity", "0.2"), day=2, tenant="plant")
+    assert (
+        electricity_factors(known_factors(site, store), *days)["electricity_kgco2e_per_kwh"].to_list()
+        == [Decimal("0.2")] * 2
+    )
+    then = known_factors(site, store, as_of_utc=datetime(2026, 1, 1, 12, tzinfo=UTC))
+    assert then == view
+    [version] = versions_behind(site, known_factors(site, store), ["main"], *days)
+    assert version_text(version) == "electricity 2025-06-30/2025-07-02 0.2 electricity 0.2"
+    assert (version.origin, version.recorded_at_utc) == ("tenant", datetime(2026, 1, 2, tzinfo=UTC))
 
 
-def test_a_site_without_factors_has_no_electricity_factor() -> None:
-    factors = electricity_factors(plant(factors=[]), date(2025, 1, 1), date(2025, 1, 3))
-    assert factors.height == 2
-    assert factors["electricity_kgco2e_per_kwh"].is_null().all()
+def test_pounds_per_mwh_keep_their_fifteen_decimals_and_grams_are_refused(store: Store) -> None:
+    site = plant(factors=[])
+    add(store, recorded("electricity", "0.3706612349876545"), day=1)
+    [entry_] = known_factors(site, store).entries
+    assert exact_factor(entry_) == Decimal("0.370661234987655")
+    add(store, recorded("electricity", "370661"), day=2)
+    with pytest.raises(BadInput, match="comes to 370661 kgCO2e per kWh"):
+        meter_factors(site, known_factors(site, store))

@@ -21,14 +21,14 @@
         'rows': "grain <> 'day' or connected_load_kw_sum is not null",
     },
     {
-        'kpi': 'cost', 'value': 'cost', 'exact': 'cost', 'unit': 'currency', 'rows': "carrier = 'electricity'",
+        'kpi': 'cost', 'value': 'cost', 'exact': 'cost', 'unit': 'currency', 'rows': 'carrier in ' ~ bought_carriers(),
         'coverage': '(covered_minutes - unpriced_minutes) / cast(expected_minutes as double precision)',
         'blocks': "case " ~ unread ~ " when cost is null then 'no_price' end",
         'warns': "case when unpriced_minutes > 0 then 'no_price' else warning end",
     },
     {
         'kpi': 'emission_kgco2e', 'value': 'emission_kgco2e', 'exact': 'emission_kgco2e', 'unit': "'kgco2e'",
-        'rows': "carrier = 'electricity'",
+        'rows': 'carrier in ' ~ bought_carriers(),
         'coverage': '(covered_minutes - unfactored_minutes) / cast(expected_minutes as double precision)',
         'blocks': "case " ~ unread ~ " when emission_kgco2e is null then 'no_factor' end",
         'warns': "case when unfactored_minutes > 0 then 'no_factor' else warning end",

@@ -10,7 +10,9 @@ select
     cast(coalesce(sum(days.covered_minutes), 0) as bigint) as covered_minutes,
     cast(coalesce(sum(days.estimated_minutes), 0) as bigint) as estimated_minutes,
     cast(sum(calendar.quarter_hours * 15) as bigint) as expected_minutes,
-    coalesce(bool_or(days.is_synthetic), false) as is_synthetic
+    coalesce(bool_or(days.is_synthetic), false) as is_synthetic,
+    cast(sum(days.cost) as decimal(38, 15)) as cost,
+    cast(coalesce(sum(days.unpriced_minutes), 0) as bigint) as unpriced_minutes
 from {{ ref('stg_lake__kpi_streams') }} as streams
 inner join {{ ref('int_site__days') }} as calendar
     on

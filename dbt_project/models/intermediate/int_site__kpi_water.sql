@@ -1,8 +1,14 @@
--- Water in cubic metres; asked for in kWh it says that it is none
+-- Water in cubic metres and money; asked for in kWh it says that it is none
 {% set kpis = [
     {
         'kpi': 'consumption_m3', 'value': 'amount', 'exact': 'amount', 'unit': "'m3'",
         'blocks': "case when covered_minutes = 0 then 'no_readings' end",
+    },
+    {
+        'kpi': 'cost', 'value': 'cost', 'exact': 'cost', 'unit': 'currency',
+        'coverage': '(covered_minutes - unpriced_minutes) / cast(expected_minutes as double precision)',
+        'blocks': "case when covered_minutes = 0 then 'no_readings' when cost is null then 'no_price' end",
+        'warns': "case when unpriced_minutes > 0 then 'no_price' else warning end",
     },
     {'kpi': 'consumption_kwh', 'value': 'null', 'unit': "'kwh'", 'blocks': "'water_excluded'"},
 ] %}
@@ -21,12 +27,17 @@ scopes as (
         period_start,
         period_end,
         amount,
+        cost,
+        sites.currency,
         covered_minutes,
+        expected_minutes,
+        unpriced_minutes,
         covered_minutes / cast(expected_minutes as double precision) as coverage,
         case when covered_minutes > 0 then estimated_minutes / cast(covered_minutes as double precision) end as estimated_share,
         is_synthetic,
         case when covered_minutes < expected_minutes then 'gap' end as warning
     from {{ ref('int_scope__period_streams') }} as streams
+    inner join {{ ref('stg_lake__sites') }} as sites on streams.site_id = sites.site_id
     left join spans on streams.site_id = spans.site_id
     where
         role = 'water'

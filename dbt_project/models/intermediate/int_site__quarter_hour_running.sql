@@ -8,8 +8,7 @@ rows_of_months as (
     select
         costs.*,
         calendar.local_date,
-        cast({{ dbt.date_trunc('month', 'calendar.local_date') }} as date) as month_start,
-        coalesce(costs.hourly_kgco2e_per_kwh, calendar.electricity_kgco2e_per_kwh) as kgco2e_per_kwh
+        cast({{ dbt.date_trunc('month', 'calendar.local_date') }} as date) as month_start
     from {{ ref('stg_lake__interval_cost') }} as costs
     inner join {{ ref('stg_lake__quarter_hours') }} as calendar
         on costs.site_id = calendar.site_id and costs.interval_start_utc = calendar.interval_start_utc
@@ -28,8 +27,9 @@ select
     cast(running.energy_cost + running.other_cost as decimal(18, 9)) as cost,
     -- Widened first: the product of two narrow decimals overflows in DuckDB.
     cast(cast(running.import_kwh as decimal(38, 9)) * running.kgco2e_per_kwh as decimal(38, 15)) as emission_kgco2e,
-    running.hourly_kgco2e_per_kwh is not null as is_hourly_factor,
+    running.is_hourly_factor,
     running.window_minutes,
+    running.demand_charge,
     running.block_minutes,
     {{ nano_double('cast(running.block_kwh as decimal(38, 9))') }} / 1000000000 * 60 / running.block_minutes as block_demand_kw,
     running.cost_finding,

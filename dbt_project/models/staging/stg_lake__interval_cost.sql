@@ -11,6 +11,8 @@ select
     block_kwh,
     block_minutes,
     window_minutes,
-    hourly_kgco2e_per_kwh,
+    demand_charge,
+    kgco2e_per_kwh,
+    is_hourly_factor,
     cost_finding
 from {{ source('lake', 'interval_cost') }}

@@ -1,3 +1,3 @@
--- The calendar of every site: each quarter hour with its local day, day type, price and factor
-select site_id, interval_start_utc, local_date, day_type, price_per_kwh, electricity_kgco2e_per_kwh
+-- The calendar of every site: each quarter hour with its local day, day type and price of electricity
+select site_id, interval_start_utc, local_date, day_type, price_per_kwh
 from {{ source('lake', 'site_quarter_hours') }}

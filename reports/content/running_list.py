@@ -1,0 +1,80 @@
+"""The running figures of a site as figures: each with the trace that makes it again from the readings."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from assets.kpi.month_to_date import RunningFigures
+from assets.kpi.recompute import FACTORED
+from assets.kpi.running_again import span_behind
+from data_quality.contracts.site import Site
+from reports.computations import RUNNING, to_decimal
+from reports.content.model import ReportContent
+from reports.figures import FigureBook
+from reports.sources import Sources
+
+NAME = "running"
+
+
+def running_list(
+    site: Site, found: RunningFigures, *, sources: Sources, as_of_utc: datetime, revision: int = 0, is_synthetic: bool
+) -> ReportContent:
+    """One figure for every field of RUNNING; figures without pages."""
+    start, end = span_behind(site, found.at_utc)
+    place = f"{found.at_utc:%Y-%m-%dT%H:%MZ}"
+    book = FigureBook(
+        report_id="/".join([NAME, site.site_id, place]),
+        revision=revision,
+        as_of_utc=as_of_utc,
+        is_synthetic=is_synthetic,
+    )
+    scope = f"site:{site.site_id}"
+    inputs = [
+        sources.lake_input(site, start, end, as_of_utc),
+        sources.site_input(site),
+        *sources.calendar_inputs(site, start, end),
+    ]
+    codes = [finding.code for finding in found.findings]
+    for field, unit in RUNNING.items():
+        emission = sources.factor_inputs(site, FACTORED[0], scope, start, end, as_of_utc) if "emission" in field else []
+        value: Decimal | float | None = getattr(found, field)
+        parameters = {"site": site.site_id, "scope": scope, "field": field, "at_utc": place}
+        book.add(
+            f"{site.site_id}/{place}/{field}",
+            to_decimal(value),
+            label=field.replace("_", " "),
+            kpi=field,
+            scope=scope,
+            start=found.month_start,
+            end=end,
+            unit=site.currency if unit == "currency" else unit,
+            computation="running_figure",
+            parameters=parameters | {"start": str(start), "end": str(end)},
+            inputs=[*inputs, *emission],
+            status=(codes or ["unknown"])[0] if value is None else "",
+            coverage=found.coverage,
+        )
+    return _content(site, found, book, end)
+
+
+def _content(site: Site, found: RunningFigures, book: FigureBook, end: date) -> ReportContent:
+    return ReportContent(
+        report_id=book.report_id,
+        name=NAME,
+        title="Running figures",
+        site_id=site.site_id,
+        site_name=site.name,
+        period=book.report_id.rpartition("/")[2],
+        start=found.month_start,
+        end=end,
+        time_zone=site.time_zone,
+        locale=site.locale,
+        currency=site.currency,
+        revision=book.revision,
+        as_of_utc=book.as_of_utc,
+        status="draft" if book.is_synthetic else "final",
+        is_synthetic=book.is_synthetic,
+        findings=(),
+        versions={},
+        sections=(),
+        figures=book.figures(),
+    )
