@@ -16,7 +16,8 @@ from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.figure import TraceInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.footprint import Footprint, FootprintLine, SiteEnergy
-from data_quality.contracts.site import Carrier, Site
+from data_quality.contracts.meter import Carrier
+from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period
 from reports.sources import Sources
 

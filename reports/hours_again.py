@@ -16,7 +16,8 @@ from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.factor import Basis
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.hourly_carbon import HourlyCertificate
-from data_quality.contracts.site import Carrier, Site
+from data_quality.contracts.meter import Carrier
+from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period
 from reports.footprint_again import account_of, lines_of
 from reports.sources import Sources

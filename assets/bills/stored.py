@@ -18,7 +18,8 @@ from assets.stores.bills import BillStore
 from assets.stores.lake import Lake
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
-from data_quality.contracts.site import Carrier, Site
+from data_quality.contracts.meter import Carrier
+from data_quality.contracts.site import Site
 from data_quality.contracts.supplier_bill import SupplierBill
 from data_quality.contracts.time import Clock, Period, local_midnight_utc
 

@@ -10,7 +10,7 @@ from assets.carbon.units import EXACT, ratio
 from assets.carbon.view import carrier_of
 from data_quality.contracts.carbon import Activity
 from data_quality.contracts.factor import Basis, Factor, GwpSet
-from data_quality.contracts.site import Carrier
+from data_quality.contracts.meter import Carrier
 
 ELECTRICITY = "electricity"
 

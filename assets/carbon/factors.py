@@ -18,7 +18,8 @@ from assets.stores.warehouse_tables import FACTOR
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import Basis
 from data_quality.contracts.footprint import DayFactor
-from data_quality.contracts.site import Carrier, Meter, Site
+from data_quality.contracts.meter import Carrier, Meter
+from data_quality.contracts.site import Site
 
 # Enough for pounds per MWh and for products with a GWP; sums of energy times factor still fit 38 digits.
 FACTOR_DECIMALS = FACTOR.scale

@@ -22,7 +22,8 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import Basis, Factor
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.footprint import DayFactor, Footprint, FootprintLine, Method, SiteEnergy
-from data_quality.contracts.site import Carrier, Site
+from data_quality.contracts.meter import Carrier
+from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period, months_of
 
 DIRECT = (Carrier.NATURAL_GAS,)

@@ -19,7 +19,7 @@ from data_quality.contracts.footprint import (
     PortfolioRow,
     SiteTotals,
 )
-from data_quality.contracts.site import Carrier
+from data_quality.contracts.meter import Carrier
 
 ZERO = Decimal(0)
 _TOTALS = ("scope1_kgco2e", "scope2_location_kgco2e", "scope2_market_kgco2e")

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from assets.carbon.units import EXACT
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.footprint import Footprint, FootprintLine, Method, RestatedLine, Restatement
-from data_quality.contracts.site import Carrier
+from data_quality.contracts.meter import Carrier
 
 _Key = tuple[date, Carrier, Method]
 

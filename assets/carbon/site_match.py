@@ -22,7 +22,8 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.footprint import DayFactor
 from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.hourly_carbon import HourlyCertificate, HourlyScope2
-from data_quality.contracts.site import Carrier, Site
+from data_quality.contracts.meter import Carrier
+from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period, local_midnight_utc
 from data_quality.contracts.units import QUANTUM_DECIMALS
 

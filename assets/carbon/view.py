@@ -16,7 +16,8 @@ from assets.carbon.units import EXACT, parse_unit, ratio
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, Basis, Factor, GwpSet, QualityCriteria, StoredFactor
 from data_quality.contracts.footprint import DayFactor
-from data_quality.contracts.site import Carrier, Site, check_factors
+from data_quality.contracts.meter import Carrier
+from data_quality.contracts.site import Site, check_factors
 
 # What sets call the carriers; anything else is renamed when a set is recorded (`factors add --rename`).
 _NAMES = {

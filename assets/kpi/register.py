@@ -6,8 +6,9 @@ from datetime import datetime
 from assets.stores.baselines import BaselineStore
 from assets.stores.reports import ReportStore
 from data_quality.contracts.baseline import BaselineType, BaselineVersion
+from data_quality.contracts.meter import Carrier
 from data_quality.contracts.model import Model
-from data_quality.contracts.site import Carrier, Seu, Site
+from data_quality.contracts.site import Seu, Site
 
 REPORT = "enpi_quarter"
 

@@ -29,7 +29,8 @@ from assets.stores.warehouse_tables import AMOUNT, FACTOR, SOURCE_SCHEMAS, empty
 from assets.tariffs.periods import PRICE, PRICE_DECIMALS, tariffs_of
 from assets.tariffs.series import PriceSeries
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import Carrier, Site
+from data_quality.contracts.meter import Carrier
+from data_quality.contracts.site import Site
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.tariff_calendar import DayType
 from data_quality.contracts.tariff_charges import EnergyCharge, SeriesPrice

@@ -17,7 +17,8 @@ from assets.stores.lake import Lake
 from assets.stores.lake_block import LAKE_SCHEMA
 from assets.stores.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
 from assets.tariffs.periods import known_prices, quarter_hour_prices, tariffs_of
-from data_quality.contracts.site import Carrier, Site
+from data_quality.contracts.meter import Carrier
+from data_quality.contracts.site import Site
 from data_quality.contracts.time import local_midnight_utc
 
 

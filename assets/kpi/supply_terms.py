@@ -9,7 +9,8 @@ from assets.bills.load import Load
 from assets.sites.meter_tree import has_import, total_meters, tree_spans
 from assets.tariffs.series import PriceSeries
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import Carrier, Site
+from data_quality.contracts.meter import Carrier
+from data_quality.contracts.site import Site
 from data_quality.contracts.tariff import Tariff
 
 _MINUTE_US = 60_000_000

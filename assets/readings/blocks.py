@@ -22,7 +22,8 @@ from assets.readings.sniff import SniffReport, sniff_file
 from assets.readings.table import reading_of
 from assets.stores.quarantine import file_sha256
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import ColumnMap, Meter, Register, Site
+from data_quality.contracts.meter import Meter, Register
+from data_quality.contracts.site import ColumnMap, Site
 from data_quality.contracts.units import UNITS, Behaviour
 
 # More names than any portfolio has meters: such a column names something else.

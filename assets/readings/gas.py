@@ -5,8 +5,9 @@ Source: formulas 5.1. The volume stays in its own register as it was counted; th
 
 import polars as pl
 
+from data_quality.contracts.meter import GasFactors
 from data_quality.contracts.quality import QualityCode
-from data_quality.contracts.site import GasFactors, Site
+from data_quality.contracts.site import Site
 from data_quality.contracts.time import local_midnight_utc
 from data_quality.contracts.units import QUANTUM_DECIMALS
 

@@ -18,7 +18,8 @@ from assets.readings.parsed import PARSED_SCHEMA, REJECT_SCHEMA
 from assets.readings.readers.register_steps import State, Step, steps_of_run
 from assets.readings.register_index import Counting, DatedEvent, Notice, index_of
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.site import Carrier, Meter, Register, Site
+from data_quality.contracts.meter import Carrier, Meter, Register
+from data_quality.contracts.site import Site
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS
 from data_quality.rules.register_glitch import NAME as GLITCH
 from data_quality.rules.register_jitter import resolution_of

@@ -8,7 +8,8 @@ from assets.sites.calendar import day_types
 from assets.sites.meter_tree import ENERGY_UNIT, submeters_of, tree_spans
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
-from data_quality.contracts.site import Meter, Site
+from data_quality.contracts.meter import Meter
+from data_quality.contracts.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period
 from data_quality.contracts.units import QUANTUM_DECIMALS, unit_of
 

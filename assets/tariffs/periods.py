@@ -15,7 +15,8 @@ from assets.sites.calendar import day_types, quarter_hours
 from assets.tariffs.compiled import Compiled, Grid, compile_tariff
 from assets.tariffs.layout import check_periods
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import Carrier, Site
+from data_quality.contracts.meter import Carrier
+from data_quality.contracts.site import Site
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
 

@@ -3,8 +3,9 @@
 from pydantic import ValidationError
 
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.meter import Carrier
 from data_quality.contracts.plan import BatteryParams
-from data_quality.contracts.site import Asset, Carrier, Site
+from data_quality.contracts.site import Asset, Site
 
 # Two names for one figure are in use: makers print "nameplate", installers "peak".
 _PV_RATING = ("nameplate_kw", "peak_kw")

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from data_quality.contracts.factor import Basis, QualityCriteria
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.meter import Carrier
 from data_quality.contracts.model import Model
-from data_quality.contracts.site import Carrier
 
 Role = Literal["purchased", "self_consumed", "exported", "secondary"]
 Method = Literal["direct", "location", "market"]

@@ -6,19 +6,15 @@ The checks raise ValueError with the meter's name in front, so that the site loa
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from data_quality.contracts.formula import Term, parse_formula
+from data_quality.contracts.meter import Meter, Register
 from data_quality.contracts.units import Behaviour, unit_of
-
-if TYPE_CHECKING:
-    from data_quality.contracts.site import Meter, Register
 
 CONSUMPTION_REGISTER = "import"
 
 
-def check_hierarchy(meters: Sequence["Meter"]) -> None:
+def check_hierarchy(meters: Sequence[Meter]) -> None:
     """Raise ValueError where parents, makers or formulas of a site's meters contradict each other."""
     by_id = {meter.meter_id: meter for meter in meters}
     for meter in meters:
@@ -37,7 +33,7 @@ def check_hierarchy(meters: Sequence["Meter"]) -> None:
     check_no_loop(inputs, "virtual meters")
 
 
-def breakpoints(meters: Iterable["Meter"]) -> list[date]:
+def breakpoints(meters: Iterable[Meter]) -> list[date]:
     """The local dates on which the hierarchy changes, in order; date.min stands first."""
     spans = [span for meter in meters for span in meter.parents]
     edges = {edge for span in spans for edge in (span.valid_from, span.valid_to) if edge is not None}
@@ -65,7 +61,7 @@ def check_no_loop(edges: Mapping[str, Sequence[str]], what: str, when: str = "")
                 waiting += [(each, False) for each in edges.get(node, ())]
 
 
-def register_of(meter: "Meter", register_id: str | None) -> "Register":
+def register_of(meter: Meter, register_id: str | None) -> Register:
     """The register that a formula means: the named one, else import, else the only one. Raises ValueError."""
     by_id = {register.register_id: register for register in meter.registers}
     if register_id is None:
@@ -80,7 +76,7 @@ def register_of(meter: "Meter", register_id: str | None) -> "Register":
     return by_id[register_id]
 
 
-def _check_formula(meter: "Meter", by_id: Mapping[str, "Meter"]) -> None:
+def _check_formula(meter: Meter, by_id: Mapping[str, Meter]) -> None:
     where = f"meter {meter.meter_id!r}: formula"
     try:
         terms = parse_formula(str(meter.formula))
@@ -96,7 +92,7 @@ def _check_formula(meter: "Meter", by_id: Mapping[str, "Meter"]) -> None:
             raise ValueError(f"{where}: {fault}") from fault
 
 
-def _check_term(meter: "Meter", term: Term, given: "Meter") -> None:
+def _check_term(meter: Meter, term: Term, given: Meter) -> None:
     register = register_of(given, term.register_id)
     theirs, ours = unit_of(register.unit), unit_of(meter.registers[0].unit)
     if theirs.behaviour is not Behaviour.AMOUNT:
@@ -115,12 +111,3 @@ def _known(what: str, name: str, allowed: Mapping[str, object]) -> None:
         close = difflib.get_close_matches(name, list(allowed), n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(allowed)}"
         raise ValueError(f"{what}: {name!r} is not of this site; {hint}")
-
-
-def overlapping(spans: Sequence[tuple[date | None, date | None]]) -> tuple[int, int] | None:
-    """Positions of two half-open spans that share a day (None: open end), or None where no two do."""
-    bounds = sorted((start or date.min, end or date.max, at) for at, (start, end) in enumerate(spans))
-    for (_, end, first), (start, _, second) in pairwise(bounds):
-        if start < end:
-            return min(first, second), max(first, second)
-    return None

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from data_quality.contracts.hierarchy import breakpoints, overlapping
+from data_quality.contracts.hierarchy import breakpoints
 from data_quality.contracts.model import Model
+from data_quality.contracts.spans import overlapping
 
 if TYPE_CHECKING:
     from data_quality.contracts.site import Site

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 from assets.sites.calendar import day_types, usual_holidays
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.site import Meter, Site
+from data_quality.contracts.meter import Meter
+from data_quality.contracts.site import Site
 from data_quality.contracts.time import zone as known_zone
 
 _HEAD_BYTES = 1 << 25

@@ -109,11 +109,20 @@ def register(app: typer.Typer) -> None:
         by_id = {figure.figure_id: figure for figure in content.figures}
         rows = [row_of(figure, sources, by_id) for figure in figures]
         shown = [
-            [f.scope, f.kpi, row["hour_start_utc"] or str(f.start), shown_value(f), f.unit, row["finding"], f.figure_id]
+            [
+                f.scope,
+                f.kpi,
+                row["hour_start_utc"] or str(f.start),
+                shown_value(f),
+                f.unit,
+                "-" if row["coverage"] is None else f"{row['coverage']:.1%}",
+                row["finding"],
+                f.figure_id,
+            ]
             for f, row in zip(figures, rows, strict=True)
         ]
         text = f"local days of {known.time_zone}" if known else "local days of each site"
-        columns = ["scope", "kpi", "from", "value", "unit", "finding", "figure"]
+        columns = ["scope", "kpi", "from", "value", "unit", "coverage", "finding", "figure"]
         return Answer(data={"rows": rows}, text=text, columns=columns, rows=shown)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from assets.kpi.register import seu_lines, sources_of
-from data_quality.contracts.site import Carrier
+from data_quality.contracts.meter import Carrier
 from orchestration.cli.frame import Answer, Call, command
 
 

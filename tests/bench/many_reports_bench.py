@@ -18,7 +18,8 @@ from assets.stores.baselines import BaselineStore
 from assets.stores.lake import BatchInfo, Lake
 from assets.stores.reports import ReportStore
 from assets.stores.transactions import open_store
-from data_quality.contracts.site import EmissionFactorEntry, Meter, Site
+from data_quality.contracts.meter import Meter
+from data_quality.contracts.site import EmissionFactorEntry, Site
 from data_quality.contracts.time import FixedClock, Period, months_of, parse_period
 from reports.periodic import make_reports_ending
 from reports.sources import Sources

@@ -26,8 +26,9 @@ from assets.stores.marts import ENPI_MARTS, KPI_MARTS
 from assets.stores.transactions import open_store
 from assets.stores.warehouse import WarehouseTarget, load_sources, publish_marts
 from data_quality.contracts.baseline import Baseline
+from data_quality.contracts.meter import Meter
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.site import Driver, EmissionFactorEntry, Meter, Seu, SeuDriver, Site
+from data_quality.contracts.site import Driver, EmissionFactorEntry, Seu, SeuDriver, Site
 from data_quality.contracts.time import FixedClock, local_midnight_utc, parse_period
 from orchestration.dbt import run_dbt
 from reports.content.enpi_quarter import enpi_quarter

@@ -21,7 +21,8 @@ from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.factor import Basis, Factor, FactorSet, GwpSet, StoredFactor
 from data_quality.contracts.footprint import Footprint, SiteEnergy
-from data_quality.contracts.site import Carrier, Site
+from data_quality.contracts.meter import Carrier
+from data_quality.contracts.site import Site
 from data_quality.contracts.time import FixedClock, parse_period
 from tests.carbon.cases import factor, held
 from tests.kpi.seeded import SPANS, fill, filled_lake, plant, random_rows

@@ -10,7 +10,7 @@ from assets.carbon.portfolio import portfolio_footprint
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.footprint import Footprint, FootprintLine
-from data_quality.contracts.site import Carrier
+from data_quality.contracts.meter import Carrier
 from tests.carbon.cases import YEAR
 
 amounts = st.decimals(0, 10**6, places=9)

@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from assets.sites.load import load_site
+from data_quality.contracts.meter import Register
 from data_quality.contracts.meter_event import EventKind, MeterEvent
-from data_quality.contracts.site import Register
 from data_quality.contracts.yaml_file import BadConfiguration
 from data_quality.rules.register_exchange import missing_reads
 

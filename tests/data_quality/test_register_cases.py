@@ -15,7 +15,8 @@ from assets.readings.registers import Intervals, to_intervals
 from assets.stores.lake import Lake
 from assets.stores.quarantine import QuarantineStore
 from assets.stores.transactions import open_store
-from data_quality.contracts.site import Meter, Register, Site
+from data_quality.contracts.meter import Meter, Register
+from data_quality.contracts.site import Site
 from data_quality.contracts.time import FixedClock
 from data_quality.contracts.yaml_file import load_yaml
 from tests.readings.rooms import Bench, plant

@@ -11,7 +11,8 @@ from assets.sites.discovery import LEAST_CONFIDENCE, Discovery, discover
 from assets.sites.discovery_fit import changes_of, confidence, innovations, members_of, without_spikes
 from assets.sites.load import load_site
 from controls.simulator.generate import generate_site
-from data_quality.contracts.site import Meter, Site
+from data_quality.contracts.meter import Meter
+from data_quality.contracts.site import Site
 from tests.hierarchy.trees import Tree, random_tree
 from tests.sites.test_calendar import site
 

@@ -19,8 +19,9 @@ from assets.stores.derived import KEPT_FILES, keep_derived
 from assets.stores.lake import KEY, Lake
 from assets.stores.lake_block import LAKE_SCHEMA
 from assets.stores.warehouse_tables import ParquetFiles
+from data_quality.contracts.meter import Meter
 from data_quality.contracts.quality import QualityCode
-from data_quality.contracts.site import Meter, Seu, Site
+from data_quality.contracts.site import Seu, Site
 from data_quality.contracts.time import FixedClock, parse_period
 from reports.content.enpi_figures import overlapping
 from tests.hierarchy.rows import DAY, rows

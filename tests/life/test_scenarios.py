@@ -11,7 +11,7 @@ from assets.kpi.register import seu_lines, sources_of
 from assets.stores.reports import ReportStore
 from data_quality.contracts.baseline import BaselineStatus, BaselineType
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import Carrier
+from data_quality.contracts.meter import Carrier
 from data_quality.contracts.time import Period, parse_period
 from reports.assess import assess_seu
 from reports.enpi_life import trend

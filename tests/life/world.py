@@ -14,9 +14,10 @@ from assets.stores.lake import KEY, BatchInfo, Lake
 from assets.stores.lake_block import LAKE_SCHEMA
 from assets.stores.transactions import open_store
 from data_quality.contracts.baseline import Baseline, BaselineVersion
+from data_quality.contracts.meter import Meter
 from data_quality.contracts.mv_project import MvProject, ProjectPlan, StaticFactor
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.site import Driver, Meter, Seu, SeuDriver, Site
+from data_quality.contracts.site import Driver, Seu, SeuDriver, Site
 from data_quality.contracts.time import FixedClock, local_midnight_utc
 from ml.baselines.ols import fit_daily
 from reports.sources import Sources

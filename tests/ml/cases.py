@@ -10,7 +10,8 @@ from assets.kpi.expected import INTERCEPT
 from assets.stores.lake_block import LAKE_SCHEMA
 from data_quality.contracts.baseline import Baseline, BaselineType, Coefficient
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.site import Driver, Meter, Register, Seu, SeuDriver, Site
+from data_quality.contracts.meter import Meter, Register
+from data_quality.contracts.site import Driver, Seu, SeuDriver, Site
 from data_quality.contracts.time import local_midnight_utc
 from ml.baselines.statistics import fit_statistics
 

@@ -10,7 +10,8 @@ import pytest
 from assets.kpi.daily import seu_days
 from assets.kpi.expected import expected_days
 from data_quality.contracts.baseline import Baseline
-from data_quality.contracts.site import Driver, Meter, Seu, SeuDriver, Site
+from data_quality.contracts.meter import Meter
+from data_quality.contracts.site import Driver, Seu, SeuDriver, Site
 from ml.baselines.ols import fit_daily
 from tests.ml.cases import stream
 

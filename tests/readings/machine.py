@@ -23,7 +23,8 @@ from assets.stores import tables
 from assets.stores.lake import Lake
 from assets.stores.quarantine import QuarantineStore
 from assets.stores.transactions import Store, connect_store, open_store
-from data_quality.contracts.site import ColumnMap, Meter
+from data_quality.contracts.meter import Meter
+from data_quality.contracts.site import ColumnMap
 from data_quality.contracts.time import FixedClock
 from tests.readings.rooms import plant
 

@@ -11,7 +11,8 @@ from assets.readings import blocks
 from assets.readings import table as tables
 from assets.readings.blocks import in_blocks, look_at
 from assets.readings.sniff import SniffReport, read_file, sniff_file
-from data_quality.contracts.site import ColumnMap, Meter, Site
+from data_quality.contracts.meter import Meter
+from data_quality.contracts.site import ColumnMap, Site
 
 NOW_UTC = datetime(2026, 1, 1, tzinfo=UTC)
 SITE = Site(

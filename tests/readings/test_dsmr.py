@@ -23,7 +23,8 @@ from assets.readings.readers.dsmr_text import checksums
 from assets.readings.readers.register_steps import State, steps_of_run
 from assets.readings.sniff import SniffReport, read_file, sniff_file
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import Carrier, ColumnMap, Meter, Register
+from data_quality.contracts.meter import Carrier, Meter, Register
+from data_quality.contracts.site import ColumnMap
 from tests.readings.rooms import Bench, plant
 
 SAMPLES = Path(__file__).parent / "samples"

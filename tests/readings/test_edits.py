@@ -15,10 +15,11 @@ from assets.stores.reading_edits import edits
 from assets.stores.reports import named_batches
 from assets.stores.transactions import DatabaseError, Store
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.meter import Meter
 from data_quality.contracts.meter_event import MeterEvent
 from data_quality.contracts.people import Role
 from data_quality.contracts.reading_edit import ReadingEdit
-from data_quality.contracts.site import Meter, Site
+from data_quality.contracts.site import Site
 from tests.readings.rooms import Bench, plant, quarter_rows
 from tests.readings.test_corrections import publish
 from tests.readings.test_register_join import counter, reads

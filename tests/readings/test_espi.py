@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from assets.readings.parsed import Channel
 from assets.readings.sniff import SniffReport, read_file, sniff_file
-from data_quality.contracts.site import Carrier, ColumnMap, Meter, Register
+from data_quality.contracts.meter import Carrier, Meter, Register
+from data_quality.contracts.site import ColumnMap
 from tests.readings.rooms import Bench, plant
 
 SAMPLE = Path(__file__).parent / "samples" / "espi_quarters.xml"

@@ -21,8 +21,9 @@ from assets.readings.readers.mscons import Mscons
 from assets.readings.readers.mscons_codes import instant, obis_facts, period_minutes
 from assets.readings.sniff import SniffReport, sniff_file
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.meter import Meter, Register
 from data_quality.contracts.quality import QualityCode
-from data_quality.contracts.site import ColumnMap, Meter, Register
+from data_quality.contracts.site import ColumnMap
 from tests.readings.rooms import Bench, plant
 
 SAMPLES = Path(__file__).parent / "samples"

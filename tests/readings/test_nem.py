@@ -20,8 +20,9 @@ from assets.readings.readers.nem13 import Nem13
 from assets.readings.readers.register import reader_for
 from assets.readings.sniff import SniffReport, sniff_file
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.meter import Meter, Register
 from data_quality.contracts.quality import QualityCode
-from data_quality.contracts.site import ColumnMap, Meter, Register, Site
+from data_quality.contracts.site import ColumnMap, Site
 from tests.readings.rooms import Bench, plant
 
 SAMPLES = Path(__file__).parent / "samples"

@@ -5,7 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from data_quality.contracts.site import Carrier, ColumnMap, Driver, Meter, Register, Site
+from data_quality.contracts.meter import Carrier, Meter, Register
+from data_quality.contracts.site import ColumnMap, Driver, Site
 from tests.readings.rooms import Bench, plant
 
 

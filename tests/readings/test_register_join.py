@@ -21,8 +21,9 @@ from assets.stores.meter_events import MeterEventStore
 from assets.stores.register_reads import RegisterReadStore
 from assets.stores.tables import register_reads
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.meter import Carrier, Meter, Register
 from data_quality.contracts.meter_event import MeterEvent
-from data_quality.contracts.site import Carrier, ColumnMap, Meter, Register, Site
+from data_quality.contracts.site import ColumnMap, Site
 from tests.data_quality.test_register_cases import states_of
 from tests.readings.rooms import Bench, plant
 from tests.readings.test_dsmr import telegram

@@ -7,7 +7,8 @@ from assets.readings.page import ingestion_page
 from assets.readings.retry import RetryReport, retry_item
 from assets.stores import tables
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import ColumnMap, Meter, Site
+from data_quality.contracts.meter import Meter
+from data_quality.contracts.site import ColumnMap, Site
 from tests.readings.rooms import Bench, home, plant, quarter_rows
 
 HEADER = "meter,timestamp,kwh\n"

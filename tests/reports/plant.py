@@ -12,17 +12,9 @@ from assets.stores.lake import KEY, BatchInfo, BatchResult, Lake
 from assets.stores.lake_block import LAKE_SCHEMA
 from data_quality.contracts.baseline import Baseline, BaselineType, BaselineVersion, Coefficient, FitStatistics
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.meter import Carrier, Meter, Register
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.site import (
-    Carrier,
-    Driver,
-    EmissionFactorEntry,
-    Meter,
-    Register,
-    Seu,
-    SeuDriver,
-    Site,
-)
+from data_quality.contracts.site import Driver, EmissionFactorEntry, Seu, SeuDriver, Site
 from data_quality.contracts.tariff import Tariff, TouPeriod
 from data_quality.contracts.time import FixedClock, Period, local_midnight_utc, parse_period
 from data_quality.contracts.units import quantise

@@ -15,7 +15,8 @@ from assets.bills.load import load_of
 from assets.stores.bills import BillStore
 from assets.stores.lake import Lake
 from data_quality.contracts.bill import ItemKind
-from data_quality.contracts.site import Carrier, EmissionFactorEntry, Meter, Site
+from data_quality.contracts.meter import Carrier, Meter
+from data_quality.contracts.site import EmissionFactorEntry, Site
 from data_quality.contracts.supplier_bill import BilledLine, Place, SupplierBill
 from data_quality.contracts.time import Period, local_midnight_utc, parse_period
 from reports.content.model import ReportContent

@@ -19,7 +19,8 @@ from assets.sites.meter_tree import (
     tree_spans,
 )
 from assets.sites.overlap import regions_of
-from data_quality.contracts.site import Carrier, Meter, Seu, Site
+from data_quality.contracts.meter import Carrier, Meter
+from data_quality.contracts.site import Seu, Site
 from data_quality.contracts.yaml_file import BadConfiguration
 from tests.sites.test_calendar import site
 
@@ -231,3 +232,9 @@ def test_the_hierarchy_survives_being_stored() -> None:
 def test_an_identifier_of_a_parent_is_checked() -> None:
     with pytest.raises(ValidationError):
         Meter.model_validate({"meter_id": "x", "parents": [{"parent": "Not A Name"}]})
+
+
+def test_a_water_meter_counts_cubic_metres_and_never_kilowatt_hours() -> None:
+    assert Meter(meter_id="water", carrier=Carrier.WATER).registers[0].unit == "m3"
+    with pytest.raises(ValueError, match="never in a unit of energy"):
+        Meter.model_validate({"meter_id": "water", "carrier": "water", "registers": [{"unit": "kwh"}]})

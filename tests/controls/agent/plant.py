@@ -17,7 +17,8 @@ from controls.ledger.outbox import ReleaseReport, release
 from controls.ledger.rows import LedgerRow, read_commands
 from controls.templates.load import Template
 from data_quality.contracts.command import Command, CommandState, Mode
-from data_quality.contracts.site import Asset, Meter, Site
+from data_quality.contracts.meter import Meter
+from data_quality.contracts.site import Asset, Site
 from tests.controls.ledger.rows_of import CARLA, NOW, add_plan, command
 
 BATTERY = Asset(

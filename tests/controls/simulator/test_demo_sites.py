@@ -9,8 +9,9 @@ from controls.simulator.home import home_assets
 from controls.simulator.simulated import SimulatedSite
 from controls.templates.load import load_template
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.meter import Carrier
 from data_quality.contracts.people import Role
-from data_quality.contracts.site import Carrier, Site
+from data_quality.contracts.site import Site
 from tests.controls.simulator.conftest import DEMO
 
 
