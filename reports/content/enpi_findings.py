@@ -64,13 +64,19 @@ def _period_findings(given: EnpiInputs) -> list[Finding]:
     return found
 
 
+def named_batches(given: EnpiInputs) -> str:
+    """The batches that brought simulated rows, the oldest first; empty where there are none."""
+    batches = list(given.synthetic_rows)
+    more = f" and {len(batches) - NAMED_BATCHES} more" if len(batches) > NAMED_BATCHES else ""
+    return " ".join(batches[:NAMED_BATCHES]) + more
+
+
 def _synthetic_facts(given: EnpiInputs) -> dict[str, str | float | int | bool | None]:
     """What is behind the mark; `trace --rows` lists the readings themselves."""
-    batches, baselines = list(given.synthetic_rows), [v for v in given.versions.values() if v.baseline.is_synthetic]
-    more = f" and {len(batches) - NAMED_BATCHES} more" if len(batches) > NAMED_BATCHES else ""
+    baselines = [each for each in given.versions.values() if each.baseline.is_synthetic]
     return {
         "rows": sum(given.synthetic_rows.values()),
-        "batches": " ".join(batches[:NAMED_BATCHES]) + more or None,
+        "batches": named_batches(given) or None,
         "baselines": " ".join(f"{each.baseline_id}@{each.version}" for each in baselines) or None,
     }
 

@@ -7,6 +7,7 @@ from assets.kpi.enpi import EnpiResult
 from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.site import Seu
 from reports.content.enpi_figures import STATISTICS, as_number, month_key
+from reports.content.enpi_findings import named_batches
 from reports.content.inputs import SITE_KPIS, EnpiInputs
 from reports.content.model import Block, Chart, Column, Paragraph, Row, Section, Series, Table
 from reports.content.writer import Writer, energy_decimals, plain, status_cell, words
@@ -179,9 +180,15 @@ def quality_section(book: FigureBook, given: EnpiInputs, write: Writer) -> Secti
                 ("rejected_rows", "Rows rejected, kept in quarantine"),
             )
         ),
-        note="Rows are counted over the whole files, which may reach beyond the period.",
+        note="Rows are counted over the whole files, which may reach beyond the period." + _simulated(given),
     )
     return Section(key="quality", title="Data quality", blocks=(table, left_out, batches), starts_page=True)
+
+
+def _simulated(given: EnpiInputs) -> str:
+    """Which files brought simulated rows: whoever asks for their readings needs the name."""
+    named = named_batches(given)
+    return f" Simulated rows came with {named}." if named else ""
 
 
 def days_left_out(given: EnpiInputs, seu: Seu) -> str:
