@@ -60,6 +60,8 @@ def dbt_environment(target: WarehouseTarget) -> dict[str, str]:
         "WAREHOUSE_TARGET": target.name,
         "WAREHOUSE_FILE": str(target.duckdb_file),
         "PGTZ": "UTC",
+        # PostgreSQL takes a view over fresh tables for one row, and goes through all days again for each of them.
+        "PGOPTIONS": "-c enable_nestloop=off",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
     if target.postgres_url:
