@@ -85,7 +85,7 @@ def test_more_correction_or_heat_is_more_energy(correction: float, heat: float) 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"carrier": Carrier.WATER}, "need carrier natural_gas"),
+        ({"carrier": Carrier.HEAT}, "need carrier natural_gas"),
         ({"registers": (Register(unit="m3"),)}, "one register in m3 and one in kwh"),
         ({"gas_factors": (UK, UK)}, "overlap"),
         ({"gas_factors": (UK.model_copy(update={"valid_to": date(2024, 1, 1)}),)}, "valid_to must be after valid_from"),
