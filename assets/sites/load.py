@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,13 @@ _METER_KEY = re.compile(r"meter '([^']+)': (parents|formula|made_from|is_seconda
 
 def load_site(path: Path) -> Site:
     """The site of one YAML file. Raises BadConfiguration (a BadInput) listing every problem with its place."""
+    # Every step of a run asks for its site: a file that says the same is read once.
+    content = path.read_bytes() if path.is_file() else b""
+    return _site(path, hashlib.sha256(content).hexdigest())
+
+
+@lru_cache(maxsize=1024)
+def _site(path: Path, _content_sha256: str) -> Site:
     document = load_yaml(path)
     try:
         site = validate_document(document, Site, str(path))

@@ -1,11 +1,17 @@
-"""Dagster's event log on SQLite, with the materialisations of one output written in one transaction.
+"""Dagster's event log on SQLite, with the materialisations of one output written in one transaction, over
+connections that stay open.
 
-A year of a site is one run: each of its models reports twelve months and more. One by one, each costs two commits.
+A year of a site is one run: each of its models reports twelve months and more. One by one, each costs two commits;
+and Dagster's own storage opens its files anew for every event, which costs more than what it writes.
 """
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from dagster import DagsterEventType, EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
@@ -13,15 +19,61 @@ from dagster._serdes import ConfigurableClassData
 
 # A batch of one of these: everything else goes the way it always goes.
 BATCHED = {DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_MATERIALIZATION_PLANNED}
+# Files that stay open: the index and the runs that were asked for last.
+OPEN_FILES = 8
+BUSY_TIMEOUT_S = 60
 
 
 class BatchedSqliteEventLog(SqliteEventLogStorage):
-    """The same files and the same rows as Dagster's own; only the commits are fewer."""
+    """The same files and the same rows as Dagster's own; only the commits and the openings are fewer."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._engines: OrderedDict[str, sa.Engine] = OrderedDict()
+        self._tables: set[str] = set()
+        super().__init__(*arguments, **options)
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> "BatchedSqliteEventLog":
         """Dagster's hook."""
         return cls(inst_data=inst_data, **config_value)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[sa.Connection]:
+        with self._db_lock:
+            engine = self._engine(shard)
+            if shard not in self._initialized_dbs:
+                self._initdb(engine)
+                self._initialized_dbs.add(shard)
+            with engine.begin() as connection:
+                yield connection
+
+    def _engine(self, shard: str) -> sa.Engine:
+        engine = self._engines.pop(shard, None)
+        if engine is not None and not Path(self.path_for_shard(shard)).exists():
+            # A deleted run: what is open is no longer the file of that name.
+            engine.dispose()
+            engine = None
+        if engine is None:
+            # One at a time under the lock, but not always the same thread.
+            options = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
+            engine = sa.create_engine(self.conn_string_for_shard(shard), poolclass=sa.QueuePool, connect_args=options)
+        self._engines[shard] = engine
+        while len(self._engines) > OPEN_FILES:
+            self._engines.popitem(last=False)[1].dispose()
+        return engine
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the index has the table; one that is there stays."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
+
+    def dispose(self) -> None:
+        """Close what stayed open."""
+        with self._db_lock:
+            while self._engines:
+                self._engines.popitem()[1].dispose()
+        super().dispose()
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Write the events of a batch into the run's file and the index, each in one transaction."""

@@ -94,3 +94,36 @@ def test_dagster_keeps_its_runs_in_a_real_postgresql(
         assert "Postgres" in type(instance.run_storage).__name__ + type(instance._run_storage).__name__
         result = empty.execute_in_process(instance=instance)
         assert instance.get_run_by_id(result.run_id) is not None
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_files_stay_open_for_the_last_runs_and_a_deleted_run_is_gone(tmp_path: Path) -> None:
+    import dagster as dg
+
+    from orchestration.instance.event_log import OPEN_FILES, BatchedSqliteEventLog
+
+    @dg.op
+    def nothing() -> None:
+        """No work."""
+
+    @dg.job
+    def empty() -> None:
+        """One step."""
+        nothing()
+
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        storage = BatchedSqliteEventLog(str(tmp_path / "history"))
+        instance._event_storage = storage
+        storage.register_instance(instance)
+        runs = [empty.execute_in_process(instance=instance).run_id for _ in range(OPEN_FILES + 2)]
+        assert len(storage._engines) == OPEN_FILES
+        # The first one's file was closed meanwhile, and is opened again.
+        counts = {run_id: len(storage.get_logs_for_run(run_id)) for run_id in runs}
+        assert len(set(counts.values())) == 1
+        assert min(counts.values()) > 5
+        assert Path(storage.path_for_shard(runs[-1])).exists()
+        Path(storage.path_for_shard(runs[-1])).unlink()
+        storage._initialized_dbs.discard(runs[-1])
+        assert storage.get_logs_for_run(runs[-1]) == []
+        storage.dispose()
+        assert not storage._engines
