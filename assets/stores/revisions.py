@@ -3,10 +3,13 @@ that a migration that fails or is killed leaves the store as it was; on SQLite a
 """
 
 import os
+import re
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import sqlalchemy as sa
 
@@ -70,6 +73,21 @@ def copy_path(engine: sa.Engine, revision: str) -> Path:
     """Where the copy of a SQLite store of that revision stays."""
     store = Path(str(engine.url.database))
     return store.with_name(f"{store.name}.{revision}.bak")
+
+
+def behind(file: Path, folder: Path) -> tuple[str, str] | None:
+    """Of a SQLite file that a library keeps by Alembic: its revision and the newest in the library's folder of
+    revisions, where they differ. Read as text: to run those files would load the library.
+    """
+    with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as connection:
+        present = {str(row[0]) for row in connection.execute("SELECT version_num FROM alembic_version")}
+    texts = [path.read_text() for path in folder.glob("*.py")]
+    named, before = (
+        {name for text in texts for name in re.findall(rf"^{key}(?:: \w+)? = ['\"](\w+)['\"]", text, re.MULTILINE)}
+        for key in ("revision", "down_revision")
+    )
+    heads = named - before
+    return None if present == heads else (", ".join(sorted(present)), ", ".join(sorted(heads)))
 
 
 def _upgrade(connection: sa.Connection, found: Standing) -> None:

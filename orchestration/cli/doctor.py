@@ -73,10 +73,11 @@ def project_checks(call: Call) -> list[dict[str, str]]:
     free = shutil.disk_usage(data).free / 1e9
     found.append(item("disk", "ok" if free > 2 else "warn", f"{free:.1f} GB free at {data}", "make room: 2 GB or more"))
     try:
-        found += migrations.check(call.project.project)
-        if found[-1]["status"] != "ok":
+        found += (revision := migrations.check(call.project.project))
+        if any(each["status"] != "ok" for each in revision):
             # To open the store is to migrate it: not before it was said.
             return found
+        found += migrations.others(call.project.project)
         call.project.store.rows(_one())
         kind = "PostgreSQL" if call.project.project.settings.database.is_postgres else "SQLite"
         found.append(item("store", "ok", kind))

@@ -1,5 +1,6 @@
 """Does the store have the revision of this code, and what would opening it change? Nothing is migrated here."""
 
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,16 @@ if TYPE_CHECKING:
     from assets.stores.revisions import Standing
 
 NAME = "migrations"
+# Where the libraries keep their revisions, what they keep under our data folder, and their own command.
+OTHERS = (
+    ("mlflow", "store/db_migrations/versions", ("mlflow/mlflow.db",), "mlflow db upgrade sqlite:///{file}"),
+    (
+        "dagster",
+        "_core/storage/alembic/versions",
+        ("dagster/history/runs.db", "dagster/history/runs/index.db", "dagster/schedules/schedules.db"),
+        "DAGSTER_HOME={home}/dagster dagster instance migrate",
+    ),
+)
 
 
 def check(project: Project) -> list[dict[str, str]]:
@@ -44,3 +55,20 @@ def _to_come(found: "Standing", kept: str) -> list[dict[str, str]]:
         item(NAME, "warn", detail, mend),
         *(item(f"step {step.revision}", "warn", step.sentence, "comes with the migration") for step in found.steps),
     ]
+
+
+def others(project: Project) -> list[dict[str, str]]:
+    """A line for each SQLite file of MLflow or Dagster that is not of the revision of the installed library."""
+    from assets.stores.revisions import behind
+
+    found, home = [], project.data_dir
+    for library, folder, files, mend in OTHERS:
+        spec = importlib.util.find_spec(library)
+        if spec is None or not spec.submodule_search_locations:
+            continue
+        for file in (home / name for name in files):
+            versions = Path(spec.submodule_search_locations[0]) / folder
+            if file.exists() and (differs := behind(file, versions)):
+                detail = f"{file.name} is of revision {differs[0]}, the installed version wants {differs[1]}"
+                found.append(item(f"{library} schema", "warn", detail, mend.format(file=file, home=home)))
+    return found

@@ -1,7 +1,9 @@
 """What `meterloom doctor` says of migrations, and that it makes none."""
 
 import json
+import sqlite3
 import tarfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from assets.stores import revisions
 from assets.stores.transactions import connect_store
 from data_quality.contracts.settings import Project, load_project
 from orchestration.cli.main import build_app
-from orchestration.doctor.migrations import check
+from orchestration.doctor.migrations import check, others
 from tests.stores.steps import NEXT, contents, with_step
 
 OLD = Path(__file__).parents[1] / "old" / "320e130.tar.xz"
@@ -71,3 +73,20 @@ def test_of_postgresql_a_dump_is_asked_for(behind: Project, postgres_url: str, m
     with store.engine.connect() as connection:
         assert not sa.inspect(connection).has_table("first_new")
     store.close()
+
+
+def test_a_schema_of_mlflow_that_is_behind_is_named_with_its_mend(tmp_path: Path) -> None:
+    project = load_project(tmp_path, {})
+    assert others(project) == []
+    file = project.data_dir / "mlflow" / "mlflow.db"
+    file.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        connection.execute("INSERT INTO alembic_version VALUES ('df50e92ffc5e')")
+    (found,) = others(project)
+    assert found["mend"] == f"mlflow db upgrade sqlite:///{file}"
+    before, _, newest = found["detail"].rpartition(" wants ")
+    assert before == "mlflow.db is of revision df50e92ffc5e, the installed version"
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", [newest])
+    assert others(project) == []
