@@ -3,6 +3,8 @@
 from datetime import date
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from data_quality.contracts.model import Model
 
 
@@ -45,9 +47,13 @@ class BuildNote(Model):
 
 
 def read_built(marts_dir: Path, stage: str) -> Built:
-    """What the published marts of a stage (kpi, enpi) know; nothing where there are none."""
-    path = marts_dir / f"built_{stage}.json"
-    return Built.model_validate_json(path.read_text()) if path.exists() else Built()
+    """What the published marts of a stage (kpi, enpi) know; nothing where there are none, or where another version
+    wrote it in another form: marts are made again, never migrated.
+    """
+    try:
+        return Built.model_validate_json((marts_dir / f"built_{stage}.json").read_text())
+    except (FileNotFoundError, ValidationError):
+        return Built()
 
 
 def write_built(marts_dir: Path, stage: str, built: Built) -> None:

@@ -1,8 +1,8 @@
 """How figures and their traces are kept: what the figures of a revision share is written once, in `revision_inputs`.
 
 A row of `figures` holds what is its own; code hash, as-of and content hash of the revision, and every partition and
-version that a trace names, stand beside it under a number. The view `trace_inputs` says each trace in full, for SQL.
-Hashes are over the whole figure, so that a change in either place breaks the chain.
+version that a trace names, stand beside it under a number. The view `trace_inputs` of the migrations says each trace in
+full, for SQL. Hashes are over the whole figure, so that a change in either place breaks the chain.
 """
 
 from collections.abc import Mapping, Sequence
@@ -189,40 +189,3 @@ def _known(figure: Mapping[str, Any], site_id: str) -> dict[str, Any]:
 
 def _run(role: str, name: str, sha256: str, value: str = "") -> dict[str, Any]:
     return {"kind": "run", "id": name, "role": role, "sha256": sha256, "value": value}
-
-
-def trace_view_ddl(dialect: str) -> list[str]:
-    """The view `trace_inputs`: figure_id, position, kind, id, role, sha256, value; one row an input of a figure."""
-    return [_POSTGRES_VIEW if dialect == "postgresql" else _SQLITE_VIEW]
-
-
-_POSTGRES_VIEW = """CREATE VIEW trace_inputs AS
-SELECT f.figure_id, CAST(j.place AS integer) - 1 AS position, i.kind, i.id, i.role, i.sha256, i.value
-FROM figures AS f
-CROSS JOIN LATERAL jsonb_array_elements(f.figure::jsonb -> 'inputs') WITH ORDINALITY AS j(value, place)
-JOIN revision_inputs AS i
-  ON jsonb_typeof(j.value) = 'number' AND i.report_id = f.report_id AND i.revision = f.revision
-  AND CAST(i.position AS text) = j.value #>> '{}'
-UNION ALL
-SELECT f.figure_id, CAST(j.place AS integer) - 1, 'figure', j.value ->> 1, j.value ->> 0, '',
-  coalesce(g.figure::jsonb ->> 'value', '')
-FROM figures AS f
-CROSS JOIN LATERAL jsonb_array_elements(f.figure::jsonb -> 'inputs') WITH ORDINALITY AS j(value, place)
-LEFT JOIN figures AS g ON g.figure_id = j.value ->> 1
-WHERE jsonb_typeof(j.value) = 'array'"""
-# json_each and no other function: SQLite lets a view use nothing else where schemas are not trusted.
-_SQLITE_VIEW = """CREATE VIEW trace_inputs AS
-SELECT f.figure_id, CAST(j.key AS INTEGER) AS position, i.kind, i.id, i.role, i.sha256, i.value
-FROM figures AS f
-JOIN json_each(f.figure, '$.inputs') AS j
-JOIN revision_inputs AS i
-  ON j.type = 'integer' AND i.report_id = f.report_id AND i.revision = f.revision AND i.position = j.value
-UNION ALL
-SELECT f.figure_id, CAST(j.key AS INTEGER), 'figure', named.value, role.value, '', coalesce(v.value, '')
-FROM figures AS f
-JOIN json_each(f.figure, '$.inputs') AS j
-JOIN json_each(j.value) AS role ON role.key = 0
-JOIN json_each(j.value) AS named ON named.key = 1
-LEFT JOIN figures AS g ON g.figure_id = named.value
-LEFT JOIN json_each(g.figure, '$.value') AS v
-WHERE j.type = 'array'"""

@@ -1,5 +1,5 @@
 """The transactional store: SQLite (WAL, FULL) or PostgreSQL through SQLAlchemy. Imports nothing heavier, so
-that the agent can open it. Tables stand in tables.py; migrations in migrations/.
+that the agent can open it. Tables stand in tables.py; migrations in migrations/, the way there in revisions.py.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores import tables
+from assets.stores.revisions import migrate
 
 DatabaseError = sa.exc.SQLAlchemyError
 
@@ -57,9 +58,16 @@ class Store:
 
 
 def open_store(url: str) -> Store:
-    """Open the store, making or migrating its tables first. `url` as Project.store_url gives it."""
+    """Open the store, making or migrating its tables first. `url` as Project.store_url gives it.
+
+    Raises what revisions.migrate raises.
+    """
     store = connect_store(url)
-    migrate(store.engine)
+    try:
+        migrate(store.engine)
+    except BaseException:
+        store.close()
+        raise
     return store
 
 
@@ -90,21 +98,6 @@ def _sqlite_begin(connection: sa.Connection) -> None:
     # IMMEDIATE: two read-then-write transactions must queue, not fail with SQLITE_BUSY half-way.
     is_read = connection.get_execution_options().get("meterloom_read", False)
     connection.exec_driver_sql("BEGIN" if is_read else "BEGIN IMMEDIATE")
-
-
-def migrate(engine: sa.Engine) -> None:
-    """Bring the tables to the newest migration; does nothing where they are."""
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            # Two processes that start together must not both create the tables.
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(724001)"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
 
 
 def next_recorded_at(connection: sa.Connection, now_utc: datetime) -> datetime:

@@ -15,6 +15,7 @@ from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.cli.check import configuration_problems
 from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
 from orchestration.cli.reachable import item, reachability
+from orchestration.doctor import migrations
 
 LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
 
@@ -72,6 +73,11 @@ def project_checks(call: Call) -> list[dict[str, str]]:
     free = shutil.disk_usage(data).free / 1e9
     found.append(item("disk", "ok" if free > 2 else "warn", f"{free:.1f} GB free at {data}", "make room: 2 GB or more"))
     try:
+        found += (revision := migrations.check(call.project.project))
+        if any(each["status"] != "ok" for each in revision):
+            # To open the store is to migrate it: not before it was said.
+            return found
+        found += migrations.others(call.project.project)
         call.project.store.rows(_one())
         kind = "PostgreSQL" if call.project.project.settings.database.is_postgres else "SQLite"
         found.append(item("store", "ok", kind))

@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from assets.stores import tables
-from assets.stores.transactions import Store, connect_store, migrate, next_recorded_at, open_store
+from assets.stores.revisions import migrate
+from assets.stores.transactions import Store, connect_store, next_recorded_at, open_store
 from assets.stores.types import JsonText, UtcDateTime
 
 NOW = datetime(2025, 1, 1, 12, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs on the connection that assets/stores/transactions.py hands over."""
+"""Alembic's entry: runs on the connection that assets/stores/revisions.py hands over."""
 
 from alembic import context
 

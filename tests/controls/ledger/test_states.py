@@ -1,6 +1,7 @@
 """The table of states, in Python and in the database."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,22 @@ def test_the_database_allows_exactly_the_table_s_steps(any_store: Store) -> None
 
 
 @pytest.mark.parametrize(
-    "change", [{"value": 4.0}, {"valid_until_utc": NOW}, {"device_id": "pv"}, {"plan_id": "p2"}, {"ttl_s": 900.0}]
+    "change",
+    [{"value": 4.0}, {"valid_until_utc": NOW}, {"ttl_s": 900.0}, {"valid_from_utc": NOW + timedelta(days=1)}]
+    + [
+        {name: "other"}
+        for name in (
+            "command_id",
+            "idempotency_key",
+            "plan_id",
+            "plan_hash",
+            "site_id",
+            "device_id",
+            "capability",
+            "unit",
+        )
+    ],
+    ids=lambda change: next(iter(change)),
 )
 def test_what_a_command_says_cannot_be_changed(any_store: Store, change: dict[str, object]) -> None:
     add_plan(any_store, command())

@@ -1,0 +1,171 @@
+"""The store's revision: what it is, which steps are to come, and the way there. One transaction on both engines, so
+that a migration that fails or is killed leaves the store as it was; on SQLite a copy is kept besides.
+"""
+
+import os
+import re
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import sqlalchemy as sa
+
+from data_quality.contracts.errors import OurFault, Unreachable
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+FOLDER = Path(__file__).parent / "migrations"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A revision to come, with the first sentence of its file."""
+
+    revision: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """present: the store's revision, None for an empty store. refusal: why it cannot be opened; else empty."""
+
+    present: str | None
+    steps: tuple[Step, ...] = ()
+    refusal: str = ""
+
+
+def standing(engine: sa.Engine) -> Standing:
+    """Where the store stands; nothing is changed. Raises DatabaseError where it does not answer."""
+    with engine.connect().execution_options(meterloom_read=True) as connection:
+        return _standing(connection, _scripts())
+
+
+def migrate(engine: sa.Engine) -> None:
+    """Bring the tables to the newest revision; does nothing where they are.
+
+    Raises Unreachable for a store that this code cannot open and where no copy can be kept, OurFault for a step that
+    fails: the store is then as it was.
+    """
+    if not (found := standing(engine)).steps and not found.refusal:
+        return
+    scripts = _scripts()
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            # Two processes that start together must not both create the tables.
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(724001)"))
+        # Again, now that nobody else writes: another process may have been faster.
+        found = _standing(connection, scripts)
+        if found.refusal:
+            raise Unreachable(found.refusal)
+        if not found.steps:
+            return
+        if found.present is not None and engine.dialect.name == "sqlite":
+            _keep_copy(engine, found.present)
+        _upgrade(connection, found)
+
+
+def copy_path(engine: sa.Engine, revision: str) -> Path:
+    """Where the copy of a SQLite store of that revision stays."""
+    store = Path(str(engine.url.database))
+    return store.with_name(f"{store.name}.{revision}.bak")
+
+
+def behind(file: Path, folder: Path) -> tuple[str, str] | None:
+    """Of a SQLite file that a library keeps by Alembic: its revision and the newest in the library's folder of
+    revisions, where they differ. Read as text: to run those files would load the library.
+    """
+    with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as connection:
+        present = {str(row[0]) for row in connection.execute("SELECT version_num FROM alembic_version")}
+    texts = [path.read_text() for path in folder.glob("*.py")]
+    named, before = (
+        {name for text in texts for name in re.findall(rf"^{key}(?:: \w+)? = ['\"](\w+)['\"]", text, re.MULTILINE)}
+        for key in ("revision", "down_revision")
+    )
+    heads = named - before
+    return None if present == heads else (", ".join(sorted(present)), ", ".join(sorted(heads)))
+
+
+def _upgrade(connection: sa.Connection, found: Standing) -> None:
+    from alembic import command
+
+    config = _config()
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except sa.exc.OperationalError:
+        raise
+    except Exception as fault:
+        names = ", ".join(step.revision for step in found.steps)
+        was = found.present or "empty"
+        raise OurFault(f"migration to {names} failed, the store is as it was ({was}): {fault}") from fault
+
+
+def _config() -> "Config":
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    return config
+
+
+def _scripts() -> "ScriptDirectory":
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_config())
+
+
+def _standing(connection: sa.Connection, scripts: "ScriptDirectory") -> Standing:
+    from alembic.runtime.migration import MigrationContext
+
+    heads = MigrationContext.configure(connection).get_current_heads()
+    present = heads[0] if heads else None
+    known = list(scripts.walk_revisions())[::-1]
+    names = [each.revision for each in known]
+    if present is not None and (len(heads) > 1 or present not in names):
+        said = (
+            f"the store is of revision {', '.join(heads)} and this version of Meterloom knows none after {names[-1]}: "
+            "open the project with the version that wrote it, or a newer one"
+        )
+        return Standing(present, refusal=said)
+    if present == names[0] and (missing := _not_of_first(connection, known[0].module.columns())):
+        said = (
+            f"the store was made before revision {present} was fixed (it has no {missing}) and cannot be migrated: "
+            "open it with the checkout that made it, or make a new project and ingest its files again"
+        )
+        return Standing(present, refusal=said)
+    done = names.index(present) + 1 if present is not None else 0
+    return Standing(present, tuple(Step(each.revision, _sentence(each.doc)) for each in known[done:]))
+
+
+def _sentence(text: str) -> str:
+    return " ".join(text.split()).split(". ")[0].rstrip(".")
+
+
+def _not_of_first(connection: sa.Connection, columns: frozenset[tuple[str, str]]) -> str:
+    """The first column of revision 0001 that the store lacks: until 320e130 that revision was edited in place."""
+    seen = sa.inspect(connection).get_multi_columns()
+    found = {(table, column["name"]) for (_, table), each in seen.items() for column in each}
+    return next((f"{table}.{column}" for table, column in sorted(columns - found)), "")
+
+
+def _keep_copy(engine: sa.Engine, revision: str) -> None:
+    """A copy of the store as it is, complete or not there. The caller's transaction keeps writers away."""
+    kept = copy_path(engine, revision)
+    part = kept.with_name(f"{kept.name}.part")
+    raw = engine.raw_connection()
+    try:
+        part.unlink(missing_ok=True)
+        raw.cursor().execute("VACUUM INTO ?", (str(part),))
+        part.chmod(Path(str(engine.url.database)).stat().st_mode & 0o777)
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.replace(kept)
+    except (OSError, sqlite3.Error) as fault:
+        raise Unreachable(f"no copy of the store can be kept at {kept}, so it is not migrated: {fault}") from fault
+    finally:
+        raw.close()

@@ -1,0 +1,1 @@
+"""Projects that earlier revisions made, each with what it printed; make.py makes the next one."""

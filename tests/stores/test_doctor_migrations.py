@@ -1,0 +1,92 @@
+"""What `meterloom doctor` says of migrations, and that it makes none."""
+
+import json
+import sqlite3
+import tarfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from typer.testing import CliRunner
+
+from assets.stores import revisions
+from assets.stores.transactions import connect_store
+from data_quality.contracts.settings import Project, load_project
+from orchestration.cli.main import build_app
+from orchestration.doctor.migrations import check, others
+from tests.stores.steps import NEXT, contents, with_step
+
+OLD = Path(__file__).parents[1] / "old" / "320e130.tar.xz"
+
+
+@pytest.fixture
+def behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """An old project, and a code that has a step more."""
+    monkeypatch.setattr(revisions, "FOLDER", with_step(tmp_path / "migrations"))
+    with tarfile.open(OLD) as archive:
+        archive.extractall(tmp_path / "old", filter="data")
+    return load_project(tmp_path / "old", {})
+
+
+def test_doctor_says_what_a_migration_will_do_and_makes_none(behind: Project) -> None:
+    store = connect_store(behind.store_url)
+    before = contents(store.engine)
+    done = CliRunner().invoke(build_app(("doctor",)), ["doctor", "--json", "--project", str(behind.root)])
+    checks = {each["name"]: each for each in json.loads(done.stdout)["checks"]}
+    assert checks["migrations"]["status"] == "warn"
+    assert "revision 0001; the next command that opens it takes" in checks["migrations"]["detail"]
+    assert "a copy is kept as store.db.0001.bak" in checks["migrations"]["detail"]
+    assert checks[f"step {NEXT}"]["detail"] == "A colour for every batch"
+    assert contents(store.engine) == before
+    store.close()
+
+
+def test_doctor_is_content_with_a_store_of_the_present_code(behind: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = connect_store(behind.store_url)
+    revisions.migrate(store.engine)
+    assert [(each["status"], each["detail"]) for each in check(behind)] == [("ok", f"revision {NEXT}")]
+    monkeypatch.undo()
+    (found,) = check(behind)
+    assert (found["status"], found["name"]) == ("fail", "migrations")
+    assert found["detail"].startswith(f"the store is of revision {NEXT} and this version of Meterloom knows none after")
+    assert found["mend"] == "open the project with the version that wrote it, or a newer one"
+    store.close()
+
+
+def test_doctor_makes_no_store_to_look_at_it(tmp_path: Path) -> None:
+    project = load_project(tmp_path, {})
+    assert [each["detail"] for each in check(project)] == ["no store yet: the first command makes it"]
+    assert list(tmp_path.rglob("store.db*")) == []
+
+
+def test_of_postgresql_a_dump_is_asked_for(behind: Project, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = load_project(behind.root, {"METERLOOM_DATABASE__URL": postgres_url})
+    assert [each["detail"] for each in check(project)] == ["an empty database"]
+    store, newer = connect_store(project.store_url), revisions.FOLDER
+    monkeypatch.setattr(revisions, "FOLDER", Path(revisions.__file__).parent / "migrations")
+    revisions.migrate(store.engine)
+    monkeypatch.setattr(revisions, "FOLDER", newer)
+    (first, step) = check(project)
+    assert "make a dump first" in first["detail"]
+    assert step["name"] == f"step {NEXT}"
+    with store.engine.connect() as connection:
+        assert not sa.inspect(connection).has_table("first_new")
+    store.close()
+
+
+def test_a_schema_of_mlflow_that_is_behind_is_named_with_its_mend(tmp_path: Path) -> None:
+    project = load_project(tmp_path, {})
+    assert others(project) == []
+    file = project.data_dir / "mlflow" / "mlflow.db"
+    file.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        connection.execute("INSERT INTO alembic_version VALUES ('df50e92ffc5e')")
+    (found,) = others(project)
+    assert found["mend"] == f"mlflow db upgrade sqlite:///{file}"
+    before, _, newest = found["detail"].rpartition(" wants ")
+    assert before == "mlflow.db is of revision df50e92ffc5e, the installed version"
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", [newest])
+    assert others(project) == []

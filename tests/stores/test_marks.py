@@ -1,0 +1,12 @@
+"""What the marts know, as another version wrote it."""
+
+from pathlib import Path
+
+from assets.stores.marks import Built, read_built, write_built
+
+
+def test_a_mark_of_another_form_counts_as_none(tmp_path: Path) -> None:
+    write_built(tmp_path, "kpi", Built(floor=7))
+    assert read_built(tmp_path, "kpi").floor == 7
+    (tmp_path / "built_kpi.json").write_text('{"floor": 7, "months": {}, "sites": {}, "taken_away": 1}')
+    assert read_built(tmp_path, "kpi") == Built()

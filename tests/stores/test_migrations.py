@@ -1,0 +1,215 @@
+"""Migrations: frozen, equal to the tables of the code, whole or not at all, and refused in one sentence."""
+
+import hashlib
+import lzma
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from typer.testing import CliRunner
+
+from assets.stores import revisions, tables
+from assets.stores.revisions import FOLDER, copy_path, standing
+from assets.stores.tables_metadata import metadata
+from assets.stores.transactions import Store, connect_store, open_store
+from data_quality.contracts.errors import OurFault, Unreachable
+from orchestration.cli.main import build_app
+from tests.stores.steps import NEXT, WHOLE, contents, with_step
+
+OLD = Path(__file__).parents[1] / "old"
+# Released revisions never change: what they made stands in people's projects.
+FROZEN = {"0001_first_tables.py": "ee940873ce1ade8f844129d7c29d3fb9d4f26ed0b57b0b71333ad98866632d4a"}
+NOW = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    return str(request.getfixturevalue("postgres_url")).replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+@pytest.fixture
+def any_store(url: str) -> Iterator[Store]:
+    """The store on each engine, with a row."""
+    opened = open_store(url)
+    with opened.begin() as connection:
+        connection.execute(tables.recorded_clock.insert().values(id=1, last_utc=NOW))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def old_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of the first archive, as its revision left it."""
+    folder = tmp_path_factory.mktemp("old")
+    with tarfile.open(OLD / "320e130.tar.xz") as archive:
+        archive.extract("var/store.db", folder, filter="data")
+    return folder / "var" / "store.db"
+
+
+@pytest.mark.parametrize("name", FROZEN)
+def test_a_released_revision_has_not_changed(name: str) -> None:
+    assert hashlib.sha256((FOLDER / "versions" / name).read_bytes()).hexdigest() == FROZEN[name]
+
+
+def test_revisions_stand_in_one_line() -> None:
+    assert len(ScriptDirectory(str(FOLDER)).get_heads()) == 1
+
+
+def test_the_migrations_make_the_tables_of_the_code(any_store: Store) -> None:
+    with any_store.engine.connect() as connection:
+        options = {"compare_type": True, "compare_server_default": True}
+        found = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+    assert found == []
+
+
+def objects(path: Path) -> set[tuple[str, ...]]:
+    """Every table, index, view and trigger, as SQLite keeps its words, spaces aside."""
+    store = connect_store(f"sqlite:///{path}")
+    with store.engine.connect() as connection:
+        rows = connection.execute(sa.text("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master")).all()
+    store.close()
+    return {(*row[:3], "".join(row[3].split())) for row in rows}
+
+
+def test_an_old_store_ends_with_the_tables_and_triggers_of_a_new_one(old_store: Path, tmp_path: Path) -> None:
+    shutil.copy(old_store, tmp_path / "old.db")
+    for name in ("old.db", "new.db"):
+        open_store(f"sqlite:///{tmp_path / name}").close()
+    assert objects(tmp_path / "old.db") == objects(tmp_path / "new.db")
+
+
+def test_an_old_store_is_migrated_with_a_copy_beside_it(
+    old_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revisions, "FOLDER", with_step(tmp_path / "migrations"))
+    path = Path(shutil.copy(old_store, tmp_path / "store.db"))
+    path.chmod(0o600)
+    before, clean = contents(connect_store(f"sqlite:///{path}").engine), open_store(f"sqlite:///{path}")
+    kept = copy_path(clean.engine, "0001")
+    assert kept == tmp_path / "store.db.0001.bak"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert contents(connect_store(f"sqlite:///{kept}").engine) == before
+    after = contents(clean.engine)
+    assert after["second_new"] == [("a",), (1,)]
+    assert {name: len(rows) for name, rows in before.items()}.items() <= {n: len(r) for n, r in after.items()}.items()
+    clean.close()
+
+
+def test_a_new_store_has_no_copy(tmp_path: Path) -> None:
+    open_store(f"sqlite:///{tmp_path / 'store.db'}").close()
+    assert [path.name for path in tmp_path.iterdir() if "bak" in path.name] == []
+
+
+def test_no_copy_no_migration(old_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revisions, "FOLDER", with_step(tmp_path / "migrations"))
+    path = Path(shutil.copy(old_store, tmp_path / "store.db"))
+    (tmp_path / "store.db.0001.bak.part").mkdir()
+    with pytest.raises(Unreachable, match=r"no copy of the store can be kept at .*store\.db\.0001\.bak, so it is not"):
+        open_store(f"sqlite:///{path}")
+    store = connect_store(f"sqlite:///{path}")
+    assert standing(store.engine).present == "0001"
+    store.close()
+
+
+@pytest.mark.parametrize("lines", [0, 2, 4])
+def test_a_migration_that_raises_leaves_the_store_as_it_was(
+    any_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: int
+) -> None:
+    before = contents(any_store.engine)
+    body = "\n".join([*WHOLE.strip().splitlines()[:lines], "raise RuntimeError('in the middle')"])
+    monkeypatch.setattr(revisions, "FOLDER", with_step(tmp_path / "migrations", body))
+    with pytest.raises(OurFault, match=f"migration to {NEXT} failed, the store is as it was .*: in the middle"):
+        revisions.migrate(any_store.engine)
+    assert contents(any_store.engine) == before
+    monkeypatch.undo()
+    revisions.migrate(any_store.engine)
+    assert contents(any_store.engine) == before
+
+
+KILLS = ["copied", "kept", *(f"line {n}" for n in range(1, 5)), "commit", ""]
+
+
+@pytest.mark.parametrize("kill_at", KILLS, ids=lambda name: name or "not at all")
+def test_after_kill_9_the_store_is_the_old_one_or_the_new_one(old_store: Path, tmp_path: Path, kill_at: str) -> None:
+    """Half a second each: a process of its own is killed."""
+    lines = WHOLE.strip().splitlines()
+    if kill_at.startswith("line"):
+        lines.insert(int(kill_at.split()[1]), "os.kill(os.getpid(), signal.SIGKILL)")
+    folder = with_step(tmp_path / "migrations", "\n".join(lines))
+    path = Path(shutil.copy(old_store, tmp_path / "store.db"))
+    before = contents(connect_store(f"sqlite:///{path}").engine)
+    done = subprocess.run([sys.executable, "-m", "tests.stores.steps", str(folder), str(path), kill_at], check=False)
+    assert done.returncode == (-signal.SIGKILL if kill_at else 0)
+    store = connect_store(f"sqlite:///{path}")
+    after = contents(store.engine)
+    is_new = "first_new" in after
+    assert is_new == (not kill_at)
+    assert is_new or after == before
+    with store.engine.connect() as connection:
+        assert connection.execute(sa.text("PRAGMA integrity_check")).scalar() == "ok"
+    store.close()
+
+
+def test_two_processes_that_open_an_old_store_together_migrate_it_once(
+    any_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revisions, "FOLDER", with_step(tmp_path / "migrations"))
+    faults: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            revisions.migrate(any_store.engine)
+        except BaseException as fault:
+            faults.append(fault)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert contents(any_store.engine)["second_new"] == [("a",), (1,)]
+
+
+def test_a_store_newer_than_the_code_is_refused_in_one_sentence(any_store: Store) -> None:
+    with any_store.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    before = contents(any_store.engine)
+    with pytest.raises(Unreachable, match=r"^the store is of revision 9999 and this version of Meterloom knows none"):
+        open_store(any_store.engine.url.render_as_string(hide_password=False))
+    assert contents(any_store.engine) == before
+
+
+def test_a_store_of_before_the_first_revision_was_fixed_is_refused_and_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    path.write_bytes(lzma.decompress((OLD / "5f6a195.store.db.xz").read_bytes()))
+    before = contents(connect_store(f"sqlite:///{path}").engine)
+    with pytest.raises(Unreachable, match=r"made before revision 0001 was fixed \(it has no revision_inputs\..*ingest"):
+        open_store(f"sqlite:///{path}")
+    assert contents(connect_store(f"sqlite:///{path}").engine) == before
+
+
+def test_a_command_on_a_newer_store_ends_with_3(tmp_path: Path) -> None:
+    """Two seconds: a command opens a whole project."""
+    runner = CliRunner()
+    assert runner.invoke(build_app(("init",)), ["init", str(tmp_path / "p")]).exit_code == 0
+    store = open_store(f"sqlite:///{tmp_path / 'p' / 'var' / 'store.db'}")
+    with store.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    store.close()
+    done = runner.invoke(build_app(("baseline",)), ["baseline", "list", "--project", str(tmp_path / "p")])
+    assert (done.exit_code, done.stderr.count("\n")) == (3, 1)
+    assert "the store is of revision 9999" in done.stderr

@@ -1,0 +1,119 @@
+"""A project of an earlier revision opens with the present code and says what it said then; see tests/old/README.md."""
+
+import json
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assets.readings.ingest import ingest_file
+from assets.stores.publications import DRAFT, PublicationStore
+from controls.ledger.chain import verify_chain
+from controls.ledger.faults import open_faults
+from controls.ledger.modes import current_mode, mode_history
+from data_quality.contracts.time import FixedClock, parse_period
+from orchestration.cli.baseline_line import line
+from orchestration.cli.frame import plain
+from orchestration.ledger_view import commands_of_store
+from orchestration.resources import ProjectResource
+from reports.make import make_report
+from reports.sources import Sources
+from reports.trace import trace_figure
+
+ARCHIVES = sorted((Path(__file__).parents[1] / "old").glob("*.tar.xz"))
+LATER = FixedClock(datetime(2027, 1, 1, tzinfo=UTC))
+
+
+@dataclass
+class Old:
+    """An unpacked project that the present code has opened, and what its own revision printed."""
+
+    project: ProjectResource
+    printed: dict[str, Any]
+
+    def sources(self) -> Sources:
+        return Sources(lake=self.project.lake, sites=self.project.sites, baselines=self.project.baselines)
+
+
+@pytest.fixture(scope="module", params=ARCHIVES, ids=lambda path: path.name.split(".")[0])
+def old(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Old]:
+    """Each archive, unpacked once; what writes to it stands last."""
+    folder = tmp_path_factory.mktemp("old")
+    with tarfile.open(request.param) as archive:
+        archive.extractall(folder, filter="data")
+    project = ProjectResource(root=str(folder))
+    printed = json.loads(request.param.with_name(f"{request.param.name.split('.')[0]}.json").read_text())
+    yield Old(project, printed)
+    project.close()
+
+
+def test_there_is_a_project_to_open_and_none_is_large() -> None:
+    assert ARCHIVES
+    assert [path.name for path in ARCHIVES if path.stat().st_size > 300_000] == []
+
+
+def test_every_printed_figure_traces_to_the_value_that_was_printed(old: Old) -> None:
+    sources, reports = old.sources(), old.project.reports
+    assert len(old.printed["figures"]) > 50
+    for figure_id, value in old.printed["figures"].items():
+        found = trace_figure(figure_id, reports=reports, sources=sources)
+        assert (figure_id, found.is_equal, str(found.figure.value)) == (figure_id, True, value or "None")
+    for figure_id, value in old.printed["kpis"].items():
+        kept = reports.figure(figure_id)
+        assert kept is not None
+        assert plain(kept.value) == value
+
+
+def test_statuses_approvals_modes_and_commands_are_those_of_then(old: Old) -> None:
+    project, printed = old.project, old.printed
+    statuses = PublicationStore(project.store).statuses()
+    assert {
+        f"{each.report_id}@{each.revision}": statuses.get((each.report_id, each.revision), DRAFT)
+        for each in project.reports.revisions(with_content=False)
+    } == {each["id"]: each["status"] for each in printed["reports"]["reports"]}
+    assert plain([line(each) for each in project.baselines.versions()]) == printed["baselines"]["baselines"]
+    assert current_mode(project.store, "home").name == printed["mode"]["mode"]
+    assert plain(mode_history(project.store, "home")) == printed["mode"]["history"]
+    assert plain(commands_of_store(project.store, "home")) == printed["ledger"]["commands"]
+    assert [fault.device_id for fault in open_faults(project.store, "home")] == ["battery"]
+
+
+def test_every_chain_holds(old: Old) -> None:
+    assert verify_chain(old.project.store, "home") == []
+    assert old.project.reports.broken_link("works") is None
+
+
+def test_the_known_file_changes_nothing(old: Old) -> None:
+    for path in sorted((old.project.project.root / "known").iterdir()):
+        report = ingest_file(
+            path, site=old.project.site("works"), lake=old.project.lake, quarantine=old.project.quarantine, clock=LATER
+        )
+        assert (report.verdict, report.new_rows, report.corrected_rows) == ("accept", 0, 0)
+
+
+def test_a_new_report_is_made_and_holds_the_figures_of_the_old_one(old: Old, tmp_path: Path) -> None:
+    project = old.project
+    site = project.site("works")
+    made = [
+        make_report(
+            "enpi_quarter",
+            site,
+            parse_period(label, site.time_zone),
+            sources=old.sources(),
+            baselines=project.baselines,
+            reports=project.reports,
+            clock=LATER,
+            out_dir=tmp_path,
+            formats=["json"],
+            maker="ben",
+        ).content
+        for label in ("2025-Q1", "2025-03")
+    ]
+    assert [len(each.figures) > 20 for each in made] == [True, True]
+    then = project.reports.figures(made[0].report_id, 1)
+    now = {figure.path: figure.value for figure in made[0].figures}
+    assert {figure.path: now.get(figure.path) for figure in then} == {figure.path: figure.value for figure in then}
