@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
         out: Annotated[Path | None, typer.Option("--out", help="Folder; METERLOOM_KEYS or the project's.")] = None,
     ) -> Answer:
         """Make a key: the private half goes to a file of its owner alone, the public half into the people file."""
-        from reports.evidence.sign import fingerprint, key_path, new_key
+        from assets.stores.sign import fingerprint, key_path, new_key
 
         folder = out or keys_dir(call)
         signer = new_key(folder, person)
@@ -43,8 +43,8 @@ def register(app: typer.Typer) -> None:
     @command(group, "list", example="meterloom keys list")
     def keys_list(call: Call) -> Answer:
         """Who has a public key, and whether the private one is here and fits."""
+        from assets.stores.sign import fingerprint, load_key
         from data_quality.contracts.errors import BadInput
-        from reports.evidence.sign import fingerprint, load_key
 
         found = []
         for person in call.project.people.people:

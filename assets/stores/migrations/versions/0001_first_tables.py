@@ -18,8 +18,9 @@ depends_on = None
 def upgrade() -> None:
     """Create every table, and the triggers that keep the append-only ones so."""
     bind = op.get_bind()
-    metadata.create_all(bind)
-    for table in APPEND_ONLY:
+    first = [table for table in metadata.sorted_tables if table.name != "row_seals"]
+    metadata.create_all(bind, tables=first)
+    for table in (each for each in APPEND_ONLY if each in first):
         for statement in append_only_ddl(table.name, bind.dialect.name):
             op.execute(statement)
     for statement in [*command_state_ddl(bind.dialect.name), *trace_view_ddl(bind.dialect.name)]:

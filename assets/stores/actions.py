@@ -7,10 +7,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from assets.stores.publications import Signature
+from assets.stores.sign import ACTION_DOMAIN, Signer, canonical, fingerprint, is_valid, load_key
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
 from data_quality.contracts.people import People, Person
-from reports.evidence.sign import ACTION_DOMAIN, Signer, canonical, fingerprint, is_valid, load_key
+
+
+class Signature(Model):
+    """A person's signature over the canonical JSON of what they did."""
+
+    action_sha256: str
+    kind: str
+    subject: str
+    person_id: str
+    public_key: str
+    signature: str
+    action: str
+    recorded_at_utc: datetime
 
 
 def signer_of(person: Person, people: People, keys_dir: Path) -> Signer | None:
