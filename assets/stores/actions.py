@@ -81,5 +81,8 @@ def is_signed(signed: Signature) -> bool:
         return False
     if not is_valid(signed.public_key, ACTION_DOMAIN, text, signed.signature):
         return False
-    action = json.loads(text)
+    try:
+        action = json.loads(text)
+    except ValueError:
+        return False
     return (action["kind"], action["subject"], action["person_id"]) == (signed.kind, signed.subject, signed.person_id)

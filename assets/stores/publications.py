@@ -15,7 +15,7 @@ from assets.stores.seals import append, bound_facts
 from assets.stores.sign import Signer
 from assets.stores.tables_publications import evidence_packs, report_decisions, report_makers, signatures
 from assets.stores.transactions import Store, next_recorded_at
-from assets.stores.trust import proven
+from assets.stores.trust import must_be_proven, proven
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import Person
@@ -156,10 +156,8 @@ def status_of(step: str, *, is_synthetic: bool) -> str:
 def published_periods(store: Store, site_id: str) -> Iterable[Mapping[str, Any]]:
     """Report, period and newest published revision of a site: report_id, period, revision."""
     table = report_decisions
-    query = (
-        sa.select(table.c.report_id, table.c.period, sa.func.max(table.c.revision).label("revision"))
-        .where(table.c.site_id == site_id, table.c.step == "published")
-        .group_by(table.c.report_id, table.c.period)
-        .order_by(table.c.report_id)
-    )
-    return store.rows(query)
+    query = sa.select(table).where(table.c.site_id == site_id, table.c.step == "published")
+    newest: dict[tuple[str, str], int] = {}
+    for row in must_be_proven(store, table, store.rows(query.order_by(table.c.report_id, table.c.revision))):
+        newest[row["report_id"], row["period"]] = row["revision"]
+    return [{"report_id": name, "period": period, "revision": number} for (name, period), number in newest.items()]

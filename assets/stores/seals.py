@@ -21,10 +21,10 @@ from assets.stores.tables import (
     month_validations,
     quarantine,
     register_reads,
-    row_seals,
 )
 from assets.stores.tables_bills import notifications
 from assets.stores.tables_publications import delivery_events
+from assets.stores.tables_seals import row_seals
 from assets.stores.transactions import Store, lock_recorded
 
 GENESIS = "0" * 64
@@ -49,7 +49,8 @@ def raw_columns(table: sa.Table) -> list[sa.ColumnElement[Any]]:
 
 def raw_select(table: sa.Table) -> sa.Select[Any]:
     """Every column of a table as the database holds it."""
-    return sa.select(*(sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in table.c))
+    columns: list[Any] = [sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in table.c]
+    return sa.select(*columns)
 
 
 def row_sha256(table: sa.Table, raw: Mapping[str, Any]) -> str:
@@ -70,7 +71,8 @@ def as_raw(table: sa.Table, row: Mapping[str, Any]) -> dict[str, Any]:
     """A row as queries give it, in the form in which the database holds it; one in that form already stays as it is."""
     found = {}
     for column in sealed_columns(table):
-        kind, value = column.type, row[column.name]
+        value = row[column.name]
+        kind: Any = column.type
         is_text = isinstance(value, str) or not isinstance(kind, sa.TypeDecorator)
         found[column.name] = value if is_text else kind.process_bind_param(value, None)
     return found
@@ -87,7 +89,7 @@ def append(connection: sa.Connection, table: sa.Table, rows: Iterable[Mapping[st
     lock_recorded(connection)
     # As the database gives them back: with the numbers and defaults that it set.
     written = connection.execute(table.insert().returning(*table.c), given).mappings()
-    rows = [as_raw(table, row) for row in written]
+    rows = [as_raw(table, dict(row)) for row in written]
     seal(connection, table, sorted(rows, key=lambda row: [str(each) for each in key_of(table, row)]))
 
 

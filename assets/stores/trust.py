@@ -8,14 +8,17 @@ look at the newest seal. Cryptography is loaded only where people have keys.
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from assets.stores.access import select_rows
 from assets.stores.actions import Signature, is_signed
 from assets.stores.seals import AS_FOUND, GENESIS, Key, as_raw, key_of, link_hash, row_sha256, text_sha256
-from assets.stores.tables import commands, row_seals
+from assets.stores.tables import commands
 from assets.stores.tables_publications import signatures
+from assets.stores.tables_seals import row_seals
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 
@@ -31,7 +34,8 @@ def _by_person(_row: Mapping[str, Any]) -> bool:
 
 # Tables whose rows are acts of a person, and which of their rows are.
 ACTS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
-    "mode_events": _by_person,
+    # To stop needs no key.
+    "mode_events": lambda row: row["mode"] != "SIMULATION",
     "fault_events": lambda row: not row["is_set"],
     "baseline_approvals": _by_person,
     "adjustments": _by_person,
@@ -64,6 +68,11 @@ class Trust:
         """True where anybody has a key."""
         return any((self.public_keys or {}).values())
 
+    @property
+    def vouched(self) -> int:
+        """Up to this seal a row needs no signature of its own: found by a migration, or adopted by a signed act."""
+        return max(self._as_found, self._adopted)
+
     def lost(self, table: sa.Table) -> str:
         """What is wrong with the whole table: a chain that does not hold, or a row that was removed."""
         return self.broken or self.removed.get(table.name, "")
@@ -87,24 +96,30 @@ class Trust:
         if lost := self.lost(table):
             return lost
         raw = as_raw(table, row)
+        key = key_of(table, raw)
+        mark = self.marks[table.name].get(key)
+        if mark is None:
+            what = "the row was not written by this program (no seal)"
+        elif mark[0] != row_sha256(table, raw):
+            what = "the row is not what was written (its seal says something else)"
+        else:
+            what = self.unsigned(table, raw)
+        return f"{table.name} {'/'.join(map(str, key))}: {what}" if what else ""
+
+    def unsigned(self, table: sa.Table, row: Mapping[str, Any]) -> str:
+        """What the row of an act lacks of its person's proof, where it stands as it was sealed; else empty."""
+        is_act = ACTS.get(table.name)
+        if self.public_keys is None or is_act is None or not is_act(row):
+            return ""
+        raw, person = as_raw(table, row), row["person_id"]
         key, digest = key_of(table, raw), row_sha256(table, raw)
         mark = self.marks[table.name].get(key)
-        name = f"{table.name} {'/'.join(map(str, key))}"
-        if mark is None:
-            return f"{name}: the row was not written by this program (no seal)"
-        if mark[0] != digest:
-            return f"{name}: the row is not what was written (its seal says something else)"
-        is_act = ACTS.get(table.name)
-        return self._unsigned(name, (table.name, *key, digest), mark[1], row) if is_act and is_act(row) else ""
-
-    def _unsigned(self, name: str, bound: tuple[Any, ...], position: int, row: Mapping[str, Any]) -> str:
-        person = row["person_id"]
-        if self.public_keys is None or position <= max(self._as_found, self._adopted):
+        if mark is None or mark[0] != digest or mark[1] <= self.vouched:
             return ""
         if person not in self.public_keys:
-            return f"{name}: {person!r} stands not in the people file"
-        if self.needs_signatures and person not in self._bound.get(bound, ()):
-            return f"{name}: not signed with the key that the people file has of {person!r}"
+            return f"{person!r} stands not in the people file"
+        if self.needs_signatures and person not in self._bound.get((table.name, *key, digest), ()):
+            return f"not signed with the key that the people file has of {person!r}"
         return ""
 
     def _links(self, ask: Ask) -> str:
@@ -145,7 +160,9 @@ class Trust:
     def _present(self, ask: Ask, name: str) -> None:
         """Look for rows that were sealed and are gone: a removed stop would raise a mode."""
         table = row_seals.metadata.tables[name]
-        columns = [sa.type_coerce(each, sa.types.NullType()).label(each.name) for each in table.primary_key.columns]
+        columns: list[Any] = [
+            sa.type_coerce(each, sa.types.NullType()).label(each.name) for each in table.primary_key.columns
+        ]
         gone = self.marks[name].keys() - {key_of(table, row) for row in ask(sa.select(*columns))}
         self.removed.pop(name, None)
         if gone:
@@ -242,5 +259,5 @@ def trust_of(store: Store, tables: Iterable[sa.Table], *, connection: sa.Connect
         if store.trust is None or store.trust.public_keys != store.public_keys:
             store.trust = Trust(store.public_keys)
         trust = store.trust
-    trust.refresh(store.rows if used is None else lambda query: used.execute(query).mappings().all(), names)
+    trust.refresh(store.rows if used is None else partial(select_rows, used), names)
     return trust

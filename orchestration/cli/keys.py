@@ -5,9 +5,13 @@ from typing import Annotated
 
 import typer
 
+from assets.stores.audit import bad_content
+from assets.stores.trust import ADOPT
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Role
 from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.cli.frame import Answer, Call, command
-from orchestration.cli.signing import keys_dir
+from orchestration.cli.signing import actor, keep_signature, keys_dir
 
 
 def register(app: typer.Typer) -> None:
@@ -40,11 +44,27 @@ def register(app: typer.Typer) -> None:
             text="\n".join(lines),
         )
 
+    @command(group, "adopt", example='meterloom keys adopt --as anna --reason "keys are new here; the rows were read"')
+    def keys_adopt(
+        call: Call, reason: Annotated[str, typer.Option("--reason", help="Why what is unsigned may stand.")]
+    ) -> Answer:
+        """Sign what stands in the store: acts from before people had these keys count again."""
+        store, who = call.project.store, actor(call, Role.APPROVER)
+        if who.signer is None:
+            raise BadInput(
+                "nobody has a public key in the people file, so nothing has to be adopted", reason="no_public_key"
+            )
+        bent = bad_content(store)
+        if bent:
+            raise BadInput(f"the store was changed behind the program's back: {bent[0]}", reason="row_not_proven")
+        with store.together():
+            keep_signature(call, who, kind=ADOPT, subject="store", facts={"reason": reason})
+        return Answer(data={"adopted_by": who.person.person_id}, text=f"adopted as it stands by {who.person.name}")
+
     @command(group, "list", example="meterloom keys list")
     def keys_list(call: Call) -> Answer:
         """Who has a public key, and whether the private one is here and fits."""
         from assets.stores.sign import fingerprint, load_key
-        from data_quality.contracts.errors import BadInput
 
         found = []
         for person in call.project.people.people:

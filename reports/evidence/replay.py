@@ -15,12 +15,12 @@ from typing import Any
 import polars as pl
 from pydantic import ValidationError
 
-from assets.stores.actions import is_signed
+from assets.stores.actions import Signature, is_signed
 from assets.stores.baselines import BaselineStore
 from assets.stores.evidence import broken_figure, restore
 from assets.stores.lake import Lake
 from assets.stores.lake_block import LAKE_SCHEMA, content_sha256
-from assets.stores.publications import Decision, Signature
+from assets.stores.publications import Decision
 from assets.stores.sign import canonical
 from assets.stores.transactions import DatabaseError, Store, open_store
 from data_quality.contracts.errors import BadInput, MeterloomError

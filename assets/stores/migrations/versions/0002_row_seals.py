@@ -49,4 +49,4 @@ def upgrade() -> None:
         ]
         rows = bind.execute(sa.select(*columns).order_by(*table.primary_key.columns)).mappings()
         while found := rows.fetchmany(AT_ONCE):
-            seal(bind, table, found, note=AS_FOUND, beside=beside)
+            seal(bind, table, [dict(row) for row in found], note=AS_FOUND, beside=beside)
