@@ -14,6 +14,23 @@ from orchestration.cli.frame import Answer, Call, command
 from orchestration.cli.signing import actor, keep_signature, keys_dir
 
 
+def keys_adopt(
+    call: Call, reason: Annotated[str, typer.Option("--reason", help="Why what is unsigned may stand.")]
+) -> Answer:
+    """Sign what stands in the store: acts from before people had these keys count again."""
+    store, who = call.project.store, actor(call, Role.APPROVER)
+    if who.signer is None:
+        raise BadInput(
+            "nobody has a public key in the people file, so nothing has to be adopted", reason="no_public_key"
+        )
+    bent = bad_content(store)
+    if bent:
+        raise BadInput(f"the store was changed behind the program's back: {bent[0]}", reason="row_not_proven")
+    with store.together():
+        keep_signature(call, who, kind=ADOPT, subject="store", facts={"reason": reason})
+    return Answer(data={"adopted_by": who.person.person_id}, text=f"adopted as it stands by {who.person.name}")
+
+
 def register(app: typer.Typer) -> None:
     """Put the commands on the application."""
     group = typer.Typer(help="Keys that people sign with.", no_args_is_help=True)
@@ -44,22 +61,8 @@ def register(app: typer.Typer) -> None:
             text="\n".join(lines),
         )
 
-    @command(group, "adopt", example='meterloom keys adopt --as anna --reason "keys are new here; the rows were read"')
-    def keys_adopt(
-        call: Call, reason: Annotated[str, typer.Option("--reason", help="Why what is unsigned may stand.")]
-    ) -> Answer:
-        """Sign what stands in the store: acts from before people had these keys count again."""
-        store, who = call.project.store, actor(call, Role.APPROVER)
-        if who.signer is None:
-            raise BadInput(
-                "nobody has a public key in the people file, so nothing has to be adopted", reason="no_public_key"
-            )
-        bent = bad_content(store)
-        if bent:
-            raise BadInput(f"the store was changed behind the program's back: {bent[0]}", reason="row_not_proven")
-        with store.together():
-            keep_signature(call, who, kind=ADOPT, subject="store", facts={"reason": reason})
-        return Answer(data={"adopted_by": who.person.person_id}, text=f"adopted as it stands by {who.person.name}")
+    example = 'meterloom keys adopt --as anna --reason "the keys are new; the acts before them were read"'
+    command(group, "adopt", example=example)(keys_adopt)
 
     @command(group, "list", example="meterloom keys list")
     def keys_list(call: Call) -> Answer:
