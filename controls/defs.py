@@ -9,6 +9,7 @@ from controls.agent.planned import planned_check
 from controls.ledger.modes import current_mode
 from controls.ledger.outbox import release, wait_for_results
 from controls.ledger.proof import unproven
+from controls.ledger.trust import distrusted
 from controls.planning.devices import first_asset
 from controls.planning.make import ReadSoc, make_plan_now, soc_kwh
 from controls.templates.load import load_template
@@ -128,4 +129,15 @@ def released_commands_are_proven(
     doubtful = unproven(project.store, site_ids=list(project.sites), now_utc=clock.now_utc())
     return dg.AssetCheckResult(
         passed=not doubtful, severity=dg.AssetCheckSeverity.ERROR, metadata={"unproven": sorted(doubtful)}
+    )
+
+
+@dg.asset_check(asset="core_site__released_commands", blocking=False)
+def store_is_as_it_was_written(project: ProjectResource) -> dg.AssetCheckResult:
+    """Every row on which safety, money or approval rests fits its seal and its signature; asked once a day."""
+    found = distrusted(project.store)
+    return dg.AssetCheckResult(
+        passed=not found,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"count": len(found), "rows": "; ".join(found[:20])},
     )

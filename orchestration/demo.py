@@ -9,7 +9,8 @@ from time import perf_counter
 from typing import Any
 
 from assets.sites.load import load_people
-from assets.stores.publications import PublicationStore
+from assets.stores.actions import signer_of
+from assets.stores.publications import sign_act
 from controls.ledger.modes import set_mode
 from controls.simulator.landing import write_site
 from controls.simulator.tower_files import Delivery, write_delivery
@@ -27,7 +28,6 @@ from orchestration.runner import Runner, open_runner
 from orchestration.sensors.lake_changes import touched_months
 from orchestration.sensors.landing import landing_files
 from orchestration.supervisor import deliver_home, live_sites
-from reports.evidence.actions import sign_action, signer_of
 from reports.evidence.people_keys import give_keys
 from reports.sources import Sources
 from reports.trace import trace_figure
@@ -139,17 +139,16 @@ def fit_and_approve(project: ProjectResource, runner: Runner, clock: Clock) -> N
                 reason = "Demo: the statistics were looked at"
                 with project.store.together():
                     project.baselines.approve(version.baseline_id, version.version, anna, reason, {}, clock)
-                    sign_approval(project, anna, f"{version.baseline_id}@{version.version}", reason, clock)
+                    subject, facts = f"{version.baseline_id}@{version.version}", {"reason": reason}
+                    sign_demo(project, anna, kind="baseline approve", subject=subject, facts=facts, clock=clock)
 
 
-def sign_approval(project: ProjectResource, person: Person, subject: str, reason: str, clock: Clock) -> None:
-    """Keep the person's signature over the approval, where the people file holds keys."""
+def sign_demo(
+    project: ProjectResource, person: Person, *, kind: str, subject: str, facts: dict[str, str], clock: Clock
+) -> None:
+    """Keep the person's signature over what this transaction did, where the people file holds keys."""
     signer = signer_of(person, project.people, project.project.keys_dir)
-    if signer is not None:
-        facts = {"reason": reason}
-        now_utc = clock.now_utc()
-        signed = sign_action(signer, person, kind="baseline approve", subject=subject, facts=facts, at_utc=now_utc)
-        PublicationStore(project.store).sign(signed, clock)
+    sign_act(project.store, signer, person, kind=kind, subject=subject, facts=facts, clock=clock)
 
 
 def dispatch_live(project: ProjectResource, runner: Runner, clock: Clock, say: Say) -> list[dict[str, Any]]:
@@ -170,14 +169,11 @@ def dispatch_live(project: ProjectResource, runner: Runner, clock: Clock, say: S
 def raise_mode(project: ProjectResource, clock: Clock) -> None:
     """The recorded step that lets commands reach the simulated home, within the partial envelope."""
     carla = load_people(project.project.people_file).acting("carla", Role.ENGINEER)
-    set_mode(
-        project.store,
-        "home",
-        mode=Mode.PARTIAL,
-        person=carla,
-        reason="Demo: the devices are our own simulator",
-        clock=clock,
-    )
+    reason = "Demo: the devices are our own simulator"
+    with project.store.together():
+        set_mode(project.store, "home", mode=Mode.PARTIAL, person=carla, reason=reason, clock=clock)
+        facts = {"mode": Mode.PARTIAL.name, "device": "", "reason": reason}
+        sign_demo(project, carla, kind="dispatch mode", subject="home", facts=facts, clock=clock)
 
 
 def trace_three(project: ProjectResource) -> list[dict[str, Any]]:

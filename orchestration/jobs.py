@@ -5,6 +5,11 @@ import dagster as dg
 # A released command must never be released again by a retry, and a hung run must end.
 ACTS_ON_HARDWARE = {"dagster/max_runtime": "300", "dagster/max_retries": "0"}
 
+# It reads the whole store: once a day, not beside every command.
+WRITTEN = dg.AssetSelection.checks(
+    dg.AssetCheckKey(dg.AssetKey("core_site__released_commands"), "store_is_as_it_was_written")
+)
+
 ingest = dg.define_asset_job(
     "ingest",
     selection=dg.AssetSelection.assets("core_site__reference", "raw_landing__15min_readings"),
@@ -40,7 +45,7 @@ plan = dg.define_asset_job(
 )
 dispatch = dg.define_asset_job(
     "dispatch",
-    selection=dg.AssetSelection.assets("core_site__released_commands"),
+    selection=dg.AssetSelection.assets("core_site__released_commands") - WRITTEN,
     description="Release the commands of the current slot to the agent, and wait for their proof.",
     tags=ACTS_ON_HARDWARE,
 )
@@ -67,4 +72,23 @@ bill_audit = dg.define_asset_job(
     description="Hold the stored bills of a site against its readings and tariffs.",
 )
 
-JOBS = [ingest, kpi, enpi, baseline, monitoring, bill_audit, forecast, plan, dispatch, enpi_report, month_reports]
+trust = dg.define_asset_job(
+    "trust",
+    selection=WRITTEN,
+    description="Hold every row on which safety, money or approval rests against its seal and its signature.",
+)
+
+JOBS = [
+    ingest,
+    kpi,
+    enpi,
+    baseline,
+    monitoring,
+    bill_audit,
+    forecast,
+    plan,
+    dispatch,
+    enpi_report,
+    month_reports,
+    trust,
+]

@@ -12,7 +12,7 @@ import dagster as dg
 from assets.stores.bills import BillStore
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import months_after, parse_period
-from orchestration.jobs import bill_audit, enpi_report, forecast, monitoring, month_reports
+from orchestration.jobs import bill_audit, enpi_report, forecast, monitoring, month_reports, trust
 from orchestration.partitions import SITES, site_quarter_key
 from orchestration.resources import ProjectResource
 from reports.due import due_periods, due_since_utc
@@ -175,6 +175,17 @@ def daily_bill_audits(
     yield from one_run_a_site(context, due, key=key, none="no bill is stored")
 
 
+@dg.schedule(
+    job=trust,
+    cron_schedule="50 2 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def daily_trust(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask every day whether the store is still what was written: a row that nobody reads is looked at too."""
+    return dg.RunRequest(run_key=f"trust:{context.scheduled_execution_time.date()}")
+
+
 def one_run_a_site(
     context: dg.ScheduleEvaluationContext, site_ids: Iterable[str], *, key: str, none: str
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -187,4 +198,11 @@ def one_run_a_site(
         yield dg.RunRequest(run_key=key.format(site_id), partition_key=site_id)
 
 
-SCHEDULES = [quarterly_enpi_reports, monthly_reports, daily_monitoring, daily_bill_audits, hourly_forecasts]
+SCHEDULES = [
+    quarterly_enpi_reports,
+    monthly_reports,
+    daily_monitoring,
+    daily_bill_audits,
+    daily_trust,
+    hourly_forecasts,
+]

@@ -59,7 +59,7 @@ HOME = {
     "pypdf": ("assets.bills.read_pdf",),
     "reportlab": ("reports",),
     "xlsxwriter": ("reports",),
-    "cryptography": ("reports.evidence.sign",),
+    "cryptography": ("assets.stores.sign",),
     "matplotlib": ("orchestration.previews",),
     "typer": ("orchestration.cli",),
     "rich": ("orchestration.cli",),

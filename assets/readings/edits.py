@@ -49,10 +49,18 @@ class EditReport(Model):
 
 
 def edit_reading(
-    edit: ReadingEdit, *, site: Site, lake: Lake, clock: Clock, reopen: bool = False, dry_run: bool = False
+    edit: ReadingEdit,
+    *,
+    site: Site,
+    lake: Lake,
+    clock: Clock,
+    reopen: bool = False,
+    dry_run: bool = False,
+    sign: Callable[[str], object] = str,
 ) -> EditReport:
     """Write the edit's quarter hours as a batch with quality code 7, manually edited.
 
+    sign: called with the edit's digest in the transaction that records who and why.
     Raises BadInput for what no reading can be, for a role that may not, and, unless reopen, for the period of a
     published report. With dry_run nothing is written.
     """
@@ -81,7 +89,7 @@ def edit_reading(
             reason="closed_period",
             mend="say --reopen where that is meant, and issue the report anew",
         )
-    batch_id = None if dry_run else _write(edit, site, lake, clock, decide, decided, reopened)
+    batch_id = None if dry_run else _write(edit, site, lake, clock, decide, decided, reopened, sign)
     corrected = int(decided.changes["is_correction"].sum())
     return EditReport(
         batch_id=batch_id,
@@ -161,6 +169,7 @@ def _write(
     decide: Callable[[], Decided],
     decided: Decided,
     reopened: tuple[str, ...],
+    sign: Callable[[str], object],
 ) -> str:
     # The same words after other ones are another edit.
     body = edit.model_dump(mode="json") | {"after_entry": newest_entry(lake.store, site.site_id)}
@@ -179,7 +188,9 @@ def _write(
         "reopened": list(reopened),
     }
     # First who and why, then the values: a value that nobody answers for cannot exist.
-    record_edit(lake.store, row, clock)
+    with lake.store.together():
+        record_edit(lake.store, row, clock)
+        sign(sha256)
     info = BatchInfo(
         site_id=site.site_id,
         source_name=one_line(f"edit by {edit.person_id}: {edit.reason}", 200),

@@ -7,9 +7,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.access import Connection
+from assets.stores.seals import append_row
 from assets.stores.tables import baseline_versions
 from assets.stores.tables_adjustments import adjustments
 from assets.stores.transactions import Store, next_recorded_at
+from assets.stores.trust import must_be_proven
 from data_quality.contracts.adjustment import Adjustment, AdjustmentRecord, AdjustmentStatus, canonical_sha256
 from data_quality.contracts.baseline import Baseline, BaselineType
 from data_quality.contracts.errors import BadInput
@@ -98,7 +100,7 @@ class AdjustmentStore:
         if as_of_utc is not None:
             query = query.where(adjustments.c.recorded_at_utc <= as_of_utc)
         by_id: dict[str, list[Mapping[str, Any]]] = {}
-        for row in self.store.rows(query):
+        for row in must_be_proven(self.store, adjustments, self.store.rows(query)):
             by_id.setdefault(row["adjustment_id"], []).append(row)
         return [_record(rows) for rows in by_id.values()]
 
@@ -128,18 +130,18 @@ class AdjustmentStore:
         clock: Clock,
         site_id: str,
     ) -> None:
-        connection.execute(
-            adjustments.insert().values(
-                adjustment_id=adjustment.adjustment_id,
-                step=step,
-                site_id=site_id,
-                baseline_id=adjustment.baseline_id,
-                adjustment=adjustment.model_dump(mode="json"),
-                person_id=person.person_id,
-                role=role.value,
-                reason=reason,
-                recorded_at_utc=next_recorded_at(connection, clock.now_utc()),
-            )
+        append_row(
+            connection,
+            adjustments,
+            adjustment_id=adjustment.adjustment_id,
+            step=step,
+            site_id=site_id,
+            baseline_id=adjustment.baseline_id,
+            adjustment=adjustment.model_dump(mode="json"),
+            person_id=person.person_id,
+            role=role.value,
+            reason=reason,
+            recorded_at_utc=next_recorded_at(connection, clock.now_utc()),
         )
 
 

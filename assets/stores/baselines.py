@@ -6,10 +6,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from assets.stores.seals import append_row
 from assets.stores.tables import baseline_approvals, baseline_versions
 from assets.stores.transactions import Store, next_recorded_at
+from assets.stores.trust import trust_of
 from data_quality.contracts.baseline import Baseline, BaselineStatus, BaselineType, BaselineVersion
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import Clock
 
@@ -42,20 +45,20 @@ class BaselineStore:
             is_repeat = newest is not None and newest.model_checksum == model_checksum
             version = 1 if newest is None else newest.version + (0 if is_repeat else 1)
             if not is_repeat:
-                connection.execute(
-                    table.insert().values(
-                        baseline_id=baseline_id,
-                        version=version,
-                        site_id=baseline.site_id,
-                        seu_id=baseline.seu_id,
-                        baseline_type=baseline.baseline_type.value,
-                        mlflow_run_id=mlflow_run_id,
-                        model_checksum=model_checksum,
-                        dataset_digest=baseline.dataset_digest,
-                        fitted_by=fitted_by,
-                        baseline=baseline.model_dump(mode="json"),
-                        recorded_at_utc=recorded_at,
-                    )
+                append_row(
+                    connection,
+                    table,
+                    baseline_id=baseline_id,
+                    version=version,
+                    site_id=baseline.site_id,
+                    seu_id=baseline.seu_id,
+                    baseline_type=baseline.baseline_type.value,
+                    mlflow_run_id=mlflow_run_id,
+                    model_checksum=model_checksum,
+                    dataset_digest=baseline.dataset_digest,
+                    fitted_by=fitted_by,
+                    baseline=baseline.model_dump(mode="json"),
+                    recorded_at_utc=recorded_at,
                 )
         return self.get(baseline_id, version)
 
@@ -73,13 +76,19 @@ class BaselineStore:
         if as_of_utc is not None:
             query = query.where(table.c.recorded_at_utc <= as_of_utc)
             approvals = approvals.where(baseline_approvals.c.recorded_at_utc <= as_of_utc)
-        approved = {(row["baseline_id"], row["version"]): row for row in self.store.rows(approvals)}
+        rows, given = self.store.rows(query), self.store.rows(approvals)
+        trust = trust_of(self.store, [table, baseline_approvals])
+        lost = trust.lost(baseline_approvals)
+        doubts = {_line(row): trust.doubt(table, row) or lost for row in rows}
+        for row in given:
+            doubts[_line(row)] = doubts.get(_line(row)) or trust.doubt(baseline_approvals, row)
+        approved = {_line(row): row for row in given if not doubts[_line(row)]}
         newest_approved: dict[str, int] = {}
         for line, version in approved:
             newest_approved[line] = max(version, newest_approved.get(line, 0))
         return [
-            _version(row, approved.get((row["baseline_id"], row["version"])), newest_approved.get(row["baseline_id"]))
-            for row in self.store.rows(query)
+            _version(row, approved.get(_line(row)), newest_approved.get(row["baseline_id"]), doubts[_line(row)])
+            for row in rows
         ]
 
     def get(self, baseline_id: str, version: int, *, as_of_utc: datetime | None = None) -> BaselineVersion:
@@ -141,17 +150,17 @@ class BaselineStore:
             table = baseline_approvals
             done = sa.select(table.c.version).where(table.c.baseline_id == baseline_id)
             _refuse_order(baseline_id, version, [row.version for row in connection.execute(done)])
-            connection.execute(
-                table.insert().values(
-                    baseline_id=baseline_id,
-                    version=version,
-                    person_id=person.person_id,
-                    role=Role.APPROVER.value,
-                    reason=reason.strip(),
-                    waivers=given,
-                    dataset_digest=candidate.baseline.dataset_digest,
-                    recorded_at_utc=recorded_at,
-                )
+            append_row(
+                connection,
+                table,
+                baseline_id=baseline_id,
+                version=version,
+                person_id=person.person_id,
+                role=Role.APPROVER.value,
+                reason=reason.strip(),
+                waivers=given,
+                dataset_digest=candidate.baseline.dataset_digest,
+                recorded_at_utc=recorded_at,
             )
         return self.get(baseline_id, version)
 
@@ -171,9 +180,21 @@ def model_checksums(store: Store) -> dict[tuple[str, int], str]:
     return {(row["baseline_id"], row["version"]): row["model_checksum"] for row in rows}
 
 
+def _line(row: Mapping[str, Any]) -> tuple[str, int]:
+    return row["baseline_id"], row["version"]
+
+
+def _not_proven(doubt: str) -> Finding:
+    message = f"The approval of the baseline does not count: {doubt}."
+    return Finding(code="approval_not_proven", message=message, severity="blocking")
+
+
 def _version(
-    row: Mapping[str, Any], approval: Mapping[str, Any] | None, newest_approved: int | None
+    row: Mapping[str, Any], approval: Mapping[str, Any] | None, newest_approved: int | None, doubt: str
 ) -> BaselineVersion:
+    baseline = Baseline.model_validate(row["baseline"])
+    if doubt:
+        baseline = baseline.model_copy(update={"findings": (*baseline.findings, _not_proven(doubt))})
     status = BaselineStatus.PROVISIONAL
     if approval is not None:
         is_newest = row["version"] == newest_approved
@@ -190,7 +211,7 @@ def _version(
         approved_role=approval["role"] if approval else None,
         approved_at_utc=approval["recorded_at_utc"] if approval else None,
         reason=approval["reason"] if approval else "",
-        baseline=Baseline.model_validate(row["baseline"]),
+        baseline=baseline,
     )
 
 

@@ -13,8 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.kept_files import keep_copy
+from assets.stores.seals import append, append_row
 from assets.stores.tables_bills import bill_audits, bill_lines, bills, notifications, tariff_overrides
 from assets.stores.transactions import Store, next_recorded_at
+from assets.stores.trust import must_be_proven
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.supplier_bill import SupplierBill
 from data_quality.contracts.time import Clock
@@ -34,23 +36,23 @@ class BillStore:
         with self.store.begin() as connection:
             if connection.execute(sa.select(bills.c.bill_id).where(bills.c.bill_id == bill_id)).first():
                 return bill_id
-            connection.execute(
-                bills.insert().values(
-                    bill_id=bill_id,
-                    site_id=site_id,
-                    account=bill.account,
-                    invoice=bill.invoice,
-                    period_start=bill.start,
-                    period_end=bill.end,
-                    currency=bill.currency or "",
-                    total="" if bill.total is None else str(bill.total),
-                    source_name=path.name,
-                    source_sha256=bill.sha256,
-                    kept_path=kept,
-                    bill=content,
-                    unread_parts=len(bill.unread),
-                    recorded_at_utc=next_recorded_at(connection, clock.now_utc()),
-                )
+            append_row(
+                connection,
+                bills,
+                bill_id=bill_id,
+                site_id=site_id,
+                account=bill.account,
+                invoice=bill.invoice,
+                period_start=bill.start,
+                period_end=bill.end,
+                currency=bill.currency or "",
+                total="" if bill.total is None else str(bill.total),
+                source_name=path.name,
+                source_sha256=bill.sha256,
+                kept_path=kept,
+                bill=content,
+                unread_parts=len(bill.unread),
+                recorded_at_utc=next_recorded_at(connection, clock.now_utc()),
             )
             rows = [
                 {
@@ -67,7 +69,7 @@ class BillStore:
                 for number, line in enumerate(bill.lines, start=1)
             ]
             if rows:
-                connection.execute(bill_lines.insert(), rows)
+                append(connection, bill_lines, rows)
         return bill_id
 
     def bill(self, bill_id: str) -> SupplierBill:
@@ -111,16 +113,16 @@ class BillStore:
         with self.store.begin() as connection:
             known = connection.execute(sa.select(bill_audits.c.audit_id).where(bill_audits.c.audit_id == audit_id))
             if known.first() is None:
-                connection.execute(
-                    bill_audits.insert().values(
-                        audit_id=audit_id,
-                        bill_id=bill_id,
-                        verdict=audit["verdict"],
-                        cause=audit["cause"],
-                        delta_total=str(audit["delta_total"]),
-                        audit=dict(audit),
-                        recorded_at_utc=next_recorded_at(connection, clock.now_utc()),
-                    )
+                append_row(
+                    connection,
+                    bill_audits,
+                    audit_id=audit_id,
+                    bill_id=bill_id,
+                    verdict=audit["verdict"],
+                    cause=audit["cause"],
+                    delta_total=str(audit["delta_total"]),
+                    audit=dict(audit),
+                    recorded_at_utc=next_recorded_at(connection, clock.now_utc()),
                 )
         return audit_id
 
@@ -149,24 +151,25 @@ def override_tariff(
         if not text.strip():
             raise BadInput(f"a tariff override needs a {name}", reason="incomplete_override")
     with store.begin() as connection:
-        connection.execute(
-            tariff_overrides.insert().values(
-                site_id=site_id,
-                account=account,
-                tariff_id=tariff_id,
-                valid_from=valid_from,
-                valid_to=valid_to,
-                person_id=person_id,
-                reason=reason,
-                recorded_at_utc=next_recorded_at(connection, clock.now_utc()),
-            )
+        append_row(
+            connection,
+            tariff_overrides,
+            site_id=site_id,
+            account=account,
+            tariff_id=tariff_id,
+            valid_from=valid_from,
+            valid_to=valid_to,
+            person_id=person_id,
+            reason=reason,
+            recorded_at_utc=next_recorded_at(connection, clock.now_utc()),
         )
 
 
 def tariff_overrides_of(store: Store, site_id: str) -> list[dict[str, Any]]:
     """Overrides of the site in the order in which they were recorded."""
     table = tariff_overrides
-    return store.rows(sa.select(table).where(table.c.site_id == site_id).order_by(table.c.recorded_at_utc, table.c.id))
+    query = sa.select(table).where(table.c.site_id == site_id).order_by(table.c.recorded_at_utc, table.c.id)
+    return list(must_be_proven(store, table, store.rows(query)))
 
 
 def notify(

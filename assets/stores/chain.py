@@ -32,9 +32,10 @@ def sha256_of(value: Any) -> str:
 
 
 def event_hash(prev_hash: str, row: Mapping[str, Any]) -> str:
-    """Hash of one event row (HASHED_FIELDS, with `at_utc` an aware datetime) that follows `prev_hash`."""
+    """Hash of one event row (HASHED_FIELDS) after `prev_hash`. at_utc: aware, or as the database holds it."""
     content = {name: row[name] for name in HASHED_FIELDS}
-    content["at_utc"] = UtcDateTime().process_bind_param(row["at_utc"], None)
+    if not isinstance(row["at_utc"], str):
+        content["at_utc"] = UtcDateTime().process_bind_param(row["at_utc"], None)
     return hashlib.sha256((prev_hash + canonical_json(content)).encode()).hexdigest()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.reports import figure_link
+from assets.stores.seals import append
 from assets.stores.tables import figures
 from assets.stores.tables_metadata import metadata
 from assets.stores.trace_rows import figure_rows_where
@@ -47,7 +48,7 @@ def restore(store: Store, rows: Mapping[str, Any]) -> None:
             if table is None or not isinstance(given, list):
                 raise BadInput(f"no table {name!r} is known here", reason="unknown_table")
             if given:
-                connection.execute(table.insert(), [_typed(table, row) for row in given])
+                append(connection, table, [_typed(table, row) for row in given])
 
 
 def figure_rows(store: Store, report_id: str, revision: int) -> list[dict[str, Any]]:

@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from assets.stores.seals import append
 from assets.stores.tables_factors import emission_factors
 from assets.stores.transactions import Store, next_recorded_at
+from assets.stores.trust import must_be_proven
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, Factor, FactorSet, StoredFactor
 from data_quality.contracts.time import Clock
@@ -56,7 +58,7 @@ class FactorStore:
             if not new:
                 return Recorded(set_id, 0, len(content), None)
             moment = next_recorded_at(connection, clock.now_utc())
-            connection.execute(emission_factors.insert(), [_line(row, tenant, set_id, moment) for row in new])
+            append(connection, emission_factors, [_line(row, tenant, set_id, moment) for row in new])
         return Recorded(set_id, len(new), len(content) - len(new), moment)
 
     def withdraw(
@@ -87,8 +89,10 @@ class FactorStore:
             content = [_content(row) for row in spans.values()]
             set_id = hashlib.sha256(json.dumps([tenant, reason, content], sort_keys=True).encode()).hexdigest()[:32]
             made = [_line(row, tenant, set_id, moment) for row in spans.values()]
-            connection.execute(
-                emission_factors.insert(), [{**line, "factor": {**line["factor"], WITHDRAWN: reason}} for line in made]
+            append(
+                connection,
+                emission_factors,
+                [{**line, "factor": {**line["factor"], WITHDRAWN: reason}} for line in made],
             )
         return Recorded(set_id, len(spans), 0, moment)
 
@@ -97,7 +101,8 @@ class FactorStore:
         query = sa.select(emission_factors)
         if as_of_utc is not None:
             query = query.where(emission_factors.c.recorded_at_utc <= as_of_utc)
-        return _known(self.store.rows(query), tenant=tenant, only=False)
+        rows = must_be_proven(self.store, emission_factors, self.store.rows(query))
+        return _known(rows, tenant=tenant, only=False)
 
     def history(self, *, tenant: str | None = None) -> tuple[StoredFactor, ...]:
         """Every row ever recorded, in order, superseded ones among them."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from assets.stores.seals import append_row
 from assets.stores.tables import forecasts, promotions
 from assets.stores.transactions import Store, next_recorded_at
 from data_quality.contracts.forecast import Forecast
@@ -61,8 +62,8 @@ class ForecastStore:
         """Append one decision about the leading model of a target, whichever way it went."""
         with self.store.begin() as connection:
             recorded_at = next_recorded_at(connection, clock.now_utc())
-            connection.execute(
-                promotions.insert().values(model_name=model_name, decision=dict(decision), recorded_at_utc=recorded_at)
+            append_row(
+                connection, promotions, model_name=model_name, decision=dict(decision), recorded_at_utc=recorded_at
             )
 
     def promotions(self, model_name: str | None = None) -> list[dict[str, Any]]:

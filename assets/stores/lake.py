@@ -14,6 +14,7 @@ from pydantic import Field
 
 from assets.stores import tables
 from assets.stores.lake_block import LAKE_SCHEMA, Block, blocks_of, part_sha256, write_block
+from assets.stores.seals import append, append_row
 from assets.stores.transactions import Store, next_recorded_at, recorded_at_now
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
@@ -141,11 +142,14 @@ class Lake:
                     stamp = Stamp(batch_id, recorded_at)
                     self._write_files(info, stamp, plan, written)
                 if written.entries:
-                    connection.execute(tables.lake_manifest.insert(), written.entries)
-                connection.execute(
-                    tables.batches.insert().values(
-                        batch_id=batch_id, recorded_at_utc=recorded_at, **info.model_dump(), **written.counts
-                    )
+                    append(connection, tables.lake_manifest, written.entries)
+                append_row(
+                    connection,
+                    tables.batches,
+                    batch_id=batch_id,
+                    recorded_at_utc=recorded_at,
+                    **info.model_dump(),
+                    **written.counts,
                 )
         except BaseException:
             self._discard(written)

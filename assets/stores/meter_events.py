@@ -12,8 +12,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.chain import canonical_json
+from assets.stores.seals import append
 from assets.stores.tables import meter_events
 from assets.stores.transactions import Store, next_recorded_at
+from assets.stores.trust import must_be_proven
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.meter_event import MeterEvent, RecordedEvent
 from data_quality.contracts.site import Site
@@ -37,7 +39,7 @@ class MeterEventStore:
         query = sa.select(meter_events).where(meter_events.c.site_id == site_id).order_by(meter_events.c.id)
         if as_of_utc is not None:
             query = query.where(meter_events.c.recorded_at_utc <= as_of_utc)
-        return [_event(row) for row in self.store.rows(query)]
+        return [_event(row) for row in must_be_proven(self.store, meter_events, self.store.rows(query))]
 
     def record(self, site: Site, meter_id: str, event: MeterEvent, clock: Clock) -> tuple[RecordedEvent, bool]:
         """Record a person's event. Returns (the event, whether it is new); the same one twice changes nothing."""
@@ -69,7 +71,7 @@ class MeterEventStore:
         with self.store.begin() as connection:
             recorded_at = next_recorded_at(connection, clock.now_utc())
             complete = [row | {"recorded_at_utc": recorded_at} for row in rows]
-            connection.execute(meter_events.insert(), complete)
+            append(connection, meter_events, complete)
         return [_event(row) for row in complete]
 
 

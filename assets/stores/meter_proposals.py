@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from assets.stores.seals import append_row
 from assets.stores.tables import meter_decisions, meter_proposals
 from assets.stores.transactions import Store, next_recorded_at
 from data_quality.contracts.errors import BadInput
@@ -58,17 +59,17 @@ class ProposalStore:
                 sa.select(meter_proposals.c.proposal_id).where(meter_proposals.c.proposal_id == proposal_id)
             ).first()
             if known is None:
-                connection.execute(
-                    meter_proposals.insert().values(
-                        proposal_id=proposal_id,
-                        site_id=site_id,
-                        child=child,
-                        parent=parent,
-                        confidence=confidence,
-                        facts=facts,
-                        readings_digest=digest,
-                        recorded_at_utc=next_recorded_at(connection, clock.now_utc()),
-                    )
+                append_row(
+                    connection,
+                    meter_proposals,
+                    proposal_id=proposal_id,
+                    site_id=site_id,
+                    child=child,
+                    parent=parent,
+                    confidence=confidence,
+                    facts=facts,
+                    readings_digest=digest,
+                    recorded_at_utc=next_recorded_at(connection, clock.now_utc()),
                 )
         return proposal_id
 
@@ -122,14 +123,14 @@ class ProposalStore:
             raise BadInput("a decision needs a reason", reason="no_reason")
         proposal = self.open_proposal(proposal_id)
         with self._store.begin() as connection:
-            connection.execute(
-                meter_decisions.insert().values(
-                    proposal_id=proposal.proposal_id,
-                    verdict=verdict,
-                    person_id=person.person_id,
-                    role=Role.ENGINEER.value,
-                    reason=reason,
-                    recorded_at_utc=next_recorded_at(connection, clock.now_utc()),
-                )
+            append_row(
+                connection,
+                meter_decisions,
+                proposal_id=proposal.proposal_id,
+                verdict=verdict,
+                person_id=person.person_id,
+                role=Role.ENGINEER.value,
+                reason=reason,
+                recorded_at_utc=next_recorded_at(connection, clock.now_utc()),
             )
         return next(each for each in self.proposals() if each.proposal_id == proposal.proposal_id)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from assets.stores.access import Connection, site_transaction
 from assets.stores.chain import append_events
+from assets.stores.seals import append
 from assets.stores.tables import commands as command_table
 from assets.stores.tables import plans as plan_table
 from assets.stores.transactions import Store, next_recorded_at
@@ -54,10 +55,10 @@ class PlanStore:
                 return StoredPlan(plan=standing, is_new=False, commands=0)
             stored = plan.model_copy(update={"version": _next_version(connection, plan.site_id)})
             recorded_at_utc = next_recorded_at(connection, clock.now_utc())
-            connection.execute(plan_table.insert().values(_plan_row(stored, recorded_at_utc)))
+            append(connection, plan_table, [_plan_row(stored, recorded_at_utc)])
             if commands:
                 rows = [_command_row(command, recorded_at_utc) for command in commands]
-                connection.execute(command_table.insert(), rows)
+                append(connection, command_table, rows)
                 append_events(
                     connection, plan.site_id, [_first_event(command, recorded_at_utc) for command in commands]
                 )
@@ -118,6 +119,6 @@ def _first_event(command: Command, at_utc: datetime) -> dict[str, Any]:
         "from_state": None,
         "to_state": CommandState.PROPOSED,
         "reason": "planned",
-        "facts": {"plan_id": command.plan_id},
+        "facts": {"plan_id": command.plan_id, "epoch": command.epoch, "seq": command.seq},
         "at_utc": at_utc,
     }

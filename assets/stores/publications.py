@@ -10,10 +10,15 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from assets.stores.access import site_transaction
+from assets.stores.actions import Signature, sign_action
+from assets.stores.seals import append, bound_facts
+from assets.stores.sign import Signer
 from assets.stores.tables_publications import evidence_packs, report_decisions, report_makers, signatures
 from assets.stores.transactions import Store, next_recorded_at
+from assets.stores.trust import must_be_proven, proven
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.people import Person
 from data_quality.contracts.time import Clock
 
 DRAFT, REVIEWED, PUBLISHED, PUBLISHED_SYNTHETIC = "draft", "reviewed", "published", "published (synthetic)"
@@ -35,19 +40,6 @@ class Decision(Model):
     reason: str
     content_sha256: str
     allowed: dict[str, str]
-    recorded_at_utc: datetime
-
-
-class Signature(Model):
-    """A person's signature over the canonical JSON of what they did."""
-
-    action_sha256: str
-    kind: str
-    subject: str
-    person_id: str
-    public_key: str
-    signature: str
-    action: str
     recorded_at_utc: datetime
 
 
@@ -77,8 +69,8 @@ class PublicationStore:
         rows = self.store.rows(query)
         return str(rows[0]["person_id"]) if rows else None
 
-    def decide(self, decision: Decision, signed: "Signature | None", clock: Clock) -> Decision:
-        """Append a step together with its signature. Raises BadInput where the step was taken already."""
+    def decide(self, decision: Decision, clock: Clock) -> Decision:
+        """Append a step. Raises BadInput where the step was taken already."""
         with site_transaction(self.store, decision.site_id) as connection:
             key = decision.model_dump(include={"report_id", "revision", "step"})
             taken = connection.execute(sa.select(report_decisions.c.person_id).filter_by(**key)).first()
@@ -88,9 +80,7 @@ class PublicationStore:
                     reason="decided_already",
                 )
             moment = next_recorded_at(connection, clock.now_utc())
-            connection.execute(report_decisions.insert().values(**decision.model_dump() | {"recorded_at_utc": moment}))
-            if signed is not None:
-                add_signature(connection, signed, moment)
+            append(connection, report_decisions, [decision.model_dump() | {"recorded_at_utc": moment}])
         return decision.model_copy(update={"recorded_at_utc": moment})
 
     def decisions(self, report_id: str, revision: int, *, as_of_utc: datetime | None = None) -> list[Decision]:
@@ -98,7 +88,8 @@ class PublicationStore:
         query = sa.select(report_decisions).filter_by(report_id=report_id, revision=revision)
         if as_of_utc is not None:
             query = query.where(report_decisions.c.recorded_at_utc <= as_of_utc)
-        return [Decision(**row) for row in self.store.rows(query.order_by(report_decisions.c.recorded_at_utc))]
+        rows = self.store.rows(query.order_by(report_decisions.c.recorded_at_utc))
+        return [Decision(**row) for row in proven(self.store, report_decisions, rows)[0]]
 
     def statuses(self, *, as_of_utc: datetime | None = None) -> dict[Key, str]:
         """Status of every revision that anybody decided on; all others are drafts."""
@@ -107,13 +98,8 @@ class PublicationStore:
             query = query.where(report_decisions.c.recorded_at_utc <= as_of_utc)
         return {
             (row["report_id"], row["revision"]): status_of(row["step"], is_synthetic=row["is_synthetic"])
-            for row in self.store.rows(query)
+            for row in proven(self.store, report_decisions, self.store.rows(query))[0]
         }
-
-    def sign(self, signed: Signature, clock: Clock) -> None:
-        """Keep a signature over an action that has its row elsewhere."""
-        with self.store.begin() as connection:
-            add_signature(connection, signed, next_recorded_at(connection, clock.now_utc()))
 
     def signatures(self, subject: str) -> list[Signature]:
         """Signatures over actions on that subject, oldest first."""
@@ -133,15 +119,31 @@ class PublicationStore:
             ).scalar()
             if (newest or 0) + 1 != link.position:
                 raise BadInput("another pack of this site was made meanwhile; make it again", reason="pack_overtaken")
-            connection.execute(evidence_packs.insert().values(**link.model_dump()))
+            append(connection, evidence_packs, [link.model_dump()])
 
 
-def add_signature(connection: sa.Connection, signed: Signature, recorded_at_utc: datetime) -> None:
-    """Write a signature inside the caller's transaction; the same one twice is one."""
-    known = sa.select(signatures.c.kind).where(signatures.c.action_sha256 == signed.action_sha256)
-    if connection.execute(known).first() is None:
-        values = signed.model_dump() | {"recorded_at_utc": recorded_at_utc}
-        connection.execute(signatures.insert().values(**values))
+def sign_act(
+    store: Store,
+    signer: Signer | None,
+    person: Person,
+    *,
+    kind: str,
+    subject: str,
+    facts: Mapping[str, Any],
+    clock: Clock,
+) -> bool:
+    """Sign what the transaction of `together` did: its facts, the rows that it sealed and the chain's head.
+
+    False where nobody signs in this project.
+    """
+    if signer is None:
+        return False
+    with store.begin() as connection:
+        moment = next_recorded_at(connection, clock.now_utc())
+        bound = {**facts, **bound_facts(connection)}
+        signed = sign_action(signer, person, kind=kind, subject=subject, facts=bound, at_utc=clock.now_utc())
+        append(connection, signatures, [signed.model_dump() | {"recorded_at_utc": moment}])
+    return True
 
 
 def status_of(step: str, *, is_synthetic: bool) -> str:
@@ -154,10 +156,8 @@ def status_of(step: str, *, is_synthetic: bool) -> str:
 def published_periods(store: Store, site_id: str) -> Iterable[Mapping[str, Any]]:
     """Report, period and newest published revision of a site: report_id, period, revision."""
     table = report_decisions
-    query = (
-        sa.select(table.c.report_id, table.c.period, sa.func.max(table.c.revision).label("revision"))
-        .where(table.c.site_id == site_id, table.c.step == "published")
-        .group_by(table.c.report_id, table.c.period)
-        .order_by(table.c.report_id)
-    )
-    return store.rows(query)
+    query = sa.select(table).where(table.c.site_id == site_id, table.c.step == "published")
+    newest: dict[tuple[str, str], int] = {}
+    for row in must_be_proven(store, table, store.rows(query.order_by(table.c.report_id, table.c.revision))):
+        newest[row["report_id"], row["period"]] = row["revision"]
+    return [{"report_id": name, "period": period, "revision": number} for (name, period), number in newest.items()]

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from assets.stores import tables
 from assets.stores.kept_files import keep_copy
+from assets.stores.seals import append
 from assets.stores.transactions import Store, next_recorded_at
 from data_quality.contracts.errors import BadInput, BadRow
 from data_quality.contracts.time import Clock
@@ -117,8 +118,9 @@ class QuarantineStore:
             fresh = sorted(set(item_ids) - known)
             if fresh:
                 recorded_at = next_recorded_at(connection, clock.now_utc())
-                connection.execute(
-                    table.insert(),
+                append(
+                    connection,
+                    table,
                     [{"item_id": each, "batch_id": batch_id, "recorded_at_utc": recorded_at} for each in fresh],
                 )
         return len(fresh)

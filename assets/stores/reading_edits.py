@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from assets.stores.seals import append_row
 from assets.stores.tables import batches, reading_edits
 from assets.stores.transactions import Store, next_recorded_at
 from data_quality.contracts.model import Model
@@ -36,7 +37,7 @@ def record_edit(store: Store, row: dict[str, Any], clock: Clock) -> None:
         query = sa.select(table.c.edit_sha256).where(table.c.edit_sha256 == row["edit_sha256"])
         if connection.execute(query).first() is None:
             recorded_at = next_recorded_at(connection, clock.now_utc())
-            connection.execute(table.insert().values(**row, recorded_at_utc=recorded_at))
+            append_row(connection, table, **row, recorded_at_utc=recorded_at)
 
 
 def edits(store: Store, site_id: str, *, as_of_utc: datetime | None = None) -> list[RecordedEdit]:

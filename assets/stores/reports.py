@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from assets.stores import tables
 from assets.stores.access import site_transaction
 from assets.stores.lake import Lake
+from assets.stores.seals import append, append_row
 from assets.stores.tables_publications import report_makers, revision_inputs
 from assets.stores.trace_rows import GENESIS, TraceGone, figure_rows_where, packed_rows
 from assets.stores.transactions import Store, next_recorded_at
@@ -82,15 +83,13 @@ class ReportStore:
             number = 1 if last is None else int(last.revision) + 1
             content, figures = stamp(number)
             recorded_at = next_recorded_at(connection, clock.now_utc())
-            connection.execute(
-                table.insert().values(
-                    **draft.model_dump(), revision=number, content=content, recorded_at_utc=recorded_at
-                )
+            append_row(
+                connection, table, **draft.model_dump(), revision=number, content=content, recorded_at_utc=recorded_at
             )
             self._add_figures(connection, draft, number, _sha256(content), figures)
             if maker:
                 made = {"report_id": draft.report_id, "revision": number, "person_id": maker}
-                connection.execute(report_makers.insert().values(**made, recorded_at_utc=recorded_at))
+                append_row(connection, report_makers, **made, recorded_at_utc=recorded_at)
         return number, True
 
     def _add_figures(
@@ -121,8 +120,8 @@ class ReportStore:
             rows.append(row)
         own, shared = packed_rows(rows)
         if own:
-            connection.execute(tables.figures.insert(), own)
-            connection.execute(revision_inputs.insert(), shared)
+            append(connection, tables.figures, own)
+            append(connection, revision_inputs, shared)
 
     def revisions(
         self,

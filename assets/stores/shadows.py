@@ -4,6 +4,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from assets.stores.seals import append_row
 from assets.stores.tables_adjustments import baseline_shadows
 from assets.stores.transactions import Store, next_recorded_at
 from data_quality.contracts.adjustment import canonical_sha256
@@ -22,16 +23,16 @@ class ShadowStore:
         content = comparison.model_dump(mode="json")
         sha256 = canonical_sha256(content)
         with self.store.begin() as connection:
-            connection.execute(
-                baseline_shadows.insert().values(
-                    site_id=comparison.baseline_id.partition("/")[0],
-                    baseline_id=comparison.baseline_id,
-                    version=comparison.version,
-                    comparison_sha256=sha256,
-                    comparison=content,
-                    person_id=person_id,
-                    recorded_at_utc=next_recorded_at(connection, clock.now_utc()),
-                )
+            append_row(
+                connection,
+                baseline_shadows,
+                site_id=comparison.baseline_id.partition("/")[0],
+                baseline_id=comparison.baseline_id,
+                version=comparison.version,
+                comparison_sha256=sha256,
+                comparison=content,
+                person_id=person_id,
+                recorded_at_utc=next_recorded_at(connection, clock.now_utc()),
             )
         return sha256
 

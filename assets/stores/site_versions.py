@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from assets.stores.seals import append_row
 from assets.stores.tables import site_versions
 from assets.stores.transactions import Store, next_recorded_at
 from data_quality.contracts.site import Site
@@ -13,13 +14,13 @@ def keep_site_version(store: Store, site: Site, sha256: str, clock: Clock) -> No
     with store.begin() as connection:
         known = connection.execute(sa.select(site_versions.c.sha256).where(site_versions.c.sha256 == sha256)).first()
         if known is None:
-            connection.execute(
-                site_versions.insert().values(
-                    sha256=sha256,
-                    site_id=site.site_id,
-                    site=site.model_dump(mode="json"),
-                    recorded_at_utc=next_recorded_at(connection, clock.now_utc()),
-                )
+            append_row(
+                connection,
+                site_versions,
+                sha256=sha256,
+                site_id=site.site_id,
+                site=site.model_dump(mode="json"),
+                recorded_at_utc=next_recorded_at(connection, clock.now_utc()),
             )
 
 

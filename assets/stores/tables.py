@@ -7,6 +7,7 @@ from assets.stores.tables_bills import BILL_TABLES
 from assets.stores.tables_factors import FACTOR_TABLES
 from assets.stores.tables_metadata import metadata
 from assets.stores.tables_publications import PUBLICATION_TABLES
+from assets.stores.tables_seals import row_seals
 from assets.stores.types import JsonText, UtcDateTime
 
 recorded_clock = sa.Table(
@@ -387,6 +388,7 @@ APPEND_ONLY = (
     month_validations,
     meter_proposals,
     meter_decisions,
+    row_seals,
     *ADJUSTMENT_TABLES,
     *BILL_TABLES,
     *FACTOR_TABLES,

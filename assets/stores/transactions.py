@@ -2,7 +2,7 @@
 that the agent can open it. Tables stand in tables.py; migrations in migrations/, the way there in revisions.py.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
@@ -18,10 +18,16 @@ DatabaseError = sa.exc.SQLAlchemyError
 
 
 class Store:
-    """One open transactional store. Use `begin()` for every access: commit at the end, roll back on error."""
+    """One open transactional store. Use `begin()` for every access: commit at the end, roll back on error.
 
-    def __init__(self, engine: sa.Engine) -> None:
+    public_keys: of the people who may act, by person_id, empty for one without; None where nobody said who they are.
+    trust: what trust.py has read of the seals so far.
+    """
+
+    def __init__(self, engine: sa.Engine, public_keys: Mapping[str, str] | None = None) -> None:
         self.engine = engine
+        self.public_keys = public_keys
+        self.trust: Any = None
         self._shared: ContextVar[sa.Connection | None] = ContextVar("shared", default=None)
 
     @contextmanager
@@ -32,6 +38,8 @@ class Store:
             yield shared
             return
         with self.engine.begin() as connection:
+            # What this transaction seals, for the signature under it; the driver's connection outlives it.
+            connection.info["sealed"] = []
             yield connection
 
     @contextmanager
@@ -43,6 +51,11 @@ class Store:
                 yield
             finally:
                 self._shared.reset(token)
+
+    @property
+    def shared(self) -> sa.Connection | None:
+        """The transaction of `together`, while one is open."""
+        return self._shared.get()
 
     def rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
         """All rows of a query as dicts, in one read transaction, or in that of `together`."""
@@ -57,12 +70,12 @@ class Store:
         self.engine.dispose()
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, public_keys: Mapping[str, str] | None = None) -> Store:
     """Open the store, making or migrating its tables first. `url` as Project.store_url gives it.
 
     Raises what revisions.migrate raises.
     """
-    store = connect_store(url)
+    store = connect_store(url, public_keys)
     try:
         migrate(store.engine)
     except BaseException:
@@ -71,7 +84,7 @@ def open_store(url: str) -> Store:
     return store
 
 
-def connect_store(url: str) -> Store:
+def connect_store(url: str, public_keys: Mapping[str, str] | None = None) -> Store:
     """Open a store that exists, without migrations: for the agent, which must start light."""
     if url.startswith("sqlite:///"):
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +92,7 @@ def connect_store(url: str) -> Store:
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _sqlite_pragmas)
         sa.event.listen(engine, "begin", _sqlite_begin)
-    return Store(engine)
+    return Store(engine, public_keys)
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:
@@ -103,9 +116,7 @@ def _sqlite_begin(connection: sa.Connection) -> None:
 def next_recorded_at(connection: sa.Connection, now_utc: datetime) -> datetime:
     """The recorded time of the batch that this transaction writes: now, but never at or before the last one."""
     clock = tables.recorded_clock
-    if connection.dialect.name == "postgresql":
-        # SQLite's writer is alone anyway; here two must not both read the same last time.
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(724002)"))
+    lock_recorded(connection)
     last = connection.execute(sa.select(clock.c.last_utc).where(clock.c.id == 1)).scalar()
     moment = now_utc.astimezone(UTC)
     if last is not None and moment <= last:
@@ -115,6 +126,15 @@ def next_recorded_at(connection: sa.Connection, now_utc: datetime) -> datetime:
     else:
         connection.execute(clock.update().where(clock.c.id == 1).values(last_utc=moment))
     return moment
+
+
+def lock_recorded(connection: sa.Connection) -> None:
+    """Let this transaction alone take recorded times and append seals until it ends.
+
+    SQLite's writer is alone anyway; on PostgreSQL two must not both read the same last time or the same head.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(724002)"))
 
 
 def recorded_at_now(store: Store, now_utc: datetime) -> datetime:

@@ -19,6 +19,7 @@ from controls.agent.parts import Bench, Transports, devices_of
 from controls.capabilities import DeviceReader, DeviceWriter
 from controls.templates.load import Template
 from data_quality.contracts.errors import BadInput, WorldFault
+from data_quality.contracts.people import People
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.site import Asset, Site
 from data_quality.contracts.time import Clock, SystemClock
@@ -79,7 +80,7 @@ def run_agent(
     is raised puts the devices to their safe default first.
     """
     clock = clock or SystemClock()
-    store = connect_store(project.store_url)
+    store = connect_store(project.store_url, public_keys_of(project))
     bench = Bench(
         store=store,
         site_id=site.site_id,
@@ -105,6 +106,11 @@ def run_agent(
         raise
     finally:
         store.close()
+
+
+def public_keys_of(project: Project) -> dict[str, str] | None:
+    """Public keys by person_id, of the people file; None where the project has none. Raises BadInput."""
+    return load_model(project.people_file, People).public_keys if project.people_file.is_file() else None
 
 
 def find_site(project: Project, site_id: str) -> Site:

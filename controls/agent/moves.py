@@ -7,7 +7,7 @@ from assets.stores.tables import device_leases, plans
 from controls.agent.parts import Bench, Device, Slot
 from controls.ledger.faults import is_latched, latch_fault, select_faults
 from controls.ledger.modes import select_mode
-from controls.ledger.rows import Facts, LedgerRow, transition
+from controls.ledger.rows import Facts, LedgerRow, command_doubt, transition
 from controls.ledger.states import is_terminal
 from controls.safety.check import check_all
 from controls.safety.verdict import Block, Live, Verdict
@@ -61,6 +61,9 @@ def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float) -> Verdict 
         if bench.lease is None or not _holds_lease(connection, bench, now_utc):
             slot.drop()
             return None
+        doubt = command_doubt(bench.store, connection, row.command.command_id)
+        if doubt:
+            return Block(guard_id="LEDGER", reason=doubt)
         seq = device.next_seq()
         command = row.command.model_copy(update={"epoch": bench.lease.epoch, "seq": seq, "ttl_s": ttl_s})
         live = live_of(connection, bench, device, slot, now_utc)
@@ -96,8 +99,8 @@ def live_of(connection: Connection, bench: Bench, device: Device, slot: Slot, no
     now_s = bench.monotonic()
     made = select_rows(connection, plans.select().where(plans.c.plan_id == command.plan_id))
     return Live(
-        mode=select_mode(connection, bench.site_id, device.device_id),
-        is_latched=is_latched(select_faults(connection, bench.site_id), device.device_id),
+        mode=select_mode(bench.store, connection, bench.site_id, device.device_id),
+        is_latched=is_latched(select_faults(bench.store, connection, bench.site_id), device.device_id),
         lease_epoch=0 if bench.lease is None else bench.lease.epoch,
         monotonic_s=now_s,
         deadline_monotonic_s=slot.deadline_s,

@@ -4,8 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from assets.stores.access import Connection, read_rows, select_rows, site_transaction
+from assets.stores.seals import append_row, raw_select
 from assets.stores.tables import fault_events
 from assets.stores.transactions import Store
+from assets.stores.trust import proven
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import Person, Role
@@ -13,39 +15,39 @@ from data_quality.contracts.time import Clock
 
 
 class Fault(Model):
-    """A latch that is set. device_id: empty for the whole site."""
+    """A latch that is set. device_id: empty for the whole site. set_at_utc: as the store says it; may be empty."""
 
     site_id: str
     device_id: str
     reason: str
     command_id: str | None
-    set_at_utc: datetime
+    set_at_utc: str
 
 
 def latch_fault(
     connection: Connection, site_id: str, device_id: str, *, reason: str, command_id: str | None, at_utc: datetime
 ) -> None:
     """Set the latch of a device; setting it again adds a line and changes nothing else."""
-    connection.execute(
-        fault_events.insert().values(
-            site_id=site_id,
-            device_id=device_id,
-            is_set=True,
-            reason=reason,
-            command_id=command_id,
-            recorded_at_utc=at_utc,
-        )
+    append_row(
+        connection,
+        fault_events,
+        site_id=site_id,
+        device_id=device_id,
+        is_set=True,
+        reason=reason,
+        command_id=command_id,
+        recorded_at_utc=at_utc,
     )
 
 
 def open_faults(store: Store, site_id: str) -> list[Fault]:
     """Latches that are set now, by device. Raises Unreachable."""
-    return _open(read_rows(store, _all(site_id)))
+    return _open(store, site_id, read_rows(store, _all(site_id)))
 
 
-def select_faults(connection: Connection, site_id: str) -> list[Fault]:
+def select_faults(store: Store, connection: Connection, site_id: str) -> list[Fault]:
     """The same inside a transaction."""
-    return _open(select_rows(connection, _all(site_id)))
+    return _open(store, site_id, select_rows(connection, _all(site_id)), connection)
 
 
 def is_latched(faults: list[Fault], device_id: str) -> bool:
@@ -60,26 +62,30 @@ def acknowledge_fault(store: Store, site_id: str, device_id: str, *, person: Per
     if not reason.strip():
         raise BadInput("acknowledging a fault needs a reason", reason="missing_reason")
     with site_transaction(store, site_id) as connection:
-        if not any(fault.device_id == device_id for fault in select_faults(connection, site_id)):
+        if not any(fault.device_id == device_id for fault in select_faults(store, connection, site_id)):
             raise BadInput(f"no fault of {device_id or site_id!r} is latched", reason="no_fault")
-        connection.execute(
-            fault_events.insert().values(
-                site_id=site_id,
-                device_id=device_id,
-                is_set=False,
-                reason=reason,
-                person_id=person.person_id,
-                recorded_at_utc=clock.now_utc(),
-            )
+        append_row(
+            connection,
+            fault_events,
+            site_id=site_id,
+            device_id=device_id,
+            is_set=False,
+            reason=reason,
+            person_id=person.person_id,
+            recorded_at_utc=clock.now_utc(),
         )
 
 
 def _all(site_id: str) -> Any:
-    return fault_events.select().where(fault_events.c.site_id == site_id).order_by(fault_events.c.id)
+    return raw_select(fault_events).where(fault_events.c.site_id == site_id).order_by(fault_events.c.id)
 
 
-def _open(rows: list[dict[str, Any]]) -> list[Fault]:
-    latest = {row["device_id"]: row for row in rows}
+def _open(store: Store, site_id: str, rows: list[dict[str, Any]], connection: Connection | None = None) -> list[Fault]:
+    good, problems = proven(store, fault_events, rows, connection=connection)
+    if problems:
+        # Which latch was taken back by whom can no longer be told: the whole site stays where it is.
+        return [Fault(site_id=site_id, device_id="", reason=problems[0], command_id=None, set_at_utc="")]
+    latest = {row["device_id"]: row for row in good}
     return [
         Fault.model_validate(
             {

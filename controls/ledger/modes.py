@@ -2,13 +2,15 @@
 raising needs a person with the role and a ledger without doubt.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from assets.stores.access import Connection, read_rows, select_rows, site_transaction
+from assets.stores.seals import append_row, raw_select
 from assets.stores.tables import mode_events
 from assets.stores.transactions import Store
+from assets.stores.trust import proven
 from controls.ledger.faults import select_faults
 from controls.ledger.rows import select_commands
 from controls.ledger.states import DOUBTFUL
@@ -35,18 +37,26 @@ def current_mode(store: Store, site_id: str, device_id: str = "", *, as_of_utc: 
 
     as_of_utc: as it was recorded by then.
     """
-    return _effective(mode_history(store, site_id, as_of_utc=as_of_utc), device_id)
+    query = _raw_events(site_id)
+    if as_of_utc is not None:
+        query = query.where(mode_events.c.recorded_at_utc <= as_of_utc)
+    return _effective(_believed(store, read_rows(store, query))[0], device_id)
 
 
 def current_modes(store: Store, site_id: str, device_ids: Iterable[str]) -> dict[str, Mode]:
     """Effective mode of each device, from one read. Raises Unreachable."""
-    rows = read_rows(store, _events(site_id))
-    return {device_id: _effective(rows, device_id) for device_id in device_ids}
+    modes = _believed(store, read_rows(store, _raw_events(site_id)))[0]
+    return {device_id: _effective(modes, device_id) for device_id in device_ids}
 
 
-def select_mode(connection: Connection, site_id: str, device_id: str = "") -> Mode:
+def mode_doubts(store: Store, site_id: str) -> list[str]:
+    """Why entries that would raise a mode are not believed; empty where all are. Raises Unreachable."""
+    return _believed(store, read_rows(store, _raw_events(site_id)))[1]
+
+
+def select_mode(store: Store, connection: Connection, site_id: str, device_id: str = "") -> Mode:
     """The same inside a transaction: what is read holds until it commits, if the site's lock is taken."""
-    return _effective(select_rows(connection, _events(site_id)), device_id)
+    return _effective(_believed(store, select_rows(connection, _raw_events(site_id)), connection)[0], device_id)
 
 
 def set_mode(
@@ -58,13 +68,13 @@ def set_mode(
     an operator, to PARTIAL an engineer; FULL is refused. Raises BadInput; the refusal changes nothing.
     """
     with site_transaction(store, site_id) as connection:
-        present = _latest(select_rows(connection, _events(site_id)), device_id)
+        present = _believed(store, select_rows(connection, _raw_events(site_id)), connection)[0].get(device_id)
         # A device without an entry of its own follows the site, so its first entry never raises anything.
         if mode >= Mode.FULL:
             raise BadInput("mode FULL needs two people; not available yet", reason="needs_two_people")
         if mode > (Mode.FULL if present is None and device_id else present or Mode.SIMULATION):
             _check_raise(mode, person, reason)
-            _check_no_doubt(connection, site_id)
+            _check_no_doubt(store, connection, site_id)
         elif not {Role.OPERATOR, Role.ENGINEER} & set(person.roles):
             raise _missing(person, "operator")
         event = ModeEvent(
@@ -75,7 +85,7 @@ def set_mode(
             reason=reason,
             recorded_at_utc=clock.now_utc(),
         )
-        connection.execute(mode_events.insert().values(**{**event.model_dump(), "mode": mode.name}))
+        append_row(connection, mode_events, **{**event.model_dump(), "mode": mode.name})
     return event
 
 
@@ -93,8 +103,8 @@ def _check_raise(mode: Mode, person: Person, reason: str) -> None:
         raise BadInput(f"raising the mode to {mode.name} needs a reason", reason="missing_reason")
 
 
-def _check_no_doubt(connection: Connection, site_id: str) -> None:
-    faults = select_faults(connection, site_id)
+def _check_no_doubt(store: Store, connection: Connection, site_id: str) -> None:
+    faults = select_faults(store, connection, site_id)
     if faults:
         names = ", ".join(fault.device_id or site_id for fault in faults)
         raise BadInput(
@@ -120,14 +130,28 @@ def _events(site_id: str) -> Any:
     return mode_events.select().where(mode_events.c.site_id == site_id).order_by(mode_events.c.id)
 
 
-def _latest(rows: list[dict[str, Any]], device_id: str) -> Mode | None:
-    mine = [row["mode"] for row in rows if row["device_id"] == device_id]
-    if not mine:
-        return None
-    return Mode.__members__.get(mine[-1], Mode.SIMULATION)
+def _raw_events(site_id: str) -> Any:
+    # As the database holds them: an entry that nobody can read must lower the mode, not stop the agent.
+    return raw_select(mode_events).where(mode_events.c.site_id == site_id).order_by(mode_events.c.id)
 
 
-def _effective(rows: list[dict[str, Any]], device_id: str) -> Mode:
-    site = _latest(rows, "")
-    device = _latest(rows, device_id) if device_id else None
-    return min(Mode.SIMULATION if site is None else site, Mode.FULL if device is None else device)
+def _believed(
+    store: Store, rows: list[dict[str, Any]], connection: Connection | None = None
+) -> tuple[dict[str, Mode], list[str]]:
+    """Mode by device (empty: the site) after these entries, and what is wrong with those that do not count.
+
+    An entry that lowers always counts: to stop needs neither key nor seal. One that raises must be proven.
+    """
+    good, problems = proven(store, mode_events, rows, connection=connection)
+    ids = {row["id"] for row in good}
+    modes: dict[str, Mode] = {}
+    for row in rows:
+        wanted, device_id = Mode.__members__.get(row["mode"], Mode.SIMULATION), row["device_id"]
+        present = modes.get(device_id, Mode.FULL if device_id else Mode.SIMULATION)
+        if row["id"] in ids or wanted <= present:
+            modes[device_id] = wanted
+    return modes, problems
+
+
+def _effective(modes: Mapping[str, Mode], device_id: str) -> Mode:
+    return min(modes.get("", Mode.SIMULATION), modes.get(device_id, Mode.FULL) if device_id else Mode.FULL)

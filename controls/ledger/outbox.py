@@ -7,7 +7,7 @@ from assets.stores.access import Connection, read_rows, select_rows, site_transa
 from assets.stores.tables import ledger_identity, plans
 from assets.stores.transactions import Store
 from controls.ledger.modes import select_mode
-from controls.ledger.rows import LedgerRow, read_commands, select_commands, transition
+from controls.ledger.rows import LedgerRow, command_doubt, read_commands, select_commands, transition
 from controls.ledger.states import UNSENT, is_settled
 from data_quality.contracts.command import Command, CommandState, Mode
 from data_quality.contracts.errors import OurFault
@@ -75,11 +75,12 @@ def release(
                 if row.command.valid_from_utc > now_utc + timedelta(seconds=lead_s):
                     outcome.setdefault("waiting", []).append(row.command.command_id)
                     continue
-                mode = select_mode(connection, site_id, row.command.device_id)
-                step = _released(row.command, mode, check)
+                mode = select_mode(store, connection, site_id, row.command.device_id)
+                doubt = command_doubt(store, connection, row.command.command_id)
+                step = (CommandState.BLOCKED, doubt) if doubt else _released(row.command, mode, check)
             if step is not None and transition(connection, row, step[0], at_utc=now_utc, reason=step[1]):
                 outcome.setdefault(step[0].value.lower(), []).append(row.command.command_id)
-        site_mode = select_mode(connection, site_id)
+        site_mode = select_mode(store, connection, site_id)
     lists = {name: tuple(ids) for name, ids in outcome.items()}
     return ReleaseReport.model_validate({"site_id": site_id, "plan_id": plan_id, "mode": site_mode, **lists})
 

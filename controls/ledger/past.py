@@ -1,42 +1,59 @@
 """The ledger as it was known at an instant: commands in the state that their events had brought them to by then."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from assets.stores.access import read_rows
-from assets.stores.tables import command_events
+from assets.stores.seals import found_beside
+from assets.stores.tables import command_events, commands
 from assets.stores.transactions import Store
-from controls.ledger.rows import LedgerRow, read_commands
-from data_quality.contracts.command import CommandState
+from controls.ledger.rows import RESERVED, LedgerRow, read_commands
+from data_quality.contracts.command import CommandState, EvidenceGrade
 
-# Events repeat these beside the facts of a step; a row keeps them in its command.
-_WIRE = ("epoch", "seq")
+
+def told(events: Sequence[Mapping[str, Any]], found: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What the moving columns of a command's row must say after these events of it (at least one, in their order).
+
+    found: the columns as a migration found them, for what events did not say before it.
+    """
+    own = {name: (found or {}).get(name) for name in RESERVED}
+    facts: dict[str, Any] = {}
+    for event in events:
+        own |= {name: event["facts"][name] for name in RESERVED if name in event["facts"]}
+        if event["from_state"] is not None:
+            facts |= {name: value for name, value in event["facts"].items() if name not in RESERVED}
+    return {"state": events[-1]["to_state"], "facts": facts, **own}
 
 
 def commands_at(store: Store, site_id: str, as_of_utc: datetime) -> list[LedgerRow]:
     """Commands of a site that were written by then, each in its state of then. Raises Unreachable.
 
-    An evidence grade stands only where nothing happened to the command afterwards: events do not repeat it.
+    Of a command that is older than the row seals, what its events did not say is what they found.
     """
     query = command_events.select().where(command_events.c.site_id == site_id).order_by(command_events.c.position)
     events: dict[str, list[dict[str, Any]]] = {}
     for event in read_rows(store, query):
         events.setdefault(event["command_id"], []).append(event)
-    found = []
+    beside = found_beside(store, commands)
+    rows = []
     for row in read_commands(store, site_id):
-        every = events.get(row.command.command_id, [])
-        past = [event for event in every if event["at_utc"] <= as_of_utc]
+        name = row.command.command_id
+        past = [event for event in events.get(name, []) if event["at_utc"] <= as_of_utc]
         if not past:
             continue
-        facts = {name: value for event in past for name, value in event["facts"].items() if name not in _WIRE}
-        is_newest = len(past) == len(every)
-        found.append(
+        then = told(past, beside.get((name,)))
+        grade = then["evidence_grade"]
+        order = {each: then[each] for each in ("epoch", "seq") if then[each] is not None}
+        rows.append(
             row.model_copy(
                 update={
-                    "state": CommandState(past[-1]["to_state"]),
-                    "facts": row.facts if is_newest else facts,
-                    "evidence_grade": row.evidence_grade if is_newest else None,
+                    "command": row.command.model_copy(update=order),
+                    "state": CommandState(then["state"]),
+                    "facts": then["facts"],
+                    "mode_at_issue": then["mode_at_issue"],
+                    "evidence_grade": None if grade is None else EvidenceGrade(grade),
                 }
             )
         )
-    return found
+    return rows

@@ -6,14 +6,18 @@ from typing import Any
 
 from assets.stores.access import Connection, read_rows, select_rows
 from assets.stores.chain import append_event
+from assets.stores.seals import append, raw_select
 from assets.stores.tables import commands
 from assets.stores.transactions import Store
+from assets.stores.trust import proven
 from controls.ledger.states import is_allowed
 from data_quality.contracts.command import Command, CommandState, EvidenceGrade, Mode
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.model import Model
 
 Facts = Mapping[str, str | float | int | bool | None]
+# Events say these beside the facts of a step; a row has a column of its own for each.
+RESERVED = ("epoch", "seq", "evidence_grade", "mode_at_issue")
 
 
 class LedgerRow(Model):
@@ -33,8 +37,9 @@ def propose(connection: Connection, command: Command, *, at_utc: datetime, reaso
     if select_rows(connection, same_key):
         return False
     values = {**command.model_dump(), "state": str(CommandState.PROPOSED), "facts": {}, "recorded_at_utc": at_utc}
-    connection.execute(commands.insert().values(**values))
-    append_event(connection, command.site_id, command.command_id, None, CommandState.PROPOSED, reason, {}, at_utc)
+    append(connection, commands, [values])
+    facts = {"epoch": command.epoch, "seq": command.seq}
+    append_event(connection, command.site_id, command.command_id, None, CommandState.PROPOSED, reason, facts, at_utc)
     return True
 
 
@@ -59,23 +64,25 @@ def transition(
         raise OurFault(f"command {row.command.command_id}: {row.state} cannot become {to_state}")
     new_facts = dict(facts or {})
     values: dict[str, Any] = {"state": str(to_state), "facts": {**row.facts, **new_facts}}
+    beside: dict[str, Any] = {}
     if evidence_grade is not None:
-        values["evidence_grade"] = int(evidence_grade)
+        beside["evidence_grade"] = int(evidence_grade)
     if mode_at_issue is not None:
-        values["mode_at_issue"] = mode_at_issue.name
+        beside["mode_at_issue"] = mode_at_issue.name
     command = row.command
     if wire is not None:
-        values["epoch"], values["seq"] = wire
-        new_facts |= {"epoch": wire[0], "seq": wire[1]}
+        beside |= {"epoch": wire[0], "seq": wire[1]}
         command = command.model_copy(update={"epoch": wire[0], "seq": wire[1]})
     changed = connection.execute(
         commands.update()
         .where(commands.c.command_id == command.command_id, commands.c.state == str(row.state))
-        .values(**values)
+        .values(**values, **beside)
     )
     if changed.rowcount != 1:
         return None
-    append_event(connection, command.site_id, command.command_id, row.state, to_state, reason, new_facts, at_utc)
+    append_event(
+        connection, command.site_id, command.command_id, row.state, to_state, reason, new_facts | beside, at_utc
+    )
     return row.model_copy(
         update={
             "command": command,
@@ -108,6 +115,13 @@ def select_commands(
 ) -> list[LedgerRow]:
     """The same inside a transaction."""
     return [_row(row) for row in select_rows(connection, _query(site_id, states, None, command_ids))]
+
+
+def command_doubt(store: Store, connection: Connection, command_id: str) -> str:
+    """Why this command is not what was planned, or empty: asked before it goes to a device."""
+    rows = select_rows(connection, raw_select(commands).where(commands.c.command_id == command_id))
+    problems = proven(store, commands, rows, connection=connection)[1]
+    return problems[0] if problems else ""
 
 
 def _query(

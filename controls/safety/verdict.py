@@ -15,7 +15,7 @@ class Allow(Model):
 
 
 class Block(Model):
-    """The guard refuses. guard_id: interlock of dispatch.md B.5, or MODE. facts: the values that decided."""
+    """The guard refuses. guard_id: interlock of dispatch.md B.5, MODE or LEDGER. facts: the values that decided."""
 
     is_allowed: Literal[False] = False
     guard_id: str

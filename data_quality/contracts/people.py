@@ -40,6 +40,11 @@ class People(Model):
             raise ValueError("a person_id stands twice in the people file")
         return self
 
+    @property
+    def public_keys(self) -> dict[str, str]:
+        """Public keys by person_id; empty for a person without one."""
+        return {person.person_id: person.public_key for person in self.people}
+
     def acting(self, person_id: str, role: Role) -> Person:
         """The person, if they hold the role. Raises BadInput."""
         for person in self.people:

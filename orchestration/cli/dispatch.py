@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from controls.ledger.chain import verify_chain
+from controls.ledger.faults import acknowledge_fault, open_faults
 from controls.ledger.modes import current_mode, mode_history, set_mode
 from data_quality.contracts.command import Mode
 from data_quality.contracts.errors import BadInput
@@ -106,6 +107,29 @@ def verify(call: Call, site: SiteOption) -> Answer:
     )
 
 
+def acknowledge(
+    call: Call,
+    site: SiteOption,
+    reason: Annotated[str, typer.Option("--reason", help="What was found and mended.")],
+    device: Annotated[str, typer.Option("--device", help="Whose latch; the site's own if left out.")] = "",
+) -> Answer:
+    """Take a fault latch back as a named engineer: commands may reach the device again."""
+    known, store = call.project.site(site), call.project.store
+    who = actor(call, Role.ENGINEER)
+    with store.together():
+        acknowledge_fault(store, known.site_id, device, person=who.person, reason=reason, clock=call.clock)
+        facts = {"device": device, "reason": reason}
+        keep_signature(call, who, kind="dispatch acknowledge", subject=known.site_id, facts=facts)
+    left = [fault.model_dump() for fault in open_faults(store, known.site_id)]
+    mode = current_mode(store, known.site_id, device).name
+    named = ", ".join(each["device_id"] or known.site_id for each in left)
+    return Answer(
+        data={"mode": mode, "commands": [], "faults": left},
+        text=f"the latch of {device or known.site_id} is taken back; "
+        + (f"still latched: {named}" if left else "no fault is latched"),
+    )
+
+
 def stop(
     call: Call, site: SiteOption, reason: Annotated[str, typer.Option("--reason", help="Why.")] = "stopped by hand"
 ) -> Answer:
@@ -127,6 +151,8 @@ def register(app: typer.Typer) -> None:
     )
     command(group, "ledger", example="meterloom dispatch ledger --site home --json")(ledger)
     command(group, "verify", example="meterloom dispatch verify --site home")(verify)
+    example = 'meterloom dispatch acknowledge --site home --device battery --as carla --reason "cable mended"'
+    command(group, "acknowledge", example=example)(acknowledge)
     command(group, "stop", example='meterloom dispatch stop --site home --as carla --reason "smell of smoke"')(stop)
 
 

@@ -15,7 +15,7 @@ from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.cli.check import configuration_problems
 from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
 from orchestration.cli.reachable import item, reachability
-from orchestration.doctor import migrations
+from orchestration.doctor import migrations, trust
 
 LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
 
@@ -81,6 +81,8 @@ def project_checks(call: Call) -> list[dict[str, str]]:
         call.project.store.rows(_one())
         kind = "PostgreSQL" if call.project.project.settings.database.is_postgres else "SQLite"
         found.append(item("store", "ok", kind))
+        is_whole, said = trust.check(call.project.store)
+        found.append(item(trust.NAME, "ok" if is_whole else "fail", said, "" if is_whole else trust.MEND))
     except (OSError, MeterloomError, _database_error()) as fault:
         found.append(item("store", "fail", str(fault).splitlines()[0], "check database.url in meterloom.yaml"))
     return found

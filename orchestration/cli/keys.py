@@ -5,9 +5,30 @@ from typing import Annotated
 
 import typer
 
+from assets.stores.audit import bad_content
+from assets.stores.trust import ADOPT
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Role
 from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.cli.frame import Answer, Call, command
-from orchestration.cli.signing import keys_dir
+from orchestration.cli.signing import actor, keep_signature, keys_dir
+
+
+def keys_adopt(
+    call: Call, reason: Annotated[str, typer.Option("--reason", help="Why what is unsigned may stand.")]
+) -> Answer:
+    """Sign what stands in the store: acts from before people had these keys count again."""
+    store, who = call.project.store, actor(call, Role.APPROVER)
+    if who.signer is None:
+        raise BadInput(
+            "nobody has a public key in the people file, so nothing has to be adopted", reason="no_public_key"
+        )
+    bent = bad_content(store)
+    if bent:
+        raise BadInput(f"the store was changed behind the program's back: {bent[0]}", reason="row_not_proven")
+    with store.together():
+        keep_signature(call, who, kind=ADOPT, subject="store", facts={"reason": reason})
+    return Answer(data={"adopted_by": who.person.person_id}, text=f"adopted as it stands by {who.person.name}")
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +43,7 @@ def register(app: typer.Typer) -> None:
         out: Annotated[Path | None, typer.Option("--out", help="Folder; METERLOOM_KEYS or the project's.")] = None,
     ) -> Answer:
         """Make a key: the private half goes to a file of its owner alone, the public half into the people file."""
-        from reports.evidence.sign import fingerprint, key_path, new_key
+        from assets.stores.sign import fingerprint, key_path, new_key
 
         folder = out or keys_dir(call)
         signer = new_key(folder, person)
@@ -40,11 +61,13 @@ def register(app: typer.Typer) -> None:
             text="\n".join(lines),
         )
 
+    example = 'meterloom keys adopt --as anna --reason "the keys are new; the acts before them were read"'
+    command(group, "adopt", example=example)(keys_adopt)
+
     @command(group, "list", example="meterloom keys list")
     def keys_list(call: Call) -> Answer:
         """Who has a public key, and whether the private one is here and fits."""
-        from data_quality.contracts.errors import BadInput
-        from reports.evidence.sign import fingerprint, load_key
+        from assets.stores.sign import fingerprint, load_key
 
         found = []
         for person in call.project.people.people:

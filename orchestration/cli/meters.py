@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -18,6 +18,7 @@ from data_quality.contracts.people import Role
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period, parse_period
 from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
+from orchestration.cli.signing import Actor, actor, keep_signature
 
 SiteOption = Annotated[str, typer.Option("--site", help="Which site.")]
 PeriodOption = Annotated[
@@ -133,7 +134,8 @@ def meters_accept(
     call: Call, proposal_id: Annotated[str, typer.Argument(metavar="ID")], reason: ReasonOption
 ) -> Answer:
     """Accept a proposal as a named engineer: the parent is written into the site file, which is then checked."""
-    person = call.acting(Role.ENGINEER)
+    who = actor(call, Role.ENGINEER)
+    person = who.person
     store = ProposalStore(call.project.store)
     proposal = store.open_proposal(proposal_id)
     path = site_file(call, proposal.site_id)
@@ -144,7 +146,7 @@ def meters_accept(
         beside.write_text(after, encoding="utf-8")
         # A loop or a second parent is refused here, before anything is recorded or replaced.
         load_site(beside)
-        decided = store.decide(proposal.proposal_id, "accepted", person=person, reason=reason, clock=call.clock)
+        decided = _decided(call, who, proposal.proposal_id, "accepted", reason)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
@@ -158,11 +160,20 @@ def meters_reject(
     call: Call, proposal_id: Annotated[str, typer.Argument(metavar="ID")], reason: ReasonOption
 ) -> Answer:
     """Reject a proposal as a named engineer."""
-    person = call.acting(Role.ENGINEER)
-    decided = ProposalStore(call.project.store).decide(
-        proposal_id, "rejected", person=person, reason=reason, clock=call.clock
-    )
-    return Answer(data={"proposals": [line(decided)]}, text=f"{person.name} rejected {decided.proposal_id}")
+    who = actor(call, Role.ENGINEER)
+    decided = _decided(call, who, proposal_id, "rejected", reason)
+    return Answer(data={"proposals": [line(decided)]}, text=f"{who.person.name} rejected {decided.proposal_id}")
+
+
+def _decided(
+    call: Call, who: Actor, proposal_id: str, verdict: Literal["accepted", "rejected"], reason: str
+) -> StoredProposal:
+    store = call.project.store
+    with store.together():
+        done = ProposalStore(store).decide(proposal_id, verdict, person=who.person, reason=reason, clock=call.clock)
+        facts = {"verdict": verdict, "reason": reason}
+        keep_signature(call, who, kind=f"meters {verdict}", subject=done.proposal_id, facts=facts)
+    return done
 
 
 def meters_balance(

@@ -17,6 +17,7 @@ from data_quality.contracts.reading_edit import ReadingEdit
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, only_instant
 from orchestration.cli.frame import Answer, Call, command
+from orchestration.cli.signing import actor, keep_signature
 
 SiteOption = Annotated[str, typer.Option("--site", help="Which site.")]
 MeterOption = Annotated[str, typer.Option("--meter", help="Which meter or driver.")]
@@ -42,7 +43,8 @@ def edit(
     dry_run: DryOption = False,
 ) -> Answer:
     """Put a value in place of a reading, as a named person with a reason; what was there stays on record."""
-    person = call.acting(EDITOR)
+    who = actor(call, EDITOR)
+    person = who.person
     known = call.project.site(site)
     name, own = stream_named(known, meter, register)
     first, last = _span(at, start, end, known)
@@ -60,7 +62,13 @@ def edit(
             "reason": reason,
         },
     )
-    report = edit_reading(wanted, site=known, lake=call.project.lake, clock=call.clock, reopen=reopen, dry_run=dry_run)
+
+    def sign(sha256: str) -> None:
+        keep_signature(call, who, kind="readings edit", subject=sha256, facts={"reason": wanted.reason})
+
+    report = edit_reading(
+        wanted, site=known, lake=call.project.lake, clock=call.clock, reopen=reopen, dry_run=dry_run, sign=sign
+    )
     word = "would become" if dry_run else "is now"
     was = "nothing" if report.before is None else f"{report.before:f}"
     text = f"{meter}.{name}: {was} {word} {report.after:f} {report.unit}, by {person.name}: {wanted.reason}"
@@ -102,7 +110,8 @@ def event(
     dry_run: DryOption = False,
 ) -> Answer:
     """Record what happened to a meter, and make the amounts of its register anew."""
-    person = call.acting(EDITOR)
+    who = actor(call, EDITOR)
+    person = who.person
     known = call.project.site(site)
     name, _ = stream_named(known, meter, register)
     if known.meter(meter) is None:
@@ -124,7 +133,10 @@ def event(
     stated = _model(MeterEvent, body)
     if dry_run:
         return Answer(data={"events": [stated.model_dump()], "registers": []}, text=f"{meter}.{name}: {kind.value}")
-    recorded, is_new = MeterEventStore(call.project.store).record(known, meter, stated, call.clock)
+    with call.project.store.together():
+        recorded, is_new = MeterEventStore(call.project.store).record(known, meter, stated, call.clock)
+        if is_new:
+            keep_signature(call, who, kind="readings event", subject=recorded.event_id, facts={"reason": reason})
     changed = _recompute(call, known, [meter], f"{kind.value} recorded by {person.person_id}")
     text = [f"{recorded.event_id[:12]} {'recorded' if is_new else 'was recorded already'}", *map(_told, changed)]
     data = {"events": [recorded.model_dump()], "registers": [each.model_dump() for each in changed]}
@@ -149,9 +161,11 @@ def withdraw(
     reason: ReasonOption,
 ) -> Answer:
     """Let a recorded event no longer apply, and make the amounts of its register anew."""
-    person, known = call.acting(EDITOR), call.project.site(site)
-    store = MeterEventStore(call.project.store)
-    gone = store.withdraw(known.site_id, event_id, person_id=person.person_id, reason=reason, clock=call.clock)
+    who, known = actor(call, EDITOR), call.project.site(site)
+    store, person = MeterEventStore(call.project.store), who.person
+    with call.project.store.together():
+        gone = store.withdraw(known.site_id, event_id, person_id=person.person_id, reason=reason, clock=call.clock)
+        keep_signature(call, who, kind="readings withdraw", subject=gone.event_id, facts={"reason": reason})
     changed = _recompute(call, known, [gone.meter_id], f"{gone.event.kind.value} withdrawn by {person.person_id}")
     data = {"events": [gone.model_dump()], "registers": [each.model_dump() for each in changed]}
     return Answer(data=data, text="\n".join([f"{gone.event_id[:12]} withdrawn", *map(_told, changed)]))

@@ -11,7 +11,7 @@ from data_quality.contracts.people import Person, Role
 from orchestration.cli.frame import Call
 
 if TYPE_CHECKING:
-    from reports.evidence.sign import Signer
+    from assets.stores.sign import Signer
 
 KEYS_VARIABLE = "METERLOOM_KEYS"
 PROJECT_KEY = "project"
@@ -33,28 +33,24 @@ def keys_dir(call: Call) -> Path:
 
 def actor(call: Call, role: Role) -> Actor:
     """The person of --as, if they hold the role and can sign. Raises BadInput."""
-    from reports.evidence.actions import signer_of
+    from assets.stores.actions import signer_of
 
     person = call.acting(role)
     return Actor(person, signer_of(person, call.project.people, keys_dir(call)))
 
 
 def keep_signature(call: Call, who: Actor, *, kind: str, subject: str, facts: Mapping[str, Any]) -> bool:
-    """Sign what was done and keep the signature; False where nobody signs in this project."""
-    from assets.stores.publications import PublicationStore
-    from reports.evidence.actions import sign_action
+    """Sign what this transaction did and keep the signature; False where nobody signs in this project."""
+    from assets.stores.publications import sign_act
 
-    if who.signer is None:
-        return False
-    signed = sign_action(who.signer, who.person, kind=kind, subject=subject, facts=facts, at_utc=call.clock.now_utc())
-    PublicationStore(call.project.store).sign(signed, call.clock)
-    return True
+    store = call.project.store
+    return sign_act(store, who.signer, who.person, kind=kind, subject=subject, facts=facts, clock=call.clock)
 
 
 def pack_signer(call: Call) -> tuple["Signer", str]:
     """Who seals a pack: the person of --as with their key, else the project with its own, made when first needed."""
-    from reports.evidence.actions import signer_of
-    from reports.evidence.sign import fingerprint, key_path, load_key, new_key
+    from assets.stores.actions import signer_of
+    from assets.stores.sign import fingerprint, key_path, load_key, new_key
 
     folder = keys_dir(call)
     if call.person:

@@ -10,12 +10,12 @@ from typing import Any
 from assets.stores.evidence import ALL_SITES, BY_SITE, carried_rows, figure_rows_by_id
 from assets.stores.lake import Lake
 from assets.stores.reports import ReportStore, Revision
+from assets.stores.sign import canonical
 from assets.stores.tables_metadata import metadata
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import local_midnight_utc
 from reports.evidence import manifest as names
-from reports.evidence.sign import canonical
 from reports.sources import parse_dates, parse_span
 
 Source = bytes | Path

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Literal
+from datetime import datetime
+from typing import Literal
 
 from assets.stores.publications import (
     DRAFT,
@@ -12,18 +12,17 @@ from assets.stores.publications import (
     REVIEWED,
     Decision,
     PublicationStore,
-    Signature,
+    sign_act,
     status_of,
 )
 from assets.stores.reports import ReportStore, Revision
+from assets.stores.sign import Signer
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import Clock
 from reports.content.draft import as_published
 from reports.content.model import ReportContent
-from reports.evidence.actions import sign_action
-from reports.evidence.sign import Signer
 from reports.gates import SYNTHETIC, against_publication, is_synthetic
 from reports.revise import stored_content
 
@@ -129,8 +128,19 @@ class Life:
             allowed=allowed,
             recorded_at_utc=self.clock.now_utc(),
         )
-        signed = None if signer is None else _signed(signer, person, decision, self.clock.now_utc())
-        return Outcome(self.publications.decide(decision, signed, self.clock), [], content)
+        said = {"step", "is_synthetic", "role", "reason", "content_sha256", "allowed"}
+        with self.publications.store.together():
+            decided = self.publications.decide(decision, self.clock)
+            sign_act(
+                self.publications.store,
+                signer,
+                person,
+                kind=f"reports {VERBS[step]}",
+                subject=name_of(decision),
+                facts=decision.model_dump(mode="json", include=said),
+                clock=self.clock,
+            )
+        return Outcome(decided, [], content)
 
 
 def printed(content: ReportContent, status: str) -> ReportContent:
@@ -160,17 +170,3 @@ def _refuse(person: Person, role: Role, reason: str) -> None:
         raise BadInput(f"{person.name} has not the role {role.value!r} (roles: {roles})", reason="missing_role")
     if not reason.strip():
         raise BadInput("a decision needs a reason", reason="no_reason")
-
-
-def _signed(signer: Signer, person: Person, decision: Decision, at_utc: datetime) -> Signature:
-    facts: dict[str, Any] = decision.model_dump(
-        mode="json", include={"step", "is_synthetic", "role", "reason", "content_sha256", "allowed"}
-    )
-    return sign_action(
-        signer,
-        person,
-        kind=f"reports {VERBS[decision.step]}",
-        subject=name_of(decision),
-        facts=facts,
-        at_utc=at_utc.astimezone(UTC),
-    )

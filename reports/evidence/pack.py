@@ -17,6 +17,7 @@ from assets.stores.evidence import figure_rows
 from assets.stores.lake import Lake
 from assets.stores.publications import DRAFT, GENESIS, PackLink, PublicationStore
 from assets.stores.reports import ReportStore, Revision
+from assets.stores.sign import PACK_DOMAIN, Signer, canonical
 from assets.stores.transactions import next_recorded_at
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
@@ -26,7 +27,6 @@ from reports.evidence.archive import ArchiveWriter
 from reports.evidence.inputs import Inputs, gather
 from reports.evidence.life import printed
 from reports.evidence.manifest import FORMAT, FigureRun, Manifest, PackChain, PackedFile, PackedReport, PackSignature
-from reports.evidence.sign import PACK_DOMAIN, Signer, canonical
 from reports.make import RENDERERS
 from reports.revise import stored_content
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from assets.stores.sign import key_path, load_key, new_key
 from data_quality.contracts.people import People
-from reports.evidence.sign import key_path, load_key, new_key
 
 
 def give_keys(people_file: Path, people: People, keys_dir: Path) -> dict[str, str]:

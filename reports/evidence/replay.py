@@ -15,24 +15,24 @@ from typing import Any
 import polars as pl
 from pydantic import ValidationError
 
+from assets.stores.actions import Signature, is_signed
 from assets.stores.baselines import BaselineStore
 from assets.stores.evidence import broken_figure, restore
 from assets.stores.lake import Lake
 from assets.stores.lake_block import LAKE_SCHEMA, content_sha256
-from assets.stores.publications import Decision, Signature
+from assets.stores.publications import Decision
+from assets.stores.sign import canonical
 from assets.stores.transactions import DatabaseError, Store, open_store
 from data_quality.contracts.errors import BadInput, MeterloomError
 from data_quality.contracts.figure import Figure
 from data_quality.contracts.site import Site
 from reports.computations import code_sha256
 from reports.evidence import manifest as names
-from reports.evidence.actions import is_signed
 from reports.evidence.archive import Archive, PackProblem
 from reports.evidence.inputs import readable
 from reports.evidence.life import VERBS, name_of
 from reports.evidence.manifest import Manifest
 from reports.evidence.pack import code_checksums
-from reports.evidence.sign import canonical
 from reports.recompute import recompute
 from reports.sources import Sources, parse_span
 

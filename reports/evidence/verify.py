@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from assets.readings.readers.child import Limits, run_limited
+from assets.stores.sign import PACK_DOMAIN, canonical, fingerprint, is_valid
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import People
 from reports.evidence.archive import STRUCTURE, Archive, PackProblem, read_archive
 from reports.evidence.manifest import MANIFEST, SIGNATURE, Manifest, PackSignature
-from reports.evidence.sign import PACK_DOMAIN, canonical, fingerprint, is_valid
 
 MAX_MANIFEST = 64 << 20
 MAX_PROBLEMS = 1000

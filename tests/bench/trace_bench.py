@@ -20,12 +20,13 @@ import sqlalchemy as sa
 from assets.stores import tables
 from assets.stores.evidence import figure_rows
 from assets.stores.publications import PublicationStore
+from assets.stores.seals import append
+from assets.stores.sign import new_key
 from assets.stores.tables_publications import revision_inputs
 from assets.stores.trace_rows import packed_rows
 from assets.stores.transactions import Store
 from reports.evidence.archive import ArchiveWriter, read_archive
 from reports.evidence.pack import PackMaker
-from reports.evidence.sign import new_key
 from reports.evidence.verify import verify_pack
 from reports.sources import Sources
 from reports.trace import stale_revisions, trace_figure
@@ -52,7 +53,7 @@ def clones(store: Store, count: int) -> None:
             site_id, quarter = f"s{number % SITES:03d}", number // SITES
             start = datetime(2020 + quarter // 4, quarter % 4 * 3 + 1, 1, tzinfo=UTC)
             if number < SITES:
-                connection.execute(tables.lake_manifest.insert(), list(lake_rows(site_id, batch)))
+                append(connection, tables.lake_manifest, list(lake_rows(site_id, batch)))
             copy_report(connection, revision, rows, site_id, start, number)
 
 
@@ -82,7 +83,7 @@ def copy_report(
     """One clone: same figures under new ids, inputs of its own site and quarter."""
     report_id = f"enpi_quarter/{site_id}/{start:%Y-%m}"
     changed = {"report_id": report_id, "site_id": site_id, "period": f"{start:%Y-%m}"}
-    connection.execute(tables.report_revisions.insert().values({**revision, **changed}))
+    append(connection, tables.report_revisions, [{**revision, **changed}])
     copies = []
     for place, row in enumerate(rows, start=1):
         inputs = [_moved(given, site_id, start, number) for given in row["inputs"]]
@@ -95,8 +96,8 @@ def copy_report(
         }
         copies.append({**row, **named})
     own, shared = packed_rows(copies)
-    connection.execute(tables.figures.insert(), own)
-    connection.execute(revision_inputs.insert(), shared)
+    append(connection, tables.figures, own)
+    append(connection, revision_inputs, shared)
 
 
 def _copied(figure_id: str, number: int) -> str:

@@ -69,13 +69,14 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
     repository = defs.get_repository_def()
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
     reports = {"enpi_report", "month_reports"}
-    work = {"ingest", "kpi", "enpi", "baseline", "monitoring", "bill_audit", "forecast", "plan", "dispatch"}
+    work = {"ingest", "kpi", "enpi", "baseline", "monitoring", "bill_audit", "forecast", "plan", "dispatch", "trust"}
     assert jobs == work | reports
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "quarterly_enpi_reports",
         "monthly_reports",
         "daily_monitoring",
         "daily_bill_audits",
+        "daily_trust",
         "hourly_forecasts",
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from assets.readings.ingest import IngestReport
 from assets.stores.closed_periods import closed_periods
+from assets.stores.seals import append, append_row
 from assets.stores.tables import report_revisions
 from assets.stores.tables_publications import report_decisions
 from assets.stores.transactions import Store
@@ -46,19 +47,19 @@ def publish(store: Store, period: str, *, status: str = "published", revision: i
     }
     decision = {name: row[name] for name in ("report_id", "revision", "site_id", "period", "content_sha256")}
     with store.begin() as connection:
-        connection.execute(report_revisions.insert().values(**row))
+        append(connection, report_revisions, [row])
         if status == "published":
-            connection.execute(
-                report_decisions.insert().values(
-                    **decision,
-                    step="published",
-                    is_synthetic=False,
-                    person_id="dirk",
-                    role="publisher",
-                    reason="reviewed",
-                    allowed={},
-                    recorded_at_utc=moment,
-                )
+            append_row(
+                connection,
+                report_decisions,
+                **decision,
+                step="published",
+                is_synthetic=False,
+                person_id="dirk",
+                role="publisher",
+                reason="reviewed",
+                allowed={},
+                recorded_at_utc=moment,
             )
 
 

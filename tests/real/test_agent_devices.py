@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from assets.stores.access import site_transaction
+from assets.stores.seals import append_row
 from assets.stores.tables import command_events, plans
 from assets.stores.transactions import Store, open_store
 from controls.agent.main import GatewayTransports, find_site, run_agent, with_ports
@@ -110,16 +111,16 @@ class Bed:
         }
         wanted = [("battery", "set_charge_power_kw", 1.2), ("pv", "set_power_limit_kw", 6.5)]
         with site_transaction(self.store, "home") as connection:
-            connection.execute(
-                plans.insert().values(
-                    plan_id=plan_id,
-                    site_id="home",
-                    version=1,
-                    plan_hash="h",
-                    input_digest="d",
-                    plan={"created_at_utc": now.isoformat()},
-                    recorded_at_utc=now,
-                )
+            append_row(
+                connection,
+                plans,
+                plan_id=plan_id,
+                site_id="home",
+                version=1,
+                plan_hash="h",
+                input_digest="d",
+                plan={"created_at_utc": now.isoformat()},
+                recorded_at_utc=now,
             )
             for device_id, capability, value in wanted:
                 item = Command(

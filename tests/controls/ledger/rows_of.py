@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from assets.stores.access import site_transaction
+from assets.stores.seals import append_row
 from assets.stores.tables import plans
 from assets.stores.transactions import Store
 from controls.ledger.rows import LedgerRow, propose, read_commands, select_commands, transition
@@ -41,16 +42,16 @@ def command(name: str = "c1", **changes: Any) -> Command:
 def add_plan(store: Store, *commands: Command, plan_id: str = "p1", version: int = 1, at: datetime = NOW) -> None:
     """A plan row and its commands as PROPOSED."""
     with site_transaction(store, "home") as connection:
-        connection.execute(
-            plans.insert().values(
-                plan_id=plan_id,
-                site_id="home",
-                version=version,
-                plan_hash="h",
-                input_digest="d",
-                plan={"created_at_utc": at.isoformat()},
-                recorded_at_utc=at,
-            )
+        append_row(
+            connection,
+            plans,
+            plan_id=plan_id,
+            site_id="home",
+            version=version,
+            plan_hash="h",
+            input_digest="d",
+            plan={"created_at_utc": at.isoformat()},
+            recorded_at_utc=at,
         )
         for item in commands:
             assert propose(connection, item, at_utc=at)

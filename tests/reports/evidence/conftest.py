@@ -8,8 +8,8 @@ import pytest
 
 from assets.stores.publications import PublicationStore
 from assets.stores.reports import Revision
+from assets.stores.sign import Signer, new_key
 from reports.evidence.pack import MadePack, PackMaker
-from reports.evidence.sign import Signer, new_key
 from tests.reports.conftest import World, make_world
 from tests.reports.test_store import report
 

@@ -12,9 +12,9 @@ import pytest
 
 from assets.readings.readers.child import Limits
 from assets.stores.lake_block import LAKE_SCHEMA
+from assets.stores.sign import canonical
 from reports.evidence import manifest as names
 from reports.evidence.archive import STRUCTURE
-from reports.evidence.sign import canonical
 from reports.evidence.verify import verify_pack
 from tests.reports.evidence.conftest import Sealed
 from tests.reports.evidence.test_pack import Members, files_of, members_of, resealed, written

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
+from assets.stores.sign import PACK_DOMAIN, Signer, canonical, new_key
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People, Person
 from reports.evidence import manifest as names
 from reports.evidence.archive import STRUCTURE, ArchiveWriter, read_archive
 from reports.evidence.manifest import MANIFEST, SIGNATURE
-from reports.evidence.sign import PACK_DOMAIN, Signer, canonical, new_key
 from reports.evidence.verify import verify_pack
 from tests.reports.conftest import MakeWorld
 from tests.reports.evidence.conftest import Sealed, seal

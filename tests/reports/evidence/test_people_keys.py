@@ -4,8 +4,8 @@ from pathlib import Path
 from shutil import copyfile
 
 from assets.sites.load import load_people
+from assets.stores.sign import fingerprint, load_key
 from reports.evidence.people_keys import give_keys
-from reports.evidence.sign import fingerprint, load_key
 
 DEMO = Path(__file__).resolve().parents[3] / "assets" / "sites" / "demo" / "people.yaml"
 

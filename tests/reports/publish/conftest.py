@@ -11,9 +11,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from assets.stores.sign import new_key
 from assets.stores.transactions import open_store
 from orchestration.cli.main import build_app
-from reports.evidence.sign import new_key
 from tests.reports import plant
 from tests.reports.conftest import make_world
 from tests.reports.test_store import report

@@ -7,14 +7,15 @@ import pypdf
 import pytest
 import sqlalchemy as sa
 
+from assets.stores.actions import is_signed
 from assets.stores.closed_periods import closed_periods
 from assets.stores.publications import PublicationStore, Signature
 from assets.stores.reports import ReportStore
+from assets.stores.seals import append_row
+from assets.stores.sign import new_key
 from assets.stores.tables_publications import report_decisions, report_makers
 from data_quality.contracts.time import SystemClock
 from reports.content.model import ReportContent
-from reports.evidence.actions import is_signed
-from reports.evidence.sign import new_key
 from reports.gates import against_publication
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld
@@ -75,7 +76,7 @@ def test_nobody_publishes_what_they_reviewed_or_made(desk: MakeDesk) -> None:
     store = store_of(used)
     made = {"report_id": REVISION[:-2], "revision": 1, "person_id": "ben"}
     with store.begin() as connection:
-        connection.execute(report_makers.insert().values(**made, recorded_at_utc=SystemClock().now_utc()))
+        append_row(connection, report_makers, **made, recorded_at_utc=SystemClock().now_utc())
     store.close()
     assert "made this report" in used.run(*REVIEW, "--as", "ben")[2]
     assert used.run(*REVIEW, "--as", "both")[0] == 0

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from reports.evidence.sign import load_key
+from assets.stores.sign import load_key
 from tests.reports.publish.conftest import REVISION, MakeDesk
 
 

@@ -7,10 +7,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from assets.stores.publications import Signature
+from assets.stores.sign import ACTION_DOMAIN, Signer, canonical, fingerprint, is_valid, load_key
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
 from data_quality.contracts.people import People, Person
-from reports.evidence.sign import ACTION_DOMAIN, Signer, canonical, fingerprint, is_valid, load_key
+
+
+class Signature(Model):
+    """A person's signature over the canonical JSON of what they did."""
+
+    action_sha256: str
+    kind: str
+    subject: str
+    person_id: str
+    public_key: str
+    signature: str
+    action: str
+    recorded_at_utc: datetime
 
 
 def signer_of(person: Person, people: People, keys_dir: Path) -> Signer | None:
@@ -68,5 +81,8 @@ def is_signed(signed: Signature) -> bool:
         return False
     if not is_valid(signed.public_key, ACTION_DOMAIN, text, signed.signature):
         return False
-    action = json.loads(text)
+    try:
+        action = json.loads(text)
+    except ValueError:
+        return False
     return (action["kind"], action["subject"], action["person_id"]) == (signed.kind, signed.subject, signed.person_id)

@@ -1,0 +1,166 @@
+"""Row seals: every row on which safety, money or approval rests is written together with its digest in one chain.
+
+`append` is the only way into a protected table. A trigger keeps a row as long as nobody drops the trigger; a seal says
+afterwards that the row is the one that was written. Imports nothing heavier than SQLAlchemy: the agent writes here too.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+
+from assets.stores.chain import canonical_json
+from assets.stores.tables import (
+    APPEND_ONLY,
+    command_events,
+    commands,
+    forecasts,
+    month_validations,
+    quarantine,
+    register_reads,
+)
+from assets.stores.tables_bills import notifications
+from assets.stores.tables_publications import delivery_events
+from assets.stores.tables_seals import row_seals
+from assets.stores.transactions import Store, lock_recorded
+
+GENESIS = "0" * 64
+AS_FOUND = "as found by a migration"
+# Logs on which nothing rests; the events of commands have a chain of their own (chain.py).
+_LOGS = {command_events, forecasts, month_validations, quarantine, register_reads, notifications, delivery_events}
+PROTECTED: tuple[sa.Table, ...] = (*(table for table in APPEND_ONLY if table not in _LOGS | {row_seals}), commands)
+# How far a command came: its chained events say it (controls/ledger/chain.py), so its seal does not.
+MOVING = ("state", "facts", "mode_at_issue", "evidence_grade", "seq", "epoch")
+Key = tuple[Any, ...]
+
+
+def sealed_columns(table: sa.Table) -> list[sa.Column[Any]]:
+    """The columns that a seal covers, in the order of the table."""
+    return [column for column in table.c if table.name != commands.name or column.name not in MOVING]
+
+
+def raw_columns(table: sa.Table) -> list[sa.ColumnElement[Any]]:
+    """The same columns as the database holds them: no text of a bent row can fail to be read."""
+    return [sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in sealed_columns(table)]
+
+
+def raw_select(table: sa.Table) -> sa.Select[Any]:
+    """Every column of a table as the database holds it."""
+    columns: list[Any] = [sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in table.c]
+    return sa.select(*columns)
+
+
+def row_sha256(table: sa.Table, raw: Mapping[str, Any]) -> str:
+    """Digest of a row as the database holds it: equal on every engine for equal values.
+
+    What is null is left out, so that a column which a later migration adds leaves the digests of old rows as they are.
+    """
+    values = {column.name: _plain(raw[column.name], column.type) for column in sealed_columns(table)}
+    return text_sha256(canonical_json([table.name, {name: each for name, each in values.items() if each is not None}]))
+
+
+def key_of(table: sa.Table, row: Mapping[str, Any]) -> Key:
+    """The row's primary key, as a seal names it."""
+    return tuple(_plain(row[column.name], column.type) for column in table.primary_key.columns)
+
+
+def as_raw(table: sa.Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as queries give it, in the form in which the database holds it; one in that form already stays as it is."""
+    found = {}
+    for column in sealed_columns(table):
+        value = row[column.name]
+        kind: Any = column.type
+        is_text = isinstance(value, str) or not isinstance(kind, sa.TypeDecorator)
+        found[column.name] = value if is_text else kind.process_bind_param(value, None)
+    return found
+
+
+def append(connection: sa.Connection, table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Insert rows into a protected table together with their seal, in the caller's transaction.
+
+    Takes the lock of the recorded time: whoever also locks a site's chain of commands does that first.
+    """
+    given = [dict(row) for row in rows]
+    if not given:
+        return
+    lock_recorded(connection)
+    # As the database gives them back: with the numbers and defaults that it set.
+    written = connection.execute(table.insert().returning(*table.c), given).mappings()
+    rows = [as_raw(table, dict(row)) for row in written]
+    seal(connection, table, sorted(rows, key=lambda row: [str(each) for each in key_of(table, row)]))
+
+
+def append_row(connection: sa.Connection, table: sa.Table, **values: Any) -> None:
+    """The same for one row."""
+    append(connection, table, [values])
+
+
+def seal(
+    connection: sa.Connection,
+    table: sa.Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    note: str = "",
+    beside: Sequence[str] = (),
+) -> None:
+    """Seal rows that stand, as the database holds them: for `append` and for migrations.
+
+    beside: columns that no seal covers, whose present values are written down after the digest.
+    """
+    marks: list[list[Any]] = [
+        [*key_of(table, row), row_sha256(table, row), *([{name: row[name] for name in beside}] if beside else [])]
+        for row in rows
+    ]
+    position, head = head_of(connection)
+    link = {
+        "position": position + 1,
+        "table_name": table.name,
+        "note": note,
+        "rows": marks,
+        "rows_sha256": text_sha256(canonical_json(marks)),
+    }
+    connection.execute(row_seals.insert().values(**link, hash=link_hash(head, link)))
+    connection.info.setdefault("sealed", []).extend([table.name, *mark] for mark in marks)
+
+
+def found_beside(store: Store, table: sa.Table) -> dict[Key, dict[str, Any]]:
+    """By key, what a migration wrote down of columns that no seal covers."""
+    size = len(table.primary_key.columns)
+    query = sa.select(row_seals.c.rows).where(row_seals.c.table_name == table.name, row_seals.c.note == AS_FOUND)
+    return {tuple(mark[:size]): mark[size + 1] for row in store.rows(query) for mark in row["rows"]}
+
+
+def head_of(connection: sa.Connection) -> tuple[int, str]:
+    """Position and hash of the newest seal; (0, GENESIS) before the first."""
+    query = sa.select(row_seals.c.position, row_seals.c.hash).order_by(row_seals.c.position.desc()).limit(1)
+    last = connection.execute(query).first()
+    return (0, GENESIS) if last is None else (last.position, last.hash)
+
+
+def link_hash(before: str, link: Mapping[str, Any]) -> str:
+    """Hash of one seal that follows the hash `before`."""
+    covered = [link[name] for name in ("position", "table_name", "note", "rows_sha256")]
+    return text_sha256(before + canonical_json(covered))
+
+
+def text_sha256(text: str) -> str:
+    """SHA-256 (hex) of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def bound_facts(connection: sa.Connection) -> dict[str, Any]:
+    """What an act's signature says beside its own facts: the rows sealed in this transaction, and the chain's head."""
+    return {"rows": list(connection.info.get("sealed", ())), "seals": list(head_of(connection))}
+
+
+def _plain(value: Any, kind: Any) -> Any:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float) or (isinstance(kind, sa.Float) and isinstance(value, int)):
+        # SQLite gives a whole number back as it was handed over, and later as it is kept.
+        return float(value) if math.isfinite(value) else repr(value)
+    # SQLite keeps a boolean as a number and a date as text.
+    return int(value) if isinstance(value, int) else value.isoformat() if isinstance(value, date) else repr(value)

@@ -1,0 +1,263 @@
+"""Which rows are believed: sealed as they stand, in a chain that is whole and that no signed act contradicts; and an
+act of a person by somebody of the people file, signed with their key where people have keys.
+
+Asked wherever a row decides something. What was read of the chain stays with the store: a further question costs one
+look at the newest seal. Cryptography is loaded only where people have keys.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from assets.stores.access import select_rows
+from assets.stores.actions import Signature, is_signed
+from assets.stores.seals import AS_FOUND, GENESIS, Key, as_raw, key_of, link_hash, row_sha256, text_sha256
+from assets.stores.tables import commands
+from assets.stores.tables_publications import signatures
+from assets.stores.tables_seals import row_seals
+from assets.stores.transactions import Store
+from data_quality.contracts.errors import BadInput
+
+ADOPT = "keys adopt"
+Row = TypeVar("Row", bound=Mapping[str, Any])
+Ask = Callable[[sa.Select[Any]], Sequence[Mapping[str, Any]]]
+_LINKS = [row_seals.c[name] for name in ("position", "table_name", "note", "rows_sha256", "hash")]
+
+
+def _by_person(_row: Mapping[str, Any]) -> bool:
+    return True
+
+
+# Tables whose rows are acts of a person, and which of their rows are.
+ACTS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    # To stop needs no key.
+    "mode_events": lambda row: row["mode"] != "SIMULATION",
+    "fault_events": lambda row: not row["is_set"],
+    "baseline_approvals": _by_person,
+    "adjustments": _by_person,
+    "report_decisions": _by_person,
+    "tariff_overrides": _by_person,
+    "reading_edits": _by_person,
+    "meter_events": lambda row: row["origin"] == "person",
+    "meter_decisions": _by_person,
+}
+
+
+class Trust:
+    """What one process has read of a store's seals and signatures."""
+
+    def __init__(self, public_keys: Mapping[str, str] | None) -> None:
+        self.public_keys = public_keys
+        self.broken = ""
+        self.marks: dict[str, dict[Key, tuple[str, int]]] = {}
+        self.removed: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._position, self._head = 0, GENESIS
+        self._seals: dict[int, tuple[str, str, str]] = {}
+        self._as_found = self._adopted = 0
+        self._read: dict[str, int] = {}
+        self._bound: dict[tuple[Any, ...], set[str]] = {}
+        self._signed: set[str] = set()
+
+    @property
+    def needs_signatures(self) -> bool:
+        """True where anybody has a key."""
+        return any((self.public_keys or {}).values())
+
+    @property
+    def vouched(self) -> int:
+        """Up to this seal a row needs no signature of its own: found by a migration, or adopted by a signed act."""
+        return max(self._as_found, self._adopted)
+
+    def lost(self, table: sa.Table) -> str:
+        """What is wrong with the whole table: a chain that does not hold, or a row that was removed."""
+        return self.broken or self.removed.get(table.name, "")
+
+    def refresh(self, ask: Ask, tables: Iterable[str]) -> None:
+        """Read on: the chain's links, the marks of these tables, and, where people have keys, what they signed."""
+        with self._lock:
+            if not self.broken:
+                self.broken = self._links(ask)
+            wanted = {*tables, *([signatures.name] if self.needs_signatures else [])}
+            for name in sorted(wanted):
+                self.broken = self.broken or self._marks(ask, name)
+                # Commands are too many to be counted each time; one that is gone is not sent.
+                if not self.broken and name != commands.name:
+                    self._present(ask, name)
+            if self.needs_signatures and not self.broken:
+                self.broken = self._signatures(ask)
+
+    def doubt(self, table: sa.Table, row: Mapping[str, Any]) -> str:
+        """Why this row, as a query gave it, is not believed; empty where it is."""
+        if lost := self.lost(table):
+            return lost
+        raw = as_raw(table, row)
+        key = key_of(table, raw)
+        mark = self.marks[table.name].get(key)
+        if mark is None:
+            what = "the row was not written by this program (no seal)"
+        elif mark[0] != row_sha256(table, raw):
+            what = "the row is not what was written (its seal says something else)"
+        else:
+            what = self.unsigned(table, raw)
+        return f"{table.name} {'/'.join(map(str, key))}: {what}" if what else ""
+
+    def unsigned(self, table: sa.Table, row: Mapping[str, Any]) -> str:
+        """What the row of an act lacks of its person's proof, where it stands as it was sealed; else empty."""
+        is_act = ACTS.get(table.name)
+        if self.public_keys is None or is_act is None or not is_act(row):
+            return ""
+        raw, person = as_raw(table, row), row["person_id"]
+        key, digest = key_of(table, raw), row_sha256(table, raw)
+        mark = self.marks[table.name].get(key)
+        if mark is None or mark[0] != digest or mark[1] <= self.vouched:
+            return ""
+        if person not in self.public_keys:
+            return f"{person!r} stands not in the people file"
+        if self.needs_signatures and person not in self._bound.get((table.name, *key, digest), ()):
+            return f"not signed with the key that the people file has of {person!r}"
+        return ""
+
+    def _links(self, ask: Ask) -> str:
+        query = sa.select(*_LINKS).where(row_seals.c.position >= self._position).order_by(row_seals.c.position)
+        links = list(ask(query))
+        if self._position:
+            first = links.pop(0) if links else None
+            if first is None or (first["position"], first["hash"]) != (self._position, self._head):
+                return f"seal {self._position}: the chain of seals was rewritten while it was in use"
+        for link in links:
+            position = self._position + 1
+            if link["position"] != position:
+                return f"seal {position}: it is missing"
+            if link["hash"] != link_hash(self._head, link):
+                return f"seal {position} (of {link['table_name']}): its hash does not fit its content"
+            if link["note"] == AS_FOUND and self._as_found == position - 1:
+                self._as_found = position
+            self._position, self._head = position, link["hash"]
+            self._seals[position] = (link["table_name"], link["rows_sha256"], link["hash"])
+        return ""
+
+    def _marks(self, ask: Ask, name: str) -> str:
+        known = self.marks.setdefault(name, {})
+        done = self._read.get(name, 0)
+        if done == self._position:
+            return ""
+        text = sa.type_coerce(row_seals.c.rows, sa.Text).label("rows")
+        query = sa.select(row_seals.c.position, text).where(
+            row_seals.c.table_name == name, row_seals.c.position > done, row_seals.c.position <= self._position
+        )
+        for each in ask(query.order_by(row_seals.c.position)):
+            problem = add_marks(known, name, each["position"], each["rows"], self._seals[each["position"]][1])
+            if problem:
+                return problem
+        self._read[name] = self._position
+        return ""
+
+    def _present(self, ask: Ask, name: str) -> None:
+        """Look for rows that were sealed and are gone: a removed stop would raise a mode."""
+        table = row_seals.metadata.tables[name]
+        columns: list[Any] = [
+            sa.type_coerce(each, sa.types.NullType()).label(each.name) for each in table.primary_key.columns
+        ]
+        gone = self.marks[name].keys() - {key_of(table, row) for row in ask(sa.select(*columns))}
+        self.removed.pop(name, None)
+        if gone:
+            first = min(gone, key=lambda key: self.marks[name][key][1])
+            self.removed[name] = f"{name} {'/'.join(map(str, first))}: the row was removed"
+
+    def _signatures(self, ask: Ask) -> str:
+        if len(self._signed) == len(self.marks[signatures.name]):
+            return ""
+        for row in ask(sa.select(signatures)):
+            signed = Signature(**row)
+            if signed.action_sha256 in self._signed or self.doubt(signatures, row):
+                continue
+            self._signed.add(signed.action_sha256)
+            if signed.public_key != (self.public_keys or {}).get(signed.person_id) or not is_signed(signed):
+                continue
+            problem = self._act(signed)
+            if problem:
+                return problem
+        return ""
+
+    def _act(self, signed: Signature) -> str:
+        facts = json.loads(signed.action)["facts"]
+        if "seals" not in facts:
+            return ""
+        position, head = facts["seals"]
+        if position and self._seals.get(position, ("", "", ""))[2] != head:
+            return (
+                f"seal {position} is not the one on which {signed.person_id!r} signed {signed.kind!r} of "
+                f"{signed.subject}: the chain was rewritten"
+            )
+        if signed.kind == ADOPT:
+            self._adopted = max(self._adopted, position)
+        for mark in facts["rows"]:
+            self._bound.setdefault(tuple(mark), set()).add(signed.person_id)
+        return ""
+
+
+def add_marks(known: dict[Key, tuple[str, int]], name: str, position: int, rows: str, rows_sha256: str) -> str:
+    """Put what a seal says of its rows beside what is known; answers what is wrong with it, or nothing."""
+    if text_sha256(rows) != rows_sha256:
+        return f"seal {position} (of {name}): its rows are not those that were sealed"
+    size = key_size(name)
+    for mark in json.loads(rows):
+        if known.setdefault(tuple(mark[:size]), (mark[size], position))[1] != position:
+            return f"seal {position} (of {name}): it seals {mark[0]} a second time"
+    return ""
+
+
+def key_size(name: str) -> int:
+    """Columns of a table's primary key."""
+    return len(row_seals.metadata.tables[name].primary_key.columns)
+
+
+def proven(
+    store: Store, table: sa.Table, rows: Sequence[Row], *, connection: sa.Connection | None = None
+) -> tuple[list[Row], list[str]]:
+    """Those of the rows (all columns of the table, as a query gave them) that are believed, and why others are not.
+
+    connection: the transaction to read in; without one the store's own.
+    """
+    trust = trust_of(store, [table], connection=connection)
+    good: list[Row] = []
+    problems = [lost] if (lost := trust.lost(table)) else []
+    for row in rows:
+        doubt = trust.doubt(table, row)
+        if doubt:
+            problems.append(doubt)
+        else:
+            good.append(row)
+    return good, list(dict.fromkeys(problems))
+
+
+def must_be_proven(store: Store, table: sa.Table, rows: Sequence[Row]) -> Sequence[Row]:
+    """The rows, all of them. Raises BadInput for the first that is not believed: nothing is computed on it."""
+    problems = proven(store, table, rows)[1]
+    if problems:
+        raise BadInput(
+            f"the store was changed behind the program's back: {problems[0]}",
+            reason="row_not_proven",
+            mend="'meterloom doctor' names every such row; restore the store from a backup",
+        )
+    return rows
+
+
+def trust_of(store: Store, tables: Iterable[sa.Table], *, connection: sa.Connection | None = None) -> Trust:
+    """What is known of these tables' seals, as of now."""
+    names = [table.name for table in tables]
+    used = connection if connection is not None else store.shared
+    if used is not None and used.info.get("sealed"):
+        # What this transaction sealed may yet be rolled back: nothing of it is kept.
+        trust = Trust(store.public_keys)
+    else:
+        if store.trust is None or store.trust.public_keys != store.public_keys:
+            store.trust = Trust(store.public_keys)
+        trust = store.trust
+    trust.refresh(store.rows if used is None else partial(select_rows, used), names)
+    return trust

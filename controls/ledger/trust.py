@@ -1,0 +1,17 @@
+"""Are the rows on which safety, money and approval rest those that the program wrote? Doctor and a daily check ask."""
+
+import sqlalchemy as sa
+
+from assets.stores.audit import bad_rows
+from assets.stores.tables import command_events, commands
+from assets.stores.transactions import Store
+from controls.ledger.chain import verify_chain
+
+
+def distrusted(store: Store) -> list[str]:
+    """A sentence for every row, seal, signature, command and event that is not as it was written; empty: all are."""
+    found = [str(each) for each in bad_rows(store)]
+    sites = sa.union(sa.select(command_events.c.site_id), sa.select(commands.c.site_id)).subquery()
+    for row in store.rows(sa.select(sites.c.site_id)):
+        found += [f"site {row['site_id']}: {problem}" for problem in verify_chain(store, row["site_id"])]
+    return list(dict.fromkeys(found))
