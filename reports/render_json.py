@@ -27,6 +27,7 @@ def figure_rows(content: ReportContent) -> list[dict[str, Any]]:
             "unit": figure.unit,
             "uncertainty": figure.uncertainty,
             "status": figure.status,
+            "findings": list(figure.findings),
         }
         for figure in content.figures
     ]

@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     from xlsxwriter.worksheet import Worksheet
 
 REGISTER = "Figures"
-REGISTER_COLUMNS = ("figure_id", "path", "label", "value", "unit", "status", "start", "end", "computation", "ref")
+REGISTER_COLUMNS = (
+    "figure_id",
+    "path",
+    "label",
+    "value",
+    "unit",
+    "status",
+    "findings",
+    "start",
+    "end",
+    "computation",
+    "ref",
+)
 _VALUE_COLUMN = REGISTER_COLUMNS.index("value")
 # Trace computation -> Excel formula over the cells of its inputs.
 FORMULAS = {
@@ -159,7 +171,12 @@ class _Writer:
         for index, figure in enumerate(self.figures.values()):
             row = index + 2
             texts = [figure.figure_id, figure.path, figure.label, "", figure.unit, figure.status]
-            texts += [figure.start.isoformat(), figure.end.isoformat(), figure.trace.computation]
+            texts += [
+                ", ".join(figure.findings),
+                figure.start.isoformat(),
+                figure.end.isoformat(),
+                figure.trace.computation,
+            ]
             texts.append(numbers.get(figure.figure_id, ""))
             for column, text in enumerate(texts):
                 if column != _VALUE_COLUMN:
@@ -167,7 +184,7 @@ class _Writer:
             self._value(page, row, figure)
         page.freeze_panes(2, 0)
         page.autofilter(1, 0, len(self.figures) + 1, len(REGISTER_COLUMNS) - 1)
-        for column, width in enumerate((18, 44, 40, 22, 9, 15, 11, 11, 18, 7)):
+        for column, width in enumerate((18, 44, 40, 22, 9, 15, 20, 11, 11, 18, 7)):
             page.set_column(column, column, width)
 
     def _value(self, page: "Worksheet", row: int, figure: Figure) -> None:

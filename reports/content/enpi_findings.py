@@ -1,6 +1,6 @@
 """What a reader must know before the numbers: why a status is missing, what is provisional, what looks wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from assets.kpi.enpi import EnpiResult
 from data_quality.contracts.baseline import BaselineVersion
@@ -42,7 +42,12 @@ def report_findings(given: EnpiInputs, results: Mapping[str, EnpiResult]) -> tup
         for one, two in overlapping(leaves, given.site)
         if one.carrier == two.carrier
     )
-    return tuple(sorted(found, key=lambda finding: (ORDER[finding.severity], finding.scope, finding.code)))
+    return in_order(found)
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The gravest first."""
+    return tuple(sorted(findings, key=lambda finding: (ORDER[finding.severity], finding.scope, finding.code)))
 
 
 def _period_findings(given: EnpiInputs) -> list[Finding]:

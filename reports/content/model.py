@@ -99,7 +99,7 @@ class Series(Model):
 
 
 class Chart(Model):
-    """Bars by category or lines by day; every series has one value a category."""
+    """Bars by category or lines by day; every series has one value a category. `figure_ids`: what the values are."""
 
     kind: Literal["chart"] = "chart"
     key: str
@@ -109,6 +109,7 @@ class Chart(Model):
     categories: tuple[str, ...]
     series: tuple[Series, ...]
     locale: str = "en"
+    figure_ids: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _series_fit(self) -> Self:
