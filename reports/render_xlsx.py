@@ -118,7 +118,7 @@ class _Writer:
     def _head(self, page: "Worksheet", name: str) -> int:
         content = self.content
         mark = " · SYNTHETIC DATA" if content.is_synthetic else ""
-        line = f"{content.site_name} · {content.period} · revision {content.revision} · {content.status}{mark}"
+        line = f"{content.site_name} · {content.period} · revision {content.revision}{mark} · {content.life.sentence}"
         page.write_string(0, 0, f"{content.title}: {name}", self.style(bold=True, font_size=14))
         page.write_string(1, 0, line, self.style(font_color=_FILLS["bad" if content.is_synthetic else "muted"]))
         page.set_landscape()

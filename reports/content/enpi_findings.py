@@ -9,6 +9,7 @@ from data_quality.contracts.site import Seu
 from reports.content.enpi_figures import overlapping
 from reports.content.inputs import EnpiInputs
 from reports.content.writer import words
+from reports.gates import period_not_over
 
 NAMED_BATCHES = 5
 SYNTHETIC = Finding(
@@ -54,10 +55,7 @@ def _period_findings(given: EnpiInputs) -> list[Finding]:
     found = []
     if given.is_synthetic:
         found.append(SYNTHETIC.model_copy(update={"facts": _synthetic_facts(given)}))
-    if given.period.end_utc > given.as_of_utc:
-        found.append(
-            Finding(code="period_not_over", message="The period has not ended; figures will grow.", severity="blocking")
-        )
+    found += period_not_over(given.period, given.as_of_utc)
     if given.batch_counts["rejected_rows"] > 0:
         found.append(
             Finding(

@@ -21,6 +21,7 @@ from reports.content.template_blocks import BlockWriter
 from reports.datasets.base import Dataset, Given, period_key, shifted, span
 from reports.datasets.registry import make_datasets
 from reports.figures import FigureBook
+from reports.gates import period_not_over
 from reports.texts.locales import chosen, word
 
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
@@ -167,10 +168,7 @@ def _findings(template: ReportTemplate, given: Given, ask: Asker, *, is_syntheti
     found: list[Finding] = []
     if is_synthetic:
         found.append(SYNTHETIC)
-    if given.period.end_utc > given.as_of_utc:
-        found.append(
-            Finding(code="period_not_over", message="The period has not ended; figures will grow.", severity="blocking")
-        )
+    found += period_not_over(given.period, given.as_of_utc)
     used = list(dict.fromkeys([*datasets_of(template), "site"]))
     found += [_needed(template, finding) for finding in ask.findings([name for name in used if name in ask.datasets])]
     return found

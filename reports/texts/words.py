@@ -19,6 +19,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "info": "Hinweis",
         "Nothing stands against these figures.": "Nichts spricht gegen diese Zahlen.",
         "DRAFT, not for publication": "ENTWURF, nicht zur Veröffentlichung",
+        "REVIEWED, not for publication": "GEPRÜFT, nicht zur Veröffentlichung",
         "PUBLISHED OVER SIMULATED READINGS: no figure of this report was measured": (
             "VERÖFFENTLICHT ÜBER SIMULIERTEN MESSWERTEN: keine Zahl dieses Berichts ist gemessen"
         ),
