@@ -58,7 +58,7 @@ def out_site__enpi_quarter(
         metadata={
             "dagster/row_count": len(made.content.figures),
             "revision": made.content.revision,
-            "status": made.content.status,
+            "status": made.content.life.text,
             "synthetic": made.content.is_synthetic,
             "changed_figures": table(
                 ["figure", "scope", "from", "was", "now", "unit"],

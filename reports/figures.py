@@ -8,6 +8,10 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.figure import Figure, Trace, TraceInput, figure_id
 from reports.computations import code_sha256, combine
 
+ESTIMATED = "estimated"
+# Numbers about the readings themselves: that some are estimated is what they say.
+COUNTS_OF_READINGS = ("coverage", "estimated_share", "compared_days", "uncertainty_kwh")
+
 
 class FigureBook:
     """Collects the figures of one report revision; a path stands once."""
@@ -36,9 +40,11 @@ class FigureBook:
         coverage: float | None = None,
         estimated_share: float | None = None,
         uncertainty: float | None = None,
+        findings: Sequence[str] = (),
     ) -> Figure:
         """A figure that comes from the lake or from a version. A missing value has a status that says why.
 
+        findings: codes of what a reader must know beside it; they go on to whatever is made of it.
         Raises OurFault where the path is taken.
         """
         if path in self._by_path:
@@ -50,6 +56,10 @@ class FigureBook:
             as_of_utc=self.as_of_utc,
             inputs=tuple(inputs),
         )
+        codes = [*findings, *([ESTIMATED] if estimated_share and kpi not in COUNTS_OF_READINGS else [])]
+        if value is None and status:
+            codes.insert(0, status)
+        codes = list(dict.fromkeys(codes))
         made = Figure(
             figure_id=figure_id(
                 report=self.report_id, revision=str(self.revision), path=path, scope=scope, start=start, end=end
@@ -66,7 +76,8 @@ class FigureBook:
             coverage=coverage,
             estimated_share=estimated_share,
             is_synthetic=self.is_synthetic,
-            status=status or ("ok" if value is not None else "missing"),
+            status=status or ("ok" if value is not None else next(iter(codes), "missing")),
+            findings=tuple(codes),
             trace=trace,
         )
         self._by_path[path] = self._by_id[made.figure_id] = made
@@ -87,6 +98,7 @@ class FigureBook:
     ) -> Figure:
         """A figure made of other figures (role, figure), over the span that they cover."""
         value = combine(computation, [(role, figure.value) for role, figure in inputs])
+        found = dict.fromkeys(code for _, figure in inputs for code in figure.findings)
         coverages = [figure.coverage for _, figure in inputs if figure.coverage is not None]
         return self.add(
             path,
@@ -103,6 +115,7 @@ class FigureBook:
             status=status,
             coverage=min(coverages) if coverages else None,
             uncertainty=uncertainty,
+            findings=tuple(found),
         )
 
     def has(self, path: str) -> bool:

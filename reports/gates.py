@@ -1,12 +1,38 @@
 """May this report be published? Pure: content and what is known about it in, reasons against it out; none means yes."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.time import Period
 from reports.content.model import ReportContent
 
 SYNTHETIC = "synthetic_data"
+
+
+def refuse_future(period: Period, known_at_utc: datetime, *, name: str) -> None:
+    """A report needs a period that has begun by the time that it speaks of. Raises BadInput."""
+    if period.start_utc >= known_at_utc:
+        raise BadInput(
+            f"{name} of {period.label or period.start} is of the future: the period begins on {period.start} "
+            f"({period.time_zone}), and it is {known_at_utc.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+            reason="future_period",
+            mend="ask for a period that has begun",
+        )
+
+
+def period_not_over(period: Period, known_at_utc: datetime) -> list[Finding]:
+    """A period under way is incomplete, and the report is a draft; nothing of one that is over."""
+    if period.end_utc <= known_at_utc:
+        return []
+    last, now = period.end - timedelta(days=1), known_at_utc.astimezone(UTC)
+    message = (
+        f"The period is incomplete: it runs to {last}, this report knows it up to {now:%Y-%m-%d %H:%M} UTC. "
+        "Its figures will change."
+    )
+    return [_blocking("period_not_over", message)]
 
 
 def publishable(content: ReportContent) -> list[Finding]:

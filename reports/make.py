@@ -6,6 +6,7 @@ from pathlib import Path
 
 from assets.kpi.project import project_of
 from assets.stores.baselines import BaselineStore
+from assets.stores.publications import PublicationStore
 from assets.stores.reports import ReportStore
 from data_quality.contracts.baseline import BaselineType, BaselineVersion
 from data_quality.contracts.errors import BadInput
@@ -21,6 +22,8 @@ from reports.content.template_report import check_period, datasets_of, template_
 from reports.content.templates import load_template
 from reports.datasets.base import Given
 from reports.datasets.registry import make_datasets
+from reports.evidence.life import with_life
+from reports.gates import refuse_future
 from reports.render_json import render_json
 from reports.render_pdf import render_pdf
 from reports.render_xlsx import render_xlsx
@@ -61,6 +64,7 @@ def make_enpi_quarter(
     """
     _refuse_unknown(formats)
     known_at = as_of_utc or reports.known_at(clock)
+    refuse_future(period, known_at, name="an EnPI report")
     inputs = enpi_inputs(
         site,
         period,
@@ -74,7 +78,8 @@ def make_enpi_quarter(
     content, is_new = store_revision(
         lambda revision: enpi_quarter(inputs, revision=revision), reports, clock, site=site, maker=maker
     )
-    return MadeReport(content=content, is_new=is_new, files=render(content, out_dir, formats))
+    shown, files = render_now(content, reports, out_dir, formats)
+    return MadeReport(content=shown, is_new=is_new, files=files)
 
 
 def make_report(
@@ -124,13 +129,15 @@ def make_report(
         project_versions=project_baselines(site, baselines, as_of_utc=known_at),
     )
     check_period(template, period, project)
+    refuse_future(period, known_at, name=f"report {template.template!r}")
     datasets = make_datasets(given, datasets_of(template))
 
     def build(revision: int) -> ReportContent:
         return template_report(template, given, revision=revision, datasets=datasets, run_versions=run_versions)
 
     content, is_new = store_revision(build, reports, clock, site=site, maker=maker)
-    return MadeReport(content=content, is_new=is_new, files=render(content, out_dir, formats))
+    shown, files = render_now(content, reports, out_dir, formats)
+    return MadeReport(content=shown, is_new=is_new, files=files)
 
 
 def _subject(template: ReportTemplate, site: Site, seu_id: str | None) -> Seu | None:
@@ -198,6 +205,14 @@ def project_baselines(
         if version is not None:
             found[project.project_id] = version
     return found
+
+
+def render_now(
+    content: ReportContent, reports: ReportStore, out_dir: Path, formats: Sequence[str]
+) -> tuple[ReportContent, dict[str, Path]]:
+    """Write the formats as the revision stands now. Returns the content with its life, and format to path."""
+    shown = with_life(content, PublicationStore(reports.store))
+    return shown, render(shown, out_dir, formats)
 
 
 def render(content: ReportContent, out_dir: Path, formats: Sequence[str]) -> dict[str, Path]:

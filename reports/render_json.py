@@ -10,6 +10,8 @@ from reports.content.model import ReportContent
 def render_json(content: ReportContent) -> bytes:
     """UTF-8 JSON of the whole content; values of figures are floats for reading and exact text for checking."""
     body = content.model_dump(mode="json")
+    # A draft calls itself a draft, whatever would stand against its publication.
+    body |= {"status": content.life.status, "life": content.life.model_dump(mode="json")}
     for figure in body["figures"]:
         figure["exact_value"] = figure["value"]
         figure["value"] = None if figure["value"] is None else float(figure["value"])
@@ -27,6 +29,7 @@ def figure_rows(content: ReportContent) -> list[dict[str, Any]]:
             "unit": figure.unit,
             "uncertainty": figure.uncertainty,
             "status": figure.status,
+            "findings": list(figure.findings),
         }
         for figure in content.figures
     ]

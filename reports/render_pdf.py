@@ -135,7 +135,7 @@ def _title(content: ReportContent, width: float) -> list[Any]:
     facts = (
         f"{long_date(content.start, content.locale)} – {long_date(last, content.locale)}, local days of "
         f"{content.time_zone}. As known at {content.as_of_utc.astimezone(UTC):%Y-%m-%d %H:%M} UTC. "
-        f"Revision {content.revision}, {content.status}."
+        f"Revision {content.revision}, {content.life.sentence}."
     )
     room = width - _CODE_PT - 10
     title = f"{content.site_name}: {content.title}, {_span(content)}"
@@ -221,8 +221,7 @@ def _mark(content: ReportContent) -> str:
     marks = [_span(content)]
     if content.is_synthetic:
         marks.append(WATERMARK)
-    if content.status == "draft":
-        marks.append("DRAFT")
+    marks.append(content.life.text.upper())
     return " · ".join(marks)
 
 

@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     from xlsxwriter.worksheet import Worksheet
 
 REGISTER = "Figures"
-REGISTER_COLUMNS = ("figure_id", "path", "label", "value", "unit", "status", "start", "end", "computation", "ref")
+REGISTER_COLUMNS = (
+    "figure_id",
+    "path",
+    "label",
+    "value",
+    "unit",
+    "status",
+    "findings",
+    "start",
+    "end",
+    "computation",
+    "ref",
+)
 _VALUE_COLUMN = REGISTER_COLUMNS.index("value")
 # Trace computation -> Excel formula over the cells of its inputs.
 FORMULAS = {
@@ -106,7 +118,7 @@ class _Writer:
     def _head(self, page: "Worksheet", name: str) -> int:
         content = self.content
         mark = " · SYNTHETIC DATA" if content.is_synthetic else ""
-        line = f"{content.site_name} · {content.period} · revision {content.revision} · {content.status}{mark}"
+        line = f"{content.site_name} · {content.period} · revision {content.revision}{mark} · {content.life.sentence}"
         page.write_string(0, 0, f"{content.title}: {name}", self.style(bold=True, font_size=14))
         page.write_string(1, 0, line, self.style(font_color=_FILLS["bad" if content.is_synthetic else "muted"]))
         page.set_landscape()
@@ -159,7 +171,12 @@ class _Writer:
         for index, figure in enumerate(self.figures.values()):
             row = index + 2
             texts = [figure.figure_id, figure.path, figure.label, "", figure.unit, figure.status]
-            texts += [figure.start.isoformat(), figure.end.isoformat(), figure.trace.computation]
+            texts += [
+                ", ".join(figure.findings),
+                figure.start.isoformat(),
+                figure.end.isoformat(),
+                figure.trace.computation,
+            ]
             texts.append(numbers.get(figure.figure_id, ""))
             for column, text in enumerate(texts):
                 if column != _VALUE_COLUMN:
@@ -167,7 +184,7 @@ class _Writer:
             self._value(page, row, figure)
         page.freeze_panes(2, 0)
         page.autofilter(1, 0, len(self.figures) + 1, len(REGISTER_COLUMNS) - 1)
-        for column, width in enumerate((18, 44, 40, 22, 9, 15, 11, 11, 18, 7)):
+        for column, width in enumerate((18, 44, 40, 22, 9, 15, 20, 11, 11, 18, 7)):
             page.set_column(column, column, width)
 
     def _value(self, page: "Worksheet", row: int, figure: Figure) -> None:

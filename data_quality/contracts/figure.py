@@ -51,6 +51,7 @@ class Figure(Model):
     estimated_share: float | None = None
     is_synthetic: bool = False
     status: str = "ok"
+    findings: tuple[str, ...] = Field(default=(), description="Codes of what a reader must know beside the number")
     trace: Trace
 
 

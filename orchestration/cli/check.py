@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from assets.sites.load import load_people, load_site
+from assets.sites.placeholders import placeholders
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import SETTINGS_FILE, load_project
 from data_quality.contracts.yaml_file import BadConfiguration, Problem
@@ -35,6 +36,14 @@ def configuration_problems(call: Call) -> list[Problem]:
     return found
 
 
+def configuration_placeholders(call: Call) -> list[Problem]:
+    """What the people file and each site file still have of the template, with its line and what to put there."""
+    project = load_project(call.folder, os.environ)
+    return [
+        each for path in [*sorted(project.sites_dir.glob("*.yaml")), project.people_file] for each in placeholders(path)
+    ]
+
+
 def register(app: typer.Typer) -> None:
     """Put the command on the application."""
 
@@ -43,7 +52,7 @@ def register(app: typer.Typer) -> None:
         call: Call,
         deep: Annotated[bool, typer.Option("--deep", help="Also call broker, devices and database.")] = False,
     ) -> Answer:
-        """Check settings, people and site files."""
+        """Check settings, people and site files; what is still of the template is named, and is no mistake."""
         problems = configuration_problems(call)
         if deep and not problems:
             problems = [
@@ -51,9 +60,17 @@ def register(app: typer.Typer) -> None:
                 for c in reachability(call)
                 if c["status"] == "fail"
             ]
-        lines = [f"{p.file}:{p.line}:{p.column}: {p.message}{f' ({p.mend})' if p.mend else ''}" for p in problems]
+        waiting = configuration_placeholders(call) if not problems else []
+        lines = [
+            f"{p.file}:{p.line}:{p.column}: {p.message}{f' ({p.mend})' if p.mend else ''}"
+            for p in [*problems, *waiting]
+        ]
+        said = [] if problems else ["no problems found" + (f", {len(waiting)} to fill in" if waiting else "")]
         return Answer(
-            data={"problems": [p.model_dump() for p in problems]},
-            text="\n".join(lines) or "no problems found",
+            data={
+                "problems": [p.model_dump() for p in problems],
+                "placeholders": [p.model_dump() for p in waiting],
+            },
+            text="\n".join([*lines, *said]),
             exit_code=BAD_INPUT if problems else DONE,
         )

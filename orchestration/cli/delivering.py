@@ -57,19 +57,20 @@ def courier_of(call: "Call") -> "Courier":
 
 def parcel_of(call: "Call", revision: "Revision") -> "Parcel":
     """The published files of a revision, rendered again: the same bytes as when they were published."""
-    from assets.stores.publications import DRAFT, PUBLISHED, PUBLISHED_SYNTHETIC, PublicationStore
+    from assets.stores.publications import PUBLISHED_SYNTHETIC, PublicationStore
     from reports.delivery import Parcel
-    from reports.evidence.life import printed
-    from reports.make import render
+    from reports.evidence.life import life_at
+    from reports.make import render_now
     from reports.revise import stored_content
 
     project = call.project
-    status = PublicationStore(project.store).statuses().get((revision.report_id, revision.revision), DRAFT)
     name = f"{revision.report_id}@{revision.revision}"
-    if status not in {PUBLISHED, PUBLISHED_SYNTHETIC}:
-        raise BadInput(f"{name} is {status}; only what is published is delivered", reason="not_published")
-    content = stored_content(project.reports, revision.report_id, revision.revision)
-    files = render(printed(content, status), project.project.reports_dir / PUBLISHED_FOLDER, ("pdf", "xlsx"))
+    life = life_at(PublicationStore(project.store), revision.report_id, revision.revision)
+    if life.published is None:
+        raise BadInput(f"{name} is {life.status}; only what is published is delivered", reason="not_published")
+    stored = stored_content(project.reports, revision.report_id, revision.revision)
+    folder = project.project.reports_dir / PUBLISHED_FOLDER
+    content, files = render_now(stored, project.reports, folder, ("pdf", "xlsx"))
     title = f"{content.title}, {content.site_name}, {content.period}"
-    mark = " (simulated readings)" if status == PUBLISHED_SYNTHETIC else ""
+    mark = " (simulated readings)" if life.status == PUBLISHED_SYNTHETIC else ""
     return Parcel(revision.report_id, revision.revision, title + mark, tuple(files.values()))

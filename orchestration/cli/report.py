@@ -11,7 +11,7 @@ from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period, parse_period
 from orchestration.cli.frame import Answer, Call, command
 from reports.content.templates import load_template, read_template, template_files
-from reports.gates import publishable
+from reports.gates import publishable, refuse_future
 from reports.make import WRITTEN, MadeReport, make_report, subject_project
 from reports.render_json import figure_rows
 from reports.sources import Sources
@@ -52,6 +52,7 @@ def register(app: typer.Typer) -> None:
         maker = call.known_person().person_id if call.person else ""
         # Told before the marts are made fresh, which may take minutes.
         span = _period(call, name, known, period, mv_project)
+        refuse_future(span, call.as_of_utc or project.reports.known_at(call.clock), name=f"report {name!r}")
         if call.as_of_utc is None:
             freshen_marts(project, say=call.say)
         made = make_report(
@@ -96,13 +97,15 @@ def _answer(made: MadeReport) -> Answer:
     content = made.content
     findings = list(content.findings)
     lines = [f"{content.title} of {content.site_name}, {content.period}, revision {content.revision}"]
+    lines.append(f"  {content.life.sentence}")
     lines += [f"  {path}" for path in made.files.values()]
     lines += [f"  {finding.severity}: {finding.message}" for finding in findings]
     return Answer(
         data={
             "revision": content.revision,
             "report_id": content.report_id,
-            "status": content.status,
+            "status": content.life.status,
+            "life": content.life.model_dump(mode="json"),
             "files": [str(path) for path in made.files.values()],
             "figures": figure_rows(content),
             "findings": [finding.model_dump() for finding in findings],

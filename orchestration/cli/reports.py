@@ -5,14 +5,15 @@ from typing import Annotated
 
 import typer
 
-from assets.stores.publications import DRAFT, PublicationStore
+from assets.stores.publications import PublicationStore
 from assets.stores.reports import Revision
 from data_quality.contracts.people import Role
 from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
 from orchestration.cli.signing import actor
 from reports.changes import FigureChange, between_revisions, parse_revision, what_changed
-from reports.evidence.life import Life, Outcome, next_step, printed
-from reports.make import RENDERERS, render
+from reports.content.model import ReportLife
+from reports.evidence.life import Life, Outcome, life_at, next_step
+from reports.make import RENDERERS, render_now
 from reports.sources import Sources
 from reports.trace import stale_revisions
 
@@ -64,15 +65,18 @@ def reports_list(call: Call) -> Answer:
     """List stored revisions; a stale one rests on readings or versions that are no longer those of today."""
     project = call.project
     stale = stale_revisions(project.reports, sources_of(call), as_of_utc=call.as_of_utc)
-    statuses = PublicationStore(project.store).statuses(as_of_utc=call.as_of_utc)
+    publications = PublicationStore(project.store)
+    decided = publications.statuses(as_of_utc=call.as_of_utc)
+    lives = {key: life_at(publications, *key, as_of_utc=call.as_of_utc) for key in decided}
     found = [
         {
             "name": r.name,
             "site": r.site_id,
             "period": r.period,
             "revision": r.revision,
-            "status": statuses.get((r.report_id, r.revision), DRAFT),
-            "content_status": r.status,
+            "status": (life := lives.get((r.report_id, r.revision), ReportLife())).status,
+            "said": life.text,
+            **life.model_dump(mode="json", include={"reviewed", "published"}),
             "stale": bool(stale.get((r.report_id, r.revision))),
             "id": f"{r.report_id}@{r.revision}",
             "changes": [change.model_dump() for change in stale.get((r.report_id, r.revision), [])],
@@ -80,7 +84,7 @@ def reports_list(call: Call) -> Answer:
         for r in project.reports.revisions(as_of_utc=call.as_of_utc, with_content=False)
     ]
     rows = [
-        [r["name"], r["site"], r["period"], str(r["revision"]), r["status"], "stale" if r["stale"] else "", r["id"]]
+        [r["name"], r["site"], r["period"], str(r["revision"]), r["said"], "stale" if r["stale"] else "", r["id"]]
         for r in found
     ]
     columns = ["name", "site", "period", "revision", "status", "", "id"]
@@ -111,7 +115,7 @@ def publish(
     if outcome.status is None:
         return told(chosen, outcome)
     out_dir = call.project.project.reports_dir / "published"
-    files = render(printed(outcome.content, outcome.status), out_dir, tuple(RENDERERS))
+    _, files = render_now(outcome.content, call.project.reports, out_dir, tuple(RENDERERS))
     return told(chosen, outcome, files=[str(path) for path in files.values()])
 
 
@@ -160,6 +164,7 @@ def told(revision: Revision, outcome: Outcome, files: Sequence[str] = ()) -> Ans
                 "period": revision.period,
                 "revision": revision.revision,
                 "status": status,
+                "is_signed": outcome.is_signed,
                 "stale": any(finding.code == "stale" for finding in outcome.against),
                 "id": name,
             }
@@ -171,7 +176,8 @@ def told(revision: Revision, outcome: Outcome, files: Sequence[str] = ()) -> Ans
     if decision is None or status is None:
         lines = [f"{name} is not published:", *(f"  {each.code}: {each.message}" for each in outcome.against)]
         return Answer(data=data, text="\n".join(lines), exit_code=CHECK_FAILED)
-    lines = [f"{name} is {status}, by {decision.person_id}", *(f"  {path}" for path in files)]
+    signed = "" if outcome.is_signed else ", without a signature: no person of this project has a key"
+    lines = [f"{name} is {status}, by {decision.person_id}{signed}", *(f"  {path}" for path in files)]
     return Answer(data=data, text="\n".join([*lines, *filter(None, [next_step(status)])]))
 
 

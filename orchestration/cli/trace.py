@@ -42,6 +42,7 @@ def register(app: typer.Typer) -> None:
             f"recomputed: {found.recomputed}, {'equal' if found.is_equal else f'differs by {found.difference}'}",
             f"by {figure.trace.computation}, as known at {figure.trace.as_of_utc:%Y-%m-%d %H:%M:%S}Z, from",
         ]
+        lines[:1] = [lines[0], *([f"to be read with: {', '.join(figure.findings)}"] if figure.findings else [])]
         lines += [f"  {i.kind:8} {i.role:10} {i.id}  {i.sha256[:16] or i.value}" for i in found.inputs]
         if versions:
             changes = versions_today(figure, reports=project.reports, sources=sources)

@@ -8,6 +8,7 @@ from reports.content.writer import words
 from reports.texts.locales import word
 
 DRAFT = "DRAFT, not for publication"
+REVIEWED = "REVIEWED, not for publication"
 SIMULATED = "PUBLISHED OVER SIMULATED READINGS: no figure of this report was measured"
 
 
@@ -17,17 +18,26 @@ def draft_mark(findings: Iterable[Finding], locale: str) -> list[Block]:
     return [Paragraph(text=f"{word(DRAFT, locale)}: {reasons}.", tone="bad")] if reasons else []
 
 
-def as_published(content: ReportContent, *, is_synthetic: bool) -> ReportContent:
-    """The content as its published files show it: no draft, and simulated readings named in its place."""
+def at_its_stage(content: ReportContent) -> ReportContent:
+    """The content as its files show it by its life: who reviewed it has read the mark, and what is out is no draft."""
+    if content.life.status == "draft" or not content.sections:
+        return content
     first, *rest = content.sections
-    instead: list[Block] = []
-    if is_synthetic:
-        instead.append(Paragraph(text=f"{word(SIMULATED, content.locale)}.", tone="bad"))
-    kept = [block for block in first.blocks if not _is_draft_mark(block, content.locale)]
-    sections = (first.model_copy(update={"blocks": (*instead, *kept)}), *rest)
-    return content.model_copy(update={"status": "final", "sections": sections})
+    blocks: list[Block] = []
+    if content.life.status == "published (synthetic)":
+        blocks.append(Paragraph(text=f"{word(SIMULATED, content.locale)}.", tone="bad"))
+    for block in first.blocks:
+        reasons = _reasons(block, content.locale)
+        if reasons is None:
+            blocks.append(block)
+        elif content.life.published is None:
+            blocks.append(Paragraph(text=f"{word(REVIEWED, content.locale)}:{reasons}", tone="bad"))
+    return content.model_copy(update={"sections": (first.model_copy(update={"blocks": tuple(blocks)}), *rest)})
 
 
-def _is_draft_mark(block: Block, locale: str) -> bool:
+def _reasons(block: Block, locale: str) -> str | None:
+    """What stands behind a draft mark; None for any other block."""
+    if not (isinstance(block, Paragraph) and block.tone == "bad"):
+        return None
     starts = (f"{DRAFT}:", f"{word(DRAFT, locale)}:")
-    return isinstance(block, Paragraph) and block.tone == "bad" and block.text.startswith(starts)
+    return next((block.text.removeprefix(each) for each in starts if block.text.startswith(each)), None)

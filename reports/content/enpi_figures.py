@@ -139,6 +139,7 @@ def _add_assessed(
         status="" if value is not None else result.reason or "missing",
         coverage=result.coverage,
         estimated_share=result.estimated_share,
+        findings=(result.reason,) if result.reason else (),
     )
 
 
@@ -205,6 +206,7 @@ def _add_site_kpi(book: FigureBook, given: EnpiInputs, span: SiteSpan, kpi: str,
         parameters={**_span_of(given, span), "scope": scope, "kpi": kpi},
         inputs=[_lake(given, span), given.site_input, *given.calendar, *(factors if kpi in FACTORED else ())],
         coverage=float(span.coverage),
+        findings=span.findings.get(kpi, ()),
         scope=f"site:{given.site.site_id}",
         start=span.start,
         end=span.end,

@@ -1,6 +1,6 @@
 """What a reader must know before the numbers: why a status is missing, what is provisional, what looks wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from assets.kpi.enpi import EnpiResult
 from data_quality.contracts.baseline import BaselineVersion
@@ -9,6 +9,7 @@ from data_quality.contracts.site import Seu
 from reports.content.enpi_figures import overlapping
 from reports.content.inputs import EnpiInputs
 from reports.content.writer import words
+from reports.gates import period_not_over
 
 NAMED_BATCHES = 5
 SYNTHETIC = Finding(
@@ -42,17 +43,19 @@ def report_findings(given: EnpiInputs, results: Mapping[str, EnpiResult]) -> tup
         for one, two in overlapping(leaves, given.site)
         if one.carrier == two.carrier
     )
-    return tuple(sorted(found, key=lambda finding: (ORDER[finding.severity], finding.scope, finding.code)))
+    return in_order(found)
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The gravest first."""
+    return tuple(sorted(findings, key=lambda finding: (ORDER[finding.severity], finding.scope, finding.code)))
 
 
 def _period_findings(given: EnpiInputs) -> list[Finding]:
     found = []
     if given.is_synthetic:
         found.append(SYNTHETIC.model_copy(update={"facts": _synthetic_facts(given)}))
-    if given.period.end_utc > given.as_of_utc:
-        found.append(
-            Finding(code="period_not_over", message="The period has not ended; figures will grow.", severity="blocking")
-        )
+    found += period_not_over(given.period, given.as_of_utc)
     if given.batch_counts["rejected_rows"] > 0:
         found.append(
             Finding(

@@ -1,14 +1,13 @@
 """The quarterly EnPI report (ISO 50001, 9.1): given inputs become typed content. Pure; other periods fit as well."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from assets.kpi.enpi import EnpiResult
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Period, months_of
 from reports.content.draft import draft_mark
 from reports.content.enpi_figures import add_figures, as_number, month_key, summed_seus
-from reports.content.enpi_findings import report_findings
+from reports.content.enpi_findings import in_order, report_findings
 from reports.content.enpi_pages import method_section, months_section, quality_section, site_table
 from reports.content.findings_table import findings_table
 from reports.content.inputs import EnpiInputs
@@ -27,6 +26,7 @@ from reports.content.model import (
 )
 from reports.content.references import with_references
 from reports.content.register import register_section
+from reports.content.standing import standing, with_marks
 from reports.content.writer import Writer, energy_decimals, plain, status_cell, words
 from reports.figures import FigureBook
 from reports.texts.numbers import MISSING
@@ -42,16 +42,20 @@ def enpi_quarter(given: EnpiInputs, *, revision: int = 0) -> ReportContent:
         report_id=report_id, revision=revision, as_of_utc=given.as_of_utc, is_synthetic=given.is_synthetic
     )
     results = add_figures(book, given)
-    findings = report_findings(given, results)
     write = Writer(site.locale)
-    sections = [
-        _front(book, given, results, findings, write),
+    written = [
+        _front(book, given, results, write),
         _charts(book, given, write),
         months_section(book, given, results, write),
         quality_section(book, given, write),
         method_section(book, given, write),
     ]
     figures = book.figures()
+    told = report_findings(given, results)
+    findings = in_order([*told, *standing(written, figures, told)])
+    front, *rest = with_marks(written, figures, "en")
+    framed = (*draft_mark(findings, "en"), *front.blocks, findings_table(findings, "en", sheet="Summary"))
+    sections = [front.model_copy(update={"blocks": framed}), *rest]
     numbers = {figure.figure_id: number for number, figure in enumerate(figures, start=1)}
     sections = [*(with_references(section, numbers) for section in sections), register_section(figures)]
     return ReportContent(
@@ -88,15 +92,12 @@ def _front(
     book: FigureBook,
     given: EnpiInputs,
     results: Mapping[str, EnpiResult],
-    findings: Iterable[Finding],
     write: Writer,
 ) -> Section:
-    blocks: list[Block] = draft_mark(findings, "en")
-    blocks.extend(_headlines(book, given, write))
+    blocks: list[Block] = [*_headlines(book, given, write)]
     blocks.append(_tiles(book, write))
     if given.seus:
         blocks.append(_summary_table(book, given, results, write))
-    blocks.append(findings_table(findings, "en", sheet="Summary"))
     return Section(key="summary", title="Summary", blocks=tuple(blocks))
 
 
@@ -231,6 +232,11 @@ def _charts(book: FigureBook, given: EnpiInputs, write: Writer) -> Section:
                     for name, role in (("Actual", "actual"), ("Expected by the baselines", "expected"))
                 ),
                 locale=given.site.locale,
+                figure_ids=tuple(
+                    book.at(f"total/{carrier}/{m}/{role}_kwh").figure_id
+                    for role in ("actual", "expected")
+                    for m in months
+                ),
             )
         )
     return Section(key="site", title="Months and site", blocks=(*blocks, site_table(book, given, write)))

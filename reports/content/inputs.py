@@ -17,12 +17,16 @@ SITE_KPIS = ("consumption_kwh", "peak_15min_kw", "load_factor", "cost", "emissio
 
 @dataclass(frozen=True)
 class SiteSpan:
-    """Site KPIs of one span of local days: electricity of the site-total meters; None where a KPI is unknown."""
+    """Site KPIs of one span of local days: electricity of the site-total meters; None where a KPI is unknown.
+
+    findings: KPI -> codes of what stands beside its value.
+    """
 
     start: date
     end: date
     values: Mapping[str, Decimal | None]
     coverage: Decimal
+    findings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

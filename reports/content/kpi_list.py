@@ -128,6 +128,7 @@ def _add(book: FigureBook, site: Site, row: Mapping[str, Any], inputs: list[Trac
         parameters=parameters | ({"hour_start_utc": f"{hour:%Y-%m-%dT%H:%MZ}"} if hour is not None else {}),
         inputs=inputs,
         status=row["finding"] or "",
+        findings=[row["finding"]] if row["finding"] else [],
         coverage=row["coverage"],
         estimated_share=row["estimated_share"],
     )

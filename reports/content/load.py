@@ -1,6 +1,7 @@
 """Reads what the EnPI report is made of: published marts, checked against the readings; or the readings alone."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ from assets.carbon.factors import electricity_factors
 from assets.carbon.view import FactorView
 from assets.kpi.enpi import DayPair, EnpiRule, exact_kwh
 from assets.kpi.recompute import FACTORED, kpi_value
+from assets.kpi.standing import kpi_findings
 from assets.stores.marts import read_mart
 from assets.tariffs.periods import known_prices
 from data_quality.contracts.baseline import BaselineStatus, BaselineVersion
@@ -189,6 +191,7 @@ def _site_span(site: Site, period: Period, sources: Sources, as_of_utc: datetime
             for kpi in SITE_KPIS
         },
         coverage=sources.coverage(site, period, readings),
+        findings=kpi_findings(SITE_KPIS, site=site, scope=scope, period=period, readings=readings, factors=factors),
     )
 
 
@@ -201,7 +204,7 @@ def _same_span(site: Site, span: SiteSpan, marts_dir: Path) -> SiteSpan:
     values = dict(span.values)
     for kpi, column in MART_COLUMNS.items():
         values[kpi] = _same(row.get(column), span.values[kpi], f"{kpi} of {site.site_id}, {span.start:%Y-%m}")
-    return SiteSpan(start=span.start, end=span.end, values=values, coverage=span.coverage)
+    return replace(span, values=values)
 
 
 def _refuse_other_marts(

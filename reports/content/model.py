@@ -5,7 +5,7 @@ they never add, round or look anything up.
 """
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -99,7 +99,7 @@ class Series(Model):
 
 
 class Chart(Model):
-    """Bars by category or lines by day; every series has one value a category."""
+    """Bars by category or lines by day; every series has one value a category. `figure_ids`: what the values are."""
 
     kind: Literal["chart"] = "chart"
     key: str
@@ -109,6 +109,7 @@ class Chart(Model):
     categories: tuple[str, ...]
     series: tuple[Series, ...]
     locale: str = "en"
+    figure_ids: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _series_fit(self) -> Self:
@@ -139,8 +140,46 @@ class Section(Model):
     starts_page: bool = False
 
 
+class LifeStep(Model):
+    """A review or a publication: who, when, and whether their signature over this content is kept and holds."""
+
+    person_id: str
+    at_utc: datetime
+    is_signed: bool
+
+    def sentence(self, verb: str) -> str:
+        """Who did it and when; an act without a key is told as one."""
+        signed = "signed" if self.is_signed else "without a signature"
+        return f"{verb} by {self.person_id} on {self.at_utc.astimezone(UTC):%Y-%m-%d} ({signed})"
+
+
+class ReportLife(Model):
+    """Where a revision stands: beside the content, in no revision and no hash of it."""
+
+    status: Literal["draft", "reviewed", "published", "published (synthetic)"] = "draft"
+    reviewed: LifeStep | None = None
+    published: LifeStep | None = None
+
+    @property
+    def text(self) -> str:
+        """The status, and that a publication is by name only."""
+        is_unsigned = self.published is not None and not self.published.is_signed
+        return f"{self.status} without a signature" if is_unsigned else self.status
+
+    @property
+    def sentence(self) -> str:
+        """The status with who reviewed and who published, when and with what."""
+        steps = (("reviewed", self.reviewed), ("published", self.published))
+        told = [step.sentence(verb) for verb, step in steps if step is not None]
+        return f"{self.text}: {', '.join(told) or 'nobody has reviewed it'}"
+
+
 class ReportContent(Model):
-    """One revision of one report for one site and period. revision 0 is not stored yet."""
+    """One revision of one report for one site and period. revision 0 is not stored yet.
+
+    status `final`: nothing in the content stands against publication. It is printed nowhere: `life` is, which whoever
+    renders fills in (reports/evidence/life.py: with_life).
+    """
 
     report_id: str
     name: str
@@ -161,6 +200,7 @@ class ReportContent(Model):
     versions: dict[str, str]
     sections: tuple[Section, ...]
     figures: tuple[Figure, ...]
+    life: ReportLife = Field(default=ReportLife(), exclude=True)
 
     def tables(self) -> Iterator[Table]:
         """Every table, in reading order."""

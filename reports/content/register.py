@@ -44,7 +44,7 @@ def register_table(block: Register, figures: Sequence[Figure]) -> Table:
                     {"text": figure.path},
                     {"text": "–" if figure.value is None else register_text(figure.value)},
                     {"text": unit_text(figure.unit)},
-                    {"text": words(figure.status)},
+                    {"text": register_status(figure)},
                 ]
             }
             for number, figure in enumerate(listed, start=1)
@@ -65,6 +65,11 @@ def register_table(block: Register, figures: Sequence[Figure]) -> Table:
         rows=rows,
         note=block.note,
     )
+
+
+def register_status(figure: Figure) -> str:
+    """The status, or what stands beside a value that is known."""
+    return words(figure.status) if figure.status != "ok" else ", ".join(map(words, figure.findings)) or "ok"
 
 
 def register_text(value: Decimal) -> str:

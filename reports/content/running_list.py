@@ -52,6 +52,7 @@ def running_list(
             inputs=[*inputs, *emission],
             status=(codes or ["unknown"])[0] if value is None else "",
             coverage=found.coverage,
+            findings=codes,
         )
     return _content(site, found, book, end)
 

@@ -130,6 +130,7 @@ class Asker:
             coverage=leaf.coverage,
             estimated_share=leaf.estimated_share,
             uncertainty=leaf.uncertainty,
+            findings=leaf.findings,
         )
 
     def _parts(self, source: Dataset, measure: Measure, item: Item) -> list[Item] | None:

@@ -13,11 +13,8 @@ from reports.datasets.base import Item
 from reports.texts.locales import chosen, period_text, word
 from reports.texts.numbers import MISSING, unit_text
 
-ESTIMATED, WAIVED = "e", "w"
-MARK_TEXTS = {
-    ESTIMATED: "e: rests in part on estimated readings.",
-    WAIVED: "w: a finding against this baseline was waived in writing at its approval.",
-}
+WAIVED = "w"
+MARK_TEXTS = {WAIVED: "w: a finding against this baseline was waived in writing at its approval."}
 
 
 class BlockWriter:
@@ -187,10 +184,11 @@ class BlockWriter:
 
     def _chart(self, spec: ChartSpec, key: str, title: str, about: Item | None) -> list[Block]:
         items = self._items(spec.each, about)
-        series, unit = [], ""
+        series, unit, shown = [], "", []
         for each in spec.series:
             figures = [self.ask.asked(each, item) for item in items]
             unit = unit_text(figures[0].unit) if figures else ""
+            shown += [figure.figure_id for figure in figures if figure.value is not None]
             series.append(
                 Series(
                     name=chosen(each.names, self.locale),
@@ -208,7 +206,7 @@ class BlockWriter:
         return [
             Chart(
                 key=key, title=title, unit=unit, shape=spec.shape, categories=tuple(names), series=tuple(series),
-                locale=self.locale,
+                locale=self.locale, figure_ids=tuple(shown),
             )
         ]  # fmt: skip
 
@@ -230,20 +228,8 @@ class BlockWriter:
         return cell.model_copy(update={"text": f"{cell.text} {unit_text(figure.unit)}"})
 
     def _marked(self, cell: Cell, figure: Figure) -> Cell:
-        if figure.value is None:
-            return cell
-        mark = ESTIMATED if self._is_estimated(figure) else ""
-        if figure.scope.partition("/")[0] in self.waived:
-            mark += WAIVED
-        return cell.model_copy(update={"mark": mark}) if mark else cell
-
-    def _is_estimated(self, figure: Figure) -> bool:
-        if figure.estimated_share:
-            return figure.kpi not in {"coverage", "estimated_share", "compared_days", "uncertainty_kwh"}
-        if figure.unit in {"count", "ratio", "percent"}:
-            return False
-        given = (self.ask.book.by_id(each.id) for each in figure.trace.inputs if each.kind == "figure")
-        return any(self._is_estimated(each) for each in given)
+        is_waived = figure.value is not None and figure.scope.partition("/")[0] in self.waived
+        return cell.model_copy(update={"mark": WAIVED}) if is_waived else cell
 
     def _decimals(self, asked: Asked | ColumnSpec, figures: Sequence[Figure]) -> int:
         if isinstance(asked.decimals, int):

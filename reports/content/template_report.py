@@ -10,16 +10,18 @@ from data_quality.contracts.mv_project import MvProject
 from data_quality.contracts.report_template import BlockSpec, ReportTemplate, SectionSpec, parse_question
 from data_quality.contracts.time import Period, months_of
 from reports.content.draft import draft_mark
-from reports.content.enpi_findings import ORDER, SYNTHETIC
+from reports.content.enpi_findings import SYNTHETIC, in_order
 from reports.content.findings_table import findings_table
-from reports.content.model import Block, Chart, Paragraph, ReportContent, Section, Table, Tiles
+from reports.content.model import Block, Chart, Paragraph, ReportContent, Section, Table
 from reports.content.references import with_references
 from reports.content.register import register_section
+from reports.content.standing import printed_ids, standing, with_marks
 from reports.content.template_ask import Asker
 from reports.content.template_blocks import BlockWriter
 from reports.datasets.base import Dataset, Given, period_key, shifted, span
 from reports.datasets.registry import make_datasets
 from reports.figures import FigureBook
+from reports.gates import period_not_over
 from reports.texts.locales import chosen, word
 
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
@@ -45,10 +47,12 @@ def template_report(
     report_id = report_id_of(template, given)
     book = FigureBook(report_id=report_id, revision=revision, as_of_utc=given.as_of_utc, is_synthetic=is_synthetic)
     ask = Asker(given, known, book)
-    findings = _findings(template, given, ask, is_synthetic=is_synthetic)
     write = BlockWriter(ask, _waived([*given.versions.values(), *given.project_versions.values()]))
-    sections = _sections(template, write, findings)
+    written = _written(template, write)
+    told = _findings(template, given, ask, is_synthetic=is_synthetic)
+    findings = in_order([*told, *standing(written, book.figures(), told)])
     figures = book.figures()
+    sections = _with_findings(template, with_marks(written, figures, write.locale), findings, write.locale)
     if template.register_form == "full":
         ordered = printed_order(sections, figures)
         numbers = {figure.figure_id: number for number, figure in enumerate(ordered, start=1)}
@@ -87,15 +91,7 @@ def _title(template: ReportTemplate, given: Given) -> str:
 
 def printed_order(sections: Sequence[Section], figures: Sequence[Figure]) -> list[Figure]:
     """Figures as a reader meets them, row by row; then those that stand behind them or only in a chart."""
-    met: dict[str, None] = {}
-    for section in sections:
-        for block in section.blocks:
-            if isinstance(block, Tiles):
-                met |= dict.fromkeys(tile.figure_id for tile in block.tiles)
-            elif isinstance(block, Paragraph):
-                met |= dict.fromkeys(block.figure_ids)
-            elif isinstance(block, Table):
-                met |= dict.fromkeys(cell.figure_id for row in block.rows for cell in row.cells if cell.figure_id)
+    met = dict.fromkeys(printed_ids(sections))
     by_id = {figure.figure_id: figure for figure in figures}
     return [by_id[name] for name in [*met, *(name for name in by_id if name not in met)]]
 
@@ -168,17 +164,14 @@ def is_synthetic_data(template: ReportTemplate, given: Given) -> bool:
     return given.sources.has_synthetic(given.site, period, given.as_of_utc)
 
 
-def _findings(template: ReportTemplate, given: Given, ask: Asker, *, is_synthetic: bool) -> tuple[Finding, ...]:
+def _findings(template: ReportTemplate, given: Given, ask: Asker, *, is_synthetic: bool) -> list[Finding]:
     found: list[Finding] = []
     if is_synthetic:
         found.append(SYNTHETIC)
-    if given.period.end_utc > given.as_of_utc:
-        found.append(
-            Finding(code="period_not_over", message="The period has not ended; figures will grow.", severity="blocking")
-        )
+    found += period_not_over(given.period, given.as_of_utc)
     used = list(dict.fromkeys([*datasets_of(template), "site"]))
     found += [_needed(template, finding) for finding in ask.findings([name for name in used if name in ask.datasets])]
-    return tuple(sorted(found, key=lambda finding: (ORDER[finding.severity], finding.scope, finding.code)))
+    return found
 
 
 NEEDED = {"no_baseline": "baseline", "provisional": "baseline", "no_seu": "baseline", "no_bills": "bills"}
@@ -192,31 +185,48 @@ def _needed(template: ReportTemplate, finding: Finding) -> Finding:
     return finding.model_copy(update={"severity": "warning"})
 
 
-def _sections(template: ReportTemplate, write: BlockWriter, findings: Sequence[Finding]) -> list[Section]:
-    made, has_place = [], any(block.findings for section in template.sections[:1] for block in section.blocks)
-    for index, spec in enumerate(template.sections):
-        blocks = _blocks(spec, write, findings)
-        if index == 0:
-            blocks = [*draft_mark(findings, write.locale), *blocks]
-            if not has_place:
-                blocks.append(findings_table(findings[:FRONT_FINDINGS], write.locale, sheet=_first_sheet(spec)))
-        made.append(
-            Section(
-                key=spec.key,
-                title=chosen(spec.titles, write.locale),
-                blocks=tuple(blocks),
-                starts_page=spec.starts_page,
-            )
+def _written(template: ReportTemplate, write: BlockWriter) -> list[Section]:
+    """The template's sections; where findings have their place, an empty table holds it."""
+    return [
+        Section(
+            key=spec.key,
+            title=chosen(spec.titles, write.locale),
+            blocks=tuple(_blocks(spec, write)),
+            starts_page=spec.starts_page,
         )
+        for spec in template.sections
+    ]
+
+
+def _with_findings(
+    template: ReportTemplate, written: Sequence[Section], findings: Sequence[Finding], locale: str
+) -> list[Section]:
+    """The sections with the findings in their place, or behind the first section; what is too long at the end."""
+    first, front = template.sections[0], findings[:FRONT_FINDINGS]
+    made = []
+    for index, section in enumerate(written):
+        blocks = [
+            findings_table(front, locale, sheet=block.sheet, title=block.title) if _is_place(block) else block
+            for block in section.blocks
+        ]
+        if index == 0:
+            blocks = [*draft_mark(findings, locale), *blocks]
+            if not any(_is_place(block) for block in section.blocks):
+                blocks.append(findings_table(front, locale, sheet=_first_sheet(first)))
+        made.append(section.model_copy(update={"blocks": tuple(blocks)}))
     if len(findings) > FRONT_FINDINGS:
-        rest = findings_table(findings[FRONT_FINDINGS:], write.locale, sheet="", key="more_findings")
+        rest = findings_table(findings[FRONT_FINDINGS:], locale, sheet="", key="more_findings")
         made.append(
-            Section(key="more_findings", title=word("Further findings", write.locale), blocks=(rest,), starts_page=True)
+            Section(key="more_findings", title=word("Further findings", locale), blocks=(rest,), starts_page=True)
         )
     return made
 
 
-def _blocks(spec: SectionSpec, write: BlockWriter, findings: Sequence[Finding]) -> list[Block]:
+def _is_place(block: Block) -> bool:
+    return isinstance(block, Table) and block.key == "findings"
+
+
+def _blocks(spec: SectionSpec, write: BlockWriter) -> list[Block]:
     made: list[Block] = []
     for group in _groups(spec.blocks):
         if len(group) > 1:
@@ -234,7 +244,7 @@ def _blocks(spec: SectionSpec, write: BlockWriter, findings: Sequence[Finding]) 
             made += write.paragraph(block.text)
         elif block.findings is not None:
             title = chosen(block.findings.titles, write.locale)
-            made.append(findings_table(findings[:FRONT_FINDINGS], write.locale, sheet=_first_sheet(spec), title=title))
+            made.append(findings_table((), write.locale, sheet=_first_sheet(spec), title=title))
     return made
 
 

@@ -102,6 +102,7 @@ class Leaf:
     estimated_share: float | None = None
     uncertainty: float | None = None
     unit: str = ""
+    findings: Sequence[str] = ()
 
 
 class Dataset(Protocol):

@@ -213,6 +213,7 @@ class EnpiData:
             status="" if value is not None else result.reason or "missing",
             coverage=result.coverage,
             estimated_share=result.estimated_share,
+            findings=(result.reason,) if result.reason else (),
         )
 
     def _expecting(self, version: BaselineVersion | None) -> list[TraceInput]:

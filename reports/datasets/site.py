@@ -6,12 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 from assets.kpi.recompute import kpi_value, scope_meters, streams_behind
+from assets.kpi.standing import COARSE, PEAKS, kpi_findings
 from assets.sites.meter_tree import has_import
 from assets.stores.marts import read_mart
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.report_template import Tone
-from data_quality.contracts.time import Period, months_of
+from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_of
 from reports.computations import to_decimal
 from reports.content.load import price_gaps
 from reports.datasets.base import Given, Item, Leaf, Measure, period_key
@@ -42,11 +43,15 @@ class SiteKpis:
     def __init__(self, given: Given) -> None:
         self.given = given
         self._rows: dict[tuple[str, str, date], dict[str, Any]] = {}
+        self._codes: dict[tuple[str, str, date, str], str] = {}
         if given.marts_dir is not None:
             for grain in ("month", "year"):
                 rows = read_mart(given.marts_dir, f"mart_scope__{grain}_kpi", site_id=given.site.site_id)
                 for row in rows.iter_rows(named=True):
                     self._rows[grain, row["scope"], row["period_start"]] = row
+            codes = read_mart(given.marts_dir, "mart_site__kpi_values", site_id=given.site.site_id)
+            told = codes.select("grain", "scope", "period_start", "kpi", "finding").drop_nulls("finding")
+            self._codes = {(grain, scope, start, kpi): code for grain, scope, start, kpi, code in told.iter_rows()}
             self._refuse_stale_marts(given.period)
 
     @property
@@ -98,6 +103,7 @@ class SiteKpis:
             unit=given.site.currency if MEASURES[measure].unit == "currency" else "",
             coverage=None if row is None else row["coverage"],
             estimated_share=self._estimated(item, row),
+            findings=self._findings(measure, item, row),
         )
 
     def fact(self, name: str, item: Item) -> tuple[str, Tone]:
@@ -159,6 +165,22 @@ class SiteKpis:
             readings=readings,
             factors=given.sources.factors(given.site, given.as_of_utc),
         )
+
+    def _findings(self, measure: str, item: Item, row: dict[str, Any] | None) -> Sequence[str]:
+        """Codes of the mart's row, or those that the readings give."""
+        given, period = self.given, item.period
+        if row is not None:
+            # A row names one code: a gap must not hide that the source reads by the hour.
+            is_coarse = measure in PEAKS and (row["max_source_minutes"] or 0) > CANONICAL_MINUTES
+            code = self._codes.get((_grain(period), item.scope, period.start, measure))
+            return [*([COARSE] if is_coarse else []), *([code] if code and code != COARSE else [])]
+        streams = streams_behind(measure, site=given.site, scope=item.scope)
+        readings = given.sources.stream_readings(given.site, streams, period.start, period.end, given.as_of_utc)
+        factors = given.sources.factors(given.site, given.as_of_utc)
+        found = kpi_findings(
+            [measure], site=given.site, scope=item.scope, period=period, readings=readings, factors=factors
+        )
+        return found[measure]
 
     def _known_scopes(self) -> set[tuple[str, str]]:
         return {(grain, scope) for grain, scope, _ in self._rows}

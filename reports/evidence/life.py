@@ -1,28 +1,21 @@
 """Draft, reviewed, published: two people with two roles, neither of whom made the report."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from assets.stores.publications import (
-    DRAFT,
-    PUBLISHED,
-    PUBLISHED_SYNTHETIC,
-    REVIEWED,
-    Decision,
-    PublicationStore,
-    sign_act,
-    status_of,
-)
+from assets.stores.actions import Signature, is_signed
+from assets.stores.publications import DRAFT, REVIEWED, Decision, PublicationStore, sign_act, status_of
 from assets.stores.reports import ReportStore, Revision
 from assets.stores.sign import Signer
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import Clock
-from reports.content.draft import as_published
-from reports.content.model import ReportContent
+from reports.content.draft import at_its_stage
+from reports.content.model import LifeStep, ReportContent, ReportLife
 from reports.gates import SYNTHETIC, against_publication, is_synthetic
 from reports.revise import stored_content
 
@@ -33,8 +26,11 @@ VERBS: Mapping[str, str] = {"reviewed": "review", "published": "publish"}
 class Outcome:
     """What came of a step: the decision, or what stands against it."""
 
-    def __init__(self, decision: Decision | None, against: Sequence[Finding], content: ReportContent) -> None:
+    def __init__(
+        self, decision: Decision | None, against: Sequence[Finding], content: ReportContent, *, is_signed: bool = False
+    ) -> None:
         self.decision, self.against, self.content = decision, list(against), content
+        self.is_signed = is_signed
 
     @property
     def status(self) -> str | None:
@@ -131,7 +127,7 @@ class Life:
         said = {"step", "is_synthetic", "role", "reason", "content_sha256", "allowed"}
         with self.publications.store.together():
             decided = self.publications.decide(decision, self.clock)
-            sign_act(
+            is_kept = sign_act(
                 self.publications.store,
                 signer,
                 person,
@@ -140,23 +136,44 @@ class Life:
                 facts=decision.model_dump(mode="json", include=said),
                 clock=self.clock,
             )
-        return Outcome(decided, [], content)
+        return Outcome(decided, [], content, is_signed=is_kept)
 
 
-def printed(content: ReportContent, status: str) -> ReportContent:
-    """The content as its files show it at that point of its life: a published one no longer calls itself a draft."""
-    is_out = status in {PUBLISHED, PUBLISHED_SYNTHETIC}
-    return as_published(content, is_synthetic=status == PUBLISHED_SYNTHETIC) if is_out else content
+def with_life(content: ReportContent, publications: PublicationStore) -> ReportContent:
+    """The content as its files show it now: with who reviewed and who published it, and no draft once it is out."""
+    life = life_at(publications, content.report_id, content.revision)
+    return at_its_stage(content.model_copy(update={"life": life}))
+
+
+def life_at(
+    publications: PublicationStore, report_id: str, revision: int, *, as_of_utc: datetime | None = None
+) -> ReportLife:
+    """Where a revision stood at that time (None: now). A signature counts where it holds and is over this content."""
+    decisions = publications.decisions(report_id, revision, as_of_utc=as_of_utc)
+    if not decisions:
+        return ReportLife()
+    kept = publications.signatures(f"{report_id}@{revision}")
+    steps = {each.step: _step(each, kept) for each in decisions}
+    last = decisions[-1]
+    status = status_of(last.step, is_synthetic=last.is_synthetic)
+    return ReportLife.model_validate({"status": status, **steps})
+
+
+def _step(decision: Decision, kept: Sequence[Signature]) -> LifeStep:
+    kind, person = f"reports {VERBS[decision.step]}", decision.person_id
+    is_kept = any(
+        each.kind == kind
+        and each.person_id == person
+        and is_signed(each)
+        and json.loads(each.action)["facts"].get("content_sha256") == decision.content_sha256
+        for each in kept
+    )
+    return LifeStep(person_id=person, at_utc=decision.recorded_at_utc, is_signed=is_kept)
 
 
 def name_of(revision: Revision | Decision) -> str:
     """How commands name a revision."""
     return f"{revision.report_id}@{revision.revision}"
-
-
-def status_at(publications: PublicationStore, revision: Revision, *, as_of_utc: datetime | None = None) -> str:
-    """The revision's status: draft until somebody reviewed it."""
-    return publications.statuses(as_of_utc=as_of_utc).get((revision.report_id, revision.revision), DRAFT)
 
 
 def next_step(status: str) -> str:

@@ -25,7 +25,7 @@ from data_quality.contracts.time import Clock
 from reports.evidence import manifest as names
 from reports.evidence.archive import ArchiveWriter
 from reports.evidence.inputs import Inputs, gather
-from reports.evidence.life import printed
+from reports.evidence.life import with_life
 from reports.evidence.manifest import FORMAT, FigureRun, Manifest, PackChain, PackedFile, PackedReport, PackSignature
 from reports.make import RENDERERS
 from reports.revise import stored_content
@@ -73,7 +73,7 @@ class PackMaker:
         try:
             with unfinished.open("w+b") as file:
                 writer = ArchiveWriter(file)
-                members = self._members(revision, status, rows, inputs)
+                members = self._members(revision, rows, inputs)
                 files = [PackedFile(path=name, bytes=s, sha256=d) for name, (s, d) in _added(writer, members)]
                 body = {
                     "format": FORMAT,
@@ -110,11 +110,11 @@ class PackMaker:
         )
 
     def _members(
-        self, revision: Revision, status: str, rows: Sequence[dict[str, Any]], inputs: Inputs
+        self, revision: Revision, rows: Sequence[dict[str, Any]], inputs: Inputs
     ) -> Iterator[tuple[str, Source]]:
         """Every member but manifest and signature, in the order of their names."""
         content = stored_content(self.reports, revision.report_id, revision.revision)
-        shown = printed(content, status)
+        shown = with_life(content, self.publications)
         stem = f"report/{revision.name}_{revision.site_id}_{revision.period}_r{revision.revision}"
         stem = "".join(each if each.isascii() and (each.isalnum() or each in "/._-") else "_" for each in stem)
         found: dict[str, Source] = {f"{stem}.{kind}": render(shown) for kind, render in RENDERERS.items()}

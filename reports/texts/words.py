@@ -19,6 +19,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "info": "Hinweis",
         "Nothing stands against these figures.": "Nichts spricht gegen diese Zahlen.",
         "DRAFT, not for publication": "ENTWURF, nicht zur Veröffentlichung",
+        "REVIEWED, not for publication": "GEPRÜFT, nicht zur Veröffentlichung",
         "PUBLISHED OVER SIMULATED READINGS: no figure of this report was measured": (
             "VERÖFFENTLICHT ÜBER SIMULIERTEN MESSWERTEN: keine Zahl dieses Berichts ist gemessen"
         ),
@@ -73,6 +74,13 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "Report": "Bericht",
         "not agreed": "nicht vereinbart",
         "none is fitted yet": "noch keine ermittelt",
+        "coarse source": "grobe Quelle",
+        "gap": "Lücke",
+        "estimated": "geschätzt",
+        "partial scope": "nur teilweise gemessen",
+        "negative remainder": "Rest unter null",
+        "no price": "kein Preis",
+        "too few complete days": "zu wenige vollständige Tage",
         "e: rests in part on estimated readings.": "e: beruht zum Teil auf geschätzten Messwerten.",
         "w: a finding against this baseline was waived in writing at its approval.": (
             "w: auf eine Feststellung gegen diese Ausgangsbasis wurde bei der Freigabe schriftlich verzichtet."

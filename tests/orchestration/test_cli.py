@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from assets.sites.load import load_site
 from orchestration.cli.main import MODULES, build_app
 
 RUNNER = CliRunner()
@@ -40,7 +41,51 @@ def test_every_command_has_help_with_an_example() -> None:
 
 def test_a_fresh_project_has_no_problems(project: Path) -> None:
     code, out, _ = run("check", "--json", folder=project)
-    assert (code, json.loads(out)) == (0, {"problems": []})
+    found = json.loads(out)
+    assert (code, found["problems"]) == (0, [])
+
+
+def test_check_names_each_placeholder_of_the_template_and_nothing_rests_on_a_price_or_an_area(project: Path) -> None:
+    path = project / "sites" / "my_site.yaml"
+    waiting = json.loads(run("check", "--json", folder=project)[1])["placeholders"]
+    marked = [n for n, line in enumerate(path.read_text().splitlines(), 1) if "PLACEHOLDER:" in line]
+    assert [each["line"] for each in waiting if each["file"] == str(path)] == marked
+    assert len([each for each in waiting if each["file"].endswith("people.yaml")]) == 3
+    told = " ".join(each["message"] for each in waiting)
+    assert "your price per kWh" in told
+    assert "floor area in m2" in told
+    site = load_site(path)
+    assert (site.tariffs, site.floor_area_m2) == ((), None)
+    path.write_text(path.read_text().replace("PLACEHOLDER:", ""))
+    (project / "people.yaml").write_text((project / "people.yaml").read_text().replace("PLACEHOLDER:", ""))
+    assert json.loads(run("check", "--json", folder=project)[1])["placeholders"] == []
+
+
+def test_the_price_of_an_earlier_template_is_asked_about_and_a_true_one_is_left_alone(project: Path) -> None:
+    path = project / "sites" / "my_site.yaml"
+    old = """site_id: my_site
+name: Mine
+time_zone: Europe/London
+currency: GBP
+country: GB
+floor_area_m2: 1200               # for kWh/m2; delete if unknown
+floor_area_definition: GIA
+meters: [{meter_id: main}]
+tariffs:
+  - tariff_id: flat
+    valid_from: 2020-01-01
+    valid_to: 2030-01-01
+    periods:
+      - {period_id: all, price_per_kwh: 0.25}
+"""
+    path.write_text(old)
+    code, out, _ = run("check", folder=project)
+    assert code == 0
+    assert "my_site.yaml:6:1: as the template wrote it: is this the floor area of your site in m2?" in out
+    assert "my_site.yaml:14:7: as the template wrote it: is this your price per kWh?" in out
+    true = old.replace("# for kWh/m2; delete if unknown", "# survey 2024").replace("0.25}", "0.25}  # contract 17")
+    path.write_text(true)
+    assert "as the template" not in run("check", folder=project)[1]
 
 
 def test_a_wrong_key_is_named_with_file_line_and_mend(project: Path) -> None:

@@ -128,4 +128,4 @@ def test_json_holds_exact_text_beside_the_float(content: ReportContent) -> None:
     for shown, figure in zip(body["figures"], content.figures, strict=True):
         assert shown["exact_value"] == (None if figure.value is None else str(figure.value))
         assert shown["value"] == (None if figure.value is None else float(figure.value))
-    assert {"figure_id", "label", "value", "unit", "uncertainty", "status"} == set(figure_rows(content)[0])
+    assert {"figure_id", "label", "value", "unit", "uncertainty", "status", "findings"} == set(figure_rows(content)[0])

@@ -179,7 +179,7 @@ def test_fault_f25_a_report_without_its_factor_says_so_and_is_not_published_sile
     figures = [each for each in reports.figures(REVISION[:-2], 1) if each.kpi == "emission_kgco2e"]
     store.close()
     assert figures
-    assert {(each.value, each.status) for each in figures} == {(None, "missing")}
+    assert {(each.value, each.status) for each in figures} == {(None, "no_factor")}
 
 
 def test_a_report_whose_baselines_nobody_approved_is_not_published(desk: MakeDesk) -> None:
