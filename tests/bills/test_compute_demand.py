@@ -9,8 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from assets.bills.load import Load
+from assets.tariffs.tiers import bounds_of
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff_charges import DemandCharge
+from data_quality.contracts.tariff_charges import DemandCharge, Tier
 from tests.bills.scenes import amounts, bill, demand, load, tariff
 
 D = Decimal
@@ -182,6 +183,22 @@ def test_hours_use_tiers_follow_billed_demand_with_its_ratchet() -> None:
     quantities = {line.line_id: line.quantity for line in bill(known, load(4)).periods[0].lines}
     assert quantities["energy.all.1"] == 1000
     assert quantities["energy.all.2"] == 1976
+
+
+@pytest.mark.parametrize(("share", "ends"), [("1", [600, 1000, None]), ("0.5", [300, 1000, None])])
+def test_steps_inside_hours_of_use_shrink_with_the_days_of_a_bill_and_hours_of_use_do_not(
+    share: str, ends: list[int | None]
+) -> None:
+    # 100 hours' use of 10 kW; its first 600 kWh of a whole month have a price of their own.
+    block = {
+        "up_to": 100,
+        "up_to_unit": "kwh_per_kw",
+        "steps": [{"price": "0.30", "up_to_kwh": 600}, {"price": "0.20"}],
+    }
+    tiers = [Tier.model_validate(each) for each in (block, {"price": "0.10"})]
+    found = bounds_of(tiers, limit_share=D(share), days=31, demand_kw=D(10))
+    assert [each.up_to for each in found] == ends
+    assert [each.price for each in found] == [D("0.30"), D("0.20"), D("0.10")]
 
 
 def test_a_window_that_holds_no_whole_intervals_is_refused() -> None:

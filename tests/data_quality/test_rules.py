@@ -129,6 +129,28 @@ def test_a_meter_of_two_directions_has_no_negative_reading() -> None:
     assert "negative" in {each.rule for each in found(values, is_one_way=True)}
 
 
+def test_a_little_below_zero_is_an_inverter_at_night_and_three_percent_of_the_peak_is_not() -> None:
+    values = office(DAYS)
+    peak = float(values.max())
+    for share, is_found in ((-0.015, False), (-0.03, True)):
+        values[AT] = share * peak
+        assert ("negative" in {each.rule for each in found(values)}) is is_found, share
+
+
+def test_a_meter_that_is_steady_by_itself_is_stuck_after_twice_its_own_stretches() -> None:
+    values = office(DAYS)
+    night = np.arange(len(values)) % 24 < 5
+    values[night] = 7.0
+    assert found(values) == []
+    # Five hours each night, so that ten are its limit: nine are its own, eleven are not.
+    for hours, is_found in ((9, False), (11, True)):
+        again = values.copy()
+        again[AT : AT + hours] = 9.0
+        rules = {each.rule: each for each in found(again)}
+        assert ("stuck" in rules) is is_found, hours
+    assert (rules["stuck"].slots, rules["stuck"].limit and rules["stuck"].limit.value) == (11, 10.0)
+
+
 def test_a_meter_that_rests_by_itself_is_dead_after_twice_its_own_pauses() -> None:
     values = office(DAYS)
     night = np.arange(len(values)) % 24 < 8

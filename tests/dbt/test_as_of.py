@@ -49,17 +49,21 @@ def view_at(target: WarehouseTarget, when: datetime) -> pl.DataFrame:
 @pytest.mark.parametrize("engine", ["duckdb", "postgres"])
 def test_the_view_before_between_and_after_two_batches(world: World, engine: str, as_of: datetime) -> None:
     target = getattr(world, engine).target
-    for when in (as_of - timedelta(days=30), as_of, as_of + timedelta(days=30)):
+    recorded = max(row["recorded_at_utc"] for row in world.lake.manifest("plant"))
+    edges = (recorded - timedelta(microseconds=1), recorded)
+    for when in (as_of - timedelta(days=30), as_of, *edges, as_of + timedelta(days=30)):
         parts = [world.lake.current(site_id, as_of_utc=when) for site_id in world.sites]
         assert_frame_equal(view_at(target, when), pl.concat(parts).sort(KEY))
     now, then = view_at(target, as_of + timedelta(days=30)), view_at(target, as_of)
     assert not now.equals(then)
+    # What is recorded at an instant is known at that instant.
+    assert not view_at(target, edges[0]).equals(view_at(target, edges[1]))
 
 
 @settings(max_examples=15, deadline=None)
-@given(batches=batches, after=st.integers(-1, 5))
+@given(batches=batches, after=st.integers(-1, 5), later=st.sampled_from([timedelta(0), timedelta(hours=1)]))
 def test_any_history_reads_the_same_in_sql_and_from_the_lake(
-    tmp_path_factory: pytest.TempPathFactory, batches: list[dict[int, int]], after: int
+    tmp_path_factory: pytest.TempPathFactory, batches: list[dict[int, int]], after: int, later: timedelta
 ) -> None:
     folder: Path = tmp_path_factory.mktemp("history")
     store, site = open_store(f"sqlite:///{folder / 'store.db'}"), plant()
@@ -78,7 +82,7 @@ def test_any_history_reads_the_same_in_sql_and_from_the_lake(
     target = WarehouseTarget(duckdb_file=folder / "w.duckdb")
     files = ParquetFiles(paths=tuple(dict.fromkeys(lake.root / str(row["path"]) for row in lake.manifest("plant"))))
     load_sources(target, {name: empty_source(name) for name in SOURCE_SCHEMAS} | {"readings": files})
-    when = FIRST_BATCH + timedelta(days=after, hours=1)
+    when = FIRST_BATCH + timedelta(days=after) + later
     naive: dict[int, int] = {}
     for number, batch in enumerate(batches):
         if number <= after:

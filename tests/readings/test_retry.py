@@ -88,6 +88,18 @@ def test_rows_beyond_those_kept_singly_are_not_declared_resolved(bench: Bench) -
     assert (report.resolved, report.after) == (0, {"unknown_meter": 1200})
 
 
+def test_of_more_than_a_thousand_refused_rows_those_that_were_mended_are_resolved(bench: Bench) -> None:
+    rows = "".join(f"annex,2025-01-{1 + n // 96:02}T{n % 96 // 4:02}:{n % 4 * 15:02}Z,1\n" for n in range(1200))
+    bench.ingest(HEADER + quarter_rows("shed", [1, 2]) + rows + quarter_rows("main", [1, 2]))
+    assert bench.quarantine.counts() == {"unknown_meter": 1202}
+    mended = plant(meters=(*plant().meters, Meter(meter_id="shed")))
+    report = retry(bench, site=mended)
+    # Lines 2 and 3 are in; the last two lines that were not kept singly before are now.
+    assert (report.resolved, report.file.new_rows, report.file.rejected_rows) == (2, 2, 1200)
+    assert set(open_lines(bench)) >= set(range(4, 1002))
+    assert not {2, 3} & set(open_lines(bench))
+
+
 def test_resolutions_are_only_ever_added(bench: Bench) -> None:
     bench.ingest("nothing")
     item_id = bench.quarantine.items()[0]["item_id"]

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from assets.stores.tables import device_leases
 from controls.agent.parts import devices_of
 from controls.agent.wire import fits
 from controls.capabilities import ReadBack
@@ -222,3 +223,20 @@ def test_at_the_safe_default_no_timer_needs_to_run() -> None:
     slot = devices_of(HOME)[0].slots[0]
     read = ReadBack(value=0.0, raw="", at_utc=NOW, revert_remaining_s=0.0, epoch=2, seq=5)
     assert fits(read, command(value=0.0, epoch=2, seq=5), slot)
+
+
+def test_a_lease_that_has_run_out_in_the_store_sends_nothing_though_nobody_took_the_site(world: World) -> None:
+    """The agent's own timer may run late: what the store says at the moment of issue decides."""
+    world.set_mode(Mode.PARTIAL)
+    add_plan(world.store, command())
+    world.release()
+
+    def run_out(point: str) -> None:
+        if point == "picked":
+            with world.store.begin() as connection:
+                connection.execute(device_leases.update().values(expires_utc=world.time.now_utc()))
+
+    world.agent.bench.hook = run_out
+    world.run(2)
+    assert world.told() == ["PROPOSED", "RELEASED", "PENDING"]
+    assert world.plant.battery.commands() == []
