@@ -10,14 +10,10 @@ from controls.ledger.modes import current_mode
 from controls.ledger.outbox import release, wait_for_results
 from controls.ledger.proof import unproven
 from controls.ledger.trust import distrusted
-from controls.planning.devices import first_asset
-from controls.planning.make import ReadSoc, make_plan_now, soc_kwh
-from controls.templates.load import load_template
+from controls.planning.make import make_plan_now
+from controls.planning.measured import soc_reader
 from data_quality.contracts.command import CommandState
-from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.settings import Settings
-from data_quality.contracts.site import Site
 from data_quality.contracts.time import Clock
 from orchestration.partitions import SITES
 from orchestration.previews import lines, table
@@ -25,25 +21,6 @@ from orchestration.resources import ProjectResource
 
 # Long enough for the agent's poll, the write and the template's read-back time.
 PROOF_WITHIN_S = 30.0
-
-
-def soc_reader(site: Site, settings: Settings, clock: Clock) -> ReadSoc:
-    """A function that asks the battery itself for its charge."""
-    from controls.gateways.open import open_reader
-
-    battery = first_asset(site, "battery")
-    if battery is None:
-        raise BadInput(f"site {site.site_id!r} has no battery", reason="no_battery")
-    asset, template = battery, load_template(battery.template)
-
-    def read() -> tuple[float, float]:
-        device = open_reader(asset, template, site_id=site.site_id, settings=settings, clock=clock)
-        try:
-            return soc_kwh(site, device.read("read_soc_percent")), 0.0
-        finally:
-            device.close()
-
-    return read
 
 
 @dg.asset(

@@ -124,7 +124,7 @@ def _missing(
         *_device_findings(site),
         *_forecast_findings("load", load_forecast, now_utc, is_needed=True),
         *_forecast_findings("pv", pv_forecast, now_utc, is_needed=pv_of(site) is not None),
-        *_soc_findings(soc_kwh, soc_age_s),
+        *soc_findings(soc_kwh, soc_age_s),
     ]
 
 
@@ -157,7 +157,8 @@ def _forecast_findings(name: str, forecast: Forecast | None, now_utc: datetime, 
     return []
 
 
-def _soc_findings(soc_kwh: float | None, soc_age_s: float | None) -> list[Finding]:
+def soc_findings(soc_kwh: float | None, soc_age_s: float | None) -> list[Finding]:
+    """What keeps a measured charge, so many seconds old, out of a plan; empty where nothing does."""
     if soc_kwh is None or soc_age_s is None:
         return [_finding("no_soc", "the state of charge, or its age, is not known", {})]
     if not 0 <= soc_age_s <= MAX_SOC_AGE_S:

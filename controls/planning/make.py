@@ -1,18 +1,18 @@
 """From what is known now to a stored plan: gather, solve, freeze, store plan and commands in one transaction."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from assets.stores.forecasts import ForecastStore
 from assets.stores.lake import Lake
 from assets.stores.plans import PlanStore
 from controls.optimiser.case import case_of
 from controls.optimiser.solve import solve
-from controls.planning.devices import battery_of
 from controls.planning.inputs import plan_request, price_digest, quarter_start
+from controls.planning.measured import ReadSoc, measured_soc_kwh
 from controls.planning.plan import commands_of, make_plan
 from controls.planning.prices import prices_between
-from controls.planning.triggers import Decision, plan_window, replan
+from controls.planning.triggers import MIN_INTERVAL, Decision, plan_window, replan
 from data_quality.contracts.command import Mode
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.plan import Plan
@@ -20,8 +20,6 @@ from data_quality.contracts.site import Site
 from data_quality.contracts.time import Clock
 
 HORIZON = timedelta(hours=24)
-# State of charge in kWh and its age in seconds; raises a WorldFault when the device does not answer.
-ReadSoc = Callable[[], tuple[float, float]]
 
 
 def make_plan_now(
@@ -62,9 +60,20 @@ def make_plan_now(
 
 
 def plan_trigger(
-    site: Site, *, lake: Lake, forecasts: ForecastStore, plans: PlanStore, mode: Mode, clock: Clock
+    site: Site,
+    *,
+    lake: Lake,
+    forecasts: ForecastStore,
+    plans: PlanStore,
+    mode: Mode,
+    read_soc: ReadSoc,
+    clock: Clock,
 ) -> Decision:
-    """Whether a forecast, a price or the clock asks for a new plan of the site."""
+    """Whether a forecast, a price, the clock or the measured charge asks for a new plan of the site.
+
+    The battery is asked only where nothing else asks for a plan, one may be made, and commands follow it: below
+    PARTIAL the charge goes its own way. A charge that is not known is told as the decision's finding.
+    """
     now = clock.now_utc()
     load, _ = forecast_targets(site)
     forecast = forecasts.latest(site.site_id, load, as_of_utc=now) if load else None
@@ -73,7 +82,8 @@ def plan_trigger(
     last = plans.latest(site.site_id)
     start, end = _window(last, quarter_start(now))
     prices = prices_between(site, lake, start_utc=start, end_utc=end)
-    return replan(
+    decide = partial(
+        replan,
         last,
         site_id=site.site_id,
         forecast_id=forecast.forecast_id,
@@ -81,6 +91,14 @@ def plan_trigger(
         mode=mode,
         now_utc=now,
     )
+    decision = decide()
+    is_followed = last is not None and mode >= Mode.PARTIAL and now - last.created_at_utc >= MIN_INTERVAL
+    if decision.should_plan or not is_followed:
+        return decision
+    measured = measured_soc_kwh(read_soc, site.site_id)
+    if isinstance(measured, Finding):
+        return decision.model_copy(update={"reason": f"{decision.reason}; {measured.message}", "finding": measured})
+    return decide(soc_kwh=measured)
 
 
 def _window(last: Plan | None, start: datetime) -> tuple[datetime, datetime]:
@@ -94,9 +112,3 @@ def forecast_targets(site: Site) -> tuple[str | None, str | None]:
     load = next((target for target in site.forecast_targets if target not in generation), None)
     pv = next((target for target in site.forecast_targets if target in generation), None)
     return (f"meter:{load}" if load else None, f"meter:{pv}" if pv else None)
-
-
-def soc_kwh(site: Site, soc_percent: float) -> float:
-    """Charge in kWh of a battery that says percent."""
-    battery = battery_of(site)
-    return 0.0 if battery is None else battery.capacity_kwh * soc_percent / 100

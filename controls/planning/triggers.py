@@ -5,20 +5,26 @@ from datetime import datetime, timedelta
 from assets.stores.chain import sha256_of
 from controls.planning.inputs import quarter_start
 from data_quality.contracts.command import Mode
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.plan import Plan
 
 MIN_INTERVAL = timedelta(minutes=5)
 MAX_AGE = timedelta(hours=1)
-SOC_TOLERANCE_KWH = 0.5
+# Of the capacity: a reading in percent and an inverter's losses within a quarter hour stay below it.
+SOC_TOLERANCE = 0.05
 
 
 class Decision(Model):
-    """`run_key` follows from site, quarter hour and content: the same decision asked for twice is one run."""
+    """`run_key` follows from site, quarter hour and content: the same decision asked for twice is one run.
+
+    finding: what could not be asked, e.g. a battery that does not answer.
+    """
 
     should_plan: bool
     reason: str
     run_key: str = ""
+    finding: Finding | None = None
 
 
 def replan(
@@ -32,15 +38,16 @@ def replan(
     soc_kwh: float | None = None,
     min_interval: timedelta = MIN_INTERVAL,
     max_age: timedelta = MAX_AGE,
-    soc_tolerance_kwh: float = SOC_TOLERANCE_KWH,
+    soc_tolerance: float = SOC_TOLERANCE,
 ) -> Decision:
     """Plan again where there is no plan, or forecast, prices, mode or the measured charge are not those of the last
     one, or it is older than `max_age`; but never within `min_interval` of the last plan.
 
     price_digest: inputs.price_digest over the window of the last plan (plan_window); any text before the first.
-    soc_kwh: as measured, None where it is not known (then it is no reason).
+    soc_kwh: as measured, None where it is not known (then it is no reason); soc_tolerance: share of the capacity
+    that it may be off the plan.
     """
-    reason = _reason(last_plan, forecast_id, price_digest, mode, soc_kwh, now_utc, max_age, soc_tolerance_kwh)
+    reason = _reason(last_plan, forecast_id, price_digest, mode, soc_kwh, now_utc, max_age, soc_tolerance)
     if not reason:
         return Decision(should_plan=False, reason="the last plan still holds")
     if last_plan is not None and now_utc - last_plan.created_at_utc < min_interval:
@@ -81,7 +88,7 @@ def _reason(
     soc_kwh: float | None,
     now_utc: datetime,
     max_age: timedelta,
-    soc_tolerance_kwh: float,
+    soc_tolerance: float,
 ) -> str:
     if plan is None:
         return "there is no plan yet"
@@ -94,6 +101,7 @@ def _reason(
     if now_utc - plan.created_at_utc > max_age:
         return f"the last plan is older than {max_age / timedelta(minutes=1):g} min"
     expected_kwh = planned_soc_kwh(plan, now_utc)
-    if soc_kwh is not None and expected_kwh is not None and abs(soc_kwh - expected_kwh) > soc_tolerance_kwh:
+    tolerance_kwh = soc_tolerance * plan.request.battery.capacity_kwh
+    if soc_kwh is not None and expected_kwh is not None and abs(soc_kwh - expected_kwh) > tolerance_kwh:
         return f"the charge is {soc_kwh - expected_kwh:+.2f} kWh off the plan"
     return ""

@@ -1,4 +1,4 @@
-"""A new forecast or price starts an optimisation run, no more often than the debounce allows."""
+"""A new forecast or price, or a charge off the plan, starts an optimisation run, at most as often as allowed."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ import dagster as dg
 
 from controls.ledger.modes import current_mode
 from controls.planning.make import plan_trigger
+from controls.planning.measured import soc_reader
 from data_quality.contracts.time import Clock
 from orchestration.jobs import plan
 from orchestration.resources import ProjectResource
@@ -26,6 +27,7 @@ def plan_changes(
             forecasts=project.forecasts,
             plans=project.plans,
             mode=current_mode(project.store, site_id),
+            read_soc=soc_reader(site, project.project.settings, clock),
             clock=clock,
         )
         if decision.should_plan:
