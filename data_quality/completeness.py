@@ -4,24 +4,35 @@ A day has 92, 96 or 100 quarter hours; a missing reading is never zero.
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import polars as pl
 
 from data_quality.contracts.finding import Verdict
-from data_quality.contracts.time import CANONICAL_MINUTES
+from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
 
 MAX_NAMED = 20
+QUARTER = timedelta(minutes=CANONICAL_MINUTES)
 
 
 def coverage_by_day(
-    readings: pl.DataFrame, *, days: pl.DataFrame, streams: Sequence[str], time_zone: str
+    readings: pl.DataFrame,
+    *,
+    days: pl.DataFrame,
+    streams: Sequence[str],
+    time_zone: str,
+    due_until_utc: datetime | None = None,
 ) -> pl.DataFrame:
-    """Coverage of each stream on each local day.
+    """Coverage of each stream on each local day, of the quarter hours that are due.
 
     readings: meter_id, interval_start_utc (quarter hours; several registers of a meter count once).
-    days: local_date, hours (23, 24 or 25). streams: meter ids that should report.
-    Returns meter_id, local_date, expected, present, coverage (0-1): one row per stream and day, in that order.
+    days: local_date, hours (23, 24 or 25). streams: meter ids that should report. due_until_utc: what ends later
+    cannot be asked for yet, there or not; None: everything is due.
+    Returns meter_id, local_date, expected, present, coverage (0-1): one row per stream and day on which anything is
+    due, in that order.
     """
+    if due_until_utc is not None:
+        readings = readings.filter(pl.col("interval_start_utc") + QUARTER <= due_until_utc)
     per_hour = 60 // CANONICAL_MINUTES
     local_date = pl.col("interval_start_utc").dt.convert_time_zone(time_zone).dt.date()
     present = (
@@ -31,6 +42,10 @@ def coverage_by_day(
         .agg(present=pl.len())
     )
     expected = days.select("local_date", expected=(pl.col("hours") * per_hour).round().cast(pl.Int64))
+    if due_until_utc is not None:
+        due = [(due_until_utc - local_midnight_utc(day, time_zone)) // QUARTER for day in days["local_date"]]
+        expected = expected.with_columns(pl.min_horizontal("expected", pl.Series(due, dtype=pl.Int64)))
+        expected = expected.filter(pl.col("expected") > 0)
     return (
         pl.DataFrame({"meter_id": list(streams)}, schema={"meter_id": pl.String})
         .join(expected, how="cross")

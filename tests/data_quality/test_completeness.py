@@ -39,6 +39,26 @@ def test_a_silent_stream_is_there_with_nothing() -> None:
     ]
 
 
+def test_only_what_could_have_arrived_by_now_is_asked_for() -> None:
+    """Half of the second day is due: a meter that has sent as much is complete, and one that lacks it is not."""
+    noon = START + timedelta(hours=23 + 12, minutes=7)
+    rows = readings(("on_time", 92 + 48), ("ahead", 188), ("behind", 92))
+    known = coverage_by_day(
+        rows,
+        days=DAYS,
+        streams=["on_time", "ahead", "behind"],
+        time_zone="Europe/Berlin",
+        due_until_utc=noon,
+    )
+    assert known["expected"].to_list() == [92, 48] * 3
+    assert known["coverage"].to_list() == [1.0, 1.0, 1.0, 1.0, 1.0, 0.0]
+    begun = coverage_by_day(
+        rows, days=DAYS, streams=["on_time"], time_zone="Europe/Berlin", due_until_utc=START - timedelta(hours=1)
+    )
+    assert begun.is_empty()
+    assert evaluate_completeness(begun, least=0.9).passed
+
+
 def test_two_registers_of_a_meter_count_once() -> None:
     twice = pl.concat([readings(("main", 92)), readings(("main", 92))])
     rows = coverage_by_day(twice, days=DAYS, streams=["main"], time_zone="Europe/Berlin")
