@@ -166,7 +166,9 @@ def test_after_kill_9_the_store_is_the_old_one_or_the_new_one(old_store: Path, t
 def test_two_processes_that_open_an_old_store_together_migrate_it_once(
     any_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(revisions, "FOLDER", with_step(tmp_path / "migrations"))
+    present = standing(any_store.engine).present
+    slow = f"import time\ntime.sleep(0.3)\n{WHOLE}"
+    monkeypatch.setattr(revisions, "FOLDER", with_step(tmp_path / "migrations", slow))
     faults: list[BaseException] = []
 
     def work() -> None:
@@ -182,6 +184,8 @@ def test_two_processes_that_open_an_old_store_together_migrate_it_once(
         thread.join()
     assert faults == []
     assert contents(any_store.engine)["second_new"] == [("a",), (1,)]
+    copies = [f"store.db.{present}.bak"] if any_store.engine.dialect.name == "sqlite" else []
+    assert [path.name for path in tmp_path.glob("*.bak")] == copies
 
 
 def test_a_store_newer_than_the_code_is_refused_in_one_sentence(any_store: Store) -> None:
