@@ -90,3 +90,5 @@ def test_a_schema_of_mlflow_that_is_behind_is_named_with_its_mend(tmp_path: Path
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = ?", [newest])
     assert others(project) == []
+    file.write_bytes(b"no database")
+    assert "mlflow.db is of revision unknown" in others(project)[0]["detail"]

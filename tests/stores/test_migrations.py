@@ -93,7 +93,7 @@ def test_an_old_store_ends_with_the_tables_and_triggers_of_a_new_one(old_store: 
 
 
 def test_an_old_store_is_migrated_with_a_copy_beside_it(
-    old_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    old_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(revisions, "FOLDER", with_step(tmp_path / "migrations"))
     path = Path(shutil.copy(old_store, tmp_path / "store.db"))
@@ -101,6 +101,8 @@ def test_an_old_store_is_migrated_with_a_copy_beside_it(
     before, clean = contents(connect_store(f"sqlite:///{path}").engine), open_store(f"sqlite:///{path}")
     kept = copy_path(clean.engine, "0001")
     assert kept == tmp_path / "store.db.0001.bak"
+    assert caplog.messages[-1].startswith("the store of revision 0001 was migrated to ")
+    assert caplog.messages[-1].endswith(f"{NEXT} (A colour for every batch); what it was is kept as {kept}")
     assert kept.stat().st_mode & 0o777 == 0o600
     assert contents(connect_store(f"sqlite:///{kept}").engine) == before
     after = contents(clean.engine)
