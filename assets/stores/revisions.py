@@ -170,8 +170,9 @@ def _keep_copy(engine: sa.Engine, revision: str) -> None:
     raw = engine.raw_connection()
     try:
         part.unlink(missing_ok=True)
+        # Made beforehand: at no time may others read what they may not read of the store.
+        part.touch(mode=Path(str(engine.url.database)).stat().st_mode & 0o777)
         raw.cursor().execute("VACUUM INTO ?", (str(part),))
-        part.chmod(Path(str(engine.url.database)).stat().st_mode & 0o777)
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.replace(kept)
