@@ -181,7 +181,7 @@ def dispatch(maker: Maker) -> None:
 def printed(maker: Maker) -> dict[str, Any]:
     """What a later revision must find again: figures by id, statuses, modes, approvals, commands."""
     (report,) = (maker.folder / "reports").glob("*_r1.json")
-    kpis = maker.run("kpis", "--site", "works", "--period", "2025-Q1")["rows"]
+    kpis = maker.run("kpis", "--site", "works", "--period", "2025-03")["rows"]
     return {
         "figures": {each["figure_id"]: each["exact_value"] for each in json.loads(report.read_text())["figures"]},
         "kpis": {each["figure_id"]: each["value"] for each in kpis if each["figure_id"]},
