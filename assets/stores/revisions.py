@@ -2,6 +2,7 @@
 that a migration that fails or is killed leaves the store as it was; on SQLite a copy is kept besides.
 """
 
+import logging
 import os
 import re
 import sqlite3
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
+logger = logging.getLogger("meterloom.stores")
 FOLDER = Path(__file__).parent / "migrations"
 
 
@@ -67,6 +69,10 @@ def migrate(engine: sa.Engine) -> None:
         if found.present is not None and engine.dialect.name == "sqlite":
             _keep_copy(engine, found.present)
         _upgrade(connection, found)
+    if found.present is not None:
+        steps = ", ".join(f"{step.revision} ({step.sentence})" for step in found.steps)
+        kept = f"; what it was is kept as {copy_path(engine, found.present)}" if engine.dialect.name == "sqlite" else ""
+        logger.warning("the store of revision %s was migrated to %s%s", found.present, steps, kept)
 
 
 def copy_path(engine: sa.Engine, revision: str) -> Path:
@@ -79,8 +85,11 @@ def behind(file: Path, folder: Path) -> tuple[str, str] | None:
     """Of a SQLite file that a library keeps by Alembic: its revision and the newest in the library's folder of
     revisions, where they differ. Read as text: to run those files would load the library.
     """
-    with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as connection:
-        present = {str(row[0]) for row in connection.execute("SELECT version_num FROM alembic_version")}
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as connection:
+            present = {str(row[0]) for row in connection.execute("SELECT version_num FROM alembic_version")}
+    except sqlite3.Error:
+        present = {"unknown"}
     texts = [path.read_text() for path in folder.glob("*.py")]
     named, before = (
         {name for text in texts for name in re.findall(rf"^{key}(?:: \w+)? = ['\"](\w+)['\"]", text, re.MULTILINE)}
@@ -97,9 +106,10 @@ def _upgrade(connection: sa.Connection, found: Standing) -> None:
     config.attributes["connection"] = connection
     try:
         command.upgrade(config, "head")
-    except sa.exc.OperationalError:
-        raise
     except Exception as fault:
+        if isinstance(fault, sa.exc.OperationalError | sa.exc.InterfaceError):
+            # The world's: gone, full or locked. Whoever opens the store says it.
+            raise
         names = ", ".join(step.revision for step in found.steps)
         was = found.present or "empty"
         raise OurFault(f"migration to {names} failed, the store is as it was ({was}): {fault}") from fault
@@ -160,8 +170,9 @@ def _keep_copy(engine: sa.Engine, revision: str) -> None:
     raw = engine.raw_connection()
     try:
         part.unlink(missing_ok=True)
+        # Made beforehand: at no time may others read what they may not read of the store.
+        part.touch(mode=Path(str(engine.url.database)).stat().st_mode & 0o777)
         raw.cursor().execute("VACUUM INTO ?", (str(part),))
-        part.chmod(Path(str(engine.url.database)).stat().st_mode & 0o777)
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.replace(kept)

@@ -1,1 +1,1 @@
-"""What `meterloom doctor` asks: one module a question, each answers a list of items; none changes anything."""
+"""What `meterloom doctor` looks at, one concern a module: what a check reads is asked of the room that owns it."""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from assets.stores import revisions
-from assets.stores.transactions import connect_store
+from assets.stores.transactions import connect_store, open_store
 from data_quality.contracts.settings import Project, load_project
 from orchestration.cli.main import build_app
 from orchestration.doctor.migrations import check, others
@@ -63,9 +63,9 @@ def test_doctor_makes_no_store_to_look_at_it(tmp_path: Path) -> None:
 def test_of_postgresql_a_dump_is_asked_for(behind: Project, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     project = load_project(behind.root, {"METERLOOM_DATABASE__URL": postgres_url})
     assert [each["detail"] for each in check(project)] == ["an empty database"]
-    store, newer = connect_store(project.store_url), revisions.FOLDER
+    newer = revisions.FOLDER
     monkeypatch.setattr(revisions, "FOLDER", Path(revisions.__file__).parent / "migrations")
-    revisions.migrate(store.engine)
+    store = open_store(project.store_url)
     monkeypatch.setattr(revisions, "FOLDER", newer)
     (first, step) = check(project)
     assert "make a dump first" in first["detail"]
@@ -90,3 +90,5 @@ def test_a_schema_of_mlflow_that_is_behind_is_named_with_its_mend(tmp_path: Path
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = ?", [newest])
     assert others(project) == []
+    file.write_bytes(b"no database")
+    assert "mlflow.db is of revision unknown" in others(project)[0]["detail"]

@@ -72,7 +72,8 @@ def test_the_migrations_make_the_tables_of_the_code(any_store: Store) -> None:
     with any_store.engine.connect() as connection:
         options = {"compare_type": True, "compare_server_default": True}
         found = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
-    assert found == []
+    # A change of a column comes as a list of one; what PostgreSQL keeps as comments is no part of the layout.
+    assert [each for each in found if "comment" not in (each[0][0] if isinstance(each, list) else each[0])] == []
 
 
 def objects(path: Path) -> set[tuple[str, ...]]:
@@ -92,7 +93,7 @@ def test_an_old_store_ends_with_the_tables_and_triggers_of_a_new_one(old_store: 
 
 
 def test_an_old_store_is_migrated_with_a_copy_beside_it(
-    old_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    old_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(revisions, "FOLDER", with_step(tmp_path / "migrations"))
     path = Path(shutil.copy(old_store, tmp_path / "store.db"))
@@ -100,6 +101,8 @@ def test_an_old_store_is_migrated_with_a_copy_beside_it(
     before, clean = contents(connect_store(f"sqlite:///{path}").engine), open_store(f"sqlite:///{path}")
     kept = copy_path(clean.engine, "0001")
     assert kept == tmp_path / "store.db.0001.bak"
+    assert caplog.messages[-1].startswith("the store of revision 0001 was migrated to ")
+    assert caplog.messages[-1].endswith(f"{NEXT} (A colour for every batch); what it was is kept as {kept}")
     assert kept.stat().st_mode & 0o777 == 0o600
     assert contents(connect_store(f"sqlite:///{kept}").engine) == before
     after = contents(clean.engine)
@@ -166,7 +169,9 @@ def test_after_kill_9_the_store_is_the_old_one_or_the_new_one(old_store: Path, t
 def test_two_processes_that_open_an_old_store_together_migrate_it_once(
     any_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(revisions, "FOLDER", with_step(tmp_path / "migrations"))
+    present = standing(any_store.engine).present
+    slow = f"import time\ntime.sleep(0.3)\n{WHOLE}"
+    monkeypatch.setattr(revisions, "FOLDER", with_step(tmp_path / "migrations", slow))
     faults: list[BaseException] = []
 
     def work() -> None:
@@ -182,6 +187,8 @@ def test_two_processes_that_open_an_old_store_together_migrate_it_once(
         thread.join()
     assert faults == []
     assert contents(any_store.engine)["second_new"] == [("a",), (1,)]
+    copies = [f"store.db.{present}.bak"] if any_store.engine.dialect.name == "sqlite" else []
+    assert [path.name for path in tmp_path.glob("*.bak")] == copies
 
 
 def test_a_store_newer_than_the_code_is_refused_in_one_sentence(any_store: Store) -> None:
