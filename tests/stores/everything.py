@@ -114,7 +114,7 @@ def attacked(store: Store) -> Iterator[sa.Connection]:
         if store.engine.dialect.name == "postgresql":
             connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
         else:
-            names = connection.execute(sa.text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars()
+            names: Any = connection.execute(sa.text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars()
             for name in list(names):
                 connection.execute(sa.text(f"DROP TRIGGER {name}"))
         yield connection
