@@ -63,7 +63,9 @@ class Trust:
         self._as_found = self._adopted = 0
         self._read: dict[str, int] = {}
         self._lost: dict[str, str] = {}
+        # Rows that were looked at, as they stood then: an agent asks again several times a second.
         self._seen: dict[str, dict[Key, tuple[Any, ...]]] = {}
+        self._believed: dict[str, dict[Key, tuple[Any, ...]]] = {}
         self._bound: dict[tuple[Any, ...], set[str]] = {}
         self._signed: set[str] = set()
 
@@ -100,7 +102,10 @@ class Trust:
         if lost := self.lost(table):
             return lost
         raw = as_raw(table, row)
-        key = key_of(table, raw)
+        key, values = key_of(table, raw), tuple(raw.values())
+        believed = self._believed.setdefault(table.name, {})
+        if believed.get(key) == values:
+            return ""
         mark = self.marks[table.name].get(key)
         if mark is None:
             what = UNSEALED
@@ -108,7 +113,10 @@ class Trust:
             what = CHANGED
         else:
             what = self.unsigned(table, raw)
-        return f"{table.name} {'/'.join(map(str, key))}: {what}" if what else ""
+        if what:
+            return f"{table.name} {'/'.join(map(str, key))}: {what}"
+        believed[key] = values
+        return ""
 
     def unsigned(self, table: sa.Table, row: Mapping[str, Any]) -> str:
         """What the row of an act lacks of its person's proof, where it stands as it was sealed; else empty."""
