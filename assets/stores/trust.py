@@ -264,7 +264,8 @@ def must_be_proven(store: Store, table: sa.Table, rows: Sequence[Row]) -> Sequen
         raise BadInput(
             f"the store was changed behind the program's back: {problems[0]}",
             reason="row_not_proven",
-            mend="'meterloom doctor' names every such row; restore the store from a backup",
+            mend="'meterloom doctor' names every such row; restore the store from a backup, or, where keys are new, look "
+            "at the acts before them and say 'meterloom keys adopt'",
         )
     return rows
 
