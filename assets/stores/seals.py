@@ -73,8 +73,8 @@ def as_raw(table: sa.Table, row: Mapping[str, Any]) -> dict[str, Any]:
     for column in sealed_columns(table):
         value = row[column.name]
         kind: Any = column.type
-        is_text = isinstance(value, str) or not isinstance(kind, sa.TypeDecorator)
-        found[column.name] = value if is_text else kind.process_bind_param(value, None)
+        is_raw = isinstance(value, str | bytes | int | float) or not isinstance(kind, sa.TypeDecorator)
+        found[column.name] = value if is_raw else kind.process_bind_param(value, None)
     return found
 
 

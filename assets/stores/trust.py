@@ -227,9 +227,12 @@ def add_marks(known: dict[Key, tuple[str, int]], name: str, position: int, rows:
     if text_sha256(rows) != rows_sha256:
         return f"seal {position} (of {name}): its rows are not those that were sealed"
     size = key_size(name)
-    for mark in json.loads(rows):
-        if known.setdefault(tuple(mark[:size]), (mark[size], position))[1] != position:
-            return f"seal {position} (of {name}): it seals {mark[0]} a second time"
+    try:
+        for mark in json.loads(rows):
+            if known.setdefault(tuple(mark[:size]), (mark[size], position))[1] != position:
+                return f"seal {position} (of {name}): it seals {mark[0]} a second time"
+    except (ValueError, TypeError, LookupError):
+        return f"seal {position} (of {name}): its rows cannot be read"
     return ""
 
 
@@ -264,8 +267,8 @@ def must_be_proven(store: Store, table: sa.Table, rows: Sequence[Row]) -> Sequen
         raise BadInput(
             f"the store was changed behind the program's back: {problems[0]}",
             reason="row_not_proven",
-            mend="'meterloom doctor' names every such row; restore the store from a backup, or, where keys are new, look "
-            "at the acts before them and say 'meterloom keys adopt'",
+            mend="'meterloom doctor' names every such row; restore the store from a backup, or, where keys are new, "
+            "look at the acts before them and say 'meterloom keys adopt'",
         )
     return rows
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from data_quality.contracts.errors import BadInput
+
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
     """An instant as fixed-width ISO text in UTC: sorts as time on every engine, reads plainly in any tool."""
@@ -22,8 +24,13 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
     def process_result_value(self, value: str | None, dialect: Any) -> datetime | None:
-        """Text to aware datetime."""
-        return None if value is None else datetime.fromisoformat(value)
+        """Text to aware datetime. Raises BadInput for another text."""
+        if value is None:
+            return None
+        try:
+            return datetime.fromisoformat(value)
+        except (TypeError, ValueError) as error:
+            raise _unreadable("a time", value) from error
 
 
 class JsonText(sa.TypeDecorator[Any]):
@@ -39,5 +46,18 @@ class JsonText(sa.TypeDecorator[Any]):
         return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
     def process_result_value(self, value: str | None, dialect: Any) -> Any:
-        """Text to value."""
-        return None if value is None else json.loads(value)
+        """Text to value. Raises BadInput for another text."""
+        if value is None:
+            return None
+        try:
+            return json.loads(value)
+        except (TypeError, ValueError) as error:
+            raise _unreadable("JSON", value) from error
+
+
+def _unreadable(expected: str, value: object) -> BadInput:
+    return BadInput(
+        f"the store holds {str(value)[:40]!r} where {expected} was expected: it was changed behind the program's back",
+        reason="row_not_proven",
+        mend="'meterloom doctor' names the row; restore the store from a backup",
+    )

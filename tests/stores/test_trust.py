@@ -16,7 +16,7 @@ from assets.stores.bills import override_tariff, tariff_overrides_of
 from assets.stores.chain import canonical_json
 from assets.stores.publications import PublicationStore, sign_act
 from assets.stores.seals import GENESIS, append_row, link_hash, raw_select, row_sha256, text_sha256
-from assets.stores.sign import Signer, new_key
+from assets.stores.sign import ACTION_DOMAIN, Signer, new_key
 from assets.stores.tables import baseline_approvals, commands, fault_events, mode_events
 from assets.stores.tables_adjustments import adjustments
 from assets.stores.tables_bills import tariff_overrides
@@ -294,6 +294,43 @@ def test_a_changed_signature_is_named(store: Store, tmp_path: Path) -> None:
     change(store, signatures, signatures.c.person_id == "carla", person_id="olaf")
     assert current_mode(_fresh(store), "home") is Mode.SIMULATION
     assert any(each.startswith("signatures ") for each in distrusted(store))
+
+
+@pytest.mark.parametrize("rows", ["nonsense", "[1]", "[[]]", "3"])
+def test_a_seal_that_cannot_be_read_is_named(store: Store, rows: str) -> None:
+    raise_mode(store, None)
+    with attacked(store) as connection:
+        link = {"position": 3, "table_name": "mode_events", "note": "", "rows_sha256": text_sha256(rows)}
+        head = connection.execute(sa.select(row_seals.c.hash).where(row_seals.c.position == 2)).scalar_one()
+        values = link | {"rows": rows, "hash": link_hash(head, link)}
+        names = ", ".join(values)
+        marks = ", ".join(f":{name}" for name in values)
+        connection.execute(sa.text(f"INSERT INTO row_seals ({names}) VALUES ({marks})"), values)
+    assert current_mode(store, "home") is Mode.SIMULATION
+    assert distrusted(store) == ["row_seals 3: seal 3 (of mode_events): its rows cannot be read"]
+
+
+def test_a_cell_of_another_form_is_one_sentence(store: Store) -> None:
+    baselines = _approved(store, None)
+    with attacked(store) as connection:
+        connection.execute(sa.text("UPDATE baseline_approvals SET waivers = '{', recorded_at_utc = 'yesterday'"))
+    with pytest.raises(BadInput, match=r"the store holds '\{' where JSON was expected"):
+        baselines.versions()
+    assert distrusted(store)[0].startswith("baseline_approvals 1: the row is not what was written")
+
+
+def test_a_signature_by_a_key_of_the_attacker_s_own_over_nonsense_stops_nobody(store: Store, tmp_path: Path) -> None:
+    give_keys(store, tmp_path)
+    raise_mode(store, None)
+    own = new_key(tmp_path / "own", "mallory")
+    for action in ("[]", '{"facts": {"seals": [[], {}, 3]}, "kind": "k", "subject": "s", "person_id": "carla"}'):
+        insert(
+            store, signatures, action_sha256=text_sha256(action), kind="k", subject="s", person_id="carla",
+            public_key=own.public_key, signature=own.sign(ACTION_DOMAIN, action.encode()), action=action,
+            recorded_at_utc=NOW,
+        )  # fmt: skip
+    assert current_mode(store, "home") is Mode.SIMULATION
+    assert sum(each.startswith("signatures ") for each in distrusted(store)) >= 2
 
 
 def test_what_is_rolled_back_leaves_no_doubt_behind(store: Store) -> None:
