@@ -85,4 +85,7 @@ def is_signed(signed: Signature) -> bool:
         action = json.loads(text)
     except ValueError:
         return False
-    return (action["kind"], action["subject"], action["person_id"]) == (signed.kind, signed.subject, signed.person_id)
+    if not isinstance(action, dict) or not isinstance(action.get("facts"), dict):
+        return False
+    said = (action.get("kind"), action.get("subject"), action.get("person_id"))
+    return said == (signed.kind, signed.subject, signed.person_id)

@@ -14,7 +14,7 @@ from assets.stores.seals import GENESIS, PROTECTED, Key, as_raw, key_of, link_ha
 from assets.stores.tables_publications import signatures
 from assets.stores.tables_seals import row_seals
 from assets.stores.transactions import Store
-from assets.stores.trust import ACTS, Trust, add_marks
+from assets.stores.trust import ACTS, CHANGED, REMOVED, UNSEALED, Trust, add_marks
 from data_quality.contracts.model import Model
 
 Raw = Mapping[str, Any]
@@ -86,10 +86,10 @@ def _bad_content(store: Store, table: sa.Table, marks: dict[Key, tuple[str, int]
         key = key_of(table, row)
         mark = left.pop(key, None)
         if mark is None:
-            found.append(_bad(table, key, "the row was not written by this program (no seal)"))
+            found.append(_bad(table, key, UNSEALED))
         elif mark[0] != row_sha256(table, row):
-            found.append(_bad(table, key, "the row is not what was written (its seal says something else)"))
-    return [*found, *(_bad(table, key, "the row was removed") for key in left)]
+            found.append(_bad(table, key, CHANGED))
+    return [*found, *(_bad(table, key, REMOVED) for key in left)]
 
 
 def _bad_signatures(store: Store, heads: Mapping[int, str], old: set[Key]) -> list[BadRow]:
@@ -109,11 +109,18 @@ def _bad_signatures(store: Store, heads: Mapping[int, str], old: set[Key]) -> li
         if keys is not None and key not in old and keys.get(signed.person_id) != signed.public_key:
             what = f"signed by a key that the people file does not have of {signed.person_id!r}"
             found.append(_bad(signatures, key, what))
-        position, head = json.loads(signed.action).get("facts", {}).get("seals", (0, ""))
+        position, head = _pin(signed)
         if position and heads.get(position) != head:
             what = f"{signed.person_id!r} signed on another seal {position}: the chain was rewritten"
             found.append(_bad(signatures, key, what))
     return found
+
+
+def _pin(signed: Signature) -> tuple[int, str]:
+    """Position and hash of the seal that it was given on; (0, "") where it says none: it is older, or by anybody."""
+    said = json.loads(signed.action)["facts"].get("seals")
+    is_pin = isinstance(said, list) and len(said) == 2 and isinstance(said[0], int)
+    return (said[0], said[1]) if is_pin else (0, "")
 
 
 def _bad_acts(store: Store, trust: Trust) -> list[BadRow]:

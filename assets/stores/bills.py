@@ -74,7 +74,8 @@ class BillStore:
 
     def bill(self, bill_id: str) -> SupplierBill:
         """The bill as it was read. Raises BadInput for an unknown id."""
-        found = self.store.rows(sa.select(bills.c.bill).where(bills.c.bill_id == bill_id))
+        query = sa.select(bills).where(bills.c.bill_id == bill_id)
+        found = must_be_proven(self.store, bills, self.store.rows(query))
         if not found:
             raise BadInput(f"no bill {bill_id!r}", reason="unknown_bill")
         return SupplierBill.model_validate(found[0]["bill"])
@@ -88,9 +89,8 @@ class BillStore:
 
     def lines(self, bill_id: str) -> list[dict[str, Any]]:
         """Line items of a bill in their order; quantity, rate and amount are decimals as text."""
-        return self.store.rows(
-            sa.select(bill_lines).where(bill_lines.c.bill_id == bill_id).order_by(bill_lines.c.position)
-        )
+        query = sa.select(bill_lines).where(bill_lines.c.bill_id == bill_id).order_by(bill_lines.c.position)
+        return list(must_be_proven(self.store, bill_lines, self.store.rows(query)))
 
     def unread(self, bill_id: str) -> list[dict[str, Any]]:
         """What could not be read, each with the page of the kept file that shows it."""

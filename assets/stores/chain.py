@@ -18,11 +18,12 @@ GENESIS_HASH = "0" * 64
 # The fields that a hash covers; `hash` itself and `prev_hash` are the chain, not the content.
 HASHED_FIELDS = ("site_id", "position", "command_id", "from_state", "to_state", "reason", "facts", "at_utc")
 _LOCK_SPACE = 724002
+_JSON = JsonText()
 
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: one text per value on every engine. NaN is refused."""
-    text = JsonText().process_bind_param(value, None)
+    text = _JSON.process_bind_param(value, None)
     return "null" if text is None else text
 
 

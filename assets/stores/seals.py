@@ -73,8 +73,8 @@ def as_raw(table: sa.Table, row: Mapping[str, Any]) -> dict[str, Any]:
     for column in sealed_columns(table):
         value = row[column.name]
         kind: Any = column.type
-        is_text = isinstance(value, str) or not isinstance(kind, sa.TypeDecorator)
-        found[column.name] = value if is_text else kind.process_bind_param(value, None)
+        is_raw = isinstance(value, str | bytes | int | float) or not isinstance(kind, sa.TypeDecorator)
+        found[column.name] = value if is_raw else kind.process_bind_param(value, None)
     return found
 
 
@@ -87,10 +87,15 @@ def append(connection: sa.Connection, table: sa.Table, rows: Iterable[Mapping[st
     if not given:
         return
     lock_recorded(connection)
-    # As the database gives them back: with the numbers and defaults that it set.
-    written = connection.execute(table.insert().returning(*table.c), given).mappings()
-    rows = [as_raw(table, dict(row)) for row in written]
-    seal(connection, table, sorted(rows, key=lambda row: [str(each) for each in key_of(table, row)]))
+    nothing = dict.fromkeys(column.name for column in table.c)
+    if all(column.name in given[0] for column in table.primary_key):
+        connection.execute(table.insert(), given)
+        rows = [as_raw(table, nothing | row) for row in given]
+    else:
+        # With the numbers that the database gave.
+        written = connection.execute(table.insert().returning(*table.c), given).mappings()
+        rows = sorted((as_raw(table, dict(row)) for row in written), key=lambda row: str(key_of(table, row)))
+    seal(connection, table, rows)
 
 
 def append_row(connection: sa.Connection, table: sa.Table, **values: Any) -> None:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from assets.stores.access import select_rows
 from assets.stores.actions import Signature, is_signed
-from assets.stores.seals import AS_FOUND, GENESIS, Key, as_raw, key_of, link_hash, row_sha256, text_sha256
+from assets.stores.seals import AS_FOUND, GENESIS, Key, as_raw, key_of, link_hash, raw_select, row_sha256, text_sha256
 from assets.stores.tables import commands
 from assets.stores.tables_publications import signatures
 from assets.stores.tables_seals import row_seals
@@ -23,6 +23,9 @@ from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 
 ADOPT = "keys adopt"
+UNSEALED = "the row was not written by this program (no seal)"
+CHANGED = "the row is not what was written (its seal says something else)"
+REMOVED = "the row was removed"
 Row = TypeVar("Row", bound=Mapping[str, Any])
 Ask = Callable[[sa.Select[Any]], Sequence[Mapping[str, Any]]]
 _LINKS = [row_seals.c[name] for name in ("position", "table_name", "note", "rows_sha256", "hash")]
@@ -54,12 +57,15 @@ class Trust:
         self.public_keys = public_keys
         self.broken = ""
         self.marks: dict[str, dict[Key, tuple[str, int]]] = {}
-        self.removed: dict[str, str] = {}
         self._lock = threading.Lock()
         self._position, self._head = 0, GENESIS
         self._seals: dict[int, tuple[str, str, str]] = {}
         self._as_found = self._adopted = 0
         self._read: dict[str, int] = {}
+        self._lost: dict[str, str] = {}
+        # Rows that were looked at, as they stood then: an agent asks again several times a second.
+        self._seen: dict[str, dict[Key, tuple[Any, ...]]] = {}
+        self._believed: dict[str, dict[Key, tuple[Any, ...]]] = {}
         self._bound: dict[tuple[Any, ...], set[str]] = {}
         self._signed: set[str] = set()
 
@@ -74,8 +80,8 @@ class Trust:
         return max(self._as_found, self._adopted)
 
     def lost(self, table: sa.Table) -> str:
-        """What is wrong with the whole table: a chain that does not hold, or a row that was removed."""
-        return self.broken or self.removed.get(table.name, "")
+        """What is wrong with the whole table: a chain that does not hold, a row that was removed, an act changed."""
+        return self.broken or self._lost.get(table.name, "")
 
     def refresh(self, ask: Ask, tables: Iterable[str]) -> None:
         """Read on: the chain's links, the marks of these tables, and, where people have keys, what they signed."""
@@ -96,15 +102,21 @@ class Trust:
         if lost := self.lost(table):
             return lost
         raw = as_raw(table, row)
-        key = key_of(table, raw)
+        key, values = key_of(table, raw), tuple(raw.values())
+        believed = self._believed.setdefault(table.name, {})
+        if believed.get(key) == values:
+            return ""
         mark = self.marks[table.name].get(key)
         if mark is None:
-            what = "the row was not written by this program (no seal)"
+            what = UNSEALED
         elif mark[0] != row_sha256(table, raw):
-            what = "the row is not what was written (its seal says something else)"
+            what = CHANGED
         else:
             what = self.unsigned(table, raw)
-        return f"{table.name} {'/'.join(map(str, key))}: {what}" if what else ""
+        if what:
+            return f"{table.name} {'/'.join(map(str, key))}: {what}"
+        believed[key] = values
+        return ""
 
     def unsigned(self, table: sa.Table, row: Mapping[str, Any]) -> str:
         """What the row of an act lacks of its person's proof, where it stands as it was sealed; else empty."""
@@ -158,16 +170,25 @@ class Trust:
         return ""
 
     def _present(self, ask: Ask, name: str) -> None:
-        """Look for rows that were sealed and are gone: a removed stop would raise a mode."""
+        """Look for sealed rows that are gone or, where they are acts, changed: a query may no longer find them, and
+        without a stop that was recorded an older entry would raise the mode again.
+        """
         table = row_seals.metadata.tables[name]
-        columns: list[Any] = [
-            sa.type_coerce(each, sa.types.NullType()).label(each.name) for each in table.primary_key.columns
-        ]
-        gone = self.marks[name].keys() - {key_of(table, row) for row in ask(sa.select(*columns))}
-        self.removed.pop(name, None)
+        keys: list[Any] = [sa.type_coerce(each, sa.types.NullType()).label(each.name) for each in table.primary_key]
+        rows = {key_of(table, row): row for row in ask(raw_select(table) if name in ACTS else sa.select(*keys))}
+        marks, seen = self.marks[name], self._seen.setdefault(name, {})
+        gone = marks.keys() - rows.keys()
+        self._lost.pop(name, None)
         if gone:
-            first = min(gone, key=lambda key: self.marks[name][key][1])
-            self.removed[name] = f"{name} {'/'.join(map(str, first))}: the row was removed"
+            first = min(gone, key=lambda key: marks[key][1])
+            self._lost[name] = f"{name} {'/'.join(map(str, first))}: {REMOVED}"
+        for key, row in rows.items() if name in ACTS else ():
+            values = tuple(row.values())
+            if key in marks and seen.get(key) != values:
+                if row_sha256(table, row) != marks[key][0]:
+                    self._lost.setdefault(name, f"{name} {'/'.join(map(str, key))}: {CHANGED}")
+                else:
+                    seen[key] = values
 
     def _signatures(self, ask: Ask) -> str:
         if len(self._signed) == len(self.marks[signatures.name]):
@@ -206,9 +227,12 @@ def add_marks(known: dict[Key, tuple[str, int]], name: str, position: int, rows:
     if text_sha256(rows) != rows_sha256:
         return f"seal {position} (of {name}): its rows are not those that were sealed"
     size = key_size(name)
-    for mark in json.loads(rows):
-        if known.setdefault(tuple(mark[:size]), (mark[size], position))[1] != position:
-            return f"seal {position} (of {name}): it seals {mark[0]} a second time"
+    try:
+        for mark in json.loads(rows):
+            if known.setdefault(tuple(mark[:size]), (mark[size], position))[1] != position:
+                return f"seal {position} (of {name}): it seals {mark[0]} a second time"
+    except (ValueError, TypeError, LookupError):
+        return f"seal {position} (of {name}): its rows cannot be read"
     return ""
 
 
@@ -243,7 +267,8 @@ def must_be_proven(store: Store, table: sa.Table, rows: Sequence[Row]) -> Sequen
         raise BadInput(
             f"the store was changed behind the program's back: {problems[0]}",
             reason="row_not_proven",
-            mend="'meterloom doctor' names every such row; restore the store from a backup",
+            mend="'meterloom doctor' names every such row; restore the store from a backup, or, where keys are new, "
+            "look at the acts before them and say 'meterloom keys adopt'",
         )
     return rows
 

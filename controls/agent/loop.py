@@ -9,7 +9,7 @@ from controls.agent.watchdog import Pulse, reason_to_stop, to_safe_default
 from controls.agent.wire import close_hand, observe, open_hand, revert
 from controls.ledger.faults import open_faults
 from controls.ledger.lease import LEASE_S, RENEW_S, acquire_lease, release_lease
-from controls.ledger.modes import current_modes, mode_doubts
+from controls.ledger.modes import modes_and_doubts
 from controls.ledger.rows import read_commands
 from controls.ledger.states import IN_HAND
 from data_quality.contracts.command import CommandState, Mode
@@ -106,12 +106,13 @@ class Agent:
 
     def _work(self) -> None:
         bench = self.bench
+        names = [device.device_id for device in self.devices]
+        modes, doubts = modes_and_doubts(bench.store, bench.site_id, names)
         view = View(
-            modes=current_modes(bench.store, bench.site_id, [device.device_id for device in self.devices]),
+            modes=modes,
             faults=open_faults(bench.store, bench.site_id),
             rows=read_commands(bench.store, bench.site_id, states=(CommandState.RELEASED, *IN_HAND)),
         )
-        doubts = mode_doubts(bench.store, bench.site_id)
         if doubts:
             self.trouble = f"the mode is not believed: {doubts[0]}; 'meterloom doctor' names every such row"
         for device in self.devices:

@@ -45,13 +45,13 @@ def current_mode(store: Store, site_id: str, device_id: str = "", *, as_of_utc: 
 
 def current_modes(store: Store, site_id: str, device_ids: Iterable[str]) -> dict[str, Mode]:
     """Effective mode of each device, from one read. Raises Unreachable."""
-    modes = _believed(store, read_rows(store, _raw_events(site_id)))[0]
-    return {device_id: _effective(modes, device_id) for device_id in device_ids}
+    return modes_and_doubts(store, site_id, device_ids)[0]
 
 
-def mode_doubts(store: Store, site_id: str) -> list[str]:
-    """Why entries that would raise a mode are not believed; empty where all are. Raises Unreachable."""
-    return _believed(store, read_rows(store, _raw_events(site_id)))[1]
+def modes_and_doubts(store: Store, site_id: str, device_ids: Iterable[str]) -> tuple[dict[str, Mode], list[str]]:
+    """The same, and what is wrong with entries that do not count; nothing where all do. Raises Unreachable."""
+    modes, doubts = _believed(store, read_rows(store, _raw_events(site_id)))
+    return {device_id: _effective(modes, device_id) for device_id in device_ids}, doubts
 
 
 def select_mode(store: Store, connection: Connection, site_id: str, device_id: str = "") -> Mode:
