@@ -90,3 +90,17 @@ def test_kpis_running_and_inventory_rest_on_one_factor_now_and_as_of_then(works:
     assert (then["value"], then["factors"]) == (now["site:works"]["value"], ["e 0.6512345678"])
     both = emissions(works, "--portfolio", *MARCH)["portfolio"]
     assert (both["value"], both["factors"]) == (192.0, ["e 0.5"])
+
+
+def test_kpis_and_running_print_the_peak_of_an_hourly_meter_with_its_finding(works: Path, tmp_path: Path) -> None:
+    rows = [f"main,2025-04-{day:02d}T{hour:02d}:00:00Z,4" for day in (10, 11) for hour in range(24)]
+    answer(works, "ingest", written(tmp_path / "hourly.csv", "meter,timestamp,kwh", *rows), "--site", "works")
+    for grain in ("month", "day", "hour"):
+        found = answer(works, "kpis", "--site", "works", "--period", "2025-04", "--grain", grain)["rows"]
+        peaks = [row for row in found if row["kpi"] == "peak_15min_kw" and row["value"] is not None]
+        assert peaks, grain
+        assert all("coarse_source" in row["findings"] for row in peaks), grain
+    running = answer(works, "running", "--site", "works")
+    assert "coarse_source" in [finding["code"] for finding in running["findings"]]
+    figure = answer(works, "trace", running["figures"]["peak_kw"])["figure"]
+    assert "coarse_source" in figure["findings"]
