@@ -36,19 +36,20 @@ def answer(folder: Path, *words: object) -> Any:
 
 @pytest.fixture
 def works(tmp_path: Path) -> Path:
-    """Two sites in zones of half hours, with two local days of readings each."""
+    """Two sites in zones of half hours, with two local days of readings each: of a quarter hour, and of an hour."""
     folder = tmp_path / "p"
     CliRunner().invoke(build_app(("init",)), ["init", str(folder)])
     for old in (folder / "sites").glob("my_site*"):
         old.unlink()
     for name, text in (("works", SITE), ("rock", OTHER)):
         (folder / "sites" / f"{name}.yaml").write_text(text)
+        minutes = (0, 15, 30, 45) if name == "works" else (0,)
         rows = [
-            f"{meter},2025-03-{day:02d}T{hour:02d}:{minute:02d}:00Z,{value}"
+            f"{meter},2025-03-{day:02d}T{hour:02d}:{minute:02d}:00Z,{value * 4 // len(minutes)}"
             for meter, value in (("main", 1), ("gas", 2))
             for day in (10, 11)
             for hour in range(24)
-            for minute in (0, 15, 30, 45)
+            for minute in minutes
         ]
         answer(folder, "ingest", written(tmp_path / f"{name}.csv", "meter,timestamp,kwh", *rows), "--site", name)
     return folder
@@ -65,6 +66,19 @@ def record(works: Path, tmp_path: Path, value: str) -> str:
 def emissions(works: Path, *words: object) -> dict[str, dict[str, Any]]:
     rows = answer(works, "kpis", *words)["rows"]
     return {row["scope"]: row for row in rows if row["kpi"] == "emission_kgco2e"}
+
+
+def assert_the_hourly_peak_carries_its_finding(works: Path) -> None:
+    for site, codes in (("rock", True), ("works", False)):
+        for grain in ("month", "day", "hour"):
+            found = answer(works, "kpis", "--site", site, *MARCH, "--grain", grain)["rows"]
+            peaks = [row for row in found if row["kpi"] == "peak_15min_kw" and row["value"] is not None]
+            assert peaks
+            assert {"coarse_source" in row["findings"] for row in peaks} == {codes}, (site, grain)
+        running = answer(works, "running", "--site", site)
+        assert ("coarse_source" in [finding["code"] for finding in running["findings"]]) == codes
+        figure = answer(works, "trace", running["figures"]["peak_kw"])["figure"]
+        assert ("coarse_source" in figure["findings"]) == codes
 
 
 def test_kpis_running_and_inventory_rest_on_one_factor_now_and_as_of_then(works: Path, tmp_path: Path) -> None:
@@ -90,17 +104,4 @@ def test_kpis_running_and_inventory_rest_on_one_factor_now_and_as_of_then(works:
     assert (then["value"], then["factors"]) == (now["site:works"]["value"], ["e 0.6512345678"])
     both = emissions(works, "--portfolio", *MARCH)["portfolio"]
     assert (both["value"], both["factors"]) == (192.0, ["e 0.5"])
-
-
-def test_kpis_and_running_print_the_peak_of_an_hourly_meter_with_its_finding(works: Path, tmp_path: Path) -> None:
-    rows = [f"main,2025-04-{day:02d}T{hour:02d}:00:00Z,4" for day in (10, 11) for hour in range(24)]
-    answer(works, "ingest", written(tmp_path / "hourly.csv", "meter,timestamp,kwh", *rows), "--site", "works")
-    for grain in ("month", "day", "hour"):
-        found = answer(works, "kpis", "--site", "works", "--period", "2025-04", "--grain", grain)["rows"]
-        peaks = [row for row in found if row["kpi"] == "peak_15min_kw" and row["value"] is not None]
-        assert peaks, grain
-        assert all("coarse_source" in row["findings"] for row in peaks), grain
-    running = answer(works, "running", "--site", "works")
-    assert "coarse_source" in [finding["code"] for finding in running["findings"]]
-    figure = answer(works, "trace", running["figures"]["peak_kw"])["figure"]
-    assert "coarse_source" in figure["findings"]
+    assert_the_hourly_peak_carries_its_finding(works)
