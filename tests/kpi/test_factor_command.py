@@ -69,16 +69,14 @@ def emissions(works: Path, *words: object) -> dict[str, dict[str, Any]]:
 
 
 def assert_the_hourly_peak_carries_its_finding(works: Path) -> None:
-    for site, codes in (("rock", True), ("works", False)):
-        for grain in ("month", "day", "hour"):
-            found = answer(works, "kpis", "--site", site, *MARCH, "--grain", grain)["rows"]
-            peaks = [row for row in found if row["kpi"] == "peak_15min_kw" and row["value"] is not None]
-            assert peaks
-            assert {"coarse_source" in row["findings"] for row in peaks} == {codes}, (site, grain)
-        running = answer(works, "running", "--site", site)
-        assert ("coarse_source" in [finding["code"] for finding in running["findings"]]) == codes
-        figure = answer(works, "trace", running["figures"]["peak_kw"])["figure"]
-        assert ("coarse_source" in figure["findings"]) == codes
+    for site, grain, is_coarse in (("rock", "month", True), ("rock", "hour", True), ("works", "hour", False)):
+        found = answer(works, "kpis", "--site", site, *MARCH, "--grain", grain)["rows"]
+        peaks = [row for row in found if row["kpi"] == "peak_15min_kw" and row["value"] is not None]
+        assert peaks
+        assert {"coarse_source" in row["findings"] for row in peaks} == {is_coarse}, (site, grain)
+    running = answer(works, "running", "--site", "rock")
+    assert "coarse_source" in [finding["code"] for finding in running["findings"]]
+    assert "coarse_source" in answer(works, "trace", running["figures"]["peak_kw"])["figure"]["findings"]
 
 
 def test_kpis_running_and_inventory_rest_on_one_factor_now_and_as_of_then(works: Path, tmp_path: Path) -> None:

@@ -250,7 +250,7 @@ def test_estimated_readings_carry_their_footnote(contents: dict[str, ReportConte
     table = next(table for table in contents["enpi_year"].tables() if table.key == "site_months")
     # In May three days are lost: its sum, and the year's, are read with that.
     assert [row.cells[1].mark for row in table.rows] == ["", "", "e", "", "f", *[""] * 7, "ef"]
-    assert table.note.endswith("e: rests in part on estimated readings. f: gap.")
+    assert table.note.endswith("e: rests in part on estimated readings. f: see findings: gap.")
 
 
 def test_the_band_of_a_saving_is_its_uncertainty(contents: dict[str, ReportContent]) -> None:
