@@ -44,11 +44,20 @@ def kpi_findings(
     return found
 
 
-def is_coarse(readings: pl.DataFrame, *, site: Site, scope: str, period: Period) -> bool:
-    """True where a reading of the scope's meters, or of what virtual ones are made of, was of more than 15 minutes."""
+def is_coarse(
+    readings: pl.DataFrame, *, site: Site, scope: str, period: Period, minutes: int = CANONICAL_MINUTES
+) -> bool:
+    """True where a reading of the scope's meters, or of what virtual ones are made of, took more minutes than that."""
     streams = streams_for(site, scope_meters(site, scope))
     rows = current(readings, site=site, period=period).filter(pl.col("meter_id").is_in(list(streams)))
-    return bool((rows["source_minutes"] > CANONICAL_MINUTES).any())
+    return bool((rows["source_minutes"] > minutes).any())
+
+
+def codes_of(finding: str | None, coverage: float | None) -> tuple[str, ...]:
+    """Codes of a mart's row: the one that it names, and behind a coarse source, which comes first, a gap."""
+    if not finding:
+        return ()
+    return (finding, "gap") if finding == COARSE and (coverage or 0) < 1 else (finding,)
 
 
 def _of_scope(use: ScopeUse) -> Iterable[tuple[str, bool]]:

@@ -116,7 +116,7 @@ def register(app: typer.Typer) -> None:
                 shown_value(f),
                 f.unit,
                 "-" if row["coverage"] is None else f"{row['coverage']:.1%}",
-                row["finding"],
+                ", ".join(f.findings) or row["finding"],
                 f.figure_id,
             ]
             for f, row in zip(figures, rows, strict=True)
@@ -156,7 +156,7 @@ def row_of(figure: Figure, sources: Sources, figures: Mapping[str, Figure]) -> d
         "figure_id": figure.figure_id,
         "coverage": figure.coverage,
         "estimated_share": figure.estimated_share,
-        "finding": figure.status if figure.status != "ok" else ", ".join(figure.findings),
+        "finding": "" if figure.status == "ok" else figure.status,
         "findings": list(figure.findings),
         "is_synthetic": figure.is_synthetic,
         "tariffs": _tariffs(behind, figure, sources) if figure.kpi in PRICED else [],

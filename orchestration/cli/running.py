@@ -9,7 +9,9 @@ import typer
 
 from assets.kpi.month_to_date import RunningFigures, running_figures
 from assets.kpi.running_again import span_behind
+from assets.kpi.standing import COARSE, is_coarse
 from assets.stores.marts import read_mart
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period, parse_instant
 from orchestration.cli.frame import Answer, Call, command
@@ -44,7 +46,9 @@ def register(app: typer.Typer) -> None:
             with marts_as_of(project, [known], call.as_of_utc) as marts_dir:
                 found = _figures(marts_dir, site, at_utc)
             as_of = call.as_of_utc
-        return _answer(found, known.time_zone, _stored(call, known, found, as_of))
+        sources = Sources(lake=project.lake, sites=project.sites, baselines=project.baselines)
+        found = with_coarse_source(found, known, sources, as_of)
+        return _answer(found, known.time_zone, _stored(call, known, found, sources, as_of))
 
 
 def _figures(marts_dir: Path, site: str, at_utc: datetime | None) -> RunningFigures:
@@ -53,10 +57,21 @@ def _figures(marts_dir: Path, site: str, at_utc: datetime | None) -> RunningFigu
     return running_figures(site, quarters, projections, at_utc=at_utc)
 
 
-def _stored(call: Call, site: Site, found: RunningFigures, as_of_utc: datetime) -> dict[str, str]:
+def with_coarse_source(found: RunningFigures, site: Site, sources: Sources, as_of_utc: datetime) -> RunningFigures:
+    """The figures with a finding where the main meters are read less often than the demand's window is long."""
+    month = Period(label="", start=found.month_start, end=span_behind(site, found.at_utc)[1], time_zone=site.time_zone)
+    readings = sources.site_streams(site, month.start, month.end, as_of_utc)
+    scope = f"site:{site.site_id}"
+    if not is_coarse(readings, site=site, scope=scope, period=month, minutes=found.window_minutes):
+        return found
+    message = f"the main meters are read less often than every {found.window_minutes} minutes: the peak may be higher"
+    finding = Finding(code=COARSE, message=message, scope=scope, facts={"window_minutes": found.window_minutes})
+    return found.model_copy(update={"findings": (*found.findings, finding)})
+
+
+def _stored(call: Call, site: Site, found: RunningFigures, sources: Sources, as_of_utc: datetime) -> dict[str, str]:
     """The figures with their traces, kept so that each can be walked back: field -> figure id."""
     project = call.project
-    sources = Sources(lake=project.lake, sites=project.sites, baselines=project.baselines)
     start, end = span_behind(site, found.at_utc)
     month = Period(label="", start=start, end=end, time_zone=site.time_zone)
     is_synthetic = sources.has_synthetic(site, month, as_of_utc)

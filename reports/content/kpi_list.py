@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 import polars as pl
 
+from assets.kpi.standing import COARSE, PEAKS, codes_of
 from assets.stores.marts import read_mart
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import TraceInput
 from data_quality.contracts.site import Site
-from data_quality.contracts.time import Period
+from data_quality.contracts.time import CANONICAL_MINUTES, Period
 from reports.computations import baseline_input, to_decimal
 from reports.content.model import ReportContent
 from reports.figures import FigureBook
@@ -128,7 +129,7 @@ def _add(book: FigureBook, site: Site, row: Mapping[str, Any], inputs: list[Trac
         parameters=parameters | ({"hour_start_utc": f"{hour:%Y-%m-%dT%H:%MZ}"} if hour is not None else {}),
         inputs=inputs,
         status=row["finding"] or "",
-        findings=[row["finding"]] if row["finding"] else [],
+        findings=codes_of(row["finding"], row["coverage"]),
         coverage=row["coverage"],
         estimated_share=row["estimated_share"],
     )
@@ -203,6 +204,10 @@ def hours_of(site: Site, period: Period, marts_dir: Path) -> pl.DataFrame:
     hours = pl.concat([scopes, meters.select(scopes.columns)]).filter(
         pl.col("local_date").is_between(period.start, period.end, closed="left")
     )
+    sources = read_mart(marts_dir, "mart_scope__day_kpi", site_id=site.site_id).select(
+        "scope", "max_source_minutes", local_date="period_start"
+    )
+    hours = hours.join(sources, on=["scope", "local_date"], how="left", validate="m:1")
     # Where local midnight lies inside a UTC hour, each of the two days has its own quarters of it.
     quarters = [
         (pl.col("hour_start_utc") + pl.duration(minutes=15 * each)).dt.convert_time_zone(site.time_zone).dt.date()
@@ -217,6 +222,7 @@ def hours_of(site: Site, period: Period, marts_dir: Path) -> pl.DataFrame:
 def _hourly(hours: pl.DataFrame, site: Site, kpi: str) -> pl.DataFrame:
     column, unit, left_out, code = HOURLY[kpi]
     without = pl.col(left_out) if left_out else pl.lit(0)
+    is_coarse = pl.lit(kpi in PEAKS) & (pl.col("max_source_minutes") > CANONICAL_MINUTES)
     gap = pl.when(pl.col("covered_minutes") < pl.col("expected_minutes")).then(pl.lit("gap"))
     rows = hours if left_out is None else hours.filter(pl.col("carrier").is_in(BOUGHT))
     return rows.select(
@@ -232,7 +238,7 @@ def _hourly(hours: pl.DataFrame, site: Site, kpi: str) -> pl.DataFrame:
         pl.lit(site.currency if unit == "currency" else unit).alias("unit"),
         ((pl.col("covered_minutes") - without) / pl.col("expected_minutes")).alias("coverage"),
         pl.lit(None, dtype=pl.Float64).alias("estimated_share"),
-        pl.when(without > 0).then(pl.lit(code)).otherwise(gap).alias("finding"),
+        pl.when(without > 0).then(pl.lit(code)).when(is_coarse).then(pl.lit(COARSE)).otherwise(gap).alias("finding"),
         pl.lit(site.is_simulated).alias("is_synthetic"),
         "hour_start_utc",
     )

@@ -6,6 +6,7 @@ from decimal import Decimal
 from assets.kpi.month_to_date import RunningFigures
 from assets.kpi.recompute import FACTORED
 from assets.kpi.running_again import span_behind
+from assets.kpi.standing import COARSE
 from data_quality.contracts.site import Site
 from reports.computations import RUNNING, to_decimal
 from reports.content.model import ReportContent
@@ -34,6 +35,7 @@ def running_list(
         *sources.calendar_inputs(site, start, end),
     ]
     codes = [finding.code for finding in found.findings]
+    demands = ("peak_kw", "projected_peak_kw", "block_demand_kw")
     for field, unit in RUNNING.items():
         emission = sources.factor_inputs(site, FACTORED[0], scope, start, end, as_of_utc) if "emission" in field else []
         value: Decimal | float | None = getattr(found, field)
@@ -52,7 +54,7 @@ def running_list(
             inputs=[*inputs, *emission],
             status=(codes or ["unknown"])[0] if value is None else "",
             coverage=found.coverage,
-            findings=codes,
+            findings=[code for code in codes if code != COARSE or field in demands],
         )
     return _content(site, found, book, end)
 

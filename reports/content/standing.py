@@ -9,7 +9,7 @@ from reports.content.writer import words
 from reports.texts.locales import word
 
 # A code of the figures that a report tells with more facts under a name of its own.
-TOLD_AS: Mapping[str, str] = {"no_price": "price_gap", "no_factor": "factor_gap"}
+TOLD_AS: Mapping[str, str] = {"gap": "gaps", "no_price": "price_gap", "no_factor": "factor_gap"}
 NOTES = frozenset({"estimated"})
 ESTIMATES = "e: rests in part on estimated readings."
 Codes = Mapping[str, Sequence[str]]
@@ -48,11 +48,12 @@ def printed_ids(sections: Iterable[Section]) -> list[str]:
 def standing(sections: Sequence[Section], figures: Sequence[Figure], told: Iterable[Finding]) -> list[Finding]:
     """One finding for each code on a printed figure that the report does not tell already."""
     by_id = {figure.figure_id: figure for figure in figures}
-    known = {finding.code for finding in told}
+    known = {(finding.code, finding.scope) for finding in told}
     behind: dict[str, list[Figure]] = {}
     for figure in (by_id[each] for each in printed_ids(sections)):
+        scopes = ("", figure.scope.partition("/")[0])
         for code in figure.findings:
-            if not known & {code, TOLD_AS.get(code, code)}:
+            if not known & {(each, scope) for each in (code, TOLD_AS.get(code, code)) for scope in scopes}:
                 behind.setdefault(code, []).append(figure)
     return [_finding(code, found) for code, found in behind.items()]
 
@@ -89,7 +90,7 @@ def _marked_table(table: Table, codes: Codes, locale: str) -> Table:
     )
     notes = [table.note, word(ESTIMATES, locale) if any(NOTES & set(codes[each]) for each in shown) else ""]
     named = _named(codes, shown, locale, without=NOTES)
-    notes += [f"f: {named}."] if named else []
+    notes += [f"f: {word('see findings', locale)}: {named}."] if named else []
     return table.model_copy(update={"rows": rows, "note": " ".join(filter(None, notes))})
 
 
@@ -108,11 +109,12 @@ def _named(codes: Codes, ids: Iterable[str], locale: str, *, without: frozenset[
 
 
 def _finding(code: str, figures: Sequence[Figure]) -> Finding:
-    kpis = list(dict.fromkeys(figure.kpi.replace("_", " ") for figure in figures))
-    named = ", ".join(kpis[:3]) + (f" and {len(kpis) - 3} more" if len(kpis) > 3 else "")
+    labels = list({figure.kpi: figure.label for figure in reversed(figures)}.values())[::-1]
+    named = "; ".join(labels[:3]) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")
+    sentence = SENTENCES.get(code, f"{words(code)[:1].upper()}{words(code)[1:]}.")
     return Finding(
         code=code,
-        message=SENTENCES.get(code, f"{words(code)[:1].upper()}{words(code)[1:]}."),
+        message=f"{sentence} It stands beside {named}.",
         severity="info" if code in NOTES else "warning",
-        facts={"figures": len(figures), "of": named},
+        facts={"printed_figures": len(figures)},
     )

@@ -196,6 +196,8 @@ class BlockWriter:
                     values=tuple(as_number(figure.value) for figure in figures),
                 )
             )
+        # A series of nothing but holes would stand in the legend alone.
+        series = [each for each in series if any(value is not None for value in each.values)]
         if not any(value for each in series for value in each.values):
             return []
         is_span = bool(items) and len({item.scope for item in items}) == 1

@@ -1,6 +1,7 @@
 """A template and what is given become a report: findings and draft mark first, then the sections, then the register."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeGuard
 
 from data_quality.contracts.baseline import BaselineType, BaselineVersion
 from data_quality.contracts.errors import BadInput
@@ -222,7 +223,7 @@ def _with_findings(
     return made
 
 
-def _is_place(block: Block) -> bool:
+def _is_place(block: Block) -> TypeGuard[Table]:
     return isinstance(block, Table) and block.key == "findings"
 
 

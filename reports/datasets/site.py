@@ -6,13 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 from assets.kpi.recompute import kpi_value, scope_meters, streams_behind
-from assets.kpi.standing import COARSE, PEAKS, kpi_findings
+from assets.kpi.standing import codes_of, kpi_findings
 from assets.sites.meter_tree import has_import
 from assets.stores.marts import read_mart
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.report_template import Tone
-from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_of
+from data_quality.contracts.time import Period, months_of
 from reports.computations import to_decimal
 from reports.content.load import price_gaps
 from reports.datasets.base import Given, Item, Leaf, Measure, period_key
@@ -170,10 +170,7 @@ class SiteKpis:
         """Codes of the mart's row, or those that the readings give."""
         given, period = self.given, item.period
         if row is not None:
-            # A row names one code: a gap must not hide that the source reads by the hour.
-            is_coarse = measure in PEAKS and (row["max_source_minutes"] or 0) > CANONICAL_MINUTES
-            code = self._codes.get((_grain(period), item.scope, period.start, measure))
-            return [*([COARSE] if is_coarse else []), *([code] if code and code != COARSE else [])]
+            return codes_of(self._codes.get((_grain(period), item.scope, period.start, measure)), row["coverage"])
         streams = streams_behind(measure, site=given.site, scope=item.scope)
         readings = given.sources.stream_readings(given.site, streams, period.start, period.end, given.as_of_utc)
         factors = given.sources.factors(given.site, given.as_of_utc)

@@ -153,13 +153,14 @@ def life_at(
     if not decisions:
         return ReportLife()
     kept = publications.signatures(f"{report_id}@{revision}")
-    steps = {each.step: _step(each, kept) for each in decisions}
+    steps = {each.step: step_of(each, kept) for each in decisions}
     last = decisions[-1]
     status = status_of(last.step, is_synthetic=last.is_synthetic)
     return ReportLife.model_validate({"status": status, **steps})
 
 
-def _step(decision: Decision, kept: Sequence[Signature]) -> LifeStep:
+def step_of(decision: Decision, kept: Sequence[Signature]) -> LifeStep:
+    """The step as reports print it. kept: signatures over acts on the revision."""
     kind, person = f"reports {VERBS[decision.step]}", decision.person_id
     is_kept = any(
         each.kind == kind

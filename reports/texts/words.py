@@ -74,6 +74,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "Report": "Bericht",
         "not agreed": "nicht vereinbart",
         "none is fitted yet": "noch keine ermittelt",
+        "see findings": "siehe Feststellungen",
         "coarse source": "grobe Quelle",
         "gap": "Lücke",
         "estimated": "geschätzt",

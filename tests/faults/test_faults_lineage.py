@@ -206,7 +206,8 @@ def test_fault_f25_what_is_missing_is_null_and_named_with_its_days(
     content = world(site=plant.plant_site(**changed)).build(1)
     kpi, code = ("cost", "price_gap") if kind == "tariffs" else ("emission_kgco2e", "factor_gap")
     january = by_path(content, f"site/2025-01/{kpi}")
-    assert (january.value, january.status, january.coverage) == (None, "missing", 1.0)
+    status = "no_price" if kind == "tariffs" else "no_factor"
+    assert (january.value, january.status, january.coverage) == (None, status, 1.0)
     # A quarter with an unknown month is unknown: no part of it stands for the whole.
     assert by_path(content, f"site/{kpi}").value is None
     assert (by_path(content, f"site/2025-03/{kpi}").value is None) is (first_day > date(2025, 3, 1))

@@ -36,7 +36,7 @@ def answer(folder: Path, *words: object) -> Any:
 
 @pytest.fixture
 def works(tmp_path: Path) -> Path:
-    """A site in a zone of half hours, with two local days of readings."""
+    """A site in a zone of half hours, with two local days of quarter hours."""
     folder = tmp_path / "p"
     CliRunner().invoke(build_app(("init",)), ["init", str(folder)])
     for old in (folder / "sites").glob("my_site*"):
@@ -45,14 +45,14 @@ def works(tmp_path: Path) -> Path:
     return folder
 
 
-def add_site(folder: Path, tmp_path: Path, name: str, text: str) -> None:
+def add_site(folder: Path, tmp_path: Path, name: str, text: str, minutes: tuple[int, ...] = (0, 15, 30, 45)) -> None:
     (folder / "sites" / f"{name}.yaml").write_text(text)
     rows = [
-        f"{meter},2025-03-{day:02d}T{hour:02d}:{minute:02d}:00Z,{value}"
+        f"{meter},2025-03-{day:02d}T{hour:02d}:{minute:02d}:00Z,{value * 4 // len(minutes)}"
         for meter, value in (("main", 1), ("gas", 2))
         for day in (10, 11)
         for hour in range(24)
-        for minute in (0, 15, 30, 45)
+        for minute in minutes
     ]
     answer(folder, "ingest", written(tmp_path / f"{name}.csv", "meter,timestamp,kwh", *rows), "--site", name)
 
@@ -68,6 +68,17 @@ def record(works: Path, tmp_path: Path, value: str) -> str:
 def emissions(works: Path, *words: object) -> dict[str, dict[str, Any]]:
     rows = answer(works, "kpis", *words)["rows"]
     return {row["scope"]: row for row in rows if row["kpi"] == "emission_kgco2e"}
+
+
+def assert_the_hourly_peak_carries_its_finding(works: Path) -> None:
+    for site, grain, is_coarse in (("rock", "month", True), ("rock", "hour", True), ("works", "hour", False)):
+        found = answer(works, "kpis", "--site", site, *MARCH, "--grain", grain)["rows"]
+        peaks = [row for row in found if row["kpi"] == "peak_15min_kw" and row["value"] is not None]
+        assert peaks
+        assert {"coarse_source" in row["findings"] for row in peaks} == {is_coarse}, (site, grain)
+    running = answer(works, "running", "--site", "rock")
+    assert "coarse_source" in [finding["code"] for finding in running["findings"]]
+    assert "coarse_source" in answer(works, "trace", running["figures"]["peak_kw"])["figure"]["findings"]
 
 
 def test_kpis_running_and_inventory_rest_on_one_factor_now_and_as_of_then(works: Path, tmp_path: Path) -> None:
@@ -88,10 +99,11 @@ def test_kpis_running_and_inventory_rest_on_one_factor_now_and_as_of_then(works:
         trace = answer(works, "trace", figure)
         assert trace["recomputed"] == trace["figure"]["value"]
     record(works, tmp_path, "0.5")
-    # The second site comes only now: every build before it would make its marts too.
-    add_site(works, tmp_path, "rock", OTHER)
+    # The second site, with hourly rows, comes only now: every build before it would make its marts too.
+    add_site(works, tmp_path, "rock", OTHER, minutes=(0,))
     assert emissions(works, *site)["site:works"]["value"] == 96.0
     then = emissions(works, *site, "--as-of", first)["site:works"]
     assert (then["value"], then["factors"]) == (now["site:works"]["value"], ["e 0.6512345678"])
     both = emissions(works, "--portfolio", *MARCH)["portfolio"]
     assert (both["value"], both["factors"]) == (192.0, ["e 0.5"])
+    assert_the_hourly_peak_carries_its_finding(works)

@@ -1,7 +1,7 @@
 """What the report says: every number a figure, totals of stored parts, findings before figures."""
 
 import dataclasses
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -15,7 +15,7 @@ from reports.content.model import Column, Paragraph, Register, ReportContent, Ro
 from reports.content.register import register_table
 from reports.content.writer import plain
 from reports.figures import FigureBook
-from reports.gates import publishable
+from reports.gates import publishable, refuse_future
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
 
@@ -128,6 +128,13 @@ def test_lost_days_are_named_and_not_compared(world: MakeWorld) -> None:
     assert "rejected_rows" in codes(content)
 
 
+def test_a_period_can_be_reported_from_the_instant_after_it_began() -> None:
+    period = parse_period("2025-Q1", plant.ZONE)
+    with pytest.raises(BadInput, match="2025-Q1 is of the future: the period begins on 2025-01-01"):
+        refuse_future(period, period.start_utc, name="it")
+    refuse_future(period, period.start_utc + timedelta(microseconds=1), name="it")
+
+
 def test_an_unfinished_period_is_a_draft(world: MakeWorld) -> None:
     used = world(rows=plant.plant_rows(date(2025, 1, 1), date(2025, 2, 1)))
     period = parse_period("2025", plant.ZONE)
@@ -140,6 +147,16 @@ def test_an_unfinished_period_is_a_draft(world: MakeWorld) -> None:
     )
     content = enpi_quarter(given, revision=1)
     assert {"period_not_over", "coverage"} <= codes(content)
+    front = [
+        cell.text
+        for block in content.sections[0].blocks
+        if isinstance(block, Table)
+        for row in block.rows
+        for cell in row.cells
+    ]
+    assert any(
+        text.startswith("The period is incomplete: it runs to 2025-12-31, this report knows it up to") for text in front
+    )
     assert at(content, "seu/moulding/2025-12/actual_kwh") is None
     assert at(content, "seu/moulding/actual_kwh") is None
     assert at(content, "site/2025-12/consumption_kwh") is None

@@ -9,7 +9,7 @@ import pytest
 
 from assets.kpi.expected import expected_days
 from assets.kpi.sources import source_tables
-from assets.stores.marts import ENPI_MARTS, KPI_MARTS
+from assets.stores.marts import ENPI_MARTS, KPI_MARTS, read_mart
 from assets.stores.warehouse import WarehouseTarget, load_sources, publish_marts
 from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
@@ -22,6 +22,7 @@ from reports.recompute import recompute
 from reports.sources import Sources
 from tests.reports import plant
 from tests.reports.conftest import World, make_world
+from tests.reports.test_findings_travel import assert_findings_are_told
 from tests.reports.test_trace import late_row, wrong
 from tests.reports.year_world import Year
 
@@ -53,7 +54,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Path]:
     """A world with holes, and its published marts."""
     folder = tmp_path_factory.mktemp("marts")
     lost = (("hvac", date(2025, 3, 30)), ("pieces", date(2025, 3, 4)), ("main", date(2025, 1, 8)))
-    rows = plant.plant_rows(date(2025, 1, 1), date(2025, 4, 1), seed=11, skip=lost)
+    rows = plant.plant_rows(date(2025, 1, 1), date(2025, 4, 1), seed=11, skip=lost).with_columns(
+        source_minutes=pl.when(pl.col("meter_id") == "main").then(60).otherwise("source_minutes").cast(pl.Int32)
+    )
     world = make_world(folder / "world", rows=rows)
     target = WarehouseTarget(duckdb_file=folder / "warehouse.duckdb")
     load_sources(target, source_tables({"plant": world.site}, world.lake, expected_rows(world)))
@@ -94,7 +97,16 @@ def test_templates_say_the_same_over_the_marts(built: tuple[World, Path], name: 
         for each in (None, marts_dir)
     )
     assert {f.path: f.value for f in fed.figures} == {f.path: f.value for f in plain.figures}
+    assert {f.path: f.findings for f in fed.figures} == {f.path: f.findings for f in plain.figures}
     assert fed.findings == plain.findings
+    assert_findings_are_told(fed)
+    told = read_mart(marts_dir, "mart_site__kpi_values", site_id="plant").filter(pl.col("grain") == "month")
+    codes = {(scope, start, kpi): code for scope, start, kpi, code in
+             told.select("scope", "period_start", "kpi", "finding").drop_nulls().iter_rows()}  # fmt: skip
+    for figure in fed.figures:
+        is_month = figure.trace.computation == "scope_kpi" and (figure.end - figure.start).days <= 31
+        code = codes.get((figure.scope, figure.start, figure.kpi)) if is_month else None
+        assert code is None or code in figure.findings, figure.path
     by_id = {figure.figure_id: figure for figure in fed.figures}
     kept: dict[str, Decimal | None] = {}
     sources = year.sources()

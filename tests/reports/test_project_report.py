@@ -23,6 +23,7 @@ from reports.content.model import ReportContent, Table
 from reports.make import make_report
 from reports.recompute import recompute
 from tests.life.world import ANNA, BEN, NOW, ZONE, Works, make_works
+from tests.reports.test_findings_travel import assert_findings_are_told
 
 DRIVE = "works/drive/mv_project"
 
@@ -111,6 +112,7 @@ def test_the_report_says_what_baseline_project_says(mv: Mv) -> None:
     assert float(half or 0) == said.uncertainty_kwh
     assert version.baseline.band is not None
     assert content.status == "final"
+    assert_findings_are_told(content)
     assert content.report_id == "mv_project/works/drive/2025"
     assert words(content, "verdict")[0][1] == "significant, claimed"
 

@@ -48,6 +48,8 @@ def test_a_projects_own_template_is_listed_and_a_broken_one_is_named(folder: Pat
     ("arguments", "words"),
     [
         (["executive_summary"], "a report needs --site and --period"),
+        (["executive_summary", "--site", "my_site", "--period", "2999"], "2999 is of the future: the period begins on"),
+        (["enpi_quarter", "--site", "my_site", "--period", "2999-Q1"], "2999-Q1 is of the future"),
         (["executive_summary", "--site", "nowhere", "--period", "2025"], "unknown site 'nowhere'"),
     ],
 )

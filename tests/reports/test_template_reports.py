@@ -24,6 +24,7 @@ from reports.render_xlsx import FORMULAS, REGISTER, render_xlsx
 from reports.sources import Sources
 from reports.trace import stale_revisions, trace_figure
 from tests.reports import year_world
+from tests.reports.test_findings_travel import assert_findings_are_told
 from tests.reports.year_world import Year
 
 REPORTS = (
@@ -84,6 +85,11 @@ def test_fifty_random_cells_of_all_reports_recompute_from_their_traces(
         by_id = {figure.figure_id: figure for figure in contents[name].figures}
         again = recompute(by_id[figure_id], sources=fresh, lookup=by_id.get, kept=kept)
         assert again == by_id[figure_id].value, (name, by_id[figure_id].path)
+
+
+@pytest.mark.parametrize("name", [name for name, *_ in REPORTS])
+def test_findings_of_every_printed_figure_are_told_by_its_report(contents: dict[str, ReportContent], name: str) -> None:
+    assert_findings_are_told(contents[name])
 
 
 def test_the_audit_notices_a_changed_figure(year: Year, contents: dict[str, ReportContent]) -> None:
@@ -244,7 +250,7 @@ def test_estimated_readings_carry_their_footnote(contents: dict[str, ReportConte
     table = next(table for table in contents["enpi_year"].tables() if table.key == "site_months")
     # In May three days are lost: its sum, and the year's, are read with that.
     assert [row.cells[1].mark for row in table.rows] == ["", "", "e", "", "f", *[""] * 7, "ef"]
-    assert table.note.endswith("e: rests in part on estimated readings. f: gap.")
+    assert table.note.endswith("e: rests in part on estimated readings. f: see findings: gap.")
 
 
 def test_the_band_of_a_saving_is_its_uncertainty(contents: dict[str, ReportContent]) -> None:

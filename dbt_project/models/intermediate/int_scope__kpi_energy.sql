@@ -1,6 +1,8 @@
 -- Consumption, peak, factors, cost and carbon of every scope and period as rows; a code stands where a value cannot be known
 {% set unread = "when covered_minutes = 0 then 'no_readings'" %}
 {% set demand = "case " ~ unread ~ " when is_allocated then 'share_has_no_demand' when peak_kw is null then 'gap' end" %}
+{# Before a gap, which the coverage tells as well. #}
+{% set coarse = "case when max_source_minutes > 15 then 'coarse_source' else warning end" %}
 {% set kpis = [
     {
         'kpi': 'consumption_kwh', 'value': 'energy_kwh', 'exact': 'energy_kwh', 'unit': "'kwh'",
@@ -8,17 +10,17 @@
     },
     {
         'kpi': 'peak_15min_kw', 'value': 'peak_kw', 'exact': 'peak_kw', 'unit': "'kw'", 'blocks': demand,
-        'warns': "coalesce(warning, case when max_source_minutes > 15 then 'coarse_source' end)",
+        'warns': coarse,
     },
     {
         'kpi': 'load_factor', 'value': 'load_factor', 'unit': "'1'",
-        'blocks': "coalesce(" ~ demand ~ ", case when load_factor is null then 'no_load' end)",
+        'blocks': "coalesce(" ~ demand ~ ", case when load_factor is null then 'no_load' end)", 'warns': coarse,
     },
     {
         'kpi': 'demand_factor', 'unit': "'1'",
         'value': nano_double('peak_kw') ~ ' * period_days / ' ~ nano_double('connected_load_kw_sum'),
         'blocks': "coalesce(" ~ demand ~ ", case when connected_load_kw_sum is null then 'no_connected_load' end)",
-        'rows': "grain <> 'day' or connected_load_kw_sum is not null",
+        'rows': "grain <> 'day' or connected_load_kw_sum is not null", 'warns': coarse,
     },
     {
         'kpi': 'cost', 'value': 'cost', 'exact': 'cost', 'unit': 'currency', 'rows': 'carrier in ' ~ bought_carriers(),

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import openpyxl
 import pypdf
 import pytest
 import sqlalchemy as sa
@@ -16,10 +17,13 @@ from assets.stores.sign import new_key
 from assets.stores.tables_publications import report_decisions, report_makers
 from data_quality.contracts.time import SystemClock
 from reports.content.model import ReportContent
+from reports.evidence.life import step_of
 from reports.gates import against_publication
+from reports.make import render_now
+from reports.revise import content_sha256, stored_content
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld
-from tests.reports.publish.conftest import REVISION, MakeDesk, store_of
+from tests.reports.publish.conftest import REVISION, Desk, MakeDesk, store_of
 from tests.reports.test_store import report
 from tests.reports.test_trace import late_row
 
@@ -48,6 +52,83 @@ def test_two_people_take_a_report_from_draft_to_published(desk: MakeDesk) -> Non
     with pytest.raises(sa.exc.IntegrityError, match="append-only"), store.begin() as connection:
         connection.execute(report_decisions.update().values(reason="other"))
     store.close()
+
+
+def test_every_form_prints_the_true_status_and_who_reviewed_and_published(desk: MakeDesk) -> None:
+    used = desk()
+    before = stored_hash(used)
+    draft = "draft: nobody has reviewed it"
+    assert_forms(used, "draft", draft, None)
+    assert used.run(*REVIEW, "--as", "anna")[0] == 0
+    today = SystemClock().now_utc()
+    reviewed = f"reviewed by anna on {today:%Y-%m-%d} (signed)"
+    assert_forms(used, "reviewed", f"reviewed: {reviewed}", None)
+    assert used.run(*PUBLISH, "--as", "dirk")[0] == 0
+    said = f"published: {reviewed}, published by dirk on {today:%Y-%m-%d} (signed)"
+    assert_forms(used, "published", said, True)
+    assert stored_hash(used) == before
+
+
+def test_a_publication_without_keys_says_so_in_every_form(desk: MakeDesk) -> None:
+    used = desk()
+    used.people(keys=False)
+    assert used.run(*REVIEW, "--as", "anna")[1]["reports"][0]["is_signed"] is False
+    assert used.run(*PUBLISH, "--as", "dirk")[1]["reports"][0]["is_signed"] is False
+    today = SystemClock().now_utc()
+    steps = ", ".join(
+        f"{verb} by {who} on {today:%Y-%m-%d} (without a signature)"
+        for verb, who in (("reviewed", "anna"), ("published", "dirk"))
+    )
+    assert_forms(used, "published", f"published without a signature: {steps}", False)
+
+
+def test_a_signature_over_another_content_is_no_signature(desk: MakeDesk) -> None:
+    used = desk()
+    assert used.run(*REVIEW, "--as", "anna")[0] == 0
+    store = store_of(used)
+    publications = PublicationStore(store)
+    (decision,), (signed,) = publications.decisions(REVISION[:-2], 1), publications.signatures(REVISION)
+    assert [step_of(decision.model_copy(update=change), [signed]).is_signed for change in (
+        {}, {"content_sha256": "0" * 64}, {"person_id": "dirk"}, {"step": "published"}
+    )] == [True, False, False, False]  # fmt: skip
+    store.close()
+
+
+def stored_hash(used: Desk) -> tuple[str, str]:
+    """Hash of the content that is stored, and of the content read back."""
+    store = store_of(used)
+    reports = ReportStore(store)
+    kept = reports.get(REVISION[:-2], 1)
+    again = content_sha256(stored_content(reports, REVISION[:-2], 1))
+    store.close()
+    return kept.content_sha256, again
+
+
+def assert_forms(used: Desk, status: str, sentence: str, is_signed: bool | None) -> None:
+    """PDF, workbook, JSON and list tell one status; no form says "final"."""
+    store = store_of(used)
+    reports = ReportStore(store)
+    content = stored_content(reports, REVISION[:-2], 1)
+    shown, files = render_now(content, reports, used.folder / "out", ("pdf", "xlsx", "json"))
+    store.close()
+    assert (shown.life.status, shown.life.sentence) == (status, sentence)
+    pages = [" ".join(page.extract_text().split()) for page in pypdf.PdfReader(files["pdf"]).pages]
+    assert sentence in pages[0]
+    assert all(shown.life.text.upper() in page for page in pages)
+    sheets = openpyxl.load_workbook(files["xlsx"]).worksheets
+    assert any(
+        sentence in str(cell)
+        for sheet in sheets
+        for row in sheet.iter_rows(max_row=4, values_only=True)
+        for cell in row
+    )
+    body = json.loads(files["json"].read_bytes())
+    assert (body["status"], (body["life"]["published"] or {}).get("is_signed")) == (status, is_signed)
+    assert not any(", final" in page for page in pages)
+    assert '"final"' not in files["json"].read_text(encoding="utf-8")
+    (listed,) = used.run("reports", "list")[1]["reports"]
+    assert (listed["status"], listed["said"]) == (status, shown.life.text)
+    assert (listed["published"] or {}).get("is_signed") == is_signed
 
 
 @pytest.mark.parametrize(
