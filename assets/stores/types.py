@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from data_quality.contracts.errors import BadInput
 
-
 # Made once: seals and chains encode a hundred thousand rows in a row.
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
