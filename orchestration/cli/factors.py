@@ -11,6 +11,7 @@ from assets.carbon.read import read_factor_set
 from assets.carbon.write import write_factor_set
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, FactorSet, GwpSet, StoredFactor
+from data_quality.contracts.people import Role
 from orchestration.cli.carbon_say import GwpOption, gwp_set
 from orchestration.cli.frame import Answer, Call, command
 
@@ -75,7 +76,9 @@ def factors_add(
     if not tenant:
         for name in dict.fromkeys(row.factor_id for row in factors.factors if row.basis in HELD):
             call.say(f"{name} is a certificate or contract of no site and counts nowhere; record it with --tenant SITE")
-    done = FactorStore(call.project.store).add(factors, clock=call.clock, tenant=tenant)
+    with call.project.store.together():
+        done = FactorStore(call.project.store).add(factors, clock=call.clock, tenant=tenant)
+        _sign(call, "factors add", done.set_id)
     return Answer(
         data={
             "set_id": done.set_id,
@@ -103,14 +106,24 @@ def factors_withdraw(
         raise BadInput("--reason is empty; expected why the factor is withdrawn", reason="no_reason")
     if tenant:
         call.project.site(tenant)
-    done = FactorStore(call.project.store).withdraw(
-        factor_id, reason=reason.strip(), clock=call.clock, tenant=tenant,
-        start=_day(start, "--from"), end=_day(end, "--to"),
-    )  # fmt: skip
+    with call.project.store.together():
+        done = FactorStore(call.project.store).withdraw(
+            factor_id, reason=reason.strip(), clock=call.clock, tenant=tenant,
+            start=_day(start, "--from"), end=_day(end, "--to"),
+        )  # fmt: skip
+        _sign(call, "factors withdraw", done.set_id)
     return Answer(
         data={"set_id": done.set_id, "withdrawn_rows": done.new_rows, "recorded_at_utc": done.recorded_at_utc},
         text=f"withdrew {factor_id}: {done.new_rows} rows",
     )
+
+
+def _sign(call: Call, kind: str, set_id: str) -> None:
+    """A factor needs no person; where --as names one, they sign the rows."""
+    from orchestration.cli.signing import actor, keep_signature
+
+    if call.person:
+        keep_signature(call, actor(call, Role.ANALYST), kind=kind, subject=set_id, facts={})
 
 
 def factors_list(
