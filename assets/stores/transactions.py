@@ -2,6 +2,8 @@
 that the agent can open it. Tables stand in tables.py; migrations in migrations/.
 """
 
+import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,15 +14,22 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores import tables
+from assets.stores.unreachable import reaching
 
 DatabaseError = sa.exc.SQLAlchemyError
+# Before a second and a third try to connect to a server, where nothing was said yet; half of it is left to chance.
+PAUSES_S = (0.2, 0.6)
 
 
 class Store:
-    """One open transactional store. Use `begin()` for every access: commit at the end, roll back on error."""
+    """One open transactional store. Use `begin()` for every access: commit at the end, roll back on error.
+
+    Raises Unreachable where the database does not answer; at a commit that means "unknown".
+    """
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
+        self._url = str(engine.url)
         self._shared: ContextVar[sa.Connection | None] = ContextVar("shared", default=None)
 
     @contextmanager
@@ -30,7 +39,7 @@ class Store:
         if shared is not None:
             yield shared
             return
-        with self.engine.begin() as connection:
+        with reaching(self._url), self._connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -48,18 +57,34 @@ class Store:
         shared = self._shared.get()
         if shared is not None:
             return [dict(row) for row in shared.execute(query).mappings()]
-        with self.engine.connect().execution_options(meterloom_read=True) as connection:
+        with reaching(self._url), self._connect().execution_options(meterloom_read=True) as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def close(self) -> None:
         """Give back every connection."""
         self.engine.dispose()
 
+    def _connect(self) -> sa.Connection:
+        for pause_s in PAUSES_S if self.engine.dialect.name == "postgresql" else ():
+            try:
+                return self.engine.connect()
+            except sa.exc.OperationalError:
+                time.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - no secret: callers must not come at once
+        return self.engine.connect()
+
 
 def open_store(url: str) -> Store:
-    """Open the store, making or migrating its tables first. `url` as Project.store_url gives it."""
+    """Open the store, making or migrating its schema and tables first. `url` as Project.store_url gives it.
+
+    Raises Unreachable, and BadInput where the store must be moved by hand first.
+    """
+    if url.startswith("postgresql"):
+        from assets.stores.postgres import ensure_schema
+
+        ensure_schema(url)
     store = connect_store(url)
-    migrate(store.engine)
+    with reaching(str(store.engine.url)):
+        migrate(store.engine)
     return store
 
 

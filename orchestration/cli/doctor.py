@@ -13,6 +13,7 @@ import typer
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.cli.check import configuration_problems
+from orchestration.cli.databases import database_checks
 from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
 from orchestration.cli.reachable import item, reachability
 
@@ -73,11 +74,11 @@ def project_checks(call: Call) -> list[dict[str, str]]:
     found.append(item("disk", "ok" if free > 2 else "warn", f"{free:.1f} GB free at {data}", "make room: 2 GB or more"))
     try:
         call.project.store.rows(_one())
-        kind = "PostgreSQL" if call.project.project.settings.database.is_postgres else "SQLite"
+        kind = "PostgreSQL" if call.project.project.settings.database.of("store") else "SQLite"
         found.append(item("store", "ok", kind))
     except (OSError, MeterloomError, _database_error()) as fault:
         found.append(item("store", "fail", str(fault).splitlines()[0], "check database.url in meterloom.yaml"))
-    return found
+    return found + database_checks(call.project.project)
 
 
 def _one() -> Any:
