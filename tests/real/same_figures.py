@@ -63,7 +63,9 @@ def compare(files: Project, server: Project, *, before: date = date.max) -> Comp
         for key, value in ours[name].items():
             pair = (float(each) if key == "value" and each is not None else each for each in (value, theirs[name][key]))
             found.add(f"{name}.{key}", *pair)
-    for mart in MARTS:
+    published = [{mart for mart in MARTS if (each.marts_dir / mart).is_dir()} for each in (files, server)]
+    found.differ += [f"only one has {mart}" for mart in sorted(published[0] ^ published[1])]
+    for mart in sorted(published[0] & published[1]):
         for where, left, right in _pairs(files, server, mart, before):
             found.add(where, left, right)
     return found
@@ -83,8 +85,9 @@ def _pairs(files: Project, server: Project, mart: str, before: date) -> Iterator
 
 
 def _past(frame: pl.DataFrame, mart: str, before: date) -> pl.DataFrame:
-    end = "period_end" if "period_end" in frame.columns else date_column(mart)
-    return frame.filter(pl.col(end) <= before)
+    is_past = pl.col("period_end") <= before if "period_end" in frame.columns else pl.col(date_column(mart)) < before
+    # When a reading arrived is the one thing in which two runs may differ.
+    return frame.filter(is_past).drop("last_recorded_at_utc", strict=False)
 
 
 def main() -> int:
