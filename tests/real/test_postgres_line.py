@@ -111,6 +111,9 @@ def _work(folder: Path, *, is_whole: bool) -> None:
             runner.run("forecast", partition="home")
             raise_mode(project, SystemClock())
     project.close()
+    month = ("--site", "home", "--period", f"{last_month:%Y-%m}", "--project", str(folder))
+    code, _, error = call("report", "executive_summary", *month)
+    assert code == 0, error
 
 
 def _arguments(path: Path) -> str:
@@ -144,7 +147,7 @@ def test_every_figure_is_that_of_the_same_line_on_files(line: Line) -> None:
 
 def test_a_printed_figure_is_traced_to_its_last_digit(line: Line) -> None:
     printed = figures_of(line.server)
-    figure = next(each for each in printed.values() if each["kpi"] == "consumption_kwh" and each["value"])
+    figure = next(each for each in printed.values() if each["unit"] == "kwh" and each["value"])
     with variables(METERLOOM_DATABASE__URL=line.url):
         code, traced, error = call("trace", figure["figure_id"], "--project", str(line.server.root))
     assert code == 0, error
