@@ -1,5 +1,5 @@
 # make demo | test | up | check | bench | coverage: each does all set-up first. See CONTRIBUTING.md.
-.PHONY: setup demo test up check bench fuzz coverage clean
+.PHONY: setup demo test up check bench fuzz postgres coverage clean
 PYTHON := .venv/bin/python
 export DAGSTER_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
@@ -38,6 +38,13 @@ COUNT ?= 100000
 SEED ?= 1
 fuzz: setup
 	@$(PYTHON) -m tests.fuzz --format $(FORMAT) --count $(COUNT) --seed $(SEED) --resume
+
+# The whole demo on files and on the empty database of METERLOOM_DATABASE__URL; every figure of both is compared.
+postgres: setup
+	@test -n "$$METERLOOM_DATABASE__URL" || { echo "set METERLOOM_DATABASE__URL to an empty database" >&2; exit 2; }
+	@rm -rf var/same && env -u METERLOOM_DATABASE__URL .venv/bin/meterloom demo --out var/same/files
+	@.venv/bin/meterloom demo --out var/same/postgres
+	@$(PYTHON) -m tests.real.same_figures var/same/files var/same/postgres
 
 clean:
 	rm -rf demo var dbt_project/target .coverage htmlcov

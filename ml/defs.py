@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import dagster as dg
 import polars as pl
 
+from data_quality.contracts.database import address_of
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Clock
 from ml.tracker import Tracker
@@ -68,7 +69,7 @@ def core_seu__baseline(
             "dagster/row_count": len(report.fitted),
             "baselines": table(["baseline", "version", "status", "R²", "CV(RMSE) %"], rows),
             "refused": refusals(report.refused),
-            "registry": project.project.mlflow_uri.split("@")[-1],
+            "registry": address_of(project.project.mlflow_uri),
         }
     )
 

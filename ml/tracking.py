@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from assets.stores.postgres import ensure_schema
+from data_quality.contracts.database import address_of
 from data_quality.contracts.errors import BadInput, OurFault, Unreachable
 from ml.tracker import LoggedModel, ModelRecord, files_checksum
 
@@ -167,11 +169,14 @@ class MlflowTracker:
             raise
 
     def _probe(self) -> None:
-        """Ask a server's port before MLflow does: a refused database connection is retried there for minutes."""
+        """Ask the server before MLflow does: a refused database connection is retried there for minutes."""
         parts = urlsplit(self.tracking_uri)
+        if parts.scheme.startswith("postgresql"):
+            ensure_schema(self.tracking_uri)
+            return
         if parts.hostname is None:
             return
-        default = 5432 if parts.scheme.startswith("postgresql") else 443 if parts.scheme == "https" else 80
+        default = 443 if parts.scheme == "https" else 80
         try:
             socket.create_connection((parts.hostname, parts.port or default), timeout=PROBE_TIMEOUT_S).close()
         except OSError as fault:
@@ -179,8 +184,10 @@ class MlflowTracker:
 
     @property
     def _shown(self) -> str:
-        """The address without its password."""
+        """Where the store is, without user and password."""
         parts = urlsplit(self.tracking_uri)
+        if parts.scheme.startswith("postgresql"):
+            return address_of(self.tracking_uri)
         return f"{parts.scheme}://{parts.hostname}" if parts.hostname else self.tracking_uri
 
 

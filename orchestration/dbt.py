@@ -15,8 +15,8 @@ from typing import Any
 
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey, MaterializeResult
 
+from assets.stores.postgres import facts_of, session_environment
 from assets.stores.warehouse import WarehouseTarget
-from assets.stores.warehouse_postgres import facts_of
 from data_quality.contracts.errors import OurFault, Unreachable
 from data_quality.contracts.model import Model
 from orchestration.environment import environment
@@ -60,14 +60,14 @@ def dbt_environment(target: WarehouseTarget) -> dict[str, str]:
         "WAREHOUSE_TARGET": target.name,
         "WAREHOUSE_FILE": str(target.duckdb_file),
         "PGTZ": "UTC",
-        # PostgreSQL takes a view over fresh tables for one row, and goes through all days again for each of them.
-        "PGOPTIONS": "-c enable_nestloop=off",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
     if target.postgres_url:
         facts = facts_of(target.postgres_url)
         found |= {f"WAREHOUSE_PG_{key.upper()}": facts[key] for key in ("host", "port", "user", "password")}
         found["WAREHOUSE_PG_NAME"] = facts["dbname"]
+        # PostgreSQL takes a view over fresh tables for one row, and goes through all days again for each of them.
+        found |= session_environment(target.postgres_url, "-c enable_nestloop=off")
     return found
 
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import dagster as dg
 
-from data_quality.contracts.errors import MeterloomError
+from assets.stores.unreachable import reaching
+from data_quality.contracts.errors import MeterloomError, Unreachable
 from data_quality.contracts.settings import Project
+from orchestration.instance.databases import ensure_schemas
 from orchestration.instance.write import instance_environment
 from orchestration.partitions import RANGE_END, RANGE_START, SITES
 
@@ -53,7 +55,10 @@ class Runner:
         config: Mapping[str, Any] | None = None,
         only: Sequence[str] = (),
     ) -> RunOutcome:
-        """Run one job to its end, or only some of its assets with their checks. Raises RunFailed naming the step."""
+        """Run one job to its end, or only some of its assets with their checks.
+
+        Raises RunFailed naming the step; Unreachable where the step failed because a part does not answer.
+        """
         all_tags: dict[str, str] = {}
         if partition_range is not None:
             first, last = partition_range
@@ -74,7 +79,7 @@ class Runner:
             )
         failed = [evaluation.check_name for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
         if not result.success:
-            raise RunFailed(_why(result, job, failed))
+            raise _why(result, job, failed)
         shown = partition or (f"{partition_range[0]} to {partition_range[1]}" if partition_range else "")
         outcome = RunOutcome(job, result.run_id, time.perf_counter() - started, shown, failed)
         self.outcomes.append(outcome)
@@ -94,21 +99,23 @@ class Runner:
         self.instance.add_dynamic_partitions(SITES.name or "sites", site_ids)
 
 
-def _why(result: dg.ExecuteInProcessResult, job: str, failed_checks: list[str]) -> str:
+def _why(result: dg.ExecuteInProcessResult, job: str, failed_checks: list[str]) -> MeterloomError:
     failures = [event for event in result.all_events if event.is_step_failure]
     for event in failures:
         error = event.step_failure_data.error
         while error is not None and error.cause is not None:
             error = error.cause
         text = error.message.strip().splitlines()[-1] if error is not None else "no error stored"
-        return f"job {job}, step {event.step_key}: {text}"
-    return f"job {job} failed; red checks: {', '.join(failed_checks) or 'none'}"
+        kind = Unreachable if error is not None and error.cls_name == Unreachable.__name__ else RunFailed
+        return kind(f"job {job}, step {event.step_key}: {text}")
+    return RunFailed(f"job {job} failed; red checks: {', '.join(failed_checks) or 'none'}")
 
 
 @contextmanager
 def open_runner(project: Project) -> Iterator[Runner]:
-    """A runner on the project's instance; Dagster speaks up only for errors."""
+    """A runner on the project's instance; Dagster speaks up only for errors. Raises Unreachable."""
     os.environ.update(instance_environment(project))
     logging.getLogger("dagster").setLevel(logging.ERROR)
-    with dg.DagsterInstance.get() as instance:
+    ensure_schemas(project)
+    with reaching(project.settings.database.of("dagster")), dg.DagsterInstance.get() as instance:
         yield Runner(project, instance)

@@ -25,6 +25,7 @@ from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.settings import Project
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import SystemClock
+from orchestration.instance.databases import prepare_databases
 from orchestration.instance.write import instance_environment
 
 Say = Callable[[str], None]
@@ -96,6 +97,7 @@ def start(name: str, arguments: list[str], *, environment: Mapping[str, str], lo
 def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_fallback: bool) -> Iterator[Live]:
     """Broker, and for each simulated site its devices and its agent; everything ends with the block."""
     simulated = [site for site in sites.values() if site.is_simulated and has_devices(site)]
+    prepare_databases(project)
     with ExitStack() as stack:
         password = project.settings.mqtt.password or secrets.token_urlsafe(24)
         broker = stack.enter_context(
@@ -148,7 +150,9 @@ def serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
             ("dagster", _dagster(dagster_port, workspace)),
             ("mlflow", _mlflow(project, mlflow_port)),
         ):
-            child = start(name, arguments, environment=live.environment, logs=logs)
+            # In its environment: arguments are read by everybody on this machine, and the URL may hold a password.
+            variables = {**live.environment, "MLFLOW_BACKEND_STORE_URI": project.mlflow_uri}
+            child = start(name, arguments, environment=variables, logs=logs)
             stack.callback(child.stop)
             children.append(child)
         dagster_url, mlflow_url = f"http://127.0.0.1:{dagster_port}", f"http://127.0.0.1:{mlflow_port}"
@@ -198,8 +202,6 @@ def _mlflow(project: Project, port: int) -> list[str]:
         str(port),
         "--workers",
         "1",
-        "--backend-store-uri",
-        project.mlflow_uri,
         "--default-artifact-root",
         str(project.mlflow_artifacts_dir),
     ]

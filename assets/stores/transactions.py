@@ -2,6 +2,8 @@
 that the agent can open it. Tables stand in tables.py; migrations in migrations/, the way there in revisions.py.
 """
 
+import random
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,12 +15,16 @@ import sqlalchemy as sa
 
 from assets.stores import tables
 from assets.stores.revisions import migrate
+from assets.stores.unreachable import reaching
 
 DatabaseError = sa.exc.SQLAlchemyError
+# Before a second and a third try to connect to a server, where nothing was said yet; half of it is left to chance.
+PAUSES_S = (0.2, 0.6)
 
 
 class Store:
     """One open transactional store. Use `begin()` for every access: commit at the end, roll back on error.
+    Raises Unreachable where the database does not answer; at a commit that means "unknown".
 
     public_keys: of the people who may act, by person_id, empty for one without; None where nobody said who they are.
     trust: what trust.py has read of the seals so far.
@@ -28,6 +34,7 @@ class Store:
         self.engine = engine
         self.public_keys = public_keys
         self.trust: Any = None
+        self._url = str(engine.url)
         self._shared: ContextVar[sa.Connection | None] = ContextVar("shared", default=None)
 
     @contextmanager
@@ -37,7 +44,7 @@ class Store:
         if shared is not None:
             yield shared
             return
-        with self.engine.begin() as connection:
+        with reaching(self._url), self._connect() as connection, connection.begin():
             # What this transaction seals, for the signature under it; the driver's connection outlives it.
             connection.info["sealed"] = []
             yield connection
@@ -62,22 +69,35 @@ class Store:
         shared = self._shared.get()
         if shared is not None:
             return [dict(row) for row in shared.execute(query).mappings()]
-        with self.engine.connect().execution_options(meterloom_read=True) as connection:
+        with reaching(self._url), self._connect().execution_options(meterloom_read=True) as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def close(self) -> None:
         """Give back every connection."""
         self.engine.dispose()
 
+    def _connect(self) -> sa.Connection:
+        for pause_s in PAUSES_S if self.engine.dialect.name == "postgresql" else ():
+            try:
+                return self.engine.connect()
+            except sa.exc.OperationalError:
+                time.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - no secret: callers must not come at once
+        return self.engine.connect()
+
 
 def open_store(url: str, public_keys: Mapping[str, str] | None = None) -> Store:
-    """Open the store, making or migrating its tables first. `url` as Project.store_url gives it.
+    """Open the store, making or migrating its schema and tables first. `url` as Project.store_url gives it.
 
-    Raises what revisions.migrate raises.
+    Raises Unreachable, BadInput where the store must be moved by hand first, and what revisions.migrate raises.
     """
+    if url.startswith("postgresql"):
+        from assets.stores.postgres import ensure_schema
+
+        ensure_schema(url)
     store = connect_store(url, public_keys)
     try:
-        migrate(store.engine)
+        with reaching(str(store.engine.url)):
+            migrate(store.engine)
     except BaseException:
         store.close()
         raise

@@ -42,7 +42,7 @@ class WarehouseTarget(Model):
 
 def target_of(project: Project) -> WarehouseTarget:
     """The warehouse that the project's settings choose."""
-    return WarehouseTarget(duckdb_file=project.warehouse_file, postgres_url=project.settings.database.url)
+    return WarehouseTarget(duckdb_file=project.warehouse_file, postgres_url=project.settings.database.of("warehouse"))
 
 
 def load_sources(target: WarehouseTarget, tables: Mapping[str, pl.DataFrame | ParquetFiles]) -> dict[str, int]:

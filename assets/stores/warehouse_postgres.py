@@ -2,13 +2,13 @@
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from assets.stores.lake_block import LAKE_SCHEMA
+from assets.stores.postgres import connection_to
 from assets.stores.warehouse_tables import ParquetFiles, column_types
 from assets.stores.warehouse_views import POSTGRES_AS_OF, window_view
 from data_quality.contracts.errors import OurFault, Unreachable
@@ -19,27 +19,6 @@ if TYPE_CHECKING:
 INSTANT_FORMAT = "%Y-%m-%d %H:%M:%S%.6f+00"
 FILES_AT_ONCE = 256
 READINGS_INDEX = "create index if not exists readings_by_time on lake.readings (site_id, interval_start_utc)"
-
-
-@contextmanager
-def connection_to(url: str) -> Iterator["psycopg.Connection[Any]"]:
-    """One transaction in a UTC session: commit at the end, roll back on error. Raises Unreachable."""
-    import psycopg
-
-    try:
-        connection = psycopg.connect(url, options="-c timezone=UTC", connect_timeout=10)
-    except psycopg.OperationalError as error:
-        raise Unreachable(f"the PostgreSQL warehouse does not answer: {error}") from error
-    with connection:
-        yield connection
-
-
-def facts_of(url: str) -> dict[str, str]:
-    """Host, port, user, password and dbname of a PostgreSQL URL, sockets included, with libpq's defaults."""
-    from psycopg.conninfo import conninfo_to_dict
-
-    given = {key: str(value) for key, value in conninfo_to_dict(url).items() if value}
-    return {"host": "localhost", "port": "5432", "user": "postgres", "password": "", "dbname": "postgres"} | given
 
 
 def load(url: str, tables: Mapping[str, pl.DataFrame | ParquetFiles]) -> dict[str, int]:

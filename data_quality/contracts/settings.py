@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from data_quality.contracts.database import DatabaseSettings
 from data_quality.contracts.model import Model
 from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_yaml, validate_document
 
@@ -25,17 +26,6 @@ class PathSettings(Model):
     data: str = Field(default="var", description="Lake, stores, marts, quarantine, Dagster and MLflow state")
     reports: str = "reports"
     keys: str = Field(default="keys", description="Private keys of people; METERLOOM_KEYS names another folder")
-
-
-class DatabaseSettings(Model):
-    """One setting moves everything from files to PostgreSQL: stores, warehouse, Dagster and MLflow."""
-
-    url: str = Field(default="", description="Empty: SQLite and DuckDB files. Or postgresql://user:password@host/name")
-
-    @property
-    def is_postgres(self) -> bool:
-        """True where a PostgreSQL server holds the state."""
-        return self.url.startswith("postgresql")
 
 
 class MqttSettings(Model):
@@ -152,16 +142,13 @@ class Project(Model):
     @property
     def store_url(self) -> str:
         """SQLAlchemy URL of the transactional store."""
-        if self.settings.database.is_postgres:
-            return self.settings.database.url.replace("postgresql://", "postgresql+psycopg://", 1)
-        return f"sqlite:///{self.data_dir / 'store.db'}"
+        return self.settings.database.of("store", driver="psycopg") or f"sqlite:///{self.data_dir / 'store.db'}"
 
     @property
     def mlflow_uri(self) -> str:
         """Tracking store of MLflow."""
-        if self.settings.database.is_postgres:
-            return self.settings.database.url.replace("postgresql://", "postgresql+psycopg2://", 1)
-        return f"sqlite:///{self.data_dir / 'mlflow' / 'mlflow.db'}"
+        file = f"sqlite:///{self.data_dir / 'mlflow' / 'mlflow.db'}"
+        return self.settings.database.of("mlflow", driver="psycopg2") or file
 
     @property
     def mlflow_artifacts_dir(self) -> Path:

@@ -12,6 +12,8 @@ from ruamel.yaml.error import MarkedYAMLError
 from data_quality.contracts.errors import BadInput
 
 M = TypeVar("M", bound=BaseModel)
+# Keys whose values hold, or may hold, a password: what is wrong with one is said without it.
+SECRET_ENDINGS = ("password", "secret", "url")
 
 
 class Problem(BaseModel):
@@ -121,9 +123,8 @@ def _problem(document: Any, model: type[BaseModel], file: str, fault: dict[str, 
     elif fault["type"] == "missing":
         message = f"key {name!r} is missing"
     elif name:
-        message = (
-            f"{name}: {message}, got {fault['input']!r}" if _is_short(fault.get("input")) else f"{name}: {message}"
-        )
+        is_shown = _is_short(fault.get("input")) and not name.endswith(SECRET_ENDINGS)
+        message = f"{name}: {message}, got {fault['input']!r}" if is_shown else f"{name}: {message}"
     return Problem(file=file, line=line, column=column, message=message, mend=mend)
 
 

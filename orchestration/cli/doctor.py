@@ -13,6 +13,7 @@ import typer
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.cli.check import configuration_problems
+from orchestration.cli.databases import database_checks
 from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
 from orchestration.cli.reachable import item, reachability
 from orchestration.doctor import migrations, trust
@@ -79,13 +80,13 @@ def project_checks(call: Call) -> list[dict[str, str]]:
             return found
         found += migrations.others(call.project.project)
         call.project.store.rows(_one())
-        kind = "PostgreSQL" if call.project.project.settings.database.is_postgres else "SQLite"
+        kind = "PostgreSQL" if call.project.project.settings.database.of("store") else "SQLite"
         found.append(item("store", "ok", kind))
         is_whole, said = trust.check(call.project.store)
         found.append(item(trust.NAME, "ok" if is_whole else "fail", said, "" if is_whole else trust.MEND))
     except (OSError, MeterloomError, _database_error()) as fault:
         found.append(item("store", "fail", str(fault).splitlines()[0], "check database.url in meterloom.yaml"))
-    return found
+    return found + database_checks(call.project.project)
 
 
 def _one() -> Any:

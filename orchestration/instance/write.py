@@ -14,7 +14,7 @@ def write_instance(project: Project) -> Path:
     """Make DAGSTER_HOME of the project with its dagster.yaml. Returns the folder."""
     home = project.data_dir / "dagster"
     home.mkdir(parents=True, exist_ok=True)
-    name = "postgres" if project.settings.database.is_postgres else "sqlite"
+    name = "postgres" if project.settings.database.of("dagster") else "sqlite"
     text = (TEMPLATES / f"{name}.yaml").read_text() + (TEMPLATES / "common.yaml").read_text()
     text = text.replace("HOME", str(home))
     target = home / "dagster.yaml"
@@ -39,8 +39,7 @@ def instance_environment(project: Project) -> dict[str, str]:
         # The tracking server's own job runners cost a gigabyte and do nothing for us.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
-    if project.settings.database.is_postgres:
-        # psycopg 3 fails on dagster-postgres' NOTIFY, so the older driver is named (docs/adr/0002).
-        url = project.settings.database.url.replace("postgresql://", "postgresql+psycopg2://", 1)
+    # psycopg 3 fails on dagster-postgres' NOTIFY, so the older driver is named (docs/adr/0002).
+    if url := project.settings.database.of("dagster", driver="psycopg2"):
         variables[POSTGRES_VARIABLE] = url
     return variables

@@ -47,9 +47,9 @@ def test_one_setting_moves_every_store_to_postgresql(tmp_path: Path) -> None:
     assert files.store_url.startswith("sqlite:///")
     assert files.mlflow_uri.startswith("sqlite:///")
     server = load_project(tmp_path, {"METERLOOM_DATABASE__URL": "postgresql://u:p@h/n"})
-    assert server.settings.database.is_postgres
-    assert server.store_url == "postgresql+psycopg://u:p@h/n"
-    assert server.mlflow_uri == "postgresql+psycopg2://u:p@h/n"
+    start = "://u:p@h/n?connect_timeout=10&options=-c%20search_path%3D"
+    assert server.store_url == f"postgresql+psycopg{start}meterloom"
+    assert server.mlflow_uri == f"postgresql+psycopg2{start}mlflow"
 
 
 def test_every_folder_of_a_project_lies_where_its_settings_say(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from polars.testing import assert_frame_equal
 from assets.kpi.sources import source_tables
 from assets.stores.lake import Lake
 from assets.stores.marts import read_mart
+from assets.stores.postgres import facts_of
 from assets.stores.warehouse import WarehouseTarget, load_sources, publish_marts, target_of
-from assets.stores.warehouse_postgres import facts_of
 from assets.stores.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
 from data_quality.contracts.errors import BadInput, OurFault, Unreachable
 from data_quality.contracts.settings import load_project

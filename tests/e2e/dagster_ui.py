@@ -1,7 +1,15 @@
 """A client of the running Dagster webserver, as its own UI talks to it."""
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -51,3 +59,28 @@ class Dagster:
                     return run
             time.sleep(1)
         raise AssertionError(f"no such run ended within {within_s} s: {self.runs()}")
+
+
+@contextmanager
+def everything_up(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[Dagster]:
+    """`meterloom up` in that project, on free ports, until the block ends."""
+    (folder / "meterloom.yaml").write_text("server: {dagster_port: 0, mlflow_port: 0, modbus_port: 0}\n")
+    process = subprocess.Popen(
+        [str(Path(sys.executable).parent / "meterloom"), "up", "--project", str(folder)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, **(environment or {})},
+    )
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if "Ctrl-C" in line:
+            break
+    found = re.search(r"Dagster\s+(http://\S+)", "".join(said))
+    assert found, f"the UI did not come up: {''.join(said)}"
+    yield Dagster(found[1])
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
+    process.stderr.close()

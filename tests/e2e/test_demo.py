@@ -1,11 +1,6 @@
 """The demo: from meter files to a report and a proven command, all in one graph."""
 
-import os
-import re
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +10,7 @@ import polars as pl
 import pytest
 
 from tests.e2e.conftest import Meterloom
-from tests.e2e.dagster_ui import DRY_RUN, LOCATION, Dagster
+from tests.e2e.dagster_ui import DRY_RUN, LOCATION, Dagster, everything_up
 
 Demo = tuple[Path, dict[str, Any]]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -179,27 +174,8 @@ def test_the_same_landing_files_again_change_nothing(demo: Demo, meterloom: Mete
 def up(demo: Demo) -> Iterator[Dagster]:
     """The demo's project with everything up, on free ports."""
     folder, _ = demo
-    (folder / "meterloom.yaml").write_text("server: {dagster_port: 0, mlflow_port: 0, modbus_port: 0}\n")
-    script = Path(sys.executable).parent / "meterloom"
-    process = subprocess.Popen(
-        [str(script), "up", "--project", str(folder)],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        env=dict(os.environ),
-    )
-    assert process.stderr is not None
-    url = ""
-    for line in process.stderr:
-        if found := re.search(r"Dagster\s+(http://\S+)", line):
-            url = found[1]
-        if "Ctrl-C" in line:
-            break
-    assert url, "the UI did not come up"
-    yield Dagster(url)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
-    process.stderr.close()
+    with everything_up(folder) as dagster:
+        yield dagster
 
 
 def test_assets_materialise_from_the_ui(up: Dagster) -> None:

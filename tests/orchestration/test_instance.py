@@ -26,7 +26,8 @@ def test_one_setting_moves_dagster_to_postgresql(tmp_path: Path) -> None:
     environment = instance_environment(project)
     text = (Path(environment["DAGSTER_HOME"]) / "dagster.yaml").read_text()
     assert yaml.safe_load(text)["storage"]["postgres"]["postgres_url"] == {"env": POSTGRES_VARIABLE}
-    assert environment[POSTGRES_VARIABLE] == URL.replace("postgresql://", "postgresql+psycopg2://")
+    address = URL.replace("postgresql://", "postgresql+psycopg2://")
+    assert environment[POSTGRES_VARIABLE] == f"{address}?connect_timeout=10&options=-c%20search_path%3Ddagster"
     assert "secret" not in text
     assert project.store_url.startswith("postgresql+psycopg://")
     assert project.mlflow_uri.startswith("postgresql+psycopg2://")
@@ -69,31 +70,6 @@ def test_the_months_of_a_run_are_written_together_and_none_is_lost(
         assert newest.run_id == result.run_id
         kinds = [entry.dagster_event_type for entry in instance.all_logs(result.run_id)]
         assert kinds.count(dg.DagsterEventType.ASSET_MATERIALIZATION) == 12
-
-
-@pytest.mark.real
-def test_dagster_keeps_its_runs_in_a_real_postgresql(
-    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import dagster as dg
-
-    project = load_project(tmp_path, {"METERLOOM_DATABASE__URL": postgres_url})
-    for name, value in instance_environment(project).items():
-        monkeypatch.setenv(name, value)
-
-    @dg.op
-    def nothing() -> None:
-        """Do nothing."""
-
-    @dg.job
-    def empty() -> None:
-        """One step."""
-        nothing()
-
-    with dg.DagsterInstance.get() as instance:
-        assert "Postgres" in type(instance.run_storage).__name__ + type(instance._run_storage).__name__
-        result = empty.execute_in_process(instance=instance)
-        assert instance.get_run_by_id(result.run_id) is not None
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -1,8 +1,8 @@
 -- Self-consumption and self-sufficiency of all sites together; a site without generation has none, one with a gap leaves no value
 {% set made, fed, bought = 'made.value', 'coalesce(fed.value, 0)', 'bought.value' %}
 {% set kpis = [
-    ('self_consumption_rate', '(' ~ made ~ ' - ' ~ fed ~ ') / ' ~ made, 'true'),
-    ('self_sufficiency', '(' ~ made ~ ' - ' ~ fed ~ ') / (' ~ bought ~ ' + ' ~ made ~ ' - ' ~ fed ~ ')', 'false'),
+    ('self_consumption_rate', '(' ~ made ~ ' - ' ~ fed ~ ') / nullif(' ~ made ~ ', 0)', 'true'),
+    ('self_sufficiency', '(' ~ made ~ ' - ' ~ fed ~ ') / nullif(' ~ bought ~ ' + ' ~ made ~ ' - ' ~ fed ~ ', 0)', 'false'),
 ] %}
 with sums as (select * from {{ ref('int_portfolio__kpi_sums') }} where scope = 'portfolio'),
 known as (

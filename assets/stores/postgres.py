@@ -1,0 +1,101 @@
+"""PostgreSQL itself: sessions in UTC, the schemas of the parts, and what a URL means to libpq. Free of polars."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from assets.stores.unreachable import no_answer
+from data_quality.contracts.database import SCHEMAS, address_of, libpq_url, with_options
+from data_quality.contracts.errors import BadInput, Unreachable
+
+if TYPE_CHECKING:
+    import psycopg
+
+SCHEMA_LOCK = 724003
+CONNECTION = ("host", "port", "user", "password", "dbname")
+
+
+@contextmanager
+def connection_to(url: str) -> Iterator["psycopg.Connection[Any]"]:
+    """One transaction in a UTC session: commit at the end, roll back on error.
+
+    Raises Unreachable where the server does not answer, or stops answering.
+    """
+    import psycopg
+
+    try:
+        with psycopg.connect(with_options(libpq_url(url), "-c timezone=UTC")) as connection:
+            yield connection
+    except psycopg.OperationalError as error:
+        raise no_answer(error, url) from error
+
+
+def ensure_schema(url: str) -> None:
+    """Make the schema that the URL's sessions look in first, where it is missing; two at once make it once.
+
+    Raises Unreachable, and BadInput where an earlier version kept our store in schema public of that database.
+    """
+    import psycopg
+    from psycopg import sql
+
+    with connection_to(url) as connection:
+        query = "select current_schema(), current_setting('search_path'), to_regclass('public.recorded_clock')"
+        found, wanted, earlier = connection.execute(query).fetchall()[0]
+        if found is not None:
+            return
+        if earlier is not None and wanted == SCHEMAS["store"]:
+            mend = f"ALTER SCHEMA public RENAME TO {wanted}; CREATE SCHEMA public"
+            raise BadInput(
+                f"the database {address_of(url)} holds Meterloom's store of an earlier version in schema public; "
+                f"let its owner move it with psql: {mend}",
+                reason="store_in_public",
+                mend=mend,
+            )
+        try:
+            connection.execute("select pg_advisory_xact_lock(%s)", [SCHEMA_LOCK])
+            connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(wanted)))
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise Unreachable(
+                f"the role of {address_of(url)} may not make schema {wanted}; let the database's owner do it: "
+                f"CREATE SCHEMA {wanted} AUTHORIZATION the_role"
+            ) from error
+
+
+def describe(url: str) -> tuple[str, list[str]]:
+    """The server's version and the names of the database's own schemas. Raises Unreachable."""
+    with connection_to(url) as connection:
+        version = str(connection.execute("show server_version").fetchall()[0][0]).split()[0]
+        rows = connection.execute(
+            "select nspname from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema' order by 1"
+        ).fetchall()
+        return version, [str(row[0]) for row in rows]
+
+
+def facts_of(url: str) -> dict[str, str]:
+    """Host, port, user, password and dbname of a PostgreSQL URL, sockets included, with libpq's defaults."""
+    defaults = {keyword: value for keyword, _, value in _libpq_options()}
+    return {key: _given(url).get(key) or defaults.get(key, "") for key in CONNECTION}
+
+
+def session_environment(url: str, *options: str) -> dict[str, str]:
+    """Whatever else the URL says (TLS, timeouts, session options) as the variables that libpq reads by itself.
+
+    options: more session options (`-c name=value`), for a tool that takes none.
+    """
+    given = _given(url)
+    found = {name: given[key] for key, name, _ in _libpq_options() if name and key in given and key not in CONNECTION}
+    return found | {"PGOPTIONS": " ".join(filter(None, [given.get("options"), *options]))}
+
+
+def _given(url: str) -> dict[str, str]:
+    from psycopg.conninfo import conninfo_to_dict
+
+    return {key: str(value) for key, value in conninfo_to_dict(libpq_url(url)).items() if value}
+
+
+def _libpq_options() -> list[tuple[str, str, str]]:
+    """Keyword, environment variable and default of everything that libpq understands."""
+    from psycopg.pq import Conninfo
+
+    found = [(option.keyword, option.envvar or b"", option.val or b"") for option in Conninfo.get_defaults()]
+    return [(keyword.decode(), name.decode(), value.decode()) for keyword, name, value in found]
