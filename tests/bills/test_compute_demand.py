@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from assets.bills.load import Load
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.tariff_charges import DemandCharge
 from tests.bills.scenes import amounts, bill, demand, load, tariff
 
@@ -182,6 +183,22 @@ def test_hours_use_tiers_follow_billed_demand_with_its_ratchet() -> None:
     quantities = {line.line_id: line.quantity for line in bill(known, load(4)).periods[0].lines}
     assert quantities["energy.all.1"] == 1000
     assert quantities["energy.all.2"] == 1976
+
+
+def test_steps_inside_a_block_of_hours_use_have_their_share_of_a_part_of_a_month() -> None:
+    steps = [{"price": 1, "up_to_kwh": 310}, {"price": 2}]
+    tiers = [{"steps": steps, "up_to": 100, "up_to_unit": "kwh_per_kw"}, {"price": 3}]
+    known = tariff(periods=[{"period_id": "all", "tiers": tiers}], demand=[demand()])
+
+    def quantities(known: Tariff, **days: date) -> list[Decimal]:
+        lines = bill(known, load(4), **days).periods[0].lines
+        return [round(line.quantity or D(0), 9) for line in lines if line.line_id.startswith("energy.")]
+
+    assert quantities(known) == [310, 90, 2576]
+    # The block follows the 4 kW, however short the bill is; its step of kWh is ten days of thirty-one.
+    ten_days = {"start": date(2025, 1, 1), "end": date(2025, 1, 11)}
+    assert quantities(known, **ten_days) == [100, 300, 560]
+    assert quantities(known.model_copy(update={"proration": "none"}), **ten_days) == [310, 90, 560]
 
 
 def test_a_window_that_holds_no_whole_intervals_is_refused() -> None:

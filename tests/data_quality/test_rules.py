@@ -140,6 +140,31 @@ def test_a_meter_that_rests_by_itself_is_dead_after_twice_its_own_pauses() -> No
     assert (only.rule, only.slots, only.action, only.limit and only.limit.value) == ("dead", 20, Action.FLAG, 16.0)
 
 
+@pytest.mark.parametrize(("hours", "slots"), [(9, []), (10, [10]), (11, [11])])
+def test_a_meter_that_is_steady_by_itself_is_stuck_after_twice_its_own_stretches(hours: int, slots: list[int]) -> None:
+    values = office(DAYS)
+    for day in range(DAYS):
+        values[24 * day + 1 : 24 * day + 6] = 9.0
+    assert found(values) == []
+    values[24 * 80 + 8 : 24 * 80 + 8 + hours] = 21.0
+    stuck_ones = [each for each in found(values) if each.rule == "stuck"]
+    assert [each.slots for each in stuck_ones] == slots
+    # Five hours each night, so that ten are its limit.
+    assert [each.limit and each.limit.value for each in stuck_ones] == [10.0] * len(slots)
+
+
+def test_below_minus_two_percent_of_its_peak_a_meter_of_one_direction_is_wrong() -> None:
+    values = office(DAYS)
+    peak = values.max()
+    values[AT] = -0.019 * peak
+    assert found(values) == []
+    values[AT] = -0.03 * peak
+    (only,) = found(values)
+    assert (only.rule, only.slots) == ("negative", 1)
+    assert only.limit is not None
+    assert only.limit.value == pytest.approx(-0.02 * peak, rel=0.05)
+
+
 def test_a_meter_that_is_never_used_is_not_dead_and_a_constant_one_not_stuck() -> None:
     assert found(np.zeros(24 * DAYS)) == []
     assert found(np.full(24 * DAYS, 7.0)) == []

@@ -89,6 +89,28 @@ def test_any_history_reads_the_same_in_sql_and_from_the_lake(
     store.close()
 
 
+@pytest.mark.parametrize("engine", ["duckdb", "postgres"])
+def test_a_reading_is_known_from_the_very_instant_at_which_it_was_recorded(
+    lake: Lake, tmp_path: Path, request: pytest.FixtureRequest, engine: str
+) -> None:
+    from tests.kpi.seeded import filled_lake
+
+    filled_lake(lake, plant(), seed=4)
+    url = request.getfixturevalue("postgres_url") if engine == "postgres" else ""
+    paths = tuple(dict.fromkeys(lake.root / str(row["path"]) for row in lake.manifest("plant")))
+    target = WarehouseTarget(duckdb_file=tmp_path / "w.duckdb", postgres_url=url)
+    load_sources(
+        target, {name: empty_source(name) for name in SOURCE_SCHEMAS} | {"readings": ParquetFiles(paths=paths)}
+    )
+    instants = sorted(lake.history("plant")["recorded_at_utc"].unique())
+    assert len(instants) > 1
+    for instant in instants:
+        for when in (instant - timedelta(microseconds=1), instant):
+            view = view_at(target, when)
+            assert_frame_equal(view, lake.current("plant", as_of_utc=when))
+            assert (instant in view["recorded_at_utc"]) is (when == instant)
+
+
 def test_a_later_load_copies_only_files_that_postgres_does_not_hold(postgres_url: str, lake: Lake) -> None:
     import psycopg
 

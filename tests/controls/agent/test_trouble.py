@@ -246,6 +246,28 @@ def test_an_agent_whose_site_was_taken_over_in_the_middle_sends_nothing(world: W
     assert world.plant.battery.writes == []
 
 
+def test_an_agent_whose_lease_has_run_out_in_the_store_at_issue_sends_nothing(world: World) -> None:
+    """Holder and epoch are still its own, and its own clock says nothing yet: another may take over this instant."""
+    world.set_mode(Mode.PARTIAL)
+    add_plan(world.store, command())
+    world.release()
+    issued_at: list[str] = []
+
+    def run_out(point: str) -> None:
+        issued_at.append(point)
+        if point == "picked":
+            with world.store.begin() as connection:
+                connection.execute(device_leases.update().values(expires_utc=world.time.now_utc()))
+
+    world.agent.bench.hook = run_out
+    world.agent.cycle()
+    while "picked" not in issued_at:
+        world.time.pass_(0.5)
+        world.agent.cycle()
+    assert state_of(world.store) is S.PENDING
+    assert world.plant.battery.writes == []
+
+
 def test_a_drift_followed_by_silence_is_given_up_after_the_device_s_timer(world: World) -> None:
     world.prove()
     world.plant.battery.forced = 3.0
