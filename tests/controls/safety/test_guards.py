@@ -185,6 +185,16 @@ def test_an_age_or_a_step_of_nothing_is_no_limit(name: str) -> None:
         DeviceLimits.model_validate(LIMITS.model_dump() | {name: 0.0})
 
 
+@pytest.mark.parametrize("name", [field for field in DeviceLimits.model_fields if field.endswith("_s")])
+def test_half_a_second_is_a_limit(name: str) -> None:
+    assert DeviceLimits.model_validate(LIMITS.model_dump() | {name: 0.5}).model_dump()[name] == 0.5
+
+
+@pytest.mark.parametrize("name", ["soc_min", "soc_max"])
+def test_a_device_with_one_bound_only_is_one_without_storage(name: str) -> None:
+    assert _guard({"soc": None, "soc_age_s": None}, {name: None}) == ""
+
+
 def test_every_template_s_safe_default_passes_its_own_rating() -> None:
     for name in template_names():
         template = load_template(name)
