@@ -13,7 +13,9 @@ HEAD = """# Mutants
 Made by `make mutants TARGET=safety SAMPLE=60 SEED=1` (Cosmic Ray, in an environment of its own) from
 `tests/mutants/results`; not to be edited. A mutant changes one operator, constant or branch in a copy of the project;
 it is killed where a test of its room fails or runs beyond its time. Places are drawn by the seed, one mutant a place.
-A target that is not in the table has not been run, and a small sample says little about all. This tool does not mutate
+The share is that after survivors got
+their tests: only a new seed tells how the tests do on places unseen. A target that is not in the table has not
+been run, and a small sample says little about all. This tool does not mutate
 SQL: `tests/dbt/test_mutants.py` holds its mutants by hand. The lock of the environment is renewed with
 `uv pip compile --universal --generate-hashes` over `cosmic-ray`, with `requirements.lock` as constraint.
 
