@@ -1,5 +1,5 @@
 # make demo | test | up | check | bench | coverage: each does all set-up first. See CONTRIBUTING.md.
-.PHONY: setup demo test up check bench fuzz postgres coverage clean
+.PHONY: setup demo test up check bench fuzz postgres mutants coverage clean
 PYTHON := .venv/bin/python
 export DAGSTER_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
@@ -45,6 +45,14 @@ postgres: setup
 	@rm -rf var/same && env -u METERLOOM_DATABASE__URL .venv/bin/meterloom demo --out var/same/files
 	@.venv/bin/meterloom demo --out var/same/postgres
 	@$(PYTHON) -m tests.real.same_figures var/same/files var/same/postgres
+
+# make mutants TARGET=safety SAMPLE=60 SEED=1: by hand, taken up again; its tool has an environment and a lock of its own.
+TARGET ?= safety
+SAMPLE ?= 60
+mutants: setup
+	@[ -x .mutants/bin/python ] || .bootstrap/bin/uv venv --quiet --python $(PYTHON) .mutants
+	@VIRTUAL_ENV=.mutants .bootstrap/bin/uv pip install --quiet --require-hashes -r tests/mutants/requirements.lock
+	@.mutants/bin/python -m tests.mutants --target $(TARGET) --sample $(SAMPLE) --seed $(SEED)
 
 clean:
 	rm -rf demo var dbt_project/target .coverage htmlcov

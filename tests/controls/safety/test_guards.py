@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from controls.safety import check as check_module
 from controls.safety.check import check_all, check_planned
 from controls.safety.limits import DeviceLimits, limits_of
-from controls.safety.verdict import Allow, Block, Live
+from controls.safety.verdict import ALLOW, Allow, Block, Live
 from controls.templates.load import load_template, template_names
 from data_quality.contracts.command import Command, Mode
 from data_quality.contracts.site import Asset
@@ -57,6 +57,15 @@ def test_a_command_that_nothing_stands_against_passes() -> None:
     assert _guard() == ""
 
 
+def test_a_verdict_says_by_itself_whether_the_command_may_go() -> None:
+    assert ALLOW.is_allowed is True
+    assert Block(guard_id="MODE", reason="the mode is too low").is_allowed is False
+    with pytest.raises(ValueError, match="is_allowed"):
+        Allow.model_validate({"is_allowed": False})
+    with pytest.raises(ValueError, match="is_allowed"):
+        Block.model_validate({"guard_id": "MODE", "reason": "the mode is too low", "is_allowed": True})
+
+
 @pytest.mark.parametrize(
     ("live", "changes", "guard"),
     [
@@ -69,6 +78,11 @@ def test_a_command_that_nothing_stands_against_passes() -> None:
         ({}, {"valid_from_utc": NOW + timedelta(microseconds=1)}, "EXPIRY"),
         ({}, {"valid_from_utc": NOW - timedelta(minutes=15), "valid_until_utc": NOW}, "EXPIRY"),
         ({"monotonic_s": 1000.0}, {}, "EXPIRY"),
+        ({"monotonic_s": 1900.0}, {}, "EXPIRY"),
+        ({}, {"valid_from_utc": NOW - timedelta(hours=2), "valid_until_utc": NOW - timedelta(hours=1)}, "EXPIRY"),
+        ({"read_age_s": 900.0}, {}, "I09"),
+        ({"soc": 0.99}, {}, "I06"),
+        ({"soc": 0.05}, {"value": -1.0}, "I06"),
         ({}, {"unit": "w"}, "I01"),
         ({}, {"device_id": "pv"}, "I01"),
         ({}, {"capability": "set_power_limit_kw"}, "I01"),
@@ -101,6 +115,8 @@ def test_each_breach_is_blocked_by_its_guard(live: dict[str, Any], changes: dict
         ({}, {"value": 1.5}),
         ({}, {"value": -1.5}),
         ({"mode": Mode.FULL}, {"value": 5.0}),
+        ({"mode": Mode.FULL}, {"value": -5.0}),
+        ({"read_age_s": 0.0, "soc_age_s": 0.0, "plan_age_s": 0.0}, {}),
         ({"read_age_s": 10.0, "soc_age_s": 60.0, "plan_age_s": 26 * 3600.0}, {}),
         ({"soc": 0.95}, {"value": -1.0}),
         ({"soc": 0.1}, {"value": 1.0}),
@@ -154,6 +170,29 @@ def test_limits_that_contradict_themselves_are_refused() -> None:
         DeviceLimits(device_id="a", capability="b", unit="kw", min_value=1, max_value=1, safe_default=1)
     with pytest.raises(ValueError, match="is outside"):
         DeviceLimits(device_id="a", capability="b", unit="kw", min_value=0, max_value=1, safe_default=2)
+
+
+@pytest.mark.parametrize("name", ["partial_share", "soc_min", "soc_max"])
+@pytest.mark.parametrize("share", [-0.01, 1.01])
+def test_a_share_outside_nought_to_one_is_no_limit(name: str, share: float) -> None:
+    with pytest.raises(ValueError, match=name):
+        DeviceLimits.model_validate(LIMITS.model_dump() | {name: share})
+
+
+@pytest.mark.parametrize("name", [field for field in DeviceLimits.model_fields if field.endswith("_s")])
+def test_an_age_or_a_step_of_nothing_is_no_limit(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        DeviceLimits.model_validate(LIMITS.model_dump() | {name: 0.0})
+
+
+@pytest.mark.parametrize("name", [field for field in DeviceLimits.model_fields if field.endswith("_s")])
+def test_half_a_second_is_a_limit(name: str) -> None:
+    assert DeviceLimits.model_validate(LIMITS.model_dump() | {name: 0.5}).model_dump()[name] == 0.5
+
+
+@pytest.mark.parametrize("name", ["soc_min", "soc_max"])
+def test_a_device_with_one_bound_only_is_one_without_storage(name: str) -> None:
+    assert _guard({"soc": None, "soc_age_s": None}, {name: None}) == ""
 
 
 def test_every_template_s_safe_default_passes_its_own_rating() -> None:
