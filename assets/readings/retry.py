@@ -57,6 +57,8 @@ def retry_item(
 class _Watching(QuarantineStore):
     """The same quarantine, which remembers what one file had refused this time."""
 
+    restates = True
+
     def __init__(self, quarantine: QuarantineStore) -> None:
         super().__init__(quarantine.root, quarantine.store)
         self._kept: set[str] = set()
@@ -78,11 +80,14 @@ class _Watching(QuarantineStore):
         return ids
 
     def no_longer_refuses(self, item: dict[str, Any], report: IngestReport) -> bool:
-        """True for what was refused and is not any more. Nothing is said of rows beyond those that are kept singly."""
+        """True for what was refused and is not any more, and for a count of rows that another one has replaced.
+
+        Nothing is said of single rows beyond those that are kept singly now.
+        """
         if item["item_id"] in self._kept:
             return False
         if report.verdict == "reject":
             # Another fault stopped the reader before it came to the rows.
             return bool(item["kind"] == "file")
-        is_seen = report.rejected_rows <= MAX_BAD_ROWS or 0 < item["line"] <= self._last_line
+        is_seen = report.rejected_rows <= MAX_BAD_ROWS or item["line"] <= self._last_line
         return item["kind"] == "file" or is_seen

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,12 @@ from data_quality.contracts.time import Clock
 
 
 class QuarantineStore:
-    """Copies of refused files under one folder, and the reasons in the store. Keeping a thing twice changes nothing."""
+    """Copies of refused files under one folder, and the reasons in the store. Keeping a thing twice changes nothing.
+
+    restates: an item that counts rows is kept anew where the count is another now; who sets it resolves the old.
+    """
+
+    restates = False
 
     def __init__(self, root: Path, store: Store) -> None:
         self.root, self.store = root, store
@@ -144,13 +149,23 @@ class QuarantineStore:
         unique = {item["item_id"]: item for item in items}
         with self.store.begin() as connection:
             first = items[0]["source_sha256"] if items else ""
-            query = sa.select(table.c.item_id).where(table.c.source_sha256 == first)
-            known: set[str] = set(connection.execute(query).scalars())
+            query = sa.select(table.c.item_id, table.c.row_count).where(table.c.source_sha256 == first)
+            known: dict[str, int] = {row.item_id: row.row_count for row in connection.execute(query)}
+            if self.restates:
+                unique = dict(_restated(item, known) for item in unique.values())
             fresh = [item for item_id, item in unique.items() if item_id not in known]
             if fresh:
                 recorded_at = next_recorded_at(connection, clock.now_utc())
                 connection.execute(table.insert(), [item | {"recorded_at_utc": recorded_at} for item in fresh])
         return list(unique)
+
+
+def _restated(item: dict[str, Any], known: Mapping[str, int]) -> tuple[str, dict[str, Any]]:
+    """The item by its id: another one where the same rows were counted before and were more or fewer then."""
+    item_id, count = item["item_id"], item["row_count"]
+    if known.get(item_id, count) != count:
+        item_id = hashlib.sha256(f"{item_id}\x1f{count}".encode()).hexdigest()[:32]
+    return item_id, item | {"item_id": item_id}
 
 
 def reason_totals(items: Iterable[dict[str, Any]]) -> dict[str, int]:

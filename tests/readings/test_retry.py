@@ -88,16 +88,38 @@ def test_rows_beyond_those_kept_singly_are_not_declared_resolved(bench: Bench) -
     assert (report.resolved, report.after) == (0, {"unknown_meter": 1200})
 
 
-def test_of_more_than_a_thousand_refused_rows_those_that_were_mended_are_resolved(bench: Bench) -> None:
-    rows = "".join(f"annex,2025-01-{1 + n // 96:02}T{n % 96 // 4:02}:{n % 4 * 15:02}Z,1\n" for n in range(1200))
-    bench.ingest(HEADER + quarter_rows("shed", [1, 2]) + rows + quarter_rows("main", [1, 2]))
-    assert bench.quarantine.counts() == {"unknown_meter": 1202}
-    mended = plant(meters=(*plant().meters, Meter(meter_id="shed")))
-    report = retry(bench, site=mended)
-    # Lines 2 and 3 are in; the last two lines that were not kept singly before are now.
-    assert (report.resolved, report.file.new_rows, report.file.rejected_rows) == (2, 2, 1200)
-    assert set(open_lines(bench)) >= set(range(4, 1002))
-    assert not {2, 3} & set(open_lines(bench))
+def refused(meter: str, count: int) -> str:
+    """Quarter hours of January of a meter that the site does not know yet."""
+    return "".join(f"{meter},2025-01-{1 + n // 96:02}T{n % 96 // 4:02}:{n % 4 * 15:02}Z,1\n" for n in range(count))
+
+
+def test_more_than_a_thousand_refused_rows_are_all_resolved_once_the_site_is_mended(bench: Bench) -> None:
+    bench.ingest(HEADER + refused("annex", 1200) + quarter_rows("main", [1, 2]))
+    report = retry(bench, site=plant(meters=(*plant().meters, Meter(meter_id="annex"))))
+    # A thousand rows kept singly, and the item that states the other two hundred.
+    assert (report.file.new_rows, report.resolved, report.after) == (1200, 1001, {})
+    assert bench.quarantine.counts(is_open=True) == {}
+
+
+def test_of_rows_beyond_those_seen_again_only_what_was_looked_at_is_resolved(bench: Bench) -> None:
+    rows = refused("barn", 10) + refused("annex", 1200) + refused("shed", 5)
+    bench.ingest(HEADER + rows + quarter_rows("main", [1, 2]))
+    barn, shed = Meter(meter_id="barn"), Meter(meter_id="shed")
+    report = retry(bench, site=plant(meters=(*plant().meters, barn, shed)))
+    # Ten rows, and the count of the rest, which is another one now: 1,200 rows are still refused, 1,000 of them singly.
+    assert (report.file.new_rows, report.resolved) == (15, 11)
+    assert {item["line"] for item in bench.quarantine.items(is_open=False)} == {0, *range(2, 12)}
+    assert (report.after, 0 in open_lines(bench)) == ({"unknown_meter": 1200}, True)
+
+
+def test_rows_kept_singly_at_first_and_not_reached_again_stay_open(bench: Bench) -> None:
+    bench.ingest(HEADER + refused("main", 1100) + refused("annex", 1000))
+    assert len(open_lines(bench)) == 1000
+    # Now the meter of the first 1,100 rows is gone: the thousand kept singly end before the others begin.
+    report = retry(bench, site=plant(meters=(Meter(meter_id="annex"),)))
+    assert report.file.rejected_rows == 1100
+    assert report.resolved == 0
+    assert set(range(1102, 2102)) <= set(open_lines(bench))
 
 
 def test_resolutions_are_only_ever_added(bench: Bench) -> None:
