@@ -98,7 +98,8 @@ def _add_seu_span(book: FigureBook, given: EnpiInputs, seu: Seu, month: Period) 
     path = f"seu/{seu.seu_id}/{month_key(month)}"
     for name in ("actual_kwh", "expected_kwh", "compared_days"):
         _add_assessed(book, given, seu, month, result=result, path=path, name=name)
-    _derive_comparison(book, path, name=seu.name, scope=f"seu:{seu.seu_id}", status=result.months[0].status)
+    barred, status = given.barred([seu], month.end), result.months[0].status
+    _derive_comparison(book, path, name=seu.name, scope=f"seu:{seu.seu_id}", status=status, barred=barred)
 
 
 def _add_seu_total(book: FigureBook, given: EnpiInputs, seu: Seu, result: EnpiResult) -> None:
@@ -108,7 +109,10 @@ def _add_seu_total(book: FigureBook, given: EnpiInputs, seu: Seu, result: EnpiRe
     for name, label in (("actual_kwh", "actual"), ("expected_kwh", "expected")):
         parts = [("part", book.at(f"{path}/{month_key(month)}/{name}")) for month in given.month_periods]
         book.derive(f"{path}/{name}", "sum", parts, label=f"{seu.name}, {label}", kpi=name, unit="kwh", scope=scope)
-    _derive_comparison(book, path, name=seu.name, scope=scope, status=result.status, uncertainty=result.uncertainty_kwh)
+    _derive_comparison(
+        book, path, name=seu.name, scope=scope, status=result.status, uncertainty=result.uncertainty_kwh,
+        barred=given.barred([seu], given.period.end),
+    )  # fmt: skip
 
 
 def _add_assessed(
@@ -144,7 +148,14 @@ def _add_assessed(
 
 
 def _derive_comparison(
-    book: FigureBook, path: str, *, name: str, scope: str, status: str, uncertainty: float | None = None
+    book: FigureBook,
+    path: str,
+    *,
+    name: str,
+    scope: str,
+    status: str,
+    uncertainty: float | None = None,
+    barred: str = "",
 ) -> None:
     actual, expected = ("actual", book.at(f"{path}/actual_kwh")), ("expected", book.at(f"{path}/expected_kwh"))
     rows = (
@@ -154,6 +165,14 @@ def _derive_comparison(
         ("deviation_percent", "deviation_percent", (actual, expected), "deviation", "percent"),
     )
     for kpi, computation, inputs, label, unit in rows:
+        if kpi == "savings_kwh" and barred:
+            compared = actual[1]
+            book.add(
+                f"{path}/{kpi}", None, label=f"{name}, {label}", kpi=kpi, scope=scope, start=compared.start,
+                end=compared.end, unit=unit, computation="nothing", parameters={}, inputs=[], status=barred,
+                findings=(barred,),
+            )  # fmt: skip
+            continue
         book.derive(
             f"{path}/{kpi}",
             computation,
@@ -174,7 +193,8 @@ def _add_carrier_total(book: FigureBook, given: EnpiInputs, carrier: str, seus: 
             parts = [("part", book.at(f"seu/{seu.seu_id}{part}/{kpi}")) for seu in seus]
             label = f"{name}, {kpi.removesuffix('_kwh')}"
             book.derive(f"{path}{part}/{kpi}", "sum", parts, label=label, kpi=kpi, unit="kwh", scope=scope)
-    _derive_comparison(book, path, name=name, scope=scope, status="")
+    barred = given.barred(seus, given.period.end)
+    _derive_comparison(book, path, name=name, scope=scope, status="", barred=barred)
 
 
 def _add_site(book: FigureBook, given: EnpiInputs) -> None:

@@ -33,6 +33,7 @@ def report_findings(given: EnpiInputs, results: Mapping[str, EnpiResult]) -> tup
         )
     for seu in given.seus:
         found.extend(seu_findings(seu, results[seu.seu_id], given.versions.get(seu.seu_id)))
+        found.extend(given.against_savings.get((seu.seu_id, given.period.end), ()))
     leaves = [seu for seu in given.seus if not seu.is_aggregate]
     found.extend(
         Finding(

@@ -33,7 +33,8 @@ class SiteSpan:
 class EnpiInputs:
     """Inputs of one report. `lake` answers the lake input of a span of local days; `synthetic_rows` count by batch;
     `adjustments` are each SEU's trace input, `review_due` the SEUs with a static factor that changed unanswered,
-    `factors` the emission factors behind the site's electricity by span.
+    `factors` the emission factors behind the site's electricity by span, `against_savings` what forbids to claim a
+    saving of an SEU up to a day.
     """
 
     site: Site
@@ -56,6 +57,7 @@ class EnpiInputs:
     adjustments: Mapping[str, TraceInput] = field(default_factory=dict)
     review_due: frozenset[str] = frozenset()
     factors: Mapping[tuple[date, date], Sequence[TraceInput]] = field(default_factory=dict)
+    against_savings: Mapping[tuple[str, date], tuple[Finding, ...]] = field(default_factory=dict)
 
     @property
     def seus(self) -> list[Seu]:
@@ -66,6 +68,11 @@ class EnpiInputs:
     def month_periods(self) -> list[Period]:
         """Calendar months of the period."""
         return months_of(self.period)
+
+    def barred(self, seus: Sequence[Seu], until: date) -> str:
+        """Code of what forbids to claim a saving of these uses up to a day; empty where nothing does."""
+        found = [each for seu in seus for each in self.against_savings.get((seu.seu_id, until), ())]
+        return found[0].code if found else ""
 
     def assess(self, seu: Seu, period: Period | None = None) -> EnpiResult:
         """The SEU's assessment over the period, or over a part of it."""

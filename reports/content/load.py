@@ -22,6 +22,7 @@ from data_quality.contracts.figure import TraceInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period, months_of
+from reports.claims import against_saving
 from reports.content.inputs import SITE_KPIS, EnpiInputs, SiteSpan
 from reports.sources import Sources
 
@@ -89,10 +90,34 @@ def enpi_inputs(
         findings=_gaps(site, period, sources, as_of_utc),
         run_versions=dict(run_versions or {}),
         adjustments=_adjustments(versions, sources, as_of_utc),
+        against_savings=_against_savings(site, [period, *months], versions, sources, as_of_utc, used),
         review_due=frozenset(
             seu_id for seu_id, each in versions.items() if sources.is_review_due(site, seu_id, each, period, as_of_utc)
         ),
     )
+
+
+def _against_savings(
+    site: Site,
+    spans: Iterable[Period],
+    versions: Mapping[str, BaselineVersion],
+    sources: Sources,
+    as_of_utc: datetime,
+    rule: EnpiRule,
+) -> dict[tuple[str, date], tuple[Finding, ...]]:
+    return {
+        (seu.seu_id, end): against_saving(
+            sources,
+            site,
+            seu,
+            versions.get(seu.seu_id),
+            end=end,
+            as_of_utc=as_of_utc,
+            least_coverage=rule.min_day_coverage,
+        )
+        for seu in site.seus
+        for end in {span.end for span in spans}
+    }
 
 
 def _factors(

@@ -8,6 +8,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.report_template import Asked, ColumnSpec, SeriesSpec, Tone, parse_question
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import (
+    Claims,
     Dataset,
     Given,
     Item,
@@ -104,6 +105,10 @@ class Asker:
         source = self.datasets[dataset]
         measure = source.measures[name]
         label = f"{item.label}: {measure.label}" if item.label else measure.label
+        if measure.is_claim:
+            assert isinstance(source, Claims)  # noqa: S101 - who has savings has the gate
+            if code := source.barred(item):
+                return self._unsaid(path, label, name, measure, item, code)
         if measure.made is not None:
             combination, parts = measure.made
             made = [("part" if combination == "sum" else part, self._measure(dataset, part, item)) for part in parts]
@@ -168,9 +173,19 @@ class Asker:
             used = parts[0][1].unit if unit == "currency" else used
             return self.book.derive(path, combination, parts, label=label, kpi=kpi, unit=used, scope=item.scope)
         # A sum of nothing is unknown: it must not read as zero.
+        return self._without(path, label, kpi, used, item, "missing")
+
+    def _unsaid(self, path: str, label: str, kpi: str, measure: Measure, item: Item, code: str) -> Figure:
+        """A saving that must not be claimed: no number, and why."""
+        unit = self.given.site.currency if measure.unit == "currency" else measure.unit
+        return self._without(path, label, kpi, unit, item, code, findings=(code,))
+
+    def _without(
+        self, path: str, label: str, kpi: str, unit: str, item: Item, status: str, findings: tuple[str, ...] = ()
+    ) -> Figure:
         return self.book.add(
             path, None, label=label, kpi=kpi, scope=item.scope, start=item.period.start, end=item.period.end,
-            unit=used, computation="nothing", parameters={}, inputs=[], status="missing",
+            unit=unit, computation="nothing", parameters={}, inputs=[], status=status, findings=findings,
         )  # fmt: skip
 
     def _combined(self, combine: str, asked: Asked, item: Item) -> Figure:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from assets.kpi.enpi import EnpiRule
 from data_quality.contracts.baseline import BaselineVersion
@@ -68,7 +68,8 @@ class Measure:
     """One number that a dataset knows. unit `currency` is the site's own.
 
     whole: how a span of several months is made: sum or max of its months, or asked as it is. made: a combination of
-    other measures of the same thing and span. decimals None: by size.
+    other measures of the same thing and span. decimals None: by size. is_claim: a saving, or made of one: printed only
+    where the dataset's gate lets it pass.
     """
 
     label: str
@@ -77,6 +78,7 @@ class Measure:
     made: tuple[str, tuple[str, ...]] | None = None
     decimals: int | None = None
     is_share: bool = False
+    is_claim: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,15 @@ class Leaf:
     uncertainty: float | None = None
     unit: str = ""
     findings: Sequence[str] = ()
+
+
+@runtime_checkable
+class Claims(Protocol):
+    """A dataset that has savings, and the gate before them."""
+
+    def barred(self, item: Item) -> str:
+        """Code of what forbids to claim a saving of the item; empty where nothing does."""
+        ...
 
 
 class Dataset(Protocol):

@@ -18,6 +18,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.report_template import Tone
 from data_quality.contracts.site import Seu
 from data_quality.contracts.time import Period
+from reports.claims import against_saving
 from reports.computations import (
     ASSESSMENT_FIELDS,
     DETECTABLE,
@@ -61,16 +62,28 @@ MEASURES: Mapping[str, Measure] = {
     "estimated_share": Measure("Estimated", "ratio", whole="asked", is_share=True),
     "uncertainty_kwh": Measure("Uncertainty of the model, ±", "kwh", whole="asked"),
     "delta_kwh": Measure("Actual less expected", "kwh", made=("difference", _PARTS)),
-    "savings_kwh": Measure("Savings", "kwh", made=("difference", tuple(reversed(_PARTS)))),
+    "savings_kwh": Measure("Savings", "kwh", made=("difference", tuple(reversed(_PARTS))), is_claim=True),
     "enpi": Measure("EnPI", "ratio", made=("ratio", _PARTS), decimals=3),
     "deviation_percent": Measure("Deviation", "percent", made=("deviation_percent", _PARTS), decimals=1),
     "savings_percent": Measure(
-        "Savings, share of expected", "percent", made=("percent_of", ("savings_kwh", "expected_kwh")), decimals=1
+        "Savings, share of expected",
+        "percent",
+        made=("percent_of", ("savings_kwh", "expected_kwh")),
+        decimals=1,
+        is_claim=True,
     ),
-    "band_low_kwh": Measure("Savings, lower end", "kwh", made=("difference", ("savings_kwh", "uncertainty_kwh"))),
-    "band_high_kwh": Measure("Savings, upper end", "kwh", made=("sum", ("savings_kwh", "uncertainty_kwh"))),
+    "band_low_kwh": Measure(
+        "Savings, lower end", "kwh", made=("difference", ("savings_kwh", "uncertainty_kwh")), is_claim=True
+    ),
+    "band_high_kwh": Measure(
+        "Savings, upper end", "kwh", made=("sum", ("savings_kwh", "uncertainty_kwh")), is_claim=True
+    ),
     "fsu": Measure(
-        "Fractional savings uncertainty", "ratio", made=("ratio", ("uncertainty_kwh", "savings_kwh")), is_share=True
+        "Fractional savings uncertainty",
+        "ratio",
+        made=("ratio", ("uncertainty_kwh", "savings_kwh")),
+        is_share=True,
+        is_claim=True,
     ),
     "detectable_kwh": Measure("Smallest saving that can be told", "kwh", whole="asked"),
     "detectable_percent": Measure("Smallest saving, share of the baseline", "percent", whole="asked", decimals=1),
@@ -168,7 +181,26 @@ class EnpiData:
             )
         for seu in seus:
             found += seu_findings(seu, self.result(seu, period), self.given.versions.get(seu.seu_id))
+            found += self._against(seu, period.end)
         return found
+
+    def barred(self, item: Item) -> str:
+        """Code of what forbids to claim a saving of the use up to the item's end; empty where nothing does."""
+        found = self._against(self._seu(item.scope)[0], item.period.end)
+        return found[0].code if found else ""
+
+    def _against(self, seu: Seu, until: date) -> tuple[Finding, ...]:
+        given = self.given
+        return against_saving(
+            given.sources,
+            given.site,
+            seu,
+            given.versions.get(seu.seu_id),
+            end=until,
+            as_of_utc=given.as_of_utc,
+            least_coverage=given.rule.min_day_coverage,
+            pairs=lambda span: self._day_pairs(seu, span, with_band=False),
+        )
 
     def result(self, seu: Seu, period: Period, *, with_band: bool = False) -> EnpiResult:
         """The use's assessment over a span. with_band: its uncertainty is asked, of a span before the report too."""

@@ -1,6 +1,7 @@
 """M&V projects: the plan, what was saved with its band, the adjustments, and the numbers of the project's baseline."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 from assets.kpi.project import missing_of, project_of, project_use
 from assets.stores.adjustments import AdjustmentStore
@@ -10,6 +11,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.mv_project import MvProject
 from data_quality.contracts.report_template import Tone
 from data_quality.contracts.time import Period
+from reports.claims import against_project
 from reports.computations import number_of
 from reports.content.enpi_findings import baseline_findings
 from reports.content.writer import words
@@ -33,18 +35,28 @@ MEASURES: Mapping[str, Measure] = {
     "days": Measure("Days of the reporting period", "days", whole="asked", decimals=0),
     "compared_days": Measure("Days compared", "days", whole="asked", decimals=0),
     "uncertainty_kwh": Measure("Uncertainty of the model, ±", "kwh", whole="asked"),
-    "claimed_kwh": Measure("Claimed", "kwh", whole="asked"),
-    "savings_kwh": Measure("Avoided energy", "kwh", made=("difference", _PARTS)),
+    "claimed_kwh": Measure("Claimed", "kwh", whole="asked", is_claim=True),
+    "savings_kwh": Measure("Avoided energy", "kwh", made=("difference", _PARTS), is_claim=True),
     "delta_kwh": Measure("Actual less expected", "kwh", made=("difference", tuple(reversed(_PARTS)))),
     "savings_percent": Measure(
-        "Avoided energy, share of expected", "percent", made=("percent_of", ("savings_kwh", "expected_kwh")), decimals=1
+        "Avoided energy, share of expected",
+        "percent",
+        made=("percent_of", ("savings_kwh", "expected_kwh")),
+        decimals=1,
+        is_claim=True,
     ),
     "band_low_kwh": Measure(
-        "Avoided energy, lower end", "kwh", made=("difference", ("savings_kwh", "uncertainty_kwh"))
+        "Avoided energy, lower end", "kwh", made=("difference", ("savings_kwh", "uncertainty_kwh")), is_claim=True
     ),
-    "band_high_kwh": Measure("Avoided energy, upper end", "kwh", made=("sum", ("savings_kwh", "uncertainty_kwh"))),
+    "band_high_kwh": Measure(
+        "Avoided energy, upper end", "kwh", made=("sum", ("savings_kwh", "uncertainty_kwh")), is_claim=True
+    ),
     "fsu": Measure(
-        "Fractional savings uncertainty", "ratio", made=("ratio", ("uncertainty_kwh", "savings_kwh")), is_share=True
+        "Fractional savings uncertainty",
+        "ratio",
+        made=("ratio", ("uncertainty_kwh", "savings_kwh")),
+        is_share=True,
+        is_claim=True,
     ),
     "confidence": Measure("Confidence of the band", "ratio", whole="asked", is_share=True),
     "detectable_kwh": Measure("Smallest saving that can be told", "kwh", whole="asked"),
@@ -138,6 +150,25 @@ class ProjectData:
         """What stands against the savings of each project, and what its plan leaves open."""
         return [each for project in self._projects() for each in self._findings(project, period)]
 
+    def barred(self, item: Item) -> str:
+        """Code of what forbids to claim a saving of the project up to the item's end; empty where nothing does."""
+        project, _ = self._project(item.scope)
+        version = self.given.project_versions.get(project.project_id)
+        found = () if version is None else self._against(project, version, item.period.end)
+        return found[0].code if found else ""
+
+    def _against(self, project: MvProject, version: BaselineVersion, until: date) -> tuple[Finding, ...]:
+        given = self.given
+        return against_project(
+            given.sources,
+            given.site,
+            project,
+            version,
+            end=until,
+            as_of_utc=given.as_of_utc,
+            least_coverage=given.rule.min_day_coverage,
+        )
+
     def _findings(self, project: MvProject, period: Period) -> list[Finding]:
         given, scope = self.given, f"project:{project.project_id}"
         version, found = given.project_versions.get(project.project_id), list[Finding]()
@@ -155,7 +186,9 @@ class ProjectData:
         found += [
             each.model_copy(update={"scope": scope, "message": f"{project.name}: {each.message}"}) for each in own
         ]
-        if not isinstance(made, Finding) and made.is_significant is not True:
+        against = self._against(project, version, period.end)
+        found += against
+        if not isinstance(made, Finding) and made.is_significant is not True and not against:
             message = f"{project.name}: the saving does not exceed its uncertainty, so nothing is claimed."
             found.append(Finding(code="not_significant", message=message, scope=scope))
         return found + baseline_findings(project.name, version, scope)
@@ -167,11 +200,12 @@ class ProjectData:
         made = result(given.sources, given.site, project, version, period, given.as_of_utc)
         if isinstance(made, Finding):
             return made.code.replace("_", " "), "muted"
-        if made.claimed_kwh is not None:
+        against = self._against(project, version, period.end)
+        if made.claimed_kwh is not None and not against:
             is_saving = made.claimed_kwh > 0
             text = "significant, claimed" if is_saving else "significant increase of use"
             return word(text, locale), "good" if is_saving else "bad"
-        blocking = next((each.code for each in made.findings if each.is_blocking), None)
+        blocking = next((each.code for each in [*against, *made.findings] if each.is_blocking), None)
         if blocking is not None:
             return f"{word('not claimed', locale)}: {word(words(blocking), locale)}", "bad"
         return word("not significant", locale), "caution"

@@ -6,9 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ml.baselines import non_routine_steps
-from ml.baselines.non_routine_steps import best_step, matched_weeks, steps
-from ml.baselines.non_routine_unit import unit_change
+from assets.kpi.claims.steps import MIN_SCORE, Step, best_step, matched_weeks, steps
+from assets.kpi.claims.unit_change import unit_change
 
 START, SPLIT, END = date(2022, 1, 1), date(2023, 1, 1), date(2024, 1, 1)
 DATES = [START + timedelta(days=i) for i in range(730)]
@@ -19,7 +18,7 @@ def weeks_of(actual: np.ndarray, expected: np.ndarray | float = 100.0) -> pl.Dat
     return matched_weeks(days, START, SPLIT, SPLIT, END)
 
 
-def found(actual: np.ndarray, *, installed: bool = False) -> list[non_routine_steps.Step]:
+def found(actual: np.ndarray, *, installed: bool = False) -> list[Step]:
     return steps(weeks_of(actual), report_start=SPLIT, has_installation=installed)
 
 
@@ -46,7 +45,7 @@ def test_a_change_within_the_report_is_dated_to_its_week(size: float) -> None:
     assert step.period == "reporting"
     assert abs((step.start - date(2023, 6, 14)).days) <= 7
     assert step.share == pytest.approx(size / 100, abs=0.05)
-    assert step.score > non_routine_steps.MIN_SCORE
+    assert step.score > MIN_SCORE
 
 
 def test_a_change_within_the_baseline_is_told_apart() -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 import polars as pl
 
+from assets.kpi.claims.steps import MIN_WEEKS, best_step
 from data_quality.contracts.finding import Finding
-from ml.baselines.non_routine_steps import MIN_WEEKS, best_step
 
 # A whole-number-of-times jump of the readings themselves: from this factor on it is a unit, not a use.
 MIN_UNIT_FACTOR = 4.0

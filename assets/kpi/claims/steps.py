@@ -11,8 +11,9 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from ml.baselines.statistics import Vector
+Vector = NDArray[np.float64]
 
 WEEK, YEAR = 7, 364
 MIN_DAYS_A_WEEK = 4
