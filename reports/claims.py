@@ -1,29 +1,21 @@
-"""What forbids to print a saving of an energy use in any report: the gate of assets/kpi/claims, asked once a use."""
+"""What forbids to print a saving: the gate of assets/kpi/claims over every day that is known, asked once a use."""
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, datetime
 
-from assets.kpi.claims.gate import against_claim, until
-from assets.kpi.enpi import DayPair
-from assets.kpi.project import project_pairs, project_use
+from assets.kpi.claims.gate import against_claim, against_span, horizon, until
+from assets.kpi.enpi import DayPair, EnpiResult, EnpiRule, Exact
+from assets.kpi.project import against_project, known_span, project_pairs, project_use
 from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.model import Model
 from data_quality.contracts.mv_project import MvProject
 from data_quality.contracts.site import Seu, Site
 from data_quality.contracts.time import Period
 from reports.sources import Sources
 
 
-def known_span(site: Site, version: BaselineVersion, as_of_utc: datetime) -> Period:
-    """Every day that speaks for or against a saving: from the baseline's first to the last that can be known."""
-    last = as_of_utc.astimezone(ZoneInfo(site.time_zone)).date()
-    start = version.baseline.train_start
-    end = max(last + timedelta(days=1), version.baseline.train_end)
-    return Period(start=start, end=end, time_zone=site.time_zone, label=f"{start} to {end}")
-
-
-def against_saving(
+def against_use(
     sources: Sources,
     site: Site,
     seu: Seu,
@@ -34,85 +26,86 @@ def against_saving(
     least_coverage: float,
     pairs: Callable[[Period], Sequence[DayPair]] | None = None,
 ) -> tuple[Finding, ...]:
-    """Blocking findings against a saving of the use in a span that ends on `end` (exclusive), with its name.
+    """What speaks against a saving of the use in a span that ends on `end` (exclusive), with its name.
 
     pairs: gives the days of a span, where the caller has them; else they come from the readings.
     """
     if version is None:
         return ()
-    key = ("against saving", site.site_id, seu.seu_id, version.baseline_id, version.version, as_of_utc, least_coverage)
-    found: tuple[Finding, ...] = sources.keep(
-        key, lambda: _of_use(sources, site, seu, version, as_of_utc, least_coverage, pairs)
+    # Every span of the year has the same answer, so it is made once.
+    pinned, year = (version.baseline_id, version.version), horizon(version.baseline.train_end, end)
+
+    def found() -> tuple[Finding, ...]:
+        span = known_span(version, as_of_utc, site.time_zone)
+        days = pairs(span) if pairs is not None else sources.pairs(site, seu.seu_id, pinned, span, as_of_utc)
+        every = against_claim(
+            days, version.baseline, end=year, declared=_declared(site, seu), least_coverage=least_coverage
+        )
+        return tuple(
+            each.model_copy(update={"scope": f"seu:{seu.seu_id}", "message": f"{seu.name}: {each.message}"})
+            for each in every
+        )
+
+    made: tuple[Finding, ...] = sources.keep(
+        ("against use", site.site_id, seu.seu_id, *pinned, year, as_of_utc, least_coverage), found
     )
-    return until(found, end)
+    return until(made, end)
 
 
-def _of_use(
-    sources: Sources,
-    site: Site,
-    seu: Seu,
-    version: BaselineVersion,
-    as_of_utc: datetime,
-    least_coverage: float,
-    pairs: Callable[[Period], Sequence[DayPair]] | None,
-) -> tuple[Finding, ...]:
-    span, pinned = known_span(site, version, as_of_utc), (version.baseline_id, version.version)
-    days = pairs(span) if pairs is not None else sources.pairs(site, seu.seu_id, pinned, span, as_of_utc)
-    declared = [
+class Claim(Model):
+    """A saving as far as it may be printed. savings_kwh: None where `not_claimed` says why; claimed_kwh: it exceeds its
+    uncertainty too. findings: what speaks of changes of use, those that forbid no claim among them.
+    """
+
+    savings_kwh: Exact | None
+    claimed_kwh: Exact | None
+    not_claimed: str
+    findings: tuple[Finding, ...]
+
+
+def claim_of(
+    sources: Sources, site: Site, seu: Seu, version: BaselineVersion, result: EnpiResult, *, as_of_utc: datetime
+) -> Claim:
+    """The claim that an assessed span allows, as known at an instant."""
+    least = EnpiRule().min_day_coverage
+    against = against_use(sources, site, seu, version, end=result.end, as_of_utc=as_of_utc, least_coverage=least)
+    bars = [each.code for each in against if each.is_blocking]
+    barred = bars[0] if bars else against_span(result)
+    saved, claimed = (None, None) if barred else (result.savings_kwh, result.claimed_kwh)
+    return Claim(savings_kwh=saved, claimed_kwh=claimed, not_claimed=barred, findings=against)
+
+
+def _declared(site: Site, seu: Seu) -> list[date]:
+    """Days on which the use was meant to change: installations of the projects that share a meter with it."""
+    return [
         day
         for project in site.projects
-        if project.seu == seu.seu_id
+        if project.seu == seu.seu_id or set(project.meters) & set(seu.meters)
         for day in (project.installation_start, project.installation_end)
     ]
-    found = against_claim(days, version.baseline, declared=declared, least_coverage=least_coverage)
-    return _named(found, f"seu:{seu.seu_id}", seu.name)
 
 
-def against_project(
-    sources: Sources,
-    site: Site,
-    project: MvProject,
-    version: BaselineVersion,
-    *,
-    end: date,
-    as_of_utc: datetime,
-    least_coverage: float,
+def against_project_at(
+    sources: Sources, site: Site, project: MvProject, version: BaselineVersion, *, end: date, as_of_utc: datetime
 ) -> tuple[Finding, ...]:
     """The same for what is inside of a project's boundary; the days of its installation are the declared change."""
-    key = ("against project", site.site_id, project.project_id, version.baseline_id, version.version, as_of_utc)
-    found: tuple[Finding, ...] = sources.keep(
-        key, lambda: _of_project(sources, site, project, version, as_of_utc, least_coverage)
+    pinned, year = (version.baseline_id, version.version), horizon(version.baseline.train_end, end)
+
+    def found() -> tuple[Finding, ...]:
+        span, use = known_span(version, as_of_utc, site.time_zone), project_use(site, project)
+        streams = [*use.meters, *(driver.driver_id for driver in use.drivers)]
+        pairs = project_pairs(
+            sources.stream_readings(site, streams, span.start, span.end, as_of_utc),
+            site=site,
+            project=project,
+            version=version,
+            adjustments=sources.adjustments(version.baseline_id, version.version, as_of_utc),
+            start=span.start,
+            end=span.end,
+        )
+        return against_project(project, version, pairs, end=year)
+
+    made: tuple[Finding, ...] = sources.keep(
+        ("against project", site.site_id, project.project_id, *pinned, year, as_of_utc), found
     )
-    return until(found, end)
-
-
-def _of_project(
-    sources: Sources,
-    site: Site,
-    project: MvProject,
-    version: BaselineVersion,
-    as_of_utc: datetime,
-    least_coverage: float,
-) -> tuple[Finding, ...]:
-    span, use = known_span(site, version, as_of_utc), project_use(site, project)
-    streams = [*use.meters, *(driver.driver_id for driver in use.drivers)]
-    pairs = project_pairs(
-        sources.stream_readings(site, streams, span.start, span.end, as_of_utc),
-        site=site,
-        project=project,
-        version=version,
-        adjustments=sources.adjustments(version.baseline_id, version.version, as_of_utc),
-        start=span.start,
-        end=span.end,
-    )
-    first, last = project.installation_start, project.installation_end
-    inside = [each for each in pairs if not first <= each.local_date < last]
-    found = against_claim(inside, version.baseline, declared=(first, last), least_coverage=least_coverage)
-    return _named(found, f"project:{project.project_id}", project.name)
-
-
-def _named(found: Sequence[Finding], scope: str, name: str) -> tuple[Finding, ...]:
-    return tuple(
-        each.model_copy(update={"scope": scope, "message": f"{name}: no saving is claimed. {each.message}"})
-        for each in found
-    )
+    return until(made, end)

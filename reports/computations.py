@@ -194,7 +194,7 @@ def seu_assessment(trace: Trace, sources: Sources) -> Decimal | None:
 
 
 COMPARED_FIELDS = ("actual_kwh", "expected_kwh", "uncertainty_kwh")
-ASSESSMENT_FIELDS = (*COMPARED_FIELDS, "metered_kwh", "compared_days", "coverage", "estimated_share")
+ASSESSMENT_FIELDS = (*COMPARED_FIELDS, "claimed_kwh", "metered_kwh", "compared_days", "coverage", "estimated_share")
 
 
 def assessment_field(result: EnpiResult, field: str) -> Decimal | None:

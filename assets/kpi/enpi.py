@@ -82,6 +82,7 @@ class EnpiResult(Model):
     review_flags: tuple[str, ...]
     days: int
     compared_days: int
+    extrapolated_days: int = Field(default=0, description="Of the compared ones: a driver outside the baseline's range")
     coverage: float
     estimated_share: float
     is_synthetic: bool
@@ -90,6 +91,11 @@ class EnpiResult(Model):
     metered_kwh: Exact = Field(description="Everything that was read, days that are not compared included")
     adjustment_kwh: Exact = Field(default=Decimal(0), description="Of expected_kwh: what approved adjustments added")
     months: tuple[EnpiMonth, ...]
+
+    @property
+    def claimed_kwh(self) -> Decimal | None:
+        """The saving where it exceeds its uncertainty; whether it may be claimed at all is asked of claims/gate.py."""
+        return self.savings_kwh if self.significant is True and self.savings_kwh > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +296,7 @@ def enpi_for(
         review_flags=_flags(deviation, both, coverage, used, is_static_factor_changed=is_static_factor_changed),
         days=period.days,
         compared_days=len(both),
+        extrapolated_days=sum(pair.is_extrapolated for pair in both),
         coverage=coverage,
         estimated_share=sum(p.estimated_share for p in inside) / len(inside) if inside else 0.0,
         is_synthetic=any(pair.is_synthetic for pair in inside),

@@ -4,13 +4,14 @@ A project's baseline is of its own type and never expects an EnPI; an EnPI's nev
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from assets.kpi.adjust import adjusted_days
 from assets.kpi.baseline_use import require_type
+from assets.kpi.claims.gate import against_claim, is_far_outside
 from assets.kpi.daily import seu_days
 from assets.kpi.enpi import (
     ARITHMETIC,
@@ -152,12 +153,45 @@ def project_savings(
     period = reported_span(project, whole, now_utc)
     if period is None:
         return nothing_reported(project)
-    readings = site_readings(lake, site, start_utc=period.start_utc, end_utc=period.end_utc, as_of_utc=as_of_utc)
+    known = known_span(version, now_utc, site.time_zone)
+    readings = site_readings(lake, site, start_utc=known.start_utc, end_utc=known.end_utc, as_of_utc=as_of_utc)
     given = AdjustmentStore(lake.store).in_force(version.baseline_id, version.baseline, as_of_utc=as_of_utc)
     pairs = project_pairs(
-        readings, site=site, project=project, version=version, adjustments=given, start=period.start, end=period.end
+        readings, site=site, project=project, version=version, adjustments=given, start=known.start, end=known.end
     )
-    return savings_of(project, version, pairs, period=period)
+    against = against_project(project, version, pairs, end=period.end)
+    inside = [each for each in pairs if period.start <= each.local_date < period.end]
+    return savings_of(project, version, inside, period=period, against=against)
+
+
+def known_span(version: BaselineVersion, now_utc: datetime, time_zone: str) -> Period:
+    """Every local day that speaks for or against a saving: from the baseline's first to the last that can be known."""
+    today = now_utc.astimezone(ZoneInfo(time_zone)).date()
+    start, end = version.baseline.train_start, max(today + timedelta(days=1), version.baseline.train_end)
+    return Period(label=f"{start} to {end}", start=start, end=end, time_zone=time_zone)
+
+
+def against_project(
+    project: MvProject, version: BaselineVersion, pairs: Sequence[DayPair], *, end: date
+) -> tuple[Finding, ...]:
+    """What speaks against a saving of the project up to `end`: changes of use outside of its installation, named.
+
+    pairs: every day that is known, from the baseline's first on.
+    """
+    first, last = project.installation_start, project.installation_end
+    found = against_claim(
+        [each for each in pairs if not first <= each.local_date < last],
+        version.baseline,
+        end=end,
+        declared=(first, last),
+        least_coverage=EnpiRule().min_day_coverage,
+    )
+    return tuple(_of_project(each, project) for each in found)
+
+
+def _of_project(finding: Finding, project: MvProject) -> Finding:
+    scope, message = f"project:{project.project_id}", f"{project.name}: {finding.message}"
+    return finding.model_copy(update={"scope": scope, "message": message})
 
 
 def nothing_reported(project: MvProject) -> Finding:
@@ -167,11 +201,17 @@ def nothing_reported(project: MvProject) -> Finding:
 
 
 def savings_of(
-    project: MvProject, version: BaselineVersion, pairs: Sequence[DayPair], *, period: Period
+    project: MvProject,
+    version: BaselineVersion,
+    pairs: Sequence[DayPair],
+    *,
+    period: Period,
+    against: Sequence[Finding] = (),
 ) -> ProjectSavings | Finding:
     """Savings over local days of the reporting period. A Finding where no day can be compared.
 
-    Raises BadInput for a baseline of another type.
+    against: what speaks against them beyond these days (against_project). Raises BadInput for a baseline of another
+    type.
     """
     require_type(version, "savings")
     both = compared(pairs, rule=EnpiRule(), start=period.start, end=period.end)
@@ -183,7 +223,7 @@ def savings_of(
     confidence = project.plan.confidence
     half = period_uncertainty_kwh(version, expected, both, confidence=confidence)
     outside = sum(each.is_extrapolated for each in both)
-    findings = _findings(project, version, period, compared_days=len(both), outside=outside)
+    findings = (*against, *_findings(project, version, period, compared_days=len(both), outside=outside))
     is_significant = None if half is None else abs(float(saved)) > half
     may_claim = is_significant is True and not any(each.is_blocking for each in findings)
     return ProjectSavings(
@@ -245,6 +285,7 @@ def _findings(
             Finding(
                 code="extrapolation",
                 message=f"On {outside} days a driver lies outside of what the baseline was trained on.",
+                severity="blocking" if is_far_outside(outside, compared_days) else "warning",
                 facts={"days_outside": outside},
             )
         )

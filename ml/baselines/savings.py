@@ -11,6 +11,7 @@ from enum import StrEnum
 import numpy as np
 import polars as pl
 
+from assets.kpi.claims.gate import is_far_outside
 from assets.kpi.uncertainty import fractional_savings_uncertainty, portfolio_fsu, portfolio_uncertainty_kwh
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
@@ -220,6 +221,7 @@ def period_findings(fit: Fit, period: Usage, predicted: Vector, *, coverage: flo
             Finding(
                 code="coverage",
                 message=f"Only {coverage:.1%} of the reporting period has energy and drivers; the rest is in no sum.",
+                severity="blocking",
                 facts={"coverage": coverage, "wanted": MIN_COVERAGE},
             )
         )
@@ -252,7 +254,7 @@ def _outside(fit: Fit, period: Usage) -> list[Finding]:
                 code="extrapolation",
                 message=f"{name} lies outside the baseline's {low:.4g} to {high:.4g} in {len(outside)} of "
                 f"{len(values)} intervals, by up to {reach:.4g}.",
-                severity="warning" if is_far else "info",
+                severity="blocking" if is_far_outside(len(outside), len(values)) else "warning" if is_far else "info",
                 scope=f"driver:{name}",
                 facts={"count": len(outside), "share": share, "reach": reach, "low": low, "high": high},
             )

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from assets.kpi.enpi import EnpiResult
 from assets.stores.baselines import baseline_id_of
 from data_quality.contracts.baseline import BaselineType, BaselineVersion
 from data_quality.contracts.errors import BadInput
@@ -13,6 +14,7 @@ from data_quality.contracts.site import Seu, Site
 from data_quality.contracts.time import Period, parse_period
 from orchestration.cli.frame import Answer, Call, command
 from reports.assess import assess_seu
+from reports.claims import claim_of
 from reports.enpi_life import TREND_YEARS, alerts_for, trend
 from reports.make import baselines_in_force
 from reports.sources import Sources, seu_of
@@ -60,8 +62,10 @@ def register(app: typer.Typer) -> None:
             versions=versions,
             as_of_utc=asked.as_of_utc,
         )
-        data = result.model_dump(mode="json")
-        rows = [[key, str(value)] for key, value in data.items() if key != "months"]
+        data = result.model_dump(mode="json") | _claim(asked, result)
+        told = {key: value for key, value in data.items() if key not in {"months", "findings"}}
+        rows = [[key, "-" if value is None else str(value)] for key, value in told.items()]
+        rows += [[each["code"], each["message"]] for each in data["findings"]]
         data["alerts"] = _alerts(asked)
         rows += [[each["kind"], each["message"]] for each in data["alerts"]]
         if is_trend:
@@ -90,6 +94,14 @@ def _ask(call: Call, site: str, seu: str, period: str, number: int | None) -> _A
         version = project.baselines.get(name, number, as_of_utc=as_of)
     sources = Sources(lake=project.lake, sites=project.sites, baselines=project.baselines)
     return _Asked(known, use, parse_period(period, known.time_zone), as_of, sources, version)
+
+
+def _claim(asked: _Asked, result: EnpiResult) -> dict[str, Any]:
+    """The saving as far as it may be printed: none, and why, where the gate bars it."""
+    if asked.version is None:
+        return {"savings_kwh": None, "claimed_kwh": None, "not_claimed": result.reason, "findings": []}
+    claim = claim_of(asked.sources, asked.site, asked.use, asked.version, result, as_of_utc=asked.as_of_utc)
+    return claim.model_dump(mode="json")
 
 
 def _alerts(asked: _Asked) -> list[dict[str, Any]]:

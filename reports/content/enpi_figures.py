@@ -98,7 +98,7 @@ def _add_seu_span(book: FigureBook, given: EnpiInputs, seu: Seu, month: Period) 
     path = f"seu/{seu.seu_id}/{month_key(month)}"
     for name in ("actual_kwh", "expected_kwh", "compared_days"):
         _add_assessed(book, given, seu, month, result=result, path=path, name=name)
-    barred, status = given.barred([seu], month.end), result.months[0].status
+    barred, status = given.barred([seu], month), result.months[0].status
     _derive_comparison(book, path, name=seu.name, scope=f"seu:{seu.seu_id}", status=status, barred=barred)
 
 
@@ -111,7 +111,7 @@ def _add_seu_total(book: FigureBook, given: EnpiInputs, seu: Seu, result: EnpiRe
         book.derive(f"{path}/{name}", "sum", parts, label=f"{seu.name}, {label}", kpi=name, unit="kwh", scope=scope)
     _derive_comparison(
         book, path, name=seu.name, scope=scope, status=result.status, uncertainty=result.uncertainty_kwh,
-        barred=given.barred([seu], given.period.end),
+        barred=given.barred([seu], given.period),
     )  # fmt: skip
 
 
@@ -193,7 +193,7 @@ def _add_carrier_total(book: FigureBook, given: EnpiInputs, carrier: str, seus: 
             parts = [("part", book.at(f"seu/{seu.seu_id}{part}/{kpi}")) for seu in seus]
             label = f"{name}, {kpi.removesuffix('_kwh')}"
             book.derive(f"{path}{part}/{kpi}", "sum", parts, label=label, kpi=kpi, unit="kwh", scope=scope)
-    barred = given.barred(seus, given.period.end)
+    barred = given.barred(seus, given.period)
     _derive_comparison(book, path, name=name, scope=scope, status="", barred=barred)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
+from assets.kpi.claims.gate import against_span
 from assets.kpi.enpi import DayPair, EnpiResult, EnpiRule, enpi_for
 from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.figure import TraceInput
@@ -33,7 +34,7 @@ class SiteSpan:
 class EnpiInputs:
     """Inputs of one report. `lake` answers the lake input of a span of local days; `synthetic_rows` count by batch;
     `adjustments` are each SEU's trace input, `review_due` the SEUs with a static factor that changed unanswered,
-    `factors` the emission factors behind the site's electricity by span, `against_savings` what forbids to claim a
+    `factors` the emission factors behind the site's electricity by span, `against_savings` what speaks against a
     saving of an SEU up to a day.
     """
 
@@ -69,10 +70,14 @@ class EnpiInputs:
         """Calendar months of the period."""
         return months_of(self.period)
 
-    def barred(self, seus: Sequence[Seu], until: date) -> str:
-        """Code of what forbids to claim a saving of these uses up to a day; empty where nothing does."""
-        found = [each for seu in seus for each in self.against_savings.get((seu.seu_id, until), ())]
-        return found[0].code if found else ""
+    def barred(self, seus: Sequence[Seu], span: Period) -> str:
+        """Code of what forbids to claim a saving of these uses over a span; empty where nothing does."""
+        for seu in seus:
+            against = self.against_savings.get((seu.seu_id, span.end), ())
+            bars = [each.code for each in against if each.is_blocking]
+            if code := bars[0] if bars else against_span(self.assess(seu, span)):
+                return code
+        return ""
 
     def assess(self, seu: Seu, period: Period | None = None) -> EnpiResult:
         """The SEU's assessment over the period, or over a part of it."""

@@ -3,6 +3,7 @@
 A KPI that cannot be known is a figure without a value whose status is the finding that says why.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -11,18 +12,22 @@ from typing import Any, Literal
 
 import polars as pl
 
+from assets.kpi.enpi import enpi_for
+from assets.kpi.project import known_span
 from assets.kpi.standing import COARSE, PEAKS, codes_of
 from assets.stores.marts import read_mart
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import TraceInput
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period
+from reports.claims import claim_of
 from reports.computations import baseline_input, to_decimal
 from reports.content.model import ReportContent
 from reports.figures import FigureBook
-from reports.sources import Sources
+from reports.sources import Sources, seu_of
 
 NAME = "kpis"
+SAVING = "savings_kwh"
 # As macros/bought_carriers.sql has them: carriers with a cost and an emission, and scopes of several.
 BOUGHT = ("electricity", "natural_gas", "heat", "steam", "cooling", "mixed")
 Grain = Literal["hour", "day", "month", "year"]
@@ -96,7 +101,7 @@ def add_rows(book: FigureBook, site: Site, rows: pl.DataFrame, *, sources: Sourc
             ),
             *_baseline_inputs(row, sources, book.as_of_utc),
         ]
-        _add(book, site, row, inputs)
+        _add(book, site, row, inputs, _barred(site, row, sources, book.as_of_utc))
 
 
 def _baseline_inputs(row: Mapping[str, Any], sources: Sources, as_of_utc: datetime) -> list[TraceInput]:
@@ -111,25 +116,44 @@ def _baseline_inputs(row: Mapping[str, Any], sources: Sources, as_of_utc: dateti
     ]
 
 
-def _add(book: FigureBook, site: Site, row: Mapping[str, Any], inputs: list[TraceInput]) -> None:
+def _barred(site: Site, row: Mapping[str, Any], sources: Sources, as_of_utc: datetime) -> str:
+    """Code of what forbids to print a saving that the mart holds; empty for every other KPI."""
+    if row["kpi"] != SAVING or row["baseline_id"] is None:
+        return ""
+    seu = seu_of(site, row["scope"].removeprefix("seu:"))
+    span = Period(label="", start=row["period_start"], end=row["period_end"], time_zone=site.time_zone)
+    version = sources.baseline(row["baseline_id"], row["baseline_version"])
+    known = sources.pairs(
+        site,
+        seu.seu_id,
+        (version.baseline_id, version.version),
+        known_span(version, as_of_utc, site.time_zone),
+        as_of_utc,
+    )
+    first, after = (bisect_left(known, day, key=lambda pair: pair.local_date) for day in (span.start, span.end))
+    result = enpi_for(known[first:after], seu_id=seu.seu_id, version=version, period=span)
+    return claim_of(sources, site, seu, version, result, as_of_utc=as_of_utc).not_claimed
+
+
+def _add(book: FigureBook, site: Site, row: Mapping[str, Any], inputs: list[TraceInput], barred: str) -> None:
     kpi, scope, start, end = row["kpi"], row["scope"], row["period_start"], row["period_end"]
     hour = row.get("hour_start_utc")
     place = f"{hour:%Y-%m-%dT%H:%MZ}~{start}" if hour is not None else str(start)
     parameters = {"site": site.site_id, "scope": scope, "kpi": kpi, "start": str(start), "end": str(end)}
     book.add(
         f"{site.site_id}/{scope}/{row['grain']}/{place}/{kpi}",
-        _value(row),
+        None if barred else _value(row),
         label=f"{kpi} of {scope}",
         kpi=kpi,
         scope=scope,
         start=start,
         end=end,
         unit=UNITS.get(row["unit"], row["unit"]),
-        computation="scope_kpi",
+        computation="nothing" if barred else "scope_kpi",
         parameters=parameters | ({"hour_start_utc": f"{hour:%Y-%m-%dT%H:%MZ}"} if hour is not None else {}),
         inputs=inputs,
-        status=row["finding"] or "",
-        findings=codes_of(row["finding"], row["coverage"]),
+        status=barred or row["finding"] or "",
+        findings=(*([barred] if barred else []), *codes_of(row["finding"], row["coverage"])),
         coverage=row["coverage"],
         estimated_share=row["estimated_share"],
     )

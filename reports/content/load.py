@@ -22,7 +22,7 @@ from data_quality.contracts.figure import TraceInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period, months_of
-from reports.claims import against_saving
+from reports.claims import against_use
 from reports.content.inputs import SITE_KPIS, EnpiInputs, SiteSpan
 from reports.sources import Sources
 
@@ -106,7 +106,7 @@ def _against_savings(
     rule: EnpiRule,
 ) -> dict[tuple[str, date], tuple[Finding, ...]]:
     return {
-        (seu.seu_id, end): against_saving(
+        (seu.seu_id, end): against_use(
             sources,
             site,
             seu,

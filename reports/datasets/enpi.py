@@ -7,6 +7,7 @@ from datetime import date
 
 import polars as pl
 
+from assets.kpi.claims.gate import against_span
 from assets.kpi.daily import seu_days
 from assets.kpi.enpi import DayPair, EnpiResult, enpi_for, exact_kwh
 from assets.kpi.expected import expected_days, features_by_day
@@ -18,7 +19,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.report_template import Tone
 from data_quality.contracts.site import Seu
 from data_quality.contracts.time import Period
-from reports.claims import against_saving
+from reports.claims import against_use
 from reports.computations import (
     ASSESSMENT_FIELDS,
     DETECTABLE,
@@ -72,6 +73,7 @@ MEASURES: Mapping[str, Measure] = {
         decimals=1,
         is_claim=True,
     ),
+    "claimed_kwh": Measure("Claimed", "kwh", whole="asked", is_claim=True),
     "band_low_kwh": Measure(
         "Savings, lower end", "kwh", made=("difference", ("savings_kwh", "uncertainty_kwh")), is_claim=True
     ),
@@ -89,6 +91,8 @@ MEASURES: Mapping[str, Measure] = {
     "detectable_percent": Measure("Smallest saving, share of the baseline", "percent", whole="asked", decimals=1),
     **BASELINE_MEASURES,
 }
+# Why a measure of an assessed span has no value, where that is no want of data.
+_MISSING = {"claimed_kwh": "not_significant"}
 TERM_FIELDS = {"term_value": "value", "term_low": "ci_low", "term_high": "ci_high"}
 FACTS = (
     "name", "status", "performance", "baseline", "model", "trained", "approval", "reason", "digest", "term", "drivers",
@@ -185,13 +189,14 @@ class EnpiData:
         return found
 
     def barred(self, item: Item) -> str:
-        """Code of what forbids to claim a saving of the use up to the item's end; empty where nothing does."""
-        found = self._against(self._seu(item.scope)[0], item.period.end)
-        return found[0].code if found else ""
+        """Code of what forbids to claim a saving of the use over the item's span; empty where nothing does."""
+        seu, _ = self._seu(item.scope)
+        bars = [each.code for each in self._against(seu, item.period.end) if each.is_blocking]
+        return bars[0] if bars else against_span(self.result(seu, item.period, with_band=True))
 
     def _against(self, seu: Seu, until: date) -> tuple[Finding, ...]:
         given = self.given
-        return against_saving(
+        return against_use(
             given.sources,
             given.site,
             seu,
@@ -229,7 +234,7 @@ class EnpiData:
         )
 
     def _assessed(self, measure: str, seu: Seu, version: BaselineVersion | None, period: Period) -> Leaf:
-        given, result = self.given, self.result(seu, period, with_band=measure == "uncertainty_kwh")
+        given, result = self.given, self.result(seu, period, with_band=measure in {"uncertainty_kwh", "claimed_kwh"})
         value = assessment_field(result, measure)
         return Leaf(
             value=value,
@@ -242,7 +247,7 @@ class EnpiData:
                 "min_day_coverage": repr(given.rule.min_day_coverage),
             },
             inputs=[*given.behind(period), *self._expecting(version)],
-            status="" if value is not None else result.reason or "missing",
+            status="" if value is not None else result.reason or _MISSING.get(measure, "missing"),
             coverage=result.coverage,
             estimated_share=result.estimated_share,
             findings=(result.reason,) if result.reason else (),

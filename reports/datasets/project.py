@@ -11,7 +11,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.mv_project import MvProject
 from data_quality.contracts.report_template import Tone
 from data_quality.contracts.time import Period
-from reports.claims import against_project
+from reports.claims import against_project_at
 from reports.computations import number_of
 from reports.content.enpi_findings import baseline_findings
 from reports.content.writer import words
@@ -154,20 +154,19 @@ class ProjectData:
         """Code of what forbids to claim a saving of the project up to the item's end; empty where nothing does."""
         project, _ = self._project(item.scope)
         version = self.given.project_versions.get(project.project_id)
-        found = () if version is None else self._against(project, version, item.period.end)
-        return found[0].code if found else ""
+        return "" if version is None else next((each.code for each in self._bars(project, version, item.period)), "")
 
-    def _against(self, project: MvProject, version: BaselineVersion, until: date) -> tuple[Finding, ...]:
+    def _bars(self, project: MvProject, version: BaselineVersion, period: Period) -> list[Finding]:
+        """What forbids a claim over the days of a span that the project reports; nothing where it reports none."""
+        made = result(self.given.sources, self.given.site, project, version, period, self.given.as_of_utc)
+        if isinstance(made, Finding):
+            return []
+        every = (*self._against(project, version, period.end), *made.findings)
+        return [each for each in every if each.is_blocking]
+
+    def _against(self, project: MvProject, version: BaselineVersion, end: date) -> tuple[Finding, ...]:
         given = self.given
-        return against_project(
-            given.sources,
-            given.site,
-            project,
-            version,
-            end=until,
-            as_of_utc=given.as_of_utc,
-            least_coverage=given.rule.min_day_coverage,
-        )
+        return against_project_at(given.sources, given.site, project, version, end=end, as_of_utc=given.as_of_utc)
 
     def _findings(self, project: MvProject, period: Period) -> list[Finding]:
         given, scope = self.given, f"project:{project.project_id}"
@@ -186,9 +185,9 @@ class ProjectData:
         found += [
             each.model_copy(update={"scope": scope, "message": f"{project.name}: {each.message}"}) for each in own
         ]
-        against = self._against(project, version, period.end)
-        found += against
-        if not isinstance(made, Finding) and made.is_significant is not True and not against:
+        found += self._against(project, version, period.end)
+        is_barred = bool(self._bars(project, version, period))
+        if not isinstance(made, Finding) and made.is_significant is not True and not is_barred:
             message = f"{project.name}: the saving does not exceed its uncertainty, so nothing is claimed."
             found.append(Finding(code="not_significant", message=message, scope=scope))
         return found + baseline_findings(project.name, version, scope)
@@ -200,14 +199,13 @@ class ProjectData:
         made = result(given.sources, given.site, project, version, period, given.as_of_utc)
         if isinstance(made, Finding):
             return made.code.replace("_", " "), "muted"
-        against = self._against(project, version, period.end)
-        if made.claimed_kwh is not None and not against:
+        bars = self._bars(project, version, period)
+        if made.claimed_kwh is not None and not bars:
             is_saving = made.claimed_kwh > 0
             text = "significant, claimed" if is_saving else "significant increase of use"
             return word(text, locale), "good" if is_saving else "bad"
-        blocking = next((each.code for each in [*against, *made.findings] if each.is_blocking), None)
-        if blocking is not None:
-            return f"{word('not claimed', locale)}: {word(words(blocking), locale)}", "bad"
+        if bars:
+            return f"{word('not claimed', locale)}: {word(words(bars[0].code), locale)}", "bad"
         return word("not significant", locale), "caution"
 
     def _why_not(self, measure: str, project: MvProject, version: BaselineVersion, period: Period) -> str:

@@ -3,7 +3,9 @@
 A lasting step in the year-over-year difference (steps.py) is a change of use, in the reporting period where the
 reporting residual steps, in the baseline where the other one does; a jump by a factor is a change of unit
 (unit_change.py). Neither is a saving unless a measure is declared there or an adjustment takes it out of the expected
-energy (formulas 5.8). Nothing here knows a building.
+energy (formulas 5.8). A span of which too little can be compared, or that lies where the baseline has not seen its
+drivers, has none either. Whether a saving that may be claimed exceeds its own band is said beside it, by who prints it.
+Nothing here knows a building.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,12 +15,15 @@ import polars as pl
 
 from assets.kpi.claims.steps import MIN_WEEKS, Step, matched_weeks, steps
 from assets.kpi.claims.unit_change import unit_change
-from assets.kpi.enpi import DayPair
+from assets.kpi.enpi import DayPair, EnpiResult
 from data_quality.contracts.baseline import Baseline
 from data_quality.contracts.finding import Finding
 
 # A step this close to a declared measure is that measure.
 MEASURE_DAYS = 21
+_LONGEST_YEAR, _MONTH = 366, 31
+# Guideline 14 takes a model to 10 % beyond its range; here it is the share of the days (hours) that lie beyond.
+MAX_OUTSIDE_SHARE = 0.1
 _WHERE = {
     "baseline": "within the baseline year",
     "reporting": "within the reporting period",
@@ -26,44 +31,62 @@ _WHERE = {
 }
 
 
+def horizon(train_end: date, end: date) -> date:
+    """Up to where changes of use are looked for, of a span that ends on `end`: the years since the baseline, full.
+
+    All spans of such a year are judged by the same days, so that none gets around a step by where it begins or ends. A
+    span that ends in the first month of the next belongs to the one before: a month cannot tell a level.
+    """
+    days = (end - train_end).days
+    full = train_end + timedelta(days=_LONGEST_YEAR * max(-(-(days - _MONTH) // _LONGEST_YEAR), 1))
+    return max(full, end)
+
+
 def changes_of_use(
     days: pl.DataFrame,
     *,
     train: tuple[date, date],
-    report: tuple[date, date],
+    end: date,
     unit: str,
     declared: Sequence[date] = (),
 ) -> tuple[Finding, ...]:
     """Findings `non_routine_event` and `unit_change_suspected`, or `non_routine_not_assessed` with the reason.
 
-    days: local_date, actual, expected (in `unit`). train, report: first day and end, exclusive. declared: days on
-    which use was meant to change; with any, a level that is other from the first day on is the measure.
+    days: local_date, actual, expected (in `unit`), from the baseline's first to the last that is known. train: its
+    first day and end, exclusive. end: of the span whose saving is asked, exclusive; nothing is said of what began
+    after it. declared: days on which use was meant to change; with one at the seam, a level that is other from the
+    first day on is the measure.
     """
-    weeks = matched_weeks(days, *train, *report)
+    weeks = matched_weeks(days, *train, train[1], horizon(train[1], end))
     if weeks.height < MIN_WEEKS:
         why = f"{weeks.height} weeks meet their season of the baseline; {MIN_WEEKS} wanted"
         return (not_assessed(why, weeks.height),)
     changed = unit_change(weeks)
     if changed is not None:
-        return (changed,)
-    return tuple(
-        _finding(step, unit)
-        for step in steps(weeks, report_start=report[0], has_installation=bool(declared))
-        if all(abs((step.start - day).days) > MEASURE_DAYS for day in declared)
-    )
+        return until([changed], end)
+    at_seam = [day for day in declared if abs((day - train[1]).days) <= MEASURE_DAYS]
+    found = steps(weeks, report_start=train[1], has_installation=bool(at_seam))
+    unexplained = [each for each in found if all(abs((each.start - day).days) > MEASURE_DAYS for day in declared)]
+    return until([_finding(each, unit) for each in unexplained], end)
+
+
+def until(found: Iterable[Finding], end: date) -> tuple[Finding, ...]:
+    """Those findings of changes_of_use that speak of a span that ends on `end` (exclusive)."""
+    return tuple(each for each in found if str(each.facts.get("start", "")) < end.isoformat())
 
 
 def against_claim(
     pairs: Iterable[DayPair],
     baseline: Baseline,
     *,
+    end: date,
     declared: Sequence[date] = (),
     least_coverage: float,
 ) -> tuple[Finding, ...]:
-    """What forbids to claim a saving against the baseline, in whatever window: blocking findings, or none.
+    """What forbids to claim a saving of a span that ends on `end`: blocking findings, or why none is known.
 
-    pairs: every day that is known, from the baseline's first on, not those of the window alone: one that begins
-    behind a step, or ends on it, has the step too; `until` leaves out what began after it.
+    pairs: every day that is known, from the baseline's first on, not those of the span alone: one that begins behind
+    a step has the step too.
     """
     rows = [
         (pair.local_date, float(pair.actual_kwh), float(pair.expected_kwh))
@@ -74,20 +97,23 @@ def against_claim(
         return ()
     schema = {"local_date": pl.Date(), "actual": pl.Float64(), "expected": pl.Float64()}
     days = pl.DataFrame(rows, schema=schema, orient="row")
-    end = max(row[0] for row in rows) + timedelta(days=1)
-    found = changes_of_use(
-        days,
-        train=(baseline.train_start, baseline.train_end),
-        report=(baseline.train_end, end),
-        unit="kWh",
-        declared=declared,
-    )
-    return tuple(each for each in found if each.is_blocking)
+    train = (baseline.train_start, baseline.train_end)
+    return changes_of_use(days, train=train, end=end, unit="kWh", declared=declared)
 
 
-def until(found: Iterable[Finding], end: date) -> tuple[Finding, ...]:
-    """Those findings of `against_claim` that speak against a window that ends on `end` (exclusive)."""
-    return tuple(each for each in found if str(each.facts["start"]) < end.isoformat())
+def against_span(result: EnpiResult) -> str:
+    """Code of what forbids to claim a saving of an assessed span; empty where nothing does.
+
+    provisional, coverage, expected or no_baseline: why it has no status; extrapolation: see MAX_OUTSIDE_SHARE.
+    """
+    if result.reason:
+        return result.reason
+    return "extrapolation" if is_far_outside(result.extrapolated_days, result.compared_days) else ""
+
+
+def is_far_outside(outside: int, compared: int) -> bool:
+    """True where more of what is compared than MAX_OUTSIDE_SHARE has a driver that the baseline has not seen."""
+    return outside > MAX_OUTSIDE_SHARE * compared
 
 
 def not_assessed(why: str, weeks: int) -> Finding:

@@ -110,10 +110,13 @@ def test_weather_that_the_baseline_has_not_seen_is_named() -> None:
     rng = np.random.default_rng(2)
     temps = np.where(np.arange(730) < 365, rng.uniform(0, 15, 730), rng.uniform(0, 28, 730))
     usage = daily_usage(dates, 50 + 4 * np.maximum(14 - temps, 0) + rng.normal(0, 2, 730), temps)
-    found = [each for each in saved(usage).findings if each.code == "extrapolation"]
+    answer = saved(usage)
+    found = [each for each in answer.findings if each.code == "extrapolation"]
     assert len(found) == 1
-    assert found[0].severity == "warning"
     assert found[0].facts["reach"] > 10
+    # Nearly half of the days: beyond what a claim may rest on.
+    assert found[0].severity == "blocking"
+    assert answer.claimed_kwh is None
 
 
 @pytest.mark.parametrize("option", [IpmvpOption.A, IpmvpOption.D])
