@@ -128,9 +128,24 @@ def ingest(project: ProjectResource, runner: Runner) -> None:
 
 
 def fit_and_approve(project: ProjectResource, runner: Runner, clock: Clock) -> None:
-    """Ben fits, Anna approves: two people, as the rule asks."""
+    """Ben fits, Anna approves: two people, as the rule asks. The measure of the factory has a baseline of its own."""
+    from ml.baselines.project import fit_project
+    from ml.defs import tracker_of
+
     runner.run("baseline", partition="factory", config={"core_seu__baseline": {"config": {"fitted_by": "ben"}}})
     runner.build_marts(month_ranges(project.stage("enpi").stale()), job="enpi")
+    site = project.site("factory")
+    for each in site.projects:
+        # A measure is proven against its own baseline, never against the one of the EnPI.
+        fit_project(
+            site,
+            each,
+            lake=project.lake,
+            store=project.baselines,
+            tracker=tracker_of(project),
+            clock=clock,
+            fitted_by="ben",
+        )
     anna = load_people(project.project.people_file).acting("anna", Role.APPROVER)
     for version in project.baselines.versions("factory"):
         if version.status is BaselineStatus.PROVISIONAL:

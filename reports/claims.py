@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 
-from assets.kpi.claims.gate import against_claim, against_span, horizon, until
-from assets.kpi.enpi import DayPair, EnpiResult, EnpiRule, Exact
+from assets.kpi.claims.gate import against_claim, against_span, horizon, undeclared, until
+from assets.kpi.enpi import DayPair, EnpiResult, Exact
 from assets.kpi.project import against_project, known_span, project_pairs, project_use
 from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
@@ -23,7 +23,7 @@ def against_use(
     *,
     end: date,
     as_of_utc: datetime,
-    least_coverage: float,
+    least_coverage: float = 1.0,
     pairs: Callable[[Period], Sequence[DayPair]] | None = None,
 ) -> tuple[Finding, ...]:
     """What speaks against a saving of the use in a span that ends on `end` (exclusive), with its name.
@@ -41,10 +41,7 @@ def against_use(
         every = against_claim(
             days, version.baseline, end=year, declared=_declared(site, seu), least_coverage=least_coverage
         )
-        return tuple(
-            each.model_copy(update={"scope": f"seu:{seu.seu_id}", "message": f"{seu.name}: {each.message}"})
-            for each in every
-        )
+        return tuple(_named(each, seu) for each in every)
 
     made: tuple[Finding, ...] = sources.keep(
         ("against use", site.site_id, seu.seu_id, *pinned, year, as_of_utc, least_coverage), found
@@ -63,16 +60,19 @@ class Claim(Model):
     findings: tuple[Finding, ...]
 
 
-def claim_of(
-    sources: Sources, site: Site, seu: Seu, version: BaselineVersion, result: EnpiResult, *, as_of_utc: datetime
-) -> Claim:
-    """The claim that an assessed span allows, as known at an instant."""
-    least = EnpiRule().min_day_coverage
-    against = against_use(sources, site, seu, version, end=result.end, as_of_utc=as_of_utc, least_coverage=least)
+def claim_of(site: Site, seu: Seu, result: EnpiResult, against: Sequence[Finding]) -> Claim:
+    """The claim that an assessed span allows. against: of against_use, up to the span's end."""
     bars = [each.code for each in against if each.is_blocking]
     barred = bars[0] if bars else against_span(result)
     saved, claimed = (None, None) if barred else (result.savings_kwh, result.claimed_kwh)
-    return Claim(savings_kwh=saved, claimed_kwh=claimed, not_claimed=barred, findings=against)
+    findings = tuple(against)
+    if claimed is not None and not _declared(site, seu):
+        findings = (*findings, _named(undeclared(float(claimed / result.expected_kwh)), seu))
+    return Claim(savings_kwh=saved, claimed_kwh=claimed, not_claimed=barred, findings=findings)
+
+
+def _named(finding: Finding, seu: Seu) -> Finding:
+    return finding.model_copy(update={"scope": f"seu:{seu.seu_id}", "message": f"{seu.name}: {finding.message}"})
 
 
 def _declared(site: Site, seu: Seu) -> list[date]:

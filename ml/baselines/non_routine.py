@@ -4,7 +4,7 @@ The rule itself is the gate of every printed saving: assets/kpi/claims/gate.py.
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 
 import polars as pl
 
@@ -12,9 +12,6 @@ from assets.kpi.claims.gate import changes_of_use, not_assessed
 from data_quality.contracts.finding import Finding
 from ml.baselines.fit import Fit
 from ml.baselines.usage import Usage
-
-# A gap between the periods that is no longer than this is the installation of a measure; a longer one must be declared.
-LONGEST_INSTALLATION = timedelta(days=31)
 
 
 def daily_residuals(fit: Fit, usage: Usage) -> pl.DataFrame:
@@ -37,30 +34,21 @@ def non_routine_findings(
     fit: Fit,
     usage: Usage,
     *,
-    report_start: date,
     report_end: date,
     measures: Sequence[date] = (),
 ) -> tuple[Finding, ...]:
     """Findings `non_routine_event` and `unit_change_suspected`, or `non_routine_not_assessed` with the reason.
 
     usage: energy and drivers of both periods and of the days between and behind them, which are looked at too: neither
-    a long gap nor a window that ends early hides a step. measures: first days of declared energy conservation
-    measures; a gap of up to LONGEST_INSTALLATION is one. Of bills nothing is assessed.
+    a gap nor a window that ends early hides a step. measures: first days of declared energy conservation measures. Of
+    bills nothing is assessed.
     """
     if usage.frequency == "billing":
         return (not_assessed("bills are too few to date a change of use; give daily or hourly energy", 0),)
-    is_installed = timedelta(0) < report_start - fit.train_end <= LONGEST_INSTALLATION
-    found = changes_of_use(
+    return changes_of_use(
         daily_residuals(fit, usage),
         train=(fit.train_start, fit.train_end),
         end=report_end,
         unit=fit.unit,
-        declared=[*measures, *([fit.train_end, report_start] if is_installed else [])],
+        declared=measures,
     )
-    if not is_installed or measures:
-        return found
-    message = (
-        f"The days from {fit.train_end} to {report_start}, between baseline and reporting period, are taken for the "
-        "installation of a measure: a change of use there is its effect."
-    )
-    return (*found, Finding(code="installation_assumed", message=message, severity="info"))

@@ -11,7 +11,7 @@ from enum import StrEnum
 import numpy as np
 import polars as pl
 
-from assets.kpi.claims.gate import is_far_outside
+from assets.kpi.claims.gate import is_far_outside, undeclared
 from assets.kpi.uncertainty import fractional_savings_uncertainty, portfolio_fsu, portfolio_uncertainty_kwh
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
@@ -117,17 +117,19 @@ def savings(
         *fit.findings,
         *_point_findings(fit),
         *period_findings(fit, period, predicted, coverage=coverage),
-        *non_routine_findings(fit, usage, report_start=report_start, report_end=report_end, measures=measures),
+        *non_routine_findings(fit, usage, report_end=report_end, measures=measures),
         *band.findings,
         *_size_findings(saved, expected, band),
     )
-    is_free = not any(finding.is_blocking for finding in findings)
+    is_claimed = saved > half and not any(finding.is_blocking for finding in findings)
+    if is_claimed and not measures:
+        findings = (*findings, undeclared(saved / expected))
     return Savings(
         option=option, unit=fit.unit, report_start=report_start, report_end=report_end,
         expected_kwh=expected, actual_kwh=actual, savings_kwh=saved, delta_kwh=actual - expected,
         savings_percent=100.0 * saved / expected, confidence=confidence, uncertainty_kwh=half,
         interval_kwh=(saved - half, saved + half), fsu=fractional_savings_uncertainty(half, saved),
-        is_significant=abs(saved) > half, claimed_kwh=saved if is_free and saved > half else None,
+        is_significant=abs(saved) > half, claimed_kwh=saved if is_claimed else None,
         coverage=coverage, m=period.frame.height, band=band, bootstrap=drawn, findings=findings,
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from data_quality.contracts.site import Seu, Site
 from data_quality.contracts.time import Period, parse_period
 from orchestration.cli.frame import Answer, Call, command
 from reports.assess import assess_seu
-from reports.claims import claim_of
+from reports.claims import against_use, claim_of
 from reports.enpi_life import TREND_YEARS, alerts_for, trend
 from reports.make import baselines_in_force
 from reports.sources import Sources, seu_of
@@ -100,8 +100,10 @@ def _claim(asked: _Asked, result: EnpiResult) -> dict[str, Any]:
     """The saving as far as it may be printed: none, and why, where the gate bars it."""
     if asked.version is None:
         return {"savings_kwh": None, "claimed_kwh": None, "not_claimed": result.reason, "findings": []}
-    claim = claim_of(asked.sources, asked.site, asked.use, asked.version, result, as_of_utc=asked.as_of_utc)
-    return claim.model_dump(mode="json")
+    against = against_use(
+        asked.sources, asked.site, asked.use, asked.version, end=asked.span.end, as_of_utc=asked.as_of_utc
+    )
+    return claim_of(asked.site, asked.use, result, against).model_dump(mode="json")
 
 
 def _alerts(asked: _Asked) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import TraceInput
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period
-from reports.claims import claim_of
+from reports.claims import against_use, claim_of
 from reports.computations import baseline_input, to_decimal
 from reports.content.model import ReportContent
 from reports.figures import FigureBook
@@ -132,7 +132,8 @@ def _barred(site: Site, row: Mapping[str, Any], sources: Sources, as_of_utc: dat
     )
     first, after = (bisect_left(known, day, key=lambda pair: pair.local_date) for day in (span.start, span.end))
     result = enpi_for(known[first:after], seu_id=seu.seu_id, version=version, period=span)
-    return claim_of(sources, site, seu, version, result, as_of_utc=as_of_utc).not_claimed
+    against = against_use(sources, site, seu, version, end=span.end, as_of_utc=as_of_utc)
+    return claim_of(site, seu, result, against).not_claimed
 
 
 def _add(book: FigureBook, site: Site, row: Mapping[str, Any], inputs: list[TraceInput], barred: str) -> None:

@@ -7,7 +7,6 @@ from datetime import date
 
 import polars as pl
 
-from assets.kpi.claims.gate import against_span
 from assets.kpi.daily import seu_days
 from assets.kpi.enpi import DayPair, EnpiResult, enpi_for, exact_kwh
 from assets.kpi.expected import expected_days, features_by_day
@@ -19,7 +18,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.report_template import Tone
 from data_quality.contracts.site import Seu
 from data_quality.contracts.time import Period
-from reports.claims import against_use
+from reports.claims import Claim, against_use, claim_of
 from reports.computations import (
     ASSESSMENT_FIELDS,
     DETECTABLE,
@@ -185,14 +184,16 @@ class EnpiData:
             )
         for seu in seus:
             found += seu_findings(seu, self.result(seu, period), self.given.versions.get(seu.seu_id))
-            found += self._against(seu, period.end)
+            found += self._claim(seu, period).findings
         return found
 
     def barred(self, item: Item) -> str:
         """Code of what forbids to claim a saving of the use over the item's span; empty where nothing does."""
-        seu, _ = self._seu(item.scope)
-        bars = [each.code for each in self._against(seu, item.period.end) if each.is_blocking]
-        return bars[0] if bars else against_span(self.result(seu, item.period, with_band=True))
+        return self._claim(self._seu(item.scope)[0], item.period).not_claimed
+
+    def _claim(self, seu: Seu, period: Period) -> Claim:
+        result = self.result(seu, period, with_band=True)
+        return claim_of(self.given.site, seu, result, self._against(seu, period.end))
 
     def _against(self, seu: Seu, until: date) -> tuple[Finding, ...]:
         given = self.given

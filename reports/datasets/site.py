@@ -197,12 +197,13 @@ class SiteKpis:
         return estimated / read if read else None
 
     def _refuse_stale_marts(self, period: Period) -> None:
-        """The marts' consumption of each month of the report must be what the readings give. Raises BadInput."""
+        """The marts' consumption of each whole month of the report must be what the readings give. Raises BadInput."""
         given, scope = self.given, f"site:{self.given.site.site_id}"
         # Read once as a whole: the months are parts of it.
         meters = scope_meters(given.site, scope)
         given.sources.stream_readings(given.site, meters, period.start, period.end, given.as_of_utc)
-        for month in months_of(period):
+        # A project's reporting period may begin in a month: the marts hold no part of one.
+        for month in (each for each in months_of(period) if _grain(each) == "month"):
             row = self._row(scope, month)
             stored = None if row is None else row["energy_kwh"]
             readings = given.sources.stream_readings(given.site, meters, month.start, month.end, given.as_of_utc)

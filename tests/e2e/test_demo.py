@@ -117,6 +117,30 @@ def test_the_improvement_of_2025_is_found_within_its_uncertainty(demo: Demo, met
         assert -4.5 < enpi["deviation_percent"] < -1.5
 
 
+def test_the_measure_of_the_factory_is_reported_from_the_middle_of_a_month_against_its_own_baseline(
+    demo: Demo, meterloom: Meterloom, tmp_path: Path
+) -> None:
+    folder, _ = demo
+    code, made, error = meterloom(
+        "report",
+        "mv_project",
+        "--site",
+        "factory",
+        "--format",
+        "json",
+        "--out",
+        str(tmp_path),
+        "--project",
+        str(folder),
+    )
+    assert code == 0, error
+    # Its installation ended on 13 January: no month of the marts is the first of its reporting period.
+    assert made["report_id"] == "mv_project/factory/compressed_air/2025-01-13_2026-01-01"
+    values = {row["kpi"]: row["value"] for row in made["figures"] if row["scope"] == "project:compressed_air"}
+    assert float(values["claimed_kwh"]) > 10_000
+    assert not {"no_baseline", "provisional"} & {each["code"] for each in made["findings"]}
+
+
 def test_late_files_of_the_tower_change_their_months_and_figures_only(demo: Demo) -> None:
     _, answer = demo
     late = answer["late"]

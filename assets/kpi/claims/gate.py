@@ -111,6 +111,16 @@ def against_span(result: EnpiResult) -> str:
     return "extrapolation" if is_far_outside(result.extrapolated_days, result.compared_days) else ""
 
 
+def undeclared(share: float) -> Finding:
+    """Beside a saving that is claimed where nobody declared a measure: what an untouched use shows by itself."""
+    return Finding(
+        code="no_measure_declared",
+        message=f"No measure was declared: {share:.1%} less than expected may as well be drift, which nothing in the "
+        "readings tells from a saving.",
+        facts={"share": share},
+    )
+
+
 def is_far_outside(outside: int, compared: int) -> bool:
     """True where more of what is compared than MAX_OUTSIDE_SHARE has a driver that the baseline has not seen."""
     return outside > MAX_OUTSIDE_SHARE * compared
@@ -127,11 +137,20 @@ def not_assessed(why: str, weeks: int) -> Finding:
 
 
 def _finding(step: Step, unit: str) -> Finding:
+    if step.period == "outage":
+        how = (
+            f"Use fell by {-step.share:.0%} of the expected energy from {step.start} for {step.score:.0f} weeks and "
+            "came back: not a saving unless adjusted for."
+        )
+    else:
+        how = (
+            f"Use changed by {step.share:+.0%} of the expected energy ({step.per_day:+,.4g} {unit}/day) from "
+            f"{step.start}, {_WHERE[step.period]}, and stayed so (score {step.score:.1f}): not a saving unless "
+            "explained by a measure or adjusted for."
+        )
     return Finding(
         code="non_routine_event",
-        message=f"Use changed by {step.share:+.0%} of the expected energy ({step.per_day:+,.4g} {unit}/day) from "
-        f"{step.start}, {_WHERE[step.period]}, and stayed so (score {step.score:.1f}): not a saving unless explained "
-        "by a measure or adjusted for.",
+        message=how,
         severity="blocking",
         facts={
             "start": str(step.start),

@@ -7,6 +7,7 @@ weekdays meet), both as residuals of the model: what the model gets wrong each s
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -29,18 +30,21 @@ MIN_SHARE_AT_START = 0.15
 # Weeks before and after a step: it lasts to the end, so the end needs more of them.
 MIN_BEFORE, MIN_AFTER = 2, 4
 MAX_EVENTS = 4
+# Use that falls by half of the expected energy for two weeks or more and comes back: a plant that stood still.
+OUTAGE_SHARE, MIN_OUTAGE_WEEKS = -0.5, 2
 _MAX_RHO = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A lasting change of level: from `start` (first day of its week), by `share` of the expected energy a day.
+    """A change of level: from `start` (first day of its week), by `share` of the expected energy a day.
 
-    period: where it lies; at_start: at the seam of the two periods. per_day in the unit of the energy.
+    period: where it lies; at_start: at the seam of the two periods; outage: in the reporting period and over. per_day
+    in the unit of the energy.
     """
 
     start: date
-    period: Literal["baseline", "reporting", "at_start"]
+    period: Literal["baseline", "reporting", "at_start", "outage"]
     share: float
     per_day: float
     score: float
@@ -97,10 +101,35 @@ def steps(weeks: pl.DataFrame, *, report_start: date, has_installation: bool) ->
         # A change of the baseline year has the sign it had then.
         share = moved_after if is_after else moved_before
         found.append(Step(weeks[column][place], "reporting" if is_after else "baseline", share, share * level, score))
+    found += outages(weeks, level, [0, *sorted(cut[1] for cut in cuts), weeks.height])
     whole = float(np.median(after - before))
     if not has_installation and not found and abs(whole) >= MIN_SHARE_AT_START:
         found.append(Step(report_start, "at_start", whole, whole * level, _level_score(after - before)))
     return sorted(found, key=lambda step: step.start)
+
+
+def outages(weeks: pl.DataFrame, level: float, bounds: Sequence[int]) -> list[Step]:
+    """Weeks of the reporting period in which most of the use was missing, and after which it came back.
+
+    bounds: where lasting levels begin and end; what a level is lower by is a step, and no outage.
+    """
+    # Half of what a summer week of gas expects is next to nothing: half of the mean level at least.
+    limit = OUTAGE_SHARE * np.maximum(weeks["expected"].to_numpy(), level)
+    usual = np.zeros(weeks.height)
+    after, before = weeks["after"].to_numpy(), weeks["before"].to_numpy()
+    for low, high in pairwise(bounds):
+        usual[low:high] = np.median(after[low:high])
+    flags: list[bool] = ((after - usual <= limit) & (before > limit)).tolist()
+    found, first = list[Step](), None
+    for place, is_fallen in enumerate(flags):
+        if is_fallen:
+            first = place if first is None else first
+            continue
+        if first is not None and place - first >= MIN_OUTAGE_WEEKS:
+            per_day = float(after[first:place].mean())
+            found.append(Step(weeks["start"][first], "outage", per_day / level, per_day, float(place - first)))
+        first = None
+    return found
 
 
 def _step(values: Vector, low: int, place: int, high: int) -> float:
