@@ -90,6 +90,19 @@ def pdf_lines(path: str) -> dict[str, Any]:
     return {"pages": pages, "lines": lines, "pages_without_text": empty}
 
 
+def pdf_text(data: bytes) -> str:
+    """The text of every page, a line each. Raises BadInput for what is no whole PDF."""
+    import io
+
+    import pypdf
+    from pypdf.errors import PyPdfError
+
+    try:
+        return "\n".join(page.extract_text() or "" for page in pypdf.PdfReader(io.BytesIO(data)).pages)
+    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
+        raise BadInput(f"not a whole PDF ({type(error).__name__})", reason="broken_pdf") from error
+
+
 def _measure(page: Any, number: int) -> None:
     """Raises BadInput where the page's packed drawing is too large to be a bill's."""
     contents = page.get_contents()

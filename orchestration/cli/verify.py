@@ -1,12 +1,15 @@
 """`meterloom verify`: is an evidence pack as it was sealed? Needs nothing but the pack."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from data_quality.contracts.errors import BadInput
 from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
+
+if TYPE_CHECKING:
+    from reports.evidence.verify import Verdict
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +24,10 @@ def register(app: typer.Typer) -> None:
         people: Annotated[Path | None, typer.Option("--people", help="People file whose keys must fit.")] = None,
         previous: Annotated[Path | None, typer.Option("--previous", help="The pack before it in its chain.")] = None,
     ) -> Answer:
-        """Check every byte, hash and signature of a pack, and make figures again from its own inputs."""
+        """Check every byte, hash and signature of a pack, make figures again and its files too.
+
+        Without --people nobody vouches for the signer: anybody can seal a pack with a key of their own.
+        """
         from assets.sites.load import load_people
         from reports.evidence.verify import verify_pack
 
@@ -37,10 +43,19 @@ def register(app: typer.Typer) -> None:
         lines = [f"{problem.file}: {problem.problem}" for problem in found.problems]
         if found.verified:
             lines = [f"{pack} is as it was sealed: {found.files} files, {found.report}, {found.status}"]
-            lines += [f"signed by {found.signer}, {found.fingerprint}"]
+            lines.append(_signed(found))
             lines += [f"{found.recomputed} of {found.figures} figures made again, all equal"]
         return Answer(
             data=found.model_dump(),
             text="\n".join([*lines, *(f"note: {finding}" for finding in found.findings)]),
             exit_code=DONE if found.verified else CHECK_FAILED,
         )
+
+
+def _signed(found: "Verdict") -> str:
+    if found.is_vouched:
+        return f"signed by {found.signer}, {found.fingerprint}, the key that the people file has"
+    return (
+        f"signed by a key that nobody vouched for, {found.fingerprint}; it calls itself {found.signer!r}: "
+        "--people FILE says whose it is"
+    )

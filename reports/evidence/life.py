@@ -150,9 +150,13 @@ def life_at(
 ) -> ReportLife:
     """Where a revision stood at that time (None: now). A signature counts where it holds and is over this content."""
     decisions = publications.decisions(report_id, revision, as_of_utc=as_of_utc)
+    return stage_of(decisions, publications.signatures(f"{report_id}@{revision}") if decisions else ())
+
+
+def stage_of(decisions: Sequence[Decision], kept: Sequence[Signature]) -> ReportLife:
+    """Where these decisions, oldest first, leave a revision. kept: signatures over acts on it."""
     if not decisions:
         return ReportLife()
-    kept = publications.signatures(f"{report_id}@{revision}")
     steps = {each.step: step_of(each, kept) for each in decisions}
     last = decisions[-1]
     status = status_of(last.step, is_synthetic=last.is_synthetic)

@@ -46,6 +46,12 @@ class PackedReport(Model):
     recorded_at_utc: datetime
 
 
+def rendered_stem(name: str, site_id: str, period: str, revision: int) -> str:
+    """Member of the report's files without the format."""
+    stem = f"report/{name}_{site_id}_{period}_r{revision}"
+    return "".join(each if each.isascii() and (each.isalnum() or each in "/._-") else "_" for each in stem)
+
+
 class FigureRun(Model):
     """The revision's part of its site's chain of figures: first and last place, the hash before it and its last."""
 

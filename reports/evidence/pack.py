@@ -115,8 +115,7 @@ class PackMaker:
         """Every member but manifest and signature, in the order of their names."""
         content = stored_content(self.reports, revision.report_id, revision.revision)
         shown = with_life(content, self.publications)
-        stem = f"report/{revision.name}_{revision.site_id}_{revision.period}_r{revision.revision}"
-        stem = "".join(each if each.isascii() and (each.isalnum() or each in "/._-") else "_" for each in stem)
+        stem = names.rendered_stem(revision.name, revision.site_id, revision.period, revision.revision)
         found: dict[str, Source] = {f"{stem}.{kind}": render(shown) for kind, render in RENDERERS.items()}
         found[names.CONTENT] = canonical(revision.content)
         found[names.LIFE] = canonical(life_of(self.publications, revision))

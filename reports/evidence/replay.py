@@ -4,6 +4,7 @@ Everything here was written by somebody else: a value of another form is a probl
 """
 
 import hashlib
+import importlib.metadata
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ from assets.stores.sign import canonical
 from assets.stores.transactions import DatabaseError, Store, open_store
 from data_quality.contracts.errors import BadInput, MeterloomError
 from data_quality.contracts.figure import Figure
+from data_quality.contracts.people import People
 from data_quality.contracts.site import Site
 from reports.computations import code_sha256
 from reports.evidence import manifest as names
@@ -33,10 +35,13 @@ from reports.evidence.inputs import readable
 from reports.evidence.life import VERBS, name_of
 from reports.evidence.manifest import Manifest
 from reports.evidence.pack import code_checksums
+from reports.evidence.printed import printed_problems
 from reports.recompute import recompute
 from reports.sources import Sources, parse_span
 
 MAX_JSON = 512 << 20
+# What lays out the files of a report.
+RENDERED_BY = ("reportlab", "xlsxwriter", "pillow")
 # More than a lake's largest file of a month holds; beyond it somebody means to keep us busy.
 MAX_ROWS = 200_000_000
 # What foreign content of the right form can still bring about while a figure is computed.
@@ -69,21 +74,25 @@ class Played:
         self.problems.append(PackProblem(file=file, problem=problem))
 
 
-def replay(archive: Archive, manifest: Manifest, *, folder: Path, sample: int | None, seed: int) -> Played:
-    """Check chains, lives and versions of an intact pack, then make `sample` figures again (None: all).
+def replay(
+    archive: Archive, manifest: Manifest, *, folder: Path, sample: int | None, seed: int, people: People | None = None
+) -> Played:
+    """Check chains, lives, files and versions of an intact pack, then make `sample` figures again (None: all).
 
-    folder: empty; the pack's inputs are laid out there.
+    folder: empty; the pack's inputs are laid out there. people: whose keys those of the decisions must be.
     """
     played = Played()
     rows = _figure_rows(archive, manifest, played)
     others = _other_rows(archive, played)
-    _check_life(archive, manifest, played)
+    _check_life(archive, manifest, people, played)
     tables = _tables(archive, played)
     if played.problems or rows is None or others is None or tables is None:
         return played
     played.figures = len(rows)
     figures = {each["figure_id"]: _figure(each) for each in [*rows, *others]}
-    played.findings += list(_code_findings(archive, figures.values()))
+    code = list(_code_findings(archive, figures.values()))
+    played.findings += code
+    _check_printed(archive, manifest, [figures[row["figure_id"]] for row in rows], played, is_same_code=not code)
     store = open_store(f"sqlite:///{folder / 'store.db'}")
     try:
         sources = _sources(archive, tables, store, folder, manifest, played)
@@ -137,8 +146,8 @@ def _other_rows(archive: Archive, played: Played) -> list[dict[str, Any]] | None
     return rows
 
 
-def _check_life(archive: Archive, manifest: Manifest, played: Played) -> None:
-    """Decisions must be signed by their person where a signature is there, and lead to the stated status."""
+def _check_life(archive: Archive, manifest: Manifest, people: People | None, played: Played) -> None:
+    """Decisions must be signed by their person where a signature is there, with the key that `people` has."""
     try:
         life = _json(archive, names.LIFE)
         signed = [Signature.model_validate(each) for each in life["signatures"]]
@@ -154,7 +163,27 @@ def _check_life(archive: Archive, manifest: Manifest, played: Played) -> None:
         played.wrong(names.LIFE, f"the signature of {bad.person_id} is not over what stands there")
     if {each.content_sha256 for each in decisions} - {manifest.report.content_sha256}:
         played.wrong(names.LIFE, "somebody decided on other content")
+    keys = {each.person_id: each.public_key for each in people.people} if people is not None else None
+    for each in signed:
+        if keys is not None and keys.get(each.person_id) != each.public_key:
+            played.wrong(names.LIFE, f"the people file does not have the key that {each.person_id} signed with")
+    if keys is None and signed:
+        played.findings.append("the decisions are signed with keys that nobody vouched for")
     played.findings += [f"{step} without a signature" for step in unsigned]
+
+
+def _check_printed(
+    archive: Archive, manifest: Manifest, figures: Sequence[Figure], played: Played, *, is_same_code: bool
+) -> None:
+    """The report's files must show what its content says."""
+    content, life = _json(archive, names.CONTENT), _json(archive, names.LIFE)
+    for found in printed_problems(
+        archive, manifest, content=content, life=life, figures=figures, is_same_code=is_same_code
+    ):
+        if isinstance(found, PackProblem):
+            played.problems.append(found)
+        else:
+            played.findings.append(found)
 
 
 def _tables(archive: Archive, played: Played) -> dict[str, list[dict[str, Any]]] | None:
@@ -303,6 +332,11 @@ def _code_findings(archive: Archive, figures: Any) -> Iterator[str]:
             is_same = False
         if not is_same:
             yield f"the computation {name} is not the one of then"
+    libraries = _json(archive, names.INSTALLED)
+    for name in RENDERED_BY:
+        now_installed = importlib.metadata.version(name)
+        if libraries.get(name) != now_installed:
+            yield f"{name} was {libraries.get(name)} then and is {now_installed} here"
 
 
 def _figure(row: Mapping[str, Any]) -> Figure:

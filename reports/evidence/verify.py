@@ -27,6 +27,8 @@ M = TypeVar("M", bound=Model)
 class Verdict(Model):
     """What a check found. files: members looked at. recomputed: figures made again, all equal where verified.
 
+    signer: who the pack says signed it; is_vouched: a people file was given, and the key is the one that stands there.
+
     findings: what a reader should know and what is no alteration, e.g. that other code is installed here.
     """
 
@@ -40,6 +42,7 @@ class Verdict(Model):
     inputs: str = ""
     signer: str = ""
     fingerprint: str = ""
+    is_vouched: bool = False
     manifest_sha256: str = ""
     position: int = 0
     previous_sha256: str = ""
@@ -104,13 +107,16 @@ def verify_here(
     opened, problems = open_pack(archive)
     if opened is None or problems:
         return _verdict(archive, opened, problems).model_dump(mode="json")
-    problems += list(_signer_problems(opened, None if people is None else People.model_validate(people)))
+    known = None if people is None else People.model_validate(people)
+    problems += list(_signer_problems(opened, known))
+    is_vouched = known is not None and not problems
     if previous is not None:
         problems += list(_chain_problems(opened, Path(previous)))
-    played = replay(archive, opened.manifest, folder=Path(folder), sample=sample, seed=seed)
+    played = replay(archive, opened.manifest, folder=Path(folder), sample=sample, seed=seed, people=known)
     found = _verdict(archive, opened, [*problems, *played.problems])
     update = {
         "findings": tuple(played.findings),
+        "is_vouched": is_vouched,
         "figures": played.figures,
         "recomputed": played.recomputed,
         "days": played.days,

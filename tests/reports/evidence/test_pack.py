@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from reports.evidence import manifest as names
 from reports.evidence.archive import STRUCTURE, ArchiveWriter, read_archive
 from reports.evidence.manifest import MANIFEST, SIGNATURE
 from reports.evidence.verify import verify_pack
-from tests.reports.conftest import MakeWorld
+from tests.reports import plant
+from tests.reports.conftest import MakeWorld, make_world
 from tests.reports.evidence.conftest import Sealed, seal
 from tests.reports.evidence.flips import chosen, missed, structural
 from tests.reports.test_trace import late_row
@@ -216,7 +218,10 @@ def test_a_forger_with_a_key_of_their_own_is_told_by_the_people_file(sealed: Sea
     forged = written(tmp_path / "forged.zip", resealed(members, forger))
     assert verify_pack(forged).fingerprint != verify_pack(sealed.made.path).fingerprint
     known = People(people=(Person(person_id="project", name="P", roles=(), public_key=sealed.signer.public_key),))
-    assert verify_pack(sealed.made.path, people=known).verified
+    vouched = verify_pack(sealed.made.path, people=known)
+    assert (vouched.verified, vouched.is_vouched) == (True, True)
+    assert not verify_pack(sealed.made.path).is_vouched
+    assert not verify_pack(forged, people=known).is_vouched
     assert files_of(verify_pack(forged, people=known)) == {SIGNATURE}
     assert files_of(verify_pack(forged, people=People())) == {SIGNATURE}
 
@@ -345,6 +350,75 @@ def test_even_a_signed_forgery_is_found_by_what_the_pack_says_of_itself(
     verdict = verify_pack(written(tmp_path / "forged.zip", forged), sample=None)
     assert not verdict.verified
     assert any(file.startswith(named) for file in files_of(verdict)), verdict.problems
+
+
+def rendered(members: Members, kind: str) -> str:
+    return next(name for name in members if name.startswith("report/enpi") and name.endswith(kind))
+
+
+def other_code(members: Members) -> Members:
+    """A pack that says that other code made it: what a forger would say, and what every pack of an old version says."""
+    sums = json.loads(members[names.CHECKSUMS])
+    return members | {names.CHECKSUMS: canonical(sums | {"reports/render_pdf.py": "0" * 64})}
+
+
+@pytest.fixture(scope="module")
+def another(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Members]:
+    """The members of a pack whose readings were others: a whole day less."""
+    folder = tmp_path_factory.mktemp("another")
+    rows = plant.plant_rows(date(2025, 1, 1), date(2025, 4, 1), skip=(("hvac", date(2025, 2, 2)),))
+    used = make_world(folder / "world", rows=rows)
+    yield members_of(seal(folder, used).made.path)
+    used.lake.store.close()
+
+
+@pytest.mark.parametrize("kind", ["pdf", "xlsx", "json"])
+@pytest.mark.parametrize("claim", [dict, other_code], ids=["same code", "other code"])
+def test_a_file_of_other_figures_in_a_resealed_pack_is_named(
+    sealed: Sealed, another: Members, tmp_path: Path, kind: str, claim: Callable[[Members], Members]
+) -> None:
+    members = members_of(sealed.made.path)
+    name = rendered(members, kind)
+    forged = resealed(claim(members | {name: another[rendered(another, kind)]}), new_key(tmp_path / "keys", "forger"))
+    verdict = verify_pack(written(tmp_path / "forged.zip", forged))
+    assert files_of(verdict) == {name}
+    (problem,) = verdict.problems
+    assert "does not show what the content says" in problem.problem
+    assert "stands in it only" in problem.problem
+
+
+def test_a_file_of_the_same_words_and_another_picture_is_named_where_the_code_is_the_same(
+    sealed: Sealed, tmp_path: Path
+) -> None:
+    members = members_of(sealed.made.path)
+    name = rendered(members, "pdf")
+    altered = members | {name: members[name] + b"\n"}
+    forger = new_key(tmp_path / "keys", "forger")
+    verdict = verify_pack(written(tmp_path / "forged.zip", resealed(altered, forger)))
+    assert [(each.file, each.problem) for each in verdict.problems] == [
+        (name, "is not the file that the content gives")
+    ]
+    # Of other code only the numbers can be compared, and that is said.
+    older = verify_pack(written(tmp_path / "older.zip", resealed(other_code(altered), forger)))
+    assert older.verified
+    assert any("its numbers were compared" in each for each in older.findings)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda members: members | {rendered(members, "pdf"): b"%PDF-1.4 nothing"}, "not a whole PDF"),
+        (lambda members: members | {rendered(members, "xlsx"): b"PK nothing"}, "not a whole workbook"),
+        (lambda members: {k: v for k, v in members.items() if k != rendered(members, "pdf")}, "is missing"),
+        (lambda members: {**members, "report/summary.pdf": b"%PDF"}, "is no file of this report"),
+    ],
+)
+def test_a_file_that_is_broken_gone_or_one_too_many_is_named(
+    sealed: Sealed, tmp_path: Path, change: Callable[[Members], Members], problem: str
+) -> None:
+    forged = resealed(dict(sorted(change(members_of(sealed.made.path)).items())), new_key(tmp_path / "keys", "forger"))
+    verdict = verify_pack(written(tmp_path / "forged.zip", forged))
+    assert [problem in each.problem for each in verdict.problems] == [True]
 
 
 def test_a_pack_of_digests_says_that_readings_are_not_in_it(sealed: Sealed, tmp_path: Path) -> None:

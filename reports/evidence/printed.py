@@ -1,0 +1,122 @@
+"""Are a pack's PDF, workbook and JSON what its content says? They are rendered again, and compared."""
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from assets.bills.read_pdf import pdf_text
+from assets.stores.actions import Signature
+from assets.stores.publications import Decision
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.figure import Figure
+from reports.content.draft import at_its_stage
+from reports.content.model import ReportContent
+from reports.evidence import manifest as names
+from reports.evidence.archive import Archive, PackProblem
+from reports.evidence.life import stage_of
+from reports.evidence.manifest import Manifest
+from reports.make import RENDERERS
+
+# Words with a digit: of a number with its marks, of a date, of an identifier.
+_NUMBER = re.compile(r"[\w.,:/\-−+]*\d[\w.,:/\-−%]*")
+# Page numbers and counts of a layout are no figures.
+_LEAST_DIGITS = 4
+_NAMED = 3
+MAX_RENDERED = 256 << 20
+
+
+def printed_problems(
+    archive: Archive,
+    manifest: Manifest,
+    *,
+    content: dict[str, Any],
+    life: dict[str, Any],
+    figures: Sequence[Figure],
+    is_same_code: bool,
+) -> Iterator[PackProblem | str]:
+    """Files that do not show what the content says, and as text what could be compared by its words only.
+
+    Code that is the same writes the same bytes. Other code (an earlier or later version) may lay pages out otherwise:
+    then every number of a file must stand in what is rendered here, and every figure that is rendered here in the file.
+    """
+    report = manifest.report
+    stem = names.rendered_stem(report.name, report.site_id, report.period, report.revision)
+    wanted = {kind: f"{stem}.{kind}" for kind in RENDERERS}
+    known = {names.CONTENT, names.LIFE, *wanted.values()}
+    for name in archive.members:
+        if name.startswith("report/") and name not in known:
+            yield PackProblem(file=name, problem="is no file of this report")
+    try:
+        whole = ReportContent.model_validate({**content, "figures": tuple(figures)})
+        stage = stage_of(
+            [Decision.model_validate(each) for each in life["decisions"]],
+            [Signature.model_validate(each) for each in life["signatures"]],
+        )
+    except (ValidationError, ValueError, LookupError, TypeError):
+        yield PackProblem(file=names.CONTENT, problem="cannot be read")
+        return
+    if stage.status != report.status:
+        yield PackProblem(file=names.LIFE, problem=f"says {stage.status}, the manifest {report.status}")
+    shown = at_its_stage(whole.model_copy(update={"life": stage}))
+    for kind, name in wanted.items():
+        if name not in archive.members:
+            yield PackProblem(file=name, problem="is missing")
+            continue
+        here, there = RENDERERS[kind](shown), archive.bytes_of(name, limit=MAX_RENDERED)
+        if here == there or (kind == "json" and _is_same_document(here, there)):
+            continue
+        different = _differences(kind, here, there)
+        if different:
+            yield PackProblem(file=name, problem=f"does not show what the content says: {different}")
+        elif is_same_code:
+            yield PackProblem(file=name, problem="is not the file that the content gives")
+        else:
+            yield f"{name} was rendered by other code: its numbers were compared, not its pages"
+
+
+def _is_same_document(here: bytes, there: bytes) -> bool:
+    """The same but for the order of keys, which a pack's content sorts."""
+    try:
+        return bool(json.loads(here) == json.loads(there))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _differences(kind: str, here: bytes, there: bytes) -> str:
+    """The first numbers that only one of the two shows; empty where there are none."""
+    try:
+        mine, theirs = numbers_in(kind, here), numbers_in(kind, there)
+    except BadInput as fault:
+        return fault.message
+    told = [f"{each} stands in it only" for each in sorted(theirs - mine)[:_NAMED]]
+    told += [f"{each} is not in it" for each in sorted(mine - theirs)[:_NAMED]]
+    return "; ".join(told)
+
+
+def numbers_in(kind: str, data: bytes) -> set[str]:
+    """Words with four digits or more that a rendered file shows. Raises BadInput for a file that cannot be read."""
+    if kind == "pdf":
+        text = pdf_text(data)
+    elif kind == "xlsx":
+        text = _workbook_text(data)
+    else:
+        text = data.decode(errors="replace")
+    return {word.strip(".,:/") for word in _NUMBER.findall(text) if sum(map(str.isdigit, word)) >= _LEAST_DIGITS}
+
+
+def _workbook_text(data: bytes) -> str:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as book:
+            parts = [
+                book.read(name).decode(errors="replace")
+                for name in sorted(book.namelist())
+                if name.startswith("xl/worksheets/sheet") or name == "xl/sharedStrings.xml"
+            ]
+    except (zipfile.BadZipFile, ValueError, OSError, KeyError, NotImplementedError) as error:
+        raise BadInput(f"not a whole workbook ({type(error).__name__})", reason="broken_xlsx") from error
+    return re.sub(r"<[^>]*>", " ", " ".join(parts))
