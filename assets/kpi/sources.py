@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import polars as pl
 
@@ -123,23 +124,22 @@ def _files(
     sites: Mapping[str, Site], lake: Lake, windows: Sequence[Window], as_of_utc: datetime | None
 ) -> ParquetFiles:
     """The lake's files, and those of them that hold a window's days."""
-    every = [str(row["path"]) for site_id in sites for row in lake.manifest(site_id, as_of_utc=as_of_utc)]
-    touched: list[str] = []
+    every = [row for site_id in sites for row in lake.manifest(site_id, as_of_utc=as_of_utc)]
+    touched: list[Mapping[str, Any]] = []
     for window in windows:
         if window.site_id in sites:
             zone = sites[window.site_id].time_zone
-            rows = lake.manifest(
+            touched += lake.manifest(
                 window.site_id,
                 start_utc=local_midnight_utc(window.first, zone),
                 end_utc=local_midnight_utc(window.after, zone),
                 as_of_utc=as_of_utc,
             )
-            touched += [str(row["path"]) for row in rows]
     virtual = virtual_files(sites, lake, as_of_utc=as_of_utc)
     # A file may hold several days: it stands once, however many rows name it.
     return ParquetFiles(
-        paths=(*(lake.root / path for path in dict.fromkeys(every)), *virtual),
-        touched=(*(lake.root / path for path in dict.fromkeys(touched)), *virtual),
+        paths=(*lake.files(every), *virtual),
+        touched=(*lake.files(touched), *virtual),
     )
 
 

@@ -26,7 +26,7 @@ def touched_months(sites: Mapping[str, Site], lake: Lake, *, after_ids: Mapping[
         newest: dict[str, int] = {}
         for entry in lake.manifest(site_id):
             if int(entry["id"]) > after_ids.get(site_id, 0):
-                path = str(lake.root / str(entry["path"]))
+                (path,) = map(str, lake.files([entry]))
                 newest[path] = max(newest.get(path, 0), int(entry["id"]))
         if not newest:
             continue

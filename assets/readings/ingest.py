@@ -19,11 +19,11 @@ from assets.readings.holds import canonical_rows, current_rows, hold_back
 from assets.readings.parsed import Reader, bad_rows
 from assets.readings.register_join import join_registers
 from assets.readings.registers import counting_rules
-from assets.readings.sniff import SniffReport, read_file, refused
+from assets.readings.sniff import FileRead, SniffReport, read_file, refused
 from assets.readings.streams import streams
 from assets.stores.batches import batches_of_source
 from assets.stores.closed_periods import closed_periods
-from assets.stores.lake import BatchInfo, BlockPlan, Decided, Lake, Stamp
+from assets.stores.lake import BatchInfo, BlockPlan, Decided, Lake, Stamp, planned
 from assets.stores.quarantine import QuarantineStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import ColumnMap, Site
@@ -31,7 +31,9 @@ from data_quality.contracts.time import Clock
 
 
 class IngestReport(SniffReport):
-    """Keys of cli.md `ingest`. partitions: "SITE|YYYY-MM", the local months that the file changed."""
+    """Keys of cli.md `ingest`. partitions: "SITE|YYYY-MM", the local months that the file changed. restored: files of
+    the lake that were missing or altered, and are as they were again.
+    """
 
     batch_id: str | None = None
     new_rows: int = 0
@@ -39,6 +41,7 @@ class IngestReport(SniffReport):
     corrected_rows: int = 0
     partitions: tuple[str, ...] = ()
     is_repeat: bool = False
+    restored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,8 @@ def ingest_file(
         if file is not None:
             known = given.known_batch(file.report, file.shape.reader, file.shape.maps)
             if known is not None:
-                return IngestReport(**_fields(file.report), batch_id=known, is_repeat=True)
+                restored = _restored_regular(file, given, known)
+                return IngestReport(**_fields(file.report), batch_id=known, is_repeat=True, restored=restored)
             if not is_suspected(file, site=site, lake=lake):
                 return _store_regular(file, given)
     return _ingest_whole(given, mapping)
@@ -139,7 +143,8 @@ def _ingest_whole(given: _Given, mapping: ColumnMap | None) -> IngestReport:
         read = read_file(given.path, mapping=mapping, site=given.site, now_utc=given.clock.now_utc())
         known = given.known_batch(read.report, read.reader, read.maps)
         if known is not None:
-            return IngestReport(**_fields(read.report), batch_id=known, is_repeat=True)
+            restored = _restored(read, given, known)
+            return IngestReport(**_fields(read.report), batch_id=known, is_repeat=True, restored=restored)
         read = join_registers(read, site=given.site, lake=given.lake, clock=given.clock, dry_run=given.dry_run)
         read = hold_back(read, site=given.site, lake=given.lake)
     except BadInput as fault:
@@ -164,6 +169,30 @@ def _ingest_whole(given: _Given, mapping: ColumnMap | None) -> IngestReport:
         batch_id = lake.write_decided(info, decide, clock=given.clock).batch_id
     report = name_closed(read.report, decided.changes, site=site, store=lake.store)
     return IngestReport(**_fields(report), **_counts(site, decided), batch_id=batch_id)
+
+
+def _restored(read: FileRead, given: _Given, batch_id: str) -> tuple[str, ...]:
+    """Files of the batch that this file brought, written again where they are not as they were."""
+    if given.dry_run:
+        return ()
+    lake = given.lake.before(batch_id)
+
+    def plan(stamp: Stamp) -> BlockPlan:
+        again = join_registers(read, site=given.site, lake=lake, clock=given.clock, dry_run=True)
+        canonical = canonical_rows(hold_back(again, site=given.site, lake=lake), given.site)
+        changes, unchanged = classify(canonical, current_rows(lake, given.site, canonical))
+        return planned(Decided(changes=changes, unchanged_rows=unchanged), stamp)
+
+    return given.lake.restore(batch_id, plan)
+
+
+def _restored_regular(file: RegularFile, given: _Given, batch_id: str) -> tuple[str, ...]:
+    if given.dry_run:
+        return ()
+    lake = given.lake.before(batch_id)
+    return given.lake.restore(
+        batch_id, lambda stamp: plan_of(file, site=given.site, lake=lake, stamp=stamp, touched=[])
+    )
 
 
 def _store_regular(file: RegularFile, given: _Given) -> IngestReport:

@@ -14,8 +14,10 @@ from pydantic import Field
 
 from assets.stores import tables
 from assets.stores.lake_block import LAKE_SCHEMA, Block, blocks_of, part_sha256, write_block
+from assets.stores.lake_files import READINGS, faults, writing
 from assets.stores.seals import append, append_row
 from assets.stores.transactions import Store, next_recorded_at, recorded_at_now
+from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
 
@@ -65,6 +67,15 @@ class BlockPlan:
     counts: dict[str, int] = field(default_factory=lambda: {"new_rows": 0, "corrected_rows": 0, "unchanged_rows": 0})
 
 
+@dataclass(frozen=True)
+class Damage:
+    """A file of the lake that is missing or was altered, and the file that it came from."""
+
+    path: str
+    fault: str
+    source_name: str
+
+
 class BatchResult(Model):
     """What a batch changed. `days` are the UTC days (lake partitions) that got a file."""
 
@@ -103,23 +114,7 @@ class Lake:
 
         See write_blocks for when it is asked.
         """
-
-        def plan(stamp: Stamp) -> BlockPlan:
-            decided = decide()
-            changes = decided.changes
-            corrected = int(changes["is_correction"].sum()) if changes.height else 0
-            rows = changes.drop("is_correction").with_columns(
-                batch_id=pl.lit(stamp.batch_id), recorded_at_utc=pl.lit(stamp.recorded_at_utc)
-            )
-            rows = rows.select(pl.col(name).cast(dtype) for name, dtype in LAKE_SCHEMA.items())
-            counts = {
-                "new_rows": rows.height - corrected,
-                "corrected_rows": corrected,
-                "unchanged_rows": decided.unchanged_rows,
-            }
-            return BlockPlan(blocks=blocks_of(rows), counts=counts)
-
-        return self.write_blocks(info, plan, clock=clock)
+        return self.write_blocks(info, lambda stamp: planned(decide(), stamp), clock=clock)
 
     def write_blocks(self, info: BatchInfo, plan: Callable[[Stamp], BlockPlan], *, clock: Clock) -> BatchResult:
         """Write what `plan` says and commit its manifest, or nothing at all.
@@ -128,6 +123,10 @@ class Lake:
         another batch was recorded in between, `plan` is asked again inside the transaction, when no other writer can
         be: two processes with overlapping files never store a value twice.
         """
+        with writing(self.root, lambda: known_paths(self.store)):
+            return self._write_batch(info, plan, clock=clock)
+
+    def _write_batch(self, info: BatchInfo, plan: Callable[[Stamp], BlockPlan], *, clock: Clock) -> BatchResult:
         batch_id, seen = uuid.uuid4().hex, newest_entry(self.store, info.site_id)
         stamp = Stamp(batch_id, recorded_at_now(self.store, clock.now_utc()))
         written = _Written()
@@ -164,7 +163,7 @@ class Lake:
         planned = plan(stamp)
         for block in planned.blocks:
             days = list(block.days())
-            relative = f"readings/site={info.site_id}/m={days[0][0]:%Y-%m}/part-{stamp.batch_id}.parquet"
+            relative = path_of(info.site_id, days[0][0], stamp.batch_id)
             written.paths.append(relative)
             file_sha256 = write_block(block, self.root / relative)
             written.entries += [
@@ -211,9 +210,69 @@ class Lake:
             query = query.where(table.c.recorded_at_utc <= as_of_utc)
         return self.store.rows(query)
 
-    def files(self, entries: Iterable[Mapping[str, Any]]) -> list[Path]:
-        """The files of manifest rows, each once: a file holds a month, and the manifest a row for each of its days."""
+    def files(self, entries: Sequence[Mapping[str, Any]]) -> list[Path]:
+        """The files of manifest rows, each once: a file holds a month, and the manifest a row for each of its days.
+
+        Raises Unreachable naming a file that is missing, or that is not the one that was written.
+        """
+        for each in self._damage(entries):
+            raise Unreachable(
+                f"the lake's file {each.path} {each.fault}, and no figure is made of it: ingest {each.source_name} "
+                "again, which writes it as it was, or restore it from a backup"
+            )
         return [self.root / path for path in dict.fromkeys(str(entry["path"]) for entry in entries)]
+
+    def damage(self, site_id: str) -> list[Damage]:
+        """Files of the site that are not what was written, the oldest first."""
+        return self._damage(self.manifest(site_id))
+
+    def _damage(self, entries: Sequence[Mapping[str, Any]]) -> list[Damage]:
+        wrong = faults(self.root, entries)
+        if not wrong:
+            return []
+        batches = {str(entry["path"]): str(entry["batch_id"]) for entry in entries if entry["path"] in wrong}
+        table = tables.batches
+        query = sa.select(table.c.batch_id, table.c.source_name).where(table.c.batch_id.in_(set(batches.values())))
+        sources = {row["batch_id"]: str(row["source_name"]) for row in self.store.rows(query)}
+        return [Damage(path, fault, sources.get(batches[path], "its source")) for path, fault in wrong.items()]
+
+    def restore(self, batch_id: str, plan: Callable[[Stamp], BlockPlan]) -> tuple[str, ...]:
+        """Write the files of a batch again that are missing or altered, from what `plan` says under its old stamp.
+
+        Returns their paths. Only the very bytes that the manifest names appear. Raises Unreachable where `plan` gives
+        others: then nothing has changed.
+        """
+        table = tables.lake_manifest
+        entries = self.store.rows(sa.select(table).where(table.c.batch_id == batch_id))
+        wanted = faults(self.root, entries)
+        if not wanted:
+            return ()
+        stated = {str(each["path"]): str(each["file_sha256"]) for each in entries}
+        stamp = Stamp(batch_id, entries[0]["recorded_at_utc"])
+        kept = {path: self.root / f"{path}.restored" for path in wanted}
+        try:
+            for block in plan(stamp).blocks:
+                relative = path_of(str(entries[0]["site_id"]), next(iter(block.days()))[0], batch_id)
+                if relative in kept and write_block(block, kept[relative]) == stated[relative]:
+                    wanted.pop(relative, None)
+            if wanted:
+                raise Unreachable(
+                    f"the lake's file {min(wanted)} {wanted[min(wanted)]}, and its source does not give it again as it "
+                    "was, since the site file or the reader changed: restore it from a backup"
+                )
+            for relative, path in kept.items():
+                path.replace(self.root / relative)
+        finally:
+            for path in kept.values():
+                path.unlink(missing_ok=True)
+        return tuple(sorted(kept))
+
+    def before(self, batch_id: str) -> "Lake":
+        """The lake as it was when that batch was decided on: for reading only."""
+        found = self.store.rows(
+            sa.select(tables.batches.c.recorded_at_utc).where(tables.batches.c.batch_id == batch_id)
+        )
+        return _Past(self.root, self.store, found[0]["recorded_at_utc"] - timedelta(microseconds=1))
 
     def digest(self, site_id: str, *, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None = None) -> str:
         """Digest of the partitions that the span touches, at T: equal digests mean equal content."""
@@ -263,6 +322,52 @@ class Lake:
             return None
         days = [entry["day"] for entry in entries]
         return min(days), max(days)
+
+
+class _Past(Lake):
+    """The lake as known at an instant, whatever instant is asked."""
+
+    def __init__(self, root: Path, store: Store, known_at_utc: datetime) -> None:
+        super().__init__(root, store)
+        self.known_at_utc = known_at_utc
+
+    def manifest(
+        self,
+        site_id: str,
+        *,
+        start_utc: datetime | None = None,
+        end_utc: datetime | None = None,
+        as_of_utc: datetime | None = None,
+    ) -> list[dict[str, Any]]:
+        """As the lake's, of what was recorded by then."""
+        known = self.known_at_utc if as_of_utc is None else min(as_of_utc, self.known_at_utc)
+        return super().manifest(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=known)
+
+
+def path_of(site_id: str, day: date, batch_id: str) -> str:
+    """Where under the lake's root a batch keeps the month of a day."""
+    return f"{READINGS}/site={site_id}/m={day:%Y-%m}/part-{batch_id}.parquet"
+
+
+def planned(decided: Decided, stamp: Stamp) -> BlockPlan:
+    """What a decided batch writes, as blocks with the stamp."""
+    changes = decided.changes
+    corrected = int(changes["is_correction"].sum()) if changes.height else 0
+    rows = changes.drop("is_correction").with_columns(
+        batch_id=pl.lit(stamp.batch_id), recorded_at_utc=pl.lit(stamp.recorded_at_utc)
+    )
+    rows = rows.select(pl.col(name).cast(dtype) for name, dtype in LAKE_SCHEMA.items())
+    counts = {
+        "new_rows": rows.height - corrected,
+        "corrected_rows": corrected,
+        "unchanged_rows": decided.unchanged_rows,
+    }
+    return BlockPlan(blocks=blocks_of(rows), counts=counts)
+
+
+def known_paths(store: Store) -> list[str]:
+    """Every file that a manifest row names, of all sites."""
+    return [str(row["path"]) for row in store.rows(sa.select(tables.lake_manifest.c.path).distinct())]
 
 
 @dataclass

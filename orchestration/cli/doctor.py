@@ -16,7 +16,7 @@ from orchestration.cli.check import configuration_problems
 from orchestration.cli.databases import database_checks
 from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
 from orchestration.cli.reachable import item, reachability
-from orchestration.doctor import migrations, trust
+from orchestration.doctor import lake, migrations, trust
 
 LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
 
@@ -84,6 +84,7 @@ def project_checks(call: Call) -> list[dict[str, str]]:
         found.append(item("store", "ok", kind))
         is_whole, said = trust.check(call.project.store)
         found.append(item(trust.NAME, "ok" if is_whole else "fail", said, "" if is_whole else trust.MEND))
+        found += lake.check(call.project.lake, sorted(call.project.sites))
     except (OSError, MeterloomError, _database_error()) as fault:
         found.append(item("store", "fail", str(fault).splitlines()[0], "check database.url in meterloom.yaml"))
     return found + database_checks(call.project.project)

@@ -40,6 +40,8 @@ def register(app: typer.Typer) -> None:
             )
             reports.append(report)
             call.say(report.message or f"{path.name}: {report.new_rows} new, {report.corrected_rows} corrected")
+            for each in report.restored:
+                call.say(f"{path.name}: the lake's file {each} is as it was again")
         ran: dict[str, list[str]] = {}
         if refresh and not dry_run:
             from orchestration.fresh import refresh as make_again

@@ -57,11 +57,8 @@ def gather(
     batches = {row["batch_id"] for row in tables["lake_manifest"]}
     tables["batches"] = _by(reports, "batches", revision, batch_id=batches)
     if policy == "full":
-        for row in tables["lake_manifest"]:
-            path = lake.root / row["path"]
-            if not path.is_file():
-                raise BadInput("a file of the lake is gone", file=str(path), reason="lake_file_gone")
-            found.files[names.LAKE + row["path"]] = path
+        files = lake.files(tables["lake_manifest"])
+        found.files |= {f"{names.LAKE}{path.relative_to(lake.root)}": path for path in files}
     found.files |= {f"{names.STORE}{name}.json": canonical(content) for name, content in tables.items()}
     found.files |= readable(tables)
     return found

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from assets.stores.sign import PACK_DOMAIN, Signer, canonical, new_key
-from data_quality.contracts.errors import BadInput
+from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.people import People, Person
 from reports.evidence import manifest as names
 from reports.evidence.archive import STRUCTURE, ArchiveWriter, read_archive
@@ -445,7 +445,7 @@ def test_a_pack_whose_lake_file_is_gone_is_not_made(world: MakeWorld, tmp_path: 
     used = seal(tmp_path, world())
     entry = used.world.lake.manifest("plant")[0]
     (used.world.lake.root / entry["path"]).unlink()
-    with pytest.raises(BadInput, match="a file of the lake is gone"):
+    with pytest.raises(Unreachable, match=r"is missing, and no figure is made of it: ingest plant\.csv again"):
         used.make(tmp_path / "again.zip")
     assert not list(tmp_path.glob(".*.part"))
 

@@ -1,0 +1,24 @@
+"""What the doctor says of the lake's files: each against the digest of the manifest, and what no manifest row names."""
+
+from assets.stores.lake import Lake, known_paths
+from assets.stores.lake_files import orphans
+from orchestration.cli.reachable import item
+
+NAME = "lake"
+SHOWN = 3
+
+
+def check(lake: Lake, site_ids: list[str]) -> list[dict[str, str]]:
+    """A line for the readings, with each damaged file and its source by name, and one for files of stopped writers."""
+    damaged = [fault for site_id in site_ids for fault in lake.damage(site_id)]
+    if damaged:
+        more = f" and {len(damaged) - SHOWN} more" if len(damaged) > SHOWN else ""
+        said = "; ".join(f"{each.path} {each.fault} (from {each.source_name})" for each in damaged[:SHOWN])
+        found = [item(NAME, "fail", said + more, "ingest the sources again, or restore the files from a backup")]
+    else:
+        found = [item(NAME, "ok", "every file is as it was written")]
+    left = orphans(lake.root, known_paths(lake.store))
+    if left:
+        said = f"{len(left)} file(s) of a writer that was stopped, {left[0].relative_to(lake.root)} among them"
+        found.append(item(f"{NAME} leftovers", "warn", said, "the next 'meterloom ingest' removes them"))
+    return found
