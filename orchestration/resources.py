@@ -61,6 +61,8 @@ class ProjectResource(dg.ConfigurableResource):
         """Paths and settings."""
         if self._project is None:
             self._project = project_here(self.root)
+            # Readings, bills and keys of a project are nobody else's: what is made below is behind this door.
+            self._project.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         return self._project
 
     @property

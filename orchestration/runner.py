@@ -99,6 +99,15 @@ class Runner:
         self.instance.add_dynamic_partitions(SITES.name or "sites", site_ids)
 
 
+class _OursOnly(logging.Filter):
+    """Leaves out the traceback of a fault of the world: its one sentence is raised where the run was asked."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """See the class."""
+        text = record.getMessage()
+        return not any(f"contracts.errors.{name}:" in text for name in ("Unreachable", "BadInput"))
+
+
 def _why(result: dg.ExecuteInProcessResult, job: str, failed_checks: list[str]) -> MeterloomError:
     failures = [event for event in result.all_events if event.is_step_failure]
     for event in failures:
@@ -115,7 +124,10 @@ def _why(result: dg.ExecuteInProcessResult, job: str, failed_checks: list[str]) 
 def open_runner(project: Project) -> Iterator[Runner]:
     """A runner on the project's instance; Dagster speaks up only for errors. Raises Unreachable."""
     os.environ.update(instance_environment(project))
-    logging.getLogger("dagster").setLevel(logging.ERROR)
+    log = logging.getLogger("dagster")
+    log.setLevel(logging.ERROR)
+    if not any(isinstance(each, _OursOnly) for each in log.filters):
+        log.addFilter(_OursOnly())
     ensure_schemas(project)
     with reaching(project.settings.database.of("dagster")), dg.DagsterInstance.get() as instance:
         yield Runner(project, instance)

@@ -269,6 +269,8 @@ def appear_whole(path: Path, write: Any) -> str:
         with temporary.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             os.fsync(file.fileno())
+        # Readings are their owner's alone.
+        temporary.chmod(0o600)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -49,7 +49,7 @@ def writing(root: Path, known: Callable[[], Iterable[str]]) -> Iterator[None]:
 
     known: the paths that manifest rows name; asked only then.
     """
-    root.mkdir(parents=True, exist_ok=True)
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (root / LOCK).open("a") as lock:
         if root not in _tidied and _is_alone(lock.fileno()):
             for path in orphans(root, known()):

@@ -2,6 +2,7 @@
 that the agent can open it. Tables stand in tables.py; migrations in migrations/, the way there in revisions.py.
 """
 
+import os
 import random
 import time
 from collections.abc import Iterator, Mapping
@@ -107,12 +108,19 @@ def open_store(url: str, public_keys: Mapping[str, str] | None = None) -> Store:
 def connect_store(url: str, public_keys: Mapping[str, str] | None = None) -> Store:
     """Open a store that exists, without migrations: for the agent, which must start light."""
     if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        _private(Path(url.removeprefix("sqlite:///")))
     engine = sa.create_engine(url, pool_pre_ping=True)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _sqlite_pragmas)
         sa.event.listen(engine, "begin", _sqlite_begin)
     return Store(engine, public_keys)
+
+
+def _private(file: Path) -> None:
+    """Make the store's file for its owner alone; what SQLite keeps beside it gets the same rights."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with reaching(f"sqlite:///{file}"):
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from assets.stores import warehouse_postgres
 from assets.stores.marts import MARTS, date_column, write_mart
+from assets.stores.unreachable import reaching
 from assets.stores.warehouse_tables import BUILT_SCHEMA, SOURCE_SCHEMAS, ParquetFiles, column_types, conform
 from assets.stores.warehouse_views import DUCKDB_AS_OF, parquet_source, window_view
 from data_quality.contracts.errors import OurFault, Unreachable
@@ -181,8 +182,9 @@ def _duckdb(file: Path, *, read_only: bool = False, may_discard: bool = False) -
             damaged.unlink(missing_ok=True)
         connection = duckdb.connect(str(file), config=config)
     try:
-        connection.execute("set TimeZone = 'UTC'")
-        yield connection
+        with reaching(""):
+            connection.execute("set TimeZone = 'UTC'")
+            yield connection
     finally:
         connection.close()
 

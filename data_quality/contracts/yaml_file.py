@@ -1,6 +1,7 @@
 """The one YAML loader: every complaint names file, line and column, and the values that were allowed."""
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +13,8 @@ from ruamel.yaml.error import MarkedYAMLError
 from data_quality.contracts.errors import BadInput
 
 M = TypeVar("M", bound=BaseModel)
+# A site of ten thousand meters has 2 MiB and 100,000 values.
+MAX_BYTES, MAX_VALUES, MAX_BRACKETS = 8 << 20, 2_000_000, 500
 # Keys whose values hold, or may hold, a password: what is wrong with one is said without it.
 SECRET_ENDINGS = ("password", "secret", "url")
 
@@ -48,11 +51,17 @@ def load_yaml(path: Path) -> Any:
     if path.is_dir():
         raise BadInput("expected a YAML file, got a directory", file=str(path), reason="directory")
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise BadInput(
+                f"larger than {MAX_BYTES >> 20} MiB: no configuration is", file=str(path), reason="too_large"
+            )
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise BadInput("no such file", file=str(path), reason="no_such_file") from error
     except UnicodeDecodeError as error:
         raise BadInput("expected UTF-8 text", file=str(path), reason="bad_encoding") from error
+    if _brackets(text) > MAX_BRACKETS:
+        raise BadInput("nested too deeply for a configuration", file=str(path), reason="too_deep")
     try:
         document = YAML(typ="rt", pure=True).load(text)
     except MarkedYAMLError as error:
@@ -60,7 +69,39 @@ def load_yaml(path: Path) -> Any:
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         problem = Problem(file=str(path), line=line, column=column, message=f"not valid YAML: {error.problem}")
         raise BadConfiguration([problem]) from error
+    except RecursionError as error:
+        raise BadInput("nested too deeply for a configuration", file=str(path), reason="too_deep") from error
+    if _values(document, {}) > MAX_VALUES:
+        raise BadInput(
+            f"its aliases stand for more than {MAX_VALUES:,} values: no configuration has so many",
+            file=str(path),
+            reason="too_many_values",
+        )
     return {} if document is None else document
+
+
+def _brackets(text: str) -> int:
+    """How deep brackets open, those within texts and comments too: the parser takes seconds to find that out."""
+    if text.count("[") + text.count("{") <= MAX_BRACKETS:
+        return 0
+    depth = deepest = 0
+    for sign in re.findall(r"[\[\]{}]", text):
+        depth += 1 if sign in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _values(node: Any, known: dict[int, int]) -> int:
+    """How many values the document has once each alias stands for what it names; known: those of nodes seen, by id."""
+    if not isinstance(node, Mapping | list):
+        return 1
+    found = known.get(id(node))
+    if found is None:
+        # An alias within what it names has no end.
+        known[id(node)] = MAX_VALUES + 1
+        parts = node.values() if isinstance(node, Mapping) else node
+        found = known[id(node)] = 1 + sum(_values(each, known) for each in parts)
+    return found
 
 
 def load_model(path: Path, model: type[M]) -> M:

@@ -16,7 +16,7 @@ from orchestration.cli.check import configuration_problems
 from orchestration.cli.databases import database_checks
 from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
 from orchestration.cli.reachable import item, reachability
-from orchestration.doctor import lake, migrations, trust
+from orchestration.doctor import lake, migrations, rights, trust
 
 LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
 
@@ -70,7 +70,7 @@ def project_checks(call: Call) -> list[dict[str, str]]:
         return [item("configuration", "fail", detail, first.mend or "meterloom check lists them all")]
     found = [item("configuration", "ok", f"{len(call.project.sites)} site(s)")]
     data = call.project.project.data_dir
-    data.mkdir(parents=True, exist_ok=True)
+    found.append(rights.check(call.project.project))
     free = shutil.disk_usage(data).free / 1e9
     found.append(item("disk", "ok" if free > 2 else "warn", f"{free:.1f} GB free at {data}", "make room: 2 GB or more"))
     try:
@@ -86,7 +86,10 @@ def project_checks(call: Call) -> list[dict[str, str]]:
         found.append(item(trust.NAME, "ok" if is_whole else "fail", said, "" if is_whole else trust.MEND))
         found += lake.check(call.project.lake, sorted(call.project.sites))
     except (OSError, MeterloomError, _database_error()) as fault:
-        found.append(item("store", "fail", str(fault).splitlines()[0], "check database.url in meterloom.yaml"))
+        from assets.stores.unreachable import world_fault
+
+        told = str(world_fault(fault, call.project.project.store_url) or fault).splitlines()[0]
+        found.append(item("store", "fail", told, "check database.url in meterloom.yaml"))
     return found + database_checks(call.project.project)
 
 

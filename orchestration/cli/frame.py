@@ -206,6 +206,10 @@ def _finish(function: Callable[..., Answer], shared: dict[str, Any], options: di
 
 
 def _explain(fault: Exception) -> int:
+    from assets.stores.unreachable import world_fault
+
+    if not isinstance(fault, MeterloomError):
+        fault = world_fault(fault) or fault
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     if isinstance(fault, Unreachable):
         errors.print(printable(str(fault)), markup=False)
