@@ -76,6 +76,7 @@ FILE_REASONS: dict[str, str] = {
     "not_text": "The file is not text",
     "not_well_formed": "The XML is cut or broken",
     "reader_stopped": "Reading took too much memory or time, or broke the reader: nothing was taken",
+    "scale_slip": "Corrects a meter by a power of ten, as a wrong unit would: --accept-scale takes it",
     "second_header": "A second header stands inside the file",
     "several_value_columns": "More than one column could be the value",
     "shared_register": "Two channels for one register",

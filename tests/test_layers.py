@@ -49,6 +49,7 @@ HOME = {
     "holidays": ("assets.sites.calendar",),
     "mlflow": ("ml.tracking",),
     "great_expectations": ("data_quality.suites",),
+    "psutil": ("orchestration.doctor",),
     "pulp": ("controls.optimiser",),
     "highspy": ("controls.optimiser",),
     "paho": ("controls.gateways",),

@@ -1,7 +1,8 @@
 """What a good-looking file may not do to what the lake holds: rows held back when they meet it.
 
-Synthetic rows never replace real ones (F24), and a stream whose size jumps by a unit's factor against its own last
-30 days is held until a person says so (F03): a column map that names the unit vouches for it.
+Synthetic rows never replace real ones (F24). A stream whose size jumps by a unit's factor against its own last 30 days
+is held until a person says so (F03): a column map that names the unit vouches for it. A file that corrects readings by
+a power of ten stops as a whole (rescaled.py). `--accept-scale` takes both, and the batch says who said so.
 """
 
 from dataclasses import replace
@@ -13,6 +14,8 @@ import polars as pl
 from assets.readings.gas import with_gas_energy
 from assets.readings.normalise import normalise
 from assets.readings.parsed import REJECT_SCHEMA, bad_rows, reason_counts
+from assets.readings.rescaled import REASON as SLIP
+from assets.readings.rescaled import refuse, rescaled
 from assets.readings.sniff import FileRead
 from assets.stores.lake import Lake
 from assets.stores.lake_block import LAKE_SCHEMA
@@ -28,6 +31,9 @@ MIN_HISTORY_ROWS, MIN_ROWS = 3 * 96, 24
 # still counts; quieter than that is a holiday.
 MAX_GROWTH, MAX_FALL = 8.0, 100.0
 _STREAM = ["meter_id", "register"]
+# What a person's word on the scale takes.
+SUSPECTED = "unit_suspected"
+OF_SCALE = frozenset({SLIP, SUSPECTED})
 
 
 def canonical_rows(read: FileRead, site: Site) -> pl.DataFrame:
@@ -47,20 +53,22 @@ def current_rows(lake: Lake, site: Site, canonical: pl.DataFrame, *, before: tim
     return lake.current(site.site_id, start_utc=start - before, end_utc=after, meters=meters)
 
 
-def hold_back(read: FileRead, *, site: Site, lake: Lake) -> FileRead:
+def hold_back(read: FileRead, *, site: Site, lake: Lake, accept_scale: bool = False) -> FileRead:
     """The file without the rows that may not meet the lake; these become rejects.
 
-    Raises BadInput where no row is left.
+    Raises BadInput where no row is left, and where the file corrects a stream by a power of ten. accept_scale: a
+    person vouches for the size of all that it holds.
     """
     if read.rows.is_empty():
         return read
     canonical = canonical_rows(read, site)
-    held = []
+    known = current_rows(lake, site, canonical, before=timedelta() if read.is_synthetic else HISTORY)
+    if not accept_scale:
+        refuse(rescaled(canonical, known), read.report.path)
     if read.is_synthetic:
-        held.append(_over_real(read, current_rows(lake, site, canonical), canonical))
+        lines = _over_real(read, known, canonical)
     else:
-        held.append(_suspected(read, current_rows(lake, site, canonical, before=HISTORY), canonical))
-    lines = pl.concat(held)
+        lines = _suspected(read, known, canonical, vouched=accept_scale)
     if lines.is_empty():
         return read
     key = [*_STREAM, "source_line"]
@@ -85,6 +93,12 @@ def hold_back(read: FileRead, *, site: Site, lake: Lake) -> FileRead:
     return replace(read, rows=rows, rejects=rejects, report=report)
 
 
+def refuse_slip(read: FileRead, *, site: Site, lake: Lake) -> None:
+    """Nothing where the file corrects no stream by a power of ten. Raises BadInput."""
+    canonical = canonical_rows(read, site)
+    refuse(rescaled(canonical, current_rows(lake, site, canonical)), read.report.path)
+
+
 def _over_real(read: FileRead, current: pl.DataFrame, canonical: pl.DataFrame) -> pl.DataFrame:
     """Source rows of a synthetic file of which a quarter hour is known from a real one."""
     key = [*_STREAM, "interval_start_utc"]
@@ -93,14 +107,14 @@ def _over_real(read: FileRead, current: pl.DataFrame, canonical: pl.DataFrame) -
     return _rejected(read, lines, "synthetic_over_real", "no synthetic reading where a real one is known")
 
 
-def _suspected(read: FileRead, known: pl.DataFrame, canonical: pl.DataFrame) -> pl.DataFrame:
+def _suspected(read: FileRead, known: pl.DataFrame, canonical: pl.DataFrame, *, vouched: bool) -> pl.DataFrame:
     """Rows of streams whose size does not go with their own history."""
-    vouched = any(each.unit is not None or each.units for each in read.maps)
+    vouched = vouched or any(each.unit is not None or each.units for each in read.maps)
     amounts = [code for code, unit in UNITS.items() if unit.behaviour is Behaviour.AMOUNT]
     start = canonical["interval_start_utc"].min()
     history = known.filter(~pl.col("is_synthetic") & (pl.col("interval_start_utc") < start))
     if vouched or history.is_empty():
-        return _rejected(read, canonical.select(*_STREAM, "source_line").clear(), "unit_suspected", "")
+        return _rejected(read, canonical.select(*_STREAM, "source_line").clear(), SUSPECTED, "")
     levels = [
         frame.filter(pl.col("unit").is_in(amounts) & (pl.col("value") != 0))
         .group_by(_STREAM)
@@ -114,8 +128,8 @@ def _suspected(read: FileRead, known: pl.DataFrame, canonical: pl.DataFrame) -> 
     )
     odd = both.filter((pl.col("is") > MAX_GROWTH * pl.col("was")) | (pl.col("is") * MAX_FALL < pl.col("was")))
     lines = canonical.join(odd, on=_STREAM, how="semi").select(*_STREAM, "source_line").unique()
-    expected = "about the size of the meter's last 30 days: is the unit right? A column map with unit vouches for it"
-    return _rejected(read, lines, "unit_suspected", expected)
+    expected = "about the size of the meter's last 30 days: is the unit right? Else --accept-scale, or a map's unit"
+    return _rejected(read, lines, SUSPECTED, expected)
 
 
 def _rejected(read: FileRead, lines: pl.DataFrame, reason: str, expected: str) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from assets.readings.blocks import in_blocks
 from assets.readings.bulk.read import REGULAR_FROM_BYTES, RegularFile
 from assets.readings.bulk.store import Touched, is_suspected, plan_of, times_of
 from assets.readings.closed import name_closed
-from assets.readings.holds import canonical_rows, current_rows, hold_back
+from assets.readings.holds import OF_SCALE, SUSPECTED, canonical_rows, current_rows, hold_back, refuse_slip
 from assets.readings.parsed import Reader, bad_rows
 from assets.readings.register_join import join_registers
 from assets.readings.registers import counting_rules
@@ -26,8 +26,12 @@ from assets.stores.closed_periods import closed_periods
 from assets.stores.lake import BatchInfo, BlockPlan, Decided, Lake, Stamp, planned
 from assets.stores.quarantine import QuarantineStore
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
 from data_quality.contracts.site import ColumnMap, Site
 from data_quality.contracts.time import Clock
+
+# In a batch's mapping: who vouched for the size of its readings.
+ACCEPTED = "accepted_scale"
 
 
 class IngestReport(SniffReport):
@@ -44,6 +48,14 @@ class IngestReport(SniffReport):
     restored: tuple[str, ...] = ()
 
 
+class AcceptedScale(Model):
+    """A person's word that the readings of a file have their right size, whatever was known. Who: empty where nobody
+    was named; when: the batch says.
+    """
+
+    person_id: str = ""
+
+
 @dataclass(frozen=True)
 class _Given:
     """What an ingestion is asked, and where it writes."""
@@ -55,6 +67,7 @@ class _Given:
     clock: Clock
     run_id: str | None
     dry_run: bool
+    accepted: AcceptedScale | None
 
     def refuse(self, fault: BadInput) -> IngestReport:
         """The report of a file that is refused whole; it is kept in quarantine."""
@@ -84,16 +97,30 @@ class _Given:
         }
 
     def known_batch(self, report: SniffReport, reader: Reader, maps: Sequence[ColumnMap]) -> str | None:
-        """The batch that brought this file for this site, read by the same reader in the same way."""
+        """The batch that brought this file for this site, read by the same reader in the same way; none while rows of
+        it wait for the word that is given now.
+        """
+        if self.accepted is not None and self.waiting(report):
+            return None
         wanted = (reader.name, reader.version, self.interpretation(maps))
-        found = batches_of_source(self.lake.store, site_id=self.site.site_id, source_sha256=report.sha256)
-        for batch in found:
-            if (batch["reader"], batch["reader_version"], batch["mapping"]) == wanted:
+        for batch in self.batches(report):
+            mapping = {name: value for name, value in (batch["mapping"] or {}).items() if name != ACCEPTED}
+            if (batch["reader"], batch["reader_version"], mapping) == wanted:
                 return str(batch["batch_id"])
         return None
 
+    def batches(self, report: SniffReport) -> list[dict[str, Any]]:
+        """Batches that brought this very file, the newest first."""
+        return batches_of_source(self.lake.store, site_id=self.site.site_id, source_sha256=report.sha256)
+
+    def waiting(self, report: SniffReport) -> list[str]:
+        """Open quarantine items of the file that a word on its scale takes."""
+        items = self.quarantine.items(self.site.site_id, source_sha256=report.sha256, is_open=True)
+        return [item["item_id"] for item in items if item["reason"] in OF_SCALE]
+
     def batch(self, report: SniffReport, reader: Reader, maps: Sequence[ColumnMap], *, is_synthetic: bool) -> BatchInfo:
         """The batch that the file becomes."""
+        accepted = {} if self.accepted is None else {ACCEPTED: self.accepted.model_dump()}
         return BatchInfo(
             site_id=self.site.site_id,
             source_name=self.path.name,
@@ -103,7 +130,7 @@ class _Given:
             accepted_rows=report.accepted_rows,
             rejected_rows=report.rejected_rows,
             is_synthetic=is_synthetic,
-            mapping=self.interpretation(maps),
+            mapping=self.interpretation(maps) | accepted,
             run_id=self.run_id,
         )
 
@@ -118,35 +145,74 @@ def ingest_file(
     run_id: str | None = None,
     mapping: ColumnMap | None = None,
     dry_run: bool = False,
+    accepted: AcceptedScale | None = None,
     regular_from_bytes: int = REGULAR_FROM_BYTES,
 ) -> IngestReport:
     """Bring one file into the lake. Row counts of the lake are quarter hours, accepted_rows are rows of the file.
 
     A file that cannot be used is kept in quarantine and reported with the verdict `reject`; nothing is raised.
     The same file read the same way again changes nothing. With dry_run nothing is written anywhere. A regular table
-    of `regular_from_bytes` or more is read in blocks, in bounded memory, with the same result.
+    of `regular_from_bytes` or more is read in blocks, in bounded memory, with the same result. accepted: what is held
+    for its size alone is taken.
     """
-    given = _Given(path, site, lake, quarantine, clock, run_id, dry_run)
+    given = _Given(path, site, lake, quarantine, clock, run_id, dry_run, accepted)
     with in_blocks(path, site=site, mapping=mapping, now_utc=clock.now_utc(), from_bytes=regular_from_bytes) as file:
         if file is not None:
             known = given.known_batch(file.report, file.shape.reader, file.shape.maps)
             if known is not None:
                 restored = _restored_regular(file, given, known)
                 return IngestReport(**_fields(file.report), batch_id=known, is_repeat=True, restored=restored)
-            if not is_suspected(file, site=site, lake=lake):
-                return _store_regular(file, given)
-    return _ingest_whole(given, mapping)
+            if accepted is not None or not is_suspected(file, site=site, lake=lake):
+                return _settled(_store_regular(file, given), given)
+    return _settled(_ingest_whole(given, mapping), given)
+
+
+def _settled(report: IngestReport, given: _Given) -> IngestReport:
+    """The report; what the file had waiting for a word on its scale is resolved by the batch that brought it."""
+    if given.accepted is not None and report.batch_id is not None and not report.is_repeat:
+        given.quarantine.resolve(given.waiting(report), batch_id=report.batch_id, clock=given.clock)
+    return report
+
+
+def _read(given: _Given, mapping: ColumnMap | None) -> FileRead:
+    """The file's rows. Raises BadInput.
+
+    Rows that a reader suspects by their size alone may correct a meter: then the file stops as a whole, and says it.
+    """
+
+    def read(*, is_scale_vouched: bool) -> FileRead:
+        now_utc = given.clock.now_utc()
+        return read_file(
+            given.path, mapping=mapping, site=given.site, now_utc=now_utc, is_scale_vouched=is_scale_vouched
+        )
+
+    is_accepted, doubt = given.accepted is not None, None
+    try:
+        found = read(is_scale_vouched=is_accepted)
+        if is_accepted or SUSPECTED not in found.report.reasons:
+            return found
+    except BadInput as fault:
+        if is_accepted or fault.reason != SUSPECTED:
+            raise
+        doubt = fault
+    vouched = read(is_scale_vouched=True)
+    if any(ACCEPTED in (batch["mapping"] or {}) for batch in given.batches(vouched.report)):
+        return vouched
+    refuse_slip(vouched, site=given.site, lake=given.lake)
+    if doubt is not None:
+        raise doubt
+    return found
 
 
 def _ingest_whole(given: _Given, mapping: ColumnMap | None) -> IngestReport:
     try:
-        read = read_file(given.path, mapping=mapping, site=given.site, now_utc=given.clock.now_utc())
+        read = _read(given, mapping)
         known = given.known_batch(read.report, read.reader, read.maps)
         if known is not None:
             restored = _restored(read, given, known)
             return IngestReport(**_fields(read.report), batch_id=known, is_repeat=True, restored=restored)
         read = join_registers(read, site=given.site, lake=given.lake, clock=given.clock, dry_run=given.dry_run)
-        read = hold_back(read, site=given.site, lake=given.lake)
+        read = hold_back(read, site=given.site, lake=given.lake, accept_scale=given.accepted is not None)
     except BadInput as fault:
         return given.refuse(fault)
     given.keep_rejects(read.rejects, read.report.reasons)
@@ -176,10 +242,13 @@ def _restored(read: FileRead, given: _Given, batch_id: str) -> tuple[str, ...]:
     if given.dry_run:
         return ()
     lake = given.lake.before(batch_id)
+    is_accepted = any(
+        ACCEPTED in (batch["mapping"] or {}) for batch in given.batches(read.report) if batch["batch_id"] == batch_id
+    )
 
     def plan(stamp: Stamp) -> BlockPlan:
         again = join_registers(read, site=given.site, lake=lake, clock=given.clock, dry_run=True)
-        canonical = canonical_rows(hold_back(again, site=given.site, lake=lake), given.site)
+        canonical = canonical_rows(hold_back(again, site=given.site, lake=lake, accept_scale=is_accepted), given.site)
         changes, unchanged = classify(canonical, current_rows(lake, given.site, canonical))
         return planned(Decided(changes=changes, unchanged_rows=unchanged), stamp)
 

@@ -48,13 +48,15 @@ class ReadRequest(Model):
     """How a file is to be read.
 
     mapping: column map, or None for the plain shape; site: whose meters, or None to take every name as it is;
-    tz: zone of times without offset where the map names none; now_utc: rows beyond one day after it are rejected.
+    tz: zone of times without offset where the map names none; now_utc: rows beyond one day after it are rejected;
+    is_scale_vouched: a person says that the values have the size that they state.
     """
 
     mapping: ColumnMap | None = None
     site: Site | None = None
     tz: str | None = None
     now_utc: datetime | None = None
+    is_scale_vouched: bool = False
 
 
 class Channel(Model):

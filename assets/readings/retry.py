@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from assets.readings.ingest import IngestReport, ingest_file
+from assets.readings.ingest import AcceptedScale, IngestReport, ingest_file
 from assets.readings.parsed import MAX_BAD_ROWS
 from assets.stores.lake import Lake
 from assets.stores.quarantine import QuarantineStore, reason_totals
@@ -33,6 +33,7 @@ def retry_item(
     quarantine: QuarantineStore,
     clock: Clock,
     mapping: ColumnMap | None = None,
+    accepted: AcceptedScale | None = None,
 ) -> RetryReport:
     """Bring in the kept file of a quarantine item; items of this file that are no longer refused are noted as resolved.
 
@@ -45,12 +46,17 @@ def retry_item(
     of_file = {"source_sha256": item["source_sha256"], "is_open": True}
     before = quarantine.items(site.site_id, **of_file)
     watching = _Watching(quarantine)
-    report = ingest_file(path, site=site, lake=lake, quarantine=watching, clock=clock, mapping=mapping)
-    resolved = 0
+    report = ingest_file(
+        path, site=site, lake=lake, quarantine=watching, clock=clock, mapping=mapping, accepted=accepted
+    )
     if not report.is_repeat:
         gone = [each["item_id"] for each in before if watching.no_longer_refuses(each, report)]
-        resolved = quarantine.resolve(gone, batch_id=report.batch_id or "", clock=clock) if gone else 0
+        if gone:
+            quarantine.resolve(gone, batch_id=report.batch_id or "", clock=clock)
     after = quarantine.items(site.site_id, **of_file)
+    # Some may be resolved by the ingestion itself: a word on the scale was given.
+    still_open = {each["item_id"] for each in after}
+    resolved = sum(each["item_id"] not in still_open for each in before)
     return RetryReport(file=report, before=reason_totals(before), after=reason_totals(after), resolved=resolved)
 
 

@@ -102,6 +102,7 @@ def read_file(
     site: Site | None = None,
     tz: str | None = None,
     now_utc: datetime | None = None,
+    is_scale_vouched: bool = False,
 ) -> FileRead:
     """Read one file. Raises BadInput, naming the file, where it must be refused whole."""
     try:
@@ -109,7 +110,8 @@ def read_file(
         maps: tuple[ColumnMap, ...] = () if mapping is None else (mapping,)
         if not maps and site is not None and site.column_maps:
             maps = choose_maps(path.name, reader.header(path), site.column_maps)
-        requests = [ReadRequest(mapping=each, site=site, tz=tz, now_utc=now_utc) for each in maps or (None,)]
+        common = ReadRequest(site=site, tz=tz, now_utc=now_utc, is_scale_vouched=is_scale_vouched)
+        requests = [common.model_copy(update={"mapping": each}) for each in maps or (None,)]
         parsed = joined([reader.read(path, request) for request in requests])
         rows, off_grid = on_grid(parsed.rows)
         counted = beside(rows, to_intervals(parsed.states, site))

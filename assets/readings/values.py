@@ -152,7 +152,8 @@ def check_plausible(sieve: Sieve, layout: Layout, request: ReadRequest) -> None:
     energies = [code for code in sieve.frame["_unit"].unique() if UNITS[code].canonical == "kwh"]
     if not energies:
         return
-    _take_suspected(sieve, request.site, energies, is_vouched=is_vouched(layout, mapping, request.site))
+    vouched = request.is_scale_vouched or is_vouched(layout, mapping, request.site)
+    _take_suspected(sieve, request.site, energies, is_vouched=vouched)
 
 
 def is_vouched(layout: Layout, mapping: ColumnMap, site: Site | None) -> bool:

@@ -15,7 +15,7 @@ from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.cli.check import configuration_problems
 from orchestration.cli.databases import database_checks
 from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
-from orchestration.cli.reachable import item, reachability
+from orchestration.cli.reachable import item, standing
 from orchestration.doctor import lake, migrations, rights, trust
 
 LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
@@ -113,8 +113,7 @@ def register(app: typer.Typer) -> None:
         """Say what is present, missing or misconfigured, and how to mend it."""
         checks = parts() + project_checks(call)
         if (call.folder / SETTINGS_FILE).exists() and all(c["status"] != "fail" for c in checks):
-            # Nothing listening is no fault here: it only says whether `meterloom up` runs.
-            checks += [c if c["status"] == "ok" else _asleep(c) for c in reachability(call)]
+            checks += standing(call)
         marks = {"ok": "ok", "warn": "WARN", "fail": "FAIL"}
         failed = any(c["status"] == "fail" for c in checks)
         return Answer(
@@ -123,7 +122,3 @@ def register(app: typer.Typer) -> None:
             rows=[[marks[c["status"]], c["name"], c["detail"], c["mend"]] for c in checks],
             exit_code=CHECK_FAILED if failed else DONE,
         )
-
-
-def _asleep(check: dict[str, str]) -> dict[str, str]:
-    return {**check, "status": "ok", "detail": check["detail"] + " (not running)", "mend": ""}

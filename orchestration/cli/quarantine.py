@@ -11,6 +11,7 @@ from assets.stores.quarantine import QuarantineStore, reason_totals
 from data_quality.contracts.text import one_line
 from data_quality.quarantine import FILE_REASONS, ROW_REASONS
 from orchestration.cli.frame import BAD_INPUT, DONE, Answer, Call, command
+from orchestration.cli.ingest import AcceptOption, accepted_scale
 from orchestration.cli.sniff import MapOption, column_map, proposal_lines, report_lines
 
 MEANINGS = ROW_REASONS | FILE_REASONS
@@ -96,6 +97,37 @@ def retry_lines(report: RetryReport) -> str:
     return "\n".join(lines)
 
 
+def quarantine_retry(
+    call: Call,
+    item_id: Annotated[str, typer.Argument(metavar="ID")],
+    mapping: MapOption = None,
+    accept_scale: AcceptOption = False,
+) -> Answer:
+    """Read the kept file again, after the site file or a column map was mended."""
+    store = call.project.quarantine
+    item = store.show(item_id)
+    report = retry_item(
+        item,
+        site=call.project.site(item["site_id"]),
+        lake=call.project.lake,
+        quarantine=store,
+        clock=call.clock,
+        mapping=column_map(mapping),
+        accepted=accepted_scale(call, is_accepted=accept_scale),
+    )
+    return Answer(
+        data={
+            "items": [store.show(item["item_id"])],
+            "files": [report.file.model_dump(mode="json")],
+            "before": report.before,
+            "after": report.after,
+            "resolved": report.resolved,
+        },
+        text=retry_lines(report),
+        exit_code=BAD_INPUT if report.file.verdict == "reject" else DONE,
+    )
+
+
 def register(app: typer.Typer) -> None:
     """Put the commands on the application."""
     group = typer.Typer(help="Refused files and rows.", no_args_is_help=True)
@@ -130,29 +162,4 @@ def register(app: typer.Typer) -> None:
         data = {"items": [item], "files": by_file(of_file), "proposal": proposal}
         return Answer(data=data, text="\n".join([item_lines(item, of_file), *proposal_lines(proposal)]))
 
-    @command(group, "retry", example="meterloom quarantine retry 4f1c2ab09d3e --map map.yaml")
-    def quarantine_retry(
-        call: Call, item_id: Annotated[str, typer.Argument(metavar="ID")], mapping: MapOption = None
-    ) -> Answer:
-        """Read the kept file again, after the site file or a column map was mended."""
-        store = call.project.quarantine
-        item = store.show(item_id)
-        report = retry_item(
-            item,
-            site=call.project.site(item["site_id"]),
-            lake=call.project.lake,
-            quarantine=store,
-            clock=call.clock,
-            mapping=column_map(mapping),
-        )
-        return Answer(
-            data={
-                "items": [store.show(item["item_id"])],
-                "files": [report.file.model_dump(mode="json")],
-                "before": report.before,
-                "after": report.after,
-                "resolved": report.resolved,
-            },
-            text=retry_lines(report),
-            exit_code=BAD_INPUT if report.file.verdict == "reject" else DONE,
-        )
+    command(group, "retry", example="meterloom quarantine retry 4f1c2ab09d3e --map map.yaml")(quarantine_retry)

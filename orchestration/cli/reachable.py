@@ -1,11 +1,13 @@
-"""Whether broker and servers answer, for `meterloom doctor` and `meterloom check --deep`."""
+"""Whether this project's broker and servers answer, for `meterloom doctor` and `meterloom check --deep`."""
 
-import socket
 from typing import Literal
 
 from orchestration.cli.frame import Call
+from orchestration.doctor.ports import State, look
 
 Status = Literal["ok", "warn", "fail"]
+# `meterloom up` takes a free port where another program holds the wanted one.
+_STANDING: dict[State, Status] = {"ours": "ok", "free": "ok", "other": "warn", "dead": "fail"}
 
 
 def item(name: str, status: Status, detail: str, mend: str = "") -> dict[str, str]:
@@ -14,19 +16,17 @@ def item(name: str, status: Status, detail: str, mend: str = "") -> dict[str, st
 
 
 def reachability(call: Call) -> list[dict[str, str]]:
-    """Whether broker and servers answer; nothing listening is normal before `meterloom up`."""
-    settings = call.project.project.settings
-    addresses = [
-        ("broker", settings.mqtt.host, settings.mqtt.port),
-        ("dagster", "127.0.0.1", settings.server.dagster_port),
-        ("mlflow", "127.0.0.1", settings.server.mlflow_port),
-        ("modbus", "127.0.0.1", settings.server.modbus_port),
+    """Whether broker and servers of this project answer; anything else is a failure."""
+    return [
+        item(port.name, "ok" if port.state == "ours" else "fail", port.detail, port.mend)
+        for port in look(call.project.project)
     ]
+
+
+def standing(call: Call) -> list[dict[str, str]]:
+    """The same for the doctor: nothing listening is no fault, another program is in the way, a dead broker is one."""
     found = []
-    for name, host, port in addresses:
-        try:
-            with socket.create_connection((host, port), timeout=1):
-                found.append(item(name, "ok", f"{host}:{port} answers"))
-        except OSError:
-            found.append(item(name, "fail", f"nothing answers at {host}:{port}", "start it with 'meterloom up'"))
+    for port in look(call.project.project):
+        detail = f"{port.detail} (not running)" if port.state == "free" else port.detail
+        found.append(item(port.name, _STANDING[port.state], detail, port.mend))
     return found

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from assets.readings.ingest import IngestReport, ingest_file
+from assets.readings.ingest import AcceptedScale, IngestReport, ingest_file
 from assets.stores import lake as lake_module
 from assets.stores import tables
 from assets.stores.lake import Lake
@@ -235,6 +235,8 @@ class LakeMachine(RuleBasedStateMachine):
                 quarantine=QuarantineStore(self.folder / "quarantine", self.store),
                 clock=self.clock,
                 mapping=MAPS[file.minutes],
+                # Its corrections are of any size; what is held is told by test_rescaled.py.
+                accepted=AcceptedScale(),
             )
 
     @contextmanager

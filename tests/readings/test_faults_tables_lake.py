@@ -141,7 +141,8 @@ def test_fault_f03_whole_numbers_under_kwh_are_held_where_nobody_vouches_for_the
     site = plant(meters=[plant().meters[0]], drivers=())
     assert bench.ingest("timestamp,kwh\n" + hours, site=site).reasons == {"unit_suspected": 1}
     assert bench.ingest("timestamp,wh\n" + hours, site=site).accepted_rows == 24
-    vouched = bench.ingest("timestamp,kwh\n" + hours, site=site, mapping=ColumnMap(unit="kwh"))
+    later = hours.replace("2025-01-01", "2025-01-02")
+    vouched = bench.ingest("timestamp,kwh\n" + later, site=site, mapping=ColumnMap(unit="kwh"))
     assert vouched.accepted_rows == 24
     small = "".join(f"2025-02-01T{n:02}:00Z,{40 + n}\n" for n in range(24))
     assert bench.ingest("timestamp,kwh\n" + small, site=site, name="s.csv").accepted_rows == 24

@@ -12,6 +12,7 @@ from assets.readings.bulk.canonical import QUANTA, Readings, Rows
 from assets.readings.bulk.cells import SLOT_US
 from assets.readings.bulk.read import RegularFile
 from assets.readings.holds import HISTORY, MAX_FALL, MAX_GROWTH, MIN_HISTORY_ROWS, MIN_ROWS
+from assets.readings.rescaled import ROW_WITHIN, rescaled
 from assets.stores.lake import BlockPlan, Lake, Stamp
 from assets.stores.lake_block import Block, Coded, Column
 from data_quality.contracts.quality import QualityCode
@@ -60,9 +61,7 @@ def times_of(touched: Sequence[Touched], *, per_row: bool = False) -> pl.DataFra
 
 def _changed(file: RegularFile, rows: Rows, site: Site, lake: Lake) -> tuple[Rows, dict[str, int]]:
     """The rows that the lake does not know or knows otherwise, and how many rows are which."""
-    start = _EPOCH + timedelta(microseconds=int(rows.slot[0]) * SLOT_US)
-    end = _EPOCH + timedelta(microseconds=(int(rows.slot[-1]) + 1) * SLOT_US)
-    current = lake.current(site.site_id, start_utc=start, end_utc=end)
+    current = _current(rows, site, lake)
     if current.is_empty():
         return rows, {"new_rows": rows.slot.size}
     is_new, is_changed = _against(file, rows, current)
@@ -135,7 +134,11 @@ def _coded(names: list[str], stream: NDArray[np.int64]) -> Column:
 
 
 def is_suspected(file: RegularFile, *, site: Site, lake: Lake) -> bool:
-    """A stream's size may not go with its own last 30 days: the careful way (holds.py) decides which rows to hold."""
+    """A stream's size may not go with its own last 30 days, or with what the file corrects: the careful way (holds.py)
+    decides which rows to hold.
+    """
+    if _is_rescaled(file, site, lake):
+        return True
     if any(each.unit is not None or each.units for each in file.shape.maps):
         return False
     history = lake.current(site.site_id, start_utc=file.first_utc - HISTORY, end_utc=file.first_utc)
@@ -161,6 +164,37 @@ def is_suspected(file: RegularFile, *, site: Site, lake: Lake) -> bool:
         if now > 0.9 * MAX_GROWTH * level or now * MAX_FALL < 1.1 * level:
             return True
     return False
+
+
+def _is_rescaled(file: RegularFile, site: Site, lake: Lake) -> bool:
+    """A month of it corrects a stream by a power of ten or nearly: the careful way looks at the file as a whole."""
+    if not lake.manifest(site.site_id, start_utc=file.first_utc):
+        return False
+    names = [pl.Series([getattr(each, name) for each in file.shape.streams]) for name in ("meter_id", "register")]
+    for rows in file.quarter_hours():
+        current = _current(rows, site, lake)
+        if current.is_empty():
+            continue
+        incoming = pl.DataFrame(
+            {
+                "meter_id": names[0].gather(rows.stream),
+                "register": names[1].gather(rows.stream),
+                "interval_start_utc": pl.Series(rows.slot * SLOT_US).cast(pl.Datetime("us", "UTC")),
+                "value": rows.values(),
+                "is_synthetic": False,
+                "source_line": rows.line,
+            }
+        )
+        if rescaled(incoming, current, total_within=ROW_WITHIN).height:
+            return True
+    return False
+
+
+def _current(rows: Rows, site: Site, lake: Lake) -> pl.DataFrame:
+    """What the lake holds of the span of these rows."""
+    start = _EPOCH + timedelta(microseconds=int(rows.slot[0]) * SLOT_US)
+    end = _EPOCH + timedelta(microseconds=(int(rows.slot[-1]) + 1) * SLOT_US)
+    return lake.current(site.site_id, start_utc=start, end_utc=end)
 
 
 def _sizes(readings: Readings, number: int) -> NDArray[np.int64]:

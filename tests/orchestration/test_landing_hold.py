@@ -1,0 +1,51 @@
+"""Unattended ingestion holds a correction by a power of ten: it is listed, not tried again, and taken by a person."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from typer.testing import CliRunner
+
+from assets.readings.ingest import AcceptedScale, ingest_file
+from data_quality.contracts.time import SystemClock
+from orchestration.cli.main import build_app
+from orchestration.resources import ProjectResource
+from tests.readings.rooms import quarter_rows
+
+HEADER = "meter,timestamp,kwh\n"
+LOAD = [0.21 + 0.13 * (n % 96 // 8) for n in range(96)]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_landing_run_holds_a_slip_and_the_sensor_does_not_ask_again(tmp_path: Path) -> None:
+    from assets.readings.defs import raw_landing__15min_readings
+    from orchestration.sensors.landing import landing
+
+    folder = tmp_path / "p"
+    assert CliRunner().invoke(build_app(("init",)), ["init", str(folder)]).exit_code == 0
+    files = []
+    for name, factor in (("a.csv", 1), ("b.csv", 1000)):
+        files.append(folder / "landing" / "my_site" / name)
+        files[-1].parent.mkdir(parents=True, exist_ok=True)
+        files[-1].write_text(HEADER + quarter_rows("main", [round(value * factor, 4) for value in LOAD]))
+    project = ProjectResource(root=str(folder))
+    config = {"site": "my_site", "files": [str(file) for file in files]}
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = dg.materialize(
+            [raw_landing__15min_readings],
+            instance=instance,
+            resources={"project": project, "clock": SystemClock()},
+            run_config={"ops": {"raw_landing__15min_readings": {"config": config}}},
+        )
+        assert done.success
+        with dg.build_sensor_context(instance, resources={"project": project}) as context:
+            asked = list(landing(context))  # type: ignore[arg-type]
+    assert [type(each) for each in asked] == [dg.SkipReason]
+    assert project.lake.current("my_site")["value"].sum() < 96 * 2
+    assert [item["reason"] for item in project.quarantine.items(is_open=True)] == ["scale_slip"]
+    taken = ingest_file(
+        files[1], site=project.site("my_site"), lake=project.lake, quarantine=project.quarantine, clock=SystemClock(),
+        accepted=AcceptedScale(),
+    )  # fmt: skip
+    assert (taken.corrected_rows, project.quarantine.items(is_open=True)) == (96, [])
+    project.close()
