@@ -15,7 +15,11 @@ class Target:
 TARGETS = {
     "safety": Target(("controls/safety/*.py",), ("tests/controls/safety",), 60),
     "ledger": Target(("controls/ledger/*.py",), ("tests/controls/ledger", "tests/controls/agent/test_trouble.py"), 120),
-    "agent": Target(("controls/agent/*.py",), ("tests/controls/agent",), 150),
+    "agent": Target(
+        ("controls/agent/*.py",),
+        tuple(f"tests/controls/agent/test_{name}.py" for name in ("loop", "trouble", "main", "crash")),
+        150,
+    ),
     "bitemporal": Target(
         ("assets/readings/bitemporal.py", "assets/stores/lake.py", "assets/stores/warehouse_views.py"),
         (

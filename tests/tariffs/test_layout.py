@@ -152,6 +152,17 @@ def test_the_tariffs_own_holidays_stand_before_the_sites() -> None:
 
 
 @pytest.mark.parametrize(
+    ("month_day", "observed", "day"),
+    [("12-31", "next_monday", date(2023, 1, 2)), ("01-01", "nearest_weekday", date(2021, 12, 31))],
+)
+def test_a_holiday_that_is_observed_in_the_next_or_last_year_counts_there(
+    month_day: str, observed: str, day: date
+) -> None:
+    own = tariff(priced("all"), calendar={"holidays": [{"month_day": month_day, "observed": observed}]})
+    assert tariff_day_types(own, [day]) == ["holiday"]
+
+
+@pytest.mark.parametrize(
     ("rule", "year", "day"),
     [
         ({"month": 11, "weekday": "thu", "nth": 4}, 2025, date(2025, 11, 27)),

@@ -108,6 +108,7 @@ def test_an_incomplete_rate_is_refused_by_name(shared_data: Path, name: str, wor
     [
         ({"energyweekendschedule": None}, "energyweekendschedule is missing"),
         ({"energyweekdayschedule": "[[0]]"}, "energyweekdayschedule: expected 12 rows of 24 period numbers"),
+        ({"energyweekdayschedule": 12}, "energyweekdayschedule: expected 12 rows of 24 period numbers"),
         ({"energyweekdayschedule": [[0] * 23] * 12}, "expected 12 rows of 24 period numbers"),
         ({"energyratestructure": []}, "energyratestructure is missing or empty"),
         ({"energyratestructure": [[{"rate": "x"}]]}, "tier 1: rate: expected a number, got 'x'"),
