@@ -222,6 +222,13 @@ def test_a_clock_without_summer_time_moves_the_window_on_the_wall() -> None:
     assert nights("local").tolist() == [*range(13), 47]
 
 
+def test_a_load_without_a_slot_has_no_periods() -> None:
+    known = tariff(priced("night", start="00:30", end="07:30"), priced("day", start="07:30", end="00:30"))
+    laid = compile_tariff(known, Grid(datetime(2024, 7, 1, tzinfo=UTC), 15, 0, "UTC")).energy["energy"]
+    assert laid is not None
+    assert laid.size == 0
+
+
 def test_a_load_coarser_than_the_windows_is_refused() -> None:
     known = tariff(priced("night", start="00:30", end="07:30"), priced("day", start="07:30", end="00:30"))
     with pytest.raises(BadInput, match="the period changes inside the load's 60-minute interval at 2024-07-01 00:00"):

@@ -184,6 +184,19 @@ def test_surplus_is_paid_at_the_sell_price_of_its_period() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("parts", "arrangement"),
+    [
+        ({"usenetmetering": True}, "net_metering_energy"),
+        ({"usenetmetering": False}, "net_billing"),
+        ({}, "net_billing"),
+        ({"usenetmetering": True, "dgrules": "Net Billing Hourly"}, "net_billing"),
+    ],
+)
+def test_a_rate_meters_net_where_it_says_so(parts: dict[str, Any], arrangement: str) -> None:
+    assert read_urdb(rate(**parts)).metering.arrangement == arrangement
+
+
 def test_monthly_fuel_adjustments_are_a_charge_of_their_own() -> None:
     bill = make_bill([read_urdb(rate(fueladjustmentsmonthly=[0.01] * 6 + [0.02] * 6))], flat_load(1), time_zone="UTC")
     assert by_charge(bill, 1)["fuel_adjustment"] == Decimal("7.44")
