@@ -52,7 +52,8 @@ SAMPLE ?= 60
 mutants: setup
 	@[ -x .mutants/bin/python ] || .bootstrap/bin/uv venv --quiet --python $(PYTHON) .mutants
 	@VIRTUAL_ENV=.mutants .bootstrap/bin/uv pip install --quiet --require-hashes -r tests/mutants/requirements.lock
-	@.mutants/bin/python -m tests.mutants --target $(TARGET) --sample $(SAMPLE) --seed $(SEED)
+	@$(if $(filter sql,$(TARGET)),$(PYTHON) -m tests.mutants.sql,.mutants/bin/python -m tests.mutants --target $(TARGET)) \
+		--sample $(SAMPLE) --seed $(SEED)
 
 clean:
 	rm -rf demo var dbt_project/target .coverage htmlcov

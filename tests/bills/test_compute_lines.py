@@ -17,7 +17,7 @@ from assets.tariffs.series import PriceSeries
 from data_quality.contracts.bill import BillLine, BillPeriod, ItemKind
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Tariff, TariffFile
-from tests.bills.scenes import BERLIN, amounts, bill, load, tariff
+from tests.bills.scenes import BERLIN, amounts, bill, demand, load, tariff
 
 D = Decimal
 TIERS = [{"price": "0.10", "up_to": 1000}, {"price": "0.20", "up_to": 2000}, {"price": "0.30"}]
@@ -41,6 +41,21 @@ def test_tiers_fill_one_after_another() -> None:
         ("energy.all.3", 976),
     ]
     assert found.total == D("592.80")
+
+
+@pytest.mark.parametrize("words", ["", "by the sheet"])
+def test_a_line_is_named_by_what_its_charge_is_called_or_else_by_its_id(words: str) -> None:
+    period = {"period_id": "all", "price_per_kwh": 1}
+    known = tariff(
+        energy=[{"charge_id": "work", "description": words, "periods": [period]}],
+        demand=[demand(description=words)],
+        capacity=[{"charge_id": "room", "description": words, "contracted": 1, "price_per_unit": 1, "per": "month"}],
+        fixed=[{"charge_id": "base", "description": words, "amount": 1}],
+    )
+    found = {line.line_id.split(".")[0]: line.description for line in bill(known).periods[0].lines}
+    assert {name: text.split(",")[0] for name, text in found.items()} == {
+        name: words or name for name in ("work", "demand", "room", "base")
+    }
 
 
 def test_tiers_of_each_period_its_own_or_of_the_total_shared() -> None:

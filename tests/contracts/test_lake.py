@@ -11,8 +11,9 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from assets.stores.lake import KEY, BatchInfo, BatchResult, Lake
+from assets.stores.lake import KEY, BatchInfo, BatchResult, Decided, Lake
 from assets.stores.lake_block import LAKE_SCHEMA, content_sha256, write_atomic
 from assets.stores.transactions import Store, open_store
 from data_quality.contracts.time import FixedClock
@@ -143,7 +144,10 @@ def test_the_same_batches_give_the_same_view_on_both_engines(
     store.close()
 
 
-def test_a_write_that_fails_before_the_manifest_is_invisible(lake: Lake, clock: FixedClock, monkeypatch) -> None:
+@pytest.mark.parametrize("stage", ["write_block", "part_sha256"])
+def test_a_write_that_fails_before_the_manifest_is_invisible(
+    lake: Lake, clock: FixedClock, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
     write(lake, clock, changes((0, 1)))
     before = digest(lake)
 
@@ -151,7 +155,7 @@ def test_a_write_that_fails_before_the_manifest_is_invisible(lake: Lake, clock: 
         raise OSError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("assets.stores.lake.part_sha256", stop)
+        patch.setattr(f"assets.stores.lake.{stage}", stop)
         with pytest.raises(OSError, match="disk full"):
             write(lake, clock, changes((0, 9), (200, 9), corrects=True), "1")
     assert digest(lake) == before
@@ -159,6 +163,34 @@ def test_a_write_that_fails_before_the_manifest_is_invisible(lake: Lake, clock: 
     assert lake.known_batch("plant", "1" * 64) is None
     write(lake, clock, changes((0, 9), corrects=True), "1")
     assert lake.current("plant")["value"].to_list() == [9]
+
+
+def test_what_changes_is_asked_once_and_again_where_another_site_was_recorded_in_between(
+    lake: Lake, clock: FixedClock
+) -> None:
+    asked: list[str] = []
+
+    def decide() -> Decided:
+        asked.append("plant")
+        return Decided(changes=changes((0, 1)), unchanged_rows=0)
+
+    def decide_late() -> Decided:
+        if len(asked) == 1:
+            lake.write_batch(INFO.model_copy(update={"site_id": "annex"}), changes(), unchanged_rows=0, clock=clock)
+        return decide()
+
+    lake.write_decided(INFO, decide, clock=clock)
+    assert len(asked) == 1
+    clock.advance(timedelta(minutes=1))
+    second = lake.write_decided(INFO, decide_late, clock=clock)
+    assert len(asked) == 3
+    assert lake.current("plant")["recorded_at_utc"].to_list() == [second.recorded_at_utc]
+
+
+@pytest.mark.parametrize("length", [63, 65])
+def test_a_batch_names_its_source_by_a_whole_sha256(length: int) -> None:
+    with pytest.raises(ValidationError):
+        BatchInfo.model_validate({**INFO.model_dump(), "source_sha256": "0" * length})
 
 
 KILLED = """

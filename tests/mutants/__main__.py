@@ -56,12 +56,19 @@ def places(target: Target) -> list[list[Any]]:
     return [sorted(by_place[key], key=lambda spec: (spec.operator_name, spec.occurrence)) for key in sorted(by_place)]
 
 
-def sampled(target: Target, sample: int, seed: int) -> Iterator[tuple[str, Any]]:
+def is_bare_star(path: Path, at: tuple[int, int]) -> bool:
+    """True for the mark before keyword-only parameters, which the tool takes for a product: no call changes by it."""
+    return path.read_text(encoding="utf-8").splitlines()[at[0] - 1][at[1] :].startswith("*,")
+
+
+def sampled(found: list[list[Any]], sample: int, seed: int) -> Iterator[tuple[str, Any]]:
     """Id and mutation of each drawn place. The id holds the module's digest: changed code is asked anew."""
-    found, dice = places(target), random.Random(seed)
+    dice = random.Random(seed)
     for place in dice.sample(found, min(sample, len(found))):
         spec = dice.choice(place)
         path = Path(spec.module_path)
+        if is_bare_star(path, spec.start_pos):
+            continue
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
         name = spec.operator_name.removeprefix("core/")
         yield f"{path.relative_to(COPY)}:{spec.start_pos[0]}:{spec.start_pos[1]} {name} {digest}", spec
@@ -73,7 +80,9 @@ def run(name: str, sample: int, seed: int) -> None:
     from cosmic_ray.testing import run_tests
 
     target, kept = TARGETS[name], RESULTS / f"{name}.jsonl"
-    command = f"{ROOT}/.venv/bin/python -m pytest -q -x -p no:cacheprovider {' '.join(target.tests)}"
+    command = (
+        f"{ROOT}/.venv/bin/python -m pytest -q -x -p no:cacheprovider -p tests.mutants.quick {' '.join(target.tests)}"
+    )
     outcome, output = run_tests(command, 3 * target.limit_s)
     if outcome.value != "survived":
         sys.exit(f"the tests of {name} fail without any mutant:\n{output[-2000:]}")
@@ -81,7 +90,8 @@ def run(name: str, sample: int, seed: int) -> None:
     answers = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
     # A survivor is asked again: a test may have been written since.
     known = {each["id"] for each in answers if each["outcome"] == "killed"}
-    for mutant_id, spec in sampled(target, sample, seed):
+    found = places(target)
+    for mutant_id, spec in sampled(found, sample, seed):
         if mutant_id in known:
             continue
         result = mutate_and_test([spec], command, target.limit_s)
@@ -89,7 +99,8 @@ def run(name: str, sample: int, seed: int) -> None:
         lines = (result.diff or "").splitlines()
         diff = [line for line in lines if line[:1] in "+-" and not line.startswith(("+++", "---"))]
         with kept.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"id": mutant_id, "outcome": told, "diff": diff}) + "\n")
+            answer = {"id": mutant_id, "outcome": told, "diff": diff, "seed": seed, "places": len(found)}
+            file.write(json.dumps(answer) + "\n")
         print(told, mutant_id, *(diff if told == "survived" else ()), sep="\n  ", flush=True)
 
 

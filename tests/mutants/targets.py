@@ -14,19 +14,24 @@ class Target:
 
 TARGETS = {
     "safety": Target(("controls/safety/*.py",), ("tests/controls/safety",), 60),
-    "ledger": Target(("controls/ledger/*.py",), ("tests/controls/ledger", "tests/controls/agent/test_trouble.py"), 180),
-    "agent": Target(("controls/agent/*.py",), ("tests/controls/agent",), 240),
+    "ledger": Target(("controls/ledger/*.py",), ("tests/controls/ledger", "tests/controls/agent/test_trouble.py"), 120),
+    "agent": Target(
+        ("controls/agent/*.py",),
+        tuple(f"tests/controls/agent/test_{name}.py" for name in ("loop", "trouble", "main", "crash")),
+        150,
+    ),
     "bitemporal": Target(
         ("assets/readings/bitemporal.py", "assets/stores/lake.py", "assets/stores/warehouse_views.py"),
         (
             "tests/readings/test_bitemporal.py",
             "tests/contracts/test_lake.py",
-            "tests/dbt/test_as_of.py::test_a_reading_is_known_from_the_very_instant_at_which_it_was_recorded",
+            "tests/dbt/test_as_of.py::test_any_history_reads_the_same_in_sql_and_from_the_lake",
+            "tests/dbt/test_as_of.py::test_a_later_load_copies_only_files_that_postgres_does_not_hold",
         ),
-        180,
+        60,
     ),
-    "tariffs": Target(("assets/tariffs/*.py",), ("tests/bills", "tests/tariffs"), 240),
-    "carbon": Target(("assets/carbon/*.py",), ("tests/carbon",), 240),
-    "trace": Target(("reports/trace.py",), ("tests/reports",), 300),
-    "evidence": Target(("reports/evidence/*.py",), ("tests/reports",), 300),
+    "tariffs": Target(("assets/tariffs/*.py",), ("tests/tariffs", "tests/bills"), 90),
+    "carbon": Target(("assets/carbon/*.py",), ("tests/carbon",), 60),
+    "trace": Target(("reports/trace.py",), ("tests/reports/test_trace.py", "tests/reports/test_changes.py"), 90),
+    "evidence": Target(("reports/evidence/*.py",), ("tests/reports/evidence",), 150),
 }

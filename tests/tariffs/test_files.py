@@ -185,6 +185,17 @@ def test_a_file_that_is_no_tariff_is_refused(tmp_path: Path) -> None:
         read_tariffs(tmp_path / "none.json")
 
 
+def test_the_rendering_counts_published_instants() -> None:
+    charge = {
+        "charge_id": "power",
+        "periods": [{"period_id": "all", "price_per_kw": 1}],
+        "coincident_at": ["2025-01-15T12:00:00Z", "2025-01-16T12:00:00Z"],
+    }
+    periods = [{"period_id": "all", "price_per_kwh": 1}]
+    tariff = Tariff.model_validate({"tariff_id": "t", "currency": "EUR", "periods": periods, "demand": [charge]})
+    assert "power: highest 15-minute block kW, at 2 published instants\n" in tariff_text(tariff)
+
+
 def test_the_rendering_names_every_charge() -> None:
     text = tariff_text(Tariff.model_validate(RICH))
     for words in (
@@ -197,7 +208,7 @@ def test_the_rendering_names_every_charge() -> None:
         "tier 2: 0.15 EUR/kWh above that",
         "network (grid operator): 0.05 EUR/kWh",
         "spot: 1 x price series 'spot' + 0.01 EUR/kWh",
-        "power: highest 30-minute rolling, moved by 5 minutes kW",
+        "power: highest 30-minute rolling, moved by 5 minutes kW\n",
         "at least 80 % of the highest of 11 months",
         "contracted 100 kW, at least 60 % of it",
         "contract: 100 kW x 2 EUR a month; above: 4 EUR/kW",

@@ -152,6 +152,17 @@ def test_the_tariffs_own_holidays_stand_before_the_sites() -> None:
 
 
 @pytest.mark.parametrize(
+    ("month_day", "observed", "day"),
+    [("12-31", "next_monday", date(2023, 1, 2)), ("01-01", "nearest_weekday", date(2021, 12, 31))],
+)
+def test_a_holiday_that_is_observed_in_the_next_or_last_year_counts_there(
+    month_day: str, observed: str, day: date
+) -> None:
+    own = tariff(priced("all"), calendar={"holidays": [{"month_day": month_day, "observed": observed}]})
+    assert tariff_day_types(own, [day]) == ["holiday"]
+
+
+@pytest.mark.parametrize(
     ("rule", "year", "day"),
     [
         ({"month": 11, "weekday": "thu", "nth": 4}, 2025, date(2025, 11, 27)),
@@ -209,6 +220,13 @@ def test_a_clock_without_summer_time_moves_the_window_on_the_wall() -> None:
     assert nights("standard").tolist() == list(range(1, 15))
     # The wall clock is an hour ahead in July.
     assert nights("local").tolist() == [*range(13), 47]
+
+
+def test_a_load_without_a_slot_has_no_periods() -> None:
+    known = tariff(priced("night", start="00:30", end="07:30"), priced("day", start="07:30", end="00:30"))
+    laid = compile_tariff(known, Grid(datetime(2024, 7, 1, tzinfo=UTC), 15, 0, "UTC")).energy["energy"]
+    assert laid is not None
+    assert laid.size == 0
 
 
 def test_a_load_coarser_than_the_windows_is_refused() -> None:

@@ -107,6 +107,21 @@ def test_earlier_peaks_are_the_floor_and_a_window_over_the_horizons_edge_counts_
     assert [each.component for each in terms.left_out] == ["demand"]
 
 
+@pytest.mark.parametrize(("includes_current", "night_kw"), [(True, 10), (False, 2)])
+def test_a_ratchet_of_the_present_month_lifts_the_periods_beside_the_one_that_sets_it(
+    includes_current: bool, night_kw: int
+) -> None:
+    periods = [
+        {"period_id": "day", "price_per_kw": 1, "start": "06:00", "end": "22:00"},
+        {"period_id": "night", "price_per_kw": 1, "start": "22:00", "end": "06:00"},
+    ]
+    ratchet = {"share": "0.5", "includes_current": includes_current, "of_periods": ["day"]}
+    terms = exact(tariff_of(demand=[demand_of(periods=periods, ratchet=ratchet)]))
+    power = [D(2)] * 744
+    power[12] = D(20)
+    assert evaluate(terms, power, [D(0)] * 744) == D("0.1") * (744 * 2 + 18) + 20 + night_kw
+
+
 def test_more_credit_than_charges_is_left_with_the_account() -> None:
     known = tariff_of(export={"price_per_kwh": "0.5"}, metering={"arrangement": "net_billing_carry"})
     answer = terms_of(known)

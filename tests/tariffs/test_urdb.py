@@ -108,6 +108,7 @@ def test_an_incomplete_rate_is_refused_by_name(shared_data: Path, name: str, wor
     [
         ({"energyweekendschedule": None}, "energyweekendschedule is missing"),
         ({"energyweekdayschedule": "[[0]]"}, "energyweekdayschedule: expected 12 rows of 24 period numbers"),
+        ({"energyweekdayschedule": 12}, "energyweekdayschedule: expected 12 rows of 24 period numbers"),
         ({"energyweekdayschedule": [[0] * 23] * 12}, "expected 12 rows of 24 period numbers"),
         ({"energyratestructure": []}, "energyratestructure is missing or empty"),
         ({"energyratestructure": [[{"rate": "x"}]]}, "tier 1: rate: expected a number, got 'x'"),
@@ -181,6 +182,19 @@ def test_surplus_is_paid_at_the_sell_price_of_its_period() -> None:
         "energy.0": Decimal("73.4"),
         "export.0": Decimal("-0.8"),
     }
+
+
+@pytest.mark.parametrize(
+    ("parts", "arrangement"),
+    [
+        ({"usenetmetering": True}, "net_metering_energy"),
+        ({"usenetmetering": False}, "net_billing"),
+        ({}, "net_billing"),
+        ({"usenetmetering": True, "dgrules": "Net Billing Hourly"}, "net_billing"),
+    ],
+)
+def test_a_rate_meters_net_where_it_says_so(parts: dict[str, Any], arrangement: str) -> None:
+    assert read_urdb(rate(**parts)).metering.arrangement == arrangement
 
 
 def test_monthly_fuel_adjustments_are_a_charge_of_their_own() -> None:

@@ -32,7 +32,7 @@ HOME = Site(
     currency="CZK",
     country="CZ",
     meters=(Meter(meter_id="grid"),),
-    assets=(BATTERY, PV, Asset(asset_id="ev", kind="ev_charger")),
+    assets=(Asset(asset_id="ev", kind="ev_charger"), BATTERY, PV),
 )
 
 

@@ -187,6 +187,16 @@ def test_the_last_second_of_a_window_is_not_used(world: World) -> None:
     assert world.plant.battery.commands() == []
 
 
+def test_the_last_second_but_one_is_issued_and_sent_with_one_second_to_live(world: World) -> None:
+    world.set_mode(Mode.PARTIAL)
+    add_plan(world.store, command())
+    world.release()
+    world.time.pass_(898.25)
+    world.run(1.25, step_s=0.25)
+    assert world.plant.battery.commands() == ["c1"]
+    assert world.row().facts["ttl_s"] == 1
+
+
 def test_a_time_to_live_that_the_device_does_not_offer_is_blocked_before_the_wire(world: World) -> None:
     world.set_mode(Mode.PARTIAL)
     add_plan(world.store, command(ttl_s=90.0))

@@ -85,6 +85,17 @@ def test_silence_after_proof_ends_unverified_once_the_device_s_timer_has_run_out
     assert (state_of(world.store), world.plant.battery.value) == (S.UNVERIFIED, 0.0)
 
 
+def test_a_silent_device_has_a_second_more_than_its_timer_before_it_is_given_up(world: World) -> None:
+    world.prove()
+    world.plant.battery.is_silent = True
+    while world.plant.battery.value:
+        world.run(0.25, step_s=0.25)
+    world.run(0.5, step_s=0.25)
+    assert state_of(world.store) is S.VERIFIED
+    world.run(1, step_s=0.25)
+    assert state_of(world.store) is S.UNVERIFIED
+
+
 def test_a_device_that_fell_back_by_itself_is_reverted_not_a_fault(world: World) -> None:
     world.prove()
     world.plant.battery.forced = 0.0

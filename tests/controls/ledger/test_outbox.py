@@ -96,6 +96,14 @@ def test_an_older_plan_that_is_released_late_sends_nothing_a_newer_plan_covers(s
     assert (report.superseded, report.released) == (("old",), ())
 
 
+def test_what_a_newer_plan_has_sent_already_supersedes_an_older_plan(store: Store) -> None:
+    _partial(store)
+    add_plan(store, command("new", plan_id="p2"), plan_id="p2", version=2)
+    push(store, "new", S.RELEASED, S.PENDING, S.ISSUED, S.ACKED, S.VERIFIED)
+    add_plan(store, command("old"))
+    assert _release(store, "p1").superseded == ("old",)
+
+
 def test_only_the_slot_that_was_asked_for_is_released(store: Store) -> None:
     _partial(store)
     add_plan(store, command(), _next())
