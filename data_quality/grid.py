@@ -28,7 +28,7 @@ _MOST_STRETCHES = 20
 @dataclass(frozen=True)
 class Stream:
     """One row of a grid. cadence_minutes: length of the source's intervals; plate_kw: connected load, where declared;
-    is_one_way: an amount that never falls below zero, by its register.
+    is_one_way: an amount that never falls below zero, by its register; is_solar: what the site says is made by the sun.
     """
 
     meter_id: str
@@ -37,11 +37,17 @@ class Stream:
     cadence_minutes: int = CANONICAL_MINUTES
     plate_kw: float | None = None
     is_one_way: bool = False
+    is_solar: bool = False
 
     @property
     def behaviour(self) -> Behaviour:
         """Amounts add up, levels average."""
         return UNITS[self.unit].behaviour
+
+    @property
+    def follows_the_sun(self) -> bool:
+        """What is fed in, irradiance and outdoor temperature keep the sun's time, not that of people."""
+        return self.is_solar or self.register == "export" or self.unit in ("w_per_m2", "degc")
 
 
 @dataclass(frozen=True)

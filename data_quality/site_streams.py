@@ -11,6 +11,7 @@ DRIVER_REGISTER = "value"
 
 def streams_of_site(site: Site) -> list[Stream]:
     """Every register of every meter that is read, and every driver, with its canonical unit and plate."""
+    solar = {asset.meter for asset in site.assets if asset.kind == "pv"}
     found = [
         Stream(
             meter.meter_id,
@@ -18,6 +19,7 @@ def streams_of_site(site: Site) -> list[Stream]:
             unit_of(register.unit).canonical,
             plate_kw=meter.connected_load_kw,
             is_one_way=register.register_id in ONE_WAY,
+            is_solar=meter.meter_id in solar,
         )
         for meter in site.meters
         if not meter.is_virtual

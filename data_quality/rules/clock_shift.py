@@ -2,26 +2,34 @@
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from data_quality.contracts.vee import Action
 from data_quality.grid import Flags, Floats
 from data_quality.rules.hits import Hits, hits, stretches
-from data_quality.rules.norms import Block
+from data_quality.rules.norms import LEAST_HISTORY_DAYS, Block, median
 
 NAME = "clock_shift"
 MEANING = "The profile of the week arrives some hours early or late"
 ACTION = Action.FLAG
 UNIT = "share of unexplained profile"
-REASON = "shifted by whole hours, the days must fit the profile at least twice as well as where they stand"
+REASON = (
+    "shifted by whole hours, the days must fit the profile at least twice as well as where they stand, and about as "
+    "well as the meter's ordinary days fit it"
+)
 MOST_HOURS = 12
 # Days that must agree on the shift; one odd day is a feast, a late shift, a party.
 _LEAST_DAYS = 5
 _SHIFTS = 2 * MOST_HOURS + 1
 _WINDOW_DAYS = 3
 _SAME_EVENT_DAYS = 7
-# Shifted, the profile must explain four fifths of the days' variance, or there is no profile to speak of.
+# The correlation with the profile, of shifted days and of ordinary ones: below it there is no profile to speak of.
 _LEAST_FIT = 0.8
 _UNEXPLAINED = 0.5
+# A clock moves the profile and keeps its form; earlier opening, a lock-down or a holiday fit worse wherever they are
+# put. On real meters, shifted clocks leave up to 3.5 times of what ordinary days leave, those changes of use 6 times
+# and more. A meter that leaves less than 3 % is judged by that.
+_MOST_WORSE, _LEAST_LEFT = 4.0, 0.03
 
 
 def limits(block: Block) -> Floats:
@@ -30,7 +38,8 @@ def limits(block: Block) -> Floats:
 
 
 def find(block: Block, limits: Floats) -> Hits:
-    """Stretches of at least _LEAST_DAYS days whose windows all fit best at one and the same shift, not zero.
+    """Stretches of at least _LEAST_DAYS days whose windows all fit best at one and the same shift, not zero, and are
+    as ordinary days there.
 
     The value is the shift in hours, positive where the profile arrives late. Days of 23 and 25 h say nothing.
     """
@@ -42,13 +51,59 @@ def find(block: Block, limits: Floats) -> Hits:
     is_shifted = (best != 0) & (there >= _LEAST_FIT) & (1 - there <= limits[:, None] * (1 - here))
     found = []
     ahead = block.first - block.norms.seen.start
-    for row in np.flatnonzero(is_shifted[:, ahead:].any(axis=1)):
+    rows = np.flatnonzero(is_shifted[:, ahead:].any(axis=1))
+    usual = np.full(len(is_shifted), np.nan)
+    usual[rows] = _usual(block, rows)
+    with np.errstate(invalid="ignore"):
+        most_left = np.where(usual >= _LEAST_FIT, np.maximum(_MOST_WORSE * (1 - usual), _LEAST_LEFT), -1.0)
+    is_shifted &= 1 - there <= most_left[:, None]
+    # The sun keeps no summer time: after the local clock was put forward its profile is late, and nothing is wrong.
+    is_solar = np.array([stream.follows_the_sun for stream in block.days.grid.streams])
+    is_shifted &= ~(is_solar[:, None] & (best == clock_steps(block)))
+    for row in rows:
         for first, end, shift in _events(is_shifted[row], best[row], is_known[row]):
             start, stop = max(first, ahead), end
             if stop > start:
                 days = block.days.edges[[start + block.norms.seen.start, stop + block.norms.seen.start]]
                 found.append((int(row), int(days[0]), int(days[1]), float(shift)))
     return hits(found)
+
+
+def clock_steps(block: Block) -> NDArray[np.int64]:
+    """[seen days] hours that the local clock stands ahead of where it mostly stood in the history: 1 in spring."""
+    days, seen = block.days, block.norms.seen
+    midnights = np.array([date.toordinal() for date in days.dates[seen]], dtype=np.int64) * 24
+    slots_an_hour = 60 // days.grid.step_minutes
+    offsets = midnights - days.midnights[seen] // slots_an_hour
+    ahead = block.first - seen.start
+    usual = np.sort(offsets[:ahead] if ahead else offsets)
+    steps: NDArray[np.int64] = offsets - usual[len(usual) // 2]
+    return steps
+
+
+def _usual(block: Block, rows: NDArray[np.intp]) -> Floats:
+    """[rows] median correlation of the history's windows with the profile where they stand, of the block's own where
+    there is too little history; NaN where both are.
+    """
+    norms = block.norms
+    hours, expected = block.days.hours[rows][:, norms.seen], norms.expected[rows]
+    is_known = np.asarray((np.isfinite(hours) & np.isfinite(expected)).all(axis=2))
+    # The block says what is usual only where the profile is its own too.
+    is_known[:, block.first - norms.seen.start :] &= norms.is_own[rows][:, None]
+    x, y = np.where(is_known[:, :, None], hours, 0.0), np.where(is_known[:, :, None], expected, 0.0)
+    n = _window(np.where(is_known, 24.0, 0.0))
+    products = [x, x * x, y, y * y, x * y]
+    sx, sxx, sy, syy, sxy = (_window(each.sum(axis=2)) for each in products)
+    fit = _correlation(n, sx, sxx, sy, syy, sxy)
+    usual = median(np.where(is_known & (n >= 24 * (_WINDOW_DAYS - 1)), fit, np.nan))
+    return np.where(is_known.sum(axis=1) >= LEAST_HISTORY_DAYS, usual, np.nan)
+
+
+def _correlation(n: Floats, sx: Floats, sxx: Floats, sy: Floats, syy: Floats, sxy: Floats) -> Floats:
+    """Of n pairs by their sums; NaN where one side does not vary."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        fit = (sxy - sx * sy / n) / np.sqrt((sxx - sx * sx / n) * (syy - sy * sy / n))
+    return np.where(np.isfinite(fit), fit, np.nan)
 
 
 def _fits(block: Block) -> Floats:
@@ -72,9 +127,8 @@ def _fits(block: Block) -> Floats:
     sx, sxx = _window(hours.sum(axis=2, keepdims=True)), _window((hours * hours).sum(axis=2, keepdims=True))
     sy, syy = _window(_moving_sum(around)), _window(_moving_sum(around * around))
     sxy = _window(np.einsum("rdkh,rdh->rdk", shifted, hours))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        fit = (sxy - sx * sy / n) / np.sqrt((sxx - sx * sx / n) * (syy - sy * sy / n))
-    fits[:, first:] = np.where((n >= 24 * (_WINDOW_DAYS - 1)) & np.isfinite(fit), fit, np.nan)[:, :, ::-1]
+    fit = _correlation(n, sx, sxx, sy, syy, sxy)
+    fits[:, first:] = np.where(n >= 24 * (_WINDOW_DAYS - 1), fit, np.nan)[:, :, ::-1]
     return fits
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from data_quality.contracts.time import local_midnight_utc
 from data_quality.contracts.vee import Action, Limit, RuleFinding, ValidationRules
 from data_quality.rules.balance import DailySums, Excess
+from data_quality.rules.clock_shift import clock_steps
 from data_quality.rules.norms import Block
 from data_quality.rules.out_of_range import plate
 from data_quality.rules.table import ACTIONS, RULES
@@ -63,9 +64,23 @@ def finding_of(block: Block, event: Event) -> RuleFinding:
         unit=unit,
         action=event.action,
         slots=event.end - event.first,
-        message=_sentence(event.rule, event.value, unit, event.limit),
+        message=_sentence(event.rule, event.value, unit, event.limit) + _since(block, event),
         limit=event.limit,
     )
+
+
+def _since(block: Block, event: Event) -> str:
+    """What a shifted clock has to do with summer time, where it began after the local clock was put forward or back."""
+    if event.rule != "clock_shift":
+        return ""
+    day = int(np.searchsorted(block.days.edges, event.first, side="right")) - 1 - block.norms.seen.start
+    step = int(clock_steps(block)[day])
+    if not step or abs(event.value) != abs(step):
+        return ""
+    how = "a load or a time switch that keeps standard time, or local times read as UTC"
+    if event.value == -step:
+        how = "a meter's clock that keeps standard time, read as local time"
+    return f", since the local clock was put {'forward' if step > 0 else 'back'}: {how}"
 
 
 def _sentence(name: str, value: float, unit: str, limit: Limit) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from data_quality.rules.clock_shift import MOST_HOURS
 from data_quality.rules.unit_scale import FACTORS
@@ -272,12 +273,28 @@ class Block:
             spread = (moments["xx"] - moments["x"] ** 2 / n) * (other["xx"] - other["x"] ** 2 / n)
             fits[shift] = ((product - moments["x"] * other["x"] / n) / np.sqrt(spread)).where(n >= 48)
         cube = np.stack([fits[shift].to_numpy() for shift in sorted(fits)], axis=2)
-        return self.shift_events(cube, fits[0].index, fits[0].columns)
+        most_left = np.maximum(4 * (1 - self.usual_fit(expected)), 0.03).fillna(-1.0).to_numpy()
+        return self.shift_events(cube, fits[0].index, fits[0].columns, most_left)
 
-    def shift_events(self, cube: Any, days: pd.DatetimeIndex, meters: pd.Index) -> pd.DataFrame:
+    def usual_fit(self, expected: pd.DataFrame) -> pd.Series:
+        """Median correlation of the history's windows in place, from 0.8 on."""
+        seen = self.span(self.hours, (self.past[0], self.end) if self.is_own else self.past)
+        moved, day = expected.loc[seen.index], seen.index.floor("D")
+        x, xx, y, yy, xy = (
+            part.groupby(day).sum().rolling(3, min_periods=1).sum()
+            for part in (seen, seen * seen, moved, moved * moved, seen * moved)
+        )
+        n = np.repeat(24.0 * np.minimum(np.arange(1, len(x) + 1), 3)[:, None], seen.shape[1], axis=1)
+        fit = ((xy - x * y / n) / np.sqrt((xx - x**2 / n) * (yy - y**2 / n))).where(n >= 48)
+        usual = fit.median()
+        return usual.where((usual >= 0.8) & (len(fit) >= 14))
+
+    def shift_events(
+        self, cube: Any, days: pd.DatetimeIndex, meters: pd.Index, most_left: NDArray[np.float64]
+    ) -> pd.DataFrame:
         at = np.nan_to_num(cube, nan=-1.0)
         best, there, here = at.argmax(axis=2) - MOST_HOURS, at.max(axis=2), at[:, :, MOST_HOURS]
-        is_shifted = (best != 0) & (there >= 0.8) & (1 - there <= 0.5 * (1 - here))
+        is_shifted = (best != 0) & (there >= 0.8) & (1 - there <= 0.5 * (1 - here)) & (1 - there <= most_left)
         found = []
         for column, meter in enumerate(meters):
             frame = pd.DataFrame({"hit": is_shifted[:, column], "shift": best[:, column]})
