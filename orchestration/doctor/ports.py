@@ -6,6 +6,7 @@ its answer to MQTT CONNECT. Where the operating system names the process that li
 
 import http.client
 import json
+import re
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -90,16 +91,28 @@ def look(project: Project) -> list[Port]:
 
 
 def broker(project: Project, *, timeout_s: float = TIMEOUT_S) -> Port:
-    """The broker of the settings. A broker that refuses our user lives, and is not this project's."""
-    mqtt = project.settings.mqtt
-    where = f"{mqtt.host}:{mqtt.port}"
-    listener = Listener(mqtt.port if mqtt.host in _LOOPBACK else 0)
-    is_own = listener.was_given(project.data_dir / "broker" / "mosquitto.conf")
-    if not _accepts(mqtt.host, mqtt.port):
+    """The broker that `meterloom up` started, on whichever port, else that of the settings.
+
+    A broker that refuses our user lives, and is not this project's.
+    """
+    mqtt, file = project.settings.mqtt, project.data_dir / "broker" / "mosquitto.conf"
+    listed = re.search(r"^listener (\d+)", file.read_text(), re.M) if file.is_file() else None
+    # What an ended `meterloom up` left behind names a port that may be anybody's by now.
+    if listed and Listener(int(listed[1])).was_given(file):
+        address = BrokerAddress(port=int(listed[1]), username=mqtt.username, password=mqtt.password)
+        return _broker_at(address, timeout_s, is_own=True)
+    address = BrokerAddress(host=mqtt.host, port=mqtt.port, username=mqtt.username, password=mqtt.password)
+    return _broker_at(address, timeout_s, is_own=False)
+
+
+def _broker_at(address: BrokerAddress, timeout_s: float, *, is_own: bool) -> Port:
+    where = f"{address.host}:{address.port}"
+    listener = Listener(address.port if address.host in _LOOPBACK else 0)
+    if not _accepts(address.host, address.port):
         return Port("broker", "free", f"nothing answers at {where}", "start it with 'meterloom up'")
     choose = "choose another port with METERLOOM_MQTT__PORT"
     try:
-        is_live = any(_answers(project, version, timeout_s) for version in _VERSIONS)
+        is_live = any(_answers(address.model_copy(update={"version": each}), timeout_s) for each in _VERSIONS)
     except DeviceRefused as fault:
         if is_own:
             return Port("broker", "ours", f"the broker at {where} answers, and wants its own password")
@@ -109,19 +122,15 @@ def broker(project: Project, *, timeout_s: float = TIMEOUT_S) -> Port:
         return Port("broker", "ours", f"the broker at {where} takes the connection")
     silent = f"it accepts connections and does not answer MQTT within {timeout_s:g} s"
     if str(listener) and not is_own and not listener.is_mosquitto:
-        return _other("broker", mqtt.port, f"{listener}", choose, f", no live broker: {silent}")
+        return _other("broker", address.port, str(listener), choose, f", no live broker: {silent}")
     who = f" ({listener})" if str(listener) else ""
     return Port(
         "broker", "dead", f"the broker at {where}{who} is dead: {silent}", f"end it and start again, or {choose}"
     )
 
 
-def _answers(project: Project, version: Version, timeout_s: float) -> bool:
+def _answers(address: BrokerAddress, timeout_s: float) -> bool:
     """Raises DeviceRefused."""
-    mqtt = project.settings.mqtt
-    address = BrokerAddress(
-        host=mqtt.host, port=mqtt.port, username=mqtt.username, password=mqtt.password, version=version
-    )
     try:
         line = MqttLine(address, client_id="", subscriptions=(), on_message=lambda *_: None, timeout_s=timeout_s)
     except DeviceSilent:

@@ -79,9 +79,16 @@ def test_a_live_broker_is_ours_by_its_answer_and_anothers_where_it_refuses_our_u
 
 
 @needs_broker
-def test_our_own_broker_is_known_by_its_configuration_though_we_do_not_know_its_password(tmp_path: Path) -> None:
+def test_our_own_broker_is_found_on_any_port_though_we_do_not_know_its_password(tmp_path: Path) -> None:
+    ours = project(tmp_path, MQTT__PORT=str(free_port()))
     with start_broker(tmp_path / "var" / "broker") as running:
-        assert broker(project(tmp_path, MQTT__PORT=str(running.address.port))).state == "ours"
+        found = broker(ours)
+        assert (found.state, f":{running.address.port} " in found.detail) == ("ours", True)
+    # Its configuration stays behind; whoever takes its port is not our broker.
+    with serving({}) as (port, _):
+        left = tmp_path / "var" / "broker" / "mosquitto.conf"
+        left.write_text(left.read_text().replace(str(running.address.port), str(port)))
+        assert (broker(ours).state, str(port) in broker(ours).detail) == ("free", False)
 
 
 @needs_broker
