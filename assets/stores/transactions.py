@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -119,8 +119,10 @@ def connect_store(url: str, public_keys: Mapping[str, str] | None = None) -> Sto
 def _private(file: Path) -> None:
     """Make the store's file for its owner alone; what SQLite keeps beside it gets the same rights."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with reaching(f"sqlite:///{file}"):
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+    # Only where there is none: to close a file that SQLite has open in this process would drop its locks on it.
+    if not file.exists():
+        with reaching(f"sqlite:///{file}"), suppress(FileExistsError):
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:
