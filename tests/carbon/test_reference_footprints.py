@@ -212,6 +212,23 @@ def test_a_set_with_instruments_reads_back_unchanged(tmp_path: Path) -> None:
     assert (first.factors[0].criteria.is_unique, first.factors[0].criteria.is_conveyed) == (False, None)
 
 
+@pytest.mark.parametrize("year", ["02024", "24", "202"])
+def test_a_year_has_four_digits(tmp_path: Path, year: str) -> None:
+    with pytest.raises(BadInput, match="year"):
+        read_activities(written(tmp_path / "a.csv", "id,activity,quantity,unit,year", f"t,coal,10,kWh,{year}"))
+
+
+@pytest.mark.parametrize("dates", ["2024-01-01,", ",2024-07-01"])
+def test_a_vintage_of_one_date_is_refused_and_not_left_out(tmp_path: Path, dates: str) -> None:
+    path = written(
+        tmp_path / "set.csv",
+        "scope,activity,unit,kg_co2e_per_unit,year,basis,factor_id,instrument_kwh,vintage_from,vintage_to",
+        f"2,electricity,kWh,0,2024,certificate,c,500,{dates}",
+    )
+    with pytest.raises(BadInput, match="vintage"):
+        read_factor_set(path)
+
+
 @pytest.mark.parametrize(
     ("kind", "lines", "sentence"),
     [

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.mutants.table import RESULTS, write_page
+from tests.mutants.table import REASONS, RESULTS, write_page
 from tests.mutants.targets import TARGETS, Target
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -74,25 +74,28 @@ def sampled(found: list[list[Any]], sample: int, seed: int) -> Iterator[tuple[st
         yield f"{path.relative_to(COPY)}:{spec.start_pos[0]}:{spec.start_pos[1]} {name} {digest}", spec
 
 
-def run(name: str, sample: int, seed: int) -> None:
-    """Ask the tests about each drawn mutant, and keep each answer at once."""
+def run(name: str, sample: int, seed: int, tests: list[str]) -> None:
+    """Ask the tests about each drawn mutant, and keep each answer at once.
+
+    tests: those written since, for mutants that survived before; empty: all of the target, and mutants not asked yet.
+    """
     from cosmic_ray.mutating import mutate_and_test
     from cosmic_ray.testing import run_tests
 
     target, kept = TARGETS[name], RESULTS / f"{name}.jsonl"
-    command = (
-        f"{ROOT}/.venv/bin/python -m pytest -q -x -p no:cacheprovider -p tests.mutants.quick {' '.join(target.tests)}"
-    )
+    asked = " ".join(tests or target.tests)
+    command = f"{ROOT}/.venv/bin/python -m pytest -q -x -p no:cacheprovider -p tests.mutants.quick {asked}"
     outcome, output = run_tests(command, 3 * target.limit_s)
     if outcome.value != "survived":
         sys.exit(f"the tests of {name} fail without any mutant:\n{output[-2000:]}")
     RESULTS.mkdir(exist_ok=True)
     answers = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
-    # A survivor is asked again: a test may have been written since.
-    known = {each["id"] for each in answers if each["outcome"] == "killed"}
+    # A survivor without a reason is asked again: a test may have been written since.
+    known = {each["id"] for each in answers if each["outcome"] == "killed"} | set(json.loads(REASONS.read_text()))
+    survived = {each["id"] for each in answers} - known
     found = places(target)
     for mutant_id, spec in sampled(found, sample, seed):
-        if mutant_id in known:
+        if mutant_id in known or (tests and mutant_id not in survived):
             continue
         result = mutate_and_test([spec], command, target.limit_s)
         told = result.test_outcome.value if result.test_outcome else result.worker_outcome.value
@@ -112,10 +115,11 @@ def main() -> None:
     parser.add_argument("--target", choices=TARGETS, required=True)
     parser.add_argument("--sample", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tests", nargs="*", default=[], help="of the target's tests those written for survivors")
     asked = parser.parse_args()
     copy_project()
     os.chdir(COPY)
-    run(asked.target, asked.sample, asked.seed)
+    run(asked.target, asked.sample, asked.seed, asked.tests)
     write_page()
 
 

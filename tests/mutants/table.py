@@ -20,10 +20,10 @@ That tool does not change SQL. `TARGET=sql` draws tokens of all dbt models, SQL 
 out, and asks the unit tests of the changed model only, on DuckDB; `tests/dbt/test_mutants.py` holds further mutants
 by hand, which every run of the suite asks.
 
-"At first" is what the tests killed before anybody looked: of a seed whose survivors then got their tests it says
-little about the next one. **The honest share is "at first" of the last seed of a target**; "now" is after tests were
-written. Equivalent mutants leave "now", not "at first". A sample of so few places says little about all of them. A
-target that is not in the table has not been run.
+**"Killed at first" is the honest share**: each seed was drawn over places that nobody had looked at, and the last seed
+of a target says where its tests stand. "Killed now" is after its survivors got their tests, so that it says little of
+other places; equivalent mutants leave its share, and not the honest one. Samples are small: of 25 places, 80 % may be
+anything from 61 to 91 %. A target that is not in the table has not been run.
 
 | Target | Places | Seed | Run | Killed at first | Killed now | Share now | Equivalent | Open |
 |---|---|---|---|---|---|---|---|---|

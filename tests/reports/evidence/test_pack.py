@@ -20,6 +20,7 @@ from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.people import People, Person
 from reports.evidence import manifest as names
 from reports.evidence.archive import STRUCTURE, ArchiveWriter, read_archive
+from reports.evidence.inputs import _others
 from reports.evidence.manifest import MANIFEST, SIGNATURE
 from reports.evidence.verify import verify_pack
 from tests.reports import plant
@@ -84,6 +85,8 @@ def test_every_figure_of_a_pack_is_made_again_from_the_pack_alone(sealed: Sealed
 def test_any_zip_tool_reads_a_pack(sealed: Sealed) -> None:
     with zipfile.ZipFile(sealed.made.path) as archive:
         assert archive.testzip() is None
+        # One disk: tools that look for others refuse what Python reads.
+        assert sealed.made.path.read_bytes()[-22:-14] == b"PK\x05\x06" + bytes(4)
         listed = archive.namelist()
     for wanted in (names.CONTENT, names.SITE, names.BASELINES, names.TARIFFS, names.FACTORS, names.LOCK, names.FIGURES):
         assert wanted in listed
@@ -448,6 +451,19 @@ def test_a_pack_whose_lake_file_is_gone_is_not_made(world: MakeWorld, tmp_path: 
     with pytest.raises(Unreachable, match=r"is missing, and no figure is made of it: ingest plant\.csv again"):
         used.make(tmp_path / "again.zip")
     assert not list(tmp_path.glob(".*.part"))
+
+
+def test_figures_of_other_revisions_come_with_all_that_they_rest_on_and_a_missing_one_is_named(sealed: Sealed) -> None:
+    def resting_on(figure_id: str) -> set[str]:
+        asked = [{"figure_id": "new", "inputs": [{"kind": "figure", "id": figure_id}]}]
+        return {row["figure_id"] for row in _others(asked, sealed.world.reports)}
+
+    lines = [json.loads(line) for line in members_of(sealed.made.path)[names.FIGURES].splitlines()]
+    below = {row["figure_id"]: {each["id"] for each in row["inputs"] if each["kind"] == "figure"} for row in lines}
+    top = next(figure_id for figure_id, rests_on in below.items() if rests_on)
+    assert {top, *below[top]} <= resting_on(top) < set(below)
+    with pytest.raises(BadInput, match="figure nobody is named by a trace and not stored"):
+        resting_on("nobody")
 
 
 def test_the_directory_of_a_pack_has_one_form_only(sealed: Sealed, tmp_path: Path) -> None:
