@@ -1,6 +1,7 @@
 """A project of an earlier revision opens with the present code and says what it said then; see tests/old/README.md."""
 
 import json
+import lzma
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from orchestration.cli.frame import plain
 from orchestration.cli.main import build_app
 from orchestration.ledger_view import commands_of_store
 from orchestration.resources import ProjectResource
+from reports.evidence.verify import verify_pack
 from reports.make import make_report
 from reports.sources import Sources
 from reports.trace import trace_figure
@@ -123,3 +125,16 @@ def test_a_new_report_is_made_and_holds_the_figures_of_the_old_one(old: Old, tmp
     then = project.reports.figures(made[0].report_id, 1)
     now = {figure.path: figure.value for figure in made[0].figures}
     assert {figure.path: now.get(figure.path) for figure in then} == {figure.path: figure.value for figure in then}
+
+
+PACKS = sorted((Path(__file__).parents[1] / "old").glob("*.pack.zip.xz"))
+
+
+@pytest.mark.parametrize("packed", PACKS, ids=lambda path: path.name.partition(".")[0])
+def test_a_pack_of_an_earlier_revision_is_verified_and_accused_of_nothing(packed: Path, tmp_path: Path) -> None:
+    pack = tmp_path / "pack.zip"
+    pack.write_bytes(lzma.decompress(packed.read_bytes()))
+    verdict = verify_pack(pack)
+    assert (verdict.verified, verdict.problems, verdict.recomputed) == (True, (), 20)
+    # Its files were laid out by other code, which is told.
+    assert sum("was rendered by other code" in each for each in verdict.findings) == 3
