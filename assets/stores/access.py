@@ -1,5 +1,5 @@
-"""What rooms beside the stores need to run their own statements: the connection's type, and one site's
-lock. Imports sqlalchemy only: the agent opens this.
+"""What rooms beside the stores need to run their own statements: the connection's type, one site's lock,
+and a store that is gone. Imports sqlalchemy only: the agent opens this.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from assets.stores.chain import lock_chain
 from assets.stores.transactions import Store
+from data_quality.contracts.errors import Unreachable
 
 Connection = sa.Connection
 
@@ -21,16 +22,26 @@ def site_transaction(store: Store, site_id: str) -> Iterator[Connection]:
     With it, what is read first (a mode, a state) still holds when the transaction commits. Raises Unreachable where
     the store does not answer; an error at commit means "unknown", so the caller reads again before it acts.
     """
-    with store.begin() as connection:
+    with _told(), store.begin() as connection:
         lock_chain(connection, site_id)
         yield connection
 
 
 def read_rows(store: Store, query: sa.Select[Any]) -> list[dict[str, Any]]:
     """All rows of a query as dicts. Raises Unreachable where the store does not answer."""
-    return store.rows(query)
+    with _told():
+        return store.rows(query)
 
 
 def select_rows(connection: Connection, query: sa.Select[Any]) -> list[dict[str, Any]]:
     """All rows of a query inside a transaction, as dicts."""
     return [dict(row) for row in connection.execute(query).mappings()]
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Whatever the database does to a controller, its devices go to their safe default: a bug of ours among it."""
+    try:
+        yield
+    except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+        raise Unreachable(f"the store does not answer: {error.orig}") from error

@@ -1,5 +1,6 @@
 """What every method is asked and what it answers: a gap in a cleaned grid, and values with their quality code."""
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -93,7 +94,12 @@ def scaled_to(values: Floats, total: float) -> Floats:
     """
     whole = round(total * _QUANTA)
     weight = float(values.sum())
-    exact = values * (whole / weight) if weight > 0 else np.full(len(values), whole / len(values))
+    if weight > 0:
+        factor = whole / weight
+        # Next to nothing in all: the factor alone would be beyond every number.
+        exact = values * factor if math.isfinite(factor) else values / weight * whole
+    else:
+        exact = np.full(len(values), whole / len(values))
     quanta = np.floor(exact)
     left = whole - int(quanta.sum())
     order = np.argsort(-(exact - quanta), kind="stable")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from data_quality.contracts.finding import Finding
@@ -95,6 +95,7 @@ def test_a_total_without_like_days_is_spread_evenly() -> None:
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=200), st.integers(0, 10**15))
+@example([2.225073858507203e-309], 1)
 def test_scaling_makes_and_loses_nothing(shape: list[float], quanta: int) -> None:
     values = scaled_to(np.array(shape), quanta / 10**9)
     assert abs(sum(round(float(value) * 10**9) for value in values) - quanta) <= quanta * 2**-52 * len(shape)

@@ -1,5 +1,6 @@
 """From a figure back: every figure recomputes exactly from its trace, and notices what changed."""
 
+import hashlib
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
@@ -7,7 +8,7 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from data_quality.contracts.errors import BadInput, OurFault
+from data_quality.contracts.errors import BadInput, OurFault, Unreachable
 from data_quality.contracts.figure import Figure
 from data_quality.contracts.time import FixedClock
 from reports.content.model import ReportContent
@@ -61,6 +62,13 @@ def test_a_tampered_lake_file_is_noticed(world: MakeWorld) -> None:
     is_hit = (pl.col("meter_id") == "moulding") & (pl.int_range(pl.len()) == rows.height - 1)
     is_hit = is_hit | (pl.col("meter_id") == "moulding") & (pl.col("interval_start_utc").dt.hour() == 12)
     rows.with_columns(value=pl.when(is_hit).then(pl.col("value") + 1e-9).otherwise(pl.col("value"))).write_parquet(path)
+    with pytest.raises(Unreachable, match=r"was altered, and no figure is made of it: ingest plant\.csv again"):
+        wrong(content, used)
+    # Even where somebody makes the manifest fit.
+    with used.lake.store.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER lake_manifest_no_update")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        connection.exec_driver_sql(f"UPDATE lake_manifest SET file_sha256 = '{digest}' WHERE path = '{entry['path']}'")
     broken = wrong(content, used)
     assert "seu/moulding/2025-02/actual_kwh" in broken
     assert "seu/moulding/actual_kwh" in broken
