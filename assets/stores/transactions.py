@@ -107,7 +107,7 @@ def open_store(url: str, public_keys: Mapping[str, str] | None = None) -> Store:
 
 def connect_store(url: str, public_keys: Mapping[str, str] | None = None) -> Store:
     """Open a store that exists, without migrations: for the agent, which must start light."""
-    if url.startswith("sqlite:///"):
+    if url.startswith("sqlite:///") and not url.endswith(":memory:"):
         _private(Path(url.removeprefix("sqlite:///")))
     engine = sa.create_engine(url, pool_pre_ping=True)
     if engine.dialect.name == "sqlite":

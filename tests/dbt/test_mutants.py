@@ -79,4 +79,8 @@ def test_a_unit_test_notices(world: World, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(dbt, "PROJECT_DIR", copy)
     select = f"{sql.stem},test_type:unit"
     outcome = dbt.run_dbt(["test", "--select", select], target=target, state_dir=tmp_path / "state")
-    assert {(node.resource_type, node.status) for node in outcome.failed} == {("unit_test", "fail")}, outcome.failed
+    noticed = {(node.resource_type, node.status) for node in outcome.failed}
+    # A rank of the smaller peak names an instant beyond all time: the engine itself refuses it.
+    allowed = {("unit_test", "fail"), ("unit_test", "error")} if "last peak" in name else {("unit_test", "fail")}
+    assert noticed, "no unit test noticed"
+    assert noticed <= allowed, outcome.failed
