@@ -6,10 +6,14 @@ here imports dbt at import time. What its models are in the graph stands in dbt_
 
 import fcntl
 import hashlib
+import json
 import logging
+import re
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,7 @@ from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey, MaterializeR
 from assets.stores.postgres import facts_of, session_environment
 from assets.stores.warehouse import WarehouseTarget
 from data_quality.contracts.errors import OurFault, Unreachable
+from data_quality.contracts.kpi_definition import KpiDefinition, SqlModel
 from data_quality.contracts.model import Model
 from orchestration.environment import environment
 
@@ -93,6 +98,49 @@ def prepare_manifest(target: WarehouseTarget, *, state_dir: Path = STATE_DIR) ->
                 _parse(target, state_dir=state_dir, folder=folder)
                 mark.write_text(wanted)
     return manifest
+
+
+def kpi_definition(*, state_dir: Path = STATE_DIR) -> KpiDefinition:
+    """All models as dbt compiles them for DuckDB: what traces run again. Compiled only where the project changed.
+
+    Raises OurFault where dbt cannot compile the project.
+    """
+    folder = state_dir / "definition"
+    kept = folder / f"{fingerprint()}.sql"
+    with _locked(folder):
+        if not kept.exists():
+            unfinished = kept.with_suffix(".part")
+            unfinished.write_text(_compiled(folder).text, encoding="utf-8")
+            for former in folder.glob("*.sql"):
+                former.unlink()
+            unfinished.replace(kept)
+    return KpiDefinition.parse(kept.read_text(encoding="utf-8"), file=str(kept))
+
+
+def _compiled(folder: Path) -> KpiDefinition:
+    """Asked of an empty DuckDB file, whose name dbt puts before every schema; taken away, any session can run it."""
+    target = WarehouseTarget(duckdb_file=folder / "definition.duckdb")
+    _invoke(["compile", "--full-refresh", "--select", "tag:kpi", "tag:enpi"], target=target, state_dir=folder, manifest=None)
+    nodes = json.loads((folder / target.name / "manifest.json").read_text())["nodes"]
+    target.duckdb_file.unlink(missing_ok=True)
+    models = {key: each for key, each in nodes.items() if each["resource_type"] == "model"}
+    uses = Counter(read for each in models.values() for read in each["depends_on"]["nodes"])
+    order = TopologicalSorter({key: set(each["depends_on"]["nodes"]) & set(models) for key, each in models.items()})
+    order.prepare()
+    found: list[SqlModel] = []
+    while order.is_active():
+        for key in sorted(order.get_ready()):
+            found.append(_model(models[key], set(models), uses[key]))
+            order.done(key)
+    return KpiDefinition(models=tuple(found))
+
+
+def _model(node: Mapping[str, Any], models: Collection[str], uses: int) -> SqlModel:
+    reads = sorted(each.rsplit(".", 1)[-1] for each in node["depends_on"]["nodes"] if each in models)
+    sql = re.sub(r"\n\s*\n+", "\n", node["compiled_code"].replace('"definition".', "").strip())
+    # Views spare a warehouse its disk; in memory, what several models read is better kept than asked again.
+    is_view = uses < 2
+    return SqlModel(layer=node["schema"], name=node["name"], is_view=is_view, reads=tuple(reads), sql=sql)
 
 
 def run_dbt(args: Sequence[str], *, target: WarehouseTarget, state_dir: Path = STATE_DIR) -> DbtOutcome:

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.carbon.factors import known_factors, meter_factors
+from assets.carbon.factors import MeterFactor, known_factors, meter_factors
 from assets.kpi.facts import fact_rows, rule_rows, stream_rows
 from assets.kpi.running import interval_costs
 from assets.kpi.virtual_files import virtual_files
@@ -43,6 +43,8 @@ def source_tables(
     calendars = [site_quarter_hours(site, lake, years[site.site_id], as_of_utc=as_of_utc) for site in sites.values()]
     return {
         "windows": window_rows(windows, sites),
+        # Days, months and years: only who asks for another span names one.
+        "asked_periods": empty_source("asked_periods"),
         "readings": _files(sites, lake, windows, as_of_utc),
         "site_quarter_hours": pl.concat([empty_source("site_quarter_hours"), *calendars]),
         "carrier_prices": pl.concat(
@@ -58,7 +60,10 @@ def source_tables(
         "meter_factors": pl.concat(
             [
                 empty_source("meter_factors"),
-                *(factor_rows(site, lake, as_of_utc=as_of_utc) for site in sites.values()),
+                *(
+                    factor_rows(site, meter_factors(site, known_factors(site, lake.store, as_of_utc=as_of_utc)))
+                    for site in sites.values()
+                ),
             ]
         ),
         "interval_cost": pl.concat(
@@ -147,7 +152,10 @@ def site_quarter_hours(
     site: Site, lake: Lake, years: Sequence[int], *, as_of_utc: datetime | None = None
 ) -> pl.DataFrame:
     """The calendar of those full local years, with the price of electricity where known."""
-    parts = [_priced_calendar(site, lake, start, end, as_of_utc) for start, end in runs_of(years)]
+    parts = [
+        priced_calendar(site, _price_readings(site, lake, start, end, as_of_utc), start, end)
+        for start, end in runs_of(years)
+    ]
     return pl.concat([empty_source("site_quarter_hours"), *parts])
 
 
@@ -179,15 +187,15 @@ def carrier_prices(site: Site, start: date, end: date) -> pl.DataFrame:
     return pl.concat([empty_source("carrier_prices"), *parts])
 
 
-def factor_rows(site: Site, lake: Lake, *, as_of_utc: datetime | None = None) -> pl.DataFrame:
-    """lake.meter_factors of the site: its file's factors and the store's, as known then."""
-    found = meter_factors(site, known_factors(site, lake.store, as_of_utc=as_of_utc))
-    rows = [(site.site_id, each.meter_id, each.start, each.end, each.kgco2e_per_kwh) for each in found]
+def factor_rows(site: Site, factors: Iterable[MeterFactor]) -> pl.DataFrame:
+    """lake.meter_factors of the site."""
+    rows = [(site.site_id, each.meter_id, each.start, each.end, each.kgco2e_per_kwh) for each in factors]
     return pl.DataFrame(rows, schema=SOURCE_SCHEMAS["meter_factors"], orient="row")
 
 
-def _priced_calendar(site: Site, lake: Lake, start: date, end: date, as_of_utc: datetime | None) -> pl.DataFrame:
-    prices = known_prices(site, start, end, _price_readings(site, lake, start, end, as_of_utc))
+def priced_calendar(site: Site, readings: pl.DataFrame, start: date, end: date) -> pl.DataFrame:
+    """lake.site_quarter_hours of local dates [start, end). readings: LAKE_SCHEMA, of the price stream where one is."""
+    prices = known_prices(site, start, end, readings)
     return (
         quarter_hours(site, start, end)
         .join(prices, on="interval_start_utc", how="left", validate="1:1", maintain_order="left")

@@ -20,6 +20,12 @@ SOURCE_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "end_utc": pl.Datetime("us", "UTC"),
         "is_whole_site": pl.Boolean(),
     },
+    "asked_periods": {
+        "site_id": pl.String(),
+        "grain": pl.String(),
+        "first_date": pl.Date(),
+        "after_date": pl.Date(),
+    },
     "readings": LAKE_SCHEMA,
     "site_quarter_hours": {
         "site_id": pl.String(),

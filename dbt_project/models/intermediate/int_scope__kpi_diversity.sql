@@ -1,10 +1,4 @@
 -- Diversity factor: the single maxima of a scope's meters by their coincident maximum
-{% set kpis = [{
-    'kpi': 'diversity_factor', 'unit': "'1'",
-    'value': nano_double('single_peaks_kw') ~ ' / ' ~ nano_double('peak_kw'),
-    'blocks': "case when covered_minutes = 0 then 'no_readings' when meters <> meter_count then 'partial_scope'"
-        ~ " when peak_kw is null or meters_with_peak < meters then 'gap' when peak_kw <= 0 then 'no_load' end",
-}] %}
 with members as (
     select site_id, scope, meter_id, valid_from, valid_to
     from {{ ref('int_scope__meters') }}
@@ -45,5 +39,19 @@ scopes as (
             from {{ ref('int_scope__meters') }} as taken
             where taken.site_id = kpi.site_id and taken.scope = kpi.scope and taken.sign < 0
         )
+),
+kpis as (
+    select
+        {{ kpi_of('diversity_factor', '1') }},
+        {{ nano_double('single_peaks_kw') }} / {{ nano_double('peak_kw') }} as ratio,
+        coverage,
+        case
+            when covered_minutes = 0 then 'no_readings'
+            when meters <> meter_count then 'partial_scope'
+            when peak_kw is null or meters_with_peak < meters then 'gap'
+            when peak_kw <= 0 then 'no_load'
+        end as unknown_because,
+        warnings
+    from scopes
 )
-{{ kpi_rows('scopes', kpis) }}
+{{ known_kpis('kpis', amount='null', caution='null') }}

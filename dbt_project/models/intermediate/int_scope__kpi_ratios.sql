@@ -1,56 +1,67 @@
 -- Power factor from energies, and energy per product, where both sides are complete
-{% set gap = "when covered_minutes < 0.99 * expected_minutes or stream_minutes < 0.99 * stream_expected then 'gap'" %}
-{% set unread = "when covered_minutes = 0 or stream_minutes = 0 then 'no_readings' " %}
-{% set active, reactive = nano_double('energy_kwh'), nano_double('amount') %}
-{% set kpis = [
-    {
-        'kpi': 'power_factor', 'unit': "'1'", 'rows': "wanted = 'kvarh'",
-        'value': active ~ ' / sqrt(' ~ active ~ ' * ' ~ active ~ ' + ' ~ reactive ~ ' * ' ~ reactive ~ ')',
-        'blocks': "case when role is null then 'no_reactive_energy' " ~ unread ~ gap
-            ~ " when energy_kwh = 0 and amount = 0 then 'no_load' end",
-    },
-    {
-        'kpi': 'kwh_per_product', 'unit': "'kwh_per_unit'", 'value': active ~ ' / ' ~ reactive,
-        'rows': "wanted = 'product'",
-        'blocks': "case when role is null then 'no_product' " ~ unread ~ gap ~ " when amount <= 0 then 'no_products_made' end",
-    },
-] %}
-with wanted_roles as (
-    select 'kvarh' as wanted
-    union all
-    select 'product' as wanted
-),
-scopes as (
+with scopes as (
     select
         kpi.site_id,
         kpi.scope || case when streams.role like 'product/%' then substr(streams.role, 8) else '' end as scope,
-        wanted_roles.wanted,
-        kpi.kind,
         kpi.carrier,
         kpi.grain,
         kpi.period_start,
         kpi.period_end,
         kpi.energy_kwh,
-        kpi.covered_minutes,
-        kpi.expected_minutes,
         kpi.coverage,
         kpi.estimated_share,
-        kpi.warning,
+        kpi.warnings,
         kpi.is_synthetic or coalesce(streams.is_synthetic, false) as is_synthetic,
-        streams.role,
-        streams.amount,
-        streams.covered_minutes as stream_minutes,
-        streams.expected_minutes as stream_expected
+        wanted.role as wanted_role,
+        streams.role is null as is_not_measured,
+        case when wanted.role = 'kvarh' then streams.amount end as reactive_kvarh,
+        case when wanted.role = 'product' then streams.amount end as products,
+        case
+            when kpi.covered_minutes = 0 or streams.covered_minutes = 0 then 'no_readings'
+            when kpi.covered_minutes < 0.99 * kpi.expected_minutes then 'gap'
+            when streams.covered_minutes < 0.99 * streams.expected_minutes then 'gap'
+        end as incomplete
     from {{ ref('int_scope__period_kpi') }} as kpi
-    cross join wanted_roles
+    cross join (select 'kvarh' as role union all select 'product' as role) as wanted
     left join {{ ref('int_scope__period_streams') }} as streams
         on
             kpi.site_id = streams.site_id
             and kpi.scope = streams.scope
             and kpi.grain = streams.grain
             and kpi.period_start = streams.period_start
-            and split_part(streams.role, '/', 1) = wanted_roles.wanted
+            and split_part(streams.role, '/', 1) = wanted.role
     -- What no stream tells is said of the site, once a month and year.
     where kpi.carrier = 'electricity' and (streams.role is not null or kpi.kind = 'site' and kpi.grain <> 'day')
+),
+kpis as (
+    select
+        {{ kpi_of('power_factor', '1') }},
+        {{ nano_double('energy_kwh') }}
+        / sqrt(
+            {{ nano_double('energy_kwh') }} * {{ nano_double('energy_kwh') }}
+            + {{ nano_double('reactive_kvarh') }} * {{ nano_double('reactive_kvarh') }}
+        ) as ratio,
+        coverage,
+        case
+            when is_not_measured then 'no_reactive_energy'
+            when incomplete is not null then incomplete
+            when energy_kwh = 0 and reactive_kvarh = 0 then 'no_load'
+        end as unknown_because,
+        warnings
+    from scopes
+    where wanted_role = 'kvarh'
+    union all
+    select
+        {{ kpi_of('kwh_per_product', 'kwh_per_unit') }},
+        {{ nano_double('energy_kwh') }} / {{ nano_double('products') }} as ratio,
+        coverage,
+        case
+            when is_not_measured then 'no_product'
+            when incomplete is not null then incomplete
+            when products <= 0 then 'no_products_made'
+        end as unknown_because,
+        warnings
+    from scopes
+    where wanted_role = 'product'
 )
-{{ kpi_rows('scopes', kpis) }}
+{{ known_kpis('kpis', amount='null', caution='null') }}

@@ -1,21 +1,4 @@
 -- Energy per degree day, plainly divided, and the slope of a straight line through the days; with what speaks against the ratio
-{% set kpis = [] %}
-{% for side in ['hdd', 'cdd'] %}
-{% set missing = "case when days is null then 'no_temperature' when days < 20 then 'too_few_days' when " %}
-{% set weak = "case when " ~ side ~ "_r2 < 0.5 then 'weak_weather' " %}
-{% do kpis.append({
-    'kpi': 'kwh_per_' ~ side, 'unit': "'kwh_per_degc_day'", 'coverage': 'day_share',
-    'value': nano_double('energy_kwh') ~ ' / ' ~ nano_double(side),
-    'blocks': missing ~ side ~ " = 0 then 'no_degree_days' end",
-    'warns': weak ~ "when " ~ side ~ "_r2 is null then 'weak_weather' when " ~ side ~ "_intercept_share > 0.25 then 'base_load'"
-        ~ " when day_share < 1 then 'gap' end",
-}) %}
-{% do kpis.append({
-    'kpi': 'slope_kwh_per_' ~ side, 'unit': "'kwh_per_degc_day'", 'coverage': 'day_share', 'value': side ~ '_slope',
-    'blocks': missing ~ side ~ "_spread = 0 then 'no_degree_days' end",
-    'warns': weak ~ " when day_share < 1 then 'gap' end",
-}) %}
-{% endfor %}
 with spreads as (
     select
         *
@@ -45,8 +28,10 @@ lines as (
 scopes as (
     select
         kpi.site_id, kpi.scope, kpi.carrier, kpi.grain, kpi.period_start, kpi.period_end, kpi.estimated_share,
-        kpi.is_synthetic, lines.days, lines.energy_kwh,
-        lines.days / cast(kpi.period_days as double precision) as day_share
+        kpi.is_synthetic, lines.energy_kwh,
+        lines.days / cast(kpi.period_days as double precision) as coverage,
+        case when lines.days is null then 'no_temperature' when lines.days < 20 then 'too_few_days' end as too_little,
+        case when lines.days < kpi.period_days then 'gap' end as warnings
         {% for side in ['hdd', 'cdd'] %}
         , lines.{{ side }}
         , lines.{{ side }}_spread, lines.{{ side }}_slope, lines.{{ side }}_r2, lines.{{ side }}_intercept_share
@@ -59,5 +44,30 @@ scopes as (
             and kpi.grain = lines.grain
             and kpi.period_start = lines.period_start
     where kpi.grain <> 'day' and kpi.kind in ('site', 'seu', 'building')
+),
+kpis as (
+    {% for side in ['hdd', 'cdd'] %}
+    select
+        {{ kpi_of('kwh_per_' ~ side, 'kwh_per_degc_day') }},
+        {{ nano_double('energy_kwh') }} / {{ nano_double(side) }} as ratio,
+        coverage,
+        case when too_little is not null then too_little when {{ side }} = 0 then 'no_degree_days' end as unknown_because,
+        case
+            when {{ side }}_r2 is null or {{ side }}_r2 < 0.5 then 'weak_weather'
+            when {{ side }}_intercept_share > 0.25 then 'base_load'
+        end as caution,
+        warnings
+    from scopes
+    union all
+    select
+        {{ kpi_of('slope_kwh_per_' ~ side, 'kwh_per_degc_day') }},
+        {{ side }}_slope as ratio,
+        coverage,
+        case when too_little is not null then too_little when {{ side }}_spread = 0 then 'no_degree_days' end as unknown_because,
+        case when {{ side }}_r2 < 0.5 then 'weak_weather' end as caution,
+        warnings
+    from scopes
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
 )
-{{ kpi_rows('scopes', kpis) }}
+{{ known_kpis('kpis', amount='null') }}

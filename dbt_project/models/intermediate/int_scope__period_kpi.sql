@@ -29,7 +29,7 @@ select
     energy.emission_kgco2e,
     case
         when
-            energy.grain = 'year' and energy.covered_days >= 365
+            energy.grain not in ('day', 'month') and energy.covered_days >= 365
             and energy.covered_minutes >= 0.99 * energy.expected_minutes
             and facts.area_m2_days = energy.period_end - energy.period_start
             then {{ nano_double('energy.energy_kwh') }} * facts.area_m2_days / {{ nano_double('facts.area_m2_sum') }}
@@ -50,11 +50,15 @@ select
     ) as {{ name }}_sum,
     {% endfor %}
     energy.period_end - energy.period_start as period_days,
-    case
-        when energy.covered_minutes < energy.expected_minutes then 'gap'
-        when energy.scope_days < energy.period_end - energy.period_start then 'partial_scope'
-        when energy.is_remainder and energy.energy_kwh < 0 then 'negative_remainder'
-    end as warning
+    nullif(
+        concat_ws(
+            ' ',
+            case when energy.covered_minutes < energy.expected_minutes then 'gap' end,
+            case when energy.scope_days < energy.period_end - energy.period_start then 'partial_scope' end,
+            case when energy.is_remainder and energy.energy_kwh < 0 then 'negative_remainder' end
+        ),
+        ''
+    ) as warnings
 from {{ ref('int_scope__period_energy') }} as energy
 inner join {{ ref('stg_lake__sites') }} as sites on energy.site_id = sites.site_id
 left join {{ ref('int_scope__period_facts') }} as facts

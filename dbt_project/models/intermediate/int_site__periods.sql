@@ -1,4 +1,5 @@
--- Each local day with its day, month and year, as far as the period overlaps a window: the others stand as they are
+-- Each local day with its day, month and year, as far as the period overlaps a window (the others stand as they are);
+-- where somebody asks for spans of a site, with those and no others
 with periods as (
     {% for grain in ['day', 'month', 'year'] %}
     select
@@ -8,8 +9,16 @@ with periods as (
         cast({{ dbt.date_trunc(grain, 'local_date') }} as date) as period_start,
         {{ after(grain, dbt.date_trunc(grain, 'local_date')) }} as period_end
     from {{ ref('int_site__days') }}
-    {% if not loop.last %}union all{% endif %}
+    where site_id not in (select site_id from {{ ref('stg_lake__asked_periods') }})
+    union all
     {% endfor %}
+    select days.site_id, days.local_date, asked.grain, asked.first_date as period_start, asked.after_date as period_end
+    from {{ ref('int_site__days') }} as days
+    inner join {{ ref('stg_lake__asked_periods') }} as asked
+        on
+            days.site_id = asked.site_id
+            and days.local_date >= asked.first_date
+            and days.local_date < asked.after_date
 )
 select site_id, local_date, grain, period_start, period_end
 from periods

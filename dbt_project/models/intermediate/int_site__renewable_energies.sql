@@ -35,7 +35,7 @@ contracts as (
 )
 select
     kpi.site_id, kpi.scope, kpi.carrier, kpi.grain, kpi.period_start, kpi.period_end, kpi.energy_kwh,
-    kpi.covered_minutes, kpi.expected_minutes, kpi.coverage, kpi.estimated_share, kpi.warning,
+    kpi.covered_minutes, kpi.expected_minutes, kpi.coverage, kpi.estimated_share, kpi.warnings,
     kpi.is_synthetic or coalesce(streams.is_synthetic, false) as is_synthetic,
     streams.generated_kwh, streams.exported_kwh, streams.stream_minutes, streams.stream_expected,
     coalesce(streams.has_generation, false) as has_generation, coalesce(streams.has_export, false) as has_export,

@@ -1,12 +1,4 @@
 -- Energy by floor area over twelve whole months, for each month that may be the last of them
-{% set kpis = [{
-    'kpi': 'eui_rolling12_kwh_per_m2', 'unit': "'kwh_per_m2'",
-    'value': nano_double('energy_kwh') ~ ' * period_days / ' ~ nano_double('area_m2_sum'),
-    'blocks': "case when months < 12 then 'eui_partial_year' when covered_minutes = 0 then 'no_readings'"
-        ~ " when months_with_area < 12 then 'no_area' when covered_minutes < 0.99 * expected_minutes then 'gap'"
-        ~ " when scope_days < period_days then 'partial_scope' end",
-    'warns': "case when covered_minutes < expected_minutes then 'gap' end",
-}] %}
 with twelve as (
     select
         last.site_id,
@@ -37,11 +29,19 @@ with twelve as (
     where split_part(last.scope, ':', 1) in ('site', 'building', 'zone', 'tenant')
     group by last.site_id, last.scope, last.carrier, last.period_start, last.period_end
 ),
-scopes as (
+kpis as (
     select
-        *,
-        period_end - period_start as period_days,
-        covered_minutes / cast(expected_minutes as double precision) as coverage
+        {{ kpi_of('eui_rolling12_kwh_per_m2', 'kwh_per_m2') }},
+        {{ nano_double('energy_kwh') }} * (period_end - period_start) / {{ nano_double('area_m2_sum') }} as ratio,
+        covered_minutes / cast(expected_minutes as double precision) as coverage,
+        case
+            when months < 12 then 'eui_partial_year'
+            when covered_minutes = 0 then 'no_readings'
+            when months_with_area < 12 then 'no_area'
+            when covered_minutes < 0.99 * expected_minutes then 'gap'
+            when scope_days < period_end - period_start then 'partial_scope'
+        end as unknown_because,
+        case when covered_minutes < expected_minutes then 'gap' end as warnings
     from twelve
 )
-{{ kpi_rows('scopes', kpis) }}
+{{ known_kpis('kpis', amount='null', caution='null') }}

@@ -1,0 +1,178 @@
+"""KPIs made again from readings: the definition's own SQL over the pinned site, factors and readings, in memory.
+
+There is no other definition. What the marts print is a row of these models; what a trace makes again is the same row,
+computed from the readings that it names. An independent oracle stands in tests/kpi/oracle.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from assets.carbon.factors import meter_factors
+from assets.carbon.view import FactorView
+from assets.kpi.sources import carrier_prices, factor_rows, priced_calendar, site_tables, window_rows
+from assets.kpi.windows import Window
+from assets.stores.scratch import rows_of
+from assets.stores.warehouse_tables import empty_source
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.kpi_definition import KpiDefinition
+from data_quality.contracts.site import Site
+
+ROLLING = "eui_rolling12_kwh_per_m2"
+# KPIs that compare with a baseline's expected days.
+EXPECTED = ("delta_kwh", "savings_kwh", "delta_percent")
+VALUES, ROLLING_VALUES, SEU_VALUES = "mart_site__kpi_values", "mart_scope__rolling_kpi", "mart_seu__kpi_values"
+METER_HOURS, SCOPE_HOURS = "mart_meter__hour_energy", "mart_scope__hour_kpi"
+HOUR_COLUMNS = {
+    "consumption_kwh": "energy_kwh",
+    "peak_15min_kw": "peak_kw",
+    "cost": "cost",
+    "emission_kgco2e": "emission_kgco2e",
+}
+
+
+class AskedKpi(NamedTuple):
+    """A KPI of a scope over local days [start, end), or over one UTC hour of the one day."""
+
+    kpi: str
+    scope: str
+    start: date
+    end: date
+    hour_start_utc: datetime | None = None
+
+    @property
+    def grain(self) -> str:
+        """What the marts call a span: day, month or year; any other by its dates."""
+        if self.end - self.start == timedelta(days=1):
+            return "day"
+        if self.start.day == 1 and self.end == _months_after(self.start, 1):
+            return "month"
+        if self.start.timetuple().tm_yday == 1 and self.end == _months_after(self.start, 12):
+            return "year"
+        return f"{self.start}/{self.end}"
+
+
+class KpiRow(NamedTuple):
+    """One row of the marts. finding: why there is no value, or what to know of it; both None where nothing is."""
+
+    value: Decimal | None
+    finding: str | None
+    coverage: float | None
+    estimated_share: float | None
+
+
+def kpi_rows(
+    asked: Collection[AskedKpi],
+    *,
+    definition: KpiDefinition,
+    site: Site,
+    readings: pl.DataFrame,
+    factors: FactorView,
+    expected: pl.DataFrame | None = None,
+) -> dict[AskedKpi, KpiRow | None]:
+    """The marts' row of each question; None where the marts have none, as of a scope without members then.
+
+    readings: LAKE_SCHEMA rows as known at the instant, virtual meters among them, of the streams behind the questions
+    over their whole span. expected: lake.seu_expected_days, for EXPECTED. Raises BadInput where SQL cannot be run.
+    """
+    tables = scratch_tables(asked, site=site, readings=readings, factors=factors, expected=expected)
+    parts = {each: _parts(each, definition) for each in asked}
+    found = rows_of(definition, tables, {name for names in parts.values() for name in names})
+    by_key = {name: _by_key(name, frame) for name, frame in found.items()}
+    return {each: next((row for name in parts[each] if (row := _row(each, by_key[name])) is not None), None) for each in asked}
+
+
+def _parts(asked: AskedKpi, definition: KpiDefinition) -> tuple[str, ...]:
+    """The models that may hold the row: the mart of its shape, or those of its parts in which the KPI is named."""
+    mart = _mart(asked)
+    if mart != VALUES:
+        return (mart,)
+    [values] = [each for each in definition.models if each.name == mart]
+    named = [each.name for each in definition.models if each.name in values.reads and f"'{asked.kpi}'" in each.sql]
+    if not named:
+        raise BadInput(f"the definition knows no KPI {asked.kpi!r}", reason="unknown_kpi")
+    return tuple(named)
+
+
+def scratch_tables(
+    asked: Collection[AskedKpi],
+    *,
+    site: Site,
+    readings: pl.DataFrame,
+    factors: FactorView,
+    expected: pl.DataFrame | None,
+) -> dict[str, pl.DataFrame]:
+    """Every table of schema `lake`, over the days from the first question's to the last one's."""
+    start, end = min(each.start for each in asked), max(each.end for each in asked)
+    spans = {span for each in asked for span in _spans(each)}
+    return {
+        "windows": window_rows([Window(site_id=site.site_id, first=start, after=end)], {site.site_id: site}),
+        "asked_periods": pl.DataFrame(
+            [(site.site_id, *each) for each in sorted(spans)],
+            schema=empty_source("asked_periods").schema,
+            orient="row",
+        ),
+        "readings": readings,
+        "site_quarter_hours": priced_calendar(site, readings, start, end),
+        "carrier_prices": carrier_prices(site, start, end),
+        "meter_factors": factor_rows(site, meter_factors(site, factors)),
+        "interval_cost": empty_source("interval_cost"),
+        "seu_expected_days": empty_source("seu_expected_days") if expected is None else expected,
+        **site_tables([site]),
+    }
+
+
+def _spans(asked: AskedKpi) -> Iterator[tuple[str, date, date]]:
+    """The span of a question; of twelve months, each of them."""
+    if asked.kpi != ROLLING:
+        yield asked.grain, asked.start, asked.end
+        return
+    day = asked.start
+    while day < asked.end:
+        yield "month", day, _months_after(day, 1)
+        day = _months_after(day, 1)
+
+
+def _months_after(day: date, months: int) -> date:
+    number = day.year * 12 + day.month - 1 + months
+    return date(number // 12, number % 12 + 1, 1)
+
+
+def _mart(asked: AskedKpi) -> str:
+    if asked.hour_start_utc is not None:
+        return METER_HOURS if asked.scope.startswith("meter:") else SCOPE_HOURS
+    if asked.kpi == ROLLING:
+        return ROLLING_VALUES
+    return SEU_VALUES if asked.kpi in EXPECTED else VALUES
+
+
+def _by_key(name: str, frame: pl.DataFrame) -> Mapping[tuple[Any, ...], Mapping[str, Any]]:
+    rows: Iterable[dict[str, Any]] = frame.iter_rows(named=True)
+    if name == METER_HOURS:
+        return {(f"meter:{row['meter_id']}", row["local_date"], row["hour_start_utc"]): row for row in rows}
+    if name == SCOPE_HOURS:
+        return {(row["scope"], row["local_date"], row["hour_start_utc"]): row for row in rows}
+    return {(row["kpi"], row["scope"], row["grain"], row["period_start"]): row for row in rows}
+
+
+def _row(asked: AskedKpi, rows: Mapping[tuple[Any, ...], Mapping[str, Any]]) -> KpiRow | None:
+    if asked.hour_start_utc is not None:
+        hour = rows.get((asked.scope, asked.start, asked.hour_start_utc))
+        value = None if hour is None else hour[HOUR_COLUMNS[asked.kpi]]
+        return None if hour is None else KpiRow(plain(value, None), None, None, None)
+    grain = "rolling12" if asked.kpi == ROLLING else asked.grain
+    row = rows.get((asked.kpi, asked.scope, grain, asked.start))
+    if row is None:
+        return None
+    return KpiRow(plain(row["exact"], row["value"]), row["finding"], row["coverage"], row["estimated_share"])
+
+
+def plain(exact: Decimal | None, value: float | None) -> Decimal | None:
+    """The exact decimal of a sum, with nine places where it needs no more; else the shortest decimal of a double."""
+    if exact is None:
+        return None if value is None else Decimal(repr(value))
+    nine = exact.quantize(Decimal(1).scaleb(-9))
+    return nine if nine == exact else exact
