@@ -120,7 +120,9 @@ def kpi_definition(*, state_dir: Path = STATE_DIR) -> KpiDefinition:
 def _compiled(folder: Path) -> KpiDefinition:
     """Asked of an empty DuckDB file, whose name dbt puts before every schema; taken away, any session can run it."""
     target = WarehouseTarget(duckdb_file=folder / "definition.duckdb")
-    _invoke(["compile", "--full-refresh", "--select", "tag:kpi", "tag:enpi"], target=target, state_dir=folder, manifest=None)
+    _invoke(
+        ["compile", "--full-refresh", "--select", "tag:kpi", "tag:enpi"], target=target, state_dir=folder, manifest=None
+    )
     nodes = json.loads((folder / target.name / "manifest.json").read_text())["nodes"]
     target.duckdb_file.unlink(missing_ok=True)
     models = {key: each for key, each in nodes.items() if each["resource_type"] == "model"}

@@ -29,7 +29,6 @@ from orchestration.sensors.lake_changes import touched_months
 from orchestration.sensors.landing import landing_files
 from orchestration.supervisor import deliver_home, live_sites
 from reports.evidence.people_keys import give_keys
-from reports.sources import Sources
 from reports.trace import trace_figure
 
 Say = Callable[[str], None]
@@ -197,7 +196,7 @@ def trace_three(project: ProjectResource) -> list[dict[str, Any]]:
     figures = project.reports.figures(newest.report_id, newest.revision)
     valued = [figure for figure in figures if figure.value is not None]
     chosen = [valued[0], valued[len(valued) // 2], valued[-1]]
-    sources = Sources(lake=project.lake, sites=project.sites, baselines=project.baselines)
+    sources = project.sources()
     found = []
     for figure in chosen:
         answer = trace_figure(figure.figure_id, reports=project.reports, sources=sources)

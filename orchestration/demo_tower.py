@@ -16,7 +16,6 @@ from orchestration.partitions import month_ranges, site_quarter_key
 from orchestration.resources import ProjectResource
 from orchestration.runner import Runner
 from orchestration.stale import stale_partitions
-from reports.sources import Sources
 from reports.trace import stale_revisions
 
 TOWER = "tower"
@@ -96,7 +95,7 @@ def told(found: dict[str, Any]) -> list[str]:
 
 def _reported_again(project: ProjectResource, runner: Runner) -> dict[str, Any]:
     """The report once more, and in how many figures the new revision differs from the first."""
-    sources = Sources(lake=project.lake, sites=project.sites, baselines=project.baselines)
+    sources = project.sources()
     first = next(each for each in project.reports.revisions() if each.site_id == TOWER)
     is_stale = bool(stale_revisions(project.reports, sources)[first.report_id, first.revision])
     report(runner)

@@ -11,6 +11,7 @@ from pydantic import PrivateAttr
 
 from assets.sites.load import load_people, load_sites
 from assets.stores.baselines import BaselineStore
+from assets.stores.definitions import Definitions
 from assets.stores.forecasts import ForecastStore
 from assets.stores.lake import Lake
 from assets.stores.plans import PlanStore
@@ -26,6 +27,7 @@ from orchestration.partitions import month_span, split_key
 
 if TYPE_CHECKING:
     from assets.kpi.stage import Stage
+    from reports.sources import Sources
 
 PROJECT_VARIABLE = "METERLOOM_PROJECT"
 
@@ -72,6 +74,14 @@ class ProjectResource(dg.ConfigurableResource):
             has_people = self.project.people_file.is_file()
             self._store = open_store(self.project.store_url, self.people.public_keys if has_people else None)
         return self._store
+
+    def sources(self) -> "Sources":
+        """What figures are made of: readings, site files, baselines, and the definitions of the KPIs."""
+        from orchestration.dbt import kpi_definition
+        from reports.sources import Sources
+
+        definitions = Definitions(kpi_definition, self.project.data_dir / "definitions")
+        return Sources(lake=self.lake, sites=self.sites, baselines=self.baselines, definitions=definitions)
 
     @property
     def lake(self) -> Lake:

@@ -22,10 +22,9 @@ def stale_partitions(project: ProjectResource) -> dict[str, set[str]]:
 def stale_reports(project: ProjectResource) -> dict[str, list[str]]:
     """Partition key of each quarterly report that is stale while its marts are not, with what it rests on now."""
     from reports.changes import newest_stale
-    from reports.sources import Sources
     from reports.trace import stale_revisions
 
-    sources = Sources(lake=project.lake, sites=project.sites, baselines=project.baselines)
+    sources = project.sources()
     waiting = {name.partition("|")[0] for months in stale_partitions(project).values() for name in months}
     found = {}
     for revision, changes in newest_stale(

@@ -6,12 +6,10 @@ A new kind of figure is one function here. Nothing else decides what a traced nu
 import hashlib
 import inspect
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from types import ModuleType
-
-import polars as pl
 
 from assets.bills import running as bills_running
 from assets.bills import stored
@@ -27,18 +25,16 @@ from assets.kpi import (
     enpi,
     expected,
     facts,
+    from_readings,
     project,
-    recompute,
-    recompute_weather,
     running,
-    running_again,
-    scope_amounts,
     supply_terms,
     uncertainty,
 )
 from assets.kpi.enpi import ARITHMETIC, EnpiResult, EnpiRule, enpi_for
-from assets.kpi.month_to_date import RunningFigures
-from assets.kpi.recompute import EXPECTED, kpi_value, scope_meters
+from assets.kpi.from_readings import EXPECTED, AskedKpi
+from assets.kpi.month_to_date import RunningFigures, running_figures
+from assets.kpi.scope_streams import scope_meters
 from assets.kpi.windows import Window
 from assets.sites import scopes
 from assets.tariffs import periods
@@ -48,7 +44,7 @@ from data_quality.contracts.figure import Trace, TraceInput
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, parse_instant
 from reports import bill_again, footprint_again, hours_again, project_again
-from reports.sources import NO_EXPECTATION, Sources, parse_dates
+from reports.sources import KpiBasis, Sources, parse_dates
 
 Operand = tuple[str, Decimal | None]
 
@@ -139,33 +135,27 @@ def scope_kpi(trace: Trace, sources: Sources) -> Decimal | None:
     """A KPI of a scope and span, from the readings themselves. parameters: site, scope, kpi, start, end; hour_start_utc
     where it is that of one hour.
     """
+    row = sources.kpi_row(*asked_of(trace))
+    return None if row is None else row.value
+
+
+KPI = "scope_kpi"
+
+
+def asked_of(trace: Trace) -> tuple[KpiBasis, AskedKpi]:
+    """What a trace of `scope_kpi` asks, and of what."""
     named = trace.parameters
-    site = sources.site(named["site"])
-    period = _period(trace, site.time_zone)
-    readings = sources.readings(site, period.start, period.end, trace.as_of_utc)
-    if "hour_start_utc" in named:
-        start_utc = parse_instant(named["hour_start_utc"])
-        instant = pl.col("interval_start_utc")
-        readings = readings.filter((instant >= start_utc) & (instant < start_utc + timedelta(hours=1)))
-    return kpi_value(
-        named["kpi"],
-        site=site,
-        scope=named["scope"],
-        period=period,
-        readings=readings,
-        factors=sources.factors(site, trace.as_of_utc),
-        expected=_expected(trace, sources, site, period) if named["kpi"] in EXPECTED else None,
+    start, end = parse_dates(named)
+    hour = parse_instant(named["hour_start_utc"]) if "hour_start_utc" in named else None
+    is_compared = named["kpi"] in EXPECTED
+    basis = KpiBasis(
+        named["site"],
+        trace.as_of_utc,
+        _definition_named(trace),
+        seu_id=named["scope"].partition(":")[2] if is_compared else "",
+        baseline=_version_named(trace) if is_compared else None,
     )
-
-
-def _expected(trace: Trace, sources: Sources, site: Site, period: Period) -> pl.DataFrame:
-    """Expected days of the use by the baseline that the trace names; none without one."""
-    pinned, (_, _, seu_id) = _version_named(trace), trace.parameters["scope"].partition(":")
-    if pinned is None:
-        return pl.DataFrame(schema=NO_EXPECTATION)
-    days = sources.days(site, seu_id, period, trace.as_of_utc)
-    expected_now = expected.expected_days(sources.baseline(*pinned).baseline, days)
-    return adjust.adjusted_days(expected_now, sources.adjustments(*pinned, trace.as_of_utc))
+    return basis, AskedKpi(named["kpi"], named["scope"], start, end, hour)
 
 
 def scope_coverage(trace: Trace, sources: Sources) -> Decimal | None:
@@ -372,19 +362,24 @@ def running_figure(trace: Trace, sources: Sources) -> Decimal | None:
     site, at_utc = sources.site(named["site"]), parse_instant(named["at_utc"])
     first, after = parse_dates(named)
     found: RunningFigures = sources.keep(
-        ("running", site.site_id, at_utc, trace.as_of_utc),
-        lambda: running_again.running_again(
-            site,
-            running.interval_costs(
-                site,
-                sources.lake,
-                [Window(site_id=site.site_id, first=first, after=after)],
-                as_of_utc=trace.as_of_utc,
-            ),
-            at_utc=at_utc,
-        ),
+        ("running", site.site_id, at_utc, trace.as_of_utc, _definition_named(trace)),
+        lambda: _running(site, sources, at_utc, (first, after), trace.as_of_utc, _definition_named(trace)),
     )
     return to_decimal(getattr(found, named["field"]))
+
+
+def _running(
+    site: Site, sources: Sources, at_utc: datetime, months: tuple[date, date], as_of_utc: datetime, definition: str
+) -> RunningFigures:
+    window = Window(site_id=site.site_id, first=months[0], after=months[1])
+    quarters, projections = from_readings.running_rows(
+        sources.definition(definition),
+        site=site,
+        readings=sources.stream_readings(site, running.supply_streams(site), *months, as_of_utc),
+        factors=sources.factors(site, as_of_utc),
+        costs=running.interval_costs(site, sources.lake, [window], as_of_utc=as_of_utc),
+    )
+    return running_figures(site.site_id, quarters, projections, at_utc=at_utc)
 
 
 LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
@@ -405,9 +400,7 @@ LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
 # Modules whose code a leaf's number depends on beside its own function.
 _BEHIND: dict[str, tuple[ModuleType, ...]] = {
     "scope_kpi": (
-        recompute,
-        scope_amounts,
-        recompute_weather,
+        from_readings,
         facts,
         scopes,
         periods,
@@ -416,7 +409,7 @@ _BEHIND: dict[str, tuple[ModuleType, ...]] = {
         expected,
         adjust,
     ),
-    "running_figure": (running, running_again, demand_window, supply_terms, bills_running, factors, carbon_view),
+    "running_figure": (running, from_readings, demand_window, supply_terms, bills_running, factors, carbon_view),
     "seu_assessment": (adjust, daily, expected, enpi, uncertainty),
     "detectable_saving": (uncertainty,),
     "bill_number": (bill_again, stored),
@@ -449,6 +442,11 @@ def baseline_input(baseline_id: str, version: int, *, checksum: str, mlflow_run_
     return TraceInput(
         kind="version", id=f"{baseline_id}@{version}", role="baseline", sha256=checksum, value=mlflow_run_id
     )
+
+
+def _definition_named(trace: Trace) -> str:
+    """Digest of the SQL that the trace pins; empty of one that was made before SQL was pinned."""
+    return next((each.sha256 for each in trace.inputs if each.role == "definition"), "")
 
 
 def _version_named(trace: Trace) -> tuple[str, int] | None:

@@ -35,13 +35,12 @@ def out_site__enpi_quarter(
     from reports.gates import publishable
     from reports.make import make_enpi_quarter
     from reports.periodic import actor_of
-    from reports.sources import Sources
 
     site, period = project.site_and_quarter(context.partition_key)
     made = make_enpi_quarter(
         site,
         period,
-        sources=Sources(lake=project.lake, sites=project.sites, baselines=project.baselines),
+        sources=project.sources(),
         baselines=project.baselines,
         reports=project.reports,
         clock=clock,
@@ -82,13 +81,12 @@ def out_site__month_reports(
 ) -> dg.MaterializeResult:
     """Reports of templates that end with the month: data quality, bills, summaries, inventory, annual energy report."""
     from reports.periodic import actor_of, make_reports_ending
-    from reports.sources import Sources
 
     site, month = project.site_and_months([context.partition_key])
     made = make_reports_ending(
         site,
         month,
-        sources=Sources(lake=project.lake, sites=project.sites, baselines=project.baselines),
+        sources=project.sources(),
         baselines=project.baselines,
         reports=project.reports,
         clock=clock,

@@ -1,11 +1,11 @@
 """Recomputes a figure from its trace alone, and says equal or by how much not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.figure import Figure
-from reports.computations import COMBINATIONS, LEAVES, combine
+from reports.computations import COMBINATIONS, KPI, LEAVES, asked_of, combine
 from reports.sources import Sources
 
 Lookup = Callable[[str], Figure | None]
@@ -19,6 +19,8 @@ def recompute(
     lookup gives input figures by id; they are recomputed too, never believed. `kept` shares work between calls.
     Raises OurFault for a trace that names what does not exist.
     """
+    if kept is None:
+        announce([figure], sources=sources, lookup=lookup)
     known = {} if kept is None else kept
     if figure.figure_id not in known:
         trace = figure.trace
@@ -31,9 +33,28 @@ def recompute(
                 operands.append((given.role, recompute(source, sources=sources, lookup=lookup, kept=known)))
             known[figure.figure_id] = combine(trace.computation, operands)
         elif trace.computation in LEAVES:
-            pinned = next((given for given in trace.inputs if given.role == "site"), None)
-            asked = sources if pinned is None else sources.with_site_version(pinned.id, pinned.sha256)
-            known[figure.figure_id] = LEAVES[trace.computation](trace, asked)
+            known[figure.figure_id] = LEAVES[trace.computation](trace, _pinned(figure, sources))
         else:
             raise OurFault(f"figure {figure.figure_id} names the unknown computation {trace.computation!r}")
     return known[figure.figure_id]
+
+
+def announce(figures: Iterable[Figure], *, sources: Sources, lookup: Lookup) -> None:
+    """Tell the sources of every KPI that these figures rest on, so that one run of the SQL answers for many."""
+    seen, waiting = set(), list(figures)
+    while waiting:
+        figure = waiting.pop()
+        if figure.figure_id in seen:
+            continue
+        seen.add(figure.figure_id)
+        if figure.trace.computation == KPI:
+            basis, asked = asked_of(figure.trace)
+            _pinned(figure, sources).want(basis, [asked])
+        elif figure.trace.computation in COMBINATIONS:
+            waiting += [each for given in figure.trace.inputs if (each := lookup(given.id)) is not None]
+
+
+def _pinned(figure: Figure, sources: Sources) -> Sources:
+    """The sources with the site file that the trace names."""
+    pinned = next((given for given in figure.trace.inputs if given.role == "site"), None)
+    return sources if pinned is None else sources.with_site_version(pinned.id, pinned.sha256)

@@ -1,10 +1,10 @@
 """What traces are recomputed from: lake, site files, baseline versions; each read once and kept for the run."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import polars as pl
 
@@ -14,7 +14,8 @@ from assets.kpi.adjust import adjusted_days
 from assets.kpi.daily import seu_days
 from assets.kpi.enpi import ARITHMETIC, DayPair, day_pairs
 from assets.kpi.expected import expected_days, features_by_day
-from assets.kpi.recompute import FACTORED, scope_meters
+from assets.kpi.from_readings import AskedKpi, KpiRow, kpi_rows
+from assets.kpi.scope_streams import FACTORED, scope_meters, streams_behind
 from assets.kpi.static_factors import unanswered_changes
 from assets.sites.calendar import calendar_sha256, calendar_versions
 from assets.sites.load import site_sha256
@@ -22,6 +23,7 @@ from assets.sites.meter_tree import ENERGY_UNIT
 from assets.sites.view import site_readings
 from assets.sites.virtual import streams_for
 from assets.stores.adjustments import AdjustmentStore, adjustments_sha256
+from assets.stores.definitions import Definitions
 from assets.stores.lake import Lake
 from assets.stores.reports import batches_behind
 from assets.stores.site_versions import site_version
@@ -31,10 +33,14 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import TraceInput
 from data_quality.contracts.footprint import DayFactor
 from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
+from data_quality.contracts.kpi_definition import KpiDefinition
 from data_quality.contracts.quality import ESTIMATED_CODES
 from data_quality.contracts.site import Seu, Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_midnight_utc, parse_instant
 
+# KPIs that dated facts of the site file alone decide.
+OF_THE_SITE_FILE = ("floor_area_m2", "headcount")
+DEFINITION_ID = "kpi_sql"
 NO_EXPECTATION = {"local_date": pl.Date, "expected_kwh": pl.Float64, "is_extrapolated": pl.Boolean}
 
 
@@ -46,12 +52,29 @@ class Baselines(Protocol):
         ...
 
 
+class KpiBasis(NamedTuple):
+    """What KPI rows are made again from, beside the question: a site as known then, and by which SQL.
+
+    definition: its digest; empty: today's. baseline: the version that expects for the use seu_id, of differences.
+    """
+
+    site_id: str
+    as_of_utc: datetime
+    definition: str = ""
+    seu_id: str = ""
+    baseline: tuple[str, int] | None = None
+
+
 class Sources:
     """Reads on behalf of computations, as known at the instant that each trace names."""
 
-    def __init__(self, *, lake: Lake, sites: Mapping[str, Site], baselines: Baselines) -> None:
-        self.lake, self.sites, self.baselines = lake, dict(sites), baselines
+    def __init__(
+        self, *, lake: Lake, sites: Mapping[str, Site], baselines: Baselines, definitions: Definitions
+    ) -> None:
+        self.lake, self.sites, self.baselines, self.definitions = lake, dict(sites), baselines, definitions
         self._kept: dict[tuple[Any, ...], Any] = {}
+        # What is going to be asked, by what answers it: the SQL runs once for all of a year.
+        self._wanted: dict[KpiBasis, set[AskedKpi]] = {}
 
     def site(self, site_id: str) -> Site:
         """The site of that id. Raises BadInput."""
@@ -67,7 +90,9 @@ class Sources:
         if key not in self._kept:
             kept = site_version(self.lake.store, sha256)
             sites = self.sites if kept is None else {**self.sites, site_id: kept}
-            self._kept[key] = Sources(lake=self.lake, sites=sites, baselines=self.baselines)
+            self._kept[key] = Sources(
+                lake=self.lake, sites=sites, baselines=self.baselines, definitions=self.definitions
+            )
         found: Sources = self._kept[key]
         return found
 
@@ -140,6 +165,67 @@ class Sources:
             & (pl.col("unit") == ENERGY_UNIT)
         )
         return rows.height, rows.filter(pl.col("quality_code").is_in([int(code) for code in ESTIMATED_CODES])).height
+
+    def want(self, basis: "KpiBasis", asked: Iterable[AskedKpi]) -> None:
+        """Say what `kpi_row` will be asked: questions of one basis and year are answered by one run of the SQL."""
+        self._wanted.setdefault(basis, set()).update(asked)
+
+    def kpi_row(self, basis: "KpiBasis", asked: AskedKpi) -> KpiRow | None:
+        """A KPI made again from readings, as the marts would have it; None where they would have no such row."""
+        known: dict[AskedKpi, KpiRow | None] = self._kept.setdefault(("kpi rows", basis), {})
+        if asked not in known:
+            mates = {each for each in self._wanted.get(basis, ()) if each.end.year == asked.end.year} - set(known)
+            known.update(self._run_sql(basis, mates | {asked}))
+        return known[asked]
+
+    def kpi_of(self, site: Site, scope: str, kpi: str, period: Period, as_of_utc: datetime) -> KpiRow | None:
+        """`kpi_row` of a span, by today's SQL."""
+        return self.kpi_row(KpiBasis(site.site_id, as_of_utc), AskedKpi(kpi, scope, period.start, period.end))
+
+    def _run_sql(self, basis: "KpiBasis", asked: Collection[AskedKpi]) -> dict[AskedKpi, KpiRow | None]:
+        site = self.site(basis.site_id)
+        start, end = min(each.start for each in asked), max(each.end for each in asked)
+        named = dict.fromkeys((each.kpi, each.scope) for each in asked)
+        streams = list(
+            dict.fromkeys(name for kpi, scope in named for name in streams_behind(kpi, site=site, scope=scope))
+        )
+        if any(each.kpi in OF_THE_SITE_FILE for each in asked):
+            # An area is known of a scope without readings too, as long as the site has some.
+            streams += scope_meters(site, f"site:{site.site_id}")
+        return kpi_rows(
+            asked,
+            definition=self.definition(basis.definition),
+            site=site,
+            readings=self.stream_readings(site, sorted(set(streams)), start, end, basis.as_of_utc),
+            factors=self.factors(site, basis.as_of_utc),
+            expected=self._expected_days(basis, site, Period(label="", start=start, end=end, time_zone=site.time_zone)),
+        )
+
+    def _expected_days(self, basis: "KpiBasis", site: Site, span: Period) -> pl.DataFrame | None:
+        """lake.seu_expected_days of the one use whose difference to a baseline is asked for."""
+        if basis.baseline is None:
+            return None
+        version, seu_id = self.baseline(*basis.baseline), basis.seu_id
+        days = self.days(site, seu_id, span, basis.as_of_utc)
+        expected = adjusted_days(
+            expected_days(version.baseline, days), self.adjustments(*basis.baseline, basis.as_of_utc)
+        )
+        return expected.select(
+            pl.lit(site.site_id).alias("site_id"),
+            pl.lit(seu_id).alias("seu_id"),
+            "local_date",
+            pl.lit(basis.baseline[0]).alias("baseline_id"),
+            pl.lit(basis.baseline[1]).alias("baseline_version"),
+            "expected_kwh",
+        )
+
+    def definition(self, sha256: str = "") -> KpiDefinition:
+        """The SQL of that digest, or today's."""
+        return self.definitions.of(sha256) if sha256 else self.definitions.current()
+
+    def definition_input(self) -> TraceInput:
+        """The SQL that KPIs are made by, as an input."""
+        return TraceInput(kind="version", id=DEFINITION_ID, role="definition", sha256=self.definitions.current().sha256)
 
     def has_synthetic(self, site: Site, period: Period, as_of_utc: datetime) -> bool:
         """True where a batch behind the span brought simulated readings."""

@@ -7,8 +7,8 @@ from decimal import Decimal
 import polars as pl
 
 from assets.kpi.enpi import ARITHMETIC
-from assets.kpi.recompute import FACTORED, streams_behind
 from assets.kpi.running import supply_streams
+from assets.kpi.scope_streams import FACTORED, streams_behind
 from assets.sites.calendar import calendar_sha256
 from assets.sites.load import site_sha256
 from assets.sites.virtual import streams_for
@@ -205,6 +205,8 @@ def today_sha256(given: TraceInput, sources: Sources, *, as_of_utc: datetime | N
     if given.kind == "lake":
         site_id, start_utc, end_utc = parse_span(given.id)
         return sources.lake.digest(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
+    if given.role == "definition":
+        return sources.definitions.current().sha256
     if given.role == "site":
         return site_sha256(sources.sites[given.id]) if given.id in sources.sites else ""
     if given.role == "calendar":

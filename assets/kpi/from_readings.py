@@ -16,15 +16,17 @@ from assets.carbon.view import FactorView
 from assets.kpi.sources import carrier_prices, factor_rows, priced_calendar, site_tables, window_rows
 from assets.kpi.windows import Window
 from assets.stores.scratch import rows_of
-from assets.stores.warehouse_tables import empty_source
+from assets.stores.warehouse_tables import SOURCE_SCHEMAS, empty_source
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.kpi_definition import KpiDefinition
 from data_quality.contracts.site import Site
 
+UNREAD = "no_readings"
 ROLLING = "eui_rolling12_kwh_per_m2"
 # KPIs that compare with a baseline's expected days.
 EXPECTED = ("delta_kwh", "savings_kwh", "delta_percent")
 VALUES, ROLLING_VALUES, SEU_VALUES = "mart_site__kpi_values", "mart_scope__rolling_kpi", "mart_seu__kpi_values"
+QUARTERS, PROJECTION = "mart_site__quarter_hour_running", "mart_site__day_projection"
 METER_HOURS, SCOPE_HOURS = "mart_meter__hour_energy", "mart_scope__hour_kpi"
 HOUR_COLUMNS = {
     "consumption_kwh": "energy_kwh",
@@ -56,12 +58,17 @@ class AskedKpi(NamedTuple):
 
 
 class KpiRow(NamedTuple):
-    """One row of the marts. finding: why there is no value, or what to know of it; both None where nothing is."""
+    """One row of the marts. findings: why there is no value, or all that must be known of it."""
 
     value: Decimal | None
-    finding: str | None
+    findings: tuple[str, ...]
     coverage: float | None
     estimated_share: float | None
+
+
+def findings_of(row: KpiRow | None) -> tuple[str, ...]:
+    """What must be known of a KPI; of one that the marts have no row of, that nothing was read."""
+    return (UNREAD,) if row is None else row.findings
 
 
 def kpi_rows(
@@ -78,11 +85,23 @@ def kpi_rows(
     readings: LAKE_SCHEMA rows as known at the instant, virtual meters among them, of the streams behind the questions
     over their whole span. expected: lake.seu_expected_days, for EXPECTED. Raises BadInput where SQL cannot be run.
     """
-    tables = scratch_tables(asked, site=site, readings=readings, factors=factors, expected=expected)
+    start, end = min(each.start for each in asked), max(each.end for each in asked)
+    spans = {span for each in asked for span in _spans(each)}
+    tables = _tables(site, readings, factors, start, end) | {
+        "asked_periods": pl.DataFrame(
+            [(site.site_id, *each) for each in sorted(spans)],
+            schema=empty_source("asked_periods").schema,
+            orient="row",
+        ),
+        "seu_expected_days": empty_source("seu_expected_days") if expected is None else expected,
+    }
     parts = {each: _parts(each, definition) for each in asked}
     found = rows_of(definition, tables, {name for names in parts.values() for name in names})
     by_key = {name: _by_key(name, frame) for name, frame in found.items()}
-    return {each: next((row for name in parts[each] if (row := _row(each, by_key[name])) is not None), None) for each in asked}
+    return {
+        each: next((row for name in parts[each] if (row := _row(each, by_key[name])) is not None), None)
+        for each in asked
+    }
 
 
 def _parts(asked: AskedKpi, definition: KpiDefinition) -> tuple[str, ...]:
@@ -97,30 +116,30 @@ def _parts(asked: AskedKpi, definition: KpiDefinition) -> tuple[str, ...]:
     return tuple(named)
 
 
-def scratch_tables(
-    asked: Collection[AskedKpi],
-    *,
-    site: Site,
-    readings: pl.DataFrame,
-    factors: FactorView,
-    expected: pl.DataFrame | None,
-) -> dict[str, pl.DataFrame]:
-    """Every table of schema `lake`, over the days from the first question's to the last one's."""
-    start, end = min(each.start for each in asked), max(each.end for each in asked)
-    spans = {span for each in asked for span in _spans(each)}
-    return {
+def running_rows(
+    definition: KpiDefinition, *, site: Site, readings: pl.DataFrame, factors: FactorView, costs: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """mart_site__quarter_hour_running and mart_site__day_projection of the months of the costs.
+
+    readings: of the main meters over these months. costs: lake.interval_cost (assets/kpi/running.py), whole months.
+    """
+    days = costs["interval_start_utc"].dt.convert_time_zone(site.time_zone).dt.date()
+    first, last = days.min(), days.max()
+    if not isinstance(first, date) or not isinstance(last, date):
+        raise BadInput(f"nothing is known of the supply of site {site.site_id!r}", reason="nothing_known")
+    tables = _tables(site, readings, factors, first, last + timedelta(days=1)) | {"interval_cost": costs}
+    found = rows_of(definition, tables, {QUARTERS, PROJECTION})
+    return found[QUARTERS].sort("interval_start_utc"), found[PROJECTION]
+
+
+def _tables(site: Site, readings: pl.DataFrame, factors: FactorView, start: date, end: date) -> dict[str, pl.DataFrame]:
+    """Every table of schema `lake` over local days [start, end)."""
+    return {name: empty_source(name) for name in SOURCE_SCHEMAS} | {
         "windows": window_rows([Window(site_id=site.site_id, first=start, after=end)], {site.site_id: site}),
-        "asked_periods": pl.DataFrame(
-            [(site.site_id, *each) for each in sorted(spans)],
-            schema=empty_source("asked_periods").schema,
-            orient="row",
-        ),
         "readings": readings,
         "site_quarter_hours": priced_calendar(site, readings, start, end),
         "carrier_prices": carrier_prices(site, start, end),
         "meter_factors": factor_rows(site, meter_factors(site, factors)),
-        "interval_cost": empty_source("interval_cost"),
-        "seu_expected_days": empty_source("seu_expected_days") if expected is None else expected,
         **site_tables([site]),
     }
 
@@ -162,12 +181,17 @@ def _row(asked: AskedKpi, rows: Mapping[tuple[Any, ...], Mapping[str, Any]]) -> 
     if asked.hour_start_utc is not None:
         hour = rows.get((asked.scope, asked.start, asked.hour_start_utc))
         value = None if hour is None else hour[HOUR_COLUMNS[asked.kpi]]
-        return None if hour is None else KpiRow(plain(value, None), None, None, None)
+        return None if hour is None else KpiRow(plain(value, None), (), None, None)
     grain = "rolling12" if asked.kpi == ROLLING else asked.grain
     row = rows.get((asked.kpi, asked.scope, grain, asked.start))
     if row is None:
         return None
-    return KpiRow(plain(row["exact"], row["value"]), row["finding"], row["coverage"], row["estimated_share"])
+    return KpiRow(plain(row["exact"], row["value"]), codes_of(row), row["coverage"], row["estimated_share"])
+
+
+def codes_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """All findings of a row of the marts; of a mart without the column, the one that it names."""
+    return tuple((row.get("findings") or row["finding"] or "").split())
 
 
 def plain(exact: Decimal | None, value: float | None) -> Decimal | None:

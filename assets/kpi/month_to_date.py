@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from assets.kpi.windows import LOOK_BACK_DAYS, month_after, month_start
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
+from data_quality.contracts.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES
 
 _STEP = timedelta(minutes=CANONICAL_MINUTES)
@@ -55,6 +58,12 @@ class RunningFigures(Model):
     projected_on: date | None = None
     method: str = ""
     findings: tuple[Finding, ...] = ()
+
+
+def span_behind(site: Site, at_utc: datetime) -> tuple[date, date]:
+    """The whole local months [first, after) that the figures at an instant rest on."""
+    day = (at_utc - _STEP).astimezone(ZoneInfo(site.time_zone)).date()
+    return month_start(min(day - timedelta(days=LOOK_BACK_DAYS), month_start(day))), month_after(day)
 
 
 def running_figures(

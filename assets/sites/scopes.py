@@ -13,6 +13,7 @@ from typing import NamedTuple
 import polars as pl
 
 from assets.sites.meter_tree import has_import, primary_meters, total_meters
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.hierarchy import breakpoints
 from data_quality.contracts.meter import Carrier
 from data_quality.contracts.premises import REMAINDER, SHARE_DECIMALS, Part, PartMeter, part_edges
@@ -111,6 +112,24 @@ SCOPE_SCHEMA: dict[str, pl.DataType] = {
     "meter_count": pl.Int32(),
     "is_allocated": pl.Boolean(),
 }
+
+
+def known_spans(site: Site, scope: str) -> Sequence[ScopeSpan]:
+    """The spans of the scope. Raises BadInput for one that the site does not have."""
+    spans = scope_spans(site)
+    found = [span for span in spans if span.scope == scope]
+    kind, _, name = scope.partition(":")
+    is_empty = (kind == "meter" and site.meter(name) is not None) or (
+        kind == "seu" and name in [seu.seu_id for seu in site.seus]
+    )
+    if not found and not is_empty and scope != f"site:{site.site_id}":
+        others = sorted({span.scope for span in spans if span.kind not in ("meter", "seu", "site")})
+        raise BadInput(
+            f"unknown scope {scope!r} at site {site.site_id}; expected site:{site.site_id}, meter:<meter_id>, "
+            f"seu:<seu_id>{''.join(f', {each}' for each in others)}",
+            reason="unknown_scope",
+        )
+    return found
 
 
 def _members_on(site: Site, day: date) -> Members:

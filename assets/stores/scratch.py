@@ -85,4 +85,3 @@ def _build(connection: "duckdb.DuckDBPyConnection", model: SqlModel) -> None:
     if len(connection.extract_statements(statement)) != 1:
         raise BadInput(f"model {model.name} of the definition of KPIs is not one statement", reason="no_definition")
     connection.execute(statement)
-

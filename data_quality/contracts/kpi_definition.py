@@ -8,8 +8,10 @@ from typing import Self
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 
-HEAD = re.compile(r"^-- model: (?P<layer>\w+)\.(?P<name>\w+) \((?P<kind>view|table)\) of (?P<reads>[\w, ]*)$", re.MULTILINE)
-TITLE = "-- The definitions of all KPIs, as dbt compiled them for DuckDB: each model reads tables of schema lake and those before it."
+HEAD = re.compile(
+    r"^-- model: (?P<layer>\w+)\.(?P<name>\w+) \((?P<kind>view|table)\) of (?P<reads>[\w, ]*)$", re.MULTILINE
+)
+TITLE = "-- All KPIs as dbt compiled them for DuckDB: each model reads tables of schema lake and models before it."
 
 
 class SqlModel(Model):
@@ -63,7 +65,7 @@ class KpiDefinition(Model):
         return found
 
     def behind(self, *names: str) -> tuple[SqlModel, ...]:
-        """Those models and everything that they read, in building order. Raises BadInput for a name that is not there."""
+        """Those models and all that they read, in building order. Raises BadInput for a name that is not there."""
         by_name = {each.name: each for each in self.models}
         wanted: set[str] = set()
         waiting = list(names)

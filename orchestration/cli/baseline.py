@@ -117,14 +117,13 @@ def show(
 def review_of_version(call: Call, version: BaselineVersion) -> tuple[Finding, ...]:
     """What speaks for a review of an energy baseline today, or at --as-of; nothing for other types."""
     from reports.enpi_life import review_of
-    from reports.sources import Sources
 
     project = call.project
     site = project.sites.get(version.baseline.site_id)
     is_known = site is not None and version.baseline.seu_id in {seu.seu_id for seu in site.seus}
     if site is None or not is_known or version.baseline.baseline_type is not BaselineType.ENB:
         return ()
-    sources = Sources(lake=project.lake, sites=project.sites, baselines=project.baselines)
+    sources = project.sources()
     return review_of(site, version, sources=sources, as_of_utc=call.as_of_utc or project.reports.known_at(call.clock))
 
 

@@ -92,7 +92,7 @@ def _ask(call: Call, site: str, seu: str, period: str, number: int | None) -> _A
     else:
         name = baseline_id_of(known.site_id, use.seu_id, BaselineType.ENB)
         version = project.baselines.get(name, number, as_of_utc=as_of)
-    sources = Sources(lake=project.lake, sites=project.sites, baselines=project.baselines)
+    sources = project.sources()
     return _Asked(known, use, parse_period(period, known.time_zone), as_of, sources, version)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from assets.kpi.recompute import FACTORED, carriers_of
+from assets.kpi.scope_streams import FACTORED, carriers_of
 from assets.tariffs.periods import tariffs_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import Figure
@@ -93,7 +93,7 @@ def register(app: typer.Typer) -> None:
         project = call.project
         known = None if site is None else project.site(site)
         span = parse_period(period, known.time_zone if known else "UTC")
-        sources = Sources(lake=project.lake, sites=project.sites, baselines=project.baselines)
+        sources = project.sources()
         if call.as_of_utc is None:
             freshen_marts(project, say=call.say)
             as_of = project.reports.known_at(call.clock)

@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
         signer, name = pack_signer(call)
         stem = f"{revision.name}_{revision.site_id}_{revision.period}_r{revision.revision}".replace("/", "_")
         maker = PackMaker(
+            definitions=project.sources().definitions,
             reports=project.reports,
             publications=PublicationStore(project.store),
             lake=project.lake,

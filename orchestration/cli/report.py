@@ -14,7 +14,6 @@ from reports.content.templates import load_template, read_template, template_fil
 from reports.gates import publishable, refuse_future
 from reports.make import WRITTEN, MadeReport, make_report, subject_project
 from reports.render_json import figure_rows
-from reports.sources import Sources
 
 LIST = "templates"
 _NAME = typer.Argument(metavar="NAME", help="enpi_quarter, or a template; 'report templates' lists all.")
@@ -59,7 +58,7 @@ def register(app: typer.Typer) -> None:
             name,
             known,
             span,
-            sources=Sources(lake=project.lake, sites=project.sites, baselines=project.baselines),
+            sources=project.sources(),
             baselines=project.baselines,
             reports=project.reports,
             clock=call.clock,

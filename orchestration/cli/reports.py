@@ -184,7 +184,7 @@ def told(revision: Revision, outcome: Outcome, files: Sequence[str] = ()) -> Ans
 def sources_of(call: Call) -> Sources:
     """What figures are computed from again."""
     project = call.project
-    return Sources(lake=project.lake, sites=project.sites, baselines=project.baselines)
+    return project.sources()
 
 
 def shown(change: FigureChange) -> list[str]:

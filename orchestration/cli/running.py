@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from assets.kpi.month_to_date import RunningFigures, running_figures
-from assets.kpi.running_again import span_behind
-from assets.kpi.standing import COARSE, is_coarse
+from assets.kpi.coarse import COARSE, is_coarse
+from assets.kpi.month_to_date import RunningFigures, running_figures, span_behind
 from assets.stores.marts import read_mart
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site import Site
@@ -46,7 +45,7 @@ def register(app: typer.Typer) -> None:
             with marts_as_of(project, [known], call.as_of_utc) as marts_dir:
                 found = _figures(marts_dir, site, at_utc)
             as_of = call.as_of_utc
-        sources = Sources(lake=project.lake, sites=project.sites, baselines=project.baselines)
+        sources = project.sources()
         found = with_coarse_source(found, known, sources, as_of)
         return _answer(found, known.time_zone, _stored(call, known, found, sources, as_of))
 

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from orchestration.cli.frame import CHECK_FAILED, DONE, Answer, Call, command
-from reports.sources import Sources
 from reports.trace import readings_behind, trace_figure, versions_today
 
 
@@ -21,7 +20,7 @@ def register(app: typer.Typer) -> None:
     ) -> Answer:
         """Walk a printed figure back to its inputs and recompute it from them, as known when it was made."""
         project = call.project
-        sources = Sources(lake=project.lake, sites=project.sites, baselines=project.baselines)
+        sources = project.sources()
         found = trace_figure(figure_id, reports=project.reports, sources=sources)
         figure = found.figure
         data = {

@@ -29,12 +29,14 @@ def register(app: typer.Typer) -> None:
         Without --people nobody vouches for the signer: anybody can seal a pack with a key of their own.
         """
         from assets.sites.load import load_people
+        from orchestration.dbt import kpi_definition
         from reports.evidence.verify import verify_pack
 
         if sample != "all" and not sample.isdigit():
             raise BadInput(f"--sample {sample!r}; expected a number or all", reason="bad_sample")
         found = verify_pack(
             pack,
+            definition=kpi_definition(),
             sample=None if sample == "all" else int(sample),
             seed=seed,
             people=None if people is None else load_people(people),

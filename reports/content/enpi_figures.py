@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import combinations
 
 from assets.kpi.enpi import EnpiResult
-from assets.kpi.recompute import FACTORED
+from assets.kpi.scope_streams import FACTORED
 from assets.sites.overlap import regions_of
 from data_quality.contracts.baseline import Baseline, BaselineVersion
 from data_quality.contracts.figure import Figure, TraceInput
@@ -224,7 +224,13 @@ def _add_site_kpi(book: FigureBook, given: EnpiInputs, span: SiteSpan, kpi: str,
         unit=_unit(given, kpi),
         computation="scope_kpi",
         parameters={**_span_of(given, span), "scope": scope, "kpi": kpi},
-        inputs=[_lake(given, span), given.site_input, *given.calendar, *(factors if kpi in FACTORED else ())],
+        inputs=[
+            _lake(given, span),
+            given.site_input,
+            *given.calendar,
+            given.definition,
+            *(factors if kpi in FACTORED else ()),
+        ],
         coverage=float(span.coverage),
         findings=span.findings.get(kpi, ()),
         scope=f"site:{given.site.site_id}",

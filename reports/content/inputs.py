@@ -47,6 +47,7 @@ class EnpiInputs:
     versions: Mapping[str, BaselineVersion]
     lake: Mapping[tuple[date, date], TraceInput]
     site_input: TraceInput
+    definition: TraceInput
     calendar: Sequence[TraceInput]
     batch_counts: Mapping[str, Decimal]
     is_synthetic: bool

@@ -6,22 +6,22 @@ A KPI that cannot be known is a figure without a value whose status is the findi
 from bisect import bisect_left
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
 
+from assets.kpi.coarse import COARSE, PEAKS
 from assets.kpi.enpi import enpi_for
+from assets.kpi.from_readings import codes_of, plain
 from assets.kpi.project import known_span
-from assets.kpi.standing import COARSE, PEAKS, codes_of
 from assets.stores.marts import read_mart
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import TraceInput
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period
 from reports.claims import against_use, claim_of
-from reports.computations import baseline_input, to_decimal
+from reports.computations import baseline_input
 from reports.content.model import ReportContent
 from reports.figures import FigureBook
 from reports.sources import Sources, seu_of
@@ -36,7 +36,7 @@ UNITS |= {"kwh_per_unit": "kwh/unit", "kwh_per_degc_day": "kwh/(degc*d)"}
 # Of rows that compare with a baseline: which one expects.
 BASELINE: dict[str, pl.DataType] = {"baseline_id": pl.String(), "baseline_version": pl.Int32()}
 _KEPT = ("scope", "carrier", "grain", "period_start", "period_end", "kpi", "exact", "value", "unit")
-COLUMNS = (*_KEPT, "coverage", "estimated_share", "finding", "is_synthetic")
+COLUMNS = (*_KEPT, "coverage", "estimated_share", "finding", "findings", "is_synthetic")
 # KPI of an hour -> its column, unit, and the column of minutes that it leaves out.
 HOURLY: Mapping[str, tuple[str, str, str | None, str]] = {
     "consumption_kwh": ("energy_kwh", "kwh", None, ""),
@@ -95,6 +95,7 @@ def add_rows(book: FigureBook, site: Site, rows: pl.DataFrame, *, sources: Sourc
         inputs = [
             sources.lake_input(site, row["period_start"], row["period_end"], book.as_of_utc),
             sources.site_input(site),
+            sources.definition_input(),
             *sources.calendar_inputs(site, row["period_start"], row["period_end"]),
             *sources.factor_inputs(
                 site, row["kpi"], row["scope"], row["period_start"], row["period_end"], book.as_of_utc
@@ -143,7 +144,7 @@ def _add(book: FigureBook, site: Site, row: Mapping[str, Any], inputs: list[Trac
     parameters = {"site": site.site_id, "scope": scope, "kpi": kpi, "start": str(start), "end": str(end)}
     book.add(
         f"{site.site_id}/{scope}/{row['grain']}/{place}/{kpi}",
-        None if barred else _value(row),
+        None if barred else plain(row["exact"], row["value"]),
         label=f"{kpi} of {scope}",
         kpi=kpi,
         scope=scope,
@@ -154,19 +155,10 @@ def _add(book: FigureBook, site: Site, row: Mapping[str, Any], inputs: list[Trac
         parameters=parameters | ({"hour_start_utc": f"{hour:%Y-%m-%dT%H:%MZ}"} if hour is not None else {}),
         inputs=inputs,
         status=barred or row["finding"] or "",
-        findings=(*([barred] if barred else []), *codes_of(row["finding"], row["coverage"])),
+        findings=(*([barred] if barred else []), *codes_of(row)),
         coverage=row["coverage"],
         estimated_share=row["estimated_share"],
     )
-
-
-def _value(row: Mapping[str, Any]) -> Decimal | None:
-    """The exact decimal of a sum without its trailing zeros, or the shortest decimal of a ratio's double."""
-    exact: Decimal | None = row["exact"]
-    if exact is None:
-        return to_decimal(row["value"])
-    nine = exact.quantize(Decimal(1).scaleb(-9))
-    return nine if nine == exact else exact
 
 
 def kpi_rows(site: Site, period: Period, grain: Grain, marts_dir: Path, *, scope: str | None = None) -> pl.DataFrame:
@@ -215,7 +207,7 @@ def _compared(site: Site, marts_dir: Path) -> pl.DataFrame:
             schema=BASELINE | {"grain": pl.String(), "period_start": pl.Date(), "period_end": pl.Date()}
         )
     carrier = pl.col("scope").replace_strict(carriers, default="electricity")
-    return rows.with_columns(carrier=carrier).select(*COLUMNS, *BASELINE)
+    return rows.with_columns(carrier=carrier, findings=pl.col("finding")).select(*COLUMNS, *BASELINE)
 
 
 def hours_of(site: Site, period: Period, marts_dir: Path) -> pl.DataFrame:
@@ -248,7 +240,11 @@ def _hourly(hours: pl.DataFrame, site: Site, kpi: str) -> pl.DataFrame:
     column, unit, left_out, code = HOURLY[kpi]
     without = pl.col(left_out) if left_out else pl.lit(0)
     is_coarse = pl.lit(kpi in PEAKS) & (pl.col("max_source_minutes") > CANONICAL_MINUTES)
-    gap = pl.when(pl.col("covered_minutes") < pl.col("expected_minutes")).then(pl.lit("gap"))
+    codes = [
+        pl.when(without > 0).then(pl.lit(code)),
+        pl.when(is_coarse).then(pl.lit(COARSE)),
+        pl.when(pl.col("covered_minutes") < pl.col("expected_minutes")).then(pl.lit("gap")),
+    ]
     rows = hours if left_out is None else hours.filter(pl.col("carrier").is_in(BOUGHT))
     return rows.select(
         pl.lit(site.site_id).alias("site_id"),
@@ -263,7 +259,8 @@ def _hourly(hours: pl.DataFrame, site: Site, kpi: str) -> pl.DataFrame:
         pl.lit(site.currency if unit == "currency" else unit).alias("unit"),
         ((pl.col("covered_minutes") - without) / pl.col("expected_minutes")).alias("coverage"),
         pl.lit(None, dtype=pl.Float64).alias("estimated_share"),
-        pl.when(without > 0).then(pl.lit(code)).when(is_coarse).then(pl.lit(COARSE)).otherwise(gap).alias("finding"),
+        pl.coalesce(codes).alias("finding"),
+        pl.concat_str(codes, separator=" ", ignore_nulls=True).alias("findings"),
         pl.lit(site.is_simulated).alias("is_synthetic"),
         "hour_start_utc",
     )

@@ -211,6 +211,7 @@ class _Desk:
         time = pl.col("period_start") == row["period_start"] if hour is None else pl.col("hour_start_utc") == hour
         mine = every.filter(time)
         absent = {"value": None, "exact": None, "coverage": 0.0, "estimated_share": None, "finding": "no_readings"}
+        absent["findings"] = absent["finding"]
         found = []
         for site_id in every["site_id"].unique().sort():
             site: Site = self.sources.site(site_id)

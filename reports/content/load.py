@@ -12,8 +12,8 @@ import polars as pl
 from assets.carbon.factors import electricity_factors
 from assets.carbon.view import FactorView
 from assets.kpi.enpi import DayPair, EnpiRule, exact_kwh
-from assets.kpi.recompute import FACTORED, kpi_value
-from assets.kpi.standing import kpi_findings
+from assets.kpi.from_readings import AskedKpi, findings_of
+from assets.kpi.scope_streams import FACTORED
 from assets.stores.marts import read_mart
 from assets.tariffs.periods import known_prices
 from data_quality.contracts.baseline import BaselineStatus, BaselineVersion
@@ -24,7 +24,7 @@ from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period, months_of
 from reports.claims import against_use
 from reports.content.inputs import SITE_KPIS, EnpiInputs, SiteSpan
-from reports.sources import Sources
+from reports.sources import KpiBasis, Sources
 
 BATCH_FIELDS = ("files", "accepted_rows", "rejected_rows")
 # KPI -> column of mart_scope__month_kpi; all exact decimals.
@@ -58,6 +58,14 @@ def enpi_inputs(
     months = months_of(period)
     # Read once as a whole: everything below is a part of it.
     readings = sources.readings(site, period.start, period.end, as_of_utc)
+    sources.want(
+        KpiBasis(site.site_id, as_of_utc),
+        [
+            AskedKpi(kpi, f"site:{site.site_id}", span.start, span.end)
+            for span in [period, *months]
+            for kpi in SITE_KPIS
+        ],
+    )
     whole = _site_span(site, period, sources, as_of_utc)
     spans = [_site_span(site, month, sources, as_of_utc) for month in months]
     pairs = {
@@ -81,6 +89,7 @@ def enpi_inputs(
         },
         factors=_factors(site, [period, *months], sources, as_of_utc),
         site_input=sources.site_input(site),
+        definition=sources.definition_input(),
         calendar=sources.calendar_inputs(site, period.start, period.end),
         batch_counts={name: sources.batch_count(site, period, as_of_utc, name) for name in BATCH_FIELDS},
         is_synthetic=bool(readings["is_synthetic"].any()) or any(v.baseline.is_synthetic for v in versions.values()),
@@ -207,16 +216,13 @@ def _pin(version: BaselineVersion | None) -> tuple[str, int] | None:
 def _site_span(site: Site, period: Period, sources: Sources, as_of_utc: datetime) -> SiteSpan:
     # The site's total and its price are few of a large site's streams.
     readings = sources.site_streams(site, period.start, period.end, as_of_utc)
-    scope, factors = f"site:{site.site_id}", sources.factors(site, as_of_utc)
+    rows = {kpi: sources.kpi_of(site, f"site:{site.site_id}", kpi, period, as_of_utc) for kpi in SITE_KPIS}
     return SiteSpan(
         start=period.start,
         end=period.end,
-        values={
-            kpi: kpi_value(kpi, site=site, scope=scope, period=period, readings=readings, factors=factors)
-            for kpi in SITE_KPIS
-        },
+        values={kpi: None if row is None else row.value for kpi, row in rows.items()},
         coverage=sources.coverage(site, period, readings),
-        findings=kpi_findings(SITE_KPIS, site=site, scope=scope, period=period, readings=readings, factors=factors),
+        findings={kpi: findings_of(row) for kpi, row in rows.items()},
     )
 
 

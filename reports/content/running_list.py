@@ -3,10 +3,9 @@
 from datetime import date, datetime
 from decimal import Decimal
 
-from assets.kpi.month_to_date import RunningFigures
-from assets.kpi.recompute import FACTORED
-from assets.kpi.running_again import span_behind
-from assets.kpi.standing import COARSE
+from assets.kpi.coarse import COARSE
+from assets.kpi.month_to_date import RunningFigures, span_behind
+from assets.kpi.scope_streams import FACTORED
 from data_quality.contracts.site import Site
 from reports.computations import RUNNING, to_decimal
 from reports.content.model import ReportContent
@@ -32,6 +31,7 @@ def running_list(
     inputs = [
         sources.lake_input(site, start, end, as_of_utc),
         sources.site_input(site),
+        sources.definition_input(),
         *sources.calendar_inputs(site, start, end),
     ]
     codes = [finding.code for finding in found.findings]

@@ -5,8 +5,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from assets.kpi.recompute import kpi_value, scope_meters, streams_behind
-from assets.kpi.standing import codes_of, kpi_findings
+from assets.kpi.from_readings import AskedKpi, findings_of
+from assets.kpi.scope_streams import scope_meters
 from assets.sites.meter_tree import has_import
 from assets.stores.marts import read_mart
 from data_quality.contracts.errors import BadInput, OurFault
@@ -16,6 +16,7 @@ from data_quality.contracts.time import Period, months_of
 from reports.computations import to_decimal
 from reports.content.load import price_gaps
 from reports.datasets.base import Given, Item, Leaf, Measure, period_key
+from reports.sources import KpiBasis
 
 NAME = "site"
 MEASURES: Mapping[str, Measure] = {
@@ -50,7 +51,7 @@ class SiteKpis:
                 for row in rows.iter_rows(named=True):
                     self._rows[grain, row["scope"], row["period_start"]] = row
             codes = read_mart(given.marts_dir, "mart_site__kpi_values", site_id=given.site.site_id)
-            told = codes.select("grain", "scope", "period_start", "kpi", "finding").drop_nulls("finding")
+            told = codes.select("grain", "scope", "period_start", "kpi", "findings").drop_nulls("findings")
             self._codes = {(grain, scope, start, kpi): code for grain, scope, start, kpi, code in told.iter_rows()}
             self._refuse_stale_marts(given.period)
 
@@ -96,6 +97,7 @@ class SiteKpis:
             parameters={**given.span(period), "scope": item.scope, "kpi": measure},
             inputs=[
                 *given.behind(period),
+                given.sources.definition_input(),
                 *given.sources.factor_inputs(
                     given.site, measure, item.scope, period.start, period.end, given.as_of_utc
                 ),
@@ -153,31 +155,15 @@ class SiteKpis:
         grain = _grain(item.period)
         if given.marts_dir is not None and grain and (grain, item.scope) in self._known_scopes():
             return None
-        streams = streams_behind(measure, site=given.site, scope=item.scope)
-        readings = given.sources.stream_readings(
-            given.site, streams, item.period.start, item.period.end, given.as_of_utc
-        )
-        return kpi_value(
-            measure,
-            site=given.site,
-            scope=item.scope,
-            period=item.period,
-            readings=readings,
-            factors=given.sources.factors(given.site, given.as_of_utc),
-        )
+        found = given.sources.kpi_of(given.site, item.scope, measure, item.period, given.as_of_utc)
+        return None if found is None else found.value
 
     def _findings(self, measure: str, item: Item, row: dict[str, Any] | None) -> Sequence[str]:
         """Codes of the mart's row, or those that the readings give."""
         given, period = self.given, item.period
         if row is not None:
-            return codes_of(self._codes.get((_grain(period), item.scope, period.start, measure)), row["coverage"])
-        streams = streams_behind(measure, site=given.site, scope=item.scope)
-        readings = given.sources.stream_readings(given.site, streams, period.start, period.end, given.as_of_utc)
-        factors = given.sources.factors(given.site, given.as_of_utc)
-        found = kpi_findings(
-            [measure], site=given.site, scope=item.scope, period=period, readings=readings, factors=factors
-        )
-        return found[measure]
+            return self._codes.get((_grain(period), item.scope, period.start, measure), "").split()
+        return findings_of(given.sources.kpi_of(given.site, item.scope, measure, period, given.as_of_utc))
 
     def _known_scopes(self) -> set[tuple[str, str]]:
         return {(grain, scope) for grain, scope, _ in self._rows}
@@ -199,18 +185,15 @@ class SiteKpis:
     def _refuse_stale_marts(self, period: Period) -> None:
         """The marts' consumption of each whole month of the report must be what the readings give. Raises BadInput."""
         given, scope = self.given, f"site:{self.given.site.site_id}"
-        # Read once as a whole: the months are parts of it.
-        meters = scope_meters(given.site, scope)
-        given.sources.stream_readings(given.site, meters, period.start, period.end, given.as_of_utc)
         # A project's reporting period may begin in a month: the marts hold no part of one.
-        for month in (each for each in months_of(period) if _grain(each) == "month"):
+        months = [each for each in months_of(period) if _grain(each) == "month"]
+        asked = [AskedKpi("consumption_kwh", scope, month.start, month.end) for month in months]
+        given.sources.want(KpiBasis(given.site.site_id, given.as_of_utc), asked)
+        for month in months:
             row = self._row(scope, month)
             stored = None if row is None else row["energy_kwh"]
-            readings = given.sources.stream_readings(given.site, meters, month.start, month.end, given.as_of_utc)
-            found = kpi_value(
-                "consumption_kwh", site=given.site, scope=scope, period=month, readings=readings,
-                factors=given.sources.factors(given.site, given.as_of_utc),
-            )  # fmt: skip
+            made = given.sources.kpi_of(given.site, scope, "consumption_kwh", month, given.as_of_utc)
+            found = None if made is None else made.value
             if stored != found:
                 raise BadInput(
                     f"the marts say {stored} for consumption_kwh of {given.site.site_id}, {month.label}, "

@@ -14,6 +14,8 @@ CONTENT, LIFE, FIGURES, OTHERS = (
     "traces/others.jsonl",
 )
 STORE, LAKE, BILLS = "inputs/store/", "inputs/lake/", "inputs/bills/"
+# The SQL of the KPIs, a file for each digest that a trace names.
+DEFINITIONS = "code/definitions/"
 SITE, BASELINES, TARIFFS, FACTORS = (
     "inputs/site.json",
     "inputs/baselines.json",

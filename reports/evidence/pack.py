@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from assets.stores.definitions import Definitions
 from assets.stores.evidence import figure_rows
 from assets.stores.lake import Lake
 from assets.stores.publications import DRAFT, GENESIS, PackLink, PublicationStore
@@ -56,6 +57,7 @@ class PackMaker:
     reports: ReportStore
     publications: PublicationStore
     lake: Lake
+    definitions: Definitions
     bills_dir: Path | None = None
 
     def make(
@@ -122,8 +124,14 @@ class PackMaker:
         found[names.FIGURES] = _lines(rows)
         found[names.OTHERS] = _lines(inputs.other_figures)
         found |= inputs.files
+        found |= self._definitions([*rows, *inputs.other_figures])
         found |= code_files()
         yield from sorted(found.items())
+
+    def _definitions(self, rows: Sequence[dict[str, Any]]) -> dict[str, Source]:
+        """The SQL that the traces pin: the very definition that each KPI was made by."""
+        named = {each["sha256"] for row in rows for each in row["inputs"] if each["role"] == "definition"}
+        return {f"{names.DEFINITIONS}{sha256}.sql": self.definitions.of(sha256).text.encode() for sha256 in named}
 
     def _linked(
         self, body: dict[str, Any], revision: Revision, signer: Signer, signer_name: str, clock: Clock

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from assets.stores.actions import Signature, is_signed
 from assets.stores.baselines import BaselineStore
+from assets.stores.definitions import Definitions, keep_definition
 from assets.stores.evidence import broken_figure, restore
 from assets.stores.lake import Lake
 from assets.stores.lake_block import LAKE_SCHEMA, content_sha256
@@ -26,6 +27,7 @@ from assets.stores.sign import canonical
 from assets.stores.transactions import DatabaseError, Store, open_store
 from data_quality.contracts.errors import BadInput, MeterloomError
 from data_quality.contracts.figure import Figure
+from data_quality.contracts.kpi_definition import KpiDefinition
 from data_quality.contracts.people import People
 from data_quality.contracts.site import Site
 from reports.computations import code_sha256
@@ -36,7 +38,7 @@ from reports.evidence.life import VERBS, name_of
 from reports.evidence.manifest import Manifest
 from reports.evidence.pack import code_checksums
 from reports.evidence.printed import printed_problems
-from reports.recompute import recompute
+from reports.recompute import announce, recompute
 from reports.sources import Sources, parse_span
 
 MAX_JSON = 512 << 20
@@ -75,11 +77,19 @@ class Played:
 
 
 def replay(
-    archive: Archive, manifest: Manifest, *, folder: Path, sample: int | None, seed: int, people: People | None = None
+    archive: Archive,
+    manifest: Manifest,
+    *,
+    folder: Path,
+    today: KpiDefinition,
+    sample: int | None,
+    seed: int,
+    people: People | None = None,
 ) -> Played:
     """Check chains, lives, files and versions of an intact pack, then make `sample` figures again (None: all).
 
-    folder: empty; the pack's inputs are laid out there. people: whose keys those of the decisions must be.
+    folder: empty; the pack's inputs are laid out there. today: the definition of KPIs here, for figures that pin none.
+    people: whose keys those of the decisions must be.
     """
     played = Played()
     rows = _figure_rows(archive, manifest, played)
@@ -95,7 +105,8 @@ def replay(
     _check_printed(archive, manifest, [figures[row["figure_id"]] for row in rows], played, is_same_code=not code)
     store = open_store(f"sqlite:///{folder / 'store.db'}")
     try:
-        sources = _sources(archive, tables, store, folder, manifest, played)
+        definitions = _definitions(archive, today, folder / "definitions", played)
+        sources = _sources(archive, tables, store, folder, manifest, definitions, played)
         if sources is not None:
             wanted = [figures[row["figure_id"]] for row in rows]
             chosen = wanted if sample is None else _sampled(wanted, sample, seed)
@@ -214,7 +225,13 @@ def _tables(archive: Archive, played: Played) -> dict[str, list[dict[str, Any]]]
 
 
 def _sources(
-    archive: Archive, tables: Mapping[str, Any], store: Store, root: Path, manifest: Manifest, played: Played
+    archive: Archive,
+    tables: Mapping[str, Any],
+    store: Store,
+    root: Path,
+    manifest: Manifest,
+    definitions: Definitions,
+    played: Played,
 ) -> Sources | None:
     """Sources over the pack's rows and files; None where they do not fit together."""
     try:
@@ -232,7 +249,23 @@ def _sources(
                 return None
             archive.extract(member.name, lake.root / path)
     sites = {row["site_id"]: Site.model_validate(row["site"]) for row in tables["site_versions"]}
-    return Sources(lake=lake, sites=sites, baselines=BaselineStore(store))
+    return Sources(lake=lake, sites=sites, baselines=BaselineStore(store), definitions=definitions)
+
+
+def _definitions(archive: Archive, today: KpiDefinition, folder: Path, played: Played) -> Definitions:
+    """The pack's own definitions of KPIs, which its figures are made again by, and today's for the others."""
+    for name in (each for each in archive.members if each.startswith(names.DEFINITIONS)):
+        try:
+            found = KpiDefinition.parse(archive.bytes_of(name, limit=MAX_JSON).decode(), file=name)
+        except MALFORMED:
+            played.wrong(name, "cannot be read")
+            continue
+        if name != f"{names.DEFINITIONS}{found.sha256}.sql":
+            played.wrong(name, "is not the definition that its name says")
+        if found.sha256 != today.sha256:
+            played.findings.append(f"KPIs are defined by {name}, not as here: its SQL was run, and is there to be read")
+        keep_definition(folder, found)
+    return Definitions(lambda: today, folder)
 
 
 def _check_days(
@@ -290,6 +323,11 @@ def _recompute(
     if manifest.inputs == "digests":
         played.findings.append(FINDING_NO_READINGS)
         chosen = [figure for figure in chosen if not _rests_on_readings(figure, figures)]
+    try:
+        announce(chosen, sources=sources, lookup=figures.get)
+    except FOREIGN as fault:
+        played.wrong(names.FIGURES, f"a trace cannot be read: {fault}"[:400])
+        return
     for figure in chosen:
         try:
             value = recompute(figure, sources=sources, lookup=figures.get, kept=kept)

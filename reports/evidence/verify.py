@@ -1,5 +1,6 @@
 """Checks a pack with nothing but the pack: every byte and hash, the signature, the chains, and figures made again."""
 
+import functools
 import hashlib
 import json
 import tempfile
@@ -10,8 +11,10 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from assets.readings.readers.child import Limits, run_limited
+from assets.stores.definitions import keep_definition
 from assets.stores.sign import PACK_DOMAIN, canonical, fingerprint, is_valid
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.kpi_definition import KpiDefinition
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import People
 from reports.evidence.archive import STRUCTURE, Archive, PackProblem, read_archive
@@ -63,12 +66,15 @@ class Opened(Model):
 def verify_pack(
     path: Path,
     *,
+    definition: KpiDefinition,
     sample: int | None = 20,
     seed: int = 1,
     people: People | None = None,
     previous: Path | None = None,
 ) -> Verdict:
     """Check a pack offline, in a limited process. sample: figures to make again, None for all; chosen by `seed`.
+
+    definition: of this version, for packs that were made before packs held their own.
 
     people: the signer's key must be the one that stands there. previous: the pack before it in its site's chain.
     Raises BadInput only where the file is not there; whatever it holds is a problem of the verdict, and so is a pack
@@ -78,10 +84,12 @@ def verify_pack(
         if each is not None and not each.is_file():
             raise BadInput("no such pack", file=str(each), reason="no_file")
     # The folder is ours: where the process is stopped, nothing of a hostile pack stays on the disk.
-    with tempfile.TemporaryDirectory(prefix="meterloom-pack-") as folder:
+    temporary = functools.partial(tempfile.TemporaryDirectory, prefix="meterloom-pack-")
+    with temporary() as folder, temporary() as own:
         asked = {
             "path": str(path.resolve()),
             "folder": folder,
+            "definition": str(keep_definition(Path(own), definition)),
             "sample": sample,
             "seed": seed,
             "people": None if people is None else people.model_dump(mode="json"),
@@ -98,7 +106,13 @@ def verify_pack(
 
 
 def verify_here(
-    path: str, folder: str, sample: int | None, seed: int, people: dict[str, Any] | None, previous: str | None
+    path: str,
+    folder: str,
+    definition: str,
+    sample: int | None,
+    seed: int,
+    people: dict[str, Any] | None,
+    previous: str | None,
 ) -> dict[str, Any]:
     """The limited process's part of `verify_pack`, as JSON. folder: empty, for what the pack holds."""
     from reports.evidence.replay import replay
@@ -112,7 +126,8 @@ def verify_here(
     is_vouched = known is not None and not problems
     if previous is not None:
         problems += list(_chain_problems(opened, Path(previous)))
-    played = replay(archive, opened.manifest, folder=Path(folder), sample=sample, seed=seed, people=known)
+    today = KpiDefinition.parse(Path(definition).read_text(encoding="utf-8"), file=definition)
+    played = replay(archive, opened.manifest, folder=Path(folder), today=today, sample=sample, seed=seed, people=known)
     found = _verdict(archive, opened, [*problems, *played.problems])
     update = {
         "findings": tuple(played.findings),

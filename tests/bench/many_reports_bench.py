@@ -24,6 +24,7 @@ from data_quality.contracts.time import FixedClock, Period, months_of, parse_per
 from reports.periodic import make_reports_ending
 from reports.sources import Sources
 from tests.bench.report_bench import year_rows
+from tests.definitions import DEFINITIONS
 from tests.reports import plant
 
 SITES, METERS = 20, 4
@@ -86,7 +87,8 @@ def bench(count: int) -> None:
             # Sources are a run's own, as in the asset: what it read goes with it.
             made += len(
                 make_reports_ending(
-                    site, month, sources=Sources(lake=lake, sites=sites, baselines=baselines), baselines=baselines,
+                    site, month, sources=Sources(lake=lake, sites=sites, baselines=baselines, definitions=DEFINITIONS),
+                    baselines=baselines,
                     reports=reports, clock=CLOCK, out_dir=root / "out", maker="schedule:bench",
                 )
             )  # fmt: skip

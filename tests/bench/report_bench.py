@@ -43,6 +43,7 @@ from reports.render_json import render_json
 from reports.render_pdf import render_pdf
 from reports.render_xlsx import render_xlsx
 from reports.sources import Sources
+from tests.definitions import DEFINITIONS
 from tests.reports import plant
 
 METERS, USES, FIRST, LAST = 50, 10, date(2023, 1, 1), date(2026, 1, 1)
@@ -134,7 +135,7 @@ def _baseline(seu_id: str) -> Baseline:
 
 def publish(root: Path, site: Site, lake: Lake, baselines: BaselineStore) -> Path:
     """The marts of the site, as dbt makes them."""
-    sources = Sources(lake=lake, sites={site.site_id: site}, baselines=baselines)
+    sources = Sources(lake=lake, sites={site.site_id: site}, baselines=baselines, definitions=DEFINITIONS)
     whole = parse_period(f"{FIRST}/{LAST}", plant.ZONE)
     frames = []
     for seu_id, version in baselines_in_force(site, baselines).items():
@@ -166,7 +167,7 @@ def content_of(
     name: str, period: str, *, site: Site, lake: Lake, baselines: BaselineStore, marts: Path | None
 ) -> ReportContent:
     """One report's content with nothing read before."""
-    sources = Sources(lake=lake, sites={site.site_id: site}, baselines=baselines)
+    sources = Sources(lake=lake, sites={site.site_id: site}, baselines=baselines, definitions=DEFINITIONS)
     versions, span = baselines_in_force(site, baselines), parse_period(period, plant.ZONE)
     if name == "enpi_quarter":
         given = enpi_inputs(site, span, sources=sources, versions=versions, as_of_utc=AS_OF)

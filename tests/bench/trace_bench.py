@@ -27,9 +27,9 @@ from assets.stores.trace_rows import packed_rows
 from assets.stores.transactions import Store
 from reports.evidence.archive import ArchiveWriter, read_archive
 from reports.evidence.pack import PackMaker
-from reports.evidence.verify import verify_pack
 from reports.sources import Sources
 from reports.trace import stale_revisions, trace_figure
+from tests.definitions import DEFINITIONS, verify_pack
 from tests.reports.conftest import World, make_world
 from tests.reports.test_store import report
 
@@ -157,7 +157,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _, seconds = timed(lambda: trace_figure(figure.figure_id, reports=used.reports, sources=used.sources()))
         say(f"trace of one figure: {seconds:.2f} s")
         signer = new_key(folder / "keys", "bench")
-        maker = PackMaker(reports=used.reports, publications=PublicationStore(used.lake.store), lake=used.lake)
+        maker = PackMaker(
+            reports=used.reports,
+            publications=PublicationStore(used.lake.store),
+            lake=used.lake,
+            definitions=DEFINITIONS,
+        )
         made, seconds = timed(
             lambda: maker.make(
                 revision, folder / "p.zip", signer=signer, signer_name="bench", policy="full", clock=used.clock
@@ -172,7 +177,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"verify, hashes and CRCs of {asked.gigabytes:g} GB: {seconds:.2f} s")
         (folder / "big.zip").unlink()
         clones(used.lake.store, asked.reports)
-        sources = Sources(lake=used.lake, sites={used.site.site_id: used.site}, baselines=used.baselines)
+        sources = Sources(
+            lake=used.lake, sites={used.site.site_id: used.site}, baselines=used.baselines, definitions=DEFINITIONS
+        )
         started = time.process_time()
         stale, seconds = timed(lambda: stale_revisions(used.reports, sources))
         cpu = time.process_time() - started

@@ -12,12 +12,12 @@ import pytest
 from assets.carbon.energies import site_energies
 from assets.carbon.factors import known_factors
 from assets.carbon.footprint import site_footprint
-from assets.kpi.recompute import KPIS, kpi_value
-from assets.kpi.recompute_weather import degree_days
 from assets.stores.marts import read_mart
 from data_quality.contracts.time import Period
 from orchestration.dbt import PROJECT_DIR
 from tests.dbt.conftest import World
+from tests.kpi.oracle.values import KPIS, kpi_value
+from tests.kpi.oracle.weather import degree_days
 
 CATALOGUE = {
     row["kpi"]: row for row in csv.DictReader((PROJECT_DIR / "seeds" / "kpi_catalogue.csv").open(encoding="utf-8"))

@@ -8,10 +8,11 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from assets.carbon.factors import known_factors
-from assets.kpi.recompute import kpi_value, scope_meters
+from assets.kpi.scope_streams import scope_meters
 from assets.stores.marts import ENPI_MARTS, KPI_MARTS, MARTS, read_mart
 from data_quality.contracts.time import Period
 from tests.dbt.conftest import World
+from tests.kpi.oracle.values import kpi_value
 
 COLUMNS = {"consumption_kwh": "energy_kwh", "peak_15min_kw": "peak_kw", "cost": "cost"} | {
     name: name for name in ("emission_kgco2e", "load_factor", "eui_kwh_per_m2")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from assets.kpi.from_readings import EXPECTED
 from assets.kpi.month_to_date import running_figures
-from assets.kpi.recompute import EXPECTED
 from assets.stores.marts import read_mart
 from data_quality.contracts.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.errors import BadInput
@@ -18,6 +18,7 @@ from reports.content.running_list import running_list
 from reports.recompute import recompute
 from reports.sources import Sources
 from tests.dbt.conftest import World
+from tests.definitions import DEFINITIONS
 from tests.kpi.seeded import PUMPING_KWH
 from tests.reports.plant import plant_baseline
 
@@ -45,7 +46,7 @@ class OneBaseline:
 
 
 def sources(world: World) -> Sources:
-    return Sources(lake=world.lake, sites=world.sites, baselines=OneBaseline())
+    return Sources(lake=world.lake, sites=world.sites, baselines=OneBaseline(), definitions=DEFINITIONS)
 
 
 def figures(world: World, grain: Grain, period: str, scope: str | None = None) -> tuple[Figure, ...]:

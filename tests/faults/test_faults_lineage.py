@@ -17,7 +17,6 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from assets.carbon.view import factor_view
-from assets.kpi.recompute import kpi_value
 from assets.readings.bitemporal import classify
 from assets.sites import calendar
 from assets.sites.load import load_site
@@ -33,6 +32,7 @@ from reports.gates import publishable
 from reports.make import RENDERERS
 from reports.revise import store_revision, stored_content
 from reports.trace import readings_behind, stale_revisions, trace_figure, versions_today
+from tests.kpi.oracle.values import kpi_value
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World, make_world
 from tests.reports.test_store import report

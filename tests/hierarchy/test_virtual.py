@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from assets.carbon.view import factor_view
 from assets.kpi.daily import seu_days
-from assets.kpi.recompute import kpi_value, streams_behind
+from assets.kpi.scope_streams import streams_behind
 from assets.kpi.sources import meter_rows, source_tables
 from assets.sites.view import site_readings
 from assets.sites.virtual import derive, inputs_of, streams_for, virtual_findings, with_virtual
@@ -25,6 +25,7 @@ from data_quality.contracts.site import Seu, Site
 from data_quality.contracts.time import FixedClock, parse_period
 from reports.content.enpi_figures import overlapping
 from tests.hierarchy.rows import DAY, rows
+from tests.kpi.oracle.values import kpi_value
 from tests.kpi.seeded import SPANS, fill, plant, random_rows
 from tests.sites.test_calendar import site
 

@@ -7,10 +7,11 @@ import polars as pl
 import pytest
 
 from assets.carbon.view import factor_view
-from assets.kpi.recompute import kpi_value, scope_meters, streams_behind
+from assets.kpi.scope_streams import scope_meters, streams_behind
 from assets.stores.lake_block import LAKE_SCHEMA
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Period, local_midnight_utc, parse_period
+from tests.kpi.oracle.values import kpi_value
 from tests.kpi.seeded import plant
 
 DAY = parse_period("2025-04-01", "Europe/Berlin")

@@ -9,11 +9,12 @@ import polars as pl
 import pytest
 
 from assets.carbon.view import factor_view
-from assets.kpi.recompute import kpi_value, streams_behind
-from assets.kpi.recompute_weather import degree_days
+from assets.kpi.scope_streams import streams_behind
 from assets.stores.lake_block import LAKE_SCHEMA
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period, local_midnight_utc
+from tests.kpi.oracle.values import kpi_value
+from tests.kpi.oracle.weather import degree_days
 from tests.kpi.seeded import rich_plant
 
 DAY = date(2025, 4, 1)

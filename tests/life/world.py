@@ -21,6 +21,7 @@ from data_quality.contracts.site import Driver, Seu, SeuDriver, Site
 from data_quality.contracts.time import FixedClock, local_midnight_utc
 from ml.baselines.ols import fit_daily
 from reports.sources import Sources
+from tests.definitions import DEFINITIONS
 
 ZONE = "Europe/Berlin"
 START, SPLIT, END = date(2024, 1, 1), date(2025, 1, 1), date(2026, 1, 1)
@@ -157,7 +158,7 @@ class Works:
 
     def sources(self) -> Sources:
         """Fresh sources: nothing kept from before."""
-        return Sources(lake=self.lake, sites={"works": self.site}, baselines=self.store)
+        return Sources(lake=self.lake, sites={"works": self.site}, baselines=self.store, definitions=DEFINITIONS)
 
     def fit(self, seu_id: str, start: date = START, end: date = SPLIT) -> Baseline:
         """The daily fit of one use."""

@@ -22,6 +22,7 @@ from reports.content.inputs import EnpiInputs
 from reports.content.load import enpi_inputs
 from reports.content.model import ReportContent
 from reports.sources import Sources
+from tests.definitions import DEFINITIONS
 from tests.reports import plant
 
 
@@ -42,7 +43,9 @@ class World:
 
     def sources(self) -> Sources:
         """Fresh sources: nothing kept from before."""
-        return Sources(lake=self.lake, sites={self.site.site_id: self.site}, baselines=self.baselines)
+        return Sources(
+            lake=self.lake, sites={self.site.site_id: self.site}, baselines=self.baselines, definitions=DEFINITIONS
+        )
 
     def again(self) -> EnpiInputs:
         """The inputs as they are known now."""
@@ -87,7 +90,7 @@ def make_world(
     versions = {each.baseline.seu_id: each for each in baselines.versions("plant")}
     for seu_id in without_baseline:
         del versions[seu_id]
-    sources = Sources(lake=lake, sites={used.site_id: used}, baselines=baselines)
+    sources = Sources(lake=lake, sites={used.site_id: used}, baselines=baselines, definitions=DEFINITIONS)
     given = enpi_inputs(used, plant.quarter(), sources=sources, versions=versions, as_of_utc=reports.known_at(clock))
     return World(site=used, lake=lake, baselines=baselines, reports=reports, clock=clock, given=given)
 

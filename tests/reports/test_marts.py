@@ -20,6 +20,7 @@ from reports.content.template_report import template_report
 from reports.content.templates import load_template
 from reports.recompute import recompute
 from reports.sources import Sources
+from tests.definitions import DEFINITIONS
 from tests.reports import plant
 from tests.reports.conftest import World, make_world
 from tests.reports.test_findings_travel import assert_findings_are_told
@@ -70,7 +71,9 @@ def from_marts(world: World, marts_dir: Path, versions: dict[str, BaselineVersio
     return enpi_inputs(
         world.site,
         plant.quarter(),
-        sources=Sources(lake=world.lake, sites={"plant": world.site}, baselines=world.baselines),
+        sources=Sources(
+            lake=world.lake, sites={"plant": world.site}, baselines=world.baselines, definitions=DEFINITIONS
+        ),
         versions=versions or dict(world.given.versions),
         as_of_utc=world.reports.known_at(world.clock),
         marts_dir=marts_dir,

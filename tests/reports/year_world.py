@@ -25,6 +25,7 @@ from reports.content.templates import load_template
 from reports.datasets.base import Given
 from reports.make import baselines_in_force
 from reports.sources import Sources, seu_of
+from tests.definitions import DEFINITIONS
 from tests.reports import plant
 from tests.reports.conftest import World, make_world
 
@@ -47,7 +48,12 @@ class Year:
 
     def sources(self) -> Sources:
         """Fresh sources."""
-        return Sources(lake=self.world.lake, sites={self.site.site_id: self.site}, baselines=self.world.baselines)
+        return Sources(
+            lake=self.world.lake,
+            sites={self.site.site_id: self.site},
+            baselines=self.world.baselines,
+            definitions=DEFINITIONS,
+        )
 
     def given(
         self, period: str, *, seu: str | None = None, sources: Sources | None = None, marts_dir: Path | None = None

@@ -22,10 +22,10 @@ from orchestration.cli.frame import plain
 from orchestration.cli.main import build_app
 from orchestration.ledger_view import commands_of_store
 from orchestration.resources import ProjectResource
-from reports.evidence.verify import verify_pack
 from reports.make import make_report
 from reports.sources import Sources
 from reports.trace import trace_figure
+from tests.definitions import verify_pack
 
 ARCHIVES = sorted((Path(__file__).parents[1] / "old").glob("*.tar.xz"))
 LATER = FixedClock(datetime(2027, 1, 1, tzinfo=UTC))
@@ -39,7 +39,7 @@ class Old:
     printed: dict[str, Any]
 
     def sources(self) -> Sources:
-        return Sources(lake=self.project.lake, sites=self.project.sites, baselines=self.project.baselines)
+        return self.project.sources()
 
 
 @pytest.fixture(scope="module", params=ARCHIVES, ids=lambda path: path.name.split(".")[0])

@@ -10,6 +10,7 @@ from assets.stores.publications import PublicationStore
 from assets.stores.reports import Revision
 from assets.stores.sign import Signer, new_key
 from reports.evidence.pack import MadePack, PackMaker
+from tests.definitions import DEFINITIONS
 from tests.reports.conftest import World, make_world
 from tests.reports.test_store import report
 
@@ -34,7 +35,9 @@ def seal(folder: Path, used: World) -> Sealed:
     report(used)
     revision = used.reports.revisions()[-1]
     signer = new_key(folder / "keys", "project")
-    maker = PackMaker(reports=used.reports, publications=PublicationStore(used.lake.store), lake=used.lake)
+    maker = PackMaker(
+        reports=used.reports, publications=PublicationStore(used.lake.store), lake=used.lake, definitions=DEFINITIONS
+    )
     made = maker.make(
         revision, folder / "pack.zip", signer=signer, signer_name="project", policy="full", clock=used.clock
     )

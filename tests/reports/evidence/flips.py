@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from reports.evidence.archive import STRUCTURE, read_archive
-from reports.evidence.verify import verify_pack
+from tests.definitions import verify_pack
 
 
 def missed(pack: Path, copy: Path, places: list[int], rng: random.Random) -> list[str]:

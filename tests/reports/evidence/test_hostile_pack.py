@@ -15,7 +15,7 @@ from assets.stores.lake_block import LAKE_SCHEMA
 from assets.stores.sign import canonical
 from reports.evidence import manifest as names
 from reports.evidence.archive import STRUCTURE
-from reports.evidence.verify import verify_pack
+from tests.definitions import verify_pack
 from tests.reports.evidence.conftest import Sealed
 from tests.reports.evidence.test_pack import Members, files_of, members_of, resealed, written
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from assets.stores.definitions import keep_definition
 from assets.stores.sign import PACK_DOMAIN, Signer, canonical, new_key
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.people import People, Person
@@ -22,7 +23,7 @@ from reports.evidence import manifest as names
 from reports.evidence.archive import STRUCTURE, ArchiveWriter, read_archive
 from reports.evidence.inputs import _others
 from reports.evidence.manifest import MANIFEST, SIGNATURE
-from reports.evidence.verify import verify_pack
+from tests.definitions import DEFINITIONS, verify_pack
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, make_world
 from tests.reports.evidence.conftest import Sealed, seal
@@ -102,18 +103,21 @@ def test_a_pack_is_checked_without_project_lake_or_database(sealed: Sealed, tmp_
         "def refuse(*a, **k): raise AssertionError('network')\n"
         "socket.socket.connect = refuse\n"
         "from pathlib import Path\n"
+        "from data_quality.contracts.kpi_definition import KpiDefinition\n"
         "from reports.evidence.verify import verify_here, verify_pack\n"
-        "found = verify_pack(Path(sys.argv[1]))\n"
+        "today = KpiDefinition.parse(Path(sys.argv[3]).read_text())\n"
+        "found = verify_pack(Path(sys.argv[1]), definition=today)\n"
         "print(found.verified, found.recomputed, *found.problems)\n"
-        "here = verify_here(sys.argv[1], sys.argv[2], 20, 1, None, None)\n"
+        "here = verify_here(sys.argv[1], sys.argv[2], sys.argv[3], 20, 1, None, None)\n"
         "print(here['verified'], here['recomputed'])\n"
     )
     folder = tmp_path / "laid out"
     folder.mkdir()
+    definition = keep_definition(tmp_path, DEFINITIONS.current())
     root = Path(__file__).resolve().parents[3]
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(root), "HOME": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-c", code, str(copy), str(folder)],
+        [sys.executable, "-c", code, str(copy), str(folder), str(definition)],
         cwd=tmp_path,
         env=environment,
         capture_output=True,

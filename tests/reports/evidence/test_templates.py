@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from data_quality.contracts.time import parse_period
-from reports.evidence.verify import verify_pack
 from reports.make import make_report
+from tests.definitions import verify_pack
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld
 from tests.reports.evidence.conftest import Sealed, seal

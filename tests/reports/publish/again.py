@@ -9,6 +9,7 @@ from assets.stores.transactions import open_store
 from data_quality.contracts.time import FixedClock, SystemClock
 from reports.content.load import enpi_inputs
 from reports.sources import Sources
+from tests.definitions import DEFINITIONS
 from tests.reports import plant
 from tests.reports.conftest import World
 
@@ -19,6 +20,6 @@ def world_of(folder: Path) -> World:
     lake, baselines, reports = Lake(folder / "lake", store), BaselineStore(store), ReportStore(store)
     clock = FixedClock(SystemClock().now_utc())
     versions = {each.baseline.seu_id: each for each in baselines.versions("plant")}
-    sources = Sources(lake=lake, sites={"plant": site}, baselines=baselines)
+    sources = Sources(lake=lake, sites={"plant": site}, baselines=baselines, definitions=DEFINITIONS)
     given = enpi_inputs(site, plant.quarter(), sources=sources, versions=versions, as_of_utc=reports.known_at(clock))
     return World(site=site, lake=lake, baselines=baselines, reports=reports, clock=clock, given=given)

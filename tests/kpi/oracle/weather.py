@@ -9,10 +9,10 @@ from decimal import Decimal
 
 import polars as pl
 
-from assets.kpi.scope_amounts import NANO, ScopeUse, current, nano, quarter_hours_of
 from data_quality.contracts.premises import DegreeDays
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period
+from tests.kpi.oracle.amounts import NANO, ScopeUse, current, nano, quarter_hours_of
 
 FEWEST_DAYS = 20
 # Billionths in a thousandth.

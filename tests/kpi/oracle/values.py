@@ -1,4 +1,4 @@
-"""Every KPI again, in pure Python, from rows of the lake: what a trace recomputes a printed figure with.
+"""Every KPI in pure Python, from rows of the lake: what the SQL of dbt_project is held to.
 
 Energies are whole billionths of a kWh and prices whole millionths, so sums are exact and equal the marts to the
 last digit; a ratio is the same double. The SQL of the marts is in dbt_project/models; a test holds the two together.
@@ -14,21 +14,7 @@ import polars as pl
 from assets.carbon.factors import FACTOR_DECIMALS, meter_factors
 from assets.carbon.view import FactorView
 from assets.kpi.facts import Stream, facts, streams
-from assets.kpi.recompute_weather import weather_value
-from assets.kpi.scope_amounts import (
-    NANO,
-    ScopeUse,
-    current,
-    days_of,
-    factored,
-    kind_of,
-    known_spans,
-    nano,
-    quarter_hours_of,
-    scope_use,
-)
-from assets.kpi.scope_amounts import priced as priced_units
-from assets.sites.virtual import streams_for
+from assets.kpi.scope_streams import split_product
 from assets.stores.lake_block import LAKE_SCHEMA
 from assets.tariffs.periods import PRICE_DECIMALS, known_prices
 from data_quality.contracts.errors import BadInput
@@ -36,6 +22,19 @@ from data_quality.contracts.meter import Carrier
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period
 from data_quality.contracts.units import QUANTUM_DECIMALS
+from tests.kpi.oracle.amounts import (
+    NANO,
+    ScopeUse,
+    current,
+    days_of,
+    factored,
+    kind_of,
+    nano,
+    quarter_hours_of,
+    scope_use,
+)
+from tests.kpi.oracle.amounts import priced as priced_units
+from tests.kpi.oracle.weather import weather_value
 
 EUI_DAYS = 365
 # Share of the expected minutes below which a sum is not divided by area, people or products.
@@ -142,54 +141,6 @@ class _Case:
             if own.height:
                 found.append(int(own.select(nano(pl.col("value")).cast(pl.Int128).sum()).item()))
         return (sum(found) if found else None, covered, wanted) if mine else None
-
-
-def split_product(site: Site, scope: str) -> tuple[str, str]:
-    """The scope and the product after its slash, empty where none is named."""
-    owner, _, last = scope.rpartition("/")
-    is_product = bool(owner) and last in [product.product_id for product in site.premises.products]
-    return (owner, last) if is_product else (scope, "")
-
-
-def scope_meters(site: Site, scope: str) -> tuple[str, ...]:
-    """The meters that are ever a member of the scope. Raises BadInput for a scope that the site does not have."""
-    spans = known_spans(site, split_product(site, scope)[0])
-    return tuple(dict.fromkeys(member.meter_id for span in spans for member in span.members))
-
-
-def carriers_of(site: Site, scope: str) -> tuple[Carrier, ...]:
-    """The carriers of the scope's meters, and water where it is of water."""
-    meters = {each.stream_id for each in streams(site) if each.scope == scope and each.role == "water"}
-    meters = meters or set(scope_meters(site, scope))
-    return tuple(sorted({meter.carrier for meter in site.meters if meter.meter_id in meters}))
-
-
-def streams_behind(kpi: str, *, site: Site, scope: str) -> tuple[str, ...]:
-    """The streams that `kpi_value` reads for the scope: its meters, what virtual ones among them are made of, and what
-    else the KPI divides by or adds: price stream, reactive energy, generation, products, water, temperature.
-    """
-    owner, product = split_product(site, scope)
-    roles = {
-        "power_factor": ("kvarh",),
-        "kwh_per_product": (f"product/{product}",),
-        "self_consumption_rate": ("generation", "export"),
-        "self_sufficiency": ("generation", "export"),
-        "generation_kwh": ("generation",),
-        "export_kwh": ("export",),
-        "consumption_m3": ("water",),
-    }.get(kpi, ())
-    others = [each.stream_id for each in streams(site) if each.scope == owner and each.role in roles]
-    water = [each.stream_id for each in streams(site) if each.scope == owner and each.role == "water"]
-    if kpi == "cost" and water:
-        return tuple(dict.fromkeys(water))
-    if kpi == "consumption_m3" or owner.endswith("/water"):
-        return tuple(dict.fromkeys(others))
-    found = [*streams_for(site, scope_meters(site, scope)), *others]
-    if kpi == "cost" and site.price_stream:
-        found.append(site.price_stream)
-    if kpi.endswith(("_hdd", "_cdd")) and site.premises.degree_days is not None:
-        found.append(site.premises.degree_days.driver)
-    return tuple(dict.fromkeys(found))
 
 
 def _kwh(value: int) -> Decimal:

@@ -1,4 +1,4 @@
-"""The running figures of a supply again, in pure Python, from lake.interval_cost: what a trace makes them again with.
+"""The running figures of a supply in pure Python, from lake.interval_cost: what the SQL of dbt_project is held to.
 
 The SQL of the marts is in dbt_project (int_site__quarter_hour_running and what follows); a test holds the two together.
 """
@@ -11,21 +11,15 @@ from typing import Any
 import polars as pl
 
 from assets.kpi.month_to_date import RunningFigures, figures_at
-from assets.kpi.scope_amounts import NANO
 from assets.kpi.windows import LOOK_BACK_DAYS, month_after, month_start
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES
+from tests.kpi.oracle.amounts import NANO
 
 _STEP = timedelta(minutes=CANONICAL_MINUTES)
 _EMISSION = Decimal(1).scaleb(-15)
 _Day = Mapping[str, Any]
-
-
-def span_behind(site: Site, at_utc: datetime) -> tuple[date, date]:
-    """The whole local months [first, after) that the figures at an instant rest on."""
-    day = _local_day(site, at_utc - _STEP)
-    return month_start(min(day - timedelta(days=LOOK_BACK_DAYS), month_start(day))), month_after(day)
 
 
 def running_again(site: Site, costs: pl.DataFrame, *, at_utc: datetime) -> RunningFigures:
@@ -176,9 +170,3 @@ def _peak(rows: Iterable[_Day]) -> float | None:
     full = [row["block_demand_kw"] for row in rows if row["block_minutes"] == row["window_minutes"]]
     known = [float(each) for each in full if each is not None]
     return max(known) if known else None
-
-
-def _local_day(site: Site, moment: datetime) -> date:
-    from zoneinfo import ZoneInfo
-
-    return moment.astimezone(ZoneInfo(site.time_zone)).date()

@@ -4,7 +4,7 @@ Members, signs and shares hold on their days (assets/sites/scopes.py); shared me
 largest remainder, as the SQL of dbt_project does. Money and carbon are counted in 10^-15, energy in 10^-9.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -13,10 +13,9 @@ import polars as pl
 from assets.carbon.factors import FACTOR_DECIMALS, MeterFactor
 from assets.sites.calendar import day_types
 from assets.sites.meter_tree import ENERGY_UNIT
-from assets.sites.scopes import ONE, ScopeSpan, largest_remainder, scope_spans
+from assets.sites.scopes import ONE, ScopeSpan, known_spans, largest_remainder, scope_spans
 from assets.sites.virtual import streams_for, with_virtual
 from assets.stores.lake import KEY
-from data_quality.contracts.errors import BadInput
 from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.premises import SHARE_DECIMALS
 from data_quality.contracts.site import Site
@@ -238,24 +237,6 @@ def current(readings: pl.DataFrame, *, site: Site, period: Period) -> pl.DataFra
 def nano(value: pl.Expr) -> pl.Expr:
     """A stored value in whole billionths."""
     return (value * float(NANO)).round().cast(pl.Int64)
-
-
-def known_spans(site: Site, scope: str) -> Sequence[ScopeSpan]:
-    """The spans of the scope. Raises BadInput for one that the site does not have."""
-    spans = scope_spans(site)
-    found = [span for span in spans if span.scope == scope]
-    kind, _, name = scope.partition(":")
-    is_empty = (kind == "meter" and site.meter(name) is not None) or (
-        kind == "seu" and name in [seu.seu_id for seu in site.seus]
-    )
-    if not found and not is_empty and scope != f"site:{site.site_id}":
-        others = sorted({span.scope for span in spans if span.kind not in ("meter", "seu", "site")})
-        raise BadInput(
-            f"unknown scope {scope!r} at site {site.site_id}; expected site:{site.site_id}, meter:<meter_id>, "
-            f"seu:<seu_id>{''.join(f', {each}' for each in others)}",
-            reason="unknown_scope",
-        )
-    return found
 
 
 def days_of(period: Period) -> list[date]:
