@@ -12,7 +12,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey, MaterializeR
 
 from assets.stores.postgres import facts_of, session_environment
 from assets.stores.warehouse import WarehouseTarget
-from data_quality.contracts.errors import OurFault, Unreachable
+from data_quality.contracts.errors import BadInput, OurFault, Unreachable
 from data_quality.contracts.kpi_definition import KpiDefinition, SqlModel
 from data_quality.contracts.model import Model
 from orchestration.environment import environment
@@ -108,13 +108,15 @@ def kpi_definition(*, state_dir: Path = STATE_DIR) -> KpiDefinition:
     folder = state_dir / "definition"
     kept = folder / f"{fingerprint()}.sql"
     with _locked(folder):
-        if not kept.exists():
-            unfinished = kept.with_suffix(".part")
-            unfinished.write_text(_compiled(folder).text, encoding="utf-8")
-            for former in folder.glob("*.sql"):
-                former.unlink()
-            unfinished.replace(kept)
-    return KpiDefinition.parse(kept.read_text(encoding="utf-8"), file=str(kept))
+        with suppress(FileNotFoundError, BadInput):
+            return KpiDefinition.parse(kept.read_text(encoding="utf-8"), file=str(kept))
+        made = _compiled(folder)
+        for former in folder.glob("*.sql"):
+            former.unlink()
+        unfinished = kept.with_suffix(".part")
+        unfinished.write_text(made.text, encoding="utf-8")
+        unfinished.replace(kept)
+    return made
 
 
 def _compiled(folder: Path) -> KpiDefinition:

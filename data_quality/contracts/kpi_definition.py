@@ -48,7 +48,7 @@ class KpiDefinition(Model):
     def parse(cls, text: str, *, file: str = "") -> Self:
         """The definition that a text holds. Raises BadInput for a text that is none."""
         heads = list(HEAD.finditer(text))
-        ends = [each.start() for each in heads[1:]] + [len(text)]
+        ends = [*(each.start() for each in heads[1:]), len(text)][: len(heads)]
         models = tuple(
             SqlModel(
                 layer=head["layer"],

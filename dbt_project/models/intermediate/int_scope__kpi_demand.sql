@@ -34,7 +34,7 @@ kpis as (
     select
         {{ kpi_of('demand_factor', '1') }},
         null as amount,
-        {{ nano_double('peak_kw') }} * period_days / {{ nano_double('connected_load_kw_sum') }} as ratio,
+        {{ nano_double('peak_kw') }} * period_days / nullif({{ nano_double('connected_load_kw_sum') }}, 0) as ratio,
         coverage,
         case
             when no_peak is not null then no_peak

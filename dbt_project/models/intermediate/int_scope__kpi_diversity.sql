@@ -43,7 +43,7 @@ scopes as (
 kpis as (
     select
         {{ kpi_of('diversity_factor', '1') }},
-        {{ nano_double('single_peaks_kw') }} / {{ nano_double('peak_kw') }} as ratio,
+        {{ nano_double('single_peaks_kw') }} / nullif({{ nano_double('peak_kw') }}, 0) as ratio,
         coverage,
         case
             when covered_minutes = 0 then 'no_readings'

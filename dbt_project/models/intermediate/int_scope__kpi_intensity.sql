@@ -26,7 +26,7 @@ kpis as (
     union all
     select
         {{ kpi_of('emission_kgco2e_per_m2', 'kgco2e_per_m2') }},
-        {{ nano_double('emission_kgco2e') }} * period_days / {{ nano_double('area_m2_sum') }} as ratio,
+        {{ nano_double('emission_kgco2e') }} * period_days / nullif({{ nano_double('area_m2_sum') }}, 0) as ratio,
         coverage,
         case
             when covered_minutes = 0 then 'no_readings'
@@ -40,7 +40,7 @@ kpis as (
     union all
     select
         {{ kpi_of('kwh_per_occupant', 'kwh_per_person') }},
-        {{ nano_double('energy_kwh') }} * period_days / {{ nano_double('occupants_sum') }} as ratio,
+        {{ nano_double('energy_kwh') }} * period_days / nullif({{ nano_double('occupants_sum') }}, 0) as ratio,
         coverage,
         case
             when covered_minutes = 0 then 'no_readings'

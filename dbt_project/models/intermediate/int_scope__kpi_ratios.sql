@@ -37,9 +37,12 @@ kpis as (
     select
         {{ kpi_of('power_factor', '1') }},
         {{ nano_double('energy_kwh') }}
-        / sqrt(
-            {{ nano_double('energy_kwh') }} * {{ nano_double('energy_kwh') }}
-            + {{ nano_double('reactive_kvarh') }} * {{ nano_double('reactive_kvarh') }}
+        / nullif(
+            sqrt(
+                {{ nano_double('energy_kwh') }} * {{ nano_double('energy_kwh') }}
+                + {{ nano_double('reactive_kvarh') }} * {{ nano_double('reactive_kvarh') }}
+            ),
+            0
         ) as ratio,
         coverage,
         case
@@ -53,7 +56,7 @@ kpis as (
     union all
     select
         {{ kpi_of('kwh_per_product', 'kwh_per_unit') }},
-        {{ nano_double('energy_kwh') }} / {{ nano_double('products') }} as ratio,
+        {{ nano_double('energy_kwh') }} / nullif({{ nano_double('products') }}, 0) as ratio,
         coverage,
         case
             when is_not_measured then 'no_product'

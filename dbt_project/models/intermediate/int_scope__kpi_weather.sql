@@ -49,7 +49,7 @@ kpis as (
     {% for side in ['hdd', 'cdd'] %}
     select
         {{ kpi_of('kwh_per_' ~ side, 'kwh_per_degc_day') }},
-        {{ nano_double('energy_kwh') }} / {{ nano_double(side) }} as ratio,
+        {{ nano_double('energy_kwh') }} / nullif({{ nano_double(side) }}, 0) as ratio,
         coverage,
         case when too_little is not null then too_little when {{ side }} = 0 then 'no_degree_days' end as unknown_because,
         case

@@ -12,7 +12,7 @@ with energies as (
 kpis as (
     select
         {{ kpi_of('self_consumption_rate', '1') }},
-        ({{ nano_double('generated_kwh') }} - {{ nano_double('exported_kwh') }}) / {{ nano_double('generated_kwh') }} as ratio,
+        ({{ nano_double('generated_kwh') }} - {{ nano_double('exported_kwh') }}) / nullif({{ nano_double('generated_kwh') }}, 0) as ratio,
         case
             when not_measured is not null then not_measured
             when generated_kwh <= 0 then 'no_generation'
@@ -25,7 +25,9 @@ kpis as (
     select
         {{ kpi_of('self_sufficiency', '1') }},
         ({{ nano_double('generated_kwh') }} - {{ nano_double('exported_kwh') }})
-        / ({{ nano_double('energy_kwh') }} + {{ nano_double('generated_kwh') }} - {{ nano_double('exported_kwh') }}) as ratio,
+        / nullif(
+            {{ nano_double('energy_kwh') }} + {{ nano_double('generated_kwh') }} - {{ nano_double('exported_kwh') }}, 0
+        ) as ratio,
         case
             when not_measured is not null then not_measured
             when covered_minutes < 0.99 * expected_minutes then 'gap'
@@ -38,7 +40,7 @@ kpis as (
     union all
     select
         {{ kpi_of('contractual_renewable_share', '1') }},
-        {{ nano_double('contracted_kwh') }} / {{ nano_double('energy_kwh') }} as ratio,
+        {{ nano_double('contracted_kwh') }} / nullif({{ nano_double('energy_kwh') }}, 0) as ratio,
         case
             when covered_minutes = 0 then 'no_readings'
             when coalesce(uncontracted_days, 1) > 0 then 'no_contract'
