@@ -11,6 +11,7 @@ import pytest
 
 from assets.stores.marts import MARTS
 from orchestration.dbt import PROJECT_DIR, fingerprint, prepare_manifest
+from reports.content.templates import template_files
 from tests.dbt.conftest import World
 
 MODELS = sorted((PROJECT_DIR / "models").rglob("*.sql"))
@@ -60,8 +61,14 @@ def test_a_model_never_travels_alone(path: Path, manifest: dict[str, Any]) -> No
     assert path.stem in tested
 
 
+def test_every_report_and_every_mart_stands_among_the_exposures(manifest: dict[str, Any]) -> None:
+    exposures = {each["name"]: each for each in manifest["exposures"].values()}
+    assert set(template_files()) <= set(exposures)
+    assert {name for each in exposures.values() for name in parents(each)} == set(MARTS)
+
+
 def test_no_yml_describes_a_model_that_is_gone() -> None:
-    described = {path.stem for path in (PROJECT_DIR / "models").rglob("*.yml")} - {"lake"}
+    described = {path.stem for path in (PROJECT_DIR / "models").rglob("*.yml")} - {"lake", "exposures"}
     assert described == {path.stem for path in MODELS}
 
 
