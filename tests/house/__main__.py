@@ -17,8 +17,8 @@ def main() -> None:
     _print("folders over 15 modules", [f"{count} {name}" for name, count in measures.crowded().items()])
     _print("modules over 25 imports of ours", [f"{count} {name}" for name, count in measures.broad().items()])
     _print("names shared", [f"{name}: {', '.join(each)}" for name, each in measures.shared_names().items()])
-    _print("circle of files", [" > ".join(measures.circle_of_files())] if measures.circle_of_files() else [])
-    _print("circles of folders", [f"{one} <> {other}" for one, other in measures.circles_of_folders()])
+    _print("circles of files", [", ".join(each) for each in measures.circles_of_files()])
+    _print("circles of folders", measures.circles_of_folders())
     if SLOWEST.exists():
         seconds = sorted(json.loads(SLOWEST.read_text()).items(), key=lambda each: -each[1])[:20]
         _print("slowest tests of the last run", [f"{value:6.1f} s {name}" for name, value in seconds])

@@ -5,13 +5,12 @@ import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cache
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("assets", "controls", "data_quality", "dbt_project", "ml", "orchestration", "reports")
-# What people write: code, SQL, settings, pages. Lock files, pictures and old projects are none of it.
-COUNTED = (".py", ".sql", ".yml", ".yaml", ".toml", ".md", ".sh", ".csv", ".mako", ".css", ".js", ".html")
+# What is read as code; pages in place of pictures will be counted when there are some.
+COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # One idea at several ranks has one name: a room's shell, and the command or sensor that is named for what it shows.
 SHARED_BY_DESIGN = ("__init__", "defs")
 
@@ -20,8 +19,12 @@ SHARED_BY_DESIGN = ("__init__", "defs")
 def tracked() -> tuple[Path, ...]:
     """Every file of the project."""
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
-    )  # fmt: skip
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return tuple(ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).exists())
 
 
@@ -82,29 +85,59 @@ def broad(limit: int = 25) -> dict[str, int]:
     return {name: len(each) for name, each in imports().items() if len(each) > limit}
 
 
-def circle_of_files() -> list[str]:
-    """A circle of imports at load or call time, or nothing."""
-    return _circle(imports())
+def circles_of_files() -> list[list[str]]:
+    """Modules that import each other, lazily or not, by way of any others."""
+    return [each for each in _components(imports()) if len(each) > 1]
 
 
-def circles_of_folders() -> list[tuple[str, str]]:
-    """Pairs of folders that import each other, a folder and those inside of it left out."""
-    between: dict[tuple[str, str], str] = {}
+def circles_of_folders() -> list[str]:
+    """Folders that import each other by way of any others; shells left out, and a folder and those inside of it."""
+    between: dict[str, dict[str, str]] = defaultdict(dict)
     for name, each in imports().items():
         mine = name.rpartition(".")[0]
-        for other in each:
+        for other in (one for one in each if not name.endswith(".defs") and not one.endswith(".defs")):
             theirs = other.rpartition(".")[0]
             if theirs != mine and not theirs.startswith(f"{mine}.") and not mine.startswith(f"{theirs}."):
-                between[mine, theirs] = f"{name} > {other}"
-    return sorted((one, other) for one, other in between if one < other and (other, one) in between)
+                between[mine].setdefault(theirs, f"{name} > {other}")
+    graph = {name: set(between[name]) for name in list(between)}
+    graph |= {name: set() for each in list(graph.values()) for name in each if name not in graph}
+    circles = [set(each) for each in _components(graph) if len(each) > 1]
+    return [
+        f"{mine} and {theirs}: {between[mine][theirs]}"
+        for circle in circles
+        for mine in sorted(circle)
+        for theirs in sorted(circle & graph[mine])
+    ]
 
 
-def _circle(graph: Mapping[str, Iterable[str]]) -> list[str]:
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as found:
-        return list(found.args[1])
-    return []
+def _components(graph: Mapping[str, Iterable[str]]) -> list[list[str]]:
+    """Strongly connected components (Tarjan), without recursion."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+    for root in graph:
+        work = [] if root in index else [(root, iter(graph[root]))]
+        while work:
+            node, rest = work[-1]
+            if node not in index:
+                index[node] = low[node] = len(index)
+                stack.append(node)
+            for other in rest:
+                if other not in index:
+                    work.append((other, iter(graph[other])))
+                    break
+                if other in stack:
+                    low[node] = min(low[node], index[other])
+            else:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[node])
+                if low[node] == index[node]:
+                    place = stack.index(node)
+                    found.append(sorted(stack[place:]))
+                    del stack[place:]
+    return found
 
 
 def comment_share() -> float:
