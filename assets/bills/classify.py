@@ -131,7 +131,7 @@ def own_following(case: Case, ours: BillPeriod, pairs: Sequence[Pair]) -> list[P
         known = kinds.get(pair.line_id.partition("@")[0])
         if not _follows(case, pair) and pair.billed is not None:
             component, charge = (known.component, known.charge_id) if known else ("fixed", pair.line_id)
-            pen.lines.append(Line(pair.line_id, "information", component, "", None, "", None, "", pair.billed, charge))
+            pen.lines.append(Line(pair.line_id, "information", component, "", pair.billed, charge_id=charge))
     write_riders(pen, [rider for rider in tariff.riders if rider.share is not None], [], _ZERO, _ZERO)
     write_taxes(pen, tariff)
     expected = {line.line_id: line.amount for line in pen.lines}

@@ -16,13 +16,10 @@ from assets.tariffs.linear_frame import BillFrame, Carried
 from assets.tariffs.linear_model import LinearTerms, NotLinear
 from assets.tariffs.linear_terms import linear_terms
 from assets.tariffs.series import PriceSeries
-from assets.tariffs.usage import Usage
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.tariff_calendar import DayType
 from data_quality.contracts.time import local_midnight_utc
-
-_NO_KW = Decimal(0)
 
 
 def bill_terms(
@@ -65,7 +62,7 @@ def bill_terms(
     return linear_terms(
         tariff,
         frame,
-        carried=carried_into(tariff, account or Account(), start, end, share),
+        carried=carried_into(tariff, account or Account(), start),
         currency=book.currency,
         credits_beyond=credits_beyond,
         day_types=day_types,
@@ -102,12 +99,9 @@ def _frame(
     )
 
 
-def carried_into(tariff: Tariff, account: Account, start: date, end: date, share: Decimal) -> Carried:
+def carried_into(tariff: Tariff, account: Account, start: date) -> Carried:
     """What a bill that starts then takes over from the account: credit, the year so far, floors of ratchets."""
-    usage = Usage(
-        start=start, end=end, month_share=share, bill_share=Decimal(1), import_kwh=_NO_KW, export_kwh=_NO_KW, energy={}
-    )
-    history, _ = account.looked_back(tariff, usage)
+    history, _ = account.looked_back(tariff, start)
     return Carried(
         kwh=dict(account.kwh),
         netted_kwh=account.netted_kwh,

@@ -5,37 +5,30 @@ Energies are whole numbers of 1e-9, so no sum depends on the order of the slots.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 
 import numpy as np
 
 from assets.bills.load import Load
-from assets.tariffs.compiled import Compiled, wall_clock
+from assets.tariffs.compiled import Compiled, wall_clock, windows_of
 from assets.tariffs.layout import FREE
-from assets.tariffs.series import PriceSeries
-from assets.tariffs.usage import Timeline, Usage
-from data_quality.contracts.errors import BadInput
+from assets.tariffs.series import PriceSeries, series_of
+from assets.tariffs.usage import BillPart, Timeline, Usage, kwh_per_m3
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.tariff_charges import DemandCharge, SeriesPrice
-from data_quality.contracts.units import QUANTUM_DECIMALS
+from data_quality.contracts.units import QUANTUM_DECIMALS, of_quanta
 
 _SCALE = 10**QUANTUM_DECIMALS
-_NANO = Decimal(1).scaleb(-QUANTUM_DECIMALS)
 _PRICE_NANO = Decimal(1).scaleb(-2 * QUANTUM_DECIMALS)
 
 
 @dataclass(frozen=True)
-class Segment:
-    """Slots [first, last) of a load: local dates [start, end) of one bill under one tariff."""
+class Segment(BillPart):
+    """Slots [first, last) of a load: those of the part."""
 
-    start: date
-    end: date
     first: int
     last: int
-    month_share: Decimal
-    bill_share: Decimal
 
 
 class Groups:
@@ -116,7 +109,7 @@ class Measure:
         for meter in range(bought.shape[0]):
             row = []
             for index, segment in enumerate(self.segments):
-                kwh = _decimal(whole_in[meter, index]) * factor
+                kwh = of_quanta(whole_in[meter, index]) * factor
                 row.append(
                     Usage(
                         start=segment.start,
@@ -124,7 +117,7 @@ class Measure:
                         month_share=segment.month_share,
                         bill_share=segment.bill_share,
                         import_kwh=kwh,
-                        export_kwh=_decimal(whole_out[meter, index]) * factor if whole_out is not None else Decimal(0),
+                        export_kwh=of_quanta(whole_out[meter, index]) * factor if whole_out is not None else Decimal(0),
                         energy={n: self._energies(self._energy[n], sums[n][meter], index, factor) for n in sums},
                         surplus={n: self._energies(self._energy[n], surplus[n][meter], index, factor) for n in surplus},
                         series=self._series(bought[meter], segment, load),
@@ -136,8 +129,8 @@ class Measure:
                         else (Decimal(0), kwh * 0),
                         demand={n: self._demand[n].of_segment(demands[n], meter, index) for n in demands},
                         capacity=self._capacity(bought[meter], segment, load, meter),
-                        max_kw=_decimal(highest[meter, index]) * factor * 60 / load.step_minutes,
-                        kvarh=_decimal(load.kvarh[meter, segment.first : segment.last].sum())
+                        max_kw=of_quanta(highest[meter, index]) * factor * 60 / load.step_minutes,
+                        kvarh=of_quanta(load.kvarh[meter, segment.first : segment.last].sum())
                         if load.kvarh is not None
                         else None,
                         timelines=self._timelines(bought[meter], segment),
@@ -153,21 +146,13 @@ class Measure:
     def _factor(self, load: Load) -> Decimal:
         if load.unit == "kwh":
             return Decimal(1)
-        if self.tariff.gas is None:
-            raise BadInput(
-                f"tariff {self.tariff.tariff_id} charges per kWh and the load is in m3: it needs `gas` with "
-                "calorific_value_mj_per_m3",
-                reason="no_calorific_value",
-            )
-        return self.tariff.gas.kwh_per_m3()
+        return kwh_per_m3(self.tariff, "the load is in")
 
     def _energies(self, groups: Groups, sums: np.ndarray, index: int, factor: Decimal) -> tuple[Decimal | None, ...]:
         count = groups.count // len(self.segments)
         part = slice(index * count, (index + 1) * count)
         pairs = zip(sums[part].tolist(), groups.sizes[part].tolist(), strict=True)
-        if factor == 1:
-            return tuple(Decimal(value).scaleb(-QUANTUM_DECIMALS) if size else None for value, size in pairs)
-        return tuple(Decimal(value).scaleb(-QUANTUM_DECIMALS) * factor if size else None for value, size in pairs)
+        return tuple(of_quanta(value) * factor if size else None for value, size in pairs)
 
     def _timelines(self, bought: np.ndarray, segment: Segment) -> dict[str, Timeline]:
         part = slice(segment.first, segment.last)
@@ -180,19 +165,7 @@ class Measure:
 
     def prices_of_slots(self, price: SeriesPrice, slots: slice, needed: np.ndarray) -> np.ndarray:
         """The series' price of those slots, 1e-9 per kWh. Raises BadInput where it lacks."""
-        series = self._prices.get(price.series)
-        if series is None:
-            raise BadInput(
-                f"tariff {self.tariff.tariff_id} takes its price from series {price.series!r}; none was given",
-                reason="no_prices",
-                mend="give --prices FILE",
-            )
-        currency = self.tariff.currency
-        if currency and series.currency and series.currency.upper() != currency:
-            raise BadInput(
-                f"prices are in {series.currency.upper()}, tariff {self.tariff.tariff_id} in {currency}",
-                reason="currency_mismatch",
-            )
+        series = series_of(self.tariff, price, self._prices)
         grid = self.compiled.grid
         return series.on(grid.start_us[slots], grid.step_minutes, needed)
 
@@ -211,20 +184,14 @@ class Measure:
         used = part != 0
         nano = self.prices_of_slots(price, slice(segment.first, segment.last), used)[used]
         amounts = part[used].astype(object)
-        kwh = _decimal(int(part.sum()))
+        kwh = of_quanta(int(part.sum()))
         if price.floor_per_kwh is None and price.cap_per_kwh is None and not is_floored:
             plain = Decimal(int(np.dot(amounts, nano.astype(object))) if amounts.size else 0) * _PRICE_NANO
             return kwh, plain * price.factor + kwh * price.adder_per_kwh
         total = Decimal(0)
         for value in np.unique(nano):
-            each = Decimal(int(value)) * _NANO * price.factor + price.adder_per_kwh
-            if price.floor_per_kwh is not None:
-                each = max(each, price.floor_per_kwh)
-            if price.cap_per_kwh is not None:
-                each = min(each, price.cap_per_kwh)
-            if is_floored:
-                each = max(each, Decimal(0))
-            total += each * _decimal(int(amounts[nano == value].sum()))
+            each = price.rate(of_quanta(value), is_floored=is_floored)
+            total += each * of_quanta(int(amounts[nano == value].sum()))
         return kwh, total
 
     def _paid_export(self, sold: np.ndarray, step_minutes: int) -> np.ndarray:
@@ -248,7 +215,7 @@ class Measure:
             window = max(1, charge.window_minutes // load.step_minutes)
             power = _windows(bought[part], kvarh, window)
             minutes = window * load.step_minutes
-            found[charge.charge_id] = _decimal(int(power.max(initial=0))) * 60 / minutes
+            found[charge.charge_id] = of_quanta(int(power.max(initial=0))) * 60 / minutes
         return found
 
 
@@ -259,17 +226,8 @@ class _Demand:
         self.charge, grid = charge, compiled.grid
         step = grid.step_minutes
         self.findings = _coarse(charge, step)
-        self._per_window = max(1, charge.window_minutes // step)
-        if charge.window_minutes > step and charge.window_minutes % step:
-            raise BadInput(
-                f"charge {charge.charge_id}: a {charge.window_minutes}-minute window does not hold whole "
-                f"{step}-minute intervals",
-                reason="demand_window",
-            )
+        self._per_window, self._stride = windows_of(charge, step)
         self._minutes = self._per_window * step
-        self._stride = self._per_window
-        if charge.method == "rolling":
-            self._stride = max(1, min(charge.sub_interval_minutes // step, self._per_window))
         self._count = len(charge.periods)
         periods = compiled.demand[charge.charge_id]
         last = np.arange(self._per_window - 1, grid.size, self._stride)
@@ -332,7 +290,7 @@ class _Demand:
         """Demand in kW (kVA) per period; None for a period without a window in the segment."""
         part = slice(index * self._count, (index + 1) * self._count)
         pairs = zip(highest[meter, part].tolist(), self._groups.sizes[part].tolist(), strict=True)
-        return tuple(_decimal(value) * 60 / self._minutes if size else None for value, size in pairs)
+        return tuple(of_quanta(value) * 60 / self._minutes if size else None for value, size in pairs)
 
 
 def _windows(bought: np.ndarray, kvarh: np.ndarray | None, per_window: int, stride: int | None = None) -> np.ndarray:
@@ -382,7 +340,3 @@ def _coarse(charge: DemandCharge, step_minutes: int) -> tuple[Finding, ...]:
             facts={"window_minutes": charge.window_minutes, "step_minutes": step_minutes},
         ),
     )
-
-
-def _decimal(value: int) -> Decimal:
-    return Decimal(int(value)).scaleb(-QUANTUM_DECIMALS)

@@ -15,11 +15,11 @@ from assets.carbon.latest import extended, marked
 from assets.carbon.lines import line_of, units_of
 from assets.carbon.match import Part, applicable, chosen_gwp, named, refuse_overlaps, tile
 from assets.carbon.scope2 import market_lines
-from assets.carbon.units import EXACT
 from data_quality.contracts.carbon import Activity, CarbonLine, CarbonResult
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, Basis, Factor, GwpSet
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.units import EXACT
 
 NOT_SPLIT = "not split"
 
@@ -76,10 +76,9 @@ def _rows(
     other = [row for row in fitting if row.basis is not Basis.LOCATION]
     wrong = next((row for row in other if row.scope != 2), None)
     if wrong is not None:
-        raise BadInput(
+        raise BadInput.at(
+            wrong,
             f"factor {wrong.factor_id!r} has the basis {wrong.basis}, which only Scope 2 knows",
-            file=wrong.file,
-            line=wrong.line,
             reason="bad_basis",
         )
     found = chosen_gwp(activity, applicable(activity, plain), gwp)
@@ -115,11 +114,10 @@ def _refuse_mixed(activity: Activity, before: Sequence[CarbonLine], made: Sequen
     first = next((line for line in [*before, *made] if line.gwp_set), None)
     other = next((line for line in made if first is not None and line.gwp_set not in ("", first.gwp_set)), None)
     if first is not None and other is not None:
-        raise BadInput(
+        raise BadInput.at(
+            activity,
             f"{activity.activity_id} is in the GWP set {other.gwp_set}, {first.line_id} in {first.gwp_set}; an account "
             "has one",
-            file=activity.file,
-            line=activity.line,
             reason="mixed_gwp",
             mend="name one with --gwp",
         )

@@ -15,7 +15,6 @@ from assets.carbon.instruments import Allocation
 from assets.carbon.lines import line_of
 from assets.carbon.match import Part, shares
 from assets.carbon.scope2 import market_lines
-from assets.carbon.units import EXACT
 from assets.carbon.view import FactorView, as_factor
 from data_quality.contracts.carbon import Activity
 from data_quality.contracts.errors import BadInput
@@ -25,6 +24,7 @@ from data_quality.contracts.footprint import DayFactor, Footprint, FootprintLine
 from data_quality.contracts.meter import Carrier
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period, months_of
+from data_quality.contracts.units import EXACT
 
 DIRECT = (Carrier.NATURAL_GAS,)
 ZERO = Decimal(0)

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 from assets.carbon.bundles import Bundle, bundles_of
 from assets.carbon.gwp import name_key
-from assets.carbon.units import EXACT, ratio
+from assets.carbon.units import ratio
 from data_quality.contracts.carbon import Activity
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, Basis, Factor, GwpSet
+from data_quality.contracts.units import EXACT
 
 QUANTUM = Decimal("1e-9")
 
@@ -133,11 +134,10 @@ def refuse_overlaps(factors: Sequence[Factor]) -> None:
         )  # fmt: skip
         before = held.get(key)
         if before is not None and row.valid_from < before.valid_to:
-            raise BadInput(
+            raise BadInput.at(
+                row,
                 f"factor {row.factor_id!r} for {row.activity!r} overlaps {before.factor_id!r} ({before.where}): both "
                 f"hold on {row.valid_from}",
-                file=row.file,
-                line=row.line,
                 reason="factor_overlap",
             )
         held[key] = row
@@ -206,4 +206,4 @@ def _same(one: str, other: str) -> bool:
 
 
 def _bad(activity: Activity, message: str, reason: str, *, mend: str = "") -> BadInput:
-    return BadInput(message, file=activity.file, line=activity.line, reason=reason, mend=mend)
+    return BadInput.at(activity, message, reason=reason, mend=mend)

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from assets.carbon.cells import Row, Table, read_table
 from assets.carbon.gwp import BLENDS, species_of
-from assets.carbon.units import EXACT
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import Factor, FactorSet, GwpSet
+from data_quality.contracts.units import EXACT
 
 Kind = Literal["uk_ghg", "egrid", "ember", "gwp"]
 KG_PER_LB = Decimal("0.45359237")

@@ -4,6 +4,7 @@ The energy price that the cost KPI and plans use. Demand, tiers, fixed amounts a
 (assets/bills), not in a price.
 """
 
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
@@ -50,10 +51,12 @@ COMMODITIES = {
 
 def tariffs_of(site: Site, carrier: Carrier = Carrier.ELECTRICITY) -> tuple[Tariff, ...]:
     """The site's tariffs of one carrier, in order of their dates. Raises BadInput where two are in force on one day."""
-    found = sorted(
-        (tariff for tariff in site.tariffs if tariff.commodity == COMMODITIES.get(carrier)),
-        key=lambda tariff: tariff.valid_from,
-    )
+    return in_order(tariff for tariff in site.tariffs if tariff.commodity == COMMODITIES.get(carrier))
+
+
+def in_order(tariffs: Iterable[Tariff]) -> tuple[Tariff, ...]:
+    """Dated tariffs in order of their dates. Raises BadInput where two are in force on one day."""
+    found = sorted(tariffs, key=lambda tariff: tariff.valid_from)
     for first, second in pairwise(found):
         if second.valid_from < first.valid_to:
             raise BadInput(

@@ -126,6 +126,15 @@ class SeriesPrice(Model):
     floor_per_kwh: Money | None = None
     cap_per_kwh: Money | None = None
 
+    def rate(self, price: Decimal, *, is_floored: bool = False) -> Decimal:
+        """What a kWh costs where the series has that price; is_floored: never below zero."""
+        found = price * self.factor + self.adder_per_kwh
+        if self.floor_per_kwh is not None:
+            found = max(found, self.floor_per_kwh)
+        if self.cap_per_kwh is not None:
+            found = min(found, self.cap_per_kwh)
+        return max(found, Decimal(0)) if is_floored else found
+
 
 class EnergyCharge(Model):
     """A charge per kWh imported: by periods, by one price, or by reference to a real-time price."""
@@ -181,6 +190,10 @@ class Ratchet(Model):
     def share_in(self, month: int) -> Decimal:
         """The share at which demand of that calendar month counts."""
         return self.share_of_month[month - 1] if self.share_of_month else self.share
+
+    def is_set_in(self, month: int) -> bool:
+        """True where demand of that calendar month counts."""
+        return not self.of_months or month in self.of_months
 
 
 class DemandPeriod(_Timed):
