@@ -93,8 +93,9 @@ class Load:
 
     def mapped(self, change: Callable[[np.ndarray], np.ndarray]) -> "Load":
         """The load with each of its arrays changed alike; what it lacks it still lacks."""
-        arrays: dict[str, Any] = {name: getattr(self, name) for name in ("load", "is_present", "generation", "kvarh")}
-        return replace(self, **{name: change(values) for name, values in arrays.items() if values is not None})
+        names = [name for name in ("load", "is_present", "generation", "kvarh") if getattr(self, name) is not None]
+        changed: dict[str, Any] = {name: change(getattr(self, name)) for name in names}
+        return replace(self, **changed)
 
 
 def nano(values: np.ndarray) -> np.ndarray:

@@ -12,15 +12,12 @@ from assets.tariffs.tiers import Bound, bounds_of, fill, fill_in_time_order, sha
 from assets.tariffs.usage import Usage
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.tariff_charges import (
-    CapacityCharge,
+    Charge,
     Component,
     DemandCharge,
     DemandPeriod,
     EnergyCharge,
-    FixedCharge,
     ItemName,
-    ReactiveCharge,
-    Rider,
     TouPeriod,
 )
 
@@ -57,10 +54,6 @@ class Cells(TypedDict, total=False):
     period_id: str
     tier: int
     party: str
-
-
-# Charges that name the kind of their lines, and whose they are.
-Charge = EnergyCharge | DemandCharge | CapacityCharge | ReactiveCharge | FixedCharge | Rider
 
 
 @dataclass
