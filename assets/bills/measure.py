@@ -94,7 +94,7 @@ class Measure:
     def usages(self, load: Load) -> list[list[Usage]]:
         """[meter][segment]. load: arrays [meter, slot] on the compiled grid. Raises BadInput for a price that lacks."""
         bought, sold = load.imported(is_gross=self._is_gross), load.exported(is_gross=self._is_gross)
-        factor = self._factor(load)
+        factor = Decimal(1) if load.unit == "kwh" else kwh_per_m3(self.tariff, "the load is in")
         sums = {name: groups.sums(bought) for name, groups in self._energy.items()}
         surplus = {name: groups.sums(sold) for name, groups in self._energy.items()} if self._is_netted else {}
         paid = self._paid_export(sold, load.step_minutes)
@@ -120,7 +120,7 @@ class Measure:
                         export_kwh=of_quanta(whole_out[meter, index]) * factor if whole_out is not None else Decimal(0),
                         energy={n: self._energies(self._energy[n], sums[n][meter], index, factor) for n in sums},
                         surplus={n: self._energies(self._energy[n], surplus[n][meter], index, factor) for n in surplus},
-                        series=self._series(bought[meter], segment, load),
+                        series=self._series(bought[meter], segment),
                         export=self._energies(self._export, export[meter], index, factor)
                         if export is not None and self._export is not None
                         else (),
@@ -143,11 +143,6 @@ class Measure:
             found.append(row)
         return found
 
-    def _factor(self, load: Load) -> Decimal:
-        if load.unit == "kwh":
-            return Decimal(1)
-        return kwh_per_m3(self.tariff, "the load is in")
-
     def _energies(self, groups: Groups, sums: np.ndarray, index: int, factor: Decimal) -> tuple[Decimal | None, ...]:
         count = groups.count // len(self.segments)
         part = slice(index * count, (index + 1) * count)
@@ -155,13 +150,10 @@ class Measure:
         return tuple(of_quanta(value) * factor if size else None for value, size in pairs)
 
     def _timelines(self, bought: np.ndarray, segment: Segment) -> dict[str, Timeline]:
-        part = slice(segment.first, segment.last)
-        found = {}
-        for charge in self.tariff.energy_charges:
-            periods = self.compiled.energy[charge.charge_id]
-            if charge.tier_basis == "in_time_order" and periods is not None:
-                found[charge.charge_id] = Timeline(energy_nano=bought[part], periods=periods[part])
-        return found
+        part, held = slice(segment.first, segment.last), self.compiled.energy
+        ordered = [each.charge_id for each in self.tariff.energy_charges if each.tier_basis == "in_time_order"]
+        found = {name: (bought[part], periods[part]) for name in ordered if (periods := held[name]) is not None}
+        return {name: Timeline(energy_nano=energy, periods=periods) for name, (energy, periods) in found.items()}
 
     def prices_of_slots(self, price: SeriesPrice, slots: slice, needed: np.ndarray) -> np.ndarray:
         """The series' price of those slots, 1e-9 per kWh. Raises BadInput where it lacks."""
@@ -169,12 +161,9 @@ class Measure:
         grid = self.compiled.grid
         return series.on(grid.start_us[slots], grid.step_minutes, needed)
 
-    def _series(self, bought: np.ndarray, segment: Segment, load: Load) -> dict[str, tuple[Decimal, Decimal]]:
-        found = {}
-        for charge in self.tariff.energy_charges:
-            if charge.series is not None:
-                found[charge.charge_id] = self._cost(charge.series, bought, segment)
-        return found
+    def _series(self, bought: np.ndarray, segment: Segment) -> dict[str, tuple[Decimal, Decimal]]:
+        charges = {charge.charge_id: charge.series for charge in self.tariff.energy_charges}
+        return {name: self._cost(series, bought, segment) for name, series in charges.items() if series is not None}
 
     def _cost(
         self, price: SeriesPrice, energy: np.ndarray, segment: Segment, *, is_floored: bool = False
@@ -233,34 +222,22 @@ class _Demand:
         last = np.arange(self._per_window - 1, grid.size, self._stride)
         first = last - self._per_window + 1
         inside = (segment[last] == segment[first]) & (segment[last] != FREE) & (periods[last] != FREE)
-        self._groups = Groups(
-            np.where(inside, segment[last] * self._count + periods[last], FREE), self._segments(segment) * self._count
-        )
+        self._window_group = np.where(inside, segment[last] * self._count + periods[last], FREE)
+        self._groups = Groups(self._window_group, (int(segment.max(initial=-1)) + 1) * self._count)
         self._days = wall_clock(grid, "local")[0][last]
-        self._first, self._last = first, last
         starts = grid.start_us
         moments = np.array([int(at.timestamp()) * 1_000_000 for at in charge.coincident_at], dtype=np.int64)
         # An instant before the grid is another bill's: it must not fall to this one's first window.
         moments = moments[moments >= starts[0]] if starts.size else moments[:0]
         self._coincident = np.searchsorted(starts[last] + step * 60_000_000, moments, side="right")
-        self._window_group = np.where(inside, segment[last] * self._count + periods[last], FREE)
-
-    @staticmethod
-    def _segments(segment: np.ndarray) -> int:
-        return int(segment.max(initial=-1)) + 1
 
     def highest(self, bought: np.ndarray, load: Load) -> np.ndarray:
         """[meter, segment x period] demand as 1e-9 kWh (kVAh) per window; -1 where no window was measured."""
         kvarh = load.kvarh if self.charge.unit == "kva" else None
-        rows = (
-            [
-                _windows(bought[meter], kvarh[meter] if kvarh is not None else None, self._per_window, self._stride)
-                for meter in range(bought.shape[0])
-            ]
-            if self._per_window > 1 or kvarh is not None
-            else bought
-        )
-        values = np.stack(rows) if isinstance(rows, list) else rows
+        values = bought
+        if self._per_window > 1 or kvarh is not None:
+            each = zip(bought, [None] * len(bought) if kvarh is None else kvarh, strict=True)
+            values = np.stack([_windows(energy, reactive, self._per_window, self._stride) for energy, reactive in each])
         if self.charge.coincident_at:
             return self._at_instants(values)
         if self.charge.peaks > 1:

@@ -279,11 +279,7 @@ def write_minimum(pen: Pen, tariff: Tariff, account: Account, month_share: Decim
 def write_taxes(pen: Pen, tariff: Tariff) -> None:
     """Taxes in their order, each on the lines it names; without names on all lines that are no tax."""
     for tax in tariff.taxes:
-        base = (
-            _sum(pen.lines, tax.of)
-            if tax.of
-            else sum((line.amount for line in pen.lines if line.component not in ("tax", "carried")), _ZERO)
-        )
+        base = _sum(pen.lines if tax.of else [line for line in pen.lines if line.component != "tax"], tax.of)
         pen.write(
             tax.charge_id, "tax", "tax", tax.description or tax.charge_id, base * tax.share,
             quantity=base, rate=tax.share, rate_unit="of subtotal",

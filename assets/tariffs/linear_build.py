@@ -1,23 +1,25 @@
 """The desk on which terms are written: names variables, keeps their ranges, folds what needs no variable."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 
 from assets.tariffs.linear_frame import BillFrame
-from assets.tariffs.linear_model import ZERO, Energy, Form, Maximum, Side, Term, Tiers
+from assets.tariffs.linear_model import ZERO, Energy, Form, Maximum, Side, Term, Tiers, total_of
 from assets.tariffs.linear_shape import Range, Ranges, range_of, range_of_form
 from assets.tariffs.tiers import Bound, cost_of
 from data_quality.contracts.tariff_charges import Component
 from data_quality.contracts.units import of_quanta
 
 
-class Item:
+class Item(NamedTuple):
     """One line of the bill as a form."""
 
-    def __init__(self, charge_id: str, component: Component, form: Form) -> None:
-        self.charge_id, self.component, self.form = charge_id, component, form
+    charge_id: str
+    component: Component
+    form: Form
 
 
 class Desk:
@@ -45,18 +47,12 @@ class Desk:
 
     def sum_of(self, names: Sequence[str] = ()) -> Form:
         """Sum of the lines of those charges or components; of all where none is named."""
-        return self._total(lambda item: not names or item.charge_id in names or item.component in names)
+        meant = (item for item in self.items if not names or item.charge_id in names or item.component in names)
+        return total_of(item.form for item in meant)
 
     def sum_before_tax(self) -> Form:
         """Sum of the lines that are no tax."""
-        return self._total(lambda item: item.component != "tax")
-
-    def _total(self, is_meant: Callable[[Item], bool]) -> Form:
-        found = Form()
-        for item in self.items:
-            if is_meant(item):
-                found = found.plus(item.form)
-        return found
+        return total_of(item.form for item in self.items if item.component != "tax")
 
     def range(self, form: Form) -> Range:
         """Least and greatest value."""

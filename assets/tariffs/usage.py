@@ -1,4 +1,4 @@
-"""What one part of a bill stands on: energy per period, highest demands, days. Made by assets/bills/measure.py."""
+"""What one part of a bill stands on: energy per period, highest demands, days. Measured in assets/bills."""
 
 from dataclasses import dataclass, field
 from datetime import date
