@@ -60,22 +60,17 @@ def _usage(tariff: Tariff, reads: Reads, span: Span, start: date, end: date) -> 
                 "tell when energy was used",
                 reason="needs_intervals",
             )
-        periods = charge.all_periods
-        if len(periods) == 1:
-            energy[charge.charge_id] = (_between(_energies(reads), start, end) * factor,)
-            continue
-        known = {use.period_id for use in _energies(reads)}
-        lacking = [period.period_id for period in periods if period.period_id not in known]
+        uses, names = _energies(reads), [period.period_id for period in charge.all_periods]
+        # One price is that of all registers, whatever they are called; several need a register each.
+        parts = {name: [use for use in uses if len(names) == 1 or use.period_id == name] for name in names}
+        lacking = [name for name, own in parts.items() if not own and len(names) > 1]
         if lacking:
             raise BadInput(
-                f"tariff {tariff.tariff_id}: charge {charge.charge_id} has periods "
-                f"{', '.join(period.period_id for period in periods)}; no register counts {', '.join(lacking)}",
+                f"tariff {tariff.tariff_id}: charge {charge.charge_id} has periods {', '.join(names)}; no register "
+                f"counts {', '.join(lacking)}",
                 reason="missing_register",
             )
-        energy[charge.charge_id] = tuple(
-            _between([use for use in _energies(reads) if use.period_id == period.period_id], start, end) * factor
-            for period in periods
-        )
+        energy[charge.charge_id] = tuple(_between(own, start, end) * factor for own in parts.values())
     reactive = [use for use in reads.uses if use.unit == "kvarh"]
     days = (end - start).days
     return Usage(

@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from assets.tariffs.tiers import Bound
 from data_quality.contracts.model import Model
 
 ZERO, ONE = Decimal(0), Decimal(1)
@@ -141,12 +140,6 @@ class Tiers(Model):
     up_to: tuple[Decimal | None, ...]
     prices: tuple[Decimal, ...]
     how: How = "lp"
-
-    @property
-    def table(self) -> list[Bound]:
-        """Its tiers as those of a bill."""
-        ends = zip(self.prices, self.up_to, strict=True)
-        return [Bound(number, price, end) for number, (price, end) in enumerate(ends, start=1)]
 
 
 Term = Annotated[Energy | Peak | Cap | Maximum | Tiers, Field(discriminator="kind")]

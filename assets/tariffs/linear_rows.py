@@ -1,7 +1,7 @@
 """Linear terms as variables and rows of a small mixed-integer program: what a solver is given, one for one.
 
 Each variable and row carries its name, each binary its meaning. A minimising solver finds in every variable the value
-of linear_evaluate.py; linear_shape.py has proven it.
+that the bill's own arithmetic gives it (tests/tariffs hold that); linear_shape.py has proven it.
 """
 
 from collections.abc import Sequence

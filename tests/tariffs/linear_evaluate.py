@@ -5,8 +5,8 @@ from decimal import Decimal, localcontext
 
 import numpy as np
 
-from assets.tariffs.linear_model import ZERO, Cap, Energy, Form, LinearTerms, Maximum, Peak, Term
-from assets.tariffs.tiers import cost_of
+from assets.tariffs.linear_model import ZERO, Cap, Energy, Form, LinearTerms, Maximum, Peak, Term, Tiers
+from assets.tariffs.tiers import Bound, cost_of
 from data_quality.contracts.units import EXACT, QUANTUM_DECIMALS, of_quanta
 
 _SCALE = 10**QUANTUM_DECIMALS
@@ -52,7 +52,12 @@ def _value(
         return peak_kw(term, running)
     if isinstance(term, Maximum):
         return max(value_of(form, values) for form in term.forms)
-    return cost_of(term.table, value_of(term.form, values))
+    return cost_of(_table(term), value_of(term.form, values))
+
+
+def _table(term: Tiers) -> list[Bound]:
+    tiers = zip(term.prices, term.up_to, strict=True)
+    return [Bound(number, price, end) for number, (price, end) in enumerate(tiers, start=1)]
 
 
 def value_of(form: Form, values: Mapping[str, Decimal]) -> Decimal:
