@@ -4,7 +4,7 @@ Source: GHG Protocol Corporate Standard and Scope 2 Guidance (formulas 5.12); re
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal, localcontext
 
@@ -123,29 +123,23 @@ def _refuse_mixed(activity: Activity, before: Sequence[CarbonLine], made: Sequen
         )
 
 
-def _split_findings(activity: Activity, parts: Sequence[Part]) -> list[Finding]:
-    found = []
+def _split_findings(activity: Activity, parts: Sequence[Part]) -> Iterator[Finding]:
     if len(parts) > 1:
         days = [(part.end - part.start).days for part in parts]
-        found.append(
-            Finding(
-                code="split_by_days",
-                message=f"{activity.activity_id}: {len(parts)} factors hold in its time; it is divided by days "
-                f"({', '.join(f'{part.bundle.factor_id} {each}' for part, each in zip(parts, days, strict=True))})",
-                severity="info",
-                scope=activity.activity_id,
-                facts={"parts": len(parts), "days": sum(days)},
-            )
+        yield Finding(
+            code="split_by_days",
+            message=f"{activity.activity_id}: {len(parts)} factors hold in its time; it is divided by days "
+            f"({', '.join(f'{part.bundle.factor_id} {each}' for part, each in zip(parts, days, strict=True))})",
+            severity="info",
+            scope=activity.activity_id,
+            facts={"parts": len(parts), "days": sum(days)},
         )
     if any(part.bundle.is_co2_alone for part in parts):
-        found.append(
-            Finding(
-                code="co2_alone",
-                message=f"{activity.activity_id}: the source gives CO2 alone; CH4 and N2O are not in the figure",
-                scope=activity.activity_id,
-            )
+        yield Finding(
+            code="co2_alone",
+            message=f"{activity.activity_id}: the source gives CO2 alone; CH4 and N2O are not in the figure",
+            scope=activity.activity_id,
         )
-    return found
 
 
 def _result(lines: list[CarbonLine], findings: list[Finding], gwp: GwpSet | None) -> CarbonResult:
@@ -168,11 +162,11 @@ def _result(lines: list[CarbonLine], findings: list[Finding], gwp: GwpSet | None
 
 
 def _by_activity(lines: Sequence[CarbonLine]) -> dict[str, Decimal]:
-    found: dict[str, Decimal] = {}
+    found: defaultdict[str, Decimal] = defaultdict(Decimal)
     for line in lines:
         if line.scope == 1:
-            found[line.activity] = found.get(line.activity, Decimal(0)) + line.kgco2e
-    return found
+            found[line.activity] += line.kgco2e
+    return dict(found)
 
 
 def _by_gas(lines: Sequence[CarbonLine]) -> dict[str, Decimal]:
