@@ -7,7 +7,7 @@ from pathlib import Path
 from assets.bills.load import Load
 from assets.bills.notice import overrides_of
 from assets.bills.reconcile import Reconciliation, reconcile
-from assets.bills.stored import load_of_meters, meters_of_bill, refuse_unpriced, total_of
+from assets.bills.stored import load_of_meters, meters_of_bill, refuse_unpriced
 from assets.stores.bills import BillStore
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.site import Site
@@ -44,7 +44,7 @@ def number(
     if field == "energy_kwh":
         return _energy(sources, site, bill, as_of_utc)
     if field == "billed" and not line:
-        return total_of(bill)
+        return bill.amount_due
     audit = reconciled(sources, site, bill_id, as_of_utc)
     if isinstance(audit, BadInput):
         return None

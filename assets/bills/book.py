@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from assets.bills.load import Load
 from assets.tariffs.lines import Line
+from assets.tariffs.periods import in_order
 from data_quality.contracts.bill import Bill, BillLine, BillPeriod, ItemKind
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.tariff import Rounding, Tariff, minor_digits
+from data_quality.contracts.time import months_after
 
 _ZERO = Decimal(0)
 _KINDS = {kind.name.lower(): kind for kind in ItemKind}
@@ -60,14 +61,7 @@ class Book:
     ) -> None:
         if not tariffs:
             raise BadInput("a bill needs a tariff", reason="no_tariff")
-        self.tariffs = sorted(tariffs, key=lambda tariff: tariff.valid_from)
-        self.time_zone = time_zone
-        for first, second in pairwise(self.tariffs):
-            if second.valid_from < first.valid_to:
-                raise BadInput(
-                    f"tariffs {first.tariff_id} and {second.tariff_id} are both in force on {second.valid_from}",
-                    reason="tariff_overlap",
-                )
+        self.tariffs, self.time_zone = in_order(tariffs), time_zone
         named = sorted({tariff.currency for tariff in tariffs if tariff.currency is not None})
         if len(named) > 1:
             each = ", ".join(f"{tariff.tariff_id} in {tariff.currency}" for tariff in self.tariffs if tariff.currency)
@@ -161,9 +155,8 @@ def calendar_months(first: date, last: date) -> list[tuple[date, date]]:
     """Whole calendar months that [first, last) touches."""
     found, day = [], first.replace(day=1)
     while day < last:
-        following = date(day.year + day.month // 12, day.month % 12 + 1, 1)
-        found.append((day, following))
-        day = following
+        found.append((day, months_after(day, 1)))
+        day = found[-1][1]
     return found
 
 
@@ -172,24 +165,7 @@ def _published(raw: RawBill) -> BillPeriod:
         start=raw.span.start,
         end=raw.span.end,
         tariff_ids=raw.tariff_ids,
-        lines=tuple(
-            BillLine(
-                line_id=line.line_id,
-                kind=_KINDS[line.kind],
-                component=line.component,
-                description=line.description,
-                quantity=line.quantity,
-                unit=line.unit,
-                rate=line.rate,
-                rate_unit=line.rate_unit,
-                amount=line.amount,
-                charge_id=line.charge_id,
-                period_id=line.period_id,
-                tier=line.tier,
-                party=line.party,
-            )
-            for line in raw.lines
-        ),
+        lines=tuple(BillLine.model_validate({**line._asdict(), "kind": _KINDS[line.kind]}) for line in raw.lines),
         total=raw.total,
         coverage=raw.present / raw.slots if raw.slots else 1.0,
         energy_kwh=raw.energy_kwh,

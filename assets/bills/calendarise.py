@@ -7,9 +7,10 @@ from decimal import Decimal, localcontext
 from itertools import pairwise
 
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.time import months_after
+from data_quality.contracts.units import EXACT
 
 _ZERO = Decimal(0)
-PRECISION = 60
 # Shares are kept to the quantum; the last month of a span takes what is left, so that parts add up.
 _QUANTUM = Decimal("1e-9")
 
@@ -49,8 +50,7 @@ def calendarise(
     """
     kept = _without_replaced(periods)
     months: dict[date, _Sum] = {}
-    with localcontext() as context:
-        context.prec = PRECISION
+    with localcontext(EXACT):
         for period in kept:
             _spread(period, profile, months)
     return tuple(months[month].published(month) for month in sorted(months))
@@ -64,7 +64,7 @@ class _Sum:
     days: int = 0
 
     def published(self, start: date) -> CalendarMonth:
-        end = _following(start)
+        end = months_after(start, 1)
         return CalendarMonth(
             start=start,
             end=end,
@@ -115,10 +115,6 @@ def _spread(period: OddPeriod, profile: Mapping[date, Decimal] | None, months: d
         into.estimated += quantity - quantity_before if period.is_estimated else _ZERO
         into.days += count
         quantity_before, cost_before = quantity, cost
-
-
-def _following(month: date) -> date:
-    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
 
 
 def _name(period: OddPeriod) -> str:

@@ -33,24 +33,18 @@ class Explanation:
     also: tuple[Cause, ...] = ()
 
 
-def tolerance(currency: str) -> Decimal:
-    """One minor unit: what two ways of rounding a line may differ by."""
-    return Decimal(1).scaleb(-minor_digits(currency))
-
-
 def agrees(case: Case, pairs: Sequence[Pair], period: BillPeriod) -> bool:
     """True where every line and the total are those billed, to one minor unit."""
-    unit = tolerance(case.truth.currency)
     billed = case.bill.total
-    slack = max(unit, abs(sum((pair.delta for pair in pairs), _ZERO)))
+    slack = max(case.unit, abs(sum((pair.delta for pair in pairs), _ZERO)))
     is_sum = billed is None or abs(billed - period.total) <= slack
-    return is_sum and _adds_up(case) and all(abs(pair.delta) <= unit for pair in pairs)
+    return is_sum and _adds_up(case) and all(abs(pair.delta) <= case.unit for pair in pairs)
 
 
 def classify(case: Case, ours: BillPeriod, pairs: list[Pair]) -> Explanation:
     """The cause of a bill that does not agree."""
     if not _adds_up(case):
-        lines = sum((line.amount for line in case.bill.lines), _ZERO)
+        lines = case.bill.lines_total
         return Explanation("unexplained", (f"the lines add up to {lines}, the bill's total is {case.bill.total}",))
     suspicions = sorted(islice(_suspicions(case, pairs), _MAX_TRIED), key=lambda suspicion: suspicion.rank)
     fits: list[tuple[int, Decimal, int, Suspicion, str]] = []
@@ -91,10 +85,9 @@ def _fit(case: Case, suspicion: Suspicion, ours: BillPeriod, pairs: list[Pair]) 
     period = _try(suspicion.change(case.truth))
     if period is None:
         return None
-    unit = tolerance(case.truth.currency)
     theirs = pair_lines(case.bill.lines, period)
     left = sum((abs(pair.delta) for pair in theirs), _ZERO)
-    if all(abs(pair.delta) <= unit for pair in theirs):
+    if all(abs(pair.delta) <= case.unit for pair in theirs):
         return 0, left, f"billed again so, every line comes to the billed amount ({period.total} in all)"
     alternative = {pair.line_id: pair.recomputed for pair in theirs}
     changed = []
@@ -103,9 +96,9 @@ def _fit(case: Case, suspicion: Suspicion, ours: BillPeriod, pairs: list[Pair]) 
             continue
         as_we = abs(pair.delta)
         as_they = abs((pair.billed or _ZERO) - (alternative.get(pair.line_id) or _ZERO))
-        if min(as_we, as_they) > unit:
+        if min(as_we, as_they) > case.unit:
             return None
-        if as_they <= unit < as_we:
+        if as_they <= case.unit < as_we:
             changed.append(pair)
     if not changed or own_following(case, ours, pairs):
         return None
@@ -124,29 +117,27 @@ def own_following(case: Case, ours: BillPeriod, pairs: Sequence[Pair]) -> list[P
     """Taxes and shares that are wrong even on the lines as billed."""
     tariff = case.truth.tariffs[0]
     if any("@" in pair.line_id for pair in pairs if _follows(case, pair)):
-        return [pair for pair in pairs if _follows(case, pair) and abs(pair.delta) > tolerance(case.truth.currency)]
+        return [pair for pair in pairs if _follows(case, pair) and abs(pair.delta) > case.unit]
     kinds = {line.line_id.partition("@")[0]: line for line in ours.lines}
     pen = Pen(case.truth.currency, minor_digits(case.truth.currency))
     for pair in pairs:
         known = kinds.get(pair.line_id.partition("@")[0])
         if not _follows(case, pair) and pair.billed is not None:
             component, charge = (known.component, known.charge_id) if known else ("fixed", pair.line_id)
-            pen.lines.append(Line(pair.line_id, "information", component, "", None, "", None, "", pair.billed, charge))
+            pen.lines.append(Line(pair.line_id, "information", component, "", pair.billed, charge_id=charge))
     write_riders(pen, [rider for rider in tariff.riders if rider.share is not None], [], _ZERO, _ZERO)
     write_taxes(pen, tariff)
     expected = {line.line_id: line.amount for line in pen.lines}
-    unit = tolerance(case.truth.currency)
     return [
         pair
         for pair in pairs
-        if _follows(case, pair) and abs((pair.billed or _ZERO) - expected.get(pair.line_id, _ZERO)) > unit
+        if _follows(case, pair) and abs((pair.billed or _ZERO) - expected.get(pair.line_id, _ZERO)) > case.unit
     ]
 
 
 def own_faults(case: Case, ours: BillPeriod, pairs: Sequence[Pair]) -> list[Pair]:
     """Lines that are wrong by themselves: not because a line that they are a share of is."""
-    unit = tolerance(case.truth.currency)
-    base = [pair for pair in pairs if not _follows(case, pair) and abs(pair.delta) > unit]
+    base = [pair for pair in pairs if not _follows(case, pair) and abs(pair.delta) > case.unit]
     return [*base, *own_following(case, ours, pairs)]
 
 
@@ -159,8 +150,7 @@ def _two_at_once(case: Case, suspicions: Sequence[Suspicion], ours: BillPeriod) 
         period = _try(other.change(first)) if first is not None else None
         if period is None:
             continue
-        unit = tolerance(case.truth.currency)
-        if all(abs(pair.delta) <= unit for pair in pair_lines(case.bill.lines, period)):
+        if all(abs(pair.delta) <= case.unit for pair in pair_lines(case.bill.lines, period)):
             for suspicion in (one, other):
                 alone = _try(suspicion.change(case.truth))
                 effects[id(suspicion)] = abs(alone.total - ours.total) if alone else _ZERO
@@ -185,8 +175,7 @@ def _gap(case: Case, ours: BillPeriod, pairs: Sequence[Pair]) -> Explanation | N
     """Our own data are not whole, and what is billed beyond them fits into the gap."""
     if ours.coverage >= 1 or case.truth.load is None:
         return _unread(case)
-    unit = tolerance(case.truth.currency)
-    if any(pair.component == "fixed" and abs(pair.delta) > unit for pair in pairs):
+    if any(pair.component == "fixed" and abs(pair.delta) > case.unit for pair in pairs):
         return None
     load = case.truth.load
     span = (case.truth.end - case.truth.start).days
@@ -215,13 +204,12 @@ def _unread(case: Case) -> Explanation | None:
 
 
 def _nothing(case: Case, pairs: Sequence[Pair], own: Sequence[Pair]) -> Explanation:
-    unit = tolerance(case.truth.currency)
     said = []
-    for pair in own or [pair for pair in pairs if abs(pair.delta) > unit]:
+    for pair in own or [pair for pair in pairs if abs(pair.delta) > case.unit]:
         ours = pair.recomputed if pair.recomputed is not None else "no such line"
         said.append(f"{pair.line_id} ({pair.label}): billed {pair.billed or _ZERO}, recomputed {ours}")
         product = (pair.billed_quantity or _ZERO) * (pair.billed_rate or _ZERO)
-        if pair.billed is not None and product and abs(product - pair.billed) > unit:
+        if pair.billed is not None and product and abs(product - pair.billed) > case.unit:
             said.append(
                 f"its own quantity {plain(pair.billed_quantity or _ZERO)} times its rate "
                 f"{plain(pair.billed_rate or _ZERO)} is {plain(round(product, 2))}"
@@ -240,6 +228,5 @@ def _adds_up(case: Case) -> bool:
     """True where total and net are the sums of what was read; a bill with unread lines is not judged by its sum."""
     if any(unread.place.line for unread in case.bill.unread):
         return True
-    unit = tolerance(case.truth.currency)
     total = case.bill.total
-    return total is None or abs(sum((line.amount for line in case.bill.lines), _ZERO) - total) <= unit
+    return total is None or abs(case.bill.lines_total - total) <= case.unit

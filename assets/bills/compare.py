@@ -1,9 +1,10 @@
 """Tariffs compared on history: the same load billed under each, ranked. One load, or thousands in batches."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from operator import itemgetter
 
 from assets.bills.book import Book, bill_spans
 from assets.bills.compute import raw_bills
@@ -88,18 +89,8 @@ def bill_totals(
     wide = as_rows(load)
     found: dict[str, list[Decimal]] = {name: [] for name in books}
     for first in range(0, wide.load.shape[0], BATCH):
-        part = _rows(wide, slice(first, first + BATCH))
+        part = wide.mapped(itemgetter(slice(first, first + BATCH)))
         for name, plan in plans.items():
             for bills in raw_bills(plan, part):
                 found[name].append(sum((bill.total for bill in bills), _ZERO))
     return found
-
-
-def _rows(load: Load, part: slice) -> Load:
-    return replace(
-        load,
-        load=load.load[part],
-        is_present=load.is_present[part],
-        generation=load.generation[part] if load.generation is not None else None,
-        kvarh=load.kvarh[part] if load.kvarh is not None else None,
-    )

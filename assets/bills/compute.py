@@ -9,7 +9,6 @@ from assets.bills.load import Load, as_rows
 from assets.bills.plan import Hours, Plan, make_plan
 from assets.bills.settle import (
     Account,
-    is_ratchet_month,
     net_energy,
     write_credits,
     write_export,
@@ -33,9 +32,8 @@ from data_quality.contracts.bill import Bill
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.tariff import Rounding, Tariff
 from data_quality.contracts.tariff_calendar import DayType
+from data_quality.contracts.units import EXACT
 
-# Products of a nine-decimal energy and a price, over hours and days: 60 digits keep every exact one exact.
-PRECISION = 60
 _ZERO = Decimal(0)
 
 
@@ -75,14 +73,12 @@ def raw_bills(plan: Plan, load: Load, *, accounts: Sequence[Account] | None = No
     wide = as_rows(load)
     meters = wide.load.shape[0]
     accounts = accounts or [Account() for _ in range(meters)]
-    with localcontext() as context:
-        context.prec = PRECISION
+    with localcontext(EXACT):
         measured = [(part, part.measure.usages(wide.between(part.start_utc, part.end_utc))) for part in plan.stretches]
     for meter in range(meters):
         bills: list[RawBill] = []
         before: Hours = {}
-        with localcontext() as context:
-            context.prec = PRECISION
+        with localcontext(EXACT):
             for number, span in enumerate(plan.spans):
                 parts = [
                     (part.measure.tariff, usages[meter][index], part.hours[index])
@@ -115,14 +111,9 @@ def one_bill(
     findings: list[Finding] = []
     works = []
     for tariff, usage, hours in parts:
-        history, lacking = account.looked_back(tariff, usage)
+        history, lacking = account.looked_back(tariff, usage.start)
         demands = {
-            charge.charge_id: billed_demand(
-                charge,
-                usage,
-                history.get(charge.charge_id, {}),
-                is_ratchet_month=is_ratchet_month(tariff, charge.charge_id, usage),
-            )
+            charge.charge_id: billed_demand(charge, usage, history.get(charge.charge_id, {}))
             for charge in tariff.demand
         }
         account.remember(tariff, usage)

@@ -5,14 +5,16 @@ from datetime import date
 from decimal import Decimal, localcontext
 
 from assets.bills.book import Book, Span, month_share
-from assets.bills.compute import PRECISION, one_bill
+from assets.bills.compute import one_bill
 from assets.bills.load import Reads, RegisterUse
 from assets.bills.settle import Account
-from assets.tariffs.usage import Usage
+from assets.tariffs.usage import Usage, kwh_per_m3
 from data_quality.contracts.bill import Bill
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.tariff import Rounding, Tariff
+from data_quality.contracts.tariff_charges import DemandCharge
+from data_quality.contracts.units import EXACT
 
 _ZERO = Decimal(0)
 
@@ -41,8 +43,7 @@ def make_bill_from_reads(
     if last <= first:
         raise BadInput(f"the bill ends ({last}) before it starts ({first})", reason="bad_period")
     span = Span(first, last)
-    with localcontext() as context:
-        context.prec = PRECISION
+    with localcontext(EXACT):
         nothing: dict[str, dict[int, str]] = {}
         parts = [(tariff, _usage(tariff, reads, span, a, b), nothing) for tariff, a, b in book.parts(span)]
         raw = one_bill(book, span, parts, Account(), {})
@@ -59,22 +60,17 @@ def _usage(tariff: Tariff, reads: Reads, span: Span, start: date, end: date) -> 
                 "tell when energy was used",
                 reason="needs_intervals",
             )
-        periods = charge.all_periods
-        if len(periods) == 1:
-            energy[charge.charge_id] = (_between(_energies(reads), start, end) * factor,)
-            continue
-        known = {use.period_id for use in _energies(reads)}
-        lacking = [period.period_id for period in periods if period.period_id not in known]
+        uses, names = _energies(reads), [period.period_id for period in charge.all_periods]
+        # One price is that of all registers, whatever they are called; several need a register each.
+        parts = {name: [use for use in uses if len(names) == 1 or use.period_id == name] for name in names}
+        lacking = [name for name, own in parts.items() if not own and len(names) > 1]
         if lacking:
             raise BadInput(
-                f"tariff {tariff.tariff_id}: charge {charge.charge_id} has periods "
-                f"{', '.join(period.period_id for period in periods)}; no register counts {', '.join(lacking)}",
+                f"tariff {tariff.tariff_id}: charge {charge.charge_id} has periods {', '.join(names)}; no register "
+                f"counts {', '.join(lacking)}",
                 reason="missing_register",
             )
-        energy[charge.charge_id] = tuple(
-            _between([use for use in _energies(reads) if use.period_id == period.period_id], start, end) * factor
-            for period in periods
-        )
+        energy[charge.charge_id] = tuple(_between(own, start, end) * factor for own in parts.values())
     reactive = [use for use in reads.uses if use.unit == "kvarh"]
     days = (end - start).days
     return Usage(
@@ -85,7 +81,7 @@ def _usage(tariff: Tariff, reads: Reads, span: Span, start: date, end: date) -> 
         import_kwh=_between(_energies(reads), start, end) * factor,
         export_kwh=_ZERO,
         energy=energy,
-        demand={charge.charge_id: _demands(tariff, charge.charge_id, reads) for charge in tariff.demand},
+        demand={charge.charge_id: _demands(tariff, charge, reads) for charge in tariff.demand},
         capacity={charge.charge_id: _highest(tariff, charge.charge_id, reads, "") for charge in tariff.capacity},
         max_kw=max((use.quantity for use in reads.uses if use.unit == "kw"), default=_ZERO),
         kvarh=_between(reactive, start, end) if reactive else None,
@@ -103,15 +99,7 @@ def _factor(tariff: Tariff, reads: Reads) -> Decimal:
     units = {use.unit for use in _energies(reads)}
     if len(units) > 1:
         raise BadInput("registers count kWh and m3; expected one unit", reason="wrong_unit")
-    if units != {"m3"}:
-        return Decimal(1)
-    if tariff.gas is None:
-        raise BadInput(
-            f"tariff {tariff.tariff_id} charges per kWh and the registers count m3: it needs `gas` with "
-            "calorific_value_mj_per_m3",
-            reason="no_calorific_value",
-        )
-    return tariff.gas.kwh_per_m3()
+    return kwh_per_m3(tariff, "the registers count") if units == {"m3"} else Decimal(1)
 
 
 def _between(uses: Sequence[RegisterUse], start: date, end: date) -> Decimal:
@@ -124,11 +112,9 @@ def _between(uses: Sequence[RegisterUse], start: date, end: date) -> Decimal:
     return total
 
 
-def _demands(tariff: Tariff, charge_id: str, reads: Reads) -> tuple[Decimal | None, ...]:
-    charge = next(charge for charge in tariff.demand if charge.charge_id == charge_id)
-    if len(charge.periods) == 1:
-        return (_highest(tariff, charge_id, reads, ""),)
-    return tuple(_highest(tariff, charge_id, reads, period.period_id) for period in charge.periods)
+def _demands(tariff: Tariff, charge: DemandCharge, reads: Reads) -> tuple[Decimal | None, ...]:
+    names = [""] if len(charge.periods) == 1 else [period.period_id for period in charge.periods]
+    return tuple(_highest(tariff, charge.charge_id, reads, name) for name in names)
 
 
 def _highest(tariff: Tariff, charge_id: str, reads: Reads, period_id: str) -> Decimal:

@@ -1,7 +1,6 @@
 """Linear terms of one bill from what a site knows: dated tariffs, the load so far, earlier bills' account."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -16,13 +15,10 @@ from assets.tariffs.linear_frame import BillFrame, Carried
 from assets.tariffs.linear_model import LinearTerms, NotLinear
 from assets.tariffs.linear_terms import linear_terms
 from assets.tariffs.series import PriceSeries
-from assets.tariffs.usage import Usage
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.tariff_calendar import DayType
 from data_quality.contracts.time import local_midnight_utc
-
-_NO_KW = Decimal(0)
 
 
 def bill_terms(
@@ -58,56 +54,34 @@ def bill_terms(
         names = " and ".join(tariff.tariff_id for tariff, _, _ in parts)
         return NotLinear(component="bill", why=f"a bill over two tariffs ({names}); give each part by itself")
     tariff = parts[0][0]
-    share = month_share(tariff, span, start, end)
     grid = _grid(time_zone, start, end, step_minutes)
-    frame = _frame(tariff, grid, start, end, share, horizon, known, max_import_kw, max_export_kw)
-    frame = replace(frame, kvarh=kvarh, prices=dict(prices or {}))
-    return linear_terms(
-        tariff,
-        frame,
-        carried=carried_into(tariff, account or Account(), start, end, share),
-        currency=book.currency,
-        credits_beyond=credits_beyond,
-        day_types=day_types,
-    )
-
-
-def _frame(
-    tariff: Tariff,
-    grid: Grid,
-    start: date,
-    end: date,
-    share: Decimal,
-    horizon: tuple[datetime, datetime] | None,
-    known: Load | None,
-    max_import_kw: Decimal | None,
-    max_export_kw: Decimal | None,
-) -> BillFrame:
-    """The bill's slots, those of the horizon open, the others known."""
     first, last = _slots(grid, horizon)
     bought, sold = _known(known, grid, first, last, is_gross=tariff.metering.arrangement == "buy_all_sell_all")
-    hours = Decimal(grid.step_minutes) / 60
-    return BillFrame(
+    hours = Decimal(step_minutes) / 60
+    frame = BillFrame(
         start=start,
         end=end,
+        month_share=month_share(tariff, span, start, end),
+        bill_share=Decimal(1),
         grid=grid,
         first=first,
         last=last,
-        month_share=share,
-        bill_share=Decimal(1),
         known_import=bought,
         known_export=sold,
+        kvarh=kvarh,
         max_import_kwh=None if max_import_kw is None else max_import_kw * hours,
         max_export_kwh=None if max_export_kw is None else max_export_kw * hours,
+        prices=dict(prices or {}),
+    )
+    carried = carried_into(tariff, account or Account(), start)
+    return linear_terms(
+        tariff, frame, carried=carried, currency=book.currency, credits_beyond=credits_beyond, day_types=day_types
     )
 
 
-def carried_into(tariff: Tariff, account: Account, start: date, end: date, share: Decimal) -> Carried:
+def carried_into(tariff: Tariff, account: Account, start: date) -> Carried:
     """What a bill that starts then takes over from the account: credit, the year so far, floors of ratchets."""
-    usage = Usage(
-        start=start, end=end, month_share=share, bill_share=Decimal(1), import_kwh=_NO_KW, export_kwh=_NO_KW, energy={}
-    )
-    history, _ = account.looked_back(tariff, usage)
+    history, _ = account.looked_back(tariff, start)
     return Carried(
         kwh=dict(account.kwh),
         netted_kwh=account.netted_kwh,

@@ -3,11 +3,12 @@
 Interval energies are whole numbers of 1e-9 kWh (or m3), so that sums are exact.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -81,26 +82,20 @@ class Load:
         lead, tail = max(0, -first), max(0, first + count - self.size)
         part = slice(max(first, 0), max(first + count, 0) if tail == 0 else self.size)
 
-        def cut(values: np.ndarray | None) -> np.ndarray | None:
-            if values is None:
-                return None
+        def cut(values: np.ndarray) -> np.ndarray:
             kept = values[..., part]
             if kept.shape[-1] + lead + tail != count:
-                kept = kept[..., :0]
                 return np.zeros((*values.shape[:-1], count), dtype=values.dtype)
             wide = [(0, 0)] * (values.ndim - 1)
             return np.pad(kept, [*wide, (lead, tail)]) if lead or tail else kept
 
-        load, present = cut(self.load), cut(self.is_present)
-        assert load is not None and present is not None  # noqa: S101, PT018
-        return replace(
-            self,
-            start_utc=start_utc,
-            load=load,
-            is_present=present,
-            generation=cut(self.generation),
-            kvarh=cut(self.kvarh),
-        )
+        return replace(self.mapped(cut), start_utc=start_utc)
+
+    def mapped(self, change: Callable[[np.ndarray], np.ndarray]) -> "Load":
+        """The load with each of its arrays changed alike; what it lacks it still lacks."""
+        names = [name for name in ("load", "is_present", "generation", "kvarh") if getattr(self, name) is not None]
+        changed: dict[str, Any] = {name: change(getattr(self, name)) for name in names}
+        return replace(self, **changed)
 
 
 def nano(values: np.ndarray) -> np.ndarray:
@@ -154,22 +149,13 @@ def finer(load: Load, step_minutes: int) -> Load:
         )
     parts = load.step_minutes // step_minutes
 
-    def spread(values: np.ndarray | None) -> np.ndarray | None:
-        if values is None:
-            return None
+    def spread(values: np.ndarray) -> np.ndarray:
         whole = np.arange(parts + 1) * values[..., None] // parts
         parts_of: np.ndarray = np.diff(whole, axis=-1).reshape(*values.shape[:-1], -1)
         return parts_of
 
-    wide = spread(load.load)
-    assert wide is not None  # noqa: S101
     return replace(
-        load,
-        step_minutes=step_minutes,
-        load=wide,
-        is_present=np.repeat(load.is_present, parts, axis=-1),
-        generation=spread(load.generation),
-        kvarh=spread(load.kvarh),
+        load.mapped(spread), step_minutes=step_minutes, is_present=np.repeat(load.is_present, parts, axis=-1)
     )
 
 
@@ -199,15 +185,7 @@ def with_kvarh(load: Load, kvarh: Load) -> Load:
 
 def as_rows(load: Load) -> Load:
     """The load as arrays [meter, slot]; itself where it is so already."""
-    if load.load.ndim == 2:
-        return load
-
-    def rows(values: np.ndarray | None) -> np.ndarray | None:
-        return values if values is None or values.ndim == 2 else values[None, :]
-
-    wide, present = rows(load.load), rows(load.is_present)
-    assert wide is not None and present is not None  # noqa: S101, PT018
-    return replace(load, load=wide, is_present=present, generation=rows(load.generation), kvarh=rows(load.kvarh))
+    return load if load.load.ndim == 2 else load.mapped(np.atleast_2d)
 
 
 @dataclass(frozen=True)

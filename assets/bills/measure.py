@@ -5,37 +5,30 @@ Energies are whole numbers of 1e-9, so no sum depends on the order of the slots.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 
 import numpy as np
 
 from assets.bills.load import Load
-from assets.tariffs.compiled import Compiled, wall_clock
+from assets.tariffs.compiled import Compiled, wall_clock, windows_of
 from assets.tariffs.layout import FREE
-from assets.tariffs.series import PriceSeries
-from assets.tariffs.usage import Timeline, Usage
-from data_quality.contracts.errors import BadInput
+from assets.tariffs.series import PriceSeries, series_of
+from assets.tariffs.usage import BillPart, Timeline, Usage, kwh_per_m3
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.tariff_charges import DemandCharge, SeriesPrice
-from data_quality.contracts.units import QUANTUM_DECIMALS
+from data_quality.contracts.units import QUANTUM_DECIMALS, of_quanta
 
 _SCALE = 10**QUANTUM_DECIMALS
-_NANO = Decimal(1).scaleb(-QUANTUM_DECIMALS)
 _PRICE_NANO = Decimal(1).scaleb(-2 * QUANTUM_DECIMALS)
 
 
 @dataclass(frozen=True)
-class Segment:
-    """Slots [first, last) of a load: local dates [start, end) of one bill under one tariff."""
+class Segment(BillPart):
+    """Slots [first, last) of a load: those of the part."""
 
-    start: date
-    end: date
     first: int
     last: int
-    month_share: Decimal
-    bill_share: Decimal
 
 
 class Groups:
@@ -101,7 +94,7 @@ class Measure:
     def usages(self, load: Load) -> list[list[Usage]]:
         """[meter][segment]. load: arrays [meter, slot] on the compiled grid. Raises BadInput for a price that lacks."""
         bought, sold = load.imported(is_gross=self._is_gross), load.exported(is_gross=self._is_gross)
-        factor = self._factor(load)
+        factor = Decimal(1) if load.unit == "kwh" else kwh_per_m3(self.tariff, "the load is in")
         sums = {name: groups.sums(bought) for name, groups in self._energy.items()}
         surplus = {name: groups.sums(sold) for name, groups in self._energy.items()} if self._is_netted else {}
         paid = self._paid_export(sold, load.step_minutes)
@@ -116,7 +109,7 @@ class Measure:
         for meter in range(bought.shape[0]):
             row = []
             for index, segment in enumerate(self.segments):
-                kwh = _decimal(whole_in[meter, index]) * factor
+                kwh = of_quanta(whole_in[meter, index]) * factor
                 row.append(
                     Usage(
                         start=segment.start,
@@ -124,10 +117,10 @@ class Measure:
                         month_share=segment.month_share,
                         bill_share=segment.bill_share,
                         import_kwh=kwh,
-                        export_kwh=_decimal(whole_out[meter, index]) * factor if whole_out is not None else Decimal(0),
+                        export_kwh=of_quanta(whole_out[meter, index]) * factor if whole_out is not None else Decimal(0),
                         energy={n: self._energies(self._energy[n], sums[n][meter], index, factor) for n in sums},
                         surplus={n: self._energies(self._energy[n], surplus[n][meter], index, factor) for n in surplus},
-                        series=self._series(bought[meter], segment, load),
+                        series=self._series(bought[meter], segment),
                         export=self._energies(self._export, export[meter], index, factor)
                         if export is not None and self._export is not None
                         else (),
@@ -136,8 +129,8 @@ class Measure:
                         else (Decimal(0), kwh * 0),
                         demand={n: self._demand[n].of_segment(demands[n], meter, index) for n in demands},
                         capacity=self._capacity(bought[meter], segment, load, meter),
-                        max_kw=_decimal(highest[meter, index]) * factor * 60 / load.step_minutes,
-                        kvarh=_decimal(load.kvarh[meter, segment.first : segment.last].sum())
+                        max_kw=of_quanta(highest[meter, index]) * factor * 60 / load.step_minutes,
+                        kvarh=of_quanta(load.kvarh[meter, segment.first : segment.last].sum())
                         if load.kvarh is not None
                         else None,
                         timelines=self._timelines(bought[meter], segment),
@@ -150,58 +143,27 @@ class Measure:
             found.append(row)
         return found
 
-    def _factor(self, load: Load) -> Decimal:
-        if load.unit == "kwh":
-            return Decimal(1)
-        if self.tariff.gas is None:
-            raise BadInput(
-                f"tariff {self.tariff.tariff_id} charges per kWh and the load is in m3: it needs `gas` with "
-                "calorific_value_mj_per_m3",
-                reason="no_calorific_value",
-            )
-        return self.tariff.gas.kwh_per_m3()
-
     def _energies(self, groups: Groups, sums: np.ndarray, index: int, factor: Decimal) -> tuple[Decimal | None, ...]:
         count = groups.count // len(self.segments)
         part = slice(index * count, (index + 1) * count)
         pairs = zip(sums[part].tolist(), groups.sizes[part].tolist(), strict=True)
-        if factor == 1:
-            return tuple(Decimal(value).scaleb(-QUANTUM_DECIMALS) if size else None for value, size in pairs)
-        return tuple(Decimal(value).scaleb(-QUANTUM_DECIMALS) * factor if size else None for value, size in pairs)
+        return tuple(of_quanta(value) * factor if size else None for value, size in pairs)
 
     def _timelines(self, bought: np.ndarray, segment: Segment) -> dict[str, Timeline]:
-        part = slice(segment.first, segment.last)
-        found = {}
-        for charge in self.tariff.energy_charges:
-            periods = self.compiled.energy[charge.charge_id]
-            if charge.tier_basis == "in_time_order" and periods is not None:
-                found[charge.charge_id] = Timeline(energy_nano=bought[part], periods=periods[part])
-        return found
+        part, held = slice(segment.first, segment.last), self.compiled.energy
+        ordered = [each.charge_id for each in self.tariff.energy_charges if each.tier_basis == "in_time_order"]
+        found = {name: (bought[part], periods[part]) for name in ordered if (periods := held[name]) is not None}
+        return {name: Timeline(energy_nano=energy, periods=periods) for name, (energy, periods) in found.items()}
 
     def prices_of_slots(self, price: SeriesPrice, slots: slice, needed: np.ndarray) -> np.ndarray:
         """The series' price of those slots, 1e-9 per kWh. Raises BadInput where it lacks."""
-        series = self._prices.get(price.series)
-        if series is None:
-            raise BadInput(
-                f"tariff {self.tariff.tariff_id} takes its price from series {price.series!r}; none was given",
-                reason="no_prices",
-                mend="give --prices FILE",
-            )
-        currency = self.tariff.currency
-        if currency and series.currency and series.currency.upper() != currency:
-            raise BadInput(
-                f"prices are in {series.currency.upper()}, tariff {self.tariff.tariff_id} in {currency}",
-                reason="currency_mismatch",
-            )
+        series = series_of(self.tariff, price, self._prices)
         grid = self.compiled.grid
         return series.on(grid.start_us[slots], grid.step_minutes, needed)
 
-    def _series(self, bought: np.ndarray, segment: Segment, load: Load) -> dict[str, tuple[Decimal, Decimal]]:
-        found = {}
-        for charge in self.tariff.energy_charges:
-            if charge.series is not None:
-                found[charge.charge_id] = self._cost(charge.series, bought, segment)
-        return found
+    def _series(self, bought: np.ndarray, segment: Segment) -> dict[str, tuple[Decimal, Decimal]]:
+        charges = {charge.charge_id: charge.series for charge in self.tariff.energy_charges}
+        return {name: self._cost(series, bought, segment) for name, series in charges.items() if series is not None}
 
     def _cost(
         self, price: SeriesPrice, energy: np.ndarray, segment: Segment, *, is_floored: bool = False
@@ -211,20 +173,14 @@ class Measure:
         used = part != 0
         nano = self.prices_of_slots(price, slice(segment.first, segment.last), used)[used]
         amounts = part[used].astype(object)
-        kwh = _decimal(int(part.sum()))
+        kwh = of_quanta(int(part.sum()))
         if price.floor_per_kwh is None and price.cap_per_kwh is None and not is_floored:
             plain = Decimal(int(np.dot(amounts, nano.astype(object))) if amounts.size else 0) * _PRICE_NANO
             return kwh, plain * price.factor + kwh * price.adder_per_kwh
         total = Decimal(0)
         for value in np.unique(nano):
-            each = Decimal(int(value)) * _NANO * price.factor + price.adder_per_kwh
-            if price.floor_per_kwh is not None:
-                each = max(each, price.floor_per_kwh)
-            if price.cap_per_kwh is not None:
-                each = min(each, price.cap_per_kwh)
-            if is_floored:
-                each = max(each, Decimal(0))
-            total += each * _decimal(int(amounts[nano == value].sum()))
+            each = price.rate(of_quanta(value), is_floored=is_floored)
+            total += each * of_quanta(int(amounts[nano == value].sum()))
         return kwh, total
 
     def _paid_export(self, sold: np.ndarray, step_minutes: int) -> np.ndarray:
@@ -248,7 +204,7 @@ class Measure:
             window = max(1, charge.window_minutes // load.step_minutes)
             power = _windows(bought[part], kvarh, window)
             minutes = window * load.step_minutes
-            found[charge.charge_id] = _decimal(int(power.max(initial=0))) * 60 / minutes
+            found[charge.charge_id] = of_quanta(int(power.max(initial=0))) * 60 / minutes
         return found
 
 
@@ -259,50 +215,29 @@ class _Demand:
         self.charge, grid = charge, compiled.grid
         step = grid.step_minutes
         self.findings = _coarse(charge, step)
-        self._per_window = max(1, charge.window_minutes // step)
-        if charge.window_minutes > step and charge.window_minutes % step:
-            raise BadInput(
-                f"charge {charge.charge_id}: a {charge.window_minutes}-minute window does not hold whole "
-                f"{step}-minute intervals",
-                reason="demand_window",
-            )
+        self._per_window, self._stride = windows_of(charge, step)
         self._minutes = self._per_window * step
-        self._stride = self._per_window
-        if charge.method == "rolling":
-            self._stride = max(1, min(charge.sub_interval_minutes // step, self._per_window))
         self._count = len(charge.periods)
         periods = compiled.demand[charge.charge_id]
         last = np.arange(self._per_window - 1, grid.size, self._stride)
         first = last - self._per_window + 1
         inside = (segment[last] == segment[first]) & (segment[last] != FREE) & (periods[last] != FREE)
-        self._groups = Groups(
-            np.where(inside, segment[last] * self._count + periods[last], FREE), self._segments(segment) * self._count
-        )
+        self._window_group = np.where(inside, segment[last] * self._count + periods[last], FREE)
+        self._groups = Groups(self._window_group, (int(segment.max(initial=-1)) + 1) * self._count)
         self._days = wall_clock(grid, "local")[0][last]
-        self._first, self._last = first, last
         starts = grid.start_us
         moments = np.array([int(at.timestamp()) * 1_000_000 for at in charge.coincident_at], dtype=np.int64)
         # An instant before the grid is another bill's: it must not fall to this one's first window.
         moments = moments[moments >= starts[0]] if starts.size else moments[:0]
         self._coincident = np.searchsorted(starts[last] + step * 60_000_000, moments, side="right")
-        self._window_group = np.where(inside, segment[last] * self._count + periods[last], FREE)
-
-    @staticmethod
-    def _segments(segment: np.ndarray) -> int:
-        return int(segment.max(initial=-1)) + 1
 
     def highest(self, bought: np.ndarray, load: Load) -> np.ndarray:
         """[meter, segment x period] demand as 1e-9 kWh (kVAh) per window; -1 where no window was measured."""
         kvarh = load.kvarh if self.charge.unit == "kva" else None
-        rows = (
-            [
-                _windows(bought[meter], kvarh[meter] if kvarh is not None else None, self._per_window, self._stride)
-                for meter in range(bought.shape[0])
-            ]
-            if self._per_window > 1 or kvarh is not None
-            else bought
-        )
-        values = np.stack(rows) if isinstance(rows, list) else rows
+        values = bought
+        if self._per_window > 1 or kvarh is not None:
+            each = zip(bought, [None] * len(bought) if kvarh is None else kvarh, strict=True)
+            values = np.stack([_windows(energy, reactive, self._per_window, self._stride) for energy, reactive in each])
         if self.charge.coincident_at:
             return self._at_instants(values)
         if self.charge.peaks > 1:
@@ -332,7 +267,7 @@ class _Demand:
         """Demand in kW (kVA) per period; None for a period without a window in the segment."""
         part = slice(index * self._count, (index + 1) * self._count)
         pairs = zip(highest[meter, part].tolist(), self._groups.sizes[part].tolist(), strict=True)
-        return tuple(_decimal(value) * 60 / self._minutes if size else None for value, size in pairs)
+        return tuple(of_quanta(value) * 60 / self._minutes if size else None for value, size in pairs)
 
 
 def _windows(bought: np.ndarray, kvarh: np.ndarray | None, per_window: int, stride: int | None = None) -> np.ndarray:
@@ -382,7 +317,3 @@ def _coarse(charge: DemandCharge, step_minutes: int) -> tuple[Finding, ...]:
             facts={"window_minutes": charge.window_minutes, "step_minutes": step_minutes},
         ),
     )
-
-
-def _decimal(value: int) -> Decimal:
-    return Decimal(int(value)).scaleb(-QUANTUM_DECIMALS)

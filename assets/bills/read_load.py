@@ -15,7 +15,7 @@ from assets.readings.sniff import FileRead, read_file
 from assets.tariffs.series import PriceSeries
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import ColumnMap
-from data_quality.contracts.units import UNITS, Behaviour, Unit
+from data_quality.contracts.units import UNITS, Unit
 
 _HEAD_BYTES = 1 << 20
 _OFFSET = re.compile(rb"\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s?(Z|[+-]\d{2}:?\d{2})\b|\d{2}:\d{2}(?::\d{2})?(Z)")
@@ -38,47 +38,25 @@ def read_load(
 
     Raises BadInput for a file that cannot be read, several meters with none named, or a unit that is no energy.
     """
-    found = _read(path, time_zone, mapping)
-    rows = _one_meter(found, path, meter)
-    unit = _one_unit(rows, path)
-    if unit.canonical not in ("kwh", "m3") or unit.behaviour is not Behaviour.AMOUNT:
-        raise BadInput(
-            f"the load is in {unit.code}; expected energy, power or gas volume (kwh, kw, m3 …)",
-            file=str(path),
-            line=1,
-            reason="wrong_unit",
-        )
-    return LoadFile(
-        load=_load(rows, path, unit.code, unit="m3" if unit.canonical == "m3" else "kwh"),
-        rejected=found.report.rejected_rows,
-        warnings=_warnings(found, path),
-    )
+    found, rows, unit = _one_stream(
+        path, time_zone, ("kwh", "m3"), "the load is in {}; expected energy, power or gas volume (kwh, kw, m3 …)",
+        meter=meter, mapping=mapping,
+    )  # fmt: skip
+    load = _load(rows, path, unit, counts="m3" if unit.canonical == "m3" else "kwh")
+    return LoadFile(load=load, rejected=found.report.rejected_rows, warnings=_warnings(found, path))
 
 
 def read_reactive(path: Path, *, time_zone: str | None) -> Load:
     """Reactive energy of each interval, kvarh. Raises BadInput."""
-    found = _read(path, time_zone, None)
-    rows = _one_meter(found, path, None)
-    unit = _one_unit(rows, path)
-    if unit.canonical != "kvarh":
-        raise BadInput(
-            f"reactive energy is in {unit.code}; expected kvarh or kvar", file=str(path), line=1, reason="wrong_unit"
-        )
-    return _load(rows, path, unit.code, unit="kwh")
+    _, rows, unit = _one_stream(path, time_zone, ("kvarh",), "reactive energy is in {}; expected kvarh or kvar")
+    return _load(rows, path, unit, counts="kwh")
 
 
 def read_prices(path: Path, *, time_zone: str | None, name: str = "spot") -> PriceSeries:
     """A price series from `timestamp,<currency>_per_kwh|<currency>_per_mwh`. Raises BadInput."""
-    found = _read(path, time_zone, None)
-    rows = _one_meter(found, path, None)
-    unit = _one_unit(rows, path)
-    if unit.canonical != "per_kwh":
-        raise BadInput(
-            f"prices are in {unit.code}; expected a column such as eur_per_kwh or eur_per_mwh",
-            file=str(path),
-            line=1,
-            reason="wrong_unit",
-        )
+    found, rows, unit = _one_stream(
+        path, time_zone, ("per_kwh",), "prices are in {}; expected a column such as eur_per_kwh or eur_per_mwh"
+    )
     matches = [match for column in found.reader.header(path) if (match := _CURRENCY.match(column.strip()))]
     price = pl.col("value").cast(pl.Decimal(24, 12)) * pl.lit(str(unit.factor)).cast(pl.Decimal(10, 3))
     frame = rows.select("interval_start_utc", minutes="source_minutes", price_per_kwh=price.cast(pl.Decimal(24, 9)))
@@ -117,8 +95,22 @@ def zone_of(path: Path) -> str | None:
     return f"Etc/GMT{'-' if zone[0] == '+' else '+'}{int(zone[1:3])}"
 
 
-def _read(path: Path, time_zone: str | None, mapping: ColumnMap | None) -> FileRead:
-    return read_file(path, mapping=mapping or _keeping_negatives(path), tz=time_zone)
+def _one_stream(
+    path: Path,
+    time_zone: str | None,
+    units: tuple[str, ...],
+    complaint: str,
+    *,
+    meter: str | None = None,
+    mapping: ColumnMap | None = None,
+) -> tuple[FileRead, pl.DataFrame, Unit]:
+    """The file, the rows of its one stream, and their unit. complaint: of one whose canonical unit is none of these."""
+    found = read_file(path, mapping=mapping or _keeping_negatives(path), tz=time_zone)
+    rows = _one_meter(found, path, meter)
+    unit = _one_unit(rows, path)
+    if unit.canonical not in units or unit.behaviour is not UNITS[units[0]].behaviour:
+        raise BadInput(complaint.format(unit.code), file=str(path), line=1, reason="wrong_unit")
+    return found, rows, unit
 
 
 def _keeping_negatives(path: Path) -> ColumnMap | None:
@@ -162,12 +154,11 @@ def _one_unit(rows: pl.DataFrame, path: Path) -> Unit:
     return UNITS[codes[0]]
 
 
-def _load(rows: pl.DataFrame, path: Path, code: str, *, unit: Literal["kwh", "m3"]) -> Load:
-    known = UNITS[code]
-    hours = pl.col("source_minutes") / 60 if known.is_power else pl.lit(1.0)
-    frame = rows.select("interval_start_utc", minutes="source_minutes", value=pl.col("value") * known.factor * hours)
+def _load(rows: pl.DataFrame, path: Path, unit: Unit, *, counts: Literal["kwh", "m3"]) -> Load:
+    hours = pl.col("source_minutes") / 60 if unit.is_power else pl.lit(1.0)
+    frame = rows.select("interval_start_utc", minutes="source_minutes", value=pl.col("value") * unit.factor * hours)
     try:
-        return load_of(frame, value="value", unit=unit)
+        return load_of(frame, value="value", unit=counts)
     except BadInput as fault:
         raise BadInput(fault.message, file=str(path), reason=fault.reason, mend=fault.mend) from fault
 

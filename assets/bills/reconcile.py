@@ -88,7 +88,6 @@ def reconcile(
     explanation = None if is_right else classify(case, ours, pairs)
     notes = [*case.notes, *(finding.message for finding in ours.findings)]
     notes += [f"{unread.place}: {unread.text!r}: expected {unread.expected}" for unread in bill.unread]
-    billed = bill.total if bill.total is not None else sum((line.amount for line in bill.lines), _ZERO)
     return Reconciliation(
         file=bill.file,
         invoice=bill.invoice,
@@ -108,9 +107,9 @@ def reconcile(
         ),
         billed_net=bill.net,
         recomputed_net=_net(ours),
-        billed_total=billed,
+        billed_total=bill.amount_due,
         recomputed_total=ours.total,
-        delta_total=billed - ours.total,
+        delta_total=bill.amount_due - ours.total,
         coverage=ours.coverage,
         verdict="agrees" if explanation is None else "differs",
         cause="none" if explanation is None else explanation.cause,

@@ -14,15 +14,14 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
-from assets.bills.book import Book, RawBill, Span, bill_spans
+from assets.bills.book import Book, RawBill, Span
 from assets.bills.compute import raw_bills
 from assets.bills.load import Load, as_rows
 from assets.bills.plan import Plan, Stretch, make_plan
 from assets.tariffs.lines import Line
 from assets.tariffs.series import PriceSeries
-from data_quality.contracts.tariff import Rounding, Tariff
 from data_quality.contracts.tariff_calendar import DayType
-from data_quality.contracts.units import QUANTUM_DECIMALS
+from data_quality.contracts.units import QUANTUM_DECIMALS, of_quanta
 
 AMOUNT = pl.Decimal(18, QUANTUM_DECIMALS)
 RUNNING_SCHEMA: dict[str, pl.DataType] = {
@@ -39,27 +38,6 @@ RUNNING_SCHEMA: dict[str, pl.DataType] = {
 _SCALE = 10**QUANTUM_DECIMALS
 
 
-def running_cost(
-    tariffs: Sequence[Tariff],
-    load: Load,
-    *,
-    time_zone: str,
-    start: date | None = None,
-    end: date | None = None,
-    prices: Mapping[str, PriceSeries] | None = None,
-    rounding: Rounding | None = None,
-    currency: str | None = None,
-    day_types: dict[date, DayType] | None = None,
-) -> pl.DataFrame:
-    """RUNNING_SCHEMA, one row per interval of the bills; amounts in the tariff's currency, cost_to_date per bill.
-
-    Arguments and errors as make_bill. energy_cost holds energy and export lines.
-    """
-    book = Book(tariffs, time_zone=time_zone, rounding=rounding, currency=currency)
-    spans = bill_spans(load, time_zone=time_zone, start=start, end=end, with_history=book.has_ratchet)
-    return running_of(book, spans, load, prices=prices, day_types=day_types)
-
-
 def running_of(
     book: Book,
     spans: Sequence[Span],
@@ -68,7 +46,11 @@ def running_of(
     prices: Mapping[str, PriceSeries] | None = None,
     day_types: dict[date, DayType] | None = None,
 ) -> pl.DataFrame:
-    """As running_cost, for those bills of the book: what one carries to the next is carried in their order."""
+    """RUNNING_SCHEMA, one row per interval of those bills of the book; cost_to_date starts anew with each.
+
+    Amounts in the book's currency; energy_cost holds energy and export lines. What one bill carries to the next is
+    carried in their order. prices, day_types and errors as in make_bill.
+    """
     plan = make_plan(book, spans, step_minutes=load.step_minutes, prices=prices, day_types=day_types)
     wide = as_rows(load)
     bills = {bill.span: bill for bill in next(iter(raw_bills(plan, wide)))}
@@ -162,4 +144,4 @@ def _shared(amount: Decimal, weights: np.ndarray) -> np.ndarray:
 
 
 def _decimals(values: np.ndarray) -> pl.Series:
-    return pl.Series([Decimal(int(value)).scaleb(-QUANTUM_DECIMALS) for value in values], dtype=AMOUNT)
+    return pl.Series([of_quanta(value) for value in values], dtype=AMOUNT)

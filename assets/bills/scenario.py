@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
+from typing import Literal
 
 import numpy as np
 
@@ -17,8 +18,10 @@ from assets.tariffs.series import PriceSeries
 from data_quality.contracts.bill import BillPeriod
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Tariff
+from data_quality.contracts.tariff_charges import TouPeriod
 
 EARLIEST, LATEST = date(1900, 1, 1), date(2200, 1, 1)
+_PRICES = ("price_per_kwh", "tiers", "sell_price_per_kwh")
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,41 @@ def each_tariff(change: Callable[[Tariff], Tariff]) -> Change:
         return None if tariffs == scenario.tariffs else replace(scenario, tariffs=tariffs)
 
     return changed
+
+
+def with_charge(part: Literal["demand", "taxes"], charge_id: str, **terms: object) -> Change:
+    """Other terms of one charge of that part of the tariffs."""
+
+    def changed(tariff: Tariff) -> Tariff:
+        charges = tuple(
+            each.model_copy(update=terms) if each.charge_id == charge_id else each for each in getattr(tariff, part)
+        )
+        return tariff.model_copy(update={part: charges})
+
+    return each_tariff(changed)
+
+
+def with_swapped(one: str, other: str, *, hours: bool) -> Change:
+    """Two energy periods with each other's hours, or with each other's prices: every line keeps its name."""
+    names = {one: other, other: one}
+
+    def swap(periods: tuple[TouPeriod, ...]) -> tuple[TouPeriod, ...]:
+        by_name = {period.period_id: period for period in periods}
+        if not set(names) <= set(by_name):
+            return periods
+        found = []
+        for period in periods:
+            partner = by_name[names.get(period.period_id, period.period_id)]
+            kept, priced = (partner, period) if hours else (period, partner)
+            prices = {name: getattr(priced, name) for name in _PRICES}
+            found.append(kept.model_copy(update={"period_id": period.period_id, **prices}))
+        return tuple(found)
+
+    def changed(tariff: Tariff) -> Tariff:
+        energy = tuple(charge.model_copy(update={"periods": swap(charge.periods)}) for charge in tariff.energy)
+        return tariff.model_copy(update={"periods": swap(tariff.periods), "energy": energy})
+
+    return each_tariff(changed)
 
 
 def on_dates(start: date, end: date) -> Change:

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from assets.tariffs.lines import Line, Pen
+from assets.tariffs.lines import Cells, Line, Pen
 from assets.tariffs.usage import Usage
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.tariff_charges import Export, Rider
-from data_quality.contracts.time import ends_month
+from data_quality.contracts.time import ends_month, months_after
 
 _ZERO = Decimal(0)
 MonthKey = tuple[int, int]
@@ -43,8 +43,10 @@ class Account:
                 if demand is not None:
                     seen[period.period_id] = max(demand, seen.get(period.period_id, _ZERO))
 
-    def looked_back(self, tariff: Tariff, usage: Usage) -> tuple[dict[str, dict[str, list[Decimal]]], list[Finding]]:
-        """Charge -> period -> demands of the months that its ratchet looks back on; findings where months lack."""
+    def looked_back(self, tariff: Tariff, start: date) -> tuple[dict[str, dict[str, list[Decimal]]], list[Finding]]:
+        """Charge -> period -> demands of the months that its ratchet looks back on from that date, each times its
+        share; findings where months lack.
+        """
         found: dict[str, dict[str, list[Decimal]]] = {}
         findings = []
         for charge in tariff.demand:
@@ -52,7 +54,8 @@ class Account:
                 continue
             ratchet = charge.ratchet
             back = ratchet.months - (1 if ratchet.includes_current else 0)
-            wanted = [month for month in _months_before(usage.start, back) if month[1] in (ratchet.of_months or _ALL)]
+            months = [months_after(start.replace(day=1), -n) for n in range(1, back + 1)]
+            wanted = [(day.year, day.month) for day in months if ratchet.is_set_in(day.month)]
             known = self.peaks.get(charge.charge_id, {})
             history: dict[str, list[Decimal]] = {}
             for month in wanted:
@@ -60,17 +63,8 @@ class Account:
                     history.setdefault(name, []).append(ratchet.share_in(month[1]) * demand)
             found[charge.charge_id] = history
             if lacking := [month for month in wanted if month not in known]:
-                findings.append(_ratchet_lacks(charge.charge_id, usage.start, lacking, len(wanted)))
+                findings.append(_ratchet_lacks(charge.charge_id, start, lacking, len(wanted)))
         return found, findings
-
-
-_ALL = tuple(range(1, 13))
-
-
-def is_ratchet_month(tariff: Tariff, charge_id: str, usage: Usage) -> bool:
-    """True where the present month may set the charge's ratchet."""
-    ratchet = next(charge.ratchet for charge in tariff.demand if charge.charge_id == charge_id)
-    return ratchet is not None and usage.start.month in (ratchet.of_months or _ALL)
 
 
 def net_energy(
@@ -146,14 +140,12 @@ def write_riders(
     """Riders in their order; a share is taken of the lines that stand above it."""
     days = sum(usage.days for usage in usages)
     for rider in riders:
-        name = rider.description or rider.charge_id
         if rider.share is not None:
             base = _sum(pen.lines, rider.of)
-            kind = "administrative_credit" if rider.share < 0 and rider.kind == "administrative_fee" else rider.kind
-            pen.write(
-                rider.charge_id, kind, "rider", name, base * rider.share,
-                quantity=base, rate=rider.share, rate_unit="of lines above", party=rider.party,
-            )  # fmt: skip
+            is_credit = rider.share < 0 and rider.kind == "administrative_fee"
+            own = rider.model_copy(update={"kind": "administrative_credit"}) if is_credit else rider
+            said: Cells = {"quantity": base, "rate": rider.share, "rate_unit": "of lines above"}
+            pen.write_charge(own, "rider", base * rider.share, **said)
             continue
         if rider.price_per_kwh is not None:
             quantity, unit, rate = billed_kwh, "kWh", rider.price_per_kwh
@@ -161,10 +153,7 @@ def write_riders(
             quantity, unit, rate = demand_kw, "kW", rider.price_per_kw
         else:
             quantity, unit, rate = Decimal(days), "day", rider.price_per_day or _ZERO
-        pen.write(
-            rider.charge_id, rider.kind, "rider", name, quantity * rate,
-            quantity=quantity, unit=unit, rate=rate, party=rider.party,
-        )  # fmt: skip
+        pen.write_charge(rider, "rider", quantity * rate, quantity=quantity, unit=unit, rate=rate)
 
 
 def write_export(pen: Pen, tariff: Tariff, usages: Sequence[Usage], account: Account) -> None:
@@ -290,11 +279,7 @@ def write_minimum(pen: Pen, tariff: Tariff, account: Account, month_share: Decim
 def write_taxes(pen: Pen, tariff: Tariff) -> None:
     """Taxes in their order, each on the lines it names; without names on all lines that are no tax."""
     for tax in tariff.taxes:
-        base = (
-            _sum(pen.lines, tax.of)
-            if tax.of
-            else sum((line.amount for line in pen.lines if line.component not in ("tax", "carried")), _ZERO)
-        )
+        base = _sum(pen.lines if tax.of else [line for line in pen.lines if line.component != "tax"], tax.of)
         pen.write(
             tax.charge_id, "tax", "tax", tax.description or tax.charge_id, base * tax.share,
             quantity=base, rate=tax.share, rate_unit="of subtotal",
@@ -307,11 +292,6 @@ def _sum(lines: Iterable[Line], names: Sequence[str]) -> Decimal:
     if not names:
         return sum((line.amount for line in kept), _ZERO)
     return sum((line.amount for line in kept if line.charge_id in names or line.component in names), _ZERO)
-
-
-def _months_before(day: date, count: int) -> list[MonthKey]:
-    index = day.year * 12 + day.month - 1
-    return [((index - n) // 12, (index - n) % 12 + 1) for n in range(1, count + 1)]
 
 
 def _ratchet_lacks(charge_id: str, start: date, lacking: Sequence[MonthKey], wanted: int) -> Finding:

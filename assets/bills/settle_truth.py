@@ -7,10 +7,10 @@ from decimal import Decimal
 
 from assets.bills.applies import TariffOverride, is_named, tariffs_in_force
 from assets.bills.load import Load, RegisterUse
-from assets.bills.reads import MeterReads, RegisteredMeter, Unit, advance, uses_of
+from assets.bills.reads import MeterReads, RegisteredMeter, Unit, uses_of
 from assets.bills.scenario import Scenario
 from assets.bills.suspect_reads import dates_of
-from assets.bills.suspicion import Case
+from assets.bills.suspicion import Case, printed_uses
 from assets.tariffs.series import PriceSeries
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.supplier_bill import SupplierBill
@@ -115,11 +115,11 @@ def _uses(
             return span, whole.uses
         # An estimate is used where no actual read ends the bill, and said so.
         estimated = reads.between(start, end, multiplier)
-        printed = _printed(bill, multiplier, span, units)
+        printed = printed_uses(bill, multiplier, span, units)
         if estimated is not None:
             notes.append(f"a read of {start} or {end} is itself an estimate")
             return span, estimated.uses
-        if printed is not None and _is_possible(bill, actual, span):
+        if printed and _is_possible(bill, actual, span):
             notes.append(f"no read of {start} or {end} confirms the bill's registers; they are possible")
             return span, printed
         before = [state for state in actual.states if state.on <= start]
@@ -133,8 +133,8 @@ def _uses(
             f"the reads of meter {reads.meter or 'without a name'} cover {known}, the bill {start} to {end}",
             file=bill.file, reason="no_reads",
         )  # fmt: skip
-    printed = _printed(bill, multiplier, span, units)
-    if printed is None:
+    printed = printed_uses(bill, multiplier, span, units)
+    if not printed:
         raise BadInput(
             "the bill prints no registers, and neither reads nor a load that its tariff can use are given",
             file=bill.file, reason="no_load", mend="give --reads or --load",
@@ -147,23 +147,6 @@ def _units(bill: SupplierBill, reads: MeterReads | None, tariffs: Sequence[Tarif
     """What each register counts: as the reads say, else m3 where the tariff turns them to kWh, else kWh."""
     usual: Unit = "m3" if all(tariff.gas is not None for tariff in tariffs) else "kwh"
     return {**{register.period_id: usual for register in bill.registers}, **(reads.units if reads else {})}
-
-
-def _printed(
-    bill: SupplierBill, multiplier: Decimal, span: tuple[date, date], units: Mapping[str, Unit]
-) -> tuple[RegisterUse, ...] | None:
-    if not bill.registers:
-        return None
-    return tuple(
-        RegisterUse(
-            span[0],
-            span[1],
-            advance(each.opened, each.closed) * multiplier,
-            unit=units[each.period_id],
-            period_id=each.period_id,
-        )
-        for each in bill.registers
-    )
 
 
 def _is_possible(bill: SupplierBill, reads: MeterReads, span: tuple[date, date]) -> bool:

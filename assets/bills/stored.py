@@ -168,7 +168,7 @@ def bill_months(bills: Iterable[SupplierBill]) -> list[AccountMonth]:
         amounts = [bill_kwh(bill) for bill in mine]
         periods = [
             OddPeriod(
-                start=bill.period[0], end=bill.period[1], quantity=kwh or _ZERO, cost=total_of(bill),
+                start=bill.period[0], end=bill.period[1], quantity=kwh or _ZERO, cost=bill.amount_due,
                 is_estimated=is_estimated(bill), name=bill.invoice or bill.file,
             )
             for bill, kwh in zip(mine, amounts, strict=True)
@@ -184,11 +184,6 @@ def bill_months(bills: Iterable[SupplierBill]) -> list[AccountMonth]:
                 )
             )  # fmt: skip
     return found
-
-
-def total_of(bill: SupplierBill) -> Decimal:
-    """The total as printed, else the sum of its lines."""
-    return bill.total if bill.total is not None else sum((line.amount for line in bill.lines), _ZERO)
 
 
 def is_estimated(bill: SupplierBill) -> bool:

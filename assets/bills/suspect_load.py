@@ -5,14 +5,15 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
-from itertools import combinations, pairwise
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 from assets.bills.load import Load
 from assets.bills.pairing import Pair
-from assets.bills.scenario import Scenario, each_tariff, on_dates
-from assets.bills.suspicion import PAPER, SEARCH, SLIP, Case, Suspicion, days, energy_pairs, plain
+from assets.bills.scenario import Scenario, each_tariff, on_dates, scaled, with_charge, with_swapped
+from assets.bills.suspicion import PAPER, SEARCH, SLIP, Case, Suspicion, days, energy_pairs, period_pairs, plain
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.tariff_charges import DemandCharge, DemandPeriod, TouPeriod
 from data_quality.contracts.time import local_midnight_utc
@@ -23,17 +24,32 @@ _INLINE = {"day_types", "start", "end", "seasons", "months", "windows"}
 _WINDOWS = (5, 10, 15, 20, 30, 60)
 
 
+class _Billed(NamedTuple):
+    """Energy that the bill's lines charge; slack: half a unit of its last printed decimals."""
+
+    kwh: Decimal
+    slack: Decimal
+
+    def is_near(self, kwh: Decimal) -> bool:
+        return abs(kwh - self.kwh) <= self.slack
+
+
 def suspect_load(case: Case, pairs: list[Pair]) -> Iterator[Suspicion]:
     """In order of their weight within a rank."""
-    if case.truth.load is None:
+    load = case.truth.load
+    if load is None:
         return
-    yield from _shifted(case, pairs)
+    billed = _billed_kwh(pairs)
+    sums = daily_kwh(load, case.truth.time_zone)
+    yield from _shifted(case, sums, billed)
     yield from _clocks(case)
     yield from _hours_swapped(case)
-    yield from _demand(case)
-    yield from _left_out_days(case, pairs)
+    yield from _demand(case, load.step_minutes)
+    if billed is not None:
+        yield from _left_out_days(case, sums, billed)
     yield from _registered(case)
-    yield from _averaged(case, pairs)
+    if billed is not None:
+        yield from _averaged(case, sums, billed)
 
 
 def daily_kwh(load: Load, time_zone: str) -> dict[date, Decimal]:
@@ -52,8 +68,7 @@ def daily_kwh(load: Load, time_zone: str) -> dict[date, Decimal]:
     return {first: Decimal(int(imported[b] - imported[a])) / _NANO for (first, a), (_, b) in pairwise(edges)}
 
 
-def _billed_kwh(pairs: list[Pair]) -> tuple[Decimal, Decimal] | None:
-    """(energy billed, half a unit of its last printed decimals)."""
+def _billed_kwh(pairs: list[Pair]) -> _Billed | None:
     known = energy_pairs(pairs)
     if not known:
         return None
@@ -62,28 +77,25 @@ def _billed_kwh(pairs: list[Pair]) -> tuple[Decimal, Decimal] | None:
     mine = [pair.billed_quantity for pair in known if pair.line_id.split(".")[0] == first and pair.billed_quantity]
     exponents = [quantity.as_tuple().exponent for quantity in mine]
     step = max((Decimal(1).scaleb(e) for e in exponents if isinstance(e, int)), default=Decimal(1))
-    return sum(mine, Decimal(0)), max(min(step, Decimal(1)), Decimal("0.01")) * len(mine)
+    return _Billed(sum(mine, Decimal(0)), max(min(step, Decimal(1)), Decimal("0.01")) * len(mine))
 
 
-def _shifted(case: Case, pairs: list[Pair]) -> Iterator[Suspicion]:
+def _shifted(case: Case, sums: dict[date, Decimal], billed: _Billed | None) -> Iterator[Suspicion]:
     """Dates on which the load comes to the energy billed, the nearest first; then ends counted twice."""
     start, end = case.truth.start, case.truth.end
-    load = case.truth.load
-    billed = _billed_kwh(pairs)
     found: list[tuple[int, date, date]] = [(1, start, end + timedelta(days=1)), (1, start, end - timedelta(days=1))]
     found += [(1, start - timedelta(days=1), end), (1, start + timedelta(days=1), end)]
-    if load is not None and billed is not None:
-        sums = daily_kwh(load, case.truth.time_zone)
+    if billed is not None:
         known = sorted(sums)
         total = dict(zip(known, np.cumsum([sums[day] for day in known]), strict=True))
         for a in range(-_SLIP_DAYS, _SLIP_DAYS + 1):
             for b in range(-_SLIP_DAYS, _SLIP_DAYS + 1):
                 first, last = start + timedelta(days=a), end + timedelta(days=b)
                 before, at = first - timedelta(days=1), last - timedelta(days=1)
-                if first < last and at in total and first in sums and (a or b):
-                    kwh = total[at] - total.get(before, Decimal(0))
-                    if abs(kwh - billed[0]) <= billed[1]:
-                        found.append((abs(a) + abs(b), first, last))
+                if not (first < last and at in total and first in sums and (a or b)):
+                    continue
+                if billed.is_near(total[at] - total.get(before, Decimal(0))):
+                    found.append((abs(a) + abs(b), first, last))
     for distance, first, last in sorted(set(found))[:20]:
         yield Suspicion(
             "wrong_read_date", SLIP if distance <= 1 else SEARCH,
@@ -144,47 +156,19 @@ def _always_season(name: str, tariff: Tariff) -> Tariff:
 
 def _hours_swapped(case: Case) -> Iterator[Suspicion]:
     """Two energy periods, each over the other's hours."""
-    names = sorted({p.period_id for t in case.truth.tariffs for c in t.energy_charges for p in c.periods})
-    for one, other in list(combinations(names, 2))[:28]:
+    for one, other in period_pairs(case):
         yield Suspicion(
             "wrong_tariff_period", SLIP, f"the hours of {one} and {other} are taken for each other",
-            each_tariff(partial(_swapped, one, other)),
+            with_swapped(one, other, hours=True),
         )  # fmt: skip
 
 
-def _swapped(one: str, other: str, tariff: Tariff) -> Tariff:
-    def swap(periods: tuple[TouPeriod, ...]) -> tuple[TouPeriod, ...]:
-        by_name = {period.period_id: period for period in periods}
-        if one not in by_name or other not in by_name:
-            return periods
-        names = {one: other, other: one}
-        # The hours change places, so that each line keeps its name and price.
-        return tuple(
-            by_name[names.get(period.period_id, period.period_id)].model_copy(
-                update={
-                    "period_id": period.period_id,
-                    "price_per_kwh": period.price_per_kwh,
-                    "tiers": period.tiers,
-                    "sell_price_per_kwh": period.sell_price_per_kwh,
-                }
-            )
-            for period in periods
-        )
-
-    energy = tuple(charge.model_copy(update={"periods": swap(charge.periods)}) for charge in tariff.energy)
-    return tariff.model_copy(update={"periods": swap(tariff.periods), "energy": energy})
-
-
-def _demand(case: Case) -> Iterator[Suspicion]:
+def _demand(case: Case, step_minutes: int) -> Iterator[Suspicion]:
     """Demand over another window, at all hours, on one peak, or without what it looks back on."""
     charges = {charge.charge_id: charge for tariff in case.truth.tariffs for charge in tariff.demand}
-    step = case.truth.load.step_minutes if case.truth.load is not None else 1
     for charge_id, charge in charges.items():
-        for said, changes in _demand_changes(charge, step):
-            yield Suspicion(
-                "demand_window", SLIP, f"{charge_id}: {said}",
-                each_tariff(partial(_with_demand, charge_id, changes)),
-            )  # fmt: skip
+        for said, changes in _demand_changes(charge, step_minutes):
+            yield Suspicion("demand_window", SLIP, f"{charge_id}: {said}", with_charge("demand", charge_id, **changes))
 
 
 def _demand_changes(charge: DemandCharge, step_minutes: int) -> Iterator[tuple[str, dict[str, object]]]:
@@ -221,20 +205,9 @@ def _demand_changes(charge: DemandCharge, step_minutes: int) -> Iterator[tuple[s
         yield "the highest demand is billed instead of that at the published instants", {"coincident_at": ()}
 
 
-def _with_demand(charge_id: str, changes: dict[str, object], tariff: Tariff) -> Tariff:
-    demand = tuple(
-        charge.model_copy(update=changes) if charge.charge_id == charge_id else charge for charge in tariff.demand
-    )
-    return tariff.model_copy(update={"demand": demand})
-
-
-def _left_out_days(case: Case, pairs: list[Pair]) -> Iterator[Suspicion]:
+def _left_out_days(case: Case, sums: dict[date, Decimal], billed: _Billed) -> Iterator[Suspicion]:
     """Days without which the load comes to the energy billed: the supplier lacks their data."""
-    billed, load = _billed_kwh(pairs), case.truth.load
-    if billed is None or load is None:
-        return
     start, end = case.truth.start, case.truth.end
-    sums = daily_kwh(load, case.truth.time_zone)
     inside = [start + timedelta(days=n) for n in range((end - start).days)]
     whole = sum((sums.get(day, Decimal(0)) for day in inside), Decimal(0))
     tried = 0
@@ -242,7 +215,7 @@ def _left_out_days(case: Case, pairs: list[Pair]) -> Iterator[Suspicion]:
         lost = Decimal(0)
         for b in range(a, len(inside)):
             lost += sums.get(inside[b], Decimal(0))
-            if abs(whole - lost - billed[0]) <= billed[1] and lost and tried < 20:
+            if billed.is_near(whole - lost) and lost and tried < 20:
                 tried += 1
                 first, last = inside[a], inside[b] + timedelta(days=1)
                 yield Suspicion(
@@ -298,13 +271,9 @@ def _registered(case: Case) -> Iterator[Suspicion]:
     )
 
 
-def _averaged(case: Case, pairs: list[Pair]) -> Iterator[Suspicion]:
+def _averaged(case: Case, sums: dict[date, Decimal], billed: _Billed) -> Iterator[Suspicion]:
     """The energy of as many days before: an estimate. A bill that says so is believed with its own quantity."""
-    billed, load = _billed_kwh(pairs), case.truth.load
-    if billed is None or load is None:
-        return
     start, end = case.truth.start, case.truth.end
-    sums = daily_kwh(load, case.truth.time_zone)
     count = (end - start).days
     ours = sum((sums.get(start + timedelta(days=n), Decimal(0)) for n in range(count)), Decimal(0))
     if not ours:
@@ -314,24 +283,16 @@ def _averaged(case: Case, pairs: list[Pair]) -> Iterator[Suspicion]:
         if any(day not in sums for day in before):
             continue
         mean = sum((sums[day] for day in before), Decimal(0)) * count / len(before)
-        if abs(mean - billed[0]) <= billed[1]:
+        if billed.is_near(mean):
             yield Suspicion(
                 "estimated_read", SEARCH,
-                f"{plain(billed[0])} kWh are billed: the use per day from {before[0]} on, an estimate; metered "
+                f"{plain(billed.kwh)} kWh are billed: the use per day from {before[0]} on, an estimate; metered "
                 f"{plain(ours)} kWh",
-                partial(_times, billed[0] / ours),
+                scaled(billed.kwh / ours),
             )  # fmt: skip
     if case.bill.is_estimated:
         yield Suspicion(
             "estimated_read", PAPER,
-            f"the bill says that its read is an estimate: {plain(billed[0])} kWh, metered {plain(ours)} kWh",
-            partial(_times, billed[0] / ours),
+            f"the bill says that its read is an estimate: {plain(billed.kwh)} kWh, metered {plain(ours)} kWh",
+            scaled(billed.kwh / ours),
         )  # fmt: skip
-
-
-def _times(factor: Decimal, scenario: Scenario) -> Scenario | None:
-    load = scenario.load
-    if load is None:
-        return None
-    values = np.rint(load.load * float(factor)).astype(np.int64)
-    return replace(scenario, load=replace(load, load=values))

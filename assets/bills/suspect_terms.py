@@ -1,22 +1,20 @@
 """Suspicions about terms, whatever was metered: another tariff, a change on another day, multiplier, taxes."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
-from functools import partial
-from itertools import combinations, pairwise
+from itertools import pairwise
 
 from assets.bills.applies import is_named
 from assets.bills.pairing import Pair
-from assets.bills.scenario import each_tariff, scaled, timeless, under
-from assets.bills.suspicion import PAPER, SEARCH, SLIP, Case, Suspicion, energy_pairs, plain
-from data_quality.contracts.tariff import Tariff
-from data_quality.contracts.tariff_charges import Tax, TouPeriod
+from assets.bills.scenario import scaled, timeless, under, with_charge, with_swapped
+from assets.bills.suspicion import PAPER, SEARCH, SLIP, Case, Suspicion, energy_pairs, period_pairs, plain
+from data_quality.contracts.tariff_charges import Tax
 
 # Volume units that meters of gas are mistaken in: hundreds of cubic feet and cubic metres.
 _VOLUMES = (Decimal("2.83"), Decimal("2.8316846592"))
-_SLIP_DAYS, _MAX_SWAPS = 7, 28
+_SLIP_DAYS = 7
 _LEVY = re.compile(r"(?i)\b(levy|tax|duty|vat|gst|steuer|abgabe|accise|ccl)")
 
 
@@ -110,30 +108,11 @@ def _change_day(case: Case) -> Iterator[Suspicion]:
 
 def _prices_swapped(case: Case) -> Iterator[Suspicion]:
     """Two energy periods, each at the other's price."""
-    names = sorted({p.period_id for t in case.truth.tariffs for c in t.energy_charges for p in c.periods})
-    for one, other in list(combinations(names, 2))[:_MAX_SWAPS]:
+    for one, other in period_pairs(case):
         yield Suspicion(
             "wrong_tariff_period", SLIP, f"energy of {one} and {other} is billed at each other's price",
-            each_tariff(partial(_swapped, one, other)),
+            with_swapped(one, other, hours=False),
         )  # fmt: skip
-
-
-def _swapped(one: str, other: str, tariff: Tariff) -> Tariff:
-    def swap(periods: tuple[TouPeriod, ...]) -> tuple[TouPeriod, ...]:
-        by_name = {period.period_id: period for period in periods}
-        if one not in by_name or other not in by_name:
-            return periods
-        names = {one: other, other: one}
-        prices = ("price_per_kwh", "tiers", "sell_price_per_kwh")
-        return tuple(
-            period.model_copy(
-                update={key: getattr(by_name[names.get(period.period_id, period.period_id)], key) for key in prices}
-            )
-            for period in periods
-        )
-
-    energy = tuple(charge.model_copy(update={"periods": swap(charge.periods)}) for charge in tariff.energy)
-    return tariff.model_copy(update={"periods": swap(tariff.periods), "energy": energy})
 
 
 def _taxes(case: Case, pairs: list[Pair]) -> Iterator[Suspicion]:
@@ -151,7 +130,7 @@ def _taxes(case: Case, pairs: list[Pair]) -> Iterator[Suspicion]:
         bases += [tuple(other for other in ids if other not in (name, tax.charge_id)) for name in ids]
         for of in bases:
             said = f"taken of {', '.join(of) or 'all lines'}; the tariff says {', '.join(tax.of) or 'all lines'}"
-            yield Suspicion("tax", SLIP, f"{tax.charge_id} is {said}", each_tariff(_with_tax(tax, of=of)))
+            yield Suspicion("tax", SLIP, f"{tax.charge_id} is {said}", with_charge("taxes", tax.charge_id, of=of))
 
 
 def _rates(tax: Tax, pair: Pair, printed: Decimal | None) -> Iterator[Suspicion]:
@@ -164,16 +143,4 @@ def _rates(tax: Tax, pair: Pair, printed: Decimal | None) -> Iterator[Suspicion]
         if rate == tax.share or rate < 0:
             continue
         said = f"{plain(rate * 100)} % is billed; the tariff says {plain(tax.share * 100)} %"
-        yield Suspicion("tax", rank, f"{tax.charge_id}: {said}", each_tariff(_with_tax(tax, share=rate)))
-
-
-def _with_tax(tax: Tax, **changes: object) -> Callable[[Tariff], Tariff]:
-    """The tariff with other terms of one tax."""
-
-    def changed(tariff: Tariff) -> Tariff:
-        taxes = tuple(
-            each.model_copy(update=changes) if each.charge_id == tax.charge_id else each for each in tariff.taxes
-        )
-        return tariff.model_copy(update={"taxes": taxes})
-
-    return changed
+        yield Suspicion("tax", rank, f"{tax.charge_id}: {said}", with_charge("taxes", tax.charge_id, share=rate))

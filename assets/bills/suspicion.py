@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from itertools import combinations
 from typing import Literal
 
 from assets.bills.load import RegisterUse
@@ -11,7 +12,7 @@ from assets.bills.pairing import Pair
 from assets.bills.reads import MeterReads, Unit, advance
 from assets.bills.scenario import Change, Scenario
 from data_quality.contracts.supplier_bill import SupplierBill
-from data_quality.contracts.tariff import Tariff
+from data_quality.contracts.tariff import Tariff, minor_digits
 
 Cause = Literal[
     "none",
@@ -26,6 +27,7 @@ Cause = Literal[
 ]
 # How a suspicion arose: a paper contradicts the bill; a simple slip; one that is found by searching.
 PAPER, SLIP, SEARCH = 0, 2, 4
+_MAX_PAIRS = 28
 
 
 @dataclass(frozen=True)
@@ -45,24 +47,18 @@ class Case:
     units: Mapping[str, Unit] = field(default_factory=dict)
 
     @property
+    def unit(self) -> Decimal:
+        """One minor unit of the currency: what two ways of rounding a line may differ by."""
+        return Decimal(1).scaleb(-minor_digits(self.truth.currency))
+
+    @property
     def period(self) -> tuple[date, date]:
         """The dates that the bill prints."""
         return self.bill.period
 
     def printed_uses(self) -> tuple[RegisterUse, ...]:
         """What the registers on the bill come to with the true multiplier, over the printed dates."""
-        start, end = self.period
-        return tuple(
-            RegisterUse(
-                start=start,
-                end=end,
-                quantity=advance(register.opened, register.closed) * self.multiplier,
-                unit=self.units.get(register.period_id, "kwh"),
-                period_id=register.period_id,
-                is_estimated=register.is_estimated,
-            )
-            for register in self.bill.registers
-        )
+        return printed_uses(self.bill, self.multiplier, self.period, self.units)
 
 
 @dataclass(frozen=True)
@@ -73,6 +69,22 @@ class Suspicion:
     rank: int
     sentence: str
     change: Change
+
+
+def printed_uses(
+    bill: SupplierBill, multiplier: Decimal, span: tuple[date, date], units: Mapping[str, Unit]
+) -> tuple[RegisterUse, ...]:
+    """What the registers on a bill come to with that multiplier, over [start, end). units: per register."""
+    return tuple(
+        RegisterUse(*span, advance(each.opened, each.closed) * multiplier, units[each.period_id], each.period_id)
+        for each in bill.registers
+    )
+
+
+def period_pairs(case: Case) -> list[tuple[str, str]]:
+    """Names of energy periods, two by two: what may have been taken for each other."""
+    names = {p.period_id for t in case.truth.tariffs for c in t.energy_charges for p in c.periods}
+    return list(combinations(sorted(names), 2))[:_MAX_PAIRS]
 
 
 def energy_pairs(pairs: list[Pair]) -> list[Pair]:

@@ -4,7 +4,7 @@ Source: GHG Protocol Corporate Standard and Scope 2 Guidance (formulas 5.12); re
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal, localcontext
 
@@ -15,11 +15,11 @@ from assets.carbon.latest import extended, marked
 from assets.carbon.lines import line_of, units_of
 from assets.carbon.match import Part, applicable, chosen_gwp, named, refuse_overlaps, tile
 from assets.carbon.scope2 import market_lines
-from assets.carbon.units import EXACT
 from data_quality.contracts.carbon import Activity, CarbonLine, CarbonResult
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, Basis, Factor, GwpSet
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.units import EXACT
 
 NOT_SPLIT = "not split"
 
@@ -76,10 +76,9 @@ def _rows(
     other = [row for row in fitting if row.basis is not Basis.LOCATION]
     wrong = next((row for row in other if row.scope != 2), None)
     if wrong is not None:
-        raise BadInput(
+        raise BadInput.at(
+            wrong,
             f"factor {wrong.factor_id!r} has the basis {wrong.basis}, which only Scope 2 knows",
-            file=wrong.file,
-            line=wrong.line,
             reason="bad_basis",
         )
     found = chosen_gwp(activity, applicable(activity, plain), gwp)
@@ -115,39 +114,32 @@ def _refuse_mixed(activity: Activity, before: Sequence[CarbonLine], made: Sequen
     first = next((line for line in [*before, *made] if line.gwp_set), None)
     other = next((line for line in made if first is not None and line.gwp_set not in ("", first.gwp_set)), None)
     if first is not None and other is not None:
-        raise BadInput(
+        raise BadInput.at(
+            activity,
             f"{activity.activity_id} is in the GWP set {other.gwp_set}, {first.line_id} in {first.gwp_set}; an account "
             "has one",
-            file=activity.file,
-            line=activity.line,
             reason="mixed_gwp",
             mend="name one with --gwp",
         )
 
 
-def _split_findings(activity: Activity, parts: Sequence[Part]) -> list[Finding]:
-    found = []
+def _split_findings(activity: Activity, parts: Sequence[Part]) -> Iterator[Finding]:
     if len(parts) > 1:
         days = [(part.end - part.start).days for part in parts]
-        found.append(
-            Finding(
-                code="split_by_days",
-                message=f"{activity.activity_id}: {len(parts)} factors hold in its time; it is divided by days "
-                f"({', '.join(f'{part.bundle.factor_id} {each}' for part, each in zip(parts, days, strict=True))})",
-                severity="info",
-                scope=activity.activity_id,
-                facts={"parts": len(parts), "days": sum(days)},
-            )
+        yield Finding(
+            code="split_by_days",
+            message=f"{activity.activity_id}: {len(parts)} factors hold in its time; it is divided by days "
+            f"({', '.join(f'{part.bundle.factor_id} {each}' for part, each in zip(parts, days, strict=True))})",
+            severity="info",
+            scope=activity.activity_id,
+            facts={"parts": len(parts), "days": sum(days)},
         )
     if any(part.bundle.is_co2_alone for part in parts):
-        found.append(
-            Finding(
-                code="co2_alone",
-                message=f"{activity.activity_id}: the source gives CO2 alone; CH4 and N2O are not in the figure",
-                scope=activity.activity_id,
-            )
+        yield Finding(
+            code="co2_alone",
+            message=f"{activity.activity_id}: the source gives CO2 alone; CH4 and N2O are not in the figure",
+            scope=activity.activity_id,
         )
-    return found
 
 
 def _result(lines: list[CarbonLine], findings: list[Finding], gwp: GwpSet | None) -> CarbonResult:
@@ -170,11 +162,11 @@ def _result(lines: list[CarbonLine], findings: list[Finding], gwp: GwpSet | None
 
 
 def _by_activity(lines: Sequence[CarbonLine]) -> dict[str, Decimal]:
-    found: dict[str, Decimal] = {}
+    found: defaultdict[str, Decimal] = defaultdict(Decimal)
     for line in lines:
         if line.scope == 1:
-            found[line.activity] = found.get(line.activity, Decimal(0)) + line.kgco2e
-    return found
+            found[line.activity] += line.kgco2e
+    return dict(found)
 
 
 def _by_gas(lines: Sequence[CarbonLine]) -> dict[str, Decimal]:

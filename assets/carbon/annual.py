@@ -6,7 +6,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from assets.carbon.match import applicable, chosen_gwp, tile
-from assets.carbon.units import EXACT, ratio
+from assets.carbon.units import converted, ratio
 from assets.carbon.view import carrier_of
 from data_quality.contracts.carbon import Activity
 from data_quality.contracts.factor import Basis, Factor, GwpSet
@@ -54,8 +54,6 @@ def annual_factors(
     for part in parts:
         by = ratio("kWh", part.bundle.head.unit)
         assert by is not None  # noqa: S101
-        factor = EXACT.divide(
-            EXACT.multiply(part.bundle.kgco2e_per_unit, Decimal(by.numerator)), Decimal(by.denominator)
-        )
+        factor = converted(part.bundle.kgco2e_per_unit, by)
         found |= {hour: factor for hour, day in days.items() if part.start <= day < part.end}
     return found

@@ -8,9 +8,10 @@ from decimal import Decimal, localcontext
 from typing import Any
 
 from assets.carbon.gwp import BIOGENIC, gwp_of, species_of
-from assets.carbon.units import EXACT, parse_unit
+from assets.carbon.units import parse_unit
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, Factor, GwpSet
+from data_quality.contracts.units import EXACT
 
 
 @dataclass(frozen=True)
@@ -125,10 +126,9 @@ def _weighed(rows: list[Factor], gwp: GwpSet | None) -> Bundle:
                 parts.append(GasPart(name, row.kg_per_unit, row.kg_per_unit))
                 continue
             if used is None:
-                raise BadInput(
+                raise BadInput.at(
+                    row,
                     f"gas {row.gas} of {row.activity!r} has no GWP set; AR4, AR5 and AR6 give other results",
-                    file=row.file,
-                    line=row.line,
                     reason="no_gwp_set",
                     mend="name one with --gwp, or in column gwp_set",
                 )
@@ -148,10 +148,9 @@ def _once(rows: list[Factor]) -> None:
     for row in rows:
         name = species_of(row.gas) or row.gas
         if name in seen:
-            raise BadInput(
+            raise BadInput.at(
+                row,
                 f"gas {row.gas} of {row.activity!r} stands twice, here and at {seen[name].where}",
-                file=row.file,
-                line=row.line,
                 reason="factor_overlap",
             )
         seen[name] = row

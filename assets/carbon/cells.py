@@ -93,7 +93,7 @@ class Row(NamedTuple):
 
     def bad(self, message: str, *, reason: str) -> BadInput:
         """The fault of this line, to be raised."""
-        return BadInput(message, file=self.file, line=self.line, reason=reason)
+        return BadInput.at(self, message, reason=reason)
 
 
 class Table(NamedTuple):

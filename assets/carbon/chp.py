@@ -7,9 +7,9 @@ Allocation of GHG emissions from a combined heat and power (CHP) plant, 2006; po
 from decimal import Decimal, localcontext
 from enum import StrEnum
 
-from assets.carbon.units import EXACT
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.units import EXACT
 
 # Of a boiler and of a power plant that would make the same apart; the guidance's values where no own are known.
 HEAT_EFFICIENCY = Decimal("0.8")

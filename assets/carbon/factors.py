@@ -1,5 +1,5 @@
 """Which location-based factor holds for a site's meters and days, as known at an instant: of the KPIs, running figures
-and traces. The inventory takes the same view (assets/carbon/view.py), so a KPI and a footprint rest on one factor.
+and traces. The inventory takes the same view of a site's factors, so a KPI and a footprint rest on one factor.
 """
 
 from collections.abc import Collection

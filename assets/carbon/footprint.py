@@ -4,27 +4,27 @@ Source: formulas 5.12, 5.1 (secondary carriers); resolutions C3.2 (purchased ste
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal, localcontext
 
-from assets.carbon.bundles import Bundle, bundles_of
+from assets.carbon.bundles import bundles_of
 from assets.carbon.energies import bought_generation
 from assets.carbon.instruments import Allocation
 from assets.carbon.lines import line_of
 from assets.carbon.match import Part, shares
 from assets.carbon.scope2 import market_lines
-from assets.carbon.units import EXACT
 from assets.carbon.view import FactorView, as_factor
 from data_quality.contracts.carbon import Activity
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.factor import Basis, Factor
+from data_quality.contracts.factor import Basis
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.footprint import DayFactor, Footprint, FootprintLine, Method, SiteEnergy
 from data_quality.contracts.meter import Carrier
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period, months_of
+from data_quality.contracts.units import EXACT
 
 DIRECT = (Carrier.NATURAL_GAS,)
 ZERO = Decimal(0)
@@ -74,10 +74,9 @@ def site_footprint(
         cells = _cells(energies, factors, period)
         for cell in cells:
             _direct_or_grid(cell, factors, account, allocation)
-        _missing_months(cells, period, account)
-        _coverage(cells, account)
-        _not_counted(energies, account)
-        _bought_generation(site, account)
+        account.findings += _missing_months(cells, period)
+        account.lines += _empty_months(cells, period)
+        account.findings += [*_coverage(cells), *_not_counted(energies), *_bought_generation(site)]
         return _footprint(site, period, as_of_utc, cells, account)
 
 
@@ -172,7 +171,7 @@ def _market(cell: _Cell, grid: DayFactor, factors: FactorView, account: _Account
         start=cell.start,
         end=cell.end,
     )
-    part = Part(cell.start, cell.end, cell.kwh, _bundle(as_factor(grid)))
+    part = Part(cell.start, cell.end, cell.kwh, bundles_of([as_factor(grid)], None)[0])
     location = [line_of(activity, part, basis="location", is_location=True, is_market=False)]
     lines, findings = market_lines(
         activity, [part], location, rows, gwp=None, allocation=allocation, states_instruments=False
@@ -185,17 +184,13 @@ def _market(cell: _Cell, grid: DayFactor, factors: FactorView, account: _Account
     ]
 
 
-def _bundle(row: Factor) -> Bundle:
-    return bundles_of([row], None)[0]
-
-
 def _held(factors: FactorView, cell: _Cell, basis: Basis) -> list[DayFactor]:
     """Factors that hold through the cell; a site file's entry stands for the site's own kWh, whatever their basis."""
-    return [
-        each
-        for each in factors.fitting(cell.carrier, basis, cell.calorific_basis)
-        if each.valid_from <= cell.start and cell.end <= each.valid_to
-    ]
+    return [each for each in factors.fitting(cell.carrier, basis, cell.calorific_basis) if _holds(each, cell)]
+
+
+def _holds(entry: DayFactor, cell: _Cell) -> bool:
+    return entry.valid_from <= cell.start and cell.end <= entry.valid_to
 
 
 def _line(
@@ -223,11 +218,7 @@ def _line(
 
 
 def _no_factor(cell: _Cell, factors: FactorView) -> Finding:
-    others = [
-        each.factor_id
-        for each in factors.of(cell.carrier, Basis.LOCATION)
-        if each.valid_from <= cell.start and cell.end <= each.valid_to
-    ]
+    others = [each.factor_id for each in factors.of(cell.carrier, Basis.LOCATION) if _holds(each, cell)]
     if others:
         stated = cell.calorific_basis or "no stated"
         return Finding(
@@ -247,42 +238,48 @@ def _no_factor(cell: _Cell, factors: FactorView) -> Finding:
     )
 
 
-def _missing_months(cells: Sequence[_Cell], period: Period, account: _Account) -> None:
+def _of_month(cells: Sequence[_Cell], period: Period) -> Iterator[tuple[Carrier, Period, list[_Cell]]]:
+    """Carrier, calendar month, and the carrier's cells in it."""
     for carrier in sorted({cell.carrier for cell in cells}):
         for month in months_of(period):
-            mine = [cell for cell in cells if cell.carrier == carrier and month.start <= cell.start < month.end]
-            if any(cell.kwh is not None for cell in mine):
-                continue
-            account.findings.append(
-                Finding(
-                    code="missing_month",
-                    message=f"{carrier} of {month.label} was not read: the total of its scope is unknown",
-                    severity="blocking",
-                    scope=carrier.value,
-                    facts={"coverage": 0.0, "month": month.label},
-                )
+            inside = [cell for cell in cells if cell.carrier == carrier and month.start <= cell.start < month.end]
+            yield carrier, month, inside
+
+
+def _missing_months(cells: Sequence[_Cell], period: Period) -> Iterator[Finding]:
+    for carrier, month, mine in _of_month(cells, period):
+        if all(cell.kwh is None for cell in mine):
+            yield Finding(
+                code="missing_month",
+                message=f"{carrier} of {month.label} was not read: the total of its scope is unknown",
+                severity="blocking",
+                scope=carrier.value,
+                facts={"coverage": 0.0, "month": month.label},
             )
-            if not mine:
-                empty = _Cell(month.start, month.start, month.end, carrier, "", days=month.days)
-                account.lines += [_line(empty, method, None, None, None) for method in _methods(carrier)]
 
 
-def _coverage(cells: Sequence[_Cell], account: _Account) -> None:
+def _empty_months(cells: Sequence[_Cell], period: Period) -> Iterator[FootprintLine]:
+    """Lines of months of which nothing is known: without them a total would look whole."""
+    for carrier, month, mine in _of_month(cells, period):
+        if not mine:
+            empty = _Cell(month.start, month.start, month.end, carrier, "", days=month.days)
+            yield from (_line(empty, method, None, None, None) for method in _methods(carrier))
+
+
+def _coverage(cells: Sequence[_Cell]) -> Iterator[Finding]:
     for carrier in sorted({cell.carrier for cell in cells}):
         mine = [cell for cell in cells if cell.carrier == carrier]
         share = sum((cell.covered for cell in mine), ZERO) / sum(cell.days for cell in mine)
         if share < 1:
-            account.findings.append(
-                Finding(
-                    code="coverage",
-                    message=f"{carrier}: {share:.1%} of its time was read; emissions are of that, not scaled up",
-                    scope=carrier.value,
-                    facts={"coverage": float(share)},
-                )
+            yield Finding(
+                code="coverage",
+                message=f"{carrier}: {share:.1%} of its time was read; emissions are of that, not scaled up",
+                scope=carrier.value,
+                facts={"coverage": float(share)},
             )
 
 
-def _not_counted(energies: Sequence[SiteEnergy], account: _Account) -> None:
+def _not_counted(energies: Sequence[SiteEnergy]) -> Iterator[Finding]:
     words = {
         "self_consumed": "made and used on site: zero, and outside Scope 2",
         "exported": "exported: does not net Scope 2",
@@ -291,26 +288,22 @@ def _not_counted(energies: Sequence[SiteEnergy], account: _Account) -> None:
     for role, why in words.items():
         for carrier in sorted({each.carrier for each in energies if each.role == role}):
             kwh = sum((each.kwh or ZERO for each in energies if each.role == role and each.carrier == carrier), ZERO)
-            account.findings.append(
-                Finding(
-                    code=f"not_counted_{role}",
-                    message=f"{kwh.normalize():f} kWh of {carrier} are {why}",
-                    severity="info",
-                    scope=carrier.value,
-                    facts={"kwh": float(kwh)},
-                )
+            yield Finding(
+                code=f"not_counted_{role}",
+                message=f"{kwh.normalize():f} kWh of {carrier} are {why}",
+                severity="info",
+                scope=carrier.value,
+                facts={"kwh": float(kwh)},
             )
 
 
-def _bought_generation(site: Site, account: _Account) -> None:
+def _bought_generation(site: Site) -> Iterator[Finding]:
     for name in bought_generation(site):
-        account.findings.append(
-            Finding(
-                code="generation_as_purchase",
-                message=f"meter {name} counts generation in the register of what is bought and stands below no meter: "
-                "its kWh are in Scope 2 as if bought; give it a register 'generation', or the meter above it",
-                scope=name,
-            )
+        yield Finding(
+            code="generation_as_purchase",
+            message=f"meter {name} counts generation in the register of what is bought and stands below no meter: "
+            "its kWh are in Scope 2 as if bought; give it a register 'generation', or the meter above it",
+            scope=name,
         )
 
 

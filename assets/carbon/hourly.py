@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 
 from assets.carbon.instruments import certificate_failures, certificate_unstated
-from assets.carbon.units import EXACT
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.hourly_carbon import HourlyCertificate, HourlyScope2
+from data_quality.contracts.units import EXACT
 
 Hours = Mapping[datetime, Decimal]
 HOUR = timedelta(hours=1)
@@ -39,26 +39,21 @@ def hourly_scope2(
     """
     if not load_kwh:
         raise BadInput("the load has no hours", reason="empty_load")
-    _every_hour(load_kwh, grid_kgco2e_per_kwh, "grid factor")
+    grid = _each_hour(load_kwh, grid_kgco2e_per_kwh, "grid factor")
     findings, used = _eligible(certificates, load_kwh, market)
     rest = residual_kgco2e_per_kwh
     if rest is None:
         findings.append(_no_residual())
-        rest = grid_kgco2e_per_kwh
-    rates = _series(load_kwh, rest)
-    _every_hour(load_kwh, rates, "residual factor")
-    year = None if annual_kgco2e_per_kwh is None else _series(load_kwh, annual_kgco2e_per_kwh)
-    _every_hour(load_kwh, load_kwh if year is None else year, "annual factor")
-    means = grid_kgco2e_per_kwh if mean_kgco2e_per_kwh is None else mean_kgco2e_per_kwh
+        rest = grid
+    rates = _each_hour(load_kwh, rest, "residual factor")
+    annual = annual_kgco2e_per_kwh
+    year = None if annual is None else _each_hour(load_kwh, annual, "annual factor")
+    means = grid if mean_kgco2e_per_kwh is None else mean_kgco2e_per_kwh
     with localcontext(EXACT):
         return _account(
-            load_kwh, grid_kgco2e_per_kwh, rates, used, year, means, findings,
+            load_kwh, grid, rates, used, year, means, findings,
             "grid_average" if residual_kgco2e_per_kwh is None else "residual",
         )  # fmt: skip
-
-
-def _series(load: Hours, factor: Hours | Decimal) -> Hours:
-    return dict.fromkeys(load, factor) if isinstance(factor, Decimal) else factor
 
 
 def _account(
@@ -185,13 +180,17 @@ def _unstated(used: Sequence[HourlyCertificate]) -> list[Finding]:
     ]
 
 
-def _every_hour(load: Hours, factors: Hours, what: str) -> None:
+def _each_hour(load: Hours, factors: Hours | Decimal, what: str) -> Hours:
+    """The factors by hour; one number is that of every hour. Raises BadInput for an hour of the load without one."""
+    if isinstance(factors, Decimal):
+        return dict.fromkeys(load, factors)
     gaps = sorted(set(load) - set(factors))
     if gaps:
         raise BadInput(
             f"no {what} for {len(gaps)} of {len(load)} hours of the load, the first {gaps[0]:%Y-%m-%d %H:%M} UTC",
             reason="factor_gap",
         )
+    return factors
 
 
 def _no_residual() -> Finding:

@@ -101,11 +101,10 @@ def asked_for(
     wanted = [row for row in rows if name in _names(row)]
     vain = [row for row in elsewhere if name in _names(row)] if not wanted else []
     if not wanted and not vain:
-        raise BadInput(
+        raise BadInput.at(
+            activity,
             f"instrument {activity.instrument!r} fits no factor of {activity.activity!r}; expected a factor_id, or one "
             f"of {', '.join(basis.value for basis in HIERARCHY)} that the set has for its unit",
-            file=activity.file,
-            line=activity.line,
             reason="unknown_instrument",
         )
     highest = min(ranks[row.basis] for row in [*wanted, *vain])
@@ -183,7 +182,7 @@ class Allocation:
         if left is None:
             return
         if kwh > left:
-            raise BadInput(f"{row.factor_id}: {kwh} kWh claimed, {left} left", file=row.file, line=row.line)
+            raise BadInput.at(row, f"{row.factor_id}: {kwh} kWh claimed, {left} left")
         self._left[row.factor_id, row.valid_from] = left - kwh
 
     def unclaimed(self, rows: Sequence[Factor], said: Sequence[Finding]) -> list[Finding]:

@@ -3,9 +3,10 @@
 from decimal import Decimal
 
 from assets.carbon.match import Part
-from assets.carbon.units import EXACT, converted, ratio
+from assets.carbon.units import converted, ratio
 from data_quality.contracts.carbon import Activity, CarbonLine, GasAmount
 from data_quality.contracts.errors import OurFault
+from data_quality.contracts.units import EXACT
 
 
 def units_of(activity: Activity, part: Part) -> Decimal:

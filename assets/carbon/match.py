@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 from assets.carbon.bundles import Bundle, bundles_of
 from assets.carbon.gwp import name_key
-from assets.carbon.units import EXACT, ratio
+from assets.carbon.units import ratio
 from data_quality.contracts.carbon import Activity
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, Basis, Factor, GwpSet
+from data_quality.contracts.units import EXACT
 
 QUANTUM = Decimal("1e-9")
 
@@ -37,15 +38,15 @@ def named(activity: Activity, factors: Sequence[Factor]) -> list[Factor]:
     name = name_key(activity.activity)
     mine = [row for row in factors if name_key(row.activity) == name]
     if not mine:
-        raise _bad(activity, f"no factor for activity {activity.activity!r}", "no_factor")
+        raise BadInput.at(activity, f"no factor for activity {activity.activity!r}", reason="no_factor")
     fitting = [row for row in mine if ratio(activity.unit, row.unit) is not None]
     if not fitting:
         units = ", ".join(sorted({row.unit for row in mine}))
-        raise _bad(
+        raise BadInput.at(
             activity,
             f"activity {activity.activity!r} is in {activity.unit}, its factors are per {units}; units must match, "
             "gross and net calorific value included",
-            "wrong_unit",
+            reason="wrong_unit",
         )
     return fitting
 
@@ -71,10 +72,10 @@ def chosen_gwp(activity: Activity, rows: Sequence[Factor], gwp: GwpSet | None) -
     sets = sorted({row.gwp_set for row in rows if row.gwp_set is not None})
     if gwp is None:
         if len(sets) > 1:
-            raise _bad(
+            raise BadInput.at(
                 activity,
                 f"factors for {activity.activity!r} are in the GWP sets {', '.join(sets)}; one account has one",
-                "mixed_gwp",
+                reason="mixed_gwp",
                 mend="name one with --gwp",
             )
         return list(rows)
@@ -82,11 +83,11 @@ def chosen_gwp(activity: Activity, rows: Sequence[Factor], gwp: GwpSet | None) -
     # The same gases in another set are the same factor said again; other gases would be lost with them.
     lost = {row.gas.casefold() for row in rows if row not in kept} - {row.gas.casefold() for row in kept}
     if lost:
-        raise _bad(
+        raise BadInput.at(
             activity,
             f"factors for {activity.activity!r} are in {', '.join(sets)}, the account in {gwp}: "
             "GWP sets may not be mixed",
-            "mixed_gwp",
+            reason="mixed_gwp",
         )
     return kept
 
@@ -133,11 +134,10 @@ def refuse_overlaps(factors: Sequence[Factor]) -> None:
         )  # fmt: skip
         before = held.get(key)
         if before is not None and row.valid_from < before.valid_to:
-            raise BadInput(
+            raise BadInput.at(
+                row,
                 f"factor {row.factor_id!r} for {row.activity!r} overlaps {before.factor_id!r} ({before.where}): both "
                 f"hold on {row.valid_from}",
-                file=row.file,
-                line=row.line,
                 reason="factor_overlap",
             )
         held[key] = row
@@ -148,11 +148,11 @@ def _refuse_two(activity: Activity, bundles: Sequence[Bundle], what: str) -> Non
         for second in bundles[number + 1 :]:
             since = max(first.valid_from, second.valid_from, activity.start)
             if since < min(first.valid_to, second.valid_to, activity.end):
-                raise _bad(
+                raise BadInput.at(
                     activity,
                     f"two {what}factors for activity {activity.activity!r} on {since}: {first.head.where} and "
                     f"{second.head.where}; name a region or supplier, or keep one",
-                    "two_factors",
+                    reason="two_factors",
                 )
 
 
@@ -160,11 +160,11 @@ def _missing(activity: Activity, start: date, end: date, what: str) -> BadInput:
     days = (activity.end - activity.start).days
     last = end - timedelta(days=1)
     when = f"on {start}" if start == last else f"from {start} to {last}"
-    return _bad(
+    return BadInput.at(
         activity,
         f"no {what}factor for activity {activity.activity!r}{_place(activity)} {when} "
         f"({(end - start).days} of its {days} days)",
-        "no_factor",
+        reason="no_factor",
     )
 
 
@@ -203,7 +203,3 @@ def _agrees(asked: str, given: str) -> bool:
 
 def _same(one: str, other: str) -> bool:
     return one.casefold() == other.casefold()
-
-
-def _bad(activity: Activity, message: str, reason: str, *, mend: str = "") -> BadInput:
-    return BadInput(message, file=activity.file, line=activity.line, reason=reason, mend=mend)

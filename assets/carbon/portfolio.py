@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal, localcontext
 
-from assets.carbon.units import EXACT
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.factor import HELD
 from data_quality.contracts.finding import Finding
@@ -20,6 +19,7 @@ from data_quality.contracts.footprint import (
     SiteTotals,
 )
 from data_quality.contracts.meter import Carrier
+from data_quality.contracts.units import EXACT
 
 ZERO = Decimal(0)
 _TOTALS = ("scope1_kgco2e", "scope2_location_kgco2e", "scope2_market_kgco2e")

@@ -9,7 +9,7 @@ from assets.carbon.cells import Row, read_table
 from assets.carbon.gwp import composition_of
 from data_quality.contracts.carbon import Activity
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.factor import Basis, Factor, FactorSet, GwpSet, QualityCriteria
+from data_quality.contracts.factor import TRUTHS, Basis, Factor, FactorSet, GwpSet, QualityCriteria
 
 _OUTSIDE = ("0", "outside", "outside of scopes", "biogenic")
 
@@ -99,7 +99,7 @@ def _factor(row: Row) -> Factor:
         "source": row.text("source"),
         "sha256": row.text("sha256"),
         "instrument_kwh": row.number("instrument_kwh"),
-        "criteria": _criteria(row),
+        "criteria": read_criteria(row),
         "file": row.file,
         "line": row.line,
     }
@@ -110,14 +110,11 @@ def _factor(row: Row) -> Factor:
         raise row.bad(message, reason="bad_factor") from fault
 
 
-def _criteria(row: Row) -> QualityCriteria:
+def read_criteria(row: Row) -> QualityCriteria:
+    """The quality criteria that a line states; a column that is absent or empty states nothing."""
     vintage = row.text("vintage_from") or row.text("vintage_to")
     return QualityCriteria(
-        is_conveyed=row.truth("is_conveyed"),
-        is_unique=row.truth("is_unique"),
-        is_redeemed=row.truth("is_redeemed"),
-        is_same_market=row.truth("is_same_market"),
-        is_residual_mix_used=row.truth("is_residual_mix_used"),
+        **{name: row.truth(name) for name in TRUTHS},
         vintage_from=row.day("vintage_from") if vintage else None,
         vintage_to=row.day("vintage_to") if vintage else None,
     )

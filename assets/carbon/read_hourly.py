@@ -8,12 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 
 from assets.carbon.cells import FIRST_YEAR, LAST_YEAR, Row, Table, read_table
+from assets.carbon.read import read_criteria
 from assets.carbon.slots import Intensity, hour_of
-from assets.carbon.units import EXACT
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.factor import QualityCriteria
 from data_quality.contracts.hourly_carbon import HourlyCertificate
 from data_quality.contracts.time import CANONICAL_MINUTES, parse_instant
+from data_quality.contracts.units import EXACT
 
 _TIMES = {"timestamp": "", "interval_start_utc": "UTC", "utc_start": "UTC", "start_utc": "UTC", "hour_utc": "UTC"}
 _KG = ("kgco2e_per_kwh", "kg_co2e_per_kwh", "kgco2_per_kwh")
@@ -117,7 +117,6 @@ def _certificate(row: Row, table: Table, path: Path, time_zone: str) -> tuple[Ho
     if kwh is None:
         raise row.bad("certificate without kwh", reason="no_quantity")
     moment = _moment(row, column, time_zone) if column and row.text(column) else None
-    vintage = row.text("vintage_from") or row.text("vintage_to")
     certificate = HourlyCertificate(
         certificate_id=row.needed("certificate_id", "names no certificate"),
         hour_utc=None if moment is None else hour_of(moment),
@@ -125,15 +124,7 @@ def _certificate(row: Row, table: Table, path: Path, time_zone: str) -> tuple[Ho
         market=row.text("market") or row.text("region"),
         kgco2e_per_kwh=next((number for name in _KG if (number := row.number(name)) is not None), Decimal(0)),
         is_legacy=row.truth("is_legacy") or False,
-        criteria=QualityCriteria(
-            is_conveyed=row.truth("is_conveyed"),
-            is_unique=row.truth("is_unique"),
-            is_redeemed=row.truth("is_redeemed"),
-            is_same_market=row.truth("is_same_market"),
-            is_residual_mix_used=row.truth("is_residual_mix_used"),
-            vintage_from=row.day("vintage_from") if vintage else None,
-            vintage_to=row.day("vintage_to") if vintage else None,
-        ),
+        criteria=read_criteria(row),
         file=str(path),
         line=row.line,
     )

@@ -10,10 +10,10 @@ from datetime import date, datetime
 from decimal import Decimal, localcontext
 from types import MappingProxyType
 
-from assets.carbon.units import EXACT
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.footprint import Footprint, FootprintLine, Method, RestatedLine, Restatement
 from data_quality.contracts.meter import Carrier
+from data_quality.contracts.units import EXACT
 
 _Key = tuple[date, Carrier, Method]
 

@@ -12,11 +12,12 @@ from assets.carbon.bundles import Bundle, bundles_of
 from assets.carbon.instruments import Allocation, asked_for, usable
 from assets.carbon.lines import line_of
 from assets.carbon.match import Part, shares
-from assets.carbon.units import EXACT, converted, ratio
+from assets.carbon.units import converted, ratio
 from data_quality.contracts.carbon import Activity, CarbonLine
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, HIERARCHY, Basis, Factor, GwpSet
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.units import EXACT
 
 GRID_AVERAGE = "grid_average"
 
@@ -97,10 +98,9 @@ def _claim(activity: Activity, bundle: Bundle, wanted: Decimal, allocation: Allo
         return wanted
     by = ratio(activity.unit, "kWh")
     if by is None:
-        raise BadInput(
+        raise BadInput.at(
+            activity,
             f"instrument {row.factor_id!r} counts kWh, activity {activity.activity!r} {activity.unit}",
-            file=activity.file,
-            line=activity.line,
             reason="wrong_unit",
         )
     wanted_kwh = converted(wanted, by)
@@ -114,10 +114,9 @@ def _holds(bundle: Bundle, start: date, end: date) -> bool:
 
 
 def _two(activity: Activity, basis: Basis, tier: Sequence[Bundle]) -> BadInput:
-    return BadInput(
+    return BadInput.at(
+        activity,
         f"two {basis} factors for activity {activity.activity!r}: {tier[0].head.where} and {tier[1].head.where}",
-        file=activity.file,
-        line=activity.line,
         reason="two_factors",
     )
 

@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from assets.carbon.hourly import hourly_scope2
-from assets.carbon.units import EXACT
 from assets.carbon.view import FactorView
 from assets.sites.meter_tree import ENERGY_UNIT, primary_meters, tree_spans
 from data_quality.contracts.factor import Basis
@@ -25,7 +24,7 @@ from data_quality.contracts.hourly_carbon import HourlyCertificate, HourlyScope2
 from data_quality.contracts.meter import Carrier
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period, local_midnight_utc
-from data_quality.contracts.units import QUANTUM_DECIMALS
+from data_quality.contracts.units import EXACT, QUANTUM_DECIMALS
 
 FACTOR_UNIT = "kgco2e_per_kwh"
 ZERO = Decimal(0)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 from typing import NamedTuple
 
-from assets.carbon.units import EXACT
+from data_quality.contracts.units import EXACT
 
 HOUR = timedelta(hours=1)
 

@@ -4,12 +4,12 @@ A calorific basis is part of the unit: a kWh gross CV of gas is not a kWh net CV
 """
 
 import re
-from decimal import Context, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from typing import NamedTuple
 
-from data_quality.contracts.units import UNITS, Behaviour
+from data_quality.contracts.units import EXACT, UNITS, Behaviour
 
 # International Table: 1055.05585262 J.
 _BTU_KWH = Fraction("1055.05585262") / 3_600_000
@@ -35,50 +35,30 @@ _COUNTED = {
 }
 # Words that published tables write for the units that we know by code; nothing is converted by this.
 _SPELLINGS = {
-    "cubic metre": "m3",
-    "cubic metres": "m3",
-    "cubic meter": "m3",
-    "cubic meters": "m3",
-    "m^3": "m3",
-    "litre": "l",
-    "litres": "l",
-    "liter": "l",
-    "liters": "l",
-    "kwhs": "kwh",
-    "therms": "therm",
-    "dth": "dekatherm",
-    "dekatherms": "dekatherm",
-    "million btu": "mmbtu",
-    "cubic feet": "ft3",
-    "cubic foot": "ft3",
-    "tonne": "tonnes",
-    "t": "tonnes",
-    "kilogram": "kg",
-    "kilograms": "kg",
-    "gram": "g",
-    "grams": "g",
-    "lbs": "lb",
-    "pound": "lb",
-    "pounds": "lb",
-    "short ton": "short tons",
-    "us short ton": "short tons",
-    "us short tons": "short tons",
-    "us gallon": "us gallons",
-    "us gal": "us gallons",
-    "gal us": "us gallons",
-    "gallon us": "us gallons",
-    "gallons us": "us gallons",
-    "million liters": "million litres",
-    "megalitres": "million litres",
-    "mile": "miles",
-    "kilometre": "km",
-    "kilometres": "km",
+    word: unit
+    for unit, words in {
+        "m3": ("cubic metre", "cubic metres", "cubic meter", "cubic meters", "m^3"),
+        "l": ("litre", "litres", "liter", "liters"),
+        "kwh": ("kwhs",),
+        "therm": ("therms",),
+        "dekatherm": ("dth", "dekatherms"),
+        "mmbtu": ("million btu",),
+        "ft3": ("cubic feet", "cubic foot"),
+        "tonnes": ("tonne", "t"),
+        "kg": ("kilogram", "kilograms"),
+        "g": ("gram", "grams"),
+        "lb": ("lbs", "pound", "pounds"),
+        "short tons": ("short ton", "us short ton", "us short tons"),
+        "us gallons": ("us gallon", "us gal", "gal us", "gallon us", "gallons us"),
+        "million litres": ("million liters", "megalitres"),
+        "miles": ("mile",),
+        "km": ("kilometre", "kilometres"),
+    }.items()
+    for word in words
 }
 _CV = re.compile(r"\b(gross|net)\s*(?:cv|calorific value)?\b|\b(gcv|hhv|ncv|lhv)\b")
 _CV_WORDS = {"gcv": "gross", "hhv": "gross", "ncv": "net", "lhv": "net"}
 SIMPLE_DENOMINATOR = 10_000
-# Products of quantities and factors have at most some forty digits: within this nothing is rounded.
-EXACT = Context(prec=60)
 
 
 class MatchUnit(NamedTuple):
@@ -114,12 +94,7 @@ def ratio(source: str, target: str) -> Fraction | None:
 
 def converted(quantity: Decimal, by: Fraction) -> Decimal:
     """The quantity times the ratio: exact where it has a finite decimal, else to 60 digits."""
-    return scaled(quantity, by.numerator, by.denominator)
-
-
-def scaled(quantity: Decimal, numerator: int, denominator: int) -> Decimal:
-    """The quantity * numerator / denominator in the account's context."""
-    return EXACT.divide(EXACT.multiply(quantity, Decimal(numerator)), Decimal(denominator))
+    return EXACT.divide(EXACT.multiply(quantity, Decimal(by.numerator)), Decimal(by.denominator))
 
 
 def _amount(base: str) -> tuple[str, Fraction] | None:

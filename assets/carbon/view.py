@@ -12,7 +12,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from assets.carbon.bundles import bundles_of
-from assets.carbon.units import EXACT, parse_unit, ratio
+from assets.carbon.units import converted, parse_unit, ratio
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, Basis, Factor, GwpSet, QualityCriteria, StoredFactor
 from data_quality.contracts.footprint import DayFactor
@@ -142,34 +142,29 @@ def _of_store(
     for (rank, *_), group in groups.items():
         rows = [each.factor for each in group if each.factor.gwp_set in (None, gwp) or gwp is None]
         for bundle in bundles_of(rows, gwp):
-            carrier = carrier_of(bundle.head.activity)
-            by = ratio("kWh", _plain(bundle.head.unit))
+            carrier, unit = carrier_of(bundle.head.activity), parse_unit(bundle.head.unit)
+            by = ratio("kWh", unit.base)
             if carrier is None or by is None:
                 continue
-            unit_kgco2e = EXACT.multiply(bundle.kgco2e_per_unit, Decimal(by.numerator))
             yield (
                 rank,
                 DayFactor(
                     carrier=carrier,
                     basis=bundle.head.basis,
                     factor_id=bundle.factor_id,
-                    kgco2e_per_kwh=EXACT.divide(unit_kgco2e, Decimal(by.denominator)),
+                    kgco2e_per_kwh=converted(bundle.kgco2e_per_unit, by),
                     valid_from=bundle.valid_from,
                     valid_to=bundle.valid_to,
                     origin="tenant" if group[0].tenant else "store",
                     source=bundle.head.source,
                     sha256=bundle.head.sha256,
                     supplier=bundle.head.supplier,
-                    calorific_basis=parse_unit(bundle.head.unit).calorific_basis,
+                    calorific_basis=unit.calorific_basis,
                     instrument_kwh=bundle.head.instrument_kwh,
                     criteria=_criteria(site, bundle.head),
                     recorded_at_utc=group[0].recorded_at_utc,
                 ),
             )
-
-
-def _plain(unit: str) -> str:
-    return parse_unit(unit).base
 
 
 def _criteria(site: Site, row: Factor) -> QualityCriteria:

@@ -7,15 +7,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from data_quality.contracts.factor import Factor, FactorSet
+from data_quality.contracts.factor import Factor, FactorSet, QualityCriteria
 
 COLUMNS = (
     "scope", "activity", "unit", "kg_co2e_per_unit", "gas", "kg_per_unit", "gwp_set", "valid_from", "valid_to",
     "factor_id", "region", "supplier", "basis", "source", "sha256",
 )  # fmt: skip
 INSTRUMENT_COLUMNS = (
-    "instrument_kwh", "is_conveyed", "is_unique", "is_redeemed", "is_same_market", "is_residual_mix_used",
-    "vintage_from", "vintage_to",
+    "instrument_kwh", *QualityCriteria.model_fields,
 )  # fmt: skip
 
 

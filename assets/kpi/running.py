@@ -1,7 +1,7 @@
 """lake.interval_cost: what each quarter hour of a site's supply costs by its dated tariffs, and its running block.
 
 The supply is the site's main electricity meters together (formulas 5.1): one bill a local month, its lines not rounded,
-laid back over the quarter hours (assets/bills/running.py). Days without a tariff, or with a tariff that cannot be
+laid back over the quarter hours (assets/bills). Days without a tariff, or with a tariff that cannot be
 billed from intervals, have no cost and the reason in its place.
 """
 

@@ -12,6 +12,7 @@ from assets.tariffs.layout import DayKind, Timed, charge_layout, day_kind, tarif
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.tariff_calendar import QUARTER_MINUTES, ClockName, DayType
+from data_quality.contracts.tariff_charges import DemandCharge
 
 _EPOCH = date(1970, 1, 1)
 
@@ -81,6 +82,21 @@ def compile_tariff(tariff: Tariff, grid: Grid, *, day_types: dict[date, DayType]
         },
         export=slots.of(terms.charge_id, terms.all_periods, is_total=True) if terms.all_periods else None,
     )
+
+
+def windows_of(charge: DemandCharge, step_minutes: int) -> tuple[int, int]:
+    """Slots of one window of the charge, and by how many the next one moves on.
+
+    Raises BadInput where a window does not hold whole intervals; one shorter than an interval is that interval.
+    """
+    if charge.window_minutes > step_minutes and charge.window_minutes % step_minutes:
+        raise BadInput(
+            f"charge {charge.charge_id}: a {charge.window_minutes}-minute window does not hold whole "
+            f"{step_minutes}-minute intervals",
+            reason="demand_window",
+        )
+    size = max(1, charge.window_minutes // step_minutes)
+    return size, max(1, min(charge.sub_interval_minutes // step_minutes, size)) if charge.method == "rolling" else size
 
 
 class _Slots:

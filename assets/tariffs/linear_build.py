@@ -1,22 +1,25 @@
 """The desk on which terms are written: names variables, keeps their ranges, folds what needs no variable."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 
-from assets.tariffs.linear_frame import BillFrame, kwh
-from assets.tariffs.linear_model import ZERO, Energy, Form, Maximum, Side, Term, Tiers
+from assets.tariffs.linear_frame import BillFrame
+from assets.tariffs.linear_model import ZERO, Energy, Form, Maximum, Side, Term, Tiers, total_of
 from assets.tariffs.linear_shape import Range, Ranges, range_of, range_of_form
-from assets.tariffs.tiers import Bound
+from assets.tariffs.tiers import Bound, cost_of
 from data_quality.contracts.tariff_charges import Component
+from data_quality.contracts.units import of_quanta
 
 
-class Item:
+class Item(NamedTuple):
     """One line of the bill as a form."""
 
-    def __init__(self, charge_id: str, component: Component, form: Form) -> None:
-        self.charge_id, self.component, self.form = charge_id, component, form
+    charge_id: str
+    component: Component
+    form: Form
 
 
 class Desk:
@@ -44,18 +47,12 @@ class Desk:
 
     def sum_of(self, names: Sequence[str] = ()) -> Form:
         """Sum of the lines of those charges or components; of all where none is named."""
-        return self._total(lambda item: not names or item.charge_id in names or item.component in names)
+        meant = (item for item in self.items if not names or item.charge_id in names or item.component in names)
+        return total_of(item.form for item in meant)
 
     def sum_before_tax(self) -> Form:
         """Sum of the lines that are no tax."""
-        return self._total(lambda item: item.component != "tax")
-
-    def _total(self, is_meant: Callable[[Item], bool]) -> Form:
-        found = Form()
-        for item in self.items:
-            if is_meant(item):
-                found = found.plus(item.form)
-        return found
+        return total_of(item.form for item in self.items if item.component != "tax")
 
     def range(self, form: Form) -> Range:
         """Least and greatest value."""
@@ -67,10 +64,10 @@ class Desk:
         known = frame.known(side)
         slots = frame.open_slots(mask)
         if rates is None:
-            incurred = kwh(int(known[mask].sum()))
+            incurred = of_quanta(known[mask].sum())
         else:
             used = np.flatnonzero(mask & (known != 0)).tolist()
-            incurred = sum((kwh(int(known[slot])) * rates[slot] for slot in used), ZERO)
+            incurred = sum((of_quanta(known[slot]) * rates[slot] for slot in used), ZERO)
         if not slots.size:
             return Form(constant=incurred)
         weights = () if rates is None else tuple(rates[slot + frame.first] for slot in slots.tolist())
@@ -98,30 +95,13 @@ class Desk:
     def tiers(self, name: str, form: Form, table: Sequence[Bound]) -> Form:
         """What the amount costs by the table."""
         if len(table) == 1 or not form.parts:
-            return form.times(table[0].price) if len(table) == 1 else Form(constant=tiers_cost(table, form.constant))
+            return form.times(table[0].price) if len(table) == 1 else Form(constant=cost_of(table, form.constant))
         return self.add(
             Tiers(
                 name=name, form=form, up_to=tuple(bound.up_to for bound in table),
                 prices=tuple(bound.price for bound in table),
             )
         )  # fmt: skip
-
-
-def tiers_cost(table: Sequence[Bound], amount: Decimal) -> Decimal:
-    """Sum of price x part of a known amount."""
-    return fill_cost([bound.up_to for bound in table], [bound.price for bound in table], amount)
-
-
-def fill_cost(up_to: Sequence[Decimal | None], prices: Sequence[Decimal], amount: Decimal) -> Decimal:
-    """Sum of price x part of an amount that fills tiers; below zero it stays in the first."""
-    cost, lower = ZERO, ZERO
-    for end, price in zip(up_to, prices, strict=True):
-        upper = amount if end is None or amount <= end else end
-        cost += (upper - lower) * price
-        if upper == amount:
-            break
-        lower = upper
-    return cost
 
 
 def _at_most(value: Decimal | None, limit: Decimal) -> bool:

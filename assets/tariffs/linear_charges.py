@@ -8,12 +8,13 @@ import numpy as np
 
 from assets.tariffs.compiled import Compiled
 from assets.tariffs.linear_build import Desk
-from assets.tariffs.linear_frame import Carried, series_rates
+from assets.tariffs.linear_frame import Carried
 from assets.tariffs.linear_model import ZERO, Form, Refused, total_of
+from assets.tariffs.series import series_of
 from assets.tariffs.tiers import Bound, bounds_of
-from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.tariff_charges import EnergyCharge, SeriesPrice, TouPeriod
+from data_quality.contracts.units import of_quanta
 
 
 @dataclass
@@ -33,7 +34,7 @@ class Netted:
 def write_energy(desk: Desk, tariff: Tariff, compiled: Compiled, carried: Carried) -> Netted:
     """Lines per kWh; returns what was billed. Raises Refused, BadInput."""
     found = Netted(money=Form(constant=carried.money))
-    whole = np.ones(desk.frame.grid.size, dtype=np.bool_)
+    whole = desk.frame.whole
     if tariff.metering.arrangement == "net_metering_energy":
         net = desk.energy("surplus", "export", whole).minus(desk.energy("use", "import", whole))
         kept = net.plus(Form(constant=carried.netted_kwh))
@@ -130,18 +131,14 @@ def _shared(
 
 
 def _rates(desk: Desk, tariff: Tariff, price: SeriesPrice, side: str, *, is_floored: bool = False) -> list[Decimal]:
-    series = desk.frame.prices.get(price.series)
-    if series is None:
-        raise BadInput(
-            f"tariff {tariff.tariff_id} takes its price from series {price.series!r}; none was given",
-            reason="no_prices",
-        )
-    if tariff.currency and series.currency and series.currency.upper() != tariff.currency:
-        raise BadInput(
-            f"prices are in {series.currency.upper()}, tariff {tariff.tariff_id} in {tariff.currency}",
-            reason="currency_mismatch",
-        )
-    return series_rates(price, desk.frame, desk.frame.known(side), is_floored=is_floored)
+    """Price per kWh in each slot of the bill. Raises BadInput where an open slot, or one with energy, has none."""
+    frame = desk.frame
+    needed = frame.known(side) != 0
+    needed[frame.first : frame.last] = True
+    series = series_of(tariff, price, frame.prices)
+    nano, index = np.unique(series.on(frame.grid.start_us, frame.grid.step_minutes, needed), return_inverse=True)
+    rates = [price.rate(of_quanta(value), is_floored=is_floored) for value in nano]
+    return [rates[place] for place in index.tolist()]
 
 
 def export_rates(desk: Desk, tariff: Tariff) -> list[Decimal] | None:
@@ -157,7 +154,7 @@ def write_reactive(desk: Desk, tariff: Tariff) -> None:
     for charge in tariff.reactive:
         if desk.frame.kvarh is None:
             raise Refused(charge.charge_id, "the reactive energy of the bill is not known")
-        used = desk.energy(f"{charge.charge_id}.import", "import", np.ones(desk.frame.grid.size, dtype=np.bool_))
+        used = desk.energy(f"{charge.charge_id}.import", "import", desk.frame.whole)
         beyond = Form(constant=desk.frame.kvarh).plus(used, -charge.tan_phi)
         over = desk.positive(f"{charge.charge_id}.beyond", beyond, "kvarh beyond what tan phi allows")
         desk.write(charge.charge_id, "reactive", over.times(charge.price_per_kvarh))
@@ -166,14 +163,4 @@ def write_reactive(desk: Desk, tariff: Tariff) -> None:
 def write_fixed(desk: Desk, tariff: Tariff) -> None:
     """Amounts per day, month, year or bill: constants."""
     for charge in tariff.fixed:
-        desk.write(charge.charge_id, "fixed", Form(constant=charge.amount * count_of(desk, charge.per)))
-
-
-def count_of(desk: Desk, per: str) -> Decimal:
-    """How many days, months, years or bills the bill is."""
-    frame = desk.frame
-    if per == "day":
-        return Decimal(frame.days)
-    if per == "bill":
-        return frame.bill_share
-    return frame.month_share if per == "month" else frame.month_share / 12
+        desk.write(charge.charge_id, "fixed", Form(constant=charge.amount * desk.frame.count(charge.per)))

@@ -9,10 +9,11 @@ from assets.tariffs.compiled import Compiled
 from assets.tariffs.linear_build import Desk
 from assets.tariffs.linear_charges import Netted, export_rates
 from assets.tariffs.linear_demand import highest_demand
-from assets.tariffs.linear_frame import Carried, kwh
+from assets.tariffs.linear_frame import Carried
 from assets.tariffs.linear_model import ONE, ZERO, Cap, Form, NotLinear, Refused, total_of
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.time import ends_month
+from data_quality.contracts.units import of_quanta
 
 # Twelve months of days add up to twelve only to the last digit.
 YEAR_OF_MONTHS = Decimal("11.5")
@@ -29,7 +30,7 @@ def write_riders(desk: Desk, tariff: Tariff, netted: Netted, demands: Mapping[st
             billed = (
                 total_of(each for each in netted.billed[first] if each is not None)
                 if first
-                else desk.energy(f"{rider.charge_id}.import", "import", _whole(desk))
+                else desk.energy(f"{rider.charge_id}.import", "import", desk.frame.whole)
             )
             form = billed.times(rider.price_per_kwh)
         elif rider.price_per_kw is not None:
@@ -57,7 +58,7 @@ def _worth(desk: Desk, tariff: Tariff, compiled: Compiled) -> Form:
     terms, name = tariff.export_terms, tariff.export_terms.charge_id
     rates = export_rates(desk, tariff)
     if rates is not None:
-        return _paid(desk, tariff, name, _whole(desk), rates)
+        return _paid(desk, tariff, name, desk.frame.whole, rates)
     assert compiled.export is not None  # noqa: S101 - a price or periods stand wherever no series does
     found, cumulative, over = Form(), Form(), Form()
     for index, period in enumerate(terms.all_periods):
@@ -88,7 +89,7 @@ def _paid(desk: Desk, tariff: Tariff, name: str, mask: np.ndarray, rates: list[D
     frame = desk.frame
     most = (terms.cap_kw * frame.grid.step_minutes / 60).quantize(Decimal("1e-9"), rounding="ROUND_DOWN")
     known = np.flatnonzero(mask & (frame.known_export != 0)).tolist()
-    form = Form(constant=sum((min(kwh(frame.known_export[slot]), most) * rates[slot] for slot in known), ZERO))
+    form = Form(constant=sum((min(of_quanta(frame.known_export[slot]), most) * rates[slot] for slot in known), ZERO))
     slots = frame.open_slots(mask).tolist()
     priced = [(slot, rates[slot + frame.first]) for slot in slots if rates[slot + frame.first]]
     for sign, suffix in ((1, "capped"), (-1, "capped_cost")):
@@ -167,10 +168,6 @@ def write_taxes(desk: Desk, tariff: Tariff) -> None:
     for tax in tariff.taxes:
         base = desk.sum_of(tax.of) if tax.of else desk.sum_before_tax()
         desk.write(tax.charge_id, "tax", base.times(tax.share))
-
-
-def _whole(desk: Desk) -> np.ndarray:
-    return np.ones(desk.frame.grid.size, dtype=np.bool_)
 
 
 def refuse_carried_hours(tariff: Tariff, carried: Carried) -> None:

@@ -5,15 +5,13 @@ from decimal import Decimal
 
 import numpy as np
 
-from assets.tariffs.compiled import Compiled, wall_clock
+from assets.tariffs.compiled import Compiled, wall_clock, windows_of
 from assets.tariffs.linear_build import Desk
-from assets.tariffs.linear_charges import count_of
-from assets.tariffs.linear_frame import kwh
 from assets.tariffs.linear_model import ONE, ZERO, Energy, Form, Peak, Refused
 from assets.tariffs.tiers import bounds_of
-from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.tariff_charges import DemandCharge
+from data_quality.contracts.units import of_quanta
 
 
 class Windows:
@@ -46,9 +44,9 @@ class Windows:
             name=name,
             first=tuple(first[is_open].tolist()),
             last=tuple(last[is_open].tolist()),
-            known_kwh=tuple(kwh(value) for value in known[is_open].tolist()),
+            known_kwh=tuple(of_quanta(value) for value in known[is_open].tolist()),
             group=tuple(groups[is_open].tolist()),
-            floor_kw=tuple(kwh(value) * self.kw_per_kwh for value in floors.tolist()),
+            floor_kw=tuple(of_quanta(value) * self.kw_per_kwh for value in floors.tolist()),
             kw_per_kwh=self.kw_per_kwh,
             count=min(count, floors.size),
         )
@@ -60,7 +58,7 @@ class Windows:
             weights[self.first[window] : self.last[window]] += 1
         share = self.kw_per_kwh / at.size
         slots = self.frame.open_slots(weights > 0).tolist()
-        incurred = kwh(int(self.known_kwh(at).sum())) * share
+        incurred = of_quanta(self.known_kwh(at).sum()) * share
         if not slots:
             return Form(constant=incurred)
         each = tuple(share * int(weights[slot + self.frame.first]) for slot in slots)
@@ -94,24 +92,10 @@ def _refuse(charge: DemandCharge) -> None:
         raise Refused(charge.charge_id, f"billed demand is rounded to {charge.demand_decimals} decimals: it jumps")
 
 
-def windows_of(desk: Desk, charge: DemandCharge) -> Windows:
-    """The charge's windows. Raises BadInput where the grid does not hold them whole."""
-    step = desk.frame.grid.step_minutes
-    if charge.window_minutes > step and charge.window_minutes % step:
-        raise BadInput(
-            f"charge {charge.charge_id}: a {charge.window_minutes}-minute window does not hold whole {step}-minute "
-            "intervals",
-            reason="demand_window",
-        )
-    per_window = max(1, charge.window_minutes // step)
-    is_rolling = charge.method == "rolling"
-    stride = max(1, min(charge.sub_interval_minutes // step, per_window)) if is_rolling else per_window
-    return Windows(desk, per_window=per_window, stride=stride)
-
-
 def _measured(desk: Desk, charge: DemandCharge, compiled: Compiled) -> list[Form | None]:
     """Demand per period as measured; None for one without a window in the bill."""
-    windows = windows_of(desk, charge)
+    per_window, stride = windows_of(charge, desk.frame.grid.step_minutes)
+    windows = Windows(desk, per_window=per_window, stride=stride)
     # A window belongs to the hours in which it ends.
     periods = compiled.demand[charge.charge_id][windows.last - 1]
     instants = _instants(desk, charge, windows) if charge.coincident_at else None
@@ -161,7 +145,7 @@ def _billed(
         if ratchet is not None:
             names = ratchet.of_periods or (period.period_id,)
             forms += [Form(constant=history[name]) for name in names if name in history]
-            if ratchet.includes_current and (not ratchet.of_months or month in ratchet.of_months):
+            if ratchet.includes_current and ratchet.is_set_in(month):
                 named = [d for p, d in zip(charge.periods, measured, strict=True) if p.period_id in names]
                 forms += [each.times(ratchet.share_in(month)) for each in named if each is not None]
         found.append(desk.maximum(f"{charge.charge_id}.{period.period_id}.billed", forms, "demand, or its floor"))
@@ -183,7 +167,7 @@ def write_capacity(desk: Desk, tariff: Tariff) -> None:
         desk.write(
             charge.charge_id,
             "capacity",
-            Form(constant=charge.contracted * charge.price_per_unit * count_of(desk, charge.per)),
+            Form(constant=charge.contracted * charge.price_per_unit * desk.frame.count(charge.per)),
         )
         if not charge.excess_price_per_unit:
             continue

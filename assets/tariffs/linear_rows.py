@@ -1,7 +1,7 @@
 """Linear terms as variables and rows of a small mixed-integer program: what a solver is given, one for one.
 
 Each variable and row carries its name, each binary its meaning. A minimising solver finds in every variable the value
-of linear_evaluate.py; linear_shape.py has proven it.
+that the bill's own arithmetic gives it (tests/tariffs hold that); linear_shape.py has proven it.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from pydantic import Field
 from assets.tariffs.linear_model import ONE, ZERO, Cap, Energy, Form, LinearTerms, Maximum, Peak, Tiers
 from assets.tariffs.linear_shape import Ranges, range_of, range_of_form
 from data_quality.contracts.model import Model
+from data_quality.contracts.units import EXACT
 
-PRECISION = 60
 Parts = tuple[tuple[str, Decimal], ...]
 
 
@@ -48,8 +48,7 @@ class Rows(Model):
 
 def rows_of(terms: LinearTerms) -> Rows:
     """All columns and rows of the terms."""
-    with localcontext() as context:
-        context.prec = PRECISION
+    with localcontext(EXACT):
         desk = _Desk(terms)
         for term in terms.terms:
             desk.write(term)

@@ -26,9 +26,7 @@ from assets.tariffs.linear_model import ZERO, Energy, Form, LinearTerms, NotLine
 from assets.tariffs.linear_shape import shaped
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.tariff_calendar import DayType
-
-# As the bill: products of nine-decimal energies and prices over shares of months.
-PRECISION = 60
+from data_quality.contracts.units import EXACT
 
 
 def linear_terms(
@@ -46,8 +44,7 @@ def linear_terms(
     terms are exact for this bill and name under `left_out` what they do not count. Raises BadInput for what the bill
     refuses too: a missing price, periods that are not exact, a grid too coarse.
     """
-    with localcontext() as context:
-        context.prec = PRECISION
+    with localcontext(EXACT):
         compiled = compile_tariff(tariff, frame.grid, day_types=day_types)
         desk, before = Desk(frame), carried or Carried()
         try:
@@ -72,11 +69,10 @@ def linear_terms(
 
 
 def _later_ratchets(tariff: Tariff, frame: BillFrame) -> list[NotLinear]:
-    month = frame.start.month
     return [
         NotLinear(component=charge.charge_id, why="this month's peak may set the ratchet of later bills")
         for charge in tariff.demand
-        if charge.ratchet is not None and (not charge.ratchet.of_months or month in charge.ratchet.of_months)
+        if charge.ratchet is not None and charge.ratchet.is_set_in(frame.start.month)
     ]
 
 

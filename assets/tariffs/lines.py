@@ -6,13 +6,13 @@ Only charges of one segment stand here. Credits, minimum and taxes look at a who
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict, Unpack
 
 from assets.tariffs.tiers import Bound, bounds_of, fill, fill_in_time_order, share_pro_rata
 from assets.tariffs.usage import Usage
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.tariff_charges import (
-    CapacityCharge,
+    Charge,
     Component,
     DemandCharge,
     DemandPeriod,
@@ -22,6 +22,7 @@ from data_quality.contracts.tariff_charges import (
 )
 
 _ZERO, _ONE = Decimal(0), Decimal(1)
+POWER_UNITS = {"kw": "kW", "kva": "kVA"}
 
 
 class Line(NamedTuple):
@@ -31,15 +32,28 @@ class Line(NamedTuple):
     kind: ItemName
     component: Component
     description: str
-    quantity: Decimal | None
-    unit: str
-    rate: Decimal | None
-    rate_unit: str
     amount: Decimal
+    quantity: Decimal | None = None
+    unit: str = ""
+    rate: Decimal | None = None
+    rate_unit: str = ""
     charge_id: str = ""
     period_id: str = ""
     tier: int = 0
     party: str = ""
+
+
+class Cells(TypedDict, total=False):
+    """What a line may say beside its amount. rate_unit: without one, the currency per unit; charge_id: the line's."""
+
+    quantity: Decimal | None
+    unit: str
+    rate: Decimal | None
+    rate_unit: str
+    charge_id: str
+    period_id: str
+    tier: int
+    party: str
 
 
 @dataclass
@@ -62,36 +76,29 @@ class Pen:
         component: Component,
         description: str,
         amount: Decimal,
-        *,
-        quantity: Decimal | None = None,
-        unit: str = "",
-        rate: Decimal | None = None,
-        rate_unit: str = "",
-        charge_id: str = "",
-        period_id: str = "",
-        tier: int = 0,
-        party: str = "",
+        **cells: Unpack[Cells],
     ) -> Decimal:
         """Put a line down and return its rounded amount."""
-        rounded = self.money(amount)
-        self.lines.append(
-            Line(
-                line_id + self.suffix,
-                kind,
-                component,
-                description,
-                quantity,
-                unit,
-                rate,
-                rate_unit or (f"{self.currency}/{unit}" if unit else ""),
-                rounded,
-                charge_id or line_id,
-                period_id,
-                tier,
-                party,
-            )
-        )
+        rounded, unit = self.money(amount), cells.get("unit")
+        cells.setdefault("rate_unit", f"{self.currency}/{unit}" if unit else "")
+        cells.setdefault("charge_id", line_id)
+        self.lines.append(Line(line_id + self.suffix, kind, component, description, rounded, **cells))
         return rounded
+
+    def write_charge(
+        self,
+        charge: Charge,
+        component: Component,
+        amount: Decimal,
+        *,
+        part: str = "",
+        text: str = "",
+        **cells: Unpack[Cells],
+    ) -> Decimal:
+        """A line of a charge, or the part of it that is named behind its id, and in words behind its description."""
+        cells.update({"charge_id": charge.charge_id, "party": charge.party})
+        name = (charge.description or charge.charge_id) + text
+        return self.write(charge.charge_id + part, charge.kind, component, name, amount, **cells)
 
 
 def write_energy(
@@ -101,21 +108,13 @@ def write_energy(
     demand_kw: highest billed demand, for tiers of hours use.
     """
     for charge in tariff.energy_charges:
-        if charge.series is not None:
-            kwh, cost = usage.series[charge.charge_id]
-            pen.write(
-                charge.charge_id,
-                charge.kind,
-                "energy",
-                charge.description or f"{charge.charge_id} ({charge.series.series} price per interval)",
-                cost,
-                quantity=kwh,
-                unit="kWh",
-                rate=cost / kwh if kwh else None,
-                party=charge.party,
-            )
+        if charge.series is None:
+            _write_tiers(pen, charge, usage, energy[charge.charge_id], demand_kw)
             continue
-        _write_tiers(pen, charge, usage, energy[charge.charge_id], demand_kw)
+        kwh, cost = usage.series[charge.charge_id]
+        said = "" if charge.description else f" ({charge.series.series} price per interval)"
+        rate = cost / kwh if kwh else None
+        pen.write_charge(charge, "energy", cost, text=said, quantity=kwh, unit="kWh", rate=rate)
 
 
 def _write_tiers(
@@ -127,22 +126,35 @@ def _write_tiers(
         for period, _ in held
     ]
     for (period, _), parts in zip(held, _parts(charge, usage, held, tables), strict=True):
-        has_tiers = bool(period.tiers)
-        for bound, kwh in parts:
-            pen.write(
-                _line_id(charge.charge_id, period.period_id, bound.number if has_tiers else 0, charge.periods),
-                charge.kind,
-                "energy",
-                _text(charge.description or charge.charge_id, period, bound, charge.periods, has_tiers=has_tiers),
-                kwh * bound.price,
-                quantity=kwh,
-                unit="kWh",
-                rate=bound.price,
-                charge_id=charge.charge_id,
-                period_id=period.period_id if charge.periods else "",
-                tier=bound.number if has_tiers else 0,
-                party=charge.party,
-            )
+        _write_parts(pen, charge, "energy", period, parts, unit="kWh")
+
+
+def _write_parts(
+    pen: Pen,
+    charge: EnergyCharge | DemandCharge,
+    component: Component,
+    period: TouPeriod | DemandPeriod,
+    parts: Iterable[tuple[Bound, Decimal]],
+    *,
+    unit: str,
+    share: Decimal = _ONE,
+) -> None:
+    """A line for each tier that is reached; share: of the price, where a part of a month is billed."""
+    is_named = bool(charge.periods)
+    for bound, amount in parts:
+        tier = bound.number if period.tiers else 0
+        pen.write_charge(
+            charge,
+            component,
+            amount * bound.price * share,
+            part=(f".{period.period_id}" if is_named else "") + (f".{tier}" if tier else ""),
+            text=(f", {period.period_id}" if is_named else "") + (f", tier {tier}" if tier else ""),
+            quantity=amount,
+            unit=unit,
+            rate=bound.price,
+            period_id=period.period_id if is_named else "",
+            tier=tier,
+        )
 
 
 def _parts(
@@ -168,27 +180,14 @@ def _parts(
     return [parts[place] for place in places]
 
 
-def _line_id(charge_id: str, period_id: str, tier: int, periods: Sequence[object]) -> str:
-    parts = [charge_id, *([period_id] if periods else []), *([str(tier)] if tier else [])]
-    return ".".join(parts)
-
-
-def _text(
-    name: str, period: TouPeriod | DemandPeriod, bound: Bound, periods: Sequence[object], *, has_tiers: bool
-) -> str:
-    shown = f"{name}, {period.period_id}" if periods else name
-    return f"{shown}, tier {bound.number}" if has_tiers else shown
-
-
 def billed_demand(
-    charge: DemandCharge, usage: Usage, history: Mapping[str, Sequence[Decimal]], *, is_ratchet_month: bool
+    charge: DemandCharge, usage: Usage, history: Mapping[str, Sequence[Decimal]]
 ) -> tuple[Decimal | None, ...]:
     """KW (kVA) to bill per period: the highest of measured, ratchet, minimum and contracted share; then the power
     factor; then the rounding of demand (formulas 5.11). None for a period without a slot in this bill.
 
     history: period_id -> demands of the months that the ratchet looks back on, each times its share, without the
-    present one;
-    is_ratchet_month: the present month may set the ratchet.
+    present one.
     """
     measured = usage.demand[charge.charge_id]
     floor = max(charge.minimum_kw, charge.contracted_share * (charge.contracted_kw or _ZERO))
@@ -197,7 +196,7 @@ def billed_demand(
         if demand is None:
             found.append(None)
             continue
-        billed = max(demand, floor, _ratchet(charge, period, usage, history, is_ratchet_month=is_ratchet_month))
+        billed = max(demand, floor, _ratchet(charge, period, usage, history))
         billed *= _power_factor_share(charge, usage)
         if charge.demand_decimals is not None:
             billed = billed.quantize(_ONE.scaleb(-charge.demand_decimals), rounding=ROUND_HALF_UP)
@@ -206,18 +205,13 @@ def billed_demand(
 
 
 def _ratchet(
-    charge: DemandCharge,
-    period: DemandPeriod,
-    usage: Usage,
-    history: Mapping[str, Sequence[Decimal]],
-    *,
-    is_ratchet_month: bool,
+    charge: DemandCharge, period: DemandPeriod, usage: Usage, history: Mapping[str, Sequence[Decimal]]
 ) -> Decimal:
     if charge.ratchet is None:
         return _ZERO
     names = charge.ratchet.of_periods or (period.period_id,)
     seen = [demand for name in names for demand in history.get(name, ())]
-    if charge.ratchet.includes_current and is_ratchet_month:
+    if charge.ratchet.includes_current and charge.ratchet.is_set_in(usage.start.month):
         measured = zip(charge.periods, usage.demand[charge.charge_id], strict=True)
         share = charge.ratchet.share_in(usage.start.month)
         seen += [share * demand for other, demand in measured if other.period_id in names and demand is not None]
@@ -235,103 +229,43 @@ def _power_factor_share(charge: DemandCharge, usage: Usage) -> Decimal:
 def write_demand(pen: Pen, tariff: Tariff, usage: Usage, billed: Mapping[str, tuple[Decimal | None, ...]]) -> None:
     """Lines per kW of highest demand; prices are per month, so part of a month costs its share."""
     for charge in tariff.demand:
-        unit = "kVA" if charge.unit == "kva" else "kW"
         for period, demand in zip(charge.periods, billed[charge.charge_id], strict=True):
             if demand is None:
                 continue
-            has_tiers = bool(period.tiers)
             table = bounds_of(period.blocks, limit_share=_ONE, days=usage.days, demand_kw=demand)
-            for bound, part in fill(table, demand):
-                pen.write(
-                    _line_id(charge.charge_id, period.period_id, bound.number if has_tiers else 0, charge.periods),
-                    charge.kind,
-                    "demand",
-                    _text(charge.description or charge.charge_id, period, bound, charge.periods, has_tiers=has_tiers),
-                    part * bound.price * usage.month_share,
-                    quantity=part,
-                    unit=unit,
-                    rate=bound.price,
-                    charge_id=charge.charge_id,
-                    period_id=period.period_id,
-                    tier=bound.number if has_tiers else 0,
-                    party=charge.party,
-                )
+            parts, unit = fill(table, demand), POWER_UNITS[charge.unit]
+            _write_parts(pen, charge, "demand", period, parts, unit=unit, share=usage.month_share)
 
 
 def write_capacity(pen: Pen, tariff: Tariff, usage: Usage) -> None:
     """Contracted power, and what exceeds it."""
     for charge in tariff.capacity:
-        unit = "kVA" if charge.unit == "kva" else "kW"
-        count = _count(charge.per, usage)
-        pen.write(
-            charge.charge_id,
-            charge.kind,
+        unit, rate = POWER_UNITS[charge.unit], charge.price_per_unit
+        pen.write_charge(
+            charge,
             "capacity",
-            charge.description or charge.charge_id,
-            charge.contracted * charge.price_per_unit * count,
+            charge.contracted * rate * usage.count(charge.per),
             quantity=charge.contracted,
             unit=unit,
-            rate=charge.price_per_unit,
+            rate=rate,
             rate_unit=f"{pen.currency}/{unit}/{charge.per}",
-            party=charge.party,
         )
-        excess = _excess(charge, usage)
-        if excess and charge.excess_price_per_unit:
-            pen.write(
-                f"{charge.charge_id}.excess",
-                charge.kind,
-                "capacity",
-                f"{charge.description or charge.charge_id}, above contract",
-                excess * charge.excess_price_per_unit,
-                quantity=excess,
-                unit=unit,
-                rate=charge.excess_price_per_unit,
-                charge_id=charge.charge_id,
-                party=charge.party,
-            )
-
-
-def _excess(charge: CapacityCharge, usage: Usage) -> Decimal:
-    return max(_ZERO, usage.capacity[charge.charge_id] - charge.contracted * charge.excess_above_share)
+        excess = max(_ZERO, usage.capacity[charge.charge_id] - charge.contracted * charge.excess_above_share)
+        rate = charge.excess_price_per_unit
+        if excess and rate:
+            said: Cells = {"quantity": excess, "unit": unit, "rate": rate}
+            pen.write_charge(charge, "capacity", excess * rate, part=".excess", text=", above contract", **said)
 
 
 def write_reactive(pen: Pen, tariff: Tariff, usage: Usage) -> None:
     """Kvarh beyond tan phi times the active energy."""
     for charge in tariff.reactive:
-        beyond = max(_ZERO, (usage.kvarh or _ZERO) - charge.tan_phi * usage.import_kwh)
-        pen.write(
-            charge.charge_id,
-            charge.kind,
-            "reactive",
-            charge.description or charge.charge_id,
-            beyond * charge.price_per_kvarh,
-            quantity=beyond,
-            unit="kvarh",
-            rate=charge.price_per_kvarh,
-            party=charge.party,
-        )
+        beyond, rate = max(_ZERO, (usage.kvarh or _ZERO) - charge.tan_phi * usage.import_kwh), charge.price_per_kvarh
+        pen.write_charge(charge, "reactive", beyond * rate, quantity=beyond, unit="kvarh", rate=rate)
 
 
 def write_fixed(pen: Pen, tariff: Tariff, usage: Usage) -> None:
     """Amounts per day, month, year or bill."""
     for charge in tariff.fixed:
-        count = _count(charge.per, usage)
-        pen.write(
-            charge.charge_id,
-            charge.kind,
-            "fixed",
-            charge.description or charge.charge_id,
-            charge.amount * count,
-            quantity=count,
-            unit=charge.per,
-            rate=charge.amount,
-            party=charge.party,
-        )
-
-
-def _count(per: str, usage: Usage) -> Decimal:
-    if per == "day":
-        return Decimal(usage.days)
-    if per == "bill":
-        return usage.bill_share
-    return usage.month_share if per == "month" else usage.month_share / 12
+        count, rate = usage.count(charge.per), charge.amount
+        pen.write_charge(charge, "fixed", rate * count, quantity=count, unit=charge.per, rate=rate)

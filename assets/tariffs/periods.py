@@ -4,7 +4,8 @@ The energy price that the cost KPI and plans use. Demand, tiers, fixed amounts a
 (assets/bills), not in a price.
 """
 
-from datetime import date
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
@@ -50,10 +51,12 @@ COMMODITIES = {
 
 def tariffs_of(site: Site, carrier: Carrier = Carrier.ELECTRICITY) -> tuple[Tariff, ...]:
     """The site's tariffs of one carrier, in order of their dates. Raises BadInput where two are in force on one day."""
-    found = sorted(
-        (tariff for tariff in site.tariffs if tariff.commodity == COMMODITIES.get(carrier)),
-        key=lambda tariff: tariff.valid_from,
-    )
+    return in_order(tariff for tariff in site.tariffs if tariff.commodity == COMMODITIES.get(carrier))
+
+
+def in_order(tariffs: Iterable[Tariff]) -> tuple[Tariff, ...]:
+    """Dated tariffs in order of their dates. Raises BadInput where two are in force on one day."""
+    found = sorted(tariffs, key=lambda tariff: tariff.valid_from)
     for first, second in pairwise(found):
         if second.valid_from < first.valid_to:
             raise BadInput(
@@ -73,31 +76,27 @@ def quarter_hour_prices(site: Site, start: date, end: date, *, carrier: Carrier 
     a price is not known before the bill. Local wall time decides, so on the day that summer time ends an hour is
     priced twice. Raises BadInput for a tariff that is not total and disjoint, and for two in force on one day.
     """
-    tariffs = tariffs_of(site, carrier)
-    for tariff in tariffs:
+    parts = []
+    for tariff, first, last in _in_force(site, carrier, start, end):
         check_tariff(tariff)
-    found = (
-        quarter_hours(site, start, end)
-        .select("interval_start_utc")
-        .with_columns(price_per_kwh=pl.lit(None, dtype=PRICE), tariff_id=pl.lit(None, dtype=pl.String))
-    )
-    parts, day = [], start
-    for tariff in tariffs:
-        first, last = max(tariff.valid_from, start), min(tariff.valid_to, end)
-        if first < last:
-            parts += [_between(found, site, day, first), _priced(site, tariff, first, last)]
-            day = last
-    return pl.concat([*parts, _between(found, site, day, end)])
+        parts.append(_priced(site, tariff, first, last))
+    return _on_quarter_hours(site, start, end, parts, {"price_per_kwh": PRICE, "tariff_id": pl.String()})
 
 
-def _between(frame: pl.DataFrame, site: Site, start: date, end: date) -> pl.DataFrame:
-    """Rows of the local dates [start, end)."""
-    if start >= end:
-        return frame.clear()
-    first, last = (
-        pl.lit(local_midnight_utc(day, site.time_zone)).cast(pl.Datetime("us", "UTC")) for day in (start, end)
-    )
-    return frame.filter(pl.col("interval_start_utc").is_between(first, last, closed="left"))
+def _in_force(site: Site, carrier: Carrier, start: date, end: date) -> list[tuple[Tariff, date, date]]:
+    """The site's tariffs, each with its part of the local dates [start, end)."""
+    spans = [(each, max(each.valid_from, start), min(each.valid_to, end)) for each in tariffs_of(site, carrier)]
+    return [(tariff, first, last) for tariff, first, last in spans if first < last]
+
+
+def _on_quarter_hours(
+    site: Site, start: date, end: date, parts: Sequence[pl.DataFrame], columns: dict[str, pl.DataType]
+) -> pl.DataFrame:
+    """The parts on the quarter hours of the local dates [start, end); null where no part holds."""
+    grid = quarter_hours(site, start, end).select("interval_start_utc")
+    nothing = grid.clear().with_columns(**{name: pl.lit(None, dtype=kind) for name, kind in columns.items()})
+    rows = pl.concat([nothing, *parts])
+    return grid.join(rows, on="interval_start_utc", how="left", validate="1:1", maintain_order="left")
 
 
 def export_prices(site: Site, start: date, end: date) -> pl.DataFrame:
@@ -106,14 +105,12 @@ def export_prices(site: Site, start: date, end: date) -> pl.DataFrame:
     Returns interval_start_utc, export_price_per_kwh (Decimal(12, 6)); null where no tariff is in force or its price
     goes by a series. Caps and netting stand on the bill, not in a price. Raises BadInput as quarter_hour_prices does.
     """
-    grid = quarter_hours(site, start, end).select("interval_start_utc")
-    parts = [grid.clear().with_columns(export_price_per_kwh=pl.lit(None, dtype=PRICE))]
-    for tariff in tariffs_of(site):
-        first, last = max(tariff.valid_from, start), min(tariff.valid_to, end)
+    parts = []
+    for tariff, first, last in _in_force(site, Carrier.ELECTRICITY, start, end):
         terms = tariff.export_terms
-        if first >= last or not terms.all_periods:
+        if not terms.all_periods:
             continue
-        here = _between(grid, site, first, last)
+        here = quarter_hours(site, first, last).select("interval_start_utc")
         compiled = _compiled(site, tariff, first, last, here.height)
         what = f"tariff {tariff.tariff_id}: export price"
         prices = [six_decimals(period.blocks[0].price or Decimal(0), what=what) for period in terms.all_periods]
@@ -122,20 +119,14 @@ def export_prices(site: Site, start: date, end: date) -> pl.DataFrame:
         assert compiled.export is not None  # noqa: S101 - there are periods
         values = pl.Series([prices[period] for period in compiled.export.tolist()], dtype=PRICE)
         parts.append(here.with_columns(export_price_per_kwh=values))
-    return grid.join(pl.concat(parts), on="interval_start_utc", how="left", validate="1:1", maintain_order="left")
+    return _on_quarter_hours(site, start, end, parts, {"export_price_per_kwh": PRICE})
 
 
 def _compiled(site: Site, tariff: Tariff, start: date, end: date, quarters: int) -> Compiled:
     """The tariff laid over the quarter hours of [start, end), by the site's day types."""
-    types = dict(day_types(site, start, end).select("local_date", "day_type").iter_rows())
     # Windows by the clock of standard time or UTC may reach into the days beside.
-    types |= {
-        day: kind
-        for beside in (start.fromordinal(start.toordinal() - 1), end)
-        for day, kind in day_types(site, beside, beside.fromordinal(beside.toordinal() + 1))
-        .select("local_date", "day_type")
-        .iter_rows()
-    }
+    around = day_types(site, start - timedelta(days=1), end + timedelta(days=1))
+    types = dict(around.select("local_date", "day_type").iter_rows())
     return compile_tariff(
         tariff,
         Grid(local_midnight_utc(start, site.time_zone), CANONICAL_MINUTES, quarters, site.time_zone),

@@ -1,5 +1,6 @@
 """A price by reference: prices per interval, laid over the slots of a load. A missing price is refused, never zero."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -8,6 +9,8 @@ import numpy as np
 import polars as pl
 
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.tariff import Tariff
+from data_quality.contracts.tariff_charges import SeriesPrice
 from data_quality.contracts.units import QUANTUM_DECIMALS
 
 _SCALE = 10**QUANTUM_DECIMALS
@@ -63,6 +66,23 @@ class PriceSeries:
                 reason="price_finer_than_load",
             )
         return np.where((index < 0) | (start_us >= ends), 0, self.price_nano[safe])
+
+
+def series_of(tariff: Tariff, price: SeriesPrice, prices: Mapping[str, PriceSeries]) -> PriceSeries:
+    """The series that the tariff's price goes by. Raises BadInput where it is not given, or in another currency."""
+    series = prices.get(price.series)
+    if series is None:
+        raise BadInput(
+            f"tariff {tariff.tariff_id} takes its price from series {price.series!r}; none was given",
+            reason="no_prices",
+            mend="give --prices FILE",
+        )
+    if tariff.currency and series.currency and series.currency.upper() != tariff.currency:
+        raise BadInput(
+            f"prices are in {series.currency.upper()}, tariff {tariff.tariff_id} in {tariff.currency}",
+            reason="currency_mismatch",
+        )
+    return series
 
 
 def _text(moment_us: int) -> str:

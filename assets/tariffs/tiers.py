@@ -72,6 +72,11 @@ def fill(bounds: Sequence[Bound], amount: Decimal) -> list[tuple[Bound, Decimal]
     return parts
 
 
+def cost_of(bounds: Sequence[Bound], amount: Decimal) -> Decimal:
+    """Sum of price x part of an amount that fills tiers; below zero it stays in the first."""
+    return sum((part * bound.price for bound, part in fill(bounds, amount)), _ZERO)
+
+
 def share_pro_rata(tables: Sequence[Sequence[Bound]], amounts: Sequence[Decimal]) -> list[list[tuple[Bound, Decimal]]]:
     """The total fills the tiers; each period has of every tier its share of the total.
 

@@ -1,4 +1,4 @@
-"""What one part of a bill stands on: energy per period, highest demands, days. Made by assets/bills/measure.py."""
+"""What one part of a bill stands on: energy per period, highest demands, days. Measured in assets/bills."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -6,9 +6,37 @@ from decimal import Decimal
 
 import numpy as np
 
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.tariff import Tariff
 
 _ZERO = Decimal(0)
+
+
+@dataclass(frozen=True)
+class BillPart:
+    """Local dates [start, end) of one bill under one tariff.
+
+    month_share: months that the part is worth; bill_share: its part of the bill's days.
+    """
+
+    start: date
+    end: date
+    month_share: Decimal
+    bill_share: Decimal
+
+    @property
+    def days(self) -> int:
+        """Local days of the part."""
+        return (self.end - self.start).days
+
+    def count(self, per: str) -> Decimal:
+        """How many days, months, years or bills the part is."""
+        if per == "day":
+            return Decimal(self.days)
+        if per == "bill":
+            return self.bill_share
+        return self.month_share if per == "month" else self.month_share / 12
 
 
 @dataclass(frozen=True)
@@ -20,18 +48,14 @@ class Timeline:
 
 
 @dataclass(frozen=True)
-class Usage:
-    """One segment of a bill: local dates [start, end) under one tariff. Energies in kWh, demands in kW or kVA.
+class Usage(BillPart):
+    """What was used in one part of a bill. Energies in kWh, demands in kW or kVA.
 
     energy, surplus: charge_id -> kWh imported, exported in each of its periods (None: no slot of that period here);
     series: charge_id -> (kWh, sum of kWh x price, not rounded); export: kWh paid for, per export period;
-    demand: charge_id -> highest demand per period; month_share: months that the segment covers.
+    demand: charge_id -> highest demand per period.
     """
 
-    start: date
-    end: date
-    month_share: Decimal
-    bill_share: Decimal
     import_kwh: Decimal
     export_kwh: Decimal
     energy: dict[str, tuple[Decimal | None, ...]]
@@ -49,7 +73,13 @@ class Usage:
     present: int = 0
     findings: tuple[Finding, ...] = ()
 
-    @property
-    def days(self) -> int:
-        """Local days of the segment."""
-        return (self.end - self.start).days
+
+def kwh_per_m3(tariff: Tariff, counted: str) -> Decimal:
+    """What a cubic metre is worth. counted: what is in m3, for the sentence. Raises BadInput where nothing says it."""
+    if tariff.gas is None:
+        raise BadInput(
+            f"tariff {tariff.tariff_id} charges per kWh and {counted} m3: it needs `gas` with "
+            "calorific_value_mj_per_m3",
+            reason="no_calorific_value",
+        )
+    return tariff.gas.kwh_per_m3()

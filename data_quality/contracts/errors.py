@@ -8,6 +8,22 @@ MeterloomError
 └── OurFault          a promise of our own code is broken: never caught below the process edge
 """
 
+from typing import Protocol, Self
+
+
+class Placed(Protocol):
+    """What was read from a line of a file; line 0: not from a line."""
+
+    @property
+    def file(self) -> str:
+        """Its path, empty where it is from no file."""
+        ...
+
+    @property
+    def line(self) -> int:
+        """Its line, from 1."""
+        ...
+
 
 class MeterloomError(Exception):
     """Base of everything we raise on purpose."""
@@ -45,6 +61,11 @@ class BadInput(WorldFault):
         self.reason, self.mend = reason, mend
         where = "".join([file, f", line {line}" if line else "", f", column {column}" if column else ""])
         super().__init__(f"{where}: {message}" if where else message)
+
+    @classmethod
+    def at(cls, place: Placed, message: str, *, reason: str = "bad_input", mend: str = "") -> Self:
+        """The fault of something that knows its own file and line."""
+        return cls(message, file=place.file, line=place.line, reason=reason, mend=mend)
 
 
 class Unreachable(WorldFault):

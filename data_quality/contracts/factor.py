@@ -48,6 +48,10 @@ class QualityCriteria(Model):
     vintage_to: date | None = Field(default=None, description="Day after the last")
 
 
+# The criteria that hold or do not; a file states them in columns of these names.
+TRUTHS = tuple(name for name in QualityCriteria.model_fields if name.startswith("is_"))
+
+
 class Factor(Model):
     """One row of a factor set: kgCO2e of one unit of an activity on local dates [valid_from, valid_to).
 

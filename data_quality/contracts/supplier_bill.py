@@ -94,3 +94,13 @@ class SupplierBill(Model):
         if self.start is None or self.end is None:
             raise ValueError(f"the period of {self.file} was not read")
         return self.start, self.end
+
+    @property
+    def lines_total(self) -> Decimal:
+        """Sum of the lines that were read."""
+        return sum((line.amount for line in self.lines), Decimal(0))
+
+    @property
+    def amount_due(self) -> Decimal:
+        """The total as printed, else the sum of its lines."""
+        return self.lines_total if self.total is None else self.total

@@ -118,14 +118,6 @@ class Tariff(Model):
         """What is paid for surplus; a price of zero where nothing is said."""
         return self.export or Export(price_per_kwh=self.export_price_per_kwh)
 
-    @property
-    def is_flat(self) -> bool:
-        """True for one energy price at all times."""
-        prices = {
-            tier.price for charge in self.energy_charges for period in charge.all_periods for tier in period.blocks
-        }
-        return len(self.energy_charges) == 1 and len(prices) == 1
-
     def charge_ids(self) -> list[str]:
         """Ids of all charges, in the order of their lines."""
         parts = (self.demand, self.capacity, self.reactive, self.fixed, self.riders, self.taxes)

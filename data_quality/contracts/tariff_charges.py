@@ -126,14 +126,28 @@ class SeriesPrice(Model):
     floor_per_kwh: Money | None = None
     cap_per_kwh: Money | None = None
 
+    def rate(self, price: Decimal, *, is_floored: bool = False) -> Decimal:
+        """What a kWh costs where the series has that price; is_floored: never below zero."""
+        found = price * self.factor + self.adder_per_kwh
+        if self.floor_per_kwh is not None:
+            found = max(found, self.floor_per_kwh)
+        if self.cap_per_kwh is not None:
+            found = min(found, self.cap_per_kwh)
+        return max(found, Decimal(0)) if is_floored else found
 
-class EnergyCharge(Model):
-    """A charge per kWh imported: by periods, by one price, or by reference to a real-time price."""
+
+class Charge(Model):
+    """What the charges of every component have: a name, the kind of its lines, and whose it is."""
 
     charge_id: str
     description: str = ""
     kind: ItemName = "energy_usage_fee"
     party: str = Field(default="", description="Supplier, grid operator, …: whose charge it is")
+
+
+class EnergyCharge(Charge):
+    """A charge per kWh imported: by periods, by one price, or by reference to a real-time price."""
+
     periods: tuple[TouPeriod, ...] = ()
     price_per_kwh: Money | None = None
     series: SeriesPrice | None = None
@@ -182,6 +196,10 @@ class Ratchet(Model):
         """The share at which demand of that calendar month counts."""
         return self.share_of_month[month - 1] if self.share_of_month else self.share
 
+    def is_set_in(self, month: int) -> bool:
+        """True where demand of that calendar month counts."""
+        return not self.of_months or month in self.of_months
+
 
 class DemandPeriod(_Timed):
     """One demand price, or tiers of them, and the hours whose highest demand it is charged on."""
@@ -204,17 +222,14 @@ class DemandPeriod(_Timed):
         return (Tier(price=self.price_per_kw, up_to_unit="kw"),)
 
 
-class DemandCharge(Model):
+class DemandCharge(Charge):
     """A charge per kW (or kVA) of highest average demand. Periods are disjoint; hours in none are free of it.
 
     method block: averages of fixed windows; rolling: a window that moves by sub_interval_minutes.
     billed = max(measured, ratchet, minimum, contracted share), then power factor, then rounding of the demand.
     """
 
-    charge_id: str
-    description: str = ""
     kind: ItemName = "energy_delivery_fee"
-    party: str = ""
     unit: Literal["kw", "kva"] = "kw"
     method: Literal["block", "rolling"] = "block"
     window_minutes: int = Field(default=15, gt=0, le=1440)
@@ -254,13 +269,10 @@ class DemandCharge(Model):
         return self
 
 
-class CapacityCharge(Model):
+class CapacityCharge(Charge):
     """Contracted power: so much per contracted kW (or kVA), and per kW that the measured maximum exceeds it."""
 
-    charge_id: str
-    description: str = ""
     kind: ItemName = "energy_delivery_fee"
-    party: str = ""
     unit: Literal["kw", "kva"] = "kw"
     contracted: Decimal = Field(gt=0, description="kW or kVA by contract")
     price_per_unit: Money
@@ -270,38 +282,29 @@ class CapacityCharge(Model):
     window_minutes: int = Field(default=15, gt=0, le=1440)
 
 
-class ReactiveCharge(Model):
+class ReactiveCharge(Charge):
     """A charge per kvarh beyond tan phi times the active energy of the bill period."""
 
-    charge_id: str
-    description: str = ""
     kind: ItemName = "energy_delivery_fee"
-    party: str = ""
     tan_phi: Decimal = Field(ge=0, description="0.5 allows half as many kvarh as kWh")
     price_per_kvarh: Money
 
 
-class FixedCharge(Model):
+class FixedCharge(Charge):
     """A fixed amount per day, month, year or bill."""
 
-    charge_id: str
-    description: str = ""
     kind: ItemName = "administrative_fee"
-    party: str = ""
     amount: Money
     per: Literal["day", "month", "year", "bill"] = "month"
 
 
-class Rider(Model):
+class Rider(Charge):
     """An addition or discount, evaluated in the order of the list: a share of lines above, or per kWh, kW or day.
 
     of: ids of charges or names of components; empty: every line above. A share is taken of rounded lines.
     """
 
-    charge_id: str
-    description: str = ""
     kind: ItemName = "administrative_fee"
-    party: str = ""
     share: Decimal | None = Field(default=None, description="0.05 adds five per cent; negative: a discount")
     price_per_kwh: Money | None = None
     price_per_kw: Money | None = Field(default=None, description="Per kW of the highest billed demand")

@@ -1,5 +1,6 @@
 """The closed list of units, their canonical form, and the energy quantum. New units go here and nowhere else."""
 
+from decimal import Context, Decimal
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -8,6 +9,9 @@ from data_quality.contracts.errors import BadInput
 
 # One nano-unit: nine decimals survive Float64 and DECIMAL(18,9) alike, so sums are exact in every engine (ADR 0001).
 QUANTUM_DECIMALS = 9
+# Money and emissions: an energy of nine decimals times a price or a factor, over shares of months or of units. Within
+# sixty digits nothing of that is rounded, so no total depends on the order of its parts.
+EXACT = Context(prec=60)
 
 
 class Behaviour(StrEnum):
@@ -113,3 +117,8 @@ def unit_of(code: str, *, file: str = "", line: int = 0) -> Unit:
 def quantise(value: float) -> float:
     """Nearest multiple of the quantum (nine decimals): what may be stored and summed exactly."""
     return round(value, QUANTUM_DECIMALS)
+
+
+def of_quanta(quanta: int) -> Decimal:
+    """Whole quanta (1e-9 of a unit) as the exact decimal that they are."""
+    return Decimal(int(quanta)).scaleb(-QUANTUM_DECIMALS)

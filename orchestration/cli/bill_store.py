@@ -8,7 +8,7 @@ import typer
 
 from assets.bills.read_bill import read_bill
 from assets.bills.reads import MeterReads, read_meter_reads, read_site_register
-from assets.bills.stored import StoredAudit, audit_bills, bill_months, bills_of, facts_of, is_estimated, total_of
+from assets.bills.stored import StoredAudit, audit_bills, bill_months, bills_of, facts_of, is_estimated
 from assets.readings.readers.child import run_limited
 from assets.stores.bills import BillStore, override_tariff
 from data_quality.contracts.errors import BadInput
@@ -190,7 +190,7 @@ def _reads(path: Path, meters: set[str]) -> dict[str, MeterReads]:
 def _shown(bill_id: str, bill: SupplierBill) -> dict[str, Any]:
     return {
         "bill_id": bill_id, "file": bill.file, "account": bill.account, "invoice": bill.invoice, "meter": bill.meter,
-        "start": bill.start, "end": bill.end, "currency": bill.currency or "", "total": total_of(bill),
+        "start": bill.start, "end": bill.end, "currency": bill.currency or "", "total": bill.amount_due,
         "is_estimated": is_estimated(bill), "lines": len(bill.lines), "unread_parts": len(bill.unread),
     }  # fmt: skip
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from assets.bills.reconcile import Reconciliation
-from assets.bills.stored import total_of
 from assets.stores.bills import BillStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import TraceInput
@@ -91,7 +90,7 @@ class BillData:
         bill = stored_bill(given.sources, bill_id)
         value: Decimal | None
         if measure == "billed" and not line:
-            value = total_of(bill)
+            value = bill.amount_due
         else:
             value = number(given.sources, given.site, bill_id, given.as_of_utc, field=measure, line=line)
         return Leaf(

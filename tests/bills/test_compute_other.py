@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assets.bills.book import Book, bill_spans
 from assets.bills.calendarise import OddPeriod, calendarise
 from assets.bills.compare import bill_totals, compare_tariffs
 from assets.bills.compute import make_bill
@@ -17,8 +19,9 @@ from assets.bills.from_reads import make_bill_from_reads
 from assets.bills.load import Load, Reads, RegisterUse, finer
 from assets.bills.read_load import read_load, read_prices, read_reactive, zone_of
 from assets.bills.reads import read_registers
-from assets.bills.running import RUNNING_SCHEMA, running_cost
+from assets.bills.running import RUNNING_SCHEMA, running_of
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.tariff import Rounding, Tariff
 from tests.bench.bill_bench import ZONE, loads
 from tests.bench.bill_bench import tariff as bench_tariff
 from tests.bills.scenes import BERLIN, bill, demand, load, tariff
@@ -53,6 +56,11 @@ def test_totals_of_two_currencies_are_not_ranked() -> None:
         compare_tariffs({}, load(), time_zone=BERLIN)
 
 
+def cost_of_intervals(tariffs: list[Tariff], used: Load, *, rounding: Rounding | None = None) -> pl.DataFrame:
+    book = Book(tariffs, time_zone=BERLIN, rounding=rounding)
+    return running_of(book, bill_spans(used, time_zone=BERLIN, start=None, end=None), used)
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 6), st.integers(0, 2**32 - 1), st.sampled_from(["line", "none"]))
 def test_the_cost_of_the_intervals_adds_up_to_the_bill(number: int, seed: int, rounding: Any) -> None:
@@ -60,7 +68,7 @@ def test_the_cost_of_the_intervals_adds_up_to_the_bill(number: int, seed: int, r
     used = load(0, end=date(2025, 3, 1))
     used.load[:] = rng.integers(-(10**9), 4 * 10**9, size=used.size)
     known = bench_tariff(number).model_copy(update={"export_price_per_kwh": D("0.04")})
-    frame = running_cost([known], used, time_zone=BERLIN, rounding=rounding)
+    frame = cost_of_intervals([known], used, rounding=rounding)
     found = bill(known, used, rounding=rounding)
     assert dict(frame.schema) == RUNNING_SCHEMA
     assert frame.height == used.size
@@ -72,7 +80,7 @@ def test_the_cost_of_the_intervals_adds_up_to_the_bill(number: int, seed: int, r
 
 def test_energy_falls_on_the_interval_that_used_it_and_the_rest_runs_evenly() -> None:
     known = tariff(fixed=[{"charge_id": "base", "amount": "29.76"}], demand=[demand()])
-    frame = running_cost([known], load(0, s10=4), time_zone=BERLIN)
+    frame = cost_of_intervals([known], load(0, s10=4))
     assert frame["energy_cost"][10] == D("0.10")
     assert frame["energy_cost"].sum() == D("0.10")
     assert abs(frame["other_cost"][0] - D("33.76") / 2976) < D("1e-8")
@@ -81,7 +89,7 @@ def test_energy_falls_on_the_interval_that_used_it_and_the_rest_runs_evenly() ->
 def test_running_cost_of_a_split_month_takes_each_tariffs_price() -> None:
     old = tariff(tariff_id="old", valid_to="2025-01-11")
     new = tariff(tariff_id="new", valid_from="2025-01-11", periods=[{"period_id": "all", "price_per_kwh": "0.20"}])
-    frame = running_cost([old, new], load(4), time_zone=BERLIN)
+    frame = cost_of_intervals([old, new], load(4))
     assert frame["cost"][0] == D("0.10")
     assert frame["cost"][-1] == D("0.20")
     assert frame["cost"].sum() == bill([old, new]).total

@@ -16,7 +16,7 @@ from data_quality.contracts.forecast import ForecastRow
 from data_quality.contracts.people import People, Person, Role
 from data_quality.contracts.plan import BatteryParams
 from data_quality.contracts.site import Asset, BaselinePeriod, Site
-from data_quality.contracts.tariff import Tariff, TouPeriod
+from data_quality.contracts.tariff import TouPeriod
 
 
 def all_models() -> list[type[BaseModel]]:
@@ -65,13 +65,6 @@ def test_quantiles_do_not_cross() -> None:
 def test_a_tariff_period_starts_on_a_quarter_hour() -> None:
     with pytest.raises(ValidationError, match="must start and end on a quarter hour, got 06:10:00"):
         TouPeriod(period_id="day", price_per_kwh=0.2, start=time(6, 10))
-
-
-def test_one_price_at_all_times_is_flat() -> None:
-    low, high = TouPeriod(period_id="a", price_per_kwh=0.2), TouPeriod(period_id="b", price_per_kwh=0.3)
-    fields = {"tariff_id": "t", "valid_from": date(2025, 1, 1), "valid_to": date(2026, 1, 1)}
-    assert Tariff.model_validate(fields | {"periods": (low,)}).is_flat
-    assert not Tariff.model_validate(fields | {"periods": (low, high)}).is_flat
 
 
 def test_a_baseline_period_has_at_least_a_day() -> None:

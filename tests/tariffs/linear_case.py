@@ -13,8 +13,8 @@ from assets.bills.compute import raw_bills
 from assets.bills.linear import bill_terms
 from assets.bills.load import Load
 from assets.bills.plan import make_plan
-from assets.tariffs.linear_evaluate import evaluate
 from assets.tariffs.linear_model import LinearTerms, NotLinear
+from tests.tariffs.linear_evaluate import evaluate
 from tests.tariffs.random_tariffs import MOST_KW, Case
 
 NANO = Decimal("1e-9")

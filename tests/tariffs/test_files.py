@@ -130,7 +130,7 @@ def test_our_own_language_is_read_from_yaml_and_json(tmp_path: Path) -> None:
     path.write_text("tariff_id: flat\ncurrency: EUR\nperiods: [{period_id: all, price_per_kwh: 0.218}]\n")
     (flat,) = read_tariffs(path)
     assert flat.periods[0].price_per_kwh == Decimal("0.218")
-    assert flat.is_flat
+    assert [len(charge.all_periods) for charge in flat.energy_charges] == [1]
 
 
 def test_a_file_of_several_dated_tariffs_gives_all_of_them(tmp_path: Path) -> None:

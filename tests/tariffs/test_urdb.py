@@ -137,7 +137,10 @@ def test_an_items_list_with_one_rate_is_that_rate(tmp_path: Path) -> None:
 
 
 def test_a_rate_that_no_schedule_names_may_be_missing() -> None:
-    assert read_urdb(rate(energyratestructure=[[{"rate": 0.1}], [{"unit": "kWh"}]])).is_flat
+    found = read_urdb(rate(energyratestructure=[[{"rate": 0.1}], [{"unit": "kWh"}]]))
+    assert [period.price_per_kwh for charge in found.energy_charges for period in charge.all_periods] == [
+        Decimal("0.1")
+    ]
 
 
 def test_a_dollar_a_day_counts_the_days_of_the_month() -> None:

@@ -5,12 +5,10 @@ from decimal import Decimal, localcontext
 
 import numpy as np
 
-from assets.tariffs.linear_build import fill_cost
-from assets.tariffs.linear_frame import kwh
-from assets.tariffs.linear_model import ZERO, Cap, Energy, Form, LinearTerms, Maximum, Peak, Term
-from data_quality.contracts.units import QUANTUM_DECIMALS
+from assets.tariffs.linear_model import ZERO, Cap, Energy, Form, LinearTerms, Maximum, Peak, Term, Tiers
+from assets.tariffs.tiers import Bound, cost_of
+from data_quality.contracts.units import EXACT, QUANTUM_DECIMALS, of_quanta
 
-PRECISION = 60
 _SCALE = 10**QUANTUM_DECIMALS
 
 
@@ -21,8 +19,7 @@ def evaluate(
 
     Raises ValueError where the series have not terms.size values.
     """
-    with localcontext() as context:
-        context.prec = PRECISION
+    with localcontext(EXACT):
         bought, sold = _nano(import_kwh, terms.size), _nano(export_kwh, terms.size)
         values = values_of(terms, bought, sold)
         cost = terms.constant
@@ -46,7 +43,7 @@ def _value(
     if isinstance(term, Energy):
         energy = bought if term.side == "import" else sold
         if not term.weights:
-            return term.incurred + kwh(int(energy[list(term.intervals)].sum()))
+            return term.incurred + of_quanta(energy[list(term.intervals)].sum())
         return term.incurred + _weighted(energy, term.intervals, term.weights)
     if isinstance(term, Cap):
         capped = np.minimum(sold, int(term.cap_kwh * _SCALE))
@@ -55,7 +52,12 @@ def _value(
         return peak_kw(term, running)
     if isinstance(term, Maximum):
         return max(value_of(form, values) for form in term.forms)
-    return fill_cost(term.up_to, term.prices, value_of(term.form, values))
+    return cost_of(_table(term), value_of(term.form, values))
+
+
+def _table(term: Tiers) -> list[Bound]:
+    tiers = zip(term.prices, term.up_to, strict=True)
+    return [Bound(number, price, end) for number, (price, end) in enumerate(tiers, start=1)]
 
 
 def value_of(form: Form, values: Mapping[str, Decimal]) -> Decimal:
@@ -69,7 +71,7 @@ def peak_kw(term: Peak, running: np.ndarray) -> Decimal:
     highest = list(term.floor_kw)
     energy = inside + np.array([int(known * _SCALE) for known in term.known_kwh], dtype=np.int64)
     for group in set(term.group):
-        most = kwh(int(energy[np.array(term.group) == group].max())) * term.kw_per_kwh
+        most = of_quanta(energy[np.array(term.group) == group].max()) * term.kw_per_kwh
         highest[group] = max(highest[group], most)
     return sum(sorted(highest)[-term.count :], ZERO) / term.count
 
@@ -79,7 +81,7 @@ def _weighted(energy: np.ndarray, intervals: Sequence[int], weights: Sequence[De
     sums: dict[Decimal, int] = {}
     for interval, weight in zip(intervals, weights, strict=True):
         sums[weight] = sums.get(weight, 0) + int(energy[interval])
-    return sum((kwh(value) * weight for weight, value in sums.items()), ZERO)
+    return sum((of_quanta(value) * weight for weight, value in sums.items()), ZERO)
 
 
 def _nano(energy: Sequence[Decimal | float], size: int) -> np.ndarray:
