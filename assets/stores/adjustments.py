@@ -8,8 +8,7 @@ import sqlalchemy as sa
 
 from assets.stores.access import Connection
 from assets.stores.seals import append_row
-from assets.stores.tables import baseline_versions
-from assets.stores.tables_adjustments import adjustments
+from assets.stores.tables_baselines import adjustments, baseline_versions
 from assets.stores.transactions import Store, next_recorded_at
 from assets.stores.trust import must_be_proven
 from data_quality.contracts.adjustment import Adjustment, AdjustmentRecord, AdjustmentStatus, canonical_sha256

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.seals import append_row
-from assets.stores.tables import baseline_approvals, baseline_versions
+from assets.stores.tables_baselines import baseline_approvals, baseline_versions
 from assets.stores.transactions import Store, next_recorded_at
 from assets.stores.trust import trust_of
 from data_quality.contracts.baseline import Baseline, BaselineStatus, BaselineType, BaselineVersion

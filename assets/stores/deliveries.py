@@ -5,7 +5,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from assets.stores.tables_publications import delivery_events
+from assets.stores.tables_reports import delivery_events
 from assets.stores.transactions import Store, next_recorded_at
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model

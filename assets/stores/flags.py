@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.tables import batches, month_validations
+from assets.stores.tables_readings import batches, month_validations
 from assets.stores.transactions import Store, next_recorded_at
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock

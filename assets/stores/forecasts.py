@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.seals import append_row
-from assets.stores.tables import forecasts, promotions
+from assets.stores.tables_baselines import forecasts, promotions
 from assets.stores.transactions import Store, next_recorded_at
 from data_quality.contracts.forecast import Forecast
 from data_quality.contracts.time import Clock

@@ -12,7 +12,7 @@ import polars as pl
 import sqlalchemy as sa
 from pydantic import Field
 
-from assets.stores import tables
+from assets.stores import tables_readings
 from assets.stores.lake_block import LAKE_SCHEMA, Block, blocks_of, part_sha256, write_block
 from assets.stores.lake_files import READINGS, faults, writing
 from assets.stores.seals import append, append_row
@@ -96,7 +96,7 @@ class Lake:
 
     def known_batch(self, site_id: str, source_sha256: str) -> str | None:
         """The batch that brought this very file for this site, if any did."""
-        batches = tables.batches
+        batches = tables_readings.batches
         found = self.store.rows(
             sa.select(batches.c.batch_id).where(batches.c.site_id == site_id, batches.c.source_sha256 == source_sha256)
         )
@@ -141,10 +141,10 @@ class Lake:
                     stamp = Stamp(batch_id, recorded_at)
                     self._write_files(info, stamp, plan, written)
                 if written.entries:
-                    append(connection, tables.lake_manifest, written.entries)
+                    append(connection, tables_readings.lake_manifest, written.entries)
                 append_row(
                     connection,
-                    tables.batches,
+                    tables_readings.batches,
                     batch_id=batch_id,
                     recorded_at_utc=recorded_at,
                     **info.model_dump(),
@@ -200,7 +200,7 @@ class Lake:
         as_of_utc: datetime | None = None,
     ) -> list[dict[str, Any]]:
         """Manifest rows of the UTC days that the span touches, recorded at or before `as_of_utc`, in order."""
-        table = tables.lake_manifest
+        table = tables_readings.lake_manifest
         query = sa.select(table).where(table.c.site_id == site_id).order_by(table.c.day, table.c.id)
         if start_utc is not None:
             query = query.where(table.c.day >= start_utc.astimezone(UTC).date())
@@ -231,7 +231,7 @@ class Lake:
         if not wrong:
             return []
         batches = {str(entry["path"]): str(entry["batch_id"]) for entry in entries if entry["path"] in wrong}
-        table = tables.batches
+        table = tables_readings.batches
         query = sa.select(table.c.batch_id, table.c.source_name).where(table.c.batch_id.in_(set(batches.values())))
         sources = {row["batch_id"]: str(row["source_name"]) for row in self.store.rows(query)}
         return [Damage(path, fault, sources.get(batches[path], "its source")) for path, fault in wrong.items()]
@@ -242,7 +242,7 @@ class Lake:
         Returns their paths. Only the very bytes that the manifest names appear. Raises Unreachable where `plan` gives
         others: then nothing has changed.
         """
-        table = tables.lake_manifest
+        table = tables_readings.lake_manifest
         entries = self.store.rows(sa.select(table).where(table.c.batch_id == batch_id))
         wanted = faults(self.root, entries)
         if not wanted:
@@ -270,7 +270,7 @@ class Lake:
     def before(self, batch_id: str) -> "Lake":
         """The lake as it was when that batch was decided on: for reading only."""
         found = self.store.rows(
-            sa.select(tables.batches.c.recorded_at_utc).where(tables.batches.c.batch_id == batch_id)
+            sa.select(tables_readings.batches.c.recorded_at_utc).where(tables_readings.batches.c.batch_id == batch_id)
         )
         return _Past(self.root, self.store, found[0]["recorded_at_utc"] - timedelta(microseconds=1))
 
@@ -367,7 +367,7 @@ def planned(decided: Decided, stamp: Stamp) -> BlockPlan:
 
 def known_paths(store: Store) -> list[str]:
     """Every file that a manifest row names, of all sites."""
-    return [str(row["path"]) for row in store.rows(sa.select(tables.lake_manifest.c.path).distinct())]
+    return [str(row["path"]) for row in store.rows(sa.select(tables_readings.lake_manifest.c.path).distinct())]
 
 
 @dataclass
@@ -386,5 +386,5 @@ def newest_entry(store: Store, site_id: str | None = None) -> int:
 
 
 def _newest(site_id: str | None) -> sa.Select[Any]:
-    query = sa.select(sa.func.max(tables.lake_manifest.c.id).label("newest"))
-    return query if site_id is None else query.where(tables.lake_manifest.c.site_id == site_id)
+    query = sa.select(sa.func.max(tables_readings.lake_manifest.c.id).label("newest"))
+    return query if site_id is None else query.where(tables_readings.lake_manifest.c.site_id == site_id)

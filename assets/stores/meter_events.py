@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from assets.stores.chain import canonical_json
 from assets.stores.seals import append
-from assets.stores.tables import meter_events
+from assets.stores.tables_readings import meter_events
 from assets.stores.transactions import Store, next_recorded_at
 from assets.stores.trust import must_be_proven
 from data_quality.contracts.errors import BadInput

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from assets.stores.seals import append_row
-from assets.stores.tables import meter_decisions, meter_proposals
+from assets.stores.tables_readings import meter_decisions, meter_proposals
 from assets.stores.transactions import Store, next_recorded_at
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model

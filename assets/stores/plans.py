@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from assets.stores.access import Connection, site_transaction
 from assets.stores.chain import append_events
 from assets.stores.seals import append
-from assets.stores.tables import commands as command_table
-from assets.stores.tables import plans as plan_table
+from assets.stores.tables_control import commands as command_table
+from assets.stores.tables_control import plans as plan_table
 from assets.stores.transactions import Store, next_recorded_at
 from data_quality.contracts.command import Command, CommandState
 from data_quality.contracts.errors import BadInput, OurFault

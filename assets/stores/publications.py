@@ -13,7 +13,7 @@ from assets.stores.access import site_transaction
 from assets.stores.actions import Signature, sign_action
 from assets.stores.seals import append, bound_facts
 from assets.stores.sign import Signer
-from assets.stores.tables_publications import evidence_packs, report_decisions, report_makers, signatures
+from assets.stores.tables_reports import evidence_packs, report_decisions, report_makers, signatures
 from assets.stores.transactions import Store, next_recorded_at
 from assets.stores.trust import must_be_proven, proven
 from data_quality.contracts.errors import BadInput

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores import tables
+from assets.stores import tables_readings
 from assets.stores.kept_files import keep_copy
 from assets.stores.seals import append
 from assets.stores.transactions import Store, next_recorded_at
@@ -72,7 +72,7 @@ class QuarantineStore:
         """Items (columns of the quarantine table, and of its resolution: None while open) in the order they were kept;
         of one site, of one file, open or resolved ones only; as they stood at `as_of_utc`.
         """
-        table, resolved = tables.quarantine, tables.quarantine_resolutions
+        table, resolved = tables_readings.quarantine, tables_readings.quarantine_resolutions
         is_resolution = resolved.c.item_id == table.c.item_id
         if as_of_utc is not None:
             is_resolution = sa.and_(is_resolution, resolved.c.recorded_at_utc <= as_of_utc)
@@ -95,7 +95,7 @@ class QuarantineStore:
 
     def show(self, item_id: str) -> dict[str, Any]:
         """The item whose id is, or alone begins with, this. Raises BadInput for an unknown or an ambiguous one."""
-        table = tables.quarantine
+        table = tables_readings.quarantine
         # Ids are hexadecimal: anything else, a wildcard of LIKE among it, is no beginning of one.
         is_id = bool(item_id) and all(mark in "0123456789abcdef" for mark in item_id)
         query = sa.select(table.c.item_id, table.c.source_sha256).where(table.c.item_id.like(f"{item_id}%")).limit(2)
@@ -117,7 +117,7 @@ class QuarantineStore:
         """Note that what these items refused has been brought in since, by this batch. The items stay as they are.
         Returns how many were open until now.
         """
-        table = tables.quarantine_resolutions
+        table = tables_readings.quarantine_resolutions
         with self.store.begin() as connection:
             known: set[str] = set(connection.execute(sa.select(table.c.item_id)).scalars())
             fresh = sorted(set(item_ids) - known)
@@ -145,7 +145,7 @@ class QuarantineStore:
         }
 
     def _insert(self, items: list[dict[str, Any]], clock: Clock) -> list[str]:
-        table = tables.quarantine
+        table = tables_readings.quarantine
         unique = {item["item_id"]: item for item in items}
         with self.store.begin() as connection:
             first = items[0]["source_sha256"] if items else ""

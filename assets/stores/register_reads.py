@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
-from assets.stores.tables import register_reads
+from assets.stores.tables_readings import register_reads
 from assets.stores.transactions import Store, next_recorded_at
 from data_quality.contracts.time import Clock
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores import tables
 from assets.stores.access import site_transaction
 from assets.stores.lake import Lake
 from assets.stores.seals import append, append_row
-from assets.stores.tables_publications import report_makers, revision_inputs
+from assets.stores.tables_readings import batches
+from assets.stores.tables_reports import figures as figure_table
+from assets.stores.tables_reports import report_makers, report_revisions, revision_inputs
+from assets.stores.tables_seals import recorded_clock
 from assets.stores.trace_rows import GENESIS, TraceGone, figure_rows_where, packed_rows
 from assets.stores.transactions import Store, next_recorded_at
 from assets.stores.types import JsonText
@@ -58,7 +60,7 @@ class ReportStore:
 
     def known_at(self, clock: Clock) -> datetime:
         """The instant whose view is "now": the clock, or the newest recorded time where that is later."""
-        found = self.store.rows(sa.select(tables.recorded_clock.c.last_utc).where(tables.recorded_clock.c.id == 1))
+        found = self.store.rows(sa.select(recorded_clock.c.last_utc).where(recorded_clock.c.id == 1))
         now = clock.now_utc()
         return max(now, found[0]["last_utc"]) if found else now
 
@@ -70,7 +72,7 @@ class ReportStore:
         stamp(number) gives content and figures under that revision number. maker: the person, or what made it
         without one; empty: nobody is named. Returns (number, is_new).
         """
-        table = tables.report_revisions
+        table = report_revisions
         with site_transaction(self.store, draft.site_id) as connection:
             last = connection.execute(
                 sa.select(table.c.revision, table.c.content_sha256)
@@ -120,7 +122,7 @@ class ReportStore:
             rows.append(row)
         own, shared = packed_rows(rows)
         if own:
-            append(connection, tables.figures, own)
+            append(connection, figure_table, own)
             append(connection, revision_inputs, shared)
 
     def revisions(
@@ -132,7 +134,7 @@ class ReportStore:
         with_content: bool = True,
     ) -> list[Revision]:
         """Stored revisions, oldest first. Without their content a list of thousands is quick."""
-        table = tables.report_revisions
+        table = report_revisions
         columns = [column for column in table.c if with_content or column.name != "content"]
         query = sa.select(*columns).order_by(table.c.recorded_at_utc, table.c.report_id, table.c.revision)
         if site_id is not None:
@@ -145,7 +147,7 @@ class ReportStore:
 
     def stored_keys(self, *, as_of_utc: datetime | None = None) -> list[tuple[str, int]]:
         """Report and number of every stored revision, oldest first, without what it says."""
-        table = tables.report_revisions
+        table = report_revisions
         query = sa.select(table.c.report_id, table.c.revision)
         if as_of_utc is not None:
             query = query.where(table.c.recorded_at_utc <= as_of_utc)
@@ -154,7 +156,7 @@ class ReportStore:
 
     def get(self, report_id: str, revision: int) -> Revision:
         """One stored revision. Raises BadInput."""
-        table = tables.report_revisions
+        table = report_revisions
         found = self.store.rows(sa.select(table).where(table.c.report_id == report_id, table.c.revision == revision))
         if not found:
             raise BadInput(f"no revision {revision} of report {report_id!r}", reason="unknown_report")
@@ -162,12 +164,12 @@ class ReportStore:
 
     def figure(self, figure_id: str) -> Figure | None:
         """The figure of that id with its whole trace, or None."""
-        found = self._figures(tables.figures.c.figure_id == figure_id)
+        found = self._figures(figure_table.c.figure_id == figure_id)
         return found[0] if found else None
 
     def figures(self, report_id: str, revision: int) -> list[Figure]:
         """All figures of a revision, inputs before what is made of them."""
-        table = tables.figures
+        table = figure_table
         return self._figures(sa.and_(table.c.report_id == report_id, table.c.revision == revision))
 
     def _figures(self, condition: sa.ColumnElement[bool]) -> list[Figure]:
@@ -177,7 +179,7 @@ class ReportStore:
         """Id of the first figure whose hash, place or predecessor is not as written; None for a whole chain."""
         contents = {(each.report_id, each.revision): _sha256(each.content) for each in self.revisions(site_id)}
         try:
-            rows = figure_rows_where(self.store, tables.figures.c.site_id == site_id)
+            rows = figure_rows_where(self.store, figure_table.c.site_id == site_id)
         except TraceGone as fault:
             return fault.figure_id
         for place, row in enumerate(rows, start=1):
@@ -204,13 +206,13 @@ def batches_behind(
 
 def named_batches(store: Store, batch_ids: Iterable[str]) -> list[dict[str, Any]]:
     """Rows of the batches table for these ids, oldest first."""
-    table = tables.batches
+    table = batches
     query = sa.select(table).where(table.c.batch_id.in_(sorted(batch_ids)))
     return store.rows(query.order_by(table.c.recorded_at_utc, table.c.batch_id))
 
 
 def _head(connection: sa.Connection, site_id: str) -> tuple[int, str]:
-    table = tables.figures
+    table = figure_table
     last = connection.execute(
         sa.select(table.c.position, table.c.hash)
         .where(table.c.site_id == site_id)

@@ -5,7 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from assets.stores.seals import append_row
-from assets.stores.tables_adjustments import baseline_shadows
+from assets.stores.tables_baselines import baseline_shadows
 from assets.stores.transactions import Store, next_recorded_at
 from data_quality.contracts.adjustment import canonical_sha256
 from data_quality.contracts.shadow import ShadowComparison

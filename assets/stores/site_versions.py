@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from assets.stores.seals import append_row
-from assets.stores.tables import site_versions
+from assets.stores.tables_reports import site_versions
 from assets.stores.transactions import Store, next_recorded_at
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Clock

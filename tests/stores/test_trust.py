@@ -17,10 +17,10 @@ from assets.stores.chain import canonical_json
 from assets.stores.publications import PublicationStore, sign_act
 from assets.stores.seals import GENESIS, append_row, link_hash, raw_select, row_sha256, text_sha256
 from assets.stores.sign import ACTION_DOMAIN, Signer, new_key
-from assets.stores.tables import baseline_approvals, commands, fault_events, mode_events
-from assets.stores.tables_adjustments import adjustments
+from assets.stores.tables_baselines import adjustments, baseline_approvals
 from assets.stores.tables_bills import tariff_overrides
-from assets.stores.tables_publications import report_decisions, signatures
+from assets.stores.tables_control import commands, fault_events, mode_events
+from assets.stores.tables_reports import report_decisions, signatures
 from assets.stores.tables_seals import row_seals
 from assets.stores.transactions import Store, connect_store
 from controls.ledger.chain import verify_chain
