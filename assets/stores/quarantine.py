@@ -9,12 +9,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores import tables_readings
+from assets.stores.journal import AppendOnly
 from assets.stores.kept_files import keep_copy
-from assets.stores.seals import append
-from assets.stores.transactions import Store, next_recorded_at
+from assets.stores.tables_readings import quarantine, quarantine_resolutions
+from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput, BadRow
 from data_quality.contracts.time import Clock
+
+_ITEMS = AppendOnly(quarantine, dict, order=("recorded_at_utc", "source_name", "line", "item_id"))
+_RESOLUTIONS = AppendOnly(quarantine_resolutions, dict)
 
 
 class QuarantineStore:
@@ -72,30 +75,22 @@ class QuarantineStore:
         """Items (columns of the quarantine table, and of its resolution: None while open) in the order they were kept;
         of one site, of one file, open or resolved ones only; as they stood at `as_of_utc`.
         """
-        table, resolved = tables_readings.quarantine, tables_readings.quarantine_resolutions
+        table, resolved = quarantine, quarantine_resolutions
         is_resolution = resolved.c.item_id == table.c.item_id
         if as_of_utc is not None:
             is_resolution = sa.and_(is_resolution, resolved.c.recorded_at_utc <= as_of_utc)
         query = (
-            sa.select(
-                table, resolved.c.batch_id.label("resolved_by"), resolved.c.recorded_at_utc.label("resolved_at_utc")
-            )
-            .join(resolved, is_resolution, isouter=True)
-            .order_by(table.c.recorded_at_utc, table.c.source_name, table.c.line, table.c.item_id)
+            _ITEMS.select(as_of_utc=as_of_utc, site_id=site_id, source_sha256=source_sha256)
+            .add_columns(resolved.c.batch_id.label("resolved_by"), resolved.c.recorded_at_utc.label("resolved_at_utc"))
+            .select_from(table.outerjoin(resolved, is_resolution))
         )
-        if site_id is not None:
-            query = query.where(table.c.site_id == site_id)
-        if source_sha256 is not None:
-            query = query.where(table.c.source_sha256 == source_sha256)
         if is_open is not None:
             query = query.where(resolved.c.item_id.is_(None) if is_open else resolved.c.item_id.is_not(None))
-        if as_of_utc is not None:
-            query = query.where(table.c.recorded_at_utc <= as_of_utc)
         return self.store.rows(query)
 
     def show(self, item_id: str) -> dict[str, Any]:
         """The item whose id is, or alone begins with, this. Raises BadInput for an unknown or an ambiguous one."""
-        table = tables_readings.quarantine
+        table = quarantine
         # Ids are hexadecimal: anything else, a wildcard of LIKE among it, is no beginning of one.
         is_id = bool(item_id) and all(mark in "0123456789abcdef" for mark in item_id)
         query = sa.select(table.c.item_id, table.c.source_sha256).where(table.c.item_id.like(f"{item_id}%")).limit(2)
@@ -117,17 +112,11 @@ class QuarantineStore:
         """Note that what these items refused has been brought in since, by this batch. The items stay as they are.
         Returns how many were open until now.
         """
-        table = tables_readings.quarantine_resolutions
-        with self.store.begin() as connection:
-            known: set[str] = set(connection.execute(sa.select(table.c.item_id)).scalars())
+        with self.store.together():
+            known = {row["item_id"] for row in _RESOLUTIONS.rows(self.store, "item_id")}
             fresh = sorted(set(item_ids) - known)
             if fresh:
-                recorded_at = next_recorded_at(connection, clock.now_utc())
-                append(
-                    connection,
-                    table,
-                    [{"item_id": each, "batch_id": batch_id, "recorded_at_utc": recorded_at} for each in fresh],
-                )
+                _RESOLUTIONS.add(self.store, clock, *({"item_id": each, "batch_id": batch_id} for each in fresh))
         return len(fresh)
 
     def _item(self, *, site_id: str, kind: str, name: str, sha256: str, line: int, reason: str) -> dict[str, Any]:
@@ -145,18 +134,16 @@ class QuarantineStore:
         }
 
     def _insert(self, items: list[dict[str, Any]], clock: Clock) -> list[str]:
-        table = tables_readings.quarantine
         unique = {item["item_id"]: item for item in items}
-        with self.store.begin() as connection:
+        with self.store.together():
             first = items[0]["source_sha256"] if items else ""
-            query = sa.select(table.c.item_id, table.c.row_count).where(table.c.source_sha256 == first)
-            known: dict[str, int] = {row.item_id: row.row_count for row in connection.execute(query)}
+            of_file = _ITEMS.rows(self.store, "item_id", "row_count", source_sha256=first)
+            known: dict[str, int] = {row["item_id"]: row["row_count"] for row in of_file}
             if self.restates:
                 unique = dict(_restated(item, known) for item in unique.values())
             fresh = [item for item_id, item in unique.items() if item_id not in known]
             if fresh:
-                recorded_at = next_recorded_at(connection, clock.now_utc())
-                connection.execute(table.insert(), [item | {"recorded_at_utc": recorded_at} for item in fresh])
+                _ITEMS.add(self.store, clock, *fresh)
         return list(unique)
 
 
