@@ -34,8 +34,7 @@ class AdjustmentStore:
         Raises BadInput for a person who is no analyst, an unknown baseline or one of a type without adjustments, days
         inside of every version's own training period, and a proposal that stands already.
         """
-        if Role.ANALYST not in person.roles:
-            raise _no_role(person, Role.ANALYST)
+        person.must_be(Role.ANALYST)
         with self.store.together():
             self._refuse_baseline(adjustment)
             if _STEPS.rows(self.store, adjustment_id=adjustment.adjustment_id):
@@ -48,8 +47,7 @@ class AdjustmentStore:
 
         Raises BadInput for a missing role, one's own proposal, an empty reason, or an adjustment that is not proposed.
         """
-        if Role.APPROVER not in person.roles:
-            raise _no_role(person, Role.APPROVER)
+        person.must_be(Role.APPROVER)
         if not reason.strip():
             raise BadInput("an approval needs a reason", reason="no_reason")
         with self.store.together():
@@ -183,13 +181,7 @@ def _role_to_withdraw(record: AdjustmentRecord, person: Person) -> Role:
     is_own = person.person_id == record.proposed_by
     if record.status is AdjustmentStatus.PROPOSED and is_own:
         return Role.ANALYST
-    if Role.APPROVER not in person.roles:
-        raise _no_role(person, Role.APPROVER)
+    person.must_be(Role.APPROVER)
     if is_own:
         raise BadInput(f"{person.name} proposed this adjustment and cannot withdraw its approval", reason="own_work")
     return Role.APPROVER
-
-
-def _no_role(person: Person, role: Role) -> BadInput:
-    roles = ", ".join(person.roles) or "none"
-    return BadInput(f"{person.name} has not the role {role.value!r} (roles: {roles})", reason="missing_role")

@@ -191,9 +191,7 @@ def _refuse_monitoring(candidate: BaselineVersion) -> None:
 
 
 def _refuse_person(candidate: BaselineVersion, person: Person, reason: str) -> None:
-    if Role.APPROVER not in person.roles:
-        roles = ", ".join(person.roles) or "none"
-        raise BadInput(f"{person.name} has not the role 'approver' (roles: {roles})", reason="missing_role")
+    person.must_be(Role.APPROVER)
     if person.person_id == candidate.fitted_by:
         raise BadInput(f"{person.name} fitted this baseline and cannot approve it", reason="own_work")
     if not reason.strip():

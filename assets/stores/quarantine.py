@@ -33,13 +33,13 @@ class QuarantineStore:
 
     def keep_file(self, path: Path, fault: BadInput, *, site_id: str, clock: Clock) -> str:
         """Keep a file that was refused whole (a missing one or a directory by name only). Returns the item's id."""
-        sha256 = file_sha256(path) if path.is_file() else hashlib.sha256(str(path).encode()).hexdigest()
-        item = self._item(
-            site_id=site_id, kind="file", name=path.name, sha256=sha256, line=fault.line, reason=fault.reason
-        )
-        item["kept_path"] = keep_copy(path, root=self.root, site_id=site_id, sha256=sha256) if path.is_file() else ""
-        item["message"] = str(fault)
-        return self._insert([item], clock)[0]
+        if path.is_file():
+            sha256 = file_sha256(path)
+            kept_path = keep_copy(path, root=self.root, site_id=site_id, sha256=sha256)
+        else:
+            sha256, kept_path = hashlib.sha256(str(path).encode()).hexdigest(), ""
+        source = {"site_id": site_id, "source_name": path.name, "source_sha256": sha256, "kept_path": kept_path}
+        return self._keep([_item("file", source, fault.line, fault.reason, str(fault))], clock)[0]
 
     def keep_rows(
         self, path: Path, rows: Sequence[BadRow], *, counts: dict[str, int], site_id: str, clock: Clock
@@ -49,20 +49,14 @@ class QuarantineStore:
         """
         sha256 = file_sha256(path)
         kept_path = keep_copy(path, root=self.root, site_id=site_id, sha256=sha256)
-        items = []
-        rest = dict(counts)
-        for row in rows:
-            item = self._item(
-                site_id=site_id, kind="row", name=path.name, sha256=sha256, line=row.line, reason=row.reason
-            )
-            items.append(item | {"kept_path": kept_path, "message": str(row)})
-            rest[row.reason] = rest.get(row.reason, 0) - 1
+        source = {"site_id": site_id, "source_name": path.name, "source_sha256": sha256, "kept_path": kept_path}
+        items = [_item("row", source, row.line, row.reason, str(row)) for row in rows]
+        rest = Counter(counts)
+        rest.subtract(row.reason for row in rows)
         for reason, count in sorted(rest.items()):
             if count > 0:
-                item = self._item(site_id=site_id, kind="row", name=path.name, sha256=sha256, line=0, reason=reason)
-                more = {"kept_path": kept_path, "message": f"{path.name}: {count} more rows", "row_count": count}
-                items.append(item | more)
-        return self._insert(items, clock)
+                items.append(_item("row", source, 0, reason, f"{path.name}: {count} more rows", count))
+        return self._keep(items, clock)
 
     def items(
         self,
@@ -119,21 +113,7 @@ class QuarantineStore:
                 _RESOLUTIONS.add(self.store, clock, *({"item_id": each, "batch_id": batch_id} for each in fresh))
         return len(fresh)
 
-    def _item(self, *, site_id: str, kind: str, name: str, sha256: str, line: int, reason: str) -> dict[str, Any]:
-        # The id says what was refused and why, so that a second look at the same file finds it.
-        text = "\x1f".join([site_id, kind, name, sha256, str(line), reason])
-        return {
-            "item_id": hashlib.sha256(text.encode()).hexdigest()[:32],
-            "site_id": site_id,
-            "kind": kind,
-            "source_name": name,
-            "source_sha256": sha256,
-            "line": line,
-            "reason": reason,
-            "row_count": 1,
-        }
-
-    def _insert(self, items: list[dict[str, Any]], clock: Clock) -> list[str]:
+    def _keep(self, items: list[dict[str, Any]], clock: Clock) -> list[str]:
         unique = {item["item_id"]: item for item in items}
         with self.store.together():
             first = items[0]["source_sha256"] if items else ""
@@ -145,6 +125,16 @@ class QuarantineStore:
             if fresh:
                 _ITEMS.add(self.store, clock, *fresh)
         return list(unique)
+
+
+def _item(
+    kind: str, source: Mapping[str, str], line: int, reason: str, message: str, row_count: int = 1
+) -> dict[str, Any]:
+    # The id says what was refused and why, so that a second look at the same file finds it.
+    said = (source["site_id"], kind, source["source_name"], source["source_sha256"], str(line), reason)
+    item_id = hashlib.sha256("\x1f".join(said).encode()).hexdigest()[:32]
+    own = {"item_id": item_id, "kind": kind, "line": line, "reason": reason, "message": message}
+    return {**source, **own, "row_count": row_count}
 
 
 def _restated(item: dict[str, Any], known: Mapping[str, int]) -> tuple[str, dict[str, Any]]:
