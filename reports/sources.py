@@ -25,7 +25,6 @@ from assets.sites.virtual import streams_for
 from assets.stores.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.definitions import Definitions
 from assets.stores.lake import Lake
-from assets.stores.reports import batches_behind
 from assets.stores.site_versions import site_version
 from data_quality.contracts.adjustment import Adjustment
 from data_quality.contracts.baseline import BaselineVersion
@@ -314,8 +313,8 @@ class Sources:
         """A count over the batches behind the span: files, rejected_rows, accepted_rows."""
         key = ("batches", site.site_id, period.start, period.end, as_of_utc)
         if key not in self._kept:
-            self._kept[key] = batches_behind(
-                self.lake, site.site_id, start_utc=period.start_utc, end_utc=period.end_utc, as_of_utc=as_of_utc
+            self._kept[key] = self.lake.batches(
+                site.site_id, start_utc=period.start_utc, end_utc=period.end_utc, as_of_utc=as_of_utc
             )
         rows: list[dict[str, Any]] = self._kept[key]
         return Decimal(len(rows)) if field == "files" else Decimal(sum(int(row[field]) for row in rows))

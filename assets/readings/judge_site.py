@@ -6,7 +6,7 @@ from typing import cast
 import polars as pl
 
 from assets.sites.balances import balances
-from assets.stores.flags import batches_of_reader
+from assets.stores.batches import batches_of_reader
 from assets.stores.lake import KEY, Lake
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES

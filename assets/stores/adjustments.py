@@ -1,17 +1,14 @@
 """The ledger of adjustments, append-only: proposed, approved by another person, withdrawn by a row of its own."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.access import Connection
-from assets.stores.seals import append_row
-from assets.stores.tables import baseline_versions
-from assets.stores.tables_adjustments import adjustments
-from assets.stores.transactions import Store, next_recorded_at
-from assets.stores.trust import must_be_proven
+from assets.stores.journal import AppendOnly, row_of
+from assets.stores.tables_baselines import adjustments, baseline_versions
+from assets.stores.transactions import Store
 from data_quality.contracts.adjustment import Adjustment, AdjustmentRecord, AdjustmentStatus, canonical_sha256
 from data_quality.contracts.baseline import Baseline, BaselineType
 from data_quality.contracts.errors import BadInput
@@ -21,6 +18,8 @@ from data_quality.contracts.time import Clock
 PROPOSED, APPROVED, WITHDRAWN = (each.value for each in AdjustmentStatus)
 # Types whose expected energy is compared with what was metered in a figure; no other may be adjusted.
 ADJUSTABLE = (BaselineType.ENB, BaselineType.MV_PROJECT)
+_STEPS = AppendOnly(adjustments, dict, is_proven=True)
+_VERSIONS = AppendOnly(baseline_versions, dict, order=("version",))
 
 
 class AdjustmentStore:
@@ -35,14 +34,12 @@ class AdjustmentStore:
         Raises BadInput for a person who is no analyst, an unknown baseline or one of a type without adjustments, days
         inside of every version's own training period, and a proposal that stands already.
         """
-        if Role.ANALYST not in person.roles:
-            raise _no_role(person, Role.ANALYST)
-        site_id = adjustment.baseline_id.partition("/")[0]
-        with self.store.begin() as connection:
-            _refuse_baseline(connection, adjustment)
-            if _steps(connection, adjustment.adjustment_id):
+        person.must_be(Role.ANALYST)
+        with self.store.together():
+            self._refuse_baseline(adjustment)
+            if _STEPS.rows(self.store, adjustment_id=adjustment.adjustment_id):
                 raise BadInput(f"adjustment {adjustment.adjustment_id} is proposed already", reason="proposed_already")
-            self._append(connection, adjustment, PROPOSED, person, Role.ANALYST, adjustment.reason, clock, site_id)
+            self._append(adjustment, PROPOSED, person, Role.ANALYST, adjustment.reason, clock)
         return self.get(adjustment.adjustment_id)
 
     def approve(self, adjustment_id: str, person: Person, reason: str, clock: Clock) -> AdjustmentRecord:
@@ -50,19 +47,16 @@ class AdjustmentStore:
 
         Raises BadInput for a missing role, one's own proposal, an empty reason, or an adjustment that is not proposed.
         """
-        if Role.APPROVER not in person.roles:
-            raise _no_role(person, Role.APPROVER)
+        person.must_be(Role.APPROVER)
         if not reason.strip():
             raise BadInput("an approval needs a reason", reason="no_reason")
-        with self.store.begin() as connection:
-            record = _record(_known(connection, adjustment_id))
+        with self.store.together():
+            record = self.get(adjustment_id)
             if record.status is not AdjustmentStatus.PROPOSED:
                 raise BadInput(f"adjustment {adjustment_id} is {record.status.value} already", reason="decided_already")
             if record.proposed_by == person.person_id:
                 raise BadInput(f"{person.name} proposed this adjustment and cannot approve it", reason="own_work")
-            self._append(
-                connection, record.adjustment, APPROVED, person, Role.APPROVER, reason.strip(), clock, record.site_id
-            )
+            self._append(record.adjustment, APPROVED, person, Role.APPROVER, reason.strip(), clock)
         return self.get(adjustment_id)
 
     def withdraw(self, adjustment_id: str, person: Person, reason: str, clock: Clock) -> AdjustmentRecord:
@@ -73,34 +67,31 @@ class AdjustmentStore:
         """
         if not reason.strip():
             raise BadInput("a withdrawal needs a reason", reason="no_reason")
-        with self.store.begin() as connection:
-            record = _record(_known(connection, adjustment_id))
+        with self.store.together():
+            record = self.get(adjustment_id)
             if record.status is AdjustmentStatus.WITHDRAWN:
                 raise BadInput(f"adjustment {adjustment_id} is withdrawn already", reason="decided_already")
             role = _role_to_withdraw(record, person)
-            self._append(connection, record.adjustment, WITHDRAWN, person, role, reason.strip(), clock, record.site_id)
+            self._append(record.adjustment, WITHDRAWN, person, role, reason.strip(), clock)
         return self.get(adjustment_id)
 
     def get(self, adjustment_id: str, *, as_of_utc: datetime | None = None) -> AdjustmentRecord:
         """One adjustment. Raises BadInput for an unknown id."""
-        found = [each for each in self.records(as_of_utc=as_of_utc) if each.adjustment_id == adjustment_id]
-        if not found:
-            raise _unknown(adjustment_id)
-        return found[0]
+        steps = _STEPS.rows(self.store, as_of_utc=as_of_utc, adjustment_id=adjustment_id)
+        if not steps:
+            raise BadInput(
+                f"unknown adjustment {adjustment_id!r}",
+                reason="unknown_adjustment",
+                mend="'meterloom baseline adjustments' names them",
+            )
+        return _record(steps)
 
     def records(
         self, *, site_id: str | None = None, baseline_id: str | None = None, as_of_utc: datetime | None = None
     ) -> list[AdjustmentRecord]:
         """Adjustments with their status as known then, in the order of their proposal."""
-        query = sa.select(adjustments).order_by(adjustments.c.recorded_at_utc)
-        if site_id is not None:
-            query = query.where(adjustments.c.site_id == site_id)
-        if baseline_id is not None:
-            query = query.where(adjustments.c.baseline_id == baseline_id)
-        if as_of_utc is not None:
-            query = query.where(adjustments.c.recorded_at_utc <= as_of_utc)
         by_id: dict[str, list[Mapping[str, Any]]] = {}
-        for row in must_be_proven(self.store, adjustments, self.store.rows(query)):
+        for row in _STEPS.rows(self.store, as_of_utc=as_of_utc, site_id=site_id, baseline_id=baseline_id):
             by_id.setdefault(row["adjustment_id"], []).append(row)
         return [_record(rows) for rows in by_id.values()]
 
@@ -119,30 +110,42 @@ class AdjustmentStore:
         ]
         return tuple(sorted(found, key=lambda each: (each.start, each.adjustment_id)))
 
-    @staticmethod
-    def _append(
-        connection: Connection,
-        adjustment: Adjustment,
-        step: str,
-        person: Person,
-        role: Role,
-        reason: str,
-        clock: Clock,
-        site_id: str,
-    ) -> None:
-        append_row(
-            connection,
+    def _append(self, adjustment: Adjustment, step: str, person: Person, role: Role, reason: str, clock: Clock) -> None:
+        row = row_of(
             adjustments,
-            adjustment_id=adjustment.adjustment_id,
+            adjustment,
             step=step,
-            site_id=site_id,
-            baseline_id=adjustment.baseline_id,
+            site_id=adjustment.baseline_id.partition("/")[0],
             adjustment=adjustment.model_dump(mode="json"),
             person_id=person.person_id,
             role=role.value,
             reason=reason,
-            recorded_at_utc=next_recorded_at(connection, clock.now_utc()),
         )
+        _STEPS.add(self.store, clock, row | {"adjustment_id": adjustment.adjustment_id})
+
+    def _refuse_baseline(self, adjustment: Adjustment) -> None:
+        rows = _VERSIONS.rows(self.store, "baseline", "baseline_type", baseline_id=adjustment.baseline_id)
+        if not rows:
+            raise BadInput(
+                f"unknown baseline {adjustment.baseline_id!r}",
+                reason="unknown_baseline",
+                mend="'meterloom baseline list' names them",
+            )
+        baseline_type = rows[0]["baseline_type"]
+        if baseline_type not in {each.value for each in ADJUSTABLE}:
+            allowed = " and ".join(each.value for each in ADJUSTABLE)
+            raise BadInput(
+                f"baseline {adjustment.baseline_id!r} is of type {baseline_type}; adjustments are for {allowed}",
+                reason="baseline_type",
+            )
+        ends = [Baseline.model_validate(row["baseline"]).train_end for row in rows]
+        if adjustment.start < min(ends):
+            raise BadInput(
+                f"the adjustment starts on {adjustment.start}, inside of the training period of every version of "
+                f"{adjustment.baseline_id!r} (the first that could take it was trained to {min(ends)})",
+                reason="inside_training",
+                mend="fit a baseline on another period instead",
+            )
 
 
 def adjusted_baselines(store: Store) -> set[str]:
@@ -155,19 +158,7 @@ def adjustments_sha256(given: Iterable[Adjustment]) -> str:
     return canonical_sha256(sorted(each.adjustment_id for each in given))
 
 
-def _steps(connection: Connection, adjustment_id: str) -> list[Mapping[str, Any]]:
-    query = sa.select(adjustments).where(adjustments.c.adjustment_id == adjustment_id)
-    return [dict(row) for row in connection.execute(query.order_by(adjustments.c.recorded_at_utc)).mappings()]
-
-
-def _known(connection: Connection, adjustment_id: str) -> list[Mapping[str, Any]]:
-    found = _steps(connection, adjustment_id)
-    if not found:
-        raise _unknown(adjustment_id)
-    return found
-
-
-def _record(rows: list[Mapping[str, Any]]) -> AdjustmentRecord:
+def _record(rows: Sequence[Mapping[str, Any]]) -> AdjustmentRecord:
     by_step = {row["step"]: row for row in rows}
     first, approved, withdrawn = by_step[PROPOSED], by_step.get(APPROVED), by_step.get(WITHDRAWN)
     status = WITHDRAWN if withdrawn else APPROVED if approved else PROPOSED
@@ -186,52 +177,11 @@ def _record(rows: list[Mapping[str, Any]]) -> AdjustmentRecord:
     )
 
 
-def _refuse_baseline(connection: Connection, adjustment: Adjustment) -> None:
-    table = baseline_versions
-    rows = connection.execute(
-        sa.select(table.c.baseline, table.c.baseline_type).where(table.c.baseline_id == adjustment.baseline_id)
-    ).all()
-    if not rows:
-        raise BadInput(
-            f"unknown baseline {adjustment.baseline_id!r}",
-            reason="unknown_baseline",
-            mend="'meterloom baseline list' names them",
-        )
-    if rows[0].baseline_type not in {each.value for each in ADJUSTABLE}:
-        allowed = " and ".join(each.value for each in ADJUSTABLE)
-        raise BadInput(
-            f"baseline {adjustment.baseline_id!r} is of type {rows[0].baseline_type}; adjustments are for {allowed}",
-            reason="baseline_type",
-        )
-    ends = [Baseline.model_validate(row.baseline).train_end for row in rows]
-    if adjustment.start < min(ends):
-        raise BadInput(
-            f"the adjustment starts on {adjustment.start}, inside of the training period of every version of "
-            f"{adjustment.baseline_id!r} (the first that could take it was trained to {min(ends)})",
-            reason="inside_training",
-            mend="fit a baseline on another period instead",
-        )
-
-
 def _role_to_withdraw(record: AdjustmentRecord, person: Person) -> Role:
     is_own = person.person_id == record.proposed_by
     if record.status is AdjustmentStatus.PROPOSED and is_own:
         return Role.ANALYST
-    if Role.APPROVER not in person.roles:
-        raise _no_role(person, Role.APPROVER)
+    person.must_be(Role.APPROVER)
     if is_own:
         raise BadInput(f"{person.name} proposed this adjustment and cannot withdraw its approval", reason="own_work")
     return Role.APPROVER
-
-
-def _no_role(person: Person, role: Role) -> BadInput:
-    roles = ", ".join(person.roles) or "none"
-    return BadInput(f"{person.name} has not the role {role.value!r} (roles: {roles})", reason="missing_role")
-
-
-def _unknown(adjustment_id: str) -> BadInput:
-    return BadInput(
-        f"unknown adjustment {adjustment_id!r}",
-        reason="unknown_adjustment",
-        mend="'meterloom baseline adjustments' names them",
-    )

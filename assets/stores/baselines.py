@@ -4,17 +4,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
-
-from assets.stores.seals import append_row
-from assets.stores.tables import baseline_approvals, baseline_versions
-from assets.stores.transactions import Store, next_recorded_at
+from assets.stores.journal import AppendOnly, row_of
+from assets.stores.tables_baselines import baseline_approvals, baseline_versions
+from assets.stores.transactions import Store
 from assets.stores.trust import trust_of
 from data_quality.contracts.baseline import Baseline, BaselineStatus, BaselineType, BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import Clock
+
+_VERSIONS = AppendOnly(baseline_versions, dict, order=("baseline_id", "version"))
+_APPROVALS = AppendOnly(baseline_approvals, dict, order=("id",))
 
 
 def baseline_id_of(site_id: str, seu_id: str, baseline_type: BaselineType) -> str:
@@ -33,53 +34,33 @@ class BaselineStore:
     ) -> BaselineVersion:
         """Append the next version, provisional. The newest version with the same checksum is returned instead."""
         baseline_id = baseline_id_of(baseline.site_id, baseline.seu_id, baseline.baseline_type)
-        table = baseline_versions
-        with self.store.begin() as connection:
-            recorded_at = next_recorded_at(connection, clock.now_utc())
-            newest = connection.execute(
-                sa.select(table.c.version, table.c.model_checksum)
-                .where(table.c.baseline_id == baseline_id)
-                .order_by(table.c.version.desc())
-                .limit(1)
-            ).first()
-            is_repeat = newest is not None and newest.model_checksum == model_checksum
-            version = 1 if newest is None else newest.version + (0 if is_repeat else 1)
+        with self.store.together():
+            newest = _VERSIONS.newest(self.store, "version", "model_checksum", baseline_id=baseline_id)
+            is_repeat = newest is not None and newest["model_checksum"] == model_checksum
+            version = 1 if newest is None else newest["version"] + (0 if is_repeat else 1)
             if not is_repeat:
-                append_row(
-                    connection,
-                    table,
+                row = row_of(
+                    baseline_versions,
+                    baseline,
                     baseline_id=baseline_id,
                     version=version,
-                    site_id=baseline.site_id,
-                    seu_id=baseline.seu_id,
-                    baseline_type=baseline.baseline_type.value,
                     mlflow_run_id=mlflow_run_id,
                     model_checksum=model_checksum,
-                    dataset_digest=baseline.dataset_digest,
                     fitted_by=fitted_by,
                     baseline=baseline.model_dump(mode="json"),
-                    recorded_at_utc=recorded_at,
                 )
+                _VERSIONS.add(self.store, clock, row)
         return self.get(baseline_id, version)
 
     def versions(
         self, site_id: str | None = None, seu_id: str | None = None, *, as_of_utc: datetime | None = None
     ) -> list[BaselineVersion]:
         """Versions of a site or an SEU, or all of them, oldest first within each line."""
-        table = baseline_versions
-        query = sa.select(table).order_by(table.c.baseline_id, table.c.version)
-        approvals = sa.select(baseline_approvals)
-        if site_id is not None:
-            query = query.where(table.c.site_id == site_id)
-        if seu_id is not None:
-            query = query.where(table.c.seu_id == seu_id)
-        if as_of_utc is not None:
-            query = query.where(table.c.recorded_at_utc <= as_of_utc)
-            approvals = approvals.where(baseline_approvals.c.recorded_at_utc <= as_of_utc)
-        rows, given = self.store.rows(query), self.store.rows(approvals)
-        trust = trust_of(self.store, [table, baseline_approvals])
+        rows = _VERSIONS.rows(self.store, as_of_utc=as_of_utc, site_id=site_id, seu_id=seu_id)
+        given = _APPROVALS.rows(self.store, as_of_utc=as_of_utc)
+        trust = trust_of(self.store, [baseline_versions, baseline_approvals])
         lost = trust.lost(baseline_approvals)
-        doubts = {_line(row): trust.doubt(table, row) or lost for row in rows}
+        doubts = {_line(row): trust.doubt(baseline_versions, row) or lost for row in rows}
         for row in given:
             doubts[_line(row)] = doubts.get(_line(row)) or trust.doubt(baseline_approvals, row)
         approved = {_line(row): row for row in given if not doubts[_line(row)]}
@@ -145,39 +126,24 @@ class BaselineStore:
         given = {code: text.strip() for code, text in waivers.items()}
         _refuse_person(candidate, person, reason)
         _refuse_findings(candidate, given)
-        with self.store.begin() as connection:
-            recorded_at = next_recorded_at(connection, clock.now_utc())
-            table = baseline_approvals
-            done = sa.select(table.c.version).where(table.c.baseline_id == baseline_id)
-            _refuse_order(baseline_id, version, [row.version for row in connection.execute(done)])
-            append_row(
-                connection,
-                table,
-                baseline_id=baseline_id,
-                version=version,
-                person_id=person.person_id,
-                role=Role.APPROVER.value,
-                reason=reason.strip(),
-                waivers=given,
-                dataset_digest=candidate.baseline.dataset_digest,
-                recorded_at_utc=recorded_at,
-            )
+        with self.store.together():
+            done = _APPROVALS.rows(self.store, "version", baseline_id=baseline_id)
+            _refuse_order(baseline_id, version, [row["version"] for row in done])
+            row = {"baseline_id": baseline_id, "version": version, "person_id": person.person_id}
+            row |= {"role": Role.APPROVER.value, "reason": reason.strip(), "waivers": given}
+            _APPROVALS.add(self.store, clock, row | {"dataset_digest": candidate.baseline.dataset_digest})
         return self.get(baseline_id, version)
 
     def waivers(self, baseline_id: str, version: int) -> dict[str, str]:
         """Finding code -> the reason written down at approval; empty where nothing was waived."""
-        table = baseline_approvals
-        rows = self.store.rows(
-            sa.select(table.c.waivers).where(table.c.baseline_id == baseline_id, table.c.version == version)
-        )
+        rows = _APPROVALS.rows(self.store, "waivers", baseline_id=baseline_id, version=version)
         return dict(rows[0]["waivers"]) if rows else {}
 
 
 def model_checksums(store: Store) -> dict[tuple[str, int], str]:
     """Checksum of the model of every version, by baseline id and version."""
-    table = baseline_versions
-    rows = store.rows(sa.select(table.c.baseline_id, table.c.version, table.c.model_checksum))
-    return {(row["baseline_id"], row["version"]): row["model_checksum"] for row in rows}
+    rows = _VERSIONS.rows(store, "baseline_id", "version", "model_checksum")
+    return {_line(row): row["model_checksum"] for row in rows}
 
 
 def _line(row: Mapping[str, Any]) -> tuple[str, int]:
@@ -225,9 +191,7 @@ def _refuse_monitoring(candidate: BaselineVersion) -> None:
 
 
 def _refuse_person(candidate: BaselineVersion, person: Person, reason: str) -> None:
-    if Role.APPROVER not in person.roles:
-        roles = ", ".join(person.roles) or "none"
-        raise BadInput(f"{person.name} has not the role 'approver' (roles: {roles})", reason="missing_role")
+    person.must_be(Role.APPROVER)
     if person.person_id == candidate.fitted_by:
         raise BadInput(f"{person.name} fitted this baseline and cannot approve it", reason="own_work")
     if not reason.strip():

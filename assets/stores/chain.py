@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.tables import command_events
+from assets.stores.tables_control import command_events
 from assets.stores.types import JsonText, UtcDateTime
 
 GENESIS_HASH = "0" * 64

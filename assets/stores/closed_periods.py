@@ -1,10 +1,14 @@
 """Periods that are closed: a published report stands for them."""
 
-from assets.stores.publications import published_periods
+from assets.stores.journal import AppendOnly
+from assets.stores.tables_reports import report_decisions
 from assets.stores.transactions import Store
 from data_quality.contracts.model import Model
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period, parse_period
+
+# Of two revisions of one period the newest counts.
+_DECISIONS = AppendOnly(report_decisions, dict, order=("report_id", "revision"), is_proven=True)
 
 
 class ClosedPeriod(Model):
@@ -23,5 +27,5 @@ def closed_periods(store: Store, site: Site) -> list[ClosedPeriod]:
             revision=row["revision"],
             period=parse_period(row["period"], site.time_zone),
         )
-        for row in published_periods(store, site.site_id)
+        for row in _DECISIONS.all_as_of(store, "report_id", "period", site_id=site.site_id, step="published")
     ]

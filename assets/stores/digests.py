@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from assets.stores.tables import lake_manifest
+from assets.stores.tables_readings import lake_manifest
 from assets.stores.transactions import Store
 
 Span = tuple[str, datetime, datetime]

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from assets.stores.reports import figure_link
 from assets.stores.seals import append
-from assets.stores.tables import figures
 from assets.stores.tables_metadata import metadata
+from assets.stores.tables_reports import figures
 from assets.stores.trace_rows import figure_rows_where
 from assets.stores.transactions import Store
 from assets.stores.types import UtcDateTime

@@ -8,19 +8,19 @@ replaces its older recording whole. A withdrawal is a row too; on its days nothi
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
-
-from assets.stores.seals import append
+from assets.stores.journal import AppendOnly, row_of
 from assets.stores.tables_factors import emission_factors
-from assets.stores.transactions import Store, next_recorded_at
+from assets.stores.transactions import Store
 from assets.stores.trust import must_be_proven
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, Factor, FactorSet, StoredFactor
 from data_quality.contracts.time import Clock
+
+_LINES = AppendOnly(emission_factors, dict, order=("recorded_at_utc", "id"))
 
 
 class Recorded(NamedTuple):
@@ -50,15 +50,14 @@ class FactorStore:
         rows = [row.model_copy(update={"sha256": row.sha256 or factors.sha256}) for row in factors.factors]
         content = [_content(row) for row in rows]
         set_id = hashlib.sha256(json.dumps([tenant, content], sort_keys=True).encode()).hexdigest()[:32]
-        with self.store.begin() as connection:
-            everything = connection.execute(sa.select(emission_factors)).mappings().all()
+        with self.store.together():
+            everything = _LINES.rows(self.store)
             _refuse_held_elsewhere(rows, _known(everything, tenant=None, only=False), tenant)
             known = _known(everything, tenant=tenant, only=True)
             new = _changed(rows, [each.factor for each in known])
             if not new:
                 return Recorded(set_id, 0, len(content), None)
-            moment = next_recorded_at(connection, clock.now_utc())
-            append(connection, emission_factors, [_line(row, tenant, set_id, moment) for row in new])
+            moment = _LINES.add(self.store, clock, *(_line(row, tenant, set_id) for row in new))
         return Recorded(set_id, len(new), len(content) - len(new), moment)
 
     def withdraw(
@@ -69,10 +68,9 @@ class FactorStore:
 
         What was known before stays as it was. Raises BadInput where the factor does not hold on any of the days.
         """
-        with self.store.begin() as connection:
-            lines = connection.execute(sa.select(emission_factors)).mappings().all()
+        with self.store.together():
             spans: dict[tuple[Any, ...], Factor] = {}
-            for each in _known(lines, tenant=tenant, only=True):
+            for each in _known(_LINES.rows(self.store), tenant=tenant, only=True):
                 row = each.factor
                 first, last = max(start or row.valid_from, row.valid_from), min(end or row.valid_to, row.valid_to)
                 if row.factor_id == factor_id and first < last:
@@ -85,29 +83,20 @@ class FactorStore:
                     "'factors list' shows what does",
                     reason="no_factor",
                 )
-            moment = next_recorded_at(connection, clock.now_utc())
             content = [_content(row) for row in spans.values()]
             set_id = hashlib.sha256(json.dumps([tenant, reason, content], sort_keys=True).encode()).hexdigest()[:32]
-            made = [_line(row, tenant, set_id, moment) for row in spans.values()]
-            append(
-                connection,
-                emission_factors,
-                [{**line, "factor": {**line["factor"], WITHDRAWN: reason}} for line in made],
-            )
+            made = [_line(row, tenant, set_id, {WITHDRAWN: reason}) for row in spans.values()]
+            moment = _LINES.add(self.store, clock, *made)
         return Recorded(set_id, len(spans), 0, moment)
 
     def known(self, *, as_of_utc: datetime | None = None, tenant: str | None = None) -> tuple[StoredFactor, ...]:
         """The factors as known at that time (None: now), for everybody and for that tenant (None: for all tenants)."""
-        query = sa.select(emission_factors)
-        if as_of_utc is not None:
-            query = query.where(emission_factors.c.recorded_at_utc <= as_of_utc)
-        rows = must_be_proven(self.store, emission_factors, self.store.rows(query))
+        rows = must_be_proven(self.store, emission_factors, _LINES.rows(self.store, as_of_utc=as_of_utc))
         return _known(rows, tenant=tenant, only=False)
 
     def history(self, *, tenant: str | None = None) -> tuple[StoredFactor, ...]:
         """Every row ever recorded, in order, superseded ones among them."""
-        query = sa.select(emission_factors).order_by(emission_factors.c.id)
-        return tuple(each for each in map(_stored, self.store.rows(query)) if tenant in (None, each.tenant))
+        return tuple(map(_stored, _LINES.rows(self.store, tenant=tenant)))
 
 
 # Beside the factor's own fields in its column: why it is withdrawn.
@@ -143,23 +132,9 @@ def _changed(rows: Sequence[Factor], known: Sequence[Factor]) -> list[Factor]:
     return [row for key, group in grouped(rows).items() if texts(group) != texts(before.get(key, [])) for row in group]
 
 
-def _line(row: Factor, tenant: str, set_id: str, moment: datetime) -> dict[str, Any]:
-    return {
-        "set_id": set_id,
-        "tenant": tenant,
-        "region": row.region,
-        "supplier": row.supplier,
-        "basis": row.basis.value,
-        "scope": row.scope,
-        "activity": row.activity,
-        "unit": row.unit,
-        "factor_id": row.factor_id,
-        "valid_from": row.valid_from,
-        "valid_to": row.valid_to,
-        "source_sha256": row.sha256,
-        "factor": _content(row),
-        "recorded_at_utc": moment,
-    }
+def _line(row: Factor, tenant: str, set_id: str, beside: Mapping[str, str] | None = None) -> dict[str, Any]:
+    said = {"set_id": set_id, "tenant": tenant, "source_sha256": row.sha256}
+    return row_of(emission_factors, row, **said, factor={**_content(row), **(beside or {})})
 
 
 def _stored(line: Any) -> StoredFactor:
@@ -177,7 +152,7 @@ def _stored(line: Any) -> StoredFactor:
 def _known(lines: Any, *, tenant: str | None, only: bool) -> tuple[StoredFactor, ...]:
     wanted = None if tenant is None else {tenant} if only else {"", tenant}
     by_key: defaultdict[tuple[Any, ...], list[StoredFactor]] = defaultdict(list)
-    for line in sorted(lines, key=lambda line: (line["recorded_at_utc"], line["id"])):
+    for line in lines:
         stored = _stored(line)
         if wanted is None or stored.tenant in wanted:
             by_key[(stored.tenant, *_key(stored.factor))].append(stored)

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-import sqlalchemy as sa
-
-from assets.stores.tables import batches, month_validations
-from assets.stores.transactions import Store, next_recorded_at
+from assets.stores.journal import AppendOnly, fields_of, row_of
+from assets.stores.tables_readings import month_validations
+from assets.stores.transactions import Store
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
 from data_quality.contracts.vee import RuleFinding
@@ -28,6 +27,9 @@ class MonthValidation(Model):
     recorded_at_utc: datetime | None = None
 
 
+_VALIDATIONS = AppendOnly(month_validations, fields_of(MonthValidation), order=("month", "id"))
+
+
 def publish_findings(store: Store, validations: Sequence[MonthValidation], clock: Clock) -> int:
     """Record validations that say something new; the same input judged by the same rules is recorded once.
 
@@ -37,13 +39,9 @@ def publish_findings(store: Store, validations: Sequence[MonthValidation], clock
     for each in validations:
         known = latest_validations(store, each.site_id, months=[each.month])
         if not known or (known[0].input_digest, known[0].rules_version) != (each.input_digest, each.rules_version):
-            fresh.append(each)
-    if not fresh:
-        return 0
-    with store.begin() as connection:
-        recorded_at = next_recorded_at(connection, clock.now_utc())
-        rows = [each.model_dump(mode="json") | {"month": each.month, "recorded_at_utc": recorded_at} for each in fresh]
-        connection.execute(month_validations.insert(), rows)
+            fresh.append(row_of(month_validations, each))
+    if fresh:
+        _VALIDATIONS.add(store, clock, *fresh)
     return len(fresh)
 
 
@@ -51,20 +49,4 @@ def latest_validations(
     store: Store, site_id: str, *, months: Sequence[date] = (), as_of_utc: datetime | None = None
 ) -> list[MonthValidation]:
     """The newest validation of each month (of all, where none is named), as known at T, in order of the months."""
-    table = month_validations
-    query = sa.select(table).where(table.c.site_id == site_id).order_by(table.c.month, table.c.id)
-    if months:
-        query = query.where(table.c.month.in_(list(months)))
-    if as_of_utc is not None:
-        query = query.where(table.c.recorded_at_utc <= as_of_utc)
-    newest = {row["month"]: row for row in store.rows(query)}
-    return [
-        MonthValidation.model_validate({key: value for key, value in row.items() if key != "id"})
-        for row in newest.values()
-    ]
-
-
-def batches_of_reader(store: Store, site_id: str, reader: str) -> list[str]:
-    """Ids of the site's batches that this reader wrote."""
-    query = sa.select(batches.c.batch_id).where(batches.c.site_id == site_id, batches.c.reader == reader)
-    return [str(row["batch_id"]) for row in store.rows(query)]
+    return _VALIDATIONS.all_as_of(store, "month", as_of_utc=as_of_utc, site_id=site_id, month=months or None)

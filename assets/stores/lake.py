@@ -12,10 +12,13 @@ import polars as pl
 import sqlalchemy as sa
 from pydantic import Field
 
-from assets.stores import tables
+from assets.stores.batches import batches_of_source, named_batches
+from assets.stores.journal import AppendOnly
 from assets.stores.lake_block import LAKE_SCHEMA, Block, blocks_of, part_sha256, write_block
 from assets.stores.lake_files import READINGS, faults, writing
 from assets.stores.seals import append, append_row
+from assets.stores.tables_readings import batches as batch_table
+from assets.stores.tables_readings import lake_manifest
 from assets.stores.transactions import Store, next_recorded_at, recorded_at_now
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.model import Model
@@ -23,6 +26,7 @@ from data_quality.contracts.time import Clock
 
 KEY = ["site_id", "meter_id", "register", "interval_start_utc"]
 RULES_VERSION = "1"
+_MANIFEST = AppendOnly(lake_manifest, dict, order=("day", "id"))
 
 
 class BatchInfo(Model):
@@ -89,18 +93,18 @@ class BatchResult(Model):
 
 
 class Lake:
-    """Readings of all sites under one folder, described by the manifest in the store."""
+    """Readings of all sites under one folder, described by the manifest in the store.
 
-    def __init__(self, root: Path, store: Store) -> None:
-        self.root, self.store = root, store
+    known_at_utc: for reading only, as known then, whatever instant is asked; None: as known now.
+    """
+
+    def __init__(self, root: Path, store: Store, *, known_at_utc: datetime | None = None) -> None:
+        self.root, self.store, self.known_at_utc = root, store, known_at_utc
 
     def known_batch(self, site_id: str, source_sha256: str) -> str | None:
         """The batch that brought this very file for this site, if any did."""
-        batches = tables.batches
-        found = self.store.rows(
-            sa.select(batches.c.batch_id).where(batches.c.site_id == site_id, batches.c.source_sha256 == source_sha256)
-        )
-        return found[0]["batch_id"] if found else None
+        found = batches_of_source(self.store, site_id=site_id, source_sha256=source_sha256)
+        return found[-1]["batch_id"] if found else None
 
     def write_batch(self, info: BatchInfo, changes: pl.DataFrame, *, unchanged_rows: int, clock: Clock) -> BatchResult:
         """Write the rows that change something and commit their manifest, or nothing at all.
@@ -141,10 +145,10 @@ class Lake:
                     stamp = Stamp(batch_id, recorded_at)
                     self._write_files(info, stamp, plan, written)
                 if written.entries:
-                    append(connection, tables.lake_manifest, written.entries)
+                    append(connection, lake_manifest, written.entries)
                 append_row(
                     connection,
-                    tables.batches,
+                    batch_table,
                     batch_id=batch_id,
                     recorded_at_utc=recorded_at,
                     **info.model_dump(),
@@ -200,15 +204,20 @@ class Lake:
         as_of_utc: datetime | None = None,
     ) -> list[dict[str, Any]]:
         """Manifest rows of the UTC days that the span touches, recorded at or before `as_of_utc`, in order."""
-        table = tables.lake_manifest
-        query = sa.select(table).where(table.c.site_id == site_id).order_by(table.c.day, table.c.id)
+        table, given = lake_manifest, [each for each in (as_of_utc, self.known_at_utc) if each is not None]
+        query = _MANIFEST.select(site_id=site_id, as_of_utc=min(given, default=None))
         if start_utc is not None:
             query = query.where(table.c.day >= start_utc.astimezone(UTC).date())
         if end_utc is not None:
             query = query.where(table.c.day <= (end_utc.astimezone(UTC) - timedelta(microseconds=1)).date())
-        if as_of_utc is not None:
-            query = query.where(table.c.recorded_at_utc <= as_of_utc)
         return self.store.rows(query)
+
+    def batches(
+        self, site_id: str, *, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None = None
+    ) -> list[dict[str, Any]]:
+        """The batches whose files hold the UTC days that the span touches, as known at T, oldest first."""
+        entries = self.manifest(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
+        return named_batches(self.store, {str(entry["batch_id"]) for entry in entries})
 
     def files(self, entries: Sequence[Mapping[str, Any]]) -> list[Path]:
         """The files of manifest rows, each once: a file holds a month, and the manifest a row for each of its days.
@@ -231,9 +240,7 @@ class Lake:
         if not wrong:
             return []
         batches = {str(entry["path"]): str(entry["batch_id"]) for entry in entries if entry["path"] in wrong}
-        table = tables.batches
-        query = sa.select(table.c.batch_id, table.c.source_name).where(table.c.batch_id.in_(set(batches.values())))
-        sources = {row["batch_id"]: str(row["source_name"]) for row in self.store.rows(query)}
+        sources = {row["batch_id"]: str(row["source_name"]) for row in named_batches(self.store, batches.values())}
         return [Damage(path, fault, sources.get(batches[path], "its source")) for path, fault in wrong.items()]
 
     def restore(self, batch_id: str, plan: Callable[[Stamp], BlockPlan]) -> tuple[str, ...]:
@@ -242,8 +249,7 @@ class Lake:
         Returns their paths. Only the very bytes that the manifest names appear. Raises Unreachable where `plan` gives
         others: then nothing has changed.
         """
-        table = tables.lake_manifest
-        entries = self.store.rows(sa.select(table).where(table.c.batch_id == batch_id))
+        entries = _MANIFEST.rows(self.store, batch_id=batch_id)
         wanted = faults(self.root, entries)
         if not wanted:
             return ()
@@ -269,10 +275,8 @@ class Lake:
 
     def before(self, batch_id: str) -> "Lake":
         """The lake as it was when that batch was decided on: for reading only."""
-        found = self.store.rows(
-            sa.select(tables.batches.c.recorded_at_utc).where(tables.batches.c.batch_id == batch_id)
-        )
-        return _Past(self.root, self.store, found[0]["recorded_at_utc"] - timedelta(microseconds=1))
+        recorded_at = named_batches(self.store, [batch_id])[0]["recorded_at_utc"]
+        return Lake(self.root, self.store, known_at_utc=recorded_at - timedelta(microseconds=1))
 
     def digest(self, site_id: str, *, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None = None) -> str:
         """Digest of the partitions that the span touches, at T: equal digests mean equal content."""
@@ -324,26 +328,6 @@ class Lake:
         return min(days), max(days)
 
 
-class _Past(Lake):
-    """The lake as known at an instant, whatever instant is asked."""
-
-    def __init__(self, root: Path, store: Store, known_at_utc: datetime) -> None:
-        super().__init__(root, store)
-        self.known_at_utc = known_at_utc
-
-    def manifest(
-        self,
-        site_id: str,
-        *,
-        start_utc: datetime | None = None,
-        end_utc: datetime | None = None,
-        as_of_utc: datetime | None = None,
-    ) -> list[dict[str, Any]]:
-        """As the lake's, of what was recorded by then."""
-        known = self.known_at_utc if as_of_utc is None else min(as_of_utc, self.known_at_utc)
-        return super().manifest(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=known)
-
-
 def path_of(site_id: str, day: date, batch_id: str) -> str:
     """Where under the lake's root a batch keeps the month of a day."""
     return f"{READINGS}/site={site_id}/m={day:%Y-%m}/part-{batch_id}.parquet"
@@ -367,7 +351,7 @@ def planned(decided: Decided, stamp: Stamp) -> BlockPlan:
 
 def known_paths(store: Store) -> list[str]:
     """Every file that a manifest row names, of all sites."""
-    return [str(row["path"]) for row in store.rows(sa.select(tables.lake_manifest.c.path).distinct())]
+    return [str(row["path"]) for row in store.rows(sa.select(lake_manifest.c.path).distinct())]
 
 
 @dataclass
@@ -386,5 +370,5 @@ def newest_entry(store: Store, site_id: str | None = None) -> int:
 
 
 def _newest(site_id: str | None) -> sa.Select[Any]:
-    query = sa.select(sa.func.max(tables.lake_manifest.c.id).label("newest"))
-    return query if site_id is None else query.where(tables.lake_manifest.c.site_id == site_id)
+    query = sa.select(sa.func.max(lake_manifest.c.id).label("newest"))
+    return query if site_id is None else query.where(lake_manifest.c.site_id == site_id)

@@ -9,17 +9,16 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
-
 from assets.stores.chain import canonical_json
-from assets.stores.seals import append
-from assets.stores.tables import meter_events
-from assets.stores.transactions import Store, next_recorded_at
-from assets.stores.trust import must_be_proven
+from assets.stores.journal import AppendOnly, fields_of
+from assets.stores.tables_readings import meter_events
+from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.meter_event import MeterEvent, RecordedEvent
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Clock
+
+_EVENTS = AppendOnly(meter_events, fields_of(RecordedEvent), order=("id",), is_proven=True)
 
 
 class MeterEventStore:
@@ -30,16 +29,13 @@ class MeterEventStore:
 
     def current(self, site_id: str, *, as_of_utc: datetime | None = None) -> list[RecordedEvent]:
         """Events that apply as known at T, in time order."""
-        newest = {each.event_id: each for each in self.history(site_id, as_of_utc=as_of_utc)}
-        applying = [each for each in newest.values() if not each.is_withdrawn]
+        newest = _EVENTS.all_as_of(self.store, "event_id", as_of_utc=as_of_utc, site_id=site_id)
+        applying = [each for each in newest if not each.is_withdrawn]
         return sorted(applying, key=lambda each: (each.at_utc, each.recorded_at_utc, each.event_id))
 
     def history(self, site_id: str, *, as_of_utc: datetime | None = None) -> list[RecordedEvent]:
         """Every row as recorded, oldest first."""
-        query = sa.select(meter_events).where(meter_events.c.site_id == site_id).order_by(meter_events.c.id)
-        if as_of_utc is not None:
-            query = query.where(meter_events.c.recorded_at_utc <= as_of_utc)
-        return [_event(row) for row in must_be_proven(self.store, meter_events, self.store.rows(query))]
+        return _EVENTS.history(self.store, as_of_utc=as_of_utc, site_id=site_id)
 
     def record(self, site: Site, meter_id: str, event: MeterEvent, clock: Clock) -> tuple[RecordedEvent, bool]:
         """Record a person's event. Returns (the event, whether it is new); the same one twice changes nothing."""
@@ -68,11 +64,8 @@ class MeterEventStore:
         return self._append(rows, clock) if rows else []
 
     def _append(self, rows: list[dict[str, Any]], clock: Clock) -> list[RecordedEvent]:
-        with self.store.begin() as connection:
-            recorded_at = next_recorded_at(connection, clock.now_utc())
-            complete = [row | {"recorded_at_utc": recorded_at} for row in rows]
-            append(connection, meter_events, complete)
-        return [_event(row) for row in complete]
+        recorded_at = _EVENTS.add(self.store, clock, *rows)
+        return [_EVENTS.read(row | {"recorded_at_utc": recorded_at}) for row in rows]
 
 
 def _site_rows(site: Site) -> Iterable[dict[str, Any]]:
@@ -80,40 +73,25 @@ def _site_rows(site: Site) -> Iterable[dict[str, Any]]:
 
 
 def _row(site: Site, meter_id: str, event: MeterEvent, origin: str) -> dict[str, Any]:
-    body = event.model_dump(mode="json")
     at_utc = event.at_utc(site.time_zone)
-    named = canonical_json([site.site_id, meter_id, origin, at_utc.isoformat(), body])
+    named = canonical_json([site.site_id, meter_id, origin, at_utc.isoformat(), event.model_dump(mode="json")])
     return {
         "event_id": hashlib.sha256(named.encode()).hexdigest()[:32],
         "site_id": site.site_id,
         "meter_id": meter_id,
-        "register": event.register_id,
-        "kind": event.kind.value,
         "at_utc": at_utc,
-        "event": body,
         "origin": origin,
         "is_withdrawn": False,
         "person_id": event.person,
         "reason": event.reason,
+        **_said(event),
     }
 
 
 def _withdrawal(event: RecordedEvent, person_id: str, reason: str) -> dict[str, Any]:
-    return {
-        "event_id": event.event_id,
-        "site_id": event.site_id,
-        "meter_id": event.meter_id,
-        "register": event.event.register_id,
-        "kind": event.event.kind.value,
-        "at_utc": event.at_utc,
-        "event": event.event.model_dump(mode="json"),
-        "origin": event.origin,
-        "is_withdrawn": True,
-        "person_id": person_id,
-        "reason": reason,
-    }
+    same = event.model_dump(exclude={"event", "recorded_at_utc"}) | _said(event.event)
+    return same | {"is_withdrawn": True, "person_id": person_id, "reason": reason}
 
 
-def _event(row: dict[str, Any]) -> RecordedEvent:
-    names = ("event_id", "site_id", "meter_id", "at_utc", "event", "origin", "is_withdrawn", "recorded_at_utc")
-    return RecordedEvent.model_validate({name: row[name] for name in names})
+def _said(event: MeterEvent) -> dict[str, Any]:
+    return {"register": event.register_id, "kind": event.kind.value, "event": event.model_dump(mode="json")}

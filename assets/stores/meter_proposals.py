@@ -4,17 +4,17 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Literal
 
-import sqlalchemy as sa
-
-from assets.stores.seals import append_row
-from assets.stores.tables import meter_decisions, meter_proposals
-from assets.stores.transactions import Store, next_recorded_at
+from assets.stores.journal import AppendOnly
+from assets.stores.tables_readings import meter_decisions, meter_proposals
+from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import Clock
 
 State = Literal["open", "accepted", "rejected"]
+_PROPOSALS = AppendOnly(meter_proposals, dict)
+_DECISIONS = AppendOnly(meter_decisions, dict, order=("id",))
 
 
 class StoredProposal(Model):
@@ -54,50 +54,16 @@ class ProposalStore:
         """Keep a proposal; the same one of the same readings is kept once. Returns its id."""
         text = "\n".join([site_id, child, parent, digest])
         proposal_id = sha256(text.encode()).hexdigest()[:12]
-        with self._store.begin() as connection:
-            known = connection.execute(
-                sa.select(meter_proposals.c.proposal_id).where(meter_proposals.c.proposal_id == proposal_id)
-            ).first()
-            if known is None:
-                append_row(
-                    connection,
-                    meter_proposals,
-                    proposal_id=proposal_id,
-                    site_id=site_id,
-                    child=child,
-                    parent=parent,
-                    confidence=confidence,
-                    facts=facts,
-                    readings_digest=digest,
-                    recorded_at_utc=next_recorded_at(connection, clock.now_utc()),
-                )
+        named = {"proposal_id": proposal_id, "site_id": site_id, "child": child, "parent": parent}
+        found = {"confidence": confidence, "facts": facts, "readings_digest": digest}
+        _PROPOSALS.add_once(self._store, clock, {**named, **found})
         return proposal_id
 
     def proposals(self, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> list[StoredProposal]:
         """All proposals, the oldest first, with their decisions, as known at T."""
-        query = sa.select(meter_proposals).order_by(meter_proposals.c.recorded_at_utc)
-        decided = sa.select(meter_decisions).order_by(meter_decisions.c.id)
-        if site_id is not None:
-            query = query.where(meter_proposals.c.site_id == site_id)
-        if as_of_utc is not None:
-            query = query.where(meter_proposals.c.recorded_at_utc <= as_of_utc)
-            decided = decided.where(meter_decisions.c.recorded_at_utc <= as_of_utc)
-        decisions = {row["proposal_id"]: row for row in self._store.rows(decided)}
-        found = []
-        for row in self._store.rows(query):
-            decision = decisions.get(row["proposal_id"])
-            known = StoredProposal(**row)
-            if decision is not None:
-                known = known.model_copy(
-                    update={
-                        "state": decision["verdict"],
-                        "person_id": decision["person_id"],
-                        "reason": decision["reason"],
-                        "decided_at_utc": decision["recorded_at_utc"],
-                    }
-                )
-            found.append(known)
-        return found
+        decisions = {row["proposal_id"]: _decided(row) for row in _DECISIONS.rows(self._store, as_of_utc=as_of_utc)}
+        rows = _PROPOSALS.rows(self._store, as_of_utc=as_of_utc, site_id=site_id)
+        return [StoredProposal.model_validate({**row, **decisions.get(row["proposal_id"], {})}) for row in rows]
 
     def open_proposal(self, proposal_id: str) -> StoredProposal:
         """The proposal whose id starts so, if nobody decided it. Raises BadInput."""
@@ -121,16 +87,13 @@ class ProposalStore:
         """Record a person's decision. Raises BadInput without reason, for an unknown or a decided proposal."""
         if not reason.strip():
             raise BadInput("a decision needs a reason", reason="no_reason")
-        proposal = self.open_proposal(proposal_id)
-        with self._store.begin() as connection:
-            append_row(
-                connection,
-                meter_decisions,
-                proposal_id=proposal.proposal_id,
-                verdict=verdict,
-                person_id=person.person_id,
-                role=Role.ENGINEER.value,
-                reason=reason,
-                recorded_at_utc=next_recorded_at(connection, clock.now_utc()),
-            )
-        return next(each for each in self.proposals() if each.proposal_id == proposal.proposal_id)
+        with self._store.together():
+            proposal_id = self.open_proposal(proposal_id).proposal_id
+            row = {"proposal_id": proposal_id, "verdict": verdict, "person_id": person.person_id}
+            _DECISIONS.add(self._store, clock, row | {"role": Role.ENGINEER.value, "reason": reason})
+        return next(each for each in self.proposals() if each.proposal_id == proposal_id)
+
+
+def _decided(row: dict[str, Any]) -> dict[str, Any]:
+    said = {"state": row["verdict"], "decided_at_utc": row["recorded_at_utc"]}
+    return said | {name: row[name] for name in ("person_id", "reason")}

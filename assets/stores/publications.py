@@ -3,19 +3,18 @@
 Append-only. A revision's status is derived from its rows: draft, reviewed, published, published (synthetic).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-import sqlalchemy as sa
-
 from assets.stores.access import site_transaction
 from assets.stores.actions import Signature, sign_action
+from assets.stores.journal import AppendOnly, fields_of
 from assets.stores.seals import append, bound_facts
 from assets.stores.sign import Signer
-from assets.stores.tables_publications import evidence_packs, report_decisions, report_makers, signatures
+from assets.stores.tables_reports import evidence_packs, report_decisions, report_makers, signatures
 from assets.stores.transactions import Store, next_recorded_at
-from assets.stores.trust import must_be_proven, proven
+from assets.stores.trust import proven
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import Person
@@ -57,6 +56,13 @@ class PackLink(Model):
     recorded_at_utc: datetime
 
 
+_MAKERS = AppendOnly(report_makers, dict)
+# A decision that is not believed does not count; what was computed on one is refused (closed_periods.py).
+_DECISIONS = AppendOnly(report_decisions, fields_of(Decision))
+_SIGNATURES = AppendOnly(signatures, fields_of(Signature))
+_PACKS = AppendOnly(evidence_packs, fields_of(PackLink), order=("position",))
+
+
 class PublicationStore:
     """Decisions, signatures and packs in the transactional store."""
 
@@ -65,59 +71,49 @@ class PublicationStore:
 
     def maker(self, report_id: str, revision: int) -> str | None:
         """Who made the revision: a person's id, or `schedule:NAME` and the like; None where nobody was named."""
-        query = sa.select(report_makers.c.person_id).filter_by(report_id=report_id, revision=revision)
-        rows = self.store.rows(query)
-        return str(rows[0]["person_id"]) if rows else None
+        made = _MAKERS.latest(self.store, report_id=report_id, revision=revision)
+        return None if made is None else str(made["person_id"])
 
     def decide(self, decision: Decision, clock: Clock) -> Decision:
         """Append a step. Raises BadInput where the step was taken already."""
-        with site_transaction(self.store, decision.site_id) as connection:
-            key = decision.model_dump(include={"report_id", "revision", "step"})
-            taken = connection.execute(sa.select(report_decisions.c.person_id).filter_by(**key)).first()
-            if taken is not None:
+        key = decision.model_dump(include={"report_id", "revision", "step"})
+        with self.store.together(), site_transaction(self.store, decision.site_id):
+            if taken := _DECISIONS.rows(self.store, "person_id", **key):
                 raise BadInput(
-                    f"{decision.report_id}@{decision.revision} was {decision.step} already, by {taken.person_id}",
+                    f"{decision.report_id}@{decision.revision} was {decision.step} already, by {taken[0]['person_id']}",
                     reason="decided_already",
                 )
-            moment = next_recorded_at(connection, clock.now_utc())
-            append(connection, report_decisions, [decision.model_dump() | {"recorded_at_utc": moment}])
+            moment = _DECISIONS.add(self.store, clock, decision.model_dump())
         return decision.model_copy(update={"recorded_at_utc": moment})
 
     def decisions(self, report_id: str, revision: int, *, as_of_utc: datetime | None = None) -> list[Decision]:
         """Steps of one revision, oldest first."""
-        query = sa.select(report_decisions).filter_by(report_id=report_id, revision=revision)
-        if as_of_utc is not None:
-            query = query.where(report_decisions.c.recorded_at_utc <= as_of_utc)
-        rows = self.store.rows(query.order_by(report_decisions.c.recorded_at_utc))
-        return [Decision(**row) for row in proven(self.store, report_decisions, rows)[0]]
+        return self._believed(as_of_utc=as_of_utc, report_id=report_id, revision=revision)
 
     def statuses(self, *, as_of_utc: datetime | None = None) -> dict[Key, str]:
         """Status of every revision that anybody decided on; all others are drafts."""
-        query = sa.select(report_decisions).order_by(report_decisions.c.recorded_at_utc)
-        if as_of_utc is not None:
-            query = query.where(report_decisions.c.recorded_at_utc <= as_of_utc)
         return {
-            (row["report_id"], row["revision"]): status_of(row["step"], is_synthetic=row["is_synthetic"])
-            for row in proven(self.store, report_decisions, self.store.rows(query))[0]
+            (each.report_id, each.revision): status_of(each.step, is_synthetic=each.is_synthetic)
+            for each in self._believed(as_of_utc=as_of_utc)
         }
+
+    def _believed(self, *, as_of_utc: datetime | None, **conditions: Any) -> list[Decision]:
+        rows = _DECISIONS.rows(self.store, as_of_utc=as_of_utc, **conditions)
+        return [_DECISIONS.read(row) for row in proven(self.store, report_decisions, rows)[0]]
 
     def signatures(self, subject: str) -> list[Signature]:
         """Signatures over actions on that subject, oldest first."""
-        query = sa.select(signatures).where(signatures.c.subject == subject).order_by(signatures.c.recorded_at_utc)
-        return [Signature(**row) for row in self.store.rows(query)]
+        return _SIGNATURES.history(self.store, subject=subject)
 
     def packs(self, site_id: str) -> list[PackLink]:
         """The site's chain of packs, oldest first."""
-        query = sa.select(evidence_packs).filter_by(site_id=site_id).order_by(evidence_packs.c.position)
-        return [PackLink(**row) for row in self.store.rows(query)]
+        return _PACKS.history(self.store, site_id=site_id)
 
     def add_pack(self, link: PackLink) -> None:
         """Append a pack to its site's chain. Raises BadInput where another one took its place meanwhile."""
-        with site_transaction(self.store, link.site_id) as connection:
-            newest = connection.execute(
-                sa.select(sa.func.max(evidence_packs.c.position)).filter_by(site_id=link.site_id)
-            ).scalar()
-            if (newest or 0) + 1 != link.position:
+        with self.store.together(), site_transaction(self.store, link.site_id) as connection:
+            before = _PACKS.newest(self.store, "position", site_id=link.site_id)
+            if (0 if before is None else before["position"]) + 1 != link.position:
                 raise BadInput("another pack of this site was made meanwhile; make it again", reason="pack_overtaken")
             append(connection, evidence_packs, [link.model_dump()])
 
@@ -151,13 +147,3 @@ def status_of(step: str, *, is_synthetic: bool) -> str:
     if step == "published" and is_synthetic:
         return PUBLISHED_SYNTHETIC
     return step
-
-
-def published_periods(store: Store, site_id: str) -> Iterable[Mapping[str, Any]]:
-    """Report, period and newest published revision of a site: report_id, period, revision."""
-    table = report_decisions
-    query = sa.select(table).where(table.c.site_id == site_id, table.c.step == "published")
-    newest: dict[tuple[str, str], int] = {}
-    for row in must_be_proven(store, table, store.rows(query.order_by(table.c.report_id, table.c.revision))):
-        newest[row["report_id"], row["period"]] = row["revision"]
-    return [{"report_id": name, "period": period, "revision": number} for (name, period), number in newest.items()]

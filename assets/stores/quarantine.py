@@ -9,12 +9,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores import tables
+from assets.stores.journal import AppendOnly
 from assets.stores.kept_files import keep_copy
-from assets.stores.seals import append
-from assets.stores.transactions import Store, next_recorded_at
+from assets.stores.tables_readings import quarantine, quarantine_resolutions
+from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput, BadRow
 from data_quality.contracts.time import Clock
+
+_ITEMS = AppendOnly(quarantine, dict, order=("recorded_at_utc", "source_name", "line", "item_id"))
+_RESOLUTIONS = AppendOnly(quarantine_resolutions, dict)
 
 
 class QuarantineStore:
@@ -30,13 +33,13 @@ class QuarantineStore:
 
     def keep_file(self, path: Path, fault: BadInput, *, site_id: str, clock: Clock) -> str:
         """Keep a file that was refused whole (a missing one or a directory by name only). Returns the item's id."""
-        sha256 = file_sha256(path) if path.is_file() else hashlib.sha256(str(path).encode()).hexdigest()
-        item = self._item(
-            site_id=site_id, kind="file", name=path.name, sha256=sha256, line=fault.line, reason=fault.reason
-        )
-        item["kept_path"] = keep_copy(path, root=self.root, site_id=site_id, sha256=sha256) if path.is_file() else ""
-        item["message"] = str(fault)
-        return self._insert([item], clock)[0]
+        if path.is_file():
+            sha256 = file_sha256(path)
+            kept_path = keep_copy(path, root=self.root, site_id=site_id, sha256=sha256)
+        else:
+            sha256, kept_path = hashlib.sha256(str(path).encode()).hexdigest(), ""
+        source = {"site_id": site_id, "source_name": path.name, "source_sha256": sha256, "kept_path": kept_path}
+        return self._keep([_item("file", source, fault.line, fault.reason, str(fault))], clock)[0]
 
     def keep_rows(
         self, path: Path, rows: Sequence[BadRow], *, counts: dict[str, int], site_id: str, clock: Clock
@@ -46,20 +49,14 @@ class QuarantineStore:
         """
         sha256 = file_sha256(path)
         kept_path = keep_copy(path, root=self.root, site_id=site_id, sha256=sha256)
-        items = []
-        rest = dict(counts)
-        for row in rows:
-            item = self._item(
-                site_id=site_id, kind="row", name=path.name, sha256=sha256, line=row.line, reason=row.reason
-            )
-            items.append(item | {"kept_path": kept_path, "message": str(row)})
-            rest[row.reason] = rest.get(row.reason, 0) - 1
+        source = {"site_id": site_id, "source_name": path.name, "source_sha256": sha256, "kept_path": kept_path}
+        items = [_item("row", source, row.line, row.reason, str(row)) for row in rows]
+        rest = Counter(counts)
+        rest.subtract(row.reason for row in rows)
         for reason, count in sorted(rest.items()):
             if count > 0:
-                item = self._item(site_id=site_id, kind="row", name=path.name, sha256=sha256, line=0, reason=reason)
-                more = {"kept_path": kept_path, "message": f"{path.name}: {count} more rows", "row_count": count}
-                items.append(item | more)
-        return self._insert(items, clock)
+                items.append(_item("row", source, 0, reason, f"{path.name}: {count} more rows", count))
+        return self._keep(items, clock)
 
     def items(
         self,
@@ -72,30 +69,22 @@ class QuarantineStore:
         """Items (columns of the quarantine table, and of its resolution: None while open) in the order they were kept;
         of one site, of one file, open or resolved ones only; as they stood at `as_of_utc`.
         """
-        table, resolved = tables.quarantine, tables.quarantine_resolutions
+        table, resolved = quarantine, quarantine_resolutions
         is_resolution = resolved.c.item_id == table.c.item_id
         if as_of_utc is not None:
             is_resolution = sa.and_(is_resolution, resolved.c.recorded_at_utc <= as_of_utc)
         query = (
-            sa.select(
-                table, resolved.c.batch_id.label("resolved_by"), resolved.c.recorded_at_utc.label("resolved_at_utc")
-            )
-            .join(resolved, is_resolution, isouter=True)
-            .order_by(table.c.recorded_at_utc, table.c.source_name, table.c.line, table.c.item_id)
+            _ITEMS.select(as_of_utc=as_of_utc, site_id=site_id, source_sha256=source_sha256)
+            .add_columns(resolved.c.batch_id.label("resolved_by"), resolved.c.recorded_at_utc.label("resolved_at_utc"))
+            .select_from(table.outerjoin(resolved, is_resolution))
         )
-        if site_id is not None:
-            query = query.where(table.c.site_id == site_id)
-        if source_sha256 is not None:
-            query = query.where(table.c.source_sha256 == source_sha256)
         if is_open is not None:
             query = query.where(resolved.c.item_id.is_(None) if is_open else resolved.c.item_id.is_not(None))
-        if as_of_utc is not None:
-            query = query.where(table.c.recorded_at_utc <= as_of_utc)
         return self.store.rows(query)
 
     def show(self, item_id: str) -> dict[str, Any]:
         """The item whose id is, or alone begins with, this. Raises BadInput for an unknown or an ambiguous one."""
-        table = tables.quarantine
+        table = quarantine
         # Ids are hexadecimal: anything else, a wildcard of LIKE among it, is no beginning of one.
         is_id = bool(item_id) and all(mark in "0123456789abcdef" for mark in item_id)
         query = sa.select(table.c.item_id, table.c.source_sha256).where(table.c.item_id.like(f"{item_id}%")).limit(2)
@@ -117,47 +106,35 @@ class QuarantineStore:
         """Note that what these items refused has been brought in since, by this batch. The items stay as they are.
         Returns how many were open until now.
         """
-        table = tables.quarantine_resolutions
-        with self.store.begin() as connection:
-            known: set[str] = set(connection.execute(sa.select(table.c.item_id)).scalars())
+        with self.store.together():
+            known = {row["item_id"] for row in _RESOLUTIONS.rows(self.store, "item_id")}
             fresh = sorted(set(item_ids) - known)
             if fresh:
-                recorded_at = next_recorded_at(connection, clock.now_utc())
-                append(
-                    connection,
-                    table,
-                    [{"item_id": each, "batch_id": batch_id, "recorded_at_utc": recorded_at} for each in fresh],
-                )
+                _RESOLUTIONS.add(self.store, clock, *({"item_id": each, "batch_id": batch_id} for each in fresh))
         return len(fresh)
 
-    def _item(self, *, site_id: str, kind: str, name: str, sha256: str, line: int, reason: str) -> dict[str, Any]:
-        # The id says what was refused and why, so that a second look at the same file finds it.
-        text = "\x1f".join([site_id, kind, name, sha256, str(line), reason])
-        return {
-            "item_id": hashlib.sha256(text.encode()).hexdigest()[:32],
-            "site_id": site_id,
-            "kind": kind,
-            "source_name": name,
-            "source_sha256": sha256,
-            "line": line,
-            "reason": reason,
-            "row_count": 1,
-        }
-
-    def _insert(self, items: list[dict[str, Any]], clock: Clock) -> list[str]:
-        table = tables.quarantine
+    def _keep(self, items: list[dict[str, Any]], clock: Clock) -> list[str]:
         unique = {item["item_id"]: item for item in items}
-        with self.store.begin() as connection:
+        with self.store.together():
             first = items[0]["source_sha256"] if items else ""
-            query = sa.select(table.c.item_id, table.c.row_count).where(table.c.source_sha256 == first)
-            known: dict[str, int] = {row.item_id: row.row_count for row in connection.execute(query)}
+            of_file = _ITEMS.rows(self.store, "item_id", "row_count", source_sha256=first)
+            known: dict[str, int] = {row["item_id"]: row["row_count"] for row in of_file}
             if self.restates:
                 unique = dict(_restated(item, known) for item in unique.values())
             fresh = [item for item_id, item in unique.items() if item_id not in known]
             if fresh:
-                recorded_at = next_recorded_at(connection, clock.now_utc())
-                connection.execute(table.insert(), [item | {"recorded_at_utc": recorded_at} for item in fresh])
+                _ITEMS.add(self.store, clock, *fresh)
         return list(unique)
+
+
+def _item(
+    kind: str, source: Mapping[str, str], line: int, reason: str, message: str, row_count: int = 1
+) -> dict[str, Any]:
+    # The id says what was refused and why, so that a second look at the same file finds it.
+    said = (source["site_id"], kind, source["source_name"], source["source_sha256"], str(line), reason)
+    item_id = hashlib.sha256("\x1f".join(said).encode()).hexdigest()[:32]
+    own = {"item_id": item_id, "kind": kind, "line": line, "reason": reason, "message": message}
+    return {**source, **own, "row_count": row_count}
 
 
 def _restated(item: dict[str, Any], known: Mapping[str, int]) -> tuple[str, dict[str, Any]]:

@@ -5,11 +5,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.seals import append_row
-from assets.stores.tables import batches, reading_edits
-from assets.stores.transactions import Store, next_recorded_at
+from assets.stores.journal import AppendOnly
+from assets.stores.tables_readings import batches, reading_edits
+from assets.stores.transactions import Store
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
+
+_EDITS = AppendOnly(reading_edits, dict)
 
 
 class RecordedEdit(Model):
@@ -32,30 +34,15 @@ class RecordedEdit(Model):
 
 def record_edit(store: Store, row: dict[str, Any], clock: Clock) -> None:
     """Record an edit (columns of the table without recorded_at_utc) before its batch is written; the same one once."""
-    table = reading_edits
-    with store.begin() as connection:
-        query = sa.select(table.c.edit_sha256).where(table.c.edit_sha256 == row["edit_sha256"])
-        if connection.execute(query).first() is None:
-            recorded_at = next_recorded_at(connection, clock.now_utc())
-            append_row(connection, table, **row, recorded_at_utc=recorded_at)
+    _EDITS.add_once(store, clock, row)
 
 
 def edits(store: Store, site_id: str, *, as_of_utc: datetime | None = None) -> list[RecordedEdit]:
     """Edits of the site as known at T, oldest first."""
     table = reading_edits
-    query = (
-        sa.select(table, batches.c.batch_id)
-        .join(
-            batches,
-            sa.and_(batches.c.source_sha256 == table.c.edit_sha256, batches.c.site_id == table.c.site_id),
-            isouter=True,
-        )
-        .where(table.c.site_id == site_id)
-        .order_by(table.c.recorded_at_utc)
-    )
-    if as_of_utc is not None:
-        query = query.where(table.c.recorded_at_utc <= as_of_utc)
+    became = sa.and_(batches.c.source_sha256 == table.c.edit_sha256, batches.c.site_id == table.c.site_id)
+    query = _EDITS.select(as_of_utc=as_of_utc, site_id=site_id).add_columns(batches.c.batch_id)
     return [
         RecordedEdit.model_validate({"register_id" if name == "register" else name: row[name] for name in row})
-        for row in store.rows(query)
+        for row in store.rows(query.select_from(table.outerjoin(batches, became)))
     ]

@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
-from assets.stores.tables import register_reads
+from assets.stores.seals import append
+from assets.stores.tables_readings import register_reads
 from assets.stores.transactions import Store, next_recorded_at
 from data_quality.contracts.time import Clock
 
@@ -86,7 +87,7 @@ class RegisterReadStore:
             }
             for part in fresh.iter_slices(_INSERT_ROWS):
                 rows = [row | shared | {"value": f"{row['value']:f}"} for row in part.iter_rows(named=True)]
-                connection.execute(register_reads.insert(), rows)
+                append(connection, register_reads, rows)
         return fresh.height
 
 

@@ -1,20 +1,20 @@
 """Report revisions, their figures and traces: append-only, one transaction each, hash-chained per site."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores import tables
 from assets.stores.access import site_transaction
-from assets.stores.lake import Lake
-from assets.stores.seals import append, append_row
-from assets.stores.tables_publications import report_makers, revision_inputs
+from assets.stores.chain import canonical_json, sha256_of
+from assets.stores.journal import AppendOnly, fields_of
+from assets.stores.seals import append, append_row, text_sha256
+from assets.stores.tables_reports import figures as figure_table
+from assets.stores.tables_reports import report_makers, report_revisions, revision_inputs
+from assets.stores.tables_seals import recorded_clock
 from assets.stores.trace_rows import GENESIS, TraceGone, figure_rows_where, packed_rows
-from assets.stores.transactions import Store, next_recorded_at
-from assets.stores.types import JsonText
+from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import Figure
 from data_quality.contracts.model import Model
@@ -50,6 +50,11 @@ class Revision(Model):
     recorded_at_utc: datetime
 
 
+_REVISIONS = AppendOnly(report_revisions, fields_of(Revision), order=("recorded_at_utc", "report_id", "revision"))
+_FIGURES = AppendOnly(figure_table, dict, order=("site_id", "position"))
+_INPUTS = AppendOnly(revision_inputs, dict, order=())
+
+
 class ReportStore:
     """Revisions and figures in the transactional store."""
 
@@ -58,7 +63,7 @@ class ReportStore:
 
     def known_at(self, clock: Clock) -> datetime:
         """The instant whose view is "now": the clock, or the newest recorded time where that is later."""
-        found = self.store.rows(sa.select(tables.recorded_clock.c.last_utc).where(tables.recorded_clock.c.id == 1))
+        found = self.store.rows(sa.select(recorded_clock.c.last_utc).where(recorded_clock.c.id == 1))
         now = clock.now_utc()
         return max(now, found[0]["last_utc"]) if found else now
 
@@ -70,23 +75,15 @@ class ReportStore:
         stamp(number) gives content and figures under that revision number. maker: the person, or what made it
         without one; empty: nobody is named. Returns (number, is_new).
         """
-        table = tables.report_revisions
-        with site_transaction(self.store, draft.site_id) as connection:
-            last = connection.execute(
-                sa.select(table.c.revision, table.c.content_sha256)
-                .where(table.c.report_id == draft.report_id)
-                .order_by(table.c.revision.desc())
-                .limit(1)
-            ).first()
-            if last is not None and last.content_sha256 == draft.content_sha256:
-                return int(last.revision), False
-            number = 1 if last is None else int(last.revision) + 1
+        with self.store.together(), site_transaction(self.store, draft.site_id) as connection:
+            last = _REVISIONS.newest(self.store, "revision", "content_sha256", report_id=draft.report_id)
+            if last is not None and last["content_sha256"] == draft.content_sha256:
+                return int(last["revision"]), False
+            number = 1 if last is None else int(last["revision"]) + 1
             content, figures = stamp(number)
-            recorded_at = next_recorded_at(connection, clock.now_utc())
-            append_row(
-                connection, table, **draft.model_dump(), revision=number, content=content, recorded_at_utc=recorded_at
-            )
-            self._add_figures(connection, draft, number, _sha256(content), figures)
+            row = draft.model_dump() | {"revision": number, "content": content}
+            recorded_at = _REVISIONS.add(self.store, clock, row)
+            self._add_figures(connection, draft, number, sha256_of(content), figures)
             if maker:
                 made = {"report_id": draft.report_id, "revision": number, "person_id": maker}
                 append_row(connection, report_makers, **made, recorded_at_utc=recorded_at)
@@ -100,7 +97,8 @@ class ReportStore:
         stored_sha256: str,
         figures: Sequence[Figure],
     ) -> None:
-        position, prev_hash = _head(connection, draft.site_id)
+        last = _FIGURES.newest(self.store, "position", "hash", site_id=draft.site_id)
+        position, prev_hash = (0, GENESIS) if last is None else (int(last["position"]), str(last["hash"]))
         rows: list[dict[str, Any]] = []
         for figure in figures:
             position += 1
@@ -119,9 +117,8 @@ class ReportStore:
             prev_hash = row["hash"] = figure_link(row, given)
             rows.append(row)
         own, shared = packed_rows(rows)
-        if own:
-            append(connection, tables.figures, own)
-            append(connection, revision_inputs, shared)
+        append(connection, figure_table, own)
+        append(connection, revision_inputs, shared)
 
     def revisions(
         self,
@@ -132,42 +129,30 @@ class ReportStore:
         with_content: bool = True,
     ) -> list[Revision]:
         """Stored revisions, oldest first. Without their content a list of thousands is quick."""
-        table = tables.report_revisions
-        columns = [column for column in table.c if with_content or column.name != "content"]
-        query = sa.select(*columns).order_by(table.c.recorded_at_utc, table.c.report_id, table.c.revision)
-        if site_id is not None:
-            query = query.where(table.c.site_id == site_id)
-        if name is not None:
-            query = query.where(table.c.name == name)
-        if as_of_utc is not None:
-            query = query.where(table.c.recorded_at_utc <= as_of_utc)
-        return [Revision(**{"content": {}, **row}) for row in self.store.rows(query)]
+        columns = [] if with_content else [name for name in Revision.model_fields if name != "content"]
+        rows = _REVISIONS.rows(self.store, *columns, as_of_utc=as_of_utc, site_id=site_id, name=name)
+        return [_REVISIONS.read({"content": {}, **row}) for row in rows]
 
     def stored_keys(self, *, as_of_utc: datetime | None = None) -> list[tuple[str, int]]:
         """Report and number of every stored revision, oldest first, without what it says."""
-        table = tables.report_revisions
-        query = sa.select(table.c.report_id, table.c.revision)
-        if as_of_utc is not None:
-            query = query.where(table.c.recorded_at_utc <= as_of_utc)
-        query = query.order_by(table.c.recorded_at_utc, table.c.report_id, table.c.revision)
-        return [(row["report_id"], row["revision"]) for row in self.store.rows(query)]
+        rows = _REVISIONS.rows(self.store, "report_id", "revision", as_of_utc=as_of_utc)
+        return [(row["report_id"], row["revision"]) for row in rows]
 
     def get(self, report_id: str, revision: int) -> Revision:
         """One stored revision. Raises BadInput."""
-        table = tables.report_revisions
-        found = self.store.rows(sa.select(table).where(table.c.report_id == report_id, table.c.revision == revision))
-        if not found:
+        found = _REVISIONS.latest(self.store, report_id=report_id, revision=revision)
+        if found is None:
             raise BadInput(f"no revision {revision} of report {report_id!r}", reason="unknown_report")
-        return Revision(**found[0])
+        return found
 
     def figure(self, figure_id: str) -> Figure | None:
         """The figure of that id with its whole trace, or None."""
-        found = self._figures(tables.figures.c.figure_id == figure_id)
+        found = self._figures(figure_table.c.figure_id == figure_id)
         return found[0] if found else None
 
     def figures(self, report_id: str, revision: int) -> list[Figure]:
         """All figures of a revision, inputs before what is made of them."""
-        table = tables.figures
+        table = figure_table
         return self._figures(sa.and_(table.c.report_id == report_id, table.c.revision == revision))
 
     def _figures(self, condition: sa.ColumnElement[bool]) -> list[Figure]:
@@ -175,9 +160,9 @@ class ReportStore:
 
     def broken_link(self, site_id: str) -> str | None:
         """Id of the first figure whose hash, place or predecessor is not as written; None for a whole chain."""
-        contents = {(each.report_id, each.revision): _sha256(each.content) for each in self.revisions(site_id)}
+        contents = {(each.report_id, each.revision): sha256_of(each.content) for each in self.revisions(site_id)}
         try:
-            rows = figure_rows_where(self.store, tables.figures.c.site_id == site_id)
+            rows = figure_rows_where(self.store, figure_table.c.site_id == site_id)
         except TraceGone as fault:
             return fault.figure_id
         for place, row in enumerate(rows, start=1):
@@ -188,52 +173,18 @@ class ReportStore:
 
     def distinct_inputs(self, revisions: Iterable[tuple[str, int]] | None = None) -> list[dict[str, Any]]:
         """Distinct lake and version inputs per revision: report_id, revision, kind, id, role, sha256."""
-        columns = [revision_inputs.c[name] for name in ("report_id", "revision", "kind", "id", "role", "sha256")]
+        columns = ("report_id", "revision", "kind", "id", "role", "sha256")
         wanted = None if revisions is None else set(revisions)
-        rows = self.store.rows(sa.select(*columns).where(revision_inputs.c.kind.in_(("lake", "version"))))
+        rows = _INPUTS.rows(self.store, *columns, kind=("lake", "version"))
         return [row for row in rows if wanted is None or (row["report_id"], row["revision"]) in wanted]
-
-
-def batches_behind(
-    lake: Lake, site_id: str, *, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None = None
-) -> list[dict[str, Any]]:
-    """The batches whose files hold the UTC days that the span touches, as known at T, oldest first."""
-    entries = lake.manifest(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
-    return named_batches(lake.store, {str(entry["batch_id"]) for entry in entries})
-
-
-def named_batches(store: Store, batch_ids: Iterable[str]) -> list[dict[str, Any]]:
-    """Rows of the batches table for these ids, oldest first."""
-    table = tables.batches
-    query = sa.select(table).where(table.c.batch_id.in_(sorted(batch_ids)))
-    return store.rows(query.order_by(table.c.recorded_at_utc, table.c.batch_id))
-
-
-def _head(connection: sa.Connection, site_id: str) -> tuple[int, str]:
-    table = tables.figures
-    last = connection.execute(
-        sa.select(table.c.position, table.c.hash)
-        .where(table.c.site_id == site_id)
-        .order_by(table.c.position.desc())
-        .limit(1)
-    ).first()
-    return (0, GENESIS) if last is None else (int(last.position), str(last.hash))
 
 
 def figure_link(row: dict[str, Any], inputs: list[dict[str, Any]]) -> str:
     """Hash of a figure's row in its site's chain, over the row before it and the trace's inputs in their order."""
     covered = [row["site_id"], row["position"], row["report_id"], row["revision"], row["figure_id"], row["figure"]]
-    return hashlib.sha256((row["prev_hash"] + _canonical([*covered, inputs])).encode()).hexdigest()
+    return text_sha256(row["prev_hash"] + canonical_json([*covered, inputs]))
 
 
 def _figure(body: dict[str, Any], inputs: list[dict[str, Any]]) -> Figure:
     fields = {name: value for name, value in body.items() if name not in {"content_sha256", "trace"}}
     return Figure.model_validate({**fields, "trace": {**body["trace"], "inputs": inputs}})
-
-
-def _canonical(value: Any) -> str:
-    return str(JsonText().process_bind_param(value, None))
-
-
-def _sha256(value: Any) -> str:
-    return hashlib.sha256(_canonical(value).encode()).hexdigest()

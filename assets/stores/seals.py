@@ -13,25 +13,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.chain import canonical_json
-from assets.stores.tables import (
-    APPEND_ONLY,
-    command_events,
-    commands,
-    forecasts,
-    month_validations,
-    quarantine,
-    register_reads,
-)
-from assets.stores.tables_bills import notifications
-from assets.stores.tables_publications import delivery_events
+from assets.stores.tables_control import commands
 from assets.stores.tables_seals import row_seals
 from assets.stores.transactions import Store, lock_recorded
 
 GENESIS = "0" * 64
 AS_FOUND = "as found by a migration"
-# Logs on which nothing rests; the events of commands have a chain of their own (chain.py).
-_LOGS = {command_events, forecasts, month_validations, quarantine, register_reads, notifications, delivery_events}
-PROTECTED: tuple[sa.Table, ...] = (*(table for table in APPEND_ONLY if table not in _LOGS | {row_seals}), commands)
 # How far a command came: its chained events say it (controls/ledger/chain.py), so its seal does not.
 MOVING = ("state", "facts", "mode_at_issue", "evidence_grade", "seq", "epoch")
 Key = tuple[Any, ...]
@@ -79,12 +66,15 @@ def as_raw(table: sa.Table, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def append(connection: sa.Connection, table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Insert rows into a protected table together with their seal, in the caller's transaction.
+    """Insert rows into a table, together with their seal where the table is sealed, in the caller's transaction.
 
-    Takes the lock of the recorded time: whoever also locks a site's chain of commands does that first.
+    A seal takes the lock of the recorded time: whoever also locks a site's chain of commands does that first.
     """
     given = [dict(row) for row in rows]
     if not given:
+        return
+    if not table.info.get("is_sealed"):
+        connection.execute(table.insert(), given)
         return
     lock_recorded(connection)
     nothing = dict.fromkeys(column.name for column in table.c)

@@ -2,14 +2,14 @@
 
 from datetime import datetime
 
-import sqlalchemy as sa
-
-from assets.stores.seals import append_row
-from assets.stores.tables_adjustments import baseline_shadows
-from assets.stores.transactions import Store, next_recorded_at
+from assets.stores.journal import AppendOnly, document_in, row_of
+from assets.stores.tables_baselines import baseline_shadows
+from assets.stores.transactions import Store
 from data_quality.contracts.adjustment import canonical_sha256
 from data_quality.contracts.shadow import ShadowComparison
 from data_quality.contracts.time import Clock
+
+_SHADOWS = AppendOnly(baseline_shadows, document_in("comparison", ShadowComparison))
 
 
 class ShadowStore:
@@ -21,26 +21,11 @@ class ShadowStore:
     def add(self, comparison: ShadowComparison, person_id: str, clock: Clock) -> str:
         """Keep a comparison. Returns the SHA-256 of its content, which a signature names."""
         content = comparison.model_dump(mode="json")
-        sha256 = canonical_sha256(content)
-        with self.store.begin() as connection:
-            append_row(
-                connection,
-                baseline_shadows,
-                site_id=comparison.baseline_id.partition("/")[0],
-                baseline_id=comparison.baseline_id,
-                version=comparison.version,
-                comparison_sha256=sha256,
-                comparison=content,
-                person_id=person_id,
-                recorded_at_utc=next_recorded_at(connection, clock.now_utc()),
-            )
+        sha256, site_id = canonical_sha256(content), comparison.baseline_id.partition("/")[0]
+        beside = {"site_id": site_id, "comparison_sha256": sha256, "comparison": content, "person_id": person_id}
+        _SHADOWS.add(self.store, clock, row_of(baseline_shadows, comparison, **beside))
         return sha256
 
     def of(self, baseline_id: str, version: int, *, as_of_utc: datetime | None = None) -> list[ShadowComparison]:
         """Comparisons of one version, oldest first."""
-        table = baseline_shadows
-        query = sa.select(table.c.comparison).where(table.c.baseline_id == baseline_id, table.c.version == version)
-        if as_of_utc is not None:
-            query = query.where(table.c.recorded_at_utc <= as_of_utc)
-        rows = self.store.rows(query.order_by(table.c.recorded_at_utc))
-        return [ShadowComparison.model_validate(row["comparison"]) for row in rows]
+        return _SHADOWS.history(self.store, as_of_utc=as_of_utc, baseline_id=baseline_id, version=version)

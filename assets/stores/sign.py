@@ -92,10 +92,10 @@ def load_key(folder: Path, name: str) -> Signer:
         )
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise TypeError("a key of another kind")
     except (ValueError, TypeError) as error:
         raise BadInput("expected an Ed25519 private key in PEM", file=str(path), reason="bad_key") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise BadInput("expected an Ed25519 private key in PEM", file=str(path), reason="bad_key")
     return Signer(key)
 
 

@@ -1,13 +1,12 @@
-"""Tables of suppliers' bills, their audits, tariff overrides and notifications. All append-only."""
+"""Tables of suppliers' bills, their audits, tariff overrides and notifications."""
 
 import sqlalchemy as sa
 
-from assets.stores.tables_metadata import metadata
-from assets.stores.types import JsonText, UtcDateTime
+from assets.stores.tables_metadata import append_only
+from assets.stores.types import JsonText
 
-bills = sa.Table(
+bills = append_only(
     "bills",
-    metadata,
     sa.Column("bill_id", sa.String(32), primary_key=True),
     sa.Column("site_id", sa.String(64), nullable=False),
     sa.Column("account", sa.Text, nullable=False),
@@ -21,13 +20,11 @@ bills = sa.Table(
     sa.Column("kept_path", sa.Text, nullable=False, comment="Copy of the file in the bills folder"),
     sa.Column("bill", JsonText, nullable=False, comment="SupplierBill as read"),
     sa.Column("unread_parts", sa.Integer, nullable=False),
-    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
     sa.Index("ix_bills_account", "site_id", "account", "period_start"),
 )
 
-bill_lines = sa.Table(
+bill_lines = append_only(
     "bill_lines",
-    metadata,
     sa.Column("bill_id", sa.String(32), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("label", sa.Text, nullable=False),
@@ -37,25 +34,22 @@ bill_lines = sa.Table(
     sa.Column("amount", sa.Text, nullable=False, comment="Decimal, in the bill's currency"),
     sa.Column("page", sa.Integer, nullable=False),
     sa.Column("line", sa.Integer, nullable=False),
+    recorded=False,
 )
 
-bill_audits = sa.Table(
+bill_audits = append_only(
     "bill_audits",
-    metadata,
     sa.Column("audit_id", sa.String(32), primary_key=True),
     sa.Column("bill_id", sa.String(32), nullable=False),
     sa.Column("verdict", sa.String(8), nullable=False),
     sa.Column("cause", sa.String(32), nullable=False),
     sa.Column("delta_total", sa.Text, nullable=False, comment="Billed less recomputed; decimal"),
     sa.Column("audit", JsonText, nullable=False),
-    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
     sa.Index("ix_bill_audits_bill", "bill_id"),
 )
 
-tariff_overrides = sa.Table(
+tariff_overrides = append_only(
     "tariff_overrides",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("site_id", sa.String(64), nullable=False),
     sa.Column("account", sa.Text, nullable=False),
     sa.Column("tariff_id", sa.String(128), nullable=False),
@@ -63,20 +57,16 @@ tariff_overrides = sa.Table(
     sa.Column("valid_to", sa.Date, nullable=False, comment="Exclusive"),
     sa.Column("person_id", sa.String(64), nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
 )
 
-notifications = sa.Table(
+notifications = append_only(
     "notifications",
-    metadata,
     sa.Column("event_id", sa.String(32), primary_key=True),
     sa.Column("site_id", sa.String(64), nullable=False),
     sa.Column("kind", sa.String(32), nullable=False),
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("facts", JsonText, nullable=False),
-    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
     sa.Index("ix_notifications_site", "site_id", "recorded_at_utc"),
+    sealed=False,
 )
-
-BILL_TABLES = (bills, bill_lines, bill_audits, tariff_overrides, notifications)

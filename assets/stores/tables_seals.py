@@ -1,13 +1,19 @@
-"""The table of seals: what the rows on which safety, money or approval rests said when they were written."""
+"""Tables of the store itself: the clock of recorded times, and what sealed rows said when they were written."""
 
 import sqlalchemy as sa
 
-from assets.stores.tables_metadata import metadata
-from assets.stores.types import JsonText
+from assets.stores.tables_metadata import append_only, metadata
+from assets.stores.types import JsonText, UtcDateTime
 
-row_seals = sa.Table(
-    "row_seals",
+recorded_clock = sa.Table(
+    "recorded_clock",
     metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("last_utc", UtcDateTime, nullable=False),
+)
+
+row_seals = append_only(
+    "row_seals",
     sa.Column("position", sa.Integer, primary_key=True, autoincrement=False, comment="Place in the chain: 1, 2, 3 …"),
     sa.Column("table_name", sa.String(64), nullable=False),
     sa.Column("note", sa.String(32), nullable=False, comment="Empty, or: as found by a migration"),
@@ -15,4 +21,6 @@ row_seals = sa.Table(
     sa.Column("rows_sha256", sa.String(64), nullable=False),
     sa.Column("hash", sa.String(64), nullable=False, comment="Over this seal and the hash before it"),
     sa.Index("ix_row_seals_table", "table_name", "position"),
+    recorded=False,
+    sealed=False,
 )

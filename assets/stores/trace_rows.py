@@ -10,8 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.tables import figures
-from assets.stores.tables_publications import revision_inputs
+from assets.stores.tables_reports import figures, revision_inputs
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import OurFault
 

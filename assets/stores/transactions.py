@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores import tables
+from assets.stores import tables_seals
 from assets.stores.revisions import migrate
 from assets.stores.unreachable import reaching
 
@@ -145,7 +145,7 @@ def _sqlite_begin(connection: sa.Connection) -> None:
 
 def next_recorded_at(connection: sa.Connection, now_utc: datetime) -> datetime:
     """The recorded time of the batch that this transaction writes: now, but never at or before the last one."""
-    clock = tables.recorded_clock
+    clock = tables_seals.recorded_clock
     lock_recorded(connection)
     last = connection.execute(sa.select(clock.c.last_utc).where(clock.c.id == 1)).scalar()
     moment = now_utc.astimezone(UTC)
@@ -169,7 +169,7 @@ def lock_recorded(connection: sa.Connection) -> None:
 
 def recorded_at_now(store: Store, now_utc: datetime) -> datetime:
     """The recorded time that a batch would get now: `next_recorded_at` confirms it, or gives a later one."""
-    clock = tables.recorded_clock
+    clock = tables_seals.recorded_clock
     found = store.rows(sa.select(clock.c.last_utc).where(clock.c.id == 1))
     moment = now_utc.astimezone(UTC)
     return moment if not found else max(moment, found[0]["last_utc"] + timedelta(microseconds=1))

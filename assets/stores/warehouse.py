@@ -16,9 +16,9 @@ from pydantic import Field
 from assets.stores import warehouse_postgres
 from assets.stores.marts import MARTS, date_column, write_mart
 from assets.stores.unreachable import reaching
-from assets.stores.warehouse_tables import BUILT_SCHEMA, SOURCE_SCHEMAS, ParquetFiles, column_types, conform
-from assets.stores.warehouse_views import DUCKDB_AS_OF, parquet_source, window_view
-from data_quality.contracts.errors import OurFault, Unreachable
+from assets.stores.warehouse_tables import BUILT_SCHEMA, SOURCE_SCHEMAS, ParquetFiles, conform, create_table
+from assets.stores.warehouse_views import DUCKDB_AS_OF, parquet_source, quoted, window_view
+from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.model import Model
 from data_quality.contracts.settings import Project
 
@@ -131,23 +131,21 @@ def mark_built(target: WarehouseTarget, part: str, fingerprint: str) -> None:
 
     Raises Unreachable.
     """
+    name, those = quoted(part), f"part = {quoted(part)}"
+    if not fingerprint:
+        those += f" or starts_with(part, {quoted(f'{part}|')})"
     statements = [
         "create schema if not exists lake",
-        f"create table if not exists lake.built ({', '.join(f'{name} text' for name in BUILT_SCHEMA)})",
+        create_table("built", BUILT_SCHEMA),
+        f"delete from lake.built where {those}",  # noqa: S608
+        *([f"insert into lake.built values ({name}, {quoted(fingerprint)})"] if fingerprint else []),  # noqa: S608
     ]
     if target.postgres_url:
-        warehouse_postgres.mark_built(target.postgres_url, statements, part, fingerprint)
+        warehouse_postgres.run(target.postgres_url, statements)
         return
     with _duckdb(target.duckdb_file, may_discard=True) as connection:
-        for statement in statements:
+        for statement in ("begin", *statements, "commit"):
             connection.execute(statement)
-        connection.execute("begin")
-        connection.execute(
-            "delete from lake.built where part = $1 or starts_with(part, $1 || '|') and $2 = ''", [part, fingerprint]
-        )
-        if fingerprint:
-            connection.execute("insert into lake.built values ($1, $2)", [part, fingerprint])
-        connection.execute("commit")
 
 
 def _rows(target: WarehouseTarget, query: str) -> list[tuple[Any, ...]]:
@@ -197,21 +195,16 @@ def _replace(connection: "duckdb.DuckDBPyConnection", name: str, table: pl.DataF
         names, source = ", ".join(SOURCE_SCHEMAS[name]), parquet_source(_absolute(table.paths))
         connection.execute(f"create view lake.{name} as select {names} from {source}")  # noqa: S608
     else:
-        columns = ", ".join(f"{column} {kind}" for column, kind in column_types(name).items())
-        connection.execute(f"create table lake.{name} ({columns})")
+        connection.execute(create_table(name))
     if isinstance(table, pl.DataFrame):
         connection.register("incoming", table)
         connection.execute(f"insert into lake.{name} select * from incoming")  # noqa: S608
         connection.unregister("incoming")
-    counted = connection.execute(f"select count(*) from lake.{name}").fetchone()  # noqa: S608
-    if counted is None:
-        raise OurFault(f"no row count for lake.{name}")
-    return int(counted[0])
+    return int(connection.execute(f"select count(*) from lake.{name}").fetchall()[0][0])  # noqa: S608
 
 
 def _views_over_readings(connection: "duckdb.DuckDBPyConnection", readings: pl.DataFrame | ParquetFiles) -> None:
-    columns = ", ".join(f"{column} {kind}" for column, kind in column_types("windows").items())
-    connection.execute(f"create table if not exists lake.windows ({columns})")
+    connection.execute(create_table("windows"))
     # Only the files of the windows are opened: a late reading reads its month, not the lake.
     touched = readings.touched if isinstance(readings, ParquetFiles) else None
     connection.execute(window_view(parquet_source(_absolute(touched)) if touched else "lake.readings"))

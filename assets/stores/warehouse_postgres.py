@@ -9,7 +9,7 @@ import polars as pl
 
 from assets.stores.lake_block import LAKE_SCHEMA
 from assets.stores.postgres import connection_to
-from assets.stores.warehouse_tables import ParquetFiles, column_types
+from assets.stores.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, create_table
 from assets.stores.warehouse_views import POSTGRES_AS_OF, window_view
 from data_quality.contracts.errors import OurFault, Unreachable
 
@@ -27,9 +27,7 @@ def load(url: str, tables: Mapping[str, pl.DataFrame | ParquetFiles]) -> dict[st
         connection.execute("create schema if not exists lake")
         counts = {name: _replace(connection, name, table) for name, table in tables.items()}
         if "readings" in tables:
-            columns = ", ".join(f"{column} {kind}" for column, kind in column_types("windows").items())
-            connection.execute(f"create table if not exists lake.windows ({columns})")
-            for statement in (READINGS_INDEX, window_view("lake.readings"), POSTGRES_AS_OF):
+            for statement in (create_table("windows"), READINGS_INDEX, window_view("lake.readings"), POSTGRES_AS_OF):
                 connection.execute(statement)
     return counts
 
@@ -46,17 +44,11 @@ def rows(url: str, query: str) -> list[tuple[Any, ...]]:
             return []
 
 
-def mark_built(url: str, statements: Sequence[str], part: str, fingerprint: str) -> None:
-    """Run the statements that make the table lake.built, and replace the part's row, in one transaction."""
+def run(url: str, statements: Sequence[str]) -> None:
+    """Statements of ours, in one transaction. Raises Unreachable."""
     with connection_to(url) as connection:
         for statement in statements:
             connection.execute(statement)
-        connection.execute(
-            "delete from lake.built where part = %s or starts_with(part, %s) and %s = ''",
-            [part, f"{part}|", fingerprint],
-        )
-        if fingerprint:
-            connection.execute("insert into lake.built values (%s, %s)", [part, fingerprint])
 
 
 def read(url: str, name: str, keys: Sequence[str], *, where: tuple[str, str, date, date] | None = None) -> pl.DataFrame:
@@ -74,14 +66,14 @@ def read(url: str, name: str, keys: Sequence[str], *, where: tuple[str, str, dat
         ).fetchall()
         if not columns:
             raise Unreachable(f"the warehouse holds no mart {name} yet")
+        kinds = {str(column): str(kind) for column, kind, _, _ in columns}
         query = sql.SQL("copy (select {} from marts.{} {} order by {}) to stdout (format csv, header)").format(
             sql.SQL(", ").join(_exported(sql, column, kind) for column, kind, _, _ in columns),
             sql.Identifier(name),
             _condition(sql, where),
             # Byte order, as DuckDB and polars sort text.
             sql.SQL(", ").join(
-                sql.SQL('{} collate "C"').format(sql.Identifier(key)) if kind == "text" else sql.Identifier(key)
-                for key, kind in ((key, _kind(columns, key)) for key in keys)
+                sql.SQL('{} collate "C"' if kinds[key] == "text" else "{}").format(sql.Identifier(key)) for key in keys
             ),
         )
         with connection.cursor().copy(query) as copy:
@@ -98,10 +90,6 @@ def _condition(sql: Any, where: tuple[str, str, date, date] | None) -> Any:
     return sql.SQL("where site_id = {} and {} >= {} and {} < {}").format(
         given[0], sql.Identifier(day), given[1], sql.Identifier(day), given[2]
     )
-
-
-def _kind(columns: list[Any], key: str) -> str:
-    return next(str(kind) for column, kind, _, _ in columns if column == key)
 
 
 def _exported(sql: Any, column: str, kind: str) -> Any:
@@ -132,16 +120,13 @@ def _typed(column: str, kind: str, precision: int | None, scale: int | None) -> 
 def _replace(connection: "psycopg.Connection[Any]", name: str, table: pl.DataFrame | ParquetFiles) -> int:
     from psycopg import sql
 
-    where, types = sql.Identifier("lake", name), column_types(name)
-    columns = sql.SQL(", ").join(
-        sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind)) for column, kind in types.items()
-    )
+    where = sql.Identifier("lake", name)
     found = connection.execute(
         "select column_name from information_schema.columns where table_schema = 'lake' and table_name = %s", [name]
     ).fetchall()
-    if found and {row[0] for row in found} != set(types):
+    if found and {row[0] for row in found} != set(SOURCE_SCHEMAS[name]):
         connection.execute(sql.SQL("drop table {} cascade").format(where))
-    connection.execute(sql.SQL("create table if not exists {} ({})").format(where, columns))
+    connection.execute(create_table(name))
     missing = _not_copied_yet(connection, name, table)
     if missing is None:
         # Emptied, not dropped: the staging views hang on it.
@@ -154,10 +139,7 @@ def _replace(connection: "psycopg.Connection[Any]", name: str, table: pl.DataFra
         with connection.cursor() as cursor:
             cursor.executemany("insert into lake.copied_files values (%s)", [(str(path),) for path in fresh.paths])
     connection.execute(sql.SQL("analyze {}").format(where))
-    counted = connection.execute(sql.SQL("select count(*) from {}").format(where)).fetchone()
-    if counted is None:
-        raise OurFault(f"no row count for lake.{name}")
-    return int(counted[0])
+    return int(connection.execute(sql.SQL("select count(*) from {}").format(where)).fetchall()[0][0])
 
 
 def _not_copied_yet(
@@ -173,8 +155,8 @@ def _not_copied_yet(
     connection.execute("create table if not exists lake.copied_files (path text primary key)")
     known = {str(row[0]) for row in connection.execute("select path from lake.copied_files").fetchall()}
     named = {str(path) for path in table.paths} if isinstance(table, ParquetFiles) else set()
-    filled = connection.execute("select exists (select 1 from lake.readings)").fetchone()
-    is_whole = filled is not None and bool(filled[0]) == bool(known)
+    filled = connection.execute("select exists (select 1 from lake.readings)").fetchall()[0][0]
+    is_whole = bool(filled) == bool(known)
     if not isinstance(table, ParquetFiles) or not is_whole or not known <= named:
         connection.execute("truncate lake.copied_files")
         return None

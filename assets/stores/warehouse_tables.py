@@ -1,5 +1,6 @@
 """The tables of schema `lake`: what Python hands to dbt, column by column, the same on both engines."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -160,9 +161,13 @@ def conform(name: str, table: pl.DataFrame | ParquetFiles) -> pl.DataFrame | Par
     return table.select(pl.col(column).cast(kind) for column, kind in schema.items())
 
 
-def column_types(name: str) -> dict[str, str]:
-    """SQL type of each column of the source table, one spelling that both engines read."""
-    return {column: _sql_type(kind) for column, kind in SOURCE_SCHEMAS[name].items()}
+def create_table(name: str, schema: Mapping[str, pl.DataType] | None = None) -> str:
+    """CREATE TABLE of schema `lake` where it is missing, in one spelling that both engines read.
+
+    schema: its columns, where it is no source table.
+    """
+    columns = ((column, _sql_type(kind)) for column, kind in (schema or SOURCE_SCHEMAS[name]).items())
+    return f"create table if not exists lake.{name} ({', '.join(' '.join(each) for each in columns)})"
 
 
 def _sql_type(kind: pl.DataType) -> str:

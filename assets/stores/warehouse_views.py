@@ -27,8 +27,12 @@ def window_view(source: str) -> str:
 
 def parquet_source(paths: Sequence[str]) -> str:
     """A relation over Parquet files in DuckDB; the paths are quoted."""
-    quoted = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-    return f"read_parquet([{quoted}], hive_partitioning = false)"
+    return f"read_parquet([{', '.join(map(quoted, paths))}], hive_partitioning = false)"
+
+
+def quoted(text: str) -> str:
+    """A text as SQL says it."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 DUCKDB_AS_OF = f"""

@@ -5,7 +5,7 @@ from typing import Any
 
 from assets.stores.access import Connection, read_rows, select_rows, site_transaction
 from assets.stores.seals import append_row, raw_select
-from assets.stores.tables import fault_events
+from assets.stores.tables_control import fault_events
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
 from data_quality.contracts.errors import BadInput
@@ -57,8 +57,7 @@ def is_latched(faults: list[Fault], device_id: str) -> bool:
 
 def acknowledge_fault(store: Store, site_id: str, device_id: str, *, person: Person, reason: str, clock: Clock) -> None:
     """Take a latch back. Raises BadInput where none is set, without a reason, or without the role engineer."""
-    if Role.ENGINEER not in person.roles:
-        raise BadInput(f"{person.name} has not the role 'engineer'", reason="missing_role")
+    person.must_be(Role.ENGINEER)
     if not reason.strip():
         raise BadInput("acknowledging a fault needs a reason", reason="missing_reason")
     with site_transaction(store, site_id) as connection:

@@ -8,7 +8,7 @@ from typing import Any
 
 from assets.stores.access import Connection, read_rows, select_rows, site_transaction
 from assets.stores.seals import append_row, raw_select
-from assets.stores.tables import mode_events
+from assets.stores.tables_control import mode_events
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
 from controls.ledger.faults import select_faults
@@ -75,8 +75,8 @@ def set_mode(
         if mode > (Mode.FULL if present is None and device_id else present or Mode.SIMULATION):
             _check_raise(mode, person, reason)
             _check_no_doubt(store, connection, site_id)
-        elif not {Role.OPERATOR, Role.ENGINEER} & set(person.roles):
-            raise _missing(person, "operator")
+        elif Role.ENGINEER not in person.roles:
+            person.must_be(Role.OPERATOR)
         event = ModeEvent(
             site_id=site_id,
             device_id=device_id,
@@ -96,9 +96,7 @@ def mode_history(store: Store, site_id: str, *, as_of_utc: datetime | None = Non
 
 
 def _check_raise(mode: Mode, person: Person, reason: str) -> None:
-    role = Role.ENGINEER if mode is Mode.PARTIAL else Role.OPERATOR
-    if role not in person.roles:
-        raise _missing(person, role)
+    person.must_be(Role.ENGINEER if mode is Mode.PARTIAL else Role.OPERATOR)
     if not reason.strip():
         raise BadInput(f"raising the mode to {mode.name} needs a reason", reason="missing_reason")
 
@@ -120,10 +118,6 @@ def _check_no_doubt(store: Store, connection: Connection, site_id: str) -> None:
             f"{doubtful[0].state}, so not proven",
             reason="command_in_doubt",
         )
-
-
-def _missing(person: Person, role: str) -> BadInput:
-    return BadInput(f"{person.name} has not the role {str(role)!r}", reason="missing_role")
 
 
 def _events(site_id: str) -> Any:

@@ -27,6 +27,12 @@ class Person(Model):
     roles: tuple[Role, ...]
     public_key: str = Field(default="", description="Ed25519 public key, base64; needed to sign")
 
+    def must_be(self, role: Role) -> None:
+        """Raises BadInput for a person who does not hold the role."""
+        if role not in self.roles:
+            roles = ", ".join(self.roles) or "none"
+            raise BadInput(f"{self.name} has not the role {role.value!r} (roles: {roles})", reason="missing_role")
+
 
 class People(Model):
     """The people file: `people: [{person_id, name, roles}]`."""
@@ -49,11 +55,7 @@ class People(Model):
         """The person, if they hold the role. Raises BadInput."""
         for person in self.people:
             if person.person_id == person_id:
-                if role not in person.roles:
-                    raise BadInput(
-                        f"{person.name} has not the role {role.value!r} (roles: {', '.join(person.roles) or 'none'})",
-                        reason="missing_role",
-                    )
+                person.must_be(role)
                 return person
         known = ", ".join(person.person_id for person in self.people) or "nobody"
         raise BadInput(f"unknown person {person_id!r}; the people file names {known}", reason="unknown_person")

@@ -187,8 +187,6 @@ def next_step(status: str) -> str:
 
 
 def _refuse(person: Person, role: Role, reason: str) -> None:
-    if role not in person.roles:
-        roles = ", ".join(person.roles) or "none"
-        raise BadInput(f"{person.name} has not the role {role.value!r} (roles: {roles})", reason="missing_role")
+    person.must_be(role)
     if not reason.strip():
         raise BadInput("a decision needs a reason", reason="no_reason")

@@ -17,12 +17,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores import tables
+from assets.stores import tables_readings, tables_reports
 from assets.stores.evidence import figure_rows
 from assets.stores.publications import PublicationStore
 from assets.stores.seals import append
 from assets.stores.sign import new_key
-from assets.stores.tables_publications import revision_inputs
+from assets.stores.tables_reports import revision_inputs
 from assets.stores.trace_rows import packed_rows
 from assets.stores.transactions import Store
 from reports.evidence.archive import ArchiveWriter, read_archive
@@ -45,15 +45,15 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
 
 def clones(store: Store, count: int) -> None:
     """Copies of the plant's report as reports of many sites and quarters, over lakes with other digests."""
-    revision = store.rows(sa.select(tables.report_revisions))[0]
+    revision = store.rows(sa.select(tables_reports.report_revisions))[0]
     rows = figure_rows(store, revision["report_id"], revision["revision"])
-    batch = store.rows(sa.select(tables.batches))[0]["batch_id"]
+    batch = store.rows(sa.select(tables_readings.batches))[0]["batch_id"]
     with store.begin() as connection:
         for number in range(count):
             site_id, quarter = f"s{number % SITES:03d}", number // SITES
             start = datetime(2020 + quarter // 4, quarter % 4 * 3 + 1, 1, tzinfo=UTC)
             if number < SITES:
-                append(connection, tables.lake_manifest, list(lake_rows(site_id, batch)))
+                append(connection, tables_readings.lake_manifest, list(lake_rows(site_id, batch)))
             copy_report(connection, revision, rows, site_id, start, number)
 
 
@@ -83,7 +83,7 @@ def copy_report(
     """One clone: same figures under new ids, inputs of its own site and quarter."""
     report_id = f"enpi_quarter/{site_id}/{start:%Y-%m}"
     changed = {"report_id": report_id, "site_id": site_id, "period": f"{start:%Y-%m}"}
-    append(connection, tables.report_revisions, [{**revision, **changed}])
+    append(connection, tables_reports.report_revisions, [{**revision, **changed}])
     copies = []
     for place, row in enumerate(rows, start=1):
         inputs = [_moved(given, site_id, start, number) for given in row["inputs"]]
@@ -96,7 +96,7 @@ def copy_report(
         }
         copies.append({**row, **named})
     own, shared = packed_rows(copies)
-    append(connection, tables.figures, own)
+    append(connection, tables_reports.figures, own)
     append(connection, revision_inputs, shared)
 
 
@@ -115,7 +115,7 @@ def _moved(given: dict[str, Any], site_id: str, start: datetime, number: int) ->
 
 def trace_bytes(store: Store, report_id: str) -> tuple[int, int]:
     """Figures of a report, and bytes of all that the store keeps of them: their rows and what they share."""
-    table, shared = tables.figures, revision_inputs
+    table, shared = tables_reports.figures, revision_inputs
     rows = store.rows(sa.select(table).where(table.c.report_id == report_id, table.c.revision == 1))
     more = store.rows(sa.select(shared).where(shared.c.report_id == report_id, shared.c.revision == 1))
     size = sum(len("".join(map(_text, row.values())).encode()) for row in [*rows, *more])

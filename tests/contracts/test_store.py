@@ -11,6 +11,8 @@ import sqlalchemy as sa
 
 from assets.stores import tables
 from assets.stores.revisions import migrate
+from assets.stores.tables_metadata import metadata
+from assets.stores.tables_readings import quarantine
 from assets.stores.transactions import Store, connect_store, next_recorded_at, open_store
 from assets.stores.types import JsonText, UtcDateTime
 
@@ -47,7 +49,7 @@ def item(item_id: str, **changes: object) -> dict[str, object]:
 
 def add(store: Store, *rows: dict[str, object]) -> None:
     with store.begin() as connection:
-        connection.execute(tables.quarantine.insert(), list(rows))
+        connection.execute(quarantine.insert(), list(rows))
 
 
 def stopped(store: Store, work: Callable[[sa.Connection], object]) -> None:
@@ -58,13 +60,13 @@ def stopped(store: Store, work: Callable[[sa.Connection], object]) -> None:
 
 
 def ids(store: Store) -> list[str]:
-    return [row["item_id"] for row in store.rows(sa.select(tables.quarantine).order_by(tables.quarantine.c.item_id))]
+    return [row["item_id"] for row in store.rows(sa.select(quarantine).order_by(quarantine.c.item_id))]
 
 
 def test_what_is_written_is_read_back_alike(any_store: Store) -> None:
     early = NOW.astimezone(timezone(timedelta(hours=-3))) - timedelta(microseconds=1)
     add(any_store, item("a"), item("b", recorded_at_utc=early))
-    rows = any_store.rows(sa.select(tables.quarantine).order_by(tables.quarantine.c.recorded_at_utc))
+    rows = any_store.rows(sa.select(quarantine).order_by(quarantine.c.recorded_at_utc))
     assert [row["item_id"] for row in rows] == ["b", "a"]
     assert rows[1] == item("a")
     assert rows[0]["recorded_at_utc"] == NOW - timedelta(microseconds=1)
@@ -75,7 +77,7 @@ def test_a_transaction_that_fails_leaves_nothing(any_store: Store) -> None:
         add(any_store, item("a"), item("a"))
     assert ids(any_store) == []
     with pytest.raises(RuntimeError, match="stop"):
-        stopped(any_store, lambda connection: connection.execute(tables.quarantine.insert(), [item("b")]))
+        stopped(any_store, lambda connection: connection.execute(quarantine.insert(), [item("b")]))
     assert ids(any_store) == []
 
 
@@ -93,7 +95,7 @@ def test_every_append_only_table_has_both_triggers(any_store: Store, table: sa.T
 
 def test_an_append_only_row_can_be_neither_changed_nor_deleted(any_store: Store) -> None:
     add(any_store, item("a"))
-    for statement in (tables.quarantine.update().values(reason="x"), tables.quarantine.delete()):
+    for statement in (quarantine.update().values(reason="x"), quarantine.delete()):
         with pytest.raises(sa.exc.DBAPIError, match="quarantine is append-only"), any_store.begin() as connection:
             connection.execute(statement)
     assert ids(any_store) == ["a"]
@@ -132,7 +134,7 @@ def test_migrating_again_changes_nothing(any_store: Store) -> None:
     add(any_store, item("a"))
     migrate(any_store.engine)
     assert ids(any_store) == ["a"]
-    assert set(sa.inspect(any_store.engine).get_table_names()) >= set(tables.metadata.tables)
+    assert set(sa.inspect(any_store.engine).get_table_names()) >= set(metadata.tables)
 
 
 def test_the_light_connection_sees_what_the_migrated_one_wrote(any_store: Store) -> None:

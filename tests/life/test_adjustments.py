@@ -15,7 +15,7 @@ from assets.kpi.enpi import EnpiResult
 from assets.kpi.stage import versions_text
 from assets.stores.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.evidence import BY_SITE, carried_rows, restore
-from assets.stores.tables_adjustments import adjustments as table
+from assets.stores.tables_baselines import adjustments as table
 from assets.stores.transactions import DatabaseError, open_store
 from data_quality.contracts.adjustment import Adjustment, AdjustmentStatus
 from data_quality.contracts.baseline import BaselineType

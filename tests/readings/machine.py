@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from assets.readings.ingest import AcceptedScale, IngestReport, ingest_file
 from assets.stores import lake as lake_module
-from assets.stores import tables
+from assets.stores import tables_readings
 from assets.stores.lake import Lake
 from assets.stores.quarantine import QuarantineStore
 from assets.stores.transactions import Store, connect_store, open_store
@@ -266,14 +266,14 @@ class LakeMachine(RuleBasedStateMachine):
         """The file is the latest word; remember what was known at its recorded time."""
         self.committed.add(self.key(file))
         self.view = file.applied_to(self.view)
-        newest = self.store.rows(sa.select(sa.func.max(tables.batches.c.recorded_at_utc).label("at")))[0]["at"]
+        newest = self.store.rows(sa.select(sa.func.max(tables_readings.batches.c.recorded_at_utc).label("at")))[0]["at"]
         moment = newest if isinstance(newest, datetime) else datetime.fromisoformat(newest)
         assert moment not in self.views
         self.views[moment] = (self.view, self.digest(moment))
 
     def adopt(self, file: MeterFile) -> None:
         """After a kill: the batch is there with all its rows, or nothing of it is."""
-        query = sa.select(sa.func.count().label("n")).select_from(tables.batches)
+        query = sa.select(sa.func.count().label("n")).select_from(tables_readings.batches)
         batches = self.store.rows(query)[0]["n"]
         assert batches in {len(self.views), len(self.views) + 1}
         if batches > len(self.views):

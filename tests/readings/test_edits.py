@@ -9,10 +9,9 @@ from pydantic import ValidationError
 
 from assets.readings.edits import edit_reading
 from assets.readings.recompute import recompute_registers
-from assets.stores.batches import batches_of_source
+from assets.stores.batches import batches_of_source, named_batches
 from assets.stores.meter_events import MeterEventStore
 from assets.stores.reading_edits import edits
-from assets.stores.reports import named_batches
 from assets.stores.transactions import DatabaseError, Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.meter import Meter

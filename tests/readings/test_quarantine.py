@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from assets.readings.parsed import REJECT_SCHEMA, bad_rows
-from assets.stores import tables
+from assets.stores import tables_readings
 from assets.stores.quarantine import QuarantineStore, file_sha256
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput, BadRow
@@ -71,7 +71,7 @@ def test_an_unknown_item_is_named(quarantine: QuarantineStore) -> None:
 
 def test_items_can_be_neither_changed_nor_deleted(quarantine: QuarantineStore, path: Path, clock: FixedClock) -> None:
     quarantine.keep_rows(path, [row(2)], counts={"not_a_number": 1}, site_id="plant", clock=clock)
-    for statement in (tables.quarantine.update().values(reason="fine"), tables.quarantine.delete()):
+    for statement in (tables_readings.quarantine.update().values(reason="fine"), tables_readings.quarantine.delete()):
         with pytest.raises(sa.exc.DatabaseError, match="append-only"), quarantine.store.begin() as connection:
             connection.execute(statement)
     assert quarantine.counts() == {"not_a_number": 1}

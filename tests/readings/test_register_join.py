@@ -19,7 +19,7 @@ from assets.readings.registers import to_intervals
 from assets.readings.sniff import sniff_file
 from assets.stores.meter_events import MeterEventStore
 from assets.stores.register_reads import RegisterReadStore
-from assets.stores.tables import register_reads
+from assets.stores.tables_readings import register_reads
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.meter import Carrier, Meter, Register
 from data_quality.contracts.meter_event import MeterEvent

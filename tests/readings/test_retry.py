@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from assets.readings.page import ingestion_page
 from assets.readings.retry import RetryReport, retry_item
-from assets.stores import tables
+from assets.stores import tables_readings
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.meter import Meter
 from data_quality.contracts.site import ColumnMap, Site
@@ -129,8 +129,8 @@ def test_resolutions_are_only_ever_added(bench: Bench) -> None:
     assert bench.quarantine.resolve([item_id], batch_id="c", clock=bench.clock) == 0
     assert bench.quarantine.show(item_id)["resolved_by"] == "b"
     for statement in (
-        tables.quarantine_resolutions.update().values(batch_id="x"),
-        tables.quarantine_resolutions.delete(),
+        tables_readings.quarantine_resolutions.update().values(batch_id="x"),
+        tables_readings.quarantine_resolutions.delete(),
     ):
         with pytest.raises(sa.exc.DatabaseError, match="append-only"), bench.quarantine.store.begin() as connection:
             connection.execute(statement)

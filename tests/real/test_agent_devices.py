@@ -16,7 +16,7 @@ import pytest
 
 from assets.stores.access import site_transaction
 from assets.stores.seals import append_row
-from assets.stores.tables import command_events, plans
+from assets.stores.tables_control import command_events, plans
 from assets.stores.transactions import Store, open_store
 from controls.agent.main import GatewayTransports, find_site, run_agent, with_ports
 from controls.agent.planned import planned_check

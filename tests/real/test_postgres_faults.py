@@ -7,7 +7,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from assets.stores import tables
+from assets.stores import tables_control, tables_seals
 from assets.stores.postgres import describe, ensure_schema, facts_of, session_environment
 from assets.stores.transactions import Store, connect_store, open_store, probe
 from data_quality.contracts.database import DatabaseSettings
@@ -55,7 +55,7 @@ def test_a_command_without_its_database_says_which_in_one_sentence(
 def write_and_lose(store: Store) -> None:
     """A transaction whose session the server ends."""
     with store.begin() as connection:
-        connection.execute(tables.recorded_clock.delete())
+        connection.execute(tables_seals.recorded_clock.delete())
         connection.execute(sa.text("select pg_terminate_backend(pg_backend_pid())"))
 
 
@@ -77,7 +77,7 @@ def test_a_fault_of_ours_stays_ours(store_url: str) -> None:
 def test_a_store_of_an_earlier_version_is_not_left_behind_unseen(postgres_url: str, store_url: str) -> None:
     earlier = open_store(postgres_url.replace("postgresql://", "postgresql+psycopg://", 1))
     with earlier.begin() as connection:
-        before = connection.execute(sa.select(tables.ledger_identity.c.ledger_id)).scalar()
+        before = connection.execute(sa.select(tables_control.ledger_identity.c.ledger_id)).scalar()
     earlier.close()
     with pytest.raises(BadInput, match="store of an earlier version in schema public") as caught:
         open_store(store_url)
@@ -85,7 +85,7 @@ def test_a_store_of_an_earlier_version_is_not_left_behind_unseen(postgres_url: s
         for statement in caught.value.mend.split(";"):
             connection.execute(statement.encode())
     moved = open_store(store_url)
-    assert moved.rows(sa.select(tables.ledger_identity.c.ledger_id))[0]["ledger_id"] == before
+    assert moved.rows(sa.select(tables_control.ledger_identity.c.ledger_id))[0]["ledger_id"] == before
     moved.close()
 
 

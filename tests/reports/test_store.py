@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from assets.stores import tables
+from assets.stores import tables_reports
 from assets.stores.reports import ReportStore
-from assets.stores.tables_publications import revision_inputs
+from assets.stores.tables_reports import revision_inputs
 from assets.stores.trace_rows import INPUT_FIELDS
 from assets.stores.transactions import open_store
 from data_quality.contracts.errors import BadInput
@@ -105,7 +105,7 @@ def test_traces_are_append_only(world: MakeWorld) -> None:
     used = world()
     report(used)
     with pytest.raises(sa.exc.DatabaseError, match="append-only"), used.lake.store.begin() as connection:
-        connection.execute(tables.figures.delete())
+        connection.execute(tables_reports.figures.delete())
 
 
 def test_a_failing_stamp_leaves_nothing_behind(world: MakeWorld) -> None:
@@ -132,7 +132,7 @@ def test_a_figure_and_its_trace_take_half_a_kilobyte(world: MakeWorld) -> None:
     report(used)
     count = len(used.reports.figures("enpi_quarter/plant/2025-Q1", 1))
     store = used.lake.store
-    rows = [*store.rows(sa.select(tables.figures)), *store.rows(sa.select(revision_inputs))]
+    rows = [*store.rows(sa.select(tables_reports.figures)), *store.rows(sa.select(revision_inputs))]
     assert sum(len(json.dumps(list(row.values()), separators=(",", ":"))) for row in rows) < 500 * count
 
 
@@ -212,7 +212,7 @@ def test_revisions_mean_the_same_on_postgresql(good: World, postgres_url: str) -
         assert store_revision(good.build, reports, good.clock) == (content, False)
         assert reports.broken_link("plant") is None
         with pytest.raises(sa.exc.DatabaseError, match="append-only"), store.begin() as connection:
-            connection.execute(tables.figures.delete())
+            connection.execute(tables_reports.figures.delete())
         view = sa.text("SELECT figure_id, position, kind, id, role, sha256, value FROM trace_inputs")
         wanted = [
             (figure.figure_id, place, *(getattr(given, name) for name in INPUT_FIELDS))

@@ -10,10 +10,11 @@ import sqlalchemy as sa
 
 from assets.stores.access import site_transaction
 from assets.stores.publications import sign_act
-from assets.stores.seals import PROTECTED, append
+from assets.stores.seals import append
 from assets.stores.sign import Signer, new_key
-from assets.stores.tables import APPEND_ONLY, commands, ledger_identity, mode_events, plans
-from assets.stores.tables_publications import signatures
+from assets.stores.tables import APPEND_ONLY, PROTECTED
+from assets.stores.tables_control import commands, ledger_identity, mode_events, plans
+from assets.stores.tables_reports import signatures
 from assets.stores.transactions import Store
 from assets.stores.types import JsonText, UtcDateTime
 from controls.ledger.faults import latch_fault

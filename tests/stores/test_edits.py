@@ -9,8 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from assets.stores.audit import bad_rows
-from assets.stores.seals import PROTECTED, key_of, raw_select
-from assets.stores.tables import command_events, commands
+from assets.stores.seals import key_of, raw_select
+from assets.stores.tables import PROTECTED
+from assets.stores.tables_control import command_events, commands
 from assets.stores.tables_seals import row_seals
 from assets.stores.transactions import Store, open_store
 from assets.stores.trust import proven

@@ -19,7 +19,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from typer.testing import CliRunner
 
-from assets.stores import revisions, tables
+from assets.stores import revisions, tables_seals
 from assets.stores.revisions import FOLDER, copy_path, standing
 from assets.stores.tables_metadata import metadata
 from assets.stores.transactions import Store, connect_store, open_store
@@ -48,7 +48,7 @@ def any_store(url: str) -> Iterator[Store]:
     """The store on each engine, with a row."""
     opened = open_store(url)
     with opened.begin() as connection:
-        connection.execute(tables.recorded_clock.insert().values(id=1, last_utc=NOW))
+        connection.execute(tables_seals.recorded_clock.insert().values(id=1, last_utc=NOW))
     yield opened
     opened.close()
 

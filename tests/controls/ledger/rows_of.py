@@ -5,7 +5,7 @@ from typing import Any
 
 from assets.stores.access import site_transaction
 from assets.stores.seals import append_row
-from assets.stores.tables import plans
+from assets.stores.tables_control import plans
 from assets.stores.transactions import Store
 from controls.ledger.rows import LedgerRow, propose, read_commands, select_commands, transition
 from data_quality.contracts.command import Command, CommandState

@@ -14,7 +14,7 @@ from assets.stores.publications import PublicationStore, Signature
 from assets.stores.reports import ReportStore
 from assets.stores.seals import append_row
 from assets.stores.sign import new_key
-from assets.stores.tables_publications import report_decisions, report_makers
+from assets.stores.tables_reports import report_decisions, report_makers
 from data_quality.contracts.time import SystemClock
 from reports.content.model import ReportContent
 from reports.evidence.life import step_of

@@ -1,13 +1,46 @@
-"""Tables of a report's life: reviews, publications, signatures, evidence packs, deliveries. All append-only."""
+"""Tables of a report's life: revisions, figures, traces, reviews, publications, signatures, packs, deliveries."""
 
 import sqlalchemy as sa
 
-from assets.stores.tables_metadata import metadata
+from assets.stores.tables_metadata import append_only
 from assets.stores.types import JsonText, UtcDateTime
 
-revision_inputs = sa.Table(
+site_versions = append_only(
+    "site_versions",
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("site", JsonText, nullable=False, comment="The site file as a report was made with it"),
+)
+
+report_revisions = append_only(
+    "report_revisions",
+    sa.Column("report_id", sa.String(128), primary_key=True, comment="name/site/period"),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("period", sa.String(32), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("content_sha256", sa.String(64), nullable=False),
+    sa.Column("content", JsonText, nullable=False),
+    sa.Column("as_of_utc", UtcDateTime, nullable=False),
+)
+
+figures = append_only(
+    "figures",
+    sa.Column("figure_id", sa.String(32), primary_key=True),
+    sa.Column("report_id", sa.String(128), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("figure", JsonText, nullable=False, comment="Its own part of figure and trace; see trace_rows.py"),
+    sa.Column("position", sa.Integer, nullable=False, comment="Place in the site's chain"),
+    sa.Column("hash", sa.String(64), nullable=False, comment="Over the whole figure and the hash before it"),
+    sa.UniqueConstraint("site_id", "position"),
+    sa.Index("ix_figures_report", "report_id", "revision"),
+    recorded=False,
+)
+
+revision_inputs = append_only(
     "revision_inputs",
-    metadata,
     sa.Column("report_id", sa.String(128), primary_key=True),
     sa.Column("revision", sa.Integer, primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True),
@@ -17,20 +50,18 @@ revision_inputs = sa.Table(
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("value", sa.Text, nullable=False, comment="In words: versions of a calendar, a run's name"),
     comment="What the traces of a revision name, each once; see trace_rows.py",
+    recorded=False,
 )
 
-report_makers = sa.Table(
+report_makers = append_only(
     "report_makers",
-    metadata,
     sa.Column("report_id", sa.String(128), primary_key=True),
     sa.Column("revision", sa.Integer, primary_key=True),
     sa.Column("person_id", sa.String(64), nullable=False),
-    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
 )
 
-report_decisions = sa.Table(
+report_decisions = append_only(
     "report_decisions",
-    metadata,
     sa.Column("report_id", sa.String(128), primary_key=True),
     sa.Column("revision", sa.Integer, primary_key=True),
     sa.Column("step", sa.String(16), primary_key=True, comment="reviewed or published"),
@@ -42,13 +73,11 @@ report_decisions = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("content_sha256", sa.String(64), nullable=False, comment="Of the revision that was decided on"),
     sa.Column("allowed", JsonText, nullable=False, comment="Findings that were let pass, by code"),
-    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
     sa.Index("ix_report_decisions_site", "site_id", "step"),
 )
 
-signatures = sa.Table(
+signatures = append_only(
     "signatures",
-    metadata,
     sa.Column("action_sha256", sa.String(64), primary_key=True),
     sa.Column("kind", sa.String(32), nullable=False, comment="What was done, e.g. reports publish"),
     sa.Column("subject", sa.String(256), nullable=False, comment="On what, e.g. name/site/period@1"),
@@ -56,13 +85,11 @@ signatures = sa.Table(
     sa.Column("public_key", sa.String(44), nullable=False),
     sa.Column("signature", sa.String(88), nullable=False),
     sa.Column("action", sa.Text, nullable=False, comment="The canonical JSON that is signed"),
-    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
     sa.Index("ix_signatures_subject", "kind", "subject"),
 )
 
-evidence_packs = sa.Table(
+evidence_packs = append_only(
     "evidence_packs",
-    metadata,
     sa.Column("site_id", sa.String(64), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True, comment="Place in the site's chain of packs"),
     sa.Column("report_id", sa.String(128), nullable=False),
@@ -71,12 +98,10 @@ evidence_packs = sa.Table(
     sa.Column("body_sha256", sa.String(64), nullable=False, comment="Of the manifest without its place in the chain"),
     sa.Column("previous_sha256", sa.String(64), nullable=False, comment="Manifest of the pack before it"),
     sa.Column("manifest_sha256", sa.String(64), nullable=False),
-    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
 )
 
-delivery_events = sa.Table(
+delivery_events = append_only(
     "delivery_events",
-    metadata,
     sa.Column("delivery_id", sa.String(64), primary_key=True),
     sa.Column("attempt", sa.Integer, primary_key=True, comment="0: asked for; then one row a try"),
     sa.Column("state", sa.String(8), nullable=False, comment="pending, sent or failed"),
@@ -85,8 +110,6 @@ delivery_events = sa.Table(
     sa.Column("report_id", sa.String(128), nullable=False),
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("reason", sa.Text, nullable=False, comment="Why it failed; empty otherwise"),
-    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
     sa.Index("ix_delivery_events_report", "report_id", "revision"),
+    sealed=False,
 )
-
-PUBLICATION_TABLES = (revision_inputs, report_makers, report_decisions, signatures, evidence_packs, delivery_events)

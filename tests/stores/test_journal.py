@@ -1,0 +1,143 @@
+"""What every store over append-only tables rests on: one recorded time, seals, and views as known at any instant."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assets.stores.audit import bad_content
+from assets.stores.journal import AppendOnly, document_in, fields_of, row_of
+from assets.stores.seals import head_of
+from assets.stores.tables_baselines import promotions
+from assets.stores.tables_bills import notifications, tariff_overrides
+from assets.stores.tables_reports import site_versions
+from assets.stores.transactions import Store, open_store, recorded_at_now
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
+from data_quality.contracts.time import FixedClock
+from tests.stores.everything import change
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CLOCK = FixedClock(NOW)
+
+
+class Override(Model):
+    """Some columns of a tariff override."""
+
+    account: str
+    tariff_id: str
+    valid_from: date
+
+
+OVERRIDES = AppendOnly(tariff_overrides, fields_of(Override), order=("id",), is_proven=True)
+TOLD = AppendOnly(notifications, dict)
+DECIDED = AppendOnly(promotions, dict, order=("id",))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = open_store(f"sqlite:///{tmp_path / 'store.db'}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """The store on each engine."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("store")
+    else:
+        url = str(request.getfixturevalue("postgres_url")).replace("postgresql://", "postgresql+psycopg://", 1)
+        opened = open_store(url)
+        yield opened
+        opened.close()
+
+
+def override(account: str, tariff_id: str) -> dict[str, Any]:
+    made = Override(account=account, tariff_id=tariff_id, valid_from=date(2026, 1, 1))
+    beside = {"site_id": "home", "valid_to": date(2027, 1, 1), "person_id": "anna", "reason": "test"}
+    return row_of(tariff_overrides, made, **beside)
+
+
+def names(found: list[Override]) -> list[str]:
+    return [each.tariff_id for each in found]
+
+
+def test_rows_that_are_added_together_share_one_recorded_time_after_every_other(store: Store) -> None:
+    first = OVERRIDES.add(store, CLOCK, override("a", "one"), override("b", "two"))
+    second = OVERRIDES.add(store, CLOCK, override("a", "three"))
+    assert (first, second) == (NOW, NOW + timedelta(microseconds=1))
+    assert [row["recorded_at_utc"] for row in OVERRIDES.rows(store)] == [first, first, second]
+
+
+def test_every_view_is_as_known_then(any_store: Store) -> None:
+    first = OVERRIDES.add(any_store, CLOCK, override("a", "one"), override("b", "two"))
+    OVERRIDES.add(any_store, CLOCK, override("a", "three"))
+    assert names(OVERRIDES.history(any_store)) == ["one", "two", "three"]
+    assert names(OVERRIDES.history(any_store, as_of_utc=first)) == ["one", "two"]
+    assert names(OVERRIDES.all_as_of(any_store, "account")) == ["three", "two"]
+    assert names(OVERRIDES.all_as_of(any_store, "account", as_of_utc=first)) == ["one", "two"]
+    newest, older = OVERRIDES.latest(any_store, account="a"), OVERRIDES.latest(any_store, account="a", as_of_utc=first)
+    assert newest is not None
+    assert older is not None
+    assert (newest.tariff_id, older.tariff_id) == ("three", "one")
+    assert OVERRIDES.latest(any_store, as_of_utc=NOW - timedelta(seconds=1)) is None
+
+
+def test_a_condition_is_a_value_or_one_of_several_and_none_asks_for_nothing(store: Store) -> None:
+    OVERRIDES.add(store, CLOCK, override("a", "one"), override("b", "two"), override("c", "three"))
+    assert names(OVERRIDES.history(store, account="b", site_id=None)) == ["two"]
+    assert names(OVERRIDES.history(store, account=("a", "c"))) == ["one", "three"]
+    assert OVERRIDES.history(store, account=[]) == []
+    assert OVERRIDES.rows(store, "tariff_id", account="b") == [{"tariff_id": "two"}]
+    assert OVERRIDES.newest(store, "tariff_id") == {"tariff_id": "three"}
+
+
+def test_a_thing_is_added_once_and_a_second_time_moves_no_clock(store: Store) -> None:
+    kept = AppendOnly(site_versions, document_in("site", Override))
+    row = {
+        "sha256": "a" * 64,
+        "site_id": "home",
+        "site": {"account": "a", "tariff_id": "t", "valid_from": "2026-01-01"},
+    }
+    assert kept.add_once(store, CLOCK, row)
+    later = recorded_at_now(store, NOW)
+    assert not kept.add_once(store, CLOCK, {**row, "site_id": "other"})
+    assert recorded_at_now(store, NOW) == later
+    assert kept.history(store) == [Override(account="a", tariff_id="t", valid_from=date(2026, 1, 1))]
+
+
+def test_a_sealed_table_gets_its_seal_and_a_log_none(store: Store) -> None:
+    with store.begin() as connection:
+        before = head_of(connection)
+    told = {"event_id": "e", "site_id": "home", "kind": "k", "subject": "s", "message": "m", "facts": {}}
+    TOLD.add(store, CLOCK, told)
+    with store.begin() as connection:
+        assert head_of(connection) == before
+    DECIDED.add(store, CLOCK, {"model_name": "m", "decision": {}}, {"model_name": "n", "decision": {}})
+    with store.begin() as connection:
+        assert head_of(connection)[0] == before[0] + 1
+    assert bad_content(store) == []
+
+
+def test_a_row_that_was_changed_is_refused_where_rows_must_be_proven(store: Store) -> None:
+    OVERRIDES.add(store, CLOCK, override("a", "one"), override("b", "two"))
+    change(store, tariff_overrides, tariff_overrides.c.account == "a", tariff_id="cheap")
+    for view in (OVERRIDES.history, OVERRIDES.latest, OVERRIDES.rows):
+        with pytest.raises(BadInput, match="tariff_overrides 1: the row is not what was written"):
+            view(store, account="a")
+    assert OVERRIDES.rows(store, "tariff_id", account="a") == [{"tariff_id": "cheap"}]
+
+
+def test_what_fails_together_leaves_nothing(store: Store) -> None:
+    def stopped() -> None:
+        with store.together():
+            DECIDED.add(store, CLOCK, {"model_name": "m", "decision": {}})
+            assert len(DECIDED.history(store)) == 1
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        stopped()
+    assert (DECIDED.history(store), recorded_at_now(store, NOW)) == ([], NOW)
