@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ from assets.readings.bulk.read import RegularFile
 from assets.readings.holds import HISTORY, MAX_FALL, MAX_GROWTH, MIN_HISTORY_ROWS, MIN_ROWS
 from assets.readings.rescaled import ROW_WITHIN, rescaled
 from assets.stores.lake import BlockPlan, Lake, Stamp
-from assets.stores.lake_block import Block, Coded, Column
+from assets.stores.lake_block import Block, block_of
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES
@@ -107,30 +107,31 @@ def _against(file: RegularFile, rows: Rows, current: pl.DataFrame) -> tuple[NDAr
 
 
 def _block(file: RegularFile, rows: Rows, site: Site, stamp: Stamp) -> Block:
-    kinds, minutes = file.shape.streams, file.meaning.quarters * CANONICAL_MINUTES
-    columns: dict[str, Column] = {
-        "site_id": site.site_id,
-        "meter_id": _coded([each.meter_id for each in kinds], rows.stream),
-        "register": _coded([each.register for each in kinds], rows.stream),
-        "interval_start_utc": rows.slot * SLOT_US,
-        "interval_minutes": CANONICAL_MINUTES,
-        "source_minutes": int(minutes[0]) if (minutes == minutes[0]).all() else minutes[rows.stream].astype(np.int32),
-        "value": rows.quanta / QUANTA,
-        "unit": _coded([each.unit.canonical for each in kinds], rows.stream),
-        "quality_code": _RAW,
-        "source_line": rows.line,
-        "is_synthetic": False,
-        "batch_id": stamp.batch_id,
-        "recorded_at_utc": stamp.recorded_at_utc,
-    }
-    return Block(columns=columns, rows=rows.slot.size)
+    kinds, minutes = file.shape.streams, (file.meaning.quarters * CANONICAL_MINUTES).tolist()
+    return block_of(
+        pl.select(
+            site_id=pl.lit(site.site_id, pl.Enum([site.site_id])),
+            meter_id=_of_stream([each.meter_id for each in kinds], rows.stream),
+            register=_of_stream([each.register for each in kinds], rows.stream),
+            interval_start_utc=pl.Series(rows.slot * SLOT_US).cast(pl.Datetime("us", "UTC")),
+            interval_minutes=pl.lit(CANONICAL_MINUTES, pl.Int32),
+            source_minutes=_of_stream(minutes, rows.stream),
+            value=pl.Series(rows.values()),
+            unit=_of_stream([each.unit.canonical for each in kinds], rows.stream),
+            quality_code=pl.lit(_RAW, pl.Int32),
+            source_line=pl.Series(rows.line),
+            is_synthetic=pl.lit(value=False),
+            batch_id=pl.lit(stamp.batch_id, pl.Enum([stamp.batch_id])),
+            recorded_at_utc=pl.lit(stamp.recorded_at_utc, pl.Datetime("us", "UTC")),
+        )
+    )
 
 
-def _coded(names: list[str], stream: NDArray[np.int64]) -> Column:
-    kinds = tuple(sorted(set(names)))
-    if len(kinds) == 1:
-        return kinds[0]
-    return Coded(codes=np.array([kinds.index(name) for name in names], np.int32)[stream], names=kinds)
+def _of_stream(facts: list[Any], stream: NDArray[np.int64]) -> pl.Expr | pl.Series:
+    """What is said of each row's stream: minutes, or a text."""
+    said = sorted(set(facts))
+    kind = pl.Enum(said) if isinstance(said[0], str) else pl.Int32()
+    return pl.lit(said[0], kind) if len(said) == 1 else pl.Series(facts, dtype=kind).gather(stream)
 
 
 def is_suspected(file: RegularFile, *, site: Site, lake: Lake) -> bool:
