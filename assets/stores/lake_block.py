@@ -217,28 +217,50 @@ def _evenly(values: NDArray[np.int64], cycle: int) -> bytes | None:
 
 def write_block(block: Block, path: Path) -> str:
     """Write the rows as Parquet so that the name appears whole or not at all. Returns the file's SHA-256."""
+    return appear_whole(path, lambda temporary: temporary.write_bytes(_parquet(block)))
+
+
+def days_as_written(path: Path, file_sha256: str) -> dict[str, str]:
+    """UTC day -> hash of its rows, where the file is to the last byte what `write_block` makes of the rows in it.
+
+    Empty for any other file: readers may differ about one whose bounds or pages say something else than its rows.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pl.DataFrame(pq.read_table(path, partitioning=None))
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError):
+        return {}
+    if dict(table.schema) != LAKE_SCHEMA or table.is_empty() or sum(table.null_count().row(0)):
+        return {}
+    block = block_of(table)
+    if hashlib.sha256(_parquet(block)).hexdigest() != file_sha256 or not table[TIME].is_sorted():
+        return {}
+    return {str(day): part_sha256(block, start, end) for day, start, end in block.days()}
+
+
+def _parquet(block: Block) -> bytes:
+    """The rows as a file's bytes, which follow from them and from the version of the library."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = block.table.to_arrow()
     # No column holds nulls: where the schema says so, the writer need not look at each row for them.
     required = pa.schema([field.with_nullable(False) for field in table.schema])
-    table = pa.Table.from_arrays(table.columns, schema=required)
-
-    def write(temporary: Path) -> None:
-        # Without Arrow's own schema beside Parquet's, every reader finds the texts as texts.
-        pq.write_table(
-            table,
-            temporary,
-            store_schema=False,
-            row_group_size=_ROW_GROUP,
-            compression="lz4",
-            use_dictionary=_AS_LIST,
-            column_encoding=_AS_STEPS,
-            write_statistics=_BOUNDED,
-        )
-
-    return appear_whole(path, write)
+    written = pa.BufferOutputStream()
+    # Without Arrow's own schema beside Parquet's, every reader finds the texts as texts.
+    pq.write_table(
+        pa.Table.from_arrays(table.columns, schema=required),
+        written,
+        store_schema=False,
+        row_group_size=_ROW_GROUP,
+        compression="lz4",
+        use_dictionary=_AS_LIST,
+        column_encoding=_AS_STEPS,
+        write_statistics=_BOUNDED,
+    )
+    return bytes(written.getvalue())
 
 
 def appear_whole(path: Path, write: Any) -> str:
