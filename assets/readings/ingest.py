@@ -13,7 +13,7 @@ from assets.readings.affected import affected_months
 from assets.readings.bitemporal import classify
 from assets.readings.blocks import in_blocks
 from assets.readings.bulk.read import REGULAR_FROM_BYTES, RegularFile
-from assets.readings.bulk.store import Touched, is_suspected, plan_of, times_of
+from assets.readings.bulk.store import is_suspected, plan_of, times_of
 from assets.readings.closed import name_closed
 from assets.readings.holds import OF_SCALE, SUSPECTED, canonical_rows, current_rows, hold_back, refuse_slip
 from assets.readings.parsed import Reader, bad_rows
@@ -266,7 +266,7 @@ def _restored_regular(file: RegularFile, given: _Given, batch_id: str) -> tuple[
 
 def _store_regular(file: RegularFile, given: _Given) -> IngestReport:
     given.keep_rejects(file.rejects, file.report.reasons)
-    touched: list[Touched] = []
+    touched: list[pl.DataFrame] = []
 
     def plan(stamp: Stamp) -> BlockPlan:
         return plan_of(file, site=given.site, lake=given.lake, stamp=stamp, touched=touched)

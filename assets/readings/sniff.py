@@ -1,6 +1,7 @@
 """What a meter file is and holds, with nothing stored: format, verdict, counts and sums per channel."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -207,7 +208,7 @@ def _channels(rows: pl.DataFrame, site: Site | None, stated: dict[str, str]) -> 
         if parts
         else pl.DataFrame()
     )
-    return tuple(_channel(row, commodity) for row in facts.iter_rows(named=True))
+    return tuple(channel_of(row, commodity) for row in facts.iter_rows(named=True))
 
 
 def _facts(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
@@ -226,7 +227,10 @@ def _facts(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     )
 
 
-def _channel(facts: dict[str, Any], commodity: dict[str, str]) -> Channel:
+def channel_of(facts: Mapping[str, Any], commodity: Mapping[str, str]) -> Channel:
+    """A channel by what its rows add up to. facts: meter_id, register, code, len, start, end, and the exact sums in
+    whole quanta: `sum` in the unit, `kwh` in the canonical one. commodity: by meter.
+    """
     unit = UNITS[facts["code"]]
     adds_up = unit.behaviour is Behaviour.AMOUNT
     return Channel(

@@ -15,7 +15,7 @@ from pydantic import Field
 from assets.stores.batches import batches_of_source, named_batches
 from assets.stores.journal import AppendOnly
 from assets.stores.lake_block import LAKE_SCHEMA, Block, blocks_of, part_sha256, write_block
-from assets.stores.lake_files import READINGS, faults, writing
+from assets.stores.lake_files import READINGS, fault_of, faults, writing
 from assets.stores.seals import append, append_row
 from assets.stores.tables_readings import batches as batch_table
 from assets.stores.tables_readings import lake_manifest
@@ -246,21 +246,22 @@ class Lake:
     def restore(self, batch_id: str, plan: Callable[[Stamp], BlockPlan]) -> tuple[str, ...]:
         """Write the files of a batch again that are missing or altered, from what `plan` says under its old stamp.
 
-        Returns their paths. Only the very bytes that the manifest names appear. Raises Unreachable where `plan` gives
-        others: then nothing has changed.
+        Returns their paths. Only the very rows that the manifest names appear, and in the very bytes that it names
+        where the same library writes them. Raises Unreachable where `plan` gives others: then nothing has changed.
         """
         entries = _MANIFEST.rows(self.store, batch_id=batch_id)
         wanted = faults(self.root, entries)
         if not wanted:
             return ()
-        stated = {str(each["path"]): str(each["file_sha256"]) for each in entries}
         stamp = Stamp(batch_id, entries[0]["recorded_at_utc"])
         kept = {path: self.root / f"{path}.restored" for path in wanted}
         try:
             for block in plan(stamp).blocks:
                 relative = path_of(str(entries[0]["site_id"]), next(iter(block.days()))[0], batch_id)
-                if relative in kept and write_block(block, kept[relative]) == stated[relative]:
-                    wanted.pop(relative, None)
+                if relative in kept:
+                    write_block(block, kept[relative])
+                    if not fault_of(kept[relative], [each for each in entries if each["path"] == relative]):
+                        wanted.pop(relative, None)
             if wanted:
                 raise Unreachable(
                     f"the lake's file {min(wanted)} {wanted[min(wanted)]}, and its source does not give it again as it "

@@ -1,26 +1,22 @@
-"""Rows of one lake partition as arrays: the form in which they are written, hashed and named in the manifest.
+"""Rows of one lake partition: the form in which they are hashed, named in the manifest and written as Parquet.
 
-A column is one value for all rows, an array, or codes into a list of names; a file of ten million readings never
-becomes ten million strings. Which form a column has changes neither the file's content nor its hash.
+Texts are places in a list of names (polars' Enum): a file of ten million readings never becomes ten million strings.
+Neither a row's content nor its hash depends on that, on the file's layout or on the library that wrote it.
 """
 
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-
-from assets.stores.parquet_file import BOOLEAN, DOUBLE, INSTANT, INT32, INT64, TEXT, Kind, ParquetFile
-from assets.stores.parquet_file import Column as Written
-from assets.stores.parquet_pages import Chunk, counting, decimals, flags, one_value, plain_text, runs, texts
 
 LAKE_SCHEMA: dict[str, pl.DataType] = {
     "site_id": pl.String(),
@@ -44,6 +40,7 @@ DAY_US: Final = 86_400_000_000
 _EPOCH: Final = date(1970, 1, 1)
 # Small enough that a query for some days skips the rest of a month, large enough to be written fast.
 _ROW_GROUP: Final = 131_072
+# Sizes and byte order of hashed numbers, whatever machine holds them.
 _NUMPY: Final[dict[type, str]] = {
     pl.Float64: "<f8",
     pl.Int32: "<i4",
@@ -51,51 +48,35 @@ _NUMPY: Final[dict[type, str]] = {
     pl.Boolean: "|b1",
     pl.Datetime: "<i8",
 }
-_KIND: Final[dict[type, Kind]] = {
-    pl.String: TEXT,
-    pl.Float64: DOUBLE,
-    pl.Int32: INT32,
-    pl.Int64: INT64,
-    pl.Boolean: BOOLEAN,
-    pl.Datetime: INSTANT,
-}
-_KINDS: Final = {name: _KIND[type(kind)] for name, kind in LAKE_SCHEMA.items()}
-_FORMS: Final[Mapping[str, Callable[[NDArray[Any]], Chunk]]] = {
-    "interval_minutes": runs,
-    "source_minutes": runs,
-    "value": decimals,
-    "quality_code": runs,
-    "source_line": counting,
-    "is_synthetic": flags,
-    "recorded_at_utc": runs,
-}
+# Values of few decimals repeat; times and line numbers go up evenly; what is always the same is nothing compressed.
+_AS_LIST: Final = [*(name for name, kind in LAKE_SCHEMA.items() if kind == pl.String), "value"]
+_AS_STEPS: Final = dict.fromkeys((TIME, "source_line"), "DELTA_BINARY_PACKED")
+# Columns by whose smallest and largest value a query skips row groups.
+_BOUNDED: Final = ["meter_id", TIME]
 
 
-@dataclass(frozen=True)
-class Coded:
+class _Texts(NamedTuple):
     """Texts as places in `names`."""
 
-    codes: NDArray[np.int32]
-    names: tuple[str, ...]
-
-
-Column = str | int | float | bool | datetime | Coded | NDArray[Any]
+    codes: NDArray[Any]
+    names: list[str]
 
 
 @dataclass(frozen=True)
 class Block:
-    """Rows of one UTC month in ROW_ORDER. columns: one per LAKE_SCHEMA name; times are microseconds since 1970."""
+    """Rows in ROW_ORDER. table: LAKE_SCHEMA, each text an Enum of the names that occur, sorted; see `block_of`."""
 
-    columns: Mapping[str, Column]
-    rows: int
+    table: pl.DataFrame
 
     @property
+    def rows(self) -> int:
+        """How many they are."""
+        return self.table.height
+
+    @cached_property
     def times(self) -> NDArray[np.int64]:
         """Interval starts, microseconds since 1970."""
-        column = self.columns[TIME]
-        if not isinstance(column, np.ndarray):
-            return np.full(self.rows, _raw(column), np.int64)
-        return column
+        return self.table[TIME].to_physical().to_numpy()
 
     def days(self) -> Iterator[tuple[date, int, int]]:
         """Every UTC day of the rows with the first and the end of its places."""
@@ -107,23 +88,48 @@ class Block:
                 yield _EPOCH + timedelta(days=day), start, end
 
     @cached_property
-    def hashed(self) -> list[tuple[bytes, Column | None]]:
+    def hashed(self) -> list[tuple[bytes, _Texts | NDArray[Any] | None]]:
         """What goes into a hash of rows: bytes that do not change, and after each the column that does."""
-        found: list[tuple[bytes, Column | None]] = []
+        found: list[tuple[bytes, _Texts | NDArray[Any] | None]] = []
         same = b"meterloom rows 3"
         for name, kind in LAKE_SCHEMA.items():
-            column = self.columns[name]
+            series = self.table[name]
             same += b"\0" + name.encode() + b"\0"
-            if isinstance(column, Coded | np.ndarray):
-                if not isinstance(column, Coded):
-                    column = column.astype(_NUMPY[type(kind)], copy=False)
-                found.append((same, column))
-                same = b""
-            elif isinstance(column, str):
-                same += b"one" + column.encode()
+            if kind == pl.String:
+                names = series.dtype.categories.to_list()  # type: ignore[attr-defined]
+                if len(names) == 1:
+                    same += b"one" + names[0].encode()
+                    continue
+                found.append((same, _Texts(series.to_physical().to_numpy(), names)))
             else:
-                same += b"one" + np.array([_raw(column)], _NUMPY[type(kind)]).tobytes()
+                numbers = series.to_numpy() if kind == pl.Boolean else series.to_physical().to_numpy()
+                numbers = numbers.astype(_NUMPY[type(kind)], copy=False)
+                # Not values: 0.0 and -0.0 are equal, and each row hashes its own.
+                if kind != pl.Float64 and _is_one(numbers):
+                    same += b"one" + numbers[:1].tobytes()
+                    continue
+                found.append((same, numbers))
+            same = b""
         return [*found, (same, None)]
+
+
+def block_of(rows: pl.DataFrame) -> Block:
+    """rows: LAKE_SCHEMA in ROW_ORDER, texts as such or as Enums."""
+    return Block(
+        rows.select(_coded(rows[name]) if kind == pl.String else pl.col(name) for name, kind in LAKE_SCHEMA.items())
+    )
+
+
+def _coded(texts: pl.Series) -> pl.Series:
+    """The bytes of a file follow from its rows alone: names stand in order, and none that does not occur."""
+    if not isinstance(texts.dtype, pl.Enum):
+        return texts.cast(pl.Enum(texts.unique().sort()))
+    names = texts.dtype.categories
+    occurs = np.zeros(names.len(), bool)
+    occurs[texts.to_physical().to_numpy()] = True
+    if occurs.all() and names.is_sorted():
+        return texts
+    return texts.cast(pl.Enum(names.filter(pl.Series(occurs)).sort()))
 
 
 def blocks_of(rows: pl.DataFrame) -> Iterator[Block]:
@@ -132,21 +138,7 @@ def blocks_of(rows: pl.DataFrame) -> Iterator[Block]:
     months = ordered.with_columns(_month=pl.col(TIME).dt.truncate("1mo")).partition_by(
         "_month", maintain_order=True, include_key=False
     )
-    for month in months:
-        yield _block(month)
-
-
-def _block(frame: pl.DataFrame) -> Block:
-    columns: dict[str, Column] = {}
-    for name, kind in LAKE_SCHEMA.items():
-        series = frame[name]
-        if kind == pl.String:
-            names = tuple(series.unique().sort().to_list())
-            codes = series.replace_strict(names, list(range(len(names))), return_dtype=pl.Int32).to_numpy()
-            columns[name] = names[0] if len(names) == 1 else Coded(codes=codes, names=names)
-        else:
-            columns[name] = (series.to_physical() if kind != pl.Boolean else series).to_numpy()
-    return Block(columns=columns, rows=frame.height)
+    yield from map(block_of, months)
 
 
 def content_sha256(rows: pl.DataFrame) -> str:
@@ -154,7 +146,7 @@ def content_sha256(rows: pl.DataFrame) -> str:
     if rows.is_empty():
         return hashlib.sha256().hexdigest()
     ordered = rows.select(pl.col(name).cast(kind) for name, kind in LAKE_SCHEMA.items())
-    block = _block(ordered.sort(*ROW_ORDER, "site_id", "recorded_at_utc", "batch_id"))
+    block = block_of(ordered.sort(*ROW_ORDER, "site_id", "recorded_at_utc", "batch_id"))
     return part_sha256(block, 0, block.rows)
 
 
@@ -170,14 +162,14 @@ def part_sha256(block: Block, start: int, end: int) -> str:
     found = hashlib.sha256()
     for same, column in block.hashed:
         found.update(same)
-        if isinstance(column, Coded):
+        if isinstance(column, _Texts):
             _update_texts(found, column.codes[start:end], column.names, cycle)
-        elif isinstance(column, np.ndarray):
+        elif column is not None:
             _update_numbers(found, column[start:end], cycle)
     return found.hexdigest()
 
 
-def _update_texts(found: Any, codes: NDArray[np.int32], all_names: tuple[str, ...], cycle: int) -> None:
+def _update_texts(found: Any, codes: NDArray[Any], all_names: list[str], cycle: int) -> None:
     is_again = _is_again(codes, cycle)
     codes = codes[:cycle] if is_again else codes
     used = np.flatnonzero(np.bincount(codes, minlength=len(all_names)))
@@ -192,13 +184,18 @@ def _update_texts(found: Any, codes: NDArray[np.int32], all_names: tuple[str, ..
 
 
 def _update_numbers(found: Any, values: NDArray[Any], cycle: int) -> None:
-    if values.size > 0 and values[0] == values[-1] and bool((values == values[0]).all()):
+    if _is_one(values):
         found.update(b"one" + values[:1].tobytes())
     elif values.dtype == np.int64 and (evenly := _evenly(values, cycle)) is not None:
         found.update(evenly)
     else:
         found.update(b"all")
         found.update(np.ascontiguousarray(values).data)
+
+
+def _is_one(values: NDArray[Any]) -> bool:
+    """All values are the same."""
+    return values.size > 0 and values[0] == values[-1] and bool((values == values[0]).all())
 
 
 def _is_again(values: NDArray[Any], cycle: int) -> bool:
@@ -218,46 +215,52 @@ def _evenly(values: NDArray[np.int64], cycle: int) -> bytes | None:
     return None
 
 
-def _raw(value: Any) -> Any:
-    return int(value.astimezone(UTC).timestamp() * 1_000_000) if isinstance(value, datetime) else value
-
-
 def write_block(block: Block, path: Path) -> str:
     """Write the rows as Parquet so that the name appears whole or not at all. Returns the file's SHA-256."""
-    file = ParquetFile(_KINDS)
-    for start in range(0, block.rows, _ROW_GROUP):
-        end = min(start + _ROW_GROUP, block.rows)
-        file.add([_written(block, name, start, end) for name in LAKE_SCHEMA], end - start)
-
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as target:
-            target.writelines(file.parts())
-
-    return appear_whole(path, write)
+    return appear_whole(path, lambda temporary: temporary.write_bytes(_parquet(block)))
 
 
-def _written(block: Block, name: str, start: int, end: int) -> Written:
-    """The rows [start, end) of one column. Only bounds that a query asks for are kept."""
-    column = block.columns[name]
-    if isinstance(column, str):
-        text = column.encode()
-        return Written(one_value(plain_text(text), end - start), (text, text) if name == "meter_id" else None)
-    if isinstance(column, Coded):
-        codes, names = column.codes[start:end], [each.encode() for each in column.names]
-        if name != "meter_id":
-            return Written(texts(codes, names))
-        used = [names[place] for place in np.flatnonzero(np.bincount(codes)).tolist()]
-        return Written(texts(codes, names), (min(used), max(used)))
-    dtype = _NUMPY[type(LAKE_SCHEMA[name])]
-    if not isinstance(column, np.ndarray):
-        if isinstance(column, bool):
-            return Written(flags(np.full(end - start, column)))
-        one = np.array([_raw(column)], dtype).tobytes()
-        return Written(one_value(one, end - start), (one, one) if name == TIME else None)
-    values = np.ascontiguousarray(column[start:end], dtype)
-    if name == TIME:
-        return Written(runs(values), (values.min().tobytes(), values.max().tobytes()))
-    return Written(_FORMS[name](values))
+def days_as_written(path: Path, file_sha256: str) -> dict[str, str]:
+    """UTC day -> hash of its rows, where the file is to the last byte what `write_block` makes of the rows in it.
+
+    Empty for any other file: readers may differ about one whose bounds or pages say something else than its rows.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pl.DataFrame(pq.read_table(path, partitioning=None))
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError):
+        return {}
+    if dict(table.schema) != LAKE_SCHEMA or table.is_empty() or sum(table.null_count().row(0)):
+        return {}
+    block = block_of(table)
+    if hashlib.sha256(_parquet(block)).hexdigest() != file_sha256 or not table[TIME].is_sorted():
+        return {}
+    return {str(day): part_sha256(block, start, end) for day, start, end in block.days()}
+
+
+def _parquet(block: Block) -> bytes:
+    """The rows as a file's bytes, which follow from them and from the version of the library."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = block.table.to_arrow()
+    # No column holds nulls: where the schema says so, the writer need not look at each row for them.
+    required = pa.schema([field.with_nullable(False) for field in table.schema])
+    written = pa.BufferOutputStream()
+    # Without Arrow's own schema beside Parquet's, every reader finds the texts as texts.
+    pq.write_table(
+        pa.Table.from_arrays(table.columns, schema=required),
+        written,
+        store_schema=False,
+        row_group_size=_ROW_GROUP,
+        compression="lz4",
+        use_dictionary=_AS_LIST,
+        column_encoding=_AS_STEPS,
+        write_statistics=_BOUNDED,
+    )
+    return bytes(written.getvalue())
 
 
 def appear_whole(path: Path, write: Any) -> str:

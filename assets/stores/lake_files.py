@@ -6,35 +6,61 @@ import fcntl
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from assets.stores.lake_block import days_as_written
+
 READINGS, LOCK = "readings", ".writers"
-# File -> size, time of change and number in its folder when it was hashed, and its SHA-256.
-_hashed: dict[Path, tuple[tuple[int, int, int], str]] = {}
 _tidied: set[Path] = set()
 
 
-def fault_of(path: Path, file_sha256: str) -> str:
-    """`is missing`, `was altered` or `cannot be read`; empty where the file is the one that was written."""
+@dataclass
+class _Seen:
+    """A file as it was when it was hashed. known: size, time of change and number in its folder; days: the digests of
+    its rows, once they were asked for.
+    """
+
+    known: tuple[int, int, int]
+    sha256: str
+    days: dict[str, str] | None = None
+
+
+_seen: dict[Path, _Seen] = {}
+
+
+def fault_of(path: Path, entries: Iterable[Mapping[str, Any]]) -> str:
+    """`is missing`, `was altered` or `cannot be read`; empty where the file is the one that was written.
+
+    entries: its manifest rows. It is also that where it holds the very rows that these name, in the very bytes in
+    which they are written today: so it was restored after the library that writes files had changed.
+    """
     try:
         stat = path.stat()
         known = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
-        kept = _hashed.get(path)
-        if kept is None or kept[0] != known:
+        seen = _seen.get(path)
+        if seen is None or seen.known != known:
             with path.open("rb") as file:
-                kept = _hashed[path] = (known, hashlib.file_digest(file, "sha256").hexdigest())
+                seen = _seen[path] = _Seen(known, hashlib.file_digest(file, "sha256").hexdigest())
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    return "" if kept[1] == file_sha256 else "was altered"
+    other = [each for each in entries if each["file_sha256"] != seen.sha256]
+    if not other:
+        return ""
+    if seen.days is None:
+        seen.days = days_as_written(path, seen.sha256)
+    return "" if all(seen.days.get(str(each["day"])) == each["content_sha256"] for each in other) else "was altered"
 
 
 def faults(root: Path, entries: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Path under the lake's root -> what is wrong with it, of the files of manifest rows."""
-    stated = {str(entry["path"]): str(entry["file_sha256"]) for entry in entries}
-    return {path: fault for path, sha256 in stated.items() if (fault := fault_of(root / path, sha256))}
+    stated: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in entries:
+        stated.setdefault(str(entry["path"]), []).append(entry)
+    return {path: fault for path, rows in stated.items() if (fault := fault_of(root / path, rows))}
 
 
 def orphans(root: Path, known: Iterable[str]) -> list[Path]:

@@ -22,6 +22,7 @@ from assets.stores.definitions import Definitions, keep_definition
 from assets.stores.evidence import broken_figure, restore
 from assets.stores.lake import Lake
 from assets.stores.lake_block import LAKE_SCHEMA, content_sha256
+from assets.stores.lake_files import faults
 from assets.stores.publications import Decision
 from assets.stores.sign import canonical
 from assets.stores.transactions import DatabaseError, Store, open_store
@@ -241,13 +242,15 @@ def _sources(
         return None
     lake = Lake(root / "lake", store)
     if manifest.inputs == "full":
-        stated = {row["path"]: row["file_sha256"] for row in tables["lake_manifest"]}
-        for path, sha256 in stated.items():
+        for path in dict.fromkeys(row["path"] for row in tables["lake_manifest"]):
             member = archive.members.get(names.LAKE + path)
-            if member is None or member.sha256 != sha256:
+            if member is None:
                 played.wrong(names.LAKE + path, "is not the file that the lake's manifest names")
                 return None
             archive.extract(member.name, lake.root / path)
+        for path in faults(lake.root, tables["lake_manifest"]):
+            played.wrong(names.LAKE + path, "is not the file that the lake's manifest names")
+            return None
     sites = {row["site_id"]: Site.model_validate(row["site"]) for row in tables["site_versions"]}
     return Sources(lake=lake, sites=sites, baselines=BaselineStore(store), definitions=definitions)
 

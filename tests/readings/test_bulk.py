@@ -14,6 +14,7 @@ import assets.readings.bulk.lines as lines
 import assets.readings.bulk.months as months
 from assets.readings.bulk.read import regular_file
 from assets.readings.ingest import IngestReport, ingest_file
+from assets.readings.sniff import read_file
 from assets.stores.lake import Lake
 from assets.stores.quarantine import QuarantineStore
 from assets.stores.transactions import connect_store, open_store
@@ -199,3 +200,52 @@ def test_conflicts_and_a_last_line_without_end_are_judged_in_blocks(
         assert file.report.reasons == reasons
         assert file.report.accepted_rows == 7 - 1 - sum(reasons.values())
         assert file.rejects["got"].to_list()[:2] == ["main = 1.5", "main = 1.7"]
+
+
+ODD_NUMBERS = [
+    "", " 5", "5 ", "1 2", "1e3", "+5", ".", "-", "-.", "1.2.3", "1-2", "--1", "nan", "inf", "1_0", ":", "/", "1a",
+    "0x1", "1.²", "٣", "12345678901234567", "-.5", "7.", "0.1234567890123456789",
+]  # fmt: skip
+ODD_TIMES = [
+    "2024-02-30T00:00:00Z", "2023-02-29T00:00:00Z", "2024-00-01T00:00:00Z", "2024-13-01T00:00:00Z",
+    "2024-01-00T00:00:00Z", "2024-01-01T24:00:00Z", "2024-01-01T00:60:00Z", "2024-01-01T00:05:00Z",
+    "2024-01-01T00:00:15Z", "2024-01-01 00:00:00Z", "2024-01-01T00:00:00z", "2024-01-0 T00:00:00Z",
+    "2024-1-001T00:00:00Z", "0000-01-01T00:00:00Z", "2024-01-01T0a:00:00Z", "2024-01-01T00.00:00Z",
+    "2024-01-01T00:00:00", "2024-01-01T00:00:00ZZ", "٢٠٢٤-01-01T00:00:00Z", "2024-01-01T00;00:00Z",
+]  # fmt: skip
+ODD_OFFSETS = ["+15:00", "+01:60", "+0a:00", "*01:00", "+01;00", "+01:05", "-01:0 ", "+14:45", "-00:00"]
+ODD_NAMES = ["in", "xmain", "main2", "mai", "Main", "main ", " main", "mäin", "x" * 30, ""]
+
+
+@pytest.mark.parametrize("at", [0, 7])
+@pytest.mark.parametrize(
+    ("place", "texts", "end"),
+    [
+        (2, ODD_NUMBERS, "Z"),
+        (1, ODD_TIMES, "Z"),
+        (1, [f"2024-01-01T00:00:00{each}" for each in ODD_OFFSETS], "+00:00"),
+        (0, ODD_NAMES, "Z"),
+    ],
+    ids=["numbers", "times", "offsets", "names"],
+)
+def test_a_text_of_another_form_means_in_a_block_what_it_means_by_itself(
+    tmp_path: Path, place: int, texts: list[str], end: str, at: int
+) -> None:
+    path = tmp_path / "readings.csv"
+    in_blocks = 0
+    for text in texts:
+        rows = [
+            ["main", f"2024-02-29T{hour:02}:{minute:02}:00{end}", "1.5"]
+            for hour in (1, 2)
+            for minute in (0, 15, 30, 45)
+        ]
+        rows[at][place] = text
+        path.write_text("\n".join(["meter,timestamp,kwh", *map(",".join, rows), ""]))
+        with regular_file(path, site=SITE, mapping=None, now_utc=NOW, from_bytes=0) as file:
+            if file is not None:
+                in_blocks += 1
+                whole = read_file(path, site=SITE, now_utc=NOW)
+                assert file.report == whole.report
+                assert file.rejects.equals(whole.rejects.sort("source_line"))
+    # A first row of another form says that the file is no regular table; a later one is judged by itself.
+    assert in_blocks > (0 if at == 0 else len(texts) // 2)

@@ -11,7 +11,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assets.readings.bulk.lines import line_blocks, unfinished_line
-from assets.readings.bulk.plain import PlainLines
 from assets.readings.bulk.shape import NotRegular, Shape
 from assets.readings.parsed import REJECT_SCHEMA
 from assets.readings.readers.csv_table import rows_of
@@ -55,18 +54,14 @@ class Source:
 
 def read_cells(path: Path, shape: Shape, source: Source) -> Iterator[Cells]:
     """The file's cells, block by block. Raises NotRegular."""
-    line, plain = 2, PlainLines(shape)
+    line = 2
     for block in line_blocks(path, shape.body_at, source.sha256.update):
         is_finished = block.endswith(b"\n")
         if not is_finished and (reject := unfinished_line(path, shape, block, line)) is not None:
             source.rejects.append(reject)
             return
         body = block if is_finished else block + b"\n"
-        found = plain.cells(body)
-        if found is not None and _is_fit(*found, shape):
-            cells, lines = Cells(*found, np.arange(line, line + found[0].size)), found[0].size
-        else:
-            cells, lines = _cells(body, line, shape, source)
+        cells, lines = _cells(body, line, shape, source)
         line += lines
         yield cells
 

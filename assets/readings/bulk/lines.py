@@ -17,24 +17,31 @@ from data_quality.contracts.errors import BadInput
 BLOCK_BYTES = 4 * 1024**2
 
 
-def line_blocks(path: Path, body_at: int, seen: Callable[[bytes | memoryview], object] = bool) -> Iterator[bytes]:
+def line_blocks(path: Path, body_at: int, seen: Callable[[bytes], object] = bool) -> Iterator[bytes]:
     """Blocks of whole lines after the header; at last what stands behind the last line end, if anything does.
 
     seen: gets every byte of the file in order. Raises NotRegular for quotes, zeros and endless lines.
     """
-    rest, buffer = b"", bytearray(BLOCK_BYTES)
-    with path.open("rb") as file, memoryview(buffer) as view:
-        seen(file.read(body_at))
-        while size := file.readinto(view):
-            seen(view[:size])
-            end = buffer.rfind(b"\n", 0, size) + 1
-            if not end:
+    at, size = body_at, path.stat().st_size
+    with path.open("rb") as file:
+        seen(file.read(at))
+        while at < size:
+            # Where a block's last line ends is asked first, so that its bytes are taken once and never joined.
+            file.seek(at + BLOCK_BYTES)
+            file.readline(MAX_LINE_BYTES)
+            end = min(file.tell(), size)
+            file.seek(at)
+            body = file.read(end - at)
+            seen(body)
+            is_whole = body.endswith(b"\n")
+            if b'"' in body or b"\0" in body or not (is_whole or end == size):
                 raise NotRegular
-            body, rest = b"".join((rest, view[:end])), bytes(view[end:size])
-            if len(rest) > MAX_LINE_BYTES or b'"' in body or b"\0" in body:
-                raise NotRegular
-            yield body
-    if b"\r" in rest or b'"' in rest or b"\0" in rest:
+            cut = len(body) if is_whole else body.rfind(b"\n") + 1
+            if cut:
+                yield body if is_whole else body[:cut]
+            at = end
+    rest = b"" if is_whole else body[cut:]
+    if b"\r" in rest or len(rest) > MAX_LINE_BYTES:
         raise NotRegular
     if rest:
         yield rest

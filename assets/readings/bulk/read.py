@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +17,10 @@ from assets.readings.bulk.months import Grid, Months, grid_of, joined
 from assets.readings.bulk.shape import NotRegular, Shape, Stream, shape_of
 from assets.readings.bulk.steps import Steps
 from assets.readings.parsed import Channel, reason_counts
-from assets.readings.sniff import SniffReport
+from assets.readings.sniff import SniffReport, channel_of
 from assets.readings.table import reading_of
 from assets.readings.values import LOAD_LIMIT, SUSPECT_KW, is_vouched
 from data_quality.contracts.site import ColumnMap, Site
-from data_quality.contracts.units import QUANTUM_DECIMALS, Behaviour
 
 # Below this a table is judged as a whole: it is quick enough, and shows a person more.
 REGULAR_FROM_BYTES = 4 * 1024**2
@@ -226,20 +224,15 @@ class _Totals:
         )
 
     def _channel(self, number: int, stream: Stream) -> Channel:
-        adds_up = stream.unit.behaviour is Behaviour.AMOUNT
         length = int(self._meaning.quarters[number])
-        return Channel(
-            meter=stream.meter_id,
-            channel=stream.register,
-            commodity=stream.commodity,
-            unit=stream.unit.code,
-            intervals=int(self.rows[number]),
-            start_utc=_EPOCH + timedelta(microseconds=int(self._first[number]) * SLOT_US),
-            end_utc=_EPOCH + timedelta(microseconds=(int(self._last[number]) + length) * SLOT_US),
-            sum=_as_float(self._native[number]) if adds_up and not stream.unit.is_power else None,
-            sum_kwh=_as_float(self._canonical[number]) if adds_up and stream.unit.canonical == "kwh" else None,
-        )
-
-
-def _as_float(quanta: int) -> float:
-    return float(Decimal(quanta).scaleb(-QUANTUM_DECIMALS))
+        facts = {
+            "meter_id": stream.meter_id,
+            "register": stream.register,
+            "code": stream.unit.code,
+            "len": int(self.rows[number]),
+            "start": _EPOCH + timedelta(microseconds=int(self._first[number]) * SLOT_US),
+            "end": _EPOCH + timedelta(microseconds=(int(self._last[number]) + length) * SLOT_US),
+            "sum": self._native[number],
+            "kwh": self._canonical[number],
+        }
+        return channel_of(facts, {stream.meter_id: stream.commodity})
