@@ -2,21 +2,22 @@
 
 import importlib
 import pkgutil
+from pathlib import Path
 
-from controls.optimiser import devices
 from controls.optimiser.devices.device import Device
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.plan import PlanRequest
 from data_quality.contracts.site import Asset, Site
 
-for _file in pkgutil.iter_modules(devices.__path__):
-    if _file.name != "kinds":
-        importlib.import_module(f"{devices.__name__}.{_file.name}")
+_HERE = __name__.rpartition(".")[0]
+for _file in pkgutil.iter_modules([str(Path(__file__).parent)]):
+    if f"{_HERE}.{_file.name}" != __name__:
+        importlib.import_module(f"{_HERE}.{_file.name}")
 # By the name that site files (Asset.kind) and stored plans have for it.
 KINDS: dict[str, type[Device]] = {
     kind.kind: kind  # type: ignore[type-abstract]  # every subclass is concrete
     for kind in Device.__subclasses__()
-    if kind.__module__.startswith(devices.__name__)
+    if kind.__module__.startswith(_HERE)
 }
 
 
