@@ -10,8 +10,10 @@ from controls.ledger.modes import current_mode
 from controls.ledger.outbox import release, wait_for_results
 from controls.ledger.proof import unproven
 from controls.ledger.trust import distrusted
-from controls.planning.make import make_plan_now
-from controls.planning.measured import soc_reader
+from controls.planning.make import Desk, make_plan_now
+from controls.planning.measured import state_reader
+from controls.planning.plan import shown_kw
+from controls.planning.summary import summarise
 from data_quality.contracts.command import CommandState
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Clock
@@ -35,20 +37,19 @@ def core_site__plan(
 ) -> dg.MaterializeResult:
     """The optimised plan of the next 24 hours, stored together with its commands; nothing is sent from here."""
     site = project.site(context.partition_key)
-    made = make_plan_now(
-        site,
+    desk = Desk(
+        site=site,
         lake=project.lake,
         forecasts=project.forecasts,
         plans=project.plans,
         mode=current_mode(project.store, site.site_id),
-        read_soc=soc_reader(site, project.project.settings, clock),
+        read_states=state_reader(site, project.project.settings, clock),
         clock=clock,
     )
+    made = make_plan_now(desk)
     if isinstance(made, Finding):
         raise dg.Failure(description=made.message, metadata=dict(made.facts), allow_retries=False)
     times = [step.start_utc for step in made.steps]
-    battery_kw = [step.battery_charge_kw - step.battery_discharge_kw for step in made.steps]
-    powers = {"load": made.request.load_kw, "PV": made.request.pv_kw, "battery": battery_kw}
     return dg.MaterializeResult(
         data_version=dg.DataVersion(made.plan_hash),
         metadata={
@@ -59,7 +60,8 @@ def core_site__plan(
             "currency": made.currency,
             "gap": made.gap,
             "synthetic": made.request.is_synthetic,
-            "powers": lines(times, powers, title=f"Plan of {site.name}", unit="kW"),
+            "sentence": summarise(made, time_zone=site.time_zone),
+            "powers": lines(times, shown_kw(made), title=f"Plan of {site.name}", unit="kW"),
         },
     )
 

@@ -13,7 +13,7 @@ from assets.stores.actions import signer_of
 from assets.stores.publications import sign_act
 from controls.ledger.modes import set_mode
 from controls.simulator.landing import write_site
-from controls.simulator.tower_files import Delivery, write_delivery
+from controls.simulator.worlds.tower_files import Delivery, write_delivery
 from data_quality.contracts.baseline import BaselineStatus
 from data_quality.contracts.command import Mode
 from data_quality.contracts.people import Person, Role

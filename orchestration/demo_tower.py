@@ -11,7 +11,7 @@ import polars as pl
 from assets.stores.batches import batches_of_source
 from assets.stores.marts import read_mart
 from assets.stores.quarantine import file_sha256
-from controls.simulator.tower_files import Delivery, deliver_tower, write_delivery
+from controls.simulator.worlds.tower_files import Delivery, deliver_tower, write_delivery
 from orchestration.partitions import month_ranges, site_quarter_key
 from orchestration.resources import ProjectResource
 from orchestration.runner import Runner

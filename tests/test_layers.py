@@ -22,7 +22,6 @@ RANK = {
     "assets": 2.5,
     "ml": 3,
     "reports": 3,
-    "controls.capabilities": 3.0,
     "controls.templates": 3.1,
     "controls.safety": 3.2,
     "controls.ledger": 3.2,

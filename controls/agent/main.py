@@ -16,7 +16,7 @@ from uuid import uuid4
 from assets.stores.transactions import connect_store
 from controls.agent.loop import Agent
 from controls.agent.parts import Bench, Transports, devices_of
-from controls.capabilities import DeviceReader, DeviceWriter
+from controls.gateways.capabilities import DeviceReader, DeviceWriter
 from controls.templates.load import Template
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.people import People

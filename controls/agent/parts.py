@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from assets.stores.transactions import Store
-from controls.capabilities import DeviceReader, DeviceWriter, ReadBack
+from controls.gateways.capabilities import DeviceReader, DeviceWriter, ReadBack
 from controls.ledger.faults import Fault
 from controls.ledger.lease import Lease
 from controls.ledger.rows import LedgerRow

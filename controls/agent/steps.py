@@ -7,7 +7,7 @@ import math
 from controls.agent.moves import issue, move, refresh_verdict
 from controls.agent.parts import Bench, Device, Slot, View
 from controls.agent.wire import fits, is_safe, look, observe, revert, send
-from controls.capabilities import DeviceRefused, DeviceSilent, NotSent, ReadBack
+from controls.gateways.capabilities import DeviceRefused, DeviceSilent, NotSent, ReadBack
 from controls.ledger.faults import is_latched
 from controls.ledger.rows import LedgerRow
 from controls.ledger.states import IN_HAND

@@ -4,7 +4,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from controls.agent.parts import Bench, Device, Slot
-from controls.capabilities import Ack, DeviceRefused, DeviceSilent, ReadBack
+from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, ReadBack
 from data_quality.contracts.command import Command
 
 # Values are looked at this often: half the age at which the guards refuse them.

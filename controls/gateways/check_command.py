@@ -3,7 +3,7 @@
 import math
 from datetime import datetime
 
-from controls.capabilities import DeviceRefused, NotSent
+from controls.gateways.capabilities import DeviceRefused, NotSent
 from controls.templates.load import Capability, Template
 from data_quality.contracts.command import Command
 

@@ -7,7 +7,7 @@ any doubt, so that a late answer is never taken for the next one's.
 import threading
 from typing import Any
 
-from controls.capabilities import Ack, DeviceRefused, DeviceSilent, NotSent, ReadBack
+from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, NotSent, ReadBack
 from controls.gateways.check_command import checked, plausible
 from controls.gateways.words import WIDTH, decode, decode_frame, encode_frame, frame_width, value_of
 from controls.templates.load import Place, Template

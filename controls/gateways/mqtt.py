@@ -10,7 +10,7 @@ import secrets
 import threading
 from typing import Any
 
-from controls.capabilities import Ack, DeviceRefused, DeviceSilent, ReadBack
+from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, ReadBack
 from controls.gateways.check_command import checked, plausible
 from controls.gateways.lease import Outcome
 from controls.gateways.mqtt_line import NO_MATCHING_SUBSCRIBERS, BrokerAddress, MqttLine, publish_properties

@@ -14,7 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from controls.capabilities import DeviceRefused, DeviceSilent
+from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.topics import MAX_PAYLOAD_BYTES
 from data_quality.contracts.model import Model
 

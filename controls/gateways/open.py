@@ -1,6 +1,6 @@
 """From a site's asset to a connected device: the one place that knows which protocol a template speaks."""
 
-from controls.capabilities import DeviceReader, DeviceWriter
+from controls.gateways.capabilities import DeviceReader, DeviceWriter
 from controls.gateways.modbus import ModbusDevice, ModbusReader
 from controls.gateways.mqtt import MqttDevice, MqttReader
 from controls.gateways.mqtt_line import BrokerAddress, Version

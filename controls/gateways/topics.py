@@ -5,7 +5,7 @@ import math
 from datetime import datetime
 from typing import Any
 
-from controls.capabilities import NotSent
+from controls.gateways.capabilities import NotSent
 from data_quality.contracts.command import Command
 from data_quality.contracts.model import Model
 

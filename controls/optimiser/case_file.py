@@ -1,45 +1,33 @@
 """A dispatch case from its JSON file (command line shape): refuses what is not planned yet, by name."""
 
 import json
-from datetime import datetime
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import AwareDatetime, ConfigDict, Field, ValidationError
 
-from controls.optimiser.case import BatteryCase, DispatchCase
+from controls.optimiser.case import DispatchCase
+from controls.optimiser.devices.connection import Connection
+from controls.optimiser.devices.device import Device, Part
+from controls.optimiser.devices.kinds import KINDS
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 
-
-class _BatteryFile(Model):
-    model_config = ConfigDict(extra="ignore")
-    p_ch: float
-    p_dis: float
-    eta_c: float
-    eta_d: float
-    soc_min: float
-    soc_max: float
-    soc_init: float
-    soc_end_min: float
-    wear: float = 0.0
+P = TypeVar("P", bound=Part)
+# Keys of the documented shape that are refused until a kind of device claims them.
+_NOT_YET = {"ev_sessions": "EV sessions are", "tank": "heat storage is"}
 
 
 class _CaseFile(Model):
-    # The statement, the known optimum and every other key belong to the reader of the file, not to the problem.
+    # The statement, the known optimum and every other key belong to the reader of the file, not to the problem; the
+    # keys of connection and devices belong to them (Part.case_names).
     model_config = ConfigDict(extra="ignore")
     id: str
     currency: str
     start_utc: AwareDatetime
     dt_h: float = Field(gt=0, le=24)
     load: tuple[float, ...] = Field(min_length=1)
-    pv: tuple[float, ...]
-    p_imp: tuple[float, ...]
-    p_exp: tuple[float, ...]
-    imp_max: float = Field(ge=0)
-    exp_max: float = Field(ge=0)
-    demand_price: float = Field(default=0.0, ge=0)
-    battery: _BatteryFile | None = None
     ev_sessions: tuple[Any, ...] = ()
     tank: Any = None
 
@@ -49,15 +37,49 @@ def load_case(path: Path) -> DispatchCase:
     content = _parsed(path)
     try:
         raw = _CaseFile.model_validate(content)
-        if raw.ev_sessions:
-            raise BadInput("EV sessions are not planned yet (key 'ev_sessions')", file=str(path), reason="not_planned")
-        if raw.tank is not None:
-            raise BadInput("heat storage is not planned yet (key 'tank')", file=str(path), reason="not_planned")
-        return _case(raw)
+        claimed = {kind.case_key for kind in KINDS.values()}
+        for key, words in _NOT_YET.items():
+            if getattr(raw, key) not in ((), None) and key not in claimed:
+                raise BadInput(f"{words} not planned yet (key {key!r})", file=str(path), reason="not_planned")
+        (connection,) = _parts(Connection, content, path)
+        return DispatchCase(
+            case_id=raw.id,
+            currency=raw.currency,
+            start_utc=raw.start_utc,
+            step_h=(raw.dt_h,) * len(raw.load),
+            load_kw=raw.load,
+            connection=connection,
+            devices=tuple(device for kind in KINDS.values() for device in _parts(kind, content, path)),
+        )
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the case"
-        raise BadInput(f"{key}: {first['msg']}", file=str(path), reason="bad_case") from error
+        raise _refusal(path, error, "", {}) from error
+
+
+def _parts(kind: type[P], content: Mapping[str, Any], path: Path) -> list[P]:
+    """The parts of one kind that a case holds: a list, one object, or keys of the case itself."""
+    found = content.get(kind.case_key) if kind.case_key else content
+    if found is None:
+        return []
+    many = isinstance(found, list)
+    parts = []
+    for n, one in enumerate(found if many else [found]):
+        place = f"{kind.case_key}.{n}" if many else kind.case_key
+        try:
+            if not isinstance(one, Mapping):
+                kind.model_validate(one)
+            fields = {field: one[key] for key, field in kind.case_names.items() if key in one}
+            name = {"device_id": f"{kind.kind}{n}" if many else kind.kind} if issubclass(kind, Device) else {}
+            parts.append(kind.model_validate(name | fields))
+        except ValidationError as error:
+            raise _refusal(path, error, place, {field: key for key, field in kind.case_names.items()}) from error
+    return parts
+
+
+def _refusal(path: Path, error: ValidationError, place: str, keys: Mapping[str, str]) -> BadInput:
+    first = error.errors()[0]
+    parts = [place] if place else []
+    parts += [keys.get(str(part), str(part)) for part in first["loc"]]
+    return BadInput(f"{'.'.join(parts) or 'the case'}: {first['msg']}", file=str(path), reason="bad_case")
 
 
 def _parsed(path: Path) -> Any:
@@ -76,34 +98,3 @@ def _parsed(path: Path) -> Any:
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a number")
-
-
-def _case(raw: _CaseFile) -> DispatchCase:
-    start_utc: datetime = raw.start_utc
-    battery = raw.battery
-    return DispatchCase(
-        case_id=raw.id,
-        currency=raw.currency,
-        start_utc=start_utc,
-        step_h=(raw.dt_h,) * len(raw.load),
-        load_kw=raw.load,
-        pv_kw=raw.pv,
-        import_price_per_kwh=raw.p_imp,
-        export_price_per_kwh=raw.p_exp,
-        import_max_kw=raw.imp_max,
-        export_max_kw=raw.exp_max,
-        demand_price_per_kw=raw.demand_price,
-        battery=None
-        if battery is None
-        else BatteryCase(
-            max_charge_kw=battery.p_ch,
-            max_discharge_kw=battery.p_dis,
-            charge_efficiency=battery.eta_c,
-            discharge_efficiency=battery.eta_d,
-            soc_min_kwh=battery.soc_min,
-            soc_max_kwh=battery.soc_max,
-            soc_init_kwh=battery.soc_init,
-            soc_end_min_kwh=battery.soc_end_min,
-            wear_per_kwh=battery.wear,
-        ),
-    )

@@ -4,25 +4,14 @@ Limits are dropped one family at a time; those without which the rest would be f
 them is then made elastic alone. Nothing here yields a plan: a relaxed problem is an explanation, not a fallback.
 """
 
-from controls.optimiser.build import build_problem
+from collections.abc import Collection
+
+from controls.optimiser.build import build_problem, label_of
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.solve_pulp import Outcome, run_solver
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 
-# Families that somebody chose, with the unit of what they limit; the others are physics and never give.
-LIMITS = {
-    "import_limit": "kw",
-    "export_limit": "kw",
-    "curtailment_limit": "kw",
-    "charge_limit": "kw",
-    "discharge_limit": "kw",
-    "soc_window": "kwh",
-    "soc_end": "kwh",
-}
-# Never both: netting import against export keeps every limit, so this one can be in no conflict; its tight factors
-# would only hide how much another limit has to give.
-_ALWAYS_LEFT_OUT = {"exchange_mode"}
 _UNIT_WORDS = {"kw": "kW", "kwh": "kWh"}
 _TIME_LIMIT_S = 10.0
 
@@ -33,10 +22,13 @@ def explain_conflict(case: DispatchCase) -> Finding:
     facts: `families` (comma-separated), and `<family>_<unit>` = how much that family alone would have to give; absent
     where it alone would not help. Raises OurFault where the case is feasible, or infeasible without any limit.
     """
-    families = _conflicting(case)
-    needed = {name: amount for name in families if (amount := _needed(case, name)) is not None}
+    limits = {label_of(case, part, name): unit for part in case.parts for name, unit in part.limits.items()}
+    implied = {label_of(case, part, name) for part in case.parts for name in part.implied}
+    families = _conflicting(case, limits, implied)
+    needed = {name: amount for name in families if (amount := _needed(case, name, implied)) is not None}
     gives = [
-        f"{name} alone would have to give {amount:.3f} {_UNIT_WORDS[LIMITS[name]]}" for name, amount in needed.items()
+        f"{name} alone would have to give {amount:.3f} {_UNIT_WORDS.get(limits[name], limits[name])}"
+        for name, amount in needed.items()
     ]
     sentence = f"no plan keeps {' and '.join(families)}{' together' if len(families) > 1 else ''}"
     return Finding(
@@ -46,33 +38,34 @@ def explain_conflict(case: DispatchCase) -> Finding:
         message="; ".join([sentence, *gives]),
         facts={
             "families": ",".join(families),
-            **{f"{name}_{LIMITS[name]}": round(amount, 9) for name, amount in needed.items()},
+            **{f"{name}_{limits[name]}": round(amount, 9) for name, amount in needed.items()},
         },
     )
 
 
-def _conflicting(case: DispatchCase) -> list[str]:
-    if not _is_infeasible(case, set()):
+def _conflicting(case: DispatchCase, limits: Collection[str], implied: set[str]) -> list[str]:
+    if not _is_infeasible(case, implied):
         raise OurFault("asked to explain a conflict where there is none")
     dropped: set[str] = set()
-    for name in LIMITS:
-        if _is_infeasible(case, dropped | {name}):
+    for name in limits:
+        if _is_infeasible(case, implied | dropped | {name}):
             dropped.add(name)
-    if dropped == set(LIMITS):
+    if dropped == set(limits):
         raise OurFault("the dispatch problem is infeasible without any limit")
-    return [name for name in LIMITS if name not in dropped]
+    return [name for name in limits if name not in dropped]
 
 
 def _is_infeasible(case: DispatchCase, without: set[str]) -> bool:
-    lp, _, _ = build_problem(case, without=without | _ALWAYS_LEFT_OUT)
+    lp = build_problem(case, without=without).lp
     lp.setObjective(0 * lp.variables()[0])
     return _run(lp).status == "infeasible"
 
 
-def _needed(case: DispatchCase, family: str) -> float | None:
-    lp, _, rows = build_problem(case, without=_ALWAYS_LEFT_OUT)
+def _needed(case: DispatchCase, family: str, implied: set[str]) -> float | None:
+    problem = build_problem(case, without=implied)
+    lp = problem.lp
     slack = lp.add_variable(f"give_{family}", lowBound=0)
-    for name in rows[family]:
+    for name in problem.rows[family]:
         row = lp.get_constraint_by_name(name)
         # Sense -1 is "<=": the limit moves outwards on either side.
         row.addInPlace(slack, row.sense)

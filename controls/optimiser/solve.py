@@ -2,10 +2,9 @@
 
 import time
 
-from controls.optimiser.build import build_problem
+from controls.optimiser.build import Problem, build_problem
 from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.conflicts import explain_conflict
-from controls.optimiser.devices.site import SiteVars
 from controls.optimiser.solution import Series, Solution, series_of
 from controls.optimiser.solve_pulp import Outcome, run_solver, values_of
 from controls.optimiser.verify import replay_case
@@ -25,9 +24,9 @@ def solve(
     """
     case = case_of(request) if isinstance(request, PlanRequest) else request
     started = time.perf_counter()
-    lp, variables, _ = build_problem(case)
+    problem = build_problem(case)
     built = time.perf_counter()
-    outcome = run_solver(lp, solver=solver, gap=gap, time_limit_s=time_limit_s)
+    outcome = run_solver(problem.lp, solver=solver, gap=gap, time_limit_s=time_limit_s)
     solved = time.perf_counter()
     if outcome.status == "infeasible":
         return explain_conflict(case)
@@ -39,7 +38,7 @@ def solve(
             message=f"{outcome.solver} proved no plan within {time_limit_s:g} s",
             facts={"time_limit_s": time_limit_s},
         )
-    series = _series(case, variables)
+    series = _series(case, problem)
     objective = _verified_cost(case, series, outcome)
     bound = min(outcome.bound, objective)
     return Solution(
@@ -54,13 +53,13 @@ def solve(
     )
 
 
-def _series(case: DispatchCase, variables: SiteVars) -> Series:
-    battery, idle = variables.battery, [0.0] * len(case.step_h)
+def _series(case: DispatchCase, problem: Problem) -> Series:
     return series_of(
         case,
-        charge_kw=values_of(battery.charge_kw) if battery else idle,
-        discharge_kw=values_of(battery.discharge_kw) if battery else idle,
-        curtailed_kw=values_of(variables.curtailed_kw),
+        {
+            device.device_id: {name: values_of(some) for name, some in problem.variables[device.name].items()}
+            for device in case.devices
+        },
     )
 
 

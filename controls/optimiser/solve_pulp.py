@@ -1,5 +1,6 @@
 """One PuLP problem handed to one solver, silently. HiGHS proves a bound; CBC is there to check HiGHS."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -99,6 +100,6 @@ def _status(lp: "pulp.LpProblem") -> Literal["optimal", "feasible", "infeasible"
     return "optimal" if lp.sol_status == pulp.LpSolutionOptimal else "feasible"
 
 
-def values_of(variables: list[Any]) -> list[float]:
+def values_of(variables: Sequence[Any]) -> list[float]:
     """The solved values of a list of variables."""
     return [float(variable.value()) for variable in variables]

@@ -1,91 +1,135 @@
 """What a plan is made from, as known at one instant; what is missing or too old is a finding, never a guess."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from assets.stores.chain import sha256_of
-from controls.planning.devices import battery_of, connection_kw, pv_of
+from controls.optimiser.devices.connection import connection_kw
+from controls.optimiser.devices.device import Given
+from controls.optimiser.devices.kinds import KINDS, device_assets
 from data_quality.contracts.command import Mode
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.forecast import Forecast
-from data_quality.contracts.plan import BatteryParams, PlanRequest
-from data_quality.contracts.site import Site
+from data_quality.contracts.plan import DeviceFigures, PlanRequest
+from data_quality.contracts.site import Asset, Site
 from data_quality.contracts.time import CANONICAL_MINUTES
 
 STEP = timedelta(minutes=CANONICAL_MINUTES)
 # A day-ahead forecast is made once a day; two hours more let the next one be late.
 MAX_FORECAST_AGE = timedelta(hours=26)
-MAX_SOC_AGE_S = 60.0
+MAX_STATE_AGE_S = 60.0
 # Guard I01 lets a set-point in PARTIAL differ from the safe default by this share of the rating (dispatch.md B.2).
 PARTIAL_SHARE = 0.3
 _STEPS_PER_HOUR = 60 // CANONICAL_MINUTES
 _LONGEST_STEPS = 48 * _STEPS_PER_HOUR
 Facts = dict[str, str | float | int | bool | None]
+# A device's state (a battery's charge, kWh), and its age in seconds.
+Measured = tuple[float, float]
 
 
 def plan_request(
     site: Site,
     *,
     load_forecast: Forecast | None,
-    pv_forecast: Forecast | None,
+    device_forecasts: Mapping[str, Forecast | None],
     prices: pl.DataFrame,
-    soc_kwh: float | None,
-    soc_age_s: float | None,
+    states: Mapping[str, Measured],
     mode: Mode,
     now_utc: datetime,
     horizon_h: float = 24.0,
     min_horizon_h: float = 12.0,
-    soc_end_min_kwh: float | None = None,
+    ends: Mapping[str, float] | None = None,
 ) -> PlanRequest | Finding:
     """The frozen request for the quarter hours from the one in progress, or a blocking finding.
 
-    load_forecast, pv_forecast: hourly; their P50 holds for all four quarters. pv_forecast may be None only where the
-    site has no PV. prices: interval_start_utc, price_per_kwh (float or decimal, currency of the site), one row per
+    load_forecast, device_forecasts (by asset id, of the kinds that need one): hourly; their P50 holds for all four
+    quarters. prices: interval_start_utc, price_per_kwh (float or decimal, currency of the site), one row per
     quarter hour, optionally export_price_per_kwh; without it the export price is that of the tariff in force.
-    soc_kwh: charge as measured soc_age_s ago; it counts as the start of the plan. The plan ends with at least
-    `soc_end_min_kwh`, by default the charge it begins with, so that a saving is never charge borrowed from tomorrow.
+    states: of the devices that are asked for one, by asset id; it counts as the start of the plan. ends: what is to
+    be left in them; by default what there is, so that a saving is never charge borrowed from tomorrow.
     The horizon is horizon_h, or shorter where forecasts or prices end earlier, but not below min_horizon_h.
-    In PARTIAL the battery gets 30 % of its rating, and PV is not limited below 70 % of its own.
+    In PARTIAL a device gets 30 % of its rating (PV is not limited below 70 % of its own).
     A finding's code is that of the first thing missing, its message names them all. Raises BadInput for asset
-    figures that make no battery, and for prices with a quarter hour twice.
+    figures that make no device, and for prices with a quarter hour twice.
     """
-    start_utc, battery, limit_kw = quarter_start(now_utc), battery_of(site), connection_kw(site)
-    findings = _missing(site, load_forecast, pv_forecast, soc_kwh, soc_age_s, now_utc)
-    if findings or battery is None or limit_kw is None or load_forecast is None or soc_kwh is None:
+    start_utc, limit_kw = quarter_start(now_utc), connection_kw(site)
+    forecasts = {"load": load_forecast} | _by_role(site, device_forecasts)
+    findings = [
+        *_device_findings(site, limit_kw),
+        *(found for role, made in forecasts.items() for found in _forecast_findings(role, made, now_utc)),
+        *state_findings(site, states),
+    ]
+    if findings or limit_kw is None or load_forecast is None:
         return _joined(findings, site)
-    forecasts = {"load": load_forecast} | ({"pv": pv_forecast} if pv_forecast else {})
-    series = {role: _quarter_hour_kw(made) for role, made in forecasts.items()}
+    used = {role: made for role, made in forecasts.items() if made is not None}
+    series = {role: _quarter_hour_kw(made) for role, made in used.items()}
     series["prices"] = _price_by_start(prices, "price_per_kwh")
     steps = _covered(start_utc, round(horizon_h * _STEPS_PER_HOUR), series)
     if len(steps) < min_horizon_h * _STEPS_PER_HOUR:
         return _joined([_horizon_finding(series, start_utc, len(steps), min_horizon_h)], site)
-    params = _within_envelope(battery, mode)
+    powers_kw = {role: tuple(known[step] for step in steps) for role, known in series.items()}
     return PlanRequest(
         site_id=site.site_id,
         start_utc=start_utc,
         step_h=1 / _STEPS_PER_HOUR,
         known_at_utc=now_utc,
-        load_kw=tuple(series["load"][step] for step in steps),
-        pv_kw=tuple(series["pv"][step] if "pv" in series else 0.0 for step in steps),
-        import_price_per_kwh=tuple(series["prices"][step] for step in steps),
+        load_kw=powers_kw["load"],
+        import_price_per_kwh=powers_kw["prices"],
         export_price_per_kwh=_export_prices(site, prices, steps),
         import_max_kw=limit_kw,
         export_max_kw=limit_kw,
-        battery=params,
-        soc_init_kwh=soc_kwh,
-        soc_end_min_kwh=_end_charge_kwh(params, soc_kwh) if soc_end_min_kwh is None else soc_end_min_kwh,
+        devices=_figures(site, mode, powers_kw, states, ends or {}),
         currency=site.currency,
-        pv_limit_min_kw=_pv_limit_min_kw(site, mode),
         forecast_id=load_forecast.forecast_id,
-        inputs={f"{role}_forecast": made.forecast_id for role, made in forecasts.items()}
-        | {"prices": price_digest(prices, start_utc, steps[-1] + STEP)}
-        | {"mode": mode.name, "soc_age_s": f"{soc_age_s:g}"},
-        is_synthetic=site.is_simulated or any(made.is_synthetic for made in forecasts.values()),
+        inputs={f"{role}_forecast": made.forecast_id for role, made in used.items()}
+        | {"prices": price_digest(prices, start_utc, steps[-1] + STEP), "mode": mode.name}
+        | _ages(site, states),
+        is_synthetic=site.is_simulated or any(made.is_synthetic for made in used.values()),
     )
+
+
+def _by_role(site: Site, forecasts: Mapping[str, Forecast | None]) -> dict[str, Forecast | None]:
+    found = {}
+    for asset, kind in device_assets(site):
+        kind.figures(asset, site.site_id)
+        if kind.forecast:
+            found[_role(kind.forecast, asset, site)] = forecasts.get(asset.asset_id)
+    return found
+
+
+def _ages(site: Site, states: Mapping[str, Measured]) -> dict[str, str]:
+    return {
+        f"{_role(kind.measure.code, asset, site)}_age_s": f"{states[asset.asset_id][1]:g}"
+        for asset, kind in device_assets(site)
+        if kind.measure
+    }
+
+
+def _figures(
+    site: Site,
+    mode: Mode,
+    powers_kw: Mapping[str, tuple[float, ...]],
+    states: Mapping[str, Measured],
+    ends: Mapping[str, float],
+) -> tuple[DeviceFigures, ...]:
+    found = []
+    for asset, kind in device_assets(site):
+        on_its_meter = (one for one in site.assets if (one.kind, one.meter) == (asset.kind, asset.meter))
+        given = Given(
+            site_id=site.site_id,
+            share=PARTIAL_SHARE if mode == Mode.PARTIAL else 1.0,
+            forecast_kw=powers_kw[_role(kind.forecast, asset, site)] if kind.forecast else (),
+            siblings=tuple(on_its_meter) if asset.meter else (asset,),
+            state=states[asset.asset_id][0] if kind.measure else None,
+            end=ends.get(asset.asset_id),
+        )
+        figures = kind.from_asset(asset, given).model_dump(mode="json", exclude={"device_id"})
+        found.append(DeviceFigures(kind=kind.kind, device_id=asset.asset_id, figures=figures))
+    return tuple(found)
 
 
 def quarter_start(now_utc: datetime) -> datetime:
@@ -112,40 +156,31 @@ def price_digest(prices: pl.DataFrame, start_utc: datetime, end_utc: datetime) -
     )
 
 
-def _missing(
-    site: Site,
-    load_forecast: Forecast | None,
-    pv_forecast: Forecast | None,
-    soc_kwh: float | None,
-    soc_age_s: float | None,
-    now_utc: datetime,
-) -> list[Finding]:
-    return [
-        *_device_findings(site),
-        *_forecast_findings("load", load_forecast, now_utc, is_needed=True),
-        *_forecast_findings("pv", pv_forecast, now_utc, is_needed=pv_of(site) is not None),
-        *soc_findings(soc_kwh, soc_age_s),
-    ]
-
-
-def _device_findings(site: Site) -> list[Finding]:
+def _device_findings(site: Site, limit_kw: float | None) -> list[Finding]:
     found = []
-    if battery_of(site) is None:
-        found.append(_finding("no_battery", f"site {site.site_id} has no battery to plan", {}))
-    if connection_kw(site) is None:
-        found.append(
-            _finding(
-                "no_connection_limit",
-                f"site {site.site_id} has no meter at the grid connection with connected_load_kw",
-                {},
-            )
-        )
+    if not makes_a_plan(site):
+        wanted = " or ".join(name for name, kind in KINDS.items() if kind.makes_a_plan)
+        found.append(_finding("no_battery", f"site {site.site_id} has no {wanted} to plan", {}))
+    if limit_kw is None:
+        sentence = f"site {site.site_id} has no meter at the grid connection with connected_load_kw"
+        found.append(_finding("no_connection_limit", sentence, {}))
     return found
 
 
-def _forecast_findings(name: str, forecast: Forecast | None, now_utc: datetime, *, is_needed: bool) -> list[Finding]:
+def makes_a_plan(site: Site) -> bool:
+    """Whether the site has a device whose use can be planned; PV alone leaves nothing to choose."""
+    return any(kind.makes_a_plan for _, kind in device_assets(site))
+
+
+def _role(name: str, asset: Asset, site: Site) -> str:
+    """What a device's forecast or state is called: after its kind, after the asset too where there are several."""
+    is_one_of_many = sum(one.kind == asset.kind for one in site.assets) > 1
+    return f"{asset.asset_id}_{name}" if is_one_of_many else name
+
+
+def _forecast_findings(name: str, forecast: Forecast | None, now_utc: datetime) -> list[Finding]:
     if forecast is None:
-        return [_finding(f"no_{name}_forecast", f"there is no {name} forecast", {})] if is_needed else []
+        return [_finding(f"no_{name}_forecast", f"there is no {name} forecast", {})]
     if forecast.available_at_utc > now_utc:
         sentence = f"the {name} forecast is available from {forecast.available_at_utc:%Y-%m-%dT%H:%MZ}"
         return [_finding(f"{name}_forecast_not_yet_known", sentence, {})]
@@ -157,14 +192,21 @@ def _forecast_findings(name: str, forecast: Forecast | None, now_utc: datetime, 
     return []
 
 
-def soc_findings(soc_kwh: float | None, soc_age_s: float | None) -> list[Finding]:
-    """What keeps a measured charge, so many seconds old, out of a plan; empty where nothing does."""
-    if soc_kwh is None or soc_age_s is None:
-        return [_finding("no_soc", "the state of charge, or its age, is not known", {})]
-    if not 0 <= soc_age_s <= MAX_SOC_AGE_S:
-        sentence = f"the state of charge is {soc_age_s:.0f} s old, at most {MAX_SOC_AGE_S:g} s are allowed"
-        return [_finding("soc_too_old", sentence, {"soc_age_s": soc_age_s})]
-    return []
+def state_findings(site: Site, states: Mapping[str, Measured]) -> list[Finding]:
+    """What keeps the measured states of a site's devices out of a plan; empty where nothing does."""
+    found = []
+    for asset, kind in device_assets(site):
+        if kind.measure is None:
+            continue
+        role, words = _role(kind.measure.code, asset, site), kind.measure.words
+        if role != kind.measure.code:
+            words = f"{words} of {asset.asset_id!r}"
+        if asset.asset_id not in states:
+            found.append(_finding(f"no_{role}", f"{words}, or its age, is not known", {}))
+        elif not 0 <= (age_s := states[asset.asset_id][1]) <= MAX_STATE_AGE_S:
+            sentence = f"{words} is {age_s:.0f} s old, at most {MAX_STATE_AGE_S:g} s are allowed"
+            found.append(_finding(f"{role}_too_old", sentence, {f"{role}_age_s": age_s}))
+    return found
 
 
 def _horizon_finding(
@@ -229,23 +271,3 @@ def _export_prices(site: Site, prices: pl.DataFrame, steps: Sequence[datetime]) 
         # No tariff in force, or a price by hours or series: nothing is what a plan may always count on.
         earned.append(float(tariff.export_terms.price_per_kwh or 0) if tariff else 0.0)
     return tuple(earned)
-
-
-def _within_envelope(battery: BatteryParams, mode: Mode) -> BatteryParams:
-    if mode != Mode.PARTIAL:
-        return battery
-    return battery.model_copy(
-        update={
-            "max_charge_kw": PARTIAL_SHARE * battery.max_charge_kw,
-            "max_discharge_kw": PARTIAL_SHARE * battery.max_discharge_kw,
-        }
-    )
-
-
-def _pv_limit_min_kw(site: Site, mode: Mode) -> float:
-    return (1 - PARTIAL_SHARE) * (pv_of(site) or 0.0) if mode == Mode.PARTIAL else 0.0
-
-
-def _end_charge_kwh(battery: BatteryParams, soc_kwh: float) -> float:
-    floor_kwh, ceiling_kwh = battery.soc_min * battery.capacity_kwh, battery.soc_max * battery.capacity_kwh
-    return min(max(soc_kwh, floor_kwh), ceiling_kwh)

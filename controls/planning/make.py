@@ -1,5 +1,6 @@
 """From what is known now to a stored plan: gather, solve, freeze, store plan and commands in one transaction."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -7,14 +8,16 @@ from assets.stores.forecasts import ForecastStore
 from assets.stores.lake import Lake
 from assets.stores.plans import PlanStore
 from controls.optimiser.case import case_of
+from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.solve import solve
 from controls.planning.inputs import plan_request, price_digest, quarter_start
-from controls.planning.measured import ReadSoc, measured_soc_kwh
+from controls.planning.measured import ReadStates, measured_states
 from controls.planning.plan import commands_of, make_plan
 from controls.planning.prices import prices_between
 from controls.planning.triggers import MIN_INTERVAL, Decision, plan_window, replan
 from data_quality.contracts.command import Mode
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.forecast import Forecast
 from data_quality.contracts.plan import Plan
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Clock
@@ -22,32 +25,38 @@ from data_quality.contracts.time import Clock
 HORIZON = timedelta(hours=24)
 
 
-def make_plan_now(
-    site: Site,
-    *,
-    lake: Lake,
-    forecasts: ForecastStore,
-    plans: PlanStore,
-    mode: Mode,
-    read_soc: ReadSoc,
-    clock: Clock,
-) -> Plan | Finding:
+@dataclass(frozen=True)
+class Desk:
+    """All that planning a site asks: where its data lie, how far commands may go, how devices tell their states."""
+
+    site: Site
+    lake: Lake
+    forecasts: ForecastStore
+    plans: PlanStore
+    mode: Mode
+    read_states: ReadStates
+    clock: Clock
+
+    def forecast(self, target: str | None) -> Forecast | None:
+        """The newest forecast of a target, where it is one."""
+        return self.forecasts.latest(self.site.site_id, target, as_of_utc=self.clock.now_utc()) if target else None
+
+
+def make_plan_now(desk: Desk) -> Plan | Finding:
     """Plan the next 24 hours of a site and store it with its commands, or say why not.
 
     The same inputs twice give the plan that is already stored.
     """
-    now = clock.now_utc()
-    load, pv = forecast_targets(site)
-    soc_kwh, soc_age_s = read_soc()
-    prices = prices_between(site, lake, start_utc=quarter_start(now), end_utc=now + HORIZON)
+    site, now = desk.site, desk.clock.now_utc()
+    load, targets = forecast_targets(site)
+    states = desk.read_states()
     request = plan_request(
         site,
-        load_forecast=forecasts.latest(site.site_id, load, as_of_utc=now) if load else None,
-        pv_forecast=forecasts.latest(site.site_id, pv, as_of_utc=now) if pv else None,
-        prices=prices,
-        soc_kwh=soc_kwh,
-        soc_age_s=soc_age_s,
-        mode=mode,
+        load_forecast=desk.forecast(load),
+        device_forecasts={name: desk.forecast(target) for name, target in targets.items()},
+        prices=prices_between(site, desk.lake, start_utc=quarter_start(now), end_utc=now + HORIZON),
+        states=states,
+        mode=desk.mode,
         now_utc=now,
     )
     if isinstance(request, Finding):
@@ -55,50 +64,40 @@ def make_plan_now(
     solution = solve(case_of(request))
     if isinstance(solution, Finding):
         return solution
-    plan = make_plan(request, solution, created_at_utc=now, version=plans.next_version(site.site_id))
-    return plans.add_with_commands(plan, commands_of(plan, site, epoch=0), clock).plan
+    plan = make_plan(request, solution, created_at_utc=now, version=desk.plans.next_version(site.site_id))
+    return desk.plans.add_with_commands(plan, commands_of(plan, site, epoch=0), desk.clock).plan
 
 
-def plan_trigger(
-    site: Site,
-    *,
-    lake: Lake,
-    forecasts: ForecastStore,
-    plans: PlanStore,
-    mode: Mode,
-    read_soc: ReadSoc,
-    clock: Clock,
-) -> Decision:
-    """Whether a forecast, a price, the clock or the measured charge asks for a new plan of the site.
+def plan_trigger(desk: Desk) -> Decision:
+    """Whether a forecast, a price, the clock or a measured state asks for a new plan of the site.
 
-    The battery is asked only where nothing else asks for a plan, one may be made, and commands follow it: below
-    PARTIAL the charge goes its own way. A charge that is not known is told as the decision's finding.
+    The devices are asked only where nothing else asks for a plan, one may be made, and commands follow it: below
+    PARTIAL a charge goes its own way. A state that is not known is told as the decision's finding.
     """
-    now = clock.now_utc()
-    load, _ = forecast_targets(site)
-    forecast = forecasts.latest(site.site_id, load, as_of_utc=now) if load else None
+    site, now = desk.site, desk.clock.now_utc()
+    forecast = desk.forecast(forecast_targets(site)[0])
     if forecast is None:
         return Decision(should_plan=False, reason="there is no load forecast yet")
-    last = plans.latest(site.site_id)
+    last = desk.plans.latest(site.site_id)
     start, end = _window(last, quarter_start(now))
-    prices = prices_between(site, lake, start_utc=start, end_utc=end)
+    prices = prices_between(site, desk.lake, start_utc=start, end_utc=end)
     decide = partial(
         replan,
         last,
         site_id=site.site_id,
         forecast_id=forecast.forecast_id,
         price_digest=price_digest(prices, start, end),
-        mode=mode,
+        mode=desk.mode,
         now_utc=now,
     )
     decision = decide()
-    is_followed = last is not None and mode >= Mode.PARTIAL and now - last.created_at_utc >= MIN_INTERVAL
+    is_followed = last is not None and desk.mode >= Mode.PARTIAL and now - last.created_at_utc >= MIN_INTERVAL
     if decision.should_plan or not is_followed:
         return decision
-    measured = measured_soc_kwh(read_soc, site.site_id)
+    measured = measured_states(desk.read_states, site)
     if isinstance(measured, Finding):
         return decision.model_copy(update={"reason": f"{decision.reason}; {measured.message}", "finding": measured})
-    return decide(soc_kwh=measured)
+    return decide(states=measured)
 
 
 def _window(last: Plan | None, start: datetime) -> tuple[datetime, datetime]:
@@ -106,9 +105,9 @@ def _window(last: Plan | None, start: datetime) -> tuple[datetime, datetime]:
     return (start, start + HORIZON) if last is None else plan_window(last)
 
 
-def forecast_targets(site: Site) -> tuple[str | None, str | None]:
-    """The forecasts (by the name that they carry) that are the load and the PV of a plan."""
-    generation = {asset.meter for asset in site.assets if asset.kind == "pv"}
-    load = next((target for target in site.forecast_targets if target not in generation), None)
-    pv = next((target for target in site.forecast_targets if target in generation), None)
-    return (f"meter:{load}" if load else None, f"meter:{pv}" if pv else None)
+def forecast_targets(site: Site) -> tuple[str | None, dict[str, str | None]]:
+    """The forecasts (by the name that they carry) of the load, and of each device whose kind needs one, by asset id."""
+    meters = {asset.asset_id: asset.meter for asset, kind in device_assets(site) if kind.forecast}
+    load = next((target for target in site.forecast_targets if target not in meters.values()), None)
+    own = {name: f"meter:{meter}" if meter in site.forecast_targets else None for name, meter in meters.items()}
+    return f"meter:{load}" if load else None, own

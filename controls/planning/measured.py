@@ -1,9 +1,9 @@
-"""The charge of a site's battery as the device itself says it, now: for the plan, and for the question of a new one."""
+"""The states of a site's devices (a battery's charge) as they say themselves, now: for a plan, and for a new one."""
 
 from collections.abc import Callable
 
-from controls.planning.devices import battery_of, first_asset
-from controls.planning.inputs import soc_findings
+from controls.optimiser.devices.kinds import device_assets
+from controls.planning.inputs import Measured, state_findings
 from controls.templates.load import load_template
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.finding import Finding
@@ -11,41 +11,44 @@ from data_quality.contracts.settings import Settings
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Clock
 
-# State of charge in kWh and its age in seconds; raises a WorldFault when the device does not answer.
-ReadSoc = Callable[[], tuple[float, float]]
+# States by asset id; raises a WorldFault when a device does not answer.
+ReadStates = Callable[[], dict[str, Measured]]
 
 
-def soc_reader(site: Site, settings: Settings, clock: Clock) -> ReadSoc:
-    """A function that asks the battery itself for its charge. Raises BadInput where the site has none."""
+def state_reader(site: Site, settings: Settings, clock: Clock) -> ReadStates:
+    """A function that asks the devices themselves. Raises BadInput where the site has none that is asked."""
     from controls.gateways.open import open_reader
 
-    battery = first_asset(site, "battery")
-    if battery is None:
+    asked = [
+        (asset, kind, kind.measure.reading, load_template(asset.template))
+        for asset, kind in device_assets(site)
+        if kind.measure
+    ]
+    if not asked:
         raise BadInput(f"site {site.site_id!r} has no battery", reason="no_battery")
-    asset, template = battery, load_template(battery.template)
 
-    def read() -> tuple[float, float]:
-        device = open_reader(asset, template, site_id=site.site_id, settings=settings, clock=clock)
-        try:
-            return soc_kwh(site, device.read("read_soc_percent")), 0.0
-        finally:
-            device.close()
+    def read() -> dict[str, Measured]:
+        states = {}
+        for asset, kind, reading, template in asked:
+            device = open_reader(asset, template, site_id=site.site_id, settings=settings, clock=clock)
+            try:
+                states[asset.asset_id] = kind.measured(asset, site.site_id, device.read(reading)), 0.0
+            finally:
+                device.close()
+        return states
 
     return read
 
 
-def measured_soc_kwh(read_soc: ReadSoc, site_id: str) -> float | Finding:
-    """The charge, or why it is not known: a device that does not answer, or a value that is too old for a plan."""
+def measured_states(read_states: ReadStates, site: Site) -> dict[str, float] | Finding:
+    """State by asset id, or why it is not known: a device that does not answer, or a value too old for a plan."""
     try:
-        charge_kwh, age_s = read_soc()
+        states = read_states()
     except WorldFault as fault:
-        said = f"the state of charge is not known: {fault}"
-        return Finding(code="no_soc", message=said, severity="warning", scope=site_id)
-    findings = soc_findings(charge_kwh, age_s)
-    return findings[0].model_copy(update={"severity": "warning", "scope": site_id}) if findings else charge_kwh
-
-
-def soc_kwh(site: Site, soc_percent: float) -> float:
-    """Charge in kWh of a battery that says percent."""
-    battery = battery_of(site)
-    return 0.0 if battery is None else battery.capacity_kwh * soc_percent / 100
+        words = dict.fromkeys(kind.measure.words for _, kind in device_assets(site) if kind.measure)
+        said = f"{' or '.join(words)} is not known: {fault}"
+        return Finding(code="no_soc", message=said, severity="warning", scope=site.site_id)
+    findings = state_findings(site, states)
+    if findings:
+        return findings[0].model_copy(update={"severity": "warning", "scope": site.site_id})
+    return {name: state for name, (state, _) in states.items()}

@@ -1,27 +1,28 @@
 """A plan frozen with its hashes, and the commands that carry it out."""
 
 import uuid
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from assets.stores.chain import sha256_of
-from controls.optimiser.case import case_of, without_battery
+from controls.optimiser.case import case_of, without_control
+from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.grid import even_grid
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
-from controls.planning.devices import first_asset, pv_of
 from data_quality.contracts.command import Command
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.plan import Plan, PlanRequest, PlanStep
-from data_quality.contracts.site import Asset, Site
+from data_quality.contracts.site import Site
 
 # Fixed for ever: a command's id follows from its key, so that a retry names the same command.
 _COMMAND_NAMESPACE = uuid.UUID("6f1c9a2e-54b8-4e0b-9d53-6a4c1d0f7a11")
-_WATT = 0.001
 # When and how freshly something was read does not make another plan of the same inputs.
 _NOT_IN_DIGEST = ("known_at_utc",)
-_INPUTS_NOT_IN_DIGEST = ("soc_age_s",)
+_INPUTS_NOT_IN_DIGEST = "_age_s"
 
 
 def make_plan(request: PlanRequest, solution: Solution, *, created_at_utc: datetime, version: int) -> Plan:
@@ -55,60 +56,66 @@ def make_plan(request: PlanRequest, solution: Solution, *, created_at_utc: datet
 def input_digest(request: PlanRequest) -> str:
     """SHA-256 of all that decides the plan: the request without the instant at which it was read."""
     content: dict[str, Any] = request.model_dump(mode="json", exclude=set(_NOT_IN_DIGEST))
-    content["inputs"] = {name: value for name, value in content["inputs"].items() if name not in _INPUTS_NOT_IN_DIGEST}
+    content["inputs"] = {
+        name: value for name, value in content["inputs"].items() if not name.endswith(_INPUTS_NOT_IN_DIGEST)
+    }
     return sha256_of(content)
 
 
 def no_battery_cost(request: PlanRequest) -> float:
-    """What the same load, PV and prices cost without the battery, in the request's currency.
+    """What the same load, PV and prices cost with nothing planned, in the request's currency.
 
-    PV is curtailed where that pays, so the difference to the plan is the battery's own. Where the plan ends with at
-    least the charge it began with, as a request from `plan_request` does, nothing is borrowed and the difference is a
-    lower bound of the saving; charge left over is not valued. Source: formulas 5.18.
+    PV is curtailed where that pays, so the difference to the plan is the other devices' own. Where the plan ends with
+    at least the charge it began with, as a request from `plan_request` does, nothing is borrowed and the difference is
+    a lower bound of the saving; charge left over is not valued. Source: formulas 5.18.
     """
-    answer = solve(without_battery(case_of(request)))
+    answer = solve(without_control(case_of(request)))
     if isinstance(answer, Finding):
         raise OurFault(f"the counterfactual without battery has no solution: {answer.message}")
     return answer.objective
 
 
 def commands_of(plan: Plan, site: Site, *, epoch: int, ttl_s: float = 45.0) -> list[Command]:
-    """Absolute set-points for every step: battery `set_charge_power_kw` (charge positive, discharge negative) and PV
-    `set_power_limit_kw` (its rating where nothing is curtailed). Only devices with a template are commanded.
+    """Absolute set-points of every device for every step, as its kind says. Only devices with a template are commanded.
 
-    Command ids and keys follow from the plan; `seq` counts from 0 per device of this plan. Raises BadInput for a PV
-    asset without rating.
+    Command ids and keys follow from the plan; `seq` counts from 0 per device of this plan.
     """
+    devices = {device.device_id: device for device in devices_of(plan.request)}
+    commanded = [asset.asset_id for asset in site.assets if asset.template and asset.asset_id in devices]
     commands: list[Command] = []
-    battery, pv = first_asset(site, "battery"), first_asset(site, "pv")
-    rating_kw = pv_of(site)
-    for seq, step in enumerate(plan.steps):
-        if battery is not None and battery.template:
-            value_kw = step.battery_charge_kw - step.battery_discharge_kw
-            commands.append(_command(plan, step, battery, "set_charge_power_kw", value_kw, seq, epoch, ttl_s))
-        if pv is not None and pv.template and rating_kw is not None:
-            # Rounded down to watts like every value: a limit that is a watt low costs nothing.
-            is_curtailed = step.curtailed_kw > _WATT
-            limit_kw = plan.request.pv_kw[seq] - step.curtailed_kw if is_curtailed else rating_kw
-            value_kw = min(max(limit_kw, 0.0), rating_kw)
-            commands.append(_command(plan, step, pv, "set_power_limit_kw", value_kw, seq, epoch, ttl_s))
+    seq = Counter[str]()
+    for t, step in enumerate(plan.steps):
+        for name in commanded:
+            for capability, value in devices[name].commands(step.devices[name], t).items():
+                commands.append(_command(plan, step, name, capability, value, seq[name], epoch, ttl_s))
+                seq[name] += 1
     return commands
 
 
+def shown_kw(plan: Plan) -> dict[str, Sequence[float]]:
+    """The lines of a plan's picture: the load, then every device by its id, one value a step."""
+    found: dict[str, Sequence[float]] = {"load": plan.request.load_kw}
+    for device in devices_of(plan.request):
+        steps = [step.devices[device.device_id] for step in plan.steps]
+        found[device.device_id] = device.shown_kw({name: [step[name] for step in steps] for name in steps[0]})
+    return found
+
+
 def _command(
-    plan: Plan, step: PlanStep, asset: Asset, capability: str, value_kw: float, seq: int, epoch: int, ttl_s: float
+    plan: Plan, step: PlanStep, device_id: str, capability: str, value: float, seq: int, epoch: int, ttl_s: float
 ) -> Command:
-    key = f"{plan.plan_id}:{asset.asset_id}:{capability}:{step.start_utc:%Y-%m-%dT%H:%M:%SZ}"
+    key = f"{plan.plan_id}:{device_id}:{capability}:{step.start_utc:%Y-%m-%dT%H:%M:%SZ}"
     return Command(
         command_id=uuid.uuid5(_COMMAND_NAMESPACE, key).hex,
         idempotency_key=key,
         plan_id=plan.plan_id,
         plan_hash=plan.plan_hash,
         site_id=plan.site_id,
-        device_id=asset.asset_id,
+        device_id=device_id,
         capability=capability,
-        value=watts_toward_zero(value_kw),
-        unit="kw",
+        value=watts_toward_zero(value),
+        # Names carry units: set_charge_power_kw.
+        unit=capability.rsplit("_", 1)[1],
         seq=seq,
         epoch=epoch,
         valid_from_utc=step.start_utc,
@@ -131,12 +138,12 @@ def _steps(request: PlanRequest, solution: Solution) -> tuple[PlanStep, ...]:
         PlanStep(
             start_utc=start_utc,
             end_utc=end_utc,
-            import_kw=series.import_kw[t],
-            export_kw=series.export_kw[t],
-            curtailed_kw=series.curtailed_kw[t],
-            battery_charge_kw=series.battery_charge_kw[t],
-            battery_discharge_kw=series.battery_discharge_kw[t],
-            soc_end_kwh=series.soc_end_kwh[t],
+            import_kw=series.connection["import_kw"][t],
+            export_kw=series.connection["export_kw"][t],
+            devices={
+                name: {column: values[t] for column, values in columns.items()}
+                for name, columns in series.devices.items()
+            },
         )
         for t, (start_utc, end_utc) in enumerate(grid.windows_utc)
     )

@@ -1,56 +1,47 @@
 """A plan in one sentence, built from its numbers."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from data_quality.contracts.plan import Plan, PlanStep
+from controls.optimiser.devices.kinds import KINDS, devices_of
+from data_quality.contracts.plan import Plan
 
 # Less than ten watts is standby noise, not an intention.
 _IDLE_KW = 0.01
 
 
 def summarise(plan: Plan, *, time_zone: str) -> str:
-    """What the battery does, when (weekday and local time of `time_zone`), at which prices, and what the plan costs."""
-    cur = plan.currency
-    parts = [
-        *_runs(plan, "charges", lambda step: step.battery_charge_kw, ZoneInfo(time_zone)),
-        *_runs(plan, "discharges", lambda step: step.battery_discharge_kw, ZoneInfo(time_zone)),
-    ]
-    curtailed_kwh = sum(step.curtailed_kw * _hours(step) for step in plan.steps)
-    if curtailed_kwh > _IDLE_KW:
-        parts.append(f"curtails {curtailed_kwh:.2f} kWh of PV")
-    doing = "; ".join(parts) or "leaves the battery idle"
+    """What each device does, when (weekday and local time of `time_zone`), at which prices, and what the plan costs."""
+    devices, zone = devices_of(plan.request), ZoneInfo(time_zone)
+    parts = []
+    for device in devices:
+        name = f"{device.device_id} " if sum(one.kind == device.kind for one in devices) > 1 else ""
+        for column, verb in device.moves.items():
+            power_kw = [step.devices[device.device_id][column] for step in plan.steps]
+            parts += [f"{name}{verb} {run}" for run in _runs(plan, power_kw, zone)]
+    idle = " and ".join(name for name, kind in KINDS.items() if kind.makes_a_plan)
     horizon_h = (plan.steps[-1].end_utc - plan.steps[0].start_utc) / timedelta(hours=1)
     return (
-        f"Plan {plan.version} for {horizon_h:g} h {doing}; it costs {plan.objective:.2f} {cur}"
-        f" against {plan.no_battery_cost:.2f} {cur} without the battery."
+        f"Plan {plan.version} for {horizon_h:g} h {'; '.join(parts) or f'leaves the {idle} idle'}; it costs"
+        f" {plan.objective:.2f} {plan.currency} against {plan.no_battery_cost:.2f} {plan.currency} without the battery."
     )
 
 
-def _runs(plan: Plan, verb: str, power_of: Callable[[PlanStep], float], zone: ZoneInfo) -> list[str]:
-    windows: list[list[int]] = []
-    for t, step in enumerate(plan.steps):
-        if power_of(step) > _IDLE_KW:
-            if windows and windows[-1][-1] == t - 1:
-                windows[-1].append(t)
-            else:
-                windows.append([t])
-    return [_run(plan, verb, window, power_of, zone) for window in windows]
-
-
-def _run(plan: Plan, verb: str, window: list[int], power_of: Callable[[PlanStep], float], zone: ZoneInfo) -> str:
-    steps = [plan.steps[t] for t in window]
-    amount_kwh = sum(power_of(step) * _hours(step) for step in steps)
-    prices = [plan.request.import_price_per_kwh[t] for t in window]
-    span = f"{min(prices):.3f}" if min(prices) == max(prices) else f"{min(prices):.3f} to {max(prices):.3f}"
-    start, end = _local(steps[0].start_utc, zone), _local(steps[-1].end_utc, zone)
-    return f"{verb} {amount_kwh:.2f} kWh from {start} to {end} at {span} {plan.currency}/kWh"
+def _runs(plan: Plan, power_kw: list[float], zone: ZoneInfo) -> list[str]:
+    """Energy, times and prices of each run of steps in which something happens."""
+    found = []
+    for is_moving, run in groupby(range(len(power_kw)), key=lambda t: power_kw[t] > _IDLE_KW):
+        if is_moving:
+            steps = list(run)
+            first, last = plan.steps[steps[0]], plan.steps[steps[-1]]
+            amount_kwh = sum(power_kw[t] * plan.request.step_h for t in steps)
+            prices = sorted({f"{plan.request.import_price_per_kwh[t]:.3f}" for t in steps}, key=float)
+            span = prices[0] if len(prices) == 1 else f"{prices[0]} to {prices[-1]}"
+            window = f"from {_local(first.start_utc, zone)} to {_local(last.end_utc, zone)}"
+            found.append(f"{amount_kwh:.2f} kWh {window} at {span} {plan.currency}/kWh")
+    return found
 
 
 def _local(at_utc: datetime, zone: ZoneInfo) -> str:
     return f"{at_utc.astimezone(zone):%a %H:%M}"
-
-
-def _hours(step: PlanStep) -> float:
-    return (step.end_utc - step.start_utc) / timedelta(hours=1)

@@ -1,8 +1,11 @@
 """When to plan again: pure, so that a sensor that polls often asks for few runs, and for the same one only once."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from assets.stores.chain import sha256_of
+from controls.optimiser.devices.device import State
+from controls.optimiser.devices.kinds import devices_of
 from controls.planning.inputs import quarter_start
 from data_quality.contracts.command import Mode
 from data_quality.contracts.finding import Finding
@@ -11,8 +14,8 @@ from data_quality.contracts.plan import Plan
 
 MIN_INTERVAL = timedelta(minutes=5)
 MAX_AGE = timedelta(hours=1)
-# Of the capacity: a reading in percent and an inverter's losses within a quarter hour stay below it.
-SOC_TOLERANCE = 0.05
+# Of a store's full scale: a reading in percent and an inverter's losses within a quarter hour stay below it.
+STATE_TOLERANCE = 0.05
 
 
 class Decision(Model):
@@ -35,19 +38,19 @@ def replan(
     price_digest: str,
     mode: Mode,
     now_utc: datetime,
-    soc_kwh: float | None = None,
+    states: Mapping[str, float] | None = None,
     min_interval: timedelta = MIN_INTERVAL,
     max_age: timedelta = MAX_AGE,
-    soc_tolerance: float = SOC_TOLERANCE,
+    state_tolerance: float = STATE_TOLERANCE,
 ) -> Decision:
-    """Plan again where there is no plan, or forecast, prices, mode or the measured charge are not those of the last
+    """Plan again where there is no plan, or forecast, prices, mode or a measured state are not those of the last
     one, or it is older than `max_age`; but never within `min_interval` of the last plan.
 
     price_digest: inputs.price_digest over the window of the last plan (plan_window); any text before the first.
-    soc_kwh: as measured, None where it is not known (then it is no reason); soc_tolerance: share of the capacity
-    that it may be off the plan.
+    states: as measured, by asset id (one that is not known is no reason); state_tolerance: share of the full scale
+    that one may be off the plan.
     """
-    reason = _reason(last_plan, forecast_id, price_digest, mode, soc_kwh, now_utc, max_age, soc_tolerance)
+    reason = _reason(last_plan, forecast_id, price_digest, mode, states or {}, now_utc, max_age, state_tolerance)
     if not reason:
         return Decision(should_plan=False, reason="the last plan still holds")
     if last_plan is not None and now_utc - last_plan.created_at_utc < min_interval:
@@ -69,15 +72,23 @@ def plan_window(plan: Plan) -> tuple[datetime, datetime]:
     return plan.steps[0].start_utc, plan.steps[-1].end_utc
 
 
-def planned_soc_kwh(plan: Plan, at_utc: datetime) -> float | None:
-    """The charge that the plan expects at an instant, between its points in a straight line; None outside it."""
-    before_kwh = plan.request.soc_init_kwh
-    for step in plan.steps:
-        if step.start_utc <= at_utc < step.end_utc:
-            share = (at_utc - step.start_utc) / (step.end_utc - step.start_utc)
-            return before_kwh + share * (step.soc_end_kwh - before_kwh)
-        before_kwh = step.soc_end_kwh
-    return None
+def planned_states(plan: Plan, at_utc: datetime) -> dict[str, tuple[float, State]]:
+    """What the plan expects in every store at an instant, between its points in a straight line; none outside it.
+
+    By asset id: the amount, and what it is an amount of.
+    """
+    number = next((n for n, step in enumerate(plan.steps) if step.start_utc <= at_utc < step.end_utc), None)
+    if number is None:
+        return {}
+    step = plan.steps[number]
+    share = (at_utc - step.start_utc) / (step.end_utc - step.start_utc)
+    found = {}
+    for device in devices_of(plan.request):
+        if state := device.state:
+            before = plan.steps[number - 1].devices[device.device_id][state.column] if number else state.start
+            after = step.devices[device.device_id][state.column]
+            found[device.device_id] = before + share * (after - before), state
+    return found
 
 
 def _reason(
@@ -85,10 +96,10 @@ def _reason(
     forecast_id: str,
     price_digest: str,
     mode: Mode,
-    soc_kwh: float | None,
+    states: Mapping[str, float],
     now_utc: datetime,
     max_age: timedelta,
-    soc_tolerance: float,
+    state_tolerance: float,
 ) -> str:
     if plan is None:
         return "there is no plan yet"
@@ -100,8 +111,7 @@ def _reason(
         return "the mode changed"
     if now_utc - plan.created_at_utc > max_age:
         return f"the last plan is older than {max_age / timedelta(minutes=1):g} min"
-    expected_kwh = planned_soc_kwh(plan, now_utc)
-    tolerance_kwh = soc_tolerance * plan.request.battery.capacity_kwh
-    if soc_kwh is not None and expected_kwh is not None and abs(soc_kwh - expected_kwh) > tolerance_kwh:
-        return f"the charge is {soc_kwh - expected_kwh:+.2f} kWh off the plan"
+    for name, (expected, state) in planned_states(plan, now_utc).items():
+        if name in states and abs(states[name] - expected) > state_tolerance * state.scale:
+            return f"the {state.words} is {states[name] - expected:+.2f} {state.unit} off the plan"
     return ""

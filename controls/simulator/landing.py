@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
-from controls.simulator.generate import SEED, generate_site
-from controls.simulator.simulated import SimulatedSite
+from controls.simulator.physics.simulated import SimulatedSite
+from controls.simulator.worlds.generate import SEED, generate_site
 from data_quality.contracts.site import Site
 
 

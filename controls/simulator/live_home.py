@@ -13,8 +13,8 @@ import polars as pl
 from controls.gateways.mqtt_line import BrokerAddress
 from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
 from controls.gateways.serve_mqtt import MqttServedDevice
-from controls.simulator.generate import SEED
-from controls.simulator.home import HomeAssets, generate_home_year, home_assets
+from controls.simulator.worlds.generate import SEED
+from controls.simulator.worlds.home import HomeAssets, generate_home_year, home_assets
 from controls.templates.load import load_template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model

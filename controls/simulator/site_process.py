@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from assets.sites.load import load_site
-from controls.capabilities import DeviceRefused, DeviceSilent
+from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.mqtt_line import BrokerAddress
-from controls.simulator.generate import SEED
 from controls.simulator.live_home import LiveHome
+from controls.simulator.worlds.generate import SEED
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import load_project
 from data_quality.contracts.time import SystemClock

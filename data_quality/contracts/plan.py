@@ -1,11 +1,13 @@
 """A dispatch plan: its request, its steps and the objective, versioned and hashed."""
 
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from data_quality.contracts.model import Model
+
+_OF_ONE_BATTERY = ("battery", "soc_init_kwh", "soc_end_min_kwh", "pv_kw", "pv_limit_min_kw")
 
 
 class BatteryParams(Model):
@@ -27,6 +29,14 @@ class BatteryParams(Model):
         return self
 
 
+class DeviceFigures(Model):
+    """One device of a request; `figures` are the fields of its kind (controls/optimiser/devices), as plain JSON."""
+
+    kind: str
+    device_id: str
+    figures: dict[str, Any]
+
+
 class PlanRequest(Model):
     """Everything a plan depends on, as known at `known_at_utc`. Series have one value a step."""
 
@@ -35,27 +45,39 @@ class PlanRequest(Model):
     step_h: float = Field(gt=0, le=24)
     known_at_utc: datetime
     load_kw: tuple[float, ...] = Field(min_length=1)
-    pv_kw: tuple[float, ...]
     import_price_per_kwh: tuple[float, ...]
     export_price_per_kwh: tuple[float, ...]
     import_max_kw: float = Field(gt=0)
     export_max_kw: float = Field(ge=0)
-    battery: BatteryParams
-    soc_init_kwh: float = Field(ge=0)
-    soc_end_min_kwh: float = Field(ge=0)
+    devices: tuple[DeviceFigures, ...]
     currency: str
-    pv_limit_min_kw: float = Field(default=0.0, ge=0, description="PV is never limited below this generation")
     forecast_id: str = ""
     inputs: dict[str, str] = Field(default={}, description="What was used: name -> id, digest or measured age")
     is_synthetic: bool = False
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_battery(cls, content: Any) -> Any:
+        """Plans of earlier versions had one PV system and one battery, with shares of its capacity."""
+        if not isinstance(content, dict) or "battery" not in content:
+            return content
+        new = {name: value for name, value in content.items() if name not in _OF_ONE_BATTERY}
+        battery = BatteryParams.model_validate(content["battery"])
+        charge = battery.model_dump() | {
+            "soc_min_kwh": battery.soc_min * battery.capacity_kwh,
+            "soc_max_kwh": battery.soc_max * battery.capacity_kwh,
+            "soc_init_kwh": content["soc_init_kwh"],
+            "soc_end_min_kwh": content["soc_end_min_kwh"],
+        }
+        charge = {name: value for name, value in charge.items() if name not in {"soc_min", "soc_max"}}
+        sun = {"pv_kw": list(content["pv_kw"]), "limit_min_kw": content.get("pv_limit_min_kw", 0.0)}
+        figures = {"battery": charge, "pv": sun}
+        return new | {"devices": [{"kind": kind, "device_id": kind, "figures": of} for kind, of in figures.items()]}
+
     @model_validator(mode="after")
     def _series_have_one_length(self) -> Self:
         lengths = {
-            "load_kw": len(self.load_kw),
-            "pv_kw": len(self.pv_kw),
-            "import_price_per_kwh": len(self.import_price_per_kwh),
-            "export_price_per_kwh": len(self.export_price_per_kwh),
+            name: len(getattr(self, name)) for name in ("load_kw", "import_price_per_kwh", "export_price_per_kwh")
         }
         if len(set(lengths.values())) != 1:
             raise ValueError(f"series differ in length: {lengths}")
@@ -63,16 +85,28 @@ class PlanRequest(Model):
 
 
 class PlanStep(Model):
-    """One step: mean powers at the AC side over [start_utc, end_utc), and the charge at its end."""
+    """One step: mean powers at the AC side over [start_utc, end_utc), and stored amounts at its end, by device."""
 
     start_utc: datetime
     end_utc: datetime
     import_kw: float
     export_kw: float
-    curtailed_kw: float
-    battery_charge_kw: float
-    battery_discharge_kw: float
-    soc_end_kwh: float
+    devices: dict[str, dict[str, float]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_battery(cls, content: Any) -> Any:
+        """Plans of earlier versions: see PlanRequest."""
+        if not isinstance(content, dict) or "devices" in content:
+            return content
+        new = dict(content)
+        sun = {"curtailed_kw": new.pop("curtailed_kw")}
+        charge = {name: new.pop(name) for name in ("battery_charge_kw", "battery_discharge_kw", "soc_end_kwh")}
+        return new | {"devices": {"battery": charge, "pv": sun}}
+
+    def total(self, column: str) -> float:
+        """A column (`battery_charge_kw`) of all devices together; 0 where none has it."""
+        return sum(columns.get(column, 0.0) for columns in self.devices.values())
 
 
 class Plan(Model):

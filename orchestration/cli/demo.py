@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
         ] = False,
     ) -> Answer:
         """Run the whole line: meter files, KPIs, baselines, forecasts, reports, a plan and a proven command."""
-        from controls.simulator.tower_files import write_delivery
+        from controls.simulator.worlds.tower_files import write_delivery
         from orchestration.demo import make_demo_project, run_demo, simulate
 
         if files_only:

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from controls.capabilities import DeviceRefused, DeviceSilent
+from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine, Version
 from data_quality.contracts.settings import Project
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from controls.capabilities import DeviceWriter
+from controls.gateways.capabilities import DeviceWriter
 from controls.gateways.modbus import ModbusDevice
 from controls.gateways.mqtt import MqttDevice
 from controls.gateways.mqtt_line import BrokerAddress

@@ -10,7 +10,7 @@ import pytest
 from assets.sites.discovery import LEAST_CONFIDENCE, Discovery, discover
 from assets.sites.discovery_fit import changes_of, confidence, innovations, members_of, without_spikes
 from assets.sites.load import load_site
-from controls.simulator.generate import generate_site
+from controls.simulator.worlds.generate import generate_site
 from data_quality.contracts.meter import Meter
 from data_quality.contracts.site import Site
 from tests.hierarchy.trees import Tree, random_tree

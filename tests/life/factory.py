@@ -9,7 +9,7 @@ import assets.sites
 from assets.kpi.daily import seu_days
 from assets.sites.load import load_site
 from assets.stores.lake_block import LAKE_SCHEMA
-from controls.simulator.factory import FactoryTruth, generate_factory_year
+from controls.simulator.worlds.factory import FactoryTruth, generate_factory_year
 from data_quality.contracts.baseline import Baseline
 from data_quality.contracts.site import Seu, Site
 from ml.baselines.ols import fit_daily

@@ -7,7 +7,7 @@ import pytest
 
 from assets.kpi.enpi import EnpiResult, day_pairs, enpi_for
 from assets.kpi.expected import expected_days
-from controls.simulator.generate import SEED
+from controls.simulator.worlds.generate import SEED
 from data_quality.contracts.baseline import Baseline, BaselineStatus, BaselineVersion
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import parse_period

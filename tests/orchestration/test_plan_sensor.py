@@ -12,8 +12,8 @@ import pytest
 import assets.sites
 from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
 from controls.ledger.modes import set_mode
-from controls.planning.make import make_plan_now
-from controls.planning.measured import soc_reader
+from controls.planning.make import Desk, make_plan_now
+from controls.planning.measured import state_reader
 from controls.templates.load import load_template
 from data_quality.contracts.command import Mode
 from data_quality.contracts.finding import Finding
@@ -47,15 +47,16 @@ class Bed:
         for target, kwh in (("house", 1.0), ("pv", 0.5)):
             self.project.forecasts.add(forecast(target, kwh), FixedClock(NOW - timedelta(minutes=1)))
         set_mode(self.project.store, "home", mode=mode, person=CARLA, reason="test", clock=clock)
-        plan = make_plan_now(
-            site,
+        desk = Desk(
+            site=site,
             lake=self.project.lake,
             forecasts=self.project.forecasts,
             plans=self.project.plans,
             mode=mode,
-            read_soc=soc_reader(site, self.project.project.settings, clock),
+            read_states=state_reader(site, self.project.project.settings, clock),
             clock=clock,
         )
+        plan = make_plan_now(desk)
         assert not isinstance(plan, Finding), plan
 
     def tick(self, at_utc: datetime) -> list[dg.RunRequest | dg.SkipReason]:

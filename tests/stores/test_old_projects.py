@@ -13,9 +13,13 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.readings.ingest import ingest_file
+from assets.stores.plans import PlanStore
 from assets.stores.publications import DRAFT, PublicationStore
 from controls.ledger.faults import open_faults
 from controls.ledger.modes import current_mode, mode_history
+from controls.optimiser.solution import Solution
+from controls.optimiser.solve import solve
+from controls.planning.triggers import planned_states
 from data_quality.contracts.time import FixedClock, parse_period
 from orchestration.cli.baseline_line import line
 from orchestration.cli.frame import plain
@@ -83,6 +87,15 @@ def test_statuses_approvals_modes_and_commands_are_those_of_then(old: Old) -> No
     assert plain(mode_history(project.store, "home")) == printed["mode"]["history"]
     assert plain(commands_of_store(project.store, "home")) == printed["ledger"]["commands"]
     assert [fault.device_id for fault in open_faults(project.store, "home")] == ["battery"]
+
+
+def test_the_plan_of_then_is_read_and_costs_what_it_cost(old: Old) -> None:
+    plan = PlanStore(old.project.store).latest("home")
+    assert plan is not None
+    assert planned_states(plan, plan.steps[1].start_utc)["battery"][0] == plan.steps[0].total("soc_end_kwh")
+    again = solve(plan.request)
+    assert isinstance(again, Solution)
+    assert again.objective == pytest.approx(plan.objective, abs=1e-9)
 
 
 def test_every_chain_holds(old: Old) -> None:

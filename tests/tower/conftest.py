@@ -12,7 +12,7 @@ from assets.sites.load import load_site
 from assets.stores.lake import Lake
 from assets.stores.quarantine import QuarantineStore
 from assets.stores.transactions import open_store
-from controls.simulator.tower_files import Delivery, deliver_tower, write_delivery
+from controls.simulator.worlds.tower_files import Delivery, deliver_tower, write_delivery
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import FixedClock
 

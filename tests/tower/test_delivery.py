@@ -8,8 +8,8 @@ import openpyxl
 import pytest
 
 from assets.readings.sniff import sniff_file
-from controls.simulator.faults import FaultKind, InjectedFault
-from controls.simulator.tower_files import Delivery, deliver_tower, write_delivery
+from controls.simulator.physics.faults import FaultKind, InjectedFault
+from controls.simulator.worlds.tower_files import Delivery, deliver_tower, write_delivery
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import Site
 from tests.tower.conftest import END, NOW_UTC, START

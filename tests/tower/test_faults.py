@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controls.simulator import faults
-from controls.simulator.noise import Series
+from controls.simulator.physics import faults
+from controls.simulator.physics.noise import Series
 
 DAY = np.round(5.0 + 3.0 * np.sin(np.arange(96) / 10.0), 4)
 CHANGES = {

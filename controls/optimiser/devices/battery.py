@@ -1,84 +1,171 @@
-"""A battery: separate charge and discharge, never both, charge balance, window and terminal bound (formulas 5.18).
+"""A battery: separate charge and discharge, never both, charge balance, window and terminal bound (formulas 5.18)."""
 
-One constraint family is one `add_` function with the same arguments; tests/golden/lp pins the rows of each.
-"""
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pydantic import Field, model_validator
 
-from controls.optimiser.case import BatteryCase
+from controls.optimiser.devices.device import (
+    DECIMALS,
+    Around,
+    Columns,
+    Device,
+    Given,
+    Measure,
+    Row,
+    State,
+    Values,
+    clean,
+    params_of,
+)
+from data_quality.contracts.plan import BatteryParams
+from data_quality.contracts.site import Asset
 
 if TYPE_CHECKING:
     import pulp
 
 
-@dataclass(frozen=True)
-class BatteryVars:
-    """Powers and the mode (1 = charging) have one entry a step, `soc_kwh` one more: the start."""
+class Battery(Device):
+    """Energies in kWh at the cells and powers in kW at the AC terminals. `capacity_kwh` is the scale of its charge."""
 
-    charge_kw: list[Any]
-    discharge_kw: list[Any]
-    is_charging: list[Any]
-    soc_kwh: list[Any]
+    kind = "battery"
+    limits: ClassVar = {"charge_limit": "kw", "discharge_limit": "kw", "soc_window": "kwh", "soc_end": "kwh"}
+    case_key = "battery"
+    case_names: ClassVar = {
+        "p_ch": "max_charge_kw",
+        "p_dis": "max_discharge_kw",
+        "eta_c": "charge_efficiency",
+        "eta_d": "discharge_efficiency",
+        "soc_min": "soc_min_kwh",
+        "soc_max": "soc_max_kwh",
+        "soc_init": "soc_init_kwh",
+        "soc_end_min": "soc_end_min_kwh",
+        "wear": "wear_per_kwh",
+    }
+    measure = Measure(reading="read_soc_percent", code="soc", words="the state of charge")
+    columns = ("battery_charge_kw", "battery_discharge_kw")
+    moves: ClassVar = {"battery_charge_kw": "charges", "battery_discharge_kw": "discharges"}
 
+    max_charge_kw: float = Field(ge=0)
+    max_discharge_kw: float = Field(ge=0)
+    charge_efficiency: float = Field(gt=0, le=1, description="One way, not round trip")
+    discharge_efficiency: float = Field(gt=0, le=1, description="One way")
+    soc_min_kwh: float = Field(ge=0)
+    soc_max_kwh: float = Field(ge=0)
+    soc_init_kwh: float = Field(ge=0)
+    soc_end_min_kwh: float = Field(ge=0)
+    wear_per_kwh: float = Field(default=0.0, ge=0, description="Currency per kWh discharged at the AC terminals")
+    capacity_kwh: float = Field(default=0.0, ge=0, description="0: not said")
 
-def battery_variables(lp: "pulp.LpProblem", count: int) -> BatteryVars:
-    """Variables of one battery over `count` steps; their limits are rows, so that a conflict can be named."""
-    return BatteryVars(
-        charge_kw=[lp.add_variable(f"bat_charge_kw_{t:03d}", lowBound=0) for t in range(count)],
-        discharge_kw=[lp.add_variable(f"bat_discharge_kw_{t:03d}", lowBound=0) for t in range(count)],
-        is_charging=[lp.add_variable(f"bat_is_charging_{t:03d}", cat="Binary") for t in range(count)],
-        soc_kwh=[lp.add_variable(f"bat_soc_kwh_{t:03d}") for t in range(count + 1)],
-    )
+    @model_validator(mode="after")
+    def _window_is_open(self) -> Self:
+        if self.soc_min_kwh > self.soc_max_kwh:
+            raise ValueError(f"soc_min {self.soc_min_kwh} must not be above soc_max {self.soc_max_kwh}")
+        return self
 
+    @classmethod
+    def figures(cls, asset: Asset, site_id: str) -> BatteryParams:
+        """Limits of the asset, energies as shares of its capacity."""
+        return params_of(BatteryParams, asset, site_id)
 
-def add_charge_limit(
-    lp: "pulp.LpProblem", battery: BatteryVars, params: BatteryCase, step_h: tuple[float, ...]
-) -> None:
-    """Add rows bat_charge_max_000...: charge only in charging mode, and up to the rating."""
-    for t in range(len(step_h)):
-        row = battery.charge_kw[t] <= params.max_charge_kw * battery.is_charging[t]
-        lp.addConstraint(row, f"bat_charge_max_{t:03d}")
+    @classmethod
+    def from_asset(cls, asset: Asset, given: Given) -> Self:
+        """It ends with at least the charge it begins with, so that a saving is never charge borrowed from tomorrow."""
+        params = cls.figures(asset, given.site_id)
+        floor_kwh, ceiling_kwh = params.soc_min * params.capacity_kwh, params.soc_max * params.capacity_kwh
+        soc_kwh = given.state or 0.0
+        return cls(
+            device_id=asset.asset_id,
+            max_charge_kw=given.share * params.max_charge_kw,
+            max_discharge_kw=given.share * params.max_discharge_kw,
+            charge_efficiency=params.charge_efficiency,
+            discharge_efficiency=params.discharge_efficiency,
+            soc_min_kwh=floor_kwh,
+            soc_max_kwh=ceiling_kwh,
+            soc_init_kwh=soc_kwh,
+            soc_end_min_kwh=min(max(soc_kwh, floor_kwh), ceiling_kwh) if given.end is None else given.end,
+            wear_per_kwh=params.wear_per_kwh,
+            capacity_kwh=params.capacity_kwh,
+        )
 
+    @classmethod
+    def measured(cls, asset: Asset, site_id: str, reading: float) -> float:
+        """Charge in kWh of a battery that says percent."""
+        return cls.figures(asset, site_id).capacity_kwh * reading / 100
 
-def add_discharge_limit(
-    lp: "pulp.LpProblem", battery: BatteryVars, params: BatteryCase, step_h: tuple[float, ...]
-) -> None:
-    """Add rows bat_discharge_max_000...: discharge only outside charging mode, and up to the rating."""
-    for t in range(len(step_h)):
-        row = battery.discharge_kw[t] <= params.max_discharge_kw - params.max_discharge_kw * battery.is_charging[t]
-        lp.addConstraint(row, f"bat_discharge_max_{t:03d}")
+    @property
+    def state(self) -> State:
+        """The charge, kWh."""
+        return State("soc_end_kwh", self.soc_init_kwh, self.capacity_kwh, "charge", "kWh")
 
+    def reach_kw(self, t: int) -> tuple[float, float]:
+        """Its rating, either way."""
+        return self.max_charge_kw, self.max_discharge_kw
 
-def add_soc_start(
-    lp: "pulp.LpProblem",
-    battery: BatteryVars,
-    params: BatteryCase,
-    step_h: tuple[float, ...],  # noqa: ARG001 - every builder of this file takes the same
-) -> None:
-    """Add row bat_start: the first point is the charge as measured."""
-    lp.addConstraint(battery.soc_kwh[0] == params.soc_init_kwh, "bat_start")
+    def variables(self, lp: "pulp.LpProblem", around: Around) -> Values:
+        """Powers and the mode (1 = charging) have one entry a step, `soc_kwh` one more: the start."""
+        count = len(around.step_h)
+        return {
+            "battery_charge_kw": self.new(lp, "charge_kw", count, lowBound=0),
+            "battery_discharge_kw": self.new(lp, "discharge_kw", count, lowBound=0),
+            "is_charging": self.new(lp, "is_charging", count, cat="Binary"),
+            "soc_kwh": self.new(lp, "soc_kwh", count + 1),
+        }
 
+    def rows(self, x: Values, around: Around) -> Iterator[Row]:
+        """Each power only in its own mode and up to its rating; the charge follows and stays in its window.
 
-def add_soc_balance(lp: "pulp.LpProblem", battery: BatteryVars, params: BatteryCase, step_h: tuple[float, ...]) -> None:
-    """Add rows bat_soc_000...: next = now + (eta_c * charge - discharge / eta_d) * hours, in kWh."""
-    for t, hours in enumerate(step_h):
-        stored_kwh = (hours * params.charge_efficiency) * battery.charge_kw[t]
-        drawn_kwh = (hours / params.discharge_efficiency) * battery.discharge_kw[t]
-        row = battery.soc_kwh[t + 1] == battery.soc_kwh[t] + stored_kwh - drawn_kwh
-        lp.addConstraint(row, f"bat_soc_{t:03d}")
+        The start is a measurement and may lie outside the window; without the last row every plan ends empty.
+        """
+        charge, discharge, mode, soc = x["battery_charge_kw"], x["battery_discharge_kw"], x["is_charging"], x["soc_kwh"]
+        for t in range(len(mode)):
+            yield "charge_limit", f"charge_max_{t:03d}", charge[t] <= self.max_charge_kw * mode[t]
+        for t in range(len(mode)):
+            most = self.max_discharge_kw - self.max_discharge_kw * mode[t]
+            yield "discharge_limit", f"discharge_max_{t:03d}", discharge[t] <= most
+        yield "soc_start", "start", soc[0] == self.soc_init_kwh
+        for t, hours in enumerate(around.step_h):
+            stored_kwh = (hours * self.charge_efficiency) * charge[t]
+            drawn_kwh = (hours / self.discharge_efficiency) * discharge[t]
+            yield "soc_balance", f"soc_{t:03d}", soc[t + 1] == soc[t] + stored_kwh - drawn_kwh
+        for t in range(len(mode)):
+            yield "soc_window", f"floor_{t:03d}", soc[t + 1] >= self.soc_min_kwh
+            yield "soc_window", f"ceiling_{t:03d}", soc[t + 1] <= self.soc_max_kwh
+        yield "soc_end", "end", soc[len(mode)] >= self.soc_end_min_kwh
 
+    def drawn_kw(self, x: Values, t: int) -> Any:
+        """Charge less discharge."""
+        return x["battery_charge_kw"][t] - x["battery_discharge_kw"][t]
 
-def add_soc_window(lp: "pulp.LpProblem", battery: BatteryVars, params: BatteryCase, step_h: tuple[float, ...]) -> None:
-    """Add rows bat_floor_000... and bat_ceiling_000...: the charge at the end of every step is inside its window.
+    def cost(self, x: Values, step_h: tuple[float, ...]) -> Iterable[Any]:
+        """Wear."""
+        return ((hours * self.wear_per_kwh) * x["battery_discharge_kw"][t] for t, hours in enumerate(step_h))
 
-    The start is a measurement and may lie outside.
-    """
-    for t in range(len(step_h)):
-        lp.addConstraint(battery.soc_kwh[t + 1] >= params.soc_min_kwh, f"bat_floor_{t:03d}")
-        lp.addConstraint(battery.soc_kwh[t + 1] <= params.soc_max_kwh, f"bat_ceiling_{t:03d}")
+    def solved(self, values: Values, step_h: tuple[float, ...]) -> Columns:
+        """The two powers, and the charge at the end of each step that follows from them."""
+        into, out = clean(values["battery_charge_kw"]), clean(values["battery_discharge_kw"])
+        path, soc_kwh = [], self.soc_init_kwh
+        for t, hours in enumerate(step_h):
+            soc_kwh += hours * (self.charge_efficiency * into[t] - out[t] / self.discharge_efficiency)
+            path.append(round(soc_kwh, DECIMALS))
+        return {"battery_charge_kw": into, "battery_discharge_kw": out, "soc_end_kwh": tuple(path)}
 
+    def errors(self, columns: Values, step_h: tuple[float, ...]) -> Iterator[tuple[str, float]]:
+        """The sentences of a case's own statement."""
+        soc_kwh = self.soc_init_kwh
+        for t, hours in enumerate(step_h):
+            into, out = columns["battery_charge_kw"][t], columns["battery_discharge_kw"][t]
+            expected_kwh = soc_kwh + hours * (self.charge_efficiency * into - out / self.discharge_efficiency)
+            soc_kwh = columns["soc_end_kwh"][t]
+            yield f"step {t}: charge balance", abs(soc_kwh - expected_kwh)
+            yield f"step {t}: charge above the rating", into - self.max_charge_kw
+            yield f"step {t}: discharge above the rating", out - self.max_discharge_kw
+            yield f"step {t}: charge and discharge at once", min(into, out)
+            yield f"step {t}: a power below zero", -min(into, out)
+            yield f"step {t}: charge below its floor", self.soc_min_kwh - soc_kwh
+            yield f"step {t}: charge above its ceiling", soc_kwh - self.soc_max_kwh
+        yield "the end: charge below the wanted one", self.soc_end_min_kwh - soc_kwh
 
-def add_soc_end(lp: "pulp.LpProblem", battery: BatteryVars, params: BatteryCase, step_h: tuple[float, ...]) -> None:
-    """Add row bat_end: without it every plan ends empty."""
-    lp.addConstraint(battery.soc_kwh[len(step_h)] >= params.soc_end_min_kwh, "bat_end")
+    def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
+        """Charge positive, discharge negative."""
+        return {"set_charge_power_kw": step["battery_charge_kw"] - step["battery_discharge_kw"]}

@@ -9,7 +9,7 @@ from assets.stores.transactions import Store
 from controls.agent.loop import Agent
 from controls.agent.parts import Bench, devices_of
 from controls.agent.planned import planned_check
-from controls.capabilities import Ack, DeviceReader, DeviceRefused, DeviceSilent, DeviceWriter, ReadBack
+from controls.gateways.capabilities import Ack, DeviceReader, DeviceRefused, DeviceSilent, DeviceWriter, ReadBack
 from controls.gateways.check_command import checked
 from controls.gateways.serve_modbus import leases_of
 from controls.ledger.modes import set_mode

@@ -7,7 +7,7 @@ import pytest
 from assets.stores.tables_control import device_leases
 from controls.agent.parts import devices_of
 from controls.agent.wire import fits
-from controls.capabilities import ReadBack
+from controls.gateways.capabilities import ReadBack
 from data_quality.contracts.command import Command, EvidenceGrade, Mode
 from data_quality.contracts.command import CommandState as S
 from tests.controls.agent.plant import HOME, World

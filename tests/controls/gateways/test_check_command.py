@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controls.capabilities import NotSent
+from controls.gateways.capabilities import NotSent
 from controls.gateways.check_command import checked
 from controls.templates.load import load_template
 from data_quality.contracts.time import FixedClock, parse_instant

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controls.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.broker import Broker
+from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.modbus import ModbusReader
 from controls.gateways.mqtt import MqttDevice
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from controls.capabilities import DeviceRefused, DeviceSilent, NotSent
+from controls.gateways.capabilities import DeviceRefused, DeviceSilent, NotSent
 from controls.gateways.lease import Outcome
 from controls.gateways.modbus import ModbusDevice, ModbusReader
 from controls.gateways.serve_modbus import ModbusServer, ModbusUnit

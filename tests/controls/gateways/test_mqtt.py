@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from controls.capabilities import DeviceRefused, DeviceSilent, NotSent
 from controls.gateways.broker import Broker, free_port, start_broker
+from controls.gateways.capabilities import DeviceRefused, DeviceSilent, NotSent
 from controls.gateways.lease import Outcome
 from controls.gateways.mqtt import MqttDevice, MqttReader
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine, Will, publish_properties

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from controls.optimiser.case_file import load_case
+from controls.optimiser.devices.battery import Battery
 from data_quality.contracts.errors import BadInput
+from tests.controls.optimiser.toys import device
 
 PLAIN = {
     "id": "c1",
@@ -43,17 +45,19 @@ def file_with(tmp_path: Path, **changes: object) -> Path:
 def test_a_case_is_read_by_its_documented_keys(tmp_path: Path) -> None:
     case = load_case(file_with(tmp_path, battery=BATTERY, demand_price=0.3))
     assert case.step_h == (0.5, 0.5)
-    assert (case.import_max_kw, case.export_max_kw, case.demand_price_per_kw) == (10.0, 4.0, 0.3)
-    assert case.battery is not None
-    assert (case.battery.max_charge_kw, case.battery.max_discharge_kw) == (5.0, 4.0)
-    assert (case.battery.charge_efficiency, case.battery.discharge_efficiency) == (0.95, 0.9)
-    assert (case.battery.soc_min_kwh, case.battery.soc_max_kwh) == (1.0, 10.0)
-    assert (case.battery.soc_init_kwh, case.battery.soc_end_min_kwh) == (5.0, 4.0)
-    assert case.battery.wear_per_kwh == 0.0
+    connection = case.connection
+    assert (connection.import_max_kw, connection.export_max_kw, connection.demand_price_per_kw) == (10.0, 4.0, 0.3)
+    battery = device(case, "battery")
+    assert isinstance(battery, Battery)
+    assert (battery.max_charge_kw, battery.max_discharge_kw) == (5.0, 4.0)
+    assert (battery.charge_efficiency, battery.discharge_efficiency) == (0.95, 0.9)
+    assert (battery.soc_min_kwh, battery.soc_max_kwh) == (1.0, 10.0)
+    assert (battery.soc_init_kwh, battery.soc_end_min_kwh) == (5.0, 4.0)
+    assert battery.wear_per_kwh == 0.0
 
 
 def test_a_case_may_have_no_battery(tmp_path: Path) -> None:
-    assert load_case(file_with(tmp_path)).battery is None
+    assert [one.device_id for one in load_case(file_with(tmp_path)).devices] == ["pv"]
 
 
 def test_the_points_of_a_case_are_its_steps_in_time(tmp_path: Path) -> None:

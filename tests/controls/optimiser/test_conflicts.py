@@ -40,7 +40,7 @@ def test_an_end_above_the_ceiling_names_window_and_end() -> None:
 
 
 def test_sun_that_may_not_be_curtailed_and_cannot_leave_names_export_and_curtailment() -> None:
-    found = finding(changed(TOY, battery=None, pv_kw=(9.0, 9.0), export_max_kw=2.0, pv_limit_min_kw=5.0))
+    found = finding(changed(TOY, battery=None, pv_kw=(9.0, 9.0), export_max_kw=2.0, limit_min_kw=5.0))
     assert found.facts["families"] == "export_limit,curtailment_limit"
     # 9 kW less 1 kW load, less 4 kW that may be curtailed, less the 2 kW that may leave.
     assert found.facts["export_limit_kw"] == pytest.approx(2.0)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from controls.optimiser.case import DispatchCase, without_battery
-from controls.optimiser.solution import Solution, series_of
+from controls.optimiser.case import DispatchCase, without_control
+from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
-from tests.controls.optimiser.toys import TOY, changed
+from tests.controls.optimiser.toys import TOY, changed, toy_series
 
 
 def solved(case: DispatchCase, **options: object) -> Solution:
@@ -27,10 +27,10 @@ def test_golden_day() -> None:
 
 def test_the_golden_day_is_charged_first_and_discharged_then() -> None:
     series = solved(TOY).series
-    assert series.battery_charge_kw == (1.0, 0.0)
-    assert series.battery_discharge_kw == pytest.approx((0.0, 0.81))
-    assert series.soc_end_kwh == pytest.approx((0.9, 0.0))
-    assert series.import_kw == pytest.approx((2.0, 0.19))
+    assert series.devices["bat"]["battery_charge_kw"] == (1.0, 0.0)
+    assert series.devices["bat"]["battery_discharge_kw"] == pytest.approx((0.0, 0.81))
+    assert series.devices["bat"]["soc_end_kwh"] == pytest.approx((0.9, 0.0))
+    assert series.connection["import_kw"] == pytest.approx((2.0, 0.19))
 
 
 MUTANTS: dict[str, dict[str, object]] = {
@@ -57,22 +57,22 @@ def test_golden_day_notices(change: dict[str, object]) -> None:
 
 
 def test_without_battery_the_golden_day_costs_its_load() -> None:
-    assert solved(without_battery(TOY)).objective == pytest.approx(0.4)
+    assert solved(without_control(TOY)).objective == pytest.approx(0.4)
 
 
 def test_the_counterfactual_widens_a_connection_that_only_the_battery_kept() -> None:
     narrow = changed(TOY, load_kw=(1.0, 1.4), import_max_kw=1.3, soc_init_kwh=1.0)
     assert solved(narrow).objective > 0
-    assert solved(without_battery(narrow)).objective == pytest.approx(0.1 + 0.42)
+    assert solved(without_control(narrow)).objective == pytest.approx(0.1 + 0.42)
 
 
 def test_pv_is_curtailed_where_export_costs_and_never_below_its_lowest_limit() -> None:
     noon = changed(TOY, battery=None, load_kw=(1.0, 1.0), pv_kw=(3.0, 3.0), export_price_per_kwh=(-0.10, -0.10))
     free = solved(noon)
     assert free.objective == pytest.approx(0.0)
-    assert free.series.curtailed_kw == pytest.approx((2.0, 2.0))
-    held = solved(changed(noon, pv_limit_min_kw=2.5))
-    assert held.series.curtailed_kw == pytest.approx((0.5, 0.5))
+    assert free.series.devices["pv"]["curtailed_kw"] == pytest.approx((2.0, 2.0))
+    held = solved(changed(noon, limit_min_kw=2.5))
+    assert held.series.devices["pv"]["curtailed_kw"] == pytest.approx((0.5, 0.5))
     assert held.objective == pytest.approx(2 * 1.5 * 0.10)
 
 
@@ -89,8 +89,8 @@ def test_import_and_export_at_once_would_pay_and_does_not_happen() -> None:
         export_price_per_kwh=(-0.05,),
     )
     answer = solved(odd)
-    assert answer.series.import_kw == pytest.approx((1.0,))
-    assert answer.series.export_kw == (0.0,)
+    assert answer.series.connection["import_kw"] == pytest.approx((1.0,))
+    assert answer.series.connection["export_kw"] == (0.0,)
     assert answer.objective == pytest.approx(-0.20)
 
 
@@ -108,7 +108,7 @@ def test_charge_and_discharge_at_once_would_pay_and_does_not_happen() -> None:
     )
     answer = solved(paid)
     assert answer.objective == pytest.approx(0.0)
-    assert answer.series.battery_charge_kw == (0.0,)
+    assert answer.series.devices["bat"]["battery_charge_kw"] == (0.0,)
 
 
 def test_a_priced_peak_is_levelled() -> None:
@@ -126,7 +126,7 @@ def test_a_priced_peak_is_levelled() -> None:
     )
     answer = solved(levelled)
     assert answer.objective == pytest.approx(2.4, abs=1e-6)
-    assert max(answer.series.import_kw) == pytest.approx(2.0)
+    assert max(answer.series.connection["import_kw"]) == pytest.approx(2.0)
 
 
 def test_steps_of_different_length_weigh_by_their_hours() -> None:
@@ -153,5 +153,5 @@ def test_pv_is_curtailed_only_for_a_reason(import_price: float, export_price: fl
         export_price_per_kwh=(export_price,),
         export_max_kw=1.5,
     )
-    series = series_of(case, charge_kw=[0.0], discharge_kw=[0.0], curtailed_kw=[2.0])
-    assert series.curtailed_kw == (curtailed_kw,)
+    series = toy_series(case, charge_kw=[0.0], discharge_kw=[0.0], curtailed_kw=[2.0])
+    assert series.devices["pv"]["curtailed_kw"] == (curtailed_kw,)

@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controls.optimiser.build import build_problem
-from controls.optimiser.case import DispatchCase, without_battery
-from controls.optimiser.solution import Solution, cost_of, series_of
+from controls.optimiser.case import DispatchCase, without_control
+from controls.optimiser.devices.battery import Battery
+from controls.optimiser.solution import Solution, cost_of
 from controls.optimiser.solve import solve
 from controls.optimiser.solve_pulp import run_solver
 from controls.optimiser.verify import replay_case
-from tests.controls.optimiser.toys import TOY, changed
+from tests.controls.optimiser.toys import TOY, changed, device, toy_series
 
 STEPS = 4
 prices = st.lists(st.integers(-20, 60).map(lambda cents: cents / 100), min_size=STEPS, max_size=STEPS).map(tuple)
@@ -66,14 +67,14 @@ def test_a_plan_keeps_every_constraint_and_costs_what_it_says(case: DispatchCase
 @settings(max_examples=40, deadline=None)
 @given(cases())
 def test_a_plan_is_never_worse_than_doing_nothing(case: DispatchCase) -> None:
-    assert solved(case).objective <= solved(without_battery(case)).objective + 1e-6
+    assert solved(case).objective <= solved(without_control(case)).objective + 1e-6
 
 
 @settings(max_examples=60, deadline=None)
 @given(cases(), moves)
 def test_no_other_schedule_beats_the_optimum(case: DispatchCase, wishes: list[float]) -> None:
-    battery = case.battery
-    assert battery is not None
+    battery = device(case, "bat")
+    assert isinstance(battery, Battery)
     charge, discharge, soc_kwh = [], [], battery.soc_init_kwh
     for hours, wish in zip(case.step_h, wishes, strict=True):
         room_kw = (battery.soc_max_kwh - soc_kwh) / (hours * battery.charge_efficiency)
@@ -81,7 +82,7 @@ def test_no_other_schedule_beats_the_optimum(case: DispatchCase, wishes: list[fl
         charge.append(min(max(wish, 0) * battery.max_charge_kw, max(room_kw, 0)))
         discharge.append(min(max(-wish, 0) * battery.max_discharge_kw, max(stock_kw, 0)))
         soc_kwh += hours * (battery.charge_efficiency * charge[-1] - discharge[-1] / battery.discharge_efficiency)
-    other = series_of(case, charge_kw=charge, discharge_kw=discharge, curtailed_kw=[0.0] * STEPS)
+    other = toy_series(case, charge_kw=charge, discharge_kw=discharge, curtailed_kw=[0.0] * STEPS)
     if not replay_case(case, other).problems:
         assert solved(case).objective <= cost_of(case, other) + 1e-6
 
@@ -91,10 +92,9 @@ def test_no_other_schedule_beats_the_optimum(case: DispatchCase, wishes: list[fl
 def test_no_forced_mode_beats_the_optimum(case: DispatchCase, step: int) -> None:
     best = solved(case)
     for mode in (0, 1):
-        lp, variables, _ = build_problem(case)
-        assert variables.battery is not None
-        lp.addConstraint(variables.battery.is_charging[step] == mode, "forced")
-        outcome = run_solver(lp, solver="highs", gap=1e-6, time_limit_s=30.0)
+        problem = build_problem(case)
+        problem.lp.addConstraint(problem.variables["bat"]["is_charging"][step] == mode, "forced")
+        outcome = run_solver(problem.lp, solver="highs", gap=1e-6, time_limit_s=30.0)
         if outcome.objective is not None:
             assert outcome.objective >= best.objective - 1e-5
 

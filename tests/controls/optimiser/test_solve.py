@@ -7,15 +7,17 @@ import pytest
 
 from controls.optimiser import solve as solve_module
 from controls.optimiser.case import DispatchCase, case_of
+from controls.optimiser.devices.battery import Battery
+from controls.optimiser.devices.pv import Pv
 from controls.optimiser.grid import energy_kwh, even_grid
-from controls.optimiser.solution import Series, series_of
+from controls.optimiser.solution import Series
 from controls.optimiser.solve import solve
 from controls.optimiser.solve_pulp import Outcome, run_solver
 from controls.optimiser.verify import replay_case
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.plan import BatteryParams, PlanRequest
-from tests.controls.optimiser.toys import TOY, changed
+from tests.controls.optimiser.toys import TOY, changed, device, toy_series
 
 
 def test_an_unknown_solver_is_refused_by_name() -> None:
@@ -44,13 +46,15 @@ def test_a_plan_request_becomes_kwh(clock: object) -> None:
         currency="CZK",
     )
     case = case_of(request)
-    assert case.battery is not None
-    assert (case.battery.soc_min_kwh, case.battery.soc_max_kwh) == (1.0, 9.5)
-    assert (case.battery.soc_init_kwh, case.battery.soc_end_min_kwh) == (5.0, 4.0)
-    assert (case.battery.max_charge_kw, case.battery.max_discharge_kw, case.battery.wear_per_kwh) == (5.0, 4.0, 0.4)
-    assert (case.battery.charge_efficiency, case.battery.discharge_efficiency) == (0.975, 0.975)
-    assert (case.import_max_kw, case.export_max_kw, case.step_h) == (17, 11, (0.25, 0.25))
-    assert case.curtailment_max_kw == (0.0, 0.5)
+    battery, sun = device(case, "battery"), device(case, "pv")
+    assert isinstance(battery, Battery)
+    assert isinstance(sun, Pv)
+    assert (battery.soc_min_kwh, battery.soc_max_kwh) == (1.0, 9.5)
+    assert (battery.soc_init_kwh, battery.soc_end_min_kwh) == (5.0, 4.0)
+    assert (battery.max_charge_kw, battery.max_discharge_kw, battery.wear_per_kwh) == (5.0, 4.0, 0.4)
+    assert (battery.charge_efficiency, battery.discharge_efficiency) == (0.975, 0.975)
+    assert (case.connection.import_max_kw, case.connection.export_max_kw, case.step_h) == (17, 11, (0.25, 0.25))
+    assert sun.curtailment_max_kw == (0.0, 0.5)
 
 
 def test_time_that_runs_out_is_a_finding_and_not_a_plan() -> None:
@@ -68,8 +72,8 @@ def test_time_that_runs_out_is_a_finding_and_not_a_plan() -> None:
 
 
 def test_a_schedule_that_breaks_its_case_never_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(case: DispatchCase, variables: object) -> Series:
-        return series_of(case, charge_kw=[9.0, 0.0], discharge_kw=[0.0, 0.0], curtailed_kw=[0.0, 0.0])
+    def wrong(case: DispatchCase, problem: object) -> Series:
+        return toy_series(case, charge_kw=[9.0, 0.0], discharge_kw=[0.0, 0.0], curtailed_kw=[0.0, 0.0])
 
     monkeypatch.setattr(solve_module, "_series", wrong)
     with pytest.raises(OurFault, match="step 0: charge above the rating by 8"):
@@ -102,6 +106,16 @@ def test_cbc_agrees_that_there_is_no_plan() -> None:
     assert answer.facts["families"] == "import_limit"
 
 
+def with_column(series: Series, name: str, values: tuple[float, ...]) -> Series:
+    """The series with another column, where it is; a column that nothing has is of a device that is not there."""
+    if name in series.connection:
+        return series.model_copy(update={"connection": series.connection | {name: values}})
+    owner = next((owner for owner, columns in series.devices.items() if name in columns), "car")
+    return series.model_copy(
+        update={"devices": series.devices | {owner: series.devices.get(owner, {}) | {name: values}}}
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "values", "words"),
     [
@@ -111,7 +125,7 @@ def test_cbc_agrees_that_there_is_no_plan() -> None:
         ("export_kw", (11.0, 0.0), "export above the connection"),
         ("curtailed_kw", (0.1, 0.0), "more curtailed than allowed"),
         ("curtailed_kw", (-0.1, 0.0), "a power below zero"),
-        ("ev_kw", (0.1, 0.0), "a car or a relay that is not there"),
+        ("ev_kw", (0.1, 0.0), "a device that is not there"),
         ("battery_charge_kw", (1.1, 0.0), "charge above the rating"),
         ("battery_charge_kw", (1.0, 0.1), "charge and discharge at once"),
         ("battery_discharge_kw", (0.0, 1.1), "discharge above the rating"),
@@ -122,26 +136,27 @@ def test_cbc_agrees_that_there_is_no_plan() -> None:
     ],
 )
 def test_the_check_sees_every_kind_of_broken_rule(name: str, values: tuple[float, ...], words: str) -> None:
-    good = series_of(TOY, charge_kw=[1.0, 0.0], discharge_kw=[0.0, 0.81], curtailed_kw=[0.0, 0.0])
+    good = toy_series(TOY, charge_kw=[1.0, 0.0], discharge_kw=[0.0, 0.81], curtailed_kw=[0.0, 0.0])
     assert replay_case(TOY, good).problems == ()
-    broken = replay_case(TOY, good.model_copy(update={name: values}))
+    broken = replay_case(TOY, with_column(good, name, values))
     assert any(words in problem for problem in broken.problems)
 
 
 def test_a_battery_that_is_not_there_must_not_move() -> None:
     bare = changed(TOY, battery=None)
-    series = series_of(bare, charge_kw=[1.0, 0.0], discharge_kw=[0.0, 0.0], curtailed_kw=[0.0, 0.0])
-    assert replay_case(bare, series).problems == ("a battery that is not there by 1",)
+    series = toy_series(bare, charge_kw=[], discharge_kw=[], curtailed_kw=[0.0, 0.0])
+    moved = with_column(series, "battery_charge_kw", (1.0, 0.0))
+    assert replay_case(bare, moved).problems == ("car: a device that is not there by 1",)
 
 
 def test_series_of_another_length_are_not_checked_at_all() -> None:
-    series = series_of(TOY, charge_kw=[1.0, 0.0], discharge_kw=[0.0, 0.0], curtailed_kw=[0.0, 0.0])
+    series = toy_series(TOY, charge_kw=[1.0, 0.0], discharge_kw=[0.0, 0.0], curtailed_kw=[0.0, 0.0])
     with pytest.raises(ValueError, match="import_kw has 1 values, the case 2 steps"):
-        replay_case(TOY, series.model_copy(update={"import_kw": (1.0,)}))
+        replay_case(TOY, with_column(series, "import_kw", (1.0,)))
 
 
 def test_nothing_printed_is_minus_zero() -> None:
-    series = series_of(TOY, charge_kw=[-1e-12, 0.0], discharge_kw=[-0.0, 0.0], curtailed_kw=[0.0, 0.0])
+    series = toy_series(TOY, charge_kw=[-1e-12, 0.0], discharge_kw=[-0.0, 0.0], curtailed_kw=[0.0, 0.0])
     assert "-0.0" not in str(series.columns())
 
 

@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any
 
 import polars as pl
 
+from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.inputs import plan_request
@@ -88,8 +90,11 @@ def prices(*, hours: int = 48, night: float = 1.0, day: float = 5.0) -> pl.DataF
 
 
 def inputs(**changes: object) -> dict[str, object]:
-    """Keyword arguments of plan_request that make a plan, with some changed."""
-    return {
+    """Keyword arguments of plan_request that make a plan, with some changed.
+
+    `pv_forecast`, `soc_kwh` with `soc_age_s`, and `soc_end_min_kwh` are those of the home's one PV and one battery.
+    """
+    given = {
         "load_forecast": forecast("house", 0.8),
         "pv_forecast": forecast("pv", 0.3),
         "prices": prices(),
@@ -98,6 +103,17 @@ def inputs(**changes: object) -> dict[str, object]:
         "mode": Mode.PARTIAL,
         "now_utc": NOW,
     } | changes
+    state = given.pop("soc_kwh"), given.pop("soc_age_s")
+    given["states"] = {} if None in state else {"battery": state}
+    given["device_forecasts"] = {"pv": given.pop("pv_forecast")}
+    if "soc_end_min_kwh" in given:
+        given["ends"] = {"battery": given.pop("soc_end_min_kwh")}
+    return given
+
+
+def device(asked: PlanRequest, device_id: str) -> Any:
+    """A device of a request."""
+    return next(one for one in devices_of(asked) if one.device_id == device_id)
 
 
 def request(**changes: object) -> PlanRequest:

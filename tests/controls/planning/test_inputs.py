@@ -6,14 +6,14 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from controls.planning.devices import battery_of, connection_kw, pv_of
+from controls.optimiser.devices.connection import connection_kw
 from controls.planning.inputs import plan_request, price_digest, quarter_start
 from data_quality.contracts.command import Mode
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.plan import PlanRequest
 from data_quality.contracts.site import Site
-from tests.controls.planning.examples import DAY, HOME, NOW, forecast, inputs, prices, request
+from tests.controls.planning.examples import DAY, HOME, NOW, device, forecast, inputs, prices, request
 
 
 def site_with(**changes: object) -> Site:
@@ -64,16 +64,17 @@ def test_the_export_price_is_the_streams_or_the_tariffs_or_nothing() -> None:
 
 def test_in_partial_the_battery_gets_its_envelope_and_pv_keeps_most_of_its_rating() -> None:
     partial, full = request(), request(mode=Mode.FULL)
-    assert (partial.battery.max_charge_kw, partial.battery.max_discharge_kw) == (1.5, 1.5)
-    assert partial.pv_limit_min_kw == pytest.approx(5.6)
-    assert (full.battery.max_charge_kw, full.pv_limit_min_kw) == (5.0, 0.0)
+    battery = device(partial, "battery")
+    assert (battery.max_charge_kw, battery.max_discharge_kw) == (1.5, 1.5)
+    assert device(partial, "pv").limit_min_kw == pytest.approx(5.6)
+    assert (device(full, "battery").max_charge_kw, device(full, "pv").limit_min_kw) == (5.0, 0.0)
 
 
 def test_a_plan_ends_with_the_charge_it_begins_with_inside_the_window() -> None:
-    assert request().soc_end_min_kwh == 5.0
-    assert request(soc_kwh=9.9).soc_end_min_kwh == 9.5
-    assert request(soc_kwh=0.4).soc_end_min_kwh == 1.0
-    assert request(soc_end_min_kwh=3.0).soc_end_min_kwh == 3.0
+    assert device(request(), "battery").soc_end_min_kwh == 5.0
+    assert device(request(soc_kwh=9.9), "battery").soc_end_min_kwh == 9.5
+    assert device(request(soc_kwh=0.4), "battery").soc_end_min_kwh == 1.0
+    assert device(request(soc_end_min_kwh=3.0), "battery").soc_end_min_kwh == 3.0
 
 
 def test_what_was_used_is_remembered() -> None:
@@ -162,8 +163,7 @@ def test_a_site_without_pv_needs_no_pv_forecast() -> None:
     no_pv = site_with(assets=HOME.model_dump()["assets"][:1])
     answer = plan_request(no_pv, **inputs(pv_forecast=None))
     assert isinstance(answer, PlanRequest)
-    assert set(answer.pv_kw) == {0.0}
-    assert answer.pv_limit_min_kw == 0.0
+    assert [one.device_id for one in answer.devices] == ["battery"]
 
 
 def test_a_site_without_battery_or_connection_limit_says_so() -> None:
@@ -175,10 +175,10 @@ def test_asset_figures_that_make_no_battery_are_refused_with_their_key() -> None
     bad = HOME.model_dump()["assets"]
     bad[0]["params"]["capacity_kwh"] = -1
     with pytest.raises(BadInput, match=r"asset 'battery', params\.capacity_kwh"):
-        battery_of(site_with(assets=bad))
+        plan_request(site_with(assets=bad), **inputs())
     bad[1]["params"] = {}
     with pytest.raises(BadInput, match="asset 'pv': params need nameplate_kw or peak_kw"):
-        pv_of(site_with(assets=bad))
+        plan_request(site_with(assets=bad[1:]), **inputs())
 
 
 def test_only_electricity_at_the_connection_counts_for_its_limit() -> None:

@@ -6,16 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning import plan as plan_module
 from controls.planning.plan import commands_of, input_digest, make_plan, no_battery_cost, watts_toward_zero
 from controls.planning.summary import summarise
+from controls.planning.triggers import planned_states
 from data_quality.contracts.command import Mode
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.plan import Plan
 from data_quality.contracts.site import Site
-from tests.controls.planning.examples import HOME, NOW, forecast, plan, prices, request
+from tests.controls.planning.examples import HOME, NOW, device, forecast, plan, prices, request
 
 
 def test_a_plan_survives_its_json() -> None:
@@ -52,7 +54,9 @@ def test_the_plan_hash_covers_request_and_steps() -> None:
     asked = request()
     solution = solve(asked)
     made = make_plan(asked, solution, created_at_utc=NOW, version=1)
-    moved = solution.series.model_copy(update={"curtailed_kw": (0.1,) * 96})
+    moved = solution.series.model_copy(
+        update={"devices": solution.series.devices | {"pv": {"curtailed_kw": (0.1,) * 96}}}
+    )
     other = make_plan(asked, solution.model_copy(update={"series": moved}), created_at_utc=NOW, version=1)
     assert other.plan_hash != made.plan_hash
     again = make_plan(asked, solution, created_at_utc=NOW + timedelta(hours=1), version=2)
@@ -65,7 +69,7 @@ def test_the_saving_is_what_shifting_to_the_night_earns() -> None:
     assert no_battery_cost(asked) == pytest.approx(0.5 * (18 * 5 + 6 * 1))
     made = plan()
     assert made.objective < made.no_battery_cost
-    assert made.steps[-1].soc_end_kwh >= 5.0 - 1e-6
+    assert made.steps[-1].total("soc_end_kwh") >= 5.0 - 1e-6
     assert made.no_battery_cost == pytest.approx(48.0)
 
 
@@ -82,7 +86,9 @@ def test_there_is_one_command_a_step_and_device_with_the_plans_value() -> None:
     assert len(commands) == 2 * 96
     battery = [command for command in commands if command.device_id == "battery"]
     for command, step in zip(battery, made.steps, strict=True):
-        assert command.value == pytest.approx(step.battery_charge_kw - step.battery_discharge_kw, abs=1e-3)
+        assert command.value == pytest.approx(
+            step.total("battery_charge_kw") - step.total("battery_discharge_kw"), abs=1e-3
+        )
         assert (command.valid_from_utc, command.valid_until_utc) == (step.start_utc, step.end_utc)
         assert (command.capability, command.unit, command.ttl_s) == ("set_charge_power_kw", "kw", 45.0)
         assert command.plan_hash == made.plan_hash
@@ -93,8 +99,8 @@ def test_there_is_one_command_a_step_and_device_with_the_plans_value() -> None:
 
 def test_sequence_numbers_grow_per_device_and_keys_are_unique() -> None:
     commands = commands_of(plan(), HOME, epoch=0)
-    for device in ("battery", "pv"):
-        assert [command.seq for command in commands if command.device_id == device] == list(range(96))
+    for name in ("battery", "pv"):
+        assert [command.seq for command in commands if command.device_id == name] == list(range(96))
     assert len({command.idempotency_key for command in commands}) == len(commands)
     assert len({command.command_id for command in commands}) == len(commands)
     first = commands[0]
@@ -113,7 +119,7 @@ def test_pv_gets_its_rating_unless_it_is_curtailed() -> None:
     made = plan(prices=costly, pv_forecast=forecast("pv", 7.0), mode=Mode.FULL)
     limits = [c.value for c in commands_of(made, HOME, epoch=0) if c.device_id == "pv"]
     for limit, step in zip(limits, made.steps, strict=True):
-        expected = 7.0 - step.curtailed_kw if step.curtailed_kw > 0.001 else 8.0
+        expected = 7.0 - step.total("curtailed_kw") if step.total("curtailed_kw") > 0.001 else 8.0
         assert limit == pytest.approx(expected, abs=1e-3)
     assert min(limits) < 1.0
 
@@ -164,3 +170,47 @@ def test_a_plan_that_does_nothing_says_so_and_curtailing_is_told() -> None:
     costly = prices().with_columns(export_price_per_kwh=-prices()["price_per_kwh"])
     sunny = plan(prices=costly, pv_forecast=forecast("pv", 7.0), mode=Mode.FULL)
     assert "curtails" in summarise(sunny, time_zone="UTC")
+
+
+def test_a_plan_of_an_earlier_version_is_read_as_the_same_plan() -> None:
+    """Stored when a plan knew one PV system and one battery, in shares of its capacity."""
+    asked = {
+        "site_id": "home",
+        "start_utc": "2026-01-01T10:00:00Z",
+        "step_h": 0.25,
+        "known_at_utc": "2026-01-01T10:07:00Z",
+        "load_kw": [0.8, 0.8],
+        "pv_kw": [0.3, 0.3],
+        "import_price_per_kwh": [1.0, 5.0],
+        "export_price_per_kwh": [0.0, 0.0],
+        "import_max_kw": 17.0,
+        "export_max_kw": 17.0,
+        "battery": {
+            "capacity_kwh": 10.0, "max_charge_kw": 5.0, "max_discharge_kw": 5.0, "soc_min": 0.1, "soc_max": 0.95,
+            "charge_efficiency": 0.975, "discharge_efficiency": 0.975, "wear_per_kwh": 0.4,
+        },
+        "soc_init_kwh": 5.0,
+        "soc_end_min_kwh": 5.0,
+        "currency": "CZK",
+        "pv_limit_min_kw": 5.6,
+        "forecast_id": "fc-house",
+        "inputs": {"mode": "PARTIAL"},
+        "is_synthetic": True,
+    }  # fmt: skip
+    step = {
+        "start_utc": "2026-01-01T10:00:00Z", "end_utc": "2026-01-01T10:15:00Z", "import_kw": 1.5, "export_kw": 0.0,
+        "curtailed_kw": 0.0, "battery_charge_kw": 1.0, "battery_discharge_kw": 0.0, "soc_end_kwh": 5.24375,
+    }  # fmt: skip
+    frame = {
+        "plan_id": "p", "plan_hash": "h", "version": 3, "site_id": "home", "created_at_utc": "2026-01-01T10:07:00Z",
+        "status": "optimal", "objective": 1.0, "bound": 1.0, "gap": 0.0, "no_battery_cost": 2.0, "currency": "CZK",
+        "input_digest": "d", "solver": "HiGHS",
+    }  # fmt: skip
+    old = Plan.model_validate(frame | {"request": asked, "steps": [step]})
+    assert device(old.request, "battery").soc_max_kwh == 9.5
+    assert device(old.request, "pv").limit_min_kw == 5.6
+    assert old.steps[0].total("soc_end_kwh") == 5.24375
+    expected, _ = planned_states(old, NOW.replace(minute=15) - timedelta(minutes=7, seconds=30))["battery"]
+    assert expected == pytest.approx((5.0 + 5.24375) / 2)
+    assert isinstance(solve(old.request), Solution)
+    assert Plan.model_validate_json(old.model_dump_json()) == old

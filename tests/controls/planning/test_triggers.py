@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from controls.planning.triggers import Decision, plan_window, planned_soc_kwh, replan
+from controls.planning.triggers import Decision, plan_window, planned_states, replan
 from data_quality.contracts.command import Mode
 from data_quality.contracts.plan import Plan
-from tests.controls.planning.examples import NOW, plan
+from tests.controls.planning.examples import NOW, device, plan
 
 LATER = NOW + timedelta(minutes=20)
 
@@ -47,7 +47,7 @@ def test_nothing_changed_means_no_plan(last: Plan) -> None:
         ({"price_digest": "new"}, "the prices changed"),
         ({"mode": Mode.ADVISORY}, "the mode changed"),
         ({"now_utc": NOW + timedelta(minutes=61)}, "the last plan is older than 60 min"),
-        ({"soc_kwh": 0.5}, "kWh off the plan"),
+        ({"states": {"battery": 0.5}}, "kWh off the plan"),
     ],
 )
 def test_every_change_is_a_reason(last: Plan, changes: dict, reason: str) -> None:
@@ -73,16 +73,16 @@ def test_the_same_cause_in_the_same_quarter_hour_is_one_run(last: Plan) -> None:
 
 
 def test_a_charge_near_the_plan_is_no_reason(last: Plan) -> None:
-    expected = planned_soc_kwh(last, LATER)
-    assert expected is not None
-    assert not decide(last, soc_kwh=expected + 0.5).should_plan
-    assert decide(last, soc_kwh=expected + 0.51).should_plan
+    expected, _ = planned_states(last, LATER)["battery"]
+    assert not decide(last, states={"battery": expected + 0.5}).should_plan
+    assert decide(last, states={"battery": expected + 0.51}).should_plan
 
 
 def test_the_planned_charge_runs_straight_between_its_points(last: Plan) -> None:
     start, end = plan_window(last)
-    assert planned_soc_kwh(last, start) == last.request.soc_init_kwh
-    middle = planned_soc_kwh(last, start + timedelta(minutes=7, seconds=30))
-    assert middle == pytest.approx((last.request.soc_init_kwh + last.steps[0].soc_end_kwh) / 2)
-    assert planned_soc_kwh(last, end) is None
-    assert planned_soc_kwh(last, start - timedelta(seconds=1)) is None
+    soc_init_kwh = device(last.request, "battery").soc_init_kwh
+    assert planned_states(last, start)["battery"][0] == soc_init_kwh
+    middle, _ = planned_states(last, start + timedelta(minutes=7, seconds=30))["battery"]
+    assert middle == pytest.approx((soc_init_kwh + last.steps[0].total("soc_end_kwh")) / 2)
+    assert planned_states(last, end) == {}
+    assert planned_states(last, start - timedelta(seconds=1)) == {}

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 import pytest
 
 from assets.sites.load import load_people, load_sites
-from controls.simulator.home import home_assets
-from controls.simulator.simulated import SimulatedSite
+from controls.simulator.physics.simulated import SimulatedSite
+from controls.simulator.worlds.home import home_assets
 from controls.templates.load import load_template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.meter import Carrier

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 
 from assets.sites.calendar import day_types
-from controls.simulator.factory import FactoryTruth, generate_factory_year, improvement_factors, production
-from controls.simulator.generate import SEED, generate_site
-from controls.simulator.grid import year_grid
-from controls.simulator.simulated import SimulatedSite
+from controls.simulator.physics.grid import year_grid
+from controls.simulator.physics.simulated import SimulatedSite
+from controls.simulator.worlds.factory import FactoryTruth, generate_factory_year, improvement_factors, production
+from controls.simulator.worlds.generate import SEED, generate_site
 from data_quality.contracts.site import Site
 
 TRUTH = FactoryTruth()

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controls.simulator.generate import generate_site
-from controls.simulator.home import HomeTruth, battery_history, generate_home_year, pv_power_kw
-from controls.simulator.simulated import UNITS_PER_KWH, SimulatedSite
+from controls.simulator.physics.simulated import UNITS_PER_KWH, SimulatedSite
+from controls.simulator.worlds.generate import generate_site
+from controls.simulator.worlds.home import HomeTruth, battery_history, generate_home_year, pv_power_kw
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.plan import BatteryParams
 from data_quality.contracts.site import Site

@@ -8,7 +8,7 @@ import pytest
 
 from assets.readings.sniff import sniff_file
 from controls.simulator.landing import write_files, write_site
-from controls.simulator.simulated import SimulatedSite
+from controls.simulator.physics.simulated import SimulatedSite
 from data_quality.contracts.site import Site
 
 

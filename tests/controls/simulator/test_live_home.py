@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controls.capabilities import DeviceSilent
 from controls.gateways.broker import Broker, free_port
+from controls.gateways.capabilities import DeviceSilent
 from controls.gateways.modbus import ModbusDevice, ModbusReader
 from controls.gateways.mqtt import MqttDevice
 from controls.gateways.mqtt_line import BrokerAddress

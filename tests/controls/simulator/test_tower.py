@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from controls.simulator.generate import generate_site
-from controls.simulator.grid import year_grid
-from controls.simulator.simulated import UNITS_PER_KWH, SimulatedSite
-from controls.simulator.tower import generate_tower_year
-from controls.simulator.tower_truth import TowerTruth
+from controls.simulator.physics.grid import year_grid
+from controls.simulator.physics.simulated import UNITS_PER_KWH, SimulatedSite
+from controls.simulator.worlds.generate import generate_site
+from controls.simulator.worlds.tower import generate_tower_year
+from controls.simulator.worlds.tower_truth import TowerTruth
 from data_quality.contracts.site import Site
 
 TRUTH = TowerTruth()

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from controls.simulator.grid import year_grid
-from controls.simulator.noise import ar1, generator
-from controls.simulator.weather import weather
+from controls.simulator.physics.grid import year_grid
+from controls.simulator.physics.noise import ar1, generator
+from controls.simulator.physics.weather import weather
 from data_quality.contracts.site import Site
 
 

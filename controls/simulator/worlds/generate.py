@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from controls.simulator.factory import generate_factory_year
-from controls.simulator.home import generate_home_year
-from controls.simulator.simulated import SimulatedSite, concatenated
-from controls.simulator.tower import generate_tower_year
+from controls.simulator.physics.simulated import SimulatedSite, concatenated
+from controls.simulator.worlds.factory import generate_factory_year
+from controls.simulator.worlds.home import generate_home_year
+from controls.simulator.worlds.tower import generate_tower_year
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import Site
 

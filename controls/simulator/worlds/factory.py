@@ -7,10 +7,10 @@ No machine's own temperature enters: it would be caused by the load that it is m
 import numpy as np
 from pydantic import Field
 
-from controls.simulator.grid import YearGrid, year_grid
-from controls.simulator.noise import Counts, Series, ar1, generator
-from controls.simulator.simulated import SimulatedSite, driver_frame, meter_frame, whole_units
-from controls.simulator.weather import weather
+from controls.simulator.physics.grid import YearGrid, year_grid
+from controls.simulator.physics.noise import Counts, Series, ar1, generator
+from controls.simulator.physics.simulated import SimulatedSite, driver_frame, meter_frame, whole_units
+from controls.simulator.physics.weather import weather
 from data_quality.contracts.model import Model
 from data_quality.contracts.site import Site
 

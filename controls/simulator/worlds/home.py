@@ -3,10 +3,10 @@
 import numpy as np
 from pydantic import Field
 
-from controls.simulator.grid import YearGrid, year_grid
-from controls.simulator.noise import Counts, Series, ar1, generator
-from controls.simulator.simulated import UNITS_PER_KWH, SimulatedSite, driver_frame, meter_frame, whole_units
-from controls.simulator.weather import weather
+from controls.simulator.physics.grid import YearGrid, year_grid
+from controls.simulator.physics.noise import Counts, Series, ar1, generator
+from controls.simulator.physics.simulated import UNITS_PER_KWH, SimulatedSite, driver_frame, meter_frame, whole_units
+from controls.simulator.physics.weather import weather
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.plan import BatteryParams

@@ -10,11 +10,12 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from controls.simulator.faults import FaultKind, InjectedFault, register_states
-from controls.simulator.generate import SEED, generate_site
-from controls.simulator.noise import Counts, Series
-from controls.simulator.simulated import UNITS_PER_KWH
-from controls.simulator.tower_faults import (
+from controls.simulator.physics.faults import FaultKind, InjectedFault, register_states
+from controls.simulator.physics.noise import Counts, Series
+from controls.simulator.physics.simulated import UNITS_PER_KWH
+from controls.simulator.physics.vendor_formats import csv_bytes, green_button, workbook
+from controls.simulator.worlds.generate import SEED, generate_site
+from controls.simulator.worlds.tower_faults import (
     CHILLED_WATER,
     MODULUS,
     SLOTS_PER_HOUR,
@@ -24,7 +25,6 @@ from controls.simulator.tower_faults import (
     file_name,
     strike,
 )
-from controls.simulator.vendor_formats import csv_bytes, green_button, workbook
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
 

@@ -10,10 +10,10 @@ from datetime import date, datetime, timedelta
 
 import numpy as np
 
-from controls.simulator import faults
-from controls.simulator.faults import FaultKind, InjectedFault
-from controls.simulator.noise import Series, generator
-from controls.simulator.simulated import UNITS_PER_KWH, SimulatedSite
+from controls.simulator.physics import faults
+from controls.simulator.physics.faults import FaultKind, InjectedFault
+from controls.simulator.physics.noise import Series, generator
+from controls.simulator.physics.simulated import UNITS_PER_KWH, SimulatedSite
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
 

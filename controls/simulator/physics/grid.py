@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from assets.sites.calendar import quarter_hours
-from controls.simulator.noise import Counts, Series
+from controls.simulator.physics.noise import Counts, Series
 from data_quality.contracts.site import Site
 
 

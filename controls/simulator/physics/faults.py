@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from controls.simulator.noise import Counts, Series
+from controls.simulator.physics.noise import Counts, Series
 from data_quality.contracts.model import Model
 
 # Streams carry four decimals, as meters' files do.

@@ -5,11 +5,12 @@ The supply is what the parts leave, to the last digit.
 
 import numpy as np
 
-from controls.simulator.grid import YearGrid, year_grid
-from controls.simulator.home import HomeTruth, pv_power_kw
-from controls.simulator.noise import Counts, Series, ar1, generator
-from controls.simulator.simulated import UNITS_PER_KWH, SimulatedSite, driver_frame, meter_frame, whole_units
-from controls.simulator.tower_loads import (
+from controls.simulator.physics.grid import YearGrid, year_grid
+from controls.simulator.physics.noise import Counts, Series, ar1, generator
+from controls.simulator.physics.simulated import UNITS_PER_KWH, SimulatedSite, driver_frame, meter_frame, whole_units
+from controls.simulator.physics.weather import Weather, weather
+from controls.simulator.worlds.home import HomeTruth, pv_power_kw
+from controls.simulator.worlds.tower_loads import (
     landlord_power_kw,
     lift_power_kw,
     people_present,
@@ -18,8 +19,7 @@ from controls.simulator.tower_loads import (
     tenant_power_kw,
     water_m3_per_h,
 )
-from controls.simulator.tower_truth import TowerTruth
-from controls.simulator.weather import Weather, weather
+from controls.simulator.worlds.tower_truth import TowerTruth
 from data_quality.contracts.site import Site
 
 # The gas meter's display: hundredths of a cubic metre.

@@ -5,10 +5,10 @@ from datetime import date
 
 import numpy as np
 
-from controls.simulator.grid import YearGrid
-from controls.simulator.noise import Series, ar1, generator
-from controls.simulator.tower_truth import TowerTruth
-from controls.simulator.weather import Weather
+from controls.simulator.physics.grid import YearGrid
+from controls.simulator.physics.noise import Series, ar1, generator
+from controls.simulator.physics.weather import Weather
+from controls.simulator.worlds.tower_truth import TowerTruth
 
 # The building's mass answers to the last six hours.
 _INERTIA_SLOTS = 24

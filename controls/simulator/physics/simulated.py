@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from controls.simulator.noise import Counts, Series
+from controls.simulator.physics.noise import Counts, Series
 from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
 
 # Values carry four decimals, so sums of meters hold exactly; physics is done in these whole units where sums matter.

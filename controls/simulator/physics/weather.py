@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from controls.simulator.grid import YearGrid
-from controls.simulator.noise import Series, ar1, generator
+from controls.simulator.physics.grid import YearGrid
+from controls.simulator.physics.noise import Series, ar1, generator
 
 _YEAR_DAYS = 365.2425
 _COLDEST_DAY, _WARMEST_HOUR = 20.0, 15.0

@@ -1,0 +1,34 @@
+"""The kinds of device that a plan knows: whatever the files of this folder define. Adding a file adds a kind."""
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+from controls.optimiser.devices.device import Device
+from data_quality.contracts.errors import OurFault
+from data_quality.contracts.plan import PlanRequest
+from data_quality.contracts.site import Asset, Site
+
+_HERE = __name__.rpartition(".")[0]
+for _file in pkgutil.iter_modules([str(Path(__file__).parent)]):
+    if f"{_HERE}.{_file.name}" != __name__:
+        importlib.import_module(f"{_HERE}.{_file.name}")
+# By the name that site files (Asset.kind) and stored plans have for it.
+KINDS: dict[str, type[Device]] = {
+    kind.kind: kind  # type: ignore[type-abstract]  # every subclass is concrete
+    for kind in Device.__subclasses__()
+    if kind.__module__.startswith(_HERE)
+}
+
+
+def devices_of(request: PlanRequest) -> tuple[Device, ...]:
+    """The devices of a request, stored or fresh. Raises OurFault for a kind that this version does not know."""
+    unknown = {one.kind for one in request.devices} - set(KINDS)
+    if unknown:
+        raise OurFault(f"the plan of {request.site_id} holds devices of an unknown kind: {', '.join(sorted(unknown))}")
+    return tuple(KINDS[one.kind].model_validate({"device_id": one.device_id} | one.figures) for one in request.devices)
+
+
+def device_assets(site: Site) -> list[tuple[Asset, type[Device]]]:
+    """The site's assets that a plan may use, in the order of the site file."""
+    return [(asset, KINDS[asset.kind]) for asset in site.assets if asset.kind in KINDS]

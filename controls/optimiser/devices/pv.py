@@ -1,0 +1,105 @@
+"""A PV system: it gives what the sun gives, less what is curtailed (formulas 5.18)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from pydantic import Field
+
+from controls.optimiser.devices.device import Around, Columns, Device, Given, Row, Values, clean
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site import Asset
+
+if TYPE_CHECKING:
+    import pulp
+
+# Two names for one figure are in use: makers print "nameplate", installers "peak".
+_RATING = ("nameplate_kw", "peak_kw")
+_WATT = 0.001
+
+
+class Pv(Device):
+    """`pv_kw` is what the sun gives, one value a step; standby use at night is below zero and cannot be curtailed."""
+
+    kind = "pv"
+    limits: ClassVar = {"curtailment_limit": "kw"}
+    per_step = ("pv_kw",)
+    case_names: ClassVar = {"pv": "pv_kw"}
+    makes_a_plan = False
+    forecast = "pv"
+    columns = ("curtailed_kw",)
+    moves: ClassVar = {"curtailed_kw": "curtails"}
+
+    pv_kw: tuple[float, ...]
+    limit_min_kw: float = Field(default=0.0, ge=0, description="Never limited below this generation")
+    rating_kw: float | None = Field(default=None, description="None: not said, and so not commanded")
+
+    @classmethod
+    def figures(cls, asset: Asset, site_id: str) -> float:
+        """Its rating, kW."""
+        for name in _RATING:
+            if name in asset.params:
+                return asset.params[name]
+        message = f"site {site_id}, asset {asset.asset_id!r}: params need {' or '.join(_RATING)}"
+        raise BadInput(message, reason="bad_asset")
+
+    @classmethod
+    def from_asset(cls, asset: Asset, given: Given) -> Self:
+        """Systems behind one meter share its forecast by their ratings."""
+        rating_kw = cls.figures(asset, given.site_id)
+        others_kw = sum(cls.figures(one, given.site_id) for one in given.siblings if one != asset)
+        share = rating_kw / (rating_kw + others_kw) if others_kw else 1.0
+        return cls(
+            device_id=asset.asset_id,
+            pv_kw=tuple(share * power for power in given.forecast_kw),
+            limit_min_kw=(1 - given.share) * rating_kw,
+            rating_kw=rating_kw,
+        )
+
+    @property
+    def curtailment_max_kw(self) -> tuple[float, ...]:
+        """How much may be taken away in each step."""
+        return tuple(max(power - self.limit_min_kw, 0.0) for power in self.pv_kw)
+
+    def reach_kw(self, t: int) -> tuple[float, float]:
+        """What it uses at night, what it gives by day."""
+        return max(-self.pv_kw[t], 0.0), max(self.pv_kw[t], 0.0)
+
+    def variables(self, lp: "pulp.LpProblem", around: Around) -> Values:
+        """What is curtailed in each step."""
+        return {"curtailed_kw": self.new(lp, "curtailed_kw", len(around.step_h), lowBound=0)}
+
+    def rows(self, x: Values, around: Around) -> Iterator[Row]:
+        """No more than is generated above the lowest limit allowed."""
+        for t, most_kw in enumerate(self.curtailment_max_kw):
+            yield "curtailment_limit", f"curtail_max_{t:03d}", x["curtailed_kw"][t] <= most_kw
+
+    def drawn_kw(self, x: Values, t: int) -> Any:
+        """It gives, so below zero."""
+        return x["curtailed_kw"][t] - self.pv_kw[t]
+
+    def trimmed(self, columns: Columns, spare_kw: Sequence[float]) -> Columns:
+        """At an export price of zero a solver is free to curtail or not; a command to an inverter needs a reason."""
+        needed = (cut - min(cut, max(spare, 0.0)) for cut, spare in zip(columns["curtailed_kw"], spare_kw, strict=True))
+        return {"curtailed_kw": clean(needed)}
+
+    def errors(self, columns: Values, step_h: tuple[float, ...]) -> Iterator[tuple[str, float]]:
+        """The sentences of a case's own statement."""
+        for t, most_kw in enumerate(self.curtailment_max_kw):
+            yield f"step {t}: more curtailed than allowed", columns["curtailed_kw"][t] - most_kw
+            yield f"step {t}: a power below zero", -columns["curtailed_kw"][t]
+
+    def shown_kw(self, columns: Values) -> list[float]:
+        """What the sun would give."""
+        return list(self.pv_kw)
+
+    def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
+        """A limit: its rating where nothing is curtailed."""
+        if self.rating_kw is None:
+            return {}
+        # Rounded down to watts like every value: a limit that is a watt low costs nothing.
+        limit_kw = self.pv_kw[t] - step["curtailed_kw"] if step["curtailed_kw"] > _WATT else self.rating_kw
+        return {"set_power_limit_kw": min(max(limit_kw, 0.0), self.rating_kw)}
+
+    def without_control(self) -> Self:
+        """It is curtailed all the same where that pays: that is its own merit, not that of the others."""
+        return self

@@ -1,0 +1,1 @@
+"""The demo sites, each with a truth that is known: home, factory, office tower."""

@@ -1,0 +1,194 @@
+"""A kind of device that only this file defines is planned, explained, stored and commanded as those of the house."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any, ClassVar, Self
+
+import pytest
+
+from controls.optimiser.case import DispatchCase, case_of
+from controls.optimiser.case_file import load_case
+from controls.optimiser.conflicts import explain_conflict
+from controls.optimiser.devices.device import Around, Device, Given, Measure, Row, State, Values
+from controls.optimiser.devices.kinds import KINDS, device_assets
+from controls.optimiser.solution import Solution
+from controls.optimiser.solve import solve
+from controls.optimiser.verify import replay_case
+from controls.planning.inputs import makes_a_plan, plan_request
+from controls.planning.plan import commands_of, make_plan, shown_kw
+from controls.planning.summary import summarise
+from controls.planning.triggers import planned_states, replan
+from data_quality.contracts.command import Mode
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.plan import Plan, PlanRequest
+from data_quality.contracts.site import Asset, Site
+from tests.controls.optimiser.test_case_file import BATTERY, file_with
+from tests.controls.optimiser.toys import TOY, changed
+from tests.controls.planning.examples import HOME, NOW, inputs, prices
+
+
+class Shed(Device):
+    """A load that may go down for a price: by nothing, or by something between a least and a most (semicontinuous)."""
+
+    kind = "machine"
+    limits: ClassVar = {"shed_limit": "kw", "shed_budget": "kwh"}
+    case_key = "shed"
+    case_names: ClassVar = {"least": "least_kw", "most": "most_kw", "price": "price_per_kwh", "budget": "budget_kwh"}
+    measure = Measure(reading="read_shed_kwh", code="shed_budget", words="the shed budget")
+    columns = ("shed_kw",)
+    moves: ClassVar = {"shed_kw": "sheds"}
+
+    least_kw: float
+    most_kw: float
+    price_per_kwh: float
+    budget_kwh: float
+
+    @classmethod
+    def figures(cls, asset: Asset, site_id: str) -> dict[str, float]:
+        return asset.params
+
+    @classmethod
+    def from_asset(cls, asset: Asset, given: Given) -> Self:
+        most_kw = given.share * asset.params["most_kw"]
+        price, budget = asset.params["price_per_kwh"], given.state
+        return cls(device_id=asset.asset_id, least_kw=0.1, most_kw=most_kw, price_per_kwh=price, budget_kwh=budget)
+
+    @property
+    def state(self) -> State:
+        return State("budget_end_kwh", self.budget_kwh, 10.0, "shed budget", "kWh")
+
+    def reach_kw(self, t: int) -> tuple[float, float]:
+        return 0.0, self.most_kw
+
+    def variables(self, lp: Any, around: Around) -> Values:
+        count = len(around.step_h)
+        is_shed = self.new(lp, "is_shed", count, cat="Binary")
+        return {"shed_kw": self.new(lp, "shed_kw", count, lowBound=0), "is_shed": is_shed}
+
+    def rows(self, x: Values, around: Around) -> Iterator[Row]:
+        for t in range(len(around.step_h)):
+            yield "shed_limit", f"most_{t:03d}", x["shed_kw"][t] <= self.most_kw * x["is_shed"][t]
+        for t in range(len(around.step_h)):
+            yield "shed_least", f"least_{t:03d}", x["shed_kw"][t] >= self.least_kw * x["is_shed"][t]
+        energy_kwh = sum(hours * x["shed_kw"][t] for t, hours in enumerate(around.step_h))
+        yield "shed_budget", "budget", energy_kwh <= self.budget_kwh
+
+    def drawn_kw(self, x: Values, t: int) -> Any:
+        return -1 * x["shed_kw"][t]
+
+    def cost(self, x: Values, step_h: tuple[float, ...]) -> Iterable[Any]:
+        return ((hours * self.price_per_kwh) * x["shed_kw"][t] for t, hours in enumerate(step_h))
+
+    def solved(self, values: Values, step_h: tuple[float, ...]) -> dict[str, tuple[float, ...]]:
+        shed_kw = super().solved(values, step_h)["shed_kw"]
+        used = [
+            sum(hours * power for hours, power in zip(step_h, shed_kw[: t + 1], strict=False))
+            for t in range(len(step_h))
+        ]
+        return {"shed_kw": shed_kw, "budget_end_kwh": tuple(self.budget_kwh - kwh for kwh in used)}
+
+    def errors(self, columns: Values, step_h: tuple[float, ...]) -> Iterator[tuple[str, float]]:
+        for t, shed_kw in enumerate(columns["shed_kw"]):
+            yield f"step {t}: shed above the most", shed_kw - self.most_kw
+            yield f"step {t}: shed below the least", self.least_kw - shed_kw if shed_kw else 0.0
+        yield "the end: budget overdrawn", -columns["budget_end_kwh"][-1]
+
+    def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
+        return {"set_shed_kw": step["shed_kw"]}
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the file of a new kind would do."""
+    monkeypatch.setitem(KINDS, "machine", Shed)
+
+
+def shed(name: str, **changes: float) -> Shed:
+    figures = {"least_kw": 0.5, "most_kw": 1.0, "price_per_kwh": 0.2, "budget_kwh": 9.0}
+    return Shed.model_validate({"device_id": name} | figures | changes)
+
+
+def with_devices(case: DispatchCase, *devices: Device) -> DispatchCase:
+    return case.model_copy(update={"devices": (*case.devices, *devices)})
+
+
+def planned(case: DispatchCase) -> Solution:
+    answer = solve(case)
+    assert isinstance(answer, Solution), answer
+    assert replay_case(case, answer.series).problems == ()
+    return answer
+
+
+def test_two_devices_of_a_new_kind_are_dispatched_by_their_own_prices() -> None:
+    case = with_devices(changed(TOY, battery=None), shed("oven"), shed("fan", price_per_kwh=0.05, most_kw=0.6))
+    answer = planned(case)
+    # Hour 1 at 0.10: only the fan is cheaper, 0.6 kW. Hour 2 at 0.30: the fan and 0.4 kW of the oven, which sheds at
+    # least 0.5: the fan gives way by 0.1 kW.
+    assert answer.series.devices["fan"]["shed_kw"] == pytest.approx((0.6, 0.5))
+    assert answer.series.devices["oven"]["shed_kw"] == pytest.approx((0.0, 0.5))
+    assert answer.objective == pytest.approx(0.4 * 0.10 + 1.1 * 0.05 + 0.5 * 0.20)
+    assert answer.series.columns()["shed_kw"] == pytest.approx([0.6, 1.0])
+
+
+def test_a_conflict_names_the_limit_and_which_of_two_devices_has_it() -> None:
+    bare = changed(TOY, battery=None, import_max_kw=0.4, load_kw=(1.0, 1.5))
+    alone = explain_conflict(with_devices(bare, shed("oven")))
+    assert alone.facts == {
+        "families": "import_limit,shed_limit",
+        "import_limit_kw": pytest.approx(0.1),
+        "shed_limit_kw": pytest.approx(0.1),
+    }
+    both = explain_conflict(with_devices(bare, shed("oven", budget_kwh=0.3), shed("fan", most_kw=0.5)))
+    assert both.facts["families"] == "import_limit,oven.shed_budget,fan.shed_limit"
+
+
+def test_a_case_file_may_hold_a_list_of_a_new_kind(tmp_path: Any) -> None:
+    entry = {"least": 0.5, "most": 1.0, "price": 0.2, "budget": 3.0}
+    case = load_case(file_with(tmp_path, battery=BATTERY, shed=[entry, entry | {"price": 7.0}]))
+    assert [device.device_id for device in case.devices] == ["battery", "pv", "machine0", "machine1"]
+    assert planned(case).series.devices["machine0"]["shed_kw"] == pytest.approx((1.0, 1.0))
+    with pytest.raises(Exception, match=r"shed\.1\.most"):
+        load_case(file_with(tmp_path, shed=[entry, entry | {"most": "much"}]))
+
+
+def asset(name: str, price_per_kwh: float) -> dict[str, Any]:
+    params = {"most_kw": 1.0, "price_per_kwh": price_per_kwh}
+    return {"asset_id": name, "kind": "machine", "template": "sim_pv_inverter", "params": params}
+
+
+def test_a_site_with_two_of_them_and_no_battery_is_planned_stored_and_commanded() -> None:
+    site = Site.model_validate(HOME.model_dump() | {"assets": [asset("oven", 4.0), asset("fan", 6.0)]})
+    assert makes_a_plan(site)
+    assert [kind for _, kind in device_assets(site)] == [Shed, Shed]
+    given = inputs(mode=Mode.FULL) | {"device_forecasts": {}, "states": {"oven": (2.0, 5.0)}}
+    missing = plan_request(site, **given)
+    assert isinstance(missing, Finding)
+    assert missing.message == "the shed budget of 'fan', or its age, is not known"
+    asked = plan_request(site, **given | {"states": {"oven": (2.0, 5.0), "fan": (2.0, 5.0)}})
+    assert isinstance(asked, PlanRequest), asked
+    made = make_plan(asked, planned(case_of(asked)), created_at_utc=NOW, version=1)
+    assert Plan.model_validate_json(made.model_dump_json()) == made
+    # Day at 5: two kWh of the oven at 4 earn 2 against buying them; the fan costs more than it saves.
+    assert made.objective == pytest.approx(made.no_battery_cost - 2.0)
+    commands = commands_of(made, site, epoch=1)
+    assert {(one.device_id, one.capability, one.unit) for one in commands} == {
+        ("oven", "set_shed_kw", "kw"),
+        ("fan", "set_shed_kw", "kw"),
+    }
+    assert sum(one.value * 0.25 for one in commands if one.device_id == "oven") == pytest.approx(2.0, abs=0.03)
+    assert "oven sheds" in summarise(made, time_zone=site.time_zone)
+    assert list(shown_kw(made)) == ["load", "oven", "fan"]
+
+
+def test_a_new_kinds_state_off_the_plan_asks_for_a_new_plan() -> None:
+    site = Site.model_validate(HOME.model_dump() | {"assets": [asset("oven", 6.0)]})
+    given = inputs(prices=prices(), mode=Mode.FULL) | {"device_forecasts": {}, "states": {"oven": (2.0, 5.0)}}
+    asked = plan_request(site, **given)
+    assert isinstance(asked, PlanRequest), asked
+    last, later = make_plan(asked, planned(case_of(asked)), created_at_utc=NOW, version=1), NOW + timedelta(minutes=20)
+    assert planned_states(last, later)["oven"][0] == pytest.approx(2.0)
+    decision = replan(
+        last, site_id="home", forecast_id=asked.forecast_id, price_digest=asked.inputs["prices"], mode=Mode.FULL,
+        now_utc=later, states={"oven": 1.0},
+    )  # fmt: skip
+    assert decision.reason == "the shed budget is -1.00 kWh off the plan"
