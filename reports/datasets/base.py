@@ -15,6 +15,7 @@ from data_quality.contracts.mv_project import MvProject
 from data_quality.contracts.report_template import Tone
 from data_quality.contracts.site import Seu, Site
 from data_quality.contracts.time import Period, months_of
+from reports.figures import FigureBook
 from reports.sources import Sources
 
 
@@ -113,6 +114,31 @@ class Claims(Protocol):
 
     def barred(self, item: Item) -> str:
         """Code of what forbids to claim a saving of the item; empty where nothing does."""
+        ...
+
+
+@runtime_checkable
+class Books(Protocol):
+    """A dataset whose figures have places, labels and an order of their own, and which tells all there is to tell.
+
+    is_synthetic, synthetic_facts: whether a reading or baseline behind it is simulated, and which. versions: what the
+    content names beside the template's.
+    """
+
+    is_synthetic: bool
+    synthetic_facts: Mapping[str, str | float | int | bool | None]
+    versions: Mapping[str, str]
+
+    def fill(self, book: FigureBook) -> None:
+        """Put every figure into a book; called once a book, before anything is asked."""
+        ...
+
+    def path(self, measure: str, item: Item) -> str:
+        """Where the item's figure stands in the book."""
+        ...
+
+    def days(self, measure: str, item: Item) -> Sequence[tuple[date, Decimal | None]]:
+        """Numbers of the item by day: what a chart draws and nothing prints."""
         ...
 
 
