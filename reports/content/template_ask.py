@@ -42,6 +42,9 @@ class Asker:
     ) -> None:
         self.given, self.datasets, self.book = given, datasets, book
         self.language = language or given.site.locale
+        # What a dataset is does not change, and asking it of a protocol costs more than an answer.
+        self._books = {name: each for name, each in datasets.items() if isinstance(each, Books)}
+        self._claims = {name: each for name, each in datasets.items() if isinstance(each, Claims)}
 
     def items(self, axis: str, period: Period) -> list[Item]:
         """Rows of an axis. Raises OurFault for one that nobody has."""
@@ -94,10 +97,9 @@ class Asker:
     def days(self, text: str, item: Item) -> Sequence[tuple[date, Decimal | None]]:
         """A measure's numbers by day, which are no figures. Raises OurFault for a dataset that has none."""
         asked = parse_question(text)
-        dataset = self.datasets[asked.dataset]
-        if not isinstance(dataset, Books):
+        if asked.dataset not in self._books:
             raise OurFault(f"dataset {asked.dataset!r} has no numbers by day")
-        return dataset.days(asked.measure, item)
+        return self._books[asked.dataset].days(asked.measure, item)
 
     def measure_of(self, text: str) -> Measure:
         """What kind of number a question gives."""
@@ -113,18 +115,17 @@ class Asker:
         return list(kept.values())
 
     def _measure(self, dataset: str, name: str, item: Item) -> Figure:
-        if isinstance(own := self.datasets[dataset], Books):
-            return self.book.at(own.path(name, item))
+        if dataset in self._books:
+            return self.book.at(self._books[dataset].path(name, item))
         path = f"{dataset}/{item.scope}/{period_key(item.period.start, item.period.end)}/{name}"
         if self.book.has(path):
             return self.book.at(path)
         source = self.datasets[dataset]
         measure = source.measures[name]
         label = f"{item.label}: {measure.label}" if item.label else measure.label
-        if measure.is_claim:
-            assert isinstance(source, Claims)  # noqa: S101 - who has savings has the gate
-            if code := source.barred(item):
-                return self._unsaid(path, label, name, measure, item, code)
+        # Who has savings has the gate.
+        if measure.is_claim and (code := self._claims[dataset].barred(item)):
+            return self._unsaid(path, label, name, measure, item, code)
         if measure.made is not None:
             combination, parts = measure.made
             made = [("part" if combination == "sum" else part, self._measure(dataset, part, item)) for part in parts]

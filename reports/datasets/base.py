@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from assets.kpi.enpi import EnpiRule
+from assets.stores.marts import read_mart
 from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.figure import TraceInput
 from data_quality.contracts.finding import Finding
@@ -38,6 +39,7 @@ class Given:
     confidence: float = 0.9
     project: MvProject | None = None
     project_versions: Mapping[str, BaselineVersion] = field(default_factory=dict)
+    read_marts: dict[str, list[dict[str, Any]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def scope(self) -> str:
@@ -58,6 +60,13 @@ class Given:
             self.sources.site_input(self.site),
             *self.sources.calendar_inputs(self.site, period.start, period.end),
         ]
+
+    def mart(self, name: str) -> list[dict[str, Any]]:
+        """Rows of the site in a published mart, read once a report. Only where there are marts."""
+        assert self.marts_dir is not None  # noqa: S101 - the caller asked whether there are marts
+        if name not in self.read_marts:
+            self.read_marts[name] = read_mart(self.marts_dir, name, site_id=self.site.site_id).to_dicts()
+        return self.read_marts[name]
 
     def span(self, period: Period) -> dict[str, str]:
         """Parameters that name site and span."""
