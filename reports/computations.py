@@ -34,7 +34,6 @@ from assets.kpi import (
 from assets.kpi.enpi import ARITHMETIC, EnpiResult, EnpiRule, enpi_for
 from assets.kpi.from_readings import EXPECTED, AskedKpi
 from assets.kpi.month_to_date import RunningFigures, running_figures
-from assets.kpi.scope_streams import scope_meters
 from assets.kpi.windows import Window
 from assets.sites import scopes
 from assets.tariffs import periods
@@ -235,7 +234,7 @@ def reading_count(trace: Trace, sources: Sources) -> Decimal | None:
 
 def counted(kind: str, site: Site, scope: str, period: Period, sources: Sources, as_of_utc: datetime) -> Decimal | None:
     """What `reading_count` counts. Raises OurFault for an unknown kind."""
-    meters = scope_meters(site, scope)
+    meters = sources.meters(site, scope)
     if kind == "expected":
         return Decimal(int(period.hours * 60 / CANONICAL_MINUTES) * len(meters))
     if kind not in {"read", "estimated"}:

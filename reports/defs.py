@@ -33,11 +33,12 @@ def out_site__enpi_quarter(
     """Quarterly EnPI report: PDF, XLSX and JSON, with a trace behind every printed figure."""
     from reports.changes import between_revisions
     from reports.gates import publishable
-    from reports.make import make_enpi_quarter
+    from reports.make import make_report
     from reports.periodic import actor_of
 
     site, period = project.site_and_quarter(context.partition_key)
-    made = make_enpi_quarter(
+    made = make_report(
+        "enpi_quarter",
         site,
         period,
         sources=project.sources(),

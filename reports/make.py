@@ -15,8 +15,6 @@ from data_quality.contracts.mv_project import MvProject
 from data_quality.contracts.report_template import ReportTemplate
 from data_quality.contracts.site import Seu, Site
 from data_quality.contracts.time import Clock, Period
-from reports.content.enpi_quarter import enpi_quarter
-from reports.content.load import enpi_inputs
 from reports.content.model import ReportContent
 from reports.content.template_report import check_period, datasets_of, template_report
 from reports.content.templates import load_template
@@ -31,8 +29,6 @@ from reports.revise import store_revision
 from reports.sources import Sources, seu_of
 
 RENDERERS = {"pdf": render_pdf, "xlsx": render_xlsx, "json": render_json}
-# Reports that Python writes; every other is a template.
-WRITTEN = ("enpi_quarter",)
 
 
 class MadeReport(Model):
@@ -41,45 +37,6 @@ class MadeReport(Model):
     content: ReportContent
     is_new: bool
     files: dict[str, Path]
-
-
-def make_enpi_quarter(
-    site: Site,
-    period: Period,
-    *,
-    sources: Sources,
-    baselines: BaselineStore,
-    reports: ReportStore,
-    clock: Clock,
-    out_dir: Path,
-    formats: Sequence[str] = ("pdf", "xlsx", "json"),
-    marts_dir: Path | None = None,
-    as_of_utc: datetime | None = None,
-    run_versions: Mapping[str, str] | None = None,
-    maker: str = "",
-) -> MadeReport:
-    """Build, store and render the quarterly EnPI report. The same content again is the same revision.
-
-    Raises BadInput for an unknown format, a period that cuts a month, or marts that differ from the readings.
-    """
-    _refuse_unknown(formats)
-    known_at = as_of_utc or reports.known_at(clock)
-    refuse_future(period, known_at, name="an EnPI report")
-    inputs = enpi_inputs(
-        site,
-        period,
-        sources=sources,
-        versions=baselines_in_force(site, baselines, as_of_utc=known_at),
-        as_of_utc=known_at,
-        # Marts say what is known now; a view of the past comes from the readings.
-        marts_dir=marts_dir if as_of_utc is None else None,
-        run_versions=run_versions,
-    )
-    content, is_new = store_revision(
-        lambda revision: enpi_quarter(inputs, revision=revision), reports, clock, site=site, maker=maker
-    )
-    shown, files = render_now(content, reports, out_dir, formats)
-    return MadeReport(content=shown, is_new=is_new, files=files)
 
 
 def make_report(
@@ -101,18 +58,15 @@ def make_report(
     run_versions: Mapping[str, str] | None = None,
     maker: str = "",
 ) -> MadeReport:
-    """Build, store and render the report of that name: `enpi_quarter`, or any template of the package or the project.
+    """Build, store and render the report of that name, any template of the package or the project.
+
+    The same content again is the same revision.
 
     templates_dir: the project's reports folder, whose `templates` come before the package's. Raises BadInput: an
     unknown name with those there are, a period or subject that the template is not for, a bad template by line.
     """
-    if name in WRITTEN and seu_id is None and project_id is None:
-        return make_enpi_quarter(
-            site, period, sources=sources, baselines=baselines, reports=reports, clock=clock, out_dir=out_dir,
-            formats=formats, marts_dir=marts_dir, as_of_utc=as_of_utc, run_versions=run_versions, maker=maker,
-        )  # fmt: skip
     _refuse_unknown(formats)
-    template = load_template(name, templates_dir, also=WRITTEN)
+    template = load_template(name, templates_dir)
     known_at = as_of_utc or reports.known_at(clock)
     versions = baselines_in_force(site, baselines, as_of_utc=known_at)
     seu, project = _subject(template, site, seu_id), subject_project(template, site, project_id)

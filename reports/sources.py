@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
@@ -24,7 +24,7 @@ from assets.sites.view import site_readings
 from assets.sites.virtual import streams_for
 from assets.stores.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.definitions import Definitions
-from assets.stores.lake import Lake
+from assets.stores.lake import Lake, digest_of
 from assets.stores.site_versions import site_version
 from data_quality.contracts.adjustment import Adjustment
 from data_quality.contracts.baseline import BaselineVersion
@@ -151,9 +151,14 @@ class Sources:
         kept: pl.DataFrame = self._kept[key]
         return kept
 
+    def meters(self, site: Site, scope: str) -> tuple[str, ...]:
+        """The meters that are ever a member of the scope. Raises BadInput for a scope that the site does not have."""
+        made: tuple[str, ...] = self.keep(("meters", site.site_id, scope), lambda: scope_meters(site, scope))
+        return made
+
     def site_streams(self, site: Site, start: date, end: date, as_of_utc: datetime) -> pl.DataFrame:
         """Readings of the site's electricity total and of its price stream."""
-        streams = [*scope_meters(site, f"site:{site.site_id}"), *([site.price_stream] if site.price_stream else [])]
+        streams = [*self.meters(site, f"site:{site.site_id}"), *([site.price_stream] if site.price_stream else [])]
         return self.stream_readings(site, streams, start, end, as_of_utc)
 
     def counts(self, site: Site, streams: Sequence[str], period: Period, as_of_utc: datetime) -> tuple[int, int]:
@@ -304,7 +309,7 @@ class Sources:
 
     def coverage(self, site: Site, period: Period, readings: pl.DataFrame) -> Decimal:
         """Share 0–1 of the quarter hours of the site's electricity total that were read."""
-        meters = list(scope_meters(site, f"site:{site.site_id}"))
+        meters = list(self.meters(site, f"site:{site.site_id}"))
         wanted = int(period.hours * 60 / CANONICAL_MINUTES) * len(meters)
         found = readings.filter(pl.col("meter_id").is_in(meters) & (pl.col("register") == "import")).height
         return ARITHMETIC.divide(Decimal(found), Decimal(wanted)) if wanted else Decimal(0)
@@ -319,12 +324,31 @@ class Sources:
         rows: list[dict[str, Any]] = self._kept[key]
         return Decimal(len(rows)) if field == "files" else Decimal(sum(int(row[field]) for row in rows))
 
+    def _entries(
+        self, site_id: str, start_utc: datetime, end_utc: datetime, as_of_utc: datetime
+    ) -> list[dict[str, Any]]:
+        """As `Lake.manifest`; asked of whole years, which a report's months and quarters are parts of."""
+        first, last = start_utc.date(), (end_utc - timedelta(microseconds=1)).date()
+        found: list[dict[str, Any]] = []
+        for year in range(first.year, last.year + 1):
+            entries = self._entries_of_year(site_id, year, as_of_utc)
+            found += [each for each in entries if first <= each["day"] <= last]
+        return found
+
+    def _entries_of_year(self, site_id: str, year: int, as_of_utc: datetime) -> list[dict[str, Any]]:
+        start, end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
+        made: list[dict[str, Any]] = self.keep(
+            ("manifest", site_id, year, as_of_utc),
+            lambda: self.lake.manifest(site_id, start_utc=start, end_utc=end, as_of_utc=as_of_utc),
+        )
+        return made
+
     def lake_input(self, site: Site, start: date, end: date, as_of_utc: datetime) -> TraceInput:
         """The lake's partitions behind local days [start, end), as an input with their digest at T."""
         key = ("digest", site.site_id, start, end, as_of_utc)
         if key not in self._kept:
             start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
-            digest = self.lake.digest(site.site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
+            digest = digest_of(self._entries(site.site_id, start_utc, end_utc, as_of_utc))
             span = f"{site.site_id}/{start_utc:%Y-%m-%dT%H:%MZ}/{end_utc:%Y-%m-%dT%H:%MZ}"
             self._kept[key] = TraceInput(kind="lake", id=span, role="readings", sha256=digest)
         kept: TraceInput = self._kept[key]
@@ -355,7 +379,7 @@ class Sources:
     ) -> tuple[DayFactor, ...]:
         """The emission factors that hold for a scope's meters on local days of [start, end), as known then."""
         key = ("factor versions", site.site_id, scope, start, end, as_of_utc)
-        meters = scope_meters(site, scope)
+        meters = self.meters(site, scope)
         made: tuple[DayFactor, ...] = self.keep(
             key, lambda: versions_behind(site, self.factors(site, as_of_utc), meters, start, end)
         )

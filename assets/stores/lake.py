@@ -281,9 +281,7 @@ class Lake:
 
     def digest(self, site_id: str, *, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None = None) -> str:
         """Digest of the partitions that the span touches, at T: equal digests mean equal content."""
-        entries = self.manifest(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
-        hashes = sorted(f"{entry['day']}:{entry['content_sha256']}" for entry in entries)
-        return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+        return digest_of(self.manifest(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc))
 
     def history(
         self,
@@ -327,6 +325,12 @@ class Lake:
             return None
         days = [entry["day"] for entry in entries]
         return min(days), max(days)
+
+
+def digest_of(entries: Iterable[Mapping[str, Any]]) -> str:
+    """Digest of the partitions that these manifest rows name."""
+    hashes = sorted(f"{entry['day']}:{entry['content_sha256']}" for entry in entries)
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
 def path_of(site_id: str, day: date, batch_id: str) -> str:

@@ -83,8 +83,11 @@ def _file(folder: Path, site_id: str, year: int) -> Path:
     return folder / f"site={site_id}" / f"{year}.parquet"
 
 
-def read_mart(marts_dir: Path, name: str, *, site_id: str | None = None) -> pl.DataFrame:
-    """The published mart in key order, of one site or of all. Raises BadInput where it is not published yet."""
+def read_mart(marts_dir: Path, name: str, *, site_id: str | None = None, where: pl.Expr | None = None) -> pl.DataFrame:
+    """The published mart in key order, of one site or of all. Raises BadInput where it is not published yet.
+
+    where: rows that are wanted; of a large mart the others are not even read.
+    """
     path = mart_path(marts_dir, name)
     if not (path / SCHEMA_FILE).exists():
         raise BadInput(
@@ -95,4 +98,5 @@ def read_mart(marts_dir: Path, name: str, *, site_id: str | None = None) -> pl.D
         )
     files = sorted(path.glob("site=*/*.parquet" if site_id is None else f"site={site_id}/*.parquet"))
     rows = pl.scan_parquet([path / SCHEMA_FILE, *files], hive_partitioning=False)
+    rows = rows if where is None else rows.filter(where)
     return rows.sort(MARTS[name]).collect()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from assets.stores.unreachable import reaching
-from assets.stores.warehouse_tables import column_types, conform
+from assets.stores.warehouse_tables import conform, create_table
 from assets.stores.warehouse_views import window_view
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.kpi_definition import KpiDefinition, SqlModel
@@ -72,8 +72,7 @@ def _memory() -> "Iterator[duckdb.DuckDBPyConnection]":
 
 
 def _load(connection: "duckdb.DuckDBPyConnection", name: str, table: pl.DataFrame) -> None:
-    columns = ", ".join(f"{column} {kind}" for column, kind in column_types(name).items())
-    connection.execute(f"create table lake.{name} ({columns})")
+    connection.execute(create_table(name))
     connection.register("incoming", conform(name, table))
     connection.execute(f"insert into lake.{name} select * from incoming")  # noqa: S608 - names of a closed list
     connection.unregister("incoming")

@@ -5,6 +5,7 @@ A question reads `dataset.measure`, for one thing of the site `dataset.measure[m
 """
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -19,8 +20,10 @@ SHIFTS = ("previous", "year_before")
 PeriodKind = Literal["month", "quarter", "year"]
 Axis = Literal[
     "month", "quarter", "year", "last_three_years", "meter", "seu", "carrier", "bill", "baseline", "coefficient",
-    "line", "project", "plan", "adjustment",
+    "line", "project", "plan", "adjustment", "carrier_sum", "day",
 ]  # fmt: skip
+# Things of which each may have a table, chart or sentence of its own.
+Per = Literal["seu", "bill", "carrier_sum"]
 Tone = Literal["plain", "good", "caution", "bad", "muted"]
 
 
@@ -86,13 +89,20 @@ class Asked(Model):
     combine: Literal["sum", "difference", "ratio", "percent_of", "deviation_percent"] | None = None
     of: tuple[QuestionText, ...] = ()
     unit: Literal["GJ", "MWh", "t"] | None = Field(default=None, description="Shown in another unit, exactly converted")
-    decimals: int | Literal["auto"] = "auto"
+    decimals: int | Literal["auto", "energy"] = "auto"
+    scale: tuple[QuestionText, ...] = Field(default=(), description="Decimals by the size of these, not by its own")
     signed: bool = False
+    is_size: bool = Field(default=False, description="Without its sign: the sentence says the direction")
     percent: bool = Field(default=False, description="A share 0-1 shown as percent")
+    probability: bool = Field(default=False, description="A p-value: a small one says that it is smaller")
     optional: bool = Field(default=False, description="Left out where nothing is known")
 
     @model_validator(mode="after")
     def _asks_one_thing(self) -> Self:
+        self._refuse_two_things()
+        return self
+
+    def _refuse_two_things(self) -> None:
         if (self.value is None) == (self.combine is None):
             raise ValueError("give either `value`, or `combine` with `of`")
         wanted = {"sum": 1, None: 0}.get(self.combine, 2)
@@ -103,12 +113,11 @@ class Asked(Model):
             )
         if isinstance(self.decimals, int) and not 0 <= self.decimals <= 9:
             raise ValueError(f"decimals are 0 to 9, got {self.decimals}")
-        return self
 
     @property
     def questions(self) -> tuple[str, ...]:
-        """All questions behind the number."""
-        return self.of if self.value is None else (self.value,)
+        """All questions behind the number, and behind how it is shown."""
+        return (*(self.of if self.value is None else (self.value,)), *self.scale)
 
 
 class TileSpec(Asked):
@@ -118,33 +127,26 @@ class TileSpec(Asked):
     notes: Texts | None = None
 
 
-class ColumnSpec(Model):
+class ColumnSpec(Asked):
     """A table column: a number asked of each row, or a fact of it in words."""
 
     titles: Texts
-    value: QuestionText | None = None
+    units: Texts | None = Field(default=None, description="Under the title, instead of the figures' own unit")
     fact: QuestionText | None = None
-    combine: Literal["sum", "difference", "ratio", "percent_of", "deviation_percent"] | None = None
-    of: tuple[QuestionText, ...] = ()
-    unit: Literal["GJ", "MWh", "t"] | None = None
-    decimals: int | Literal["auto"] = "auto"
-    signed: bool = False
-    percent: bool = False
-    optional: bool = Field(default=False, description="The column is left out where no row knows it")
+    is_summed: bool = Field(default=True, description="Its number stands in the rows of `sums` too")
+    in_totals: bool = Field(default=False, description="Its fact is told of the whole too")
     weight: float = Field(default=1.0, gt=0)
 
-    @model_validator(mode="after")
-    def _is_number_or_words(self) -> Self:
-        if self.fact is not None and (self.value is not None or self.combine is not None):
-            raise ValueError("a column is a `fact` in words or a number, not both")
+    def _refuse_two_things(self) -> None:
         if self.fact is None:
-            self.asked()
-        return self
+            super()._refuse_two_things()
+        elif self.value is not None or self.combine is not None:
+            raise ValueError("a column is a `fact` in words or a number, not both")
 
-    def asked(self) -> Asked:
-        """The number that the column asks."""
-        fields = ("value", "combine", "of", "unit", "decimals", "signed", "percent", "optional")
-        return Asked(**{name: getattr(self, name) for name in fields})
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """As of a number; of a fact, the fact."""
+        return super().questions if self.fact is None else (self.fact,)
 
 
 class RowSpec(Asked):
@@ -154,15 +156,32 @@ class RowSpec(Asked):
     identifier: str = Field(default="", description="What another standard calls it, e.g. GRI 302-1-e")
 
 
-class TableSpec(Model):
+class Told(Model):
+    """A block whose texts may name `{name}`: the facts of `facts`, and the item that it stands `per`."""
+
+    facts: dict[Key, QuestionText] = {}
+    per: Per | None = Field(default=None, description="One such block for each; {item} in the title")
+
+    def refuse_unknown_names(self, texts: Iterable[Texts], known: Iterable[str], *, giver: str) -> None:
+        """Whatever a text names in braces is given. Raises ValueError."""
+        named = {name for each in texts for text in each.values() for name in re.findall(r"{([^{}]*)}", text)}
+        unknown = sorted(named - set(self.facts) - set(known))
+        if unknown:
+            raise ValueError(f"the text names {{{unknown[0]}}}, which `{giver}` does not give")
+
+
+class TableSpec(Told):
     """A table over an axis (`each` with `columns`), or of single rows (`rows`)."""
 
     key: Key
     titles: Texts
     sheet: SheetName = ""
     each: Axis | None = None
-    per: Literal["seu", "bill"] | None = Field(default=None, description="One such table for each; {item} in the title")
+    sums: Axis | None = Field(default=None, description="Rows of another axis below, as sums of those above")
     labels: Texts = Field(default={"en": ""}, description="Head of the first column")
+    weight: float | None = Field(default=None, gt=0, description="Width of the first column")
+    has_units: bool = Field(default=True, description="Single rows have a column of units")
+    is_kept: bool = Field(default=False, description="It stands without rows too")
     columns: tuple[ColumnSpec, ...] = ()
     rows: tuple[RowSpec, ...] = ()
     totals: Texts | None = Field(default=None, description="Label of the total row; without one there is none")
@@ -174,6 +193,8 @@ class TableSpec(Model):
             raise ValueError(f"table {self.key!r}: give `rows`, or `each` with `columns`")
         if bool(self.columns) != (self.each is not None):
             raise ValueError(f"table {self.key!r}: `columns` go with `each`")
+        texts = [self.titles, *([self.notes] if self.notes else []), *(c.units for c in self.columns if c.units)]
+        self.refuse_unknown_names(texts, ["item"], giver="facts")
         return self
 
 
@@ -186,19 +207,25 @@ class SeriesSpec(Model):
     role: Literal["actual", "expected", "third", "fourth"] = "actual"
 
 
-class ChartSpec(Model):
-    """Bars or lines over an axis."""
+class ChartSpec(Told):
+    """Bars or lines over an axis; over days the numbers are the dataset's own, and no figures."""
 
     key: Key
     titles: Texts
     shape: Literal["bars", "lines"] = "bars"
     each: Axis = "month"
-    per: Literal["seu"] | None = None
+    units: Texts | None = None
+    is_kept: bool = Field(default=False, description="It stands with what is unknown too")
     series: Annotated[tuple[SeriesSpec, ...], AfterValidator(_some)]
 
+    @model_validator(mode="after")
+    def _names_are_given(self) -> Self:
+        self.refuse_unknown_names([self.titles], ["item"], giver="facts")
+        return self
 
-class TextSpec(Model):
-    """A paragraph; `{name}` stands for a figure of `figures`. It is left out where one of them is unknown."""
+
+class TextSpec(Told):
+    """A paragraph; `{name}` stands for a figure or a fact. It is left out where one of the figures is unknown."""
 
     texts: Texts
     figures: dict[Key, Asked] = {}
@@ -206,11 +233,7 @@ class TextSpec(Model):
 
     @model_validator(mode="after")
     def _names_are_given(self) -> Self:
-        for text in self.texts.values():
-            named = set(re.findall(r"{([^{}]*)}", text))
-            unknown = sorted(named - set(self.figures) - {"site", "period"})
-            if unknown:
-                raise ValueError(f"the text names {{{unknown[0]}}}, which `figures` does not give")
+        self.refuse_unknown_names([self.texts], [*self.figures, "site", "period"], giver="figures")
         return self
 
 
@@ -218,6 +241,7 @@ class FindingsSpec(Model):
     """Where the findings stand; without this block they stand at the end of the first section."""
 
     titles: Texts = {"en": "Findings", "de": "Feststellungen"}
+    is_whole: bool = Field(default=False, description="All of them, however long; else the gravest, the rest behind")
 
 
 class BlockSpec(Model):
@@ -236,6 +260,23 @@ class BlockSpec(Model):
             raise ValueError(f"a block is one of tiles, table, chart, text, findings; this one has {len(kinds)}")
         return self
 
+    @property
+    def told(self) -> TableSpec | ChartSpec | TextSpec | None:
+        """The block, where it is one that may stand for each of several things."""
+        return self.table or self.chart or self.text
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """Every question and fact of the block, in order."""
+        found = [text for tile in self.tiles for text in tile.questions]
+        if self.table is not None:
+            found += [text for each in (*self.table.rows, *self.table.columns) for text in each.questions]
+        if self.chart is not None:
+            found += [series.value for series in self.chart.series]
+        if self.text is not None:
+            found += [text for asked in self.text.figures.values() for text in asked.questions]
+        return (*found, *(self.told.facts.values() if self.told is not None else ()))
+
 
 class SectionSpec(Model):
     """One part of the report."""
@@ -247,7 +288,11 @@ class SectionSpec(Model):
 
 
 class ReportTemplate(Model):
-    """One report template file. `register`: how identifiers of figures are printed; `subject`: what it is about."""
+    """One report template file. `subject`: what it is about; `language`: of its words, whatever the site's locale is.
+
+    `register_form`: identifiers of figures by a number, in the order of printing or of making, or in one paragraph.
+    `covers`: one of `periods`, or any whole calendar months, of which those are the usual ones.
+    """
 
     template: Key
     version: int = Field(ge=1)
@@ -255,7 +300,9 @@ class ReportTemplate(Model):
     descriptions: Texts
     periods: Annotated[tuple[PeriodKind, ...], AfterValidator(_some)]
     subject: Literal["site", "seu", "project"] = "site"
-    register_form: Literal["full", "compact"] = "full"
+    covers: Literal["periods", "months"] = "periods"
+    language: str | None = Field(default=None, pattern=r"^[a-z]{2}$")
+    register_form: Literal["full", "made", "compact"] = "full"
     needs: tuple[Literal["baseline", "bills", "footprint"], ...] = Field(
         default=(), description="Without these there is nothing to report: a blocking finding says so"
     )
@@ -264,9 +311,9 @@ class ReportTemplate(Model):
     @model_validator(mode="after")
     def _keys_stand_once(self) -> Self:
         sections = [section.key for section in self.sections]
-        blocks = [block.table.key for section in self.sections for block in section.blocks if block.table]
-        blocks += [block.chart.key for section in self.sections for block in section.blocks if block.chart]
-        for keys in (sections, blocks):
+        blocks = [block for section in self.sections for block in section.blocks]
+        tables, charts = [each.table.key for each in blocks if each.table], [e.chart.key for e in blocks if e.chart]
+        for keys in (sections, tables, charts):
             twice = sorted({key for key in keys if keys.count(key) > 1})
             if twice:
                 raise ValueError(f"key {twice[0]!r} stands twice")

@@ -12,11 +12,12 @@ from data_quality.contracts.time import Period, parse_period
 from orchestration.cli.frame import Answer, Call, command
 from reports.content.templates import load_template, read_template, template_files
 from reports.gates import publishable, refuse_future
-from reports.make import WRITTEN, MadeReport, make_report, subject_project
+from reports.make import MadeReport, make_report, subject_project
 from reports.render_json import figure_rows
 
 LIST = "templates"
-_NAME = typer.Argument(metavar="NAME", help="enpi_quarter, or a template; 'report templates' lists all.")
+OVER_READINGS = "enpi_quarter"
+_NAME = typer.Argument(metavar="NAME", help="enpi_quarter, or another; 'report templates' lists all.")
 NameArgument = Annotated[str, _NAME]
 SiteOption = Annotated[str | None, typer.Option("--site", help="Which site.")]
 PeriodOption = Annotated[str | None, typer.Option("--period", help="2025, 2025-Q1, 2025-03.")]
@@ -66,8 +67,8 @@ def register(app: typer.Typer) -> None:
             formats=[part.strip() for part in formats.split(",") if part.strip()],
             seu_id=seu,
             project_id=mv_project,
-            # The EnPI report reads the readings themselves; templates take the marts, which were made fresh above.
-            marts_dir=_published(project.project.marts_dir) if name not in WRITTEN else None,
+            # The EnPI report reads the readings themselves; others take the marts, which were made fresh above.
+            marts_dir=_published(project.project.marts_dir) if name != OVER_READINGS else None,
             as_of_utc=call.as_of_utc,
             templates_dir=project.project.reports_dir,
             maker=maker,
@@ -78,10 +79,10 @@ def register(app: typer.Typer) -> None:
 def _period(call: Call, name: str, site: Site, text: str | None, project_id: str | None) -> Period:
     """The period that is asked for; a project's report without one is of its whole reporting period."""
     folder = call.project.project.reports_dir
-    template = None if name in WRITTEN else load_template(name, folder, also=WRITTEN)
+    template = load_template(name, folder)
     if text is not None:
         return parse_period(text, site.time_zone)
-    project = None if template is None else subject_project(template, site, project_id)
+    project = subject_project(template, site, project_id)
     if project is None:
         raise _incomplete("--period")
     start, end = project.reporting_period
@@ -122,16 +123,7 @@ def _published(marts_dir: Path) -> Path | None:
 def _templates(call: Call) -> Answer:
     """The reports there are, with the spans that each is for; a broken template is refused by name and line."""
     folder = call.project.project.reports_dir if (call.folder / SETTINGS_FILE).exists() else None
-    found = [
-        {
-            "name": "enpi_quarter",
-            "title": "Energy performance report",
-            "description": "Every use against its baseline over whole months, with days, method and register.",
-            "periods": ["month", "quarter", "year"],
-            "subject": "site",
-            "file": "",
-        }
-    ]
+    found = []
     for path in template_files(folder).values():
         template = read_template(path)
         found.append(

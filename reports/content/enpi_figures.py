@@ -1,10 +1,9 @@
 """The figures of the EnPI report: what is read from the lake first, then what is made of it. No text, no layout."""
 
 from collections.abc import Iterable
-from decimal import Decimal
 from itertools import combinations
 
-from assets.kpi.enpi import EnpiResult
+from assets.kpi.enpi import EnpiMonth, EnpiResult
 from assets.kpi.scope_streams import FACTORED
 from assets.sites.overlap import regions_of
 from data_quality.contracts.baseline import Baseline, BaselineVersion
@@ -88,7 +87,7 @@ def overlapping(seus: Iterable[Seu], site: Site) -> list[tuple[Seu, Seu]]:
     return [(one, two) for (one, mine), (two, theirs) in combinations(parts, 2) if mine & theirs]
 
 
-def month_key(period: Period | SiteSpan) -> str:
+def month_key(period: Period | SiteSpan | EnpiMonth) -> str:
     """The month's name in a path: 2025-01."""
     return f"{period.start:%Y-%m}"
 
@@ -299,8 +298,3 @@ def _span_of(given: EnpiInputs, span: Period | SiteSpan) -> dict[str, str]:
 
 def _unit(given: EnpiInputs, kpi: str) -> str:
     return given.site.currency if kpi == "cost" else UNITS[kpi]
-
-
-def as_number(value: Decimal | None) -> float | None:
-    """A figure's value as a chart draws it."""
-    return None if value is None else float(value)

@@ -9,7 +9,6 @@ from data_quality.contracts.site import Seu
 from reports.content.enpi_figures import overlapping
 from reports.content.inputs import EnpiInputs
 from reports.content.writer import words
-from reports.gates import period_not_over
 
 NAMED_BATCHES = 5
 SYNTHETIC = Finding(
@@ -20,9 +19,17 @@ SYNTHETIC = Finding(
 ORDER = {"blocking": 0, "warning": 1, "info": 2}
 
 
-def report_findings(given: EnpiInputs, results: Mapping[str, EnpiResult]) -> tuple[Finding, ...]:
-    """All findings of the report, the gravest first. Blocking ones keep it a draft."""
-    found = [*_period_findings(given), *given.findings]
+def report_findings(given: EnpiInputs, results: Mapping[str, EnpiResult]) -> list[Finding]:
+    """What the inputs tell against the report's figures. Blocking ones keep it a draft."""
+    found = list(given.findings)
+    if given.batch_counts["rejected_rows"] > 0:
+        found.append(
+            Finding(
+                code="rejected_rows",
+                message="Rows of the meter files behind this period were rejected; they stand in quarantine.",
+                facts={"rejected_rows": int(given.batch_counts["rejected_rows"])},
+            )
+        )
     if not given.seus:
         found.append(
             Finding(
@@ -44,28 +51,12 @@ def report_findings(given: EnpiInputs, results: Mapping[str, EnpiResult]) -> tup
         for one, two in overlapping(leaves, given.site)
         if one.carrier == two.carrier
     )
-    return in_order(found)
+    return found
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """The gravest first."""
     return tuple(sorted(findings, key=lambda finding: (ORDER[finding.severity], finding.scope, finding.code)))
-
-
-def _period_findings(given: EnpiInputs) -> list[Finding]:
-    found = []
-    if given.is_synthetic:
-        found.append(SYNTHETIC.model_copy(update={"facts": _synthetic_facts(given)}))
-    found += period_not_over(given.period, given.as_of_utc)
-    if given.batch_counts["rejected_rows"] > 0:
-        found.append(
-            Finding(
-                code="rejected_rows",
-                message="Rows of the meter files behind this period were rejected; they stand in quarantine.",
-                facts={"rejected_rows": int(given.batch_counts["rejected_rows"])},
-            )
-        )
-    return found
 
 
 def named_batches(given: EnpiInputs) -> str:
@@ -75,7 +66,7 @@ def named_batches(given: EnpiInputs) -> str:
     return " ".join(batches[:NAMED_BATCHES]) + more
 
 
-def _synthetic_facts(given: EnpiInputs) -> dict[str, str | float | int | bool | None]:
+def synthetic_facts(given: EnpiInputs) -> dict[str, str | float | int | bool | None]:
     """What is behind the mark; `trace --rows` lists the readings themselves."""
     baselines = [each for each in given.versions.values() if each.baseline.is_synthetic]
     return {

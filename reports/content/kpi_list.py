@@ -22,6 +22,7 @@ from data_quality.contracts.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period
 from reports.claims import against_use, claim_of
 from reports.computations import baseline_input
+from reports.content.figure_list import figure_list
 from reports.content.model import ReportContent
 from reports.figures import FigureBook
 from reports.sources import Sources, seu_of
@@ -66,27 +67,7 @@ def kpi_list(
     report_id = "/".join([NAME, site.site_id, period.label, grain, *([scope.replace("/", "~")] if scope else [])])
     book = FigureBook(report_id=report_id, revision=revision, as_of_utc=as_of_utc, is_synthetic=is_synthetic)
     add_rows(book, site, rows, sources=sources)
-    return ReportContent(
-        report_id=report_id,
-        name=NAME,
-        title="KPI values",
-        site_id=site.site_id,
-        site_name=site.name,
-        period=period.label,
-        start=period.start,
-        end=period.end,
-        time_zone=site.time_zone,
-        locale=site.locale,
-        currency=site.currency,
-        revision=revision,
-        as_of_utc=as_of_utc,
-        status="draft" if is_synthetic else "final",
-        is_synthetic=is_synthetic,
-        findings=(),
-        versions={},
-        sections=(),
-        figures=book.figures(),
-    )
+    return figure_list(book, name=NAME, title="KPI values", period=period, site=site)
 
 
 def add_rows(book: FigureBook, site: Site, rows: pl.DataFrame, *, sources: Sources) -> None:

@@ -12,6 +12,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import Figure
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period
+from reports.content.figure_list import figure_list
 from reports.content.kpi_list import COLUMNS, NAME, UNITS, Grain, add_rows, hours_of
 from reports.content.model import ReportContent
 from reports.figures import FigureBook, figure_input
@@ -63,27 +64,7 @@ def kpi_portfolio(
     desk = _Desk(book, values, every, sources)
     for row in sorted(ordered.iter_rows(named=True), key=lambda row: row["kpi"] in (*RATIOS, *OWN)):
         desk.add(row)
-    return ReportContent(
-        report_id=report_id,
-        name=NAME,
-        title="KPI values of all sites",
-        site_id=PORTFOLIO,
-        site_name="Portfolio",
-        period=period.label,
-        start=period.start,
-        end=period.end,
-        time_zone=period.time_zone,
-        locale="en",
-        currency="",
-        revision=revision,
-        as_of_utc=as_of_utc,
-        status="draft" if is_synthetic else "final",
-        is_synthetic=is_synthetic,
-        findings=(),
-        versions={},
-        sections=(),
-        figures=book.figures(),
-    )
+    return figure_list(book, name=NAME, title="KPI values of all sites", period=period, site=None)
 
 
 def _inside(rows: pl.DataFrame, period: Period, grain: Grain) -> pl.DataFrame:

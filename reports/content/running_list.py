@@ -1,13 +1,15 @@
 """The running figures of a site as figures: each with the trace that makes it again from the readings."""
 
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from assets.kpi.coarse import COARSE
 from assets.kpi.month_to_date import RunningFigures, span_behind
 from assets.kpi.scope_streams import FACTORED
 from data_quality.contracts.site import Site
+from data_quality.contracts.time import Period
 from reports.computations import RUNNING, to_decimal
+from reports.content.figure_list import figure_list
 from reports.content.model import ReportContent
 from reports.figures import FigureBook
 from reports.sources import Sources
@@ -56,28 +58,5 @@ def running_list(
             coverage=found.coverage,
             findings=[code for code in codes if code != COARSE or field in demands],
         )
-    return _content(site, found, book, end)
-
-
-def _content(site: Site, found: RunningFigures, book: FigureBook, end: date) -> ReportContent:
-    return ReportContent(
-        report_id=book.report_id,
-        name=NAME,
-        title="Running figures",
-        site_id=site.site_id,
-        site_name=site.name,
-        period=book.report_id.rpartition("/")[2],
-        start=found.month_start,
-        end=end,
-        time_zone=site.time_zone,
-        locale=site.locale,
-        currency=site.currency,
-        revision=book.revision,
-        as_of_utc=book.as_of_utc,
-        status="draft" if book.is_synthetic else "final",
-        is_synthetic=book.is_synthetic,
-        findings=(),
-        versions={},
-        sections=(),
-        figures=book.figures(),
-    )
+    month = Period(label=place, start=found.month_start, end=end, time_zone=site.time_zone)
+    return figure_list(book, name=NAME, title="Running figures", period=month, site=site)

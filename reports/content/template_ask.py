@@ -1,13 +1,16 @@
 """Answers a template's questions: figures of the datasets, sums of their months, and what is made of several."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
 
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.figure import Figure
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.report_template import Asked, ColumnSpec, SeriesSpec, Tone, parse_question
+from data_quality.contracts.report_template import Asked, SeriesSpec, Tone, parse_question
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import (
+    Books,
     Claims,
     Dataset,
     Given,
@@ -32,14 +35,20 @@ COMBINED_UNITS = {"ratio": "ratio", "percent_of": "percent", "deviation_percent"
 
 
 class Asker:
-    """Fills one figure book with what is asked; the same question is answered once."""
+    """Fills one figure book with what is asked; the same question is answered once. language: of the labels."""
 
-    def __init__(self, given: Given, datasets: Mapping[str, Dataset], book: FigureBook) -> None:
+    def __init__(
+        self, given: Given, datasets: Mapping[str, Dataset], book: FigureBook, *, language: str | None = None
+    ) -> None:
         self.given, self.datasets, self.book = given, datasets, book
+        self.language = language or given.site.locale
+        # What a dataset is does not change, and asking it of a protocol costs more than an answer.
+        self._books = {name: each for name, each in datasets.items() if isinstance(each, Books)}
+        self._claims = {name: each for name, each in datasets.items() if isinstance(each, Claims)}
 
     def items(self, axis: str, period: Period) -> list[Item]:
         """Rows of an axis. Raises OurFault for one that nobody has."""
-        scope, locale = self.given.scope, self.given.site.locale
+        scope = self.given.scope
         spans = {
             "month": months_of,
             "quarter": quarters_of,
@@ -50,7 +59,7 @@ class Asker:
             return [
                 Item(
                     key=period_key(each.start, each.end),
-                    label=period_text(each.start, each.end, locale),
+                    label=period_text(each.start, each.end, self.language),
                     scope=scope,
                     period=each,
                 )
@@ -62,7 +71,7 @@ class Asker:
                 return found
         raise OurFault(f"no dataset has the axis {axis!r}")
 
-    def asked(self, asked: Asked | ColumnSpec | SeriesSpec, item: Item) -> Figure:
+    def asked(self, asked: Asked | SeriesSpec, item: Item) -> Figure:
         """The figure of a number spec for an item."""
         combine = getattr(asked, "combine", None)
         if combine is None:
@@ -85,6 +94,13 @@ class Asker:
         asked = parse_question(text)
         return self.datasets[asked.dataset].fact(asked.measure, item)
 
+    def days(self, text: str, item: Item) -> Sequence[tuple[date, Decimal | None]]:
+        """A measure's numbers by day, which are no figures. Raises OurFault for a dataset that has none."""
+        asked = parse_question(text)
+        if asked.dataset not in self._books:
+            raise OurFault(f"dataset {asked.dataset!r} has no numbers by day")
+        return self._books[asked.dataset].days(asked.measure, item)
+
     def measure_of(self, text: str) -> Measure:
         """What kind of number a question gives."""
         asked = parse_question(text)
@@ -99,16 +115,17 @@ class Asker:
         return list(kept.values())
 
     def _measure(self, dataset: str, name: str, item: Item) -> Figure:
+        if dataset in self._books:
+            return self.book.at(self._books[dataset].path(name, item))
         path = f"{dataset}/{item.scope}/{period_key(item.period.start, item.period.end)}/{name}"
         if self.book.has(path):
             return self.book.at(path)
         source = self.datasets[dataset]
         measure = source.measures[name]
         label = f"{item.label}: {measure.label}" if item.label else measure.label
-        if measure.is_claim:
-            assert isinstance(source, Claims)  # noqa: S101 - who has savings has the gate
-            if code := source.barred(item):
-                return self._unsaid(path, label, name, measure, item, code)
+        # Who has savings has the gate.
+        if measure.is_claim and (code := self._claims[dataset].barred(item)):
+            return self._unsaid(path, label, name, measure, item, code)
         if measure.made is not None:
             combination, parts = measure.made
             made = [("part" if combination == "sum" else part, self._measure(dataset, part, item)) for part in parts]

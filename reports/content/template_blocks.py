@@ -4,8 +4,18 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from data_quality.contracts.figure import Figure
-from data_quality.contracts.report_template import Asked, ChartSpec, ColumnSpec, TableSpec, TextSpec, TileSpec
-from reports.content.enpi_figures import as_number
+from data_quality.contracts.report_template import (
+    Asked,
+    ChartSpec,
+    ColumnSpec,
+    RowSpec,
+    SeriesSpec,
+    TableSpec,
+    Texts,
+    TextSpec,
+    TileSpec,
+    Told,
+)
 from reports.content.model import Block, Cell, Chart, Column, Paragraph, Row, Series, Table, Tile, Tiles
 from reports.content.template_ask import Asker
 from reports.content.writer import Writer, energy_decimals, plain
@@ -18,12 +28,13 @@ MARK_TEXTS = {WAIVED: "w: a finding against this baseline was waived in writing 
 
 
 class BlockWriter:
-    """Writes one report's blocks in its locale."""
+    """Writes one report's blocks: words in the report's language, numbers as the site's locale writes them."""
 
     def __init__(self, ask: Asker, waived: frozenset[str]) -> None:
         self.ask, self.waived = ask, waived
-        self.locale = ask.given.site.locale
-        self.write = Writer(self.locale)
+        self.language = ask.language
+        self.write = Writer(ask.given.site.locale)
+        self.whole = Item(key="", label="", scope=ask.given.scope, period=ask.given.period)
 
     def tiles(self, specs: Sequence[TileSpec]) -> list[Block]:
         """Headline figures, at most five a row."""
@@ -32,14 +43,14 @@ class BlockWriter:
             figure = self._whole(spec)
             if spec.optional and figure.value is None:
                 continue
-            text = self._cell(spec, figure, self._decimals(spec, [figure])).text
+            text = self._cell(spec, figure, self._decimals(spec, [figure], [self.whole])).text
             unit = "%" if spec.percent else unit_text(figure.unit)
             made.append(
                 Tile(
-                    label=chosen(spec.labels, self.locale),
+                    label=chosen(spec.labels, self.language),
                     text=text.removesuffix(" %") if spec.percent else text,
                     unit=unit,
-                    note=chosen(spec.notes, self.locale) if spec.notes else "",
+                    note=chosen(spec.notes, self.language) if spec.notes else "",
                     figure_id=figure.figure_id,
                 )
             )
@@ -47,43 +58,45 @@ class BlockWriter:
         size = -(-len(made) // rows) if rows else 1
         return [Tiles(tiles=tuple(made[at : at + size])) for at in range(0, len(made), size)]
 
-    def table(self, spec: TableSpec) -> list[Block]:
-        """The table, or one for each use or bill where it stands `per` one; none without rows."""
-        if spec.rows:
-            return [self._single_rows(spec)]
-        if spec.per is None:
-            found = self._over_axis(spec, spec.key, chosen(spec.titles, self.locale), None)
-            return [] if found is None else [found]
-        tables = []
-        for item in self.ask.items(spec.per, self.ask.given.period):
-            title = chosen(spec.titles, self.locale).replace("{item}", item.label)
-            tables.append(self._over_axis(spec, f"{spec.key}/{item.key}", title, item))
-        return [table for table in tables if table is not None]
+    def told(self, spec: TableSpec | ChartSpec | TextSpec) -> list[Block]:
+        """The block, or one for each thing that it stands `per`; none where it has nothing to say."""
+        abouts = [None] if spec.per is None else self.ask.items(spec.per, self.ask.given.period)
+        made: list[Block] = []
+        for about in abouts:
+            if isinstance(spec, TextSpec):
+                made += self._paragraph(spec, about)
+                continue
+            key = spec.key if about is None else f"{spec.key}/{about.key}"
+            title = self._text(spec.titles, spec, about)
+            if isinstance(spec, ChartSpec):
+                made += self._chart(spec, key, title, about)
+            else:
+                made += [self._single_rows(spec)] if spec.rows else self._over_axis(spec, key, title, about)
+        return made
 
-    def chart(self, spec: ChartSpec) -> list[Block]:
-        """The chart, or one for each use; none where nothing but zeros is known."""
-        if spec.per is None:
-            return self._chart(spec, spec.key, chosen(spec.titles, self.locale), None)
-        return [
-            block
-            for item in self.ask.items(spec.per, self.ask.given.period)
-            for block in self._chart(
-                spec, f"{spec.key}/{item.key}", chosen(spec.titles, self.locale).replace("{item}", item.label), item
-            )
-        ]
+    def _text(self, texts: Texts, spec: Told, about: Item | None = None) -> str:
+        """The text with what it names in braces: the item that the block stands per, and its facts."""
+        text = chosen(texts, self.language)
+        if about is not None:
+            text = text.replace("{item}", about.label)
+        for name, question in spec.facts.items():
+            if (place := "{" + name + "}") in text:
+                text = text.replace(place, self.ask.fact(question, about or self.whole)[0])
+        return text
 
-    def paragraph(self, spec: TextSpec) -> list[Block]:
+    def _paragraph(self, spec: TextSpec, about: Item | None) -> list[Block]:
         """The sentence with its figures, or nothing where one of them is unknown."""
-        figures = {name: self._whole(asked) for name, asked in spec.figures.items()}
+        item = about or self.whole
+        figures = {name: self.ask.asked(asked, item) for name, asked in spec.figures.items()}
         if any(figure.value is None for figure in figures.values()):
             return []
         given = self.ask.given
-        text = chosen(spec.texts, self.locale)
-        span = period_text(given.period.start, given.period.end, self.locale)
+        text = self._text(spec.texts, spec, about)
+        span = period_text(given.period.start, given.period.end, self.language)
         words = {"site": given.site.name, "period": span}
         for name, figure in figures.items():
             asked = spec.figures[name]
-            shown = self._cell(asked, figure, self._decimals(asked, [figure])).text
+            shown = self._cell(asked, figure, self._decimals(asked, [figure], [item])).text
             unit = "" if asked.percent else unit_text(figure.unit)
             words[name] = f"{shown} {unit}".strip()
         for name, shown in words.items():
@@ -91,8 +104,7 @@ class BlockWriter:
         return [Paragraph(text=text, tone=spec.tone, figure_ids=tuple(f.figure_id for f in figures.values()))]
 
     def _whole(self, asked: Asked) -> Figure:
-        given = self.ask.given
-        return self.ask.asked(asked, Item(key="", label="", scope=given.scope, period=given.period))
+        return self.ask.asked(asked, self.whole)
 
     def _single_rows(self, spec: TableSpec) -> Table:
         rows, marks = [], set()
@@ -101,34 +113,42 @@ class BlockWriter:
             figure = self._whole(each)
             if each.optional and figure.value is None:
                 continue
-            cell = self._marked(self._cell(each, figure, self._decimals(each, [figure])), figure)
-            marks |= set(cell.mark)
-            unit = "" if each.percent else unit_text(figure.unit)
-            words = [plain(chosen(each.labels, self.locale)), cell, plain(unit)]
-            rows.append(Row(cells=(plain(each.identifier), *words) if has_ids else tuple(words)))
+            cells = self._row(each, figure, has_ids=has_ids, has_units=spec.has_units)
+            marks |= {letter for cell in cells for letter in cell.mark}
+            rows.append(Row(cells=cells))
+        title = chosen(spec.labels, self.language) or word("Figure", self.language)
         heads = [
-            Column(title=chosen(spec.labels, self.locale) or word("Figure", self.locale), weight=5),
-            Column(title=word("Value", self.locale), is_number=True, weight=1.4),
-            Column(title=word("Unit", self.locale), weight=1.2),
+            Column(title=title, weight=spec.weight or 5),
+            Column(title=word("Value", self.language), is_number=True, weight=1.4 if spec.has_units else 1),
         ]
+        if spec.has_units:
+            heads.append(Column(title=word("Unit", self.language), weight=1.2))
         if has_ids:
-            heads.insert(0, Column(title=word("Standard", self.locale), weight=1.4))
-        return self._made(spec, spec.key, chosen(spec.titles, self.locale), heads, rows, marks)
+            heads.insert(0, Column(title=word("Standard", self.language), weight=1.4))
+        return self._made(spec, spec.key, chosen(spec.titles, self.language), heads, rows, marks)
 
-    def _over_axis(self, spec: TableSpec, key: str, title: str, about: Item | None) -> Table | None:
+    def _row(self, spec: RowSpec, figure: Figure, *, has_ids: bool, has_units: bool) -> tuple[Cell, ...]:
+        cell = self._marked(self._cell(spec, figure, self._decimals(spec, [figure], [self.whole])), figure)
+        return (
+            *([plain(spec.identifier)] if has_ids else []),
+            plain(chosen(spec.labels, self.language)),
+            cell,
+            *([plain("" if spec.percent else unit_text(figure.unit))] if has_units else []),
+        )
+
+    def _over_axis(self, spec: TableSpec, key: str, title: str, about: Item | None) -> list[Table]:
         assert spec.each is not None  # noqa: S101 - the contract: columns go with an axis
         items = self._items(spec.each, about)
-        if not items:
-            return None
-        whole = None
+        if not items and not spec.is_kept:
+            return []
+        below = [] if spec.sums is None else self._items(spec.sums, about)
+        whole = None if spec.totals is None else about or self.whole
+        heads = [Column(title=chosen(spec.labels, self.language), weight=spec.weight or 2)]
+        columns: list[list[Cell]] = [[plain(item.label) for item in [*items, *below]]]
         if spec.totals is not None:
-            whole = about or Item(key="", label="", scope=self.ask.given.scope, period=self.ask.given.period)
-        heads = [Column(title=chosen(spec.labels, self.locale), weight=2)]
-        columns: list[list[Cell]] = [[plain(item.label) for item in items]]
-        if spec.totals is not None:
-            columns[0].append(plain(chosen(spec.totals, self.locale)))
+            columns[0].append(plain(chosen(spec.totals, self.language)))
         for column in spec.columns:
-            made = self._column(column, items, whole)
+            made = self._column(spec, column, items, below, whole)
             if made is not None:
                 heads.append(made[0])
                 columns.append(made[1])
@@ -137,21 +157,26 @@ class BlockWriter:
             Row(cells=tuple(cells[index] for cells in columns), is_total=index >= len(items))
             for index in range(len(columns[0]))
         ]
-        return self._made(spec, key, title, heads, rows, marks)
+        return [self._made(spec, key, title, heads, rows, marks)]
 
-    def _column(self, spec: ColumnSpec, items: Sequence[Item], whole: Item | None) -> tuple[Column, list[Cell]] | None:
-        title = chosen(spec.titles, self.locale)
+    def _column(
+        self, table: TableSpec, spec: ColumnSpec, items: Sequence[Item], below: Sequence[Item], whole: Item | None
+    ) -> tuple[Column, list[Cell]] | None:
+        title = chosen(spec.titles, self.language)
+        named = None if spec.units is None else self._text(spec.units, table)
         if spec.fact is not None:
-            facts = [self.ask.fact(spec.fact, item) for item in items]
-            cells = [plain(text, tone) for text, tone in facts] + ([plain("")] if whole is not None else [])
-            return Column(title=title, weight=spec.weight), cells
-        figures = [self.ask.asked(spec, item) for item in items]
+            cells = [plain(*self.ask.fact(spec.fact, item)) for item in items] + [plain("") for _ in below]
+            if whole is not None:
+                cells.append(plain(*self.ask.fact(spec.fact, whole)) if spec.in_totals else plain(""))
+            return Column(title=title, unit=named or "", weight=spec.weight), cells
+        figures = [self.ask.asked(spec, item) for item in [*items, *(below if spec.is_summed else [])]]
         total = None if whole is None else self._total(spec, items, figures, whole)
         shown = [*figures, *([total] if total is not None else [])]
         if spec.optional and all(figure.value is None for figure in shown):
             return None
-        decimals = self._decimals(spec, shown)
+        decimals = self._decimals(spec, shown, items if whole is None else [whole])
         cells = [self._marked(self._cell(spec, figure, decimals), figure) for figure in figures]
+        cells += [plain(MISSING) for _ in range(len(items) + len(below) - len(figures))]
         if whole is not None:
             cells.append(plain(MISSING) if total is None else self._marked(self._cell(spec, total, decimals), total))
         units = {figure.unit for figure in shown}
@@ -161,7 +186,7 @@ class BlockWriter:
             cells = [self._with_unit(cell, figure) for cell, figure in zip(cells, shown, strict=False)] + cells[
                 len(shown) :
             ]
-        return Column(title=title, unit=unit, is_number=True, weight=spec.weight), cells
+        return Column(title=title, unit=unit if named is None else named, is_number=True, weight=spec.weight), cells
 
     def _total(self, spec: ColumnSpec, items: Sequence[Item], figures: Sequence[Figure], whole: Item) -> Figure | None:
         """What the span or the site as a whole has; of things that are no parts of it, nothing is added up."""
@@ -183,47 +208,72 @@ class BlockWriter:
         return [each for each in found if each.scope == about.scope or each.scope.startswith(f"{about.scope}/")]
 
     def _chart(self, spec: ChartSpec, key: str, title: str, about: Item | None) -> list[Block]:
+        if spec.each == "day":
+            days = [(self.ask.days(each.value, about or self.whole), each) for each in spec.series]
+            names = [day.isoformat() for day, _ in days[0][0]]
+            series = [self._series(each, [value for _, value in known]) for known, each in days]
+            return [self._drawn(spec, key, title, unit="", names=names, series=series, shown=[])]
         items = self._items(spec.each, about)
         series, unit, shown = [], "", []
         for each in spec.series:
             figures = [self.ask.asked(each, item) for item in items]
             unit = unit_text(figures[0].unit) if figures else ""
-            shown += [figure.figure_id for figure in figures if figure.value is not None]
-            series.append(
-                Series(
-                    name=chosen(each.names, self.locale),
-                    role=each.role,
-                    values=tuple(as_number(figure.value) for figure in figures),
-                )
-            )
-        # A series of nothing but holes would stand in the legend alone.
-        series = [each for each in series if any(value is not None for value in each.values)]
-        if not any(value for each in series for value in each.values):
-            return []
+            shown += [figure.figure_id for figure in figures if figure.value is not None or spec.is_kept]
+            series.append(self._series(each, [figure.value for figure in figures]))
+        if not spec.is_kept:
+            # A series of nothing but holes would stand in the legend alone.
+            series = [each for each in series if any(value is not None for value in each.values)]
+            if not any(value for each in series for value in each.values):
+                return []
         is_span = bool(items) and len({item.scope for item in items}) == 1
         names = [
-            period_text(item.period.start, item.period.end, self.locale, is_short=True) if is_span else item.label
+            period_text(item.period.start, item.period.end, self.language, is_short=True) if is_span else item.label
             for item in items
         ]
-        return [
-            Chart(
-                key=key, title=title, unit=unit, shape=spec.shape, categories=tuple(names), series=tuple(series),
-                locale=self.locale, figure_ids=tuple(shown),
-            )
-        ]  # fmt: skip
+        return [self._drawn(spec, key, title, unit=unit, names=names, series=series, shown=shown)]
+
+    def _series(self, spec: SeriesSpec, values: Sequence[Decimal | None]) -> Series:
+        drawn = tuple(None if value is None else float(value) for value in values)
+        return Series(name=chosen(spec.names, self.language), role=spec.role, values=drawn)
+
+    def _drawn(
+        self,
+        spec: ChartSpec,
+        key: str,
+        title: str,
+        *,
+        unit: str,
+        names: Sequence[str],
+        series: Sequence[Series],
+        shown: Sequence[str],
+    ) -> Chart:
+        return Chart(
+            key=key,
+            title=title,
+            unit=unit if spec.units is None else chosen(spec.units, self.language),
+            shape=spec.shape,
+            categories=tuple(names),
+            series=tuple(series),
+            locale=self.write.locale,
+            figure_ids=tuple(shown),
+        )
 
     def _made(
         self, spec: TableSpec, key: str, title: str, heads: Sequence[Column], rows: Sequence[Row], marks: set[str]
     ) -> Table:
-        notes = [chosen(spec.notes, self.locale)] if spec.notes else []
-        notes += [word(MARK_TEXTS[letter], self.locale) for letter in sorted(marks)]
+        notes = [self._text(spec.notes, spec)] if spec.notes else []
+        notes += [word(MARK_TEXTS[letter], self.language) for letter in sorted(marks)]
         return Table(
             key=key, title=title, sheet=spec.sheet, columns=tuple(heads), rows=tuple(rows), note=" ".join(notes)
         )
 
-    def _cell(self, asked: Asked | ColumnSpec, figure: Figure, decimals: int) -> Cell:
+    def _cell(self, asked: Asked, figure: Figure, decimals: int) -> Cell:
         if asked.percent:
             return self.write.percent(figure, decimals)
+        if asked.probability:
+            return self.write.probability(figure)
+        if asked.is_size and figure.value is not None:
+            figure = figure.model_copy(update={"value": abs(figure.value)})
         return self.write.number(figure, decimals, signed=asked.signed)
 
     def _with_unit(self, cell: Cell, figure: Figure) -> Cell:
@@ -233,12 +283,15 @@ class BlockWriter:
         is_waived = figure.value is not None and figure.scope.partition("/")[0] in self.waived
         return cell.model_copy(update={"mark": WAIVED}) if is_waived else cell
 
-    def _decimals(self, asked: Asked | ColumnSpec, figures: Sequence[Figure]) -> int:
+    def _decimals(self, asked: Asked, figures: Sequence[Figure], scaled: Sequence[Item]) -> int:
+        """scaled: the items by whose size a question with a scale of its own is written."""
         if isinstance(asked.decimals, int):
             return asked.decimals
+        if asked.scale:
+            return energy_decimals([self.ask.question(text, item).value for text in asked.scale for item in scaled])
         if asked.percent:
             return 1
-        if isinstance(asked, Asked | ColumnSpec) and asked.combine is None and asked.unit is None:
+        if asked.combine is None and asked.unit is None:
             fixed = self.ask.measure_of(asked.value or "").decimals
             if fixed is not None:
                 return fixed
@@ -246,6 +299,6 @@ class BlockWriter:
             return 1
         values: list[Decimal | None] = [figure.value for figure in figures]
         largest = max((abs(value) for value in values if value is not None), default=Decimal(0))
-        if largest and largest < 1:
+        if largest and largest < 1 and asked.decimals == "auto":
             return 4
         return energy_decimals(values)

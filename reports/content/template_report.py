@@ -19,7 +19,7 @@ from reports.content.register import register_section
 from reports.content.standing import printed_ids, standing, with_marks
 from reports.content.template_ask import Asker
 from reports.content.template_blocks import BlockWriter
-from reports.datasets.base import Dataset, Given, period_key, shifted, span
+from reports.datasets.base import Books, Dataset, Given, period_key, shifted, span
 from reports.datasets.registry import make_datasets
 from reports.figures import FigureBook
 from reports.gates import period_not_over
@@ -44,29 +44,35 @@ def template_report(
     """
     check_period(template, given.period, given.project)
     known = datasets if datasets is not None else make_datasets(given, datasets_of(template))
-    is_synthetic = is_synthetic_data(template, given)
+    booked = [each for each in known.values() if isinstance(each, Books)]
+    is_synthetic = any(each.is_synthetic for each in booked) if booked else is_synthetic_data(template, given)
     report_id = report_id_of(template, given)
     book = FigureBook(report_id=report_id, revision=revision, as_of_utc=given.as_of_utc, is_synthetic=is_synthetic)
-    ask = Asker(given, known, book)
-    write = BlockWriter(ask, _waived([*given.versions.values(), *given.project_versions.values()]))
+    for each in booked:
+        each.fill(book)
+    ask = Asker(given, known, book, language=template.language)
+    # A dataset of its own book tells in its findings what was waived.
+    versions = () if booked else (*given.versions.values(), *given.project_versions.values())
+    write = BlockWriter(ask, _waived(versions))
     written = _written(template, write)
-    told = _findings(template, given, ask, is_synthetic=is_synthetic)
+    told = _findings(template, given, ask, booked, is_synthetic=is_synthetic)
     findings = in_order([*told, *standing(written, book.figures(), told)])
     figures = book.figures()
-    sections = _with_findings(template, with_marks(written, figures, write.locale), findings, write.locale)
-    if template.register_form == "full":
-        ordered = printed_order(sections, figures)
+    sections = _with_findings(template, with_marks(written, figures, write.language), findings, write.language)
+    if template.register_form == "compact":
+        sections.append(_compact_register(book, write.language))
+    else:
+        ordered = figures if template.register_form == "made" else printed_order(sections, figures)
         numbers = {figure.figure_id: number for number, figure in enumerate(ordered, start=1)}
         sections = [*(with_references(section, numbers) for section in sections), register_section(ordered)]
-    else:
-        sections.append(_compact_register(book, given.site.locale))
+    named = {name: value for each in booked for name, value in each.versions.items()} | dict(run_versions or {})
     return ReportContent(
         report_id=report_id,
         name=template.template,
         title=_title(template, given),
         site_id=given.site.site_id,
         site_name=given.site.name,
-        period=period_key(given.period.start, given.period.end),
+        period=period_name(template, given),
         start=given.period.start,
         end=given.period.end,
         time_zone=given.site.time_zone,
@@ -77,7 +83,7 @@ def template_report(
         status="draft" if any(finding.is_blocking for finding in findings) else "final",
         is_synthetic=is_synthetic,
         findings=findings,
-        versions={"template": f"{template.template}@{template.version}", **dict(run_versions or {})},
+        versions={"template": f"{template.template}@{template.version}", **named},
         sections=tuple(sections),
         figures=figures,
     )
@@ -86,7 +92,7 @@ def template_report(
 def _title(template: ReportTemplate, given: Given) -> str:
     """The report's name, with the use or the project that it is about."""
     about = given.project or given.seu
-    title = chosen(template.titles, given.site.locale)
+    title = chosen(template.titles, template.language or given.site.locale)
     return title if about is None else f"{title}, {about.name}"
 
 
@@ -99,10 +105,16 @@ def printed_order(sections: Sequence[Section], figures: Sequence[Figure]) -> lis
 
 def report_id_of(template: ReportTemplate, given: Given) -> str:
     """name/site/period, with the use or the project in between where the report is about one."""
-    key = period_key(given.period.start, given.period.end)
+    key = period_name(template, given)
     about = [] if given.seu is None else [given.seu.seu_id]
     about += [] if given.project is None else [given.project.project_id]
     return "/".join([template.template, given.site.site_id, *about, key])
+
+
+def period_name(template: ReportTemplate, given: Given) -> str:
+    """The span's shortest name; of a report of any months, as it was asked for."""
+    is_named = template.covers == "months" and given.period.label
+    return given.period.label if is_named else period_key(given.period.start, given.period.end)
 
 
 def check_period(template: ReportTemplate, period: Period, project: MvProject | None = None) -> None:
@@ -112,6 +124,13 @@ def check_period(template: ReportTemplate, period: Period, project: MvProject | 
     months = months_of(period)
     kinds = {MONTHS[kind] for kind in template.periods}
     is_whole = period.start.day == 1 and period.end.day == 1
+    if template.covers == "months":
+        if not is_whole:
+            raise BadInput(
+                f"period {period.label!r} cuts a month; report {template.template!r} covers whole calendar months",
+                reason="bad_period",
+            )
+        return
     is_aligned = is_whole and len(months) in kinds and (period.start.month - 1) % len(months) == 0
     if not is_aligned:
         raise BadInput(
@@ -129,24 +148,7 @@ def datasets_of(template: ReportTemplate) -> tuple[str, ...]:
 
 def questions_of(template: ReportTemplate) -> list[str]:
     """Every question and fact of a template, in order."""
-    found: list[str] = []
-    for section in template.sections:
-        for block in section.blocks:
-            found += _questions(block)
-    return found
-
-
-def _questions(block: BlockSpec) -> list[str]:
-    found = [text for tile in block.tiles for text in tile.questions]
-    if block.table is not None:
-        found += [text for row in block.table.rows for text in row.questions]
-        for column in block.table.columns:
-            found += [column.fact] if column.fact is not None else list(column.asked().questions)
-    if block.chart is not None:
-        found += [series.value for series in block.chart.series]
-    if block.text is not None:
-        found += [text for asked in block.text.figures.values() for text in asked.questions]
-    return found
+    return [text for section in template.sections for block in section.blocks for text in block.questions]
 
 
 def is_synthetic_data(template: ReportTemplate, given: Given) -> bool:
@@ -165,10 +167,13 @@ def is_synthetic_data(template: ReportTemplate, given: Given) -> bool:
     return given.sources.has_synthetic(given.site, period, given.as_of_utc)
 
 
-def _findings(template: ReportTemplate, given: Given, ask: Asker, *, is_synthetic: bool) -> list[Finding]:
+def _findings(
+    template: ReportTemplate, given: Given, ask: Asker, booked: Sequence[Books], *, is_synthetic: bool
+) -> list[Finding]:
     found: list[Finding] = []
     if is_synthetic:
-        found.append(SYNTHETIC)
+        facts = {name: value for each in booked for name, value in each.synthetic_facts.items()}
+        found.append(SYNTHETIC.model_copy(update={"facts": facts}))
     found += period_not_over(given.period, given.as_of_utc)
     used = list(dict.fromkeys([*datasets_of(template), "site"]))
     found += [_needed(template, finding) for finding in ask.findings([name for name in used if name in ask.datasets])]
@@ -191,7 +196,7 @@ def _written(template: ReportTemplate, write: BlockWriter) -> list[Section]:
     return [
         Section(
             key=spec.key,
-            title=chosen(spec.titles, write.locale),
+            title=chosen(spec.titles, write.language),
             blocks=tuple(_blocks(spec, write)),
             starts_page=spec.starts_page,
         )
@@ -203,7 +208,9 @@ def _with_findings(
     template: ReportTemplate, written: Sequence[Section], findings: Sequence[Finding], locale: str
 ) -> list[Section]:
     """The sections with the findings in their place, or behind the first section; what is too long at the end."""
-    first, front = template.sections[0], findings[:FRONT_FINDINGS]
+    asked = (block.findings for section in template.sections for block in section.blocks)
+    most = len(findings) if any(each is not None and each.is_whole for each in asked) else FRONT_FINDINGS
+    first, front = template.sections[0], findings[:most]
     made = []
     for index, section in enumerate(written):
         blocks = [
@@ -215,8 +222,8 @@ def _with_findings(
             if not any(_is_place(block) for block in section.blocks):
                 blocks.append(findings_table(front, locale, sheet=_first_sheet(first)))
         made.append(section.model_copy(update={"blocks": tuple(blocks)}))
-    if len(findings) > FRONT_FINDINGS:
-        rest = findings_table(findings[FRONT_FINDINGS:], locale, sheet="", key="more_findings")
+    if len(findings) > most:
+        rest = findings_table(findings[most:], locale, sheet="", key="more_findings")
         made.append(
             Section(key="more_findings", title=word("Further findings", locale), blocks=(rest,), starts_page=True)
         )
@@ -232,32 +239,22 @@ def _blocks(spec: SectionSpec, write: BlockWriter) -> list[Block]:
     for group in _groups(spec.blocks):
         if len(group) > 1:
             # What stands for each use stands together: its table, then its chart.
-            made += _by_item([_repeated(each, write) for each in group])
+            made += _by_item([write.told(each.told) for each in group if each.told is not None])
             continue
         block = group[0]
         if block.tiles:
             made += write.tiles(block.tiles)
-        elif block.table is not None:
-            made += write.table(block.table)
-        elif block.chart is not None:
-            made += write.chart(block.chart)
-        elif block.text is not None:
-            made += write.paragraph(block.text)
+        elif block.told is not None:
+            made += write.told(block.told)
         elif block.findings is not None:
-            title = chosen(block.findings.titles, write.locale)
-            made.append(findings_table((), write.locale, sheet=_first_sheet(spec), title=title))
+            title = chosen(block.findings.titles, write.language)
+            made.append(findings_table((), write.language, sheet=_first_sheet(spec), title=title))
     return made
 
 
-def _repeated(block: BlockSpec, write: BlockWriter) -> list[Block]:
-    if block.table is not None:
-        return write.table(block.table)
-    return write.chart(block.chart) if block.chart is not None else []
-
-
 def _per(block: BlockSpec) -> str:
-    each = block.table or block.chart
-    return (each.per or "") if each is not None else ""
+    """What the block stands for each of; a sentence has no key by which it could stand with another's."""
+    return "" if block.told is None or block.text is not None else block.told.per or ""
 
 
 def _groups(blocks: Sequence[BlockSpec]) -> list[list[BlockSpec]]:

@@ -1,7 +1,7 @@
 """Report templates by name: those of the package and those of a project's `reports/templates` folder."""
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,11 @@ def template_files(project_reports: Path | None = None) -> dict[str, Path]:
     return found
 
 
-def load_template(name: str, project_reports: Path | None = None, *, also: Sequence[str] = ()) -> ReportTemplate:
+def load_template(name: str, project_reports: Path | None = None) -> ReportTemplate:
     """The template of that name. Raises BadInput naming those there are, or every fault of the file with its place."""
     files = template_files(project_reports)
     if name not in files:
-        known = sorted({*files, *also})
+        known = sorted(files)
         close = difflib.get_close_matches(name, known, n=1)
         raise BadInput(
             f"unknown report {name!r}; there are {', '.join(known)}",
@@ -85,15 +85,17 @@ def _problem(document: Any, path: Path, place: list[str | int], text: str, *, is
 
 
 def _asked(node: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[list[str | int], str, bool]]:
-    """Every question of a document with its place: values of `value`, `of` and `fact`."""
+    """Every question of a document with its place: values of `value`, `of`, `scale`, `fact` and `facts`."""
     if isinstance(node, Mapping):
         for key, value in node.items():
             here = (*place, str(key))
             if key in {"value", "fact"} and isinstance(value, str):
                 yield list(here), value, key == "fact"
-            elif key == "of" and isinstance(value, list):
+            elif key in {"of", "scale"} and isinstance(value, list):
                 for index, each in enumerate(value):
                     yield [*here, index], str(each), False
+            elif key == "facts" and isinstance(value, Mapping):
+                yield from (([*here, str(name)], str(each), True) for name, each in value.items())
             else:
                 yield from _asked(value, here)
     elif isinstance(node, list):

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from assets.kpi.enpi import EnpiRule
+from assets.stores.marts import read_mart
 from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.figure import TraceInput
 from data_quality.contracts.finding import Finding
@@ -15,6 +16,7 @@ from data_quality.contracts.mv_project import MvProject
 from data_quality.contracts.report_template import Tone
 from data_quality.contracts.site import Seu, Site
 from data_quality.contracts.time import Period, months_of
+from reports.figures import FigureBook
 from reports.sources import Sources
 
 
@@ -37,6 +39,7 @@ class Given:
     confidence: float = 0.9
     project: MvProject | None = None
     project_versions: Mapping[str, BaselineVersion] = field(default_factory=dict)
+    read_marts: dict[str, list[dict[str, Any]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def scope(self) -> str:
@@ -57,6 +60,13 @@ class Given:
             self.sources.site_input(self.site),
             *self.sources.calendar_inputs(self.site, period.start, period.end),
         ]
+
+    def mart(self, name: str) -> list[dict[str, Any]]:
+        """Rows of the site in a published mart, read once a report. Only where there are marts."""
+        assert self.marts_dir is not None  # noqa: S101 - the caller asked whether there are marts
+        if name not in self.read_marts:
+            self.read_marts[name] = read_mart(self.marts_dir, name, site_id=self.site.site_id).to_dicts()
+        return self.read_marts[name]
 
     def span(self, period: Period) -> dict[str, str]:
         """Parameters that name site and span."""
@@ -113,6 +123,31 @@ class Claims(Protocol):
 
     def barred(self, item: Item) -> str:
         """Code of what forbids to claim a saving of the item; empty where nothing does."""
+        ...
+
+
+@runtime_checkable
+class Books(Protocol):
+    """A dataset whose figures have places, labels and an order of their own, and which tells all there is to tell.
+
+    is_synthetic, synthetic_facts: whether a reading or baseline behind it is simulated, and which. versions: what the
+    content names beside the template's.
+    """
+
+    is_synthetic: bool
+    synthetic_facts: Mapping[str, str | float | int | bool | None]
+    versions: Mapping[str, str]
+
+    def fill(self, book: FigureBook) -> None:
+        """Put every figure into a book; called once a book, before anything is asked."""
+        ...
+
+    def path(self, measure: str, item: Item) -> str:
+        """Where the item's figure stands in the book."""
+        ...
+
+    def days(self, measure: str, item: Item) -> Sequence[tuple[date, Decimal | None]]:
+        """Numbers of the item by day: what a chart draws and nothing prints."""
         ...
 
 

@@ -103,7 +103,7 @@ class EnpiData:
 
     def __init__(self, given: Given) -> None:
         self.given = given
-        self._pairs: dict[tuple[str, date, date], list[DayPair]] = {}
+        self._known: dict[tuple[str, date, date], list[DayPair]] = {}
         self._stored = self._stored_pairs()
 
     @property
@@ -287,33 +287,34 @@ class EnpiData:
         Those of the report's own span say whether drivers left the baseline's range, and how sure their sum is.
         """
         given, version = self.given, self.given.versions.get(seu.seu_id)
-        days = (self._stored or {}).get(seu.seu_id, [])
-        first, after = (bisect_left(days, day, key=lambda pair: pair.local_date) for day in (period.start, period.end))
-        found = days[first:after]
         is_own = given.period.start <= period.start and period.end <= given.period.end
         if version is None or not (is_own or with_band):
-            return found
+            return _inside((self._stored or {}).get(seu.seu_id, []), period)
         span = given.period if is_own else period
-        outside, features = given.sources.keep(
-            ("conditions", seu.seu_id, version.baseline_id, version.version, span.start, span.end),
-            lambda: self._conditions(seu, version.baseline, span),
-        )
+        key = (seu.seu_id, span.start, span.end)
+        if key not in self._known:
+            self._known[key] = self._with_conditions(seu, version.baseline, span)
+        return _inside(self._known[key], period)
+
+    def _with_conditions(self, seu: Seu, baseline: Baseline, span: Period) -> list[DayPair]:
+        """The mart's days of a span, each with its features and whether the baseline never saw its drivers."""
+        given, drivers = self.given, tuple(driver.driver_id for driver in seu.drivers)
+        # Meters are not read: uses with the same drivers have the same days.
+        days = given.sources.keep(
+            ("driver days", given.site.site_id, drivers, span.start, span.end, given.as_of_utc),
+            lambda: seu_days(
+                given.sources.stream_readings(given.site, drivers, span.start, span.end, given.as_of_utc),
+                site=given.site, seu=seu, start=span.start, end=span.end,
+            ),
+        )  # fmt: skip
+        outside = set(expected_days(baseline, days).filter("is_extrapolated")["local_date"].to_list())
+        features = features_by_day(baseline, days)
         return [
             replace(
                 pair, is_extrapolated=pair.local_date in outside, features=features.get(pair.local_date, pair.features)
             )
-            for pair in found
+            for pair in _inside((self._stored or {}).get(seu.seu_id, []), span)
         ]
-
-    def _conditions(
-        self, seu: Seu, baseline: Baseline, span: Period
-    ) -> tuple[set[date], dict[date, tuple[float, ...]]]:
-        """Days of a span whose drivers the baseline never saw, and each day's features; meters are not read."""
-        given, drivers = self.given, [driver.driver_id for driver in seu.drivers]
-        rows = given.sources.stream_readings(given.site, drivers, span.start, span.end, given.as_of_utc)
-        days = seu_days(rows, site=given.site, seu=seu, start=span.start, end=span.end)
-        outside = set(expected_days(baseline, days).filter("is_extrapolated")["local_date"].to_list())
-        return outside, features_by_day(baseline, days)
 
     def _stored_pairs(self) -> dict[str, list[DayPair]] | None:
         """Days as the published mart holds them, where every expectation in it is by the versions of this report."""
@@ -345,6 +346,12 @@ class EnpiData:
                 )
             )
         return found
+
+
+def _inside(days: Sequence[DayPair], span: Period) -> list[DayPair]:
+    """Those days, in order, that are of the span."""
+    first, after = (bisect_left(days, day, key=lambda pair: pair.local_date) for day in (span.start, span.end))
+    return list(days[first:after])
 
 
 def version_fact(name: str, version: BaselineVersion | None) -> str:

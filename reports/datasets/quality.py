@@ -5,7 +5,6 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from assets.stores.marts import read_mart
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.report_template import Tone
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_of
@@ -40,8 +39,8 @@ class QualityData:
         self.given = given
         self._rows: dict[tuple[str, date], dict[str, Any]] = {}
         if given.marts_dir is not None:
-            rows = read_mart(given.marts_dir, "mart_scope__month_kpi", site_id=given.site.site_id)
-            self._rows = {(row["scope"], row["period_start"]): row for row in rows.iter_rows(named=True)}
+            rows = given.mart("mart_scope__month_kpi")
+            self._rows = {(row["scope"], row["period_start"]): row for row in rows}
 
     @property
     def measures(self) -> Mapping[str, Measure]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from reports.datasets import bills, enpi, footprint, hours, project, quality, site
+from reports.datasets import bills, enpi, footprint, hours, performance, project, quality, site
 from reports.datasets.base import Dataset, Given, Measure
 
 MAKERS: Mapping[str, Callable[[Given], Dataset]] = {
@@ -14,9 +14,10 @@ MAKERS: Mapping[str, Callable[[Given], Dataset]] = {
     hours.NAME: hours.HourData,
     bills.NAME: bills.BillData,
     quality.NAME: quality.QualityData,
+    performance.NAME: performance.PerformanceData,
 }
 MEASURES: Mapping[str, Mapping[str, Measure]] = {
-    module.NAME: module.MEASURES for module in (site, project, enpi, footprint, hours, bills, quality)
+    module.NAME: module.MEASURES for module in (site, project, enpi, footprint, hours, bills, quality, performance)
 }
 FACTS: Mapping[str, Sequence[str]] = {
     site.NAME: site.FACTS,
@@ -26,10 +27,12 @@ FACTS: Mapping[str, Sequence[str]] = {
     hours.NAME: hours.FACTS,
     bills.NAME: bills.FACTS,
     quality.NAME: ("name",),
+    performance.NAME: performance.FACTS,
 }
 
 
 def make_datasets(given: Given, names: Iterable[str]) -> dict[str, Dataset]:
-    """The named datasets, and `site`, whose gaps every report has to name."""
-    wanted = dict.fromkeys([*names, site.NAME])
+    """The named datasets, and `site`, whose gaps every report has to name; `performance` names them itself."""
+    asked = tuple(names)
+    wanted = dict.fromkeys([*asked, *([] if performance.NAME in asked else [site.NAME])])
     return {name: make(given) for name, make in MAKERS.items() if name in wanted}

@@ -5,8 +5,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
+
 from assets.kpi.from_readings import AskedKpi, findings_of
-from assets.kpi.scope_streams import scope_meters
 from assets.sites.meter_tree import has_import
 from assets.stores.marts import read_mart
 from data_quality.contracts.errors import BadInput, OurFault
@@ -47,11 +48,11 @@ class SiteKpis:
         self._codes: dict[tuple[str, str, date, str], str] = {}
         if given.marts_dir is not None:
             for grain in ("month", "year"):
-                rows = read_mart(given.marts_dir, f"mart_scope__{grain}_kpi", site_id=given.site.site_id)
-                for row in rows.iter_rows(named=True):
+                for row in given.mart(f"mart_scope__{grain}_kpi"):
                     self._rows[grain, row["scope"], row["period_start"]] = row
-            codes = read_mart(given.marts_dir, "mart_site__kpi_values", site_id=given.site.site_id)
-            told = codes.select("grain", "scope", "period_start", "kpi", "findings").drop_nulls("findings")
+            is_told = pl.col("findings").is_not_null() & pl.col("grain").is_in(["month", "year"])
+            codes = read_mart(given.marts_dir, "mart_site__kpi_values", site_id=given.site.site_id, where=is_told)
+            told = codes.select("grain", "scope", "period_start", "kpi", "findings")
             self._codes = {(grain, scope, start, kpi): code for grain, scope, start, kpi, code in told.iter_rows()}
             self._refuse_stale_marts(given.period)
 
@@ -132,7 +133,7 @@ class SiteKpis:
     def _unread(self, period: Period) -> list[Finding]:
         """Months of which nothing was read; it blocks where that is the whole span."""
         scope, months = f"site:{self.given.site.site_id}", months_of(period)
-        if not scope_meters(self.given.site, scope):
+        if not self.given.sources.meters(self.given.site, scope):
             return []
         items = [Item(key="", label="", scope=scope, period=month) for month in months]
         unread = [item.period.label for item in items if self.leaf("consumption_kwh", item).value is None]
@@ -178,7 +179,7 @@ class SiteKpis:
             share: float | None = row["estimated_share"]
             return share
         given = self.given
-        streams = [*scope_meters(given.site, item.scope)]
+        streams = given.sources.meters(given.site, item.scope)
         read, estimated = given.sources.counts(given.site, streams, item.period, given.as_of_utc)
         return estimated / read if read else None
 

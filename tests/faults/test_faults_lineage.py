@@ -26,7 +26,6 @@ from data_quality.contracts.time import local_midnight_utc, parse_period
 from data_quality.contracts.yaml_file import BadConfiguration
 from ml.tracker import ModelRecord, log_baseline
 from reports.assess import assess_seu
-from reports.content.enpi_quarter import enpi_quarter
 from reports.content.model import ReportContent
 from reports.gates import publishable
 from reports.make import RENDERERS
@@ -35,6 +34,7 @@ from reports.trace import readings_behind, stale_revisions, trace_figure, versio
 from tests.kpi.oracle.values import kpi_value
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World, make_world
+from tests.reports.quarter import enpi_quarter
 from tests.reports.test_store import report
 from tests.reports.test_trace import by_path
 

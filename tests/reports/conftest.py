@@ -17,13 +17,13 @@ from assets.stores.reports import ReportStore
 from assets.stores.transactions import open_store
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import FixedClock
-from reports.content.enpi_quarter import enpi_quarter
 from reports.content.inputs import EnpiInputs
 from reports.content.load import enpi_inputs
 from reports.content.model import ReportContent
 from reports.sources import Sources
 from tests.definitions import DEFINITIONS
 from tests.reports import plant
+from tests.reports.quarter import enpi_quarter
 
 
 @dataclass

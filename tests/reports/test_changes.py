@@ -6,11 +6,11 @@ import pytest
 
 from data_quality.contracts.errors import BadInput
 from reports.changes import between_revisions, newest_stale, parse_revision, what_changed
-from reports.content.enpi_quarter import enpi_quarter
 from reports.revise import store_revision
 from reports.trace import stale_revisions
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld
+from tests.reports.quarter import enpi_quarter
 from tests.reports.test_trace import by_path, late_row
 
 

@@ -9,7 +9,6 @@ import pytest
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import parse_period
-from reports.content.enpi_quarter import enpi_quarter
 from reports.content.load import enpi_inputs
 from reports.content.model import Column, Paragraph, Register, ReportContent, Row, Table, Tiles
 from reports.content.register import register_table
@@ -18,6 +17,7 @@ from reports.figures import FigureBook
 from reports.gates import publishable, refuse_future
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
+from tests.reports.quarter import enpi_quarter
 
 
 def at(content: ReportContent, path: str) -> Decimal | None:

@@ -10,7 +10,6 @@ import pypdf
 import pytest
 
 from data_quality.contracts.figure import Figure
-from reports.content.enpi_quarter import enpi_quarter
 from reports.content.model import ReportContent, Tiles
 from reports.content.standing import TOLD_AS, printed_ids
 from reports.render_json import figure_rows, render_json
@@ -18,6 +17,7 @@ from reports.render_pdf import render_pdf
 from reports.render_xlsx import REGISTER, render_xlsx
 from tests.reports import plant
 from tests.reports.conftest import World, make_world
+from tests.reports.quarter import enpi_quarter
 from tests.reports.year_world import Year
 
 COARSE = "coarse_source"

@@ -14,7 +14,6 @@ from assets.stores.warehouse import WarehouseTarget, load_sources, publish_marts
 from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
 from orchestration.dbt import run_dbt
-from reports.content.enpi_quarter import enpi_quarter
 from reports.content.load import enpi_inputs
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
@@ -23,6 +22,7 @@ from reports.sources import Sources
 from tests.definitions import DEFINITIONS
 from tests.reports import plant
 from tests.reports.conftest import World, make_world
+from tests.reports.quarter import enpi_quarter
 from tests.reports.test_findings_travel import assert_findings_are_told
 from tests.reports.test_trace import late_row, wrong
 from tests.reports.year_world import Year

@@ -14,16 +14,17 @@ from assets.stores.trace_rows import INPUT_FIELDS
 from assets.stores.transactions import open_store
 from data_quality.contracts.errors import BadInput
 from reports.assess import assess_seu
-from reports.content.enpi_quarter import enpi_quarter
-from reports.make import MadeReport, baselines_in_force, make_enpi_quarter, render
+from reports.make import MadeReport, baselines_in_force, make_report, render
 from reports.revise import content_sha256, store_revision, stored_content
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
+from tests.reports.quarter import enpi_quarter
 from tests.reports.test_trace import late_row
 
 
 def report(used: World, **options: object) -> MadeReport:
-    return make_enpi_quarter(
+    return make_report(
+        "enpi_quarter",
         used.site,
         plant.quarter(),
         sources=used.sources(),
@@ -191,7 +192,8 @@ def test_files_are_written_whole_and_named_by_revision(good: World, tmp_path_fac
 
 def test_an_unknown_format_is_refused(good: World, tmp_path_factory: pytest.TempPathFactory) -> None:
     with pytest.raises(BadInput, match="unknown format 'doc'"):
-        make_enpi_quarter(
+        make_report(
+            "enpi_quarter",
             good.site,
             plant.quarter(),
             sources=good.sources(),

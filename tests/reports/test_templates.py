@@ -81,6 +81,15 @@ def test_every_text_of_the_package_has_its_german_or_stays_english() -> None:
         ("sheet: Months", "sheet: a/b", 15, "at most 31"),
         ("template: mine", "template: yours", 1, "give both one name"),
         ("      - tiles:", "      - findings: {}\n        tiles:", 10, "this one has 2"),
+        ("titles: Months", "titles: 'Months of {place}'", 12, "the text names {place}, which `facts` does not give"),
+        (
+            "          each: month",
+            "          each: month\n          facts: {a: site.colour}",
+            17,
+            "has no fact 'colour'",
+        ),
+        ("value: site.consumption_kwh}\n", "value: site.cost, scale: [site.power]}\n", 11, "has no measure 'power'"),
+        ("periods: [quarter]", "periods: [quarter]\nlanguage: english", 6, "pattern"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, was: str, now: str, line: int, words: str) -> None:

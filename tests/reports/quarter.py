@@ -1,0 +1,26 @@
+"""The EnPI report over inputs that a test has read, or changed: its template, asked as `make_report` asks it."""
+
+from typing import Any, cast
+
+from reports.content.inputs import EnpiInputs
+from reports.content.model import ReportContent
+from reports.content.template_report import template_report
+from reports.content.templates import load_template
+from reports.datasets.base import Given
+from reports.datasets.performance import NAME, PerformanceData
+
+
+def enpi_quarter(inputs: EnpiInputs, *, revision: int = 0) -> ReportContent:
+    """The content under a revision number; nothing is read any more."""
+    given = Given(
+        site=inputs.site,
+        period=inputs.period,
+        as_of_utc=inputs.as_of_utc,
+        sources=cast(Any, None),
+        versions=inputs.versions,
+    )
+    datasets = {NAME: PerformanceData(given, inputs)}
+    template = load_template("enpi_quarter")
+    return template_report(
+        template, given, revision=revision, datasets=datasets, run_versions=dict(inputs.run_versions)
+    )
