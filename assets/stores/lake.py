@@ -102,6 +102,12 @@ class Lake:
         )
         return found[0]["batch_id"] if found else None
 
+    def known_sources(self, site_id: str) -> set[str]:
+        """SHA-256 of every file that this site's batches brought."""
+        batches = tables.batches
+        rows = self.store.rows(sa.select(batches.c.source_sha256).where(batches.c.site_id == site_id).distinct())
+        return {row["source_sha256"] for row in rows}
+
     def write_batch(self, info: BatchInfo, changes: pl.DataFrame, *, unchanged_rows: int, clock: Clock) -> BatchResult:
         """Write the rows that change something and commit their manifest, or nothing at all.
 

@@ -93,6 +93,12 @@ class QuarantineStore:
             query = query.where(table.c.recorded_at_utc <= as_of_utc)
         return self.store.rows(query)
 
+    def refused_sources(self) -> set[str]:
+        """SHA-256 of every file that was ever refused whole."""
+        table = tables.quarantine
+        rows = self.store.rows(sa.select(table.c.source_sha256).where(table.c.kind == "file").distinct())
+        return {row["source_sha256"] for row in rows}
+
     def show(self, item_id: str) -> dict[str, Any]:
         """The item whose id is, or alone begins with, this. Raises BadInput for an unknown or an ambiguous one."""
         table = tables.quarantine
