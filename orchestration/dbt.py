@@ -123,11 +123,6 @@ def run_dbt(args: Sequence[str], *, target: WarehouseTarget, state_dir: Path = S
     return DbtOutcome(is_success=bool(result.success), nodes=tuple(_outcome(row) for row in rows))
 
 
-def forget_parsed() -> None:
-    """Let the next run read the parsed project from its files again, as a new process does."""
-    _manifests.clear()
-
-
 def asset_events(
     outcome: DbtOutcome, keys: Collection[AssetKey]
 ) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
