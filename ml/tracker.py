@@ -103,8 +103,3 @@ def log_baseline(tracker: Tracker, baseline: Baseline, *, fitted_by: str) -> Log
         dataset_digest=baseline.dataset_digest,
     )
     return tracker.log_model(baseline_name(baseline), baseline_files(baseline), record)
-
-
-def load_baseline(tracker: Tracker, name: str, version: int) -> Baseline:
-    """The baseline of one registered version, equal to the one that was logged. Raises BadInput, OurFault."""
-    return Baseline.model_validate_json(tracker.load_files(name, version)[BASELINE_FILE])

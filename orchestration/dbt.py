@@ -13,6 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,9 @@ PROJECT_DIR = Path(__file__).resolve().parent.parent / "dbt_project"
 STATE_DIR = PROJECT_DIR / "target"
 # dbt's adapters and the environment are one per process.
 _ONE_AT_A_TIME = threading.Lock()
-# Target -> what it was parsed from, and the parsed project: later runs of this process parse nothing.
-_manifests: dict[str, tuple[str, Any]] = {}
+# Engine and database -> what it was parsed from, and the parsed project: later runs of this process parse nothing.
+# A parsed project names its database, and nothing else of where that is.
+_manifests: dict[tuple[str, str], tuple[str, Any]] = {}
 
 
 class NodeOutcome(Model):
@@ -77,12 +79,21 @@ def dbt_environment(target: WarehouseTarget) -> dict[str, str]:
 
 
 def fingerprint() -> str:
-    """SHA-256 over every file of the dbt project that decides what it means."""
-    digest = hashlib.sha256()
+    """SHA-256 over every file of the dbt project that decides what it means; read again where one of them changed."""
+    marks = []
     for path in sorted(PROJECT_DIR.rglob("*")):
         parts = path.relative_to(PROJECT_DIR).parts
         if path.suffix in (".sql", ".yml", ".csv") and parts[0] not in ("target", "logs", "dbt_packages"):
-            digest.update(f"{'/'.join(parts)}\0".encode() + path.read_bytes())
+            stat = path.stat()
+            marks.append(("/".join(parts), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
+    return _fingerprint(PROJECT_DIR, tuple(marks))
+
+
+@lru_cache(maxsize=4)
+def _fingerprint(folder: Path, marks: tuple[tuple[str, int, int, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for name, *_ in marks:
+        digest.update(f"{name}\0".encode() + (folder / name).read_bytes())
     return digest.hexdigest()
 
 
@@ -154,18 +165,14 @@ def run_dbt(args: Sequence[str], *, target: WarehouseTarget, state_dir: Path = S
     all and Unreachable where the warehouse does not answer or is held by another process.
     """
     with _locked(state_dir / target.name):
-        key = f"{fingerprint()} {sorted(dbt_environment(target).items())}"
-        if _manifests.get(target.name, ("", None))[0] != key:
+        database = facts_of(target.postgres_url)["dbname"] if target.postgres_url else target.duckdb_file.stem
+        key, wanted = (target.name, database), fingerprint()
+        if _manifests.get(key, ("", None))[0] != wanted:
             parsed = _invoke(["parse"], target=target, state_dir=state_dir, manifest=None).result
-            _manifests[target.name] = (key, parsed)
-        result = _invoke(list(args), target=target, state_dir=state_dir, manifest=_manifests[target.name][1])
+            _manifests[key] = (wanted, parsed)
+        result = _invoke(list(args), target=target, state_dir=state_dir, manifest=_manifests[key][1])
     rows = getattr(result.result, "results", None) or []
     return DbtOutcome(is_success=bool(result.success), nodes=tuple(_outcome(row) for row in rows))
-
-
-def forget_parsed() -> None:
-    """Let the next run read the parsed project from its files again, as a new process does."""
-    _manifests.clear()
 
 
 def asset_events(

@@ -16,15 +16,15 @@ CONTRACTS: dict[str, type[BaseModel]] = {"core_seu__expected_days": ExpectedDay}
 
 
 class ContractFrames(dg.ConfigurableIOManager):
-    """One Parquet file an asset and partition, or site; a frame that breaks its contract is never written."""
+    """One Parquet file an asset and site; a frame that breaks its contract is never written."""
 
     project: ProjectResource
 
-    def _path(self, context: dg.InputContext | dg.OutputContext) -> Path:
-        keys = context.asset_partition_keys if context.has_asset_partitions else []
+    def _files(self, context: dg.InputContext | dg.OutputContext) -> list[Path]:
         # Months of a site share the site's file: what is handed over is the site's whole frame.
-        parts = [*context.asset_key.path, *sorted({key.rpartition("|")[2] for key in keys})]
-        return self.project.project.data_dir.joinpath("frames", *parts).with_suffix(".parquet")
+        sites = sorted({key.rpartition("|")[2] for key in context.asset_partition_keys})
+        folder = self.project.project.data_dir.joinpath("frames", *context.asset_key.path)
+        return [folder / f"{site_id}.parquet" for site_id in sites]
 
     def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame | None) -> None:
         """Check and write one frame."""
@@ -37,16 +37,11 @@ class ContractFrames(dg.ConfigurableIOManager):
             )
         from data_quality.contracts.frames import enforce
 
-        write_atomic(enforce(obj, CONTRACTS[name]), self._path(context))
-        context.add_output_metadata(
-            {"dagster/row_count": obj.height, "path": dg.MetadataValue.path(str(self._path(context)))}
-        )
+        (path,) = self._files(context)
+        write_atomic(enforce(obj, CONTRACTS[name]), path)
+        context.add_output_metadata({"dagster/row_count": obj.height, "path": dg.MetadataValue.path(str(path))})
 
-    def load_input(self, context: dg.InputContext) -> pl.DataFrame:
-        """Read one frame, or all partitions of it below one another."""
-        folder = self.project.project.data_dir.joinpath("frames", *context.asset_key.path)
-        if context.has_asset_partitions:
-            return pl.read_parquet(self._path(context))
-        if folder.is_dir():
-            return pl.read_parquet(sorted(folder.glob("*.parquet")))
-        return pl.read_parquet(folder.with_suffix(".parquet"))
+    def load_input(self, context: dg.InputContext) -> pl.DataFrame | None:
+        """The frames of the sites whose partitions are asked for; None where none of them was written."""
+        frames = [pl.read_parquet(path) for path in self._files(context) if path.is_file()]
+        return pl.concat(frames) if frames else None

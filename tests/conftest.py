@@ -12,10 +12,29 @@ import pytest
 from assets.stores.lake import Lake
 from assets.stores.transactions import Store, open_store
 from data_quality.contracts.time import FixedClock
+from tests.seconds import LongestFirst
+from tests.template_store import stores_by_copy
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
 MUST_NOT_SKIP = os.environ.get("CI") == "true"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What `make fast` asks for."""
+    parser.addoption("--fast", action="store_true", help="only the files that fit two minutes, by tests/seconds.json")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Longest files first; how long each took is kept (tests/seconds.py)."""
+    config.pluginmanager.register(LongestFirst(config), "longest-first")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _stores_by_copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A new store on SQLite is a copy of one that the migrations made; tests/stores takes the steps each time."""
+    with stores_by_copy(tmp_path_factory.mktemp("template")):
+        yield
 
 
 @pytest.fixture
@@ -80,17 +99,3 @@ def postgres_url(postgres_server: str, request: pytest.FixtureRequest) -> Iterat
     yield url
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-# Rooms whose files take minutes each: begun first, so that no worker is left alone with one of them at the end.
-_LONG = ("e2e", "dbt", "orchestration", "data_quality", "tower", "real")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first, otherwise in the order that they were found."""
-
-    def rank(item: pytest.Item) -> int:
-        room = item.path.relative_to(Path(__file__).parent).parts[0]
-        return _LONG.index(room) if room in _LONG else len(_LONG)
-
-    items.sort(key=rank)

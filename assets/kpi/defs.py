@@ -65,19 +65,16 @@ def kpi_models(context: dg.AssetExecutionContext, project: ProjectResource) -> I
 @dg.multi_asset(
     specs=[each.spec() for each in GRAPH.stages["enpi"].assets],
     check_specs=[each.spec() for each in GRAPH.stages["enpi"].checks],
+    ins={"expected": dg.AssetIn("core_seu__expected_days", input_manager_key="frames")},
     can_subset=True,
     pool=POOL,
     backfill_policy=ONE_RUN,
 )
-def enpi_models(context: dg.AssetExecutionContext, project: ProjectResource) -> Iterator[Any]:
+def enpi_models(
+    context: dg.AssetExecutionContext, project: ProjectResource, expected: pl.DataFrame | None
+) -> Iterator[Any]:
     """Actual against expected energy per SEU."""
-    yield from build("enpi", context, project, expected_frames(project))
-
-
-def expected_frames(project: ProjectResource) -> pl.DataFrame | None:
-    """Expected days of every site that has them."""
-    files = sorted((project.project.data_dir / "frames" / "core_seu__expected_days").glob("*.parquet"))
-    return pl.concat([pl.read_parquet(path) for path in files]).drop("is_extrapolated") if files else None
+    yield from build("enpi", context, project, None if expected is None else expected.drop("is_extrapolated"))
 
 
 @dg.asset(

@@ -28,12 +28,6 @@ def effective_observations(n: float, rho1: float) -> float:
     return n * (1.0 - rho1) / (1.0 + rho1)
 
 
-def daily_correction(months: float) -> float:
-    """The factor k of daily models; `months` is the length of the reporting period and is not capped at 12."""
-    a, b, d = _DAILY
-    return a * months**2 + b * months + d
-
-
 def correction(frequency: Frequency, months: float) -> float:
     """The factor k: 1.26 for hourly models, Sun and Baltazar's polynomial for daily ones and for bills."""
     if frequency == "hourly":

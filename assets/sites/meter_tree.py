@@ -52,16 +52,6 @@ def submeters_of(site: Site, parent: str, on_date: date | None = None) -> tuple[
     )
 
 
-def descendants_of(site: Site, parent: str, on_date: date | None = None) -> tuple[str, ...]:
-    """Every meter below, level by level."""
-    found: list[str] = []
-    level: tuple[str, ...] = (parent,)
-    while level:
-        level = tuple(child for name in level for child in children_of(site, name, on_date))
-        found += level
-    return tuple(found)
-
-
 def total_meters(site: Site, carrier: Carrier, on_date: date | None = None) -> tuple[str, ...]:
     """Meters of the carrier that make the site's total of it, in file order: none stands below another of them.
 
@@ -101,11 +91,6 @@ def has_import(meter: Meter) -> bool:
         and meter.carrier != Carrier.WATER
         for register in meter.registers
     )
-
-
-def leaf_seus(site: Site) -> tuple[str, ...]:
-    """Active SEUs whose energies may be added: aggregates overlap others and are left out (resolution C0.37)."""
-    return tuple(seu.seu_id for seu in site.seus if seu.is_active and not seu.is_aggregate)
 
 
 def tree_spans(site: Site) -> tuple[TreeSpan, ...]:

@@ -65,11 +65,6 @@ def scope_spans(site: Site) -> list[ScopeSpan]:
     return [span for spans in found.values() for span in spans]
 
 
-def spans_of(site: Site, scope: str) -> list[ScopeSpan]:
-    """The spans of one scope, in order; empty for one that the site has not."""
-    return [span for span in scope_spans(site) if span.scope == scope]
-
-
 def carrier_of(site: Site, spans: Iterable[ScopeSpan]) -> str:
     """The carrier that all meters of the spans share, or mixed."""
     carriers = {meter.carrier.value for span in spans for each in span.members if (meter := site.meter(each.meter_id))}

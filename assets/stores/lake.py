@@ -106,6 +106,12 @@ class Lake:
         found = batches_of_source(self.store, site_id=site_id, source_sha256=source_sha256)
         return found[-1]["batch_id"] if found else None
 
+    def known_sources(self, site_id: str) -> set[str]:
+        """SHA-256 of every file that this site's batches brought."""
+        column = batch_table.c.source_sha256
+        rows = self.store.rows(sa.select(column).where(batch_table.c.site_id == site_id).distinct())
+        return {row["source_sha256"] for row in rows}
+
     def write_batch(self, info: BatchInfo, changes: pl.DataFrame, *, unchanged_rows: int, clock: Clock) -> BatchResult:
         """Write the rows that change something and commit their manifest, or nothing at all.
 

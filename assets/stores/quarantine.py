@@ -82,6 +82,12 @@ class QuarantineStore:
             query = query.where(resolved.c.item_id.is_(None) if is_open else resolved.c.item_id.is_not(None))
         return self.store.rows(query)
 
+    def refused_sources(self) -> set[str]:
+        """SHA-256 of every file that was ever refused whole."""
+        wanted = sa.select(quarantine.c.source_sha256).where(quarantine.c.kind == "file").distinct()
+        rows = self.store.rows(wanted)
+        return {row["source_sha256"] for row in rows}
+
     def show(self, item_id: str) -> dict[str, Any]:
         """The item whose id is, or alone begins with, this. Raises BadInput for an unknown or an ambiguous one."""
         table = quarantine

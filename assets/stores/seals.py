@@ -135,6 +135,19 @@ def head_of(connection: sa.Connection) -> tuple[int, str]:
     return (0, GENESIS) if last is None else (last.position, last.hash)
 
 
+def newest_seals(store: Store, of: Iterable[sa.Table]) -> tuple[int, ...]:
+    """Place in the chain of the newest seal over each table, 0 for none: the same as long as nobody wrote to them.
+
+    One look into an index a table, however long the chain is.
+    """
+    places = [
+        sa.select(sa.func.max(row_seals.c.position)).where(row_seals.c.table_name == table.name).scalar_subquery()
+        for table in of
+    ]
+    (found,) = store.rows(sa.select(*(place.label(f"at_{n}") for n, place in enumerate(places))))
+    return tuple(int(each or 0) for each in found.values())
+
+
 def link_hash(before: str, link: Mapping[str, Any]) -> str:
     """Hash of one seal that follows the hash `before`."""
     covered = [link[name] for name in ("position", "table_name", "note", "rows_sha256")]

@@ -6,7 +6,7 @@ from typing import Any
 
 from assets.stores.access import Connection, read_rows, select_rows
 from assets.stores.chain import append_event
-from assets.stores.seals import append, raw_select
+from assets.stores.seals import raw_select
 from assets.stores.tables_control import commands
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
@@ -29,18 +29,6 @@ class LedgerRow(Model):
     evidence_grade: EvidenceGrade | None
     facts: dict[str, str | float | int | bool | None]
     recorded_at_utc: datetime
-
-
-def propose(connection: Connection, command: Command, *, at_utc: datetime, reason: str = "planned") -> bool:
-    """Write a command as PROPOSED with its first event; False where its key stands already. Take the site's lock."""
-    same_key = commands.select().where(commands.c.idempotency_key == command.idempotency_key)
-    if select_rows(connection, same_key):
-        return False
-    values = {**command.model_dump(), "state": str(CommandState.PROPOSED), "facts": {}, "recorded_at_utc": at_utc}
-    append(connection, commands, [values])
-    facts = {"epoch": command.epoch, "seq": command.seq}
-    append_event(connection, command.site_id, command.command_id, None, CommandState.PROPOSED, reason, facts, at_utc)
-    return True
 
 
 def transition(

@@ -1,6 +1,5 @@
 """The time steps of a plan: labelled by start, half-open, possibly of different lengths."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Annotated
@@ -34,8 +33,3 @@ class Grid(Model):
 def even_grid(start_utc: datetime, *, step_h: float, count: int) -> Grid:
     """`count` steps of one length."""
     return Grid(start_utc=start_utc, step_h=(step_h,) * count)
-
-
-def energy_kwh(power_kw: Sequence[float], step_h: Sequence[float]) -> float:
-    """Energy of a series of mean powers, kWh."""
-    return sum(power * hours for power, hours in zip(power_kw, step_h, strict=True))

@@ -67,14 +67,3 @@ class Command(Model):
     valid_from_utc: datetime
     valid_until_utc: datetime
     ttl_s: float = Field(gt=0)
-
-
-class CommandEvent(Model):
-    """One line of a command's history, hash-chained per site."""
-
-    command_id: str
-    at_utc: datetime
-    from_state: CommandState | None
-    to_state: CommandState
-    reason: str = ""
-    facts: dict[str, str | float | int | bool | None] = {}

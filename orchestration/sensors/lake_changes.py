@@ -10,6 +10,7 @@ from assets.stores.lake import newest_entry
 from orchestration.jobs import enpi, kpi
 from orchestration.partitions import RANGE_END, RANGE_START, SITES, month_ranges, months_of_range
 from orchestration.resources import ProjectResource
+from orchestration.sensors.standing import UNMOVED, has_moved
 
 
 @dg.sensor(job=kpi, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -17,6 +18,9 @@ def lake_changes(
     context: dg.SensorEvaluationContext, project: ProjectResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Months whose readings, site file or SQL are newer than their KPI marts."""
+    if not has_moved(context, project):
+        yield UNMOVED
+        return
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(project.sites))
     stage = project.stage("kpi")
     yield from requests("kpi", stage.stale(), {site_id: now.model_dump_json() for site_id, now in stage.now().items()})
@@ -27,6 +31,9 @@ def enpi_changes(
     context: dg.SensorEvaluationContext, project: ProjectResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Months whose KPI marts or baselines are newer than their EnPI marts; those of stale KPIs wait for them."""
+    if not has_moved(context, project):
+        yield UNMOVED
+        return
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(project.sites))
     stage, waiting = project.stage("enpi"), project.stage("kpi").stale()
     stale = {name: entry for name, entry in stage.stale().items() if name not in waiting}

@@ -1,4 +1,8 @@
-"""New files in the landing folder start an ingestion; the content's hash is the run key."""
+"""New files in the landing folder start an ingestion; the content's hash is the run key.
+
+A tick over a folder where nothing changed reads no file: their hashes are remembered (assets/stores/file_hashes.py),
+in a file and not in the cursor, which Dagster keeps once more with every tick.
+"""
 
 import hashlib
 from collections.abc import Iterator
@@ -6,6 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.stores.file_hashes import FileHashes
 from orchestration.jobs import ingest
 from orchestration.resources import ProjectResource
 
@@ -20,25 +25,23 @@ def landing_files(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
 
 
-def content_key(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 @dg.sensor(job=ingest, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
 def landing(context: dg.SensorEvaluationContext, project: ProjectResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """One ingestion a site for the files that the lake has not seen."""
     is_quiet = True
-    refused = {item["source_sha256"] for item in project.quarantine.items() if item["kind"] == "file"}
+    refused = project.quarantine.refused_sources()
+    folder = project.project.landing_dir
     for site_id in sorted(project.sites):
         fresh: dict[str, str] = {}
-        for path in landing_files(project.project.landing_dir / site_id):
-            key = content_key(path)
-            if key not in refused and project.lake.known_batch(site_id, key) is None:
+        known = refused | project.lake.known_sources(site_id)
+        hashes = FileHashes(project.project.data_dir / "landing_hashes" / f"{site_id}.json", folder)
+        for path in landing_files(folder / site_id):
+            key = hashes.sha256(path)
+            if key not in known:
                 fresh[key] = str(path)
             if len(fresh) >= MAX_FILES_PER_TICK:
                 break
+        hashes.keep()
         if fresh:
             is_quiet = False
             run_key = hashlib.sha256("".join([site_id, *sorted(fresh)]).encode()).hexdigest()

@@ -9,6 +9,7 @@ from assets.kpi.stale_baselines import stale_baselines
 from orchestration.jobs import baseline, enpi_report
 from orchestration.partitions import SITES
 from orchestration.resources import ProjectResource
+from orchestration.sensors.standing import UNMOVED, has_moved
 
 
 @dg.sensor(job=baseline, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -16,6 +17,9 @@ def baseline_changes(
     context: dg.SensorEvaluationContext, project: ProjectResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Sites with a baseline whose training readings changed: a new provisional version for a person to look at."""
+    if not has_moved(context, project):
+        yield UNMOVED
+        return
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(project.sites))
     is_quiet = True
     waiting = {name.partition("|")[0] for name in project.stage("kpi").stale()}
@@ -33,6 +37,9 @@ def report_changes(
     context: dg.SensorEvaluationContext, project: ProjectResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Quarters whose newest report is stale, once their marts are as new as the lake."""
+    if not has_moved(context, project):
+        yield UNMOVED
+        return
     from orchestration.stale import stale_reports
 
     is_quiet = True

@@ -10,7 +10,7 @@ import polars as pl
 from assets.kpi.from_readings import AskedKpi, findings_of
 from assets.sites.meter_tree import has_import
 from assets.stores.marts import read_mart
-from data_quality.contracts.errors import BadInput, OurFault
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.report_template import Tone
 from data_quality.contracts.time import Period, months_of
@@ -208,10 +208,3 @@ def _grain(period: Period) -> str:
     """The grain of the marts that the span is one of, or nothing."""
     key = period_key(period.start, period.end)
     return {4: "year", 7: "month"}.get(len(key), "") if "Q" not in key else ""
-
-
-def site_item(given: Given, period: Period) -> Item:
-    """The report's own subject over a span."""
-    if not given.scope:
-        raise OurFault("a report without a subject")
-    return Item(key="", label="", scope=given.scope, period=period)

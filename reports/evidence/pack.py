@@ -5,7 +5,6 @@ The same revision over the same inputs, signed by the same key, is the same pack
 
 import hashlib
 import importlib.metadata
-import json
 import os
 import uuid
 from collections.abc import Iterator, Sequence
@@ -223,8 +222,3 @@ def _signature(sealed: bytes, signer: Signer, signer_name: str) -> bytes:
 
 def _lines(rows: Sequence[dict[str, Any]]) -> bytes:
     return b"".join(canonical(row) + b"\n" for row in rows)
-
-
-def read_lines(text: bytes) -> list[Any]:
-    """JSON lines as written by `_lines`. Raises ValueError."""
-    return [json.loads(line) for line in text.splitlines()]

@@ -21,9 +21,10 @@ from ml.baselines.choose import CALTRACK_BASES_DEGC
 from ml.baselines.fit import Fit, fit_portfolio
 from ml.baselines.forms import month_numbers
 from ml.baselines.hourly import KNOTS, hourly_form, solve_hourly
-from ml.baselines.search import MIN_DAYS, MIN_DEGREE_DAYS, search_many
+from ml.baselines.search import MIN_DAYS, MIN_DEGREE_DAYS
 from ml.baselines.statistics import Vector
 from ml.baselines.usage import Usage, usage_of
+from tests.ml.baselines.searching import search_many
 
 ONE_THREAD = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 START, END = date(2025, 1, 1), date(2026, 1, 1)

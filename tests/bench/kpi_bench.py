@@ -61,7 +61,8 @@ def bench(meters: int = 60, years: int = 1, *, postgres_url: str = "") -> dict[s
         pandas_kwh, found["pandas_cpu_s"], found["pandas_wall_s"] = _timed(lambda: _pandas(site, calendar, file))
         _, found["raw_wall_s"] = _ours(root, tables, models)
         load_sources(target, tables)
-        dbt.forget_parsed()
+        # As a new process does: the project is read from its files again.
+        dbt._manifests.clear()
         outcome, _, found["dbt_wall_s"] = _timed(lambda: dbt.run_dbt(BUILD, target=target, state_dir=root / "dbt"))
         found["sql_s"], found["tests_s"] = _sql_seconds(outcome)
         if postgres_url:

@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from assets.kpi.expected import expected_days
+from data_quality.contracts.baseline import Baseline
 from data_quality.contracts.errors import BadInput, OurFault, Unreachable
-from ml.tracker import CHAMPION, ModelRecord, baseline_name, files_checksum, load_baseline, log_baseline
+from ml.tracker import BASELINE_FILE, CHAMPION, ModelRecord, baseline_name, files_checksum, log_baseline
 from ml.tracking import MlflowTracker
 from tests.ml.cases import baseline
 from tests.ml.test_expected import THREE
@@ -18,6 +19,11 @@ from tests.ml.test_expected import THREE
 RECORD = ModelRecord(
     dataset_name="days", dataset_digest="e" * 64, metrics={"r2": 0.9}, params={"model": "x"}, tags={"kind": "test"}
 )
+
+
+def load_baseline(tracker: MlflowTracker, name: str, version: int) -> Baseline:
+    """The baseline of one registered version."""
+    return Baseline.model_validate_json(tracker.load_files(name, version)[BASELINE_FILE])
 
 
 def test_a_registered_baseline_loads_back_and_predicts_identically(tracker: MlflowTracker) -> None:

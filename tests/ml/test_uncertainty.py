@@ -3,7 +3,7 @@
 import pytest
 
 from assets.kpi.uncertainty import (
-    daily_correction,
+    correction,
     effective_observations,
     fractional_savings_uncertainty,
     savings_uncertainty_kwh,
@@ -22,7 +22,7 @@ def fsu(*, rho1: float, confidence: float, m: int = 365, expected_kwh: float = 3
 
 def test_the_parts_have_their_golden_values() -> None:
     assert effective_observations(365, 0.5) == pytest.approx(121.67, abs=0.005)
-    assert daily_correction(12) == pytest.approx(1.3925, abs=5e-5)
+    assert correction("daily", 12) == pytest.approx(1.3925, abs=5e-5)
     assert two_sided_t(0.90, 363) == pytest.approx(1.649, abs=5e-4)
     assert two_sided_t(0.68, 363) == pytest.approx(0.996, abs=5e-4)
 
@@ -38,7 +38,7 @@ def test_a_larger_plant_has_the_same_fraction_and_a_longer_period_a_smaller_one(
 
 
 def test_months_are_not_capped_at_twelve() -> None:
-    assert daily_correction(24) > daily_correction(12)
+    assert correction("daily", 24) > correction("daily", 12)
 
 
 @pytest.mark.parametrize("savings", [0.0, -5.0])

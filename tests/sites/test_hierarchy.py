@@ -9,9 +9,7 @@ from pydantic import ValidationError
 from assets.sites.load import load_site
 from assets.sites.meter_tree import (
     children_of,
-    descendants_of,
     has_import,
-    leaf_seus,
     parent_of,
     primary_meters,
     submeters_of,
@@ -20,7 +18,7 @@ from assets.sites.meter_tree import (
 )
 from assets.sites.overlap import regions_of
 from data_quality.contracts.meter import Carrier, Meter
-from data_quality.contracts.site import Seu, Site
+from data_quality.contracts.site import Site
 from data_quality.contracts.yaml_file import BadConfiguration
 from tests.sites.test_calendar import site
 
@@ -55,7 +53,6 @@ def test_a_relocated_meter_has_the_parent_of_the_day() -> None:
     assert parent_of(place, "press") == "b"
     assert children_of(place, "a", date(2025, 5, 31)) == ("press",)
     assert children_of(place, "a", MOVED) == ()
-    assert descendants_of(place, "main", MOVED) == ("a", "b", "press")
     assert [span.start for span in tree_spans(place)] == [date.min, MOVED]
     assert parent_of(place, "nobody") is None
 
@@ -205,15 +202,6 @@ def test_submeters_are_of_the_parents_carrier_and_read() -> None:
     assert children_of(place, "gas") == ("heat", "chp")
     assert submeters_of(place, "gas") == ()
     assert submeters_of(place, "nobody") == ()
-
-
-def test_an_aggregate_use_is_no_leaf() -> None:
-    seus = (
-        Seu(seu_id="air", name="A", meters=("compressor",)),
-        Seu(seu_id="all", name="B", meters=("main",), is_aggregate=True),
-        Seu(seu_id="old", name="C", meters=("main",), is_active=False),
-    )
-    assert leaf_seus(site(meters=CARRIERS, seus=seus)) == ("air",)
 
 
 def test_two_sets_of_meters_overlap_where_they_hold_the_same_energy() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from assets.kpi.facts import facts, streams
-from assets.sites.scopes import Member, largest_remainder, scope_spans, spans_of
+from assets.sites.scopes import Member, ScopeSpan, largest_remainder, scope_spans
 from data_quality.contracts.meter import Carrier
 from data_quality.contracts.site import Site
 
@@ -27,6 +27,11 @@ DRIVERS = [
     {"driver_id": "parts", "unit": "count", "aggregation": "sum"},
     {"driver_id": "outdoor", "unit": "degc", "aggregation": "mean"},
 ]
+
+
+def spans_of(site: Site, scope: str) -> list[ScopeSpan]:
+    """The spans of one scope, in order; empty for one that the site has not."""
+    return [span for span in scope_spans(site) if span.scope == scope]
 
 
 def site(premises: dict[str, Any] | None = None, **changes: Any) -> Site:

@@ -3,11 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from assets.stores.access import site_transaction
+from assets.stores.access import Connection, site_transaction
+from assets.stores.chain import append_event
 from assets.stores.seals import append_row
+from assets.stores.tables_control import commands as command_rows
 from assets.stores.tables_control import plans
 from assets.stores.transactions import Store
-from controls.ledger.rows import LedgerRow, propose, read_commands, select_commands, transition
+from controls.ledger.rows import LedgerRow, read_commands, select_commands, transition
 from data_quality.contracts.command import Command, CommandState
 from data_quality.contracts.people import Person, Role
 
@@ -39,6 +41,14 @@ def command(name: str = "c1", **changes: Any) -> Command:
     return Command(**{"idempotency_key": key, **values})
 
 
+def propose(connection: Connection, item: Command, *, at_utc: datetime) -> None:
+    """Write a command as PROPOSED with its first event, as a plan is stored with many."""
+    values = {**item.model_dump(), "state": str(CommandState.PROPOSED), "facts": {}, "recorded_at_utc": at_utc}
+    append_row(connection, command_rows, **values)
+    facts = {"epoch": item.epoch, "seq": item.seq}
+    append_event(connection, item.site_id, item.command_id, None, CommandState.PROPOSED, "planned", facts, at_utc)
+
+
 def add_plan(store: Store, *commands: Command, plan_id: str = "p1", version: int = 1, at: datetime = NOW) -> None:
     """A plan row and its commands as PROPOSED."""
     with site_transaction(store, "home") as connection:
@@ -54,7 +64,7 @@ def add_plan(store: Store, *commands: Command, plan_id: str = "p1", version: int
             recorded_at_utc=at,
         )
         for item in commands:
-            assert propose(connection, item, at_utc=at)
+            propose(connection, item, at_utc=at)
 
 
 def push(store: Store, name: str, *states: CommandState, at: datetime = NOW) -> LedgerRow:

@@ -8,13 +8,13 @@ import sqlalchemy as sa
 
 from assets.stores.access import site_transaction
 from assets.stores.tables_control import command_events, commands
-from assets.stores.transactions import Store, connect_store, open_store
+from assets.stores.transactions import DatabaseError, Store, connect_store, open_store
 from controls.ledger.chain import verify_chain
-from controls.ledger.rows import propose, read_commands, transition
+from controls.ledger.rows import read_commands, transition
 from data_quality.contracts.command import CommandState as S
 from data_quality.contracts.command import EvidenceGrade, Mode
 from data_quality.contracts.errors import OurFault, Unreachable
-from tests.controls.ledger.rows_of import NOW, add_plan, command, push, state_of
+from tests.controls.ledger.rows_of import NOW, add_plan, command, propose, push, state_of
 
 
 def test_a_row_moves_once_for_two_who_read_the_same_state(store: Store) -> None:
@@ -39,8 +39,8 @@ def test_a_step_outside_the_table_is_our_fault(store: Store) -> None:
 
 def test_a_key_is_proposed_once(store: Store) -> None:
     add_plan(store, command())
-    with site_transaction(store, "home") as connection:
-        assert not propose(connection, command("other-id"), at_utc=NOW)
+    with pytest.raises(DatabaseError, match="idempotency_key"), site_transaction(store, "home") as connection:
+        propose(connection, command("other-id"), at_utc=NOW)
     assert len(read_commands(store, "home")) == 1
 
 

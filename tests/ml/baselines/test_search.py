@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.baselines.search import MIN_DAYS, MIN_DEGREE_DAYS, search_many
+from ml.baselines.search import MIN_DAYS, MIN_DEGREE_DAYS
 from ml.baselines.statistics import Vector
+from tests.ml.baselines.searching import search_many
 
 BASES = np.arange(2.0, 25.0, 1.0)
 

@@ -1,0 +1,58 @@
+"""SHA-256 of files that are asked about again and again: one that did not change since costs a question to the disk's
+directory, not the reading of it.
+"""
+
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from assets.stores.quarantine import file_sha256
+
+# Path below the folder -> size and times, SHA-256.
+_MEMORY: TypeAdapter[dict[str, tuple[str, str]]] = TypeAdapter(dict[str, tuple[str, str]])
+
+
+class FileHashes:
+    """What files under one folder hashed to, kept in a file of the project: a restart reads none of them again.
+
+    A file is another one with another size or time of content or of entry: a copy that keeps the time of its content
+    does not keep that of its entry. Whoever removes or spoils the memory pays with one reading of each file.
+    """
+
+    def __init__(self, memory: Path, folder: Path) -> None:
+        self._memory, self._folder = memory, folder
+        self._before = self._read()
+        self._now: dict[str, tuple[str, str]] = {}
+
+    def sha256(self, path: Path) -> str:
+        """Of one file's bytes."""
+        name = str(path.relative_to(self._folder))
+        mark = _mark(path)
+        known = self._before.get(name)
+        if known is None or known[0] != mark:
+            known = (mark, file_sha256(path))
+            if _mark(path) != mark:
+                # Written while it was read: nothing to remember.
+                return known[1]
+        self._now[name] = known
+        return known[1]
+
+    def keep(self) -> None:
+        """Remember the files that were asked about, and no others; writes only where that changed."""
+        if self._now == self._before:
+            return
+        self._memory.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = self._memory.with_name(f".{self._memory.name}.part")
+        unfinished.write_bytes(_MEMORY.dump_json(self._now))
+        unfinished.replace(self._memory)
+
+    def _read(self) -> dict[str, tuple[str, str]]:
+        try:
+            return _MEMORY.validate_json(self._memory.read_bytes())
+        except (OSError, ValidationError):
+            return {}
+
+
+def _mark(path: Path) -> str:
+    stat = path.stat()
+    return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"

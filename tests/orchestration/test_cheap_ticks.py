@@ -1,0 +1,212 @@
+"""A tick over a project where nothing changed reads no file and asks nothing expensive; any change is asked about."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from typer.testing import CliRunner
+
+from assets.readings.ingest import ingest_file
+from assets.stores.seals import seal
+from assets.stores.tables import PROTECTED
+from controls.ledger.modes import set_mode
+from data_quality.contracts.command import Mode
+from data_quality.contracts.time import FixedClock, SystemClock
+from orchestration.cli.main import build_app
+from orchestration.dbt import PROJECT_DIR
+from orchestration.resources import ProjectResource
+from orchestration.sensors.lake_changes import enpi_changes, lake_changes
+from orchestration.sensors.landing import landing
+from orchestration.sensors.late_readings import baseline_changes, report_changes
+from orchestration.sensors.standing import RESTS_ON, standing
+from tests.controls.ledger.rows_of import CARLA
+from tests.readings.rooms import quarter_rows
+
+# Dagster announces what is in beta.
+pytestmark = pytest.mark.filterwarnings("ignore")
+HEADER = "meter,timestamp,kwh\n"
+LOAD = [0.21 + 0.13 * (n % 96 // 8) for n in range(96)]
+FILES = 12
+STALENESS = (lake_changes, enpi_changes, baseline_changes, report_changes)
+
+_watchers: list[list[str]] = []
+
+
+def _note_open(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "open" and _watchers and isinstance(arguments[0], str | Path):
+        _watchers[-1].append(str(arguments[0]))
+
+
+# Python lets nobody take such a hook away again; outside of `opened` it notes nothing.
+sys.addaudithook(_note_open)
+
+
+@contextmanager
+def opened() -> Iterator[list[str]]:
+    """The paths that this process opens through Python meanwhile."""
+    _watchers.append([])
+    yield _watchers[-1]
+    _watchers.pop()
+
+
+def meter_file(path: Path, day: int, factor: float = 1.0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = quarter_rows("main", [round(value * factor, 4) for value in LOAD]).replace("-01T", f"-{day:02d}T")
+    path.write_text(HEADER + rows)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A fresh project with one site."""
+    assert CliRunner().invoke(build_app(("init",)), ["init", str(tmp_path / "p")]).exit_code == 0
+    return tmp_path / "p"
+
+
+def tick(sensor: dg.SensorDefinition, folder: Path, cursor: str | None = None) -> tuple[list[Any], str | None]:
+    """What a sensor answers in a process that has nothing open yet, and the cursor that it leaves."""
+    project = ProjectResource(root=str(folder))
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        dg.build_sensor_context(instance, cursor=cursor, resources={"project": project}) as context,
+    ):
+        answer = list(sensor(context))  # type: ignore[call-overload]
+        project.close()
+        return answer, context.cursor
+
+
+def files_of(answer: list[Any]) -> list[str]:
+    return [
+        Path(name).name
+        for each in answer
+        if isinstance(each, dg.RunRequest)
+        for name in each.run_config["ops"]["raw_landing__15min_readings"]["config"]["files"]
+    ]
+
+
+def test_a_landing_folder_that_did_not_change_is_not_read_again(folder: Path) -> None:
+    room = folder / "landing" / "my_site"
+    paths = [meter_file(room / f"{day:02d}.csv", day) for day in range(1, FILES + 1)]
+    with opened() as first:
+        asked, _ = tick(landing, folder)
+    assert sum(name.startswith(str(room)) for name in first) == FILES
+    with opened() as second:
+        again, _ = tick(landing, folder)
+    assert [name for name in second if name.startswith(str(room))] == []
+    assert (files_of(again), again[0].run_key) == (files_of(asked), asked[0].run_key)
+    assert sorted(files_of(asked)) == [path.name for path in paths]
+
+    project = ProjectResource(root=str(folder))
+    for path in paths:
+        ingest_file(
+            path, site=project.site("my_site"), lake=project.lake, quarantine=project.quarantine, clock=SystemClock()
+        )
+    project.close()
+    with opened() as third:
+        (quiet,), _ = tick(landing, folder)
+    assert (quiet.skip_message, [name for name in third if name.startswith(str(room))]) == (
+        "no file that the lake has not seen",
+        [],
+    )
+
+    # Another content under the same name, of the same length: read, and asked for, alone.
+    size = paths[3].stat().st_size
+    meter_file(paths[3], 4, factor=2.0)
+    paths[3].write_text(paths[3].read_text().ljust(size, "\n")[:size])
+    with opened() as fourth:
+        changed, _ = tick(landing, folder)
+    assert (files_of(changed), sum(name.startswith(str(room)) for name in fourth)) == (["04.csv"], 1)
+
+
+@pytest.mark.parametrize("spoiled", ["", "{", '{"a": 1}', '{"my_site/01.csv": ["1 2", 3]}', None])
+def test_a_memory_that_is_spoiled_or_gone_costs_one_reading_and_nothing_else(folder: Path, spoiled: str | None) -> None:
+    meter_file(folder / "landing" / "my_site" / "01.csv", 1)
+    asked, _ = tick(landing, folder)
+    (memory,) = (folder / "var" / "landing_hashes").iterdir()
+    known = memory.read_text()
+    if spoiled is None:
+        memory.unlink()
+    else:
+        memory.write_text(spoiled)
+    again, _ = tick(landing, folder)
+    assert again[0].run_key == asked[0].run_key
+    assert memory.read_text() == known
+
+
+def ingest(folder: Path, day: int) -> None:
+    project = ProjectResource(root=str(folder))
+    path = meter_file(folder / f"{day}.csv", day)
+    ingest_file(
+        path, site=project.site("my_site"), lake=project.lake, quarantine=project.quarantine, clock=SystemClock()
+    )
+    project.close()
+
+
+@pytest.mark.parametrize("sensor", STALENESS, ids=lambda sensor: sensor.name)
+def test_staleness_is_asked_for_only_where_something_moved(folder: Path, sensor: dg.SensorDefinition) -> None:
+    ingest(folder, 1)
+    first, cursor = tick(sensor, folder)
+    assert cursor
+    # What an unmoved project is not asked: its lake, its sites, its SQL.
+    with opened() as names:
+        (second,), kept = tick(sensor, folder, cursor)
+    assert (second.skip_message, kept) == ("nothing has changed since the last look", cursor)
+    readings = [name for name in names if name.endswith((".parquet", ".sql")) or Path(name).parent == folder / "sites"]
+    assert readings == []
+
+    ingest(folder, 2)
+    third, later = tick(sensor, folder, cursor)
+    assert later != cursor
+    if sensor is lake_changes:
+        assert third[0].run_key != first[0].run_key
+        assert third[0].partition_key == first[0].partition_key
+    site_file = folder / "sites" / "my_site.yaml"
+    site_file.write_text(site_file.read_text() + "# a word more\n")
+    fourth, last = tick(sensor, folder, later)
+    assert last not in (cursor, later)
+    # The same question has the same answer, so that the key of its run is the same: Dagster makes none of it.
+    assert [getattr(each, "run_key", "") for each in fourth] == [getattr(each, "run_key", "") for each in third]
+
+
+def test_every_table_that_a_mart_baseline_or_report_rests_on_moves_the_question(folder: Path) -> None:
+    project = ProjectResource(root=str(folder))
+    seen = [standing(project)]
+    for table in RESTS_ON:
+        with project.store.begin() as connection:
+            seal(connection, table, [])
+        seen.append(standing(project))
+    assert len(set(seen)) == len(RESTS_ON) + 1
+    unwatched = {table.name for table in PROTECTED} - {table.name for table in RESTS_ON}
+    assert unwatched == {"commands", "plans", "mode_events", "fault_events", "ledger_identity", "signatures"}
+    (folder / "people.yaml").write_text(json.dumps({"people": [CARLA.model_dump(mode="json")]}))
+    clock = FixedClock(datetime(2026, 1, 1, tzinfo=UTC))
+    set_mode(project.store, "my_site", mode=Mode.ADVISORY, person=CARLA, reason="test", clock=clock)
+    assert standing(project) == seen[-1]
+    for path in (project.project.marts_dir / "built_kpi.json", project.project.warehouse_file):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+        seen.append(standing(project))
+    assert len(set(seen)) == len(seen)
+    project.close()
+
+
+def test_sql_that_changed_moves_the_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from orchestration import dbt
+
+    copy = tmp_path / "dbt_project"
+    (copy / "models").mkdir(parents=True)
+    (copy / "models" / "a.sql").write_text((PROJECT_DIR / "dbt_project.yml").read_text())
+    monkeypatch.setattr(dbt, "PROJECT_DIR", copy)
+    first = dbt.fingerprint()
+    assert dbt.fingerprint() == first
+    with opened() as names:
+        dbt.fingerprint()
+    assert names == []
+    (copy / "models" / "a.sql").write_text((copy / "models" / "a.sql").read_text().swapcase())
+    assert dbt.fingerprint() != first

@@ -1,0 +1,74 @@
+"""Each guide of CONTRIBUTING.md is followed to the letter: its diff applies to a copy, and its check passes there."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+GUIDES = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE))
+COPIED = ("assets", "data_quality", "controls", "ml", "reports", "orchestration", "dbt_project", "tests")
+
+
+def blocks(guide: str, language: str) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The project as it stands, without what tools made of it."""
+    folder = tmp_path / "copy"
+    unwanted = shutil.ignore_patterns("__pycache__", "target", "logs", "old")
+    for name in COPIED:
+        shutil.copytree(ROOT / name, folder / name, ignore=unwanted)
+    for name in ("pyproject.toml", "CONTRIBUTING.md"):
+        shutil.copy(ROOT / name, folder / name)
+    subprocess.run(["git", "init", "--quiet", str(folder)], check=True, capture_output=True)
+    return folder
+
+
+def follow(guide: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Apply its diffs, run its check in a process of its own."""
+    for diff in blocks(guide, "diff"):
+        subprocess.run(["git", "apply", "-"], cwd=folder, input=diff, text=True, check=True, capture_output=True)
+    (check,) = blocks(guide, "sh")
+    python, *arguments = shlex.split(check)
+    assert python == "python"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    return subprocess.run(
+        [sys.executable, *arguments, "-p", "no:cacheprovider"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_there_is_a_guide_for_a_format_and_for_a_device() -> None:
+    assert {"A meter format", "A device template"} <= set(GUIDES)
+
+
+# Each starts another pytest, which is what a contributor does: some seconds.
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GUIDES)
+def test_whoever_follows_the_guide_arrives(name: str, copy: Path) -> None:
+    done = follow(GUIDES[name], copy)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\d+ passed", done.stdout)
+
+
+@pytest.mark.slow
+def test_a_step_left_out_is_noticed(copy: Path) -> None:
+    # The line that makes the reader known.
+    whole = GUIDES["A meter format"]
+    without = re.sub(r"diff --git a/assets/readings/readers/register.py.*?(?=diff --git)", "", whole, flags=re.DOTALL)
+    assert without != whole
+    done = follow(without, copy)
+    assert (done.returncode, "no_sample_is_without_a_reader" in done.stdout) == (1, True)
