@@ -113,7 +113,7 @@ def test_a_pack_is_checked_without_project_lake_or_database(sealed: Sealed, tmp_
     )
     folder = tmp_path / "laid out"
     folder.mkdir()
-    definition = keep_definition(tmp_path, DEFINITIONS.current())
+    definition = keep_definition(tmp_path / "definition", DEFINITIONS.current())
     root = Path(__file__).resolve().parents[3]
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(root), "HOME": str(tmp_path)}
     done = subprocess.run(
