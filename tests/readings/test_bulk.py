@@ -202,6 +202,16 @@ def test_conflicts_and_a_last_line_without_end_are_judged_in_blocks(
         assert file.rejects["got"].to_list()[:2] == ["main = 1.5", "main = 1.7"]
 
 
+@pytest.mark.parametrize(("others", "accepted"), [("0", 4), ("2.5", 3), ("12.000", 3)])
+def test_a_value_with_a_comma_is_for_the_sight_of_the_whole_file(tmp_path: Path, others: str, accepted: int) -> None:
+    path = tmp_path / "readings.csv"
+    rows = [f"main;2025-01-31T20:{minute:02}:00Z;{others}" for minute in (15, 30, 45)]
+    path.write_text("\n".join(["meter;timestamp;kwh", "main;2025-01-31T20:00:00Z;1,5", *rows, ""]))
+    assert read_file(path, site=SITE, now_utc=NOW).report.accepted_rows == accepted
+    with regular_file(path, site=SITE, mapping=None, now_utc=NOW, from_bytes=0) as file:
+        assert file is None
+
+
 ODD_NUMBERS = [
     "", " 5", "5 ", "1 2", "1e3", "+5", ".", "-", "-.", "1.2.3", "1-2", "--1", "nan", "inf", "1_0", ":", "/", "1a",
     "0x1", "1.²", "٣", "12345678901234567", "-.5", "7.", "0.1234567890123456789",

@@ -1,4 +1,8 @@
-"""Blocks of text become cells, arrays of stream, quarter hour, value and line; rows that are none become rejects."""
+"""Blocks of text become cells, tables of stream, quarter hour, value and line; rows that are none become rejects.
+
+Cells are in the order of the file. `stream`: its place in Shape.streams; `slot`: quarter hours since 1970; `value`: in
+the source's unit, BAD or NEGATIVE; `line`: of the file.
+"""
 
 import hashlib
 from collections.abc import Iterator
@@ -28,16 +32,6 @@ _BLANKS = (b" ", b"\t", b"\x0b", b"\x0c")
 _OFFSET = r"^[+-](?:0\d|1[0-4]):[0-5]\d$"
 
 
-@dataclass(frozen=True)
-class Cells:
-    """Rows in the order of the file. slot: quarter hours since 1970; value in the source's unit, BAD or NEGATIVE."""
-
-    stream: NDArray[np.int32]
-    slot: NDArray[np.int32]
-    value: NDArray[np.float64]
-    line: NDArray[np.int64]
-
-
 @dataclass
 class Source:
     """What reading the blocks has found beside the cells. rows: of the file, rejected ones included."""
@@ -52,7 +46,7 @@ class Source:
         return sum(part.height for part in self.rejects)
 
 
-def read_cells(path: Path, shape: Shape, source: Source) -> Iterator[Cells]:
+def read_cells(path: Path, shape: Shape, source: Source) -> Iterator[pl.DataFrame]:
     """The file's cells, block by block. Raises NotRegular."""
     line = 2
     for block in line_blocks(path, shape.body_at, source.sha256.update):
@@ -66,7 +60,7 @@ def read_cells(path: Path, shape: Shape, source: Source) -> Iterator[Cells]:
         yield cells
 
 
-def _cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[Cells, int]:
+def _cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[pl.DataFrame, int]:
     """Cells of a block and the number of its lines."""
     if b"\r" in body and body.count(b"\r") != body.count(b"\r\n"):
         raise NotRegular
@@ -80,7 +74,8 @@ def _cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[Cells,
     if found is None:
         return _odd_cells(body, line, shape, source)
     stream, slot, values = found
-    return Cells(stream, slot, values, np.arange(line, line + frame.height)), frame.height
+    lines = np.arange(line, line + frame.height)
+    return pl.DataFrame({"stream": stream, "slot": slot, "value": values, "line": lines}), frame.height
 
 
 def _typed(
@@ -113,7 +108,7 @@ def _is_fit(stream: NDArray[np.int32], slots: NDArray[np.int32], values: NDArray
     return bool(is_in_time and is_small and not is_one_way)
 
 
-def _odd_cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[Cells, int]:
+def _odd_cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[pl.DataFrame, int]:
     """A block in which some rows are no readings: those are judged by table.py, the others become cells."""
     text = CsvText(header=list(shape.header), separator=shape.separator, body=body, is_finished=True)
     if max(map(len, body.split(b"\n")), default=0) > MAX_LINE_BYTES:
@@ -143,13 +138,17 @@ def _odd_cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[Ce
     _judge(frame.filter(pl.Series(odd)), no_rows, shape, source)
     values = np.where(negative, NEGATIVE, np.where(good, values, BAD))
     lines = frame["_line"].to_numpy()
-    cells = Cells(stream[placed], _slots(instants[placed]), values[placed], lines[placed])
-    return cells, body.count(b"\n")
+    cells = {"stream": stream, "slot": instants, "value": values, "line": lines}
+    found = pl.DataFrame({name: column[placed] for name, column in cells.items()})
+    return found.with_columns(slot=_slots(instants[placed])), body.count(b"\n")
 
 
 def _judge(odd: pl.DataFrame, no_rows: pl.DataFrame, shape: Shape, source: Source) -> None:
     """Why these rows are no readings. Raises NotRegular where one is a reading after all."""
     source.rejects.append(no_rows)
+    if odd.select(pl.col(shape.layout.values[0].column).str.contains(",", literal=True).any()).item():
+        # Whether a comma is a decimal mark, and points part thousands, all values of a file decide together.
+        raise NotRegular
     filled = odd.filter(~pl.all_horizontal(pl.col(shape.header).is_null()))
     if not filled.is_empty():
         request = shape.request.model_copy(update={"mapping": _row_by_row(shape)})

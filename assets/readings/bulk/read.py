@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 
 from assets.readings.bulk.canonical import QUANTA, Meaning, Readings, Rows, quarter_hours, readings_of
-from assets.readings.bulk.cells import SLOT_US, Cells, Source, read_cells, rejects_of
+from assets.readings.bulk.cells import SLOT_US, Source, read_cells, rejects_of
 from assets.readings.bulk.conflicts import conflict_rejects
-from assets.readings.bulk.months import Grid, Months, grid_of, joined
+from assets.readings.bulk.months import Grid, Months, grid_of
 from assets.readings.bulk.shape import NotRegular, Shape, Stream, shape_of
 from assets.readings.bulk.steps import Steps
 from assets.readings.parsed import Channel, reason_counts
@@ -45,7 +45,7 @@ class RegularFile:
             if month in self.kept:
                 yield self.kept[month]
             else:
-                yield readings_of(grid_of(self.months.parts(month), len(self.shape.streams)), self.meaning)
+                yield readings_of(grid_of(self.months.cells(month), len(self.shape.streams)), self.meaning)
 
     def quarter_hours(self) -> Iterator[Rows]:
         """Canonical quarter hours, month by month."""
@@ -81,10 +81,10 @@ def _read(path: Path, shape: Shape, folder: Path) -> RegularFile:
     grids: dict[int, Grid] = {}
     order, conflicts = _Order(), []
     for month in months.months():
-        parts = months.parts(month)
+        cells = months.cells(month)
         if not months.is_sorted:
-            order.add(joined(parts))
-        grid = grid_of(parts, width)
+            order.add(cells)
+        grid = grid_of(cells, width)
         steps.add(grid)
         conflicts.append(grid.conflicts)
         if months.is_in_memory:
@@ -98,7 +98,7 @@ def _read(path: Path, shape: Shape, folder: Path) -> RegularFile:
     totals = _Totals(shape, meaning, steps)
     kept: dict[int, Readings] = {}
     for month in months.months():
-        grid = grids.pop(month) if month in grids else grid_of(months.parts(month), width)
+        grid = grids.pop(month) if month in grids else grid_of(months.cells(month), width)
         readings = readings_of(grid, meaning)
         totals.add(grid, readings)
         if months.is_in_memory:
@@ -148,16 +148,14 @@ class _Order:
         self.is_sorted = True
         self._last: dict[int, int] = {}
 
-    def add(self, cells: Cells) -> None:
+    def add(self, cells: pl.DataFrame) -> None:
         """The cells of the next month, in the order of the file."""
-        order = np.argsort(cells.stream, kind="stable")
-        stream, slot, line = cells.stream[order], cells.slot[order], cells.line[order]
-        self.is_sorted &= not ((slot[1:] < slot[:-1]) & (stream[1:] == stream[:-1])).any()
-        edges = np.flatnonzero(np.diff(stream, prepend=-1))
-        ends = np.append(edges[1:], stream.size) - 1
-        for number, first, last in zip(stream[edges].tolist(), line[edges].tolist(), line[ends].tolist(), strict=True):
+        lines = pl.col("line")
+        goes_back = (pl.col("slot").diff() < 0).any()
+        streams = cells.group_by("stream").agg(goes_back.alias("goes_back"), first=lines.first(), last=lines.last())
+        for number, is_back, first, last in streams.iter_rows():
             # A later month that stands above an earlier one.
-            self.is_sorted &= first > self._last.get(number, 0)
+            self.is_sorted &= not is_back and first > self._last.get(number, 0)
             self._last[number] = last
 
 
