@@ -236,7 +236,10 @@ def test_a_killed_write_leaves_all_or_nothing_visible(tmp_path: Path, store: Sto
 
 
 def test_an_interrupted_file_leaves_no_name_behind(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("assets.stores.lake_block.os.fsync", lambda _descriptor: (_ for _ in ()).throw(OSError("full")))
+    def full(_descriptor: int) -> None:
+        raise OSError("full")
+
+    monkeypatch.setattr("assets.stores.lake_block.os.fsync", full)
     with pytest.raises(OSError, match="full"):
         write_atomic(changes((0, 1)), tmp_path / "d" / "part.parquet")
     assert list((tmp_path / "d").iterdir()) == []
