@@ -6,7 +6,7 @@ from assets.stores.access import site_transaction
 from assets.stores.tables import mode_events
 from assets.stores.transactions import Store
 from controls.ledger.faults import acknowledge_fault, is_latched, latch_fault, open_faults
-from controls.ledger.modes import current_mode, current_modes, mode_history, set_mode
+from controls.ledger.modes import current_mode, mode_history, modes_and_doubts, set_mode
 from data_quality.contracts.command import CommandState as S
 from data_quality.contracts.command import Mode
 from data_quality.contracts.errors import BadInput
@@ -26,7 +26,7 @@ def _latch(store: Store, device_id: str = "battery") -> None:
 
 def test_a_new_site_is_in_simulation(store: Store) -> None:
     assert current_mode(store, "home") is Mode.SIMULATION
-    assert current_modes(store, "home", ["battery"]) == {"battery": Mode.SIMULATION}
+    assert modes_and_doubts(store, "home", ["battery"]) == ({"battery": Mode.SIMULATION}, [])
 
 
 def test_an_entry_nobody_can_read_means_simulation(store: Store) -> None:
@@ -46,7 +46,8 @@ def test_the_lower_one_of_site_and_device_counts(store: Store) -> None:
     assert current_mode(store, "home", "battery") is Mode.ADVISORY
     assert current_mode(store, "home", "pv") is Mode.PARTIAL
     _set(store, Mode.SIMULATION)
-    assert current_modes(store, "home", ["battery", "pv"]) == {"battery": Mode.SIMULATION, "pv": Mode.SIMULATION}
+    modes, _ = modes_and_doubts(store, "home", ["battery", "pv"])
+    assert modes == {"battery": Mode.SIMULATION, "pv": Mode.SIMULATION}
     assert [event["mode"] for event in mode_history(store, "home")] == ["PARTIAL", "ADVISORY", "SIMULATION"]
 
 
