@@ -16,52 +16,15 @@ from uuid import uuid4
 from assets.stores.transactions import connect_store
 from controls.agent.loop import Agent
 from controls.agent.parts import Bench, Transports, devices_of
-from controls.gateways.capabilities import DeviceReader, DeviceWriter
-from controls.templates.load import Template
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.people import People
 from data_quality.contracts.settings import Project, load_project
-from data_quality.contracts.site import Asset, Site
+from data_quality.contracts.site import Site
 from data_quality.contracts.time import Clock, SystemClock
 from data_quality.contracts.yaml_file import load_model
 
 POLL_S = 0.25
 logger = logging.getLogger("meterloom.agent")
-
-
-class GatewayTransports:
-    """Devices over the real gateways, by the project's settings."""
-
-    def __init__(self, site: Site, project: Project, clock: Clock, mqtt_version: Literal["5", "3.1.1"] = "5") -> None:
-        self._site, self._project, self._clock, self._version = site, project, clock, mqtt_version
-
-    def open_reader(self, asset: Asset, template: Template, *, epoch: int) -> DeviceReader:
-        """A device that can be read."""
-        from controls.gateways.open import open_reader
-
-        return open_reader(
-            asset,
-            template,
-            site_id=self._site.site_id,
-            settings=self._project.settings,
-            clock=self._clock,
-            epoch=epoch,
-            mqtt_version=self._version,
-        )
-
-    def open_device(self, asset: Asset, template: Template, *, epoch: int) -> DeviceWriter:
-        """A device that can be read and written."""
-        from controls.gateways.open import open_device
-
-        return open_device(
-            asset,
-            template,
-            site_id=self._site.site_id,
-            settings=self._project.settings,
-            clock=self._clock,
-            epoch=epoch,
-            mqtt_version=self._version,
-        )
 
 
 def run_agent(
@@ -87,7 +50,7 @@ def run_agent(
         holder=f"{os.getpid()}-{uuid4().hex[:12]}",
         clock=clock,
         monotonic=time.monotonic,
-        transports=transports or GatewayTransports(site, project, clock),
+        transports=transports or gateways(site, project, clock),
     )
     agent = Agent(bench, devices_of(site))
     logger.info("agent of %s: %s", site.site_id, ", ".join(device.device_id for device in agent.devices) or "no device")
@@ -106,6 +69,13 @@ def run_agent(
         raise
     finally:
         store.close()
+
+
+def gateways(site: Site, project: Project, clock: Clock, mqtt_version: Literal["5", "3.1.1"] = "5") -> Transports:
+    """Devices over the real gateways, by the project's settings."""
+    from controls.gateways.open import Gateways
+
+    return Gateways(site.site_id, project.settings, clock, mqtt_version)
 
 
 def public_keys_of(project: Project) -> dict[str, str] | None:
@@ -154,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         project = load_project(options.project, os.environ)
         project = with_ports(project, mqtt_port=options.mqtt_port, modbus_port=options.modbus_port)
         site, clock = find_site(project, options.site), SystemClock()
-        transports = GatewayTransports(site, project, clock, options.mqtt_version)
+        transports = gateways(site, project, clock, options.mqtt_version)
         run_agent(project, site, stop=stop, clock=clock, transports=transports)
     except BadInput as fault:
         logger.error("%s", fault)

@@ -1,5 +1,7 @@
 """From a site's asset to a connected device: the one place that knows which protocol a template speaks."""
 
+from dataclasses import dataclass
+
 from controls.gateways.capabilities import DeviceReader, DeviceWriter
 from controls.gateways.modbus import ModbusDevice, ModbusReader
 from controls.gateways.mqtt import MqttDevice, MqttReader
@@ -11,52 +13,30 @@ from data_quality.contracts.site import Asset
 from data_quality.contracts.time import Clock
 
 
-def open_reader(
-    asset: Asset,
-    template: Template,
-    *,
-    site_id: str,
-    settings: Settings,
-    clock: Clock,
-    epoch: int = 0,
-    mqtt_version: Version = "5",
-) -> DeviceReader:
-    """A device that can be read and not written. It connects when first asked. Raises BadInput."""
-    if template.protocol == "modbus_tcp":
-        host, port, unit_id = modbus_address(asset, template, settings)
-        return ModbusReader(template, host=host, port=port, unit_id=unit_id, clock=clock)
-    return MqttReader(
-        template,
-        address=broker_address(settings, mqtt_version),
-        site_id=site_id,
-        device_id=asset.asset_id,
-        epoch=epoch,
-        clock=clock,
-    )
+@dataclass(frozen=True)
+class Gateways:
+    """Devices of one site over the real gateways, by the project's settings. A device connects when first asked."""
 
+    site_id: str
+    settings: Settings
+    clock: Clock
+    mqtt_version: Version = "5"
 
-def open_device(
-    asset: Asset,
-    template: Template,
-    *,
-    site_id: str,
-    settings: Settings,
-    clock: Clock,
-    epoch: int = 0,
-    mqtt_version: Version = "5",
-) -> DeviceWriter:
-    """A device that can be read and written. It connects when first asked. Raises BadInput."""
-    if template.protocol == "modbus_tcp":
-        host, port, unit_id = modbus_address(asset, template, settings)
-        return ModbusDevice(template, host=host, port=port, unit_id=unit_id, clock=clock, device_id=asset.asset_id)
-    return MqttDevice(
-        template,
-        address=broker_address(settings, mqtt_version),
-        site_id=site_id,
-        device_id=asset.asset_id,
-        epoch=epoch,
-        clock=clock,
-    )
+    def open_reader(self, asset: Asset, template: Template, *, epoch: int = 0) -> DeviceReader:
+        """A device that can be read and not written. Raises BadInput."""
+        if template.protocol == "modbus_tcp":
+            host, port, unit_id = modbus_address(asset, template, self.settings)
+            return ModbusReader(template, host=host, port=port, unit_id=unit_id, clock=self.clock)
+        broker, name = broker_address(self.settings, self.mqtt_version), asset.asset_id
+        return MqttReader(template, address=broker, site_id=self.site_id, device_id=name, epoch=epoch, clock=self.clock)
+
+    def open_device(self, asset: Asset, template: Template, *, epoch: int = 0) -> DeviceWriter:
+        """A device that can be read and written. Raises BadInput."""
+        broker, name = broker_address(self.settings, self.mqtt_version), asset.asset_id
+        if template.protocol == "modbus_tcp":
+            host, port, unit_id = modbus_address(asset, template, self.settings)
+            return ModbusDevice(template, host=host, port=port, unit_id=unit_id, clock=self.clock, device_id=name)
+        return MqttDevice(template, address=broker, site_id=self.site_id, device_id=name, epoch=epoch, clock=self.clock)
 
 
 def modbus_address(asset: Asset, template: Template, settings: Settings) -> tuple[str, int, int]:

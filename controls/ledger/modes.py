@@ -44,9 +44,8 @@ def current_mode(store: Store, site_id: str, device_id: str = "", *, as_of_utc: 
 
 
 def modes_and_doubts(store: Store, site_id: str, device_ids: Iterable[str]) -> tuple[dict[str, Mode], list[str]]:
-    """Effective mode of each device, from one read, and what is wrong with entries that do not count.
-
-    Raises Unreachable.
+    """Effective mode of each device, from one read, and what is wrong with entries that do not count; nothing where
+    all do. Raises Unreachable.
     """
     modes, doubts = _believed(store, read_rows(store, _raw_events(site_id)))
     return {device_id: _effective(modes, device_id) for device_id in device_ids}, doubts

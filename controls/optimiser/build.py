@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Problem:
-    """lp: the mixed-integer problem. variables: of each part, by its name. rows: names of the rows by label."""
+    """lp: the mixed-integer problem. variables: of each part, by its id. rows: names of the rows by label."""
 
     lp: "pulp.LpProblem"
     variables: dict[str, Values]
@@ -25,7 +25,7 @@ def build_problem(case: DispatchCase, *, without: Collection[str] = ()) -> Probl
     import pulp
 
     lp, around = pulp.LpProblem("dispatch", pulp.LpMinimize), case.around
-    problem = Problem(lp, {part.name: part.variables(lp, around) for part in case.parts}, {})
+    problem = Problem(lp, {part.device_id: part.variables(lp, around) for part in case.parts}, {})
 
     def add(prefix: str, label: str, name: str, constraint: object) -> None:
         if label not in without:
@@ -35,9 +35,9 @@ def build_problem(case: DispatchCase, *, without: Collection[str] = ()) -> Probl
     for family, name, constraint in balance(case, problem.variables):
         add("site", family, name, constraint)
     for part in case.parts:
-        for family, name, constraint in part.rows(problem.variables[part.name], around):
+        for family, name, constraint in part.rows(problem.variables[part.device_id], around):
             add(part.prefix, label_of(case, part, family), name, constraint)
-    terms = (part.cost(problem.variables[part.name], case.step_h) for part in case.parts)
+    terms = (part.cost(problem.variables[part.device_id], case.step_h) for part in case.parts)
     lp.setObjective(pulp.lpSum(term for some in terms for term in some))
     return problem
 
@@ -47,7 +47,7 @@ def balance(case: DispatchCase, variables: Mapping[str, Values]) -> Iterator[Row
     for t, load_kw in enumerate(case.load_kw):
         given = 0
         for part in case.parts:
-            given = given - part.drawn_kw(variables[part.name], t)
+            given = given - part.drawn_kw(variables[part.device_id], t)
         yield "power_balance", f"balance_{t:03d}", given == load_kw
 
 

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import accumulate, pairwise
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -10,7 +11,6 @@ from pydantic import Field, model_validator
 from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.device import Around, Device, Part, Values
 from controls.optimiser.devices.kinds import devices_of
-from controls.optimiser.grid import Grid
 from data_quality.contracts.model import Model
 from data_quality.contracts.plan import PlanRequest
 
@@ -53,9 +53,10 @@ class DispatchCase(Model):
         return (self.connection, *sorted(self.devices, key=lambda device: device.makes_a_plan))
 
     @property
-    def grid(self) -> Grid:
-        """The steps in time."""
-        return Grid(start_utc=self.start_utc, step_h=self.step_h)
+    def windows_utc(self) -> tuple[tuple[datetime, datetime], ...]:
+        """[start, end) of every step; steps may be of different lengths."""
+        hours = accumulate(self.step_h, initial=0.0)
+        return tuple(pairwise(self.start_utc + timedelta(seconds=round(past * 3600, 6)) for past in hours))
 
     @property
     def around(self) -> Around:

@@ -57,7 +57,7 @@ def _series(case: DispatchCase, problem: Problem) -> Series:
     return series_of(
         case,
         {
-            device.device_id: {name: values_of(some) for name, some in problem.variables[device.name].items()}
+            device.device_id: {name: values_of(some) for name, some in problem.variables[device.device_id].items()}
             for device in case.devices
         },
     )

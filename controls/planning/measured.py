@@ -17,8 +17,9 @@ ReadStates = Callable[[], dict[str, Measured]]
 
 def state_reader(site: Site, settings: Settings, clock: Clock) -> ReadStates:
     """A function that asks the devices themselves. Raises BadInput where the site has none that is asked."""
-    from controls.gateways.open import open_reader
+    from controls.gateways.open import Gateways
 
+    gateways = Gateways(site.site_id, settings, clock)
     asked = [
         (asset, kind, kind.measure.reading, load_template(asset.template))
         for asset, kind in device_assets(site)
@@ -30,7 +31,7 @@ def state_reader(site: Site, settings: Settings, clock: Clock) -> ReadStates:
     def read() -> dict[str, Measured]:
         states = {}
         for asset, kind, reading, template in asked:
-            device = open_reader(asset, template, site_id=site.site_id, settings=settings, clock=clock)
+            device = gateways.open_reader(asset, template)
             try:
                 states[asset.asset_id] = kind.measured(asset, site.site_id, device.read(reading)), 0.0
             finally:

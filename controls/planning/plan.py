@@ -9,7 +9,6 @@ from typing import Any
 from assets.stores.chain import sha256_of
 from controls.optimiser.case import case_of, without_control
 from controls.optimiser.devices.kinds import devices_of
-from controls.optimiser.grid import even_grid
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from data_quality.contracts.command import Command
@@ -132,7 +131,6 @@ def watts_toward_zero(power_kw: float) -> float:
 
 
 def _steps(request: PlanRequest, solution: Solution) -> tuple[PlanStep, ...]:
-    grid = even_grid(request.start_utc, step_h=request.step_h, count=len(request.load_kw))
     series = solution.series
     return tuple(
         PlanStep(
@@ -145,5 +143,5 @@ def _steps(request: PlanRequest, solution: Solution) -> tuple[PlanStep, ...]:
                 for name, columns in series.devices.items()
             },
         )
-        for t, (start_utc, end_utc) in enumerate(grid.windows_utc)
+        for t, (start_utc, end_utc) in enumerate(case_of(request).windows_utc)
     )

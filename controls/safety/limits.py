@@ -8,10 +8,6 @@ from controls.templates.load import Template
 from data_quality.contracts.model import Model
 from data_quality.contracts.site import Asset
 
-# Own figures of an asset that narrow a rating. A lower bound has a sign: discharging is negative.
-_LOWER = {"set_charge_power_kw": ("max_discharge_kw", -1.0)}
-_UPPER = {"set_charge_power_kw": "max_charge_kw"}
-
 
 class DeviceLimits(Model):
     """Limits of one capability of one device. Values in `unit`.
@@ -58,16 +54,11 @@ def limits_of(asset: Asset, template: Template, capability: str) -> DeviceLimits
     Of the template's rating and the asset's own figure the narrower one counts. A device that reports its state of
     charge is held between the asset's soc_min and soc_max (default: 0 and 1).
     """
-    low, high = template.limits(capability)
-    params = asset.params
-    if capability in _LOWER:
-        name, sign = _LOWER[capability]
-        low = max(low, sign * params.get(name, abs(low)))
-    if capability in _UPPER:
-        high = min(high, params.get(_UPPER[capability], high))
+    (low, high), place, params = template.limits(capability), template.capability(capability), asset.params
+    low = max(low, -params.get(place.own_min, -low))
+    high = min(high, params.get(place.own_max, high))
     has_soc = "read_soc_percent" in template.readable
     safe = min(max(template.safe_default[capability], low), high)
-    place = template.capability(capability)
     return DeviceLimits(
         device_id=asset.asset_id,
         capability=capability,

@@ -44,12 +44,15 @@ class Place(Model):
 class Capability(Place):
     """One thing the device can do: `set_…` takes a value within [min, max], `read_…` gives one.
 
-    min, max of a `read_…`: what can be true of it; beyond lies a wrong scale or a wrong order of words.
+    min, max of a `read_…`: what can be true of it; beyond lies a wrong scale or a wrong order of words. own_min,
+    own_max: figures of the site's asset that narrow [min, max]; own_min counts below zero, as discharging does.
     """
 
     unit: str = Field(min_length=1, description="Unit code, e.g. kw")
     min: float | None = None
     max: float | None = None
+    own_min: str = ""
+    own_max: str = ""
     expires_s: float | None = Field(default=None, gt=0, description="Longest time to live the device accepts")
 
 

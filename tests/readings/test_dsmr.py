@@ -18,8 +18,8 @@ from dsmr_parser.parsers import TelegramParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.readings.readers.dsmr import telegram_values
-from assets.readings.readers.dsmr_text import checksums
+from assets.readings.readers.dsmr import trusted_telegrams
+from assets.readings.readers.dsmr_text import checksums, fields_of
 from assets.readings.readers.register_steps import State, steps_of_run
 from assets.readings.sniff import SniffReport, read_file, sniff_file
 from data_quality.contracts.errors import BadInput
@@ -62,6 +62,18 @@ def telegram(moment: str, import_kwh: float, *, lines: str = "") -> bytes:
         f"/MLM5\\TEST\n\n1-3:0.2.8(50)\n0-0:1.0.0({moment})\n0-0:96.1.1(4530303031323334)\n"
         f"1-0:1.8.0({import_kwh:010.3f}*kWh)\n{lines}!"
     )
+
+
+def telegram_values(path: Path) -> pl.DataFrame:
+    """Every value of every telegram that the reader trusts, as written there; raises BadInput as the reader."""
+    rows = [
+        (path.name, telegram.number, each.obis, each.position, each.value, each.unit, each.line)
+        for telegram in trusted_telegrams(path).telegrams
+        for each in fields_of(telegram)
+    ]
+    names = ("file", "telegram", "obis", "position", "value", "unit", "line")
+    schema = {name: pl.Int64 if name in {"telegram", "line"} else pl.String for name in names}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def sniffed(tmp_path: Path, data: bytes, tz: str | None = "Europe/Amsterdam") -> SniffReport:

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from assets.readings.readers import dsmr_text
-from assets.readings.readers.dsmr import telegram_values
 from assets.readings.readers.dsmr_text import checksums
 from assets.readings.sniff import SniffReport, read_file, sniff_file
 from data_quality.contracts.errors import BadInput
-from tests.readings.test_dsmr import FOUR, OLD, ONE
+from tests.readings.test_dsmr import FOUR, OLD, ONE, telegram_values
 
 NUMBER = re.compile(r"\d{1,12}(\.\d+)?")
 

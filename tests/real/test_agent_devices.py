@@ -18,7 +18,7 @@ from assets.stores.access import site_transaction
 from assets.stores.seals import append_row
 from assets.stores.tables_control import command_events, plans
 from assets.stores.transactions import Store, open_store
-from controls.agent.main import GatewayTransports, find_site, run_agent, with_ports
+from controls.agent.main import find_site, gateways, run_agent, with_ports
 from controls.agent.planned import planned_check
 from controls.gateways.broker import Broker, find_mosquitto, start_broker
 from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
@@ -144,7 +144,7 @@ class Bed:
                     self.project,
                     self.site,
                     stop=self._stop,
-                    transports=GatewayTransports(self.site, self.project, self.clock),
+                    transports=gateways(self.site, self.project, self.clock),
                     poll_s=0.1,
                 )
             except BaseException as fault:

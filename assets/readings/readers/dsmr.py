@@ -58,7 +58,7 @@ class Dsmr:
 
     def read(self, path: Path, request: ReadRequest) -> Parsed:
         """All telegrams. Raises BadInput where the file is cut, or none of its telegrams can be trusted."""
-        found = _trusted(path)
+        found = trusted_telegrams(path)
         zone_name, is_assumed = _zone(request)
         sieve = Sieve(pl.DataFrame(schema=PLACED_SCHEMA), found.warnings)
         for refusal in found.refusals:
@@ -82,30 +82,7 @@ class Dsmr:
         )
 
 
-def telegram_values(path: Path) -> pl.DataFrame:
-    """Every value of every telegram that may be trusted, as written there.
-
-    Columns: file, telegram (place in the file, from 0), obis, position (number of the bracket, or `cont` on the
-    continuation line below), value, unit, line. Raises BadInput as `Dsmr.read`.
-    """
-    rows = [
-        (path.name, telegram.number, each.obis, each.position, each.value, each.unit, each.line)
-        for telegram in _trusted(path).telegrams
-        for each in fields_of(telegram)
-    ]
-    schema = {
-        "file": pl.String,
-        "telegram": pl.Int64,
-        "obis": pl.String,
-        "position": pl.String,
-        "value": pl.String,
-        "unit": pl.String,
-        "line": pl.Int64,
-    }
-    return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def _trusted(path: Path) -> TelegramFile:
+def trusted_telegrams(path: Path) -> TelegramFile:
     """The file's telegrams. Raises BadInput where the file is cut or none of them can be trusted."""
     found = read_telegrams(content(path, max_bytes=MAX_BYTES).removeprefix(BYTE_ORDER_MARK))
     if found.is_cut:

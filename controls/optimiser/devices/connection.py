@@ -29,16 +29,12 @@ class Connection(Part):
         "demand_price": "demand_price_per_kw",
     }
 
+    device_id: str = ""
     import_price_per_kwh: tuple[float, ...]
     export_price_per_kwh: tuple[float, ...]
     import_max_kw: float = Field(ge=0)
     export_max_kw: float = Field(ge=0)
     demand_price_per_kw: float = Field(default=0.0, ge=0, description="Currency per kW of the highest import")
-
-    @property
-    def name(self) -> str:
-        """None: there is but one."""
-        return ""
 
     def variables(self, lp: "pulp.LpProblem", around: Around) -> Values:
         """`is_importing` has an entry only for steps whose prices would pay for both at once, `peak_kw` at most one."""

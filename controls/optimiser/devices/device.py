@@ -1,7 +1,6 @@
 """What every part of a plan is: figures, variables, rows, cost, series and commands. One kind is one file beside this.
 
-A kind that appears in site files also says what it needs to know (a forecast, a measured state) and how its figures
-follow from its asset. Whoever solves, checks, explains, commands or stores a plan asks these methods and knows no kind.
+Whoever solves, checks, explains, stores or commands a plan asks these methods and knows no kind.
 """
 
 from abc import ABC, abstractmethod
@@ -55,15 +54,12 @@ class Part(Model, ABC):
     case_key: ClassVar[str] = ""
     case_names: ClassVar[Mapping[str, str]] = {}
 
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """Its name within the case."""
+    device_id: str
 
     @property
     def prefix(self) -> str:
-        """How the names of its variables and rows begin; the connection, of which there is but one, has no name."""
-        return self.name or "site"
+        """How the names of its variables and rows begin; the connection, of which there is but one, has no id."""
+        return self.device_id or "site"
 
     def new(self, lp: "pulp.LpProblem", name: str, count: int, **options: Any) -> list[Any]:
         """`count` variables of this part; options as of PuLP (lowBound, upBound, cat)."""
@@ -139,13 +135,6 @@ class Device(Part):
     measure: ClassVar[Measure | None] = None
     columns: ClassVar[tuple[str, ...]] = ()
     moves: ClassVar[Mapping[str, str]] = {}
-
-    device_id: str
-
-    @property
-    def name(self) -> str:
-        """The asset's id."""
-        return self.device_id
 
     @classmethod
     @abstractmethod

@@ -4,7 +4,7 @@ import pytest
 
 from controls.gateways.modbus import ModbusDevice, ModbusReader
 from controls.gateways.mqtt import MqttDevice, MqttReader
-from controls.gateways.open import broker_address, modbus_address, open_device, open_reader
+from controls.gateways.open import Gateways, broker_address, modbus_address
 from controls.templates.load import load_template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import MqttSettings, ServerSettings, Settings
@@ -26,10 +26,11 @@ def test_a_reader_is_opened_without_and_a_device_with_a_write_method(
     asset: Asset, reader: type, writer: type, clock: FixedClock
 ) -> None:
     template = load_template(asset.template)
-    opened = open_reader(asset, template, site_id="home", settings=SETTINGS, clock=clock)
+    gateways = Gateways("home", SETTINGS, clock)
+    opened = gateways.open_reader(asset, template)
     assert type(opened) is reader
     assert not hasattr(opened, "write")
-    writing = open_device(asset, template, site_id="home", settings=SETTINGS, clock=clock, epoch=3)
+    writing = gateways.open_device(asset, template, epoch=3)
     assert type(writing) is writer
     opened.close()
     writing.close()

@@ -46,7 +46,8 @@ def test_the_lower_one_of_site_and_device_counts(store: Store) -> None:
     assert current_mode(store, "home", "battery") is Mode.ADVISORY
     assert current_mode(store, "home", "pv") is Mode.PARTIAL
     _set(store, Mode.SIMULATION)
-    assert modes_and_doubts(store, "home", ["battery", "pv"])[0] == dict.fromkeys(("battery", "pv"), Mode.SIMULATION)
+    modes, _ = modes_and_doubts(store, "home", ["battery", "pv"])
+    assert modes == {"battery": Mode.SIMULATION, "pv": Mode.SIMULATION}
     assert [event["mode"] for event in mode_history(store, "home")] == ["PARTIAL", "ADVISORY", "SIMULATION"]
 
 

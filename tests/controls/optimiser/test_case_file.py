@@ -61,8 +61,8 @@ def test_a_case_may_have_no_battery(tmp_path: Path) -> None:
 
 
 def test_the_points_of_a_case_are_its_steps_in_time(tmp_path: Path) -> None:
-    points = load_case(file_with(tmp_path)).grid.points_utc
-    assert [f"{point:%H:%M}" for point in points] == ["22:00", "22:30", "23:00"]
+    windows = load_case(file_with(tmp_path)).windows_utc
+    assert [f"{start:%H:%M}-{end:%H:%M}" for start, end in windows] == ["22:00-22:30", "22:30-23:00"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from controls.optimiser import solve as solve_module
 from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.pv import Pv
-from controls.optimiser.grid import even_grid
 from controls.optimiser.solution import Series
 from controls.optimiser.solve import solve
 from controls.optimiser.solve_pulp import Outcome, run_solver
@@ -160,8 +159,15 @@ def test_nothing_printed_is_minus_zero() -> None:
     assert "-0.0" not in str(series.columns())
 
 
-def test_an_even_grid_ends_where_the_next_would_start() -> None:
-    grid = even_grid(datetime(2026, 1, 1, tzinfo=UTC), step_h=0.25, count=96)
-    assert grid.points_utc[-1] == datetime(2026, 1, 2, tzinfo=UTC)
-    assert grid.windows_utc[0][1] == datetime(2026, 1, 1, 0, 15, tzinfo=UTC)
-    assert sum(grid.step_h) == 24.0
+def test_the_last_step_ends_where_the_next_would_start() -> None:
+    quarters = changed(
+        TOY,
+        load_kw=(1.0,) * 96,
+        pv_kw=(0.0,) * 96,
+        step_h=(0.25,) * 96,
+        import_price_per_kwh=(0.1,) * 96,
+        export_price_per_kwh=(0.0,) * 96,
+    )
+    windows = quarters.windows_utc
+    assert windows[-1][1] == datetime(2026, 1, 2, tzinfo=UTC)
+    assert windows[0][1] == windows[1][0] == datetime(2026, 1, 1, 0, 15, tzinfo=UTC)

@@ -50,7 +50,7 @@ def changed(case: DispatchCase, **changes: object) -> DispatchCase:
     parts = {}
     for part in case.parts:
         own = {name: changes.pop(name) for name in list(changes) if name in type(part).model_fields}
-        parts[part.name] = type(part).model_validate(part.model_dump() | own)
+        parts[part.device_id] = type(part).model_validate(part.model_dump() | own)
     outer = {name: getattr(case, name) for name in DispatchCase.model_fields} | changes
     outer |= {"connection": parts.pop(""), "devices": tuple(parts.values())}
     return DispatchCase.model_validate(outer)
