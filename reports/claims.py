@@ -5,13 +5,14 @@ from datetime import date, datetime
 
 from assets.kpi.claims.gate import against_claim, against_span, horizon, undeclared, until
 from assets.kpi.enpi import DayPair, EnpiResult, Exact
-from assets.kpi.project import against_project, known_span, project_pairs, project_use
+from assets.kpi.project import against_project, known_span
 from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.mv_project import MvProject
 from data_quality.contracts.site import Seu, Site
 from data_quality.contracts.time import Period
+from reports.project_again import pairs_over
 from reports.sources import Sources
 
 
@@ -92,17 +93,8 @@ def against_project_at(
     pinned, year = (version.baseline_id, version.version), horizon(version.baseline.train_end, end)
 
     def found() -> tuple[Finding, ...]:
-        span, use = known_span(version, as_of_utc, site.time_zone), project_use(site, project)
-        streams = [*use.meters, *(driver.driver_id for driver in use.drivers)]
-        pairs = project_pairs(
-            sources.stream_readings(site, streams, span.start, span.end, as_of_utc),
-            site=site,
-            project=project,
-            version=version,
-            adjustments=sources.adjustments(version.baseline_id, version.version, as_of_utc),
-            start=span.start,
-            end=span.end,
-        )
+        span = known_span(version, as_of_utc, site.time_zone)
+        pairs = pairs_over(sources, site, project, version, span, as_of_utc)
         return against_project(project, version, pairs, end=year)
 
     made: tuple[Finding, ...] = sources.keep(

@@ -3,46 +3,23 @@
 A new kind of figure is one function here. Nothing else decides what a traced number means.
 """
 
-import hashlib
-import inspect
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from types import ModuleType
 
-from assets.bills import running as bills_running
-from assets.bills import stored
-from assets.carbon import energies as carbon_energies
-from assets.carbon import factors, site_match
-from assets.carbon import footprint as carbon_footprint
-from assets.carbon import hourly as carbon_hourly
-from assets.carbon import view as carbon_view
-from assets.kpi import (
-    adjust,
-    daily,
-    demand_window,
-    enpi,
-    expected,
-    facts,
-    from_readings,
-    project,
-    running,
-    supply_terms,
-    uncertainty,
-)
+from assets.kpi import enpi, from_readings, running, uncertainty
 from assets.kpi.enpi import ARITHMETIC, EnpiResult, EnpiRule, enpi_for
 from assets.kpi.from_readings import EXPECTED, AskedKpi
 from assets.kpi.month_to_date import RunningFigures, running_figures
 from assets.kpi.windows import Window
-from assets.sites import scopes
-from assets.tariffs import periods
 from data_quality.contracts.baseline import Baseline, BaselineStatus
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.figure import Trace, TraceInput
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, parse_instant
 from reports import bill_again, footprint_again, hours_again, project_again
+from reports.code_behind import digest_behind
 from reports.sources import KpiBasis, Sources, parse_dates
 
 Operand = tuple[str, Decimal | None]
@@ -396,26 +373,6 @@ LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "running_figure": running_figure,
     "nothing": nothing,
 }
-# Modules whose code a leaf's number depends on beside its own function.
-_BEHIND: dict[str, tuple[ModuleType, ...]] = {
-    "scope_kpi": (
-        from_readings,
-        facts,
-        scopes,
-        periods,
-        factors,
-        carbon_view,
-        expected,
-        adjust,
-    ),
-    "running_figure": (running, from_readings, demand_window, supply_terms, bills_running, factors, carbon_view),
-    "seu_assessment": (adjust, daily, expected, enpi, uncertainty),
-    "detectable_saving": (uncertainty,),
-    "bill_number": (bill_again, stored),
-    "footprint_number": (footprint_again, carbon_energies, carbon_footprint, carbon_view),
-    "hours_number": (hours_again, site_match, carbon_hourly, carbon_footprint, carbon_view),
-    "project_number": (project_again, project, adjust, daily, expected, enpi, uncertainty),
-}
 
 
 @lru_cache
@@ -424,8 +381,7 @@ def code_sha256(computation: str) -> str:
     function = COMBINATIONS.get(computation) or LEAVES.get(computation)
     if function is None:
         raise OurFault(f"no computation is called {computation!r}")
-    parts = [inspect.getsource(function), *(inspect.getsource(module) for module in _BEHIND.get(computation, ()))]
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+    return digest_behind(function, Sources)
 
 
 def to_decimal(value: float | int | Decimal | None) -> Decimal | None:

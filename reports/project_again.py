@@ -117,23 +117,24 @@ def _pairs(
     whole = reported_span(project, Period(label="", start=first, end=after, time_zone=site.time_zone), as_of_utc)
     assert whole is not None  # noqa: S101 - a part of it is over
     key = ("project pairs", site.site_id, project.project_id, *_pin(version), as_of_utc)
-    made: list[DayPair] = sources.keep(key, lambda: _whole(sources, site, project, version, whole, as_of_utc))
+    made: list[DayPair] = sources.keep(key, lambda: pairs_over(sources, site, project, version, whole, as_of_utc))
     return [pair for pair in made if span.start <= pair.local_date < span.end]
 
 
-def _whole(
-    sources: Sources, site: Site, project: MvProject, version: BaselineVersion, whole: Period, as_of_utc: datetime
+def pairs_over(
+    sources: Sources, site: Site, project: MvProject, version: BaselineVersion, span: Period, as_of_utc: datetime
 ) -> list[DayPair]:
+    """Days of a span inside the project's boundary, made from the readings and the adjustments as known then."""
     use = project_use(site, project)
     streams = [*use.meters, *(driver.driver_id for driver in use.drivers)]
     return project_pairs(
-        sources.stream_readings(site, streams, whole.start, whole.end, as_of_utc),
+        sources.stream_readings(site, streams, span.start, span.end, as_of_utc),
         site=site,
         project=project,
         version=version,
         adjustments=sources.adjustments(version.baseline_id, version.version, as_of_utc),
-        start=whole.start,
-        end=whole.end,
+        start=span.start,
+        end=span.end,
     )
 
 

@@ -233,9 +233,7 @@ class Sources:
 
     def has_synthetic(self, site: Site, period: Period, as_of_utc: datetime) -> bool:
         """True where a batch behind the span brought simulated readings."""
-        entries = self.lake.manifest(
-            site.site_id, start_utc=period.start_utc, end_utc=period.end_utc, as_of_utc=as_of_utc
-        )
+        entries = self._entries(site.site_id, period.start_utc, period.end_utc, as_of_utc)
         return any(bool(entry["is_synthetic"]) for entry in entries)
 
     def keep(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:

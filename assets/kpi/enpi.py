@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Context, Decimal
+from decimal import Context, Decimal, localcontext
 from typing import Annotated, Literal
 
 import polars as pl
@@ -176,11 +176,9 @@ def compared(pairs: Iterable[DayPair], *, rule: EnpiRule, start: date, end: date
 
 def sum_kwh(values: Iterable[Decimal | None]) -> Decimal:
     """Exact sum; None counts as nothing."""
-    total = Decimal(0)
-    for value in values:
-        if value is not None:
-            total = ARITHMETIC.add(total, value)
-    return total
+    # A year of days is summed for every month of every use: in the context itself, not by a call a day.
+    with localcontext(ARITHMETIC):
+        return sum((value for value in values if value is not None), Decimal(0))
 
 
 def enpi_ratio(actual_kwh: Decimal, expected_kwh: Decimal) -> Decimal | None:
