@@ -1,6 +1,4 @@
-"""Why rows and files are refused: the closed list of reasons, and when so many are that somebody must look."""
-
-from data_quality.contracts.finding import Verdict
+"""Why rows and files are refused: the closed list of reasons."""
 
 ROW_REASONS: dict[str, str] = {
     "ambiguous_local_time": "One local time of a repeated hour, without its other pass or an offset",
@@ -92,18 +90,3 @@ FILE_REASONS: dict[str, str] = {
     "xml_entities": "The document declares XML entities",
     "xml_too_deep": "XML elements are nested too deep",
 }
-
-
-def evaluate_rejects(*, accepted: int, rejected: int, reasons: dict[str, int], limit: float) -> Verdict:
-    """Passed while the rejected share of all rows (0-1) is at most `limit`.
-
-    Facts: accepted, rejected, share, reasons as "count reason: what it means", the commonest first.
-    """
-    total = accepted + rejected
-    share = rejected / total if total else 0.0
-    known = ROW_REASONS | FILE_REASONS
-    ranked = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-    named = [f"{count} {code}: {known.get(code, 'unknown reason')}" for code, count in ranked]
-    return Verdict(
-        passed=share <= limit, facts={"accepted": accepted, "rejected": rejected, "share": share, "reasons": named}
-    )

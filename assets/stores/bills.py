@@ -6,7 +6,7 @@ A bill is known by its file's hash and the version of what was read from it; an 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -194,12 +194,12 @@ def notify(
     return event_id
 
 
-def notifications_of(store: Store, site_id: str) -> list[dict[str, Any]]:
-    """Events of the site in the order in which they were recorded."""
+def notifications_of(store: Store, site_id: str, *, as_of_utc: datetime | None = None) -> list[dict[str, Any]]:
+    """Events of the site in the order in which they were recorded, as known then."""
     table = notifications
-    return store.rows(
-        sa.select(table).where(table.c.site_id == site_id).order_by(table.c.recorded_at_utc, table.c.event_id)
-    )
+    query = sa.select(table).where(table.c.site_id == site_id)
+    query = query if as_of_utc is None else query.where(table.c.recorded_at_utc <= as_of_utc)
+    return store.rows(query.order_by(table.c.recorded_at_utc, table.c.event_id))
 
 
 def _digest(parts: Sequence[str]) -> str:

@@ -1,48 +1,30 @@
-"""The frame around every command: shared options, JSON or text, one sentence and an exit code for every fault."""
+"""The frame around every command: shared options, one sentence and an exit code for every fault."""
 
 import inspect
-import json
-import os
-import sys
 import traceback
 import typing
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
-from datetime import date, datetime
-from decimal import Decimal
-from enum import Enum
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import BaseModel
 from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
 from data_quality.contracts.errors import BadInput, MeterloomError, Unreachable
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.settings import SETTINGS_FILE
-from data_quality.contracts.text import one_line, printable
+from data_quality.contracts.text import printable
 from data_quality.contracts.time import Clock, SystemClock, parse_instant
+from orchestration.cli.answer import BAD_INPUT, BUG, UNREACHABLE, Answer, show
 
 if TYPE_CHECKING:
     from orchestration.resources import ProjectResource
+    from reports.sources import Sources
 
 PROJECT_VARIABLE = "METERLOOM_PROJECT"
-FILE_WIDTH = 400
-DONE, CHECK_FAILED, BAD_INPUT, UNREACHABLE, BUG = 0, 1, 2, 3, 70
-
-
-class Answer(BaseModel):
-    """What a command found: `data` is the JSON contract, `table` and `text` are for people."""
-
-    data: dict[str, Any]
-    text: str = ""
-    columns: list[str] = []
-    rows: list[list[str]] = []
-    exit_code: int = DONE
 
 
 class Call:
@@ -66,6 +48,14 @@ class Call:
         from orchestration.resources import ProjectResource
 
         return ProjectResource(root=str(self.folder))
+
+    @cached_property
+    def sources(self) -> "Sources":
+        """What figures are computed from again."""
+        from reports.sources import Sources
+
+        project = self.project
+        return Sources(lake=project.lake, sites=project.sites, baselines=project.baselines)
 
     @property
     def as_of_utc(self) -> datetime | None:
@@ -114,24 +104,34 @@ _SHARED: dict[str, tuple[Any, Any]] = {
 }
 
 
-def command(app: typer.Typer, name: str, *, example: str) -> Callable[[Callable[..., Answer]], Callable[..., None]]:
-    """Register `function(call, ...) -> Answer` as a command with the shared options and one example in its help."""
+@dataclass(frozen=True)
+class Command:
+    """A function as a command: its words ("bill list"), an example of what follows them, what Typer calls."""
 
-    def register(function: Callable[..., Answer]) -> Callable[..., None]:
-        run = _with_shared_options(function)
-        app.command(name, epilog=f"Example: {example}")(run)
-        return run
+    name: str
+    example: str
+    function: Callable[..., Answer]
 
-    return register
+    def add_to(self, app: typer.Typer, *, is_group: bool = False) -> None:
+        """Put it on the application, or make it what a group answers where no command of it is named."""
+        run = _with_shared_options(self.function, is_group=is_group)
+        epilog = f"Example: meterloom {self.name} {self.example}".rstrip()
+        if is_group:
+            app.callback(invoke_without_command=True, epilog=epilog)(run)
+        else:
+            app.command(self.name.rpartition(" ")[2], epilog=epilog)(run)
 
 
-def group_command(group: typer.Typer, *, example: str) -> Callable[[Callable[..., Answer]], Callable[..., None]]:
-    """As `command`, for a group that answers by itself where no command of it is named."""
+# Commands by the module that holds them, in the order of its text.
+COMMANDS: dict[str, list[Command]] = {}
 
-    def register(function: Callable[..., Answer]) -> Callable[..., None]:
-        run = _with_shared_options(function, is_group=True)
-        group.callback(invoke_without_command=True, epilog=f"Example: {example}")(run)
-        return run
+
+def command(name: str, *, example: str = "") -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
+    """Make `function(call, ...) -> Answer` a command with the shared options and one example in its help."""
+
+    def register(function: Callable[..., Answer]) -> Callable[..., Answer]:
+        COMMANDS.setdefault(function.__module__, []).append(Command(name, example, function))
+        return function
 
     return register
 
@@ -192,72 +192,35 @@ def _finish(function: Callable[..., Answer], shared: dict[str, Any], options: di
     )
     try:
         answer = function(call, **options)
-        _print(answer, is_json=call.is_json)
+        show(answer, is_json=call.is_json)
         code = answer.exit_code
     except (typer.Exit, typer.Abort):
         raise
     except Exception as fault:
         if shared["debug_"]:
             traceback.print_exc()
-        code = _explain(fault)
+        code = explain(fault)
     finally:
         call.close()
     raise typer.Exit(code)
 
 
-def _explain(fault: Exception) -> int:
+def explain(fault: Exception) -> int:
+    """Say a fault in one sentence on standard error; the exit code for it."""
     from assets.stores.unreachable import world_fault
 
     if not isinstance(fault, MeterloomError):
         fault = world_fault(fault) or fault
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
-    if isinstance(fault, Unreachable):
-        errors.print(printable(str(fault)), markup=False)
-        return UNREACHABLE
+    text, code = str(fault), BUG
     if isinstance(fault, BadInput):
-        mend = f" ({fault.mend})" if fault.mend and fault.mend not in str(fault) else ""
-        errors.print(printable(str(fault) + mend), markup=False)
-        return BAD_INPUT
-    if isinstance(fault, MeterloomError):
-        errors.print(printable(str(fault)), markup=False)
-        return BAD_INPUT if type(fault).__name__ != "OurFault" else BUG
-    errors.print(
-        printable(f"a bug of ours: {type(fault).__name__}: {fault} (run again with --debug for the traceback)"),
-        markup=False,
-    )
-    return BUG
-
-
-def _print(answer: Answer, *, is_json: bool) -> None:
-    if is_json:
-        sys.stdout.write(json.dumps(plain(answer.data), allow_nan=False, ensure_ascii=False) + "\n")
-        return
-    console = Console(highlight=False, no_color="NO_COLOR" in os.environ or None)
-    if not console.is_terminal:
-        # A file has no width: nothing may be cut, least of all a figure's id.
-        console = Console(highlight=False, no_color=True, width=FILE_WIDTH)
-    if answer.columns:
-        table = Table(*(Column(name, overflow="fold") for name in answer.columns), box=None, pad_edge=False)
-        for row in answer.rows:
-            # As texts: a name may hold what the terminal, or the table's own markup, would act upon.
-            table.add_row(*(Text(one_line(cell)) for cell in row))
-        console.print(table)
-    if answer.text:
-        console.print(printable(answer.text), markup=False, soft_wrap=True)
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON knows it: decimals to floats, times to ISO 8601 with Z, models to dicts."""
-    if isinstance(value, BaseModel):
-        return plain(value.model_dump())
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, date | Path):
-        return str(value)
-    if isinstance(value, Enum):
-        return value.name if isinstance(value.value, int) else value.value
-    return float(value) if isinstance(value, Decimal) else value
+        text += f" ({fault.mend})" if fault.mend and fault.mend not in text else ""
+        code = BAD_INPUT
+    elif isinstance(fault, Unreachable):
+        code = UNREACHABLE
+    elif not isinstance(fault, MeterloomError):
+        text = f"a bug of ours: {type(fault).__name__}: {fault} (run again with --debug for the traceback)"
+    elif type(fault).__name__ != "OurFault":
+        code = BAD_INPUT
+    errors.print(printable(text), markup=False)
+    return code

@@ -17,8 +17,8 @@ from assets.stores.publications import DRAFT, PublicationStore
 from controls.ledger.faults import open_faults
 from controls.ledger.modes import current_mode, mode_history
 from data_quality.contracts.time import FixedClock, parse_period
-from orchestration.cli.baseline_line import line
-from orchestration.cli.frame import plain
+from orchestration.cli.answer import plain
+from orchestration.cli.baselines.baseline_line import line
 from orchestration.cli.main import build_app
 from orchestration.ledger_view import commands_of_store
 from orchestration.resources import ProjectResource
