@@ -16,7 +16,7 @@ from orchestration.cli.answer import Answer, Table, filled
 from orchestration.cli.baselines.baseline_line import line, one
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import OnlySiteOption, number_or_none
-from orchestration.cli.signing import Actor, actor, keep_signature
+from orchestration.cli.signing import Actor, actor
 
 ADJUSTMENTS = Table(
     "adjustments",
@@ -122,8 +122,8 @@ def _decided(call: Call, approve: str | None, withdraw: str | None, reason: str)
 
 
 def _answer(call: Call, who: Actor, record: AdjustmentRecord, what: str) -> Answer:
-    facts = {"adjustment": record.adjustment.model_dump(mode="json"), "status": record.status.value}
-    keep_signature(call, who, kind=f"baseline adjust {record.status.value}", subject=record.adjustment_id, facts=facts)
+    stated, status = record.adjustment.model_dump(mode="json"), record.status.value
+    who.sign(f"baseline adjust {status}", record.adjustment_id, adjustment=stated, status=status)
     version = one(call, record.adjustment.baseline_id, None)
     return Answer(
         {"baselines": [line(version)], "adjustments": [adjustment(record)]},

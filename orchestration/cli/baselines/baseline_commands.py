@@ -13,7 +13,7 @@ from orchestration.cli.baselines.adjust_commands import ADJUSTMENTS, adjustment
 from orchestration.cli.baselines.baseline_line import details, line, one, told
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import OnlySiteOption
-from orchestration.cli.signing import actor, keep_signature
+from orchestration.cli.signing import actor
 
 BaselineArgument = Annotated[str, typer.Argument(metavar="ID", help="site/seu/type")]
 VersionOption = Annotated[int | None, typer.Option("--version", help="Which version; the newest if left out.")]
@@ -81,7 +81,7 @@ def approve(
     known = one(call, baseline_id, version)
     with call.project.store.together():
         found = call.project.baselines.approve(baseline_id, known.version, who.person, reason, waivers, call.clock)
-        facts = {"reason": reason, "waivers": waivers, "model_checksum": found.model_checksum}
-        keep_signature(call, who, kind="baseline approve", subject=f"{found.baseline_id}@{found.version}", facts=facts)
+        subject = f"{found.baseline_id}@{found.version}"
+        who.sign("baseline approve", subject, reason=reason, waivers=waivers, model_checksum=found.model_checksum)
     text = f"{found.baseline_id} v{found.version} approved by {who.person.name}"
     return Answer({"baselines": [line(found)]}, text=text)

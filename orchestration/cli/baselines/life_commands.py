@@ -12,7 +12,7 @@ from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table, finding_
 from orchestration.cli.baselines.baseline_line import line
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import SiteOption
-from orchestration.cli.signing import actor, keep_signature
+from orchestration.cli.signing import actor
 
 if TYPE_CHECKING:
     from data_quality.contracts.shadow import ShadowComparison
@@ -35,51 +35,6 @@ def monitor(
     refit: Annotated[bool, typer.Option("--refit", help="Fit anew, though the last fit is no week old.")] = False,
 ) -> Answer:
     """Compare the last days with the 90-day monitoring baseline, quarter hour by quarter hour; refit weekly."""
-    return _monitored(call, site, seu, days, is_forced=refit)
-
-
-@command("baseline project", example="factory/led --fit --as ben")
-def project(
-    call: Call,
-    name: Annotated[str, typer.Argument(metavar="SITE/PROJECT", help="An M&V project of a site file.")],
-    fit: Annotated[bool, typer.Option("--fit", help="Fit and register its baseline.")] = False,
-    version: Annotated[int | None, typer.Option("--version", help="Which version; else the approved one.")] = None,
-) -> Answer:
-    """Show a project's plan and what it saved so far, or fit its baseline."""
-    site, _, project_id = name.partition("/")
-    return _project(call, site, project_id, version, is_fit=fit)
-
-
-@command("baseline shadow", example="--site factory --as ben")
-def shadow(call: Call, site: SiteOption) -> Answer:
-    """Recompute every approved version with today's libraries and compare; nothing is adopted."""
-    from assets.stores.shadows import ShadowStore
-    from ml.baselines.shadow import shadow_site
-
-    known, who = call.project.site(site), actor(call, Role.ANALYST)
-    found = shadow_site(known, lake=call.project.lake, store=call.project.baselines)
-    kept = ShadowStore(call.project.store)
-    for each in found:
-        subject = f"{each.baseline_id}@{each.version}"
-        with call.project.store.together():
-            sha256 = kept.add(each, who.person.person_id, call.clock)
-            keep_signature(call, who, kind="baseline shadow", subject=subject, facts={"comparison_sha256": sha256})
-    return Answer(
-        {"comparisons": [each.model_dump(mode="json") for each in found]},
-        Table([(each, term) for each in found for term in each.terms], TERMS),
-        "\n".join(_shadow_text(each) for each in found) or "no version is approved",
-        DONE if all(each.is_equal for each in found) else CHECK_FAILED,
-    )
-
-
-def _tracker(call: Call) -> "Tracker":
-    from ml.tracking import MlflowTracker
-
-    settings = call.project.project
-    return MlflowTracker(settings.mlflow_uri, settings.mlflow_artifacts_dir)
-
-
-def _monitored(call: Call, site: str, seu: str, days: int, *, is_forced: bool) -> Answer:
     from ml.baselines.monitor_site import monitored, refit_site
     from reports.sources import seu_of
 
@@ -88,7 +43,7 @@ def _monitored(call: Call, site: str, seu: str, days: int, *, is_forced: bool) -
     if call.as_of_utc is None:
         report = refit_site(
             known, lake=project.lake, store=project.baselines, tracker=_tracker(call), clock=call.clock,
-            fitted_by="meterloom", seu_id=use.seu_id, is_forced=is_forced,
+            fitted_by="meterloom", seu_id=use.seu_id, is_forced=refit,
         )  # fmt: skip
         if use.seu_id in report.refused:
             why = report.refused[use.seu_id]
@@ -117,32 +72,40 @@ def _monitored(call: Call, site: str, seu: str, days: int, *, is_forced: bool) -
     return Answer(result, Table(alerts.to_dicts(), ALERTS), text)
 
 
-def _project(call: Call, site: str, name: str, version: int | None, *, is_fit: bool) -> Answer:
+@command("baseline project", example="factory/led --fit --as ben")
+def project(
+    call: Call,
+    name: Annotated[str, typer.Argument(metavar="SITE/PROJECT", help="An M&V project of a site file.")],
+    fit: Annotated[bool, typer.Option("--fit", help="Fit and register its baseline.")] = False,
+    version: Annotated[int | None, typer.Option("--version", help="Which version; else the approved one.")] = None,
+) -> Answer:
+    """Show a project's plan and what it saved so far, or fit its baseline."""
     from assets.kpi.project import plan_of, project_of, project_savings
     from assets.stores.baselines import baseline_id_of
     from ml.baselines.project import fit_project
 
+    site, _, project_id = name.partition("/")
     known = call.project.site(site)
-    project = project_of(known, name)
-    if is_fit:
+    wanted = project_of(known, project_id)
+    if fit:
         who = call.acting(Role.ANALYST).person_id
         answer = fit_project(
-            known, project, lake=call.project.lake, store=call.project.baselines, tracker=_tracker(call),
+            known, wanted, lake=call.project.lake, store=call.project.baselines, tracker=_tracker(call),
             clock=call.clock, fitted_by=who,
         )  # fmt: skip
         if isinstance(answer, Finding):
             refused = {"plan": None, "baselines": [], "savings": None, "findings": [answer]}
             return Answer(refused, text=f"no baseline: {answer.code}: {answer.message}", exit_code=CHECK_FAILED)
-    chosen = _project_version(call, baseline_id_of(known.site_id, name, BaselineType.MV_PROJECT), version)
-    plan = plan_of(known, project, None if chosen is None else chosen.baseline)
+    chosen = _project_version(call, baseline_id_of(known.site_id, project_id, BaselineType.MV_PROJECT), version)
+    plan = plan_of(known, wanted, None if chosen is None else chosen.baseline)
     result: dict[str, Any] = {"plan": plan, "baselines": [] if chosen is None else [line(chosen)], "savings": None}
-    text = f"{project.name}: option {project.option}, {project.boundary}"
+    text = f"{wanted.name}: option {wanted.option}, {wanted.boundary}"
     if plan["missing"]:
         text += f"\n  missing in the plan: {', '.join(map(str, plan['missing']))}"  # type: ignore[call-overload]
     if chosen is None:
         return Answer(result, text=f"{text}\n  no baseline yet: fit one with --fit")
     found = project_savings(
-        known, project, chosen, lake=call.project.lake, now_utc=call.as_of_utc or call.clock.now_utc(),
+        known, wanted, chosen, lake=call.project.lake, now_utc=call.as_of_utc or call.clock.now_utc(),
         as_of_utc=call.as_of_utc,
     )  # fmt: skip
     if isinstance(found, Finding):
@@ -152,6 +115,34 @@ def _project(call: Call, site: str, name: str, version: int | None, *, is_fit: b
     claimed = "claimed" if found.claimed_kwh is not None else "not claimed"
     text += f"\n  avoided {found.savings_kwh:.1f}{half} kWh at {found.confidence:.0%}, {claimed}"
     return Answer(result, text="\n".join([text, *finding_lines(found.findings)]))
+
+
+@command("baseline shadow", example="--site factory --as ben")
+def shadow(call: Call, site: SiteOption) -> Answer:
+    """Recompute every approved version with today's libraries and compare; nothing is adopted."""
+    from assets.stores.shadows import ShadowStore
+    from ml.baselines.shadow import shadow_site
+
+    known, who = call.project.site(site), actor(call, Role.ANALYST)
+    found = shadow_site(known, lake=call.project.lake, store=call.project.baselines)
+    kept = ShadowStore(call.project.store)
+    for each in found:
+        with call.project.store.together():
+            sha256 = kept.add(each, who.person.person_id, call.clock)
+            who.sign("baseline shadow", f"{each.baseline_id}@{each.version}", comparison_sha256=sha256)
+    return Answer(
+        {"comparisons": [each.model_dump(mode="json") for each in found]},
+        Table([(each, term) for each in found for term in each.terms], TERMS),
+        "\n".join(_shadow_text(each) for each in found) or "no version is approved",
+        DONE if all(each.is_equal for each in found) else CHECK_FAILED,
+    )
+
+
+def _tracker(call: Call) -> "Tracker":
+    from ml.tracking import MlflowTracker
+
+    settings = call.project.project
+    return MlflowTracker(settings.mlflow_uri, settings.mlflow_artifacts_dir)
 
 
 def _project_version(call: Call, baseline_id: str, version: int | None) -> BaselineVersion | None:

@@ -10,16 +10,16 @@ from assets.bills.compare import compare_tariffs
 from assets.bills.compute import make_bill
 from assets.bills.from_reads import make_bill_from_reads
 from assets.bills.load import Load, with_generation, with_kvarh
-from assets.bills.read_load import read_load, read_reactive
+from assets.bills.read_load import read_reactive
 from assets.bills.reads import read_registers
 from assets.tariffs.file import read_tariffs
 from data_quality.contracts.bill import Bill, BillPeriod
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Rounding, Tariff
 from orchestration.cli.answer import Answer, Table
-from orchestration.cli.bills.bill_options import LoadOption, PricesOption, prices_of, zone_to_use
+from orchestration.cli.bills.bill_options import LoadOption, PricesOption, load_said, prices_of, zone_to_use
 from orchestration.cli.frame import Call, command
-from orchestration.cli.options import MapOption, column_map, day_or_none
+from orchestration.cli.options import MapOption, column_map, day_or_none, number
 
 TariffOption = Annotated[
     list[Path] | None, typer.Option("--tariff", help="Tariff file; several: dated one after another.")
@@ -65,7 +65,7 @@ def bill(
     if (load is None) == (reads is None):
         raise BadInput("a bill needs --load or --reads, and not both", reason="no_load")
     if reads is not None:
-        found = read_registers(reads, meter=meter, multiplier=_number(multiplier))
+        found = read_registers(reads, meter=meter, multiplier=_multiplier(multiplier))
         bills = [
             make_bill_from_reads(
                 tariffs, each, time_zone=zone_to_use(tz, tariffs, None, call), start=first, end=last,
@@ -156,15 +156,9 @@ def _load(
     mapping: Path | None,
     call: Call,
 ) -> Load:
-    file = read_load(path, time_zone=time_zone, meter=meter, mapping=column_map(mapping))
-    for warning in file.warnings:
-        call.say(warning)
-    used = file.load
+    used = load_said(call, path, time_zone=time_zone, meter=meter, mapping=column_map(mapping))
     if generation is not None:
-        made = read_load(generation, time_zone=time_zone)
-        for warning in made.warnings:
-            call.say(warning)
-        used = with_generation(used, made.load)
+        used = with_generation(used, load_said(call, generation, time_zone=time_zone))
     return with_kvarh(used, read_reactive(reactive, time_zone=time_zone)) if reactive is not None else used
 
 
@@ -174,14 +168,11 @@ def _rounding(text: str | None) -> Rounding | None:
     return cast(Literal["line", "none"] | None, text)
 
 
-def _number(text: str) -> Decimal:
-    try:
-        number = Decimal(text)
-    except ArithmeticError as error:
-        raise BadInput(f"--multiplier: expected a number, got {text!r}", reason="bad_multiplier") from error
-    if not number.is_finite() or number <= 0:
+def _multiplier(text: str) -> Decimal:
+    found = number(text, "--multiplier")
+    if found <= 0:
         raise BadInput(f"--multiplier: expected a number above zero, got {text!r}", reason="bad_multiplier")
-    return number
+    return found
 
 
 def _joined(found: list[Any]) -> list[Any]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from assets.bills.read_load import read_prices, zone_of
+from assets.bills.load import Load
+from assets.bills.read_load import read_load, read_prices, zone_of
 from assets.tariffs.series import PriceSeries
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Tariff
@@ -26,6 +27,14 @@ def prices_of(path: Path | None, tariffs: Sequence[Tariff], time_zone: str) -> d
     if len(names) > 1:
         raise BadInput(f"tariffs ask for the series {', '.join(sorted(names))}; --prices is one", reason="price_gap")
     return {name: read_prices(path, time_zone=time_zone, name=name) for name in names}
+
+
+def load_said(call: Call, path: Path, **how: Any) -> Load:
+    """The load of a file, its warnings said. how: as `read_load` is asked. Raises BadInput."""
+    file = read_load(path, **how)
+    for warning in file.warnings:
+        call.say(warning)
+    return file.load
 
 
 def zone_to_use(asked: str | None, tariffs: Sequence[Tariff], load: Path | None, call: Call) -> str:

@@ -7,7 +7,6 @@ import typer
 
 from assets.bills.load import Load
 from assets.bills.read_bill import read_bill
-from assets.bills.read_load import read_load
 from assets.bills.reads import read_meter_reads, read_site_register
 from assets.bills.reconcile import Reconciliation, reconcile
 from assets.readings.readers.child import run_limited
@@ -15,7 +14,7 @@ from assets.tariffs.file import read_tariffs
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.supplier_bill import SupplierBill
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
-from orchestration.cli.bills.bill_options import LoadOption, PricesOption, prices_of, zone_to_use
+from orchestration.cli.bills.bill_options import LoadOption, PricesOption, load_said, prices_of, zone_to_use
 from orchestration.cli.bills.stored_bill_commands import reconcile_stored
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import MapOption, column_map
@@ -61,10 +60,7 @@ def audit(
     time_zone = zone_to_use(tz, tariffs, load, call)
     used: Load | None = None
     if load is not None:
-        file = read_load(load, time_zone=time_zone, meter=meter, mapping=column_map(mapping))
-        used = file.load
-        for warning in file.warnings:
-            call.say(warning)
+        used = load_said(call, load, time_zone=time_zone, meter=meter, mapping=column_map(mapping))
     found = reconcile(
         paper,
         tariffs,

@@ -17,7 +17,7 @@ from data_quality.contracts.time import parse_day
 from orchestration.cli.answer import BAD_INPUT, CHECK_FAILED, DONE, Answer, Table
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import AnyPeriodOption, ReasonOption, SiteOption, period_or_none
-from orchestration.cli.signing import actor, keep_signature
+from orchestration.cli.signing import actor
 
 AccountOption = Annotated[str | None, typer.Option("--account", help="Only this account.")]
 NONE_STORED = "no bill is stored"
@@ -163,8 +163,7 @@ def bill_override(
     }
     with call.project.store.together():
         override_tariff(call.project.store, **row, clock=call.clock)  # type: ignore[arg-type]
-        facts = {name: str(value) for name, value in row.items()}
-        keep_signature(call, who, kind="bill override", subject=f"{known.site_id}/{account}", facts=facts)
+        who.sign("bill override", f"{known.site_id}/{account}", **{name: str(value) for name, value in row.items()})
     if all(each["account"] != account for each in books_of(call).bills(known.site_id)):
         call.say(f"no stored bill of site {site} is of account {account!r}")
     text = f"account {account} is on {tariff} from {start} to {end} (exclusive), by {who.person.person_id}: {reason}"

@@ -36,19 +36,17 @@ def hourly_answer(
     time_zone: str,
 ) -> Answer:
     """Both methods of the load. The sets may hold an annual factor (location) and a residual mix for `electricity`."""
-    from assets.bills.read_load import read_load
+    from orchestration.cli.bills.bill_options import load_said
 
     if factors_file is None:
         raise BadInput("--hourly-load needs --hourly-factors FILE", reason="no_factor")
-    file = read_load(load_file, time_zone=time_zone or None)
-    for warning in file.warnings:
-        call.say(warning)
-    slots, findings = _slots(file.load, load_file)
+    load = load_said(call, load_file, time_zone=time_zone or None)
+    slots, findings = _slots(load, load_file)
     hours = hours_of(slots.items())
     rows = [row for each in sets for row in each.factors]
     local = zone(time_zone or _calendar(load_file))
     intensity = read_intensity(factors_file, time_zone=time_zone)
-    by = by_hour(slots, timedelta(minutes=file.load.step_minutes), intensity)
+    by = by_hour(slots, timedelta(minutes=load.step_minutes), intensity)
     certificates = read_certificates(certificates_file, time_zone=time_zone) if certificates_file else ()
     residual, annual = (
         annual_factors(rows, basis, hours, local, region=market, gwp=gwp) for basis in (Basis.RESIDUAL, Basis.LOCATION)
@@ -71,7 +69,7 @@ def hourly_answer(
         ) from fault
     findings += [*found.findings, *([_no_annual()] if rows and annual is None else [])]
     say_findings(call, findings)
-    return _answer(found, findings, len(slots) / file.load.size)
+    return _answer(found, findings, len(slots) / load.size)
 
 
 def _answer(found: HourlyScope2, findings: Sequence[Finding], coverage: float) -> Answer:

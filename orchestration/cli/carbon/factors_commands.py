@@ -117,10 +117,10 @@ def factors_withdraw(
 
 def _sign(call: Call, kind: str, set_id: str) -> None:
     """A factor needs no person; where --as names one, they sign the rows."""
-    from orchestration.cli.signing import actor, keep_signature
+    from orchestration.cli.signing import actor
 
     if call.person:
-        keep_signature(call, actor(call, Role.ANALYST), kind=kind, subject=set_id, facts={})
+        actor(call, Role.ANALYST).sign(kind, set_id)
 
 
 @command("factors list", example="--on 2025-06-01 --json")

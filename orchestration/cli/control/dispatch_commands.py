@@ -12,7 +12,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.cli.frame import Call, command
-from orchestration.cli.signing import Actor, actor, keep_signature
+from orchestration.cli.signing import Actor, actor
 from orchestration.ledger_view import commands_of_store
 
 SiteOption = Annotated[str, typer.Option("--site", help="Site of the devices.")]
@@ -59,8 +59,7 @@ def mode(
                 clock=call.clock,
                 device_id=device,
             )
-            facts = {"mode": wanted.upper(), "device": device, "reason": reason}
-            keep_signature(call, who, kind="dispatch mode", subject=known.site_id, facts=facts)
+            who.sign("dispatch mode", known.site_id, mode=wanted.upper(), device=device, reason=reason)
     history = mode_history(store, known.site_id, as_of_utc=call.as_of_utc)
     now = current_mode(store, known.site_id, device, as_of_utc=call.as_of_utc).name
     return Answer({"mode": now, "commands": [], "history": history}, HISTORY, f"mode {now}")
@@ -97,8 +96,7 @@ def acknowledge(
     who = actor(call, Role.ENGINEER)
     with store.together():
         acknowledge_fault(store, known.site_id, device, person=who.person, reason=reason, clock=call.clock)
-        facts = {"device": device, "reason": reason}
-        keep_signature(call, who, kind="dispatch acknowledge", subject=known.site_id, facts=facts)
+        who.sign("dispatch acknowledge", known.site_id, device=device, reason=reason)
     left = open_faults(store, known.site_id)
     named = ", ".join(each.device_id or known.site_id for each in left)
     return Answer(

@@ -12,7 +12,7 @@ from data_quality.contracts.people import Role
 from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import Call, command
-from orchestration.cli.signing import actor, keep_signature, keys_dir
+from orchestration.cli.signing import actor, keys_dir
 
 KEYS = Table("keys", "person: {person_id} | public key: {fingerprint:|none} | private_key")
 
@@ -57,7 +57,7 @@ def keys_adopt(
     if bent:
         raise BadInput(f"the store was changed behind the program's back: {bent[0]}", reason="row_not_proven")
     with store.together():
-        keep_signature(call, who, kind=ADOPT, subject="store", facts={"reason": reason})
+        who.sign(ADOPT, "store", reason=reason)
     return Answer({"adopted_by": who.person.person_id}, text=f"adopted as it stands by {who.person.name}")
 
 

@@ -20,7 +20,7 @@ from data_quality.contracts.time import parse_period
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import OnlySiteOption, ReasonOption, SiteOption, period_or_none
-from orchestration.cli.signing import Actor, actor, keep_signature
+from orchestration.cli.signing import Actor, actor
 
 PeriodOption = Annotated[
     str | None, typer.Option("--period", help="2025, 2025-Q1, 2025-03 or START/END; all readings if left out.")
@@ -189,8 +189,7 @@ def _decided(
     store = call.project.store
     with store.together():
         done = ProposalStore(store).decide(proposal_id, verdict, person=who.person, reason=reason, clock=call.clock)
-        facts = {"verdict": verdict, "reason": reason}
-        keep_signature(call, who, kind=f"meters {verdict}", subject=done.proposal_id, facts=facts)
+        who.sign(f"meters {verdict}", done.proposal_id, verdict=verdict, reason=reason)
     return done
 
 

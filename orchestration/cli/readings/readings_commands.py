@@ -19,7 +19,7 @@ from data_quality.contracts.time import CANONICAL_MINUTES, only_instant
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import DryOption, SiteOption, number, number_or_none
-from orchestration.cli.signing import actor, keep_signature
+from orchestration.cli.signing import actor
 
 MeterOption = Annotated[str, typer.Option("--meter", help="Which meter or driver.")]
 RegisterOption = Annotated[str | None, typer.Option("--register", help="Which register; the meter's own if left out.")]
@@ -81,7 +81,7 @@ def edit(
     )
 
     def sign(sha256: str) -> None:
-        keep_signature(call, who, kind="readings edit", subject=sha256, facts={"reason": wanted.reason})
+        who.sign("readings edit", sha256, reason=wanted.reason)
 
     report = edit_reading(
         wanted, site=known, lake=call.project.lake, clock=call.clock, reopen=reopen, dry_run=dry_run, sign=sign
@@ -146,7 +146,7 @@ def event(
     with call.project.store.together():
         recorded, is_new = MeterEventStore(call.project.store).record(known, meter, stated, call.clock)
         if is_new:
-            keep_signature(call, who, kind="readings event", subject=recorded.event_id, facts={"reason": reason})
+            who.sign("readings event", recorded.event_id, reason=reason)
     changed = _recompute(call, known, [meter], f"{kind.value} recorded by {person.person_id}")
     text = [f"{recorded.event_id[:12]} {'recorded' if is_new else 'was recorded already'}", *map(_told, changed)]
     return Answer({"events": [recorded], "registers": changed}, text="\n".join(text))
@@ -174,7 +174,7 @@ def withdraw(
     store, person = MeterEventStore(call.project.store), who.person
     with call.project.store.together():
         gone = store.withdraw(known.site_id, event_id, person_id=person.person_id, reason=reason, clock=call.clock)
-        keep_signature(call, who, kind="readings withdraw", subject=gone.event_id, facts={"reason": reason})
+        who.sign("readings withdraw", gone.event_id, reason=reason)
     changed = _recompute(call, known, [gone.meter_id], f"{gone.event.kind.value} withdrawn by {person.person_id}")
     text = [f"{gone.event_id[:12]} withdrawn", *map(_told, changed)]
     return Answer({"events": [gone], "registers": changed}, text="\n".join(text))

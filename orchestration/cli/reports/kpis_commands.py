@@ -25,17 +25,13 @@ from reports.revise import store_revision
 from reports.sources import Sources
 
 PRICED = ("cost",)
+FIGURE_FIELDS = {
+    "kpi", "scope", "start", "end", "value", "unit", "figure_id", "coverage", "estimated_share", "findings",
+    "is_synthetic",
+}  # fmt: skip
 VERSION_FIELDS = {
-    "carrier",
-    "factor_id",
-    "kgco2e_per_kwh",
-    "valid_from",
-    "valid_to",
-    "origin",
-    "source",
-    "sha256",
-    "recorded_at_utc",
-}
+    "carrier", "factor_id", "kgco2e_per_kwh", "valid_from", "valid_to", "origin", "source", "sha256", "recorded_at_utc",
+}  # fmt: skip
 
 
 KPIS = Table(
@@ -112,19 +108,9 @@ def row_of(figure: Figure, sources: Sources, figures: Mapping[str, Figure]) -> d
         )
     ]
     return {
-        "kpi": figure.kpi,
-        "scope": figure.scope,
-        "start": figure.start,
-        "end": figure.end,
+        **figure.model_dump(include=FIGURE_FIELDS),
         "hour_start_utc": figure.trace.parameters.get("hour_start_utc", ""),
-        "value": figure.value,
-        "unit": figure.unit,
-        "figure_id": figure.figure_id,
-        "coverage": figure.coverage,
-        "estimated_share": figure.estimated_share,
         "finding": "" if figure.status == "ok" else figure.status,
-        "findings": figure.findings,
-        "is_synthetic": figure.is_synthetic,
         "tariffs": _tariffs(behind, figure, sources) if figure.kpi in PRICED else [],
         "factors": list(dict.fromkeys(each.factor_id for each in versions)),
         "factor_versions": [each.model_dump(include=VERSION_FIELDS) for each in versions],

@@ -23,6 +23,13 @@ from reports.content.running_list import running_list
 from reports.revise import store_revision
 from reports.sources import Sources
 
+# What is shown of the month so far and of the whole month: field -> its name and unit (none: the site's currency).
+NAMES = {
+    "import_kwh": ("import", "kWh"),
+    "cost": ("cost", ""),
+    "emission_kgco2e": ("emission", "kgCO2e"),
+    "peak_kw": ("peak", "kW"),
+}
 RUNNING = ": {0} | month to date: {1:,.2f|unknown} | whole month: {2:,.2f|unknown} | figure: {3}"
 
 
@@ -75,57 +82,36 @@ def _stored(call: Call, site: Site, found: RunningFigures, as_of_utc: datetime) 
 
 
 def _answer(found: RunningFigures, time_zone: str, figures: Mapping[str, str]) -> Answer:
+    projected = {key: getattr(found, f"projected_{key}") for key in NAMES}
     rows = [
-        ("import, kWh", found.import_kwh, found.projected_import_kwh, figures.get("import_kwh", "")),
-        (f"cost, {found.currency}", found.cost, found.projected_cost, figures.get("cost", "")),
-        (
-            "emission, kgCO2e",
-            found.emission_kgco2e,
-            found.projected_emission_kgco2e,
-            figures.get("emission_kgco2e", ""),
-        ),
-        ("peak, kW", found.peak_kw, found.projected_peak_kw, figures.get("peak_kw", "")),
+        (f"{name}, {unit or found.currency}", getattr(found, key), projected[key], figures.get(key, ""))
+        for key, (name, unit) in NAMES.items()
     ]
-    demand = "{block_demand_kw:,.2f|unknown} kW"
+    demand = filled("{block_demand_kw:,.2f|unknown} kW", found)
     text = [
         f"{found.site_id} at {found.at_utc:%Y-%m-%d %H:%M} UTC, month of {found.month_start:%Y-%m} ({time_zone}), "
         f"{found.coverage:.2%} read",
         f"demand of the last {found.block_minutes} of {found.window_minutes} minutes: "
-        f"{filled(demand, found)}{f' ({found.demand_charge})' if found.demand_charge else ''}",
+        f"{demand}{f' ({found.demand_charge})' if found.demand_charge else ''}",
         f"projected by {found.method} as known on {found.projected_on}" if found.method else "not projected",
         *(f"{finding.code}: {finding.message}" for finding in found.findings),
     ]
-    data = {
+    so_far = found.model_dump(include={*NAMES, "energy_cost", "other_cost", "coverage"})
+    result = {
         "site": found.site_id,
         "at": found.at_utc,
         "time_zone": time_zone,
         "month_start": found.month_start,
         "currency": found.currency,
-        "month_to_date": {
-            "import_kwh": found.import_kwh,
-            "cost": found.cost,
-            "energy_cost": found.energy_cost,
-            "other_cost": found.other_cost,
-            "emission_kgco2e": found.emission_kgco2e,
-            "peak_kw": found.peak_kw,
-            "coverage": found.coverage,
-            "unpriced_minutes": found.uncosted_minutes,
-        },
+        "month_to_date": so_far | {"unpriced_minutes": found.uncosted_minutes},
         "demand": {
             "block_kw": found.block_demand_kw,
             "block_minutes": found.block_minutes,
             "window_minutes": found.window_minutes,
             "charge": found.demand_charge,
         },
-        "projection": {
-            "import_kwh": found.projected_import_kwh,
-            "cost": found.projected_cost,
-            "emission_kgco2e": found.projected_emission_kgco2e,
-            "peak_kw": found.projected_peak_kw,
-            "method": found.method,
-            "as_known_on": found.projected_on,
-        },
+        "projection": {**projected, "method": found.method, "as_known_on": found.projected_on},
         "findings": found.findings,
         "figures": figures,
     }
-    return Answer(data, Table(rows, RUNNING), "\n".join(text))
+    return Answer(result, Table(rows, RUNNING), "\n".join(text))
