@@ -27,11 +27,25 @@ if TYPE_CHECKING:
 PROJECT_VARIABLE = "METERLOOM_PROJECT"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """The options that every command has; their names end in `_`, so that they are never those of a command."""
+
+    project_: Annotated[
+        Path,
+        typer.Option("--project", envvar=PROJECT_VARIABLE, help="Project folder.", show_default="current folder"),
+    ] = Path()
+    as_of_: Annotated[str | None, typer.Option("--as-of", help="Answer as known at this time (ISO 8601).")] = None
+    person_: Annotated[str | None, typer.Option("--as", help="Who acts: a person of the people file.")] = None
+    json_: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False
+    debug_: Annotated[bool, typer.Option("--debug", help="Show the traceback of a fault.")] = False
+
+
 class Call:
     """One invocation: the project, who acts, as of when, and how to speak."""
 
-    def __init__(self, *, project: Path, is_json: bool, as_of: str | None, person: str | None) -> None:
-        self.folder, self.is_json, self._as_of, self.person = project, is_json, as_of, person
+    def __init__(self, shared: Shared) -> None:
+        self.folder, self._as_of, self.person = shared.project_, shared.as_of_, shared.person_
         self.clock: Clock = SystemClock()
         self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -87,23 +101,6 @@ class Call:
             self.project.close()
 
 
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a fault.")]
-ProjectOption = Annotated[
-    Path, typer.Option("--project", envvar=PROJECT_VARIABLE, help="Project folder.", show_default="current folder")
-]
-AsOfOption = Annotated[str | None, typer.Option("--as-of", help="Answer as known at this time (ISO 8601).")]
-PersonOption = Annotated[str | None, typer.Option("--as", help="Who acts: a person of the people file.")]
-
-_SHARED: dict[str, tuple[Any, Any]] = {
-    "project_": (ProjectOption, Path()),
-    "as_of_": (AsOfOption, None),
-    "person_": (PersonOption, None),
-    "json_": (JsonOption, False),
-    "debug_": (DebugOption, False),
-}
-
-
 @dataclass(frozen=True)
 class Command:
     """A function as a command: its words ("bill list"), an example of what follows them, what Typer calls."""
@@ -138,66 +135,48 @@ def command(name: str, *, example: str = "") -> Callable[[Callable[..., Answer]]
 
 def _with_shared_options(function: Callable[..., Answer], *, is_group: bool = False) -> Callable[..., None]:
     """The function as Typer calls it: its own options, then the shared ones; a group stands back for its commands."""
-    parameters, bundles = _own_options(function)
+    hints = typing.get_type_hints(function, include_extras=True)
+    own = list(inspect.signature(function).parameters.values())[1:]
+    given = [(each.name, hints[each.name], each.default) for each in own] + [("shared_", Shared, None)]
+    bundles = {name: hint for name, hint, _ in given if is_dataclass(hint) and isinstance(hint, type)}
+    flat = [option for each in given for option in _options(*each)]
 
     def run(**options: Any) -> None:
         context = options.pop("context_", None)
         if context is not None and context.invoked_subcommand is not None:
             return
-        shared = {key: options.pop(key) for key in _SHARED}
         for name, kind in bundles.items():
             options[name] = kind(**{each.name: options.pop(each.name) for each in fields(kind)})
-        _finish(function, shared, options)
+        _finish(function, options.pop("shared_"), options)
 
-    for key, (annotation, default) in _SHARED.items():
-        parameters.append(
-            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        )
     if is_group:
-        parameters.insert(0, inspect.Parameter("context_", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
+        flat.insert(0, ("context_", typer.Context, inspect.Parameter.empty))
+    kind = inspect.Parameter.KEYWORD_ONLY
+    parameters = [inspect.Parameter(name, kind, default=value, annotation=hint) for name, hint, value in flat]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     run.__doc__ = function.__doc__
     return run
 
 
-def _own_options(function: Callable[..., Answer]) -> tuple[list[inspect.Parameter], dict[str, type]]:
-    """The function's options without its call. A parameter that is a dataclass stands for its fields, an option each;
-    those dataclasses by parameter.
-    """
-    parameters, bundles = [], {}
-    for given, hint, default in _parameters(function):
-        if is_dataclass(hint) and isinstance(hint, type):
-            bundles[given] = hint
-            hints = typing.get_type_hints(hint, include_extras=True)
-            parameters += [(each.name, hints[each.name], each.default) for each in fields(hint)]
-        else:
-            parameters.append((given, hint, default))
-    kind = inspect.Parameter.KEYWORD_ONLY
-    return [inspect.Parameter(name, kind, default=value, annotation=hint) for name, hint, value in parameters], bundles
+def _options(name: str, hint: Any, default: Any) -> list[tuple[str, Any, Any]]:
+    """A parameter as options (name, annotation, default): one that is a dataclass stands for its fields, one each."""
+    if not (is_dataclass(hint) and isinstance(hint, type)):
+        return [(name, hint, default)]
+    hints = typing.get_type_hints(hint, include_extras=True)
+    return [(each.name, hints[each.name], each.default) for each in fields(hint)]
 
 
-def _parameters(function: Callable[..., Answer]) -> list[tuple[str, Any, Any]]:
-    hints = typing.get_type_hints(function, include_extras=True)
-    own = list(inspect.signature(function).parameters.values())[1:]
-    return [(each.name, hints[each.name], each.default) for each in own]
-
-
-def _finish(function: Callable[..., Answer], shared: dict[str, Any], options: dict[str, Any]) -> None:
-    call = Call(
-        project=shared["project_"],
-        is_json=shared["json_"],
-        as_of=shared["as_of_"],
-        person=shared["person_"],
-    )
+def _finish(function: Callable[..., Answer], shared: Shared, options: dict[str, Any]) -> None:
+    call = Call(shared)
     try:
         answer = function(call, **options)
-        show(answer, is_json=call.is_json)
+        show(answer, is_json=shared.json_)
         code = answer.exit_code
     except (typer.Exit, typer.Abort):
         raise
     except Exception as fault:
-        if shared["debug_"]:
+        if shared.debug_:
             traceback.print_exc()
         code = explain(fault)
     finally:

@@ -12,7 +12,7 @@ from data_quality.contracts.settings import SETTINGS_FILE, load_project
 from data_quality.contracts.yaml_file import BadConfiguration, Problem
 from orchestration.cli.answer import BAD_INPUT, DONE, Answer
 from orchestration.cli.frame import Call, command
-from orchestration.cli.project.reachable import reachability
+from orchestration.doctor.reachable import reachability
 
 
 def configuration_problems(call: Call) -> list[Problem]:
@@ -55,7 +55,7 @@ def check(
     if deep and not problems:
         problems = [
             Problem(file="", line=0, column=0, message=f"{c['name']}: {c['detail']}", mend=c["mend"])
-            for c in reachability(call)
+            for c in reachability(call.project.project)
             if c["status"] == "fail"
         ]
     waiting = configuration_placeholders(call) if not problems else []

@@ -13,9 +13,9 @@ from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.cli.frame import Call, command
 from orchestration.cli.project.check_commands import configuration_problems
-from orchestration.cli.project.database_checks import database_checks
-from orchestration.cli.project.reachable import item, standing
 from orchestration.doctor import lake, migrations, rights, trust
+from orchestration.doctor.database_checks import database_checks
+from orchestration.doctor.reachable import item, standing
 
 CHECKS = Table(
     "checks",
@@ -114,6 +114,6 @@ def doctor(call: Call) -> Answer:
     """Say what is present, missing or misconfigured, and how to mend it."""
     checks = parts() + project_checks(call)
     if (call.folder / SETTINGS_FILE).exists() and all(c["status"] != "fail" for c in checks):
-        checks += standing(call)
+        checks += standing(call.project.project)
     failed = any(c["status"] == "fail" for c in checks)
     return Answer({"checks": checks}, CHECKS, exit_code=CHECK_FAILED if failed else DONE)

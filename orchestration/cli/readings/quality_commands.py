@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from data_quality.contracts.vee import RuleFinding
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import MapOption, column_map
+
+if TYPE_CHECKING:
+    from data_quality.validate import Validation
 
 _SHOWN_PER_TABLE = 200
 
@@ -51,8 +54,7 @@ def _of_file(path: Path, *, tz: str | None, mapping_file: Path | None) -> Answer
     zone(zone_name)
     rows = rows_to_judge(path, mapping=known, tz=tz, now_utc=SystemClock().now_utc())
     found = validate(grids_of(rows.readings), time_zone=zone_name)
-    more = {"rejected_rows": rows.rejected}
-    return _answer(found.score, found.coverage, found.findings, found.streams(), zone_name, more)
+    return _answer(found, found.findings, zone_name, {"rejected_rows": rows.rejected})
 
 
 def _of_site(call: Call, site_id: str, start: str | None, end: str | None) -> Answer:
@@ -61,7 +63,7 @@ def _of_site(call: Call, site_id: str, start: str | None, end: str | None) -> An
     project, site = call.project, call.project.site(site_id)
     span = project.lake.span(site_id, as_of_utc=call.as_of_utc)
     if span is None:
-        return _answer(None, None, (), [], site.time_zone, {})
+        return _answer(None, (), site.time_zone, {})
     # UTC days of the lake; a local day may begin on the one before.
     first = parse_day(start, "--from") if start is not None else span[0] - timedelta(days=1)
     after = parse_day(end, "--to") if end is not None else span[1] + timedelta(days=2)
@@ -70,23 +72,19 @@ def _of_site(call: Call, site_id: str, start: str | None, end: str | None) -> An
     since, until = (local_midnight_utc(day, site.time_zone) for day in (first, after))
     found = judge_site(project.lake, site, start_utc=since, end_utc=until, as_of_utc=call.as_of_utc)
     findings = tuple(each for each in found.findings if each.end_utc > since and each.start_utc < until)
-    return _answer(found.score, found.coverage, findings, found.streams(), site.time_zone, {})
+    return _answer(found, findings, site.time_zone, {})
 
 
 def _answer(
-    score: float | None,
-    coverage: float | None,
-    findings: tuple[RuleFinding, ...],
-    streams: list[dict[str, Any]],
-    zone_name: str,
-    more: dict[str, Any],
+    judged: "Validation | None", findings: tuple[RuleFinding, ...], zone_name: str, more: dict[str, Any]
 ) -> Answer:
+    # Times as the others of the answer; the rest of a finding as it is written down.
     times = [{"start_utc": each.start_utc, "end_utc": each.end_utc} for each in findings]
     found = {
-        "score": score,
-        "coverage": coverage,
+        "score": None if judged is None else judged.score,
+        "coverage": None if judged is None else judged.coverage,
         "findings": [each.model_dump(mode="json") | at for each, at in zip(findings, times, strict=True)],
-        "streams": streams,
+        "streams": [] if judged is None else judged.streams(),
         **more,
     }
     local = zone(zone_name)
@@ -98,18 +96,15 @@ def _answer(
         since=lambda each: f"{each.start_utc.astimezone(local):%Y-%m-%d %H:%M}",
         until=lambda each: f"{each.end_utc.astimezone(local):%Y-%m-%d %H:%M}",
     )
-    return Answer(found, table if findings else None, _summary(score, coverage, findings, more))
+    return Answer(found, table if findings else None, _summary(judged, len(findings), more))
 
 
-def _summary(
-    score: float | None, coverage: float | None, findings: tuple[RuleFinding, ...], more: dict[str, Any]
-) -> str:
-    if score is None or coverage is None:
+def _summary(judged: "Validation | None", findings: int, more: dict[str, Any]) -> str:
+    if judged is None or judged.score is None or judged.coverage is None:
         return "no readings: nothing to judge"
     lines = []
-    if len(findings) > _SHOWN_PER_TABLE:
-        lines.append(f"{len(findings) - _SHOWN_PER_TABLE} more findings; --json gives all")
-    for reason, count in more.get("rejected_rows", {}).items():
-        lines.append(f"{count} rows could not be read: {reason}")
-    lines.append(f"score {score:.3f}, coverage {coverage:.2%}, {len(findings)} findings")
+    if findings > _SHOWN_PER_TABLE:
+        lines.append(f"{findings - _SHOWN_PER_TABLE} more findings; --json gives all")
+    lines += [f"{count} rows could not be read: {reason}" for reason, count in more.get("rejected_rows", {}).items()]
+    lines.append(f"score {judged.score:.3f}, coverage {judged.coverage:.2%}, {findings} findings")
     return "\n".join(lines)

@@ -4,7 +4,7 @@ from assets.stores.postgres import describe
 from data_quality.contracts.database import SCHEMAS, Part, address_of
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.settings import Project
-from orchestration.cli.project.reachable import item
+from orchestration.doctor.reachable import item
 
 WAREHOUSE = ("lake", "staging", "intermediate", "marts")
 
