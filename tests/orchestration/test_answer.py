@@ -120,6 +120,14 @@ def test_only_the_frame_knows_how_answers_are_shown() -> None:
     assert knows == {"answer.py", "frame.py"}
 
 
+def test_nothing_below_the_command_line_knows_it() -> None:
+    root = CLI.parents[1]
+    rooms = ("assets", "controls", "data_quality", "ml", "orchestration", "reports")
+    files = [path for room in rooms for path in (root / room).rglob("*.py") if CLI not in path.parents]
+    assert len(files) > 400
+    assert [path.name for path in files if "orchestration.cli" in path.read_text()] == []
+
+
 def test_no_folder_of_the_command_line_holds_more_than_fifteen_modules() -> None:
     folders = {path.parent for path in CLI.rglob("*.py")}
     assert {folder.name: n for folder in folders if (n := len(list(folder.glob("[!_]*.py")))) > 15} == {}
