@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from pydantic import Field
+from pydantic import Field, computed_field
 
 from assets.sites.discovery_fit import (
     Changes,
@@ -64,6 +64,7 @@ class Proposal(Model):
     balanced: float = Field(ge=0, le=1, description="Share of the slots at which the parent holds all its children")
     declared_parent: str | None = None
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def reason(self) -> str:
         """The evidence in one sentence."""

@@ -6,7 +6,7 @@ A bill is known by its file's hash and the version of what was read from it; an 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -154,9 +154,9 @@ def notify(
     return event_id
 
 
-def notifications_of(store: Store, site_id: str) -> list[dict[str, Any]]:
-    """Events of the site in the order in which they were recorded."""
-    return _NOTIFICATIONS.history(store, site_id=site_id)
+def notifications_of(store: Store, site_id: str, *, as_of_utc: datetime | None = None) -> list[dict[str, Any]]:
+    """Events of the site in the order in which they were recorded, as known then."""
+    return _NOTIFICATIONS.history(store, site_id=site_id, as_of_utc=as_of_utc)
 
 
 def _text(number: Decimal | None) -> str:

@@ -1,55 +1,51 @@
-"""The frame around every command: shared options, JSON or text, one sentence and an exit code for every fault."""
+"""The frame around every command: shared options, one sentence and an exit code for every fault."""
 
 import inspect
-import json
-import os
-import sys
 import traceback
 import typing
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
-from datetime import date, datetime
-from decimal import Decimal
-from enum import Enum
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import BaseModel
 from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
 from data_quality.contracts.errors import BadInput, MeterloomError, Unreachable
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.settings import SETTINGS_FILE
-from data_quality.contracts.text import one_line, printable
+from data_quality.contracts.text import printable
 from data_quality.contracts.time import Clock, SystemClock, parse_instant
+from orchestration.cli.answer import BAD_INPUT, BUG, UNREACHABLE, Answer, show
 
 if TYPE_CHECKING:
     from orchestration.resources import ProjectResource
+    from reports.sources import Sources
 
 PROJECT_VARIABLE = "METERLOOM_PROJECT"
-FILE_WIDTH = 400
-DONE, CHECK_FAILED, BAD_INPUT, UNREACHABLE, BUG = 0, 1, 2, 3, 70
 
 
-class Answer(BaseModel):
-    """What a command found: `data` is the JSON contract, `table` and `text` are for people."""
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """The options that every command has; their names end in `_`, so that they are never those of a command."""
 
-    data: dict[str, Any]
-    text: str = ""
-    columns: list[str] = []
-    rows: list[list[str]] = []
-    exit_code: int = DONE
+    project_: Annotated[
+        Path,
+        typer.Option("--project", envvar=PROJECT_VARIABLE, help="Project folder.", show_default="current folder"),
+    ] = Path()
+    as_of_: Annotated[str | None, typer.Option("--as-of", help="Answer as known at this time (ISO 8601).")] = None
+    person_: Annotated[str | None, typer.Option("--as", help="Who acts: a person of the people file.")] = None
+    json_: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False
+    debug_: Annotated[bool, typer.Option("--debug", help="Show the traceback of a fault.")] = False
 
 
 class Call:
     """One invocation: the project, who acts, as of when, and how to speak."""
 
-    def __init__(self, *, project: Path, is_json: bool, as_of: str | None, person: str | None) -> None:
-        self.folder, self.is_json, self._as_of, self.person = project, is_json, as_of, person
+    def __init__(self, shared: Shared) -> None:
+        self.folder, self._as_of, self.person = shared.project_, shared.as_of_, shared.person_
         self.clock: Clock = SystemClock()
         self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -66,6 +62,11 @@ class Call:
         from orchestration.resources import ProjectResource
 
         return ProjectResource(root=str(self.folder))
+
+    @cached_property
+    def sources(self) -> "Sources":
+        """What figures are computed from again."""
+        return self.project.sources()
 
     @property
     def as_of_utc(self) -> datetime | None:
@@ -97,167 +98,105 @@ class Call:
             self.project.close()
 
 
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a fault.")]
-ProjectOption = Annotated[
-    Path, typer.Option("--project", envvar=PROJECT_VARIABLE, help="Project folder.", show_default="current folder")
-]
-AsOfOption = Annotated[str | None, typer.Option("--as-of", help="Answer as known at this time (ISO 8601).")]
-PersonOption = Annotated[str | None, typer.Option("--as", help="Who acts: a person of the people file.")]
+@dataclass(frozen=True)
+class Command:
+    """A function as a command: its words ("bill list"), an example of what follows them, what Typer calls."""
 
-_SHARED: dict[str, tuple[Any, Any]] = {
-    "project_": (ProjectOption, Path()),
-    "as_of_": (AsOfOption, None),
-    "person_": (PersonOption, None),
-    "json_": (JsonOption, False),
-    "debug_": (DebugOption, False),
-}
+    name: str
+    example: str
+    function: Callable[..., Answer]
 
-
-def command(app: typer.Typer, name: str, *, example: str) -> Callable[[Callable[..., Answer]], Callable[..., None]]:
-    """Register `function(call, ...) -> Answer` as a command with the shared options and one example in its help."""
-
-    def register(function: Callable[..., Answer]) -> Callable[..., None]:
-        run = _with_shared_options(function)
-        app.command(name, epilog=f"Example: {example}")(run)
-        return run
-
-    return register
+    def add_to(self, app: typer.Typer, *, is_group: bool = False) -> None:
+        """Put it on the application, or make it what a group answers where no command of it is named."""
+        run = _with_shared_options(self.function, is_group=is_group)
+        epilog = f"Example: meterloom {self.name} {self.example}".rstrip()
+        if is_group:
+            app.callback(invoke_without_command=True, epilog=epilog)(run)
+        else:
+            app.command(self.name.rpartition(" ")[2], epilog=epilog)(run)
 
 
-def group_command(group: typer.Typer, *, example: str) -> Callable[[Callable[..., Answer]], Callable[..., None]]:
-    """As `command`, for a group that answers by itself where no command of it is named."""
+# Commands by the module that holds them, in the order of its text.
+COMMANDS: dict[str, list[Command]] = {}
 
-    def register(function: Callable[..., Answer]) -> Callable[..., None]:
-        run = _with_shared_options(function, is_group=True)
-        group.callback(invoke_without_command=True, epilog=f"Example: {example}")(run)
-        return run
+
+def command(name: str, *, example: str = "") -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
+    """Make `function(call, ...) -> Answer` a command with the shared options and one example in its help."""
+
+    def register(function: Callable[..., Answer]) -> Callable[..., Answer]:
+        COMMANDS.setdefault(function.__module__, []).append(Command(name, example, function))
+        return function
 
     return register
 
 
 def _with_shared_options(function: Callable[..., Answer], *, is_group: bool = False) -> Callable[..., None]:
     """The function as Typer calls it: its own options, then the shared ones; a group stands back for its commands."""
-    parameters, bundles = _own_options(function)
+    hints = typing.get_type_hints(function, include_extras=True)
+    own = list(inspect.signature(function).parameters.values())[1:]
+    given = [(each.name, hints[each.name], each.default) for each in own] + [("shared_", Shared, None)]
+    bundles = {name: hint for name, hint, _ in given if is_dataclass(hint) and isinstance(hint, type)}
+    flat = [option for each in given for option in _options(*each)]
 
     def run(**options: Any) -> None:
         context = options.pop("context_", None)
         if context is not None and context.invoked_subcommand is not None:
             return
-        shared = {key: options.pop(key) for key in _SHARED}
         for name, kind in bundles.items():
             options[name] = kind(**{each.name: options.pop(each.name) for each in fields(kind)})
-        _finish(function, shared, options)
+        _finish(function, options.pop("shared_"), options)
 
-    for key, (annotation, default) in _SHARED.items():
-        parameters.append(
-            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        )
     if is_group:
-        parameters.insert(0, inspect.Parameter("context_", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
+        flat.insert(0, ("context_", typer.Context, inspect.Parameter.empty))
+    kind = inspect.Parameter.KEYWORD_ONLY
+    parameters = [inspect.Parameter(name, kind, default=value, annotation=hint) for name, hint, value in flat]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     run.__doc__ = function.__doc__
     return run
 
 
-def _own_options(function: Callable[..., Answer]) -> tuple[list[inspect.Parameter], dict[str, type]]:
-    """The function's options without its call. A parameter that is a dataclass stands for its fields, an option each;
-    those dataclasses by parameter.
-    """
-    parameters, bundles = [], {}
-    for given, hint, default in _parameters(function):
-        if is_dataclass(hint) and isinstance(hint, type):
-            bundles[given] = hint
-            hints = typing.get_type_hints(hint, include_extras=True)
-            parameters += [(each.name, hints[each.name], each.default) for each in fields(hint)]
-        else:
-            parameters.append((given, hint, default))
-    kind = inspect.Parameter.KEYWORD_ONLY
-    return [inspect.Parameter(name, kind, default=value, annotation=hint) for name, hint, value in parameters], bundles
+def _options(name: str, hint: Any, default: Any) -> list[tuple[str, Any, Any]]:
+    """A parameter as options (name, annotation, default): one that is a dataclass stands for its fields, one each."""
+    if not (is_dataclass(hint) and isinstance(hint, type)):
+        return [(name, hint, default)]
+    hints = typing.get_type_hints(hint, include_extras=True)
+    return [(each.name, hints[each.name], each.default) for each in fields(hint)]
 
 
-def _parameters(function: Callable[..., Answer]) -> list[tuple[str, Any, Any]]:
-    hints = typing.get_type_hints(function, include_extras=True)
-    own = list(inspect.signature(function).parameters.values())[1:]
-    return [(each.name, hints[each.name], each.default) for each in own]
-
-
-def _finish(function: Callable[..., Answer], shared: dict[str, Any], options: dict[str, Any]) -> None:
-    call = Call(
-        project=shared["project_"],
-        is_json=shared["json_"],
-        as_of=shared["as_of_"],
-        person=shared["person_"],
-    )
+def _finish(function: Callable[..., Answer], shared: Shared, options: dict[str, Any]) -> None:
+    call = Call(shared)
     try:
         answer = function(call, **options)
-        _print(answer, is_json=call.is_json)
+        show(answer, is_json=shared.json_)
         code = answer.exit_code
     except (typer.Exit, typer.Abort):
         raise
     except Exception as fault:
-        if shared["debug_"]:
+        if shared.debug_:
             traceback.print_exc()
-        code = _explain(fault)
+        code = explain(fault)
     finally:
         call.close()
     raise typer.Exit(code)
 
 
-def _explain(fault: Exception) -> int:
+def explain(fault: Exception) -> int:
+    """Say a fault in one sentence on standard error; the exit code for it."""
     from assets.stores.unreachable import world_fault
 
     if not isinstance(fault, MeterloomError):
         fault = world_fault(fault) or fault
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
-    if isinstance(fault, Unreachable):
-        errors.print(printable(str(fault)), markup=False)
-        return UNREACHABLE
+    text, code = str(fault), BUG
     if isinstance(fault, BadInput):
-        mend = f" ({fault.mend})" if fault.mend and fault.mend not in str(fault) else ""
-        errors.print(printable(str(fault) + mend), markup=False)
-        return BAD_INPUT
-    if isinstance(fault, MeterloomError):
-        errors.print(printable(str(fault)), markup=False)
-        return BAD_INPUT if type(fault).__name__ != "OurFault" else BUG
-    errors.print(
-        printable(f"a bug of ours: {type(fault).__name__}: {fault} (run again with --debug for the traceback)"),
-        markup=False,
-    )
-    return BUG
-
-
-def _print(answer: Answer, *, is_json: bool) -> None:
-    if is_json:
-        sys.stdout.write(json.dumps(plain(answer.data), allow_nan=False, ensure_ascii=False) + "\n")
-        return
-    console = Console(highlight=False, no_color="NO_COLOR" in os.environ or None)
-    if not console.is_terminal:
-        # A file has no width: nothing may be cut, least of all a figure's id.
-        console = Console(highlight=False, no_color=True, width=FILE_WIDTH)
-    if answer.columns:
-        table = Table(*(Column(name, overflow="fold") for name in answer.columns), box=None, pad_edge=False)
-        for row in answer.rows:
-            # As texts: a name may hold what the terminal, or the table's own markup, would act upon.
-            table.add_row(*(Text(one_line(cell)) for cell in row))
-        console.print(table)
-    if answer.text:
-        console.print(printable(answer.text), markup=False, soft_wrap=True)
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON knows it: decimals to floats, times to ISO 8601 with Z, models to dicts."""
-    if isinstance(value, BaseModel):
-        return plain(value.model_dump())
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, date | Path):
-        return str(value)
-    if isinstance(value, Enum):
-        return value.name if isinstance(value.value, int) else value.value
-    return float(value) if isinstance(value, Decimal) else value
+        text += f" ({fault.mend})" if fault.mend and fault.mend not in text else ""
+        code = BAD_INPUT
+    elif isinstance(fault, Unreachable):
+        code = UNREACHABLE
+    elif not isinstance(fault, MeterloomError):
+        text = f"a bug of ours: {type(fault).__name__}: {fault} (run again with --debug for the traceback)"
+    elif type(fault).__name__ != "OurFault":
+        code = BAD_INPUT
+    errors.print(printable(text), markup=False)
+    return code

@@ -7,47 +7,71 @@ import warnings
 
 import typer
 
-from orchestration.cli.frame import BUG, _explain
+from orchestration.cli.answer import BUG
+from orchestration.cli.frame import COMMANDS, explain
 from orchestration.instance.write import BETA_NOTICES
 
-# Command groups and the modules that fill them: importing a module registers its commands on `APP`.
-MODULES = (
-    "demo",
-    "init",
-    "up",
-    "check",
-    "doctor",
-    "sniff",
-    "ingest",
-    "quarantine",
-    "quality",
-    "readings",
-    "kpis",
-    "running",
-    "meters",
-    "tariff",
-    "bill",
-    "carbon",
-    "factors",
-    "seu",
-    "baseline",
-    "enpi",
-    "conformance",
-    "forecast",
-    "models",
-    "plan",
-    "dispatch",
-    "agent",
-    "report",
-    "reports",
-    "trace",
-    "pack",
-    "verify",
-    "keys",
-)
+# First words, and the modules of this folder that hold their commands, in the order of the help.
+MODULES: dict[str, tuple[str, ...]] = {
+    "demo": ("project.demo_commands",),
+    "init": ("project.init_commands",),
+    "up": ("project.up_commands",),
+    "check": ("project.check_commands",),
+    "doctor": ("project.doctor_commands",),
+    "sniff": ("readings.sniff_commands",),
+    "ingest": ("readings.ingest_commands",),
+    "quarantine": ("readings.quarantine_commands",),
+    "quality": ("readings.quality_commands",),
+    "readings": ("readings.readings_commands",),
+    "kpis": ("reports.kpis_commands",),
+    "running": ("reports.running_commands",),
+    "meters": ("readings.meters_commands",),
+    "tariff": ("bills.tariff_commands",),
+    "bill": ("bills.bill_commands", "bills.reconcile_commands", "bills.stored_bill_commands"),
+    "carbon": ("carbon.carbon_commands", "carbon.chp_commands", "carbon.footprint_commands"),
+    "factors": ("carbon.factors_commands",),
+    "seu": ("baselines.seu_commands",),
+    "baseline": (
+        "baselines.fit_commands",
+        "baselines.savings_commands",
+        "baselines.adjust_commands",
+        "baselines.life_commands",
+        "baselines.baseline_commands",
+    ),
+    "enpi": ("baselines.enpi_commands",),
+    "conformance": ("project.conformance_commands",),
+    "forecast": ("control.forecast_commands",),
+    "models": ("control.models_commands",),
+    "plan": ("control.plan_commands",),
+    "dispatch": ("control.dispatch_commands",),
+    "agent": ("project.agent_commands",),
+    "report": ("reports.report_commands",),
+    "reports": ("reports.reports_commands",),
+    "trace": ("reports.trace_commands",),
+    "pack": ("reports.pack_commands",),
+    "verify": ("reports.verify_commands",),
+    "keys": ("project.keys_commands",),
+}
+# First words that are groups of commands.
+GROUPS = {
+    "quarantine": "Refused files and rows.",
+    "readings": "Edits of readings and events of meters.",
+    "meters": "Meter hierarchy: list, discover, propose, accept, balance.",
+    "tariff": "Tariffs: render, validate, convert.",
+    "bill": "Bills: compute, compare, audit.",
+    "carbon": "Carbon: Scope 1 and 2 of activities, by the hour, of a site; restatements.",
+    "factors": "Emission factors: import public tables, record sets, list them.",
+    "seu": "Significant energy uses.",
+    "baseline": "Energy baselines.",
+    "forecast": "Day-ahead forecasts.",
+    "models": "Registered models.",
+    "dispatch": "Commands to devices, and their proof.",
+    "reports": "Stored reports.",
+    "keys": "Keys that people sign with.",
+}
 
 
-def build_app(names: tuple[str, ...] = MODULES) -> typer.Typer:
+def build_app(names: tuple[str, ...] = tuple(MODULES)) -> typer.Typer:
     """The Typer application with those commands."""
     app = typer.Typer(
         name="meterloom",
@@ -62,7 +86,15 @@ def build_app(names: tuple[str, ...] = MODULES) -> typer.Typer:
         """From meter file to auditable figure and proven command."""
 
     for name in names:
-        importlib.import_module(f"orchestration.cli.{name}").register(app)
+        modules = [importlib.import_module(f"orchestration.cli.{module}").__name__ for module in MODULES[name]]
+        found = [each for module in modules for each in COMMANDS[module]]
+        home = app
+        if name in GROUPS:
+            answers_itself = any(each.name == name for each in found)
+            home = typer.Typer(help=GROUPS[name], no_args_is_help=not answers_itself)
+            app.add_typer(home, name=name)
+        for each in found:
+            each.add_to(home, is_group=each.name in GROUPS)
     return app
 
 
@@ -74,6 +106,6 @@ def main() -> None:
     asked = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
         # Only the asked command's module is loaded: `meterloom sniff` need not wait for Dagster.
-        build_app((asked,) if asked in MODULES else MODULES)()
+        build_app((asked,) if asked in MODULES else tuple(MODULES))()
     except Exception as fault:  # the process edge: one sentence and an exit code, never a bare traceback
-        sys.exit(_explain(fault) or BUG)
+        sys.exit(explain(fault) or BUG)

@@ -1,7 +1,6 @@
 """Who acts, and with which key: what every command with --as PERSON signs."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +20,16 @@ PROJECT_KEY = "project"
 class Actor:
     """A person with the key that they sign with; no key where the people file names none for anybody."""
 
+    call: Call
     person: Person
     signer: "Signer | None"
+
+    def sign(self, kind: str, subject: str, **facts: Any) -> bool:
+        """Sign what this transaction did and keep the signature; False where nobody signs in this project."""
+        from assets.stores.publications import sign_act
+
+        store, clock = self.call.project.store, self.call.clock
+        return sign_act(store, self.signer, self.person, kind=kind, subject=subject, facts=facts, clock=clock)
 
 
 def keys_dir(call: Call) -> Path:
@@ -36,15 +43,7 @@ def actor(call: Call, role: Role) -> Actor:
     from assets.stores.actions import signer_of
 
     person = call.acting(role)
-    return Actor(person, signer_of(person, call.project.people, keys_dir(call)))
-
-
-def keep_signature(call: Call, who: Actor, *, kind: str, subject: str, facts: Mapping[str, Any]) -> bool:
-    """Sign what this transaction did and keep the signature; False where nobody signs in this project."""
-    from assets.stores.publications import sign_act
-
-    store = call.project.store
-    return sign_act(store, who.signer, who.person, kind=kind, subject=subject, facts=facts, clock=call.clock)
+    return Actor(call, person, signer_of(person, call.project.people, keys_dir(call)))
 
 
 def pack_signer(call: Call) -> tuple["Signer", str]:

@@ -2,7 +2,7 @@
 
 from assets.stores.lake import Lake, known_paths
 from assets.stores.lake_files import orphans
-from orchestration.cli.reachable import item
+from orchestration.doctor.reachable import item
 
 NAME = "lake"
 SHOWN = 3

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_quality.contracts.settings import Project
-from orchestration.cli.reachable import item
+from orchestration.doctor.reachable import item
 
 if TYPE_CHECKING:
     from assets.stores.revisions import Standing

@@ -1,7 +1,7 @@
 """What the doctor says of who else on this machine may read the project's readings, store and keys."""
 
 from data_quality.contracts.settings import Project
-from orchestration.cli.reachable import item
+from orchestration.doctor.reachable import item
 
 NAME = "private"
 OTHERS = 0o007

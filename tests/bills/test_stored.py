@@ -98,6 +98,11 @@ def test_stored_bills_are_audited_against_the_sites_readings_and_told_above_the_
     assert told["notice"] in said
     _, listed, _ = call("bill", "list", "--site", "works", "--account", "A1", "--project", project)
     assert [each["verdict"] for each in listed["bills"]] == ["agrees"]
+    _, listed, _ = call("bill", "list", "--site", "works", "--project", project)
+    assert {each["account"]: each["notice"] for each in listed["bills"]} == {"A1": "", "A2": told["notice"], "A3": ""}
+    assert all((each["told_at_utc"] is not None) == bool(each["notice"]) for each in listed["bills"])
+    shown = CliRunner().invoke(build_app(("bill",)), ["bill", "list", "--site", "works", "--project", str(project)])
+    assert told["notice"] in shown.stdout
     code, none, _ = call(
         "bill", "reconcile", "--stored", "--site", "works", "--period", "2025-02", "--project", project
     )

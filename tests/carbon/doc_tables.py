@@ -19,7 +19,7 @@ _CODE = re.compile(r'code=f?"([a-z0-9_]+)(?:\{|")')
 _BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 CARBON_FILES = (
     *sorted((ROOT / "assets" / "carbon").glob("*.py")),
-    *sorted((ROOT / "orchestration/cli").glob("carbon*")),
+    *sorted((ROOT / "orchestration/cli/carbon").glob("*.py")),
 )
 UNITS = {
     "kWh": ("Wh", "MWh", "GWh", "kJ", "MJ", "GJ", "TJ", "therm", "Btu", "kBtu", "MMBtu", "Dth"),

@@ -21,8 +21,8 @@ from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.triggers import planned_states
 from data_quality.contracts.time import FixedClock, parse_period
-from orchestration.cli.baseline_line import line
-from orchestration.cli.frame import plain
+from orchestration.cli.answer import plain
+from orchestration.cli.baselines.baseline_line import line
 from orchestration.cli.main import build_app
 from orchestration.ledger_view import commands_of_store
 from orchestration.resources import ProjectResource

@@ -1,0 +1,163 @@
+"""What a command found, and the one place where a result becomes JSON, a table and a sentence."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Column
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.text import one_line, printable
+
+FILE_WIDTH = 400
+DONE, CHECK_FAILED, BAD_INPUT, UNREACHABLE, BUG = 0, 1, 2, 3, 70
+UNKNOWN = "-"
+
+
+class Table:
+    """How people see one list of a result.
+
+    rows: the result's field that holds the list (dotted), or the rows themselves. columns: in one text with ` | `
+    between them, each a field of the row that is its own title, or `title: cell`; or title -> cell, where a title is
+    nobody's constant. A cell is a template of `str.format` over the row: `{start_utc}`, `{value:,.2f} {unit}`,
+    `{reason:|none}` (what follows the bar stands where there is nothing). functions: by the name that a cell gives
+    them, over the row, for what no field holds. empty: the sentence where there is no row.
+    """
+
+    def __init__(
+        self,
+        rows: str | Sequence[Any],
+        columns: str | Mapping[str, str],
+        *,
+        empty: str = "",
+        **functions: Callable[[Any], object],
+    ) -> None:
+        self.rows, self.empty, self.functions = rows, empty, functions
+        self.columns = dict(map(_column, columns.split(" | "))) if isinstance(columns, str) else columns
+
+    def cells(self, result: Any) -> list[list[str]]:
+        """The table's texts, row by row."""
+        rows = _field(result, self.rows) if isinstance(self.rows, str) else self.rows
+        return [[filled(cell, row, self.functions) for cell in self.columns.values()] for row in rows]
+
+
+def _column(text: str) -> tuple[str, str]:
+    title, colon, cell = text.partition(": {")
+    return (title, "{" + cell) if colon else (text.replace("_", " "), f"{{{text}}}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command found: `result`, a model or the keys of the contract with models below them, is the JSON.
+
+    Table and text are how people see it.
+    """
+
+    result: BaseModel | Mapping[str, Any]
+    table: Table | None = None
+    text: str = ""
+    exit_code: int = DONE
+
+
+class _Texts(Formatter):
+    """`str.format` over the fields of one row, or the functions of a table; nothing is `-`, times are UTC minutes."""
+
+    def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
+        row = args[0]
+        return (kwargs[field_name](row) if field_name in kwargs else _field(row, field_name)), field_name
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        form, bar, instead = format_spec.partition("|")
+        if value is None or (bar and not value and not isinstance(value, int | float | Decimal)):
+            return instead if bar else UNKNOWN
+        return format(value, form) if form else said(value)
+
+
+_TEXTS = _Texts()
+
+
+def _field(value: Any, path: str) -> Any:
+    """What a dotted path of keys, positions and attributes leads to; None where a part on the way is."""
+    for part in path.split("."):
+        if value is None:
+            return None
+        if isinstance(value, Mapping):
+            value = value[part]
+        else:
+            value = value[int(part)] if part.isdigit() else getattr(value, part)
+    return value
+
+
+def filled(template: str, row: Any, functions: Mapping[str, Callable[[Any], object]] | None = None) -> str:
+    """A template over a row."""
+    return _TEXTS.vformat(template, (row,), functions or {})
+
+
+def said(value: Any) -> str:
+    """A value for people, where no other form is asked for."""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}Z".replace(":00Z", "Z")
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(said, value))
+    return str(value)
+
+
+def finding_lines(findings: Iterable[Finding], indent: str = "  ") -> list[str]:
+    """Findings for people, a line each."""
+    return [f"{indent}{each.severity}: {each.code}: {each.message}" for each in findings]
+
+
+def show(answer: Answer, *, is_json: bool) -> None:
+    """Print an answer on standard output: one JSON document, or table and text."""
+    if is_json:
+        sys.stdout.write(json.dumps(plain(answer.result), allow_nan=False, ensure_ascii=False) + "\n")
+        return
+    console = Console(highlight=False, no_color="NO_COLOR" in os.environ or None)
+    if not console.is_terminal:
+        # A file has no width: nothing may be cut, least of all a figure's id.
+        console = Console(highlight=False, no_color=True, width=FILE_WIDTH)
+    text = answer.text
+    if answer.table is not None:
+        columns = (Column(title, overflow="fold") for title in answer.table.columns)
+        table = RichTable(*columns, box=None, pad_edge=False)
+        cells = answer.table.cells(answer.result)
+        for row in cells:
+            # As texts: a name may hold what the terminal, or the table's own markup, would act upon.
+            table.add_row(*(Text(one_line(cell)) for cell in row))
+        console.print(table)
+        text = text if cells else text or answer.table.empty
+    if text:
+        console.print(printable(text), markup=False, soft_wrap=True)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON knows it: decimals to floats, times to ISO 8601 with Z, models to dicts."""
+    if isinstance(value, BaseModel):
+        return plain(value.model_dump())
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, date | time | Path):
+        return str(value)
+    if isinstance(value, Enum):
+        return value.name if isinstance(value.value, int) else value.value
+    return float(value) if isinstance(value, Decimal) else value

@@ -1,0 +1,1 @@
+"""Commands about energy uses, their baselines and indicators."""

@@ -1,0 +1,87 @@
+"""`meterloom baseline list|show|approve`: look at and approve the baselines of a project."""
+
+from typing import Annotated
+
+import typer
+
+from assets.stores.adjustments import AdjustmentStore
+from data_quality.contracts.baseline import BaselineType, BaselineVersion
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.people import Role
+from orchestration.cli.answer import Answer, Table
+from orchestration.cli.baselines.adjust_commands import ADJUSTMENTS, adjustment
+from orchestration.cli.baselines.baseline_line import details, line, one, told
+from orchestration.cli.frame import Call, command
+from orchestration.cli.options import OnlySiteOption
+from orchestration.cli.signing import actor
+
+BaselineArgument = Annotated[str, typer.Argument(metavar="ID", help="site/seu/type")]
+VersionOption = Annotated[int | None, typer.Option("--version", help="Which version; the newest if left out.")]
+BASELINES = Table(
+    "baselines", "baseline: {id} | version | status | approved by: {approved_by:|-} | digest: {digest:.12}"
+)
+
+
+@command("baseline list", example="--site factory")
+def baseline_list(call: Call, site: OnlySiteOption = None) -> Answer:
+    """List every version with its status."""
+    found = call.project.baselines.versions(site, as_of_utc=call.as_of_utc)
+    return Answer({"baselines": [line(version) for version in found]}, BASELINES)
+
+
+@command("baseline show", example="factory/compressors/enb")
+def show(
+    call: Call,
+    baseline_id: BaselineArgument,
+    version: VersionOption = None,
+) -> Answer:
+    """Show one version: coefficients with intervals, statistics, findings, adjustments, what speaks for a review."""
+    found = one(call, baseline_id, version)
+    review = review_of_version(call, found)
+    ledger = AdjustmentStore(call.project.store)
+    adjusted = [
+        each
+        for each in ledger.records(baseline_id=found.baseline_id, as_of_utc=call.as_of_utc)
+        if each.adjustment.start >= found.baseline.train_end
+    ]
+    result = details(found) | {"adjustments": [adjustment(each) for each in adjusted], "review": review}
+    text = [
+        told(found),
+        *(f"  review: {finding.code}: {finding.message}" for finding in review),
+        *(f"  adjustment {' '.join(cells)}" for cells in ADJUSTMENTS.cells(result)),
+    ]
+    return Answer({"baselines": [result]}, text="\n".join(text))
+
+
+def review_of_version(call: Call, version: BaselineVersion) -> tuple[Finding, ...]:
+    """What speaks for a review of an energy baseline today, or at --as-of; nothing for other types."""
+    from reports.enpi_life import review_of
+
+    project = call.project
+    site = project.sites.get(version.baseline.site_id)
+    is_known = site is not None and version.baseline.seu_id in {seu.seu_id for seu in site.seus}
+    if site is None or not is_known or version.baseline.baseline_type is not BaselineType.ENB:
+        return ()
+    return review_of(
+        site, version, sources=call.sources, as_of_utc=call.as_of_utc or project.reports.known_at(call.clock)
+    )
+
+
+@command("baseline approve", example='factory/compressors/enb --as anna --reason "reviewed"')
+def approve(
+    call: Call,
+    baseline_id: BaselineArgument,
+    reason: Annotated[str, typer.Option("--reason", help="Why it may stand.")],
+    version: VersionOption = None,
+    waive: Annotated[list[str] | None, typer.Option("--waive", help="CODE=why, for a blocking finding.")] = None,
+) -> Answer:
+    """Approve a version as a named person with the role; whoever fitted it cannot."""
+    who = actor(call, Role.APPROVER)
+    waivers = {code: why for code, _, why in (part.partition("=") for part in waive or [])}
+    known = one(call, baseline_id, version)
+    with call.project.store.together():
+        found = call.project.baselines.approve(baseline_id, known.version, who.person, reason, waivers, call.clock)
+        subject = f"{found.baseline_id}@{found.version}"
+        who.sign("baseline approve", subject, reason=reason, waivers=waivers, model_checksum=found.model_checksum)
+    text = f"{found.baseline_id} v{found.version} approved by {who.person.name}"
+    return Answer({"baselines": [line(found)]}, text=text)

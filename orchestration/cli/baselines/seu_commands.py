@@ -1,0 +1,31 @@
+"""`meterloom seu list`: energy sources and significant energy uses of the site files."""
+
+from typing import Annotated
+
+import typer
+
+from assets.kpi.register import seu_lines, sources_of
+from data_quality.contracts.meter import Carrier
+from orchestration.cli.answer import Answer, Table
+from orchestration.cli.frame import Call, command
+
+SEUS = Table("seus", "site | seu: {id} | source | meters | baseline: {baseline:|-} | last report: {last_report:|-}")
+
+
+@command("seu list", example="--source electricity --json")
+def seu_list(
+    call: Call,
+    source: Annotated[Carrier | None, typer.Option("--source", help="Only this energy source.")] = None,
+    active: Annotated[bool, typer.Option("--active", help="Only active ones.")] = False,
+) -> Answer:
+    """List the SEUs of every site with their baseline and last report."""
+    sites = call.project.sites
+    found = seu_lines(
+        sites,
+        baselines=call.project.baselines,
+        reports=call.project.reports,
+        source=source,
+        is_active_only=active,
+        as_of_utc=call.as_of_utc,
+    )
+    return Answer({"seus": found, "sources": sources_of(sites.values())}, SEUS)

@@ -1,0 +1,1 @@
+"""Commands about tariffs and bills."""

@@ -1,0 +1,106 @@
+"""`meterloom bill reconcile`: a supplier's bill against registers or load, line by line, with the cause."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assets.bills.load import Load
+from assets.bills.read_bill import read_bill
+from assets.bills.reads import read_meter_reads, read_site_register
+from assets.bills.reconcile import Reconciliation, reconcile
+from assets.readings.readers.child import run_limited
+from assets.tariffs.file import read_tariffs
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.supplier_bill import SupplierBill
+from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
+from orchestration.cli.bills.bill_options import LoadOption, PricesOption, load_said, prices_of, zone_to_use
+from orchestration.cli.bills.stored_bill_commands import reconcile_stored
+from orchestration.cli.frame import Call, command
+from orchestration.cli.options import MapOption, column_map
+
+BillOption = Annotated[Path | None, typer.Option("--bill", help="The supplier's bill: CSV, XLSX or PDF with text.")]
+TariffOption = Annotated[list[Path] | None, typer.Option("--tariff", help="Tariff file; several: all that may apply.")]
+ReadsOption = Annotated[Path | None, typer.Option("--reads", help="[meter,]read_date,<period>_register…")]
+RegisterOption = Annotated[Path | None, typer.Option("--register", help="meter,account,site,multiplier.")]
+TzOption = Annotated[str | None, typer.Option("--tz", help="Zone of days (IANA).")]
+MeterOption = Annotated[str | None, typer.Option("--meter", help="Which meter of the load, where it has several.")]
+
+
+@command("bill reconcile", example="--bill bill.pdf --tariff tariffs.json --reads reads.csv --register meters.csv")
+def audit(
+    call: Call,
+    bill: BillOption = None,
+    tariff: TariffOption = None,
+    load: LoadOption = None,
+    reads: ReadsOption = None,
+    register: RegisterOption = None,
+    prices: PricesOption = None,
+    meter: MeterOption = None,
+    tz: TzOption = None,
+    mapping: MapOption = None,
+    is_stored: Annotated[bool, typer.Option("--stored", help="The bills of --site in the store.")] = False,
+    site: Annotated[str | None, typer.Option("--site", help="Whose bills, with --stored.")] = None,
+    period: Annotated[str | None, typer.Option("--period", help="Bills that reach into it, with --stored.")] = None,
+) -> Answer:
+    """Audit a bill, or with --stored those of a site: every line recomputed, and why it differs. Exit code 1 where
+    one does.
+    """
+    if is_stored:
+        if site is None or bill is not None or tariff or load is not None:
+            raise BadInput(
+                "bill reconcile --stored needs --site; bills, tariffs and load are the site's", reason="no_site"
+            )
+        return reconcile_stored(call, site, period, reads, register)
+    if bill is None or not tariff:
+        raise BadInput("bill reconcile needs --bill FILE and --tariff FILE", reason="no_bill")
+    tariffs = tuple(each for file in tariff for each in read_tariffs(file))
+    # Bills come from outside: a PDF is taken apart in the limited child.
+    paper = read_bill(bill, run=run_limited)
+    time_zone = zone_to_use(tz, tariffs, load, call)
+    used: Load | None = None
+    if load is not None:
+        used = load_said(call, load, time_zone=time_zone, meter=meter, mapping=column_map(mapping))
+    found = reconcile(
+        paper,
+        tariffs,
+        load=used,
+        reads=read_meter_reads(reads, meter=paper.meter) if reads is not None else None,
+        register=read_site_register(register) if register is not None else None,
+        prices=prices_of(prices, tariffs, time_zone),
+        time_zone=time_zone,
+    )
+    for note in found.notes:
+        call.say(note)
+    return _answer(found, paper)
+
+
+def _answer(found: Reconciliation, paper: SupplierBill) -> Answer:
+    data = found.model_dump()
+    data["unread"] = [
+        {
+            "file": found.file,
+            # A viewer opens the picture of that page.
+            "page": f"{found.file}#page={unread.place.page}" if unread.place.page else "",
+            "line": unread.place.line,
+            "text": unread.text,
+            "expected": unread.expected,
+        }
+        for unread in paper.unread
+    ]
+    total = ("", "total", found.billed_total, found.recomputed_total, found.delta_total)
+    rows = [(line.id, line.label, line.billed, line.recomputed, line.delta) for line in found.lines]
+    columns = {
+        "line": "{0}",
+        "on the bill": "{1}",
+        f"billed, {found.currency}": "{2:,f|}",
+        "recomputed": "{3:,f|}",
+        "delta": "{4:,f|}",
+    }
+    said = f"{found.verdict}: {found.cause}" if found.verdict == "differs" else "agrees"
+    return Answer(
+        data,
+        Table([*rows, total], columns),
+        "\n".join([said, *found.evidence]),
+        DONE if found.verdict == "agrees" else CHECK_FAILED,
+    )

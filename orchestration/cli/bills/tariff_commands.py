@@ -1,0 +1,97 @@
+"""`meterloom tariff`: render, validate and convert tariffs."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from assets.tariffs.file import read_tariffs
+from assets.tariffs.show import price_weeks, tariff_text
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.tariff import Tariff
+from data_quality.contracts.yaml_file import BadConfiguration
+from orchestration.cli.answer import BAD_INPUT, Answer
+from orchestration.cli.frame import Call, command
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="Our language, URDB JSON or a simple table.")]
+
+
+@command("tariff show", example="tariff.yaml --picture week.png")
+def show(
+    call: Call,
+    file: FileArgument,
+    picture: Annotated[Path | None, typer.Option("--picture", help="Week heat-map (PNG), one per season.")] = None,
+) -> Answer:
+    """Render a tariff in words, and its energy price over the week as a picture."""
+    tariffs = read_tariffs(file)
+    paths = _pictures(tariffs, picture) if picture is not None else []
+    text = "\n\n".join(tariff_text(tariff) for tariff in tariffs)
+    return Answer(
+        {**_valid(tariffs), "pictures": paths}, text="\n".join([text, *(f"picture: {path}" for path in paths)])
+    )
+
+
+@command("tariff check", example="tariff.yaml --json")
+def check(call: Call, file: FileArgument) -> Answer:
+    """Validate a tariff: every mistake with its line, and exactly one period at each instant."""
+    try:
+        tariffs = read_tariffs(file)
+    except BadInput as fault:
+        errors = _errors(fault)
+        for sentence in errors:
+            call.say(sentence)
+        return Answer({"valid": False, "errors": errors, "tariff": {}}, exit_code=BAD_INPUT)
+    names = ", ".join(tariff.tariff_id for tariff in tariffs)
+    text = f"valid: {names}; exactly one period holds at each quarter hour of every kind of day"
+    return Answer(_valid(tariffs), text=text)
+
+
+@command("tariff import", example="urdb.json --out tariff.json")
+def convert(
+    call: Call,
+    file: FileArgument,
+    out: Annotated[Path | None, typer.Option("--out", help="Write our language here (JSON, which is YAML).")] = None,
+) -> Answer:
+    """Convert a URDB rate or a simple table to our language."""
+    tariffs = read_tariffs(file)
+    documents = [tariff.model_dump(mode="json", exclude_defaults=True) for tariff in tariffs]
+    document = documents[0] if len(documents) == 1 else {"tariffs": documents}
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    if out is not None:
+        out.write_text(text + "\n", encoding="utf-8")
+    return Answer({**_valid(tariffs), "path": out}, text=f"wrote {out}" if out else text)
+
+
+def _errors(fault: BadInput) -> list[str]:
+    if not isinstance(fault, BadConfiguration):
+        return [str(fault)]
+    return [
+        f"{problem.file}, line {problem.line}, column {problem.column}: {problem.message}"
+        + (f" ({problem.mend})" if problem.mend else "")
+        for problem in fault.problems
+    ]
+
+
+def _valid(tariffs: tuple[Tariff, ...]) -> dict[str, Any]:
+    """The first tariff, and all of them where a file holds several."""
+    shown = [tariff.model_dump(exclude_defaults=True) for tariff in tariffs]
+    more = {"tariffs": shown} if len(shown) > 1 else {}
+    return {"valid": True, "errors": [], "tariff": shown[0], **more}
+
+
+def _pictures(tariffs: tuple[Tariff, ...], target: Path) -> list[Path]:
+    """One picture per tariff, `name.png`; further tariffs get their number."""
+    from orchestration.previews import week_heat_map
+
+    found = []
+    for number, tariff in enumerate(tariffs, start=1):
+        weeks = price_weeks(tariff)
+        if not weeks:
+            continue
+        path = target if number == 1 else target.with_stem(f"{target.stem}-{number}")
+        path.write_bytes(week_heat_map(weeks, title=tariff.tariff_id, unit=f"{tariff.currency or ''}/kWh".lstrip("/")))
+        found.append(path)
+    if not found:
+        raise BadInput("no energy price goes by hours: there is nothing to draw", reason="no_picture")
+    return found

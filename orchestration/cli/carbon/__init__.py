@@ -1,0 +1,1 @@
+"""Commands about emissions and emission factors."""

@@ -1,0 +1,76 @@
+"""`meterloom carbon`: Scope 1 and 2 of activities."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assets.carbon.account import carbon_of
+from assets.carbon.read import read_activities, read_factor_set, states_instruments
+from data_quality.contracts.carbon import CarbonResult
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.factor import FactorSet
+from orchestration.cli.answer import Answer, Table
+from orchestration.cli.carbon.carbon_hourly import hourly_answer
+from orchestration.cli.carbon.carbon_say import GwpOption, gwp_set, say_findings, scopes_text
+from orchestration.cli.frame import Call, command
+
+LINES = Table(
+    "lines",
+    "id | scope: {scope:|outside} | basis | quantity: {amount} | unit | factor: {factor_id} | kgCO2e: {kgco2e:,.3f}",
+    amount=lambda line: line["quantity"].normalize(),
+)
+
+
+@command("carbon", example="--activity activity.csv --factors factors.csv --gwp AR5 --json")
+def carbon(
+    call: Call,
+    activity: Annotated[
+        Path | None, typer.Option("--activity", help="id,activity,quantity,unit,year|start,end")
+    ] = None,
+    factors: Annotated[list[Path] | None, typer.Option("--factors", help="Factor set (CSV); several add up.")] = None,
+    gwp: GwpOption = None,
+    latest: Annotated[
+        bool, typer.Option("--latest", help="Where a time has no factor yet, take the last there is, and say so.")
+    ] = False,
+    hourly_load: Annotated[Path | None, typer.Option("--hourly-load", help="Energy bought: timestamp,kwh.")] = None,
+    hourly_factors: Annotated[
+        Path | None, typer.Option("--hourly-factors", help="Grid intensity: timestamp,gco2_per_kwh.")
+    ] = None,
+    certificates: Annotated[
+        Path | None, typer.Option("--certificates", help="certificate_id,timestamp,kwh[,market,…].")
+    ] = None,
+    market: Annotated[str, typer.Option("--market", help="Market that the consumption is in.")] = "",
+    tz: Annotated[str, typer.Option("--tz", help="Zone of times without offset (IANA).")] = "",
+) -> Answer:
+    """Account for activities with factor sets, or for a load by the hour."""
+    sets = [read_factor_set(path) for path in factors or []]
+    if hourly_load is not None:
+        if activity is not None:
+            raise BadInput("give --activity or --hourly-load, not both", reason="bad_option")
+        return hourly_answer(
+            call, hourly_load, hourly_factors, certificates, sets, gwp=gwp_set(gwp), market=market, time_zone=tz
+        )
+    if hourly_factors is not None or certificates is not None:
+        raise BadInput("--hourly-factors and --certificates go with --hourly-load", reason="bad_option")
+    if activity is None or not sets:
+        raise BadInput("carbon needs --activity FILE and --factors FILE", reason="no_activity")
+    result = carbon_of(
+        read_activities(activity),
+        [row for each in sets for row in each.factors],
+        gwp=gwp_set(gwp),
+        states_instruments=states_instruments(activity),
+        latest=latest,
+    )
+    return _answer(result, sets, call)
+
+
+def _answer(result: CarbonResult, sets: list[FactorSet], call: Call) -> Answer:
+    say_findings(call, result.findings)
+    found = {
+        **result.model_dump(exclude={"lines"}),
+        "gwp_set": result.gwp_set or None,
+        "lines": [{"id": line.line_id, **line.model_dump(exclude={"line_id"})} for line in result.lines],
+        "factor_sets": [{"path": each.path, "sha256": each.sha256, "rows": len(each.factors)} for each in sets],
+    }
+    return Answer(found, LINES, scopes_text(result))

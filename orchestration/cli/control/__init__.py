@@ -1,0 +1,1 @@
+"""Commands about forecasts, plans and what is sent to devices."""

@@ -1,0 +1,28 @@
+"""`meterloom plan`: solve a dispatch case."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from orchestration.cli.answer import CHECK_FAILED, Answer, filled
+from orchestration.cli.frame import Call, command
+
+
+@command("plan", example="case.json --solver highs --json")
+def plan(
+    call: Call,
+    case: Annotated[Path, typer.Argument(metavar="CASE.json", help="A dispatch case.")],
+    solver: Annotated[Literal["highs", "cbc"], typer.Option("--solver", help="Which solver.")] = "highs",
+    gap: Annotated[float, typer.Option("--gap", help="Relative gap at which to stop.")] = 1e-6,
+) -> Answer:
+    """Solve a dispatch case; an infeasible one names the constraints in conflict."""
+    from controls.optimiser.case_file import load_case
+    from controls.optimiser.solve import solve
+    from data_quality.contracts.finding import Finding
+
+    found = solve(load_case(case), solver=solver, gap=gap)
+    if isinstance(found, Finding):
+        return Answer({"status": found.code, "finding": found}, text=found.message, exit_code=CHECK_FAILED)
+    text = "{status}: objective {objective:.6f}, bound {bound:.6f}, gap {gap:.2%}, solved in {solve_seconds:.3f} s"
+    return Answer(found, text=filled(text, found))

@@ -1,0 +1,1 @@
+"""Commands about the project folder itself: make it, check it, run it."""

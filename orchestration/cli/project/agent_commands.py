@@ -1,0 +1,18 @@
+"""`meterloom agent`: the long-running device process."""
+
+from typing import Annotated
+
+import typer
+
+from orchestration.cli.answer import Answer
+from orchestration.cli.frame import Call, command
+
+
+@command("agent", example="--site home")
+def agent(call: Call, site: Annotated[str, typer.Option("--site", help="Site whose devices it serves.")]) -> Answer:
+    """Serve the devices of one site until stopped; the mode in the ledger decides what may be written."""
+    from controls.agent.main import main as serve
+
+    known = call.project.site(site)
+    code = serve(["--project", str(call.folder), "--site", known.site_id])
+    return Answer({"stopped": True}, exit_code=code)

@@ -1,0 +1,70 @@
+"""`meterloom check`: every mistake of the configuration with file, line, column and mend."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from assets.sites.load import load_people, load_site
+from assets.sites.placeholders import placeholders
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.settings import SETTINGS_FILE, load_project
+from data_quality.contracts.yaml_file import BadConfiguration, Problem
+from orchestration.cli.answer import BAD_INPUT, DONE, Answer
+from orchestration.cli.frame import Call, command
+from orchestration.doctor.reachable import reachability
+
+
+def configuration_problems(call: Call) -> list[Problem]:
+    """Problems of settings, people and every site file; empty when all is well."""
+    if not (call.folder / SETTINGS_FILE).exists():
+        call.project  # noqa: B018  raises the sentence about a missing project
+    try:
+        project = load_project(call.folder, os.environ)
+    except BadConfiguration as fault:
+        return fault.problems
+    found: list[Problem] = []
+    site_files = sorted(project.sites_dir.glob("*.yaml"))
+    if not site_files:
+        found.append(Problem(file=str(project.sites_dir), line=0, column=0, message="no site file here"))
+    for path in [*site_files, project.people_file]:
+        try:
+            load_people(path) if path == project.people_file else load_site(path)
+        except BadConfiguration as fault:
+            found += fault.problems
+        except BadInput as fault:
+            found.append(Problem(file=fault.file, line=fault.line, column=fault.column, message=fault.message))
+    return found
+
+
+def configuration_placeholders(call: Call) -> list[Problem]:
+    """What the people file and each site file still have of the template, with its line and what to put there."""
+    project = load_project(call.folder, os.environ)
+    return [
+        each for path in [*sorted(project.sites_dir.glob("*.yaml")), project.people_file] for each in placeholders(path)
+    ]
+
+
+@command("check", example="--deep")
+def check(
+    call: Call,
+    deep: Annotated[bool, typer.Option("--deep", help="Also call broker, devices and database.")] = False,
+) -> Answer:
+    """Check settings, people and site files; what is still of the template is named, and is no mistake."""
+    problems = configuration_problems(call)
+    if deep and not problems:
+        problems = [
+            Problem(file="", line=0, column=0, message=f"{c['name']}: {c['detail']}", mend=c["mend"])
+            for c in reachability(call.project.project)
+            if c["status"] == "fail"
+        ]
+    waiting = configuration_placeholders(call) if not problems else []
+    lines = [
+        f"{p.file}:{p.line}:{p.column}: {p.message}{f' ({p.mend})' if p.mend else ''}" for p in [*problems, *waiting]
+    ]
+    said = [] if problems else ["no problems found" + (f", {len(waiting)} to fill in" if waiting else "")]
+    return Answer(
+        {"problems": problems, "placeholders": waiting},
+        text="\n".join([*lines, *said]),
+        exit_code=BAD_INPUT if problems else DONE,
+    )

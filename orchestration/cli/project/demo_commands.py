@@ -1,0 +1,66 @@
+"""`meterloom demo`: the main job on the demo sites."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from orchestration.cli.answer import CHECK_FAILED, DONE, Answer
+from orchestration.cli.frame import Call, command
+
+
+@command("demo", example="--out demo")
+def demo(
+    call: Call,
+    out: Annotated[Path, typer.Option("--out", help="Project folder to make.")] = Path("demo"),
+    quick: Annotated[bool, typer.Option("--quick", help="One quarter and a shorter history.")] = False,
+    files_only: Annotated[
+        bool, typer.Option("--files-only", help="Make the project and its landing files; run nothing.")
+    ] = False,
+) -> Answer:
+    """Run the whole line: meter files, KPIs, baselines, forecasts, reports, a plan and a proven command."""
+    from controls.simulator.worlds.tower_files import write_delivery
+    from orchestration.demo import make_demo_project, run_demo, simulate
+
+    if files_only:
+        project = make_demo_project(out)
+        delivery = simulate(project, call.clock, quick=quick)
+        write_delivery(project.project.landing_dir / "tower", delivery.afterwards())
+        return Answer({"artifacts": [], "runs": [], "path": out}, text=f"made {out}")
+    found = run_demo(out, say=call.say, clock=call.clock, quick=quick)
+    is_green = all(f["is_equal"] for f in found["figures"]) and any(
+        c["state"] in ("VERIFIED", "COMPLETED") for c in found["commands"]
+    )
+    return Answer(found, text=told(found, out), exit_code=DONE if is_green else CHECK_FAILED)
+
+
+def told(found: dict[str, Any], out: Path) -> str:
+    """The demo's result for people."""
+    lines = ["", "Artefacts"]
+    lines += [f"  {each['kind']:5} {each['path']}" for each in found["artifacts"]]
+    lines += ["", "Figures, recomputed from their trace"]
+    for figure in found["figures"]:
+        mark = "equal" if figure["is_equal"] else "DIFFERS"
+        lines.append(
+            f"  {figure['figure_id']}  {figure['label']}: {float(figure['value']):,.3f} {figure['unit']}, {mark}"
+        )
+    lines += ["", "Commands to the simulated home"]
+    for order in found["commands"]:
+        proof = order["evidence"][0].get("means", "-") if order["evidence"] else "-"
+        value = f"{order['value']:+.3f} {order['unit']}"
+        lines.append(f"  {order['device']:8} {order['capability']:20} {value:>11}  {order['state']} ({proof})")
+    late, refused = found["late"], found["quarantine"]
+    lines += ["", f"Late files of the tower: {late['figures_changed']} monthly figures changed"]
+    lines += [
+        f"  {each['name']:32} {each['new_rows']:>7,} quarter hours new, {each['corrected_rows']:>6,} corrected"
+        for each in late["files"]
+    ]
+    lines += ["", f"{len(refused)} files in quarantine, whole or some rows: meterloom quarantine list --project {out}"]
+    lines += [f"  {name}" for name in refused]
+    first = found["figures"][0]["figure_id"] if found["figures"] else "FIGURE"
+    lines += [
+        "",
+        f"Next: meterloom trace {first} --rows --project {out}",
+        f"      meterloom up --project {out}     (Dagster UI, MLflow UI, live home)",
+    ]
+    return "\n".join(lines)

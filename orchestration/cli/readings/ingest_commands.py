@@ -1,0 +1,66 @@
+"""`meterloom ingest`: meter files into the lake."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assets.readings.ingest import AcceptedScale, ingest_file
+from orchestration.cli.answer import Answer
+from orchestration.cli.frame import Call, command
+from orchestration.cli.options import DryOption, MapOption, column_map
+from orchestration.cli.readings.sniff_commands import reports_answer
+
+AcceptOption = Annotated[
+    bool,
+    typer.Option("--accept-scale", help="Take what is held for its size alone; the batch keeps who said so (--as)."),
+]
+
+
+def accepted_scale(call: Call, *, is_accepted: bool) -> AcceptedScale | None:
+    """The word of the person named by --as, where it is given. Raises BadInput for a person that nobody knows."""
+    if not is_accepted:
+        return None
+    return AcceptedScale(person_id=call.known_person().person_id if call.person else "")
+
+
+@command("ingest", example="meters.csv --site my_site --dry-run")
+def ingest(
+    call: Call,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Meter files.")],
+    site: Annotated[str, typer.Option("--site", help="Site whose meters they hold.")],
+    dry_run: DryOption = False,
+    mapping: MapOption = None,
+    accept_scale: AcceptOption = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Then make again the marts, baselines and reports that they touch.")
+    ] = False,
+) -> Answer:
+    """Read meter files into the lake; what cannot be read is kept in quarantine, everything else goes in."""
+    known_site, known = call.project.site(site), column_map(mapping)
+    lake, quarantine = call.project.lake, call.project.quarantine
+    accepted = accepted_scale(call, is_accepted=accept_scale)
+    reports = []
+    for path in paths:
+        report = ingest_file(
+            path,
+            site=known_site,
+            lake=lake,
+            quarantine=quarantine,
+            clock=call.clock,
+            mapping=known,
+            dry_run=dry_run,
+            accepted=accepted,
+        )
+        reports.append(report)
+        call.say(report.message or f"{path.name}: {report.new_rows} new, {report.corrected_rows} corrected")
+        for each in report.restored:
+            call.say(f"{path.name}: the lake's file {each} is as it was again")
+    ran: dict[str, list[str]] = {}
+    if refresh and not dry_run:
+        from orchestration.fresh import refresh as make_again
+
+        ran = make_again(call.project, say=call.say)
+    changed = sum(report.new_rows + report.corrected_rows for report in reports)
+    last_line = f"{changed} quarter hours {'would change' if dry_run else 'changed'}"
+    return reports_answer([*reports], last_line, runs=ran)

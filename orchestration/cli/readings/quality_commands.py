@@ -1,0 +1,110 @@
+"""`meterloom quality`: what validation finds in one file or in a site's readings, and how good the readings are."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.time import SystemClock, local_midnight_utc, parse_day, zone
+from data_quality.contracts.vee import RuleFinding
+from orchestration.cli.answer import Answer, Table
+from orchestration.cli.frame import Call, command
+from orchestration.cli.options import MapOption, column_map
+
+if TYPE_CHECKING:
+    from data_quality.validate import Validation
+
+_SHOWN_PER_TABLE = 200
+
+
+@command("quality", example="--energy meters.csv --tz Europe/Berlin --json")
+def quality(
+    call: Call,
+    site: Annotated[str | None, typer.Option("--site", help="A site of the project.")] = None,
+    energy: Annotated[Path | None, typer.Option("--energy", help="One meter file; no project is needed.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="First local date, with --site.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Local date after the last one, with --site.")] = None,
+    tz: Annotated[str | None, typer.Option("--tz", help="Zone of the calendar and of times without offset.")] = None,
+    mapping: MapOption = None,
+) -> Answer:
+    """Validate readings: spikes, stuck and dead meters, wrong units, shifted clocks, sums that do not fit.
+
+    Nothing is changed. A finding is not a failure of the command: its exit code is 0.
+    """
+    if (site is None) == (energy is None):
+        raise BadInput("give --energy FILE or --site SITE", reason="bad_request")
+    if energy is not None:
+        if start is not None or end is not None:
+            raise BadInput("--from and --to go with --site", reason="bad_request")
+        return _of_file(energy, tz=tz, mapping_file=mapping)
+    if tz is not None or mapping is not None:
+        raise BadInput("--tz and --map go with --energy; a site file has its own", reason="bad_request")
+    return _of_site(call, str(site), start, end)
+
+
+def _of_file(path: Path, *, tz: str | None, mapping_file: Path | None) -> Answer:
+    from assets.readings.judged_rows import rows_to_judge
+    from data_quality.grid import grids_of
+    from data_quality.validate import validate
+
+    known = column_map(mapping_file)
+    zone_name = tz or (known.zone if known is not None else None) or "UTC"
+    zone(zone_name)
+    rows = rows_to_judge(path, mapping=known, tz=tz, now_utc=SystemClock().now_utc())
+    found = validate(grids_of(rows.readings), time_zone=zone_name)
+    return _answer(found, found.findings, zone_name, {"rejected_rows": rows.rejected})
+
+
+def _of_site(call: Call, site_id: str, start: str | None, end: str | None) -> Answer:
+    from assets.readings.judge_site import judge_site
+
+    project, site = call.project, call.project.site(site_id)
+    span = project.lake.span(site_id, as_of_utc=call.as_of_utc)
+    if span is None:
+        return _answer(None, (), site.time_zone, {})
+    # UTC days of the lake; a local day may begin on the one before.
+    first = parse_day(start, "--from") if start is not None else span[0] - timedelta(days=1)
+    after = parse_day(end, "--to") if end is not None else span[1] + timedelta(days=2)
+    if after <= first:
+        raise BadInput(f"--to {after} is not after --from {first}", reason="bad_period")
+    since, until = (local_midnight_utc(day, site.time_zone) for day in (first, after))
+    found = judge_site(project.lake, site, start_utc=since, end_utc=until, as_of_utc=call.as_of_utc)
+    findings = tuple(each for each in found.findings if each.end_utc > since and each.start_utc < until)
+    return _answer(found, findings, site.time_zone, {})
+
+
+def _answer(
+    judged: "Validation | None", findings: tuple[RuleFinding, ...], zone_name: str, more: dict[str, Any]
+) -> Answer:
+    # Times as the others of the answer; the rest of a finding as it is written down.
+    times = [{"start_utc": each.start_utc, "end_utc": each.end_utc} for each in findings]
+    found = {
+        "score": None if judged is None else judged.score,
+        "coverage": None if judged is None else judged.coverage,
+        "findings": [each.model_dump(mode="json") | at for each, at in zip(findings, times, strict=True)],
+        "streams": [] if judged is None else judged.streams(),
+        **more,
+    }
+    local = zone(zone_name)
+    table = Table(
+        findings[:_SHOWN_PER_TABLE],
+        "rule | meter: {stream} | from: {since} | to: {until} | value: {value:.6g} {unit} | action | "
+        f"why (times: {zone_name}): {{message}}",
+        stream=lambda each: f"{each.meter}{'' if each.register_id == 'import' else f'.{each.register_id}'}",
+        since=lambda each: f"{each.start_utc.astimezone(local):%Y-%m-%d %H:%M}",
+        until=lambda each: f"{each.end_utc.astimezone(local):%Y-%m-%d %H:%M}",
+    )
+    return Answer(found, table if findings else None, _summary(judged, len(findings), more))
+
+
+def _summary(judged: "Validation | None", findings: int, more: dict[str, Any]) -> str:
+    if judged is None or judged.score is None or judged.coverage is None:
+        return "no readings: nothing to judge"
+    lines = []
+    if findings > _SHOWN_PER_TABLE:
+        lines.append(f"{findings - _SHOWN_PER_TABLE} more findings; --json gives all")
+    lines += [f"{count} rows could not be read: {reason}" for reason, count in more.get("rejected_rows", {}).items()]
+    lines.append(f"score {judged.score:.3f}, coverage {judged.coverage:.2%}, {findings} findings")
+    return "\n".join(lines)

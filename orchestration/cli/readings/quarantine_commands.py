@@ -1,0 +1,149 @@
+"""`meterloom quarantine`: refused files and rows, why, and another try."""
+
+from typing import Annotated, Any
+
+import typer
+
+from assets.readings.page import where
+from assets.readings.proposal import PROPOSED_FOR, propose
+from assets.readings.retry import RetryReport, retry_item
+from assets.stores.quarantine import QuarantineStore, reason_totals
+from data_quality.contracts.text import one_line
+from data_quality.quarantine import FILE_REASONS, ROW_REASONS
+from orchestration.cli.answer import BAD_INPUT, DONE, Answer, Table
+from orchestration.cli.frame import Call, command
+from orchestration.cli.options import MapOption, OnlySiteOption, column_map
+from orchestration.cli.readings.ingest_commands import AcceptOption, accepted_scale
+from orchestration.cli.readings.sniff_commands import proposal_lines, report_lines
+
+MEANINGS = ROW_REASONS | FILE_REASONS
+# Lines of one file that `show` prints: enough to see what is wrong with it.
+SHOWN_LINES = 5
+EMPTY = "quarantine is empty"
+ITEMS = Table(
+    "items", "id: {item_id:.12} | site: {site_id} | kind | where | reason | message", empty=EMPTY, where=where
+)
+FILES = Table(
+    "files",
+    "id: {item_id:.12} | site: {site_id} | file: {source_name} | refused",
+    empty=EMPTY,
+    refused=lambda each: counted(each["reasons"]),
+)
+ItemArgument = Annotated[str, typer.Argument(metavar="ID")]
+
+
+@command("quarantine list", example="--site my_site")
+def quarantine_list(
+    call: Call,
+    site: OnlySiteOption = None,
+    by_files: Annotated[bool, typer.Option("--files", help="One line per file, with counts by reason.")] = False,
+    is_all: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
+) -> Answer:
+    """List what was refused and is still open, with reason."""
+    items = call.project.quarantine.items(site, is_open=None if is_all else True, as_of_utc=call.as_of_utc)
+    found = {"items": items, "reasons": reason_totals(items), "files": by_file(items)}
+    return Answer(found, FILES if by_files else ITEMS)
+
+
+@command("quarantine show", example="4f1c2ab09d3e")
+def quarantine_show(call: Call, item_id: ItemArgument) -> Answer:
+    """Show one item, and what else is wrong with its file."""
+    store = call.project.quarantine
+    item = store.show(item_id)
+    of_file = store.items(item["site_id"], source_sha256=item["source_sha256"])
+    proposal = map_for(item, store)
+    found = {"items": [item], "files": by_file(of_file), "proposal": proposal}
+    return Answer(found, text="\n".join([item_lines(item, of_file), *proposal_lines(proposal)]))
+
+
+@command("quarantine retry", example="4f1c2ab09d3e --map map.yaml")
+def quarantine_retry(
+    call: Call, item_id: ItemArgument, mapping: MapOption = None, accept_scale: AcceptOption = False
+) -> Answer:
+    """Read the kept file again, after the site file or a column map was mended."""
+    store = call.project.quarantine
+    item = store.show(item_id)
+    report = retry_item(
+        item,
+        site=call.project.site(item["site_id"]),
+        lake=call.project.lake,
+        quarantine=store,
+        clock=call.clock,
+        mapping=column_map(mapping),
+        accepted=accepted_scale(call, is_accepted=accept_scale),
+    )
+    return Answer(
+        {
+            "items": [store.show(item["item_id"])],
+            "files": [report.file.model_dump(mode="json")],
+            "before": report.before,
+            "after": report.after,
+            "resolved": report.resolved,
+        },
+        text=retry_lines(report),
+        exit_code=BAD_INPUT if report.file.verdict == "reject" else DONE,
+    )
+
+
+def by_file(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One entry per refused file, in the order of their items: name, hash, reasons with their counts of rows."""
+    files: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for item in items:
+        files.setdefault((item["site_id"], item["source_sha256"]), []).append(item)
+    return [
+        {
+            "site_id": site_id,
+            "source_name": of_file[0]["source_name"],
+            "source_sha256": sha256,
+            "item_id": of_file[0]["item_id"],
+            "reasons": reason_totals(of_file),
+        }
+        for (site_id, sha256), of_file in files.items()
+    ]
+
+
+def counted(reasons: dict[str, int]) -> str:
+    """Reasons with their counts."""
+    return ", ".join(f"{reason} {count}" for reason, count in reasons.items())
+
+
+def item_lines(item: dict[str, Any], of_file: list[dict[str, Any]]) -> str:
+    """One item for people: what, where, why, what else is wrong with its file, and what to do."""
+    name, meaning = one_line(item["source_name"], 200), MEANINGS.get(item["reason"], "")
+    lines = [
+        one_line(item["message"]),
+        f"  reason: {item['reason']}{f' ({meaning})' if meaning else ''}",
+        f"  file: {name} of site {item['site_id']}, sha256 {item['source_sha256'][:16]}, refused "
+        f"{item['recorded_at_utc']:%Y-%m-%d %H:%M}Z",
+    ]
+    if item["resolved_at_utc"] is not None:
+        lines.append(f"  resolved: {item['resolved_at_utc']:%Y-%m-%d %H:%M}Z by batch {item['resolved_by'] or '-'}")
+    others = [each for each in of_file if each["resolved_at_utc"] is None]
+    if others:
+        lines.append(f"  open in this file: {counted(reason_totals(others))}; the first:")
+        lines += [f"    {one_line(each['message'], 300)}" for each in others[:SHOWN_LINES]]
+        lines.append(f"  after mending: meterloom quarantine retry {item['item_id'][:12]} [--map FILE]")
+    return "\n".join(lines)
+
+
+def map_for(item: dict[str, Any], store: QuarantineStore) -> str:
+    """A column map proposed for a refused table; empty for what no map can mend."""
+    is_for_map = item["kind"] == "file" and item["resolved_at_utc"] is None and item["reason"] in PROPOSED_FOR
+    kept = store.root / item["kept_path"]
+    return propose(kept) if is_for_map and kept.is_file() else ""
+
+
+def retry_lines(report: RetryReport) -> str:
+    """What another try changed, for people."""
+    lines = [report_lines(report.file)]
+    if report.file.is_repeat:
+        lines.append("  nothing changed: the file was read just as before; mend the site file, or give --map")
+        return "\n".join(lines)
+    lines += [
+        f"  {reason}: {report.before.get(reason, 0)} before, {report.after.get(reason, 0)} now"
+        for reason in dict.fromkeys([*report.before, *report.after])
+    ]
+    new, corrected, unchanged = report.file.new_rows, report.file.corrected_rows, report.file.unchanged_rows
+    lines.append(f"  in the lake: {new} quarter hours new, {corrected} corrected, {unchanged} as before")
+    lines.append(f"  {report.resolved} items resolved")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Commands about figures, reports and evidence."""

@@ -1,0 +1,58 @@
+"""`meterloom pack`: the evidence pack of a report."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from orchestration.cli.answer import Answer
+from orchestration.cli.frame import Call, command
+from orchestration.cli.signing import pack_signer
+
+
+@command("pack", example="enpi_quarter/factory/2025-Q1@1 --as dirk")
+def pack(
+    call: Call,
+    report: Annotated[str, typer.Argument(metavar="REPORT", help="ID of 'reports list'; newest without @.")],
+    out: Annotated[Path | None, typer.Option("--out", help="The file.", show_default="reports/packs/…")] = None,
+    inputs: Annotated[
+        Literal["full", "digests"], typer.Option("--inputs", help="The readings themselves, or their digests.")
+    ] = "full",
+) -> Answer:
+    """Seal a revision with its traces and what they rest on, so that anybody can check it offline."""
+    from assets.stores.publications import PublicationStore
+    from assets.stores.sign import fingerprint
+    from reports.changes import parse_revision
+    from reports.evidence.pack import PackMaker
+
+    project = call.project
+    revision = parse_revision(report, project.reports, as_of_utc=call.as_of_utc)
+    signer, name = pack_signer(call)
+    stem = f"{revision.name}_{revision.site_id}_{revision.period}_r{revision.revision}".replace("/", "_")
+    maker = PackMaker(
+        reports=project.reports,
+        publications=PublicationStore(project.store),
+        lake=project.lake,
+        definitions=call.sources.definitions,
+        bills_dir=project.project.data_dir / "bills",
+    )
+    made = maker.make(
+        revision,
+        out or project.project.reports_dir / "packs" / f"{stem}.zip",
+        signer=signer,
+        signer_name=name,
+        policy=inputs,
+        clock=call.clock,
+    )
+    result = {
+        **made.model_dump(),
+        "report": f"{revision.report_id}@{revision.revision}",
+        "inputs": inputs,
+        "fingerprint": fingerprint(made.public_key),
+        "problems": [],
+    }
+    text = (
+        f"{made.path}: {made.files} files, {made.bytes:,} bytes, number {made.position} of its site, "
+        f"signed by {name} ({fingerprint(made.public_key)})"
+    )
+    return Answer(result, text=text)

@@ -1,0 +1,136 @@
+"""`meterloom report`: build, store and render a report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.settings import SETTINGS_FILE
+from data_quality.contracts.site import Site
+from data_quality.contracts.time import Period, parse_period
+from orchestration.cli.answer import Answer, Table
+from orchestration.cli.frame import Call, command
+from orchestration.cli.options import AnySiteOption
+from reports.content.templates import load_template, read_template, template_files
+from reports.gates import publishable, refuse_future
+from reports.make import MadeReport, make_report, subject_project
+from reports.render_json import figure_rows
+
+LIST = "templates"
+OVER_READINGS = "enpi_quarter"
+_NAME = typer.Argument(metavar="NAME", help="enpi_quarter, or another; 'report templates' lists all.")
+NameArgument = Annotated[str, _NAME]
+PeriodOption = Annotated[str | None, typer.Option("--period", help="2025, 2025-Q1, 2025-03.")]
+SeuOption = Annotated[str | None, typer.Option("--seu", help="Which energy use, for a report about one.")]
+ProjectOption = Annotated[str | None, typer.Option("--mv-project", help="Which M&V project, for a report about one.")]
+OutOption = Annotated[Path | None, typer.Option("--out", help="Folder of the files.")]
+FormatsOption = Annotated[str, typer.Option("--format", help="pdf,xlsx,json")]
+TEMPLATES = Table("templates", "report: {name} | periods | about: {subject} | what it says: {description}")
+
+
+@command("report", example="enpi_quarter --site factory --period 2025-Q1")
+def report(
+    call: Call,
+    name: NameArgument,
+    site: AnySiteOption = None,
+    period: PeriodOption = None,
+    seu: SeuOption = None,
+    mv_project: ProjectOption = None,
+    out: OutOption = None,
+    formats: FormatsOption = "pdf,xlsx",
+) -> Answer:
+    """Make a report: what it prints can be traced, what is missing is said on page one."""
+    if name == LIST:
+        return _templates(call)
+    if site is None:
+        raise _incomplete("--site" if period is not None else "--site and --period")
+    from orchestration.fresh import freshen_marts
+
+    project, known = call.project, call.project.site(site)
+    maker = call.known_person().person_id if call.person else ""
+    # Told before the marts are made fresh, which may take minutes.
+    span = _period(call, name, known, period, mv_project)
+    refuse_future(span, call.as_of_utc or project.reports.known_at(call.clock), name=f"report {name!r}")
+    if call.as_of_utc is None:
+        freshen_marts(project, say=call.say)
+    made = make_report(
+        name,
+        known,
+        span,
+        sources=call.sources,
+        baselines=project.baselines,
+        reports=project.reports,
+        clock=call.clock,
+        out_dir=out or project.project.reports_dir,
+        formats=[part.strip() for part in formats.split(",") if part.strip()],
+        seu_id=seu,
+        project_id=mv_project,
+        # The EnPI report reads the readings themselves; others take the marts, which were made fresh above.
+        marts_dir=_published(project.project.marts_dir) if name != OVER_READINGS else None,
+        as_of_utc=call.as_of_utc,
+        templates_dir=project.project.reports_dir,
+        maker=maker,
+    )
+    return _answer(made)
+
+
+def _period(call: Call, name: str, site: Site, text: str | None, project_id: str | None) -> Period:
+    """The period that is asked for; a project's report without one is of its whole reporting period."""
+    folder = call.project.project.reports_dir
+    template = load_template(name, folder)
+    if text is not None:
+        return parse_period(text, site.time_zone)
+    project = subject_project(template, site, project_id)
+    if project is None:
+        raise _incomplete("--period")
+    start, end = project.reporting_period
+    return Period(label="", start=start, end=end, time_zone=site.time_zone)
+
+
+def _incomplete(what: str) -> BadInput:
+    return BadInput(f"a report needs {what}", reason="incomplete", mend=f"'report {LIST}' lists reports")
+
+
+def _answer(made: MadeReport) -> Answer:
+    content = made.content
+    lines = [f"{content.title} of {content.site_name}, {content.period}, revision {content.revision}"]
+    lines.append(f"  {content.life.sentence}")
+    lines += [f"  {path}" for path in made.files.values()]
+    lines += [f"  {finding.severity}: {finding.message}" for finding in content.findings]
+    result = {
+        "revision": content.revision,
+        "report_id": content.report_id,
+        "status": content.life.status,
+        "life": content.life,
+        "files": list(made.files.values()),
+        "figures": figure_rows(content),
+        "findings": content.findings,
+        "against_publication": [finding.code for finding in publishable(content)],
+    }
+    return Answer(result, text="\n".join(lines))
+
+
+def _published(marts_dir: Path) -> Path | None:
+    """The marts, where any were published."""
+    return marts_dir if any(marts_dir.glob("mart_seu__day_enpi/*")) else None
+
+
+def _templates(call: Call) -> Answer:
+    """The reports there are, with the spans that each is for; a broken template is refused by name and line."""
+    folder = call.project.project.reports_dir if (call.folder / SETTINGS_FILE).exists() else None
+    found = []
+    for path in template_files(folder).values():
+        template = read_template(path)
+        found.append(
+            {
+                "name": template.template,
+                "title": template.titles["en"],
+                "description": template.descriptions["en"],
+                "periods": list(template.periods),
+                "subject": template.subject,
+                "file": str(path),
+            }
+        )
+    found.sort(key=lambda each: str(each["name"]))
+    return Answer({"templates": found}, TEMPLATES)

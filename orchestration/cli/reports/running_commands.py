@@ -1,0 +1,116 @@
+"""`meterloom running`: a site's month to date, its demand window so far, and what the month comes to."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assets.kpi.coarse import COARSE, is_coarse
+from assets.kpi.month_to_date import RunningFigures, running_figures, span_behind
+from assets.stores.marts import read_mart
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.site import Site
+from data_quality.contracts.time import Period, parse_instant
+from orchestration.cli.answer import Answer, Table, filled
+from orchestration.cli.frame import Call, command
+from orchestration.cli.options import SiteOption
+from orchestration.cli.reports.marts_then import marts_then
+from reports.content.model import ReportContent
+from reports.content.running_list import running_list
+from reports.revise import store_revision
+from reports.sources import Sources
+
+# What is shown of the month so far and of the whole month: field -> its name and unit (none: the site's currency).
+NAMES = {
+    "import_kwh": ("import", "kWh"),
+    "cost": ("cost", ""),
+    "emission_kgco2e": ("emission", "kgCO2e"),
+    "peak_kw": ("peak", "kW"),
+}
+RUNNING = ": {0} | month to date: {1:,.2f|unknown} | whole month: {2:,.2f|unknown} | figure: {3}"
+
+
+@command("running", example="--site factory --at 2025-03-17T14:30:00+01:00")
+def running(
+    call: Call,
+    site: SiteOption,
+    at: Annotated[str | None, typer.Option("--at", help="Instant (ISO 8601); the last reading's end.")] = None,
+) -> Answer:
+    """Show cost, carbon and peak of the month to date, running demand, and the projection to its end."""
+    known = call.project.site(site)
+    at_utc = parse_instant(at, known.time_zone) if at is not None else None
+    with marts_then(call, [known], site) as (marts_dir, as_of_utc):
+        found = _figures(marts_dir, site, at_utc)
+    found = with_coarse_source(found, known, call.sources, as_of_utc)
+    return _answer(found, known.time_zone, _stored(call, known, found, as_of_utc))
+
+
+def _figures(marts_dir: Path, site: str, at_utc: datetime | None) -> RunningFigures:
+    quarters = read_mart(marts_dir, "mart_site__quarter_hour_running", site_id=site)
+    projections = read_mart(marts_dir, "mart_site__day_projection", site_id=site)
+    return running_figures(site, quarters, projections, at_utc=at_utc)
+
+
+def with_coarse_source(found: RunningFigures, site: Site, sources: Sources, as_of_utc: datetime) -> RunningFigures:
+    """The figures with a finding where the main meters are read less often than the demand's window is long."""
+    month = Period(label="", start=found.month_start, end=span_behind(site, found.at_utc)[1], time_zone=site.time_zone)
+    readings = sources.site_streams(site, month.start, month.end, as_of_utc)
+    scope = f"site:{site.site_id}"
+    if not is_coarse(readings, site=site, scope=scope, period=month, minutes=found.window_minutes):
+        return found
+    message = f"the main meters are read less often than every {found.window_minutes} minutes: the peak may be higher"
+    finding = Finding(code=COARSE, message=message, scope=scope, facts={"window_minutes": found.window_minutes})
+    return found.model_copy(update={"findings": (*found.findings, finding)})
+
+
+def _stored(call: Call, site: Site, found: RunningFigures, as_of_utc: datetime) -> dict[str, str]:
+    """The figures with their traces, kept so that each can be walked back: field -> figure id."""
+    start, end = span_behind(site, found.at_utc)
+    month = Period(label="", start=start, end=end, time_zone=site.time_zone)
+    is_synthetic = call.sources.has_synthetic(site, month, as_of_utc)
+
+    def build(revision: int) -> ReportContent:
+        return running_list(
+            site, found, sources=call.sources, as_of_utc=as_of_utc, revision=revision, is_synthetic=is_synthetic
+        )
+
+    content, _ = store_revision(build, call.project.reports, call.clock, site=site)
+    return {figure.kpi: figure.figure_id for figure in content.figures}
+
+
+def _answer(found: RunningFigures, time_zone: str, figures: Mapping[str, str]) -> Answer:
+    projected = {key: getattr(found, f"projected_{key}") for key in NAMES}
+    rows = [
+        (f"{name}, {unit or found.currency}", getattr(found, key), projected[key], figures.get(key, ""))
+        for key, (name, unit) in NAMES.items()
+    ]
+    demand = filled("{block_demand_kw:,.2f|unknown} kW", found)
+    text = [
+        f"{found.site_id} at {found.at_utc:%Y-%m-%d %H:%M} UTC, month of {found.month_start:%Y-%m} ({time_zone}), "
+        f"{found.coverage:.2%} read",
+        f"demand of the last {found.block_minutes} of {found.window_minutes} minutes: "
+        f"{demand}{f' ({found.demand_charge})' if found.demand_charge else ''}",
+        f"projected by {found.method} as known on {found.projected_on}" if found.method else "not projected",
+        *(f"{finding.code}: {finding.message}" for finding in found.findings),
+    ]
+    so_far = found.model_dump(include={*NAMES, "energy_cost", "other_cost", "coverage"})
+    result = {
+        "site": found.site_id,
+        "at": found.at_utc,
+        "time_zone": time_zone,
+        "month_start": found.month_start,
+        "currency": found.currency,
+        "month_to_date": so_far | {"unpriced_minutes": found.uncosted_minutes},
+        "demand": {
+            "block_kw": found.block_demand_kw,
+            "block_minutes": found.block_minutes,
+            "window_minutes": found.window_minutes,
+            "charge": found.demand_charge,
+        },
+        "projection": {**projected, "method": found.method, "as_known_on": found.projected_on},
+        "findings": found.findings,
+        "figures": figures,
+    }
+    return Answer(result, Table(rows, RUNNING), "\n".join(text))
