@@ -112,6 +112,7 @@ def write_energy(
             _write_tiers(pen, charge, usage, energy[charge.charge_id], demand_kw)
             continue
         kwh, cost = usage.series[charge.charge_id]
+        # A price per interval has no rate of its own: the line shows the mean, and the amount is the exact sum.
         said = "" if charge.description else f" ({charge.series.series} price per interval)"
         rate = cost / kwh if kwh else None
         pen.write_charge(charge, "energy", cost, text=said, quantity=kwh, unit="kWh", rate=rate)
@@ -196,6 +197,7 @@ def billed_demand(
         if demand is None:
             found.append(None)
             continue
+        # Floors first, then the power factor, then the rounding of the demand: the order of formulas 5.11.
         billed = max(demand, floor, _ratchet(charge, period, usage, history))
         billed *= _power_factor_share(charge, usage)
         if charge.demand_decimals is not None:
