@@ -135,6 +135,7 @@ def bill_spans(
         raise BadInput(
             f"the load covers {first} to {last} and has nothing of the bill from {start} to {end}", reason="no_load"
         )
+    # What the load holds before the bill is not billed, only looked back on: its demands may be the ratchet.
     before = calendar_months(first, start) if with_history and first < start else []
     history = [Span(a, min(b, start), is_history=True) for a, b in before if b <= start]
     return [*history, Span(start, end)]

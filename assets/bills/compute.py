@@ -75,6 +75,7 @@ def raw_bills(plan: Plan, load: Load, *, accounts: Sequence[Account] | None = No
     accounts = accounts or [Account() for _ in range(meters)]
     with localcontext(EXACT):
         measured = [(part, part.measure.usages(wide.between(part.start_utc, part.end_utc))) for part in plan.stretches]
+    # Measured for all meters at once, billed one by one: what a bill carries on depends on the one before it.
     for meter in range(meters):
         bills: list[RawBill] = []
         before: Hours = {}

@@ -50,6 +50,7 @@ def bill_terms(
     book = Book(tariffs, time_zone=time_zone, rounding="none", currency=currency)
     span = Span(start, end)
     parts = book.parts(span)
+    # Two tariffs have two sets of peaks and tiers, which one bill closes together: no sum of two sets of terms.
     if len(parts) > 1:
         names = " and ".join(tariff.tariff_id for tariff, _, _ in parts)
         return NotLinear(component="bill", why=f"a bill over two tariffs ({names}); give each part by itself")

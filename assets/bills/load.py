@@ -84,6 +84,7 @@ class Load:
 
         def cut(values: np.ndarray) -> np.ndarray:
             kept = values[..., part]
+            # Nothing of the load lies there: all of it is filled, and none of it is present.
             if kept.shape[-1] + lead + tail != count:
                 return np.zeros((*values.shape[:-1], count), dtype=values.dtype)
             wide = [(0, 0)] * (values.ndim - 1)

@@ -98,6 +98,7 @@ class Measure:
         sums = {name: groups.sums(bought) for name, groups in self._energy.items()}
         surplus = {name: groups.sums(sold) for name, groups in self._energy.items()} if self._is_netted else {}
         paid = self._paid_export(sold, load.step_minutes)
+        # Most supplies feed nothing in, and sums of zeros over thousands of meters cost as much as sums of energy.
         has_export = bool(sold.any())
         export = self._export.sums(paid) if self._export is not None and has_export else None
         whole_in, whole_out = self._whole.sums(bought), self._whole.sums(sold) if has_export else None
@@ -172,6 +173,7 @@ class Measure:
         part = energy[segment.first : segment.last]
         used = part != 0
         nano = self.prices_of_slots(price, slice(segment.first, segment.last), used)[used]
+        # Python integers: a product of two numbers of 1e-9 passes 64 bits within a day.
         amounts = part[used].astype(object)
         kwh = of_quanta(int(part.sum()))
         if price.floor_per_kwh is None and price.cap_per_kwh is None and not is_floored:
@@ -187,6 +189,7 @@ class Measure:
         terms = self.tariff.export_terms
         if terms.cap_kw is None:
             return sold
+        # The cap is a power: each interval is held to what it lets through, whatever the bill sums to.
         paid: np.ndarray = np.minimum(sold, int(terms.cap_kw * _SCALE * step_minutes / 60))
         return paid
 

@@ -20,6 +20,7 @@ def is_notable(audit: Reconciliation, threshold: VarianceThreshold) -> bool:
     """
     if audit.verdict == "agrees":
         return False
+    # Faults that cancel in the total are faults all the same: a person is told of them by their size.
     largest = max((abs(line.delta) for line in audit.lines), default=Decimal(0))
     variance = max(abs(audit.delta_total), largest)
     return variance > threshold.amount or variance > threshold.share * abs(audit.recomputed_total)

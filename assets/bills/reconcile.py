@@ -84,6 +84,7 @@ def reconcile(
     )  # fmt: skip
     ours = bill_again(case.truth)
     pairs = pair_lines(bill.lines, ours)
+    # Lines that agree on dates which the bill does not print are right by chance: the dates themselves are wrong.
     is_right = agrees(case, pairs, ours) and (case.truth.start, case.truth.end) == bill.period
     explanation = None if is_right else classify(case, ours, pairs)
     notes = [*case.notes, *(finding.message for finding in ours.findings)]

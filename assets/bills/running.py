@@ -109,6 +109,7 @@ class _Piece:
     def weights(self, line: Line) -> np.ndarray:
         """How much of the line each slot causes: kWh of its period, or kWh x price."""
         nothing = np.zeros(self.size, dtype=object)
+        # A bill that is split by date marks the lines of each part with its first day.
         if "@" in line.line_id and not line.line_id.endswith(self._suffix):
             return nothing
         energy = self.sold if line.component == "export" else self.bought
@@ -137,6 +138,7 @@ def _is_caused(line: Line) -> bool:
 def _shared(amount: Decimal, weights: np.ndarray) -> np.ndarray:
     """The amount in whole 1e-9 shared by weights; the parts add up to it exactly."""
     whole = int((amount * _SCALE).to_integral_value())
+    # Running shares are cut to whole quanta and then subtracted: the parts add up, wherever the cut rounds.
     running = np.cumsum(weights)
     total = running[-1]
     reached = np.array([0, *((whole * each) // total for each in running[:-1]), whole], dtype=object)

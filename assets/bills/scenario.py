@@ -101,6 +101,7 @@ def with_swapped(one: str, other: str, *, hours: bool) -> Change:
         found = []
         for period in periods:
             partner = by_name[names.get(period.period_id, period.period_id)]
+            # Both slips move energy to another price; they differ in whose hours the line then has.
             kept, priced = (partner, period) if hours else (period, partner)
             prices = {name: getattr(priced, name) for name in _PRICES}
             found.append(kept.model_copy(update={"period_id": period.period_id, **prices}))

@@ -10,7 +10,7 @@ from assets.tariffs.usage import Usage
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.tariff_charges import Export, Rider
-from data_quality.contracts.time import ends_month, months_after
+from data_quality.contracts.time import ends_month
 
 _ZERO = Decimal(0)
 MonthKey = tuple[int, int]
@@ -54,8 +54,8 @@ class Account:
                 continue
             ratchet = charge.ratchet
             back = ratchet.months - (1 if ratchet.includes_current else 0)
-            months = [months_after(start.replace(day=1), -n) for n in range(1, back + 1)]
-            wanted = [(day.year, day.month) for day in months if ratchet.is_set_in(day.month)]
+            before = [divmod(start.year * 12 + start.month - 1 - n, 12) for n in range(1, back + 1)]
+            wanted = [(year, month + 1) for year, month in before if ratchet.is_set_in(month + 1)]
             known = self.peaks.get(charge.charge_id, {})
             history: dict[str, list[Decimal]] = {}
             for month in wanted:

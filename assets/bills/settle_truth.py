@@ -122,6 +122,7 @@ def _uses(
         if printed and _is_possible(bill, actual, span):
             notes.append(f"no read of {start} or {end} confirms the bill's registers; they are possible")
             return span, printed
+        # Last, because it makes up a state that nobody read: use is spread over the days between two real reads.
         before = [state for state in actual.states if state.on <= start]
         after = [state for state in actual.states if state.on >= end]
         if before and after:

@@ -40,6 +40,7 @@ def suspect_load(case: Case, pairs: list[Pair]) -> Iterator[Suspicion]:
     if load is None:
         return
     billed = _billed_kwh(pairs)
+    # Whole days, added once: the searches below try thousands of pairs of dates on them.
     sums = daily_kwh(load, case.truth.time_zone)
     yield from _shifted(case, sums, billed)
     yield from _clocks(case)

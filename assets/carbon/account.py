@@ -51,6 +51,7 @@ def carbon_of(
         for activity in activities:
             plain, market, elsewhere = _rows(activity, by_name[name_key(activity.activity)], gwp)
             parts = tile(activity, plain, gwp)
+            # Scope 2 is known only by the factors that were met: the market-based method starts from these lines.
             made = _lines(activity, parts)
             findings += _split_findings(activity, parts)
             if any(line.scope == 2 for line in made):
@@ -61,6 +62,7 @@ def carbon_of(
                 findings += said
             _refuse_mixed(activity, lines, made)
             lines += made
+        # Looked for last: an activity that meets two factors is told with its own line, which says more.
         refuse_overlaps(factors)
         findings += allocation.unclaimed(factors, findings)
         findings += [*gaps(activities), *marked(lines, published)]

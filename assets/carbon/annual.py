@@ -38,6 +38,7 @@ def annual_factors(
     ]
     if not mine:
         return None
+    # A factor holds for local days: the hours around New Year belong to the year that the clock on the wall shows.
     days = {hour: hour.astimezone(local).date() for hour in hours}
     asked = Activity(
         activity_id=ELECTRICITY,

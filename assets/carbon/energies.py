@@ -56,6 +56,7 @@ def _by_day(readings: pl.DataFrame, site: Site) -> _Days:
     """(meter, register, local date) -> quanta, quarter hours read, of these estimated."""
     own = readings.filter((pl.col("site_id") == site.site_id) & (pl.col("unit") == ENERGY_UNIT))
     estimated = pl.col("quality_code").is_in([int(code) for code in ESTIMATED_CODES])
+    # Whole quanta, so that a day's sum does not depend on the order of its quarter hours.
     rows = own.group_by(
         "meter_id",
         "register",

@@ -102,6 +102,7 @@ def _cells(energies: Sequence[SiteEnergy], factors: FactorView, period: Period) 
     edges: dict[Carrier, list[date]] = {}
     months = [month.start for month in months_of(period)] + [period.end]
     for carrier in {energy.carrier for energy in energies}:
+        # A cell ends wherever a factor of its carrier begins or ends, so that one factor holds through it.
         changes = {
             day for each in factors.entries if each.carrier == carrier for day in (each.valid_from, each.valid_to)
         }
@@ -311,6 +312,7 @@ def _footprint(
     site: Site, period: Period, as_of_utc: datetime | None, cells: Sequence[_Cell], account: _Account
 ) -> Footprint:
     def total(method: str) -> Decimal | None:
+        # A sum without its unknown parts would be a smaller footprint: the total is unknown with them.
         values = [line.kgco2e for line in account.lines if line.method == method]
         return None if any(value is None for value in values) else sum((value or ZERO for value in values), ZERO)
 

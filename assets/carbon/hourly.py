@@ -40,6 +40,7 @@ def hourly_scope2(
     if not load_kwh:
         raise BadInput("the load has no hours", reason="empty_load")
     grid = _each_hour(load_kwh, grid_kgco2e_per_kwh, "grid factor")
+    # What is refused by its quality criteria must be out before the matching: it would take hours from others.
     findings, used = _eligible(certificates, load_kwh, market)
     rest = residual_kgco2e_per_kwh
     if rest is None:
@@ -159,6 +160,7 @@ def _eligible(
         for name, rows in refused.items()
     ]
     findings += _unstated(used)
+    # Where there is more than the load, the order says which count: the cleanest first, never the order of a file.
     used.sort(key=lambda each: (each.kgco2e_per_kwh, each.certificate_id, str(each.hour_utc)))
     return findings, used
 

@@ -30,6 +30,7 @@ def extended(factors: Sequence[Factor], until: date) -> Extended:
     published: dict[str, date] = {}
     found = []
     for row in factors:
+        # Of a series only the last row may stand in for the days after it: an older one has been replaced.
         if row.basis in HELD or row.valid_to != last[_series(row)] or row.valid_to >= until:
             found.append(row)
             continue

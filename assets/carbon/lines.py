@@ -13,6 +13,7 @@ def units_of(activity: Activity, part: Part) -> Decimal:
     """The part's quantity in the unit of its factor."""
     unit = part.bundle.head.unit
     by = ratio(activity.unit, unit)
+    # The factor was chosen by its unit: if the two do not compare here, our own matching is broken.
     if by is None:
         raise OurFault(f"{activity.where}: a factor per {unit} was matched to {activity.unit}")
     return converted(part.quantity, by)

@@ -94,6 +94,7 @@ def chosen_gwp(activity: Activity, rows: Sequence[Factor], gwp: GwpSet | None) -
 
 def tile(activity: Activity, rows: Sequence[Factor], gwp: GwpSet | None, *, what: str = "") -> tuple[Part, ...]:
     """The activity divided by the factors of `rows`, in time. Raises BadInput for none, a gap, or two on one day."""
+    # Bundles are tiled, not rows: gases of one factor hold on the same days without being two factors.
     bundles = sorted(bundles_of(rows, gwp), key=lambda each: each.valid_from)
     _refuse_two(activity, bundles, what)
     spans, at = [], activity.start

@@ -33,6 +33,7 @@ def portfolio_footprint(footprints: Sequence[Footprint]) -> PortfolioFootprint:
     if len({each.period for each in footprints}) != 1 or len({each.site_id for each in footprints}) != len(footprints):
         raise OurFault("a portfolio is made of different sites in one period")
     lines = [line for each in footprints for line in each.lines]
+    # Coverage of factors is a share of energy: a small site without a factor must not weigh as a large one.
     bought = {each.site_id: _bought(each.lines) for each in footprints}
     total = sum(bought.values(), ZERO)
     with localcontext(EXACT):

@@ -42,6 +42,7 @@ def _activity(row: Row) -> Activity:
     span = row.span("start", "end")
     if span is None:
         raise row.bad("has no time; expected year, or start and end", reason="no_period")
+    # Said before the number is read: a negative amount is most often an export, and needs that answer.
     if row.text("quantity").startswith("-"):
         raise row.bad(
             f"quantity is negative ({row.text('quantity')}); expected what was bought or burnt: exports do not net",
@@ -81,6 +82,7 @@ def _factor(row: Row) -> Factor:
     if total is None and mass is None:
         raise row.bad("factor without a value; expected kg_co2e_per_unit, or gas and kg_per_unit", reason="no_value")
     if mass is not None and total is None and gas:
+        # Refused here, with its line, and not where an account first weighs it.
         composition_of(gas, file=row.file, line=row.line)
     values: dict[str, Any] = {
         "factor_id": row.text("factor_id") or f"{Path(row.file).name.split('.')[0]}:{row.line}",

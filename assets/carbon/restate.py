@@ -61,6 +61,7 @@ def _compare(
     by_reading = by_factor = delta = None
     if old_kg is not None and new_kg is not None:
         delta = new_kg - old_kg
+        # Without energy before there is no old factor to weigh the new reading by: the change stays whole.
         if old_kwh and new_kwh is not None:
             by_reading = old_kg * (new_kwh - old_kwh) / old_kwh
             by_factor = delta - by_reading

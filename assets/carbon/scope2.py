@@ -52,6 +52,7 @@ def market_lines(
     findings += _short(activity, kept, filled)
     if any(basis == GRID_AVERAGE for basis, _ in filled):
         findings.append(_no_residual(activity))
+    # Both methods then rest on the same factors: one line that counts in both says so.
     if all(basis == GRID_AVERAGE for basis, _ in filled):
         return [line.model_copy(update={"is_market": line.is_location}) for line in location], findings
     market = [line_of(activity, part, basis=basis, is_location=False, is_market=True) for basis, part in filled]

@@ -76,6 +76,7 @@ def site_hours(readings: pl.DataFrame, *, site: Site, period: Period) -> SiteHou
         energy.filter(pl.col("meter_id").is_in(list(names)) & _within(start, end, site.time_zone))
         for start, end, names in bought
     ]
+    # Which meters are bought may change with the tree: each stretch counts its own.
     quarters = pl.concat(parts).group_by("interval_start_utc").agg(_quanta("value").sum().alias("kwh"))
     factors = readings.filter(pl.col("meter_id") == (factor_stream(site) or "")).select(
         "interval_start_utc", factor=_quanta("value")

@@ -43,6 +43,7 @@ def by_hour(load_kwh: Mapping[datetime, Decimal], step: timedelta, intensity: In
     with localcontext(EXACT):
         for moment, kwh in load_kwh.items():
             hour, factor = hour_of(moment), _of_slot(moment, step, intensity)
+            # One slot without a factor makes the hour unknown: the mean of the others would be a guess.
             if factor is None:
                 gaps.add(hour)
                 continue

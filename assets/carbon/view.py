@@ -186,6 +186,7 @@ def _rank(site: Site, stored: StoredFactor) -> int | None:
 def _resolve(ranks: dict[int, list[DayFactor]]) -> list[DayFactor]:
     taken: list[tuple[date, date]] = []
     found: list[DayFactor] = []
+    # By precedence: days that an earlier source covers are taken, a later one fills what is left.
     for rank in sorted(ranks):
         entries = sorted(ranks[rank], key=lambda each: each.valid_from)
         for first, second in pairwise(entries):

@@ -35,6 +35,7 @@ def factor_csv(factors: FactorSet) -> str:
 
 def write_factor_set(factors: FactorSet, path: Path) -> None:
     """Write the file whole or not at all."""
+    # Named by the process: two that write one file never share a half-written one.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_text(factor_csv(factors), encoding="utf-8")

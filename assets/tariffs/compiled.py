@@ -104,6 +104,7 @@ class _Slots:
 
     def __init__(self, tariff: Tariff, grid: Grid, day_types: dict[date, DayType] | None) -> None:
         self._tariff, self._grid = tariff, grid
+        # A slot longer than a quarter hour may hold two periods, which must be seen; a shorter one goes by its start.
         parts = max(1, grid.step_minutes // QUARTER_MINUTES)
         fine = Grid(grid.start_utc, min(grid.step_minutes, QUARTER_MINUTES), grid.size * parts, grid.time_zone)
         days, self._quarters = wall_clock(fine, tariff.clock)
@@ -113,6 +114,7 @@ class _Slots:
         dates = [_EPOCH + timedelta(days=first + n) for n in range(count)]
         given = [_site_type(day_types, day) for day in dates] if day_types is not None else None
         types = tariff_day_types(tariff, dates, given=given)
+        # A year has a few dozen kinds of day: periods are laid out once a kind, not once a day.
         kinds: dict[DayKind, int] = {}
         of_day = [
             kinds.setdefault(day_kind(tariff, day, kind), len(kinds)) for day, kind in zip(dates, types, strict=True)

@@ -77,6 +77,7 @@ class Desk:
 
     def maximum(self, name: str, forms: Sequence[Form], meaning: str) -> Form:
         """The greatest of the forms; what can never be it is left out."""
+        # Each form that cannot be the greatest would be a row, and a binary where the cost falls with the maximum.
         fixed = max((form.constant for form in forms if not form.parts), default=None)
         open_forms = [form for form in dict.fromkeys(forms) if form.parts]
         if fixed is not None:

@@ -85,6 +85,7 @@ def _published(desk: Desk, tariff: Tariff, currency: str, left_out: list[NotLine
     rates: dict[Side, list[Decimal]] = {"import": [ZERO] * size, "export": [ZERO] * size}
     constant, objective = total.constant, []
     for name, coefficient in total.parts:
+        # What the cost takes of an energy directly is a price per interval: the solver needs no variable for it.
         energy = energies.get(name)
         if energy is None:
             objective.append((name, coefficient))

@@ -79,11 +79,7 @@ class Pen:
         **cells: Unpack[Cells],
     ) -> Decimal:
         """Put a line down and return its rounded amount."""
-        rounded, unit = self.money(amount), cells.get("unit")
-        cells.setdefault("rate_unit", f"{self.currency}/{unit}" if unit else "")
-        cells.setdefault("charge_id", line_id)
-        self.lines.append(Line(line_id + self.suffix, kind, component, description, rounded, **cells))
-        return rounded
+        return self._put(line_id, kind, component, description, amount, cells)
 
     def write_charge(
         self,
@@ -96,9 +92,20 @@ class Pen:
         **cells: Unpack[Cells],
     ) -> Decimal:
         """A line of a charge, or the part of it that is named behind its id, and in words behind its description."""
-        cells.update({"charge_id": charge.charge_id, "party": charge.party})
-        name = (charge.description or charge.charge_id) + text
-        return self.write(charge.charge_id + part, charge.kind, component, name, amount, **cells)
+        name = charge.charge_id
+        cells["charge_id"], cells["party"] = name, charge.party
+        return self._put(name + part, charge.kind, component, (charge.description or name) + text, amount, cells)
+
+    def _put(
+        self, line_id: str, kind: ItemName, component: Component, description: str, amount: Decimal, cells: Cells
+    ) -> Decimal:
+        rounded, unit = self.money(amount), cells.get("unit")
+        if unit and "rate_unit" not in cells:
+            cells["rate_unit"] = f"{self.currency}/{unit}"
+        if "charge_id" not in cells:
+            cells["charge_id"] = line_id
+        self.lines.append(Line(line_id + self.suffix, kind, component, description, rounded, **cells))
+        return rounded
 
 
 def write_energy(
@@ -112,6 +119,7 @@ def write_energy(
             _write_tiers(pen, charge, usage, energy[charge.charge_id], demand_kw)
             continue
         kwh, cost = usage.series[charge.charge_id]
+        # A price per interval has no rate of its own: the line shows the mean, and the amount is the exact sum.
         said = "" if charge.description else f" ({charge.series.series} price per interval)"
         rate = cost / kwh if kwh else None
         pen.write_charge(charge, "energy", cost, text=said, quantity=kwh, unit="kWh", rate=rate)
@@ -196,6 +204,7 @@ def billed_demand(
         if demand is None:
             found.append(None)
             continue
+        # Floors first, then the power factor, then the rounding of the demand: the order of formulas 5.11.
         billed = max(demand, floor, _ratchet(charge, period, usage, history))
         billed *= _power_factor_share(charge, usage)
         if charge.demand_decimals is not None:

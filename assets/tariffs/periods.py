@@ -95,6 +95,7 @@ def _on_quarter_hours(
     """The parts on the quarter hours of the local dates [start, end); null where no part holds."""
     grid = quarter_hours(site, start, end).select("interval_start_utc")
     nothing = grid.clear().with_columns(**{name: pl.lit(None, dtype=kind) for name, kind in columns.items()})
+    # Without a tariff there is no part, and the columns must have their types all the same.
     rows = pl.concat([nothing, *parts])
     return grid.join(rows, on="interval_start_utc", how="left", validate="1:1", maintain_order="left")
 

@@ -65,6 +65,7 @@ class PriceSeries:
                 f"{_text(int(start_us[int(np.argmax(inside))]))}; expected a load at least as fine as the prices",
                 reason="price_finer_than_load",
             )
+        # Slots that nobody needs may lack a price: no energy falls on them, so zero is never charged.
         return np.where((index < 0) | (start_us >= ends), 0, self.price_nano[safe])
 
 

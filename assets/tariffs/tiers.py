@@ -109,6 +109,7 @@ def fill_in_time_order(
     lower = 0
     for number, end in enumerate(ends):
         upper = int(cumulative[-1]) if end is None else min(int(end / scale), int(cumulative[-1]))
+        # The running total, held within the tier, grows only in slots that lie in it: its steps are their parts.
         inside = np.diff(np.clip(cumulative, lower, upper))
         for index, table in enumerate(tables):
             amount = int(inside[periods == index].sum())

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _CODE = re.compile(r'code=f?"([a-z0-9_]+)(?:\{|")')
 _BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 CARBON_FILES = (
-    *sorted((ROOT / "assets" / "carbon").glob("*.py")),
+    *sorted((ROOT / "assets" / "carbon").rglob("*.py")),
     *sorted((ROOT / "orchestration/cli/carbon").glob("*.py")),
 )
 UNITS = {
