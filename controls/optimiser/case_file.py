@@ -52,7 +52,7 @@ def load_case(path: Path) -> DispatchCase:
             devices=tuple(device for kind in KINDS.values() for device in _parts(kind, content, path)),
         )
     except ValidationError as error:
-        raise _refusal(path, error, "", {}) from error
+        raise _refusal(path, error, [], {}) from error
 
 
 def _parts(kind: type[P], content: Mapping[str, Any], path: Path) -> list[P]:
@@ -60,26 +60,26 @@ def _parts(kind: type[P], content: Mapping[str, Any], path: Path) -> list[P]:
     found = content.get(kind.case_key) if kind.case_key else content
     if found is None:
         return []
-    many = isinstance(found, list)
+    is_list = kind.case_is_list and isinstance(found, list)
     parts = []
-    for n, one in enumerate(found if many else [found]):
-        place = f"{kind.case_key}.{n}" if many else kind.case_key
+    for n, one in enumerate(found if is_list else [found]):
+        number = str(n) if is_list else ""
         try:
-            if not isinstance(one, Mapping):
+            if not isinstance(one, dict):
                 kind.model_validate(one)
             fields = {field: one[key] for key, field in kind.case_names.items() if key in one}
-            name = {"device_id": f"{kind.kind}{n}" if many else kind.kind} if issubclass(kind, Device) else {}
+            name = {"device_id": kind.kind + number} if issubclass(kind, Device) else {}
             parts.append(kind.model_validate(name | fields))
         except ValidationError as error:
+            place = [part for part in (kind.case_key, number) if part]
             raise _refusal(path, error, place, {field: key for key, field in kind.case_names.items()}) from error
     return parts
 
 
-def _refusal(path: Path, error: ValidationError, place: str, keys: Mapping[str, str]) -> BadInput:
+def _refusal(path: Path, error: ValidationError, place: list[str], keys: Mapping[str, str]) -> BadInput:
     first = error.errors()[0]
-    parts = [place] if place else []
-    parts += [keys.get(str(part), str(part)) for part in first["loc"]]
-    return BadInput(f"{'.'.join(parts) or 'the case'}: {first['msg']}", file=str(path), reason="bad_case")
+    key = ".".join([*place, *(keys.get(str(part), str(part)) for part in first["loc"])])
+    return BadInput(f"{key or 'the case'}: {first['msg']}", file=str(path), reason="bad_case")
 
 
 def _parsed(path: Path) -> Any:

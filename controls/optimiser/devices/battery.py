@@ -74,19 +74,15 @@ class Battery(Device):
         params = cls.figures(asset, given.site_id)
         floor_kwh, ceiling_kwh = params.soc_min * params.capacity_kwh, params.soc_max * params.capacity_kwh
         soc_kwh = given.state or 0.0
-        return cls(
-            device_id=asset.asset_id,
-            max_charge_kw=given.share * params.max_charge_kw,
-            max_discharge_kw=given.share * params.max_discharge_kw,
-            charge_efficiency=params.charge_efficiency,
-            discharge_efficiency=params.discharge_efficiency,
-            soc_min_kwh=floor_kwh,
-            soc_max_kwh=ceiling_kwh,
-            soc_init_kwh=soc_kwh,
-            soc_end_min_kwh=min(max(soc_kwh, floor_kwh), ceiling_kwh) if given.end is None else given.end,
-            wear_per_kwh=params.wear_per_kwh,
-            capacity_kwh=params.capacity_kwh,
-        )
+        figures = params.model_dump(exclude={"soc_min", "soc_max"}) | {
+            "max_charge_kw": given.share * params.max_charge_kw,
+            "max_discharge_kw": given.share * params.max_discharge_kw,
+            "soc_min_kwh": floor_kwh,
+            "soc_max_kwh": ceiling_kwh,
+            "soc_init_kwh": soc_kwh,
+            "soc_end_min_kwh": min(max(soc_kwh, floor_kwh), ceiling_kwh) if given.end is None else given.end,
+        }
+        return cls.model_validate({"device_id": asset.asset_id} | figures)
 
     @classmethod
     def measured(cls, asset: Asset, site_id: str, reading: float) -> float:

@@ -43,8 +43,8 @@ class Part(Model, ABC):
 
     limits: families of rows that somebody chose, with the unit of what they limit; the others are physics and never
     give. implied: families that can be in no conflict because the others already say what they say. per_step: fields
-    with one value a step. case_key: where a case file holds it (object or list of objects; empty: at the top), and
-    case_names: the file's names and the fields that they are.
+    with one value a step. case_key: where a case file holds it (empty: at the top), case_is_list: as a list of them,
+    and case_names: the file's names and the fields that they are.
     """
 
     kind: ClassVar[str]
@@ -52,6 +52,7 @@ class Part(Model, ABC):
     implied: ClassVar[frozenset[str]] = frozenset()
     per_step: ClassVar[tuple[str, ...]] = ()
     case_key: ClassVar[str] = ""
+    case_is_list: ClassVar[bool] = False
     case_names: ClassVar[Mapping[str, str]] = {}
 
     device_id: str

@@ -76,6 +76,10 @@ def test_the_points_of_a_case_are_its_steps_in_time(tmp_path: Path) -> None:
         ({"start_utc": "2024-05-07T22:00:00"}, "start_utc"),
         ({"battery": {**BATTERY, "soc_min": 11.0}}, "soc_min 11.0 must not be above soc_max 10.0"),
         ({"battery": {"p_ch": 5.0}}, "battery.p_dis"),
+        ({"battery": [BATTERY]}, "battery: Input should be"),
+        ({"battery": {**BATTERY, "eta_c": 1.5}}, "battery.eta_c"),
+        ({"p_imp": None}, "p_imp"),
+        ({"imp_max": -1}, "imp_max"),
     ],
 )
 def test_a_case_that_cannot_be_used_is_refused_by_name(tmp_path: Path, changes: dict, words: str) -> None:

@@ -33,6 +33,7 @@ class Shed(Device):
     kind = "machine"
     limits: ClassVar = {"shed_limit": "kw", "shed_budget": "kwh"}
     case_key = "shed"
+    case_is_list = True
     case_names: ClassVar = {"least": "least_kw", "most": "most_kw", "price": "price_per_kwh", "budget": "budget_kwh"}
     measure = Measure(reading="read_shed_kwh", code="shed_budget", words="the shed budget")
     columns = ("shed_kw",)

@@ -9,15 +9,16 @@ from hypothesis import strategies as st
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning import plan as plan_module
+from controls.planning.inputs import plan_request
 from controls.planning.plan import commands_of, input_digest, make_plan, no_battery_cost, watts_toward_zero
 from controls.planning.summary import summarise
 from controls.planning.triggers import planned_states
 from data_quality.contracts.command import Mode
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.plan import Plan
+from data_quality.contracts.plan import Plan, PlanRequest
 from data_quality.contracts.site import Site
-from tests.controls.planning.examples import HOME, NOW, device, forecast, plan, prices, request
+from tests.controls.planning.examples import HOME, NOW, device, forecast, inputs, plan, prices, request
 
 
 def test_a_plan_survives_its_json() -> None:
@@ -170,6 +171,32 @@ def test_a_plan_that_does_nothing_says_so_and_curtailing_is_told() -> None:
     costly = prices().with_columns(export_price_per_kwh=-prices()["price_per_kwh"])
     sunny = plan(prices=costly, pv_forecast=forecast("pv", 7.0), mode=Mode.FULL)
     assert "curtails" in summarise(sunny, time_zone="UTC")
+
+
+def test_two_batteries_and_two_pv_systems_of_one_site_are_all_planned_and_commanded() -> None:
+    battery, sun = HOME.model_dump()["assets"]
+    assets = [battery, battery | {"asset_id": "garage"}, sun | {"meter": "house"}]
+    assets.append(sun | {"asset_id": "roof", "meter": "house", "params": {"peak_kw": 24}})
+    site = Site.model_validate(HOME.model_dump() | {"assets": assets})
+    sunny = forecast("pv", 0.4)
+    given = inputs() | {"device_forecasts": {"pv": sunny, "roof": sunny}}
+    asked = plan_request(site, **given)
+    assert isinstance(asked, Finding)
+    assert (asked.code, asked.message) == ("no_garage_soc", "the state of charge of 'garage', or its age, is not known")
+    asked = plan_request(site, **given | {"states": {"battery": (5.0, 1.0), "garage": (2.0, 2.0)}})
+    assert isinstance(asked, PlanRequest), asked
+    assert (asked.inputs["roof_pv_forecast"], asked.inputs["garage_soc_age_s"]) == ("fc-pv", "2")
+    # One forecast of one meter is shared by rating, 8 to 24 kW.
+    assert device(asked, "pv").pv_kw[0] == pytest.approx(0.1)
+    assert device(asked, "roof").pv_kw[0] == pytest.approx(0.3)
+    solution = solve(asked)
+    assert isinstance(solution, Solution), solution
+    made = make_plan(asked, solution, created_at_utc=NOW, version=1)
+    assert made.steps[-1].devices["garage"]["soc_end_kwh"] >= 2.0 - 1e-6
+    moved = {c.device_id for c in commands_of(made, site, epoch=0) if c.capability == "set_charge_power_kw" and c.value}
+    assert moved == {"battery", "garage"}
+    assert list(planned_states(made, NOW)) == ["battery", "garage"]
+    assert "garage charges" in summarise(made, time_zone="UTC")
 
 
 def test_a_plan_of_an_earlier_version_is_read_as_the_same_plan() -> None:
