@@ -19,8 +19,7 @@ from assets.kpi.scope_streams import FACTORED, scope_meters, streams_behind
 from assets.kpi.static_factors import unanswered_changes
 from assets.sites.calendar import calendar_sha256, calendar_versions
 from assets.sites.load import site_sha256
-from assets.sites.meter_tree import ENERGY_UNIT
-from assets.sites.view import site_readings
+from assets.sites.view import consumption_counts, site_readings
 from assets.sites.virtual import streams_for
 from assets.stores.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.definitions import Definitions
@@ -31,9 +30,7 @@ from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import TraceInput
 from data_quality.contracts.footprint import DayFactor
-from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.kpi_definition import KpiDefinition
-from data_quality.contracts.quality import ESTIMATED_CODES
 from data_quality.contracts.site import Seu, Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_midnight_utc, parse_instant
 
@@ -163,12 +160,8 @@ class Sources:
 
     def counts(self, site: Site, streams: Sequence[str], period: Period, as_of_utc: datetime) -> tuple[int, int]:
         """Quarter hours of consumption that were read, and how many of them are estimated, over these meters."""
-        rows = self.stream_readings(site, streams, period.start, period.end, as_of_utc).filter(
-            pl.col("meter_id").is_in(list(streams))
-            & (pl.col("register") == CONSUMPTION_REGISTER)
-            & (pl.col("unit") == ENERGY_UNIT)
-        )
-        return rows.height, rows.filter(pl.col("quality_code").is_in([int(code) for code in ESTIMATED_CODES])).height
+        rows = self.stream_readings(site, streams, period.start, period.end, as_of_utc)
+        return consumption_counts(rows, streams)
 
     def want(self, basis: "KpiBasis", asked: Iterable[AskedKpi]) -> None:
         """Say what `kpi_row` will be asked: questions of one basis and year are answered by one run of the SQL."""

@@ -5,8 +5,11 @@ from datetime import datetime
 
 import polars as pl
 
+from assets.sites.meter_tree import ENERGY_UNIT
 from assets.sites.virtual import streams_for, virtual_meters, with_virtual
 from assets.stores.lake import Lake
+from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
+from data_quality.contracts.quality import ESTIMATED_CODES
 from data_quality.contracts.site import Site
 
 
@@ -28,3 +31,16 @@ def site_readings(
         return read
     every = with_virtual(site, read, meters)
     return every if meters is None else every.filter(pl.col("meter_id").is_in(list(meters)))
+
+
+def consumption_counts(readings: pl.DataFrame, meters: Sequence[str]) -> tuple[int, int]:
+    """Quarter hours of consumption that were read of these meters, and how many of them are estimated.
+
+    readings: LAKE_SCHEMA, unique by key.
+    """
+    rows = readings.filter(
+        pl.col("meter_id").is_in(list(meters))
+        & (pl.col("register") == CONSUMPTION_REGISTER)
+        & (pl.col("unit") == ENERGY_UNIT)
+    )
+    return rows.height, rows.filter(pl.col("quality_code").is_in([int(code) for code in ESTIMATED_CODES])).height

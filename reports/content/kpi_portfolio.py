@@ -79,10 +79,15 @@ def _hours(period: Period, sources: Sources, marts_dir: Path) -> tuple[pl.DataFr
     wide = period.model_copy(update={"start": period.start - _DAY, "end": period.end + _DAY})
     parts = [hours_of(site, wide, marts_dir) for site in sources.sites.values()]
     instant = pl.col("hour_start_utc")
+    own = pl.concat_str(pl.lit("site:"), "site_id")
+    # Meters, uses and parts of a site are no part of all sites together.
     found = pl.concat(parts).filter(
-        pl.col("kpi").is_in(HOURLY_SUMS) & (instant >= period.start_utc) & (instant < period.end_utc)
+        pl.col("kpi").is_in(HOURLY_SUMS)
+        & (instant >= period.start_utc)
+        & (instant < period.end_utc)
+        & pl.col("scope").str.starts_with(own)
     )
-    suffix = pl.col("scope").str.strip_prefix(pl.concat_str(pl.lit("site:"), "site_id"))
+    suffix = pl.col("scope").str.strip_prefix(own)
     sites = found.with_columns(of_scope=pl.concat_str(pl.lit("portfolio"), suffix))
     expected = sites.group_by("of_scope", "kpi", "unit").agg(expected_sites=pl.col("site_id").n_unique())
     rows = (

@@ -127,6 +127,14 @@ def test_the_hours_of_the_portfolio_are_those_of_utc_and_sums_of_its_sites(world
         assert recompute(figure, sources=sources(world), lookup=kept.get) == figure.value, figure.path
 
 
+def test_every_hour_of_all_sites_is_of_sites_and_of_nothing_inside_of_them(world: World) -> None:
+    span = parse_period("2025-04-01/2025-04-02", "UTC")
+    content = kpi_portfolio(span, grain="hour", sources=sources(world), marts_dir=world.duckdb.marts_dir, as_of_utc=NOW)
+    scopes = {figure.scope for figure in content.figures}
+    assert "portfolio" in scopes
+    assert {scope.partition("/")[0].partition(":")[0] for scope in scopes} == {"portfolio", "site"}
+
+
 def test_the_difference_to_a_baseline_stands_among_the_kpis_with_what_expects(world: World) -> None:
     every = figures(world, "year", "2025", "seu:pumping")
     found = {figure.kpi: figure for figure in every if figure.kpi in EXPECTED}
