@@ -24,15 +24,10 @@ _IMPORT = re.compile(r"^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\
 
 def digest_behind(function: Callable[..., Any], reader: type) -> str:
     """SHA-256 of all source behind a function. reader: the class whose methods it calls by name."""
-    functions, modules = _named(function, reader)
+    functions, modules = reached_by(function, reader)
     texts = {f"{each.__module__}.{each.__qualname__}": inspect.getsource(each) for each in functions}
     texts |= {name: source_of(name) for name in modules_behind(modules)}
     return hashlib.sha256("\x1f".join(texts[name] for name in sorted(texts)).encode()).hexdigest()
-
-
-def names_behind(function: Callable[..., Any], reader: type) -> frozenset[str]:
-    """Modules whose whole source is behind a function."""
-    return modules_behind(_named(function, reader)[1])
 
 
 def modules_behind(modules: Iterable[str]) -> frozenset[str]:
@@ -72,7 +67,7 @@ def _makes_numbers(name: str) -> bool:
     return is_maker and name not in DESKS and _path(name).is_file()
 
 
-def _named(function: Callable[..., Any], reader: type) -> tuple[list[FunctionType], set[str]]:
+def reached_by(function: Callable[..., Any], reader: type) -> tuple[list[FunctionType], set[str]]:
     """Functions of the desks that a function reaches by name, itself first, and modules that they name."""
     functions: list[FunctionType] = []
     modules: set[str] = set()

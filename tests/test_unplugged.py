@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
-from orchestration.cli.main import MODULES
 from tests.test_layers import ROOMS, ROOT
 
 EVERYTHING = "*"
@@ -35,10 +34,6 @@ KNOWN = {
     Place("assets.bills.linear", "bill_terms"): "the planner is to solve with the bill's own tariff",
     Place("assets.tariffs.linear_evaluate", "evaluate"): "the same, and then asks what a solution costs",
     Place("assets.tariffs.linear_rows", "rows_of"): "the same, in a solver's rows",
-    Place("assets.bills.running", "running_cost"): "on its way out",
-    Place("assets.stores.bills", "notifications_of"): "on its way out",
-    Place("assets.readings.readers.dsmr", "telegram_values"): "on its way out",
-    Place("controls.planning.summary", "summarise"): "on its way out",
     Place("ml.baselines.savings", "portfolio"): "formulas 5.5; a report over several uses is to state it",
 }
 
@@ -140,8 +135,17 @@ def product() -> dict[str, str]:
 def entries() -> set[Place]:
     """What pyproject.toml makes commands of, and the modules that the command line then imports by name."""
     found = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"].values()
-    return {Place(*text.split(":")) for text in found} | {
-        Place(f"orchestration.cli.{name}", "register") for name in MODULES
+    return {Place(*text.split(":")) for text in found} | device_kinds()
+
+
+def device_kinds() -> set[Place]:
+    """Kinds of device: whatever class of their folder derives from Device, as devices/kinds.py finds them."""
+    return {
+        Place(module, node.name)
+        for module, text in product().items()
+        if module.startswith("controls.optimiser.devices.")
+        for node in ast.parse(text).body
+        if isinstance(node, ast.ClassDef) and "Device" in {ast.unparse(base) for base in node.bases}
     }
 
 

@@ -58,16 +58,7 @@ def enpi_inputs(
     months = months_of(period)
     # Read once as a whole: everything below is a part of it.
     readings = sources.readings(site, period.start, period.end, as_of_utc)
-    sources.want(
-        KpiBasis(site.site_id, as_of_utc),
-        [
-            AskedKpi(kpi, f"site:{site.site_id}", span.start, span.end)
-            for span in [period, *months]
-            for kpi in SITE_KPIS
-        ],
-    )
-    whole = _site_span(site, period, sources, as_of_utc)
-    spans = [_site_span(site, month, sources, as_of_utc) for month in months]
+    whole, *spans = _site_spans(site, [period, *months], sources, as_of_utc)
     pairs = {
         seu.seu_id: sources.pairs(site, seu.seu_id, _pin(versions.get(seu.seu_id)), period, as_of_utc)
         for seu in site.seus
@@ -211,6 +202,14 @@ def _span_of(rows: pl.DataFrame) -> dict[str, str | float | int | bool | None]:
 
 def _pin(version: BaselineVersion | None) -> tuple[str, int] | None:
     return None if version is None else (version.baseline_id, version.version)
+
+
+def _site_spans(site: Site, spans: Iterable[Period], sources: Sources, as_of_utc: datetime) -> list[SiteSpan]:
+    """The site's KPIs of each span, by one run of the SQL."""
+    every, scope = list(spans), f"site:{site.site_id}"
+    asked = [AskedKpi(kpi, scope, span.start, span.end) for span in every for kpi in SITE_KPIS]
+    sources.want(KpiBasis(site.site_id, as_of_utc), asked)
+    return [_site_span(site, span, sources, as_of_utc) for span in every]
 
 
 def _site_span(site: Site, period: Period, sources: Sources, as_of_utc: datetime) -> SiteSpan:

@@ -74,11 +74,6 @@ def words(code: str) -> str:
     return WORDS.get(code, code.replace("_", " "))
 
 
-def status_cell(code: str) -> Cell:
-    """A status or performance as a coloured word."""
-    return Cell(text=words(code), tone=TONES.get(code, "plain"))
-
-
 def plain(text: str, tone: Tone = "plain") -> Cell:
     """Words without a figure."""
     return Cell(text=text, tone=tone)

@@ -1,9 +1,11 @@
 """The code behind a figure is found from the code: whoever changes a helper changes the digest of what rests on it."""
 
+from typing import Any
+
 import pytest
 
 from reports import code_behind
-from reports.code_behind import digest_behind, imports_of, names_behind
+from reports.code_behind import digest_behind, imports_of, modules_behind, reached_by
 from reports.computations import COMBINATIONS, LEAVES, code_sha256
 from reports.sources import Sources
 
@@ -40,6 +42,11 @@ KNOWN = {
 @pytest.mark.parametrize("name", KNOWN)
 def test_every_module_behind_a_number_is_found(name: str) -> None:
     assert set(KNOWN[name]) <= names_behind(LEAVES[name], Sources)
+
+
+def names_behind(function: Any, reader: type) -> frozenset[str]:
+    """Modules whose whole source is behind a function."""
+    return modules_behind(reached_by(function, reader)[1])
 
 
 def test_a_sum_rests_on_its_own_function_and_a_kpi_on_the_calendar() -> None:
