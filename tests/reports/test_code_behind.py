@@ -12,12 +12,12 @@ from reports.sources import Sources
 # What was once listed by hand: a derived list has each, and what nobody had thought of.
 KNOWN = {
     "scope_kpi": (
-        "assets.kpi.recompute", "assets.kpi.scope_amounts", "assets.kpi.recompute_weather", "assets.kpi.facts",
+         "assets.kpi.from_readings",  "assets.kpi.facts",
         "assets.sites.scopes", "assets.tariffs.periods", "assets.carbon.factors", "assets.carbon.view",
         "assets.kpi.expected", "assets.kpi.adjust",
     ),
     "running_figure": (
-        "assets.kpi.running", "assets.kpi.running_again", "assets.kpi.demand_window", "assets.kpi.supply_terms",
+        "assets.kpi.running", "assets.kpi.from_readings", "assets.kpi.demand_window", "assets.kpi.supply_terms",
         "assets.bills.running", "assets.carbon.factors", "assets.carbon.view",
     ),
     "seu_assessment": (

@@ -2,11 +2,7 @@
 
 import hashlib
 import json
-import os
 import random
-import shutil
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -15,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from assets.stores.definitions import keep_definition
 from assets.stores.sign import PACK_DOMAIN, Signer, canonical, new_key
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.people import People, Person
@@ -23,7 +18,7 @@ from reports.evidence import manifest as names
 from reports.evidence.archive import STRUCTURE, ArchiveWriter, read_archive
 from reports.evidence.inputs import _others
 from reports.evidence.manifest import MANIFEST, SIGNATURE
-from tests.definitions import DEFINITIONS, verify_pack
+from tests.definitions import verify_pack
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, make_world
 from tests.reports.evidence.conftest import Sealed, seal
@@ -93,40 +88,6 @@ def test_any_zip_tool_reads_a_pack(sealed: Sealed) -> None:
         assert wanted in listed
     assert {Path(name).suffix for name in listed if name.startswith("report/enpi")} == {".pdf", ".xlsx", ".json"}
     assert sum(name.startswith(names.LAKE) for name in listed) == 4
-
-
-def test_a_pack_is_checked_without_project_lake_or_database(sealed: Sealed, tmp_path: Path) -> None:
-    copy = tmp_path / "pack.zip"
-    shutil.copyfile(sealed.made.path, copy)
-    code = (
-        "import socket, sys\n"
-        "def refuse(*a, **k): raise AssertionError('network')\n"
-        "socket.socket.connect = refuse\n"
-        "from pathlib import Path\n"
-        "from data_quality.contracts.kpi_definition import KpiDefinition\n"
-        "from reports.evidence.verify import verify_here, verify_pack\n"
-        "today = KpiDefinition.parse(Path(sys.argv[3]).read_text())\n"
-        "found = verify_pack(Path(sys.argv[1]), definition=today)\n"
-        "print(found.verified, found.recomputed, *found.problems)\n"
-        "here = verify_here(sys.argv[1], sys.argv[2], sys.argv[3], 20, 1, None, None)\n"
-        "print(here['verified'], here['recomputed'])\n"
-    )
-    folder = tmp_path / "laid out"
-    folder.mkdir()
-    definition = keep_definition(tmp_path / "definition", DEFINITIONS.current())
-    root = Path(__file__).resolve().parents[3]
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(root), "HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(copy), str(folder), str(definition)],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.split() == ["True", "20"] * 2, done.stderr
-    shutil.rmtree(folder)
-    assert [path.name for path in tmp_path.iterdir()] == ["pack.zip"]
 
 
 def test_fault_f101_every_flipped_byte_is_found_and_its_file_named(sealed: Sealed, tmp_path: Path) -> None:
