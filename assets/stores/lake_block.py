@@ -126,8 +126,9 @@ def _coded(texts: pl.Series) -> pl.Series:
         return texts.cast(pl.Enum(texts.unique().sort()))
     names = texts.dtype.categories
     occurs = np.zeros(names.len(), bool)
-    occurs[texts.to_physical().to_numpy()] = True
-    if occurs.all() and names.is_sorted():
+    if names.len() > 1:
+        occurs[texts.to_physical().to_numpy()] = True
+    if names.len() == 1 or (occurs.all() and names.is_sorted()):
         return texts
     return texts.cast(pl.Enum(names.filter(pl.Series(occurs)).sort()))
 
@@ -217,7 +218,7 @@ def _evenly(values: NDArray[np.int64], cycle: int) -> bytes | None:
 
 def write_block(block: Block, path: Path) -> str:
     """Write the rows as Parquet so that the name appears whole or not at all. Returns the file's SHA-256."""
-    return appear_whole(path, lambda temporary: temporary.write_bytes(_parquet(block)))
+    return appear_whole(path, lambda temporary: _write(block, temporary))
 
 
 def days_as_written(path: Path, file_sha256: str) -> dict[str, str]:
@@ -234,25 +235,25 @@ def days_as_written(path: Path, file_sha256: str) -> dict[str, str]:
         return {}
     if dict(table.schema) != LAKE_SCHEMA or table.is_empty() or sum(table.null_count().row(0)):
         return {}
-    block = block_of(table)
-    if hashlib.sha256(_parquet(block)).hexdigest() != file_sha256 or not table[TIME].is_sorted():
+    block, again = block_of(table), pa.BufferOutputStream()
+    _write(block, again)
+    if hashlib.sha256(again.getvalue()).hexdigest() != file_sha256 or not table[TIME].is_sorted():
         return {}
     return {str(day): part_sha256(block, start, end) for day, start, end in block.days()}
 
 
-def _parquet(block: Block) -> bytes:
-    """The rows as a file's bytes, which follow from them and from the version of the library."""
+def _write(block: Block, target: Any) -> None:
+    """The rows as Parquet into a path or a stream. The bytes follow from the rows and the version of the library."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = block.table.to_arrow()
     # No column holds nulls: where the schema says so, the writer need not look at each row for them.
     required = pa.schema([field.with_nullable(False) for field in table.schema])
-    written = pa.BufferOutputStream()
     # Without Arrow's own schema beside Parquet's, every reader finds the texts as texts.
     pq.write_table(
         pa.Table.from_arrays(table.columns, schema=required),
-        written,
+        target,
         store_schema=False,
         row_group_size=_ROW_GROUP,
         compression="lz4",
@@ -260,7 +261,6 @@ def _parquet(block: Block) -> bytes:
         column_encoding=_AS_STEPS,
         write_statistics=_BOUNDED,
     )
-    return bytes(written.getvalue())
 
 
 def appear_whole(path: Path, write: Any) -> str:

@@ -23,7 +23,7 @@ class Rows:
     slot: NDArray[np.int64]
     stream: NDArray[np.int64]
     quanta: NDArray[np.int64]
-    line: NDArray[np.int64]
+    line: NDArray[np.int32]
 
     def take(self, places: slice | NDArray[np.bool_] | NDArray[np.intp]) -> "Rows":
         """These rows only."""
@@ -66,7 +66,7 @@ class Readings:
     streams: NDArray[np.int64]
     quanta: NDArray[np.int64]
     native: NDArray[np.int64]
-    lines: NDArray[np.int64]
+    lines: NDArray[np.int32]
     is_full: bool
     zeros: int
 

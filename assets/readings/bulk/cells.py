@@ -26,6 +26,8 @@ from data_quality.contracts.site import ColumnMap
 
 SLOT_US = 900_000_000
 MAX_ODD_ROWS = 200_000
+# Numbers of lines are held in 32 bits.
+MAX_LINES = 2**31 - 2**24
 # Values of rows that are no readings but show the step of their stream: bad ones, and negative ones of a counter.
 BAD, NEGATIVE = np.nan, -np.inf
 _BLANKS = (b" ", b"\t", b"\x0b", b"\x0c")
@@ -57,6 +59,8 @@ def read_cells(path: Path, shape: Shape, source: Source) -> Iterator[pl.DataFram
         body = block if is_finished else block + b"\n"
         cells, lines = _cells(body, line, shape, source)
         line += lines
+        if line > MAX_LINES:
+            raise NotRegular
         yield cells
 
 
@@ -74,7 +78,7 @@ def _cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[pl.Dat
     if found is None:
         return _odd_cells(body, line, shape, source)
     stream, slot, values = found
-    lines = np.arange(line, line + frame.height)
+    lines = np.arange(line, line + frame.height, dtype=np.int32)
     return pl.DataFrame({"stream": stream, "slot": slot, "value": values, "line": lines}), frame.height
 
 
@@ -137,7 +141,7 @@ def _odd_cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[pl
     odd = ~good | negative | missing
     _judge(frame.filter(pl.Series(odd)), no_rows, shape, source)
     values = np.where(negative, NEGATIVE, np.where(good, values, BAD))
-    lines = frame["_line"].to_numpy()
+    lines = frame["_line"].cast(pl.Int32).to_numpy()
     cells = {"stream": stream, "slot": instants, "value": values, "line": lines}
     found = pl.DataFrame({name: column[placed] for name, column in cells.items()})
     return found.with_columns(slot=_slots(instants[placed])), body.count(b"\n")

@@ -13,7 +13,7 @@ from assets.readings.parsed import REJECT_SCHEMA
 from assets.readings.sieve import EXPECTED
 
 
-def conflict_rejects(path: Path, shape: Shape, lines: NDArray[np.int64]) -> pl.DataFrame:
+def conflict_rejects(path: Path, shape: Shape, lines: NDArray[np.int32]) -> pl.DataFrame:
     """The rejects (REJECT_SCHEMA) of these lines. Raises NotRegular where they are too many to be told apart."""
     if not lines.size:
         return pl.DataFrame(schema=REJECT_SCHEMA)

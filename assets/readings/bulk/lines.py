@@ -47,7 +47,7 @@ def line_blocks(path: Path, body_at: int, seen: Callable[[bytes], object] = bool
         yield rest
 
 
-def lines_at(path: Path, shape: Shape, wanted: NDArray[np.int64]) -> pl.DataFrame:
+def lines_at(path: Path, shape: Shape, wanted: NDArray[np.int32]) -> pl.DataFrame:
     """These lines of the file (numbers from 1, ascending), with their fields as text and `_line`."""
     parts, line = [], 2
     for body in line_blocks(path, shape.body_at):

@@ -70,7 +70,7 @@ def _table(file: RegularFile, rows: Rows, site: Site) -> pl.DataFrame:
         value=pl.Series(rows.values()),
         unit=_of_stream([each.unit.canonical for each in kinds], rows.stream),
         quality_code=pl.lit(int(QualityCode.RAW), pl.Int32),
-        source_line=pl.Series(rows.line),
+        source_line=pl.Series(rows.line).cast(pl.Int64),
         is_synthetic=pl.lit(value=False),
     )
 
