@@ -27,14 +27,13 @@ from controls.ledger.chain import verify_chain
 from controls.ledger.faults import open_faults
 from controls.ledger.modes import set_mode
 from controls.ledger.outbox import release, wait_for_results
-from controls.ledger.rows import propose
 from controls.templates.load import load_template
 from data_quality.contracts.command import Command, Mode
 from data_quality.contracts.command import CommandState as S
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import SystemClock
-from tests.controls.ledger.rows_of import CARLA
+from tests.controls.ledger.rows_of import CARLA, propose
 
 ROOT = Path(__file__).resolve().parents[2]
 TTL_S = 4.0
