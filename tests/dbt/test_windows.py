@@ -85,8 +85,10 @@ class Line:
         """The marts of the same lake, built whole on an empty DuckDB file."""
         target = WarehouseTarget(duckdb_file=tmp_path / "whole.duckdb")
         load_sources(target, source_tables(self.sites, self.lake, self.expected))
+        # Without the data tests: they run on each window, and on marts that are then proven equal to these.
         for name in ("kpi", "enpi"):
-            assert run_dbt([*BUILD, f"tag:{name}"], target=target, state_dir=self.state_dir).is_success
+            arguments = [*BUILD[:-1], "--exclude-resource-type", "test", "--select", f"tag:{name}"]
+            assert run_dbt(arguments, target=target, state_dir=self.state_dir).is_success
         publish_marts(target, tmp_path / "whole")
         target.duckdb_file.unlink()
         return tmp_path / "whole"
