@@ -5,8 +5,8 @@ from datetime import timedelta
 import dagster as dg
 
 from assets.sites.calendar import day_types
-from assets.stores.flags import MonthValidation, latest_validations
-from assets.stores.warehouse import read_warehouse, target_of
+from assets.stores.ledgers.flags import MonthValidation, latest_validations
+from assets.stores.warehouse.warehouse import read_warehouse, target_of
 from data_quality.completeness import coverage_by_day, evaluate_completeness
 from data_quality.contracts.finding import Verdict
 from data_quality.contracts.time import Clock, Period, months_of

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import numpy as np
 
-from assets.bills.compute import make_bill
-from assets.bills.load import Load
-from assets.carbon.account import carbon_of
+from assets.bills.engine.bill_load import Load
+from assets.bills.engine.compute import make_bill
+from assets.carbon.inventory.account import carbon_of
 from assets.kpi.enpi import enpi_ratio, performance, review_flags, status
 from assets.readings.readers.espi_types import meaning, quality_code
 from data_quality.contracts.carbon import Activity

@@ -21,7 +21,7 @@ from typing import Any
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey, MaterializeResult
 
 from assets.stores.postgres import facts_of, session_environment
-from assets.stores.warehouse import WarehouseTarget
+from assets.stores.warehouse.warehouse import WarehouseTarget
 from data_quality.contracts.errors import BadInput, OurFault, Unreachable
 from data_quality.contracts.kpi_definition import KpiDefinition, SqlModel
 from data_quality.contracts.model import Model

@@ -12,7 +12,7 @@ from pathlib import Path
 from dagster import AssetCheckSpec, AssetSpec, TableColumn, TableSchema
 from pydantic import ValidationError
 
-from assets.stores.warehouse import WarehouseTarget
+from assets.stores.warehouse.warehouse import WarehouseTarget
 from data_quality.contracts.model import Model
 from orchestration.dbt import STATE_DIR, fingerprint, prepare_manifest
 from orchestration.partitions import SITE_MONTHS

@@ -10,7 +10,7 @@ from typing import Any
 
 from assets.sites.load import load_people
 from assets.stores.actions import signer_of
-from assets.stores.publications import sign_act
+from assets.stores.published.publications import sign_act
 from controls.ledger.modes import set_mode
 from controls.simulator.landing import write_site
 from controls.simulator.worlds.tower_files import Delivery, write_delivery

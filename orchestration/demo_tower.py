@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from assets.stores.batches import batches_of_source
-from assets.stores.marts import read_mart
-from assets.stores.quarantine import file_sha256
+from assets.stores.lake.batches import batches_of_source
+from assets.stores.ledgers.quarantine_ledger import file_sha256
+from assets.stores.warehouse.marts import read_mart
 from controls.simulator.worlds.tower_files import Delivery, deliver_tower, write_delivery
 from orchestration.partitions import month_ranges, site_quarter_key
 from orchestration.resources import ProjectResource

@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 from pydantic import BaseModel
 
-from assets.stores.lake_block import write_atomic
+from assets.stores.lake.lake_block import write_atomic
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.expected import ExpectedDay
 from orchestration.resources import ProjectResource

@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 from assets.kpi.sources import source_tables
-from assets.stores.marts import KPI_MARTS
-from assets.stores.warehouse import WarehouseTarget, load_sources, publish_marts
+from assets.stores.warehouse.marts import KPI_MARTS
+from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources, publish_marts
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.site import Site
 from orchestration.dbt import run_dbt

@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.tariffs.show import PriceWeek
+from assets.tariffs.formats.tariff_text import PriceWeek
 from data_quality.contracts.text import markdown
 
 # Okabe-Ito: told apart by people with any colour vision.

@@ -10,13 +10,13 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from assets.sites.load import load_people, load_sites
-from assets.stores.baselines import BaselineStore
 from assets.stores.definitions import Definitions
-from assets.stores.forecasts import ForecastStore
-from assets.stores.lake import Lake
-from assets.stores.plans import PlanStore
-from assets.stores.quarantine import QuarantineStore
-from assets.stores.reports import ReportStore
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.baselines import BaselineStore
+from assets.stores.ledgers.forecasts import ForecastStore
+from assets.stores.ledgers.plans import PlanStore
+from assets.stores.ledgers.quarantine_ledger import QuarantineStore
+from assets.stores.published.report_ledger import ReportStore
 from assets.stores.transactions import Store, open_store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People

@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 import dagster as dg
 
-from assets.stores.bills import BillStore
+from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import months_after, parse_period
 from orchestration.jobs import bill_audit, enpi_report, forecast, monitoring, month_reports, trust

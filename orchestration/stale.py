@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from assets.stores.warehouse import built_with, target_of
+from assets.stores.warehouse.warehouse import built_with, target_of
 from orchestration.partitions import site_quarter_key
 from orchestration.resources import ProjectResource
 

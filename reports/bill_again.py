@@ -4,11 +4,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from assets.bills.load import Load
+from assets.bills.dispute.reconcile import Reconciliation, reconcile
+from assets.bills.engine.bill_load import Load
 from assets.bills.notice import overrides_of
-from assets.bills.reconcile import Reconciliation, reconcile
 from assets.bills.stored import load_of_meters, meters_of_bill, refuse_unpriced
-from assets.stores.bills import BillStore
+from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.site import Site
 from data_quality.contracts.supplier_bill import SupplierBill

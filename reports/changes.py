@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 
-from assets.stores.reports import ReportStore, Revision
+from assets.stores.published.report_ledger import ReportStore, Revision
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import Figure, TraceInput
 from data_quality.contracts.model import Model

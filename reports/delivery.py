@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from assets.stores.deliveries import Delivery, DeliveryStore
+from assets.stores.published.deliveries import Delivery, DeliveryStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import DeliverySettings
 from data_quality.contracts.time import Clock

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-from assets.carbon.energies import site_energies
-from assets.carbon.footprint import site_footprint
+from assets.carbon.inventory.energies import site_energies
+from assets.carbon.inventory.site_footprint import site_footprint
 from assets.sites.meter_tree import has_import, primary_meters, total_meters, tree_spans
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.figure import TraceInput

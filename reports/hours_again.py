@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
-from assets.carbon.site_match import (
+from assets.carbon.by_hour.site_match import (
     SiteHours,
     SiteMatch,
     certificates_of,

@@ -5,9 +5,9 @@ from datetime import datetime
 from pathlib import Path
 
 from assets.kpi.project import project_of
-from assets.stores.baselines import BaselineStore
-from assets.stores.publications import PublicationStore
-from assets.stores.reports import ReportStore
+from assets.stores.ledgers.baselines import BaselineStore
+from assets.stores.published.publications import PublicationStore
+from assets.stores.published.report_ledger import ReportStore
 from data_quality.contracts.baseline import BaselineType, BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from assets.stores.baselines import BaselineStore
-from assets.stores.reports import ReportStore
+from assets.stores.ledgers.baselines import BaselineStore
+from assets.stores.published.report_ledger import ReportStore
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Clock, Period

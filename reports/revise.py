@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 
 from assets.sites.load import site_sha256
-from assets.stores.reports import ReportStore, RevisionDraft, Stamped
-from assets.stores.site_versions import keep_site_version
+from assets.stores.published.report_ledger import ReportStore, RevisionDraft, Stamped
+from assets.stores.published.site_versions import keep_site_version
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Clock
 from reports.content.model import ReportContent

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, Protocol
 
 import polars as pl
 
-from assets.carbon.factors import known_factors, version_text, versions_behind
-from assets.carbon.view import FactorView
+from assets.carbon.factor_choice.factor_view import FactorView
+from assets.carbon.factor_choice.meter_factors import known_factors, version_text, versions_behind
 from assets.kpi.adjust import adjusted_days
 from assets.kpi.daily import seu_days
 from assets.kpi.enpi import ARITHMETIC, DayPair, day_pairs
@@ -21,10 +21,10 @@ from assets.sites.calendar import calendar_sha256, calendar_versions
 from assets.sites.load import site_sha256
 from assets.sites.view import consumption_counts, site_readings
 from assets.sites.virtual import streams_for
-from assets.stores.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.definitions import Definitions
-from assets.stores.lake import Lake, digest_of
-from assets.stores.site_versions import site_version
+from assets.stores.lake.lake import Lake, digest_of
+from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
+from assets.stores.published.site_versions import site_version
 from data_quality.contracts.adjustment import Adjustment
 from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput

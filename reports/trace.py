@@ -12,11 +12,11 @@ from assets.kpi.scope_streams import FACTORED, streams_behind
 from assets.sites.calendar import calendar_sha256
 from assets.sites.load import site_sha256
 from assets.sites.virtual import streams_for
-from assets.stores.adjustments import adjusted_baselines, adjustments_sha256
-from assets.stores.baselines import model_checksums
-from assets.stores.batches import named_batches
-from assets.stores.digests import digests_of
-from assets.stores.reports import ReportStore
+from assets.stores.lake.batches import named_batches
+from assets.stores.lake.digests import digests_of
+from assets.stores.ledgers.adjustments import adjusted_baselines, adjustments_sha256
+from assets.stores.ledgers.baselines import model_checksums
+from assets.stores.published.report_ledger import ReportStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import Figure, TraceInput
 from data_quality.contracts.model import Model

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.stores.lake import Lake
+from assets.stores.lake.lake import Lake
 from assets.stores.transactions import Store, open_store
 from data_quality.contracts.time import FixedClock
 from tests.seconds import LongestFirst

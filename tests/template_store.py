@@ -14,9 +14,9 @@ import pytest
 import sqlalchemy as sa
 
 from assets.stores import transactions
+from assets.stores.schema.tables_control import ledger_identity
+from assets.stores.schema.tables_seals import row_seals
 from assets.stores.seals import AS_FOUND, seal
-from assets.stores.tables_control import ledger_identity
-from assets.stores.tables_seals import row_seals
 
 # What no two stores share: the ledger's name and the seal over it. The triggers that guard them wait outside.
 OWN = (ledger_identity, row_seals)

@@ -56,7 +56,7 @@ HOME = {
     "amqtt": ("controls.gateways",),
     "defusedxml": ("assets.readings.readers.xml_safe",),
     "fastexcel": ("assets.readings.readers.xlsx_table",),
-    "pypdf": ("assets.bills.read_pdf",),
+    "pypdf": ("assets.bills.documents.read_pdf",),
     "reportlab": ("reports",),
     "xlsxwriter": ("reports",),
     "cryptography": ("assets.stores.sign",),

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.stores.bills import BillStore
+from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.time import Clock
 from orchestration.partitions import SITES
 from orchestration.resources import ProjectResource

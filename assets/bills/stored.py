@@ -8,14 +8,14 @@ from typing import Any
 
 import polars as pl
 
-from assets.bills.calendarise import OddPeriod, calendarise
-from assets.bills.load import Load, load_of
+from assets.bills.dispute.reconcile import Reconciliation, reconcile
+from assets.bills.documents.reads import MeterReads, RegisteredMeter, advance
+from assets.bills.engine.bill_load import Load, load_of
+from assets.bills.engine.calendarise import OddPeriod, calendarise
 from assets.bills.notice import overrides_of, record_audit, sentence
-from assets.bills.reads import MeterReads, RegisteredMeter, advance
-from assets.bills.reconcile import Reconciliation, reconcile
 from assets.sites.meter_tree import ENERGY_UNIT, total_meters
-from assets.stores.bills import BillStore
-from assets.stores.lake import Lake
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.meter import Carrier

@@ -9,8 +9,8 @@ import polars as pl
 
 from assets.kpi.alerts import EnpiAlert, QuarterStatus, alerts_of, quarter_label
 from assets.kpi.enpi import EnpiRule, deviation_percent, enpi_ratio, exact_kwh, status
-from assets.stores.baselines import BaselineStore
-from assets.stores.marts import read_mart
+from assets.stores.ledgers.baselines import BaselineStore
+from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.site import Site
 

@@ -7,9 +7,9 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.stores.marks import drop_note, take_note, write_note
-from assets.stores.marts import ENPI_MARTS, KPI_MARTS
-from assets.stores.warehouse import target_of
+from assets.stores.warehouse.marks import drop_note, take_note, write_note
+from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS
+from assets.stores.warehouse.warehouse import target_of
 from orchestration.dbt import asset_events, run_dbt
 from orchestration.dbt_graph import dbt_graph
 from orchestration.partitions import SITE_MONTHS

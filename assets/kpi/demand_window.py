@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from assets.bills.load import Load
+from assets.bills.engine.bill_load import Load
+from assets.tariffs.calendar_layout import FREE
 from assets.tariffs.compiled import Grid, compile_tariff
-from assets.tariffs.layout import FREE
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.tariff_calendar import DayType
 from data_quality.contracts.tariff_charges import DemandCharge

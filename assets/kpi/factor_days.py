@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from itertools import pairwise
 
-from assets.carbon.factors import exact_factor
-from assets.carbon.view import FactorView
+from assets.carbon.factor_choice.factor_view import FactorView
+from assets.carbon.factor_choice.meter_factors import exact_factor
 from data_quality.contracts.factor import Basis
 from data_quality.contracts.site import Site
 

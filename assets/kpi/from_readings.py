@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from assets.carbon.factors import meter_factors
-from assets.carbon.view import FactorView
+from assets.carbon.factor_choice.factor_view import FactorView
+from assets.carbon.factor_choice.meter_factors import meter_factors
 from assets.kpi.sources import carrier_prices, factor_rows, priced_calendar, site_tables, window_rows
 from assets.kpi.windows import Window
 from assets.stores.scratch import rows_of
-from assets.stores.warehouse_tables import SOURCE_SCHEMAS, empty_source
+from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, empty_source
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.kpi_definition import KpiDefinition
 from data_quality.contracts.site import Site

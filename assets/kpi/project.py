@@ -32,8 +32,8 @@ from assets.kpi.uncertainty import (
     savings_uncertainty_kwh,
 )
 from assets.sites.view import site_readings
-from assets.stores.adjustments import AdjustmentStore
-from assets.stores.lake import Lake
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.adjustments import AdjustmentStore
 from data_quality.contracts.adjustment import Adjustment
 from data_quality.contracts.baseline import Baseline, BaselineStatus, BaselineVersion
 from data_quality.contracts.errors import BadInput

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from assets.stores.baselines import BaselineStore
-from assets.stores.reports import ReportStore
+from assets.stores.ledgers.baselines import BaselineStore
+from assets.stores.published.report_ledger import ReportStore
 from data_quality.contracts.baseline import BaselineType, BaselineVersion
 from data_quality.contracts.meter import Carrier
 from data_quality.contracts.model import Model

@@ -13,21 +13,21 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from assets.bills.book import Book, Span, calendar_months
-from assets.bills.load import Load, nano
-from assets.bills.running import running_of
-from assets.carbon.factors import electricity_factors, known_factors
-from assets.carbon.view import FactorView
+from assets.bills.engine.bill_load import Load, nano
+from assets.bills.engine.book import Book, Span, calendar_months
+from assets.bills.engine.interval_cost import running_of
+from assets.carbon.factor_choice.factor_view import FactorView
+from assets.carbon.factor_choice.meter_factors import electricity_factors, known_factors
 from assets.kpi.demand_window import Blocks, blocks_of
 from assets.kpi.supply_terms import needs_reactive, reactive_rows, without_gaps
 from assets.kpi.windows import Window
 from assets.sites.calendar import day_types
 from assets.sites.meter_tree import has_import, total_meters, tree_spans
 from assets.sites.view import site_readings
-from assets.stores.lake import Lake
-from assets.stores.warehouse_tables import AMOUNT, FACTOR, SOURCE_SCHEMAS, empty_source
+from assets.stores.lake.lake import Lake
+from assets.stores.warehouse.warehouse_tables import AMOUNT, FACTOR, SOURCE_SCHEMAS, empty_source
 from assets.tariffs.periods import PRICE, PRICE_DECIMALS, tariffs_of
-from assets.tariffs.series import PriceSeries
+from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.meter import Carrier
 from data_quality.contracts.site import Site

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.carbon.factors import MeterFactor, known_factors, meter_factors
+from assets.carbon.factor_choice.meter_factors import MeterFactor, known_factors, meter_factors
 from assets.kpi.facts import fact_rows, rule_rows, stream_rows
 from assets.kpi.running import interval_costs
 from assets.kpi.virtual_files import virtual_files
@@ -14,9 +14,9 @@ from assets.kpi.windows import Window
 from assets.sites.calendar import quarter_hours
 from assets.sites.meter_tree import has_import, total_meters
 from assets.sites.scopes import scope_rows
-from assets.stores.lake import Lake
-from assets.stores.lake_block import LAKE_SCHEMA
-from assets.stores.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
+from assets.stores.lake.lake import Lake
+from assets.stores.lake.lake_block import LAKE_SCHEMA
+from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
 from assets.tariffs.periods import known_prices, quarter_hour_prices, tariffs_of
 from data_quality.contracts.meter import Carrier
 from data_quality.contracts.site import Site

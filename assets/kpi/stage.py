@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.carbon.factors import known_factors
+from assets.carbon.factor_choice.meter_factors import known_factors
 from assets.kpi.factor_days import factors_text, spliced
 from assets.kpi.running import carries_over
 from assets.kpi.sources import source_tables, whole_site
@@ -23,12 +23,12 @@ from assets.kpi.windows import (
 )
 from assets.readings.affected import touched_months
 from assets.sites.load import site_sha256
-from assets.stores.adjustments import AdjustmentStore, adjustments_sha256
-from assets.stores.baselines import BaselineStore
-from assets.stores.lake import Lake, newest_entry
-from assets.stores.marks import BuildNote, BuiltSite, read_built, write_built
-from assets.stores.marts import ENPI_MARTS, KPI_MARTS, PORTFOLIO, drop_sites
-from assets.stores.warehouse import (
+from assets.stores.lake.lake import Lake, newest_entry
+from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
+from assets.stores.ledgers.baselines import BaselineStore
+from assets.stores.warehouse.marks import BuildNote, BuiltSite, read_built, write_built
+from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS, PORTFOLIO, drop_sites
+from assets.stores.warehouse.warehouse import (
     WarehouseTarget,
     built_with,
     energy_spans,

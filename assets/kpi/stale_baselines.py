@@ -1,7 +1,7 @@
 """Which baselines were fitted on readings that have changed since: a question to the lake's manifest alone."""
 
-from assets.stores.baselines import BaselineStore
-from assets.stores.lake import Lake
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.baselines import BaselineStore
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import local_midnight_utc
 

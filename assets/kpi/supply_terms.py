@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import polars as pl
 
-from assets.bills.load import Load
+from assets.bills.engine.bill_load import Load
 from assets.sites.meter_tree import has_import, total_meters, tree_spans
-from assets.tariffs.series import PriceSeries
+from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.meter import Carrier
 from data_quality.contracts.site import Site

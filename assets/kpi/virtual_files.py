@@ -6,8 +6,8 @@ from pathlib import Path
 
 from assets.sites.view import site_readings
 from assets.sites.virtual import virtual_meters
-from assets.stores.derived import keep_derived
-from assets.stores.lake import Lake
+from assets.stores.lake.derived import keep_derived
+from assets.stores.lake.lake import Lake
 from data_quality.contracts.site import Site
 
 

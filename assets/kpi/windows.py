@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 from assets.kpi.factor_days import changed_days, is_changed
-from assets.stores.marks import BuildNote, Built, BuiltSite
+from assets.stores.warehouse.marks import BuildNote, Built, BuiltSite
 from data_quality.contracts.model import Model
 
 LOOK_BACK_DAYS = 28

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from assets.stores.lake import Lake
+from assets.stores.lake.lake import Lake
 from data_quality.contracts.site import Site
 
 

@@ -20,7 +20,7 @@ from assets.readings.readers.bounded import GZIP_MAGIC
 from assets.readings.readers.csv_text import first_line, unpacked_chunks
 from assets.readings.sniff import SniffReport, sniff_file
 from assets.readings.table import reading_of
-from assets.stores.quarantine import file_sha256
+from assets.stores.ledgers.quarantine_ledger import file_sha256
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.meter import Meter, Register
 from data_quality.contracts.site import ColumnMap, Site

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from assets.readings.sniff import SniffReport
-from assets.stores.closed_periods import ClosedPeriod, closed_periods
+from assets.stores.published.closed_periods import ClosedPeriod, closed_periods
 from assets.stores.transactions import Store
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site import Site

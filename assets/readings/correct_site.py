@@ -13,10 +13,10 @@ import polars as pl
 from assets.readings.bitemporal import classify
 from assets.readings.estimated_rows import estimated_rows
 from assets.readings.judge_site import READER, VERSION, delivered, judge_rows
-from assets.stores.batches import batches_of_reader
 from assets.stores.chain import canonical_json
-from assets.stores.flags import MonthValidation, publish_findings
-from assets.stores.lake import KEY, BatchInfo, Decided, Lake
+from assets.stores.lake.batches import batches_of_reader
+from assets.stores.lake.lake import KEY, BatchInfo, Decided, Lake
+from assets.stores.ledgers.flags import MonthValidation, publish_findings
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site import Site

@@ -16,9 +16,9 @@ from assets.readings.parsed import PARSED_SCHEMA, one_line
 from assets.readings.streams import canonical_of, default_registers, streams
 from assets.readings.values import IMPLAUSIBLE, LOAD_LIMIT, ONE_WAY
 from assets.stores.chain import canonical_json
-from assets.stores.closed_periods import closed_periods
-from assets.stores.lake import BatchInfo, Decided, Lake, newest_entry
-from assets.stores.reading_edits import record_edit
+from assets.stores.lake.lake import BatchInfo, Decided, Lake, newest_entry
+from assets.stores.ledgers.reading_edits import record_edit
+from assets.stores.published.closed_periods import closed_periods
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import Role

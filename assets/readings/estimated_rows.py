@@ -7,7 +7,7 @@ import polars as pl
 
 from assets.readings.normalise import normalise
 from assets.readings.parsed import PARSED_SCHEMA
-from assets.stores.lake import KEY
+from assets.stores.lake.lake import KEY
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.site import Site

@@ -17,8 +17,8 @@ from assets.readings.parsed import REJECT_SCHEMA, bad_rows, reason_counts
 from assets.readings.rescaled import REASON as SLIP
 from assets.readings.rescaled import refuse, rescaled
 from assets.readings.sniff import FileRead
-from assets.stores.lake import Lake
-from assets.stores.lake_block import LAKE_SCHEMA
+from assets.stores.lake.lake import Lake
+from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES

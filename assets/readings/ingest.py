@@ -21,10 +21,10 @@ from assets.readings.register_join import join_registers
 from assets.readings.registers import counting_rules
 from assets.readings.sniff import FileRead, SniffReport, read_file, refused
 from assets.readings.streams import streams
-from assets.stores.batches import batches_of_source
-from assets.stores.closed_periods import closed_periods
-from assets.stores.lake import BatchInfo, BlockPlan, Decided, Lake, Stamp, planned
-from assets.stores.quarantine import QuarantineStore
+from assets.stores.lake.batches import batches_of_source
+from assets.stores.lake.lake import BatchInfo, BlockPlan, Decided, Lake, Stamp, planned
+from assets.stores.ledgers.quarantine_ledger import QuarantineStore
+from assets.stores.published.closed_periods import closed_periods
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site import ColumnMap, Site

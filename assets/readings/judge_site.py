@@ -6,8 +6,8 @@ from typing import cast
 import polars as pl
 
 from assets.sites.balances import balances
-from assets.stores.batches import batches_of_reader
-from assets.stores.lake import KEY, Lake
+from assets.stores.lake.batches import batches_of_reader
+from assets.stores.lake.lake import KEY, Lake
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES
 from data_quality.grid import Grid, Stream, grids_of

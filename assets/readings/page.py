@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from assets.readings.ingest import IngestReport
-from assets.stores.quarantine import reason_totals
+from assets.stores.ledgers.quarantine_ledger import reason_totals
 from data_quality.contracts.text import markdown
 from data_quality.quarantine import FILE_REASONS, ROW_REASONS
 

@@ -19,8 +19,8 @@ from assets.readings.register_index import DatedEvent
 from assets.readings.register_join import applying_events
 from assets.readings.registers import Intervals, Stream, to_intervals
 from assets.stores.chain import canonical_json
-from assets.stores.lake import BatchInfo, Decided, Lake
-from assets.stores.register_reads import RegisterReadStore, Series
+from assets.stores.lake.lake import BatchInfo, Decided, Lake
+from assets.stores.ledgers.register_reads import RegisterReadStore, Series
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.quality import QualityCode

@@ -14,9 +14,9 @@ from assets.readings.parsed import STATE_SCHEMA, reason_counts
 from assets.readings.register_index import DatedEvent
 from assets.readings.registers import Intervals, Stream, beside, declared, in_own_unit, site_events, to_intervals
 from assets.readings.sniff import FileRead
-from assets.stores.lake import Lake
-from assets.stores.meter_events import MeterEventStore
-from assets.stores.register_reads import Origin, RegisterReadStore, Series
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.meter_events import MeterEventStore
+from assets.stores.ledgers.register_reads import Origin, RegisterReadStore, Series
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Clock
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from assets.readings.ingest import AcceptedScale, IngestReport, ingest_file
 from assets.readings.parsed import MAX_BAD_ROWS
-from assets.stores.lake import Lake
-from assets.stores.quarantine import QuarantineStore, reason_totals
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.quarantine_ledger import QuarantineStore, reason_totals
 from data_quality.contracts.errors import BadInput, BadRow
 from data_quality.contracts.model import Model
 from data_quality.contracts.site import ColumnMap, Site

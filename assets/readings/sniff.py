@@ -27,7 +27,7 @@ from assets.readings.proposal import PROPOSED_FOR, propose
 from assets.readings.readers.register import reader_for
 from assets.readings.registers import Intervals, beside, to_intervals
 from assets.readings.streams import streams
-from assets.stores.quarantine import file_sha256
+from assets.stores.ledgers.quarantine_ledger import file_sha256
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model

@@ -11,8 +11,8 @@ from math import lcm
 
 import polars as pl
 
-from assets.stores.lake import KEY
-from assets.stores.lake_block import LAKE_SCHEMA
+from assets.stores.lake.lake import KEY
+from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.formula import Term, parse_formula
 from data_quality.contracts.hierarchy import register_of

@@ -10,10 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.actions import Signature, is_signed
+from assets.stores.schema.tables_reports import signatures
+from assets.stores.schema.tables_seals import row_seals
 from assets.stores.seals import GENESIS, Key, as_raw, key_of, link_hash, raw_columns, raw_select, row_sha256
 from assets.stores.tables import PROTECTED
-from assets.stores.tables_reports import signatures
-from assets.stores.tables_seals import row_seals
 from assets.stores.transactions import Store
 from assets.stores.trust import ACTS, CHANGED, REMOVED, UNSEALED, Trust, add_marks
 from data_quality.contracts.model import Model

@@ -11,8 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.tables_control import command_events
-from assets.stores.types import JsonText, UtcDateTime
+from assets.stores.schema.column_types import JsonText, UtcDateTime
+from assets.stores.schema.tables_control import command_events
 
 GENESIS_HASH = "0" * 64
 # The fields that a hash covers; `hash` itself and `prev_hash` are the chain, not the content.

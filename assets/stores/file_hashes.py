@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from assets.stores.quarantine import file_sha256
+from assets.stores.ledgers.quarantine_ledger import file_sha256
 
 # Path below the folder -> size and times, SHA-256.
 _MEMORY: TypeAdapter[dict[str, tuple[str, str]]] = TypeAdapter(dict[str, tuple[str, str]])

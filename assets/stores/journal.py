@@ -10,10 +10,10 @@ from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
+from assets.stores.schema.column_types import JsonText
 from assets.stores.seals import append
 from assets.stores.transactions import Store, next_recorded_at
 from assets.stores.trust import must_be_proven
-from assets.stores.types import JsonText
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from assets.stores.unreachable import reaching
-from assets.stores.warehouse_tables import conform, create_table
-from assets.stores.warehouse_views import window_view
+from assets.stores.warehouse.warehouse_tables import conform, create_table
+from assets.stores.warehouse.warehouse_views import window_view
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.kpi_definition import KpiDefinition, SqlModel
 

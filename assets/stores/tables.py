@@ -4,7 +4,7 @@ APPEND_ONLY refuse UPDATE and DELETE. A frozen migration imports this module by 
 
 import sqlalchemy as sa
 
-from assets.stores import (
+from assets.stores.schema import (
     tables_baselines,
     tables_bills,
     tables_control,

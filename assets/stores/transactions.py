@@ -14,8 +14,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores import tables_seals
 from assets.stores.revisions import migrate
+from assets.stores.schema import tables_seals
 from assets.stores.unreachable import reaching
 
 DatabaseError = sa.exc.SQLAlchemyError

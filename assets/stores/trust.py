@@ -15,10 +15,10 @@ import sqlalchemy as sa
 
 from assets.stores.access import select_rows
 from assets.stores.actions import Signature, is_signed
+from assets.stores.schema.tables_control import commands
+from assets.stores.schema.tables_reports import signatures
+from assets.stores.schema.tables_seals import row_seals
 from assets.stores.seals import AS_FOUND, GENESIS, Key, as_raw, key_of, link_hash, raw_select, row_sha256, text_sha256
-from assets.stores.tables_control import commands
-from assets.stores.tables_reports import signatures
-from assets.stores.tables_seals import row_seals
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import polars as pl
 
-from assets.tariffs.layout import DayKind, Timed, charge_layout, day_kind, tariff_day_types
+from assets.tariffs.calendar_layout import DayKind, Timed, charge_layout, day_kind, tariff_day_types
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.tariff_calendar import QUARTER_MINUTES, ClockName, DayType

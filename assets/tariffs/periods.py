@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 
 from assets.sites.calendar import day_types, quarter_hours
+from assets.tariffs.calendar_layout import check_periods
 from assets.tariffs.compiled import Compiled, Grid, compile_tariff
-from assets.tariffs.layout import check_periods
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.meter import Carrier
 from data_quality.contracts.site import Site

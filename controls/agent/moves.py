@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from assets.stores.access import Connection, select_rows, site_transaction
-from assets.stores.tables_control import device_leases, plans
+from assets.stores.schema.tables_control import device_leases, plans
 from controls.agent.parts import Bench, Device, Slot
 from controls.ledger.faults import is_latched, latch_fault, select_faults
 from controls.ledger.modes import select_mode

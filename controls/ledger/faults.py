@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from assets.stores.access import Connection, read_rows, select_rows, site_transaction
+from assets.stores.schema.tables_control import fault_events
 from assets.stores.seals import append_row, raw_select
-from assets.stores.tables_control import fault_events
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
 from data_quality.contracts.errors import BadInput

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from assets.stores.access import select_rows, site_transaction
-from assets.stores.tables_control import device_leases
+from assets.stores.schema.tables_control import device_leases
 from assets.stores.transactions import Store
 from data_quality.contracts.model import Model
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from assets.stores.access import Connection, read_rows, select_rows, site_transaction
-from assets.stores.tables_control import ledger_identity, plans
+from assets.stores.schema.tables_control import ledger_identity, plans
 from assets.stores.transactions import Store
 from controls.ledger.modes import select_mode
 from controls.ledger.rows import LedgerRow, command_doubt, read_commands, select_commands, transition

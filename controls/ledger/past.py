@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from assets.stores.access import read_rows
+from assets.stores.schema.tables_control import command_events, commands
 from assets.stores.seals import found_beside
-from assets.stores.tables_control import command_events, commands
 from assets.stores.transactions import Store
 from controls.ledger.rows import RESERVED, LedgerRow, read_commands
 from data_quality.contracts.command import CommandState, EvidenceGrade

@@ -6,8 +6,8 @@ from typing import Any
 
 from assets.stores.access import Connection, read_rows, select_rows
 from assets.stores.chain import append_event
+from assets.stores.schema.tables_control import commands
 from assets.stores.seals import raw_select
-from assets.stores.tables_control import commands
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
 from controls.ledger.states import is_allowed

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from assets.stores.audit import bad_rows
-from assets.stores.tables_control import command_events, commands
+from assets.stores.schema.tables_control import command_events, commands
 from assets.stores.transactions import Store
 from controls.ledger.chain import verify_chain
 

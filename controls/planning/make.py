@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from assets.stores.forecasts import ForecastStore
-from assets.stores.lake import Lake
-from assets.stores.plans import PlanStore
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.forecasts import ForecastStore
+from assets.stores.ledgers.plans import PlanStore
 from controls.optimiser.case import case_of
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.solve import solve

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from assets.stores.lake import Lake
+from assets.stores.lake.lake import Lake
 from assets.tariffs.periods import export_prices, known_prices
 from data_quality.contracts.site import Site
 

@@ -10,9 +10,9 @@ from assets.kpi.adjust import adjusted_days
 from assets.kpi.daily import seu_days
 from assets.kpi.expected import expected_days
 from assets.sites.view import site_readings
-from assets.stores.adjustments import AdjustmentStore
-from assets.stores.baselines import BaselineStore
-from assets.stores.lake import Lake
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.adjustments import AdjustmentStore
+from assets.stores.ledgers.baselines import BaselineStore
 from data_quality.contracts.adjustment import Adjustment
 from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.expected import ExpectedDay

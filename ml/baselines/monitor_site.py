@@ -8,8 +8,8 @@ import polars as pl
 from assets.sites.calendar import quarter_hours
 from assets.sites.view import site_readings
 from assets.sites.virtual import streams_for
-from assets.stores.baselines import BaselineStore
-from assets.stores.lake import Lake
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.baselines import BaselineStore
 from data_quality.contracts.baseline import BaselineType, BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model

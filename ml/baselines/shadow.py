@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 from assets.kpi.daily import seu_days
 from assets.kpi.project import project_use
 from assets.sites.view import site_readings
-from assets.stores.baselines import BaselineStore
-from assets.stores.lake import Lake
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.baselines import BaselineStore
 from data_quality.contracts.baseline import Baseline, BaselineStatus, BaselineType, BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.shadow import ShadowComparison, ShadowTerm

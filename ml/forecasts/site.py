@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, time, timedelta
 
 from assets.sites.view import site_readings
-from assets.stores.forecasts import ForecastStore
-from assets.stores.lake import Lake
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.forecasts import ForecastStore
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.forecast import Forecast
 from data_quality.contracts.model import Model

@@ -26,7 +26,7 @@ class Actor:
 
     def sign(self, kind: str, subject: str, **facts: Any) -> bool:
         """Sign what this transaction did and keep the signature; False where nobody signs in this project."""
-        from assets.stores.publications import sign_act
+        from assets.stores.published.publications import sign_act
 
         store, clock = self.call.project.store, self.call.clock
         return sign_act(store, self.signer, self.person, kind=kind, subject=subject, facts=facts, clock=clock)

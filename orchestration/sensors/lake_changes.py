@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 from assets.readings.affected import touched_months as readings_touched
-from assets.stores.lake import newest_entry
+from assets.stores.lake.lake import newest_entry
 from orchestration.jobs import enpi, kpi
 from orchestration.partitions import RANGE_END, RANGE_START, SITES, month_ranges, months_of_range
 from orchestration.resources import ProjectResource

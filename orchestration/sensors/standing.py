@@ -10,11 +10,11 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.stores.schema.tables_control import commands, fault_events, ledger_identity, mode_events, plans
+from assets.stores.schema.tables_reports import signatures
 from assets.stores.seals import newest_seals
 from assets.stores.tables import PROTECTED
-from assets.stores.tables_control import commands, fault_events, ledger_identity, mode_events, plans
-from assets.stores.tables_reports import signatures
-from assets.stores.warehouse import built_with, target_of
+from assets.stores.warehouse.warehouse import built_with, target_of
 from orchestration.dbt import fingerprint
 from orchestration.resources import ProjectResource
 

@@ -1,6 +1,6 @@
 """Figures without pages: what the command line prints and a trace walks back, with nothing to lay out."""
 
-from assets.stores.marts import PORTFOLIO
+from assets.stores.warehouse.marts import PORTFOLIO
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period
 from reports.content.model import ReportContent

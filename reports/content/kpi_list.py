@@ -15,7 +15,7 @@ from assets.kpi.coarse import COARSE, PEAKS
 from assets.kpi.enpi import enpi_for
 from assets.kpi.from_readings import codes_of, plain
 from assets.kpi.project import known_span
-from assets.stores.marts import read_mart
+from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import TraceInput
 from data_quality.contracts.site import Site

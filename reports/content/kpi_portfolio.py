@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.stores.marts import PORTFOLIO, read_mart
+from assets.stores.warehouse.marts import PORTFOLIO, read_mart
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import Figure
 from data_quality.contracts.site import Site

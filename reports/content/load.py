@@ -9,12 +9,12 @@ from typing import Any
 
 import polars as pl
 
-from assets.carbon.factors import electricity_factors
-from assets.carbon.view import FactorView
+from assets.carbon.factor_choice.factor_view import FactorView
+from assets.carbon.factor_choice.meter_factors import electricity_factors
 from assets.kpi.enpi import DayPair, EnpiRule, exact_kwh
 from assets.kpi.from_readings import AskedKpi, findings_of
 from assets.kpi.scope_streams import FACTORED
-from assets.stores.marts import read_mart
+from assets.stores.warehouse.marts import read_mart
 from assets.tariffs.periods import known_prices
 from data_quality.contracts.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.errors import BadInput

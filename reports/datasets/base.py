@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from assets.kpi.enpi import EnpiRule
-from assets.stores.marts import read_mart
+from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.figure import TraceInput
 from data_quality.contracts.finding import Finding

@@ -6,8 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from assets.bills.reconcile import Reconciliation
-from assets.stores.bills import BillStore
+from assets.bills.dispute.reconcile import Reconciliation
+from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import TraceInput
 from data_quality.contracts.finding import Finding

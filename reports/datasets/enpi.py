@@ -10,7 +10,7 @@ import polars as pl
 from assets.kpi.daily import seu_days
 from assets.kpi.enpi import DayPair, EnpiResult, enpi_for, exact_kwh
 from assets.kpi.expected import expected_days, features_by_day
-from assets.stores.marts import read_mart
+from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.baseline import Baseline, BaselineVersion
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.figure import TraceInput

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from assets.kpi.project import missing_of, project_of, project_use
-from assets.stores.adjustments import AdjustmentStore
+from assets.stores.ledgers.adjustments import AdjustmentStore
 from data_quality.contracts.adjustment import AdjustmentRecord
 from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding

@@ -9,7 +9,7 @@ import polars as pl
 
 from assets.kpi.from_readings import AskedKpi, findings_of
 from assets.sites.meter_tree import has_import
-from assets.stores.marts import read_mart
+from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.report_template import Tone

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from assets.stores.evidence import ALL_SITES, BY_SITE, carried_rows, figure_rows_by_id
-from assets.stores.lake import Lake
-from assets.stores.reports import ReportStore, Revision
+from assets.stores.lake.lake import Lake
+from assets.stores.published.evidence import ALL_SITES, BY_SITE, carried_rows, figure_rows_by_id
+from assets.stores.published.report_ledger import ReportStore, Revision
+from assets.stores.schema.tables_metadata import metadata
 from assets.stores.sign import canonical
-from assets.stores.tables_metadata import metadata
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import local_midnight_utc

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Literal
 
 from assets.stores.actions import Signature, is_signed
-from assets.stores.publications import DRAFT, REVIEWED, Decision, PublicationStore, sign_act, status_of
-from assets.stores.reports import ReportStore, Revision
+from assets.stores.published.publications import DRAFT, REVIEWED, Decision, PublicationStore, sign_act, status_of
+from assets.stores.published.report_ledger import ReportStore, Revision
 from assets.stores.sign import Signer
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding

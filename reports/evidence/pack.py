@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from assets.stores.definitions import Definitions
-from assets.stores.evidence import figure_rows
-from assets.stores.lake import Lake
-from assets.stores.publications import DRAFT, GENESIS, PackLink, PublicationStore
-from assets.stores.reports import ReportStore, Revision
+from assets.stores.lake.lake import Lake
+from assets.stores.published.evidence import figure_rows
+from assets.stores.published.publications import DRAFT, GENESIS, PackLink, PublicationStore
+from assets.stores.published.report_ledger import ReportStore, Revision
 from assets.stores.sign import PACK_DOMAIN, Signer, canonical
 from assets.stores.transactions import next_recorded_at
 from data_quality.contracts.errors import BadInput

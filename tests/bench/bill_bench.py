@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from assets.bills.compare import bill_totals
-from assets.bills.compute import make_bill
-from assets.bills.load import Load
+from assets.bills.engine.bill_load import Load
+from assets.bills.engine.compare import bill_totals
+from assets.bills.engine.compute import make_bill
 from data_quality.contracts.tariff import Tariff
 
 ZONE = "Europe/Berlin"

@@ -30,9 +30,9 @@ import polars as pl
 from assets.kpi.sources import site_tables, window_rows
 from assets.kpi.windows import Window
 from assets.sites.calendar import quarter_hours
-from assets.stores.lake_block import LAKE_SCHEMA
-from assets.stores.warehouse import WarehouseTarget, load_sources
-from assets.stores.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
+from assets.stores.lake.lake_block import LAKE_SCHEMA
+from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources
+from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
 from data_quality.contracts.site import Site
 from orchestration import dbt
 from tests.bench.kpi_pandas import pandas_way

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from assets.stores.baselines import BaselineStore
-from assets.stores.lake import BatchInfo, Lake
-from assets.stores.reports import ReportStore
+from assets.stores.lake.lake import BatchInfo, Lake
+from assets.stores.ledgers.baselines import BaselineStore
+from assets.stores.published.report_ledger import ReportStore
 from assets.stores.transactions import open_store
 from data_quality.contracts.meter import Meter
 from data_quality.contracts.site import EmissionFactorEntry, Site

@@ -19,12 +19,12 @@ import polars as pl
 
 from assets.kpi.expected import expected_days
 from assets.kpi.sources import source_tables
-from assets.stores.baselines import BaselineStore
-from assets.stores.lake import BatchInfo, Lake
-from assets.stores.lake_block import LAKE_SCHEMA
-from assets.stores.marts import ENPI_MARTS, KPI_MARTS
+from assets.stores.lake.lake import BatchInfo, Lake
+from assets.stores.lake.lake_block import LAKE_SCHEMA
+from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.transactions import open_store
-from assets.stores.warehouse import WarehouseTarget, load_sources, publish_marts
+from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS
+from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources, publish_marts
 from data_quality.contracts.baseline import Baseline
 from data_quality.contracts.meter import Meter
 from data_quality.contracts.people import Person, Role

@@ -17,13 +17,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores import tables_readings, tables_reports
-from assets.stores.evidence import figure_rows
-from assets.stores.publications import PublicationStore
+from assets.stores.published.evidence import figure_rows
+from assets.stores.published.publications import PublicationStore
+from assets.stores.published.trace_rows import packed_rows
+from assets.stores.schema import tables_readings, tables_reports
+from assets.stores.schema.tables_reports import revision_inputs
 from assets.stores.seals import append
 from assets.stores.sign import new_key
-from assets.stores.tables_reports import revision_inputs
-from assets.stores.trace_rows import packed_rows
 from assets.stores.transactions import Store
 from reports.evidence.archive import ArchiveWriter, read_archive
 from reports.evidence.pack import PackMaker

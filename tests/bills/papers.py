@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-from assets.bills.load import Load
-from assets.bills.reads import MeterReads, RegisteredMeter
+from assets.bills.documents.reads import MeterReads, RegisteredMeter
+from assets.bills.engine.bill_load import Load
 from data_quality.contracts.tariff import Tariff
 
 D = Decimal

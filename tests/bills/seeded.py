@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
-from assets.bills.reads import MeterReads, ReadState, RegisteredMeter
-from assets.tariffs.simple_table import read_simple_table
+from assets.bills.documents.reads import MeterReads, ReadState, RegisteredMeter
+from assets.tariffs.formats.simple_table import read_simple_table
 from tests.bills.papers import Paper, Scene, cents
 from tests.bills.seeded_intervals import INTERVAL_FAULTS, interval_scene
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from assets.bills.dispute.reconcile import Reconciliation, reconcile
+from assets.bills.documents.read_bill import read_bill
 from assets.bills.notice import facts, is_notable, overrides_of, record_audit, sentence
-from assets.bills.read_bill import read_bill
-from assets.bills.reconcile import Reconciliation, reconcile
-from assets.stores.bills import BillStore, notifications_of, override_tariff
+from assets.stores.ledgers.bill_ledger import BillStore, notifications_of, override_tariff
 from assets.stores.transactions import Store, open_store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.supplier_bill import SupplierBill, VarianceThreshold

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from assets.bills.load import Load
+from assets.bills.engine.bill_load import Load
 from assets.tariffs.tiers import bounds_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff_charges import DemandCharge, Tier

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assets.bills.compute import make_bill
-from assets.bills.load import Load
-from assets.tariffs.series import PriceSeries
+from assets.bills.engine.bill_load import Load
+from assets.bills.engine.compute import make_bill
+from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.bill import Bill
 from data_quality.contracts.tariff import Tariff
 from tests.bills.scenes import BERLIN, load

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from assets.bills.compute import make_bill
-from assets.bills.load import Load, load_of
-from assets.tariffs.series import PriceSeries
+from assets.bills.engine.bill_load import Load, load_of
+from assets.bills.engine.compute import make_bill
+from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.bill import BillLine, BillPeriod, ItemKind
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Tariff, TariffFile

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assets.bills.load import Load, with_generation
+from assets.bills.engine.bill_load import Load, with_generation
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Tariff
 from tests.bills.scenes import amounts, bill, load, tariff

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.bills.book import Book, bill_spans
-from assets.bills.calendarise import OddPeriod, calendarise
-from assets.bills.compare import bill_totals, compare_tariffs
-from assets.bills.compute import make_bill
-from assets.bills.from_reads import make_bill_from_reads
-from assets.bills.load import Load, Reads, RegisterUse, finer
-from assets.bills.read_load import read_load, read_prices, read_reactive, zone_of
-from assets.bills.reads import read_registers
-from assets.bills.running import RUNNING_SCHEMA, running_of
+from assets.bills.documents.read_load import read_load, read_prices, read_reactive, zone_of
+from assets.bills.documents.reads import read_registers
+from assets.bills.engine.bill_load import Load, Reads, RegisterUse, finer
+from assets.bills.engine.book import Book, bill_spans
+from assets.bills.engine.calendarise import OddPeriod, calendarise
+from assets.bills.engine.compare import bill_totals, compare_tariffs
+from assets.bills.engine.compute import make_bill
+from assets.bills.engine.from_reads import make_bill_from_reads
+from assets.bills.engine.interval_cost import RUNNING_SCHEMA, running_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Rounding, Tariff
 from tests.bench.bill_bench import ZONE, loads

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reportlab.pdfgen.canvas import Canvas
 
-from assets.bills import read_pdf
-from assets.bills.bill_text import decimal_mark, looks_like_number, read_date, read_number
-from assets.bills.read_bill import read_bill
-from assets.bills.reads import advance, read_meter_reads, read_site_register
+from assets.bills.documents import read_pdf
+from assets.bills.documents.bill_text import decimal_mark, looks_like_number, read_date, read_number
+from assets.bills.documents.read_bill import read_bill
+from assets.bills.documents.reads import advance, read_meter_reads, read_site_register
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.supplier_bill import SupplierBill
 
@@ -295,7 +295,7 @@ def test_a_pdf_reader_may_run_elsewhere(tmp_path: Path) -> None:
 
     path = pdf(tmp_path / "a.pdf", [line.replace(",", ": ") for line in HEAD.splitlines()])
     read_bill(path, run=run)
-    assert asked == ["assets.bills.read_pdf:pdf_lines"]
+    assert asked == ["assets.bills.documents.read_pdf:pdf_lines"]
     assert BytesIO(path.read_bytes()).read(5) == read_pdf.PDF_MAGIC
     with pytest.raises(ValueError, match="unknown function"):
         read_pdf.here("os:remove", {})

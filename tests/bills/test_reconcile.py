@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from assets.bills.applies import TariffOverride, tariffs_in_force
-from assets.bills.pairing import pair_lines
-from assets.bills.read_bill import read_bill
-from assets.bills.reads import MeterReads, ReadState, RegisteredMeter, read_meter_reads, read_site_register
-from assets.bills.reconcile import Reconciliation, reconcile
-from assets.tariffs.file import read_tariffs
-from assets.tariffs.simple_table import read_simple_table
+from assets.bills.dispute.applies import TariffOverride, tariffs_in_force
+from assets.bills.dispute.pairing import pair_lines
+from assets.bills.dispute.reconcile import Reconciliation, reconcile
+from assets.bills.documents.read_bill import read_bill
+from assets.bills.documents.reads import MeterReads, ReadState, RegisteredMeter, read_meter_reads, read_site_register
+from assets.tariffs.formats.simple_table import read_simple_table
+from assets.tariffs.formats.tariff_file import read_tariffs
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.supplier_bill import BilledLine, Place
 from orchestration.cli.main import build_app

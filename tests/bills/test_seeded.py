@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from assets.bills import classify
-from assets.bills.read_bill import read_bill
-from assets.bills.reconcile import Reconciliation, reconcile
-from assets.bills.suspicion import Suspicion
+from assets.bills.dispute import classify
+from assets.bills.dispute.reconcile import Reconciliation, reconcile
+from assets.bills.dispute.suspicion import Suspicion
+from assets.bills.documents.read_bill import read_bill
 from tests.bills.papers import Scene
 from tests.bills.seeded import FAULTS, register_scene, right_scenes, scenes
 from tests.bills.seeded_intervals import INTERVAL_FAULTS, interval_scene

@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.bills.defs import CHECK, core_bill__reconciliation
-from assets.bills.read_bill import read_bill
+from assets.bills.documents.read_bill import read_bill
 from assets.bills.stored import bill_kwh, bill_months
-from assets.stores.bills import notifications_of
-from assets.stores.publications import PublicationStore
+from assets.stores.ledgers.bill_ledger import notifications_of
+from assets.stores.published.publications import PublicationStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
 from orchestration.cli.main import build_app

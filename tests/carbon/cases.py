@@ -9,7 +9,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from assets.carbon.account import carbon_of
+from assets.carbon.inventory.account import carbon_of
 from data_quality.contracts.carbon import Activity, CarbonResult
 from data_quality.contracts.factor import Basis, Factor
 from orchestration.cli.main import build_app

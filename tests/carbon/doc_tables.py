@@ -6,9 +6,9 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
-from assets.carbon.chp import ChpShares
-from assets.carbon.gwp import BLENDS, GWP100, gwp_of
-from assets.carbon.units import ratio
+from assets.carbon.factor_choice.gwp import BLENDS, GWP100, gwp_of
+from assets.carbon.factor_choice.match_units import ratio
+from assets.carbon.inventory.chp import ChpShares
 from data_quality.contracts.carbon import CarbonLine, CarbonResult
 from data_quality.contracts.factor import GwpSet
 from data_quality.contracts.footprint import Footprint, FootprintLine, PortfolioFootprint, RestatedLine, Restatement

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.carbon.gwp import gwp_of, species_of
-from assets.carbon.match import shares
-from assets.carbon.read import read_activities, read_factor_set
-from assets.carbon.units import parse_unit, ratio
+from assets.carbon.factor_choice.gwp import gwp_of, species_of
+from assets.carbon.factor_choice.match import shares
+from assets.carbon.factor_choice.match_units import parse_unit, ratio
+from assets.carbon.files.carbon_files import read_activities, read_factor_set
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import GwpSet
 from tests.carbon.cases import account, answer, bought, factor, run, written

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from assets.carbon.chp import ChpMethod, chp_shares
+from assets.carbon.inventory.chp import ChpMethod, chp_shares
 from data_quality.contracts.errors import BadInput
 from tests.carbon.cases import answer, run
 

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.stores.factors import FactorStore
-from assets.stores.tables_factors import emission_factors
+from assets.stores.ledgers.factor_ledger import FactorStore
+from assets.stores.schema.tables_factors import emission_factors
 from assets.stores.transactions import DatabaseError, Store, open_store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import Basis, Factor, FactorSet, StoredFactor

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.carbon.energies import site_energies
-from assets.carbon.footprint import site_footprint
-from assets.carbon.restate import restate
-from assets.carbon.view import FactorView, carrier_of, factor_view
+from assets.carbon.factor_choice.factor_view import FactorView, carrier_of, factor_view
+from assets.carbon.inventory.energies import site_energies
+from assets.carbon.inventory.restate import restate
+from assets.carbon.inventory.site_footprint import site_footprint
 from assets.sites.view import site_readings
-from assets.stores.factors import FactorStore
-from assets.stores.lake import Lake
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.factor_ledger import FactorStore
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.factor import Basis, Factor, FactorSet, GwpSet, StoredFactor

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.carbon.hourly import hourly_scope2
-from assets.carbon.read_hourly import hours_of, read_certificates, read_intensity
-from assets.carbon.slots import Intensity, by_hour
+from assets.carbon.by_hour.hourly_scope2 import hourly_scope2
+from assets.carbon.by_hour.read_hourly import hours_of, read_certificates, read_intensity
+from assets.carbon.by_hour.slots import Intensity, by_hour
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import QualityCriteria
 from data_quality.contracts.hourly_carbon import HourlyCertificate

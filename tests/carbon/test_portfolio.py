@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.carbon.portfolio import portfolio_footprint
+from assets.carbon.inventory.portfolio import portfolio_footprint
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.footprint import Footprint, FootprintLine

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.carbon.instruments import failures
+from assets.carbon.inventory.instruments import failures
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HIERARCHY, Basis, Factor
 from tests.carbon.cases import account, answer, bought, by_basis, factor, held, written

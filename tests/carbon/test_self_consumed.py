@@ -5,9 +5,9 @@ from typing import Any
 
 import polars as pl
 
-from assets.carbon.energies import bought_generation, site_energies
-from assets.carbon.footprint import site_footprint
-from assets.carbon.view import factor_view
+from assets.carbon.factor_choice.factor_view import factor_view
+from assets.carbon.inventory.energies import bought_generation, site_energies
+from assets.carbon.inventory.site_footprint import site_footprint
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import parse_period
 

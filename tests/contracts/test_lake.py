@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from assets.stores.lake import KEY, BatchInfo, BatchResult, Decided, Lake
-from assets.stores.lake_block import LAKE_SCHEMA, content_sha256, write_atomic
+from assets.stores.lake.lake import KEY, BatchInfo, BatchResult, Decided, Lake
+from assets.stores.lake.lake_block import LAKE_SCHEMA, content_sha256, write_atomic
 from assets.stores.transactions import Store, open_store
 from data_quality.contracts.time import FixedClock
 
@@ -155,7 +155,7 @@ def test_a_write_that_fails_before_the_manifest_is_invisible(
         raise OSError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"assets.stores.lake.{stage}", stop)
+        patch.setattr(f"assets.stores.lake.lake.{stage}", stop)
         with pytest.raises(OSError, match="disk full"):
             write(lake, clock, changes((0, 9), (200, 9), corrects=True), "1")
     assert digest(lake) == before
@@ -197,8 +197,8 @@ KILLED = """
 import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
-import assets.stores.lake as module
-from assets.stores import lake_block
+import assets.stores.lake.lake as module
+from assets.stores.lake import lake_block
 from assets.stores.transactions import open_store
 from data_quality.contracts.time import FixedClock
 from tests.contracts.test_lake import INFO, changes
@@ -239,7 +239,7 @@ def test_an_interrupted_file_leaves_no_name_behind(tmp_path: Path, monkeypatch) 
     def full(_descriptor: int) -> None:
         raise OSError("full")
 
-    monkeypatch.setattr("assets.stores.lake_block.os.fsync", full)
+    monkeypatch.setattr("assets.stores.lake.lake_block.os.fsync", full)
     with pytest.raises(OSError, match="full"):
         write_atomic(changes((0, 1)), tmp_path / "d" / "part.parquet")
     assert list((tmp_path / "d").iterdir()) == []

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-import assets.stores.lake_block as lake_block
-from assets.stores.lake_block import (
+import assets.stores.lake.lake_block as lake_block
+from assets.stores.lake.lake_block import (
     LAKE_SCHEMA,
     ROW_ORDER,
     TIME,

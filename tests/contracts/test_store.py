@@ -11,10 +11,10 @@ import sqlalchemy as sa
 
 from assets.stores import tables
 from assets.stores.revisions import migrate
-from assets.stores.tables_metadata import metadata
-from assets.stores.tables_readings import quarantine
+from assets.stores.schema.column_types import JsonText, UtcDateTime
+from assets.stores.schema.tables_metadata import metadata
+from assets.stores.schema.tables_readings import quarantine
 from assets.stores.transactions import Store, connect_store, next_recorded_at, open_store
-from assets.stores.types import JsonText, UtcDateTime
 
 NOW = datetime(2025, 1, 1, 12, tzinfo=UTC)
 

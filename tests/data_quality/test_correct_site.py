@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from assets.readings.correct_site import MonthResult, validate_months
 from assets.readings.judge_site import READER, judge_site
-from assets.stores.flags import latest_validations
-from assets.stores.lake import BatchInfo, Lake
+from assets.stores.lake.lake import BatchInfo, Lake
+from assets.stores.ledgers.flags import latest_validations
 from assets.stores.transactions import DatabaseError, open_store
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import FixedClock, local_midnight_utc, parse_period

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from assets.stores.lake import BatchInfo
+from assets.stores.lake.lake import BatchInfo
 from data_quality.contracts.time import FixedClock
 from orchestration.cli.main import build_app
 from orchestration.partitions import SITES

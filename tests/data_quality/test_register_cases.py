@@ -12,8 +12,8 @@ import pytest
 
 from assets.readings.parsed import STATE_SCHEMA
 from assets.readings.registers import Intervals, to_intervals
-from assets.stores.lake import Lake
-from assets.stores.quarantine import QuarantineStore
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import open_store
 from data_quality.contracts.meter import Meter, Register
 from data_quality.contracts.site import Site

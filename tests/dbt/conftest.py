@@ -12,10 +12,10 @@ import polars as pl
 import pytest
 
 from assets.kpi.sources import source_tables
-from assets.stores.factors import FactorStore
-from assets.stores.lake import Lake
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.factor_ledger import FactorStore
 from assets.stores.transactions import Store, open_store
-from assets.stores.warehouse import WarehouseTarget, load_sources, publish_marts
+from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources, publish_marts
 from data_quality.contracts.factor import Factor, FactorSet
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import FixedClock

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from assets.stores.lake import KEY, Lake
-from assets.stores.lake_block import LAKE_SCHEMA
+from assets.stores.lake.lake import KEY, Lake
+from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.stores.transactions import open_store
-from assets.stores.warehouse import WarehouseTarget, load_sources
-from assets.stores.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
+from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources
+from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
 from data_quality.contracts.time import FixedClock
 from tests.dbt.conftest import World
 from tests.kpi.seeded import fill, plant

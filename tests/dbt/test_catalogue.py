@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assets.carbon.energies import site_energies
-from assets.carbon.factors import known_factors
-from assets.carbon.footprint import site_footprint
-from assets.stores.marts import read_mart
+from assets.carbon.factor_choice.meter_factors import known_factors
+from assets.carbon.inventory.energies import site_energies
+from assets.carbon.inventory.site_footprint import site_footprint
+from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.time import Period
 from orchestration.dbt import PROJECT_DIR
 from tests.dbt.conftest import World

@@ -7,7 +7,7 @@ import pytest
 
 from assets.kpi.from_readings import EXPECTED
 from assets.kpi.month_to_date import running_figures
-from assets.stores.marts import read_mart
+from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import Figure

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.stores.warehouse import WarehouseTarget
+from assets.stores.warehouse.warehouse import WarehouseTarget
 from orchestration import dbt
 from tests.dbt.conftest import World
 

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assets.stores.marts import MARTS
+from assets.stores.warehouse.marts import MARTS
 from orchestration.dbt import PROJECT_DIR, fingerprint, prepare_manifest
 from reports.content.templates import template_files
 from tests.dbt.conftest import World

@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.stores.warehouse import WarehouseTarget, load_sources
-from assets.stores.warehouse_tables import SOURCE_SCHEMAS, empty_source
+from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources
+from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, empty_source
 from data_quality.contracts.errors import OurFault
 from orchestration import dbt
 from orchestration.dbt import dbt_environment, prepare_manifest, run_dbt

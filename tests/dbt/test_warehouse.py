@@ -11,11 +11,11 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from assets.kpi.sources import source_tables
-from assets.stores.lake import Lake
-from assets.stores.marts import read_mart
+from assets.stores.lake.lake import Lake
 from assets.stores.postgres import facts_of
-from assets.stores.warehouse import WarehouseTarget, load_sources, publish_marts, target_of
-from assets.stores.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
+from assets.stores.warehouse.marts import read_mart
+from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources, publish_marts, target_of
+from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
 from data_quality.contracts.errors import BadInput, OurFault, Unreachable
 from data_quality.contracts.settings import load_project
 from tests.dbt.conftest import World
@@ -77,8 +77,8 @@ def test_a_load_that_fails_in_the_middle_changes_nothing(target: WarehouseTarget
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from assets.stores import warehouse
-from assets.stores.warehouse_tables import SOURCE_SCHEMAS, empty_source
+from assets.stores.warehouse import warehouse
+from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, empty_source
 real, done = warehouse._replace, []
 def replace(connection, name, table):
     done.append(name)

@@ -12,11 +12,11 @@ from polars.testing import assert_frame_equal
 from assets.kpi.sources import source_tables
 from assets.kpi.stage import Stage
 from assets.readings.affected import touched_months
-from assets.stores.baselines import BaselineStore
-from assets.stores.lake import Lake
-from assets.stores.marts import MARTS, read_mart
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.transactions import Store, open_store
-from assets.stores.warehouse import WarehouseTarget, load_sources, publish_marts
+from assets.stores.warehouse.marts import MARTS, read_mart
+from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources, publish_marts
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import FixedClock

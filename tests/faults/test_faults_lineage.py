@@ -16,7 +16,7 @@ import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from assets.carbon.view import factor_view
+from assets.carbon.factor_choice.factor_view import factor_view
 from assets.readings.bitemporal import classify
 from assets.sites import calendar
 from assets.sites.load import load_site

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.carbon.view import factor_view
+from assets.carbon.factor_choice.factor_view import factor_view
 from assets.kpi.daily import seu_days
 from assets.kpi.scope_streams import streams_behind
 from assets.kpi.sources import meter_rows, source_tables
 from assets.sites.view import site_readings
 from assets.sites.virtual import derive, inputs_of, streams_for, virtual_findings, with_virtual
-from assets.stores.derived import KEPT_FILES, keep_derived
-from assets.stores.lake import KEY, Lake
-from assets.stores.lake_block import LAKE_SCHEMA
-from assets.stores.warehouse_tables import ParquetFiles
+from assets.stores.lake.derived import KEPT_FILES, keep_derived
+from assets.stores.lake.lake import KEY, Lake
+from assets.stores.lake.lake_block import LAKE_SCHEMA
+from assets.stores.warehouse.warehouse_tables import ParquetFiles
 from data_quality.contracts.meter import Meter
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.site import Seu, Site

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.carbon.factors import known_factors
-from assets.carbon.view import factor_view
+from assets.carbon.factor_choice.factor_view import factor_view
+from assets.carbon.factor_choice.meter_factors import known_factors
 from assets.kpi.factor_days import changed_days, factors_text, is_changed, spliced
 from assets.kpi.windows import read_from, stale_months
-from assets.stores.factors import FactorStore
-from assets.stores.marks import Built, BuiltSite
+from assets.stores.ledgers.factor_ledger import FactorStore
 from assets.stores.transactions import Store
+from assets.stores.warehouse.marks import Built, BuiltSite
 from data_quality.contracts.factor import Factor, FactorSet
 from data_quality.contracts.time import FixedClock
 from tests.kpi.seeded import plant

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.carbon.view import factor_view
+from assets.carbon.factor_choice.factor_view import factor_view
 from assets.kpi.from_readings import EXPECTED, ROLLING, AskedKpi, KpiRow, kpi_rows
 from assets.sites.scopes import scope_spans
-from assets.stores.lake_block import LAKE_SCHEMA
+from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.kpi_definition import KpiDefinition
 from data_quality.contracts.site import Site

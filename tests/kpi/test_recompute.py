@@ -6,9 +6,9 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from assets.carbon.view import factor_view
+from assets.carbon.factor_choice.factor_view import factor_view
 from assets.kpi.scope_streams import scope_meters, streams_behind
-from assets.stores.lake_block import LAKE_SCHEMA
+from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Period, local_midnight_utc, parse_period
 from tests.kpi.oracle.values import kpi_value

@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assets.carbon.view import factor_view
+from assets.carbon.factor_choice.factor_view import factor_view
 from assets.kpi.scope_streams import streams_behind
-from assets.stores.lake_block import LAKE_SCHEMA
+from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period, local_midnight_utc
 from tests.kpi.oracle.values import kpi_value

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from assets.stores.lake_block import LAKE_SCHEMA
+from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.suites.day_mart import check_day_mart
 from data_quality.suites.readings import FAULTS, check_readings
 from tests.kpi.seeded import plant, random_rows

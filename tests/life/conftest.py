@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from assets.stores.baselines import BaselineStore
-from assets.stores.lake import Lake
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.transactions import open_store
 from data_quality.contracts.time import FixedClock
 from tests.life.world import NOW, Works, make_works

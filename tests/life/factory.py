@@ -8,7 +8,7 @@ import polars as pl
 import assets.sites
 from assets.kpi.daily import seu_days
 from assets.sites.load import load_site
-from assets.stores.lake_block import LAKE_SCHEMA
+from assets.stores.lake.lake_block import LAKE_SCHEMA
 from controls.simulator.worlds.factory import FactoryTruth, generate_factory_year
 from data_quality.contracts.baseline import Baseline
 from data_quality.contracts.site import Seu, Site

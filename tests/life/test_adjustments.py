@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from assets.kpi.adjust import adjusted_days, adjustment_of_day_kwh
 from assets.kpi.enpi import EnpiResult
 from assets.kpi.stage import versions_text
-from assets.stores.adjustments import AdjustmentStore, adjustments_sha256
-from assets.stores.evidence import BY_SITE, carried_rows, restore
-from assets.stores.tables_baselines import adjustments as table
+from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
+from assets.stores.published.evidence import BY_SITE, carried_rows, restore
+from assets.stores.schema.tables_baselines import adjustments as table
 from assets.stores.transactions import DatabaseError, open_store
 from data_quality.contracts.adjustment import Adjustment, AdjustmentStatus
 from data_quality.contracts.baseline import BaselineType

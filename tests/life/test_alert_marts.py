@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from assets.kpi.alert_marts import mart_alerts
-from assets.stores.marts import write_mart
+from assets.stores.warehouse.marts import write_mart
 from tests.life.world import Works
 
 PACKING = "works/packing/enb"

@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from assets.stores.baselines import BaselineStore
+from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.transactions import open_store
 from data_quality.contracts.baseline import Baseline
 from data_quality.contracts.settings import load_project

@@ -14,7 +14,7 @@ from assets.kpi.product_mix import at_reference_mix, parse_mix, product_drivers
 from assets.kpi.static_factors import static_changes, unanswered_changes
 from assets.kpi.triggers import ReviewRule, review_findings, years_after
 from assets.kpi.what_if import parse_change, what_if
-from assets.stores.adjustments import AdjustmentStore
+from assets.stores.ledgers.adjustments import AdjustmentStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import Driver
 from data_quality.contracts.time import Period, parse_period

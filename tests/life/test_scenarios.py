@@ -8,7 +8,7 @@ import pytest
 from assets.kpi.alerts import QuarterStatus, alerts_of
 from assets.kpi.enpi import DayPair, EnpiResult, Performance, Status, enpi_for, performance, review_flags, status
 from assets.kpi.register import seu_lines, sources_of
-from assets.stores.reports import ReportStore
+from assets.stores.published.report_ledger import ReportStore
 from data_quality.contracts.baseline import BaselineStatus, BaselineType
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.meter import Carrier

@@ -7,8 +7,8 @@ import pytest
 
 from assets.kpi.baseline_use import ALLOWED, require_type
 from assets.kpi.project import plan_of, project_of, project_savings, project_use
-from assets.stores.baselines import baseline_id_of
-from assets.stores.shadows import ShadowStore
+from assets.stores.ledgers.baselines import baseline_id_of
+from assets.stores.ledgers.shadows import ShadowStore
 from data_quality.contracts.baseline import BaselineStatus, BaselineType, BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from assets.kpi.daily import seu_days
-from assets.stores.baselines import BaselineStore
-from assets.stores.lake import KEY, BatchInfo, Lake
-from assets.stores.lake_block import LAKE_SCHEMA
+from assets.stores.lake.lake import KEY, BatchInfo, Lake
+from assets.stores.lake.lake_block import LAKE_SCHEMA
+from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.transactions import open_store
 from data_quality.contracts.baseline import Baseline, BaselineVersion
 from data_quality.contracts.meter import Meter

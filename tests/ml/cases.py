@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from assets.kpi.expected import INTERCEPT
-from assets.stores.lake_block import LAKE_SCHEMA
+from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.baseline import Baseline, BaselineType, Coefficient
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.meter import Meter, Register

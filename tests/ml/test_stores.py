@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from assets.stores.baselines import BaselineStore, baseline_id_of
-from assets.stores.forecasts import ForecastStore
+from assets.stores.ledgers.baselines import BaselineStore, baseline_id_of
+from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.transactions import Store, open_store
 from data_quality.contracts.baseline import Baseline, BaselineStatus, BaselineType, BaselineVersion
 from data_quality.contracts.errors import BadInput

@@ -17,9 +17,9 @@ from sqlglot import Token, TokenType
 from sqlglot.dialects import DuckDB
 
 from assets.kpi.sources import source_tables
-from assets.stores.lake import Lake
+from assets.stores.lake.lake import Lake
 from assets.stores.transactions import open_store
-from assets.stores.warehouse import WarehouseTarget, load_sources
+from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources
 from orchestration import dbt
 from tests.dbt.conftest import record_factor
 from tests.kpi.seeded import expected_days, filled_lake, rich_plant

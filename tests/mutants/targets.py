@@ -21,7 +21,7 @@ TARGETS = {
         150,
     ),
     "bitemporal": Target(
-        ("assets/readings/bitemporal.py", "assets/stores/lake.py", "assets/stores/warehouse_views.py"),
+        ("assets/readings/bitemporal.py", "assets/stores/lake/lake.py", "assets/stores/warehouse/warehouse_views.py"),
         (
             "tests/readings/test_bitemporal.py",
             "tests/contracts/test_lake.py",
@@ -30,8 +30,8 @@ TARGETS = {
         ),
         60,
     ),
-    "tariffs": Target(("assets/tariffs/*.py",), ("tests/tariffs", "tests/bills"), 90),
-    "carbon": Target(("assets/carbon/*.py",), ("tests/carbon",), 60),
+    "tariffs": Target(("assets/tariffs/**/*.py",), ("tests/tariffs", "tests/bills"), 90),
+    "carbon": Target(("assets/carbon/**/*.py",), ("tests/carbon",), 60),
     "trace": Target(("reports/trace.py",), ("tests/reports/test_trace.py", "tests/reports/test_changes.py"), 90),
     "evidence": Target(("reports/evidence/*.py",), ("tests/reports/evidence",), 150),
 }

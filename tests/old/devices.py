@@ -5,7 +5,7 @@ from pathlib import Path
 
 from assets.sites.load import load_site
 from assets.stores.access import Connection, site_transaction
-from assets.stores.plans import PlanStore
+from assets.stores.ledgers.plans import PlanStore
 from assets.stores.transactions import open_store
 from controls.ledger.faults import latch_fault
 from controls.ledger.outbox import release

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.stores.warehouse import WarehouseTarget
+from assets.stores.warehouse.warehouse import WarehouseTarget
 from orchestration.dbt import PROJECT_DIR, STATE_DIR, prepare_manifest
 from orchestration.dbt_graph import STAGES, DbtGraph, dbt_graph
 
@@ -74,7 +74,7 @@ def test_the_kept_graph_is_read_again_until_something_changes(
 def test_running_dbt_gives_the_root_logger_no_voice(tmp_path: Path) -> None:
     code = (
         "import logging; from pathlib import Path\n"
-        "from assets.stores.warehouse import WarehouseTarget as Target\n"
+        "from assets.stores.warehouse.warehouse import WarehouseTarget as Target\n"
         "from orchestration import dbt; from data_quality.contracts.errors import OurFault\n"
         "try: dbt._invoke(['no such command'], target=Target(duckdb_file=Path('w')), state_dir=Path(), manifest=None)\n"
         "except OurFault: print(logging.getLogger().handlers)"

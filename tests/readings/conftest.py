@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from assets.stores.lake import Lake
-from assets.stores.quarantine import QuarantineStore
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import Store
 from data_quality.contracts.time import FixedClock
 from tests.readings.rooms import Bench

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from assets.readings.ingest import AcceptedScale, IngestReport, ingest_file
-from assets.stores import lake as lake_module
-from assets.stores import tables_readings
-from assets.stores.lake import Lake
-from assets.stores.quarantine import QuarantineStore
+from assets.stores.lake import lake as lake_module
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.quarantine_ledger import QuarantineStore
+from assets.stores.schema import tables_readings
 from assets.stores.transactions import Store, connect_store, open_store
 from data_quality.contracts.meter import Meter
 from data_quality.contracts.site import ColumnMap

@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from assets.readings.ingest import IngestReport, ingest_file
-from assets.stores.lake import Lake
-from assets.stores.quarantine import QuarantineStore
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from data_quality.contracts.meter import Carrier, Meter, Register
 from data_quality.contracts.site import ColumnMap, Driver, Site
 from data_quality.contracts.time import FixedClock

@@ -15,8 +15,8 @@ import assets.readings.bulk.months as months
 from assets.readings.bulk.read import regular_file
 from assets.readings.ingest import IngestReport, ingest_file
 from assets.readings.sniff import read_file
-from assets.stores.lake import Lake
-from assets.stores.quarantine import QuarantineStore
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import connect_store, open_store
 from data_quality.contracts.site import ColumnMap, Site
 from data_quality.contracts.time import FixedClock

@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from assets.readings.ingest import IngestReport
-from assets.stores.closed_periods import closed_periods
+from assets.stores.published.closed_periods import closed_periods
+from assets.stores.schema.tables_reports import report_decisions, report_revisions
 from assets.stores.seals import append, append_row
-from assets.stores.tables_reports import report_decisions, report_revisions
 from assets.stores.transactions import Store
 from data_quality.contracts.site import ColumnMap
 from tests.readings.rooms import Bench, plant, quarter_rows

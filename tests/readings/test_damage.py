@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from assets.readings.ingest import ingest_file
-from assets.stores import lake_files
-from assets.stores.lake import known_paths
+from assets.stores.lake import lake_files
+from assets.stores.lake.lake import known_paths
 from data_quality.contracts.errors import Unreachable
 from orchestration.doctor import lake as doctor
 from tests.readings.rooms import Bench, plant, quarter_rows

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from assets.readings.edits import edit_reading
 from assets.readings.recompute import recompute_registers
-from assets.stores.batches import batches_of_source, named_batches
-from assets.stores.meter_events import MeterEventStore
-from assets.stores.reading_edits import edits
+from assets.stores.lake.batches import batches_of_source, named_batches
+from assets.stores.ledgers.meter_events import MeterEventStore
+from assets.stores.ledgers.reading_edits import edits
 from assets.stores.transactions import DatabaseError, Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.meter import Meter

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from assets.readings import holds
-from assets.stores.lake import KEY, Lake
-from assets.stores.quarantine import QuarantineStore
+from assets.stores.lake.lake import KEY, Lake
+from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import Store, open_store
 from data_quality.contracts.site import ColumnMap
 from data_quality.contracts.time import FixedClock
@@ -72,8 +72,8 @@ def test_a_batch_that_came_in_between_is_seen_inside_the_transaction(bench: Benc
 
 
 def test_that_the_race_is_noticed_without_the_second_look(bench: Bench, monkeypatch) -> None:
-    monkeypatch.setattr("assets.stores.lake.newest_entry", lambda *_args: 1)
-    monkeypatch.setattr("assets.stores.lake.next_recorded_at", lambda _connection, now_utc: now_utc)
+    monkeypatch.setattr("assets.stores.lake.lake.newest_entry", lambda *_args: 1)
+    monkeypatch.setattr("assets.stores.lake.lake.next_recorded_at", lambda _connection, now_utc: now_utc)
     with pytest.raises(AssertionError):
         test_a_batch_that_came_in_between_is_seen_inside_the_transaction(bench, monkeypatch)
 

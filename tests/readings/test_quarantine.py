@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from assets.readings.parsed import REJECT_SCHEMA, bad_rows
-from assets.stores import tables_readings
-from assets.stores.quarantine import QuarantineStore, file_sha256
+from assets.stores.ledgers.quarantine_ledger import QuarantineStore, file_sha256
+from assets.stores.schema import tables_readings
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput, BadRow
 from data_quality.contracts.time import FixedClock
@@ -83,7 +83,7 @@ def test_no_half_copied_file_stays_behind(
     def stop(*_args: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("assets.stores.kept_files.shutil.copyfile", stop)
+    monkeypatch.setattr("assets.stores.ledgers.kept_files.shutil.copyfile", stop)
     with pytest.raises(OSError, match="disk full"):
         quarantine.keep_rows(path, [row(2)], counts={"not_a_number": 1}, site_id="plant", clock=clock)
     assert [each for each in quarantine.root.rglob("*") if each.is_file()] == []

@@ -17,9 +17,9 @@ from assets.readings.recompute import recompute_registers
 from assets.readings.register_index import DatedEvent
 from assets.readings.registers import to_intervals
 from assets.readings.sniff import sniff_file
-from assets.stores.meter_events import MeterEventStore
-from assets.stores.register_reads import RegisterReadStore
-from assets.stores.tables_readings import register_reads
+from assets.stores.ledgers.meter_events import MeterEventStore
+from assets.stores.ledgers.register_reads import RegisterReadStore
+from assets.stores.schema.tables_readings import register_reads
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.meter import Carrier, Meter, Register
 from data_quality.contracts.meter_event import MeterEvent

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from assets.readings.ingest import AcceptedScale, IngestReport, ingest_file
 from assets.readings.rescaled import rescaled
-from assets.stores.batches import batches_of_source
+from assets.stores.lake.batches import batches_of_source
 from orchestration.cli.main import build_app
 from tests.conftest import SHARED_DATA
 from tests.readings.rooms import Bench, plant, quarter_rows

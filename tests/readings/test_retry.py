@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from assets.readings.page import ingestion_page
 from assets.readings.retry import RetryReport, retry_item
-from assets.stores import tables_readings
+from assets.stores.schema import tables_readings
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.meter import Meter
 from data_quality.contracts.site import ColumnMap, Site

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from assets.stores import lake as lake_module
+from assets.stores.lake import lake as lake_module
 from tests.readings.machine import Counts, Fuse, Killed, LakeMachine, Line, MeterFile, View
 
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]

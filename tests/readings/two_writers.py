@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from assets.readings.ingest import ingest_file
-from assets.stores.lake import Lake
-from assets.stores.quarantine import QuarantineStore
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import open_store
 from data_quality.contracts.time import FixedClock
 from tests.readings.rooms import plant

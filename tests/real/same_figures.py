@@ -12,9 +12,9 @@ from typing import Any
 
 import polars as pl
 
-from assets.stores.marts import MARTS, date_column, read_mart
-from assets.stores.reports import ReportStore
+from assets.stores.published.report_ledger import ReportStore
 from assets.stores.transactions import open_store
+from assets.stores.warehouse.marts import MARTS, date_column, read_mart
 from data_quality.contracts.settings import Project, load_project
 
 

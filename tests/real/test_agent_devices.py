@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from assets.stores.access import site_transaction
+from assets.stores.schema.tables_control import command_events, plans
 from assets.stores.seals import append_row
-from assets.stores.tables_control import command_events, plans
 from assets.stores.transactions import Store, open_store
 from controls.agent.main import find_site, gateways, run_agent, with_ports
 from controls.agent.planned import planned_check

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from assets.stores import tables_control, tables_seals
 from assets.stores.postgres import describe, ensure_schema, facts_of, session_environment
+from assets.stores.schema import tables_control, tables_seals
 from assets.stores.transactions import Store, connect_store, open_store, probe
 from data_quality.contracts.database import DatabaseSettings
 from data_quality.contracts.errors import BadInput, Unreachable

@@ -11,9 +11,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assets.stores.baselines import BaselineStore
-from assets.stores.lake import Lake
-from assets.stores.reports import ReportStore
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.baselines import BaselineStore
+from assets.stores.published.report_ledger import ReportStore
 from assets.stores.transactions import open_store
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import FixedClock

@@ -7,9 +7,9 @@ from functools import cache
 
 import polars as pl
 
-from assets.stores.baselines import BaselineStore
-from assets.stores.lake import KEY, BatchInfo, BatchResult, Lake
-from assets.stores.lake_block import LAKE_SCHEMA
+from assets.stores.lake.lake import KEY, BatchInfo, BatchResult, Lake
+from assets.stores.lake.lake_block import LAKE_SCHEMA
+from assets.stores.ledgers.baselines import BaselineStore
 from data_quality.contracts.baseline import Baseline, BaselineType, BaselineVersion, Coefficient, FitStatistics
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.meter import Carrier, Meter, Register

@@ -13,12 +13,12 @@ from reports.sources import Sources
 KNOWN = {
     "scope_kpi": (
          "assets.kpi.from_readings",  "assets.kpi.facts",
-        "assets.sites.scopes", "assets.tariffs.periods", "assets.carbon.factors", "assets.carbon.view",
+        "assets.sites.scopes", "assets.tariffs.periods", "assets.carbon.factor_choice.meter_factors", "assets.carbon.factor_choice.factor_view",
         "assets.kpi.expected", "assets.kpi.adjust",
     ),
     "running_figure": (
         "assets.kpi.running", "assets.kpi.from_readings", "assets.kpi.demand_window", "assets.kpi.supply_terms",
-        "assets.bills.running", "assets.carbon.factors", "assets.carbon.view",
+        "assets.bills.engine.interval_cost", "assets.carbon.factor_choice.meter_factors", "assets.carbon.factor_choice.factor_view",
     ),
     "seu_assessment": (
         "assets.kpi.adjust", "assets.kpi.daily", "assets.kpi.expected", "assets.kpi.enpi", "assets.kpi.uncertainty",
@@ -26,11 +26,11 @@ KNOWN = {
     "detectable_saving": ("assets.kpi.uncertainty",),
     "bill_number": ("reports.bill_again", "assets.bills.stored"),
     "footprint_number": (
-        "reports.footprint_again", "assets.carbon.energies", "assets.carbon.footprint", "assets.carbon.view",
+        "reports.footprint_again", "assets.carbon.inventory.energies", "assets.carbon.inventory.site_footprint", "assets.carbon.factor_choice.factor_view",
     ),
     "hours_number": (
-        "reports.hours_again", "assets.carbon.site_match", "assets.carbon.hourly", "assets.carbon.footprint",
-        "assets.carbon.view",
+        "reports.hours_again", "assets.carbon.by_hour.site_match", "assets.carbon.by_hour.hourly_scope2", "assets.carbon.inventory.site_footprint",
+        "assets.carbon.factor_choice.factor_view",
     ),
     "project_number": (
         "reports.project_again", "assets.kpi.project", "assets.kpi.adjust", "assets.kpi.daily", "assets.kpi.expected",

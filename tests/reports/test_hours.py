@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from assets.carbon.site_match import local_hour, site_hours
-from assets.stores.factors import FactorStore
-from assets.stores.lake import KEY
+from assets.carbon.by_hour.site_match import local_hour, site_hours
+from assets.stores.lake.lake import KEY
+from assets.stores.ledgers.factor_ledger import FactorStore
 from data_quality.contracts.factor import Basis, Factor, FactorSet
 from data_quality.contracts.hourly_instrument import HourlyInstrument
 from data_quality.contracts.site import Driver, Site

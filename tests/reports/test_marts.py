@@ -9,8 +9,8 @@ import pytest
 
 from assets.kpi.expected import expected_days
 from assets.kpi.sources import source_tables
-from assets.stores.marts import ENPI_MARTS, KPI_MARTS, read_mart
-from assets.stores.warehouse import WarehouseTarget, load_sources, publish_marts
+from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS, read_mart
+from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources, publish_marts
 from data_quality.contracts.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
 from orchestration.dbt import run_dbt

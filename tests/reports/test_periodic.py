@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from assets.stores.publications import PublicationStore
+from assets.stores.published.publications import PublicationStore
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.people import Person
 from data_quality.contracts.time import parse_period

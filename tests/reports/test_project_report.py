@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from assets.kpi.project import project_savings
-from assets.stores.adjustments import AdjustmentStore
-from assets.stores.reports import ReportStore
+from assets.stores.ledgers.adjustments import AdjustmentStore
+from assets.stores.published.report_ledger import ReportStore
 from data_quality.contracts.adjustment import Adjustment, AdjustmentKind
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.figure import Figure

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from assets.stores import tables_reports
-from assets.stores.reports import ReportStore
-from assets.stores.tables_reports import revision_inputs
-from assets.stores.trace_rows import INPUT_FIELDS
+from assets.stores.published.report_ledger import ReportStore
+from assets.stores.published.trace_rows import INPUT_FIELDS
+from assets.stores.schema import tables_reports
+from assets.stores.schema.tables_reports import revision_inputs
 from assets.stores.transactions import open_store
 from data_quality.contracts.errors import BadInput
 from reports.assess import assess_seu

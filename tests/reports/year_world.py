@@ -10,10 +10,10 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.bills.compute import make_bill
-from assets.bills.load import load_of
-from assets.stores.bills import BillStore
-from assets.stores.lake import Lake
+from assets.bills.engine.bill_load import load_of
+from assets.bills.engine.compute import make_bill
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.bill import ItemKind
 from data_quality.contracts.meter import Carrier, Meter
 from data_quality.contracts.site import EmissionFactorEntry, Site

@@ -9,14 +9,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.access import site_transaction
-from assets.stores.publications import sign_act
+from assets.stores.published.publications import sign_act
+from assets.stores.schema.column_types import JsonText, UtcDateTime
+from assets.stores.schema.tables_control import commands, ledger_identity, mode_events, plans
+from assets.stores.schema.tables_reports import signatures
 from assets.stores.seals import append
 from assets.stores.sign import Signer, new_key
 from assets.stores.tables import APPEND_ONLY, PROTECTED
-from assets.stores.tables_control import commands, ledger_identity, mode_events, plans
-from assets.stores.tables_reports import signatures
 from assets.stores.transactions import Store
-from assets.stores.types import JsonText, UtcDateTime
 from controls.ledger.faults import latch_fault
 from controls.ledger.modes import set_mode
 from controls.ledger.rows import select_commands, transition

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 import controls.defs
 from assets.stores.access import site_transaction
+from assets.stores.schema.tables_control import commands, mode_events
 from assets.stores.sign import new_key
-from assets.stores.tables_control import commands, mode_events
 from assets.stores.transactions import Store, connect_store, migrate, open_store
 from controls.agent.main import public_keys_of
 from controls.ledger.chain import verify_chain

@@ -9,10 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from assets.stores.audit import bad_rows
+from assets.stores.schema.tables_control import command_events, commands
+from assets.stores.schema.tables_seals import row_seals
 from assets.stores.seals import key_of, raw_select
 from assets.stores.tables import PROTECTED
-from assets.stores.tables_control import command_events, commands
-from assets.stores.tables_seals import row_seals
 from assets.stores.transactions import Store, open_store
 from assets.stores.trust import proven
 from controls.ledger.modes import current_mode

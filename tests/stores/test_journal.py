@@ -9,10 +9,10 @@ import pytest
 
 from assets.stores.audit import bad_content
 from assets.stores.journal import AppendOnly, document_in, fields_of, row_of
+from assets.stores.schema.tables_baselines import promotions
+from assets.stores.schema.tables_bills import notifications, tariff_overrides
+from assets.stores.schema.tables_reports import site_versions
 from assets.stores.seals import head_of
-from assets.stores.tables_baselines import promotions
-from assets.stores.tables_bills import notifications, tariff_overrides
-from assets.stores.tables_reports import site_versions
 from assets.stores.transactions import Store, open_store, recorded_at_now
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from assets.stores.marks import Built, read_built, write_built
+from assets.stores.warehouse.marks import Built, read_built, write_built
 
 
 def test_a_mark_of_another_form_counts_as_none(tmp_path: Path) -> None:

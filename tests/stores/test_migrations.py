@@ -19,9 +19,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from typer.testing import CliRunner
 
-from assets.stores import revisions, tables_seals
+from assets.stores import revisions
 from assets.stores.revisions import FOLDER, copy_path, standing
-from assets.stores.tables_metadata import metadata
+from assets.stores.schema import tables_seals
+from assets.stores.schema.tables_metadata import metadata
 from assets.stores.transactions import Store, connect_store, open_store
 from data_quality.contracts.errors import OurFault, Unreachable
 from orchestration.cli.main import build_app

@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.readings.ingest import ingest_file
-from assets.stores.plans import PlanStore
-from assets.stores.publications import DRAFT, PublicationStore
+from assets.stores.ledgers.plans import PlanStore
+from assets.stores.published.publications import DRAFT, PublicationStore
 from controls.ledger.faults import open_faults
 from controls.ledger.modes import current_mode, mode_history
 from controls.optimiser.solution import Solution

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assets.bills.load import Load, nano
-from assets.tariffs.urdb import schedule_windows
+from assets.bills.engine.bill_load import Load, nano
+from assets.tariffs.formats.urdb import schedule_windows
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Tariff
 

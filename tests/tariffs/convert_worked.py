@@ -9,11 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from assets.bills.compute import make_bill
-from assets.bills.from_reads import make_bill_from_reads
-from assets.bills.load import Load, Reads, RegisterUse, load_of, with_generation
-from assets.tariffs.file import read_tariffs
-from assets.tariffs.series import PriceSeries
+from assets.bills.engine.bill_load import Load, Reads, RegisterUse, load_of, with_generation
+from assets.bills.engine.compute import make_bill
+from assets.bills.engine.from_reads import make_bill_from_reads
+from assets.tariffs.formats.tariff_file import read_tariffs
+from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.bill import Bill
 from data_quality.contracts.tariff import Tariff
 

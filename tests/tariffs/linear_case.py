@@ -8,12 +8,12 @@ from decimal import Decimal
 
 import numpy as np
 
-from assets.bills.book import Book, Span
-from assets.bills.compute import raw_bills
-from assets.bills.linear import bill_terms
-from assets.bills.load import Load
-from assets.bills.plan import make_plan
-from assets.tariffs.linear_model import LinearTerms, NotLinear
+from assets.bills.engine.bill_load import Load
+from assets.bills.engine.bill_plan import make_plan
+from assets.bills.engine.bill_terms import bill_terms
+from assets.bills.engine.book import Book, Span
+from assets.bills.engine.compute import raw_bills
+from assets.tariffs.linear.linear_model import LinearTerms, NotLinear
 from tests.tariffs.linear_evaluate import evaluate
 from tests.tariffs.random_tariffs import MOST_KW, Case
 

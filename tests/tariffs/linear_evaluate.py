@@ -5,7 +5,7 @@ from decimal import Decimal, localcontext
 
 import numpy as np
 
-from assets.tariffs.linear_model import ZERO, Cap, Energy, Form, LinearTerms, Maximum, Peak, Term, Tiers
+from assets.tariffs.linear.linear_model import ZERO, Cap, Energy, Form, LinearTerms, Maximum, Peak, Term, Tiers
 from assets.tariffs.tiers import Bound, cost_of
 from data_quality.contracts.units import EXACT, QUANTUM_DECIMALS, of_quanta
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from assets.bills.load import Load
-from assets.bills.settle import Account
-from assets.tariffs.series import PriceSeries
+from assets.bills.engine.bill_load import Load
+from assets.bills.engine.settle import Account
+from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.time import local_midnight_utc
 

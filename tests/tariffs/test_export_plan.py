@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from assets.stores.lake import Lake
+from assets.stores.lake.lake import Lake
 from assets.stores.transactions import open_store
 from controls.planning.prices import prices_between
 from data_quality.contracts.site import Site

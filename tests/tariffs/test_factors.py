@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from assets.carbon.factors import (
+from assets.carbon.factor_choice.factor_view import factor_view
+from assets.carbon.factor_choice.meter_factors import (
     electricity_factors,
     exact_factor,
     known_factors,
@@ -13,8 +14,7 @@ from assets.carbon.factors import (
     version_text,
     versions_behind,
 )
-from assets.carbon.view import factor_view
-from assets.stores.factors import FactorStore
+from assets.stores.ledgers.factor_ledger import FactorStore
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import Factor, FactorSet

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from assets.tariffs.calendar_layout import check_periods, tariff_day_types
 from assets.tariffs.compiled import Grid, compile_tariff
-from assets.tariffs.layout import check_periods, tariff_day_types
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.tariff_calendar import Holiday, easter

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from assets.bills.linear import bill_terms
-from assets.bills.settle import Account
-from assets.tariffs.linear_model import LinearTerms, NotLinear, Peak, Tiers
-from assets.tariffs.linear_rows import rows_of
+from assets.bills.engine.bill_terms import bill_terms
+from assets.bills.engine.settle import Account
+from assets.tariffs.linear.linear_model import LinearTerms, NotLinear, Peak, Tiers
+from assets.tariffs.linear.linear_rows import rows_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Tariff
 from tests.bills.scenes import BERLIN, load

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from assets.stores.lake_block import LAKE_SCHEMA
+from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.tariffs.periods import check_tariff, export_prices, known_prices, quarter_hour_prices, stream_prices
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import Site

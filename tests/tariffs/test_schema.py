@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from assets.tariffs.file import read_tariffs
+from assets.tariffs.formats.tariff_file import read_tariffs
 from data_quality.contracts.tariff import Tariff
 from tests.conftest import ROOT
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assets.bills.compute import make_bill
-from assets.bills.load import Load
-from assets.tariffs.file import read_tariffs
-from assets.tariffs.urdb import read_urdb
+from assets.bills.engine.bill_load import Load
+from assets.bills.engine.compute import make_bill
+from assets.tariffs.formats.tariff_file import read_tariffs
+from assets.tariffs.formats.urdb import read_urdb
 from data_quality.contracts.bill import Bill
 from data_quality.contracts.errors import BadInput
 from tests.tariffs.convert_sam import START, sam_load

@@ -9,8 +9,8 @@ import pytest
 
 from assets.readings.ingest import IngestReport, ingest_file
 from assets.sites.load import load_site
-from assets.stores.lake import Lake
-from assets.stores.quarantine import QuarantineStore
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import open_store
 from controls.simulator.worlds.tower_files import Delivery, deliver_tower, write_delivery
 from data_quality.contracts.site import Site

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 import pytest
 
-from assets.stores.lake import Lake
+from assets.stores.lake.lake import Lake
 from controls.simulator.physics.faults import FaultKind, InjectedFault
 from controls.simulator.physics.simulated import SimulatedSite
 from controls.simulator.worlds.generate import generate_site

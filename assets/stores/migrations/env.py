@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from assets.stores.tables_metadata import metadata
+from assets.stores.schema.tables_metadata import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=metadata)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from assets.stores.adjustments import AdjustmentStore
+from assets.stores.ledgers.adjustments import AdjustmentStore
 from data_quality.contracts.adjustment import Adjustment, AdjustmentKind, AdjustmentRecord
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role

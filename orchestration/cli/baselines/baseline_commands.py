@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from assets.stores.adjustments import AdjustmentStore
+from assets.stores.ledgers.adjustments import AdjustmentStore
 from data_quality.contracts.baseline import BaselineType, BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Role

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from assets.kpi.enpi import EnpiResult
-from assets.stores.baselines import baseline_id_of
+from assets.stores.ledgers.baselines import baseline_id_of
 from data_quality.contracts.baseline import BaselineType, BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site import Seu, Site

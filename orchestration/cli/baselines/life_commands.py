@@ -81,7 +81,7 @@ def project(
 ) -> Answer:
     """Show a project's plan and what it saved so far, or fit its baseline."""
     from assets.kpi.project import plan_of, project_of, project_savings
-    from assets.stores.baselines import baseline_id_of
+    from assets.stores.ledgers.baselines import baseline_id_of
     from ml.baselines.project import fit_project
 
     site, _, project_id = name.partition("/")
@@ -120,7 +120,7 @@ def project(
 @command("baseline shadow", example="--site factory --as ben")
 def shadow(call: Call, site: SiteOption) -> Answer:
     """Recompute every approved version with today's libraries and compare; nothing is adopted."""
-    from assets.stores.shadows import ShadowStore
+    from assets.stores.ledgers.shadows import ShadowStore
     from ml.baselines.shadow import shadow_site
 
     known, who = call.project.site(site), actor(call, Role.ANALYST)

@@ -6,13 +6,13 @@ from typing import Annotated, Any, Literal, cast
 
 import typer
 
-from assets.bills.compare import compare_tariffs
-from assets.bills.compute import make_bill
-from assets.bills.from_reads import make_bill_from_reads
-from assets.bills.load import Load, with_generation, with_kvarh
-from assets.bills.read_load import read_reactive
-from assets.bills.reads import read_registers
-from assets.tariffs.file import read_tariffs
+from assets.bills.documents.read_load import read_reactive
+from assets.bills.documents.reads import read_registers
+from assets.bills.engine.bill_load import Load, with_generation, with_kvarh
+from assets.bills.engine.compare import compare_tariffs
+from assets.bills.engine.compute import make_bill
+from assets.bills.engine.from_reads import make_bill_from_reads
+from assets.tariffs.formats.tariff_file import read_tariffs
 from data_quality.contracts.bill import Bill, BillPeriod
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Rounding, Tariff

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from assets.bills.load import Load
-from assets.bills.read_load import read_load, read_prices, zone_of
-from assets.tariffs.series import PriceSeries
+from assets.bills.documents.read_load import read_load, read_prices, zone_of
+from assets.bills.engine.bill_load import Load
+from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.time import zone

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from assets.bills.load import Load
-from assets.bills.read_bill import read_bill
-from assets.bills.reads import read_meter_reads, read_site_register
-from assets.bills.reconcile import Reconciliation, reconcile
+from assets.bills.dispute.reconcile import Reconciliation, reconcile
+from assets.bills.documents.read_bill import read_bill
+from assets.bills.documents.reads import read_meter_reads, read_site_register
+from assets.bills.engine.bill_load import Load
 from assets.readings.readers.child import run_limited
-from assets.tariffs.file import read_tariffs
+from assets.tariffs.formats.tariff_file import read_tariffs
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.supplier_bill import SupplierBill
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from assets.bills.read_bill import read_bill
-from assets.bills.reads import MeterReads, read_meter_reads, read_site_register
+from assets.bills.documents.read_bill import read_bill
+from assets.bills.documents.reads import MeterReads, read_meter_reads, read_site_register
 from assets.bills.stored import StoredAudit, audit_bills, bill_months, bills_of, facts_of, is_estimated
 from assets.readings.readers.child import run_limited
-from assets.stores.bills import BillStore, notifications_of, override_tariff
+from assets.stores.ledgers.bill_ledger import BillStore, notifications_of, override_tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.supplier_bill import SupplierBill

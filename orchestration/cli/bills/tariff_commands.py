@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from assets.tariffs.file import read_tariffs
-from assets.tariffs.show import price_weeks, tariff_text
+from assets.tariffs.formats.tariff_file import read_tariffs
+from assets.tariffs.formats.tariff_text import price_weeks, tariff_text
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.yaml_file import BadConfiguration

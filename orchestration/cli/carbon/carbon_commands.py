@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from assets.carbon.account import carbon_of
-from assets.carbon.read import read_activities, read_factor_set, states_instruments
+from assets.carbon.files.carbon_files import read_activities, read_factor_set, states_instruments
+from assets.carbon.inventory.account import carbon_of
 from data_quality.contracts.carbon import CarbonResult
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import FactorSet

@@ -6,10 +6,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.carbon.annual import annual_factors
-from assets.carbon.hourly import hourly_scope2
-from assets.carbon.read_hourly import calendar_of, hours_of, read_certificates, read_intensity
-from assets.carbon.slots import by_hour
+from assets.carbon.by_hour.annual import annual_factors
+from assets.carbon.by_hour.hourly_scope2 import hourly_scope2
+from assets.carbon.by_hour.read_hourly import calendar_of, hours_of, read_certificates, read_intensity
+from assets.carbon.by_hour.slots import by_hour
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import Basis, FactorSet, GwpSet
 from data_quality.contracts.finding import Finding
@@ -21,7 +21,7 @@ from orchestration.cli.carbon.carbon_say import say_findings
 from orchestration.cli.frame import Call
 
 if TYPE_CHECKING:
-    from assets.bills.load import Load
+    from assets.bills.engine.bill_load import Load
 
 
 def hourly_answer(
@@ -102,7 +102,7 @@ def _no_annual() -> Finding:
 
 def _calendar(load_file: Path) -> str:
     """The zone whose days decide which annual factor holds, where none is named: that of the file's own offsets."""
-    from assets.bills.read_load import zone_of
+    from assets.bills.documents.read_load import zone_of
 
     try:
         return zone_of(load_file) or "UTC"

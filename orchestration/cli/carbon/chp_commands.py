@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from assets.carbon.chp import HEAT_EFFICIENCY, POWER_EFFICIENCY, ChpMethod, chp_shares
+from assets.carbon.inventory.chp import HEAT_EFFICIENCY, POWER_EFFICIENCY, ChpMethod, chp_shares
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import number

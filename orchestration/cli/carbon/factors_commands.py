@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from assets.carbon.public_tables import import_table
-from assets.carbon.read import read_factor_set
-from assets.carbon.write import write_factor_set
+from assets.carbon.files.carbon_files import read_factor_set
+from assets.carbon.files.public_tables import import_table
+from assets.carbon.files.write_factors import write_factor_set
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, FactorSet, GwpSet, StoredFactor
 from data_quality.contracts.people import Role
@@ -70,7 +70,7 @@ def factors_add(
     gwp: GwpOption = None,
 ) -> Answer:
     """Record a factor set; what was recorded before stays and is superseded from now on."""
-    from assets.stores.factors import FactorStore
+    from assets.stores.ledgers.factor_ledger import FactorStore
 
     if tenant:
         call.project.site(tenant)
@@ -97,7 +97,7 @@ def factors_withdraw(
     end: Annotated[str | None, typer.Option("--to", help="Local date after the last.")] = None,
 ) -> Answer:
     """Let a recorded factor hold no longer, wholly or on some days; what was known before stays as it was."""
-    from assets.stores.factors import FactorStore
+    from assets.stores.ledgers.factor_ledger import FactorStore
 
     if not reason.strip():
         raise BadInput("--reason is empty; expected why the factor is withdrawn", reason="no_reason")
@@ -132,7 +132,7 @@ def factors_list(
     history: Annotated[bool, typer.Option("--history", help="Superseded rows too.")] = False,
 ) -> Answer:
     """List recorded factors, now or --as-of a time."""
-    from assets.stores.factors import FactorStore
+    from assets.stores.ledgers.factor_ledger import FactorStore
 
     store = FactorStore(call.project.store)
     found = store.history(tenant=tenant) if history else store.known(as_of_utc=call.as_of_utc, tenant=tenant)

@@ -46,7 +46,7 @@ def footprint(
     sites = _sites(call, site, portfolio)
     found = [_footprint(call, each, period, call.as_of_utc, gwp_set(gwp), supplier) for each in sites]
     if portfolio:
-        from assets.carbon.portfolio import portfolio_footprint
+        from assets.carbon.inventory.portfolio import portfolio_footprint
 
         return _portfolio(call, portfolio_footprint(found))
     one = found[0]
@@ -69,7 +69,7 @@ def restatement(
     supplier: SupplierOption = "",
 ) -> Answer:
     """Compare footprints as known at two times: each line that differs, old, new and why."""
-    from assets.carbon.restate import restate
+    from assets.carbon.inventory.restate import restate
 
     sites = _sites(call, site, portfolio)
     from_utc, to_utc = parse_instant(start), parse_instant(end)
@@ -95,11 +95,11 @@ def _sites(call: Call, site: str | None, portfolio: bool) -> list[Site]:
 def _footprint(
     call: Call, site: Site, period: str, as_of_utc: datetime | None, gwp: GwpSet | None, supplier: str
 ) -> Footprint:
-    from assets.carbon.energies import site_energies
-    from assets.carbon.footprint import site_footprint
-    from assets.carbon.view import factor_view
+    from assets.carbon.factor_choice.factor_view import factor_view
+    from assets.carbon.inventory.energies import site_energies
+    from assets.carbon.inventory.site_footprint import site_footprint
     from assets.sites.view import site_readings
-    from assets.stores.factors import FactorStore
+    from assets.stores.ledgers.factor_ledger import FactorStore
 
     project, span = call.project, parse_period(period, site.time_zone)
     stored = FactorStore(project.store).known(as_of_utc=as_of_utc, tenant=site.site_id)
@@ -115,7 +115,7 @@ def _footprint(
 
 def _withdrawn(call: Call, from_utc: datetime, to_utc: datetime) -> Mapping[str, str]:
     """Why factors were withdrawn after the one time and until the other."""
-    from assets.stores.factors import FactorStore
+    from assets.stores.ledgers.factor_ledger import FactorStore
 
     return {
         each.factor.factor_id: each.withdrawn

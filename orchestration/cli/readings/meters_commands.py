@@ -12,7 +12,7 @@ from assets.sites.load import PEOPLE_FILE, load_site, load_sites, site_sha256
 from assets.sites.meter_tree import has_import, parent_of, primary_meters, total_meters
 from assets.sites.patch import with_parent
 from assets.sites.virtual import virtual_findings
-from assets.stores.meter_proposals import ProposalStore, StoredProposal
+from assets.stores.ledgers.meter_proposals import ProposalStore, StoredProposal
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.site import Site

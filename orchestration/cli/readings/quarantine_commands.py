@@ -7,7 +7,7 @@ import typer
 from assets.readings.page import where
 from assets.readings.proposal import PROPOSED_FOR, propose
 from assets.readings.retry import RetryReport, retry_item
-from assets.stores.quarantine import QuarantineStore, reason_totals
+from assets.stores.ledgers.quarantine_ledger import QuarantineStore, reason_totals
 from data_quality.contracts.text import one_line
 from data_quality.quarantine import FILE_REASONS, ROW_REASONS
 from orchestration.cli.answer import BAD_INPUT, DONE, Answer, Table

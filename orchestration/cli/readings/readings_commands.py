@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from assets.readings.edits import EDITOR, edit_reading, stream_named
 from assets.readings.recompute import Recomputed, recompute_registers
-from assets.stores.meter_events import MeterEventStore
-from assets.stores.reading_edits import edits
+from assets.stores.ledgers.meter_events import MeterEventStore
+from assets.stores.ledgers.reading_edits import edits
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.meter_event import EventKind, MeterEvent
 from data_quality.contracts.reading_edit import ReadingEdit

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from data_quality.contracts.errors import BadInput
 
 if TYPE_CHECKING:
-    from assets.stores.deliveries import Delivery
-    from assets.stores.reports import Revision
+    from assets.stores.published.deliveries import Delivery
+    from assets.stores.published.report_ledger import Revision
     from orchestration.cli.frame import Call
     from reports.delivery import Courier, Parcel
 
@@ -43,7 +43,7 @@ def deliver_waiting(call: "Call") -> "list[Delivery]":
 
 def courier_of(call: "Call") -> "Courier":
     """The project's courier."""
-    from assets.stores.deliveries import DeliveryStore
+    from assets.stores.published.deliveries import DeliveryStore
     from reports.delivery import Courier
 
     project = call.project
@@ -57,7 +57,7 @@ def courier_of(call: "Call") -> "Courier":
 
 def parcel_of(call: "Call", revision: "Revision") -> "Parcel":
     """The published files of a revision, rendered again: the same bytes as when they were published."""
-    from assets.stores.publications import PUBLISHED_SYNTHETIC, PublicationStore
+    from assets.stores.published.publications import PUBLISHED_SYNTHETIC, PublicationStore
     from reports.delivery import Parcel
     from reports.evidence.life import life_at
     from reports.make import render_now

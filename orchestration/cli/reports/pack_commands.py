@@ -20,7 +20,7 @@ def pack(
     ] = "full",
 ) -> Answer:
     """Seal a revision with its traces and what they rest on, so that anybody can check it offline."""
-    from assets.stores.publications import PublicationStore
+    from assets.stores.published.publications import PublicationStore
     from assets.stores.sign import fingerprint
     from reports.changes import parse_revision
     from reports.evidence.pack import PackMaker

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from assets.stores.publications import PublicationStore
-from assets.stores.reports import Revision
+from assets.stores.published.publications import PublicationStore
+from assets.stores.published.report_ledger import Revision
 from data_quality.contracts.people import Role
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.cli.frame import Call, command

@@ -9,7 +9,7 @@ import typer
 
 from assets.kpi.coarse import COARSE, is_coarse
 from assets.kpi.month_to_date import RunningFigures, running_figures, span_behind
-from assets.stores.marts import read_mart
+from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site import Site
 from data_quality.contracts.time import Period, parse_instant

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from assets.stores.tables_control import command_events
+from assets.stores.schema.tables_control import command_events
 from assets.stores.transactions import Store
 from controls.agent.loop import Agent
 from controls.agent.parts import Bench, devices_of

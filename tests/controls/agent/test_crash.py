@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assets.stores.tables_control import command_events
+from assets.stores.schema.tables_control import command_events
 from assets.stores.transactions import Store, connect_store, open_store
 from controls.agent import moves
 from controls.ledger.chain import verify_chain

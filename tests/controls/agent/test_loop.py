@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from assets.stores.tables_control import device_leases
+from assets.stores.schema.tables_control import device_leases
 from controls.agent.parts import devices_of
 from controls.agent.wire import fits
 from controls.gateways.capabilities import ReadBack

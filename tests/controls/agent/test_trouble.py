@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from assets.stores.tables_control import command_events, device_leases
+from assets.stores.schema.tables_control import command_events, device_leases
 from controls.ledger.faults import acknowledge_fault, open_faults
 from controls.ledger.modes import current_mode
 from data_quality.contracts.command import CommandState as S

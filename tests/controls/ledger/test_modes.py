@@ -3,7 +3,7 @@
 import pytest
 
 from assets.stores.access import site_transaction
-from assets.stores.tables_control import mode_events
+from assets.stores.schema.tables_control import mode_events
 from assets.stores.transactions import Store
 from controls.ledger.faults import acknowledge_fault, is_latched, latch_fault, open_faults
 from controls.ledger.modes import current_mode, mode_history, modes_and_doubts, set_mode

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from assets.stores.tables_control import command_events, ledger_identity
+from assets.stores.schema.tables_control import command_events, ledger_identity
 from assets.stores.transactions import Store, connect_store, open_store
 from controls.ledger.chain import verify_chain
 from controls.ledger.modes import set_mode

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from assets.stores.access import site_transaction
-from assets.stores.tables_control import command_events, commands
+from assets.stores.schema.tables_control import command_events, commands
 from assets.stores.transactions import DatabaseError, Store, connect_store, open_store
 from controls.ledger.chain import verify_chain
 from controls.ledger.rows import read_commands, transition

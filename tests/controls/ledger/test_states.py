@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from assets.stores.access import site_transaction
-from assets.stores.command_states import PAIRS, TERMINAL, TRANSITIONS
-from assets.stores.tables_control import commands
+from assets.stores.ledgers.command_states import PAIRS, TERMINAL, TRANSITIONS
+from assets.stores.schema.tables_control import commands
 from assets.stores.transactions import Store, open_store
 from controls.ledger.states import is_allowed, is_settled, is_terminal
 from data_quality.contracts.command import CommandState as S

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from assets.stores.plans import PlanStore
+from assets.stores.ledgers.plans import PlanStore
 from assets.stores.transactions import connect_store
 from data_quality.contracts.command import Command
 from data_quality.contracts.plan import Plan

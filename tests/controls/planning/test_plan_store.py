@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from assets.stores.chain import GENESIS_HASH, append_event, append_events, chain_head, event_hash
-from assets.stores.plans import PlanStore
-from assets.stores.tables_control import command_events, commands, plans
+from assets.stores.ledgers.plans import PlanStore
+from assets.stores.schema.tables_control import command_events, commands, plans
 from assets.stores.transactions import Store, open_store
 from controls.planning.plan import commands_of
 from data_quality.contracts.command import Command, CommandState

@@ -10,12 +10,12 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from assets.carbon.factors import FACTOR_DECIMALS, MeterFactor
+from assets.carbon.factor_choice.meter_factors import FACTOR_DECIMALS, MeterFactor
 from assets.sites.calendar import day_types
 from assets.sites.meter_tree import ENERGY_UNIT
 from assets.sites.scopes import ONE, ScopeSpan, known_spans, largest_remainder, scope_spans
 from assets.sites.virtual import streams_for, with_virtual
-from assets.stores.lake import KEY
+from assets.stores.lake.lake import KEY
 from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.premises import SHARE_DECIMALS
 from data_quality.contracts.site import Site

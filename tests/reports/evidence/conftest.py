@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from assets.stores.publications import PublicationStore
-from assets.stores.reports import Revision
+from assets.stores.published.publications import PublicationStore
+from assets.stores.published.report_ledger import Revision
 from assets.stores.sign import Signer, new_key
 from reports.evidence.pack import MadePack, PackMaker
 from tests.definitions import DEFINITIONS

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from assets.readings.readers.child import Limits
-from assets.stores.lake_block import LAKE_SCHEMA
+from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.stores.sign import canonical
 from reports.evidence import manifest as names
 from reports.evidence.archive import STRUCTURE

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from assets.stores.baselines import BaselineStore
-from assets.stores.lake import Lake
-from assets.stores.reports import ReportStore
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.baselines import BaselineStore
+from assets.stores.published.report_ledger import ReportStore
 from assets.stores.transactions import open_store
 from data_quality.contracts.time import FixedClock, SystemClock
 from reports.content.load import enpi_inputs

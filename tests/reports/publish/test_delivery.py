@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from assets.stores.deliveries import DeliveryStore
+from assets.stores.published.deliveries import DeliveryStore
 from assets.stores.transactions import open_store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import DeliverySettings

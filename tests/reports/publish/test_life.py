@@ -9,12 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from assets.stores.actions import is_signed
-from assets.stores.closed_periods import closed_periods
-from assets.stores.publications import PublicationStore, Signature
-from assets.stores.reports import ReportStore
+from assets.stores.published.closed_periods import closed_periods
+from assets.stores.published.publications import PublicationStore, Signature
+from assets.stores.published.report_ledger import ReportStore
+from assets.stores.schema.tables_reports import report_decisions, report_makers
 from assets.stores.seals import append_row
 from assets.stores.sign import new_key
-from assets.stores.tables_reports import report_decisions, report_makers
 from data_quality.contracts.time import SystemClock
 from reports.content.model import ReportContent
 from reports.evidence.life import step_of

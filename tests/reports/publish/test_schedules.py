@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import yaml
 
-from assets.stores.lake import BatchInfo, Lake
+from assets.stores.lake.lake import BatchInfo, Lake
 from assets.stores.transactions import open_store
 from data_quality.contracts.time import FixedClock
 from orchestration.jobs import enpi_report

@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
-from assets.stores.publications import PublicationStore
-from assets.stores.tables_baselines import baseline_approvals
+from assets.stores.published.publications import PublicationStore
+from assets.stores.schema.tables_baselines import baseline_approvals
 from assets.stores.transactions import open_store
 from data_quality.contracts.people import Person, Role
 from orchestration.cli.main import build_app

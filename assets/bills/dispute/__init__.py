@@ -1,0 +1,1 @@
+"""A supplier's bill held against ours: pairs of lines, suspicions, a cause."""

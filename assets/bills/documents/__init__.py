@@ -1,0 +1,1 @@
+"""What bills, reads and loads say that come as files."""

@@ -1,0 +1,130 @@
+"""Which tariff bills which slots: made once for a grid, used for any number of loads on it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+
+from assets.bills.engine.book import Book, Span, month_share
+from assets.bills.engine.measure import Measure, Segment
+from assets.tariffs.calendar_layout import FREE
+from assets.tariffs.compiled import Grid, compile_tariff, wall_clock
+from assets.tariffs.price_series import PriceSeries
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.tariff import Tariff
+from data_quality.contracts.tariff_calendar import DayType
+from data_quality.contracts.time import local_midnight_utc
+
+# Charge -> clock hour -> period that holds then on weekdays.
+Hours = dict[str, dict[int, str]]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """One tariff's part of the bills. of_bill: bill number -> indices of its segments; hours: per segment."""
+
+    measure: Measure
+    start_utc: datetime
+    end_utc: datetime
+    of_bill: dict[int, tuple[int, ...]]
+    hours: tuple[Hours, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Bills to be made, and what measures each of their parts."""
+
+    book: Book
+    spans: tuple[Span, ...]
+    stretches: tuple[Stretch, ...]
+
+
+def make_plan(
+    book: Book,
+    spans: Sequence[Span],
+    *,
+    step_minutes: int,
+    prices: Mapping[str, PriceSeries] | None = None,
+    day_types: dict[date, DayType] | None = None,
+) -> Plan:
+    """Lay every tariff of the book over its part of the spans, on a grid of step_minutes. Raises BadInput."""
+    by_tariff: dict[int, list[tuple[int, date, date]]] = {}
+    for number, span in enumerate(spans):
+        for tariff, first, last in book.parts(span):
+            index = next(n for n, each in enumerate(book.tariffs) if each is tariff)
+            by_tariff.setdefault(index, []).append((number, first, last))
+    stretches = [
+        _stretch(book, book.tariffs[index], spans, parts, step_minutes, prices, day_types)
+        for index, parts in sorted(by_tariff.items())
+    ]
+    return Plan(book=book, spans=tuple(spans), stretches=tuple(stretches))
+
+
+def _stretch(
+    book: Book,
+    tariff: Tariff,
+    spans: Sequence[Span],
+    parts: Sequence[tuple[int, date, date]],
+    step_minutes: int,
+    prices: Mapping[str, PriceSeries] | None,
+    day_types: dict[date, DayType] | None,
+) -> Stretch:
+    _refuse_registers(tariff)
+    step = timedelta(minutes=step_minutes)
+    start, end = (local_midnight_utc(day, book.time_zone) for day in (parts[0][1], parts[-1][2]))
+    segments = [
+        Segment(
+            start=first,
+            end=last,
+            first=(local_midnight_utc(first, book.time_zone) - start) // step,
+            last=(local_midnight_utc(last, book.time_zone) - start) // step,
+            month_share=month_share(tariff, spans[number], first, last),
+            bill_share=Decimal((last - first).days) / (spans[number].end - spans[number].start).days,
+        )
+        for number, first, last in parts
+    ]
+    grid = Grid(start, step_minutes, (end - start) // step, book.time_zone)
+    compiled = compile_tariff(tariff, grid, day_types=day_types)
+    hours: list[Hours] = [
+        {
+            name: _hours(grid, periods, segment, [period.period_id for period in charge.all_periods])
+            for (name, periods), charge in zip(compiled.energy.items(), tariff.energy_charges, strict=True)
+            if periods is not None and tariff.metering.carry_by_hours
+        }
+        for segment in segments
+    ]
+    numbers = [number for number, _, _ in parts]
+    return Stretch(
+        measure=Measure(compiled, segments, prices),
+        start_utc=start,
+        end_utc=end,
+        of_bill={number: tuple(n for n, each in enumerate(numbers) if each == number) for number in set(numbers)},
+        hours=tuple(hours),
+    )
+
+
+def _refuse_registers(tariff: Tariff) -> None:
+    for charge in tariff.energy_charges:
+        if charge.by_register and len(charge.periods) > 1:
+            raise BadInput(
+                f"tariff {tariff.tariff_id}: charge {charge.charge_id} tells its periods apart by the meter's "
+                "registers, not by hours; expected register reads",
+                reason="needs_registers",
+                mend="give --reads instead of --load",
+            )
+
+
+def _hours(grid: Grid, periods: np.ndarray, segment: Segment, names: Sequence[str]) -> dict[int, str]:
+    """Clock hour -> period on weekdays of the segment, where surplus moves by hour of day."""
+    days, quarters = wall_clock(grid, "local")
+    part = slice(segment.first, segment.last)
+    # Day 0 of 1970 is a Thursday.
+    is_weekday = (days[part] + 3) % 7 < 5
+    found: dict[int, str] = {}
+    for hour in range(24):
+        at = np.flatnonzero(is_weekday & (quarters[part] == hour * 4))
+        if at.size and periods[part][at[0]] != FREE:
+            found[hour] = names[int(periods[part][at[0]])]
+    return found

@@ -1,0 +1,175 @@
+"""What a bill is made from and how it is published: dated tariffs, spans of local dates, raw bills."""
+
+import calendar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from assets.bills.engine.bill_load import Load
+from assets.tariffs.charge_lines import Line
+from assets.tariffs.periods import in_order
+from data_quality.contracts.bill import Bill, BillLine, BillPeriod, ItemKind
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.tariff import Rounding, Tariff, minor_digits
+from data_quality.contracts.time import months_after
+
+_ZERO = Decimal(0)
+_KINDS = {kind.name.lower(): kind for kind in ItemKind}
+
+
+@dataclass(frozen=True)
+class Span:
+    """One bill to be made: local dates [start, end); history: only its demands are wanted."""
+
+    start: date
+    end: date
+    is_history: bool = False
+
+
+@dataclass
+class RawBill:
+    """A bill before it is published: lines as tuples."""
+
+    span: Span
+    tariff_ids: tuple[str, ...]
+    lines: list[Line]
+    slots: int
+    present: int
+    energy_kwh: Decimal
+    export_kwh: Decimal
+    findings: list[Finding]
+
+    @property
+    def total(self) -> Decimal:
+        """Sum of the lines that are charges or credits."""
+        return sum((line.amount for line in self.lines if line.component != "carried"), _ZERO)
+
+
+class Book:
+    """Dated tariffs of one supply, checked once."""
+
+    def __init__(
+        self,
+        tariffs: Sequence[Tariff],
+        *,
+        time_zone: str,
+        rounding: Rounding | None = None,
+        currency: str | None = None,
+    ) -> None:
+        if not tariffs:
+            raise BadInput("a bill needs a tariff", reason="no_tariff")
+        self.tariffs, self.time_zone = in_order(tariffs), time_zone
+        named = sorted({tariff.currency for tariff in tariffs if tariff.currency is not None})
+        if len(named) > 1:
+            each = ", ".join(f"{tariff.tariff_id} in {tariff.currency}" for tariff in self.tariffs if tariff.currency)
+            raise BadInput(
+                f"tariffs are in {' and '.join(named)}; expected one currency: {each}", reason="currency_mismatch"
+            )
+        if currency and named and currency != named[0]:
+            raise BadInput(
+                f"tariff {self.tariffs[0].tariff_id} is in {named[0]}, expected {currency}", reason="currency_mismatch"
+            )
+        self.currency = named[0] if named else currency or ""
+        if not self.currency:
+            raise BadInput(
+                f"tariff {self.tariffs[0].tariff_id} names no currency", reason="no_currency", mend="add currency: EUR"
+            )
+        self.rounding: Rounding = rounding or self.tariffs[0].rounding
+        self.digits = minor_digits(self.currency) if self.rounding == "line" else None
+
+    @property
+    def has_ratchet(self) -> bool:
+        """True where a demand charge looks back."""
+        return any(charge.ratchet is not None for tariff in self.tariffs for charge in tariff.demand)
+
+    def parts(self, span: Span) -> list[tuple[Tariff, date, date]]:
+        """The tariffs in force during the span. Raises BadInput where none is."""
+        found, day = [], span.start
+        for tariff in self.tariffs:
+            first, last = max(tariff.valid_from, span.start), min(tariff.valid_to, span.end)
+            if first < last:
+                if first > day:
+                    break
+                found.append((tariff, first, last))
+                day = last
+        if day < span.end:
+            raise BadInput(f"no tariff is in force on {day}", reason="no_tariff_in_force")
+        return found
+
+    def published(self, raw: Sequence[RawBill]) -> Bill:
+        """Raw bills as the contract."""
+        periods = tuple(_published(bill) for bill in raw)
+        slots, present = sum(bill.slots for bill in raw), sum(bill.present for bill in raw)
+        by_message = {f.message: f for period in periods for f in period.findings}
+        return Bill(
+            currency=self.currency,
+            time_zone=self.time_zone,
+            rounding=self.rounding,
+            periods=periods,
+            total=sum((period.total for period in periods), _ZERO),
+            coverage=present / slots if slots else 1.0,
+            findings=tuple(by_message.values()),
+        )
+
+
+def bill_spans(
+    load: Load, *, time_zone: str, start: date | None, end: date | None, with_history: bool = False
+) -> list[Span]:
+    """Local calendar months that the load reaches into, or one span; before it, months of history for ratchets.
+
+    A month that the load does not fill is billed whole, with the coverage that it has.
+    """
+    if (start is None) != (end is None):
+        raise BadInput("give both start and end of a bill, or neither", reason="bad_period")
+    if start is not None and end is not None and end <= start:
+        raise BadInput(f"the bill ends ({end}) before it starts ({start})", reason="bad_period")
+    zone = ZoneInfo(time_zone)
+    first = load.start_utc.astimezone(zone).date()
+    last = (load.end_utc - timedelta(microseconds=1)).astimezone(zone).date()
+    if start is None or end is None:
+        return [Span(*month) for month in calendar_months(first, last + timedelta(days=1))]
+    if end <= first or start > last:
+        raise BadInput(
+            f"the load covers {first} to {last} and has nothing of the bill from {start} to {end}", reason="no_load"
+        )
+    # What the load holds before the bill is not billed, only looked back on: its demands may be the ratchet.
+    before = calendar_months(first, start) if with_history and first < start else []
+    history = [Span(a, min(b, start), is_history=True) for a, b in before if b <= start]
+    return [*history, Span(start, end)]
+
+
+def month_share(tariff: Tariff, span: Span, first: date, last: date) -> Decimal:
+    """How many months a segment is worth: days over days of the month, or its part of one bill."""
+    if tariff.proration == "none":
+        return Decimal((last - first).days) / (span.end - span.start).days
+    share = _ZERO
+    for start, end in calendar_months(first, last):
+        days = (min(end, last) - max(start, first)).days
+        share += Decimal(days) / calendar.monthrange(start.year, start.month)[1]
+    return share
+
+
+def calendar_months(first: date, last: date) -> list[tuple[date, date]]:
+    """Whole calendar months that [first, last) touches."""
+    found, day = [], first.replace(day=1)
+    while day < last:
+        found.append((day, months_after(day, 1)))
+        day = found[-1][1]
+    return found
+
+
+def _published(raw: RawBill) -> BillPeriod:
+    return BillPeriod(
+        start=raw.span.start,
+        end=raw.span.end,
+        tariff_ids=raw.tariff_ids,
+        lines=tuple(BillLine.model_validate({**line._asdict(), "kind": _KINDS[line.kind]}) for line in raw.lines),
+        total=raw.total,
+        coverage=raw.present / raw.slots if raw.slots else 1.0,
+        energy_kwh=raw.energy_kwh,
+        export_kwh=raw.export_kwh,
+        findings=tuple(raw.findings),
+    )

@@ -1,0 +1,203 @@
+"""The bill of a load under one or several dated tariffs: local calendar months, or one period (formulas 5.11)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal, localcontext
+
+from assets.bills.engine.bill_load import Load, as_rows
+from assets.bills.engine.bill_plan import Hours, Plan, make_plan
+from assets.bills.engine.book import Book, RawBill, Span, bill_spans
+from assets.bills.engine.settle import (
+    Account,
+    net_energy,
+    write_credits,
+    write_export,
+    write_minimum,
+    write_riders,
+    write_taxes,
+    write_true_up,
+)
+from assets.tariffs.bill_part import Usage
+from assets.tariffs.charge_lines import (
+    Pen,
+    billed_demand,
+    write_capacity,
+    write_demand,
+    write_energy,
+    write_fixed,
+    write_reactive,
+)
+from assets.tariffs.price_series import PriceSeries
+from data_quality.contracts.bill import Bill
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.tariff import Rounding, Tariff
+from data_quality.contracts.tariff_calendar import DayType
+from data_quality.contracts.units import EXACT
+
+_ZERO = Decimal(0)
+
+
+def make_bill(
+    tariffs: Sequence[Tariff],
+    load: Load,
+    *,
+    time_zone: str,
+    start: date | None = None,
+    end: date | None = None,
+    prices: Mapping[str, PriceSeries] | None = None,
+    prior_peaks_kw: Mapping[str, Mapping[tuple[int, int], Mapping[str, Decimal]]] | None = None,
+    rounding: Rounding | None = None,
+    currency: str | None = None,
+    day_types: dict[date, DayType] | None = None,
+) -> Bill:
+    """One bill per local calendar month of the load, or one for local dates [start, end) where both are given.
+
+    tariffs: dated, not overlapping, one currency; a bill over a change is split by date. prices: per series name.
+    prior_peaks_kw: charge -> (year, month) -> period -> measured demand, for ratchets, beside what an earlier part of
+    the load shows. rounding: instead of the tariff's. currency: of tariffs that name none. day_types: the site's.
+    Raises BadInput; a gap in the load is a coverage below 1 and a finding, never zero in silence.
+    """
+    book = Book(tariffs, time_zone=time_zone, rounding=rounding, currency=currency)
+    spans = bill_spans(load, time_zone=time_zone, start=start, end=end, with_history=book.has_ratchet)
+    account = Account()
+    for charge, months in (prior_peaks_kw or {}).items():
+        for month, periods in months.items():
+            account.peaks.setdefault(charge, {})[month] = dict(periods)
+    plan = make_plan(book, spans, step_minutes=load.step_minutes, prices=prices, day_types=day_types)
+    raw = next(iter(raw_bills(plan, load, accounts=[account])))
+    return book.published(raw)
+
+
+def raw_bills(plan: Plan, load: Load, *, accounts: Sequence[Account] | None = None) -> Iterable[list[RawBill]]:
+    """Bills per meter. load: arrays [slot] or [meter, slot]; accounts: one per meter, changed in place."""
+    wide = as_rows(load)
+    meters = wide.load.shape[0]
+    accounts = accounts or [Account() for _ in range(meters)]
+    with localcontext(EXACT):
+        measured = [(part, part.measure.usages(wide.between(part.start_utc, part.end_utc))) for part in plan.stretches]
+    # Measured for all meters at once, billed one by one: what a bill carries on depends on the one before it.
+    for meter in range(meters):
+        bills: list[RawBill] = []
+        before: Hours = {}
+        with localcontext(EXACT):
+            for number, span in enumerate(plan.spans):
+                parts = [
+                    (part.measure.tariff, usages[meter][index], part.hours[index])
+                    for part, usages in measured
+                    for index in part.of_bill.get(number, ())
+                ]
+                raw = one_bill(plan.book, span, parts, accounts[meter], before)
+                before = parts[-1][2]
+                if raw is not None:
+                    bills.append(raw)
+        yield bills
+
+
+def one_bill(
+    book: Book,
+    span: Span,
+    parts: Sequence[tuple[Tariff, Usage, Hours]],
+    account: Account,
+    before: Hours,
+) -> RawBill | None:
+    """Lines of one bill from its parts (tariff, usage, clock hour -> period per charge); None for history.
+
+    before: the same hours of the bill before. account is changed in place.
+    """
+    if span.is_history:
+        for tariff, usage, _ in parts:
+            account.remember(tariff, usage)
+        return None
+    is_split = len(parts) > 1
+    findings: list[Finding] = []
+    works = []
+    for tariff, usage, hours in parts:
+        history, lacking = account.looked_back(tariff, usage.start)
+        demands = {
+            charge.charge_id: billed_demand(charge, usage, history.get(charge.charge_id, {}))
+            for charge in tariff.demand
+        }
+        account.remember(tariff, usage)
+        energy = net_energy(tariff, usage, account, before, hours)
+        before = hours
+        highest = max((d for each in demands.values() for d in each if d is not None), default=usage.max_kw)
+        works.append((tariff, usage, energy, demands, highest, f"@{usage.start}" if is_split else ""))
+        findings += [*usage.findings, *lacking]
+    pen = Pen(book.currency, book.digits)
+    _write_charges(pen, works)
+    # One closing for the whole bill where the parts agree on it; else each part closes for itself.
+    is_one = len(works) == 1 or len({_closing(work[0]) for work in works}) == 1
+    closings = [works] if is_one else [[work] for work in works]
+    for group in closings:
+        findings += _close(pen, group, account, is_split=len(closings) > 1)
+    usages = [usage for _, usage, *_ in works]
+    slots, present = sum(u.slots for u in usages), sum(u.present for u in usages)
+    if present < slots:
+        findings.append(_gap(span, slots, present))
+    return RawBill(
+        span=span,
+        tariff_ids=tuple(tariff.tariff_id for tariff, *_ in works),
+        lines=pen.lines,
+        slots=slots,
+        present=present,
+        energy_kwh=sum((u.import_kwh for u in usages), _ZERO),
+        export_kwh=sum((u.export_kwh for u in usages), _ZERO),
+        findings=findings,
+    )
+
+
+_Work = tuple[Tariff, Usage, dict[str, tuple[Decimal | None, ...]], dict[str, tuple[Decimal | None, ...]], Decimal, str]
+
+
+def _write_charges(pen: Pen, works: Sequence[_Work]) -> None:
+    """Charges of all parts, component by component."""
+    for tariff, usage, energy, _, highest, pen.suffix in works:
+        write_energy(pen, tariff, usage, energy, highest)
+    for tariff, usage, _, demands, _, pen.suffix in works:
+        write_demand(pen, tariff, usage, demands)
+    for tariff, usage, _, _, _, pen.suffix in works:
+        write_capacity(pen, tariff, usage)
+        write_reactive(pen, tariff, usage)
+    for tariff, usage, _, _, _, pen.suffix in works:
+        write_fixed(pen, tariff, usage)
+    pen.suffix = ""
+
+
+def _closing(tariff: Tariff) -> str:
+    """What closes a bill: equal for tariffs that may be closed together."""
+    parts = (tariff.riders, tariff.metering, tariff.export_terms, tariff.minimum, tariff.taxes)
+    return repr(parts)
+
+
+def _close(pen: Pen, works: Sequence[_Work], account: Account, *, is_split: bool) -> list[Finding]:
+    tariff, usages = works[0][0], [work[1] for work in works]
+    own = pen
+    if is_split:
+        suffix = works[0][5]
+        own = Pen(pen.currency, pen.digits, suffix, [line for line in pen.lines if line.line_id.endswith(suffix)])
+    known = len(own.lines)
+    first = next((charge.charge_id for charge in tariff.energy_charges if charge.series is None), None)
+    billed = sum(
+        (kwh for work in works for kwh in (work[2][first] if first else (work[1].import_kwh,)) if kwh is not None),
+        _ZERO,
+    )
+    write_riders(own, tariff.riders, usages, billed, max(work[4] for work in works))
+    write_export(own, tariff, usages, account)
+    write_credits(own, tariff, account)
+    end = usages[-1].end
+    findings = write_minimum(own, tariff, account, sum((u.month_share for u in usages), _ZERO), end)
+    write_true_up(own, tariff, account, end)
+    write_taxes(own, tariff)
+    if own is not pen:
+        pen.lines += own.lines[known:]
+    return findings
+
+
+def _gap(span: Span, slots: int, present: int) -> Finding:
+    return Finding(
+        code="load_gap",
+        message=f"bill from {span.start} to {span.end}: the load has {present} of {slots} intervals; "
+        "energy and demand are those of the intervals present",
+        severity="warning",
+        facts={"intervals": slots, "present": present, "coverage": present / slots},
+    )

@@ -1,0 +1,304 @@
+"""What looks at a whole bill or back at earlier ones: netting, credits carried, ratchets, riders, minimum, taxes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+from assets.tariffs.bill_part import Usage
+from assets.tariffs.charge_lines import Cells, Line, Pen
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.tariff import Tariff
+from data_quality.contracts.tariff_charges import Export, Rider
+from data_quality.contracts.time import ends_month
+
+_ZERO = Decimal(0)
+MonthKey = tuple[int, int]
+
+
+@dataclass
+class Account:
+    """What one supply carries from bill to bill.
+
+    kwh: surplus per (charge, period); netted_kwh: surplus of all periods netted; money: credit in currency;
+    billed_year: totals before taxes since the last year's end, with the number of bills; peaks: charge -> month ->
+    period -> measured kW.
+    """
+
+    kwh: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    netted_kwh: Decimal = _ZERO
+    money: Decimal = _ZERO
+    billed_year: Decimal = _ZERO
+    months_in_year: Decimal = _ZERO
+    peaks: dict[str, dict[MonthKey, dict[str, Decimal]]] = field(default_factory=dict)
+
+    def remember(self, tariff: Tariff, usage: Usage) -> None:
+        """Keep the measured demands of a segment for later ratchets."""
+        month = (usage.start.year, usage.start.month)
+        for charge in tariff.demand:
+            if charge.ratchet is None:
+                continue
+            seen = self.peaks.setdefault(charge.charge_id, {}).setdefault(month, {})
+            for period, demand in zip(charge.periods, usage.demand[charge.charge_id], strict=True):
+                if demand is not None:
+                    seen[period.period_id] = max(demand, seen.get(period.period_id, _ZERO))
+
+    def looked_back(self, tariff: Tariff, start: date) -> tuple[dict[str, dict[str, list[Decimal]]], list[Finding]]:
+        """Charge -> period -> demands of the months that its ratchet looks back on from that date, each times its
+        share; findings where months lack.
+        """
+        found: dict[str, dict[str, list[Decimal]]] = {}
+        findings = []
+        for charge in tariff.demand:
+            if charge.ratchet is None:
+                continue
+            ratchet = charge.ratchet
+            back = ratchet.months - (1 if ratchet.includes_current else 0)
+            before = [divmod(start.year * 12 + start.month - 1 - n, 12) for n in range(1, back + 1)]
+            wanted = [(year, month + 1) for year, month in before if ratchet.is_set_in(month + 1)]
+            known = self.peaks.get(charge.charge_id, {})
+            history: dict[str, list[Decimal]] = {}
+            for month in wanted:
+                for name, demand in known.get(month, {}).items():
+                    history.setdefault(name, []).append(ratchet.share_in(month[1]) * demand)
+            found[charge.charge_id] = history
+            if lacking := [month for month in wanted if month not in known]:
+                findings.append(_ratchet_lacks(charge.charge_id, start, lacking, len(wanted)))
+        return found, findings
+
+
+def net_energy(
+    tariff: Tariff,
+    usage: Usage,
+    account: Account,
+    previous_hours: dict[str, dict[int, str]],
+    hours: dict[str, dict[int, str]],
+) -> dict[str, tuple[Decimal | None, ...]]:
+    """KWh to bill per charge and period. Under net metering: import less surplus less what was carried, at least 0;
+    what is left over is carried in the account (kWh), or turned to money.
+
+    hours: charge -> clock hour -> period on weekdays of this bill; previous_hours: of the bill before.
+    """
+    terms = tariff.metering
+    if not terms.arrangement.startswith("net_metering"):
+        return usage.energy
+    is_energy = terms.arrangement == "net_metering_energy"
+    found: dict[str, tuple[Decimal | None, ...]] = {}
+    if is_energy:
+        account.netted_kwh = max(_ZERO, account.netted_kwh - usage.import_kwh + usage.export_kwh)
+    for position, charge in enumerate(tariff.energy_charges):
+        if charge.series is not None:
+            continue
+        carried = _moved(tariff, charge.charge_id, account, previous_hours, hours) if is_energy else {}
+        billed: list[Decimal | None] = []
+        for index, period in enumerate(charge.all_periods):
+            bought = usage.energy[charge.charge_id][index]
+            if bought is None:
+                billed.append(None)
+                if carried.get(period.period_id):
+                    account.kwh[charge.charge_id, period.period_id] = carried[period.period_id]
+                continue
+            sold = usage.surplus[charge.charge_id][index] or _ZERO
+            net = bought - sold - carried.get(period.period_id, _ZERO)
+            billed.append(max(net, _ZERO))
+            left = max(-net, _ZERO)
+            if is_energy:
+                account.kwh[charge.charge_id, period.period_id] = left
+            elif position == 0 or period.sell_price_per_kwh:
+                account.money += left * (period.sell_price_per_kwh or _ZERO)
+        found[charge.charge_id] = tuple(billed)
+    return found
+
+
+def _moved(
+    tariff: Tariff,
+    charge_id: str,
+    account: Account,
+    previous_hours: dict[str, dict[int, str]],
+    hours: dict[str, dict[int, str]],
+) -> dict[str, Decimal]:
+    """Carried kWh by the period that may use them in this bill; taken out of the account."""
+    mine = {name: kwh for (charge, name), kwh in account.kwh.items() if charge == charge_id and kwh}
+    for name in mine:
+        del account.kwh[charge_id, name]
+    by_hours = tariff.metering.carry_by_hours
+    if not by_hours:
+        return mine
+    found: dict[str, Decimal] = {}
+    before, now = previous_hours.get(charge_id, {}), hours.get(charge_id, {})
+    for name, kwh in mine.items():
+        # A period that holds at none of the named hours has nowhere to move its surplus to: it is lost.
+        at = next((hour for hour in by_hours if before.get(hour) == name), None)
+        if at is not None and at in now:
+            found[now[at]] = found.get(now[at], _ZERO) + kwh
+    return found
+
+
+def write_riders(
+    pen: Pen, riders: Sequence[Rider], usages: Sequence[Usage], billed_kwh: Decimal, demand_kw: Decimal
+) -> None:
+    """Riders in their order; a share is taken of the lines that stand above it."""
+    days = sum(usage.days for usage in usages)
+    for rider in riders:
+        if rider.share is not None:
+            base = _sum(pen.lines, rider.of)
+            is_credit = rider.share < 0 and rider.kind == "administrative_fee"
+            own = rider.model_copy(update={"kind": "administrative_credit"}) if is_credit else rider
+            said: Cells = {"quantity": base, "rate": rider.share, "rate_unit": "of lines above"}
+            pen.write_charge(own, "rider", base * rider.share, **said)
+            continue
+        if rider.price_per_kwh is not None:
+            quantity, unit, rate = billed_kwh, "kWh", rider.price_per_kwh
+        elif rider.price_per_kw is not None:
+            quantity, unit, rate = demand_kw, "kW", rider.price_per_kw
+        else:
+            quantity, unit, rate = Decimal(days), "day", rider.price_per_day or _ZERO
+        pen.write_charge(rider, "rider", quantity * rate, quantity=quantity, unit=unit, rate=rate)
+
+
+def write_export(pen: Pen, tariff: Tariff, usages: Sequence[Usage], account: Account) -> None:
+    """Payment for surplus: lines of their own, or, with carry-over, credit in the account."""
+    arrangement = tariff.metering.arrangement
+    if arrangement.startswith("net_metering"):
+        return
+    terms = tariff.export_terms
+    is_carried = arrangement == "net_billing_carry"
+    earned = _ZERO
+    for usage in usages:
+        if not usage.export_kwh:
+            continue
+        for name, kwh, rate, value in _export_items(terms, usage):
+            if is_carried:
+                earned += value
+                continue
+            pen.write(
+                terms.charge_id + (f".{name}" if name else ""), terms.kind, "export",
+                (terms.description or terms.charge_id) + (f", {name}" if name else ""), -value,
+                quantity=kwh, unit="kWh", rate=-rate if rate is not None else None,
+                charge_id=terms.charge_id, period_id=name,
+            )  # fmt: skip
+    if is_carried:
+        _apply_money(pen, tariff, account, earned)
+
+
+def _export_items(terms: Export, usage: Usage) -> Iterable[tuple[str, Decimal, Decimal | None, Decimal]]:
+    """(period, kWh, price, value) of what is paid for; caps on kWh use up the periods in their order."""
+    if terms.series is not None:
+        kwh, value = usage.export_series
+        yield "", kwh, value / kwh if kwh else None, value
+        return
+    left = terms.cap_kwh
+    for period, amount in zip(terms.all_periods, usage.export, strict=True):
+        if amount is None:
+            continue
+        paid = amount if left is None else min(amount, left)
+        left = None if left is None else left - paid
+        price = period.blocks[0].price or _ZERO
+        if terms.negative_prices == "zero":
+            price = max(price, _ZERO)
+        yield (period.period_id if terms.periods else ""), paid, price, paid * price
+
+
+def write_credits(pen: Pen, tariff: Tariff, account: Account) -> None:
+    """Money that net metering turned surplus into, against this bill's charges."""
+    if tariff.metering.arrangement == "net_metering_money":
+        _apply_money(pen, tariff, account, _ZERO)
+
+
+def _apply_money(pen: Pen, tariff: Tariff, account: Account, earned: Decimal) -> None:
+    terms = tariff.metering
+    if terms.credit_applies == "same_bill":
+        account.money += earned
+    base = _sum(pen.lines, ("energy",) if terms.credit_offsets == "energy" else ())
+    applied = pen.money(max(_ZERO, min(account.money, base)))
+    account.money -= applied
+    if applied:
+        pen.write("credit_applied", "energy_generation_credit", "credit", "credit for surplus energy", -applied)
+    if terms.credit_applies == "next_bill":
+        account.money += earned
+    if earned:
+        pen.write("credit_earned", "information", "carried", "credit earned with this bill, carried on", earned)
+
+
+def write_true_up(pen: Pen, tariff: Tariff, account: Account, end: date) -> None:
+    """With the bill that ends the true-up month, what is left over is paid, expires or is kept."""
+    terms = tariff.metering
+    if terms.arrangement in ("net_billing", "buy_all_sell_all") or not ends_month(end, terms.true_up_month):
+        return
+    first = next((c.charge_id for c in tariff.energy_charges if c.series is None), "")
+    by_period = sum((kwh for (charge, _), kwh in account.kwh.items() if charge == first), _ZERO)
+    kwh = by_period if terms.payout_basis == "period" else account.netted_kwh
+    if terms.true_up == "pay":
+        if kwh:
+            pen.write(
+                "true_up", "energy_generation_credit", "credit", "surplus energy paid out",
+                -kwh * terms.payout_per_kwh, quantity=kwh, unit="kWh", rate=-terms.payout_per_kwh,
+            )  # fmt: skip
+        if account.money:
+            pen.write("true_up.money", "energy_generation_credit", "credit", "credit paid out", -account.money)
+    elif terms.true_up == "expire" and (kwh or account.money):
+        pen.write("true_up", "information", "carried", "credit that expires", account.money, quantity=kwh, unit="kWh")
+    if terms.true_up != "keep":
+        account.kwh.clear()
+        account.money = account.netted_kwh = _ZERO
+
+
+def write_minimum(pen: Pen, tariff: Tariff, account: Account, month_share: Decimal, end: date) -> list[Finding]:
+    """Lift the bill to its monthly minimum, and at the year's end the year to its annual minimum."""
+    terms = tariff.minimum
+    findings: list[Finding] = []
+    subtotal = _sum(pen.lines, ())
+    floor = terms.monthly * month_share
+    if terms.monthly and subtotal < floor:
+        subtotal += pen.write(
+            "minimum", "administrative_fee", "minimum", f"minimum bill adjustment (to {floor})", floor - subtotal
+        )
+    account.billed_year += subtotal
+    account.months_in_year += month_share
+    if not ends_month(end, terms.year_ends_with):
+        return findings
+    # Eleven and a half, not twelve: the months of a year of days add up to twelve only to the last digit.
+    is_year = account.months_in_year > Decimal("11.5")
+    if terms.annual and is_year and account.billed_year < terms.annual:
+        pen.write(
+            "annual_minimum", "administrative_fee", "minimum", f"annual minimum adjustment (to {terms.annual})",
+            terms.annual - account.billed_year,
+        )  # fmt: skip
+    if terms.annual and not is_year:
+        findings.append(
+            Finding(
+                code="annual_minimum_open",
+                message=f"the annual minimum of {terms.annual} was not applied: the year is not billed in full",
+                facts={"months_billed": float(account.months_in_year)},
+            )
+        )
+    account.billed_year = account.months_in_year = _ZERO
+    return findings
+
+
+def write_taxes(pen: Pen, tariff: Tariff) -> None:
+    """Taxes in their order, each on the lines it names; without names on all lines that are no tax."""
+    for tax in tariff.taxes:
+        base = _sum(pen.lines if tax.of else [line for line in pen.lines if line.component != "tax"], tax.of)
+        pen.write(
+            tax.charge_id, "tax", "tax", tax.description or tax.charge_id, base * tax.share,
+            quantity=base, rate=tax.share, rate_unit="of subtotal",
+        )  # fmt: skip
+
+
+def _sum(lines: Iterable[Line], names: Sequence[str]) -> Decimal:
+    """Sum of the lines of those charges or components; of all where none is named."""
+    kept = (line for line in lines if line.component != "carried")
+    if not names:
+        return sum((line.amount for line in kept), _ZERO)
+    return sum((line.amount for line in kept if line.charge_id in names or line.component in names), _ZERO)
+
+
+def _ratchet_lacks(charge_id: str, start: date, lacking: Sequence[MonthKey], wanted: int) -> Finding:
+    return Finding(
+        code="ratchet_history",
+        message=f"charge {charge_id}, bill from {start}: the ratchet looks back on {wanted} months, of which "
+        f"{len(lacking)} are not known; billed demand may be higher",
+        scope=charge_id,
+        facts={"months_wanted": wanted, "months_missing": len(lacking)},
+    )

@@ -1,0 +1,162 @@
+"""Files of hourly Scope 2: grid intensity and certificates, by UTC hour. Raises BadInput naming the line."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal, localcontext
+from itertools import pairwise
+from pathlib import Path
+
+from assets.carbon.by_hour.slots import Intensity, hour_of
+from assets.carbon.files.carbon_files import read_criteria
+from assets.carbon.files.table_rows import FIRST_YEAR, LAST_YEAR, Row, Table, read_table
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.hourly_carbon import HourlyCertificate
+from data_quality.contracts.time import CANONICAL_MINUTES, parse_instant
+from data_quality.contracts.units import EXACT
+
+_TIMES = {"timestamp": "", "interval_start_utc": "UTC", "utc_start": "UTC", "start_utc": "UTC", "hour_utc": "UTC"}
+_KG = ("kgco2e_per_kwh", "kg_co2e_per_kwh", "kgco2_per_kwh")
+_G = ("gco2_per_kwh", "gco2e_per_kwh", "g_per_kwh", "grid_intensity_g_per_kwh")
+STEPS_MINUTES = (15, 30, 60)
+
+
+def read_intensity(path: Path, *, time_zone: str = "") -> Intensity:
+    """kgCO2e per kWh by slot of `timestamp,<gco2_per_kwh | kgco2e_per_kwh>`; slots are 15, 30 or 60 minutes."""
+    table = read_table(path)
+    column, scale = _value_column(table, path)
+    lines: dict[datetime, Row] = {}
+    values: dict[datetime, Decimal] = {}
+    for row in table.rows:
+        moment = _moment(row, _time_column(table, path), time_zone)
+        if moment in lines:
+            raise row.bad(
+                f"{moment:%Y-%m-%d %H:%M} UTC stands in line {lines[moment].line} already", reason="duplicate_time"
+            )
+        lines[moment] = row
+        number = row.number(column)
+        if number is None:
+            raise row.bad(f"{column} is empty; a missing factor is not zero", reason="no_value")
+        values[moment] = number.scaleb(scale)
+    if not values:
+        raise BadInput("has no factors below its header", file=str(path), reason="empty_file")
+    minutes = _step_minutes(sorted(values), path)
+    for moment, row in lines.items():
+        if moment.minute % minutes:
+            raise row.bad(f"{moment:%H:%M} UTC is off the {minutes}-minute grid of the series", reason="off_grid")
+    return Intensity(timedelta(minutes=minutes), values)
+
+
+def _step_minutes(moments: Sequence[datetime], path: Path) -> int:
+    closest = min((second - first for first, second in pairwise(moments)), default=timedelta(hours=1))
+    minutes = closest // timedelta(minutes=1)
+    if minutes not in STEPS_MINUTES:
+        raise BadInput(
+            f"its closest times are {minutes} minutes apart; expected a factor each 15, 30 or 60 minutes",
+            file=str(path),
+            reason="uneven_hours",
+        )
+    return minutes
+
+
+def read_certificates(path: Path, *, time_zone: str = "") -> tuple[HourlyCertificate, ...]:
+    """`certificate_id,timestamp,kwh` and optionally market, kgco2e_per_kwh, is_legacy, and the quality criteria.
+
+    A time within an hour (half-hourly certificates) counts in that hour. A row without a time is known by its year
+    only: it counts in the volumetric share and matches no hour. The same certificate and time twice is refused.
+    """
+    table = read_table(path, needs=("certificate_id", "kwh"))
+    if not table.rows:
+        raise BadInput("has no certificates below its header", file=str(path), reason="empty_file")
+    seen: dict[tuple[object, ...], int] = {}
+    found = []
+    for row in table.rows:
+        each, moment = _certificate(row, table, path, time_zone)
+        key = each.certificate_id.casefold(), moment, each.criteria.vintage_from
+        if key in seen:
+            raise row.bad(
+                f"certificate {each.certificate_id} stands in line {seen[key]} already with the same time; one kWh is "
+                "claimed once",
+                reason="double_use",
+            )
+        seen[key] = row.line
+        found.append(each)
+    return tuple(found)
+
+
+def calendar_of(path: Path) -> str:
+    """The fixed zone of the first time of a table whose times have several offsets: summer and winter time.
+
+    A year begins and ends in one of the two, so that its days fall in the right year. `UTC` where none can be read.
+    """
+    for row in read_table(path).rows[:1]:
+        for cell in row.cells.values():
+            try:
+                offset = datetime.fromisoformat(cell).utcoffset()
+            except ValueError:
+                continue
+            hours = 0 if offset is None else offset // timedelta(hours=1)
+            # POSIX signs: Etc/GMT-1 is one hour east of Greenwich.
+            return f"Etc/GMT{-hours:+d}" if hours else "UTC"
+    return "UTC"
+
+
+def hours_of(values: Iterable[tuple[datetime, Decimal]]) -> dict[datetime, Decimal]:
+    """Interval energies by the UTC hour that they begin in, summed exactly."""
+    found: defaultdict[datetime, Decimal] = defaultdict(Decimal)
+    with localcontext(EXACT):
+        for moment, kwh in values:
+            found[hour_of(moment)] += kwh
+    return dict(found)
+
+
+def _certificate(row: Row, table: Table, path: Path, time_zone: str) -> tuple[HourlyCertificate, datetime | None]:
+    """The certificate by the hour that its time lies in, and the time as written."""
+    column = next((name for name in _TIMES if name in table.columns), "")
+    kwh = row.number("kwh")
+    if kwh is None:
+        raise row.bad("certificate without kwh", reason="no_quantity")
+    moment = _moment(row, column, time_zone) if column and row.text(column) else None
+    certificate = HourlyCertificate(
+        certificate_id=row.needed("certificate_id", "names no certificate"),
+        hour_utc=None if moment is None else hour_of(moment),
+        kwh=kwh,
+        market=row.text("market") or row.text("region"),
+        kgco2e_per_kwh=next((number for name in _KG if (number := row.number(name)) is not None), Decimal(0)),
+        is_legacy=row.truth("is_legacy") or False,
+        criteria=read_criteria(row),
+        file=str(path),
+        line=row.line,
+    )
+    return certificate, moment
+
+
+def _value_column(table: Table, path: Path) -> tuple[str, int]:
+    found = [(name, 0 if name in _KG else -3) for name in table.columns if name in (*_KG, *_G)]
+    if len(found) != 1:
+        raise BadInput(
+            f"expected one column of {', '.join((*_G, *_KG))}; it has {', '.join(table.columns)}",
+            file=str(path),
+            line=1,
+            reason="wrong_unit",
+        )
+    return found[0]
+
+
+def _time_column(table: Table, path: Path) -> str:
+    for name in _TIMES:
+        if name in table.columns:
+            return name
+    raise BadInput(f"expected a column of {', '.join(_TIMES)}", file=str(path), line=1, reason="missing_column")
+
+
+def _moment(row: Row, column: str, time_zone: str) -> datetime:
+    try:
+        moment = parse_instant(row.text(column), _TIMES[column] or time_zone)
+    except BadInput as fault:
+        raise row.bad(fault.message, reason=fault.reason) from fault
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise row.bad(f"{row.text(column)}: expected a year of {FIRST_YEAR} to {LAST_YEAR}", reason="bad_time")
+    if moment.second or moment.microsecond or moment.minute % CANONICAL_MINUTES:
+        raise row.bad(f"{row.text(column)} is off the 15-minute grid", reason="off_grid")
+    return moment

@@ -1,0 +1,1 @@
+"""Factor sets, activities and public tables as files."""

@@ -1,0 +1,1 @@
+"""The readings lake: immutable Parquet files and their manifest."""

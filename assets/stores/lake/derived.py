@@ -1,0 +1,29 @@
+"""Rows that are computed from the lake and can be computed again, as Parquet files that the warehouse reads in place.
+
+A file is named by its content, so a view over it never sees it change. They are no part of the lake's manifest.
+"""
+
+from pathlib import Path
+
+import polars as pl
+
+from assets.stores.lake.lake_block import content_sha256, write_atomic
+
+# A load that runs now and one that was just superseded may still be reading theirs.
+KEPT_FILES = 3
+
+
+def keep_derived(root: Path, site_id: str, rows: pl.DataFrame) -> Path:
+    """Write the rows (LAKE_SCHEMA) of a site under the lake's root, once per content; older ones go. Returns the file.
+
+    At most KEPT_FILES remain for a site.
+    """
+    path = root / "derived" / f"site={site_id}" / f"{content_sha256(rows)}.parquet"
+    if path.exists():
+        path.touch()
+    else:
+        write_atomic(rows, path)
+    newest_first = sorted(path.parent.glob("*.parquet"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    for old in [file for file in newest_first if file != path][KEPT_FILES - 1 :]:
+        old.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,385 @@
+"""The readings lake: immutable Parquet files, made visible by one manifest transaction (trace.md, ADR 0001)."""
+
+import hashlib
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+from pydantic import Field
+
+from assets.stores.journal import AppendOnly
+from assets.stores.lake.batches import batches_of_source, named_batches
+from assets.stores.lake.lake_block import LAKE_SCHEMA, Block, blocks_of, part_sha256, write_block
+from assets.stores.lake.lake_files import READINGS, fault_of, faults, writing
+from assets.stores.schema.tables_readings import batches as batch_table
+from assets.stores.schema.tables_readings import lake_manifest
+from assets.stores.seals import append, append_row
+from assets.stores.transactions import Store, next_recorded_at, recorded_at_now
+from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.model import Model
+from data_quality.contracts.time import Clock
+
+KEY = ["site_id", "meter_id", "register", "interval_start_utc"]
+RULES_VERSION = "1"
+_MANIFEST = AppendOnly(lake_manifest, dict, order=("day", "id"))
+
+
+class BatchInfo(Model):
+    """Where a batch comes from: one accepted file, one hand-over, one person's edit."""
+
+    site_id: str
+    source_name: str
+    source_sha256: str = Field(min_length=64, max_length=64)
+    reader: str
+    reader_version: str
+    accepted_rows: int
+    rejected_rows: int
+    is_synthetic: bool
+    mapping: dict[str, object] | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What a batch changes, given what the lake holds: see Lake.write_batch."""
+
+    changes: pl.DataFrame
+    unchanged_rows: int
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What marks every row of a batch."""
+
+    batch_id: str
+    recorded_at_utc: datetime
+
+
+@dataclass(frozen=True)
+class BlockPlan:
+    """What a batch changes, as blocks that are made while they are written; counts are full once the blocks are out.
+
+    blocks: Blocks of LAKE_SCHEMA columns, marked with the stamp that the plan was made for.
+    """
+
+    blocks: Iterable[Block]
+    counts: dict[str, int] = field(default_factory=lambda: {"new_rows": 0, "corrected_rows": 0, "unchanged_rows": 0})
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file of the lake that is missing or was altered, and the file that it came from."""
+
+    path: str
+    fault: str
+    source_name: str
+
+
+class BatchResult(Model):
+    """What a batch changed. `days` are the UTC days (lake partitions) that got a file."""
+
+    batch_id: str
+    recorded_at_utc: datetime | None
+    new_rows: int
+    corrected_rows: int
+    unchanged_rows: int
+    days: tuple[date, ...]
+    is_repeat: bool = False
+
+
+class Lake:
+    """Readings of all sites under one folder, described by the manifest in the store.
+
+    known_at_utc: for reading only, as known then, whatever instant is asked; None: as known now.
+    """
+
+    def __init__(self, root: Path, store: Store, *, known_at_utc: datetime | None = None) -> None:
+        self.root, self.store, self.known_at_utc = root, store, known_at_utc
+
+    def known_batch(self, site_id: str, source_sha256: str) -> str | None:
+        """The batch that brought this very file for this site, if any did."""
+        found = batches_of_source(self.store, site_id=site_id, source_sha256=source_sha256)
+        return found[-1]["batch_id"] if found else None
+
+    def known_sources(self, site_id: str) -> set[str]:
+        """SHA-256 of every file that this site's batches brought."""
+        column = batch_table.c.source_sha256
+        rows = self.store.rows(sa.select(column).where(batch_table.c.site_id == site_id).distinct())
+        return {row["source_sha256"] for row in rows}
+
+    def write_batch(self, info: BatchInfo, changes: pl.DataFrame, *, unchanged_rows: int, clock: Clock) -> BatchResult:
+        """Write the rows that change something and commit their manifest, or nothing at all.
+
+        changes: LAKE_SCHEMA without batch_id and recorded_at_utc, plus `is_correction`; unique by KEY.
+        """
+        return self.write_decided(info, lambda: Decided(changes=changes, unchanged_rows=unchanged_rows), clock=clock)
+
+    def write_decided(self, info: BatchInfo, decide: Callable[[], Decided], *, clock: Clock) -> BatchResult:
+        """As write_batch, for changes that depend on what the lake holds: `decide` reads it and says what changes.
+
+        See write_blocks for when it is asked.
+        """
+        return self.write_blocks(info, lambda stamp: planned(decide(), stamp), clock=clock)
+
+    def write_blocks(self, info: BatchInfo, plan: Callable[[Stamp], BlockPlan], *, clock: Clock) -> BatchResult:
+        """Write what `plan` says and commit its manifest, or nothing at all.
+
+        The files are written before the transaction, which then holds the writers' lock only for the manifest. Where
+        another batch was recorded in between, `plan` is asked again inside the transaction, when no other writer can
+        be: two processes with overlapping files never store a value twice.
+        """
+        with writing(self.root, lambda: known_paths(self.store)):
+            return self._write_batch(info, plan, clock=clock)
+
+    def _write_batch(self, info: BatchInfo, plan: Callable[[Stamp], BlockPlan], *, clock: Clock) -> BatchResult:
+        batch_id, seen = uuid.uuid4().hex, newest_entry(self.store, info.site_id)
+        stamp = Stamp(batch_id, recorded_at_now(self.store, clock.now_utc()))
+        written = _Written()
+        try:
+            self._write_files(info, stamp, plan, written)
+            with self.store.begin() as connection:
+                recorded_at = next_recorded_at(connection, stamp.recorded_at_utc)
+                if recorded_at != stamp.recorded_at_utc or connection.execute(_newest(info.site_id)).scalar() != (
+                    seen or None
+                ):
+                    self._discard(written)
+                    stamp = Stamp(batch_id, recorded_at)
+                    self._write_files(info, stamp, plan, written)
+                if written.entries:
+                    append(connection, lake_manifest, written.entries)
+                append_row(
+                    connection,
+                    batch_table,
+                    batch_id=batch_id,
+                    recorded_at_utc=recorded_at,
+                    **info.model_dump(),
+                    **written.counts,
+                )
+        except BaseException:
+            self._discard(written)
+            raise
+        days = tuple(sorted({entry["day"] for entry in written.entries}))
+        return BatchResult(batch_id=batch_id, recorded_at_utc=recorded_at, days=days, **written.counts)
+
+    def _write_files(
+        self, info: BatchInfo, stamp: Stamp, plan: Callable[[Stamp], BlockPlan], written: "_Written"
+    ) -> None:
+        """One file a UTC month, one manifest row a UTC day in it."""
+        planned = plan(stamp)
+        for block in planned.blocks:
+            days = list(block.days())
+            relative = path_of(info.site_id, days[0][0], stamp.batch_id)
+            written.paths.append(relative)
+            file_sha256 = write_block(block, self.root / relative)
+            written.entries += [
+                {
+                    "site_id": info.site_id,
+                    "day": day,
+                    "path": relative,
+                    "batch_id": stamp.batch_id,
+                    "rows": end - start,
+                    "file_sha256": file_sha256,
+                    "content_sha256": part_sha256(block, start, end),
+                    "source_sha256": info.source_sha256,
+                    "reader_version": info.reader_version,
+                    "rules_version": RULES_VERSION,
+                    "is_synthetic": info.is_synthetic,
+                    "recorded_at_utc": stamp.recorded_at_utc,
+                }
+                for day, start, end in days
+            ]
+        written.counts = dict(planned.counts)
+
+    def _discard(self, written: "_Written") -> None:
+        for relative in written.paths:
+            (self.root / relative).unlink(missing_ok=True)
+        written.paths.clear()
+        written.entries.clear()
+
+    def manifest(
+        self,
+        site_id: str,
+        *,
+        start_utc: datetime | None = None,
+        end_utc: datetime | None = None,
+        as_of_utc: datetime | None = None,
+    ) -> list[dict[str, Any]]:
+        """Manifest rows of the UTC days that the span touches, recorded at or before `as_of_utc`, in order."""
+        table, given = lake_manifest, [each for each in (as_of_utc, self.known_at_utc) if each is not None]
+        query = _MANIFEST.select(site_id=site_id, as_of_utc=min(given, default=None))
+        if start_utc is not None:
+            query = query.where(table.c.day >= start_utc.astimezone(UTC).date())
+        if end_utc is not None:
+            query = query.where(table.c.day <= (end_utc.astimezone(UTC) - timedelta(microseconds=1)).date())
+        return self.store.rows(query)
+
+    def batches(
+        self, site_id: str, *, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None = None
+    ) -> list[dict[str, Any]]:
+        """The batches whose files hold the UTC days that the span touches, as known at T, oldest first."""
+        entries = self.manifest(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
+        return named_batches(self.store, {str(entry["batch_id"]) for entry in entries})
+
+    def files(self, entries: Sequence[Mapping[str, Any]]) -> list[Path]:
+        """The files of manifest rows, each once: a file holds a month, and the manifest a row for each of its days.
+
+        Raises Unreachable naming a file that is missing, or that is not the one that was written.
+        """
+        for each in self._damage(entries):
+            raise Unreachable(
+                f"the lake's file {each.path} {each.fault}, and no figure is made of it: ingest {each.source_name} "
+                "again, which writes it as it was, or restore it from a backup"
+            )
+        return [self.root / path for path in dict.fromkeys(str(entry["path"]) for entry in entries)]
+
+    def damage(self, site_id: str) -> list[Damage]:
+        """Files of the site that are not what was written, the oldest first."""
+        return self._damage(self.manifest(site_id))
+
+    def _damage(self, entries: Sequence[Mapping[str, Any]]) -> list[Damage]:
+        wrong = faults(self.root, entries)
+        if not wrong:
+            return []
+        batches = {str(entry["path"]): str(entry["batch_id"]) for entry in entries if entry["path"] in wrong}
+        sources = {row["batch_id"]: str(row["source_name"]) for row in named_batches(self.store, batches.values())}
+        return [Damage(path, fault, sources.get(batches[path], "its source")) for path, fault in wrong.items()]
+
+    def restore(self, batch_id: str, plan: Callable[[Stamp], BlockPlan]) -> tuple[str, ...]:
+        """Write the files of a batch again that are missing or altered, from what `plan` says under its old stamp.
+
+        Returns their paths. Only the very rows that the manifest names appear, and in the very bytes that it names
+        where the same library writes them. Raises Unreachable where `plan` gives others: then nothing has changed.
+        """
+        entries = _MANIFEST.rows(self.store, batch_id=batch_id)
+        wanted = faults(self.root, entries)
+        if not wanted:
+            return ()
+        stamp = Stamp(batch_id, entries[0]["recorded_at_utc"])
+        kept = {path: self.root / f"{path}.restored" for path in wanted}
+        try:
+            for block in plan(stamp).blocks:
+                relative = path_of(str(entries[0]["site_id"]), next(iter(block.days()))[0], batch_id)
+                if relative in kept:
+                    write_block(block, kept[relative])
+                    if not fault_of(kept[relative], [each for each in entries if each["path"] == relative]):
+                        wanted.pop(relative, None)
+            if wanted:
+                raise Unreachable(
+                    f"the lake's file {min(wanted)} {wanted[min(wanted)]}, and its source does not give it again as it "
+                    "was, since the site file or the reader changed: restore it from a backup"
+                )
+            for relative, path in kept.items():
+                path.replace(self.root / relative)
+        finally:
+            for path in kept.values():
+                path.unlink(missing_ok=True)
+        return tuple(sorted(kept))
+
+    def before(self, batch_id: str) -> "Lake":
+        """The lake as it was when that batch was decided on: for reading only."""
+        recorded_at = named_batches(self.store, [batch_id])[0]["recorded_at_utc"]
+        return Lake(self.root, self.store, known_at_utc=recorded_at - timedelta(microseconds=1))
+
+    def digest(self, site_id: str, *, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None = None) -> str:
+        """Digest of the partitions that the span touches, at T: equal digests mean equal content."""
+        return digest_of(self.manifest(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc))
+
+    def history(
+        self,
+        site_id: str,
+        *,
+        start_utc: datetime | None = None,
+        end_utc: datetime | None = None,
+        as_of_utc: datetime | None = None,
+        meters: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """Every row ever recorded in the span (LAKE_SCHEMA), superseded ones included."""
+        entries = self.manifest(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
+        if not entries:
+            return pl.DataFrame(schema=LAKE_SCHEMA)
+        frame = pl.scan_parquet(self.files(entries), hive_partitioning=False)
+        if start_utc is not None:
+            frame = frame.filter(pl.col("interval_start_utc") >= start_utc)
+        if end_utc is not None:
+            frame = frame.filter(pl.col("interval_start_utc") < end_utc)
+        if meters is not None:
+            frame = frame.filter(pl.col("meter_id").is_in(list(meters)))
+        return frame.sort([*KEY, "recorded_at_utc"]).collect()
+
+    def current(
+        self,
+        site_id: str,
+        *,
+        start_utc: datetime | None = None,
+        end_utc: datetime | None = None,
+        as_of_utc: datetime | None = None,
+        meters: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """The view at T: the latest row per key, sorted by key (LAKE_SCHEMA)."""
+        rows = self.history(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc, meters=meters)
+        return rows.unique(subset=KEY, keep="last", maintain_order=True)
+
+    def span(self, site_id: str, *, as_of_utc: datetime | None = None) -> tuple[date, date] | None:
+        """First and last UTC day that the lake holds for the site."""
+        entries = self.manifest(site_id, as_of_utc=as_of_utc)
+        if not entries:
+            return None
+        days = [entry["day"] for entry in entries]
+        return min(days), max(days)
+
+
+def digest_of(entries: Iterable[Mapping[str, Any]]) -> str:
+    """Digest of the partitions that these manifest rows name."""
+    hashes = sorted(f"{entry['day']}:{entry['content_sha256']}" for entry in entries)
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def path_of(site_id: str, day: date, batch_id: str) -> str:
+    """Where under the lake's root a batch keeps the month of a day."""
+    return f"{READINGS}/site={site_id}/m={day:%Y-%m}/part-{batch_id}.parquet"
+
+
+def planned(decided: Decided, stamp: Stamp) -> BlockPlan:
+    """What a decided batch writes, as blocks with the stamp."""
+    changes = decided.changes
+    corrected = int(changes["is_correction"].sum()) if changes.height else 0
+    rows = changes.drop("is_correction").with_columns(
+        batch_id=pl.lit(stamp.batch_id), recorded_at_utc=pl.lit(stamp.recorded_at_utc)
+    )
+    rows = rows.select(pl.col(name).cast(dtype) for name, dtype in LAKE_SCHEMA.items())
+    counts = {
+        "new_rows": rows.height - corrected,
+        "corrected_rows": corrected,
+        "unchanged_rows": decided.unchanged_rows,
+    }
+    return BlockPlan(blocks=blocks_of(rows), counts=counts)
+
+
+def known_paths(store: Store) -> list[str]:
+    """Every file that a manifest row names, of all sites."""
+    return [str(row["path"]) for row in store.rows(sa.select(lake_manifest.c.path).distinct())]
+
+
+@dataclass
+class _Written:
+    """Files of a batch that is not committed yet."""
+
+    paths: list[str] = field(default_factory=list)
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def newest_entry(store: Store, site_id: str | None = None) -> int:
+    """Id of the newest manifest row of the site, or of any; 0 where there is none."""
+    found = store.rows(_newest(site_id))
+    return int(found[0]["newest"] or 0)
+
+
+def _newest(site_id: str | None) -> sa.Select[Any]:
+    query = sa.select(sa.func.max(lake_manifest.c.id).label("newest"))
+    return query if site_id is None else query.where(lake_manifest.c.site_id == site_id)

@@ -1,0 +1,93 @@
+"""Are the lake's files still what was written? Compared with the manifest's digests before a file is read, once a file
+and process; what is left of a writer that was stopped goes with the next writer that is alone.
+"""
+
+import fcntl
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assets.stores.lake.lake_block import days_as_written
+
+READINGS, LOCK = "readings", ".writers"
+_tidied: set[Path] = set()
+
+
+@dataclass
+class _Seen:
+    """A file as it was when it was hashed. known: size, time of change and number in its folder; days: the digests of
+    its rows, once they were asked for.
+    """
+
+    known: tuple[int, int, int]
+    sha256: str
+    days: dict[str, str] | None = None
+
+
+_seen: dict[Path, _Seen] = {}
+
+
+def fault_of(path: Path, entries: Iterable[Mapping[str, Any]]) -> str:
+    """`is missing`, `was altered` or `cannot be read`; empty where the file is the one that was written.
+
+    entries: its manifest rows. It is also that where it holds the very rows that these name, in the very bytes in
+    which they are written today: so it was restored after the library that writes files had changed.
+    """
+    try:
+        stat = path.stat()
+        known = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+        seen = _seen.get(path)
+        if seen is None or seen.known != known:
+            with path.open("rb") as file:
+                seen = _seen[path] = _Seen(known, hashlib.file_digest(file, "sha256").hexdigest())
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    other = [each for each in entries if each["file_sha256"] != seen.sha256]
+    if not other:
+        return ""
+    if seen.days is None:
+        seen.days = days_as_written(path, seen.sha256)
+    return "" if all(seen.days.get(str(each["day"])) == each["content_sha256"] for each in other) else "was altered"
+
+
+def faults(root: Path, entries: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Path under the lake's root -> what is wrong with it, of the files of manifest rows."""
+    stated: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in entries:
+        stated.setdefault(str(entry["path"]), []).append(entry)
+    return {path: fault for path, rows in stated.items() if (fault := fault_of(root / path, rows))}
+
+
+def orphans(root: Path, known: Iterable[str]) -> list[Path]:
+    """Files under the lake's readings that no manifest row names. known: the paths of every row, of all sites."""
+    named = {root / path for path in known}
+    return sorted(path for path in (root / READINGS).rglob("*") if path.is_file() and path not in named)
+
+
+@contextmanager
+def writing(root: Path, known: Callable[[], Iterable[str]]) -> Iterator[None]:
+    """Hold the place of a writer. The first time in a process, where no other writes: what nobody names is removed.
+
+    known: the paths that manifest rows name; asked only then.
+    """
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (root / LOCK).open("a") as lock:
+        if root not in _tidied and _is_alone(lock.fileno()):
+            for path in orphans(root, known()):
+                path.unlink(missing_ok=True)
+            _tidied.add(root)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+
+
+def _is_alone(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Stores over append-only tables, by what they record."""

@@ -1,0 +1,187 @@
+"""The ledger of adjustments, append-only: proposed, approved by another person, withdrawn by a row of its own."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from assets.stores.journal import AppendOnly, row_of
+from assets.stores.schema.tables_baselines import adjustments, baseline_versions
+from assets.stores.transactions import Store
+from data_quality.contracts.adjustment import Adjustment, AdjustmentRecord, AdjustmentStatus, canonical_sha256
+from data_quality.contracts.baseline import Baseline, BaselineType
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Person, Role
+from data_quality.contracts.time import Clock
+
+PROPOSED, APPROVED, WITHDRAWN = (each.value for each in AdjustmentStatus)
+# Types whose expected energy is compared with what was metered in a figure; no other may be adjusted.
+ADJUSTABLE = (BaselineType.ENB, BaselineType.MV_PROJECT)
+_STEPS = AppendOnly(adjustments, dict, is_proven=True)
+_VERSIONS = AppendOnly(baseline_versions, dict, order=("version",))
+
+
+class AdjustmentStore:
+    """Adjustments of every baseline, as known at any instant."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def propose(self, adjustment: Adjustment, person: Person, clock: Clock) -> AdjustmentRecord:
+        """Write an adjustment down; nothing changes until somebody else approves it.
+
+        Raises BadInput for a person who is no analyst, an unknown baseline or one of a type without adjustments, days
+        inside of every version's own training period, and a proposal that stands already.
+        """
+        person.must_be(Role.ANALYST)
+        with self.store.together():
+            self._refuse_baseline(adjustment)
+            if _STEPS.rows(self.store, adjustment_id=adjustment.adjustment_id):
+                raise BadInput(f"adjustment {adjustment.adjustment_id} is proposed already", reason="proposed_already")
+            self._append(adjustment, PROPOSED, person, Role.ANALYST, adjustment.reason, clock)
+        return self.get(adjustment.adjustment_id)
+
+    def approve(self, adjustment_id: str, person: Person, reason: str, clock: Clock) -> AdjustmentRecord:
+        """Let a proposed adjustment enter expected energy from now on.
+
+        Raises BadInput for a missing role, one's own proposal, an empty reason, or an adjustment that is not proposed.
+        """
+        person.must_be(Role.APPROVER)
+        if not reason.strip():
+            raise BadInput("an approval needs a reason", reason="no_reason")
+        with self.store.together():
+            record = self.get(adjustment_id)
+            if record.status is not AdjustmentStatus.PROPOSED:
+                raise BadInput(f"adjustment {adjustment_id} is {record.status.value} already", reason="decided_already")
+            if record.proposed_by == person.person_id:
+                raise BadInput(f"{person.name} proposed this adjustment and cannot approve it", reason="own_work")
+            self._append(record.adjustment, APPROVED, person, Role.APPROVER, reason.strip(), clock)
+        return self.get(adjustment_id)
+
+    def withdraw(self, adjustment_id: str, person: Person, reason: str, clock: Clock) -> AdjustmentRecord:
+        """End an adjustment from now on; what was computed before keeps it, as known then.
+
+        A proposal may be withdrawn by who made it; an approved adjustment by an approver who did not propose it.
+        Raises BadInput otherwise, for an empty reason and for one that is withdrawn.
+        """
+        if not reason.strip():
+            raise BadInput("a withdrawal needs a reason", reason="no_reason")
+        with self.store.together():
+            record = self.get(adjustment_id)
+            if record.status is AdjustmentStatus.WITHDRAWN:
+                raise BadInput(f"adjustment {adjustment_id} is withdrawn already", reason="decided_already")
+            role = _role_to_withdraw(record, person)
+            self._append(record.adjustment, WITHDRAWN, person, role, reason.strip(), clock)
+        return self.get(adjustment_id)
+
+    def get(self, adjustment_id: str, *, as_of_utc: datetime | None = None) -> AdjustmentRecord:
+        """One adjustment. Raises BadInput for an unknown id."""
+        steps = _STEPS.rows(self.store, as_of_utc=as_of_utc, adjustment_id=adjustment_id)
+        if not steps:
+            raise BadInput(
+                f"unknown adjustment {adjustment_id!r}",
+                reason="unknown_adjustment",
+                mend="'meterloom baseline adjustments' names them",
+            )
+        return _record(steps)
+
+    def records(
+        self, *, site_id: str | None = None, baseline_id: str | None = None, as_of_utc: datetime | None = None
+    ) -> list[AdjustmentRecord]:
+        """Adjustments with their status as known then, in the order of their proposal."""
+        by_id: dict[str, list[Mapping[str, Any]]] = {}
+        for row in _STEPS.rows(self.store, as_of_utc=as_of_utc, site_id=site_id, baseline_id=baseline_id):
+            by_id.setdefault(row["adjustment_id"], []).append(row)
+        return [_record(rows) for rows in by_id.values()]
+
+    def in_force(
+        self, baseline_id: str, baseline: Baseline, *, as_of_utc: datetime | None = None
+    ) -> tuple[Adjustment, ...]:
+        """Approved adjustments that this version's expected energy takes, in order of start and id.
+
+        An adjustment answers a change that the training period does not hold: it applies to versions whose training
+        ended by its start, and to no other. One that has its own approval only later is not known at `as_of_utc`.
+        """
+        found = [
+            each.adjustment
+            for each in self.records(baseline_id=baseline_id, as_of_utc=as_of_utc)
+            if each.status is AdjustmentStatus.APPROVED and each.adjustment.start >= baseline.train_end
+        ]
+        return tuple(sorted(found, key=lambda each: (each.start, each.adjustment_id)))
+
+    def _append(self, adjustment: Adjustment, step: str, person: Person, role: Role, reason: str, clock: Clock) -> None:
+        row = row_of(
+            adjustments,
+            adjustment,
+            step=step,
+            site_id=adjustment.baseline_id.partition("/")[0],
+            adjustment=adjustment.model_dump(mode="json"),
+            person_id=person.person_id,
+            role=role.value,
+            reason=reason,
+        )
+        _STEPS.add(self.store, clock, row | {"adjustment_id": adjustment.adjustment_id})
+
+    def _refuse_baseline(self, adjustment: Adjustment) -> None:
+        rows = _VERSIONS.rows(self.store, "baseline", "baseline_type", baseline_id=adjustment.baseline_id)
+        if not rows:
+            raise BadInput(
+                f"unknown baseline {adjustment.baseline_id!r}",
+                reason="unknown_baseline",
+                mend="'meterloom baseline list' names them",
+            )
+        baseline_type = rows[0]["baseline_type"]
+        if baseline_type not in {each.value for each in ADJUSTABLE}:
+            allowed = " and ".join(each.value for each in ADJUSTABLE)
+            raise BadInput(
+                f"baseline {adjustment.baseline_id!r} is of type {baseline_type}; adjustments are for {allowed}",
+                reason="baseline_type",
+            )
+        ends = [Baseline.model_validate(row["baseline"]).train_end for row in rows]
+        if adjustment.start < min(ends):
+            raise BadInput(
+                f"the adjustment starts on {adjustment.start}, inside of the training period of every version of "
+                f"{adjustment.baseline_id!r} (the first that could take it was trained to {min(ends)})",
+                reason="inside_training",
+                mend="fit a baseline on another period instead",
+            )
+
+
+def adjusted_baselines(store: Store) -> set[str]:
+    """Ids of the baselines that an adjustment was ever proposed for."""
+    return {row["baseline_id"] for row in store.rows(sa.select(adjustments.c.baseline_id).distinct())}
+
+
+def adjustments_sha256(given: Iterable[Adjustment]) -> str:
+    """Digest of the adjustments that a figure rests on: equal digests mean equal expected energy by one version."""
+    return canonical_sha256(sorted(each.adjustment_id for each in given))
+
+
+def _record(rows: Sequence[Mapping[str, Any]]) -> AdjustmentRecord:
+    by_step = {row["step"]: row for row in rows}
+    first, approved, withdrawn = by_step[PROPOSED], by_step.get(APPROVED), by_step.get(WITHDRAWN)
+    status = WITHDRAWN if withdrawn else APPROVED if approved else PROPOSED
+    return AdjustmentRecord(
+        adjustment_id=first["adjustment_id"],
+        site_id=first["site_id"],
+        status=AdjustmentStatus(status),
+        adjustment=Adjustment.model_validate(first["adjustment"]),
+        proposed_by=first["person_id"],
+        proposed_at_utc=first["recorded_at_utc"],
+        approved_by=approved["person_id"] if approved else None,
+        approved_at_utc=approved["recorded_at_utc"] if approved else None,
+        withdrawn_by=withdrawn["person_id"] if withdrawn else None,
+        withdrawn_at_utc=withdrawn["recorded_at_utc"] if withdrawn else None,
+        withdrawn_because=withdrawn["reason"] if withdrawn else "",
+    )
+
+
+def _role_to_withdraw(record: AdjustmentRecord, person: Person) -> Role:
+    is_own = person.person_id == record.proposed_by
+    if record.status is AdjustmentStatus.PROPOSED and is_own:
+        return Role.ANALYST
+    person.must_be(Role.APPROVER)
+    if is_own:
+        raise BadInput(f"{person.name} proposed this adjustment and cannot withdraw its approval", reason="own_work")
+    return Role.APPROVER

@@ -1,0 +1,228 @@
+"""Registered baselines and their approvals, append-only: a version's status is derived, never updated."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from assets.stores.journal import AppendOnly, row_of
+from assets.stores.schema.tables_baselines import baseline_approvals, baseline_versions
+from assets.stores.transactions import Store
+from assets.stores.trust import trust_of
+from data_quality.contracts.baseline import Baseline, BaselineStatus, BaselineType, BaselineVersion
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.people import Person, Role
+from data_quality.contracts.time import Clock
+
+_VERSIONS = AppendOnly(baseline_versions, dict, order=("baseline_id", "version"))
+_APPROVALS = AppendOnly(baseline_approvals, dict, order=("id",))
+
+
+def baseline_id_of(site_id: str, seu_id: str, baseline_type: BaselineType) -> str:
+    """Stable id of a line of versions: site/seu/type."""
+    return f"{site_id}/{seu_id}/{baseline_type.value}"
+
+
+class BaselineStore:
+    """Versions and approvals of every baseline, as known at any instant."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def add(
+        self, baseline: Baseline, mlflow_run_id: str, model_checksum: str, fitted_by: str, clock: Clock
+    ) -> BaselineVersion:
+        """Append the next version, provisional. The newest version with the same checksum is returned instead."""
+        baseline_id = baseline_id_of(baseline.site_id, baseline.seu_id, baseline.baseline_type)
+        with self.store.together():
+            newest = _VERSIONS.newest(self.store, "version", "model_checksum", baseline_id=baseline_id)
+            is_repeat = newest is not None and newest["model_checksum"] == model_checksum
+            version = 1 if newest is None else newest["version"] + (0 if is_repeat else 1)
+            if not is_repeat:
+                row = row_of(
+                    baseline_versions,
+                    baseline,
+                    baseline_id=baseline_id,
+                    version=version,
+                    mlflow_run_id=mlflow_run_id,
+                    model_checksum=model_checksum,
+                    fitted_by=fitted_by,
+                    baseline=baseline.model_dump(mode="json"),
+                )
+                _VERSIONS.add(self.store, clock, row)
+        return self.get(baseline_id, version)
+
+    def versions(
+        self, site_id: str | None = None, seu_id: str | None = None, *, as_of_utc: datetime | None = None
+    ) -> list[BaselineVersion]:
+        """Versions of a site or an SEU, or all of them, oldest first within each line."""
+        rows = _VERSIONS.rows(self.store, as_of_utc=as_of_utc, site_id=site_id, seu_id=seu_id)
+        given = _APPROVALS.rows(self.store, as_of_utc=as_of_utc)
+        trust = trust_of(self.store, [baseline_versions, baseline_approvals])
+        lost = trust.lost(baseline_approvals)
+        doubts = {_line(row): trust.doubt(baseline_versions, row) or lost for row in rows}
+        for row in given:
+            doubts[_line(row)] = doubts.get(_line(row)) or trust.doubt(baseline_approvals, row)
+        approved = {_line(row): row for row in given if not doubts[_line(row)]}
+        newest_approved: dict[str, int] = {}
+        for line, version in approved:
+            newest_approved[line] = max(version, newest_approved.get(line, 0))
+        return [
+            _version(row, approved.get(_line(row)), newest_approved.get(row["baseline_id"]), doubts[_line(row)])
+            for row in rows
+        ]
+
+    def get(self, baseline_id: str, version: int, *, as_of_utc: datetime | None = None) -> BaselineVersion:
+        """One version. Raises BadInput naming those that exist."""
+        site_id, _, rest = baseline_id.partition("/")
+        known = [
+            found
+            for found in self.versions(site_id, rest.partition("/")[0], as_of_utc=as_of_utc)
+            if found.baseline_id == baseline_id
+        ]
+        for found in known:
+            if found.version == version:
+                return found
+        have = ", ".join(str(found.version) for found in known) or "none"
+        raise BadInput(
+            f"unknown version {version} of baseline {baseline_id!r}; registered are {have}", reason="unknown_baseline"
+        )
+
+    def latest(
+        self,
+        site_id: str,
+        seu_id: str,
+        baseline_type: BaselineType = BaselineType.ENB,
+        approved_only: bool = False,
+        *,
+        as_of_utc: datetime | None = None,
+    ) -> BaselineVersion | None:
+        """The newest version of that type, or the newest approved one; None where there is none."""
+        found = [
+            version
+            for version in self.versions(site_id, seu_id, as_of_utc=as_of_utc)
+            if version.baseline.baseline_type is baseline_type
+            and (not approved_only or version.status is BaselineStatus.APPROVED)
+        ]
+        return found[-1] if found else None
+
+    def approve(
+        self,
+        baseline_id: str,
+        version: int,
+        person: Person,
+        reason: str,
+        waivers: Mapping[str, str],
+        clock: Clock,
+    ) -> BaselineVersion:
+        """Record that `person` approves the version; the version approved before it is superseded.
+
+        waivers: finding code -> why it may stand; every blocking finding needs one.
+        Raises BadInput for a missing role, one's own work, a second approval, an older version than the
+        approved one, an empty reason, a blocking finding without waiver, or a monitoring baseline.
+        """
+        candidate = self.get(baseline_id, version)
+        _refuse_monitoring(candidate)
+        given = {code: text.strip() for code, text in waivers.items()}
+        _refuse_person(candidate, person, reason)
+        _refuse_findings(candidate, given)
+        with self.store.together():
+            done = _APPROVALS.rows(self.store, "version", baseline_id=baseline_id)
+            _refuse_order(baseline_id, version, [row["version"] for row in done])
+            row = {"baseline_id": baseline_id, "version": version, "person_id": person.person_id}
+            row |= {"role": Role.APPROVER.value, "reason": reason.strip(), "waivers": given}
+            _APPROVALS.add(self.store, clock, row | {"dataset_digest": candidate.baseline.dataset_digest})
+        return self.get(baseline_id, version)
+
+    def waivers(self, baseline_id: str, version: int) -> dict[str, str]:
+        """Finding code -> the reason written down at approval; empty where nothing was waived."""
+        rows = _APPROVALS.rows(self.store, "waivers", baseline_id=baseline_id, version=version)
+        return dict(rows[0]["waivers"]) if rows else {}
+
+
+def model_checksums(store: Store) -> dict[tuple[str, int], str]:
+    """Checksum of the model of every version, by baseline id and version."""
+    rows = _VERSIONS.rows(store, "baseline_id", "version", "model_checksum")
+    return {_line(row): row["model_checksum"] for row in rows}
+
+
+def _line(row: Mapping[str, Any]) -> tuple[str, int]:
+    return row["baseline_id"], row["version"]
+
+
+def _not_proven(doubt: str) -> Finding:
+    message = f"The approval of the baseline does not count: {doubt}."
+    return Finding(code="approval_not_proven", message=message, severity="blocking")
+
+
+def _version(
+    row: Mapping[str, Any], approval: Mapping[str, Any] | None, newest_approved: int | None, doubt: str
+) -> BaselineVersion:
+    baseline = Baseline.model_validate(row["baseline"])
+    if doubt:
+        baseline = baseline.model_copy(update={"findings": (*baseline.findings, _not_proven(doubt))})
+    status = BaselineStatus.PROVISIONAL
+    if approval is not None:
+        is_newest = row["version"] == newest_approved
+        status = BaselineStatus.APPROVED if is_newest else BaselineStatus.SUPERSEDED
+    return BaselineVersion(
+        baseline_id=row["baseline_id"],
+        version=row["version"],
+        status=status,
+        mlflow_run_id=row["mlflow_run_id"],
+        model_checksum=row["model_checksum"],
+        fitted_by=row["fitted_by"],
+        fitted_at_utc=row["recorded_at_utc"],
+        approved_by=approval["person_id"] if approval else None,
+        approved_role=approval["role"] if approval else None,
+        approved_at_utc=approval["recorded_at_utc"] if approval else None,
+        reason=approval["reason"] if approval else "",
+        baseline=baseline,
+    )
+
+
+def _refuse_monitoring(candidate: BaselineVersion) -> None:
+    if candidate.baseline.baseline_type is BaselineType.MONITORING:
+        raise BadInput(
+            f"{candidate.baseline_id!r} is a monitoring baseline: it is refitted every week, feeds no report "
+            "and is never approved",
+            reason="baseline_type",
+        )
+
+
+def _refuse_person(candidate: BaselineVersion, person: Person, reason: str) -> None:
+    person.must_be(Role.APPROVER)
+    if person.person_id == candidate.fitted_by:
+        raise BadInput(f"{person.name} fitted this baseline and cannot approve it", reason="own_work")
+    if not reason.strip():
+        raise BadInput("an approval needs a reason", reason="no_reason")
+
+
+def _refuse_findings(candidate: BaselineVersion, waivers: Mapping[str, str]) -> None:
+    blocking = sorted({finding.code for finding in candidate.baseline.findings if finding.is_blocking})
+    unwaived = [code for code in blocking if not waivers.get(code)]
+    if unwaived:
+        raise BadInput(
+            f"baseline {candidate.baseline_id!r} version {candidate.version} has blocking findings without a "
+            f"written waiver: {', '.join(unwaived)}",
+            reason="blocking_findings",
+            mend="give a waiver with a reason for each, or fit on data that suffice",
+        )
+    unknown = sorted(set(waivers) - set(blocking))
+    if unknown:
+        raise BadInput(
+            f"waiver for {', '.join(unknown)}, which is no blocking finding of this version "
+            f"(blocking: {', '.join(blocking) or 'none'})",
+            reason="unknown_waiver",
+        )
+
+
+def _refuse_order(baseline_id: str, version: int, approved: list[int]) -> None:
+    if version in approved:
+        raise BadInput(f"version {version} of baseline {baseline_id!r} is approved already", reason="already_approved")
+    newer = [other for other in approved if other > version]
+    if newer:
+        raise BadInput(
+            f"version {max(newer)} of baseline {baseline_id!r} is approved; an older one cannot follow it",
+            reason="newer_approved",
+        )

@@ -1,0 +1,93 @@
+"""Plans and their commands in the transactional store: both in one transaction, each only once."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from assets.stores.access import site_transaction
+from assets.stores.chain import append_events
+from assets.stores.journal import AppendOnly, document_in, row_of
+from assets.stores.schema.tables_control import commands as command_table
+from assets.stores.schema.tables_control import plans as plan_table
+from assets.stores.seals import append
+from assets.stores.transactions import Store
+from data_quality.contracts.command import Command, CommandState
+from data_quality.contracts.errors import BadInput, OurFault
+from data_quality.contracts.model import Model
+from data_quality.contracts.plan import Plan
+from data_quality.contracts.time import Clock
+
+_PLANS = AppendOnly(plan_table, document_in("plan", Plan), order=("version",))
+
+
+class StoredPlan(Model):
+    """What stands in the store now: this plan, or the one that stood there before from the same inputs."""
+
+    plan: Plan
+    is_new: bool
+    commands: int
+
+
+class PlanStore:
+    """Append-only plans; the commands of a plan appear with it or not at all."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def next_version(self, site_id: str) -> int:
+        """The version that a plan stored now would get: 1, 2, 3 … per site."""
+        standing = _PLANS.newest(self._store, "version", site_id=site_id)
+        return 1 if standing is None else int(standing["version"]) + 1
+
+    def add_with_commands(self, plan: Plan, commands: Sequence[Command], clock: Clock) -> StoredPlan:
+        """Store a plan and its commands (state PROPOSED, first event of each) in one transaction.
+
+        A plan of the same `plan_id`, that is of the same inputs, stays as it is and nothing is added: a retry and a
+        second process that planned at the same time both end with one row per key. Where another plan took the
+        version meanwhile, the plan gets the next one. Raises OurFault where a command is not of the plan,
+        Unreachable where the store does not answer.
+        """
+        for command in commands:
+            if (command.plan_id, command.plan_hash, command.site_id) != (plan.plan_id, plan.plan_hash, plan.site_id):
+                raise OurFault(f"command {command.command_id} is not of plan {plan.plan_id}")
+        with self._store.together(), site_transaction(self._store, plan.site_id) as connection:
+            standing = _PLANS.latest(self._store, plan_id=plan.plan_id)
+            if standing is not None:
+                return StoredPlan(plan=standing, is_new=False, commands=0)
+            stored = plan.model_copy(update={"version": self.next_version(plan.site_id)})
+            row = row_of(plan_table, stored, plan=stored.model_dump(mode="json"))
+            recorded_at_utc = _PLANS.add(self._store, clock, row)
+            append(connection, command_table, [_command_row(each, recorded_at_utc) for each in commands])
+            append_events(connection, plan.site_id, [_first_event(each, recorded_at_utc) for each in commands])
+            return StoredPlan(plan=stored, is_new=True, commands=len(commands))
+
+    def latest(self, site_id: str, as_of_utc: datetime | None = None) -> Plan | None:
+        """The newest plan of a site, as known at `as_of_utc` where given; None before the first."""
+        return _PLANS.latest(self._store, as_of_utc=as_of_utc, site_id=site_id)
+
+    def get(self, plan_id: str) -> Plan:
+        """One plan. Raises BadInput for an unknown id."""
+        plan = _PLANS.latest(self._store, plan_id=plan_id)
+        if plan is None:
+            raise BadInput(f"unknown plan {plan_id!r}", reason="unknown_plan")
+        return plan
+
+
+def _command_row(command: Command, recorded_at_utc: datetime) -> dict[str, Any]:
+    return {
+        **command.model_dump(),
+        "state": str(CommandState.PROPOSED),
+        "facts": {},
+        "recorded_at_utc": recorded_at_utc,
+    }
+
+
+def _first_event(command: Command, at_utc: datetime) -> dict[str, Any]:
+    return {
+        "command_id": command.command_id,
+        "from_state": None,
+        "to_state": CommandState.PROPOSED,
+        "reason": "planned",
+        "facts": {"plan_id": command.plan_id, "epoch": command.epoch, "seq": command.seq},
+        "at_utc": at_utc,
+    }

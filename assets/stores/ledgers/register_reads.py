@@ -1,0 +1,113 @@
+"""States of cumulative registers as sources told them: append-only, so that the next file joins on to the last."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+
+from assets.stores.schema.tables_readings import register_reads
+from assets.stores.seals import append
+from assets.stores.transactions import Store, next_recorded_at
+from data_quality.contracts.time import Clock
+
+Series = tuple[str, str, str]
+# Enough before a file to know what is usual for the register; enough after it to judge the read that follows.
+BEFORE, AFTER = 200, 3
+READ_SCHEMA: dict[str, pl.DataType] = {
+    "meter_id": pl.String(),
+    "register": pl.String(),
+    "series": pl.String(),
+    "at_utc": pl.Datetime("us", "UTC"),
+    "value": pl.Decimal(38, 9),
+    "unit": pl.String(),
+    "source_line": pl.Int64(),
+}
+_INSERT_ROWS = 5000
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where reads come from."""
+
+    site_id: str
+    source_sha256: str
+    is_synthetic: bool
+
+
+class RegisterReadStore:
+    """Reads of all registers in the transactional store. Real and synthetic reads never meet."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def around(
+        self, site_id: str, spans: dict[Series, tuple[datetime, datetime]], *, is_synthetic: bool
+    ) -> pl.DataFrame:
+        """The reads known in each span (both ends included), before and after it: READ_SCHEMA, source_line 0."""
+        table, rows = register_reads, []
+        for series, (first, last) in spans.items():
+            newest = _newest(site_id, series, is_synthetic=is_synthetic)
+            before = newest.where(table.c.at_utc < first).order_by(table.c.at_utc.desc()).limit(BEFORE)
+            within = newest.where(table.c.at_utc >= first, table.c.at_utc <= last)
+            after = newest.where(table.c.at_utc > last).order_by(table.c.at_utc).limit(AFTER)
+            rows += [row for query in (before, within, after) for row in self.store.rows(query)]
+        return _frame(rows)
+
+    def every(self, site_id: str, series: Series, *, is_synthetic: bool) -> pl.DataFrame:
+        """All reads of one register as known now, in time order: READ_SCHEMA."""
+        newest = _newest(site_id, series, is_synthetic=is_synthetic).order_by(register_reads.c.at_utc)
+        return _frame(self.store.rows(newest))
+
+    def known_series(self, site_id: str) -> list[tuple[Series, bool]]:
+        """(meter, register, series) that have reads, and whether these are synthetic."""
+        table = register_reads
+        columns = [table.c.meter_id, table.c.register, table.c.series, table.c.is_synthetic]
+        query = sa.select(*columns).where(table.c.site_id == site_id).distinct().order_by(*columns)
+        return [
+            ((row["meter_id"], row["register"], row["series"]), bool(row["is_synthetic"]))
+            for row in self.store.rows(query)
+        ]
+
+    def add(self, reads: pl.DataFrame, known: pl.DataFrame, origin: Origin, clock: Clock) -> int:
+        """Keep reads (READ_SCHEMA, one per series and instant) that `known` does not hold with this value."""
+        key = ["meter_id", "register", "series", "at_utc", "value", "unit"]
+        fresh = reads.join(known, on=key, how="anti", maintain_order="left")
+        if fresh.is_empty():
+            return 0
+        with self.store.begin() as connection:
+            recorded_at = next_recorded_at(connection, clock.now_utc())
+            shared = {
+                "site_id": origin.site_id,
+                "source_sha256": origin.source_sha256,
+                "is_synthetic": origin.is_synthetic,
+                "recorded_at_utc": recorded_at,
+            }
+            for part in fresh.iter_slices(_INSERT_ROWS):
+                rows = [row | shared | {"value": f"{row['value']:f}"} for row in part.iter_rows(named=True)]
+                append(connection, register_reads, rows)
+        return fresh.height
+
+
+def _newest(site_id: str, series: Series, *, is_synthetic: bool) -> sa.Select[Any]:
+    """The newest row of each instant of a series: a read that was told anew replaces the older one."""
+    table, later = register_reads, register_reads.alias("later")
+    same = [table.c[name] == later.c[name] for name in ("site_id", "meter_id", "register", "series", "at_utc")]
+    is_superseded = sa.exists().where(*same, later.c.is_synthetic == is_synthetic, later.c.id > table.c.id)
+    return sa.select(table).where(
+        table.c.site_id == site_id,
+        table.c.meter_id == series[0],
+        table.c.register == series[1],
+        table.c.series == series[2],
+        table.c.is_synthetic == is_synthetic,
+        ~is_superseded,
+    )
+
+
+def _frame(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    columns = {name: [row[name] for row in rows] for name in READ_SCHEMA if name not in {"value", "source_line"}}
+    values = pl.Series("value", [row["value"] for row in rows], dtype=pl.String).cast(READ_SCHEMA["value"])
+    frame = pl.DataFrame(columns, schema={name: READ_SCHEMA[name] for name in columns})
+    return frame.with_columns(values, source_line=pl.lit(0, pl.Int64)).select(list(READ_SCHEMA)).sort("at_utc")

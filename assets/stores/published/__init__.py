@@ -1,0 +1,1 @@
+"""A report's life in the store: revisions, figures, traces, publications, deliveries."""

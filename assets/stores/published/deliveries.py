@@ -1,0 +1,63 @@
+"""The outbox of deliveries: asked for, tried, sent or failed; one row each, and nothing is ever changed."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from assets.stores.journal import AppendOnly, fields_of
+from assets.stores.schema.tables_reports import delivery_events
+from assets.stores.transactions import Store
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
+from data_quality.contracts.time import Clock
+
+State = Literal["pending", "sent", "failed"]
+
+
+class Delivery(Model):
+    """A delivery as it stands. attempt: how often it was tried; reason: why the last try failed."""
+
+    delivery_id: str
+    channel: str
+    target: str
+    report_id: str
+    revision: int
+    state: State = "pending"
+    attempt: int = 0
+    reason: str = ""
+
+
+_EVENTS = AppendOnly(delivery_events, fields_of(Delivery), order=("recorded_at_utc", "attempt"))
+
+
+class DeliveryStore:
+    """Deliveries in the transactional store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def ask(self, delivery: Delivery, clock: Clock) -> Delivery:
+        """Put it into the outbox, once. Returns it as it stands."""
+        with self.store.together():
+            known = _EVENTS.latest(self.store, delivery_id=delivery.delivery_id)
+            if known is not None:
+                return known
+            _EVENTS.add(self.store, clock, delivery.model_dump())
+        return delivery
+
+    def record(self, delivery_id: str, state: State, reason: str, clock: Clock) -> Delivery:
+        """Append the outcome of a try. Raises BadInput for one that nobody asked for."""
+        with self.store.together():
+            known = _EVENTS.latest(self.store, delivery_id=delivery_id)
+            if known is None:
+                raise BadInput(f"no delivery {delivery_id!r} was asked for", reason="unknown_delivery")
+            after = known.model_copy(update={"state": state, "reason": reason, "attempt": known.attempt + 1})
+            _EVENTS.add(self.store, clock, after.model_dump())
+        return after
+
+    def deliveries(self, report_id: str | None = None, revision: int | None = None) -> list[Delivery]:
+        """Every delivery as it stands, in the order in which they were asked for."""
+        return _EVENTS.all_as_of(self.store, "delivery_id", report_id=report_id, revision=revision)
+
+    def waiting(self) -> Sequence[Delivery]:
+        """Those that were asked for and are not sent: after a crash, or after tries that failed."""
+        return [each for each in self.deliveries() if each.state != "sent"]

@@ -1,0 +1,149 @@
+"""A report's life after it was made: who reviewed, who published, what was signed, packed and delivered.
+
+Append-only. A revision's status is derived from its rows: draft, reviewed, published, published (synthetic).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from assets.stores.access import site_transaction
+from assets.stores.actions import Signature, sign_action
+from assets.stores.journal import AppendOnly, fields_of
+from assets.stores.schema.tables_reports import evidence_packs, report_decisions, report_makers, signatures
+from assets.stores.seals import append, bound_facts
+from assets.stores.sign import Signer
+from assets.stores.transactions import Store, next_recorded_at
+from assets.stores.trust import proven
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
+from data_quality.contracts.people import Person
+from data_quality.contracts.time import Clock
+
+DRAFT, REVIEWED, PUBLISHED, PUBLISHED_SYNTHETIC = "draft", "reviewed", "published", "published (synthetic)"
+GENESIS = "0" * 64
+Key = tuple[str, int]
+
+
+class Decision(Model):
+    """One step of a revision's life, by one person."""
+
+    report_id: str
+    revision: int
+    step: Literal["reviewed", "published"]
+    site_id: str
+    period: str
+    is_synthetic: bool
+    person_id: str
+    role: str
+    reason: str
+    content_sha256: str
+    allowed: dict[str, str]
+    recorded_at_utc: datetime
+
+
+class PackLink(Model):
+    """A pack's place in its site's chain."""
+
+    site_id: str
+    position: int
+    report_id: str
+    revision: int
+    signer: str
+    body_sha256: str
+    previous_sha256: str
+    manifest_sha256: str
+    recorded_at_utc: datetime
+
+
+_MAKERS = AppendOnly(report_makers, dict)
+# A decision that is not believed does not count; what was computed on one is refused (closed_periods.py).
+_DECISIONS = AppendOnly(report_decisions, fields_of(Decision))
+_SIGNATURES = AppendOnly(signatures, fields_of(Signature))
+_PACKS = AppendOnly(evidence_packs, fields_of(PackLink), order=("position",))
+
+
+class PublicationStore:
+    """Decisions, signatures and packs in the transactional store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def maker(self, report_id: str, revision: int) -> str | None:
+        """Who made the revision: a person's id, or `schedule:NAME` and the like; None where nobody was named."""
+        made = _MAKERS.latest(self.store, report_id=report_id, revision=revision)
+        return None if made is None else str(made["person_id"])
+
+    def decide(self, decision: Decision, clock: Clock) -> Decision:
+        """Append a step. Raises BadInput where the step was taken already."""
+        key = decision.model_dump(include={"report_id", "revision", "step"})
+        with self.store.together(), site_transaction(self.store, decision.site_id):
+            if taken := _DECISIONS.rows(self.store, "person_id", **key):
+                raise BadInput(
+                    f"{decision.report_id}@{decision.revision} was {decision.step} already, by {taken[0]['person_id']}",
+                    reason="decided_already",
+                )
+            moment = _DECISIONS.add(self.store, clock, decision.model_dump())
+        return decision.model_copy(update={"recorded_at_utc": moment})
+
+    def decisions(self, report_id: str, revision: int, *, as_of_utc: datetime | None = None) -> list[Decision]:
+        """Steps of one revision, oldest first."""
+        return self._believed(as_of_utc=as_of_utc, report_id=report_id, revision=revision)
+
+    def statuses(self, *, as_of_utc: datetime | None = None) -> dict[Key, str]:
+        """Status of every revision that anybody decided on; all others are drafts."""
+        return {
+            (each.report_id, each.revision): status_of(each.step, is_synthetic=each.is_synthetic)
+            for each in self._believed(as_of_utc=as_of_utc)
+        }
+
+    def _believed(self, *, as_of_utc: datetime | None, **conditions: Any) -> list[Decision]:
+        rows = _DECISIONS.rows(self.store, as_of_utc=as_of_utc, **conditions)
+        return [_DECISIONS.read(row) for row in proven(self.store, report_decisions, rows)[0]]
+
+    def signatures(self, subject: str) -> list[Signature]:
+        """Signatures over actions on that subject, oldest first."""
+        return _SIGNATURES.history(self.store, subject=subject)
+
+    def packs(self, site_id: str) -> list[PackLink]:
+        """The site's chain of packs, oldest first."""
+        return _PACKS.history(self.store, site_id=site_id)
+
+    def add_pack(self, link: PackLink) -> None:
+        """Append a pack to its site's chain. Raises BadInput where another one took its place meanwhile."""
+        with self.store.together(), site_transaction(self.store, link.site_id) as connection:
+            before = _PACKS.newest(self.store, "position", site_id=link.site_id)
+            if (0 if before is None else before["position"]) + 1 != link.position:
+                raise BadInput("another pack of this site was made meanwhile; make it again", reason="pack_overtaken")
+            append(connection, evidence_packs, [link.model_dump()])
+
+
+def sign_act(
+    store: Store,
+    signer: Signer | None,
+    person: Person,
+    *,
+    kind: str,
+    subject: str,
+    facts: Mapping[str, Any],
+    clock: Clock,
+) -> bool:
+    """Sign what the transaction of `together` did: its facts, the rows that it sealed and the chain's head.
+
+    False where nobody signs in this project.
+    """
+    if signer is None:
+        return False
+    with store.begin() as connection:
+        moment = next_recorded_at(connection, clock.now_utc())
+        bound = {**facts, **bound_facts(connection)}
+        signed = sign_action(signer, person, kind=kind, subject=subject, facts=bound, at_utc=clock.now_utc())
+        append(connection, signatures, [signed.model_dump() | {"recorded_at_utc": moment}])
+    return True
+
+
+def status_of(step: str, *, is_synthetic: bool) -> str:
+    """The status that a step gives."""
+    if step == "published" and is_synthetic:
+        return PUBLISHED_SYNTHETIC
+    return step

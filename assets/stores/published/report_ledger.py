@@ -1,0 +1,190 @@
+"""Report revisions, their figures and traces: append-only, one transaction each, hash-chained per site."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from assets.stores.access import site_transaction
+from assets.stores.chain import canonical_json, sha256_of
+from assets.stores.journal import AppendOnly, fields_of
+from assets.stores.published.trace_rows import GENESIS, TraceGone, figure_rows_where, packed_rows
+from assets.stores.schema.tables_reports import figures as figure_table
+from assets.stores.schema.tables_reports import report_makers, report_revisions, revision_inputs
+from assets.stores.schema.tables_seals import recorded_clock
+from assets.stores.seals import append, append_row, text_sha256
+from assets.stores.transactions import Store
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.figure import Figure
+from data_quality.contracts.model import Model
+from data_quality.contracts.time import Clock
+
+Stamped = tuple[dict[str, Any], Sequence[Figure]]
+
+
+class RevisionDraft(Model):
+    """What a new revision is before it has a number. `content_sha256` ignores revision, ids and as_of."""
+
+    report_id: str
+    name: str
+    site_id: str
+    period: str
+    status: str
+    content_sha256: str
+    as_of_utc: datetime
+
+
+class Revision(Model):
+    """One stored revision; `content` is the typed content as JSON."""
+
+    report_id: str
+    revision: int
+    name: str
+    site_id: str
+    period: str
+    status: str
+    content_sha256: str
+    content: dict[str, Any]
+    as_of_utc: datetime
+    recorded_at_utc: datetime
+
+
+_REVISIONS = AppendOnly(report_revisions, fields_of(Revision), order=("recorded_at_utc", "report_id", "revision"))
+_FIGURES = AppendOnly(figure_table, dict, order=("site_id", "position"))
+_INPUTS = AppendOnly(revision_inputs, dict, order=())
+
+
+class ReportStore:
+    """Revisions and figures in the transactional store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def known_at(self, clock: Clock) -> datetime:
+        """The instant whose view is "now": the clock, or the newest recorded time where that is later."""
+        found = self.store.rows(sa.select(recorded_clock.c.last_utc).where(recorded_clock.c.id == 1))
+        now = clock.now_utc()
+        return max(now, found[0]["last_utc"]) if found else now
+
+    def add_revision(
+        self, draft: RevisionDraft, stamp: Callable[[int], Stamped], clock: Clock, *, maker: str = ""
+    ) -> tuple[int, bool]:
+        """Store a revision with its figures and traces, or find that the newest one already says the same.
+
+        stamp(number) gives content and figures under that revision number. maker: the person, or what made it
+        without one; empty: nobody is named. Returns (number, is_new).
+        """
+        with self.store.together(), site_transaction(self.store, draft.site_id) as connection:
+            last = _REVISIONS.newest(self.store, "revision", "content_sha256", report_id=draft.report_id)
+            if last is not None and last["content_sha256"] == draft.content_sha256:
+                return int(last["revision"]), False
+            number = 1 if last is None else int(last["revision"]) + 1
+            content, figures = stamp(number)
+            row = draft.model_dump() | {"revision": number, "content": content}
+            recorded_at = _REVISIONS.add(self.store, clock, row)
+            self._add_figures(connection, draft, number, sha256_of(content), figures)
+            if maker:
+                made = {"report_id": draft.report_id, "revision": number, "person_id": maker}
+                append_row(connection, report_makers, **made, recorded_at_utc=recorded_at)
+        return number, True
+
+    def _add_figures(
+        self,
+        connection: sa.Connection,
+        draft: RevisionDraft,
+        number: int,
+        stored_sha256: str,
+        figures: Sequence[Figure],
+    ) -> None:
+        last = _FIGURES.newest(self.store, "position", "hash", site_id=draft.site_id)
+        position, prev_hash = (0, GENESIS) if last is None else (int(last["position"]), str(last["hash"]))
+        rows: list[dict[str, Any]] = []
+        for figure in figures:
+            position += 1
+            body = figure.model_dump(mode="json")
+            given = body["trace"].pop("inputs")
+            row = {
+                "figure_id": figure.figure_id,
+                "report_id": draft.report_id,
+                "revision": number,
+                "site_id": draft.site_id,
+                "figure": {**body, "content_sha256": stored_sha256},
+                "position": position,
+                "prev_hash": prev_hash,
+                "inputs": given,
+            }
+            prev_hash = row["hash"] = figure_link(row, given)
+            rows.append(row)
+        own, shared = packed_rows(rows)
+        append(connection, figure_table, own)
+        append(connection, revision_inputs, shared)
+
+    def revisions(
+        self,
+        site_id: str | None = None,
+        *,
+        name: str | None = None,
+        as_of_utc: datetime | None = None,
+        with_content: bool = True,
+    ) -> list[Revision]:
+        """Stored revisions, oldest first. Without their content a list of thousands is quick."""
+        columns = [] if with_content else [name for name in Revision.model_fields if name != "content"]
+        rows = _REVISIONS.rows(self.store, *columns, as_of_utc=as_of_utc, site_id=site_id, name=name)
+        return [_REVISIONS.read({"content": {}, **row}) for row in rows]
+
+    def stored_keys(self, *, as_of_utc: datetime | None = None) -> list[tuple[str, int]]:
+        """Report and number of every stored revision, oldest first, without what it says."""
+        rows = _REVISIONS.rows(self.store, "report_id", "revision", as_of_utc=as_of_utc)
+        return [(row["report_id"], row["revision"]) for row in rows]
+
+    def get(self, report_id: str, revision: int) -> Revision:
+        """One stored revision. Raises BadInput."""
+        found = _REVISIONS.latest(self.store, report_id=report_id, revision=revision)
+        if found is None:
+            raise BadInput(f"no revision {revision} of report {report_id!r}", reason="unknown_report")
+        return found
+
+    def figure(self, figure_id: str) -> Figure | None:
+        """The figure of that id with its whole trace, or None."""
+        found = self._figures(figure_table.c.figure_id == figure_id)
+        return found[0] if found else None
+
+    def figures(self, report_id: str, revision: int) -> list[Figure]:
+        """All figures of a revision, inputs before what is made of them."""
+        table = figure_table
+        return self._figures(sa.and_(table.c.report_id == report_id, table.c.revision == revision))
+
+    def _figures(self, condition: sa.ColumnElement[bool]) -> list[Figure]:
+        return [_figure(row["figure"], row["inputs"]) for row in figure_rows_where(self.store, condition)]
+
+    def broken_link(self, site_id: str) -> str | None:
+        """Id of the first figure whose hash, place or predecessor is not as written; None for a whole chain."""
+        contents = {(each.report_id, each.revision): sha256_of(each.content) for each in self.revisions(site_id)}
+        try:
+            rows = figure_rows_where(self.store, figure_table.c.site_id == site_id)
+        except TraceGone as fault:
+            return fault.figure_id
+        for place, row in enumerate(rows, start=1):
+            is_content = contents.get((row["report_id"], row["revision"])) == row["figure"]["content_sha256"]
+            if not (is_content and row["position"] == place and figure_link(row, row["inputs"]) == row["hash"]):
+                return str(row["figure_id"])
+        return None
+
+    def distinct_inputs(self, revisions: Iterable[tuple[str, int]] | None = None) -> list[dict[str, Any]]:
+        """Distinct lake and version inputs per revision: report_id, revision, kind, id, role, sha256."""
+        columns = ("report_id", "revision", "kind", "id", "role", "sha256")
+        wanted = None if revisions is None else set(revisions)
+        rows = _INPUTS.rows(self.store, *columns, kind=("lake", "version"))
+        return [row for row in rows if wanted is None or (row["report_id"], row["revision"]) in wanted]
+
+
+def figure_link(row: dict[str, Any], inputs: list[dict[str, Any]]) -> str:
+    """Hash of a figure's row in its site's chain, over the row before it and the trace's inputs in their order."""
+    covered = [row["site_id"], row["position"], row["report_id"], row["revision"], row["figure_id"], row["figure"]]
+    return text_sha256(row["prev_hash"] + canonical_json([*covered, inputs]))
+
+
+def _figure(body: dict[str, Any], inputs: list[dict[str, Any]]) -> Figure:
+    fields = {name: value for name, value in body.items() if name not in {"content_sha256", "trace"}}
+    return Figure.model_validate({**fields, "trace": {**body["trace"], "inputs": inputs}})

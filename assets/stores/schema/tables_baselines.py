@@ -1,0 +1,73 @@
+"""Tables of baselines (versions, approvals, adjustments, recomputations in shadow), of forecasts and their models."""
+
+import sqlalchemy as sa
+
+from assets.stores.schema.column_types import JsonText, UtcDateTime
+from assets.stores.schema.tables_metadata import append_only
+
+baseline_versions = append_only(
+    "baseline_versions",
+    sa.Column("baseline_id", sa.String(128), primary_key=True, comment="site/seu/type"),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("seu_id", sa.String(64), nullable=False),
+    sa.Column("baseline_type", sa.String(16), nullable=False),
+    sa.Column("mlflow_run_id", sa.String(64), nullable=False),
+    sa.Column("model_checksum", sa.String(64), nullable=False),
+    sa.Column("dataset_digest", sa.String(64), nullable=False),
+    sa.Column("fitted_by", sa.String(64), nullable=False),
+    sa.Column("baseline", JsonText, nullable=False),
+)
+
+baseline_approvals = append_only(
+    "baseline_approvals",
+    sa.Column("baseline_id", sa.String(128), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("waivers", JsonText, nullable=False),
+    sa.Column("dataset_digest", sa.String(64), nullable=False),
+    sa.UniqueConstraint("baseline_id", "version"),
+)
+
+adjustments = append_only(
+    "adjustments",
+    sa.Column("adjustment_id", sa.String(16), primary_key=True),
+    sa.Column("step", sa.String(16), primary_key=True, comment="proposed, approved or withdrawn; each at most once"),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("baseline_id", sa.String(128), nullable=False, comment="site/seu/type"),
+    sa.Column("adjustment", JsonText, nullable=False, comment="Adjustment; the same in every step"),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False, comment="Of this step"),
+    sa.Index("ix_adjustments_baseline", "baseline_id", "recorded_at_utc"),
+)
+
+baseline_shadows = append_only(
+    "baseline_shadows",
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("baseline_id", sa.String(128), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("comparison_sha256", sa.String(64), nullable=False),
+    sa.Column("comparison", JsonText, nullable=False, comment="ShadowComparison"),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Index("ix_baseline_shadows_site", "site_id", "baseline_id", "version"),
+)
+
+forecasts = append_only(
+    "forecasts",
+    sa.Column("forecast_id", sa.String(64), primary_key=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("target", sa.String(128), nullable=False),
+    sa.Column("issued_at_utc", UtcDateTime, nullable=False),
+    sa.Column("forecast", JsonText, nullable=False),
+    sa.Index("ix_forecasts_site", "site_id", "target", "issued_at_utc"),
+    sealed=False,
+)
+
+promotions = append_only(
+    "promotions",
+    sa.Column("model_name", sa.String(128), nullable=False),
+    sa.Column("decision", JsonText, nullable=False),
+)

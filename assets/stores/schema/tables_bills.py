@@ -1,0 +1,72 @@
+"""Tables of suppliers' bills, their audits, tariff overrides and notifications."""
+
+import sqlalchemy as sa
+
+from assets.stores.schema.column_types import JsonText
+from assets.stores.schema.tables_metadata import append_only
+
+bills = append_only(
+    "bills",
+    sa.Column("bill_id", sa.String(32), primary_key=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("invoice", sa.Text, nullable=False),
+    sa.Column("period_start", sa.Date),
+    sa.Column("period_end", sa.Date, comment="Exclusive"),
+    sa.Column("currency", sa.String(3), nullable=False),
+    sa.Column("total", sa.Text, nullable=False, comment="Decimal; empty where it was not read"),
+    sa.Column("source_name", sa.Text, nullable=False),
+    sa.Column("source_sha256", sa.String(64), nullable=False),
+    sa.Column("kept_path", sa.Text, nullable=False, comment="Copy of the file in the bills folder"),
+    sa.Column("bill", JsonText, nullable=False, comment="SupplierBill as read"),
+    sa.Column("unread_parts", sa.Integer, nullable=False),
+    sa.Index("ix_bills_account", "site_id", "account", "period_start"),
+)
+
+bill_lines = append_only(
+    "bill_lines",
+    sa.Column("bill_id", sa.String(32), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("quantity", sa.Text, nullable=False),
+    sa.Column("unit", sa.String(16), nullable=False),
+    sa.Column("rate", sa.Text, nullable=False),
+    sa.Column("amount", sa.Text, nullable=False, comment="Decimal, in the bill's currency"),
+    sa.Column("page", sa.Integer, nullable=False),
+    sa.Column("line", sa.Integer, nullable=False),
+    recorded=False,
+)
+
+bill_audits = append_only(
+    "bill_audits",
+    sa.Column("audit_id", sa.String(32), primary_key=True),
+    sa.Column("bill_id", sa.String(32), nullable=False),
+    sa.Column("verdict", sa.String(8), nullable=False),
+    sa.Column("cause", sa.String(32), nullable=False),
+    sa.Column("delta_total", sa.Text, nullable=False, comment="Billed less recomputed; decimal"),
+    sa.Column("audit", JsonText, nullable=False),
+    sa.Index("ix_bill_audits_bill", "bill_id"),
+)
+
+tariff_overrides = append_only(
+    "tariff_overrides",
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("tariff_id", sa.String(128), nullable=False),
+    sa.Column("valid_from", sa.Date, nullable=False),
+    sa.Column("valid_to", sa.Date, nullable=False, comment="Exclusive"),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+
+notifications = append_only(
+    "notifications",
+    sa.Column("event_id", sa.String(32), primary_key=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("facts", JsonText, nullable=False),
+    sa.Index("ix_notifications_site", "site_id", "recorded_at_utc"),
+    sealed=False,
+)

@@ -1,0 +1,95 @@
+"""Tables of plans, modes, commands and faults: what the controllers and the agent write."""
+
+import sqlalchemy as sa
+
+from assets.stores.schema.column_types import JsonText, UtcDateTime
+from assets.stores.schema.tables_metadata import SEALED, append_only, metadata
+
+plans = append_only(
+    "plans",
+    sa.Column("plan_id", sa.String(64), primary_key=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("plan_hash", sa.String(64), nullable=False),
+    sa.Column("input_digest", sa.String(64), nullable=False),
+    sa.Column("plan", JsonText, nullable=False),
+    sa.UniqueConstraint("site_id", "version"),
+)
+
+mode_events = append_only(
+    "mode_events",
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("device_id", sa.String(64), nullable=False, comment="Empty: the whole site"),
+    sa.Column("mode", sa.String(16), nullable=False),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+
+commands = sa.Table(
+    "commands",
+    metadata,
+    sa.Column("command_id", sa.String(64), primary_key=True),
+    sa.Column("idempotency_key", sa.String(256), nullable=False, unique=True),
+    sa.Column("plan_id", sa.String(64), nullable=False),
+    sa.Column("plan_hash", sa.String(64), nullable=False),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("device_id", sa.String(64), nullable=False),
+    sa.Column("capability", sa.String(64), nullable=False),
+    sa.Column("value", sa.Float, nullable=False),
+    sa.Column("unit", sa.String(16), nullable=False),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("valid_from_utc", UtcDateTime, nullable=False),
+    sa.Column("valid_until_utc", UtcDateTime, nullable=False),
+    sa.Column("ttl_s", sa.Float, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("mode_at_issue", sa.String(16)),
+    sa.Column("evidence_grade", sa.Integer),
+    sa.Column("facts", JsonText, nullable=False),
+    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+    sa.Index("ix_commands_site_state", "site_id", "state"),
+    info=SEALED,
+)
+
+command_events = append_only(
+    "command_events",
+    sa.Column("site_id", sa.String(64), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("command_id", sa.String(64), nullable=False),
+    sa.Column("from_state", sa.String(16)),
+    sa.Column("to_state", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("facts", JsonText, nullable=False),
+    sa.Column("at_utc", UtcDateTime, nullable=False),
+    sa.Column("prev_hash", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    recorded=False,
+    sealed=False,
+)
+
+device_leases = sa.Table(
+    "device_leases",
+    metadata,
+    sa.Column("site_id", sa.String(64), primary_key=True),
+    sa.Column("holder", sa.String(64), nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("expires_utc", UtcDateTime, nullable=False),
+)
+
+fault_events = append_only(
+    "fault_events",
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("device_id", sa.String(64), nullable=False),
+    sa.Column("is_set", sa.Boolean, nullable=False, comment="False: a person acknowledged it"),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("command_id", sa.String(64)),
+    sa.Column("person_id", sa.String(64)),
+    sa.Index("ix_fault_events_site", "site_id", "device_id"),
+)
+
+ledger_identity = append_only(
+    "ledger_identity",
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("ledger_id", sa.String(32), nullable=False, comment="Names this ledger; a replaced one has another"),
+    recorded=False,
+)

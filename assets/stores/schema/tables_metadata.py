@@ -1,0 +1,29 @@
+"""The one collection of tables, which their modules share, and what all append-only tables have in common."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from assets.stores.schema.column_types import UtcDateTime
+
+metadata = sa.MetaData()
+# Says of a table that its rows are written with a seal (seals.py).
+SEALED = {"is_sealed": True}
+
+
+def append_only(
+    name: str, *parts: sa.schema.SchemaItem, sealed: bool = True, recorded: bool = True, comment: str | None = None
+) -> sa.Table:
+    """A table that refuses UPDATE and DELETE; its triggers are the migrations' (tables.py: append_only_ddl).
+
+    Rows without a key among `parts` are numbered by the database. recorded: they say last when they were recorded.
+    sealed: `append` of seals.py writes their seal; not for logs on which nothing rests.
+    """
+    columns: list[Any] = [part for part in parts if isinstance(part, sa.Column)]
+    if not any(column.primary_key for column in columns):
+        columns.insert(0, sa.Column("id", sa.Integer, primary_key=True, autoincrement=True))
+    if recorded:
+        columns.append(sa.Column("recorded_at_utc", UtcDateTime, nullable=False))
+    rest = [part for part in parts if not isinstance(part, sa.Column)]
+    info = {"is_append_only": True, "is_sealed": sealed}
+    return sa.Table(name, metadata, *columns, *rest, comment=comment, info=info)

@@ -1,0 +1,147 @@
+"""Tables of the lake's manifest, of what was refused, edited and found in readings, and of meters."""
+
+import sqlalchemy as sa
+
+from assets.stores.schema.column_types import JsonText, UtcDateTime
+from assets.stores.schema.tables_metadata import append_only
+
+batches = append_only(
+    "batches",
+    sa.Column("batch_id", sa.String(32), primary_key=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("source_name", sa.Text, nullable=False),
+    sa.Column("source_sha256", sa.String(64), nullable=False),
+    sa.Column("reader", sa.String(64), nullable=False),
+    sa.Column("reader_version", sa.String(16), nullable=False),
+    sa.Column("accepted_rows", sa.Integer, nullable=False),
+    sa.Column("rejected_rows", sa.Integer, nullable=False),
+    sa.Column("new_rows", sa.Integer, nullable=False),
+    sa.Column("corrected_rows", sa.Integer, nullable=False),
+    sa.Column("unchanged_rows", sa.Integer, nullable=False),
+    sa.Column("is_synthetic", sa.Boolean, nullable=False),
+    sa.Column("mapping", JsonText),
+    sa.Column("run_id", sa.String(64)),
+    sa.Index("ix_batches_source", "site_id", "source_sha256"),
+)
+
+lake_manifest = append_only(
+    "lake_manifest",
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("path", sa.Text, nullable=False, comment="A file of one UTC month; one row a day in it"),
+    sa.Column("batch_id", sa.String(32), nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("file_sha256", sa.String(64), nullable=False),
+    sa.Column("content_sha256", sa.String(64), nullable=False),
+    sa.Column("source_sha256", sa.String(64), nullable=False),
+    sa.Column("reader_version", sa.String(16), nullable=False),
+    sa.Column("rules_version", sa.String(16), nullable=False),
+    sa.Column("is_synthetic", sa.Boolean, nullable=False),
+    sa.UniqueConstraint("path", "day"),
+    sa.Index("ix_lake_manifest_site_day", "site_id", "day"),
+)
+
+quarantine = append_only(
+    "quarantine",
+    sa.Column("item_id", sa.String(32), primary_key=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(8), nullable=False, comment="file or row"),
+    sa.Column("source_name", sa.Text, nullable=False),
+    sa.Column("source_sha256", sa.String(64), nullable=False),
+    sa.Column("kept_path", sa.Text, nullable=False, comment="Copy of the file in the quarantine folder"),
+    sa.Column("line", sa.Integer, nullable=False),
+    sa.Column("reason", sa.String(64), nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("row_count", sa.Integer, nullable=False, server_default="1", comment="Rows that the item stands for"),
+    sa.Index("ix_quarantine_site", "site_id", "recorded_at_utc"),
+    sealed=False,
+)
+
+quarantine_resolutions = append_only(
+    "quarantine_resolutions",
+    sa.Column("item_id", sa.String(32), primary_key=True),
+    sa.Column("batch_id", sa.String(32), nullable=False, comment="Batch that brought what was refused; may be empty"),
+)
+
+reading_edits = append_only(
+    "reading_edits",
+    sa.Column("edit_sha256", sa.String(64), primary_key=True, comment="source_sha256 of the batch that it became"),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("meter_id", sa.String(64), nullable=False),
+    sa.Column("register", sa.String(64), nullable=False),
+    sa.Column("start_utc", UtcDateTime, nullable=False),
+    sa.Column("end_utc", UtcDateTime, nullable=False),
+    sa.Column("edit", JsonText, nullable=False),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("reopened", JsonText, nullable=False, comment="Published reports whose period it touches"),
+    sa.Index("ix_reading_edits_site", "site_id", "recorded_at_utc"),
+)
+
+month_validations = append_only(
+    "month_validations",
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("month", sa.Date, nullable=False, comment="First local day"),
+    sa.Column("rules_version", sa.String(16), nullable=False),
+    sa.Column("input_digest", sa.String(64), nullable=False, comment="Readings and rules that it judged"),
+    sa.Column("score", sa.Float, comment="0 to 1; null where nothing was due"),
+    sa.Column("coverage", sa.Float, comment="0 to 1; null where nothing was due"),
+    sa.Column("findings", JsonText, nullable=False),
+    sa.Column("scores", JsonText, nullable=False, comment="Per stream: score and its parts, mean of the month"),
+    sa.Column("batch_id", sa.String(32), comment="Estimates in place of excluded readings"),
+    sa.Index("ix_month_validations_site", "site_id", "month"),
+    sealed=False,
+)
+
+register_reads = append_only(
+    "register_reads",
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("meter_id", sa.String(64), nullable=False),
+    sa.Column("register", sa.String(64), nullable=False),
+    sa.Column("series", sa.String(128), nullable=False),
+    sa.Column("at_utc", UtcDateTime, nullable=False),
+    sa.Column("value", sa.String(40), nullable=False, comment="State of the display, exact decimal, in `unit`"),
+    sa.Column("unit", sa.String(16), nullable=False),
+    sa.Column("is_synthetic", sa.Boolean, nullable=False),
+    sa.Column("source_sha256", sa.String(64), nullable=False),
+    sa.Column("source_line", sa.Integer, nullable=False),
+    sa.Index("ix_register_reads_stream", "site_id", "meter_id", "register", "series", "at_utc"),
+    sealed=False,
+)
+
+meter_events = append_only(
+    "meter_events",
+    sa.Column("event_id", sa.String(32), nullable=False, comment="Says what happened where and when"),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("meter_id", sa.String(64), nullable=False),
+    sa.Column("register", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("at_utc", UtcDateTime, nullable=False),
+    sa.Column("event", JsonText, nullable=False),
+    sa.Column("origin", sa.String(16), nullable=False, comment="site_file or person"),
+    sa.Column("is_withdrawn", sa.Boolean, nullable=False, comment="True: from now on it no longer applies"),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Index("ix_meter_events_site", "site_id", "event_id"),
+)
+
+meter_proposals = append_only(
+    "meter_proposals",
+    sa.Column("proposal_id", sa.String(32), primary_key=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("child", sa.String(64), nullable=False),
+    sa.Column("parent", sa.String(64), nullable=False),
+    sa.Column("confidence", sa.Float, nullable=False),
+    sa.Column("facts", JsonText, nullable=False),
+    sa.Column("readings_digest", sa.String(64), nullable=False),
+)
+
+meter_decisions = append_only(
+    "meter_decisions",
+    sa.Column("proposal_id", sa.String(32), nullable=False, unique=True),
+    sa.Column("verdict", sa.String(16), nullable=False),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)

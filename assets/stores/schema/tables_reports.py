@@ -1,0 +1,115 @@
+"""Tables of a report's life: revisions, figures, traces, reviews, publications, signatures, packs, deliveries."""
+
+import sqlalchemy as sa
+
+from assets.stores.schema.column_types import JsonText, UtcDateTime
+from assets.stores.schema.tables_metadata import append_only
+
+site_versions = append_only(
+    "site_versions",
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("site", JsonText, nullable=False, comment="The site file as a report was made with it"),
+)
+
+report_revisions = append_only(
+    "report_revisions",
+    sa.Column("report_id", sa.String(128), primary_key=True, comment="name/site/period"),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("period", sa.String(32), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("content_sha256", sa.String(64), nullable=False),
+    sa.Column("content", JsonText, nullable=False),
+    sa.Column("as_of_utc", UtcDateTime, nullable=False),
+)
+
+figures = append_only(
+    "figures",
+    sa.Column("figure_id", sa.String(32), primary_key=True),
+    sa.Column("report_id", sa.String(128), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("figure", JsonText, nullable=False, comment="Its own part of figure and trace; see trace_rows.py"),
+    sa.Column("position", sa.Integer, nullable=False, comment="Place in the site's chain"),
+    sa.Column("hash", sa.String(64), nullable=False, comment="Over the whole figure and the hash before it"),
+    sa.UniqueConstraint("site_id", "position"),
+    sa.Index("ix_figures_report", "report_id", "revision"),
+    recorded=False,
+)
+
+revision_inputs = append_only(
+    "revision_inputs",
+    sa.Column("report_id", sa.String(128), primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.String(8), nullable=False, comment="lake, version, run; figure of another revision"),
+    sa.Column("id", sa.String(256), nullable=False),
+    sa.Column("role", sa.String(64), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("value", sa.Text, nullable=False, comment="In words: versions of a calendar, a run's name"),
+    comment="What the traces of a revision name, each once; see trace_rows.py",
+    recorded=False,
+)
+
+report_makers = append_only(
+    "report_makers",
+    sa.Column("report_id", sa.String(128), primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("person_id", sa.String(64), nullable=False),
+)
+
+report_decisions = append_only(
+    "report_decisions",
+    sa.Column("report_id", sa.String(128), primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("step", sa.String(16), primary_key=True, comment="reviewed or published"),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("period", sa.String(32), nullable=False),
+    sa.Column("is_synthetic", sa.Boolean, nullable=False, comment="Published with a watermark, never as plain"),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("content_sha256", sa.String(64), nullable=False, comment="Of the revision that was decided on"),
+    sa.Column("allowed", JsonText, nullable=False, comment="Findings that were let pass, by code"),
+    sa.Index("ix_report_decisions_site", "site_id", "step"),
+)
+
+signatures = append_only(
+    "signatures",
+    sa.Column("action_sha256", sa.String(64), primary_key=True),
+    sa.Column("kind", sa.String(32), nullable=False, comment="What was done, e.g. reports publish"),
+    sa.Column("subject", sa.String(256), nullable=False, comment="On what, e.g. name/site/period@1"),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("public_key", sa.String(44), nullable=False),
+    sa.Column("signature", sa.String(88), nullable=False),
+    sa.Column("action", sa.Text, nullable=False, comment="The canonical JSON that is signed"),
+    sa.Index("ix_signatures_subject", "kind", "subject"),
+)
+
+evidence_packs = append_only(
+    "evidence_packs",
+    sa.Column("site_id", sa.String(64), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, comment="Place in the site's chain of packs"),
+    sa.Column("report_id", sa.String(128), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("signer", sa.String(64), nullable=False),
+    sa.Column("body_sha256", sa.String(64), nullable=False, comment="Of the manifest without its place in the chain"),
+    sa.Column("previous_sha256", sa.String(64), nullable=False, comment="Manifest of the pack before it"),
+    sa.Column("manifest_sha256", sa.String(64), nullable=False),
+)
+
+delivery_events = append_only(
+    "delivery_events",
+    sa.Column("delivery_id", sa.String(64), primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True, comment="0: asked for; then one row a try"),
+    sa.Column("state", sa.String(8), nullable=False, comment="pending, sent or failed"),
+    sa.Column("channel", sa.String(16), nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("report_id", sa.String(128), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False, comment="Why it failed; empty otherwise"),
+    sa.Index("ix_delivery_events_report", "report_id", "revision"),
+    sealed=False,
+)

@@ -1,0 +1,26 @@
+"""Tables of the store itself: the clock of recorded times, and what sealed rows said when they were written."""
+
+import sqlalchemy as sa
+
+from assets.stores.schema.column_types import JsonText, UtcDateTime
+from assets.stores.schema.tables_metadata import append_only, metadata
+
+recorded_clock = sa.Table(
+    "recorded_clock",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("last_utc", UtcDateTime, nullable=False),
+)
+
+row_seals = append_only(
+    "row_seals",
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False, comment="Place in the chain: 1, 2, 3 …"),
+    sa.Column("table_name", sa.String(64), nullable=False),
+    sa.Column("note", sa.String(32), nullable=False, comment="Empty, or: as found by a migration"),
+    sa.Column("rows", JsonText, nullable=False, comment="A list a row: its key, then the SHA-256 of what it says"),
+    sa.Column("rows_sha256", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False, comment="Over this seal and the hash before it"),
+    sa.Index("ix_row_seals_table", "table_name", "position"),
+    recorded=False,
+    sealed=False,
+)

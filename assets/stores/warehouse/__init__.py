@@ -1,0 +1,1 @@
+"""The warehouse and the marts that are published from it."""

@@ -1,0 +1,102 @@
+"""Published marts: Parquet files that everybody reads, while only one step ever opens the warehouse itself.
+
+A mart is a folder: one file a site and calendar year, so that a late reading rewrites one year of one site, and
+`_schema.parquet` without rows, which says that the mart is published and what its columns are.
+"""
+
+import shutil
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from assets.stores.lake.lake_block import write_atomic
+from data_quality.contracts.errors import BadInput
+
+# Name -> key: rows are published in key order, and the key is unique.
+KPI_MARTS: dict[str, tuple[str, ...]] = {
+    "mart_meter__hour_energy": ("site_id", "meter_id", "hour_start_utc", "local_date"),
+    "mart_scope__day_kpi": ("site_id", "scope", "period_start"),
+    "mart_scope__month_kpi": ("site_id", "scope", "period_start"),
+    "mart_scope__year_kpi": ("site_id", "scope", "period_start"),
+    "mart_site__kpi_values": ("site_id", "scope", "grain", "period_start", "kpi"),
+    "mart_scope__hour_kpi": ("site_id", "scope", "hour_start_utc", "local_date"),
+    "mart_site__degree_days": ("site_id", "local_date"),
+    "mart_scope__rolling_kpi": ("site_id", "scope", "period_start"),
+    "mart_portfolio__kpi_values": ("site_id", "scope", "grain", "period_start", "kpi", "unit"),
+    "mart_site__quarter_hour_running": ("site_id", "local_date", "interval_start_utc"),
+    "mart_site__day_projection": ("site_id", "local_date"),
+}
+# The site_id of sums over sites: no site may be called so.
+PORTFOLIO = "_portfolio"
+ENPI_MARTS: dict[str, tuple[str, ...]] = {
+    "mart_seu__day_enpi": ("site_id", "seu_id", "local_date"),
+    "mart_seu__month_enpi": ("site_id", "seu_id", "month_start"),
+    "mart_seu__kpi_values": ("site_id", "scope", "grain", "period_start", "kpi"),
+}
+MARTS = KPI_MARTS | ENPI_MARTS
+SCHEMA_FILE = "_schema.parquet"
+
+
+def mart_path(marts_dir: Path, name: str) -> Path:
+    """The folder in which the mart of that name is published. Raises KeyError for a name that is no mart."""
+    if name not in MARTS:
+        raise KeyError(f"{name!r} is not a mart; there are {', '.join(MARTS)}")
+    return marts_dir / name
+
+
+def date_column(name: str) -> str:
+    """The column whose year says in which file a row of the mart stands."""
+    return next(key for key in ("local_date", "period_start", "month_start") if key in MARTS[name])
+
+
+def write_mart(frame: pl.DataFrame, marts_dir: Path, name: str, *, years: Mapping[str, Collection[int]] | None) -> None:
+    """Write a mart's rows (in key order) to the files of their site and year; each file appears whole.
+
+    years: site -> the years that the frame holds; a year without rows loses its file, other files stay. None: the
+    frame is the whole mart, and the files of everything else go.
+    """
+    folder = mart_path(marts_dir, name)
+    write_atomic(frame.clear(), folder / SCHEMA_FILE)
+    written = set()
+    day = pl.col(date_column(name)).dt.year().alias("_year")
+    for (site_id, year), rows in frame.with_columns(day).partition_by(["site_id", "_year"], as_dict=True).items():
+        path = _file(folder, str(site_id), int(year))
+        write_atomic(rows.drop("_year"), path)
+        written.add(path)
+    if years is None:
+        gone = set(folder.glob("site=*/*.parquet")) - written
+    else:
+        gone = {_file(folder, site_id, year) for site_id in years for year in years[site_id]} - written
+    for path in gone:
+        path.unlink(missing_ok=True)
+
+
+def drop_sites(marts_dir: Path, *, keep: Collection[str]) -> None:
+    """Take away what is published of sites that are no longer there."""
+    for folder in marts_dir.glob("*/site=*"):
+        if folder.name.removeprefix("site=") not in (*keep, PORTFOLIO):
+            shutil.rmtree(folder)
+
+
+def _file(folder: Path, site_id: str, year: int) -> Path:
+    return folder / f"site={site_id}" / f"{year}.parquet"
+
+
+def read_mart(marts_dir: Path, name: str, *, site_id: str | None = None, where: pl.Expr | None = None) -> pl.DataFrame:
+    """The published mart in key order, of one site or of all. Raises BadInput where it is not published yet.
+
+    where: rows that are wanted; of a large mart the others are not even read.
+    """
+    path = mart_path(marts_dir, name)
+    if not (path / SCHEMA_FILE).exists():
+        raise BadInput(
+            f"mart {name} is not published yet",
+            file=str(path),
+            reason="mart_missing",
+            mend="ingest readings, then materialise the marts",
+        )
+    files = sorted(path.glob("site=*/*.parquet" if site_id is None else f"site={site_id}/*.parquet"))
+    rows = pl.scan_parquet([path / SCHEMA_FILE, *files], hive_partitioning=False)
+    rows = rows if where is None else rows.filter(where)
+    return rows.sort(MARTS[name]).collect()

@@ -1,0 +1,223 @@
+"""The warehouse: schema `lake` loaded from Python, marts published as Parquet, on DuckDB or PostgreSQL.
+
+DuckDB locks its file against every other process, so each function opens, works and closes. The SQL that turns
+one into the other is dbt's. Everything here can be derived again: a damaged DuckDB file is thrown away on a full load.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from pydantic import Field
+
+from assets.stores.unreachable import reaching
+from assets.stores.warehouse import warehouse_postgres
+from assets.stores.warehouse.marts import MARTS, date_column, write_mart
+from assets.stores.warehouse.warehouse_tables import BUILT_SCHEMA, SOURCE_SCHEMAS, ParquetFiles, conform, create_table
+from assets.stores.warehouse.warehouse_views import DUCKDB_AS_OF, parquet_source, quoted, window_view
+from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.model import Model
+from data_quality.contracts.settings import Project
+
+if TYPE_CHECKING:
+    import duckdb
+
+# Nothing is fetched from outside: core, icu, json and parquet are built in.
+CLOSED = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+
+
+class WarehouseTarget(Model):
+    """Where the warehouse lives: a PostgreSQL URL, or else a DuckDB file."""
+
+    duckdb_file: Path
+    postgres_url: str = Field(default="", description="postgresql://…; empty: the DuckDB file")
+
+    @property
+    def name(self) -> str:
+        """The dbt target: duckdb or postgres."""
+        return "postgres" if self.postgres_url else "duckdb"
+
+
+def target_of(project: Project) -> WarehouseTarget:
+    """The warehouse that the project's settings choose."""
+    return WarehouseTarget(duckdb_file=project.warehouse_file, postgres_url=project.settings.database.of("warehouse"))
+
+
+def load_sources(target: WarehouseTarget, tables: Mapping[str, pl.DataFrame | ParquetFiles]) -> dict[str, int]:
+    """Replace the given tables of schema `lake`, all or none. Returns the rows of each.
+
+    tables: names and columns of SOURCE_SCHEMAS. A kill in the middle leaves the former content; loading all
+    tables also heals a damaged DuckDB file. Raises OurFault for other columns, Unreachable for a held warehouse.
+    """
+    checked = {name: conform(name, table) for name, table in tables.items()}
+    if target.postgres_url:
+        return warehouse_postgres.load(target.postgres_url, checked)
+    with _duckdb(target.duckdb_file, may_discard=set(checked) == set(SOURCE_SCHEMAS)) as connection:
+        connection.execute("begin")
+        connection.execute("create schema if not exists lake")
+        counts = {name: _replace(connection, name, table) for name, table in checked.items()}
+        if "readings" in checked:
+            _views_over_readings(connection, checked["readings"])
+        connection.execute("commit")
+    return counts
+
+
+def publish_marts(
+    target: WarehouseTarget,
+    marts_dir: Path,
+    names: Sequence[str] = tuple(MARTS),
+    *,
+    years: Mapping[str, Collection[int]] | None = None,
+) -> dict[str, int]:
+    """Export marts to Parquet in key order; each file appears whole. Returns the rows of each.
+
+    years: site -> the calendar years that were computed; only their files are written. None: everything, and the
+    files of what is gone are removed. Call it after the checks: readers see the former files until then.
+    Raises Unreachable.
+    """
+    counts = {}
+    for name in names:
+        if years is None:
+            frame = read_warehouse(target, name)
+        else:
+            # Without a site the schema is published all the same.
+            parts = [read_warehouse(target, name, site_id=site_id, years=years[site_id]) for site_id in sorted(years)]
+            frame = pl.concat(parts or [read_warehouse(target, name, site_id="", years=[])])
+        write_mart(frame, marts_dir, name, years=years)
+        counts[name] = frame.height
+    return counts
+
+
+def read_warehouse(
+    target: WarehouseTarget, name: str, *, site_id: str | None = None, years: Collection[int] = ()
+) -> pl.DataFrame:
+    """One mart as the warehouse holds it, in key order: all of it, or a site's calendar years from first to last.
+
+    Raises Unreachable, KeyError for an unknown mart.
+    """
+    keys, day = MARTS[name], date_column(name)
+    span = (date(min(years), 1, 1), date(max(years) + 1, 1, 1)) if years else (date.min, date.min)
+    if target.postgres_url:
+        where = None if site_id is None else (site_id, day, *span)
+        return warehouse_postgres.read(target.postgres_url, name, keys, where=where)
+    wanted = "" if site_id is None else f"where site_id = $1 and {day} >= $2 and {day} < $3"
+    given = [] if site_id is None else [site_id, *span]
+    with _duckdb(target.duckdb_file, read_only=True) as connection:
+        # All names stand in closed lists of ours.
+        query = f"select * from marts.{name} {wanted} order by {', '.join(keys)}"  # noqa: S608
+        frame: pl.DataFrame = connection.sql(query, params=given).pl()
+        return frame
+
+
+def energy_spans(target: WarehouseTarget) -> dict[str, tuple[date, date]]:
+    """First and last local day with imported energy of each site, as the KPI models hold them. Raises Unreachable."""
+    query = "select site_id, min(local_date), max(local_date) from intermediate.int_meter__day_energy group by site_id"
+    return {str(site_id): (first, last) for site_id, first, last in _rows(target, query)}
+
+
+def built_with(target: WarehouseTarget) -> dict[str, str]:
+    """Fingerprint of the dbt project that each part (`kpi`, `kpi|SITE`) of this very warehouse was built with.
+
+    A part that is not named must be built from its first day. Raises Unreachable.
+    """
+    return {str(part): str(text) for part, text in _rows(target, "select part, fingerprint from lake.built")}
+
+
+def mark_built(target: WarehouseTarget, part: str, fingerprint: str) -> None:
+    """Say what a part was built with; with an empty fingerprint it and every part of it are forgotten.
+
+    Raises Unreachable.
+    """
+    name, those = quoted(part), f"part = {quoted(part)}"
+    if not fingerprint:
+        those += f" or starts_with(part, {quoted(f'{part}|')})"
+    statements = [
+        "create schema if not exists lake",
+        create_table("built", BUILT_SCHEMA),
+        f"delete from lake.built where {those}",  # noqa: S608
+        *([f"insert into lake.built values ({name}, {quoted(fingerprint)})"] if fingerprint else []),  # noqa: S608
+    ]
+    if target.postgres_url:
+        warehouse_postgres.run(target.postgres_url, statements)
+        return
+    with _duckdb(target.duckdb_file, may_discard=True) as connection:
+        for statement in ("begin", *statements, "commit"):
+            connection.execute(statement)
+
+
+def _rows(target: WarehouseTarget, query: str) -> list[tuple[Any, ...]]:
+    """All rows of a query of ours; none where the warehouse, or its table, is not there yet or damaged."""
+    if target.postgres_url:
+        return warehouse_postgres.rows(target.postgres_url, query)
+    import duckdb
+
+    if not target.duckdb_file.exists():
+        return []
+    with _duckdb(target.duckdb_file, may_discard=True) as connection:
+        try:
+            return connection.execute(query).fetchall()
+        except duckdb.CatalogException:
+            return []
+
+
+@contextmanager
+def _duckdb(file: Path, *, read_only: bool = False, may_discard: bool = False) -> Iterator["duckdb.DuckDBPyConnection"]:
+    import duckdb
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    config: dict[str, Any] = dict(CLOSED)
+    try:
+        connection = duckdb.connect(str(file), read_only=read_only, config=config)
+    except duckdb.Error as error:
+        if "lock" in str(error).lower():
+            raise Unreachable(f"the warehouse {file} is held by another process; end it or wait for it") from error
+        if not may_discard:
+            raise Unreachable(f"the warehouse {file} cannot be opened; load all sources to rebuild it") from error
+        for damaged in (file, file.with_name(file.name + ".wal")):
+            damaged.unlink(missing_ok=True)
+        connection = duckdb.connect(str(file), config=config)
+    try:
+        with reaching(""):
+            connection.execute("set TimeZone = 'UTC'")
+            yield connection
+    finally:
+        connection.close()
+
+
+def _replace(connection: "duckdb.DuckDBPyConnection", name: str, table: pl.DataFrame | ParquetFiles) -> int:
+    # All names stand in a closed list of ours; the paths are quoted.
+    _drop(connection, name)
+    if isinstance(table, ParquetFiles) and table.paths:
+        # The files are immutable and named by the manifest: read where they are, not copied.
+        names, source = ", ".join(SOURCE_SCHEMAS[name]), parquet_source(_absolute(table.paths))
+        connection.execute(f"create view lake.{name} as select {names} from {source}")  # noqa: S608
+    else:
+        connection.execute(create_table(name))
+    if isinstance(table, pl.DataFrame):
+        connection.register("incoming", table)
+        connection.execute(f"insert into lake.{name} select * from incoming")  # noqa: S608
+        connection.unregister("incoming")
+    return int(connection.execute(f"select count(*) from lake.{name}").fetchall()[0][0])  # noqa: S608
+
+
+def _views_over_readings(connection: "duckdb.DuckDBPyConnection", readings: pl.DataFrame | ParquetFiles) -> None:
+    connection.execute(create_table("windows"))
+    # Only the files of the windows are opened: a late reading reads its month, not the lake.
+    touched = readings.touched if isinstance(readings, ParquetFiles) else None
+    connection.execute(window_view(parquet_source(_absolute(touched)) if touched else "lake.readings"))
+    connection.execute(DUCKDB_AS_OF)
+
+
+def _absolute(paths: Sequence[Path]) -> list[str]:
+    return [str(path.absolute()) for path in paths]
+
+
+def _drop(connection: "duckdb.DuckDBPyConnection", name: str) -> None:
+    found = connection.execute(
+        "select table_type from information_schema.tables where table_schema = 'lake' and table_name = ?", [name]
+    ).fetchone()
+    if found is not None:
+        connection.execute(f"drop {'view' if found[0] == 'VIEW' else 'table'} lake.{name}")

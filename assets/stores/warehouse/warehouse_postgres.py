@@ -1,0 +1,172 @@
+"""The PostgreSQL side of the warehouse: COPY in, COPY out, sessions in UTC."""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from assets.stores.lake.lake_block import LAKE_SCHEMA
+from assets.stores.postgres import connection_to
+from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, create_table
+from assets.stores.warehouse.warehouse_views import POSTGRES_AS_OF, window_view
+from data_quality.contracts.errors import OurFault, Unreachable
+
+if TYPE_CHECKING:
+    import psycopg
+
+INSTANT_FORMAT = "%Y-%m-%d %H:%M:%S%.6f+00"
+FILES_AT_ONCE = 256
+READINGS_INDEX = "create index if not exists readings_by_time on lake.readings (site_id, interval_start_utc)"
+
+
+def load(url: str, tables: Mapping[str, pl.DataFrame | ParquetFiles]) -> dict[str, int]:
+    """Replace the tables of schema `lake` in one transaction. Returns the rows of each."""
+    with connection_to(url) as connection:
+        connection.execute("create schema if not exists lake")
+        counts = {name: _replace(connection, name, table) for name, table in tables.items()}
+        if "readings" in tables:
+            for statement in (create_table("windows"), READINGS_INDEX, window_view("lake.readings"), POSTGRES_AS_OF):
+                connection.execute(statement)
+    return counts
+
+
+def rows(url: str, query: str) -> list[tuple[Any, ...]]:
+    """All rows of a query of ours; none where its table is not there yet. Raises Unreachable."""
+    import psycopg
+
+    with connection_to(url) as connection:
+        try:
+            return connection.execute(query).fetchall()
+        except psycopg.errors.UndefinedTable:
+            connection.rollback()
+            return []
+
+
+def run(url: str, statements: Sequence[str]) -> None:
+    """Statements of ours, in one transaction. Raises Unreachable."""
+    with connection_to(url) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def read(url: str, name: str, keys: Sequence[str], *, where: tuple[str, str, date, date] | None = None) -> pl.DataFrame:
+    """One mart in key order, with the types that DuckDB would give it.
+
+    where: a site, the column of the local day, and the half-open span of days that is wanted.
+    """
+    from psycopg import sql
+
+    with connection_to(url) as connection:
+        columns = connection.execute(
+            "select column_name, data_type, numeric_precision, numeric_scale from information_schema.columns "
+            "where table_schema = 'marts' and table_name = %s order by ordinal_position",
+            [name],
+        ).fetchall()
+        if not columns:
+            raise Unreachable(f"the warehouse holds no mart {name} yet")
+        kinds = {str(column): str(kind) for column, kind, _, _ in columns}
+        query = sql.SQL("copy (select {} from marts.{} {} order by {}) to stdout (format csv, header)").format(
+            sql.SQL(", ").join(_exported(sql, column, kind) for column, kind, _, _ in columns),
+            sql.Identifier(name),
+            _condition(sql, where),
+            # Byte order, as DuckDB and polars sort text.
+            sql.SQL(", ").join(
+                sql.SQL('{} collate "C"' if kinds[key] == "text" else "{}").format(sql.Identifier(key)) for key in keys
+            ),
+        )
+        with connection.cursor().copy(query) as copy:
+            content = b"".join(bytes(block) for block in copy)
+    texts = pl.read_csv(io.BytesIO(content), schema=dict.fromkeys([column[0] for column in columns], pl.String))
+    return texts.select(_typed(*column) for column in columns)
+
+
+def _condition(sql: Any, where: tuple[str, str, date, date] | None) -> Any:
+    if where is None:
+        return sql.SQL("")
+    site_id, day, first, after = where
+    given = [sql.Literal(value) for value in (site_id, first, after)]
+    return sql.SQL("where site_id = {} and {} >= {} and {} < {}").format(
+        given[0], sql.Identifier(day), given[1], sql.Identifier(day), given[2]
+    )
+
+
+def _exported(sql: Any, column: str, kind: str) -> Any:
+    name = sql.Identifier(column)
+    if kind == "timestamp with time zone":
+        return sql.SQL("(extract(epoch from {0}) * 1000000)::bigint as {0}").format(name)
+    if kind == "boolean":
+        return sql.SQL("{0}::integer as {0}").format(name)
+    return name
+
+
+def _typed(column: str, kind: str, precision: int | None, scale: int | None) -> pl.Expr:
+    text = pl.col(column)
+    if kind == "timestamp with time zone":
+        return text.cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
+    if kind == "boolean":
+        return text.cast(pl.Int32).cast(pl.Boolean)
+    if kind == "numeric":
+        return text.cast(pl.Decimal(precision, scale or 0))
+    if kind == "date":
+        return text.str.to_date("%Y-%m-%d")
+    simple = {"text": pl.String, "integer": pl.Int32, "bigint": pl.Int64, "double precision": pl.Float64}
+    if kind not in simple:
+        raise OurFault(f"mart column {column} has type {kind}, which no mart may have")
+    return text.cast(simple[kind])
+
+
+def _replace(connection: "psycopg.Connection[Any]", name: str, table: pl.DataFrame | ParquetFiles) -> int:
+    from psycopg import sql
+
+    where = sql.Identifier("lake", name)
+    found = connection.execute(
+        "select column_name from information_schema.columns where table_schema = 'lake' and table_name = %s", [name]
+    ).fetchall()
+    if found and {row[0] for row in found} != set(SOURCE_SCHEMAS[name]):
+        connection.execute(sql.SQL("drop table {} cascade").format(where))
+    connection.execute(create_table(name))
+    missing = _not_copied_yet(connection, name, table)
+    if missing is None:
+        # Emptied, not dropped: the staging views hang on it.
+        connection.execute(sql.SQL("truncate {}").format(where))
+    fresh = table if missing is None else missing
+    with connection.cursor().copy(sql.SQL("copy {} from stdin (format csv)").format(where)) as copy:
+        for part in _parts(fresh):
+            copy.write(part.write_csv(include_header=False, datetime_format=INSTANT_FORMAT))
+    if isinstance(fresh, ParquetFiles) and fresh.paths:
+        with connection.cursor() as cursor:
+            cursor.executemany("insert into lake.copied_files values (%s)", [(str(path),) for path in fresh.paths])
+    connection.execute(sql.SQL("analyze {}").format(where))
+    return int(connection.execute(sql.SQL("select count(*) from {}").format(where)).fetchall()[0][0])
+
+
+def _not_copied_yet(
+    connection: "psycopg.Connection[Any]", name: str, table: pl.DataFrame | ParquetFiles
+) -> ParquetFiles | None:
+    """The files whose rows the table lacks; None where the table must be filled anew.
+
+    The lake's files never change, so a copied one is copied for good; only a file that the manifest no longer names
+    makes the table start again.
+    """
+    if name != "readings":
+        return None
+    connection.execute("create table if not exists lake.copied_files (path text primary key)")
+    known = {str(row[0]) for row in connection.execute("select path from lake.copied_files").fetchall()}
+    named = {str(path) for path in table.paths} if isinstance(table, ParquetFiles) else set()
+    filled = connection.execute("select exists (select 1 from lake.readings)").fetchall()[0][0]
+    is_whole = bool(filled) == bool(known)
+    if not isinstance(table, ParquetFiles) or not is_whole or not known <= named:
+        connection.execute("truncate lake.copied_files")
+        return None
+    return ParquetFiles(paths=tuple(path for path in table.paths if str(path) not in known))
+
+
+def _parts(table: pl.DataFrame | ParquetFiles) -> Iterator[pl.DataFrame]:
+    if isinstance(table, pl.DataFrame):
+        yield table
+        return
+    for first in range(0, len(table.paths), FILES_AT_ONCE):
+        files = list(table.paths[first : first + FILES_AT_ONCE])
+        yield pl.scan_parquet(files, hive_partitioning=False).select(list(LAKE_SCHEMA)).collect()
