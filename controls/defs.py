@@ -6,15 +6,15 @@ import dagster as dg
 
 from assets.stores.transactions import Store
 from controls.agent.planned import planned_check
+from controls.ledger.ledger_trust import distrusted
 from controls.ledger.modes import current_mode
 from controls.ledger.outbox import release, wait_for_results
 from controls.ledger.proof import unproven
-from controls.ledger.trust import distrusted
+from controls.planning.frozen_plan import shown_kw
 from controls.planning.make import Desk, make_plan_now
 from controls.planning.measured import state_reader
-from controls.planning.plan import shown_kw
 from controls.planning.summary import summarise
-from data_quality.contracts.command import CommandState
+from data_quality.contracts.control.command import CommandState
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Clock
 from orchestration.partitions import SITES

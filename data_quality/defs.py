@@ -10,8 +10,8 @@ from assets.stores.warehouse.warehouse import read_warehouse, target_of
 from data_quality.completeness import coverage_by_day, evaluate_completeness
 from data_quality.contracts.finding import Verdict
 from data_quality.contracts.time import Clock, Period, months_of
-from data_quality.freshness import evaluate_freshness, last_seen
 from data_quality.score import evaluate_months
+from data_quality.stream_freshness import evaluate_freshness, last_seen
 from data_quality.suites.day_mart import check_day_mart
 from data_quality.suites.readings import check_readings
 from orchestration.partitions import SITE_MONTHS
@@ -42,7 +42,7 @@ def core_lake__month_quality(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """Every rule of validation over the months, judged by their history; what is excluded gets estimates beside it."""
-    from assets.readings.correct_site import validate_months
+    from assets.readings.ingest.correct_site import validate_months
 
     site, period = project.site_and_months(context.partition_keys)
     results = validate_months(project.lake, site, period, clock=clock, run_id=context.run_id)

@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 
 from data_quality.contracts.finding import Verdict
-from data_quality.contracts.vee import Action
-from data_quality.grid import Floats
-from data_quality.rules.days import Days
+from data_quality.contracts.site_file.vee import Action
+from data_quality.reading_grid import Floats
+from data_quality.rules.shared.grid_days import Days
 
 LEAST_SCORE = 0.9
 MAX_NAMED = 20

@@ -1,8 +1,8 @@
 """What a site file says of its streams for validation: plates, directions, and which streams there should be."""
 
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import unit_of
-from data_quality.grid import Stream
+from data_quality.reading_grid import Stream
 
 # Registers that count one way: consumption, feed-in, and the two of a battery.
 ONE_WAY = frozenset({"import", "export", "charge", "discharge"})

@@ -13,15 +13,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from data_quality.contracts.site_file.vee import Action, Limit, RuleFinding, ValidationRules
 from data_quality.contracts.time import local_midnight_utc, zone
-from data_quality.contracts.vee import Action, Limit, RuleFinding, ValidationRules
-from data_quality.grid import Flags, Floats, Grid
-from data_quality.rules.balance import DEFAULT_TOLERANCE, Balance, DailySums
-from data_quality.rules.days import Days
-from data_quality.rules.hits import Hits
-from data_quality.rules.norms import LEAD_DAYS, Block
-from data_quality.rules.table import BALANCE_RULES, EXPLAINED_BY, MILD, RULES
-from data_quality.rules.told import Event, action_of, excess_finding, finding_of, limit_of, merged, other_side
+from data_quality.reading_grid import Flags, Floats, Grid
+from data_quality.rules.rule_table import BALANCE_RULES, EXPLAINED_BY, MILD, RULES
+from data_quality.rules.shared.energy_balance import DEFAULT_TOLERANCE, Balance, DailySums
+from data_quality.rules.shared.grid_days import Days
+from data_quality.rules.shared.hits import Hits
+from data_quality.rules.shared.norms import LEAD_DAYS, Block
+from data_quality.rules.shared.told import Event, action_of, excess_finding, finding_of, limit_of, merged, other_side
 from data_quality.score import daily_scores, stream_scores
 
 # Bits of the flags of a slot, in the order of the table.

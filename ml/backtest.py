@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from data_quality.contracts.forecast import BacktestScore
+from data_quality.contracts.control.forecast import BacktestScore
 from ml.features.day_ahead import WEEK
 from ml.features.hourly import HOUR, Calendar, Hours, Vector
-from ml.forecasts.model import HIGH, LOW, Forecaster, Quantiles
+from ml.forecasts.forecast_model import HIGH, LOW, Forecaster, Quantiles
 
 HORIZON_H = 24
 

@@ -49,7 +49,7 @@ def core_seu__baseline(
     clock: dg.ResourceParam[Clock],
 ) -> dg.MaterializeResult:
     """Energy baselines of a site's SEUs: fitted on days, registered in MLflow, provisional until a person approves."""
-    from ml.baselines.fit_site import fit_site
+    from ml.baselines.life.fit_site import fit_site
 
     report = fit_site(
         project.site(context.partition_key),
@@ -85,7 +85,7 @@ def core_seu__baseline(
 )
 def core_seu__expected_days(context: dg.AssetExecutionContext, project: ProjectResource) -> pl.DataFrame:
     """Expected energy per SEU and local day by the newest baseline, kWh; null where a driver is missing."""
-    from ml.baselines.fit_site import expected_of_site
+    from ml.baselines.life.fit_site import expected_of_site
 
     site, _ = project.site_and_months(context.partition_keys)
     return expected_of_site(site, lake=project.lake, store=project.baselines)
@@ -102,7 +102,7 @@ def core_seu__monitoring_baseline(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """Monitoring baselines of a site's SEUs, refitted where they are a week old; they feed no report."""
-    from ml.baselines.monitor_site import refit_site
+    from ml.baselines.life.monitor_site import refit_site
 
     report = refit_site(
         project.site(context.partition_key),
@@ -134,7 +134,7 @@ def core_site__forecast_models(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """Forecast models of a site, backtested against same-hour-last-week; the champion moves only on a better score."""
-    from ml.forecasts.site import train_site
+    from ml.forecasts.site_forecast import train_site
 
     made = train_site(
         project.site(context.partition_key),
@@ -167,7 +167,7 @@ def core_site__day_ahead_forecast(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """P10, P50 and P90 of the next 48 hours for each forecast target of a site, by the champion model."""
-    from ml.forecasts.site import forecast_site
+    from ml.forecasts.site_forecast import forecast_site
 
     site = project.site(context.partition_key)
     issued = forecast_site(site, lake=project.lake, store=project.forecasts, tracker=tracker_of(project), clock=clock)

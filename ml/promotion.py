@@ -1,6 +1,6 @@
 """Which model leads: a pure decision from two scores on the same folds (resolution C1.15)."""
 
-from data_quality.contracts.forecast import BacktestScore
+from data_quality.contracts.control.forecast import BacktestScore
 from data_quality.contracts.model import Model
 
 # A week of common origins: fewer days say more about the weather of the week than about the models.

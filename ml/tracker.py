@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from assets.sites.calendar import calendar_versions
-from data_quality.contracts.baseline import Baseline
+from data_quality.contracts.baselines.baseline import Baseline
 from data_quality.contracts.model import Model
 
 CHAMPION = "champion"

@@ -7,8 +7,8 @@ import polars as pl
 from pydantic import BaseModel
 
 from assets.stores.lake.lake_block import write_atomic
+from data_quality.contracts.baselines.expected import ExpectedDay
 from data_quality.contracts.errors import OurFault
-from data_quality.contracts.expected import ExpectedDay
 from orchestration.resources import ProjectResource
 
 # An asset that hands over a frame names its contract here, or it cannot be written.

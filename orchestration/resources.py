@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import PrivateAttr
 
-from assets.sites.load import load_people, load_sites
-from assets.stores.definitions import Definitions
+from assets.sites.load_sites import load_people, load_sites
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.ledgers.forecasts import ForecastStore
@@ -18,16 +17,17 @@ from assets.stores.ledgers.plans import PlanStore
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.published.report_ledger import ReportStore
 from assets.stores.transactions import Store, open_store
+from assets.stores.warehouse.kpi_definitions import Definitions
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People
 from data_quality.contracts.settings import Project, load_project
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_period
 from orchestration.partitions import month_span, split_key
 
 if TYPE_CHECKING:
-    from assets.kpi.stage import Stage
-    from reports.sources import Sources
+    from assets.kpi.windows_of_marts.stage import Stage
+    from reports.again.figure_sources import Sources
 
 PROJECT_VARIABLE = "METERLOOM_PROJECT"
 
@@ -77,8 +77,8 @@ class ProjectResource(dg.ConfigurableResource):
 
     def sources(self) -> "Sources":
         """What figures are made of: readings, site files, baselines, and the definitions of the KPIs."""
-        from orchestration.dbt import kpi_definition
-        from reports.sources import Sources
+        from orchestration.warehouse.dbt import kpi_definition
+        from reports.again.figure_sources import Sources
 
         definitions = Definitions(kpi_definition, self.project.data_dir / "definitions")
         return Sources(lake=self.lake, sites=self.sites, baselines=self.baselines, definitions=definitions)
@@ -137,8 +137,8 @@ class ProjectResource(dg.ConfigurableResource):
     def stage(self, name: str) -> "Stage":
         """The stage kpi or enpi of the marts over the project as it is now."""
         # It pulls in polars, which a sensor of devices can do without.
-        from assets.kpi.stage import Stage
-        from orchestration.dbt import fingerprint
+        from assets.kpi.windows_of_marts.stage import Stage
+        from orchestration.warehouse.dbt import fingerprint
 
         return Stage(
             name,

@@ -1,7 +1,7 @@
 """Schedules: a tick an hour in UTC, and what is due then in each site's own local time.
 
 A cron line in local time runs zero or two times on some days, and a tick that was missed is gone. Here a tick only
-asks what is due (reports/due.py), so none is missed and none counts twice.
+asks what is due (reports/life/due.py), so none is missed and none counts twice.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,12 +10,12 @@ from datetime import date, datetime
 import dagster as dg
 
 from assets.stores.ledgers.bill_ledger import BillStore
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import months_after, parse_period
 from orchestration.jobs import bill_audit, enpi_report, forecast, monitoring, month_reports, trust
 from orchestration.partitions import SITES, site_quarter_key
 from orchestration.resources import ProjectResource
-from reports.due import due_periods, due_since_utc
+from reports.life.due import due_periods, due_since_utc
 
 PARTITION_TAG = "dagster/partition"
 # A new project has many months behind it: they are caught up hour by hour, beside the day's work.

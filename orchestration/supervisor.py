@@ -20,10 +20,10 @@ from urllib.request import urlopen
 from zoneinfo import ZoneInfo
 
 from controls.gateways.broker import free_port, start_broker
-from controls.simulator.landing import write_site
+from controls.simulator.simulated_files import write_site
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.settings import Project
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import SystemClock
 from orchestration.instance.databases import prepare_databases
 from orchestration.instance.write import instance_environment

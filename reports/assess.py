@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from assets.kpi.enpi import EnpiResult, EnpiRule, enpi_for
-from data_quality.contracts.baseline import BaselineVersion
-from data_quality.contracts.site import Site
+from assets.kpi.enpi_of_use.enpi_result import EnpiResult, EnpiRule, enpi_for
+from data_quality.contracts.baselines.baseline import BaselineVersion
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from reports.sources import Sources, seu_of
+from reports.again.figure_sources import Sources, seu_of
 
 
 def assess_seu(

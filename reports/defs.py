@@ -31,10 +31,10 @@ def out_site__enpi_quarter(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """Quarterly EnPI report: PDF, XLSX and JSON, with a trace behind every printed figure."""
-    from reports.changes import between_revisions
     from reports.gates import publishable
-    from reports.make import make_report
-    from reports.periodic import actor_of
+    from reports.life.changes import between_revisions
+    from reports.life.periodic import actor_of
+    from reports.make_report import make_report
 
     site, period = project.site_and_quarter(context.partition_key)
     made = make_report(
@@ -81,7 +81,7 @@ def out_site__month_reports(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """Reports of templates that end with the month: data quality, bills, summaries, inventory, annual energy report."""
-    from reports.periodic import actor_of, make_reports_ending
+    from reports.life.periodic import actor_of, make_reports_ending
 
     site, month = project.site_and_months([context.partition_key])
     made = make_reports_ending(

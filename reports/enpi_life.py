@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from assets.kpi.alerts import EnpiAlert, QuarterStatus, alerts_of, quarter_label, quarters_of
-from assets.kpi.enpi import EnpiRule
-from assets.kpi.static_factors import unanswered_changes
-from assets.kpi.triggers import ReviewRule, last_year, review_findings
-from data_quality.contracts.baseline import BaselineStatus, BaselineVersion
+from assets.kpi.enpi_of_use.alerts import EnpiAlert, QuarterStatus, alerts_of, quarter_label, quarters_of
+from assets.kpi.enpi_of_use.enpi_result import EnpiRule
+from assets.kpi.enpi_of_use.review_triggers import ReviewRule, last_year, review_findings
+from assets.kpi.enpi_of_use.static_factors import unanswered_changes
+from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
+from reports.again.figure_sources import Sources, seu_of
 from reports.assess import assess_seu
-from reports.sources import Sources, seu_of
 
 TREND_YEARS = 3
 # Quarters before the asked ones that an escalation counts.

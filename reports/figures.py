@@ -5,8 +5,8 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from data_quality.contracts.errors import OurFault
-from data_quality.contracts.figure import Figure, Trace, TraceInput, figure_id
-from reports.computations import code_sha256, combine
+from data_quality.contracts.reporting.figure import Figure, Trace, TraceInput, figure_id
+from reports.again.computations import code_sha256, combine
 
 ESTIMATED = "estimated"
 # Numbers about the readings themselves: that some are estimated is what they say.

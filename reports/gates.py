@@ -7,7 +7,7 @@ from typing import Any
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Period
-from reports.content.model import ReportContent
+from reports.report_content import ReportContent
 
 SYNTHETIC = "synthetic_data"
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from assets.stores.definitions import Definitions
-from orchestration.dbt import kpi_definition
-from reports.evidence.verify import Verdict
-from reports.evidence.verify import verify_pack as verify_by
+from assets.stores.warehouse.kpi_definitions import Definitions
+from orchestration.warehouse.dbt import kpi_definition
+from reports.evidence.verify_pack import Verdict
+from reports.evidence.verify_pack import verify_pack as verify_by
 
 DEFINITIONS = Definitions(kpi_definition)
 

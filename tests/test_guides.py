@@ -68,7 +68,9 @@ def test_whoever_follows_the_guide_arrives(name: str, copy: Path) -> None:
 def test_a_step_left_out_is_noticed(copy: Path) -> None:
     # The line that makes the reader known.
     whole = GUIDES["A meter format"]
-    without = re.sub(r"diff --git a/assets/readings/readers/register.py.*?(?=diff --git)", "", whole, flags=re.DOTALL)
+    without = re.sub(
+        r"diff --git a/assets/readings/readers/reader_list.py.*?(?=diff --git)", "", whole, flags=re.DOTALL
+    )
     assert without != whole
     done = follow(without, copy)
     assert (done.returncode, "no_sample_is_without_a_reader" in done.stdout) == (1, True)

@@ -9,7 +9,7 @@ from assets.bills.dispute.applies import TariffOverride
 from assets.bills.dispute.reconcile import Reconciliation
 from assets.stores.ledgers.bill_ledger import BillStore, notify, tariff_overrides_of
 from assets.stores.transactions import Store
-from data_quality.contracts.supplier_bill import VarianceThreshold
+from data_quality.contracts.billing.supplier_bill import VarianceThreshold
 from data_quality.contracts.time import Clock
 
 

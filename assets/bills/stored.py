@@ -16,11 +16,11 @@ from assets.bills.notice import overrides_of, record_audit, sentence
 from assets.sites.meter_tree import ENERGY_UNIT, total_meters
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.bill_ledger import BillStore
+from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
-from data_quality.contracts.meter import Carrier
-from data_quality.contracts.site import Site
-from data_quality.contracts.supplier_bill import SupplierBill
+from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
+from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period, local_midnight_utc
 
 _ZERO = Decimal(0)

@@ -4,7 +4,7 @@ import polars as pl
 
 from assets.kpi.scope_streams import scope_meters
 from assets.sites.virtual import streams_for
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period
 
 # KPIs in which the highest quarter hour stands: a source that reads less often hides it.

@@ -10,11 +10,11 @@ import polars as pl
 from assets.stores.warehouse.marks import drop_note, take_note, write_note
 from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS
 from assets.stores.warehouse.warehouse import target_of
-from orchestration.dbt import asset_events, run_dbt
-from orchestration.dbt_graph import dbt_graph
 from orchestration.partitions import SITE_MONTHS
 from orchestration.previews import table
 from orchestration.resources import ProjectResource, project_here
+from orchestration.warehouse.dbt import asset_events, run_dbt
+from orchestration.warehouse.dbt_graph import dbt_graph
 
 # One step at a time opens the warehouse: an open DuckDB file shuts out everybody else.
 POOL = "warehouse"
@@ -110,7 +110,7 @@ def core_enpi__published(context: dg.AssetExecutionContext, project: ProjectReso
 @dg.asset_check(asset="core_enpi__published", blocking=False)
 def no_energy_use_is_critical(project: ProjectResource) -> dg.AssetCheckResult:
     """The newest complete quarter of every SEU is below the critical limit; two in a row are an escalation."""
-    from assets.kpi.alert_marts import mart_alerts
+    from assets.kpi.enpi_of_use.alert_marts import mart_alerts
 
     settings = project.project
     sites = [site for site in project.sites.values() if site.seus]

@@ -14,9 +14,9 @@ import polars as pl
 from assets.sites.generation import generation
 from assets.sites.meter_tree import has_import, total_meters, tree_spans
 from assets.sites.scopes import FIRST_DAY, LAST_DAY, ONE, ScopeSpan, scope_spans
-from data_quality.contracts.meter import Carrier, Meter
-from data_quality.contracts.premises import Dated, FloorArea, Headcount, Part
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.meter import Carrier, Meter
+from data_quality.contracts.site_file.premises import Dated, FloorArea, Headcount, Part
+from data_quality.contracts.site_file.site import Site
 
 FACT = pl.Decimal(18, 6)
 FACT_SCHEMA: dict[str, pl.DataType] = {

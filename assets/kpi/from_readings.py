@@ -13,13 +13,19 @@ import polars as pl
 
 from assets.carbon.factor_choice.factor_view import FactorView
 from assets.carbon.factor_choice.meter_factors import meter_factors
-from assets.kpi.sources import carrier_prices, factor_rows, priced_calendar, site_tables, window_rows
-from assets.kpi.windows import Window
-from assets.stores.scratch import rows_of
+from assets.kpi.mart_windows import Window
+from assets.kpi.windows_of_marts.mart_sources import (
+    carrier_prices,
+    factor_rows,
+    priced_calendar,
+    site_tables,
+    window_rows,
+)
+from assets.stores.warehouse.scratch import rows_of
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, empty_source
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.kpi_definition import KpiDefinition
-from data_quality.contracts.site import Site
+from data_quality.contracts.reporting.kpi_definition import KpiDefinition
+from data_quality.contracts.site_file.site import Site
 
 UNREAD = "no_readings"
 ROLLING = "eui_rolling12_kwh_per_m2"
@@ -121,7 +127,7 @@ def running_rows(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """mart_site__quarter_hour_running and mart_site__day_projection of the months of the costs.
 
-    readings: of the main meters over these months. costs: lake.interval_cost (assets/kpi/running.py), whole months.
+    readings: of the main meters over these months. costs: lake.interval_cost, whole months.
     """
     days = costs["interval_start_utc"].dt.convert_time_zone(site.time_zone).dt.date()
     first, last = days.min(), days.max()

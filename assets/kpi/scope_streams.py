@@ -3,8 +3,8 @@
 from assets.kpi.facts import streams
 from assets.sites.scopes import known_spans
 from assets.sites.virtual import streams_for
-from data_quality.contracts.meter import Carrier
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.site_file.site import Site
 
 # KPIs in which an emission factor stands.
 FACTORED = ("emission_kgco2e", "emission_kgco2e_per_m2")

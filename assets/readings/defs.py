@@ -27,8 +27,8 @@ def raw_landing__15min_readings(
     context: dg.AssetExecutionContext, config: LandingFiles, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """Meter files from the landing folder, typed and written to the lake; the unreadable is kept in quarantine."""
-    from assets.readings.ingest import ingest_file
-    from assets.readings.page import ingestion_page
+    from assets.readings.ingest.ingest_file import ingest_file
+    from assets.readings.ingest.ingest_page import ingestion_page
 
     site, lake, quarantine = project.site(config.site), project.lake, project.quarantine
     reports = [

@@ -10,7 +10,7 @@ import polars as pl
 from data_quality.contracts import text as text_of
 from data_quality.contracts.errors import BadRow
 from data_quality.contracts.model import Model
-from data_quality.contracts.site import ColumnMap, Site
+from data_quality.contracts.site_file.site import ColumnMap, Site
 
 PARSED_SCHEMA: dict[str, pl.DataType] = {
     "meter_id": pl.String(),

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import UNITS, unit_of
 
 DRIVER_REGISTER = "value"

@@ -7,9 +7,9 @@ import polars as pl
 from assets.sites.calendar import day_types
 from assets.sites.meter_tree import ENERGY_UNIT, submeters_of, tree_spans
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
-from data_quality.contracts.meter import Meter
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
+from data_quality.contracts.site_file.meter import Meter
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period
 from data_quality.contracts.units import QUANTUM_DECIMALS, unit_of
 

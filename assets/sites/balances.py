@@ -1,8 +1,8 @@
 """Which meters a site's balance rules compare: submeters with their parent, an energy use with the building's total."""
 
 from assets.sites.meter_tree import submeters_of, total_meters, tree_spans
-from data_quality.contracts.site import Site
-from data_quality.rules.balance import Balance
+from data_quality.contracts.site_file.site import Site
+from data_quality.rules.shared.energy_balance import Balance
 
 
 def balances(site: Site) -> list[Balance]:

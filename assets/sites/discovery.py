@@ -23,10 +23,10 @@ from assets.sites.discovery_fit import (
     without_spikes,
 )
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.model import Model
 from data_quality.contracts.quality import ESTIMATED_CODES, QualityCode
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
+from data_quality.contracts.site_file.site import Site
 
 ENERGY_UNIT = "kwh"
 UNFIT_CODES = ESTIMATED_CODES | {QualityCode.QUESTIONABLE, QualityCode.PROJECTED}

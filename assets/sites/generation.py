@@ -1,6 +1,6 @@
 """Which meters count what is made on site from the sun."""
 
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 
 # Registers that a pv asset's meter may count its generation in, the likeliest first.
 _GENERATED = ("value", "generation", "export", "import")

@@ -8,9 +8,9 @@ from datetime import date
 from itertools import pairwise
 from typing import NamedTuple
 
-from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER, breakpoints
-from data_quality.contracts.meter import Carrier, Meter
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER, breakpoints
+from data_quality.contracts.site_file.meter import Carrier, Meter
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import unit_of
 
 ENERGY_UNIT = "kwh"

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from assets.sites.meter_tree import submeters_of
 from assets.sites.virtual import inputs_of
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 
 
 def regions_of(site: Site, meter_ids: Iterable[str], on_date: date | None = None) -> frozenset[str]:

@@ -14,10 +14,10 @@ import polars as pl
 
 from assets.sites.meter_tree import has_import, primary_meters, total_meters
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.hierarchy import breakpoints
-from data_quality.contracts.meter import Carrier
-from data_quality.contracts.premises import REMAINDER, SHARE_DECIMALS, Part, PartMeter, part_edges
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.hierarchy import breakpoints
+from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.site_file.premises import REMAINDER, SHARE_DECIMALS, Part, PartMeter, part_edges
+from data_quality.contracts.site_file.site import Site
 
 ONE = Decimal(1)
 ENERGY = "energy"

@@ -8,9 +8,9 @@ import polars as pl
 from assets.sites.meter_tree import ENERGY_UNIT
 from assets.sites.virtual import streams_for, virtual_meters, with_virtual
 from assets.stores.lake.lake import Lake
-from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.quality import ESTIMATED_CODES
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
+from data_quality.contracts.site_file.site import Site
 
 
 def site_readings(

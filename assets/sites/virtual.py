@@ -14,11 +14,11 @@ import polars as pl
 from assets.stores.lake.lake import KEY
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.formula import Term, parse_formula
-from data_quality.contracts.hierarchy import register_of
-from data_quality.contracts.meter import Meter
 from data_quality.contracts.quality import QualityCode
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.formula import Term, parse_formula
+from data_quality.contracts.site_file.hierarchy import register_of
+from data_quality.contracts.site_file.meter import Meter
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period
 from data_quality.contracts.units import QUANTUM_DECIMALS, unit_of
 

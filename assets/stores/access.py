@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.chain import lock_chain
+from assets.stores.event_chain import lock_chain
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import Unreachable
 

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import numpy as np
 
+from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.tariff import Tariff
 
 _ZERO = Decimal(0)
 

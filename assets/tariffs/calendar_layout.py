@@ -11,10 +11,10 @@ from typing import Protocol
 
 import numpy as np
 
+from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.billing.tariff_calendar import DAY_TYPES, WEEKDAYS, DayType, Window
+from data_quality.contracts.billing.tariff_charges import EnergyCharge
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff import Tariff
-from data_quality.contracts.tariff_calendar import DAY_TYPES, WEEKDAYS, DayType, Window
-from data_quality.contracts.tariff_charges import EnergyCharge
 
 QUARTERS = 96
 FREE = -1

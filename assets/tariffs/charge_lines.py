@@ -10,8 +10,8 @@ from typing import NamedTuple, TypedDict, Unpack
 
 from assets.tariffs.bill_part import Usage
 from assets.tariffs.tiers import Bound, bounds_of, fill, fill_in_time_order, share_pro_rata
-from data_quality.contracts.tariff import Tariff
-from data_quality.contracts.tariff_charges import (
+from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.billing.tariff_charges import (
     Charge,
     Component,
     DemandCharge,

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 
 from assets.tariffs.calendar_layout import DayKind, Timed, charge_layout, day_kind, tariff_day_types
+from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.billing.tariff_calendar import QUARTER_MINUTES, ClockName, DayType
+from data_quality.contracts.billing.tariff_charges import DemandCharge
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff import Tariff
-from data_quality.contracts.tariff_calendar import QUARTER_MINUTES, ClockName, DayType
-from data_quality.contracts.tariff_charges import DemandCharge
 
 _EPOCH = date(1970, 1, 1)
 

@@ -15,10 +15,10 @@ import polars as pl
 from assets.sites.calendar import day_types, quarter_hours
 from assets.tariffs.calendar_layout import check_periods
 from assets.tariffs.compiled import Compiled, Grid, compile_tariff
+from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.meter import Carrier
-from data_quality.contracts.site import Site
-from data_quality.contracts.tariff import Tariff
+from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
 
 PRICE_DECIMALS = 6

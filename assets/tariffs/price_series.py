@@ -8,9 +8,9 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
+from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.billing.tariff_charges import SeriesPrice
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff import Tariff
-from data_quality.contracts.tariff_charges import SeriesPrice
 from data_quality.contracts.units import QUANTUM_DECIMALS
 
 _SCALE = 10**QUANTUM_DECIMALS

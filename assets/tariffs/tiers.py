@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from data_quality.contracts.tariff_charges import Tier
+from data_quality.contracts.billing.tariff_charges import Tier
 from data_quality.contracts.units import QUANTUM_DECIMALS
 
 _ZERO = Decimal(0)

@@ -2,17 +2,17 @@
 
 from datetime import datetime
 
+from controls.agent.command_steps import advance
 from controls.agent.moves import move
 from controls.agent.parts import Bench, Device, View
-from controls.agent.steps import advance
 from controls.agent.watchdog import Pulse, reason_to_stop, to_safe_default
 from controls.agent.wire import close_hand, observe, open_hand, revert
-from controls.ledger.faults import open_faults
-from controls.ledger.lease import LEASE_S, RENEW_S, acquire_lease, release_lease
+from controls.ledger.device_faults import open_faults
+from controls.ledger.device_lease import LEASE_S, RENEW_S, acquire_lease, release_lease
 from controls.ledger.modes import modes_and_doubts
 from controls.ledger.rows import read_commands
 from controls.ledger.states import IN_HAND
-from data_quality.contracts.command import CommandState, Mode
+from data_quality.contracts.control.command import CommandState, Mode
 from data_quality.contracts.errors import Unreachable
 
 

@@ -19,7 +19,7 @@ from controls.agent.parts import Bench, Transports, devices_of
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.people import People
 from data_quality.contracts.settings import Project, load_project
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, SystemClock
 from data_quality.contracts.yaml_file import load_model
 

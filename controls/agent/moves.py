@@ -5,13 +5,13 @@ from datetime import datetime
 from assets.stores.access import Connection, select_rows, site_transaction
 from assets.stores.schema.tables_control import device_leases, plans
 from controls.agent.parts import Bench, Device, Slot
-from controls.ledger.faults import is_latched, latch_fault, select_faults
+from controls.ledger.device_faults import is_latched, latch_fault, select_faults
 from controls.ledger.modes import select_mode
 from controls.ledger.rows import Facts, LedgerRow, command_doubt, transition
 from controls.ledger.states import is_terminal
 from controls.safety.check import check_all
 from controls.safety.verdict import Block, Live, Verdict
-from data_quality.contracts.command import Command, CommandState, EvidenceGrade
+from data_quality.contracts.control.command import Command, CommandState, EvidenceGrade
 from data_quality.contracts.time import parse_instant
 
 

@@ -7,13 +7,13 @@ from typing import Protocol
 
 from assets.stores.transactions import Store
 from controls.gateways.capabilities import DeviceReader, DeviceWriter, ReadBack
-from controls.ledger.faults import Fault
-from controls.ledger.lease import Lease
+from controls.ledger.device_faults import Fault
+from controls.ledger.device_lease import Lease
 from controls.ledger.rows import LedgerRow
 from controls.safety.limits import DeviceLimits, limits_of
-from controls.templates.load import ReadBackRule, Template, load_template
-from data_quality.contracts.command import Command, Mode
-from data_quality.contracts.site import Asset, Site
+from controls.templates.load_templates import ReadBackRule, Template, load_template
+from data_quality.contracts.control.command import Command, Mode
+from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import Clock
 
 

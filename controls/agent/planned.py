@@ -4,8 +4,8 @@ from controls.agent.parts import devices_of, limits_by_key
 from controls.ledger.outbox import PlannedCheck
 from controls.safety.check import check_planned
 from controls.safety.verdict import Block
-from data_quality.contracts.command import Command, Mode
-from data_quality.contracts.site import Site
+from data_quality.contracts.control.command import Command, Mode
+from data_quality.contracts.site_file.site import Site
 
 
 def planned_check(site: Site) -> PlannedCheck:

@@ -6,7 +6,7 @@ the device's own timer. Here stand the rest: store, lease, clock, and the agent 
 
 from controls.agent.parts import Bench, Device
 from controls.agent.wire import close_hand, revert
-from controls.ledger.lease import STOP_S
+from controls.ledger.device_lease import STOP_S
 from data_quality.contracts.model import Model
 
 MAX_CLOCK_STEP_S = 1.0

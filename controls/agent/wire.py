@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from controls.agent.parts import Bench, Device, Slot
 from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, ReadBack
-from data_quality.contracts.command import Command
+from data_quality.contracts.control.command import Command
 
 # Values are looked at this often: half the age at which the guards refuse them.
 OBSERVE_S = 5.0

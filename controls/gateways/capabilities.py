@@ -6,7 +6,7 @@ A reader has no `write` attribute at all; whoever may not write is handed a read
 from datetime import datetime
 from typing import Protocol
 
-from data_quality.contracts.command import Command
+from data_quality.contracts.control.command import Command
 from data_quality.contracts.errors import WorldFault
 from data_quality.contracts.model import Model
 

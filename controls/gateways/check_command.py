@@ -4,8 +4,8 @@ import math
 from datetime import datetime
 
 from controls.gateways.capabilities import DeviceRefused, NotSent
-from controls.templates.load import Capability, Template
-from data_quality.contracts.command import Command
+from controls.templates.load_templates import Capability, Template
+from data_quality.contracts.control.command import Command
 
 
 def checked(command: Command, template: Template, *, device_id: str, now_utc: datetime) -> tuple[Capability, int]:

@@ -9,9 +9,9 @@ from typing import Any
 
 from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, NotSent, ReadBack
 from controls.gateways.check_command import checked, plausible
-from controls.gateways.words import WIDTH, decode, decode_frame, encode_frame, frame_width, value_of
-from controls.templates.load import Place, Template
-from data_quality.contracts.command import Command
+from controls.gateways.register_words import WIDTH, decode, decode_frame, encode_frame, frame_width, value_of
+from controls.templates.load_templates import Place, Template
+from data_quality.contracts.control.command import Command
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Clock
 

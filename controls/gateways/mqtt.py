@@ -15,8 +15,8 @@ from controls.gateways.check_command import checked, plausible
 from controls.gateways.lease import Outcome
 from controls.gateways.mqtt_line import NO_MATCHING_SUBSCRIBERS, BrokerAddress, MqttLine, publish_properties
 from controls.gateways.topics import Topics, command_payload, loads
-from controls.templates.load import Place, Template
-from data_quality.contracts.command import Command
+from controls.templates.load_templates import Place, Template
+from data_quality.contracts.control.command import Command
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Clock
 

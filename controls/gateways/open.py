@@ -6,10 +6,10 @@ from controls.gateways.capabilities import DeviceReader, DeviceWriter
 from controls.gateways.modbus import ModbusDevice, ModbusReader
 from controls.gateways.mqtt import MqttDevice, MqttReader
 from controls.gateways.mqtt_line import BrokerAddress, Version
-from controls.templates.load import Template
+from controls.templates.load_templates import Template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import Settings
-from data_quality.contracts.site import Asset
+from data_quality.contracts.site_file.site import Asset
 from data_quality.contracts.time import Clock
 
 

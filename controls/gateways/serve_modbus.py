@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from controls.gateways.lease import Outcome, SetPointLease
-from controls.gateways.words import decode_frame, encode, encode_frame, frame_width
-from controls.templates.load import Place, Template
+from controls.gateways.register_words import decode_frame, encode, encode_frame, frame_width
+from controls.templates.load_templates import Place, Template
 from data_quality.contracts.errors import Unreachable
 
 Fault = Literal["none", "silent", "refuse", "apply_then_silent"]

@@ -17,7 +17,7 @@ from controls.gateways.lease import Outcome
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine, Will
 from controls.gateways.serve_modbus import leases_of
 from controls.gateways.topics import CommandPayload, Topics, loads
-from controls.templates.load import Template
+from controls.templates.load_templates import Template
 from data_quality.contracts.errors import WorldFault
 from data_quality.contracts.time import Clock
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from controls.gateways.capabilities import NotSent
-from data_quality.contracts.command import Command
+from data_quality.contracts.control.command import Command
 from data_quality.contracts.model import Model
 
 # As our broker's own limit: no device has more to say in one message.

@@ -8,14 +8,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.access import read_rows
-from assets.stores.chain import GENESIS_HASH, canonical_json, event_hash
+from assets.stores.event_chain import GENESIS_HASH, canonical_json, event_hash
 from assets.stores.ledgers.command_states import PAIRS
 from assets.stores.schema.tables_control import command_events, commands, fault_events, mode_events
 from assets.stores.seals import MOVING, found_beside, raw_select
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
 from controls.ledger.past import told
-from data_quality.contracts.command import CommandState
+from data_quality.contracts.control.command import CommandState
 
 UNREADABLE = "unreadable"
 

@@ -11,10 +11,10 @@ from assets.stores.schema.tables_control import mode_events
 from assets.stores.seals import append_row, raw_select
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
-from controls.ledger.faults import select_faults
+from controls.ledger.device_faults import select_faults
 from controls.ledger.rows import select_commands
 from controls.ledger.states import DOUBTFUL
-from data_quality.contracts.command import Mode
+from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import Person, Role

@@ -9,7 +9,7 @@ from assets.stores.transactions import Store
 from controls.ledger.modes import select_mode
 from controls.ledger.rows import LedgerRow, command_doubt, read_commands, select_commands, transition
 from controls.ledger.states import UNSENT, is_settled
-from data_quality.contracts.command import Command, CommandState, Mode
+from data_quality.contracts.control.command import Command, CommandState, Mode
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock

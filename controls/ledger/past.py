@@ -9,7 +9,7 @@ from assets.stores.schema.tables_control import command_events, commands
 from assets.stores.seals import found_beside
 from assets.stores.transactions import Store
 from controls.ledger.rows import RESERVED, LedgerRow, read_commands
-from data_quality.contracts.command import CommandState, EvidenceGrade
+from data_quality.contracts.control.command import CommandState, EvidenceGrade
 
 
 def told(events: Sequence[Mapping[str, Any]], found: Mapping[str, Any] | None = None) -> dict[str, Any]:

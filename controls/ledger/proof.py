@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from assets.stores.transactions import Store
 from controls.ledger.rows import read_commands
-from data_quality.contracts.command import CommandState
+from data_quality.contracts.control.command import CommandState
 
 IN_DOUBT = frozenset({CommandState.UNVERIFIED, CommandState.UNKNOWN, CommandState.MISMATCH, CommandState.DRIFTED})
 UNDER_WAY = frozenset({CommandState.RELEASED, CommandState.PENDING, CommandState.ISSUED, CommandState.ACKED})

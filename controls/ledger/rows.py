@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from assets.stores.access import Connection, read_rows, select_rows
-from assets.stores.chain import append_event
+from assets.stores.event_chain import append_event
 from assets.stores.schema.tables_control import commands
 from assets.stores.seals import raw_select
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
 from controls.ledger.states import is_allowed
-from data_quality.contracts.command import Command, CommandState, EvidenceGrade, Mode
+from data_quality.contracts.control.command import Command, CommandState, EvidenceGrade, Mode
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.model import Model
 

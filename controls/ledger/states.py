@@ -1,7 +1,7 @@
 """Questions about states of a command; the table of allowed steps stands where the database enforces it too."""
 
 from assets.stores.ledgers.command_states import TERMINAL, TRANSITIONS
-from data_quality.contracts.command import CommandState as S
+from data_quality.contracts.control.command import CommandState as S
 
 # Rows an agent has taken in hand: after a crash each of them is decided by a read.
 IN_HAND = (S.PENDING, S.ISSUED, S.ACKED, S.UNKNOWN, S.MISMATCH, S.VERIFIED, S.DRIFTED)

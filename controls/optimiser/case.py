@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.device import Around, Device, Part, Values
 from controls.optimiser.devices.kinds import devices_of
+from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.model import Model
-from data_quality.contracts.plan import PlanRequest
 
 PositiveHours = Annotated[float, Field(gt=0, le=24)]
 

@@ -6,8 +6,8 @@ them is then made elastic alone. Nothing here yields a plan: a relaxed problem i
 
 from collections.abc import Collection
 
-from controls.optimiser.build import build_problem, label_of
 from controls.optimiser.case import DispatchCase
+from controls.optimiser.lp_build import build_problem, label_of
 from controls.optimiser.solve_pulp import Outcome, run_solver
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding

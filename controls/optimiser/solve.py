@@ -2,15 +2,15 @@
 
 import time
 
-from controls.optimiser.build import Problem, build_problem
 from controls.optimiser.case import DispatchCase, case_of
+from controls.optimiser.check_solution import replay_case
 from controls.optimiser.conflicts import explain_conflict
+from controls.optimiser.lp_build import Problem, build_problem
 from controls.optimiser.solution import Series, Solution, series_of
 from controls.optimiser.solve_pulp import Outcome, run_solver, values_of
-from controls.optimiser.verify import replay_case
+from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.plan import PlanRequest
 
 
 def solve(

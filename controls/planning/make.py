@@ -10,16 +10,16 @@ from assets.stores.ledgers.plans import PlanStore
 from controls.optimiser.case import case_of
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.solve import solve
-from controls.planning.inputs import plan_request, price_digest, quarter_start
+from controls.planning.frozen_plan import commands_of, make_plan
 from controls.planning.measured import ReadStates, measured_states
-from controls.planning.plan import commands_of, make_plan
+from controls.planning.plan_inputs import plan_request, price_digest, quarter_start
 from controls.planning.prices import prices_between
 from controls.planning.triggers import MIN_INTERVAL, Decision, plan_window, replan
-from data_quality.contracts.command import Mode
+from data_quality.contracts.control.command import Mode
+from data_quality.contracts.control.forecast import Forecast
+from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.forecast import Forecast
-from data_quality.contracts.plan import Plan
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 
 HORIZON = timedelta(hours=24)

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 from controls.optimiser.devices.kinds import device_assets
-from controls.planning.inputs import Measured, state_findings
-from controls.templates.load import load_template
+from controls.planning.plan_inputs import Measured, state_findings
+from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.settings import Settings
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 
 # States by asset id; raises a WorldFault when a device does not answer.

@@ -7,7 +7,7 @@ import polars as pl
 
 from assets.stores.lake.lake import Lake
 from assets.tariffs.periods import export_prices, known_prices
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 
 
 def prices_between(

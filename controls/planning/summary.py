@@ -5,7 +5,7 @@ from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from controls.optimiser.devices.kinds import KINDS, devices_of
-from data_quality.contracts.plan import Plan
+from data_quality.contracts.control.plan import Plan
 
 # Less than ten watts is standby noise, not an intention.
 _IDLE_KW = 0.01

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from assets.stores.chain import sha256_of
+from assets.stores.event_chain import sha256_of
 from controls.optimiser.devices.device import State
 from controls.optimiser.devices.kinds import devices_of
-from controls.planning.inputs import quarter_start
-from data_quality.contracts.command import Mode
+from controls.planning.plan_inputs import quarter_start
+from data_quality.contracts.control.command import Mode
+from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
-from data_quality.contracts.plan import Plan
 
 MIN_INTERVAL = timedelta(minutes=5)
 MAX_AGE = timedelta(hours=1)

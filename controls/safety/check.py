@@ -11,7 +11,7 @@ from controls.safety.mode import check_latch, check_mode
 from controls.safety.rating import check_envelope, check_rating
 from controls.safety.soc import check_soc
 from controls.safety.verdict import ALLOW, Block, Live, Verdict
-from data_quality.contracts.command import Command, Mode
+from data_quality.contracts.control.command import Command, Mode
 
 
 def check_planned(command: Command, limits: DeviceLimits | None, mode: Mode) -> Verdict:

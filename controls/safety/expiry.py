@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from controls.safety.verdict import ALLOW, Block, Live, Verdict
-from data_quality.contracts.command import Command
+from data_quality.contracts.control.command import Command
 
 
 def check_window(command: Command, now_utc: datetime) -> Verdict:

@@ -4,9 +4,9 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from controls.templates.load import Template
+from controls.templates.load_templates import Template
 from data_quality.contracts.model import Model
-from data_quality.contracts.site import Asset
+from data_quality.contracts.site_file.site import Asset
 
 
 class DeviceLimits(Model):

@@ -1,7 +1,7 @@
 """Mode and fault latch (I13): below PARTIAL nothing is written, and a latched device waits for a person."""
 
 from controls.safety.verdict import ALLOW, Block, Live, Verdict
-from data_quality.contracts.command import Mode
+from data_quality.contracts.control.command import Mode
 
 
 def check_mode(mode: Mode) -> Verdict:

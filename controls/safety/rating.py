@@ -6,7 +6,7 @@ import math
 
 from controls.safety.limits import DeviceLimits
 from controls.safety.verdict import ALLOW, Block, Verdict
-from data_quality.contracts.command import Command, Mode
+from data_quality.contracts.control.command import Command, Mode
 
 # Powers come from a solver: a value on the envelope may miss it by the solver's tolerance. The rating itself is exact.
 TOLERANCE = 1e-6

@@ -2,7 +2,7 @@
 
 from controls.safety.limits import DeviceLimits
 from controls.safety.verdict import ALLOW, Block, Live, Verdict
-from data_quality.contracts.command import Command
+from data_quality.contracts.control.command import Command
 
 
 def check_soc(command: Command, live: Live, limits: DeviceLimits) -> Verdict:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from data_quality.contracts.command import Mode
+from data_quality.contracts.control.command import Mode
 from data_quality.contracts.model import Model
 
 

@@ -15,11 +15,11 @@ from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
 from controls.gateways.serve_mqtt import MqttServedDevice
 from controls.simulator.worlds.generate import SEED
 from controls.simulator.worlds.home import HomeAssets, generate_home_year, home_assets
-from controls.templates.load import load_template
+from controls.templates.load_templates import load_template
+from data_quality.contracts.control.plan import BatteryParams
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
-from data_quality.contracts.plan import BatteryParams
-from data_quality.contracts.site import Asset, Site
+from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import Clock
 
 GRID_METER_TEMPLATE = "sim_grid_meter"

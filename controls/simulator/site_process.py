@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from assets.sites.load import load_site
+from assets.sites.load_sites import load_site
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.mqtt_line import BrokerAddress
 from controls.simulator.live_home import LiveHome

@@ -11,7 +11,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.time import zone
 from data_quality.contracts.units import QUANTUM_DECIMALS
-from data_quality.grid import Floats, Grid
+from data_quality.reading_grid import Floats, Grid
 
 _QUANTA = 10**QUANTUM_DECIMALS
 

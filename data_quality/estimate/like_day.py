@@ -5,7 +5,7 @@ import numpy as np
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.quality import QualityCode
 from data_quality.estimate.gap import Estimate, Gap, like_slots, quantised, refused
-from data_quality.grid import Floats, Grid
+from data_quality.reading_grid import Floats, Grid
 
 NAME = "like_day"
 # A week of estimates is a week; more of them is a meter that does not exist.

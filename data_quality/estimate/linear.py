@@ -5,7 +5,7 @@ import numpy as np
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.quality import QualityCode
 from data_quality.estimate.gap import Estimate, Gap, quantised, refused
-from data_quality.grid import Grid
+from data_quality.reading_grid import Grid
 
 NAME = "linear"
 # Two hours is what market rules for meter data grant to interpolation; a longer gap may hold a shift or a shower.

@@ -2,7 +2,7 @@
 
 from data_quality.contracts.finding import Finding
 from data_quality.estimate.gap import Gap, refused
-from data_quality.grid import Grid
+from data_quality.reading_grid import Grid
 
 NAME = "none"
 

@@ -10,7 +10,7 @@ from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.units import Behaviour
 from data_quality.estimate.gap import Estimate, Gap, refused, scaled_to
 from data_quality.estimate.like_day import references
-from data_quality.grid import Grid
+from data_quality.reading_grid import Grid
 
 NAME = "register_total"
 # A total proves the sum for as long as the reads are apart; beyond two months its shape is no estimate.

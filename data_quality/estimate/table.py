@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.vee import ValidationRules
+from data_quality.contracts.site_file.vee import ValidationRules
 from data_quality.estimate import like_day, linear, none, register_total
 from data_quality.estimate.gap import Estimate, Gap
-from data_quality.grid import Grid
+from data_quality.reading_grid import Grid
 
 METHODS = {module.NAME: module for module in (register_total, linear, like_day, none)}
 

@@ -4,10 +4,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from data_quality.contracts.vee import Action
-from data_quality.grid import Flags, Floats
-from data_quality.rules.hits import Hits, hits, stretches
-from data_quality.rules.norms import LEAST_HISTORY_DAYS, Block, median
+from data_quality.contracts.site_file.vee import Action
+from data_quality.reading_grid import Flags, Floats
+from data_quality.rules.shared.hits import Hits, hits, stretches
+from data_quality.rules.shared.norms import LEAST_HISTORY_DAYS, Block, median
 
 NAME = "clock_shift"
 MEANING = "The profile of the week arrives some hours early or late"

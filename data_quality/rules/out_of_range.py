@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from data_quality.contracts.vee import Action
-from data_quality.grid import Floats
-from data_quality.rules.hits import Hits, hits, stretches
-from data_quality.rules.norms import Block
+from data_quality.contracts.site_file.vee import Action
+from data_quality.reading_grid import Floats
+from data_quality.rules.shared.hits import Hits, hits, stretches
+from data_quality.rules.shared.norms import Block
 from data_quality.rules.spike import LONGEST_H
 
 NAME = "range"

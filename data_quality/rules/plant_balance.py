@@ -1,7 +1,7 @@
 """Plant balance: the meters of one significant energy use show more than the building takes in."""
 
-from data_quality.contracts.vee import Action
-from data_quality.rules.balance import Balance, DailySums, Excess, excesses
+from data_quality.contracts.site_file.vee import Action
+from data_quality.rules.shared.energy_balance import Balance, DailySums, Excess, excesses
 
 NAME = "plant_balance"
 MEANING = "The plant of one energy use shows more than the whole building takes in"

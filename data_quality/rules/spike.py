@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from data_quality.contracts.site_file.vee import Action
 from data_quality.contracts.units import Behaviour
-from data_quality.contracts.vee import Action
-from data_quality.grid import Flags, Floats
-from data_quality.rules.hits import Hits, hits, stretches
-from data_quality.rules.norms import Block
+from data_quality.reading_grid import Flags, Floats
+from data_quality.rules.shared.hits import Hits, hits, stretches
+from data_quality.rules.shared.norms import Block
 
 NAME = "spike"
 MEANING = "A few readings far above (or, where a meter has two directions, below) what the meter ever shows"

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from data_quality.contracts.vee import Action
-from data_quality.grid import Flags, Floats
-from data_quality.rules.equal_runs import limit_h, longer_than, mild
-from data_quality.rules.hits import Hits
-from data_quality.rules.norms import Block
+from data_quality.contracts.site_file.vee import Action
+from data_quality.reading_grid import Flags, Floats
+from data_quality.rules.shared.equal_runs import limit_h, longer_than, mild
+from data_quality.rules.shared.hits import Hits
+from data_quality.rules.shared.norms import Block
 
 NAME = "stuck"
 MEANING = "One and the same reading, not zero, for longer than the meter is ever steady"

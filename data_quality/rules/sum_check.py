@@ -1,7 +1,7 @@
 """Sum check: submeters of one parent add up to more than the parent."""
 
-from data_quality.contracts.vee import Action
-from data_quality.rules.balance import Balance, DailySums, Excess, excesses
+from data_quality.contracts.site_file.vee import Action
+from data_quality.rules.shared.energy_balance import Balance, DailySums, Excess, excesses
 
 NAME = "sum_check"
 MEANING = "The submeters together show more than their parent"

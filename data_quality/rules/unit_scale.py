@@ -5,11 +5,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from data_quality.contracts.site_file.vee import Action
 from data_quality.contracts.units import Behaviour
-from data_quality.contracts.vee import Action
-from data_quality.grid import Flags, Floats
-from data_quality.rules.hits import Hits, hits, stretches
-from data_quality.rules.norms import Block, median
+from data_quality.reading_grid import Flags, Floats
+from data_quality.rules.shared.hits import Hits, hits, stretches
+from data_quality.rules.shared.norms import Block, median
 
 NAME = "unit_scale"
 MEANING = "All readings are multiplied by one factor while the shape of the day stays, as if the unit had changed"

@@ -3,7 +3,7 @@
 import polars as pl
 
 from data_quality.contracts.finding import Verdict
-from data_quality.suites.validate import expectations, validate
+from data_quality.suites.run_suite import expectations, validate
 
 KEY = ["site_id", "scope", "period_start"]
 

@@ -9,7 +9,7 @@ from data_quality.contracts.finding import Verdict
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.time import CANONICAL_MINUTES
 from data_quality.contracts.units import CANONICAL_UNITS
-from data_quality.suites.validate import MOST_NAMED, expectations, validate
+from data_quality.suites.run_suite import MOST_NAMED, expectations, validate
 
 STREAM = ["site_id", "meter_id", "register", "unit"]
 # Beyond these a double no longer holds nine decimals, or a decimal(18, 9) no longer holds the value.

@@ -10,7 +10,7 @@ import polars as pl
 
 from assets.sites.calendar import day_types
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES
 from data_quality.contracts.units import Behaviour, unit_of
 

@@ -11,8 +11,8 @@ import numpy as np
 from data_quality.contracts.errors import OurFault
 from ml.features.day_ahead import FEATURES, LEVELLED, WEEK, Index, feature_matrix
 from ml.features.hourly import Calendar, Hours, Vector
+from ml.forecasts.forecast_model import Quantiles, TooShort, ordered
 from ml.forecasts.intervals import HourSpread
-from ml.forecasts.model import Quantiles, TooShort, ordered
 from ml.forecasts.trees import Trees
 
 ALGORITHM = "hist_gradient_boosting"

@@ -6,7 +6,7 @@ import numpy as np
 
 from ml.features.day_ahead import Index
 from ml.features.hourly import Vector
-from ml.forecasts.model import HIGH, LOW
+from ml.forecasts.forecast_model import HIGH, LOW
 
 # Under this many residuals an hour borrows those of all hours: a tenth of 50 is five values, no fewer.
 MIN_PER_HOUR = 50

@@ -8,7 +8,7 @@ import numpy as np
 
 from ml.features.day_ahead import WEEK
 from ml.features.hourly import Calendar, Hours, Vector
-from ml.forecasts.model import HIGH, LOW, Quantiles, TooShort, ordered
+from ml.forecasts.forecast_model import HIGH, LOW, Quantiles, TooShort, ordered
 
 ALGORITHM = "same_hour_last_week"
 MIN_RESIDUALS = WEEK

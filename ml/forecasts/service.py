@@ -7,16 +7,16 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
+from data_quality.contracts.control.forecast import BacktestScore, Forecast, ForecastRow
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.forecast import BacktestScore, Forecast, ForecastRow
 from data_quality.contracts.model import Model
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import quantise
 from ml.backtest import Forecasts, forecast_origins, midnights, score_together, week_scale
 from ml.features.day_ahead import WEEK
 from ml.features.hourly import HOUR, Hours, calendar_of, hours_of, stream_of
-from ml.forecasts.model import Quantiles, TooShort
-from ml.forecasts.registry import FITTERS, Case, Champion, fitter_of, load_champion, move_champion, register
+from ml.forecasts.forecast_model import Quantiles, TooShort
+from ml.forecasts.forecast_registry import FITTERS, Case, Champion, fitter_of, load_champion, move_champion, register
 from ml.promotion import Decision, decide
 from ml.tracker import CHAMPION, LoggedModel, Tracker
 

@@ -22,7 +22,7 @@ from orchestration.cli.answer import BAD_INPUT, BUG, UNREACHABLE, Answer, show
 
 if TYPE_CHECKING:
     from orchestration.resources import ProjectResource
-    from reports.sources import Sources
+    from reports.again.figure_sources import Sources
 
 PROJECT_VARIABLE = "METERLOOM_PROJECT"
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import ColumnMap, Site
+from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.contracts.time import Period, parse_day, parse_period
 from data_quality.contracts.yaml_file import load_model
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from controls.ledger.outbox import ledger_id, slot_run_key
-from controls.planning.inputs import quarter_start
+from controls.planning.plan_inputs import quarter_start
 from data_quality.contracts.time import Clock
 from orchestration.jobs import dispatch
 from orchestration.resources import ProjectResource

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
-from assets.readings.affected import touched_months as readings_touched
+from assets.readings.changes.affected import touched_months as readings_touched
 from assets.stores.lake.lake import newest_entry
 from orchestration.jobs import enpi, kpi
 from orchestration.partitions import RANGE_END, RANGE_START, SITES, month_ranges, months_of_range
 from orchestration.resources import ProjectResource
-from orchestration.sensors.standing import UNMOVED, has_moved
+from orchestration.sensors.sensor_standing import UNMOVED, has_moved
 
 
 @dg.sensor(job=kpi, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.kpi.stale_baselines import stale_baselines
+from assets.kpi.enpi_of_use.stale_baselines import stale_baselines
 from orchestration.jobs import baseline, enpi_report
 from orchestration.partitions import SITES
 from orchestration.resources import ProjectResource
-from orchestration.sensors.standing import UNMOVED, has_moved
+from orchestration.sensors.sensor_standing import UNMOVED, has_moved
 
 
 @dg.sensor(job=baseline, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -40,7 +40,7 @@ def report_changes(
     if not has_moved(context, project):
         yield UNMOVED
         return
-    from orchestration.stale import stale_reports
+    from orchestration.warehouse.stale import stale_reports
 
     is_quiet = True
     for key, basis in stale_reports(project).items():

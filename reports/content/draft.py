@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from data_quality.contracts.finding import Finding
-from reports.content.model import Block, Paragraph, ReportContent
-from reports.content.writer import words
+from reports.report_content import Block, Paragraph, ReportContent
 from reports.texts.locales import word
+from reports.writer import words
 
 DRAFT = "DRAFT, not for publication"
 REVIEWED = "REVIEWED, not for publication"

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 
 from data_quality.contracts.finding import Finding
-from reports.content.model import Column, Row, Table, Tone
-from reports.content.writer import plain
+from reports.report_content import Column, Row, Table, Tone
 from reports.texts.locales import word
 from reports.texts.numbers import format_number
+from reports.writer import plain
 
 NOT_SHOWN = frozenset({"batches"})
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from reports.content.model import Column, Row, Section, Table
-from reports.content.writer import plain
+from reports.report_content import Column, Row, Section, Table
+from reports.writer import plain
 
 
 def with_references(section: Section, numbers: Mapping[str, int]) -> Section:

@@ -9,10 +9,10 @@ from decimal import Decimal
 
 from pydantic import TypeAdapter
 
-from data_quality.contracts.figure import Figure
-from reports.content.model import Column, Register, Row, Section, Table
-from reports.content.writer import words
+from data_quality.contracts.reporting.figure import Figure
+from reports.report_content import Column, Register, Row, Section, Table
 from reports.texts.numbers import unit_text
+from reports.writer import words
 
 KEY = "register"
 _ROWS = TypeAdapter(tuple[Row, ...])

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from data_quality.contracts.figure import Figure
 from data_quality.contracts.finding import Finding
-from reports.content.model import Block, Cell, Chart, Paragraph, Section, Table, Tile, Tiles
-from reports.content.writer import words
+from data_quality.contracts.reporting.figure import Figure
+from reports.report_content import Block, Cell, Chart, Paragraph, Section, Table, Tile, Tiles
 from reports.texts.locales import word
+from reports.writer import words
 
 # A code of the figures that a report tells with more facts under a name of its own.
 TOLD_AS: Mapping[str, str] = {"gap": "gaps", "no_price": "price_gap", "no_factor": "factor_gap"}

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from data_quality.contracts.figure import Figure
-from data_quality.contracts.report_template import (
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.reporting.report_template import (
     Asked,
     ChartSpec,
     ColumnSpec,
@@ -16,12 +16,12 @@ from data_quality.contracts.report_template import (
     TileSpec,
     Told,
 )
-from reports.content.model import Block, Cell, Chart, Column, Paragraph, Row, Series, Table, Tile, Tiles
-from reports.content.template_ask import Asker
-from reports.content.writer import Writer, energy_decimals, plain
 from reports.datasets.base import Item
+from reports.datasets.template_ask import Asker
+from reports.report_content import Block, Cell, Chart, Column, Paragraph, Row, Series, Table, Tile, Tiles
 from reports.texts.locales import chosen, period_text, word
 from reports.texts.numbers import MISSING, unit_text
+from reports.writer import Writer, energy_decimals, plain
 
 WAIVED = "w"
 MARK_TEXTS = {WAIVED: "w: a finding against this baseline was waived in writing at its approval."}

@@ -3,26 +3,26 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeGuard
 
-from data_quality.contracts.baseline import BaselineType, BaselineVersion
+from data_quality.contracts.baselines.baseline import BaselineType, BaselineVersion
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.figure import Figure
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.mv_project import MvProject
-from data_quality.contracts.report_template import BlockSpec, ReportTemplate, SectionSpec, parse_question
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.reporting.report_template import BlockSpec, ReportTemplate, SectionSpec, parse_question
+from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.time import Period, months_of
 from reports.content.draft import draft_mark
-from reports.content.enpi_findings import SYNTHETIC, in_order
 from reports.content.findings_table import findings_table
-from reports.content.model import Block, Chart, Paragraph, ReportContent, Section, Table
 from reports.content.references import with_references
 from reports.content.register import register_section
 from reports.content.standing import printed_ids, standing, with_marks
-from reports.content.template_ask import Asker
 from reports.content.template_blocks import BlockWriter
 from reports.datasets.base import Books, Dataset, Given, period_key, shifted, span
-from reports.datasets.registry import make_datasets
+from reports.datasets.dataset_registry import make_datasets
+from reports.datasets.of_uses.enpi_findings import SYNTHETIC, in_order
+from reports.datasets.template_ask import Asker
 from reports.figures import FigureBook
 from reports.gates import period_not_over
+from reports.report_content import Block, Chart, Paragraph, ReportContent, Section, Table
 from reports.texts.locales import chosen, word
 
 MONTHS = {"month": 1, "quarter": 3, "year": 12}

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.report_template import ReportTemplate, parse_question
+from data_quality.contracts.reporting.report_template import ReportTemplate, parse_question
 from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_yaml, place_of, validate_document
-from reports.datasets.registry import FACTS, MEASURES
+from reports.datasets.dataset_registry import FACTS, MEASURES
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "templates"
 FOLDER = "templates"

@@ -7,17 +7,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from assets.kpi.enpi import EnpiRule
+from assets.kpi.enpi_of_use.enpi_result import EnpiRule
 from assets.stores.warehouse.marts import read_mart
-from data_quality.contracts.baseline import BaselineVersion
-from data_quality.contracts.figure import TraceInput
+from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.mv_project import MvProject
-from data_quality.contracts.report_template import Tone
-from data_quality.contracts.site import Seu, Site
+from data_quality.contracts.reporting.figure import TraceInput
+from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.site_file.mv_project import MvProject
+from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, months_of
+from reports.again.figure_sources import Sources
 from reports.figures import FigureBook
-from reports.sources import Sources
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from typing import Any
 from assets.bills.dispute.reconcile import Reconciliation
 from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.figure import TraceInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.report_template import Tone
+from data_quality.contracts.reporting.figure import TraceInput
+from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.time import Period, months_of
-from reports.bill_again import number, reconciled, stored_bill
+from reports.again.bill_again import number, reconciled, stored_bill
 from reports.datasets.base import Given, Item, Leaf, Measure, span
 
 NAME = "bills"

@@ -7,19 +7,19 @@ from datetime import date
 
 import polars as pl
 
-from assets.kpi.daily import seu_days
-from assets.kpi.enpi import DayPair, EnpiResult, enpi_for, exact_kwh
-from assets.kpi.expected import expected_days, features_by_day
+from assets.kpi.enpi_of_use.daily import seu_days
+from assets.kpi.enpi_of_use.enpi_result import DayPair, EnpiResult, enpi_for, exact_kwh
+from assets.kpi.enpi_of_use.expected_energy import expected_days, features_by_day
 from assets.stores.warehouse.marts import read_mart
-from data_quality.contracts.baseline import Baseline, BaselineVersion
+from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion
 from data_quality.contracts.errors import OurFault
-from data_quality.contracts.figure import TraceInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.report_template import Tone
-from data_quality.contracts.site import Seu
+from data_quality.contracts.reporting.figure import TraceInput
+from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period
-from reports.claims import Claim, against_use, claim_of
-from reports.computations import (
+from reports.again.claims import Claim, against_use, claim_of
+from reports.again.computations import (
     ASSESSMENT_FIELDS,
     DETECTABLE,
     assessment_field,
@@ -27,10 +27,10 @@ from reports.computations import (
     detectable,
     number_of,
 )
-from reports.content.enpi_findings import seu_findings
-from reports.content.writer import TONES, words
 from reports.datasets.base import Given, Item, Leaf, Measure
+from reports.datasets.of_uses.enpi_findings import seu_findings
 from reports.texts.locales import word
+from reports.writer import TONES, words
 
 NAME = "enpi"
 _PARTS = ("actual_kwh", "expected_kwh")

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.report_template import Tone
+from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.time import Period
+from reports.again.footprint_again import account_of, factor_input
+from reports.again.hours_again import findings_of, number
 from reports.datasets.base import Given, Item, Leaf, Measure
-from reports.footprint_again import account_of, factor_input
-from reports.hours_again import findings_of, number
 
 NAME = "hours"
 MEASURES: Mapping[str, Measure] = {

@@ -8,23 +8,23 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
-from assets.kpi.enpi import EnpiResult
+from assets.kpi.enpi_of_use.enpi_result import EnpiResult
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.report_template import Tone
-from data_quality.contracts.site import Seu
+from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period
-from reports.content.enpi_figures import add_figures, month_key, summed_seus
-from reports.content.enpi_findings import named_batches, report_findings, synthetic_facts
-from reports.content.inputs import EnpiInputs
-from reports.content.load import BATCH_FIELDS, enpi_inputs
-from reports.content.writer import TONES, words
 from reports.datasets.base import Given, Item, Leaf, Measure
 from reports.datasets.enpi import BASELINE_MEASURES, TERM_FIELDS, version_fact
 from reports.datasets.enpi import MEASURES as OF_USES
-from reports.datasets.quality import MEASURES as OF_READINGS
-from reports.datasets.site import MEASURES as OF_SITE
+from reports.datasets.of_uses.enpi_figures import add_figures, month_key, summed_seus
+from reports.datasets.of_uses.enpi_findings import named_batches, report_findings, synthetic_facts
+from reports.datasets.of_uses.enpi_inputs import EnpiInputs
+from reports.datasets.of_uses.load_enpi import BATCH_FIELDS, enpi_inputs
+from reports.datasets.quality_figures import MEASURES as OF_READINGS
+from reports.datasets.site_kpis import MEASURES as OF_SITE
 from reports.figures import FigureBook
+from reports.writer import TONES, words
 
 NAME = "performance"
 _OF_USES = (

@@ -3,23 +3,23 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from assets.kpi.project import missing_of, project_of, project_use
+from assets.kpi.claims.mv_savings import missing_of, project_of, project_use
 from assets.stores.ledgers.adjustments import AdjustmentStore
-from data_quality.contracts.adjustment import AdjustmentRecord
-from data_quality.contracts.baseline import BaselineVersion
+from data_quality.contracts.baselines.adjustment import AdjustmentRecord
+from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.mv_project import MvProject
-from data_quality.contracts.report_template import Tone
+from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.time import Period
-from reports.claims import against_project_at
-from reports.computations import number_of
-from reports.content.enpi_findings import baseline_findings
-from reports.content.writer import words
+from reports.again.claims import against_project_at
+from reports.again.computations import number_of
+from reports.again.project_again import PLANNED, number, result
 from reports.datasets.base import Given, Item, Leaf, Measure
 from reports.datasets.enpi import BASELINE_MEASURES, TERM_FIELDS, pinned, version_fact
-from reports.project_again import PLANNED, number, result
+from reports.datasets.of_uses.enpi_findings import baseline_findings
 from reports.texts.locales import word
-from reports.texts.plan import plan_rows
+from reports.texts.mv_plan import plan_rows
+from reports.writer import words
 
 NAME = "project"
 _PARTS = ("expected_kwh", "actual_kwh")

@@ -15,9 +15,9 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import Clock
 from reports.content.draft import at_its_stage
-from reports.content.model import LifeStep, ReportContent, ReportLife
 from reports.gates import SYNTHETIC, against_publication, is_synthetic
-from reports.revise import stored_content
+from reports.life.revise import stored_content
+from reports.report_content import LifeStep, ReportContent, ReportLife
 
 Step = Literal["reviewed", "published"]
 VERBS: Mapping[str, str] = {"reviewed": "review", "published": "publish"}

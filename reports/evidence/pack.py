@@ -12,23 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assets.stores.definitions import Definitions
 from assets.stores.lake.lake import Lake
 from assets.stores.published.evidence import figure_rows
 from assets.stores.published.publications import DRAFT, GENESIS, PackLink, PublicationStore
 from assets.stores.published.report_ledger import ReportStore, Revision
 from assets.stores.sign import PACK_DOMAIN, Signer, canonical
 from assets.stores.transactions import next_recorded_at
+from assets.stores.warehouse.kpi_definitions import Definitions
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
 from reports.evidence import manifest as names
 from reports.evidence.archive import ArchiveWriter
-from reports.evidence.inputs import Inputs, gather
 from reports.evidence.life import with_life
 from reports.evidence.manifest import FORMAT, FigureRun, Manifest, PackChain, PackedFile, PackedReport, PackSignature
-from reports.make import RENDERERS
-from reports.revise import stored_content
+from reports.evidence.pack_inputs import Inputs, gather
+from reports.life.revise import stored_content
+from reports.make_report import RENDERERS
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("assets", "controls", "data_quality", "dbt_project", "ml", "orchestration", "reports")

@@ -13,14 +13,14 @@ from assets.bills.documents.read_pdf import pdf_text
 from assets.stores.actions import Signature
 from assets.stores.published.publications import Decision
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.figure import Figure
+from data_quality.contracts.reporting.figure import Figure
 from reports.content.draft import at_its_stage
-from reports.content.model import ReportContent
 from reports.evidence import manifest as names
 from reports.evidence.archive import Archive, PackProblem
 from reports.evidence.life import stage_of
 from reports.evidence.manifest import Manifest
-from reports.make import RENDERERS
+from reports.make_report import RENDERERS
+from reports.report_content import ReportContent
 
 # Words with a digit: of a number with its marks, of a date, of an identifier.
 _NUMBER = re.compile(r"[\w.,:/\-−+]*\d[\w.,:/\-−%]*")

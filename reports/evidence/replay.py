@@ -17,7 +17,6 @@ import polars as pl
 from pydantic import ValidationError
 
 from assets.stores.actions import Signature, is_signed
-from assets.stores.definitions import Definitions, keep_definition
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA, content_sha256
 from assets.stores.lake.lake_files import faults
@@ -26,21 +25,22 @@ from assets.stores.published.evidence import broken_figure, restore
 from assets.stores.published.publications import Decision
 from assets.stores.sign import canonical
 from assets.stores.transactions import DatabaseError, Store, open_store
+from assets.stores.warehouse.kpi_definitions import Definitions, keep_definition
 from data_quality.contracts.errors import BadInput, MeterloomError
-from data_quality.contracts.figure import Figure
-from data_quality.contracts.kpi_definition import KpiDefinition
 from data_quality.contracts.people import People
-from data_quality.contracts.site import Site
-from reports.computations import code_sha256
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.reporting.kpi_definition import KpiDefinition
+from data_quality.contracts.site_file.site import Site
+from reports.again.computations import code_sha256
+from reports.again.figure_again import announce, recompute
+from reports.again.figure_sources import Sources, parse_span
 from reports.evidence import manifest as names
 from reports.evidence.archive import Archive, PackProblem
-from reports.evidence.inputs import readable
 from reports.evidence.life import VERBS, name_of
 from reports.evidence.manifest import Manifest
 from reports.evidence.pack import code_checksums
+from reports.evidence.pack_inputs import readable
 from reports.evidence.printed import printed_problems
-from reports.recompute import announce, recompute
-from reports.sources import Sources, parse_span
 
 MAX_JSON = 512 << 20
 # What lays out the files of a report.

@@ -1,1 +1,1 @@
-"""Report templates: one YAML file a report; the schema is data_quality/contracts/report_template.py."""
+"""Report templates: one YAML file a report; the schema is data_quality/contracts/reporting/report_template.py."""

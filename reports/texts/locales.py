@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple
 
-from reports.texts.words import WORDS
+from reports.texts.report_words import WORDS
 
 _NARROW = "\u00a0"
 

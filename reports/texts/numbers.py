@@ -2,7 +2,7 @@
 
 from decimal import ROUND_HALF_UP, Decimal
 
-from assets.kpi.enpi import ARITHMETIC
+from assets.kpi.enpi_of_use.enpi_result import ARITHMETIC
 from reports.texts.locales import rules_of
 
 MISSING = "–"

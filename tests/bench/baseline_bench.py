@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ml.baselines.choose import CALTRACK_BASES_DEGC
-from ml.baselines.fit import Fit, fit_portfolio
-from ml.baselines.forms import month_numbers
-from ml.baselines.hourly import KNOTS, hourly_form, solve_hourly
-from ml.baselines.search import MIN_DAYS, MIN_DEGREE_DAYS
-from ml.baselines.statistics import Vector
-from ml.baselines.usage import Usage, usage_of
+from ml.baselines.models.choose import CALTRACK_BASES_DEGC
+from ml.baselines.models.fit import Fit, fit_portfolio
+from ml.baselines.models.forms import month_numbers
+from ml.baselines.models.hourly_model import KNOTS, hourly_form, solve_hourly
+from ml.baselines.models.search import MIN_DAYS, MIN_DEGREE_DAYS
+from ml.baselines.models.statistics import Vector
+from ml.baselines.usage_tables.usage_table import Usage, usage_of
 from tests.ml.baselines.searching import search_many
 
 ONE_THREAD = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")

@@ -15,7 +15,7 @@ import numpy as np
 from assets.bills.engine.bill_load import Load
 from assets.bills.engine.compare import bill_totals
 from assets.bills.engine.compute import make_bill
-from data_quality.contracts.tariff import Tariff
+from data_quality.contracts.billing.tariff import Tariff
 
 ZONE = "Europe/Berlin"
 YEAR_SLOTS = 35_040

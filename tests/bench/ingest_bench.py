@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assets.readings.ingest import ingest_file
+from assets.readings.ingest.ingest_file import ingest_file
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import open_store
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
 from tests.bench.measure import measured
 

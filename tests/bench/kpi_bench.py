@@ -27,14 +27,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assets.kpi.sources import site_tables, window_rows
-from assets.kpi.windows import Window
+from assets.kpi.mart_windows import Window
+from assets.kpi.windows_of_marts.mart_sources import site_tables, window_rows
 from assets.sites.calendar import quarter_hours
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
-from data_quality.contracts.site import Site
-from orchestration import dbt
+from data_quality.contracts.site_file.site import Site
+from orchestration.warehouse import dbt
 from tests.bench.kpi_pandas import pandas_way
 from tests.bench.postgres import packaged_postgres
 

@@ -18,11 +18,11 @@ from assets.stores.lake.lake import BatchInfo, Lake
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.published.report_ledger import ReportStore
 from assets.stores.transactions import open_store
-from data_quality.contracts.meter import Meter
-from data_quality.contracts.site import EmissionFactorEntry, Site
+from data_quality.contracts.site_file.meter import Meter
+from data_quality.contracts.site_file.site import EmissionFactorEntry, Site
 from data_quality.contracts.time import FixedClock, Period, months_of, parse_period
-from reports.periodic import make_reports_ending
-from reports.sources import Sources
+from reports.again.figure_sources import Sources
+from reports.life.periodic import make_reports_ending
 from tests.bench.report_bench import year_rows
 from tests.definitions import DEFINITIONS
 from tests.reports import plant

@@ -23,7 +23,7 @@ def main() -> int:
     from dagster._core.execution.plan import compute_generator
 
     from data_quality.contracts.time import SystemClock
-    from orchestration.demo import run_demo
+    from orchestration.demonstration.demo_job import run_demo
 
     inside: list[float] = []
     original = compute_generator.invoke_compute_fn

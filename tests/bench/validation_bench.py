@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from data_quality.grid import grids_of
+from data_quality.reading_grid import grids_of
 from data_quality.validate import BITS, validate
 
 METERS = 100

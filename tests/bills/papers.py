@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from assets.bills.documents.reads import MeterReads, RegisteredMeter
 from assets.bills.engine.bill_load import Load
-from data_quality.contracts.tariff import Tariff
+from data_quality.contracts.billing.tariff import Tariff
 
 D = Decimal
 

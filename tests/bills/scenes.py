@@ -8,8 +8,8 @@ import numpy as np
 
 from assets.bills.engine.bill_load import Load
 from assets.bills.engine.compute import make_bill
-from data_quality.contracts.bill import Bill
-from data_quality.contracts.tariff import Tariff
+from data_quality.contracts.billing.bill import Bill
+from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.time import local_midnight_utc
 
 BERLIN = "Europe/Berlin"

@@ -12,8 +12,8 @@ from assets.bills.documents.read_bill import read_bill
 from assets.bills.notice import facts, is_notable, overrides_of, record_audit, sentence
 from assets.stores.ledgers.bill_ledger import BillStore, notifications_of, override_tariff
 from assets.stores.transactions import Store, open_store
+from data_quality.contracts.billing.supplier_bill import SupplierBill, VarianceThreshold
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.supplier_bill import SupplierBill, VarianceThreshold
 from data_quality.contracts.time import FixedClock
 from tests.bills.seeded import register_scene
 

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from assets.bills.engine.bill_load import Load
 from assets.tariffs.tiers import bounds_of
+from data_quality.contracts.billing.tariff_charges import DemandCharge, Tier
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff_charges import DemandCharge, Tier
 from tests.bills.scenes import amounts, bill, demand, load, tariff
 
 D = Decimal

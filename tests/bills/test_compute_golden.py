@@ -12,8 +12,8 @@ import pytest
 from assets.bills.engine.bill_load import Load
 from assets.bills.engine.compute import make_bill
 from assets.tariffs.price_series import PriceSeries
-from data_quality.contracts.bill import Bill
-from data_quality.contracts.tariff import Tariff
+from data_quality.contracts.billing.bill import Bill
+from data_quality.contracts.billing.tariff import Tariff
 from tests.bills.scenes import BERLIN, load
 from tests.conftest import ROOT
 from tests.tariffs.test_files import RICH

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from assets.bills.engine.bill_load import Load, load_of
 from assets.bills.engine.compute import make_bill
 from assets.tariffs.price_series import PriceSeries
-from data_quality.contracts.bill import BillLine, BillPeriod, ItemKind
+from data_quality.contracts.billing.bill import BillLine, BillPeriod, ItemKind
+from data_quality.contracts.billing.tariff import Tariff, TariffFile
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff import Tariff, TariffFile
 from tests.bills.scenes import BERLIN, amounts, bill, demand, load, tariff
 
 D = Decimal

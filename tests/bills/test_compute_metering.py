@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from assets.bills.engine.bill_load import Load, with_generation
+from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff import Tariff
 from tests.bills.scenes import amounts, bill, load, tariff
 
 D = Decimal

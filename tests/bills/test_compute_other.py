@@ -20,8 +20,8 @@ from assets.bills.engine.compare import bill_totals, compare_tariffs
 from assets.bills.engine.compute import make_bill
 from assets.bills.engine.from_reads import make_bill_from_reads
 from assets.bills.engine.interval_cost import RUNNING_SCHEMA, running_of
+from data_quality.contracts.billing.tariff import Rounding, Tariff
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff import Rounding, Tariff
 from tests.bench.bill_bench import ZONE, loads
 from tests.bench.bill_bench import tariff as bench_tariff
 from tests.bills.scenes import BERLIN, bill, demand, load, tariff

@@ -17,8 +17,8 @@ from assets.bills.documents import read_pdf
 from assets.bills.documents.bill_text import decimal_mark, looks_like_number, read_date, read_number
 from assets.bills.documents.read_bill import read_bill
 from assets.bills.documents.reads import advance, read_meter_reads, read_site_register
+from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.supplier_bill import SupplierBill
 
 D = Decimal
 HEAD = (

@@ -18,8 +18,8 @@ from assets.bills.documents.read_bill import read_bill
 from assets.bills.documents.reads import MeterReads, ReadState, RegisteredMeter, read_meter_reads, read_site_register
 from assets.tariffs.formats.simple_table import read_simple_table
 from assets.tariffs.formats.tariff_file import read_tariffs
+from data_quality.contracts.billing.supplier_bill import BilledLine, Place
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.supplier_bill import BilledLine, Place
 from orchestration.cli.main import build_app
 from tests.bills.papers import Paper, Scene, cents
 from tests.bills.scenes import BERLIN, demand, load, tariff

@@ -10,7 +10,7 @@ from typing import Any
 from typer.testing import CliRunner
 
 from assets.carbon.inventory.account import carbon_of
-from data_quality.contracts.carbon import Activity, CarbonResult
+from data_quality.contracts.emissions.carbon import Activity, CarbonResult
 from data_quality.contracts.factor import Basis, Factor
 from orchestration.cli.main import build_app
 

@@ -9,10 +9,16 @@ from pathlib import Path
 from assets.carbon.factor_choice.gwp import BLENDS, GWP100, gwp_of
 from assets.carbon.factor_choice.match_units import ratio
 from assets.carbon.inventory.chp import ChpShares
-from data_quality.contracts.carbon import CarbonLine, CarbonResult
+from data_quality.contracts.emissions.carbon import CarbonLine, CarbonResult
+from data_quality.contracts.emissions.footprint import (
+    Footprint,
+    FootprintLine,
+    PortfolioFootprint,
+    RestatedLine,
+    Restatement,
+)
+from data_quality.contracts.emissions.hourly_carbon import HourlyScope2
 from data_quality.contracts.factor import GwpSet
-from data_quality.contracts.footprint import Footprint, FootprintLine, PortfolioFootprint, RestatedLine, Restatement
-from data_quality.contracts.hourly_carbon import HourlyScope2
 
 ROOT = Path(__file__).resolve().parents[2]
 _CODE = re.compile(r'code=f?"([a-z0-9_]+)(?:\{|")')

@@ -18,11 +18,11 @@ from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.factor_ledger import FactorStore
 from assets.stores.transactions import Store
+from data_quality.contracts.emissions.footprint import Footprint, SiteEnergy
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.factor import Basis, Factor, FactorSet, GwpSet, StoredFactor
-from data_quality.contracts.footprint import Footprint, SiteEnergy
-from data_quality.contracts.meter import Carrier
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock, parse_period
 from tests.carbon.cases import factor, held
 from tests.kpi.seeded import SPANS, fill, filled_lake, plant, random_rows

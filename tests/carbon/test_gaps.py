@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.carbon.inventory.gaps import gaps
-from data_quality.contracts.carbon import Activity
+from data_quality.contracts.emissions.carbon import Activity
 from tests.carbon.cases import answer, bought, written
 
 MONTHS = [date(2024, month, 1) for month in range(1, 13)] + [date(2025, 1, 1)]

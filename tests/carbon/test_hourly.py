@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from assets.carbon.by_hour.hourly_scope2 import hourly_scope2
 from assets.carbon.by_hour.read_hourly import hours_of, read_certificates, read_intensity
 from assets.carbon.by_hour.slots import Intensity, by_hour
+from data_quality.contracts.emissions.hourly_carbon import HourlyCertificate
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import QualityCriteria
-from data_quality.contracts.hourly_carbon import HourlyCertificate
 from tests.carbon.cases import answer, run, written
 
 START = datetime(2023, 1, 1, tzinfo=UTC)

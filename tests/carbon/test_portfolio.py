@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.carbon.inventory.portfolio import portfolio_footprint
+from data_quality.contracts.emissions.footprint import Footprint, FootprintLine
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.footprint import Footprint, FootprintLine
-from data_quality.contracts.meter import Carrier
+from data_quality.contracts.site_file.meter import Carrier
 from tests.carbon.cases import YEAR
 
 amounts = st.decimals(0, 10**6, places=9)

@@ -14,7 +14,7 @@ from assets.carbon.files.carbon_files import read_activities, read_factor_set
 from assets.carbon.files.public_tables import import_table
 from assets.carbon.files.write_factors import factor_csv, write_factor_set
 from assets.carbon.inventory.account import carbon_of
-from data_quality.contracts.carbon import CarbonResult
+from data_quality.contracts.emissions.carbon import CarbonResult
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import Factor, GwpSet
 from tests.carbon.cases import answer, written

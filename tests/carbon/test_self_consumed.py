@@ -8,7 +8,7 @@ import polars as pl
 from assets.carbon.factor_choice.factor_view import factor_view
 from assets.carbon.inventory.energies import bought_generation, site_energies
 from assets.carbon.inventory.site_footprint import site_footprint
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import parse_period
 
 DAY = parse_period("2024-06-01/2024-06-02", "UTC")

@@ -9,14 +9,14 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 import data_quality.contracts as package
+from data_quality.contracts.billing.tariff import TouPeriod
+from data_quality.contracts.control.forecast import ForecastRow
+from data_quality.contracts.control.plan import BatteryParams
 from data_quality.contracts.errors import BadInput, BadRow, MeterloomError, OurFault, WorldFault
-from data_quality.contracts.figure import figure_id
 from data_quality.contracts.finding import Finding, Verdict
-from data_quality.contracts.forecast import ForecastRow
 from data_quality.contracts.people import People, Person, Role
-from data_quality.contracts.plan import BatteryParams
-from data_quality.contracts.site import Asset, BaselinePeriod, Site
-from data_quality.contracts.tariff import TouPeriod
+from data_quality.contracts.reporting.figure import figure_id
+from data_quality.contracts.site_file.site import Asset, BaselinePeriod, Site
 
 
 def all_models() -> list[type[BaseModel]]:

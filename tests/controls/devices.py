@@ -11,8 +11,8 @@ from controls.gateways.mqtt import MqttDevice
 from controls.gateways.mqtt_line import BrokerAddress
 from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
 from controls.gateways.serve_mqtt import MqttServedDevice
-from controls.templates.load import Template
-from data_quality.contracts.command import Command
+from controls.templates.load_templates import Template
+from data_quality.contracts.control.command import Command
 from data_quality.contracts.time import Clock
 
 TIMEOUT_S = 1.0

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from data_quality.grid import Grid, Stream
+from data_quality.reading_grid import Grid, Stream
 
 START = datetime(2024, 1, 1, tzinfo=UTC)  # a Monday
 

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from data_quality.contracts.vee import RuleFinding
-from data_quality.grid import Grid, Stream
+from data_quality.contracts.site_file.vee import RuleFinding
+from data_quality.reading_grid import Grid, Stream
 from data_quality.site_streams import streams_of_site
 from data_quality.validate import validate
 from tests.conftest import SHARED_DATA

@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from assets.readings.correct_site import MonthResult, validate_months
-from assets.readings.judge_site import READER, judge_site
+from assets.readings.ingest.correct_site import MonthResult, validate_months
+from assets.readings.ingest.judge_site import READER, judge_site
 from assets.stores.lake.lake import BatchInfo, Lake
 from assets.stores.ledgers.flags import latest_validations
 from assets.stores.transactions import DatabaseError, open_store
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock, local_midnight_utc, parse_period
 from data_quality.score import evaluate_months
 from tests.data_quality.meters import office, quarter_rows

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.quality import QualityCode
-from data_quality.contracts.vee import ValidationRules
+from data_quality.contracts.site_file.vee import ValidationRules
 from data_quality.estimate import like_day, linear, none, register_total
 from data_quality.estimate.gap import Estimate, Gap, scaled_to
 from data_quality.estimate.table import METHODS, fill

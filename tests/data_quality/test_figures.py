@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from data_quality.contracts.vee import RuleFinding, ValidationRules
-from data_quality.grid import Grid
+from data_quality.contracts.site_file.vee import RuleFinding, ValidationRules
+from data_quality.reading_grid import Grid
 from data_quality.rules.unit_scale import find, limits
 from data_quality.validate import Validation, blocks, validate
 from tests.conftest import SHARED_DATA as SHARED
@@ -128,7 +128,7 @@ def validate_days(whole: Grid, values: np.ndarray[tuple[int, ...], np.dtype[np.f
     """The days of the grid with other values."""
     from dataclasses import replace
 
-    from data_quality.rules.days import Days
+    from data_quality.rules.shared.grid_days import Days
 
     return Days(replace(whole, values=values), "UTC")
 

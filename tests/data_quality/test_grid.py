@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from data_quality.contracts.errors import OurFault
-from data_quality.grid import Stream, grid_of, grids_of
+from data_quality.reading_grid import Stream, grid_of, grids_of
 from tests.data_quality.meters import START, quarter_rows
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import polars as pl
 import pytest
 
+from assets.readings.cumulative.register_intervals import Intervals, to_intervals
 from assets.readings.parsed import STATE_SCHEMA
-from assets.readings.registers import Intervals, to_intervals
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import open_store
-from data_quality.contracts.meter import Meter, Register
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.meter import Meter, Register
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
 from data_quality.contracts.yaml_file import load_yaml
 from tests.readings.rooms import Bench, plant

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from data_quality.contracts.vee import Action, RuleFinding, ValidationRules
-from data_quality.grid import Grid, Stream
-from data_quality.rules.balance import Balance
-from data_quality.rules.days import Days
-from data_quality.rules.table import BALANCE_RULES, RULES
+from data_quality.contracts.site_file.vee import Action, RuleFinding, ValidationRules
+from data_quality.reading_grid import Grid, Stream
+from data_quality.rules.rule_table import BALANCE_RULES, RULES
+from data_quality.rules.shared.energy_balance import Balance
+from data_quality.rules.shared.grid_days import Days
 from data_quality.validate import validate
 from tests.data_quality.meters import START, grid, office
 

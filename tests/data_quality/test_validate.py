@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from data_quality.contracts.time import local_midnight_utc
-from data_quality.grid import Grid, Stream
+from data_quality.reading_grid import Grid, Stream
 from data_quality.validate import BITS, history_start, validate
 from tests.data_quality.meters import START, grid, office
 

@@ -11,15 +11,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.kpi.sources import source_tables
+from assets.kpi.windows_of_marts.mart_sources import source_tables
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.factor_ledger import FactorStore
 from assets.stores.transactions import Store, open_store
 from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources, publish_marts
 from data_quality.contracts.factor import Factor, FactorSet
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
-from orchestration.dbt import DbtOutcome, run_dbt
+from orchestration.warehouse.dbt import DbtOutcome, run_dbt
 from tests.kpi.seeded import expected_days, filled_lake, plant, rich_plant
 
 OFFICE = {

@@ -14,7 +14,7 @@ from assets.carbon.inventory.energies import site_energies
 from assets.carbon.inventory.site_footprint import site_footprint
 from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.time import Period
-from orchestration.dbt import PROJECT_DIR
+from orchestration.warehouse.dbt import PROJECT_DIR
 from tests.dbt.conftest import World
 from tests.kpi.oracle.values import KPIS, kpi_value
 from tests.kpi.oracle.weather import degree_days

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from assets.kpi.from_readings import EXPECTED
-from assets.kpi.month_to_date import running_figures
+from assets.kpi.running_cost.month_to_date import running_figures
 from assets.stores.warehouse.marts import read_mart
-from data_quality.contracts.baseline import BaselineStatus, BaselineVersion
+from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.figure import Figure
+from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import parse_period
-from reports.content.kpi_list import Grain, kpi_list
-from reports.content.kpi_portfolio import kpi_portfolio
-from reports.content.running_list import running_list
-from reports.recompute import recompute
-from reports.sources import Sources
+from reports.again.figure_again import recompute
+from reports.again.figure_sources import Sources
+from reports.content.lists.kpi_list import Grain, kpi_list
+from reports.content.lists.kpi_portfolio import kpi_portfolio
+from reports.content.lists.running_list import running_list
 from tests.dbt.conftest import World
 from tests.definitions import DEFINITIONS
 from tests.kpi.seeded import PUMPING_KWH

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from assets.stores.warehouse.warehouse import WarehouseTarget
-from orchestration import dbt
+from orchestration.warehouse import dbt
 from tests.dbt.conftest import World
 
 MUTANTS = {

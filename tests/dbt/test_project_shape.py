@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from assets.stores.warehouse.marts import MARTS
-from orchestration.dbt import PROJECT_DIR, fingerprint, prepare_manifest
+from orchestration.warehouse.dbt import PROJECT_DIR, fingerprint, prepare_manifest
 from reports.content.templates import template_files
 from tests.dbt.conftest import World
 
@@ -90,7 +90,7 @@ def test_a_macro_that_differs_by_engine_has_both_and_no_default(path: Path) -> N
 
 
 def test_assets_are_named_after_models_and_sources_after_the_assets_that_load_them(manifest: dict[str, Any]) -> None:
-    from orchestration.dbt_translate import MeterloomDbtTranslator
+    from orchestration.warehouse.dbt_translate import MeterloomDbtTranslator
 
     translator = MeterloomDbtTranslator()
     node = models(manifest)["mart_scope__day_kpi"]
@@ -107,7 +107,7 @@ def test_assets_are_named_after_models_and_sources_after_the_assets_that_load_th
 
 
 def test_importing_the_dbt_door_does_not_import_dbt() -> None:
-    code = "import sys, orchestration.dbt, orchestration.dbt_graph; sys.exit('dbt' in sys.modules)"
+    code = "import sys, orchestration.warehouse.dbt, orchestration.warehouse.dbt_graph; sys.exit('dbt' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -116,7 +116,7 @@ def test_the_fingerprint_changes_with_a_model_and_only_with_what_decides(
 ) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "a.sql").write_text("select 1")
-    monkeypatch.setattr("orchestration.dbt.PROJECT_DIR", tmp_path)
+    monkeypatch.setattr("orchestration.warehouse.dbt.PROJECT_DIR", tmp_path)
     first = fingerprint()
     (tmp_path / "target").mkdir()
     (tmp_path / "target" / "b.sql").write_text("select 2")

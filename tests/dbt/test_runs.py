@@ -9,8 +9,8 @@ import pytest
 from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, empty_source
 from data_quality.contracts.errors import OurFault
-from orchestration import dbt
-from orchestration.dbt import dbt_environment, prepare_manifest, run_dbt
+from orchestration.warehouse import dbt
+from orchestration.warehouse.dbt import dbt_environment, prepare_manifest, run_dbt
 from tests.dbt.conftest import World
 
 TWICE = pl.DataFrame([("s", "UTC", "EUR", 1.0)] * 2, schema=SOURCE_SCHEMAS["sites"], orient="row")

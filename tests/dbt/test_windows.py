@@ -9,19 +9,19 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from assets.kpi.sources import source_tables
-from assets.kpi.stage import Stage
-from assets.readings.affected import touched_months
+from assets.kpi.windows_of_marts.mart_sources import source_tables
+from assets.kpi.windows_of_marts.stage import Stage
+from assets.readings.changes.affected import touched_months
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.transactions import Store, open_store
 from assets.stores.warehouse.marts import MARTS, read_mart
 from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources, publish_marts
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
-from orchestration.dbt import fingerprint, run_dbt
 from orchestration.partitions import month_ranges, months_of_range, split_key
+from orchestration.warehouse.dbt import fingerprint, run_dbt
 from tests.dbt.conftest import OFFICE
 from tests.kpi.seeded import expected_days, fill, filled_lake, plant, random_rows
 

@@ -17,20 +17,20 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from assets.carbon.factor_choice.factor_view import factor_view
-from assets.readings.bitemporal import classify
+from assets.readings.changes.bitemporal import classify
 from assets.sites import calendar
-from assets.sites.load import load_site
+from assets.sites.load_sites import load_site
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import EmissionFactorEntry
+from data_quality.contracts.site_file.site import EmissionFactorEntry
 from data_quality.contracts.time import local_midnight_utc, parse_period
 from data_quality.contracts.yaml_file import BadConfiguration
 from ml.tracker import ModelRecord, log_baseline
 from reports.assess import assess_seu
-from reports.content.model import ReportContent
 from reports.gates import publishable
-from reports.make import RENDERERS
-from reports.revise import store_revision, stored_content
-from reports.trace import readings_behind, stale_revisions, trace_figure, versions_today
+from reports.life.figure_trace import readings_behind, stale_revisions, trace_figure, versions_today
+from reports.life.revise import store_revision, stored_content
+from reports.make_report import RENDERERS
+from reports.report_content import ReportContent
 from tests.kpi.oracle.values import kpi_value
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World, make_world

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from assets.readings.sniff import FileRead
-from data_quality.contracts.site import ColumnMap, Site
+from assets.readings.sniff_files import FileRead
+from data_quality.contracts.site_file.site import ColumnMap, Site
 
 FORMATS = ("csv", "xlsx", "parquet", "espi", "nem12", "nem13", "mscons", "dsmr")
 # The clock of every case: later than any time of the good files.

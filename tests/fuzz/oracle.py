@@ -9,9 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-from assets.readings.normalise import normalise
 from assets.readings.parsed import bad_rows
-from assets.readings.sniff import FileRead, read_file, refused
+from assets.readings.sniff_files import FileRead, read_file, refused
+from assets.readings.tables.normalise import normalise
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.units import UNITS, Behaviour

@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 from zoneinfo import ZoneInfo
 
-from data_quality.contracts.site import ColumnMap
+from data_quality.contracts.site_file.site import ColumnMap
 from tests.fuzz.cases import Row, Seed
 from tests.fuzz.provenance import same_number, sentences
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from data_quality.contracts.site import ColumnMap
+from data_quality.contracts.site_file.site import ColumnMap
 from tests.fuzz.cases import Seed
 from tests.fuzz.mutate_tables import archive
 from tests.readings.rooms import plant

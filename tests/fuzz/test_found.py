@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.readings.sniff import FileRead, read_file
+from assets.readings.sniff_files import FileRead, read_file
 from data_quality.contracts.errors import BadInput
 from tests.fuzz.cases import Seed
 from tests.fuzz.mutate_tables import archive, parts_of

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.readings.sniff import FileRead, read_file
+from assets.readings.sniff_files import FileRead, read_file
 from tests.fuzz import oracle
 from tests.fuzz.cases import FORMATS, Case, Seed
 from tests.fuzz.generate import make_case

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.sites.balance import BALANCE_SCHEMA, balance, balance_findings, rest_profile
-from data_quality.contracts.meter import Meter
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.meter import Meter
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_period
 from tests.hierarchy.rows import DAY, rows
 from tests.sites.test_calendar import site

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from assets.sites.load import load_site
+from assets.sites.load_sites import load_site
 from assets.sites.patch import with_parent
 from data_quality.contracts.errors import BadInput
 from orchestration.cli.main import build_app

@@ -9,10 +9,10 @@ import pytest
 
 from assets.sites.discovery import LEAST_CONFIDENCE, Discovery, discover
 from assets.sites.discovery_fit import changes_of, confidence, innovations, members_of, without_spikes
-from assets.sites.load import load_site
+from assets.sites.load_sites import load_site
 from controls.simulator.worlds.generate import generate_site
-from data_quality.contracts.meter import Meter
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.meter import Meter
+from data_quality.contracts.site_file.site import Site
 from tests.hierarchy.trees import Tree, random_tree
 from tests.sites.test_calendar import site
 

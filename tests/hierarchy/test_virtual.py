@@ -10,20 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.carbon.factor_choice.factor_view import factor_view
-from assets.kpi.daily import seu_days
+from assets.kpi.enpi_of_use.daily import seu_days
 from assets.kpi.scope_streams import streams_behind
-from assets.kpi.sources import meter_rows, source_tables
+from assets.kpi.windows_of_marts.mart_sources import meter_rows, source_tables
 from assets.sites.view import site_readings
 from assets.sites.virtual import derive, inputs_of, streams_for, virtual_findings, with_virtual
 from assets.stores.lake.derived import KEPT_FILES, keep_derived
 from assets.stores.lake.lake import KEY, Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.stores.warehouse.warehouse_tables import ParquetFiles
-from data_quality.contracts.meter import Meter
 from data_quality.contracts.quality import QualityCode
-from data_quality.contracts.site import Seu, Site
+from data_quality.contracts.site_file.meter import Meter
+from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import FixedClock, parse_period
-from reports.content.enpi_figures import overlapping
+from reports.datasets.of_uses.enpi_figures import overlapping
 from tests.hierarchy.rows import DAY, rows
 from tests.kpi.oracle.values import kpi_value
 from tests.kpi.seeded import SPANS, fill, plant, random_rows

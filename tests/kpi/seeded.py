@@ -8,7 +8,7 @@ import polars as pl
 
 from assets.stores.lake.lake import BatchInfo, Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock, local_midnight_utc
 from data_quality.contracts.units import quantise
 

@@ -11,7 +11,7 @@ import pytest
 from assets.carbon.factor_choice.factor_view import factor_view
 from assets.kpi.scope_streams import streams_behind
 from assets.stores.lake.lake_block import LAKE_SCHEMA
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, local_midnight_utc
 from tests.kpi.oracle.values import kpi_value
 from tests.kpi.oracle.weather import degree_days

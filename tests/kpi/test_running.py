@@ -16,19 +16,19 @@ from assets.bills.engine.bill_load import Load
 from assets.bills.engine.book import calendar_months
 from assets.bills.engine.compute import make_bill
 from assets.carbon.factor_choice.factor_view import factor_view
-from assets.kpi.demand_window import running_block
-from assets.kpi.month_to_date import running_figures
-from assets.kpi.running import NO_TARIFF, carries_over, costs_of_months, interval_costs, main_meters
-from assets.kpi.sources import whole_site
-from assets.kpi.windows import Window
+from assets.kpi.mart_windows import Window
+from assets.kpi.running_cost.demand_window import running_block
+from assets.kpi.running_cost.interval_costs import NO_TARIFF, carries_over, costs_of_months, interval_costs, main_meters
+from assets.kpi.running_cost.month_to_date import running_figures
+from assets.kpi.windows_of_marts.mart_sources import whole_site
 from assets.sites.calendar import day_types
-from assets.sites.load import load_site
+from assets.sites.load_sites import load_site
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.stores.warehouse.marts import write_mart
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
 from orchestration.cli.reports.running_commands import _answer, _figures
 from tests.kpi.seeded import filled_lake, plant

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.kpi.windows import Window, after_publication, known_up_to, span_after, stale_months, window_for
+from assets.kpi.mart_windows import Window, after_publication, known_up_to, span_after, stale_months, window_for
 from assets.stores.warehouse.marks import BuildNote, Built, BuiltSite
 
 SITE = BuiltSite(sha256="a", project="p")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.kpi.enpi import (
+from assets.kpi.enpi_of_use.enpi_result import (
     DayPair,
     EnpiResult,
     EnpiRule,
@@ -21,7 +21,7 @@ from assets.kpi.enpi import (
     period_uncertainty_kwh,
     sum_kwh,
 )
-from data_quality.contracts.baseline import BandTerms, BaselineStatus, BaselineVersion
+from data_quality.contracts.baselines.baseline import BandTerms, BaselineStatus, BaselineVersion
 from data_quality.contracts.time import parse_period
 from tests.reports.plant import plant_baseline
 

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.kpi.enpi import EnpiRule, deviation_percent, enpi_ratio, performance, review_flags, status
+from assets.kpi.enpi_of_use.enpi_result import (
+    EnpiRule,
+    deviation_percent,
+    enpi_ratio,
+    performance,
+    review_flags,
+    status,
+)
 
 CASES = [
     (0.0, "compliant", "on_target"),

@@ -6,13 +6,13 @@ from pathlib import Path
 import polars as pl
 
 import assets.sites
-from assets.kpi.daily import seu_days
-from assets.sites.load import load_site
+from assets.kpi.enpi_of_use.daily import seu_days
+from assets.sites.load_sites import load_site
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from controls.simulator.worlds.factory import FactoryTruth, generate_factory_year
-from data_quality.contracts.baseline import Baseline
-from data_quality.contracts.site import Seu, Site
-from ml.baselines.ols import fit_daily
+from data_quality.contracts.baselines.baseline import Baseline
+from data_quality.contracts.site_file.site import Seu, Site
+from ml.baselines.models.ols import fit_daily
 
 TRUTH = FactoryTruth()
 BASELINE_YEAR, REPORT_YEAR = 2024, 2025

@@ -10,21 +10,21 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.kpi.adjust import adjusted_days, adjustment_of_day_kwh
-from assets.kpi.enpi import EnpiResult
-from assets.kpi.stage import versions_text
+from assets.kpi.enpi_of_use.adjust import adjusted_days, adjustment_of_day_kwh
+from assets.kpi.enpi_of_use.enpi_result import EnpiResult
+from assets.kpi.windows_of_marts.stage import versions_text
 from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.published.evidence import BY_SITE, carried_rows, restore
 from assets.stores.schema.tables_baselines import adjustments as table
 from assets.stores.transactions import DatabaseError, open_store
-from data_quality.contracts.adjustment import Adjustment, AdjustmentStatus
-from data_quality.contracts.baseline import BaselineType
+from data_quality.contracts.baselines.adjustment import Adjustment, AdjustmentStatus
+from data_quality.contracts.baselines.baseline import BaselineType
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
 from data_quality.contracts.time import parse_period
-from ml.baselines.fit_site import expected_of_site
+from ml.baselines.life.fit_site import expected_of_site
 from reports.assess import assess_seu
-from reports.trace import today_sha256
+from reports.life.figure_trace import today_sha256
 from tests.life.world import ANNA, BEN, CARL, Works
 
 LINE = "works/line/enb"

@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.transactions import open_store
-from data_quality.contracts.baseline import Baseline
+from data_quality.contracts.baselines.baseline import Baseline
 from data_quality.contracts.settings import load_project
 from data_quality.contracts.time import FixedClock
-from ml.baselines.monitor_site import monitor_rows
-from ml.baselines.monitoring import fit_monitoring
+from ml.baselines.life.monitor_site import monitor_rows
+from ml.baselines.life.monitoring import fit_monitoring
 from orchestration.cli.main import build_app
 from tests.life.world import NOW, Works
 

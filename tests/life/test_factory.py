@@ -5,11 +5,11 @@ import time
 import polars as pl
 import pytest
 
-from assets.kpi.enpi import EnpiResult, day_pairs, enpi_for
-from assets.kpi.expected import expected_days
+from assets.kpi.enpi_of_use.enpi_result import EnpiResult, day_pairs, enpi_for
+from assets.kpi.enpi_of_use.expected_energy import expected_days
 from controls.simulator.worlds.generate import SEED
-from data_quality.contracts.baseline import Baseline, BaselineStatus, BaselineVersion
-from data_quality.contracts.site import Site
+from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineVersion
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import parse_period
 from tests.life.factory import TRUTH, factory_days, factory_site, fit_year, true_coefficients
 from tests.life.world import NOW

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.kpi.alerts import QuarterStatus, alerts_of, quarters_of
-from assets.kpi.enpi import DayPair
-from assets.kpi.product_mix import at_reference_mix, parse_mix, product_drivers
-from assets.kpi.static_factors import static_changes, unanswered_changes
-from assets.kpi.triggers import ReviewRule, review_findings, years_after
-from assets.kpi.what_if import parse_change, what_if
+from assets.kpi.enpi_of_use.alerts import QuarterStatus, alerts_of, quarters_of
+from assets.kpi.enpi_of_use.enpi_result import DayPair
+from assets.kpi.enpi_of_use.product_mix import at_reference_mix, parse_mix, product_drivers
+from assets.kpi.enpi_of_use.review_triggers import ReviewRule, review_findings, years_after
+from assets.kpi.enpi_of_use.static_factors import static_changes, unanswered_changes
+from assets.kpi.enpi_of_use.what_if import parse_change, what_if
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import Driver
+from data_quality.contracts.site_file.site import Driver
 from data_quality.contracts.time import Period, parse_period
 from reports.assess import assess_seu
 from reports.enpi_life import alerts_for, review_of

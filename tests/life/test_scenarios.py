@@ -5,13 +5,22 @@ from decimal import Decimal
 
 import pytest
 
-from assets.kpi.alerts import QuarterStatus, alerts_of
-from assets.kpi.enpi import DayPair, EnpiResult, Performance, Status, enpi_for, performance, review_flags, status
-from assets.kpi.register import seu_lines, sources_of
+from assets.kpi.enpi_of_use.alerts import QuarterStatus, alerts_of
+from assets.kpi.enpi_of_use.enpi_result import (
+    DayPair,
+    EnpiResult,
+    Performance,
+    Status,
+    enpi_for,
+    performance,
+    review_flags,
+    status,
+)
+from assets.kpi.enpi_of_use.use_register import seu_lines, sources_of
 from assets.stores.published.report_ledger import ReportStore
-from data_quality.contracts.baseline import BaselineStatus, BaselineType
+from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.meter import Carrier
+from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.time import Period, parse_period
 from reports.assess import assess_seu
 from reports.enpi_life import trend

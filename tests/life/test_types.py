@@ -5,21 +5,21 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from assets.kpi.baseline_use import ALLOWED, require_type
-from assets.kpi.project import plan_of, project_of, project_savings, project_use
+from assets.kpi.claims.mv_savings import plan_of, project_of, project_savings, project_use
+from assets.kpi.enpi_of_use.baseline_use import ALLOWED, require_type
 from assets.stores.ledgers.baselines import baseline_id_of
 from assets.stores.ledgers.shadows import ShadowStore
-from data_quality.contracts.baseline import BaselineStatus, BaselineType, BaselineVersion
+from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType, BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.mv_project import MvProject
+from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.time import FixedClock
-from ml.baselines.monitor_site import monitor_rows, monitored, refit_site
-from ml.baselines.monitoring import REFIT_DAYS, TRAIN_DAYS, compare, fit_monitoring, refit_due, training_window
-from ml.baselines.project import fit_project
-from ml.baselines.shadow import compared, shadow, shadow_site
+from ml.baselines.life.monitor_site import monitor_rows, monitored, refit_site
+from ml.baselines.life.monitoring import REFIT_DAYS, TRAIN_DAYS, compare, fit_monitoring, refit_due, training_window
+from ml.baselines.life.shadow_fits import compared, shadow, shadow_site
+from ml.baselines.savings_of.project_baseline import fit_project
 from ml.tracking import MlflowTracker
-from reports.make import baselines_in_force
+from reports.make_report import baselines_in_force
 from tests.life.world import ANNA, NOW, SPLIT, Works, works_site
 
 DRIVE = "works/drive/mv_project"

@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from assets.kpi.daily import seu_days
+from assets.kpi.enpi_of_use.daily import seu_days
 from assets.stores.lake.lake import KEY, BatchInfo, Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.transactions import open_store
-from data_quality.contracts.baseline import Baseline, BaselineVersion
-from data_quality.contracts.meter import Meter
-from data_quality.contracts.mv_project import MvProject, ProjectPlan, StaticFactor
+from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.site import Driver, Seu, SeuDriver, Site
+from data_quality.contracts.site_file.meter import Meter
+from data_quality.contracts.site_file.mv_project import MvProject, ProjectPlan, StaticFactor
+from data_quality.contracts.site_file.site import Driver, Seu, SeuDriver, Site
 from data_quality.contracts.time import FixedClock, local_midnight_utc
-from ml.baselines.ols import fit_daily
-from reports.sources import Sources
+from ml.baselines.models.ols import fit_daily
+from reports.again.figure_sources import Sources
 from tests.definitions import DEFINITIONS
 
 ZONE = "Europe/Berlin"

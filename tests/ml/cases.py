@@ -6,14 +6,14 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from assets.kpi.expected import INTERCEPT
+from assets.kpi.enpi_of_use.expected_energy import INTERCEPT
 from assets.stores.lake.lake_block import LAKE_SCHEMA
-from data_quality.contracts.baseline import Baseline, BaselineType, Coefficient
+from data_quality.contracts.baselines.baseline import Baseline, BaselineType, Coefficient
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.meter import Meter, Register
-from data_quality.contracts.site import Driver, Seu, SeuDriver, Site
+from data_quality.contracts.site_file.meter import Meter, Register
+from data_quality.contracts.site_file.site import Driver, Seu, SeuDriver, Site
 from data_quality.contracts.time import local_midnight_utc
-from ml.baselines.statistics import fit_statistics
+from ml.baselines.models.statistics import fit_statistics
 
 ZONE = "Europe/Berlin"
 QUARTER = timedelta(minutes=15)

@@ -7,12 +7,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assets.kpi.daily import seu_days
-from assets.kpi.expected import expected_days
-from data_quality.contracts.baseline import Baseline
-from data_quality.contracts.meter import Meter
-from data_quality.contracts.site import Driver, Seu, SeuDriver, Site
-from ml.baselines.ols import fit_daily
+from assets.kpi.enpi_of_use.daily import seu_days
+from assets.kpi.enpi_of_use.expected_energy import expected_days
+from data_quality.contracts.baselines.baseline import Baseline
+from data_quality.contracts.site_file.meter import Meter
+from data_quality.contracts.site_file.site import Driver, Seu, SeuDriver, Site
+from ml.baselines.models.ols import fit_daily
 from tests.ml.cases import stream
 
 SEU = Seu(

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from data_quality.contracts.errors import OurFault
 from ml.features.day_ahead import WEEK
 from ml.features.hourly import Calendar, Hours, Stream, calendar_of, hours_of
+from ml.forecasts.forecast_model import Forecaster, TooShort, ordered
 from ml.forecasts.gradient_boosting import MODEL_FILE, TREES_FILE, GradientBoosting, GradientBoostingFitter
 from ml.forecasts.intervals import HourSpread
-from ml.forecasts.model import Forecaster, TooShort, ordered
 from ml.forecasts.naive import SameHourLastWeekFitter
 from ml.forecasts.trees import NODE, Trees
 from tests.ml.cases import hourly_load, plant

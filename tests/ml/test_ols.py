@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.kpi.expected import expected_days
-from data_quality.contracts.baseline import Baseline
+from assets.kpi.enpi_of_use.expected_energy import expected_days
+from data_quality.contracts.baselines.baseline import Baseline
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
-from ml.baselines.ols import fit_daily
-from ml.baselines.sufficiency import a_year_before
+from ml.baselines.models.ols import fit_daily
+from ml.baselines.models.sufficiency import a_year_before
 from tests.ml.cases import day_table, noise, plant
 
 START, END, TODAY = date(2024, 1, 1), date(2025, 1, 1), date(2025, 6, 1)

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from data_quality.contracts.forecast import BacktestScore
+from data_quality.contracts.control.forecast import BacktestScore
 from ml.backtest import Forecasts, midnights, pinball, score_together, week_scale
 from ml.features.hourly import calendar_of
-from ml.forecasts.model import Quantiles
+from ml.forecasts.forecast_model import Quantiles
 from ml.promotion import MIN_COMMON_FOLDS, decide
 from tests.ml.cases import plant
 

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
+from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.forecast import Forecast
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from ml.features.day_ahead import WEEK
-from ml.forecasts.registry import load_champion, model_name, move_champion
+from ml.forecasts.forecast_registry import load_champion, model_name, move_champion
 from ml.forecasts.service import Training, run_forecast, train_and_register
 from ml.tracker import CHAMPION
 from ml.tracking import MlflowTracker

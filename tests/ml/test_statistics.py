@@ -5,8 +5,8 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from data_quality.contracts.baseline import FitStatistics
-from ml.baselines.statistics import (
+from data_quality.contracts.baselines.baseline import FitStatistics
+from ml.baselines.models.statistics import (
     durbin_watson,
     fit_statistics,
     held_out_predictions,

@@ -9,10 +9,10 @@ import pytest
 from assets.stores.ledgers.baselines import BaselineStore, baseline_id_of
 from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.transactions import Store, open_store
-from data_quality.contracts.baseline import Baseline, BaselineStatus, BaselineType, BaselineVersion
+from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineType, BaselineVersion
+from data_quality.contracts.control.forecast import Forecast, ForecastRow
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.forecast import Forecast, ForecastRow
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from tests.ml.cases import baseline

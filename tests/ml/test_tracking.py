@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.kpi.expected import expected_days
-from data_quality.contracts.baseline import Baseline
+from assets.kpi.enpi_of_use.expected_energy import expected_days
+from data_quality.contracts.baselines.baseline import Baseline
 from data_quality.contracts.errors import BadInput, OurFault, Unreachable
 from ml.tracker import BASELINE_FILE, CHAMPION, ModelRecord, baseline_name, files_checksum, log_baseline
 from ml.tracking import MlflowTracker

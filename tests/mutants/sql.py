@@ -16,11 +16,11 @@ from tempfile import TemporaryDirectory
 from sqlglot import Token, TokenType
 from sqlglot.dialects import DuckDB
 
-from assets.kpi.sources import source_tables
+from assets.kpi.windows_of_marts.mart_sources import source_tables
 from assets.stores.lake.lake import Lake
 from assets.stores.transactions import open_store
 from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources
-from orchestration import dbt
+from orchestration.warehouse import dbt
 from tests.dbt.conftest import record_factor
 from tests.kpi.seeded import expected_days, filled_lake, rich_plant
 from tests.mutants.table import RESULTS, ROOT, write_page

@@ -21,7 +21,11 @@ TARGETS = {
         150,
     ),
     "bitemporal": Target(
-        ("assets/readings/bitemporal.py", "assets/stores/lake/lake.py", "assets/stores/warehouse/warehouse_views.py"),
+        (
+            "assets/readings/changes/bitemporal.py",
+            "assets/stores/lake/lake.py",
+            "assets/stores/warehouse/warehouse_views.py",
+        ),
         (
             "tests/readings/test_bitemporal.py",
             "tests/contracts/test_lake.py",
@@ -32,6 +36,8 @@ TARGETS = {
     ),
     "tariffs": Target(("assets/tariffs/**/*.py",), ("tests/tariffs", "tests/bills"), 90),
     "carbon": Target(("assets/carbon/**/*.py",), ("tests/carbon",), 60),
-    "trace": Target(("reports/trace.py",), ("tests/reports/test_trace.py", "tests/reports/test_changes.py"), 90),
+    "trace": Target(
+        ("reports/life/figure_trace.py",), ("tests/reports/test_trace.py", "tests/reports/test_changes.py"), 90
+    ),
     "evidence": Target(("reports/evidence/*.py",), ("tests/reports/evidence",), 150),
 }

@@ -3,19 +3,19 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from assets.sites.load import load_site
+from assets.sites.load_sites import load_site
 from assets.stores.access import Connection, site_transaction
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.transactions import open_store
-from controls.ledger.faults import latch_fault
+from controls.ledger.device_faults import latch_fault
 from controls.ledger.outbox import release
 from controls.ledger.rows import LedgerRow, select_commands, transition
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
-from controls.planning.plan import commands_of, make_plan
-from data_quality.contracts.command import CommandState as S
-from data_quality.contracts.command import EvidenceGrade, Mode
-from data_quality.contracts.plan import BatteryParams, PlanRequest
+from controls.planning.frozen_plan import commands_of, make_plan
+from data_quality.contracts.control.command import CommandState as S
+from data_quality.contracts.control.command import EvidenceGrade, Mode
+from data_quality.contracts.control.plan import BatteryParams, PlanRequest
 from data_quality.contracts.time import SystemClock
 
 HOME = """\

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from data_quality.contracts.meter import Carrier
+from data_quality.contracts.site_file.meter import Carrier
 from orchestration.cli.answer import Answer, Table, filled, plain, show
 
 CLI = Path(__file__).resolve().parents[2] / "orchestration" / "cli"

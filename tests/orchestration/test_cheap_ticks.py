@@ -12,19 +12,19 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
-from assets.readings.ingest import ingest_file
+from assets.readings.ingest.ingest_file import ingest_file
 from assets.stores.seals import seal
 from assets.stores.tables import PROTECTED
 from controls.ledger.modes import set_mode
-from data_quality.contracts.command import Mode
+from data_quality.contracts.control.command import Mode
 from data_quality.contracts.time import FixedClock, SystemClock
 from orchestration.cli.main import build_app
-from orchestration.dbt import PROJECT_DIR
 from orchestration.resources import ProjectResource
 from orchestration.sensors.lake_changes import enpi_changes, lake_changes
 from orchestration.sensors.landing import landing
 from orchestration.sensors.late_readings import baseline_changes, report_changes
-from orchestration.sensors.standing import RESTS_ON, standing
+from orchestration.sensors.sensor_standing import RESTS_ON, standing
+from orchestration.warehouse.dbt import PROJECT_DIR
 from tests.controls.ledger.rows_of import CARLA
 from tests.readings.rooms import quarter_rows
 
@@ -197,7 +197,7 @@ def test_every_table_that_a_mart_baseline_or_report_rests_on_moves_the_question(
 
 
 def test_sql_that_changed_moves_the_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from orchestration import dbt
+    from orchestration.warehouse import dbt
 
     copy = tmp_path / "dbt_project"
     (copy / "models").mkdir(parents=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from assets.sites.load import load_site
+from assets.sites.load_sites import load_site
 from orchestration.cli.main import MODULES, build_app
 
 RUNNER = CliRunner()

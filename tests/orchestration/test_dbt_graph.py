@@ -13,8 +13,9 @@ import dagster as dg
 import pytest
 
 from assets.stores.warehouse.warehouse import WarehouseTarget
-from orchestration.dbt import PROJECT_DIR, STATE_DIR, prepare_manifest
-from orchestration.dbt_graph import STAGES, DbtGraph, dbt_graph
+from orchestration.warehouse.dbt import PROJECT_DIR, STATE_DIR, prepare_manifest
+from orchestration.warehouse.dbt_graph import dbt_graph
+from orchestration.warehouse.dbt_nodes import STAGES, DbtGraph
 
 TARGET = WarehouseTarget(duckdb_file=Path("unused.duckdb"))
 
@@ -67,7 +68,7 @@ def test_the_kept_graph_is_read_again_until_something_changes(
     path.write_text("half a gra")
     assert dbt_graph(TARGET, state_dir=state_dir) == graph
     assert path.stat().st_mtime_ns != before
-    monkeypatch.setattr("orchestration.dbt_graph.version", lambda name: f"another release of {name}")
+    monkeypatch.setattr("orchestration.warehouse.dbt_graph.version", lambda name: f"another release of {name}")
     assert dbt_graph(TARGET, state_dir=state_dir).made_of != graph.made_of
 
 
@@ -94,7 +95,7 @@ def as_dagster_dbt_makes_it(state_dir: Path, stage: str) -> dg.AssetsDefinition:
     """One stage by the decorator that a project without our file would use."""
     from dagster_dbt import dbt_assets
 
-    from orchestration.dbt_translate import MeterloomDbtTranslator
+    from orchestration.warehouse.dbt_translate import MeterloomDbtTranslator
 
     manifest = json.loads(prepare_manifest(TARGET, state_dir=state_dir).read_text())
 

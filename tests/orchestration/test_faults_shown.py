@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 
-from assets.readings.ingest import IngestReport
-from assets.readings.page import ingestion_page
+from assets.readings.ingest.ingest_file import IngestReport
+from assets.readings.ingest.ingest_page import ingestion_page
 from data_quality.contracts.text import markdown, one_line, printable
 from orchestration.cli.main import build_app
 from orchestration.previews import table

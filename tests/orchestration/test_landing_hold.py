@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
-from assets.readings.ingest import AcceptedScale, ingest_file
+from assets.readings.ingest.ingest_file import AcceptedScale, ingest_file
 from data_quality.contracts.time import SystemClock
 from orchestration.cli.main import build_app
 from orchestration.resources import ProjectResource

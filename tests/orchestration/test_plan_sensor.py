@@ -14,8 +14,8 @@ from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
 from controls.ledger.modes import set_mode
 from controls.planning.make import Desk, make_plan_now
 from controls.planning.measured import state_reader
-from controls.templates.load import load_template
-from data_quality.contracts.command import Mode
+from controls.templates.load_templates import load_template
+from data_quality.contracts.control.command import Mode
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import FixedClock
 from orchestration.resources import ProjectResource

@@ -17,14 +17,14 @@ import sqlalchemy as sa
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from assets.readings.ingest import AcceptedScale, IngestReport, ingest_file
+from assets.readings.ingest.ingest_file import AcceptedScale, IngestReport, ingest_file
 from assets.stores.lake import lake as lake_module
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.schema import tables_readings
 from assets.stores.transactions import Store, connect_store, open_store
-from data_quality.contracts.meter import Meter
-from data_quality.contracts.site import ColumnMap
+from data_quality.contracts.site_file.meter import Meter
+from data_quality.contracts.site_file.site import ColumnMap
 from data_quality.contracts.time import FixedClock
 from tests.readings.rooms import plant
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.readings.ingest import IngestReport, ingest_file
+from assets.readings.ingest.ingest_file import IngestReport, ingest_file
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
-from data_quality.contracts.meter import Carrier, Meter, Register
-from data_quality.contracts.site import ColumnMap, Driver, Site
+from data_quality.contracts.site_file.meter import Carrier, Meter, Register
+from data_quality.contracts.site_file.site import ColumnMap, Driver, Site
 from data_quality.contracts.time import FixedClock
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from assets.readings import blocks
-from assets.readings import table as tables
-from assets.readings.blocks import in_blocks, look_at
-from assets.readings.sniff import SniffReport, read_file, sniff_file
-from data_quality.contracts.meter import Meter
-from data_quality.contracts.site import ColumnMap, Site
+from assets.readings.bulk import table_blocks as blocks
+from assets.readings.bulk.table_blocks import in_blocks, look_at
+from assets.readings.sniff_files import SniffReport, read_file, sniff_file
+from assets.readings.tables import judged_table as tables
+from data_quality.contracts.site_file.meter import Meter
+from data_quality.contracts.site_file.site import ColumnMap, Site
 
 NOW_UTC = datetime(2026, 1, 1, tzinfo=UTC)
 SITE = Site(

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 import assets.readings.bulk.lines as lines
 import assets.readings.bulk.months as months
 from assets.readings.bulk.read import regular_file
-from assets.readings.ingest import IngestReport, ingest_file
-from assets.readings.sniff import read_file
+from assets.readings.ingest.ingest_file import IngestReport, ingest_file
+from assets.readings.sniff_files import read_file
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import connect_store, open_store
-from data_quality.contracts.site import ColumnMap, Site
+from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.contracts.time import FixedClock
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)

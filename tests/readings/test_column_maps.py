@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from assets.readings.sniff import sniff_file
-from data_quality.contracts.site import ColumnMap
+from assets.readings.sniff_files import sniff_file
+from data_quality.contracts.site_file.site import ColumnMap
 from tests.readings.rooms import Bench, home, plant
 
 

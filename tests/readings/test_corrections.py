@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from assets.readings.ingest import IngestReport
+from assets.readings.ingest.ingest_file import IngestReport
 from assets.stores.published.closed_periods import closed_periods
 from assets.stores.schema.tables_reports import report_decisions, report_revisions
 from assets.stores.seals import append, append_row
 from assets.stores.transactions import Store
-from data_quality.contracts.site import ColumnMap
+from data_quality.contracts.site_file.site import ColumnMap
 from tests.readings.rooms import Bench, plant, quarter_rows
 
 QUARTERS = ColumnMap(meter="meter", value="kwh", unit="kwh", interval_minutes=15)

@@ -7,11 +7,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.readings.ingest import ingest_file
+from assets.readings.ingest.ingest_file import ingest_file
 from assets.stores.lake import lake_files
 from assets.stores.lake.lake import known_paths
 from data_quality.contracts.errors import Unreachable
-from orchestration.doctor import lake as doctor
+from orchestration.doctor import lake_checks as doctor
 from tests.readings.rooms import Bench, plant, quarter_rows
 
 HEADER = "meter,timestamp,kwh\n"

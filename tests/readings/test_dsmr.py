@@ -18,13 +18,13 @@ from dsmr_parser.parsers import TelegramParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.readings.readers.dsmr import trusted_telegrams
-from assets.readings.readers.dsmr_text import checksums, fields_of
-from assets.readings.readers.register_steps import State, steps_of_run
-from assets.readings.sniff import SniffReport, read_file, sniff_file
+from assets.readings.cumulative.register_steps import State, steps_of_run
+from assets.readings.readers.p1_format.dsmr import trusted_telegrams
+from assets.readings.readers.p1_format.dsmr_text import checksums, fields_of
+from assets.readings.sniff_files import SniffReport, read_file, sniff_file
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.meter import Carrier, Meter, Register
-from data_quality.contracts.site import ColumnMap
+from data_quality.contracts.site_file.meter import Carrier, Meter, Register
+from data_quality.contracts.site_file.site import ColumnMap
 from tests.readings.rooms import Bench, plant
 
 SAMPLES = Path(__file__).parent / "samples"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from assets.readings.readers import dsmr_text
-from assets.readings.readers.dsmr_text import checksums
-from assets.readings.sniff import SniffReport, read_file, sniff_file
+from assets.readings.readers.p1_format import dsmr_text
+from assets.readings.readers.p1_format.dsmr_text import checksums
+from assets.readings.sniff_files import SniffReport, read_file, sniff_file
 from data_quality.contracts.errors import BadInput
 from tests.readings.test_dsmr import FOUR, OLD, ONE, telegram_values
 

@@ -7,18 +7,18 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from assets.readings.edits import edit_reading
-from assets.readings.recompute import recompute_registers
+from assets.readings.ingest.amounts_again import recompute_registers
+from assets.readings.ingest.edits import edit_reading
 from assets.stores.lake.batches import batches_of_source, named_batches
 from assets.stores.ledgers.meter_events import MeterEventStore
 from assets.stores.ledgers.reading_edits import edits
 from assets.stores.transactions import DatabaseError, Store
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.meter import Meter
-from data_quality.contracts.meter_event import MeterEvent
 from data_quality.contracts.people import Role
 from data_quality.contracts.reading_edit import ReadingEdit
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.meter import Meter
+from data_quality.contracts.site_file.meter_event import MeterEvent
+from data_quality.contracts.site_file.site import Site
 from tests.readings.rooms import Bench, plant, quarter_rows
 from tests.readings.test_corrections import publish
 from tests.readings.test_register_join import counter, reads

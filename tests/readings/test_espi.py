@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assets.readings.parsed import Channel
-from assets.readings.sniff import SniffReport, read_file, sniff_file
-from data_quality.contracts.meter import Carrier, Meter, Register
-from data_quality.contracts.site import ColumnMap
+from assets.readings.sniff_files import SniffReport, read_file, sniff_file
+from data_quality.contracts.site_file.meter import Carrier, Meter, Register
+from data_quality.contracts.site_file.site import ColumnMap
 from tests.readings.rooms import Bench, plant
 
 SAMPLE = Path(__file__).parent / "samples" / "espi_quarters.xml"

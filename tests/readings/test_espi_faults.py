@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from assets.readings.readers import espi_feed, xml_safe
-from assets.readings.readers.bounded import MAX_RATIO, content, unpacked_head
-from assets.readings.sniff import SniffReport, read_file, sniff_file
+from assets.readings.packed.bounded import MAX_RATIO, content, unpacked_head
+from assets.readings.readers import xml_safe
+from assets.readings.readers.espi_format import espi_feed
+from assets.readings.sniff_files import SniffReport, read_file, sniff_file
 from data_quality.contracts.errors import BadInput
 from tests.readings.test_espi import KWH_TYPE, SAMPLE, START, document, reading
 
@@ -120,7 +121,7 @@ def test_fault_f11_memory_stays_small(tmp_path: Path) -> None:
     (tmp_path / "bomb.xml.gz").write_bytes(gzip.compress(b"<feed>" + b" " * (100 << 20)))
     (tmp_path / "deep.xml").write_bytes(b"<a>" * 10**6)
     code = (
-        "import sys; from pathlib import Path; from assets.readings.sniff import sniff_file\n"
+        "import sys; from pathlib import Path; from assets.readings.sniff_files import sniff_file\n"
         "print([sniff_file(path).verdict for path in sorted(Path(sys.argv[1]).iterdir())])\n"
         "print(Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0])"
     )

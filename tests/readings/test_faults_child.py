@@ -11,8 +11,8 @@ import pytest
 
 from assets.readings.readers import child, child_main
 from assets.readings.readers.child import Limits, run_limited
-from assets.readings.readers.parquet_columns import MAX_TEXT_BYTES
-from assets.readings.sniff import sniff_file
+from assets.readings.readers.table_formats.parquet_columns import MAX_TEXT_BYTES
+from assets.readings.sniff_files import sniff_file
 from data_quality.contracts.errors import BadInput, OurFault
 from tests.readings import crafted
 from tests.readings.rooms import Bench, home

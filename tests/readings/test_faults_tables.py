@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from assets.readings.sniff import read_file, sniff_file
+from assets.readings.sniff_files import read_file, sniff_file
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import ColumnMap
+from data_quality.contracts.site_file.site import ColumnMap
 from tests.readings.rooms import Bench, home, quarter_rows
 
 HEADER = "meter,timestamp,kwh\n"

@@ -12,9 +12,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.readings.readers.csv_text import MAX_COLUMNS
-from assets.readings.sniff import sniff_file
-from data_quality.contracts.site import ColumnMap
+from assets.readings.packed.csv_text import MAX_COLUMNS
+from assets.readings.sniff_files import sniff_file
+from data_quality.contracts.site_file.site import ColumnMap
 from tests.readings.rooms import Bench, home, plant, quarter_rows
 
 HEADER = "meter,timestamp,kwh\n"
@@ -34,7 +34,7 @@ def outside(bench: Bench) -> set[Path]:
 SNIFF = """
 import resource, sys, time
 from pathlib import Path
-from assets.readings.sniff import sniff_file
+from assets.readings.sniff_files import sniff_file
 sniff_file(Path(sys.argv[2]))
 before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
 report = sniff_file(Path(sys.argv[1]))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from assets.readings import holds
+from assets.readings.changes import holds
 from assets.stores.lake.lake import KEY, Lake
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import Store, open_store
-from data_quality.contracts.site import ColumnMap
+from data_quality.contracts.site_file.site import ColumnMap
 from data_quality.contracts.time import FixedClock
 from tests.readings.rooms import Bench, plant, quarter_rows
 
@@ -54,7 +54,7 @@ def test_two_processes_with_overlapping_files_store_no_value_twice(tmp_path: Pat
 
 def test_a_batch_that_came_in_between_is_seen_inside_the_transaction(bench: Bench, monkeypatch) -> None:
     """The same race, forced: another file is stored after this one was compared and before it is written."""
-    from assets.readings import ingest as module
+    from assets.readings.ingest.ingest_file import ingest_file as module
 
     whole, is_first = module.current_rows, [True]
 

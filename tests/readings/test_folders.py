@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from assets.readings.normalise import normalise
-from assets.readings.sniff import FileRead, read_file
-from assets.sites.load import load_site
-from data_quality.contracts.site import Site
+from assets.readings.sniff_files import FileRead, read_file
+from assets.readings.tables.normalise import normalise
+from assets.sites.load_sites import load_site
+from data_quality.contracts.site_file.site import Site
 from tests.readings.rooms import Bench
 
 SITES = Path(__file__).parent / "sites"

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from assets.readings.gas import kwh_per_m3
-from data_quality.contracts.meter import Carrier, GasFactors, Meter, Register
+from assets.readings.tables.gas import kwh_per_m3
 from data_quality.contracts.quality import QualityCode
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.meter import Carrier, GasFactors, Meter, Register
+from data_quality.contracts.site_file.site import Site
 from tests.readings.rooms import Bench, plant
 
 UK = GasFactors(

@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from data_quality.contracts.meter import Meter
-from data_quality.contracts.site import ColumnMap, Driver
+from data_quality.contracts.site_file.meter import Meter
+from data_quality.contracts.site_file.site import ColumnMap, Driver
 from tests.readings.rooms import Bench, plant, quarter_rows
 
 HEADER = "meter,timestamp,kwh\n"

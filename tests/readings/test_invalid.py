@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.readings.sniff import SniffReport, sniff_file
+from assets.readings.sniff_files import SniffReport, sniff_file
 
 LIST = Path(__file__).resolve().parents[3] / "shared" / "data" / "invalid" / "verdicts.csv"
 ALLOWED = {

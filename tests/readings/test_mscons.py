@@ -16,14 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.readings.parsed import ReadRequest
-from assets.readings.readers.edifact import Interchange, is_edifact
-from assets.readings.readers.mscons import Mscons
-from assets.readings.readers.mscons_codes import instant, obis_facts, period_minutes
-from assets.readings.sniff import SniffReport, sniff_file
+from assets.readings.readers.market_formats.edifact import Interchange, is_edifact
+from assets.readings.readers.market_formats.mscons import Mscons
+from assets.readings.readers.market_formats.mscons_codes import instant, obis_facts, period_minutes
+from assets.readings.sniff_files import SniffReport, sniff_file
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.meter import Meter, Register
 from data_quality.contracts.quality import QualityCode
-from data_quality.contracts.site import ColumnMap
+from data_quality.contracts.site_file.meter import Meter, Register
+from data_quality.contracts.site_file.site import ColumnMap
 from tests.readings.rooms import Bench, plant
 
 SAMPLES = Path(__file__).parent / "samples"

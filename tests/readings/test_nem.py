@@ -13,16 +13,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.readings.normalise import normalise
 from assets.readings.parsed import Parsed, ReadRequest
-from assets.readings.readers.nem12 import Nem12
-from assets.readings.readers.nem13 import Nem13
-from assets.readings.readers.register import reader_for
-from assets.readings.sniff import SniffReport, sniff_file
+from assets.readings.readers.market_formats.nem12 import Nem12
+from assets.readings.readers.market_formats.nem13 import Nem13
+from assets.readings.readers.reader_list import reader_for
+from assets.readings.sniff_files import SniffReport, sniff_file
+from assets.readings.tables.normalise import normalise
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.meter import Meter, Register
 from data_quality.contracts.quality import QualityCode
-from data_quality.contracts.site import ColumnMap, Site
+from data_quality.contracts.site_file.meter import Meter, Register
+from data_quality.contracts.site_file.site import ColumnMap, Site
 from tests.readings.rooms import Bench, plant
 
 SAMPLES = Path(__file__).parent / "samples"

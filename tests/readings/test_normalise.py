@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.readings import normalise as module
-from assets.readings.normalise import CANONICAL_SCHEMA, normalise, on_grid
 from assets.readings.parsed import PARSED_SCHEMA
+from assets.readings.tables import normalise as module
+from assets.readings.tables.normalise import CANONICAL_SCHEMA, normalise, on_grid
 
 START = datetime(2025, 3, 30, tzinfo=UTC)
 Row = tuple[str, int, float]

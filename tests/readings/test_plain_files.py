@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from data_quality.contracts.meter import Meter, Register
-from data_quality.contracts.site import ColumnMap, Site
+from data_quality.contracts.site_file.meter import Meter, Register
+from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.quarantine import FILE_REASONS, ROW_REASONS
 from tests.readings.rooms import Bench, home, plant, quarter_rows
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.readings.proposal import propose
-from assets.readings.sniff import sniff_file
-from data_quality.contracts.site import ColumnMap
+from assets.readings.ingest.map_proposal import propose
+from assets.readings.sniff_files import sniff_file
+from data_quality.contracts.site_file.site import ColumnMap
 from data_quality.contracts.yaml_file import load_model
 from tests.readings.rooms import Bench, plant
 

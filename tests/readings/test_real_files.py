@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from data_quality.contracts.meter import Carrier, Meter, Register
-from data_quality.contracts.site import ColumnMap, Driver, Site
+from data_quality.contracts.site_file.meter import Carrier, Meter, Register
+from data_quality.contracts.site_file.site import ColumnMap, Driver, Site
 from tests.readings.rooms import Bench, plant
 
 

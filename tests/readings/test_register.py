@@ -9,9 +9,9 @@ import openpyxl
 import polars as pl
 import pytest
 
+from assets.readings.ingest.map_proposal import TableReader
 from assets.readings.parsed import Reader
-from assets.readings.proposal import TableReader
-from assets.readings.readers.register import READERS, reader_for
+from assets.readings.readers.reader_list import READERS, reader_for
 
 SAMPLES = Path(__file__).parent / "samples"
 ROWS = [("2025-01-01T00:00Z", 1.5), ("2025-01-01T00:15Z", 2.5)]

@@ -11,19 +11,19 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assets.readings.normalise import normalise
+from assets.readings.cumulative.register_index import DatedEvent
+from assets.readings.cumulative.register_intervals import to_intervals
+from assets.readings.ingest.amounts_again import recompute_registers
 from assets.readings.parsed import STATE_SCHEMA
-from assets.readings.recompute import recompute_registers
-from assets.readings.register_index import DatedEvent
-from assets.readings.registers import to_intervals
-from assets.readings.sniff import sniff_file
+from assets.readings.sniff_files import sniff_file
+from assets.readings.tables.normalise import normalise
 from assets.stores.ledgers.meter_events import MeterEventStore
 from assets.stores.ledgers.register_reads import RegisterReadStore
 from assets.stores.schema.tables_readings import register_reads
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.meter import Carrier, Meter, Register
-from data_quality.contracts.meter_event import MeterEvent
-from data_quality.contracts.site import ColumnMap, Site
+from data_quality.contracts.site_file.meter import Carrier, Meter, Register
+from data_quality.contracts.site_file.meter_event import MeterEvent
+from data_quality.contracts.site_file.site import ColumnMap, Site
 from tests.data_quality.test_register_cases import states_of
 from tests.readings.rooms import Bench, plant
 from tests.readings.test_dsmr import telegram

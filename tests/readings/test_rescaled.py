@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from assets.readings.ingest import AcceptedScale, IngestReport, ingest_file
-from assets.readings.rescaled import rescaled
+from assets.readings.changes.rescaled import rescaled
+from assets.readings.ingest.ingest_file import AcceptedScale, IngestReport, ingest_file
 from assets.stores.lake.batches import batches_of_source
 from orchestration.cli.main import build_app
 from tests.conftest import SHARED_DATA

@@ -3,12 +3,12 @@
 import pytest
 import sqlalchemy as sa
 
-from assets.readings.page import ingestion_page
-from assets.readings.retry import RetryReport, retry_item
+from assets.readings.ingest.ingest_page import ingestion_page
+from assets.readings.ingest.retry import RetryReport, retry_item
 from assets.stores.schema import tables_readings
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.meter import Meter
-from data_quality.contracts.site import ColumnMap, Site
+from data_quality.contracts.site_file.meter import Meter
+from data_quality.contracts.site_file.site import ColumnMap, Site
 from tests.readings.rooms import Bench, home, plant, quarter_rows
 
 HEADER = "meter,timestamp,kwh\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.readings.sniff import sniff_file
+from assets.readings.sniff_files import sniff_file
 from tests.fuzz.mutate_text import recount, resealed
 
 NOW_UTC = datetime(2026, 1, 1, tzinfo=UTC)

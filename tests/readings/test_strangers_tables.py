@@ -11,8 +11,8 @@ from typing import Any, Literal
 import polars as pl
 import pytest
 
-from assets.readings.sniff import SniffReport, sniff_file
-from data_quality.contracts.site import ColumnMap
+from assets.readings.sniff_files import SniffReport, sniff_file
+from data_quality.contracts.site_file.site import ColumnMap
 
 NOW_UTC = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -12,9 +12,9 @@ from typing import Any
 import openpyxl
 import pytest
 
-from assets.readings.readers import xlsx_table_cells
-from assets.readings.sniff import sniff_file
-from data_quality.contracts.site import ColumnMap
+from assets.readings.readers.table_formats import xlsx_table_cells
+from assets.readings.sniff_files import sniff_file
+from data_quality.contracts.site_file.site import ColumnMap
 from tests.readings.rooms import Bench, home
 
 START = datetime(2025, 1, 1)  # noqa: DTZ001

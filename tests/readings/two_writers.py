@@ -4,7 +4,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from assets.readings.ingest import ingest_file
+from assets.readings.ingest.ingest_file import ingest_file
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import open_store

@@ -24,14 +24,14 @@ from controls.gateways.broker import Broker, find_mosquitto, start_broker
 from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
 from controls.gateways.serve_mqtt import MqttServedDevice
 from controls.ledger.chain import verify_chain
-from controls.ledger.faults import open_faults
+from controls.ledger.device_faults import open_faults
 from controls.ledger.modes import set_mode
 from controls.ledger.outbox import release, wait_for_results
-from controls.templates.load import load_template
-from data_quality.contracts.command import Command, Mode
-from data_quality.contracts.command import CommandState as S
+from controls.templates.load_templates import load_template
+from data_quality.contracts.control.command import Command, Mode
+from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.settings import Project, load_project
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import SystemClock
 from tests.controls.ledger.rows_of import CARLA, propose
 

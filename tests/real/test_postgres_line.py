@@ -68,7 +68,7 @@ def variables(**values: str) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def line(tmp_path_factory: pytest.TempPathFactory, empty_database: str) -> Iterator[Line]:
     """Run the jobs of the line on both, then `meterloom up` on PostgreSQL as the README says."""
-    from orchestration.demo import make_demo_project
+    from orchestration.demonstration.demo_job import make_demo_project
     from orchestration.supervisor import deliver_home
 
     root = tmp_path_factory.mktemp("line")
@@ -92,8 +92,8 @@ def line(tmp_path_factory: pytest.TempPathFactory, empty_database: str) -> Itera
 
 def _work(folder: Path, *, is_whole: bool) -> None:
     """Ingest, marts and the reports of last month; where the whole line is wanted also models and a raised mode."""
-    from orchestration.demo import raise_mode
-    from orchestration.demo_tower import ingest_files
+    from orchestration.demonstration.demo_job import raise_mode
+    from orchestration.demonstration.demo_tower import ingest_files
     from orchestration.partitions import month_ranges
     from orchestration.resources import ProjectResource
     from orchestration.runner import open_runner
@@ -180,7 +180,7 @@ def test_models_are_registered(line: Line) -> None:
 
 
 def test_the_password_is_in_no_argument_and_no_file(line: Line) -> None:
-    from orchestration.dbt import STATE_DIR
+    from orchestration.warehouse.dbt import STATE_DIR
 
     assert "mlflow server" in line.arguments
     if CANARY not in line.url:

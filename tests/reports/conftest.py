@@ -15,12 +15,12 @@ from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.published.report_ledger import ReportStore
 from assets.stores.transactions import open_store
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
-from reports.content.inputs import EnpiInputs
-from reports.content.load import enpi_inputs
-from reports.content.model import ReportContent
-from reports.sources import Sources
+from reports.again.figure_sources import Sources
+from reports.datasets.of_uses.enpi_inputs import EnpiInputs
+from reports.datasets.of_uses.load_enpi import enpi_inputs
+from reports.report_content import ReportContent
 from tests.definitions import DEFINITIONS
 from tests.reports import plant
 from tests.reports.quarter import enpi_quarter

@@ -10,12 +10,18 @@ import polars as pl
 from assets.stores.lake.lake import KEY, BatchInfo, BatchResult, Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.stores.ledgers.baselines import BaselineStore
-from data_quality.contracts.baseline import Baseline, BaselineType, BaselineVersion, Coefficient, FitStatistics
+from data_quality.contracts.baselines.baseline import (
+    Baseline,
+    BaselineType,
+    BaselineVersion,
+    Coefficient,
+    FitStatistics,
+)
+from data_quality.contracts.billing.tariff import Tariff, TouPeriod
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.meter import Carrier, Meter, Register
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.site import Driver, EmissionFactorEntry, Seu, SeuDriver, Site
-from data_quality.contracts.tariff import Tariff, TouPeriod
+from data_quality.contracts.site_file.meter import Carrier, Meter, Register
+from data_quality.contracts.site_file.site import Driver, EmissionFactorEntry, Seu, SeuDriver, Site
 from data_quality.contracts.time import FixedClock, Period, local_midnight_utc, parse_period
 from data_quality.contracts.units import quantise
 

@@ -2,12 +2,12 @@
 
 from typing import Any, cast
 
-from reports.content.inputs import EnpiInputs
-from reports.content.model import ReportContent
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
 from reports.datasets.base import Given
+from reports.datasets.of_uses.enpi_inputs import EnpiInputs
 from reports.datasets.performance import NAME, PerformanceData
+from reports.report_content import ReportContent
 
 
 def enpi_quarter(inputs: EnpiInputs, *, revision: int = 0) -> ReportContent:

@@ -9,12 +9,12 @@ import pytest
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import parse_period
-from reports.content.load import enpi_inputs
-from reports.content.model import Column, Paragraph, Register, ReportContent, Row, Table, Tiles
 from reports.content.register import register_table
-from reports.content.writer import plain
+from reports.datasets.of_uses.load_enpi import enpi_inputs
 from reports.figures import FigureBook
 from reports.gates import publishable, refuse_future
+from reports.report_content import Column, Paragraph, Register, ReportContent, Row, Table, Tiles
+from reports.writer import plain
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
 from tests.reports.quarter import enpi_quarter

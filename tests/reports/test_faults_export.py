@@ -7,9 +7,9 @@ import re
 import openpyxl
 import pypdf
 
-from reports.content.model import Block, Cell, Paragraph, ReportContent, Table
-from reports.render_pdf import render_pdf
-from reports.render_xlsx import render_xlsx
+from reports.render.render_pdf import render_pdf
+from reports.render.render_xlsx import render_xlsx
+from reports.report_content import Block, Cell, Paragraph, ReportContent, Table
 from tests.orchestration.hostile import FORMULAS, SCRIPTS
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld

@@ -9,12 +9,12 @@ import polars as pl
 import pypdf
 import pytest
 
-from data_quality.contracts.figure import Figure
-from reports.content.model import ReportContent, Tiles
+from data_quality.contracts.reporting.figure import Figure
 from reports.content.standing import TOLD_AS, printed_ids
-from reports.render_json import figure_rows, render_json
-from reports.render_pdf import render_pdf
-from reports.render_xlsx import REGISTER, render_xlsx
+from reports.render.render_json import figure_rows, render_json
+from reports.render.render_pdf import render_pdf
+from reports.render.render_xlsx import REGISTER, render_xlsx
+from reports.report_content import ReportContent, Tiles
 from tests.reports import plant
 from tests.reports.conftest import World, make_world
 from tests.reports.quarter import enpi_quarter

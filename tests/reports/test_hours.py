@@ -13,11 +13,11 @@ from assets.carbon.by_hour.site_match import local_hour, site_hours
 from assets.stores.lake.lake import KEY
 from assets.stores.ledgers.factor_ledger import FactorStore
 from data_quality.contracts.factor import Basis, Factor, FactorSet
-from data_quality.contracts.hourly_instrument import HourlyInstrument
-from data_quality.contracts.site import Driver, Site
+from data_quality.contracts.site_file.hourly_instrument import HourlyInstrument
+from data_quality.contracts.site_file.site import Driver, Site
 from data_quality.contracts.time import Period, local_midnight_utc
-from reports.content.model import ReportContent
-from reports.recompute import recompute
+from reports.again.figure_again import recompute
+from reports.report_content import ReportContent
 from tests.reports import plant
 from tests.reports.year_world import Year, close, make_year, year_rows, year_site
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from reports.render_xlsx import render_xlsx
+from reports.render.render_xlsx import render_xlsx
 from tests.reports.conftest import World
 
 SOFFICE = shutil.which("soffice")

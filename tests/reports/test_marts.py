@@ -7,18 +7,18 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.kpi.expected import expected_days
-from assets.kpi.sources import source_tables
+from assets.kpi.enpi_of_use.expected_energy import expected_days
+from assets.kpi.windows_of_marts.mart_sources import source_tables
 from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS, read_mart
 from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources, publish_marts
-from data_quality.contracts.baseline import BaselineVersion
+from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
-from orchestration.dbt import run_dbt
-from reports.content.load import enpi_inputs
+from orchestration.warehouse.dbt import run_dbt
+from reports.again.figure_again import recompute
+from reports.again.figure_sources import Sources
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
-from reports.recompute import recompute
-from reports.sources import Sources
+from reports.datasets.of_uses.load_enpi import enpi_inputs
 from tests.definitions import DEFINITIONS
 from tests.reports import plant
 from tests.reports.conftest import World, make_world

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.content.references import ranges
-from reports.render_pdf_charts import label_places, nice_ticks, runs
-from reports.render_pdf_text import printable
+from reports.render.render_pdf_charts import label_places, nice_ticks, runs
+from reports.render.render_pdf_text import printable
 from reports.texts.numbers import format_number, unit_text
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import parse_period
-from reports.content.model import Chart, Paragraph, Table
-from reports.evidence.verify import verify_pack
-from reports.make import RENDERERS, make_report
+from reports.evidence.verify_pack import verify_pack
+from reports.make_report import RENDERERS, make_report
+from reports.report_content import Chart, Paragraph, Table
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
 from tests.reports.evidence.conftest import Sealed, seal

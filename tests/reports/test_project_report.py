@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from assets.kpi.project import project_savings
+from assets.kpi.claims.mv_savings import project_savings
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.published.report_ledger import ReportStore
-from data_quality.contracts.adjustment import Adjustment, AdjustmentKind
+from data_quality.contracts.baselines.adjustment import Adjustment, AdjustmentKind
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.figure import Figure
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.site import Site
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_period
-from ml.baselines.project import fit_project
+from ml.baselines.savings_of.project_baseline import fit_project
 from ml.tracker import LoggedModel
-from reports.content.model import ReportContent, Table
-from reports.make import make_report
-from reports.recompute import recompute
+from reports.again.figure_again import recompute
+from reports.make_report import make_report
+from reports.report_content import ReportContent, Table
 from tests.life.world import ANNA, BEN, NOW, ZONE, Works, make_works
 from tests.reports.test_findings_travel import assert_findings_are_told
 

@@ -9,10 +9,10 @@ import openpyxl
 import pypdf
 import pytest
 
-from reports.content.model import ReportContent
-from reports.render_json import figure_rows, render_json
-from reports.render_pdf import WATERMARK, render_pdf
-from reports.render_xlsx import REGISTER, render_xlsx
+from reports.render.render_json import figure_rows, render_json
+from reports.render.render_pdf import WATERMARK, render_pdf
+from reports.render.render_xlsx import REGISTER, render_xlsx
+from reports.report_content import ReportContent
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
 

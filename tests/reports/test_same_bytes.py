@@ -7,15 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from reports.content.model import ReportContent
-from reports.make import RENDERERS
+from reports.make_report import RENDERERS
+from reports.report_content import ReportContent
 from tests.reports.conftest import World
 
 CODE = """
 import hashlib, json, sys
 from pathlib import Path
-from reports.content.model import ReportContent
-from reports.make import RENDERERS
+from reports.report_content import ReportContent
+from reports.make_report import RENDERERS
 content = ReportContent.model_validate_json(Path(sys.argv[1]).read_bytes())
 print(json.dumps({name: hashlib.sha256(render(content)).hexdigest() for name, render in RENDERERS.items()}))
 """

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from reports.recompute import recompute
-from reports.revise import store_revision
+from reports.again.figure_again import recompute
+from reports.life.revise import store_revision
 from tests.reports.conftest import MakeWorld, World
 
 

@@ -14,8 +14,8 @@ from assets.stores.schema.tables_reports import revision_inputs
 from assets.stores.transactions import open_store
 from data_quality.contracts.errors import BadInput
 from reports.assess import assess_seu
-from reports.make import MadeReport, baselines_in_force, make_report, render
-from reports.revise import content_sha256, store_revision, stored_content
+from reports.life.revise import content_sha256, store_revision, stored_content
+from reports.make_report import MadeReport, baselines_in_force, make_report, render
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
 from tests.reports.quarter import enpi_quarter

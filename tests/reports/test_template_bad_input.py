@@ -13,14 +13,14 @@ import pypdf
 import pytest
 
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import EmissionFactorEntry, Site
+from data_quality.contracts.site_file.site import EmissionFactorEntry, Site
 from data_quality.contracts.time import parse_period
-from reports.content.model import ReportContent
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
-from reports.make import make_report
-from reports.render_pdf import render_pdf
-from reports.render_xlsx import render_xlsx
+from reports.make_report import make_report
+from reports.render.render_pdf import render_pdf
+from reports.render.render_xlsx import render_xlsx
+from reports.report_content import ReportContent
 from tests.reports import plant, year_world
 from tests.reports.year_world import Year
 

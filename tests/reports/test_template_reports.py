@@ -11,18 +11,18 @@ import openpyxl
 import pypdf
 import pytest
 
-from data_quality.contracts.figure import Figure
-from reports.computations import COMBINATIONS
-from reports.content.model import Paragraph, Register, ReportContent, Tiles
+from data_quality.contracts.reporting.figure import Figure
+from reports.again.computations import COMBINATIONS
+from reports.again.figure_again import recompute
+from reports.again.figure_sources import Sources
 from reports.content.register import register_table
 from reports.datasets.base import Given
-from reports.make import make_report
-from reports.recompute import recompute
-from reports.render_json import render_json
-from reports.render_pdf import reference, render_pdf
-from reports.render_xlsx import FORMULAS, REGISTER, render_xlsx
-from reports.sources import Sources
-from reports.trace import stale_revisions, trace_figure
+from reports.life.figure_trace import stale_revisions, trace_figure
+from reports.make_report import make_report
+from reports.render.render_json import render_json
+from reports.render.render_pdf import reference, render_pdf
+from reports.render.render_xlsx import FORMULAS, REGISTER, render_xlsx
+from reports.report_content import Paragraph, Register, ReportContent, Tiles
 from tests.reports import year_world
 from tests.reports.test_findings_travel import assert_findings_are_told
 from tests.reports.year_world import Year

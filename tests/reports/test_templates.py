@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.report_template import parse_question
+from data_quality.contracts.reporting.report_template import parse_question
 from data_quality.contracts.yaml_file import BadConfiguration
 from reports.content.template_report import questions_of
 from reports.content.templates import load_template, read_template, template_files
-from reports.datasets.registry import FACTS, MAKERS, MEASURES
+from reports.datasets.dataset_registry import FACTS, MAKERS, MEASURES
 
 GOOD = """template: mine
 version: 1

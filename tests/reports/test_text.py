@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.content.model import Cell, Column, Row, Table
-from reports.render_pdf_charts import span_ticks
-from reports.render_pdf_tables import _tails
-from reports.render_pdf_text import FONT, FONT_BOLD, fitted, printable, text_width, visual, wrapped
-from reports.render_xlsx import spans_of
+from reports.render.render_pdf_charts import span_ticks
+from reports.render.render_pdf_tables import _tails
+from reports.render.render_pdf_text import FONT, FONT_BOLD, fitted, printable, text_width, visual, wrapped
+from reports.render.render_xlsx import spans_of
+from reports.report_content import Cell, Column, Row, Table
 from reports.texts.arabic import joined
 from reports.texts.locales import LANGUAGES, chosen, long_date, period_text, word
 from reports.texts.numbers import unit_text

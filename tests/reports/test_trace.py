@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 
 from data_quality.contracts.errors import BadInput, OurFault, Unreachable
-from data_quality.contracts.figure import Figure
+from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import FixedClock
-from reports.content.model import ReportContent
-from reports.recompute import recompute
-from reports.revise import store_revision
-from reports.trace import readings_behind, stale_revisions, trace_figure, versions_today
+from reports.again.figure_again import recompute
+from reports.life.figure_trace import readings_behind, stale_revisions, trace_figure, versions_today
+from reports.life.revise import store_revision
+from reports.report_content import ReportContent
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
 
@@ -124,7 +124,7 @@ def test_changed_code_is_named(world: MakeWorld, monkeypatch: pytest.MonkeyPatch
     def other(computation: str) -> str:
         return "f" * 64
 
-    monkeypatch.setattr("reports.trace.code_sha256", other)
+    monkeypatch.setattr("reports.life.figure_trace.code_sha256", other)
     changes = versions_today(by_path(content, "site/cost"), reports=used.reports, sources=used.sources())
     assert {change.id for change in changes} == {"sum", "scope_kpi"}
 

@@ -7,10 +7,10 @@ import pytest
 from data_quality.contracts.yaml_file import BadConfiguration
 from reports.content.draft import DRAFT, SIMULATED
 from reports.content.templates import BUILT_IN, read_template
-from reports.render_pdf_text import east_asian_font, is_east_asian, runs_of, text_width
+from reports.render.render_pdf_text import east_asian_font, is_east_asian, runs_of, text_width
 from reports.texts.locales import word
-from reports.texts.plan import NOT_AGREED, NOT_FITTED, plan_rows
-from reports.texts.words import WORDS
+from reports.texts.mv_plan import NOT_AGREED, NOT_FITTED, plan_rows
+from reports.texts.report_words import WORDS
 from tests.life.world import works_site
 
 

@@ -14,17 +14,17 @@ from assets.bills.engine.bill_load import load_of
 from assets.bills.engine.compute import make_bill
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.bill_ledger import BillStore
-from data_quality.contracts.bill import ItemKind
-from data_quality.contracts.meter import Carrier, Meter
-from data_quality.contracts.site import EmissionFactorEntry, Site
-from data_quality.contracts.supplier_bill import BilledLine, Place, SupplierBill
+from data_quality.contracts.billing.bill import ItemKind
+from data_quality.contracts.billing.supplier_bill import BilledLine, Place, SupplierBill
+from data_quality.contracts.site_file.meter import Carrier, Meter
+from data_quality.contracts.site_file.site import EmissionFactorEntry, Site
 from data_quality.contracts.time import Period, local_midnight_utc, parse_period
-from reports.content.model import ReportContent
+from reports.again.figure_sources import Sources, seu_of
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
 from reports.datasets.base import Given
-from reports.make import baselines_in_force
-from reports.sources import Sources, seu_of
+from reports.make_report import baselines_in_force
+from reports.report_content import ReportContent
 from tests.definitions import DEFINITIONS
 from tests.reports import plant
 from tests.reports.conftest import World, make_world

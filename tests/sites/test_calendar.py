@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from assets.sites.calendar import check_calendar, day_types, quarter_hours
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.meter import Meter
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.meter import Meter
+from data_quality.contracts.site_file.site import Site
 
 
 def site(**changes: object) -> Site:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_quality.contracts.formula import MAX_DEPTH, MAX_LENGTH, parse_formula
+from data_quality.contracts.site_file.formula import MAX_DEPTH, MAX_LENGTH, parse_formula
 
 
 def weights(text: str) -> dict[str, Fraction]:

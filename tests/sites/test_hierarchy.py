@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from assets.sites.load import load_site
+from assets.sites.load_sites import load_site
 from assets.sites.meter_tree import (
     children_of,
     has_import,
@@ -17,8 +17,8 @@ from assets.sites.meter_tree import (
     tree_spans,
 )
 from assets.sites.overlap import regions_of
-from data_quality.contracts.meter import Carrier, Meter
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.meter import Carrier, Meter
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.yaml_file import BadConfiguration
 from tests.sites.test_calendar import site
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.sites.load import load_people, load_site, load_sites, site_sha256
+from assets.sites.load_sites import load_people, load_site, load_sites, site_sha256
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.yaml_file import BadConfiguration
 

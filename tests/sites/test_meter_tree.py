@@ -1,7 +1,7 @@
 """Totals count energy once; an SEU names its meters."""
 
 from assets.sites.meter_tree import total_meters
-from data_quality.contracts.meter import Carrier, Meter
+from data_quality.contracts.site_file.meter import Carrier, Meter
 from tests.sites.test_calendar import site
 
 METERS = (

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from assets.kpi.facts import facts, streams
 from assets.sites.scopes import Member, ScopeSpan, largest_remainder, scope_spans
-from data_quality.contracts.meter import Carrier
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.site_file.site import Site
 
 METERS = [
     {"meter_id": "main", "connected_load_kw": 500, "registers": [{"register_id": "import"}, {"register_id": "export"}]},

@@ -17,11 +17,11 @@ from assets.stores.seals import append
 from assets.stores.sign import Signer, new_key
 from assets.stores.tables import APPEND_ONLY, PROTECTED
 from assets.stores.transactions import Store
-from controls.ledger.faults import latch_fault
+from controls.ledger.device_faults import latch_fault
 from controls.ledger.modes import set_mode
 from controls.ledger.rows import select_commands, transition
-from data_quality.contracts.command import CommandState as S
-from data_quality.contracts.command import EvidenceGrade, Mode
+from data_quality.contracts.control.command import CommandState as S
+from data_quality.contracts.control.command import EvidenceGrade, Mode
 from data_quality.contracts.time import FixedClock
 from tests.controls.ledger.rows_of import CARLA, NOW, add_plan, command
 

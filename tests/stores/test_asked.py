@@ -18,12 +18,12 @@ from assets.stores.sign import new_key
 from assets.stores.transactions import Store, connect_store, migrate, open_store
 from controls.agent.main import public_keys_of
 from controls.ledger.chain import verify_chain
-from controls.ledger.faults import latch_fault
+from controls.ledger.device_faults import latch_fault
+from controls.ledger.ledger_trust import distrusted
 from controls.ledger.modes import current_mode
 from controls.ledger.past import commands_at
-from controls.ledger.trust import distrusted
-from data_quality.contracts.command import CommandState as S
-from data_quality.contracts.command import EvidenceGrade, Mode
+from data_quality.contracts.control.command import CommandState as S
+from data_quality.contracts.control.command import EvidenceGrade, Mode
 from data_quality.contracts.settings import load_project
 from data_quality.contracts.time import SystemClock
 from orchestration.cli.main import build_app

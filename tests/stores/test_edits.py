@@ -15,9 +15,9 @@ from assets.stores.seals import key_of, raw_select
 from assets.stores.tables import PROTECTED
 from assets.stores.transactions import Store, open_store
 from assets.stores.trust import proven
+from controls.ledger.ledger_trust import distrusted
 from controls.ledger.modes import current_mode
-from controls.ledger.trust import distrusted
-from data_quality.contracts.command import Mode
+from data_quality.contracts.control.command import Mode
 from tests.stores.everything import attacked, fill, give_keys, other
 
 # Rows of these stand in each other's way (a chain, a command and its events), so each edit is looked at alone.

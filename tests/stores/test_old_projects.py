@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from assets.readings.ingest import ingest_file
+from assets.readings.ingest.ingest_file import ingest_file
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.published.publications import DRAFT, PublicationStore
-from controls.ledger.faults import open_faults
+from controls.ledger.device_faults import open_faults
 from controls.ledger.modes import current_mode, mode_history
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
@@ -26,9 +26,9 @@ from orchestration.cli.baselines.baseline_line import line
 from orchestration.cli.main import build_app
 from orchestration.ledger_view import commands_of_store
 from orchestration.resources import ProjectResource
-from reports.make import make_report
-from reports.sources import Sources
-from reports.trace import trace_figure
+from reports.again.figure_sources import Sources
+from reports.life.figure_trace import trace_figure
+from reports.make_report import make_report
 from tests.definitions import verify_pack
 
 ARCHIVES = sorted((Path(__file__).parents[1] / "old").glob("*.tar.xz"))

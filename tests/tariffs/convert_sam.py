@@ -14,8 +14,8 @@ import polars as pl
 
 from assets.bills.engine.bill_load import Load, nano
 from assets.tariffs.formats.urdb import schedule_windows
+from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff import Tariff
 
 ZONE = "UTC"
 START = datetime(2018, 1, 1, tzinfo=UTC)

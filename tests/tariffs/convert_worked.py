@@ -14,8 +14,8 @@ from assets.bills.engine.compute import make_bill
 from assets.bills.engine.from_reads import make_bill_from_reads
 from assets.tariffs.formats.tariff_file import read_tariffs
 from assets.tariffs.price_series import PriceSeries
-from data_quality.contracts.bill import Bill
-from data_quality.contracts.tariff import Tariff
+from data_quality.contracts.billing.bill import Bill
+from data_quality.contracts.billing.tariff import Tariff
 
 SAM_YEAR = datetime(2018, 1, 1, tzinfo=UTC)
 

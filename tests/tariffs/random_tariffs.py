@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from assets.bills.engine.bill_load import Load
 from assets.bills.engine.settle import Account
 from assets.tariffs.price_series import PriceSeries
-from data_quality.contracts.tariff import Tariff
+from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.time import local_midnight_utc
 
 MOST_KW = 60

@@ -6,7 +6,7 @@ from pathlib import Path
 from assets.stores.lake.lake import Lake
 from assets.stores.transactions import open_store
 from controls.planning.prices import prices_between
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from tests.kpi.seeded import plant
 
 DAY = (datetime(2025, 4, 1, 8, tzinfo=UTC), datetime(2025, 4, 1, 12, tzinfo=UTC))

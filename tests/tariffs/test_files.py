@@ -9,8 +9,8 @@ import pytest
 
 from assets.tariffs.formats.tariff_file import read_tariffs
 from assets.tariffs.formats.tariff_text import price_weeks, tariff_text
+from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.yaml_file import BadConfiguration
 
 TABLE = {

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from assets.tariffs.calendar_layout import check_periods, tariff_day_types
 from assets.tariffs.compiled import Grid, compile_tariff
+from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.billing.tariff_calendar import Holiday, easter
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff import Tariff
-from data_quality.contracts.tariff_calendar import Holiday, easter
 from data_quality.contracts.time import local_midnight_utc
 
 ZONES = ("Europe/Berlin", "America/Los_Angeles", "Australia/Lord_Howe")

@@ -15,8 +15,8 @@ from assets.bills.engine.bill_terms import bill_terms
 from assets.bills.engine.settle import Account
 from assets.tariffs.linear.linear_model import LinearTerms, NotLinear, Peak, Tiers
 from assets.tariffs.linear.linear_rows import rows_of
+from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff import Tariff
 from tests.bills.scenes import BERLIN, load
 from tests.bills.scenes import bill as bill_of
 from tests.bills.scenes import demand as demand_of

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.tariffs.periods import check_tariff, export_prices, known_prices, quarter_hour_prices, stream_prices
+from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import Site
-from data_quality.contracts.tariff import Tariff
+from data_quality.contracts.site_file.site import Site
 from tests.kpi.seeded import PLANT, plant
 
 

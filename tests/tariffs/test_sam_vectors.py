@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from assets.bills.engine.compute import make_bill
 from assets.tariffs.calendar_layout import check_periods
-from data_quality.contracts.bill import Bill
+from data_quality.contracts.billing.bill import Bill
 from data_quality.contracts.errors import BadInput
 from tests.tariffs.convert_sam import ZONE, sam_load, sam_tariff
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from assets.tariffs.formats.tariff_file import read_tariffs
-from data_quality.contracts.tariff import Tariff
+from data_quality.contracts.billing.tariff import Tariff
 from tests.conftest import ROOT
 
 SCHEMA = ROOT / "docs" / "ems" / "tariff.schema.json"

@@ -14,7 +14,7 @@ from assets.bills.engine.bill_load import Load
 from assets.bills.engine.compute import make_bill
 from assets.tariffs.formats.tariff_file import read_tariffs
 from assets.tariffs.formats.urdb import read_urdb
-from data_quality.contracts.bill import Bill
+from data_quality.contracts.billing.bill import Bill
 from data_quality.contracts.errors import BadInput
 from tests.tariffs.convert_sam import START, sam_load
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from assets.readings.ingest import IngestReport, ingest_file
-from assets.sites.load import load_site
+from assets.readings.ingest.ingest_file import IngestReport, ingest_file
+from assets.sites.load_sites import load_site
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import open_store
 from controls.simulator.worlds.tower_files import Delivery, deliver_tower, write_delivery
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
 
 DEMO = Path(__file__).resolve().parents[2] / "assets" / "sites" / "demo"

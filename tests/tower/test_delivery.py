@@ -7,11 +7,11 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from assets.readings.sniff import sniff_file
+from assets.readings.sniff_files import sniff_file
 from controls.simulator.physics.faults import FaultKind, InjectedFault
 from controls.simulator.worlds.tower_files import Delivery, deliver_tower, write_delivery
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from tests.tower.conftest import END, NOW_UTC, START
 
 SENDERS = 9

@@ -10,7 +10,7 @@ from controls.simulator.physics.faults import FaultKind, InjectedFault
 from controls.simulator.physics.simulated import SimulatedSite
 from controls.simulator.worlds.generate import generate_site
 from controls.simulator.worlds.tower_files import Delivery
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
 from tests.tower.conftest import END, START, Read
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import date
 from itertools import pairwise
 
+from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
-from data_quality.contracts.tariff import Tariff
 
 
 class TariffOverride(Model):

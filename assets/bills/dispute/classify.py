@@ -16,9 +16,9 @@ from assets.bills.dispute.suspect_terms import is_tax, suspect_terms
 from assets.bills.dispute.suspicion import SEARCH, SLIP, Case, Cause, Suspicion, plain
 from assets.bills.engine.settle import write_riders, write_taxes
 from assets.tariffs.charge_lines import Line, Pen
-from data_quality.contracts.bill import BillPeriod
+from data_quality.contracts.billing.bill import BillPeriod
+from data_quality.contracts.billing.tariff import minor_digits
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff import minor_digits
 
 _ZERO = Decimal(0)
 _MAX_TRIED, _MAX_PAIRS = 400, 150

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from data_quality.contracts.bill import BillLine, BillPeriod, ItemKind
-from data_quality.contracts.supplier_bill import BilledLine
+from data_quality.contracts.billing.bill import BillLine, BillPeriod, ItemKind
+from data_quality.contracts.billing.supplier_bill import BilledLine
 
 _ZERO = Decimal(0)
 _SAME = {

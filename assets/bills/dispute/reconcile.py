@@ -13,10 +13,10 @@ from assets.bills.dispute.suspicion import Cause
 from assets.bills.documents.reads import MeterReads, RegisteredMeter
 from assets.bills.engine.bill_load import Load
 from assets.tariffs.price_series import PriceSeries
-from data_quality.contracts.bill import BillPeriod
+from data_quality.contracts.billing.bill import BillPeriod
+from data_quality.contracts.billing.supplier_bill import SupplierBill
+from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.model import Model
-from data_quality.contracts.supplier_bill import SupplierBill
-from data_quality.contracts.tariff import Tariff
 
 _ZERO = Decimal(0)
 

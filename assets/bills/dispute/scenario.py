@@ -15,10 +15,10 @@ from assets.bills.engine.bill_load import Load, Reads, RegisterUse
 from assets.bills.engine.compute import make_bill
 from assets.bills.engine.from_reads import make_bill_from_reads
 from assets.tariffs.price_series import PriceSeries
-from data_quality.contracts.bill import BillPeriod
+from data_quality.contracts.billing.bill import BillPeriod
+from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.billing.tariff_charges import TouPeriod
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff import Tariff
-from data_quality.contracts.tariff_charges import TouPeriod
 
 EARLIEST, LATEST = date(1900, 1, 1), date(2200, 1, 1)
 _PRICES = ("price_per_kwh", "tiers", "sell_price_per_kwh")

@@ -12,9 +12,9 @@ from assets.bills.dispute.suspicion import Case, printed_uses
 from assets.bills.documents.reads import MeterReads, RegisteredMeter, Unit, uses_of
 from assets.bills.engine.bill_load import Load, RegisterUse
 from assets.tariffs.price_series import PriceSeries
+from data_quality.contracts.billing.supplier_bill import SupplierBill
+from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.supplier_bill import SupplierBill
-from data_quality.contracts.tariff import Tariff
 
 
 def make_case(

@@ -14,8 +14,8 @@ from assets.bills.dispute.pairing import Pair
 from assets.bills.dispute.scenario import Scenario, each_tariff, on_dates, scaled, with_charge, with_swapped
 from assets.bills.dispute.suspicion import PAPER, SEARCH, SLIP, Case, Suspicion, days, energy_pairs, period_pairs, plain
 from assets.bills.engine.bill_load import Load
-from data_quality.contracts.tariff import Tariff
-from data_quality.contracts.tariff_charges import DemandCharge, DemandPeriod, TouPeriod
+from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.billing.tariff_charges import DemandCharge, DemandPeriod, TouPeriod
 from data_quality.contracts.time import local_midnight_utc
 
 _NANO = Decimal(10) ** 9

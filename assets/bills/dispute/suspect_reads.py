@@ -12,7 +12,7 @@ from assets.bills.dispute.scenario import Change, Scenario, merged, on_dates, un
 from assets.bills.dispute.suspicion import PAPER, SEARCH, SLIP, Case, Suspicion, days, energy_pairs, plain
 from assets.bills.documents.reads import MeterReads, uses_of
 from assets.bills.engine.bill_load import RegisterUse
-from data_quality.contracts.supplier_bill import BilledRegister
+from data_quality.contracts.billing.supplier_bill import BilledRegister
 
 # Reads further away than this are no slip of a date.
 _NEAR = timedelta(days=130)

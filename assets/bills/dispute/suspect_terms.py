@@ -10,7 +10,7 @@ from assets.bills.dispute.applies import is_named
 from assets.bills.dispute.pairing import Pair
 from assets.bills.dispute.scenario import scaled, timeless, under, with_charge, with_swapped
 from assets.bills.dispute.suspicion import PAPER, SEARCH, SLIP, Case, Suspicion, energy_pairs, period_pairs, plain
-from data_quality.contracts.tariff_charges import Tax
+from data_quality.contracts.billing.tariff_charges import Tax
 
 # Volume units that meters of gas are mistaken in: hundreds of cubic feet and cubic metres.
 _VOLUMES = (Decimal("2.83"), Decimal("2.8316846592"))

@@ -11,8 +11,8 @@ from assets.bills.dispute.pairing import Pair
 from assets.bills.dispute.scenario import Change, Scenario
 from assets.bills.documents.reads import MeterReads, Unit, advance
 from assets.bills.engine.bill_load import RegisterUse
-from data_quality.contracts.supplier_bill import SupplierBill
-from data_quality.contracts.tariff import Tariff, minor_digits
+from data_quality.contracts.billing.supplier_bill import SupplierBill
+from data_quality.contracts.billing.tariff import Tariff, minor_digits
 
 Cause = Literal[
     "none",

@@ -15,8 +15,8 @@ from typing import Any
 from assets.bills.documents.bill_text import Mark, decimal_mark, read_date, read_number
 from assets.bills.documents.read_pdf import PDF_MAGIC, Run, here, pdf_rows
 from assets.bills.documents.read_table import BillRow, csv_rows, xlsx_rows
+from data_quality.contracts.billing.supplier_bill import BilledLine, BilledRegister, Place, SupplierBill, Unread
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.supplier_bill import BilledLine, BilledRegister, Place, SupplierBill, Unread
 
 XLSX_MAGIC = b"PK\x03\x04"
 _TEXTS = {

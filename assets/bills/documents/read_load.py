@@ -9,12 +9,12 @@ from typing import Literal
 import polars as pl
 
 from assets.bills.engine.bill_load import Load, load_of
-from assets.readings.layout import resolve
-from assets.readings.readers.register import reader_for
-from assets.readings.sniff import FileRead, read_file
+from assets.readings.readers.reader_list import reader_for
+from assets.readings.sniff_files import FileRead, read_file
+from assets.readings.tables.column_layout import resolve
 from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import ColumnMap
+from data_quality.contracts.site_file.site import ColumnMap
 from data_quality.contracts.units import UNITS, Unit
 
 _HEAD_BYTES = 1 << 20

@@ -10,8 +10,8 @@ from typing import Any
 
 from assets.bills.documents.bill_text import looks_like_number
 from assets.bills.documents.read_table import BillRow
+from data_quality.contracts.billing.supplier_bill import Place, Unread
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.supplier_bill import Place, Unread
 
 PDF_MAGIC = b"%PDF-"
 MAX_BYTES, MAX_PAGES, MAX_LINES, MAX_STREAM_BYTES = 8 * 1024**2, 50, 5_000, 8 * 1024**2

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from assets.readings.packed.bounded import content
 from assets.readings.parsed import ReadRequest
-from assets.readings.readers.bounded import content
-from assets.readings.readers.xlsx_table import XlsxTable
+from assets.readings.readers.table_formats.xlsx_table import XlsxTable
+from data_quality.contracts.billing.supplier_bill import Place
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.supplier_bill import Place
 
 MAX_BYTES, MAX_ROWS = 4 * 1024**2, 5_000
 

@@ -12,9 +12,9 @@ from assets.bills.engine.measure import Measure, Segment
 from assets.tariffs.calendar_layout import FREE
 from assets.tariffs.compiled import Grid, compile_tariff, wall_clock
 from assets.tariffs.price_series import PriceSeries
+from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.billing.tariff_calendar import DayType
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff import Tariff
-from data_quality.contracts.tariff_calendar import DayType
 from data_quality.contracts.time import local_midnight_utc
 
 # Charge -> clock hour -> period that holds then on weekdays.

@@ -15,9 +15,9 @@ from assets.tariffs.linear.linear_frame import BillFrame, Carried
 from assets.tariffs.linear.linear_model import LinearTerms, NotLinear
 from assets.tariffs.linear.linear_terms import linear_terms
 from assets.tariffs.price_series import PriceSeries
+from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.billing.tariff_calendar import DayType
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff import Tariff
-from data_quality.contracts.tariff_calendar import DayType
 from data_quality.contracts.time import local_midnight_utc
 
 

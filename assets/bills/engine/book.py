@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 from assets.bills.engine.bill_load import Load
 from assets.tariffs.charge_lines import Line
 from assets.tariffs.periods import in_order
-from data_quality.contracts.bill import Bill, BillLine, BillPeriod, ItemKind
+from data_quality.contracts.billing.bill import Bill, BillLine, BillPeriod, ItemKind
+from data_quality.contracts.billing.tariff import Rounding, Tariff, minor_digits
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.tariff import Rounding, Tariff, minor_digits
 from data_quality.contracts.time import months_after
 
 _ZERO = Decimal(0)

@@ -11,8 +11,8 @@ from assets.bills.engine.bill_plan import make_plan
 from assets.bills.engine.book import Book, bill_spans
 from assets.bills.engine.compute import raw_bills
 from assets.tariffs.price_series import PriceSeries
+from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.time import local_midnight_utc
 
 # Meters whose loads are gathered at once: a year of quarter hours of 32 meters is 9 MB, which stays in the caches.

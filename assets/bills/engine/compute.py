@@ -28,10 +28,10 @@ from assets.tariffs.charge_lines import (
     write_reactive,
 )
 from assets.tariffs.price_series import PriceSeries
-from data_quality.contracts.bill import Bill
+from data_quality.contracts.billing.bill import Bill
+from data_quality.contracts.billing.tariff import Rounding, Tariff
+from data_quality.contracts.billing.tariff_calendar import DayType
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.tariff import Rounding, Tariff
-from data_quality.contracts.tariff_calendar import DayType
 from data_quality.contracts.units import EXACT
 
 _ZERO = Decimal(0)

@@ -9,11 +9,11 @@ from assets.bills.engine.book import Book, Span, month_share
 from assets.bills.engine.compute import one_bill
 from assets.bills.engine.settle import Account
 from assets.tariffs.bill_part import Usage, kwh_per_m3
-from data_quality.contracts.bill import Bill
+from data_quality.contracts.billing.bill import Bill
+from data_quality.contracts.billing.tariff import Rounding, Tariff
+from data_quality.contracts.billing.tariff_charges import DemandCharge
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.tariff import Rounding, Tariff
-from data_quality.contracts.tariff_charges import DemandCharge
 from data_quality.contracts.units import EXACT
 
 _ZERO = Decimal(0)

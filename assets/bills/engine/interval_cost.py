@@ -20,7 +20,7 @@ from assets.bills.engine.book import Book, RawBill, Span
 from assets.bills.engine.compute import raw_bills
 from assets.tariffs.charge_lines import Line
 from assets.tariffs.price_series import PriceSeries
-from data_quality.contracts.tariff_calendar import DayType
+from data_quality.contracts.billing.tariff_calendar import DayType
 from data_quality.contracts.units import QUANTUM_DECIMALS, of_quanta
 
 AMOUNT = pl.Decimal(18, QUANTUM_DECIMALS)

@@ -14,9 +14,9 @@ from assets.tariffs.bill_part import BillPart, Timeline, Usage, kwh_per_m3
 from assets.tariffs.calendar_layout import FREE
 from assets.tariffs.compiled import Compiled, wall_clock, windows_of
 from assets.tariffs.price_series import PriceSeries, series_of
+from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.billing.tariff_charges import DemandCharge, SeriesPrice
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.tariff import Tariff
-from data_quality.contracts.tariff_charges import DemandCharge, SeriesPrice
 from data_quality.contracts.units import QUANTUM_DECIMALS, of_quanta
 
 _SCALE = 10**QUANTUM_DECIMALS

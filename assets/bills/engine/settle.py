@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from assets.tariffs.bill_part import Usage
 from assets.tariffs.charge_lines import Cells, Line, Pen
+from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.billing.tariff_charges import Export, Rider
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.tariff import Tariff
-from data_quality.contracts.tariff_charges import Export, Rider
 from data_quality.contracts.time import ends_month
 
 _ZERO = Decimal(0)

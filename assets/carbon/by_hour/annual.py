@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 from assets.carbon.factor_choice.factor_view import carrier_of
 from assets.carbon.factor_choice.match import applicable, chosen_gwp, tile
 from assets.carbon.factor_choice.match_units import converted, ratio
-from data_quality.contracts.carbon import Activity
+from data_quality.contracts.emissions.carbon import Activity
 from data_quality.contracts.factor import Basis, Factor, GwpSet
-from data_quality.contracts.meter import Carrier
+from data_quality.contracts.site_file.meter import Carrier
 
 ELECTRICITY = "electricity"
 

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 
 from assets.carbon.inventory.instruments import certificate_failures, certificate_unstated
+from data_quality.contracts.emissions.hourly_carbon import HourlyCertificate, HourlyScope2
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.hourly_carbon import HourlyCertificate, HourlyScope2
 from data_quality.contracts.units import EXACT
 
 Hours = Mapping[datetime, Decimal]

@@ -10,8 +10,8 @@ from pathlib import Path
 from assets.carbon.by_hour.slots import Intensity, hour_of
 from assets.carbon.files.carbon_files import read_criteria
 from assets.carbon.files.table_rows import FIRST_YEAR, LAST_YEAR, Row, Table, read_table
+from data_quality.contracts.emissions.hourly_carbon import HourlyCertificate
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.hourly_carbon import HourlyCertificate
 from data_quality.contracts.time import CANONICAL_MINUTES, parse_instant
 from data_quality.contracts.units import EXACT
 

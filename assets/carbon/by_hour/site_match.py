@@ -16,13 +16,13 @@ import polars as pl
 from assets.carbon.by_hour.hourly_scope2 import hourly_scope2
 from assets.carbon.factor_choice.factor_view import FactorView
 from assets.sites.meter_tree import ENERGY_UNIT, primary_meters, tree_spans
+from data_quality.contracts.emissions.footprint import DayFactor
+from data_quality.contracts.emissions.hourly_carbon import HourlyCertificate, HourlyScope2
 from data_quality.contracts.factor import Basis
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.footprint import DayFactor
-from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
-from data_quality.contracts.hourly_carbon import HourlyCertificate, HourlyScope2
-from data_quality.contracts.meter import Carrier
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
+from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, local_midnight_utc
 from data_quality.contracts.units import EXACT, QUANTUM_DECIMALS
 

@@ -13,11 +13,11 @@ from itertools import pairwise
 
 from assets.carbon.factor_choice.bundles import bundles_of
 from assets.carbon.factor_choice.match_units import converted, parse_unit, ratio
+from data_quality.contracts.emissions.footprint import DayFactor
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, Basis, Factor, GwpSet, QualityCriteria, StoredFactor
-from data_quality.contracts.footprint import DayFactor
-from data_quality.contracts.meter import Carrier
-from data_quality.contracts.site import Site, check_factors
+from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.site_file.site import Site, check_factors
 
 # What sets call the carriers; anything else is renamed when a set is recorded (`factors add --rename`).
 _NAMES = {

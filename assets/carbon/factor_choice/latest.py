@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from assets.carbon.factor_choice.gwp import name_key
 from assets.carbon.factor_choice.match_units import parse_unit
-from data_quality.contracts.carbon import CarbonLine
+from data_quality.contracts.emissions.carbon import CarbonLine
 from data_quality.contracts.factor import HELD, Factor
 from data_quality.contracts.finding import Finding
 

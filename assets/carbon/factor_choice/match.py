@@ -13,7 +13,7 @@ from typing import NamedTuple
 from assets.carbon.factor_choice.bundles import Bundle, bundles_of
 from assets.carbon.factor_choice.gwp import name_key
 from assets.carbon.factor_choice.match_units import ratio
-from data_quality.contracts.carbon import Activity
+from data_quality.contracts.emissions.carbon import Activity
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, Basis, Factor, GwpSet
 from data_quality.contracts.units import EXACT

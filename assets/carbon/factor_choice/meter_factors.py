@@ -15,11 +15,11 @@ from assets.sites.scopes import FIRST_DAY, LAST_DAY
 from assets.stores.ledgers.factor_ledger import FactorStore
 from assets.stores.transactions import Store
 from assets.stores.warehouse.warehouse_tables import FACTOR
+from data_quality.contracts.emissions.footprint import DayFactor
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import Basis
-from data_quality.contracts.footprint import DayFactor
-from data_quality.contracts.meter import Carrier, Meter
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.meter import Carrier, Meter
+from data_quality.contracts.site_file.site import Site
 
 # Enough for pounds per MWh and for products with a GWP; sums of energy times factor still fit 38 digits.
 FACTOR_DECIMALS = FACTOR.scale

@@ -15,7 +15,7 @@ from assets.carbon.inventory.carbon_lines import line_of, units_of
 from assets.carbon.inventory.gaps import gaps
 from assets.carbon.inventory.instruments import Allocation
 from assets.carbon.inventory.scope2 import market_lines
-from data_quality.contracts.carbon import Activity, CarbonLine, CarbonResult
+from data_quality.contracts.emissions.carbon import Activity, CarbonLine, CarbonResult
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, Basis, Factor, GwpSet
 from data_quality.contracts.finding import Finding

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from assets.carbon.factor_choice.match import Part
 from assets.carbon.factor_choice.match_units import converted, ratio
-from data_quality.contracts.carbon import Activity, CarbonLine, GasAmount
+from data_quality.contracts.emissions.carbon import Activity, CarbonLine, GasAmount
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.units import EXACT
 

@@ -8,11 +8,11 @@ import polars as pl
 
 from assets.sites.generation import generation
 from assets.sites.meter_tree import ENERGY_UNIT, has_import, primary_meters, total_meters
-from data_quality.contracts.footprint import Role, SiteEnergy
-from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
-from data_quality.contracts.meter import Carrier, Meter
+from data_quality.contracts.emissions.footprint import Role, SiteEnergy
 from data_quality.contracts.quality import ESTIMATED_CODES
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
+from data_quality.contracts.site_file.meter import Carrier, Meter
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_day_hours
 from data_quality.contracts.units import QUANTUM_DECIMALS
 

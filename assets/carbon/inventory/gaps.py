@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from assets.carbon.factor_choice.gwp import name_key
 from assets.carbon.factor_choice.match_units import parse_unit
-from data_quality.contracts.carbon import Activity
+from data_quality.contracts.emissions.carbon import Activity
 from data_quality.contracts.finding import Finding
 
 # A row of four weeks or more tells of a period; a shorter one is an event (a delivery, a refill) or a day of a series.

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
-from data_quality.contracts.carbon import Activity
+from data_quality.contracts.emissions.carbon import Activity
+from data_quality.contracts.emissions.hourly_carbon import HourlyCertificate
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, HIERARCHY, Basis, Factor, QualityCriteria
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.hourly_carbon import HourlyCertificate
 
 # "As close as possible to the period of consumption" is in figures the window of 21 months that labels of renewable
 # energy use: the reporting year, half a year before and a quarter after it.

@@ -7,10 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal, localcontext
 
-from data_quality.contracts.errors import OurFault
-from data_quality.contracts.factor import HELD
-from data_quality.contracts.finding import Finding
-from data_quality.contracts.footprint import (
+from data_quality.contracts.emissions.footprint import (
     Footprint,
     FootprintLine,
     Method,
@@ -18,7 +15,10 @@ from data_quality.contracts.footprint import (
     PortfolioRow,
     SiteTotals,
 )
-from data_quality.contracts.meter import Carrier
+from data_quality.contracts.errors import OurFault
+from data_quality.contracts.factor import HELD
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.units import EXACT
 
 ZERO = Decimal(0)

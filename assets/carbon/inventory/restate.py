@@ -10,9 +10,9 @@ from datetime import date, datetime
 from decimal import Decimal, localcontext
 from types import MappingProxyType
 
+from data_quality.contracts.emissions.footprint import Footprint, FootprintLine, Method, RestatedLine, Restatement
 from data_quality.contracts.errors import OurFault
-from data_quality.contracts.footprint import Footprint, FootprintLine, Method, RestatedLine, Restatement
-from data_quality.contracts.meter import Carrier
+from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.units import EXACT
 
 _Key = tuple[date, Carrier, Method]

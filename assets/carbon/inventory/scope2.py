@@ -13,7 +13,7 @@ from assets.carbon.factor_choice.match import Part, shares
 from assets.carbon.factor_choice.match_units import converted, ratio
 from assets.carbon.inventory.carbon_lines import line_of
 from assets.carbon.inventory.instruments import Allocation, asked_for, usable
-from data_quality.contracts.carbon import Activity, CarbonLine
+from data_quality.contracts.emissions.carbon import Activity, CarbonLine
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, HIERARCHY, Basis, Factor, GwpSet
 from data_quality.contracts.finding import Finding

@@ -16,13 +16,13 @@ from assets.carbon.inventory.carbon_lines import line_of
 from assets.carbon.inventory.energies import bought_generation
 from assets.carbon.inventory.instruments import Allocation
 from assets.carbon.inventory.scope2 import market_lines
-from data_quality.contracts.carbon import Activity
+from data_quality.contracts.emissions.carbon import Activity
+from data_quality.contracts.emissions.footprint import DayFactor, Footprint, FootprintLine, Method, SiteEnergy
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import Basis
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.footprint import DayFactor, Footprint, FootprintLine, Method, SiteEnergy
-from data_quality.contracts.meter import Carrier
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, months_of
 from data_quality.contracts.units import EXACT
 

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from assets.kpi.claims.steps import MIN_WEEKS, best_step
+from assets.kpi.claims.lasting_steps import MIN_WEEKS, best_step
 from data_quality.contracts.finding import Finding
 
 # A whole-number-of-times jump of the readings themselves: from this factor on it is a unit, not a use.

@@ -1,6 +1,6 @@
 """Grids become canonical quarter hours: whole quanta of 1e-9, the energy of longer intervals divided to the last one.
 
-The arithmetic of assets/readings/normalise.py, on arrays.
+The arithmetic of assets/readings/tables/normalise.py, on arrays.
 """
 
 from collections.abc import Iterable, Iterator

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from assets.readings.bulk.lines import line_blocks, unfinished_line
 from assets.readings.bulk.shape import NotRegular, Shape
+from assets.readings.packed.csv_text import MAX_LINE_BYTES, CsvText
 from assets.readings.parsed import REJECT_SCHEMA
-from assets.readings.readers.csv_table import rows_of
-from assets.readings.readers.csv_text import MAX_LINE_BYTES, CsvText
-from assets.readings.table import FIRST_PLAUSIBLE, FUTURE_LIMIT, RawTable, read_table
-from assets.readings.times import in_shape
+from assets.readings.readers.table_formats.csv_table import rows_of
+from assets.readings.tables.judged_table import FIRST_PLAUSIBLE, FUTURE_LIMIT, RawTable, read_table
+from assets.readings.tables.times import in_shape
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import ColumnMap
+from data_quality.contracts.site_file.site import ColumnMap
 
 SLOT_US = 900_000_000
 MAX_ODD_ROWS = 200_000

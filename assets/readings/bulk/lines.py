@@ -8,9 +8,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assets.readings.bulk.shape import NotRegular, Shape
+from assets.readings.packed.csv_text import MAX_LINE_BYTES, CsvText
 from assets.readings.parsed import REJECT_SCHEMA
-from assets.readings.readers.csv_table import DECIMALS, UNFINISHED, rows_of
-from assets.readings.readers.csv_text import MAX_LINE_BYTES, CsvText
+from assets.readings.readers.table_formats.csv_table import DECIMALS, UNFINISHED, rows_of
 from data_quality.contracts.errors import BadInput
 
 # Small blocks stay in the processor's cache; what is gained beyond this is lost again in memory traffic.

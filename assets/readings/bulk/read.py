@@ -12,15 +12,15 @@ import polars as pl
 
 from assets.readings.bulk.canonical import QUANTA, Meaning, Readings, Rows, quarter_hours, readings_of
 from assets.readings.bulk.cells import SLOT_US, Source, read_cells, rejects_of
-from assets.readings.bulk.conflicts import conflict_rejects
 from assets.readings.bulk.months import Grid, Months, grid_of
+from assets.readings.bulk.row_conflicts import conflict_rejects
 from assets.readings.bulk.shape import NotRegular, Shape, Stream, shape_of
-from assets.readings.bulk.steps import Steps
+from assets.readings.bulk.step_lengths import Steps
 from assets.readings.parsed import Channel, reason_counts
-from assets.readings.sniff import SniffReport, channel_of
-from assets.readings.table import reading_of
-from assets.readings.values import LOAD_LIMIT, SUSPECT_KW, is_vouched
-from data_quality.contracts.site import ColumnMap, Site
+from assets.readings.sniff_files import SniffReport, channel_of
+from assets.readings.tables.judged_table import reading_of
+from assets.readings.tables.values import LOAD_LIMIT, SUSPECT_KW, is_vouched
+from data_quality.contracts.site_file.site import ColumnMap, Site
 
 # Below this a table is judged as a whole: it is quick enough, and shows a person more.
 REGULAR_FROM_BYTES = 4 * 1024**2
@@ -56,7 +56,7 @@ class RegularFile:
 def regular_file(
     path: Path, *, site: Site, mapping: ColumnMap | None, now_utc: datetime, from_bytes: int = REGULAR_FROM_BYTES
 ) -> Iterator[RegularFile | None]:
-    """The file as a regular table, or None where it must be read the careful way (assets/readings/sniff.py)."""
+    """The file as a regular table, or None where it must be read the careful way (assets/readings/sniff_files.py)."""
     shape = None
     if path.is_file() and path.stat().st_size >= from_bytes:
         shape = shape_of(path, site=site, mapping=mapping, now_utc=now_utc)

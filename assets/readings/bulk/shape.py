@@ -13,15 +13,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assets.readings.layout import Layout, choose_maps, resolve
+from assets.readings.packed.csv_text import SEPARATORS
 from assets.readings.parsed import Reader, ReadRequest
-from assets.readings.readers.csv_table import CsvTable
-from assets.readings.readers.csv_text import SEPARATORS
-from assets.readings.readers.register import reader_for
+from assets.readings.readers.reader_list import reader_for
+from assets.readings.readers.table_formats.csv_table import CsvTable
 from assets.readings.streams import canonical_of, default_registers, streams
-from assets.readings.values import IMPLAUSIBLE, ONE_WAY
+from assets.readings.tables.column_layout import Layout, choose_maps, resolve
+from assets.readings.tables.values import IMPLAUSIBLE, ONE_WAY
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import ColumnMap, Site
+from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.contracts.units import UNITS, Behaviour, Unit
 
 _HEAD_BYTES = 64 * 1024

@@ -7,16 +7,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assets.readings.bitemporal import classify
 from assets.readings.bulk.canonical import QUANTA, Readings, Rows
 from assets.readings.bulk.cells import SLOT_US
 from assets.readings.bulk.read import RegularFile
-from assets.readings.holds import HISTORY, MAX_FALL, MAX_GROWTH, MIN_HISTORY_ROWS, MIN_ROWS, current_rows
-from assets.readings.rescaled import ROW_WITHIN, rescaled
+from assets.readings.changes.bitemporal import classify
+from assets.readings.changes.holds import HISTORY, MAX_FALL, MAX_GROWTH, MIN_HISTORY_ROWS, MIN_ROWS, current_rows
+from assets.readings.changes.rescaled import ROW_WITHIN, rescaled
 from assets.stores.lake.lake import BlockPlan, Lake, Stamp
 from assets.stores.lake.lake_block import TIME, Block, block_of
 from data_quality.contracts.quality import QualityCode
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES
 
 _TIMES = {TIME: pl.Datetime("us", "UTC"), "rows": pl.UInt32()}

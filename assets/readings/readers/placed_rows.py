@@ -10,8 +10,8 @@ import polars as pl
 
 from assets.readings.parsed import PARSED_SCHEMA, REJECT_SCHEMA, SEEN_NAME, UNSEEN, ReadRequest
 from assets.readings.streams import canonical_of, default_registers, streams
-from assets.readings.values import IMPLAUSIBLE
-from data_quality.contracts.site import Site
+from assets.readings.tables.values import IMPLAUSIBLE
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, unit_of
 
 # What a reader hands over: its foreign meter id and a second name of the same meter (or null), the instant at which

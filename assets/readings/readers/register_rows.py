@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
+from assets.readings.cumulative.register_steps import State
 from assets.readings.parsed import Channel
 from assets.readings.readers.placed_rows import STATES_SCHEMA
-from assets.readings.readers.register_steps import State
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
 

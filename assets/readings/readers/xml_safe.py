@@ -11,7 +11,7 @@ from xml.sax.xmlreader import AttributesImpl
 from defusedxml.common import DefusedXmlException  # type: ignore[import-untyped]
 from defusedxml.expatreader import DefusedExpatParser  # type: ignore[import-untyped]
 
-from assets.readings.readers.bounded import chunks
+from assets.readings.packed.bounded import chunks
 from data_quality.contracts.errors import BadInput
 
 # Three years and more of quarter hours, as verbose as they come.

@@ -8,7 +8,7 @@ from assets.stores.journal import AppendOnly, row_of
 from assets.stores.schema.tables_baselines import baseline_approvals, baseline_versions
 from assets.stores.transactions import Store
 from assets.stores.trust import trust_of
-from data_quality.contracts.baseline import Baseline, BaselineStatus, BaselineType, BaselineVersion
+from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineType, BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role

@@ -16,8 +16,8 @@ from assets.stores.ledgers.kept_files import keep_copy
 from assets.stores.schema.tables_bills import bill_audits, bill_lines, bills, notifications, tariff_overrides
 from assets.stores.seals import append
 from assets.stores.transactions import Store
+from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.supplier_bill import SupplierBill
 from data_quality.contracts.time import Clock
 
 _BILLS = AppendOnly(

@@ -3,7 +3,7 @@
 The table stands here, not in controls, because the database enforces it too: by the triggers of the migrations.
 """
 
-from data_quality.contracts.command import CommandState as S
+from data_quality.contracts.control.command import CommandState as S
 
 TRANSITIONS: dict[S, frozenset[S]] = {
     S.PROPOSED: frozenset({S.RELEASED, S.ADVISED, S.REJECTED, S.BLOCKED, S.EXPIRED, S.SUPERSEDED}),

@@ -8,8 +8,8 @@ from assets.stores.journal import AppendOnly, fields_of, row_of
 from assets.stores.schema.tables_readings import month_validations
 from assets.stores.transactions import Store
 from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.vee import RuleFinding
 from data_quality.contracts.time import Clock
-from data_quality.contracts.vee import RuleFinding
 
 
 class MonthValidation(Model):

@@ -7,7 +7,7 @@ from typing import Any
 from assets.stores.journal import AppendOnly, document_in, row_of
 from assets.stores.schema.tables_baselines import forecasts, promotions
 from assets.stores.transactions import Store
-from data_quality.contracts.forecast import Forecast
+from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.time import Clock
 
 _FORECASTS = AppendOnly(forecasts, document_in("forecast", Forecast), order=("issued_at_utc", "recorded_at_utc"))

@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from assets.stores.chain import canonical_json
+from assets.stores.event_chain import canonical_json
 from assets.stores.journal import AppendOnly, fields_of
 from assets.stores.schema.tables_readings import meter_events
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.meter_event import MeterEvent, RecordedEvent
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.meter_event import MeterEvent, RecordedEvent
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 
 _EVENTS = AppendOnly(meter_events, fields_of(RecordedEvent), order=("id",), is_proven=True)

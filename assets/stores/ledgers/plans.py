@@ -5,16 +5,16 @@ from datetime import datetime
 from typing import Any
 
 from assets.stores.access import site_transaction
-from assets.stores.chain import append_events
+from assets.stores.event_chain import append_events
 from assets.stores.journal import AppendOnly, document_in, row_of
 from assets.stores.schema.tables_control import commands as command_table
 from assets.stores.schema.tables_control import plans as plan_table
 from assets.stores.seals import append
 from assets.stores.transactions import Store
-from data_quality.contracts.command import Command, CommandState
+from data_quality.contracts.control.command import Command, CommandState
+from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.model import Model
-from data_quality.contracts.plan import Plan
 from data_quality.contracts.time import Clock
 
 _PLANS = AppendOnly(plan_table, document_in("plan", Plan), order=("version",))

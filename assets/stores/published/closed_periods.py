@@ -4,7 +4,7 @@ from assets.stores.journal import AppendOnly
 from assets.stores.schema.tables_reports import report_decisions
 from assets.stores.transactions import Store
 from data_quality.contracts.model import Model
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_period
 
 # Of two revisions of one period the newest counts.

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.access import site_transaction
-from assets.stores.chain import canonical_json, sha256_of
+from assets.stores.event_chain import canonical_json, sha256_of
 from assets.stores.journal import AppendOnly, fields_of
 from assets.stores.published.trace_rows import GENESIS, TraceGone, figure_rows_where, packed_rows
 from assets.stores.schema.tables_reports import figures as figure_table
@@ -16,8 +16,8 @@ from assets.stores.schema.tables_seals import recorded_clock
 from assets.stores.seals import append, append_row, text_sha256
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.figure import Figure
 from data_quality.contracts.model import Model
+from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import Clock
 
 Stamped = tuple[dict[str, Any], Sequence[Figure]]

@@ -12,8 +12,8 @@ class BuiltSite(Model):
     """What the marts of a site were last built with as a whole.
 
     sha256: of its site file; baselines: versions that expect; factors: emission factors by day
-    (assets/kpi/factor_days.py); project: fingerprint of the SQL; entry: newest manifest entry then; first, last: local
-    days with imported energy, None where there is none.
+    (assets/kpi/windows_of_marts/factor_days.py); project: fingerprint of the SQL; entry: newest manifest entry then;
+    first, last: local days with imported energy, None where there is none.
     """
 
     sha256: str

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff import Tariff
 
 KEYS = frozenset(
     {

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from assets.tariffs.calendar_layout import NotExact, check_periods
 from assets.tariffs.formats.simple_table import is_simple_table, read_simple_table
 from assets.tariffs.formats.urdb import is_urdb, read_urdb
+from data_quality.contracts.billing.tariff import Tariff, TariffFile
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff import Tariff, TariffFile
 from data_quality.contracts.yaml_file import load_yaml, place_of, validate_document
 
 

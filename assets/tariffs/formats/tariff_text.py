@@ -7,9 +7,9 @@ from decimal import Decimal
 import numpy as np
 
 from assets.tariffs.calendar_layout import QUARTERS, all_kinds, charge_layout
-from data_quality.contracts.tariff import Tariff
-from data_quality.contracts.tariff_calendar import DAY_TYPES, Window
-from data_quality.contracts.tariff_charges import (
+from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.billing.tariff_calendar import DAY_TYPES, Window
+from data_quality.contracts.billing.tariff_charges import (
     DemandCharge,
     DemandPeriod,
     EnergyCharge,

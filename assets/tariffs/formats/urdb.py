@@ -10,8 +10,8 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Any
 
+from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff import Tariff
 
 # URDB writes "no upper end" as a number nobody reaches: 1e38, 1e14.
 _NO_LIMIT = Decimal("1e9")

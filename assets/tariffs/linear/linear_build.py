@@ -10,7 +10,7 @@ from assets.tariffs.linear.linear_frame import BillFrame
 from assets.tariffs.linear.linear_model import ZERO, Energy, Form, Maximum, Side, Term, Tiers, total_of
 from assets.tariffs.linear.linear_shape import Range, Ranges, range_of, range_of_form
 from assets.tariffs.tiers import Bound, cost_of
-from data_quality.contracts.tariff_charges import Component
+from data_quality.contracts.billing.tariff_charges import Component
 from data_quality.contracts.units import of_quanta
 
 

@@ -12,8 +12,8 @@ from assets.tariffs.linear.linear_frame import Carried
 from assets.tariffs.linear.linear_model import ZERO, Form, Refused, total_of
 from assets.tariffs.price_series import series_of
 from assets.tariffs.tiers import Bound, bounds_of
-from data_quality.contracts.tariff import Tariff
-from data_quality.contracts.tariff_charges import EnergyCharge, SeriesPrice, TouPeriod
+from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.billing.tariff_charges import EnergyCharge, SeriesPrice, TouPeriod
 from data_quality.contracts.units import of_quanta
 
 

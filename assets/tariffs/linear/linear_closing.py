@@ -11,7 +11,7 @@ from assets.tariffs.linear.linear_charges import Netted, export_rates
 from assets.tariffs.linear.linear_demand import highest_demand
 from assets.tariffs.linear.linear_frame import Carried
 from assets.tariffs.linear.linear_model import ONE, ZERO, Cap, Form, NotLinear, Refused, total_of
-from data_quality.contracts.tariff import Tariff
+from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.time import ends_month
 from data_quality.contracts.units import of_quanta
 

@@ -9,8 +9,8 @@ from assets.tariffs.compiled import Compiled, wall_clock, windows_of
 from assets.tariffs.linear.linear_build import Desk
 from assets.tariffs.linear.linear_model import ONE, ZERO, Energy, Form, Peak, Refused
 from assets.tariffs.tiers import bounds_of
-from data_quality.contracts.tariff import Tariff
-from data_quality.contracts.tariff_charges import DemandCharge
+from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.billing.tariff_charges import DemandCharge
 from data_quality.contracts.units import of_quanta
 
 

@@ -24,8 +24,8 @@ from assets.tariffs.linear.linear_demand import write_capacity, write_demand
 from assets.tariffs.linear.linear_frame import BillFrame, Carried
 from assets.tariffs.linear.linear_model import ZERO, Energy, Form, LinearTerms, NotLinear, Refused, Side
 from assets.tariffs.linear.linear_shape import shaped
-from data_quality.contracts.tariff import Tariff
-from data_quality.contracts.tariff_calendar import DayType
+from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.billing.tariff_calendar import DayType
 from data_quality.contracts.units import EXACT
 
 

@@ -18,8 +18,8 @@ from controls.optimiser.devices.device import (
     clean,
     params_of,
 )
-from data_quality.contracts.plan import BatteryParams
-from data_quality.contracts.site import Asset
+from data_quality.contracts.control.plan import BatteryParams
+from data_quality.contracts.site_file.site import Asset
 
 if TYPE_CHECKING:
     import pulp

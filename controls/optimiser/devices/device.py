@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
-from data_quality.contracts.site import Asset
+from data_quality.contracts.site_file.site import Asset
 
 if TYPE_CHECKING:
     import pulp

@@ -5,9 +5,9 @@ import pkgutil
 from pathlib import Path
 
 from controls.optimiser.devices.device import Device
+from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.errors import OurFault
-from data_quality.contracts.plan import PlanRequest
-from data_quality.contracts.site import Asset, Site
+from data_quality.contracts.site_file.site import Asset, Site
 
 _HERE = __name__.rpartition(".")[0]
 for _file in pkgutil.iter_modules([str(Path(__file__).parent)]):

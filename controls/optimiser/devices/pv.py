@@ -7,7 +7,7 @@ from pydantic import Field
 
 from controls.optimiser.devices.device import Around, Columns, Device, Given, Row, Values, clean
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import Asset
+from data_quality.contracts.site_file.site import Asset
 
 if TYPE_CHECKING:
     import pulp

@@ -8,7 +8,7 @@ import polars as pl
 
 from assets.sites.calendar import quarter_hours
 from controls.simulator.physics.noise import Counts, Series
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from controls.simulator.physics.noise import Counts, Series, ar1, generator
 from controls.simulator.physics.simulated import SimulatedSite, driver_frame, meter_frame, whole_units
 from controls.simulator.physics.weather import weather
 from data_quality.contracts.model import Model
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 
 # Relative output of the shifts that begin at 06:00, 14:00 and 22:00.
 SHIFTS = ((6.0, 1.00), (14.0, 0.97), (22.0, 0.90))

@@ -8,7 +8,7 @@ from controls.simulator.worlds.factory import generate_factory_year
 from controls.simulator.worlds.home import generate_home_year
 from controls.simulator.worlds.tower import generate_tower_year
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 
 SEED = 20240101
 

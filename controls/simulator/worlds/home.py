@@ -7,10 +7,10 @@ from controls.simulator.physics.grid import YearGrid, year_grid
 from controls.simulator.physics.noise import Counts, Series, ar1, generator
 from controls.simulator.physics.simulated import UNITS_PER_KWH, SimulatedSite, driver_frame, meter_frame, whole_units
 from controls.simulator.physics.weather import weather
+from data_quality.contracts.control.plan import BatteryParams
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
-from data_quality.contracts.plan import BatteryParams
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 
 # Household power by local hour, kW: night, breakfast, day, supper.
 _HOUSE_KW = (0.21, 0.20, 0.19, 0.19, 0.20, 0.28, 0.55, 0.70, 0.52, 0.38, 0.36, 0.42,

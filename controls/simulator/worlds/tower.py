@@ -20,7 +20,7 @@ from controls.simulator.worlds.tower_loads import (
     water_m3_per_h,
 )
 from controls.simulator.worlds.tower_truth import TowerTruth
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 
 # The gas meter's display: hundredths of a cubic metre.
 GAS_STEPS_PER_M3 = 100

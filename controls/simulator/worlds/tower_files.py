@@ -25,7 +25,7 @@ from controls.simulator.worlds.tower_faults import (
     file_name,
     strike,
 )
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
 
 # As the site's column map names them.

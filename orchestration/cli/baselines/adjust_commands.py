@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from assets.stores.ledgers.adjustments import AdjustmentStore
-from data_quality.contracts.adjustment import Adjustment, AdjustmentKind, AdjustmentRecord
+from data_quality.contracts.baselines.adjustment import Adjustment, AdjustmentKind, AdjustmentRecord
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.time import parse_day

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from assets.stores.ledgers.adjustments import AdjustmentStore
-from data_quality.contracts.baseline import BaselineType, BaselineVersion
+from data_quality.contracts.baselines.baseline import BaselineType, BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Role
 from orchestration.cli.answer import Answer, Table

@@ -15,7 +15,7 @@ from orchestration.cli.answer import CHECK_FAILED, Answer, finding_lines
 from orchestration.cli.options import MapOption, column_map
 
 if TYPE_CHECKING:
-    from ml.baselines.usage import Frequency, Usage
+    from ml.baselines.usage_tables.usage_table import Frequency, Usage
 
 FREQUENCIES = ("hourly", "daily", "billing")
 TrainOption = Annotated[
@@ -55,7 +55,7 @@ class Files:
 
     def usage(self) -> "Usage":
         """The usage of the files. Raises BadInput."""
-        from ml.baselines.read_usage import Source, read_usage
+        from ml.baselines.usage_tables.read_usage import Source, read_usage
 
         if self.energy is None:
             raise BadInput("expected an energy file", reason="no_rows", mend="give --energy FILE")

@@ -6,20 +6,20 @@ from typing import Annotated, Any
 
 import typer
 
-from assets.kpi.enpi import EnpiResult
+from assets.kpi.enpi_of_use.enpi_result import EnpiResult
 from assets.stores.ledgers.baselines import baseline_id_of
-from data_quality.contracts.baseline import BaselineType, BaselineVersion
+from data_quality.contracts.baselines.baseline import BaselineType, BaselineVersion
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import Seu, Site
+from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, parse_period
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import PeriodOption, SiteOption
+from reports.again.claims import against_use, claim_of
+from reports.again.figure_sources import Sources, seu_of
 from reports.assess import assess_seu
-from reports.claims import against_use, claim_of
 from reports.enpi_life import TREND_YEARS, alerts_for, trend
-from reports.make import baselines_in_force
-from reports.sources import Sources, seu_of
+from reports.make_report import baselines_in_force
 
 
 @dataclass(frozen=True)
@@ -125,14 +125,14 @@ def _trend(call: Call, asked: _Asked, years: int) -> list[dict[str, Any]]:
 
 
 def _what_if(asked: _Asked, changes: list[str]) -> dict[str, Any]:
-    from assets.kpi.what_if import parse_change, what_if
+    from assets.kpi.enpi_of_use.what_if import parse_change, what_if
 
     days = asked.sources.days(asked.site, asked.use.seu_id, asked.span, asked.as_of_utc)
     return what_if(_model(asked).baseline, days, [parse_change(text) for text in changes]).model_dump(mode="json")
 
 
 def _mix(asked: _Asked, text: str) -> dict[str, Any]:
-    from assets.kpi.product_mix import at_reference_mix, parse_mix, product_drivers
+    from assets.kpi.enpi_of_use.product_mix import at_reference_mix, parse_mix, product_drivers
 
     baseline = _model(asked).baseline
     days = asked.sources.days(asked.site, asked.use.seu_id, asked.span, asked.as_of_utc)

@@ -13,7 +13,7 @@ from orchestration.cli.baselines.baseline_options import Files, ModelOption, Tra
 from orchestration.cli.frame import Call, command
 
 if TYPE_CHECKING:
-    from ml.baselines.fit import Fit
+    from ml.baselines.models.fit import Fit
 
 _STATISTICS = (
     "r2", "r2_adj", "cvrmse_n", "cvrmse_g14", "cvrmse_caltrack", "nmbe_in_sample", "nmbe_out_of_sample",
@@ -53,9 +53,9 @@ def fit(
 
 def _fit_site(call: Call, site: str, seu: str | None) -> Answer:
     """Fit and register the baselines of a site's SEUs over the periods that the site file names."""
-    from orchestration.fresh import freshen_marts
     from orchestration.partitions import month_ranges
     from orchestration.runner import open_runner
+    from orchestration.warehouse.fresh import freshen_marts
 
     project, known = call.project, call.project.site(site)
     who = call.acting(Role.ANALYST).person_id
@@ -78,8 +78,8 @@ def _fit_site(call: Call, site: str, seu: str | None) -> Answer:
 def _fit_files(
     call: Call, files: Files, *, train: str | None, model: str, profile: str | None, confidence: float
 ) -> Answer:
-    from ml.baselines.fit import fit_usage
-    from ml.baselines.profiles import check_name, judge, judge_all
+    from ml.baselines.models.fit import fit_usage
+    from ml.baselines.models.profiles import check_name, judge, judge_all
 
     start, end = dates_of(train, "--train")
     if profile is not None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from data_quality.contracts.baseline import BaselineStatus, BaselineType, BaselineVersion
+from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType, BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Role
@@ -15,7 +15,7 @@ from orchestration.cli.options import SiteOption
 from orchestration.cli.signing import actor
 
 if TYPE_CHECKING:
-    from data_quality.contracts.shadow import ShadowComparison
+    from data_quality.contracts.baselines.shadow import ShadowComparison
     from ml.tracker import Tracker
 
 ALERTS = "start (UTC): {interval_start_utc} | actual kW: {actual_kw:.2f} | expected kW: {expected_kw:.2f} | z: {z:+.1f}"
@@ -35,8 +35,8 @@ def monitor(
     refit: Annotated[bool, typer.Option("--refit", help="Fit anew, though the last fit is no week old.")] = False,
 ) -> Answer:
     """Compare the last days with the 90-day monitoring baseline, quarter hour by quarter hour; refit weekly."""
-    from ml.baselines.monitor_site import monitored, refit_site
-    from reports.sources import seu_of
+    from ml.baselines.life.monitor_site import monitored, refit_site
+    from reports.again.figure_sources import seu_of
 
     project, known = call.project, call.project.site(site)
     use = seu_of(known, seu)
@@ -80,9 +80,9 @@ def project(
     version: Annotated[int | None, typer.Option("--version", help="Which version; else the approved one.")] = None,
 ) -> Answer:
     """Show a project's plan and what it saved so far, or fit its baseline."""
-    from assets.kpi.project import plan_of, project_of, project_savings
+    from assets.kpi.claims.mv_savings import plan_of, project_of, project_savings
     from assets.stores.ledgers.baselines import baseline_id_of
-    from ml.baselines.project import fit_project
+    from ml.baselines.savings_of.project_baseline import fit_project
 
     site, _, project_id = name.partition("/")
     known = call.project.site(site)
@@ -121,7 +121,7 @@ def project(
 def shadow(call: Call, site: SiteOption) -> Answer:
     """Recompute every approved version with today's libraries and compare; nothing is adopted."""
     from assets.stores.ledgers.shadows import ShadowStore
-    from ml.baselines.shadow import shadow_site
+    from ml.baselines.life.shadow_fits import shadow_site
 
     known, who = call.project.site(site), actor(call, Role.ANALYST)
     found = shadow_site(known, lake=call.project.lake, store=call.project.baselines)

@@ -15,11 +15,11 @@ from orchestration.cli.frame import Call, command
 from orchestration.cli.options import column_map
 
 if TYPE_CHECKING:
-    from ml.baselines.fit import Fit
-    from ml.baselines.minimum_detectable import MinimumDetectable
-    from ml.baselines.savings import Savings
-    from ml.baselines.savings_typical import NormalisedSavings
-    from ml.baselines.usage import Frequency, Usage
+    from ml.baselines.models.fit import Fit
+    from ml.baselines.savings_of.minimum_detectable import MinimumDetectable
+    from ml.baselines.savings_of.savings import Savings
+    from ml.baselines.savings_of.savings_typical import NormalisedSavings
+    from ml.baselines.usage_tables.usage_table import Frequency, Usage
 
 _KEYS = (
     "expected_kwh", "actual_kwh", "savings_kwh", "delta_kwh", "uncertainty_kwh", "interval_kwh", "fsu", "claimed_kwh",
@@ -56,10 +56,10 @@ class Asked:
 )
 def savings(call: Call, files: Files, asked: Asked) -> Answer:
     """Fit a baseline on --train and say what was saved in --report, with its uncertainty."""
-    from ml.baselines.fit import fit_usage
-    from ml.baselines.minimum_detectable import minimum_detectable
-    from ml.baselines.savings import check_request, option_of
-    from ml.baselines.savings import savings as savings_of
+    from ml.baselines.models.fit import fit_usage
+    from ml.baselines.savings_of.minimum_detectable import minimum_detectable
+    from ml.baselines.savings_of.savings import check_request, option_of
+    from ml.baselines.savings_of.savings import savings as savings_of
 
     if files.energy is None:
         raise BadInput("baseline savings needs --energy FILE", reason="bad_request")
@@ -95,8 +95,8 @@ def savings(call: Call, files: Files, asked: Asked) -> Answer:
 def _normalised(
     files: Files, model: str, fit: "Fit", usage: "Usage", found: "Savings", typical_year: Path
 ) -> "NormalisedSavings | Finding":
-    from ml.baselines.read_usage import Source, read_usage
-    from ml.baselines.savings_typical import normalised_savings
+    from ml.baselines.savings_of.savings_typical import normalised_savings
+    from ml.baselines.usage_tables.read_usage import Source, read_usage
 
     # A model of bills is asked for days: its coefficients are per day.
     frequency: Frequency = "hourly" if usage.frequency == "hourly" else "daily"

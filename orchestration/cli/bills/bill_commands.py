@@ -13,9 +13,9 @@ from assets.bills.engine.compare import compare_tariffs
 from assets.bills.engine.compute import make_bill
 from assets.bills.engine.from_reads import make_bill_from_reads
 from assets.tariffs.formats.tariff_file import read_tariffs
-from data_quality.contracts.bill import Bill, BillPeriod
+from data_quality.contracts.billing.bill import Bill, BillPeriod
+from data_quality.contracts.billing.tariff import Rounding, Tariff
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff import Rounding, Tariff
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.bills.bill_options import LoadOption, PricesOption, load_said, prices_of, zone_to_use
 from orchestration.cli.frame import Call, command

@@ -9,8 +9,8 @@ import typer
 from assets.bills.documents.read_load import read_load, read_prices, zone_of
 from assets.bills.engine.bill_load import Load
 from assets.tariffs.price_series import PriceSeries
+from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.tariff import Tariff
 from data_quality.contracts.time import zone
 from orchestration.cli.frame import Call
 

@@ -11,8 +11,8 @@ from assets.bills.documents.reads import read_meter_reads, read_site_register
 from assets.bills.engine.bill_load import Load
 from assets.readings.readers.child import run_limited
 from assets.tariffs.formats.tariff_file import read_tariffs
+from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.supplier_bill import SupplierBill
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.cli.bills.bill_options import LoadOption, PricesOption, load_said, prices_of, zone_to_use
 from orchestration.cli.bills.stored_bill_commands import reconcile_stored

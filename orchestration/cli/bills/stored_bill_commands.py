@@ -10,9 +10,9 @@ from assets.bills.documents.reads import MeterReads, read_meter_reads, read_site
 from assets.bills.stored import StoredAudit, audit_bills, bill_months, bills_of, facts_of, is_estimated
 from assets.readings.readers.child import run_limited
 from assets.stores.ledgers.bill_ledger import BillStore, notifications_of, override_tariff
+from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
-from data_quality.contracts.supplier_bill import SupplierBill
 from data_quality.contracts.time import parse_day
 from orchestration.cli.answer import BAD_INPUT, CHECK_FAILED, DONE, Answer, Table
 from orchestration.cli.frame import Call, command

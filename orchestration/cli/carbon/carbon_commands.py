@@ -7,7 +7,7 @@ import typer
 
 from assets.carbon.files.carbon_files import read_activities, read_factor_set, states_instruments
 from assets.carbon.inventory.account import carbon_of
-from data_quality.contracts.carbon import CarbonResult
+from data_quality.contracts.emissions.carbon import CarbonResult
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import FactorSet
 from orchestration.cli.answer import Answer, Table

@@ -10,10 +10,10 @@ from assets.carbon.by_hour.annual import annual_factors
 from assets.carbon.by_hour.hourly_scope2 import hourly_scope2
 from assets.carbon.by_hour.read_hourly import calendar_of, hours_of, read_certificates, read_intensity
 from assets.carbon.by_hour.slots import by_hour
+from data_quality.contracts.emissions.hourly_carbon import HourlyScope2
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import Basis, FactorSet, GwpSet
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.hourly_carbon import HourlyScope2
 from data_quality.contracts.time import zone
 from data_quality.contracts.units import QUANTUM_DECIMALS
 from orchestration.cli.answer import Answer, Table

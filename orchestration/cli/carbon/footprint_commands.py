@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from data_quality.contracts.emissions.footprint import Footprint, PortfolioFootprint, Restatement
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import GwpSet
-from data_quality.contracts.footprint import Footprint, PortfolioFootprint, Restatement
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import parse_instant, parse_period
 from orchestration.cli.answer import Answer, Table, filled
 from orchestration.cli.carbon.carbon_say import GwpOption, gwp_set, say_findings, scopes_text

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from controls.ledger.chain import verify_chain
-from controls.ledger.faults import acknowledge_fault, open_faults
+from controls.ledger.device_faults import acknowledge_fault, open_faults
 from controls.ledger.modes import current_mode, mode_history, set_mode
-from data_quality.contracts.command import Mode
+from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from assets.sites.load import load_people, load_site
+from assets.sites.load_sites import load_people, load_site
 from assets.sites.placeholders import placeholders
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import SETTINGS_FILE, load_project

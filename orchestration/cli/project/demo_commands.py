@@ -20,7 +20,7 @@ def demo(
 ) -> Answer:
     """Run the whole line: meter files, KPIs, baselines, forecasts, reports, a plan and a proven command."""
     from controls.simulator.worlds.tower_files import write_delivery
-    from orchestration.demo import make_demo_project, run_demo, simulate
+    from orchestration.demonstration.demo_job import make_demo_project, run_demo, simulate
 
     if files_only:
         project = make_demo_project(out)

@@ -13,7 +13,9 @@ from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.cli.frame import Call, command
 from orchestration.cli.project.check_commands import configuration_problems
-from orchestration.doctor import lake, migrations, rights, trust
+from orchestration.doctor import lake_checks as lake
+from orchestration.doctor import migrations, rights
+from orchestration.doctor import trust_checks as trust
 from orchestration.doctor.database_checks import database_checks
 from orchestration.doctor.reachable import item, standing
 

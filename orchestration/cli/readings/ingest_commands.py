@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from assets.readings.ingest import AcceptedScale, ingest_file
+from assets.readings.ingest.ingest_file import AcceptedScale, ingest_file
 from orchestration.cli.answer import Answer
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import DryOption, MapOption, column_map
@@ -58,7 +58,7 @@ def ingest(
             call.say(f"{path.name}: the lake's file {each} is as it was again")
     ran: dict[str, list[str]] = {}
     if refresh and not dry_run:
-        from orchestration.fresh import refresh as make_again
+        from orchestration.warehouse.fresh import refresh as make_again
 
         ran = make_again(call.project, say=call.say)
     changed = sum(report.new_rows + report.corrected_rows for report in reports)

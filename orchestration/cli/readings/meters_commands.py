@@ -8,14 +8,14 @@ import typer
 
 from assets.sites.balance import balance, balance_findings, rest_profile
 from assets.sites.discovery import LEAST_CONFIDENCE, STEP_MINUTES, Discovery, Proposal, discover
-from assets.sites.load import PEOPLE_FILE, load_site, load_sites, site_sha256
+from assets.sites.load_sites import PEOPLE_FILE, load_site, load_sites, site_sha256
 from assets.sites.meter_tree import has_import, parent_of, primary_meters, total_meters
 from assets.sites.patch import with_parent
 from assets.sites.virtual import virtual_findings
 from assets.stores.ledgers.meter_proposals import ProposalStore, StoredProposal
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import parse_period
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
 from orchestration.cli.frame import Call, command

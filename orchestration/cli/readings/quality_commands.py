@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.vee import RuleFinding
 from data_quality.contracts.time import SystemClock, local_midnight_utc, parse_day, zone
-from data_quality.contracts.vee import RuleFinding
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import MapOption, column_map
@@ -45,8 +45,8 @@ def quality(
 
 
 def _of_file(path: Path, *, tz: str | None, mapping_file: Path | None) -> Answer:
-    from assets.readings.judged_rows import rows_to_judge
-    from data_quality.grid import grids_of
+    from assets.readings.ingest.judged_rows import rows_to_judge
+    from data_quality.reading_grid import grids_of
     from data_quality.validate import validate
 
     known = column_map(mapping_file)
@@ -58,7 +58,7 @@ def _of_file(path: Path, *, tz: str | None, mapping_file: Path | None) -> Answer
 
 
 def _of_site(call: Call, site_id: str, start: str | None, end: str | None) -> Answer:
-    from assets.readings.judge_site import judge_site
+    from assets.readings.ingest.judge_site import judge_site
 
     project, site = call.project, call.project.site(site_id)
     span = project.lake.span(site_id, as_of_utc=call.as_of_utc)

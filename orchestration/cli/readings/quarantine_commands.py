@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from assets.readings.page import where
-from assets.readings.proposal import PROPOSED_FOR, propose
-from assets.readings.retry import RetryReport, retry_item
+from assets.readings.ingest.ingest_page import where
+from assets.readings.ingest.map_proposal import PROPOSED_FOR, propose
+from assets.readings.ingest.retry import RetryReport, retry_item
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore, reason_totals
 from data_quality.contracts.text import one_line
 from data_quality.quarantine import FILE_REASONS, ROW_REASONS

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from assets.readings.edits import EDITOR, edit_reading, stream_named
-from assets.readings.recompute import Recomputed, recompute_registers
+from assets.readings.ingest.amounts_again import Recomputed, recompute_registers
+from assets.readings.ingest.edits import EDITOR, edit_reading, stream_named
 from assets.stores.ledgers.meter_events import MeterEventStore
 from assets.stores.ledgers.reading_edits import edits
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.meter_event import EventKind, MeterEvent
 from data_quality.contracts.reading_edit import ReadingEdit
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.meter_event import EventKind, MeterEvent
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, only_instant
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import Call, command

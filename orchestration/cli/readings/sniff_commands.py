@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from assets.readings.blocks import look_at
+from assets.readings.bulk.table_blocks import look_at
 from assets.readings.parsed import Channel, one_line
-from assets.readings.sniff import SniffReport
-from assets.sites.load import load_site
+from assets.readings.sniff_files import SniffReport
+from assets.sites.load_sites import load_site
 from data_quality.contracts.time import SystemClock
 from orchestration.cli.answer import BAD_INPUT, DONE, Answer
 from orchestration.cli.frame import Call, command

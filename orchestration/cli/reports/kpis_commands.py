@@ -11,18 +11,18 @@ import typer
 from assets.kpi.scope_streams import FACTORED, carriers_of
 from assets.tariffs.periods import tariffs_of
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.figure import Figure
-from data_quality.contracts.site import Site
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_period
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import AnySiteOption, PeriodOption, PortfolioOption
 from orchestration.cli.reports.marts_then import marts_then
-from reports.content.kpi_list import Grain, kpi_list
-from reports.content.kpi_portfolio import kpi_portfolio
-from reports.content.model import ReportContent
-from reports.revise import store_revision
-from reports.sources import Sources
+from reports.again.figure_sources import Sources
+from reports.content.lists.kpi_list import Grain, kpi_list
+from reports.content.lists.kpi_portfolio import kpi_portfolio
+from reports.life.revise import store_revision
+from reports.report_content import ReportContent
 
 PRICED = ("cost",)
 FIGURE_FIELDS = {

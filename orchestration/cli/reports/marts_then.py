@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from orchestration.cli.frame import Call
 
 
@@ -13,12 +13,12 @@ from orchestration.cli.frame import Call
 def marts_then(call: Call, sites: Sequence[Site], name: str) -> Iterator[tuple[Path, datetime]]:
     """Folder of the marts and the instant that they are as known at. name: of the sites, for the progress line."""
     if call.as_of_utc is None:
-        from orchestration.fresh import freshen_marts
+        from orchestration.warehouse.fresh import freshen_marts
 
         freshen_marts(call.project, say=call.say)
         yield call.project.project.marts_dir, call.project.reports.known_at(call.clock)
         return
-    from orchestration.past import marts_as_of
+    from orchestration.warehouse.marts_as_of import marts_as_of
 
     call.say(f"building the marts of {name} as known at {call.as_of_utc:%Y-%m-%d %H:%M:%S}Z")
     with marts_as_of(call.project, sites, call.as_of_utc) as marts_dir:

@@ -22,8 +22,8 @@ def pack(
     """Seal a revision with its traces and what they rest on, so that anybody can check it offline."""
     from assets.stores.published.publications import PublicationStore
     from assets.stores.sign import fingerprint
-    from reports.changes import parse_revision
     from reports.evidence.pack import PackMaker
+    from reports.life.changes import parse_revision
 
     project = call.project
     revision = parse_revision(report, project.reports, as_of_utc=call.as_of_utc)

@@ -7,15 +7,15 @@ import typer
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import SETTINGS_FILE
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_period
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import AnySiteOption
 from reports.content.templates import load_template, read_template, template_files
 from reports.gates import publishable, refuse_future
-from reports.make import MadeReport, make_report, subject_project
-from reports.render_json import figure_rows
+from reports.make_report import MadeReport, make_report, subject_project
+from reports.render.render_json import figure_rows
 
 LIST = "templates"
 OVER_READINGS = "enpi_quarter"
@@ -45,7 +45,7 @@ def report(
         return _templates(call)
     if site is None:
         raise _incomplete("--site" if period is not None else "--site and --period")
-    from orchestration.fresh import freshen_marts
+    from orchestration.warehouse.fresh import freshen_marts
 
     project, known = call.project, call.project.site(site)
     maker = call.known_person().person_id if call.person else ""

@@ -12,11 +12,11 @@ from data_quality.contracts.people import Role
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.cli.frame import Call, command
 from orchestration.cli.signing import actor
-from reports.changes import between_revisions, parse_revision, what_changed
-from reports.content.model import ReportLife
 from reports.evidence.life import Life, Outcome, life_at, next_step
-from reports.make import RENDERERS, render_now
-from reports.trace import stale_revisions
+from reports.life.changes import between_revisions, parse_revision, what_changed
+from reports.life.figure_trace import stale_revisions
+from reports.make_report import RENDERERS, render_now
+from reports.report_content import ReportLife
 
 RevisionArgument = Annotated[str, typer.Argument(metavar="REVISION", help="ID of 'reports list'; newest without @.")]
 _EXAMPLE = "enpi_quarter/factory/2025-Q1@1"

@@ -8,19 +8,19 @@ from typing import Annotated
 import typer
 
 from assets.kpi.coarse import COARSE, is_coarse
-from assets.kpi.month_to_date import RunningFigures, running_figures, span_behind
+from assets.kpi.running_cost.month_to_date import RunningFigures, running_figures, span_behind
 from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_instant
 from orchestration.cli.answer import Answer, Table, filled
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import SiteOption
 from orchestration.cli.reports.marts_then import marts_then
-from reports.content.model import ReportContent
-from reports.content.running_list import running_list
-from reports.revise import store_revision
-from reports.sources import Sources
+from reports.again.figure_sources import Sources
+from reports.content.lists.running_list import running_list
+from reports.life.revise import store_revision
+from reports.report_content import ReportContent
 
 # What is shown of the month so far and of the whole month: field -> its name and unit (none: the site's currency).
 NAMES = {

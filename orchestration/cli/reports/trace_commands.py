@@ -6,7 +6,7 @@ import typer
 
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.cli.frame import Call, command
-from reports.trace import readings_behind, trace_figure, versions_today
+from reports.life.figure_trace import readings_behind, trace_figure, versions_today
 
 
 @command("trace", example="4f1c2ab09d3e77aa --rows")

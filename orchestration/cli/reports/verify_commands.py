@@ -10,7 +10,7 @@ from orchestration.cli.answer import CHECK_FAILED, DONE, Answer
 from orchestration.cli.frame import Call, command
 
 if TYPE_CHECKING:
-    from reports.evidence.verify import Verdict
+    from reports.evidence.verify_pack import Verdict
 
 
 @command("verify", example="enpi_quarter_factory_2025-Q1_r1.zip --people people.yaml")
@@ -26,9 +26,9 @@ def verify(
 
     Without --people nobody vouches for the signer: anybody can seal a pack with a key of their own.
     """
-    from assets.sites.load import load_people
-    from orchestration.dbt import kpi_definition
-    from reports.evidence.verify import verify_pack
+    from assets.sites.load_sites import load_people
+    from orchestration.warehouse.dbt import kpi_definition
+    from reports.evidence.verify_pack import verify_pack
 
     if sample != "all" and not sample.isdigit():
         raise BadInput(f"--sample {sample!r}; expected a number or all", reason="bad_sample")

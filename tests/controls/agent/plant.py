@@ -15,10 +15,10 @@ from controls.gateways.serve_modbus import leases_of
 from controls.ledger.modes import set_mode
 from controls.ledger.outbox import ReleaseReport, release
 from controls.ledger.rows import LedgerRow, read_commands
-from controls.templates.load import Template
-from data_quality.contracts.command import Command, CommandState, Mode
-from data_quality.contracts.meter import Meter
-from data_quality.contracts.site import Asset, Site
+from controls.templates.load_templates import Template
+from data_quality.contracts.control.command import Command, CommandState, Mode
+from data_quality.contracts.site_file.meter import Meter
+from data_quality.contracts.site_file.site import Asset, Site
 from tests.controls.ledger.rows_of import CARLA, NOW, add_plan, command
 
 BATTERY = Asset(
@@ -152,7 +152,7 @@ class Plant:
     """The site's devices, and the transports that lead to them."""
 
     def __init__(self, time: Time) -> None:
-        from controls.templates.load import load_template
+        from controls.templates.load_templates import load_template
 
         self.battery = PlantDevice(load_template(BATTERY.template), time)
         self.pv = PlantDevice(load_template(PV.template), time)

@@ -19,8 +19,8 @@ from controls.agent import moves
 from controls.ledger.chain import verify_chain
 from controls.ledger.rows import read_commands
 from controls.ledger.states import is_settled
-from data_quality.contracts.command import CommandState as S
-from data_quality.contracts.command import Mode
+from data_quality.contracts.control.command import CommandState as S
+from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput
 from tests.controls.agent.plant import Crash, World
 from tests.controls.ledger.rows_of import NOW, add_plan, command, state_of

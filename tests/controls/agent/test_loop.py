@@ -8,8 +8,8 @@ from assets.stores.schema.tables_control import device_leases
 from controls.agent.parts import devices_of
 from controls.agent.wire import fits
 from controls.gateways.capabilities import ReadBack
-from data_quality.contracts.command import Command, EvidenceGrade, Mode
-from data_quality.contracts.command import CommandState as S
+from data_quality.contracts.control.command import Command, EvidenceGrade, Mode
+from data_quality.contracts.control.command import CommandState as S
 from tests.controls.agent.plant import HOME, World
 from tests.controls.ledger.rows_of import NOW, add_plan, command, state_of
 

@@ -6,10 +6,10 @@ import pytest
 import sqlalchemy as sa
 
 from assets.stores.schema.tables_control import command_events, device_leases
-from controls.ledger.faults import acknowledge_fault, open_faults
+from controls.ledger.device_faults import acknowledge_fault, open_faults
 from controls.ledger.modes import current_mode
-from data_quality.contracts.command import CommandState as S
-from data_quality.contracts.command import Mode
+from data_quality.contracts.control.command import CommandState as S
+from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput
 from tests.controls.agent.plant import World
 from tests.controls.ledger.rows_of import CARLA, NOW, add_plan, command, state_of

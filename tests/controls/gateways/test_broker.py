@@ -10,7 +10,7 @@ import pytest
 from controls.gateways import broker as broker_module
 from controls.gateways.broker import find_mosquitto, free_port, is_listening, mosquitto_lines, start_broker
 from controls.gateways.mqtt_line import BrokerAddress
-from controls.templates.load import load_template
+from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.time import FixedClock
 from tests.controls.conftest import need_mosquitto

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from controls.gateways.capabilities import NotSent
 from controls.gateways.check_command import checked
-from controls.templates.load import load_template
+from controls.templates.load_templates import load_template
 from data_quality.contracts.time import FixedClock, parse_instant
 from tests.controls.devices import command
 

@@ -17,10 +17,10 @@ from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.modbus import ModbusReader
 from controls.gateways.mqtt import MqttDevice
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine
+from controls.gateways.register_words import NOT_IMPLEMENTED, decode, encode, value_of
 from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
 from controls.gateways.topics import MAX_PAYLOAD_BYTES, Topics, loads
-from controls.gateways.words import NOT_IMPLEMENTED, decode, encode, value_of
-from controls.templates.load import Place, Template, load_template
+from controls.templates.load_templates import Place, Template, load_template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
 from tests.controls.devices import TIMEOUT_S, HandClock, command, measured, serving_mqtt

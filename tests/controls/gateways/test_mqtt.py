@@ -18,7 +18,7 @@ from controls.gateways.mqtt import MqttDevice, MqttReader
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine, Will, publish_properties
 from controls.gateways.serve_mqtt import MqttServedDevice
 from controls.gateways.topics import CommandPayload, Topics, command_payload, loads
-from controls.templates.load import Template, load_template
+from controls.templates.load_templates import Template, load_template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
 from tests.controls.conftest import need_mosquitto

@@ -5,10 +5,10 @@ import pytest
 from controls.gateways.modbus import ModbusDevice, ModbusReader
 from controls.gateways.mqtt import MqttDevice, MqttReader
 from controls.gateways.open import Gateways, broker_address, modbus_address
-from controls.templates.load import load_template
+from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import MqttSettings, ServerSettings, Settings
-from data_quality.contracts.site import Asset
+from data_quality.contracts.site_file.site import Asset
 from data_quality.contracts.time import FixedClock
 
 SETTINGS = Settings(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controls.gateways.words import WIDTH, decode, decode_frame, encode, encode_frame, frame_width
-from controls.templates.load import Place, WordType
+from controls.gateways.register_words import WIDTH, decode, decode_frame, encode, encode_frame, frame_width
+from controls.templates.load_templates import Place, WordType
 
 PLACE = Place.model_validate(
     {"register": 40210, "type": "int16", "scale": 0.01, "frame": ["value", "ttl_s", "epoch", "seq"]}

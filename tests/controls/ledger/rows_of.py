@@ -4,13 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from assets.stores.access import Connection, site_transaction
-from assets.stores.chain import append_event
+from assets.stores.event_chain import append_event
 from assets.stores.schema.tables_control import commands as command_rows
 from assets.stores.schema.tables_control import plans
 from assets.stores.seals import append_row
 from assets.stores.transactions import Store
 from controls.ledger.rows import LedgerRow, read_commands, select_commands, transition
-from data_quality.contracts.command import Command, CommandState
+from data_quality.contracts.control.command import Command, CommandState
 from data_quality.contracts.people import Person, Role
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

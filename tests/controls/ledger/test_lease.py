@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from assets.stores.transactions import Store
-from controls.ledger.lease import LEASE_S, RENEW_S, STOP_S, acquire_lease, release_lease
+from controls.ledger.device_lease import LEASE_S, RENEW_S, STOP_S, acquire_lease, release_lease
 from tests.controls.ledger.rows_of import NOW
 
 

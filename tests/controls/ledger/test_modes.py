@@ -5,10 +5,10 @@ import pytest
 from assets.stores.access import site_transaction
 from assets.stores.schema.tables_control import mode_events
 from assets.stores.transactions import Store
-from controls.ledger.faults import acknowledge_fault, is_latched, latch_fault, open_faults
+from controls.ledger.device_faults import acknowledge_fault, is_latched, latch_fault, open_faults
 from controls.ledger.modes import current_mode, mode_history, modes_and_doubts, set_mode
-from data_quality.contracts.command import CommandState as S
-from data_quality.contracts.command import Mode
+from data_quality.contracts.control.command import CommandState as S
+from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
 from data_quality.contracts.time import FixedClock

@@ -10,8 +10,8 @@ from assets.stores.transactions import Store, connect_store, open_store
 from controls.ledger.chain import verify_chain
 from controls.ledger.modes import set_mode
 from controls.ledger.outbox import ReleaseReport, ledger_id, release, slot_run_key, wait_for_results
-from data_quality.contracts.command import Command, Mode
-from data_quality.contracts.command import CommandState as S
+from data_quality.contracts.control.command import Command, Mode
+from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.time import FixedClock
 from tests.controls.ledger.rows_of import CARLA, NOW, add_plan, command, push, state_of
 

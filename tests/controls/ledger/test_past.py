@@ -6,8 +6,8 @@ from assets.stores.transactions import Store
 from controls.ledger.modes import current_mode, mode_history, set_mode
 from controls.ledger.past import commands_at
 from controls.ledger.rows import read_commands
-from data_quality.contracts.command import CommandState as S
-from data_quality.contracts.command import Mode
+from data_quality.contracts.control.command import CommandState as S
+from data_quality.contracts.control.command import Mode
 from data_quality.contracts.time import FixedClock
 from tests.controls.ledger.rows_of import CARLA, NOW, add_plan, command, push
 

@@ -11,8 +11,8 @@ from assets.stores.schema.tables_control import command_events, commands
 from assets.stores.transactions import DatabaseError, Store, connect_store, open_store
 from controls.ledger.chain import verify_chain
 from controls.ledger.rows import read_commands, transition
-from data_quality.contracts.command import CommandState as S
-from data_quality.contracts.command import EvidenceGrade, Mode
+from data_quality.contracts.control.command import CommandState as S
+from data_quality.contracts.control.command import EvidenceGrade, Mode
 from data_quality.contracts.errors import OurFault, Unreachable
 from tests.controls.ledger.rows_of import NOW, add_plan, command, propose, push, state_of
 
@@ -137,7 +137,7 @@ def test_a_missing_event_a_bent_row_and_an_orphan_are_told(store: Store) -> None
 
 
 def test_a_forged_event_with_right_hashes_still_shows_as_a_step_that_is_not_allowed(store: Store) -> None:
-    from assets.stores.chain import append_event
+    from assets.stores.event_chain import append_event
 
     add_plan(store, command())
     with store.begin() as connection:

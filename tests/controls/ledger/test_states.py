@@ -12,7 +12,7 @@ from assets.stores.ledgers.command_states import PAIRS, TERMINAL, TRANSITIONS
 from assets.stores.schema.tables_control import commands
 from assets.stores.transactions import Store, open_store
 from controls.ledger.states import is_allowed, is_settled, is_terminal
-from data_quality.contracts.command import CommandState as S
+from data_quality.contracts.control.command import CommandState as S
 from tests.controls.ledger.rows_of import NOW, add_plan, command, push
 
 PATHS = {

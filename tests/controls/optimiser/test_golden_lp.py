@@ -8,10 +8,10 @@ from pathlib import Path
 import pulp
 import pytest
 
-from controls.optimiser.build import balance, build_problem
 from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.device import Around, Part, Row
 from controls.optimiser.devices.kinds import KINDS
+from controls.optimiser.lp_build import balance, build_problem
 from tests.controls.optimiser.toys import TOY, changed
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "lp"

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from controls.optimiser.build import build_problem
 from controls.optimiser.case import DispatchCase, without_control
 from controls.optimiser.case_file import load_case
+from controls.optimiser.check_solution import replay_case
+from controls.optimiser.lp_build import build_problem
 from controls.optimiser.solution import Series, Solution
 from controls.optimiser.solve import solve
 from controls.optimiser.solve_pulp import run_solver
-from controls.optimiser.verify import replay_case
 from data_quality.contracts.errors import BadInput
 
 CASE = "H1_battery_pv_negative_prices_week"

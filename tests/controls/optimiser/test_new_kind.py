@@ -8,20 +8,20 @@ import pytest
 
 from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.case_file import load_case
+from controls.optimiser.check_solution import replay_case
 from controls.optimiser.conflicts import explain_conflict
 from controls.optimiser.devices.device import Around, Device, Given, Measure, Row, State, Values
 from controls.optimiser.devices.kinds import KINDS, device_assets
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
-from controls.optimiser.verify import replay_case
-from controls.planning.inputs import makes_a_plan, plan_request
-from controls.planning.plan import commands_of, make_plan, shown_kw
+from controls.planning.frozen_plan import commands_of, make_plan, shown_kw
+from controls.planning.plan_inputs import makes_a_plan, plan_request
 from controls.planning.summary import summarise
 from controls.planning.triggers import planned_states, replan
-from data_quality.contracts.command import Mode
+from data_quality.contracts.control.command import Mode
+from data_quality.contracts.control.plan import Plan, PlanRequest
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.plan import Plan, PlanRequest
-from data_quality.contracts.site import Asset, Site
+from data_quality.contracts.site_file.site import Asset, Site
 from tests.controls.optimiser.test_case_file import BATTERY, file_with
 from tests.controls.optimiser.toys import TOY, changed
 from tests.controls.planning.examples import HOME, NOW, inputs, prices

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controls.optimiser.build import build_problem
 from controls.optimiser.case import DispatchCase, without_control
+from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.battery import Battery
+from controls.optimiser.lp_build import build_problem
 from controls.optimiser.solution import Solution, cost_of
 from controls.optimiser.solve import solve
 from controls.optimiser.solve_pulp import run_solver
-from controls.optimiser.verify import replay_case
 from tests.controls.optimiser.toys import TOY, changed, device, toy_series
 
 STEPS = 4

@@ -7,15 +7,15 @@ import pytest
 
 from controls.optimiser import solve as solve_module
 from controls.optimiser.case import DispatchCase, case_of
+from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.pv import Pv
 from controls.optimiser.solution import Series
 from controls.optimiser.solve import solve
 from controls.optimiser.solve_pulp import Outcome, run_solver
-from controls.optimiser.verify import replay_case
+from data_quality.contracts.control.plan import BatteryParams, PlanRequest
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.plan import BatteryParams, PlanRequest
 from tests.controls.optimiser.toys import TOY, changed, device, toy_series
 
 

@@ -9,12 +9,12 @@ import polars as pl
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
-from controls.planning.inputs import plan_request
-from controls.planning.plan import make_plan
-from data_quality.contracts.command import Mode
-from data_quality.contracts.forecast import Forecast, ForecastRow
-from data_quality.contracts.plan import Plan, PlanRequest
-from data_quality.contracts.site import Site
+from controls.planning.frozen_plan import make_plan
+from controls.planning.plan_inputs import plan_request
+from data_quality.contracts.control.command import Mode
+from data_quality.contracts.control.forecast import Forecast, ForecastRow
+from data_quality.contracts.control.plan import Plan, PlanRequest
+from data_quality.contracts.site_file.site import Site
 
 NOW = datetime(2026, 1, 1, 10, 7, tzinfo=UTC)
 DAY = datetime(2026, 1, 1, tzinfo=UTC)

@@ -5,8 +5,8 @@ from typing import Any
 
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.transactions import connect_store
-from data_quality.contracts.command import Command
-from data_quality.contracts.plan import Plan
+from data_quality.contracts.control.command import Command
+from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.time import FixedClock
 
 

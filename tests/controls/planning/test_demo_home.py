@@ -3,17 +3,17 @@
 from pathlib import Path
 
 import assets.sites
-from assets.sites.load import load_site
+from assets.sites.load_sites import load_site
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
-from controls.planning.inputs import plan_request
-from controls.planning.plan import commands_of, make_plan
+from controls.planning.frozen_plan import commands_of, make_plan
+from controls.planning.plan_inputs import plan_request
 from controls.safety.limits import limits_of
 from controls.safety.rating import check_envelope, check_rating
 from controls.safety.verdict import ALLOW
-from controls.templates.load import load_template
-from data_quality.contracts.command import Mode
-from data_quality.contracts.plan import PlanRequest
+from controls.templates.load_templates import load_template
+from data_quality.contracts.control.command import Mode
+from data_quality.contracts.control.plan import PlanRequest
 from tests.controls.planning.examples import NOW, forecast, inputs, prices
 
 HOME_FILE = Path(assets.sites.__file__).parent / "demo" / "home.yaml"

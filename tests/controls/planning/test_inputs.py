@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 
 from controls.optimiser.devices.connection import connection_kw
-from controls.planning.inputs import plan_request, price_digest, quarter_start
-from data_quality.contracts.command import Mode
+from controls.planning.plan_inputs import plan_request, price_digest, quarter_start
+from data_quality.contracts.control.command import Mode
+from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.plan import PlanRequest
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from tests.controls.planning.examples import DAY, HOME, NOW, device, forecast, inputs, prices, request
 
 

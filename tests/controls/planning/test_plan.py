@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
-from controls.planning import plan as plan_module
-from controls.planning.inputs import plan_request
-from controls.planning.plan import commands_of, input_digest, make_plan, no_battery_cost, watts_toward_zero
+from controls.planning import frozen_plan as plan_module
+from controls.planning.frozen_plan import commands_of, input_digest, make_plan, no_battery_cost, watts_toward_zero
+from controls.planning.plan_inputs import plan_request
 from controls.planning.summary import summarise
 from controls.planning.triggers import planned_states
-from data_quality.contracts.command import Mode
+from data_quality.contracts.control.command import Mode
+from data_quality.contracts.control.plan import Plan, PlanRequest
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.plan import Plan, PlanRequest
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from tests.controls.planning.examples import HOME, NOW, device, forecast, inputs, plan, prices, request
 
 

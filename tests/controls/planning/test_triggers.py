@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from controls.planning.triggers import Decision, plan_window, planned_states, replan
-from data_quality.contracts.command import Mode
-from data_quality.contracts.plan import Plan
+from data_quality.contracts.control.command import Mode
+from data_quality.contracts.control.plan import Plan
 from tests.controls.planning.examples import NOW, device, plan
 
 LATER = NOW + timedelta(minutes=20)

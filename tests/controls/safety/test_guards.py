@@ -12,9 +12,9 @@ from controls.safety import check as check_module
 from controls.safety.check import check_all, check_planned
 from controls.safety.limits import DeviceLimits, limits_of
 from controls.safety.verdict import ALLOW, Allow, Block, Live
-from controls.templates.load import load_template, template_names
-from data_quality.contracts.command import Command, Mode
-from data_quality.contracts.site import Asset
+from controls.templates.load_templates import load_template, template_names
+from data_quality.contracts.control.command import Command, Mode
+from data_quality.contracts.site_file.site import Asset
 from tests.controls.ledger.rows_of import NOW, command
 
 LIMITS = DeviceLimits(

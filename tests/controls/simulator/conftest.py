@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from assets.sites.load import load_site
+from assets.sites.load_sites import load_site
 from controls.simulator.physics.simulated import SimulatedSite
 from controls.simulator.worlds.generate import generate_site
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 
 DEMO = Path(__file__).resolve().parents[3] / "assets" / "sites" / "demo"
 

@@ -4,14 +4,14 @@ from datetime import date, timedelta
 
 import pytest
 
-from assets.sites.load import load_people, load_sites
+from assets.sites.load_sites import load_people, load_sites
 from controls.simulator.physics.simulated import SimulatedSite
 from controls.simulator.worlds.home import home_assets
-from controls.templates.load import load_template
+from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.meter import Carrier
 from data_quality.contracts.people import Role
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.site_file.site import Site
 from tests.controls.simulator.conftest import DEMO
 
 

@@ -11,7 +11,7 @@ from controls.simulator.physics.grid import year_grid
 from controls.simulator.physics.simulated import SimulatedSite
 from controls.simulator.worlds.factory import FactoryTruth, generate_factory_year, improvement_factors, production
 from controls.simulator.worlds.generate import SEED, generate_site
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 
 TRUTH = FactoryTruth()
 ZONE = "Europe/Berlin"

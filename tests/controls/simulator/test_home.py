@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from controls.simulator.physics.simulated import UNITS_PER_KWH, SimulatedSite
 from controls.simulator.worlds.generate import generate_site
 from controls.simulator.worlds.home import HomeTruth, battery_history, generate_home_year, pv_power_kw
+from data_quality.contracts.control.plan import BatteryParams
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.plan import BatteryParams
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 
 BATTERY = BatteryParams(capacity_kwh=10, max_charge_kw=5, max_discharge_kw=5, soc_min=0.1, soc_max=0.95)
 

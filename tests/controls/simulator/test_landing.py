@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.readings.sniff import sniff_file
-from controls.simulator.landing import write_files, write_site
+from assets.readings.sniff_files import sniff_file
 from controls.simulator.physics.simulated import SimulatedSite
-from data_quality.contracts.site import Site
+from controls.simulator.simulated_files import write_files, write_site
+from data_quality.contracts.site_file.site import Site
 
 
 def test_a_file_holds_one_local_month_of_plain_rows(factory_site: Site, tmp_path: Path) -> None:

@@ -22,10 +22,10 @@ from controls.gateways.mqtt_line import BrokerAddress
 from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
 from controls.simulator import site_process
 from controls.simulator.live_home import Background, BackgroundSource, HomeState, LiveHome, stepped
-from controls.templates.load import load_template
+from controls.templates.load_templates import load_template
+from data_quality.contracts.control.plan import BatteryParams
 from data_quality.contracts.errors import BadInput, Unreachable
-from data_quality.contracts.plan import BatteryParams
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock, parse_instant
 from tests.controls.devices import HandClock, command
 from tests.controls.simulator.conftest import DEMO

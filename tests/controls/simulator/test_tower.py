@@ -11,7 +11,7 @@ from controls.simulator.physics.simulated import UNITS_PER_KWH, SimulatedSite
 from controls.simulator.worlds.generate import generate_site
 from controls.simulator.worlds.tower import generate_tower_year
 from controls.simulator.worlds.tower_truth import TowerTruth
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 
 TRUTH = TowerTruth()
 ZONE = "America/New_York"

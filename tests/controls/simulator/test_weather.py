@@ -6,7 +6,7 @@ import pytest
 from controls.simulator.physics.grid import year_grid
 from controls.simulator.physics.noise import ar1, generator
 from controls.simulator.physics.weather import weather
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 
 
 def test_winter_is_cold_and_dark_and_noon_is_bright(factory_site: Site) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from controls.gateways.broker import Broker
-from controls.templates.load import FOLDER, load_template, template_names
+from controls.templates.load_templates import FOLDER, load_template, template_names
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
 from tests.controls.devices import Served, command, measured, serving_modbus, serving_mqtt

@@ -16,9 +16,9 @@ from assets.sites.meter_tree import ENERGY_UNIT
 from assets.sites.scopes import ONE, ScopeSpan, known_spans, largest_remainder, scope_spans
 from assets.sites.virtual import streams_for, with_virtual
 from assets.stores.lake.lake import KEY
-from data_quality.contracts.hierarchy import CONSUMPTION_REGISTER
-from data_quality.contracts.premises import SHARE_DECIMALS
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
+from data_quality.contracts.site_file.premises import SHARE_DECIMALS
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period
 from data_quality.contracts.units import QUANTUM_DECIMALS
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import polars as pl
 
-from assets.kpi.month_to_date import RunningFigures, figures_at
-from assets.kpi.windows import LOOK_BACK_DAYS, month_after, month_start
+from assets.kpi.mart_windows import LOOK_BACK_DAYS, month_after, month_start
+from assets.kpi.running_cost.month_to_date import RunningFigures, figures_at
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES
 from tests.kpi.oracle.amounts import NANO
 

@@ -18,8 +18,8 @@ from assets.kpi.scope_streams import split_product
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.tariffs.periods import PRICE_DECIMALS, known_prices
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.meter import Carrier
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period
 from data_quality.contracts.units import QUANTUM_DECIMALS
 from tests.kpi.oracle.amounts import (

@@ -9,8 +9,8 @@ from decimal import Decimal
 
 import polars as pl
 
-from data_quality.contracts.premises import DegreeDays
-from data_quality.contracts.site import Site
+from data_quality.contracts.site_file.premises import DegreeDays
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from tests.kpi.oracle.amounts import NANO, ScopeUse, current, nano, quarter_hours_of
 

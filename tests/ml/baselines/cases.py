@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from ml.baselines.fit import Fit, fit_usage
-from ml.baselines.statistics import Vector
-from ml.baselines.usage import Frequency, Usage, usage_of
-from ml.baselines.usage_clean import READINGS
+from ml.baselines.models.fit import Fit, fit_usage
+from ml.baselines.models.statistics import Vector
+from ml.baselines.usage_tables.usage_clean import READINGS
+from ml.baselines.usage_tables.usage_table import Frequency, Usage, usage_of
 
 ZONE = "Europe/Berlin"
 START, END = date(2025, 1, 1), date(2026, 1, 1)

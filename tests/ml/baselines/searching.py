@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ml.baselines.search import MIN_DAYS, MIN_DEGREE_DAYS, Found, search_features
-from ml.baselines.statistics import Vector
+from ml.baselines.models.search import MIN_DAYS, MIN_DEGREE_DAYS, Found, search_features
+from ml.baselines.models.statistics import Vector
 
 
 def search_many(

@@ -8,8 +8,8 @@ import pytest
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from ml.baselines.fit import Fit, fit_portfolio, fit_usage
-from ml.baselines.usage import Usage, usage_of
+from ml.baselines.models.fit import Fit, fit_portfolio, fit_usage
+from ml.baselines.usage_tables.usage_table import Usage, usage_of
 from tests.ml.baselines.cases import (
     END,
     HOURS,
@@ -135,7 +135,7 @@ def test_degree_days_of_a_bill_are_means_over_its_days() -> None:
     found = fit_usage(usage, start=START, end=date(2025, 7, 6), model="hdd_only")
     temps = daily().frame["temp_degc"].to_numpy()
     assert isinstance(found, Finding | Fit)
-    from ml.baselines.forms import degree_days
+    from ml.baselines.models.forms import degree_days
 
     heating, cooling = degree_days(usage, np.array([12.0]))
     assert heating[0, 0] == pytest.approx(np.maximum(12 - temps[:31], 0).mean())

@@ -9,12 +9,19 @@ from hypothesis import strategies as st
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from ml.baselines.fit import Fit, fit_usage
-from ml.baselines.forms import in_pieces, month_numbers
-from ml.baselines.hourly import KNOTS, MIN_HOURS_A_PIECE, hourly_form, merged_knots, occupied_hours, solve_hourly
-from ml.baselines.segments import SegmentedForm
-from ml.baselines.statistics import Vector
-from ml.baselines.usage import Usage
+from ml.baselines.models.fit import Fit, fit_usage
+from ml.baselines.models.forms import in_pieces, month_numbers
+from ml.baselines.models.hourly_model import (
+    KNOTS,
+    MIN_HOURS_A_PIECE,
+    hourly_form,
+    merged_knots,
+    occupied_hours,
+    solve_hourly,
+)
+from ml.baselines.models.segments import SegmentedForm
+from ml.baselines.models.statistics import Vector
+from ml.baselines.usage_tables.usage_table import Usage
 from tests.ml.baselines.cases import END, HOURS, START, codes, fitted, hourly_temps, year
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from data_quality.contracts.errors import BadInput
-from ml.baselines.fit import Fit
-from ml.baselines.profiles import judge, judge_all
+from ml.baselines.models.fit import Fit
+from ml.baselines.models.profiles import judge, judge_all
 from tests.ml.baselines.cases import daily, fitted
 
 

@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site import ColumnMap
-from ml.baselines.calendar_of import holidays_of, zone_of_files
-from ml.baselines.read_usage import Source, read_drivers, read_usage
-from ml.baselines.usage import Frequency, Usage
+from data_quality.contracts.site_file.site import ColumnMap
+from ml.baselines.usage_tables.calendar_of import holidays_of, zone_of_files
+from ml.baselines.usage_tables.read_usage import Source, read_drivers, read_usage
+from ml.baselines.usage_tables.usage_table import Frequency, Usage
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from data_quality.contracts.site import ColumnMap
-from ml.baselines.calendar_of import holidays_of
-from ml.baselines.fit import Fit, fit_portfolio, fit_usage
-from ml.baselines.read_usage import Source, read_usage
-from ml.baselines.usage import Frequency, Usage, usage_of
+from data_quality.contracts.site_file.site import ColumnMap
+from ml.baselines.models.fit import Fit, fit_portfolio, fit_usage
+from ml.baselines.usage_tables.calendar_of import holidays_of
+from ml.baselines.usage_tables.read_usage import Source, read_usage
+from ml.baselines.usage_tables.usage_table import Frequency, Usage, usage_of
 
 LONDON, CHICAGO = "Europe/London", "America/Chicago"
 TRAIN, PLACEBO = (date(2018, 1, 1), date(2019, 1, 1)), (date(2019, 1, 1), date(2020, 1, 1))

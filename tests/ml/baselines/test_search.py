@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.baselines.search import MIN_DAYS, MIN_DEGREE_DAYS
-from ml.baselines.statistics import Vector
+from ml.baselines.models.search import MIN_DAYS, MIN_DEGREE_DAYS
+from ml.baselines.models.statistics import Vector
 from tests.ml.baselines.searching import search_many
 
 BASES = np.arange(2.0, 25.0, 1.0)

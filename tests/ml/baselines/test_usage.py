@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_quality.contracts.errors import BadInput
-from ml.baselines.usage import Usage, usage_of
+from ml.baselines.usage_tables.usage_table import Usage, usage_of
 from tests.ml.baselines.cases import FIRST, HOURS, ZONE, bills, daily, hourly_temps, readings, weather, year
 
 

@@ -7,9 +7,9 @@ from datetime import date, timedelta
 import numpy as np
 
 from data_quality.contracts.finding import Finding
-from ml.baselines.fit import fit_usage
-from ml.baselines.savings import Savings, savings
-from ml.baselines.usage import Usage
+from ml.baselines.models.fit import fit_usage
+from ml.baselines.savings_of.savings import Savings, savings
+from ml.baselines.usage_tables.usage_table import Usage
 from tests.ml.savings.simulated import SPLIT, START, building, daily_usage
 
 KINDS = ("none", "step", "drift", "outage")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ml.baselines.usage import Frequency, Usage, usage_of
+from ml.baselines.usage_tables.usage_table import Frequency, Usage, usage_of
 
 SITES = ("il-electricity-cdd-hdd", "il-gas-hdd-only", "il-gas-intercept-only")
 INSTANT = pl.Datetime("us", "UTC")

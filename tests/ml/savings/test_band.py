@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.kpi.uncertainty import (
+from assets.kpi.enpi_of_use.savings_band import (
     caltrack_fsu,
     correction,
     portfolio_fsu,
@@ -15,9 +15,15 @@ from assets.kpi.uncertainty import (
     savings_uncertainty_kwh,
 )
 from data_quality.contracts.finding import Finding
-from ml.baselines import uncertainty
-from ml.baselines.fit import Fit, fit_usage
-from ml.baselines.uncertainty import autocorrelation, correlated_gram, exact_standard_error, n_searched, stated_band
+from ml.baselines.models import savings_uncertainty as uncertainty
+from ml.baselines.models.fit import Fit, fit_usage
+from ml.baselines.models.savings_uncertainty import (
+    autocorrelation,
+    correlated_gram,
+    exact_standard_error,
+    n_searched,
+    stated_band,
+)
 from tests.ml.savings.simulated import SPLIT, START, building, monthly_usage, noise
 
 GOLDEN = {"cvrmse": 0.10, "n": 365, "m": 365, "months": 12, "n_params": 2}

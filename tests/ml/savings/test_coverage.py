@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pytest
 
-from ml.baselines import savings as module
+from ml.baselines.savings_of import savings as module
 from tests.ml.savings.simulated import building, covered, result
 
 COUNT = int(os.environ.get("METERLOOM_SIMULATED", "60"))
@@ -29,8 +29,8 @@ def test_the_stated_interval_covers_what_it_says(name: str) -> None:
 
 def test_a_narrower_band_would_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     """The mutant: a band that forgets the autocorrelation."""
-    monkeypatch.setattr("ml.baselines.uncertainty.autocorrelation", lambda *given, **named: 0.0)
-    monkeypatch.setattr("ml.baselines.uncertainty.longer_memory", lambda *given: 1.0)
+    monkeypatch.setattr("ml.baselines.models.savings_uncertainty.autocorrelation", lambda *given, **named: 0.0)
+    monkeypatch.setattr("ml.baselines.models.savings_uncertainty.longer_memory", lambda *given: 1.0)
     made = [building(seed, rho=0.7) for seed in range(40)]
     share = np.mean([covered(each, result(each)) for each in made])
     assert share < LOW

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from assets.stores.definitions import keep_definition
 from assets.stores.sign import new_key
-from data_quality.contracts.kpi_definition import KpiDefinition
+from assets.stores.warehouse.kpi_definitions import keep_definition
+from data_quality.contracts.reporting.kpi_definition import KpiDefinition
 from reports.evidence.manifest import DEFINITIONS as FOLDER
 from reports.evidence.manifest import FIGURES
 from tests.definitions import DEFINITIONS, verify_pack
@@ -25,8 +25,8 @@ def test_a_pack_is_checked_without_project_lake_or_database(sealed: Sealed, tmp_
         "def refuse(*a, **k): raise AssertionError('network')\n"
         "socket.socket.connect = refuse\n"
         "from pathlib import Path\n"
-        "from data_quality.contracts.kpi_definition import KpiDefinition\n"
-        "from reports.evidence.verify import verify_here, verify_pack\n"
+        "from data_quality.contracts.reporting.kpi_definition import KpiDefinition\n"
+        "from reports.evidence.verify_pack import verify_here, verify_pack\n"
         "today = KpiDefinition.parse(Path(sys.argv[3]).read_text())\n"
         "found = verify_pack(Path(sys.argv[1]), definition=today)\n"
         "print(found.verified, found.recomputed, *found.problems)\n"
@@ -69,7 +69,7 @@ def other_version() -> KpiDefinition:
 
 
 def test_a_later_version_runs_the_sql_of_then_and_says_so(sealed: Sealed) -> None:
-    from reports.evidence.verify import verify_pack as verify_by
+    from reports.evidence.verify_pack import verify_pack as verify_by
 
     verdict = verify_by(sealed.made.path, definition=other_version())
     assert verdict.verified

@@ -42,7 +42,7 @@ def test_a_pack_that_would_take_the_machine_is_stopped_and_leaves_nothing_behind
     sealed: Sealed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forged = written(tmp_path / "bomb.zip", resealed(bomb(members_of(sealed.made.path)), sealed.signer))
-    monkeypatch.setattr("reports.evidence.verify.LIMITS", Limits(memory_mb=200))
+    monkeypatch.setattr("reports.evidence.verify_pack.LIMITS", Limits(memory_mb=200))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     verdict = verify_pack(forged, sample=None)
     assert not verdict.verified

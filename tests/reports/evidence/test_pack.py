@@ -16,8 +16,8 @@ from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.people import People, Person
 from reports.evidence import manifest as names
 from reports.evidence.archive import STRUCTURE, ArchiveWriter, read_archive
-from reports.evidence.inputs import _others
 from reports.evidence.manifest import MANIFEST, SIGNATURE
+from reports.evidence.pack_inputs import _others
 from tests.definitions import verify_pack
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, make_world
@@ -327,7 +327,7 @@ def rendered(members: Members, kind: str) -> str:
 def other_code(members: Members) -> Members:
     """A pack that says that other code made it: what a forger would say, and what every pack of an old version says."""
     sums = json.loads(members[names.CHECKSUMS])
-    return members | {names.CHECKSUMS: canonical(sums | {"reports/render_pdf.py": "0" * 64})}
+    return members | {names.CHECKSUMS: canonical(sums | {"reports/render/render_pdf.py": "0" * 64})}
 
 
 @pytest.fixture(scope="module")

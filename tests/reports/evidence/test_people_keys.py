@@ -3,7 +3,7 @@
 from pathlib import Path
 from shutil import copyfile
 
-from assets.sites.load import load_people
+from assets.sites.load_sites import load_people
 from assets.stores.sign import fingerprint, load_key
 from reports.evidence.people_keys import give_keys
 

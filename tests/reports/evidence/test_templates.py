@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from data_quality.contracts.time import parse_period
-from reports.make import make_report
+from reports.make_report import make_report
 from tests.definitions import verify_pack
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld

@@ -7,8 +7,8 @@ from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.published.report_ledger import ReportStore
 from assets.stores.transactions import open_store
 from data_quality.contracts.time import FixedClock, SystemClock
-from reports.content.load import enpi_inputs
-from reports.sources import Sources
+from reports.again.figure_sources import Sources
+from reports.datasets.of_uses.load_enpi import enpi_inputs
 from tests.definitions import DEFINITIONS
 from tests.reports import plant
 from tests.reports.conftest import World

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.due import MAX_BACK, due_day, due_periods, due_since_utc
+from reports.life.due import MAX_BACK, due_day, due_periods, due_since_utc
 
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Auckland", "UTC")
 FIRST = datetime(2023, 1, 1, tzinfo=UTC)

@@ -16,11 +16,11 @@ from assets.stores.schema.tables_reports import report_decisions, report_makers
 from assets.stores.seals import append_row
 from assets.stores.sign import new_key
 from data_quality.contracts.time import SystemClock
-from reports.content.model import ReportContent
 from reports.evidence.life import step_of
 from reports.gates import against_publication
-from reports.make import render_now
-from reports.revise import content_sha256, stored_content
+from reports.life.revise import content_sha256, stored_content
+from reports.make_report import render_now
+from reports.report_content import ReportContent
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld
 from tests.reports.publish.conftest import REVISION, Desk, MakeDesk, store_of

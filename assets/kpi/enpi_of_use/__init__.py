@@ -1,0 +1,1 @@
+"""EnPIs of significant energy uses: daily tables, status, alerts, reviews."""

@@ -1,0 +1,120 @@
+"""Alerts on EnPIs as typed events: at once on a critical quarter, escalated on two in a row (resolution C0.39)."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+from assets.kpi.enpi_of_use.enpi_result import Exact, Status
+from data_quality.contracts.model import Model
+from data_quality.contracts.time import Period
+
+ESCALATE_AFTER = 2
+
+
+class QuarterStatus(Model):
+    """One calendar quarter of one SEU by one baseline version; start inclusive, end exclusive, local dates."""
+
+    label: str
+    start: date
+    end: date
+    baseline_id: str
+    baseline_version: int
+    actual_kwh: Exact
+    expected_kwh: Exact
+    enpi: Exact | None
+    deviation_percent: Exact | None
+    status: Status
+    reason: str = ""
+    review_flags: tuple[str, ...] = ()
+
+
+class EnpiAlert(Model):
+    """One event. `critical`: a quarter is over the limit, act now; `escalation`: so was the one before it."""
+
+    kind: Literal["critical", "escalation"]
+    seu_id: str
+    quarter: str
+    since: str
+    quarters: int
+    deviation_percent: Exact
+    limit_percent: float
+    baseline_id: str
+    baseline_version: int
+    message: str
+
+
+def quarter_label(day: date) -> str:
+    """The calendar quarter of a date: 2025-Q1."""
+    return f"{day.year}-Q{(day.month + 2) // 3}"
+
+
+def quarters_of(period: Period) -> list[Period]:
+    """Whole calendar quarters inside of the period, in order."""
+    first = date(period.start.year, 3 * ((period.start.month - 1) // 3) + 1, 1)
+    found = []
+    while first < period.end:
+        after = date(first.year, first.month + 3, 1) if first.month < 10 else date(first.year + 1, 1, 1)
+        if first >= period.start and after <= period.end:
+            found.append(Period(label=quarter_label(first), start=first, end=after, time_zone=period.time_zone))
+        first = after
+    return found
+
+
+def runs_over_limit(quarters: Iterable[QuarterStatus]) -> list[list[QuarterStatus]]:
+    """Critical quarters that follow each other by one version, each run oldest first; a gap ends a run."""
+    runs: list[list[QuarterStatus]] = []
+    before: QuarterStatus | None = None
+    for each in quarters:
+        if each.status == "critical":
+            is_next = (
+                before is not None
+                and before.status == "critical"
+                and before.end == each.start
+                and (before.baseline_id, before.baseline_version) == (each.baseline_id, each.baseline_version)
+            )
+            if is_next:
+                runs[-1].append(each)
+            else:
+                runs.append([each])
+        before = each
+    return runs
+
+
+def alerts_of(seu_id: str, quarters: Sequence[QuarterStatus], *, limit_percent: float = 5.0) -> tuple[EnpiAlert, ...]:
+    """Every alert of these quarters of one SEU, in time order; a quarter that is not assessable raises none.
+
+    limit_percent: the critical level that the statuses were judged by.
+    """
+    found = []
+    for run in runs_over_limit(quarters):
+        for place, each in enumerate(run, start=1):
+            found.append(_alert("critical", seu_id, run, place, each, limit_percent))
+            if place >= ESCALATE_AFTER:
+                found.append(_alert("escalation", seu_id, run, place, each, limit_percent))
+    return tuple(found)
+
+
+def _alert(
+    kind: Literal["critical", "escalation"],
+    seu_id: str,
+    run: Sequence[QuarterStatus],
+    place: int,
+    each: QuarterStatus,
+    limit: float,
+) -> EnpiAlert:
+    deviation = each.deviation_percent if each.deviation_percent is not None else Decimal(0)
+    what = f"{seu_id} used {deviation:+.1f} % against its baseline in {each.label} (limit {limit:g} %)"
+    more = f", the {place}. quarter in a row" if kind == "escalation" else ""
+    return EnpiAlert(
+        kind=kind,
+        seu_id=seu_id,
+        quarter=each.label,
+        since=run[0].label,
+        quarters=place if kind == "escalation" else 1,
+        deviation_percent=deviation,
+        limit_percent=limit,
+        baseline_id=each.baseline_id,
+        baseline_version=each.baseline_version,
+        message=what + more,
+    )

@@ -1,0 +1,84 @@
+"""Expected energy per day: a baseline's coefficients applied by name to the daily table.
+
+A feature is a column of the daily table, or a degree-day term written `<driver>.hdd_<base>` or
+`<driver>.cdd_<base>` (mean-temperature method, formulas 5.9), so a stored baseline needs nothing but its names.
+"""
+
+import re
+from datetime import date
+
+import polars as pl
+
+from data_quality.contracts.baselines.baseline import Baseline
+from data_quality.contracts.errors import OurFault
+from data_quality.contracts.units import QUANTUM_DECIMALS
+
+INTERCEPT = "intercept"
+_DEGREE_DAYS = re.compile(r"^(?P<driver>[^.]+)\.(?P<kind>hdd|cdd)_(?P<base>-?\d+(?:\.\d+)?)$")
+
+
+def degree_day_feature(driver_id: str, kind: str, base_degc: float) -> str:
+    """The name of a degree-day term, e.g. outdoor_degc.hdd_15.5."""
+    return f"{driver_id}.{kind}_{base_degc:g}"
+
+
+def driver_of(feature: str) -> str:
+    """The column of the daily table that a feature is made of."""
+    found = _DEGREE_DAYS.match(feature)
+    return found["driver"] if found else feature
+
+
+def feature_expression(feature: str) -> pl.Expr:
+    """A feature as Float64 of the daily table's columns: null where its driver is null.
+
+    HDD = max(base − T̄, 0), CDD = max(T̄ − base, 0), both in degC·day of one local day.
+    """
+    found = _DEGREE_DAYS.match(feature)
+    if found is None:
+        return pl.col(feature).cast(pl.Float64)
+    mean, base = pl.col(found["driver"]).cast(pl.Float64), float(found["base"])
+    difference = base - mean if found["kind"] == "hdd" else mean - base
+    return difference.clip(lower_bound=0.0)
+
+
+def feature_table(days: pl.DataFrame, features: tuple[str, ...]) -> pl.DataFrame:
+    """local_date and one Float64 column per feature, in the order given.
+
+    Raises OurFault where the daily table has not the column that a feature needs.
+    """
+    missing = sorted({driver_of(name) for name in features} - set(days.columns))
+    if missing:
+        raise OurFault(f"the daily table has no column {', '.join(missing)}")
+    return days.select("local_date", *(feature_expression(name).alias(name) for name in features))
+
+
+def features_by_day(baseline: Baseline, days: pl.DataFrame) -> dict[date, tuple[float, ...]]:
+    """Local date -> the baseline's features of that day, in its order; days with an unknown driver are left out."""
+    table = feature_table(days, baseline.feature_order).drop_nulls()
+    return {day: tuple(values) for day, *values in table.iter_rows()}
+
+
+def expected_days(baseline: Baseline, days: pl.DataFrame) -> pl.DataFrame:
+    """Expected energy of each day; a period's is the sum of its days, so the intercept counts once a day.
+
+    days: seu_days(...) of the same SEU. Returns local_date, expected_kwh (quantised; null when a driver is
+    missing) and is_extrapolated (a driver lies outside the range it was trained on); same rows, same order.
+    Raises OurFault where the coefficients are not intercept + feature_order. Source: formulas 5.3.
+    """
+    values = {coefficient.name: coefficient.value for coefficient in baseline.coefficients}
+    if list(values) != [INTERCEPT, *baseline.feature_order]:
+        raise OurFault(f"coefficients {list(values)} are not the intercept and {list(baseline.feature_order)}")
+    features = feature_table(days, baseline.feature_order)
+    total = pl.lit(values[INTERCEPT])
+    for name in baseline.feature_order:
+        total = total + pl.lit(values[name]) * pl.col(name)
+    expected = features.select("local_date", expected_kwh=total.round(QUANTUM_DECIMALS))
+    return expected.with_columns(is_extrapolated=_is_outside(baseline, days))
+
+
+def _is_outside(baseline: Baseline, days: pl.DataFrame) -> pl.Series:
+    # Starts from a column, not from a literal: a baseline without drivers still answers once a day.
+    outside = pl.col("local_date").is_null()
+    for name, (low, high) in baseline.driver_ranges.items():
+        outside = outside | ~pl.col(name).is_between(low, high).fill_null(True)
+    return days.select(is_extrapolated=outside).to_series()

@@ -1,0 +1,88 @@
+"""The register of energy sources and significant energy uses: what each is, its baseline and its last report."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from assets.stores.ledgers.baselines import BaselineStore
+from assets.stores.published.report_ledger import ReportStore
+from data_quality.contracts.baselines.baseline import BaselineType, BaselineVersion
+from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.site_file.site import Seu, Site
+
+REPORT = "enpi_quarter"
+
+
+class SeuLine(Model):
+    """One use of the register. baseline: the approved energy baseline, else the newest one, as `id vN status`."""
+
+    id: str
+    name: str
+    site: str
+    source: str
+    meters: tuple[str, ...]
+    is_aggregate: bool
+    is_active: bool
+    drivers: tuple[str, ...]
+    justifications: dict[str, str]
+    static_factors: dict[str, str]
+    baseline: str | None
+    baseline_period: tuple[str, str] | None
+    has_approved_baseline: bool
+    last_report: str | None
+
+
+def seu_lines(
+    sites: Mapping[str, Site],
+    *,
+    baselines: BaselineStore,
+    reports: ReportStore,
+    source: Carrier | None = None,
+    is_active_only: bool = False,
+    as_of_utc: datetime | None = None,
+) -> list[SeuLine]:
+    """Every use of the site files in order of site, filtered by energy source and by being active.
+
+    Baselines of other types (monitoring, M&V projects …) are not a use's baseline. last_report: the newest quarter that
+    an EnPI report was made for; static_factors: the values that hold last.
+    """
+    found = []
+    for site_id, site in sorted(sites.items()):
+        periods = [each.period for each in reports.revisions(site_id, name=REPORT, as_of_utc=as_of_utc)]
+        for seu in site.seus:
+            if (source is not None and seu.carrier != source) or (is_active_only and not seu.is_active):
+                continue
+            approved = baselines.latest(site_id, seu.seu_id, approved_only=True, as_of_utc=as_of_utc)
+            newest = approved or baselines.latest(site_id, seu.seu_id, BaselineType.ENB, as_of_utc=as_of_utc)
+            found.append(_line(site_id, seu, newest, is_approved=approved is not None, periods=periods))
+    return found
+
+
+def sources_of(sites: Iterable[Site]) -> list[str]:
+    """Energy sources that the sites' meters carry, in the order of the list of carriers."""
+    carried = {meter.carrier for site in sites for meter in site.meters}
+    return [carrier.value for carrier in Carrier if carrier in carried]
+
+
+def _line(site_id: str, seu: Seu, version: BaselineVersion | None, *, is_approved: bool, periods: list[str]) -> SeuLine:
+    ordered = sorted(seu.static_factors, key=lambda each: each.valid_from)
+    shown, trained = None, None
+    if version is not None:
+        shown = f"{version.baseline_id} v{version.version} {version.status.value}"
+        trained = (version.baseline.train_start.isoformat(), version.baseline.train_end.isoformat())
+    return SeuLine(
+        id=seu.seu_id,
+        name=seu.name,
+        site=site_id,
+        source=seu.carrier.value,
+        meters=seu.meters,
+        is_aggregate=seu.is_aggregate,
+        is_active=seu.is_active,
+        drivers=tuple(each.driver_id for each in seu.drivers),
+        justifications={each.driver_id: each.justification for each in seu.drivers},
+        static_factors={each.name: each.value for each in ordered},
+        baseline=shown,
+        baseline_period=trained,
+        has_approved_baseline=is_approved,
+        last_report=max(periods, default=None),
+    )

@@ -1,0 +1,1 @@
+"""The running figures of a supply."""

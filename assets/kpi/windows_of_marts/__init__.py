@@ -1,0 +1,1 @@
+"""Which part of the marts a run computes, and from what."""

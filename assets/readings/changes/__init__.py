@@ -1,0 +1,1 @@
+"""What a batch changes, what may not change unasked, and which partitions it touches."""

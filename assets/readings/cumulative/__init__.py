@@ -1,0 +1,1 @@
+"""States of cumulative registers become intervals."""

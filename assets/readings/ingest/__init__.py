@@ -1,0 +1,1 @@
+"""From a file to the lake: what is refused, held, changed and said."""

@@ -1,0 +1,76 @@
+"""A site's readings judged as they were delivered: what validation itself wrote is no evidence of anything."""
+
+from datetime import datetime, timedelta
+from typing import cast
+
+import polars as pl
+
+from assets.sites.balances import balances
+from assets.stores.lake.batches import batches_of_reader
+from assets.stores.lake.lake import KEY, Lake
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import CANONICAL_MINUTES
+from data_quality.reading_grid import Grid, Stream, grids_of
+from data_quality.site_streams import streams_of_site
+from data_quality.validate import Validation, history_start, validate
+
+# The reader of batches that validation writes: estimates in place of excluded readings.
+READER, VERSION = "validation", "1"
+
+
+def delivered(
+    lake: Lake, site: Site, *, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None = None
+) -> pl.DataFrame:
+    """The readings of [start, end) as known at T, without what validation put in their place (LAKE_SCHEMA)."""
+    rows = lake.history(site.site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
+    ours = batches_of_reader(lake.store, site.site_id, READER)
+    if ours:
+        rows = rows.filter(~pl.col("batch_id").is_in(ours))
+    return rows.unique(subset=KEY, keep="last", maintain_order=True)
+
+
+def site_grids(rows: pl.DataFrame, site: Site, *, start_utc: datetime, end_utc: datetime) -> list[Grid]:
+    """The grids of a site's readings over [start, end).
+
+    A meter or driver of the site file without any reading is a row of gaps; a silent register of one that reports is
+    none: many a site file names an export that never was.
+    """
+    reporting = set(rows["meter_id"].unique().to_list())
+    pairs = set(rows.select("meter_id", "register").unique().iter_rows())
+    known: list[Stream] = []
+    silent: set[str] = set()
+    for stream in streams_of_site(site):
+        if (stream.meter_id, stream.register) in pairs:
+            known.append(stream)
+        elif stream.meter_id not in reporting | silent:
+            silent.add(stream.meter_id)
+            known.append(stream)
+    return grids_of(rows, start_utc=start_utc, end_utc=end_utc, known=known)
+
+
+def judge_site(
+    lake: Lake, site: Site, *, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None = None
+) -> Validation:
+    """Validate [start, end), whole local months for the same answer whenever it is asked, with the history before it.
+
+    What is due ends with the site's last reading and begins with its first: a month that has only begun is not late.
+    """
+    since = history_start(start_utc, site.time_zone)
+    rows = delivered(lake, site, start_utc=since, end_utc=end_utc, as_of_utc=as_of_utc)
+    return judge_rows(rows, site, start_utc=start_utc, end_utc=end_utc)
+
+
+def judge_rows(rows: pl.DataFrame, site: Site, *, start_utc: datetime, end_utc: datetime) -> Validation:
+    """As judge_site, for rows that were read already (delivered, from the history's start on)."""
+    if rows.filter(pl.col("interval_start_utc") >= start_utc).is_empty():
+        return validate([], time_zone=site.time_zone)
+    times = rows["interval_start_utc"]
+    first, last = cast("datetime", times.min()), cast("datetime", times.max())
+    start = max(history_start(start_utc, site.time_zone), first)
+    return validate(
+        site_grids(rows, site, start_utc=start, end_utc=min(end_utc, last + timedelta(minutes=CANONICAL_MINUTES))),
+        time_zone=site.time_zone,
+        rules=site.validation,
+        balances=balances(site),
+        since_utc=start_utc,
+    )

@@ -1,0 +1,1 @@
+"""Bytes of files: unpacked within limits, decoded."""

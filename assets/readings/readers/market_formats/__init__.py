@@ -1,0 +1,1 @@
+"""Formats of energy markets: NEM12, NEM13, MSCONS."""

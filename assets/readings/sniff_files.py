@@ -1,0 +1,250 @@
+"""What a meter file is and holds, with nothing stored: format, verdict, counts and sums per channel."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from assets.readings.cumulative.register_intervals import Intervals, beside, to_intervals
+from assets.readings.ingest.map_proposal import PROPOSED_FOR, propose
+from assets.readings.parsed import (
+    STATE_SCHEMA,
+    Channel,
+    FieldValue,
+    Reader,
+    ReadRequest,
+    bad_rows,
+    joined,
+    one_line,
+    reason_counts,
+)
+from assets.readings.readers.reader_list import reader_for
+from assets.readings.streams import streams
+from assets.readings.tables.column_layout import choose_maps
+from assets.readings.tables.normalise import in_quanta, on_grid
+from assets.stores.ledgers.quarantine_ledger import file_sha256
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.site import ColumnMap, Site
+from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
+
+# Totals of a long table are added up in pieces, so that they need no copy of it.
+_ROWS_AT_ONCE = 1_000_000
+Verdict = Literal["accept", "accept_with_warning", "quarantine", "reject"]
+
+
+class SniffReport(Model):
+    """Keys of cli.md `sniff`. `message` is the sentence of a file refused whole, else empty.
+
+    reading: how a table was read (separator, decimal mark, dates, zone, columns), so that it can be seen before use;
+    findings: what cumulative registers did (rollover, exchange, a fall that nobody explains);
+    proposal: a column map (YAML) for a table that needs one. It is for a person to accept, never applied here.
+    """
+
+    path: str
+    format: str
+    sha256: str
+    verdict: Verdict
+    accepted_rows: int
+    rejected_rows: int
+    reasons: dict[str, int] = {}
+    warnings: dict[str, int] = {}
+    channels: tuple[Channel, ...] = ()
+    values: tuple[FieldValue, ...] = ()
+    reading: dict[str, str] = {}
+    proposal: str = ""
+    message: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class FileRead:
+    """A file read: what sniff reports and ingest stores. rows: PARSED_SCHEMA, on the grid; rejects: REJECT_SCHEMA;
+    maps: the column maps that it was read with; states: STATE_SCHEMA, of cumulative registers; counted: what they gave
+    by themselves, which stands in rows and rejects too.
+    """
+
+    report: SniffReport
+    reader: Reader
+    maps: tuple[ColumnMap, ...]
+    rows: pl.DataFrame
+    rejects: pl.DataFrame
+    is_synthetic: bool
+    states: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=STATE_SCHEMA))
+    counted: Intervals = field(default_factory=Intervals)
+
+
+def sniff_file(
+    path: Path,
+    *,
+    mapping: ColumnMap | None = None,
+    site: Site | None = None,
+    tz: str | None = None,
+    now_utc: datetime | None = None,
+) -> SniffReport:
+    """Format and content of one file. A file that cannot be used has the verdict `reject`; nothing is raised."""
+    try:
+        return read_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc).report
+    except BadInput as fault:
+        proposal = propose(path) if mapping is None and fault.reason in PROPOSED_FOR else ""
+        return refused(path, fault).model_copy(update={"proposal": proposal})
+
+
+def read_file(
+    path: Path,
+    *,
+    mapping: ColumnMap | None = None,
+    site: Site | None = None,
+    tz: str | None = None,
+    now_utc: datetime | None = None,
+    is_scale_vouched: bool = False,
+) -> FileRead:
+    """Read one file. Raises BadInput, naming the file, where it must be refused whole."""
+    try:
+        reader = reader_for(path)
+        maps: tuple[ColumnMap, ...] = () if mapping is None else (mapping,)
+        if not maps and site is not None and site.column_maps:
+            maps = choose_maps(path.name, reader.header(path), site.column_maps)
+        common = ReadRequest(site=site, tz=tz, now_utc=now_utc, is_scale_vouched=is_scale_vouched)
+        requests = [common.model_copy(update={"mapping": each}) for each in maps or (None,)]
+        parsed = joined([reader.read(path, request) for request in requests])
+        rows, off_grid = on_grid(parsed.rows)
+        counted = beside(rows, to_intervals(parsed.states, site))
+        rows = pl.concat([rows, counted.rows])
+        rejects = pl.concat([parsed.rejects, off_grid, counted.rejects])
+        if parsed.states.is_empty():
+            # A state without an amount is not lost: the next file may have the one that it needs.
+            _refuse_if_nothing_is_left(rows, rejects, path)
+    except BadInput as fault:
+        raise _in_file(fault, path) from fault
+    counts = reason_counts(rejects)
+    warnings = dict(Counter(parsed.warnings) + Counter(counted.warnings))
+    report = SniffReport(
+        path=str(path),
+        format=reader.name,
+        sha256=file_sha256(path),
+        verdict="quarantine" if counts else "accept_with_warning" if warnings else "accept",
+        accepted_rows=rows.height,
+        rejected_rows=rejects.height,
+        reasons=counts,
+        warnings=warnings,
+        channels=(() if parsed.channels_are_all else _channels(rows, site, parsed.commodities)) + parsed.channels,
+        values=parsed.values,
+        reading=parsed.reading,
+        findings=counted.findings,
+    )
+    # Formats without columns cannot say so themselves: their map does.
+    is_synthetic = parsed.is_synthetic or any(each.is_synthetic for each in maps)
+    return FileRead(
+        report=report,
+        reader=reader,
+        maps=maps,
+        rows=rows,
+        rejects=rejects,
+        is_synthetic=is_synthetic,
+        states=parsed.states,
+        counted=counted,
+    )
+
+
+def refused(path: Path, fault: BadInput) -> SniffReport:
+    """The report of a file that is refused whole."""
+    try:
+        name = reader_for(path).name
+    except BadInput:
+        name = "unknown"
+    return SniffReport(
+        path=str(path),
+        format=name,
+        sha256=file_sha256(path) if path.is_file() else "",
+        verdict="reject",
+        accepted_rows=0,
+        rejected_rows=0,
+        reasons={fault.reason: 1},
+        message=str(fault),
+    )
+
+
+def _refuse_if_nothing_is_left(rows: pl.DataFrame, rejects: pl.DataFrame, path: Path) -> None:
+    """A file of which every row was rejected is refused whole, by its commonest reason."""
+    if rows.height or rejects.is_empty():
+        return
+    counts = reason_counts(rejects)
+    reason = max(counts, key=lambda code: counts[code])
+    first = bad_rows(rejects.filter(pl.col("reason") == reason), path.name, limit=1)[0]
+    raise BadInput(
+        f"no row can be used; the first: expected {first.expected}, got {first.got!r}", line=first.line, reason=reason
+    )
+
+
+def _in_file(fault: BadInput, path: Path) -> BadInput:
+    message = f"{fault.message}; {fault.mend}" if fault.mend and fault.mend not in fault.message else fault.message
+    return BadInput(
+        one_line(message),
+        file=fault.file or str(path),
+        line=fault.line,
+        column=fault.column,
+        reason=fault.reason,
+        mend=fault.mend,
+    )
+
+
+def _channels(rows: pl.DataFrame, site: Site | None, stated: dict[str, str]) -> tuple[Channel, ...]:
+    """One channel per meter, register and unit; energy of power is counted from the canonical values."""
+    commodity = stated if site is None else {row[0]: row[3] for row in streams(site).iter_rows()}
+    keys = ["meter_id", "register", "code"]
+    parts = [_facts(part, keys) for part in rows.iter_slices(_ROWS_AT_ONCE)]
+    facts = (
+        pl.concat(parts)
+        .group_by(keys)
+        .agg(pl.col("len", "sum", "kwh").sum(), pl.col("start").min(), pl.col("end").max())
+        .sort(keys)
+        if parts
+        else pl.DataFrame()
+    )
+    return tuple(channel_of(row, commodity) for row in facts.iter_rows(named=True))
+
+
+def _facts(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    """Count, bounds and exact sums (whole quanta, in the unit and in the canonical one) per stream and unit."""
+    return (
+        in_quanta(rows)
+        .with_columns(code=rows["unit"])
+        .group_by(keys)
+        .agg(
+            pl.len(),
+            start=pl.col("interval_start_utc").min(),
+            end=(pl.col("interval_start_utc") + pl.duration(minutes="source_minutes")).max(),
+            sum=(pl.col("value") * 10**QUANTUM_DECIMALS).round().cast(pl.Int128).sum(),
+            kwh=pl.col("_quanta").cast(pl.Int128).sum(),
+        )
+    )
+
+
+def channel_of(facts: Mapping[str, Any], commodity: Mapping[str, str]) -> Channel:
+    """A channel by what its rows add up to. facts: meter_id, register, code, len, start, end, and the exact sums in
+    whole quanta: `sum` in the unit, `kwh` in the canonical one. commodity: by meter.
+    """
+    unit = UNITS[facts["code"]]
+    adds_up = unit.behaviour is Behaviour.AMOUNT
+    return Channel(
+        meter=facts["meter_id"],
+        channel=facts["register"],
+        commodity=commodity.get(facts["meter_id"], "unknown"),
+        unit=unit.code,
+        intervals=facts["len"],
+        start_utc=facts["start"],
+        end_utc=facts["end"],
+        sum=_of_quanta(facts["sum"]) if adds_up and not unit.is_power else None,
+        sum_kwh=_of_quanta(facts["kwh"]) if adds_up and unit.canonical == "kwh" else None,
+    )
+
+
+def _of_quanta(quanta: int) -> float:
+    return float(Decimal(quanta).scaleb(-QUANTUM_DECIMALS))

@@ -1,0 +1,1 @@
+"""A table of columns becomes readings and rejects."""

@@ -1,0 +1,423 @@
+"""A table of columns becomes readings and rejects. Whatever the file format, the same decisions are made here, on
+whole columns; only rejected rows are ever looked at one by one.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from assets.readings.parsed import (
+    PARSED_SCHEMA,
+    REJECT_SCHEMA,
+    SEEN_NAME,
+    UNSEEN,
+    Parsed,
+    ReadRequest,
+    one_line,
+)
+from assets.readings.streams import canonical_of, default_registers, streams
+from assets.readings.tables.clocks import joined_times
+from assets.readings.tables.column_layout import Layout, check_columns, resolve
+from assets.readings.tables.reading_lengths import add_minutes, minutes_to_next
+from assets.readings.tables.register_states import take_states
+from assets.readings.tables.sieve import Sieve
+from assets.readings.tables.times import TimeRule, add_instants
+from assets.readings.tables.values import check_plausible, drop_missing_rows, drop_missing_values, read_values
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.quality import QualityCode
+from data_quality.contracts.site_file.site import ColumnMap
+from data_quality.contracts.units import UNITS
+
+# Clocks of meters and ours may differ by this much.
+FUTURE_LIMIT = timedelta(minutes=5)
+DRIVER_LIMIT = timedelta(days=1)
+# A clock that was never set says 1970.
+FIRST_PLAUSIBLE = datetime(1971, 1, 1, tzinfo=UTC)
+# Prices of the day ahead are known before they hold: up to two local days of 25 hours, and a weekend's publication.
+PRICE_LIMIT = timedelta(days=3)
+# What a cell takes as a row and on its way into the lake; so many are judged at once where they can be parted.
+BYTES_A_CELL, CELLS_AT_ONCE = 150, 2_000_000
+# Of the 2 GiB that a file may take, what is left beside the program and what the system keeps of freed memory.
+MAX_BYTES = 1450 * 1024**2
+_KEY = ["_meter", "_register"]
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A file's columns as found. frame: text or typed columns and `_line` (source line or element, from 1);
+    rejects: rows that are no rows (REJECT_SCHEMA); allows_comma: decimal commas cannot be separators here;
+    reading: how the text was taken apart, for people.
+    """
+
+    frame: pl.DataFrame
+    rejects: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECT_SCHEMA))
+    warnings: dict[str, int] = field(default_factory=dict)
+    allows_comma: bool = False
+    reading: dict[str, str] = field(default_factory=dict)
+
+
+def read_table(raw: RawTable, request: ReadRequest) -> Parsed:
+    """Rows, rejects and warnings of a table. Raises BadInput for a table that cannot be used as a whole."""
+    header = _columns(raw.frame)
+    if request.mapping is not None:
+        check_columns(header, request.mapping)
+    frame, mapping, empty = joined_times(_kept(raw.frame, header, request), request.mapping)
+    request = request.model_copy(update={"mapping": mapping})
+    layout = resolve(_columns(frame), mapping, request.site)
+    _refuse_large(frame, layout)
+    _refuse_second_header(frame, layout)
+    sieve = Sieve(frame, raw.rejects, raw.warnings)
+    sieve.warn("ignored_columns", len(layout.ignored))
+    sieve.warn("empty_cells", empty)
+    is_synthetic = _synthetic(frame, layout, request)
+    mapping = mapping or ColumnMap()
+    _skip_other_meters(sieve, layout, request)
+    if not mapping.until_next_row:
+        drop_missing_rows(sieve, layout, mapping)
+    _read_times(sieve, layout, request)
+    shares = _shares(layout, sieve.frame.height)
+    allows_comma = raw.allows_comma and (len(shares) == 1 or _holds_no_point(sieve.frame, layout))
+    parts = [_judged(sieve.frame, share, layout, request, allows_comma=allows_comma) for share in shares]
+    for part in parts:
+        sieve.rejects += part.rejects
+        for code, count in part.warnings.items():
+            # Order is one fact of the file, however many of its streams lack it.
+            sieve.warnings[code] = 1 if code == "unsorted" else sieve.warnings.get(code, 0) + count
+    return Parsed(
+        rows=pl.concat([part.rows for part in parts]),
+        rejects=pl.concat([part.cast(REJECT_SCHEMA) for part in sieve.rejects]),  # type: ignore[arg-type]
+        warnings=sieve.warnings,
+        is_synthetic=is_synthetic,
+        reading=raw.reading | reading_of(layout, mapping, request),
+        states=pl.concat([part.states for part in parts]),
+    )
+
+
+def _columns(frame: pl.DataFrame) -> list[str]:
+    return [name for name in frame.columns if name != "_line"]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What some streams of a table came to: PARSED_SCHEMA in the order of streams, rejects, warnings, STATE_SCHEMA."""
+
+    rows: pl.DataFrame
+    rejects: list[pl.DataFrame]
+    warnings: dict[str, int]
+    states: pl.DataFrame
+
+
+def _refuse_large(frame: pl.DataFrame, layout: Layout) -> None:
+    """Raises BadInput where a table that must be seen whole would need more memory than a meter file may."""
+    cells = frame.height * len(layout.values)
+    needed = frame.estimated_size() + BYTES_A_CELL * (cells + min(cells, CELLS_AT_ONCE))
+    if needed > MAX_BYTES:
+        most = cells * MAX_BYTES // needed
+        raise BadInput(
+            f"{cells:,} values in a table that has to be seen whole (wide, or times without offset), "
+            f"expected at most some {most:,} of its kind; split it by months or by meters",
+            line=1,
+            reason="too_large",
+        )
+
+
+def _shares(layout: Layout, height: int) -> list[Layout]:
+    """The layout, in shares of so many meters that their cells fit into memory while they are judged."""
+    meters = sorted({column.meter_id or "" for column in layout.values})
+    if layout.meter is not None or height * len(layout.values) <= CELLS_AT_ONCE:
+        return [layout]
+    step = max(1, CELLS_AT_ONCE * len(meters) // (height * len(layout.values)))
+    shares = [set(meters[place : place + step]) for place in range(0, len(meters), step)]
+    values = [tuple(column for column in layout.values if (column.meter_id or "") in share) for share in shares]
+    return [layout.model_copy(update={"values": each}) for each in values]
+
+
+def _holds_no_point(frame: pl.DataFrame, layout: Layout) -> bool:
+    """No value of the whole table has a decimal point: one share of its streams cannot tell of the others."""
+    columns = [column.column for column in layout.values if frame.schema[column.column] == pl.String]
+    points = (pl.col(name).str.contains(".", literal=True).any() for name in columns)
+    return not columns or not any(frame.select(points).row(0))
+
+
+def _judged(frame: pl.DataFrame, share: Layout, layout: Layout, request: ReadRequest, *, allows_comma: bool) -> _Judged:
+    """The streams of a share of the table. frame: the table with its instants."""
+    mapping = request.mapping or ColumnMap()
+    sieve = Sieve(frame, pl.DataFrame(schema=REJECT_SCHEMA), {})
+    _name_streams(sieve, share, mapping, is_wide=len(layout.values) > 1)
+    _check_streams(sieve, request)
+    # Before rows are set in order: the year 2099 of a wrong clock is no end of a gap.
+    _check_clock(sieve, request)
+    _sort(sieve)
+    states = take_states(sieve, request, layout, allows_comma=allows_comma)
+    # Before values are judged: a row with a bad value still shows the step of its stream.
+    if mapping.until_next_row:
+        sieve.frame = minutes_to_next(sieve.frame)
+    else:
+        sieve.frame = add_minutes(sieve.frame, mapping.interval_minutes)
+    drop_missing_values(sieve, mapping)
+    read_values(sieve, share, mapping, allows_comma=allows_comma)
+    _drop_duplicates(sieve)
+    _check_intervals(sieve)
+    _shift_labels(sieve, mapping)
+    _drop_zeros(sieve, mapping)
+    check_plausible(sieve, layout, request)
+    return _Judged(_rows(sieve.frame), sieve.rejects, sieve.warnings, states)
+
+
+def reading_of(layout: Layout, mapping: ColumnMap, request: ReadRequest) -> dict[str, str]:
+    """How the columns were understood, for people."""
+    zone = mapping.zone or request.tz or (request.site.time_zone if request.site else None)
+    columns = [
+        f"{each.column}{f' -> {each.meter_id}' if each.meter_id else ''}{f' [{each.unit}]' if each.unit else ''}"
+        for each in layout.values[:20]
+    ]
+    facts = {
+        "time_column": layout.time,
+        "dates": " or ".join(mapping.formats) or "ISO 8601",
+        "zone": zone or "offsets in the file",
+        "label": mapping.label,
+        "meter_column": layout.meter or "",
+        "values": ", ".join(columns),
+    }
+    return {name: one_line(text) for name, text in facts.items() if text}
+
+
+def _kept(frame: pl.DataFrame, header: list[str], request: ReadRequest) -> pl.DataFrame:
+    """Rows that are no blank lines and that the map's `where` wants."""
+    frame = frame.filter(~pl.all_horizontal(pl.col(header).is_null()))
+    if frame.is_empty():
+        raise BadInput("there is a header but no row", line=1, reason="no_rows")
+    for column, wanted in (request.mapping.where if request.mapping else {}).items():
+        frame = frame.filter(pl.col(column).cast(pl.String) == wanted)
+    if frame.is_empty() and request.mapping:
+        raise BadInput(f"no row has {request.mapping.where}", line=1, reason="no_rows")
+    return frame
+
+
+def _skip_other_meters(sieve: Sieve, layout: Layout, request: ReadRequest) -> None:
+    """Rows of meters that the map does not name, or, where it names none, the site does not have."""
+    mapping, site = request.mapping, request.site
+    if mapping is None or mapping.other_meters != "skip" or layout.meter is None:
+        return
+    named = list(mapping.meters) or (site.stream_ids() if site else None)
+    if named is None:
+        return
+    mine = sieve.frame.filter(pl.col(layout.meter).cast(pl.String).is_in(named).fill_null(value=False))
+    sieve.warn("other_meters", sieve.frame.height - mine.height)
+    sieve.frame = mine
+
+
+def _refuse_second_header(frame: pl.DataFrame, layout: Layout) -> None:
+    if frame[layout.time].dtype != pl.String:
+        return
+    names = [layout.time, layout.values[0].column]
+    is_header = pl.all_horizontal(
+        pl.col(name).cast(pl.String).str.strip_chars().str.to_lowercase() == name.lower() for name in names
+    )
+    again = frame.lazy().filter(pl.col(layout.time).str.len_bytes() < 30).filter(is_header).head(1).collect()
+    if not again.is_empty():
+        raise BadInput(
+            "a second header stands inside the file; expected one header in line 1",
+            line=int(again["_line"][0]),
+            reason="second_header",
+        )
+
+
+def _synthetic(frame: pl.DataFrame, layout: Layout, request: ReadRequest) -> bool:
+    declared = request.mapping is not None and request.mapping.is_synthetic
+    if layout.synthetic is None:
+        return declared
+    column = frame[layout.synthetic]
+    flags = column.cast(pl.String).str.strip_chars().str.to_lowercase()
+    known = flags.replace_strict({"true": True, "1": True, "false": False, "0": False}, default=None)
+    if known.null_count():
+        row = known.is_null().arg_max() or 0
+        message = f"column 'is_synthetic' holds {column[row]!r}; expected true or false"
+        raise BadInput(message, line=int(frame["_line"][row]), reason="bad_synthetic_flag")
+    if known.n_unique() > 1:
+        row = (known != known[0]).arg_max() or 0
+        raise BadInput(
+            "real and synthetic rows stand in one file; expected one kind",
+            line=int(frame["_line"][row]),
+            reason="mixed_synthetic",
+        )
+    return declared or bool(known[0])
+
+
+def _read_times(sieve: Sieve, layout: Layout, request: ReadRequest) -> None:
+    mapping, site = request.mapping or ColumnMap(), request.site
+    time_zone = mapping.zone or request.tz
+    if time_zone is None and layout.time.lower() == "timestamp_utc":
+        time_zone = "UTC"
+    names = [name for name in (layout.meter, layout.register_column) if name is not None]
+    by = pl.concat_str([pl.col(name).cast(pl.String) for name in names], separator="\x1f") if names else pl.lit("")
+    frame = sieve.frame.with_columns(_by=by)
+    before = frame.select(pl.col("_line"), _text=pl.col(layout.time).cast(pl.String))
+    rule = TimeRule(
+        time_zone=time_zone,
+        day_zone=time_zone or (site.time_zone if site else None),
+        formats=mapping.formats,
+        midnight_ends_day=mapping.midnight == "end",
+        repeated_hour=mapping.repeated_hour,
+    )
+    sieve.frame = add_instants(frame, column=layout.time, rule=rule, by="_by").with_columns(_text=before["_text"])
+    sieve.take(pl.col("_time_fault"), pl.col("_time_fault").is_not_null(), pl.col("_text"))
+    sieve.warn("repeated_hour_assumed", int(sieve.frame["_is_assumed"].sum()))
+    sieve.frame = sieve.frame.drop("_by", "_text", "_time_fault", "_is_assumed")
+
+
+def _name_streams(sieve: Sieve, layout: Layout, mapping: ColumnMap, *, is_wide: bool) -> None:
+    """Columns `_meter`, `_register` (null = the stream's own), `_unit` (null = the stream's own), `_raw`."""
+    unit = None
+    if layout.unit_column is not None:
+        codes = pl.col(layout.unit_column).cast(pl.String).str.strip_chars().str.to_lowercase()
+        unit = codes.str.replace("³", "3", literal=True)
+    parts = []
+    for column in layout.values:
+        part = sieve.frame.select(
+            "_line",
+            "_start",
+            "_days_minutes",
+            _meter=pl.lit(column.meter_id) if layout.meter is None else _name(layout.meter),
+            _register=pl.lit(column.register_id, pl.String)
+            if layout.register_column is None
+            else _name(layout.register_column),
+            _unit=unit if unit is not None else pl.lit(column.unit, pl.String),
+            _raw=pl.col(column.column),
+            _factor=pl.lit(mapping.multipliers.get(column.column, 1.0)),
+        )
+        if is_wide:
+            # In a wide table an empty cell says that this stream has no reading here.
+            kept = part.filter(pl.col("_raw").is_not_null())
+            sieve.warn("empty_cells", part.height - kept.height)
+            part = kept
+        parts.append(part)
+    frame = pl.concat(parts, how="vertical_relaxed") if len(parts) > 1 else parts[0]
+    if layout.meter is not None and mapping.meters:
+        frame = frame.with_columns(pl.col("_meter").replace(mapping.meters))
+    sieve.frame = frame
+
+
+def _name(column: str) -> pl.Expr:
+    """The texts of a column; an empty one says nothing."""
+    text = pl.col(column).cast(pl.String)
+    return pl.when(text != "").then(text)
+
+
+def _check_streams(sieve: Sieve, request: ReadRequest) -> None:
+    """Unknown meters, registers and units out; the stream's own unit and register in; values in canonical size."""
+    site, frame = request.site, sieve.frame
+    if site is None:
+        sieve.take("unknown_meter", pl.col("_meter").is_null(), pl.lit("nothing"), "the name of a meter")
+        sieve.take("unknown_meter", pl.col("_meter").str.contains(UNSEEN), pl.col("_meter"), SEEN_NAME)
+        frame = sieve.frame.with_columns(pl.col("_register").fill_null("import"), own_unit=pl.lit(None, pl.String))
+    else:
+        table = streams(site)
+        default = pl.col("_meter").replace_strict(default_registers(site), default=None, return_dtype=pl.String)
+        frame = frame.with_columns(pl.coalesce("_register", default).alias("_register")).join(
+            table.rename({"meter_id": "_meter", "register": "_register"}).drop("commodity"),
+            on=_KEY,
+            how="left",
+            maintain_order="left",
+            validate="m:1",
+        )
+    sieve.frame = frame
+    if site is not None:
+        ids = site.stream_ids()
+        known = f"a meter of {site.site_id}: {', '.join(ids[:20])}{', …' if len(ids) > 20 else ''}"
+        sieve.take("unknown_meter", ~pl.col("_meter").is_in(ids).fill_null(value=False), pl.col("_meter"), known)
+        sieve.take("unknown_register", pl.col("own_unit").is_null(), pl.col("_register"), "a register of the meter")
+    sieve.frame = sieve.frame.with_columns(_unit=pl.coalesce("_unit", "own_unit"))
+    codes = sieve.frame["_unit"].unique().to_list()
+    known_units = [code for code in codes if code in UNITS]
+    sieve.take("unknown_unit", ~pl.col("_unit").is_in(known_units).fill_null(value=False), pl.col("_unit"))
+    if site is not None:
+        kinds = {code: canonical_of(code) for code in UNITS}
+        is_other = pl.col("_unit").replace_strict(kinds) != pl.col("own_unit").replace_strict(kinds)
+        sieve.take("unit_mismatch", is_other, pl.col("_unit"), "a unit of the register's kind")
+
+
+def _sort(sieve: Sieve) -> None:
+    sieve.warn("unsorted", 0 if _is_time_sorted(sieve.frame) else 1)
+    sieve.frame = sieve.frame.sort([*_KEY, "_start", "_line"])
+
+
+def _drop_duplicates(sieve: Sieve) -> None:
+    """One row per stream and time; identical ones are counted, differing ones all rejected."""
+    order = [*_KEY, "_start"]
+    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in order).fill_null(value=False)
+    if not sieve.frame.select(same.any()).item():
+        return
+    differs = pl.struct("_value", "_unit").n_unique().over(order) > 1
+    sieve.take("duplicate_conflict", differs, pl.concat_str("_meter", pl.lit(" = "), pl.col("_raw").cast(pl.String)))
+    height = sieve.frame.height
+    sieve.frame = sieve.frame.filter(~same)
+    sieve.warn("duplicate_rows", height - sieve.frame.height)
+
+
+def _is_time_sorted(frame: pl.DataFrame) -> bool:
+    back = (pl.col("_start").diff() < 0).over(_KEY) if frame.height else pl.lit(value=False)
+    return not frame.select(back.any()).item()
+
+
+def _check_intervals(sieve: Sieve) -> None:
+    time = pl.col("_start").dt.to_string("iso:strict")
+    sieve.take("unknown_interval", pl.col("_minutes").is_null(), time)
+    step = pl.col("_start").diff().dt.total_minutes().over(_KEY)
+    following = step.shift(-1).over(_KEY)
+    overlaps = ((step < pl.col("_minutes").shift(1).over(_KEY)) | (following < pl.col("_minutes"))).fill_null(
+        value=False
+    )
+    sieve.take("overlapping_interval", overlaps, time)
+    gaps = sieve.frame.select(
+        ((step - pl.col("_minutes").shift(1).over(_KEY)) // pl.col("_minutes")).clip(lower_bound=0).sum()
+    ).item()
+    sieve.warn("gap_intervals", int(gaps or 0))
+
+
+def _shift_labels(sieve: Sieve, mapping: ColumnMap) -> None:
+    if mapping.label == "end":
+        sieve.warn("end_labelled", sieve.frame.height)
+        sieve.frame = sieve.frame.with_columns(_start=pl.col("_start") - pl.duration(minutes=pl.col("_minutes")))
+
+
+def _check_clock(sieve: Sieve, request: ReadRequest) -> None:
+    """Readings of a clock that was never set, and of one that runs ahead of ours."""
+    time = pl.col("_start").dt.to_string("iso:strict")
+    sieve.take("clock_suspect", pl.col("_start") < pl.lit(FIRST_PLAUSIBLE), time)
+    if request.now_utc is None:
+        return
+    site = request.site
+    # Weather, production plans and prices may be known before they hold; what a meter counted may not.
+    drivers = [driver.driver_id for driver in site.drivers] if site else []
+    price = site.price_stream if site else None
+    ahead = (
+        pl.when(pl.col("_meter").eq_missing(price) if price else pl.lit(value=False))
+        .then(pl.lit(PRICE_LIMIT))
+        .when(pl.col("_meter").is_in(drivers))
+        .then(pl.lit(DRIVER_LIMIT))
+        .otherwise(pl.lit(FUTURE_LIMIT))
+    )
+    is_future = pl.col("_start") > pl.lit(request.now_utc).cast(pl.Datetime("us", "UTC")) + ahead
+    sieve.take("future_timestamp", is_future, time)
+
+
+def _drop_zeros(sieve: Sieve, mapping: ColumnMap) -> None:
+    if mapping.zero_is_missing:
+        height = sieve.frame.height
+        sieve.frame = sieve.frame.filter(pl.col("_value") != 0)
+        sieve.warn("zero_is_missing", height - sieve.frame.height)
+
+
+def _rows(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.select(
+        meter_id="_meter",
+        register="_register",
+        interval_start_utc="_start",
+        source_minutes="_minutes",
+        value="_value",
+        unit="_unit",
+        quality_code=pl.lit(int(QualityCode.RAW)),
+        source_line="_line",
+    ).cast(PARSED_SCHEMA)  # type: ignore[arg-type]

@@ -1,0 +1,208 @@
+"""What the cells of a value column say: numbers, no reading, or something that cannot be. Declared rules only."""
+
+import re
+
+import polars as pl
+
+from assets.readings.parsed import ReadRequest
+from assets.readings.tables.column_layout import Layout
+from assets.readings.tables.sieve import Sieve
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.site import ColumnMap, Site
+from data_quality.contracts.units import UNITS, Behaviour
+
+# Canonical units: above this, a billion kWh in an interval are no meter's, and a sum of quanta could overflow 64 bits.
+IMPLAUSIBLE = 999_999_999.0
+# Registers that count one way only.
+ONE_WAY = ("import", "export", "charge", "discharge")
+# Whole numbers of this mean size under a kWh or kW heading look like Wh or W; fewer rows than this show nothing.
+SUSPECT_KW, SUSPECT_ROWS = 100.0, 12
+# Above three times the connected load it is not the load that is wrong.
+LOAD_LIMIT = 3.0
+# A number whose points can only part thousands, and one whose points may.
+_GROUPED, _WHOLE_GROUPS = r"^[+-]?[1-9]\d{0,2}(?:\.\d{3})+,\d*$", r"^[+-]?[1-9]\d{0,2}(?:\.\d{3})+$"
+_KEY = ["_meter", "_register"]
+
+
+def drop_missing_rows(sieve: Sieve, layout: Layout, mapping: ColumnMap) -> None:
+    """Rows in which every value cell says "no reading" are counted and left out, before their times are judged."""
+    if not mapping.missing:
+        return
+    is_missing = pl.all_horizontal(
+        _says_missing(sieve.frame.schema[column.column], column.column, mapping) for column in layout.values
+    )
+    height = sieve.frame.height
+    sieve.frame = sieve.frame.filter(~is_missing)
+    sieve.warn("missing_values", (height - sieve.frame.height) * len(layout.values))
+
+
+def drop_missing_values(sieve: Sieve, mapping: ColumnMap) -> None:
+    """Single cells that say "no reading", and the last row of a stream whose rows last until the next one."""
+    if mapping.missing:
+        height = sieve.frame.height
+        sieve.frame = sieve.frame.filter(~_says_missing(sieve.frame.schema["_raw"], "_raw", mapping))
+        sieve.warn("missing_values", height - sieve.frame.height)
+    if mapping.until_next_row:
+        sieve.frame = sieve.frame.filter(pl.col("_minutes").is_not_null() | pl.col("_raw").is_not_null())
+
+
+def _says_missing(dtype: pl.DataType, column: str, mapping: ColumnMap) -> pl.Expr:
+    cell = pl.col(column)
+    found = cell.is_null() if "" in mapping.missing else pl.lit(value=False)
+    texts = [text for text in mapping.missing if text]
+    if dtype == pl.String:
+        return found | cell.str.strip_chars().is_in(texts).fill_null(value=False)
+    if not dtype.is_numeric():
+        return found
+    for text in texts:
+        number = _number(text)
+        if number is not None:
+            value = cell.cast(pl.Float64)
+            same = value.is_nan() if number != number else value == number  # noqa: PLR0124
+            found = found | same.fill_null(value=False)
+    return found
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def read_values(sieve: Sieve, layout: Layout, mapping: ColumnMap, *, allows_comma: bool) -> None:
+    """Column `_value`; what is no finite number, or larger than any meter, goes to the rejects."""
+    column = sieve.frame["_raw"]
+    if column.dtype == pl.String:
+        texts = column if mapping.thousands is None else _without_thousands(column, mapping.thousands, mapping.decimal)
+        values = _texts_as_numbers(texts, mapping.decimal, allows_comma=allows_comma)
+    elif column.dtype.is_numeric() and column.dtype != pl.Boolean:
+        values = column.cast(pl.Float64)
+    else:
+        names = ", ".join(repr(each.column) for each in layout.values)
+        raise BadInput(f"expected numbers in {names}, got {column.dtype}", line=1, reason="not_a_number")
+    sieve.frame = sieve.frame.with_columns(_value=values)
+    if mapping.multipliers:
+        sieve.frame = sieve.frame.with_columns(_value=pl.col("_value") * pl.col("_factor"))
+    sieve.frame = sieve.frame.drop("_factor")
+    sieve.take("not_a_number", ~pl.col("_value").is_finite().fill_null(value=False), pl.col("_raw"))
+    size = pl.col("_value").abs() * _per_unit({code: unit.factor for code, unit in UNITS.items()})
+    sieve.take("implausible", size > IMPLAUSIBLE, pl.col("_raw"))
+
+
+def _without_thousands(texts: pl.Series, mark: str, decimal: str | None) -> pl.Series:
+    """Texts without the marks between thousands; null where marks stand that part no groups of three digits."""
+    blanks = "[ \u00a0\u2009\u202f]"
+    part = blanks if mark == " " else re.escape(mark)
+    point = re.escape(decimal or ".")
+    trimmed = texts.str.strip_chars()
+    is_grouped = trimmed.str.contains(rf"^[+-]?\d{{1,3}}(?:{part}\d{{3}})+(?:{point}\d*)?$").fill_null(value=False)
+    has_marks = trimmed.str.contains(part).fill_null(value=False)
+    return trimmed.zip_with(~is_grouped, trimmed.str.replace_all(part, "")).set(has_marks & ~is_grouped, None)
+
+
+def _texts_as_numbers(texts: pl.Series, decimal: str | None, *, allows_comma: bool) -> pl.Series:
+    """Texts as numbers; null where one is none. Undeclared, a comma is a decimal comma only where it cannot separate
+    fields and no text has a point too.
+    """
+    if decimal == ",":
+        trimmed = texts.str.strip_chars()
+        plain = trimmed.set(trimmed.str.contains(".", literal=True).fill_null(value=False), None)
+        return plain.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+    values = texts.cast(pl.Float64, strict=False)
+    if values.null_count() == texts.null_count():
+        return values
+    trimmed = texts.str.strip_chars()
+    if decimal is None and _parts_thousands(trimmed):
+        # Where 1.234,5 stands, 12.000 is no twelve: whoever declares the marks is told both.
+        return values.set(trimmed.str.contains(_WHOLE_GROUPS).fill_null(value=False), None)
+    is_comma = decimal is None and allows_comma and infers_comma(trimmed)
+    if is_comma:
+        trimmed = trimmed.str.replace(",", ".", literal=True)
+    return values.zip_with(values.is_not_null(), trimmed.cast(pl.Float64, strict=False))
+
+
+def _parts_thousands(texts: pl.Series) -> bool:
+    """True where points part thousands in some text, and in none they can only be decimal."""
+    if not texts.str.contains(_GROUPED).any():
+        return False
+    has_point, is_group = (texts.str.contains(pattern) for pattern in (r"^[^,]*\.[^,]*$", _WHOLE_GROUPS))
+    return not (has_point & ~is_group).any()
+
+
+def infers_comma(texts: pl.Series) -> bool:
+    """True where commas stand in the texts and no point does."""
+    return bool(texts.str.contains(",", literal=True).any() and not texts.str.contains(".", literal=True).any())
+
+
+def check_plausible(sieve: Sieve, layout: Layout, request: ReadRequest) -> None:
+    """Rows that a meter of this kind cannot have counted: negative amounts of a one-way register, and whole streams
+    whose size says another unit than their heading (F03): above three times the connected load, or, where neither
+    a load nor a person's column map vouches for the unit, whole numbers that average over 100 kW.
+    """
+    mapping = request.mapping or ColumnMap()
+    amounts = [code for code, unit in UNITS.items() if unit.behaviour is Behaviour.AMOUNT]
+    drivers = [driver.driver_id for driver in request.site.drivers] if request.site else []
+    is_metered = pl.col("_unit").is_in(amounts) & ~pl.col("_meter").is_in(drivers)
+    if mapping.negative == "quarantine":
+        is_negative = is_metered & pl.col("_register").is_in(ONE_WAY) & (pl.col("_value") < 0)
+        sieve.take("negative_consumption", is_negative, pl.col("_raw").cast(pl.String))
+    if sieve.frame.is_empty():
+        return
+    energies = [code for code in sieve.frame["_unit"].unique() if UNITS[code].canonical == "kwh"]
+    if not energies:
+        return
+    vouched = request.is_scale_vouched or is_vouched(layout, mapping, request.site)
+    _take_suspected(sieve, request.site, energies, is_vouched=vouched)
+
+
+def is_vouched(layout: Layout, mapping: ColumnMap, site: Site | None) -> bool:
+    """A person wrote the unit into a column map, or the file names it row by row."""
+    declared = mapping.unit is not None or any(column.column in mapping.units for column in layout.values)
+    # A site's column map that leaves the unit open means the register's own.
+    return declared or layout.unit_column is not None or (site is not None and bool(mapping.values))
+
+
+def _take_suspected(sieve: Sieve, site: Site | None, energies: list[str], *, is_vouched: bool) -> None:
+    loads = {m.meter_id: m.connected_load_kw for m in site.meters if m.connected_load_kw} if site else {}
+    is_energy = pl.col("_unit").is_in(energies)
+    hours = pl.col("_minutes").cast(pl.Float64) / 60
+    rate_units = [code for code in energies if UNITS[code].is_power]
+    kw = pl.col("_value").abs() * _per_unit({code: UNITS[code].factor for code in energies})
+    power = pl.when(pl.col("_unit").is_in(rate_units)).then(kw).otherwise(kw / hours)
+    load = pl.col("_meter").replace_strict(loads, default=None, return_dtype=pl.Float64) if loads else pl.lit(None)
+    big = ["kwh", "kw", "mwh", "mw"]
+    facts = (
+        sieve.frame.lazy()
+        .filter(is_energy)
+        .with_columns(_power=power, _load=load.cast(pl.Float64))
+        .group_by(_KEY)
+        .agg(
+            _rows=pl.len(),
+            _load=pl.col("_load").first(),
+            _high=pl.col("_power").quantile(0.9),
+            _mean=pl.col("_power").mean(),
+            _whole=((pl.col("_value") == pl.col("_value").round()) & pl.col("_unit").is_in(big)).all(),
+            _kinds=pl.col("_value").n_unique(),
+        )
+        .collect()
+    )
+    above_load = pl.col("_load").is_not_null() & (pl.col("_high") > LOAD_LIMIT * pl.col("_load"))
+    looks_like_wh = (
+        pl.col("_load").is_null()
+        & pl.lit(not is_vouched)
+        & pl.col("_whole")
+        & (pl.col("_rows") >= SUSPECT_ROWS)
+        & (pl.col("_kinds") > 2)
+        & (pl.col("_mean") > SUSPECT_KW)
+    )
+    for meter, register, *_, mean in facts.filter(above_load | looks_like_wh).select(*_KEY, "_mean").iter_rows():
+        is_it = (pl.col("_meter") == meter) & (pl.col("_register") == register) & is_energy
+        expected = (
+            f"a unit that fits: {mean:.0f} kW on average; give unit in a column map, or the meter's connected_load_kw"
+        )
+        sieve.take("unit_suspected", is_it, pl.col("_raw").cast(pl.String), expected)
+
+
+def _per_unit(factors: dict[str, float]) -> pl.Expr:
+    return pl.col("_unit").replace_strict(factors, default=None, return_dtype=pl.Float64)

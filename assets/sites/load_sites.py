@@ -1,0 +1,145 @@
+"""Site and people files become models here; every complaint names file, line and column. Nothing else reads YAML
+sites: a rule about what a site may hold belongs in the contract, a rule about where it stands in the file here.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from assets.sites.calendar import check_calendar
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import People
+from data_quality.contracts.site_file.site import Site, check_factors
+from data_quality.contracts.yaml_file import (
+    BadConfiguration,
+    Problem,
+    load_model,
+    load_yaml,
+    place_of,
+    validate_document,
+)
+
+PEOPLE_FILE = "people.yaml"
+_UNKNOWN = re.compile(r"'([^']+)' is not of this site")
+_TWICE = re.compile(r"id stands twice: ([^,]+)")
+_BOTH_HOLD = re.compile(r"factors .* and (.*) for \w+ both hold")
+_LOOP = re.compile(r"loop through '([^']+)'")
+_METER_KEY = re.compile(r"meter '([^']+)': (parents|formula|made_from|is_secondary)")
+
+
+def load_site(path: Path) -> Site:
+    """The site of one YAML file. Raises BadConfiguration (a BadInput) listing every problem with its place."""
+    # Every step of a run asks for its site: a file that says the same is read once.
+    content = path.read_bytes() if path.is_file() else b""
+    return _site(path, hashlib.sha256(content).hexdigest())
+
+
+@lru_cache(maxsize=1024)
+def _site(path: Path, _content_sha256: str) -> Site:
+    document = load_yaml(path)
+    try:
+        site = validate_document(document, Site, str(path))
+    except BadConfiguration as fault:
+        placed = [_placed(problem, document) for problem in _without_echoes(fault.problems)]
+        raise BadConfiguration(sorted(placed, key=lambda problem: (problem.line, problem.column))) from fault
+    try:
+        check_factors(site)
+    except BadInput as fault:
+        line, column = place_of(document, ("factors",))
+        problem = Problem(file=str(path), line=line, column=column, message=fault.message)
+        raise BadConfiguration([_placed(problem, document)]) from fault
+    try:
+        check_calendar(site)
+    except BadInput as fault:
+        line, column = place_of(document, ("subdivision" if "subdivision" in fault.message else "country",))
+        raise BadConfiguration([Problem(file=str(path), line=line, column=column, message=fault.message)]) from fault
+    return site
+
+
+def load_sites(folder: Path) -> dict[str, Site]:
+    """All sites of a folder by site_id, in file-name order; a people file among them is passed over.
+
+    Raises BadInput for a missing folder, BadConfiguration for a bad file or a site_id that stands in two files.
+    """
+    if not folder.is_dir():
+        raise BadInput("expected a folder of site files", file=str(folder), reason="no_such_folder")
+    sites: dict[str, Site] = {}
+    for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
+        if path.name == PEOPLE_FILE:
+            continue
+        site = load_site(path)
+        if site.site_id in sites:
+            line, column = place_of(load_yaml(path), ("site_id",))
+            message = f"site_id {site.site_id!r} stands in another file of {folder} too"
+            raise BadConfiguration([Problem(file=str(path), line=line, column=column, message=message)])
+        sites[site.site_id] = site
+    return sites
+
+
+def load_people(path: Path) -> People:
+    """The people file. Raises BadConfiguration."""
+    return load_model(path, People)
+
+
+def site_sha256(site: Site) -> str:
+    """Hash of what the site file means: comments, key order and spelled-out defaults do not change it."""
+    text = json.dumps(site.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _without_echoes(problems: list[Problem]) -> list[Problem]:
+    """A misspelt key is unknown and, under its right name, missing: one fault, not two."""
+    meant = {problem.mend.removeprefix("did you mean '").removesuffix("'?") for problem in problems if problem.mend}
+    missing = re.compile(r"key '(?:.*\.)?([^.']+)' is missing")
+    return [problem for problem in problems if not ((name := missing.match(problem.message)) and name[1] in meant)]
+
+
+def _placed(problem: Problem, document: Any) -> Problem:
+    """A problem between two places of the file says so by name only: point at the name."""
+    if found := _METER_KEY.search(problem.message):
+        places = _meter_places(document, found[1], found[2])
+    elif found := _UNKNOWN.search(problem.message):
+        places = [place for _, place in _scalars(document, found[1])]
+    elif found := _TWICE.search(problem.message):
+        places = [place for key, place in _scalars(document, found[1].strip()) if key.endswith("_id")][1:]
+    elif found := _BOTH_HOLD.search(problem.message):
+        places = [place for key, place in _scalars(document, found[1]) if key == "factor_id"]
+    elif found := _LOOP.search(problem.message):
+        places = [place for key, place in _scalars(document, found[1]) if key == "meter_id"]
+    else:
+        return problem
+    if not places:
+        return problem
+    line, column = places[0]
+    return problem.model_copy(update={"line": line, "column": column})
+
+
+def _meter_places(document: Any, meter_id: str, key: str) -> list[tuple[int, int]]:
+    """Where the key of that meter stands."""
+    meters = document.get("meters") if isinstance(document, Mapping) else None
+    items = enumerate(meters) if isinstance(meters, list) else ()
+    return [
+        place_of(document, ("meters", at, key))
+        for at, item in items
+        if isinstance(item, Mapping) and str(item.get("meter_id")) == meter_id
+    ]
+
+
+def _scalars(node: Any, name: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Key and place of every scalar that equals `name`, in document order."""
+    items: Iterable[tuple[str | int, Any]]
+    if isinstance(node, Mapping):
+        items = node.items()
+    elif isinstance(node, list):
+        items = enumerate(node)
+    else:
+        return
+    for key, value in items:
+        if str(value) == name:
+            yield str(key), place_of(node, (key,))
+        else:
+            yield from _scalars(value, name)

@@ -1,0 +1,147 @@
+"""A plan frozen with its hashes, and the commands that carry it out."""
+
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from assets.stores.event_chain import sha256_of
+from controls.optimiser.case import case_of, without_control
+from controls.optimiser.devices.kinds import devices_of
+from controls.optimiser.solution import Solution
+from controls.optimiser.solve import solve
+from data_quality.contracts.control.command import Command
+from data_quality.contracts.control.plan import Plan, PlanRequest, PlanStep
+from data_quality.contracts.errors import OurFault
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.site_file.site import Site
+
+# Fixed for ever: a command's id follows from its key, so that a retry names the same command.
+_COMMAND_NAMESPACE = uuid.UUID("6f1c9a2e-54b8-4e0b-9d53-6a4c1d0f7a11")
+# When and how freshly something was read does not make another plan of the same inputs.
+_NOT_IN_DIGEST = ("known_at_utc",)
+_INPUTS_NOT_IN_DIGEST = "_age_s"
+
+
+def make_plan(request: PlanRequest, solution: Solution, *, created_at_utc: datetime, version: int) -> Plan:
+    """Freeze request and solution. The same inputs make the same `plan_id`, whoever solves them and when.
+
+    plan_hash covers the request and the steps. no_battery_cost: see there.
+    """
+    steps = _steps(request, solution)
+    digest = input_digest(request)
+    return Plan(
+        plan_id=f"p{request.start_utc:%Y%m%dT%H%M}-{digest[:20]}",
+        plan_hash=sha256_of(
+            {"request": request.model_dump(mode="json"), "steps": [step.model_dump(mode="json") for step in steps]}
+        ),
+        version=version,
+        site_id=request.site_id,
+        created_at_utc=created_at_utc,
+        status=solution.status,
+        objective=solution.objective,
+        bound=solution.bound,
+        gap=solution.gap,
+        no_battery_cost=no_battery_cost(request),
+        currency=request.currency,
+        input_digest=digest,
+        solver=solution.solver,
+        request=request,
+        steps=steps,
+    )
+
+
+def input_digest(request: PlanRequest) -> str:
+    """SHA-256 of all that decides the plan: the request without the instant at which it was read."""
+    content: dict[str, Any] = request.model_dump(mode="json", exclude=set(_NOT_IN_DIGEST))
+    content["inputs"] = {
+        name: value for name, value in content["inputs"].items() if not name.endswith(_INPUTS_NOT_IN_DIGEST)
+    }
+    return sha256_of(content)
+
+
+def no_battery_cost(request: PlanRequest) -> float:
+    """What the same load, PV and prices cost with nothing planned, in the request's currency.
+
+    PV is curtailed where that pays, so the difference to the plan is the other devices' own. Where the plan ends with
+    at least the charge it began with, as a request from `plan_request` does, nothing is borrowed and the difference is
+    a lower bound of the saving; charge left over is not valued. Source: formulas 5.18.
+    """
+    answer = solve(without_control(case_of(request)))
+    if isinstance(answer, Finding):
+        raise OurFault(f"the counterfactual without battery has no solution: {answer.message}")
+    return answer.objective
+
+
+def commands_of(plan: Plan, site: Site, *, epoch: int, ttl_s: float = 45.0) -> list[Command]:
+    """Absolute set-points of every device for every step, as its kind says. Only devices with a template are commanded.
+
+    Command ids and keys follow from the plan; `seq` counts from 0 per device of this plan.
+    """
+    devices = {device.device_id: device for device in devices_of(plan.request)}
+    commanded = [asset.asset_id for asset in site.assets if asset.template and asset.asset_id in devices]
+    commands: list[Command] = []
+    seq = Counter[str]()
+    for t, step in enumerate(plan.steps):
+        for name in commanded:
+            for capability, value in devices[name].commands(step.devices[name], t).items():
+                commands.append(_command(plan, step, name, capability, value, seq[name], epoch, ttl_s))
+                seq[name] += 1
+    return commands
+
+
+def shown_kw(plan: Plan) -> dict[str, Sequence[float]]:
+    """The lines of a plan's picture: the load, then every device by its id, one value a step."""
+    found: dict[str, Sequence[float]] = {"load": plan.request.load_kw}
+    for device in devices_of(plan.request):
+        steps = [step.devices[device.device_id] for step in plan.steps]
+        found[device.device_id] = device.shown_kw({name: [step[name] for step in steps] for name in steps[0]})
+    return found
+
+
+def _command(
+    plan: Plan, step: PlanStep, device_id: str, capability: str, value: float, seq: int, epoch: int, ttl_s: float
+) -> Command:
+    key = f"{plan.plan_id}:{device_id}:{capability}:{step.start_utc:%Y-%m-%dT%H:%M:%SZ}"
+    return Command(
+        command_id=uuid.uuid5(_COMMAND_NAMESPACE, key).hex,
+        idempotency_key=key,
+        plan_id=plan.plan_id,
+        plan_hash=plan.plan_hash,
+        site_id=plan.site_id,
+        device_id=device_id,
+        capability=capability,
+        value=watts_toward_zero(value),
+        # Names carry units: set_charge_power_kw.
+        unit=capability.rsplit("_", 1)[1],
+        seq=seq,
+        epoch=epoch,
+        valid_from_utc=step.start_utc,
+        valid_until_utc=step.end_utc,
+        ttl_s=ttl_s,
+    )
+
+
+def watts_toward_zero(power_kw: float) -> float:
+    """Whole watts, in kW, never larger than planned: rounding up could leave the envelope."""
+    # 1e-6 W of slack, or 1.5 kW that arrives as 1.4999999999 would lose a watt.
+    watts = int(abs(power_kw) * 1000 + 1e-6)
+    return (watts if power_kw >= 0 else -watts) / 1000
+
+
+def _steps(request: PlanRequest, solution: Solution) -> tuple[PlanStep, ...]:
+    series = solution.series
+    return tuple(
+        PlanStep(
+            start_utc=start_utc,
+            end_utc=end_utc,
+            import_kw=series.connection["import_kw"][t],
+            export_kw=series.connection["export_kw"][t],
+            devices={
+                name: {column: values[t] for column, values in columns.items()}
+                for name, columns in series.devices.items()
+            },
+        )
+        for t, (start_utc, end_utc) in enumerate(case_of(request).windows_utc)
+    )

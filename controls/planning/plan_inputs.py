@@ -1,0 +1,273 @@
+"""What a plan is made from, as known at one instant; what is missing or too old is a finding, never a guess."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from assets.stores.event_chain import sha256_of
+from controls.optimiser.devices.connection import connection_kw
+from controls.optimiser.devices.device import Given
+from controls.optimiser.devices.kinds import KINDS, device_assets
+from data_quality.contracts.control.command import Mode
+from data_quality.contracts.control.forecast import Forecast
+from data_quality.contracts.control.plan import DeviceFigures, PlanRequest
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.site_file.site import Asset, Site
+from data_quality.contracts.time import CANONICAL_MINUTES
+
+STEP = timedelta(minutes=CANONICAL_MINUTES)
+# A day-ahead forecast is made once a day; two hours more let the next one be late.
+MAX_FORECAST_AGE = timedelta(hours=26)
+MAX_STATE_AGE_S = 60.0
+# Guard I01 lets a set-point in PARTIAL differ from the safe default by this share of the rating (dispatch.md B.2).
+PARTIAL_SHARE = 0.3
+_STEPS_PER_HOUR = 60 // CANONICAL_MINUTES
+_LONGEST_STEPS = 48 * _STEPS_PER_HOUR
+Facts = dict[str, str | float | int | bool | None]
+# A device's state (a battery's charge, kWh), and its age in seconds.
+Measured = tuple[float, float]
+
+
+def plan_request(
+    site: Site,
+    *,
+    load_forecast: Forecast | None,
+    device_forecasts: Mapping[str, Forecast | None],
+    prices: pl.DataFrame,
+    states: Mapping[str, Measured],
+    mode: Mode,
+    now_utc: datetime,
+    horizon_h: float = 24.0,
+    min_horizon_h: float = 12.0,
+    ends: Mapping[str, float] | None = None,
+) -> PlanRequest | Finding:
+    """The frozen request for the quarter hours from the one in progress, or a blocking finding.
+
+    load_forecast, device_forecasts (by asset id, of the kinds that need one): hourly; their P50 holds for all four
+    quarters. prices: interval_start_utc, price_per_kwh (float or decimal, currency of the site), one row per
+    quarter hour, optionally export_price_per_kwh; without it the export price is that of the tariff in force.
+    states: of the devices that are asked for one, by asset id; it counts as the start of the plan. ends: what is to
+    be left in them; by default what there is, so that a saving is never charge borrowed from tomorrow.
+    The horizon is horizon_h, or shorter where forecasts or prices end earlier, but not below min_horizon_h.
+    In PARTIAL a device gets 30 % of its rating (PV is not limited below 70 % of its own).
+    A finding's code is that of the first thing missing, its message names them all. Raises BadInput for asset
+    figures that make no device, and for prices with a quarter hour twice.
+    """
+    start_utc, limit_kw = quarter_start(now_utc), connection_kw(site)
+    forecasts = {"load": load_forecast} | _by_role(site, device_forecasts)
+    findings = [
+        *_device_findings(site, limit_kw),
+        *(found for role, made in forecasts.items() for found in _forecast_findings(role, made, now_utc)),
+        *state_findings(site, states),
+    ]
+    if findings or limit_kw is None or load_forecast is None:
+        return _joined(findings, site)
+    used = {role: made for role, made in forecasts.items() if made is not None}
+    series = {role: _quarter_hour_kw(made) for role, made in used.items()}
+    series["prices"] = _price_by_start(prices, "price_per_kwh")
+    steps = _covered(start_utc, round(horizon_h * _STEPS_PER_HOUR), series)
+    if len(steps) < min_horizon_h * _STEPS_PER_HOUR:
+        return _joined([_horizon_finding(series, start_utc, len(steps), min_horizon_h)], site)
+    powers_kw = {role: tuple(known[step] for step in steps) for role, known in series.items()}
+    return PlanRequest(
+        site_id=site.site_id,
+        start_utc=start_utc,
+        step_h=1 / _STEPS_PER_HOUR,
+        known_at_utc=now_utc,
+        load_kw=powers_kw["load"],
+        import_price_per_kwh=powers_kw["prices"],
+        export_price_per_kwh=_export_prices(site, prices, steps),
+        import_max_kw=limit_kw,
+        export_max_kw=limit_kw,
+        devices=_figures(site, mode, powers_kw, states, ends or {}),
+        currency=site.currency,
+        forecast_id=load_forecast.forecast_id,
+        inputs={f"{role}_forecast": made.forecast_id for role, made in used.items()}
+        | {"prices": price_digest(prices, start_utc, steps[-1] + STEP), "mode": mode.name}
+        | _ages(site, states),
+        is_synthetic=site.is_simulated or any(made.is_synthetic for made in used.values()),
+    )
+
+
+def _by_role(site: Site, forecasts: Mapping[str, Forecast | None]) -> dict[str, Forecast | None]:
+    found = {}
+    for asset, kind in device_assets(site):
+        kind.figures(asset, site.site_id)
+        if kind.forecast:
+            found[_role(kind.forecast, asset, site)] = forecasts.get(asset.asset_id)
+    return found
+
+
+def _ages(site: Site, states: Mapping[str, Measured]) -> dict[str, str]:
+    return {
+        f"{_role(kind.measure.code, asset, site)}_age_s": f"{states[asset.asset_id][1]:g}"
+        for asset, kind in device_assets(site)
+        if kind.measure
+    }
+
+
+def _figures(
+    site: Site,
+    mode: Mode,
+    powers_kw: Mapping[str, tuple[float, ...]],
+    states: Mapping[str, Measured],
+    ends: Mapping[str, float],
+) -> tuple[DeviceFigures, ...]:
+    found = []
+    for asset, kind in device_assets(site):
+        on_its_meter = (one for one in site.assets if (one.kind, one.meter) == (asset.kind, asset.meter))
+        given = Given(
+            site_id=site.site_id,
+            share=PARTIAL_SHARE if mode == Mode.PARTIAL else 1.0,
+            forecast_kw=powers_kw[_role(kind.forecast, asset, site)] if kind.forecast else (),
+            siblings=tuple(on_its_meter) if asset.meter else (asset,),
+            state=states[asset.asset_id][0] if kind.measure else None,
+            end=ends.get(asset.asset_id),
+        )
+        figures = kind.from_asset(asset, given).model_dump(mode="json", exclude={"device_id"})
+        found.append(DeviceFigures(kind=kind.kind, device_id=asset.asset_id, figures=figures))
+    return tuple(found)
+
+
+def quarter_start(now_utc: datetime) -> datetime:
+    """The start of the quarter hour in progress."""
+    minute = now_utc.minute - now_utc.minute % CANONICAL_MINUTES
+    return now_utc.replace(minute=minute, second=0, microsecond=0)
+
+
+def price_digest(prices: pl.DataFrame, start_utc: datetime, end_utc: datetime) -> str:
+    """SHA-256 of the known prices of a window: later prices do not change it, a corrected one does.
+
+    prices: interval_start_utc, price_per_kwh and optionally export_price_per_kwh. Rows in any order.
+    """
+    columns = ["price_per_kwh", *(["export_price_per_kwh"] if "export_price_per_kwh" in prices.columns else [])]
+    return sha256_of(
+        [
+            [
+                column,
+                [[f"{at:%Y-%m-%dT%H:%MZ}", price] for at, price in sorted(known.items()) if start_utc <= at < end_utc],
+            ]
+            for column in columns
+            for known in (_price_by_start(prices, column),)
+        ]
+    )
+
+
+def _device_findings(site: Site, limit_kw: float | None) -> list[Finding]:
+    found = []
+    if not makes_a_plan(site):
+        wanted = " or ".join(name for name, kind in KINDS.items() if kind.makes_a_plan)
+        found.append(_finding("no_battery", f"site {site.site_id} has no {wanted} to plan", {}))
+    if limit_kw is None:
+        sentence = f"site {site.site_id} has no meter at the grid connection with connected_load_kw"
+        found.append(_finding("no_connection_limit", sentence, {}))
+    return found
+
+
+def makes_a_plan(site: Site) -> bool:
+    """Whether the site has a device whose use can be planned; PV alone leaves nothing to choose."""
+    return any(kind.makes_a_plan for _, kind in device_assets(site))
+
+
+def _role(name: str, asset: Asset, site: Site) -> str:
+    """What a device's forecast or state is called: after its kind, after the asset too where there are several."""
+    is_one_of_many = sum(one.kind == asset.kind for one in site.assets) > 1
+    return f"{asset.asset_id}_{name}" if is_one_of_many else name
+
+
+def _forecast_findings(name: str, forecast: Forecast | None, now_utc: datetime) -> list[Finding]:
+    if forecast is None:
+        return [_finding(f"no_{name}_forecast", f"there is no {name} forecast", {})]
+    if forecast.available_at_utc > now_utc:
+        sentence = f"the {name} forecast is available from {forecast.available_at_utc:%Y-%m-%dT%H:%MZ}"
+        return [_finding(f"{name}_forecast_not_yet_known", sentence, {})]
+    age_h = (now_utc - forecast.issued_at_utc) / timedelta(hours=1)
+    limit_h = MAX_FORECAST_AGE / timedelta(hours=1)
+    if age_h > limit_h:
+        sentence = f"the {name} forecast is {age_h:.1f} h old, at most {limit_h:g} h are allowed"
+        return [_finding(f"{name}_forecast_too_old", sentence, {f"{name}_forecast_age_h": age_h})]
+    return []
+
+
+def state_findings(site: Site, states: Mapping[str, Measured]) -> list[Finding]:
+    """What keeps the measured states of a site's devices out of a plan; empty where nothing does."""
+    found = []
+    for asset, kind in device_assets(site):
+        if kind.measure is None:
+            continue
+        role, words = _role(kind.measure.code, asset, site), kind.measure.words
+        if role != kind.measure.code:
+            words = f"{words} of {asset.asset_id!r}"
+        if asset.asset_id not in states:
+            found.append(_finding(f"no_{role}", f"{words}, or its age, is not known", {}))
+        elif not 0 <= (age_s := states[asset.asset_id][1]) <= MAX_STATE_AGE_S:
+            sentence = f"{words} is {age_s:.0f} s old, at most {MAX_STATE_AGE_S:g} s are allowed"
+            found.append(_finding(f"{role}_too_old", sentence, {f"{role}_age_s": age_s}))
+    return found
+
+
+def _horizon_finding(
+    series: dict[str, dict[datetime, float]], start_utc: datetime, steps: int, min_horizon_h: float
+) -> Finding:
+    reach_h = {
+        name: len(_covered(start_utc, _LONGEST_STEPS, {name: known})) / _STEPS_PER_HOUR
+        for name, known in series.items()
+    }
+    reach = ", ".join(f"{name} {hours:g} h" for name, hours in reach_h.items())
+    return _finding(
+        "horizon_too_short",
+        f"from {start_utc:%Y-%m-%dT%H:%MZ} the inputs reach {reach} without a hole; {min_horizon_h:g} h are needed",
+        {"covered_h": steps / _STEPS_PER_HOUR, **{f"{name}_h": hours for name, hours in reach_h.items()}},
+    )
+
+
+def _finding(code: str, message: str, facts: Facts) -> Finding:
+    return Finding(code=code, message=message, severity="blocking", facts=facts)
+
+
+def _joined(findings: Sequence[Finding], site: Site) -> Finding:
+    facts: Facts = {"codes": ",".join(finding.code for finding in findings)}
+    for finding in findings:
+        facts |= finding.facts
+    message = "; ".join(finding.message for finding in findings)
+    return findings[0].model_copy(update={"message": message, "facts": facts, "scope": site.site_id})
+
+
+def _quarter_hour_kw(forecast: Forecast) -> dict[datetime, float]:
+    # The energy of an hour in kWh is its mean power in kW, and so that of each of its quarters.
+    return {row.time_utc + k * STEP: row.p50_kwh for row in forecast.rows for k in range(_STEPS_PER_HOUR)}
+
+
+def _price_by_start(prices: pl.DataFrame, column: str) -> dict[datetime, float]:
+    known = prices.select("interval_start_utc", pl.col(column).cast(pl.Float64)).drop_nulls()
+    by_start = dict(known.iter_rows())
+    if len(by_start) != known.height:
+        raise BadInput("the prices hold a quarter hour twice", reason="duplicate_price")
+    return by_start
+
+
+def _covered(start_utc: datetime, wanted: int, series: dict[str, dict[datetime, float]]) -> list[datetime]:
+    steps = []
+    for k in range(wanted):
+        step = start_utc + k * STEP
+        if not all(step in known for known in series.values()):
+            break
+        steps.append(step)
+    return steps
+
+
+def _export_prices(site: Site, prices: pl.DataFrame, steps: Sequence[datetime]) -> tuple[float, ...]:
+    if "export_price_per_kwh" in prices.columns:
+        known = _price_by_start(prices, "export_price_per_kwh")
+        return tuple(known.get(step, 0.0) for step in steps)
+    zone = ZoneInfo(site.time_zone)
+    earned = []
+    for step in steps:
+        day = step.astimezone(zone).date()
+        tariff = next((tariff for tariff in site.tariffs if tariff.valid_from <= day < tariff.valid_to), None)
+        # No tariff in force, or a price by hours or series: nothing is what a plan may always count on.
+        earned.append(float(tariff.export_terms.price_per_kwh or 0) if tariff else 0.0)
+    return tuple(earned)

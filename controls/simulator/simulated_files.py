@@ -1,0 +1,59 @@
+"""Landing files of a simulated site: plain CSV, one file for each local month and kind, written whole or not at all."""
+
+import os
+from datetime import date, datetime
+from pathlib import Path
+
+import polars as pl
+
+from controls.simulator.physics.simulated import SimulatedSite
+from controls.simulator.worlds.generate import SEED, generate_site
+from data_quality.contracts.site_file.site import Site
+
+
+def write_site(
+    folder: Path,
+    site: Site,
+    *,
+    start: date,
+    end: date,
+    seed: int = SEED,
+    price_days_ahead: int = 1,
+    until_utc: datetime | None = None,
+) -> list[Path]:
+    """Simulate the local dates [start, end) and write the files; their paths in order of time. Raises BadInput.
+
+    With `until_utc` only intervals that have ended by then are written, prices apart.
+    """
+    made = generate_site(site, start=start, end=end, seed=seed, price_days_ahead=price_days_ahead)
+    return write_files(folder, made if until_utc is None else made.until(until_utc))
+
+
+def write_files(folder: Path, made: SimulatedSite) -> list[Path]:
+    """Write `<site>_<YYYY-MM>_<meters|volumes|drivers|prices>.csv` into the folder, one partition of the lake each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kinds = {"meters": made.meters, "volumes": made.volumes, "drivers": made.drivers, "prices": made.prices}
+    paths = []
+    for kind, frame in kinds.items():
+        if frame is None:
+            continue
+        for month, part in _by_month(frame, made.time_zone):
+            path = folder / f"{made.site_id}_{month}_{kind}.csv"
+            _write(path, part)
+            paths.append(path)
+    return sorted(paths)
+
+
+def _by_month(frame: pl.DataFrame, time_zone: str) -> list[tuple[str, pl.DataFrame]]:
+    month = pl.col("timestamp").dt.convert_time_zone(time_zone).dt.strftime("%Y-%m")
+    parts = frame.with_columns(_month=month).partition_by("_month", as_dict=True, include_key=False)
+    return [(str(key[0]), part) for key, part in parts.items()]
+
+
+def _write(path: Path, frame: pl.DataFrame) -> None:
+    # A name that starts with a dot is not yet a landing file; the rename makes it one at once.
+    unfinished = path.with_name(f".{path.name}.part")
+    frame.write_csv(unfinished, datetime_format="%Y-%m-%dT%H:%M:%SZ")
+    with unfinished.open("rb+") as written:
+        os.fsync(written.fileno())
+    unfinished.replace(path)

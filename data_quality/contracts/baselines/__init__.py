@@ -1,0 +1,1 @@
+"""Baselines, what they expect, and what changes it."""

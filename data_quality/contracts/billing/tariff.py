@@ -1,0 +1,135 @@
+"""A tariff, whole: what is charged, when, in which order, and how it is rounded (formulas 5.11).
+
+The same object makes the bill, the cost KPI and the optimiser's terms. Every part but the price is optional: a site
+file needs `tariff_id`, the dates and `periods`.
+"""
+
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from data_quality.contracts.billing.tariff_calendar import Calendar, ClockName, Money
+from data_quality.contracts.billing.tariff_charges import (
+    CapacityCharge,
+    DemandCharge,
+    EnergyCharge,
+    Export,
+    FixedCharge,
+    GasConversion,
+    Metering,
+    Minimum,
+    ReactiveCharge,
+    Rider,
+    Tax,
+    TouPeriod,
+)
+from data_quality.contracts.model import Model
+
+Rounding = Literal["line", "none"]
+# ISO 4217: currencies whose minor unit is not a hundredth.
+MINOR_DIGITS = {"JPY": 0, "KRW": 0, "ISK": 0, "CLP": 0, "VND": 0, "KWD": 3, "BHD": 3, "OMR": 3, "TND": 3, "JOD": 3}
+
+
+def minor_digits(currency: str) -> int:
+    """Decimals of the currency's minor unit: 2 for most."""
+    return MINOR_DIGITS.get(currency, 2)
+
+
+class Tariff(Model):
+    """Charges of one supply in force on local dates [valid_from, valid_to).
+
+    At each quarter hour exactly one period of every energy charge holds (assets/tariffs/periods.py proves it).
+    `periods` are those of the first energy charge, named "energy"; `energy` holds further ones. Lines stand on the
+    bill in the order: energy, demand, capacity, reactive, fixed, riders, export, credits, minimum, taxes.
+    """
+
+    language: Literal[1] = 1
+    tariff_id: str
+    name: str = ""
+    supplier: str = ""
+    version: str = ""
+    source: str = ""
+    currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$", description="ISO 4217; none: the site's")
+    time_zone: str | None = Field(default=None, description="IANA name; none: the site's, or that of the request")
+    clock: ClockName = Field(
+        default="local", description="Clock of the windows: wall clock, standard time all year, or UTC"
+    )
+    commodity: Literal["electricity", "gas", "heat", "water"] = "electricity"
+    valid_from: date = date(1900, 1, 1)
+    valid_to: date = date(2200, 1, 1)
+    calendar: Calendar = Calendar()
+    periods: tuple[TouPeriod, ...] = ()
+    tier_basis: Literal["period", "total", "in_time_order"] = "period"
+    energy: tuple[EnergyCharge, ...] = ()
+    demand: tuple[DemandCharge, ...] = ()
+    capacity: tuple[CapacityCharge, ...] = ()
+    reactive: tuple[ReactiveCharge, ...] = ()
+    fixed: tuple[FixedCharge, ...] = ()
+    riders: tuple[Rider, ...] = ()
+    export_price_per_kwh: Money = Decimal(0)
+    export: Export | None = None
+    metering: Metering = Metering()
+    minimum: Minimum = Minimum()
+    taxes: tuple[Tax, ...] = ()
+    gas: GasConversion | None = None
+    rounding: Rounding = "line"
+    proration: Literal["days", "none"] = Field(
+        default="days", description="Of monthly amounts and tier limits where a bill covers a part of a month"
+    )
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        if self.valid_to <= self.valid_from:
+            raise ValueError(f"tariff {self.tariff_id!r} ends ({self.valid_to}) before it starts ({self.valid_from})")
+        if not self.periods and not self.energy:
+            raise ValueError(f"tariff {self.tariff_id!r} needs periods or an energy charge")
+        names = self.charge_ids()
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"tariff {self.tariff_id!r}: charge id stands twice: {', '.join(twice)}")
+        if self.export is not None and self.export_price_per_kwh:
+            raise ValueError(f"tariff {self.tariff_id!r}: give export or export_price_per_kwh, not both")
+        seasons = {season.season_id for season in self.calendar.seasons}
+        timed = [period for charge in self.energy_charges for period in charge.periods]
+        per_m3 = [period.period_id for period in timed if period.price_per_m3 is not None]
+        if per_m3 and self.commodity != "water":
+            raise ValueError(f"tariff {self.tariff_id!r}: price_per_m3 is that of commodity water: {per_m3[0]}")
+        timed += self.export.periods if self.export else ()
+        for period in [*timed, *(period for charge in self.demand for period in charge.periods)]:
+            for window in period.when:
+                if foreign := sorted(set(window.seasons) - seasons):
+                    raise ValueError(f"period {period.period_id!r}: unknown season {', '.join(foreign)}")
+        return self
+
+    @cached_property
+    def energy_charges(self) -> tuple[EnergyCharge, ...]:
+        """Every charge per kWh, `periods` first."""
+        own = (
+            (EnergyCharge(charge_id="energy", periods=self.periods, tier_basis=self.tier_basis),)
+            if self.periods
+            else ()
+        )
+        return own + self.energy
+
+    @cached_property
+    def export_terms(self) -> Export:
+        """What is paid for surplus; a price of zero where nothing is said."""
+        return self.export or Export(price_per_kwh=self.export_price_per_kwh)
+
+    def charge_ids(self) -> list[str]:
+        """Ids of all charges, in the order of their lines."""
+        parts = (self.demand, self.capacity, self.reactive, self.fixed, self.riders, self.taxes)
+        return [charge.charge_id for charge in self.energy_charges] + [c.charge_id for part in parts for c in part]
+
+    def is_in_force(self, day: date) -> bool:
+        """True on local dates [valid_from, valid_to)."""
+        return self.valid_from <= day < self.valid_to
+
+
+class TariffFile(Model):
+    """A file with several dated tariffs of one supply: a bill over a change of price is split by date."""
+
+    language: Literal[1] = 1
+    tariffs: tuple[Tariff, ...] = Field(min_length=1)

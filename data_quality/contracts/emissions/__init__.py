@@ -1,0 +1,1 @@
+"""What is emitted, as data."""

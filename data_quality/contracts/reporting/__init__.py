@@ -1,0 +1,1 @@
+"""Figures, findings and reports as data."""

@@ -1,0 +1,1 @@
+"""What a site file says: meters, premises, measures."""

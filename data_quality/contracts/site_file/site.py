@@ -1,0 +1,331 @@
+"""A site as data: one YAML file with meters, drivers, SEUs, assets, tariff, factors, column maps."""
+
+from datetime import date, datetime
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from data_quality.contracts.billing.supplier_bill import VarianceThreshold
+from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.hierarchy import check_hierarchy
+from data_quality.contracts.site_file.hourly_instrument import HourlyInstrument
+from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, UnitCode
+from data_quality.contracts.site_file.mv_project import MvProject, StaticFactor
+from data_quality.contracts.site_file.premises import Premises, check_named, check_premises
+from data_quality.contracts.site_file.vee import ValidationRules
+from data_quality.contracts.time import zone
+
+
+def _known_zone(name: str) -> str:
+    try:
+        zone(name)
+    except BadInput as fault:
+        raise ValueError(str(fault)) from fault
+    return name
+
+
+ZoneName = Annotated[str, AfterValidator(_known_zone)]
+ClockText = Annotated[str, Field(pattern=r"^(?:[01]\d|2[0-3]):[0-5]\d$|^24:00$", description="Time of day, HH:MM")]
+
+
+class Driver(Model):
+    """A relevant variable: production, operating hours, outdoor temperature. Kept in the lake like a meter."""
+
+    driver_id: Identifier
+    name: str = ""
+    unit: UnitCode
+    aggregation: Literal["sum", "mean"]
+
+
+class SeuDriver(Model):
+    """A driver of one SEU and why it is one."""
+
+    driver_id: Identifier
+    justification: str = Field(min_length=1)
+
+
+class BaselinePeriod(Model):
+    """Local dates, half-open."""
+
+    start: date
+    end: date
+
+    @model_validator(mode="after")
+    def _is_open(self) -> Self:
+        if self.end <= self.start:
+            raise ValueError(f"baseline ends ({self.end}) before it starts ({self.start})")
+        return self
+
+
+class Seu(Model):
+    """A significant energy use (ISO 50001:2018, 6.3): meters, drivers, baseline period."""
+
+    seu_id: Identifier
+    name: str
+    carrier: Carrier = Carrier.ELECTRICITY
+    meters: tuple[Identifier, ...] = Field(min_length=1)
+    is_aggregate: bool = Field(default=False, description="Overlaps other SEUs: never added to a total")
+    is_active: bool = True
+    drivers: tuple[SeuDriver, ...] = ()
+    day_types: bool = Field(default=False, description="Offer weekend and holiday terms to the baseline")
+    baseline: BaselinePeriod | None = None
+    static_factors: tuple[StaticFactor, ...] = Field(default=(), description="Dated; a change asks for a review")
+
+
+class Asset(Model):
+    """A device that plans may use one day; `template` names its control template, `params` its limits."""
+
+    asset_id: Identifier
+    name: str = ""
+    kind: Literal["battery", "pv", "ev_charger", "heating_relay", "machine"]
+    template: str = ""
+    meter: Identifier | None = None
+    address: str = Field(default="", description="host:port/unit or MQTT topic root; empty: the settings decide")
+    params: dict[str, float] = {}
+
+
+class EmissionFactorEntry(Model):
+    """A dated location-based factor; valid on local dates [valid_from, valid_to)."""
+
+    factor_id: str
+    carrier: Carrier = Carrier.ELECTRICITY
+    # No fuel comes near the upper bound: a number above it is in grams, or per MWh.
+    kgco2e_per_kwh: float = Field(ge=0, le=5, description="Kilograms per kWh")
+    valid_from: date
+    valid_to: date
+    source: str = Field(min_length=1)
+    recorded_at_utc: datetime | None = None
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> Self:
+        if self.valid_to <= self.valid_from:
+            raise ValueError(f"factor {self.factor_id!r} ends ({self.valid_to}) before it starts ({self.valid_from})")
+        return self
+
+
+class ColumnMap(Model):
+    """How a foreign table is read (cli.md, --map). Columns are names of the file's header.
+
+    `match` is a glob on the file name; an empty one fits any file whose header holds the columns named here.
+    """
+
+    match: str = ""
+    timestamp: str = "timestamp"
+    value: str | None = None
+    values: dict[str, str] = Field(default={}, description="Wide table: column -> meter or meter.register")
+    meter: str | None = Field(default=None, description="Column that names the meter (long table)")
+    meters: dict[str, Identifier] = Field(default={}, description="Foreign meter name -> meter_id")
+    other_meters: Literal["quarantine", "skip"] = Field(
+        default="quarantine",
+        description="Rows of meters that are not of this site: kept as rejects, or counted and skipped",
+    )
+    where: dict[str, str] = Field(default={}, description="Keep rows whose column equals the value")
+    register_id: Identifier = "import"
+    unit: str | None = Field(default=None, description="Unit code, or the name of a column that holds it")
+    zone: str | None = Field(default=None, description="Zone of times without offset")
+    label: Literal["start", "end"] = "start"
+    interval_minutes: int | None = Field(default=None, gt=0)
+    zero_is_missing: bool = False
+    date_format: str | None = Field(default=None, description="strptime format of the time column")
+    date_formats: tuple[str, ...] = Field(default=(), description="Several date styles in one file, tried in order")
+    midnight: Literal["start", "end"] = Field(
+        default="start", description="end: 00:00 written with a date ends that date instead of starting it"
+    )
+    repeated_hour: Literal["both_passes", "first", "second"] = Field(
+        default="both_passes",
+        description="A repeated local hour that stands there once: rejected, or taken as the first or second pass",
+    )
+    until_next_row: bool = Field(
+        default=False, description="A reading lasts until the next row of its stream (bills); the last row only ends it"
+    )
+    sheet: str | None = Field(default=None, description="Worksheet of a workbook; the first where none is named")
+    header_line: int | None = Field(
+        default=None, ge=1, le=1000, description="Line of the column names, where titles stand above them"
+    )
+    clock: str | None = Field(
+        default=None, description="Column of the time of day, where `timestamp` is the date alone"
+    )
+    clocks: dict[str, ClockText] = Field(
+        default={}, description="Wide by the clock: column -> time of day (00:15); `timestamp` is the date"
+    )
+    decimal: Literal[".", ","] | None = Field(default=None, description="Decimal mark; inferred and shown where open")
+    thousands: Literal[".", ",", " ", "'"] | None = Field(default=None, description="What parts thousands: 1.234,5")
+    units: dict[str, str] = Field(default={}, description="Wide table: column -> unit code, before `unit`")
+    multipliers: dict[str, float] = Field(default={}, description="Value column -> factor (transformer ratio, sign)")
+    missing: tuple[str, ...] = Field(default=(), description='Values that mean "no reading"; "" is an empty cell')
+    negative: Literal["quarantine", "keep"] = Field(
+        default="quarantine", description="Negative amounts of one-way registers (import, export, charge, discharge)"
+    )
+    is_synthetic: bool = False
+
+    @model_validator(mode="after")
+    def _rules_agree(self) -> Self:
+        if self.date_format is not None and self.date_formats:
+            raise ValueError("give date_format or date_formats, not both")
+        if self.until_next_row and (self.interval_minutes is not None or self.label == "end"):
+            raise ValueError("until_next_row goes with neither interval_minutes nor label: end")
+        if self.clocks and (self.clock is not None or self.values):
+            raise ValueError("clocks goes with neither clock nor values")
+        if self.clocks and self.value is not None:
+            raise ValueError("clocks names the value columns: give no value beside it")
+        if self.thousands is not None and self.thousands == (self.decimal or "."):
+            raise ValueError(f"thousands {self.thousands!r} is the decimal mark too; give decimal")
+        columns = {*self.values, self.value}
+        for key, named in (("units", self.units), ("multipliers", self.multipliers)):
+            for column in named:
+                if column not in columns:
+                    raise ValueError(f"{key}: {column!r} is no value column of this map")
+        return self
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """Declared date formats, one or several; empty where the file's own style is to be found."""
+        return self.date_formats or ((self.date_format,) if self.date_format is not None else ())
+
+
+class Site(Model):
+    """One site file."""
+
+    site_id: Identifier
+    name: str
+    time_zone: ZoneName
+    currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")
+    country: str = Field(pattern=r"^[A-Z]{2}$", description="ISO 3166: public holidays")
+    subdivision: str | None = None
+    locale: str = "en"
+    latitude_deg: float | None = Field(default=None, ge=-90, le=90)
+    longitude_deg: float | None = Field(default=None, ge=-180, le=180)
+    floor_area_m2: float | None = Field(default=None, gt=0)
+    floor_area_definition: Literal["GIA", "NLA", "GFA"] | None = None
+    weekly_rest: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = ("sat", "sun")
+    is_simulated: bool = Field(default=False, description="Devices of this site are our simulator's")
+    meters: tuple[Meter, ...] = Field(min_length=1)
+    drivers: tuple[Driver, ...] = ()
+    seus: tuple[Seu, ...] = ()
+    projects: tuple[MvProject, ...] = Field(default=(), description="Measures whose savings are verified")
+    assets: tuple[Asset, ...] = ()
+    tariffs: tuple[Tariff, ...] = ()
+    factors: tuple[EmissionFactorEntry, ...] = ()
+    hourly_certificates: tuple[HourlyInstrument, ...] = Field(
+        default=(), description="Hours of recorded certificates and contracts; the grid's own are a driver's"
+    )
+    column_maps: tuple[ColumnMap, ...] = ()
+    forecast_targets: tuple[Identifier, ...] = Field(default=(), description="Streams that get a day-ahead forecast")
+    price_stream: Identifier | None = Field(default=None, description="Driver with the import price; else the tariff")
+    validation: ValidationRules = Field(default=ValidationRules(), description="Rules of validation that differ")
+
+    bill_variance: VarianceThreshold = Field(default=VarianceThreshold(), description="From when a bill's is told")
+    premises: Premises = Field(default=Premises(), description="What KPIs divide by and divide among")
+
+    @model_validator(mode="after")
+    def _references_hold(self) -> Self:
+        meters = [meter.meter_id for meter in self.meters]
+        streams = meters + [driver.driver_id for driver in self.drivers]
+        _unique("meter or driver", streams)
+        _unique("SEU", [seu.seu_id for seu in self.seus])
+        _unique("asset", [asset.asset_id for asset in self.assets])
+        for meter in self.meters:
+            if meter.parent is not None:
+                check_named(f"meter {meter.meter_id!r}: parent", meter.parent, meters)
+        check_hierarchy(self.meters)
+        for seu in self.seus:
+            for name in seu.meters:
+                check_named(f"SEU {seu.seu_id!r}: meter", name, meters)
+            for driver in seu.drivers:
+                check_named(f"SEU {seu.seu_id!r}: driver", driver.driver_id, [d.driver_id for d in self.drivers])
+        for target in self.forecast_targets:
+            check_named("forecast target", target, streams)
+        _check_hours(self)
+        if self.price_stream is not None:
+            check_named("price stream", self.price_stream, streams)
+        for declared in self.validation.meters:
+            if declared.meter != "*":
+                names = [*streams, *(seu.seu_id for seu in self.seus)]
+                check_named("validation: meter", declared.meter, names)
+        for asset in self.assets:
+            if asset.meter is not None:
+                check_named(f"asset {asset.asset_id!r}: meter", asset.meter, meters)
+        for meter in self.meters:
+            _check_multipliers(meter, self.time_zone)
+        check_premises(self)
+        return self
+
+    @model_validator(mode="after")
+    def _projects_are_of_this_site(self) -> Self:
+        _unique("SEU or project", [seu.seu_id for seu in self.seus] + [each.project_id for each in self.projects])
+        for project in self.projects:
+            _check_project(project, self)
+        return self
+
+    @model_validator(mode="after")
+    def _tariffs_share_the_currency(self) -> Self:
+        for tariff in self.tariffs:
+            if tariff.currency not in (None, self.currency):
+                raise ValueError(f"tariff {tariff.tariff_id!r} is in {tariff.currency}, the site in {self.currency}")
+        return self
+
+    def meter(self, meter_id: str) -> Meter | None:
+        """The meter of that id, or None where the site has none."""
+        return next((meter for meter in self.meters if meter.meter_id == meter_id), None)
+
+    def stream_ids(self) -> list[str]:
+        """Ids that readings may carry: meters that are read, then drivers."""
+        read = [meter.meter_id for meter in self.meters if not meter.is_virtual]
+        return read + [driver.driver_id for driver in self.drivers]
+
+
+def _check_project(project: MvProject, site: Site) -> None:
+    what = f"project {project.project_id!r}"
+    if project.seu is not None:
+        check_named(f"{what}: SEU", project.seu, [seu.seu_id for seu in site.seus])
+    for name in project.meters:
+        check_named(f"{what}: meter", name, [meter.meter_id for meter in site.meters])
+    for name in project.drivers:
+        check_named(f"{what}: driver", name, [driver.driver_id for driver in site.drivers])
+
+
+def _check_multipliers(meter: Meter, time_zone: str) -> None:
+    """Each change of multiplier begins where the one before ended; the last is what the register has today."""
+    for register in meter.registers:
+        mine = [event for event in meter.events if event.register_id == register.register_id]
+        mine.sort(key=lambda event: event.at_utc(time_zone))
+        changes = [event for event in mine if event.multiplier_new is not None]
+        today = [*changes[1:], None] if changes else []
+        for event, following in zip(changes, today, strict=True):
+            wanted = register.multiplier if following is None else following.multiplier_old
+            if event.multiplier_new != wanted:
+                raise ValueError(
+                    f"meter {meter.meter_id!r}, register {register.register_id!r}: multiplier_new "
+                    f"{event.multiplier_new} at {event.at:%Y-%m-%d %H:%M}, but it goes on with {wanted}"
+                )
+
+
+def _unique(what: str, names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{what} id stands twice: {', '.join(twice)}")
+
+
+def check_factors(site: Site) -> None:
+    """No two factors of one carrier may hold on the same day. Raises BadInput naming both."""
+    for carrier in Carrier:
+        ordered = sorted(
+            (entry for entry in site.factors if entry.carrier == carrier), key=lambda entry: entry.valid_from
+        )
+        for first, second in pairwise(ordered):
+            if second.valid_from < first.valid_to:
+                raise BadInput(
+                    f"factors {first.factor_id} and {second.factor_id} for {carrier} both hold on {second.valid_from}",
+                    reason="factor_overlap",
+                )
+
+
+def _check_hours(site: Site) -> None:
+    """Hours of instruments stand in drivers in kWh, one for each instrument."""
+    kwh = [driver.driver_id for driver in site.drivers if driver.unit == "kwh"]
+    for held in site.hourly_certificates:
+        check_named(f"hourly certificate {held.factor_id!r}: driver in kwh", held.stream, kwh)
+    _unique("hourly certificate", [each.factor_id for each in site.hourly_certificates])

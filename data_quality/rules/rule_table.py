@@ -1,0 +1,72 @@
+"""All rules of validation in one table: what each means, what becomes of what it flags, and in which order."""
+
+from types import ModuleType
+from typing import Protocol, cast
+
+from data_quality.contracts.site_file.vee import Action
+from data_quality.reading_grid import Flags, Floats
+from data_quality.rules import (
+    clock_shift,
+    dead,
+    negative,
+    out_of_range,
+    plant_balance,
+    rate,
+    spike,
+    stuck,
+    sum_check,
+    unit_scale,
+)
+from data_quality.rules.shared.hits import Hits
+from data_quality.rules.shared.norms import Block
+
+# What validation finds depends on these rules: a change of them is another version.
+RULES_VERSION = "vee-1"
+
+
+class StreamRule(Protocol):
+    """A rule over the streams of a grid: one module of this folder."""
+
+    NAME: str
+    MEANING: str
+    ACTION: Action
+    UNIT: str
+    REASON: str
+
+    def limits(self, block: Block) -> Floats:
+        """Limit per stream; NaN where the rule does not apply or the history does not suffice."""
+        ...
+
+    def find(self, block: Block, limits: Floats) -> Hits:
+        """Events in the block's slots, given the limits."""
+        ...
+
+
+class MildRule(StreamRule, Protocol):
+    """A rule that knows where it may be wrong."""
+
+    def is_mild(self, block: Block, limits: Floats) -> Flags:
+        """Streams whose events are named and no more."""
+        ...
+
+
+def _rules(*modules: ModuleType) -> dict[str, StreamRule]:
+    return {module.NAME: cast("StreamRule", module) for module in modules}
+
+
+# The order is that of trust: an event that an earlier rule has explained is not told again by a later one.
+RULES: dict[str, StreamRule] = _rules(dead, stuck, spike, unit_scale, negative, out_of_range, rate, clock_shift)
+BALANCE_RULES: dict[str, ModuleType] = {module.NAME: module for module in (sum_check, plant_balance)}
+# rule: rules whose events at the same place, or right beside it, explain what it sees.
+EXPLAINED_BY: dict[str, tuple[str, ...]] = {
+    "spike": ("unit_scale",),
+    "unit_scale": ("dead", "stuck"),
+    "range": ("spike", "unit_scale"),
+    "rate": ("dead", "stuck", "spike", "unit_scale", "negative", "range"),
+    "clock_shift": ("dead", "stuck"),
+}
+# Rules that a meter's own habits make doubtful: where they do, what they find is flagged instead of excluded.
+MILD: dict[str, MildRule] = {module.NAME: cast("MildRule", module) for module in (dead, stuck)}
+ACTIONS: dict[str, Action] = {name: rule.ACTION for name, rule in RULES.items()} | {
+    name: module.ACTION for name, module in BALANCE_RULES.items()
+}

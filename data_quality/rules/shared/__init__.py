@@ -1,0 +1,1 @@
+"""What several rules share: days, norms, hits, events."""

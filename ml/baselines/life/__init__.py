@@ -1,0 +1,1 @@
+"""Baselines of a site from fit to review."""

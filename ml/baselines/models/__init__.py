@@ -1,0 +1,1 @@
+"""Models of a baseline: forms, fits, choices, statistics."""

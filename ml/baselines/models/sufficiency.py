@@ -1,0 +1,154 @@
+"""Do the data suffice for a baseline, and may its numbers be trusted? Every answer is a typed Finding.
+
+Blocking findings stop approval unless a person waives them in writing; the others are printed (resolution C0.18).
+"""
+
+import math
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+
+from data_quality.contracts.baselines.baseline import Coefficient, FitStatistics
+from data_quality.contracts.finding import Finding
+
+DAY_MIN_COVERAGE = 0.9
+# Below this spread of the daily values R² says little about the model (formulas 5.3).
+FLAT_LOAD_CV = 0.05
+MAX_VIF = 10.0
+MAX_RHO1 = 0.5
+MAX_HELD_OUT_BIAS = 0.05
+
+
+def most_missing(days: int) -> int:
+    """CalTRACK 2.2.1.2: a tenth of the days may be missing, 37 of 365."""
+    return math.ceil(days / 10)
+
+
+def usable_days(days: pl.DataFrame, drivers: Sequence[str]) -> pl.DataFrame:
+    """Days that may be fitted: every meter has at least 90 % of its quarter hours and every driver is known."""
+    known = [pl.col(name).is_not_null() for name in ("energy_kwh", *drivers)]
+    return days.filter(pl.col("coverage_worst_meter") >= DAY_MIN_COVERAGE, *known)
+
+
+def a_year_before(end: date) -> date:
+    """The date twelve months before `end`: a span of 366 days where a 29 February lies between."""
+    is_leap_day = (end.month, end.day) == (2, 29)
+    return date(end.year - 1, 2, 28) if is_leap_day else end.replace(year=end.year - 1)
+
+
+def data_findings(days: pl.DataFrame, drivers: Sequence[str], *, start: date, end: date, today: date) -> list[Finding]:
+    """Findings about the period and the days. days: seu_days(...) of [start, end); today: local date of the fit."""
+    found = []
+    wanted, have = (end - a_year_before(end)).days, (end - start).days
+    if have < wanted:
+        found.append(
+            Finding(
+                code="period_too_short",
+                message=f"The baseline period has {have} days; a full year up to {end} has {wanted}.",
+                severity="blocking",
+                facts={"days_found": have, "days_wanted": wanted},
+            )
+        )
+    if end > today:
+        found.append(
+            Finding(
+                code="period_in_future",
+                message=f"The baseline period ends on {end}, after {today}.",
+                severity="blocking",
+                facts={"end": end.isoformat(), "today": today.isoformat()},
+            )
+        )
+    return [*found, *_missing(days, drivers), *_drivers(days, drivers)]
+
+
+def _missing(days: pl.DataFrame, drivers: Sequence[str]) -> list[Finding]:
+    used = usable_days(days, drivers).height
+    missing = days.height - used
+    if missing == 0:
+        return []
+    is_too_much = missing > most_missing(days.height)
+    return [
+        Finding(
+            code="missing_days" if is_too_much else "excluded_days",
+            message=f"{missing} of {days.height} days are left out: under {DAY_MIN_COVERAGE:.0%} of their readings, "
+            f"or a driver unknown.",
+            severity="blocking" if is_too_much else "info",
+            facts={"days": days.height, "days_used": used, "days_left_out": missing},
+        )
+    ]
+
+
+def _drivers(days: pl.DataFrame, drivers: Sequence[str]) -> list[Finding]:
+    found = []
+    for name in drivers:
+        unknown = int(days[name].null_count())
+        if unknown > most_missing(days.height):
+            found.append(
+                Finding(
+                    code="driver_missing",
+                    message=f"Driver {name} is unknown on {unknown} of {days.height} days.",
+                    severity="blocking",
+                    scope=f"driver:{name}",
+                    facts={"days": days.height, "days_unknown": unknown},
+                )
+            )
+    if not drivers:
+        message = "The SEU names no driver: the baseline is a mean, not a model of the use."
+        found.append(Finding(code="no_drivers", message=message, severity="info"))
+    return found
+
+
+def fit_findings(
+    statistics: FitStatistics, coefficients: Sequence[Coefficient], *, load_cv: float, growing_with: Sequence[str]
+) -> list[Finding]:
+    """Findings about the fit. load_cv: standard deviation / mean of the daily values; growing_with: features that
+    more of cannot mean less energy, such as production and degree days.
+    """
+    found = []
+    if load_cv < FLAT_LOAD_CV:
+        found.append(
+            Finding(
+                code="flat_load",
+                message="The load hardly varies from day to day: read CV(RMSE), not R².",
+                facts={"load_cv": load_cv},
+            )
+        )
+    found += [_by_coefficient(term, term.name in growing_with) for term in coefficients if _is_odd(term, growing_with)]
+    if abs(statistics.rho1) > MAX_RHO1:
+        found.append(
+            Finding(
+                code="autocorrelated_residuals",
+                message="Residuals of neighbouring days are alike: savings are less certain than n days suggest.",
+                facts={"rho1": statistics.rho1, "durbin_watson": statistics.durbin_watson},
+            )
+        )
+    if abs(statistics.nmbe_out_of_sample) > MAX_HELD_OUT_BIAS:
+        found.append(
+            Finding(
+                code="biased_out_of_sample",
+                message="Months that the fit has not seen are predicted with a bias of more than 5 %.",
+                facts={"nmbe_out_of_sample": statistics.nmbe_out_of_sample},
+            )
+        )
+    return found
+
+
+def _is_odd(term: Coefficient, growing_with: Sequence[str]) -> bool:
+    return (term.name in growing_with and term.value < 0) or (term.vif is not None and term.vif > MAX_VIF)
+
+
+def _by_coefficient(term: Coefficient, may_not_fall: bool) -> Finding:
+    if may_not_fall and term.value < 0:
+        return Finding(
+            code="coefficient_sign",
+            message=f"More {term.name} goes with less energy ({term.value:g} kWh/day per unit): not plausible.",
+            scope=f"driver:{term.name}",
+            facts={"value": term.value, "ci_low": term.ci_low, "ci_high": term.ci_high},
+        )
+    return Finding(
+        code="collinear",
+        message=f"{term.name} is nearly given by the other drivers: its coefficient alone means little.",
+        scope=f"driver:{term.name}",
+        facts={"vif": term.vif},
+    )

@@ -1,0 +1,1 @@
+"""Savings against a baseline and how sure they are."""

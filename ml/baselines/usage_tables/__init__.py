@@ -1,0 +1,1 @@
+"""Energy use and its drivers, one row an interval."""

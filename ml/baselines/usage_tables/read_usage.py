@@ -1,0 +1,355 @@
+"""Files become a `Usage`: plain energy, weather and driver files (cli.md), each read by the readers of assets/readings.
+
+Rows that cannot be read are gaps and counted in a finding; a file that cannot be used is refused with one sentence.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from assets.readings.parsed import ReadRequest
+from assets.readings.readers.reader_list import reader_for
+from assets.readings.readers.table_formats.csv_table import CsvTable
+from assets.readings.readers.table_formats.parquet_table import ParquetTable
+from assets.readings.readers.table_formats.xlsx_table import XlsxTable
+from assets.readings.sniff_files import FileRead, read_file
+from assets.readings.tables.column_layout import TIME_COLUMNS, resolve
+from assets.readings.tables.times import TimeRule, add_instants
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.site_file.site import ColumnMap
+from data_quality.contracts.units import UNITS, Behaviour, Unit
+from ml.baselines.usage_tables.calendar_of import holidays_of, zone_of_files
+from ml.baselines.usage_tables.usage_clean import count_finding
+from ml.baselines.usage_tables.usage_table import Frequency, Usage, usage_of
+
+_DAY_MINUTES = 23 * 60
+_GAS_UNITS = ("therm", "m3", "ft3", "l")
+_TEMPERATURE_NAMES = ("temp_degc", "outdoor_degc", "outdoor_temp_degc", "outdoor_temperature_degc")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file and how it is read: column map, and which meter of several."""
+
+    path: Path
+    mapping: ColumnMap | None = None
+    meter: str | None = None
+
+
+def read_usage(
+    energy: Source | Path | None,
+    weather: Source | Path | None,
+    drivers: Source | Path | None = None,
+    *,
+    frequency: Frequency,
+    zone: str | None = None,
+    country: str | None = None,
+    subdivision: str | None = None,
+    zero_is_missing: bool | None = None,
+    kwh_per_m3: float | None = None,
+    span: tuple[date, date] | None = None,
+) -> Usage:
+    """The usage of one meter from its files.
+
+    zone: IANA name of the local calendar and of times without offset; None where the offsets in the file say it.
+    country, subdivision: whose public holidays are offered; None for the country that the zone lies in, "" for none.
+    zero_is_missing: None for "electricity yes, gas no", by the unit. kwh_per_m3: heat value of a volume (formulas 5.1);
+    without it a volume stays a volume, and `unit` says so. Raises BadInput.
+    """
+    known = [_source(each) for each in (energy, weather, drivers)]
+    first = known[0] or known[1]
+    if first is None:
+        raise BadInput("expected an energy file", reason="no_rows")
+    calendar = zone_of_files([each.path for each in known if each is not None], zone)
+    findings: list[Finding] = [calendar.finding] if calendar.finding else []
+    readings, unit, is_gas = None, "kWh", False
+    if known[0] is not None:
+        readings, unit, is_gas, found = _energy(known[0], frequency, calendar.zone, kwh_per_m3)
+        findings += found
+    temperatures = None
+    if known[1] is not None:
+        temperatures, found = _temperatures(known[1], calendar.zone)
+        findings += found
+    usage = usage_of(
+        readings,
+        temperatures=temperatures,
+        drivers=None if known[2] is None else read_drivers(known[2], zone=calendar.zone),
+        frequency=frequency,
+        zone=calendar.zone,
+        holidays=_holidays(readings, temperatures, calendar.country if country is None else country, subdivision),
+        zero_is_missing=(not is_gas) if zero_is_missing is None else zero_is_missing,
+        unit=unit,
+        span=span,
+    )
+    return Usage(
+        frequency=usage.frequency,
+        zone=usage.zone,
+        frame=usage.frame,
+        drivers=usage.drivers,
+        daily_temps=usage.daily_temps,
+        unit=usage.unit,
+        findings=(*findings, *usage.findings),
+    )
+
+
+def _source(given: Source | Path | None) -> Source | None:
+    return Source(given) if isinstance(given, Path) else given
+
+
+def _holidays(
+    readings: pl.DataFrame | None, temperatures: pl.DataFrame | None, country: str | None, subdivision: str | None
+) -> Collection[date]:
+    source = readings if readings is not None else temperatures
+    if not country or source is None or source.is_empty():
+        return ()
+    first, last = source["start_utc"].dt.date().min(), source["start_utc"].dt.date().max()
+    assert isinstance(first, date) and isinstance(last, date)  # noqa: PT018, S101
+    return holidays_of(country, subdivision, first, last)
+
+
+def _energy(
+    source: Source, frequency: Frequency, zone: str, kwh_per_m3: float | None
+) -> tuple[pl.DataFrame, str, bool, list[Finding]]:
+    """start_utc, minutes, energy_kwh; the unit; whether it is gas; what was refused."""
+    mapping = _vouched(source)
+    found = _read_energy(source.path, mapping, frequency, zone)
+    rows = _one_stream(found, source)
+    known = _one_unit(rows, source.path)
+    if known.canonical not in ("kwh", "m3") or known.behaviour is not Behaviour.AMOUNT:
+        raise BadInput(
+            f"the energy is in {known.code}; expected energy, power or gas volume (kwh, kw, therm, m3 …)",
+            file=str(source.path),
+            line=1,
+            reason="wrong_unit",
+        )
+    hours = pl.col("source_minutes") / 60 if known.is_power else pl.lit(1.0)
+    is_volume = known.canonical == "m3"
+    factor = known.factor * (kwh_per_m3 if is_volume and kwh_per_m3 is not None else 1.0)
+    frame = rows.select(
+        start_utc="interval_start_utc",
+        minutes=pl.col("source_minutes").cast(pl.Int64),
+        energy_kwh=pl.col("value") * factor * hours,
+    ).sort("start_utc")
+    unit = "m3" if is_volume and kwh_per_m3 is None else "kWh"
+    return frame, unit, known.code in _GAS_UNITS, _rejected(found, source.path)
+
+
+def _read_energy(path: Path, mapping: ColumnMap | None, frequency: Frequency, zone: str) -> FileRead:
+    if frequency != "billing":
+        return _read_days_too(path, mapping, zone)
+    if mapping is None or mapping.label == "end" or mapping.interval_minutes is not None:
+        return read_file(path, mapping=mapping, tz=zone)
+    return read_file(path, mapping=mapping.model_copy(update={"until_next_row": True}), tz=zone)
+
+
+def _read_days_too(path: Path, mapping: ColumnMap | None, zone: str) -> FileRead:
+    """The file; where it holds days with a time, each of them lasts until the next: the shortest has 23 hours."""
+    found = read_file(path, mapping=mapping, tz=zone)
+    if "overlapping_interval" not in found.report.reasons or mapping is None or not _are_days(found.rows):
+        return found
+    if mapping.label == "end" or mapping.interval_minutes is not None:
+        return found
+    joined = read_file(path, mapping=mapping.model_copy(update={"until_next_row": True}), tz=zone)
+    # The last day has no next: it is as long as it was said to be.
+    last = found.rows.filter(pl.col("interval_start_utc") > joined.rows["interval_start_utc"].max())
+    known = ~pl.col("source_line").is_in(last["source_line"].implode())
+    return replace(joined, rows=pl.concat([joined.rows, last]), rejects=joined.rejects.filter(known))
+
+
+def _are_days(rows: pl.DataFrame) -> bool:
+    longest = rows["source_minutes"].max()
+    return isinstance(longest, int) and longest >= _DAY_MINUTES
+
+
+def _vouched(source: Source) -> ColumnMap | None:
+    """The map that reads the table as it stands: units vouched for, negative amounts kept; None for other formats."""
+    if source.mapping is not None:
+        return source.mapping.model_copy(update={"negative": "keep"})
+    header = _in_file(source.path)
+    if not header:
+        return None
+    layout = resolve(header, None, None)
+    column = layout.values[0].column if len(layout.values) == 1 else None
+    if column is None:
+        return None
+    units = {column: layout.values[0].unit} if layout.values[0].unit else {}
+    if layout.meter is not None:
+        return ColumnMap(timestamp=layout.time, value=column, meter=layout.meter, units=units, negative="keep")
+    return ColumnMap(timestamp=layout.time, value=column, meters={"load": "load"}, units=units, negative="keep")
+
+
+def _in_file(path: Path) -> list[str]:
+    try:
+        return reader_for(path).header(path)
+    except BadInput as fault:
+        if fault.file:
+            raise
+        raise BadInput(fault.message, file=str(path), line=fault.line, reason=fault.reason, mend=fault.mend) from fault
+
+
+def _one_stream(found: FileRead, source: Source) -> pl.DataFrame:
+    rows = found.rows
+    if source.meter is not None:
+        rows = rows.filter(pl.col("meter_id") == source.meter)
+    names = rows.select("meter_id", "register").unique().sort("meter_id", "register").rows()
+    if not names:
+        known = ", ".join(sorted(set(found.rows["meter_id"].to_list()))[:10])
+        what = f"no meter {source.meter!r}; the file has {known}" if source.meter else "there is no reading"
+        raise BadInput(what, file=str(source.path), reason="unknown_meter")
+    if len(names) > 1:
+        shown = ", ".join(f"{name}.{register}" for name, register in names[:10])
+        raise BadInput(
+            f"the file has several streams ({shown}); expected one",
+            file=str(source.path),
+            reason="several_meters",
+            mend="name one with --meter",
+        )
+    return rows
+
+
+def _one_unit(rows: pl.DataFrame, path: Path) -> Unit:
+    codes = sorted(rows["unit"].unique().to_list())
+    if len(codes) != 1:
+        raise BadInput(f"several units ({', '.join(codes)}); expected one", file=str(path), reason="wrong_unit")
+    return UNITS[codes[0]]
+
+
+def _temperatures(source: Source, zone: str) -> tuple[pl.DataFrame, list[Finding]]:
+    """start_utc, minutes, temp_degc of the file's outdoor temperature."""
+    found = _read_days_too(source.path, source.mapping or _temperature_map(source.path), zone)
+    is_degc = pl.col("unit").is_in([code for code, unit in UNITS.items() if unit.canonical == "degc"])
+    rows = found.rows.filter(is_degc)
+    names = sorted(set(rows["meter_id"].to_list()))
+    named = [name for name in names if name.lower() in _TEMPERATURE_NAMES] or names
+    if len(named) != 1:
+        what = f"several temperatures ({', '.join(named)})" if named else "no temperature"
+        raise BadInput(f"{what}; expected a column temp_degc", file=str(source.path), line=1, reason="missing_column")
+    rows = rows.filter(pl.col("meter_id") == named[0])
+    known = _one_unit(rows, source.path)
+    frame = rows.select(
+        start_utc="interval_start_utc",
+        minutes=pl.col("source_minutes").cast(pl.Int64),
+        temp_degc=pl.col("value") * known.factor + known.offset,
+    )
+    return frame.sort("start_utc"), _rejected(found, source.path, may_contradict=True)
+
+
+def _temperature_map(path: Path) -> ColumnMap | None:
+    """The plain shape of a weather file as a map of its temperatures; None where it has no such columns."""
+    header = _in_file(path)
+    if not header:
+        return None
+    layout = resolve(header, None, None)
+    columns = [each for each in layout.values if each.unit is not None and UNITS[each.unit].canonical == "degc"]
+    if layout.meter is not None or not columns:
+        return None
+    return ColumnMap(
+        timestamp=layout.time,
+        values={each.column: each.column for each in columns},
+        units={each.column: each.unit for each in columns if each.unit is not None},
+    )
+
+
+def _rejected(found: FileRead, path: Path, *, may_contradict: bool = False) -> list[Finding]:
+    """What the reader refused of a file, as a finding. Two readings of one interval that contradict each other refuse
+    the file, or are both left out (weather: no energy can be counted twice).
+
+    A last line without a number only says where the reading before it ends.
+    """
+    is_doubled = pl.col("reason").is_in(["duplicate_conflict", "overlapping_interval"])
+    doubled = found.rejects.filter(is_doubled).sort("source_line")
+    if doubled.height and not may_contradict:
+        raise BadInput(
+            f"{doubled.height} readings share their interval with another that differs; expected one an interval",
+            file=str(path),
+            line=int(doubled["source_line"][0]),
+            reason="duplicate_intervals",
+        )
+    last = found.rows["source_line"].max() if found.rows.height else None
+    is_end = (pl.col("reason") == "not_a_number") & (pl.col("source_line") > last)
+    rejects = found.rejects.filter(~is_end) if last is not None else found.rejects
+    doubles = found.report.warnings.get("duplicate_rows", 0)
+    same = count_finding("duplicate_rows", doubles, f"rows of {path.name} stand there twice: counted once")
+    findings = [] if same is None else [same]
+    if rejects.is_empty():
+        return findings
+    reasons = {str(reason): int(count) for reason, count in rejects["reason"].value_counts().sort("reason").rows()}
+    what = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
+    message = f"{path.name}: {rejects.height} rows cannot be read and are gaps: {what}."
+    return [*findings, Finding(code="rejected_rows", message=message, severity="info", facts={**reasons})]
+
+
+def read_drivers(source: Source, *, zone: str) -> pl.DataFrame:
+    """start_utc, minutes and one Float64 column a driver, from `timestamp|date,<name>…`. Raises BadInput."""
+    path = source.path
+    try:
+        reader = reader_for(path)
+        if not isinstance(reader, CsvTable | ParquetTable | XlsxTable):
+            raise BadInput("expected a table of timestamp or date and one column a driver", reason="wrong_format")
+        raw = reader.table(path, ReadRequest(tz=zone)).frame
+        lower = {name.lower(): name for name in raw.columns}
+        named = [source.mapping.timestamp] if source.mapping is not None else TIME_COLUMNS
+        time = next((lower[name.lower()] for name in named if name.lower() in lower), None)
+        if time is None:
+            header = ", ".join(name for name in raw.columns if name != "_line")
+            raise BadInput(f"expected a column 'timestamp' or 'date', found {header}", line=1, reason="missing_column")
+        timed = add_instants(
+            raw.with_columns(_by=pl.lit("drivers")), column=time, rule=TimeRule(time_zone=zone, day_zone=zone), by="_by"
+        )
+        return _driver_columns(timed, time)
+    except BadInput as fault:
+        if fault.file:
+            raise
+        raise BadInput(fault.message, file=str(path), line=fault.line, reason=fault.reason, mend=fault.mend) from fault
+
+
+def _driver_columns(timed: pl.DataFrame, time: str) -> pl.DataFrame:
+    own = {time, "_line", "_by", "_start", "_days_minutes", "_time_fault", "_is_assumed"}
+    names = [name for name in timed.columns if name not in own]
+    if not names:
+        raise BadInput("there is no driver column beside the times", line=1, reason="missing_column")
+    bad = timed.filter(pl.col("_start").is_null() | pl.col("_time_fault").is_not_null())
+    if bad.height:
+        raise BadInput(
+            f"cannot read time {bad[time][0]!r} ({bad['_time_fault'][0]})",
+            line=int(bad["_line"][0]),
+            reason="bad_timestamp",
+        )
+    columns = []
+    for name in names:
+        cells = timed[name]
+        values = (
+            cells.str.strip_chars().cast(pl.Float64, strict=False)
+            if cells.dtype == pl.String
+            else cells.cast(pl.Float64)
+        )
+        is_said = (
+            cells.str.strip_chars().str.to_lowercase().is_in(["", "nan"])
+            if cells.dtype == pl.String
+            else values.is_nan()
+        )
+        wrong = (values.is_null() & cells.is_not_null() & ~is_said) | values.is_infinite().fill_null(value=False)
+        if wrong.any():
+            row = wrong.arg_max() or 0
+            raise BadInput(
+                f"driver {name}: expected a number, got {cells[row]!r}",
+                line=int(timed["_line"][row]),
+                reason="not_a_number",
+            )
+        columns.append(values.fill_nan(None).alias(name))
+    frame = timed.select(start_utc="_start", minutes=pl.col("_days_minutes").cast(pl.Int64)).with_columns(columns)
+    frame = frame.sort("start_utc")
+    doubled = frame.filter(pl.col("start_utc").is_duplicated())
+    if doubled.height:
+        raise BadInput(
+            f"drivers at {doubled['start_utc'][0]:%Y-%m-%d %H:%M}Z stand there twice; expected one row an interval",
+            reason="duplicate_intervals",
+        )
+    if frame["minutes"].null_count():
+        step = frame["start_utc"].diff().dt.total_minutes().drop_nulls().mode().sort()
+        frame = frame.with_columns(minutes=pl.lit(int(step[0]) if step.len() else 60, pl.Int64))
+    return frame

@@ -1,0 +1,77 @@
+"""Bills as intervals: estimated ones merged, too short and too long ones left out (CalTRACK 2.2.3)."""
+
+from typing import Any
+
+import polars as pl
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from ml.baselines.usage_tables.usage_clean import count_finding
+
+MIN_BILL_DAYS, MAX_MONTHLY_DAYS, MAX_BIMONTHLY_DAYS = 25, 35, 70
+
+
+def bill_rows(readings: pl.DataFrame, *, zone: str) -> tuple[pl.DataFrame, list[Finding]]:
+    """start_utc, end_utc, local_start, days, energy_kwh, coverage of each usable bill.
+
+    readings: start_utc, minutes, energy_kwh, optionally is_estimated. An estimated bill is merged with the next one
+    while both are at most 70 days; bills under 25 days, and over 35 (monthly) or 70 (two-monthly, told by the median
+    bill), are left out. Raises BadInput for bills that overlap.
+    """
+    end = pl.col("start_utc") + pl.duration(minutes="minutes")
+    rows = readings.sort("start_utc").with_columns(end_utc=end)
+    if "is_estimated" not in rows.columns:
+        rows = rows.with_columns(is_estimated=pl.lit(value=False))
+    overlaps = rows.filter(pl.col("start_utc") < pl.col("end_utc").shift(1))
+    if overlaps.height:
+        raise BadInput(
+            f"the bill that starts {overlaps['start_utc'][0]:%Y-%m-%d} overlaps the one before",
+            reason="duplicate_intervals",
+        )
+    merged, merges = _merged(rows)
+    local = {
+        name: pl.col(f"{name}_utc").dt.convert_time_zone(zone).dt.replace_time_zone(None) for name in ("start", "end")
+    }
+    # To the nearest midnight: a bill read at 01:00 summer time began with that day.
+    days = ((local["end"] - local["start"]).dt.total_minutes() / 1440.0).round()
+    frame = merged.with_columns(local_start=local["start"], days=days)
+    middle = frame["days"].median()
+    longest = MAX_BIMONTHLY_DAYS if isinstance(middle, float) and middle > MAX_MONTHLY_DAYS else MAX_MONTHLY_DAYS
+    is_usable = pl.col("days").is_between(MIN_BILL_DAYS, longest) & pl.col("energy_kwh").is_not_null()
+    found = [
+        count_finding("estimated_merged", merges, "estimated bills are merged with the next"),
+        count_finding(
+            "short_bills", frame.filter(pl.col("days") < MIN_BILL_DAYS).height, "bills under 25 days left out"
+        ),
+        count_finding(
+            "long_bills", frame.filter(pl.col("days") > longest).height, f"bills over {longest} days left out"
+        ),
+        count_finding(
+            "negative_energy", frame.filter(pl.col("energy_kwh") < 0).height, "bills are negative", severity="warning"
+        ),
+    ]
+    kept = frame.filter(is_usable).select(
+        "start_utc", "end_utc", "local_start", "days", "energy_kwh", coverage=pl.lit(1.0)
+    )
+    return kept, [each for each in found if each is not None]
+
+
+def _merged(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Estimated bills put together with those that follow, up to the next real read."""
+    if not rows["is_estimated"].any():
+        return rows.select("start_utc", "end_utc", "energy_kwh"), 0
+    out: list[dict[str, object]] = []
+    merges = 0
+    open_bill: dict[str, Any] | None = None
+    for row in rows.select("start_utc", "end_utc", "energy_kwh", "is_estimated").iter_rows(named=True):
+        bill = dict(row)
+        follows = open_bill is not None and open_bill["end_utc"] == bill["start_utc"]
+        if open_bill is not None and follows and (bill["end_utc"] - open_bill["start_utc"]).days <= MAX_BIMONTHLY_DAYS:
+            bill["start_utc"] = open_bill["start_utc"]
+            bill["energy_kwh"] += open_bill["energy_kwh"]
+            merges += 1
+        open_bill = bill if bill.pop("is_estimated") else None
+        if open_bill is None:
+            out.append(bill)
+    types = {name: rows.schema[name] for name in ("start_utc", "end_utc", "energy_kwh")}
+    return pl.DataFrame(out, schema=types), merges

@@ -1,0 +1,1 @@
+"""Conformance: clause by clause, each with a case that is computed on the spot."""

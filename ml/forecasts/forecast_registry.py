@@ -1,0 +1,98 @@
+"""Forecast models in the registry: their names, what is logged with them, and which one leads a target."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from data_quality.contracts.control.forecast import BacktestScore
+from data_quality.contracts.site_file.site import Site
+from ml.features.hourly import Calendar, Hours, Stream, stream_of
+from ml.forecasts.forecast_model import Fitter, Forecaster
+from ml.forecasts.gradient_boosting import GradientBoostingFitter
+from ml.forecasts.naive import SameHourLastWeekFitter
+from ml.tracker import CHAMPION, LoggedModel, ModelRecord, Tracker
+
+FITTERS: tuple[Fitter, ...] = (GradientBoostingFitter(), SameHourLastWeekFitter())
+FLOOR = SameHourLastWeekFitter.algorithm
+
+
+@dataclass(frozen=True)
+class Case:
+    """One target of one site with its hours and the calendar of their grid."""
+
+    site: Site
+    stream: Stream
+    hours: Hours
+    calendar: Calendar
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The leading model of one target, ready to forecast."""
+
+    logged: LoggedModel
+    forecaster: Forecaster
+    trained_until_utc: datetime
+
+
+def model_name(site: Site, target: str, algorithm: str) -> str:
+    """Registered name: site, stream, task and what the model really is (resolution C1.1). Raises BadInput."""
+    stream = stream_of(site, target)
+    return ".".join([site.site_id, stream.stream_id, stream.register, "day_ahead", algorithm])
+
+
+def fitter_of(algorithm: str) -> Fitter:
+    """The fitter of that algorithm."""
+    return next(fitter for fitter in FITTERS if fitter.algorithm == algorithm)
+
+
+def load_champion(tracker: Tracker, site: Site, target: str) -> Champion | None:
+    """The leading model of the target; of two (a move that was interrupted) the one with the better score."""
+    found = []
+    for fitter in FITTERS:
+        name = model_name(site, target, fitter.algorithm)
+        version = tracker.get_alias(name, CHAMPION)
+        if version is not None:
+            logged = next(known for known in tracker.versions(name) if known.version == version)
+            found.append((float(logged.tags["nrmse"]), logged, fitter))
+    if not found:
+        return None
+    _, logged, fitter = min(found, key=lambda item: item[0])
+    forecaster = fitter.load(tracker.load_files(logged.name, logged.version))
+    return Champion(logged, forecaster, datetime.fromisoformat(logged.tags["trained_until_utc"]))
+
+
+def register(case: Case, model: Forecaster, scores: Mapping[str, BacktestScore], tracker: Tracker) -> LoggedModel:
+    """Register a model that was fitted on all hours of the case, with its own score and the floor's."""
+    own, floor, hours = scores[model.algorithm], scores.get(FLOOR), case.hours
+    metrics = {key: float(value) for key, value in own.model_dump(exclude={"model_name"}).items()}
+    if floor is not None:
+        metrics |= {f"floor_{key}": float(value) for key, value in floor.model_dump(exclude={"model_name"}).items()}
+    target = case.stream.target
+    record = ModelRecord(
+        params={"algorithm": model.algorithm, "hours": str(len(hours.values)), "target": target},
+        metrics=metrics,
+        tags={
+            "kind": "forecast",
+            "site_id": case.site.site_id,
+            "target": target,
+            "trained_until_utc": hours.end_utc.isoformat(),
+            "nrmse": repr(own.nrmse),
+            "is_synthetic": str(hours.is_synthetic).lower(),
+        },
+        dataset_name=f"{case.site.site_id}/{target} hours",
+        dataset_digest=hours.digest(),
+    )
+    return tracker.log_model(model_name(case.site, target, model.algorithm), model.to_files(), record)
+
+
+def move_champion(tracker: Tracker, site: Site, target: str, logged: LoggedModel) -> None:
+    """Let the alias point to that version, and to no other model of the target.
+
+    The new one is set first: an interruption leaves two leaders, of which load_champion takes the better, never none.
+    """
+    tracker.set_alias(logged.name, CHAMPION, logged.version)
+    for fitter in FITTERS:
+        other = model_name(site, target, fitter.algorithm)
+        if other != logged.name:
+            tracker.delete_alias(other, CHAMPION)

@@ -1,0 +1,241 @@
+"""The main job on the demo sites: from simulated meter files to a report with traces and a proven command."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from shutil import copyfile
+from time import perf_counter
+from typing import Any
+
+from assets.sites.load_sites import load_people
+from assets.stores.actions import signer_of
+from assets.stores.published.publications import sign_act
+from controls.ledger.modes import set_mode
+from controls.simulator.simulated_files import write_site
+from controls.simulator.worlds.tower_files import Delivery, write_delivery
+from data_quality.contracts.baselines.baseline import BaselineStatus
+from data_quality.contracts.control.command import Mode
+from data_quality.contracts.people import Person, Role
+from data_quality.contracts.settings import SETTINGS_FILE
+from data_quality.contracts.time import Clock
+from orchestration.demonstration.demo_tower import ingest_files, quarantined_files, report, second_wave, tower_files
+from orchestration.environment import environment
+from orchestration.ledger_view import commands_of_store
+from orchestration.partitions import month_ranges, site_quarter_key
+from orchestration.resources import ProjectResource
+from orchestration.runner import Runner, open_runner
+from orchestration.sensors.lake_changes import touched_months
+from orchestration.sensors.landing import landing_files
+from orchestration.supervisor import deliver_home, live_sites
+from reports.evidence.people_keys import give_keys
+from reports.life.figure_trace import trace_figure
+
+Say = Callable[[str], None]
+DEMO_SITES = Path(__file__).resolve().parent.parent / "assets" / "sites" / "demo"
+STARTER = Path(__file__).parent / "cli" / "starter"
+FACTORY_YEARS = (date(2024, 1, 1), date(2026, 1, 1))
+HOME_HISTORY_DAYS = 70
+QUICK_HISTORY_DAYS = 40
+QUARTERS = (date(2025, 1, 1), date(2025, 4, 1), date(2025, 7, 1), date(2025, 10, 1))
+
+
+class Steps:
+    """Numbered progress lines with the seconds that each step took."""
+
+    def __init__(self, say: Say, total: int) -> None:
+        self._say, self._total, self._number = say, total, 0
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, text: str) -> Iterator[None]:
+        """One step: said when it begins, timed when it ends."""
+        self._number += 1
+        self._say(f"[{self._number}/{self._total}] {text} …")
+        started = perf_counter()
+        yield
+        self.seconds[text] = perf_counter() - started
+        self._say(f"[{self._number}/{self._total}] {text}: {self.seconds[text]:.1f} s")
+
+
+def make_demo_project(folder: Path) -> ProjectResource:
+    """A project folder with the demo's sites and people; what is there already stays."""
+    (folder / "sites").mkdir(parents=True, exist_ok=True)
+    if not (folder / SETTINGS_FILE).exists():
+        copyfile(STARTER / SETTINGS_FILE, folder / SETTINGS_FILE)
+    for source in sorted(DEMO_SITES.glob("*.yaml")):
+        target = folder / "people.yaml" if source.name == "people.yaml" else folder / "sites" / source.name
+        if not target.exists():
+            copyfile(source, target)
+    project = ProjectResource(root=str(folder))
+    # Everybody of the demo signs, so that its approvals and reports can be checked like real ones.
+    give_keys(project.project.people_file, project.people, project.project.keys_dir)
+    return project
+
+
+def run_demo(folder: Path, *, say: Say, clock: Clock, quick: bool = False) -> dict[str, Any]:
+    """Run the whole line.
+
+    Returns `artifacts[] {kind, path}`, `runs[]`, `figures[]`, `commands[]`, `late` (second_wave), `quarantine[]`.
+    """
+    project = make_demo_project(folder)
+    steps = Steps(say, 9)
+    with open_runner(project.project) as runner:
+        runner.know_sites(sorted(project.sites))
+        with steps.step("simulate factory, home and tower into the landing folder (synthetic, flagged so)"):
+            delivery = simulate(project, clock, quick=quick)
+        with steps.step("read the landing folder into the lake"):
+            ingest(project, runner)
+        with steps.step("check the readings and build the KPI marts"):
+            runner.build_marts(month_ranges(touched_months(project, after_id=0)[0]))
+        with steps.step("fit and register the factory's baselines; Anna approves them"):
+            fit_and_approve(project, runner, clock)
+        with steps.step("backtest, register and issue forecasts"):
+            for site_id in ("factory", "home"):
+                runner.run("forecast", partition=site_id)
+        with steps.step("write the quarterly EnPI reports"):
+            report(runner)
+            for first_day in QUARTERS[-1:] if quick else QUARTERS:
+                runner.run("enpi_report", partition=site_quarter_key("factory", first_day))
+        with steps.step("start broker, simulated home and agent; plan, release, and wait for the proof"):
+            commands = dispatch_live(project, runner, clock, say)
+        with steps.step("trace three figures of the last report back to their readings"):
+            traced = trace_three(project)
+        with steps.step("let the tower's late, corrected and re-sent files arrive, and run their months again"):
+            late = second_wave(project, runner, delivery, say)
+        answer = summary(project, runner, traced, commands, steps)
+        answer |= {"late": late, "quarantine": quarantined_files(project)}
+    project.close()
+    return answer
+
+
+def simulate(project: ProjectResource, clock: Clock, *, quick: bool) -> Delivery:
+    """Landing files of the demo sites. Returns the tower's files: those that come late are not in the folder yet."""
+    start, end = FACTORY_YEARS
+    write_site(project.project.landing_dir / "factory", project.site("factory"), start=start, end=end)
+    days = QUICK_HISTORY_DAYS if quick else HOME_HISTORY_DAYS
+    deliver_home(project.project, project.site("home"), now_utc=clock.now_utc(), days=days)
+    delivery = tower_files(project, quick=quick)
+    write_delivery(project.project.landing_dir / "tower", delivery.in_time())
+    return delivery
+
+
+def ingest(project: ProjectResource, runner: Runner) -> None:
+    """One ingestion run a site, with every file that waits in its landing folder."""
+    for site_id in sorted(project.sites):
+        ingest_files(runner, site_id, landing_files(project.project.landing_dir / site_id))
+
+
+def fit_and_approve(project: ProjectResource, runner: Runner, clock: Clock) -> None:
+    """Ben fits, Anna approves: two people, as the rule asks. The measure of the factory has a baseline of its own."""
+    from ml.baselines.savings_of.project_baseline import fit_project
+    from ml.defs import tracker_of
+
+    runner.run("baseline", partition="factory", config={"core_seu__baseline": {"config": {"fitted_by": "ben"}}})
+    runner.build_marts(month_ranges(project.stage("enpi").stale()), job="enpi")
+    site = project.site("factory")
+    for each in site.projects:
+        # A measure is proven against its own baseline, never against the one of the EnPI.
+        fit_project(
+            site,
+            each,
+            lake=project.lake,
+            store=project.baselines,
+            tracker=tracker_of(project),
+            clock=clock,
+            fitted_by="ben",
+        )
+    anna = load_people(project.project.people_file).acting("anna", Role.APPROVER)
+    for version in project.baselines.versions("factory"):
+        if version.status is BaselineStatus.PROVISIONAL:
+            blocking = [finding.code for finding in version.baseline.findings if finding.is_blocking]
+            if not blocking:
+                reason = "Demo: the statistics were looked at"
+                with project.store.together():
+                    project.baselines.approve(version.baseline_id, version.version, anna, reason, {}, clock)
+                    subject, facts = f"{version.baseline_id}@{version.version}", {"reason": reason}
+                    sign_demo(project, anna, kind="baseline approve", subject=subject, facts=facts, clock=clock)
+
+
+def sign_demo(
+    project: ProjectResource, person: Person, *, kind: str, subject: str, facts: dict[str, str], clock: Clock
+) -> None:
+    """Keep the person's signature over what this transaction did, where the people file holds keys."""
+    signer = signer_of(person, project.people, project.project.keys_dir)
+    sign_act(project.store, signer, person, kind=kind, subject=subject, facts=facts, clock=clock)
+
+
+def dispatch_live(project: ProjectResource, runner: Runner, clock: Clock, say: Say) -> list[dict[str, Any]]:
+    """Carla raises the simulated home to PARTIAL; the plan's current slot goes to its devices and is read back.
+
+    Returns the commands as they stand while everything is up: the agent's end takes them back to the safe default.
+    """
+    raise_mode(project, clock)
+    with (
+        live_sites(project.project, project.sites, say=say, allow_fallback=True) as live,
+        environment(live.environment),
+    ):
+        runner.run("plan", partition="home")
+        runner.run("dispatch", partition="home")
+        return [each for each in commands_of_store(project.store, "home") if each["state"] != "PROPOSED"]
+
+
+def raise_mode(project: ProjectResource, clock: Clock) -> None:
+    """The recorded step that lets commands reach the simulated home, within the partial envelope."""
+    carla = load_people(project.project.people_file).acting("carla", Role.ENGINEER)
+    reason = "Demo: the devices are our own simulator"
+    with project.store.together():
+        set_mode(project.store, "home", mode=Mode.PARTIAL, person=carla, reason=reason, clock=clock)
+        facts = {"mode": Mode.PARTIAL.name, "device": "", "reason": reason}
+        sign_demo(project, carla, kind="dispatch mode", subject="home", facts=facts, clock=clock)
+
+
+def trace_three(project: ProjectResource) -> list[dict[str, Any]]:
+    """Three figures of the newest report, recomputed from their traces alone."""
+    newest = project.reports.revisions()[-1]
+    figures = project.reports.figures(newest.report_id, newest.revision)
+    valued = [figure for figure in figures if figure.value is not None]
+    chosen = [valued[0], valued[len(valued) // 2], valued[-1]]
+    sources = project.sources()
+    found = []
+    for figure in chosen:
+        answer = trace_figure(figure.figure_id, reports=project.reports, sources=sources)
+        found.append(
+            {
+                "figure_id": figure.figure_id,
+                "label": figure.label,
+                "value": figure.value,
+                "recomputed": answer.recomputed,
+                "unit": figure.unit,
+                "is_equal": answer.is_equal,
+            }
+        )
+    return found
+
+
+def summary(
+    project: ProjectResource,
+    runner: Runner,
+    traced: list[dict[str, Any]],
+    commands: list[dict[str, Any]],
+    steps: Steps,
+) -> dict[str, Any]:
+    """What was made and where it lies."""
+    artifacts = [
+        {"kind": path.suffix.lstrip("."), "path": str(path)}
+        for path in sorted(project.project.reports_dir.glob("enpi_quarter_*"))
+    ]
+    plan = project.plans.latest("home")
+    if plan is not None:
+        path = project.project.reports_dir / f"plan_{plan.plan_id}.json"
+        path.write_text(plan.model_dump_json(indent=1))
+        artifacts.append({"kind": "plan", "path": str(path)})
+    return {
+        "artifacts": artifacts,
+        "runs": [
+            {"job": o.job, "run_id": o.run_id, "partition": o.partition, "seconds": o.seconds} for o in runner.outcomes
+        ],
+        "figures": traced,
+        "commands": commands,
+        "seconds": steps.seconds,
+    }

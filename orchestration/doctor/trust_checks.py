@@ -1,0 +1,17 @@
+"""What the doctor says of the rows on which safety, money and approval rest."""
+
+from assets.stores.transactions import Store
+from controls.ledger.ledger_trust import distrusted
+
+NAME = "ledger/trust"
+MEND = "restore the store from a backup, and find out who wrote to it"
+SHOWN = 5
+
+
+def check(store: Store) -> tuple[bool, str]:
+    """Whether everything is as it was written, and what is not, in words."""
+    found = distrusted(store)
+    if not found:
+        return True, "every row is as it was written"
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return False, "; ".join(found[:SHOWN]) + more

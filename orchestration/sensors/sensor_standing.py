@@ -1,0 +1,54 @@
+"""The cheap question of the sensors that ask for staleness: is everything that it rests on as it was at the last tick?
+
+Staleness itself reads the lake's manifest, every site and what every report was printed from. As long as nothing of
+that moved, it would give the same requests under the same run keys, which Dagster makes no run of.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+
+from assets.stores.schema.tables_control import commands, fault_events, ledger_identity, mode_events, plans
+from assets.stores.schema.tables_reports import signatures
+from assets.stores.seals import newest_seals
+from assets.stores.tables import PROTECTED
+from assets.stores.warehouse.warehouse import built_with, target_of
+from orchestration.resources import ProjectResource
+from orchestration.warehouse.dbt import fingerprint
+
+# Written every quarter hour, and no mart, baseline or report rests on them; who signs an act also writes the act.
+_OF_DEVICES = (commands, plans, mode_events, fault_events, ledger_identity, signatures)
+RESTS_ON = tuple(table for table in PROTECTED if table not in _OF_DEVICES)
+UNMOVED = dg.SkipReason("nothing has changed since the last look")
+
+
+def has_moved(context: dg.SensorEvaluationContext, project: ProjectResource) -> bool:
+    """False where the last tick saw the project just so. The sensor's cursor remembers what this one sees."""
+    seen = standing(project)
+    if context.cursor == seen:
+        return False
+    context.update_cursor(seen)
+    return True
+
+
+def standing(project: ProjectResource) -> str:
+    """Digest of what staleness rests on: rows of the store by their newest seals, files by size and times, the SQL."""
+    settings = project.project
+    files = [settings.marts_dir / f"built_{stage}.json" for stage in ("kpi", "enpi")]
+    target = target_of(settings)
+    if target.postgres_url:
+        warehouse = repr(sorted(built_with(target).items()))
+    else:
+        warehouse, files = "", [*files, target.duckdb_file]
+    marks = [*_marks(files), *_marks(sorted(settings.sites_dir.rglob("*")))]
+    seen = [newest_seals(project.store, RESTS_ON), fingerprint(), warehouse, marks]
+    return hashlib.sha256(repr(seen).encode()).hexdigest()
+
+
+def _marks(paths: list[Path]) -> Iterator[tuple[str, int, int, int]]:
+    for path in paths:
+        if path.is_file():
+            stat = path.stat()
+            yield str(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns

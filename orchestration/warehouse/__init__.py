@@ -1,0 +1,1 @@
+"""dbt and what is as new as the lake."""

@@ -1,0 +1,270 @@
+"""dbt behind one door: a manifest that is parsed only when the project changed, and runs.
+
+dbt takes seconds to start: `run_dbt` works inside this process, so that only the first run pays for it. Nothing
+here imports dbt at import time. What its models are in the graph stands in dbt_graph.py.
+"""
+
+import fcntl
+import hashlib
+import json
+import logging
+import re
+import threading
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey, MaterializeResult
+
+from assets.stores.postgres import facts_of, session_environment
+from assets.stores.warehouse.warehouse import WarehouseTarget
+from data_quality.contracts.errors import BadInput, OurFault, Unreachable
+from data_quality.contracts.model import Model
+from data_quality.contracts.reporting.kpi_definition import KpiDefinition, SqlModel
+from orchestration.environment import environment
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent / "dbt_project"
+STATE_DIR = PROJECT_DIR / "target"
+# dbt's adapters and the environment are one per process.
+_ONE_AT_A_TIME = threading.Lock()
+# Engine and database -> what it was parsed from, and the parsed project: later runs of this process parse nothing.
+# A parsed project names its database, and nothing else of where that is.
+_manifests: dict[tuple[str, str], tuple[str, Any]] = {}
+
+
+class NodeOutcome(Model):
+    """What became of one dbt node: model, data test or unit test."""
+
+    unique_id: str
+    name: str
+    resource_type: str
+    status: str
+    message: str
+    execution_s: float
+    failures: int = 0
+    tested_model: str = ""
+
+
+class DbtOutcome(Model):
+    """What a dbt run did. `is_success` is false as soon as one node failed."""
+
+    is_success: bool
+    nodes: tuple[NodeOutcome, ...]
+
+    @property
+    def failed(self) -> tuple[NodeOutcome, ...]:
+        """Nodes that failed themselves, without those skipped after them."""
+        return tuple(node for node in self.nodes if node.status in ("error", "fail", "runtime error"))
+
+
+def dbt_environment(target: WarehouseTarget) -> dict[str, str]:
+    """The environment that profiles.yml reads, sessions in UTC included."""
+    found = {
+        "WAREHOUSE_TARGET": target.name,
+        "WAREHOUSE_FILE": str(target.duckdb_file),
+        "PGTZ": "UTC",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+    if target.postgres_url:
+        facts = facts_of(target.postgres_url)
+        found |= {f"WAREHOUSE_PG_{key.upper()}": facts[key] for key in ("host", "port", "user", "password")}
+        found["WAREHOUSE_PG_NAME"] = facts["dbname"]
+        # PostgreSQL takes a view over fresh tables for one row, and goes through all days again for each of them.
+        found |= session_environment(target.postgres_url, "-c enable_nestloop=off")
+    return found
+
+
+def fingerprint() -> str:
+    """SHA-256 over every file of the dbt project that decides what it means; read again where one of them changed."""
+    marks = []
+    for path in sorted(PROJECT_DIR.rglob("*")):
+        parts = path.relative_to(PROJECT_DIR).parts
+        if path.suffix in (".sql", ".yml", ".csv") and parts[0] not in ("target", "logs", "dbt_packages"):
+            stat = path.stat()
+            marks.append(("/".join(parts), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
+    return _fingerprint(PROJECT_DIR, tuple(marks))
+
+
+@lru_cache(maxsize=4)
+def _fingerprint(folder: Path, marks: tuple[tuple[str, int, int, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for name, *_ in marks:
+        digest.update(f"{name}\0".encode() + (folder / name).read_bytes())
+    return digest.hexdigest()
+
+
+def prepare_manifest(target: WarehouseTarget, *, state_dir: Path = STATE_DIR) -> Path:
+    """The path of an up-to-date manifest.json, parsed only where the project differs from the last parse."""
+    folder = state_dir / target.name / "manifest"
+    manifest, mark = folder / "manifest.json", folder / "fingerprint.txt"
+    wanted = fingerprint()
+    if not _is_current(manifest, mark, wanted):
+        with _locked(state_dir / target.name):
+            if not _is_current(manifest, mark, wanted):
+                mark.unlink(missing_ok=True)
+                _parse(target, state_dir=state_dir, folder=folder)
+                mark.write_text(wanted)
+    return manifest
+
+
+def kpi_definition(*, state_dir: Path = STATE_DIR) -> KpiDefinition:
+    """All models as dbt compiles them for DuckDB: what traces run again. Compiled only where the project changed.
+
+    Raises OurFault where dbt cannot compile the project.
+    """
+    folder = state_dir / "definition"
+    kept = folder / f"{fingerprint()}.sql"
+    with _locked(folder):
+        with suppress(FileNotFoundError, BadInput):
+            return KpiDefinition.parse(kept.read_text(encoding="utf-8"), file=str(kept))
+        made = _compiled(folder)
+        for former in folder.glob("*.sql"):
+            former.unlink()
+        unfinished = kept.with_suffix(".part")
+        unfinished.write_text(made.text, encoding="utf-8")
+        unfinished.replace(kept)
+    return made
+
+
+def _compiled(folder: Path) -> KpiDefinition:
+    """Asked of an empty DuckDB file, whose name dbt puts before every schema; taken away, any session can run it."""
+    target = WarehouseTarget(duckdb_file=folder / "definition.duckdb")
+    _invoke(
+        ["compile", "--full-refresh", "--select", "tag:kpi", "tag:enpi"], target=target, state_dir=folder, manifest=None
+    )
+    nodes = json.loads((folder / target.name / "manifest.json").read_text())["nodes"]
+    target.duckdb_file.unlink(missing_ok=True)
+    models = {key: each for key, each in nodes.items() if each["resource_type"] == "model"}
+    uses = Counter(read for each in models.values() for read in each["depends_on"]["nodes"])
+    order = TopologicalSorter({key: set(each["depends_on"]["nodes"]) & set(models) for key, each in models.items()})
+    order.prepare()
+    found: list[SqlModel] = []
+    while order.is_active():
+        for key in sorted(order.get_ready()):
+            found.append(_model(models[key], set(models), uses[key]))
+            order.done(key)
+    return KpiDefinition(models=tuple(found))
+
+
+def _model(node: Mapping[str, Any], models: Collection[str], uses: int) -> SqlModel:
+    reads = sorted(each.rsplit(".", 1)[-1] for each in node["depends_on"]["nodes"] if each in models)
+    sql = re.sub(r"\n\s*\n+", "\n", node["compiled_code"].replace('"definition".', "").strip())
+    # Views spare a warehouse its disk; in memory, what several models read is better kept than asked again.
+    is_view = uses < 2
+    return SqlModel(layer=node["schema"], name=node["name"], is_view=is_view, reads=tuple(reads), sql=sql)
+
+
+def run_dbt(args: Sequence[str], *, target: WarehouseTarget, state_dir: Path = STATE_DIR) -> DbtOutcome:
+    """Run dbt in this process, e.g. ["build", "--select", "tag:kpi"].
+
+    A failed model or test is an outcome, not an exception. Raises OurFault where dbt cannot run the project at
+    all and Unreachable where the warehouse does not answer or is held by another process.
+    """
+    with _locked(state_dir / target.name):
+        database = facts_of(target.postgres_url)["dbname"] if target.postgres_url else target.duckdb_file.stem
+        key, wanted = (target.name, database), fingerprint()
+        if _manifests.get(key, ("", None))[0] != wanted:
+            parsed = _invoke(["parse"], target=target, state_dir=state_dir, manifest=None).result
+            _manifests[key] = (wanted, parsed)
+        result = _invoke(list(args), target=target, state_dir=state_dir, manifest=_manifests[key][1])
+    rows = getattr(result.result, "results", None) or []
+    return DbtOutcome(is_success=bool(result.success), nodes=tuple(_outcome(row) for row in rows))
+
+
+def asset_events(
+    outcome: DbtOutcome, keys: Collection[AssetKey]
+) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
+    """What a run says to Dagster: one result a built model or seed, and one a data test; only for those keys."""
+    for node in outcome.nodes:
+        is_built = node.resource_type in ("model", "seed") and node.status == "success"
+        if is_built and AssetKey(node.name) in keys:
+            yield MaterializeResult(
+                asset_key=AssetKey(node.name), metadata={"seconds": node.execution_s, "answer": node.message}
+            )
+        elif node.resource_type == "test" and node.status != "skipped" and AssetKey(node.tested_model) in keys:
+            yield AssetCheckResult(
+                asset_key=AssetKey(node.tested_model),
+                check_name=node.name,
+                passed=node.status == "pass",
+                severity=AssetCheckSeverity.WARN if node.status == "warn" else AssetCheckSeverity.ERROR,
+                metadata={"rows": node.failures, "seconds": node.execution_s, "answer": node.message or node.status},
+            )
+
+
+def _invoke(args: list[str], *, target: WarehouseTarget, state_dir: Path, manifest: Any) -> Any:
+    root = logging.getLogger()
+    handlers = list(root.handlers)
+    from dbt.adapters.exceptions import FailedToConnectError
+    from dbt.cli.main import dbtRunner
+
+    # One of the libraries under dbt gives the root logger a handler, and every other library a voice on our terminal.
+    root.handlers = handlers
+    folder = state_dir / target.name
+    options = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR), "--target", target.name]
+    options += [
+        "--target-path",
+        str(folder),
+        "--log-path",
+        str(folder / "logs"),
+        "--log-level",
+        "none",
+        "--no-use-colors",
+    ]
+    with _ONE_AT_A_TIME, environment(dbt_environment(target)):
+        try:
+            result = dbtRunner(manifest=manifest).invoke([*args, *options])
+        finally:
+            _release_duckdb()
+    if result.exception is not None:
+        what = " ".join(args)
+        if isinstance(result.exception, FailedToConnectError) or "lock on file" in str(result.exception):
+            raise Unreachable(f"dbt {what}: the warehouse does not answer: {result.exception}") from result.exception
+        raise OurFault(f"dbt {what}: {result.exception}") from result.exception
+    return result
+
+
+def _release_duckdb() -> None:
+    """The adapter keeps the file open until the process ends, which would shut out everybody else."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    if DuckDBConnectionManager._ENV is not None:
+        DuckDBConnectionManager._ENV.close()
+    DuckDBConnectionManager.close_all_connections()
+
+
+def _parse(target: WarehouseTarget, *, state_dir: Path, folder: Path) -> None:
+    _invoke(["parse"], target=target, state_dir=state_dir, manifest=None)
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = folder / ".manifest.json"
+    fresh.write_bytes((state_dir / target.name / "manifest.json").read_bytes())
+    fresh.replace(folder / "manifest.json")
+
+
+def _is_current(manifest: Path, mark: Path, wanted: str) -> bool:
+    return manifest.exists() and mark.exists() and mark.read_text() == wanted
+
+
+def _outcome(row: Any) -> NodeOutcome:
+    return NodeOutcome(
+        unique_id=row.node.unique_id,
+        name=row.node.name,
+        resource_type=str(row.node.resource_type),
+        status=str(row.status),
+        message=str(row.message or ""),
+        execution_s=float(row.execution_time),
+        failures=int(row.failures or 0),
+        tested_model=str(getattr(row.node, "attached_node", None) or "").rsplit(".", 1)[-1],
+    )
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One dbt at a time per state folder, across processes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

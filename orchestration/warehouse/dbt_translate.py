@@ -1,0 +1,104 @@
+"""dbt's manifest as dagster-dbt reads it, with our names, groups, owners and partitions.
+
+Loading this loads dbt's core. Only dbt_graph.py asks, and only where the dbt project changed.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dagster import AssetCheckSpec, AssetKey, AssetSpec, PartitionsDefinition, TableSchema
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+
+from orchestration.partitions import SITE_MONTHS
+from orchestration.warehouse.dbt_nodes import STAGES, Column, DbtGraph, ModelAsset, ModelCheck, StageGraph
+
+SOURCE_KEYS = {
+    "window_readings": AssetKey("core_lake__15min_readings"),
+    "readings": AssetKey("core_lake__15min_readings"),
+    "interval_cost": AssetKey("core_lake__15min_readings"),
+    "seu_expected_days": AssetKey("core_seu__expected_days"),
+}
+REFERENCE_KEY = AssetKey("core_site__reference")
+COLUMNS = "dagster/column_schema"
+
+
+class MeterloomDbtTranslator(DagsterDbtTranslator):
+    """Asset key = model name; groups are the layers; tables of schema `lake` are the assets that load them."""
+
+    def __init__(self) -> None:
+        super().__init__(settings=DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> AssetKey:
+        """The key of a model, or of the asset that fills a source table."""
+        name = str(dbt_resource_props["name"])
+        if dbt_resource_props["resource_type"] == "source":
+            return SOURCE_KEYS.get(name, REFERENCE_KEY)
+        return AssetKey(name)
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """staging, intermediate or marts: the layer's folder; reference for seeds."""
+        if dbt_resource_props["resource_type"] == "seed":
+            return "reference"
+        folders = list(dbt_resource_props["fqn"])
+        return str(folders[1]) if len(folders) > 2 else None
+
+    def get_partitions_def(self, dbt_resource_props: Mapping[str, Any]) -> PartitionsDefinition[str] | None:
+        """Months of a site for what keeps its rows from run to run; views and tables of one run have none."""
+        config = dbt_resource_props.get("config") or {}
+        return SITE_MONTHS if config.get("materialized") == "incremental" else None
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:
+        """Who answers for a model."""
+        return ["team:kpi"]
+
+
+def translated(manifest: Path, *, made_of: str) -> DbtGraph:
+    """Assets and checks of every stage; a stage is a dbt tag, and a test belongs to the stage of its model."""
+    nodes = json.loads(manifest.read_text())
+    stages = {}
+    for name in STAGES:
+
+        @dbt_assets(manifest=nodes, select=f"tag:{name}", dagster_dbt_translator=MeterloomDbtTranslator())
+        def stage() -> Iterator[Any]:
+            yield from ()
+
+        stages[name] = StageGraph(
+            assets=tuple(sorted((_asset(spec) for spec in stage.specs), key=lambda each: each.key)),
+            checks=tuple(sorted((_check(spec) for spec in stage.check_specs), key=lambda each: each.name)),
+        )
+    return DbtGraph(made_of=made_of, stages=stages)
+
+
+def _asset(spec: AssetSpec) -> ModelAsset:
+    schema = spec.metadata.get(COLUMNS)
+    columns = schema.columns if isinstance(schema, TableSchema) else []
+    return ModelAsset(
+        key=spec.key.to_user_string(),
+        deps=tuple(sorted(dep.asset_key.to_user_string() for dep in spec.deps)),
+        description=spec.description or "",
+        group=spec.group_name or "",
+        owners=tuple(spec.owners),
+        tags=dict(spec.tags),
+        code_version=spec.code_version,
+        is_partitioned=spec.partitions_def is not None,
+        metadata=_texts(spec.metadata),
+        columns=tuple(Column(name=c.name, type=c.type, description=c.description or "") for c in columns),
+    )
+
+
+def _check(spec: AssetCheckSpec) -> ModelCheck:
+    return ModelCheck(
+        name=spec.name,
+        asset=spec.asset_key.to_user_string(),
+        description=spec.description or "",
+        additional_deps=tuple(sorted(dep.asset_key.to_user_string() for dep in spec.additional_deps)),
+        is_blocking=spec.blocking,
+        metadata=_texts(spec.metadata),
+    )
+
+
+def _texts(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """What a person reads; the manifest and the translator themselves, which dagster-dbt hangs on too, are not kept."""
+    return {name: value for name, value in metadata.items() if isinstance(value, str)}

@@ -1,0 +1,48 @@
+"""Marts, baselines and reports that are as new as the lake: made again here, in this process, where they are not."""
+
+from collections.abc import Callable
+
+from assets.kpi.enpi_of_use.stale_baselines import stale_baselines
+from orchestration.partitions import month_ranges
+from orchestration.resources import ProjectResource
+from orchestration.warehouse.stale import stale_partitions, stale_reports
+
+
+def refresh(project: ProjectResource, *, say: Callable[[str], None]) -> dict[str, list[str]]:
+    """Make again what late readings left stale, and only that: marts, baselines, their EnPIs, quarterly reports.
+
+    Returns the partitions that ran, by job, in order.
+    """
+    from orchestration.runner import open_runner
+
+    ran: dict[str, list[str]] = {}
+    with open_runner(project.project) as runner:
+        runner.know_sites(sorted(project.sites))
+        for job, months in stale_partitions(project).items():
+            runner.build_marts(month_ranges(months), job=job, say=say)
+        for site_id, site in sorted(project.sites.items()):
+            if stale_baselines(site, lake=project.lake, baselines=project.baselines):
+                say(f"baseline: {site_id}")
+                runner.run("baseline", partition=site_id)
+        for job, months in stale_partitions(project).items():
+            runner.build_marts(month_ranges(months), job=job, say=say)
+        for key in stale_reports(project):
+            say(f"report: {key}")
+            runner.run("enpi_report", partition=key)
+        for outcome in runner.outcomes:
+            ran.setdefault(outcome.job, []).append(outcome.partition)
+    return ran
+
+
+def freshen_marts(project: ProjectResource, *, say: Callable[[str], None]) -> bool:
+    """Compute and publish the months whose readings, site file or baselines changed. Returns whether there were any."""
+    stale = stale_partitions(project)
+    if not any(stale.values()):
+        return False
+    from orchestration.runner import open_runner
+
+    with open_runner(project.project) as runner:
+        runner.know_sites(sorted(project.sites))
+        for job, months in stale.items():
+            runner.build_marts(month_ranges(months), job=job, say=say)
+    return True

@@ -1,0 +1,42 @@
+"""What is older than the lake: marts, EnPIs and reports that rest on readings, site files or baselines of before."""
+
+from datetime import date
+
+from assets.stores.warehouse.warehouse import built_with, target_of
+from orchestration.partitions import site_quarter_key
+from orchestration.resources import ProjectResource
+
+
+def stale_partitions(project: ProjectResource) -> dict[str, set[str]]:
+    """`SITE|YYYY-MM` that the jobs kpi and enpi must compute again, by job; nothing else needs a run."""
+    kpi, enpi = project.stage("kpi"), project.stage("enpi")
+    found = {"kpi": set(kpi.stale()), "enpi": set(enpi.stale())}
+    # EnPIs rest on the KPI tables of the same warehouse: where those are gone they come first.
+    here = built_with(target_of(project.project))
+    lost = {name.split("|")[0] for name in found["enpi"]}
+    lost = {site_id for site_id in lost if here.get(f"kpi|{site_id}") != kpi.fingerprint}
+    found["kpi"] |= {name for name in found["enpi"] if name.split("|")[0] in lost}
+    return found
+
+
+def stale_reports(project: ProjectResource) -> dict[str, list[str]]:
+    """Partition key of each quarterly report that is stale while its marts are not, with what it rests on now."""
+    from reports.life.changes import newest_stale
+    from reports.life.figure_trace import stale_revisions
+
+    sources = project.sources()
+    waiting = {name.partition("|")[0] for months in stale_partitions(project).values() for name in months}
+    found = {}
+    for revision, changes in newest_stale(
+        project.reports, stale_revisions(project.reports, sources), name="enpi_quarter"
+    ):
+        first_day = quarter_start(revision.period)
+        if first_day is not None and revision.site_id in project.sites and revision.site_id not in waiting:
+            found[site_quarter_key(revision.site_id, first_day)] = sorted(f"{each.id} {each.now}" for each in changes)
+    return found
+
+
+def quarter_start(period: str) -> date | None:
+    """First day of a period label `2025-Q1`; None for a report over anything else, which no partition stands for."""
+    year, _, quarter = period.partition("-Q")
+    return date(int(year), int(quarter) * 3 - 2, 1) if year.isdigit() and quarter in {"1", "2", "3", "4"} else None

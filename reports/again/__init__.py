@@ -1,0 +1,1 @@
+"""Figures made again from what their traces name."""

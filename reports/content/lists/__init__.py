@@ -1,0 +1,1 @@
+"""Figures without pages: KPIs, running figures."""

@@ -1,0 +1,41 @@
+"""The datasets by name: where a template's questions go. A new dataset is one line here."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from reports.datasets import bills, enpi, hours, performance, project
+from reports.datasets import footprint_figures as footprint
+from reports.datasets import quality_figures as quality
+from reports.datasets import site_kpis as site
+from reports.datasets.base import Dataset, Given, Measure
+
+MAKERS: Mapping[str, Callable[[Given], Dataset]] = {
+    site.NAME: site.SiteKpis,
+    # Before the uses: in a report about a project, baseline and coefficients are the project's.
+    project.NAME: project.ProjectData,
+    enpi.NAME: enpi.EnpiData,
+    footprint.NAME: footprint.FootprintData,
+    hours.NAME: hours.HourData,
+    bills.NAME: bills.BillData,
+    quality.NAME: quality.QualityData,
+    performance.NAME: performance.PerformanceData,
+}
+MEASURES: Mapping[str, Mapping[str, Measure]] = {
+    module.NAME: module.MEASURES for module in (site, project, enpi, footprint, hours, bills, quality, performance)
+}
+FACTS: Mapping[str, Sequence[str]] = {
+    site.NAME: site.FACTS,
+    project.NAME: project.FACTS,
+    enpi.NAME: enpi.FACTS,
+    footprint.NAME: footprint.FACTS,
+    hours.NAME: hours.FACTS,
+    bills.NAME: bills.FACTS,
+    quality.NAME: ("name",),
+    performance.NAME: performance.FACTS,
+}
+
+
+def make_datasets(given: Given, names: Iterable[str]) -> dict[str, Dataset]:
+    """The named datasets, and `site`, whose gaps every report has to name; `performance` names them itself."""
+    asked = tuple(names)
+    wanted = dict.fromkeys([*asked, *([] if performance.NAME in asked else [site.NAME])])
+    return {name: make(given) for name, make in MAKERS.items() if name in wanted}

@@ -1,0 +1,153 @@
+"""Greenhouse gas inventory: Scope 1, Scope 2 by both methods, energy by carrier, with the factors that were used."""
+
+from collections.abc import Mapping, Sequence
+
+from assets.tariffs.periods import PRICE_DECIMALS
+from data_quality.contracts.emissions.footprint import FootprintLine
+from data_quality.contracts.errors import BadInput, OurFault
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.time import Period, months_of
+from reports.again.footprint_again import (
+    account_of,
+    carriers_of,
+    energies,
+    factor_input,
+    findings_of,
+    lines_of,
+    meters_of,
+    number,
+)
+from reports.datasets.base import Given, Item, Leaf, Measure
+from reports.texts.locales import word
+
+NAME = "footprint"
+_SCOPE2 = ("scope2_location_kgco2e", "scope2_market_kgco2e")
+MEASURES: Mapping[str, Measure] = {
+    "energy_kwh": Measure("Purchased energy", "kwh"),
+    "scope1_kgco2e": Measure("Scope 1", "kgco2e"),
+    "scope2_location_kgco2e": Measure("Scope 2, location-based", "kgco2e"),
+    "scope2_market_kgco2e": Measure("Scope 2, market-based", "kgco2e"),
+    "total_location_kgco2e": Measure(
+        "Scope 1 + 2, location-based", "kgco2e", made=("sum", ("scope1_kgco2e", _SCOPE2[0]))
+    ),
+    "total_market_kgco2e": Measure("Scope 1 + 2, market-based", "kgco2e", made=("sum", ("scope1_kgco2e", _SCOPE2[1]))),
+    "intensity_location": Measure(
+        "Scope 2, location-based, per kWh",
+        "kgco2e/kwh",
+        made=("ratio", (_SCOPE2[0], "energy_kwh")),
+        decimals=PRICE_DECIMALS,
+    ),
+    "intensity_market": Measure(
+        "Scope 2, market-based, per kWh",
+        "kgco2e/kwh",
+        made=("ratio", (_SCOPE2[1], "energy_kwh")),
+        decimals=PRICE_DECIMALS,
+    ),
+}
+FACTS = ("name", "factors", "meters", "scope")
+
+
+class FootprintData:
+    """The dataset `footprint`. Scopes: site:<id> for all carriers, carrier:<name> for one."""
+
+    def __init__(self, given: Given) -> None:
+        self.given = given
+
+    @property
+    def measures(self) -> Mapping[str, Measure]:
+        """See MEASURES."""
+        return MEASURES
+
+    @property
+    def facts(self) -> Sequence[str]:
+        """See FACTS."""
+        return FACTS
+
+    def items(self, axis: str, period: Period) -> list[Item] | None:
+        """Carriers that the site buys."""
+        if axis != "carrier":
+            return None
+        return [
+            Item(
+                key=each.value,
+                label=word(each.value.replace("_", " ").capitalize(), self.given.site.locale),
+                scope=f"carrier:{each.value}",
+                period=period,
+            )
+            for each in carriers_of(self.given.site)
+        ]
+
+    def leaf(self, measure: str, item: Item) -> Leaf:
+        """A number of the inventory of the item's span."""
+        given, period = self.given, item.period
+        kind, _, name = item.scope.partition(":")
+        if kind not in {"site", "carrier"}:
+            raise OurFault(f"{item.scope!r} has no inventory")
+        carrier = name if kind == "carrier" else ""
+        account = account_of(period, given.period.end)
+        try:
+            value = number(given.sources, given.site, period, account, given.as_of_utc, field=measure, carrier=carrier)
+        except BadInput:
+            # Two factors of one day, say: a finding of the report tells it.
+            value = None
+        return Leaf(
+            value=value,
+            computation="footprint_number",
+            parameters={
+                **given.span(period),
+                "account_start": account.start.isoformat(),
+                "account_end": account.end.isoformat(),
+                "field": measure,
+                "carrier": carrier,
+            },
+            inputs=[*given.behind(account), factor_input(given.sources, given.site, given.as_of_utc)],
+            status="" if value is not None else "factor_or_reading_missing",
+            estimated_share=self._estimated(period, carrier),
+        )
+
+    def fact(self, name: str, item: Item) -> tuple[str, Tone]:
+        """The factors that were used, the meters, the scope."""
+        given, carrier = self.given, item.scope.removeprefix("carrier:")
+        if name == "name":
+            return item.label, "plain"
+        lines = self._lines(item.period, carrier)
+        if name == "factors":
+            return "; ".join(
+                dict.fromkeys(line.factor_id for line in lines if line.factor_id)
+            ) or "none in force", "plain"
+        if name == "scope":
+            return ", ".join(str(scope) for scope in sorted({line.scope for line in lines})) or "–", "plain"
+        found = next(each for each in carriers_of(given.site) if each.value == carrier)
+        return ", ".join(meters_of(given.site, found)), "plain"
+
+    def findings(self, period: Period) -> list[Finding]:
+        """What the inventory of the span has to say."""
+        return findings_of(self.given.sources, self.given.site, period, self.given.as_of_utc)
+
+    def _lines(self, period: Period, carrier: str) -> list[FootprintLine]:
+        given = self.given
+        found: list[FootprintLine] = []
+        for month in months_of(period):
+            account = account_of(month, given.period.end)
+            try:
+                lines = lines_of(given.sources, given.site, month, account, given.as_of_utc)
+            except BadInput:
+                return []
+            found += [line for line in lines if line.carrier.value == carrier]
+        return found
+
+    def _estimated(self, period: Period, carrier: str) -> float | None:
+        """Share of the purchased energy of a span that rests on estimated readings."""
+        given = self.given
+        rows = energies(given.sources, given.site, account_of(period, given.period.end), given.as_of_utc)
+        mine = [
+            each
+            for each in rows
+            if each.role == "purchased"
+            and carrier in {"", each.carrier.value}
+            and period.start <= each.start < period.end
+            and each.kwh
+        ]
+        total = sum(each.kwh or 0 for each in mine)
+        return float(sum((each.kwh or 0) * each.estimated_share for each in mine) / total) if total else None

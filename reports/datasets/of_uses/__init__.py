@@ -1,0 +1,1 @@
+"""What reports say of significant energy uses: inputs, figures, findings."""

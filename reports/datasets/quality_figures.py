@@ -1,0 +1,134 @@
+"""How much of what should have been read was read, what was estimated, refused, and came too late to be simple."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_of
+from reports.again.computations import counted
+from reports.datasets.base import Given, Item, Leaf, Measure
+
+NAME = "quality"
+_BATCHES = ("files", "accepted_rows", "rejected_rows")
+_COUNTS = {"expected_readings": "expected", "read_readings": "read", "estimated_readings": "estimated"}
+MEASURES: Mapping[str, Measure] = {
+    "files": Measure("Accepted files", "count", whole="asked", decimals=0),
+    "accepted_rows": Measure("Rows accepted from them", "count", whole="asked", decimals=0),
+    "rejected_rows": Measure("Rows rejected, kept in quarantine", "count", whole="asked", decimals=0),
+    "expected_readings": Measure("Quarter hours", "count", decimals=0),
+    "read_readings": Measure("Quarter hours read", "count", decimals=0),
+    "estimated_readings": Measure("Quarter hours estimated", "count", decimals=0),
+    "missing_readings": Measure(
+        "Quarter hours missing", "count", made=("difference", ("expected_readings", "read_readings")), decimals=0
+    ),
+    "coverage": Measure("Coverage", "ratio", made=("ratio", ("read_readings", "expected_readings")), is_share=True),
+    "estimated_share": Measure(
+        "Estimated", "ratio", made=("ratio", ("estimated_readings", "read_readings")), is_share=True
+    ),
+}
+GAP_SHARE = Decimal("0.9")
+
+
+class QualityData:
+    """The dataset `quality`. Scopes: site:<id>, meter:<id>, seu:<id>; batches are counted for the site."""
+
+    def __init__(self, given: Given) -> None:
+        self.given = given
+        self._rows: dict[tuple[str, date], dict[str, Any]] = {}
+        if given.marts_dir is not None:
+            rows = given.mart("mart_scope__month_kpi")
+            self._rows = {(row["scope"], row["period_start"]): row for row in rows}
+
+    @property
+    def measures(self) -> Mapping[str, Measure]:
+        """See MEASURES."""
+        return MEASURES
+
+    @property
+    def facts(self) -> Sequence[str]:
+        """Only the name."""
+        return ("name",)
+
+    def items(self, axis: str, period: Period) -> list[Item] | None:
+        """It has no axis of its own."""
+        return None
+
+    def leaf(self, measure: str, item: Item) -> Leaf:
+        """A count over the item's span."""
+        given, period = self.given, item.period
+        if measure in _BATCHES:
+            value = given.sources.batch_count(given.site, period, given.as_of_utc, measure)
+            return Leaf(value, "batch_count", {**given.span(period), "field": measure}, given.behind(period))
+        kind = _COUNTS[measure]
+        value_of = self._from_mart(kind, item)
+        if value_of is None:
+            value_of = counted(kind, given.site, item.scope, period, given.sources, given.as_of_utc)
+        return Leaf(
+            value_of, "reading_count", {**given.span(period), "scope": item.scope, "kind": kind}, given.behind(period)
+        )
+
+    def fact(self, name: str, item: Item) -> tuple[str, Tone]:
+        """The item's name."""
+        return item.label, "plain"
+
+    def findings(self, period: Period) -> list[Finding]:
+        """Rejected rows, gaps, and months of which less than nine tenths were read."""
+        given, found = self.given, []
+        rejected = given.sources.batch_count(given.site, period, given.as_of_utc, "rejected_rows")
+        if rejected > 0:
+            found.append(
+                Finding(
+                    code="rejected_rows",
+                    message="Rows of the meter files behind this period were rejected; they stand in quarantine.",
+                    facts={"rejected_rows": int(rejected)},
+                )
+            )
+        scope, thin = f"site:{given.site.site_id}", []
+        missed = expected_sum = Decimal(0)
+        for month in months_of(period):
+            item = Item(key="", label="", scope=scope, period=month)
+            expected, read = (self.leaf(name, item).value for name in ("expected_readings", "read_readings"))
+            if not read:
+                # A month of which nothing was read is told by the site's own finding.
+                continue
+            missed += (expected or Decimal(0)) - read
+            expected_sum += expected or Decimal(0)
+            if expected and read < GAP_SHARE * expected:
+                thin.append(month.label)
+        if missed > 0:
+            found.append(
+                Finding(
+                    code="gaps",
+                    message="Quarter hours of the site's electricity were not read: sums hold what was read.",
+                    scope=scope,
+                    facts={"missing_quarter_hours": int(missed), "quarter_hours": int(expected_sum)},
+                )
+            )
+        if thin:
+            found.append(
+                Finding(
+                    code="coverage",
+                    message="Of some months less than 90 % of the site's electricity was read: their sums are too low.",
+                    scope=scope,
+                    facts={"months": ", ".join(thin)},
+                )
+            )
+        return found
+
+    def _from_mart(self, kind: str, item: Item) -> Decimal | None:
+        rows = [self._rows.get((item.scope, month.start)) for month in months_of(item.period)]
+        months = zip(rows, months_of(item.period), strict=True)
+        if any(row is None or row["period_end"] != month.end for row, month in months):
+            return None
+        known = [row for row in rows if row is not None]
+        if kind == "expected":
+            return Decimal(sum(int(row["expected_minutes"]) // CANONICAL_MINUTES for row in known))
+        read = [int(row["covered_minutes"]) // CANONICAL_MINUTES for row in known]
+        if kind == "read":
+            return Decimal(sum(read))
+        # The share is the quotient of two whole numbers, the second of which is known: the first is found exactly.
+        shares = zip(known, read, strict=True)
+        return Decimal(sum(round((row["estimated_share"] or 0.0) * count) for row, count in shares))

@@ -1,0 +1,249 @@
+"""Answers a template's questions: figures of the datasets, sums of their months, and what is made of several."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+
+from data_quality.contracts.errors import BadInput, OurFault
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.reporting.report_template import Asked, SeriesSpec, Tone, parse_question
+from data_quality.contracts.time import Period, months_of
+from reports.datasets.base import (
+    Books,
+    Claims,
+    Dataset,
+    Given,
+    Item,
+    Measure,
+    period_key,
+    quarters_of,
+    shifted,
+    span,
+    years_of,
+)
+from reports.datasets.bills import BillData
+from reports.figures import FigureBook
+from reports.texts.locales import period_text
+
+SHOWN_IN = {
+    ("kwh", "GJ"): ("in_gj", "gj"),
+    ("kwh", "MWh"): ("in_thousands", "mwh"),
+    ("kgco2e", "t"): ("in_thousands", "tco2e"),
+}
+COMBINED_UNITS = {"ratio": "ratio", "percent_of": "percent", "deviation_percent": "percent"}
+
+
+class Asker:
+    """Fills one figure book with what is asked; the same question is answered once. language: of the labels."""
+
+    def __init__(
+        self, given: Given, datasets: Mapping[str, Dataset], book: FigureBook, *, language: str | None = None
+    ) -> None:
+        self.given, self.datasets, self.book = given, datasets, book
+        self.language = language or given.site.locale
+        # What a dataset is does not change, and asking it of a protocol costs more than an answer.
+        self._books = {name: each for name, each in datasets.items() if isinstance(each, Books)}
+        self._claims = {name: each for name, each in datasets.items() if isinstance(each, Claims)}
+
+    def items(self, axis: str, period: Period) -> list[Item]:
+        """Rows of an axis. Raises OurFault for one that nobody has."""
+        scope = self.given.scope
+        spans = {
+            "month": months_of,
+            "quarter": quarters_of,
+            "year": years_of,
+            "last_three_years": last_three_years,
+        }.get(axis)
+        if spans is not None:
+            return [
+                Item(
+                    key=period_key(each.start, each.end),
+                    label=period_text(each.start, each.end, self.language),
+                    scope=scope,
+                    period=each,
+                )
+                for each in spans(period)
+            ]
+        for dataset in self.datasets.values():
+            found = dataset.items(axis, period)
+            if found is not None:
+                return found
+        raise OurFault(f"no dataset has the axis {axis!r}")
+
+    def asked(self, asked: Asked | SeriesSpec, item: Item) -> Figure:
+        """The figure of a number spec for an item."""
+        combine = getattr(asked, "combine", None)
+        if combine is None:
+            assert asked.value is not None  # noqa: S101 - the contract: value or combine
+            figure = self.question(asked.value, item)
+        else:
+            figure = self._combined(combine, asked, item)  # type: ignore[arg-type]
+        return self._in_unit(figure, asked.unit)
+
+    def question(self, text: str, item: Item) -> Figure:
+        """The figure of one question for an item."""
+        asked = parse_question(text)
+        scope = asked.scope or item.scope
+        period = shifted(item.period, asked.shift)
+        wanted = Item(key=item.key, label=item.label, scope=scope, period=period)
+        return self._measure(asked.dataset, asked.measure, wanted)
+
+    def fact(self, text: str, item: Item) -> tuple[str, Tone]:
+        """Words about an item."""
+        asked = parse_question(text)
+        return self.datasets[asked.dataset].fact(asked.measure, item)
+
+    def days(self, text: str, item: Item) -> Sequence[tuple[date, Decimal | None]]:
+        """A measure's numbers by day, which are no figures. Raises OurFault for a dataset that has none."""
+        asked = parse_question(text)
+        if asked.dataset not in self._books:
+            raise OurFault(f"dataset {asked.dataset!r} has no numbers by day")
+        return self._books[asked.dataset].days(asked.measure, item)
+
+    def measure_of(self, text: str) -> Measure:
+        """What kind of number a question gives."""
+        asked = parse_question(text)
+        return self.datasets[asked.dataset].measures[asked.measure]
+
+    def findings(self, used: Sequence[str]) -> list[Finding]:
+        """Findings of the datasets that the report asks, each once."""
+        found = [finding for name in used for finding in self.datasets[name].findings(self.given.period)]
+        kept: dict[tuple[str, str, str], Finding] = {}
+        for finding in found:
+            kept.setdefault((finding.code, finding.scope, finding.message), finding)
+        return list(kept.values())
+
+    def _measure(self, dataset: str, name: str, item: Item) -> Figure:
+        if dataset in self._books:
+            return self.book.at(self._books[dataset].path(name, item))
+        path = f"{dataset}/{item.scope}/{period_key(item.period.start, item.period.end)}/{name}"
+        if self.book.has(path):
+            return self.book.at(path)
+        source = self.datasets[dataset]
+        measure = source.measures[name]
+        label = f"{item.label}: {measure.label}" if item.label else measure.label
+        # Who has savings has the gate.
+        if measure.is_claim and (code := self._claims[dataset].barred(item)):
+            return self._unsaid(path, label, name, measure, item, code)
+        if measure.made is not None:
+            combination, parts = measure.made
+            made = [("part" if combination == "sum" else part, self._measure(dataset, part, item)) for part in parts]
+            return self._derived(path, combination, made, label=label, kpi=name, unit=measure.unit, item=item)
+        parts_of = self._parts(source, measure, item)
+        if parts_of is not None:
+            summed = [("part", self._measure(dataset, name, part)) for part in parts_of]
+            combination = "max" if measure.whole == "max" else "sum"
+            return self._derived(path, combination, summed, label=label, kpi=name, unit=measure.unit, item=item)
+        leaf = source.leaf(name, item)
+        return self.book.add(
+            path,
+            leaf.value,
+            label=label,
+            kpi=name,
+            scope=item.scope,
+            start=item.period.start,
+            end=item.period.end,
+            unit=leaf.unit or (self.given.site.currency if measure.unit == "currency" else measure.unit),
+            computation=leaf.computation,
+            parameters=leaf.parameters,
+            inputs=leaf.inputs,
+            status=leaf.status,
+            coverage=leaf.coverage,
+            estimated_share=leaf.estimated_share,
+            uncertainty=leaf.uncertainty,
+            findings=leaf.findings,
+        )
+
+    def _parts(self, source: Dataset, measure: Measure, item: Item) -> list[Item] | None:
+        """The items whose figures make this one, or None where it is read as it is."""
+        if isinstance(source, BillData):
+            return source.parts(item)
+        months = months_of(item.period)
+        is_whole = len(months) > 1 and item.period.start.day == 1 and item.period.end.day == 1
+        # A meter's span is read as it is: many meters of many months would bury the figures that are printed.
+        if measure.whole == "asked" or not is_whole or item.scope.startswith("meter:"):
+            return None
+        return [
+            Item(
+                key=period_key(month.start, month.end),
+                label=f"{item.label}, {month.label}" if item.label else month.label,
+                scope=item.scope,
+                period=month,
+            )
+            for month in months
+        ]
+
+    def _derived(
+        self,
+        path: str,
+        combination: str,
+        parts: Sequence[tuple[str, Figure]],
+        *,
+        label: str,
+        kpi: str,
+        unit: str,
+        item: Item,
+    ) -> Figure:
+        used = self.given.site.currency if unit == "currency" else unit
+        if parts:
+            used = parts[0][1].unit if unit == "currency" else used
+            return self.book.derive(path, combination, parts, label=label, kpi=kpi, unit=used, scope=item.scope)
+        # A sum of nothing is unknown: it must not read as zero.
+        return self._without(path, label, kpi, used, item, "missing")
+
+    def _unsaid(self, path: str, label: str, kpi: str, measure: Measure, item: Item, code: str) -> Figure:
+        """A saving that must not be claimed: no number, and why."""
+        unit = self.given.site.currency if measure.unit == "currency" else measure.unit
+        return self._without(path, label, kpi, unit, item, code, findings=(code,))
+
+    def _without(
+        self, path: str, label: str, kpi: str, unit: str, item: Item, status: str, findings: tuple[str, ...] = ()
+    ) -> Figure:
+        return self.book.add(
+            path, None, label=label, kpi=kpi, scope=item.scope, start=item.period.start, end=item.period.end,
+            unit=unit, computation="nothing", parameters={}, inputs=[], status=status, findings=findings,
+        )  # fmt: skip
+
+    def _combined(self, combine: str, asked: Asked, item: Item) -> Figure:
+        figures = [self.question(text, item) for text in asked.of]
+        units = {figure.unit for figure in figures}
+        if combine in {"sum", "difference", "deviation_percent"} and len(units) > 1:
+            raise BadInput(
+                f"{combine} of {' and '.join(asked.of)} mixes the units {', '.join(sorted(units))}",
+                reason="bad_template",
+            )
+        path = f"{combine}/{item.scope}/{period_key(item.period.start, item.period.end)}/{'/'.join(asked.of)}"
+        if self.book.has(path):
+            return self.book.at(path)
+        unit = COMBINED_UNITS.get(combine, figures[0].unit)
+        if combine == "ratio" and len(units) > 1:
+            unit = f"{figures[0].unit}/{figures[1].unit}"
+        return self.book.derive(
+            path,
+            combine,
+            [("part" if combine == "sum" else text, figure) for text, figure in zip(asked.of, figures, strict=True)],
+            label=f"{combine.replace('_', ' ')} of {' and '.join(figure.label for figure in figures)}",
+            kpi=combine,
+            unit=unit,
+            scope=item.scope,
+        )
+
+    def _in_unit(self, figure: Figure, unit: str | None) -> Figure:
+        if unit is None:
+            return figure
+        if (figure.unit, unit) not in SHOWN_IN:
+            raise BadInput(f"{figure.label} is in {figure.unit} and cannot be shown in {unit}", reason="bad_template")
+        combination, code = SHOWN_IN[figure.unit, unit]
+        path = f"{figure.path}/{code}"
+        if self.book.has(path):
+            return self.book.at(path)
+        return self.book.derive(
+            path, combination, [("value", figure)], label=figure.label, kpi=figure.kpi, unit=code, scope=figure.scope
+        )
+
+
+def last_three_years(period: Period) -> list[Period]:
+    """The same span in the two years before, and the span itself."""
+    before = shifted(period, "year_before")
+    return [shifted(before, "year_before"), before, span(period.start, period.end, period.time_zone)]

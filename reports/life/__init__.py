@@ -1,0 +1,1 @@
+"""A report from due to delivered."""

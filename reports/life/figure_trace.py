@@ -1,0 +1,239 @@
+"""Walks from a figure back: its graph, its value made again, the readings behind it, and what has changed since."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
+from decimal import Decimal
+
+import polars as pl
+
+from assets.kpi.enpi_of_use.enpi_result import ARITHMETIC
+from assets.kpi.running_cost.interval_costs import supply_streams
+from assets.kpi.scope_streams import FACTORED, streams_behind
+from assets.sites.calendar import calendar_sha256
+from assets.sites.load_sites import site_sha256
+from assets.sites.virtual import streams_for
+from assets.stores.lake.batches import named_batches
+from assets.stores.lake.digests import digests_of
+from assets.stores.ledgers.adjustments import adjusted_baselines, adjustments_sha256
+from assets.stores.ledgers.baselines import model_checksums
+from assets.stores.published.report_ledger import ReportStore
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
+from data_quality.contracts.reporting.figure import Figure, TraceInput
+from data_quality.contracts.site_file.site import Site
+from reports.again.computations import COMBINATIONS, code_sha256
+from reports.again.figure_again import recompute
+from reports.again.figure_sources import Sources, parse_dates, parse_span, seu_of
+from reports.again.footprint_again import carriers_of, factors_sha256, meters_of
+
+ROW_COLUMNS = (
+    "meter_id",
+    "register",
+    "interval_start_utc",
+    "value",
+    "unit",
+    "quality_code",
+    "is_synthetic",
+    "batch_id",
+    "source_name",
+    "source_line",
+    "recorded_at_utc",
+)
+
+
+class TraceReport(Model):
+    """What `meterloom trace` answers. `difference` is recomputed minus stored, None where one of them is missing."""
+
+    figure: Figure
+    inputs: tuple[TraceInput, ...]
+    versions: dict[str, str]
+    recomputed: Decimal | None
+    is_equal: bool
+    difference: Decimal | None
+
+
+class VersionChange(Model):
+    """An input whose content differs today from what the figure was made of."""
+
+    kind: str
+    id: str
+    then: str
+    now: str
+
+
+def trace_figure(figure_id: str, *, reports: ReportStore, sources: Sources) -> TraceReport:
+    """The figure's whole trace with its value made again. Raises BadInput for an unknown id."""
+    figure = known_figure(figure_id, reports)
+    value = recompute(figure, sources=sources, lookup=reports.figure)
+    inputs = tuple(dict.fromkeys(each for node in graph(figure, reports) for each in node.trace.inputs))
+    versions = {f"code/{node.trace.computation}": node.trace.code_sha256 for node in graph(figure, reports)}
+    versions |= {f"{each.role}/{each.id}": each.sha256 for each in inputs if each.kind == "version"}
+    # A calendar is told by the versions of its libraries; its hash stands among the inputs.
+    versions |= {f"{each.role}/{each.id}": each.value for each in inputs if each.role == "calendar"}
+    difference = None if value is None or figure.value is None else ARITHMETIC.subtract(value, figure.value)
+    return TraceReport(
+        figure=figure,
+        inputs=inputs,
+        versions=versions,
+        recomputed=value,
+        is_equal=value == figure.value,
+        difference=difference,
+    )
+
+
+def known_figure(figure_id: str, reports: ReportStore) -> Figure:
+    """A stored figure. Raises BadInput."""
+    figure = reports.figure(figure_id)
+    if figure is None:
+        raise BadInput(f"no figure {figure_id!r} is stored; a report's register lists its figures", reason="no_figure")
+    return figure
+
+
+def graph(figure: Figure, reports: ReportStore) -> Iterator[Figure]:
+    """The figure and every figure that it rests on, each once, itself first."""
+    seen, waiting = {figure.figure_id}, [figure]
+    while waiting:
+        node = waiting.pop(0)
+        yield node
+        for given in node.trace.inputs:
+            if given.kind == "figure" and given.id not in seen:
+                seen.add(given.id)
+                waiting.append(known_figure(given.id, reports))
+
+
+def readings_behind(figure: Figure, *, reports: ReportStore, sources: Sources) -> pl.DataFrame:
+    """The readings that the figure is made of, as known at its as_of: ROW_COLUMNS, by meter and time.
+
+    Derived from the partitions on demand. Empty for a figure that rests on no reading, such as a coefficient.
+    """
+    frames = []
+    for leaf in graph(figure, reports):
+        if leaf.trace.computation in COMBINATIONS or "site" not in leaf.trace.parameters:
+            continue
+        site = sources.site(leaf.trace.parameters["site"])
+        start, end = parse_dates(leaf.trace.parameters)
+        rows = sources.readings(site, start, end, leaf.trace.as_of_utc)
+        frames.append(rows.filter(pl.col("meter_id").is_in(streams_of(leaf, site))))
+    if not frames:
+        return pl.DataFrame(schema=dict.fromkeys(ROW_COLUMNS, pl.String))
+    rows = pl.concat(frames).unique(["meter_id", "register", "interval_start_utc"], maintain_order=True)
+    named = named_batches(reports.store, rows["batch_id"].unique().to_list())
+    names = pl.DataFrame(
+        [(each["batch_id"], each["source_name"]) for each in named],
+        schema={"batch_id": pl.String, "source_name": pl.String},
+        orient="row",
+    )
+    joined = rows.join(names, on="batch_id", how="left", validate="m:1", maintain_order="left")
+    return joined.select(ROW_COLUMNS).sort("meter_id", "register", "interval_start_utc")
+
+
+def streams_of(leaf: Figure, site: Site) -> list[str]:
+    """Meters and drivers that a leaf reads."""
+    named = leaf.trace.parameters
+    if "seu" in named:
+        seu = seu_of(site, named["seu"])
+        # What is metered rests on meters alone; what is expected or compared rests on drivers as well.
+        drivers = [] if named.get("field") == "metered_kwh" else [driver.driver_id for driver in seu.drivers]
+        return [*streams_for(site, seu.meters), *drivers]
+    if leaf.trace.computation == "footprint_number":
+        return [name for carrier in carriers_of(site) for name in meters_of(site, carrier)]
+    if leaf.trace.computation == "running_figure":
+        return list(supply_streams(site))
+    scope = named.get("scope", f"site:{site.site_id}")
+    return list(streams_behind(named.get("kpi", "consumption_kwh"), site=site, scope=scope))
+
+
+def versions_today(figure: Figure, *, reports: ReportStore, sources: Sources) -> list[VersionChange]:
+    """What would change the figure if it were made now: partitions, site file, baseline status aside, code."""
+    changes: dict[tuple[str, str], VersionChange] = {}
+    for node in graph(figure, reports):
+        now = code_sha256(node.trace.computation)
+        if now != node.trace.code_sha256:
+            key = ("code", node.trace.computation)
+            changes[key] = VersionChange(kind=key[0], id=key[1], then=node.trace.code_sha256, now=now)
+        for given in node.trace.inputs:
+            if given.kind in {"lake", "version"} and (today := today_sha256(given, sources)) != given.sha256:
+                changes[given.kind, given.id] = VersionChange(
+                    kind=given.kind, id=given.id, then=given.sha256, now=today
+                )
+    return list(changes.values())
+
+
+def stale_revisions(
+    reports: ReportStore, sources: Sources, *, as_of_utc: datetime | None = None
+) -> dict[tuple[str, int], list[VersionChange]]:
+    """Every stored revision with the inputs that differ today; a fresh revision has an empty list.
+
+    A join of what traces name with what is: each distinct input is looked at once. as_of_utc: revisions stored by
+    then, and readings as known then.
+    """
+    found: dict[tuple[str, int], list[VersionChange]] = {key: [] for key in reports.stored_keys(as_of_utc=as_of_utc)}
+    rows = reports.distinct_inputs()
+    today = _lake_today({row["id"] for row in rows if row["kind"] == "lake"}, sources, as_of_utc=as_of_utc)
+    today |= _baselines_today(sources)
+    for row in rows:
+        kind, then = row["kind"], row["sha256"]
+        key = (kind, "" if kind == "lake" else row["role"], row["id"])
+        if key not in today:
+            given = TraceInput(kind=kind, id=row["id"], role=row["role"], sha256=then)
+            today[key] = today_sha256(given, sources, as_of_utc=as_of_utc)
+        if today[key] != then and (row["report_id"], row["revision"]) in found:
+            change = VersionChange(kind=kind, id=row["id"], then=then, now=today[key])
+            found[row["report_id"], row["revision"]].append(change)
+    return found
+
+
+def _baselines_today(sources: Sources) -> dict[tuple[str, str, str], str]:
+    """Checksums of all baseline versions, and the adjustments of those that nobody ever adjusted; two queries."""
+    store = sources.lake.store
+    checksums, adjusted = model_checksums(store), adjusted_baselines(store)
+    found = {("version", "baseline", f"{name}@{number}"): sha256 for (name, number), sha256 in checksums.items()}
+    none = adjustments_sha256(())
+    return found | {
+        ("version", "adjustments", f"{name}@{number}"): none for name, number in checksums if name not in adjusted
+    }
+
+
+def _lake_today(ids: Iterable[str], sources: Sources, *, as_of_utc: datetime | None) -> dict[tuple[str, str, str], str]:
+    """The digests of all spans at once: a site's manifest is read once, however many reports rest on it."""
+    spans = {lake_id: parse_span(lake_id) for lake_id in ids}
+    digests = digests_of(sources.lake.store, spans.values(), as_of_utc=as_of_utc)
+    return {("lake", "", lake_id): digests[span] for lake_id, span in spans.items()}
+
+
+def today_sha256(given: TraceInput, sources: Sources, *, as_of_utc: datetime | None = None) -> str:
+    """The digest that an input has now, or its readings had at an instant; empty where it is gone."""
+    if given.kind == "lake":
+        site_id, start_utc, end_utc = parse_span(given.id)
+        return sources.lake.digest(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
+    if given.role == "definition":
+        return sources.definitions.current().sha256
+    if given.role == "site":
+        return site_sha256(sources.sites[given.id]) if given.id in sources.sites else ""
+    if given.role == "calendar":
+        site_id, _, year = given.id.rpartition("/")
+        first, after = date(int(year), 1, 1), date(int(year) + 1, 1, 1)
+        return calendar_sha256(sources.sites[site_id], first, after) if site_id in sources.sites else ""
+    if given.role == "factors":
+        return factors_sha256(sources, sources.sites[given.id], as_of_utc) if given.id in sources.sites else ""
+    if given.role == "day_factors":
+        return _day_factors_today(given, sources, as_of_utc)
+    if given.role in {"baseline", "adjustments"}:
+        baseline_id, _, version = given.id.rpartition("@")
+        if given.role == "adjustments":
+            return adjustments_sha256(sources.adjustments(baseline_id, int(version), as_of_utc))
+        return sources.baseline(baseline_id, int(version)).model_checksum
+    return given.sha256
+
+
+def _day_factors_today(given: TraceInput, sources: Sources, as_of_utc: datetime | None) -> str:
+    site_id, start, end, scope = given.id.split("/", 3)
+    if site_id not in sources.sites:
+        return ""
+    days = date.fromisoformat(start), date.fromisoformat(end)
+    try:
+        [found] = sources.factor_inputs(sources.sites[site_id], FACTORED[0], scope, *days, as_of_utc)
+    except BadInput:
+        # A scope that the site file no longer has, or two factors of one day.
+        return ""
+    return found.sha256

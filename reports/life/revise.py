@@ -1,0 +1,72 @@
+"""Makes a revision: the same content over the same inputs keeps its number, anything else gets the next one."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+
+from assets.sites.load_sites import site_sha256
+from assets.stores.published.report_ledger import ReportStore, RevisionDraft, Stamped
+from assets.stores.published.site_versions import keep_site_version
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Clock
+from reports.report_content import ReportContent
+
+_ID = re.compile(r"\b[0-9a-f]{16}\b")
+
+
+def content_sha256(content: ReportContent) -> str:
+    """Hash of what the content says and rests on; free of revision number, ids, as-of and run names."""
+    dumped = content.model_copy(update={"revision": 0, "versions": {}}).model_dump(mode="json")
+    ids = {figure["figure_id"]: figure["path"] for figure in dumped["figures"]}
+    del dumped["as_of_utc"]
+    for figure in dumped["figures"]:
+        del figure["trace"]["as_of_utc"]
+    text = json.dumps(dumped, sort_keys=True, ensure_ascii=False)
+    # In one pass: a report has a thousand identifiers in megabytes of text.
+    text = _ID.sub(lambda found: json.dumps(ids[found[0]])[1:-1] if found[0] in ids else found[0], text)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def store_revision(
+    build: Callable[[int], ReportContent],
+    reports: ReportStore,
+    clock: Clock,
+    *,
+    site: Site | None = None,
+    maker: str = "",
+) -> tuple[ReportContent, bool]:
+    """Store what `build(revision)` says, unless the newest revision says so already.
+
+    site: kept as it is now, so that a trace recomputes with this version after the site file changed. maker: who made
+    it, who therefore neither reviews nor publishes it; kept with a new revision.
+    Returns the stored content and whether it is new.
+    """
+    if site is not None:
+        keep_site_version(reports.store, site, site_sha256(site), clock)
+    # Most revisions are their report's first: that guess is stored as it is, any other number is built again.
+    first = build(1)
+    draft = RevisionDraft(
+        report_id=first.report_id,
+        name=first.name,
+        site_id=first.site_id,
+        period=first.period,
+        status=first.status,
+        content_sha256=content_sha256(first),
+        as_of_utc=first.as_of_utc,
+    )
+    made = {1: first}
+
+    def stamp(number: int) -> Stamped:
+        if number not in made:
+            made[number] = build(number)
+        return made[number].model_dump(mode="json", exclude={"figures"}), made[number].figures
+
+    number, is_new = reports.add_revision(draft, stamp, clock, maker=maker)
+    return (made[number], True) if is_new else (stored_content(reports, first.report_id, number), False)
+
+
+def stored_content(reports: ReportStore, report_id: str, revision: int) -> ReportContent:
+    """A stored revision with its figures and traces. Raises BadInput."""
+    kept = reports.get(report_id, revision)
+    return ReportContent.model_validate({**kept.content, "figures": reports.figures(report_id, revision)})

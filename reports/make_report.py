@@ -1,0 +1,183 @@
+"""One report from start to files: inputs, content, stored revision, rendered formats."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from assets.kpi.claims.mv_savings import project_of
+from assets.stores.ledgers.baselines import BaselineStore
+from assets.stores.published.publications import PublicationStore
+from assets.stores.published.report_ledger import ReportStore
+from data_quality.contracts.baselines.baseline import BaselineType, BaselineVersion
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
+from data_quality.contracts.reporting.report_template import ReportTemplate
+from data_quality.contracts.site_file.mv_project import MvProject
+from data_quality.contracts.site_file.site import Seu, Site
+from data_quality.contracts.time import Clock, Period
+from reports.again.figure_sources import Sources, seu_of
+from reports.content.template_report import check_period, datasets_of, template_report
+from reports.content.templates import load_template
+from reports.datasets.base import Given
+from reports.datasets.dataset_registry import make_datasets
+from reports.evidence.life import with_life
+from reports.gates import refuse_future
+from reports.life.revise import store_revision
+from reports.render.render_json import render_json
+from reports.render.render_pdf import render_pdf
+from reports.render.render_xlsx import render_xlsx
+from reports.report_content import ReportContent
+
+RENDERERS = {"pdf": render_pdf, "xlsx": render_xlsx, "json": render_json}
+
+
+class MadeReport(Model):
+    """A stored revision and the files it was rendered to, by format."""
+
+    content: ReportContent
+    is_new: bool
+    files: dict[str, Path]
+
+
+def make_report(
+    name: str,
+    site: Site,
+    period: Period,
+    *,
+    sources: Sources,
+    baselines: BaselineStore,
+    reports: ReportStore,
+    clock: Clock,
+    out_dir: Path,
+    formats: Sequence[str] = ("pdf", "xlsx", "json"),
+    seu_id: str | None = None,
+    project_id: str | None = None,
+    marts_dir: Path | None = None,
+    as_of_utc: datetime | None = None,
+    templates_dir: Path | None = None,
+    run_versions: Mapping[str, str] | None = None,
+    maker: str = "",
+) -> MadeReport:
+    """Build, store and render the report of that name, any template of the package or the project.
+
+    The same content again is the same revision.
+
+    templates_dir: the project's reports folder, whose `templates` come before the package's. Raises BadInput: an
+    unknown name with those there are, a period or subject that the template is not for, a bad template by line.
+    """
+    _refuse_unknown(formats)
+    template = load_template(name, templates_dir)
+    known_at = as_of_utc or reports.known_at(clock)
+    versions = baselines_in_force(site, baselines, as_of_utc=known_at)
+    seu, project = _subject(template, site, seu_id), subject_project(template, site, project_id)
+    given = Given(
+        site=site,
+        period=period,
+        as_of_utc=known_at,
+        sources=sources,
+        versions=versions if seu is None else {k: v for k, v in versions.items() if k == seu.seu_id},
+        # Marts say what is known now; a view of the past comes from the readings.
+        marts_dir=marts_dir if as_of_utc is None else None,
+        seu=seu,
+        project=project,
+        project_versions=project_baselines(site, baselines, as_of_utc=known_at),
+    )
+    check_period(template, period, project)
+    refuse_future(period, known_at, name=f"report {template.template!r}")
+    datasets = make_datasets(given, datasets_of(template))
+
+    def build(revision: int) -> ReportContent:
+        return template_report(template, given, revision=revision, datasets=datasets, run_versions=run_versions)
+
+    content, is_new = store_revision(build, reports, clock, site=site, maker=maker)
+    shown, files = render_now(content, reports, out_dir, formats)
+    return MadeReport(content=shown, is_new=is_new, files=files)
+
+
+def _subject(template: ReportTemplate, site: Site, seu_id: str | None) -> Seu | None:
+    """The use that the report is about. Raises BadInput where it needs one, or is about none."""
+    if template.subject != "seu":
+        if seu_id is not None:
+            about = "a site" if template.subject == "site" else "an M&V project"
+            raise BadInput(f"report {template.template!r} is about {about}, not about one use", reason="bad_subject")
+        return None
+    if seu_id is None:
+        known = ", ".join(seu.seu_id for seu in site.seus) or "none"
+        raise BadInput(
+            f"report {template.template!r} is about one energy use; the site has {known}",
+            reason="no_subject",
+            mend="name it with --seu",
+        )
+    return seu_of(site, seu_id)
+
+
+def subject_project(template: ReportTemplate, site: Site, project_id: str | None) -> MvProject | None:
+    """The project that the report is about; the site's only one needs no name. Raises BadInput as `_subject` does."""
+    if template.subject != "project":
+        if project_id is not None:
+            message = f"report {template.template!r} is about a {template.subject}, not about an M&V project"
+            raise BadInput(message.replace("a seu", "a use"), reason="bad_subject")
+        return None
+    if project_id is None and len(site.projects) != 1:
+        known = ", ".join(each.project_id for each in site.projects)
+        raise BadInput(
+            f"report {template.template!r} is about one M&V project; site {site.site_id!r} has {known or 'none'}",
+            reason="no_subject",
+            mend="name it with --mv-project" if known else "give its site file a block `projects`",
+        )
+    return site.projects[0] if project_id is None else project_of(site, project_id)
+
+
+def _refuse_unknown(formats: Sequence[str]) -> None:
+    unknown = [name for name in formats if name not in RENDERERS]
+    if unknown:
+        raise BadInput(f"unknown format {unknown[0]!r}; allowed are {', '.join(RENDERERS)}", reason="unknown_format")
+
+
+def baselines_in_force(
+    site: Site, baselines: BaselineStore, *, as_of_utc: datetime | None = None
+) -> dict[str, BaselineVersion]:
+    """SEU to the approved baseline, or to the newest provisional one, which the report will not assess."""
+    found = {}
+    for seu in site.seus:
+        version = baselines.latest(site.site_id, seu.seu_id, approved_only=True, as_of_utc=as_of_utc)
+        version = version or baselines.latest(site.site_id, seu.seu_id, as_of_utc=as_of_utc)
+        if version is not None:
+            found[seu.seu_id] = version
+    return found
+
+
+def project_baselines(
+    site: Site, baselines: BaselineStore, *, as_of_utc: datetime | None = None
+) -> dict[str, BaselineVersion]:
+    """M&V project to its own approved baseline, or to the newest provisional one, by which nothing is claimed."""
+    found = {}
+    for project in site.projects:
+        asked = (site.site_id, project.project_id, BaselineType.MV_PROJECT)
+        version = baselines.latest(*asked, approved_only=True, as_of_utc=as_of_utc)
+        version = version or baselines.latest(*asked, as_of_utc=as_of_utc)
+        if version is not None:
+            found[project.project_id] = version
+    return found
+
+
+def render_now(
+    content: ReportContent, reports: ReportStore, out_dir: Path, formats: Sequence[str]
+) -> tuple[ReportContent, dict[str, Path]]:
+    """Write the formats as the revision stands now. Returns the content with its life, and format to path."""
+    shown = with_life(content, PublicationStore(reports.store))
+    return shown, render(shown, out_dir, formats)
+
+
+def render(content: ReportContent, out_dir: Path, formats: Sequence[str]) -> dict[str, Path]:
+    """Write the formats by atomic rename. Returns format to path."""
+    out_dir.mkdir(parents=True, exist_ok=True)
+    stem = f"{content.report_id}_r{content.revision}".replace("/", "_")
+    files = {}
+    for name in formats:
+        path = out_dir / f"{stem}.{name}"
+        unfinished = path.with_name(f".{path.name}.part")
+        unfinished.write_bytes(RENDERERS[name](content))
+        unfinished.replace(path)
+        files[name] = path
+    return files

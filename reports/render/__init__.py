@@ -1,0 +1,1 @@
+"""Content becomes PDF, workbook and JSON."""

@@ -1,0 +1,35 @@
+"""The report as JSON: the typed content as it is, with unrounded figures. Same content, same bytes."""
+
+from typing import Any
+
+from pydantic_core import to_json
+
+from reports.report_content import ReportContent
+
+
+def render_json(content: ReportContent) -> bytes:
+    """UTF-8 JSON of the whole content; values of figures are floats for reading and exact text for checking."""
+    body = content.model_dump(mode="json")
+    # A draft calls itself a draft, whatever would stand against its publication.
+    body |= {"status": content.life.status, "life": content.life.model_dump(mode="json")}
+    for figure in body["figures"]:
+        figure["exact_value"] = figure["value"]
+        figure["value"] = None if figure["value"] is None else float(figure["value"])
+    # Standard json turns slow as soon as it indents; models hold neither NaN nor infinity.
+    return to_json(body, indent=1) + b"\n"
+
+
+def figure_rows(content: ReportContent) -> list[dict[str, Any]]:
+    """The figures as `meterloom report --json` lists them."""
+    return [
+        {
+            "figure_id": figure.figure_id,
+            "label": figure.label,
+            "value": None if figure.value is None else float(figure.value),
+            "unit": figure.unit,
+            "uncertainty": figure.uncertainty,
+            "status": figure.status,
+            "findings": list(figure.findings),
+        }
+        for figure in content.figures
+    ]

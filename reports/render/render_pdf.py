@@ -1,0 +1,264 @@
+"""The report as a PDF: page furniture, watermark, sections in order. Same content, same bytes."""
+
+import io
+from datetime import UTC, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from reports.content.register import register_table
+from reports.render.render_pdf_charts import draw_chart
+from reports.render.render_pdf_style import ACCENT, MARGIN_PT, MUTED, RULE, TONES, paragraph_style
+from reports.render.render_pdf_tables import LONG_TABLE_ROWS, draw_table, draw_tiles
+from reports.render.render_pdf_text import (
+    FONT,
+    FONT_BOLD,
+    draw_text,
+    fitted,
+    lines_markup,
+    markup,
+    printable,
+    text_width,
+)
+from reports.report_content import Block, Chart, Paragraph, Register, ReportContent, Section, Table, Tiles
+from reports.texts.locales import language_of, long_date
+
+if TYPE_CHECKING:
+    from reportlab.pdfgen.canvas import Canvas
+
+_HEAD_PT, _FOOT_PT = 34.0, 30.0
+_CHART_PT = {"bars": 158.0, "lines": 98.0}
+_BESIDE_PT = 122.0
+_CODE_PT = 46.0
+WATERMARK = "SYNTHETIC DATA"
+
+
+def render_pdf(content: ReportContent) -> bytes:
+    """The PDF's bytes, A4 portrait."""
+    from reportlab import rl_config
+    from reportlab.lib.pagesizes import A4
+    from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate
+
+    # Compressed streams stay binary: written as text they take longer to make than the pages themselves.
+    rl_config.useA85 = 0
+    buffer = io.BytesIO()
+    document = BaseDocTemplate(
+        buffer,
+        pagesize=A4,
+        title=printable(f"{content.title} {content.site_name} {content.period}"),
+        author=printable(content.site_name),
+        subject=f"{content.report_id} revision {content.revision}",
+        creator="Meterloom",
+        lang=language_of(content.locale),
+        # Fixed dates and ids inside the file: bytes depend on the content alone.
+        invariant=1,
+    )
+    width, height = A4
+    frame = Frame(
+        MARGIN_PT,
+        MARGIN_PT + _FOOT_PT - 14,
+        width - 2 * MARGIN_PT,
+        height - 2 * MARGIN_PT - _HEAD_PT - _FOOT_PT + 24,
+        leftPadding=0,
+        rightPadding=0,
+        topPadding=0,
+        bottomPadding=0,
+    )
+    document.addPageTemplates(
+        [PageTemplate(id="page", frames=[frame], onPage=lambda canvas, _document: _furnish(canvas, content))]
+    )
+    document.build(_story(content, width - 2 * MARGIN_PT), canvasmaker=_numbered_canvas())
+    return buffer.getvalue()
+
+
+def _story(content: ReportContent, width: float) -> list[Any]:
+    from reportlab.platypus import CondPageBreak, PageBreak
+    from reportlab.platypus import Paragraph as Text
+
+    story: list[Any] = _title(content, width)
+    heading = paragraph_style("heading", size=13, font=FONT_BOLD, color=ACCENT, spaceAfter=6, keepWithNext=1)
+    for index, section in enumerate(content.sections):
+        if not section.blocks:
+            continue
+        if section.starts_page:
+            story.append(PageBreak())
+        elif index and section.title:
+            story.append(CondPageBreak(_CHART_PT["bars"] + 40))
+        head = [Text(markup(section.title, FONT_BOLD), heading)] if index and section.title else []
+        story.extend(_section(_with_register(section, content), width, head))
+    return story
+
+
+def _with_register(section: Section, content: ReportContent) -> Section:
+    """The section with the register of figures as the table that it is on paper."""
+    blocks = tuple(
+        register_table(each, content.figures) if isinstance(each, Register) else each for each in section.blocks
+    )
+    return section.model_copy(update={"blocks": blocks})
+
+
+def _section(section: Section, width: float, head: list[Any]) -> list[Any]:
+    """Blocks in order, the section's head on the page of its first."""
+    from reportlab.platypus import KeepTogether
+
+    story: list[Any] = []
+    waiting: list[Any] = head
+    for index, block in enumerate(section.blocks):
+        following = section.blocks[index + 1] if index + 1 < len(section.blocks) else None
+        is_beside = index > 0 and isinstance(section.blocks[index - 1], Table)
+        waiting.extend(_block(block, width, is_beside_table=is_beside))
+        # A table and the chart that follows it belong on one page.
+        if isinstance(block, Table) and isinstance(following, Chart):
+            continue
+        is_long = isinstance(block, Table) and len(block.rows) > LONG_TABLE_ROWS
+        story.extend(waiting if is_long else [KeepTogether(waiting)])
+        waiting = []
+    return story
+
+
+def _block(block: Block, width: float, *, is_beside_table: bool) -> list[Any]:
+    from reportlab.platypus import Paragraph as Text
+    from reportlab.platypus import Spacer
+
+    if isinstance(block, Table):
+        return draw_table(block, width=width)
+    if isinstance(block, Tiles):
+        return draw_tiles(block, width=width)
+    if isinstance(block, Chart):
+        # Under its own table a chart shows the shape; two such pairs stand on one page.
+        height = min(_CHART_PT[block.shape], _BESIDE_PT) if is_beside_table else _CHART_PT[block.shape]
+        return [draw_chart(block, width=width, height=height), Spacer(1, 12)]
+    assert isinstance(block, Paragraph)  # noqa: S101 - the closed union of blocks
+    font = FONT if block.tone in {"plain", "muted"} else FONT_BOLD
+    size = 6.2 if block.tone == "muted" else 8.8
+    style = paragraph_style("text", size=size, leading=size * 1.34, font=font, color=TONES[block.tone], spaceAfter=6)
+    return [Text(lines_markup(block.text, font, size, width), style)]
+
+
+def _title(content: ReportContent, width: float) -> list[Any]:
+    """Name of site and report beside the code that names this revision."""
+    from reportlab.platypus import Paragraph as Text
+    from reportlab.platypus import Spacer
+    from reportlab.platypus import Table as Grid
+
+    last = content.end - timedelta(days=1)
+    facts = (
+        f"{long_date(content.start, content.locale)} – {long_date(last, content.locale)}, local days of "
+        f"{content.time_zone}. As known at {content.as_of_utc.astimezone(UTC):%Y-%m-%d %H:%M} UTC. "
+        f"Revision {content.revision}, {content.life.sentence}."
+    )
+    room = width - _CODE_PT - 10
+    title = f"{content.site_name}: {content.title}, {_span(content)}"
+    # A long name takes smaller letters, so that the figures stay on page one.
+    size = max(11.0, min(17.0, 17.0 * room / text_width(printable(title), FONT_BOLD, 17.0)))
+    words = [
+        Text(
+            lines_markup(title, FONT_BOLD, size, room),
+            paragraph_style("cover", size=size, font=FONT_BOLD, color=ACCENT, spaceAfter=3, splitLongWords=1),
+        ),
+        Text(markup(facts), paragraph_style("facts", size=8, color=MUTED)),
+    ]
+    grid = Grid([[words, _code(content)]], colWidths=[width - _CODE_PT, _CODE_PT], hAlign="LEFT")
+    grid.setStyle(
+        [
+            ("VALIGN", (0, 0), (-1, -1), "TOP"),
+            *((side, (0, 0), (-1, -1), 0) for side in ("LEFTPADDING", "RIGHTPADDING", "TOPPADDING", "BOTTOMPADDING")),
+            ("RIGHTPADDING", (0, 0), (0, 0), 10),
+        ]
+    )
+    return [grid, Spacer(1, 8)]
+
+
+def reference(content: ReportContent) -> str:
+    """What names this revision: the command line takes it, and the evidence pack carries it."""
+    return f"{content.report_id}@{content.revision}"
+
+
+def _code(content: ReportContent) -> Any:
+    """The revision's name as a square code."""
+    from reportlab.graphics.barcode.qr import QrCodeWidget
+    from reportlab.graphics.shapes import Drawing
+    from reportlab.lib.colors import HexColor
+
+    widget = QrCodeWidget(reference(content), barLevel="M", barBorder=0, barWidth=_CODE_PT, barHeight=_CODE_PT)
+    widget.barFillColor = HexColor(ACCENT)
+    drawing = Drawing(_CODE_PT, _CODE_PT)
+    drawing.add(widget)
+    return drawing
+
+
+def _furnish(canvas: "Canvas", content: ReportContent) -> None:
+    """Head line, foot line without the page number, and the watermark under everything."""
+    from reportlab.lib.colors import HexColor
+    from reportlab.lib.pagesizes import A4
+
+    width, height = A4
+    canvas.saveState()
+    if content.is_synthetic:
+        canvas.saveState()
+        canvas.setFillColor(HexColor("#B2182B"))
+        canvas.setFillAlpha(0.08)
+        canvas.translate(width / 2, height / 2)
+        canvas.rotate(52)
+        canvas.setFont(FONT_BOLD, 78)
+        canvas.drawCentredString(0, -24, WATERMARK)
+        canvas.restoreState()
+    canvas.setFillColor(HexColor(ACCENT))
+    top = height - MARGIN_PT + 4
+    mark = printable(_mark(content))
+    room = width - 2 * MARGIN_PT - text_width(mark, FONT_BOLD, 7.5) - 12
+    head = fitted(f"{content.title} · {content.site_name}", FONT_BOLD, 7.5, room)
+    draw_text(canvas, MARGIN_PT, top, head, font=FONT_BOLD, size=7.5)
+    draw_text(canvas, width - MARGIN_PT, top, mark, font=FONT_BOLD, size=7.5, align="right")
+    canvas.setStrokeColor(HexColor(RULE))
+    canvas.setLineWidth(0.6)
+    canvas.line(MARGIN_PT, top - 6, width - MARGIN_PT, top - 6)
+    foot = MARGIN_PT - 4
+    canvas.line(MARGIN_PT, foot + 11, width - MARGIN_PT, foot + 11)
+    canvas.setFillColor(HexColor(MUTED))
+    place = f"{content.report_id} · revision {content.revision} · Ref. numbers: register of figures"
+    draw_text(canvas, MARGIN_PT, foot, fitted(place, FONT, 7, width - 2 * MARGIN_PT - 70), font=FONT, size=7)
+    canvas.restoreState()
+
+
+def _span(content: ReportContent) -> str:
+    """The short name of the period, or its first and last day where it has none."""
+    last = content.end - timedelta(days=1)
+    return f"{content.start} – {last}" if "_" in content.period else content.period
+
+
+def _mark(content: ReportContent) -> str:
+    marks = [_span(content)]
+    if content.is_synthetic:
+        marks.append(WATERMARK)
+    marks.append(content.life.text.upper())
+    return " · ".join(marks)
+
+
+@lru_cache
+def _numbered_canvas() -> type:
+    """A canvas class that prints "page x of y" when all pages are known."""
+    from reportlab.lib.colors import HexColor
+    from reportlab.lib.pagesizes import A4
+    from reportlab.pdfgen.canvas import Canvas
+
+    class NumberedCanvas(Canvas):  # type: ignore[misc]
+        """Keeps each page until the count is known."""
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self._pages: list[dict[str, Any]] = []
+
+        def showPage(self) -> None:  # noqa: N802 - reportlab's name
+            self._pages.append(dict(self.__dict__))
+            self._startPage()
+
+        def save(self) -> None:
+            for number, page in enumerate(self._pages, start=1):
+                self.__dict__.update(page)
+                self.setFont(FONT, 7)
+                self.setFillColor(HexColor(MUTED))
+                self.drawRightString(A4[0] - MARGIN_PT, MARGIN_PT - 4, f"Page {number} of {len(self._pages)}")
+                super().showPage()
+            super().save()
+
+    return NumberedCanvas

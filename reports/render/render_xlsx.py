@@ -1,0 +1,236 @@
+"""The report as a workbook: one sheet a theme, numbers as numbers, derived figures as live formulas.
+
+A figure's formula follows its trace, so a reader sees in the workbook what the figure is made of; the stored value
+beside it is the traced one.
+"""
+
+import io
+from collections.abc import Sequence
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from data_quality.contracts.reporting.figure import Figure
+from reports.report_content import Cell, Paragraph, Register, ReportContent, Section, Table, Tiles
+
+if TYPE_CHECKING:
+    from xlsxwriter import Workbook
+    from xlsxwriter.worksheet import Worksheet
+
+REGISTER = "Figures"
+REGISTER_COLUMNS = (
+    "figure_id",
+    "path",
+    "label",
+    "value",
+    "unit",
+    "status",
+    "findings",
+    "start",
+    "end",
+    "computation",
+    "ref",
+)
+_VALUE_COLUMN = REGISTER_COLUMNS.index("value")
+# Trace computation -> Excel formula over the cells of its inputs.
+FORMULAS = {
+    "sum": "=SUM({all})",
+    "max": "=MAX({all})",
+    "difference": "={0}-{1}",
+    "ratio": "={0}/{1}",
+    "deviation_percent": "=100*({0}-{1})/{1}",
+    "percent_of": "=100*{0}/{1}",
+    "in_gj": "={0}*0.0036",
+    "in_thousands": "={0}*0.001",
+}
+_FILLS = {"good": "#1B7837", "caution": "#B35806", "bad": "#B2182B", "muted": "#6B7280", "plain": "#1F2933"}
+
+
+def render_xlsx(content: ReportContent) -> bytes:
+    """The workbook's bytes. Same content, same bytes."""
+    import xlsxwriter
+
+    buffer = io.BytesIO()
+    book = xlsxwriter.Workbook(buffer, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
+    book.set_properties(
+        {
+            "title": f"{content.title} {content.site_name} {content.period}",
+            "comments": f"{content.report_id} revision {content.revision}",
+            # The instant of the data, not of the rendering: the same content gives the same file.
+            "created": content.as_of_utc.astimezone(UTC).replace(tzinfo=None),
+        }
+    )
+    writer = _Writer(book, content)
+    for name in dict.fromkeys(table.sheet for table in content.tables() if table.sheet):
+        writer.sheet(name)
+    writer.register()
+    book.close()
+    return buffer.getvalue()
+
+
+class _Writer:
+    """Writes sheets; a figure's home is its line in the register, every other cell points there."""
+
+    def __init__(self, book: "Workbook", content: ReportContent) -> None:
+        self.book, self.content = book, content
+        self.figures: dict[str, Figure] = {figure.figure_id: figure for figure in content.figures}
+        self.home = {name: f"{REGISTER}!$D${index + 3}" for index, name in enumerate(self.figures)}
+        self._formats: dict[tuple[Any, ...], Any] = {}
+
+    def style(self, **properties: object) -> Any:
+        """One format per set of properties."""
+        key = tuple(sorted(properties.items()))
+        if key not in self._formats:
+            self._formats[key] = self.book.add_format({"font_name": "Calibri", "font_size": 10, **properties})
+        return self._formats[key]
+
+    def sheet(self, name: str) -> None:
+        """One sheet with all its tables, one below the other."""
+        page = self.book.add_worksheet(name)
+        page.hide_gridlines(2)
+        row = self._head(page, name)
+        widths: dict[int, int] = {}
+        for section in self.content.sections:
+            for block in section.blocks:
+                if isinstance(block, Paragraph) and name == sheet_of(section):
+                    is_strong = block.tone in {"bad", "caution", "good"} or section.key == "summary"
+                    page.write_string(row, 0, block.text, self.style(bold=is_strong, font_color=_FILLS[block.tone]))
+                    row += 1
+                if isinstance(block, Tiles) and name == sheet_of(section):
+                    row = self._tiles(page, block, row)
+                if isinstance(block, Table) and block.sheet == name:
+                    row = self._table(page, block, row + 1, widths)
+        for column, width in widths.items():
+            page.set_column(column, column, width)
+
+    def _tiles(self, page: "Worksheet", tiles: Tiles, row: int) -> int:
+        """Headline figures, a line each: label, number, unit."""
+        for tile in tiles.tiles:
+            page.write_string(row, 0, tile.label, self.style(font_color=_FILLS["muted"]))
+            decimals = (
+                len(tile.text.rpartition("." if "." in tile.text[-4:] else ",")[2]) if tile.text[-1:].isdigit() else 0
+            )
+            shown = Cell(text=tile.text, figure_id=tile.figure_id, decimals=min(decimals, 9))
+            self._cell(page, row, 1, shown, is_total=True)
+            page.write_string(row, 2, tile.unit, self.style(font_color=_FILLS["muted"]))
+            row += 1
+        return row
+
+    def _head(self, page: "Worksheet", name: str) -> int:
+        content = self.content
+        mark = " · SYNTHETIC DATA" if content.is_synthetic else ""
+        line = f"{content.site_name} · {content.period} · revision {content.revision}{mark} · {content.life.sentence}"
+        page.write_string(0, 0, f"{content.title}: {name}", self.style(bold=True, font_size=14))
+        page.write_string(1, 0, line, self.style(font_color=_FILLS["bad" if content.is_synthetic else "muted"]))
+        page.set_landscape()
+        page.fit_to_pages(1, 0)
+        page.set_footer(f"&L{content.report_id} r{content.revision}&RPage &P of &N")
+        return 2
+
+    def _table(self, page: "Worksheet", table: Table, row: int, widths: dict[int, int]) -> int:
+        page.write_string(row, 0, table.title, self.style(bold=True, font_size=11))
+        head = self.style(bold=True, bottom=1, text_wrap=True, valign="bottom")
+        head_right = self.style(bold=True, bottom=1, text_wrap=True, valign="bottom", align="right")
+        for column, each in enumerate(table.columns):
+            title = f"{each.title}, {each.unit}" if each.unit else each.title
+            page.write_string(row + 1, column, title, head_right if each.is_number else head)
+            # Long sentences of the first column run over their empty neighbours.
+            longest = max([len(title) // 2 + 3, *(len(line.cells[column].text) for line in table.rows)])
+            widths[column] = max(widths.get(column, 0), min(longest + 2, 28))
+        row += 2
+        for line in table.rows:
+            for column, cell in enumerate(line.cells):
+                self._cell(page, row, column, cell, is_total=line.is_total)
+            row += 1
+        if table.note:
+            page.write_string(row, 0, table.note, self.style(italic=True, font_color=_FILLS["muted"]))
+            row += 1
+        return row + 1
+
+    def _cell(self, page: "Worksheet", row: int, column: int, cell: Cell, *, is_total: bool) -> None:
+        figure = self.figures.get(cell.figure_id)
+        base: dict[str, object] = {"bold": is_total, "top": 1 if is_total else 0}
+        if figure is None:
+            page.write_string(row, column, cell.text, self.style(**base, font_color=_FILLS[cell.tone]))
+        elif figure.value is None:
+            page.write_string(row, column, cell.text, self.style(**base, align="right"))
+        else:
+            is_percent = figure.unit == "ratio" and cell.text.endswith("%")
+            shown = number_format(cell.decimals, is_percent=is_percent, mark=cell.mark)
+            style = self.style(**base, num_format=shown)
+            page.write_formula(row, column, f"={self.home[figure.figure_id]}", style, float(figure.value))
+
+    def register(self) -> None:
+        """Every figure once, with its unrounded value or the formula that its trace names."""
+        page = self.book.add_worksheet(REGISTER)
+        page.hide_gridlines(2)
+        title = "Figures: meterloom trace FIGURE_ID recomputes each"
+        page.write_string(0, 0, title, self.style(bold=True, font_size=14))
+        for column, title in enumerate(REGISTER_COLUMNS):
+            page.write_string(1, column, title, self.style(bold=True, bottom=1))
+        numbers = reference_numbers(self.content)
+        for index, figure in enumerate(self.figures.values()):
+            row = index + 2
+            texts = [figure.figure_id, figure.path, figure.label, "", figure.unit, figure.status]
+            texts += [
+                ", ".join(figure.findings),
+                figure.start.isoformat(),
+                figure.end.isoformat(),
+                figure.trace.computation,
+            ]
+            texts.append(numbers.get(figure.figure_id, ""))
+            for column, text in enumerate(texts):
+                if column != _VALUE_COLUMN:
+                    page.write_string(row, column, text, self.style())
+            self._value(page, row, figure)
+        page.freeze_panes(2, 0)
+        page.autofilter(1, 0, len(self.figures) + 1, len(REGISTER_COLUMNS) - 1)
+        for column, width in enumerate((18, 44, 40, 22, 9, 15, 20, 11, 11, 18, 7)):
+            page.set_column(column, column, width)
+
+    def _value(self, page: "Worksheet", row: int, figure: Figure) -> None:
+        if figure.value is None:
+            page.write_string(row, _VALUE_COLUMN, "", self.style())
+            return
+        style = self.style(num_format="General")
+        formula = FORMULAS.get(figure.trace.computation)
+        if formula is None:
+            page.write_number(row, _VALUE_COLUMN, float(figure.value), style)
+            return
+        cells = [self.home[each.id].removeprefix(f"{REGISTER}!") for each in figure.trace.inputs]
+        text = formula.format(*cells, all=spans_of(cells))
+        page.write_formula(row, _VALUE_COLUMN, text, style, float(figure.value))
+
+
+def reference_numbers(content: ReportContent) -> dict[str, str]:
+    """Figure id -> the number by which the tables refer to it."""
+    blocks = (block for section in content.sections for block in section.blocks if isinstance(block, Register))
+    return {name: str(number) for block in blocks for number, name in enumerate(block.figure_ids, start=1)}
+
+
+def sheet_of(section: Section) -> str:
+    """The sheet of a section's words: that of its first table."""
+    tables = (block.sheet for block in section.blocks if isinstance(block, Table) and block.sheet)
+    return next(tables, "")
+
+
+def spans_of(cells: Sequence[str]) -> str:
+    """Cells of one column as arguments of a function: `$D$3,$D$4` as they are, more than thirty as ranges."""
+    if len(cells) <= 30:
+        return ",".join(cells)
+    parts: list[tuple[int, int]] = []
+    for row in (int(cell.rpartition("$")[2]) for cell in cells):
+        if parts and parts[-1][1] == row - 1:
+            parts[-1] = (parts[-1][0], row)
+        else:
+            parts.append((row, row))
+    return ",".join(f"$D${low}" if low == high else f"$D${low}:$D${high}" for low, high in parts)
+
+
+def number_format(decimals: int, *, is_percent: bool, mark: str = "") -> str:
+    """Excel's number format, with a footnote's letter before it; Excel shows the separators of the reader's locale."""
+    if mark:
+        return f'"{mark} "{number_format(decimals, is_percent=is_percent)}'
+    if is_percent:
+        kept = max(decimals - 2, 0)
+        return "0" + ("." + "0" * kept if kept else "") + " %"
+    return "#,##0" + ("." + "0" * decimals if decimals else "")

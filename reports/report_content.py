@@ -1,0 +1,214 @@
+"""What a report says, ready to print: sections of paragraphs, tables and charts over traced figures.
+
+Every number that a cell shows is a figure of the register; the cell carries its display text. Renderers format:
+they never add, round or look anything up.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.model import Model
+from data_quality.contracts.reporting.figure import Figure
+
+Tone = Literal["plain", "good", "caution", "bad", "muted"]
+
+
+class Cell(Model):
+    """One table cell: words, or a figure's display text with its id and the decimals it was rounded to."""
+
+    text: str
+    figure_id: str = ""
+    decimals: int = Field(default=0, ge=0, le=9)
+    tone: Tone = "plain"
+    mark: str = Field(default="", description="Letter of a footnote; it stands before the number")
+
+
+class Column(Model):
+    """One table column; `unit` stands under the title. `weight` is its share of the table's width."""
+
+    title: str
+    unit: str = ""
+    is_number: bool = False
+    weight: float = Field(default=1.0, gt=0)
+
+
+class Row(Model):
+    """One table row, one cell a column."""
+
+    cells: tuple[Cell, ...]
+    is_total: bool = False
+
+
+class Table(Model):
+    """A table with its place in the workbook (`sheet`)."""
+
+    kind: Literal["table"] = "table"
+    key: str
+    title: str
+    sheet: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _rows_fit(self) -> Self:
+        for row in self.rows:
+            if len(row.cells) != len(self.columns):
+                raise ValueError(
+                    f"table {self.key!r} has {len(self.columns)} columns, a row has {len(row.cells)} cells"
+                )
+        return self
+
+
+class Paragraph(Model):
+    """A sentence or two; `figure_ids` are the figures that its numbers are."""
+
+    kind: Literal["paragraph"] = "paragraph"
+    text: str
+    tone: Tone = "plain"
+    figure_ids: tuple[str, ...] = ()
+
+
+class Tile(Model):
+    """One headline figure: label, display text, unit, a line below."""
+
+    label: str
+    text: str
+    unit: str
+    note: str = ""
+    figure_id: str
+
+
+class Tiles(Model):
+    """Headline figures side by side."""
+
+    kind: Literal["tiles"] = "tiles"
+    tiles: tuple[Tile, ...]
+
+
+class Series(Model):
+    """One series of a chart; None is a gap and is drawn as one."""
+
+    name: str
+    role: Literal["actual", "expected", "third", "fourth"]
+    values: tuple[float | None, ...]
+
+
+class Chart(Model):
+    """Bars by category or lines by day; every series has one value a category. `figure_ids`: what the values are."""
+
+    kind: Literal["chart"] = "chart"
+    key: str
+    title: str
+    unit: str
+    shape: Literal["bars", "lines"]
+    categories: tuple[str, ...]
+    series: tuple[Series, ...]
+    locale: str = "en"
+    figure_ids: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _series_fit(self) -> Self:
+        for series in self.series:
+            if len(series.values) != len(self.categories):
+                raise ValueError(f"chart {self.key!r}: series {series.name!r} does not fit its categories")
+        return self
+
+
+class Register(Model):
+    """The register of figures (register.py): which of the content's figures, in which order; number 1 comes first."""
+
+    kind: Literal["register"] = "register"
+    title: str
+    figure_ids: tuple[str, ...]
+    note: str = ""
+
+
+Block = Annotated[Paragraph | Table | Tiles | Chart | Register, Field(discriminator="kind")]
+
+
+class Section(Model):
+    """One part of the report. `starts_page` begins a new page."""
+
+    key: str
+    title: str
+    blocks: tuple[Block, ...]
+    starts_page: bool = False
+
+
+class LifeStep(Model):
+    """A review or a publication: who, when, and whether their signature over this content is kept and holds."""
+
+    person_id: str
+    at_utc: datetime
+    is_signed: bool
+
+    def sentence(self, verb: str) -> str:
+        """Who did it and when; an act without a key is told as one."""
+        signed = "signed" if self.is_signed else "without a signature"
+        return f"{verb} by {self.person_id} on {self.at_utc.astimezone(UTC):%Y-%m-%d} ({signed})"
+
+
+class ReportLife(Model):
+    """Where a revision stands: beside the content, in no revision and no hash of it."""
+
+    status: Literal["draft", "reviewed", "published", "published (synthetic)"] = "draft"
+    reviewed: LifeStep | None = None
+    published: LifeStep | None = None
+
+    @property
+    def text(self) -> str:
+        """The status, and that a publication is by name only."""
+        is_unsigned = self.published is not None and not self.published.is_signed
+        return f"{self.status} without a signature" if is_unsigned else self.status
+
+    @property
+    def sentence(self) -> str:
+        """The status with who reviewed and who published, when and with what."""
+        steps = (("reviewed", self.reviewed), ("published", self.published))
+        told = [step.sentence(verb) for verb, step in steps if step is not None]
+        return f"{self.text}: {', '.join(told) or 'nobody has reviewed it'}"
+
+
+class ReportContent(Model):
+    """One revision of one report for one site and period. revision 0 is not stored yet.
+
+    status `final`: nothing in the content stands against publication. It is printed nowhere: `life` is, which whoever
+    renders fills in (reports/evidence/life.py: with_life).
+    """
+
+    report_id: str
+    name: str
+    title: str
+    site_id: str
+    site_name: str
+    period: str
+    start: date
+    end: date
+    time_zone: str
+    locale: str
+    currency: str
+    revision: int = Field(ge=0)
+    as_of_utc: datetime
+    status: Literal["draft", "final"]
+    is_synthetic: bool
+    findings: tuple[Finding, ...]
+    versions: dict[str, str]
+    sections: tuple[Section, ...]
+    figures: tuple[Figure, ...]
+    life: ReportLife = Field(default=ReportLife(), exclude=True)
+
+    def tables(self) -> Iterator[Table]:
+        """Every table, in reading order."""
+        for section in self.sections:
+            for block in section.blocks:
+                if isinstance(block, Table):
+                    yield block
+
+    def figure(self, figure_id: str) -> Figure | None:
+        """The figure of that id, or None."""
+        return next((figure for figure in self.figures if figure.figure_id == figure_id), None)

@@ -1,0 +1,54 @@
+"""The M&V plan in words: every field of formulas 5.2 with its heading; what is not agreed says so."""
+
+from data_quality.contracts.baselines.baseline import BaselineVersion
+from data_quality.contracts.site_file.mv_project import MvProject
+from data_quality.contracts.site_file.site import Seu
+from reports.texts.locales import word
+
+OPTIONS = {
+    "B": "B: all parameters measured at the boundary of the measure",
+    "C": "C: the whole facility, or a submeter that holds more than the measure",
+}
+NOT_AGREED, NOT_FITTED = "not agreed", "none is fitted yet"
+
+
+def plan_rows(project: MvProject, use: Seu, version: BaselineVersion | None, locale: str) -> list[tuple[str, str, str]]:
+    """(key, heading, text) of each field, in the order in which a plan is read. Dates are local, ends exclusive."""
+    plan = project.plan
+    start, end = project.baseline_period
+    first, after = project.reporting_period
+    static = [*plan.static_factors, *(f"{f.name}: {f.value} (from {f.valid_from})" for f in use.static_factors)]
+    texts = [
+        ("boundary", "Measurement boundary", project.boundary),
+        ("option", "IPMVP option", OPTIONS.get(project.option, project.option)),
+        ("meters", "Meters", ", ".join(use.meters)),
+        ("baseline_period", "Baseline period", f"{start} to {end}"),
+        ("installation", "Installation", f"{project.installation_start} to {project.installation_end}"),
+        ("reporting_period", "Reporting period", f"{first} to {after}"),
+        ("model", "Model", _model(version)),
+        ("baseline", "Baseline version", _baseline(version)),
+        ("drivers", "Drivers and why", "; ".join(f"{each.driver_id}: {each.justification}" for each in use.drivers)),
+        ("static_factors", "Static factors", "; ".join(static)),
+        ("accuracy_profile", "Accuracy profile", plan.accuracy_profile),
+        ("uncertainty", "Uncertainty", f"{plan.uncertainty_method}, at {plan.confidence:.0%}"),
+        ("interactive_effects", "Interactive effects", project.interactive_effects.replace("_", " ")),
+        ("non_routine_procedure", "Non-routine events", plan.non_routine_procedure),
+        ("responsible", "Responsible", ", ".join(plan.responsible)),
+        ("price_basis", "Price basis", plan.price_basis),
+        ("report_format", "Report", plan.report_format),
+    ]
+    return [(key, word(heading, locale), word(text or NOT_AGREED, locale)) for key, heading, text in texts]
+
+
+def _model(version: BaselineVersion | None) -> str:
+    if version is None:
+        return NOT_FITTED
+    baseline = version.baseline
+    return f"{baseline.model}: kWh of a local day on {', '.join(baseline.feature_order) or 'a constant'}"
+
+
+def _baseline(version: BaselineVersion | None) -> str:
+    if version is None:
+        return NOT_FITTED
+    who = f"approved by {version.approved_by}" if version.approved_by else "not approved"
+    return f"{version.baseline_id} v{version.version}, fitted by {version.fitted_by}, {who}"

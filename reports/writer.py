@@ -1,0 +1,87 @@
+"""Turns figures into cells, tiles and sentences: display text by locale, tone by status. Values stay untouched."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from data_quality.contracts.reporting.figure import Figure
+from reports.report_content import Cell, Tile, Tone
+from reports.texts.numbers import format_number, unit_text
+
+TONES: dict[str, Tone] = {
+    "compliant": "good",
+    "warning": "caution",
+    "critical": "bad",
+    "not_assessable": "muted",
+    "improved": "good",
+    "degraded": "bad",
+    "on_target": "plain",
+}
+WORDS = {
+    "compliant": "Compliant",
+    "warning": "Warning",
+    "critical": "Critical",
+    "not_assessable": "Not assessable",
+    "improved": "improved",
+    "on_target": "on target",
+    "degraded": "degraded",
+    "provisional": "baseline is provisional",
+    "no_baseline": "no baseline",
+    "coverage": "too few complete days",
+    "expected": "nothing expected",
+    "implausible_saving": "implausibly large saving",
+    "extrapolation": "drivers outside the baseline's range",
+    "baseline_review_due": "baseline review due",
+}
+
+
+class Writer:
+    """Writes one report in one locale."""
+
+    def __init__(self, locale: str) -> None:
+        self.locale = locale
+
+    def number(self, figure: Figure, decimals: int, *, signed: bool = False, tone: Tone = "plain") -> Cell:
+        """A figure as a cell."""
+        text = format_number(figure.value, decimals=decimals, locale=self.locale, signed=signed)
+        return Cell(text=text, figure_id=figure.figure_id, decimals=decimals, tone=tone)
+
+    def percent(self, figure: Figure, decimals: int = 1) -> Cell:
+        """A share 0–1 as percent. The cell's figure keeps the share."""
+        value = None if figure.value is None else figure.value * 100
+        text = format_number(value, decimals=decimals, locale=self.locale)
+        return Cell(text=text if value is None else f"{text} %", figure_id=figure.figure_id, decimals=decimals + 2)
+
+    def probability(self, figure: Figure) -> Cell:
+        """A p-value with four decimals; a smaller one says that it is smaller, not that it is zero."""
+        if figure.value is None or figure.value >= Decimal("0.0001"):
+            return self.number(figure, 4)
+        least = format_number(Decimal("0.0001"), decimals=4, locale=self.locale)
+        return Cell(text=f"< {least}", figure_id=figure.figure_id, decimals=4)
+
+    def text(self, figure: Figure, decimals: int, *, is_size: bool = False) -> str:
+        """A figure inside a sentence, with its unit; `is_size` drops the sign."""
+        value = figure.value if figure.value is None or not is_size else abs(figure.value)
+        return f"{format_number(value, decimals=decimals, locale=self.locale)} {unit_text(figure.unit)}".strip()
+
+    def tile(self, figure: Figure, decimals: int, *, label: str, note: str = "") -> Tile:
+        """A figure as a headline."""
+        text = format_number(figure.value, decimals=decimals, locale=self.locale)
+        return Tile(label=label, text=text, unit=unit_text(figure.unit), note=note, figure_id=figure.figure_id)
+
+
+def words(code: str) -> str:
+    """A code as people read it."""
+    return WORDS.get(code, code.replace("_", " "))
+
+
+def plain(text: str, tone: Tone = "plain") -> Cell:
+    """Words without a figure."""
+    return Cell(text=text, tone=tone)
+
+
+def energy_decimals(values: Sequence[Decimal | None]) -> int:
+    """Decimals that show about five significant digits of the largest value of a table."""
+    largest = max((abs(value) for value in values if value is not None), default=Decimal(0))
+    if largest >= 10_000:
+        return 0
+    return 1 if largest >= 100 else 2
