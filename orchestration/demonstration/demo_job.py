@@ -32,7 +32,7 @@ from reports.evidence.people_keys import give_keys
 from reports.life.figure_trace import trace_figure
 
 Say = Callable[[str], None]
-DEMO_SITES = Path(__file__).resolve().parent.parent / "assets" / "sites" / "demo"
+DEMO_SITES = Path(__file__).resolve().parents[2] / "assets" / "sites" / "demo"
 STARTER = Path(__file__).parent / "cli" / "starter"
 FACTORY_YEARS = (date(2024, 1, 1), date(2026, 1, 1))
 HOME_HISTORY_DAYS = 70

@@ -27,7 +27,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.kpi_definition import KpiDefinition, SqlModel
 from orchestration.environment import environment
 
-PROJECT_DIR = Path(__file__).resolve().parent.parent / "dbt_project"
+PROJECT_DIR = Path(__file__).resolve().parents[2] / "dbt_project"
 STATE_DIR = PROJECT_DIR / "target"
 # dbt's adapters and the environment are one per process.
 _ONE_AT_A_TIME = threading.Lock()

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 # Where numbers are made. Contracts give them shape, stores keep them: what those hold is pinned by its own digest.
 MAKERS = ("assets.bills", "assets.carbon", "assets.kpi", "assets.sites", "assets.tariffs", "reports")
 # What reads and names computations: of these the functions that are used count, not the whole.
