@@ -11,19 +11,12 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 
 SEED = 20240101
-
-
-def _year_of(site: Site) -> Callable[[int, int], SimulatedSite]:
-    if site.site_id == "factory":
-        return lambda year, seed: generate_factory_year(site, year, seed=seed)
-    if site.site_id == "home":
-        return lambda year, seed: generate_home_year(site, year, seed=seed)
-    if site.site_id == "tower":
-        return lambda year, seed: generate_tower_year(site, year, seed=seed)
-    raise BadInput(
-        f"site {site.site_id!r} cannot be simulated; the simulator knows factory, home and tower",
-        reason="not_simulated",
-    )
+# By site id.
+_WORLDS: dict[str, Callable[..., SimulatedSite]] = {
+    "factory": generate_factory_year,
+    "home": generate_home_year,
+    "tower": generate_tower_year,
+}
 
 
 def generate_site(site: Site, *, start: date, end: date, seed: int = SEED, price_days_ahead: int = 1) -> SimulatedSite:
@@ -33,8 +26,14 @@ def generate_site(site: Site, *, start: date, end: date, seed: int = SEED, price
     """
     if end <= start:
         raise BadInput(f"the simulation ends ({end}) before it starts ({start})", reason="bad_period")
-    make = _year_of(site)
+    if site.site_id not in _WORLDS:
+        known = "factory, home and tower"
+        raise BadInput(
+            f"site {site.site_id!r} cannot be simulated; the simulator knows {known}", reason="not_simulated"
+        )
     prices_end = end + timedelta(days=price_days_ahead)
     last = prices_end if site.price_stream is not None else end
     years = range(start.year, (last - timedelta(days=1)).year + 1)
-    return concatenated([make(year, seed) for year in years]).between(start, end, prices_end=prices_end)
+    return concatenated([_WORLDS[site.site_id](site, year, seed=seed) for year in years]).between(
+        start, end, prices_end=prices_end
+    )
