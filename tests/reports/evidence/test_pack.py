@@ -389,24 +389,6 @@ def test_a_file_that_is_broken_gone_or_one_too_many_is_named(
     assert [problem in each.problem for each in verdict.problems] == [True]
 
 
-def test_a_lake_file_that_another_writer_restored_is_known_by_its_rows_and_by_each_of_its_bytes(
-    sealed: Sealed, tmp_path: Path
-) -> None:
-    members, signer = members_of(sealed.made.path), new_key(tmp_path / "keys", "forger")
-    rows = json.loads(members[f"{names.STORE}lake_manifest.json"])
-    # As an older version wrote it down: bytes that nobody writes today.
-    for row in rows:
-        row["file_sha256"] = "0" * 64 if row["path"] == rows[0]["path"] else row["file_sha256"]
-    members |= {f"{names.STORE}lake_manifest.json": canonical(rows)}
-    assert verify_pack(written(tmp_path / "restored.zip", resealed(members, signer)), sample=1).problems == ()
-    name = names.LAKE + rows[0]["path"]
-    altered = members[name][:500] + bytes([members[name][500] ^ 1]) + members[name][501:]
-    verdict = verify_pack(written(tmp_path / "altered.zip", resealed(members | {name: altered}, signer)), sample=1)
-    assert [(each.file, each.problem) for each in verdict.problems] == [
-        (name, "is not the file that the lake's manifest names")
-    ]
-
-
 def test_a_pack_of_digests_says_that_readings_are_not_in_it(sealed: Sealed, tmp_path: Path) -> None:
     made = sealed.make(tmp_path / "digests.zip", policy="digests")
     verdict = verify_pack(made.path, sample=None, previous=sealed.made.path)
