@@ -11,7 +11,7 @@ from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.cli.answer import Answer
 from orchestration.cli.frame import Call, command
 
-STARTER = Path(__file__).parent / "starter"
+STARTER = Path(__file__).parents[2] / "starter"
 
 
 def make_project(folder: Path, site_file: Path | None = None) -> Path:
