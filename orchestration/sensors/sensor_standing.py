@@ -7,6 +7,7 @@ that moved, it would give the same requests under the same run keys, which Dagst
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 
@@ -21,12 +22,14 @@ from orchestration.warehouse.dbt import fingerprint
 # Written every quarter hour, and no mart, baseline or report rests on them; who signs an act also writes the act.
 _OF_DEVICES = (commands, plans, mode_events, fault_events, ledger_identity, signatures)
 RESTS_ON = tuple(table for table in PROTECTED if table not in _OF_DEVICES)
+# Another process may be of another version of the code, which may judge otherwise: it asks in full once.
+_PROCESS = uuid4().hex
 UNMOVED = dg.SkipReason("nothing has changed since the last look")
 
 
 def has_moved(context: dg.SensorEvaluationContext, project: ProjectResource) -> bool:
-    """False where the last tick saw the project just so. The sensor's cursor remembers what this one sees."""
-    seen = standing(project)
+    """False where the last tick, in this process, saw the project just so. The cursor remembers what this one sees."""
+    seen = f"{_PROCESS} {standing(project)}"
     if context.cursor == seen:
         return False
     context.update_cursor(seen)
@@ -36,7 +39,8 @@ def has_moved(context: dg.SensorEvaluationContext, project: ProjectResource) -> 
 def standing(project: ProjectResource) -> str:
     """Digest of what staleness rests on: rows of the store by their newest seals, files by size and times, the SQL."""
     settings = project.project
-    files = [settings.marts_dir / f"built_{stage}.json" for stage in ("kpi", "enpi")]
+    # Whom an approval is believed of stands in the people file.
+    files = [settings.people_file, *(settings.marts_dir / f"built_{stage}.json" for stage in ("kpi", "enpi"))]
     target = target_of(settings)
     if target.postgres_url:
         warehouse = repr(sorted(built_with(target).items()))

@@ -2,7 +2,9 @@
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -95,3 +97,26 @@ def test_the_environment_is_as_before_after_a_run(
     run_dbt(["run", "--select", "stg_lake__sites"], target=target, state_dir=state_dir)
     assert os.environ["PGTZ"] == "Asia/Tokyo"
     assert "WAREHOUSE_FILE" not in os.environ
+
+
+def test_a_warehouse_of_the_same_name_elsewhere_is_another_and_is_not_parsed_again(
+    tmp_path: Path, state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    invoke = dbt._invoke
+
+    def listened(args: list[str], **how: Any) -> Any:
+        said.append(args[0])
+        return invoke(args, **how)
+
+    monkeypatch.setattr(dbt, "_invoke", listened)
+    rows = []
+    for count in (1, 2):
+        (tmp_path / str(count)).mkdir()
+        made = WarehouseTarget(duckdb_file=tmp_path / str(count) / "twin.duckdb")
+        load_sources(made, {name: empty_source(name) for name in SOURCE_SCHEMAS} | {"sites": TWICE[:count]})
+        assert run_dbt(["run", "--select", "stg_lake__sites"], target=made, state_dir=state_dir).is_success
+        with duckdb.connect(str(made.duckdb_file), read_only=True) as connection:
+            rows += connection.execute("select count(*) from staging.stg_lake__sites").fetchall()
+    assert rows == [(1,), (2,)]
+    assert said == ["parse", "run", "run"]

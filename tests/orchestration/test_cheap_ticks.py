@@ -169,7 +169,12 @@ def test_staleness_is_asked_for_only_where_something_moved(folder: Path, sensor:
     site_file = folder / "sites" / "my_site.yaml"
     site_file.write_text(site_file.read_text() + "# a word more\n")
     fourth, last = tick(sensor, folder, later)
+    assert last
     assert last not in (cursor, later)
+    # Another process may be of another version of the code: it asks in full.
+    other, _ = tick(sensor, folder, f"{'0' * 32} {last.partition(' ')[2]}")
+    assert [getattr(each, "run_key", "") for each in other] == [getattr(each, "run_key", "") for each in fourth]
+    assert getattr(other[0], "skip_message", "") != "nothing has changed since the last look"
     # The same question has the same answer, so that the key of its run is the same: Dagster makes none of it.
     assert [getattr(each, "run_key", "") for each in fourth] == [getattr(each, "run_key", "") for each in third]
 
@@ -185,6 +190,8 @@ def test_every_table_that_a_mart_baseline_or_report_rests_on_moves_the_question(
     unwatched = {table.name for table in PROTECTED} - {table.name for table in RESTS_ON}
     assert unwatched == {"commands", "plans", "mode_events", "fault_events", "ledger_identity", "signatures"}
     (folder / "people.yaml").write_text(json.dumps({"people": [CARLA.model_dump(mode="json")]}))
+    seen.append(standing(project))
+    assert len(set(seen)) == len(seen)
     clock = FixedClock(datetime(2026, 1, 1, tzinfo=UTC))
     set_mode(project.store, "my_site", mode=Mode.ADVISORY, person=CARLA, reason="test", clock=clock)
     assert standing(project) == seen[-1]
