@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from data_quality.contracts.reporting.figure import Figure
-from reports.report_content import Cell, Tile, Tone
-from reports.texts.numbers import format_number, unit_text
+from reports.report_content import Cell, Tone
+from reports.texts.numbers import format_number
 
 TONES: dict[str, Tone] = {
     "compliant": "good",
@@ -57,16 +57,6 @@ class Writer:
             return self.number(figure, 4)
         least = format_number(Decimal("0.0001"), decimals=4, locale=self.locale)
         return Cell(text=f"< {least}", figure_id=figure.figure_id, decimals=4)
-
-    def text(self, figure: Figure, decimals: int, *, is_size: bool = False) -> str:
-        """A figure inside a sentence, with its unit; `is_size` drops the sign."""
-        value = figure.value if figure.value is None or not is_size else abs(figure.value)
-        return f"{format_number(value, decimals=decimals, locale=self.locale)} {unit_text(figure.unit)}".strip()
-
-    def tile(self, figure: Figure, decimals: int, *, label: str, note: str = "") -> Tile:
-        """A figure as a headline."""
-        text = format_number(figure.value, decimals=decimals, locale=self.locale)
-        return Tile(label=label, text=text, unit=unit_text(figure.unit), note=note, figure_id=figure.figure_id)
 
 
 def words(code: str) -> str:

@@ -16,7 +16,7 @@ from assets.kpi.from_readings import EXPECTED, AskedKpi
 from assets.kpi.mart_windows import Window
 from assets.kpi.running_cost import interval_costs as running
 from assets.kpi.running_cost.month_to_date import RunningFigures, running_figures
-from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus
+from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineVersion
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.reporting.figure import Trace, TraceInput
 from data_quality.contracts.site_file.site import Site
@@ -394,11 +394,14 @@ def to_decimal(value: float | int | Decimal | None) -> Decimal | None:
     return Decimal(repr(value))
 
 
-@lru_cache(maxsize=1024)
-def baseline_input(baseline_id: str, version: int, *, checksum: str, mlflow_run_id: str) -> TraceInput:
+def baseline_input(version: BaselineVersion) -> TraceInput:
     """A baseline version as an input: id `baseline_id@version`, the model's checksum, its MLflow run."""
     return TraceInput(
-        kind="version", id=f"{baseline_id}@{version}", role="baseline", sha256=checksum, value=mlflow_run_id
+        kind="version",
+        id=f"{version.baseline_id}@{version.version}",
+        role="baseline",
+        sha256=version.model_checksum,
+        value=version.mlflow_run_id,
     )
 
 

@@ -146,11 +146,11 @@ class EnpiData:
             if version is None:
                 return Leaf(None, "detectable_saving", named, [], status="no_baseline")
             value = detectable(version.baseline, measure, self.given.confidence)
-            return Leaf(value, "detectable_saving", named, [pinned(version)])
+            return Leaf(value, "detectable_saving", named, [baseline_input(version)])
         name = f"{term}:{TERM_FIELDS[measure]}" if measure in TERM_FIELDS else measure
         if version is None:
             return Leaf(None, "baseline_number", {"name": name}, [], status="no_baseline")
-        return Leaf(number_of(version.baseline, name), "baseline_number", {"name": name}, [pinned(version)])
+        return Leaf(number_of(version.baseline, name), "baseline_number", {"name": name}, [baseline_input(version)])
 
     def fact(self, name: str, item: Item) -> tuple[str, Tone]:
         """Status of the span, or what the baseline is."""
@@ -260,7 +260,7 @@ class EnpiData:
             return []
         given = self.given
         adjusted = given.sources.adjustments_input(version.baseline_id, version.version, given.as_of_utc)
-        return [pinned(version), adjusted]
+        return [baseline_input(version), adjusted]
 
     def _seus(self) -> list[Seu]:
         if self.given.seu is not None:
@@ -370,10 +370,3 @@ def version_fact(name: str, version: BaselineVersion | None) -> str:
     if version.approved_by is None or version.approved_at_utc is None:
         return "not approved"
     return f"{version.approved_by}, {version.approved_at_utc:%Y-%m-%d}"
-
-
-def pinned(version: BaselineVersion) -> TraceInput:
-    """The version as an input."""
-    return baseline_input(
-        version.baseline_id, version.version, checksum=version.model_checksum, mlflow_run_id=version.mlflow_run_id
-    )

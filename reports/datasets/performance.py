@@ -19,7 +19,7 @@ from reports.datasets.enpi import BASELINE_MEASURES, TERM_FIELDS, version_fact
 from reports.datasets.enpi import MEASURES as OF_USES
 from reports.datasets.of_uses.enpi_figures import add_figures, month_key, summed_seus
 from reports.datasets.of_uses.enpi_findings import named_batches, report_findings, synthetic_facts
-from reports.datasets.of_uses.enpi_inputs import EnpiInputs
+from reports.datasets.of_uses.enpi_inputs import SITE_KPIS, EnpiInputs
 from reports.datasets.of_uses.load_enpi import BATCH_FIELDS, enpi_inputs
 from reports.datasets.quality_figures import MEASURES as OF_READINGS
 from reports.datasets.site_kpis import MEASURES as OF_SITE
@@ -31,10 +31,9 @@ _OF_USES = (
     "actual_kwh", "expected_kwh", "delta_kwh", "savings_kwh", "enpi", "deviation_percent", "compared_days",
     "metered_kwh", "coverage", "estimated_share", "uncertainty_kwh",
 )  # fmt: skip
-_OF_SITE = ("consumption_kwh", "peak_15min_kw", "load_factor", "cost", "emission_kgco2e")
 MEASURES: Mapping[str, Measure] = {
     **{name: OF_USES[name] for name in _OF_USES},
-    **{name: OF_SITE[name] for name in _OF_SITE},
+    **{name: OF_SITE[name] for name in SITE_KPIS},
     **{name: OF_READINGS[name] for name in BATCH_FIELDS},
     **BASELINE_MEASURES,
     "term_p_value": Measure("Coefficient, p", "ratio", whole="asked"),

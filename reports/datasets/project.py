@@ -12,10 +12,10 @@ from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.time import Period
 from reports.again.claims import against_project_at
-from reports.again.computations import number_of
+from reports.again.computations import baseline_input, number_of
 from reports.again.project_again import PLANNED, number, result
 from reports.datasets.base import Given, Item, Leaf, Measure
-from reports.datasets.enpi import BASELINE_MEASURES, TERM_FIELDS, pinned, version_fact
+from reports.datasets.enpi import BASELINE_MEASURES, TERM_FIELDS, version_fact
 from reports.datasets.of_uses.enpi_findings import baseline_findings
 from reports.texts.locales import word
 from reports.texts.mv_plan import plan_rows
@@ -104,7 +104,7 @@ class ProjectData:
             name = f"{part}:{TERM_FIELDS[measure]}" if measure in TERM_FIELDS else measure
             if version is None:
                 return Leaf(None, "baseline_number", {"name": name}, [], status="no_baseline")
-            return Leaf(number_of(version.baseline, name), "baseline_number", {"name": name}, [pinned(version)])
+            return Leaf(number_of(version.baseline, name), "baseline_number", {"name": name}, [baseline_input(version)])
         named = {
             **given.span(item.period),
             "project": project.project_id,
@@ -119,13 +119,13 @@ class ProjectData:
             field=measure, adjustment_id=named["adjustment"],
         )  # fmt: skip
         if measure in PLANNED:
-            return Leaf(value, "project_number", named, [given.sources.site_input(given.site), pinned(version)])
+            return Leaf(value, "project_number", named, [given.sources.site_input(given.site), baseline_input(version)])
         adjusted = given.sources.adjustments_input(version.baseline_id, version.version, given.as_of_utc)
         return Leaf(
             value=value,
             computation="project_number",
             parameters=named,
-            inputs=[*given.behind(item.period), pinned(version), adjusted],
+            inputs=[*given.behind(item.period), baseline_input(version), adjusted],
             status="" if value is not None else self._why_not(measure, project, version, item.period),
         )
 

@@ -20,7 +20,4 @@ def enpi_quarter(inputs: EnpiInputs, *, revision: int = 0) -> ReportContent:
         versions=inputs.versions,
     )
     datasets = {NAME: PerformanceData(given, inputs)}
-    template = load_template("enpi_quarter")
-    return template_report(
-        template, given, revision=revision, datasets=datasets, run_versions=dict(inputs.run_versions)
-    )
+    return template_report(load_template("enpi_quarter"), given, revision=revision, datasets=datasets)

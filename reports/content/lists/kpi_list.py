@@ -91,9 +91,8 @@ def _baseline_inputs(row: Mapping[str, Any], sources: Sources, as_of_utc: dateti
     baseline_id, version = row.get("baseline_id"), row.get("baseline_version")
     if baseline_id is None or version is None:
         return []
-    known = sources.baseline(baseline_id, version)
     return [
-        baseline_input(baseline_id, version, checksum=known.model_checksum, mlflow_run_id=known.mlflow_run_id),
+        baseline_input(sources.baseline(baseline_id, version)),
         sources.adjustments_input(baseline_id, version, as_of_utc),
     ]
 

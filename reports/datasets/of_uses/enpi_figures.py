@@ -118,7 +118,7 @@ def _add_assessed(
     book: FigureBook, given: EnpiInputs, seu: Seu, period: Period, *, result: EnpiResult, path: str, name: str
 ) -> Figure:
     version = given.versions.get(seu.seu_id)
-    inputs = [_lake(given, period), given.site_input, *given.calendar, *([_pinned(version)] if version else [])]
+    inputs = [_lake(given, period), given.site_input, *given.calendar, *([baseline_input(version)] if version else [])]
     inputs += [given.adjustments[seu.seu_id]] if seu.seu_id in given.adjustments else []
     value = assessment_field(result, name)
     return book.add(
@@ -278,13 +278,7 @@ def _add_baseline_number(
         unit=unit,
         computation="baseline_number",
         parameters={"name": name},
-        inputs=[_pinned(version)],
-    )
-
-
-def _pinned(version: BaselineVersion) -> TraceInput:
-    return baseline_input(
-        version.baseline_id, version.version, checksum=version.model_checksum, mlflow_run_id=version.mlflow_run_id
+        inputs=[baseline_input(version)],
     )
 
 

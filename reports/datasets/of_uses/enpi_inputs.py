@@ -55,7 +55,6 @@ class EnpiInputs:
     rule: EnpiRule = field(default_factory=EnpiRule)
     confidence: float = 0.9
     findings: tuple[Finding, ...] = ()
-    run_versions: Mapping[str, str] = field(default_factory=dict)
     adjustments: Mapping[str, TraceInput] = field(default_factory=dict)
     review_due: frozenset[str] = frozenset()
     factors: Mapping[tuple[date, date], Sequence[TraceInput]] = field(default_factory=dict)

@@ -46,7 +46,6 @@ def enpi_inputs(
     marts_dir: Path | None = None,
     rule: EnpiRule | None = None,
     confidence: float = 0.9,
-    run_versions: Mapping[str, str] | None = None,
 ) -> EnpiInputs:
     """Inputs of the report as known at `as_of_utc`.
 
@@ -88,7 +87,6 @@ def enpi_inputs(
         rule=used,
         confidence=confidence,
         findings=_gaps(site, period, sources, as_of_utc),
-        run_versions=dict(run_versions or {}),
         adjustments=_adjustments(versions, sources, as_of_utc),
         against_savings=_against_savings(site, [period, *months], versions, sources, as_of_utc, used),
         review_due=frozenset(
