@@ -1,5 +1,5 @@
-# make demo | test | fast | up | check | bench | coverage: each does all set-up first. See CONTRIBUTING.md.
-.PHONY: setup demo test fast up check bench fuzz postgres mutants coverage clean
+# make demo | test | fast | up | check | house | bench | coverage: each does all set-up first. See CONTRIBUTING.md.
+.PHONY: setup demo test fast up check house bench fuzz postgres mutants coverage clean
 PYTHON := .venv/bin/python
 export DAGSTER_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
@@ -32,6 +32,10 @@ check: setup
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy
 	@$(PYTHON) -m pytest -q tests/test_layers.py tests/test_sizes.py
+
+# How heavy the house is: lines, folders, names, imports, circles, and the slowest tests.
+house: setup
+	@$(PYTHON) -m tests.house
 
 bench: setup
 	@$(PYTHON) -m tests.bench

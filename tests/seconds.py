@@ -88,13 +88,24 @@ class LongestFirst:
         cache.set(CACHE, old | {name: round(each, 3) for name, each in self.seconds.items()})
 
 
+def recorded_here() -> dict[str, float]:
+    """Seconds of each test of the last runs in this checkout; nothing where none was run."""
+    path = ROOT / ".pytest_cache" / "v" / CACHE
+    found: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+    return found
+
+
+def slowest() -> list[tuple[str, float]]:
+    """The slowest tests of the last runs, with their seconds."""
+    return sorted(recorded_here().items(), key=lambda item: -item[1])[:SLOWEST]
+
+
 def main(arguments: list[str]) -> None:
     """Print the slowest tests of the last runs, or keep what the files took."""
-    recorded = json.loads((ROOT / ".pytest_cache" / "v" / CACHE).read_text())
     if arguments != ["keep"]:
-        for name in sorted(recorded, key=recorded.__getitem__, reverse=True)[:SLOWEST]:
-            sys.stdout.write(f"{recorded[name]:8.2f} s  {name}\n")
+        sys.stdout.writelines(f"{seconds:8.2f} s  {name}\n" for name, seconds in slowest())
         return
+    recorded = recorded_here()
     found: dict[str, list[float]] = {}
     for name, seconds in sorted(recorded.items()):
         file = found.setdefault(name.split("::", 1)[0], [0.0, 0])

@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("assets", "controls", "data_quality", "dbt_project", "ml", "orchestration", "reports")
 # What is read as code; pages in place of pictures will be counted when there are some.
 COUNTED = (".py", ".sql", ".css", ".js", ".html")
-# One idea at several ranks has one name: a room's shell, and the command or sensor that is named for what it shows.
-SHARED_BY_DESIGN = ("__init__", "defs")
+# One idea at several ranks has one name: the shell of a room, and where a process begins.
+SHARED_BY_DESIGN = ("__init__", "defs", "main")
 
 
 @cache
@@ -87,7 +87,7 @@ def broad(limit: int = 25) -> dict[str, int]:
 
 def circles_of_files() -> list[list[str]]:
     """Modules that import each other, lazily or not, by way of any others."""
-    return [each for each in _components(imports()) if len(each) > 1]
+    return [each for each in components(imports()) if len(each) > 1]
 
 
 def circles_of_folders() -> list[str]:
@@ -101,7 +101,7 @@ def circles_of_folders() -> list[str]:
                 between[mine].setdefault(theirs, f"{name} > {other}")
     graph = {name: set(between[name]) for name in list(between)}
     graph |= {name: set() for each in list(graph.values()) for name in each if name not in graph}
-    circles = [set(each) for each in _components(graph) if len(each) > 1]
+    circles = [set(each) for each in components(graph) if len(each) > 1]
     return [
         f"{mine} and {theirs}: {between[mine][theirs]}"
         for circle in circles
@@ -110,7 +110,7 @@ def circles_of_folders() -> list[str]:
     ]
 
 
-def _components(graph: Mapping[str, Iterable[str]]) -> list[list[str]]:
+def components(graph: Mapping[str, Iterable[str]]) -> list[list[str]]:
     """Strongly connected components (Tarjan), without recursion."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}

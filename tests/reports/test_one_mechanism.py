@@ -8,9 +8,9 @@ import pytest
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import parse_period
-from reports.evidence.verify_pack import verify_pack
 from reports.make_report import RENDERERS, make_report
 from reports.report_content import Chart, Paragraph, Table
+from tests.definitions import verify_pack
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
 from tests.reports.evidence.conftest import Sealed, seal
