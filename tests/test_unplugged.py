@@ -32,7 +32,6 @@ KNOWN = {
         "data_quality.contracts.time", "FixedClock"
     ): "the clock of every test; of the contract that SystemClock keeps",
     Place("assets.bills.engine.bill_terms", "bill_terms"): "the planner is to solve with the bill's own tariff",
-    Place("assets.tariffs.linear_evaluate", "evaluate"): "the same, and then asks what a solution costs",
     Place("assets.tariffs.linear.linear_rows", "rows_of"): "the same, in a solver's rows",
     Place("ml.baselines.savings_of.savings", "portfolio"): "formulas 5.5; a report over several uses is to state it",
 }

@@ -222,7 +222,13 @@ class Sources:
 
     def definition_input(self) -> TraceInput:
         """The SQL that KPIs are made by, as an input."""
-        return TraceInput(kind="version", id=DEFINITION_ID, role="definition", sha256=self.definitions.current().sha256)
+        made: TraceInput = self.keep(
+            ("definition input",),
+            lambda: TraceInput(
+                kind="version", id=DEFINITION_ID, role="definition", sha256=self.definitions.pinned().sha256
+            ),
+        )
+        return made
 
     def has_synthetic(self, site: Site, period: Period, as_of_utc: datetime) -> bool:
         """True where a batch behind the span brought simulated readings."""

@@ -18,12 +18,16 @@ class Definitions:
         self._current: KpiDefinition | None = None
 
     def current(self) -> KpiDefinition:
-        """Today's definition, kept from the first time that it is asked for."""
+        """Today's definition."""
         if self._current is None:
             self._current = self._make()
-            if self.folder is not None:
-                keep_definition(self.folder, self._current)
         return self._current
+
+    def pinned(self) -> KpiDefinition:
+        """Today's definition, kept: a figure is about to name it."""
+        if self.folder is not None:
+            keep_definition(self.folder, self.current())
+        return self.current()
 
     def of(self, sha256: str) -> KpiDefinition:
         """The definition of that digest. Raises BadInput where it was not kept, or is not what it was."""
