@@ -76,7 +76,7 @@ def test_running_dbt_gives_the_root_logger_no_voice(tmp_path: Path) -> None:
     code = (
         "import logging; from pathlib import Path\n"
         "from assets.stores.warehouse.warehouse import WarehouseTarget as Target\n"
-        "from orchestration import dbt; from data_quality.contracts.errors import OurFault\n"
+        "from orchestration.warehouse import dbt; from data_quality.contracts.errors import OurFault\n"
         "try: dbt._invoke(['no such command'], target=Target(duckdb_file=Path('w')), state_dir=Path(), manifest=None)\n"
         "except OurFault: print(logging.getLogger().handlers)"
     )

@@ -1,5 +1,6 @@
 """What tests ask of the limited child: jobs that spin, grow, write, crash, or read a document as a bill reader will."""
 
+import mmap
 import os
 import signal
 import time
@@ -91,3 +92,12 @@ def pages_of_pdf(path: str) -> int:
             each.get_object().get_data()
         count += 1
     return count
+
+
+_RESERVED: list[mmap.mmap] = []
+
+
+def reserve(mib: int) -> int:
+    """Map memory and never touch it, as the pools of libraries do."""
+    _RESERVED.append(mmap.mmap(-1, mib * 1024**2, flags=mmap.MAP_PRIVATE))
+    return mib

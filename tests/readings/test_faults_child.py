@@ -121,6 +121,16 @@ def test_a_child_that_leaves_just_as_it_is_asked_is_asked_again(monkeypatch: pyt
     assert len(asked) == 2
 
 
+def test_what_wide_limits_let_a_child_map_does_not_count_against_the_next_file() -> None:
+    """A pack verified in a process once left no room for the workbooks that it read afterwards."""
+    wide = Limits(memory_mb=1024)
+    assert job("reserve", wide, mib=2000) == 2000
+    process = child._CHILD._process
+    assert job("reserve", wide, mib=100) == 100
+    assert child._CHILD._process is process
+    assert job("reserve", mib=1000) == 1000
+
+
 def test_a_forked_process_leaves_its_parents_child_alone() -> None:
     other = child._Child()
     first = other.ask({"function": f"{JOBS}:double", "args": {"value": 1}, **_wide()}, Limits())

@@ -72,10 +72,15 @@ class _Child:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._widest_mb = 0
         self._inherited: list[subprocess.Popen[bytes]] = []
 
     def ask(self, request: dict[str, Any], limits: Limits) -> Any:
         with self._lock:
+            # What wider limits let it map (libraries, their pools) would count against the narrower ones.
+            if self._widest_mb > limits.memory_mb:
+                self._drop()
+            self._widest_mb = limits.memory_mb
             try:
                 answer = self._exchange(self._running(), request, limits)
             except _Left:
