@@ -54,7 +54,7 @@ def test_two_processes_with_overlapping_files_store_no_value_twice(tmp_path: Pat
 
 def test_a_batch_that_came_in_between_is_seen_inside_the_transaction(bench: Bench, monkeypatch) -> None:
     """The same race, forced: another file is stored after this one was compared and before it is written."""
-    from assets.readings.ingest.ingest_file import ingest_file as module
+    from assets.readings.ingest import ingest_file as module
 
     whole, is_first = module.current_rows, [True]
 

@@ -95,7 +95,7 @@ def test_a_changed_module_changes_what_rests_on_it_and_nothing_else(monkeypatch:
 
 
 def test_imports_are_read_wherever_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
-    head = "from assets.kpi import (\n    enpi,\n    adjust as other,\n)\n"
+    head = "from assets.kpi.enpi_of_use import (\n    enpi_result,\n    adjust as other,\n)\n"
     text = f"{head}\ndef late():\n    from assets.kpi.enpi_of_use.daily import seu_days  # why\n"
     monkeypatch.setattr(code_behind, "source_of", lambda _: text)
     assert imports_of.__wrapped__("any") == (
