@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.kpi.from_readings import AskedKpi, findings_of
+from assets.kpi.from_readings import AskedKpi, findings_of, plain
 from assets.sites.meter_tree import has_import
 from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.errors import BadInput
@@ -151,7 +151,8 @@ class SiteKpis:
 
     def _value(self, measure: str, item: Item, row: dict[str, Any] | None) -> Decimal | None:
         if row is not None:
-            return to_decimal(row.get(COLUMNS[measure]))
+            found = row.get(COLUMNS[measure])
+            return plain(found, None) if isinstance(found, Decimal) else to_decimal(found)
         given = self.given
         grain = _grain(item.period)
         if given.marts_dir is not None and grain and (grain, item.scope) in self._known_scopes():

@@ -296,10 +296,11 @@ def _refuse_other_baselines(
 
 
 def _same(stored: Decimal | None, computed: Decimal | None, what: str) -> Decimal | None:
+    """The number, once both agree on it; written as the readings give it, whatever scale the mart keeps."""
     if stored != computed:
         raise BadInput(
             f"the marts say {stored} for {what}, the readings say {computed}",
             reason="stale_marts",
             mend="build the marts again: readings, baseline or site file changed after they were built",
         )
-    return stored
+    return computed
