@@ -119,11 +119,13 @@ def blocks(days: Days, since_utc: datetime | None = None) -> Iterator[Block]:
 def _judge(judged: Judged, block: Block, declared: ValidationRules) -> list[RuleFinding]:
     found: dict[str, Hits] = {}
     limits: dict[str, Floats] = {}
+    # All are found before any is told: what explains an event may stand later in the table.
     for name, rule in RULES.items():
         limits[name] = _limits(block, name, declared)
         found[name] = rule.find(block, limits[name])
     findings = []
     for name, hits in found.items():
+        # A jump stands beside the event that it leads into or out of, not within it.
         kept = _unexplained(hits, [found[other] for other in EXPLAINED_BY.get(name, ())], margin=int(name == "rate"))
         for event in _events(block, name, kept, limits[name], declared):
             judged.events.append(event)
@@ -188,6 +190,7 @@ def _balance_findings(
     sums = DailySums.of(grids, [_doubtful(one) for one in judged])
     first = 0
     if since_utc is not None and sums.dates:
+        # Grids of other steps may begin on other days: `first` is a place in the days that all share.
         first = max(0, (grids[0].dates[0] - sums.dates[0]).days + grids[0].day_of(since_utc))
     found: list[RuleFinding] = []
     for balance in balances:

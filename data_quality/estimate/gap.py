@@ -102,6 +102,7 @@ def scaled_to(values: Floats, total: float) -> Floats:
         exact = np.full(len(values), whole / len(values))
     quanta = np.floor(exact)
     left = whole - int(quanta.sum())
+    # Stable: of equal remainders the earlier slot wins on any machine, and so the batch has one digest.
     order = np.argsort(-(exact - quanta), kind="stable")
     quanta[order[:left]] += 1
     return quantised(quanta / _QUANTA)
