@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from data_quality.contracts.errors import BadInput
 
+# The settlement period of Europe's power markets, and a divisor of all longer intervals that meters send.
 CANONICAL_MINUTES = 15
 
 
@@ -78,6 +79,7 @@ def zone(name: str, *, file: str = "", line: int = 0) -> ZoneInfo:
     """The IANA zone of that name. Raises BadInput."""
     try:
         return ZoneInfo(name)
+    # Names like ../x or Europe (a folder) fail with ValueError or OSError instead.
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise BadInput(
             f"unknown time zone {name!r}; expected an IANA name such as Europe/Berlin",
@@ -187,6 +189,7 @@ def only_instant(moment: datetime, time_zone: str) -> datetime:
     """The UTC instant of a local time (or of one with offset). Raises ValueError where the zone skips or repeats it."""
     if moment.tzinfo is not None:
         return moment.astimezone(UTC)
+    # Back from UTC a skipped time is another one; a repeated one has two instants.
     passes = {moment.replace(tzinfo=zone(time_zone), fold=fold).astimezone(UTC) for fold in (0, 1)}
     real = {each for each in passes if each.astimezone(zone(time_zone)).replace(tzinfo=None) == moment}
     if len(real) != 1:

@@ -64,6 +64,7 @@ def _has_english(given: dict[str, str]) -> dict[str, str]:
 
 
 def _sheet(name: str) -> str:
+    # Length and signs are Excel's own rules; a workbook's list of all figures is called Figures already.
     if name and (len(name) > 31 or set(name) & set("[]:*?/\\") or name.lower() == "figures"):
         raise ValueError("a sheet's name has at most 31 characters, none of []:*?/\\, and is not 'Figures'")
     return name

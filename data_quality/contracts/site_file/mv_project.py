@@ -27,6 +27,7 @@ class ProjectPlan(Model):
     drivers_because: str = Field(default="", description="Why these drivers")
     static_factors: tuple[str, ...] = ()
     accuracy_profile: str = Field(default="", description="Name of the accuracy profile that is agreed")
+    # 68 %, one standard deviation, is the least that ASHRAE Guideline 14 states a saving's uncertainty at.
     confidence: float = Field(default=0.9, ge=0.68, le=0.99, description="Of the stated interval, 0–1")
     uncertainty_method: str = "Exact algebra with autocorrelation, held to 1.1 times the ASHRAE Guideline 14 form"
     non_routine_procedure: str = ""
@@ -90,8 +91,10 @@ class MvProject(Model):
         """Local dates [start, end) of the baseline."""
         if self.baseline_start is not None and self.baseline_end is not None:
             return self.baseline_start, self.baseline_end
+        # Twelve months hold each season once: less would stretch the model into one that it never saw.
         end = self.installation_start
         is_leap_day = (end.month, end.day) == (2, 29)
+        # The year before a leap year has no 29 February: a day more is better than a day less.
         return (date(end.year - 1, 2, 28) if is_leap_day else end.replace(year=end.year - 1)), end
 
     @property

@@ -149,6 +149,7 @@ class DegreeDays(Model):
     driver: PartId
     station: str = Field(min_length=1, description="Where the temperature comes from")
     method: Literal["mean", "hourly"] = Field(default="mean", description="Of the day's mean, or hour by hour")
+    # 15.5 degC is the base in Britain, 18 in most other places (formulas 5.9): no two bases may be compared.
     heating_base_degc: Decimal = Field(default=Decimal("15.5"), ge=-10, le=30, decimal_places=2)
     cooling_base_degc: Decimal = Field(default=Decimal("18"), ge=0, le=40, decimal_places=2)
 
