@@ -221,6 +221,7 @@ def _facts(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
             pl.len(),
             start=pl.col("interval_start_utc").min(),
             end=(pl.col("interval_start_utc") + pl.duration(minutes="source_minutes")).max(),
+            # 64 bits of quanta end at 9.2e9 units, which the total of a long file may pass.
             sum=(pl.col("value") * 10**QUANTUM_DECIMALS).round().cast(pl.Int128).sum(),
             kwh=pl.col("_quanta").cast(pl.Int128).sum(),
         )

@@ -129,6 +129,7 @@ class _StandIn:
             name="",
             time_zone="UTC",
             currency="EUR",
+            # Zone, money and country are asked of no amount.
             country="DE",
             meters=tuple(Meter(meter_id=each, registers=registers) for each in ids.values()),
         )
@@ -156,6 +157,7 @@ def _names(path: Path, header: list[str], separator: str, layout: Layout) -> lis
         return []
     schema = dict.fromkeys(header, pl.String)
     try:
+        # Only names are wanted: a line with too many fields is rejected when the blocks are read.
         texts = pl.scan_csv(
             path, separator=separator, schema=schema, quote_char=None, raise_if_empty=False, truncate_ragged_lines=True
         )
@@ -170,6 +172,7 @@ def _names(path: Path, header: list[str], separator: str, layout: Layout) -> lis
 def _worth_unpacking(path: Path, from_bytes: int) -> int:
     """Size from which a file may be a long table: packed it is smaller."""
     with path.open("rb") as file:
+        # Meter tables pack by ten to forty; what is missed below a sixteenth is small enough to be read whole.
         return from_bytes // 16 if file.read(2) == GZIP_MAGIC else from_bytes
 
 

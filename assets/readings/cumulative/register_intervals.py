@@ -28,6 +28,7 @@ from data_quality.rules.of_registers.register_jump import IMPOSSIBLE_PER_HOUR, r
 Stream = tuple[str, str]
 Events = Mapping[Stream, Sequence[DatedEvent]]
 # A clock that jumps must not make one amount of years.
+# A yearly read that comes a month late still counts.
 MAX_STEP_DAYS = 400
 # What a person reads one by one; the rest is a number.
 MAX_FINDINGS = 10
@@ -138,6 +139,7 @@ def declared(site: Site | None, stream: Stream, unit: str) -> tuple[Register, Me
 def in_own_unit(value: Decimal, unit: str, own: str) -> Decimal:
     """A state in the register's own unit, to the quantum."""
     if unit != own:
+        # Through text: the float 0.001 is not the decimal that it stands for.
         value = value * Decimal(str(UNITS[unit].factor)) / Decimal(str(UNITS[own].factor))
     return round(value, QUANTUM_DECIMALS)
 
@@ -195,6 +197,7 @@ def _counting(reads: Sequence[State], register: Register, meter: Meter | None) -
     """How the register counts: as declared, else as its own reads show."""
     unit, multiplier = UNITS[register.unit], float(register.multiplier)
     per_canonical = 10**QUANTUM_DECIMALS / (unit.factor * multiplier)
+    # The plate is electrical: of a gas or heat meter it bounds nothing.
     load = meter.connected_load_kw if meter is not None and meter.carrier is Carrier.ELECTRICITY else None
     rates = [(b.quanta - a.quanta) * 3600 / (b.epoch_s - a.epoch_s) for a, b in pairwise(reads) if b.quanta > a.quanta]
     wraps_at = register.wraps_at or (None if register.digits is None else Decimal(10) ** register.digits)

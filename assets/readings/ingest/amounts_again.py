@@ -98,6 +98,7 @@ class _Register:
             rejected_rows=self.counted.rejects.height,
             is_synthetic=self.is_synthetic,
         )
+        # Decided again by the lake: another batch may have been recorded since the look above.
         written = self.lake.write_decided(info, self._decide, clock=clock)
         return result.model_copy(update={"batch_id": written.batch_id})
 

@@ -12,6 +12,7 @@ from typing import IO
 from data_quality.contracts.errors import BadInput
 
 GZIP_MAGIC = b"\x1f\x8b"
+# In order of trust, since the first of equal counts wins: commas also stand in names and numbers.
 SEPARATORS = (";", "\t", ",")
 # A packed file that grows beyond this, or by this factor once it has a size that counts, is no meter file (F11).
 MAX_PACKED_BYTES, MAX_RATIO, RATIO_FROM_BYTES = 512 * 1024**2, 100, 16 * 1024**2

@@ -17,6 +17,7 @@ ALIASES = {
     "temp_degc": ("outdoor_degc", "outdoor_temp_degc", "outdoor_temperature_degc"),
     "ghi_w_per_m2": ("irradiance_w_per_m2",),
 }
+# The longest first: flow_m3_per_h ends with h, too.
 _WITH_UNIT = sorted(UNITS, key=len, reverse=True)
 
 
@@ -104,6 +105,7 @@ def _mapped(header: list[str], mapping: ColumnMap, site: Site | None) -> Layout:
                     column=column,
                     meter_id=meter_id,
                     register_id=register_id or None,
+                    # For a site, an open unit means the register's own; without one only the column's name can say it.
                     unit=_declared_unit(mapping, column) or unit or (None if site else unit_in(column)),
                 )
             )

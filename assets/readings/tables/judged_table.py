@@ -293,6 +293,7 @@ def _name_streams(sieve: Sieve, layout: Layout, mapping: ColumnMap, *, is_wide: 
             sieve.warn("empty_cells", part.height - kept.height)
             part = kept
         parts.append(part)
+    # Typed files may hold whole numbers in one column and floats in the next.
     frame = pl.concat(parts, how="vertical_relaxed") if len(parts) > 1 else parts[0]
     if layout.meter is not None and mapping.meters:
         frame = frame.with_columns(pl.col("_meter").replace(mapping.meters))
