@@ -53,6 +53,7 @@ class Sieve:
 
     def take(self, reason: str, bad: pl.Expr, expected: str, got: pl.Expr) -> None:
         """Move rows where `bad` holds to the rejects; null counts as holding."""
+        # Unlike in tables/sieve.py: what cannot be judged here is no reading either.
         is_bad = bad.fill_null(value=True)
         found = self.frame.filter(is_bad)
         if found.is_empty():

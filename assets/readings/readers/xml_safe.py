@@ -101,6 +101,7 @@ class _Handler(ContentHandler):
             raise BadInput(message, line=self.line(), reason="xml_too_deep")
         self._text.clear()
         self._length = 0
+        # Senders choose their prefixes freely, and many leave them out.
         self.visitor.opened(name.rpartition(":")[2], dict(attrs.items()), self.line())
 
     def endElement(self, name: str) -> None:  # noqa: N802 (the name SAX calls)

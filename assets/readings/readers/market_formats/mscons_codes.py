@@ -37,6 +37,7 @@ UNITS = {
 }
 # Quantity qualifiers: how good the value is; None: there is no usable value.
 QUALITIES: dict[str, QualityCode | None] = {
+    # 220 true, 79 summed, 67 substituted, 201 proposed as a substitute, Z18 preliminary, 20 not usable.
     "220": QualityCode.VALID,
     "46": QualityCode.VALID,
     "79": QualityCode.DERIVED,
@@ -65,6 +66,7 @@ def obis_facts(obis: str) -> tuple[str, str, str | None]:
     carrier = _CARRIERS.get(medium, "unknown")
     if carrier != "electricity":
         return carrier, "import" if carrier != "unknown" else "", None
+    # OBIS C: 1 and 2 are active energy taken and given, 3 to 8 reactive energy by direction and quadrant.
     direction = {"1": "import", "2": "export"}.get(kind, "")
     if quantity not in _ENERGY:
         return carrier, direction, None

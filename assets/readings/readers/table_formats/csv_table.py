@@ -97,6 +97,7 @@ def _parse_whole(text: CsvText) -> pl.DataFrame | None:
         )
     except pl.exceptions.PolarsError:
         return None
+    # The parser fills short lines with nulls and may not tell: only the counts prove that rows are lines.
     lines = text.body.count(b"\n") + (0 if text.is_finished else 1)
     blank = frame.lazy().select(pl.all_horizontal(pl.all().is_null()).sum()).collect().item() if width > 1 else 0
     separators = text.body.count(text.separator.encode())
@@ -117,6 +118,7 @@ def _quotes_are_plain(text: CsvText) -> bool:
 
 def _parse_lines(text: CsvText) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Line by line, still as columns: lines with a wrong number of fields are rejected, the others read."""
+    # By a separator that does not occur each line is one column, still in a single pass.
     unused = next(
         (mark for mark in map(chr, range(1, 32)) if mark not in "\t\n\r" and mark.encode() not in text.body), ""
     )

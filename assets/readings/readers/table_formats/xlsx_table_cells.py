@@ -28,6 +28,7 @@ _BEYOND = re.compile(
 )
 # A shared text by something that is no number, or too large a one: the library would take the first text of all.
 _BAD_INDEX = re.compile(rb"""\bt\s*=\s*["']s["'][^<>]*>\s*<(?:\w+:)?v>(?!\s*[0-9]{1,7}\s*</)""")
+# So much is carried from one chunk into the next, or a mark that lies across both would not be seen.
 _LONGEST_CELL_BYTES = 512
 # What a number with nine decimals may differ by from the one in the cell.
 _ROUNDED = 1e-8
@@ -62,6 +63,7 @@ def _sheet(book: Any, sheet: str | None) -> pl.DataFrame:
     texts: pl.DataFrame
     numbers: pl.DataFrame
     try:
+        # Twice: texts for names and times, numbers for the digits that the library's texts leave out.
         texts, numbers = (
             book.load_sheet(place, header_row=None, skip_rows=0, dtypes=dtype).to_polars()
             for dtype in ("string", "float")
