@@ -92,6 +92,7 @@ def sniff_file(
     try:
         return read_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc).report
     except BadInput as fault:
+        # Who gave a map is told what is wrong with it, and not offered another one.
         proposal = propose(path) if mapping is None and fault.reason in PROPOSED_FOR else ""
         return refused(path, fault).model_copy(update={"proposal": proposal})
 

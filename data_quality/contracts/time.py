@@ -91,6 +91,8 @@ def zone(name: str, *, file: str = "", line: int = 0) -> ZoneInfo:
 
 def local_midnight_utc(day: date, time_zone: str) -> datetime:
     """The UTC instant at which the local civil day begins."""
+    # Where summer time begins at midnight (Beirut) 00:00 is skipped: by the offset before it, it still is the instant
+    # at which the day begins. Where midnight is repeated (Havana) the first pass counts.
     return datetime.combine(day, time.min, tzinfo=zone(time_zone)).astimezone(UTC)
 
 

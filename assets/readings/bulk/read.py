@@ -83,6 +83,7 @@ def _read(path: Path, shape: Shape, folder: Path) -> RegularFile:
     order, conflicts = _Order(), []
     for month in months.months():
         cells = months.cells(month)
+        # A file in order of time has each stream in order; only else every one is asked.
         if not months.is_sorted:
             order.add(cells)
         grid = grid_of(cells, width)

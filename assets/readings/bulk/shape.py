@@ -109,6 +109,7 @@ def shape_of(path: Path, *, site: Site, mapping: ColumnMap | None, now_utc: date
     except (BadInput, NotRegular):
         return None
     columns = {layout.time, layout.meter, *(each.column for each in layout.values)} - {None}
+    # Columns that change what a row means, row by row, are for the careful way.
     extra = (layout.register_column, layout.unit_column, layout.synthetic)
     if len(layout.values) != 1 or set(header) != columns or len(header) != len(columns) or any(extra):
         return None

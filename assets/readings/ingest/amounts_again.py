@@ -122,6 +122,7 @@ class _Register:
 
     def _doubtful(self, known: pl.DataFrame, rows: pl.DataFrame, edited: pl.DataFrame) -> pl.DataFrame:
         """Rows that the reads once told and tell no longer."""
+        # What is questionable already needs no second doubt; readings of the other kind were never told by these reads.
         is_own = (pl.col("is_synthetic") == self.is_synthetic) & (
             pl.col("quality_code") != int(QualityCode.QUESTIONABLE)
         )

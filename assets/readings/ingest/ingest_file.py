@@ -213,6 +213,7 @@ def _ingest_whole(given: _Given, mapping: ColumnMap | None) -> IngestReport:
         if known is not None:
             restored = _restored(read, given, known)
             return IngestReport(**_fields(read.report), batch_id=known, is_repeat=True, restored=restored)
+        # Registers first: what is held back is judged by amounts, and states only become some here.
         read = join_registers(read, site=given.site, lake=given.lake, clock=given.clock, dry_run=given.dry_run)
         read = hold_back(read, site=given.site, lake=given.lake, accept_scale=given.accepted is not None)
     except BadInput as fault:

@@ -256,6 +256,7 @@ def _localised(
             reason="no_zone",
             mend="give --tz or a column map with zone",
         )
+    # Asked for its sentence: the library's own error names neither the zone's source nor what was expected.
     zone(time_zone)
     sides: tuple[Literal["earliest"], Literal["latest"]] = ("earliest", "latest")
     early, late = (
@@ -270,6 +271,7 @@ def _localised(
         # Files are written as time passes: of two equal local times the upper line is the first pass.
         place = pl.col("_line").rank("ordinal").over(key)
         picked = pl.when(place == 1).then("_early").when(place == 2).then("_late")
+        # A third row of that time is a double of one of them, and nobody can say of which.
         is_pair = pl.len().over(key) == 2
         is_single = is_repeated & (pl.len().over(key) == 1)
         is_assumed = is_single if rule.repeated_hour != "both_passes" else pl.lit(value=False)

@@ -46,6 +46,7 @@ class Tariff(Model):
     bill in the order: energy, demand, capacity, reactive, fixed, riders, export, credits, minimum, taxes.
     """
 
+    # Version of this format: a later one can then be told apart.
     language: Literal[1] = 1
     tariff_id: str
     name: str = ""

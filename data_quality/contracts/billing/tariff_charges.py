@@ -233,11 +233,13 @@ class DemandCharge(Charge):
 
     kind: ItemName = "energy_delivery_fee"
     unit: Literal["kw", "kva"] = "kw"
+    # A peak across two blocks shows by half in each; a rolling window sees it whole.
     method: Literal["block", "rolling"] = "block"
     window_minutes: int = Field(default=15, gt=0, le=1440)
     sub_interval_minutes: int = Field(default=5, gt=0)
     periods: tuple[DemandPeriod, ...] = Field(min_length=1)
     peaks: int = Field(default=1, ge=1, le=31, description="Mean of so many highest values, one a day")
+    # The system's own peaks, known only afterwards: 5CP of PJM, the former Triads of Britain.
     coincident_at: tuple[datetime, ...] = Field(
         default=(), description="Published instants: demand is the mean at those of the bill period, not the maximum"
     )

@@ -45,6 +45,7 @@ class EvidenceGrade(IntEnum):
     """How much is proven. An acknowledgement alone (2) is never shown as success."""
 
     SENT = 0
+    # A broker acknowledges what it may still lose, and never asks the device.
     BROKER_ACCEPTED = 1
     DEVICE_ACKNOWLEDGED = 2
     READ_BACK = 3

@@ -106,6 +106,7 @@ class Asked(Model):
     def _refuse_two_things(self) -> None:
         if (self.value is None) == (self.combine is None):
             raise ValueError("give either `value`, or `combine` with `of`")
+        # A sum takes any number; a difference, ratio or share is of two.
         wanted = {"sum": 1, None: 0}.get(self.combine, 2)
         is_few = len(self.of) < wanted or (wanted != 1 and len(self.of) != wanted)
         if is_few:

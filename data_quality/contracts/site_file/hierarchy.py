@@ -66,6 +66,7 @@ def register_of(meter: Meter, register_id: str | None) -> Register:
     """The register that a formula means: the named one, else import, else the only one. Raises ValueError."""
     by_id = {register.register_id: register for register in meter.registers}
     if register_id is None:
+        # `main - lights` means what was consumed, also where a meter counts feed-in beside it.
         if CONSUMPTION_REGISTER in by_id:
             return by_id[CONSUMPTION_REGISTER]
         if len(by_id) == 1:

@@ -75,6 +75,7 @@ def _since(block: Block, event: Event) -> str:
         return ""
     day = int(np.searchsorted(block.days.edges, event.first, side="right")) - 1 - block.norms.seen.start
     step = int(clock_steps(block)[day])
+    # A shift of another size has nothing to do with summer time.
     if not step or abs(event.value) != abs(step):
         return ""
     how = "a load or a time switch that keeps standard time, or local times read as UTC"

@@ -279,6 +279,7 @@ def _time_quantity(quantity: _Quantity, segment: Segment) -> None:
         quantity.start = time
     elif kind == "164":
         quantity.end = time
+    # DTM 9 is when a register was read: a state, which has no length.
     elif kind == "9":
         quantity.is_read = True
 

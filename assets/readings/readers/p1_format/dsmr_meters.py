@@ -223,6 +223,7 @@ def _instant(text: str, time_zone: str) -> int | None:
 def _hour(text: str, season: str, time_zone: str) -> int | None:
     """Epoch seconds at which the local hour YYMMDDhh begins; None where it is none, or one of two."""
     try:
+        # Years have two digits: telegrams are of this century.
         local = datetime.strptime(f"20{text}", "%Y%m%d%H")  # noqa: DTZ007 (the zone follows)
     except ValueError:
         return None
