@@ -110,6 +110,7 @@ def blocks(days: Days, since_utc: datetime | None = None) -> Iterator[Block]:
     first = 0
     since = max(0, days.day_of(since_utc)) if since_utc is not None else 0
     for day in range(1, days.count + 1):
+        # Local months, as they are stored, estimated and published: judged alone or in a row, each is the same span.
         if day == days.count or days.dates[day].month != days.dates[day - 1].month:
             if day > since:
                 yield Block(days, max(first, since), day)

@@ -89,6 +89,7 @@ class Project(Model):
     settings: Settings
 
     def _at(self, name: str) -> Path:
+        # pathlib drops the root before an absolute name.
         return self.root / name
 
     @property

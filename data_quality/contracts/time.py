@@ -105,6 +105,7 @@ def local_day_hours(day: date, time_zone: str) -> float:
 _YEAR = re.compile(r"^(\d{4})$")
 _QUARTER = re.compile(r"^(\d{4})-Q([1-4])$")
 _MONTH = re.compile(r"^(\d{4})-(0[1-9]|1[0-2])$")
+# Python's own parser also takes 20250330 and 2025-W13-7, which are no labels of a period here.
 _DAY = re.compile(r"^(\d{4})-(\d{2})-(\d{2})$")
 
 

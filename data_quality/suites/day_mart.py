@@ -20,7 +20,7 @@ def check_day_mart(frame: pl.DataFrame) -> Verdict:
         "coverage",
         "estimated_share",
         "load_factor",
-        # A SUM comes as HUGEINT from DuckDB and as NUMERIC from PostgreSQL, which pandas would compare as objects.
+        # Engines sum integers to HUGEINT or NUMERIC: the gate compares numbers, also where a model casts nothing.
         covered_minutes=pl.col("covered_minutes").cast(pl.Int64),
         expected_minutes=pl.col("expected_minutes").cast(pl.Int64),
         # Without any reading the energy is null, never zero, and with one it is never null.

@@ -160,6 +160,7 @@ def _joined(one: Rows, other: Rows) -> Rows:
 
 def _by_month(rows: Rows) -> list[Rows]:
     """The rows in order, a part for each month."""
+    # The last key of lexsort is the first to sort by: time, then stream.
     ordered = rows.take(np.lexsort((rows.stream, rows.slot)))
     months = range(month_of(int(ordered.slot[0])), month_of(int(ordered.slot[-1])) + 2)
     cuts = np.searchsorted(ordered.slot, [month_start(month) for month in months])

@@ -139,4 +139,5 @@ def _sizes(readings: Readings, number: int) -> NDArray[np.int64]:
     if not column.size:
         return np.empty(0, np.int64)
     sizes = np.abs(readings.quanta[:, column[0]])
+    # A zero says nothing of a unit: closed days would pull the level down.
     return sizes[sizes > 0]

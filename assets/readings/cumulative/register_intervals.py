@@ -239,6 +239,7 @@ def _without_clashes(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     rows = rows.unique(subset=same, keep="first", maintain_order=True)
     end = pl.col("interval_start_utc") + pl.duration(minutes="source_minutes")
     reached, following = end.cum_max().shift(1).over(key), pl.col("interval_start_utc").shift(-1).over(key)
+    # Both sides of an overlap: which of two counts is right the file does not say.
     overlaps = pl.any_horizontal(pl.col("interval_start_utc") < reached, following < end).fill_null(value=False)
     clash = rows.filter(overlaps).select(
         "source_line",

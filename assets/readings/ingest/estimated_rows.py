@@ -69,6 +69,7 @@ def excluded_gaps(judged: Judged, site: Site, month: Period) -> tuple[Grid, list
     dead_ends = set()
     for event in judged.events:
         if event.action is Action.EXCLUDE:
+            # A negative place would count from the grid's end.
             excluded[event.row, max(event.first - offset, 0) : max(event.end - offset, 0)] = True
             if event.rule == dead.NAME:
                 dead_ends.add((event.row, event.end - offset))

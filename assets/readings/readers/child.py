@@ -29,6 +29,7 @@ _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "LANG", "TMPDIR", "TZ", "SYSTEMROO
 _MIB = 1024**2
 # Between two looks at its memory the child can grow by what a core can touch: under 100 MiB.
 _LOOK_S = 0.02
+# Rows travel as a file: an answer is a list of columns, or a sentence.
 _MAX_ANSWER_BYTES = 4 * _MIB
 
 

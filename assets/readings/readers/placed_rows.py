@@ -124,6 +124,7 @@ def place_states(frame: pl.DataFrame, sieve: Sieve, request: ReadRequest) -> pl.
         _check_streams(own, request.site, skips_others=_skips_others(request))
     _check_times(own, request.now_utc)
     sieve.join(own)
+    # From the text: the float beside it is only for the checks of size.
     value = pl.col("got").cast(pl.Decimal(38, QUANTUM_DECIMALS))
     return own.frame.sort([*_KEY, "start", "line"]).select(
         meter_id="meter",

@@ -71,6 +71,7 @@ def walk(path: Path, visitor: Visitor) -> None:
     except SAXParseException as error:
         message = f"not well-formed XML ({error.getMessage()}); the file is cut or broken"
         raise BadInput(message, line=error.getLineNumber() or 1, reason="not_well_formed") from error
+    # An encoding that does not exist, and bytes that the declared one does not have.
     except (LookupError, ValueError) as error:
         raise BadInput(f"not readable as XML ({error})", line=1, reason="not_well_formed") from error
 

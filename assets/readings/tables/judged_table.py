@@ -341,6 +341,7 @@ def _check_streams(sieve: Sieve, request: ReadRequest) -> None:
 
 def _sort(sieve: Sieve) -> None:
     sieve.warn("unsorted", 0 if _is_time_sorted(sieve.frame) else 1)
+    # By line at last: of equal rows the upper one stays, whatever order the file came in.
     sieve.frame = sieve.frame.sort([*_KEY, "_start", "_line"])
 
 

@@ -58,6 +58,7 @@ def _says_missing(dtype: pl.DataType, column: str, mapping: ColumnMap) -> pl.Exp
         number = _number(text)
         if number is not None:
             value = cell.cast(pl.Float64)
+            # A NaN equals nothing, not even itself.
             same = value.is_nan() if number != number else value == number  # noqa: PLR0124
             found = found | same.fill_null(value=False)
     return found

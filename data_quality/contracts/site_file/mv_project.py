@@ -46,6 +46,7 @@ class MvProject(Model):
     project_id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
     name: str = Field(min_length=1)
     boundary: str = Field(min_length=1, description="What is inside, in words")
+    # All four letters pass, so that A and D are refused with their reason and not as a typing error.
     option: str = Field(pattern=r"^[ABCD]$", description="IPMVP option: B or C")
     seu: str | None = None
     meters: tuple[str, ...] = ()

@@ -91,6 +91,7 @@ def excesses(sums: DailySums, balance: Balance, *, tolerance: float, first: int,
     found = []
     for start, stop in zip(bounds[::2], bounds[1::2], strict=True):
         worst = int(start + np.argmax((of_parts - of_whole)[start:stop]))
+        # A whole of zero is exceeded beyond any share.
         share = float((of_parts[worst] - of_whole[worst]) / of_whole[worst]) if of_whole[worst] > 0 else np.inf
         found.append(
             Excess(

@@ -67,6 +67,7 @@ class Norms:
         past = slice(max(0, block.first - reach), block.first)
         own = slice(max(0, block.end - reach), block.end)
         has_data = self.days.known > 0
+        # By days with readings, not by days on the calendar: a meter that was silent has no history either.
         self.is_own: NDArray[np.bool_] = has_data[:, past].sum(axis=1) < LEAST_HISTORY_DAYS
         self._past, self._own = past, own
         counted = np.where(self.is_own, has_data[:, own].sum(axis=1), has_data[:, past].sum(axis=1))

@@ -100,6 +100,7 @@ def _meter_reading(block: Part, readings: _Index) -> Part | None:
     same = readings.by_entry.get(id(block.entry), [])
     linked = [part for link in (own, up) if link for part in readings.by_related.get(link, [])]
     above = readings.by_self.get(up.removesuffix(_BLOCK), []) if up else []
+    # The nearest relation first: the same entry, then links, then paths.
     if len(same) == 1:
         return same[0]
     for found in (linked, above, readings.above(own)):

@@ -117,6 +117,7 @@ def _split(text: str, service: _Service, number: int) -> Iterator[Segment]:
     place, last = 0, number + MAX_SEGMENTS
     while match := whole.match(text, place):
         place = match.end()
+        # Senders break lines between segments, though ISO 9735 knows no lines.
         raw = match[1].lstrip()
         if len(raw) > MAX_SEGMENT_CHARS:
             raise BadInput("the segment is longer than any", line=number, reason="line_too_long")
