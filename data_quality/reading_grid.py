@@ -19,7 +19,7 @@ from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-# Local days of 23 and 25 hours are whole numbers of no longer step.
+# Local days of 23 and 25 hours are divided evenly by no longer step.
 _LONGEST_STEP_MINUTES = 60
 _STREAM = ["meter_id", "register"]
 # Rows in more pieces than this per stream are not sorted; sorting them once is quicker than many small pieces.
@@ -151,6 +151,7 @@ def grid_of(
     estimated = np.zeros((len(streams), wide), bool) if is_estimate.any() else None
     _scatter(readings, streams, start, cells, estimated, is_estimate.to_numpy())
     if estimated is not None:
+        # An estimate would confirm itself: its place is remembered, its value is not.
         cells[estimated] = np.nan
     grid = Grid(tuple(streams), start, CANONICAL_MINUTES, cells, estimated)
     return grid if per_step == 1 else _coarser(grid, per_step)

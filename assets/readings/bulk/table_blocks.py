@@ -42,6 +42,7 @@ def in_blocks(
         if file is None or plain == path:
             yield file
         else:
+            # Of the file as it was sent: sent again, that is what must be known.
             own = {"path": str(path), "sha256": file_sha256(path)}
             yield replace(file, report=file.report.model_copy(update=own))
 
@@ -56,6 +57,7 @@ def look_at(
     from_bytes: int = REGULAR_FROM_BYTES,
 ) -> SniffReport:
     """As sniff.sniff_file; a long regular table in blocks, in bounded memory, with the same report."""
+    # What must be refused, too, goes the way that has a sentence for it.
     if not path.is_file() or path.is_symlink() or path.stat().st_size < _worth_unpacking(path, from_bytes):
         return sniff_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc)
     report = _with_site(path, site, mapping, now_utc, from_bytes) if site else None

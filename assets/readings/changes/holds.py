@@ -63,6 +63,7 @@ def hold_back(read: FileRead, *, site: Site, lake: Lake, accept_scale: bool = Fa
     if read.rows.is_empty():
         return read
     canonical = canonical_rows(read, site)
+    # History is for real readings: a synthetic stream may have any size.
     known = current_rows(lake, site, canonical, before=timedelta() if read.is_synthetic else HISTORY)
     if not accept_scale:
         refuse(rescaled(canonical, known), read.report.path)

@@ -98,6 +98,7 @@ class _Walk:
 
     def __init__(self, reads: Sequence[State], counting: Counting, events: list[DatedEvent]) -> None:
         self.reads, self.counting, self.events = reads, counting, events
+        # The register's own multiplier is today's: before the first change the old one held.
         first = next((each.event.multiplier_old for each in events if each.event.multiplier_old is not None), None)
         self.multiplier = Fraction(counting.multiplier if first is None else first)
         self.found = Index()
@@ -158,6 +159,7 @@ class _Walk:
             self._notice(code, dated.epoch_s, before, begins, 0, text)
         if missing:
             self._end_run()
+        # Another count begins: turns recorded before it are of the old display.
         self.turns = []
         if event.multiplier_new is not None:
             self.multiplier = Fraction(event.multiplier_new)

@@ -149,6 +149,7 @@ def _reads(part: pl.DataFrame, own: str) -> tuple[list[State], list[tuple[Any, .
     by_time: dict[int, list[State]] = {}
     for at, value, unit, line in part.select("at_utc", "value", "unit", "source_line").iter_rows():
         quanta = int(in_own_unit(value, unit, own).scaleb(QUANTUM_DECIMALS))
+        # Reads that were kept earlier have no line in the file at hand.
         by_time.setdefault(int(at.timestamp()), []).append(State(int(at.timestamp()), quanta, line or 0))
     reads, doubles = [], []
     for moment in sorted(by_time):

@@ -84,6 +84,7 @@ class _Register:
         )
         if dry_run or decided.changes.is_empty():
             return result
+        # There is no file: reads and events are the source, by whose digest the batch is known.
         reads = [self.reads.select("at_utc", pl.col("value").cast(pl.String)).write_csv(), self.is_synthetic]
         body = [self.site.site_id, self.series, reads, [each.event.model_dump(mode="json") for each in self.events]]
         info = BatchInfo(

@@ -165,6 +165,7 @@ def _long_line(line: int) -> BadInput:
 
 def _decoded(data: bytes) -> tuple[bytes, str, dict[str, int]]:
     """UTF-8 without mark, the encoding as found, and the warnings that the way there earned."""
+    # UTF-16 only by its mark: without one nothing tells it from bytes that are no text.
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         try:
             text = data.decode("utf-16").encode()

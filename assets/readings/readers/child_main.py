@@ -49,6 +49,7 @@ def limit(*, cpu_s: int, data_bytes: int, written_bytes: int) -> None:
         # A core dump would put the file's content, and gigabytes, on the disk.
         (resource.RLIMIT_CORE, 0),
     ):
+        # Only the soft limit: a lowered hard one could not be raised again for the next file.
         highest = resource.getrlimit(what)[1]
         resource.setrlimit(what, (bound if highest == resource.RLIM_INFINITY else min(bound, highest), highest))
 

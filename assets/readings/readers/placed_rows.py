@@ -95,6 +95,7 @@ def place_rows(sieve: Sieve, request: ReadRequest) -> pl.DataFrame:
         negative = (pl.col("value") < 0) & pl.col("register").is_in(ONE_WAY)
         expected = "no negative amount on a register of one direction"
         sieve.take("negative_consumption", negative, expected, pl.col("got"))
+    # By line at last: of equal rows the upper one stays.
     sieve.frame = sieve.frame.sort([*_KEY, "start", "line"], nulls_last=True)
     _check_times(sieve, request.now_utc)
     _drop_duplicates(sieve)

@@ -311,6 +311,7 @@ class Rider(Charge):
     """
 
     kind: ItemName = "administrative_fee"
+    # Of lines as they are printed: a customer can check it on paper.
     share: Decimal | None = Field(default=None, description="0.05 adds five per cent; negative: a discount")
     price_per_kwh: Money | None = None
     price_per_kw: Money | None = Field(default=None, description="Per kW of the highest billed demand")

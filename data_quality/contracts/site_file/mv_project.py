@@ -27,7 +27,7 @@ class ProjectPlan(Model):
     drivers_because: str = Field(default="", description="Why these drivers")
     static_factors: tuple[str, ...] = ()
     accuracy_profile: str = Field(default="", description="Name of the accuracy profile that is agreed")
-    # 68 %, one standard deviation, is the least that ASHRAE Guideline 14 states a saving's uncertainty at.
+    # One standard deviation, at which ASHRAE Guideline 14 states a saving's uncertainty, is the least.
     confidence: float = Field(default=0.9, ge=0.68, le=0.99, description="Of the stated interval, 0–1")
     uncertainty_method: str = "Exact algebra with autocorrelation, held to 1.1 times the ASHRAE Guideline 14 form"
     non_routine_procedure: str = ""

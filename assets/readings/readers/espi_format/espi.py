@@ -257,6 +257,7 @@ def _registers(sieve: Sieve) -> tuple[pl.DataFrame, tuple[Channel, ...]]:
             State(start + length, quanta_of(Decimal(text).scaleb(first["_exponent"])), line)
             for start, length, text, line in texts
         ]
+        # Two channels of one register are two counts: as one, each would contradict the other.
         count = seen[first["meter"], first["register"]] = seen.get((first["meter"], first["register"]), 0) + 1
         placed.append(placed_states(states, first, str(count) if count > 1 else ""))
         channels.append(state_channel(max(states, key=lambda state: state.epoch_s), first))

@@ -111,6 +111,7 @@ class _Gathered:
     def take(self, message: Message, segment: Segment | None) -> None:
         """The next segment of a message, or its end."""
         tag = "" if segment is None else segment.tag
+        # The quantity before the line: it is still of the line that ends here.
         if tag in _ENDS_QUANTITY:
             self._keep()
         if tag in _ENDS_LINE:

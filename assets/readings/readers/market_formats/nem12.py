@@ -144,6 +144,7 @@ class _Document:
             raise bad_record(record, "a 200 record before a 300 record")
         count = self._channel.count
         texts, flag = record.fields[2 : 2 + count], field_of(record, 2 + count)
+        # A flag among the values: the day has fewer of them than its channel announces.
         if not is_flag(flag) or any(text[:1].isalpha() and is_flag(text) for text in texts):
             raise _wrong_count(record, count)
         start = market_time(record.fields[1]) if len(record.fields[1]) == 8 else None

@@ -131,6 +131,7 @@ def measure(path: Path) -> None:
             if WORKBOOK not in archive.namelist():
                 raise BadInput("a ZIP archive that holds no workbook", line=1, reason="unknown_format")
             for entry in entries:
+                # Bit 0 of a ZIP entry: encrypted.
                 if entry.flag_bits & 1:
                     raise BadInput("the workbook is encrypted", line=1, reason="encrypted")
                 size += _measured(archive, entry, size, packed_bytes)
@@ -161,6 +162,7 @@ def _measured(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, before: int, pac
             total = before + size
             if total > MAX_BYTES or (total > RATIO_FROM_BYTES and total > MAX_RATIO * packed_bytes):
                 raise _too_large(f"more than 256 MiB, or more than {MAX_RATIO} times its size")
+            # Before the parser sees the chunk, which would begin to expand them.
             if is_xml and (b"<!DOCTYPE" in tail + chunk or b"<!ENTITY" in tail + chunk):
                 raise BadInput("the workbook declares XML entities; none are read", line=1, reason="xml_entities")
             if parser is not None and _BEYOND.search(tail + chunk):
