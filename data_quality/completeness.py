@@ -11,6 +11,7 @@ import polars as pl
 from data_quality.contracts.finding import Verdict
 from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
 
+# A check's page is for a look: the worst few are named, the counts beside them stay whole.
 MAX_NAMED = 20
 QUARTER = timedelta(minutes=CANONICAL_MINUTES)
 
@@ -41,12 +42,15 @@ def coverage_by_day(
         .group_by("meter_id", local_date=local_date)
         .agg(present=pl.len())
     )
+    # Hours come as a float (23.5 where a zone shifts by half an hour): the cast alone would cut off, not round.
     expected = days.select("local_date", expected=(pl.col("hours") * per_hour).round().cast(pl.Int64))
     if due_until_utc is not None:
+        # Of a day that has only begun, the quarters that are over are due; of a day to come, less than none.
         due = [(due_until_utc - local_midnight_utc(day, time_zone)) // QUARTER for day in days["local_date"]]
         expected = expected.with_columns(pl.min_horizontal("expected", pl.Series(due, dtype=pl.Int64)))
         expected = expected.filter(pl.col("expected") > 0)
     return (
+        # Streams meet the days before they meet readings: a meter without any must be a row of zeros, not be absent.
         pl.DataFrame({"meter_id": list(streams)}, schema={"meter_id": pl.String})
         .join(expected, how="cross")
         .join(present, on=["meter_id", "local_date"], how="left", maintain_order="left", validate="1:1")

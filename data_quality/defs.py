@@ -20,6 +20,7 @@ from orchestration.resources import ProjectResource
 
 LEAST_COVERAGE = 0.9
 SILENT_FOR = timedelta(hours=24)
+# Metadata stays in Dagster's event log for as long as the run does: its tables are kept short.
 WORST, ROWS = 20, 200
 MONTH_QUALITY = "core_lake__month_quality"
 
@@ -73,6 +74,7 @@ def core_lake__month_quality(
 def readings_may_be_believed(context: dg.AssetCheckExecutionContext, project: ProjectResource) -> dg.AssetCheckResult:
     """Each stream scores at least 0.90 in each month; a red one stops the marts where the site file asks for that."""
     site, period = project.site_and_months(context.op_execution_context.partition_keys)
+    # Dagster stops what follows a blocking check only where it fails as an ERROR: gate `warn` lets the marts through.
     verdict = evaluate_months(_validations(project, site.site_id, period), least=site.validation.least_score)
     return result(verdict, is_warning=site.validation.gate == "warn")
 
@@ -102,6 +104,7 @@ def meters_report(
     site, period = project.site_and_months(context.op_execution_context.partition_keys)
     readings = project.lake.current(site.site_id, start_utc=period.start_utc, end_utc=period.end_utc)
     meters = [meter.meter_id for meter in site.meters if not meter.is_virtual]
+    # Months long past are judged by their own end, or all their meters would be silent by now.
     until = min(clock.now_utc(), period.end_utc)
     return result(evaluate_freshness(last_seen(readings, meters), now_utc=until, limit=SILENT_FOR), is_warning=True)
 

@@ -1,5 +1,6 @@
 """Why rows and files are refused: the closed list of reasons."""
 
+# The codes stand in the ledger of what was refused years ago: one may be added, none renamed or used anew.
 ROW_REASONS: dict[str, str] = {
     "ambiguous_local_time": "One local time of a repeated hour, without its other pass or an offset",
     "bad_interval": "An interval that is longer than any bill, or ends before it starts",

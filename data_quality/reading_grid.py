@@ -19,6 +19,7 @@ from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+# Local days of 23 and 25 hours are divided evenly by no longer step.
 _LONGEST_STEP_MINUTES = 60
 _STREAM = ["meter_id", "register"]
 # Rows in more pieces than this per stream are not sorted; sorting them once is quicker than many small pieces.
@@ -87,6 +88,7 @@ class Grid:
 
     def slot_from(self, moment: datetime) -> int:
         """The first slot that begins at or after the instant: local days begin within an hourly slot in some zones."""
+        # Floor division of the negative rounds up, exactly: timedeltas are whole microseconds.
         return -((self.start_utc - moment) // timedelta(minutes=self.step_minutes))
 
     def between(self, start_utc: datetime, end_utc: datetime) -> "Grid":
@@ -140,6 +142,7 @@ def grid_of(
         raise OurFault(f"a grid step is 15, 30 or 60 minutes, not {step_minutes}")
     start = _floor(start_utc, CANONICAL_MINUTES)
     per_step = step_minutes // CANONICAL_MINUTES
+    # Up to whole steps, or the cells could not be folded into them.
     wide = -(-((end_utc - start) // timedelta(minutes=CANONICAL_MINUTES)) // per_step) * per_step
     if wide <= 0:
         raise OurFault(f"a grid from {start} to {end_utc} has no slots")
@@ -148,6 +151,7 @@ def grid_of(
     estimated = np.zeros((len(streams), wide), bool) if is_estimate.any() else None
     _scatter(readings, streams, start, cells, estimated, is_estimate.to_numpy())
     if estimated is not None:
+        # An estimate would confirm itself: its place is remembered, its value is not.
         cells[estimated] = np.nan
     grid = Grid(tuple(streams), start, CANONICAL_MINUTES, cells, estimated)
     return grid if per_step == 1 else _coarser(grid, per_step)
@@ -160,6 +164,7 @@ def _in_phase(readings: pl.DataFrame, streams: Sequence[Stream], start: datetime
     names = {stream.meter_id for stream in streams}
     times = readings.filter(pl.col("meter_id").is_in(names))["interval_start_utc"]
     first = cast("datetime | None", times.min())
+    # Python's remainder is never negative: the start only moves back, so that no reading falls out of the grid.
     return start if first is None else start - (start - first) % timedelta(minutes=minutes)
 
 
@@ -177,7 +182,9 @@ def _streams_of(readings: pl.DataFrame, declared: Mapping[tuple[str, str], Strea
     """Streams of the readings and of the site, in order of their names."""
     found = dict(declared)
     is_steady = readings["source_minutes"].n_unique() <= 1
+    # With one length throughout, the first row of each stretch says all: millions of rows need no grouping.
     names = readings if not is_steady else readings[_run_starts(readings)]
+    # mode() may answer several lengths in any order: the shortest makes the choice the same on every run.
     table = names.group_by(_STREAM).agg(
         unit=pl.col("unit").first(), cadence=pl.col("source_minutes").mode().min().cast(pl.Int64)
     )
@@ -219,6 +226,7 @@ def _scatter(
         readings, is_estimate = readings[order], is_estimate[order]
         first = _run_starts(readings)
     stamps, values = readings["interval_start_utc"].dt.epoch("us").to_numpy(), readings["value"].to_numpy()
+    # timestamp() is a float; the start lies on a quarter hour, so that rounding loses nothing.
     origin, quarter_us = round(start.timestamp()) * 1_000_000, CANONICAL_MINUTES * 60_000_000
     ends = np.append(first[1:], readings.height)
     for name, begin, end in zip(readings[first].select(_STREAM).iter_rows(), first, ends, strict=True):
@@ -230,6 +238,7 @@ def _scatter(
         if column.min() < 0 or column.max() >= cells.shape[1]:
             inside = (column >= 0) & (column < cells.shape[1])
             column, part, is_ours = column[inside], part[inside], is_ours[inside]
+        # Unique per stream and start, by contract: of doubles NumPy would keep whichever stands last.
         cells[row, column] = part
         if estimated is not None:
             estimated[row, column] = is_ours

@@ -64,6 +64,7 @@ def daily_scores(
             "excluded": shares[Action.EXCLUDE.value].ravel(),
             "held": shares[Action.HOLD.value].ravel(),
             "flagged": shares[Action.FLAG.value].ravel(),
+            # The shares add up to at most 1: only rounding of floats can lead beyond.
             "score": np.clip(score, 0.0, 1.0).ravel(),
         },
         schema=SCHEMA,
@@ -81,6 +82,7 @@ def _shares(days: Days, events: Mapping[str, Sequence[tuple[int, int, int]]], fi
             for at, first, end in events.get(action, ()):
                 if at == row:
                     gravest[first:end] = rank
+        # A flagged slot without a reading is lost already, as incompleteness: it must not count twice.
         gravest[np.isnan(days.grid.values[row])] = 0
         for rank, action in enumerate(reversed(list(WEIGHTS)), start=1):
             hit = np.add.reduceat(gravest == rank, days.edges[:-1], dtype=np.int64)[first_day:]

@@ -15,6 +15,7 @@ def last_seen(readings: pl.DataFrame, streams: Sequence[str]) -> pl.DataFrame:
     """readings: meter_id, interval_start_utc. Returns meter_id, last_seen_utc: end of the newest quarter hour of each
     stream asked for, null where there is none.
     """
+    # By meter: one register that still comes shows that the line is up.
     newest = readings.group_by("meter_id").agg(
         last_seen_utc=pl.col("interval_start_utc").max() + pl.duration(minutes=CANONICAL_MINUTES)
     )

@@ -110,6 +110,7 @@ def blocks(days: Days, since_utc: datetime | None = None) -> Iterator[Block]:
     first = 0
     since = max(0, days.day_of(since_utc)) if since_utc is not None else 0
     for day in range(1, days.count + 1):
+        # Local months, as they are stored, estimated and published: judged alone or in a row, each is the same span.
         if day == days.count or days.dates[day].month != days.dates[day - 1].month:
             if day > since:
                 yield Block(days, max(first, since), day)
@@ -119,11 +120,13 @@ def blocks(days: Days, since_utc: datetime | None = None) -> Iterator[Block]:
 def _judge(judged: Judged, block: Block, declared: ValidationRules) -> list[RuleFinding]:
     found: dict[str, Hits] = {}
     limits: dict[str, Floats] = {}
+    # All are found before any is told: what explains an event may stand later in the table.
     for name, rule in RULES.items():
         limits[name] = _limits(block, name, declared)
         found[name] = rule.find(block, limits[name])
     findings = []
     for name, hits in found.items():
+        # A jump stands beside the event that it leads into or out of, not within it.
         kept = _unexplained(hits, [found[other] for other in EXPLAINED_BY.get(name, ())], margin=int(name == "rate"))
         for event in _events(block, name, kept, limits[name], declared):
             judged.events.append(event)
@@ -188,6 +191,7 @@ def _balance_findings(
     sums = DailySums.of(grids, [_doubtful(one) for one in judged])
     first = 0
     if since_utc is not None and sums.dates:
+        # Grids of other steps may begin on other days: `first` is a place in the days that all share.
         first = max(0, (grids[0].dates[0] - sums.dates[0]).days + grids[0].day_of(since_utc))
     found: list[RuleFinding] = []
     for balance in balances:

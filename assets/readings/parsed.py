@@ -34,6 +34,7 @@ STATE_SCHEMA: dict[str, pl.DataType] = {
     "register": pl.String(),
     "series": pl.String(),
     "at_utc": pl.Datetime("us", "UTC"),
+    # Exact: twelve digits of a display with nine decimals are more than a double holds.
     "value": pl.Decimal(38, 9),
     "unit": pl.String(),
     "source_line": pl.Int64(),
@@ -113,6 +114,7 @@ class Reader(Protocol):
     """One format. A new one is one module and one line in register.py."""
 
     name: str
+    # Part of what makes a file known: a reader that reads otherwise takes another, and the same files come in anew.
     version: str
 
     def recognises(self, head: bytes, path: Path) -> bool:

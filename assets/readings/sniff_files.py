@@ -92,6 +92,7 @@ def sniff_file(
     try:
         return read_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc).report
     except BadInput as fault:
+        # Who gave a map is told what is wrong with it, and not offered another one.
         proposal = propose(path) if mapping is None and fault.reason in PROPOSED_FOR else ""
         return refused(path, fault).model_copy(update={"proposal": proposal})
 
@@ -221,6 +222,7 @@ def _facts(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
             pl.len(),
             start=pl.col("interval_start_utc").min(),
             end=(pl.col("interval_start_utc") + pl.duration(minutes="source_minutes")).max(),
+            # 64 bits of quanta end at 9.2e9 units, which the total of a long file may pass.
             sum=(pl.col("value") * 10**QUANTUM_DECIMALS).round().cast(pl.Int128).sum(),
             kwh=pl.col("_quanta").cast(pl.Int128).sum(),
         )

@@ -25,12 +25,15 @@ def _checked(url: str) -> str:
     if not url:
         return url
     try:
+        # Only asking for its port shows whether it is a number. A second @ is one of an unescaped password, about which
+        # libraries disagree where the host begins.
         parts = urlsplit(url)
         is_readable = parts.scheme == "postgresql" and parts.port != 0 and parts.netloc.count("@") <= 1
     except ValueError:
         is_readable = False
     if not is_readable or parts.fragment or re.search(r"%(?![0-9a-fA-F]{2})|\s", url):
         raise ValueError(f"{EXPECTED}, with each of @ : / ? # % in a password written as %40, %3A, %2F, %3F, %23, %25")
+    # Unquoted: it may stand there percent-encoded.
     if "search_path" in unquote(parts.query):
         raise ValueError("the schemas are Meterloom's own: leave search_path out, or name another database")
     return url

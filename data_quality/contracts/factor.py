@@ -31,6 +31,7 @@ HELD = (Basis.CERTIFICATE, Basis.CONTRACT)
 class GwpSet(StrEnum):
     """Assessment report whose 100-year global warming potentials are used."""
 
+    # N2O weighs 298, 265 or 273 by these three: totals by different sets must not be compared.
     AR4 = "AR4"
     AR5 = "AR5"
     AR6 = "AR6"

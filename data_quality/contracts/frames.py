@@ -51,8 +51,10 @@ def _column(annotation: Any) -> dy.Column:
 
 def _column_of(kind: Any, *, nullable: bool) -> dy.Column:
     if kind is datetime:
+        # Microseconds: the finest that PostgreSQL and DuckDB keep in a timestamp with zone.
         return dy.Datetime(nullable=nullable, time_zone="UTC", time_unit="us")
     if kind is Decimal:
+        # 38 digits are the widest decimal of DuckDB and Arrow; nine of them stand behind the mark, as the quantum does.
         return dy.Decimal(precision=38, scale=9, nullable=nullable)
     if get_origin(kind) is not None or kind not in _COLUMNS:
         raise OurFault(f"a frame column cannot be {kind!r}")

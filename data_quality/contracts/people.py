@@ -22,6 +22,7 @@ class Role(StrEnum):
 class Person(Model):
     """One person of the people file."""
 
+    # It becomes the name of the file that holds the person's key.
     person_id: str = Field(min_length=1, pattern=r"^[a-z0-9_.-]+$")
     name: str
     roles: tuple[Role, ...]

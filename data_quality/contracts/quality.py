@@ -6,6 +6,7 @@ from enum import IntEnum
 class QualityCode(IntEnum):
     """ESPI 4.0 ReadingQuality. Source: formulas 5.14."""
 
+    # Numbers are ESPI's: those between belong to meanings that no reading here has, and are not free.
     VALID = 0
     MANUALLY_EDITED = 7
     ESTIMATED_REFERENCE_DAY = 8

@@ -42,6 +42,7 @@ class ServerSettings(Model):
 
     dagster_port: int = Field(default=3000, ge=0, le=65535)
     mlflow_port: int = Field(default=5000, ge=0, le=65535)
+    # Modbus's own port is 502, which only root may open.
     modbus_port: int = Field(default=5020, ge=0, le=65535)
 
 
@@ -57,6 +58,7 @@ class DeliverySettings(Model):
 
     folder: str = Field(default="", description="Relative to the project folder unless absolute")
     smtp_host: str = ""
+    # Submission with STARTTLS (RFC 6409); on 465 TLS begins with the first byte, 25 is for servers alone.
     smtp_port: int = Field(default=587, ge=1, le=65535)
     smtp_tls: bool = Field(default=True, description="STARTTLS before anything is said")
     smtp_username: str = ""
@@ -87,6 +89,7 @@ class Project(Model):
     settings: Settings
 
     def _at(self, name: str) -> Path:
+        # pathlib drops the root before an absolute name.
         return self.root / name
 
     @property
@@ -162,6 +165,7 @@ def load_settings(path: Path, env: Mapping[str, str]) -> Settings:
     Raises BadConfiguration for an unknown key, with file and line, or the variable's name.
     """
     document: Any = load_yaml(path) if path.exists() else {}
+    # The file alone first, so that its faults name lines; then each variable alone, to be named by its own.
     validate_document(document, Settings, str(path))
     merged: dict[str, dict[str, Any]] = {
         section: dict(values) for section, values in dict(document).items() if values is not None

@@ -20,6 +20,7 @@ def printable(text: str) -> str:
 
 def one_line(text: str, limit: int = 1000) -> str:
     """One printable line of at most `limit` characters of the text, and a sign where it was longer."""
+    # Cut before escaping: the sender of a name of a megabyte must not choose what showing it costs.
     shown = printable(text[:limit]).replace("\n", "\\n")
     return shown if max(len(text), len(shown)) <= limit else f"{shown[:limit]} …"
 
@@ -27,4 +28,5 @@ def one_line(text: str, limit: int = 1000) -> str:
 def markdown(text: str, limit: int = 1000) -> str:
     """One line that a Markdown page, also inside a table, shows as it stands: no markup, no link, no HTML."""
     shown = "".join(_REFERENCES.get(mark, mark) for mark in one_line(text, limit))
+    # One escaped character ends the link, and the word still reads as it did.
     return _ADDRESS.sub(lambda found: f"{found[0][:-1]}&#{ord(found[0][-1])};", shown)

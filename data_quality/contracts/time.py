@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from data_quality.contracts.errors import BadInput
 
+# The settlement period of Europe's power markets, and a divisor of all longer intervals that meters send.
 CANONICAL_MINUTES = 15
 
 
@@ -78,6 +79,7 @@ def zone(name: str, *, file: str = "", line: int = 0) -> ZoneInfo:
     """The IANA zone of that name. Raises BadInput."""
     try:
         return ZoneInfo(name)
+    # Names like ../x or Europe (a folder) fail with ValueError or OSError instead.
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise BadInput(
             f"unknown time zone {name!r}; expected an IANA name such as Europe/Berlin",
@@ -89,6 +91,8 @@ def zone(name: str, *, file: str = "", line: int = 0) -> ZoneInfo:
 
 def local_midnight_utc(day: date, time_zone: str) -> datetime:
     """The UTC instant at which the local civil day begins."""
+    # Where summer time begins at midnight (Beirut) 00:00 is skipped: by the offset before it, it still is the instant
+    # at which the day begins. Where midnight is repeated (Havana) the first pass counts.
     return datetime.combine(day, time.min, tzinfo=zone(time_zone)).astimezone(UTC)
 
 
@@ -101,6 +105,7 @@ def local_day_hours(day: date, time_zone: str) -> float:
 _YEAR = re.compile(r"^(\d{4})$")
 _QUARTER = re.compile(r"^(\d{4})-Q([1-4])$")
 _MONTH = re.compile(r"^(\d{4})-(0[1-9]|1[0-2])$")
+# Python's own parser also takes 20250330 and 2025-W13-7, which are no labels of a period here.
 _DAY = re.compile(r"^(\d{4})-(\d{2})-(\d{2})$")
 
 
@@ -187,6 +192,7 @@ def only_instant(moment: datetime, time_zone: str) -> datetime:
     """The UTC instant of a local time (or of one with offset). Raises ValueError where the zone skips or repeats it."""
     if moment.tzinfo is not None:
         return moment.astimezone(UTC)
+    # Back from UTC a skipped time is another one; a repeated one has two instants.
     passes = {moment.replace(tzinfo=zone(time_zone), fold=fold).astimezone(UTC) for fold in (0, 1)}
     real = {each for each in passes if each.astimezone(zone(time_zone)).replace(tzinfo=None) == moment}
     if len(real) != 1:

@@ -55,6 +55,7 @@ UNITS: dict[str, Unit] = {
         _amount("kj", "kwh", 1 / 3600),
         _amount("mj", "kwh", 1 / 3.6),
         _amount("gj", "kwh", 1000 / 3.6),
+        # 100,000 Btu of the International Table; the US therm is 29.3001.
         _amount("therm", "kwh", 29.3071),
         # International Table: 1055.05585262 J.
         _amount("btu", "kwh", 1055.05585262 / 3.6e6),

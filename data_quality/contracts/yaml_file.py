@@ -55,6 +55,7 @@ def load_yaml(path: Path) -> Any:
             raise BadInput(
                 f"larger than {MAX_BYTES >> 20} MiB: no configuration is", file=str(path), reason="too_large"
             )
+        # Windows editors begin a file with a byte-order mark, which is no part of its first key.
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise BadInput("no such file", file=str(path), reason="no_such_file") from error
@@ -63,6 +64,7 @@ def load_yaml(path: Path) -> Any:
     if _brackets(text) > MAX_BRACKETS:
         raise BadInput("nested too deeply for a configuration", file=str(path), reason="too_deep")
     try:
+        # Only round-trip nodes remember the line and column that a complaint must name.
         document = YAML(typ="rt", pure=True).load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark

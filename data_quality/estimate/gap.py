@@ -75,6 +75,7 @@ def like_slots(grid: Grid, gap: Gap, time_zone: str, weeks: int) -> NDArray[np.i
         for side, sign in enumerate((-1, 1)):
             moved = (start.replace(tzinfo=None) + sign * timedelta(weeks=number + 1)).replace(tzinfo=zone_of)
             slots = grid.slot(moved) + np.arange(gap.slots)
+            # From its start on a gap counts elapsed time: a change of the clock within it moves the rest by an hour.
             inside = (slots >= 0) & (slots < grid.slots)
             # A gap longer than a week must not be its own reference.
             inside &= (slots < gap.first) | (slots >= gap.end)
@@ -102,6 +103,7 @@ def scaled_to(values: Floats, total: float) -> Floats:
         exact = np.full(len(values), whole / len(values))
     quanta = np.floor(exact)
     left = whole - int(quanta.sum())
+    # Stable: of equal remainders the earlier slot wins on any machine, and so the batch has one digest.
     order = np.argsort(-(exact - quanta), kind="stable")
     quanta[order[:left]] += 1
     return quantised(quanta / _QUANTA)

@@ -10,6 +10,7 @@ from data_quality.reading_grid import Floats, Grid
 NAME = "like_day"
 # A week of estimates is a week; more of them is a meter that does not exist.
 MOST_H = 7 * 24.0
+# As far as validation reads back (norms.LEAD_DAYS): weeks further off are not in the grid.
 WEEKS = 8
 # Of three like days one may be a holiday and the median still be an ordinary day.
 LEAST_DAYS = 3
@@ -32,12 +33,14 @@ def estimate(grid: Grid, gap: Gap, *, time_zone: str) -> Estimate | Finding:
 def references(grid: Grid, gap: Gap, time_zone: str) -> tuple[Floats, Floats]:
     """Per slot the median of the nearest like readings (NaN for none), and how many they are."""
     slots = like_slots(grid, gap, time_zone, WEEKS)
+    # A place of -1 would count from the grid's end: slot 0 is read in its stead, and dropped.
     values = np.where(slots >= 0, grid.values[gap.row, np.maximum(slots, 0)], np.nan)
     # The nearest known ones first, in the order of the weeks; the others are dropped.
     rank = np.cumsum(~np.isnan(values), axis=0)
     near = np.where(rank <= MOST_DAYS, values, np.nan)
     count = np.minimum(rank[-1], MOST_DAYS)
     ordered = np.sort(near, axis=0)
+    # The median by hand: np.nanmedian warns of slots without any like day, and here each slot has another count.
     column = np.arange(gap.slots)
     low, high = ordered[np.maximum((count - 1) // 2, 0), column], ordered[count // 2 * (count > 0), column]
     return (low + high) / 2, count.astype(np.float64)

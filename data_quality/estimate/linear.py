@@ -16,6 +16,7 @@ def estimate(grid: Grid, gap: Gap) -> Estimate | Finding:
     """Values on the line between the last reading before and the first one after the gap."""
     if gap.slots * grid.step_h > MOST_H:
         return refused(grid, gap, NAME, f"interpolation is for at most {MOST_H:g} h", most_h=MOST_H)
+    # The grid is cleaned of all gaps: a neighbour that is to be replaced itself is NaN, and no support.
     before = grid.values[gap.row, gap.first - 1] if gap.first > 0 else np.nan
     after = grid.values[gap.row, gap.end] if gap.end < grid.slots else np.nan
     if np.isnan(before) or np.isnan(after):

@@ -49,10 +49,12 @@ def _fill(grid: Grid, gap: Gap, time_zone: str, declared: ValidationRules) -> Es
     method = declared.method(grid.streams[gap.row].meter_id)
     if method == none.NAME:
         return none.estimate(grid, gap)
+    # Who declares like_day or linear gets it, also where a total is known.
     if gap.total is not None and method in {"auto", register_total.NAME}:
         return register_total.estimate(grid, gap, time_zone=time_zone)
     if method in {"auto", linear.NAME}:
         answer = linear.estimate(grid, gap)
         if isinstance(answer, Estimate) or method == linear.NAME:
             return answer
+    # Declared register_total ends here too where no total is known: like days give its shape.
     return like_day.estimate(grid, gap, time_zone=time_zone)

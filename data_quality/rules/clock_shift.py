@@ -17,10 +17,12 @@ REASON = (
     "shifted by whole hours, the days must fit the profile at least twice as well as where they stand, and about as "
     "well as the meter's ordinary days fit it"
 )
+# AM taken for PM is twelve hours; beyond that a late profile cannot be told from an early one.
 MOST_HOURS = 12
 # Days that must agree on the shift; one odd day is a feast, a late shift, a party.
 _LEAST_DAYS = 5
 _SHIFTS = 2 * MOST_HOURS + 1
+# One day alone fits some shift by chance; of three, one may have a gap and two still say something.
 _WINDOW_DAYS = 3
 _SAME_EVENT_DAYS = 7
 # The correlation with the profile, of shifted days and of ordinary ones: below it there is no profile to speak of.
@@ -44,6 +46,7 @@ def find(block: Block, limits: Floats) -> Hits:
     The value is the shift in hours, positive where the profile arrives late. Days of 23 and 25 h say nothing.
     """
     fit = _fits(block)
+    # argmax would take a NaN for the highest: what is unknown counts as the worst correlation there is.
     at = np.nan_to_num(fit, nan=-1.0)
     best = np.argmax(at, axis=2) - MOST_HOURS
     here, there = at[:, :, MOST_HOURS], at.max(axis=2)
@@ -52,9 +55,11 @@ def find(block: Block, limits: Floats) -> Hits:
     found = []
     ahead = block.first - block.norms.seen.start
     rows = np.flatnonzero(is_shifted[:, ahead:].any(axis=1))
+    # Only the few streams with a suspicion pay for the fit of their ordinary days.
     usual = np.full(len(is_shifted), np.nan)
     usual[rows] = _usual(block, rows)
     with np.errstate(invalid="ignore"):
+        # No share is below -1: a stream without an ordinary profile never has a shifted one.
         most_left = np.where(usual >= _LEAST_FIT, np.maximum(_MOST_WORSE * (1 - usual), _LEAST_LEFT), -1.0)
     is_shifted &= 1 - there <= most_left[:, None]
     # The sun keeps no summer time: after the local clock was put forward its profile is late, and nothing is wrong.
@@ -72,6 +77,7 @@ def find(block: Block, limits: Floats) -> Hits:
 def clock_steps(block: Block) -> NDArray[np.int64]:
     """[seen days] hours that the local clock stands ahead of where it mostly stood in the history: 1 in spring."""
     days, seen = block.days, block.norms.seen
+    # Midnights in hours of the calendar, less those in hours that passed: the difference moves when the clock is moved.
     midnights = np.array([date.toordinal() for date in days.dates[seen]], dtype=np.int64) * 24
     slots_an_hour = 60 // days.grid.step_minutes
     offsets = midnights - days.midnights[seen] // slots_an_hour
@@ -92,6 +98,7 @@ def _usual(block: Block, rows: NDArray[np.intp]) -> Floats:
     is_known[:, block.first - norms.seen.start :] &= norms.is_own[rows][:, None]
     x, y = np.where(is_known[:, :, None], hours, 0.0), np.where(is_known[:, :, None], expected, 0.0)
     n = _window(np.where(is_known, 24.0, 0.0))
+    # By sums: windows overlap, and each day's sums are made once instead of once a window.
     products = [x, x * x, y, y * y, x * y]
     sx, sxx, sy, syy, sxy = (_window(each.sum(axis=2)) for each in products)
     fit = _correlation(n, sx, sxx, sy, syy, sxy)
@@ -117,6 +124,7 @@ def _fits(block: Block) -> Floats:
     # Days before the last weeks were judged with their own block.
     first = max(0, days - (block.end - block.first) - 2 * _LEAST_DAYS)
     hours = block.days.hours[:, norms.seen][:, first:]
+    # What lies beyond the first and last day is unknown: zeros there would be a profile of their own.
     profile = np.pad(norms.expected.reshape(rows, days * 24), ((0, 0), (MOST_HOURS, MOST_HOURS)), mode="edge")
     # Per day the 48 hours that its 24 are held against; element k of the middle axis is a shift of MOST_HOURS - k.
     around = sliding_window_view(profile, 24 + 2 * MOST_HOURS, axis=1)[:, 24 * first :: 24]

@@ -13,6 +13,7 @@ MEANING = "Zero for longer than the meter ever rests"
 ACTION = Action.EXCLUDE
 UNIT = "h"
 REASON = "twice the longest pause of ordinary weeks, at least 3 hours"
+# The shortest run that is kept at all (grid_days.SHORTEST_RUN_H).
 _LEAST_H = 3.0
 _FACTOR = 2.0
 

@@ -32,6 +32,7 @@ def find(block: Block, limits: Floats) -> Hits:
     """Stretches below the limit."""
     days, span = block.days, block.slots
     found = []
+    # The day's lowest reading finds the few rows that are worth a look at their slots.
     for row in np.flatnonzero((days.lowest[:, block.first : block.end] < limits[:, None]).any(axis=1)):
         part = days.grid.values[row, span]
         found += [

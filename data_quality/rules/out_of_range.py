@@ -23,6 +23,7 @@ def limits(block: Block) -> Floats:
     """Reading [streams] above which a reading is out of range; NaN where neither plate nor history says."""
     norms, grid = block.norms, block.days.grid
     history = norms.highest + _RISE * (norms.highest - norms.mean)
+    # A meter that rested throughout has a limit of zero: its first use of the season would be out of range.
     history = np.where((norms.highest != 0) | (norms.lowest != 0), history, np.nan)
     return np.where(np.isnan(plate(block)), history, PLATE_SHARE * plate(block) * grid.step_h)
 
@@ -39,6 +40,7 @@ def find(block: Block, limits: Floats) -> Hits:
     grid, days, span = block.days.grid, block.days, block.slots
     has_plate = ~np.isnan(plate(block))
     found = []
+    # A plate binds both directions (a battery, feed-in); history only tells how high a meter goes.
     beyond = np.fmax(days.highest, np.where(has_plate[:, None], -days.lowest, np.nan))[:, block.first : block.end]
     for row in np.flatnonzero((beyond > limits[:, None]).any(axis=1)):
         part = grid.values[row, span]

@@ -28,6 +28,7 @@ def find(block: Block, limits: Floats) -> Hits:
     rows, places = np.nonzero(days.steps[:, block.first : block.end] > limits[:, None])
     for row, place in zip(rows, places + block.first, strict=True):
         first, end = int(days.edges[place]), int(days.edges[place + 1])
+        # One slot before the day: the step over midnight belongs to the day that it ends on.
         part = days.grid.values[row, max(first - 1, 0) : end]
         jump = np.abs(np.diff(part))
         start = max(first, 1)

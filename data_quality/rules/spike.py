@@ -37,6 +37,7 @@ def find(block: Block, limits: Floats) -> Hits:
     """Stretches of at most LONGEST_H beyond the limit with a leap on both sides."""
     grid, norms, days = block.days.grid, block.norms, block.days
     found = _leaps(block, grid.values, limits, days.highest, norms.step)
+    # Downwards only where a meter goes there: the dip of a one-way register is for dead and negative to tell.
     is_two_way = np.array([stream.behaviour is Behaviour.LEVEL for stream in grid.streams]) | (norms.lowest < 0)
     if is_two_way.any():
         low = norms.lowest - _RISE * (norms.mean - norms.lowest) - np.abs(limits - norms.highest)
@@ -62,8 +63,10 @@ def _leaps(
         for start, stop in stretches(part > limits[row]):
             first, end = span.start + start, span.start + stop
             before = values[row, first - 1] if first else np.nan
+            # Nothing after the block is looked at, so that a month is judged alike whenever it is asked.
             after = values[row, end] if end < span.stop else np.nan
             peak = float(part[start:stop].max())
+            # Without any known neighbour it is a leap from nowhere, and infinitely high.
             leap = peak - np.nanmax([before, after, -np.inf])
             if stop - start <= max(1, longest) and leap > _STEPS * step[row]:
                 ours.append((int(row), first, end, peak))

@@ -38,8 +38,10 @@ _NEAR = math.log(1.25)
 _BIG = math.log(6.0)
 _BIG_SHAPE = math.log(2.0)
 _BIG_SPREAD = 0.4
+# Below the smallest factor of units (3.6) less _NEAR: what is smaller is weather or use.
 _LEAST = math.log(2.5)
 _BEYOND = 1.5
+# With more hours unknown a whole quarter of the day may be missing, and with it the shape.
 _LEAST_HOURS = 18
 # A season comes by degrees: on the last day before it begins the factor must be less than a third of it.
 _ABRUPT = 1 / 3
@@ -96,6 +98,7 @@ def _jumps(levels: Floats) -> tuple[Floats, Floats, Flags]:
     odd_days = np.zeros(rows, np.int64)
     for day in range(days):
         today = levels[:, day]
+        # The newest stands last: where place -LEAST_RECENT is filled, so many are known.
         has_past = ~np.isnan(recent[:, -LEAST_RECENT, 0])
         change = today - median(recent)
         jump[:, day] = np.where(has_past, change[:, 0], np.nan)
@@ -104,6 +107,7 @@ def _jumps(levels: Floats) -> tuple[Floats, Floats, Flags]:
         is_odd[:, day] = odd = _is_odd(jump[:, day], spread[:, day])
         odd_days = np.where(np.isnan(today[:, 0]), odd_days, np.where(odd, odd_days + 1, 0))
         is_new_normal = odd & (odd_days >= ADOPTED_AFTER_DAYS)
+        # The old level is forgotten at once: a median over both would be that of no meter.
         recent[is_new_normal] = np.nan
         kept = ~np.isnan(today[:, 0]) & (~odd | is_new_normal)
         recent[kept, :-1] = recent[kept, 1:]
@@ -128,6 +132,7 @@ def find(block: Block, limits: Floats) -> Hits:
     """Days of one factor and kept shape that begin abruptly, with the hours around them of the same factor."""
     factors = DayFactors.of(block)
     size = np.abs(np.nan_to_num(factors.jump))
+    # A big jump of kept shape counts at any level; a smaller one not where ordinary weeks have that level too.
     is_kept = factors.is_odd & (size >= _BIG)
     is_small = (factors.is_odd | _lasting(factors, size)) & ~_is_ordinary(block)
     with np.errstate(invalid="ignore"):
@@ -203,8 +208,10 @@ def _event(block: Block, factors: DayFactors, row: int, first: int, end: int) ->
     # Hours are told by the level that the meter had before the event.
     before = factors.levels[row, first, 0] - factors.jump[row, first]
     hourly = _log_ratio(factors.hours[row].ravel(), factors.expected[row].ravel()) - before
+    # Nearer to the factor than to 1, in logarithms.
     alike = np.abs(hourly - factor) < abs(factor) / 2
     start_hour, end_hour = _trimmed(alike, 24 * first, 24 * end)
+    # Units seldom change at midnight: hours of the same factor join the event, up to a day on either side.
     while start_hour > max(0, 24 * first - 24) and alike[start_hour - 1]:
         start_hour -= 1
     while end_hour < min(len(alike), 24 * end + 24) and alike[end_hour]:
@@ -219,6 +226,7 @@ def _trimmed(alike: Flags, start: int, end: int) -> tuple[int, int]:
     ours = np.flatnonzero(alike[start:end])
     if not len(ours):
         return start, end
+    # Only the first and the last day are trimmed: an odd hour in between is part of the event.
     return start + min(int(ours[0]), 23), end - min(end - start - 1 - int(ours[-1]), 23)
 
 

@@ -20,9 +20,12 @@ def check_day_mart(frame: pl.DataFrame) -> Verdict:
         "coverage",
         "estimated_share",
         "load_factor",
+        # Engines sum integers to HUGEINT or NUMERIC: the gate compares numbers, also where a model casts nothing.
         covered_minutes=pl.col("covered_minutes").cast(pl.Int64),
         expected_minutes=pl.col("expected_minutes").cast(pl.Int64),
+        # Without any reading the energy is null, never zero, and with one it is never null.
         is_missing_shown=pl.col("energy_kwh").is_null() == (pl.col("covered_minutes") == 0),
+        # Mean by peak: a flat load may miss 1 by the last digits of a float.
         is_peak_above_mean=pl.col("load_factor").fill_null(0.0) <= 1 + 1e-12,
     )
     suite = [gxe.ExpectColumnValuesToNotBeNull(column=column) for column in (*KEY, "coverage", "hours")]

@@ -52,6 +52,7 @@ def stream_faults(frame: pl.DataFrame) -> pl.DataFrame:
     """One row per stream: site_id, meter_id, register, unit, rows, and how many rows have each of FAULTS."""
     value, start = pl.col("value"), pl.col("interval_start_utc")
     limit = pl.when(pl.col("unit") == "kwh").then(MOST_KWH).otherwise(MOST_OTHER)
+    # A null is counted as missing_values, and must not be a fault of two kinds.
     is_finite = value.is_finite().fill_null(value=True)
     quanta = value * _NANO
     # A double is off its decimal by half a step of its own: that much is no finer value.
@@ -67,6 +68,7 @@ def stream_faults(frame: pl.DataFrame) -> pl.DataFrame:
         "not_a_quarter_hour": pl.col("interval_minutes") != CANONICAL_MINUTES,
         "unknown_quality": ~pl.col("quality_code").is_in([int(code) for code in QualityCode]),
     }
+    # The history holds an interval once for each time that it was recorded: only the same moment twice is a double.
     moments = pl.struct("interval_start_utc", "recorded_at_utc")
     return (
         frame.group_by(STREAM)

@@ -13,6 +13,7 @@ MOST_NAMED = 20
 
 def expectations() -> Any:
     """The expectation classes, without telemetry. The import takes seconds, so it stands here."""
+    # Before the first import, when the library reads it: a check must call nobody.
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations as gx
 
@@ -28,10 +29,12 @@ def validate(name: str, frame: pl.DataFrame, suite: Sequence[Any]) -> Verdict:
     import great_expectations as gx
 
     context = gx.get_context(mode="ephemeral")
+    # A bar for each expectation would fill the logs of every run.
     context.variables.progress_bars = {"globally": False}
     definition = (
         context.data_sources.add_pandas(name).add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
     )
+    # The library knows no polars frames; they come condensed to a row per stream or day, so the copy is small.
     batch = definition.get_batch({"dataframe": frame.to_pandas()})
     result = batch.validate(gx.ExpectationSuite(name=name, expectations=list(suite)))
     broken = [_sentence(one) for one in result.results if not one.success]

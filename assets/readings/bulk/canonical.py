@@ -90,11 +90,13 @@ def readings_of(grid: Grid, meaning: Meaning) -> Readings:
         values = np.where(values == 0, np.nan, values)
     is_full = bool(lines.all())
     if not is_full:
+        # Cast to whole numbers NaN would become the smallest of them all.
         values = np.where(lines == 0, 0.0, values)
     native = quanta_of(values)
     converted = meaning.canonical(values, grid.streams)
     quanta = native if converted is values else quanta_of(converted)
     for sums in (native,) if quanta is native else (native, quanta):
+        # The largest size times the rows bounds every sum, without adding anything up; 2**63 is 9.22e18.
         if max(-int(sums.min(initial=0)), int(sums.max(initial=0))) * len(sums) > 9e18:
             raise NotRegular
     return Readings(grid.first_slot, grid.streams, quanta, native, lines, is_full, zeros)
@@ -110,6 +112,7 @@ def quanta_of(values: NDArray[np.float64]) -> NDArray[np.int64]:
 
 def quarter_hours(readings: Iterable[Rows], meaning: Meaning) -> Iterator[Rows]:
     """readings: month by month. Yields quarter hours month by month; what reaches into the next month waits for it."""
+    # Most long files hold quarter hours already: they pass untouched.
     if (meaning.quarters == 1).all():
         yield from (rows for rows in readings if rows.slot.size)
         return
@@ -136,6 +139,7 @@ def _split(rows: Rows, quarters: NDArray[np.int64], is_amount: NDArray[np.bool_]
     ends = np.cumsum(count)
     part = np.arange(int(ends[-1])) - np.repeat(ends - count, count)
     stream, quanta, each = (np.repeat(column, count) for column in (rows.stream, rows.quanta, count))
+    # Floor and remainder belong together for negative amounts too: the parts add up to the whole.
     shared = quanta // each + (part < quanta % each)
     return Rows(
         slot=np.repeat(rows.slot, count) + part,
@@ -156,6 +160,7 @@ def _joined(one: Rows, other: Rows) -> Rows:
 
 def _by_month(rows: Rows) -> list[Rows]:
     """The rows in order, a part for each month."""
+    # The last key of lexsort is the first to sort by: time, then stream.
     ordered = rows.take(np.lexsort((rows.stream, rows.slot)))
     months = range(month_of(int(ordered.slot[0])), month_of(int(ordered.slot[-1])) + 2)
     cuts = np.searchsorted(ordered.slot, [month_start(month) for month in months])

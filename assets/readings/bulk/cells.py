@@ -25,12 +25,14 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap
 
 SLOT_US = 900_000_000
+# Odd rows are kept as text, each with its reason: a table with more of them is not regular.
 MAX_ODD_ROWS = 200_000
 # Numbers of lines are held in 32 bits.
 MAX_LINES = 2**31 - 2**24
 # Values of rows that are no readings but show the step of their stream: bad ones, and negative ones of a counter.
 BAD, NEGATIVE = np.nan, -np.inf
 _BLANKS = (b" ", b"\t", b"\x0b", b"\x0c")
+# Zones reach from -12 to +14 hours.
 _OFFSET = r"^[+-](?:0\d|1[0-4]):[0-5]\d$"
 
 
@@ -59,6 +61,7 @@ def read_cells(path: Path, shape: Shape, source: Source) -> Iterator[pl.DataFram
         body = block if is_finished else block + b"\n"
         cells, lines = _cells(body, line, shape, source)
         line += lines
+        # Asked after the block: one holds at most 2**22 lines, for which MAX_LINES leaves room.
         if line > MAX_LINES:
             raise NotRegular
         yield cells
@@ -66,9 +69,11 @@ def read_cells(path: Path, shape: Shape, source: Source) -> Iterator[pl.DataFram
 
 def _cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[pl.DataFrame, int]:
     """Cells of a block and the number of its lines."""
+    # A bare carriage return ends a line for some programs and is a blank for others.
     if b"\r" in body and body.count(b"\r") != body.count(b"\r\n"):
         raise NotRegular
     value = shape.layout.values[0].column
+    # Values straight as numbers: a cell that is none fails the block, which then goes the slow way.
     schema = dict.fromkeys(shape.header, pl.String) | {value: pl.Float64}
     try:
         frame = pl.read_csv(body, has_header=False, schema=schema, separator=shape.separator, quote_char=None)
@@ -115,12 +120,14 @@ def _is_fit(stream: NDArray[np.int32], slots: NDArray[np.int32], values: NDArray
 def _odd_cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[pl.DataFrame, int]:
     """A block in which some rows are no readings: those are judged by table.py, the others become cells."""
     text = CsvText(header=list(shape.header), separator=shape.separator, body=body, is_finished=True)
+    # line_blocks looks only at the last line of a block.
     if max(map(len, body.split(b"\n")), default=0) > MAX_LINE_BYTES:
         raise NotRegular
     try:
         frame, no_rows = rows_of(text)
     except BadInput as fault:
         raise NotRegular from fault
+    # rows_of counts as if the header stood right above: the block's first line is 2 to it.
     shift = pl.lit(line - 2)
     frame = frame.with_columns(pl.col("_line").cast(pl.Int64) + shift)
     no_rows = no_rows.with_columns(pl.col("source_line") + shift)
@@ -160,6 +167,7 @@ def _judge(odd: pl.DataFrame, no_rows: pl.DataFrame, shape: Shape, source: Sourc
             parsed = read_table(RawTable(frame=filled), request)
         except BadInput as fault:
             raise NotRegular from fault
+        # The two ways differ about a row: then the careful one decides over the whole file.
         if parsed.rows.height or parsed.states.height:
             raise NotRegular
         source.rejects.append(parsed.rejects)
@@ -172,6 +180,7 @@ def _judge(odd: pl.DataFrame, no_rows: pl.DataFrame, shape: Shape, source: Sourc
 
 def _row_by_row(shape: Shape) -> ColumnMap:
     """A column map by which table.py judges each row for itself, in the way of this shape."""
+    # A row alone shows no step: any length will do, since only the reason of its rejection is wanted.
     alone = {"interval_minutes": 15, "zero_is_missing": False}
     if shape.request.mapping is not None:
         return shape.request.mapping.model_copy(update=alone)
@@ -217,6 +226,7 @@ def names_of(frame: pl.DataFrame, shape: Shape) -> pl.Series:
     """Place of each row's name in shape.names; null for a name that is none of them."""
     if shape.layout.meter is None:
         return pl.zeros(frame.height, pl.UInt32, eager=True)
+    # As an enum of the known names every other one becomes null, in one pass and without a join.
     return frame[shape.layout.meter].cast(pl.Enum(shape.names), strict=False).to_physical().cast(pl.UInt32)
 
 

@@ -100,4 +100,5 @@ def _all_have_the_same_decimals(path: Path, shape: Shape) -> bool:
         kinds |= set(frame[shape.header[-1]].str.extract(DECIMALS, 1).str.len_bytes().unique().to_list())
         if len(kinds) > 1 or None in kinds:
             return False
+    # One row alone is no pattern.
     return rows > 1

@@ -36,6 +36,7 @@ class Months:
         in_order = bool((slots[1:] >= slots[:-1]).all())
         self.is_sorted &= in_order and int(slots[0]) >= self._last
         self._last = int(slots[-1])
+        # UTC months are portions to work in: which local months change is asked of the rows (changes/affected.py).
         edges = month_edges(int(slots.min()), int(slots.max()))
         places = np.searchsorted(edges, slots, side="right") if len(edges) > 2 else np.ones(1, np.int64)
         if not in_order and len(edges) > 2:
@@ -120,6 +121,7 @@ def grid_of(cells: pl.DataFrame, stream_count: int) -> Grid:
     streams = np.flatnonzero(np.bincount(stream, minlength=stream_count))
     first, width = int(slot.min()), len(streams)
     shape = (int(slot.max()) - first + 1, width)
+    # A short file may be sparse at no cost.
     if shape[0] * width > MAX_EMPTY * max(stream.size, 3000):
         raise NotRegular
     column = np.zeros(stream_count, np.int64)
@@ -145,6 +147,7 @@ def grid_of(cells: pl.DataFrame, stream_count: int) -> Grid:
             duplicates = flat.size - int(np.count_nonzero(lines))
         # The first of several equal rows is the one that counts.
         lines.ravel()[flat[::-1]] = line[::-1]
+    # A refused count beside a good one at the same place: which of the two is odd is for the careful way to say.
     if negatives.size and (conflicts.size or lines.ravel()[negatives].any()):
         raise NotRegular
     return Grid(first, streams, values, lines, others, negatives, duplicates, conflicts)

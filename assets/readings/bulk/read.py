@@ -73,6 +73,7 @@ def regular_file(
 
 def _read(path: Path, shape: Shape, folder: Path) -> RegularFile:
     source, months = Source(), Months(folder)
+    # Twice over the months below: how long a reading lasts is known only once all steps have been counted.
     for cells in read_cells(path, shape, source):
         months.add(cells)
     if not months.months():
@@ -82,6 +83,7 @@ def _read(path: Path, shape: Shape, folder: Path) -> RegularFile:
     order, conflicts = _Order(), []
     for month in months.months():
         cells = months.cells(month)
+        # A file in order of time has each stream in order; only else every one is asked.
         if not months.is_sorted:
             order.add(cells)
         grid = grid_of(cells, width)
@@ -168,6 +170,7 @@ class _Totals:
         self.rows, self.duplicates, self.zeros = np.zeros(width, np.int64), 0, 0
         self.warnings: dict[str, int] = {}
         self._first, self._last = np.full(width, 2**40), np.full(width, -(2**40))
+        # Python's integers: sums over months may pass the 64 bits that each month fits in.
         self._native, self._canonical = [0] * width, [0] * width
         self._largest, self._whole = np.zeros(width, np.int64), np.ones(width, bool)
 
@@ -208,6 +211,7 @@ class _Totals:
                 continue
             hours = float(self._meaning.quarters[number]) / 4
             if stream.load_kw is not None:
+                # The largest value, not the 90th percentile as the careful way: doubt comes early, never late.
                 if float(self._largest[number]) / QUANTA / hours > LOAD_LIMIT * stream.load_kw:
                     raise NotRegular
             elif not vouched and self._whole[number]:

@@ -109,6 +109,7 @@ def shape_of(path: Path, *, site: Site, mapping: ColumnMap | None, now_utc: date
     except (BadInput, NotRegular):
         return None
     columns = {layout.time, layout.meter, *(each.column for each in layout.values)} - {None}
+    # Columns that change what a row means, row by row, are for the careful way.
     extra = (layout.register_column, layout.unit_column, layout.synthetic)
     if len(layout.values) != 1 or set(header) != columns or len(header) != len(columns) or any(extra):
         return None
@@ -162,6 +163,7 @@ def _first_lines(path: Path) -> tuple[list[str], str, int, str, list[str]]:
         b'"' in head
         or b"\0" in head
         or head.count(b"\n") < 2
+        # UTF-16 and gzip: blocks are cut from plain UTF-8 (table_blocks.py unpacks).
         or head.startswith((b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b"))
     ):
         raise NotRegular
@@ -178,6 +180,7 @@ def _first_lines(path: Path) -> tuple[list[str], str, int, str, list[str]]:
 
 def _form(text: str) -> tuple[str, int] | None:
     """The strptime form of a time and the width of its offset; None for a time without one."""
+    # Without offset a time may be either pass of a repeated hour, which rows of another block would have to tell.
     for width in (1, 6):
         base, offset = text[:-width], text[-width:]
         if not (offset == "Z" if width == 1 else offset[0] in "+-" and offset[3] == ":"):
@@ -209,6 +212,7 @@ def _streams(site: Site, layout: Layout, mapping: ColumnMap) -> dict[str, Stream
             continue
         own, commodity = known[key][2], known[key][3]
         code = column.unit or own
+        # Each row of such a stream is a reject, which the careful way words.
         if code not in UNITS or canonical_of(code) != canonical_of(own):
             continue
         unit = UNITS[code]

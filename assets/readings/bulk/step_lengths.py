@@ -30,6 +30,7 @@ class Steps:
         seen = grid.lines > 0
         self._count(grid, seen)
         if grid.others.size:
+            # A rejected row still shows the step of its stream.
             seen.ravel()[grid.others] = True
         height = len(seen)
         places = np.flatnonzero(seen.T)
@@ -100,6 +101,7 @@ class Steps:
 
 def _grouped(streams: NDArray[np.int64], steps: NDArray[np.int64], width: int) -> list[tuple[int, NDArray[np.int64]]]:
     top = int(steps.max())
+    # One count over all steps and streams, as long as its table stays within 32 MB.
     if top * width <= 4_000_000:
         table = np.bincount(steps * width + streams, minlength=(top + 1) * width).reshape(-1, width)
         return [(int(step), table[step]) for step in np.flatnonzero(table.any(axis=1))]

@@ -27,9 +27,11 @@ def plan_of(file: RegularFile, *, site: Site, lake: Lake, stamp: Stamp, touched:
     (interval_start_utc, ascending) and how many `rows` of each do.
     """
     counts = {"new_rows": 0, "corrected_rows": 0, "unchanged_rows": 0}
+    # The lake asks again where another batch was recorded in between: what the first answer touched is void.
     touched.clear()
 
     def blocks() -> Iterator[Block]:
+        # Asked once: where the lake is empty nothing can be a correction, and no month is looked up.
         is_known = bool(lake.manifest(site.site_id, start_utc=file.first_utc))
         for rows in file.quarter_hours():
             changes, corrected = _table(file, rows, site), 0
@@ -40,9 +42,11 @@ def plan_of(file: RegularFile, *, site: Site, lake: Lake, stamp: Stamp, touched:
             counts["new_rows"] += changes.height - corrected
             counts["corrected_rows"] += corrected
             if changes.height:
+                # Runs, not rows: a quarter hour stands there once for every meter.
                 touched.append(changes[TIME].rle().struct.unnest().select(pl.col("value").alias(TIME), rows="len"))
                 yield block_of(
                     changes.with_columns(
+                        # One text for all rows: an enum holds it once.
                         batch_id=pl.lit(stamp.batch_id, pl.Enum([stamp.batch_id])),
                         recorded_at_utc=pl.lit(stamp.recorded_at_utc, pl.Datetime("us", "UTC")),
                     )
@@ -135,4 +139,5 @@ def _sizes(readings: Readings, number: int) -> NDArray[np.int64]:
     if not column.size:
         return np.empty(0, np.int64)
     sizes = np.abs(readings.quanta[:, column[0]])
+    # A zero says nothing of a unit: closed days would pull the level down.
     return sizes[sizes > 0]

@@ -42,6 +42,7 @@ def in_blocks(
         if file is None or plain == path:
             yield file
         else:
+            # Of the file as it was sent: sent again, that is what must be known.
             own = {"path": str(path), "sha256": file_sha256(path)}
             yield replace(file, report=file.report.model_copy(update=own))
 
@@ -56,6 +57,7 @@ def look_at(
     from_bytes: int = REGULAR_FROM_BYTES,
 ) -> SniffReport:
     """As sniff.sniff_file; a long regular table in blocks, in bounded memory, with the same report."""
+    # What must be refused, too, goes the way that has a sentence for it.
     if not path.is_file() or path.is_symlink() or path.stat().st_size < _worth_unpacking(path, from_bytes):
         return sniff_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc)
     report = _with_site(path, site, mapping, now_utc, from_bytes) if site else None
@@ -129,6 +131,7 @@ class _StandIn:
             name="",
             time_zone="UTC",
             currency="EUR",
+            # Zone, money and country are asked of no amount.
             country="DE",
             meters=tuple(Meter(meter_id=each, registers=registers) for each in ids.values()),
         )
@@ -156,6 +159,7 @@ def _names(path: Path, header: list[str], separator: str, layout: Layout) -> lis
         return []
     schema = dict.fromkeys(header, pl.String)
     try:
+        # Only names are wanted: a line with too many fields is rejected when the blocks are read.
         texts = pl.scan_csv(
             path, separator=separator, schema=schema, quote_char=None, raise_if_empty=False, truncate_ragged_lines=True
         )
@@ -170,6 +174,7 @@ def _names(path: Path, header: list[str], separator: str, layout: Layout) -> lis
 def _worth_unpacking(path: Path, from_bytes: int) -> int:
     """Size from which a file may be a long table: packed it is smaller."""
     with path.open("rb") as file:
+        # Meter tables pack by ten to forty; what is missed below a sixteenth is small enough to be read whole.
         return from_bytes // 16 if file.read(2) == GZIP_MAGIC else from_bytes
 
 

@@ -32,6 +32,7 @@ def touched_months(sites: Mapping[str, Site], lake: Lake, *, after_ids: Mapping[
             continue
         local = pl.col("interval_start_utc").dt.convert_time_zone(site.time_zone)
         months = (
+            # The lake's folders are called site=...: as hive partitions they would add columns of guessed types.
             pl.scan_parquet(sorted(newest), hive_partitioning=False, include_file_paths="path")
             .select("path", month=local.dt.strftime("%Y-%m"))
             .unique()

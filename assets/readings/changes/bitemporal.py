@@ -18,6 +18,7 @@ def classify(incoming: pl.DataFrame, current: pl.DataFrame) -> tuple[pl.DataFram
     known = current.select(*_KEY, *(pl.col(name).alias(f"_{name}") for name in _MEANING), _known=pl.lit(value=True))
     joined = incoming.join(known, on=_KEY, how="left", maintain_order="left", validate="1:1")
     is_known = pl.col("_known").is_not_null()
+    # To the bit: both sides were made from whole quanta by the same division, so that equal readings are equal floats.
     is_same = is_known & pl.all_horizontal(pl.col(name) == pl.col(f"_{name}") for name in _MEANING)
     is_over_real = pl.col("is_synthetic") & pl.col("_is_synthetic").not_().fill_null(value=False)
     changes = joined.filter(~is_same & ~is_over_real).with_columns(is_correction=is_known)

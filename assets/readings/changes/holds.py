@@ -49,6 +49,7 @@ def current_rows(lake: Lake, site: Site, canonical: pl.DataFrame, *, before: tim
     times = canonical["interval_start_utc"]
     start, end = cast("datetime", times.min()), cast("datetime", times.max())
     meters = canonical["meter_id"].unique().to_list()
+    # The lake's spans are half-open: the last quarter hour must lie within.
     after = end + timedelta(minutes=CANONICAL_MINUTES)
     return lake.current(site.site_id, start_utc=start - before, end_utc=after, meters=meters)
 
@@ -62,6 +63,7 @@ def hold_back(read: FileRead, *, site: Site, lake: Lake, accept_scale: bool = Fa
     if read.rows.is_empty():
         return read
     canonical = canonical_rows(read, site)
+    # History is for real readings: a synthetic stream may have any size.
     known = current_rows(lake, site, canonical, before=timedelta() if read.is_synthetic else HISTORY)
     if not accept_scale:
         refuse(rescaled(canonical, known), read.report.path)
@@ -71,6 +73,7 @@ def hold_back(read: FileRead, *, site: Site, lake: Lake, accept_scale: bool = Fa
         lines = _suspected(read, known, canonical, vouched=accept_scale)
     if lines.is_empty():
         return read
+    # A source row goes as a whole: its quarter hours are shares of one reading.
     key = [*_STREAM, "source_line"]
     rows = read.rows.join(lines, on=key, how="anti", maintain_order="left")
     rejects = pl.concat([read.rejects, lines.select(list(REJECT_SCHEMA))])
@@ -112,6 +115,7 @@ def _suspected(read: FileRead, known: pl.DataFrame, canonical: pl.DataFrame, *, 
     vouched = vouched or any(each.unit is not None or each.units for each in read.maps)
     amounts = [code for code, unit in UNITS.items() if unit.behaviour is Behaviour.AMOUNT]
     start = canonical["interval_start_utc"].min()
+    # Up to where the file begins: what an earlier delivery of the same days says must not vouch for this one.
     history = known.filter(~pl.col("is_synthetic") & (pl.col("interval_start_utc") < start))
     if vouched or history.is_empty():
         return _rejected(read, canonical.select(*_STREAM, "source_line").clear(), SUSPECTED, "")

@@ -98,6 +98,7 @@ class _Walk:
 
     def __init__(self, reads: Sequence[State], counting: Counting, events: list[DatedEvent]) -> None:
         self.reads, self.counting, self.events = reads, counting, events
+        # The register's own multiplier is today's: before the first change the old one held.
         first = next((each.event.multiplier_old for each in events if each.event.multiplier_old is not None), None)
         self.multiplier = Fraction(counting.multiplier if first is None else first)
         self.found = Index()
@@ -118,6 +119,7 @@ class _Walk:
                     # Before the first read nothing is counted, but the multiplier may have changed.
                     self.multiplier = Fraction(self.events[place].event.multiplier_new or self.multiplier)
                 place += 1
+            # A recorded event in between may explain the odd read: the one after it is no witness against it then.
             following = self.reads[number + 1] if number + 1 < len(self.reads) else None
             if following is not None and place < len(self.events) and self.events[place].epoch_s <= following.epoch_s:
                 following = None
@@ -157,6 +159,7 @@ class _Walk:
             self._notice(code, dated.epoch_s, before, begins, 0, text)
         if missing:
             self._end_run()
+        # Another count begins: turns recorded before it are of the old display.
         self.turns = []
         if event.multiplier_new is not None:
             self.multiplier = Fraction(event.multiplier_new)
@@ -256,6 +259,7 @@ class _Walk:
         self.last = read
         self._append(read)
 
+    # A recorded turn that no read has confirmed is not carried over the break.
     def _begin(self, read: State) -> None:
         self.turns = []
         self.last = read
@@ -263,6 +267,7 @@ class _Walk:
 
     def _append(self, read: State) -> None:
         state = State(read.epoch_s, round(self.index), read.line)
+        # An event's final read may fall on a read's instant: one state stands, with the line that a person can look up.
         if self.run and self.run[-1].epoch_s == state.epoch_s:
             self.run[-1] = state if state.line else replace(state, line=self.run[-1].line)
         else:

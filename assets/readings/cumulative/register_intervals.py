@@ -28,6 +28,7 @@ from data_quality.rules.of_registers.register_jump import IMPOSSIBLE_PER_HOUR, r
 Stream = tuple[str, str]
 Events = Mapping[Stream, Sequence[DatedEvent]]
 # A clock that jumps must not make one amount of years.
+# A yearly read that comes a month late still counts.
 MAX_STEP_DAYS = 400
 # What a person reads one by one; the rest is a number.
 MAX_FINDINGS = 10
@@ -138,6 +139,7 @@ def declared(site: Site | None, stream: Stream, unit: str) -> tuple[Register, Me
 def in_own_unit(value: Decimal, unit: str, own: str) -> Decimal:
     """A state in the register's own unit, to the quantum."""
     if unit != own:
+        # Through text: the float 0.001 is not the decimal that it stands for.
         value = value * Decimal(str(UNITS[unit].factor)) / Decimal(str(UNITS[own].factor))
     return round(value, QUANTUM_DECIMALS)
 
@@ -147,6 +149,7 @@ def _reads(part: pl.DataFrame, own: str) -> tuple[list[State], list[tuple[Any, .
     by_time: dict[int, list[State]] = {}
     for at, value, unit, line in part.select("at_utc", "value", "unit", "source_line").iter_rows():
         quanta = int(in_own_unit(value, unit, own).scaleb(QUANTUM_DECIMALS))
+        # Reads that were kept earlier have no line in the file at hand.
         by_time.setdefault(int(at.timestamp()), []).append(State(int(at.timestamp()), quanta, line or 0))
     reads, doubles = [], []
     for moment in sorted(by_time):
@@ -195,6 +198,7 @@ def _counting(reads: Sequence[State], register: Register, meter: Meter | None) -
     """How the register counts: as declared, else as its own reads show."""
     unit, multiplier = UNITS[register.unit], float(register.multiplier)
     per_canonical = 10**QUANTUM_DECIMALS / (unit.factor * multiplier)
+    # The plate is electrical: of a gas or heat meter it bounds nothing.
     load = meter.connected_load_kw if meter is not None and meter.carrier is Carrier.ELECTRICITY else None
     rates = [(b.quanta - a.quanta) * 3600 / (b.epoch_s - a.epoch_s) for a, b in pairwise(reads) if b.quanta > a.quanta]
     wraps_at = register.wraps_at or (None if register.digits is None else Decimal(10) ** register.digits)
@@ -236,6 +240,7 @@ def _without_clashes(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     rows = rows.unique(subset=same, keep="first", maintain_order=True)
     end = pl.col("interval_start_utc") + pl.duration(minutes="source_minutes")
     reached, following = end.cum_max().shift(1).over(key), pl.col("interval_start_utc").shift(-1).over(key)
+    # Both sides of an overlap: which of two counts is right the file does not say.
     overlaps = pl.any_horizontal(pl.col("interval_start_utc") < reached, following < end).fill_null(value=False)
     clash = rows.filter(overlaps).select(
         "source_line",

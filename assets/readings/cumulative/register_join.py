@@ -96,6 +96,7 @@ def _with(read: FileRead, counted: Intervals) -> FileRead:
     old = read.rejects.join(read.counted.rejects, on=read.rejects.columns, how="anti", nulls_equal=True)
     rejects = pl.concat([old, counted.rejects])
     warnings = Counter(read.report.warnings)
+    # What the file gave by itself is part of what follows from all reads: it must not be counted twice.
     warnings.subtract(read.counted.warnings)
     warnings.update(counted.warnings)
     counts = reason_counts(rejects)

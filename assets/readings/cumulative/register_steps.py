@@ -46,6 +46,7 @@ def steps_of_run(run: Sequence[State], *, is_sparse: bool = False) -> list[Step]
     snap_s = NEAREST_S if is_sparse else SNAP_S
     times = [state.epoch_s for state in run]
     marks = []
+    # Only boundaries beside a state can have a mark: reads a year apart have thousands in between that have none.
     for boundary in sorted({base + shift for t in times for base in (t - t % QUARTER_S,) for shift in (0, QUARTER_S)}):
         mark = _mark(run, times, boundary, snap_s)
         if mark is not None:
@@ -66,6 +67,7 @@ def _mark(run: Sequence[State], times: list[int], boundary: int, snap_s: int) ->
     before = run[place - 1] if place else None
     if before is not None and after is not None and after.epoch_s - before.epoch_s <= QUARTER_S:
         passed, whole = boundary - before.epoch_s, after.epoch_s - before.epoch_s
+        # Rounded once per boundary, which both neighbours share: their sum stays the register's own difference.
         return before.quanta + (after.quanta - before.quanta) * passed // whole, False, after.line
     for state in (before, after):
         if state is not None and abs(state.epoch_s - boundary) <= snap_s:

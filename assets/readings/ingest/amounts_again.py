@@ -84,6 +84,7 @@ class _Register:
         )
         if dry_run or decided.changes.is_empty():
             return result
+        # There is no file: reads and events are the source, by whose digest the batch is known.
         reads = [self.reads.select("at_utc", pl.col("value").cast(pl.String)).write_csv(), self.is_synthetic]
         body = [self.site.site_id, self.series, reads, [each.event.model_dump(mode="json") for each in self.events]]
         info = BatchInfo(
@@ -98,6 +99,7 @@ class _Register:
             rejected_rows=self.counted.rejects.height,
             is_synthetic=self.is_synthetic,
         )
+        # Decided again by the lake: another batch may have been recorded since the look above.
         written = self.lake.write_decided(info, self._decide, clock=clock)
         return result.model_copy(update={"batch_id": written.batch_id})
 
@@ -121,6 +123,7 @@ class _Register:
 
     def _doubtful(self, known: pl.DataFrame, rows: pl.DataFrame, edited: pl.DataFrame) -> pl.DataFrame:
         """Rows that the reads once told and tell no longer."""
+        # What is questionable already needs no second doubt; readings of the other kind were never told by these reads.
         is_own = (pl.col("is_synthetic") == self.is_synthetic) & (
             pl.col("quality_code") != int(QualityCode.QUESTIONABLE)
         )

@@ -63,6 +63,7 @@ def validate_months(
 def _references_start(month: Period) -> datetime:
     """Two months before: what is wrong in them may be no reference for an estimate in this one."""
     first = month.start.replace(day=1)
+    # Like days reach eight weeks back, which two calendar months always hold.
     for _ in range(2):
         first = (first - timedelta(days=1)).replace(day=1)
     return local_midnight_utc(first, month.time_zone)
@@ -127,6 +128,7 @@ def _write(
     run_id: str | None,
 ) -> str | None:
     """The batch; None where nothing changes."""
+    # Once to see whether there is anything to write; the lake asks again under its lock.
     decided = decide()
     if decided.changes.is_empty():
         return None
@@ -152,6 +154,7 @@ def _input_digest(lake: Lake, site: Site, *, start_utc: datetime, end_utc: datet
     ours = set(batches_of_reader(lake.store, site.site_id, READER))
     entries = lake.manifest(site.site_id, start_utc=start_utc, end_utc=end_utc)
     content = sorted(str(entry["content_sha256"]) for entry in entries if entry["batch_id"] not in ours)
+    # Another name changes no finding; events act on the amounts, whose digest is in here already.
     meters = [meter.model_dump(mode="json", exclude={"name", "events"}) for meter in site.meters]
     words = canonical_json([content, site.validation.model_dump(mode="json"), meters, site.time_zone])
     return hashlib.sha256(words.encode()).hexdigest()

@@ -207,6 +207,7 @@ def _write(
 
 def _summary(rows: pl.DataFrame) -> Decimal:
     """Sum of amounts, mean of levels, in the canonical unit; exact for amounts."""
+    # repr is the shortest text of the float: the decimal of nine places that was stored.
     values = [Decimal(repr(value)) for value in rows["value"]]
     total = sum(values, Decimal(0))
     is_amount = unit_of(rows["unit"][0]).behaviour is Behaviour.AMOUNT

@@ -69,6 +69,7 @@ def excluded_gaps(judged: Judged, site: Site, month: Period) -> tuple[Grid, list
     dead_ends = set()
     for event in judged.events:
         if event.action is Action.EXCLUDE:
+            # A negative place would count from the grid's end.
             excluded[event.row, max(event.first - offset, 0) : max(event.end - offset, 0)] = True
             if event.rule == dead.NAME:
                 dead_ends.add((event.row, event.end - offset))
@@ -84,6 +85,7 @@ def excluded_gaps(judged: Judged, site: Site, month: Period) -> tuple[Grid, list
 
 def _with_total(raw: Grid, usable: Grid, gap: Gap, dead_ends: set[tuple[int, int]], time_zone: str) -> Gap:
     """The gap with its total where it is a dead meter followed at once by what it missed."""
+    # The dead stretch must end inside the gap: then what follows it at once is excluded as well, and may be its energy.
     if not any(row == gap.row and gap.first < end < gap.end for row, end in dead_ends):
         return gap
     total = float(np.nansum(raw.values[gap.row, gap.first : gap.end]))

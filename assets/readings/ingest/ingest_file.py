@@ -195,7 +195,9 @@ def _read(given: _Given, mapping: ColumnMap | None) -> FileRead:
         if is_accepted or fault.reason != SUSPECTED:
             raise
         doubt = fault
+    # Read as if somebody vouched for it: only so can be seen whether the doubted rows would correct a meter.
     vouched = read(is_scale_vouched=True)
+    # A word once given holds for the very same file.
     if any(ACCEPTED in (batch["mapping"] or {}) for batch in given.batches(vouched.report)):
         return vouched
     refuse_slip(vouched, site=given.site, lake=given.lake)
@@ -211,6 +213,7 @@ def _ingest_whole(given: _Given, mapping: ColumnMap | None) -> IngestReport:
         if known is not None:
             restored = _restored(read, given, known)
             return IngestReport(**_fields(read.report), batch_id=known, is_repeat=True, restored=restored)
+        # Registers first: what is held back is judged by amounts, and states only become some here.
         read = join_registers(read, site=given.site, lake=given.lake, clock=given.clock, dry_run=given.dry_run)
         read = hold_back(read, site=given.site, lake=given.lake, accept_scale=given.accepted is not None)
     except BadInput as fault:
@@ -241,6 +244,7 @@ def _restored(read: FileRead, given: _Given, batch_id: str) -> tuple[str, ...]:
     """Files of the batch that this file brought, written again where they are not as they were."""
     if given.dry_run:
         return ()
+    # What the batch changed depends on what was known then, not on what came after it.
     lake = given.lake.before(batch_id)
     is_accepted = any(
         ACCEPTED in (batch["mapping"] or {}) for batch in given.batches(read.report) if batch["batch_id"] == batch_id
@@ -274,6 +278,7 @@ def _store_regular(file: RegularFile, given: _Given) -> IngestReport:
     batch_id = None
     if given.dry_run:
         planned = plan(Stamp("", given.clock.now_utc()))
+        # The counts are made while blocks are; nothing keeps the blocks.
         for _ in planned.blocks:
             pass
         counts = planned.counts

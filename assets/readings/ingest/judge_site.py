@@ -26,6 +26,7 @@ def delivered(
     ours = batches_of_reader(lake.store, site.site_id, READER)
     if ours:
         rows = rows.filter(~pl.col("batch_id").is_in(ours))
+    # History comes in the order of recording: without our own batches the last row is what was delivered last.
     return rows.unique(subset=KEY, keep="last", maintain_order=True)
 
 

@@ -54,11 +54,13 @@ _UNIT_HINTS = (
     (r"wind", "m_per_s"),
     (r"power_w$|_w$", "w"),
 )
+# A proposal is read by a person, line by line.
 MAX_COLUMNS = 40
 # Titles above the column names are few, and looked for where reading a file again costs little.
 _HEADER_WITHIN, _SEARCHED_BYTES = 12, 4 * 1024**2
 _CLOCK = r"^\d{1,2}:\d{2}(?::\d{2})?(?: ?[AaPp][Mm])?$"
 _CLOCK_NAME = re.compile(r"(\d{1,2}):(\d{2})")
+# Fewer than four times of day are no profile, but columns that happen to be called so.
 _FEWEST_CLOCKS = 4
 # What parts thousands, by the numbers that show it; the decimal mark is the other one.
 _THOUSANDS = {
@@ -202,6 +204,7 @@ def _time_lines(time: _TimeColumn, frame: pl.DataFrame, meter: str | None) -> li
     by = frame[meter].cast(pl.String) if meter is not None else pl.repeat("", frame.height, eager=True)
     steps = pl.DataFrame({"by": by, "time": time.times}).select(pl.col("time").diff().over("by")).to_series()
     day_back = [step for step in steps.filter(steps < timedelta()).unique() if timedelta() < step + timedelta(days=1)]
+    # Time falls back by nearly a day where 00:00 is written with the day that it ends.
     if any(step + timedelta(days=1) <= timedelta(hours=1) for step in day_back):
         lines.append("midnight: end # 00:00 stands last in its day")
         lines.append("label: end # so the times seem to mark the end of an interval")
@@ -274,6 +277,7 @@ def _as_times(column: pl.Series) -> _TimeColumn | None:
     if whole:
         twin = [style for style in whole if any(style.startswith(month) for month in _DAY_FIRST)]
         is_ambiguous = bool(twin) and len(whole) > 1
+        # ISO 8601 is read without being declared.
         is_iso = whole[0].startswith("%Y-%m-%d")
         formats = () if is_iso else tuple(whole) if is_ambiguous else (whole[0],)
         return _TimeColumn(column.name, formats, has_offset, is_ambiguous, parsed[whole[0]])
@@ -300,6 +304,7 @@ def _meter_column(frame: pl.DataFrame, time: _TimeColumn) -> str | None:
         is_text = column.dtype in (pl.String, pl.Categorical, pl.Enum) or (
             column.dtype.is_integer() and _METER_NAME.search(name) is not None
         )
+        # A meter's name repeats with every reading; what differs in most rows is a value or a remark.
         few = column.n_unique() <= max(1, frame.height // 2)
         if name == time.name or not is_text or not few:
             continue

@@ -49,6 +49,7 @@ def retry_item(
     report = ingest_file(
         path, site=site, lake=lake, quarantine=watching, clock=clock, mapping=mapping, accepted=accepted
     )
+    # A file that is known already was not judged anew: what it had refused still stands.
     if not report.is_repeat:
         gone = [each["item_id"] for each in before if watching.no_longer_refuses(each, report)]
         if gone:

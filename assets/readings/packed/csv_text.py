@@ -12,6 +12,7 @@ from typing import IO
 from data_quality.contracts.errors import BadInput
 
 GZIP_MAGIC = b"\x1f\x8b"
+# In order of trust, since the first of equal counts wins: commas also stand in names and numbers.
 SEPARATORS = (";", "\t", ",")
 # A packed file that grows beyond this, or by this factor once it has a size that counts, is no meter file (F11).
 MAX_PACKED_BYTES, MAX_RATIO, RATIO_FROM_BYTES = 512 * 1024**2, 100, 16 * 1024**2
@@ -103,6 +104,7 @@ def _unpacked(path: Path) -> bytes:
         is_packed = file.read(2) == GZIP_MAGIC
         file.seek(0)
         if not is_packed:
+            # A wrong name is told as such: as text the bytes would be refused for something else.
             if path.suffix == ".gz":
                 raise BadInput("not a gzip file, though its name says so", line=1, reason="unknown_format")
             _refuse_endless_line(file)
@@ -163,6 +165,7 @@ def _long_line(line: int) -> BadInput:
 
 def _decoded(data: bytes) -> tuple[bytes, str, dict[str, int]]:
     """UTF-8 without mark, the encoding as found, and the warnings that the way there earned."""
+    # UTF-16 only by its mark: without one nothing tells it from bytes that are no text.
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         try:
             text = data.decode("utf-16").encode()

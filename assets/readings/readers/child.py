@@ -29,6 +29,7 @@ _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "LANG", "TMPDIR", "TZ", "SYSTEMROO
 _MIB = 1024**2
 # Between two looks at its memory the child can grow by what a core can touch: under 100 MiB.
 _LOOK_S = 0.02
+# Rows travel as a file: an answer is a list of columns, or a sentence.
 _MAX_ANSWER_BYTES = 4 * _MIB
 
 
@@ -83,6 +84,7 @@ class _Child:
             self._widest_mb = limits.memory_mb
             try:
                 answer = self._exchange(self._running(), request, limits)
+            # An idle child leaves by itself: the question was never heard, and may be asked again.
             except _Left:
                 self._drop()
                 answer = self._exchange(self._running(), request, limits)
@@ -90,6 +92,7 @@ class _Child:
                 # Whatever it was doing, its next answer would not be to the next question.
                 self._drop()
                 raise
+            # Allocators give little back: what this file left behind would stop the next one, which is innocent.
             if self._process is not None and _own_memory_mb(self._process.pid) > limits.memory_mb / 2:
                 self._drop()
         return _result(answer)
@@ -112,12 +115,16 @@ class _Child:
         if self._process is None:
             environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
             self._process = subprocess.Popen(
+                # Isolated (-I): neither the folder nor the user's packages give it modules, so it is told our root.
                 [sys.executable, "-I", "-c", _START, str(ROOT)],
+                # select() asks the pipe itself, and knows nothing of bytes that wait in a buffer.
                 bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                # Every thread has a stack and an arena: on a machine of many cores an idle child would reach the limit.
                 env=environment | {"POLARS_MAX_THREADS": "2"},
+                # Ctrl-C in the terminal is for the parent to answer: the child ends with its pipe.
                 start_new_session=True,
             )
         return self._process

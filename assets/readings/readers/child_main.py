@@ -21,6 +21,7 @@ def serve() -> None:
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1)
     while select.select([sys.stdin], [], [], IDLE_S)[0]:
+        # The parent asks one question at a time, so that no second one hides from select() in the buffer.
         line = sys.stdin.readline()
         if not line:
             return
@@ -36,15 +37,19 @@ def limit(*, cpu_s: int, data_bytes: int, written_bytes: int) -> None:
     import resource
 
     usage = resource.getrusage(resource.RUSAGE_SELF)
+    # The limit counts from the start of the process, in whole seconds.
     used_s = int(usage.ru_utime + usage.ru_stime) + 1
     # Python ignores the signal that says a file grew too large, and would go on.
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     for what, bound in (
         (resource.RLIMIT_CPU, used_s + cpu_s),
+        # Not RLIMIT_AS: address space that threads and allocators only reserve is no memory.
         (resource.RLIMIT_DATA, data_bytes),
         (resource.RLIMIT_FSIZE, written_bytes),
+        # A core dump would put the file's content, and gigabytes, on the disk.
         (resource.RLIMIT_CORE, 0),
     ):
+        # Only the soft limit: a lowered hard one could not be raised again for the next file.
         highest = resource.getrlimit(what)[1]
         resource.setrlimit(what, (bound if highest == resource.RLIM_INFINITY else min(bound, highest), highest))
 

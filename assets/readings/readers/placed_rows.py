@@ -53,6 +53,7 @@ class Sieve:
 
     def take(self, reason: str, bad: pl.Expr, expected: str, got: pl.Expr) -> None:
         """Move rows where `bad` holds to the rejects; null counts as holding."""
+        # Unlike in tables/sieve.py: what cannot be judged here is no reading either.
         is_bad = bad.fill_null(value=True)
         found = self.frame.filter(is_bad)
         if found.is_empty():
@@ -94,6 +95,7 @@ def place_rows(sieve: Sieve, request: ReadRequest) -> pl.DataFrame:
         negative = (pl.col("value") < 0) & pl.col("register").is_in(ONE_WAY)
         expected = "no negative amount on a register of one direction"
         sieve.take("negative_consumption", negative, expected, pl.col("got"))
+    # By line at last: of equal rows the upper one stays.
     sieve.frame = sieve.frame.sort([*_KEY, "start", "line"], nulls_last=True)
     _check_times(sieve, request.now_utc)
     _drop_duplicates(sieve)
@@ -123,6 +125,7 @@ def place_states(frame: pl.DataFrame, sieve: Sieve, request: ReadRequest) -> pl.
         _check_streams(own, request.site, skips_others=_skips_others(request))
     _check_times(own, request.now_utc)
     sieve.join(own)
+    # From the text: the float beside it is only for the checks of size.
     value = pl.col("got").cast(pl.Decimal(38, QUANTUM_DECIMALS))
     return own.frame.sort([*_KEY, "start", "line"]).select(
         meter_id="meter",

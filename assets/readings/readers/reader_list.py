@@ -15,6 +15,7 @@ from assets.readings.readers.table_formats.parquet_table import ParquetTable
 from assets.readings.readers.table_formats.xlsx_table import XlsxTable
 from data_quality.contracts.errors import BadInput
 
+# Separated text stands last: nearly every text has a comma in its first line.
 READERS: tuple[Reader, ...] = (Espi(), Dsmr(), ParquetTable(), XlsxTable(), Nem12(), Nem13(), Mscons(), CsvTable())
 HEAD_BYTES = 4096
 # What people drop into the folder of meter files by mistake: named, and never opened.
@@ -41,6 +42,7 @@ def reader_for(path: Path) -> Reader:
         raise BadInput("expected a meter file, got a directory", reason="directory")
     if not path.is_file():
         raise BadInput("no such file", reason="no_such_file")
+    # A link may lead to any file that we may read: the folder is open to others.
     if path.is_symlink():
         raise BadInput("expected a file, got a symbolic link to one", reason="symlink")
     head = _head(path)

@@ -26,6 +26,7 @@ def placed_states(states: Sequence[State], channel: Mapping[str, Any], series: s
         "alias": [channel["alias"]] * len(states),
         "register": [channel["register"]] * len(states),
         "start": [datetime.fromtimestamp(state.epoch_s, UTC) for state in states],
+        # A state lasts no time; the checks made for intervals ask for a length.
         "minutes": [1] * len(states),
         "value": [float(_value(state.quanta)) for state in states],
         "unit": [channel["unit"]] * len(states),

@@ -71,6 +71,7 @@ def walk(path: Path, visitor: Visitor) -> None:
     except SAXParseException as error:
         message = f"not well-formed XML ({error.getMessage()}); the file is cut or broken"
         raise BadInput(message, line=error.getLineNumber() or 1, reason="not_well_formed") from error
+    # An encoding that does not exist, and bytes that the declared one does not have.
     except (LookupError, ValueError) as error:
         raise BadInput(f"not readable as XML ({error})", line=1, reason="not_well_formed") from error
 
@@ -101,6 +102,7 @@ class _Handler(ContentHandler):
             raise BadInput(message, line=self.line(), reason="xml_too_deep")
         self._text.clear()
         self._length = 0
+        # Senders choose their prefixes freely, and many leave them out.
         self.visitor.opened(name.rpartition(":")[2], dict(attrs.items()), self.line())
 
     def endElement(self, name: str) -> None:  # noqa: N802 (the name SAX calls)

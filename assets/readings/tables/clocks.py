@@ -40,6 +40,7 @@ def _unpivoted(frame: pl.DataFrame, mapping: ColumnMap) -> tuple[pl.DataFrame, C
     filled = rows.filter(pl.col(value).is_not_null())
     clock = pl.col("_clock").replace_strict(mapping.clocks, return_dtype=pl.String)
     times = pl.concat_str(_date(mapping.timestamp), pl.lit(" "), clock).alias(mapping.timestamp)
+    # Back in the order of the file, and within a line in that of its columns: a repeated hour is resolved by order.
     long = filled.with_columns(times).drop("_clock").sort("_line", maintain_order=True)
     styles = tuple(each if any(code in each for code in _CLOCK_CODES) else f"{each} %H:%M" for each in mapping.formats)
     own: dict[str, object] = {"clocks": {}, "value": value, "date_format": None, "date_formats": styles}

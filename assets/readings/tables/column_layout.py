@@ -17,6 +17,7 @@ ALIASES = {
     "temp_degc": ("outdoor_degc", "outdoor_temp_degc", "outdoor_temperature_degc"),
     "ghi_w_per_m2": ("irradiance_w_per_m2",),
 }
+# The longest first: flow_m3_per_h ends with h, too.
 _WITH_UNIT = sorted(UNITS, key=len, reverse=True)
 
 
@@ -104,17 +105,20 @@ def _mapped(header: list[str], mapping: ColumnMap, site: Site | None) -> Layout:
                     column=column,
                     meter_id=meter_id,
                     register_id=register_id or None,
+                    # For a site, an open unit means the register's own; without one only the column's name can say it.
                     unit=_declared_unit(mapping, column) or unit or (None if site else unit_in(column)),
                 )
             )
         return Layout(time=mapping.timestamp, values=tuple(columns), unit_column=unit_column, synthetic=synthetic)
     value = mapping.value or _only_unit_column(header, {mapping.timestamp, mapping.meter})
+    # Without a column of meters, a map that names a single one means the whole file.
     named = sorted(set(mapping.meters.values()))
     of_file = named[0] if len(named) == 1 else _only_meter(site, value) if mapping.meter is None else None
     register = "register" if "register" in header and mapping.value != "register" else None
     only = ValueColumn(
         column=value,
         meter_id=None if mapping.meter else of_file,
+        # `import` is the map's default, and means the stream's own: a driver's register has another name.
         register_id=None if mapping.register_id == "import" else mapping.register_id,
         unit=_declared_unit(mapping, value)
         or unit
@@ -159,6 +163,7 @@ def _plain(header: list[str], site: Site | None) -> Layout:
 def _named_stream(name: str, site: Site | None) -> ValueColumn | None:
     """A column that names a meter, meter.register or driver of the site; without a site, any name with a unit."""
     if site is None:
+        # A column called kwh holds the values of one meter, and is no meter of that name.
         is_bare = name.strip().lower().replace("³", "3") in UNITS
         unit = unit_in(name)
         return None if unit is None or is_bare else ValueColumn(column=name, meter_id=name, unit=unit)

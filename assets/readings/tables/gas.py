@@ -44,6 +44,7 @@ def _energy(rows: pl.DataFrame, factor: float, register: str) -> pl.DataFrame:
         register=pl.lit(register),
         unit=pl.lit("kwh"),
         value=pl.Series(quanta / _QUANTA),
+        # An estimated or edited volume stays that: `derived` would promise more than it was.
         quality_code=pl.when(pl.col("quality_code") == int(QualityCode.RAW))
         .then(pl.lit(int(QualityCode.DERIVED)))
         .otherwise(pl.col("quality_code"))

@@ -293,6 +293,7 @@ def _name_streams(sieve: Sieve, layout: Layout, mapping: ColumnMap, *, is_wide: 
             sieve.warn("empty_cells", part.height - kept.height)
             part = kept
         parts.append(part)
+    # Typed files may hold whole numbers in one column and floats in the next.
     frame = pl.concat(parts, how="vertical_relaxed") if len(parts) > 1 else parts[0]
     if layout.meter is not None and mapping.meters:
         frame = frame.with_columns(pl.col("_meter").replace(mapping.meters))
@@ -340,6 +341,7 @@ def _check_streams(sieve: Sieve, request: ReadRequest) -> None:
 
 def _sort(sieve: Sieve) -> None:
     sieve.warn("unsorted", 0 if _is_time_sorted(sieve.frame) else 1)
+    # By line at last: of equal rows the upper one stays, whatever order the file came in.
     sieve.frame = sieve.frame.sort([*_KEY, "_start", "_line"])
 
 

@@ -34,6 +34,7 @@ def add_minutes(frame: pl.DataFrame, declared: int | None) -> pl.DataFrame:
     of_file = ranked.group_by("_step").agg(pl.col("len").sum()).sort("len", "_step", descending=[True, False])
     fallback = of_file["_step"][0] if of_file.height else None
     step = pl.coalesce("_step", pl.lit(fallback, pl.Int64))
+    # In microseconds: a step of seconds is no minute, and must not be rounded to one.
     minute = 60_000_000
     return (
         frame.join(per_stream, on=key, how="left", maintain_order="left", validate="m:1")

@@ -42,6 +42,7 @@ def take_states(sieve: Sieve, request: ReadRequest, layout: Layout, *, allows_co
     if taken.is_empty():
         return pl.DataFrame(schema=STATE_SCHEMA)
     sieve.frame = sieve.frame.join(wanted, on=key, how="anti", maintain_order="left")
+    # A state lasts no time; the checks of values ask for a length, and one minute stands for it.
     own = Sieve(taken.with_columns(_minutes=pl.lit(1, pl.Int32)), pl.DataFrame(schema=REJECT_SCHEMA), {})
     mapping = request.mapping or ColumnMap()
     drop_missing_values(own, mapping)

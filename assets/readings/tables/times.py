@@ -21,6 +21,7 @@ _DATE_ONLY = r"^\d{4}-\d{2}-\d{2}$"
 _HOUR_24 = r"(^|[ T])24:00((?::00(?:\.0+)?)?)$"
 # Years that a calendar holds; beyond them local time has no meaning.
 _YEARS = (1, 9999)
+# 03/04/2025 is a day of April here and of March there: neither is taken.
 _UNDECIDABLE = r"^\d{1,2}[/.]\d{1,2}[/.]\d{4}"
 _FORMATS = (
     "%Y-%m-%dT%H:%M:%S",
@@ -226,6 +227,7 @@ def _parsed(texts: pl.Series, form: str, *, is_declared: bool = False) -> pl.Ser
 def _parse_naive(texts: pl.Series) -> pl.Series:
     """ISO 8601 texts without offset as local times; null where the text is something else."""
     sample = texts.drop_nulls().head(1)
+    # The style of the first text is tried first: it reads nearly every file whole.
     formats = sorted(_FORMATS, key=lambda form: _parsed(sample, form).null_count())
     parsed = _parsed(texts, formats[0])
     for form in formats[1:]:
@@ -254,6 +256,7 @@ def _localised(
             reason="no_zone",
             mend="give --tz or a column map with zone",
         )
+    # Asked for its sentence: the library's own error names neither the zone's source nor what was expected.
     zone(time_zone)
     sides: tuple[Literal["earliest"], Literal["latest"]] = ("earliest", "latest")
     early, late = (
@@ -265,8 +268,10 @@ def _localised(
         # Both passes of a repeated hour must be there: one alone could be either.
         key = [by, "_local"]
         is_repeated = pl.col("_early") != pl.col("_late")
+        # Files are written as time passes: of two equal local times the upper line is the first pass.
         place = pl.col("_line").rank("ordinal").over(key)
         picked = pl.when(place == 1).then("_early").when(place == 2).then("_late")
+        # A third row of that time is a double of one of them, and nobody can say of which.
         is_pair = pl.len().over(key) == 2
         is_single = is_repeated & (pl.len().over(key) == 1)
         is_assumed = is_single if rule.repeated_hour != "both_passes" else pl.lit(value=False)

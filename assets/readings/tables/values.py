@@ -58,6 +58,7 @@ def _says_missing(dtype: pl.DataType, column: str, mapping: ColumnMap) -> pl.Exp
         number = _number(text)
         if number is not None:
             value = cell.cast(pl.Float64)
+            # A NaN equals nothing, not even itself.
             same = value.is_nan() if number != number else value == number  # noqa: PLR0124
             found = found | same.fill_null(value=False)
     return found
@@ -92,6 +93,7 @@ def read_values(sieve: Sieve, layout: Layout, mapping: ColumnMap, *, allows_comm
 
 def _without_thousands(texts: pl.Series, mark: str, decimal: str | None) -> pl.Series:
     """Texts without the marks between thousands; null where marks stand that part no groups of three digits."""
+    # Plain, no-break, thin and narrow no-break: all stand between thousands in spreadsheets.
     blanks = "[ \u00a0\u2009\u202f]"
     part = blanks if mark == " " else re.escape(mark)
     point = re.escape(decimal or ".")
@@ -171,6 +173,7 @@ def _take_suspected(sieve: Sieve, site: Site | None, energies: list[str], *, is_
     kw = pl.col("_value").abs() * _per_unit({code: UNITS[code].factor for code in energies})
     power = pl.when(pl.col("_unit").is_in(rate_units)).then(kw).otherwise(kw / hours)
     load = pl.col("_meter").replace_strict(loads, default=None, return_dtype=pl.Float64) if loads else pl.lit(None)
+    # Only a heading of kilo or mega can hide the smaller unit.
     big = ["kwh", "kw", "mwh", "mw"]
     facts = (
         sieve.frame.lazy()
@@ -180,6 +183,7 @@ def _take_suspected(sieve: Sieve, site: Site | None, energies: list[str], *, is_
         .agg(
             _rows=pl.len(),
             _load=pl.col("_load").first(),
+            # Not the maximum: a single spike is a bad reading, not a wrong unit.
             _high=pl.col("_power").quantile(0.9),
             _mean=pl.col("_power").mean(),
             _whole=((pl.col("_value") == pl.col("_value").round()) & pl.col("_unit").is_in(big)).all(),
@@ -193,6 +197,7 @@ def _take_suspected(sieve: Sieve, site: Site | None, energies: list[str], *, is_
         & pl.lit(not is_vouched)
         & pl.col("_whole")
         & (pl.col("_rows") >= SUSPECT_ROWS)
+        # A constant or a switch is no load that was scaled.
         & (pl.col("_kinds") > 2)
         & (pl.col("_mean") > SUSPECT_KW)
     )

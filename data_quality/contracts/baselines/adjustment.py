@@ -44,6 +44,7 @@ class Adjustment(Model):
     start: date
     end: date
     kwh_per_day: Decimal | None = Field(default=None, description="kWh per local day, a multiple of 1e-9")
+    # At -100 nothing would be expected at all; above 1000 the decimal mark is in the wrong place.
     percent: Decimal | None = Field(default=None, gt=-100, le=1000, description="Of the model's expected energy")
     reason: str = Field(min_length=1)
     method: str = Field(min_length=1, description="How the magnitude was found: submeter, engineering estimate …")
@@ -68,6 +69,7 @@ class Adjustment(Model):
     @property
     def adjustment_id(self) -> str:
         """12 hex digits over everything that is adjusted: the same proposal twice has one id."""
+        # 48 bits: two of a site's adjustments would share an id by chance only among millions.
         return canonical_sha256(self.model_dump(mode="json"))[:12]
 
 
@@ -89,5 +91,6 @@ class AdjustmentRecord(Model):
 
 def canonical_sha256(document: object) -> str:
     """SHA-256 over a JSON document with sorted keys and no spaces."""
+    # NaN is no JSON and equals nothing, itself included: a digest over one would prove nothing.
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -46,14 +46,19 @@ class FitStatistics(Model):
     r2_adj: float
     rmse_n: float
     rmse_dof: float
+    # Three definitions are in use: RMSE by n, by n - p (ASHRAE Guideline 14), by n less the coefficients without the
+    # intercept (CalTRACK 4.3.2.2). A threshold means nothing without the one it was written for.
     cvrmse_n: float
     cvrmse_g14: float
     cvrmse_caltrack: float
+    # Zero by construction for least squares with an intercept: only the one out of sample says anything.
     nmbe_in_sample: float
     nmbe_out_of_sample: float
     cvrmse_out_of_sample: float
+    # By the interquartile range: spares loads whose mean is near zero, as net metering has.
     pnrmse: float
     f_p_value: float
+    # Days resemble the day before: this is what makes n observations count as fewer (formulas 5.5).
     rho1: float
     durbin_watson: float
 
@@ -81,6 +86,7 @@ class Baseline(Model):
     target_unit: str = "kwh/day"
     feature_order: tuple[str, ...]
     coefficients: tuple[Coefficient, ...]
+    # Beyond what it was trained on a line may go anywhere: such days are told as extrapolated.
     driver_ranges: dict[str, tuple[float, float]]
     train_start: date
     train_end: date

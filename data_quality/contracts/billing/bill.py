@@ -67,6 +67,7 @@ class BillPeriod(Model):
 
     @model_validator(mode="after")
     def _total_is_the_sum_of_lines(self) -> Self:
+        # A line of information (a credit carried on, a count) states an amount that nobody pays.
         counted = sum((line.amount for line in self.lines if line.kind is not ItemKind.INFORMATION), Decimal(0))
         if counted != self.total:
             raise ValueError(f"bill {self.start}: total {self.total} is not the sum of its lines, {counted}")

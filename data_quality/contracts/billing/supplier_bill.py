@@ -34,6 +34,7 @@ class BilledRegister(Model):
     period_id: str = ""
     opened: Decimal
     closed: Decimal
+    # The next bill mends an estimate: until then a difference to the meter is no error of the supplier.
     is_estimated: bool = False
 
 

@@ -46,6 +46,7 @@ class Tariff(Model):
     bill in the order: energy, demand, capacity, reactive, fixed, riders, export, credits, minimum, taxes.
     """
 
+    # Version of this format: a later one can then be told apart.
     language: Literal[1] = 1
     tariff_id: str
     name: str = ""
@@ -58,6 +59,7 @@ class Tariff(Model):
         default="local", description="Clock of the windows: wall clock, standard time all year, or UTC"
     )
     commodity: Literal["electricity", "gas", "heat", "water"] = "electricity"
+    # Open ends that a zone's offset and a timestamp in nanoseconds still hold: date.min and date.max they do not.
     valid_from: date = date(1900, 1, 1)
     valid_to: date = date(2200, 1, 1)
     calendar: Calendar = Calendar()

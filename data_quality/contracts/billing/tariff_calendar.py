@@ -13,6 +13,7 @@ Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 ClockName = Literal["local", "standard", "utc"]
 DAY_TYPES: tuple[DayType, ...] = ("weekday", "weekend", "holiday")
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+# The grid of the readings: a price that changes within a quarter hour could be billed by nobody.
 QUARTER_MINUTES = 15
 
 
@@ -41,6 +42,7 @@ class Season(Model):
     def holds(self, day: date) -> bool:
         """True on days of the season."""
         here = day.strftime("%m-%d")
+        # Month and day as MM-DD sort as dates do; over New Year the season is two pieces of a year.
         if self.start < self.end:
             return self.start <= here < self.end
         return here >= self.start or here < self.end
@@ -76,6 +78,7 @@ class Holiday(Model):
         if day is None:
             return []
         if self.observed != "no" and day.weekday() >= 5:
+            # Nearest: Saturday on Friday, Sunday on Monday (US federal law); next Monday: both on Monday (Britain).
             nearest = self.observed == "nearest_weekday" and day.weekday() == 5
             day += timedelta(days=-1 if nearest else 7 - day.weekday())
         return [day]
@@ -151,6 +154,7 @@ class Window(Model):
     def quarters(self) -> set[int]:
         """Quarter hours of the wall clock, 0 to 95, that the window holds."""
         first = (self.start.hour * 60 + self.start.minute) // QUARTER_MINUTES
+        # 00:00 as an end is midnight, 96: as 0 the window would hold nothing.
         last = (self.end.hour * 60 + self.end.minute) // QUARTER_MINUTES or 96
         if first < last:
             return set(range(first, last))

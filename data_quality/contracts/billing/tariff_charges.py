@@ -48,6 +48,7 @@ class Tier(Model):
     price: Money | None = None
     steps: tuple[Step, ...] = ()
     up_to: Decimal | None = Field(default=None, gt=0)
+    # kwh_per_kw is a block of hours use (Wright tariff): 200 kWh per kW are the first 200 hours at full demand.
     up_to_unit: Literal["kwh", "kwh_per_day", "kwh_per_kw", "kw"] = "kwh"
 
     @model_validator(mode="after")
@@ -177,6 +178,7 @@ class Ratchet(Model):
     share_of_month: tuple[Decimal, ...] = Field(
         default=(), description="January to December: the share at which that month's demand counts, instead of share"
     )
+    # Eleven and the present one make the twelve months of the usual ratchet clause.
     months: int = Field(default=11, ge=1, le=24, description="How many months back")
     includes_current: bool = Field(default=False, description="The present month is one of them")
     of_months: tuple[Month, ...] = Field(default=(), description="Only these months set it; empty: all")
@@ -231,11 +233,13 @@ class DemandCharge(Charge):
 
     kind: ItemName = "energy_delivery_fee"
     unit: Literal["kw", "kva"] = "kw"
+    # A peak across two blocks shows by half in each; a rolling window sees it whole.
     method: Literal["block", "rolling"] = "block"
     window_minutes: int = Field(default=15, gt=0, le=1440)
     sub_interval_minutes: int = Field(default=5, gt=0)
     periods: tuple[DemandPeriod, ...] = Field(min_length=1)
     peaks: int = Field(default=1, ge=1, le=31, description="Mean of so many highest values, one a day")
+    # The system's own peaks, known only afterwards: 5CP of PJM, the former Triads of Britain.
     coincident_at: tuple[datetime, ...] = Field(
         default=(), description="Published instants: demand is the mean at those of the bill period, not the maximum"
     )
@@ -243,6 +247,7 @@ class DemandCharge(Charge):
     minimum_kw: Decimal = Field(default=Decimal(0), ge=0)
     contracted_kw: Decimal | None = Field(default=None, gt=0)
     contracted_share: Decimal = Field(default=Decimal(0), ge=0, le=1, description="Least share of contracted_kw")
+    # At a lower power factor the same kW need more kVA of wire and transformer: the clause bills what is occupied.
     reference_power_factor: Decimal | None = Field(
         default=None, gt=0, le=1, description="Demand x reference / measured where the power factor is below it"
     )
@@ -286,6 +291,7 @@ class ReactiveCharge(Charge):
     """A charge per kvarh beyond tan phi times the active energy of the bill period."""
 
     kind: ItemName = "energy_delivery_fee"
+    # kvarh by kWh; 0.5 is a power factor (cos phi) of about 0.89.
     tan_phi: Decimal = Field(ge=0, description="0.5 allows half as many kvarh as kWh")
     price_per_kvarh: Money
 
@@ -305,6 +311,7 @@ class Rider(Charge):
     """
 
     kind: ItemName = "administrative_fee"
+    # Of lines as they are printed: a customer can check it on paper.
     share: Decimal | None = Field(default=None, description="0.05 adds five per cent; negative: a discount")
     price_per_kwh: Money | None = None
     price_per_kw: Money | None = Field(default=None, description="Per kW of the highest billed demand")
@@ -406,6 +413,7 @@ class GasConversion(Model):
 
     def kwh_per_m3(self) -> Decimal:
         """Factor in kWh per m3, to the precision of the decimal context."""
+        # A kWh has 3.6 MJ. British bills: 1.02264 x 39.5 / 3.6 = 11.22 kWh per m3.
         return self.calorific_value_mj_per_m3 * self.volume_correction / Decimal("3.6")
 
 

@@ -11,6 +11,7 @@ from data_quality.contracts.model import Model
 class Mode(IntEnum):
     """How far commands may go; the effective mode is the minimum of site and device."""
 
+    # Ordered by how far they reach: the lower of two modes is the safer one.
     SIMULATION = 0
     ADVISORY = 1
     PARTIAL = 2
@@ -44,6 +45,7 @@ class EvidenceGrade(IntEnum):
     """How much is proven. An acknowledgement alone (2) is never shown as success."""
 
     SENT = 0
+    # A broker acknowledges what it may still lose, and never asks the device.
     BROKER_ACCEPTED = 1
     DEVICE_ACKNOWLEDGED = 2
     READ_BACK = 3
@@ -60,9 +62,11 @@ class Command(Model):
     site_id: str
     device_id: str
     capability: str
+    # Absolute: clients of Modbus and MQTT may send a command twice, and a step up would be taken twice.
     value: float
     unit: str
     seq: int = Field(ge=0)
+    # Of the device's lease: who takes over counts it up, so that a late command of the former holder shows.
     epoch: int = Field(ge=0)
     valid_from_utc: datetime
     valid_until_utc: datetime

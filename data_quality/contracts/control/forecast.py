@@ -30,6 +30,7 @@ class Forecast(Model):
     site_id: str
     target: str = Field(description="Stream that is forecast, e.g. meter:main")
     issued_at_utc: datetime
+    # From when on a plan may use it, whatever time it bears as its issue.
     available_at_utc: datetime
     model_name: str
     model_version: str
@@ -43,6 +44,7 @@ class BacktestScore(Model):
 
     model_name: str
     nrmse: float
+    # By the sum of what was, not hour by hour: a share of a load near zero means nothing.
     wape: float
     mase: float
     pinball: float

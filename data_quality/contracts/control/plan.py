@@ -18,6 +18,7 @@ class BatteryParams(Model):
     max_discharge_kw: float = Field(gt=0)
     soc_min: float = Field(ge=0, le=1, description="Share of capacity, not percent")
     soc_max: float = Field(ge=0, le=1)
+    # 0.975 each way is the 0.95 of a data sheet's round trip.
     charge_efficiency: float = Field(default=0.975, gt=0, le=1, description="One way (resolution C2.10)")
     discharge_efficiency: float = Field(default=0.975, gt=0, le=1, description="One way")
     wear_per_kwh: float = Field(default=0.0, ge=0, description="Currency per kWh discharged")
@@ -99,6 +100,7 @@ class PlanStep(Model):
         """Plans of earlier versions: see PlanRequest."""
         if not isinstance(content, dict) or "devices" in content:
             return content
+        # The dictionary is the caller's own: it stays as it was given.
         new = dict(content)
         sun = {"curtailed_kw": new.pop("curtailed_kw")}
         charge = {name: new.pop(name) for name in ("battery_charge_kw", "battery_discharge_kw", "soc_end_kwh")}

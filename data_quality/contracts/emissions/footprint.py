@@ -56,6 +56,7 @@ class FootprintLine(Model):
     month: date
     carrier: Carrier
     scope: Literal[1, 2]
+    # Scope 1 has one method, direct; what Scope 2 buys has two lines, since both totals must be told.
     method: Method
     kwh: Decimal | None
     kgco2e: Decimal | None
@@ -96,6 +97,7 @@ class RestatedLine(Model):
     old_kgco2e: Decimal | None
     new_kgco2e: Decimal | None
     delta_kgco2e: Decimal | None
+    # Readings count at the old factors; the rest, with what both changes share, is the factors'.
     by_factor_kgco2e: Decimal | None
     by_reading_kgco2e: Decimal | None
     old_kwh: Decimal | None

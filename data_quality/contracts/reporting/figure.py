@@ -57,5 +57,6 @@ class Figure(Model):
 
 def figure_id(*, report: str, revision: str, path: str, scope: str, start: date, end: date) -> str:
     """Stable, machine-readable id: 16 hex digits of the SHA-256 of what names the cell."""
+    # The unit separator stands in no path or scope, so that no two cells join to one text.
     text = "\x1f".join([report, revision, path, scope, start.isoformat(), end.isoformat()])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

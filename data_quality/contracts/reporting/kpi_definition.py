@@ -59,6 +59,7 @@ class KpiDefinition(Model):
             )
             for head, end in zip(heads, ends, strict=True)
         )
+        # Written again it must be the same to the byte: traces pin the text by its digest.
         found = cls(models=models)
         if not models or found.text != text:
             raise BadInput("is no definition of KPIs as dbt compiled it", file=file, reason="no_definition")

@@ -64,6 +64,7 @@ def _has_english(given: dict[str, str]) -> dict[str, str]:
 
 
 def _sheet(name: str) -> str:
+    # Length and signs are Excel's own rules; a workbook's list of all figures is called Figures already.
     if name and (len(name) > 31 or set(name) & set("[]:*?/\\") or name.lower() == "figures"):
         raise ValueError("a sheet's name has at most 31 characters, none of []:*?/\\, and is not 'Figures'")
     return name
@@ -105,6 +106,7 @@ class Asked(Model):
     def _refuse_two_things(self) -> None:
         if (self.value is None) == (self.combine is None):
             raise ValueError("give either `value`, or `combine` with `of`")
+        # A sum takes any number; a difference, ratio or share is of two.
         wanted = {"sum": 1, None: 0}.get(self.combine, 2)
         is_few = len(self.of) < wanted or (wanted != 1 and len(self.of) != wanted)
         if is_few:

@@ -13,10 +13,12 @@ from fractions import Fraction
 from typing import NamedTuple
 
 MAX_LENGTH = 1000
+# Three calls a level: far below Python's recursion, far above any formula that a person writes.
 MAX_DEPTH = 40
 # Nano-units of any meter times such a coefficient stay within 128 bits.
 MAX_COEFFICIENT_DIGITS = 12
 _NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
+# A number that runs on into letters is a name: 2nd-floor is a meter.
 _TOKEN = re.compile(
     rf"(?P<space>\s+)|(?P<number>\d+(?:\.\d+)?(?![A-Za-z0-9_.-]))"
     rf"|(?P<name>{_NAME}(?:\.{_NAME})?(?![A-Za-z0-9_.]))|'(?P<quoted>{_NAME})'|(?P<mark>[-+*/()])"
@@ -122,6 +124,7 @@ class _Parser:
             raise ValueError(f"column {token.column}: expected a meter or a number, got {token.text or 'the end'!r}")
         self._at += 1
         if token.kind == "number":
+            # Fractions: a third has no decimal, and 3 * (main / 3) must be main to the last quantum.
             return _Linear(Fraction(token.text), {})
         meter_id, _, register_id = token.text.partition(".")
         return _Linear(Fraction(0), {(meter_id, register_id or None): Fraction(1)})

@@ -24,6 +24,7 @@ def check_hierarchy(meters: Sequence[Meter]) -> None:
             _known(f"meter {meter.meter_id!r}: made_from", maker, by_id)
         if meter.formula is not None:
             _check_formula(meter, by_id)
+    # Between two changes the hierarchy stands still: one look at the first day of each span is enough.
     for first_day in breakpoints(meters):
         parents = {meter.meter_id: meter.parent_on(first_day) for meter in meters}
         when = "" if first_day == date.min else f" on {first_day}"
@@ -65,6 +66,7 @@ def register_of(meter: Meter, register_id: str | None) -> Register:
     """The register that a formula means: the named one, else import, else the only one. Raises ValueError."""
     by_id = {register.register_id: register for register in meter.registers}
     if register_id is None:
+        # `main - lights` means what was consumed, also where a meter counts feed-in beside it.
         if CONSUMPTION_REGISTER in by_id:
             return by_id[CONSUMPTION_REGISTER]
         if len(by_id) == 1:

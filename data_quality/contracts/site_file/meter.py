@@ -51,6 +51,7 @@ class Register(Model):
         default=None, gt=0, le=Decimal(10) ** 15, description="First value that the display lacks, where not 10^digits"
     )
     resolution: Decimal | None = Field(default=None, gt=0, description="Value of the last digit, in `unit`")
+    # Current and voltage transformers: behind 200:5 A a display that counts 1 stands for 40.
     multiplier: Decimal = Field(default=Decimal(1), gt=0, le=Decimal(10) ** 6, description="Today's, after all events")
 
     @model_validator(mode="after")
@@ -87,6 +88,7 @@ class GasFactors(Model):
     valid_to: date | None = Field(default=None, description="Open where none is given")
     volume_correction: float = Field(default=1.0, gt=0, description="From metered to standard conditions")
     calorific_value_mj_per_m3: float = Field(gt=0)
+    # Of natural gas they differ by about a tenth: a factor of the other basis is wrong by as much.
     basis: Literal["gross", "net"] = Field(default="gross", description="Must be that of the emission factor")
     source: str = Field(min_length=1, description="Bill, contract or network operator that states it")
 
@@ -148,6 +150,7 @@ class Meter(Model):
         day = date.max if on_date is None else on_date
         for span in self.parents:
             starts, ends = span.valid_from or date.min, span.valid_to or date.max
+            # date.max stands for "after the last change": no day lies before an open end then.
             if starts <= day < ends or (span.valid_to is None and day == date.max):
                 return span.parent
         return None

@@ -67,6 +67,7 @@ class MeterEvent(Model):
     @property
     def ends_at(self) -> Decimal | None:
         """The display just before the event, where it is known."""
+        # Either read will do: the display stands still when only its multiplier changes.
         if self.final_read is None and self.kind is EventKind.MULTIPLIER_CHANGE:
             return self.initial_read
         return self.final_read

@@ -27,6 +27,7 @@ class ProjectPlan(Model):
     drivers_because: str = Field(default="", description="Why these drivers")
     static_factors: tuple[str, ...] = ()
     accuracy_profile: str = Field(default="", description="Name of the accuracy profile that is agreed")
+    # One standard deviation, at which ASHRAE Guideline 14 states a saving's uncertainty, is the least.
     confidence: float = Field(default=0.9, ge=0.68, le=0.99, description="Of the stated interval, 0–1")
     uncertainty_method: str = "Exact algebra with autocorrelation, held to 1.1 times the ASHRAE Guideline 14 form"
     non_routine_procedure: str = ""
@@ -45,6 +46,7 @@ class MvProject(Model):
     project_id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
     name: str = Field(min_length=1)
     boundary: str = Field(min_length=1, description="What is inside, in words")
+    # All four letters pass, so that A and D are refused with their reason and not as a typing error.
     option: str = Field(pattern=r"^[ABCD]$", description="IPMVP option: B or C")
     seu: str | None = None
     meters: tuple[str, ...] = ()
@@ -90,8 +92,10 @@ class MvProject(Model):
         """Local dates [start, end) of the baseline."""
         if self.baseline_start is not None and self.baseline_end is not None:
             return self.baseline_start, self.baseline_end
+        # Twelve months hold each season once: less would stretch the model into one that it never saw.
         end = self.installation_start
         is_leap_day = (end.month, end.day) == (2, 29)
+        # The year before a leap year has no 29 February: a day more is better than a day less.
         return (date(end.year - 1, 2, 28) if is_leap_day else end.replace(year=end.year - 1)), end
 
     @property

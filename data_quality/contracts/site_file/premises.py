@@ -149,6 +149,7 @@ class DegreeDays(Model):
     driver: PartId
     station: str = Field(min_length=1, description="Where the temperature comes from")
     method: Literal["mean", "hourly"] = Field(default="mean", description="Of the day's mean, or hour by hour")
+    # 15.5 degC is the base in Britain, 18 in most other places (formulas 5.9): no two bases may be compared.
     heating_base_degc: Decimal = Field(default=Decimal("15.5"), ge=-10, le=30, decimal_places=2)
     cooling_base_degc: Decimal = Field(default=Decimal("18"), ge=0, le=40, decimal_places=2)
 
@@ -280,6 +281,7 @@ def _check_parts(site: Place, kind: str, parts: Sequence[Part], day: date) -> No
         above = site.meter(name)
         carrier = above.carrier if above is not None else None
         while above is not None and (above := site.meter(above.parent_on(day) or "")) is not None:
+            # Heat made from metered gas stands below the gas meter, and is another energy.
             if above.meter_id in shares and above.carrier == carrier:
                 raise ValueError(
                     f"{kind} {sharers[0][0].part_id!r}: meter {name!r} stands below {above.meter_id!r}, "
@@ -293,6 +295,7 @@ def _check_sharers(kind: str, name: str, sharers: list[tuple[Part, PartMeter]], 
         raise ValueError(f"meter {name!r} is given whole and shared{when}: {kind}s {owners}")
     if len({given.by_area for _, given in sharers}) > 1:
         raise ValueError(f"meter {name!r} is shared by area and by stated shares{when}: {kind}s {owners}")
+    # Less than the whole is no fault: the rest is the remainder's (REMAINDER).
     total = sum((given.share or Decimal(0) for _, given in sharers), Decimal(0))
     if total > 1:
         raise ValueError(f"shares of meter {name!r} add up to {total}, more than 1{when}: {kind}s {owners}")

@@ -200,6 +200,7 @@ class Site(Model):
     longitude_deg: float | None = Field(default=None, ge=-180, le=180)
     floor_area_m2: float | None = Field(default=None, gt=0)
     floor_area_definition: Literal["GIA", "NLA", "GFA"] | None = None
+    # Friday and Saturday in much of the Middle East: a weekday is not the same everywhere.
     weekly_rest: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = ("sat", "sun")
     is_simulated: bool = Field(default=False, description="Devices of this site are our simulator's")
     meters: tuple[Meter, ...] = Field(min_length=1)
@@ -223,6 +224,7 @@ class Site(Model):
     @model_validator(mode="after")
     def _references_hold(self) -> Self:
         meters = [meter.meter_id for meter in self.meters]
+        # In the lake a driver is a stream like any meter's: both share one set of names.
         streams = meters + [driver.driver_id for driver in self.drivers]
         _unique("meter or driver", streams)
         _unique("SEU", [seu.seu_id for seu in self.seus])
@@ -243,6 +245,7 @@ class Site(Model):
             check_named("price stream", self.price_stream, streams)
         for declared in self.validation.meters:
             if declared.meter != "*":
+                # The rule plant_balance is declared by its energy use.
                 names = [*streams, *(seu.seu_id for seu in self.seus)]
                 check_named("validation: meter", declared.meter, names)
         for asset in self.assets:

@@ -44,11 +44,13 @@ class RuleFinding(Model):
     value: float
     unit: str
     action: Action
+    # 0 where no reading is flagged: sums of a day, the other side of a change of unit.
     slots: int
     message: str
     limit: Limit | None = None
 
 
+# The rule table's names, written out: contracts stand below the rules and may not import them.
 RuleName = Literal[
     "range",
     "rate",
@@ -102,6 +104,7 @@ class ValidationRules(Model):
         default="warn", description="A month below least_score: say so, or stop what is computed from it"
     )
     least_score: float = Field(default=0.9, ge=0, le=1, description="Gate of the quality score per stream and day")
+    # The balance rules' own default, which a contract may not import either.
     sum_tolerance: float = Field(default=0.05, ge=0, le=1, description="Submeters above their parent by this share")
     meters: tuple[MeterRules, ...] = ()
 

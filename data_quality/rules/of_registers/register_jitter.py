@@ -12,6 +12,7 @@ UNIT = 10**9
 
 def resolution_of(reads: Iterable[int]) -> int:
     """Value of the last digit that the reads (quanta of 1e-9) show: a power of ten, at most one whole unit."""
+    # At most a whole unit, also for reads that are all round thousands, or all 0 (whose divisor is 0).
     common = gcd(*reads)
     digit = 1
     while digit < UNIT and common % (10 * digit) == 0:

@@ -14,6 +14,7 @@ LOAD_LIMIT = 3
 # Twenty times the highest usual rate: an electric boiler after a summer of standby stays below it, a lost or added
 # digit of a total does not.
 HISTORY_LIMIT = 20
+# A day of hourly reads: fewer rates do not tell what is usual.
 MIN_RATES = 24
 # The few highest rates may be the fault itself: one percent of them, and two in a short history, are not asked.
 SPARED_SHARE, SPARED = 100, 2

@@ -32,6 +32,7 @@ def modulus_across(
     if not limit.is_evidence:
         return None
     proven = {m for m in _candidates(resolution) if before < m and after + m - before <= most and PROOF * most <= m}
+    # Two displays that fit prove neither: the amounts would differ by their sizes.
     return proven.pop() if len(proven) == 1 else None
 
 

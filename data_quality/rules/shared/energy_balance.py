@@ -63,6 +63,7 @@ class DailySums:
             at = [days.dates.index(day) for day in dates]
             meters += [days.grid.streams[row].meter_id for row in rows]
             sums.append(days.sums[np.ix_(rows, at)])
+            # By midnights, not by edges: a day that the grid cuts is not whole, however full it looks.
             expected = np.diff(days.midnights)[at]
             whole.append((days.known[np.ix_(rows, at)] == expected[None, :]) & ~doubts[np.ix_(rows, at)])
         if not meters:
@@ -76,6 +77,7 @@ def excesses(sums: DailySums, balance: Balance, *, tolerance: float, first: int,
     Days with a missing slot on either side are left out: a gap in the whole is no excess of the parts.
     """
     index = {meter: row for row, meter in enumerate(sums.meters)}
+    # A meter that is not read makes the sum unknown, not smaller.
     if not set(balance.parts) | set(balance.whole) <= set(index):
         return []
     parts, whole = [index[meter] for meter in balance.parts], [index[meter] for meter in balance.whole]
@@ -83,11 +85,13 @@ def excesses(sums: DailySums, balance: Balance, *, tolerance: float, first: int,
     is_whole = sums.is_whole[[*parts, *whole], span].all(axis=0)
     of_parts, of_whole = sums.sums[parts, span].sum(axis=0), sums.sums[whole, span].sum(axis=0)
     is_due = np.array([balance.valid_from <= day < balance.valid_to for day in sums.dates[span]], bool)
+    # Where both sides feed in, -4 is above -5 and means nothing: parts must be positive.
     is_more = is_due & is_whole & (of_parts > of_whole * (1 + tolerance)) & (of_parts > 0)
     bounds = np.flatnonzero(np.diff(np.concatenate([[False], is_more, [False]]).astype(np.int8)))
     found = []
     for start, stop in zip(bounds[::2], bounds[1::2], strict=True):
         worst = int(start + np.argmax((of_parts - of_whole)[start:stop]))
+        # A whole of zero is exceeded beyond any share.
         share = float((of_parts[worst] - of_whole[worst]) / of_whole[worst]) if of_whole[worst] > 0 else np.inf
         found.append(
             Excess(

@@ -39,6 +39,7 @@ def limit_h(block: Block, runs: Runs, *, least_h: float, factor: float) -> Float
     NaN for sources slower than hourly, whose values are spread over equal slots.
     """
     grid = block.days.grid
+    # No run in ordinary weeks is a longest run of none: then the least limit holds.
     ordinary_h = np.nan_to_num(block.norms.upper(block.days.longest_run(runs))) * grid.step_h
     cadence_h = np.array([stream.cadence_minutes / 60 for stream in grid.streams])
     limit = np.maximum(factor * ordinary_h, least_h)

@@ -48,6 +48,7 @@ class Days:
         midnights = [local_midnight_utc(day, time_zone) for day in [*self.dates, last + timedelta(days=1)]]
         # May lie outside of the grid on its first and last day.
         self.midnights = np.array([grid.slot_from(moment) for moment in midnights], dtype=np.int64)
+        # First and last day hold a slot each by their making: reduceat answers an empty day with the next day's value.
         self.edges = np.clip(self.midnights, 0, grid.slots)
 
     @property
@@ -58,6 +59,7 @@ class Days:
     @cached_property
     def highest(self) -> Floats:
         """[streams, days], NaN where nothing is known."""
+        # fmax skips NaN, where maximum would spread one gap over the whole day.
         return np.fmax.reduceat(self.grid.values, self.edges[:-1], axis=1)
 
     @cached_property
@@ -79,6 +81,7 @@ class Days:
     def sums(self) -> Floats:
         """[streams, days] sum of the known slots; 0 where there is none."""
         values = self.grid.values
+        # Nearly always nothing is missing: then the copy without NaN is spared.
         has_gaps = bool((self.known < np.diff(self.edges)).any())
         filled = np.where(np.isnan(values), 0.0, values) if has_gaps else values
         sums: Floats = np.add.reduceat(filled, self.edges[:-1], axis=1)
@@ -129,7 +132,9 @@ class Days:
     def _runs_of(self, rows: slice) -> tuple[Slots, Slots, Slots, Floats]:
         flat = self.grid.values[rows].ravel()
         is_new = np.empty(flat.size, bool)
+        # NaN differs from itself: each slot of a gap is a run of one, and falls out by its length.
         np.not_equal(flat[1:], flat[:-1], out=is_new[1:])
+        # The rows lie end to end: no run may go on from one stream into the next.
         is_new[:: self.grid.slots] = True
         first = np.flatnonzero(is_new)
         length = np.diff(first, append=flat.size)
@@ -156,6 +161,7 @@ class Days:
 
     def run_slots(self, hours: float) -> int:
         """Slots of that many hours."""
+        # One slot alone equals nothing.
         return max(2, round(hours / self.grid.step_h))
 
     def longest_run(self, runs: Runs) -> Floats:
@@ -164,6 +170,7 @@ class Days:
         The week bounds how far back a past must reach for the same answer.
         """
         out = np.zeros((len(self.grid.streams), self.count))
+        # A run at the grid's end may still go on: its length would depend on when one asks.
         is_over = runs.end < self.grid.slots
         day = np.searchsorted(self.edges, runs.end[is_over], side="right") - 1
         length = np.minimum(runs.end - runs.first, self.run_slots(7 * 24))[is_over]

@@ -31,6 +31,7 @@ class Hits:
 
 def hits(events: list[tuple[int, int, int, float]]) -> Hits:
     """From tuples (row, first, end, value)."""
+    # An empty zip has nothing to take apart.
     row, first, end, value = zip(*events, strict=True) if events else ((), (), (), ())
     whole = np.int64
     return Hits(np.array(row, whole), np.array(first, whole), np.array(end, whole), np.array(value, np.float64))

@@ -20,8 +20,10 @@ HISTORY_WEEKS = 8
 LEAD_DAYS = 7 * (HISTORY_WEEKS + 1)
 # Less past than this tells weekends from weeks too badly; the block then also judges itself.
 LEAST_HISTORY_DAYS = 14
+# Three weeks of eight; one day of ten where there are too few weeks.
 EXCEEDED_BY = 0.375
 _SHORT_EXCEEDED_BY = 0.1
+# With less known values, dropping the highest would leave one that nothing confirms.
 _LEAST_KNOWN = 3
 
 T = TypeVar("T")
@@ -65,6 +67,7 @@ class Norms:
         past = slice(max(0, block.first - reach), block.first)
         own = slice(max(0, block.end - reach), block.end)
         has_data = self.days.known > 0
+        # By days with readings, not by days on the calendar: a meter that was silent has no history either.
         self.is_own: NDArray[np.bool_] = has_data[:, past].sum(axis=1) < LEAST_HISTORY_DAYS
         self._past, self._own = past, own
         counted = np.where(self.is_own, has_data[:, own].sum(axis=1), has_data[:, past].sum(axis=1))
@@ -88,6 +91,7 @@ class Norms:
         """[streams] of [streams, days]: the weekly highest that three weeks of eight stay below, of the same weeks."""
         past, own = _upper(per_day[:, self._past]), _upper(per_day[:, self._own])
         low_past, low_own = _lower_peak(per_day[:, self._past]), _lower_peak(per_day[:, self._own])
+        # From the same weeks as the highest, or the spread would mix two seasons.
         return np.where(np.fmax(past, own) == past, low_past, low_own)
 
     @property
@@ -161,11 +165,13 @@ def _padded(per_day: Floats) -> Floats:
     missing = 7 * HISTORY_WEEKS - per_day.shape[1]
     if missing <= 0:
         return per_day
+    # In front: the last weeks keep their place, and with it their weekdays.
     widths = [(0, 0), (missing, 0)] + [(0, 0)] * (per_day.ndim - 2)
     return np.pad(per_day, widths, constant_values=np.nan)
 
 
 def _upper(per_day: Floats) -> Floats:
+    # From four weeks on weekly peaks can outvote a bad week; below that, days stand for weeks.
     if per_day.shape[1] >= 28:
         weeks = _padded(per_day).reshape(per_day.shape[0], HISTORY_WEEKS, 7)
         return _exceeded(np.fmax.reduce(weeks, axis=2), EXCEEDED_BY)
@@ -196,6 +202,7 @@ def median(values: Floats, axis: int = 1) -> Floats:
     """Median of the known values along the axis; NaN where none is known."""
     if values.shape[axis] == 0:
         return np.full(np.delete(values.shape, axis), np.nan)
+    # Sorting puts NaN last: what is known comes first, and the count says how far it reaches.
     ordered = np.sort(values, axis=axis)
     count = np.expand_dims(values.shape[axis] - np.isnan(ordered).sum(axis=axis), axis)
     low = np.take_along_axis(ordered, np.maximum((count - 1) // 2, 0), axis=axis)

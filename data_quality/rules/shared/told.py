@@ -75,6 +75,7 @@ def _since(block: Block, event: Event) -> str:
         return ""
     day = int(np.searchsorted(block.days.edges, event.first, side="right")) - 1 - block.norms.seen.start
     step = int(clock_steps(block)[day])
+    # A shift of another size has nothing to do with summer time.
     if not step or abs(event.value) != abs(step):
         return ""
     how = "a load or a time switch that keeps standard time, or local times read as UTC"
@@ -109,6 +110,7 @@ def other_side(block: Block, finding: RuleFinding, row: int) -> list[RuleFinding
     the history reaches, and flags no slot.
     """
     days, grid = block.days, block.days.grid
+    # A day's grace: the last day of a month may say nothing of itself (a gap, 23 or 25 hours).
     lasts = finding.end_utc >= grid.instant(block.slots.stop) - timedelta(days=1)
     if is_carried_over(block, row, grid.slot(finding.start_utc)):
         return []
@@ -154,6 +156,7 @@ def merged(findings: Sequence[RuleFinding]) -> list[RuleFinding]:
     rows: dict[tuple[str, str, str, Action], list[RuleFinding]] = {}
     for finding in sorted(findings, key=lambda each: each.start_utc):
         row = rows.setdefault((finding.rule, finding.meter, finding.register_id, finding.action), [])
+        # Findings without slots are sums of days or the other side of a change: each is whole as it stands.
         if row and finding.slots and row[-1].slots and row[-1].end_utc == finding.start_utc:
             worse = max(row[-1], finding, key=lambda each: abs(each.value))
             both = {"start_utc": row[-1].start_utc, "end_utc": finding.end_utc, "slots": row[-1].slots + finding.slots}

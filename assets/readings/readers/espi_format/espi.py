@@ -33,6 +33,7 @@ from data_quality.contracts.units import UNITS, Behaviour, unit_of
 
 # Epoch seconds of 2100: what lies beyond is no meter's time.
 _LAST_EPOCH_S = 4_102_444_800
+# A bill of a year that comes a month late.
 _LONGEST_S = 400 * 86_400
 _NUMBER = r"^[+-]?\d{1,18}(?:\.\d{1,12})?$"
 _EPOCH = r"^\d{1,12}(?:\.\d{1,12})?$"
@@ -167,6 +168,7 @@ def _quality(texts: pl.Series, default: pl.Series) -> pl.Series:
 
 def _worst(text: str) -> int:
     """One code of the qualities that a row states, separated by blanks."""
+    # No row states so many; a hostile one must not set the work.
     codes = {quality_code(int(part)) if part.isascii() and part.isdigit() else 10 for part in text.split()[:32]}
     return next((code for code in _WORST_FIRST if code in codes), int(QualityCode.QUESTIONABLE))
 
@@ -255,6 +257,7 @@ def _registers(sieve: Sieve) -> tuple[pl.DataFrame, tuple[Channel, ...]]:
             State(start + length, quanta_of(Decimal(text).scaleb(first["_exponent"])), line)
             for start, length, text, line in texts
         ]
+        # Two channels of one register are two counts: as one, each would contradict the other.
         count = seen[first["meter"], first["register"]] = seen.get((first["meter"], first["register"]), 0) + 1
         placed.append(placed_states(states, first, str(count) if count > 1 else ""))
         channels.append(state_channel(max(states, key=lambda state: state.epoch_s), first))

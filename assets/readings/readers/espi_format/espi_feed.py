@@ -14,6 +14,7 @@ from data_quality.contracts.errors import BadInput
 # Parts of one document: a usage point's day is a block, so this is decades of days of several meters.
 MAX_PARTS = 100_000
 MAX_LINKS = 1000
+# Tuples of texts take many times the memory of a column: they are packed as they come.
 _BATCH_ROWS = 20_000
 ROW_SCHEMA: dict[str, pl.DataType] = {
     "block": pl.Int64(),
@@ -116,6 +117,7 @@ class FeedVisitor:
                 self._row_field(self._row, name, text)
         elif self._open and depth == self._open[-1][0]:
             self._open.pop()
+        # Leaves stand right below their part, but for the kind of service: UsagePoint/ServiceCategory/kind.
         elif self._open and text and (depth == self._open[-1][0] + 1 or self._path[-2] == "ServiceCategory"):
             self._open[-1][1].fields.setdefault(name, text)
         elif name == "entry":
@@ -129,6 +131,7 @@ class FeedVisitor:
         return self.feed
 
     def _link(self, rel: str, href: str) -> None:
+        # The feed has links of its own (itself, its next page), which are of no part.
         if not href or "entry" not in self._path:
             return
         if rel == "self":
@@ -154,6 +157,7 @@ class FeedVisitor:
             (
                 len(blocks) - 1,
                 row.get("start"),
+                # The same few texts on each of many rows: each is held once.
                 intern(duration) if duration is not None else None,
                 row.get("value"),
                 intern(quality) if quality is not None else None,

@@ -79,6 +79,7 @@ class _Index:
 
     def above(self, link: str) -> list[Part]:
         """Parts whose own link begins the given one, the longest first."""
+        # A link of a million slashes would be joined a million times.
         steps = link.split("/")[:64]
         return next((self.by_self[up] for up in map("/".join, _beginnings(steps)) if up in self.by_self), [])
 
@@ -99,11 +100,13 @@ def _meter_reading(block: Part, readings: _Index) -> Part | None:
     same = readings.by_entry.get(id(block.entry), [])
     linked = [part for link in (own, up) if link for part in readings.by_related.get(link, [])]
     above = readings.by_self.get(up.removesuffix(_BLOCK), []) if up else []
+    # The nearest relation first: the same entry, then links, then paths.
     if len(same) == 1:
         return same[0]
     for found in (linked, above, readings.above(own)):
         if found and len({_self(part) for part in found}) == 1:
             return found[0]
+    # The block names a meter reading that is not here: to take the only one that is would be a guess.
     is_foreign = "MeterReading/" in own or "MeterReading/" in up
     return None if is_foreign else readings.only()
 

@@ -25,8 +25,11 @@ POWER_UOM = frozenset({38, 61, 63})
 ENERGY_UOM = frozenset({31, 71, 72, 73, 132, 169})
 # Beside active energy, and never of its register.
 KIND_OF_REGISTER = {61: "apparent_", 71: "apparent_", 63: "reactive_", 73: "reactive_"}
+# ESPI kind: 12 energy, 8 demand, 37 power.
 KIND_ENERGY, KINDS_OF_POWER = 12, frozenset({8, 37})
+# ESPI accumulationBehaviour: 1 bulk quantity and 3 cumulative, 4 delta, 6 indicating and 12 instantaneous.
 REGISTER_STATES, INTERVAL_AMOUNTS, INSTANTANEOUS = frozenset({1, 3}), 4, frozenset({6, 12})
+# ESPI flowDirection: 1 forward, 19 reverse, 4 net, 20 total.
 FLOWS = {1: "import", 19: "export", 4: "net", 20: "total"}
 COMMODITIES = {
     0: "unknown",
@@ -39,6 +42,7 @@ COMMODITIES = {
     13: "cooling",
 }
 SERVICES = {"0": "electricity", "1": "natural_gas", "2": "water", "4": "heat"}
+# From pico to tera.
 MAX_POWER_OF_TEN = 12
 
 
@@ -85,6 +89,7 @@ def meaning(fields: dict[str, str], service: str | None, declared_unit: str | No
     if uom not in UOM:
         return _bad("unknown_unit", f"one of uom {', '.join(map(str, sorted(UOM)))}", f"uom {uom}", commodity)
     unit, shift = UOM[uom]
+    # A type that leaves the direction open counts what is delivered.
     flow = FLOWS.get(codes["flowDirection"] or 1)
     if flow is None:
         return _bad("unknown_register", "flowDirection 1, 4, 19 or 20", str(codes["flowDirection"]), commodity)

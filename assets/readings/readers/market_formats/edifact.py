@@ -99,6 +99,7 @@ def _segments(text: str) -> tuple[_Service, Iterator[Segment]]:
         marks = text[3:9]
         if len(marks) < 6:
             raise BadInput("the file is cut inside UNA", line=1, reason="truncated")
+        # The fifth mark is reserved (ISO 9735); the sixth ends a segment.
         service = _Service(marks[0], marks[1], marks[2], marks[3], marks[5])
         if len({service.component, service.element, service.release, service.terminator}) < 4:
             raise BadInput(f"UNA names one character twice: {marks!r}", line=1, reason="bad_service_string")
@@ -110,11 +111,13 @@ def _split(text: str, service: _Service, number: int) -> Iterator[Segment]:
     release, end = re.escape(service.release), re.escape(service.terminator)
     # A blank as release character means that there is none (ISO 9735).
     has_release = service.release != " " and service.release in text
+    # Possessive: text without an end is looked at once, not once from each of its characters.
     pattern = f"((?:[^{release}{end}]++|{release}.)*+){end}" if has_release else f"([^{end}]*+){end}"
     whole, released = re.compile(pattern, re.DOTALL), re.compile(f"{release}(.)", re.DOTALL)
     place, last = 0, number + MAX_SEGMENTS
     while match := whole.match(text, place):
         place = match.end()
+        # Senders break lines between segments, though ISO 9735 knows no lines.
         raw = match[1].lstrip()
         if len(raw) > MAX_SEGMENT_CHARS:
             raise BadInput("the segment is longer than any", line=number, reason="line_too_long")
@@ -174,6 +177,7 @@ class _Structure:
         elif message is not None:
             message.present += 1
             return message
+        # Groups of messages are allowed, and say nothing that is needed.
         elif segment.tag not in ("UNG", "UNE"):
             raise self._fault(segment, "a message header UNH", "missing_unh")
         return None

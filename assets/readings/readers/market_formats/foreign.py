@@ -128,6 +128,7 @@ def _judge(sieve: Sieve, expected: dict[str, str], request: ReadRequest) -> None
 def _take_overlaps(sieve: Sieve) -> None:
     """Intervals of two lengths that share time contradict each other, all of them: taken before doubles are."""
     key, span = ["meter", "register"], ["meter", "register", "start", "minutes"]
+    # Intervals of one length overlap only as doubles or beside the grid, which is judged later.
     if sieve.frame.group_by(key).agg(pl.col("minutes").n_unique())["minutes"].eq(1).all():
         return
     end = pl.col("start") + pl.duration(minutes="minutes")
@@ -224,6 +225,7 @@ def _channels(found: Found, named: list[_Named], site: Site | None) -> tuple[Cha
 
 
 def _instants(epoch_us: pl.Expr) -> pl.Expr:
+    # A time beyond the calendar must not break off the report of all others.
     return pl.from_epoch(epoch_us.clip(0, int(LAST_UTC.timestamp()) * 10**6), time_unit="us").dt.replace_time_zone(
         "UTC"
     )

@@ -22,6 +22,7 @@ from data_quality.contracts.time import zone
 _NUMBER = re.compile(r"[+-]?[0-9]{1,30}(?:[.,][0-9]{1,30})?")
 _ID = re.compile(FOREIGN_ID)
 _OBIS = re.compile(r"[A-Za-z0-9.:*&-]{0,40}")
+# Function of a message (BGM, 1225): 1 cancels, 5 replaces, 9 is an original.
 _CANCELLATION = "1"
 _ENDS_LINE = ("LIN", "LOC", "NAD", "")
 _ENDS_QUANTITY = ("QTY", *_ENDS_LINE)
@@ -110,6 +111,7 @@ class _Gathered:
     def take(self, message: Message, segment: Segment | None) -> None:
         """The next segment of a message, or its end."""
         tag = "" if segment is None else segment.tag
+        # The quantity before the line: it is still of the line that ends here.
         if tag in _ENDS_QUANTITY:
             self._keep()
         if tag in _ENDS_LINE:
@@ -208,6 +210,7 @@ class _Gathered:
         if isinstance(start, str):
             return start
         if not place.is_counted:
+            # Rows of this line begin with its first quantity, also where that one had times of its own.
             place.is_counted, place.first_row = True, len(self._columns["line"]) - place.counted + 1
             self._first_counted = self._first_counted or number
         try:
@@ -277,12 +280,14 @@ def _time_quantity(quantity: _Quantity, segment: Segment) -> None:
         quantity.start = time
     elif kind == "164":
         quantity.end = time
+    # DTM 9 is when a register was read: a state, which has no length.
     elif kind == "9":
         quantity.is_read = True
 
 
 def _time_place(place: _Place, segment: Segment) -> None:
     kind, time = segment.get(1), (segment.get(1, 1), segment.get(1, 2))
+    # Times before the first location are of the message: when it was written.
     if not place.level:
         return
     if kind == "163":

@@ -37,6 +37,7 @@ UNITS = {
 }
 # Quantity qualifiers: how good the value is; None: there is no usable value.
 QUALITIES: dict[str, QualityCode | None] = {
+    # 220 true, 79 summed, 67 substituted, 201 proposed as a substitute, Z18 preliminary, 20 not usable.
     "220": QualityCode.VALID,
     "46": QualityCode.VALID,
     "79": QualityCode.DERIVED,
@@ -50,6 +51,7 @@ _CARRIERS = {"1": "electricity", "6": "heat", "5": "cooling", "7": "natural_gas"
 # Energy: a register (8, 9, 10) or the load profile (29); maxima and momentary values are of other kinds.
 _ENERGY = ("8", "9", "10", "29")
 _OFFSET = re.compile(r"([+-])([0-9]{2})([0-9]{2})?")
+# UN/EDIFACT 2379: 102 a date, 203 to the minute, 204 to the second, 303 and 304 the same with an offset.
 _FORMATS = {"102": 8, "203": 12, "204": 14, "303": 12, "304": 14}
 _HAS_OFFSET = ("303", "304")
 
@@ -65,6 +67,7 @@ def obis_facts(obis: str) -> tuple[str, str, str | None]:
     carrier = _CARRIERS.get(medium, "unknown")
     if carrier != "electricity":
         return carrier, "import" if carrier != "unknown" else "", None
+    # OBIS C: 1 and 2 are active energy taken and given, 3 to 8 reactive energy by direction and quadrant.
     direction = {"1": "import", "2": "export"}.get(kind, "")
     if quantity not in _ENERGY:
         return carrier, direction, None
@@ -95,6 +98,7 @@ def instant(value: str, form: str, zone: ZoneInfo | None) -> datetime | str:
 def _as_if_utc(digits: str, length: int) -> datetime | None:
     if len(digits) != length or not (digits.isascii() and digits.isdigit()):
         return None
+    # 24:00 is the end of a day (ISO 8601), which strptime does not know.
     ends_day = length == 12 and digits.endswith("2400")
     time = "000000" if ends_day else digits[8:].ljust(6, "0")
     try:

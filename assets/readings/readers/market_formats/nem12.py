@@ -37,7 +37,9 @@ _HEADLESS = re.compile(rb"200,\w{1,10},(?:[^,]*,){5}\w{1,6},(?:5|15|30)(?:,|$)|3
 # From the site's side: E is what it takes from the grid, B what it gives.
 _DIRECTIONS = {"E": "import", "B": "export"}
 _LENGTHS = ("5", "15", "30")
+# A byte an interval, shared with the quality codes, which end at 19.
 _MISSING, _UNKNOWN = 255, 254
+# Market time knows no summer time: each day has as many values as any other.
 _DAY_MINUTES = 1440
 
 
@@ -84,6 +86,7 @@ class _Document:
 
     def __init__(self, path: Path) -> None:
         self._streams: dict[Stream, int] = {}
+        # Eight bytes a value; as a list of floats they would take four times as much.
         self._values = array("d")
         self._odd: dict[int, str] = {}
         self._status = bytearray()
@@ -115,6 +118,7 @@ class _Document:
             self._add_range(record)
         elif kind == "900":
             self._has_end, self._channel = True, None
+        # 500 records tell of visits and reads by hand, and of no interval.
         elif kind != "500":
             raise bad_record(record, "a record 200, 300, 400, 500 or 900")
 
@@ -140,6 +144,7 @@ class _Document:
             raise bad_record(record, "a 200 record before a 300 record")
         count = self._channel.count
         texts, flag = record.fields[2 : 2 + count], field_of(record, 2 + count)
+        # A flag among the values: the day has fewer of them than its channel announces.
         if not is_flag(flag) or any(text[:1].isalpha() and is_flag(text) for text in texts):
             raise _wrong_count(record, count)
         start = market_time(record.fields[1]) if len(record.fields[1]) == 8 else None
@@ -229,6 +234,7 @@ def _status(day: _Day) -> bytes:
     """A quality code, _MISSING or _UNKNOWN for each interval. 400 records that leave or repeat an interval say nothing
     about any: they were not written for this day's values.
     """
+    # V: the quality varies over the day, and 400 records must say how.
     if not day.ranges and day.flag != "V":
         return bytes([_code(day.flag)]) * day.count
     status = bytearray()

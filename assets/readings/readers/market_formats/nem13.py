@@ -29,7 +29,9 @@ from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.time import CANONICAL_MINUTES
 
 _HEADER = re.compile(rb"100,NEM13(?:,|$)", re.IGNORECASE)
+# The last field that is needed, the 20th, is the unit.
 _MIN_FIELDS = 20
+# From the grid's side: E is what leaves it for the site, I what comes in from there.
 _DIRECTIONS = {"E": "import", "I": "export"}
 
 

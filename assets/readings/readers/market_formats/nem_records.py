@@ -19,6 +19,7 @@ MAX_BYTES = 24 << 20
 # Market time: Australian Eastern Standard Time all year, in every state.
 MARKET_TIME = timezone(timedelta(hours=10))
 _ID = re.compile(FOREIGN_ID)
+# Actual, estimated ahead, final substitute, substitute, none, variable.
 _FLAG = re.compile(r"([AEFSNV])(\d\d)?")
 # Substitution methods that draw a line between two reads; all others take the values of some other time.
 _LINEAR_METHODS = ("17", "54")
@@ -44,6 +45,7 @@ def records(path: Path) -> Iterator[Record]:
     for place, raw in enumerate(_lines(path), start=1):
         if b"\0" in raw:
             raise BadInput("not a text file", line=place, reason="not_text")
+        # A mark of byte order may stand before the first record only.
         text = raw.decode("utf-8-sig" if place == 1 else "utf-8", errors="replace")
         is_finished = text.endswith("\n")
         text = text.strip()

@@ -100,6 +100,7 @@ def _last(telegrams: list[Telegram], time_zone: str) -> tuple[list[Field], list[
     """(all fields, all values with a unit) of the last telegram that says something."""
     for telegram in reversed(telegrams):
         fields = fields_of(telegram)
+        # The newest that can be believed: what a person sees is the state of now.
         if fields and conflict(fields) is None:
             return fields, readings_of(fields, telegram.header, time_zone)
     raise BadInput("no telegram with unambiguous values", line=telegrams[0].line, reason="no_rows")
@@ -118,6 +119,7 @@ def _states(telegrams: list[Telegram], time_zone: str, sieve: Sieve) -> pl.DataF
     """STATES_SCHEMA rows of all telegrams, per meter and register."""
     states: dict[tuple[str, ...], list[State]] = {}
     channels: dict[tuple[str, ...], dict[str, Any]] = {}
+    # Of a day with a telegram a second, 86 400, a few hundred tell all amounts: the others are never taken apart.
     for telegram in _needed(telegrams):
         fields = fields_of(telegram, OF_REGISTERS)
         twice = conflict(fields)

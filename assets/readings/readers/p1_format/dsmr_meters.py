@@ -98,6 +98,7 @@ def totals(readings: Iterable[Reading], unknown: Iterable[Field] = ()) -> list[t
     for register, code in _TOTALS.items():
         if code in incomplete:
             continue
+        # Dutch meters send the registers of their two tariffs and no total; others send all three, or the total alone.
         whole = by_code.get(f"{code}.0")
         parts = [by_code[f"{code}.{n}"] for n in range(1, 5) if f"{code}.{n}" in by_code]
         if whole is not None:
@@ -167,6 +168,7 @@ def _mbus_readings(objects: dict[str, list[Field]], main: str, time_zone: str) -
         kind = _number(parts["24.1.0"][0]) if "24.1.0" in parts else None
         commodity = MBUS_COMMODITY.get(int(kind), "unknown") if kind is not None else "unknown"
         written = next((parts[code][0].value for code in ("96.1.1", "96.1.0") if code in parts), "")
+        # An id of zeros was never given: it must not make one meter of several.
         name = _as_text(written) if written.strip("0") else f"{main}/mbus{channel}"
         for code, fields in parts.items():
             if not code.startswith(("24.2.", "24.3.")):
@@ -221,6 +223,7 @@ def _instant(text: str, time_zone: str) -> int | None:
 def _hour(text: str, season: str, time_zone: str) -> int | None:
     """Epoch seconds at which the local hour YYMMDDhh begins; None where it is none, or one of two."""
     try:
+        # Years have two digits: telegrams are of this century.
         local = datetime.strptime(f"20{text}", "%Y%m%d%H")  # noqa: DTZ007 (the zone follows)
     except ValueError:
         return None

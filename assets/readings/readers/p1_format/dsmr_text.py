@@ -123,6 +123,7 @@ def checksums(bodies: list[bytes]) -> list[int]:
         return []
     order = sorted(range(len(bodies)), key=lambda place: len(bodies[place]))
     sums = [0] * len(bodies)
+    # Sorted by length, a group needs little padding.
     for first in range(0, len(order), 512):
         group = order[first : first + 512]
         width = max(len(bodies[place]) for place in group)
@@ -178,6 +179,7 @@ def _telegram(piece: _Piece, computed: int, found: TelegramFile) -> Telegram | R
         return Refusal(piece.line, "crc_mismatch", "a checksum of four hex digits", check[:20].decode("latin-1"))
     stated = int(check, 16)
     if stated != computed:
+        # Mail and editors change line ends; the checksum was made over CRLF, and proves the rest.
         restored = re.sub(rb"\r?\n", b"\r\n", piece.body)
         if restored == piece.body or checksums([restored])[0] != stated:
             expected = f"checksum {computed:04X}, as computed from the telegram"
@@ -246,6 +248,7 @@ def _field(obis: str, position: str, text: str, line: int) -> Field:
 def _crc_table() -> np.ndarray[tuple[int], np.dtype[np.uint16]]:
     table = np.arange(256, dtype=np.uint16)
     for _ in range(8):
+        # 0xA001 is 0x8005 with its bits in reverse order.
         table = np.where(table & 1, (table >> 1) ^ 0xA001, table >> 1).astype(np.uint16)
     return table
 

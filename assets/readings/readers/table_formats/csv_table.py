@@ -44,6 +44,7 @@ class CsvTable:
         except BadInput as fault:
             if fault.reason not in ("no_header", "duplicate_column"):
                 raise
+            # A title stands there: by this name only maps fit that say in which line the names are.
             return ["column_1"]
 
     def read(self, path: Path, request: ReadRequest) -> Parsed:
@@ -91,12 +92,14 @@ def _parse_whole(text: CsvText) -> pl.DataFrame | None:
             text.body,
             has_header=False,
             new_columns=text.header,
+            # All as text: what is a number or a time is decided in one place for all formats.
             schema=dict.fromkeys(text.header, pl.String),
             separator=text.separator,
             quote_char='"' if has_quotes else None,
         )
     except pl.exceptions.PolarsError:
         return None
+    # The parser fills short lines with nulls and may not tell: only the counts prove that rows are lines.
     lines = text.body.count(b"\n") + (0 if text.is_finished else 1)
     blank = frame.lazy().select(pl.all_horizontal(pl.all().is_null()).sum()).collect().item() if width > 1 else 0
     separators = text.body.count(text.separator.encode())
@@ -117,6 +120,7 @@ def _quotes_are_plain(text: CsvText) -> bool:
 
 def _parse_lines(text: CsvText) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Line by line, still as columns: lines with a wrong number of fields are rejected, the others read."""
+    # By a separator that does not occur each line is one column, still in a single pass.
     unused = next(
         (mark for mark in map(chr, range(1, 32)) if mark not in "\t\n\r" and mark.encode() not in text.body), ""
     )
@@ -155,6 +159,7 @@ def _parse_quoted(text: CsvText) -> tuple[pl.DataFrame, pl.DataFrame]:
     for line, fields in _quoted_lines(text) if text.body.count(b'"') % 2 else _quoted_fields(text):
         if fields is not None and len(fields) == width:
             rows.append((line, *[field or None for field in fields]))
+        # Nothing at all is a blank line, and no fault.
         elif fields != []:
             got = text.separator.join(fields or ["a field that does not end"])[:200]
             wrong.append((line, "field_count", f"{width} fields", got))
@@ -167,6 +172,7 @@ def _parse_quoted(text: CsvText) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def _quoted_fields(text: CsvText) -> Iterator[tuple[int, list[str] | None]]:
     """Line number and fields of every row; None for fields that do not end in time."""
+    # newline: nothing is translated, so that lines are counted by line feeds, as everywhere else.
     reader = csv.reader(io.StringIO(text.body.decode(), newline="\n"), delimiter=text.separator)
     line = text.line
     while True:

@@ -33,6 +33,7 @@ def read_columns(path: str, *, where: dict[str, str], max_columns: int, out: str
                 if column in names:
                     rows = rows.filter(pl.col(column).cast(pl.String) == wanted)
             rows.sink_ipc(out)
+            # Of what was written: the pages of the Parquet file are not decoded a second time.
             refuse_long_texts(pl.scan_ipc(out))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise BadInput("not a whole Parquet file: cut or broken", line=1, reason="truncated") from error

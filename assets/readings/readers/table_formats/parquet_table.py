@@ -48,6 +48,7 @@ class ParquetTable:
 
 
 def _columns(path: Path, where: dict[str, str], out: Path | None) -> dict[str, Any]:
+    # Resolved: the child keeps the working folder that it was started in.
     arguments = {"path": str(path.resolve()), "where": where, "max_columns": MAX_COLUMNS, "out": out and str(out)}
     found: dict[str, Any] = run_limited(_READ_COLUMNS, arguments)
     return found

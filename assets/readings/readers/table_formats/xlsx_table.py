@@ -45,6 +45,7 @@ class XlsxTable:
         except BadInput as fault:
             if fault.reason != "no_rows":
                 raise
+            # A cover sheet: by this name only maps fit that say which sheet they mean.
             return ["column_1"]
 
     def read(self, path: Path, request: ReadRequest) -> Parsed:
@@ -64,6 +65,7 @@ class XlsxTable:
 
 def _cells(path: Path, sheet: str | None, line: int | None, out: Path | None) -> dict[str, Any]:
     arguments = {
+        # The child keeps the working folder that it was started in.
         "path": str(path.resolve()),
         "sheet": sheet,
         "header_line": line,

@@ -28,6 +28,7 @@ _BEYOND = re.compile(
 )
 # A shared text by something that is no number, or too large a one: the library would take the first text of all.
 _BAD_INDEX = re.compile(rb"""\bt\s*=\s*["']s["'][^<>]*>\s*<(?:\w+:)?v>(?!\s*[0-9]{1,7}\s*</)""")
+# So much is carried from one chunk into the next, or a mark that lies across both would not be seen.
 _LONGEST_CELL_BYTES = 512
 # What a number with nine decimals may differ by from the one in the cell.
 _ROUNDED = 1e-8
@@ -62,6 +63,7 @@ def _sheet(book: Any, sheet: str | None) -> pl.DataFrame:
     texts: pl.DataFrame
     numbers: pl.DataFrame
     try:
+        # Twice: texts for names and times, numbers for the digits that the library's texts leave out.
         texts, numbers = (
             book.load_sheet(place, header_row=None, skip_rows=0, dtypes=dtype).to_polars()
             for dtype in ("string", "float")
@@ -129,6 +131,7 @@ def measure(path: Path) -> None:
             if WORKBOOK not in archive.namelist():
                 raise BadInput("a ZIP archive that holds no workbook", line=1, reason="unknown_format")
             for entry in entries:
+                # Bit 0 of a ZIP entry: encrypted.
                 if entry.flag_bits & 1:
                     raise BadInput("the workbook is encrypted", line=1, reason="encrypted")
                 size += _measured(archive, entry, size, packed_bytes)
@@ -159,6 +162,7 @@ def _measured(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, before: int, pac
             total = before + size
             if total > MAX_BYTES or (total > RATIO_FROM_BYTES and total > MAX_RATIO * packed_bytes):
                 raise _too_large(f"more than 256 MiB, or more than {MAX_RATIO} times its size")
+            # Before the parser sees the chunk, which would begin to expand them.
             if is_xml and (b"<!DOCTYPE" in tail + chunk or b"<!ENTITY" in tail + chunk):
                 raise BadInput("the workbook declares XML entities; none are read", line=1, reason="xml_entities")
             if parser is not None and _BEYOND.search(tail + chunk):
