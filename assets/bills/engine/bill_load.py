@@ -160,8 +160,8 @@ def finer(load: Load, step_minutes: int) -> Load:
         parts_of: np.ndarray = np.diff(whole, axis=-1).reshape(*values.shape[:-1], -1)
         return parts_of
 
+    # An interval is there or not, and its parts with it: nothing of it is spread.
     return replace(
-        # An interval is there or not; its parts are so with it.
         load.mapped(spread), step_minutes=step_minutes, is_present=np.repeat(load.is_present, parts, axis=-1)
     )
 
