@@ -117,6 +117,7 @@ def shares(quantity: Decimal, days: Sequence[int]) -> list[Decimal]:
     with localcontext(EXACT):
         for each in days:
             done += each
+            # The running amount is cut, not each share: what one cut leaves the next takes.
             upto = quantity if done == total else (quantity * done / total).quantize(QUANTUM)
             found.append(upto - before)
             before = upto
@@ -133,6 +134,7 @@ def refuse_overlaps(factors: Sequence[Factor]) -> None:
             row.scope, row.activity.casefold(), row.unit.casefold(), row.region.casefold(), row.supplier.casefold(),
             row.basis, row.gas.casefold(), row.gwp_set, own_id,
         )  # fmt: skip
+        # The latest row alone: in this order one that reaches over it has been refused already.
         before = held.get(key)
         if before is not None and row.valid_from < before.valid_to:
             raise BadInput.at(
@@ -176,6 +178,7 @@ def _place(activity: Activity) -> str:
 def _is_said_better(activity: Activity, row: Factor, rows: Sequence[Factor]) -> bool:
     """One factor in several units: the activity's very unit is the best; within one table, then the next in size."""
     size = _distance(activity, row)
+    # Gases and regions apart: only a row that is the same factor otherwise is made redundant by a nearer unit.
     return size > 1 and any(
         (nearer == 1 or (other.file, other.sha256) == (row.file, row.sha256))
         and (other.basis, other.region, other.supplier, other.gas) == (row.basis, row.region, row.supplier, row.gas)
