@@ -66,7 +66,6 @@ def bills_of(
     """
     latest: dict[str, str] = {}
     rows = books.bills(site.site_id)
-    # In order of recording: the last reading of a file wins.
     for row in sorted(rows, key=lambda each: each["recorded_at_utc"]):
         if as_of_utc is None or row["recorded_at_utc"] <= as_of_utc:
             latest[row["source_sha256"]] = row["bill_id"]
@@ -74,7 +73,6 @@ def bills_of(
     found = []
     for row in rows:
         start, end = row["period_start"], row["period_end"]
-        # A bill without dates is never outside: nobody could find it again otherwise.
         is_outside = period is not None and start and end and (end <= period.start or start >= period.end)
         if row["bill_id"] in wanted and not is_outside:
             found.append((row["bill_id"], books.bill(row["bill_id"])))
@@ -106,7 +104,6 @@ def audit_bills(
                 register=register, overrides=overrides, time_zone=site.time_zone,
             )  # fmt: skip
         except BadInput as fault:
-            # One bill that cannot be read must not keep the others of the site from being audited.
             found.append(StoredAudit(bill_id, bill, None, refused=str(fault)))
             continue
         event = record_audit(
@@ -210,7 +207,6 @@ def bill_kwh(bill: SupplierBill) -> Decimal | None:
         return sum((advance(each.opened, each.closed) for each in bill.registers), _ZERO) * multiplier
     if len(lines) == 1:
         return lines[0]
-    # The one kWh line that the others add up to is the supplier's own total.
     whole = [one for number, one in enumerate(lines) if sum(lines[:number] + lines[number + 1 :], _ZERO) == one]
     return whole[0] if len(lines) > 2 and whole else None
 

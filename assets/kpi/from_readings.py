@@ -205,7 +205,6 @@ def codes_of(row: Mapping[str, Any]) -> tuple[str, ...]:
 def plain(exact: Decimal | None, value: float | None) -> Decimal | None:
     """The exact decimal of a sum, with nine places where it needs no more; else the shortest decimal of a double."""
     if exact is None:
-        # The shortest digits that mean this double: what JSON and people show.
         return None if value is None else Decimal(repr(value))
     nine = exact.quantize(Decimal(1).scaleb(-9))
     return nine if nine == exact else exact

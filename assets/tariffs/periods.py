@@ -142,7 +142,6 @@ def _priced(site: Site, tariff: Tariff, start: date, end: date) -> pl.DataFrame:
     grid = quarter_hours(site, start, end)
     compiled = _compiled(site, tariff, start, end, grid.height)
     known = _prices(tariff)
-    # Whole millionths in 64 bits: the sum of several charges is exact, and one array operation.
     scale = 10**PRICE_DECIMALS
     total: np.ndarray | None = np.zeros(grid.height, dtype=np.int64)
     for charge in tariff.energy_charges:

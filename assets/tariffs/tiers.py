@@ -119,7 +119,6 @@ def fill_in_time_order(
         inside = np.diff(np.clip(cumulative, lower, upper))
         for index, table in enumerate(tables):
             amount = int(inside[periods == index].sum())
-            # The first tier has its line even where nothing was used.
             if amount or not number:
                 found[index].append((table[number], Decimal(amount) * scale))
         if upper >= int(cumulative[-1]):

@@ -114,7 +114,6 @@ class Book:
             rounding=self.rounding,
             periods=periods,
             total=sum((period.total for period in periods), _ZERO),
-            # A bill without slots misses nothing.
             coverage=present / slots if slots else 1.0,
             findings=tuple(by_message.values()),
         )

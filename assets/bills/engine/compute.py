@@ -106,7 +106,6 @@ def one_bill(
 
     before: the same hours of the bill before. account is changed in place.
     """
-    # Nothing is billed of it, so nothing is netted or credited either.
     if span.is_history:
         for tariff, usage, _ in parts:
             account.remember(tariff, usage)

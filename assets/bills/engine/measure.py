@@ -150,7 +150,6 @@ class Measure:
         return found
 
     def _energies(self, groups: Groups, sums: np.ndarray, index: int, factor: Decimal) -> tuple[Decimal | None, ...]:
-        # Groups are numbered segment by segment.
         count = groups.count // len(self.segments)
         part = slice(index * count, (index + 1) * count)
         pairs = zip(sums[part].tolist(), groups.sizes[part].tolist(), strict=True)

@@ -225,7 +225,6 @@ def _apply_money(pen: Pen, tariff: Tariff, account: Account, earned: Decimal) ->
     account.money -= applied
     if applied:
         pen.write("credit_applied", "energy_generation_credit", "credit", "credit for surplus energy", -applied)
-    # Earned now, used from the next bill on.
     if terms.credit_applies == "next_bill":
         account.money += earned
     if earned:
@@ -251,7 +250,6 @@ def write_true_up(pen: Pen, tariff: Tariff, account: Account, end: date) -> None
             pen.write("true_up.money", "energy_generation_credit", "credit", "credit paid out", -account.money)
     elif terms.true_up == "expire" and (kwh or account.money):
         pen.write("true_up", "information", "carried", "credit that expires", account.money, quantity=kwh, unit="kWh")
-    # Cleared after paying or expiring; with `keep` it goes on.
     if terms.true_up != "keep":
         account.kwh.clear()
         account.money = account.netted_kwh = _ZERO
@@ -295,7 +293,6 @@ def write_minimum(pen: Pen, tariff: Tariff, account: Account, month_share: Decim
 def write_taxes(pen: Pen, tariff: Tariff) -> None:
     """Taxes in their order, each on the lines it names; without names on all lines that are no tax."""
     for tax in tariff.taxes:
-        # Taxes stand on each other only where a tax names one.
         base = _sum(pen.lines if tax.of else [line for line in pen.lines if line.component != "tax"], tax.of)
         pen.write(
             tax.charge_id, "tax", "tax", tax.description or tax.charge_id, base * tax.share,
@@ -305,7 +302,6 @@ def write_taxes(pen: Pen, tariff: Tariff) -> None:
 
 def _sum(lines: Iterable[Line], names: Sequence[str]) -> Decimal:
     """Sum of the lines of those charges or components; of all where none is named."""
-    # What is carried is told on the bill and is no amount of it.
     kept = (line for line in lines if line.component != "carried")
     if not names:
         return sum((line.amount for line in kept), _ZERO)

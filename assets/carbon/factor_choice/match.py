@@ -178,7 +178,6 @@ def _place(activity: Activity) -> str:
 def _is_said_better(activity: Activity, row: Factor, rows: Sequence[Factor]) -> bool:
     """One factor in several units: the activity's very unit is the best; within one table, then the next in size."""
     size = _distance(activity, row)
-    # Gases and regions apart: only a row that is the same factor otherwise is made redundant by a nearer unit.
     return size > 1 and any(
         (nearer == 1 or (other.file, other.sha256) == (row.file, row.sha256))
         and (other.basis, other.region, other.supplier, other.gas) == (row.basis, row.region, row.supplier, row.gas)

@@ -144,7 +144,6 @@ def read_table(path: Path, *, needs: Sequence[str] = (), comment: str = "") -> T
 
 def _content(path: Path) -> bytes:
     try:
-        # Before a byte is read.
         if path.stat().st_size > MAX_BYTES:
             raise BadInput(f"is larger than {MAX_BYTES >> 20} MB; expected a small table", file=str(path))
         return path.read_bytes()

@@ -97,7 +97,6 @@ def against_claim(
         for pair in pairs
         if pair.actual_kwh is not None and pair.expected_kwh is not None and pair.coverage >= least_coverage
     ]
-    # No day is known: coverage and missing baselines are told elsewhere.
     if not rows:
         return ()
     schema = {"local_date": pl.Date(), "actual": pl.Float64(), "expected": pl.Float64()}

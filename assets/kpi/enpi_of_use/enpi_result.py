@@ -126,7 +126,6 @@ def exact_kwh(value: float | Decimal | None) -> Decimal | None:
     if value is None:
         return None
     if isinstance(value, Decimal):
-        # A decimal is rounded as such; a float is first the whole number of quanta that it was stored as.
         return value.quantize(Decimal(1).scaleb(-QUANTUM_DECIMALS), context=ARITHMETIC)
     return Decimal(round(value * 10**QUANTUM_DECIMALS)).scaleb(-QUANTUM_DECIMALS, context=ARITHMETIC)
 

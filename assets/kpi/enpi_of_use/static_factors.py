@@ -43,7 +43,6 @@ def unanswered_changes(
     found = []
     for change in static_changes(seu, since=baseline.train_start, until=end):
         first = max(change.changed_on, start)
-        # On the first day both hold: an adjustment that begins later leaves the days before it unanswered.
         is_answered = change.changed_on >= baseline.train_end and any(
             each.start <= first < each.end for each in adjustments
         )

@@ -322,7 +322,7 @@ def _number(value: Any, what: str, file: str) -> Decimal:
         number = Decimal(str(value))
     except InvalidOperation as error:
         raise _bad(file, f"{what}: expected a number, got {value!r}") from error
-    # Decimal reads "NaN" and "Infinity" as numbers, and JSON readers pass them on.
+    # Decimal reads "NaN" and "Infinity" as numbers; neither is a price.
     if not number.is_finite() or isinstance(value, bool):
         raise _bad(file, f"{what}: expected a number, got {value!r}")
     return number

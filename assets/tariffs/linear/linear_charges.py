@@ -141,7 +141,7 @@ def _rates(desk: Desk, tariff: Tariff, price: SeriesPrice, side: str, *, is_floo
     # The solver may put energy into any open slot: each needs a price, though nothing is used there yet.
     needed[frame.first : frame.last] = True
     series = series_of(tariff, price, frame.prices)
-    # Decimals are worked out once per different price, not once per slot: a floor or cap makes them slow.
+    # Decimals are worked out once per different price, not once per slot: they cost far more than floats.
     nano, index = np.unique(series.on(frame.grid.start_us, frame.grid.step_minutes, needed), return_inverse=True)
     rates = [price.rate(of_quanta(value), is_floored=is_floored) for value in nano]
     return [rates[place] for place in index.tolist()]

@@ -174,7 +174,6 @@ def write_true_up(desk: Desk, tariff: Tariff, netted: Netted) -> list[NotLinear]
 
 def write_taxes(desk: Desk, tariff: Tariff) -> None:
     """Taxes in their order, each on the lines it names; without names on all that are no tax."""
-    # Taxes last: they stand on all lines above, and later taxes may stand on earlier ones.
     for tax in tariff.taxes:
         base = desk.sum_of(tax.of) if tax.of else desk.sum_before_tax()
         desk.write(tax.charge_id, "tax", base.times(tax.share))

@@ -164,7 +164,7 @@ class _Desk:
             assert high is not None and low is not None  # noqa: S101, PT018 - shaped() has refused what has no bounds
             is_it = self._binary(f"{term.name}_is{number}", f"{term.meaning}: case {number} of {len(term.forms)} holds")
             chosen.append((is_it, ONE))
-            # The tightest that the bounds allow, for the same reason: binaries stay meaningful at a solver's tolerance.
+            # The tightest that the bounds allow: a larger one lets a solver's tolerance leave a binary in between.
             slack = high - low
             parts = [(term.name, ONE), *_moved(form), (is_it, slack)]
             self._row(f"{term.name}_below{number}", parts, "<=", form.constant + slack)

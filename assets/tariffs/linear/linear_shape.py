@@ -44,7 +44,6 @@ def range_of(
     if isinstance(term, Maximum):
         each = [range_of_form(form, ranges) for form in term.forms]
         lows, highs = [low for low, _ in each if low is not None], [high for _, high in each]
-        # One form without an upper bound leaves the greatest of them without one.
         return max(lows, default=None), None if None in highs else max(high for high in highs if high is not None)
     return _range_of_tiers(term, range_of_form(term.form, ranges)[1])
 

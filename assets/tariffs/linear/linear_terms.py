@@ -44,7 +44,6 @@ def linear_terms(
     terms are exact for this bill and name under `left_out` what they do not count. Raises BadInput for what the bill
     refuses too: a missing price, periods that are not exact, a grid too coarse.
     """
-    # Sixty digits: no total depends on the order in which its parts are added.
     with localcontext(EXACT):
         compiled = compile_tariff(tariff, frame.grid, day_types=day_types)
         desk, before = Desk(frame), carried or Carried()
