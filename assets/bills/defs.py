@@ -19,18 +19,21 @@ CHECK = "bills_are_as_recomputed"
     owners=["team:energy-data"],
     partitions_def=SITES,
     deps=["core_lake__15min_readings", "core_site__reference"],
+    # A variance is a matter between people and supplier: it must not hold up figures that do not use the bill.
     check_specs=[dg.AssetCheckSpec(CHECK, asset="core_bill__reconciliation", blocking=False)],
 )
 def core_bill__reconciliation(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> Iterator[Any]:
     """Every stored bill of the site recomputed line by line; an observation for each variance above its threshold."""
+    # Imported when it runs: the shell is loaded with every definition, also where no bill is looked at.
     from assets.bills.stored import audit_bills, bills_of, facts_of
 
     site = project.site(context.partition_key)
     books = BillStore(project.project.data_dir / "bills", project.store)
     audits = audit_bills(bills_of(books, site), books, project.lake, site, clock=clock)
     for each in audits:
+        # Only audits above the threshold are observed; the event's id keeps a second run from telling the same twice.
         if each.audit is not None and each.event_id is not None:
             metadata = {"notice": each.notice, "bill_id": each.bill_id, "event_id": each.event_id}
             yield dg.AssetObservation(context.asset_key, partition=site.site_id, metadata=metadata)

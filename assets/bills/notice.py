@@ -23,6 +23,7 @@ def is_notable(audit: Reconciliation, threshold: VarianceThreshold) -> bool:
     # Faults that cancel in the total are faults all the same: a person is told of them by their size.
     largest = max((abs(line.delta) for line in audit.lines), default=Decimal(0))
     variance = max(abs(audit.delta_total), largest)
+    # Either suffices: a small share of a large bill is much money, and a small amount may be half of a small bill.
     return variance > threshold.amount or variance > threshold.share * abs(audit.recomputed_total)
 
 
@@ -30,6 +31,7 @@ def record_audit(
     books: BillStore, bill_id: str, audit: Reconciliation, *, site_id: str, threshold: VarianceThreshold, clock: Clock
 ) -> str | None:
     """Keep the audit beside its bill and, above the threshold, an event. Returns the event's id, or None."""
+    # Kept below the threshold too: it is the evidence that the bill was looked at.
     books.keep_audit(bill_id, audit.model_dump(mode="json"), clock=clock)
     if not is_notable(audit, threshold):
         return None
@@ -65,6 +67,7 @@ def facts(audit: Reconciliation) -> Mapping[str, Any]:
 
 def overrides_of(store: Store, site_id: str, *, as_of_utc: datetime | None = None) -> Sequence[TariffOverride]:
     """Dated overrides of the site's accounts, as recorded by then."""
+    # Rows have columns of the ledger as well, which a closed model refuses.
     keep = set(TariffOverride.model_fields)
     return [
         TariffOverride.model_validate({key: row[key] for key in keep})

@@ -96,6 +96,7 @@ def audit_bills(
     found = []
     for bill_id, bill in bills:
         try:
+            # First: a bill in another currency would differ in every line, for a reason that is no variance.
             refuse_unpriced(bill, site)
             mine = (reads or {}).get(bill.meter)
             audit = reconcile(
@@ -150,6 +151,7 @@ def load_of_meters(readings: pl.DataFrame, meters: Sequence[str]) -> Load | None
     whole = rows.group_by("interval_start_utc").agg(
         pl.col("interval_minutes").first().alias("minutes"), pl.col("value").sum().alias("kwh"), pl.len()
     )
+    # An interval that one of several meters lacks is no sum of the site: it becomes a gap of the bill.
     whole = whole.filter(pl.col("len") == len(meters)).sort("interval_start_utc")
     return None if whole.is_empty() else load_of(whole)
 
@@ -161,6 +163,7 @@ def bill_months(bills: Iterable[SupplierBill]) -> list[AccountMonth]:
     accounts: dict[tuple[str, str, str], list[SupplierBill]] = {}
     for bill in bills:
         if bill.start is None or bill.end is None:
+            # Left out it would leave a hole in its months that looks like no use.
             raise BadInput("the dates of the bill could not be read", file=bill.file, reason="label_unread")
         accounts.setdefault((bill.account, bill.meter, bill.currency or ""), []).append(bill)
     found = []
@@ -173,6 +176,7 @@ def bill_months(bills: Iterable[SupplierBill]) -> list[AccountMonth]:
             )
             for bill, kwh in zip(mine, amounts, strict=True)
         ]  # fmt: skip
+        # A month that such a bill touches has no kWh rather than too few.
         silent = [period for period, kwh in zip(periods, amounts, strict=True) if kwh is None]
         for month in calendarise(periods):
             is_known = not any(each.start < month.end and each.end > month.start for each in silent)
@@ -198,6 +202,7 @@ def bill_kwh(bill: SupplierBill) -> Decimal | None:
     """
     lines = [line.quantity for line in bill.lines if line.unit.lower() == "kwh" and line.quantity is not None]
     if bill.registers and lines:
+        # Behind current transformers a register counts a fraction of the energy: the multiplier makes it whole.
         multiplier = bill.multiplier or Decimal(1)
         return sum((advance(each.opened, each.closed) for each in bill.registers), _ZERO) * multiplier
     if len(lines) == 1:

@@ -75,6 +75,7 @@ def facts(site: Site) -> list[Fact]:
         f"{kind}:{part.part_id}": part for kind, parts in site.premises.parts().items() for part in parts
     }
     for scope in dict.fromkeys(span.scope for span in spans):
+        # Of `tenant:x/natural_gas` the owner is the tenant: area and people are not by carrier.
         owner = scope.split("/")[0]
         if owner in owners:
             found += _of_part(scope, owners[owner].floor_areas, owners[owner].occupants)
@@ -98,6 +99,7 @@ def _fact(scope: str, name: str, dated: Dated, amount: Decimal) -> Fact:
 
 def _connected(site: Site, span: ScopeSpan) -> Fact | None:
     """The connected load of a scope of whole meters, where each of them states its own."""
+    # What a part of a meter has installed is not known: shares and differences have no connected load.
     if any(member.sign < 0 or member.share != ONE for member in span.members):
         return None
     loads = [meter.connected_load_kw for each in span.members if (meter := site.meter(each.meter_id)) is not None]
@@ -131,6 +133,7 @@ def _exports(site: Site, here: str) -> list[Stream]:
     for span in tree_spans(site):
         for name in total_meters(site, Carrier.ELECTRICITY, span.start):
             meter = site.meter(name)
+            # The export register of a generator counts what it made, not what left the site.
             if meter is not None and has_import(meter) and name not in made and _has(meter, "export"):
                 found.append(Stream(here, "export", name, "export", *_days(span.start, span.end)))
     return found
@@ -161,6 +164,7 @@ def _reactive(site: Site, scope: str, spans: Sequence[ScopeSpan]) -> list[Stream
         meter = site.meter(member.meter_id)
         register = meter.register_in("kvarh") if meter is not None else None
         if register is None:
+            # One member without it leaves the scope's power factor unknown.
             return []
         found.append(Stream(scope, "kvarh", member.meter_id, register, *_days(span.start, span.end)))
     return found

@@ -116,6 +116,7 @@ def _parts(asked: AskedKpi, definition: KpiDefinition) -> tuple[str, ...]:
     if mart != VALUES:
         return (mart,)
     [values] = [each for each in definition.models if each.name == mart]
+    # Only the parts that name it: the others of the union would be worked out for nothing.
     named = [each.name for each in definition.models if each.name in values.reads and f"'{asked.kpi}'" in each.sql]
     if not named:
         raise BadInput(f"the definition knows no KPI {asked.kpi!r}", reason="unknown_kpi")
@@ -140,6 +141,7 @@ def running_rows(
 
 def _tables(site: Site, readings: pl.DataFrame, factors: FactorView, start: date, end: date) -> dict[str, pl.DataFrame]:
     """Every table of schema `lake` over local days [start, end)."""
+    # Every source is there, empty if need be: the SQL names them all.
     return {name: empty_source(name) for name in SOURCE_SCHEMAS} | {
         "windows": window_rows([Window(site_id=site.site_id, first=start, after=end)], {site.site_id: site}),
         "readings": readings,

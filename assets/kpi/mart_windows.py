@@ -12,6 +12,7 @@ from assets.kpi.windows_of_marts.factor_days import changed_days, is_changed
 from assets.stores.warehouse.marks import BuildNote, Built, BuiltSite
 from data_quality.contracts.model import Model
 
+# Four weeks hold each weekday four times; the projection's SQL looks back as far.
 LOOK_BACK_DAYS = 28
 
 
@@ -57,6 +58,7 @@ def window_for(
             after = month_after(built.first - timedelta(days=1))
         if first > built.last + timedelta(days=1):
             first = month_start(built.last + timedelta(days=1))
+        # What a bill hands on changes every bill after it, up to the last that was built.
         if is_carried:
             after = max(after, month_after(built.last))
     return Window(site_id=asked.site_id, first=first, after=after)
@@ -75,6 +77,7 @@ def span_after(
     first, last = window.first, window.after - timedelta(days=1)
     if built is not None and built.first is not None and built.last is not None:
         first, last = min(first, built.first), max(last, built.last)
+    # No further than energy reaches: a month that was asked for and is empty is not accounted for.
     return max(first, energy[0]), min(last, energy[1])
 
 
@@ -110,6 +113,7 @@ def stale_months(built: Built, touched: Mapping[str, int], now: Mapping[str, Bui
 
 def read_from(built: Built, site_id: str, now: BuiltSite) -> int:
     """The manifest entry above which months are looked at: all of them where a factor changed."""
+    # An older entry may be of a month whose factor is another now.
     return 0 if _refactored(built, site_id, now) else known_up_to(built, site_id, now)
 
 
@@ -129,6 +133,7 @@ def after_publication(built: Built, note: BuildNote, touched: Mapping[str, int],
     months = {**built.months, **dict.fromkeys(note.months, note.entry)}
     sites = {site_id: site for site_id, site in {**built.sites, **note.sites}.items() if site_id in now}
     known = Built(floor=built.floor, months=months, sites=sites)
+    # Marks of months fold into one number, so that the note does not grow with every late reading.
     is_all = set(now) <= set(sites) and not stale_months(known, touched, now)
     return Built(floor=note.entry, months={}, sites=sites) if is_all else known
 

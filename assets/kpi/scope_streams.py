@@ -46,6 +46,7 @@ def streams_behind(kpi: str, *, site: Site, scope: str) -> tuple[str, ...]:
     }.get(kpi, ())
     others = [each.stream_id for each in streams(site) if each.scope == owner and each.role in roles]
     water = [each.stream_id for each in streams(site) if each.scope == owner and each.role == "water"]
+    # Water is paid by its own meters and its own tariff.
     if kpi == "cost" and water:
         return tuple(dict.fromkeys(water))
     if kpi == "consumption_m3" or owner.endswith("/water"):

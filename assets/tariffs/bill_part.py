@@ -36,6 +36,7 @@ class BillPart:
             return Decimal(self.days)
         if per == "bill":
             return self.bill_share
+        # A yearly amount falls due in twelfths: twelve monthly bills add up to it, however long the months are.
         return self.month_share if per == "month" else self.month_share / 12
 
 
@@ -68,6 +69,7 @@ class Usage(BillPart):
     max_kw: Decimal = _ZERO
     kvarh: Decimal | None = None
     timelines: dict[str, Timeline] = field(default_factory=dict)
+    # 1 for loads in kWh. A gas meter counts cubic metres, and tiers of its tariff end at kWh.
     kwh_per_unit: Decimal = Decimal(1)
     slots: int = 0
     present: int = 0
@@ -76,6 +78,7 @@ class Usage(BillPart):
 
 def kwh_per_m3(tariff: Tariff, counted: str) -> Decimal:
     """What a cubic metre is worth. counted: what is in m3, for the sentence. Raises BadInput where nothing says it."""
+    # No default: the gas of two networks differs in calorific value by up to a fifth.
     if tariff.gas is None:
         raise BadInput(
             f"tariff {tariff.tariff_id} charges per kWh and {counted} m3: it needs `gas` with "

@@ -17,6 +17,7 @@ from data_quality.contracts.billing.tariff_charges import EnergyCharge
 from data_quality.contracts.errors import BadInput
 
 QUARTERS = 96
+# As an index -1 takes the last period in silence: who prices a layout that is not total looks for FREE first.
 FREE = -1
 # A leap year: every month and day that can be.
 _ALL_DAYS = tuple(date(2024, 1, 1) + timedelta(days=n) for n in range(366))
@@ -70,6 +71,7 @@ def day_kind(tariff: Tariff, day: date, day_type: DayType) -> DayKind:
 
 def all_kinds(tariff: Tariff) -> tuple[DayKind, ...]:
     """Every kind of day that any year can hold."""
+    # Seasons and months do not ask for the day type: the year is walked once, and the types are put beside it.
     found = dict.fromkeys(day_kind(tariff, day, "weekday") for day in _ALL_DAYS)
     return tuple(DayKind(kind.month, kind.seasons, day_type) for kind in found for day_type in DAY_TYPES)
 
@@ -83,6 +85,7 @@ def tariff_day_types(tariff: Tariff, days: Sequence[date], *, given: Sequence[Da
     weekend = calendar.weekend if calendar.weekend is not None else (None if given else ("sat", "sun"))
     holidays: set[date] | None = None
     if calendar.holidays is not None:
+        # An observed holiday may lie in the year beside its rule's: 1 January on a Saturday is observed on 31 December.
         years = {day.year + shift for day in days for shift in (-1, 0, 1)}
         holidays = {day for rule in calendar.holidays for year in years for day in rule.dates(year)}
     found: list[DayType] = []
@@ -118,9 +121,11 @@ def charge_layout(
                 if window.seasons and not set(window.seasons) & set(kind.seasons):
                     continue
                 for quarter in window.quarters():
+                    # Windows of one period may overlap; only two different periods contradict each other.
                     if row[quarter] not in (FREE, index):
                         raise _not_one(tariff, charge_id, kind, quarter, periods, (int(row[quarter]), index))
                     row[quarter] = index
+        # A demand charge may leave hours free. An energy charge may not: kWh of such an hour would go unbilled.
         if is_total and (row == FREE).any():
             raise _not_one(tariff, charge_id, kind, int(np.argmax(row == FREE)), periods, ())
         rows.append(row)
@@ -134,8 +139,11 @@ def check_periods(tariff: Tariff) -> None:
     """
     kinds = all_kinds(tariff)
     for charge in tariff.energy_charges:
+        # Registers change over by the meter's own clock: there are no hours to prove.
         if charge.all_periods and not charge.by_register:
             table = charge_layout(tariff, charge.charge_id, charge.all_periods, kinds, is_total=True)
+            # Tiers by period each have their own bounds; those that fill with a
+            # total must end at the same kWh in all periods.
             if charge.tier_basis != "period":
                 _check_shared_tiers(tariff, charge, kinds, table)
     if tariff.export_terms.all_periods:
@@ -146,6 +154,7 @@ def check_periods(tariff: Tariff) -> None:
 
 def _check_shared_tiers(tariff: Tariff, charge: EnergyCharge, kinds: Sequence[DayKind], table: np.ndarray) -> None:
     """Tiers that fill with the total of all periods need one set of bounds for the periods of a month."""
+    # By month: bounds may change with the season, since a bill is taken to lie in one month.
     for month in range(1, 13):
         rows = [index for index, kind in enumerate(kinds) if kind.month == month]
         periods = [charge.all_periods[index] for index in sorted({int(n) for n in np.unique(table[rows])})]
@@ -170,6 +179,7 @@ def _not_one(
 ) -> NotExact:
     names = " and ".join(periods[index].period_id for index in holding) or "none"
     is_seasonal = any(window.months or window.seasons for period in periods for window in period.when)
+    # `periods` of a tariff are a charge named "energy" by us, which nobody finds in the file.
     where = f"tariff {tariff.tariff_id}" + ("" if charge_id == "energy" else f", charge {charge_id}")
     return NotExact(
         f"{where}: exactly one period must hold on {kind.text(is_seasonal=is_seasonal)} at "

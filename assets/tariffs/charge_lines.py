@@ -67,6 +67,7 @@ class Pen:
 
     def money(self, amount: Decimal) -> Decimal:
         """The amount as the tariff rounds it."""
+        # Half up, as suppliers round: Decimal's own half even is a cent off at every tie before an even digit.
         return amount if self.digits is None else amount.quantize(_ONE.scaleb(-self.digits), rounding=ROUND_HALF_UP)
 
     def write(
@@ -128,6 +129,7 @@ def write_energy(
 def _write_tiers(
     pen: Pen, charge: EnergyCharge, usage: Usage, amounts: tuple[Decimal | None, ...], demand_kw: Decimal
 ) -> None:
+    # None: no slot of the period lies in this bill (a summer price in January), so it has no line.
     held = [(period, amount) for period, amount in zip(charge.all_periods, amounts, strict=True) if amount is not None]
     tables = [
         bounds_of(period.blocks, limit_share=usage.month_share, days=usage.days, demand_kw=demand_kw)
@@ -150,6 +152,7 @@ def _write_parts(
     """A line for each tier that is reached; share: of the price, where a part of a month is billed."""
     is_named = bool(charge.periods)
     for bound, amount in parts:
+        # A single price is no tier: its line must not be called the first of several.
         tier = bound.number if period.tiers else 0
         pen.write_charge(
             charge,
@@ -172,14 +175,17 @@ def _parts(
     tables: Sequence[Sequence[Bound]],
 ) -> Iterable[list[tuple[Bound, Decimal]]]:
     amounts = [amount for _, amount in held]
+    # Without tiers the basis has no say, and the plain way keeps each amount whole instead of a share of the total.
     if charge.tier_basis == "period" or all(len(table) == 1 for table in tables):
         return [fill(table, amount) for table, amount in zip(tables, amounts, strict=True)]
     timeline = usage.timelines.get(charge.charge_id)
+    # Register reads have no timeline: a share of the total is the nearest that they allow.
     if charge.tier_basis == "total" or timeline is None:
         return share_pro_rata(tables, amounts)
     index_of = {period.period_id: index for index, period in enumerate(charge.all_periods)}
     places = [index_of[period.period_id] for period, _ in held]
     parts = fill_in_time_order(
+        # A period without a slot here has no kWh in the timeline: any table may stand in its place.
         [tables[places.index(n)] if n in places else tables[0] for n in range(len(charge.all_periods))],
         timeline.energy_nano,
         timeline.periods,
@@ -220,6 +226,7 @@ def _ratchet(
         return _ZERO
     names = charge.ratchet.of_periods or (period.period_id,)
     seen = [demand for name in names for demand in history.get(name, ())]
+    # A demand belongs to the month in which its bill part starts, as it does in the account of peaks.
     if charge.ratchet.includes_current and charge.ratchet.is_set_in(usage.start.month):
         measured = zip(charge.periods, usage.demand[charge.charge_id], strict=True)
         share = charge.ratchet.share_in(usage.start.month)
@@ -229,9 +236,12 @@ def _ratchet(
 
 def _power_factor_share(charge: DemandCharge, usage: Usage) -> Decimal:
     """Reference / measured power factor of the bill period where that is above one."""
+    # Without kvarh a power factor of 1 is taken; measuring tells it as a finding.
     if charge.reference_power_factor is None or usage.kvarh is None or not usage.import_kwh:
         return _ONE
+    # From the energies of the bill: a mean of power factors of intervals would weigh an idle night like a full shift.
     apparent = (usage.import_kwh**2 + usage.kvarh**2).sqrt()
+    # The clause only penalises: a better power factor than the reference earns nothing.
     return max(_ONE, charge.reference_power_factor * apparent / usage.import_kwh)
 
 
@@ -241,6 +251,7 @@ def write_demand(pen: Pen, tariff: Tariff, usage: Usage, billed: Mapping[str, tu
         for period, demand in zip(charge.periods, billed[charge.charge_id], strict=True):
             if demand is None:
                 continue
+            # Limits in kW do not shrink with the days of a bill, as limits in kWh do: only the price has its share.
             table = bounds_of(period.blocks, limit_share=_ONE, days=usage.days, demand_kw=demand)
             parts, unit = fill(table, demand), POWER_UNITS[charge.unit]
             _write_parts(pen, charge, "demand", period, parts, unit=unit, share=usage.month_share)
@@ -261,6 +272,7 @@ def write_capacity(pen: Pen, tariff: Tariff, usage: Usage) -> None:
         )
         excess = max(_ZERO, usage.capacity[charge.charge_id] - charge.contracted * charge.excess_above_share)
         rate = charge.excess_price_per_unit
+        # Passing the contract is charged when it happens: no rent by time, hence no share of the month.
         if excess and rate:
             said: Cells = {"quantity": excess, "unit": unit, "rate": rate}
             pen.write_charge(charge, "capacity", excess * rate, part=".excess", text=", above contract", **said)
@@ -269,6 +281,7 @@ def write_capacity(pen: Pen, tariff: Tariff, usage: Usage) -> None:
 def write_reactive(pen: Pen, tariff: Tariff, usage: Usage) -> None:
     """Kvarh beyond tan phi times the active energy."""
     for charge in tariff.reactive:
+        # Import of the whole bill, not of each interval: a leading night does not pay for a lagging day.
         beyond, rate = max(_ZERO, (usage.kvarh or _ZERO) - charge.tan_phi * usage.import_kwh), charge.price_per_kvarh
         pen.write_charge(charge, "reactive", beyond * rate, quantity=beyond, unit="kvarh", rate=rate)
 

@@ -29,10 +29,12 @@ class Grid:
     @property
     def start_us(self) -> np.ndarray:
         """Start of each slot, microseconds since 1970, int64."""
+        # Whole seconds times a million: slots are compared as integers, so no rounding of a float comes near them.
         first = int(self.start_utc.timestamp()) * 1_000_000
         return first + np.arange(self.size, dtype=np.int64) * (self.step_minutes * 60_000_000)
 
 
+# Every charge of a tariff asks for the same few grids. One year of quarter hours is 0.2 MB.
 @lru_cache(maxsize=32)
 def wall_clock(grid: Grid, clock: ClockName) -> tuple[np.ndarray, np.ndarray]:
     """Day (since 1970) and quarter hour of the day (0 to 95) of each slot's start, as that clock shows them."""
@@ -40,6 +42,7 @@ def wall_clock(grid: Grid, clock: ClockName) -> tuple[np.ndarray, np.ndarray]:
     if clock != "utc":
         local = times.dt.convert_time_zone(grid.time_zone)
         if clock == "standard":
+            # Meters with a fixed clock never switch to summer time: their clock is the zone's offset without it.
             local = times.dt.replace_time_zone(None) + local.dt.base_utc_offset()
         times = local
     days = times.dt.date().to_physical().to_numpy().astype(np.int32)
@@ -73,6 +76,7 @@ def compile_tariff(tariff: Tariff, grid: Grid, *, day_types: dict[date, DayType]
         grid=grid,
         energy={
             charge.charge_id: slots.of(charge.charge_id, charge.all_periods, is_total=True)
+            # A single period that is a register needs no hours: it is the whole meter.
             if charge.all_periods and not (charge.by_register and len(charge.periods) > 1)
             else None
             for charge in tariff.energy_charges
@@ -95,7 +99,9 @@ def windows_of(charge: DemandCharge, step_minutes: int) -> tuple[int, int]:
             f"{step_minutes}-minute intervals",
             reason="demand_window",
         )
+    # A window below one interval cannot be seen in the load: the interval stands for it, and measuring says so.
     size = max(1, charge.window_minutes // step_minutes)
+    # A stride below an interval is not visible either; one beyond the window would leave intervals out of every window.
     return size, max(1, min(charge.sub_interval_minutes // step_minutes, size)) if charge.method == "rolling" else size
 
 
@@ -109,6 +115,7 @@ class _Slots:
         fine = Grid(grid.start_utc, min(grid.step_minutes, QUARTER_MINUTES), grid.size * parts, grid.time_zone)
         days, self._quarters = wall_clock(fine, tariff.clock)
         self._parts = parts
+        # numpy refuses the least of nothing, and `initial` would itself count as a day of 1970: hence two branches.
         first = int(days.min(initial=0)) if not days.size else int(days.min())
         count = (int(days.max()) - first + 1) if days.size else 0
         dates = [_EPOCH + timedelta(days=first + n) for n in range(count)]
@@ -139,8 +146,10 @@ class _Slots:
                 f"{self._grid.step_minutes}-minute interval at {at:%Y-%m-%d %H:%M} UTC; expected a finer load",
                 reason="load_too_coarse",
             )
+        # A view of every n-th slot would keep the fine array alive, and slow down the sums of every meter.
         return np.ascontiguousarray(parts[:, 0])
 
 
 def _site_type(day_types: dict[date, DayType], day: date) -> DayType:
+    # A tariff's clock (UTC, standard time) may show days that lie beside those the site was asked for.
     return day_types.get(day, "weekend" if day.weekday() >= 5 else "weekday")

@@ -21,6 +21,7 @@ from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
 
+# Sums of several charges in millionths stay exact in 64 bits; a finer price is refused, not rounded.
 PRICE_DECIMALS = 6
 PRICE = pl.Decimal(12, PRICE_DECIMALS)
 
@@ -109,6 +110,7 @@ def export_prices(site: Site, start: date, end: date) -> pl.DataFrame:
     parts = []
     for tariff, first, last in _in_force(site, Carrier.ELECTRICITY, start, end):
         terms = tariff.export_terms
+        # A feed-in price by series is known with the series only, so no price stands here.
         if not terms.all_periods:
             continue
         here = quarter_hours(site, first, last).select("interval_start_utc")
@@ -144,6 +146,7 @@ def _priced(site: Site, tariff: Tariff, start: date, end: date) -> pl.DataFrame:
     total: np.ndarray | None = np.zeros(grid.height, dtype=np.int64)
     for charge in tariff.energy_charges:
         prices, periods = known[charge.charge_id], compiled.energy[charge.charge_id]
+        # One charge of unknown price makes the sum unknown; a sum of the others would pass for the price.
         if prices is None or periods is None or total is None:
             total = None
             continue
@@ -182,6 +185,7 @@ def stream_prices(site: Site, readings: pl.DataFrame) -> pl.DataFrame | None:
     if site.price_stream is None:
         return None
     rows = readings.filter((pl.col("meter_id") == site.price_stream) & (pl.col("unit") == "per_kwh"))
+    # Exchanges correct prices: of one interval the latest record holds.
     latest = rows.sort("recorded_at_utc").unique("interval_start_utc", keep="last", maintain_order=True)
     return latest.sort("interval_start_utc").select(
         "interval_start_utc", price_per_kwh=pl.col("value").round(PRICE_DECIMALS).cast(PRICE)
@@ -198,5 +202,6 @@ def known_prices(
     streamed = stream_prices(site, readings) if carrier is Carrier.ELECTRICITY else None
     if streamed is None:
         return quarter_hour_prices(site, start, end, carrier=carrier).select("interval_start_utc", "price_per_kwh")
+    # A quarter hour that the stream lacks stays null: it is not filled from the tariff, which has another meaning.
     grid = quarter_hours(site, start, end).select("interval_start_utc")
     return grid.join(streamed, on="interval_start_utc", how="left", validate="1:1", maintain_order="left")

@@ -33,6 +33,7 @@ class PriceSeries:
     def of(cls, name: str, rows: pl.DataFrame, *, currency: str | None = None) -> "PriceSeries":
         """From interval_start_utc, minutes, price_per_kwh (Float64 or Decimal)."""
         ordered = rows.sort("interval_start_utc")
+        # Through its shortest digits: 0.1 as a float is a little more than 0.1, and the bill would show it.
         prices = [int((Decimal(str(value)) * _SCALE).to_integral_value()) for value in ordered["price_per_kwh"]]
         return cls(
             name=name,
@@ -48,7 +49,9 @@ class PriceSeries:
         """
         if not self.start_us.size:
             raise BadInput(f"price series {self.name!r} is empty", reason="price_gap")
+        # A slot that begins with a price has that price.
         index = np.searchsorted(self.start_us, start_us, side="right") - 1
+        # Before the first price the index is -1, which numpy takes for the last one; such slots count as missing below.
         safe = index.clip(min=0)
         ends = self.start_us[safe] + self.minutes[safe] * _MINUTE_US
         missing = ((index < 0) | (start_us >= ends)) & needed
@@ -58,6 +61,7 @@ class PriceSeries:
                 "a missing price is not zero",
                 reason="price_gap",
             )
+        # An hourly load under prices of 15 minutes cannot say which quarter hour used the energy.
         inside = (start_us + step_minutes * _MINUTE_US > ends) & needed
         if inside.any():
             raise BadInput(
@@ -78,6 +82,7 @@ def series_of(tariff: Tariff, price: SeriesPrice, prices: Mapping[str, PriceSeri
             reason="no_prices",
             mend="give --prices FILE",
         )
+    # Told, not converted: an exchange rate is no part of a bill.
     if tariff.currency and series.currency and series.currency.upper() != tariff.currency:
         raise BadInput(
             f"prices are in {series.currency.upper()}, tariff {tariff.tariff_id} in {tariff.currency}",

@@ -37,6 +37,7 @@ def bounds_of(tiers: Sequence[Tier], *, limit_share: Decimal, days: int, demand_
             else [(tier.price if tier.price is not None else _ZERO, upper)]
         )
         for price, end in parts:
+            # Counted though it may be left out below: tier 3 is tier 3 on every bill of the tariff.
             number += 1
             stop = upper if end is None or (upper is not None and upper < end) else end
             if stop is not None and stop <= lower:
@@ -60,10 +61,12 @@ def _limit(tier: Tier, up_to: Decimal, limit_share: Decimal, days: int, demand_k
 
 def fill(bounds: Sequence[Bound], amount: Decimal) -> list[tuple[Bound, Decimal]]:
     """The part of the amount in each tier that it reaches; the first tier also where the amount is zero."""
+    # One tier takes every amount as it is, below zero too.
     if len(bounds) == 1:
         return [(bounds[0], amount)]
     parts, lower = [], _ZERO
     for bound in bounds:
+        # An amount that meets the limit belongs to the tier below it.
         upper = amount if bound.up_to is None or amount <= bound.up_to else bound.up_to
         parts.append((bound, upper - lower))
         if upper == amount:
@@ -83,11 +86,13 @@ def share_pro_rata(tables: Sequence[Sequence[Bound]], amounts: Sequence[Decimal]
     tables: bounds per period, the same ends and numbers, other prices.
     """
     total = sum(amounts, _ZERO)
+    # Nothing used: a line of zero shows that the period was looked at, and a share of nothing would be 0 / 0.
     if not total:
         return [[(table[0], _ZERO)] for table in tables]
     found = []
     for table, amount in zip(tables, amounts, strict=True):
         parts = fill(table, total)
+        # The amount as it is: a share of the total need not come back to its last digit.
         if len(parts) == 1:
             found.append([(parts[0][0], amount)])
             continue
@@ -108,6 +113,7 @@ def fill_in_time_order(
     ends = [bound.up_to for bound in tables[0]]
     lower = 0
     for number, end in enumerate(ends):
+        # Whole quanta, cut down: what is beyond a bound of finer digits belongs to the next tier.
         upper = int(cumulative[-1]) if end is None else min(int(end / scale), int(cumulative[-1]))
         # The running total, held within the tier, grows only in slots that lie in it: its steps are their parts.
         inside = np.diff(np.clip(cumulative, lower, upper))

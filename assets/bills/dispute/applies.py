@@ -42,6 +42,7 @@ def tariffs_in_force(
     found: list[Tariff] = []
     for day, last in pairwise(sorted(edges)):
         tariff = _on(day, tariffs, codes, mine)
+        # Neighbouring stretches of one tariff are one: split, its fixed amounts would be rounded twice.
         goes_on = bool(found) and found[-1].tariff_id == tariff.tariff_id and found[-1].valid_to == day
         first = found.pop().valid_from if goes_on else day
         found.append(tariff.model_copy(update={"valid_from": first, "valid_to": last}))
@@ -54,6 +55,7 @@ def tariffs_in_force(
 
 
 def _on(day: date, tariffs: Sequence[Tariff], codes: Sequence[str], mine: Sequence[TariffOverride]) -> Tariff:
+    # Recorded later counts more: a correction is a new row, the old one stays as it was.
     said = next((row for row in reversed(mine) if row.valid_from <= day < row.valid_to), None)
     if said is not None:
         known = next((tariff for tariff in tariffs if tariff.tariff_id == said.tariff_id), None)
@@ -67,6 +69,7 @@ def _on(day: date, tariffs: Sequence[Tariff], codes: Sequence[str], mine: Sequen
     named = [tariff for tariff in in_force if is_named(tariff, codes)]
     if len(named) == 1:
         return named[0]
+    # A code that is no longer in force still tells which tariffs the account may have moved to.
     candidates = named or _alike(in_force, [tariff for tariff in tariffs if is_named(tariff, codes)])
     if len(candidates) == 1:
         return candidates[0]
@@ -96,6 +99,7 @@ def _alike(in_force: Sequence[Tariff], printed: Sequence[Tariff]) -> list[Tariff
     same = [tariff for tariff in in_force if any(shape(tariff) == shape(other) for other in printed)] or list(in_force)
 
     def nearness(tariff: Tariff) -> int:
+        # Suppliers name successors alike: the longest common beginning is the nearest.
         return max(_common(tariff.tariff_id, other.tariff_id) for other in printed)
 
     best = max((nearness(tariff) for tariff in same), default=0)

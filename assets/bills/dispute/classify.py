@@ -21,6 +21,7 @@ from data_quality.contracts.billing.tariff import minor_digits
 from data_quality.contracts.errors import BadInput
 
 _ZERO = Decimal(0)
+# Each try is a whole bill made again; and the more are tried, the likelier one fits by chance.
 _MAX_TRIED, _MAX_PAIRS = 400, 150
 
 
@@ -36,6 +37,7 @@ class Explanation:
 def agrees(case: Case, pairs: Sequence[Pair], period: BillPeriod) -> bool:
     """True where every line and the total are those billed, to one minor unit."""
     billed = case.bill.total
+    # The lines' own differences of a minor unit add up in the total.
     slack = max(case.unit, abs(sum((pair.delta for pair in pairs), _ZERO)))
     is_sum = billed is None or abs(billed - period.total) <= slack
     return is_sum and _adds_up(case) and all(abs(pair.delta) <= case.unit for pair in pairs)
@@ -43,6 +45,7 @@ def agrees(case: Case, pairs: Sequence[Pair], period: BillPeriod) -> bool:
 
 def classify(case: Case, ours: BillPeriod, pairs: list[Pair]) -> Explanation:
     """The cause of a bill that does not agree."""
+    # Billing again gives lines that add up: it could never explain a total that is not their sum.
     if not _adds_up(case):
         lines = case.bill.lines_total
         return Explanation("unexplained", (f"the lines add up to {lines}, the bill's total is {case.bill.total}",))
@@ -50,13 +53,16 @@ def classify(case: Case, ours: BillPeriod, pairs: list[Pair]) -> Explanation:
     fits: list[tuple[int, Decimal, int, Suspicion, str]] = []
     own = own_faults(case, ours, pairs)
     for order, suspicion in enumerate(suspicions):
+        # A simple cause that fits ends the search: a far-fetched one fits some bills by chance.
         if fits and suspicion.rank > fits[0][3].rank:
             break
+        # Only taxes are wrong in themselves: a slip of metering or price would have moved another line as well.
         if suspicion.rank >= SLIP and own and all(is_tax(pair) for pair in own) and suspicion.cause != "tax":
             continue
         if (found := _fit(case, suspicion, ours, pairs)) is not None:
             fits.append((found[0], found[1], order, suspicion, found[2]))
     if fits:
+        # What explains all lines comes first, then what leaves least, then the order of weight.
         best = min(fits, key=lambda fit: fit[:3])
         same = {fit[3].cause: None for fit in fits if fit[:2] == best[:2] and fit[3].cause != best[3].cause}
         return Explanation(best[3].cause, (best[3].sentence, best[4]), tuple(same))
@@ -91,10 +97,12 @@ def _fit(case: Case, suspicion: Suspicion, ours: BillPeriod, pairs: list[Pair]) 
         return 0, left, f"billed again so, every line comes to the billed amount ({period.total} in all)"
     alternative = {pair.line_id: pair.recomputed for pair in theirs}
     changed = []
+    # Shares follow their lines, and are judged on the lines as billed below.
     for pair in pairs:
         if _follows(case, pair):
             continue
         as_we = abs(pair.delta)
+        # A line that the alternative does not have must be billed as nothing.
         as_they = abs((pair.billed or _ZERO) - (alternative.get(pair.line_id) or _ZERO))
         if min(as_we, as_they) > case.unit:
             return None
@@ -116,6 +124,7 @@ def _follows(case: Case, pair: Pair) -> bool:
 def own_following(case: Case, ours: BillPeriod, pairs: Sequence[Pair]) -> list[Pair]:
     """Taxes and shares that are wrong even on the lines as billed."""
     tariff = case.truth.tariffs[0]
+    # Split by date, a share stands on the lines of its own part: its plain difference has to do.
     if any("@" in pair.line_id for pair in pairs if _follows(case, pair)):
         return [pair for pair in pairs if _follows(case, pair) and abs(pair.delta) > case.unit]
     kinds = {line.line_id.partition("@")[0]: line for line in ours.lines}
@@ -123,6 +132,7 @@ def own_following(case: Case, ours: BillPeriod, pairs: Sequence[Pair]) -> list[P
     for pair in pairs:
         known = kinds.get(pair.line_id.partition("@")[0])
         if not _follows(case, pair) and pair.billed is not None:
+            # A line that only they have still raises the base of a tax on all lines.
             component, charge = (known.component, known.charge_id) if known else ("fixed", pair.line_id)
             pen.lines.append(Line(pair.line_id, "information", component, "", pair.billed, charge_id=charge))
     write_riders(pen, [rider for rider in tariff.riders if rider.share is not None], [], _ZERO, _ZERO)
@@ -143,6 +153,7 @@ def own_faults(case: Case, ours: BillPeriod, pairs: Sequence[Pair]) -> list[Pair
 
 def _two_at_once(case: Case, suspicions: Sequence[Suspicion], ours: BillPeriod) -> Explanation | None:
     """Two slips together; the one that moves the total more is named as the cause."""
+    # Searched dates, two at a time, would come near any figure.
     likely = [suspicion for suspicion in suspicions if suspicion.rank < SEARCH]
     effects: dict[int, Decimal] = {}
     for one, other in islice(_combined(likely), _MAX_PAIRS):
@@ -151,6 +162,7 @@ def _two_at_once(case: Case, suspicions: Sequence[Suspicion], ours: BillPeriod) 
         if period is None:
             continue
         if all(abs(pair.delta) <= case.unit for pair in pair_lines(case.bill.lines, period)):
+            # Which of the two is named must not depend on their order in the search.
             for suspicion in (one, other):
                 alone = _try(suspicion.change(case.truth))
                 effects[id(suspicion)] = abs(alone.total - ours.total) if alone else _ZERO
@@ -175,10 +187,12 @@ def _gap(case: Case, ours: BillPeriod, pairs: Sequence[Pair]) -> Explanation | N
     """Our own data are not whole, and what is billed beyond them fits into the gap."""
     if ours.coverage >= 1 or case.truth.load is None:
         return _unread(case)
+    # Fixed amounts do not come from the load: no gap of it explains them.
     if any(pair.component == "fixed" and abs(pair.delta) > case.unit for pair in pairs):
         return None
     load = case.truth.load
     span = (case.truth.end - case.truth.start).days
+    # The highest interval that was seen bounds what one in the gap can have held.
     highest = Decimal(int(load.imported(is_gross=False).max(initial=0))) / 10**9 * 60 / load.step_minutes
     room = highest * 24 * span * Decimal(str(1 - ours.coverage))
     energy = [pair for pair in pairs if pair.component == "energy" and pair.billed_quantity is not None]
@@ -196,6 +210,7 @@ def _gap(case: Case, ours: BillPeriod, pairs: Sequence[Pair]) -> Explanation | N
 
 
 def _unread(case: Case) -> Explanation | None:
+    # Only places on the bill: a missing label of the head lacks no energy.
     lines = [unread for unread in case.bill.unread if unread.place.line]
     if not lines:
         return None

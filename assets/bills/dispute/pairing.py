@@ -10,6 +10,7 @@ from data_quality.contracts.billing.bill import BillLine, BillPeriod, ItemKind
 from data_quality.contracts.billing.supplier_bill import BilledLine
 
 _ZERO = Decimal(0)
+# English and German, and taxes by their names in the countries that bills come from.
 _SAME = {
     "energy": ("energy", "unit", "units", "usage", "consumption", "electricity", "kwh", "arbeit", "verbrauch", "gas"),
     "fixed": ("fixed", "standing", "daily", "service", "base", "basic", "customer", "grundpreis", "monthly"),
@@ -21,11 +22,13 @@ _SAME = {
     "offpeak": ("offpeak",),
 }  # fmt: skip
 _CANON = {word: name for name, words in _SAME.items() for word in words}
+# Gas is metered in cubic metres and billed in kWh: both are its energy.
 _FAMILY = {
     "kwh": "energy", "mwh": "energy", "kw": "power", "kva": "power", "day": "time", "days": "time", "month": "time",
     "months": "time", "kvarh": "reactive", "m3": "energy", "m³": "energy",
 }  # fmt: skip
 _NOISE = frozenset({"charge", "charges", "rate", "of", "the", "per", "and", "at", "for", "amount"})
+# One shared word has three points; below two a pairing is a guess, and lines stay alone.
 _LEAST = 2.0
 
 
@@ -63,6 +66,7 @@ def pair_lines(billed: Sequence[BilledLine], period: BillPeriod) -> list[Pair]:
     """All lines of both, in the order of ours, then theirs without a partner. Lines of 0 that only we have are left."""
     groups: dict[str, _Group] = {}
     for line in period.lines:
+        # Lines of information (credit carried, credit that expires) have no amount to compare.
         if line.kind is not ItemKind.INFORMATION:
             base = line.line_id.partition("@")[0]
             groups.setdefault(base, _Group(base, [])).parts.append(line)
@@ -105,6 +109,7 @@ def _total(values: Sequence[Decimal | None]) -> Decimal | None:
 def _assign(billed: Sequence[BilledLine], groups: Sequence[_Group]) -> dict[int, str]:
     """Index of their line -> id of ours: best score first, each group as often as it has parts."""
     periods = {part.period_id.lower() for group in groups for part in group.parts if part.period_id}
+    # Of equal scores the order of both bills decides, so that the same bill pairs alike in every run.
     scores = sorted(
         (
             (-_score(line, group, periods), n, order)
@@ -137,9 +142,11 @@ def _score(line: BilledLine, group: _Group, periods: set[str]) -> float:
     score = 100.0 if label in names else 3.0 * len(theirs & ours) - 0.5 * len(theirs - ours) - 0.1 * len(ours - theirs)
     family, own = _FAMILY.get(line.unit.lower(), ""), _FAMILY.get(part.unit.lower(), "")
     if family and own:
+        # Six points undo two shared words: a line per kW and one per kWh often have the same name.
         score += 1.0 if family == own else -6.0
     if bool(family) != bool(own):
         score -= 1.0
+    # A tax on energy names the energy too: without this it would be paired with what it is a tax of.
     if ("tax" in theirs) != (part.component == "tax") and "tax" in theirs | {part.component}:
         score -= 6.0
     named = {period for period in periods if set(_words(period)) <= theirs}
@@ -148,6 +155,7 @@ def _score(line: BilledLine, group: _Group, periods: set[str]) -> float:
     named = {period for period in named if len(_words(period)) == longest}
     if named and part.period_id:
         score += 4.0 if part.period_id.lower() in named else -6.0
+    # The same price on both bills is nearly a name.
     rates = {each.rate for each in group.parts if each.rate is not None}
     if line.rate is not None and line.rate in rates:
         score += 2.0
@@ -158,4 +166,5 @@ def _words(text: str) -> set[str]:
     joined = re.sub(r"\bt(?:ier)?\s*(\d+)\b", r"tier\1", re.sub(r"off[ _-]?peak", "offpeak", text.lower()))
     joined = re.sub(r"on[ _-]?peak", "peak", joined)
     found = [word for word in re.split(r"[^0-9a-zà-ÿ]+", joined) if word and word not in _NOISE]
+    # Long numbers in a label are dates and meters, which name no charge; short ones are tiers.
     return {_CANON.get(word, word) for word, _ in Counter(found).items() if not word.isdigit() or len(word) < 3}

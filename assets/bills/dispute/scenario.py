@@ -73,6 +73,7 @@ def each_tariff(change: Callable[[Tariff], Tariff]) -> Change:
 
     def changed(scenario: Scenario) -> Scenario | None:
         tariffs = tuple(change(tariff) for tariff in scenario.tariffs)
+        # The same bill again would explain nothing.
         return None if tariffs == scenario.tariffs else replace(scenario, tariffs=tariffs)
 
     return changed
@@ -82,6 +83,7 @@ def with_charge(part: Literal["demand", "taxes"], charge_id: str, **terms: objec
     """Other terms of one charge of that part of the tariffs."""
 
     def changed(tariff: Tariff) -> Tariff:
+        # Terms are replaced, not validated: an impossible combination is refused when it is billed.
         charges = tuple(
             each.model_copy(update=terms) if each.charge_id == charge_id else each for each in getattr(tariff, part)
         )
@@ -122,6 +124,7 @@ def on_dates(start: date, end: date) -> Change:
             return None
         uses = scenario.uses
         if uses is not None:
+            # One use per register: what was counted between stays whole, whatever dates are printed on it.
             uses = tuple(replace(use, start=start, end=end) for use in merged(uses))
         return replace(scenario, start=start, end=end, uses=uses, tariffs=_reaching(scenario.tariffs, start, end))
 
@@ -167,6 +170,7 @@ def scaled(factor: Decimal) -> Change:
             return whole
 
         kvarh = None if load.kvarh is None else times(load.kvarh)
+        # Generation has a meter of its own, with a multiplier of its own.
         return replace(scenario, load=replace(load, load=times(load.load), kvarh=kvarh))
 
     return changed

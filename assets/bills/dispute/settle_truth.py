@@ -32,11 +32,13 @@ def make_case(
     start, end, currency = _readable(bill)
     notes: list[str] = []
     mine = _registered(bill, register)
+    # The site register outranks the bill: the printed multiplier is one of the things under audit.
     multiplier = mine.multiplier if mine else bill.multiplier or Decimal(1)
     codes = (mine.tariff_id,) if mine and mine.tariff_id else bill.tariff_codes
     if codes and not any(is_named(tariff, codes) for tariff in tariffs):
         known = ", ".join(tariff.tariff_id for tariff in tariffs)
         notes.append(f"tariff {', '.join(codes)} is not given; taken as {known}")
+    # Before the tariffs: true dates may reach into another tariff than the printed ones.
     span = _reads_span(bill, reads, start, end)
     chosen = tariffs_in_force(
         tariffs, start=span[0], end=span[1], codes=codes, account=bill.account, overrides=overrides
@@ -49,6 +51,7 @@ def make_case(
         )  # fmt: skip
     by_register = any(charge.by_register for tariff in chosen for charge in tariff.energy_charges)
     truth = Scenario(chosen, start, end, time_zone, currency, load=load, prices=prices or {})
+    # Prices by register need register states, even where a load is known.
     if load is None or by_register:
         units = _units(bill, reads, chosen)
         (first, last), uses = _uses(bill, reads, multiplier, span, notes, units)
@@ -76,6 +79,7 @@ def _registered(bill: SupplierBill, register: Sequence[RegisteredMeter] | None) 
     if register is None:
         return None
     found = [row for row in register if row.meter == bill.meter]
+    # By account only where no meter is printed: an account may have several.
     if not found and not bill.meter:
         found = [row for row in register if row.account and row.account == bill.account]
     if len(found) != 1:
@@ -96,6 +100,7 @@ def _reads_span(bill: SupplierBill, reads: MeterReads | None, start: date, end: 
         first = min(dates_of(reads, bill.registers, is_opening=True), key=lambda d: abs(d - start), default=start)
     if reads.at(end) is None:
         last = min(dates_of(reads, bill.registers, is_opening=False), key=lambda d: abs(d - end), default=end)
+    # Reads that turn the period around are not those of this bill.
     return (first, last) if first < last else (start, end)
 
 
@@ -109,6 +114,7 @@ def _uses(
 ) -> tuple[tuple[date, date], tuple[RegisterUse, ...]]:
     start, end = span
     if reads is not None:
+        # Actual reads first: an estimate is what an audit looks for.
         actual = reads.actual()
         whole = actual.between(start, end, multiplier)
         if whole is not None:
@@ -146,6 +152,7 @@ def _uses(
 
 def _units(bill: SupplierBill, reads: MeterReads | None, tariffs: Sequence[Tariff]) -> dict[str, Unit]:
     """What each register counts: as the reads say, else m3 where the tariff turns them to kWh, else kWh."""
+    # A calorific value in the tariff means that the meter counts volume.
     usual: Unit = "m3" if all(tariff.gas is not None for tariff in tariffs) else "kwh"
     return {**{register.period_id: usual for register in bill.registers}, **(reads.units if reads else {})}
 

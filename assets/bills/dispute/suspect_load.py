@@ -19,8 +19,10 @@ from data_quality.contracts.billing.tariff_charges import DemandCharge, DemandPe
 from data_quality.contracts.time import local_midnight_utc
 
 _NANO = Decimal(10) ** 9
+# A month and some days: further away begins another bill's period.
 _SLIP_DAYS = 35
 _INLINE = {"day_types", "start", "end", "seasons", "months", "windows"}
+# Lengths of demand blocks that ESPI has codes for.
 _WINDOWS = (5, 10, 15, 20, 30, 60)
 
 
@@ -84,6 +86,7 @@ def _billed_kwh(pairs: list[Pair]) -> _Billed | None:
 def _shifted(case: Case, sums: dict[date, Decimal], billed: _Billed | None) -> Iterator[Suspicion]:
     """Dates on which the load comes to the energy billed, the nearest first; then ends counted twice."""
     start, end = case.truth.start, case.truth.end
+    # An end counted twice or left out is the most frequent slip: tried whatever the energy.
     found: list[tuple[int, date, date]] = [(1, start, end + timedelta(days=1)), (1, start, end - timedelta(days=1))]
     found += [(1, start - timedelta(days=1), end), (1, start + timedelta(days=1), end)]
     if billed is not None:
@@ -97,6 +100,7 @@ def _shifted(case: Case, sums: dict[date, Decimal], billed: _Billed | None) -> I
                     continue
                 if billed.is_near(total[at] - total.get(before, Decimal(0))):
                     found.append((abs(a) + abs(b), first, last))
+    # The nearest only: under a flat load every stretch of the same length fits.
     for distance, first, last in sorted(set(found))[:20]:
         yield Suspicion(
             "wrong_read_date", SLIP if distance <= 1 else SEARCH,
@@ -216,6 +220,7 @@ def _left_out_days(case: Case, sums: dict[date, Decimal], billed: _Billed) -> It
         lost = Decimal(0)
         for b in range(a, len(inside)):
             lost += sums.get(inside[b], Decimal(0))
+            # A bill that is nearly right fits with any idle day left out: twenty say as much as all.
             if billed.is_near(whole - lost) and lost and tried < 20:
                 tried += 1
                 first, last = inside[a], inside[b] + timedelta(days=1)
@@ -263,10 +268,12 @@ def _registered(case: Case) -> Iterator[Suspicion]:
             return None
         values = part.load.copy()
         shares = np.full(count, lacking // count, dtype=np.int64)
+        # What does not divide goes to the first gaps, a quantum each: the sum is that of the registers.
         shares[: lacking - int(shares.sum())] += 1
         values[holes] = shares
         return replace(scenario, load=replace(part, load=values, is_present=np.ones_like(part.is_present)))
 
+    # The registers are a paper: they outrank what a search finds.
     yield Suspicion(
         "missing_data", PAPER, f"the load has gaps; the registers counted {plain(kwh)} kWh, which is billed", filled
     )
@@ -279,6 +286,7 @@ def _averaged(case: Case, sums: dict[date, Decimal], billed: _Billed) -> Iterato
     ours = sum((sums.get(start + timedelta(days=n), Decimal(0)) for n in range(count)), Decimal(0))
     if not ours:
         return
+    # What suppliers estimate from: the period before, a month, a year; 364 days keep the weekday.
     for back in (count, 28, 30, 31, 364, 365, 366):
         before = [start - timedelta(days=back - n) for n in range(min(back, count))]
         if any(day not in sums for day in before):

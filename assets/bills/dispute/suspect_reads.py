@@ -144,6 +144,7 @@ def _other_dates(case: Case) -> Iterator[Suspicion]:
     if case.truth.uses is None:
         return
     start, end = case.truth.start, case.truth.end
+    # Likely slips first, so that of two shifts by the same number the likely one is told.
     shifts = [(0, 1), (-1, 0), (0, -1), (1, 0)]
     shifts += [(a, b) for a in range(-_SLIP_DAYS, _SLIP_DAYS + 1) for b in range(-_SLIP_DAYS, _SLIP_DAYS + 1)]
     tried = {0}
@@ -172,6 +173,7 @@ def _other_reads(case: Case) -> Iterator[Suspicion]:
         return
     start, end = case.truth.start, case.truth.end
     near = [state for state in case.reads.states if start - _NEAR <= state.on <= end + _NEAR]
+    # All pairs of near reads, since a slip may take both ends from other dates.
     for first, last in combinations(near, 2):
         if (first.on, last.on) == (start, end):
             continue
@@ -201,6 +203,7 @@ def _averaged(case: Case) -> Iterator[Suspicion]:
     earlier = [state for state in case.reads.states if state.on <= start]
     year_before = [state for state in case.reads.states if state.on <= end]
     spans = [(earlier[-2], earlier[-1])] if len(earlier) >= 2 else []
+    # About a year before: suppliers estimate from the same season.
     spans += [(a, b) for a, b in combinations(year_before, 2) if 350 <= (end - b.on).days <= 380]
     for first, last in spans:
         before = uses_of([first, last], case.reads.units, case.multiplier)
@@ -208,6 +211,7 @@ def _averaged(case: Case) -> Iterator[Suspicion]:
         uses = []
         for use in before:
             quantity = use.quantity * (end - start).days / length
+            # An estimate is a whole number, as the states of registers are.
             whole = quantity.quantize(Decimal(1), rounding=ROUND_HALF_UP)
             uses.append(replace(use, quantity=whole, is_estimated=True))
         yield Suspicion(

@@ -14,6 +14,7 @@ from data_quality.contracts.billing.tariff_charges import Tax
 
 # Volume units that meters of gas are mistaken in: hundreds of cubic feet and cubic metres.
 _VOLUMES = (Decimal("2.83"), Decimal("2.8316846592"))
+# A change of tariff is entered days late, not months.
 _SLIP_DAYS = 7
 _LEVY = re.compile(r"(?i)\b(levy|tax|duty|vat|gst|steuer|abgabe|accise|ccl)")
 
@@ -64,9 +65,11 @@ def _factors(ratio: Decimal, multiplier: Decimal) -> list[Decimal]:
     inverse = round(1 / ratio)
     if inverse:
         found.add(1 / Decimal(inverse))
+    # Registers behind current transformers: another whole transformer ratio in place of the true one.
     if multiplier != 1 and (whole := round(ratio * multiplier)):
         found.add(Decimal(whole) / multiplier)
     found |= set(_VOLUMES) | {1 / volume for volume in _VOLUMES}
+    # kWh are printed whole: on a small bill that moves the ratio by two parts in a thousand.
     return sorted(factor for factor in found if factor != 1 and abs(factor / ratio - 1) < Decimal("0.002"))
 
 
@@ -76,6 +79,7 @@ def _other_tariffs(case: Case) -> Iterator[Suspicion]:
     true = ", ".join(tariff.tariff_id for tariff in case.truth.tariffs)
     is_one = len(case.truth.tariffs) == 1
     for tariff in case.tariffs:
+        # Alone, the true tariff is what the bill was made with already.
         if is_one and tariff.tariff_id == case.truth.tariffs[0].tariff_id:
             continue
         is_printed = is_named(tariff, case.bill.tariff_codes)
@@ -94,6 +98,7 @@ def _change_day(case: Case) -> Iterator[Suspicion]:
     for first, second in pairwise(ordered):
         for shift in range(-_SLIP_DAYS, _SLIP_DAYS + 1):
             day = first.valid_to + timedelta(days=shift)
+            # With three tariffs a change that moves would meet the next one.
             if not shift or not case.truth.start < day < case.truth.end or len(ordered) != 2:
                 continue
             moved = (
@@ -135,9 +140,11 @@ def _taxes(case: Case, pairs: list[Pair]) -> Iterator[Suspicion]:
 
 def _rates(tax: Tax, pair: Pair, printed: Decimal | None) -> Iterator[Suspicion]:
     billed, ours = pair.billed or Decimal(0), pair.recomputed or Decimal(1)
+    # Four decimals of a share are hundredths of a per cent: no tax is finer.
     implied = round(tax.share * billed / ours, 4)
     rates = {implied: SLIP, round(implied, 3): SLIP, round(implied, 2): SLIP}
     if printed is not None:
+        # A rate is printed as 0.2 or as 20.
         rates[printed if printed < 1 else printed / 100] = PAPER
     for rate, rank in rates.items():
         if rate == tax.share or rate < 0:

@@ -27,6 +27,7 @@ Cause = Literal[
 ]
 # How a suspicion arose: a paper contradicts the bill; a simple slip; one that is found by searching.
 PAPER, SLIP, SEARCH = 0, 2, 4
+# All pairs of eight periods.
 _MAX_PAIRS = 28
 
 

@@ -8,12 +8,14 @@ from typing import Literal
 
 Mark = Literal[".", ",", ""]
 
+# Minus sign, spaces that do not break, typographic apostrophe: what PDF and spreadsheets put into numbers.
 _SIGNS = str.maketrans({"\u2212": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'"})
 _CODES = "AUD|BRL|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HUF|INR|JPY|KRW|MXN|NOK|NZD|PLN|RON|SEK|SGD|USD|ZAR"
 _SYMBOLS = re.compile(rf"^(?:(?:{_CODES})\s*|[£€$¥]\s?)|(?:\s*(?:{_CODES})|\s?[£€$¥])$")
 _PLAIN = re.compile(r"^[+-]?\d+$")
 _POINTED = re.compile(r"^[+-]?(?:\d+|\d{1,3}(?:[, ']\d{3})+)\.\d+$")
 _COMMAED = re.compile(r"^[+-]?(?:\d+|\d{1,3}(?:[. ']\d{3})+),\d+$")
+# Not from zero on: 0.123 is a fraction in every country.
 _GROUPED = re.compile(r"^[+-]?[1-9]\d{0,2}(?:[., ']\d{3})+$")
 _MONTHS = {
     name: number
@@ -56,9 +58,11 @@ def read_number(text: str, mark: Mark) -> Decimal | None:
     if _GROUPED.match(bare):
         group = {character for character in bare if character in "., '"}
         whole = re.sub(r"[., ']", "", bare)
+        # Spaces and apostrophes group and are nowhere a decimal mark.
         if group <= {" ", "'"}:
             return Decimal(whole)
         if len(group) > 1 or not mark:
+            # A mark that stands twice can only group: 1.234.567 is read, 1.234 is not.
             return Decimal(whole) if len(re.findall(r"[.,]", bare)) > 1 and len(group) == 1 else None
         if mark not in group:
             return Decimal(whole)
@@ -70,6 +74,7 @@ def read_date(text: str) -> date | None:
     """A date: 2024-04-01, 1 April 2024, or 25/04/2024 where day and month cannot be confused; else None."""
     bare = text.strip()
     try:
+        # fromisoformat takes 20240401 as well, which on a bill may be an invoice number.
         return datetime.fromisoformat(bare).date() if len(bare) >= 10 and bare[4] == "-" else _other_date(bare)
     except ValueError:
         return None
@@ -81,6 +86,7 @@ def _other_date(text: str) -> date | None:
         return date(int(named[3]), month, int(named[1])) if month else None
     if numbered := _NUMBERED_DATE.match(text):
         first, second, year = int(numbered[1]), int(numbered[3]), int(numbered[4])
+        # Where points divide a date, the day comes first; a slash says so only beyond the twelfth.
         if numbered[2] == "." or first > 12 or first == second:
             return date(year, second, first)
         if second > 12:
@@ -91,9 +97,11 @@ def _other_date(text: str) -> date | None:
 def _bare(text: str) -> str:
     """Without currency and spaces around; a minus behind the number comes to the front."""
     bare = text.translate(_SIGNS).strip()
+    # Twice: a code before the number and a sign behind it both occur on one bill.
     for _ in range(2):
         bare = _SYMBOLS.sub("", bare).strip()
     bare = bare.removesuffix("%").strip()
+    # A sign may stand before the currency: -£5.00.
     for sign in ("-", "+"):
         if bare.startswith(sign):
             bare = sign + _SYMBOLS.sub("", bare[1:].strip()).strip()

@@ -26,6 +26,7 @@ _TEXTS = {
 }  # fmt: skip
 _STARTS = ("period from", "bill period from", "from", "period start")
 _ENDS = ("period to (exclusive)", "period to", "bill period to", "to", "period end", "period end (exclusive)")
+# The contract's end is exclusive: a printed last day is one day less.
 _LAST_DAYS = (
     "period to (inclusive)",
     "bill period to (inclusive)",
@@ -124,6 +125,7 @@ def _bill(
     _finish(draft)
     fields = draft.fields
     start, end = fields.get("start"), fields.get("end")
+    # Refused whole: on such dates no line of it can be billed again.
     if start is not None and end is not None and end <= start:
         raise BadInput(f"the bill ends ({end}) before it starts ({start})", reason="bad_period")
     return SupplierBill(
@@ -144,12 +146,14 @@ def _read_label(draft: _Draft, row: BillRow) -> None:
         return
     value = values[0]
     if label in _TEXTS:
+        # The first counts: later pages repeat the head, or have another party's account.
         draft.fields.setdefault(_TEXTS[label], value)
     elif label in _STARTS or label in _ENDS or label in _LAST_DAYS:
         _read_edge(draft, place, row.cells[0], label, value)
     elif label in _MULTIPLIERS:
         _read_multiplier(draft, place, row.cells[0], value)
     elif label in ("tariff", "tariff code", "tariffs"):
+        # A bill over a change of tariff names both, in whatever way it divides them.
         codes = [part.strip() for cell in values for part in re.split(r"[;,+/]| and ", cell) if part.strip()]
         draft.fields["tariff_codes"] = (*draft.fields.get("tariff_codes", ()), *codes)
     elif label == "currency":
@@ -178,6 +182,7 @@ def _read_edge(draft: _Draft, place: Place, printed: str, label: str, value: str
         return
     name = "start" if label in _STARTS else "end"
     day = day + timedelta(days=1) if label in _LAST_DAYS else day
+    # Two pages that disagree about a date leave it open, and say so.
     if draft.fields.setdefault(name, day) != day:
         draft.unread.append(Unread(place=place, label=printed, text=value, expected=f"{draft.fields[name]}, as above"))
 
@@ -221,6 +226,7 @@ def _read_line(draft: _Draft, row: BillRow, columns: dict[str, int]) -> None:
     if amount is None:
         return
     name = _plain(label)
+    # Totals often stand below the lines, in the same columns; as lines they would count twice.
     if name in _NETS or name in _TOTALS:
         draft.fields.setdefault("net" if name in _NETS else "total", amount)
         return
@@ -244,6 +250,7 @@ def _finish(draft: _Draft) -> None:
     }  # fmt: skip
     complained = {_plain(unread.label) for unread in draft.unread}
     for name, label in asked.items():
+        # A label that could not be read has been told of already.
         if name not in draft.fields and _plain(label) not in complained:
             expected = f"the label {label!r}"
             draft.unread.append(Unread(place=Place(), label=label, text="", expected=expected))
@@ -261,6 +268,7 @@ def _registers(draft: _Draft) -> tuple[BilledRegister, ...]:
     return tuple(
         BilledRegister(
             period_id=period, opened=ends["opened"], closed=ends["closed"],
+            # A remark on the whole bill marks all of its registers.
             is_estimated=period in draft.estimated or "" in draft.estimated,
         )
         for period, ends in draft.states.items()

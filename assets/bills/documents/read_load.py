@@ -17,6 +17,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap
 from data_quality.contracts.units import UNITS, Unit
 
+# Offsets show in the first lines; a year of minutes need not be unpacked to find them.
 _HEAD_BYTES = 1 << 20
 _OFFSET = re.compile(rb"\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s?(Z|[+-]\d{2}:?\d{2})\b|\d{2}:\d{2}(?::\d{2})?(Z)")
 _CURRENCY = re.compile(r"(?i)^([a-z]{3})_per_(?:kwh|mwh)$")
@@ -58,6 +59,7 @@ def read_prices(path: Path, *, time_zone: str | None, name: str = "spot") -> Pri
         path, time_zone, ("per_kwh",), "prices are in {}; expected a column such as eur_per_kwh or eur_per_mwh"
     )
     matches = [match for column in found.reader.header(path) if (match := _CURRENCY.match(column.strip()))]
+    # Per MWh is divided in decimals: a float of 0.1 EUR/MWh would leave digits that no exchange printed.
     price = pl.col("value").cast(pl.Decimal(24, 12)) * pl.lit(str(unit.factor)).cast(pl.Decimal(10, 3))
     frame = rows.select("interval_start_utc", minutes="source_minutes", price_per_kwh=price.cast(pl.Decimal(24, 9)))
     return PriceSeries.of(name, frame, currency=matches[0][1].upper() if matches else None)
@@ -119,6 +121,7 @@ def _keeping_negatives(path: Path) -> ColumnMap | None:
     if not header:
         return None
     layout = resolve(header, None, None)
+    # Several value columns or registers are left to the reader's own rules.
     if len(layout.values) != 1:
         return None
     column = layout.values[0].column
@@ -155,6 +158,7 @@ def _one_unit(rows: pl.DataFrame, path: Path) -> Unit:
 
 
 def _load(rows: pl.DataFrame, path: Path, unit: Unit, *, counts: Literal["kwh", "m3"]) -> Load:
+    # The reader leaves power as power here: only the interval turns it to energy.
     hours = pl.col("source_minutes") / 60 if unit.is_power else pl.lit(1.0)
     frame = rows.select("interval_start_utc", minutes="source_minutes", value=pl.col("value") * unit.factor * hours)
     try:
@@ -166,6 +170,7 @@ def _load(rows: pl.DataFrame, path: Path, unit: Unit, *, counts: Literal["kwh", 
 def _warnings(found: FileRead, path: Path) -> tuple[str, ...]:
     first = {
         reason: line
+        # Descending, so that of each reason the first line is the one that stays.
         for reason, line in found.rejects.sort("source_line", descending=True)
         .select("reason", "source_line")
         .iter_rows()

@@ -14,6 +14,7 @@ from data_quality.contracts.billing.supplier_bill import Place, Unread
 from data_quality.contracts.errors import BadInput
 
 PDF_MAGIC = b"%PDF-"
+# Far above any bill, and little enough that a file made to harm costs seconds and megabytes.
 MAX_BYTES, MAX_PAGES, MAX_LINES, MAX_STREAM_BYTES = 8 * 1024**2, 50, 5_000, 8 * 1024**2
 # Runs `package.module:name` on keyword arguments of plain JSON and returns its answer.
 Run = Callable[[str, dict[str, Any]], Any]
@@ -29,6 +30,7 @@ _HEADER = ("Description", "Quantity", "Unit", "Rate", "Amount")
 
 def here(function: str, arguments: dict[str, Any]) -> Any:
     """Runs the function in this process: for files that are known to be harmless, and tests."""
+    # One name only: a limited process must not run whatever it is asked for.
     if function != "assets.bills.documents.read_pdf:pdf_lines":
         raise ValueError(f"unknown function {function}")
     return pdf_lines(**arguments)
@@ -67,6 +69,7 @@ def pdf_lines(path: str) -> dict[str, Any]:
         empty = []
         for number in range(1, pages + 1):
             page = reader.pages[number - 1]
+            # Before text is drawn from it: a stream may unpack to a thousand times its size.
             _measure(page, number)
             text = page.extract_text() or ""
             found = [
@@ -117,6 +120,7 @@ def _rows(lines: list[tuple[Place, str]], unread: list[Unread]) -> list[BillRow]
     if at == len(lines):
         return found
     found.append(BillRow(lines[at][0], _HEADER))
+    # One word alone in the line of headings: the table was written a cell a line.
     if " " in lines[at][1].strip():
         for place, text in lines[at + 1 :]:
             found += _whole_line(place, text, unread)
@@ -165,6 +169,7 @@ def _stacked(lines: list[tuple[Place, str]], unread: list[Unread]) -> list[BillR
 def _placed(label: str, cells: list[str]) -> tuple[str, ...] | None:
     """The cells under their header; None where their number does not say which they are."""
     units = [n for n, cell in enumerate(cells) if _UNIT.match(cell)]
+    # A unit in second place is what tells a quantity from a rate.
     if units == [1] and len(cells) in (3, 4):
         rate = cells[2] if len(cells) == 4 else ""
         return (label, cells[0], cells[1], rate, cells[-1])

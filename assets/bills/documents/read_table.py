@@ -27,6 +27,7 @@ def csv_rows(path: Path) -> list[BillRow]:
     """Rows of a CSV bill; comma, semicolon or tab. Raises BadInput."""
     raw = content(path, max_bytes=MAX_BYTES)
     try:
+        # Spreadsheets write a byte order mark in front of the first label.
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadInput(
@@ -34,7 +35,9 @@ def csv_rows(path: Path) -> list[BillRow]:
         ) from error
     if "\0" in text:
         raise BadInput("expected a bill as text; the file holds binary data", line=1, reason="unknown_format")
+    # By the first lines: remarks further down may hold any number of commas.
     mark = max(",;\t", key=text[:4000].count)
+    # Without `strict` a quote that does not end takes the rest of the bill into one cell.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
     found = []
     try:

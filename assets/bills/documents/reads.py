@@ -57,6 +57,7 @@ def uses_of(states: Sequence[ReadState], units: Mapping[str, Unit], multiplier: 
         RegisterUse(
             start=opened.on,
             end=closed.on,
+            # A register of highest demand is set back at each read: its state is the demand.
             quantity=(closed.states[name] if unit == "kw" else advance(opened.states[name], closed.states[name]))
             * multiplier,
             unit=unit,
@@ -70,6 +71,7 @@ def uses_of(states: Sequence[ReadState], units: Mapping[str, Unit], multiplier: 
 
 def advance(opened: Decimal, closed: Decimal) -> Decimal:
     """What a register counted; one that was in the last tenth of its digits and is in the first has rolled over."""
+    # Its width is not known: the digits of the earlier state are the fewest that it can have.
     top = Decimal(10) ** max(opened.adjusted() + 1, 1)
     is_over = closed < opened and opened >= top * 9 / 10 and closed < top / 10
     return closed - opened + (top if is_over else 0)
@@ -100,6 +102,7 @@ def read_meter_reads(path: Path, *, meter: str) -> MeterReads:
         states = {register: _number(row[name], name, path, line) for name, (register, _) in columns.items()}
         is_estimated = row.get("type", "").lower() in _ESTIMATED
         before = found.get(day)
+        # One actual read and one estimate of a day are usual; two of a kind contradict each other.
         if before is not None and before.is_estimated == is_estimated:
             raise BadInput(f"two reads on {day}", file=str(path), line=line, reason="duplicate_read")
         # An actual read of the same day takes the estimate's place.
@@ -107,6 +110,7 @@ def read_meter_reads(path: Path, *, meter: str) -> MeterReads:
             found[day] = ReadState(day, states, is_estimated, line)
     ordered = tuple(found[day] for day in sorted(found))
     units = dict(columns.values())
+    # Estimates may be too high: the next actual read then lies below, and is right.
     _refuse_backwards([state for state in ordered if not state.is_estimated], units, path)
     return MeterReads(meter, units, ordered)
 
@@ -183,6 +187,7 @@ def _table(path: Path, needed: str) -> tuple[list[str], list[tuple[int, dict[str
             reader.fieldnames = header
             rows = [
                 (reader.line_num, {name: (row[name] or "").strip() for name in header})
+                # Spreadsheets leave empty rows behind the last.
                 for row in reader
                 if any(row[name] for name in header)
             ]

@@ -19,6 +19,7 @@ from data_quality.contracts.units import QUANTUM_DECIMALS
 _SCALE = 10**QUANTUM_DECIMALS
 # Sums of one bill stay below what 64 bits hold: 9.2e9 units of 1e-9.
 MAX_TOTAL = 9_000_000_000.0
+# Divisors of the hour only: days of 23 and of 25 hours then hold whole intervals.
 DIVIDES_HOUR = (1, 2, 3, 5, 10, 15, 30, 60)
 
 
@@ -50,6 +51,7 @@ class Load:
 
     def imported(self, *, is_gross: bool) -> np.ndarray:
         """What is bought: load less generation where positive; all load where is_gross (buy all, sell all)."""
+        # Buy all, sell all has two meters: load and generation never meet behind them.
         if is_gross and self.generation is not None:
             return self.load
         return self._netted[0]
@@ -77,6 +79,7 @@ class Load:
                 f"do not meet the bill's start {start_utc:%Y-%m-%d %H:%M} UTC",
                 reason="load_off_grid",
             )
+        # The common case: nothing is copied, and what was netted for one tariff is kept for the next.
         if not first and count == self.size:
             return self
         lead, tail = max(0, -first), max(0, first + count - self.size)
@@ -101,6 +104,7 @@ class Load:
 
 def nano(values: np.ndarray) -> np.ndarray:
     """Floats as whole numbers of 1e-9. Raises BadInput where their sum would not fit 64 bits."""
+    # Checked on the floats: past 64 bits a whole number would turn over in silence, and the bill become negative.
     if np.abs(values).sum(axis=-1).max(initial=0) > MAX_TOTAL:
         raise BadInput(f"the load amounts to more than {MAX_TOTAL:.0f} units; is its unit right?", reason="load_size")
     whole: np.ndarray = np.rint(values * _SCALE).astype(np.int64)
@@ -151,10 +155,12 @@ def finer(load: Load, step_minutes: int) -> Load:
     parts = load.step_minutes // step_minutes
 
     def spread(values: np.ndarray) -> np.ndarray:
+        # Floor of running shares, then their differences: the parts of an interval add up to it to the quantum.
         whole = np.arange(parts + 1) * values[..., None] // parts
         parts_of: np.ndarray = np.diff(whole, axis=-1).reshape(*values.shape[:-1], -1)
         return parts_of
 
+    # An interval is there or not, and its parts with it: nothing of it is spread.
     return replace(
         load.mapped(spread), step_minutes=step_minutes, is_present=np.repeat(load.is_present, parts, axis=-1)
     )
@@ -165,6 +171,7 @@ def with_generation(load: Load, generation: Load) -> Load:
     step = min(load.step_minutes, generation.step_minutes)
     bought, made = finer(load, step), finer(generation, step)
     made = made.between(bought.start_utc, bought.end_utc)
+    # What only one of the two meters saw cannot be netted: half an interval would be billed as import or as surplus.
     present = bought.is_present & made.is_present
     return replace(
         bought,
@@ -181,6 +188,7 @@ def with_kvarh(load: Load, kvarh: Load) -> Load:
             f"reactive energy has {kvarh.step_minutes}-minute intervals, the load {load.step_minutes}-minute ones",
             reason="mixed_intervals",
         )
+    # A gap of reactive energy counts as none: what was not measured is not charged.
     return replace(load, kvarh=kvarh.between(load.start_utc, load.end_utc).load)
 
 

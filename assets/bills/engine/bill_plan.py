@@ -53,6 +53,7 @@ def make_plan(
     by_tariff: dict[int, list[tuple[int, date, date]]] = {}
     for number, span in enumerate(spans):
         for tariff, first, last in book.parts(span):
+            # By identity: to compare tariffs by value walks through all their charges.
             index = next(n for n, each in enumerate(book.tariffs) if each is tariff)
             by_tariff.setdefault(index, []).append((number, first, last))
     stretches = [
@@ -73,6 +74,7 @@ def _stretch(
 ) -> Stretch:
     _refuse_registers(tariff)
     step = timedelta(minutes=step_minutes)
+    # From the first part to the last: what lies between parts that do not meet belongs to no segment.
     start, end = (local_midnight_utc(day, book.time_zone) for day in (parts[0][1], parts[-1][2]))
     segments = [
         Segment(
@@ -81,6 +83,7 @@ def _stretch(
             first=(local_midnight_utc(first, book.time_zone) - start) // step,
             last=(local_midnight_utc(last, book.time_zone) - start) // step,
             month_share=month_share(tariff, spans[number], first, last),
+            # Days, not slots: the day of 25 hours is one day of the bill's fixed amounts.
             bill_share=Decimal((last - first).days) / (spans[number].end - spans[number].start).days,
         )
         for number, first, last in parts
@@ -91,6 +94,7 @@ def _stretch(
         {
             name: _hours(grid, periods, segment, [period.period_id for period in charge.all_periods])
             for (name, periods), charge in zip(compiled.energy.items(), tariff.energy_charges, strict=True)
+            # Hours cost a look at every slot; only surplus that moves by hours asks for them.
             if periods is not None and tariff.metering.carry_by_hours
         }
         for segment in segments
@@ -124,6 +128,7 @@ def _hours(grid: Grid, periods: np.ndarray, segment: Segment, names: Sequence[st
     is_weekday = (days[part] + 3) % 7 < 5
     found: dict[int, str] = {}
     for hour in range(24):
+        # The first such weekday speaks for the bill: one period must be named, though a season may change within it.
         at = np.flatnonzero(is_weekday & (quarters[part] == hour * 4))
         if at.size and periods[part][at[0]] != FREE:
             found[hour] = names[int(periods[part][at[0]])]

@@ -47,6 +47,7 @@ def bill_terms(
     """
     if end <= start:
         raise BadInput(f"the bill ends ({end}) before it starts ({start})", reason="bad_period")
+    # Rounding is a staircase, which no linear term can be: the optimiser sees the amounts before it.
     book = Book(tariffs, time_zone=time_zone, rounding="none", currency=currency)
     span = Span(start, end)
     parts = book.parts(span)
@@ -63,6 +64,7 @@ def bill_terms(
         start=start,
         end=end,
         month_share=month_share(tariff, span, start, end),
+        # The bill lies under one tariff (above), so it is its whole share.
         bill_share=Decimal(1),
         grid=grid,
         first=first,
@@ -90,6 +92,7 @@ def carried_into(tariff: Tariff, account: Account, start: date) -> Carried:
         billed_year=account.billed_year,
         months_in_year=account.months_in_year,
         ratchet_kw={
+            # The greatest alone: a ratchet never asks which month it was.
             charge: {period: max(demands) for period, demands in periods.items() if demands}
             for charge, periods in history.items()
         },
@@ -132,7 +135,9 @@ def _known(load: Load | None, grid: Grid, first: int, last: int, *, is_gross: bo
             reason="mixed_intervals",
         )
     whole = load.between(grid.start_utc, grid.start_utc + timedelta(minutes=grid.step_minutes * grid.size))
+    # Copies: the arrays may be the load's own, kept for its other tariffs.
     sides = [whole.imported(is_gross=is_gross).copy(), whole.exported(is_gross=is_gross).copy()]
     for side in sides:
+        # Open intervals are the solver's: what is known of them would be counted twice.
         side[first:last] = 0
     return sides[0], sides[1]

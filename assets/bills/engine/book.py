@@ -45,6 +45,7 @@ class RawBill:
     @property
     def total(self) -> Decimal:
         """Sum of the lines that are charges or credits."""
+        # Carried amounts tell of the account; they are no part of what is due.
         return sum((line.amount for line in self.lines if line.component != "carried"), _ZERO)
 
 
@@ -77,6 +78,7 @@ class Book:
             raise BadInput(
                 f"tariff {self.tariffs[0].tariff_id} names no currency", reason="no_currency", mend="add currency: EUR"
             )
+        # One bill has one rounding; where dated tariffs differ, the earliest says it.
         self.rounding: Rounding = rounding or self.tariffs[0].rounding
         self.digits = minor_digits(self.currency) if self.rounding == "line" else None
 
@@ -91,6 +93,7 @@ class Book:
         for tariff in self.tariffs:
             first, last = max(tariff.valid_from, span.start), min(tariff.valid_to, span.end)
             if first < last:
+                # A day without tariff cannot be billed: zero would look like a free day.
                 if first > day:
                     break
                 found.append((tariff, first, last))
@@ -103,6 +106,7 @@ class Book:
         """Raw bills as the contract."""
         periods = tuple(_published(bill) for bill in raw)
         slots, present = sum(bill.slots for bill in raw), sum(bill.present for bill in raw)
+        # By message: each bill of a year would repeat the same finding about the tariff.
         by_message = {f.message: f for period in periods for f in period.findings}
         return Bill(
             currency=self.currency,
@@ -128,6 +132,7 @@ def bill_spans(
         raise BadInput(f"the bill ends ({end}) before it starts ({start})", reason="bad_period")
     zone = ZoneInfo(time_zone)
     first = load.start_utc.astimezone(zone).date()
+    # The end is exclusive: without the microsecond a load to midnight would reach into the next month.
     last = (load.end_utc - timedelta(microseconds=1)).astimezone(zone).date()
     if start is None or end is None:
         return [Span(*month) for month in calendar_months(first, last + timedelta(days=1))]
@@ -137,6 +142,7 @@ def bill_spans(
         )
     # What the load holds before the bill is not billed, only looked back on: its demands may be the ratchet.
     before = calendar_months(first, start) if with_history and first < start else []
+    # Only months that end before the bill: the peak of half a month would pass for the month's.
     history = [Span(a, min(b, start), is_history=True) for a, b in before if b <= start]
     return [*history, Span(start, end)]
 
@@ -144,10 +150,12 @@ def bill_spans(
 def month_share(tariff: Tariff, span: Span, first: date, last: date) -> Decimal:
     """How many months a segment is worth: days over days of the month, or its part of one bill."""
     if tariff.proration == "none":
+        # Without proration the bill is worth one month, whatever its days; a split shares that one month.
         return Decimal((last - first).days) / (span.end - span.start).days
     share = _ZERO
     for start, end in calendar_months(first, last):
         days = (min(end, last) - max(start, first)).days
+        # Days of each month over its own length: 28 days of February are one month, of March they are less.
         share += Decimal(days) / calendar.monthrange(start.year, start.month)[1]
     return share
 

@@ -71,6 +71,7 @@ class _Sum:
             quantity=self.quantity,
             cost=self.cost,
             coverage=self.days / (end - start).days,
+            # Estimated and nothing used: all of nothing is estimated.
             estimated_share=float(self.estimated / self.quantity) if self.quantity else float(bool(self.estimated)),
         )
 
@@ -79,6 +80,7 @@ def _without_replaced(periods: Sequence[OddPeriod]) -> list[OddPeriod]:
     for period in periods:
         if period.end <= period.start:
             raise BadInput(f"{_name(period)} ends before it starts", reason="bad_period")
+    # Only a measured period replaces an estimate; of two estimates neither is better.
     measured = [period for period in periods if not period.is_estimated]
     kept = [
         period
@@ -88,6 +90,7 @@ def _without_replaced(periods: Sequence[OddPeriod]) -> list[OddPeriod]:
     ]
     ordered = sorted(kept, key=lambda period: period.start)
     for first, second in pairwise(ordered):
+        # A shared day would count twice in its month, and nobody can say which bill is right.
         if second.start < first.end:
             raise BadInput(f"{_name(first)} and {_name(second)} both cover {second.start}", reason="periods_overlap")
     return ordered
@@ -106,6 +109,7 @@ def _spread(period: OddPeriod, profile: Mapping[date, Decimal] | None, months: d
     reached, quantity_before, cost_before = _ZERO, _ZERO, _ZERO
     for month, (weight, count) in by_month.items():
         reached += weight
+        # Cut the running amount, not each part: what one month's cut leaves the next one takes.
         quantity, cost = ((value * reached / total).quantize(_QUANTUM) for value in (period.quantity, period.cost))
         if reached == total:
             quantity, cost = period.quantity, period.cost

@@ -50,6 +50,7 @@ def compare_tariffs(
 ) -> Comparison:
     """Rank tariffs (name -> dated tariffs) on one load. Raises BadInput, also for tariffs of several currencies."""
     totals = bill_totals(tariffs, load, time_zone=time_zone, start=start, end=end, prices=prices, currency=currency)
+    # Names settle a tie, so that the ranking is the same in every run.
     ranked = sorted(((name, values[0]) for name, values in totals.items()), key=lambda pair: (pair[1], pair[0]))
     cheapest = ranked[0][1]
     spans = bill_spans(load, time_zone=time_zone, start=start, end=end)
@@ -84,10 +85,12 @@ def bill_totals(
         )
     plans = {}
     for name, book in books.items():
+        # A ratchet needs the months before the bill, a tariff without one does not: spans differ by tariff.
         spans = bill_spans(load, time_zone=time_zone, start=start, end=end, with_history=book.has_ratchet)
         plans[name] = make_plan(book, spans, step_minutes=load.step_minutes, prices=prices)
     wide = as_rows(load)
     found: dict[str, list[Decimal]] = {name: [] for name in books}
+    # Meters outside, tariffs inside: one batch is read once for all tariffs while the caches hold it.
     for first in range(0, wide.load.shape[0], BATCH):
         part = wide.mapped(itemgetter(slice(first, first + BATCH)))
         for name, plan in plans.items():

@@ -73,6 +73,7 @@ def raw_bills(plan: Plan, load: Load, *, accounts: Sequence[Account] | None = No
     wide = as_rows(load)
     meters = wide.load.shape[0]
     accounts = accounts or [Account() for _ in range(meters)]
+    # A generator may be left between two bills: the precision is set for each piece, never across a yield.
     with localcontext(EXACT):
         measured = [(part, part.measure.usages(wide.between(part.start_utc, part.end_utc))) for part in plan.stretches]
     # Measured for all meters at once, billed one by one: what a bill carries on depends on the one before it.
@@ -87,6 +88,7 @@ def raw_bills(plan: Plan, load: Load, *, accounts: Sequence[Account] | None = No
                     for index in part.of_bill.get(number, ())
                 ]
                 raw = one_bill(plan.book, span, parts, accounts[meter], before)
+                # The last part's hours: surplus moves from the tariff that ended the bill.
                 before = parts[-1][2]
                 if raw is not None:
                     bills.append(raw)
@@ -112,6 +114,7 @@ def one_bill(
     findings: list[Finding] = []
     works = []
     for tariff, usage, hours in parts:
+        # Looked back before it is remembered: this month counts in a ratchet only where the tariff includes it.
         history, lacking = account.looked_back(tariff, usage.start)
         demands = {
             charge.charge_id: billed_demand(charge, usage, history.get(charge.charge_id, {}))
@@ -120,6 +123,7 @@ def one_bill(
         account.remember(tariff, usage)
         energy = net_energy(tariff, usage, account, before, hours)
         before = hours
+        # Tiers of hours use and riders per kW go by billed demand; without demand charge by the highest interval.
         highest = max((d for each in demands.values() for d in each if d is not None), default=usage.max_kw)
         works.append((tariff, usage, energy, demands, highest, f"@{usage.start}" if is_split else ""))
         findings += [*usage.findings, *lacking]
@@ -175,12 +179,14 @@ def _close(pen: Pen, works: Sequence[_Work], account: Account, *, is_split: bool
     if is_split:
         suffix = works[0][5]
         own = Pen(pen.currency, pen.digits, suffix, [line for line in pen.lines if line.line_id.endswith(suffix)])
+    # Lines above came from all charges; only those that closing adds are new to the common pen.
     known = len(own.lines)
     first = next((charge.charge_id for charge in tariff.energy_charges if charge.series is None), None)
     billed = sum(
         (kwh for work in works for kwh in (work[2][first] if first else (work[1].import_kwh,)) if kwh is not None),
         _ZERO,
     )
+    # The order is the bill's: a share of lines above, a tax on riders, a minimum before taxes.
     write_riders(own, tariff.riders, usages, billed, max(work[4] for work in works))
     write_export(own, tariff, usages, account)
     write_credits(own, tariff, account)

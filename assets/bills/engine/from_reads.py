@@ -60,6 +60,7 @@ def _usage(tariff: Tariff, reads: Reads, span: Span, start: date, end: date) -> 
                 "tell when energy was used",
                 reason="needs_intervals",
             )
+        # Energy and kW registers stand in one list; a demand must not be summed as energy.
         uses, names = _energies(reads), [period.period_id for period in charge.all_periods]
         # One price is that of all registers, whatever they are called; several need a register each.
         parts = {name: [use for use in uses if len(names) == 1 or use.period_id == name] for name in names}
@@ -83,6 +84,7 @@ def _usage(tariff: Tariff, reads: Reads, span: Span, start: date, end: date) -> 
         energy=energy,
         demand={charge.charge_id: _demands(tariff, charge, reads) for charge in tariff.demand},
         capacity={charge.charge_id: _highest(tariff, charge.charge_id, reads, "") for charge in tariff.capacity},
+        # Registers of demand hold the highest of their span: the greatest, and never a sum.
         max_kw=max((use.quantity for use in reads.uses if use.unit == "kw"), default=_ZERO),
         kvarh=_between(reactive, start, end) if reactive else None,
         slots=days,
@@ -119,6 +121,7 @@ def _demands(tariff: Tariff, charge: DemandCharge, reads: Reads) -> tuple[Decima
 
 def _highest(tariff: Tariff, charge_id: str, reads: Reads, period_id: str) -> Decimal:
     found = [use.quantity for use in reads.uses if use.unit == "kw" and (not period_id or use.period_id == period_id)]
+    # Demand is often the dearest part of a bill: without its register it is refused, not billed as zero.
     if not found:
         raise BadInput(
             f"tariff {tariff.tariff_id}: charge {charge_id} is per kW and no register of highest demand is given"
@@ -131,6 +134,7 @@ def _highest(tariff: Tariff, charge_id: str, reads: Reads, period_id: str) -> De
 def _covered_days(reads: Reads, start: date, end: date) -> int:
     """Days of [start, end) of the register with the fewest."""
     registers: dict[str, set[date]] = {}
+    # By register: a day that one register does not cover is not billed in full.
     for use in _energies(reads):
         days = registers.setdefault(use.period_id, set())
         first, last = max(use.start, start), min(use.end, end)
@@ -150,6 +154,7 @@ def _findings(reads: Reads, span: Span) -> tuple[Finding, ...]:
                 facts={"estimated": len(estimated), "uses": len(reads.uses)},
             )
         )
+    # Reads that meet the bill's dates are exact; others are spread evenly, which the reader should know.
     if any(use.start < span.start or use.end > span.end for use in _energies(reads)):
         found.append(
             Finding(

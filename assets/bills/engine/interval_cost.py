@@ -62,11 +62,13 @@ def _of_bill(plan: Plan, number: int, span: Span, bill: RawBill, load: Load) -> 
     pieces = [_Piece(part, index, load) for part in plan.stretches for index in part.of_bill.get(number, ())]
     sizes = [piece.size for piece in pieces]
     edges = np.cumsum([0, *sizes])
+    # Python integers: whole quanta times weights pass 64 bits.
     energy, other = (np.zeros(int(edges[-1]), dtype=object) for _ in range(2))
     for line in bill.lines:
         if line.component == "carried":
             continue
         weights = np.concatenate([piece.weights(line) for piece in pieces]) if _is_caused(line) else None
+        # No kWh in the period, or prices that cancel out: there is no share to go by, so the line runs evenly.
         if weights is not None and weights.sum():
             energy += _shared(line.amount, weights)
         else:
@@ -94,6 +96,7 @@ class _Piece:
     def __init__(self, stretch: Stretch, index: int, load: Load) -> None:
         measure = stretch.measure
         self._compiled, self._tariff = measure.compiled, measure.tariff
+        # Slots count from the start of the tariff's stretch, not of the load.
         segment = measure.segments[index]
         self._slots = slice(segment.first, segment.last)
         self._suffix = f"@{segment.start}"
@@ -122,6 +125,7 @@ class _Piece:
                 return nothing
             periods, names, series = self._compiled.energy[charge.charge_id], charge.all_periods, charge.series
         if series is not None:
+            # A price may lack where nothing was used.
             used = energy != 0
             costs: np.ndarray = energy.astype(object) * self._prices(series, self._slots, used).astype(object)
             return costs

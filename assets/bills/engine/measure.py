@@ -20,6 +20,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.units import QUANTUM_DECIMALS, of_quanta
 
 _SCALE = 10**QUANTUM_DECIMALS
+# Energy and price are both in 1e-9: their product is in 1e-18.
 _PRICE_NANO = Decimal(1).scaleb(-2 * QUANTUM_DECIMALS)
 
 
@@ -37,9 +38,11 @@ class Groups:
     def __init__(self, groups: np.ndarray, count: int) -> None:
         self.count = count
         order = np.argsort(groups, kind="stable")
+        # FREE is below zero and sorts first: everything before the first group is left out.
         first = int(np.searchsorted(groups[order], 0))
         self._order = order[first:]
         kept = groups[self._order]
+        # One period all the time is already in order: taking it as it is saves a copy of the whole load.
         self._is_identity = bool(first == 0 and (np.diff(order) == 1).all())
         self.present = np.unique(kept)
         self._edges = np.searchsorted(kept, self.present)
@@ -55,6 +58,7 @@ class Groups:
 
     def _reduce(self, how: np.ufunc, values: np.ndarray) -> np.ndarray:
         found = np.zeros((values.shape[0], self.count), dtype=values.dtype)
+        # reduceat gives a group without slots its neighbour's first value: only groups that are there are reduced.
         if self.present.size:
             ordered = values if self._is_identity else np.take(values, self._order, axis=1)
             found[:, self.present] = how.reduceat(ordered, self._edges, axis=1)
@@ -88,6 +92,7 @@ class Measure:
         self._demand = {charge.charge_id: _Demand(charge, compiled, self._segment) for charge in self.tariff.demand}
 
     def _groups(self, periods: np.ndarray, count: int) -> Groups:
+        # One number for segment and period: every bill's every period is one group of one pass.
         inside = (self._segment != FREE) & (periods != FREE)
         return Groups(np.where(inside, self._segment * count + periods, FREE), len(self.segments) * count)
 
@@ -180,6 +185,7 @@ class Measure:
             plain = Decimal(int(np.dot(amounts, nano.astype(object))) if amounts.size else 0) * _PRICE_NANO
             return kwh, plain * price.factor + kwh * price.adder_per_kwh
         total = Decimal(0)
+        # With a floor or cap the rate is not linear in the price: each different price is worked out once.
         for value in np.unique(nano):
             each = price.rate(of_quanta(value), is_floored=is_floored)
             total += each * of_quanta(int(amounts[nano == value].sum()))
@@ -204,6 +210,7 @@ class Measure:
         for charge in self.tariff.capacity:
             part = slice(segment.first, segment.last)
             kvarh = load.kvarh[meter, part] if load.kvarh is not None and charge.unit == "kva" else None
+            # A window below one interval is the interval: no finer power can be known.
             window = max(1, charge.window_minutes // load.step_minutes)
             power = _windows(bought[part], kvarh, window)
             minutes = window * load.step_minutes
@@ -224,6 +231,7 @@ class _Demand:
         periods = compiled.demand[charge.charge_id]
         last = np.arange(self._per_window - 1, grid.size, self._stride)
         first = last - self._per_window + 1
+        # A window over the change of a tariff or of a bill belongs to neither.
         inside = (segment[last] == segment[first]) & (segment[last] != FREE) & (periods[last] != FREE)
         self._window_group = np.where(inside, segment[last] * self._count + periods[last], FREE)
         self._groups = Groups(self._window_group, (int(segment.max(initial=-1)) + 1) * self._count)
@@ -232,6 +240,7 @@ class _Demand:
         moments = np.array([int(at.timestamp()) * 1_000_000 for at in charge.coincident_at], dtype=np.int64)
         # An instant before the grid is another bill's: it must not fall to this one's first window.
         moments = moments[moments >= starts[0]] if starts.size else moments[:0]
+        # `right`: the instant at which a window ends belongs to the next one.
         self._coincident = np.searchsorted(starts[last] + step * 60_000_000, moments, side="right")
 
     def highest(self, bought: np.ndarray, load: Load) -> np.ndarray:
@@ -249,6 +258,7 @@ class _Demand:
 
     def _at_instants(self, values: np.ndarray) -> np.ndarray:
         found = np.zeros((values.shape[0], self._groups.count), dtype=np.int64)
+        # Instants after the load belong to a later bill.
         inside = self._coincident[self._coincident < values.shape[1]]
         for group in np.unique(self._window_group[inside]):
             if group != FREE:
@@ -260,6 +270,7 @@ class _Demand:
         found = np.zeros((values.shape[0], self._groups.count), dtype=np.int64)
         for group in self._groups.present:
             at = np.flatnonzero(self._window_group == group)
+            # One peak a day: three peaks of one hot afternoon are not three days.
             days, edges = np.unique(self._days[at], return_index=True)
             daily = np.maximum.reduceat(values[:, at], edges, axis=1)
             top = np.sort(daily, axis=1)[:, -min(self.charge.peaks, days.size) :]
@@ -280,6 +291,7 @@ def _windows(bought: np.ndarray, kvarh: np.ndarray | None, per_window: int, stri
     def moved(values: np.ndarray) -> np.ndarray:
         if per_window == 1:
             return values[::stride]
+        # Differences of a running total of integers are exact; of floats they would drift over a year.
         running = np.concatenate([[0], np.cumsum(values)])
         sums: np.ndarray = (running[per_window:] - running[:-per_window])[::stride]
         return sums
@@ -287,6 +299,7 @@ def _windows(bought: np.ndarray, kvarh: np.ndarray | None, per_window: int, stri
     energy = moved(bought)
     if kvarh is None:
         return energy
+    # From the sums of the window: adding up the apparent energies of its intervals would come out higher.
     return np.rint(np.hypot(energy.astype(np.float64), moved(kvarh).astype(np.float64))).astype(np.int64)
 
 
@@ -307,6 +320,7 @@ def _lacks_reactive(tariff: Tariff) -> tuple[Finding, ...]:
 
 
 def _coarse(charge: DemandCharge, step_minutes: int) -> tuple[Finding, ...]:
+    # A rolling window is only seen if its steps are: it asks for values as fine as they.
     wanted = charge.sub_interval_minutes if charge.method == "rolling" else charge.window_minutes
     if step_minutes <= wanted:
         return ()

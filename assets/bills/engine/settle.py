@@ -39,8 +39,10 @@ class Account:
             if charge.ratchet is None:
                 continue
             seen = self.peaks.setdefault(charge.charge_id, {}).setdefault(month, {})
+            # A part without a slot of the period says nothing about its peak.
             for period, demand in zip(charge.periods, usage.demand[charge.charge_id], strict=True):
                 if demand is not None:
+                    # Two parts of one month, or two tariffs of it, leave the higher peak.
                     seen[period.period_id] = max(demand, seen.get(period.period_id, _ZERO))
 
     def looked_back(self, tariff: Tariff, start: date) -> tuple[dict[str, dict[str, list[Decimal]]], list[Finding]]:
@@ -54,6 +56,7 @@ class Account:
                 continue
             ratchet = charge.ratchet
             back = ratchet.months - (1 if ratchet.includes_current else 0)
+            # Months are counted through: those before January are of the year before.
             before = [divmod(start.year * 12 + start.month - 1 - n, 12) for n in range(1, back + 1)]
             wanted = [(year, month + 1) for year, month in before if ratchet.is_set_in(month + 1)]
             known = self.peaks.get(charge.charge_id, {})
@@ -62,6 +65,7 @@ class Account:
                 for name, demand in known.get(month, {}).items():
                     history.setdefault(name, []).append(ratchet.share_in(month[1]) * demand)
             found[charge.charge_id] = history
+            # Told, not refused: a new supply has no history, and its bill must come all the same.
             if lacking := [month for month in wanted if month not in known]:
                 findings.append(_ratchet_lacks(charge.charge_id, start, lacking, len(wanted)))
         return found, findings
@@ -85,6 +89,7 @@ def net_energy(
     is_energy = terms.arrangement == "net_metering_energy"
     found: dict[str, tuple[Decimal | None, ...]] = {}
     if is_energy:
+        # Apart from the periods: what one period lacks another may have left, and true-up may pay the total.
         account.netted_kwh = max(_ZERO, account.netted_kwh - usage.import_kwh + usage.export_kwh)
     for position, charge in enumerate(tariff.energy_charges):
         if charge.series is not None:
@@ -95,6 +100,7 @@ def net_energy(
             bought = usage.energy[charge.charge_id][index]
             if bought is None:
                 billed.append(None)
+                # No slot of that period in this bill: its credit waits for the season in which there is one.
                 if carried.get(period.period_id):
                     account.kwh[charge.charge_id, period.period_id] = carried[period.period_id]
                 continue
@@ -104,6 +110,7 @@ def net_energy(
             left = max(-net, _ZERO)
             if is_energy:
                 account.kwh[charge.charge_id, period.period_id] = left
+            # Surplus is the same kWh for every charge: only the first sells it, or one that names its own price.
             elif position == 0 or period.sell_price_per_kwh:
                 account.money += left * (period.sell_price_per_kwh or _ZERO)
         found[charge.charge_id] = tuple(billed)
@@ -120,6 +127,7 @@ def _moved(
     """Carried kWh by the period that may use them in this bill; taken out of the account."""
     mine = {name: kwh for (charge, name), kwh in account.kwh.items() if charge == charge_id and kwh}
     for name in mine:
+        # Out of the account before it is placed: what finds no period now must not turn up again later.
         del account.kwh[charge_id, name]
     by_hours = tariff.metering.carry_by_hours
     if not by_hours:
@@ -142,6 +150,7 @@ def write_riders(
     for rider in riders:
         if rider.share is not None:
             base = _sum(pen.lines, rider.of)
+            # ESPI has a kind for credits of its own; a discount under the kind of a fee would read as a charge.
             is_credit = rider.share < 0 and rider.kind == "administrative_fee"
             own = rider.model_copy(update={"kind": "administrative_credit"}) if is_credit else rider
             said: Cells = {"quantity": base, "rate": rider.share, "rate_unit": "of lines above"}
@@ -192,6 +201,7 @@ def _export_items(terms: Export, usage: Usage) -> Iterable[tuple[str, Decimal, D
         if amount is None:
             continue
         paid = amount if left is None else min(amount, left)
+        # The cap is on kWh of the whole bill; earlier periods of the tariff use it up first.
         left = None if left is None else left - paid
         price = period.blocks[0].price or _ZERO
         if terms.negative_prices == "zero":
@@ -210,6 +220,7 @@ def _apply_money(pen: Pen, tariff: Tariff, account: Account, earned: Decimal) ->
     if terms.credit_applies == "same_bill":
         account.money += earned
     base = _sum(pen.lines, ("energy",) if terms.credit_offsets == "energy" else ())
+    # Rounded before it leaves the account: the account loses exactly what the bill shows.
     applied = pen.money(max(_ZERO, min(account.money, base)))
     account.money -= applied
     if applied:
@@ -225,6 +236,7 @@ def write_true_up(pen: Pen, tariff: Tariff, account: Account, end: date) -> None
     terms = tariff.metering
     if terms.arrangement in ("net_billing", "buy_all_sell_all") or not ends_month(end, terms.true_up_month):
         return
+    # The first charge carries the surplus for all of them (net_energy).
     first = next((c.charge_id for c in tariff.energy_charges if c.series is None), "")
     by_period = sum((kwh for (charge, _), kwh in account.kwh.items() if charge == first), _ZERO)
     kwh = by_period if terms.payout_basis == "period" else account.netted_kwh
@@ -253,6 +265,7 @@ def write_minimum(pen: Pen, tariff: Tariff, account: Account, month_share: Decim
         subtotal += pen.write(
             "minimum", "administrative_fee", "minimum", f"minimum bill adjustment (to {floor})", floor - subtotal
         )
+    # Before taxes, and with the minimum in: what the annual minimum is held against.
     account.billed_year += subtotal
     account.months_in_year += month_share
     if not ends_month(end, terms.year_ends_with):
@@ -272,6 +285,7 @@ def write_minimum(pen: Pen, tariff: Tariff, account: Account, month_share: Decim
                 facts={"months_billed": float(account.months_in_year)},
             )
         )
+    # The year ends with this bill whether the minimum was reached or not.
     account.billed_year = account.months_in_year = _ZERO
     return findings
 

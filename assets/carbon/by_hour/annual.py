@@ -33,9 +33,11 @@ def annual_factors(
         for row in rows
         if carrier_of(row.activity) is Carrier.ELECTRICITY
         and row.basis is basis
+        # Sets name upstream and grid losses of electricity too: those are Scope 3.
         and row.scope == 2
         and ratio("kWh", row.unit)
     ]
+    # No factor at all leaves the comparison out; a set that lacks single days is a fault, refused below.
     if not mine:
         return None
     # A factor holds for local days: the hours around New Year belong to the year that the clock on the wall shows.
@@ -43,6 +45,7 @@ def annual_factors(
     asked = Activity(
         activity_id=ELECTRICITY,
         activity=ELECTRICITY,
+        # One unit: only which factor holds on which day is asked, no quantity.
         quantity=Decimal(1),
         unit="kWh",
         start=min(days.values()),

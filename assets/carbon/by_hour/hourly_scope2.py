@@ -71,12 +71,15 @@ def _account(
     location = sum((load[hour] * grid[hour] for hour in load), ZERO)
     mean = sum((means[hour] for hour in load), ZERO) / len(load)
     annual = None if year is None else sum((load[hour] * year[hour] for hour in load), ZERO)
+    # The draft's legacy clause: contracts of before keep their yearly claim, and match no hour.
     matched, claimed, unmatched = _match(load, [each for each in used if not each.is_legacy])
     unmatched_kg = sum((unmatched[hour] * rates[hour] for hour in load), ZERO)
     unmatched_kwh = sum(unmatched.values(), ZERO)
+    # The method of today: any hour of the year, and no more than was used.
     volumetric, volumetric_kg = _take(used, total)
     legacy, legacy_kg = _take([each for each in used if each.is_legacy], unmatched_kwh)
     load_weighted = sum((load[hour] * rates[hour] for hour in load), ZERO)
+    # Legacy claims are of no hour, so they take their share of every unmatched one.
     left = (unmatched_kwh - legacy) / unmatched_kwh if unmatched_kwh else Decimal(1)
     return HourlyScope2(
         start_utc=min(load),
@@ -87,6 +90,7 @@ def _account(
         location_annual_kgco2e=annual,
         annual_kgco2e_per_kwh=None if year is None or annual is None else _weighed(year, annual, total),
         mean_kgco2e_per_kwh=mean,
+        # Why hours and year differ, in two parts: the level of the series, and when the site draws from the grid.
         location_level_kgco2e=None if annual is None else total * mean - annual,
         location_shape_kgco2e=location - total * mean,
         market_hourly_kgco2e=claimed + unmatched_kg,
@@ -107,6 +111,7 @@ def _match(load: Hours, certificates: Sequence[HourlyCertificate]) -> tuple[Deci
     """Matched kWh, its kgCO2e, and what each hour has left."""
     unmatched, matched, kgco2e = dict(load), ZERO, ZERO
     for each in certificates:
+        # Energy of an hour without load is lost: surplus of noon covers no night.
         if each.hour_utc is None or each.hour_utc not in unmatched:
             continue
         taken = min(unmatched[each.hour_utc], each.kwh)
@@ -139,6 +144,7 @@ def _share(part: Decimal, whole: Decimal) -> Decimal:
 def _eligible(
     certificates: Sequence[HourlyCertificate], load: Hours, market: str
 ) -> tuple[list[Finding], list[HourlyCertificate]]:
+    # UTC days suffice: vintages are judged within months, and a zone is some hours.
     start, end = min(load).date(), (max(load) + HOUR).date()
     refused: defaultdict[str, list[HourlyCertificate]] = defaultdict(list)
     reasons: dict[str, str] = {}

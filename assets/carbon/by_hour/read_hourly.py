@@ -15,6 +15,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import CANONICAL_MINUTES, parse_instant
 from data_quality.contracts.units import EXACT
 
+# Columns that say UTC by their name; a plain timestamp needs an offset of its own, or the zone that is asked for.
 _TIMES = {"timestamp": "", "interval_start_utc": "UTC", "utc_start": "UTC", "start_utc": "UTC", "hour_utc": "UTC"}
 _KG = ("kgco2e_per_kwh", "kg_co2e_per_kwh", "kgco2_per_kwh")
 _G = ("gco2_per_kwh", "gco2e_per_kwh", "g_per_kwh", "grid_intensity_g_per_kwh")
@@ -37,6 +38,7 @@ def read_intensity(path: Path, *, time_zone: str = "") -> Intensity:
         number = row.number(column)
         if number is None:
             raise row.bad(f"{column} is empty; a missing factor is not zero", reason="no_value")
+        # Grams to kilograms by moving the point: exact.
         values[moment] = number.scaleb(scale)
     if not values:
         raise BadInput("has no factors below its header", file=str(path), reason="empty_file")
@@ -48,6 +50,7 @@ def read_intensity(path: Path, *, time_zone: str = "") -> Intensity:
 
 
 def _step_minutes(moments: Sequence[datetime], path: Path) -> int:
+    # The closest two, not the first: a gap in the series does not make its slots longer.
     closest = min((second - first for first, second in pairwise(moments)), default=timedelta(hours=1))
     minutes = closest // timedelta(minutes=1)
     if minutes not in STEPS_MINUTES:
@@ -72,6 +75,7 @@ def read_certificates(path: Path, *, time_zone: str = "") -> tuple[HourlyCertifi
     found = []
     for row in table.rows:
         each, moment = _certificate(row, table, path, time_zone)
+        # A row without a time is told apart by its vintage.
         key = each.certificate_id.casefold(), moment, each.criteria.vintage_from
         if key in seen:
             raise row.bad(
@@ -95,6 +99,7 @@ def calendar_of(path: Path) -> str:
                 offset = datetime.fromisoformat(cell).utcoffset()
             except ValueError:
                 continue
+            # Fixed zones have whole hours only: half an hour around New Year is what a zone of half hours loses.
             hours = 0 if offset is None else offset // timedelta(hours=1)
             # POSIX signs: Etc/GMT-1 is one hour east of Greenwich.
             return f"Etc/GMT{-hours:+d}" if hours else "UTC"
@@ -122,6 +127,7 @@ def _certificate(row: Row, table: Table, path: Path, time_zone: str) -> tuple[Ho
         hour_utc=None if moment is None else hour_of(moment),
         kwh=kwh,
         market=row.text("market") or row.text("region"),
+        # A certificate that states no emission is of a renewable source.
         kgco2e_per_kwh=next((number for name in _KG if (number := row.number(name)) is not None), Decimal(0)),
         is_legacy=row.truth("is_legacy") or False,
         criteria=read_criteria(row),

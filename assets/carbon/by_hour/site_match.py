@@ -96,6 +96,7 @@ def site_hours(readings: pl.DataFrame, *, site: Site, period: Period) -> SiteHou
     return SiteHours(
         {hour: Decimal(quanta).scaleb(-QUANTUM_DECIMALS) for hour, quanta in load.items()},
         {
+            # scaleb rounds to its context: quanta times quanta may have more than its usual 28 digits.
             hour: Decimal(quanta).scaleb(-2 * QUANTUM_DECIMALS, EXACT)
             for hour, quanta in kgco2e.items()
             if hour not in gaps
@@ -108,6 +109,7 @@ def site_hours(readings: pl.DataFrame, *, site: Site, period: Period) -> SiteHou
 def local_hour(moment_utc: datetime, zone: ZoneInfo) -> datetime:
     """The start, in UTC, of the hour of the local clock that an instant lies in."""
     local = moment_utc.astimezone(zone)
+    # In zones of half hours an hour begins on the half hour of UTC: cutting the minutes in UTC would miss it.
     return moment_utc - timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
 
 
@@ -129,6 +131,7 @@ def certificates_of(site: Site, view: FactorView, hours: SiteHours) -> tuple[lis
         lost = ZERO
         for hour, kwh in sorted(hours.made[declared.stream].items()):
             entry = _on(entries, hour.astimezone(zone).date())
+            # Own use at night counts below zero, and is nothing that could be claimed.
             if entry is None or kwh <= 0:
                 continue
             taken = kwh if left is None else min(kwh, left)
@@ -181,6 +184,7 @@ def _residual(view: FactorView, load: Mapping[datetime, Decimal], time_zone: str
             entry = _on(entries, day)
             by_day[day] = None if entry is None else entry.kgco2e_per_kwh
         rate = by_day[day]
+        # For the whole span or not at all: a figure that rests on both could not name its basis.
         if rate is None:
             return None
         found[hour] = rate
@@ -197,6 +201,7 @@ def _bought(site: Site, day: date) -> tuple[str, ...]:
     return tuple(
         name
         for name in primary_meters(site, day)
+        # A virtual meter repeats what others have counted.
         if kinds[name].carrier is Carrier.ELECTRICITY and not kinds[name].is_virtual
     )
 
@@ -219,6 +224,7 @@ def _made(readings: pl.DataFrame, stream: str, zone: ZoneInfo) -> dict[datetime,
 
 
 def _quanta(column: str) -> pl.Expr:
+    # Whole quanta, so that no sum depends on the order of the rows.
     return (pl.col(column) * _QUANTA).round().cast(pl.Int64)
 
 

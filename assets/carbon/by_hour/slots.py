@@ -51,6 +51,7 @@ def by_hour(load_kwh: Mapping[datetime, Decimal], step: timedelta, intensity: In
             kgco2e[hour] += kwh * factor
             factors[hour].append(factor)
         means = {hour: sum(values, Decimal(0)) / len(values) for hour, values in factors.items() if hour not in gaps}
+        # Without energy there is nothing to weigh by; the mean multiplies zero.
         weighed = {hour: kgco2e[hour] / energy[hour] if energy[hour] else mean for hour, mean in means.items()}
     return HourFactors(weighed, means)
 
@@ -58,6 +59,7 @@ def by_hour(load_kwh: Mapping[datetime, Decimal], step: timedelta, intensity: In
 def _of_slot(moment: datetime, step: timedelta, intensity: Intensity) -> Decimal | None:
     """The factor of a slot of the load: that of the slot around it, or the mean of those within; None for a gap."""
     first = moment - timedelta(minutes=moment.minute % (intensity.step // timedelta(minutes=1)))
+    # A load finer than the factors lies within one slot; a coarser one spans several.
     count = max(1, step // intensity.step)
     values = [intensity.values.get(first + number * intensity.step) for number in range(count)]
     found = [value for value in values if value is not None]

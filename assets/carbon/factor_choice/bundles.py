@@ -68,6 +68,7 @@ def key_of(row: Factor) -> tuple[Any, ...]:
     return (
         row.scope,
         row.activity.casefold(),
+        # Parsed: one table may write its unit in two ways.
         parse_unit(row.unit),
         row.region.casefold(),
         row.supplier.casefold(),
@@ -82,12 +83,14 @@ def bundles_of(rows: Iterable[Factor], gwp: GwpSet | None) -> list[Bundle]:
     """The factors that these rows make. Raises BadInput for gases that no GWP set weighs, or that stand twice."""
     groups: defaultdict[tuple[Any, ...], list[Factor]] = defaultdict(list)
     for row in rows:
+        # The same gases in another GWP set are the same factor said again, not more of it.
         groups[(*key_of(row), row.gwp_set)].append(row)
     found: list[Bundle] = []
     for group in groups.values():
         totals = [row for row in group if not row.gas]
         shares = [row for row in group if row.gas and row.kg_co2e_per_unit is not None]
         masses = [row for row in group if row.kg_per_unit is not None]
+        # Of two totals it is not said whose the gases are.
         found += [_total(row, shares if len(totals) == 1 else []) for row in totals]
         if shares and not totals:
             found.append(_shared(shares))
@@ -114,6 +117,7 @@ def _shared(rows: list[Factor]) -> Bundle:
 
 def _weighed(rows: list[Factor], gwp: GwpSet | None) -> Bundle:
     _once(rows)
+    # What a row says of itself stands before what the account asks for.
     used = rows[0].gwp_set or gwp
     parts: list[GasPart] = []
     inside = outside = Decimal(0)
@@ -121,6 +125,7 @@ def _weighed(rows: list[Factor], gwp: GwpSet | None) -> Bundle:
         for row in rows:
             assert row.kg_per_unit is not None  # noqa: S101
             name = species_of(row.gas) or row.gas
+            # CO2 of biomass is reported beside the scopes; CH4 and N2O of the same fire stay inside.
             if name == BIOGENIC:
                 outside += row.kg_per_unit
                 parts.append(GasPart(name, row.kg_per_unit, row.kg_per_unit))

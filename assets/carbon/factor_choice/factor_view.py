@@ -108,16 +108,19 @@ def as_factor(entry: DayFactor) -> Factor:
 
 
 def _key(entry: DayFactor) -> tuple[Carrier, Basis, str, str]:
+    # Certificates hold side by side; of shared factors one excludes the other.
     return entry.carrier, entry.basis, entry.factor_id if entry.basis in HELD else "", entry.calorific_basis
 
 
 def _of_site(site: Site, as_of_utc: datetime | None) -> Iterable[DayFactor]:
     for entry in site.factors:
+        # An entry without a time of recording has always been known.
         if as_of_utc is None or entry.recorded_at_utc is None or entry.recorded_at_utc <= as_of_utc:
             yield DayFactor(
                 carrier=entry.carrier,
                 basis=Basis.LOCATION,
                 factor_id=entry.factor_id,
+                # By the digits of the file: a float's own would be another factor in the sixteenth place.
                 kgco2e_per_kwh=Decimal(str(entry.kgco2e_per_kwh)),
                 valid_from=entry.valid_from,
                 valid_to=entry.valid_to,
@@ -130,10 +133,12 @@ def _of_site(site: Site, as_of_utc: datetime | None) -> Iterable[DayFactor]:
 def _of_store(
     site: Site, stored: Sequence[StoredFactor], gwp: GwpSet | None, supplier: str
 ) -> Iterable[tuple[int, DayFactor]]:
+    # Recorded together, used together: gases of one import never complete those of another.
     groups: defaultdict[tuple[int, Basis, str, datetime], list[StoredFactor]] = defaultdict(list)
     for each in stored:
         row = each.factor
         rank = _rank(site, each)
+        # Upstream and losses (Scope 3) of the same activity must not be taken for its Scope 2.
         if rank is None or carrier_of(row.activity) is None or row.scope not in (1, 2):
             continue
         # Instruments are somebody's: only those recorded for this site are its own.
@@ -169,6 +174,7 @@ def _of_store(
 
 def _criteria(site: Site, row: Factor) -> QualityCriteria:
     """Its quality criteria; what is held of another country is of another market, whatever else is said of it."""
+    # ISO 3166-2: the country stands before the hyphen.
     country = row.region.partition("-")[0].casefold()
     is_foreign = row.basis in HELD and len(country) == COUNTRY_LETTERS and country != site.country.casefold()
     return row.criteria.model_copy(update={"is_same_market": False}) if is_foreign else row.criteria
@@ -189,6 +195,7 @@ def _resolve(ranks: dict[int, list[DayFactor]]) -> list[DayFactor]:
     # By precedence: days that an earlier source covers are taken, a later one fills what is left.
     for rank in sorted(ranks):
         entries = sorted(ranks[rank], key=lambda each: each.valid_from)
+        # Within one source nobody can say which of two is meant; between sources precedence says it.
         for first, second in pairwise(entries):
             if second.valid_from < first.valid_to:
                 raise BadInput(

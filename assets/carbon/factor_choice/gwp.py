@@ -50,6 +50,7 @@ Halon1301 7140 6290 7200
 SF5CF3 17700 17400 18500
 """
 
+# In the order of GwpSet; strict, since a missing column would shift the reports by one.
 GWP100: dict[str, dict[GwpSet, Decimal]] = {
     words[0]: dict(zip(GwpSet, map(Decimal, words[1:]), strict=True))
     for words in map(str.split, _TABLE.split("\n")[1:-1])
@@ -96,11 +97,13 @@ _SPECIES = {_key(name): name for name in GWP100}
 _SPECIES |= {
     _key(f"R{name.removeprefix(kind)}"): name
     for name in GWP100
+    # Refrigerant numbers leave out the family: R-22 is HCFC-22, R-134a is HFC-134a.
     for kind in ("HFC", "HCFC", "CFC")
     if name.startswith(kind)
 }
 _SPECIES |= {_key(number): name for number, name in _REFRIGERANT_NUMBERS.items()}
 _BLENDS = {_key(name): name for name in BLENDS}
+# Its spellings in public tables; plain CO2 must never match one of them.
 _BIOGENIC = {_key(name) for name in (BIOGENIC, "CO2 biogenic", "bio CO2", "CO2b", "CO2bio")}
 
 
@@ -141,4 +144,5 @@ def composition_of(name: str, *, file: str = "", line: int = 0) -> dict[str, Dec
 def gwp_of(name: str, gwp_set: GwpSet, *, file: str = "", line: int = 0) -> Decimal:
     """kgCO2e of a kilogram of a gas or blend. Golden: R-410A is 2087.5, 1923.5, 2255.5 in AR4, AR5, AR6."""
     parts = composition_of(name, file=file, line=line)
+    # Biogenic CO2 has a place outside the scopes, and no weight inside.
     return sum((share * GWP100[gas][gwp_set] for gas, share in parts.items() if gas != BIOGENIC), Decimal(0))

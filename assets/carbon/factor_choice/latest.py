@@ -43,6 +43,7 @@ def marked(lines: Sequence[CarbonLine], published_to: dict[str, date]) -> list[F
     """A finding for each line that stands on a factor beyond the days that it was published for."""
     found: dict[str, Finding] = {}
     for line in lines:
+        # A factor made of gases joins their ids (Bundle.factor_id).
         ends = [end for name in line.factor_id.split("+") if (end := published_to.get(name)) and end < line.end]
         if not ends:
             continue

@@ -117,6 +117,7 @@ def shares(quantity: Decimal, days: Sequence[int]) -> list[Decimal]:
     with localcontext(EXACT):
         for each in days:
             done += each
+            # The running amount is cut, not each share: what one cut leaves the next takes.
             upto = quantity if done == total else (quantity * done / total).quantize(QUANTUM)
             found.append(upto - before)
             before = upto
@@ -133,6 +134,7 @@ def refuse_overlaps(factors: Sequence[Factor]) -> None:
             row.scope, row.activity.casefold(), row.unit.casefold(), row.region.casefold(), row.supplier.casefold(),
             row.basis, row.gas.casefold(), row.gwp_set, own_id,
         )  # fmt: skip
+        # The latest row alone: in this order one that reaches over it has been refused already.
         before = held.get(key)
         if before is not None and row.valid_from < before.valid_to:
             raise BadInput.at(

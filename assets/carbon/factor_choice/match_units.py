@@ -57,7 +57,9 @@ _SPELLINGS = {
     for word in words
 }
 _CV = re.compile(r"\b(gross|net)\s*(?:cv|calorific value)?\b|\b(gcv|hhv|ncv|lhv)\b")
+# American tables say higher and lower heating value.
 _CV_WORDS = {"gcv": "gross", "hhv": "gross", "ncv": "net", "lhv": "net"}
+# Holds 1 / 3600 and 29.3071 as they are meant; much more would find a fraction for any float.
 SIMPLE_DENOMINATOR = 10_000
 
 
@@ -71,6 +73,7 @@ class MatchUnit(NamedTuple):
 @cache
 def parse_unit(text: str) -> MatchUnit:
     """`kWh (Gross CV)` -> (kwh, gross); a unit that the closed list lacks keeps its own spelling, lower case."""
+    # Brackets and commas vary between editions, the words within do not.
     words = " ".join(re.sub(r"[()\[\],]", " ", text.casefold().replace("³", "3")).split())
     found = _CV.search(words)
     basis = "" if found is None else found[1] or _CV_WORDS[found[2]]
@@ -83,6 +86,7 @@ def ratio(source: str, target: str) -> Fraction | None:
     """How many `target` one `source` is, exact; None where the two do not compare."""
     one, other = parse_unit(source), parse_unit(target)
     if one.calorific_basis != other.calorific_basis:
+        # Gross and net differ by a tenth for gas: no factor is better than one for the other basis.
         return None
     if one.base == other.base:
         return Fraction(1)
@@ -102,6 +106,7 @@ def _amount(base: str) -> tuple[str, Fraction] | None:
     if base in _COUNTED:
         return _COUNTED[base]
     found = UNITS.get(base)
+    # A power is no amount: kW in a list of activities is a slip for kWh.
     if found is None or found.is_power or found.behaviour is not Behaviour.AMOUNT:
         return None
     return found.canonical, _exact(found.factor)

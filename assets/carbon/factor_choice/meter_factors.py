@@ -62,6 +62,7 @@ def meter_factors(site: Site, view: FactorView) -> list[MeterFactor]:
 def calorific_spans(meter: Meter) -> list[tuple[Literal["", "gross", "net"], date, date]]:
     """Calorific basis of the meter's kWh over local days; empty where it states none."""
     stated = sorted((each.valid_from, each.valid_to or LAST_DAY, each.basis) for each in meter.gas_factors)
+    # Time between two statements has no basis: neither of them is stretched over it.
     edges = [FIRST_DAY, *(day for start, end, _ in stated for day in (start, end)), LAST_DAY]
     by_start = {start: basis for start, _, basis in stated}
     return [(by_start.get(one, ""), one, other) for one, other in pairwise(edges) if one < other]
@@ -70,6 +71,7 @@ def calorific_spans(meter: Meter) -> list[tuple[Literal["", "gross", "net"], dat
 def exact_factor(entry: DayFactor) -> Decimal:
     """The factor to fifteen decimals. Raises BadInput where it cannot be kilograms per kWh."""
     value = entry.kgco2e_per_kwh.quantize(Decimal(1).scaleb(-FACTOR_DECIMALS), rounding=ROUND_HALF_UP)
+    # No fuel and no grid comes near a thousand.
     if value >= 1000:
         raise BadInput(
             f"factor {entry.factor_id} for {entry.carrier} comes to {value.normalize():f} kgCO2e per kWh",

@@ -85,6 +85,7 @@ def _factor(row: Row) -> Factor:
         # Refused here, with its line, and not where an account first weighs it.
         composition_of(gas, file=row.file, line=row.line)
     values: dict[str, Any] = {
+        # A factor that nobody named is known by its line: every figure says which factor it rests on.
         "factor_id": row.text("factor_id") or f"{Path(row.file).name.split('.')[0]}:{row.line}",
         "scope": _scope(row),
         "activity": row.needed("activity", "names no activity"),
@@ -114,6 +115,7 @@ def _factor(row: Row) -> Factor:
 
 def read_criteria(row: Row) -> QualityCriteria:
     """The quality criteria that a line states; a column that is absent or empty states nothing."""
+    # Half a vintage is refused by `day`: it would pass as unstated.
     vintage = row.text("vintage_from") or row.text("vintage_to")
     return QualityCriteria(
         **{name: row.truth(name) for name in TRUTHS},

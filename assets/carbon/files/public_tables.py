@@ -16,6 +16,7 @@ from data_quality.contracts.factor import Factor, FactorSet, GwpSet
 from data_quality.contracts.units import EXACT
 
 Kind = Literal["uk_ghg", "egrid", "ember", "gwp"]
+# The international pound of 1959, exact.
 KG_PER_LB = Decimal("0.45359237")
 # A global warming potential does not run out; years before and after these are no reporting years.
 ALWAYS = (date(1990, 1, 1), date(2100, 1, 1))
@@ -65,6 +66,7 @@ def _uk_ghg(table: Table, _: Path) -> _Rows:
                 "unit": row.needed("uom", "has no unit"),
                 "kg_co2e_per_unit": _value(row, "kg_co2e_per_uom"),
                 "gas": gas,
+                # Older editions hold other countries' grids under this heading.
                 "region": "" if "overseas" in row.text("level2").casefold() else "GB",
                 "source": f"UK government GHG conversion factors {row.text('year')}",
             },
@@ -79,6 +81,7 @@ def _uk_activity(row: Row) -> str:
         if found and found[0].startswith(_UPSTREAM):
             # Some years say it again on every level.
             word = word.removeprefix(_UPSTREAM)
+        # Some editions repeat the year as a level; with it the name would change every year.
         is_year = len(word) == 4 and word.isdigit()
         if word and word not in found and word.casefold() not in (unit, *_UNIT_WORDS) and not is_year:
             found.append(word)
@@ -135,6 +138,7 @@ def _gwp(table: Table, path: Path) -> _Rows:
     columns = {
         gwp: name
         for gwp in GwpSet
+        # Editions spell the column in two ways.
         for name in (f"{gwp.lower()}_gwp100", f"{gwp.lower()}gwp100")
         if name in table.columns
     }
@@ -151,6 +155,7 @@ def _gwp(table: Table, path: Path) -> _Rows:
                 yield _gas(row, column, activity=name, gas=name, gwp=gwp)
     for blend, parts in BLENDS.items():
         for gwp, column in columns.items():
+            # A blend that lacks a gas would be too light.
             if all((gas, gwp) in known for gas in parts):
                 for gas, share in parts.items():
                     yield _gas(known[gas, gwp], column, activity=blend, gas=gas, gwp=gwp, share=share)
@@ -174,6 +179,7 @@ def _gas(
 def _factor(
     row: Row, sha256: str, *, validity: tuple[date, date] | None = None, year: str = "", **fields: Any
 ) -> Factor:
+    # `span` turns a year into days; in some tables that column has another name.
     span = validity or row._replace(cells={"year": year or row.text("year")}).span("", "")
     if span is None:
         raise row.bad("factor without a year", reason="no_validity")

@@ -16,6 +16,7 @@ from data_quality.contracts.errors import BadInput
 MAX_BYTES = 64 << 20
 # Products of two such numbers are exact in the account's 60 digits.
 MOST_DIGITS = 29
+# Anything else is a slip of the keyboard; and a day after 9999 cannot be said.
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 
 
@@ -47,6 +48,7 @@ class Row(NamedTuple):
             raise self.bad(f"{column}: expected a number such as 0.20705, got {text!r}", reason="bad_number") from None
         if not number.is_finite():
             raise self.bad(f"{column}: expected a finite number, got {text!r}", reason="bad_number")
+        # Zero may be written with any number of digits.
         if number and (number.adjusted() > MOST_DIGITS or int(number.as_tuple().exponent) < -MOST_DIGITS):
             raise self.bad(
                 f"{column}: expected a number of at most {MOST_DIGITS} digits, got {text!r}", reason="bad_number"
@@ -121,6 +123,7 @@ def read_table(path: Path, *, needs: Sequence[str] = (), comment: str = "") -> T
             if not header:
                 header = _header(cells, path, reader.line_num, needs)
                 continue
+            # Spreadsheets pad rows with empty cells: only one that holds something is too many.
             if len(cells) > len(header) and any(cell.strip() for cell in cells[len(header) :]):
                 raise BadInput(
                     f"has {len(cells)} cells, the header {len(header)}",
@@ -128,12 +131,14 @@ def read_table(path: Path, *, needs: Sequence[str] = (), comment: str = "") -> T
                     line=reader.line_num,
                     reason="ragged_row",
                 )
+            # Not strict: a row may end early, and what it lacks reads as empty.
             named = {name: cell.strip() for name, cell in zip(header, cells, strict=False)}
             rows.append(Row(str(path), reader.line_num, named))
     except csv.Error as error:
         raise BadInput(f"is no CSV: {error}", file=str(path), line=reader.line_num, reason="bad_csv") from error
     if not header:
         raise BadInput("is empty; expected a header and rows", file=str(path), reason="empty_file")
+    # Of the file's own bytes, so that anybody can check it with the tool at hand.
     return Table(header, tuple(rows), hashlib.sha256(content).hexdigest())
 
 

@@ -41,6 +41,7 @@ def write_factor_set(factors: FactorSet, path: Path) -> None:
         temporary.write_text(factor_csv(factors), encoding="utf-8")
         temporary.replace(path)
     finally:
+        # After the rename nothing is left; after a failure no half-written file is.
         temporary.unlink(missing_ok=True)
 
 
@@ -56,4 +57,5 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
+    # Never with an exponent: spreadsheets rewrite 1E-7.
     return f"{value:f}" if isinstance(value, Decimal) else str(value)

@@ -43,6 +43,7 @@ def carbon_of(
     allocation = Allocation()
     by_name: defaultdict[str, list[Factor]] = defaultdict(list)
     published: dict[str, date] = {}
+    # To the last day asked for and no further: how long it stands in is told by days.
     if latest and activities:
         factors, published = extended(factors, max(each.end for each in activities))
     for row in factors:
@@ -84,6 +85,7 @@ def _rows(
             reason="bad_basis",
         )
     found = chosen_gwp(activity, applicable(activity, plain), gwp)
+    # Of any region: an instrument of another market is refused with its reason, not overlooked.
     fits = applicable(activity, other, any_region=True)
     elsewhere = [row for row in other if row not in fits]
     market = [
@@ -107,6 +109,7 @@ def _lines(activity: Activity, parts: Sequence[Part]) -> list[CarbonLine]:
         if part.bundle.is_biogenic_alone or part.bundle.biogenic_kg_per_unit:
             units = units_of(activity, part)
             outside = EXACT.multiply(units, part.bundle.biogenic_kg_per_unit)
+            # Biogenic CO2 is reported beside the scopes and is in no total.
             changes = {"scope": 0, "basis": "", "kgco2e": outside, "is_location": False, "gases": ()}
             found.append(line.model_copy(update=changes))
     return found
@@ -178,6 +181,7 @@ def _by_gas(lines: Sequence[CarbonLine]) -> dict[str, Decimal]:
         if line.scope != 1:
             continue
         gases = [(gas.gas, gas.kgco2e) for gas in line.gases if gas.gas != BIOGENIC]
+        # Published totals are rounded apart from their gases.
         rest = line.kgco2e - sum((kgco2e for _, kgco2e in gases), Decimal(0))
         for name, kgco2e in [*gases, *([(NOT_SPLIT, rest)] if rest else [])]:
             found[name] = found.get(name, Decimal(0)) + kgco2e

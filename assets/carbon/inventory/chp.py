@@ -59,11 +59,13 @@ def chp_shares(
         )
     with localcontext(EXACT):
         weights = {
+            # Heat and power over their efficiencies, multiplied out: no quotient is rounded.
             ChpMethod.EFFICIENCY: (heat_kwh * power_efficiency, power_kwh * heat_efficiency),
             ChpMethod.ENERGY: (heat_kwh, power_kwh),
             ChpMethod.DOUBLE: (heat_kwh, 2 * power_kwh),
         }[method]
         heat = fuel_kgco2e * weights[0] / sum(weights)
+        # The rest, not a second product: both sum to the fuel's emissions to the last digit.
         power = fuel_kgco2e - heat
         return ChpShares(
             method=method,

@@ -32,6 +32,7 @@ def site_energies(readings: pl.DataFrame, *, site: Site, period: Period) -> tupl
     exporters = {meter.meter_id for meter in site.meters if _exports(meter)}
     found: list[SiteEnergy] = []
     for day in [period.start + timedelta(days=offset) for offset in range(period.days)]:
+        # 92 or 100 on the days when clocks are moved.
         slots = int(local_day_hours(day, site.time_zone) * 60) // CANONICAL_MINUTES
         bought = set(primary_meters(site, day))
         for carrier in Carrier:
@@ -62,6 +63,7 @@ def _by_day(readings: pl.DataFrame, site: Site) -> _Days:
         "register",
         local_date=pl.col("interval_start_utc").dt.convert_time_zone(site.time_zone).dt.date(),
     ).agg(
+        # A single amount fits 64 bits; a sum past 9.2 TWh would turn over in silence.
         (pl.col("value") * 10.0**QUANTUM_DECIMALS).round().cast(pl.Int64).cast(pl.Int128).sum().alias("quanta"),
         pl.len().alias("present"),
         estimated.sum().alias("estimated"),
@@ -96,6 +98,7 @@ def _self_consumed(days: _Days, site: Site, fed_in: SiteEnergy, day: date, slots
         _energy(days, [meter], register, fed_in.carrier, day, slots, "self_consumed")
         for meter, register in generation(site)
     ]
+    # With several generators all must be read: what a silent one made would pass as not consumed.
     kwh = sum((each.kwh for each in made if each.kwh is not None), Decimal(0)) - fed_in.kwh
     if not made or any(each.kwh is None for each in made) or kwh < 0:
         return []

@@ -11,6 +11,7 @@ from data_quality.contracts.finding import Finding
 
 # A row of four weeks or more tells of a period; a shorter one is an event (a delivery, a refill) or a day of a series.
 PERIOD_DAYS = 28
+# A leap year's list is a year's list.
 YEAR_DAYS = 366
 
 
@@ -30,6 +31,7 @@ def gaps(activities: Sequence[Activity]) -> list[Finding]:
         return []
     start = min(row.start for rows in periodic for row in rows)
     end = max(row.end for rows in periodic for row in rows)
+    # A list of a year is meant as that year: a series that begins in March lacks two months.
     is_year = (end - start).days <= YEAR_DAYS
     return [
         finding

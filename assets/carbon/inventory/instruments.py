@@ -52,8 +52,10 @@ def certificate_unstated(certificate: HourlyCertificate) -> list[str]:
 
 
 def _failures(criteria: QualityCriteria, market: str, start: date, end: date, consumed_in: str) -> list[str]:
+    # Silence is None and is told; only a stated no refuses.
     found = [text for name, text in _CRITERIA.items() if getattr(criteria, name) is False]
     is_foreign = consumed_in and market and consumed_in.casefold() != market.casefold()
+    # Said once: the criterion and the two names are one reason.
     if is_foreign and criteria.is_same_market is not False:
         found.append(f"is of market {market}, the consumption of {consumed_in}")
     first, last = criteria.vintage_from, criteria.vintage_to
@@ -107,6 +109,7 @@ def asked_for(
             f"of {', '.join(basis.value for basis in HIERARCHY)} that the set has for its unit",
             reason="unknown_instrument",
         )
+    # One that is named in vain counts too: it must not open the way to a better instrument than was bought.
     highest = min(ranks[row.basis] for row in [*wanted, *vain])
     below = [row for row in rows if row.basis not in HELD and row not in wanted and ranks[row.basis] > highest]
     return [*wanted, *below], [_refused(activity, row, [_elsewhere(activity, row)]) for row in vain]
@@ -138,6 +141,7 @@ def usable(activity: Activity, rows: Sequence[Factor]) -> tuple[list[Factor], li
     """The rows that meet the quality criteria; a finding for each that fails, and for each that states too little."""
     kept, findings = [], []
     for row in rows:
+        # The quality criteria are about claims; a residual mix is what is left when all claims are taken out.
         if row.basis is Basis.RESIDUAL:
             kept.append(row)
             continue
@@ -192,6 +196,7 @@ class Allocation:
         for row in rows:
             key = row.factor_id, row.valid_from
             left = self.left_kwh(row)
+            # An instrument that was refused has been told with its reason; one that is used in part has not.
             if row.basis not in HELD or (row.factor_id in told and key not in self._used):
                 continue
             if key in self._used and not left:

@@ -82,6 +82,7 @@ def _claimed_twice(footprints: Sequence[Footprint]) -> list[Finding]:
     users: defaultdict[str, set[str]] = defaultdict(set)
     for each in footprints:
         for line in each.lines:
+            # No energy was covered where a line is of zero.
             if line.basis in [basis.value for basis in HELD] and line.factor_id and line.kwh:
                 users[line.factor_id].add(each.site_id)
     return [
@@ -112,4 +113,5 @@ def _bought(lines: Sequence[FootprintLine]) -> Decimal:
 
 def _sum(values: Sequence[Decimal | None]) -> Decimal | None:
     known = [value for value in values if value is not None]
+    # What a site does not know is not zero: the sum of the others would look like a good year.
     return sum(known, ZERO) if len(known) == len(values) else None

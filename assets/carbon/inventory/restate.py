@@ -89,6 +89,7 @@ def _causes(
     if old_kwh != new_kwh:
         found.append(f"reading: {_number(old_kwh)} kWh became {_number(new_kwh)} kWh")
     before, after = _factors(old), _factors(new)
+    # By id and value: a factor that is republished under its name has changed too.
     gone = [each for each in before if each not in after]
     come = [each for each in after if each not in before]
     if gone or come:
@@ -102,6 +103,7 @@ def _causes(
 
 
 def _withdrawn(old: list[FootprintLine], new: list[FootprintLine], reasons: Mapping[str, str]) -> list[str]:
+    # Withdrawn factors that covered nothing changed nothing.
     gone = [name for name, _, _ in _shifted(old, new) if name in reasons]
     return [f"withdrawn: {name}: {reasons[name]}" for name in gone]
 

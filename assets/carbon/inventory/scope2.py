@@ -42,6 +42,7 @@ def market_lines(
     asked, findings = asked_for(activity, rows, states_instruments=states_instruments, elsewhere=elsewhere)
     kept, said = usable(activity, asked)
     findings += said
+    # Told, since a person may have bought it for this line and not said so.
     held_back = [row for row in rows if row not in asked and row.basis in HELD]
     if held_back and not activity.instrument:
         findings.append(_unnamed(activity, held_back))
@@ -61,6 +62,7 @@ def market_lines(
 
 def _pieces(part: Part, rows: Sequence[Factor]) -> list[Part]:
     """The part, cut wherever an instrument, supplier rate or residual mix begins or ends."""
+    # Whatever holds at all then holds through a whole piece.
     cuts = {each for row in rows for each in (row.valid_from, row.valid_to) if part.start < each < part.end}
     edges = [part.start, *sorted(cuts), part.end]
     spans = list(pairwise(edges))
@@ -81,6 +83,7 @@ def _fill(
             raise _two(activity, basis, unlimited)
         for bundle in tier:
             taken = _claim(activity, bundle, left, allocation)
+            # Nothing consumed still shows the factor that would have held.
             if taken or (piece.quantity == 0 and bundle is tier[0]):
                 yield basis.value, Part(piece.start, piece.end, taken, bundle)
             with localcontext(EXACT):
@@ -107,6 +110,7 @@ def _claim(activity: Activity, bundle: Bundle, wanted: Decimal, allocation: Allo
     wanted_kwh = converted(wanted, by)
     taken_kwh = min(wanted_kwh, left_kwh)
     allocation.take(row, taken_kwh)
+    # All of it: the quantity as it was, since there and back through kWh need not be exact.
     return wanted if taken_kwh == wanted_kwh else converted(taken_kwh, 1 / by)
 
 

@@ -26,6 +26,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, months_of
 from data_quality.contracts.units import EXACT
 
+# Only gas burns on site: heat, steam and cooling are bought, and Scope 2 by resolution C3.2.
 DIRECT = (Carrier.NATURAL_GAS,)
 ZERO = Decimal(0)
 
@@ -91,6 +92,7 @@ def _check(energies: Sequence[SiteEnergy], period: Period) -> None:
                 reason="bad_period",
             )
         mine = seen[energy.carrier, energy.role, energy.calorific_basis]
+        # In order of start, so the last one is the only one that can reach into this.
         if mine and energy.start < mine[-1].end:
             raise BadInput(
                 f"{energy.carrier} ({energy.role}) stands twice on {energy.start}", reason="duplicate_energy"
@@ -174,6 +176,7 @@ def _market(cell: _Cell, grid: DayFactor, factors: FactorView, account: _Account
     )
     part = Part(cell.start, cell.end, cell.kwh, bundles_of([as_factor(grid)], None)[0])
     location = [line_of(activity, part, basis="location", is_location=True, is_market=False)]
+    # A site has no lines that could name one: what is recorded for it may cover it.
     lines, findings = market_lines(
         activity, [part], location, rows, gwp=None, allocation=allocation, states_instruments=False
     )
@@ -336,4 +339,5 @@ def _footprint(
 
 
 def _once(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    # Cells of one month repeat what is said of the month.
     return tuple({(each.code, each.message): each for each in findings}.values())

@@ -38,6 +38,7 @@ def horizon(train_end: date, end: date) -> date:
     span that ends in the first month of the next belongs to the one before: a month cannot tell a level.
     """
     days = (end - train_end).days
+    # 366 days to a year: an anniversary never falls short of its own year by a leap day.
     full = train_end + timedelta(days=_LONGEST_YEAR * max(-(-(days - _MONTH) // _LONGEST_YEAR), 1))
     return max(full, end)
 
@@ -61,17 +62,20 @@ def changes_of_use(
     if weeks.height < MIN_WEEKS:
         why = f"{weeks.height} weeks meet their season of the baseline; {MIN_WEEKS} wanted"
         return (not_assessed(why, weeks.height),)
+    # Before the steps: a change of unit is one too, and would be told as a change of use.
     changed = unit_change(weeks)
     if changed is not None:
         return until([changed], end)
     at_seam = [day for day in declared if abs((day - train[1]).days) <= MEASURE_DAYS]
     found = steps(weeks, report_start=train[1], has_installation=bool(at_seam))
+    # Every declared day must be far from it: a measure explains the step beside it and no other.
     unexplained = [each for each in found if all(abs((each.start - day).days) > MEASURE_DAYS for day in declared)]
     return until([_finding(each, unit) for each in unexplained], end)
 
 
 def until(found: Iterable[Finding], end: date) -> tuple[Finding, ...]:
     """Those findings of changes_of_use that speak of a span that ends on `end` (exclusive)."""
+    # ISO dates compare as text; a finding without a start speaks of every span.
     return tuple(each for each in found if str(each.facts.get("start", "")) < end.isoformat())
 
 

@@ -18,6 +18,7 @@ Vector = NDArray[np.float64]
 
 WEEK, YEAR = 7, 364
 MIN_DAYS_A_WEEK = 4
+# A season: in less than that a spell of weather and a level cannot be told apart.
 MIN_WEEKS = 12
 # A step counts from here: in standard errors (autocorrelation of weeks included) and in share of the expected energy.
 MIN_SCORE = 4.0
@@ -32,6 +33,7 @@ MIN_BEFORE, MIN_AFTER = 2, 4
 MAX_EVENTS = 4
 # Use that falls by half of the expected energy for two weeks or more and comes back: a plant that stood still.
 OUTAGE_SHARE, MIN_OUTAGE_WEEKS = -0.5, 2
+# Beyond it the error of a dozen weeks grows so far that no step would count any more.
 _MAX_RHO = 0.8
 
 
@@ -61,6 +63,7 @@ def matched_weeks(
     by_day = {row[0]: (row[1], row[2]) for row in days.iter_rows()}
     rows = []
     for day in (each for each in by_day if report_start <= each < report_end):
+        # Rounded up: the nearest whole number of years that reaches back into the training.
         years = max(-(-((day - train_end).days + 1) // YEAR), 1)
         other = day - timedelta(days=YEAR * years)
         if other >= train_start and other in by_day:
@@ -87,6 +90,7 @@ def steps(weeks: pl.DataFrame, *, report_start: date, has_installation: bool) ->
 
     weeks: as matched_weeks. has_installation: a level that differs from the first day on is then the measure.
     """
+    # In shares of the mean expected energy, so that one limit serves small and large uses.
     level = float(weeks["expected"].mean() or 0.0)  # type: ignore[arg-type]
     if level <= 0:
         return []
@@ -95,6 +99,7 @@ def steps(weeks: pl.DataFrame, *, report_start: date, has_installation: bool) ->
     _split(after - before, 0, weeks.height, cuts)
     found = []
     for low, place, high, score in cuts:
+        # The difference of two years steps where either of them does: the side that moved more is the one.
         moved_after, moved_before = (_step(side, low, place, high) for side in (after, before))
         is_after = abs(moved_after) >= abs(moved_before)
         column = "start" if is_after else "baseline_start"
@@ -102,6 +107,7 @@ def steps(weeks: pl.DataFrame, *, report_start: date, has_installation: bool) ->
         share = moved_after if is_after else moved_before
         found.append(Step(weeks[column][place], "reporting" if is_after else "baseline", share, share * level, score))
     found += outages(weeks, level, [0, *sorted(cut[1] for cut in cuts), weeks.height])
+    # The median: a few weeks of an outage must not pass for another level.
     whole = float(np.median(after - before))
     if not has_installation and not found and abs(whole) >= MIN_SHARE_AT_START:
         found.append(Step(report_start, "at_start", whole, whole * level, _level_score(after - before)))
@@ -119,6 +125,7 @@ def outages(weeks: pl.DataFrame, level: float, bounds: Sequence[int]) -> list[St
     after, before = weeks["after"].to_numpy(), weeks["before"].to_numpy()
     for low, high in pairwise(bounds):
         usual[low:high] = np.median(after[low:high])
+    # A standstill that the baseline year had as well is a season of the plant, no outage.
     flags: list[bool] = ((after - usual <= limit) & (before > limit)).tolist()
     found, first = list[Step](), None
     for place, is_fallen in enumerate(flags):
@@ -158,6 +165,7 @@ def best_stairs(values: Vector) -> list[tuple[int, int, int, float]]:
     One step between two leaves the other in the residual, which then looks like noise with a long memory.
     """
     n = len(values)
+    # Three levels of eight weeks each, or the middle one is an episode.
     if n < 3 * SHORT_WEEKS:
         return []
     one, two = _two_cuts(values)
@@ -168,6 +176,7 @@ def best_stairs(values: Vector) -> list[tuple[int, int, int, float]]:
         size = float(right.mean() - left.mean())
         score = abs(size) / _difference_error(left, right, others=levels)
         if score < MIN_SCORE_OF_SHORT or abs(size) < MIN_SHARE:
+            # Both or none: each of them alone was found to be too weak above.
             return []
         found.append((start, place, end, score))
     return found
@@ -181,6 +190,7 @@ def _two_cuts(values: Vector) -> tuple[int, int]:
     for first in range(SHORT_WEEKS, n - 2 * SHORT_WEEKS + 1):
         second = np.arange(first + SHORT_WEEKS, n - SHORT_WEEKS + 1)
         gain = (
+            # The squares that three means explain: the sum of all squares is the same for every pair of cuts.
             sums[first] ** 2 / first
             + (sums[second] - sums[first]) ** 2 / (second - first)
             + (sums[n] - sums[second]) ** 2 / (n - second)
@@ -213,7 +223,9 @@ def _difference_error(left: Vector, right: Vector, others: Sequence[Vector] = ()
     rest = np.concatenate([part - part.mean() for part in (others or (left, right))])
     squares = float(rest @ rest)
     if squares == 0:
+        # No noise at all: any step is certain, and nothing is divided by zero.
         return 1e-12
+    # Below zero it would narrow the error, and in a few weeks that is chance.
     rho = min(max(float(rest[1:] @ rest[:-1]) / squares, 0.0), _MAX_RHO)
     variance = squares / max(len(rest) - len(others or (left, right)), 1) * (1.0 + rho) / (1.0 - rho)
     return float(np.sqrt(variance * (1.0 / len(left) + 1.0 / len(right))))

@@ -94,6 +94,7 @@ def project_use(site: Site, project: MvProject) -> Seu:
     """What is inside of the project's boundary, as a use of the project's own id."""
     if project.seu is not None:
         seu = next(each for each in site.seus if each.seu_id == project.seu)
+        # The boundary is that of the use, the baseline is the project's own.
         return seu.model_copy(update={"seu_id": project.project_id, "name": project.name, "baseline": None})
     return Seu(
         seu_id=project.project_id,
@@ -111,6 +112,7 @@ def reported_span(project: MvProject, period: Period, now_utc: datetime) -> Peri
     """The local days of a span that are in the reporting period and over; None where there is none."""
     first, after = project.reporting_period
     today = now_utc.astimezone(ZoneInfo(period.time_zone)).date()
+    # A day that is not over has too little energy for a whole day's expectation.
     start, end = max(first, period.start), min(after, period.end, today)
     return Period(label="", start=start, end=end, time_zone=period.time_zone) if start < end else None
 
@@ -155,11 +157,13 @@ def project_savings(
         return nothing_reported(project)
     known = known_span(version, now_utc, site.time_zone)
     readings = site_readings(lake, site, start_utc=known.start_utc, end_utc=known.end_utc, as_of_utc=as_of_utc)
+    # Adjustments as known at T: a saving that was reported then is made again from the same ones.
     given = AdjustmentStore(lake.store).in_force(version.baseline_id, version.baseline, as_of_utc=as_of_utc)
     pairs = project_pairs(
         readings, site=site, project=project, version=version, adjustments=given, start=known.start, end=known.end
     )
     against = against_project(project, version, pairs, end=period.end)
+    # The gate looks at every day that is known, the figure only at the days of its span.
     inside = [each for each in pairs if period.start <= each.local_date < period.end]
     return savings_of(project, version, inside, period=period, against=against)
 
@@ -180,6 +184,7 @@ def against_project(
     """
     first, last = project.installation_start, project.installation_end
     found = against_claim(
+        # Days of the installation belong to neither period.
         [each for each in pairs if not first <= each.local_date < last],
         version.baseline,
         end=end,
@@ -330,6 +335,7 @@ def minimum_detectable_percent(project: MvProject, baseline: Baseline) -> float 
     fit = baseline.statistics
     first, after = project.reporting_period
     days = (after - first).days
+    # A perfect fit has no spread from which a limit of detection could be told.
     if fit.cvrmse_g14 <= 0 or fit.n <= fit.p:
         return None
     return 100.0 * savings_uncertainty_kwh(

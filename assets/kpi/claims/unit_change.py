@@ -8,6 +8,7 @@ from data_quality.contracts.finding import Finding
 
 # A whole-number-of-times jump of the readings themselves: from this factor on it is a unit, not a use.
 MIN_UNIT_FACTOR = 4.0
+# More than of a use (4): the message names a fault of the data, so it must be nearly certain.
 MIN_UNIT_SCORE = 6.0
 UNIT_FACTORS = {
     35.3147: "ft3 and m3",
@@ -23,9 +24,11 @@ UNIT_FACTORS = {
 
 def unit_change(weeks: pl.DataFrame) -> Finding | None:
     """`unit_change_suspected` where the readings themselves, year over year, jump by a factor of four or more."""
+    # A ratio needs both above zero; weeks of standstill have none.
     known = weeks.filter((pl.col("was") > 0) & (pl.col("now") > 0))
     if known.height < MIN_WEEKS:
         return None
+    # Logarithms: ten times as much and a tenth are the same distance.
     ratio = np.log(known["now"].to_numpy() / known["was"].to_numpy())
     place, score, size = best_step(ratio)
     if abs(score) < MIN_UNIT_SCORE or abs(size) < np.log(MIN_UNIT_FACTOR):
@@ -36,6 +39,7 @@ def unit_change(weeks: pl.DataFrame) -> Finding | None:
     # Year over year is level again where the baseline changed, and leaves level where the report did.
     in_baseline = abs(right) < abs(left)
     day = known["baseline_start" if in_baseline else "start"][place]
+    # 15 % around: use itself differs between two years by as much.
     near = [f"{each:g} ({what})" for each, what in UNIT_FACTORS.items() if abs(np.log(each / factor)) < 0.15]
     meaning = f", close to {' or '.join(near)}" if near else ""
     return Finding(

@@ -43,6 +43,7 @@ def adjusted_days(expected: pl.DataFrame, given: Sequence[Adjustment]) -> pl.Dat
             added.append(0.0)
             total.append(None)
             continue
+        # The model's float means a whole number of quanta: percents are taken of that, exactly.
         exact = Decimal(round(model_kwh * 10**QUANTUM_DECIMALS)).scaleb(-QUANTUM_DECIMALS)
         more = adjustment_of_day_kwh(given, day, exact)
         added.append(float(more))

@@ -56,6 +56,7 @@ def _quarter(
 ) -> QuarterStatus:
     actual, expected = (_sum(months, name) for name in ("actual_kwh", "expected_kwh"))
     named = {(row["baseline_id"], row["baseline_version"]) for row in months}
+    # Months by two versions are no quarter of either: their expectations are not one scale.
     baseline_id, number = next(iter(named)) if len(named) == 1 else (None, None)
     version = None if baseline_id is None or number is None else versions.get((str(baseline_id), int(str(number))))
     share = float(_sum(months, "compared_days") / _sum(months, "period_days"))

@@ -55,6 +55,7 @@ def seu_days(readings: pl.DataFrame, *, site: Site, seu: Seu, start: date, end: 
     parts = [_driver_days(rows, spine, driver) for driver in drivers]
     for part in [*parts, _synthetic_days(rows, [*seu.meters, *names])]:
         days = days.join(part, on="local_date", how="left", maintain_order="left", validate="1:1")
+    # Nothing read is a coverage of zero; the energy of that day stays null.
     days = days.with_columns(
         pl.col("coverage", "coverage_worst_meter").fill_null(0.0), pl.col("is_synthetic").fill_null(False)
     )
@@ -93,6 +94,7 @@ def _local(readings: pl.DataFrame, site: Site, start: date, end: date) -> pl.Dat
 
 
 def _quanta() -> pl.Expr:
+    # Whole quanta: the sum of a day does not depend on the order of its rows.
     return pl.col("value").mul(QUANTA).round().cast(pl.Int64)
 
 
@@ -109,9 +111,11 @@ def _energy_days(rows: pl.DataFrame, spine: pl.DataFrame, seu: Seu) -> pl.DataFr
         pl.col("quanta", "present", "estimated").sum(), fewest=pl.col("present").min(), meters=pl.len()
     )
     wanted = pl.col("hours") * SLOTS_PER_HOUR
+    # A meter that was silent all day has no row here, and is the worst of all.
     fewest = pl.when(pl.col("meters") == len(seu.meters)).then(pl.col("fewest")).otherwise(0)
     return per_day.join(spine.select("local_date", "hours"), on="local_date", validate="1:1").select(
         "local_date",
+        # Never scaled up to the whole day: what is missing shows as coverage.
         energy_kwh=pl.col("quanta") / QUANTA,
         coverage=pl.col("present") / (wanted * len(seu.meters)),
         coverage_worst_meter=fewest / wanted,
@@ -126,6 +130,7 @@ def _driver_days(rows: pl.DataFrame, spine: pl.DataFrame, driver: Driver) -> pl.
     wanted = pl.col("hours") * SLOTS_PER_HOUR
     mean = pl.col("quanta") / QUANTA / pl.col("present")
     whole = pl.col("quanta") / QUANTA
+    # A full day keeps its exact sum; only a day with gaps goes by its mean.
     total = pl.when(pl.col("present") == wanted).then(whole).otherwise(mean * wanted)
     value = (total if driver.aggregation == "sum" else mean).round(QUANTUM_DECIMALS)
     is_known = pl.col("present") >= DRIVER_DAY_MIN_COVERAGE * wanted

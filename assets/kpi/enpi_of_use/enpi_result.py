@@ -143,6 +143,7 @@ def day_pairs(
     energy = "energy_kwh" if "energy_kwh" in days.columns else "actual_kwh"
     if "adjustment_kwh" not in expected.columns:
         expected = expected.with_columns(adjustment_kwh=pl.lit(0.0))
+    # Left: a day without expectation stays in the table, as a day that is not compared.
     joined = days.join(
         expected.select("local_date", "expected_kwh", "is_extrapolated", "adjustment_kwh"),
         on="local_date",
@@ -269,6 +270,7 @@ def enpi_for(
     inside = [pair for pair in pairs if period.start <= pair.local_date < period.end]
     both = compared(inside, rule=used, start=period.start, end=period.end)
     actual, expected = sum_kwh(p.actual_kwh for p in both), sum_kwh(p.expected_kwh for p in both)
+    # Over all days of the period: a day that is absent was not covered.
     coverage = sum(pair.coverage for pair in inside) / period.days
     reason = _why_not(version, expected, len(both) / period.days, used)
     deviation = deviation_percent(actual, expected)
@@ -290,6 +292,7 @@ def enpi_for(
         status=_status_by(judged, used),
         reason=reason,
         performance=performance(judged, warn=used.warn_percent),
+        # Strictly above: a saving as large as its own uncertainty is not significant.
         significant=None if reason or uncertainty is None else float(abs(delta)) > uncertainty,
         review_flags=_flags(deviation, both, coverage, used, is_static_factor_changed=is_static_factor_changed),
         days=period.days,
@@ -347,6 +350,7 @@ def period_uncertainty_kwh(
         rho1=min(max(fit.rho1, 0.0), MAX_RHO),
         n=fit.n,
         m=m,
+        # By the days that are compared, not by the calendar: the saving is of these days alone.
         months=m / DAYS_A_MONTH,
         confidence=confidence,
         n_params=fit.p,
@@ -354,6 +358,7 @@ def period_uncertainty_kwh(
     terms, width = version.baseline.band, len(version.baseline.feature_order)
     if terms is None or any(len(pair.features) != width for pair in both):
         return delta_e
+    # The intercept counts once a day.
     total = [float(m), *(math.fsum(pair.features[index] for pair in both) for index in range(width))]
     exact = two_sided_t(confidence, terms.dof) * sum_standard_error(terms, total, m)
     return stated_half_width(exact, delta_e, agreeing_within(fit.n, fit.p))
@@ -388,6 +393,7 @@ def _status_by(deviation: Decimal | None, rule: EnpiRule) -> Status:
 
 
 def _why_not(version: BaselineVersion | None, expected: Decimal, share: float, rule: EnpiRule) -> str:
+    # The first that holds is told: without a baseline nothing behind it has a meaning.
     if version is None:
         return "no_baseline"
     if version.status == BaselineStatus.PROVISIONAL:

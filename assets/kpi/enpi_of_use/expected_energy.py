@@ -54,6 +54,7 @@ def feature_table(days: pl.DataFrame, features: tuple[str, ...]) -> pl.DataFrame
 
 def features_by_day(baseline: Baseline, days: pl.DataFrame) -> dict[date, tuple[float, ...]]:
     """Local date -> the baseline's features of that day, in its order; days with an unknown driver are left out."""
+    # A day without one of its drivers has no expectation, so nobody asks how sure it is.
     table = feature_table(days, baseline.feature_order).drop_nulls()
     return {day: tuple(values) for day, *values in table.iter_rows()}
 
@@ -66,6 +67,7 @@ def expected_days(baseline: Baseline, days: pl.DataFrame) -> pl.DataFrame:
     Raises OurFault where the coefficients are not intercept + feature_order. Source: formulas 5.3.
     """
     values = {coefficient.name: coefficient.value for coefficient in baseline.coefficients}
+    # By name, and the order checked (resolution C0.13): by position a reordered list would pass unseen.
     if list(values) != [INTERCEPT, *baseline.feature_order]:
         raise OurFault(f"coefficients {list(values)} are not the intercept and {list(baseline.feature_order)}")
     features = feature_table(days, baseline.feature_order)
@@ -80,5 +82,6 @@ def _is_outside(baseline: Baseline, days: pl.DataFrame) -> pl.Series:
     # Starts from a column, not from a literal: a baseline without drivers still answers once a day.
     outside = pl.col("local_date").is_null()
     for name, (low, high) in baseline.driver_ranges.items():
+        # A driver that is not known is not outside: its day has no expectation anyway.
         outside = outside | ~pl.col(name).is_between(low, high).fill_null(True)
     return days.select(is_extrapolated=outside).to_series()

@@ -56,6 +56,7 @@ def product_drivers(baseline: Baseline, site: Site) -> list[str]:
     """Drivers of the baseline that are amounts in one unit: the products that a mix is of. Raises BadInput."""
     by_id = {driver.driver_id: driver for driver in site.drivers}
     used = [name for name in dict.fromkeys(map(driver_of, baseline.feature_order)) if name in by_id]
+    # Operating hours add up as well, and are no product.
     products = [name for name in used if by_id[name].aggregation == "sum" and by_id[name].unit != "h"]
     units = {by_id[name].unit for name in products}
     if len(products) < 2:
@@ -83,6 +84,7 @@ def at_reference_mix(
             reason="unknown_driver",
         )
     names = list(dict.fromkeys(driver_of(name) for name in baseline.feature_order))
+    # A part of a day has less energy and the whole output: the mix would look better than it is.
     known = days.drop_nulls([*names, "energy_kwh"]).filter(pl.col("coverage") >= 1.0)
     if known.is_empty():
         raise BadInput("no day of the period has energy and all drivers of the baseline", reason="no_days")

@@ -18,6 +18,7 @@ DAYS_A_MONTH = 365.25 / 12.0
 AGREES_WITHIN = 1.18
 # … and then the stated band is at most this much wider than the form's.
 AT_MOST = 1.10
+# At this value n′ of a year is less than four days: beyond it the form says nothing.
 MAX_RHO = 0.98
 
 
@@ -36,9 +37,11 @@ def correction(frequency: Frequency, months: float) -> float:
     return a * months**2 + b * months + d
 
 
+# The marts ask the same few of them for every month of every use.
 @lru_cache(maxsize=4096)
 def two_sided_t(confidence: float, degrees_of_freedom: float) -> float:
     """Student's t that `confidence` (0–1) of the probability lies within."""
+    # Imported when first needed: most commands never ask how sure a saving is.
     from scipy.stats import t
 
     return float(t.ppf(0.5 + confidence / 2.0, degrees_of_freedom))
@@ -137,6 +140,7 @@ def sum_standard_error(terms: BandTerms, total: Sequence[float], amount: float) 
         for by, other in zip(row, total, strict=True)
     )
     rho = terms.rho1
+    # Exact for a sum of that length; for long ones only the first term counts.
     noise = amount * inflation(rho) - (2.0 * rho * (1.0 - rho**amount) / (1.0 - rho) ** 2 if rho else 0.0)
     return math.sqrt(terms.variance * (shape + noise))
 

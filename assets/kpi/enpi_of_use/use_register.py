@@ -52,6 +52,7 @@ def seu_lines(
         for seu in site.seus:
             if (source is not None and seu.carrier != source) or (is_active_only and not seu.is_active):
                 continue
+            # The approved one first: a newer draft must not stand in the register as the use's baseline.
             approved = baselines.latest(site_id, seu.seu_id, approved_only=True, as_of_utc=as_of_utc)
             newest = approved or baselines.latest(site_id, seu.seu_id, BaselineType.ENB, as_of_utc=as_of_utc)
             found.append(_line(site_id, seu, newest, is_approved=approved is not None, periods=periods))
@@ -80,6 +81,7 @@ def _line(site_id: str, seu: Seu, version: BaselineVersion | None, *, is_approve
         is_active=seu.is_active,
         drivers=tuple(each.driver_id for each in seu.drivers),
         justifications={each.driver_id: each.justification for each in seu.drivers},
+        # In order of their dates, so that of one name the last value stays.
         static_factors={each.name: each.value for each in ordered},
         baseline=shown,
         baseline_period=trained,

@@ -45,6 +45,7 @@ class WhatIf(Model):
 def parse_change(text: str) -> DriverChange:
     """`production=+10%` (a share), `outdoor_degc=+2` (an amount a day), `shifts=3` (a value). Raises BadInput."""
     found = _CHANGE.match(text.strip())
+    # `=10%` may mean ten per cent more or a tenth: a share needs its sign.
     if found is None or (found["percent"] and not found["sign"]):
         raise BadInput(
             f"cannot read {text!r}; expected DRIVER=+10%, DRIVER=-2.5 or DRIVER=12 (a value)", reason="bad_change"
@@ -116,6 +117,7 @@ def _interval(baseline: Baseline, known: pl.DataFrame, changed: pl.DataFrame) ->
     low = high = 0.0
     for term in baseline.coefficients:
         moves = moved.get(term.name, 0.0)
+        # A term that falls turns its interval around.
         down, up = term.value - term.ci_low, term.ci_high - term.value
         low += moves * down if moves >= 0 else -moves * up
         high += moves * up if moves >= 0 else -moves * down
@@ -123,6 +125,7 @@ def _interval(baseline: Baseline, known: pl.DataFrame, changed: pl.DataFrame) ->
 
 
 def _outside(baseline: Baseline, changed: pl.DataFrame, drivers: Sequence[str]) -> pl.Series:
+    # From a column, not a literal: without drivers there is still an answer for each day.
     outside = pl.col("local_date").is_null()
     for name in drivers:
         if name in baseline.driver_ranges:

@@ -51,6 +51,7 @@ def running_block(load: Load, window_minutes: int, *, is_rolling: bool = False) 
     begins = np.maximum(0, after - per) if is_rolling else (after - 1) // per * per
     total = np.concatenate([[0], np.cumsum(load.imported(is_gross=False))])
     missing = np.concatenate([[0], np.cumsum(~load.is_present)])
+    # A gap anywhere in the window leaves its energy unknown: what was read would look like a low demand.
     energy = np.where(missing[after] > missing[begins], -1, total[after] - total[begins])
     return energy, (after - begins) * load.step_minutes
 
@@ -84,9 +85,11 @@ def _chosen(
     grid = Grid(load.start_utc, load.step_minutes, load.size, time_zone)
     compiled = compile_tariff(tariff, grid, day_types=dict(day_types))
     chosen = np.full(load.size, -1)
+    # Backwards, so that the first charge that holds is written last and stays.
     for number in reversed(range(len(charges))):
         periods = compiled.demand[charges[number].charge_id]
         is_priced = np.array([any(tier.price for tier in period.blocks) for period in charges[number].periods])
+        # FREE as an index takes the last period; such hours are masked beside it.
         holds = (periods != FREE) & is_priced[np.maximum(periods, 0)]
         chosen = np.where(holds, number, chosen)
     return chosen

@@ -49,6 +49,7 @@ class MeteredLoad(Load):
 
     def imported(self, *, is_gross: bool) -> np.ndarray:
         """The import register."""
+        # Two registers have counted both directions within the quarter hour: netted again, billed energy would be lost.
         return self.load
 
     def exported(self, *, is_gross: bool) -> np.ndarray:
@@ -89,6 +90,7 @@ def interval_costs(
     months = [month for start, end in asked if start < end for month in calendar_months(start, end)]
     if not months:
         return empty_source("interval_cost")
+    # Ratchets and credits reach back to the first bill that there is.
     start = first if carries_over(tariffs_of(site)) else months[0][0]
     streams = _streams(site)
     rows = site_readings(
@@ -101,6 +103,7 @@ def interval_costs(
     )
     factors = known_factors(site, lake.store, as_of_utc=as_of_utc)
     frame = costs_of_months(site, rows, calendar_months(start, months[-1][1]), factors=factors)
+    # Months before the asked ones were made for what they hand on, and stand in the marts already.
     wanted = [_between(local_midnight_utc(a, site.time_zone), local_midnight_utc(b, site.time_zone)) for a, b in months]
     return frame.filter(pl.any_horizontal(wanted))
 
@@ -146,6 +149,7 @@ def _cost_of(
         try:
             made, unpriced = running_of(book, spans, load, prices=prices, day_types=types), None
         except BadInput as fault:
+            # A lacking price is mended below; whatever else a bill refuses holds for all of it.
             if fault.reason != "price_gap":
                 raise
             filled, unpriced = without_gaps(book.tariffs, load, prices)
@@ -203,8 +207,10 @@ def metered(site: Site, readings: pl.DataFrame, start: date, end: date) -> Suppl
         for register in ("import", "export"):
             each = part.filter(pl.col("register") == register)
             index = ((each["interval_start_utc"].dt.epoch("us").to_numpy()) - _us(start_utc)) // _us_step()
+            # Several meters share a quarter hour: plain assignment would keep the last of them.
             np.add.at(found[register], index, nano(each["value"].to_numpy()))
             if register == "import":
+                # Of a supply by two meters half is not the whole: present is where all of them were read.
                 counts = np.bincount(index, minlength=size)
                 found["present"] += (counts == importing) & (counts > 0)
                 found["read"] += counts
@@ -290,14 +296,17 @@ def _book(site: Site) -> Book | None:
         tariffs = [Tariff(tariff_id=site.price_stream, currency=site.currency, energy=(_charge(site.price_stream),))]
     if not tariffs:
         return None
+    # Rounding belongs to printed lines: spread over quarter hours it would come back as steps.
     return Book(tariffs, time_zone=site.time_zone, rounding="none", currency=site.currency)
 
 
 def _by_stream(site: Site, tariff: Tariff) -> Tariff:
     """The tariff with its energy at the site's price stream, where the site buys by that and the tariff does not."""
     has_series = any(charge.series is not None for charge in tariff.energy_charges)
+    # Net metering nets the kWh of periods, and a price by the quarter hour has no periods.
     if site.price_stream is None or has_series or tariff.metering.arrangement.startswith("net_metering"):
         return tariff
+    # Only what the file says: a default that is written out would count as said.
     facts = tariff.model_dump(exclude={"periods", "energy"}, exclude_unset=True)
     return Tariff.model_validate(facts | {"energy": [_charge(site.price_stream).model_dump(exclude_unset=True)]})
 
@@ -349,6 +358,7 @@ def _prices(site: Site, readings: pl.DataFrame) -> Mapping[str, PriceSeries]:
         schema={"interval_start_utc": pl.Datetime("us", "UTC"), "minutes": pl.Int64, "price_per_kwh": PRICE}
     )
     declared = [driver.driver_id for driver in site.drivers if driver.unit in ("per_kwh", "per_mwh")]
+    # A declared stream without readings yet is a gap of prices, no unknown series.
     return {name: PriceSeries.of(name, nothing, currency=site.currency) for name in declared} | found
 
 

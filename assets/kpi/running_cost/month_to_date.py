@@ -62,6 +62,7 @@ class RunningFigures(Model):
 
 def span_behind(site: Site, at_utc: datetime) -> tuple[date, date]:
     """The whole local months [first, after) that the figures at an instant rest on."""
+    # The quarter hour that has just ended: at local midnight it is the day before's.
     day = (at_utc - _STEP).astimezone(ZoneInfo(site.time_zone)).date()
     return month_start(min(day - timedelta(days=LOOK_BACK_DAYS), month_start(day))), month_after(day)
 
@@ -74,6 +75,7 @@ def running_figures(
     quarters, projections: mart_site__quarter_hour_running and mart_site__day_projection of the site. at_utc: without
     it, the end of the last quarter hour with a reading. Raises BadInput where the marts do not reach that instant.
     """
+    # Without an instant, that of the last reading: rows of the mart go on to the end of the month.
     read = quarters.filter(pl.col("is_present"))["interval_start_utc"].max()
     if at_utc is None:
         if not isinstance(read, datetime):

@@ -35,6 +35,7 @@ def reactive_rows(site: Site, readings: pl.DataFrame) -> pl.DataFrame | None:
             if meter.meter_id in mains and has_import(meter):
                 register = meter.register_in("kvarh")
                 if register is None:
+                    # One meter without the register makes the reactive energy of the supply unknown.
                     return None
                 named.add((meter.meter_id, register))
     keys = pl.DataFrame(sorted(named), schema={"meter_id": pl.String, "register": pl.String}, orient="row")
@@ -62,6 +63,7 @@ def without_gaps(
             if name not in prices:
                 raise BadInput(f"there is no price series {name!r}", reason="no_prices")
             missing = ~_is_priced(prices[name], start_us)
+            # Where nothing flows no price is needed.
             unpriced |= missing & (flow != 0)
             filled[name] = _filled(prices[name], start_us, load.step_minutes, missing)
     return filled, pl.Series(start_us[unpriced]).cast(pl.Datetime("us", "UTC"))
@@ -78,6 +80,7 @@ def _is_priced(series: PriceSeries, start_us: np.ndarray) -> np.ndarray:
 
 def _filled(series: PriceSeries, start_us: np.ndarray, minutes: int, missing: np.ndarray) -> PriceSeries:
     starts = np.concatenate([series.start_us, start_us[missing]])
+    # Stable, and by start: the search for a price needs them ascending.
     order = np.argsort(starts, kind="stable")
     count = int(missing.sum())
     return PriceSeries(

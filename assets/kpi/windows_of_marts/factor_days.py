@@ -36,6 +36,7 @@ def changed_days(before: str, now: str) -> list[tuple[date, date]]:
     return [
         (first, after)
         for first, after in pairwise(edges)
+        # Between two edges nothing changes: the first day speaks for all.
         if any(_on(old, name, first) != _on(new, name, first) for name in {*old, *new})
     ]
 
@@ -54,6 +55,7 @@ def spliced(before: str, now: str, first: date, after: date) -> str:
 def is_changed(month: str, spans: Iterable[tuple[date, date]]) -> bool:
     """True where a span has a day of the month `SITE|YYYY-MM`."""
     start = date.fromisoformat(f"{month.rpartition('|')[2]}-01")
+    # 31 days after a first lie in the next month, whatever the length of this one.
     after = (start + timedelta(days=31)).replace(day=1)
     return any(one < after and start < other for one, other in spans)
 

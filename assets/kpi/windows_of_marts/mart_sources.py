@@ -46,6 +46,7 @@ def source_tables(
         # Days, months and years: only who asks for another span names one.
         "asked_periods": empty_source("asked_periods"),
         "readings": _files(sites, lake, windows, as_of_utc),
+        # The empty table first: without a site it gives columns and types all the same.
         "site_quarter_hours": pl.concat([empty_source("site_quarter_hours"), *calendars]),
         "carrier_prices": pl.concat(
             [
@@ -122,6 +123,7 @@ def window_rows(windows: Iterable[Window], sites: Mapping[str, Site]) -> pl.Data
 
 
 def _zone(window: Window, sites: Mapping[str, Site]) -> str:
+    # A site that is gone has no zone, and only rows to lose.
     return sites[window.site_id].time_zone if window.site_id in sites else "UTC"
 
 
@@ -140,6 +142,7 @@ def _files(
                 end_utc=local_midnight_utc(window.after, zone),
                 as_of_utc=as_of_utc,
             )
+    # Virtual meters are computed at every load: they belong to the touched files of any window.
     virtual = virtual_files(sites, lake, as_of_utc=as_of_utc)
     # A file may hold several days: it stands once, however many rows name it.
     return ParquetFiles(
@@ -174,6 +177,7 @@ def carrier_prices(site: Site, start: date, end: date) -> pl.DataFrame:
     carriers = {meter.carrier for meter in site.meters} - {Carrier.ELECTRICITY}
     parts = [
         quarter_hour_prices(site, start, end, carrier=carrier)
+        # The models' left joins give null for what is not there: rows without a price would only be weight.
         .drop_nulls("price_per_kwh")
         .select(
             pl.lit(site.site_id).alias("site_id"),

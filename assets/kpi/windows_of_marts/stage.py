@@ -96,6 +96,7 @@ class Stage:
 
         Raises BadInput where the EnPI stage meets a warehouse without the site's KPI tables.
         """
+        # Read before the sources: what lands while they load counts as not built, and is built next time.
         entry, parts = newest_entry(self.lake.store), built_with(target)
         site, built = self.sites[site_id], read_built(self.marts_dir, self.name)
         if self.name == "enpi" and parts.get(f"kpi|{site_id}") != self.fingerprint:
@@ -104,8 +105,10 @@ class Stage:
                 reason="no_kpi_tables",
                 mend="run the job kpi over the site's months first",
             )
+        # Other SQL leaves tables that are partly of the old one: they are made anew, whatever is asked.
         is_full = parts.get(self.name) != self.fingerprint
         if is_full:
+            # Unmarked before anything changes: a run that dies leaves no mark, and the next one makes all anew.
             mark_built(target, self.name, "")
         has_site = not is_full and parts.get(f"{self.name}|{site_id}") == self.fingerprint
         known = built.sites.get(site_id) if has_site else None
@@ -117,6 +120,7 @@ class Stage:
             whole=whole_site(site, self.lake),
             is_carried=carries_over(tariffs_of(site)),
         )
+        # Rows of sites that were removed go with the next run of any site.
         gone = [
             Window(site_id=other, first=first, after=after, is_whole_site=True)
             for other in built.sites
@@ -138,6 +142,7 @@ class Stage:
     def finish(self, prepared: Prepared, *, target: WarehouseTarget) -> BuildNote:
         """After dbt succeeded: the warehouse says what it holds, and the note what is to be published."""
         first, last = span_after(prepared.known, prepared.windows[0], energy_spans(target).get(prepared.site_id))
+        # Only now, after dbt succeeded: until here the marks say what the tables were before.
         for part in (self.name, f"{self.name}|{prepared.site_id}"):
             mark_built(target, part, self.fingerprint)
         return BuildNote(
@@ -158,6 +163,7 @@ class Stage:
         counts: dict[str, int] = {}
         for name in MARTS_OF[self.name]:
             counts |= publish_marts(target, self.marts_dir, [name], years=published_years(name, years))
+        # Before the note: once that no longer names a site, nobody would look for its files.
         drop_sites(self.marts_dir, keep=self.sites)
         built = read_built(self.marts_dir, self.name)
         write_built(self.marts_dir, self.name, after_publication(built, note, self._touched(), self.now()))
@@ -173,6 +179,7 @@ class Stage:
         is_kpi = self.name == "kpi"
         return BuiltSite(
             sha256=site_sha256(site),
+            # An approval changes no KPI, and a factor no EnPI: neither must make the other stage stale.
             baselines="" if is_kpi or not site.seus else versions_text(site, self.baselines),
             factors=factors_text(site, known_factors(site, self.lake.store)) if is_kpi else "",
             project=self.fingerprint,

@@ -17,6 +17,7 @@ KEYS = frozenset(
         "ccl_per_kwh", "vat", "valid_from", "valid_to",
     }
 )  # fmt: skip
+# A table without a night rate has one register; only business supplies in Great Britain pay the levy (CCL).
 _NEEDED = KEYS - {"night_rate", "ccl_per_kwh", "supplier"}
 
 

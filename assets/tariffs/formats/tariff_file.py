@@ -33,6 +33,7 @@ def read_tariffs(path: Path) -> tuple[Tariff, ...]:
 
 def _place(document: Any, number: int, tariff: Tariff, fault: NotExact) -> tuple[int, int]:
     """Line and column of the period in a file of our language, or of the charge's periods; 0 in other shapes."""
+    # The other shapes name no periods as we do, so a period of ours has no line in them.
     if not isinstance(document, dict) or not {"tariffs", "tariff_id"} & set(document):
         return 0, 0
     start: list[str | int] = ["tariffs", number] if "tariffs" in document else []
@@ -48,6 +49,7 @@ def _place(document: Any, number: int, tariff: Tariff, fault: NotExact) -> tuple
 
 def _tariffs(document: Any, path: Path) -> tuple[Tariff, ...]:
     file = str(path)
+    # By shape, ours last: whatever is no other shape is held to our language, whose complaints name our keys.
     if is_urdb(document):
         try:
             return (read_urdb(document, file=file, name=path.stem),)

@@ -48,8 +48,11 @@ def price_weeks(tariff: Tariff) -> tuple[PriceWeek, ...]:
     weekend = tariff.calendar.weekend or ("sat", "sun")
     names = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
     found: dict[bytes, tuple[list[str], np.ndarray]] = {}
+    # all_kinds lists the day types of one month and its seasons next to each other.
     for index in range(0, len(kinds), len(DAY_TYPES)):
+        # Holidays are left out of the week: which date they fall on is not known of a week that stands for months.
         by_type = {kinds[index + n].day_type: total[index + n] for n in range(len(DAY_TYPES))}
+        # Without a calendar of its own the site decides about rest days; the text has no site.
         week = np.stack([by_type["weekend" if name in weekend else "weekday"] for name in names])
         labels, _ = found.setdefault(week.tobytes(), ([], week))
         label = _MONTHS[kinds[index].month - 1]
@@ -87,6 +90,7 @@ def _lines(tariff: Tariff) -> Iterator[str]:
     if tariff.supplier:
         yield f"  supplier   {tariff.supplier}"
     fields = Tariff.model_fields
+    # Dates that nobody wrote are defaults centuries away; printed, they would look like a contract's term.
     is_open = (tariff.valid_from, tariff.valid_to) == (fields["valid_from"].default, fields["valid_to"].default)
     span = "always" if is_open else f"{tariff.valid_from} to {tariff.valid_to} (end exclusive)"
     yield f"  in force   {span}" + (f"; {tariff.version}" if tariff.version else "")
@@ -180,6 +184,7 @@ def _price(tier: Tier) -> str:
 
 def _when(window: Window) -> str:
     days = "every day" if set(window.day_types) == set(DAY_TYPES) else " and ".join(f"{d}s" for d in window.day_types)
+    # The language writes a whole day as 00:00 to 00:00.
     is_whole_day = window.start == window.end
     hours = "" if is_whole_day else f" {window.start:%H:%M}-{window.end:%H:%M}"
     months = f", {_run([_MONTHS[m - 1] for m in window.months])}" if window.months else ""

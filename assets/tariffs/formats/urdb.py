@@ -15,6 +15,7 @@ from data_quality.contracts.errors import BadInput
 
 # URDB writes "no upper end" as a number nobody reaches: 1e38, 1e14.
 _NO_LIMIT = Decimal("1e9")
+# URDB knows no holidays. Each kind of day needs a price all the same, so they go with the weekend.
 _WEEKDAYS, _FREE_DAYS = ["weekday"], ["weekend", "holiday"]
 _TIER_UNITS = {"kwh": "kwh", "kwh daily": "kwh_per_day", "kwh/kw": "kwh_per_kw"}
 _DEMAND_UNITS = {"kw": "kw", "kva": "kva"}
@@ -91,6 +92,7 @@ def _energy(rate: Mapping[str, Any], file: str) -> tuple[list[dict[str, Any]], l
                 file, f"energyratestructure period {period}: sell differs between tiers", reason="unsupported_charge"
             )
         sell.append({"period_id": str(period), "windows": when, "price_per_kwh": paid[0]})
+    # A rate may say `sell: 0` throughout; lines of zero would pretend that a feed-in tariff exists.
     return periods, sell if any(period["price_per_kwh"] for period in sell) else []
 
 
@@ -132,6 +134,7 @@ def _flat_demand(rate: Mapping[str, Any], file: str) -> list[dict[str, Any]]:
     if any(shares):
         exact = [_share(_number(share, "demandratchetpercentage", file)) for share in shares]
         names = [period["period_id"] for period in periods]
+        # Eleven months back and the present one are a year.
         charge["ratchet"] = {"share_of_month": exact, "months": 11, "of_periods": names}
     return [charge]
 
@@ -148,6 +151,7 @@ def _demand(
         "description": text,
         "periods": periods,
         "unit": unit,
+        # Utilities average over 15 or 30 minutes; where the rate is silent, the shorter never shows a lower peak.
         "window_minutes": int(_number(window, "demandwindow", file)) if window else 15,
     }
 
@@ -166,6 +170,7 @@ def _lookback(rate: Mapping[str, Any], share: Decimal, names: list[str], file: s
 
 def _share(value: Decimal) -> Decimal:
     """Shares are written 0.8 or 80."""
+    # No ratchet exceeds the peak that set it, so a number above one can only be a percentage.
     return value / 100 if value > 1 else value
 
 
@@ -185,6 +190,7 @@ def _fuel(rate: Mapping[str, Any], file: str) -> list[dict[str, Any]]:
 def _fixed(rate: Mapping[str, Any], file: str) -> list[dict[str, Any]]:
     amount, unit = rate.get("fixedchargefirstmeter"), str(rate.get("fixedchargeunits") or "$/month")
     if not amount:
+        # The key of older rate objects.
         amount, unit = rate.get("fixedmonthlycharge"), "$/month"
     if not amount:
         return []
@@ -210,6 +216,7 @@ def _arrangement(rate: Mapping[str, Any]) -> str:
     rules = str(rate.get("dgrules") or "").lower()
     if rules in _ARRANGEMENTS:
         return _ARRANGEMENTS[rules]
+    # Older objects have a flag only; dgrules, where it stands, says more.
     return "net_metering_energy" if rate.get("usenetmetering") else "net_billing"
 
 
@@ -217,6 +224,7 @@ def _version(rate: Mapping[str, Any]) -> str:
     started = rate.get("startdate")
     if not isinstance(started, int):
         return ""
+    # Midnights without a zone, as epoch seconds: the machine's zone would move the date by a day.
     return f"in force from {datetime.fromtimestamp(started, tz=UTC).date()}"
 
 
@@ -240,6 +248,7 @@ def _tiers(
         where = f"{key}: period {period}, tier {number}"
         if tier.get("rate") is None:
             raise _bad(file, f"{where} has no rate")
+        # `adj` is an adjustment per kWh that URDB keeps beside the rate; the bill charges both.
         price = _number(tier["rate"], f"{where}: rate", file) + _number(tier.get("adj") or 0, f"{where}: adj", file)
         limit = tier.get("max")
         up_to = None if limit is None else _number(limit, f"{where}: max", file)
@@ -285,6 +294,7 @@ def schedule_windows(rate: Mapping[str, Any], kind: str, file: str) -> dict[int,
             start = 0
             for hour in range(1, 25):
                 if hour == 24 or row[hour] != row[start]:
+                    # Hour 24 is written 00:00: a window that ends there ends with the day.
                     runs.setdefault((int(row[start]), start, hour % 24), []).append(month)
                     start = hour
         for (period, first, last), months in runs.items():
@@ -300,6 +310,7 @@ def _is_schedule(table: object) -> bool:
         isinstance(row, Sequence)
         and not isinstance(row, str)
         and len(row) == 24
+        # True and False are integers to Python, and no period numbers.
         and all(isinstance(period, int) and not isinstance(period, bool) and period >= 0 for period in row)
         for row in table
     )
@@ -307,9 +318,11 @@ def _is_schedule(table: object) -> bool:
 
 def _number(value: Any, what: str, file: str) -> Decimal:
     try:
+        # By its digits: Decimal of the float itself would hold 0.1000000000000000055.
         number = Decimal(str(value))
     except InvalidOperation as error:
         raise _bad(file, f"{what}: expected a number, got {value!r}") from error
+    # Decimal reads "NaN" and "Infinity" as numbers; neither is a price.
     if not number.is_finite() or isinstance(value, bool):
         raise _bad(file, f"{what}: expected a number, got {value!r}")
     return number

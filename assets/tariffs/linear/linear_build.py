@@ -33,6 +33,7 @@ class Desk:
 
     def add(self, term: Term) -> Form:
         """The term as a variable."""
+        # Two columns of one name become one in some solver formats, and the program another one.
         if term.name in self.ranges:
             raise ValueError(f"variable {term.name} stands twice")
         self.terms.append(term)
@@ -66,6 +67,7 @@ class Desk:
         if rates is None:
             incurred = of_quanta(known[mask].sum())
         else:
+            # Slots without energy are skipped: a year has 35,040, and only those with energy add something.
             used = np.flatnonzero(mask & (known != 0)).tolist()
             incurred = sum((of_quanta(known[slot]) * rates[slot] for slot in used), ZERO)
         if not slots.size:
@@ -79,10 +81,12 @@ class Desk:
         """The greatest of the forms; what can never be it is left out."""
         # Each form that cannot be the greatest would be a row, and a binary where the cost falls with the maximum.
         fixed = max((form.constant for form in forms if not form.parts), default=None)
+        # Alike forms would be alike rows. A dict keeps their order, so the program is the same in every run.
         open_forms = [form for form in dict.fromkeys(forms) if form.parts]
         if fixed is not None:
             floor = fixed
             open_forms = [form for form in open_forms if not _at_most(self.range(form)[1], floor)]
+            # The floor needs a row only where every other form may fall below it.
             if not any(_at_least(self.range(form)[0], floor) for form in open_forms):
                 open_forms.append(Form(constant=floor))
         if len(open_forms) == 1:

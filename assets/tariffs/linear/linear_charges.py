@@ -36,6 +36,7 @@ def write_energy(desk: Desk, tariff: Tariff, compiled: Compiled, carried: Carrie
     found = Netted(money=Form(constant=carried.money))
     whole = desk.frame.whole
     if tariff.metering.arrangement == "net_metering_energy":
+        # Netted over all periods too: the true-up may pay for what the whole bill left, not for each period's rest.
         net = desk.energy("surplus", "export", whole).minus(desk.energy("use", "import", whole))
         kept = net.plus(Form(constant=carried.netted_kwh))
         found.netted_kwh = desk.positive("netted", kept, "surplus of all periods netted")
@@ -64,11 +65,13 @@ def _net(
 ) -> None:
     arrangement = tariff.metering.arrangement
     amounts: list[Form | None] = []
+    # Every charge meets the same surplus; only the first one carries it, or a kWh would be credited several times.
     first = next((each.charge_id for each in tariff.energy_charges if each.series is None), "")
     for index, period in enumerate(charge.all_periods):
         name, mask = f"{charge.charge_id}.{period.period_id}", periods == index
         over = carried.kwh.get((charge.charge_id, period.period_id), ZERO)
         if not mask.any():
+            # The period has no slot in this bill: what it carries waits for a bill in which it has one.
             amounts.append(None)
             found.left_kwh = found.left_kwh.plus(Form(constant=over if charge.charge_id == first else ZERO))
             continue
@@ -83,6 +86,7 @@ def _net(
         left = billed.minus(net)
         if arrangement == "net_metering_energy":
             found.left_kwh = found.left_kwh.plus(left) if charge.charge_id == first else found.left_kwh
+        # The first charge turns all surplus to money, at zero if need be; others only where they name a price.
         elif is_first or period.sell_price_per_kwh:
             found.money = found.money.plus(left, period.sell_price_per_kwh or ZERO)
         amounts.append(billed)
@@ -134,8 +138,10 @@ def _rates(desk: Desk, tariff: Tariff, price: SeriesPrice, side: str, *, is_floo
     """Price per kWh in each slot of the bill. Raises BadInput where an open slot, or one with energy, has none."""
     frame = desk.frame
     needed = frame.known(side) != 0
+    # The solver may put energy into any open slot: each needs a price, though nothing is used there yet.
     needed[frame.first : frame.last] = True
     series = series_of(tariff, price, frame.prices)
+    # Decimals are worked out once per different price, not once per slot: they cost far more than floats.
     nano, index = np.unique(series.on(frame.grid.start_us, frame.grid.step_minutes, needed), return_inverse=True)
     rates = [price.rate(of_quanta(value), is_floored=is_floored) for value in nano]
     return [rates[place] for place in index.tolist()]

@@ -27,6 +27,7 @@ def write_riders(desk: Desk, tariff: Tariff, netted: Netted, demands: Mapping[st
         if rider.share is not None:
             form = desk.sum_of(rider.of).times(rider.share)
         elif rider.price_per_kwh is not None:
+            # By what netting left of the first charge, as the bill does: further charges repeat the same kWh.
             billed = (
                 total_of(each for each in netted.billed[first] if each is not None)
                 if first
@@ -34,6 +35,7 @@ def write_riders(desk: Desk, tariff: Tariff, netted: Netted, demands: Mapping[st
             )
             form = billed.times(rider.price_per_kwh)
         elif rider.price_per_kw is not None:
+            # Made once: a second one would be a second variable of the same name.
             highest = highest or highest_demand(desk, demands)
             form = highest.times(rider.price_per_kw)
         else:
@@ -44,6 +46,7 @@ def write_riders(desk: Desk, tariff: Tariff, netted: Netted, demands: Mapping[st
 def write_export(desk: Desk, tariff: Tariff, compiled: Compiled, netted: Netted) -> None:
     """Payment for surplus, or with carry-over credit against this bill."""
     arrangement = tariff.metering.arrangement
+    # Surplus under net metering lowers kWh or becomes credit: there is no payment to write.
     if arrangement.startswith("net_metering"):
         return
     value = _worth(desk, tariff, compiled)
@@ -87,11 +90,13 @@ def _paid(desk: Desk, tariff: Tariff, name: str, mask: np.ndarray, rates: list[D
     if terms.cap_kw is None:
         return desk.energy(name, "export", mask, rates)
     frame = desk.frame
+    # Cut to whole quanta as the bill cuts it: a cap of finer digits would price otherwise than the bill.
     most = (terms.cap_kw * frame.grid.step_minutes / 60).quantize(Decimal("1e-9"), rounding="ROUND_DOWN")
     known = np.flatnonzero(mask & (frame.known_export != 0)).tolist()
     form = Form(constant=sum((min(of_quanta(frame.known_export[slot]), most) * rates[slot] for slot in known), ZERO))
     slots = frame.open_slots(mask).tolist()
     priced = [(slot, rates[slot + frame.first]) for slot in slots if rates[slot + frame.first]]
+    # Split by sign: what earns stays linear, and only what costs needs binaries; one must not drag in the other.
     for sign, suffix in ((1, "capped"), (-1, "capped_cost")):
         chosen = [(slot, abs(rate)) for slot, rate in priced if (rate > 0) == (sign > 0)]
         if chosen:
@@ -111,10 +116,12 @@ def write_credits(desk: Desk, tariff: Tariff, netted: Netted) -> None:
 
 def _apply_money(desk: Desk, tariff: Tariff, netted: Netted, earned: Form) -> None:
     terms = tariff.metering
+    # Added before or after it is applied: so a credit lowers the bill it was earned on, or only the next.
     if terms.credit_applies == "same_bill":
         netted.money = netted.money.plus(earned)
     base = desk.sum_of(("energy",) if terms.credit_offsets == "energy" else ())
     payable = desk.positive("payable", base, "charges that credit may lower")
+    # Export at negative prices can leave a credit below zero; it waits, and does not raise the bill.
     money = desk.positive("credit", netted.money, "credit above zero")
     # What credit leaves to pay, not what it takes off: so the charges stand in the cost once, with their own sign.
     applied = payable.minus(desk.positive("left_to_pay", payable.minus(money), "charges beyond the credit"))
@@ -137,6 +144,7 @@ def write_minimum(desk: Desk, tariff: Tariff, carried: Carried) -> list[NotLinea
         return []
     if not ends_month(desk.frame.end, terms.year_ends_with):
         return [NotLinear(component="annual_minimum", why="what this bill does to the year is settled with its last")]
+    # A supply of less than a year is not held to the minimum of one.
     if carried.months_in_year + share <= YEAR_OF_MONTHS:
         return []
     floor = Form(constant=terms.annual - carried.billed_year)
@@ -151,6 +159,7 @@ def write_true_up(desk: Desk, tariff: Tariff, netted: Netted) -> list[NotLinear]
     if terms.arrangement in ("net_billing", "buy_all_sell_all"):
         return []
     left_kwh = netted.left_kwh if terms.payout_basis == "period" else netted.netted_kwh
+    # Before the true-up, or where credit is kept, surplus is worth what it saves in bills that nobody knows yet.
     if not ends_month(desk.frame.end, terms.true_up_month) or terms.true_up == "keep":
         is_empty = all(
             not desk.range(form)[1] and desk.range(form)[1] is not None for form in (netted.left_kwh, netted.money)

@@ -23,6 +23,7 @@ class Windows:
         self.first = self.last - per_window
         self.kw_per_kwh = Decimal(60) / (per_window * desk.frame.grid.step_minutes)
         self._known = np.concatenate([[0], np.cumsum(desk.frame.known_import)])
+        # The day on which the window ends, as in the bill.
         self._days = wall_clock(desk.frame.grid, "local")[0][self.last - 1] if self.last.size else self.last
 
     def known_kwh(self, at: np.ndarray) -> np.ndarray:
@@ -34,11 +35,13 @@ class Windows:
         """The highest of the windows `at`, or the mean of the `count` highest, one a local day."""
         frame = self.frame
         groups = np.unique(self._days[at], return_inverse=True)[1] if count > 1 else np.zeros(at.size, dtype=np.int64)
+        # A window over the edge of the horizon keeps its known part as a constant beside its open slots.
         first = np.clip(self.first[at], frame.first, frame.last) - frame.first
         last = np.clip(self.last[at], frame.first, frame.last) - frame.first
         known = self.known_kwh(at)
         is_open = last > first
         floors = np.zeros(int(groups.max(initial=0)) + 1, dtype=np.int64)
+        # Several closed windows may lie in one day: plain assignment would keep the last, not the highest.
         np.maximum.at(floors, groups[~is_open], known[~is_open])
         return Peak(
             name=name,
@@ -48,6 +51,7 @@ class Windows:
             group=tuple(groups[is_open].tolist()),
             floor_kw=tuple(of_quanta(value) * self.kw_per_kwh for value in floors.tolist()),
             kw_per_kwh=self.kw_per_kwh,
+            # A bill with fewer days than peaks takes the mean of the days that it has.
             count=min(count, floors.size),
         )
 
@@ -77,6 +81,7 @@ def write_demand(
         for period, billed in zip(charge.periods, found[charge.charge_id], strict=True):
             if billed is None:
                 continue
+            # Tiers of demand end at kW, so there is no demand for a limit to depend on.
             table = bounds_of(period.blocks, limit_share=ONE, days=desk.frame.days, demand_kw=ZERO)
             cost = desk.tiers(f"{charge.charge_id}.{period.period_id}.tiers", billed, table)
             desk.write(charge.charge_id, "demand", cost.times(desk.frame.month_share))
@@ -123,6 +128,7 @@ def _instants(desk: Desk, charge: DemandCharge, windows: Windows) -> np.ndarray:
     starts, step_us = desk.frame.grid.start_us, desk.frame.grid.step_minutes * 60_000_000
     moments = np.array([int(at.timestamp()) * 1_000_000 for at in charge.coincident_at], dtype=np.int64)
     inside = moments[(moments >= starts[0]) & (moments < starts[-1] + step_us)]
+    # The first window that ends after the instant holds it.
     found = np.searchsorted(starts[windows.last - 1] + step_us, inside, side="right")
     kept: np.ndarray = found[found < windows.last.size]
     if not kept.size:
@@ -157,6 +163,7 @@ def highest_demand(desk: Desk, billed: Mapping[str, list[Form | None]]) -> Form:
     forms = [form for each in billed.values() for form in each if form is not None]
     if forms:
         return desk.maximum("highest_demand", forms, "highest billed demand")
+    # Without demand charge no window is defined: a rider per kW then goes by the interval itself.
     windows = Windows(desk, per_window=1, stride=1)
     return _as_form(desk, windows.peak("highest_power", np.arange(windows.last.size)))
 
@@ -173,6 +180,7 @@ def write_capacity(desk: Desk, tariff: Tariff) -> None:
             continue
         if charge.unit == "kva":
             raise Refused(charge.charge_id, "power in kVA is a root of squares of active and reactive energy")
+        # Contracted power is watched in fixed blocks, whatever the method of a demand charge beside it.
         per_window = max(1, charge.window_minutes // desk.frame.grid.step_minutes)
         windows = Windows(desk, per_window=per_window, stride=per_window)
         peak = _as_form(desk, windows.peak(f"{charge.charge_id}.peak", np.arange(windows.last.size)))

@@ -51,6 +51,7 @@ class Form(Model):
             merged[name] = merged.get(name, ZERO) + coefficient * factor
         return Form(
             constant=self.constant + other.constant * factor,
+            # Zeros are dropped: a variable that cancels out must not keep its term in the program.
             parts=tuple((name, coefficient) for name, coefficient in merged.items() if coefficient),
         )
 

@@ -48,6 +48,7 @@ class Rows(Model):
 
 def rows_of(terms: LinearTerms) -> Rows:
     """All columns and rows of the terms."""
+    # Decimal's own 28 digits would round these coefficients apart from those of the bill.
     with localcontext(EXACT):
         desk = _Desk(terms)
         for term in terms.terms:
@@ -108,6 +109,7 @@ class _Desk:
 
     def _peak(self, term: Peak) -> None:
         tops = [term.name]
+        # The mean of several days' peaks needs each day's own maximum as a variable; a single peak is its own.
         if len(term.floor_kw) > 1:
             tops = [self._column(f"{term.name}_day{day:02d}", lower=floor) for day, floor in enumerate(term.floor_kw)]
             self._mean_of_highest(term, tops)
@@ -120,6 +122,7 @@ class _Desk:
 
     def _mean_of_highest(self, term: Peak, tops: Sequence[str]) -> None:
         """The sum of the n highest is the least of n x level + sum of what lies above the level."""
+        # Free of sign bounds, though demand is not: at the least cost it settles at the n-th highest day.
         level = self._column(f"{term.name}_level", lower=None)
         parts = [(term.name, ONE), (level, -ONE)]
         for top in tops:
@@ -143,6 +146,7 @@ class _Desk:
         most = self.terms.max_export_kwh
         assert most is not None  # noqa: S101 - shaped() has refused what has no bound
         passed = self._binary(f"{paid}_passed", f"{term.name}: interval {slot} feeds in more than the cap")
+        # The smallest constant that frees the row; a larger one only weakens the relaxation and slows the search.
         beyond = max(most - term.cap_kwh, ZERO)
         self._row(f"{paid}_all", [(paid, ONE), (passed, beyond)], ">=", ZERO, sold=[(slot, -ONE)])
         self._row(f"{paid}_capped", [(paid, ONE), (passed, -term.cap_kwh)], ">=", ZERO)
@@ -160,6 +164,7 @@ class _Desk:
             assert high is not None and low is not None  # noqa: S101, PT018 - shaped() has refused what has no bounds
             is_it = self._binary(f"{term.name}_is{number}", f"{term.meaning}: case {number} of {len(term.forms)} holds")
             chosen.append((is_it, ONE))
+            # The tightest that the bounds allow: a larger one lets a solver's tolerance leave a binary in between.
             slack = high - low
             parts = [(term.name, ONE), *_moved(form), (is_it, slack)]
             self._row(f"{term.name}_below{number}", parts, "<=", form.constant + slack)
@@ -170,6 +175,8 @@ class _Desk:
         lower, columns, widths = ZERO, list[str](), list[Decimal | None]()
         for number, end in enumerate(term.up_to, start=1):
             width = None if end is None else end - lower
+            # The last tier has no end, and a binary's row needs one:
+            # no more can come in than the connection lets through.
             if end is None and most is not None:
                 width = max(most - lower, ZERO)
             columns.append(self._column(f"{term.name}_part{number}", upper=width))
@@ -182,6 +189,8 @@ class _Desk:
         self._row(f"{term.name}_cost", [(term.name, ONE), *priced], "==", ZERO)
         if term.how == "lp":
             return
+        # Where a later tier is cheaper a minimising solver would fill it first:
+        # it opens only when the earlier one is full.
         for number in range(1, len(columns)):
             width, beyond = widths[number - 1], widths[number]
             assert width is not None and beyond is not None  # noqa: S101, PT018 - shaped() has refused the unbounded

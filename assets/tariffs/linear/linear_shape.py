@@ -39,6 +39,7 @@ def range_of(
     if isinstance(term, Cap):
         return term.incurred, term.incurred + sum(term.weights, ZERO) * term.cap_kwh
     if isinstance(term, Peak):
+        # Nothing imported leaves no peak; a floor is a row of its own, so zero is a safe lower bound.
         return ZERO, _most_power(term, max_import_kwh)
     if isinstance(term, Maximum):
         each = [range_of_form(form, ranges) for form in term.forms]
@@ -91,6 +92,7 @@ def shaped(
 
     use(objective, {1})
     found: list[Term] = []
+    # From the cost backwards: a term is judged when every use of it has been followed.
     for term in reversed(terms):
         mine = signs.get(term.name, set())
         if isinstance(term, Maximum):
@@ -99,6 +101,7 @@ def shaped(
                 use(form, mine)
         elif isinstance(term, Tiers):
             found.append(_tiers(term, mine, ranges))
+            # A tier at price zero neither raises nor lowers the cost: it has no direction to pass on.
             slopes = {1 if price > 0 else -1 for price in term.prices if price}
             use(term.form, {slope * sign for slope in slopes for sign in mine})
         else:
@@ -130,6 +133,7 @@ def _maximum(term: Maximum, signs: set[int], ranges: Mapping[str, Range]) -> Max
 def _tiers(term: Tiers, signs: set[int], ranges: Mapping[str, Range]) -> Tiers:
     rising = all(first <= second for first, second in pairwise(term.prices))
     falling = all(first >= second for first, second in pairwise(term.prices))
+    # Rising prices fill cheap tiers first by themselves, falling ones do where the cost falls with the sum.
     if (rising and -1 not in signs) or (falling and 1 not in signs):
         return term
     if range_of_form(term.form, ranges)[1] is None:

@@ -48,6 +48,7 @@ def linear_terms(
         compiled = compile_tariff(tariff, frame.grid, day_types=day_types)
         desk, before = Desk(frame), carried or Carried()
         try:
+            # The order of the bill (assets/bills/engine): shares, minimum and taxes stand on the lines above them.
             refuse_carried_hours(tariff, before)
             netted = write_energy(desk, tariff, compiled, before)
             demands = write_demand(desk, tariff, compiled, before.ratchet_kw)
@@ -59,8 +60,11 @@ def linear_terms(
             write_credits(desk, tariff, netted)
             left_out = write_minimum(desk, tariff, before)
             beyond = write_true_up(desk, tariff, netted)
+            # A credit is worth what later bills would have cost: to leave it out in
+            # silence would let the optimiser export too little.
             if beyond and credits_beyond == "refuse":
                 return beyond[0]
+            # Last: taxes stand on the true-up too.
             write_taxes(desk, tariff)
             left_out += [*beyond, *_later_ratchets(tariff, frame)]
             return _published(desk, tariff, currency, left_out)
@@ -119,6 +123,7 @@ def _published(desk: Desk, tariff: Tariff, currency: str, left_out: list[NotLine
 def _used(objective: Form, terms: tuple[object, ...]) -> set[str]:
     """Variables that the cost stands on, through others too."""
     used = {name for name, _ in objective.parts}
+    # Backwards: a term stands behind everything that it is made of.
     for term in reversed(terms):
         if getattr(term, "name", "") not in used:
             continue
