@@ -135,6 +135,7 @@ def sign_act(
     if signer is None:
         return False
     with store.begin() as connection:
+        # Takes the lock of the chain: its head must not move between being named and being signed.
         moment = next_recorded_at(connection, clock.now_utc())
         bound = {**facts, **bound_facts(connection)}
         signed = sign_action(signer, person, kind=kind, subject=subject, facts=bound, at_utc=clock.now_utc())

@@ -65,6 +65,7 @@ class ReportStore:
         """The instant whose view is "now": the clock, or the newest recorded time where that is later."""
         found = self.store.rows(sa.select(recorded_clock.c.last_utc).where(recorded_clock.c.id == 1))
         now = clock.now_utc()
+        # Recorded times may run ahead of the clock (next_recorded_at): what was recorded last must be part of "now".
         return max(now, found[0]["last_utc"]) if found else now
 
     def add_revision(
@@ -80,6 +81,7 @@ class ReportStore:
             if last is not None and last["content_sha256"] == draft.content_sha256:
                 return int(last["revision"]), False
             number = 1 if last is None else int(last["revision"]) + 1
+            # Inside the transaction: the number is known only here, and ids of figures are made of it.
             content, figures = stamp(number)
             row = draft.model_dump() | {"revision": number, "content": content}
             recorded_at = _REVISIONS.add(self.store, clock, row)

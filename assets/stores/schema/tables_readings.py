@@ -31,6 +31,7 @@ lake_manifest = append_only(
     sa.Column("path", sa.Text, nullable=False, comment="A file of one UTC month; one row a day in it"),
     sa.Column("batch_id", sa.String(32), nullable=False),
     sa.Column("rows", sa.Integer, nullable=False),
+    # file: are these the bytes that were written? content: are these the same rows, whatever library wrote the file?
     sa.Column("file_sha256", sa.String(64), nullable=False),
     sa.Column("content_sha256", sa.String(64), nullable=False),
     sa.Column("source_sha256", sa.String(64), nullable=False),

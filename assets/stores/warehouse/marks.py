@@ -26,6 +26,7 @@ class BuiltSite(Model):
 
     def is_like(self, other: "BuiltSite") -> bool:
         """True where the same site file, baselines and SQL stand behind both."""
+        # Not factors, which say by day what changed, nor the entry, which says it by month.
         return (self.sha256, self.baselines, self.project) == (other.sha256, other.baselines, other.project)
 
 

@@ -9,8 +9,10 @@ from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.model import Model
 
+# In a product digits add up, and both engines stop at 38: an amount times a factor has 36.
 PRICE = pl.Decimal(12, 6)
 FACTOR = pl.Decimal(18, 15)
+# Whole billionths, as the lake's values are: sums in SQL and in Python agree to the last digit.
 AMOUNT = pl.Decimal(18, 9)
 SOURCE_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
     "windows": {
@@ -124,6 +126,7 @@ SOURCE_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "local_date": pl.Date(),
         "baseline_id": pl.String(),
         "baseline_version": pl.Int32(),
+        # A regression's answer: no decimal would make it exact.
         "expected_kwh": pl.Float64(),
     },
 }
