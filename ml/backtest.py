@@ -25,6 +25,7 @@ class Forecasts:
 
 def midnights(calendar: Calendar, length: int, *, last_days: int) -> list[int]:
     """Indices of the last `last_days` local midnights whose following 24 hours lie within `length`."""
+    # Where clocks are moved at midnight, that day has no hour 0 and is no origin.
     found = np.flatnonzero(calendar.hour[:length] == 0)
     return [int(index) for index in found[found + HORIZON_H <= length][-last_days:]]
 
@@ -54,10 +55,12 @@ def score_together(
     """
     first = next(iter(runs.values()))
     inside = first.origin >= from_origin
+    # The same hours for all: a model that leaves out the hard ones must not look better for it.
     common = inside & ~np.isnan(first.actual)
     for run in runs.values():
         common = common & run.quantiles.is_known
     left_out = int(inside.sum() - common.sum())
+    # Scores divide by the energy and by the scale; `not scale > 0` holds for nan as well.
     if not common.any() or float(np.sum(first.actual[common])) == 0 or not scale > 0:
         return {}, left_out
     folds = len(np.unique(first.origin[common]))

@@ -77,6 +77,7 @@ def register(case: Case, model: Forecaster, scores: Mapping[str, BacktestScore],
             "site_id": case.site.site_id,
             "target": target,
             "trained_until_utc": hours.end_utc.isoformat(),
+            # Every digit: of two champions the better is told by it.
             "nrmse": repr(own.nrmse),
             "is_synthetic": str(hours.is_synthetic).lower(),
         },
