@@ -20,7 +20,7 @@ from ml.tracker import LoggedModel, ModelRecord, files_checksum
 
 EXPERIMENT = "meterloom"
 FILES_FOLDER = "model"
-# A server on the same network answers at once; 3 s is what a person waits before looking at the cable.
+# A server of the house answers in milliseconds; 3 s leave room for a slow one.
 PROBE_TIMEOUT_S = 3.0
 # MLflow keeps at most this many characters of a dataset's digest; the whole one is a tag.
 MLFLOW_DIGEST_LENGTH = 36

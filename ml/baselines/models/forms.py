@@ -20,6 +20,7 @@ Places = npt.NDArray[np.int64]
 TEMPERATURE = "temp_degc"
 HOURS_OF_WEEK = 168
 SUNDAY = 6
+# From Tuesday: Monday is the intercept's, or seven of them would determine it.
 WEEKDAY_TERMS = tuple(f"is_weekday_{day}" for day in range(2, 8))
 
 
@@ -139,8 +140,10 @@ def days_of_bills(usage: Usage) -> tuple[Places, Vector]:
 
 def _mean_by(values: Vector, place: Places, known: npt.NDArray[np.bool_]) -> Vector:
     sums = np.zeros((len(known), values.shape[1]))
+    # Not `+=`, which would add one day only of each bill.
     np.add.at(sums, place, values)
     counts = np.bincount(place, minlength=len(known)).astype(np.float64)
+    # A bill without a mean temperature has too few days known for degree days as well.
     counts[~known] = np.nan
     with np.errstate(divide="ignore", invalid="ignore"):
         means: Vector = sums / counts[:, None]

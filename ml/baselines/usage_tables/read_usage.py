@@ -26,7 +26,9 @@ from ml.baselines.usage_tables.calendar_of import holidays_of, zone_of_files
 from ml.baselines.usage_tables.usage_clean import count_finding
 from ml.baselines.usage_tables.usage_table import Frequency, Usage, usage_of
 
+# The shortest local day, that on which summer time begins.
 _DAY_MINUTES = 23 * 60
+# By its unit a file is known as gas, where zero is a reading: a boiler is off for days (CalTRACK 2.2.1.4).
 _GAS_UNITS = ("therm", "m3", "ft3", "l")
 _TEMPERATURE_NAMES = ("temp_degc", "outdoor_degc", "outdoor_temp_degc", "outdoor_temperature_degc")
 
@@ -126,6 +128,7 @@ def _energy(
             line=1,
             reason="wrong_unit",
         )
+    # A mean power counts for the time that it is the mean of.
     hours = pl.col("source_minutes") / 60 if known.is_power else pl.lit(1.0)
     is_volume = known.canonical == "m3"
     factor = known.factor * (kwh_per_m3 if is_volume and kwh_per_m3 is not None else 1.0)
@@ -143,6 +146,7 @@ def _read_energy(path: Path, mapping: ColumnMap | None, frequency: Frequency, zo
         return _read_days_too(path, mapping, zone)
     if mapping is None or mapping.label == "end" or mapping.interval_minutes is not None:
         return read_file(path, mapping=mapping, tz=zone)
+    # Files of bills say where each begins; it lasts until the next.
     return read_file(path, mapping=mapping.model_copy(update={"until_next_row": True}), tz=zone)
 
 
@@ -233,6 +237,7 @@ def _temperatures(source: Source, zone: str) -> tuple[pl.DataFrame, list[Finding
     frame = rows.select(
         start_utc="interval_start_utc",
         minutes=pl.col("source_minutes").cast(pl.Int64),
+        # Unlike amounts, degrees have an offset: 32 °F is no multiple of 0 °C.
         temp_degc=pl.col("value") * known.factor + known.offset,
     )
     return frame.sort("start_utc"), _rejected(found, source.path, may_contradict=True)
@@ -350,6 +355,7 @@ def _driver_columns(timed: pl.DataFrame, time: str) -> pl.DataFrame:
             reason="duplicate_intervals",
         )
     if frame["minutes"].null_count():
+        # The commonest step; of two as common the shorter, which claims less.
         step = frame["start_utc"].diff().dt.total_minutes().drop_nulls().mode().sort()
         frame = frame.with_columns(minutes=pl.lit(int(step[0]) if step.len() else 60, pl.Int64))
     return frame
