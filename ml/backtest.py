@@ -70,6 +70,7 @@ def score_together(
 
 def week_scale(values: Vector) -> float:
     """Mean absolute difference to the same hour one week before, over hours where both are known; NaN if none is."""
+    # A week and not an hour: below 1 MASE then says that the model beats the same hour last week.
     differences = np.abs(values[WEEK:] - values[:-WEEK])
     known = differences[~np.isnan(differences)]
     return float(known.mean()) if len(known) else float("nan")
@@ -88,6 +89,7 @@ def _score(name: str, run: Forecasts, common: npt.NDArray[np.bool_], scale: floa
     losses = [pinball(actual, p10, LOW), pinball(actual, p50, 0.5), pinball(actual, p90, HIGH)]
     return BacktestScore(
         model_name=name,
+        # By the mean and not by the range: one peak would make every model look good.
         nrmse=float(np.sqrt(np.mean(error**2)) / abs(np.mean(actual))),
         wape=float(np.sum(np.abs(error)) / np.sum(np.abs(actual))),
         mase=float(np.mean(np.abs(error)) / scale),

@@ -58,6 +58,7 @@ def scope_spans(site: Site) -> list[ScopeSpan]:
     for start, end in pairwise([*edges, date.max]):
         for (kind, scope), members in _members_on(site, start).items():
             spans = found.setdefault((kind, scope), [])
+            # A change of the hierarchy leaves most scopes as they were.
             if spans and spans[-1].members == members and spans[-1].end == start:
                 spans[-1] = spans[-1]._replace(end=end)
             else:
@@ -171,6 +172,7 @@ def _shares_on(site: Site, day: date) -> dict[str, dict[str, dict[str, Decimal]]
 def _is_below(site: Site, meter_id: str, others: Sequence[str], day: date) -> bool:
     above = site.meter(meter_id)
     while above is not None and (above := site.meter(above.parent_on(day) or "")) is not None:
+        # Its energy is in the other asset's already.
         if above.meter_id in others:
             return True
     return False

@@ -59,6 +59,7 @@ def load_champion(tracker: Tracker, site: Site, target: str) -> Champion | None:
         return None
     _, logged, fitter = min(found, key=lambda item: item[0])
     forecaster = fitter.load(tracker.load_files(logged.name, logged.version))
+    # Up to when it was trained says which days are new to it, and so fit for a comparison.
     return Champion(logged, forecaster, datetime.fromisoformat(logged.tags["trained_until_utc"]))
 
 

@@ -20,6 +20,7 @@ from ml.forecasts.forecast_registry import FITTERS, Case, Champion, fitter_of, l
 from ml.promotion import Decision, decide
 from ml.tracker import CHAMPION, LoggedModel, Tracker
 
+# The longest lag looks back so far.
 MIN_HISTORY_H = 4 * WEEK
 # Each weekday three times; more would be fitted on less, and scored on a season that is over.
 BACKTEST_DAYS = 21
@@ -79,6 +80,7 @@ def train_and_register(
     best = min(scores, key=lambda name: scores[name].nrmse)
     champion = load_champion(tracker, site, target)
     decision = _decide(case, champion, {best: runs[best]}, scores[best], origins=origins, scale=scale)
+    # Registered whether it leads or not: what was tried can be looked at later.
     logged = register(case, fitter_of(best).fit(hours, case.calendar), scores, tracker)
     if decision.is_promoted:
         move_champion(tracker, site, target, logged)

@@ -162,6 +162,7 @@ def _version(
     row: Mapping[str, Any], approval: Mapping[str, Any] | None, newest_approved: int | None, doubt: str
 ) -> BaselineVersion:
     baseline = Baseline.model_validate(row["baseline"])
+    # Shown with a finding that blocks, not hidden: an older version would lead in its place unnoticed.
     if doubt:
         baseline = baseline.model_copy(update={"findings": (*baseline.findings, _not_proven(doubt))})
     status = BaselineStatus.PROVISIONAL

@@ -85,6 +85,7 @@ class ReportStore:
             content, figures = stamp(number)
             row = draft.model_dump() | {"revision": number, "content": content}
             recorded_at = _REVISIONS.add(self.store, clock, row)
+            # Of what is stored, number and ids among it; the draft's digest leaves those out, to tell a repeat.
             self._add_figures(connection, draft, number, sha256_of(content), figures)
             if maker:
                 made = {"report_id": draft.report_id, "revision": number, "person_id": maker}
@@ -162,6 +163,7 @@ class ReportStore:
 
     def broken_link(self, site_id: str) -> str | None:
         """Id of the first figure whose hash, place or predecessor is not as written; None for a whole chain."""
+        # The content too: a changed sentence must not stand over untouched figures.
         contents = {(each.report_id, each.revision): sha256_of(each.content) for each in self.revisions(site_id)}
         try:
             rows = figure_rows_where(self.store, figure_table.c.site_id == site_id)

@@ -34,6 +34,7 @@ figures = append_only(
     sa.Column("figure", JsonText, nullable=False, comment="Its own part of figure and trace; see trace_rows.py"),
     sa.Column("position", sa.Integer, nullable=False, comment="Place in the site's chain"),
     sa.Column("hash", sa.String(64), nullable=False, comment="Over the whole figure and the hash before it"),
+    # Two writers cannot both take a place in the chain, whatever they locked.
     sa.UniqueConstraint("site_id", "position"),
     sa.Index("ix_figures_report", "report_id", "revision"),
     # Recorded with their revision.

@@ -23,6 +23,7 @@ SOURCE_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "end_utc": pl.Datetime("us", "UTC"),
         "is_whole_site": pl.Boolean(),
     },
+    # Empty in a warehouse, which computes days, months and years; a trace asks for one span (docs/adr/0019).
     "asked_periods": {
         "site_id": pl.String(),
         "grain": pl.String(),
@@ -59,6 +60,7 @@ SOURCE_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "export_kwh": AMOUNT,
         "energy_cost": AMOUNT,
         "other_cost": AMOUNT,
+        # Demand is billed over blocks of the tariff's length, not of the meter's (formulas 5.11).
         "block_kwh": AMOUNT,
         "block_minutes": pl.Int32(),
         "window_minutes": pl.Int32(),

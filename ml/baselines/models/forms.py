@@ -121,6 +121,7 @@ def _weekday(days: Places) -> Places:
 
 def degree_days(usage: Usage, bases_degc: Vector, *, driver: str = TEMPERATURE) -> tuple[Vector, Vector]:
     """Heating and cooling degree days a day, (rows, bases) each; a bill's are means over its days (formulas 5.9)."""
+    # Only the outdoor temperature is known by the day within a bill.
     if usage.frequency != "billing" or driver != TEMPERATURE:
         difference = bases_degc[None, :] - column(usage, driver)[:, None]
         return np.maximum(difference, 0.0), np.maximum(-difference, 0.0)

@@ -174,6 +174,7 @@ def _infer(
         p=design.shape[1],
         days=trial.days["local_date"].to_list(),
     )
+    # A base that was searched costs a degree of freedom, like a coefficient.
     searched = sum(driver_of(name) != name for name in features)
     band = band_terms(design, y - predicted, frequency="daily", n_params=design.shape[1], searched=searched)
     return terms, statistics, band

@@ -172,6 +172,7 @@ def _are_days(rows: pl.DataFrame) -> bool:
 def _vouched(source: Source) -> ColumnMap | None:
     """The map that reads the table as it stands: units vouched for, negative amounts kept; None for other formats."""
     if source.mapping is not None:
+        # The lake refuses what is negative; a model must see that a meter feeds in.
         return source.mapping.model_copy(update={"negative": "keep"})
     header = _in_file(source.path)
     if not header:
@@ -183,6 +184,7 @@ def _vouched(source: Source) -> ColumnMap | None:
     units = {column: layout.values[0].unit} if layout.values[0].unit else {}
     if layout.meter is not None:
         return ColumnMap(timestamp=layout.time, value=column, meter=layout.meter, units=units, negative="keep")
+    # A map must name a meter, and a plain file has one without a name.
     return ColumnMap(timestamp=layout.time, value=column, meters={"load": "load"}, units=units, negative="keep")
 
 
@@ -332,6 +334,7 @@ def _driver_columns(timed: pl.DataFrame, time: str) -> pl.DataFrame:
             if cells.dtype == pl.String
             else cells.cast(pl.Float64)
         )
+        # An empty cell and nan say that nothing is known; any other text is a mistake in the file.
         is_said = (
             cells.str.strip_chars().str.to_lowercase().is_in(["", "nan"])
             if cells.dtype == pl.String
