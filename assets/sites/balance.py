@@ -181,7 +181,7 @@ def _streams(parent: Meter, children: list[Meter]) -> list[tuple[str, str, int, 
     ]
     for child in children:
         registers = [each.register_id for each in child.registers if unit_of(each.unit).canonical == unit]
-        # Water and other carriers have registers of other names, and nobody makes them on site.
+        # In kWh only: a water meter counts what is used in a register of another name.
         gives = CONSUMPTION_REGISTER not in registers and unit == ENERGY_UNIT
         for name in registers:
             if gives:

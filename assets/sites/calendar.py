@@ -164,6 +164,6 @@ def _holidays_of(country: str, subdivision: str | None, year: int) -> dict[date,
     """Public holidays of one year of a known country; whoever asks must not change the answer."""
     import holidays
 
-    # One language for all: names of several countries stand in one table, and in its hash.
+    # One language for all: sites of several countries stand in one report.
     found = holidays.country_holidays(country, subdiv=subdivision, years=year, language="en_US")
     return {day: str(name) for day, name in found.items()}

@@ -113,7 +113,7 @@ def innovations(flows: Floats, slots_per_hour: float, lag: int = 1) -> Floats:
     edges = [*range(0, max(1, change.shape[0] // span) * span, span), change.shape[0]]
     for start, end in pairwise(edges):
         part = change[start:end]
-        # Under three weeks an hour of the week has two values or one, and their mean is mostly themselves.
+        # Under three weeks an hour of the week has hardly more than two values, and their mean is mostly themselves.
         period = week if end - start >= 3 * week else round(24 * slots_per_hour)
         padded = np.full((-(-part.shape[0] // period) * period, part.shape[1]), np.nan)
         padded[: part.shape[0]] = part
@@ -193,7 +193,7 @@ def _products(part: Floats, weights: Floats | None = None) -> tuple[Floats, Floa
         filled = np.where(present, part, 0.0)[whole] * root[whole, None]
         count = float((root[whole] ** 2).sum())
         return filled.T @ filled / count, np.full((part.shape[1], part.shape[1]), count)
-    # Counts need no more than single precision, which is twice as fast here.
+    # Counts need no more than single precision, which halves the work.
     known = np.where(present, root[:, None], 0.0).astype(np.float32)
     filled = np.where(present, part, 0.0) * root[:, None]
     pairs = (known.T @ known).astype(np.float64)

@@ -343,7 +343,7 @@ class Lake:
 
 def digest_of(entries: Iterable[Mapping[str, Any]]) -> str:
     """Digest of the partitions that these manifest rows name."""
-    # By content alone: the order in which batches came, and their ids, are no part of it.
+    # Sorted as digests.py sorts: both ways must give one digest, in whatever order batches were recorded.
     hashes = sorted(f"{entry['day']}:{entry['content_sha256']}" for entry in entries)
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 

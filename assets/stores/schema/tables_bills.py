@@ -11,7 +11,7 @@ bills = append_only(
     sa.Column("site_id", sa.String(64), nullable=False),
     sa.Column("account", sa.Text, nullable=False),
     sa.Column("invoice", sa.Text, nullable=False),
-    # Null where the period could not be read: the bill is kept, and a person completes it.
+    # Null where the period could not be read: the bill is kept all the same, with what is unread in it.
     sa.Column("period_start", sa.Date),
     sa.Column("period_end", sa.Date, comment="Exclusive"),
     sa.Column("currency", sa.String(3), nullable=False),

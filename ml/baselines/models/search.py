@@ -201,7 +201,7 @@ def _two_slopes(hh: Vector, cc: Vector, hc: Vector, hy: Vector, cy: Vector) -> t
 
 def _pair(sums: _Sums, qualified: tuple[Mask, Mask], level: Vector, needs_intercept: bool) -> Best:
     m, count = sums.hy.shape
-    # Pairs whose heating base is not above the cooling base.
+    # The heating base is never above the cooling base: a mild day would need both.
     h, c = np.triu_indices(count)
     hh, cc, hc, hy, cy = sums.hh[:, h], sums.cc[:, c], sums.hc[:, h, c], sums.hy[:, h], sums.cy[:, c]
     slope_h, slope_c, is_fit = _two_slopes(hh, cc, hc, hy, cy)

@@ -76,7 +76,7 @@ def normalised_savings(
     if was <= 0:
         message = f"The baseline expects {was:,.4g} {before.unit} of the typical year."
         return Finding(code="expected_not_positive", message=message, severity="blocking", facts={"expected": was})
-    # Two fits of different years: their errors are independent.
+    # Two fits of different periods: their errors are independent.
     error = math.hypot(coefficient_error(before, year), coefficient_error(after, year))
     # Of two fits the one that has fewer to spare: rather too wide than too narrow.
     free = min(each.n - each.n_params - n_searched(each) for each in (before, after))
