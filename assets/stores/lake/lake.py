@@ -309,7 +309,7 @@ class Lake:
         entries = self.manifest(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
         if not entries:
             return pl.DataFrame(schema=LAKE_SCHEMA)
-        # The folder's site=… would be read as a second column of that name.
+        # The folders site=… and m=… are no columns: every row says its site itself.
         frame = pl.scan_parquet(self.files(entries), hive_partitioning=False)
         if start_utc is not None:
             frame = frame.filter(pl.col("interval_start_utc") >= start_utc)

@@ -150,8 +150,8 @@ class Fit:
         is_hourly = isinstance(self.form, HourlyForm | SegmentedForm)
         values = self.refit_many(rows[None, :])[0] if is_hourly else solve(self.design[rows], y, weights)
         fitted = self._at(values)[rows]
+        # Drawn rows follow each other only inside of a drawn block.
         statistics = sample_statistics(
-            # Drawn rows follow each other only inside of a drawn block.
             y=y, predicted=fitted, held_out=fitted, p=len(values), follows=np.diff(rows) == 1, weights=weights
         )
         training = self.training.with_frame(self.training.frame[rows])
