@@ -25,6 +25,7 @@ class Forecasts:
 
 def midnights(calendar: Calendar, length: int, *, last_days: int) -> list[int]:
     """Indices of the last `last_days` local midnights whose following 24 hours lie within `length`."""
+    # Where clocks are moved at midnight, that day has no hour 0 and is no origin.
     found = np.flatnonzero(calendar.hour[:length] == 0)
     return [int(index) for index in found[found + HORIZON_H <= length][-last_days:]]
 
@@ -54,10 +55,12 @@ def score_together(
     """
     first = next(iter(runs.values()))
     inside = first.origin >= from_origin
+    # The same hours for all: a model that leaves out the hard ones must not look better for it.
     common = inside & ~np.isnan(first.actual)
     for run in runs.values():
         common = common & run.quantiles.is_known
     left_out = int(inside.sum() - common.sum())
+    # Scores divide by the energy and by the scale; `not scale > 0` holds for nan as well.
     if not common.any() or float(np.sum(first.actual[common])) == 0 or not scale > 0:
         return {}, left_out
     folds = len(np.unique(first.origin[common]))
@@ -67,6 +70,7 @@ def score_together(
 
 def week_scale(values: Vector) -> float:
     """Mean absolute difference to the same hour one week before, over hours where both are known; NaN if none is."""
+    # A week and not an hour: below 1 MASE then says that the model beats the same hour last week.
     differences = np.abs(values[WEEK:] - values[:-WEEK])
     known = differences[~np.isnan(differences)]
     return float(known.mean()) if len(known) else float("nan")
@@ -85,6 +89,7 @@ def _score(name: str, run: Forecasts, common: npt.NDArray[np.bool_], scale: floa
     losses = [pinball(actual, p10, LOW), pinball(actual, p50, 0.5), pinball(actual, p90, HIGH)]
     return BacktestScore(
         model_name=name,
+        # By the mean and not by the range: one peak would make every model look good.
         nrmse=float(np.sqrt(np.mean(error**2)) / abs(np.mean(actual))),
         wape=float(np.sum(np.abs(error)) / np.sum(np.abs(actual))),
         mase=float(np.mean(np.abs(error)) / scale),

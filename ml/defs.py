@@ -25,6 +25,7 @@ class FitConfig(dg.Config):
 
 def tracker_of(project: ProjectResource) -> Tracker:
     """The model registry of the project."""
+    # Here and not above: definitions are loaded by every process of Dagster, and MLflow takes seconds to import.
     from ml.tracking import MlflowTracker
 
     return MlflowTracker(project.project.mlflow_uri, project.project.mlflow_artifacts_dir)
@@ -110,6 +111,7 @@ def core_seu__monitoring_baseline(
         store=project.baselines,
         tracker=tracker_of(project),
         clock=clock,
+        # Refitted by the schedule: nobody approves these, so nobody's name is needed.
         fitted_by="meterloom",
     )
     rows = [[v.baseline_id, v.version, v.baseline.statistics.cvrmse_g14 * 100] for v in report.fitted]

@@ -32,6 +32,7 @@ def _verdict(champion: BacktestScore | None, challenger: BacktestScore, has_cham
     if champion is None or champion.folds < MIN_COMMON_FOLDS:
         folds = 0 if champion is None else champion.folds
         return False, f"Only {folds} days are new to the champion; {MIN_COMMON_FOLDS} are needed to compare."
+    # Scores over other hours cannot be compared: a mild week is easier to forecast than a cold one.
     if champion.folds != challenger.folds or champion.n != challenger.n:
         return False, "The two scores do not come from the same hours."
     if challenger.nrmse < champion.nrmse:

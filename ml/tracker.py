@@ -65,6 +65,7 @@ class Tracker(Protocol):
 
 def files_checksum(files: Mapping[str, bytes]) -> str:
     """SHA-256 over names and contents, in order of name."""
+    # Digests, not contents, one after the other: where one file ends and the next begins is then part of the sum.
     parts = [f"{name}:{hashlib.sha256(content).hexdigest()}" for name, content in sorted(files.items())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -96,6 +97,7 @@ def log_baseline(tracker: Tracker, baseline: Baseline, *, fitted_by: str) -> Log
             "seu_id": baseline.seu_id,
             "fitted_by": fitted_by,
             "is_synthetic": str(baseline.is_synthetic).lower(),
+            # Holidays decide which days are alike: a newer list of them can be why a refit differs.
             **calendar_versions(),
             "findings": ", ".join(finding.code for finding in baseline.findings),
         },

@@ -20,6 +20,7 @@ from ml.tracker import LoggedModel, ModelRecord, files_checksum
 
 EXPERIMENT = "meterloom"
 FILES_FOLDER = "model"
+# A server of the house answers in milliseconds; 3 s leave room for a slow one.
 PROBE_TIMEOUT_S = 3.0
 # MLflow keeps at most this many characters of a dataset's digest; the whole one is a tag.
 MLFLOW_DIGEST_LENGTH = 36
@@ -54,6 +55,7 @@ class MlflowTracker:
                 self._create_registered(name)
             tags = {**record.tags, "checksum": checksum, "dataset_digest": record.dataset_digest}
             source = f"{self._client.get_run(run_id).info.artifact_uri}/{FILES_FOLDER}"
+            # Last of all: a run that died half-way has files, and is no version.
             made = self._client.create_model_version(name, source, run_id, tags=tags)
         return LoggedModel(name=name, version=int(made.version), run_id=run_id, checksum=checksum, tags=tags)
 
@@ -106,6 +108,7 @@ class MlflowTracker:
     @cached_property
     def _client(self) -> Any:
         for variable, value in ENVIRONMENT.items():
+            # What the user has set stands.
             os.environ.setdefault(variable, value)
         from mlflow import MlflowClient
 
@@ -119,6 +122,7 @@ class MlflowTracker:
         if found is not None:
             return str(found.experiment_id)
         is_server = self.tracking_uri.startswith("http")
+        # Absolute: MLflow would take a relative folder from wherever the next process starts.
         location = None if is_server else self.artifacts_dir.resolve().as_uri()
         return str(self._client.create_experiment(EXPERIMENT, artifact_location=location))
 
@@ -172,6 +176,7 @@ class MlflowTracker:
         """Ask the server before MLflow does: a refused database connection is retried there for minutes."""
         parts = urlsplit(self.tracking_uri)
         if parts.scheme.startswith("postgresql"):
+            # MLflow's migrations make tables but no schema, and a role without the right gets a sentence here.
             ensure_schema(self.tracking_uri)
             return
         if parts.hostname is None:

@@ -30,6 +30,7 @@ BALANCE_SCHEMA: dict[str, pl.DataType] = {
     "coverage": pl.Float64(),
     "verdict": pl.String(),
 }
+# Signs seen from the meter: what it passes on to those below it is positive.
 _SUPPLY = {"import": 1, "discharge": 1, "export": -1, "charge": -1}
 
 
@@ -52,7 +53,7 @@ def balance(readings: pl.DataFrame, site: Site, period: Period) -> pl.DataFrame:
         & pl.col("interval_start_utc").is_between(period.start_utc, period.end_utc, closed="left")
     ).with_columns(
         local_date=pl.col("interval_start_utc").dt.convert_time_zone(site.time_zone).dt.date(),
-        nano=(pl.col("value") * float(_NANO)).round().cast(pl.Int128),
+        nano=(pl.col("value") * float(_NANO)).round().cast(pl.Int128),  # sums of floats would depend on their order
     )
     slots = (
         members.join(inside, on=["meter_id", "register", "unit", "local_date"], how="inner")
@@ -72,6 +73,7 @@ def balance(readings: pl.DataFrame, site: Site, period: Period) -> pl.DataFrame:
         rest=pl.col("supply") - pl.col("use"),
     )
     share = pl.when(pl.col("supply") != 0).then(pl.col("rest").cast(pl.Float64) / pl.col("supply").cast(pl.Float64))
+    # Of the size of the supply: a parent that exports has a negative one.
     is_short = pl.col("rest").cast(pl.Float64) < -TOLERANCE_SHARE * pl.col("supply").cast(pl.Float64).abs()
     verdict = (
         pl.when(pl.col("coverage") < LEAST_COVERAGE)
@@ -131,6 +133,7 @@ def rest_profile(readings: pl.DataFrame, site: Site, period: Period, parent: str
         )
         .group_by("interval_start_utc", "local_hour", "streams")
         .agg(
+            # A mean for the eye, so floats will do; what is judged stands in `balance`.
             rest=(pl.col("value") * pl.col("sign") * pl.when(pl.col("is_supply")).then(1).otherwise(-1)).sum(),
             present=pl.len(),
         )
@@ -148,6 +151,7 @@ def _members(site: Site, days: list[date], only: str | None = None) -> pl.DataFr
     for span in tree_spans(site):
         inside = [day for day in days if span.start <= day < span.end]
         for parent in site.meters if inside else ():
+            # Any day of a span does: the hierarchy is the same on all of them.
             below = submeters_of(site, parent.meter_id, inside[0])
             if parent.is_virtual or not below or (only is not None and parent.meter_id != only):
                 continue
@@ -177,6 +181,7 @@ def _streams(parent: Meter, children: list[Meter]) -> list[tuple[str, str, int, 
     ]
     for child in children:
         registers = [each.register_id for each in child.registers if unit_of(each.unit).canonical == unit]
+        # In kWh only: a water meter counts what is used in a register of another name.
         gives = CONSUMPTION_REGISTER not in registers and unit == ENERGY_UNIT
         for name in registers:
             if gives:

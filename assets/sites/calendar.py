@@ -35,6 +35,7 @@ def day_types(site: Site, start: date, end: date) -> pl.DataFrame:
     """
     names = _holidays(site, start, end)
     days = [start + timedelta(days=offset) for offset in range((end - start).days)]
+    # A day is what lies between two midnights: 23 and 25 hours come of themselves, in any zone.
     midnights = [local_midnight_utc(day, site.time_zone) for day in [*days, end]]
     rows = [
         (day, (following - midnight) / timedelta(hours=1), _day_type(site, day, names), names.get(day))
@@ -71,6 +72,7 @@ def quarter_hours(site: Site, start: date, end: date) -> pl.DataFrame:
 
 def check_calendar(site: Site) -> None:
     """Raises BadInput where the site's country or subdivision has no holiday calendar."""
+    # Any days do: what may be wrong are the names of country and subdivision.
     _holidays(site, date(2025, 1, 1), date(2025, 1, 2))
 
 
@@ -117,10 +119,12 @@ def usual_holidays(country: str, start: date, end: date) -> frozenset[date]:
     """
     import holidays
 
+    # Without aliases: a country has one code in site files and hashes.
     parts = holidays.list_supported_countries(include_aliases=False).get(country)
     if parts is None:
         raise BadInput(f"no public-holiday calendar for country {country!r}", reason="unknown_country")
     years = range(start.year, end.year + 1)
+    # A country without parts has one calendar.
     calendars = [holidays.country_holidays(country, subdiv=part, years=years) for part in parts or [None]]
     counts = Counter(day for calendar in calendars for day in calendar)
     return frozenset(day for day, count in counts.items() if 2 * count > len(calendars) and start <= day < end)
@@ -149,6 +153,7 @@ def _holidays(site: Site, start: date, end: date) -> dict[date, str]:
             reason="unknown_subdivision",
         )
     names: dict[date, str] = {}
+    # Year by year: spans differ from question to question, and years come again.
     for year in range(start.year, end.year + 1):
         names |= _holidays_of(site.country, site.subdivision, year)
     return names
@@ -159,5 +164,6 @@ def _holidays_of(country: str, subdivision: str | None, year: int) -> dict[date,
     """Public holidays of one year of a known country; whoever asks must not change the answer."""
     import holidays
 
+    # One language for all: sites of several countries stand in one report.
     found = holidays.country_holidays(country, subdiv=subdivision, years=year, language="en_US")
     return {day: str(name) for day, name in found.items()}

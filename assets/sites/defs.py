@@ -10,6 +10,7 @@ from orchestration.resources import ProjectResource
 def core_site__reference(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """Sites as data: zone, meters, hierarchy, SEUs, tariffs and factors of every site file, validated."""
     sites = project.sites
+    # One that is there already is passed over; a site that was removed keeps its partition, and with it its history.
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(sites))
     return dg.MaterializeResult(
         metadata={

@@ -32,22 +32,29 @@ ENERGY_UNIT = "kwh"
 UNFIT_CODES = ESTIMATED_CODES | {QualityCode.QUESTIONABLE, QualityCode.PROJECTED}
 # Flow out of the meter's side of the network.
 REVERSED_REGISTERS = ("export", "discharge")
+# Hours: sources of an hour are compared with those of quarters, and clocks that differ by minutes matter less.
 STEP_MINUTES = 60
+# Of ten proposals nine should be right; below a half nothing is worth a look.
 LEAST_CONFIDENCE = 0.9
 LEAST_SHOWN = 0.5
 # Below two weeks an hour of the week is seen once, and a usual week cannot be told from chance.
 LEAST_DAYS = 14
 # A child may be a little above its parent: classes of accuracy, clocks.
 SIZE_TOLERANCE = 0.05
+# As in balance.py. One slot in twenty may break it: meters have bad hours.
 BALANCE_TOLERANCE = 0.02
 LEAST_BALANCED = 0.95
 # A parent of whose changes the children leave no more than this open is explained wholly.
 LEAST_OPEN = 0.02
+# The first look at such a parent is rough: it is given up only where this many times as much stays open.
 FIRST_LOOK = 8
+# How far from 1 a child's coefficient may be there, beyond its own error.
 WHOLE_TOLERANCE = 0.1
+# From this share on, what moves with a parent is mostly no part of it (Fit.odd).
 MOST_ODD = 1 / 3
 # Energy of the lesser direction from which a single register counts as two-way.
 TURNED_SHARE = 0.05
+# Beyond this likeness, errors of measurement and not energy would say which of two meters holds the other.
 TWIN_CORRELATION = 0.9995
 TWIN_TOLERANCE = 0.03
 
@@ -153,6 +160,7 @@ def flows_of(readings: pl.DataFrame, meters: Sequence[str], *, step_minutes: int
             value=pl.col("value").sum() * pl.when(is_out.first()).then(-1.0).otherwise(1.0),
             minutes=pl.col("interval_minutes").sum(),
         )
+        # A slot that lacks a quarter hour would look like a fall of the load.
         .filter(pl.col("minutes") == step_minutes)
     )
     registers = rows.group_by("meter_id").agg(
@@ -164,6 +172,7 @@ def flows_of(readings: pl.DataFrame, meters: Sequence[str], *, step_minutes: int
         per_slot.group_by("meter_id", "slot")
         .agg(pl.col("value").sum(), present=pl.len())
         .join(registers, on="meter_id", how="inner", validate="m:1")
+        # Import of a slot without its export is no net flow.
         .filter(pl.col("present") == pl.col("registers"))
     )
     names = sorted(net["meter_id"].unique().to_list())
@@ -202,6 +211,7 @@ def _groups(readings: pl.DataFrame, site: Site | None) -> list[list[str]]:
 
 
 def _discover(flows: Flows, least_confidence: float, time_zone: str, site: Site | None) -> Discovery:
+    # Before anything is squared: one wrong reading of a million would be all that moves.
     values = without_spikes(flows.values) if flows.values.size else flows.values
     usable, findings = _usable(flows, values)
     if len(usable) < 2:
@@ -239,6 +249,7 @@ def _edges(
         for place in turns:
             parent = order[place]
             candidates = [at for at in order[place + 1 :] if owner.get(at, parent) == parent]
+            # Of a parent with generation below, the net flow may be smaller than any child.
             if not flows.is_two_way[parent]:
                 candidates = [at for at in candidates if size[at] <= (1 + SIZE_TOLERANCE) * size[parent]]
             if parent in whole or all(at in owner for at in candidates):
@@ -351,6 +362,7 @@ def _balanced(
     kept = [at for at in fit.members if sure[at] >= least_confidence]
     share = _balance_share(values, parent, {at: float(np.sign(slope[at])) for at in kept})
     while kept and share < LEAST_BALANCED:
+        # One at a time, the least sure first: without it the others may balance.
         kept.remove(min(kept, key=lambda at: sure[at]))
         share = _balance_share(values, parent, {at: float(np.sign(slope[at])) for at in kept})
     made = []
@@ -361,6 +373,7 @@ def _balanced(
         whole = float(values[both, parent].sum())
         part = float(np.sign(slope[at])) * float(values[both, at].sum())
         held = share if at in kept else _balance_share(values, parent, {at: float(np.sign(slope[at]))})
+        # Just below what counts as sure: it moves like a child, and the energy says no.
         belief = float(sure[at]) if at in kept else min(float(sure[at]), least_confidence - 0.01) * held
         made.append(
             Proposal(

@@ -20,13 +20,17 @@ Ints = npt.NDArray[np.int64]
 WEEK_HOURS = 168
 # Long enough for a mean per hour of the week, short enough that season and summer time do not blur it.
 PROFILE_WEEKS = 6
+# Groups of slots in which a coefficient must hold alike: a dozen blocks of the span, three-hour parts of the day.
 TIME_BLOCKS = 12
 DAY_PARTS = 8
 # A reading this many times beyond a meter's own high values is a fault and would drown everything else.
 SPIKE_FACTOR = 8.0
 SPIKE_QUANTILE = 99.5
+# Far above the usual 2: slots are not independent and every meter of a site is a candidate. To leave takes less, or one
+# near the limit would go in and out.
 ENTRY_T = 6.0
 EXIT_T = 4.0
+# A bound on the work: each step inverts a matrix of that size.
 MAX_CHILDREN = 120
 # Beside more meters than this, each one's own share of a parent is lost in the others' noise.
 MOST_AT_ONCE = 40
@@ -35,6 +39,7 @@ PLAUSIBLE = (0.3, 3.0)
 CALM_ROUNDS = 3
 # Gaps of a parent, as a share, from which all candidates are looked at with the same gaps.
 COMMON_GAPS = 0.05
+# Between 0 and 1 the middle half of coefficients belongs to neither.
 ODD_DISTANCE = 0.25
 # Slots that all meters of a fit share: with so many, and so many for each meter, pairs need not be matched up.
 LEAST_WHOLE_SLOTS, WHOLE_SLOTS_PER_METER = 300, 20
@@ -108,6 +113,7 @@ def innovations(flows: Floats, slots_per_hour: float, lag: int = 1) -> Floats:
     edges = [*range(0, max(1, change.shape[0] // span) * span, span), change.shape[0]]
     for start, end in pairwise(edges):
         part = change[start:end]
+        # Under three weeks an hour of the week has hardly more than two values, and their mean is mostly themselves.
         period = week if end - start >= 3 * week else round(24 * slots_per_hour)
         padded = np.full((-(-part.shape[0] // period) * period, part.shape[1]), np.nan)
         padded[: part.shape[0]] = part
@@ -187,6 +193,7 @@ def _products(part: Floats, weights: Floats | None = None) -> tuple[Floats, Floa
         filled = np.where(present, part, 0.0)[whole] * root[whole, None]
         count = float((root[whole] ** 2).sum())
         return filled.T @ filled / count, np.full((part.shape[1], part.shape[1]), count)
+    # Counts need no more than single precision, which halves the work.
     known = np.where(present, root[:, None], 0.0).astype(np.float32)
     filled = np.where(present, part, 0.0) * root[:, None]
     pairs = (known.T @ known).astype(np.float64)
@@ -204,6 +211,7 @@ def _standing_out(covariance: Floats, pairs: Floats) -> list[int]:
         return []
     inner = covariance[1:, 1:]
     scale = np.sqrt(np.maximum(np.diag(inner), 1e-300))
+    # A little on the diagonal: meters that nearly say the same would make it singular.
     inverse = np.linalg.inv(inner / np.outer(scale, scale) + 1e-7 * np.eye(len(scale)))
     shared = covariance[1:, 0] / scale
     slope = inverse @ shared
@@ -246,6 +254,8 @@ def _calm(part: Floats) -> Floats:
         rows, pairs = (filled * known * weights[:, None]).T @ (filled * known), (known * weights[:, None]).T @ known
         left = part[:, 0] - filled[:, 1:] @ _solve(rows / np.maximum(pairs, 1e-300))
         size = np.abs(left)
+        # A slot of three usual residuals weighs half. A median of nothing, where a rest is mostly off, would silence
+        # all others.
         scale = max(float(np.nanmedian(size)), 0.1 * float(np.nanmean(size)), 1e-12) * 3.0
         weights = np.where(np.isfinite(left), 1.0 / (1.0 + (left / scale) ** 2), 0.0)
     return np.asarray(weights)
@@ -266,6 +276,7 @@ def judged(parent: int, chosen: Sequence[int], changes: Changes) -> Fit:
     weights = _weights(fast)
     whole = _solve(mean_moments(fast, weights))
     by_block = (~fast.is_part).astype(np.float64)
+    # The larger of two views: one is blind to what changes over the year, the other to what changes over the day.
     errors = np.maximum(_jackknife(fast, weights), _jackknife(fast, by_block))
     drift = np.minimum(np.abs(_solve(mean_moments(slow, _weights(slow))) - whole) * DRIFT_SHARE, DRIFT_LIMIT)
     spread = np.hypot(errors, drift)
@@ -284,6 +295,7 @@ def _jackknife(given: Moments, weights: Floats) -> Floats:
     groups = np.flatnonzero((weights > 0) & (given.counts[:, 0, 0] > 0))
     sums = np.tensordot(weights, given.sums, axes=1)
     counts = np.tensordot(weights, given.counts, axes=1)
+    # Groups and not slots are left out: neighbouring slots are alike, and errors from them would be far too small.
     spread = np.array(
         [
             _solve((sums - weights[at] * given.sums[at]) / np.maximum(counts - weights[at] * given.counts[at], 1e-300))
@@ -390,6 +402,7 @@ def confidence(coefficients: Floats, errors: Floats, places: int = 1) -> Floats:
     The distance of the coefficient from half way to 0 (and from as far beyond 1), in its standard errors, where
     `places` parents were possible: as many had a chance to look right.
     """
+    # Beyond 1 is as bad as below: a coefficient of 2 belongs to a common cause as one of 0 does.
     nearest = np.minimum(np.abs(coefficients), 2.0 - np.abs(coefficients))
     z = (nearest - 0.5) / np.hypot(errors, MODEL_SD)
     wrong = np.array([0.5 * erfc(value / sqrt(2.0)) for value in z])

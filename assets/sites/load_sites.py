@@ -24,6 +24,7 @@ from data_quality.contracts.yaml_file import (
 )
 
 PEOPLE_FILE = "people.yaml"
+# A check over the whole site knows names and no place in the file: these find the name in its sentence.
 _UNKNOWN = re.compile(r"'([^']+)' is not of this site")
 _TWICE = re.compile(r"id stands twice: ([^,]+)")
 _BOTH_HOLD = re.compile(r"factors .* and (.*) for \w+ both hold")
@@ -69,6 +70,7 @@ def load_sites(folder: Path) -> dict[str, Site]:
         raise BadInput("expected a folder of site files", file=str(folder), reason="no_such_folder")
     sites: dict[str, Site] = {}
     for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
+        # People stand in the same folder, in a file of another shape.
         if path.name == PEOPLE_FILE:
             continue
         site = load_site(path)
@@ -105,6 +107,7 @@ def _placed(problem: Problem, document: Any) -> Problem:
     elif found := _UNKNOWN.search(problem.message):
         places = [place for _, place in _scalars(document, found[1])]
     elif found := _TWICE.search(problem.message):
+        # The second of the two is the one too many.
         places = [place for key, place in _scalars(document, found[1].strip()) if key.endswith("_id")][1:]
     elif found := _BOTH_HOLD.search(problem.message):
         places = [place for key, place in _scalars(document, found[1]) if key == "factor_id"]

@@ -46,6 +46,7 @@ def submeters_of(site: Site, parent: str, on_date: date | None = None) -> tuple[
         for meter in below
         if meter is not None
         and above is not None
+        # A heat meter below the gas meter of its boiler shares no kWh with it: between them lies an efficiency.
         and meter.carrier == above.carrier
         and not meter.is_virtual
         and not meter.is_made_on_site
@@ -63,6 +64,8 @@ def total_meters(site: Site, carrier: Carrier, on_date: date | None = None) -> t
     for meter in site.meters:
         if meter.carrier == carrier and not meter.is_virtual and not meter.is_made_on_site:
             above = _metered_parent(meter, by_id, on_date)
+            # Heat below gas is still the total of heat; only the energy total over all carriers leaves it out
+            # (primary_meters).
             if above is None or above.carrier != carrier:
                 found.append(meter.meter_id)
     return tuple(found)

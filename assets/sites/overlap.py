@@ -15,6 +15,7 @@ def regions_of(site: Site, meter_ids: Iterable[str], on_date: date | None = None
     A meter is its own part and all parts below it; a virtual one the parts that its formula leaves, so that
     `main - press` is not the press.
     """
+    # Exact: a third and two thirds taken away must leave nothing, not 1e-17.
     weights: dict[str, Fraction] = {}
     for meter_id in dict.fromkeys(meter_ids):
         terms = [(term.meter_id, term.coefficient) for term in inputs_of(site, meter_id)] or [(meter_id, Fraction(1))]

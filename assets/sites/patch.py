@@ -10,7 +10,9 @@ def with_parent(text: str, meter_id: str, parent: str, *, file: str = "") -> str
 
     Raises BadInput where the meter stands nowhere, twice, or has a parent already: a person decides then.
     """
+    # By lines: read as YAML and written anew, a file would lose its comments and the order of its keys.
     lines = text.splitlines(keepends=True)
+    # A list item in block form or in braces, the id first or behind other keys, quoted or not.
     entry = re.compile(
         rf"^(?P<lead>\s*-?\s*(?P<brace>{{)?\s*|.*[{{,]\s*)meter_id:\s*(['\"]?){re.escape(meter_id)}\3(?=[\s,}}]|$)"
     )
@@ -32,6 +34,7 @@ def with_parent(text: str, meter_id: str, parent: str, *, file: str = "") -> str
         lines[at] = line[: match.end()] + f", parent: {parent}" + line[match.end() :]
     else:
         indent = " " * line.index("meter_id")
+        # The line endings of the file: an editor on Windows would show one line of another kind.
         ending = "\r\n" if line.endswith("\r\n") else "\n"
         lines[at] = line.rstrip("\r\n") + ending
         lines.insert(at + 1, f"{indent}parent: {parent}{ending}")
@@ -41,6 +44,7 @@ def with_parent(text: str, meter_id: str, parent: str, *, file: str = "") -> str
 def _is_meter(lines: list[str], at: int) -> bool:
     """True inside the top-level `meters:` block."""
     for line in reversed(lines[:at]):
+        # Whatever else stands in the first column is the key of another block.
         if line[:1] not in {" ", "-", "#", "\n", "\r", "\t", "}", "]"}:
             return line.startswith("meters:")
     return False
@@ -61,6 +65,7 @@ def _entry_text(lines: list[str], at: int, *, is_flow: bool) -> str:
     while first > 0 and not lines[first].lstrip().startswith("- "):
         first -= 1
     last = at + 1
+    # An item ends where a line stands further left than its keys.
     while last < len(lines) and (not lines[last].strip() or len(lines[last]) - len(lines[last].lstrip()) >= column):
         last += 1
     return "".join(lines[first:last])

@@ -58,6 +58,7 @@ def scope_spans(site: Site) -> list[ScopeSpan]:
     for start, end in pairwise([*edges, date.max]):
         for (kind, scope), members in _members_on(site, start).items():
             spans = found.setdefault((kind, scope), [])
+            # A change of the hierarchy leaves most scopes as they were.
             if spans and spans[-1].members == members and spans[-1].end == start:
                 spans[-1] = spans[-1]._replace(end=end)
             else:
@@ -171,6 +172,7 @@ def _shares_on(site: Site, day: date) -> dict[str, dict[str, dict[str, Decimal]]
 def _is_below(site: Site, meter_id: str, others: Sequence[str], day: date) -> bool:
     above = site.meter(meter_id)
     while above is not None and (above := site.meter(above.parent_on(day) or "")) is not None:
+        # Its energy is in the other asset's already.
         if above.meter_id in others:
             return True
     return False
@@ -183,6 +185,7 @@ def _part_shares(part: Part, parts: Sequence[Part], day: date) -> dict[str, Deci
 
 def _by_area(part: Part, given: PartMeter, parts: Sequence[Part], day: date) -> Decimal:
     """The part's share of the floor area of all who share the meter by area: six decimals that add up to one."""
+    # Whole thousandths of m2: shares follow from integers, the same on every machine.
     areas = {
         each.part_id: next((int(area.m2 * 1000) for area in each.floor_areas if area.holds_on(day)), 0)
         for each in parts
@@ -199,6 +202,7 @@ def largest_remainder(amount: int, weights: Mapping[str, int]) -> dict[str, int]
     total, size = sum(weights.values()), abs(amount)
     parts = {name: size * weight // total for name, weight in weights.items()}
     order = sorted(weights, key=lambda name: (-(size * weights[name] % total), name))
+    # Rounding down leaves fewer wholes over than there are parts, so one each is enough.
     for name in order[: size - sum(parts.values())]:
         parts[name] += 1
     return {name: -part if amount < 0 else part for name, part in parts.items()}
@@ -224,6 +228,7 @@ def _parts(
         for part_id, shares in own.items()
         if part_id != REMAINDER[kind]
     }
+    # What is left: totals that no part names, less submeters that one does, and of shared meters what nobody claims.
     left = [Member(name) for name in whole if name not in touched]
     left += [Member(name, -1) for name in touched if name not in whole]
     left += [Member(name, 1, ONE - share) for name, share in touched.items() if share < ONE]

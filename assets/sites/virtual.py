@@ -85,6 +85,7 @@ def derive(site: Site, readings: pl.DataFrame, meters: Sequence[str] | None = No
     terms, scales = _term_table(site, wanted)
     if terms.is_empty():
         return pl.DataFrame(schema=LAKE_SCHEMA)
+    # Codes as places from better to worse, so that the largest of the inputs is the worst.
     rank = pl.col("quality_code").replace_strict(
         [int(code) for code in CARRIED_CODES], list(range(1, len(CARRIED_CODES) + 1)), default=0
     )
@@ -92,6 +93,7 @@ def derive(site: Site, readings: pl.DataFrame, meters: Sequence[str] | None = No
         readings.filter(pl.col("site_id") == site.site_id)
         .join(terms, on=["meter_id", "register", "unit"], how="inner")
         .with_columns(
+            # 128 bits: billionths times the numerator of a formula may need more than 64.
             _part=(pl.col("value") * float(_NANO)).round().cast(pl.Int128) * pl.col("_numerator").cast(pl.Int128),
             _rank=rank,
         )
@@ -108,6 +110,7 @@ def derive(site: Site, readings: pl.DataFrame, meters: Sequence[str] | None = No
     codes = [int(QualityCode.DERIVED), *(int(code) for code in CARRIED_CODES)]
     rows = (
         slots.join(scales, on="_virtual", how="inner", validate="m:1")
+        # Without one input a sum would be too small and look like a reading.
         .filter(pl.col("_present") == pl.col("_terms"))
         .with_columns(
             site_id=pl.lit(site.site_id),
@@ -129,6 +132,7 @@ def with_virtual(site: Site, readings: pl.DataFrame, meters: Sequence[str] | Non
     virtual = virtual_meters(site)
     if not virtual:
         return readings
+    # A file may hold somebody's own sums under a virtual id: one meter would have two values.
     read = readings.filter(~pl.col("meter_id").is_in(list(virtual)))
     return pl.concat([read, derive(site, read, meters)]).sort(KEY)
 
@@ -187,6 +191,7 @@ def _term_table(site: Site, wanted: Sequence[str]) -> tuple[pl.DataFrame, pl.Dat
     by_id = {meter.meter_id: meter for meter in site.meters}
     for name in wanted:
         terms = inputs_of(site, name)
+        # One denominator for all terms: sums stay whole numbers, and only the last step rounds.
         scale = lcm(*(term.coefficient.denominator for term in terms)) if terms else 1
         unit = unit_of(by_id[name].registers[0].unit).canonical
         register_id = by_id[name].registers[0].register_id

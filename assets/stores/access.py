@@ -23,6 +23,8 @@ def site_transaction(store: Store, site_id: str) -> Iterator[Connection]:
     the store does not answer; an error at commit means "unknown", so the caller reads again before it acts.
     """
     with _told(), store.begin() as connection:
+        # First of all locks: that of the recorded time comes after it everywhere, so that no two transactions can
+        # deadlock.
         lock_chain(connection, site_id)
         yield connection
 

@@ -32,6 +32,7 @@ def signer_of(person: Person, people: People, keys_dir: Path) -> Signer | None:
     Raises BadInput for a person without public key beside others who have one, and for a private key that is not
     there, open to others or not the one of the people file.
     """
+    # One key in the file and everybody must sign: else whoever wants no proof of an act would leave out the key.
     if not any(each.public_key for each in people.people):
         return None
     if not person.public_key:
@@ -59,6 +60,7 @@ def sign_action(
         "subject": subject,
         "person_id": person.person_id,
         "facts": dict(facts),
+        # One spelling of an instant: the text is what is signed, and a local offset would make another text.
         "at_utc": at_utc.astimezone(UTC).isoformat(),
     }
     text = canonical(action)
@@ -81,6 +83,7 @@ def is_signed(signed: Signature) -> bool:
         return False
     if not is_valid(signed.public_key, ACTION_DOMAIN, text, signed.signature):
         return False
+    # A text that a valid key signed may still be no JSON of ours: the question is answered, nothing is raised.
     try:
         action = json.loads(text)
     except ValueError:
@@ -88,4 +91,5 @@ def is_signed(signed: Signature) -> bool:
     if not isinstance(action, dict) or not isinstance(action.get("facts"), dict):
         return False
     said = (action.get("kind"), action.get("subject"), action.get("person_id"))
+    # Queries find a signature by these columns, but only the text is signed: they must say the same.
     return said == (signed.kind, signed.subject, signed.person_id)

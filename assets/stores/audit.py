@@ -36,9 +36,12 @@ def bad_rows(store: Store) -> list[BadRow]:
     """Every protected row that is not as it was sealed or not signed as it must be, and every seal that is bent."""
     seals, marks, found = _content(store)
     trust = Trust(store.public_keys)
+    # Before signatures are judged: it says up to which seal acts need none of their own (`vouched`).
     trust.refresh(store.rows, ACTS)
     heads = {each["position"]: each["hash"] for each in seals}
+    # People get new keys over the years: what was found by a migration, or adopted since, may be by a former one.
     old = {key for key, (_, position) in marks[signatures.name].items() if position <= trust.vouched}
+    # In a broken chain no act is proven: each would be named beside the one cause.
     return [*found, *_bad_signatures(store, heads, old), *([] if trust.broken else _bad_acts(store, trust))]
 
 
@@ -60,10 +63,13 @@ def _bad_links(seals: list[dict[str, Any]]) -> list[BadRow]:
     found: list[BadRow] = []
     before = GENESIS
     for position, link in enumerate(seals, start=1):
+        # Every later position would be off as well, so one missing seal ends the list.
         if link["position"] != position:
             return [*found, BadRow(table="row_seals", key=str(position), what="the seal was removed")]
         if link["hash"] != link_hash(before, link):
             found.append(BadRow(table="row_seals", key=str(position), what="its hash does not fit its content"))
+        # The stored hash, not the one it should be: one bent seal is one fault, and not also the fault of all that
+        # follow.
         before = link["hash"]
     return found
 
@@ -101,6 +107,7 @@ def _bad_signatures(store: Store, heads: Mapping[int, str], old: set[Key]) -> li
     found = []
     # A project in which nobody signs has none, and needs no cryptography.
     for row in store.rows(raw_select(signatures)):
+        # Unvalidated: a bent row must end as "does not hold", not as an error of the model.
         signed = Signature.model_construct(**row)
         key = (signed.action_sha256,)
         if not is_signed(signed):

@@ -17,7 +17,10 @@ from assets.stores.schema.tables_control import command_events
 GENESIS_HASH = "0" * 64
 # The fields that a hash covers; `hash` itself and `prev_hash` are the chain, not the content.
 HASHED_FIELDS = ("site_id", "position", "command_id", "from_state", "to_state", "reason", "facts", "at_utc")
+# Locks of two keys are a space of their own in PostgreSQL: none of these is the one-key lock 724002 of transactions.py.
+# Two sites whose names hash alike only wait for each other.
 _LOCK_SPACE = 724002
+# The column's own encoder: a hash over a value in memory and one over its stored text must be over the same text.
 _JSON = JsonText()
 
 
@@ -35,6 +38,7 @@ def sha256_of(value: Any) -> str:
 def event_hash(prev_hash: str, row: Mapping[str, Any]) -> str:
     """Hash of one event row (HASHED_FIELDS) after `prev_hash`. at_utc: aware, or as the database holds it."""
     content = {name: row[name] for name in HASHED_FIELDS}
+    # An audit reads rows as the database holds them: a bent text must fail its hash, not the reading of it.
     if not isinstance(row["at_utc"], str):
         content["at_utc"] = UtcDateTime().process_bind_param(row["at_utc"], None)
     return hashlib.sha256((prev_hash + canonical_json(content)).encode()).hexdigest()
@@ -84,6 +88,7 @@ def append_events(connection: sa.Connection, site_id: str, rows: Sequence[Mappin
 
     With no rows it answers the present head.
     """
+    # Before the head is read, or two writers would take the same next position. A lock held already is granted again.
     lock_chain(connection, site_id)
     position, head = chain_head(connection, site_id)
     linked = []

@@ -29,6 +29,7 @@ class FileHashes:
         name = str(path.relative_to(self._folder))
         mark = _mark(path)
         known = self._before.get(name)
+        # Looked at before the reading: a file that is written meanwhile is another one at the second look.
         if known is None or known[0] != mark:
             known = (mark, file_sha256(path))
             if _mark(path) != mark:

@@ -46,12 +46,14 @@ class AppendOnly(Generic[M]):
     def add(self, store: Store, clock: Clock, *rows: Row) -> datetime:
         """Append rows, with their seal where the table is sealed. Returns the time that they are recorded at."""
         with store.begin() as connection:
+            # One moment for all rows: a view at T holds the whole of an addition or nothing of it.
             moment = next_recorded_at(connection, clock.now_utc())
             append(connection, self.table, [{**row, "recorded_at_utc": moment} for row in rows])
         return moment
 
     def add_once(self, store: Store, clock: Clock, row: Row) -> bool:
         """Append a row where none of its primary key stands. Returns whether it was appended."""
+        # Asked and added in one write transaction below: of two processes with the same row only one finds it missing.
         key = [column.name for column in self.table.primary_key]
         with store.together():
             if self.rows(store, *key, **{name: row[name] for name in key}):
@@ -64,6 +66,7 @@ class AppendOnly(Generic[M]):
         query = sa.select(self.table).order_by(*(self.table.c[name] for name in self.order))
         for name, wanted in conditions.items():
             column = self.table.c[name]
+            # A text is a collection too, of its letters.
             if isinstance(wanted, Collection) and not isinstance(wanted, str):
                 query = query.where(column.in_(wanted))
             elif wanted is not None:
@@ -85,6 +88,7 @@ class AppendOnly(Generic[M]):
     ) -> dict[str, Any] | None:
         """The last of the rows, or only these columns of it; None before the first."""
         newest_first = (self.table.c[name].desc() for name in self.order)
+        # SQLAlchemy adds an order to the one before it; None takes that away first.
         query = self.select(as_of_utc=as_of_utc, **conditions).order_by(None).order_by(*newest_first)
         return next(iter(self._asked(store, query.limit(1), columns)), None)
 
@@ -118,6 +122,8 @@ def document_in(column: str, model: type[ModelType]) -> Callable[[Row], ModelTyp
 def row_of(table: sa.Table, model: Model, **beside: Any) -> dict[str, Any]:
     """A row for the table: the model's fields that it has columns for, and what is said beside them."""
     own = [column for column in table.c if column.name in type(model).model_fields and column.name not in beside]
+    # JSON columns take plain JSON; dates and times of all others stay what they are, for their own column types.
     texts = model.model_dump(mode="json", include={each.name for each in own if isinstance(each.type, JsonText)})
     plain = {each.name: getattr(model, each.name) for each in own}
+    # Each driver adapts an enum in its own way; psycopg writes the name of a plain one, not its value.
     return {name: each.value if isinstance(each, Enum) else each for name, each in plain.items()} | texts | beside

@@ -11,7 +11,9 @@ from data_quality.contracts.errors import BadInput, Unreachable
 if TYPE_CHECKING:
     import psycopg
 
+# Keys of ours in a database that others may use too: 724001 migrations, 724002 recorded time, 724003 schemas.
 SCHEMA_LOCK = 724003
+# What dbt takes of a URL; everything else reaches its libpq through variables (docs/adr/0013).
 CONNECTION = ("host", "port", "user", "password", "dbname")
 
 
@@ -24,6 +26,7 @@ def connection_to(url: str) -> Iterator["psycopg.Connection[Any]"]:
     import psycopg
 
     try:
+        # As DuckDB's sessions are: an instant cast to a date or a text must give the same on both engines.
         with psycopg.connect(with_options(libpq_url(url), "-c timezone=UTC")) as connection:
             yield connection
     except psycopg.OperationalError as error:
@@ -39,8 +42,10 @@ def ensure_schema(url: str) -> None:
     from psycopg import sql
 
     with connection_to(url) as connection:
+        # A table that no other program has: where it stands in public, that is our store of before the schemas.
         query = "select current_schema(), current_setting('search_path'), to_regclass('public.recorded_clock')"
         found, wanted, earlier = connection.execute(query).fetchall()[0]
+        # current_schema() is null where no schema of the search_path exists.
         if found is not None:
             return
         if earlier is not None and wanted == SCHEMAS["store"]:
@@ -52,6 +57,8 @@ def ensure_schema(url: str) -> None:
                 mend=mend,
             )
         try:
+            # `if not exists` alone does not help two at once: both look, both create, and one fails on the catalogue's
+            # key.
             connection.execute("select pg_advisory_xact_lock(%s)", [SCHEMA_LOCK])
             connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(wanted)))
         except psycopg.errors.InsufficientPrivilege as error:

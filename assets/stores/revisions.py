@@ -43,6 +43,7 @@ class Standing:
 
 def standing(engine: sa.Engine) -> Standing:
     """Where the store stands; nothing is changed. Raises DatabaseError where it does not answer."""
+    # A plain BEGIN: whoever only asks must neither wait for a writer nor make one wait.
     with engine.connect().execution_options(meterloom_read=True) as connection:
         return _standing(connection, _scripts())
 
@@ -53,6 +54,7 @@ def migrate(engine: sa.Engine) -> None:
     Raises Unreachable for a store that this code cannot open and where no copy can be kept, OurFault for a step that
     fails: the store is then as it was.
     """
+    # Without a lock: nearly every command finds nothing to do here, and must not queue behind a writer for that.
     if not (found := standing(engine)).steps and not found.refusal:
         return
     scripts = _scripts()
@@ -66,10 +68,12 @@ def migrate(engine: sa.Engine) -> None:
             raise Unreachable(found.refusal)
         if not found.steps:
             return
+        # An empty store has nothing to lose; of PostgreSQL no copy is kept (docs/adr/0014).
         if found.present is not None and engine.dialect.name == "sqlite":
             _keep_copy(engine, found.present)
         _upgrade(connection, found)
     if found.present is not None:
+        # Said behind the commit: until then the store is what it was.
         steps = ", ".join(f"{step.revision} ({step.sentence})" for step in found.steps)
         kept = f"; what it was is kept as {copy_path(engine, found.present)}" if engine.dialect.name == "sqlite" else ""
         logger.warning("the store of revision %s was migrated to %s%s", found.present, steps, kept)
@@ -86,15 +90,18 @@ def behind(file: Path, folder: Path) -> tuple[str, str] | None:
     revisions, where they differ. Read as text: to run those files would load the library.
     """
     try:
+        # Read only, or a missing file would be made; quoted, or a `?` in its name would begin the URI's options.
         with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as connection:
             present = {str(row[0]) for row in connection.execute("SELECT version_num FROM alembic_version")}
     except sqlite3.Error:
         present = {"unknown"}
     texts = [path.read_text() for path in folder.glob("*.py")]
+    # With and without annotations, in either quote: Dagster's files, MLflow's and ours differ in that.
     named, before = (
         {name for text in texts for name in re.findall(rf"^{key}(?:: \w+)? = ['\"](\w+)['\"]", text, re.MULTILINE)}
         for key in ("revision", "down_revision")
     )
+    # The newest is the one that no other follows.
     heads = named - before
     return None if present == heads else (", ".join(sorted(present)), ", ".join(sorted(heads)))
 
@@ -119,6 +126,7 @@ def _config() -> "Config":
     from alembic.config import Config
 
     config = Config()
+    # Alembic interpolates its options: a lone % in the path of a project would be one of them.
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     return config
 
@@ -134,6 +142,7 @@ def _standing(connection: sa.Connection, scripts: "ScriptDirectory") -> Standing
 
     heads = MigrationContext.configure(connection).get_current_heads()
     present = heads[0] if heads else None
+    # Alembic walks from the newest down.
     known = list(scripts.walk_revisions())[::-1]
     names = [each.revision for each in known]
     if present is not None and (len(heads) > 1 or present not in names):
@@ -142,6 +151,7 @@ def _standing(connection: sa.Connection, scripts: "ScriptDirectory") -> Standing
             "open the project with the version that wrote it, or a newer one"
         )
         return Standing(present, refusal=said)
+    # Every store of before the freeze says 0001, whatever its layout was (docs/adr/0014).
     if present == names[0] and (missing := _not_of_first(connection, known[0].module.columns())):
         said = (
             f"the store was made before revision {present} was fixed (it has no {missing}) and cannot be migrated: "
@@ -167,13 +177,16 @@ def _keep_copy(engine: sa.Engine, revision: str) -> None:
     """A copy of the store as it is, complete or not there. The caller's transaction keeps writers away."""
     kept = copy_path(engine, revision)
     part = kept.with_name(f"{kept.name}.part")
+    # A connection beside the transaction, since VACUUM cannot run inside of one; it sees the store as last committed.
     raw = engine.raw_connection()
     try:
+        # VACUUM INTO takes an empty file and no other, so the rest of a copy that was killed must go.
         part.unlink(missing_ok=True)
         # Made beforehand: at no time may others read what they may not read of the store.
         part.touch(mode=Path(str(engine.url.database)).stat().st_mode & 0o777)
         raw.cursor().execute("VACUUM INTO ?", (str(part),))
         with part.open("rb+") as file:
+            # On the disk before the migration is: it is the only way back.
             os.fsync(file.fileno())
         part.replace(kept)
     except (OSError, sqlite3.Error) as fault:

@@ -18,6 +18,7 @@ from assets.stores.schema.tables_seals import row_seals
 from assets.stores.transactions import Store, lock_recorded
 
 GENESIS = "0" * 64
+# Over rows of before there were seals: it says what stood there, not that this program wrote it.
 AS_FOUND = "as found by a migration"
 # How far a command came: its chained events say it (controls/ledger/chain.py), so its seal does not.
 MOVING = ("state", "facts", "mode_at_issue", "evidence_grade", "seq", "epoch")
@@ -45,6 +46,7 @@ def row_sha256(table: sa.Table, raw: Mapping[str, Any]) -> str:
 
     What is null is left out, so that a column which a later migration adds leaves the digests of old rows as they are.
     """
+    # The table's name is hashed with them: a row is no proof of one in another table with the same columns.
     values = {column.name: _plain(raw[column.name], column.type) for column in sealed_columns(table)}
     return text_sha256(canonical_json([table.name, {name: each for name, each in values.items() if each is not None}]))
 
@@ -60,6 +62,7 @@ def as_raw(table: sa.Table, row: Mapping[str, Any]) -> dict[str, Any]:
     for column in sealed_columns(table):
         value = row[column.name]
         kind: Any = column.type
+        # JSON columns hold objects and lists, so that a text in one is its stored form already.
         is_raw = isinstance(value, str | bytes | int | float) or not isinstance(kind, sa.TypeDecorator)
         found[column.name] = value if is_raw else kind.process_bind_param(value, None)
     return found
@@ -76,7 +79,10 @@ def append(connection: sa.Connection, table: sa.Table, rows: Iterable[Mapping[st
     if not table.info.get("is_sealed"):
         connection.execute(table.insert(), given)
         return
+    # Before the rows: one who inserts first and waits for the chain second could deadlock with one who does the
+    # opposite.
     lock_recorded(connection)
+    # A seal is over all columns, and one that a row leaves out is null.
     nothing = dict.fromkeys(column.name for column in table.c)
     if all(column.name in given[0] for column in table.primary_key):
         connection.execute(table.insert(), given)
@@ -84,6 +90,7 @@ def append(connection: sa.Connection, table: sa.Table, rows: Iterable[Mapping[st
     else:
         # With the numbers that the database gave.
         written = connection.execute(table.insert().returning(*table.c), given).mappings()
+        # RETURNING promises no order, and the list under the seal must follow from the rows.
         rows = sorted((as_raw(table, dict(row)) for row in written), key=lambda row: str(key_of(table, row)))
     seal(connection, table, rows)
 
@@ -118,6 +125,7 @@ def seal(
         "rows_sha256": text_sha256(canonical_json(marks)),
     }
     connection.execute(row_seals.insert().values(**link, hash=link_hash(head, link)))
+    # For the signature over this act, which is written later in the same transaction (`bound_facts`).
     connection.info.setdefault("sealed", []).extend([table.name, *mark] for mark in marks)
 
 
@@ -150,6 +158,7 @@ def newest_seals(store: Store, of: Iterable[sa.Table]) -> tuple[int, ...]:
 
 def link_hash(before: str, link: Mapping[str, Any]) -> str:
     """Hash of one seal that follows the hash `before`."""
+    # The digest stands for the rows, so that the chain can be followed without reading every mark in it.
     covered = [link[name] for name in ("position", "table_name", "note", "rows_sha256")]
     return text_sha256(before + canonical_json(covered))
 

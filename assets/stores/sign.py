@@ -17,8 +17,10 @@ from data_quality.contracts.errors import BadInput
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+# The number names the form of what is signed: a changed form gets the next, and no old signature fits it by chance.
 PACK_DOMAIN = "meterloom/pack/1"
 ACTION_DOMAIN = "meterloom/action/1"
+# No slash and, below, no leading dot: the name comes from outside and becomes a path.
 _NAME = re.compile(r"[a-z0-9_.-]+")
 _KEY_BYTES, _SIGNATURE_BYTES = 32, 64
 
@@ -61,6 +63,7 @@ def new_key(folder: Path, name: str) -> Signer:
     )
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
+        # Made with its rights and only where none is: at no moment open to others, and no race of two can overwrite.
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise BadInput(
@@ -69,6 +72,7 @@ def new_key(folder: Path, name: str) -> Signer:
     with os.fdopen(file, "wb") as out:
         out.write(text)
         out.flush()
+        # The public half goes into the people file next; a private half lost in a power cut could never sign for it.
         os.fsync(out.fileno())
     return Signer(key)
 
@@ -83,6 +87,7 @@ def load_key(folder: Path, name: str) -> Signer:
         raise BadInput(
             f"no private key of {name!r}", file=str(path), reason="no_key", mend=f"make one: meterloom keys new {name}"
         )
+    # As ssh does it: a signature by a key that others can read proves nobody.
     if os.name == "posix" and path.stat().st_mode & 0o077:
         raise BadInput(
             f"the private key of {name!r} can be read by others",
@@ -129,6 +134,7 @@ def canonical(document: Any) -> bytes:
 
 
 def _bound(domain: str, message: bytes) -> bytes:
+    # No domain holds a zero byte, so that domain and message cannot run into each other.
     return domain.encode() + b"\0" + message
 
 
@@ -138,4 +144,5 @@ def _decoded(text: str, size: int) -> bytes | None:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return None
+    # Spare bits at its end give base64 several texts for the same bytes; a key has one, or comparing texts would fail.
     return raw if len(raw) == size and base64.b64encode(raw).decode() == text else None

@@ -26,6 +26,7 @@ PROTECTED = tuple(table for table in TABLES if table.info.get("is_sealed"))
 def append_only_ddl(table: str, dialect: str) -> list[str]:
     """Statements that make one table refuse UPDATE and DELETE on that dialect."""
     statements = []
+    # With every table, since a migration that adds one need not know which earlier one made the function.
     if dialect == "postgresql":
         statements.append(
             "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "

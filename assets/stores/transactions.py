@@ -36,6 +36,7 @@ class Store:
         self.public_keys = public_keys
         self.trust: Any = None
         self._url = str(engine.url)
+        # Per thread and task, not per store: two requests that a server answers at once must not share a transaction.
         self._shared: ContextVar[sa.Connection | None] = ContextVar("shared", default=None)
 
     @contextmanager
@@ -78,6 +79,8 @@ class Store:
         self.engine.dispose()
 
     def _connect(self) -> sa.Connection:
+        # Only the connection is tried again, never a statement: nobody knows how far its first try came. SQLite waits
+        # by itself (busy_timeout).
         for pause_s in PAUSES_S if self.engine.dialect.name == "postgresql" else ():
             try:
                 return self.engine.connect()
@@ -99,6 +102,7 @@ def open_store(url: str, public_keys: Mapping[str, str] | None = None) -> Store:
     try:
         with reaching(str(store.engine.url)):
             migrate(store.engine)
+    # An interrupt among them: an open handle would keep SQLite's locks and its -wal file.
     except BaseException:
         store.close()
         raise
@@ -109,6 +113,7 @@ def connect_store(url: str, public_keys: Mapping[str, str] | None = None) -> Sto
     """Open a store that exists, without migrations: for the agent, which must start light."""
     if url.startswith("sqlite:///") and not url.endswith(":memory:"):
         _private(Path(url.removeprefix("sqlite:///")))
+    # A server that was restarted leaves dead connections in the pool: they are replaced, not handed out.
     engine = sa.create_engine(url, pool_pre_ping=True)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _sqlite_pragmas)
@@ -128,10 +133,14 @@ def _private(file: Path) -> None:
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves: the driver's implicit one starts too late
     for pragma in (
+        # 5 s: files are written before a transaction, so that hardly anything but a migration holds the lock longer.
         "busy_timeout=5000",
+        # Readers, the agent among them, go on while a batch is recorded.
         "journal_mode=WAL",
+        # WAL's usual NORMAL may lose the last commits in a power cut: a command that was sent must stand in the ledger.
         "synchronous=FULL",
         "foreign_keys=ON",
+        # Views and triggers of a file that somebody bent must not call functions with side effects.
         "trusted_schema=OFF",
     ):
         connection.execute(f"PRAGMA {pragma}")
@@ -146,10 +155,13 @@ def _sqlite_begin(connection: sa.Connection) -> None:
 def next_recorded_at(connection: sa.Connection, now_utc: datetime) -> datetime:
     """The recorded time of the batch that this transaction writes: now, but never at or before the last one."""
     clock = tables_seals.recorded_clock
+    # Before the last time is read: two writers must not both stand behind the same one.
     lock_recorded(connection)
     last = connection.execute(sa.select(clock.c.last_utc).where(clock.c.id == 1)).scalar()
     moment = now_utc.astimezone(UTC)
+    # Clocks are set back (NTP, a restored machine); a batch must still be later than all that was known before it.
     if last is not None and moment <= last:
+        # The finest step that the columns keep.
         moment = last + timedelta(microseconds=1)
     if last is None:
         connection.execute(clock.insert().values(id=1, last_utc=moment))

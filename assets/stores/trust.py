@@ -28,6 +28,7 @@ CHANGED = "the row is not what was written (its seal says something else)"
 REMOVED = "the row was removed"
 Row = TypeVar("Row", bound=Mapping[str, Any])
 Ask = Callable[[sa.Select[Any]], Sequence[Mapping[str, Any]]]
+# Without the rows: the chain is followed by their digest, and marks are read of the tables that are asked about only.
 _LINKS = [row_seals.c[name] for name in ("position", "table_name", "note", "rows_sha256", "hash")]
 
 
@@ -39,12 +40,14 @@ def _by_person(_row: Mapping[str, Any]) -> bool:
 ACTS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     # To stop needs no key.
     "mode_events": lambda row: row["mode"] != "SIMULATION",
+    # The agent latches a fault by itself; to take it back is a person's act.
     "fault_events": lambda row: not row["is_set"],
     "baseline_approvals": _by_person,
     "adjustments": _by_person,
     "report_decisions": _by_person,
     "tariff_overrides": _by_person,
     "reading_edits": _by_person,
+    # Others stand in the site file, which is its own proof.
     "meter_events": lambda row: row["origin"] == "person",
     "meter_decisions": _by_person,
 }
@@ -57,6 +60,7 @@ class Trust:
         self.public_keys = public_keys
         self.broken = ""
         self.marks: dict[str, dict[Key, tuple[str, int]]] = {}
+        # Threads of one process share a store, and to read on takes several steps.
         self._lock = threading.Lock()
         self._position, self._head = 0, GENESIS
         self._seals: dict[int, tuple[str, str, str]] = {}
@@ -104,6 +108,7 @@ class Trust:
         raw = as_raw(table, row)
         key, values = key_of(table, raw), tuple(raw.values())
         believed = self._believed.setdefault(table.name, {})
+        # The whole row, not its key alone: one that was changed since must be looked at again.
         if believed.get(key) == values:
             return ""
         mark = self.marks[table.name].get(key)
@@ -126,6 +131,7 @@ class Trust:
         raw, person = as_raw(table, row), row["person_id"]
         key, digest = key_of(table, raw), row_sha256(table, raw)
         mark = self.marks[table.name].get(key)
+        # A row that does not stand as sealed has its own sentence (`doubt`): one fault is told once.
         if mark is None or mark[0] != digest or mark[1] <= self.vouched:
             return ""
         if person not in self.public_keys:
@@ -135,6 +141,7 @@ class Trust:
         return ""
 
     def _links(self, ask: Ask) -> str:
+        # From the last known link on, itself included: where it is another now, the chain was rewritten behind us.
         query = sa.select(*_LINKS).where(row_seals.c.position >= self._position).order_by(row_seals.c.position)
         links = list(ask(query))
         if self._position:
@@ -147,6 +154,7 @@ class Trust:
                 return f"seal {position}: it is missing"
             if link["hash"] != link_hash(self._head, link):
                 return f"seal {position} (of {link['table_name']}): its hash does not fit its content"
+            # Only at the start of the chain: later on somebody could seal a forged row "as found".
             if link["note"] == AS_FOUND and self._as_found == position - 1:
                 self._as_found = position
             self._position, self._head = position, link["hash"]
@@ -158,6 +166,7 @@ class Trust:
         done = self._read.get(name, 0)
         if done == self._position:
             return ""
+        # As stored: the chain holds the SHA-256 of this very text, and parsed and written again it may be another.
         text = sa.type_coerce(row_seals.c.rows, sa.Text).label("rows")
         query = sa.select(row_seals.c.position, text).where(
             row_seals.c.table_name == name, row_seals.c.position > done, row_seals.c.position <= self._position
@@ -178,12 +187,14 @@ class Trust:
         rows = {key_of(table, row): row for row in ask(raw_select(table) if name in ACTS else sa.select(*keys))}
         marks, seen = self.marks[name], self._seen.setdefault(name, {})
         gone = marks.keys() - rows.keys()
+        # Judged anew each time: a row that was put back is no longer lost.
         self._lost.pop(name, None)
         if gone:
             first = min(gone, key=lambda key: marks[key][1])
             self._lost[name] = f"{name} {'/'.join(map(str, first))}: {REMOVED}"
         for key, row in rows.items() if name in ACTS else ():
             values = tuple(row.values())
+            # A row without a mark is no act; whoever uses it is told so (`doubt`).
             if key in marks and seen.get(key) != values:
                 if row_sha256(table, row) != marks[key][0]:
                     self._lost.setdefault(name, f"{name} {'/'.join(map(str, key))}: {CHANGED}")
@@ -191,6 +202,7 @@ class Trust:
                     seen[key] = values
 
     def _signatures(self, ask: Ask) -> str:
+        # None was added since: an agent asks several times a second.
         if len(self._signed) == len(self.marks[signatures.name]):
             return ""
         for row in ask(sa.select(signatures)):
@@ -198,6 +210,7 @@ class Trust:
             if signed.action_sha256 in self._signed or self.doubt(signatures, row):
                 continue
             self._signed.add(signed.action_sha256)
+            # By another key it proves nothing, and is no fault of the chain either: people get new keys.
             if signed.public_key != (self.public_keys or {}).get(signed.person_id) or not is_signed(signed):
                 continue
             problem = self._act(signed)
@@ -207,9 +220,11 @@ class Trust:
 
     def _act(self, signed: Signature) -> str:
         facts = json.loads(signed.action)["facts"]
+        # Signed before rows were sealed: it holds for itself, and binds no row.
         if "seals" not in facts:
             return ""
         position, head = facts["seals"]
+        # Position 0: signed before the first seal.
         if position and self._seals.get(position, ("", "", ""))[2] != head:
             return (
                 f"seal {position} is not the one on which {signed.person_id!r} signed {signed.kind!r} of "
@@ -229,6 +244,7 @@ def add_marks(known: dict[Key, tuple[str, int]], name: str, position: int, rows:
     size = key_size(name)
     try:
         for mark in json.loads(rows):
+            # A row is sealed once: by a second seal over its key a changed row would pass for the sealed one.
             if known.setdefault(tuple(mark[:size]), (mark[size], position))[1] != position:
                 return f"seal {position} (of {name}): it seals {mark[0]} a second time"
     except (ValueError, TypeError, LookupError):
@@ -281,6 +297,7 @@ def trust_of(store: Store, tables: Iterable[sa.Table], *, connection: sa.Connect
         # What this transaction sealed may yet be rolled back: nothing of it is kept.
         trust = Trust(store.public_keys)
     else:
+        # With other people or keys, what was believed by the former ones is asked again.
         if store.trust is None or store.trust.public_keys != store.public_keys:
             store.trust = Trust(store.public_keys)
         trust = store.trust

@@ -40,6 +40,7 @@ def world_fault(error: BaseException, url: str = "") -> Unreachable | None:
 
     url: the store's, as SQLAlchemy or libpq reads it; empty where none was at work.
     """
+    # Libraries wrap what the system said; `raise from` keeps it as the cause. A fault of ours has its sentence already.
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, MeterloomError):
         found = _of_postgres(cause, url) if url.startswith("postgresql") else _of_sqlite(cause, url)
@@ -83,6 +84,7 @@ def _of_warehouse(cause: BaseException) -> Unreachable | None:
     if type(cause).__module__.partition(".")[0] not in {"duckdb", "_duckdb"}:
         return None
     text = (str(cause).strip().splitlines() or [""])[0]
+    # DuckDB's errors have no codes: its words are all there is to tell them by.
     if "Could not set lock" in text:
         return Unreachable(f"the warehouse is open in another process ({text}): wait for it or stop it")
     is_damaged = type(cause).__name__ in {"SerializationException", "FatalException"} or "not a valid DuckDB" in text

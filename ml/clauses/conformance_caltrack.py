@@ -45,6 +45,7 @@ def a_baseline_has_365_days() -> Outcome:
 def at_most_37_days_may_be_missing() -> Outcome:
     """Up to 10 % of the 365 days (37) may be missing, 38 block."""
     temps, found = temperatures(), []
+    # A tenth of 365 is 36.5, and CalTRACK itself says 37.
     for missing in (36, 37, 38):
         energy = load(temps)
         energy[10 : 10 + missing] = np.nan
@@ -87,6 +88,7 @@ def bills_have_a_usual_length() -> Outcome:
 @_case("2.2.3.4")
 def an_estimated_bill_joins_the_next() -> Outcome:
     """An estimated bill is merged with the next up to 70 days."""
+    # The median bill is of two months, so that the merged one has a usual length.
     found = billed(bills([60, 30, 30, 61], [60.0, 30.0, 31.0, 61.0], estimated=[False, True, False, False]))
     rows = list(zip(found.frame["days"].to_list(), found.frame["energy_kwh"].to_list(), strict=True))
     return Outcome((60.0, 61.0) in rows and len(rows) == 3, "30 + 30 days, 30 + 31 kWh: one bill of 60 days and 61 kWh")
@@ -196,6 +198,7 @@ def balance_points_are_searched_from_30_to_90_fahrenheit() -> Outcome:
 def a_balance_point_needs_days_and_degree_days() -> Outcome:
     """A balance point with under 10 days, or under 20 degree days, of its kind is no candidate."""
     temps = np.full(730, 22.0) + np.random.default_rng(4).normal(0.0, 0.5, 730)
+    # One day too few for a base between warm and cold.
     temps[40:49] = 5.0
     energy = load(temps)
     fit = fitted(days(energy, temps), model="caltrack")

@@ -48,5 +48,6 @@ class Register:
 
 def expect(found: float, wanted: float, *, digits: int, unit: str = "") -> Outcome:
     """The same number to so many decimals."""
+    # As texts: two numbers are equal where they read the same.
     shown, known = f"{found:.{digits}f}", f"{wanted:.{digits}f}"
     return Outcome(shown == known, f"{shown}{unit}" if shown == known else f"{shown}{unit}, expected {known}{unit}")

@@ -15,12 +15,14 @@ from ml.baselines.usage_tables.usage_table import Usage, usage_of
 ZONE = "UTC"
 START, SPLIT, END = date(2022, 1, 1), date(2023, 1, 1), date(2024, 1, 1)
 # kWh/day, and kWh/day and degree: what the fit has to find again.
+# Between the two bases lies a band without either, so that both can be found.
 BASE_KWH, HEATING, COOLING, HEATING_BASE_DEGC, COOLING_BASE_DEGC = 60.0, 5.0, 3.0, 14.0, 19.0
 
 
 def temperatures(days: int = 730, *, seed: int = 1) -> Vector:
     """Daily means, degC, over years with a winter and a summer."""
     rng = np.random.default_rng(seed)
+    # Coldest in the middle of January.
     wave: Vector = 11.0 - 11.0 * np.cos(2 * np.pi * (np.arange(days) - 15) / 365.25) + rng.normal(0.0, 3.0, days)
     return wave
 
@@ -89,6 +91,7 @@ def hours(count_days: int = 365) -> Usage:
     n = count_days * 24
     rng = np.random.default_rng(3)
     hour = np.arange(n) % 24
+    # Coldest at three in the morning.
     temps = np.repeat(temperatures(count_days), 24) - 4.0 * np.cos(2 * np.pi * (hour - 3) / 24)
     first = datetime(START.year, START.month, START.day)  # noqa: DTZ001
     weekday = np.array([(first + timedelta(hours=int(i))).weekday() < 5 for i in range(n)])

@@ -27,6 +27,7 @@ _BERLIN = "Europe/Berlin"
 @_case("interval reading")
 def a_value_of_450_is_1_8_kilowatts() -> Outcome:
     """450 with multiplier 0 and uom 72 over 900 s is 0.45 kWh, 1.8 kW."""
+    # uom 72: Wh; accumulationBehaviour 4: the amount of an interval; kind 12: energy; commodity 1: electricity.
     fields = {"uom": "72", "powerOfTenMultiplier": "0", "accumulationBehaviour": "4", "kind": "12", "commodity": "1"}
     found = meaning(fields, "0")
     energy_kwh = 450.0 * 10.0**found.exponent * UNITS[found.unit].factor if found.unit else float("nan")
@@ -70,6 +71,7 @@ def the_integrated_method_differs_near_the_base() -> Outcome:
     """A day of 12 h at 10 °C and 12 h at 20 °C has 0.5 HDD by its mean at 15.5 °C, 2.75 by its hours."""
     usage = days(np.ones(1), np.array([15.0]))
     by_mean = float(degree_days(usage, np.array([15.5]))[0].sum())
+    # The mean hides that half of the day was cold.
     by_hours = 12 * 5.5 / 24
     reason = "the method of means is the one computed and stated; the integrated one is not offered"
     return Outcome(by_mean == 0.5 and by_hours == 2.75, f"mean {by_mean:g}, integrated {by_hours:g} °C·d", reason)
@@ -86,6 +88,7 @@ def _load(kilowatts: float, start: date, end: date, *, peak_at: int | None = Non
     begun = local_midnight_utc(start, _BERLIN)
     power = np.full(int((local_midnight_utc(end, _BERLIN) - begun) / timedelta(minutes=15)), kilowatts)
     if peak_at is not None:
+        # In January: what February's ratchet remembers.
         power[peak_at] = peak_kw
     energy = np.rint(power * 0.25 * 1e9).astype(np.int64)
     return Load(start_utc=begun, step_minutes=15, load=energy, is_present=np.ones(len(energy), dtype=np.bool_))
@@ -117,6 +120,7 @@ def a_ratchet_bills_four_fifths_of_the_old_peak() -> Outcome:
             {
                 "charge_id": "demand",
                 "periods": [{"period_id": "all", "price_per_kw": 1}],
+                # The eleven months before the one that is billed.
                 "ratchet": {"share": "0.8", "months": 11},
             }
         ],
@@ -142,6 +146,7 @@ def _carbon(basis: Basis, kg_per_kwh: str) -> Factor:
 @_case("Scope 2, location", standard="GHG Protocol")
 def location_based_emissions_are_energy_times_the_grid_factor() -> Outcome:
     """125,000 kWh at 0.20705 kg/kWh (United Kingdom 2024) are 25,881.25 kg."""
+    # Generation alone: the losses of the grid are Scope 3.
     found = carbon_of([_year_of_power()], [_carbon(Basis.LOCATION, "0.20705")])
     return expect(float(found.scope2_location_kgco2e), 25881.25, digits=2, unit=" kgCO2e")
 
@@ -149,6 +154,7 @@ def location_based_emissions_are_energy_times_the_grid_factor() -> Outcome:
 @_case("Scope 2, market", standard="GHG Protocol")
 def market_based_emissions_use_the_residual_mix() -> Outcome:
     """Energy that no instrument covers has the residual mix; both totals stand side by side."""
+    # 0.3 is made up: above the grid's, as what is left after certificates usually is.
     factors = [_carbon(Basis.LOCATION, "0.20705"), _carbon(Basis.RESIDUAL, "0.3")]
     found = carbon_of([_year_of_power()], factors)
     holds = found.scope2_market_kgco2e == 37500 and found.scope2_location_kgco2e == Decimal("25881.25")

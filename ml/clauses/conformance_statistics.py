@@ -126,6 +126,7 @@ def t_test_of_a_slope() -> Outcome:
 @_case("VIF")
 def variance_inflation_of_two_drivers() -> Outcome:
     """1/(1 − r²) with r² = 0.6 between them is 2.5."""
+    # y serves as the second driver: its r² with x is known from above.
     design = np.column_stack([np.ones(_N), _X, _Y])
     return expect(variance_inflation(design)[0], 2.5, digits=9)
 
@@ -133,6 +134,7 @@ def variance_inflation_of_two_drivers() -> Outcome:
 @_case("Durbin–Watson")
 def durbin_watson_of_the_residuals() -> Outcome:
     """Residuals −0.8, 0.6, 1, −0.6, −0.2: Σ(Δe)²/Σe² = 4.84/2.4."""
+    # Differences 1.4, 0.4, −1.6 and 0.4, squared.
     return expect(_statistics().durbin_watson, (1.96 + 0.16 + 2.56 + 0.16) / _SSE, digits=12)
 
 

@@ -48,10 +48,12 @@ def feature_matrix(hours: Hours, calendar: Calendar, origins: Index, horizon_h: 
     lead = np.tile(np.arange(1, horizon_h + 1), len(origins))
     origin = np.repeat(origins, horizon_h)
     hour = origin + lead - 1
+    # Rounded up: beyond 24 hours ahead the same hour of yesterday has not ended at the origin.
     newest = hour - DAY * -(-lead // DAY)
     value, degc = hours.values, hours.temperature_degc
     weeks = np.stack([_at(value, hour - WEEK * back, origin) for back in (1, 2, 3, 4)])
     size = _window_mean(np.abs(value), origins, WEEK)
+    # A week of nothing has no size to divide by: shares are then amounts.
     level = np.repeat(np.where(size == 0, 1.0, size), horizon_h)
     low, high = _window_extremes(value, origins)
     columns = [
@@ -81,6 +83,7 @@ def feature_matrix(hours: Hours, calendar: Calendar, origins: Index, horizon_h: 
 
 def _at(values: Vector, index: Index, origin: Index) -> Vector:
     """values[index], NaN before the start and at or after the origin or the end."""
+    # The one guard against looking ahead: every column of the past comes through here.
     is_known = (index >= 0) & (index < origin) & (index < len(values))
     found: Vector = np.full(len(index), np.nan)
     found[is_known] = values[index[is_known]]
@@ -101,6 +104,7 @@ def _window_extremes(values: Vector, ends: Index) -> tuple[Vector, Vector]:
     window = _window(values, ends, DAY)
     is_gap = np.isnan(window)
     nothing = is_gap.all(axis=1)
+    # Not nanmin, which warns where the whole window is a gap.
     low = np.where(nothing, np.nan, np.where(is_gap, np.inf, window).min(axis=1))
     high = np.where(nothing, np.nan, np.where(is_gap, -np.inf, window).max(axis=1))
     return low, high

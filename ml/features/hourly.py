@@ -91,6 +91,7 @@ def hours_of(
     add up, levels average. The site's first driver in degC comes along as temperature.
     """
     known = readings.filter(pl.col("site_id") == site.site_id)
+    # Ended by then, not begun: a quarter hour in progress is not known.
     known = known.filter(pl.col("interval_start_utc").dt.offset_by(f"{CANONICAL_MINUTES}m") <= end_utc)
     if as_of_utc is not None:
         known = known.filter(pl.col("recorded_at_utc") <= as_of_utc)
@@ -100,6 +101,7 @@ def hours_of(
         return Hours(end_utc, nothing, nothing)
     start = own["interval_start_utc"].min()
     assert isinstance(start, datetime)  # noqa: S101  # the column is not empty and is a time
+    # A stream that begins within an hour has that hour as a gap, not a grid of its own.
     start = start.replace(minute=0, second=0, microsecond=0)
     length = max((end_utc - start) // HOUR, 0)
     values = _on_grid(own, start, length)
@@ -112,6 +114,7 @@ def _on_grid(rows: pl.DataFrame, start: datetime, length: int) -> Vector:
     grid: Vector = np.full(length, np.nan)
     if rows.is_empty() or length == 0:
         return grid
+    # A temperature of an hour is the mean of its quarters, an energy their sum.
     is_level = unit_of(rows["unit"][0]).behaviour is Behaviour.LEVEL
     value = pl.col("value").mean() if is_level else pl.col("value").sum()
     hours = (
@@ -143,6 +146,7 @@ def calendar_of(site: Site, start_utc: datetime, length: int) -> Calendar:
     moments = pl.datetime_range(start_utc, ends, "1h", closed="left", time_zone="UTC", eager=True)
     local = moments.dt.convert_time_zone(site.time_zone)
     dates = local.dt.date()
+    # A day more on either side, for the day types before and after.
     first, last = _date(dates.min()) - timedelta(days=1), _date(dates.max()) + timedelta(days=2)
     types = day_types(site, first, last)["day_type"].to_list()
     codes = np.array([DAY_TYPE_CODES[name] for name in types], dtype=np.int64)

@@ -30,6 +30,7 @@ def ordered(p50: Vector, low: Vector, high: Vector, *, floor: float | None) -> Q
     """Quantiles that do not cross: low and high are offsets from P50; nothing falls below `floor`."""
     bound = -np.inf if floor is None else floor
     return Quantiles(
+        # Offsets come from past errors: where all of them lie on one side, a bound would pass P50.
         p10=np.maximum(p50 + np.minimum(low, 0.0), bound),
         p50=np.maximum(p50, bound),
         p90=np.maximum(p50 + np.maximum(high, 0.0), bound),

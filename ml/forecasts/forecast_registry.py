@@ -59,6 +59,7 @@ def load_champion(tracker: Tracker, site: Site, target: str) -> Champion | None:
         return None
     _, logged, fitter = min(found, key=lambda item: item[0])
     forecaster = fitter.load(tracker.load_files(logged.name, logged.version))
+    # Up to when it was trained says which days are new to it, and so fit for a comparison.
     return Champion(logged, forecaster, datetime.fromisoformat(logged.tags["trained_until_utc"]))
 
 
@@ -77,6 +78,7 @@ def register(case: Case, model: Forecaster, scores: Mapping[str, BacktestScore],
             "site_id": case.site.site_id,
             "target": target,
             "trained_until_utc": hours.end_utc.isoformat(),
+            # Every digit: of two champions the better is told by it.
             "nrmse": repr(own.nrmse),
             "is_synthetic": str(hours.is_synthetic).lower(),
         },

@@ -23,6 +23,8 @@ MIN_HISTORY_H, MAX_HISTORY_H = 4 * WEEK, 2 * 366 * 24
 MIN_TRAIN_DAYS = 14
 # Each share of the training days is forecast by a model that has seen the days before it only.
 CALIBRATION_CUTS = (0.55, 0.70, 0.85)
+# No early stopping: it draws rows at random that lie beside those trained on. With a fixed state the same hours give
+# the same bytes, and so the same checksum.
 PARAMETERS: dict[str, Any] = {
     "max_iter": 100,
     "learning_rate": 0.1,
@@ -71,6 +73,7 @@ class GradientBoostingFitter:
         origins = _training_origins(hours, calendar)
         matrix, level, hour = feature_matrix(hours, calendar, origins, TRAIN_HORIZON_H)
         shares = _shares(hours, hour, level)
+        # Lags may be unknown (trees have a branch for that), what is learnt may not.
         inputs, usable = _levelled(matrix, level), ~np.isnan(shares)
         day = np.repeat(np.arange(len(origins)), TRAIN_HORIZON_H)
         if len(np.unique(day[usable])) < MIN_TRAIN_DAYS:
@@ -83,6 +86,7 @@ class GradientBoostingFitter:
     def load(self, files: Mapping[str, bytes]) -> GradientBoosting:
         """The forecaster that wrote these files. Raises OurFault where it was trained on other features."""
         document = json.loads(files[MODEL_FILE])
+        # Trees know columns by number: after a change of the list they would split on other things in silence.
         if document["features"] != list(FEATURES):
             raise OurFault("the stored model was trained on other features than this code computes")
         trees = Trees.from_bytes(files[TREES_FILE], roots=document["roots"], constant=document["constant"])

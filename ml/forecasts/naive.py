@@ -50,6 +50,7 @@ class SameHourLastWeekFitter:
             raise TooShort(f"{len(known)} hours have a value one week before; {MIN_RESIDUALS} are needed")
         low, high = np.quantile(known, [LOW, HIGH])
         smallest = float(np.nanmin(hours.values))
+        # What never fed in cannot: P10 of such a load stops at zero.
         return SameHourLastWeek(low=float(low), high=float(high), floor=0.0 if smallest >= 0 else None)
 
     def load(self, files: Mapping[str, bytes]) -> SameHourLastWeek:

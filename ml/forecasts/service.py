@@ -20,8 +20,11 @@ from ml.forecasts.forecast_registry import FITTERS, Case, Champion, fitter_of, l
 from ml.promotion import Decision, decide
 from ml.tracker import CHAMPION, LoggedModel, Tracker
 
+# The longest lag looks back so far.
 MIN_HISTORY_H = 4 * WEEK
+# Each weekday three times; more would be fitted on less, and scored on a season that is over.
 BACKTEST_DAYS = 21
+# From any hour to the end of tomorrow, as far ahead as day-ahead prices are known.
 MAX_HORIZON_H = 48
 # A share of known hours in the week before the issue below which the lags say little.
 MIN_RECENT_SHARE = 0.5
@@ -67,14 +70,17 @@ def train_and_register(
         return refusal
     case = Case(site, stream, hours, calendar_of(site, hours.start_utc, len(hours.values) + MAX_HORIZON_H))
     origins = midnights(case.calendar, len(hours.values), last_days=backtest_days)
+    # Fitted before the first origin and asked at all of them: nothing of what it is scored on is known to it.
     before = hours.until(hours.start_utc + origins[0] * HOUR)
     runs, scale = _candidate_runs(case, before, origins), week_scale(before.values)
     scores, left_out = score_together(runs, scale=scale) if runs else ({}, 0)
     if not scores:
         return _finding("not_scorable", "The last weeks hold no hours to score a forecast on.", stream.target)
+    # NRMSE and not MAPE, which breaks where a load is near zero (formulas 5.17).
     best = min(scores, key=lambda name: scores[name].nrmse)
     champion = load_champion(tracker, site, target)
     decision = _decide(case, champion, {best: runs[best]}, scores[best], origins=origins, scale=scale)
+    # Registered whether it leads or not: what was tried can be looked at later.
     logged = register(case, fitter_of(best).fit(hours, case.calendar), scores, tracker)
     if decision.is_promoted:
         move_champion(tracker, site, target, logged)
@@ -167,6 +173,7 @@ def _rows(quantiles: Quantiles, start_utc: datetime) -> tuple[ForecastRow, ...]:
     return tuple(
         ForecastRow(
             time_utc=start_utc + step * HOUR,
+            # In whole quanta, as readings are: a forecast read back from the store is the one that was issued.
             p10_kwh=quantise(float(quantiles.p10[step])),
             p50_kwh=quantise(float(quantiles.p50[step])),
             p90_kwh=quantise(float(quantiles.p90[step])),

@@ -34,6 +34,7 @@ class SiteForecasts(Model):
 def train_site(site: Site, *, lake: Lake, store: ForecastStore, tracker: Tracker, clock: Clock) -> SiteTraining:
     """Backtest, register and promote a model of every forecast target; the decisions are kept. Raises Unreachable."""
     trained, refused = [], {}
+    # Imported history may end months ago: hours of gaps behind it would leave nothing to score on.
     until = min(clock.now_utc(), _end_of_readings(site, lake, clock))
     readings = site_readings(lake, site, start_utc=until - timedelta(days=TRAIN_DAYS), end_utc=until)
     for target in site.forecast_targets:

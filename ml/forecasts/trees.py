@@ -13,6 +13,7 @@ from data_quality.contracts.errors import OurFault
 from ml.features.hourly import Vector
 
 # left and right are positions in the whole array; a leaf points to itself.
+# Little-endian on every machine, for the checksum is over these bytes.
 NODE = np.dtype(
     [
         ("feature", "<i4"),
@@ -36,6 +37,8 @@ class Trees:
     def of(cls, estimator: Any) -> "Trees":
         """From a fitted HistGradientBoostingRegressor without categorical features. Raises OurFault for one with."""
         parts, roots, size = [], [], 0
+        # Private names: the public ones give no thresholds. A version of scikit-learn without them fails at the fit,
+        # loudly.
         for (predictor,) in estimator._predictors:
             fitted = predictor.nodes
             if fitted["is_categorical"].any():
@@ -59,6 +62,7 @@ class Trees:
         nodes = self.nodes
         at = np.repeat(self.roots[None, :], len(matrix), axis=0)
         row = np.arange(len(matrix))[:, None]
+        # As deep as the deepest tree: all rows go down all trees at once, and those at a leaf stay there.
         while True:
             value = matrix[row, nodes["feature"][at]]
             goes_left = np.where(np.isnan(value), nodes["missing_goes_left"][at], value <= nodes["threshold"][at])

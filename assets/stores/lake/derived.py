@@ -20,6 +20,7 @@ def keep_derived(root: Path, site_id: str, rows: pl.DataFrame) -> Path:
     """
     path = root / "derived" / f"site={site_id}" / f"{content_sha256(rows)}.parquet"
     if path.exists():
+        # Back to content of before: untouched, the file in use would soon be among the oldest.
         path.touch()
     else:
         write_atomic(rows, path)

@@ -23,6 +23,7 @@ def digests_of(store: Store, spans: Iterable[Span], *, as_of_utc: datetime | Non
     for site_id, (days, lines) in _lines(store, by_site, as_of_utc).items():
         for span in by_site[site_id]:
             first = span[1].astimezone(UTC).date().isoformat()
+            # An end is exclusive: a span up to midnight does not touch the day that begins then.
             last = (span[2].astimezone(UTC) - timedelta(microseconds=1)).date().isoformat()
             part = lines[bisect_left(days, first) : bisect_right(days, last)]
             found[span] = hashlib.sha256("\n".join(part).encode()).hexdigest()
@@ -38,6 +39,7 @@ def _lines(store: Store, sites: Iterable[str], as_of_utc: datetime | None) -> di
     if as_of_utc is not None:
         query = query.where(table.c.recorded_at_utc <= as_of_utc)
     lines: dict[str, list[str]] = {site_id: [] for site_id in wanted}
+    # Past Store.rows: a dict for each of a hundred thousand rows would cost more than the query.
     with store.engine.connect().execution_options(meterloom_read=True) as connection:
         for site_id, day, sha256 in connection.execute(query):
             lines[str(site_id)].append(f"{day}:{sha256}")

@@ -137,6 +137,7 @@ class Lake:
             return self._write_batch(info, plan, clock=clock)
 
     def _write_batch(self, info: BatchInfo, plan: Callable[[Stamp], BlockPlan], *, clock: Clock) -> BatchResult:
+        # Before the plan reads the lake: whatever is recorded after this makes it be asked again.
         batch_id, seen = uuid.uuid4().hex, newest_entry(self.store, info.site_id)
         stamp = Stamp(batch_id, recorded_at_now(self.store, clock.now_utc()))
         written = _Written()
@@ -144,6 +145,8 @@ class Lake:
             self._write_files(info, stamp, plan, written)
             with self.store.begin() as connection:
                 recorded_at = next_recorded_at(connection, stamp.recorded_at_utc)
+                # The stamp stands in every row of the files: with another recorded time they are others. Null: the
+                # first of a site.
                 if recorded_at != stamp.recorded_at_utc or connection.execute(_newest(info.site_id)).scalar() != (
                     seen or None
                 ):
@@ -197,6 +200,7 @@ class Lake:
 
     def _discard(self, written: "_Written") -> None:
         for relative in written.paths:
+            # Named before it was written, so it may not be there yet.
             (self.root / relative).unlink(missing_ok=True)
         written.paths.clear()
         written.entries.clear()
@@ -215,6 +219,7 @@ class Lake:
         if start_utc is not None:
             query = query.where(table.c.day >= start_utc.astimezone(UTC).date())
         if end_utc is not None:
+            # An end is exclusive: a span up to midnight does not touch the day that begins then.
             query = query.where(table.c.day <= (end_utc.astimezone(UTC) - timedelta(microseconds=1)).date())
         return self.store.rows(query)
 
@@ -260,6 +265,7 @@ class Lake:
         if not wanted:
             return ()
         stamp = Stamp(batch_id, entries[0]["recorded_at_utc"])
+        # Beside the damaged ones until every one is right: half a batch restored would be a third state.
         kept = {path: self.root / f"{path}.restored" for path in wanted}
         try:
             for block in plan(stamp).blocks:
@@ -283,6 +289,7 @@ class Lake:
     def before(self, batch_id: str) -> "Lake":
         """The lake as it was when that batch was decided on: for reading only."""
         recorded_at = named_batches(self.store, [batch_id])[0]["recorded_at_utc"]
+        # A microsecond is the least step between two recorded times.
         return Lake(self.root, self.store, known_at_utc=recorded_at - timedelta(microseconds=1))
 
     def digest(self, site_id: str, *, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None = None) -> str:
@@ -302,6 +309,7 @@ class Lake:
         entries = self.manifest(site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
         if not entries:
             return pl.DataFrame(schema=LAKE_SCHEMA)
+        # The folders site=… and m=… are no columns: every row says its site itself.
         frame = pl.scan_parquet(self.files(entries), hive_partitioning=False)
         if start_utc is not None:
             frame = frame.filter(pl.col("interval_start_utc") >= start_utc)
@@ -335,6 +343,7 @@ class Lake:
 
 def digest_of(entries: Iterable[Mapping[str, Any]]) -> str:
     """Digest of the partitions that these manifest rows name."""
+    # Sorted as digests.py sorts: both ways must give one digest, in whatever order batches were recorded.
     hashes = sorted(f"{entry['day']}:{entry['content_sha256']}" for entry in entries)
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 

@@ -25,6 +25,8 @@ LAKE_SCHEMA: dict[str, pl.DataType] = {
     "interval_start_utc": pl.Datetime("us", "UTC"),
     "interval_minutes": pl.Int32(),
     "source_minutes": pl.Int32(),
+    # A multiple of 10^-9. Up to some eight million a float tells neighbours apart; sums round to whole billionths
+    # first.
     "value": pl.Float64(),
     "unit": pl.String(),
     "quality_code": pl.Int32(),
@@ -91,6 +93,7 @@ class Block:
     def hashed(self) -> list[tuple[bytes, _Texts | NDArray[Any] | None]]:
         """What goes into a hash of rows: bytes that do not change, and after each the column that does."""
         found: list[tuple[bytes, _Texts | NDArray[Any] | None]] = []
+        # The number of the form: a later form must never give the digest of an earlier one.
         same = b"meterloom rows 3"
         for name, kind in LAKE_SCHEMA.items():
             series = self.table[name]
@@ -196,6 +199,7 @@ def _update_numbers(found: Any, values: NDArray[Any], cycle: int) -> None:
 
 def _is_one(values: NDArray[Any]) -> bool:
     """All values are the same."""
+    # The ends first: most columns differ there, and are not compared whole.
     return values.size > 0 and values[0] == values[-1] and bool((values == values[0]).all())
 
 
@@ -230,6 +234,7 @@ def days_as_written(path: Path, file_sha256: str) -> dict[str, str]:
     import pyarrow.parquet as pq
 
     try:
+        # The folders site=… and m=… are no columns.
         table = pl.DataFrame(pq.read_table(path, partitioning=None))
     except (pa.ArrowException, pl.exceptions.PolarsError, OSError):
         return {}
@@ -271,12 +276,14 @@ def appear_whole(path: Path, write: Any) -> str:
         write(temporary)
         with temporary.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
+            # Before the name appears: after a power cut it must not stand over missing bytes.
             os.fsync(file.fileno())
         # Readings are their owner's alone.
         temporary.chmod(0o600)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+    # The name itself is on the disk only when its folder is; the manifest, which comes next, relies on it.
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

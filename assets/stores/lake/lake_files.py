@@ -38,6 +38,7 @@ def fault_of(path: Path, entries: Iterable[Mapping[str, Any]]) -> str:
     """
     try:
         stat = path.stat()
+        # A file that a backup put back may keep size and time, and has another number.
         known = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
         seen = _seen.get(path)
         if seen is None or seen.known != known:
@@ -81,6 +82,7 @@ def writing(root: Path, known: Callable[[], Iterable[str]]) -> Iterator[None]:
             for path in orphans(root, known()):
                 path.unlink(missing_ok=True)
             _tidied.add(root)
+        # Shared from here on, and before any file of ours stands: nobody alone can take one for a leftover.
         fcntl.flock(lock, fcntl.LOCK_SH)
         yield
 

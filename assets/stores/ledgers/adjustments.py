@@ -115,6 +115,7 @@ class AdjustmentStore:
             adjustments,
             adjustment,
             step=step,
+            # A baseline's id begins with its site (baselines.py: baseline_id_of).
             site_id=adjustment.baseline_id.partition("/")[0],
             adjustment=adjustment.model_dump(mode="json"),
             person_id=person.person_id,
@@ -138,6 +139,7 @@ class AdjustmentStore:
                 f"baseline {adjustment.baseline_id!r} is of type {baseline_type}; adjustments are for {allowed}",
                 reason="baseline_type",
             )
+        # One version that can take it is enough: those trained over the change leave it out (`in_force`).
         ends = [Baseline.model_validate(row["baseline"]).train_end for row in rows]
         if adjustment.start < min(ends):
             raise BadInput(
@@ -155,6 +157,7 @@ def adjusted_baselines(store: Store) -> set[str]:
 
 def adjustments_sha256(given: Iterable[Adjustment]) -> str:
     """Digest of the adjustments that a figure rests on: equal digests mean equal expected energy by one version."""
+    # An id is a digest of all that the adjustment says, so ids suffice.
     return canonical_sha256(sorted(each.adjustment_id for each in given))
 
 

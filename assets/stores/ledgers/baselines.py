@@ -59,6 +59,7 @@ class BaselineStore:
         rows = _VERSIONS.rows(self.store, as_of_utc=as_of_utc, site_id=site_id, seu_id=seu_id)
         given = _APPROVALS.rows(self.store, as_of_utc=as_of_utc)
         trust = trust_of(self.store, [baseline_versions, baseline_approvals])
+        # A removed approval puts every version in doubt: it may have superseded any of them.
         lost = trust.lost(baseline_approvals)
         doubts = {_line(row): trust.doubt(baseline_versions, row) or lost for row in rows}
         for row in given:
@@ -66,6 +67,7 @@ class BaselineStore:
         approved = {_line(row): row for row in given if not doubts[_line(row)]}
         newest_approved: dict[str, int] = {}
         for line, version in approved:
+            # By version, not by time: none may be approved after a newer one (`_refuse_order`).
             newest_approved[line] = max(version, newest_approved.get(line, 0))
         return [
             _version(row, approved.get(_line(row)), newest_approved.get(row["baseline_id"]), doubts[_line(row)])
@@ -121,6 +123,7 @@ class BaselineStore:
         Raises BadInput for a missing role, one's own work, a second approval, an older version than the
         approved one, an empty reason, a blocking finding without waiver, or a monitoring baseline.
         """
+        # Versions never change and may be read outside of the transaction; approvals are read inside of it.
         candidate = self.get(baseline_id, version)
         _refuse_monitoring(candidate)
         given = {code: text.strip() for code, text in waivers.items()}
@@ -159,6 +162,7 @@ def _version(
     row: Mapping[str, Any], approval: Mapping[str, Any] | None, newest_approved: int | None, doubt: str
 ) -> BaselineVersion:
     baseline = Baseline.model_validate(row["baseline"])
+    # Shown with a finding that blocks, not hidden: an older version would lead in its place unnoticed.
     if doubt:
         baseline = baseline.model_copy(update={"findings": (*baseline.findings, _not_proven(doubt))})
     status = BaselineStatus.PROVISIONAL
@@ -192,6 +196,7 @@ def _refuse_monitoring(candidate: BaselineVersion) -> None:
 
 def _refuse_person(candidate: BaselineVersion, person: Person, reason: str) -> None:
     person.must_be(Role.APPROVER)
+    # Four eyes: a baseline decides how large savings look, so nobody approves their own.
     if person.person_id == candidate.fitted_by:
         raise BadInput(f"{person.name} fitted this baseline and cannot approve it", reason="own_work")
     if not reason.strip():

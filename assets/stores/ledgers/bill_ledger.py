@@ -39,6 +39,7 @@ class BillStore:
         """Keep the bill, its lines and its file; the same reading of the same file is kept once. Returns its id."""
         content = bill.model_dump(mode="json")
         bill_id = _digest([site_id, json.dumps(content, sort_keys=True)])
+        # The copy first: a row that names one must never find none.
         kept = keep_copy(path, root=self.root, site_id=site_id, sha256=bill.sha256)
         row = {
             "bill_id": bill_id,
@@ -83,6 +84,7 @@ class BillStore:
 
     def bills(self, site_id: str, *, account: str | None = None) -> list[dict[str, Any]]:
         """Bills of the site (columns of the table without `bill`) in order of their periods."""
+        # Without the whole bill: a list of years would parse every one of them.
         columns = [name for name in bills.c.keys() if name != "bill"]  # noqa: SIM118 - columns are no mapping
         return list(_BILLS.rows(self.store, *columns, site_id=site_id, account=account))
 
@@ -164,4 +166,5 @@ def _text(number: Decimal | None) -> str:
 
 
 def _digest(parts: Sequence[str]) -> str:
+    # A mark that no text of a bill holds: "ab", "c" and "a", "bc" must not become one id.
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]

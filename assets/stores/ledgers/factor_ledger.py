@@ -76,6 +76,7 @@ class FactorStore:
                 if row.factor_id == factor_id and first < last:
                     # An amount cannot be divided by days: what is held goes whole.
                     days = {} if row.basis in HELD else {"valid_from": first, "valid_to": last}
+                    # Gases of one factor share its key, so that one row withdraws them all.
                     spans.setdefault((*_key(row), first, last), row.model_copy(update=days))
             if not spans:
                 raise BadInput(
@@ -104,7 +105,9 @@ WITHDRAWN = "withdrawn"
 
 
 def _key(factor: Factor) -> tuple[Any, ...]:
+    # Two certificates of one supplier are two amounts; of two published factors for one thing the newer supersedes.
     own_id = factor.factor_id if factor.basis in HELD else ""
+    # Lists write names with other capitals from year to year: "Natural Gas" is no second fuel.
     return (
         factor.scope, factor.activity.casefold(), factor.unit.casefold(), factor.region.casefold(),
         factor.supplier.casefold(), factor.basis, factor.gwp_set, own_id,
@@ -112,6 +115,7 @@ def _key(factor: Factor) -> tuple[Any, ...]:
 
 
 def _content(factor: Factor) -> dict[str, Any]:
+    # Where a row stood in its file is no part of what it says: the same factor moved down a line is not new.
     return factor.model_dump(mode="json", exclude={"file", "line"})
 
 
@@ -164,6 +168,7 @@ def _in_force(rows: Sequence[StoredFactor]) -> list[StoredFactor]:
     found: list[StoredFactor] = []
     for row in rows:
         older = [each for each in found if each.recorded_at_utc < row.recorded_at_utc]
+        # Of one recording none supersedes another: gases of one factor, and validities that follow each other.
         same = [each for each in found if each.recorded_at_utc == row.recorded_at_utc]
         found = [part for each in older for part in _cut(each, row)]
         found += [*same, row]
@@ -211,6 +216,7 @@ def _refuse_held_elsewhere(rows: Sequence[Factor], known: Sequence[StoredFactor]
 
 def _refuse_two(rows: Sequence[Factor]) -> None:
     held: dict[tuple[Any, ...], Factor] = {}
+    # In order of their start the one before is the only one that a row can overlap: an earlier overlap was refused.
     for row in sorted(rows, key=lambda each: (each.valid_from, each.valid_to)):
         key = (*_key(row), row.gas.casefold())
         before = held.get(key)

@@ -49,4 +49,5 @@ def latest_validations(
     store: Store, site_id: str, *, months: Sequence[date] = (), as_of_utc: datetime | None = None
 ) -> list[MonthValidation]:
     """The newest validation of each month (of all, where none is named), as known at T, in order of the months."""
+    # No months would mean none at all; None asks for every one.
     return _VALIDATIONS.all_as_of(store, "month", as_of_utc=as_of_utc, site_id=site_id, month=months or None)

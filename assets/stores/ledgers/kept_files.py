@@ -11,6 +11,7 @@ def keep_copy(path: Path, *, root: Path, site_id: str, sha256: str) -> str:
     target = root / relative
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
+        # A name of its own: two processes may keep the same file at once.
         temporary = target.parent / f".tmp-{uuid.uuid4().hex}"
         try:
             shutil.copyfile(path, temporary)

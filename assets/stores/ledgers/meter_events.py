@@ -18,6 +18,7 @@ from data_quality.contracts.site_file.meter_event import MeterEvent, RecordedEve
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 
+# By number: rows of one addition share their recorded time.
 _EVENTS = AppendOnly(meter_events, fields_of(RecordedEvent), order=("id",), is_proven=True)
 
 
@@ -40,6 +41,7 @@ class MeterEventStore:
     def record(self, site: Site, meter_id: str, event: MeterEvent, clock: Clock) -> tuple[RecordedEvent, bool]:
         """Record a person's event. Returns (the event, whether it is new); the same one twice changes nothing."""
         row = _row(site, meter_id, event, "person")
+        # Among those that apply: an event that was withdrawn may be recorded anew.
         for known in self.current(site.site_id):
             if known.event_id == row["event_id"]:
                 return known, False
@@ -74,6 +76,7 @@ def _site_rows(site: Site) -> Iterable[dict[str, Any]]:
 
 def _row(site: Site, meter_id: str, event: MeterEvent, origin: str) -> dict[str, Any]:
     at_utc = event.at_utc(site.time_zone)
+    # With its origin: the same event in the site file and by a person is two, each withdrawn where it was said.
     named = canonical_json([site.site_id, meter_id, origin, at_utc.isoformat(), event.model_dump(mode="json")])
     return {
         "event_id": hashlib.sha256(named.encode()).hexdigest()[:32],

@@ -52,7 +52,9 @@ class ProposalStore:
         clock: Clock,
     ) -> str:
         """Keep a proposal; the same one of the same readings is kept once. Returns its id."""
+        # Without the numbers: the same readings under a later version of the arithmetic make no second proposal.
         text = "\n".join([site_id, child, parent, digest])
+        # Short, for a person types it.
         proposal_id = sha256(text.encode()).hexdigest()[:12]
         named = {"proposal_id": proposal_id, "site_id": site_id, "child": child, "parent": parent}
         found = {"confidence": confidence, "facts": facts, "readings_digest": digest}

@@ -48,6 +48,7 @@ class PlanStore:
         Unreachable where the store does not answer.
         """
         for command in commands:
+            # A command of another plan would be released by an approval that never saw it.
             if (command.plan_id, command.plan_hash, command.site_id) != (plan.plan_id, plan.plan_hash, plan.site_id):
                 raise OurFault(f"command {command.command_id} is not of plan {plan.plan_id}")
         with self._store.together(), site_transaction(self._store, plan.site_id) as connection:

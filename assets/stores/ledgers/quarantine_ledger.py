@@ -37,6 +37,8 @@ class QuarantineStore:
             sha256 = file_sha256(path)
             kept_path = keep_copy(path, root=self.root, site_id=site_id, sha256=sha256)
         else:
+            # No content to hash: the name stands for it, so that the same missing file is one item however often it is
+            # asked for.
             sha256, kept_path = hashlib.sha256(str(path).encode()).hexdigest(), ""
         source = {"site_id": site_id, "source_name": path.name, "source_sha256": sha256, "kept_path": kept_path}
         return self._keep([_item("file", source, fault.line, fault.reason, str(fault))], clock)[0]
@@ -52,6 +54,7 @@ class QuarantineStore:
         source = {"site_id": site_id, "source_name": path.name, "source_sha256": sha256, "kept_path": kept_path}
         items = [_item("row", source, row.line, row.reason, str(row)) for row in rows]
         rest = Counter(counts)
+        # Readers hand over the first rejects of a bad file only; the others are counted.
         rest.subtract(row.reason for row in rows)
         for reason, count in sorted(rest.items()):
             if count > 0:
@@ -72,6 +75,7 @@ class QuarantineStore:
         table, resolved = quarantine, quarantine_resolutions
         is_resolution = resolved.c.item_id == table.c.item_id
         if as_of_utc is not None:
+            # In the join and not behind it: what was resolved after T was open at T, not absent.
             is_resolution = sa.and_(is_resolution, resolved.c.recorded_at_utc <= as_of_utc)
         query = (
             _ITEMS.select(as_of_utc=as_of_utc, site_id=site_id, source_sha256=source_sha256)
@@ -122,6 +126,7 @@ class QuarantineStore:
     def _keep(self, items: list[dict[str, Any]], clock: Clock) -> list[str]:
         unique = {item["item_id"]: item for item in items}
         with self.store.together():
+            # Items of one call are of one file: one look, not one for each of a thousand rows.
             first = items[0]["source_sha256"] if items else ""
             of_file = _ITEMS.rows(self.store, "item_id", "row_count", source_sha256=first)
             known: dict[str, int] = {row["item_id"]: row["row_count"] for row in of_file}

@@ -40,9 +40,11 @@ def record_edit(store: Store, row: dict[str, Any], clock: Clock) -> None:
 def edits(store: Store, site_id: str, *, as_of_utc: datetime | None = None) -> list[RecordedEdit]:
     """Edits of the site as known at T, oldest first."""
     table = reading_edits
+    # An edit is its own source file: its digest stands where a batch names the file that it read.
     became = sa.and_(batches.c.source_sha256 == table.c.edit_sha256, batches.c.site_id == table.c.site_id)
     query = _EDITS.select(as_of_utc=as_of_utc, site_id=site_id).add_columns(batches.c.batch_id)
     return [
         RecordedEdit.model_validate({"register_id" if name == "register" else name: row[name] for name in row})
+        # Outer: an edit that was recorded and never reached the lake must be seen, not lost.
         for row in store.rows(query.select_from(table.outerjoin(batches, became)))
     ]

@@ -21,10 +21,12 @@ READ_SCHEMA: dict[str, pl.DataType] = {
     "register": pl.String(),
     "series": pl.String(),
     "at_utc": pl.Datetime("us", "UTC"),
+    # A display of many digits less another as floats would lose the small amount between them.
     "value": pl.Decimal(38, 9),
     "unit": pl.String(),
     "source_line": pl.Int64(),
 }
+# A file of years is not turned into Python objects all at once.
 _INSERT_ROWS = 5000
 
 
@@ -49,6 +51,7 @@ class RegisterReadStore:
         """The reads known in each span (both ends included), before and after it: READ_SCHEMA, source_line 0."""
         table, rows = register_reads, []
         for series, (first, last) in spans.items():
+            # Series by series: BEFORE and AFTER are limits for each, which one query over all cannot have.
             newest = _newest(site_id, series, is_synthetic=is_synthetic)
             before = newest.where(table.c.at_utc < first).order_by(table.c.at_utc.desc()).limit(BEFORE)
             within = newest.where(table.c.at_utc >= first, table.c.at_utc <= last)
@@ -86,6 +89,7 @@ class RegisterReadStore:
                 "recorded_at_utc": recorded_at,
             }
             for part in fresh.iter_slices(_INSERT_ROWS):
+                # Never with an exponent: 1E+2 and 100 must be one text.
                 rows = [row | shared | {"value": f"{row['value']:f}"} for row in part.iter_rows(named=True)]
                 append(connection, register_reads, rows)
         return fresh.height

@@ -41,6 +41,7 @@ class DeliveryStore:
             known = _EVENTS.latest(self.store, delivery_id=delivery.delivery_id)
             if known is not None:
                 return known
+            # Recorded before it is sent: after a crash it goes out once more rather than never.
             _EVENTS.add(self.store, clock, delivery.model_dump())
         return delivery
 

@@ -48,6 +48,7 @@ def restore(store: Store, rows: Mapping[str, Any]) -> None:
             if table is None or not isinstance(given, list):
                 raise BadInput(f"no table {name!r} is known here", reason="unknown_table")
             if given:
+                # With seals of this store: whoever reads these tables refuses a row without one.
                 append(connection, table, [_typed(table, row) for row in given])
 
 
@@ -65,6 +66,7 @@ def broken_figure(rows: Sequence[Mapping[str, Any]]) -> str | None:
     """Id of the first figure whose hash, place or predecessor does not fit; None for an unbroken run of the chain."""
     before: Mapping[str, Any] | None = None
     for row in rows:
+        # A run of figures may begin anywhere in its site's chain: what came before is not in the pack.
         follows = before is None or (row["position"], row["prev_hash"]) == (before["position"] + 1, before["hash"])
         if not follows or row["hash"] != figure_link(dict(row), list(row["inputs"])):
             return str(row["figure_id"])

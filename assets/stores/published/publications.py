@@ -113,6 +113,7 @@ class PublicationStore:
         """Append a pack to its site's chain. Raises BadInput where another one took its place meanwhile."""
         with self.store.together(), site_transaction(self.store, link.site_id) as connection:
             before = _PACKS.newest(self.store, "position", site_id=link.site_id)
+            # The link was made outside of this transaction, over the manifest of the pack that was the last then.
             if (0 if before is None else before["position"]) + 1 != link.position:
                 raise BadInput("another pack of this site was made meanwhile; make it again", reason="pack_overtaken")
             append(connection, evidence_packs, [link.model_dump()])
@@ -135,6 +136,7 @@ def sign_act(
     if signer is None:
         return False
     with store.begin() as connection:
+        # Takes the lock of the chain: its head must not move between being named and being signed.
         moment = next_recorded_at(connection, clock.now_utc())
         bound = {**facts, **bound_facts(connection)}
         signed = sign_action(signer, person, kind=kind, subject=subject, facts=bound, at_utc=clock.now_utc())

@@ -65,6 +65,7 @@ class ReportStore:
         """The instant whose view is "now": the clock, or the newest recorded time where that is later."""
         found = self.store.rows(sa.select(recorded_clock.c.last_utc).where(recorded_clock.c.id == 1))
         now = clock.now_utc()
+        # Recorded times may run ahead of the clock (next_recorded_at): what was recorded last must be part of "now".
         return max(now, found[0]["last_utc"]) if found else now
 
     def add_revision(
@@ -80,9 +81,11 @@ class ReportStore:
             if last is not None and last["content_sha256"] == draft.content_sha256:
                 return int(last["revision"]), False
             number = 1 if last is None else int(last["revision"]) + 1
+            # Inside the transaction: the number is known only here, and ids of figures are made of it.
             content, figures = stamp(number)
             row = draft.model_dump() | {"revision": number, "content": content}
             recorded_at = _REVISIONS.add(self.store, clock, row)
+            # Of what is stored, number and ids among it; the draft's digest leaves those out, to tell a repeat.
             self._add_figures(connection, draft, number, sha256_of(content), figures)
             if maker:
                 made = {"report_id": draft.report_id, "revision": number, "person_id": maker}
@@ -160,6 +163,7 @@ class ReportStore:
 
     def broken_link(self, site_id: str) -> str | None:
         """Id of the first figure whose hash, place or predecessor is not as written; None for a whole chain."""
+        # The content too: a changed sentence must not stand over untouched figures.
         contents = {(each.report_id, each.revision): sha256_of(each.content) for each in self.revisions(site_id)}
         try:
             rows = figure_rows_where(self.store, figure_table.c.site_id == site_id)

@@ -106,6 +106,7 @@ class Shared:
         inputs = [
             {name: self.rows[each][name] for name in INPUT_FIELDS}
             if isinstance(each, int)
+            # A figure of the same revision stands by its id alone: its value is its own row's, and said once.
             else {"kind": "figure", "id": each[1], "role": each[0], "sha256": "", "value": values[each[1]]}
             for each in named
         ]
@@ -134,6 +135,7 @@ def figure_rows_where(store: Store, condition: sa.ColumnElement[bool]) -> list[d
     before = figures.alias()
     is_before = sa.and_(before.c.site_id == figures.c.site_id, before.c.position == figures.c.position - 1)
     query = (
+        # Not stored but taken from the row before: where that was removed, the hash no longer fits.
         sa.select(figures, sa.func.coalesce(before.c.hash, GENESIS).label("prev_hash"))
         .join(before, is_before, isouter=True)
         .where(condition)

@@ -15,6 +15,7 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=Fal
 class UtcDateTime(sa.TypeDecorator[datetime]):
     """An instant as fixed-width ISO text in UTC: sorts as time on every engine, reads plainly in any tool."""
 
+    # As long as 2025-03-30T01:00:00.000000Z.
     impl = sa.String(27)
     cache_ok = True
 

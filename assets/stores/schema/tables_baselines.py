@@ -27,13 +27,16 @@ baseline_approvals = append_only(
     sa.Column("role", sa.String(16), nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("waivers", JsonText, nullable=False),
+    # Said again, of the data that the approver was shown: an approval cannot pass to a version of other data.
     sa.Column("dataset_digest", sa.String(64), nullable=False),
+    # Approved once: whoever thinks otherwise later registers a version of its own.
     sa.UniqueConstraint("baseline_id", "version"),
 )
 
 adjustments = append_only(
     "adjustments",
     sa.Column("adjustment_id", sa.String(16), primary_key=True),
+    # The key refuses a second approval even where two people press at the same moment.
     sa.Column("step", sa.String(16), primary_key=True, comment="proposed, approved or withdrawn; each at most once"),
     sa.Column("site_id", sa.String(64), nullable=False),
     sa.Column("baseline_id", sa.String(128), nullable=False, comment="site/seu/type"),

@@ -11,9 +11,11 @@ bills = append_only(
     sa.Column("site_id", sa.String(64), nullable=False),
     sa.Column("account", sa.Text, nullable=False),
     sa.Column("invoice", sa.Text, nullable=False),
+    # Null where the period could not be read: the bill is kept all the same, with what is unread in it.
     sa.Column("period_start", sa.Date),
     sa.Column("period_end", sa.Date, comment="Exclusive"),
     sa.Column("currency", sa.String(3), nullable=False),
+    # Text, since SQLite would keep a decimal as a float, and cents must stay cents.
     sa.Column("total", sa.Text, nullable=False, comment="Decimal; empty where it was not read"),
     sa.Column("source_name", sa.Text, nullable=False),
     sa.Column("source_sha256", sa.String(64), nullable=False),
@@ -34,6 +36,7 @@ bill_lines = append_only(
     sa.Column("amount", sa.Text, nullable=False, comment="Decimal, in the bill's currency"),
     sa.Column("page", sa.Integer, nullable=False),
     sa.Column("line", sa.Integer, nullable=False),
+    # They are written with their bill, in its transaction.
     recorded=False,
 )
 

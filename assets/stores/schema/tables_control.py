@@ -25,10 +25,12 @@ mode_events = append_only(
     sa.Column("reason", sa.Text, nullable=False),
 )
 
+# Not append-only, since a command's state moves; triggers allow the moves of ledgers/command_states.py alone.
 commands = sa.Table(
     "commands",
     metadata,
     sa.Column("command_id", sa.String(64), primary_key=True),
+    # A retry and a second planner end at this row, and not at a second command to the device.
     sa.Column("idempotency_key", sa.String(256), nullable=False, unique=True),
     sa.Column("plan_id", sa.String(64), nullable=False),
     sa.Column("plan_hash", sa.String(64), nullable=False),
@@ -38,6 +40,7 @@ commands = sa.Table(
     sa.Column("value", sa.Float, nullable=False),
     sa.Column("unit", sa.String(16), nullable=False),
     sa.Column("seq", sa.Integer, nullable=False),
+    # Counts the holders of the lease: devices drop what an agent that lost it, and does not know yet, still sends.
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Column("valid_from_utc", UtcDateTime, nullable=False),
     sa.Column("valid_until_utc", UtcDateTime, nullable=False),
@@ -64,6 +67,7 @@ command_events = append_only(
     sa.Column("prev_hash", sa.String(64), nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
     recorded=False,
+    # They hold a chain of their own, one a site (event_chain.py).
     sealed=False,
 )
 

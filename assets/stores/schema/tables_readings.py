@@ -19,8 +19,10 @@ batches = append_only(
     sa.Column("corrected_rows", sa.Integer, nullable=False),
     sa.Column("unchanged_rows", sa.Integer, nullable=False),
     sa.Column("is_synthetic", sa.Boolean, nullable=False),
+    # Null where the file needed none; the same file read again needs the same map.
     sa.Column("mapping", JsonText),
     sa.Column("run_id", sa.String(64)),
+    # A file is known by its content: under another name it brings nothing.
     sa.Index("ix_batches_source", "site_id", "source_sha256"),
 )
 
@@ -31,6 +33,7 @@ lake_manifest = append_only(
     sa.Column("path", sa.Text, nullable=False, comment="A file of one UTC month; one row a day in it"),
     sa.Column("batch_id", sa.String(32), nullable=False),
     sa.Column("rows", sa.Integer, nullable=False),
+    # file: are these the bytes that were written? content: are these the same rows, whatever library wrote the file?
     sa.Column("file_sha256", sa.String(64), nullable=False),
     sa.Column("content_sha256", sa.String(64), nullable=False),
     sa.Column("source_sha256", sa.String(64), nullable=False),
@@ -89,6 +92,7 @@ month_validations = append_only(
     sa.Column("coverage", sa.Float, comment="0 to 1; null where nothing was due"),
     sa.Column("findings", JsonText, nullable=False),
     sa.Column("scores", JsonText, nullable=False, comment="Per stream: score and its parts, mean of the month"),
+    # Null where nothing had to be estimated.
     sa.Column("batch_id", sa.String(32), comment="Estimates in place of excluded readings"),
     sa.Index("ix_month_validations_site", "site_id", "month"),
     sealed=False,
@@ -101,6 +105,8 @@ register_reads = append_only(
     sa.Column("register", sa.String(64), nullable=False),
     sa.Column("series", sa.String(128), nullable=False),
     sa.Column("at_utc", UtcDateTime, nullable=False),
+    # Text, since SQLite would keep a decimal as a float, and a consumption is the small difference of two large
+    # displays.
     sa.Column("value", sa.String(40), nullable=False, comment="State of the display, exact decimal, in `unit`"),
     sa.Column("unit", sa.String(16), nullable=False),
     sa.Column("is_synthetic", sa.Boolean, nullable=False),
@@ -139,6 +145,7 @@ meter_proposals = append_only(
 
 meter_decisions = append_only(
     "meter_decisions",
+    # Decided once: of two people who answer at the same moment the second is refused.
     sa.Column("proposal_id", sa.String(32), nullable=False, unique=True),
     sa.Column("verdict", sa.String(16), nullable=False),
     sa.Column("person_id", sa.String(64), nullable=False),

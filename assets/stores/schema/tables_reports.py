@@ -34,8 +34,10 @@ figures = append_only(
     sa.Column("figure", JsonText, nullable=False, comment="Its own part of figure and trace; see trace_rows.py"),
     sa.Column("position", sa.Integer, nullable=False, comment="Place in the site's chain"),
     sa.Column("hash", sa.String(64), nullable=False, comment="Over the whole figure and the hash before it"),
+    # Two writers cannot both take a place in the chain, whatever they locked.
     sa.UniqueConstraint("site_id", "position"),
     sa.Index("ix_figures_report", "report_id", "revision"),
+    # Recorded with their revision.
     recorded=False,
 )
 
@@ -82,6 +84,7 @@ signatures = append_only(
     sa.Column("kind", sa.String(32), nullable=False, comment="What was done, e.g. reports publish"),
     sa.Column("subject", sa.String(256), nullable=False, comment="On what, e.g. name/site/period@1"),
     sa.Column("person_id", sa.String(64), nullable=False),
+    # Base64 of 32 and of 64 bytes.
     sa.Column("public_key", sa.String(44), nullable=False),
     sa.Column("signature", sa.String(88), nullable=False),
     sa.Column("action", sa.Text, nullable=False, comment="The canonical JSON that is signed"),

@@ -5,6 +5,7 @@ import sqlalchemy as sa
 from assets.stores.schema.column_types import JsonText, UtcDateTime
 from assets.stores.schema.tables_metadata import append_only, metadata
 
+# One row that moves: it says the last recorded time given, so that the next is later whatever the clock shows.
 recorded_clock = sa.Table(
     "recorded_clock",
     metadata,
@@ -14,6 +15,8 @@ recorded_clock = sa.Table(
 
 row_seals = append_only(
     "row_seals",
+    # The writer counts: PostgreSQL's own numbers have holes after a rollback, and a hole here is a seal that was
+    # removed.
     sa.Column("position", sa.Integer, primary_key=True, autoincrement=False, comment="Place in the chain: 1, 2, 3 …"),
     sa.Column("table_name", sa.String(64), nullable=False),
     sa.Column("note", sa.String(32), nullable=False, comment="Empty, or: as found by a migration"),

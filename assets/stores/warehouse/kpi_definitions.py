@@ -42,6 +42,7 @@ class Definitions:
                 mend="restore the folder of definitions from a backup, or verify the report's evidence pack",
             )
         found = KpiDefinition.parse(path.read_text(encoding="utf-8"), file=str(path))
+        # A file's name is a promise that anybody may break with an editor.
         if found.sha256 != sha256:
             raise BadInput("is not the definition that its name says", file=str(path), reason="no_definition")
         return found

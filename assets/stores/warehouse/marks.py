@@ -26,6 +26,7 @@ class BuiltSite(Model):
 
     def is_like(self, other: "BuiltSite") -> bool:
         """True where the same site file, baselines and SQL stand behind both."""
+        # Not factors, which say by day what changed, nor the entry, which says it by month.
         return (self.sha256, self.baselines, self.project) == (other.sha256, other.baselines, other.project)
 
 
@@ -79,6 +80,7 @@ def drop_note(folder: Path, run_id: str, stage: str) -> None:
 
 def _write(path: Path, content: Model) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Half a mark would count as none, and everything would be built again.
     unfinished = path.with_name(f".{path.name}.part")
     unfinished.write_text(content.model_dump_json())
     unfinished.replace(path)

@@ -15,6 +15,7 @@ from data_quality.contracts.errors import BadInput
 
 # Name -> key: rows are published in key order, and the key is unique.
 KPI_MARTS: dict[str, tuple[str, ...]] = {
+    # With the local date: where an offset is not whole hours, one UTC hour lies in two local days.
     "mart_meter__hour_energy": ("site_id", "meter_id", "hour_start_utc", "local_date"),
     "mart_scope__day_kpi": ("site_id", "scope", "period_start"),
     "mart_scope__month_kpi": ("site_id", "scope", "period_start"),
@@ -23,6 +24,7 @@ KPI_MARTS: dict[str, tuple[str, ...]] = {
     "mart_scope__hour_kpi": ("site_id", "scope", "hour_start_utc", "local_date"),
     "mart_site__degree_days": ("site_id", "local_date"),
     "mart_scope__rolling_kpi": ("site_id", "scope", "period_start"),
+    # With the unit: sites bill in different currencies, and each has a sum of its own.
     "mart_portfolio__kpi_values": ("site_id", "scope", "grain", "period_start", "kpi", "unit"),
     "mart_site__quarter_hour_running": ("site_id", "local_date", "interval_start_utc"),
     "mart_site__day_projection": ("site_id", "local_date"),
@@ -57,6 +59,7 @@ def write_mart(frame: pl.DataFrame, marts_dir: Path, name: str, *, years: Mappin
     frame is the whole mart, and the files of everything else go.
     """
     folder = mart_path(marts_dir, name)
+    # Without a row of any site a mart is still published: readers get its columns, not a missing file.
     write_atomic(frame.clear(), folder / SCHEMA_FILE)
     written = set()
     day = pl.col(date_column(name)).dt.year().alias("_year")
@@ -97,6 +100,7 @@ def read_mart(marts_dir: Path, name: str, *, site_id: str | None = None, where: 
             mend="ingest readings, then materialise the marts",
         )
     files = sorted(path.glob("site=*/*.parquet" if site_id is None else f"site={site_id}/*.parquet"))
+    # Rows hold their site already; a column made of the folder's name would be a second one.
     rows = pl.scan_parquet([path / SCHEMA_FILE, *files], hive_partitioning=False)
     rows = rows if where is None else rows.filter(where)
     return rows.sort(MARTS[name]).collect()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LAYERS = ("lake", "staging", "intermediate", "marts")
 # Far more than any period of ours needs; a statement that never ends is somebody's, not a definition.
 MAX_SECONDS = 600
+# enable_external_access shuts files, COPY and ATTACH as well as the network.
 CLOSED = {"enable_external_access": "false", "autoinstall_known_extensions": "false", "threads": "2"}
 
 
@@ -58,10 +59,12 @@ def _memory() -> "Iterator[duckdb.DuckDBPyConnection]":
     with reaching(""):
         connection = duckdb.connect(":memory:", config=dict(CLOSED))
     clock = threading.Timer(MAX_SECONDS, connection.interrupt)
+    # Else a process that is done would wait for the clock.
     clock.daemon = True
     clock.start()
     try:
         connection.execute("set TimeZone = 'UTC'")
+        # Last of the settings: from here on no SQL, a pack's least of all, can open what is shut.
         connection.execute("set lock_configuration = true")
         for layer in LAYERS:
             connection.execute(f"create schema {layer}")
@@ -81,6 +84,7 @@ def _load(connection: "duckdb.DuckDBPyConnection", name: str, table: pl.DataFram
 def _build(connection: "duckdb.DuckDBPyConnection", model: SqlModel) -> None:
     kind = "view" if model.is_view else "table"
     statement = f"create {kind} {model.layer}.{model.name} as {model.sql}"
+    # A definition that ends in "; drop …" would have its second statement run too.
     if len(connection.extract_statements(statement)) != 1:
         raise BadInput(f"model {model.name} of the definition of KPIs is not one statement", reason="no_definition")
     connection.execute(statement)

@@ -99,6 +99,7 @@ def read_warehouse(
     Raises Unreachable, KeyError for an unknown mart.
     """
     keys, day = MARTS[name], date_column(name)
+    # Without years an empty span: the columns alone.
     span = (date(min(years), 1, 1), date(max(years) + 1, 1, 1)) if years else (date.min, date.min)
     if target.postgres_url:
         where = None if site_id is None else (site_id, day, *span)
@@ -133,6 +134,7 @@ def mark_built(target: WarehouseTarget, part: str, fingerprint: str) -> None:
     """
     name, those = quoted(part), f"part = {quoted(part)}"
     if not fingerprint:
+        # Not LIKE: the _ in a site's name would stand for any character there.
         those += f" or starts_with(part, {quoted(f'{part}|')})"
     statements = [
         "create schema if not exists lake",
@@ -158,6 +160,7 @@ def _rows(target: WarehouseTarget, query: str) -> list[tuple[Any, ...]]:
         return []
     with _duckdb(target.duckdb_file, may_discard=True) as connection:
         try:
+            # Nothing instead of an error: whoever asks what was built then builds it all again.
             return connection.execute(query).fetchall()
         except duckdb.CatalogException:
             return []
@@ -172,15 +175,18 @@ def _duckdb(file: Path, *, read_only: bool = False, may_discard: bool = False) -
     try:
         connection = duckdb.connect(str(file), read_only=read_only, config=config)
     except duckdb.Error as error:
+        # DuckDB's errors have no codes: its words are all there is.
         if "lock" in str(error).lower():
             raise Unreachable(f"the warehouse {file} is held by another process; end it or wait for it") from error
         if not may_discard:
             raise Unreachable(f"the warehouse {file} cannot be opened; load all sources to rebuild it") from error
+        # With its log, which would be replayed into the new file.
         for damaged in (file, file.with_name(file.name + ".wal")):
             damaged.unlink(missing_ok=True)
         connection = duckdb.connect(str(file), config=config)
     try:
         with reaching(""):
+            # Else DuckDB would cast instants to dates in the zone of the machine.
             connection.execute("set TimeZone = 'UTC'")
             yield connection
     finally:
@@ -216,6 +222,7 @@ def _absolute(paths: Sequence[Path]) -> list[str]:
 
 
 def _drop(connection: "duckdb.DuckDBPyConnection", name: str) -> None:
+    # DROP TABLE refuses a view and DROP VIEW a table; readings are either, as there are files or none.
     found = connection.execute(
         "select table_type from information_schema.tables where table_schema = 'lake' and table_name = ?", [name]
     ).fetchone()

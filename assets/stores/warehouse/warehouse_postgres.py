@@ -16,8 +16,11 @@ from data_quality.contracts.errors import OurFault, Unreachable
 if TYPE_CHECKING:
     import psycopg
 
+# With its offset: no setting of a session can shift what is copied in.
 INSTANT_FORMAT = "%Y-%m-%d %H:%M:%S%.6f+00"
+# A lake of years goes through memory in parts.
 FILES_AT_ONCE = 256
+# The join with the windows asks by site and time: a late reading must not scan the whole table.
 READINGS_INDEX = "create index if not exists readings_by_time on lake.readings (site_id, interval_start_utc)"
 
 
@@ -67,6 +70,7 @@ def read(url: str, name: str, keys: Sequence[str], *, where: tuple[str, str, dat
         if not columns:
             raise Unreachable(f"the warehouse holds no mart {name} yet")
         kinds = {str(column): str(kind) for column, kind, _, _ in columns}
+        # COPY: fetched row by row, a year of quarter hours would become millions of Python objects.
         query = sql.SQL("copy (select {} from marts.{} {} order by {}) to stdout (format csv, header)").format(
             sql.SQL(", ").join(_exported(sql, column, kind) for column, kind, _, _ in columns),
             sql.Identifier(name),
@@ -78,6 +82,7 @@ def read(url: str, name: str, keys: Sequence[str], *, where: tuple[str, str, dat
         )
         with connection.cursor().copy(query) as copy:
             content = b"".join(bytes(block) for block in copy)
+    # As texts first: CSV has no types, and a guess by the first rows may differ from the column's own.
     texts = pl.read_csv(io.BytesIO(content), schema=dict.fromkeys([column[0] for column in columns], pl.String))
     return texts.select(_typed(*column) for column in columns)
 
@@ -95,8 +100,10 @@ def _condition(sql: Any, where: tuple[str, str, date, date] | None) -> Any:
 def _exported(sql: Any, column: str, kind: str) -> Any:
     name = sql.Identifier(column)
     if kind == "timestamp with time zone":
+        # As a number: an instant's text would show the session's zone and drop zeros at its end.
         return sql.SQL("(extract(epoch from {0}) * 1000000)::bigint as {0}").format(name)
     if kind == "boolean":
+        # CSV would say t and f, which polars does not read as booleans.
         return sql.SQL("{0}::integer as {0}").format(name)
     return name
 
@@ -125,6 +132,7 @@ def _replace(connection: "psycopg.Connection[Any]", name: str, table: pl.DataFra
         "select column_name from information_schema.columns where table_schema = 'lake' and table_name = %s", [name]
     ).fetchall()
     if found and {row[0] for row in found} != set(SOURCE_SCHEMAS[name]):
+        # A table of an earlier version's columns goes with the views over it; dbt makes those anew.
         connection.execute(sql.SQL("drop table {} cascade").format(where))
     connection.execute(create_table(name))
     missing = _not_copied_yet(connection, name, table)
@@ -138,6 +146,7 @@ def _replace(connection: "psycopg.Connection[Any]", name: str, table: pl.DataFra
     if isinstance(fresh, ParquetFiles) and fresh.paths:
         with connection.cursor() as cursor:
             cursor.executemany("insert into lake.copied_files values (%s)", [(str(path),) for path in fresh.paths])
+    # The models run at once, long before autovacuum would have counted the rows for the planner.
     connection.execute(sql.SQL("analyze {}").format(where))
     return int(connection.execute(sql.SQL("select count(*) from {}").format(where)).fetchall()[0][0])
 
@@ -156,6 +165,7 @@ def _not_copied_yet(
     known = {str(row[0]) for row in connection.execute("select path from lake.copied_files").fetchall()}
     named = {str(path) for path in table.paths} if isinstance(table, ParquetFiles) else set()
     filled = connection.execute("select exists (select 1 from lake.readings)").fetchall()[0][0]
+    # A table filled before files were noted, or emptied by hand, is filled anew.
     is_whole = bool(filled) == bool(known)
     if not isinstance(table, ParquetFiles) or not is_whole or not known <= named:
         connection.execute("truncate lake.copied_files")

@@ -9,8 +9,10 @@ from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.model import Model
 
+# In a product digits add up, and both engines stop at 38: an amount times a factor has 36.
 PRICE = pl.Decimal(12, 6)
 FACTOR = pl.Decimal(18, 15)
+# Whole billionths, as the lake's values are: sums in SQL and in Python agree to the last digit.
 AMOUNT = pl.Decimal(18, 9)
 SOURCE_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
     "windows": {
@@ -21,6 +23,7 @@ SOURCE_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "end_utc": pl.Datetime("us", "UTC"),
         "is_whole_site": pl.Boolean(),
     },
+    # Empty in a warehouse, which computes days, months and years; a trace asks for one span (docs/adr/0019).
     "asked_periods": {
         "site_id": pl.String(),
         "grain": pl.String(),
@@ -57,6 +60,7 @@ SOURCE_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "export_kwh": AMOUNT,
         "energy_cost": AMOUNT,
         "other_cost": AMOUNT,
+        # Demand is billed over blocks of the tariff's length, not of the meter's (formulas 5.11).
         "block_kwh": AMOUNT,
         "block_minutes": pl.Int32(),
         "window_minutes": pl.Int32(),
@@ -124,6 +128,7 @@ SOURCE_SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "local_date": pl.Date(),
         "baseline_id": pl.String(),
         "baseline_version": pl.Int32(),
+        # A regression's answer: no decimal would make it exact.
         "expected_kwh": pl.Float64(),
     },
 }

@@ -27,6 +27,7 @@ def window_view(source: str) -> str:
 
 def parquet_source(paths: Sequence[str]) -> str:
     """A relation over Parquet files in DuckDB; the paths are quoted."""
+    # Rows hold their site already; a column made of the folder's name would be a second one.
     return f"read_parquet([{', '.join(map(quoted, paths))}], hive_partitioning = false)"
 
 

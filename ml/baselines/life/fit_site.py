@@ -85,9 +85,11 @@ def expected_of_site(site: Site, *, lake: Lake, store: BaselineStore) -> pl.Data
     span = lake.span(site.site_id)
     if span is None:
         return parts[0]
+    # The lake's days are UTC's: local ones begin up to a day before them and end up to a day behind.
     first, last = span[0] - timedelta(days=1), span[1] + timedelta(days=2)
     readings = site_readings(lake, site)
     for seu in site.seus:
+        # A provisional one rather than no line at all: whoever judges by it asks for its status.
         version = store.latest(site.site_id, seu.seu_id, approved_only=True) or store.latest(site.site_id, seu.seu_id)
         if version is not None:
             given = AdjustmentStore(store.store).in_force(version.baseline_id, version.baseline)

@@ -47,6 +47,7 @@ def refit_site(
     for seu in site.seus:
         if seu_id not in (None, seu.seu_id) or not seu.is_active:
             continue
+        # Provisional ones, too: nobody approves a monitoring baseline.
         newest = store.latest(site.site_id, seu.seu_id, BaselineType.MONITORING)
         if not is_forced and not refit_due(newest, today):
             kept.append(seu.seu_id)
@@ -94,6 +95,7 @@ def monitor_rows(
     streams = [*streams_for(site, seu.meters), *(each.driver_id for each in drivers)]
     wanted = list(dict.fromkeys([*seu.meters, *streams]))
     readings = site_readings(lake, site, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc, meters=wanted)
+    # Holidays are days of rest here: in ninety days there are too few for a level of their own.
     kind = pl.when(pl.col("day_type") == "weekday").then(pl.lit("work_")).otherwise(pl.lit("rest_"))
     spine = quarter_hours(site, start, end).select(
         "interval_start_utc",
@@ -114,6 +116,7 @@ def _power(readings: pl.DataFrame, seu: Seu) -> pl.DataFrame:
     grouped = own.group_by("interval_start_utc").agg(
         pl.col("value").sum(), present=pl.col("meter_id").n_unique(), is_synthetic=pl.col("is_synthetic").any()
     )
+    # The sum of some of its meters is not the use's power.
     whole = pl.when(pl.col("present") == len(seu.meters)).then(pl.col("value") / HOURS)
     return grouped.select("interval_start_utc", "is_synthetic", actual_kw=whole)
 

@@ -19,9 +19,11 @@ from ml.baselines.models.statistics import Vector, held_out_predictions, month_f
 
 MODEL_NAME = "monitoring_power"
 TRAIN_DAYS, VIEW_DAYS, REFIT_DAYS = 90, 7, 7
+# Every weekday four times.
 MIN_DAYS = 28
 # Quarter hours that differ by more than this many standard errors of the model are alerts.
 ALERT_SIGMA = 3.0
+# Fixed: the ninety days of one season do not tell a base temperature.
 HEATING_BELOW_DEGC, COOLING_ABOVE_DEGC = 16.0, 20.0
 # A degree term needs this share of rows above zero to be told from the levels.
 MIN_SHARE_OF_ROWS = 0.05
@@ -103,6 +105,7 @@ def compare(version: BaselineVersion, rows: pl.DataFrame) -> pl.DataFrame:
     outside = pl.lit(value=False)
     for name, (low, high) in baseline.driver_ranges.items():
         outside = outside | ~pl.col(name).is_between(low, high).fill_null(value=True)
+    # Of the fit and not of the coefficients: what one interval scatters by, of which their share is small.
     sigma = baseline.statistics.rmse_dof
     return rows.select(
         "interval_start_utc", "hours", "actual_kw", expected_kw=total, is_extrapolated=outside
@@ -147,6 +150,7 @@ def _design(used: pl.DataFrame, features: Sequence[str]) -> Vector:
 def _independent(used: pl.DataFrame, features: Sequence[str]) -> list[str]:
     """The features without those that the ones before them determine."""
     design = _design(used, features)
+    # In order of the features: QR leaves nothing on the diagonal for one that those before it determine.
     scaled = design / np.maximum(np.abs(design).max(axis=0), 1e-300)
     diagonal = np.abs(np.diag(np.linalg.qr(scaled, mode="r")))
     return [name for name, size in zip(features, diagonal[1:], strict=True) if size > 1e-8 * np.sqrt(len(design))]

@@ -37,6 +37,7 @@ def shadow(site: Site, version: BaselineVersion, *, lake: Lake) -> ShadowCompari
         what = f"model {then.model}" if use is not None else f"a use {then.seu_id!r} in the site file"
         return _nothing(version, Finding(code="not_recomputable", message=f"There is no {what} to fit it by."))
     start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (then.train_start, then.train_end))
+    # As the lake was known then: a correction since would be other data, not another library.
     known = version.fitted_at_utc
     readings = site_readings(lake, site, start_utc=start_utc, end_utc=end_utc, as_of_utc=known)
     now = fit_daily(
@@ -68,6 +69,7 @@ def compared(version: BaselineVersion, now: Baseline) -> ShadowComparison:
         old, new = before.get(name), after.get(name)
         difference = None if old is None or new is None else new.value - old.value
         if old is not None and difference is not None:
+            # A coefficient near nothing is measured by its own error: a share of nothing says nothing.
             scale = max(abs(old.value), old.standard_error, 1e-300)
             largest = max(largest, abs(difference) / scale)
         terms.append(

@@ -36,11 +36,13 @@ from ml.baselines.usage_tables.usage_table import Usage
 
 # CalTRACK 3.3.2.1: 30 to 90 °F in steps of at most 3 °F (1.67 °C).
 CALTRACK_BASES_DEGC = np.arange(-1.0, 33.0, 1.0)
+# Where buildings begin to heat or cool; a finer step than half a degree a year of days cannot tell (docs/adr/0012).
 CHANGE_POINT_BASES_DEGC = np.arange(5.0, 24.5, 0.5)
 # Fewer terms win unless more of them predict better by one part in a hundred: less is noise that happened to help.
 MIN_GAIN = 0.01
 # Up to so many drivers every subset is tried; beyond, all or none.
 MAX_SUBSET_DRIVERS = 4
+# What was seen twice says nothing of the next time.
 MIN_ROWS_OF_A_KIND = 3
 MIN_ROWS_A_NUMBER = 2
 # With fewer bills a search would find a base temperature by chance: the usual one (65 °F) stands instead.
@@ -152,6 +154,7 @@ class Pool:
     def key(self) -> tuple[object, ...]:
         """Equal for meters that may be searched together: same weather, same calendar, same columns."""
         found = hashlib.blake2b(self.temps.tobytes())
+        # Of the degree days the outermost bases: the others follow from the same temperatures.
         for values in (self.folds, self.heating[:, 0], self.cooling[:, -1], *self.columns.values()):
             found.update(values.tobytes())
         return (found.digest(), len(self.y), self.sets)
@@ -278,12 +281,14 @@ def _trials(block: Sequence[Pool], terms: tuple[str, ...], rules: Rules) -> list
         for place, (pool, scores) in enumerate(zip(block, picked, strict=True))
     ]
     width = max(design.shape[1] for design in designs)
+    # Shapes differ from meter to meter; as one stack they are held out in one go.
     padded = np.zeros((len(block), len(one.y), width))
     for place, design in enumerate(designs):
         padded[place, :, : design.shape[1]] = design
     predicted = held_out(padded, y, weights, one.folds)
     used = (weights > 0).sum(axis=1)
     missed = np.where(weights > 0, y - predicted, 0.0)
+    # CV(RMSE) over the days in use; rows of weight 0 are predicted too and judge nothing.
     means = np.where(weights > 0, y, 0.0).sum(axis=1) / used
     errors = np.sqrt((missed**2).sum(axis=1) / used) / np.abs(means)
     trials = []
@@ -325,6 +330,7 @@ def choose(pool: Pool, trials: Sequence[Trial]) -> Choice:
         return Choice("", LinearForm(), tuple(selection), np.empty(0))
     taken = fits[0]
     for trial in fits[1:]:
+        # Against the set that stands, so that each step earns its own part in a hundred.
         if trial.score < taken.score * (1.0 - MIN_GAIN) and trial.criterion < taken.criterion:
             taken = trial
     # The best shape is the one that was held out.
@@ -346,6 +352,7 @@ def _criterion(found: Found, place: int, shape: str, criterion: str) -> float:
     if not np.isfinite(sse) or n < MIN_ROWS_A_NUMBER * numbers:
         return float("inf")
     if criterion == "bic":
+        # The floor is for made-up data that a line fits perfectly: the logarithm must stay finite.
         return n * float(np.log(max(sse, 1e-300) / n)) + (p + _POINTS[shape]) * float(np.log(n))
     return (sse / float(found.syy[place])) * (n - 1.0) / (n - p) - 1.0
 

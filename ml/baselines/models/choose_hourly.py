@@ -40,6 +40,7 @@ def choose_hourly(usage: Usage, y: Vector, model: str) -> HourlyChoice:
         return _segments(usage, y)
     names = list(KNOTS) if model in ("auto", "towt") else [model.removeprefix("towt_")]
     folds = month_numbers(usage)
+    # Offered from three holidays on: of fewer nothing can be held out.
     holiday_hours = int((column(usage, "is_holiday") > 0).sum())
     offers = (False, True) if holiday_hours >= 24 * MIN_ROWS_OF_A_KIND else (False,)
     tried: list[tuple[float, bool, str, HourlySolution]] = []
@@ -62,6 +63,7 @@ def choose_hourly(usage: Usage, y: Vector, model: str) -> HourlyChoice:
             )
     lowest = min(each[0] for each in tried)
     near = [each for each in tried if each[0] <= lowest * (1.0 + MIN_GAIN)]
+    # Near the lowest, those without the holiday rule come first.
     best = min(near, key=lambda each: (each[1], each[0]))
     for each, record in zip(tried, selection, strict=True):
         record["is_chosen"] = each is best

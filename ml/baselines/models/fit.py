@@ -150,6 +150,7 @@ class Fit:
         is_hourly = isinstance(self.form, HourlyForm | SegmentedForm)
         values = self.refit_many(rows[None, :])[0] if is_hourly else solve(self.design[rows], y, weights)
         fitted = self._at(values)[rows]
+        # Drawn rows follow each other only inside of a drawn block.
         statistics = sample_statistics(
             y=y, predicted=fitted, held_out=fitted, p=len(values), follows=np.diff(rows) == 1, weights=weights
         )
@@ -215,6 +216,7 @@ def fit_portfolio(
     out: list[Fit | Finding | None] = [None] * len(usages)
     waiting: dict[Frequency, list[tuple[int, Usage, Sample, Pool]]] = {}
     for place, usage in enumerate(usages):
+        # Before anything else, so that a misspelt model is refused even where the data would be.
         rules = None if usage.frequency == "hourly" else rules_of(model, usage.frequency)
         period = usage.between(start, end)
         sample = sample_of(period)
@@ -240,6 +242,7 @@ def _fit_line(period: Usage, sample: Sample, choice: Choice, start: date, end: d
     used = np.flatnonzero(sample.weights > 0)
     design, y, weights = choice.form.design(period)[used], sample.y[used], sample.weights[used]
     p = design.shape[1]
+    # Two to spare: with none residuals are zero, with one their spread is a single draw.
     if len(y) <= p + 1 or not is_determined(design, weights):
         return refusal_of("too_few_days", f"{len(y)} usable intervals do not determine {p} coefficients.", sample.n)
     values = solve(design, y, weights)
@@ -316,6 +319,7 @@ def _digest(training: Usage, model: str, form: Form, start: date, end: date) -> 
     found.update(repr(form).encode())
     found.update(training.frame["start_utc"].to_numpy().astype(np.int64).tobytes())
     for name in ("days", "energy_kwh", *form.inputs):
+        # By their bytes: printed numbers may round two fits to one digest.
         found.update(column(training, name).tobytes())
     if not training.daily_temps.is_empty():
         found.update(training.daily_temps["temp_degc"].to_numpy().tobytes())

@@ -20,6 +20,7 @@ Places = npt.NDArray[np.int64]
 TEMPERATURE = "temp_degc"
 HOURS_OF_WEEK = 168
 SUNDAY = 6
+# From Tuesday: Monday is the intercept's, or seven of them would determine it.
 WEEKDAY_TERMS = tuple(f"is_weekday_{day}" for day in range(2, 8))
 
 
@@ -120,6 +121,7 @@ def _weekday(days: Places) -> Places:
 
 def degree_days(usage: Usage, bases_degc: Vector, *, driver: str = TEMPERATURE) -> tuple[Vector, Vector]:
     """Heating and cooling degree days a day, (rows, bases) each; a bill's are means over its days (formulas 5.9)."""
+    # Only the outdoor temperature is known by the day within a bill.
     if usage.frequency != "billing" or driver != TEMPERATURE:
         difference = bases_degc[None, :] - column(usage, driver)[:, None]
         return np.maximum(difference, 0.0), np.maximum(-difference, 0.0)
@@ -139,8 +141,10 @@ def days_of_bills(usage: Usage) -> tuple[Places, Vector]:
 
 def _mean_by(values: Vector, place: Places, known: npt.NDArray[np.bool_]) -> Vector:
     sums = np.zeros((len(known), values.shape[1]))
+    # Not `+=`, which would add one day only of each bill.
     np.add.at(sums, place, values)
     counts = np.bincount(place, minlength=len(known)).astype(np.float64)
+    # A bill without a mean temperature has too few days known for degree days as well.
     counts[~known] = np.nan
     with np.errstate(divide="ignore", invalid="ignore"):
         means: Vector = sums / counts[:, None]

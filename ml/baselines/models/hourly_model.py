@@ -22,6 +22,7 @@ KNOTS = {"caltrack": CALTRACK_KNOTS_DEGC, "five_degrees": FIVE_DEGREE_KNOTS_DEGC
 MIN_HOURS_A_PIECE = 20
 # An hour of the week is occupied where the plain degree model predicts too little in more of its weeks than that.
 OCCUPIED_SHARE = 0.65
+# CalTRACK 3.10's plain model has fixed bases, 50 and 65 °F: it only has to tell used hours from unused ones.
 _HEATING_BASE_DEGC, _COOLING_BASE_DEGC = 10.0, 65 / 1.8 - 32 / 1.8
 
 
@@ -69,6 +70,7 @@ def hourly_form(
     """
     hours = hours_of_week(usage, holidays=holidays)
     occurs = np.bincount(hours, minlength=HOURS_OF_WEEK) > 0
+    # Levels without holes: one that no row has would make the equations singular.
     level = np.cumsum(occurs) - 1
     groups = tuple(np.where(level < 0, level[-1], level).tolist())
     temps = column(usage, TEMPERATURE)
@@ -78,6 +80,7 @@ def hourly_form(
     if has_temperature:
         occupied = occupied_hours(hours, temps, y)
         is_occupied = np.asarray(occupied)[hours]
+        # Each state for itself: nights are colder, and lack the warm pieces that days have.
         knots = [merged_knots(temps[is_occupied == state], knots_degc) for state in (False, True)]
     return HourlyForm(
         groups=groups,
@@ -104,6 +107,7 @@ def solve_hourly(
     means, slopes = _solve(*whole)
     values: Vector = np.concatenate([means[0], slopes[0]])
     fitted = means[0][levels] + pieces @ slopes[0]
+    # A month is held out by taking its sums away: no fit is made anew.
     out_means, out_slopes = _solve(*(total - part for total, part in zip(whole, sums, strict=True)))
     held_out = out_means[folds, levels] + np.einsum("nq,nq->n", pieces, out_slopes[folds])
     return HourlySolution(form=form, values=values, fitted=fitted, held_out=held_out)

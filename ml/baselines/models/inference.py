@@ -11,11 +11,13 @@ from ml.baselines.models.statistics import Vector
 # Columns of the design that nearly determine each other: beyond this condition of the scaled normal equations a
 # coefficient means nothing.
 _SINGULAR = 1e-12
+# Sets of rows solved together: their counts over a year of hours take 4 MB.
 _BLOCK = 64
 
 
 def solve(design: Vector, y: Vector, weights: Vector) -> Vector:
     """Weighted least squares by QR of the weighted design: (p,) coefficients."""
+    # Not by normal equations: they square the condition, and one fit has the time.
     root = np.sqrt(weights)
     values: Vector = np.linalg.lstsq(design * root[:, None], y * root, rcond=None)[0].astype(np.float64, copy=False)
     return values
@@ -60,9 +62,11 @@ def inflation(design: Vector, weights: Vector) -> list[float | None]:
     Without an intercept column (time of week) there is no such figure: None for all.
     """
     p = design.shape[1]
+    # The first column is the intercept where it never changes.
     if p == 1 or np.ptp(design[:, 0]) > 0:
         return [None] * p
     rest = design[:, 1:]
+    # Without centring, a driver far from zero would seem to be given by the intercept.
     centred = rest - np.average(rest, axis=0, weights=weights)
     inverse = inverse_of(_scaled_gram(centred, weights))
     return [None, *(float(min(max(value, 1.0), 1e12)) for value in np.diag(inverse))]
@@ -72,6 +76,7 @@ def coefficient_table(
     names: Sequence[str], values: Vector, design: Vector, residuals: Vector, weights: Vector, confidence: float
 ) -> tuple[Coefficient, ...]:
     """Each coefficient with standard error, two-sided t interval, p-value and variance inflation."""
+    # Not scipy.stats, which is slow to import for two functions.
     from scipy.special import stdtr, stdtrit
 
     dof = max(len(residuals) - len(values), 1)
@@ -122,6 +127,7 @@ def _plain(design: Vector, y: Vector, counts: Vector) -> Vector:
 
 
 def _with_levels(design: Vector, y: Vector, counts: Vector, levels: int) -> Vector:
+    # reduceat sums runs: rows of a level must stand together.
     order = np.argsort(np.argmax(design[:, :levels], axis=1), kind="stable")
     level = np.argmax(design[order, :levels], axis=1)
     starts = np.flatnonzero(np.diff(level, prepend=-1))

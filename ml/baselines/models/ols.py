@@ -94,11 +94,13 @@ def _refusal(period: pl.DataFrame, used: pl.DataFrame, drivers: Sequence[str], s
     for name in drivers:
         if period[name].null_count() == period.height:
             return _refuse("driver_missing", f"Driver {name} is not known on any day.", seu, days=period.height)
+    # Intercept and drivers, and at least two days more: else residuals say nothing of the noise.
     if used.height <= len(drivers) + 2:
         return _too_few(used.height, len(drivers) + 1, seu)
     energy = used["energy_kwh"]
     if float(energy.sum()) <= 0:
         return _refuse("no_energy", "The SEU's meters show no consumption.", seu, days=used.height)
+    # PNRMSE divides by this range.
     if energy.quantile(0.25, "linear") == energy.quantile(0.75, "linear"):
         message = "At least half of the days have the same energy: a stuck meter, or a load without drivers."
         return _refuse("flat_load", message, seu, days=used.height)
@@ -119,6 +121,7 @@ def _refuse(code: str, message: str, seu: Seu, **facts: int) -> Finding:
 
 def _temperature(site: Site, drivers: Sequence[str]) -> str | None:
     """The SEU's first driver in degC: the one whose form is searched."""
+    # By the unit and not the name, which a site is free to choose.
     degc = {driver.driver_id for driver in site.drivers if driver.unit in {"degc", "degf"}}
     return next((name for name in drivers if name in degc), None)
 
@@ -136,6 +139,7 @@ def _ranges(used: pl.DataFrame, features: Sequence[str]) -> dict[str, tuple[floa
 
 
 def _scaled(design: Vector) -> Vector:
+    # To size one: whether columns are independent must not depend on kWh or MWh.
     largest: Vector = np.maximum(np.abs(design).max(axis=0), 1e-300)
     return np.divide(design, largest)
 
@@ -170,6 +174,7 @@ def _infer(
         p=design.shape[1],
         days=trial.days["local_date"].to_list(),
     )
+    # A base that was searched costs a degree of freedom, like a coefficient.
     searched = sum(driver_of(name) != name for name in features)
     band = band_terms(design, y - predicted, frequency="daily", n_params=design.shape[1], searched=searched)
     return terms, statistics, band

@@ -40,6 +40,7 @@ _RULES: dict[str, str] = {
     "g14_simulation": "CV(RMSE) and |NMBE| at most 15 % and 5 % monthly, or 30 % and 10 % hourly; of other intervals "
     "not applicable",
     "caltrack_portfolio": "CV(RMSE) with n − c at most 100 % for a building of a portfolio",
+    # "Below" in SEP and "at most" in G14 are their own words: on the limit the answers differ.
     "sep": "F-test p < 0.10, every variable p < 0.20, at least one p < 0.10, R² ≥ 0.50",
     "enpi_r2": "R² > 0.85",
     "cvrmse_10": "held-out CV(RMSE) at most 10 % monthly, 20 % daily, 30 % hourly",
@@ -73,11 +74,13 @@ def _at_most(statistic: str, value: float, limit: float) -> Check:
 
 
 def _g14_prescriptive(fit: "Fit", months: float) -> list[Check]:
+    # The longer a model is used, the wider G14's limit: it is written for the whole reporting period.
     limit = 0.20 if months < 12 else 0.25 if months <= 60 else 0.30
     return [_at_most("cvrmse_g14", fit.statistics.cvrmse_g14, limit)]
 
 
 def _g14_simulation(fit: "Fit", _months: float) -> list[Check]:
+    # G14 names months and hours; what it would ask of days nobody has said.
     limits = {"billing": (0.15, 0.05), "hourly": (0.30, 0.10)}.get(fit.frequency)
     if limits is None:
         return []

@@ -171,6 +171,7 @@ def band_terms(design: Vector, residuals: Vector, *, frequency: Frequency, n_par
     rho = autocorrelation(design, residuals, inverse, is_few=n < _FEW, is_long=frequency == "hourly")
     gram = correlated_gram(design, rho)
     free = n - float(np.trace(inverse @ gram)) - searched * inflation(rho)
+    # However alike neighbours are, a quarter of the points counts: else the variance would run away.
     variance = float(residuals @ residuals) / max(free, 0.25 * (n - n_params), 1.0)
     return BandTerms(
         spread=tuple(tuple(float(each) for each in row) for row in inverse @ gram @ inverse),
@@ -213,12 +214,14 @@ def autocorrelation(design: Vector, residuals: Vector, inverse: Vector, *, is_fe
         return 0.0
     measured = float(residuals[1:] @ residuals[:-1]) / squares
     if is_few:
+        # Two standard errors of a correlation that is none, 1/√n each; beyond 0.8 a dozen points are a trend.
         return min(max(measured, 0.0), 0.8) if measured > 2.0 / math.sqrt(len(residuals)) else 0.0
     if is_long:
         return min(max(measured, 0.0), MAX_RHO)
     low, high = 0.0, MAX_RHO
     if _expected_ratio(design, inverse, low) >= measured:
         return 0.0
+    # To a millionth.
     for _ in range(20):
         middle = 0.5 * (low + high)
         low, high = (middle, high) if _expected_ratio(design, inverse, middle) < measured else (low, middle)
@@ -248,6 +251,7 @@ def longer_memory(frequency: Frequency, residuals: Vector, variance: float, rho:
     it does not by three standard errors. Such noise has a longer memory than one step: a holiday, a cold week.
     """
     rows = _BLOCK_ROWS.get(frequency)
+    # Of fewer than twenty sums the variance is a guess.
     if rows is None or len(residuals) < 20 * rows or variance <= 0:
         return 1.0
     count = len(residuals) // rows
@@ -256,4 +260,5 @@ def longer_memory(frequency: Frequency, residuals: Vector, variance: float, rho:
     lag = max(float(sums[1:] @ sums[:-1]) / spread, 0.0)
     per_row = spread / count / rows * inflation(min(lag, 0.8))
     ratio = per_row / (variance * inflation(rho))
+    # The standard error of a variance of so many sums is √(2/count) of it.
     return ratio if ratio > 1.0 + 3.0 * math.sqrt(2.0 / count) else 1.0

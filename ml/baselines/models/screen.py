@@ -47,6 +47,7 @@ def sample_of(period: Usage) -> Sample:
     days = period.frame["days"].to_numpy()
     is_used = np.isfinite(energy)
     temps = column(period, TEMPERATURE)
+    # Without a single temperature the model does without; with some of them, rows that lack it are left out.
     if np.isfinite(temps).any():
         is_used &= np.isfinite(temps)
     for name in period.drivers:
@@ -79,6 +80,7 @@ def refused(period: Usage, sample: Sample, *, start: date, end: date, today: dat
     if float(np.sum(y)) <= 0:
         return refusal_of("no_energy", "The meter shows no consumption, or more was fed in than used.", sample.n)
     low, _, high = quartiles(y)
+    # More than half of the hours may be alike, of a machine that stands still at night; days may not.
     if np.ptp(y) == 0 or (low == high and period.frequency != "hourly"):
         message = f"At least half of the {kind} have the same energy: a stuck meter, or a load without drivers."
         return refusal_of("flat_load", message, sample.n)
@@ -92,6 +94,7 @@ def period_findings(period: Usage, sample: Sample, *, start: date, end: date) ->
     """Findings about the length and completeness of a period (CalTRACK 2.2.1)."""
     found = []
     have, wanted = (end - start).days, (end - a_year_before(end)).days
+    # CalTRACK asks for 365 days (2.2.1.1), also where a leap day lies between.
     if have < min(wanted, 365):
         message = f"The baseline period has {have} days; a full year up to {end} has {wanted}."
         found.append(_blocking("period_too_short", message, days_found=have, days_wanted=wanted))

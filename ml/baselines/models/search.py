@@ -68,6 +68,7 @@ def search_features(
     n = (weights > 0).sum(axis=1).astype(np.float64)
     total = weights.sum(axis=1)
     mean = np.einsum("mn,mn->m", weights, y) / total
+    # About the mean: in squares of large loads the digits of what varies would be lost.
     sums = _project(y - mean[:, None], heating, cooling, linear, common, weights)
     level = mean - sums.origin
     shapes = {
@@ -141,6 +142,7 @@ def _inverse(flat: Vector, size: int) -> Vector:
     gram = flat.reshape(-1, size, size)
     if size == 1:
         return np.divide(1.0, gram)
+    # Columns that determine each other must not stop the search; whether the taken model is determined is asked later.
     inverse: Vector = np.linalg.pinv(gram, hermitian=True).astype(np.float64, copy=False)
     return inverse
 
@@ -199,6 +201,7 @@ def _two_slopes(hh: Vector, cc: Vector, hc: Vector, hy: Vector, cy: Vector) -> t
 
 def _pair(sums: _Sums, qualified: tuple[Mask, Mask], level: Vector, needs_intercept: bool) -> Best:
     m, count = sums.hy.shape
+    # The heating base is never above the cooling base: a mild day would need both.
     h, c = np.triu_indices(count)
     hh, cc, hc, hy, cy = sums.hh[:, h], sums.cc[:, c], sums.hc[:, h, c], sums.hy[:, h], sums.cy[:, c]
     slope_h, slope_c, is_fit = _two_slopes(hh, cc, hc, hy, cy)

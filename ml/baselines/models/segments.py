@@ -74,12 +74,14 @@ class SegmentedSolution:
 
 def months_of(usage: Usage) -> Places:
     """Calendar month 1–12 of each row's local start."""
+    # datetime64[M] counts months from January 1970.
     found: Places = usage.frame["local_start"].to_numpy().astype("datetime64[M]").astype(np.int64) % 12 + 1
     return found
 
 
 def month_weights(months: Places, month: int) -> Vector:
     """1 in the month, a half in the months beside it, whatever the year; 0 elsewhere."""
+    # December and January are neighbours.
     away = np.minimum((months - month) % 12, (month - months) % 12)
     return np.select([away == 0, away == 1], [1.0, NEIGHBOUR_WEIGHT], 0.0)
 
@@ -92,6 +94,7 @@ def solve_segments(
     held_out: each month predicted by its own model trained on its neighbours alone; with none, by their mean.
     """
     months = months_of(usage)
+    # A month that was never trained has no model: its rows are unknown, not guessed.
     present = [month for month in MONTHS if (months == month).any()]
     forms, values = [], []
     fitted, held_out = np.empty(len(y)), np.empty(len(y))

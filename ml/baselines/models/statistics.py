@@ -10,6 +10,7 @@ import numpy.typing as npt
 from data_quality.contracts.baselines.baseline import FitStatistics
 
 Vector = npt.NDArray[np.float64]
+# Of two months one held out is half of the data; of five blocks four are left to learn from.
 MIN_MONTH_FOLDS = 3
 BLOCKS_OF_SHORT_DATA = 5
 
@@ -19,6 +20,7 @@ def month_folds(days: Sequence[date]) -> list[npt.NDArray[np.bool_]]:
 
     Days of fewer than three months are cut into five blocks of equal length instead, in order of time.
     """
+    # Whole months: days beside each other are alike, and a day whose neighbours were fitted is hardly held out.
     months = [(day.year, day.month) for day in days]
     kinds = sorted(set(months))
     if len(kinds) >= MIN_MONTH_FOLDS:
@@ -83,6 +85,7 @@ def f_test_p_value(y: Vector, predicted: Vector, p: int) -> float:
         return 1.0
     residual = float(np.sum((y - predicted) ** 2))
     explained = float(np.sum((predicted - y.mean()) ** 2))
+    # Made-up data without noise: F has no finite value.
     if residual == 0:
         return 0.0
     return float(f.sf((explained / (p - 1)) / (residual / (len(y) - p)), p - 1, len(y) - p))
@@ -128,6 +131,7 @@ def sample_statistics(
     RMSE, CV(RMSE) and NMBE do not: they are of the daily (hourly) values that the model predicts.
     """
     n, residuals, mean = len(y), y - predicted, float(np.mean(y))
+    # RMSE over values as they are: a bill's weight is for the fit, not for how far it is off a day.
     squares = float(residuals @ residuals)
     weighted, spread = weighted_sums(y, residuals, weights)
     r2 = 1.0 - weighted / spread if spread > 0 else 0.0

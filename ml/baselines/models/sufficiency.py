@@ -15,8 +15,11 @@ from data_quality.contracts.finding import Finding
 DAY_MIN_COVERAGE = 0.9
 # Below this spread of the daily values R² says little about the model (formulas 5.3).
 FLAT_LOAD_CV = 0.05
+# The usual rule of thumb: a standard error about three times as wide as of a driver that stands alone.
 MAX_VIF = 10.0
+# There n′ is a third of n (formulas 5.5).
 MAX_RHO1 = 0.5
+# A bias of the size of a usual saving would pass for one.
 MAX_HELD_OUT_BIAS = 0.05
 
 
@@ -33,6 +36,7 @@ def usable_days(days: pl.DataFrame, drivers: Sequence[str]) -> pl.DataFrame:
 
 def a_year_before(end: date) -> date:
     """The date twelve months before `end`: a span of 366 days where a 29 February lies between."""
+    # The year before has no such day.
     is_leap_day = (end.month, end.day) == (2, 29)
     return date(end.year - 1, 2, 28) if is_leap_day else end.replace(year=end.year - 1)
 

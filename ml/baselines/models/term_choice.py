@@ -12,6 +12,7 @@ from data_quality.contracts.model import Model
 from ml.baselines.models.statistics import Vector, cvrmse, held_out_predictions, month_folds
 
 # Base temperatures offered for degree days, degC.
+# Where heating and cooling of used buildings begin; outside of them a base only bends the line.
 BASES_DEGC = tuple(float(base) for base in range(10, 23))
 # CalTRACK 3.3.2.1: a base temperature needs this many days and degree-days to be worth anything.
 MIN_DEGREE_DAYS, MIN_DAYS_WITH_DEGREE_DAYS = 20.0, 10
@@ -85,6 +86,7 @@ def _temperature_form(trial: Trial, others: list[str], driver: str) -> tuple[tup
     heating = [name for base in BASES_DEGC if trial.qualifies(name := degree_day_feature(driver, "hdd", base))]
     cooling = [name for base in BASES_DEGC if trial.qualifies(name := degree_day_feature(driver, "cdd", base))]
     single: list[tuple[str, ...]] = [(name,) for name in heating + cooling]
+    # Heating ends below where cooling begins: the other way round a mild day would need both.
     both = [pair for pair in product(heating, cooling) if _base(pair[0]) <= _base(pair[1])]
     best: tuple[str, ...] = (driver,)
     best_score = linear
@@ -113,6 +115,7 @@ def _day_terms(
     without = trial.score(chosen)
     best: tuple[str, ...] = ()
     best_score = without
+    # The weekend alone first: a holiday term must earn its place beside it.
     for terms in sorted(day_terms, key=len):
         score = trial.score([*chosen, *terms])
         if score < best_score * (1.0 - MIN_GAIN):

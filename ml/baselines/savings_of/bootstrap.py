@@ -8,8 +8,10 @@ from ml.baselines.models.fit import Fit, Rows
 from ml.baselines.models.statistics import Vector
 from ml.baselines.usage_tables.usage_table import Usage
 
+# A week: neighbouring days are alike, and a weekend is drawn with its working days.
 BLOCK_DAYS = 7
 _ROWS_A_DAY = {"hourly": 24, "daily": 1}
+# Refits at once: their counts over a year of hours take 4 MB.
 _CHUNK = 50
 
 
@@ -84,6 +86,7 @@ def period_sum(fit: Fit, period: Usage) -> Vector:
 def _noise(fit: Fit, period: Usage, *, block: int, resamples: int, rng: np.random.Generator) -> Vector:
     """Σ of drawn residuals over the period's rows (resamples,); a bill's residual per day scales with 1/√days."""
     m = period.frame.height
+    # Residuals of a fit are smaller than the noise by what its coefficients took up.
     scale = np.sqrt(fit.n / max(fit.n - fit.n_params, 1))
     residuals = fit.residuals * np.sqrt(fit.weights) * scale
     length = np.sqrt(period.frame["days"].to_numpy()) if fit.frequency == "billing" else np.ones(m)

@@ -49,6 +49,7 @@ def minimum_detectable(
     share = savings_uncertainty_kwh(
         expected_kwh=1.0,
         cvrmse=fit.statistics.cvrmse_g14,
+        # As in the band of a saving: n′ above n is not credited, and ρ near 1 would leave no points.
         rho1=min(max(fit.statistics.rho1, 0.0), 0.98),
         n=fit.n,
         m=m,

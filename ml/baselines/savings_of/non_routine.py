@@ -20,6 +20,7 @@ def daily_residuals(fit: Fit, usage: Usage) -> pl.DataFrame:
         expected=pl.Series(fit.predict(usage), dtype=pl.Float64).fill_nan(None)
     )
     known = frame.drop_nulls()
+    # A day of 23 hours may lack one more.
     least = 22 if usage.frequency == "hourly" else 1
     return (
         known.group_by("local_date")

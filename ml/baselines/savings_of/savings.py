@@ -23,6 +23,7 @@ from ml.baselines.savings_of.bootstrap import BootstrapBand, bootstrap_band
 from ml.baselines.savings_of.non_routine import non_routine_findings
 from ml.baselines.usage_tables.usage_table import Usage
 
+# G14's criterion is at 68 %, CalTRACK's at 90 %; beyond 99 % the tails rest on no data.
 MIN_CONFIDENCE, MAX_CONFIDENCE = 0.68, 0.99
 MIN_COVERAGE = 0.90
 # Half of untouched buildings drift by more than this from one year to the next.
@@ -30,7 +31,9 @@ USUAL_DRIFT = 0.05
 # Hours (days) beyond the drivers that the baseline has seen; a few record days are in every year.
 MAX_OUTSIDE_SHARE = 0.05
 MAX_OUTSIDE_RANGE = 0.10
+# Each end of a 90 % interval then rests on fifty draws.
 RESAMPLES = 1000
+# The same two as choose.py asks for before it takes a model.
 MIN_POINTS_A_NUMBER = 2
 
 
@@ -187,6 +190,7 @@ def compared(fit: Fit, usage: Usage, start: date, end: date) -> tuple[Usage, Vec
     """
     period = usage.between(start, end)
     if usage.frequency == "billing":
+        # A bill's last day, not its end, which is the day after.
         last = pl.col("local_start").dt.date() + pl.duration(days=pl.col("days").cast(pl.Int64) - 1)
         period = period.with_frame(period.frame.filter(last <= end))
     predicted = fit.predict(period)
@@ -249,6 +253,7 @@ def _outside(fit: Fit, period: Usage) -> list[Finding]:
         if outside.is_empty():
             continue
         share = len(outside) / len(values)
+        # A line is trusted a little beyond its data: what counts is how often, and how far.
         reach = max(low - float(outside.min()), float(outside.max()) - high)  # type: ignore[arg-type]
         is_far = share > MAX_OUTSIDE_SHARE or reach > MAX_OUTSIDE_RANGE * (high - low)
         found.append(

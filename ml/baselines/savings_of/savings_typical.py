@@ -14,6 +14,7 @@ from ml.baselines.models.savings_uncertainty import autocorrelation, correlated_
 from ml.baselines.savings_of.bootstrap import period_sum
 from ml.baselines.usage_tables.usage_table import Usage
 
+# A tenth may be missing, as of a baseline; more than a leap year is no year.
 MIN_TYPICAL_DAYS, MAX_TYPICAL_DAYS = 365 * 0.9, 367
 
 
@@ -75,7 +76,9 @@ def normalised_savings(
     if was <= 0:
         message = f"The baseline expects {was:,.4g} {before.unit} of the typical year."
         return Finding(code="expected_not_positive", message=message, severity="blocking", facts={"expected": was})
+    # Two fits of different periods: their errors are independent.
     error = math.hypot(coefficient_error(before, year), coefficient_error(after, year))
+    # Of two fits the one that has fewer to spare: rather too wide than too narrow.
     free = min(each.n - each.n_params - n_searched(each) for each in (before, after))
     half = two_sided_t(confidence, max(free, 1)) * error
     saved = was - now

@@ -16,6 +16,7 @@ from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone as known_zone
 
+# 32 MiB hold years of quarter hours: enough to see both offsets of a zone.
 _HEAD_BYTES = 1 << 25
 _STAMP = re.compile(rb"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})(?::\d{2}(?:\.\d+)?)?\s?(Z|[+-]\d{2}:?\d{2})")
 _SHOWN = 3
@@ -52,6 +53,8 @@ def zone_of_files(paths: Iterable[Path], zone: str | None) -> Calendar:
             reason="no_zone",
             mend="give --tz, for instance --tz Europe/Berlin",
         )
+    # London in winter has it too; files that are so throughout are mostly in UTC, and the finding says that it was
+    # assumed.
     if marks == {"+0000"}:
         return Calendar("UTC", None, _assumed("UTC", "all times are in UTC; --tz names another calendar"))
     fits = [(country, name) for country, name in _countries() if _fits(name, pairs)]
@@ -63,6 +66,7 @@ def zone_of_files(paths: Iterable[Path], zone: str | None) -> Calendar:
             reason="no_zone",
             mend="give --tz",
         )
+    # Zones that fit have the same days here; the first by name, so that the same files give the same zone.
     names, countries = sorted({name for _, name in fits}), {country for country, _ in fits}
     others = ", ".join(names[1 : 1 + _SHOWN])
     message = f"the offsets in the files are those of {names[0]}" + (f" (and {others} …)" if others else "")
@@ -74,9 +78,11 @@ def holidays_of(country: str, subdivision: str | None, start: date, end: date) -
 
     Without a subdivision, those that most parts of the country keep.
     """
+    # The days are those of instants in UTC; their local dates lie up to a day beside.
     first, after = start - timedelta(days=1), end + timedelta(days=2)
     if subdivision is None:
         return tuple(sorted(usual_holidays(country, first, after)))
+    # Holidays are asked of a site, so here is one that is nothing but its calendar.
     site = Site(
         site_id="calendar",
         name="calendar",

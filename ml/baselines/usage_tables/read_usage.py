@@ -26,7 +26,9 @@ from ml.baselines.usage_tables.calendar_of import holidays_of, zone_of_files
 from ml.baselines.usage_tables.usage_clean import count_finding
 from ml.baselines.usage_tables.usage_table import Frequency, Usage, usage_of
 
+# The shortest local day, that on which summer time begins.
 _DAY_MINUTES = 23 * 60
+# By its unit a file is known as gas, where zero is a reading: a boiler is off for days (CalTRACK 2.2.1.4).
 _GAS_UNITS = ("therm", "m3", "ft3", "l")
 _TEMPERATURE_NAMES = ("temp_degc", "outdoor_degc", "outdoor_temp_degc", "outdoor_temperature_degc")
 
@@ -126,6 +128,7 @@ def _energy(
             line=1,
             reason="wrong_unit",
         )
+    # A mean power counts for the time that it is the mean of.
     hours = pl.col("source_minutes") / 60 if known.is_power else pl.lit(1.0)
     is_volume = known.canonical == "m3"
     factor = known.factor * (kwh_per_m3 if is_volume and kwh_per_m3 is not None else 1.0)
@@ -143,6 +146,7 @@ def _read_energy(path: Path, mapping: ColumnMap | None, frequency: Frequency, zo
         return _read_days_too(path, mapping, zone)
     if mapping is None or mapping.label == "end" or mapping.interval_minutes is not None:
         return read_file(path, mapping=mapping, tz=zone)
+    # Files of bills say where each begins; it lasts until the next.
     return read_file(path, mapping=mapping.model_copy(update={"until_next_row": True}), tz=zone)
 
 
@@ -168,6 +172,7 @@ def _are_days(rows: pl.DataFrame) -> bool:
 def _vouched(source: Source) -> ColumnMap | None:
     """The map that reads the table as it stands: units vouched for, negative amounts kept; None for other formats."""
     if source.mapping is not None:
+        # The lake refuses what is negative; a model must see that a meter feeds in.
         return source.mapping.model_copy(update={"negative": "keep"})
     header = _in_file(source.path)
     if not header:
@@ -179,6 +184,7 @@ def _vouched(source: Source) -> ColumnMap | None:
     units = {column: layout.values[0].unit} if layout.values[0].unit else {}
     if layout.meter is not None:
         return ColumnMap(timestamp=layout.time, value=column, meter=layout.meter, units=units, negative="keep")
+    # A map must name a meter, and a plain file has one without a name.
     return ColumnMap(timestamp=layout.time, value=column, meters={"load": "load"}, units=units, negative="keep")
 
 
@@ -233,6 +239,7 @@ def _temperatures(source: Source, zone: str) -> tuple[pl.DataFrame, list[Finding
     frame = rows.select(
         start_utc="interval_start_utc",
         minutes=pl.col("source_minutes").cast(pl.Int64),
+        # Unlike amounts, degrees have an offset: 32 °F is no multiple of 0 °C.
         temp_degc=pl.col("value") * known.factor + known.offset,
     )
     return frame.sort("start_utc"), _rejected(found, source.path, may_contradict=True)
@@ -327,6 +334,7 @@ def _driver_columns(timed: pl.DataFrame, time: str) -> pl.DataFrame:
             if cells.dtype == pl.String
             else cells.cast(pl.Float64)
         )
+        # An empty cell and nan say that nothing is known; any other text is a mistake in the file.
         is_said = (
             cells.str.strip_chars().str.to_lowercase().is_in(["", "nan"])
             if cells.dtype == pl.String
@@ -350,6 +358,7 @@ def _driver_columns(timed: pl.DataFrame, time: str) -> pl.DataFrame:
             reason="duplicate_intervals",
         )
     if frame["minutes"].null_count():
+        # The commonest step; of two as common the shorter, which claims less.
         step = frame["start_utc"].diff().dt.total_minutes().drop_nulls().mode().sort()
         frame = frame.with_columns(minutes=pl.lit(int(step[0]) if step.len() else 60, pl.Int64))
     return frame

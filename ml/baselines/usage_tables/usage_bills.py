@@ -8,6 +8,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from ml.baselines.usage_tables.usage_clean import count_finding
 
+# A shorter one is cut by a new contract or customer, a longer one hides a reading that was missed.
 MIN_BILL_DAYS, MAX_MONTHLY_DAYS, MAX_BIMONTHLY_DAYS = 25, 35, 70
 
 
@@ -65,11 +66,13 @@ def _merged(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     open_bill: dict[str, Any] | None = None
     for row in rows.select("start_utc", "end_utc", "energy_kwh", "is_estimated").iter_rows(named=True):
         bill = dict(row)
+        # Over a gap the real read would be spread on days that no bill is about.
         follows = open_bill is not None and open_bill["end_utc"] == bill["start_utc"]
         if open_bill is not None and follows and (bill["end_utc"] - open_bill["start_utc"]).days <= MAX_BIMONTHLY_DAYS:
             bill["start_utc"] = open_bill["start_utc"]
             bill["energy_kwh"] += open_bill["energy_kwh"]
             merges += 1
+        # An estimate that meets no real read is no measurement, and is left out.
         open_bill = bill if bill.pop("is_estimated") else None
         if open_bill is None:
             out.append(bill)

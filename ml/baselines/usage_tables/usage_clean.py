@@ -67,6 +67,7 @@ def _without_zeros(readings: pl.DataFrame, zone: str) -> tuple[pl.DataFrame, Fin
     if not zeros:
         return readings, None
     day = pl.col("start_utc").dt.convert_time_zone(zone).dt.date()
+    # A day of nothing but zeros is an outage; zeros beside other values are how a machine is used.
     by_day = readings.group_by(day=day).agg(zeros=is_zero.sum(), n=pl.len())
     mixed = by_day.filter((pl.col("zeros") > 0) & (pl.col("zeros") < pl.col("n"))).height
     if mixed > ORDINARY_ZERO_DAYS * by_day.height:
@@ -87,9 +88,11 @@ def filled_temperatures(temperatures: pl.DataFrame | None) -> tuple[pl.DataFrame
         first = known.filter(pl.col("start_utc").is_duplicated())["start_utc"][0]
         raise BadInput(f"two temperatures at {first:%Y-%m-%d %H:%M}Z; expected one", reason="duplicate_intervals")
     step = known["minutes"].min()
+    # Means of days have no gaps of hours to be drawn over.
     if not isinstance(step, int) or step > 60 or known.height < 2:
         return known, []
     gap = pl.col("start_utc").shift(-1) - pl.col("start_utc")
+    # From reading to reading a gap of six hours is a step longer.
     holes = known.filter((gap > timedelta(minutes=step)) & (gap <= MAX_TEMPERATURE_GAP + timedelta(minutes=step)))
     if holes.is_empty():
         return known, []

@@ -57,6 +57,7 @@ class Usage:
     def between(self, start: date, end: date) -> "Usage":
         """The intervals that lie within the local dates [start, end): a bill that reaches beyond them is none."""
         began = self.frame["local_start"].to_numpy()
+        # By the wall clock, on which a day is a day: one of 25 hours ends at midnight too.
         seconds = np.rint(self.frame["days"].to_numpy() * 86_400).astype("timedelta64[s]")
         inside = (began >= np.datetime64(start)) & (began + seconds <= np.datetime64(end))
         return self if inside.all() else self.with_frame(self.frame.filter(inside))
@@ -133,6 +134,7 @@ def _with_day_types(frame: pl.DataFrame, holidays: Collection[date]) -> pl.DataF
     """The frame with 0/1 columns of its local dates: weekend, public holiday, either of them."""
     day = pl.col("local_start").dt.date()
     known = pl.Series(sorted(holidays), dtype=pl.Date)
+    # Polars counts Monday as 1. Files name no site, so its days of rest are taken to be Saturday and Sunday.
     weekend, holiday = day.dt.weekday() >= 6, day.is_in(known.implode())
     kinds = {"is_weekend": weekend, "is_holiday": holiday, "is_day_off": weekend | holiday}
     return frame.with_columns([flag.cast(pl.Float64).alias(name) for name, flag in kinds.items()])
@@ -188,6 +190,7 @@ def _wall(zone: str) -> pl.Expr:
 
 def _refuse_coarse(known: pl.DataFrame, frequency: Frequency) -> None:
     # Days that follow each other in a file may span a hole: what counts is the commonest length.
+    # A day of 25 hours is a day.
     limit = 60 if frequency == "hourly" else 25 * 60
     longest = known["minutes"].median()
     if isinstance(longest, float) and longest > limit:
@@ -211,6 +214,7 @@ def _with_energy(
     frame = grid.join(sums, left_on="start_utc", right_on="_slot", how="left", maintain_order="left").with_columns(
         coverage=pl.when(is_day).then(1.0).otherwise(share) if _holds_days(known) else share
     )
+    # Divided by its coverage, a sum gives the missing readings the mean of the present.
     enough = pl.col("coverage") >= min_present
     frame = frame.with_columns(energy_kwh=pl.when(enough).then(pl.col("energy_kwh") / pl.col("coverage")))
     partial = frame.filter(enough & (pl.col("coverage") < 1.0)).height
@@ -246,6 +250,7 @@ def _with_means(
         # One value a day holds for each hour of it.
         held = source.sort("start_utc").with_columns(_until=pl.col("start_utc") + pl.duration(minutes="minutes"))
         joined = frame.join_asof(held.drop("minutes"), on="start_utc", strategy="backward")
+        # The last value known is not carried over a hole.
         is_held = pl.col("start_utc") < pl.col("_until")
         return joined.with_columns([pl.when(is_held).then(pl.col(n)).alias(n) for n in names]).drop("_until")
     placed = _placed(source, frame)
