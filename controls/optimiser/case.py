@@ -50,12 +50,14 @@ class DispatchCase(Model):
     @property
     def parts(self) -> tuple[Part, ...]:
         """The connection, then what only adds to a plan, then what makes one: conflicts are sought in this order."""
+        # Sorting is stable, so within each group the order of the site file stays.
         return (self.connection, *sorted(self.devices, key=lambda device: device.makes_a_plan))
 
     @property
     def windows_utc(self) -> tuple[tuple[datetime, datetime], ...]:
         """[start, end) of every step; steps may be of different lengths."""
         hours = accumulate(self.step_h, initial=0.0)
+        # Rounded to microseconds: thirds of an hour add up to 0.999… and would shift a slot's start.
         return tuple(pairwise(self.start_utc + timedelta(seconds=round(past * 3600, 6)) for past in hours))
 
     @property
