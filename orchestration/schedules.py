@@ -125,6 +125,7 @@ def was_asked(instance: dg.DagsterInstance, job_name: str, key: str, site: Site,
 
 @dg.schedule(
     job=forecast,
+    # Off the reports' minutes: only two steps run at a time.
     cron_schedule="10 * * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
@@ -136,6 +137,7 @@ def hourly_forecasts(
     due = [
         site_id
         for site_id, site in project.sites.items()
+        # Fresh every hour only where devices follow it; others issue theirs by command.
         if site.forecast_targets and any(asset.template for asset in site.assets)
     ]
     hour = f"{context.scheduled_execution_time:%Y-%m-%dT%H}"

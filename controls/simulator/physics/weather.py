@@ -39,8 +39,8 @@ def weather(
     # Two time scales: fronts last for days (0.55 from day to day), single clouds for minutes.
     daily_cloud = np.clip(0.60 + ar1(rng, count=grid.days, rho=0.55, sigma=0.30), 0.0, 1.0)[grid.day]
     cloud = np.clip(daily_cloud + ar1(rng, count=grid.count, rho=0.9, sigma=0.08), 0.0, 1.0)
+    # Below half a degree of elevation the quotient loses its meaning, and no module sees that light.
     clear_w_per_m2 = np.where(
-        # Below half a degree of elevation the quotient loses its meaning, and no module sees that light.
         sin_elevation > 0.01, 1098.0 * sin_elevation * np.exp(-0.057 / np.maximum(sin_elevation, 0.01)), 0.0
     )
     # A closed cover still lets a quarter through as diffuse light (near Kasten and Czeplak, 1980, who use cloud**3.4).

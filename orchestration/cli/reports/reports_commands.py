@@ -61,6 +61,7 @@ def reports_list(call: Call) -> Answer:
             "id": f"{r.report_id}@{r.revision}",
             "changes": stale.get((r.report_id, r.revision), []),
         }
+        # The content of every revision would be read and parsed for nothing.
         for r in project.reports.revisions(as_of_utc=call.as_of_utc, with_content=False)
     ]
     return Answer({"reports": found}, REPORTS)
