@@ -36,6 +36,7 @@ def quarter_statuses(
     seu_id = version.baseline.seu_id
     found = []
     for quarter in quarters_of(period):
+        # Quarters end exclusively, the lake's last day is one with readings.
         if quarter.end <= span[0] or quarter.start > span[1]:
             continue
         result = assess_seu(

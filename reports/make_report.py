@@ -141,6 +141,7 @@ def baselines_in_force(
     found = {}
     for seu in site.seus:
         version = baselines.latest(site.site_id, seu.seu_id, approved_only=True, as_of_utc=as_of_utc)
+        # A provisional one still shows what it would expect; what is judged needs an approval.
         version = version or baselines.latest(site.site_id, seu.seu_id, as_of_utc=as_of_utc)
         if version is not None:
             found[seu.seu_id] = version

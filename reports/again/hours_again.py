@@ -45,6 +45,7 @@ def number(
         ]
         if not lines or any(line.kwh is None for line in lines):
             return None
+        # Residual mix and grid average belong to nobody: only what somebody holds is covered.
         held = {Basis.CERTIFICATE.value, Basis.CONTRACT.value}
         return sum((line.kwh for line in lines if line.basis in held and line.kwh is not None), Decimal(0))
     found = matched(sources, site, period, account, as_of_utc)

@@ -54,6 +54,7 @@ class BlockWriter:
                     figure_id=figure.figure_id,
                 )
             )
+        # Rows of equal length: six tiles stand three and three, not five and one.
         rows = -(-len(made) // 5)
         size = -(-len(made) // rows) if rows else 1
         return [Tiles(tiles=tuple(made[at : at + size])) for at in range(0, len(made), size)]
@@ -99,6 +100,7 @@ class BlockWriter:
             shown = self._cell(asked, figure, self._decimals(asked, [figure], [item])).text
             unit = "" if asked.percent else unit_text(figure.unit)
             words[name] = f"{shown} {unit}".strip()
+        # Replaced and not formatted: names of sites and uses come from people, and may hold braces.
         for name, shown in words.items():
             text = text.replace("{" + name + "}", shown)
         return [Paragraph(text=text, tone=spec.tone, figure_ids=tuple(f.figure_id for f in figures.values()))]
@@ -299,6 +301,7 @@ class BlockWriter:
             return 1
         values: list[Decimal | None] = [figure.value for figure in figures]
         largest = max((abs(value) for value in values if value is not None), default=Decimal(0))
+        # Two decimals would leave nothing of it.
         if largest and largest < 1 and asked.decimals == "auto":
             return 4
         return energy_decimals(values)

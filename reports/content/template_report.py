@@ -131,6 +131,7 @@ def check_period(template: ReportTemplate, period: Period, project: MvProject | 
                 reason="bad_period",
             )
         return
+    # February to April is three months and no quarter.
     is_aligned = is_whole and len(months) in kinds and (period.start.month - 1) % len(months) == 0
     if not is_aligned:
         raise BadInput(

@@ -208,6 +208,7 @@ def years_of(period: Period) -> list[Period]:
 def _grouped(period: Period, size: int) -> list[Period]:
     groups: dict[int, list[Period]] = {}
     for month in months_of(period):
+        # Months counted through from year 0, so quarters and years fall on whole multiples.
         groups.setdefault((month.start.year * 12 + month.start.month - 1) // size, []).append(month)
     return [span(months[0].start, months[-1].end, period.time_zone) for months in groups.values()]
 

@@ -22,6 +22,7 @@ from reports.datasets.base import Given, Item, Leaf, Measure
 from reports.texts.locales import word
 
 NAME = "footprint"
+# The Scope 2 Guidance wants both, side by side: they are two views of one energy and never added.
 _SCOPE2 = ("scope2_location_kgco2e", "scope2_market_kgco2e")
 MEASURES: Mapping[str, Measure] = {
     "energy_kwh": Measure("Purchased energy", "kwh"),

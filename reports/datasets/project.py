@@ -22,6 +22,7 @@ from reports.texts.mv_plan import plan_rows
 from reports.writer import words
 
 NAME = "project"
+# Avoided energy is expected less actual (IPMVP), the opposite of an EnPI's difference.
 _PARTS = ("expected_kwh", "actual_kwh")
 # Read as they are, never as sums of months: a month before the measure has no day that is reported.
 MEASURES: Mapping[str, Measure] = {

@@ -121,6 +121,7 @@ class QualityData:
     def _from_mart(self, kind: str, item: Item) -> Decimal | None:
         rows = [self._rows.get((item.scope, month.start)) for month in months_of(item.period)]
         months = zip(rows, months_of(item.period), strict=True)
+        # A span may cut a month: the marts hold whole ones only.
         if any(row is None or row["period_end"] != month.end for row, month in months):
             return None
         known = [row for row in rows if row is not None]

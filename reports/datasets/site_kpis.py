@@ -154,6 +154,7 @@ class SiteKpis:
             return to_decimal(row.get(COLUMNS[measure]))
         given = self.given
         grain = _grain(item.period)
+        # The marts know the scope and have no such row: nothing was read then, so the readings need not be asked.
         if given.marts_dir is not None and grain and (grain, item.scope) in self._known_scopes():
             return None
         found = given.sources.kpi_of(given.site, item.scope, measure, item.period, given.as_of_utc)
@@ -207,4 +208,5 @@ class SiteKpis:
 def _grain(period: Period) -> str:
     """The grain of the marts that the span is one of, or nothing."""
     key = period_key(period.start, period.end)
+    # A quarter's key is as long as a month's: its Q tells them apart.
     return {4: "year", 7: "month"}.get(len(key), "") if "Q" not in key else ""

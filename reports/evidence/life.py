@@ -125,6 +125,7 @@ class Life:
             recorded_at_utc=self.clock.now_utc(),
         )
         said = {"step", "is_synthetic", "role", "reason", "content_sha256", "allowed"}
+        # Decision and signature in one transaction: a signature over nothing would be as bad as none.
         with self.publications.store.together():
             decided = self.publications.decide(decision, self.clock)
             is_kept = sign_act(

@@ -42,6 +42,7 @@ from reports.evidence.pack import code_checksums
 from reports.evidence.pack_inputs import readable
 from reports.evidence.printed import printed_problems
 
+# Readings are Parquet and not read by this way: a larger document is no report but somebody's bomb.
 MAX_JSON = 512 << 20
 # What lays out the files of a report.
 RENDERED_BY = ("reportlab", "xlsxwriter", "pillow")
@@ -97,6 +98,7 @@ def replay(
     others = _other_rows(archive, played)
     _check_life(archive, manifest, people, played)
     tables = _tables(archive, played)
+    # Figures are made again only of inputs that are whole: otherwise each of them would be one more problem.
     if played.problems or rows is None or others is None or tables is None:
         return played
     played.figures = len(rows)
@@ -395,5 +397,6 @@ def _json(archive: Archive, name: str) -> Any:
 
 
 def _sampled(given: Sequence[Any], count: int, seed: int) -> list[Any]:
+    # Seeded: two people who check one pack look at the same figures.
     chosen = random.Random(seed).sample(range(len(given)), min(count, len(given)))  # noqa: S311 - a sample, no secret
     return [given[place] for place in sorted(chosen)]

@@ -30,6 +30,7 @@ def reports_ending(site: Site, month: Period, *, has_bills: bool) -> list[tuple[
     found = [(name, month) for name in MONTHLY]
     if has_bills:
         found.append(("bill_reconciliation", month))
+    # The month that begins now opens a quarter, so the one that ended closed one.
     if after.month % 3 == 1:
         index = after.year * 12 + after.month - 1 - 3
         quarter = span(date(index // 12, index % 12 + 1, 1), after, site.time_zone)

@@ -75,6 +75,7 @@ def _is_in(letter: str, *ranges: tuple[tuple[int, int], ...]) -> bool:
 
 def is_east_asian(letter: str) -> bool:
     """True for a Chinese, Japanese or Korean letter or its punctuation."""
+    # Below it there is none: most letters need no search.
     return letter >= "\u1100" and _is_in(letter, _KANA, _HANGUL, _HAN)
 
 
@@ -115,6 +116,7 @@ def visual(text: str) -> str:
     if not any(kind in {"R", "AL"} for kind in kinds):
         return text
     strong = [kind for kind in kinds if kind in {"L", "R", "AL"}]
+    # The first letter with a direction gives the line its own (Unicode bidi, rules P2 and P3).
     is_rtl_line = strong[0] != "L"
     runs: list[tuple[bool, str]] = []
     for letter, is_rtl in zip(text, _directions(kinds, is_rtl_line), strict=True):

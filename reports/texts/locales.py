@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from reports.texts.report_words import WORDS
 
+# French has a narrow one (U+202F), which the built-in fonts of PDF lack.
 _NARROW = "\u00a0"
 
 

@@ -180,7 +180,9 @@ def _derive_comparison(
             kpi=kpi,
             unit=unit,
             scope=scope,
+            # The status is judged by the deviation, so it stands there alone.
             status=status if kpi == "deviation_percent" else "",
+            # The band is that of a difference; the ratio's would be another.
             uncertainty=uncertainty if kpi in {"delta_kwh", "savings_kwh"} else None,
         )
 
@@ -209,6 +211,7 @@ def _add_site(book: FigureBook, given: EnpiInputs) -> None:
     ):
         parts = [("part", book.at(f"site/{month_key(month)}/{kpi}")) for month in given.months]
         book.derive(f"site/{kpi}", computation, parts, label=LABELS[kpi], kpi=kpi, unit=_unit(given, kpi))
+    # Made of the whole span again: load factors of months neither add up nor average.
     _add_site_kpi(book, given, given.whole, "load_factor", "site/load_factor")
     _add_site_coverage(book, given, given.whole, "site/coverage")
 
