@@ -89,6 +89,7 @@ def make_report(
     def build(revision: int) -> ReportContent:
         return template_report(template, given, revision=revision, datasets=datasets, run_versions=run_versions)
 
+    # Stored first, rendered then: a file whose revision is not kept could not be traced.
     content, is_new = store_revision(build, reports, clock, site=site, maker=maker)
     shown, files = render_now(content, reports, out_dir, formats)
     return MadeReport(content=shown, is_new=is_new, files=files)

@@ -85,6 +85,7 @@ class Sources:
         key = ("site version", sha256)
         if key not in self._kept:
             kept = site_version(self.lake.store, sha256)
+            # A version from before site files were kept: today's is all there is.
             sites = self.sites if kept is None else {**self.sites, site_id: kept}
             self._kept[key] = Sources(
                 lake=self.lake, sites=sites, baselines=self.baselines, definitions=self.definitions

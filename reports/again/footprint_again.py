@@ -44,6 +44,7 @@ def meters_of(site: Site, carrier: Carrier) -> tuple[str, ...]:
 def account_of(period: Period, until: date) -> Period:
     """The account that a span within one calendar year is read from: from the first of January, until a date in it."""
     year_end = date(period.start.year + 1, 1, 1)
+    # One account for all months of a report, instead of one for each of them.
     end = max(period.end, min(until, year_end))
     return Period(label="", start=date(period.start.year, 1, 1), end=end, time_zone=period.time_zone)
 

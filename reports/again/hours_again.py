@@ -43,6 +43,7 @@ def number(
             for line in lines_of(sources, site, period, account, as_of_utc)
             if line.carrier is Carrier.ELECTRICITY and line.method == "market"
         ]
+        # What is covered is a share of what was bought: with a month unknown so is the share.
         if not lines or any(line.kwh is None for line in lines):
             return None
         # Residual mix and grid average belong to nobody: only what somebody holds is covered.

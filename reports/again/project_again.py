@@ -76,6 +76,7 @@ def result(
         site.site_id,
         project.project_id,
         *_pin(version),
+        # The same version claims nothing before its approval.
         version.status,
         span.start,
         span.end,

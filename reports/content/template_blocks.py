@@ -48,6 +48,7 @@ class BlockWriter:
             made.append(
                 Tile(
                     label=chosen(spec.labels, self.language),
+                    # A tile has its unit below the number.
                     text=text.removesuffix(" %") if spec.percent else text,
                     unit=unit,
                     note=chosen(spec.notes, self.language) if spec.notes else "",
@@ -210,6 +211,7 @@ class BlockWriter:
         return [each for each in found if each.scope == about.scope or each.scope.startswith(f"{about.scope}/")]
 
     def _chart(self, spec: ChartSpec, key: str, title: str, about: Item | None) -> list[Block]:
+        # Days are drawn and are no figures: thousands of identifiers would trace what nobody reads off.
         if spec.each == "day":
             days = [(self.ask.days(each.value, about or self.whole), each) for each in spec.series]
             names = [day.isoformat() for day, _ in days[0][0]]
@@ -227,6 +229,7 @@ class BlockWriter:
             series = [each for each in series if any(value is not None for value in each.values)]
             if not any(value for each in series for value in each.values):
                 return []
+        # One thing over several spans: then the labels are the spans, in short.
         is_span = bool(items) and len({item.scope for item in items}) == 1
         names = [
             period_text(item.period.start, item.period.end, self.language, is_short=True) if is_span else item.label
@@ -274,6 +277,7 @@ class BlockWriter:
             return self.write.percent(figure, decimals)
         if asked.probability:
             return self.write.probability(figure)
+        # The words around it say "less" or "more": a sign would say it twice, or the opposite.
         if asked.is_size and figure.value is not None:
             figure = figure.model_copy(update={"value": abs(figure.value)})
         return self.write.number(figure, decimals, signed=asked.signed)

@@ -39,6 +39,7 @@ class BillData:
         known = [row for row in rows if row["recorded_at_utc"] <= given.as_of_utc]
         # One file that was read twice is one bill: the later reading counts.
         newest: dict[str, dict[str, Any]] = {row["source_sha256"]: row for row in known}
+        # Bills whose dates could not be read come first, where they are seen.
         self.rows = sorted(newest.values(), key=lambda row: (row["period_start"] or date.min, row["invoice"]))
 
     @property
@@ -104,6 +105,7 @@ class BillData:
                 *given.behind(item.period),
             ],
             status="" if value is not None else "not_made_again",
+            # A currency that was not read must not pass for the site's.
             unit=(bill.currency or "?") if MEASURES[measure].unit == "currency" else "",
         )
 

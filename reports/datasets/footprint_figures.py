@@ -86,6 +86,7 @@ class FootprintData:
         if kind not in {"site", "carrier"}:
             raise OurFault(f"{item.scope!r} has no inventory")
         carrier = name if kind == "carrier" else ""
+        # Certificates are used up in order of time: a month is read from the account of its year so far.
         account = account_of(period, given.period.end)
         try:
             value = number(given.sources, given.site, period, account, given.as_of_utc, field=measure, carrier=carrier)
@@ -151,4 +152,5 @@ class FootprintData:
             and each.kwh
         ]
         total = sum(each.kwh or 0 for each in mine)
+        # Weighed by energy: an estimated day of standby is not as much as one at full load.
         return float(sum((each.kwh or 0) * each.estimated_share for each in mine) / total) if total else None

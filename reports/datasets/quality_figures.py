@@ -13,6 +13,7 @@ from reports.datasets.base import Given, Item, Leaf, Measure
 
 NAME = "quality"
 _BATCHES = ("files", "accepted_rows", "rejected_rows")
+# Counts first, shares made of them: shares of months cannot be added up to that of a year.
 _COUNTS = {"expected_readings": "expected", "read_readings": "read", "estimated_readings": "estimated"}
 MEASURES: Mapping[str, Measure] = {
     "files": Measure("Accepted files", "count", whole="asked", decimals=0),

@@ -23,6 +23,7 @@ NAME = "site"
 MEASURES: Mapping[str, Measure] = {
     "consumption_kwh": Measure("Consumption", "kwh"),
     "peak_15min_kw": Measure("Peak, 15 min", "kw", whole="max"),
+    # Never made of months: a year's highest quarter hour lies in one of them.
     "load_factor": Measure("Load factor", "ratio", whole="asked", decimals=3),
     "cost": Measure("Energy cost", "currency"),
     "emission_kgco2e": Measure("Emissions, location-based", "kgco2e"),
@@ -54,6 +55,7 @@ class SiteKpis:
             codes = read_mart(given.marts_dir, "mart_site__kpi_values", site_id=given.site.site_id, where=is_told)
             told = codes.select("grain", "scope", "period_start", "kpi", "findings")
             self._codes = {(grain, scope, start, kpi): code for grain, scope, start, kpi, code in told.iter_rows()}
+            # Before anything is asked: traces over old marts would not make their figures again.
             self._refuse_stale_marts(given.period)
 
     @property

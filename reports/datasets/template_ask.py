@@ -210,6 +210,7 @@ class Asker:
     def _combined(self, combine: str, asked: Asked, item: Item) -> Figure:
         figures = [self.question(text, item) for text in asked.of]
         units = {figure.unit for figure in figures}
+        # A ratio may be of two units, which then stand in its own.
         if combine in {"sum", "difference", "deviation_percent"} and len(units) > 1:
             raise BadInput(
                 f"{combine} of {' and '.join(asked.of)} mixes the units {', '.join(sorted(units))}",

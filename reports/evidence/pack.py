@@ -90,6 +90,7 @@ class PackMaker:
                 writer.add(names.SIGNATURE, _signature(sealed, signer, signer_name))
                 writer.close()
                 file.flush()
+                # On the disk before it gets its name: a power cut must not leave half a pack that looks whole.
                 os.fsync(file.fileno())
                 file.seek(0)
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -148,6 +149,7 @@ class PackMaker:
         known = next((each for each in chain if each.body_sha256 == digest), None)
         if known is None:
             with self.reports.store.begin() as connection:
+                # Never before what was recorded last, even where the clock was set back.
                 moment = next_recorded_at(connection, clock.now_utc())
             position, before = (chain[-1].position, chain[-1].manifest_sha256) if chain else (0, GENESIS)
         else:

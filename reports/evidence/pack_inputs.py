@@ -48,6 +48,7 @@ def gather(
     versions = [Site.model_validate(row["site"]) for row in tables["site_versions"]]
     tables |= _baselines(reports, revision, given)
     tables |= {
+        # What is recorded for all sites holds for each of them.
         name: _by(reports, name, revision, **{column: [*sites, ALL_SITES]})
         for name, column in BY_SITE.items()
         if name in metadata.tables

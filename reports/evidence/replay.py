@@ -106,6 +106,7 @@ def replay(
     code = list(_code_findings(archive, figures.values()))
     played.findings += code
     _check_printed(archive, manifest, [figures[row["figure_id"]] for row in rows], played, is_same_code=not code)
+    # A store of its own: nothing of a stranger's pack gets near the project's.
     store = open_store(f"sqlite:///{folder / 'store.db'}")
     try:
         definitions = _definitions(archive, today, folder / "definitions", played)
@@ -349,6 +350,7 @@ def _rests_on_readings(figure: Figure, figures: Mapping[str, Figure]) -> bool:
     while waiting:
         node = waiting.pop()
         for given in node.trace.inputs:
+            # A figure that the pack does not hold may rest on anything.
             if given.kind == "lake" or (given.kind == "figure" and given.id not in figures):
                 return True
             if given.kind == "figure" and given.id not in seen:

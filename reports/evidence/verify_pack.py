@@ -88,6 +88,7 @@ def verify_pack(
     temporary = functools.partial(tempfile.TemporaryDirectory, prefix="meterloom-pack-")
     with temporary() as folder, temporary() as own:
         asked = {
+            # The limited process need not work in this folder.
             "path": str(path.resolve()),
             "folder": folder,
             "definition": str(keep_definition(Path(own), definition)),
@@ -158,6 +159,7 @@ def open_pack(archive: Archive) -> tuple[Opened | None, list[PackProblem]]:
     sealed = is_valid(signature.public_key, PACK_DOMAIN, manifest_bytes, signature.signature)
     if not sealed and not {MANIFEST, SIGNATURE} & {each.file for each in problems}:
         problems.append(PackProblem(file=MANIFEST, problem="the signature is not over this manifest"))
+    # Only a signed list is worth comparing the members with.
     if sealed:
         problems += list(_listing_problems(archive, manifest, {each.file for each in problems}))
     digest = hashlib.sha256(manifest_bytes).hexdigest()

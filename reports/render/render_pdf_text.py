@@ -64,6 +64,7 @@ def printable(text: str) -> str:
     """The text as it is drawn: right-to-left parts in visual order, letters without a glyph replaced."""
     if is_plain(text):
         return text
+    # Control and format characters are drawn as boxes, or turn the direction of what follows.
     clean = "".join(" " if unicodedata.category(letter) in {"Cc", "Cf"} else letter for letter in text)
     return "".join(_shown(letter) for letter in visual(clean))
 
@@ -98,6 +99,7 @@ def east_asian_font(text: str) -> str:
 def _shown(letter: str) -> str:
     if _is_built_in(letter) or ord(letter) in wide_glyphs() or is_east_asian(letter):
         return letter
+    # A letter loses its accent before it becomes a question mark.
     bare = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
     return _STANDINS.get(letter, bare or "?")
 

@@ -36,7 +36,7 @@ def weather(
     solar_hour, day_of_year = _solar_time(grid, longitude_deg)
     sin_elevation = _sin_elevation(day_of_year, solar_hour, latitude_deg)
     rng = generator(seed, grid.year, "clouds")
-    # Two time scales: fronts last for days (0.55 from day to day), single clouds for minutes.
+    # Two time scales: fronts last for days (0.55 from one to the next), what drifts by for an hour or two.
     daily_cloud = np.clip(0.60 + ar1(rng, count=grid.days, rho=0.55, sigma=0.30), 0.0, 1.0)[grid.day]
     cloud = np.clip(daily_cloud + ar1(rng, count=grid.count, rho=0.9, sigma=0.08), 0.0, 1.0)
     # Below half a degree of elevation the quotient loses its meaning, and no module sees that light.

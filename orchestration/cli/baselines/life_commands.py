@@ -43,6 +43,7 @@ def monitor(
     # A question about the past must not fit anything today.
     if call.as_of_utc is None:
         report = refit_site(
+            # Fitted by nobody: it feeds no report, so no person has to stand for it.
             known, lake=project.lake, store=project.baselines, tracker=_tracker(call), clock=call.clock,
             fitted_by="meterloom", seu_id=use.seu_id, is_forced=refit,
         )  # fmt: skip

@@ -84,6 +84,7 @@ def restatement(
 
 
 def _sites(call: Call, site: str | None, portfolio: bool) -> list[Site]:
+    # Equal means both or neither.
     if portfolio == (site is not None):
         raise BadInput("name --site SITE or --portfolio, one of them", reason="no_site")
     found = [call.project.site(site)] if site is not None else list(call.project.sites.values())

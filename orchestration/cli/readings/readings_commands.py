@@ -80,6 +80,7 @@ def edit(
         },
     )
 
+    # Called inside the edit's own transaction: what is signed is the batch, whose hash is known only there.
     def sign(sha256: str) -> None:
         who.sign("readings edit", sha256, reason=wanted.reason)
 

@@ -44,6 +44,7 @@ DELIVERIES = Table(
 def reports_list(call: Call) -> Answer:
     """List stored revisions; a stale one rests on readings or versions that are no longer those of today."""
     project = call.project
+    # All at once: revisions share their inputs, and each is looked at once.
     stale = stale_revisions(project.reports, call.sources, as_of_utc=call.as_of_utc)
     publications = PublicationStore(project.store)
     decided = publications.statuses(as_of_utc=call.as_of_utc)

@@ -32,6 +32,7 @@ SAVING = "savings_kwh"
 # As macros/bought_carriers.sql has them: carriers with a cost and an emission, and scopes of several.
 BOUGHT = ("electricity", "natural_gas", "heat", "steam", "cooling", "mixed")
 Grain = Literal["hour", "day", "month", "year"]
+# Units of the marts as figures spell them.
 UNITS = {"1": "ratio", "kwh_per_m2": "kwh/m2", "kgco2e_per_m2": "kgco2e/m2", "kwh_per_person": "kwh/person"}
 UNITS |= {"kwh_per_unit": "kwh/unit", "kwh_per_degc_day": "kwh/(degc*d)"}
 # Of rows that compare with a baseline: which one expects.

@@ -76,6 +76,7 @@ def summed_seus(given: EnpiInputs) -> dict[str, list[Seu]]:
     """Carrier -> SEUs that its total adds: leaves only, with numbers, and never the same meter twice."""
     groups: dict[str, list[Seu]] = {}
     for seu in given.seus:
+        # An aggregate holds the others; a use without a compared day would make the whole sum unknown.
         if not seu.is_aggregate and given.assess(seu).compared_days:
             groups.setdefault(seu.carrier.value, []).append(seu)
     return {carrier: seus for carrier, seus in groups.items() if not overlapping(seus, given.site)}
@@ -106,6 +107,7 @@ def _add_seu_total(book: FigureBook, given: EnpiInputs, seu: Seu, result: EnpiRe
     for name in ("metered_kwh", "compared_days", "coverage", "estimated_share", "uncertainty_kwh"):
         _add_assessed(book, given, seu, given.period, result=result, path=path, name=name)
     for name, label in (("actual_kwh", "actual"), ("expected_kwh", "expected")):
+        # Made of the printed months, so that a reader's own addition comes out.
         parts = [("part", book.at(f"{path}/{month_key(month)}/{name}")) for month in given.month_periods]
         book.derive(f"{path}/{name}", "sum", parts, label=f"{seu.name}, {label}", kpi=name, unit="kwh", scope=scope)
     _derive_comparison(

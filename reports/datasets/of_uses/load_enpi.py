@@ -298,6 +298,7 @@ def _refuse_other_baselines(
 
 
 def _same(stored: Decimal | None, computed: Decimal | None, what: str) -> Decimal | None:
+    # Exactly: both are decimals, so the smallest difference is one.
     if stored != computed:
         raise BadInput(
             f"the marts say {stored} for {what}, the readings say {computed}",
