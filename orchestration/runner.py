@@ -126,6 +126,7 @@ def _why(result: dg.ExecuteInProcessResult, job: str, failed_checks: list[str]) 
 @contextmanager
 def open_runner(project: Project) -> Iterator[Runner]:
     """A runner on the project's instance; Dagster speaks up only for errors. Raises Unreachable."""
+    # For the rest of the process: Dagster and MLflow read them whenever they please.
     os.environ.update(instance_environment(project))
     log = logging.getLogger("dagster")
     log.setLevel(logging.ERROR)

@@ -21,6 +21,7 @@ PARTITION_TAG = "dagster/partition"
 # A new project has many months behind it: they are caught up hour by hour, beside the day's work.
 MONTHS_A_TICK = 3
 RUN_KEY = {1: "month", 3: "enpi"}
+# By what is over: a status that a later Dagster adds counts as on its way, and nothing is asked for twice.
 UNFINISHED = [
     status
     for status in dg.DagsterRunStatus

@@ -121,6 +121,7 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
         )
         logs = project.data_dir / "logs"
         for site in simulated:
+            # Devices first, so that they end last: the agent brings them home at its own end.
             for module in ("controls.simulator.site_process", "controls.agent.main"):
                 arguments = [sys.executable, "-m", module, "--project", str(project.root), "--site", site.site_id]
                 arguments += ["--mqtt-version", broker.address.version]

@@ -79,6 +79,7 @@ def trend(
     Quarters inside of a version's own training are among them: there the EnPI is close to 1 by construction.
     """
     period = years_before(end, years, site.time_zone)
+    # Superseded ones too: a trend shows what was reported at its time.
     approved = [each for each in versions if each.status is not BaselineStatus.PROVISIONAL]
     return [
         row

@@ -57,7 +57,6 @@ class DispatchCase(Model):
     def windows_utc(self) -> tuple[tuple[datetime, datetime], ...]:
         """[start, end) of every step; steps may be of different lengths."""
         hours = accumulate(self.step_h, initial=0.0)
-        # Rounded to microseconds: thirds of an hour add up to 0.999… and would shift a slot's start.
         return tuple(pairwise(self.start_utc + timedelta(seconds=round(past * 3600, 6)) for past in hours))
 
     @property

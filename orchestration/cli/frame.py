@@ -133,7 +133,9 @@ def command(name: str, *, example: str = "") -> Callable[[Callable[..., Answer]]
 
 def _with_shared_options(function: Callable[..., Answer], *, is_group: bool = False) -> Callable[..., None]:
     """The function as Typer calls it: its own options, then the shared ones; a group stands back for its commands."""
+    # With extras, or Annotated would lose the option that it carries.
     hints = typing.get_type_hints(function, include_extras=True)
+    # The first parameter is the call itself.
     own = list(inspect.signature(function).parameters.values())[1:]
     given = [(each.name, hints[each.name], each.default) for each in own] + [("shared_", Shared, None)]
     bundles = {name: hint for name, hint, _ in given if is_dataclass(hint) and isinstance(hint, type)}

@@ -35,6 +35,7 @@ def landing(context: dg.SensorEvaluationContext, project: ProjectResource) -> It
     folder = project.project.landing_dir
     for site_id in sorted(project.sites):
         fresh: dict[str, str] = {}
+        # A refused file is not read again by itself: whoever mended it says `quarantine retry`.
         known = refused | project.lake.known_sources(site_id)
         hashes = FileHashes(project.project.data_dir / "landing_hashes" / f"{site_id}.json", folder)
         for path in landing_files(folder / site_id):

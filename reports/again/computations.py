@@ -246,6 +246,7 @@ def detectable(baseline: Baseline, name: str, confidence: float) -> Decimal | No
     The mean day is RMSE over CV(RMSE), both with n - p degrees of freedom. None where the fit leaves no spread.
     """
     fit = baseline.statistics
+    # No degree of freedom is left: the band would have a width that means nothing.
     if fit.cvrmse_g14 <= 0 or fit.n <= fit.p:
         return None
     year_kwh = fit.rmse_dof / fit.cvrmse_g14 * DETECTABLE_DAYS

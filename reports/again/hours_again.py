@@ -105,6 +105,7 @@ def findings_of(sources: Sources, site: Site, period: Period, as_of_utc: datetim
         for each in sources.factors(site, as_of_utc).of(Carrier.ELECTRICITY, basis)
         if each.valid_from < period.end and period.start < each.valid_to
     ]
+    # Most certificates say in which year they were made, and no hour.
     by_year = sorted({each.factor_id for each in held} - {each.factor_id for each in site.hourly_certificates})
     if by_year:
         findings.append(

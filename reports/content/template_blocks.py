@@ -177,6 +177,7 @@ class BlockWriter:
         shown = [*figures, *([total] if total is not None else [])]
         if spec.optional and all(figure.value is None for figure in shown):
             return None
+        # One for the column, its total among them: points must stand below each other.
         decimals = self._decimals(spec, shown, items if whole is None else [whole])
         cells = [self._marked(self._cell(spec, figure, decimals), figure) for figure in figures]
         cells += [plain(MISSING) for _ in range(len(items) + len(below) - len(figures))]
@@ -238,6 +239,7 @@ class BlockWriter:
         return [self._drawn(spec, key, title, unit=unit, names=names, series=series, shown=shown)]
 
     def _series(self, spec: SeriesSpec, values: Sequence[Decimal | None]) -> Series:
+        # A picture needs no exact digits; None stays a gap.
         drawn = tuple(None if value is None else float(value) for value in values)
         return Series(name=chosen(spec.names, self.language), role=spec.role, values=drawn)
 

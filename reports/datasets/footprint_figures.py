@@ -120,6 +120,7 @@ class FootprintData:
             ) or "none in force", "plain"
         if name == "scope":
             return ", ".join(str(scope) for scope in sorted({line.scope for line in lines})) or "–", "plain"
+        # Of the site's own list: a carrier that it no longer buys is no item either.
         found = next(each for each in carriers_of(given.site) if each.value == carrier)
         return ", ".join(meters_of(given.site, found)), "plain"
 

@@ -130,6 +130,7 @@ def read_archive(path: Path) -> Archive:
     """
     found = Archive(path=path)
     size = path.stat().st_size
+    # Before anything is read: a file of terabytes must not keep us busy.
     if size > MAX_BYTES + _END.size:
         return _broken(found, "larger than a pack can be")
     entries: list[tuple[str, int, int, int]] = []
@@ -169,6 +170,7 @@ def _entry(file: IO[bytes], head: bytes, size: int, found: Archive) -> tuple[str
     if file.tell() + length > size:
         _broken(found, f"{name} ends behind the end of the file")
         return None
+    # Written again and compared: flags, dates and extra fields have one value only, so nothing hides in them.
     if head + raw != _local(name, crc, length):
         found.problems.append(PackProblem(file=STRUCTURE, problem=f"the header of {name} is not as written"))
     start, left, actual, digest = file.tell(), length, 0, hashlib.sha256()

@@ -134,6 +134,7 @@ def _figure_rows(archive: Archive, manifest: Manifest, played: Played) -> list[d
             played.wrong(names.FIGURES, f"the chain of figures breaks at {broken}")
         elif ends != (run.first, run.last, run.prev_hash, run.hash):
             played.wrong(names.FIGURES, "is not the part of the chain that the manifest names")
+        # Each figure carries the hash of the content that it was stored with: words and figures cannot be exchanged.
         content = archive.members[names.CONTENT].sha256
         wrong = [row["figure_id"] for row in rows if row["figure"]["content_sha256"] != content]
         if wrong:

@@ -248,6 +248,7 @@ def _verdict(archive: Archive, opened: Opened | None, problems: list[PackProblem
         path=archive.path,
         verified=not problems,
         files=len(archive.members),
+        # A hostile pack may have one for each of its members.
         problems=tuple(problems[:MAX_PROBLEMS]),
         **said,
     )

@@ -93,6 +93,7 @@ def graph(figure: Figure, reports: ReportStore) -> Iterator[Figure]:
     """The figure and every figure that it rests on, each once, itself first."""
     seen, waiting = {figure.figure_id}, [figure]
     while waiting:
+        # Breadth first: what a figure is made of comes before what that rests on.
         node = waiting.pop(0)
         yield node
         for given in node.trace.inputs:

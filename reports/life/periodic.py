@@ -14,6 +14,7 @@ from reports.datasets.base import Given, shifted, span
 from reports.datasets.bills import BillData
 from reports.make_report import MadeReport, make_report
 
+# Cheap to make and always possible: that it is there says that the month was made (orchestration/schedules.py).
 MONTHLY = ("data_quality",)
 QUARTERLY = ("executive_summary",)
 YEARLY = ("executive_summary", "ghg_inventory")

@@ -198,6 +198,7 @@ def label_places(categories: Sequence[str], most: int) -> list[int]:
     """Which categories get a label: all, or the first of each month and its 15th, as many as fit."""
     if len(categories) <= most:
         return list(range(len(categories)))
+    # Days are named by ISO dates: months and their middles read better than every tenth day.
     firsts = [index for index, name in enumerate(categories) if name.endswith("-01")]
     halves = [index for index, name in enumerate(categories) if name.endswith(("-01", "-15"))]
     for found in (halves, firsts):

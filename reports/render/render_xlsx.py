@@ -88,6 +88,7 @@ class _Writer:
     def sheet(self, name: str) -> None:
         """One sheet with all its tables, one below the other."""
         page = self.book.add_worksheet(name)
+        # 2 hides them on the screen too, 1 on paper alone.
         page.hide_gridlines(2)
         row = self._head(page, name)
         widths: dict[int, int] = {}
@@ -194,11 +195,13 @@ class _Writer:
         if figure.value is None:
             page.write_string(row, _VALUE_COLUMN, "", self.style())
             return
+        # All digits: the register is where a reader looks for them.
         style = self.style(num_format="General")
         formula = FORMULAS.get(figure.trace.computation)
         if formula is None:
             page.write_number(row, _VALUE_COLUMN, float(figure.value), style)
             return
+        # Within its own sheet a cell needs no sheet's name.
         cells = [self.home[each.id].removeprefix(f"{REGISTER}!") for each in figure.trace.inputs]
         text = formula.format(*cells, all=spans_of(cells))
         page.write_formula(row, _VALUE_COLUMN, text, style, float(figure.value))

@@ -27,6 +27,7 @@ def format_number(value: Decimal | float | None, *, decimals: int, locale: str, 
     whole, _, part = f"{abs(rounded):f}".partition(".")
     thousands, mark = separators(locale)
     text = f"{int(whole):,}".replace(",", thousands) + (mark + part if part else "")
+    # Asked of the rounded value: -0.001 shown with two decimals is 0.00, not -0.00.
     if rounded < 0:
         return f"-{text}"
     return f"+{text}" if signed and rounded > 0 else text

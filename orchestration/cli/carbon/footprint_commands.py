@@ -78,6 +78,7 @@ def restatement(
     reasons = _withdrawn(call, from_utc, to_utc)
     found = []
     for each in sites:
+        # Both by today's site file and code: what differs is what was known, not how it is computed.
         views = [_footprint(call, each, period, moment, gwp_set(gwp), supplier) for moment in (from_utc, to_utc)]
         found.append(restate(*views, from_utc=from_utc, to_utc=to_utc, withdrawn=reasons))
     return _restated(found, is_portfolio=portfolio)

@@ -30,6 +30,7 @@ HISTORY = Table(
 def status(call: Call, site: SiteOption) -> Answer:
     """Show the mode of a site and the commands that were acted on."""
     found = _commands(call, site)
+    # A whole day lies in the ledger beforehand: proposed ones are plan, not action.
     commands = [each for each in found["commands"] if each["state"] != "PROPOSED"]
     table = Table(commands[-SHOWN_COMMANDS:], STATUS)
     return Answer({**found, "commands": commands}, table, f"mode {found['mode']}")

@@ -18,6 +18,7 @@ from reports.content.lists.kpi_list import COLUMNS, NAME, UNITS, Grain, add_rows
 from reports.figures import FigureBook, figure_input
 from reports.report_content import ReportContent
 
+# Sums over sums, never means of the sites' own ratios: a small site would weigh as much as a large one.
 RATIOS = {
     "eui_kwh_per_m2": ("consumption_kwh", "floor_area_m2"),
     "emission_kgco2e_per_m2": ("emission_kgco2e", "floor_area_m2"),
@@ -26,6 +27,7 @@ RATIOS = {
 }
 _DAY = timedelta(days=1)
 OWN = ("self_consumption_rate", "self_sufficiency")
+# Without peaks: those of two sites need not fall into the same quarter hour, so they do not add up.
 HOURLY_SUMS = ("consumption_kwh", "cost", "emission_kgco2e")
 
 
