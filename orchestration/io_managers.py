@@ -37,6 +37,7 @@ class ContractFrames(dg.ConfigurableIOManager):
             )
         from data_quality.contracts.frames import enforce
 
+        # Exactly one: what one run writes is of one site.
         (path,) = self._files(context)
         write_atomic(enforce(obj, CONTRACTS[name]), path)
         context.add_output_metadata({"dagster/row_count": obj.height, "path": dg.MetadataValue.path(str(path))})

@@ -41,6 +41,7 @@ plan = dg.define_asset_job(
     "plan",
     selection=dg.AssetSelection.assets("core_site__plan"),
     description="Optimise the next 24 hours and store plan and commands together.",
+    # The solver stops after 30 s; this ends what hangs, before the next quarter hours pile up behind it.
     tags={"dagster/max_runtime": "300"},
 )
 dispatch = dg.define_asset_job(

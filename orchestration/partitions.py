@@ -7,9 +7,11 @@ import dagster as dg
 
 from data_quality.contracts.time import Period
 
+# Older readings have no partition; each further month makes every listing of keys longer.
 FIRST_MONTH = "2015-01-01"
 
 SITES = dg.DynamicPartitionsDefinition(name="sites")
+# end_offset: the month in progress is a partition too, as its figures are wanted before it ends.
 MONTHS = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, end_offset=1)
 QUARTERS = dg.TimeWindowPartitionsDefinition(
     start=FIRST_MONTH, fmt="%Y-%m-%d", cron_schedule="0 0 1 1,4,7,10 *", end_offset=1
@@ -46,6 +48,7 @@ def month_ranges(partitions: Iterable[str]) -> list[tuple[str, str]]:
     for name in set(partitions):
         site_id, _, month = name.partition("|")
         year, number = (int(part) for part in month.split("-"))
+        # Counted through, so that December and January are neighbours.
         months.setdefault(site_id, []).append(year * 12 + number - 1)
     ranges = []
     for site_id, numbers in sorted(months.items()):

@@ -35,9 +35,11 @@ def lines(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    # Without pyplot, which keeps every figure in a global list and is not for threads.
     figure = Figure(figsize=(9, 3), layout="constrained")
     axes = figure.subplots()
     moments: Any = list(times)
+    # Four lines can be told apart; more are left out.
     for colour, (name, values) in zip(COLOURS, series.items(), strict=False):
         axes.plot(
             moments, [float("nan") if value is None else float(value) for value in values], label=name, color=colour

@@ -71,6 +71,7 @@ class ProjectResource(dg.ConfigurableResource):
     def store(self) -> Store:
         """The transactional store."""
         if self._store is None:
+            # Without a people file there is no key that a signature could be held against.
             has_people = self.project.people_file.is_file()
             self._store = open_store(self.project.store_url, self.people.public_keys if has_people else None)
         return self._store

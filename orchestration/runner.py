@@ -74,6 +74,7 @@ class Runner:
                 partition_key=partition,
                 run_config={"loggers": QUIET, **({"ops": dict(config)} if config else {})},
                 tags=all_tags,
+                # An empty list would select nothing; None is the whole job.
                 asset_selection=[dg.AssetKey(name) for name in only] or None,
                 raise_on_error=False,
             )
@@ -112,9 +113,11 @@ def _why(result: dg.ExecuteInProcessResult, job: str, failed_checks: list[str]) 
     failures = [event for event in result.all_events if event.is_step_failure]
     for event in failures:
         error = event.step_failure_data.error
+        # Dagster wraps a step's error in its own: the innermost is the one that was raised.
         while error is not None and error.cause is not None:
             error = error.cause
         text = error.message.strip().splitlines()[-1] if error is not None else "no error stored"
+        # By name: the event log keeps errors as text.
         kind = Unreachable if error is not None and error.cls_name == Unreachable.__name__ else RunFailed
         return kind(f"job {job}, step {event.step_key}: {text}")
     return RunFailed(f"job {job} failed; red checks: {', '.join(failed_checks) or 'none'}")
@@ -123,6 +126,7 @@ def _why(result: dg.ExecuteInProcessResult, job: str, failed_checks: list[str]) 
 @contextmanager
 def open_runner(project: Project) -> Iterator[Runner]:
     """A runner on the project's instance; Dagster speaks up only for errors. Raises Unreachable."""
+    # For the rest of the process: Dagster and MLflow read them whenever they please.
     os.environ.update(instance_environment(project))
     log = logging.getLogger("dagster")
     log.setLevel(logging.ERROR)

@@ -21,6 +21,7 @@ PARTITION_TAG = "dagster/partition"
 # A new project has many months behind it: they are caught up hour by hour, beside the day's work.
 MONTHS_A_TICK = 3
 RUN_KEY = {1: "month", 3: "enpi"}
+# By what is over: a status that a later Dagster adds counts as on its way, and nothing is asked for twice.
 UNFINISHED = [
     status
     for status in dg.DagsterRunStatus
@@ -125,6 +126,7 @@ def was_asked(instance: dg.DagsterInstance, job_name: str, key: str, site: Site,
 
 @dg.schedule(
     job=forecast,
+    # Off the reports' minutes: only two steps run at a time.
     cron_schedule="10 * * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
@@ -136,6 +138,7 @@ def hourly_forecasts(
     due = [
         site_id
         for site_id, site in project.sites.items()
+        # Fresh every hour only where devices follow it; others issue theirs by command.
         if site.forecast_targets and any(asset.template for asset in site.assets)
     ]
     hour = f"{context.scheduled_execution_time:%Y-%m-%dT%H}"

@@ -30,6 +30,7 @@ from orchestration.instance.write import instance_environment
 
 Say = Callable[[str], None]
 STOP_S = 10.0
+# Dagster loads the graph, and at its first start lets dbt parse its models, on cores that MLflow starts on too.
 READY_S = 120.0
 # How often the simulated home sends its meter file while everything is up.
 DELIVERY_S = 900.0
@@ -47,6 +48,7 @@ class Child:
     def stop(self) -> None:
         """Ask it to end as Ctrl-C would, insist after a while, and take along whatever it started."""
         if self.process.poll() is None:
+            # A second SIGINT would break off the end that the first one began.
             if not self.is_told:
                 self.process.send_signal(signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):
@@ -99,6 +101,7 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
     simulated = [site for site in sites.values() if site.is_simulated and has_devices(site)]
     prepare_databases(project)
     with ExitStack() as stack:
+        # Nobody has to know it: it reaches the children by their environment.
         password = project.settings.mqtt.password or secrets.token_urlsafe(24)
         broker = stack.enter_context(
             start_broker(project.data_dir / "broker", password=password, allow_fallback=allow_fallback)
@@ -118,6 +121,7 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
         )
         logs = project.data_dir / "logs"
         for site in simulated:
+            # Devices first, so that they end last: the agent brings them home at its own end.
             for module in ("controls.simulator.site_process", "controls.agent.main"):
                 arguments = [sys.executable, "-m", module, "--project", str(project.root), "--site", site.site_id]
                 arguments += ["--mqtt-version", broker.address.version]
@@ -200,6 +204,7 @@ def _mlflow(project: Project, port: int) -> list[str]:
         "127.0.0.1",
         "--port",
         str(port),
+        # MLflow starts several by default, each with all its libraries in memory.
         "--workers",
         "1",
         "--default-artifact-root",
@@ -211,6 +216,7 @@ def wanted_or_free(port: int) -> int:
     """The wanted port where nothing holds it, else a free one."""
     if port:
         with socket.socket() as probe:
+            # Or a port that was just closed would count as taken for another minute.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))

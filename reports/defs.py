@@ -52,6 +52,7 @@ def out_site__enpi_quarter(
     )
     against = publishable(made.content)
     report_id, number = made.content.report_id, made.content.revision
+    # Numbers of revisions count without a hole, so the one before is the one below.
     before = project.reports.figures(report_id, number - 1) if number > 1 else []
     changed = between_revisions(before, made.content.figures) if before else []
     return dg.MaterializeResult(

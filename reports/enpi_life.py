@@ -36,6 +36,7 @@ def quarter_statuses(
     seu_id = version.baseline.seu_id
     found = []
     for quarter in quarters_of(period):
+        # Quarters end exclusively, the lake's last day is one with readings.
         if quarter.end <= span[0] or quarter.start > span[1]:
             continue
         result = assess_seu(
@@ -78,6 +79,7 @@ def trend(
     Quarters inside of a version's own training are among them: there the EnPI is close to 1 by construction.
     """
     period = years_before(end, years, site.time_zone)
+    # Superseded ones too: a trend shows what was reported at its time.
     approved = [each for each in versions if each.status is not BaselineStatus.PROVISIONAL]
     return [
         row

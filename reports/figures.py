@@ -58,7 +58,7 @@ class FigureBook:
         )
         codes = [*findings, *([ESTIMATED] if estimated_share and kpi not in COUNTS_OF_READINGS else [])]
         if value is None and status:
-            codes.insert(0, status)
+            codes.insert(0, status)  # why there is no value comes before what else is to be known
         codes = list(dict.fromkeys(codes))
         made = Figure(
             figure_id=figure_id(
@@ -113,6 +113,7 @@ class FigureBook:
             parameters={},
             inputs=[figure_input(figure, role) for role, figure in inputs],
             status=status,
+            # As complete as its least complete part: a mean would hide a month without readings.
             coverage=min(coverages) if coverages else None,
             uncertainty=uncertainty,
             findings=tuple(found),

@@ -51,6 +51,7 @@ def publishable(content: ReportContent) -> list[Finding]:
         )
     if content.revision == 0:
         against.append(_blocking("not_stored", "The report has no stored revision, so nothing traces it."))
+    # Only where nothing else says why: "draft" by itself helps nobody.
     if content.status != "final" and not against:
         against.append(_blocking("draft", "The report is a draft."))
     return against

@@ -89,6 +89,7 @@ def make_report(
     def build(revision: int) -> ReportContent:
         return template_report(template, given, revision=revision, datasets=datasets, run_versions=run_versions)
 
+    # Stored first, rendered then: a file whose revision is not kept could not be traced.
     content, is_new = store_revision(build, reports, clock, site=site, maker=maker)
     shown, files = render_now(content, reports, out_dir, formats)
     return MadeReport(content=shown, is_new=is_new, files=files)
@@ -141,6 +142,7 @@ def baselines_in_force(
     found = {}
     for seu in site.seus:
         version = baselines.latest(site.site_id, seu.seu_id, approved_only=True, as_of_utc=as_of_utc)
+        # A provisional one still shows what it would expect; what is judged needs an approval.
         version = version or baselines.latest(site.site_id, seu.seu_id, as_of_utc=as_of_utc)
         if version is not None:
             found[seu.seu_id] = version

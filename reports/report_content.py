@@ -200,6 +200,7 @@ class ReportContent(Model):
     versions: dict[str, str]
     sections: tuple[Section, ...]
     figures: tuple[Figure, ...]
+    # Excluded: whoever reviews a report must not change what was reviewed.
     life: ReportLife = Field(default=ReportLife(), exclude=True)
 
     def tables(self) -> Iterator[Table]:

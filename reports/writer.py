@@ -47,6 +47,7 @@ class Writer:
 
     def percent(self, figure: Figure, decimals: int = 1) -> Cell:
         """A share 0–1 as percent. The cell's figure keeps the share."""
+        # For display only: the cell's figure stays a share, which Excel itself shows as percent.
         value = None if figure.value is None else figure.value * 100
         text = format_number(value, decimals=decimals, locale=self.locale)
         return Cell(text=text if value is None else f"{text} %", figure_id=figure.figure_id, decimals=decimals + 2)

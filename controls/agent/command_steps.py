@@ -15,11 +15,13 @@ from controls.safety.verdict import Block
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import EvidenceGrade, Mode
 
+# The first and two more: set-points are absolute, so the same again does no harm; after three a person must look.
 MAX_ATTEMPTS = 3
 # How long a released command waits for a device that does not answer, before the guards refuse it.
 PICK_WAIT_S = 10.0
 # A device may count its time to live in whole seconds.
 TTL_GRACE_S = 1.0
+# A third of the time to live: a refresh that is lost is tried again long before the device falls back.
 REFRESH_SHARE = 3
 
 
@@ -27,6 +29,7 @@ def advance(bench: Bench, view: View, device: Device, slot: Slot) -> None:
     """One step of the slot. Raises Unreachable where the store does not answer."""
     if slot.row is None:
         _take_next(bench, view, device, slot)
+    # Asked a second time: what was taken in hand above may be over already, and then the hand is empty again.
     if slot.row is None:
         _rest(bench, view, device, slot)
     elif slot.row.state is S.PENDING:
@@ -50,11 +53,13 @@ def _take_next(bench: Bench, view: View, device: Device, slot: Slot) -> None:
             slot.take(row, now_utc=now_utc, now_s=now_s, is_adopted=True)
             # Whatever stands on the wire may have been sent up to now.
             slot.wire_until_s = now_s + row.command.ttl_s
+            # Nobody knows whether the bytes left: only a read can tell, so it counts as unknown and not as unsent.
             if row.state is S.ISSUED:
                 move(bench, slot, S.UNKNOWN, "after-recovery: the agent stopped after issuing it")
         elif row.command.valid_until_utc <= now_utc:
             slot.take(row, now_utc=now_utc, now_s=now_s)
             move(bench, slot, S.EXPIRED, "the window ended before it was sent")
+        # Released while the mode was higher. It needs an outcome in the ledger even where no writer is open.
         elif is_open and view.modes[device.device_id] < Mode.PARTIAL:
             slot.take(row, now_utc=now_utc, now_s=now_s)
             _block_by_mode(bench, view, device, slot)
@@ -76,6 +81,7 @@ def _rest(bench: Bench, view: View, device: Device, slot: Slot) -> None:
     if is_safe(slot.read, slot):
         slot.must_revert = False
     elif bench.monotonic() >= slot.revert_again_s and (
+        # Under a latch we still undo what may be our own value, but no longer than that can stand.
         not is_latched(view.faults, device.device_id) or bench.monotonic() < slot.wire_until_s
     ):
         revert(bench, device, slot)
@@ -83,11 +89,14 @@ def _rest(bench: Bench, view: View, device: Device, slot: Slot) -> None:
 
 def _pending(bench: Bench, view: View, device: Device, slot: Slot) -> None:
     row, now_s = _row(slot), bench.monotonic()
+    # The earlier of wall clock and monotonic deadline: a clock set back must not prolong a window.
     remaining_s = min((row.command.valid_until_utc - bench.clock.now_utc()).total_seconds(), slot.deadline_s - now_s)
+    # Devices take whole seconds: less than one would be rounded to none.
     if remaining_s < 1:
         move(bench, slot, S.EXPIRED, "the window ended before it was sent")
     elif view.modes[device.device_id] < Mode.PARTIAL:
         _block_by_mode(bench, view, device, slot)
+    # After the wait a silent device is issued to all the same: the guards refuse it, and so the ledger has a reason.
     elif device.writer is not None and (observe(bench, device) or now_s - slot.picked_s >= PICK_WAIT_S):
         _issue_and_send(bench, device, slot)
 
@@ -101,6 +110,7 @@ def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> None:
     """PENDING, UNKNOWN or MISMATCH → ISSUED → ACKED, or what came instead."""
     row, now_s = _row(slot), bench.monotonic()
     is_first = row.state is S.PENDING
+    # Cut to what is left of the window, so that the device's own timer ends it even if this process is gone.
     ttl_s = float(math.floor(min(row.command.ttl_s, slot.deadline_s - now_s)))
     verdict = issue(bench, device, slot, ttl_s=max(ttl_s, 1.0))
     if isinstance(verdict, Block):
@@ -117,6 +127,7 @@ def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> None:
     try:
         ack = send(bench, device, slot, command)
     except NotSent as fault:
+        # After an earlier attempt the earlier value may stand, so "blocked" would claim too much.
         state = S.BLOCKED if is_first else S.UNKNOWN
         move(bench, slot, state, f"the gateway did not send it: {fault}")
         return
@@ -150,6 +161,7 @@ def _doubt(bench: Bench, device: Device, slot: Slot) -> None:
         if bench.monotonic() >= slot.read_by_s:
             _give_up(bench, device, slot, f"no read-back within {slot.rule.within_s:g} s: {device.last_fault}")
         return
+    # One second early: a send that takes that long would reach the device after the window.
     is_over = slot.is_over(row.command, now_utc=bench.clock.now_utc(), now_s=bench.monotonic() + 1)
     if fits(read, row.command, slot) and not is_over:
         _prove(bench, slot, read, "read back after doubt")
@@ -160,6 +172,7 @@ def _doubt(bench: Bench, device: Device, slot: Slot) -> None:
         _give_up(bench, device, slot, f"{why}; the device reads {read.value:g}", facts=_facts(read))
     elif device.writer is not None:
         _issue_and_send(bench, device, slot)
+    # No writer in this mode: the device's own timer gets its chance to end it before a person is called.
     elif bench.monotonic() >= slot.read_by_s + row.command.ttl_s + TTL_GRACE_S:
         _give_up(bench, device, slot, "it may not be sent again in this mode", facts=_facts(read))
 
@@ -183,6 +196,7 @@ def _give_up(
     facts: dict[str, str | float | int | bool | None] | None = None,
 ) -> None:
     """Never proven: the device goes to its safe default and its latch is set until a person looks."""
+    # Revert first: what came of it belongs to the same ledger entry as the latch.
     done = revert(bench, device, slot)
     move(bench, slot, S.UNVERIFIED, reason, facts={**(facts or {}), **done}, latch=True)
 
@@ -192,14 +206,17 @@ def _verified(bench: Bench, view: View, device: Device, slot: Slot) -> None:
     successors = [row for row in view.of(device, slot) if row.state is S.RELEASED and _is_open(bench, row)]
     if view.modes[device.device_id] < Mode.PARTIAL:
         _lowered(bench, view, device, slot)
+    # Its window was over before this agent even started: the ordinary end below would claim a clean completion.
     elif slot.is_adopted and slot.picked_s >= slot.deadline_s:
         _ended_alone(bench, device, slot)
     elif slot.is_over(command, now_utc=bench.clock.now_utc(), now_s=now_s):
+        # With a successor waiting, a detour over the safe default would make the device jump twice.
         facts = {} if successors else revert(bench, device, slot)
         move(bench, slot, S.COMPLETED, "the window ended", facts=facts)
     elif successors:
         move(bench, slot, S.SUPERSEDED, f"command {successors[0].command.command_id} follows")
     elif not observe(bench, device):
+        # While its time to live runs, silence is no proof of anything; after it the value cannot be ours any more.
         if now_s >= slot.wire_until_s + TTL_GRACE_S:
             _give_up(bench, device, slot, f"silent past its time to live: {device.last_fault}")
     elif not _still_fits(bench, slot):
@@ -211,6 +228,7 @@ def _verified(bench: Bench, view: View, device: Device, slot: Slot) -> None:
 def _ended_alone(bench: Bench, device: Device, slot: Slot) -> None:
     """The window ended while no agent ran: the device's own timer has done it, or our hand does it now."""
     read = look(bench, device, slot)
+    # The device may still hold the value: wait until it cannot before calling it silent.
     if read is None and bench.monotonic() < slot.wire_until_s + TTL_GRACE_S:
         return
     if read is None:
@@ -240,6 +258,7 @@ def _refresh(bench: Bench, device: Device, slot: Slot) -> None:
     ttl_s = math.floor(min(row.command.ttl_s, slot.deadline_s - now_s))
     if ttl_s < 1 or bench.lease is None:
         return
+    # A new number, or a device that drops repeated ones would not start its timer anew.
     order = {"epoch": bench.lease.epoch, "seq": device.next_seq(), "ttl_s": float(ttl_s)}
     command = row.command.model_copy(update=order)
     verdict = refresh_verdict(bench, device, slot, command)
@@ -295,6 +314,7 @@ def _is_open(bench: Bench, row: LedgerRow) -> bool:
 def _facts(read: ReadBack) -> dict[str, str | float | int | bool | None]:
     return {
         "readback_value": read.value,
+        # What a device states is its own business, and goes into a ledger that is kept for ever.
         "readback_raw": read.raw[:500],
         "readback_at_utc": read.at_utc.isoformat(),
         "readback_remaining_s": read.revert_remaining_s,

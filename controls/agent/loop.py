@@ -23,6 +23,7 @@ class Agent:
         self.bench = bench
         self.devices = devices
         self.trouble = ""
+        # Both clocks at the last cycle; only their difference tells a stepped wall clock from a slow cycle.
         self._last: tuple[datetime, float] | None = None
 
     def cycle(self) -> None:
@@ -44,12 +45,14 @@ class Agent:
             self.safe_default()
             return
         try:
+            # The lease comes before any reading of the ledger: what another agent may change is not worth knowing.
             if self._keep_lease():
                 self._work()
         except Unreachable as fault:
             self.trouble = str(fault)
             for device in self.devices:
                 for slot in device.slots:
+                    # The store may have moved on without us: what is in hand is read again, not remembered.
                     slot.drop()
 
     def safe_default(self) -> int:
@@ -72,6 +75,7 @@ class Agent:
                             "the agent was stopped",
                             facts=revert(self.bench, device, slot),
                         )
+                        # Told in the ledger with its revert already: the safe default below need not write it again.
                         slot.wire_until_s = 0.0
         except Unreachable as fault:
             self.trouble = str(fault)
@@ -98,6 +102,7 @@ class Agent:
             self.trouble = "another agent holds the lease of this site"
             self.safe_default()
             return False
+        # Connections carry the epoch in their name; one of an old epoch would command beside its successor.
         if bench.lease is not None and lease.epoch != bench.lease.epoch:
             for device in self.devices:
                 close_hand(device)
@@ -116,6 +121,7 @@ class Agent:
         if doubts:
             self.trouble = f"the mode is not believed: {doubts[0]}; 'meterloom doctor' names every such row"
         for device in self.devices:
+            # Asked before every device: slow ones together may take longer than the lease has left.
             if not self._keep_lease():
                 return
             is_lowered = view.modes[device.device_id] < Mode.PARTIAL
@@ -126,6 +132,7 @@ class Agent:
             for slot in device.slots:
                 advance(bench, view, device, slot)
             if is_lowered:
+                # After the slots had their step: the writer is what brings a lowered device home.
                 self._withdraw(device)
 
     def _withdraw(self, device: Device) -> None:

@@ -23,6 +23,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, SystemClock
 from data_quality.contracts.yaml_file import load_model
 
+# A released command waits a quarter second at most, and four small reads a second cost the ledger little.
 POLL_S = 0.25
 logger = logging.getLogger("meterloom.agent")
 
@@ -47,6 +48,7 @@ def run_agent(
     bench = Bench(
         store=store,
         site_id=site.site_id,
+        # Process ids come round again; a restarted agent must never pass for the one before it.
         holder=f"{os.getpid()}-{uuid4().hex[:12]}",
         clock=clock,
         monotonic=time.monotonic,
@@ -64,6 +66,7 @@ def run_agent(
             if beat is not None:
                 beat(agent)
         agent.stop()
+    # Interrupts and exits too: whatever ends the process, the devices go home first.
     except BaseException:
         agent.safe_default()
         raise
@@ -73,6 +76,7 @@ def run_agent(
 
 def gateways(site: Site, project: Project, clock: Clock, mqtt_version: Literal["5", "3.1.1"] = "5") -> Transports:
     """Devices over the real gateways, by the project's settings."""
+    # Only here: an agent with other transports must not load the libraries of the wire.
     from controls.gateways.open import Gateways
 
     return Gateways(site.site_id, project.settings, clock, mqtt_version)

@@ -45,6 +45,7 @@ def move(
                 command_id=command.command_id,
                 at_utc=now_utc,
             )
+    # After the transaction: a commit that fails must not leave the hand ahead of the ledger.
     slot.row = None if moved is None or is_terminal(to_state) else moved
     return moved is not None
 
@@ -59,8 +60,10 @@ def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float) -> Verdict 
     with site_transaction(bench.store, bench.site_id) as connection:
         now_utc = bench.clock.now_utc()
         if bench.lease is None or not _holds_lease(connection, bench, now_utc):
+            # Without the lease another agent may act on the device: not even "blocked" is ours to write.
             slot.drop()
             return None
+        # Last look before the wire: a row changed past the program would otherwise be sent as if it had been planned.
         doubt = command_doubt(bench.store, connection, row.command.command_id)
         if doubt:
             return Block(guard_id="LEDGER", reason=doubt)
@@ -70,6 +73,7 @@ def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float) -> Verdict 
         verdict = check_all(command, live, slot.limits, now_utc)
         if isinstance(verdict, Block):
             return verdict
+        # Counted and stored before sending, so that a crash loop does not start from zero each time.
         slot.attempts += 1
         issued = transition(
             connection,
@@ -97,6 +101,7 @@ def live_of(connection: Connection, bench: Bench, device: Device, slot: Slot, no
     """What the guards are given about the slot's command, mode and latches read in this transaction."""
     command = _in_hand(slot).command
     now_s = bench.monotonic()
+    # The plan's age comes from its row here, not from the command: a re-sent command does not make a plan young.
     made = select_rows(connection, plans.select().where(plans.c.plan_id == command.plan_id))
     return Live(
         mode=select_mode(bench.store, connection, bench.site_id, device.device_id),
@@ -129,6 +134,7 @@ def _holds_lease(connection: Connection, bench: Bench, now_utc: datetime) -> boo
         and len(rows) == 1
         and rows[0]["holder"] == bench.holder
         and rows[0]["epoch"] == bench.lease.epoch
+        # Holder and epoch alone do not do: after the expiry another agent may take over at any moment.
         and rows[0]["expires_utc"] > now_utc
     )
 

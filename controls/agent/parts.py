@@ -66,6 +66,7 @@ class Slot:
     read: ReadBack | None = None
     read_at_s: float | None = None
     judged_s: float | None = None
+    # A new agent does not know what its predecessor left behind, so every slot begins by going home.
     must_revert: bool = True
     revert_again_s: float = 0.0
     is_adopted: bool = False
@@ -77,6 +78,7 @@ class Slot:
         self.picked_s = now_s
         self.read_by_s = now_s + self.rule.within_s
         self.refresh_s = now_s
+        # From the ledger: a restart does not give a device three more attempts.
         attempts = row.facts.get("attempts")
         self.attempts = int(attempts) if isinstance(attempts, int) else 0
         self.judged_s = None
@@ -107,6 +109,7 @@ class Device:
     read_at_s: float | None = None
     silent_until_s: float = 0.0
     last_fault: str = ""
+    # From 0 in every process: the epoch counts up with each taking of the lease, and devices order by both.
     seq: int = 0
 
     @property

@@ -9,6 +9,7 @@ from controls.agent.wire import close_hand, revert
 from controls.ledger.device_lease import STOP_S
 from data_quality.contracts.model import Model
 
+# The same second as guard I10: a slewed clock stays below it, a jump of any size that matters does not.
 MAX_CLOCK_STEP_S = 1.0
 
 
@@ -43,6 +44,7 @@ def to_safe_default(bench: Bench, devices: list[Device], *, lease_s: float) -> i
     count = 0
     for device in devices:
         for slot in device.slots:
+            # A row in hand counts although nothing may be sent yet: a needless revert beats a forgotten value.
             is_held = bench.monotonic() < slot.wire_until_s or slot.row is not None
             if is_held and device.writer is not None and bench.monotonic() - bench.renewed_s < lease_s:
                 revert(bench, device, slot)

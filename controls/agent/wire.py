@@ -11,6 +11,7 @@ from data_quality.contracts.control.command import Command
 OBSERVE_S = 5.0
 # A silent device is asked again after this pause, so that it does not hold up the others.
 SILENT_PAUSE_S = 1.0
+# How long hardly matters: when it ends, the device falls back to the very value that was written.
 REVERT_TTL_S = 45.0
 
 
@@ -45,6 +46,7 @@ def observe(bench: Bench, device: Device, *, max_age_s: float = OBSERVE_S) -> bo
         return False
     try:
         if "read_soc_percent" in device.template.readable:
+            # Devices say percent, guards compare shares of capacity.
             soc = hand.read("read_soc_percent") / 100.0
             device.soc, device.soc_at_s = soc, bench.monotonic()
         for slot in device.slots:
@@ -55,6 +57,7 @@ def observe(bench: Bench, device: Device, *, max_age_s: float = OBSERVE_S) -> bo
         device.silent_until_s = bench.monotonic() + SILENT_PAUSE_S
         return False
     device.read_at_s = bench.monotonic()
+    # Only after everything was read: a device that answers half its questions may not be written to.
     device.is_ready = True
     return True
 
@@ -71,8 +74,10 @@ def fits(read: ReadBack, command: Command, slot: Slot) -> bool:
     """
     if abs(read.value - command.value) > slot.rule.tolerance:
         return False
+    # The right value by an older order is the last plan's: its timer ends with the last plan.
     if read.epoch is not None and read.seq is not None and (read.epoch, read.seq) < (command.epoch, command.seq):
         return False
+    # Without a running timer nothing would end the value if we vanished, unless it is the safe one.
     return is_safe(read, slot) or read.revert_remaining_s is None or read.revert_remaining_s > 0
 
 
@@ -85,6 +90,7 @@ def send(bench: Bench, device: Device, slot: Slot, command: Command) -> Ack:
     """Send once. Raises NotSent, DeviceRefused, DeviceSilent; after the last two the value may stand all the same."""
     if device.writer is None:
         raise DeviceSilent(f"no writer is open for {device.device_id}")
+    # Before the write, not after it: one that is never answered may stand all the same.
     slot.wire_until_s = max(slot.wire_until_s, bench.monotonic() + command.ttl_s)
     return device.writer.write(command)
 
@@ -112,6 +118,7 @@ def revert(bench: Bench, device: Device, slot: Slot) -> dict[str, str | float | 
         unit=slot.limits.unit,
         seq=device.next_seq(),
         epoch=bench.lease.epoch,
+        # A second back: the gateway refuses what has not begun, and clocks are corrected backwards, too.
         valid_from_utc=now_utc - timedelta(seconds=1),
         valid_until_utc=now_utc + timedelta(hours=1),
         ttl_s=min(REVERT_TTL_S, expires_s),

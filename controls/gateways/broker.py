@@ -18,6 +18,7 @@ from data_quality.contracts.errors import Unreachable
 
 USERNAME = "meterloom"
 _SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin", "/opt/homebrew/sbin")
+# Mosquitto starts in milliseconds; ten seconds are for a machine that is busy with something else.
 _START_S = 10.0
 _STOP_S = 5.0
 # Telemetry is dropped silently above the queue length, so it is long and bounded by memory instead.
@@ -76,6 +77,7 @@ def start_broker(
     """
     password = password or secrets.token_urlsafe(24)
     port = port or free_port()
+    # Asked first: Mosquitto would say it in its log only.
     if is_listening(port):
         raise Unreachable(f"port {port} on 127.0.0.1 is taken; set another with METERLOOM_MQTT__PORT")
     if find_mosquitto() is not None:
@@ -97,12 +99,15 @@ def _start_mosquitto(folder: Path, address: BrokerAddress) -> Broker:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     passwords = folder / "passwords"
+    # Made private before anything is in it: the password is in plain text until it is hashed.
     passwords.touch(mode=0o600)
     passwords.write_text(f"{address.username}:{address.password}\n")
+    # Hashed in place by its own tool: the format differs between releases of Mosquitto.
     subprocess.run([str(hasher), "-U", str(passwords)], check=True, capture_output=True)
     configuration = folder / "mosquitto.conf"
     configuration.write_text("\n".join(mosquitto_lines(address, passwords, is_root=os.geteuid() == 0)) + "\n")
     log = folder / "mosquitto.log"
+    # A file and not a pipe: nobody reads a pipe, and a full one would stop the broker.
     with log.open("ab") as output:
         process = subprocess.Popen([str(executable), "-c", str(configuration)], stdout=output, stderr=output)
     deadline = time.monotonic() + _START_S

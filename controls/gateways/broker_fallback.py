@@ -37,6 +37,7 @@ class FallbackBroker:
         if self._loop is not None and self._end is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._end.set)
 
+    # A thread cannot be killed; asking twice is all there is.
     kill = terminate
 
     def wait(self, timeout: float | None = None) -> int:
@@ -47,6 +48,7 @@ class FallbackBroker:
         return 0
 
     async def _serve(self) -> None:
+        # Only here: where Mosquitto is installed nobody needs the library.
         from amqtt.broker import Broker
 
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()

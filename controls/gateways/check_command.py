@@ -22,14 +22,17 @@ def checked(command: Command, template: Template, *, device_id: str, now_utc: da
     if command.unit != capability.unit:
         raise NotSent(f"{command.capability} takes {capability.unit}, got {command.unit!r}")
     low, high = template.limits(command.capability)
+    # Asked as "inside", not as "outside": NaN fails every comparison and would be outside of nothing.
     if not (math.isfinite(command.value) and low <= command.value <= high):
         raise NotSent(f"{command.capability}: {command.value} is outside {low}..{high} {capability.unit}")
     if now_utc < command.valid_from_utc:
         raise NotSent(f"command {command.command_id} is not valid before {command.valid_from_utc:%Y-%m-%dT%H:%M:%SZ}")
+    # Refused and not shortened: who counts on 45 s would find the device at home after 30.
     if capability.expires_s is not None and command.ttl_s > capability.expires_s:
         raise NotSent(
             f"{command.capability}: ttl {command.ttl_s} s is longer than the device's {capability.expires_s} s"
         )
+    # Downwards: rounded up, the device would hold the value past its window.
     ttl_s = math.floor(min(command.ttl_s, (command.valid_until_utc - now_utc).total_seconds()))
     if ttl_s < 1:
         raise NotSent(f"command {command.command_id} has less than one second to live")

@@ -45,11 +45,13 @@ class SetPointLease:
         self._max_ttl_s = max_ttl_s
         self._value = safe_value
         self._deadline_s: float | None = None
+        # Below every number on the wire, so that the first command (0, 0) is taken.
         self._epoch, self._seq = -1, -1
 
     def offer(self, *, value: float, ttl_s: float, epoch: int, seq: int, now_s: float) -> Outcome:
         """Take or drop a command."""
         self.tick(now_s)
+        # Before the order is looked at: a refused value must not use up its number.
         if not self._minimum <= value <= self._maximum:
             return Outcome.OUT_OF_RANGE
         if not 0 < ttl_s <= self._max_ttl_s:
@@ -58,6 +60,7 @@ class SetPointLease:
             return Outcome.OLD_EPOCH
         outcome = Outcome.APPLIED
         if epoch == self._epoch and seq <= self._seq:
+            # The same number with another value is two writers, not a refresh.
             is_same = seq == self._seq and value == self._value and self._deadline_s is not None
             if not is_same:
                 return Outcome.OLD_SEQ

@@ -15,7 +15,9 @@ from data_quality.contracts.control.command import Command
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Clock
 
+# Devices answer in milliseconds, serial bridges in half a second; the agent's cycle waits for no device longer.
 TIMEOUT_S = 1.5
+# Function code of "write multiple registers": all parts of a set-point arrive at once, or none.
 _WRITE_REGISTERS = 16
 
 
@@ -23,10 +25,12 @@ class _Line:
     """One TCP connection to one unit; every fault leaves it closed."""
 
     def __init__(self, *, host: str, port: int, unit_id: int, timeout_s: float) -> None:
+        # Only here: whoever only names a gateway should not wait for the library.
         from pymodbus.client import ModbusTcpClient
 
         self.where = f"Modbus device {host}:{port}/{unit_id}"
         self._unit_id = unit_id
+        # A second request in flight would be answered out of order by serial bridges.
         self._one_at_a_time = threading.Lock()
         # The library leaves connect and close untyped.
         self._client: Any = ModbusTcpClient(host, port=port, timeout=timeout_s, retries=0)
@@ -55,6 +59,7 @@ class _Line:
             except (ModbusException, OSError) as error:
                 self._client.close()
                 raise DeviceSilent(f"{self.where} gives no answer ({type(error).__name__})") from error
+        # The library returns an exception answer and raises none; the value may have been applied even so.
         if reply.isError():
             code = int(getattr(reply, "exception_code", 0))
             raise DeviceRefused(f"{self.where} answered with exception {code}", code=code)
@@ -90,6 +95,7 @@ class ModbusReader:
         words = self._line.read(_address(rule), frame_width(rule))
         parts = decode_frame(rule, words)
         return ReadBack(
+            # Back to the register's integer: "no such value" is said by the raw word, not by the scaled number.
             value=self._number(round(parts["value"] / rule.scale), rule, capability),
             raw=" ".join(f"{word:04x}" for word in words),
             at_utc=self._clock.now_utc(),

@@ -20,6 +20,7 @@ from data_quality.contracts.control.command import Command
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Clock
 
+# A way through a broker and back: a little more than the direct line of Modbus gets.
 TIMEOUT_S = 2.0
 
 
@@ -44,6 +45,7 @@ class MqttReader:
         self._topics = Topics(site_id=site_id, device_id=device_id)
         self._device_id = device_id
         self._epoch = epoch
+        # Several readers hear the same state topic: each must know its own answers.
         self._asker = secrets.token_hex(4)
         self._clock = clock
         self._timeout_s = timeout_s
@@ -95,6 +97,7 @@ class MqttReader:
     def _state(self) -> tuple[dict[str, Any], str]:
         with self._one_at_a_time:
             request_id = f"{self._asker}-{next(self._numbers)}"
+            # Both parts are ours (hex and a count), so nothing needs escaping.
             payload = f'{{"request_id": "{request_id}"}}'.encode()
             return self._exchange(self._topics.get, payload, key=request_id, answer=self._topics.state, expiry_s=2)
 
@@ -106,6 +109,7 @@ class MqttReader:
             expiry_s=expiry_s, response_topic=answer, correlation=key.encode(), is_v5=line.is_v5
         )
         with self._answered:
+            # Answers to other readers' questions land here too, and would pile up.
             self._answers.clear()
         if line.publish(topic, payload, properties=properties) == NO_MATCHING_SUBSCRIBERS:
             raise DeviceSilent(f"device {self._device_id!r} is not connected: nobody listens on {topic}")
@@ -134,6 +138,7 @@ class MqttReader:
         document = loads(payload)
         if document is None:
             return
+        # By topic, not by whichever key is there: a device may put both into one message.
         key = document.get("command_id") if topic == self._topics.ack else document.get("request_id")
         if isinstance(key, str):
             with self._answered:
@@ -176,4 +181,5 @@ def _inside(document: dict[str, Any], name: str) -> dict[str, Any]:
 def _stated(document: dict[str, Any], name: str) -> float | None:
     """The number under a name; None for anything else."""
     value = document.get(name)
+    # In Python true is an int: a device's flag would become 1.0 kW.
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

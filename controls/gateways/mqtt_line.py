@@ -18,7 +18,9 @@ from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.topics import MAX_PAYLOAD_BYTES
 from data_quality.contracts.model import Model
 
+# A stopped broker is noticed after about twice that: within the agent's ten seconds.
 KEEPALIVE_S = 5
+# MQTT 5 reason codes: this one is a success that reached nobody, and from 0x80 on they are refusals.
 NO_MATCHING_SUBSCRIBERS = 0x10
 _REFUSAL = 0x80
 _KEPT_PUBACKS = 1000
@@ -75,12 +77,14 @@ class MqttLine:
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             protocol=MQTTProtocolVersion.MQTTv5 if self.is_v5 else MQTTProtocolVersion.MQTTv311,
+            # The library refuses the argument for version 5, where clean_start says it.
             clean_session=None if self.is_v5 else True,
             reconnect_on_failure=False,
         )
         if address.username:
             client.username_pw_set(address.username, address.password)
         if will is not None:
+            # Retained: who subscribes after the death must hear of it too.
             client.will_set(will.topic, will.payload, qos=1, retain=True)
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
@@ -93,11 +97,13 @@ class MqttLine:
         kwargs: dict[str, Any] = {}
         if self.is_v5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            # The broker forgets us at once, or it would keep commands for a device that is away and deliver them late.
             properties.SessionExpiryInterval = 0
             properties.MaximumPacketSize = _MAX_PACKET_BYTES
             kwargs = {"clean_start": True, "properties": properties}
         try:
             self._client.connect(address.host, address.port, keepalive=KEEPALIVE_S, **kwargs)
+        # ValueError is the library's answer to an empty host and to port 0.
         except (OSError, ValueError) as error:
             raise DeviceSilent(f"{self.where} does not accept a connection ({type(error).__name__})") from error
         self._client.loop_start()
@@ -109,6 +115,7 @@ class MqttLine:
         if self._subscriptions:
             self._client.subscribe([(topic, 1) for topic in self._subscriptions])
             self._wait(lambda: self._subacks is not None, "did not confirm the subscriptions")
+            # A subscription that is refused looks like silence later: said now.
             refused = [code for code in self._subacks or [] if code >= _REFUSAL]
             if refused:
                 self.close()
@@ -127,6 +134,7 @@ class MqttLine:
         if not self.is_open:
             raise DeviceSilent(f"{self.where} is not connected")
         sent = self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
+        # By message number: acknowledgements of posts arrive in between.
         self._wait(lambda: sent.mid in self._pubacks, "did not acknowledge a message")
         code = self._pubacks.pop(sent.mid)
         if code >= _REFUSAL:
@@ -141,6 +149,7 @@ class MqttLine:
     def close(self, last_words: Will | None = None) -> None:
         """Say the last words, disconnect, and drop the client with whatever it still queues."""
         if last_words is not None and self.is_open:
+            # A clean disconnect sends no will, so the retained "online" would stay for ever.
             self._client.publish(last_words.topic, last_words.payload, qos=1, retain=True).wait_for_publish(1.0)
         self._client.disconnect()
         self._client.loop_stop()

@@ -10,6 +10,7 @@ NOT_IMPLEMENTED: dict[WordType, int] = {
     "int32": -(1 << 31),
     "uint32": (1 << 32) - 1,
 }
+# seq is long: at one refresh every 15 s sixteen bits would come round within twelve days.
 PART_TYPE: dict[FrameWord, WordType] = {"ttl_s": "uint16", "epoch": "uint16", "seq": "uint32"}
 
 
@@ -19,6 +20,7 @@ def encode(raw: int, kind: WordType, word_order: WordOrder = "high_first") -> li
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if kind.startswith("int") else (0, (1 << bits) - 1)
     if not low <= raw <= high:
         raise ValueError(f"{raw} does not fit {kind} ({low}..{high})")
+    # Masking is two's complement: -1 becomes 0xFFFF, as the wire wants it.
     unsigned = raw & ((1 << bits) - 1)
     if bits == 16:
         return [unsigned]
@@ -29,6 +31,7 @@ def encode(raw: int, kind: WordType, word_order: WordOrder = "high_first") -> li
 def decode(words: list[int], kind: WordType, word_order: WordOrder = "high_first") -> int:
     """The integer that the registers hold."""
     bits = 16 * WIDTH[kind]
+    # Modbus fixes the order of bytes in a register, but not of registers in a number: makers differ.
     high, low = (0, -1) if word_order == "high_first" else (-1, 0)
     unsigned = words[high] << 16 | words[low] if bits == 32 else words[0]
     return unsigned - (1 << bits) if kind.startswith("int") and unsigned >= 1 << bits - 1 else unsigned

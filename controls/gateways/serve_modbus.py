@@ -15,7 +15,9 @@ from controls.templates.load_templates import Place, Template
 from data_quality.contracts.errors import Unreachable
 
 Fault = Literal["none", "silent", "refuse", "apply_then_silent"]
+# The library asks for the registers of a write too, without values: that is no read of a client.
 _WRITE_CODES = (6, 16)
+# Exception codes of the Modbus specification; 7 (negative acknowledge) says "understood, and not done".
 _ILLEGAL_ADDRESS, _ILLEGAL_VALUE, _DEVICE_BUSY, _REFUSED = 2, 3, 6, 7
 _START_S = 10.0
 
@@ -27,6 +29,7 @@ def leases_of(template: Template) -> dict[str, SetPointLease]:
             safe_value=template.safe_default[name],
             minimum=template.limits(name)[0],
             maximum=template.limits(name)[1],
+            # A set-point without a time to live would never end by itself: 0 refuses them all.
             max_ttl_s=template.capabilities[name].expires_s or 0.0,
         )
         for name in template.settable
@@ -128,7 +131,9 @@ class ModbusServer:
         from pymodbus.server import ModbusTcpServer
 
         self._loop = asyncio.get_running_loop()
+        # Built inside the running loop: the library binds its server to the loop in which it is made.
         self._server = ModbusTcpServer([_sim_device(unit) for unit in self._units], address=(self.host, self.port))
+        # In the background, because port 0 becomes a number only once it listens.
         await self._server.serve_forever(background=True)
         self.port = self._server.transport.sockets[0].getsockname()[1]
         self._is_up.set()
@@ -152,11 +157,13 @@ def _sim_device(unit: ModbusUnit) -> Any:
             return ExcCodes(refusal)
         elif unit.fault == "apply_then_silent":
             await asyncio.sleep(3600)
+        # The words just written stay as sent, as an answer repeats its request; what is active shows in the next read.
         for place, word in unit.registers().items():
             if values is None or not address <= place < address + count:
                 registers[place - start] = word
         return None
 
+    # Which addresses exist is fixed here; what they hold is made anew at every request.
     blocks = [SimData(place, values=0, datatype=DataType.REGISTERS) for place in sorted(unit.registers())]
     return SimDevice(unit.unit_id, simdata=blocks, action=answer)
 

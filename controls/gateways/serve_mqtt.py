@@ -46,6 +46,7 @@ class MqttServedDevice:
         self.outcomes: list[Outcome] = []
         self.topics = Topics(site_id=site_id, device_id=device_id)
         self._address = address
+        # One name a device: a second one with it throws the first off the broker, which shows at once.
         self._client_id = f"dev-{site_id}-{device_id}"
         self._measure, self._clock, self._monotonic, self._tick_s = measure, clock, monotonic, tick_s
         self._sequence = 0
@@ -77,6 +78,7 @@ class MqttServedDevice:
             on_message=self._received,
             will=Will(topic=self.topics.status, payload="offline"),
         )
+        # On every connection: nothing is announced again after a reconnect by itself.
         line.publish(self.topics.status, b"online", retain=True)
         self._line = line
 
@@ -141,6 +143,7 @@ class MqttServedDevice:
 
     def _offer(self, payload: CommandPayload) -> Outcome:
         capability = self.template.capabilities[payload.capability]
+        # A time without a zone is hours off somewhere: no guess about when a set-point ends.
         if payload.valid_until.tzinfo is None or payload.unit != capability.unit:
             return Outcome.BAD_PAYLOAD
         left_s = (payload.valid_until - self._clock.now_utc()).total_seconds()
@@ -148,6 +151,7 @@ class MqttServedDevice:
             return Outcome.EXPIRED
         return self.leases[payload.capability].offer(
             value=payload.setpoint,
+            # The message may have waited on the way: the window counts, not when it was sent.
             ttl_s=min(payload.ttl_s, left_s),
             epoch=payload.epoch,
             seq=payload.seq,

@@ -57,6 +57,7 @@ def _broken_links(events: list[dict[str, Any]]) -> list[str]:
         if event["position"] != expected:
             problems.append(f"event {event['position']}: expected position {expected}; an event is missing")
             return problems
+        # Goes on after a break: how many events are bent tells a slip of a tool from a rewritten history.
         if event["prev_hash"] != before or event_hash(before, event) != event["hash"]:
             problems.append(f"event {expected} (command {event['command_id']}): the hash does not fit its content")
         before = event["hash"]
@@ -74,6 +75,7 @@ def _bad_steps(events: list[dict[str, Any]]) -> list[str]:
             problems.append(f"event {event['position']}: command {name} starts as {new}")
         elif old is not None and (old, new) not in PAIRS:
             problems.append(f"event {event['position']}: {old} cannot become {new}")
+        # As the event says, right or wrong: one bad step must not make every later one look bad.
         stood[name] = new
     return problems
 
@@ -90,6 +92,7 @@ def _bad_rows(store: Store, site_id: str, events: list[dict[str, Any]]) -> list[
             continue
         last = told(by_command[name], beside.get((name,)))
         for column in MOVING:
+            # Facts are compared as stored text: a parsed number may be equal and yet have been rewritten.
             said = canonical_json(last[column]) if column == "facts" else last[column]
             if row[column] != said:
                 what = "the row" if column == "state" else f"{column} of the row"

@@ -61,6 +61,7 @@ def acknowledge_fault(store: Store, site_id: str, device_id: str, *, person: Per
     if not reason.strip():
         raise BadInput("acknowledging a fault needs a reason", reason="missing_reason")
     with site_transaction(store, site_id) as connection:
+        # Exactly this device: acknowledging one must never take back the latch of the whole site.
         if not any(fault.device_id == device_id for fault in select_faults(store, connection, site_id)):
             raise BadInput(f"no fault of {device_id or site_id!r} is latched", reason="no_fault")
         append_row(
@@ -84,6 +85,7 @@ def _open(store: Store, site_id: str, rows: list[dict[str, Any]], connection: Co
     if problems:
         # Which latch was taken back by whom can no longer be told: the whole site stays where it is.
         return [Fault(site_id=site_id, device_id="", reason=problems[0], command_id=None, set_at_utc="")]
+    # Rows come by id, so the last of each device stands.
     latest = {row["device_id"]: row for row in good}
     return [
         Fault.model_validate(

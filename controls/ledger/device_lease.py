@@ -7,7 +7,9 @@ from assets.stores.schema.tables_control import device_leases
 from assets.stores.transactions import Store
 from data_quality.contracts.model import Model
 
+# With the device's own 45 s a dead agent's set-point is over within the promised minute.
 LEASE_S = 15.0
+# One renewal may fail before the holder must stop.
 RENEW_S = 5.0
 # A holder that cannot renew stops before others may take over: 5 s to bring its devices to their safe default.
 STOP_S = 10.0
@@ -32,9 +34,11 @@ def acquire_lease(store: Store, site_id: str, holder: str, *, now_utc: datetime)
         expires_utc = now_utc + timedelta(seconds=LEASE_S)
         if not rows:
             lease = Lease(site_id=site_id, holder=holder, epoch=1, expires_utc=expires_utc)
+            # Two first agents cannot meet here: the site's lock is held.
             connection.execute(device_leases.insert().values(**lease.model_dump()))
             return lease
         row = rows[0]
+        # An expired lease of the same holder is free too: somebody may have acted meanwhile, so its epoch counts up.
         is_free = row["expires_utc"] <= now_utc
         if row["holder"] != holder and not is_free:
             return None

@@ -69,9 +69,11 @@ def set_mode(
         # A device without an entry of its own follows the site, so its first entry never raises anything.
         if mode >= Mode.FULL:
             raise BadInput("mode FULL needs two people; not available yet", reason="needs_two_people")
+        # SIMULATION is 0 and so falsy: "or" gives the same answer for it as for none.
         if mode > (Mode.FULL if present is None and device_id else present or Mode.SIMULATION):
             _check_raise(mode, person, reason)
             _check_no_doubt(store, connection, site_id)
+        # Who may raise may lower, without holding the operator's role as well.
         elif Role.ENGINEER not in person.roles:
             person.must_be(Role.OPERATOR)
         event = ModeEvent(
@@ -137,6 +139,7 @@ def _believed(
     ids = {row["id"] for row in good}
     modes: dict[str, Mode] = {}
     for row in rows:
+        # A word that is no mode counts as the lowest, which is always believed.
         wanted, device_id = Mode.__members__.get(row["mode"], Mode.SIMULATION), row["device_id"]
         present = modes.get(device_id, Mode.FULL if device_id else Mode.SIMULATION)
         if row["id"] in ids or wanted <= present:

@@ -67,14 +67,17 @@ def release(
     with site_transaction(store, site_id) as connection:
         versions = _plan_versions(connection, site_id)
         unsent = select_commands(connection, site_id, states=UNSENT)
+        # Only a second plan can replace anything: with one the whole history need not be read.
         everything = select_commands(connection, site_id) if len(versions) > 1 else unsent
         for row in unsent:
+            # First what is over or replaced, in any mode: such a command is not worth asking a guard about.
             step = _overtaken(row, everything, versions, now_utc)
             is_wanted = row.command.plan_id == plan_id and only_slot in (None, row.command.valid_from_utc)
             if step is None and is_wanted and row.state is CommandState.PROPOSED:
                 if row.command.valid_from_utc > now_utc + timedelta(seconds=lead_s):
                     outcome.setdefault("waiting", []).append(row.command.command_id)
                     continue
+                # Read inside the transaction: a mode lowered before it commits wins.
                 mode = select_mode(store, connection, site_id, row.command.device_id)
                 doubt = command_doubt(store, connection, row.command.command_id)
                 step = (CommandState.BLOCKED, doubt) if doubt else _released(row.command, mode, check)
@@ -115,6 +118,7 @@ def _is_replaced(row: LedgerRow, everything: list[LedgerRow], versions: dict[str
     return any(
         versions.get(other.command.plan_id, 0) > version
         and (other.command.device_id, other.command.capability) == (mine.device_id, mine.capability)
+        # Windows are half open: one that begins where the other ends replaces nothing.
         and other.command.valid_from_utc < mine.valid_until_utc
         and mine.valid_from_utc < other.command.valid_until_utc
         for other in everything
@@ -137,6 +141,7 @@ def wait_for_results(
     while True:
         rows = read_commands(store, site_id, command_ids=wanted)
         states = {row.command.command_id: row.state for row in rows}
+        # Ids that this ledger does not have are not waited for: they would never settle.
         if all(is_settled(states[name]) for name in wanted if name in states) or monotonic() >= deadline_s:
             return states
         sleep(poll_s)

@@ -21,6 +21,7 @@ def told(events: Sequence[Mapping[str, Any]], found: Mapping[str, Any] | None = 
     facts: dict[str, Any] = {}
     for event in events:
         own |= {name: event["facts"][name] for name in RESERVED if name in event["facts"]}
+        # The first event repeats what was planned; facts are what was learned since.
         if event["from_state"] is not None:
             facts |= {name: value for name, value in event["facts"].items() if name not in RESERVED}
     return {"state": events[-1]["to_state"], "facts": facts, **own}

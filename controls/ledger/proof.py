@@ -7,6 +7,7 @@ from assets.stores.transactions import Store
 from controls.ledger.rows import read_commands
 from data_quality.contracts.control.command import CommandState
 
+# UNVERIFIED is final, but a person still owes it a look.
 IN_DOUBT = frozenset({CommandState.UNVERIFIED, CommandState.UNKNOWN, CommandState.MISMATCH, CommandState.DRIFTED})
 UNDER_WAY = frozenset({CommandState.RELEASED, CommandState.PENDING, CommandState.ISSUED, CommandState.ACKED})
 

@@ -66,6 +66,7 @@ def transition(
         .where(commands.c.command_id == command.command_id, commands.c.state == str(row.state))
         .values(**values, **beside)
     )
+    # The state is part of the condition: zero rows is another process that was faster, not a missing command.
     if changed.rowcount != 1:
         return None
     append_event(
@@ -122,6 +123,7 @@ def _query(
         query = query.where(commands.c.plan_id == plan_id)
     if command_ids is not None:
         query = query.where(commands.c.command_id.in_(list(command_ids)))
+    # The id last: equal windows of two plans would otherwise come in the database's own order.
     return query.order_by(commands.c.valid_from_utc, commands.c.device_id, commands.c.capability, commands.c.command_id)
 
 

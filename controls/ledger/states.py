@@ -7,6 +7,7 @@ from data_quality.contracts.control.command import CommandState as S
 IN_HAND = (S.PENDING, S.ISSUED, S.ACKED, S.UNKNOWN, S.MISMATCH, S.VERIFIED, S.DRIFTED)
 # Nothing reached the wire yet: a newer plan replaces these.
 UNSENT = (S.PROPOSED, S.RELEASED)
+# May stand on a device without proof: the mode is not raised while one of them is open.
 DOUBTFUL = (S.ISSUED, S.ACKED, S.UNKNOWN, S.MISMATCH, S.DRIFTED)
 
 

@@ -50,6 +50,7 @@ class DispatchCase(Model):
     @property
     def parts(self) -> tuple[Part, ...]:
         """The connection, then what only adds to a plan, then what makes one: conflicts are sought in this order."""
+        # Sorting is stable, so within each group the order of the site file stays.
         return (self.connection, *sorted(self.devices, key=lambda device: device.makes_a_plan))
 
     @property

@@ -6,6 +6,7 @@ from controls.optimiser.case import DispatchCase
 from controls.optimiser.solution import Series, cost_of
 from data_quality.contracts.model import Model
 
+# A milliwatt: far above the nine decimals kept of a series, far below what a device can tell apart.
 TOLERANCE = 1e-6
 
 
@@ -38,6 +39,7 @@ def replay_case(case: DispatchCase, series: Series, *, tolerance: float = TOLERA
 def _errors(case: DispatchCase, series: Series) -> Iterator[tuple[str, float]]:
     known = {device.device_id: device for device in case.devices}
     for name in series.devices.keys() - known.keys():
+        # Not an error by itself: a device that does nothing changes no sum.
         moved = (abs(value) for values in series.devices[name].values() for value in values)
         yield f"{name}: a device that is not there", max(moved, default=0.0)
     for t, net_kw in enumerate(case.net_kw(series.devices)):

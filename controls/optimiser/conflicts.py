@@ -13,6 +13,7 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 
 _UNIT_WORDS = {"kw": "kW", "kwh": "kWh"}
+# One limit takes one run, and a person waits for the answer: late is as good as none.
 _TIME_LIMIT_S = 10.0
 
 
@@ -49,6 +50,7 @@ def _conflicting(case: DispatchCase, limits: Collection[str], implied: set[str])
     dropped: set[str] = set()
     for name in limits:
         if _is_infeasible(case, implied | dropped | {name}):
+            # Stays dropped: what is left at the end is irreducible, every one of them needed for the conflict.
             dropped.add(name)
     if dropped == set(limits):
         raise OurFault("the dispatch problem is infeasible without any limit")
@@ -57,6 +59,7 @@ def _conflicting(case: DispatchCase, limits: Collection[str], implied: set[str])
 
 def _is_infeasible(case: DispatchCase, without: set[str]) -> bool:
     lp = build_problem(case, without=without).lp
+    # Nothing to minimise: any point will do, and the search ends at the first. A solver wants a term all the same.
     lp.setObjective(0 * lp.variables()[0])
     return _run(lp).status == "infeasible"
 

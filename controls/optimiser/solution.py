@@ -67,6 +67,7 @@ def series_of(case: DispatchCase, values: Mapping[str, Values]) -> Series:
     for device in case.devices:
         spare_kw = case.connection.spare_kw(case.net_kw(devices))
         devices[device.device_id] = device.trimmed(devices[device.device_id], spare_kw)
+    # Rounded before import and export are split: a nano-kilowatt of both would count as "both at once".
     net_kw = [round(power, DECIMALS) for power in case.net_kw(devices)]
     return Series(connection=case.connection.closing(net_kw), devices=devices)
 

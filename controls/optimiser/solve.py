@@ -40,11 +40,13 @@ def solve(
         )
     series = _series(case, problem)
     objective = _verified_cost(case, series, outcome)
+    # A bound a hair above the verified cost is rounding, and would make the gap negative.
     bound = min(outcome.bound, objective)
     return Solution(
         status="optimal" if outcome.status == "optimal" else "feasible",
         objective=objective,
         bound=bound,
+        # A plan that costs nothing would divide by zero.
         gap=(objective - bound) / max(abs(objective), 1e-9),
         build_seconds=built - started,
         solve_seconds=solved - built,
@@ -68,6 +70,7 @@ def _verified_cost(case: DispatchCase, series: Series, outcome: Outcome) -> floa
     if replay.problems:
         raise OurFault(f"{outcome.solver} handed out a plan that breaks its case: {'; '.join(replay.problems[:3])}")
     claimed = outcome.objective
+    # Looser than the constraints: a cost adds up the noise of every step.
     if claimed is None or abs(replay.cost - claimed) > 1e-5 * max(1.0, abs(claimed)):
         raise OurFault(f"{outcome.solver} claims a cost of {claimed}, its schedule costs {replay.cost}")
     return replay.cost

@@ -85,6 +85,7 @@ def _run_cbc(lp: "pulp.LpProblem", *, gap: float, time_limit_s: float) -> Outcom
         return Outcome(status="stopped", solver="CBC")
     # A problem that costs nothing has a stand-in term to which CBC gives no value.
     objective = sum(factor * (variable.value() or 0.0) for variable, factor in lp.objective.items())
+    # CBC may stop within the gap it was given and call it optimal: its proof is worth no more than that.
     return Outcome(status="optimal", solver="CBC", objective=objective, bound=objective - gap * abs(objective))
 
 
@@ -97,6 +98,7 @@ def _status(lp: "pulp.LpProblem") -> Literal["optimal", "feasible", "infeasible"
         return "infeasible"
     if lp.status != pulp.LpStatusOptimal:
         return "stopped"
+    # PuLP's status says optimal at a time limit too; only the second status tells them apart.
     return "optimal" if lp.sol_status == pulp.LpSolutionOptimal else "feasible"
 
 

@@ -32,6 +32,7 @@ def make_plan(request: PlanRequest, solution: Solution, *, created_at_utc: datet
     steps = _steps(request, solution)
     digest = input_digest(request)
     return Plan(
+        # The instant first, so that plans sort by time; 80 bits of the digest keep two plans of it apart.
         plan_id=f"p{request.start_utc:%Y%m%dT%H%M}-{digest[:20]}",
         plan_hash=sha256_of(
             {"request": request.model_dump(mode="json"), "steps": [step.model_dump(mode="json") for step in steps]}
@@ -80,6 +81,7 @@ def commands_of(plan: Plan, site: Site, *, epoch: int, ttl_s: float = 45.0) -> l
     Command ids and keys follow from the plan; `seq` counts from 0 per device of this plan.
     """
     devices = {device.device_id: device for device in devices_of(plan.request)}
+    # In the order of the site file: sequence numbers follow from it, and must be the same in every retry.
     commanded = [asset.asset_id for asset in site.assets if asset.template and asset.asset_id in devices]
     commands: list[Command] = []
     seq = Counter[str]()
@@ -127,6 +129,7 @@ def watts_toward_zero(power_kw: float) -> float:
     """Whole watts, in kW, never larger than planned: rounding up could leave the envelope."""
     # 1e-6 W of slack, or 1.5 kW that arrives as 1.4999999999 would lose a watt.
     watts = int(abs(power_kw) * 1000 + 1e-6)
+    # Cut as an absolute value: floor would make a discharge larger than planned.
     return (watts if power_kw >= 0 else -watts) / 1000
 
 

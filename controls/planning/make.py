@@ -22,6 +22,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 
+# Day-ahead prices reach to the end of the next day at best; what is longer would be cut to them.
 HORIZON = timedelta(hours=24)
 
 
@@ -64,6 +65,7 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
     solution = solve(case_of(request))
     if isinstance(solution, Finding):
         return solution
+    # epoch=0 in the commands below: the agent puts its own in when it sends.
     plan = make_plan(request, solution, created_at_utc=now, version=desk.plans.next_version(site.site_id))
     return desk.plans.add_with_commands(plan, commands_of(plan, site, epoch=0), desk.clock).plan
 
@@ -91,6 +93,7 @@ def plan_trigger(desk: Desk) -> Decision:
         now_utc=now,
     )
     decision = decide()
+    # The interval is asked here already: reading a device costs seconds, and a new plan would be refused anyway.
     is_followed = last is not None and desk.mode >= Mode.PARTIAL and now - last.created_at_utc >= MIN_INTERVAL
     if decision.should_plan or not is_followed:
         return decision
@@ -108,6 +111,7 @@ def _window(last: Plan | None, start: datetime) -> tuple[datetime, datetime]:
 def forecast_targets(site: Site) -> tuple[str | None, dict[str, str | None]]:
     """The forecasts (by the name that they carry) of the load, and of each device whose kind needs one, by asset id."""
     meters = {asset.asset_id: asset.meter for asset, kind in device_assets(site) if kind.forecast}
+    # The first target that belongs to no device is the site's load; PV on the list is not load.
     load = next((target for target in site.forecast_targets if target not in meters.values()), None)
     own = {name: f"meter:{meter}" if meter in site.forecast_targets else None for name, meter in meters.items()}
     return f"meter:{load}" if load else None, own

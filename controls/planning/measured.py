@@ -17,6 +17,7 @@ ReadStates = Callable[[], dict[str, Measured]]
 
 def state_reader(site: Site, settings: Settings, clock: Clock) -> ReadStates:
     """A function that asks the devices themselves. Raises BadInput where the site has none that is asked."""
+    # Only here: who plans in a test gives its own reader and needs no wire.
     from controls.gateways.open import Gateways
 
     gateways = Gateways(site.site_id, settings, clock)
@@ -33,6 +34,7 @@ def state_reader(site: Site, settings: Settings, clock: Clock) -> ReadStates:
         for asset, kind, reading, template in asked:
             device = gateways.open_reader(asset, template)
             try:
+                # Asked this moment, hence age 0: a gateway never gives a value from before.
                 states[asset.asset_id] = kind.measured(asset, site.site_id, device.read(reading)), 0.0
             finally:
                 device.close()

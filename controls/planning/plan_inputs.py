@@ -21,10 +21,12 @@ from data_quality.contracts.time import CANONICAL_MINUTES
 STEP = timedelta(minutes=CANONICAL_MINUTES)
 # A day-ahead forecast is made once a day; two hours more let the next one be late.
 MAX_FORECAST_AGE = timedelta(hours=26)
+# As guard I06: a plan from a charge that no command could be sent on would be thrown away.
 MAX_STATE_AGE_S = 60.0
 # Guard I01 lets a set-point in PARTIAL differ from the safe default by this share of the rating (dispatch.md B.2).
 PARTIAL_SHARE = 0.3
 _STEPS_PER_HOUR = 60 // CANONICAL_MINUTES
+# For the sentence only: how far the inputs reach need not be searched beyond two days.
 _LONGEST_STEPS = 48 * _STEPS_PER_HOUR
 Facts = dict[str, str | float | int | bool | None]
 # A device's state (a battery's charge, kWh), and its age in seconds.
@@ -75,6 +77,7 @@ def plan_request(
     return PlanRequest(
         site_id=site.site_id,
         start_utc=start_utc,
+        # Exact in binary, so sums of a day's steps carry no rounding.
         step_h=1 / _STEPS_PER_HOUR,
         known_at_utc=now_utc,
         load_kw=powers_kw["load"],
@@ -134,6 +137,7 @@ def _figures(
 
 def quarter_start(now_utc: datetime) -> datetime:
     """The start of the quarter hour in progress."""
+    # In UTC: every zone in use is off it by whole quarter hours, so local quarters begin at the same instants.
     minute = now_utc.minute - now_utc.minute % CANONICAL_MINUTES
     return now_utc.replace(minute=minute, second=0, microsecond=0)
 
@@ -203,6 +207,7 @@ def state_findings(site: Site, states: Mapping[str, Measured]) -> list[Finding]:
             words = f"{words} of {asset.asset_id!r}"
         if asset.asset_id not in states:
             found.append(_finding(f"no_{role}", f"{words}, or its age, is not known", {}))
+        # A negative age is a clock that is wrong: as bad as an old value.
         elif not 0 <= (age_s := states[asset.asset_id][1]) <= MAX_STATE_AGE_S:
             sentence = f"{words} is {age_s:.0f} s old, at most {MAX_STATE_AGE_S:g} s are allowed"
             found.append(_finding(f"{role}_too_old", sentence, {f"{role}_age_s": age_s}))
@@ -253,6 +258,7 @@ def _covered(start_utc: datetime, wanted: int, series: dict[str, dict[datetime, 
     steps = []
     for k in range(wanted):
         step = start_utc + k * STEP
+        # Up to the first hole only: a step in the middle cannot be left out, charge flows through it.
         if not all(step in known for known in series.values()):
             break
         steps.append(step)

@@ -26,6 +26,7 @@ def prices_between(
         as_of_utc=as_of_utc,
         meters=[site.price_stream] if site.price_stream else [],
     )
+    # Tariffs are by local days, the window is not: whole days are asked for and cut afterwards.
     first, last = start_utc.astimezone(zone).date(), end_utc.astimezone(zone).date() + timedelta(days=1)
     bought = (
         known_prices(site, first, last, stream)

@@ -36,6 +36,7 @@ def _runs(plan: Plan, power_kw: list[float], zone: ZoneInfo) -> list[str]:
             steps = list(run)
             first, last = plan.steps[steps[0]], plan.steps[steps[-1]]
             amount_kwh = sum(power_kw[t] * plan.request.step_h for t in steps)
+            # Unique as shown, sorted as numbers: "10.000" stands before "9.000" as text.
             prices = sorted({f"{plan.request.import_price_per_kwh[t]:.3f}" for t in steps}, key=float)
             span = prices[0] if len(prices) == 1 else f"{prices[0]} to {prices[-1]}"
             window = f"from {_local(first.start_utc, zone)} to {_local(last.end_utc, zone)}"

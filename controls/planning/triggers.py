@@ -12,7 +12,9 @@ from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 
+# A price or charge that flaps around its threshold would otherwise plan without end.
 MIN_INTERVAL = timedelta(minutes=5)
+# The horizon has lost four steps by then, and a new PV forecast alone asks for no plan.
 MAX_AGE = timedelta(hours=1)
 # Of a store's full scale: a reading in percent and an inverter's losses within a quarter hour stay below it.
 STATE_TOLERANCE = 0.05
@@ -59,6 +61,7 @@ def replan(
         return Decision(
             should_plan=False, reason=f"{reason}, but the last plan is {age_min:.1f} min old (at least {limit_min:g})"
         )
+    # The last plan's id too: after it a return to the same inputs is a new question.
     content = sha256_of([forecast_id, price_digest, mode.name, last_plan.plan_id if last_plan else ""])
     return Decision(
         should_plan=True,
@@ -81,6 +84,7 @@ def planned_states(plan: Plan, at_utc: datetime) -> dict[str, tuple[float, State
     if number is None:
         return {}
     step = plan.steps[number]
+    # Power is constant within a step, so a store fills in a straight line.
     share = (at_utc - step.start_utc) / (step.end_utc - step.start_utc)
     found = {}
     for device in devices_of(plan.request):

@@ -25,6 +25,7 @@ def check_planned(command: Command, limits: DeviceLimits | None, mode: Mode) -> 
 def check_all(command: Command, live: Live, limits: DeviceLimits, now_utc: datetime) -> Verdict:
     """The first refusal of all guards with live values, or Allow. `command` carries the epoch it is sent with."""
     return _first_block(
+        # The first refusal is the one that is told: what a person decided comes before what was measured.
         check_mode(live.mode),
         check_latch(live),
         check_clock(live, limits),

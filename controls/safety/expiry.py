@@ -10,6 +10,7 @@ def check_window(command: Command, now_utc: datetime) -> Verdict:
     """Block before valid_from_utc and from valid_until_utc on."""
     if now_utc < command.valid_from_utc:
         return _block("the window has not begun", command, now_utc)
+    # The end belongs to the next window: at that very instant its successor is due.
     if now_utc >= command.valid_until_utc:
         return _block("the window has ended", command, now_utc)
     return ALLOW

@@ -15,6 +15,7 @@ def check_freshness(live: Live, limits: DeviceLimits) -> Verdict:
     ):
         if age_s is None:
             return Block(guard_id="I09", reason=f"the age of the {name} is not known", facts={"limit_s": limit_s})
+        # From the future by more than clocks differ: the age cannot be believed at all.
         if not -CLOCK_TOLERANCE_S <= age_s <= limit_s:
             return Block(
                 guard_id="I09",

@@ -26,10 +26,13 @@ class DeviceLimits(Model):
     partial_share: float = Field(default=0.3, gt=0, le=1)
     soc_min: float | None = Field(default=None, ge=0, le=1)
     soc_max: float | None = Field(default=None, ge=0, le=1)
+    # A battery at full power moves about a percent of its charge in a minute.
     max_soc_age_s: float = Field(default=60.0, gt=0)
+    # Two looks of the agent's five seconds: one may fail.
     max_read_age_s: float = Field(default=10.0, gt=0)
     # A day plan is made once a day: the age at which its forecast is refused too.
     max_plan_age_s: float = Field(default=26 * 3600.0, gt=0)
+    # NTP slews by half a millisecond a second and steps only when it must.
     max_clock_step_s: float = Field(default=1.0, gt=0)
     max_reference_offset_s: float = Field(default=2.0, gt=0)
     excludes: tuple[str, ...] = ()
@@ -55,9 +58,11 @@ def limits_of(asset: Asset, template: Template, capability: str) -> DeviceLimits
     charge is held between the asset's soc_min and soc_max (default: 0 and 1).
     """
     (low, high), place, params = template.limits(capability), template.capability(capability), asset.params
+    # Discharging counts below zero on the wire, but makers and site files state it as a positive rating.
     low = max(low, -params.get(place.own_min, -low))
     high = min(high, params.get(place.own_max, high))
     has_soc = "read_soc_percent" in template.readable
+    # A site's own figure may be narrower than the template's default, e.g. an inverter limited by contract.
     safe = min(max(template.safe_default[capability], low), high)
     return DeviceLimits(
         device_id=asset.asset_id,

@@ -29,6 +29,7 @@ def check_envelope(command: Command, limits: DeviceLimits, mode: Mode) -> Verdic
     """Block, in PARTIAL, a value further from the safe default than the allowed share of the rating."""
     if mode >= Mode.FULL:
         return ALLOW
+    # Of the rating, not of the range: a battery may then charge and discharge equally far.
     allowed = limits.partial_share * limits.rating
     if abs(command.value - limits.safe_default) > allowed + TOLERANCE:
         return _block(
@@ -40,5 +41,6 @@ def check_envelope(command: Command, limits: DeviceLimits, mode: Mode) -> Verdic
 
 
 def _block(reason: str, command: Command) -> Block:
+    # JSON has no NaN: the refusal itself must be storable.
     value = command.value if math.isfinite(command.value) else None
     return Block(guard_id="I01", reason=reason, facts={"value": value, "unit": command.unit})

@@ -15,6 +15,7 @@ def check_soc(command: Command, live: Live, limits: DeviceLimits) -> Verdict:
     if not 0 <= live.soc_age_s <= limits.max_soc_age_s:
         reason = f"the state of charge is {live.soc_age_s:.0f} s old; at most {limits.max_soc_age_s:.0f} s are allowed"
         return Block(guard_id="I06", reason=reason, facts=facts)
+    # Only the direction that makes it worse: a battery above its ceiling must be able to come down.
     if command.value > 0 and live.soc >= limits.soc_max:
         return Block(guard_id="I06", reason=f"charging at the ceiling of {limits.soc_max:.0%}", facts=facts)
     if command.value < 0 and live.soc <= limits.soc_min:

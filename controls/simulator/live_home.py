@@ -63,6 +63,7 @@ def stepped(
     battery_kw = 0.0 if stands_still else wanted_kw
     flow_kw = battery_kw * battery.charge_efficiency if battery_kw > 0 else battery_kw / battery.discharge_efficiency
     return HomeState(
+        # Clamped and not cut short: a step that overshoots by a second of power is not worth splitting.
         stored_kwh=min(max(state.stored_kwh + flow_kw * step_h, low_kwh), high_kwh),
         battery_kw=battery_kw,
         pv_kw=min(background.pv_available_kw, pv_limit_kw),
@@ -86,11 +87,13 @@ class BackgroundSource:
         if year != self._year or self._start_utc is None:
             self._fill(year)
         start_utc = self._start_utc or now_utc
+        # Elapsed UTC seconds, not the wall clock: on the day of a clock change local quarters do not count through.
         index = min(int((now_utc - start_utc).total_seconds() // 900), len(self._load_kw) - 1)
         return Background(load_kw=self._load_kw[index], pv_available_kw=self._pv_kw[index])
 
     def _fill(self, year: int) -> None:
         meters = generate_home_year(self._site, year, seed=self._seed).meters
+        # The energy of a quarter hour is a quarter of its mean power.
         power = meters.with_columns(kw=pl.col("kwh") * 4.0)
         loads = power.filter(pl.col("meter").is_in(["house", "heating", "ev"]))
         load = loads.group_by("timestamp").agg(pl.col("kw").sum()).sort("timestamp")
@@ -118,6 +121,7 @@ class LiveHome:
         self.assets: HomeAssets = home_assets(site)
         self._clock, self._monotonic = clock, monotonic
         self._source = BackgroundSource(site, seed=seed)
+        # Reentrant: a Modbus read asks the registers, which ask the state.
         self._one_at_a_time = threading.RLock()
         self._stepped_at_s = monotonic()
         first = self._source.at(clock.now_utc())
@@ -149,6 +153,7 @@ class LiveHome:
         self.server.start()
         try:
             self.inverter.start()
+        # An interrupt too: a server thread left behind would keep the port.
         except BaseException:
             self.server.stop()
             raise

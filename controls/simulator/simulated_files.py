@@ -54,6 +54,7 @@ def _write(path: Path, frame: pl.DataFrame) -> None:
     # A name that starts with a dot is not yet a landing file; the rename makes it one at once.
     unfinished = path.with_name(f".{path.name}.part")
     frame.write_csv(unfinished, datetime_format="%Y-%m-%dT%H:%M:%SZ")
+    # On the disk before the rename: after a power cut the name must not stand for an empty file.
     with unfinished.open("rb+") as written:
         os.fsync(written.fileno())
     unfinished.replace(path)

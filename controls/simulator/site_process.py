@@ -79,8 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with make_home(parser().parse_args(arguments), os.environ) as home:
             ready = {"ready": True, "modbus_port": home.modbus_port, "is_synthetic": True}
             sys.stdout.write(json.dumps(ready) + "\n")
+            # Whoever started this waits for the line, and a pipe is written only when it is full.
             sys.stdout.flush()
             while not stop.wait(0.5):
+                # Steps the physics also when nobody reads, so that no step is longer than this half second.
                 home.state()
     except BadInput as fault:
         sys.stderr.write(f"{fault}\n")

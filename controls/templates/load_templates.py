@@ -97,6 +97,7 @@ class Template(Model):
 
     def _check_set_point(self, name: str, capability: Capability) -> None:
         low, high = capability.min, capability.max
+        # A set-point without a longest life would outlive us on a device that never forgets.
         if low is None or high is None or capability.expires_s is None:
             raise ValueError(f"{name}: min, max and expires_s are needed")
         if low >= high:
@@ -141,10 +142,12 @@ def template_names(folder: Path = FOLDER) -> tuple[str, ...]:
 
 def load_template(name: str, folder: Path = FOLDER) -> Template:
     """The template of that name. Raises BadInput (no such template) and BadConfiguration (a fault in its file)."""
+    # Looked up in the folder's list: a name from a site file never becomes a path.
     if name not in template_names(folder):
         known = ", ".join(template_names(folder)) or "none"
         raise BadInput(f"unknown device template {name!r}; there are {known}", reason="unknown_template")
     template = load_model(folder / f"{name}.yaml", Template)
+    # A copied file whose name was changed and whose content was not would drive another device.
     if template.template != name:
         raise BadInput(
             f"the file says template {template.template!r}; expected {name!r}",

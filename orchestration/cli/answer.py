@@ -21,7 +21,9 @@ from rich.text import Text
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.text import one_line, printable
 
+# Rich wants some number for a file: wide enough that no ordinary row wraps.
 FILE_WIDTH = 400
+# 70 is EX_SOFTWARE of sysexits.h: the caller can do nothing about it.
 DONE, CHECK_FAILED, BAD_INPUT, UNREACHABLE, BUG = 0, 1, 2, 3, 70
 UNKNOWN = "-"
 
@@ -54,6 +56,7 @@ class Table:
 
 
 def _column(text: str) -> tuple[str, str]:
+    # A title may be empty: a column whose cells speak for themselves begins with the colon.
     title, colon, cell = text.partition(": {")
     return (title, "{" + cell) if colon else (text.replace("_", " "), f"{{{text}}}")
 
@@ -80,6 +83,7 @@ class _Texts(Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         form, bar, instead = format_spec.partition("|")
+        # Zero is a value and is shown; an empty text or list is nothing.
         if value is None or (bar and not value and not isinstance(value, int | float | Decimal)):
             return instead if bar else UNKNOWN
         return format(value, form) if form else said(value)
@@ -126,8 +130,10 @@ def finding_lines(findings: Iterable[Finding], indent: str = "  ") -> list[str]:
 def show(answer: Answer, *, is_json: bool) -> None:
     """Print an answer on standard output: one JSON document, or table and text."""
     if is_json:
+        # No NaN: JSON has none, and a reader of another language would refuse the whole document.
         sys.stdout.write(json.dumps(plain(answer.result), allow_nan=False, ensure_ascii=False) + "\n")
         return
+    # None leaves the choice to Rich; False would force colours on.
     console = Console(highlight=False, no_color="NO_COLOR" in os.environ or None)
     if not console.is_terminal:
         # A file has no width: nothing may be cut, least of all a figure's id.
@@ -154,10 +160,12 @@ def plain(value: Any) -> Any:
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(item) for item in value]
+    # Before dates: a datetime is a date too, and would lose its Z.
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, date | time | Path):
         return str(value)
     if isinstance(value, Enum):
+        # Numbered ones (modes, evidence grades) are known to people by name; their order is ours alone.
         return value.name if isinstance(value.value, int) else value.value
     return float(value) if isinstance(value, Decimal) else value

@@ -94,6 +94,7 @@ class Call:
 
     def close(self) -> None:
         """Close what was opened."""
+        # Asked of the dict: the property itself would open a project only to close it.
         if "project" in self.__dict__:
             self.project.close()
 
@@ -132,7 +133,9 @@ def command(name: str, *, example: str = "") -> Callable[[Callable[..., Answer]]
 
 def _with_shared_options(function: Callable[..., Answer], *, is_group: bool = False) -> Callable[..., None]:
     """The function as Typer calls it: its own options, then the shared ones; a group stands back for its commands."""
+    # With extras, or Annotated would lose the option that it carries.
     hints = typing.get_type_hints(function, include_extras=True)
+    # The first parameter is the call itself.
     own = list(inspect.signature(function).parameters.values())[1:]
     given = [(each.name, hints[each.name], each.default) for each in own] + [("shared_", Shared, None)]
     bundles = {name: hint for name, hint, _ in given if is_dataclass(hint) and isinstance(hint, type)}
@@ -150,6 +153,7 @@ def _with_shared_options(function: Callable[..., Answer], *, is_group: bool = Fa
         flat.insert(0, ("context_", typer.Context, inspect.Parameter.empty))
     kind = inspect.Parameter.KEYWORD_ONLY
     parameters = [inspect.Parameter(name, kind, default=value, annotation=hint) for name, hint, value in flat]
+    # Typer reads names and defaults here and types below; with one of the two alone options go missing.
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     run.__doc__ = function.__doc__
@@ -170,6 +174,7 @@ def _finish(function: Callable[..., Answer], shared: Shared, options: dict[str, 
         answer = function(call, **options)
         show(answer, is_json=shared.json_)
         code = answer.exit_code
+    # No faults: Typer's own ways to end.
     except (typer.Exit, typer.Abort):
         raise
     except Exception as fault:
@@ -186,6 +191,7 @@ def explain(fault: Exception) -> int:
     from assets.stores.unreachable import world_fault
 
     if not isinstance(fault, MeterloomError):
+        # A library's error may be the world's too: a full disk, a database that is held by another.
         fault = world_fault(fault) or fault
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     text, code = str(fault), BUG

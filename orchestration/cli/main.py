@@ -77,10 +77,13 @@ def build_app(names: tuple[str, ...] = tuple(MODULES)) -> typer.Typer:
         name="meterloom",
         help="From meter file to auditable figure and proven command.",
         no_args_is_help=True,
+        # Typer's own tracebacks print local variables, passwords among them.
         pretty_exceptions_enable=False,
+        # Square brackets in help texts are metavars, not markup.
         rich_markup_mode=None,
     )
 
+    # Without a callback Typer turns an application of one command into that command, and `sniff` would be a file.
     @app.callback()
     def root() -> None:
         """From meter file to auditable figure and proven command."""

@@ -55,6 +55,7 @@ def pack_signer(call: Call) -> tuple["Signer", str]:
     if call.person:
         person = call.known_person()
         signer = signer_of(person, call.project.people, folder)
+        # A project without keys may act unsigned; a pack without a known key would prove nothing.
         if signer is None:
             raise BadInput(
                 f"{person.name} has no public key in the people file, so nobody could tell this signature",

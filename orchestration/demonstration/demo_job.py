@@ -34,7 +34,9 @@ from reports.life.figure_trace import trace_figure
 Say = Callable[[str], None]
 DEMO_SITES = Path(__file__).resolve().parents[2] / "assets" / "sites" / "demo"
 STARTER = Path(__file__).resolve().parents[1] / "starter"
+# A year to train a baseline on, and one to hold against it.
 FACTORY_YEARS = (date(2024, 1, 1), date(2026, 1, 1))
+# A forecast needs four weeks; what is more is held out in turn by its backtest.
 HOME_HISTORY_DAYS = 70
 QUICK_HISTORY_DAYS = 40
 QUARTERS = (date(2025, 1, 1), date(2025, 4, 1), date(2025, 7, 1), date(2025, 10, 1))
@@ -195,6 +197,7 @@ def trace_three(project: ProjectResource) -> list[dict[str, Any]]:
     newest = project.reports.revisions()[-1]
     figures = project.reports.figures(newest.report_id, newest.revision)
     valued = [figure for figure in figures if figure.value is not None]
+    # By place and not by content: nobody picked the figures that come out right.
     chosen = [valued[0], valued[len(valued) // 2], valued[-1]]
     sources = project.sources()
     found = []

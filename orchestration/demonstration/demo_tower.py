@@ -19,6 +19,7 @@ from orchestration.warehouse.stale import stale_partitions
 from reports.life.figure_trace import stale_revisions
 
 TOWER = "tower"
+# Long enough for faults of every kind, and for a change of clocks.
 HALF_YEAR = (date(2025, 7, 1), date(2026, 1, 1))
 QUICK_SPAN = (date(2025, 11, 1), date(2026, 1, 1))
 QUARTER = date(2025, 10, 1)
@@ -120,6 +121,7 @@ def changed_figures(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     joined = before.rename({"value": "was"}).join(
         after.rename({"value": "now"}), on=_KEY, how="full", coalesce=True, validate="1:1"
     )
+    # With == a value that is unknown before and after would count as changed.
     differs = ~pl.col("was").eq_missing(pl.col("now"))
     unit = pl.coalesce("unit", "unit_right")
     return joined.filter(differs).select(*_KEY, unit.alias("unit"), "was", "now").sort(_KEY)

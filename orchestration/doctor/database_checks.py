@@ -15,6 +15,7 @@ def database_checks(project: Project) -> list[dict[str, str]]:
     urls: dict[str, str] = {}
     for part in SCHEMAS:
         if url := project.settings.database.of(part):
+            # By address, which has no password: parts may name one database by several URLs.
             parts.setdefault(address_of(url), []).append(part)
             urls[address_of(url)] = url
     return [_check(address, urls[address], held) for address, held in parts.items()]

@@ -31,6 +31,7 @@ def check(project: Project) -> list[dict[str, str]]:
     from assets.stores.transactions import connect_store
 
     file = project.store_url.removeprefix("sqlite:///")
+    # A URL that kept its prefix is no SQLite file, and has no path to look at.
     if file != project.store_url and not Path(file).exists():
         return [item(NAME, "ok", "no store yet: the first command makes it")]
     store = connect_store(project.store_url)
@@ -63,6 +64,7 @@ def others(project: Project) -> list[dict[str, str]]:
 
     found, home = [], project.data_dir
     for library, folder, files, mend in OTHERS:
+        # Found, not imported: MLflow alone takes seconds to load.
         spec = importlib.util.find_spec(library)
         if spec is None or not spec.submodule_search_locations:
             continue

@@ -22,8 +22,10 @@ from data_quality.contracts.settings import Project
 State = Literal["ours", "free", "other", "dead"]
 # A part on this machine answers in milliseconds; two protocol versions of MQTT are tried, so a dead broker costs twice.
 TIMEOUT_S = 2.0
+# The demo's fallback broker speaks 3.1.1 only.
 _VERSIONS: tuple[Version, ...] = ("5", "3.1.1")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# Whoever holds the port may send a page without end.
 _LONGEST_ANSWER = 4096
 _PROJECT_VARIABLE = "METERLOOM_PROJECT"
 
@@ -48,6 +50,7 @@ class Listener:
     def _process(self) -> tuple[int, str, list[str], dict[str, str] | None] | None:
         import psutil
 
+        # Systems that hide the sockets of others (macOS) name nobody; that is no fault.
         with suppress(psutil.Error, OSError):
             for each in psutil.net_connections(kind="tcp"):
                 if each.status == psutil.CONN_LISTEN and each.laddr.port == self.port and each.pid:
@@ -107,6 +110,7 @@ def broker(project: Project, *, timeout_s: float = TIMEOUT_S) -> Port:
 
 def _broker_at(address: BrokerAddress, timeout_s: float, *, is_own: bool) -> Port:
     where = f"{address.host}:{address.port}"
+    # Of another machine the system tells nothing: port 0 is nobody's.
     listener = Listener(address.port if address.host in _LOOPBACK else 0)
     if not _accepts(address.host, address.port):
         return Port("broker", "free", f"nothing answers at {where}", "start it with 'meterloom up'")

@@ -4,6 +4,7 @@ from data_quality.contracts.settings import Project
 from orchestration.doctor.reachable import item
 
 NAME = "private"
+# The bits of "others" alone: a group that may read was given that on purpose.
 OTHERS = 0o007
 
 

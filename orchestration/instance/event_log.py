@@ -21,6 +21,7 @@ from dagster._serdes import ConfigurableClassData
 BATCHED = {DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_MATERIALIZATION_PLANNED}
 # Files that stay open: the index and the runs that were asked for last.
 OPEN_FILES = 8
+# SQLite lets one writer in at a time: daemon, webserver and run workers queue for the index.
 BUSY_TIMEOUT_S = 60
 
 
@@ -48,6 +49,7 @@ class BatchedSqliteEventLog(SqliteEventLogStorage):
                 yield connection
 
     def _engine(self, shard: str) -> sa.Engine:
+        # Taken out and put back below: the order is that of use, so the longest unused is closed first.
         engine = self._engines.pop(shard, None)
         if engine is not None and not Path(self.path_for_shard(shard)).exists():
             # A deleted run: what is open is no longer the file of that name.

@@ -18,6 +18,7 @@ def write_instance(project: Project) -> Path:
     text = (TEMPLATES / f"{name}.yaml").read_text() + (TEMPLATES / "common.yaml").read_text()
     text = text.replace("HOME", str(home))
     target = home / "dagster.yaml"
+    # Untouched where nothing changed: processes that run may be reading it.
     if not target.exists() or target.read_text() != text:
         temporary = home / ".dagster.yaml.tmp"
         temporary.write_text(text)
@@ -32,6 +33,7 @@ def instance_environment(project: Project) -> dict[str, str]:
         "METERLOOM_PROJECT": str(project.root),
         "DAGSTER_DISABLE_TELEMETRY": "true",
         "PYTHONWARNINGS": ",".join(f"ignore:{notice}" for notice in BETA_NOTICES),
+        # By default MLflow's client goes on trying for minutes while its server is away.
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "3",
         # The materialisations of one output are written together.

@@ -52,6 +52,7 @@ def requests(job: str, stale: Mapping[str, int], now: Mapping[str, str]) -> Iter
         yield dg.SkipReason("the marts are as new as the lake")
     for first, last in month_ranges(stale):
         months = months_of_range(first, last)
+        # The newest entry that any of them rests on, and the site as it stands: either one changing is another run.
         basis = f"{max(stale[name] for name in months)} {now[months[0].partition('|')[0]]}"
         run_key = f"{job}:{first}:{last}:{hashlib.sha256(basis.encode()).hexdigest()[:16]}"
         if first == last:

@@ -14,6 +14,7 @@ from assets.stores.file_hashes import FileHashes
 from orchestration.jobs import ingest
 from orchestration.resources import ProjectResource
 
+# A run's configuration names every file: thousands of them go in several runs.
 MAX_FILES_PER_TICK = 200
 
 
@@ -22,6 +23,7 @@ def landing_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     found = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    # Of two values for one quarter hour the later arrival counts, so a correction is read after what it corrects.
     return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
 
 
@@ -33,6 +35,7 @@ def landing(context: dg.SensorEvaluationContext, project: ProjectResource) -> It
     folder = project.project.landing_dir
     for site_id in sorted(project.sites):
         fresh: dict[str, str] = {}
+        # A refused file is not read again by itself: whoever mended it says `quarantine retry`.
         known = refused | project.lake.known_sources(site_id)
         hashes = FileHashes(project.project.data_dir / "landing_hashes" / f"{site_id}.json", folder)
         for path in landing_files(folder / site_id):
@@ -44,6 +47,7 @@ def landing(context: dg.SensorEvaluationContext, project: ProjectResource) -> It
         hashes.keep()
         if fresh:
             is_quiet = False
+            # Sorted: the same files in another order are the same run.
             run_key = hashlib.sha256("".join([site_id, *sorted(fresh)]).encode()).hexdigest()
             config = {"site": site_id, "files": list(fresh.values())}
             yield dg.RunRequest(

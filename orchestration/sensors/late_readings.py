@@ -22,6 +22,7 @@ def baseline_changes(
         return
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(project.sites))
     is_quiet = True
+    # First the marts: a site whose months are still made again would be fitted twice.
     waiting = {name.partition("|")[0] for name in project.stage("kpi").stale()}
     for site_id, site in sorted(project.sites.items()):
         stale = stale_baselines(site, lake=project.lake, baselines=project.baselines)

@@ -20,6 +20,7 @@ def plan_changes(
     """Ask the pure trigger for every site with something to plan; the run key is the hash of what a plan depends on."""
     reasons = []
     for site_id, site in sorted(project.sites.items()):
+        # Without a template no device says its state, and none could be commanded.
         if not any(kind.makes_a_plan and asset.template for asset, kind in device_assets(site)):
             continue
         desk = Desk(

@@ -55,4 +55,5 @@ def _marks(paths: list[Path]) -> Iterator[tuple[str, int, int, int]]:
     for path in paths:
         if path.is_file():
             stat = path.stat()
+            # The time of change too: a file that is copied over another may bring its old time of writing along.
             yield str(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns

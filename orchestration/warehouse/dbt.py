@@ -83,6 +83,7 @@ def fingerprint() -> str:
     marks = []
     for path in sorted(PROJECT_DIR.rglob("*")):
         parts = path.relative_to(PROJECT_DIR).parts
+        # dbt writes into these folders itself: each run would look like a change of the project.
         if path.suffix in (".sql", ".yml", ".csv") and parts[0] not in ("target", "logs", "dbt_packages"):
             stat = path.stat()
             marks.append(("/".join(parts), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
@@ -104,7 +105,9 @@ def prepare_manifest(target: WarehouseTarget, *, state_dir: Path = STATE_DIR) ->
     wanted = fingerprint()
     if not _is_current(manifest, mark, wanted):
         with _locked(state_dir / target.name):
+            # Asked again under the lock: another process may have parsed meanwhile.
             if not _is_current(manifest, mark, wanted):
+                # First of all: a parse that breaks off must not leave the mark of the one before.
                 mark.unlink(missing_ok=True)
                 _parse(target, state_dir=state_dir, folder=folder)
                 mark.write_text(wanted)
@@ -119,9 +122,11 @@ def kpi_definition(*, state_dir: Path = STATE_DIR) -> KpiDefinition:
     folder = state_dir / "definition"
     kept = folder / f"{fingerprint()}.sql"
     with _locked(folder):
+        # Never made, or of another form: made anew.
         with suppress(FileNotFoundError, BadInput):
             return KpiDefinition.parse(kept.read_text(encoding="utf-8"), file=str(kept))
         made = _compiled(folder)
+        # Those that printed figures rest on are kept with the project; of use here is today's alone.
         for former in folder.glob("*.sql"):
             former.unlink()
         unfinished = kept.with_suffix(".part")
@@ -144,6 +149,7 @@ def _compiled(folder: Path) -> KpiDefinition:
     order.prepare()
     found: list[SqlModel] = []
     while order.is_active():
+        # Sorted: the same project gives the same text, and so the same hash.
         for key in sorted(order.get_ready()):
             found.append(_model(models[key], set(models), uses[key]))
             order.done(key)
@@ -221,6 +227,7 @@ def _invoke(args: list[str], *, target: WarehouseTarget, state_dir: Path, manife
             _release_duckdb()
     if result.exception is not None:
         what = " ".join(args)
+        # DuckDB has no class for a file that another process holds: only its words tell.
         if isinstance(result.exception, FailedToConnectError) or "lock on file" in str(result.exception):
             raise Unreachable(f"dbt {what}: the warehouse does not answer: {result.exception}") from result.exception
         raise OurFault(f"dbt {what}: {result.exception}") from result.exception

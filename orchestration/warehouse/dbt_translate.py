@@ -28,6 +28,7 @@ class MeterloomDbtTranslator(DagsterDbtTranslator):
     """Asset key = model name; groups are the layers; tables of schema `lake` are the assets that load them."""
 
     def __init__(self) -> None:
+        # Several source tables are filled by one asset, and so share its key.
         super().__init__(settings=DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> AssetKey:
@@ -62,6 +63,7 @@ def translated(manifest: Path, *, made_of: str) -> DbtGraph:
 
         @dbt_assets(manifest=nodes, select=f"tag:{name}", dagster_dbt_translator=MeterloomDbtTranslator())
         def stage() -> Iterator[Any]:
+            # Never run: only what dagster-dbt makes of the manifest is wanted.
             yield from ()
 
         stages[name] = StageGraph(

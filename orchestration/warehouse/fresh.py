@@ -24,6 +24,7 @@ def refresh(project: ProjectResource, *, say: Callable[[str], None]) -> dict[str
             if stale_baselines(site, lake=project.lake, baselines=project.baselines):
                 say(f"baseline: {site_id}")
                 runner.run("baseline", partition=site_id)
+        # Once more: a new baseline version makes the EnPIs of its months stale.
         for job, months in stale_partitions(project).items():
             runner.build_marts(month_ranges(months), job=job, say=say)
         for key in stale_reports(project):

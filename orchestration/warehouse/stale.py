@@ -31,6 +31,7 @@ def stale_reports(project: ProjectResource) -> dict[str, list[str]]:
         project.reports, stale_revisions(project.reports, sources), name="enpi_quarter"
     ):
         first_day = quarter_start(revision.period)
+        # A report over marts that are about to change would be stale as soon as it is made.
         if first_day is not None and revision.site_id in project.sites and revision.site_id not in waiting:
             found[site_quarter_key(revision.site_id, first_day)] = sorted(f"{each.id} {each.now}" for each in changes)
     return found

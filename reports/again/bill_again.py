@@ -19,6 +19,7 @@ FIELDS = ("billed", "recomputed", "energy_kwh")
 
 def stored_bill(sources: Sources, bill_id: str) -> SupplierBill:
     """The bill as it was read. Raises BadInput for an unknown id."""
+    # Without a folder of files: a bill's rows are read here, its paper never.
     made: SupplierBill = sources.keep(("bill", bill_id), lambda: BillStore(Path(), sources.lake.store).bill(bill_id))
     return made
 
@@ -70,6 +71,7 @@ def _reconcile(sources: Sources, site: Site, bill_id: str, as_of_utc: datetime) 
             raise BadInput("no readings of the bill's meters lie in its dates", file=bill.file, reason="no_rows")
         overrides = overrides_of(sources.lake.store, site.site_id, as_of_utc=as_of_utc)
         return reconcile(bill, site.tariffs, load=load, overrides=overrides, time_zone=site.time_zone)
+    # Kept like an answer: every figure of the bill would otherwise run into the same refusal again.
     except BadInput as fault:
         return fault
 
@@ -85,4 +87,5 @@ def _load(sources: Sources, site: Site, bill: SupplierBill, as_of_utc: datetime)
 
 def _energy(sources: Sources, site: Site, bill: SupplierBill, as_of_utc: datetime) -> Decimal | None:
     load = None if dates_of(bill) is None else _load(sources, site, bill, as_of_utc)
+    # A load counts whole billionths of a kWh, so this sum is exact.
     return None if load is None else Decimal(int(load.load.sum())).scaleb(-9)

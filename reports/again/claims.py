@@ -47,6 +47,7 @@ def against_use(
     made: tuple[Finding, ...] = sources.keep(
         ("against use", site.site_id, seu.seu_id, *pinned, year, as_of_utc, least_coverage), found
     )
+    # A step of use after the span's end speaks against no saving before it.
     return until(made, end)
 
 
@@ -82,6 +83,7 @@ def _declared(site: Site, seu: Seu) -> list[date]:
         day
         for project in site.projects
         if project.seu == seu.seu_id or set(project.meters) & set(seu.meters)
+        # Both ends: use may change when work begins and once more when it is done.
         for day in (project.installation_start, project.installation_end)
     ]
 

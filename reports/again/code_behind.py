@@ -27,6 +27,7 @@ def digest_behind(function: Callable[..., Any], reader: type) -> str:
     functions, modules = reached_by(function, reader)
     texts = {f"{each.__module__}.{each.__qualname__}": inspect.getsource(each) for each in functions}
     texts |= {name: source_of(name) for name in modules_behind(modules)}
+    # Sorted, as names are found in no fixed order; joined by a character that no source has.
     return hashlib.sha256("\x1f".join(texts[name] for name in sorted(texts)).encode()).hexdigest()
 
 
@@ -75,6 +76,7 @@ def reached_by(function: Callable[..., Any], reader: type) -> tuple[list[Functio
     while waiting:
         each = waiting.pop()
         owner = each.__name__ if isinstance(each, ModuleType) else getattr(each, "__module__", None)
+        # A desk names every computation: as a module it would bind all figures to all code.
         if isinstance(each, FunctionType) and owner in DESKS:
             if each not in functions:
                 functions.append(each)

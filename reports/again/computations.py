@@ -30,6 +30,7 @@ Operand = tuple[str, Decimal | None]
 
 def sum_of(operands: Sequence[Operand]) -> Decimal | None:
     """Exact sum; unknown as soon as one part is."""
+    # In our own context: a plain + rounds to 28 digits, and to whatever the thread was set to.
     total = Decimal(0)
     for _, value in operands:
         if value is None:
@@ -41,6 +42,7 @@ def sum_of(operands: Sequence[Operand]) -> Decimal | None:
 def max_of(operands: Sequence[Operand]) -> Decimal | None:
     """The largest; unknown as soon as one part is."""
     values = [value for _, value in operands]
+    # An unknown month may have been the highest: the known ones alone prove nothing.
     known = [value for value in values if value is not None]
     return max(known) if known and len(known) == len(values) else None
 
@@ -156,6 +158,7 @@ def seu_assessment(trace: Trace, sources: Sources) -> Decimal | None:
         seu_id=named["seu"],
         version=None if pinned is None else sources.baseline(*pinned),
         period=period,
+        # Parameters are texts of repr(): the very same float comes back.
         rule=EnpiRule(min_day_coverage=float(named["min_day_coverage"])),
         confidence=float(named["confidence"]),
     )
@@ -216,6 +219,7 @@ def counted(kind: str, site: Site, scope: str, period: Period, sources: Sources,
     """What `reading_count` counts. Raises OurFault for an unknown kind."""
     meters = sources.meters(site, scope)
     if kind == "expected":
+        # Hours of the local span, so days of 23 and 25 hours count as what they are.
         return Decimal(int(period.hours * 60 / CANONICAL_MINUTES) * len(meters))
     if kind not in {"read", "estimated"}:
         raise OurFault(f"{kind!r} readings are not counted")
@@ -242,6 +246,7 @@ def detectable(baseline: Baseline, name: str, confidence: float) -> Decimal | No
     The mean day is RMSE over CV(RMSE), both with n - p degrees of freedom. None where the fit leaves no spread.
     """
     fit = baseline.statistics
+    # No degree of freedom is left: the band would have a width that means nothing.
     if fit.cvrmse_g14 <= 0 or fit.n <= fit.p:
         return None
     year_kwh = fit.rmse_dof / fit.cvrmse_g14 * DETECTABLE_DAYS
@@ -378,6 +383,7 @@ LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
 }
 
 
+# Source does not change while a process runs, and every figure asks.
 @lru_cache
 def code_sha256(computation: str) -> str:
     """Hash of the source that computes it. Raises OurFault for an unknown name."""
@@ -413,6 +419,7 @@ def _definition_named(trace: Trace) -> str:
 def _version_named(trace: Trace) -> tuple[str, int] | None:
     for each in trace.inputs:
         if each.kind == "version" and each.role == "baseline":
+            # From the right: only the last @ is the version's.
             baseline_id, _, version = each.id.rpartition("@")
             return baseline_id, int(version)
     return None

@@ -20,6 +20,7 @@ def recompute(
     Raises OurFault for a trace that names what does not exist.
     """
     if kept is None:
+        # At the top only: whoever shares `kept` announces all its figures at once.
         announce([figure], sources=sources, lookup=lookup)
     known = {} if kept is None else kept
     if figure.figure_id not in known:

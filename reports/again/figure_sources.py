@@ -85,6 +85,7 @@ class Sources:
         key = ("site version", sha256)
         if key not in self._kept:
             kept = site_version(self.lake.store, sha256)
+            # A version from before site files were kept: today's is all there is.
             sites = self.sites if kept is None else {**self.sites, site_id: kept}
             self._kept[key] = Sources(
                 lake=self.lake, sites=sites, baselines=self.baselines, definitions=self.definitions
@@ -123,6 +124,7 @@ class Sources:
         for key, frame in self._kept.items():
             is_all = key[0] == "readings" and key[1] == site_id
             is_these = bool(streams) and key[:3] == ("streams", site_id, tuple(streams))
+            # Both kinds of key end alike: start, end, instant.
             if (is_all or is_these) and key[-1] == as_of_utc and key[-3] <= start and end <= key[-2]:
                 found: pl.DataFrame = frame
                 return found
@@ -171,6 +173,7 @@ class Sources:
         """A KPI made again from readings, as the marts would have it; None where they would have no such row."""
         known: dict[AskedKpi, KpiRow | None] = self._kept.setdefault(("kpi rows", basis), {})
         if asked not in known:
+            # A year at a time: one run over all that is wanted would hold all their readings at once.
             mates = {each for each in self._wanted.get(basis, ()) if each.end.year == asked.end.year} - set(known)
             known.update(self._run_sql(basis, mates | {asked}))
         return known[asked]
@@ -193,6 +196,7 @@ class Sources:
             asked,
             definition=self.definition(basis.definition),
             site=site,
+            # Sorted, because they are part of a key: in another order they would be read again.
             readings=self.stream_readings(site, sorted(set(streams)), start, end, basis.as_of_utc),
             factors=self.factors(site, basis.as_of_utc),
             expected=self._expected_days(basis, site, Period(label="", start=start, end=end, time_zone=site.time_zone)),
@@ -325,6 +329,7 @@ class Sources:
         self, site_id: str, start_utc: datetime, end_utc: datetime, as_of_utc: datetime
     ) -> list[dict[str, Any]]:
         """As `Lake.manifest`; asked of whole years, which a report's months and quarters are parts of."""
+        # The end is exclusive: a span up to midnight does not touch the day that begins then.
         first, last = start_utc.date(), (end_utc - timedelta(microseconds=1)).date()
         found: list[dict[str, Any]] = []
         for year in range(first.year, last.year + 1):

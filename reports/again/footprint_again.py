@@ -44,6 +44,7 @@ def meters_of(site: Site, carrier: Carrier) -> tuple[str, ...]:
 def account_of(period: Period, until: date) -> Period:
     """The account that a span within one calendar year is read from: from the first of January, until a date in it."""
     year_end = date(period.start.year + 1, 1, 1)
+    # One account for all months of a report, instead of one for each of them.
     end = max(period.end, min(until, year_end))
     return Period(label="", start=date(period.start.year, 1, 1), end=end, time_zone=period.time_zone)
 
@@ -68,6 +69,7 @@ def number(
             and period.start <= each.start < period.end
             and each.kwh is not None
         ]
+        # Of energy the known part is told, and a finding names the rest; emissions of a part would pass for the whole.
         return sum(known, Decimal(0)) if known else None
     lines = [
         line.kgco2e
@@ -138,6 +140,7 @@ def energies(sources: Sources, site: Site, period: Period, as_of_utc: datetime) 
 def factors_sha256(sources: Sources, site: Site, as_of_utc: datetime | None) -> str:
     """Hash of every factor that the site's inventory may use, as known at T (None: now)."""
     view = sources.factors(site, as_of_utc)
+    # The same set recorded once more says nothing new.
     rows = sorted(each.model_dump_json(exclude={"recorded_at_utc"}) for each in view.entries)
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
@@ -196,6 +199,7 @@ def _above(site: Site, names: set[str]) -> set[str]:
             if above is not None
         }
         level = parents - found
+        # Only what is new climbs on: a hierarchy that changed over the years may lead back to itself.
         found |= parents
     return found
 

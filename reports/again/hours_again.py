@@ -43,8 +43,10 @@ def number(
             for line in lines_of(sources, site, period, account, as_of_utc)
             if line.carrier is Carrier.ELECTRICITY and line.method == "market"
         ]
+        # What is covered is a share of what was bought: with a month unknown so is the share.
         if not lines or any(line.kwh is None for line in lines):
             return None
+        # Residual mix and grid average belong to nobody: only what somebody holds is covered.
         held = {Basis.CERTIFICATE.value, Basis.CONTRACT.value}
         return sum((line.kwh for line in lines if line.basis in held and line.kwh is not None), Decimal(0))
     found = matched(sources, site, period, account, as_of_utc)
@@ -103,6 +105,7 @@ def findings_of(sources: Sources, site: Site, period: Period, as_of_utc: datetim
         for each in sources.factors(site, as_of_utc).of(Carrier.ELECTRICITY, basis)
         if each.valid_from < period.end and period.start < each.valid_to
     ]
+    # Most certificates say in which year they were made, and no hour.
     by_year = sorted({each.factor_id for each in held} - {each.factor_id for each in site.hourly_certificates})
     if by_year:
         findings.append(

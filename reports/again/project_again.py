@@ -76,6 +76,7 @@ def result(
         site.site_id,
         project.project_id,
         *_pin(version),
+        # The same version claims nothing before its approval.
         version.status,
         span.start,
         span.end,
@@ -104,6 +105,7 @@ def added_kwh(both: Sequence[DayPair], given: Sequence[Adjustment]) -> Decimal:
     found = []
     for pair in both:
         assert pair.expected_kwh is not None  # noqa: S101 - compared days have both
+        # A percentage is of the model's own expectation, not of one that other adjustments have moved.
         model = ARITHMETIC.subtract(pair.expected_kwh, pair.adjustment_kwh)
         found.append(adjustment_of_day_kwh(given, pair.local_date, model))
     return sum_kwh(found)
@@ -145,6 +147,7 @@ def _planned(project: MvProject, baseline: Baseline, field: str) -> Decimal | No
     if share is None or field == "detectable_percent":
         return None if share is None else Decimal(repr(share))
     first, after = project.reporting_period
+    # CV(RMSE) is the error over the mean day: error over CV(RMSE) gives that day back, in kWh.
     return Decimal(repr(share / 100.0 * fit.rmse_dof / fit.cvrmse_g14 * (after - first).days))
 
 

@@ -30,6 +30,7 @@ def at_its_stage(content: ReportContent) -> ReportContent:
         reasons = _reasons(block, content.locale)
         if reasons is None:
             blocks.append(block)
+        # Once it is out the mark is dropped: nothing stood against it then.
         elif content.life.published is None:
             blocks.append(Paragraph(text=f"{word(REVIEWED, content.locale)}:{reasons}", tone="bad"))
     return content.model_copy(update={"sections": (first.model_copy(update={"blocks": tuple(blocks)}), *rest)})

@@ -40,6 +40,7 @@ def finding_sentence(finding: Finding) -> str:
 
 
 def _fact(value: str | float | int | bool) -> str:
+    # A finding is an English sentence, and so is the number in it.
     return format_number(value, decimals=3, locale="en") if isinstance(value, float) else str(value)
 
 

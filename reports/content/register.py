@@ -75,4 +75,5 @@ def register_status(figure: Figure) -> str:
 def register_text(value: Decimal) -> str:
     """All digits of a value where they fit a column, else 17 significant ones: a p-value may have hundreds."""
     text = f"{value:f}"
+    # 17 significant digits bring every double back.
     return text if len(text) <= _LONGEST else f"{value:.17g}"

@@ -51,6 +51,7 @@ def standing(sections: Sequence[Section], figures: Sequence[Figure], told: Itera
     known = {(finding.code, finding.scope) for finding in told}
     behind: dict[str, list[Figure]] = {}
     for figure in (by_id[each] for each in printed_ids(sections)):
+        # Told of the whole report, or of the thing itself, it is told of the thing's parts.
         scopes = ("", figure.scope.partition("/")[0])
         for code in figure.findings:
             if not known & {(each, scope) for each in (code, TOLD_AS.get(code, code)) for scope in scopes}:
@@ -109,6 +110,7 @@ def _named(codes: Codes, ids: Iterable[str], locale: str, *, without: frozenset[
 
 
 def _finding(code: str, figures: Sequence[Figure]) -> Finding:
+    # Backwards: of several figures of one KPI the first gives the label.
     labels = list({figure.kpi: figure.label for figure in reversed(figures)}.values())[::-1]
     named = "; ".join(labels[:3]) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")
     sentence = SENTENCES.get(code, f"{words(code)[:1].upper()}{words(code)[1:]}.")

@@ -48,12 +48,14 @@ class BlockWriter:
             made.append(
                 Tile(
                     label=chosen(spec.labels, self.language),
+                    # A tile has its unit below the number.
                     text=text.removesuffix(" %") if spec.percent else text,
                     unit=unit,
                     note=chosen(spec.notes, self.language) if spec.notes else "",
                     figure_id=figure.figure_id,
                 )
             )
+        # Rows of equal length: six tiles stand three and three, not five and one.
         rows = -(-len(made) // 5)
         size = -(-len(made) // rows) if rows else 1
         return [Tiles(tiles=tuple(made[at : at + size])) for at in range(0, len(made), size)]
@@ -99,6 +101,7 @@ class BlockWriter:
             shown = self._cell(asked, figure, self._decimals(asked, [figure], [item])).text
             unit = "" if asked.percent else unit_text(figure.unit)
             words[name] = f"{shown} {unit}".strip()
+        # Replaced and not formatted: names of sites and uses come from people, and may hold braces.
         for name, shown in words.items():
             text = text.replace("{" + name + "}", shown)
         return [Paragraph(text=text, tone=spec.tone, figure_ids=tuple(f.figure_id for f in figures.values()))]
@@ -174,6 +177,7 @@ class BlockWriter:
         shown = [*figures, *([total] if total is not None else [])]
         if spec.optional and all(figure.value is None for figure in shown):
             return None
+        # One for the column, its total among them: points must stand below each other.
         decimals = self._decimals(spec, shown, items if whole is None else [whole])
         cells = [self._marked(self._cell(spec, figure, decimals), figure) for figure in figures]
         cells += [plain(MISSING) for _ in range(len(items) + len(below) - len(figures))]
@@ -208,6 +212,7 @@ class BlockWriter:
         return [each for each in found if each.scope == about.scope or each.scope.startswith(f"{about.scope}/")]
 
     def _chart(self, spec: ChartSpec, key: str, title: str, about: Item | None) -> list[Block]:
+        # Days are drawn and are no figures: thousands of identifiers would trace what nobody reads off.
         if spec.each == "day":
             days = [(self.ask.days(each.value, about or self.whole), each) for each in spec.series]
             names = [day.isoformat() for day, _ in days[0][0]]
@@ -225,6 +230,7 @@ class BlockWriter:
             series = [each for each in series if any(value is not None for value in each.values)]
             if not any(value for each in series for value in each.values):
                 return []
+        # One thing over several spans: then the labels are the spans, in short.
         is_span = bool(items) and len({item.scope for item in items}) == 1
         names = [
             period_text(item.period.start, item.period.end, self.language, is_short=True) if is_span else item.label
@@ -233,6 +239,7 @@ class BlockWriter:
         return [self._drawn(spec, key, title, unit=unit, names=names, series=series, shown=shown)]
 
     def _series(self, spec: SeriesSpec, values: Sequence[Decimal | None]) -> Series:
+        # A picture needs no exact digits; None stays a gap.
         drawn = tuple(None if value is None else float(value) for value in values)
         return Series(name=chosen(spec.names, self.language), role=spec.role, values=drawn)
 
@@ -272,6 +279,7 @@ class BlockWriter:
             return self.write.percent(figure, decimals)
         if asked.probability:
             return self.write.probability(figure)
+        # The words around it say "less" or "more": a sign would say it twice, or the opposite.
         if asked.is_size and figure.value is not None:
             figure = figure.model_copy(update={"value": abs(figure.value)})
         return self.write.number(figure, decimals, signed=asked.signed)
@@ -299,6 +307,7 @@ class BlockWriter:
             return 1
         values: list[Decimal | None] = [figure.value for figure in figures]
         largest = max((abs(value) for value in values if value is not None), default=Decimal(0))
+        # Two decimals would leave nothing of it.
         if largest and largest < 1 and asked.decimals == "auto":
             return 4
         return energy_decimals(values)

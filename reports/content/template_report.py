@@ -45,6 +45,7 @@ def template_report(
     check_period(template, given.period, given.project)
     known = datasets if datasets is not None else make_datasets(given, datasets_of(template))
     booked = [each for each in known.values() if isinstance(each, Books)]
+    # A dataset with a book of its own has read everything already, and knows.
     is_synthetic = any(each.is_synthetic for each in booked) if booked else is_synthetic_data(template, given)
     report_id = report_id_of(template, given)
     book = FigureBook(report_id=report_id, revision=revision, as_of_utc=given.as_of_utc, is_synthetic=is_synthetic)
@@ -62,6 +63,7 @@ def template_report(
     if template.register_form == "compact":
         sections.append(_compact_register(book, write.language))
     else:
+        # As a reader meets them: number 1 stands first on page one.
         ordered = figures if template.register_form == "made" else printed_order(sections, figures)
         numbers = {figure.figure_id: number for number, figure in enumerate(ordered, start=1)}
         sections = [*(with_references(section, numbers) for section in sections), register_section(ordered)]
@@ -131,6 +133,7 @@ def check_period(template: ReportTemplate, period: Period, project: MvProject | 
                 reason="bad_period",
             )
         return
+    # February to April is three months and no quarter.
     is_aligned = is_whole and len(months) in kinds and (period.start.month - 1) % len(months) == 0
     if not is_aligned:
         raise BadInput(
@@ -157,6 +160,7 @@ def is_synthetic_data(template: ReportTemplate, given: Given) -> bool:
         *given.versions.values(),
         *(given.project_versions.values() if "project" in datasets_of(template) else ()),
     ]
+    # Readings may be real and the baseline not: what it expects is simulated all the same.
     if any(version.baseline.is_synthetic for version in versions):
         return True
     axes = {table.each for section in template.sections for block in section.blocks if (table := block.table)}
@@ -175,11 +179,13 @@ def _findings(
         facts = {name: value for each in booked for name, value in each.synthetic_facts.items()}
         found.append(SYNTHETIC.model_copy(update={"facts": facts}))
     found += period_not_over(given.period, given.as_of_utc)
+    # Gaps of the site are told in every report, whether it asks for the site's figures or not.
     used = list(dict.fromkeys([*datasets_of(template), "site"]))
     found += [_needed(template, finding) for finding in ask.findings([name for name in used if name in ask.datasets])]
     return found
 
 
+# Codes that say that a thing is not there at all, and what templates call it in `needs`.
 NEEDED = {"no_baseline": "baseline", "provisional": "baseline", "no_seu": "baseline", "no_bills": "bills"}
 
 

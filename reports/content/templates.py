@@ -40,6 +40,7 @@ def load_template(name: str, project_reports: Path | None = None) -> ReportTempl
 def read_template(path: Path) -> ReportTemplate:
     """One template file. Raises BadConfiguration: unknown key, measure or fact, with file, line and what was meant."""
     stat = path.stat()
+    # Time and size are part of the question: an edited template is read again in the same process.
     return _read(path, stat.st_mtime_ns, stat.st_size)
 
 
@@ -53,6 +54,7 @@ def _read(path: Path, _changed_ns: int, _size: int) -> ReportTemplate:
         for place, text, is_fact in _asked(document)
         if not _is_known(text, is_fact=is_fact)
     ]
+    # Printed reports are found by the template's name: under two names one of them would be lost.
     if made.template != path.stem:
         line, column = place_of(document, ["template"])
         message = f"template: the file is called {path.stem!r}, the template {made.template!r}; give both one name"

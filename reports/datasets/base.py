@@ -39,6 +39,7 @@ class Given:
     confidence: float = 0.9
     project: MvProject | None = None
     project_versions: Mapping[str, BaselineVersion] = field(default_factory=dict)
+    # Filled while the report is made: it is no part of what was asked.
     read_marts: dict[str, list[dict[str, Any]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -208,6 +209,7 @@ def years_of(period: Period) -> list[Period]:
 def _grouped(period: Period, size: int) -> list[Period]:
     groups: dict[int, list[Period]] = {}
     for month in months_of(period):
+        # Months counted through from year 0, so quarters and years fall on whole multiples.
         groups.setdefault((month.start.year * 12 + month.start.month - 1) // size, []).append(month)
     return [span(months[0].start, months[-1].end, period.time_zone) for months in groups.values()]
 
@@ -215,6 +217,7 @@ def _grouped(period: Period, size: int) -> list[Period]:
 def period_key(start: date, end: date) -> str:
     """2025, 2025-Q1, 2025-03, 2025-03-30 or start_end: the shortest name of a span."""
     months = end.year * 12 + end.month - start.year * 12 - start.month
+    # One span, one name: it is part of report ids, and a second name would be a second report.
     if start.day == 1 and end.day == 1:
         if months == 12 and start.month == 1:
             return f"{start.year}"

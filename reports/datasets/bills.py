@@ -37,7 +37,9 @@ class BillData:
         self.given = given
         rows = BillStore(Path(), given.sources.lake.store).bills(given.site.site_id)
         known = [row for row in rows if row["recorded_at_utc"] <= given.as_of_utc]
+        # One file that was read twice is one bill: the later reading counts.
         newest: dict[str, dict[str, Any]] = {row["source_sha256"]: row for row in known}
+        # Bills whose dates could not be read come first, where they are seen.
         self.rows = sorted(newest.values(), key=lambda row: (row["period_start"] or date.min, row["invoice"]))
 
     @property
@@ -52,6 +54,7 @@ class BillData:
 
     def of_period(self, period: Period) -> list[dict[str, Any]]:
         """Stored bills whose last day lies in the span, in order; those without dates stand in none."""
+        # Ends are exclusive: a bill up to 1 April is March's.
         return [row for row in self.rows if row["period_end"] and period.start < row["period_end"] <= period.end]
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
@@ -102,6 +105,7 @@ class BillData:
                 *given.behind(item.period),
             ],
             status="" if value is not None else "not_made_again",
+            # A currency that was not read must not pass for the site's.
             unit=(bill.currency or "?") if MEASURES[measure].unit == "currency" else "",
         )
 

@@ -33,6 +33,7 @@ from reports.texts.locales import word
 from reports.writer import TONES, words
 
 NAME = "enpi"
+# An EnPI is actual over expected, its difference actual less expected; a saving has the opposite sign.
 _PARTS = ("actual_kwh", "expected_kwh")
 BASELINE_MEASURES: Mapping[str, Measure] = {
     "n": Measure("Baseline days", "count", whole="asked", decimals=0),
@@ -340,6 +341,7 @@ class EnpiData:
                     local_date=day,
                     actual_kwh=exact_kwh(actual),
                     expected_kwh=exact_kwh(wanted),
+                    # Null in the mart: a day of which nothing was read.
                     coverage=coverage or 0.0,
                     estimated_share=estimated or 0.0,
                     is_synthetic=bool(synthetic),

@@ -22,6 +22,7 @@ from reports.datasets.base import Given, Item, Leaf, Measure
 from reports.texts.locales import word
 
 NAME = "footprint"
+# The Scope 2 Guidance wants both, side by side: they are two views of one energy and never added.
 _SCOPE2 = ("scope2_location_kgco2e", "scope2_market_kgco2e")
 MEASURES: Mapping[str, Measure] = {
     "energy_kwh": Measure("Purchased energy", "kwh"),
@@ -85,6 +86,7 @@ class FootprintData:
         if kind not in {"site", "carrier"}:
             raise OurFault(f"{item.scope!r} has no inventory")
         carrier = name if kind == "carrier" else ""
+        # Certificates are used up in order of time: a month is read from the account of its year so far.
         account = account_of(period, given.period.end)
         try:
             value = number(given.sources, given.site, period, account, given.as_of_utc, field=measure, carrier=carrier)
@@ -118,6 +120,7 @@ class FootprintData:
             ) or "none in force", "plain"
         if name == "scope":
             return ", ".join(str(scope) for scope in sorted({line.scope for line in lines})) or "–", "plain"
+        # Of the site's own list: a carrier that it no longer buys is no item either.
         found = next(each for each in carriers_of(given.site) if each.value == carrier)
         return ", ".join(meters_of(given.site, found)), "plain"
 
@@ -150,4 +153,5 @@ class FootprintData:
             and each.kwh
         ]
         total = sum(each.kwh or 0 for each in mine)
+        # Weighed by energy: an estimated day of standby is not as much as one at full load.
         return float(sum((each.kwh or 0) * each.estimated_share for each in mine) / total) if total else None

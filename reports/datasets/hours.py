@@ -50,6 +50,7 @@ class HourData:
         given, period = self.given, item.period
         if item.scope != f"site:{given.site.site_id}":
             raise OurFault(f"{item.scope!r} has no hours")
+        # The inventory's own account, so that both speak of the same certificates.
         account = account_of(period, given.period.end)
         try:
             value = number(given.sources, given.site, period, account, given.as_of_utc, measure)

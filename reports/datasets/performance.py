@@ -68,6 +68,7 @@ class PerformanceData:
         self.is_synthetic = self.inputs.is_synthetic
         self.synthetic_facts = synthetic_facts(self.inputs)
         self.versions = {f"calendar/{each.id}": each.value for each in self.inputs.calendar}
+        # Asked once: figures, rows and words must speak of the same sums.
         self._sums = summed_seus(self.inputs)
         self._book: FigureBook | None = None
 
@@ -142,6 +143,7 @@ class PerformanceData:
         if kind == "baseline":
             seu_id, _, term = about.partition("/")
             version = self.inputs.versions[seu_id]
+            # The column's head says "baseline" already.
             registered = words(version.status.value).replace("baseline is ", "")
             return {"term": term, "registered": registered}.get(name) or version_fact(name, version), "plain"
         seu = self._seu(item)

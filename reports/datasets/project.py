@@ -22,6 +22,7 @@ from reports.texts.mv_plan import plan_rows
 from reports.writer import words
 
 NAME = "project"
+# Avoided energy is expected less actual (IPMVP), the opposite of an EnPI's difference.
 _PARTS = ("expected_kwh", "actual_kwh")
 # Read as they are, never as sums of months: a month before the measure has no day that is reported.
 MEASURES: Mapping[str, Measure] = {
@@ -187,6 +188,7 @@ class ProjectData:
         ]
         found += self._against(project, version, period.end)
         is_barred = bool(self._bars(project, version, period))
+        # Not known counts as not significant.
         if not isinstance(made, Finding) and made.is_significant is not True and not is_barred:
             message = f"{project.name}: the saving does not exceed its uncertainty, so nothing is claimed."
             found.append(Finding(code="not_significant", message=message, scope=scope))
@@ -201,6 +203,7 @@ class ProjectData:
             return made.code.replace("_", " "), "muted"
         bars = self._bars(project, version, period)
         if made.claimed_kwh is not None and not bars:
+            # Significant the other way is an increase, and is said as loudly.
             is_saving = made.claimed_kwh > 0
             text = "significant, claimed" if is_saving else "significant increase of use"
             return word(text, locale), "good" if is_saving else "bad"
@@ -237,6 +240,7 @@ class ProjectData:
         if version is None:
             return []
         store = AdjustmentStore(given.sources.lake.store)
+        # Those in force: the ledger also has proposals and withdrawn ones, which moved nothing.
         held = given.sources.adjustments(version.baseline_id, version.version, given.as_of_utc)
         named = {each.adjustment_id for each in held}
         records = store.records(baseline_id=version.baseline_id, as_of_utc=given.as_of_utc)

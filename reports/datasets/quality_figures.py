@@ -13,6 +13,7 @@ from reports.datasets.base import Given, Item, Leaf, Measure
 
 NAME = "quality"
 _BATCHES = ("files", "accepted_rows", "rejected_rows")
+# Counts first, shares made of them: shares of months cannot be added up to that of a year.
 _COUNTS = {"expected_readings": "expected", "read_readings": "read", "estimated_readings": "estimated"}
 MEASURES: Mapping[str, Measure] = {
     "files": Measure("Accepted files", "count", whole="asked", decimals=0),
@@ -121,6 +122,7 @@ class QualityData:
     def _from_mart(self, kind: str, item: Item) -> Decimal | None:
         rows = [self._rows.get((item.scope, month.start)) for month in months_of(item.period)]
         months = zip(rows, months_of(item.period), strict=True)
+        # A span may cut a month: the marts hold whole ones only.
         if any(row is None or row["period_end"] != month.end for row, month in months):
             return None
         known = [row for row in rows if row is not None]

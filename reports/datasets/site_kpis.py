@@ -23,6 +23,7 @@ NAME = "site"
 MEASURES: Mapping[str, Measure] = {
     "consumption_kwh": Measure("Consumption", "kwh"),
     "peak_15min_kw": Measure("Peak, 15 min", "kw", whole="max"),
+    # Never made of months: a year's highest quarter hour lies in one of them.
     "load_factor": Measure("Load factor", "ratio", whole="asked", decimals=3),
     "cost": Measure("Energy cost", "currency"),
     "emission_kgco2e": Measure("Emissions, location-based", "kgco2e"),
@@ -54,6 +55,7 @@ class SiteKpis:
             codes = read_mart(given.marts_dir, "mart_site__kpi_values", site_id=given.site.site_id, where=is_told)
             told = codes.select("grain", "scope", "period_start", "kpi", "findings")
             self._codes = {(grain, scope, start, kpi): code for grain, scope, start, kpi, code in told.iter_rows()}
+            # Before anything is asked: traces over old marts would not make their figures again.
             self._refuse_stale_marts(given.period)
 
     @property
@@ -155,6 +157,7 @@ class SiteKpis:
             return plain(found, None) if isinstance(found, Decimal) else to_decimal(found)
         given = self.given
         grain = _grain(item.period)
+        # The marts know the scope and have no such row: nothing was read then, so the readings need not be asked.
         if given.marts_dir is not None and grain and (grain, item.scope) in self._known_scopes():
             return None
         found = given.sources.kpi_of(given.site, item.scope, measure, item.period, given.as_of_utc)
@@ -208,4 +211,5 @@ class SiteKpis:
 def _grain(period: Period) -> str:
     """The grain of the marts that the span is one of, or nothing."""
     key = period_key(period.start, period.end)
+    # A quarter's key is as long as a month's: its Q tells them apart.
     return {4: "year", 7: "month"}.get(len(key), "") if "Q" not in key else ""

@@ -111,6 +111,7 @@ class Asker:
         found = [finding for name in used for finding in self.datasets[name].findings(self.given.period)]
         kept: dict[tuple[str, str, str], Finding] = {}
         for finding in found:
+            # Two datasets may tell one thing: the first to tell it is kept.
             kept.setdefault((finding.code, finding.scope, finding.message), finding)
         return list(kept.values())
 
@@ -157,6 +158,7 @@ class Asker:
 
     def _parts(self, source: Dataset, measure: Measure, item: Item) -> list[Item] | None:
         """The items whose figures make this one, or None where it is read as it is."""
+        # Bills are of no month: the site's sum is made of bills.
         if isinstance(source, BillData):
             return source.parts(item)
         months = months_of(item.period)
@@ -208,6 +210,7 @@ class Asker:
     def _combined(self, combine: str, asked: Asked, item: Item) -> Figure:
         figures = [self.question(text, item) for text in asked.of]
         units = {figure.unit for figure in figures}
+        # A ratio may be of two units, which then stand in its own.
         if combine in {"sum", "difference", "deviation_percent"} and len(units) > 1:
             raise BadInput(
                 f"{combine} of {' and '.join(asked.of)} mixes the units {', '.join(sorted(units))}",

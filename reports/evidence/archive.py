@@ -22,11 +22,13 @@ MAX_BYTES = 2**32 - 2
 MAX_MEMBERS = 2**16 - 2
 MAX_NAME = 240
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=@+-]*(/[A-Za-z0-9_][A-Za-z0-9_.=@+-]*)*", re.ASCII)
+# Local header, central header and end record, as APPNOTE 4.3.7, 4.3.12 and 4.3.16 lay them out.
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")
 _CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHII")
 _END = struct.Struct("<4sHHHHIIH")
 _CHUNK = 1 << 20
 _VERSION, _MADE_BY, _DATE = 20, 3 << 8 | 20, 1 << 5 | 1  # 1 January 1980, the first day that the format knows
+# An ordinary file of its owner alone, where an unpacker restores rights.
 _MODE = 0o100600 << 16
 
 
@@ -90,6 +92,7 @@ class ArchiveWriter:
         if not is_member_name(name) or name in {each[0] for each in self._done}:
             raise BadInput(f"{name!r} cannot name a member of a pack", reason="bad_name")
         offset = self._out.tell()
+        # Zeros hold the place: sum and size are known at the member's end, and a descriptor there is another layout.
         self._out.write(_local(name, 0, 0))
         crc, size, found = 0, 0, hashlib.sha256()
         for chunk in _chunks(source):
@@ -97,6 +100,7 @@ class ArchiveWriter:
             found.update(chunk)
             self._out.write(chunk)
         end = self._out.tell()
+        # The largest values of these fields say "see ZIP64", which this layout does not have.
         if end > MAX_BYTES or len(self._done) >= MAX_MEMBERS:
             raise BadInput(
                 "the inputs are too many for one pack (4 GiB, 65,534 files)",
@@ -126,6 +130,7 @@ def read_archive(path: Path) -> Archive:
     """
     found = Archive(path=path)
     size = path.stat().st_size
+    # Before anything is read: a file of terabytes must not keep us busy.
     if size > MAX_BYTES + _END.size:
         return _broken(found, "larger than a pack can be")
     entries: list[tuple[str, int, int, int]] = []
@@ -165,6 +170,7 @@ def _entry(file: IO[bytes], head: bytes, size: int, found: Archive) -> tuple[str
     if file.tell() + length > size:
         _broken(found, f"{name} ends behind the end of the file")
         return None
+    # Written again and compared: flags, dates and extra fields have one value only, so nothing hides in them.
     if head + raw != _local(name, crc, length):
         found.problems.append(PackProblem(file=STRUCTURE, problem=f"the header of {name} is not as written"))
     start, left, actual, digest = file.tell(), length, 0, hashlib.sha256()

@@ -79,6 +79,7 @@ class Life:
                 reason="not_reviewed",
                 mend=f"a reviewer says: meterloom reports review {name_of(revision)} --as PERSON",
             )
+        # Four eyes: the second pair must be another's.
         if done["reviewed"].person_id == person.person_id:
             raise BadInput(f"{person.name} reviewed it and cannot publish it", reason="own_work")
         content = stored_content(self.reports, *key)
@@ -91,6 +92,7 @@ class Life:
         )
         if against:
             return Outcome(None, against, content)
+        # What was let pass is kept with the decision: later readers see that it was known.
         allowed = {each.code: each.message for each in content.findings if each.is_blocking and each.code == SYNTHETIC}
         return self._decide(revision, content, "published", person, signer, reason, allowed=allowed)
 
@@ -125,6 +127,7 @@ class Life:
             recorded_at_utc=self.clock.now_utc(),
         )
         said = {"step", "is_synthetic", "role", "reason", "content_sha256", "allowed"}
+        # Decision and signature in one transaction: a signature over nothing would be as bad as none.
         with self.publications.store.together():
             decided = self.publications.decide(decision, self.clock)
             is_kept = sign_act(

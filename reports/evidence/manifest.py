@@ -51,6 +51,7 @@ class PackedReport(Model):
 def rendered_stem(name: str, site_id: str, period: str, revision: int) -> str:
     """Member of the report's files without the format."""
     stem = f"report/{name}_{site_id}_{period}_r{revision}"
+    # Members have plain ASCII names (archive.py); a site's id may hold more.
     return "".join(each if each.isascii() and (each.isalnum() or each in "/._-") else "_" for each in stem)
 
 

@@ -70,6 +70,7 @@ class PackMaker:
         rows = figure_rows(self.reports.store, revision.report_id, revision.revision)
         inputs = gather(revision, rows, reports=self.reports, lake=self.lake, bills_dir=self.bills_dir, policy=policy)
         out.parent.mkdir(parents=True, exist_ok=True)
+        # A name of its own: two who make one pack must not write into one file.
         unfinished = out.with_name(f".{out.name}.{uuid.uuid4().hex}.part")
         try:
             with unfinished.open("w+b") as file:
@@ -89,10 +90,12 @@ class PackMaker:
                 writer.add(names.SIGNATURE, _signature(sealed, signer, signer_name))
                 writer.close()
                 file.flush()
+                # On the disk before it gets its name: a power cut must not leave half a pack that looks whole.
                 os.fsync(file.fileno())
                 file.seek(0)
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
                 size = file.seek(0, os.SEEK_END)
+            # On record before it appears: otherwise a break would let the next pack take the same place in the chain.
             if is_new:
                 self.publications.add_pack(link)
             unfinished.replace(out)
@@ -136,6 +139,7 @@ class PackMaker:
         self, body: dict[str, Any], revision: Revision, signer: Signer, signer_name: str, clock: Clock
     ) -> tuple[PackLink, bool, bytes]:
         """The pack's link, whether it is a new one, and the manifest's bytes."""
+        # Place and time stay out of the digest: the same pack made again must be found, not chained a second time.
         dumped = Manifest(
             **body, chain=PackChain(position=0, previous_sha256=""), created_at_utc=revision.recorded_at_utc
         ).model_dump(mode="json", exclude={"chain", "created_at_utc"})
@@ -145,6 +149,7 @@ class PackMaker:
         known = next((each for each in chain if each.body_sha256 == digest), None)
         if known is None:
             with self.reports.store.begin() as connection:
+                # Never before what was recorded last, even where the clock was set back.
                 moment = next_recorded_at(connection, clock.now_utc())
             position, before = (chain[-1].position, chain[-1].manifest_sha256) if chain else (0, GENESIS)
         else:
@@ -189,6 +194,7 @@ def code_checksums() -> dict[str, str]:
     paths = [
         path for room in ROOMS for kind in ("py", "sql", "yml", "yaml") for path in (ROOT / room).rglob(f"*.{kind}")
     ]
+    # What dbt writes there itself is no source.
     wanted = [path for path in sorted(paths) if not {"target", "logs", "dbt_packages"} & set(path.parts)]
     return {str(path.relative_to(ROOT)): hashlib.sha256(path.read_bytes()).hexdigest() for path in wanted}
 

@@ -48,6 +48,7 @@ def gather(
     versions = [Site.model_validate(row["site"]) for row in tables["site_versions"]]
     tables |= _baselines(reports, revision, given)
     tables |= {
+        # What is recorded for all sites holds for each of them.
         name: _by(reports, name, revision, **{column: [*sites, ALL_SITES]})
         for name, column in BY_SITE.items()
         if name in metadata.tables
@@ -117,6 +118,7 @@ def _lake_rows(
 
 
 def _days(start_utc: datetime, end_utc: datetime) -> Iterable[str]:
+    # The lake counts UTC days, and the end is exclusive: a local month reaches into one day more than it has.
     day, last = start_utc.astimezone(UTC).date(), (end_utc.astimezone(UTC) - timedelta(microseconds=1)).date()
     while day <= last:
         yield day.isoformat()
@@ -144,6 +146,7 @@ def _bills(
     rows = [
         row
         for row in _by(reports, "bills", revision, site_id=[revision.site_id])
+        # A bill without dates goes along: it may be of the period.
         if row["bill_id"] in named or ((row["period_start"] or start) < end and (row["period_end"] or end) > start)
     ]
     ids = [row["bill_id"] for row in rows]

@@ -17,6 +17,7 @@ def give_keys(people_file: Path, people: People, keys_dir: Path) -> dict[str, st
     for person in people.people:
         if person.public_key:
             continue
+        # A private key without its public half is what a broken-off run leaves: the key is used, not made anew.
         has_key = key_path(keys_dir, person.person_id).exists()
         signer = load_key(keys_dir, person.person_id) if has_key else new_key(keys_dir, person.person_id)
         start = f"{{person_id: {person.person_id}, "

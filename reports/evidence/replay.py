@@ -42,6 +42,7 @@ from reports.evidence.pack import code_checksums
 from reports.evidence.pack_inputs import readable
 from reports.evidence.printed import printed_problems
 
+# Readings are Parquet and not read by this way: a larger document is no report but somebody's bomb.
 MAX_JSON = 512 << 20
 # What lays out the files of a report.
 RENDERED_BY = ("reportlab", "xlsxwriter", "pillow")
@@ -97,6 +98,7 @@ def replay(
     others = _other_rows(archive, played)
     _check_life(archive, manifest, people, played)
     tables = _tables(archive, played)
+    # Figures are made again only of inputs that are whole: otherwise each of them would be one more problem.
     if played.problems or rows is None or others is None or tables is None:
         return played
     played.figures = len(rows)
@@ -104,6 +106,7 @@ def replay(
     code = list(_code_findings(archive, figures.values()))
     played.findings += code
     _check_printed(archive, manifest, [figures[row["figure_id"]] for row in rows], played, is_same_code=not code)
+    # A store of its own: nothing of a stranger's pack gets near the project's.
     store = open_store(f"sqlite:///{folder / 'store.db'}")
     try:
         definitions = _definitions(archive, today, folder / "definitions", played)
@@ -131,6 +134,7 @@ def _figure_rows(archive: Archive, manifest: Manifest, played: Played) -> list[d
             played.wrong(names.FIGURES, f"the chain of figures breaks at {broken}")
         elif ends != (run.first, run.last, run.prev_hash, run.hash):
             played.wrong(names.FIGURES, "is not the part of the chain that the manifest names")
+        # Each figure carries the hash of the content that it was stored with: words and figures cannot be exchanged.
         content = archive.members[names.CONTENT].sha256
         wrong = [row["figure_id"] for row in rows if row["figure"]["content_sha256"] != content]
         if wrong:
@@ -347,6 +351,7 @@ def _rests_on_readings(figure: Figure, figures: Mapping[str, Figure]) -> bool:
     while waiting:
         node = waiting.pop()
         for given in node.trace.inputs:
+            # A figure that the pack does not hold may rest on anything.
             if given.kind == "lake" or (given.kind == "figure" and given.id not in figures):
                 return True
             if given.kind == "figure" and given.id not in seen:
@@ -395,5 +400,6 @@ def _json(archive: Archive, name: str) -> Any:
 
 
 def _sampled(given: Sequence[Any], count: int, seed: int) -> list[Any]:
+    # Seeded: two people who check one pack look at the same figures.
     chosen = random.Random(seed).sample(range(len(given)), min(count, len(given)))  # noqa: S311 - a sample, no secret
     return [given[place] for place in sorted(chosen)]

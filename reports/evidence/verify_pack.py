@@ -20,6 +20,7 @@ from data_quality.contracts.reporting.kpi_definition import KpiDefinition
 from reports.evidence.archive import STRUCTURE, Archive, PackProblem, read_archive
 from reports.evidence.manifest import MANIFEST, SIGNATURE, Manifest, PackSignature
 
+# 65,534 members of the longest names take some 23 MB.
 MAX_MANIFEST = 64 << 20
 MAX_PROBLEMS = 1000
 # Ten times what a year of 50 meters takes; hashes of 4 GiB, the largest pack, are some 40 s of it.
@@ -87,6 +88,7 @@ def verify_pack(
     temporary = functools.partial(tempfile.TemporaryDirectory, prefix="meterloom-pack-")
     with temporary() as folder, temporary() as own:
         asked = {
+            # The limited process need not work in this folder.
             "path": str(path.resolve()),
             "folder": folder,
             "definition": str(keep_definition(Path(own), definition)),
@@ -123,6 +125,7 @@ def verify_here(
         return _verdict(archive, opened, problems).model_dump(mode="json")
     known = None if people is None else People.model_validate(people)
     problems += list(_signer_problems(opened, known))
+    # Before the pack before it is asked: its faults are not this signer's.
     is_vouched = known is not None and not problems
     if previous is not None:
         problems += list(_chain_problems(opened, Path(previous)))
@@ -156,6 +159,7 @@ def open_pack(archive: Archive) -> tuple[Opened | None, list[PackProblem]]:
     sealed = is_valid(signature.public_key, PACK_DOMAIN, manifest_bytes, signature.signature)
     if not sealed and not {MANIFEST, SIGNATURE} & {each.file for each in problems}:
         problems.append(PackProblem(file=MANIFEST, problem="the signature is not over this manifest"))
+    # Only a signed list is worth comparing the members with.
     if sealed:
         problems += list(_listing_problems(archive, manifest, {each.file for each in problems}))
     digest = hashlib.sha256(manifest_bytes).hexdigest()
@@ -172,6 +176,7 @@ def _read(archive: Archive, name: str, model: type[M], problems: list[PackProble
         text = archive.bytes_of(name, limit=MAX_MANIFEST)
         document = json.loads(text)
         found = model.model_validate(document)
+        # One text for one content: a signature holds for bytes, and two spellings would be two manifests.
         is_canonical = canonical(document) == text
     except (ValueError, RecursionError, BadInput, ValidationError):
         problems.append(PackProblem(file=name, problem="cannot be read"))
@@ -243,6 +248,7 @@ def _verdict(archive: Archive, opened: Opened | None, problems: list[PackProblem
         path=archive.path,
         verified=not problems,
         files=len(archive.members),
+        # A hostile pack may have one for each of its members.
         problems=tuple(problems[:MAX_PROBLEMS]),
         **said,
     )

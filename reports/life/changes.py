@@ -42,12 +42,14 @@ def what_changed(
     """
     moved = {(change.kind, change.id) for change in changes}
     figures = list(figures)
+    # Inputs stand before what is made of them: one pass finds everything that is touched.
     touched: dict[str, Figure] = {}
     for figure in figures:
         if any((each.kind, each.id) in moved or each.id in touched for each in figure.trace.inputs):
             touched[figure.figure_id] = figure
     renewed = {figure.figure_id: _renewed(figure, sources, as_of_utc) for figure in touched.values()}
     untouched = {figure.figure_id: figure for figure in figures if figure.figure_id not in touched}
+    # Nothing below these has moved, so they need not be made again.
     kept: dict[str, Decimal | None] = {figure_id: figure.value for figure_id, figure in untouched.items()}
     found = []
     for figure_id, figure in touched.items():

@@ -29,6 +29,7 @@ from data_quality.contracts.time import Clock
 Channel = Literal["folder", "mail", "webhook"]
 CHANNELS: tuple[Channel, ...] = ("folder", "mail", "webhook")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+# All of it is in memory at once, and a third more as base64.
 MAX_POST_BYTES = 64 << 20
 _FAULTS = (OSError, smtplib.SMTPException, http.client.HTTPException)
 
@@ -70,6 +71,7 @@ def checked_url(url: str) -> str:
     """The URL, if reports may be posted there: https, or http to this machine. Raises BadInput."""
     parts = urlsplit(url)
     is_local = parts.scheme == "http" and parts.hostname in LOOPBACK
+    # A URL is shown in lists and logs: no place for a name and a password.
     if not parts.hostname or not (parts.scheme == "https" or is_local) or parts.username or parts.password:
         raise BadInput(
             "delivery.webhook_url must be https (or http to this machine) without a user in it", reason="bad_url"
@@ -123,6 +125,7 @@ class Courier:
             if state.state == "sent":
                 break
             if number:
+                # 1, 2, 4 s and on: whatever restarts is back within the first tries.
                 self.pause(min(2.0 ** (number - 1), 30.0))
             try:
                 ways[delivery.channel](delivery, parcel)
@@ -146,8 +149,10 @@ class Courier:
     def _by_mail(self, delivery: Delivery, parcel: Parcel) -> None:
         message = EmailMessage()
         message["From"], message["To"] = self.settings.mail_from, delivery.target
+        # A line break in a site's name would begin a header of its own.
         message["Subject"] = " ".join(parcel.title.split())
         message["Date"] = format_datetime(self.clock.now_utc())
+        # The same at every try, so that a mail system can drop the second copy.
         message["Message-ID"] = f"<{delivery.delivery_id}@meterloom>"
         message.set_content(f"{parcel.title}\n\nRevision {parcel.name}. Files are attached.\n")
         for path in parcel.files:
@@ -164,6 +169,7 @@ class Courier:
                 missed = server.send_message(message)
         except smtplib.SMTPRecipientsRefused as fault:
             codes = {code for code, _ in fault.recipients.values()}
+            # SMTP: 5xx is for good, 4xx is for now (greylisting answers 450 to every first try).
             if all(500 <= code < 600 for code in codes):
                 raise Refused(f"the mail server answered {min(codes)} to every recipient") from fault
             raise
@@ -197,6 +203,7 @@ class Courier:
             connection.close()
         if 200 <= status < 300:
             return
+        # A redirect would carry the report where nobody meant it; 408, 425 and 429 say "later", not "no".
         if 300 <= status < 500 and status not in {408, 425, 429}:
             raise Refused(f"the receiver answered {status}")
         raise http.client.HTTPException(f"the receiver answered {status}")

@@ -93,6 +93,7 @@ def graph(figure: Figure, reports: ReportStore) -> Iterator[Figure]:
     """The figure and every figure that it rests on, each once, itself first."""
     seen, waiting = {figure.figure_id}, [figure]
     while waiting:
+        # Breadth first: what a figure is made of comes before what that rests on.
         node = waiting.pop(0)
         yield node
         for given in node.trace.inputs:
@@ -116,6 +117,7 @@ def readings_behind(figure: Figure, *, reports: ReportStore, sources: Sources) -
         frames.append(rows.filter(pl.col("meter_id").is_in(streams_of(leaf, site))))
     if not frames:
         return pl.DataFrame(schema=dict.fromkeys(ROW_COLUMNS, pl.String))
+    # A month and the year around it read the same quarter hours: each is listed once.
     rows = pl.concat(frames).unique(["meter_id", "register", "interval_start_utc"], maintain_order=True)
     named = named_batches(reports.store, rows["batch_id"].unique().to_list())
     names = pl.DataFrame(
@@ -177,6 +179,7 @@ def stale_revisions(
         if key not in today:
             given = TraceInput(kind=kind, id=row["id"], role=row["role"], sha256=then)
             today[key] = today_sha256(given, sources, as_of_utc=as_of_utc)
+        # Inputs are asked for all revisions, of which as_of_utc may leave some out.
         if today[key] != then and (row["report_id"], row["revision"]) in found:
             change = VersionChange(kind=kind, id=row["id"], then=then, now=today[key])
             found[row["report_id"], row["revision"]].append(change)
@@ -223,10 +226,12 @@ def today_sha256(given: TraceInput, sources: Sources, *, as_of_utc: datetime | N
         if given.role == "adjustments":
             return adjustments_sha256(sources.adjustments(baseline_id, int(version), as_of_utc))
         return sources.baseline(baseline_id, int(version)).model_checksum
+    # What is left is named by its own content, as a bill's file is: it cannot have changed.
     return given.sha256
 
 
 def _day_factors_today(given: TraceInput, sources: Sources, as_of_utc: datetime | None) -> str:
+    # Three cuts at most: a scope may hold strokes itself.
     site_id, start, end, scope = given.id.split("/", 3)
     if site_id not in sources.sites:
         return ""

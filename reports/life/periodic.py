@@ -14,6 +14,7 @@ from reports.datasets.base import Given, shifted, span
 from reports.datasets.bills import BillData
 from reports.make_report import MadeReport, make_report
 
+# Cheap to make and always possible: that it is there says that the month was made (orchestration/schedules.py).
 MONTHLY = ("data_quality",)
 QUARTERLY = ("executive_summary",)
 YEARLY = ("executive_summary", "ghg_inventory")
@@ -30,6 +31,7 @@ def reports_ending(site: Site, month: Period, *, has_bills: bool) -> list[tuple[
     found = [(name, month) for name in MONTHLY]
     if has_bills:
         found.append(("bill_reconciliation", month))
+    # The month that begins now opens a quarter, so the one that ended closed one.
     if after.month % 3 == 1:
         index = after.year * 12 + after.month - 1 - 3
         quarter = span(date(index // 12, index % 12 + 1, 1), after, site.time_zone)

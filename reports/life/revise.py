@@ -18,6 +18,7 @@ _ID = re.compile(r"\b[0-9a-f]{16}\b")
 def content_sha256(content: ReportContent) -> str:
     """Hash of what the content says and rests on; free of revision number, ids, as-of and run names."""
     dumped = content.model_copy(update={"revision": 0, "versions": {}}).model_dump(mode="json")
+    # Ids hold the revision's number: put back to paths, or no two revisions would ever say the same.
     ids = {figure["figure_id"]: figure["path"] for figure in dumped["figures"]}
     del dumped["as_of_utc"]
     for figure in dumped["figures"]:

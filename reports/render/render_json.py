@@ -13,6 +13,7 @@ def render_json(content: ReportContent) -> bytes:
     # A draft calls itself a draft, whatever would stand against its publication.
     body |= {"status": content.life.status, "life": content.life.model_dump(mode="json")}
     for figure in body["figures"]:
+        # Taken before it becomes a float: a double does not hold every decimal.
         figure["exact_value"] = figure["value"]
         figure["value"] = None if figure["value"] is None else float(figure["value"])
     # Standard json turns slow as soon as it indents; models hold neither NaN nor infinity.

@@ -179,6 +179,7 @@ def _code(content: ReportContent) -> Any:
     from reportlab.graphics.shapes import Drawing
     from reportlab.lib.colors import HexColor
 
+    # Level M still reads with 15 % lost, as folded and copied paper has it.
     widget = QrCodeWidget(reference(content), barLevel="M", barBorder=0, barWidth=_CODE_PT, barHeight=_CODE_PT)
     widget.barFillColor = HexColor(ACCENT)
     drawing = Drawing(_CODE_PT, _CODE_PT)
@@ -249,6 +250,7 @@ def _numbered_canvas() -> type:
             self._pages: list[dict[str, Any]] = []
 
         def showPage(self) -> None:  # noqa: N802 - reportlab's name
+            # The page is not written yet: "of how many" is known only at the end.
             self._pages.append(dict(self.__dict__))
             self._startPage()
 

@@ -60,6 +60,7 @@ def _chart_class() -> Any:
                 self.canv.saveState()
                 self.canv.setStrokeColor(HexColor(colour))
                 self.canv.setLineWidth(stroke["strokeWidth"])
+                # Round joins: mitred ones let a sharp peak stick out far above its value.
                 self.canv.setLineJoin(1)
                 self.canv.setDash(list(stroke.get("strokeDashArray", ())))
                 (x, y), *rest = points
@@ -94,6 +95,7 @@ def nice_ticks(highest: float) -> list[float]:
         return [0.0, 1.0]
     step = 10 ** math.floor(math.log10(highest / 4))
     step = next(step * factor for factor in (1, 2, 2.5, 5, 10) if highest / (step * factor) <= 5)
+    # Rounded: 5.000000001 steps are float noise, not a sixth tick.
     return [step * index for index in range(math.ceil(round(highest / step, 9)) + 1)]
 
 
@@ -102,6 +104,7 @@ def span_ticks(lowest: float, highest: float) -> list[float]:
     if lowest >= 0:
         return nice_ticks(highest)
     above, below = nice_ticks(max(highest, 0.0)), nice_ticks(-lowest)
+    # One step for both sides, the wider one, so that zero falls on a tick.
     step = max(above[1] if highest > 0 else 0.0, below[1])
     down = math.ceil(round(-lowest / step, 9))
     up = math.ceil(round(max(highest, 0.0) / step, 9))
@@ -195,6 +198,7 @@ def label_places(categories: Sequence[str], most: int) -> list[int]:
     """Which categories get a label: all, or the first of each month and its 15th, as many as fit."""
     if len(categories) <= most:
         return list(range(len(categories)))
+    # Days are named by ISO dates: months and their middles read better than every tenth day.
     firsts = [index for index, name in enumerate(categories) if name.endswith("-01")]
     halves = [index for index, name in enumerate(categories) if name.endswith(("-01", "-15"))]
     for found in (halves, firsts):

@@ -55,6 +55,7 @@ def _grid_class() -> Any:
             while count < len(self.lines) and self.lines[count][1] <= room:
                 room -= self.lines[count][1]
                 count += 1
+            # A single row below its head reads like a torn page.
             if count < min(2, len(self.lines)):
                 return []
             parts = [(self.lines[:count], self.first), (self.lines[count:], self.first + count)]

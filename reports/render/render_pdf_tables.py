@@ -11,6 +11,7 @@ from reports.report_content import Cell, Row, Table, Tiles
 
 _GAP = 8.0
 _SMALLEST = 6.4
+# About half a page: longer ones may break over pages and are drawn by hand (render_pdf_grid.py).
 LONG_TABLE_ROWS = 24
 
 
@@ -100,6 +101,7 @@ def _tails(table: Table, index: int, size: float) -> list[float]:
     tails = []
     for row in table.rows:
         cell = row.cells[index]
+        # A cell in percent has the decimals of its share, two more than it shows.
         digits = cell.decimals - 2 if cell.text.endswith("%") else cell.decimals
         start = len(cell.text.rstrip(" %")) - digits - 1 if digits > 0 else len(cell.text.rstrip(" %"))
         tail = cell.text[start:] if cell.figure_id and cell.text[:1] not in {"–", "<"} else ""
@@ -172,6 +174,7 @@ def _squeezed(table: Table, needed: Sequence[float], width: float) -> list[float
     """Words give way before numbers: a word can be broken, a number cannot."""
     numbers = sum(each for each, column in zip(needed, table.columns, strict=True) if column.is_number)
     words = sum(needed) - numbers
+    # Nothing is left to take from words: then all columns shrink alike.
     if not words or numbers > width * 0.85:
         return [each * width / sum(needed) for each in needed]
     share = (width - numbers) / words

@@ -64,6 +64,7 @@ def printable(text: str) -> str:
     """The text as it is drawn: right-to-left parts in visual order, letters without a glyph replaced."""
     if is_plain(text):
         return text
+    # Control and format characters are drawn as boxes, or turn the direction of what follows.
     clean = "".join(" " if unicodedata.category(letter) in {"Cc", "Cf"} else letter for letter in text)
     return "".join(_shown(letter) for letter in visual(clean))
 
@@ -75,6 +76,7 @@ def _is_in(letter: str, *ranges: tuple[tuple[int, int], ...]) -> bool:
 
 def is_east_asian(letter: str) -> bool:
     """True for a Chinese, Japanese or Korean letter or its punctuation."""
+    # Below it there is none: most letters need no search.
     return letter >= "\u1100" and _is_in(letter, _KANA, _HANGUL, _HAN)
 
 
@@ -97,6 +99,7 @@ def east_asian_font(text: str) -> str:
 def _shown(letter: str) -> str:
     if _is_built_in(letter) or ord(letter) in wide_glyphs() or is_east_asian(letter):
         return letter
+    # A letter loses its accent before it becomes a question mark.
     bare = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
     return _STANDINS.get(letter, bare or "?")
 
@@ -115,6 +118,7 @@ def visual(text: str) -> str:
     if not any(kind in {"R", "AL"} for kind in kinds):
         return text
     strong = [kind for kind in kinds if kind in {"L", "R", "AL"}]
+    # The first letter with a direction gives the line its own (Unicode bidi, rules P2 and P3).
     is_rtl_line = strong[0] != "L"
     runs: list[tuple[bool, str]] = []
     for letter, is_rtl in zip(text, _directions(kinds, is_rtl_line), strict=True):

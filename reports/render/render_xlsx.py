@@ -50,6 +50,7 @@ def render_xlsx(content: ReportContent) -> bytes:
     import xlsxwriter
 
     buffer = io.BytesIO()
+    # Texts stay texts: a site called "=HYPERLINK(…)" must not run on the reader's machine.
     book = xlsxwriter.Workbook(buffer, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
     book.set_properties(
         {
@@ -73,6 +74,7 @@ class _Writer:
     def __init__(self, book: "Workbook", content: ReportContent) -> None:
         self.book, self.content = book, content
         self.figures: dict[str, Figure] = {figure.figure_id: figure for figure in content.figures}
+        # Behind two rows of head, and Excel counts from 1.
         self.home = {name: f"{REGISTER}!$D${index + 3}" for index, name in enumerate(self.figures)}
         self._formats: dict[tuple[Any, ...], Any] = {}
 
@@ -86,6 +88,7 @@ class _Writer:
     def sheet(self, name: str) -> None:
         """One sheet with all its tables, one below the other."""
         page = self.book.add_worksheet(name)
+        # 2 hides them on the screen too, 1 on paper alone.
         page.hide_gridlines(2)
         row = self._head(page, name)
         widths: dict[int, int] = {}
@@ -106,6 +109,7 @@ class _Writer:
         """Headline figures, a line each: label, number, unit."""
         for tile in tiles.tiles:
             page.write_string(row, 0, tile.label, self.style(font_color=_FILLS["muted"]))
+            # A tile has but its text: how many decimals it shows is read from it.
             decimals = (
                 len(tile.text.rpartition("." if "." in tile.text[-4:] else ",")[2]) if tile.text[-1:].isdigit() else 0
             )
@@ -191,11 +195,13 @@ class _Writer:
         if figure.value is None:
             page.write_string(row, _VALUE_COLUMN, "", self.style())
             return
+        # All digits: the register is where a reader looks for them.
         style = self.style(num_format="General")
         formula = FORMULAS.get(figure.trace.computation)
         if formula is None:
             page.write_number(row, _VALUE_COLUMN, float(figure.value), style)
             return
+        # Within its own sheet a cell needs no sheet's name.
         cells = [self.home[each.id].removeprefix(f"{REGISTER}!") for each in figure.trace.inputs]
         text = formula.format(*cells, all=spans_of(cells))
         page.write_formula(row, _VALUE_COLUMN, text, style, float(figure.value))
@@ -215,6 +221,7 @@ def sheet_of(section: Section) -> str:
 
 def spans_of(cells: Sequence[str]) -> str:
     """Cells of one column as arguments of a function: `$D$3,$D$4` as they are, more than thirty as ranges."""
+    # Older readers take thirty arguments of a function at most.
     if len(cells) <= 30:
         return ",".join(cells)
     parts: list[tuple[int, int]] = []

@@ -15,6 +15,7 @@ def _forms() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """Letter -> its four forms ('' where it has none); lam-alef pair -> isolated and final ligature."""
     single: dict[str, list[str]] = {}
     pairs: dict[str, list[str]] = {}
+    # Presentation Forms-B from hamza to lam-alef; before them stand marks, which have no places.
     for code in range(0xFE80, 0xFEFD):
         place, *letters = unicodedata.decomposition(chr(code)).split()
         text = "".join(chr(int(letter, 16)) for letter in letters)

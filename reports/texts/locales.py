@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from reports.texts.report_words import WORDS
 
+# French has a narrow one (U+202F), which the built-in fonts of PDF lack.
 _NARROW = "\u00a0"
 
 
@@ -64,6 +65,7 @@ LANGUAGES: Mapping[str, Language] = {
         "jan. feb. mrt. apr. mei juni juli aug. sep. okt. nov. dec.",
         "{d} {m} {y}",
     ),
+    # No words of these two yet: what people named in them is drawn from the right all the same.
     "ar": _EN._replace(is_right_to_left=True),
     "he": _EN._replace(is_right_to_left=True),
 }

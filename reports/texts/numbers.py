@@ -20,11 +20,14 @@ def format_number(value: Decimal | float | None, *, decimals: int, locale: str, 
     """Half-up rounded text; a dash where there is no value. A value that rounds to zero carries no sign."""
     if value is None:
         return MISSING
+    # By its repr: the float's exact binary value would round 0.285 down where people expect 0.29.
     exact = value if isinstance(value, Decimal) else Decimal(repr(value))
+    # Half up, as on paper: decimal's own default would make 0.5 a 0 and 1.5 a 2.
     rounded = exact.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP, context=ARITHMETIC)
     whole, _, part = f"{abs(rounded):f}".partition(".")
     thousands, mark = separators(locale)
     text = f"{int(whole):,}".replace(",", thousands) + (mark + part if part else "")
+    # Asked of the rounded value: -0.001 shown with two decimals is 0.00, not -0.00.
     if rounded < 0:
         return f"-{text}"
     return f"+{text}" if signed and rounded > 0 else text

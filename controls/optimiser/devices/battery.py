@@ -105,6 +105,7 @@ class Battery(Device):
             "battery_charge_kw": self.new(lp, "charge_kw", count, lowBound=0),
             "battery_discharge_kw": self.new(lp, "discharge_kw", count, lowBound=0),
             "is_charging": self.new(lp, "is_charging", count, cat="Binary"),
+            # Free of bounds: its window is rows, which a conflict can name.
             "soc_kwh": self.new(lp, "soc_kwh", count + 1),
         }
 
@@ -117,6 +118,7 @@ class Battery(Device):
         for t in range(len(mode)):
             yield "charge_limit", f"charge_max_{t:03d}", charge[t] <= self.max_charge_kw * mode[t]
         for t in range(len(mode)):
+            # Without the mode, negative prices would pay for charging and discharging at once, burning energy as loss.
             most = self.max_discharge_kw - self.max_discharge_kw * mode[t]
             yield "discharge_limit", f"discharge_max_{t:03d}", discharge[t] <= most
         yield "soc_start", "start", soc[0] == self.soc_init_kwh
@@ -140,6 +142,7 @@ class Battery(Device):
     def solved(self, values: Values, step_h: tuple[float, ...]) -> Columns:
         """The two powers, and the charge at the end of each step that follows from them."""
         into, out = clean(values["battery_charge_kw"]), clean(values["battery_discharge_kw"])
+        # Summed up anew from the cleaned powers: the solver's own path carries its noise.
         path, soc_kwh = [], self.soc_init_kwh
         for t, hours in enumerate(step_h):
             soc_kwh += hours * (self.charge_efficiency * into[t] - out[t] / self.discharge_efficiency)
@@ -152,6 +155,7 @@ class Battery(Device):
         for t, hours in enumerate(step_h):
             into, out = columns["battery_charge_kw"][t], columns["battery_discharge_kw"][t]
             expected_kwh = soc_kwh + hours * (self.charge_efficiency * into - out / self.discharge_efficiency)
+            # Goes on from the stated charge, not from the expected one: each step answers for its own error.
             soc_kwh = columns["soc_end_kwh"][t]
             yield f"step {t}: charge balance", abs(soc_kwh - expected_kwh)
             yield f"step {t}: charge above the rating", into - self.max_charge_kw

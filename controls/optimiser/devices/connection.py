@@ -68,6 +68,7 @@ class Connection(Part):
                 yield "exchange_mode", f"exports_{t:03d}", sell[t] <= min(self.export_max_kw, most_out) * (1 - mode)
         for peak_kw in x["peak_kw"]:
             for t in range(len(buy)):
+                # Rows instead of a maximum, which no linear problem has; the price presses the peak down onto them.
                 yield "peak", f"peak_{t:03d}", peak_kw >= buy[t]
 
     def drawn_kw(self, x: Values, t: int) -> Any:
@@ -90,6 +91,7 @@ class Connection(Part):
     def spare_kw(self, net_kw: Sequence[float]) -> list[float]:
         """How much more could be fed in at no loss in each step, where everything else draws `net_kw`."""
         steps = zip(net_kw, self.import_price_per_kwh, self.export_price_per_kwh, strict=True)
+        # At a negative price feeding in costs, or drawing earns: curtailing has its reason then.
         return [self.export_max_kw + net if min(buy, sell) >= 0 else 0.0 for net, buy, sell in steps]
 
     def errors(self, columns: Values, step_h: tuple[float, ...]) -> Iterator[tuple[str, float]]:
@@ -119,6 +121,8 @@ def connection_kw(site: Site) -> float | None:
     limits = [
         meter.connected_load_kw
         for meter in site.meters
+        # Sub-meters hang behind these: their loads are in them already.
         if meter.carrier == Carrier.ELECTRICITY and meter.parent is None and meter.connected_load_kw is not None
     ]
+    # Several connections to the grid carry together what each may.
     return sum(limits) if limits else None

@@ -10,6 +10,7 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.site_file.site import Asset, Site
 
 _HERE = __name__.rpartition(".")[0]
+# Importing defines the subclasses that the table below collects.
 for _file in pkgutil.iter_modules([str(Path(__file__).parent)]):
     if f"{_HERE}.{_file.name}" != __name__:
         importlib.import_module(f"{_HERE}.{_file.name}")
@@ -17,6 +18,7 @@ for _file in pkgutil.iter_modules([str(Path(__file__).parent)]):
 KINDS: dict[str, type[Device]] = {
     kind.kind: kind  # type: ignore[type-abstract]  # every subclass is concrete
     for kind in Device.__subclasses__()
+    # Classes that tests define are no kinds of this version.
     if kind.__module__.startswith(_HERE)
 }
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Two names for one figure are in use: makers print "nameplate", installers "peak".
 _RATING = ("nameplate_kw", "peak_kw")
+# Commands have whole watts: less than one curtailed is no limit that could be sent.
 _WATT = 0.001
 
 
@@ -51,6 +52,7 @@ class Pv(Device):
         return cls(
             device_id=asset.asset_id,
             pv_kw=tuple(share * power for power in given.forecast_kw),
+            # The safe default of an inverter is its full rating: a share of it counts downwards from there.
             limit_min_kw=(1 - given.share) * rating_kw,
             rating_kw=rating_kw,
         )
@@ -62,6 +64,7 @@ class Pv(Device):
 
     def reach_kw(self, t: int) -> tuple[float, float]:
         """What it uses at night, what it gives by day."""
+        # An inverter's own consumption at night is metered as negative generation.
         return max(-self.pv_kw[t], 0.0), max(self.pv_kw[t], 0.0)
 
     def variables(self, lp: "pulp.LpProblem", around: Around) -> Values:

@@ -106,6 +106,7 @@ def register_states(amounts: Counts, *, initial: int, modulus: int, restarts: di
     """
     states = np.concatenate([[0], np.cumsum(amounts)]) + initial
     for at, state in sorted(restarts.items()):
+        # From the state after this one on: the last read before the restart stays what it was.
         states[at + 1 :] += state - states[at]
     found: Counts = states % modulus
     return found
@@ -113,5 +114,6 @@ def register_states(amounts: Counts, *, initial: int, modulus: int, restarts: di
 
 def _changed(values: Series, part: slice, change: Callable[[Series], Series]) -> Series:
     found = values.copy()
+    # A struck value is as round as a true one: the decimals must not give the fault away.
     found[part] = np.round(change(values[part]), DECIMALS)
     return found

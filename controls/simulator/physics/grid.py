@@ -37,6 +37,7 @@ class YearGrid:
 
     def daily_mean(self, values: Series) -> Series:
         """The mean of each local day, one entry a day."""
+        # Divided by the day's own count: days of 23 and 25 hours have other than 96 quarters.
         return np.bincount(self.day, values) / np.bincount(self.day)
 
     def utc_hours(self) -> Series:

@@ -47,6 +47,7 @@ class SimulatedSite:
 
     def until(self, now_utc: datetime) -> "SimulatedSite":
         """The same without readings of intervals that have not ended; prices may lie in the future."""
+        # Timestamps are starts: the interval in progress is not yet metered.
         ended = pl.col("timestamp") <= now_utc - timedelta(minutes=CANONICAL_MINUTES)
         volumes = None if self.volumes is None else self.volumes.filter(ended)
         return replace(self, meters=self.meters.filter(ended), drivers=self.drivers.filter(ended), volumes=volumes)

@@ -60,6 +60,7 @@ def green_button(
     return "".join(parts).encode()
 
 
+# ServiceKind 0 is electricity.
 def _usage() -> str:
     return "<ServiceCategory><kind>0</kind></ServiceCategory>"
 
@@ -92,6 +93,7 @@ def workbook(sheet: str, frame: pl.DataFrame) -> bytes:
     }
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        # By ZipInfo, so that no clock of the writing machine gets into the bytes.
         for name, text in entries.items():
             archive.writestr(zipfile.ZipInfo(name, _ZIP_TIME), _XML + text, zipfile.ZIP_DEFLATED)
     return target.getvalue()
@@ -105,8 +107,10 @@ def _row(number: int, cells: Sequence[object]) -> str:
 def _cell(place: str, value: object) -> str:
     if isinstance(value, int | float):
         return f'<c r="{place}"><v>{value!r}</v></c>'
+    # Inline texts: a shared string table would be a second pass and one more file.
     return f'<c r="{place}" t="inlineStr"><is><t>{escape(str(value))}</t></is></c>'
 
 
 def _letter(place: int) -> str:
+    # Enough for 26 columns, which no sender here exceeds.
     return chr(ord("A") + place)

@@ -8,6 +8,7 @@ from controls.simulator.physics.grid import YearGrid
 from controls.simulator.physics.noise import Series, ar1, generator
 
 _YEAR_DAYS = 365.2425
+# Both lag behind the sun: the ground takes a month after the solstice, three hours after noon.
 _COLDEST_DAY, _WARMEST_HOUR = 20.0, 15.0
 
 
@@ -35,17 +36,21 @@ def weather(
     solar_hour, day_of_year = _solar_time(grid, longitude_deg)
     sin_elevation = _sin_elevation(day_of_year, solar_hour, latitude_deg)
     rng = generator(seed, grid.year, "clouds")
+    # Two time scales: fronts last for days (0.55 from one to the next), what drifts by for an hour or two.
     daily_cloud = np.clip(0.60 + ar1(rng, count=grid.days, rho=0.55, sigma=0.30), 0.0, 1.0)[grid.day]
     cloud = np.clip(daily_cloud + ar1(rng, count=grid.count, rho=0.9, sigma=0.08), 0.0, 1.0)
+    # Below half a degree of elevation the quotient loses its meaning, and no module sees that light.
     clear_w_per_m2 = np.where(
         sin_elevation > 0.01, 1098.0 * sin_elevation * np.exp(-0.057 / np.maximum(sin_elevation, 0.01)), 0.0
     )
+    # A closed cover still lets a quarter through as diffuse light (near Kasten and Czeplak, 1980, who use cloud**3.4).
     ghi_w_per_m2 = clear_w_per_m2 * (1.0 - 0.75 * cloud**1.5)
     rng = generator(seed, grid.year, "temperature")
     spells = np.interp(
         np.arange(grid.count) / 96.0, np.arange(grid.days) + 0.5, ar1(rng, count=grid.days, rho=0.8, sigma=3.3)
     )
     season = mean_degc - season_k * np.cos(2 * np.pi * (day_of_year - _COLDEST_DAY) / _YEAR_DAYS)
+    # Clouds flatten the day: they shade it and keep the night's warmth in.
     swing_k = (1.5 + 3.5 * (1.0 - daily_cloud)) * np.cos(2 * np.pi * (solar_hour - _WARMEST_HOUR) / 24.0)
     jitter = ar1(rng, count=grid.count, rho=0.97, sigma=0.4)
     return Weather(outdoor_degc=np.round(season + spells + swing_k + jitter, 2), ghi_w_per_m2=np.round(ghi_w_per_m2, 1))
@@ -53,6 +58,7 @@ def weather(
 
 def _solar_time(grid: YearGrid, longitude_deg: float) -> tuple[Series, Series]:
     """Mean solar hour [0, 24) at the middle of the quarter hour, and the day of the year from 0, fractional."""
+    # Fifteen degrees of longitude are an hour of the sun; the equation of time (a quarter hour at most) is left out.
     hours = grid.utc_hours() + 0.125 + longitude_deg / 15.0
     return hours % 24.0, (hours - grid.utc_hours()[0]) / 24.0
 

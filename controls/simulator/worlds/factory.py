@@ -72,10 +72,13 @@ def improvement_factors(truth: FactoryTruth, *, year: int, seed: int) -> dict[st
 def production(grid: YearGrid, truth: FactoryTruth, *, seed: int) -> tuple[Counts, Series]:
     """Parts (whole) and running hours of the line per quarter hour."""
     rng = generator(seed, grid.year, "production")
+    # Orders come in runs: busy days follow busy days, within a fifth of the usual pace.
     pace = np.clip(1.0 + ar1(rng, count=grid.days, rho=0.5, sigma=0.07), 0.82, 1.18)[grid.day]
+    # Mostly a few percent of the day, now and then much more: breakdowns are skewed.
     stopped = np.clip(rng.beta(1.6, 18.0, grid.days), 0.0, 0.35)[grid.day]
     running = np.clip(1.0 - stopped + rng.normal(0.0, 0.04, grid.count), 0.0, 1.0)
     running *= np.where(grid.is_free, truth.weekend_running, 1.0)
+    # Less of it stands still already: running time and pace together make the weekend's output.
     slower = np.where(grid.is_free, truth.weekend_factor / truth.weekend_running, 1.0)
     count_per_hour = truth.count_per_hour * pace * _shift_factor(grid.local_hour) * slower
     return np.rint(count_per_hour * running * 0.25).astype(np.int64), np.round(0.25 * running, 4)
@@ -87,6 +90,7 @@ def generate_factory_year(site: Site, year: int, *, seed: int, truth: FactoryTru
     grid = year_grid(site, year)
     sky = weather(grid, latitude_deg=site.latitude_deg or 0.0, longitude_deg=site.longitude_deg or 0.0, seed=seed)
     count, running_h = production(grid, truth, seed=seed)
+    # Drawn apart from the noise: a year without improvement then has the same noise as one with it.
     factors = improvement_factors(truth, year=year, seed=seed)
     streams: dict[tuple[str, str], Counts] = {}
     for machine, true in truth.machines.items():
@@ -99,6 +103,7 @@ def generate_factory_year(site: Site, year: int, *, seed: int, truth: FactoryTru
         (grid.local_hour >= 6.0) & (grid.local_hour < 18.0) & ~grid.is_free
     ).astype(np.float64)
     rest_noise = 1.0 + ar1(generator(seed, year, "rest"), count=grid.count, rho=0.8, sigma=0.08)
+    # A sum of whole units, so that the main meter balances to the last digit.
     streams["main", "import"] = sum(streams.values(), start=whole_units(0.25 * rest_kw * rest_noise))
     return SimulatedSite(
         site_id=site.site_id,
@@ -119,6 +124,7 @@ def clean_power_kw(
     climate_kw = true.heating_kw_per_k * np.maximum(true.heating_below_degc - day_degc, 0.0)
     climate_kw += true.cooling_kw_per_k * np.maximum(day_degc - true.cooling_above_degc, 0.0)
     shape = 1.0 + 0.15 * np.cos(2 * np.pi * (grid.local_hour - 13.0) / 24.0)
+    # Scaled to a mean of 1 each day, or the day's energy would differ from its coefficients.
     shape /= grid.daily_mean(shape)[grid.day]
     power_kw: Series = (
         true.base_kw

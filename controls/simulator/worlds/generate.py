@@ -10,6 +10,7 @@ from controls.simulator.worlds.tower import generate_tower_year
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 
+# One seed for all that ships: the figures of documents and tests come from it.
 SEED = 20240101
 # By site id.
 _WORLDS: dict[str, Callable[..., SimulatedSite]] = {
@@ -33,6 +34,7 @@ def generate_site(site: Site, *, start: date, end: date, seed: int = SEED, price
         )
     prices_end = end + timedelta(days=price_days_ahead)
     last = prices_end if site.price_stream is not None else end
+    # The end is exclusive: a span up to 1 January does not need the new year.
     years = range(start.year, (last - timedelta(days=1)).year + 1)
     return concatenated([_WORLDS[site.site_id](site, year, seed=seed) for year in years]).between(
         start, end, prices_end=prices_end

@@ -65,6 +65,7 @@ def home_assets(site: Site) -> HomeAssets:
 def pv_power_kw(*, ghi_w_per_m2: Series, outdoor_degc: Series, peak_kw: float, truth: HomeTruth) -> Series:
     """AC power of the array, limited by its inverter; cells run 0.03 K warmer per W/m2."""
     cell_degc = outdoor_degc + 0.03 * ghi_w_per_m2
+    # Rated at 25 degrees of the cell (standard test conditions).
     yield_share = truth.performance_ratio * (1.0 + truth.pv_per_k * (cell_degc - 25.0))
     return np.clip(peak_kw * ghi_w_per_m2 / 1000.0 * yield_share, 0.0, peak_kw)
 
@@ -72,7 +73,9 @@ def pv_power_kw(*, ghi_w_per_m2: Series, outdoor_degc: Series, peak_kw: float, t
 def heating_power_kw(grid: YearGrid, *, outdoor_degc: Series, limit_kw: float, truth: HomeTruth) -> Series:
     """Electric heat that holds the rooms: the loss of the last hours, less at night, at most all relays together."""
     kernel = np.full(24, 1 / 24)
+    # Six hours of mass; padded at the front, because a house does not know tomorrow's weather.
     inertia_degc = np.convolve(np.pad(outdoor_degc, (23, 0), mode="edge"), kernel, mode="valid")
+    # A little above 1 by day: the rooms are brought back up after the night.
     setback = np.where((grid.local_hour >= 22.0) | (grid.local_hour < 5.0), 0.8, 1.06)
     return np.clip(truth.heat_loss_kw_per_k * (truth.heating_below_degc - inertia_degc) * setback, 0.0, limit_kw)
 
@@ -94,8 +97,10 @@ def ev_power_kw(grid: YearGrid, *, max_kw: float, truth: HomeTruth, seed: int) -
     first_of_day = np.searchsorted(grid.day, np.arange(grid.days))
     power_kw = np.zeros(grid.count)
     for day in np.flatnonzero(comes < truth.ev_days).tolist():
+        # An hour off on the two days of a clock change, which a car's arrival does not show.
         at, left_kwh = int(first_of_day[day] + round(4 * hour[day])), float(need_kwh[day])
         while left_kwh > 0 and at < grid.count:
+            # The last quarter hour is charged in part.
             power_kw[at] = min(max_kw, 4 * left_kwh)
             left_kwh -= 0.25 * max_kw
             at += 1
@@ -106,7 +111,9 @@ def import_price(grid: YearGrid, *, ghi_w_per_m2: Series, truth: HomeTruth, seed
     """Hourly day-ahead import price: two peaks a day, cheap and now and then negative on sunny free days."""
     rng = generator(seed, grid.year, "price")
     level = (1.0 + ar1(rng, count=grid.days, rho=0.75, sigma=0.22))[grid.day]
+    # The level stays above zero: only the sun can make a price negative.
     level = np.maximum(level, 0.35) * np.where(grid.is_free, 0.82, 1.0)
+    # Day-ahead prices are hourly: one draw for its four quarters.
     hour = np.arange(grid.count) // 4
     sun = (np.bincount(hour, ghi_w_per_m2) / 4.0)[hour] / 1000.0
     shape = np.asarray(_PRICE_SHAPE)[grid.local_hour.astype(np.int64)]
@@ -122,6 +129,7 @@ def battery_history(
 
     surplus_units: PV less loads. All in whole ten-thousandths of a kWh; losses round against the battery.
     """
+    # Whole numbers throughout: with floats the grid meter would miss its balance in the last digit.
     most_in, most_out = (int(0.25 * kw * UNITS_PER_KWH) for kw in (battery.max_charge_kw, battery.max_discharge_kw))
     low, high = (int(battery.capacity_kwh * share * UNITS_PER_KWH) for share in (battery.soc_min, battery.soc_max))
     stored = int(battery.capacity_kwh * start_soc * UNITS_PER_KWH)
@@ -134,6 +142,7 @@ def battery_history(
         else:
             taken = 0
             given = min(-surplus, most_out, int((stored - low) * battery.discharge_efficiency))
+            # Rounded up: a unit too much taken from the cells, never energy out of nothing.
             stored -= -int(-given / battery.discharge_efficiency // 1)
         charge.append(taken)
         discharge.append(given)

@@ -86,6 +86,7 @@ def _pv_kw(sky: Weather, truth: TowerTruth) -> Series:
         ghi_w_per_m2=sky.ghi_w_per_m2,
         outdoor_degc=sky.outdoor_degc,
         peak_kw=truth.pv_peak_kw,
+        # The same array physics; of the home's truth only what PV needs is used.
         truth=HomeTruth(performance_ratio=truth.pv_performance_ratio),
     )
 
@@ -94,6 +95,7 @@ def _gas(power_kw: Series, *, calorific_kwh_per_m3: float) -> tuple[Counts, Coun
     """Energy and volume in ten-thousandths of a kWh and a m3; the meter counts in steps, and its energy follows."""
     steps = np.rint(0.25 * power_kw / calorific_kwh_per_m3 * GAS_STEPS_PER_M3).astype(np.int64)
     energy = np.rint(steps * (calorific_kwh_per_m3 * UNITS_PER_KWH / GAS_STEPS_PER_M3)).astype(np.int64)
+    # The volume is exact and the energy rounded: a real meter counts volume and somebody multiplies.
     return energy, steps * (UNITS_PER_KWH // GAS_STEPS_PER_M3)
 
 
@@ -102,6 +104,7 @@ def _supply(grid: YearGrid, truth: TowerTruth, *, parts: list[Counts], pv: Count
     by_day = (grid.local_hour >= 6.0) & (grid.local_hour < 20.0) & ~grid.is_free
     noise = 1.0 + ar1(generator(seed, grid.year, "rest"), count=grid.count, rho=0.8, sigma=0.06)
     load = sum(parts, start=_quarter((truth.rest_kw + truth.rest_day_kw * by_day) * noise))
+    # Iron losses run at all hours, copper losses with the load.
     losses = _quarter(np.full(grid.count, truth.transformer_kw)) + np.rint(truth.loss_share * load).astype(np.int64)
     net = load + losses - pv
     return {("main", "import"): np.maximum(net, 0), ("main", "export"): np.maximum(-net, 0), ("pv", "value"): pv}

@@ -108,6 +108,7 @@ def months_of_span(start: date, end: date, time_zone: str) -> list[Month]:
     """Whole local months of [start, end). Raises BadInput for part months, and for fewer than two."""
     firsts = [start]
     while firsts[-1] < end:
+        # From the first of a month 31 days always lead into the next one.
         firsts.append((firsts[-1] + timedelta(days=31)).replace(day=1))
     if start.day != 1 or firsts[-1] != end or len(firsts) < 3:
         raise BadInput(
@@ -184,8 +185,10 @@ def _run_register(struck: Struck, rng: np.random.Generator, *, early: Month, mid
     amounts = np.rint(struck.clean[CHILLED_WATER] * UNITS_PER_KWH).astype(np.int64)
     counted = np.concatenate([[0], np.cumsum(amounts)])
     over = _slot(rng, early)
+    # Half of that interval's energy before the last digit turns, half after it.
     initial = int(MODULUS - counted[over] - amounts[over] // 2)
     reset = _slot(rng, middle, days=(_FIRST_DAY, 10))
+    # Clear of the reset even in a span of two months, where middle and last are one.
     exchange = _slot(rng, last, days=(14, _LAST_DAY))
     exchanged_at = int(EXCHANGE_INITIAL_KWH * UNITS_PER_KWH)
     states = faults.register_states(amounts, initial=initial, modulus=MODULUS, restarts={reset: 0})
@@ -198,6 +201,7 @@ def _run_register(struck: Struck, rng: np.random.Generator, *, early: Month, mid
             detail["final_read_kwh"] = int(states[at]) / UNITS_PER_KWH
         width = SLOTS_PER_HOUR if kind is FaultKind.EXCHANGE else 1
         struck.tell(kind, CHILLED_WATER, at, at + width, file=file_name(month, "chilled_water"), detail=detail)
+    # The last state of the hour is sent again, by the new meter.
     silent = frozenset(range(exchange, exchange + SLOTS_PER_HOUR - 1))
     return Register(initial=initial, restarts={reset: 0, exchange: exchanged_at}, silent=silent)
 
@@ -208,6 +212,7 @@ def _strike_files(struck: Struck, rng: np.random.Generator, *, early: Month, las
     first = _slot(rng, last)
     struck.duplicates = range(first, first + 8)
     struck.tell(FaultKind.DUPLICATE_ROWS, None, first, first + 8, file=plant)
+    # Two days on, so that conflicting rows never stand among the plain duplicates.
     first += 2 * SLOTS_PER_DAY
     struck.conflicts = range(first, first + 3)
     struck.tell(FaultKind.CONFLICTING_DUPLICATES, ("server_room", "import"), first, first + 3, file=plant)
@@ -236,5 +241,6 @@ def file_name(month: Month, sender: str) -> str:
 
 def _slot(rng: np.random.Generator, month: Month, *, days: tuple[int, int] = (_FIRST_DAY, _LAST_DAY)) -> int:
     """A quarter hour of the month, by day."""
+    # In office hours: a fault of a meter that shows nothing at night could not be found by anybody.
     day, hour = int(rng.integers(*days, endpoint=True)), int(rng.integers(9, 16, endpoint=True))
     return month.first + (day - 1) * SLOTS_PER_DAY + hour * SLOTS_PER_HOUR

@@ -121,6 +121,7 @@ def deliver_tower(site: Site, *, start: date, end: date, seed: int = SEED) -> De
             is_late = sender == "steam" and month is last
             is_cut = sender == "utility" and month is last
             arrives_at_utc = month.end_utc + (LATE if is_late else timedelta(hours=LAG_H[sender]))
+            # In the middle of its readings: past the header, long before the closing tag.
             sent = content[: len(content) * 3 // 5] if is_cut else content
             files.append(_file(struck, month, sender, sent, arrives_at_utc))
             if is_cut:
@@ -143,6 +144,7 @@ def write_delivery(folder: Path, files: Iterable[MeterFile]) -> list[Path]:
             target.flush()
             os.fsync(target.fileno())
         moment_s = file.arrives_at_utc.timestamp()
+        # Before the rename: a watcher must never see the file with the time of its making.
         os.utime(unfinished, (moment_s, moment_s))
         unfinished.replace(path)
         paths.append(path)
@@ -202,6 +204,7 @@ class _Senders:
         """Green Button: the counter at the end of each interval, that before the first one included."""
         ends = np.arange(month.first, month.last + 1)
         sent = ends[[end - 1 not in self._struck.register.silent for end in ends.tolist()]]
+        # ESPI places a counter's state in the interval at whose end it was read, hence one interval earlier.
         start_s = int(self._struck.start_utc.timestamp()) + (sent - 1) * CANONICAL_MINUTES * 60
         rows = pl.DataFrame({"start_s": start_s, "value": self._states[sent]})
         return green_button("CHW-01", [(COUNTER, rows)])
@@ -221,6 +224,7 @@ class _Senders:
         frame = pl.DataFrame({"Interval End": times}).with_columns(
             self._column(column, streams[meter, "import"], month) for column, meter in PLANT_COLUMNS.items()
         )
+        # The corrected file has the clean streams, and so no doubled rows.
         if streams is self._struck.reported:
             frame = self._doubled(frame, month)
         return csv_bytes(frame)

@@ -34,7 +34,9 @@ def people_present(grid: YearGrid, truth: TowerTruth, *, seed: int) -> dict[str,
     """Whole people of each tenant in each quarter hour: by the clock, the day of the week, and the day's chance."""
     first = date(grid.year, 1, 1).weekday()
     weekday = (first + grid.day) % 7
+    # The middle of the quarter hour: a reading is a mean, not a moment at its start.
     hour = grid.local_hour + 0.125
+    # One in seven is out of the house shortly before one.
     lunch = 1.0 - 0.14 * np.exp(-(((hour - 12.8) / 0.6) ** 2))
     found = {}
     for name, tenant in truth.tenants.items():
@@ -54,6 +56,7 @@ def tenant_power_kw(
     tenant = truth.tenants[name]
     rng = generator(seed, grid.year, "tenant", name)
     share = people / max(tenant.people, 1)
+    # Lamps go by zones: with five of eight people there all of them are on.
     light = truth.light_w_per_m2 * np.minimum(share * 1.6, 1.0) * (1.0 - 0.5 * np.minimum(ghi_w_per_m2 / 450.0, 1.0))
     watts = tenant.base_w_per_m2 + tenant.desk_w_per_m2 * share + light
     noise = 1.0 + ar1(rng, count=grid.days, rho=0.4, sigma=0.02)[grid.day]
@@ -75,12 +78,16 @@ def plant(
     gains_kw = truth.gains_cooled * tenants_kw + truth.solar_cooling_kw * sky.ghi_w_per_m2 / 1000.0
     noise = 1.0 + ar1(rng, count=grid.count, rho=0.9, sigma=0.03)
     air_kw = (truth.cooling_kw_per_k * warm_k + gains_kw * needs_chiller) * share * noise
+    # A server room is cooled at all hours, and nearly all that it draws ends as heat.
     cooling_kw = np.maximum(air_kw, 0.0) + 0.92 * server_kw
+    # The warmer it is outside, the harder the chiller rejects its heat; makers' curves end at 3 and 7.
     cop = np.clip(truth.chiller_cop + truth.chiller_cop_per_k * (sky.outdoor_degc - 15.0), 3.0, 7.0)
     heating_noise = 1.0 + ar1(rng, count=grid.count, rho=0.9, sigma=0.04)
     heating_kw = np.maximum(truth.heating_kw_per_k * cold_k - truth.gains_heating * tenants_kw, 0.0)
     heating_kw = heating_kw * share * heating_noise
+    # Fresh air takes half of the fans' power whatever the load.
     effort = 0.55 + 0.45 * np.minimum((cooling_kw + heating_kw) / 1100.0, 1.0)
+    # Garage and toilets are aired at night too.
     fans = np.maximum(running, 0.08) * effort * (1.0 + ar1(rng, count=grid.count, rho=0.7, sigma=0.02))
     return Plant(
         cooling_kw=cooling_kw,
@@ -126,6 +133,7 @@ def water_m3_per_h(grid: YearGrid, truth: TowerTruth, *, people: Series, cooling
 
 def _running(grid: YearGrid) -> Series:
     """1 while the plant runs for people, 0 in setback; on free days for the shop and the few only."""
+    # Two hours before most people come: the floors are to be warm by then.
     is_day = (grid.local_hour >= 6.0) & (grid.local_hour < 20.0)
     return np.where(is_day, np.where(grid.is_free, 0.3, 1.0), 0.0)
 

@@ -94,6 +94,7 @@ def proposal(**fields: Any) -> Adjustment:
         first = fault.errors()[0]
         where = ".".join(str(part) for part in first["loc"]).replace("_", "-")
         is_empty = first["type"] == "string_too_short"
+        # pydantic puts "Value error, " before the sentence of a validator of ours.
         message = "expected a text, got nothing" if is_empty else str(first["msg"]).removeprefix("Value error, ")
         raise BadInput(f"{f'--{where}: ' if where else ''}{message}", reason="bad_adjustment") from fault
 
@@ -115,6 +116,7 @@ def _decided(call: Call, approve: str | None, withdraw: str | None, reason: str)
         with call.project.store.together():
             return _answer(call, who, ledger.approve(approve, who.person, reason, call.clock), "in force")
     known = ledger.get(withdraw or "")
+    # A proposal that nobody approved is taken back by who made it; one in force moves figures, and needs the approver.
     is_own = known.proposed_by == call.person and known.approved_by is None
     who = actor(call, Role.ANALYST if is_own else Role.APPROVER)
     with call.project.store.together():
@@ -123,6 +125,7 @@ def _decided(call: Call, approve: str | None, withdraw: str | None, reason: str)
 
 def _answer(call: Call, who: Actor, record: AdjustmentRecord, what: str) -> Answer:
     stated, status = record.adjustment.model_dump(mode="json"), record.status.value
+    # Signed inside the caller's transaction: neither act nor signature may stand without the other.
     who.sign(f"baseline adjust {status}", record.adjustment_id, adjustment=stated, status=status)
     version = one(call, record.adjustment.baseline_id, None)
     return Answer(

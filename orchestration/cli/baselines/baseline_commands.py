@@ -42,6 +42,7 @@ def show(
     adjusted = [
         each
         for each in ledger.records(baseline_id=found.baseline_id, as_of_utc=call.as_of_utc)
+        # Earlier ones corrected a former version; this one was trained on the days they are about.
         if each.adjustment.start >= found.baseline.train_end
     ]
     result = details(found) | {"adjustments": [adjustment(each) for each in adjusted], "review": review}
@@ -62,6 +63,7 @@ def review_of_version(call: Call, version: BaselineVersion) -> tuple[Finding, ..
     is_known = site is not None and version.baseline.seu_id in {seu.seu_id for seu in site.seus}
     if site is None or not is_known or version.baseline.baseline_type is not BaselineType.ENB:
         return ()
+    # Not the clock alone: the store may hold rows newer than it, after the clock was set back.
     return review_of(
         site, version, sources=call.sources, as_of_utc=call.as_of_utc or project.reports.known_at(call.clock)
     )
@@ -78,6 +80,7 @@ def approve(
     """Approve a version as a named person with the role; whoever fitted it cannot."""
     who = actor(call, Role.APPROVER)
     waivers = {code: why for code, _, why in (part.partition("=") for part in waive or [])}
+    # The number is fixed before the approval: a version fitted meanwhile must not be approved unseen.
     known = one(call, baseline_id, version)
     with call.project.store.together():
         found = call.project.baselines.approve(baseline_id, known.version, who.person, reason, waivers, call.clock)

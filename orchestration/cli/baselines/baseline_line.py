@@ -30,6 +30,7 @@ def one(call: Call, baseline_id: str, version: int | None) -> BaselineVersion:
     found = [v for v in store.versions(as_of_utc=call.as_of_utc) if v.baseline_id == baseline_id]
     if not found:
         raise BadInput(f"unknown baseline {baseline_id!r}; 'meterloom baseline list' names them", reason="no_baseline")
+    # The store gives versions in the order of their numbers.
     return found[-1]
 
 
@@ -40,6 +41,7 @@ def details(version: BaselineVersion) -> dict[str, Any]:
         **line(version),
         "model": baseline.model,
         "coefficients": {
+            # Always at 95 % too, whatever the fit's own confidence: two baselines can then be held side by side.
             term.name: term.model_dump(exclude={"name"}) | {"ci95": interval(term, baseline, 0.95)}
             for term in baseline.coefficients
         },

@@ -67,6 +67,7 @@ class Files:
             self.drivers,
             frequency=frequency_of(self.frequency),
             zone=self.tz,
+            # Nothing said is not "none": then the country follows from the zone.
             country="" if self.country == "none" else self.country,
             subdivision=self.subdivision,
             kwh_per_m3=self.kwh_per_m3,

@@ -20,7 +20,9 @@ _STATISTICS = (
     "cvrmse_out_of_sample", "pnrmse", "f_p_value", "rho1", "durbin_watson",
 )  # fmt: skip
 _KEYS = ("model", "coefficients", "n", *_STATISTICS, "digest")
+# Bills are of odd lengths, so their model is fitted per day.
 _PER = {"hourly": "hour", "daily": "day", "billing": "day"}
+# An hourly model has a term for most hours of the week: a terminal shows how it begins.
 _SHOWN_TERMS = 12
 
 
@@ -64,6 +66,7 @@ def _fit_site(call: Call, site: str, seu: str | None) -> Answer:
         runner.know_sites(sorted(project.sites))
         config = {"core_seu__baseline": {"config": {"fitted_by": who, **({"seu": seu} if seu else {})}}}
         runner.run("baseline", partition=known.site_id, config=config)
+        # A new version makes the EnPIs of its months stale: made again before anybody looks.
         runner.build_marts(month_ranges(project.stage("enpi").stale()), job="enpi", say=call.say)
     # The newest version of each baseline.
     newest = {version.baseline_id: version for version in project.baselines.versions(known.site_id)}
@@ -122,6 +125,7 @@ def fit_data(found: "Fit", *, confidence: float) -> dict[str, Any]:
 
 
 def _t(value: float, error: float) -> float | None:
+    # A perfect fit leaves no error to divide by.
     return value / error if error > 0 else None
 
 

@@ -40,8 +40,10 @@ def monitor(
 
     project, known = call.project, call.project.site(site)
     use = seu_of(known, seu)
+    # A question about the past must not fit anything today.
     if call.as_of_utc is None:
         report = refit_site(
+            # Fitted by nobody: it feeds no report, so no person has to stand for it.
             known, lake=project.lake, store=project.baselines, tracker=_tracker(call), clock=call.clock,
             fitted_by="meterloom", seu_id=use.seu_id, is_forced=refit,
         )  # fmt: skip
@@ -155,6 +157,7 @@ def _project_version(call: Call, baseline_id: str, version: int | None) -> Basel
         if each.baseline_id == baseline_id
     ]
     approved = [each for each in found if each.status is BaselineStatus.APPROVED]
+    # None approved: the newest is shown, and its status says so.
     return approved[-1] if approved else found[-1] if found else None
 
 

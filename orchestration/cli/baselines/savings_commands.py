@@ -46,6 +46,7 @@ class Asked:
         typer.Option("--measure", help="First day of an installed measure: a step of use there is not non-routine."),
     ] = None
     resamples: Annotated[int, typer.Option("--resamples", help="Of the bootstrap; 0 for none.")] = 1000
+    # A fixed one: the same command prints the same interval.
     seed: Annotated[int, typer.Option("--seed", help="Of the bootstrap's draws.")] = 7
 
 
@@ -85,6 +86,7 @@ def savings(call: Call, files: Files, asked: Asked) -> Answer:
     )
     if isinstance(found, Finding):
         return refusal("savings", [found, *fit.findings], NO_SAVINGS)
+    # Its uncertainty is 100 % of it: a smaller saving cannot be told from none.
     smallest = minimum_detectable(fit, months=found.band.months, confidence=asked.confidence, max_fsu=1.0)
     typical = asked.typical_year
     normal = _normalised(files, asked.model, fit, usage, found, typical) if typical is not None else None

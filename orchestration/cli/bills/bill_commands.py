@@ -71,6 +71,7 @@ def bill(
                 tariffs, each, time_zone=zone_to_use(tz, tariffs, None, call), start=first, end=last,
                 rounding=rule, currency=currency,
             )
+            # With both ends given one bill is asked for, whatever reads lie between.
             for each in (_joined(found) if first and last else found)
         ]  # fmt: skip
         return _answer(bills, call)
@@ -182,10 +183,12 @@ def _joined(found: list[Any]) -> list[Any]:
 
 def _answer(bills: list[Bill], call: Call) -> Answer:
     periods = [period for bill in bills for period in bill.periods]
+    # Bills of one load share its findings: each is said once.
     findings = list({finding.message: finding for bill in bills for finding in bill.findings}.values())
     for finding in findings:
         call.say(finding.message)
     days = sum((period.end - period.start).days for period in periods)
+    # Weighed by days: a first month of three days must not count as much as a whole one.
     covered = sum(period.coverage * (period.end - period.start).days for period in periods)
     total = sum((bill.total for bill in bills), Decimal(0))
     currency = bills[0].currency

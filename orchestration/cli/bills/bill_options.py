@@ -22,6 +22,7 @@ def prices_of(path: Path | None, tariffs: Sequence[Tariff], time_zone: str) -> d
     """The file's prices under the name that the tariffs ask for. Raises BadInput where they ask for two."""
     if path is None:
         return {}
+    # A price file has no name of its own: it is whatever one series the tariffs ask for.
     names = {charge.series.series for tariff in tariffs for charge in tariff.energy_charges if charge.series}
     names |= {tariff.export.series.series for tariff in tariffs if tariff.export and tariff.export.series}
     if len(names) > 1:
@@ -44,6 +45,7 @@ def zone_to_use(asked: str | None, tariffs: Sequence[Tariff], load: Path | None,
     """
     named = sorted({tariff.time_zone for tariff in tariffs if tariff.time_zone})
     if asked is not None or len(named) == 1:
+        # Looked up for its refusal: an unknown zone is told here, not from inside the computation.
         chosen = asked or named[0]
         zone(chosen)
         return chosen

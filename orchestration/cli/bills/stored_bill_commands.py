@@ -71,6 +71,7 @@ def bill_add(
             refused.append({"path": str(file), "message": str(fault), "reason": fault.reason})
             call.say(str(fault))
             continue
+        # Asked again for each file: one call may name the same bill twice.
         before = {row["bill_id"] for row in books.bills(known.site_id)}
         bill_id = books.keep_bill(file, bill, site_id=known.site_id, clock=call.clock)
         unread = books.unread(bill_id)
@@ -200,6 +201,7 @@ def _reads(path: Path, meters: set[str]) -> dict[str, MeterReads]:
         try:
             found[meter] = read_meter_reads(path, meter=meter)
         except BadInput as fault:
+            # A broken file must not pass for one that lacks the meter.
             if fault.reason != "unknown_meter":
                 raise
     return found

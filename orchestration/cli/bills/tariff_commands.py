@@ -55,6 +55,7 @@ def convert(
 ) -> Answer:
     """Convert a URDB rate or a simple table to our language."""
     tariffs = read_tariffs(file)
+    # Defaults are left out: what stands in the file is what somebody said.
     documents = [tariff.model_dump(mode="json", exclude_defaults=True) for tariff in tariffs]
     document = documents[0] if len(documents) == 1 else {"tariffs": documents}
     text = json.dumps(document, indent=2, ensure_ascii=False)
@@ -90,6 +91,7 @@ def _pictures(tariffs: tuple[Tariff, ...], target: Path) -> list[Path]:
         if not weeks:
             continue
         path = target if number == 1 else target.with_stem(f"{target.stem}-{number}")
+        # Without a currency the unit would begin with the stroke.
         path.write_bytes(week_heat_map(weeks, title=tariff.tariff_id, unit=f"{tariff.currency or ''}/kWh".lstrip("/")))
         found.append(path)
     if not found:

@@ -76,6 +76,7 @@ def _answer(found: HourlyScope2, findings: Sequence[Finding], coverage: float) -
     hourly = found.model_dump(exclude={"findings"})
     both = (("location", found.location_hourly_kgco2e), ("market", found.market_hourly_kgco2e))
     data = {
+        # Bought electricity has none; the key belongs to every answer of `carbon`.
         "scope1_kgco2e": Decimal(0),
         "scope2_location_kgco2e": found.location_hourly_kgco2e,
         "scope2_market_kgco2e": found.market_hourly_kgco2e,
@@ -121,10 +122,12 @@ def _line(basis: str, kwh: Decimal, kgco2e: Decimal) -> dict[str, object]:
 
 def _slots(load: "Load", path: Path) -> tuple[dict[datetime, Decimal], list[Finding]]:
     """Energy bought by slot, and what is to be said of gaps and of energy fed in."""
+    # Slots must fill an hour whole: factors and certificates are held against it hour by hour.
     if load.unit != "kwh" or 60 % load.step_minutes:
         raise BadInput("expected energy in kWh of an hour or less", file=str(path), reason="wrong_unit")
     step = timedelta(minutes=load.step_minutes)
     start = load.start_utc.astimezone(UTC)
+    # Net of the plant behind the meter: what it gave was never bought, so it is no Scope 2.
     bought = load.imported(is_gross=False)
     values = {
         start + number * step: Decimal(int(quanta)).scaleb(-QUANTUM_DECIMALS)
@@ -141,6 +144,7 @@ def _slots(load: "Load", path: Path) -> tuple[dict[datetime, Decimal], list[Find
                 facts={"coverage": share},
             )
         )
+    # Scope 2 counts what is bought; selling some back takes nothing off it.
     exported = int(load.exported(is_gross=False).sum())
     if exported:
         kwh = Decimal(exported).scaleb(-QUANTUM_DECIMALS).normalize()

@@ -45,6 +45,7 @@ def factors_import(
     """Convert a public factor table to a factor set that `carbon --factors` reads."""
     factors, rows = import_table(file, kind)
     path = out or Path(f"{file.name.split('.')[0]}.factors.csv")
+    # By file and not by name: through a link the table would be overwritten just the same.
     if path.exists() and file.exists() and path.samefile(file):
         raise BadInput("--out names the table itself", file=str(path), reason="bad_option")
     try:
@@ -163,6 +164,7 @@ def _selected(found: FactorSet, region: str, year: int | None, renames: dict[str
 
 def _weighed(call: Call, found: FactorSet, gwp: GwpSet | None) -> FactorSet:
     """The rows, those of gases without a GWP set with the one that is named; said where none is."""
+    # A factor in kg of a gas becomes CO2e only with a GWP set, and the sets differ by a tenth and more for methane.
     silent = [row for row in found.factors if row.kg_per_unit is not None and row.gwp_set is None]
     if silent and gwp is None:
         call.say(
@@ -178,6 +180,7 @@ def _weighed(call: Call, found: FactorSet, gwp: GwpSet | None) -> FactorSet:
 def _renames(given: list[str] | None) -> dict[str, str]:
     found = {}
     for text in given or []:
+        # From the right: an activity of a public table may hold an equals sign.
         activity, separator, name = text.rpartition("=")
         if not separator or not activity or not name:
             raise BadInput(f"--rename: expected ACTIVITY=NAME, got {text!r}", reason="bad_option")

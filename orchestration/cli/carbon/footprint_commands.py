@@ -78,12 +78,14 @@ def restatement(
     reasons = _withdrawn(call, from_utc, to_utc)
     found = []
     for each in sites:
+        # Both by today's site file and code: what differs is what was known, not how it is computed.
         views = [_footprint(call, each, period, moment, gwp_set(gwp), supplier) for moment in (from_utc, to_utc)]
         found.append(restate(*views, from_utc=from_utc, to_utc=to_utc, withdrawn=reasons))
     return _restated(found, is_portfolio=portfolio)
 
 
 def _sites(call: Call, site: str | None, portfolio: bool) -> list[Site]:
+    # Equal means both or neither.
     if portfolio == (site is not None):
         raise BadInput("name --site SITE or --portfolio, one of them", reason="no_site")
     found = [call.project.site(site)] if site is not None else list(call.project.sites.values())

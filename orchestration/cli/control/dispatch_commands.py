@@ -16,6 +16,7 @@ from orchestration.cli.signing import Actor, actor
 from orchestration.ledger_view import commands_of_store
 
 SiteOption = Annotated[str, typer.Option("--site", help="Site of the devices.")]
+# A day's plan has 96 a device: people ask for the last, --json has them all.
 SHOWN_COMMANDS = 20
 STATUS = "device | capability | value: {value:g} {unit} | from: {valid_from:%H:%M}Z | state"
 LEDGER = Table("commands", "id: {id:.12} | device | value: {value:g} {unit} | state")
@@ -29,6 +30,7 @@ HISTORY = Table(
 def status(call: Call, site: SiteOption) -> Answer:
     """Show the mode of a site and the commands that were acted on."""
     found = _commands(call, site)
+    # A whole day lies in the ledger beforehand: proposed ones are plan, not action.
     commands = [each for each in found["commands"] if each["state"] != "PROPOSED"]
     table = Table(commands[-SHOWN_COMMANDS:], STATUS)
     return Answer({**found, "commands": commands}, table, f"mode {found['mode']}")
@@ -46,6 +48,7 @@ def mode(
     known = call.project.site(site)
     store = call.project.store
     if wanted is not None:
+        # Checked before anybody is asked for a key: a slip of the pen needs no signature.
         if wanted.upper() not in Mode.__members__:
             raise BadInput(f"unknown mode {wanted!r}; expected {', '.join(Mode.__members__)}", reason="unknown_mode")
         who = _actor(call)
@@ -136,6 +139,7 @@ def _person(call: Call) -> Person:
     try:
         return call.acting(Role.ENGINEER)
     except BadInput as fault:
+        # An unknown person stays unknown: only the missing role is tried again with the other one.
         if fault.reason != "missing_role":
             raise
         return call.acting(Role.OPERATOR)

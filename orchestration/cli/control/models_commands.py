@@ -20,6 +20,7 @@ def models_list(
     project = call.project.project
     tracker = MlflowTracker(project.mlflow_uri, project.mlflow_artifacts_dir)
     models = [name] if name else tracker.names()
+    # Asked once a model and not once a version: each is a query of its own.
     champions = {model: tracker.get_alias(model, CHAMPION) for model in models}
     found = [
         {

@@ -28,6 +28,7 @@ def demo(
         write_delivery(project.project.landing_dir / "tower", delivery.afterwards())
         return Answer({"artifacts": [], "runs": [], "path": out}, text=f"made {out}")
     found = run_demo(out, say=call.say, clock=call.clock, quick=quick)
+    # A demo that cannot prove its figures and its commands has failed, whatever files it wrote.
     is_green = all(f["is_equal"] for f in found["figures"]) and any(
         c["state"] in ("VERIFIED", "COMPLETED") for c in found["commands"]
     )

@@ -34,6 +34,7 @@ def parts() -> list[dict[str, str]]:
         item("python", "ok" if sys.version_info[:2] >= (3, 11) else "fail", version, "install Python 3.11 or newer")
     ]
     found.append(_packages())
+    # Packages put it into sbin, which is not on an ordinary user's path.
     broker = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
     install = "sudo apt-get install -y mosquitto"
     found.append(
@@ -54,6 +55,7 @@ def _packages() -> dict[str, str]:
     for name, wanted, marker in re.findall(
         r"^([A-Za-z0-9_.-]+)(?:\[[^]]*\])?==([^ ;\\]+)( ;[^\\]*)?", LOCK.read_text(), re.M
     ):
+        # For other systems or Pythons: not installed here, and not missed.
         if marker:
             continue
         try:

@@ -18,6 +18,7 @@ def make_project(folder: Path, site_file: Path | None = None) -> Path:
     """Write settings, people, one site and a landing folder; existing files stay as they are. Returns the site file."""
     if folder.exists() and not folder.is_dir():
         raise BadInput("expected a folder, got a file", file=str(folder), reason="not_a_folder")
+    # Read before anything is made: a wrong file must not leave half a project behind.
     site = load_site(site_file or STARTER / "site.yaml")
     (folder / "sites").mkdir(parents=True, exist_ok=True)
     (folder / "landing" / site.site_id).mkdir(parents=True, exist_ok=True)

@@ -53,6 +53,7 @@ def keys_adopt(
         raise BadInput(
             "nobody has a public key in the people file, so nothing has to be adopted", reason="no_public_key"
         )
+    # Whoever adopts vouches for what the program wrote, not for what somebody changed in the file.
     bent = bad_content(store)
     if bent:
         raise BadInput(f"the store was changed behind the program's back: {bent[0]}", reason="row_not_proven")

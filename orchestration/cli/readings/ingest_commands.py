@@ -37,6 +37,7 @@ def ingest(
     ] = False,
 ) -> Answer:
     """Read meter files into the lake; what cannot be read is kept in quarantine, everything else goes in."""
+    # Before the first file: a wrong map is refused while nothing is in the lake yet.
     known_site, known = call.project.site(site), column_map(mapping)
     lake, quarantine = call.project.lake, call.project.quarantine
     accepted = accepted_scale(call, is_accepted=accept_scale)

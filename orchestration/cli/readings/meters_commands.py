@@ -140,11 +140,13 @@ def meters_accept(call: Call, proposal_id: ProposalArgument, reason: ReasonOptio
     path, child, parent = site_file(call, proposal.site_id), proposal.child, proposal.parent
     before = path.read_text(encoding="utf-8")
     after = with_parent(before, child, parent, file=str(path))
+    # In the same folder: only there is a rename whole or not at all.
     beside = path.with_name(f".{path.name}.part")
     try:
         beside.write_text(after, encoding="utf-8")
         # A loop or a second parent is refused here, before anything is recorded or replaced.
         load_site(beside)
+        # Recorded before the file changes: a changed file with nobody's name behind it would be the worse half.
         decided = _decided(call, who, proposal.proposal_id, "accepted", reason)
         beside.replace(path)
     finally:
@@ -195,6 +197,7 @@ def _decided(
 
 def discovered(call: Call, site: Site, period: str | None, *, step: int, least: float) -> Discovery:
     """Discovery over the readings of a site as known at --as-of."""
+    # Below a half the opposite is more likely.
     if not 0.5 <= least <= 1 or step not in (15, 30, 60):
         raise BadInput("--least is a confidence from 0.5 to 1, --step one of 15, 30, 60 minutes", reason="bad_option")
     span = period_or_none(period, site)
@@ -217,6 +220,7 @@ def readings_digest(call: Call, site: Site, period: str | None) -> str:
         asked = parse_period(period, site.time_zone)
         start_utc, end_utc = asked.start_utc, asked.end_utc
     else:
+        # No readings: a day that nobody metered, whose digest is that of nothing.
         first, last = span or (date.min, date.min)
         start_utc, end_utc = (datetime.combine(day, time.min, tzinfo=UTC) for day in (first, last + timedelta(days=1)))
     return call.project.lake.digest(site.site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=call.as_of_utc)
@@ -251,6 +255,7 @@ def site_file(call: Call, site_id: str) -> Path:
     """The file that holds the site. Raises BadInput where the project has none."""
     folder = call.project.project.sites_dir
     for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
+        # By content: a file need not be called as its site is.
         if path.name != PEOPLE_FILE and load_site(path).site_id == site_id:
             return path
     known = ", ".join(sorted(load_sites(folder))) or "none"

@@ -16,6 +16,7 @@ from orchestration.cli.options import MapOption, column_map
 if TYPE_CHECKING:
     from data_quality.validate import Validation
 
+# A bad year has thousands: nobody reads them on a terminal, and --json has all.
 _SHOWN_PER_TABLE = 200
 
 
@@ -71,6 +72,7 @@ def _of_site(call: Call, site_id: str, start: str | None, end: str | None) -> An
         raise BadInput(f"--to {after} is not after --from {first}", reason="bad_period")
     since, until = (local_midnight_utc(day, site.time_zone) for day in (first, after))
     found = judge_site(project.lake, site, start_utc=since, end_utc=until, as_of_utc=call.as_of_utc)
+    # Rules look beyond the span to know what is usual; what they find out there was not asked for.
     findings = tuple(each for each in found.findings if each.end_utc > since and each.start_utc < until)
     return _answer(found, findings, site.time_zone, {})
 

@@ -128,6 +128,7 @@ def item_lines(item: dict[str, Any], of_file: list[dict[str, Any]]) -> str:
 
 def map_for(item: dict[str, Any], store: QuarantineStore) -> str:
     """A column map proposed for a refused table; empty for what no map can mend."""
+    # Only a whole file that nobody could read as a table: a map cannot mend single rows.
     is_for_map = item["kind"] == "file" and item["resolved_at_utc"] is None and item["reason"] in PROPOSED_FOR
     kept = store.root / item["kept_path"]
     return propose(kept) if is_for_map and kept.is_file() else ""

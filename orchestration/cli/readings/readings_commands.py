@@ -80,6 +80,7 @@ def edit(
         },
     )
 
+    # Called inside the edit's own transaction: what is signed is the batch, whose hash is known only there.
     def sign(sha256: str) -> None:
         who.sign("readings edit", sha256, reason=wanted.reason)
 
@@ -147,6 +148,7 @@ def event(
         recorded, is_new = MeterEventStore(call.project.store).record(known, meter, stated, call.clock)
         if is_new:
             who.sign("readings event", recorded.event_id, reason=reason)
+    # Apart from the record: where it breaks off, the event stands and `readings recompute` does the rest.
     changed = _recompute(call, known, [meter], f"{kind.value} recorded by {person.person_id}")
     text = [f"{recorded.event_id[:12]} {'recorded' if is_new else 'was recorded already'}", *map(_told, changed)]
     return Answer({"events": [recorded], "registers": changed}, text="\n".join(text))
@@ -158,6 +160,7 @@ def events_list(call: Call, site: SiteOption) -> Answer:
     known = call.project.site(site)
     store = MeterEventStore(call.project.store)
     if call.as_of_utc is None:
+        # Takes events of the site file on record; a question about the past must write nothing.
         store.know_site_file(known, call.clock)
     return Answer({"events": store.current(known.site_id, as_of_utc=call.as_of_utc)}, EVENTS)
 
@@ -232,6 +235,7 @@ def _model(kind: Any, body: dict[str, Any]) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
+        # pydantic puts these words before the sentence of a validator of ours.
         message = str(first["msg"]).removeprefix("Value error, ")
         raise BadInput(f"{where}: {message}" if where else message, reason="bad_request") from error
 

@@ -25,6 +25,7 @@ def sniff(
 ) -> Answer:
     """Say what meter files hold, and which rows would be refused. Nothing is stored."""
     known, site = column_map(mapping), load_site(site_file) if site_file else None
+    # One instant for all files: "in the future" must mean the same in each.
     now_utc = SystemClock().now_utc()
     reports = [look_at(path, mapping=known, site=site, tz=tz, now_utc=now_utc) for path in files]
     for report in reports:

@@ -28,6 +28,7 @@ def deliver_revision(call: "Call", revision: str, channels: Sequence[str] | None
     if unknown:
         raise BadInput(f"unknown channel {unknown[0]!r}; there are {', '.join(CHANNELS)}", reason="unknown_channel")
     asked = courier.ask(parcel, [each for each in CHANNELS if not channels or each in channels])
+    # Asked for in full before the first is tried: what a crash leaves waits in the outbox.
     return [courier.send(each, parcel) for each in asked]
 
 

@@ -53,9 +53,11 @@ def kpis(
     scope: Annotated[str | None, typer.Option("--scope", help="Only this scope, e.g. tenant:law.")] = None,
 ) -> Answer:
     """Show the KPIs of the catalogue per scope; each value can be traced, and a missing one says why."""
+    # Equal means both or neither.
     if portfolio == (site is not None):
         raise BadInput("name --site SITE or --portfolio, one of them", reason="no_site")
     known = None if site is None else call.project.site(site)
+    # Of all sites together only the dates are asked: each keeps its own local days.
     span = parse_period(period, known.time_zone if known else "UTC")
     asked = list(call.project.sites.values()) if known is None else [known]
     with marts_then(call, asked, site or "all sites") as (marts_dir, as_of_utc):

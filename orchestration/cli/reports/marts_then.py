@@ -16,6 +16,7 @@ def marts_then(call: Call, sites: Sequence[Site], name: str) -> Iterator[tuple[P
         from orchestration.warehouse.fresh import freshen_marts
 
         freshen_marts(call.project, say=call.say)
+        # After the marts were made: their instant must not lie before what they hold.
         yield call.project.project.marts_dir, call.project.reports.known_at(call.clock)
         return
     from orchestration.warehouse.marts_as_of import marts_as_of

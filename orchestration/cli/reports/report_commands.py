@@ -113,11 +113,13 @@ def _answer(made: MadeReport) -> Answer:
 
 def _published(marts_dir: Path) -> Path | None:
     """The marts, where any were published."""
+    # An empty folder is no marts: the report then says what is missing, instead of reading no rows.
     return marts_dir if any(marts_dir.glob("mart_seu__day_enpi/*")) else None
 
 
 def _templates(call: Call) -> Answer:
     """The reports there are, with the spans that each is for; a broken template is refused by name and line."""
+    # Without a project the templates that come with the program are still worth a list.
     folder = call.project.project.reports_dir if (call.folder / SETTINGS_FILE).exists() else None
     found = []
     for path in template_files(folder).values():

@@ -44,6 +44,7 @@ DELIVERIES = Table(
 def reports_list(call: Call) -> Answer:
     """List stored revisions; a stale one rests on readings or versions that are no longer those of today."""
     project = call.project
+    # All at once: revisions share their inputs, and each is looked at once.
     stale = stale_revisions(project.reports, call.sources, as_of_utc=call.as_of_utc)
     publications = PublicationStore(project.store)
     decided = publications.statuses(as_of_utc=call.as_of_utc)
@@ -61,6 +62,7 @@ def reports_list(call: Call) -> Answer:
             "id": f"{r.report_id}@{r.revision}",
             "changes": stale.get((r.report_id, r.revision), []),
         }
+        # The content of every revision would be read and parsed for nothing.
         for r in project.reports.revisions(as_of_utc=call.as_of_utc, with_content=False)
     ]
     return Answer({"reports": found}, REPORTS)

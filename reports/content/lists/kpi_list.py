@@ -32,6 +32,7 @@ SAVING = "savings_kwh"
 # As macros/bought_carriers.sql has them: carriers with a cost and an emission, and scopes of several.
 BOUGHT = ("electricity", "natural_gas", "heat", "steam", "cooling", "mixed")
 Grain = Literal["hour", "day", "month", "year"]
+# Units of the marts as figures spell them.
 UNITS = {"1": "ratio", "kwh_per_m2": "kwh/m2", "kgco2e_per_m2": "kgco2e/m2", "kwh_per_person": "kwh/person"}
 UNITS |= {"kwh_per_unit": "kwh/unit", "kwh_per_degc_day": "kwh/(degc*d)"}
 # Of rows that compare with a baseline: which one expects.
@@ -64,6 +65,7 @@ def kpi_list(
     """
     rows = kpi_rows(site, period, grain, marts_dir, scope=scope)
     is_synthetic = bool(rows["is_synthetic"].any())
+    # A stroke within a scope would read as another part of the id.
     report_id = "/".join([NAME, site.site_id, period.label, grain, *([scope.replace("/", "~")] if scope else [])])
     book = FigureBook(report_id=report_id, revision=revision, as_of_utc=as_of_utc, is_synthetic=is_synthetic)
     add_rows(book, site, rows, sources=sources)
@@ -111,6 +113,7 @@ def _barred(site: Site, row: Mapping[str, Any], sources: Sources, as_of_utc: dat
         known_span(version, as_of_utc, site.time_zone),
         as_of_utc,
     )
+    # Days are in order: each row cuts its own out of all, which are read once for every month.
     first, after = (bisect_left(known, day, key=lambda pair: pair.local_date) for day in (span.start, span.end))
     result = enpi_for(known[first:after], seu_id=seu.seu_id, version=version, period=span)
     against = against_use(sources, site, seu, version, end=span.end, as_of_utc=as_of_utc)
@@ -157,6 +160,7 @@ def kpi_rows(site: Site, period: Period, grain: Grain, marts_dir: Path, *, scope
             is_last = (pl.col("period_end") > period.start) & (pl.col("period_end") <= period.end)
             parts.append(rolling.filter(is_last).select(COLUMNS))
         parts.append(_compared(site, marts_dir).filter(inside & (pl.col("grain") == grain)))
+        # Diagonal: rows that compare with nothing lack the baseline's columns.
         found = pl.concat(parts, how="diagonal").with_columns(
             hour_start_utc=pl.lit(None, dtype=pl.Datetime("us", "UTC"))
         )
@@ -166,6 +170,7 @@ def kpi_rows(site: Site, period: Period, grain: Grain, marts_dir: Path, *, scope
         )
     if scope is not None:
         known = sorted(set(found["scope"]))
+        # With the stroke, or the scope site:a would take site:ab along.
         found = found.filter((pl.col("scope") == scope) | pl.col("scope").str.starts_with(f"{scope}/"))
         if found.is_empty():
             raise BadInput(
@@ -186,6 +191,7 @@ def _compared(site: Site, marts_dir: Path) -> pl.DataFrame:
         return pl.DataFrame(
             schema=BASELINE | {"grain": pl.String(), "period_start": pl.Date(), "period_end": pl.Date()}
         )
+    # A use that the site file has dropped keeps its rows in the marts.
     carrier = pl.col("scope").replace_strict(carriers, default="electricity")
     return rows.with_columns(carrier=carrier, findings=pl.col("finding")).select(*COLUMNS, *BASELINE)
 
@@ -220,6 +226,7 @@ def _hourly(hours: pl.DataFrame, site: Site, kpi: str) -> pl.DataFrame:
     column, unit, left_out, code = HOURLY[kpi]
     without = pl.col(left_out) if left_out else pl.lit(0)
     is_coarse = pl.lit(kpi in PEAKS) & (pl.col("max_source_minutes") > CANONICAL_MINUTES)
+    # In order of weight: the first that applies is the row's finding, the rest stand beside it.
     codes = [
         pl.when(without > 0).then(pl.lit(code)),
         pl.when(is_coarse).then(pl.lit(COARSE)),

@@ -18,6 +18,7 @@ from reports.content.lists.kpi_list import COLUMNS, NAME, UNITS, Grain, add_rows
 from reports.figures import FigureBook, figure_input
 from reports.report_content import ReportContent
 
+# Sums over sums, never means of the sites' own ratios: a small site would weigh as much as a large one.
 RATIOS = {
     "eui_kwh_per_m2": ("consumption_kwh", "floor_area_m2"),
     "emission_kgco2e_per_m2": ("emission_kgco2e", "floor_area_m2"),
@@ -26,6 +27,7 @@ RATIOS = {
 }
 _DAY = timedelta(days=1)
 OWN = ("self_consumption_rate", "self_sufficiency")
+# Without peaks: those of two sites need not fall into the same quarter hour, so they do not add up.
 HOURLY_SUMS = ("consumption_kwh", "cost", "emission_kgco2e")
 
 
@@ -62,6 +64,7 @@ def kpi_portfolio(
     book = FigureBook(report_id=report_id, revision=revision, as_of_utc=as_of_utc, is_synthetic=is_synthetic)
     ordered = rows.sort("scope", "period_start", "hour_start_utc" if grain == "hour" else "kpi", "kpi", "unit")
     desk = _Desk(book, values, every, sources)
+    # Sums before ratios: sorting is stable, and a ratio then finds what it is made of.
     for row in sorted(ordered.iter_rows(named=True), key=lambda row: row["kpi"] in (*RATIOS, *OWN)):
         desk.add(row)
     return figure_list(book, name=NAME, title="KPI values of all sites", period=period, site=None)
@@ -196,6 +199,7 @@ class _Desk:
         hour = row.get("hour_start_utc")
         time = pl.col("period_start") == row["period_start"] if hour is None else pl.col("hour_start_utc") == hour
         mine = every.filter(time)
+        # A site that has the KPI at other times is missing here: left out, the others would pass for all.
         absent = {"value": None, "exact": None, "coverage": 0.0, "estimated_share": None, "finding": "no_readings"}
         absent["findings"] = absent["finding"]
         found = []
@@ -220,4 +224,5 @@ def _unit(row: Mapping[str, Any]) -> str:
 def _path(row: Mapping[str, Any]) -> str:
     hour = row.get("hour_start_utc")
     place = row["period_start"] if hour is None else f"{hour:%Y-%m-%dT%H:%MZ}"
+    # With the unit: costs of two currencies stand at one place side by side.
     return f"portfolio/{row['scope']}/{row['grain']}/{place}/{row['kpi']}/{_unit(row)}"

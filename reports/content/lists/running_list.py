@@ -39,6 +39,7 @@ def running_list(
     codes = [finding.code for finding in found.findings]
     demands = ("peak_kw", "projected_peak_kw", "block_demand_kw")
     for field, unit in RUNNING.items():
+        # Any KPI with an emission in it names the same factors.
         emission = sources.factor_inputs(site, FACTORED[0], scope, start, end, as_of_utc) if "emission" in field else []
         value: Decimal | float | None = getattr(found, field)
         parameters = {"site": site.site_id, "scope": scope, "field": field, "at_utc": place}
@@ -56,6 +57,7 @@ def running_list(
             inputs=[*inputs, *emission],
             status=(codes or ["unknown"])[0] if value is None else "",
             coverage=found.coverage,
+            # An hourly meter's energy is exact: only its highest quarter hour is not known.
             findings=[code for code in codes if code != COARSE or field in demands],
         )
     month = Period(label=place, start=found.month_start, end=end, time_zone=site.time_zone)

@@ -76,6 +76,7 @@ def summed_seus(given: EnpiInputs) -> dict[str, list[Seu]]:
     """Carrier -> SEUs that its total adds: leaves only, with numbers, and never the same meter twice."""
     groups: dict[str, list[Seu]] = {}
     for seu in given.seus:
+        # An aggregate holds the others; a use without a compared day would make the whole sum unknown.
         if not seu.is_aggregate and given.assess(seu).compared_days:
             groups.setdefault(seu.carrier.value, []).append(seu)
     return {carrier: seus for carrier, seus in groups.items() if not overlapping(seus, given.site)}
@@ -106,6 +107,7 @@ def _add_seu_total(book: FigureBook, given: EnpiInputs, seu: Seu, result: EnpiRe
     for name in ("metered_kwh", "compared_days", "coverage", "estimated_share", "uncertainty_kwh"):
         _add_assessed(book, given, seu, given.period, result=result, path=path, name=name)
     for name, label in (("actual_kwh", "actual"), ("expected_kwh", "expected")):
+        # Made of the printed months, so that a reader's own addition comes out.
         parts = [("part", book.at(f"{path}/{month_key(month)}/{name}")) for month in given.month_periods]
         book.derive(f"{path}/{name}", "sum", parts, label=f"{seu.name}, {label}", kpi=name, unit="kwh", scope=scope)
     _derive_comparison(
@@ -180,7 +182,9 @@ def _derive_comparison(
             kpi=kpi,
             unit=unit,
             scope=scope,
+            # The status is judged by the deviation, so it stands there alone.
             status=status if kpi == "deviation_percent" else "",
+            # The band is that of a difference; the ratio's would be another.
             uncertainty=uncertainty if kpi in {"delta_kwh", "savings_kwh"} else None,
         )
 
@@ -209,6 +213,7 @@ def _add_site(book: FigureBook, given: EnpiInputs) -> None:
     ):
         parts = [("part", book.at(f"site/{month_key(month)}/{kpi}")) for month in given.months]
         book.derive(f"site/{kpi}", computation, parts, label=LABELS[kpi], kpi=kpi, unit=_unit(given, kpi))
+    # Made of the whole span again: load factors of months neither add up nor average.
     _add_site_kpi(book, given, given.whole, "load_factor", "site/load_factor")
     _add_site_coverage(book, given, given.whole, "site/coverage")
 

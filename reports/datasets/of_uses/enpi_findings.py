@@ -10,6 +10,7 @@ from reports.datasets.of_uses.enpi_figures import overlapping
 from reports.datasets.of_uses.enpi_inputs import EnpiInputs
 from reports.writer import words
 
+# A year has hundreds: `trace --rows` lists them all.
 NAMED_BATCHES = 5
 SYNTHETIC = Finding(
     code="synthetic_data",
@@ -101,6 +102,7 @@ def baseline_findings(name: str, version: BaselineVersion, scope: str) -> list[F
     """A baseline's own findings; one that was waived in writing at its approval no longer blocks."""
     found = []
     for each in version.baseline.findings:
+        # An approval is possible only where each blocking finding was waived in writing.
         is_waived = each.is_blocking and version.approved_by is not None
         severity = "warning" if is_waived else each.severity
         message = f"{name}, baseline: {each.message}" + (" Waived at approval." if is_waived else "")
@@ -115,6 +117,7 @@ def _reason_finding(seu: Seu, result: EnpiResult, scope: str) -> Finding:
         "coverage": f"{seu.name} has too few complete days with known drivers to be assessed.",
         "expected": f"The baseline of {seu.name} expects no energy in this period.",
     }
+    # Missing days make a comparison weaker; without an approved baseline there is none.
     is_blocking = result.reason in {"no_baseline", "provisional"}
     return Finding(
         code=result.reason,

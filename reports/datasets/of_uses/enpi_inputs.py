@@ -75,6 +75,7 @@ class EnpiInputs:
         for seu in seus:
             against = self.against_savings.get((seu.seu_id, span.end), ())
             bars = [each.code for each in against if each.is_blocking]
+            # One use that is barred bars their sum.
             if code := bars[0] if bars else against_span(self.assess(seu, span)):
                 return code
         return ""

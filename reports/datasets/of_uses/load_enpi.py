@@ -114,6 +114,7 @@ def _against_savings(
             least_coverage=rule.min_day_coverage,
         )
         for seu in site.seus
+        # What speaks against a saving depends on the end alone: spans that share one share the answer.
         for end in {span.end for span in spans}
     }
 
@@ -259,6 +260,7 @@ def _refuse_other_days(
     rows = read_mart(marts_dir, "mart_seu__day_enpi", site_id=site.site_id).filter(
         (pl.col("seu_id") == seu_id) & pl.col("local_date").is_between(period.start, period.end, closed="left")
     )
+    # All or nothing: one expected day in the mart means that the others must be there too.
     is_fed = must_expect or bool(rows["expected_kwh"].is_not_null().any())
     stored: dict[date, tuple[Decimal | None, Decimal | None]] = {
         day: (exact_kwh(actual), exact_kwh(expected))
