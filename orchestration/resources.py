@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,20 +136,36 @@ class ProjectResource(dg.ConfigurableResource):
             )
         return sites[site_id]
 
-    def stage(self, name: str) -> "Stage":
-        """The stage kpi or enpi of the marts over the project as it is now."""
+    def stage(self, name: str, *, site_id: str | None = None) -> "Stage":
+        """The stage kpi or enpi of the marts over the project as it is now, or over one of its sites."""
         # It pulls in polars, which a sensor of devices can do without.
         from assets.kpi.windows_of_marts.stage import Stage
         from orchestration.warehouse.dbt import fingerprint
 
         return Stage(
             name,
-            sites=self.sites,
+            sites=self.sites if site_id is None else {site_id: self.site(site_id)},
             lake=self.lake,
             baselines=self.baselines,
             marts_dir=self.project.marts_dir,
             fingerprint=fingerprint(),
         )
+
+    def fresh_marts(self, site_id: str, *, until: date) -> Path:
+        """Folder of the published marts, where none of the site's months before `until` is older than what it rests on.
+
+        Raises BadInput naming the months: a report prints what stands in the marts, and looks no second time.
+        """
+        months = {name for part in ("kpi", "enpi") for name in self.stage(part, site_id=site_id).stale()}
+        waiting = sorted(name for name in months if date.fromisoformat(f"{name.partition('|')[2]}-01") < until)
+        if waiting:
+            more = f" and {len(waiting) - 3} more" if len(waiting) > 3 else ""
+            raise BadInput(
+                f"the marts of {', '.join(waiting[:3])}{more} are older than readings, site file, factors or baselines",
+                reason="stale_marts",
+                mend="run the jobs kpi and enpi over these months first; 'meterloom report' does so by itself",
+            )
+        return self.project.marts_dir
 
     def site_and_months(self, keys: Sequence[str]) -> tuple[Site, Period]:
         """Site and local months of one run's `month|site` keys."""

@@ -46,7 +46,7 @@ def out_site__enpi_quarter(
         reports=project.reports,
         clock=clock,
         out_dir=project.project.reports_dir,
-        marts_dir=project.project.marts_dir,
+        marts_dir=project.fresh_marts(site.site_id, until=period.end),
         run_versions={"dagster": context.run_id},
         maker=actor_of(context.run.tags),
     )
@@ -93,7 +93,7 @@ def out_site__month_reports(
         reports=project.reports,
         clock=clock,
         out_dir=project.project.reports_dir,
-        marts_dir=project.project.marts_dir,
+        marts_dir=project.fresh_marts(site.site_id, until=month.end),
         run_versions={"dagster": context.run_id},
         maker=actor_of(context.run.tags),
     )

@@ -192,8 +192,11 @@ def _row(asked: AskedKpi, rows: Mapping[tuple[Any, ...], Mapping[str, Any]]) -> 
         return None if hour is None else KpiRow(plain(value, None), (), None, None)
     grain = "rolling12" if asked.kpi == ROLLING else asked.grain
     row = rows.get((asked.kpi, asked.scope, grain, asked.start))
-    if row is None:
-        return None
+    return None if row is None else row_of(row)
+
+
+def row_of(row: Mapping[str, Any]) -> KpiRow:
+    """A row of a mart of KPI values."""
     return KpiRow(plain(row["exact"], row["value"]), codes_of(row), row["coverage"], row["estimated_share"])
 
 

@@ -174,7 +174,7 @@ class Sources:
         known: dict[AskedKpi, KpiRow | None] = self._kept.setdefault(("kpi rows", basis), {})
         if asked not in known:
             # A year at a time: one run over all that is wanted would hold all their readings at once.
-            mates = {each for each in self._wanted.get(basis, ()) if each.end.year == asked.end.year} - set(known)
+            mates = {each for each in self._wanted.get(basis, ()) if each.start.year == asked.start.year} - set(known)
             known.update(self._run_sql(basis, mates | {asked}))
         return known[asked]
 

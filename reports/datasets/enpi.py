@@ -1,17 +1,10 @@
 """Energy uses against their baselines: EnPI, savings with their band, and the numbers of the baseline itself."""
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 
-import polars as pl
-
-from assets.kpi.enpi_of_use.daily import seu_days
-from assets.kpi.enpi_of_use.enpi_result import DayPair, EnpiResult, enpi_for, exact_kwh
-from assets.kpi.enpi_of_use.expected_energy import expected_days, features_by_day
-from assets.stores.warehouse.marts import read_mart
-from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion
+from assets.kpi.enpi_of_use.enpi_result import EnpiResult, enpi_for
+from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import TraceInput
@@ -29,6 +22,7 @@ from reports.again.computations import (
 )
 from reports.datasets.base import Given, Item, Leaf, Measure
 from reports.datasets.of_uses.enpi_findings import seu_findings
+from reports.datasets.of_uses.use_days import UseDays
 from reports.texts.locales import word
 from reports.writer import TONES, words
 
@@ -104,8 +98,14 @@ class EnpiData:
 
     def __init__(self, given: Given) -> None:
         self.given = given
-        self._known: dict[tuple[str, date, date], list[DayPair]] = {}
-        self._stored = self._stored_pairs()
+        self.use_days = UseDays(
+            given.site,
+            given.period,
+            sources=given.sources,
+            versions=given.versions,
+            as_of_utc=given.as_of_utc,
+            marts_dir=given.marts_dir,
+        )
 
     @property
     def measures(self) -> Mapping[str, Measure]:
@@ -206,7 +206,7 @@ class EnpiData:
             end=until,
             as_of_utc=given.as_of_utc,
             least_coverage=given.rule.min_day_coverage,
-            pairs=lambda span: self._day_pairs(seu, span, with_band=False),
+            pairs=lambda span: self.use_days.pairs(seu, span),
         )
 
     def result(self, seu: Seu, period: Period, *, with_band: bool = False) -> EnpiResult:
@@ -218,7 +218,7 @@ class EnpiData:
         made: EnpiResult = given.sources.keep(
             key,
             lambda: enpi_for(
-                self._day_pairs(seu, period, with_band=with_band),
+                self.use_days.pairs(seu, period, with_band=with_band),
                 seu_id=seu.seu_id,
                 version=given.versions.get(seu.seu_id),
                 period=period,
@@ -274,86 +274,6 @@ class EnpiData:
         if found is None or not scope.startswith("seu:"):
             raise OurFault(f"{scope!r} is no use of {self.given.site.site_id}")
         return found, term
-
-    def _day_pairs(self, seu: Seu, period: Period, *, with_band: bool) -> list[DayPair]:
-        if self._stored is not None:
-            return self._stored_days(seu, period, with_band=with_band)
-        given, version = self.given, self.given.versions.get(seu.seu_id)
-        pinned = None if version is None else (version.baseline_id, version.version)
-        return given.sources.pairs(given.site, seu.seu_id, pinned, period, given.as_of_utc)
-
-    def _stored_days(self, seu: Seu, period: Period, *, with_band: bool) -> list[DayPair]:
-        """The mart's days, with what the baseline's drivers were on them where that is asked.
-
-        Those of the report's own span say whether drivers left the baseline's range, and how sure their sum is.
-        """
-        given, version = self.given, self.given.versions.get(seu.seu_id)
-        is_own = given.period.start <= period.start and period.end <= given.period.end
-        if version is None or not (is_own or with_band):
-            return _inside((self._stored or {}).get(seu.seu_id, []), period)
-        span = given.period if is_own else period
-        key = (seu.seu_id, span.start, span.end)
-        if key not in self._known:
-            self._known[key] = self._with_conditions(seu, version.baseline, span)
-        return _inside(self._known[key], period)
-
-    def _with_conditions(self, seu: Seu, baseline: Baseline, span: Period) -> list[DayPair]:
-        """The mart's days of a span, each with its features and whether the baseline never saw its drivers."""
-        given, drivers = self.given, tuple(driver.driver_id for driver in seu.drivers)
-        # Meters are not read: uses with the same drivers have the same days.
-        days = given.sources.keep(
-            ("driver days", given.site.site_id, drivers, span.start, span.end, given.as_of_utc),
-            lambda: seu_days(
-                given.sources.stream_readings(given.site, drivers, span.start, span.end, given.as_of_utc),
-                site=given.site, seu=seu, start=span.start, end=span.end,
-            ),
-        )  # fmt: skip
-        outside = set(expected_days(baseline, days).filter("is_extrapolated")["local_date"].to_list())
-        features = features_by_day(baseline, days)
-        return [
-            replace(
-                pair, is_extrapolated=pair.local_date in outside, features=features.get(pair.local_date, pair.features)
-            )
-            for pair in _inside((self._stored or {}).get(seu.seu_id, []), span)
-        ]
-
-    def _stored_pairs(self) -> dict[str, list[DayPair]] | None:
-        """Days as the published mart holds them, where every expectation in it is by the versions of this report."""
-        given = self.given
-        if given.marts_dir is None or not given.site.seus:
-            return None
-        rows = read_mart(given.marts_dir, "mart_seu__day_enpi", site_id=given.site.site_id)
-        rows = rows.filter(pl.col("seu_id").is_in([seu.seu_id for seu in self._seus()]))
-        named = rows.drop_nulls("baseline_id").select("seu_id", "baseline_id", "baseline_version").unique()
-        by_marts = {seu_id: (baseline_id, number) for seu_id, baseline_id, number in named.iter_rows()}
-        if named.height != len(by_marts) or by_marts != {
-            seu_id: (each.baseline_id, each.version) for seu_id, each in given.versions.items()
-        }:
-            # Another version, or a provisional one, by which marts do not expect: the readings say what it would.
-            return None
-        found: dict[str, list[DayPair]] = {}
-        columns = ("seu_id", "local_date", "actual_kwh", "expected_kwh", "coverage", "estimated_share", "is_synthetic")
-        for seu_id, day, actual, wanted, coverage, estimated, synthetic in (
-            rows.select(columns).sort("seu_id", "local_date").iter_rows()
-        ):
-            found.setdefault(seu_id, []).append(
-                DayPair(
-                    local_date=day,
-                    actual_kwh=exact_kwh(actual),
-                    expected_kwh=exact_kwh(wanted),
-                    # Null in the mart: a day of which nothing was read.
-                    coverage=coverage or 0.0,
-                    estimated_share=estimated or 0.0,
-                    is_synthetic=bool(synthetic),
-                )
-            )
-        return found
-
-
-def _inside(days: Sequence[DayPair], span: Period) -> list[DayPair]:
-    """Those days, in order, that are of the span."""
-    first, after = (bisect_left(days, day, key=lambda pair: pair.local_date) for day in (span.start, span.end))
-    return list(days[first:after])
 
 
 def version_fact(name: str, version: BaselineVersion | None) -> str:

@@ -171,8 +171,7 @@ def content_of(
     seu = site.seus[0] if template.subject == "seu" else None
     asked = Given(
         site=site, period=span, as_of_utc=AS_OF, sources=sources, seu=seu,
-        # As the command line makes it: the EnPI report reads the readings themselves.
-        marts_dir=None if name == "enpi_quarter" else marts,
+        marts_dir=marts,
         versions={key: each for key, each in versions.items() if seu is None or key == seu.seu_id},
     )  # fmt: skip
     return template_report(template, asked, revision=1, datasets=make_datasets(asked, datasets_of(template)))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from data_quality.contracts.errors import BadInput
 from orchestration.cli.main import build_app
 
 # Dagster announces what is in beta; the libraries behind a run have notices of their own.
@@ -104,6 +105,17 @@ def asked_by_sensors(works: Path) -> dict[str, list[str]]:
         }
 
 
+def marts_for(works: Path, *, until: date) -> Path:
+    """What Dagster's report assets ask before they print."""
+    from orchestration.resources import ProjectResource
+
+    project = ProjectResource(root=str(works))
+    try:
+        return project.fresh_marts("works", until=until)
+    finally:
+        project.close()
+
+
 def test_a_late_reading_runs_its_own_partitions_and_the_report_names_what_changed(works: Path, tmp_path: Path) -> None:
     [report] = [r for r in meterloom(works, "reports", "list")["reports"] if r["name"] == "enpi_quarter"]
     assert not report["stale"]
@@ -125,6 +137,10 @@ def test_a_late_reading_runs_its_own_partitions_and_the_report_names_what_change
     assert "consumption_kwh" not in {figure["kpi"] for figure in energies if figure["scope"] == "site:works"}
 
     assert asked_by_sensors(works) == {"lake_changes": ["2025-02-01|works"], "enpi_changes": [], "report_changes": []}
+    with pytest.raises(BadInput, match=r"the marts of works\|2025-02 are older than"):
+        marts_for(works, until=date(2025, 3, 1))
+    # Months after the report's last day are none of its numbers.
+    assert marts_for(works, until=date(2025, 2, 1)).is_dir()
 
     before = datetime.now(UTC).timestamp()
     nothing_new = write_csv(
@@ -143,6 +159,7 @@ def test_a_late_reading_runs_its_own_partitions_and_the_report_names_what_change
 
     newest = [r for r in meterloom(works, "reports", "list")["reports"] if r["name"] == "enpi_quarter"][-1]
     assert (newest["revision"], newest["stale"]) == (2, False)
+    assert marts_for(works, until=date(2025, 4, 1)).is_dir()
     between = meterloom(works, "reports", "diff", stale["id"], "--with", "2")["figures"]
     assert {figure["path"] for figure in diff["figures"]} <= {figure["path"] for figure in between}
 

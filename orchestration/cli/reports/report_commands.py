@@ -18,7 +18,6 @@ from reports.make_report import MadeReport, make_report, subject_project
 from reports.render.render_json import figure_rows
 
 LIST = "templates"
-OVER_READINGS = "enpi_quarter"
 _NAME = typer.Argument(metavar="NAME", help="enpi_quarter, or another; 'report templates' lists all.")
 NameArgument = Annotated[str, _NAME]
 PeriodOption = Annotated[str | None, typer.Option("--period", help="2025, 2025-Q1, 2025-03.")]
@@ -66,8 +65,7 @@ def report(
         formats=[part.strip() for part in formats.split(",") if part.strip()],
         seu_id=seu,
         project_id=mv_project,
-        # The EnPI report reads the readings themselves; others take the marts, which were made fresh above.
-        marts_dir=_published(project.project.marts_dir) if name != OVER_READINGS else None,
+        marts_dir=_published(project.project.marts_dir),
         as_of_utc=call.as_of_utc,
         templates_dir=project.project.reports_dir,
         maker=maker,

@@ -1,0 +1,41 @@
+"""KPIs as one report sees them: the published marts' rows; by the same SQL over the readings where there are none."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from pathlib import Path
+
+from assets.kpi.from_readings import AskedKpi, KpiRow
+from assets.kpi.published_kpis import PRINTED_GRAINS, published_kpis
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Period
+from reports.again.figure_sources import KpiBasis, Sources
+
+
+class KpiRows:
+    """kpis: those that are asked; scope: the only one of which they are. marts_dir None: a view of the past."""
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        sources: Sources,
+        as_of_utc: datetime,
+        marts_dir: Path | None,
+        kpis: Collection[str],
+        scope: str | None = None,
+    ) -> None:
+        self._sources, self._basis = sources, KpiBasis(site.site_id, as_of_utc)
+        self._rows = None if marts_dir is None else published_kpis(marts_dir, site.site_id, kpis=kpis, scope=scope)
+
+    def want(self, asked: Iterable[AskedKpi]) -> None:
+        """Say what `of` will be asked: what no mart has is then made by one run of the SQL."""
+        self._sources.want(self._basis, [each for each in asked if self._published(each) is None])
+
+    def of(self, scope: str, kpi: str, period: Period) -> KpiRow | None:
+        """The KPI of a scope and span; None where nothing was ever read of it."""
+        asked = AskedKpi(kpi, scope, period.start, period.end)
+        rows = self._published(asked)
+        return self._sources.kpi_row(self._basis, asked) if rows is None else rows.get(asked)
+
+    def _published(self, asked: AskedKpi) -> dict[AskedKpi, KpiRow] | None:
+        return self._rows if asked.grain in PRINTED_GRAINS else None

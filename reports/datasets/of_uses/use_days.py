@@ -1,0 +1,125 @@
+"""Days of energy uses as one report sees them: the published marts' rows, or what the readings give."""
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+
+from assets.kpi.enpi_of_use.daily import seu_days
+from assets.kpi.enpi_of_use.enpi_result import DayPair, exact_kwh
+from assets.kpi.enpi_of_use.expected_energy import expected_days, features_by_day
+from assets.stores.warehouse.marts import read_mart
+from data_quality.contracts.baselines.baseline import BaselineVersion
+from data_quality.contracts.site_file.site import Seu, Site
+from data_quality.contracts.time import Period
+from reports.again.figure_sources import Sources
+
+_COLUMNS = ("local_date", "actual_kwh", "expected_kwh", "coverage", "estimated_share", "is_synthetic")
+
+
+class UseDays:
+    """versions: use -> the baseline that expects. period: the report's own, of whose days more is asked."""
+
+    def __init__(
+        self,
+        site: Site,
+        period: Period,
+        *,
+        sources: Sources,
+        versions: Mapping[str, BaselineVersion],
+        as_of_utc: datetime,
+        marts_dir: Path | None,
+    ) -> None:
+        self.site, self.period, self.sources = site, period, sources
+        self.versions, self.as_of_utc = versions, as_of_utc
+        self._known: dict[tuple[str, date, date], list[DayPair]] = {}
+        self._stored = {} if marts_dir is None or not site.seus else self._published(marts_dir)
+
+    def pairs(self, seu: Seu, period: Period, *, with_band: bool = False) -> list[DayPair]:
+        """Metered and expected days of a span. with_band: what the uncertainty of a span before the report's needs.
+
+        Days of the report's own span say whether drivers left the baseline's range, and how sure their sum is.
+        """
+        version = self.versions.get(seu.seu_id)
+        if seu.seu_id not in self._stored:
+            pinned = None if version is None else (version.baseline_id, version.version)
+            return self.sources.pairs(self.site, seu.seu_id, pinned, period, self.as_of_utc)
+        is_own = self.period.start <= period.start and period.end <= self.period.end
+        if version is None or not (is_own or with_band):
+            return _inside(self._stored[seu.seu_id], period)
+        span = self.period if is_own else period
+        key = (seu.seu_id, span.start, span.end)
+        if key not in self._known:
+            self._known[key] = self._with_conditions(seu, version, span)
+        return _inside(self._known[key], period)
+
+    def _with_conditions(self, seu: Seu, version: BaselineVersion, span: Period) -> list[DayPair]:
+        """The mart's days of a span, each with its features and whether the baseline never saw its drivers."""
+        drivers = tuple(driver.driver_id for driver in seu.drivers)
+        # Meters are not read: uses with the same drivers have the same days.
+        days = self.sources.keep(
+            ("driver days", self.site.site_id, drivers, span.start, span.end, self.as_of_utc),
+            lambda: seu_days(
+                self.sources.stream_readings(self.site, drivers, span.start, span.end, self.as_of_utc),
+                site=self.site, seu=seu, start=span.start, end=span.end,
+            ),
+        )  # fmt: skip
+        outside = set(expected_days(version.baseline, days).filter("is_extrapolated")["local_date"].to_list())
+        features = features_by_day(version.baseline, days)
+        return [
+            replace(
+                pair, is_extrapolated=pair.local_date in outside, features=features.get(pair.local_date, pair.features)
+            )
+            for pair in _inside(self._stored[seu.seu_id], span)
+        ]
+
+    def _published(self, marts_dir: Path) -> dict[str, list[DayPair]]:
+        """The mart's days of each use for which it expects by the very version of this report.
+
+        Other uses are asked of the readings: marts do not expect by a provisional version, and do not say how much
+        of what they expect approved adjustments added.
+        """
+        rows = read_mart(marts_dir, "mart_seu__day_enpi", site_id=self.site.site_id)
+        named: dict[str, set[tuple[str, int]]] = {}
+        by_version = rows.drop_nulls("baseline_id").select("seu_id", "baseline_id", "baseline_version").unique()
+        for seu_id, baseline_id, number in by_version.iter_rows():
+            named.setdefault(seu_id, set()).add((baseline_id, number))
+        by_use = rows.select("seu_id", *_COLUMNS).partition_by("seu_id", as_dict=True, include_key=False)
+        return {
+            seu_id: [_pair(*row) for row in days.iter_rows()]
+            for (seu_id,), days in by_use.items()
+            if named.get(seu_id, set()) == self._expecting(seu_id)
+        }
+
+    def _expecting(self, seu_id: str) -> set[tuple[str, int]] | None:
+        version = self.versions.get(seu_id)
+        if version is None:
+            return set()
+        adjusted = self.sources.adjustments(version.baseline_id, version.version, self.as_of_utc)
+        return None if adjusted else {(version.baseline_id, version.version)}
+
+
+def _pair(
+    day: date,
+    actual: float | None,
+    wanted: float | None,
+    coverage: float | None,
+    estimated: float | None,
+    simulated: bool,
+) -> DayPair:
+    return DayPair(
+        local_date=day,
+        actual_kwh=exact_kwh(actual),
+        expected_kwh=exact_kwh(wanted),
+        # Null in the mart: a day of which nothing was read.
+        coverage=coverage or 0.0,
+        estimated_share=estimated or 0.0,
+        is_synthetic=bool(simulated),
+    )
+
+
+def _inside(days: Sequence[DayPair], span: Period) -> list[DayPair]:
+    """Those days, in order, that are of the span."""
+    first, after = (bisect_left(days, day, key=lambda pair: pair.local_date) for day in (span.start, span.end))
+    return list(days[first:after])
