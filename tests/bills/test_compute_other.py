@@ -212,6 +212,12 @@ def test_reads_cannot_be_billed_at_hourly_prices() -> None:
         make_bill_from_reads([known], Reads((use("2025-01-01", "2025-02-01", 1),)), time_zone=BERLIN)
 
 
+def test_net_metering_is_not_billed_from_registers_that_count_no_export() -> None:
+    known = tariff(metering={"arrangement": "net_metering_energy"})
+    with pytest.raises(BadInput, match=r"nets what is fed in \(net metering\); register reads count what is bought"):
+        make_bill_from_reads([known], Reads((use("2025-01-01", "2025-02-01", 1),)), time_zone=BERLIN)
+
+
 def written(folder: Path, text: str, name: str = "file.csv") -> Path:
     path = folder / name
     path.write_text(text)
