@@ -107,6 +107,13 @@ def test_an_estimated_read_of_the_reads_file_is_used_and_said(tmp_path: Path) ->
     assert "itself an estimate" in found.notes[0]
 
 
+def test_an_estimate_of_another_date_does_not_move_the_dates_of_a_bill(tmp_path: Path) -> None:
+    guess = replace(STATES[1], on=date(2024, 5, 11), is_estimated=True)
+    found = audit(tmp_path, reads=MeterReads("M", READS.units, (STATES[0], guess, STATES[2])))
+    assert (found.verdict, found.period) == ("agrees", ("2024-04-01", "2024-05-01"))
+    assert "they are possible" in found.notes[0]
+
+
 def test_a_bill_over_two_tariffs_is_split_by_date(tmp_path: Path) -> None:
     table = {
         **TABLE,
