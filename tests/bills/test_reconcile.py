@@ -14,6 +14,10 @@ from typer.testing import CliRunner
 from assets.bills.dispute.applies import TariffOverride, tariffs_in_force
 from assets.bills.dispute.pairing import pair_lines
 from assets.bills.dispute.reconcile import Reconciliation, reconcile
+from assets.bills.dispute.scenario import bill_again
+from assets.bills.dispute.settle_truth import make_case
+from assets.bills.dispute.suspect_terms import suspect_terms
+from assets.bills.dispute.suspicion import PAPER
 from assets.bills.documents.read_bill import read_bill
 from assets.bills.documents.reads import MeterReads, ReadState, RegisteredMeter, read_meter_reads, read_site_register
 from assets.tariffs.formats.simple_table import read_simple_table
@@ -78,6 +82,15 @@ def test_one_cent_of_rounding_is_no_accusation_and_two_are_a_variance(tmp_path: 
 
     assert audit(tmp_path, lines=off("0.01")).verdict == "agrees"
     assert audit(tmp_path, lines=off("0.02")).cause == "tax"
+
+
+def test_a_printed_tax_rate_below_one_may_be_a_share_or_per_cent(tmp_path: Path) -> None:
+    # 0.5 % of 141.00
+    assert audit(tmp_path, lines=(*LINES[:4], "VAT,,,0.5,0.71", "Total,,,,141.71")).cause == "tax"
+    case = make_case(read_bill(tmp_path / "bill.csv"), TARIFFS, reads=READS)
+    tried = suspect_terms(case, pair_lines(case.bill.lines, bill_again(case.truth)))
+    printed = [each.sentence for each in tried if (each.cause, each.rank) == ("tax", PAPER)]
+    assert [text.partition(" is billed")[0] for text in printed] == ["vat: 0.5 %", "vat: 50 %"]
 
 
 def test_a_bill_without_reads_is_held_against_its_own_registers(tmp_path: Path) -> None:
