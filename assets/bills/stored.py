@@ -13,10 +13,12 @@ from assets.bills.documents.reads import MeterReads, RegisteredMeter, advance
 from assets.bills.engine.bill_load import Load, load_of
 from assets.bills.engine.calendarise import OddPeriod, calendarise
 from assets.bills.notice import overrides_of, record_audit, sentence
+from assets.sites.calendar import types_around
 from assets.sites.meter_tree import ENERGY_UNIT, total_meters
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.billing.supplier_bill import SupplierBill
+from data_quality.contracts.billing.tariff_calendar import DayType
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.meter import Carrier
@@ -24,6 +26,8 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period, local_midnight_utc
 
 _ZERO = Decimal(0)
+# Further than any audit moves the dates of a bill.
+_SLIP_DAYS = 62
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def audit_bills(
             mine = (reads or {}).get(bill.meter)
             audit = reconcile(
                 bill, site.tariffs, load=None if mine else load_of_bill(lake, site, bill), reads=mine,
-                register=register, overrides=overrides, time_zone=site.time_zone,
+                register=register, overrides=overrides, time_zone=site.time_zone, day_types=days_of_bill(site, bill),
             )  # fmt: skip
         except BadInput as fault:
             found.append(StoredAudit(bill_id, bill, None, refused=str(fault)))
@@ -129,6 +133,11 @@ def meters_of_bill(site: Site, bill: SupplierBill) -> list[str]:
     printed = bill.meter.lower()
     named = [each.meter_id for each in site.meters if printed and printed in (each.meter_id, each.name.lower())]
     return named or list(total_meters(site, Carrier.ELECTRICITY))
+
+
+def days_of_bill(site: Site, bill: SupplierBill) -> dict[date, DayType] | None:
+    """The site's day types on the dates of the bill and on those that it may be mistaken for; None: no dates."""
+    return None if bill.start is None or bill.end is None else types_around(site, *bill.period, days=_SLIP_DAYS)
 
 
 def load_of_bill(lake: Lake, site: Site, bill: SupplierBill) -> Load | None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from data_quality.contracts.billing.tariff_calendar import DayType
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
@@ -42,6 +43,15 @@ def day_types(site: Site, start: date, end: date) -> pl.DataFrame:
         for day, midnight, following in zip(days, midnights, midnights[1:], strict=False)
     ]
     return pl.DataFrame(rows, schema=DAY_TYPES_SCHEMA, orient="row")
+
+
+def types_around(site: Site, start: date, end: date, *, days: int = 1) -> dict[date, DayType]:
+    """Day type by local date of [start, end) and of so many days on either side. Raises BadInput.
+
+    Windows by the clock of standard time or UTC may reach into the days beside.
+    """
+    around = timedelta(days=days)
+    return dict(day_types(site, start - around, end + around).select("local_date", "day_type").iter_rows())
 
 
 def quarter_hours(site: Site, start: date, end: date) -> pl.DataFrame:

@@ -5,14 +5,14 @@ The energy price that the cost KPI and plans use. Demand, tiers, fixed amounts a
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 
 import numpy as np
 import polars as pl
 
-from assets.sites.calendar import day_types, quarter_hours
+from assets.sites.calendar import quarter_hours, types_around
 from assets.tariffs.calendar_layout import check_periods
 from assets.tariffs.compiled import Compiled, Grid, compile_tariff
 from data_quality.contracts.billing.tariff import Tariff
@@ -127,13 +127,10 @@ def export_prices(site: Site, start: date, end: date) -> pl.DataFrame:
 
 def _compiled(site: Site, tariff: Tariff, start: date, end: date, quarters: int) -> Compiled:
     """The tariff laid over the quarter hours of [start, end), by the site's day types."""
-    # Windows by the clock of standard time or UTC may reach into the days beside.
-    around = day_types(site, start - timedelta(days=1), end + timedelta(days=1))
-    types = dict(around.select("local_date", "day_type").iter_rows())
     return compile_tariff(
         tariff,
         Grid(local_midnight_utc(start, site.time_zone), CANONICAL_MINUTES, quarters, site.time_zone),
-        day_types=types,
+        day_types=types_around(site, start, end),
     )
 
 

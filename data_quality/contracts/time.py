@@ -175,25 +175,33 @@ def _months_between(start: date, after: date, time_zone: str) -> tuple[Period, .
     return tuple(months)
 
 
-def parse_instant(text: str, time_zone: str = "") -> datetime:
-    """An ISO 8601 instant as UTC; one without offset is read in `time_zone`, or refused. Raises BadInput."""
+def parse_instant(text: str, time_zone: str = "", *, fold: int | None = None) -> datetime:
+    """An ISO 8601 instant as UTC; one without offset is read in `time_zone`, or refused. Raises BadInput.
+
+    A local time that the zone skips is refused, and one that it repeats, unless fold says which pass it is (0 or 1).
+    """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise BadInput(f"cannot read time {text!r}; expected ISO 8601 with offset", reason="bad_time") from error
-    if moment.tzinfo is None:
-        if not time_zone:
-            raise BadInput(f"time {text!r} has no offset and no zone is given", reason="no_zone")
-        moment = moment.replace(tzinfo=zone(time_zone))
-    return moment.astimezone(UTC)
+    if moment.tzinfo is None and not time_zone:
+        raise BadInput(f"time {text!r} has no offset and no zone is given", reason="no_zone")
+    try:
+        return only_instant(moment, time_zone, fold=fold)
+    except ValueError as error:
+        raise BadInput(str(error), reason="bad_time") from error
 
 
-def only_instant(moment: datetime, time_zone: str) -> datetime:
-    """The UTC instant of a local time (or of one with offset). Raises ValueError where the zone skips or repeats it."""
+def only_instant(moment: datetime, time_zone: str, *, fold: int | None = None) -> datetime:
+    """The UTC instant of a local time (or of one with offset). Raises ValueError where the zone skips or repeats it.
+
+    fold: which pass of a repeated time it is (0 or 1), where that is known.
+    """
     if moment.tzinfo is not None:
         return moment.astimezone(UTC)
     # Back from UTC a skipped time is another one; a repeated one has two instants.
-    passes = {moment.replace(tzinfo=zone(time_zone), fold=fold).astimezone(UTC) for fold in (0, 1)}
+    folds = (0, 1) if fold is None else (fold,)
+    passes = {moment.replace(tzinfo=zone(time_zone), fold=each).astimezone(UTC) for each in folds}
     real = {each for each in passes if each.astimezone(zone(time_zone)).replace(tzinfo=None) == moment}
     if len(real) != 1:
         many = "twice" if real else "not at all"

@@ -7,7 +7,7 @@ from pathlib import Path
 from assets.bills.dispute.reconcile import Reconciliation, reconcile
 from assets.bills.engine.bill_load import Load
 from assets.bills.notice import overrides_of
-from assets.bills.stored import load_of_meters, meters_of_bill, refuse_unpriced
+from assets.bills.stored import days_of_bill, load_of_meters, meters_of_bill, refuse_unpriced
 from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput, OurFault
@@ -70,7 +70,10 @@ def _reconcile(sources: Sources, site: Site, bill_id: str, as_of_utc: datetime) 
         if load is None:
             raise BadInput("no readings of the bill's meters lie in its dates", file=bill.file, reason="no_rows")
         overrides = overrides_of(sources.lake.store, site.site_id, as_of_utc=as_of_utc)
-        return reconcile(bill, site.tariffs, load=load, overrides=overrides, time_zone=site.time_zone)
+        return reconcile(
+            bill, site.tariffs, load=load, overrides=overrides, time_zone=site.time_zone,
+            day_types=days_of_bill(site, bill),
+        )  # fmt: skip
     # Kept like an answer: every figure of the bill would otherwise run into the same refusal again.
     except BadInput as fault:
         return fault

@@ -202,14 +202,14 @@ class ProjectData:
         if isinstance(made, Finding):
             return made.code.replace("_", " "), "muted"
         bars = self._bars(project, version, period)
-        if made.claimed_kwh is not None and not bars:
-            # Significant the other way is an increase, and is said as loudly.
-            is_saving = made.claimed_kwh > 0
-            text = "significant, claimed" if is_saving else "significant increase of use"
-            return word(text, locale), "good" if is_saving else "bad"
         if bars:
             return f"{word('not claimed', locale)}: {word(words(bars[0].code), locale)}", "bad"
-        return word("not significant", locale), "caution"
+        if made.is_significant is not True:
+            return word("not significant", locale), "caution"
+        # Significant the other way is an increase, and is said as loudly.
+        is_saving = made.claimed_kwh is not None
+        text = "significant, claimed" if is_saving else "significant increase of use"
+        return word(text, locale), "good" if is_saving else "bad"
 
     def _why_not(self, measure: str, project: MvProject, version: BaselineVersion, period: Period) -> str:
         made = result(self.given.sources, self.given.site, project, version, period, self.given.as_of_utc)

@@ -326,6 +326,8 @@ def test_gas_by_volume_needs_a_calorific_value() -> None:
         ({"riders": [{"charge_id": "r"}]}, "needs one of share"),
         ({"metering": {"true_up_month": 13}}, "less than or equal to 12"),
         ({"export_price_per_kwh": 1, "export": {"price_per_kwh": 1}}, "not both"),
+        ({"fixed": [{"charge_id": "rent@home", "amount": 1}]}, "'rent@home' has an @, with which a bill that is split"),
+        ({"periods": [{"period_id": "day@home", "price_per_kwh": 1}]}, "'day@home' has an @"),
     ],
 )
 def test_a_tariff_that_contradicts_itself_is_refused(parts: dict[str, Any], words: str) -> None:

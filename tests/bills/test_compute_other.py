@@ -1,5 +1,6 @@
 """Comparison, running cost, calendar months, register reads and the files of a bill."""
 
+import gzip
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -212,6 +213,12 @@ def test_reads_cannot_be_billed_at_hourly_prices() -> None:
         make_bill_from_reads([known], Reads((use("2025-01-01", "2025-02-01", 1),)), time_zone=BERLIN)
 
 
+def test_net_metering_is_not_billed_from_registers_that_count_no_export() -> None:
+    known = tariff(metering={"arrangement": "net_metering_energy"})
+    with pytest.raises(BadInput, match=r"nets what is fed in \(net metering\); register reads count what is bought"):
+        make_bill_from_reads([known], Reads((use("2025-01-01", "2025-02-01", 1),)), time_zone=BERLIN)
+
+
 def written(folder: Path, text: str, name: str = "file.csv") -> Path:
     path = folder / name
     path.write_text(text)
@@ -301,6 +308,17 @@ def test_two_offsets_need_the_zones_name(tmp_path: Path) -> None:
     text = "timestamp,kwh\n2025-03-30T01:00+01:00,1\n2025-03-30T03:00+02:00,1\n"
     with pytest.raises(BadInput, match=r"the offsets \+0100, \+0200"):
         zone_of(written(tmp_path, text))
+
+
+def test_a_damaged_gzip_file_has_no_zone_and_is_refused_by_name(tmp_path: Path) -> None:
+    whole = gzip.compress(b"timestamp,kwh\n2025-01-01T00:00Z,1\n" + bytes(range(256)) * 20)
+    path = tmp_path / "load.csv.gz"
+    for raw in (whole[:-12], whole[:20] + b"\xff\xff\xff\xff" + whole[24:]):
+        path.write_bytes(raw)
+        with pytest.raises(BadInput, match=r"load\.csv\.gz, line 1: the gzip file is cut or broken"):
+            zone_of(path)
+    path.write_bytes(whole)
+    assert zone_of(path) == "UTC"
 
 
 @given(st.integers(-(10**13), 10**13), st.sampled_from([1, 5, 15, 30]))

@@ -14,6 +14,10 @@ from typer.testing import CliRunner
 from assets.bills.dispute.applies import TariffOverride, tariffs_in_force
 from assets.bills.dispute.pairing import pair_lines
 from assets.bills.dispute.reconcile import Reconciliation, reconcile
+from assets.bills.dispute.scenario import bill_again
+from assets.bills.dispute.settle_truth import make_case
+from assets.bills.dispute.suspect_terms import suspect_terms
+from assets.bills.dispute.suspicion import PAPER
 from assets.bills.documents.read_bill import read_bill
 from assets.bills.documents.reads import MeterReads, ReadState, RegisteredMeter, read_meter_reads, read_site_register
 from assets.tariffs.formats.simple_table import read_simple_table
@@ -80,6 +84,15 @@ def test_one_cent_of_rounding_is_no_accusation_and_two_are_a_variance(tmp_path: 
     assert audit(tmp_path, lines=off("0.02")).cause == "tax"
 
 
+def test_a_printed_tax_rate_below_one_may_be_a_share_or_per_cent(tmp_path: Path) -> None:
+    # 0.5 % of 141.00
+    assert audit(tmp_path, lines=(*LINES[:4], "VAT,,,0.5,0.71", "Total,,,,141.71")).cause == "tax"
+    case = make_case(read_bill(tmp_path / "bill.csv"), TARIFFS, reads=READS)
+    tried = suspect_terms(case, pair_lines(case.bill.lines, bill_again(case.truth)))
+    printed = [each.sentence for each in tried if (each.cause, each.rank) == ("tax", PAPER)]
+    assert [text.partition(" is billed")[0] for text in printed] == ["vat: 0.5 %", "vat: 50 %"]
+
+
 def test_a_bill_without_reads_is_held_against_its_own_registers(tmp_path: Path) -> None:
     found = audit(tmp_path, reads=None)
     assert found.verdict == "agrees"
@@ -105,6 +118,13 @@ def test_an_estimated_read_of_the_reads_file_is_used_and_said(tmp_path: Path) ->
     found = audit(tmp_path, reads=MeterReads("M", READS.units, (STATES[0], marked, STATES[2])))
     assert found.verdict == "agrees"
     assert "itself an estimate" in found.notes[0]
+
+
+def test_an_estimate_of_another_date_does_not_move_the_dates_of_a_bill(tmp_path: Path) -> None:
+    guess = replace(STATES[1], on=date(2024, 5, 11), is_estimated=True)
+    found = audit(tmp_path, reads=MeterReads("M", READS.units, (STATES[0], guess, STATES[2])))
+    assert (found.verdict, found.period) == ("agrees", ("2024-04-01", "2024-05-01"))
+    assert "they are possible" in found.notes[0]
 
 
 def test_a_bill_over_two_tariffs_is_split_by_date(tmp_path: Path) -> None:

@@ -109,6 +109,20 @@ def test_stored_bills_are_audited_against_the_sites_readings_and_told_above_the_
     assert (code, none["bills"]) == (0, 0)
 
 
+def test_an_audit_takes_the_holidays_of_the_site_where_the_tariff_names_none(project: Path) -> None:
+    rest = "{period_id: rest, price_per_kwh: 0.10, windows: [{day_types: [weekend, holiday]}]}"
+    work = "{period_id: work, price_per_kwh: 0.20, windows: [{day_types: [weekday]}]}"
+    site = project / "sites" / "works.yaml"
+    site.write_text(site.read_text().replace("{period_id: all, price_per_kwh: 0.20}", f"{work}, {rest}"))
+    # 1 January is a Wednesday without rest but for the site's calendar: 22 days of work, 9 of rest.
+    lines = "Work,528,kWh,0.20,105.60\nRest,216,kWh,0.10,21.60\nTotal,,,,127.20\n"
+    text = paper(1, "2025-01-01", "2025-02-01", "0", "0").partition("Energy")[0] + lines
+    (project.parent / "bills" / "right.csv").write_text(text)
+    add(project, "right.csv")
+    code, found, _ = call("bill", "reconcile", "--stored", "--site", "works", "--project", project)
+    assert (code, found["agree"]) == (0, 1)
+
+
 def test_a_bill_that_cannot_be_audited_says_why_and_the_others_go_on(project: Path) -> None:
     text = paper(4, "2026-01-01", "2026-02-01", "10", "2.00").replace("EUR", "GBP")
     (project.parent / "bills" / "pounds.csv").write_text(text)

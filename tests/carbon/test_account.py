@@ -14,6 +14,7 @@ from assets.carbon.factor_choice.gwp import gwp_of, species_of
 from assets.carbon.factor_choice.match import shares
 from assets.carbon.factor_choice.match_units import parse_unit, ratio
 from assets.carbon.files.carbon_files import read_activities, read_factor_set
+from assets.carbon.files.table_rows import MAX_BYTES
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import GwpSet
 from tests.carbon.cases import account, answer, bought, factor, run, written
@@ -397,6 +398,21 @@ def test_a_compressed_table_and_one_with_a_byte_order_mark_are_read(tmp_path: Pa
     (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadInput, match="cannot be read as a UTF-8 table"):
         read_activities(tmp_path / "b.csv")
+
+
+def test_a_damaged_gzip_file_is_refused_by_name_and_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    import gzip
+
+    whole = gzip.compress(b"id,activity,quantity,unit,year\n" + bytes(range(256)) * 20)
+    bomb = gzip.compress(b"x" * (MAX_BYTES + 1))
+    for name, raw, words in (
+        ("cut", whole[:-12], "the gzip file is cut or broken"),
+        ("damaged", whole[:20] + b"\xff\xff\xff\xff" + whole[24:], "the gzip file is cut or broken"),
+        ("bomb", bomb, "more than .* MiB of content"),
+    ):
+        (tmp_path / f"{name}.csv.gz").write_bytes(raw)
+        with pytest.raises(BadInput, match=f"{name}.csv.gz: {words}"):
+            read_activities(tmp_path / f"{name}.csv.gz")
 
 
 def assert_golden() -> None:

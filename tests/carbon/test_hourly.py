@@ -1,5 +1,6 @@
 """Hourly Scope 2: the hours sum to the year, matching never exceeds volume, and gaps are never zero."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -211,6 +212,30 @@ def test_an_hour_with_a_slot_that_has_no_factor_is_a_gap() -> None:
 def test_a_series_that_is_not_hourly_factors_is_refused(tmp_path: Path, lines: list[str], sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
         read_intensity(written(tmp_path / "factors.csv", *lines))
+
+
+def test_local_times_of_factors_are_told_apart_by_order_and_never_guessed(tmp_path: Path) -> None:
+    def read(*times: str) -> Mapping[datetime, Decimal]:
+        rows = [f"{time},{number}" for number, time in enumerate(times, start=1)]
+        return read_intensity(
+            written(tmp_path / "factors.csv", "timestamp,kgco2e_per_kwh", *rows), time_zone="Europe/Berlin"
+        ).values
+
+    passes = [f"2024-10-27T0{hour}:00" for hour in (1, 2, 2, 3)]
+    assert list(read(*passes).items()) == [
+        (datetime(2024, 10, 26, 23, tzinfo=UTC) + (number - 1) * HOUR, Decimal(number)) for number in range(1, 5)
+    ]
+    for times, sentence in (
+        (passes[:2], "line 3: 2024-10-27 02:00: Europe/Berlin has that time twice; give an offset"),
+        ([*passes[:3], passes[2]], "line 3: .* has that time twice"),
+        (["2024-03-31T01:00", "2024-03-31T02:00"], "line 3: 2024-03-31 02:00: Europe/Berlin has that time not at all"),
+        ([passes[0]] * 2, "line 3: .* stands in line 2 already"),
+    ):
+        with pytest.raises(BadInput, match=sentence):
+            read(*times)
+    rights = written(tmp_path / "c.csv", "certificate_id,timestamp,kwh", f"a,{passes[1]},1")
+    with pytest.raises(BadInput, match=r"line 2: .* has that time twice"):
+        read_certificates(rights, time_zone="Europe/Berlin")
 
 
 HEAD = "certificate_id,timestamp,kwh,market,is_redeemed,is_legacy,vintage_from,vintage_to"

@@ -70,6 +70,7 @@ def test_the_months_of_a_period_tile_it(start: date, days: int) -> None:
 def test_an_instant_without_offset_needs_a_zone() -> None:
     assert parse_instant("2025-07-01T00:00+02:00") == datetime(2025, 6, 30, 22, tzinfo=UTC)
     assert parse_instant("2025-07-01T00:00", BERLIN) == datetime(2025, 6, 30, 22, tzinfo=UTC)
+    assert parse_instant("2025-10-26T02:00", BERLIN, fold=1) == datetime(2025, 10, 26, 1, tzinfo=UTC)
     for text, sentence in (("2025-07-01T00:00", "no offset"), ("soon", "ISO 8601")):
         with pytest.raises(BadInput, match=sentence):
             parse_instant(text)

@@ -1,19 +1,21 @@
 """Five types of baseline that never mix: projects, monitoring, and a recomputation in shadow."""
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import polars as pl
 import pytest
 
-from assets.kpi.claims.mv_savings import plan_of, project_of, project_savings, project_use
+from assets.kpi.claims.mv_savings import plan_of, project_of, project_savings, project_use, savings_of
 from assets.kpi.enpi_of_use.baseline_use import ALLOWED, require_type
+from assets.kpi.enpi_of_use.enpi_result import DayPair
 from assets.stores.ledgers.baselines import baseline_id_of
 from assets.stores.ledgers.shadows import ShadowStore
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType, BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.mv_project import MvProject
-from data_quality.contracts.time import FixedClock
+from data_quality.contracts.time import FixedClock, Period
 from ml.baselines.life.monitor_site import monitor_rows, monitored, refit_site
 from ml.baselines.life.monitoring import REFIT_DAYS, TRAIN_DAYS, compare, fit_monitoring, refit_due, training_window
 from ml.baselines.life.shadow_fits import compared, shadow, shadow_site
@@ -64,6 +66,17 @@ def test_a_project_is_fitted_before_the_measure_and_claims_its_saving_once_appro
     assert abs(float(found.savings_kwh) - 0.1 * float(found.expected_kwh)) < found.uncertainty_kwh
     assert found.claimed_kwh == found.savings_kwh == -found.delta_kwh
     assert (found.kind, found.option, found.compared_days) == ("avoided_energy", "B", 365)
+
+
+def test_a_significant_increase_of_use_claims_nothing(works: Works, tracker: MlflowTracker) -> None:
+    version, project = fitted_project(works, tracker), works.site.projects[0]
+    approved = version.model_copy(update={"status": BaselineStatus.APPROVED})
+    days = [date(2025, 1, 1) + timedelta(days=each) for each in range(31)]
+    pairs = [DayPair(day, Decimal(300), Decimal(200), coverage=1.0) for day in days]
+    month = Period(label="", start=days[0], end=date(2025, 2, 1), time_zone=works.site.time_zone)
+    found = savings_of(project, approved, pairs, period=month)
+    assert not isinstance(found, Finding)
+    assert (found.savings_kwh, found.is_significant, found.claimed_kwh) == (-3100, True, None)
 
 
 def test_a_reporting_period_that_is_not_over_says_so_and_one_that_has_not_begun_has_no_number(

@@ -1,6 +1,6 @@
 """The report of an M&V project: plan, adjustments by two people, savings with their band, each number traced."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -22,7 +22,7 @@ from ml.tracker import LoggedModel
 from reports.again.figure_again import recompute
 from reports.make_report import make_report
 from reports.report_content import ReportContent, Table
-from tests.life.world import ANNA, BEN, NOW, ZONE, Works, make_works
+from tests.life.world import ANNA, BEN, END, NOW, SPLIT, ZONE, Works, make_works
 from tests.reports.test_findings_travel import assert_findings_are_told
 
 DRIVE = "works/drive/mv_project"
@@ -55,10 +55,22 @@ class Mv:
         ).content  # fmt: skip
 
 
+ADJUSTMENTS = (
+    (AdjustmentKind.ROUTINE, date(2025, 3, 1), date(2025, 3, 11), {"kwh_per_day": Decimal(4)}),
+    (AdjustmentKind.NON_ROUTINE, date(2025, 6, 1), date(2025, 7, 1), {"percent": Decimal("2.5")}),
+)
+
+
 @pytest.fixture(scope="module")
 def mv(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mv]:
     """An approved baseline of the drive and two adjustments that Anna approved."""
-    folder = tmp_path_factory.mktemp("mv")
+    made = make_mv(tmp_path_factory.mktemp("mv"), ADJUSTMENTS)
+    yield made
+    made.works.lake.store.close()
+
+
+def make_mv(folder: Path, adjustments: Sequence[tuple[AdjustmentKind, date, date, dict[str, Decimal]]]) -> Mv:
+    """The works, its project's approved baseline and adjustments of it."""
     works = make_works(folder)
     project = works.site.projects[0]
     fit_project(
@@ -68,10 +80,7 @@ def mv(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mv]:
     works.clock.advance(timedelta(minutes=1))
     works.store.approve(DRIVE, 1, ANNA, "a whole year", {}, works.clock)
     ledger = AdjustmentStore(works.lake.store)
-    for kind, start, end, amount in (
-        (AdjustmentKind.ROUTINE, date(2025, 3, 1), date(2025, 3, 11), {"kwh_per_day": Decimal(4)}),
-        (AdjustmentKind.NON_ROUTINE, date(2025, 6, 1), date(2025, 7, 1), {"percent": Decimal("2.5")}),
-    ):
+    for kind, start, end, amount in adjustments:
         made = Adjustment(
             baseline_id=DRIVE, kind=kind, start=start, end=end, reason="second shift", method="submeter",
             evidence="log 7", **amount,
@@ -80,8 +89,7 @@ def mv(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mv]:
         works.clock.advance(timedelta(minutes=1))
         ledger.approve(record.adjustment_id, ANNA, "seen", works.clock)
     works.clock.advance(timedelta(minutes=1))
-    yield Mv(works, ReportStore(works.lake.store), folder / "out")
-    works.lake.store.close()
+    return Mv(works, ReportStore(works.lake.store), folder / "out")
 
 
 def figure(content: ReportContent, kpi: str, scope: str = "project:drive") -> Figure:
@@ -115,6 +123,16 @@ def test_the_report_says_what_baseline_project_says(mv: Mv) -> None:
     assert_findings_are_told(content)
     assert content.report_id == "mv_project/works/drive/2025"
     assert words(content, "verdict")[0][1] == "significant, claimed"
+
+
+def test_a_significant_increase_of_use_is_said_and_not_claimed(tmp_path: Path) -> None:
+    made = make_mv(tmp_path, [(AdjustmentKind.NON_ROUTINE, SPLIT, END, {"percent": Decimal(-30)})])
+    content = made.make()
+    assert (figure(content, "claimed_kwh").value, words(content, "verdict")[0][1]) == (
+        None,
+        "significant increase of use",
+    )
+    made.works.lake.store.close()
 
 
 def test_adjustments_stand_with_two_people_and_add_up(mv: Mv) -> None:

@@ -99,6 +99,24 @@ def test_gas_goes_by_the_calorific_basis_that_its_meter_states_on_the_day(store:
     assert (found.start, found.end, found.kgco2e_per_kwh) == (date(2025, 3, 1), date(2026, 1, 1), Decimal("0.2"))
 
 
+def test_a_gas_meter_has_one_factor_a_day_though_file_and_store_differ_in_calorific_basis(store: Store) -> None:
+    gross = [{"valid_from": "2025-01-01", "calorific_value_mj_per_m3": 39.5, "basis": "gross", "source": "s"}]
+    meters = [{"meter_id": "main"}, {"meter_id": "gas", "carrier": "natural_gas", "gas_factors": gross, **GAS}]
+    file = entry("file", "2025-01-01", "2025-07-01", carrier="natural_gas", kgco2e_per_kwh=0.2)
+    site = plant(meters=meters, seus=[], factors=[file])
+    add(store, recorded("natural gas", "0.183", unit="kWh gross CV", scope=1), day=1)
+
+    def found() -> list[tuple[date, date, Decimal]]:
+        return [each[1:4] for each in meter_factors(site, known_factors(site, store))]
+
+    days = date(2025, 1, 1), date(2025, 7, 1), date(2026, 1, 1)
+    assert found() == [(*days[:2], Decimal("0.2")), (*days[1:], Decimal("0.183"))]
+    add(store, recorded("natural gas", "0.19", unit="kWh net CV", scope=1), day=2, tenant="plant")
+    assert found() == [(*days[:2], Decimal("0.2")), (*days[1:], Decimal("0.183"))]
+    add(store, recorded("natural gas", "0.18", unit="kWh gross CV", scope=1), day=3, tenant="plant")
+    assert found() == [(days[0], days[2], Decimal("0.18"))]
+
+
 def test_two_factors_of_one_carrier_on_one_day_are_refused() -> None:
     site = plant(factors=[entry("b", "2025-06-01", "2026-01-01"), entry("a", "2025-01-01", "2025-06-02")])
     with pytest.raises(BadInput, match="factors a and b for electricity both hold on 2025-06-01"):

@@ -21,7 +21,7 @@ from tests.bills.scenes import BERLIN, load
 from tests.bills.scenes import bill as bill_of
 from tests.bills.scenes import demand as demand_of
 from tests.bills.scenes import tariff as tariff_of
-from tests.tariffs.linear_case import NANO, Tally, billed, compare, compiled, sides
+from tests.tariffs.linear_case import NANO, Tally, billed, compare, compiled, is_lp, sides
 from tests.tariffs.linear_evaluate import evaluate
 from tests.tariffs.linear_solver import least_cost
 from tests.tariffs.linear_table import ROWS
@@ -141,7 +141,7 @@ def table_of(parts: dict[str, Any]) -> str:
     answer = terms_of(
         Tariff.model_validate(base | parts), prices={"spot": _spot(begun, 744)}, kvarh=D(900), max_export_kw=D(60)
     )
-    return "refused" if isinstance(answer, NotLinear) else "LP" if answer.is_lp else "binary"
+    return "refused" if isinstance(answer, NotLinear) else "LP" if is_lp(answer) else "binary"
 
 
 @pytest.mark.parametrize("row", ROWS)

@@ -1,6 +1,7 @@
 """A supplier's bill against ours, line by line, with the cause of every variance (issue of rows E.2 and E.3)."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Literal
 
@@ -16,6 +17,7 @@ from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.billing.bill import BillPeriod
 from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.billing.tariff_calendar import DayType
 from data_quality.contracts.model import Model
 
 _ZERO = Decimal(0)
@@ -71,16 +73,17 @@ def reconcile(
     overrides: Sequence[TariffOverride] = (),
     prices: Mapping[str, PriceSeries] | None = None,
     time_zone: str = "UTC",
+    day_types: dict[date, DayType] | None = None,
 ) -> Reconciliation:
     """Bill the true dates, registers or load at the true tariffs and compare each line.
 
-    tariffs: all that the supplier may have used. Where no read stands on a printed date, the bill is recomputed for
-    the dates whose reads its registers are. Raises BadInput for a bill that cannot be read, another currency, or
-    nothing to hold it against.
+    tariffs: all that the supplier may have used. day_types: the site's. Where no read stands on a printed date, the
+    bill is recomputed for the dates whose reads its registers are. Raises BadInput for a bill that cannot be read,
+    another currency, or nothing to hold it against.
     """
     case = make_case(
         bill, tariffs, load=load, reads=reads, register=register, overrides=overrides, prices=prices,
-        time_zone=time_zone,
+        time_zone=time_zone, day_types=day_types,
     )  # fmt: skip
     ours = bill_again(case.truth)
     pairs = pair_lines(bill.lines, ours)

@@ -17,6 +17,7 @@ from assets.bills.engine.from_reads import make_bill_from_reads
 from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.billing.bill import BillPeriod
 from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.billing.tariff_calendar import DayType
 from data_quality.contracts.billing.tariff_charges import TouPeriod
 from data_quality.contracts.errors import BadInput
 
@@ -26,7 +27,10 @@ _PRICES = ("price_per_kwh", "tiers", "sell_price_per_kwh")
 
 @dataclass(frozen=True)
 class Scenario:
-    """Tariffs on local dates [start, end) over register uses or a load, exactly one of which is given."""
+    """Tariffs on local dates [start, end) over register uses or a load, exactly one of which is given.
+
+    day_types: the site's, for what the calendars of the tariffs leave out.
+    """
 
     tariffs: tuple[Tariff, ...]
     start: date
@@ -36,6 +40,7 @@ class Scenario:
     uses: tuple[RegisterUse, ...] | None = None
     load: Load | None = None
     prices: Mapping[str, PriceSeries] = field(default_factory=dict)
+    day_types: dict[date, DayType] | None = None
 
 
 Change = Callable[[Scenario], Scenario | None]
@@ -51,7 +56,7 @@ def bill_again(scenario: Scenario) -> BillPeriod:
     elif scenario.load is not None:
         bill = make_bill(
             scenario.tariffs, scenario.load, time_zone=scenario.time_zone, start=scenario.start, end=scenario.end,
-            prices=scenario.prices, currency=scenario.currency,
+            prices=scenario.prices, currency=scenario.currency, day_types=scenario.day_types,
         )  # fmt: skip
     else:
         raise BadInput("nothing to bill: neither registers nor a load", reason="no_load")

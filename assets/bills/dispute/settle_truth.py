@@ -14,6 +14,7 @@ from assets.bills.engine.bill_load import Load, RegisterUse
 from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.billing.tariff_calendar import DayType
 from data_quality.contracts.errors import BadInput
 
 
@@ -27,6 +28,7 @@ def make_case(
     overrides: Sequence[TariffOverride] = (),
     prices: Mapping[str, PriceSeries] | None = None,
     time_zone: str = "UTC",
+    day_types: dict[date, DayType] | None = None,
 ) -> Case:
     """The bill with what is true of it. Raises BadInput: unread labels, another currency, nothing to compare."""
     start, end, currency = _readable(bill)
@@ -50,7 +52,7 @@ def make_case(
             file=bill.file, reason="currency_mismatch",
         )  # fmt: skip
     by_register = any(charge.by_register for tariff in chosen for charge in tariff.energy_charges)
-    truth = Scenario(chosen, start, end, time_zone, currency, load=load, prices=prices or {})
+    truth = Scenario(chosen, start, end, time_zone, currency, load=load, prices=prices or {}, day_types=day_types)
     # Prices by register need register states, even where a load is known.
     if load is None or by_register:
         units = _units(bill, reads, chosen)

@@ -27,7 +27,7 @@ _WINDOWS = (5, 10, 15, 20, 30, 60)
 
 
 class _Billed(NamedTuple):
-    """Energy that the bill's lines charge; slack: half a unit of its last printed decimals."""
+    """Energy that the bill's lines charge; slack: one unit of the last printed decimals a line, 0.01 to 1 kWh."""
 
     kwh: Decimal
     slack: Decimal

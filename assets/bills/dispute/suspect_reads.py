@@ -66,7 +66,7 @@ def dates_of(reads: MeterReads, registers: tuple[BilledRegister, ...], *, is_ope
         return []
     return [
         state.on
-        for state in reads.states
+        for state in reads.actual().states
         if all(
             state.states[register.period_id] == (register.opened if is_opening else register.closed)
             for register in registers

@@ -144,8 +144,8 @@ def _rates(tax: Tax, pair: Pair, printed: Decimal | None) -> Iterator[Suspicion]
     implied = round(tax.share * billed / ours, 4)
     rates = {implied: SLIP, round(implied, 3): SLIP, round(implied, 2): SLIP}
     if printed is not None:
-        # A rate is printed as 0.2 or as 20.
-        rates[printed if printed < 1 else printed / 100] = PAPER
+        # A rate is printed as 0.2 or as 20; 0.5 may be half a per cent.
+        rates |= dict.fromkeys([printed, printed / 100] if printed < 1 else [printed / 100], PAPER)
     for rate, rank in rates.items():
         if rate == tax.share or rate < 0:
             continue

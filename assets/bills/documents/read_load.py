@@ -1,14 +1,16 @@
 """Files of a bill: interval load, generation, reactive energy, prices; read by the readers of assets/readings."""
 
-import gzip
 import re
+import sys
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
 from assets.bills.engine.bill_load import Load, load_of
+from assets.readings.packed.bounded import CHUNK_BYTES, chunks
 from assets.readings.readers.reader_list import reader_for
 from assets.readings.sniff_files import FileRead, read_file
 from assets.readings.tables.column_layout import resolve
@@ -71,8 +73,9 @@ def zone_of(path: Path) -> str | None:
     Raises BadInput for several offsets: they are a zone's summer and winter time, and its name is needed.
     """
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
+        head = b"".join(islice(chunks(path, max_bytes=sys.maxsize), _HEAD_BYTES // CHUNK_BYTES))
+    except BadInput as fault:
+        raise BadInput(fault.message, file=str(path), line=fault.line, reason=fault.reason) from fault
     except OSError as error:
         raise BadInput("cannot be read", file=str(path), reason="no_such_file") from error
     marks = sorted({(match[1] or match[2]).decode().replace(":", "") for match in _OFFSET.finditer(head)})

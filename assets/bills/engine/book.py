@@ -143,7 +143,7 @@ def bill_spans(
     # What the load holds before the bill is not billed, only looked back on: its demands may be the ratchet.
     before = calendar_months(first, start) if with_history and first < start else []
     # Only months that end before the bill: the peak of half a month would pass for the month's.
-    history = [Span(a, min(b, start), is_history=True) for a, b in before if b <= start]
+    history = [Span(a, b, is_history=True) for a, b in before if b <= start]
     return [*history, Span(start, end)]
 
 

@@ -33,7 +33,7 @@ def make_bill_from_reads(
 
     A register's use is spread over its days: a part of it that lies in another price, or outside the bill, goes by
     days, not rounded. coverage: share of the bill's days that the scarcest register covers. Raises BadInput for a
-    tariff that asks what registers cannot tell: prices by reference, or demand without a kW register.
+    tariff that asks what registers cannot tell: prices by reference, net metering, or demand without a kW register.
     """
     if not reads.uses:
         raise BadInput("the reads are empty", reason="no_rows")
@@ -51,6 +51,11 @@ def make_bill_from_reads(
 
 
 def _usage(tariff: Tariff, reads: Reads, span: Span, start: date, end: date) -> Usage:
+    if tariff.metering.arrangement.startswith("net_metering"):
+        raise BadInput(
+            f"tariff {tariff.tariff_id} nets what is fed in (net metering); register reads count what is bought only",
+            reason="needs_intervals",
+        )
     factor = _factor(tariff, reads)
     energy: dict[str, tuple[Decimal | None, ...]] = {}
     for charge in tariff.energy_charges:

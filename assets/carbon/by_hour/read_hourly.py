@@ -1,6 +1,6 @@
 """Files of hourly Scope 2: grid intensity and certificates, by UTC hour. Raises BadInput naming the line."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
@@ -23,13 +23,22 @@ STEPS_MINUTES = (15, 30, 60)
 
 
 def read_intensity(path: Path, *, time_zone: str = "") -> Intensity:
-    """kgCO2e per kWh by slot of `timestamp,<gco2_per_kwh | kgco2e_per_kwh>`; slots are 15, 30 or 60 minutes."""
+    """kgCO2e per kWh by slot of `timestamp,<gco2_per_kwh | kgco2e_per_kwh>`; slots are 15, 30 or 60 minutes.
+
+    Of a local time that the zone repeats both passes must be there, in their order, or each with its offset.
+    """
     table = read_table(path)
     column, scale = _value_column(table, path)
+    times = _time_column(table, path)
+    count = Counter(row.text(times) for row in table.rows)
+    seen: Counter[str] = Counter()
     lines: dict[datetime, Row] = {}
     values: dict[datetime, Decimal] = {}
     for row in table.rows:
-        moment = _moment(row, _time_column(table, path), time_zone)
+        # Files are written as time passes: of two equal local times the upper line is the first pass.
+        text = row.text(times)
+        moment = _moment(row, times, time_zone, fold=seen[text] if count[text] == 2 else None)
+        seen[text] += 1
         if moment in lines:
             raise row.bad(
                 f"{moment:%Y-%m-%d %H:%M} UTC stands in line {lines[moment].line} already", reason="duplicate_time"
@@ -156,9 +165,9 @@ def _time_column(table: Table, path: Path) -> str:
     raise BadInput(f"expected a column of {', '.join(_TIMES)}", file=str(path), line=1, reason="missing_column")
 
 
-def _moment(row: Row, column: str, time_zone: str) -> datetime:
+def _moment(row: Row, column: str, time_zone: str, *, fold: int | None = None) -> datetime:
     try:
-        moment = parse_instant(row.text(column), _TIMES[column] or time_zone)
+        moment = parse_instant(row.text(column), _TIMES[column] or time_zone, fold=fold)
     except BadInput as fault:
         raise row.bad(fault.message, reason=fault.reason) from fault
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:

@@ -2,6 +2,7 @@
 
 Precedence, first to last: rows of the store recorded for this site; the site file; rows of the store for the site's
 subdivision, then for its country; rows without region. A later source holds only on days that no earlier one covers.
+A row of the store is for one calorific basis; a site file's entry, for the site's own kWh, ranks among those of each.
 """
 
 from collections import defaultdict
@@ -38,7 +39,7 @@ TENANT, SITE_FILE, SUBDIVISION, COUNTRY, ANYWHERE = RANKS = range(5)
 
 @dataclass(frozen=True)
 class FactorView:
-    """Factors per kWh of one site, resolved: on one day at most one of a carrier and shared basis."""
+    """Factors per kWh of one site, resolved: on one day at most one of a carrier, shared basis and calorific basis."""
 
     entries: tuple[DayFactor, ...]
 
@@ -47,12 +48,10 @@ class FactorView:
         return tuple(each for each in self.entries if each.carrier == carrier and each.basis == basis)
 
     def fitting(self, carrier: Carrier, basis: Basis, calorific_basis: str) -> tuple[DayFactor, ...]:
-        """Of these, those for kWh of that calorific basis; a site file's entry is for the site's own kWh."""
-        return tuple(
-            each
-            for each in self.of(carrier, basis)
-            if each.origin == "site_file" or each.calorific_basis == calorific_basis
-        )
+        """Of these, those for kWh of that calorific basis: on one day one. Where none states it, the site file's."""
+        own = self.of(carrier, basis)
+        stated = tuple(each for each in own if each.calorific_basis == calorific_basis)
+        return stated or tuple(each for each in own if each.origin == "site_file" and not each.calorific_basis)
 
 
 def factor_view(
@@ -72,9 +71,12 @@ def factor_view(
     ranked: defaultdict[tuple[Carrier, Basis, str, str], dict[int, list[DayFactor]]] = defaultdict(
         lambda: {rank: [] for rank in RANKS}
     )
+    of_store = list(_of_store(site, stored, gwp, supplier))
     for entry in _of_site(site, as_of_utc):
-        ranked[_key(entry)][SITE_FILE].append(entry)
-    for rank, entry in _of_store(site, stored, gwp, supplier):
+        for calorific in sorted({"", *(each.calorific_basis for _, each in of_store if each.carrier is entry.carrier)}):
+            copy = entry.model_copy(update={"calorific_basis": calorific})
+            ranked[_key(copy)][SITE_FILE].append(copy)
+    for rank, entry in of_store:
         ranked[_key(entry)][rank].append(entry)
     found = [each for ranks in ranked.values() for each in _resolve(ranks)]
     return FactorView(

@@ -1,7 +1,6 @@
 """Rows of a small CSV table with their line numbers; its cells as exact numbers, dates and words."""
 
 import csv
-import gzip
 import hashlib
 import io
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import NamedTuple
 
+from assets.readings.packed.bounded import content
 from data_quality.contracts.errors import BadInput
 
 # Factor tables are small; a meter file handed over by mistake must not fill the memory.
@@ -108,11 +108,13 @@ class Table(NamedTuple):
 
 def read_table(path: Path, *, needs: Sequence[str] = (), comment: str = "") -> Table:
     """The table of a CSV file (UTF-8, `.gz` too). Lines that begin with `comment` are left out. Raises BadInput."""
-    content = _content(path)
+    raw = _raw(path)
     try:
-        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig")
-    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, OSError) as error:
+        text = (content(path, max_bytes=MAX_BYTES) if path.suffix == ".gz" else raw).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise BadInput(f"cannot be read as a UTF-8 table: {error}", file=str(path), reason="bad_encoding") from error
+    except BadInput as fault:
+        raise BadInput(fault.message, file=str(path), reason=fault.reason) from fault
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header: tuple[str, ...] = ()
     rows: list[Row] = []
@@ -139,10 +141,10 @@ def read_table(path: Path, *, needs: Sequence[str] = (), comment: str = "") -> T
     if not header:
         raise BadInput("is empty; expected a header and rows", file=str(path), reason="empty_file")
     # Of the file's own bytes, so that anybody can check it with the tool at hand.
-    return Table(header, tuple(rows), hashlib.sha256(content).hexdigest())
+    return Table(header, tuple(rows), hashlib.sha256(raw).hexdigest())
 
 
-def _content(path: Path) -> bytes:
+def _raw(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise BadInput(f"is larger than {MAX_BYTES >> 20} MB; expected a small table", file=str(path))

@@ -151,7 +151,7 @@ def _direct_or_grid(cell: _Cell, factors: FactorView, account: _Account, allocat
         account.lines += [_line(cell, method, cell.kwh, None, None) for method in methods]
         return
     account.with_factor_kwh += cell.kwh
-    entry = held[0]
+    (entry,) = held
     account.lines.append(_line(cell, methods[0], cell.kwh, cell.kwh * entry.kgco2e_per_kwh, entry))
     if cell.carrier not in DIRECT:
         _market(cell, entry, factors, account, allocation)

@@ -230,7 +230,8 @@ def savings_of(
     outside = sum(each.is_extrapolated for each in both)
     findings = (*against, *_findings(project, version, period, compared_days=len(both), outside=outside))
     is_significant = None if half is None else abs(float(saved)) > half
-    may_claim = is_significant is True and not any(each.is_blocking for each in findings)
+    # Significant the other way is an increase of use: told, never claimed.
+    may_claim = is_significant is True and saved > 0 and not any(each.is_blocking for each in findings)
     return ProjectSavings(
         project_id=project.project_id,
         option=project.option,

@@ -21,7 +21,7 @@ from assets.carbon.factor_choice.meter_factors import electricity_factors, known
 from assets.kpi.mart_windows import Window
 from assets.kpi.running_cost.demand_window import Blocks, blocks_of
 from assets.kpi.running_cost.supply_terms import needs_reactive, reactive_rows, without_gaps
-from assets.sites.calendar import day_types
+from assets.sites.calendar import types_around
 from assets.sites.meter_tree import has_import, total_meters, tree_spans
 from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
@@ -116,7 +116,7 @@ def costs_of_months(
     load = supply.load
     book = _book(site)
     runs = [run for month in months for run in _runs(book, *month)]
-    types = _day_types(site, months[0][0], months[-1][1])
+    types = types_around(site, months[0][0], months[-1][1])
     prices = _prices(site, readings)
     billed = [run for run in runs if run.has_tariff]
     # What a bill hands on is known only where the bills are made in one go.
@@ -326,12 +326,6 @@ def _runs(book: Book | None, start: date, end: date) -> list[_Run]:
         else:
             runs.append(_Run(day, day + timedelta(days=1), is_known))
     return runs
-
-
-def _day_types(site: Site, start: date, end: date) -> dict[date, DayType]:
-    # Windows by the clock of standard time or UTC may reach into the days beside.
-    days = day_types(site, start - timedelta(days=1), end + timedelta(days=1))
-    return dict(days.select("local_date", "day_type").iter_rows())
 
 
 def _streams(site: Site) -> list[str]:

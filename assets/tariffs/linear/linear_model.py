@@ -172,8 +172,3 @@ class LinearTerms(Model):
     )
     max_export_kwh: Decimal | None = None
     left_out: tuple[NotLinear, ...] = ()
-
-    @property
-    def is_lp(self) -> bool:
-        """True where no binary is needed."""
-        return all(term.how == "lp" for term in self.terms if isinstance(term, Maximum | Tiers | Cap))

@@ -99,7 +99,14 @@ class Tariff(Model):
         if per_m3 and self.commodity != "water":
             raise ValueError(f"tariff {self.tariff_id!r}: price_per_m3 is that of commodity water: {per_m3[0]}")
         timed += self.export.periods if self.export else ()
-        for period in [*timed, *(period for charge in self.demand for period in charge.periods)]:
+        every = [*timed, *(period for charge in self.demand for period in charge.periods)]
+        names += [period.period_id for period in every] + ([self.export.charge_id] if self.export else [])
+        if marked := next((name for name in names if "@" in name), None):
+            raise ValueError(
+                f"tariff {self.tariff_id!r}: {marked!r} has an @, with which a bill that is split marks its parts; "
+                "expected a name without"
+            )
+        for period in every:
             for window in period.when:
                 if foreign := sorted(set(window.seasons) - seasons):
                     raise ValueError(f"period {period.period_id!r}: unknown season {', '.join(foreign)}")

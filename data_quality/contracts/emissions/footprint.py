@@ -44,7 +44,9 @@ class DayFactor(Model):
     source: str = ""
     sha256: str = ""
     supplier: str = ""
-    calorific_basis: str = Field(default="", description="gross, net; empty where the site file is the source")
+    calorific_basis: str = Field(
+        default="", description="gross, net; of a site file's entry: that of the stored factors it is ranked among"
+    )
     instrument_kwh: Decimal | None = Field(default=None, ge=0)
     criteria: QualityCriteria = QualityCriteria()
     recorded_at_utc: datetime | None = None
