@@ -183,7 +183,7 @@ def _form(text: str) -> tuple[str, int] | None:
     # Without offset a time may be either pass of a repeated hour, which rows of another block would have to tell.
     for width in (1, 6):
         base, offset = text[:-width], text[-width:]
-        if not (offset == "Z" if width == 1 else offset[0] in "+-" and offset[3] == ":"):
+        if not (offset == "Z" if width == 1 else offset[:1] in "+-" and offset[3:4] == ":"):
             continue
         for form in _FORMS:
             if not pl.Series([base]).str.to_datetime(form, strict=False, time_unit="us").null_count():
