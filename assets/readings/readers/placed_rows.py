@@ -11,6 +11,7 @@ import polars as pl
 from assets.readings.parsed import PARSED_SCHEMA, REJECT_SCHEMA, SEEN_NAME, UNSEEN, ReadRequest
 from assets.readings.streams import canonical_of, default_registers, streams
 from assets.readings.tables.values import IMPLAUSIBLE
+from data_quality.contracts.quality import WORST_FIRST
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, unit_of
 
@@ -39,8 +40,6 @@ DISPLAY_MOST = 1e12
 # Registers that count in one direction; `net` may be negative.
 ONE_WAY = ("import", "export", "reactive_import", "reactive_export")
 _KEY = ["meter", "register"]
-# How little a quality promises, by its place.
-_DOUBT = {code: place for place, code in enumerate((19, 18, 17, 0, 14, 7, 11, 15, 8, 9, 12, 10))}
 
 
 class Sieve:
@@ -215,8 +214,8 @@ def _drop_duplicates(sieve: Sieve) -> None:
     kept = sieve.frame.unique(order, keep="first", maintain_order=True)
     if kept.height < height:
         # The same value said to be read and to be estimated is no better than estimated.
-        doubt = pl.col("quality").replace_strict(_DOUBT, default=len(_DOUBT), return_dtype=pl.Int32)
-        doubtful_first = sieve.frame.sort([*order, doubt, "line"], descending=[False] * 3 + [True, False])
+        doubt = pl.col("quality").replace_strict(WORST_FIRST, range(len(WORST_FIRST)))
+        doubtful_first = sieve.frame.sort([*order, doubt, "line"])
         kept = doubtful_first.unique(order, keep="first", maintain_order=True)
     sieve.frame = kept
     sieve.warn("duplicate_rows", height - sieve.frame.height)
