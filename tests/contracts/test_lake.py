@@ -1,5 +1,6 @@
 """The lake: two times, immutable files, and a manifest that alone makes a file exist."""
 
+import math
 import os
 import signal
 import subprocess
@@ -108,6 +109,12 @@ def test_equal_digests_mean_equal_content_and_later_data_change_them(lake: Lake,
     write(lake, clock, changes((96 * 30, 5)), "2")
     assert digest(lake) == two
     assert lake.digest("plant", start_utc=elsewhere, end_utc=elsewhere + timedelta(days=1)) != empty
+
+
+def test_zero_has_no_sign_in_the_lake(lake: Lake, clock: FixedClock) -> None:
+    # Both would have one digest where they stand alone in a day, and two beside other values.
+    write(lake, clock, changes((0, 0.0), (1, -0.0)))
+    assert [math.copysign(1, value) for value in lake.current("plant")["value"]] == [1, 1]
 
 
 VALUES = st.dictionaries(st.integers(0, 300), st.integers(-(10**6), 10**6), min_size=1, max_size=12)

@@ -369,7 +369,10 @@ def planned(decided: Decided, stamp: Stamp) -> BlockPlan:
     changes = decided.changes
     corrected = int(changes["is_correction"].sum()) if changes.height else 0
     rows = changes.drop("is_correction").with_columns(
-        batch_id=pl.lit(stamp.batch_id), recorded_at_utc=pl.lit(stamp.recorded_at_utc)
+        # Never -0.0: the digests hash one of values that are all equal, and it is other bytes than 0.0.
+        value=pl.when(pl.col("value") == 0).then(0.0).otherwise("value"),
+        batch_id=pl.lit(stamp.batch_id),
+        recorded_at_utc=pl.lit(stamp.recorded_at_utc),
     )
     rows = rows.select(pl.col(name).cast(dtype) for name, dtype in LAKE_SCHEMA.items())
     counts = {
