@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from assets.readings.bulk.lines import line_blocks, unfinished_line
 from assets.readings.bulk.shape import NotRegular, Shape
 from assets.readings.packed.csv_text import MAX_LINE_BYTES, CsvText
-from assets.readings.parsed import REJECT_SCHEMA
+from assets.readings.parsed import FIRST_PLAUSIBLE, FUTURE_LIMIT, REJECT_SCHEMA
 from assets.readings.readers.table_formats.csv_table import rows_of
-from assets.readings.tables.judged_table import FIRST_PLAUSIBLE, FUTURE_LIMIT, RawTable, read_table
+from assets.readings.tables.judged_table import RawTable, read_table
 from assets.readings.tables.times import in_shape
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap

@@ -4,11 +4,19 @@ The same promises as table.py makes for tables of columns: nothing is lost, and 
 the site's meters is rejected with its line.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 
-from assets.readings.parsed import PARSED_SCHEMA, REJECT_SCHEMA, SEEN_NAME, UNSEEN, ReadRequest
+from assets.readings.parsed import (
+    FIRST_PLAUSIBLE,
+    FUTURE_LIMIT,
+    PARSED_SCHEMA,
+    REJECT_SCHEMA,
+    SEEN_NAME,
+    UNSEEN,
+    ReadRequest,
+)
 from assets.readings.streams import canonical_of, default_registers, streams
 from assets.readings.tables.values import IMPLAUSIBLE
 from data_quality.contracts.quality import WORST_FIRST
@@ -32,9 +40,6 @@ PLACED_SCHEMA: dict[str, pl.DataType] = {
 # States of registers on their way: `start` is their instant, `got` their exact value, `series` tells two counts of one
 # register apart.
 STATES_SCHEMA: dict[str, pl.DataType] = {**PLACED_SCHEMA, "series": pl.String()}
-FUTURE_LIMIT = timedelta(days=1)
-# A clock that was never set says 1970.
-FIRST_PLAUSIBLE = datetime(1971, 1, 1, tzinfo=UTC)
 # A display may show far more than an interval may hold.
 DISPLAY_MOST = 1e12
 # Registers that count in one direction; `net` may be negative.
