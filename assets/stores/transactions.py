@@ -146,7 +146,6 @@ def _sqlite_pragmas(connection: Any, _record: Any) -> None:
         "journal_mode=WAL",
         # WAL's usual NORMAL may lose the last commits in a power cut: a command that was sent must stand in the ledger.
         "synchronous=FULL",
-        "foreign_keys=ON",
         # Views and triggers of a file that somebody bent must not call functions with side effects.
         "trusted_schema=OFF",
     ):

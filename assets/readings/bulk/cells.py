@@ -101,20 +101,18 @@ def _typed(
     if instants.min() < first or instants.max() > until:
         return None
     found = shape.stream_of[names.to_numpy()], _slots(instants), column.to_numpy()
-    return found if _is_fit(*found, shape) else None
+    return found if _is_fit(found[0], found[2], shape) else None
 
 
-def _is_fit(stream: NDArray[np.int32], slots: NDArray[np.int32], values: NDArray[np.float64], shape: Shape) -> bool:
-    """Every row is a reading: none is declared to be missing, too large, too early or too late, or below zero."""
+def _is_fit(stream: NDArray[np.int32], values: NDArray[np.float64], shape: Shape) -> bool:
+    """Every value is a reading: none is declared to be missing, too large, or below zero."""
     if any((values == number).any() for number in _missing_numbers(shape)):
         return False
-    first, until = _bounds(shape)
     limits, one_way = _limits(shape)
     least, most = float(values.min()), float(values.max())
-    is_in_time = int(slots.min()) * SLOT_US >= first and int(slots.max()) * SLOT_US <= until
     is_small = max(-least, most) <= limits.min() or (np.abs(values) <= limits[stream]).all()
     is_one_way = least < 0 and one_way.any() and (one_way[stream] & (values < 0)).any()
-    return bool(is_in_time and is_small and not is_one_way)
+    return bool(is_small and not is_one_way)
 
 
 def _odd_cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[pl.DataFrame, int]:
