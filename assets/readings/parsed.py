@@ -1,4 +1,4 @@
-"""What a reader is asked and what it hands over. Formats stand in readers/, decisions about rows in table.py."""
+"""What a reader is asked and what it hands over. Formats stand in readers/, decisions about rows in judged_table.py."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -97,7 +97,7 @@ class Parsed:
     channels: what the file states and what cannot be a reading (a register's state, amounts without unit or time);
     channels_are_all: they tell of every row too, so that none is to be counted from the accepted rows;
     commodities: per meter id, where the format says it; values: all fields of a file of named fields; reading: how
-    it was read, for people; states: STATE_SCHEMA, of cumulative registers, which registers.py makes rows of.
+    it was read, for people; states: STATE_SCHEMA, of cumulative registers, which register_intervals.py makes rows of.
     """
 
     rows: pl.DataFrame
@@ -113,7 +113,7 @@ class Parsed:
 
 
 class Reader(Protocol):
-    """One format. A new one is one module and one line in register.py."""
+    """One format. A new one is one module and one line in reader_list.py."""
 
     name: str
     # Part of what makes a file known: a reader that reads otherwise takes another, and the same files come in anew.

@@ -116,7 +116,7 @@ def _is_fit(stream: NDArray[np.int32], values: NDArray[np.float64], shape: Shape
 
 
 def _odd_cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[pl.DataFrame, int]:
-    """A block in which some rows are no readings: those are judged by table.py, the others become cells."""
+    """A block in which some rows are no readings: those are judged by judged_table.py, the others become cells."""
     text = CsvText(header=list(shape.header), separator=shape.separator, body=body, is_finished=True)
     # line_blocks looks only at the last line of a block.
     if max(map(len, body.split(b"\n")), default=0) > MAX_LINE_BYTES:
@@ -177,7 +177,7 @@ def _judge(odd: pl.DataFrame, no_rows: pl.DataFrame, shape: Shape, source: Sourc
 
 
 def _row_by_row(shape: Shape) -> ColumnMap:
-    """A column map by which table.py judges each row for itself, in the way of this shape."""
+    """A column map by which judged_table.py judges each row for itself, in the way of this shape."""
     # A row alone shows no step: any length will do, since only the reason of its rejection is wanted.
     alone = {"interval_minutes": 15, "zero_is_missing": False}
     if shape.request.mapping is not None:

@@ -1,7 +1,7 @@
 """Rows of formats that name meter, register, unit and length of each interval become readings and rejects.
 
-The same promises as table.py makes for tables of columns: nothing is lost, and a row that contradicts another one or
-the site's meters is rejected with its line.
+The same promises as judged_table.py makes for tables of columns: nothing is lost, and a row that contradicts another
+one or the site's meters is rejected with its line.
 """
 
 from datetime import datetime
