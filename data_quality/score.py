@@ -17,7 +17,6 @@ from data_quality.contracts.site_file.vee import Action
 from data_quality.reading_grid import Floats
 from data_quality.rules.shared.grid_days import Days
 
-LEAST_SCORE = 0.9
 MAX_NAMED = 20
 # A held reading may be right or wrong; a flagged one is most likely right.
 WEIGHTS: dict[str, float] = {Action.EXCLUDE.value: 1.0, Action.HOLD.value: 0.5, Action.FLAG.value: 0.1}

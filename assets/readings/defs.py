@@ -35,7 +35,7 @@ def raw_landing__15min_readings(
         ingest_file(Path(name), site=site, lake=lake, quarantine=quarantine, clock=clock, run_id=context.run_id)
         for name in config.files
     ]
-    reasons = Counter({reason: 0 for r in reports for reason in r.reasons})
+    reasons: Counter[str] = Counter()
     for report in reports:
         reasons.update(report.reasons)
     refused = [[reason, count, REASONS.get(reason, "")] for reason, count in reasons.most_common()]

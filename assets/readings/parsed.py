@@ -1,7 +1,7 @@
-"""What a reader is asked and what it hands over. Formats stand in readers/, decisions about rows in table.py."""
+"""What a reader is asked and what it hands over. Formats stand in readers/, decisions about rows in judged_table.py."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -41,6 +41,8 @@ STATE_SCHEMA: dict[str, pl.DataType] = {
 }
 # What nobody sees in a name: control characters, and every blank but the plain one.
 UNSEEN, SEEN_NAME = r"[\p{C}\p{Z}--\x20]", "the name of a meter, in characters that can be seen"
+# Clocks of meters and ours may differ by this much; one that was never set says 1970.
+FUTURE_LIMIT, FIRST_PLAUSIBLE = timedelta(minutes=5), datetime(1971, 1, 1, tzinfo=UTC)
 # Rejected rows that become objects; all are counted.
 MAX_BAD_ROWS = 1000
 
@@ -49,7 +51,7 @@ class ReadRequest(Model):
     """How a file is to be read.
 
     mapping: column map, or None for the plain shape; site: whose meters, or None to take every name as it is;
-    tz: zone of times without offset where the map names none; now_utc: rows beyond one day after it are rejected;
+    tz: zone of times without offset where the map names none; now_utc: rows of a later time are rejected;
     is_scale_vouched: a person says that the values have the size that they state.
     """
 
@@ -95,7 +97,7 @@ class Parsed:
     channels: what the file states and what cannot be a reading (a register's state, amounts without unit or time);
     channels_are_all: they tell of every row too, so that none is to be counted from the accepted rows;
     commodities: per meter id, where the format says it; values: all fields of a file of named fields; reading: how
-    it was read, for people; states: STATE_SCHEMA, of cumulative registers, which registers.py makes rows of.
+    it was read, for people; states: STATE_SCHEMA, of cumulative registers, which register_intervals.py makes rows of.
     """
 
     rows: pl.DataFrame
@@ -111,7 +113,7 @@ class Parsed:
 
 
 class Reader(Protocol):
-    """One format. A new one is one module and one line in register.py."""
+    """One format. A new one is one module and one line in reader_list.py."""
 
     name: str
     # Part of what makes a file known: a reader that reads otherwise takes another, and the same files come in anew.

@@ -1,5 +1,5 @@
 """All tables of the transactional store, which stand by domain in tables_*.py, and the triggers that make those in
-APPEND_ONLY refuse UPDATE and DELETE. A frozen migration imports this module by its name, and seals.py.
+APPEND_ONLY refuse UPDATE, DELETE and TRUNCATE. A frozen migration imports this module by its name, and seals.py.
 """
 
 import sqlalchemy as sa
@@ -24,7 +24,7 @@ PROTECTED = tuple(table for table in TABLES if table.info.get("is_sealed"))
 
 
 def append_only_ddl(table: str, dialect: str) -> list[str]:
-    """Statements that make one table refuse UPDATE and DELETE on that dialect."""
+    """Statements that make one table refuse UPDATE, DELETE and TRUNCATE (which SQLite has not) on that dialect."""
     statements = []
     # With every table, since a migration that adds one need not know which earlier one made the function.
     if dialect == "postgresql":
@@ -32,12 +32,14 @@ def append_only_ddl(table: str, dialect: str) -> list[str]:
             "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
         )
-    for verb in ("UPDATE", "DELETE"):
+    for verb, each in (("UPDATE", "ROW"), ("DELETE", "ROW"), ("TRUNCATE", "STATEMENT")):
         name = f"{table}_no_{verb.lower()}"
         if dialect == "postgresql":
             statements.append(
-                f"CREATE TRIGGER {name} BEFORE {verb} ON {table} FOR EACH ROW EXECUTE FUNCTION refuse_change()"
+                f"CREATE TRIGGER {name} BEFORE {verb} ON {table} FOR EACH {each} EXECUTE FUNCTION refuse_change()"
             )
+        elif verb == "TRUNCATE":
+            continue
         else:
             statements.append(
                 f"CREATE TRIGGER {name} BEFORE {verb} ON {table} "

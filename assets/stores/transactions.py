@@ -68,11 +68,18 @@ class Store:
 
     def rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
         """All rows of a query as dicts, in one read transaction, or in that of `together`."""
+        with self.reading() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A read transaction, or that of `together`: for those to whom a dict for each row would cost too much."""
         shared = self._shared.get()
         if shared is not None:
-            return [dict(row) for row in shared.execute(query).mappings()]
+            yield shared
+            return
         with reaching(self._url), self._connect().execution_options(meterloom_read=True) as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+            yield connection
 
     def close(self) -> None:
         """Give back every connection."""
@@ -139,7 +146,6 @@ def _sqlite_pragmas(connection: Any, _record: Any) -> None:
         "journal_mode=WAL",
         # WAL's usual NORMAL may lose the last commits in a power cut: a command that was sent must stand in the ledger.
         "synchronous=FULL",
-        "foreign_keys=ON",
         # Views and triggers of a file that somebody bent must not call functions with side effects.
         "trusted_schema=OFF",
     ):

@@ -22,3 +22,10 @@ class QualityCode(IntEnum):
 
 
 ESTIMATED_CODES = frozenset({QualityCode.ESTIMATED_REFERENCE_DAY, QualityCode.ESTIMATED_INTERPOLATED})
+# Of several codes that are true of one reading, the first is the one to tell.
+WORST_FIRST = (
+    QualityCode.QUESTIONABLE, QualityCode.PROJECTED, QualityCode.ESTIMATED_INTERPOLATED,
+    QualityCode.ESTIMATED_REFERENCE_DAY, QualityCode.WEATHER_NORMALISED, QualityCode.DERIVED,
+    QualityCode.MANUALLY_EDITED, QualityCode.RAW, QualityCode.VALID, QualityCode.VALIDATED, QualityCode.VERIFIED,
+    QualityCode.REVENUE_QUALITY,
+)  # fmt: skip

@@ -11,8 +11,6 @@ from data_quality.estimate import like_day, linear, none, register_total
 from data_quality.estimate.gap import Estimate, Gap
 from data_quality.reading_grid import Grid
 
-METHODS = {module.NAME: module for module in (register_total, linear, like_day, none)}
-
 
 @dataclass(frozen=True)
 class Estimates:

@@ -128,7 +128,7 @@ def variance_inflation_of_two_drivers() -> Outcome:
     """1/(1 − r²) with r² = 0.6 between them is 2.5."""
     # y serves as the second driver: its r² with x is known from above.
     design = np.column_stack([np.ones(_N), _X, _Y])
-    return expect(variance_inflation(design)[0], 2.5, digits=9)
+    return expect(variance_inflation(design, np.ones(_N))[1] or 0.0, 2.5, digits=9)
 
 
 @_case("Durbin–Watson")

@@ -1,5 +1,6 @@
 """The lake: two times, immutable files, and a manifest that alone makes a file exist."""
 
+import math
 import os
 import signal
 import subprocess
@@ -13,9 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from assets.stores.lake.digests import digests_of
 from assets.stores.lake.lake import KEY, BatchInfo, BatchResult, Decided, Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA, content_sha256, write_atomic
-from assets.stores.transactions import Store, open_store
+from assets.stores.transactions import Store, connect_store, open_store
+from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.time import FixedClock
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -108,6 +111,24 @@ def test_equal_digests_mean_equal_content_and_later_data_change_them(lake: Lake,
     write(lake, clock, changes((96 * 30, 5)), "2")
     assert digest(lake) == two
     assert lake.digest("plant", start_utc=elsewhere, end_utc=elsewhere + timedelta(days=1)) != empty
+
+
+def test_many_digests_see_the_open_transaction_and_say_when_the_database_is_gone(
+    lake: Lake, clock: FixedClock, tmp_path: Path
+) -> None:
+    span = ("plant", START, START + timedelta(days=3))
+    with lake.store.together():
+        write(lake, clock, changes((0, 1)))
+        assert digests_of(lake.store, [span]) == {span: digest(lake)}
+    (tmp_path / "gone.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(Unreachable, match=r"gone\.db is no SQLite database"):
+        digests_of(connect_store(f"sqlite:///{tmp_path / 'gone.db'}"), [span])
+
+
+def test_zero_has_no_sign_in_the_lake(lake: Lake, clock: FixedClock) -> None:
+    # Both would have one digest where they stand alone in a day, and two beside other values.
+    write(lake, clock, changes((0, 0.0), (1, -0.0)))
+    assert [math.copysign(1, value) for value in lake.current("plant")["value"]] == [1, 1]
 
 
 VALUES = st.dictionaries(st.integers(0, 300), st.integers(-(10**6), 10**6), min_size=1, max_size=12)

@@ -82,7 +82,7 @@ def test_a_transaction_that_fails_leaves_nothing(any_store: Store) -> None:
 
 
 @pytest.mark.parametrize("table", tables.APPEND_ONLY, ids=lambda table: table.name)
-def test_every_append_only_table_has_both_triggers(any_store: Store, table: sa.Table) -> None:
+def test_every_append_only_table_has_its_triggers(any_store: Store, table: sa.Table) -> None:
     catalogue = (
         "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :table"
         if any_store.engine.dialect.name == "sqlite"
@@ -90,7 +90,8 @@ def test_every_append_only_table_has_both_triggers(any_store: Store, table: sa.T
     )
     with any_store.begin() as connection:
         names = set(connection.execute(sa.text(catalogue), {"table": table.name}).scalars())
-    assert names >= {f"{table.name}_no_update", f"{table.name}_no_delete"}
+    verbs = ("update", "delete", "truncate")[: 2 if any_store.engine.dialect.name == "sqlite" else 3]
+    assert names >= {f"{table.name}_no_{verb}" for verb in verbs}
 
 
 def test_an_append_only_row_can_be_neither_changed_nor_deleted(any_store: Store) -> None:

@@ -32,6 +32,12 @@ def test_a_day_of_23_hours_is_complete_with_92_quarter_hours() -> None:
     assert rows["coverage"].to_list() == [1.0, 0.0]
 
 
+def test_nothing_is_due_on_a_day_that_the_zone_left_out() -> None:
+    days = pl.DataFrame({"local_date": [date(2011, 12, 30), date(2011, 12, 31)], "hours": [0.0, 24.0]})
+    rows = coverage_by_day(readings(), days=days, streams=["main"], time_zone="Pacific/Apia")
+    assert rows.rows() == [("main", date(2011, 12, 31), 96, 0, 0.0)]
+
+
 def test_a_silent_stream_is_there_with_nothing() -> None:
     assert coverage(("main", 188), ("ghost", 0)).rows()[2:] == [
         ("ghost", date(2025, 3, 30), 92, 0, 0.0),

@@ -12,7 +12,7 @@ from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.site_file.vee import ValidationRules
 from data_quality.estimate import like_day, linear, none, register_total
 from data_quality.estimate.gap import Estimate, Gap, scaled_to
-from data_quality.estimate.table import METHODS, fill
+from data_quality.estimate.table import fill
 from tests.data_quality.meters import grid, office
 
 WEEK = 24 * 7
@@ -128,4 +128,3 @@ def test_a_declared_method_is_kept_to() -> None:
     found = fill(grid(hourly()), [Gap(0, 900, 902)], time_zone="UTC", rules=rules)
     assert (found.estimates, len(found.refused)) == ((), 1)
     assert isinstance(none.estimate(grid(hourly()), Gap(0, 1, 2)), Finding)
-    assert set(METHODS) == {"register_total", "linear", "like_day", "none"}

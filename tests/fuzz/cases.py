@@ -9,7 +9,7 @@ from data_quality.contracts.site_file.site import ColumnMap, Site
 FORMATS = ("csv", "xlsx", "parquet", "espi", "nem12", "nem13", "mscons", "dsmr")
 # The clock of every case: later than any time of the good files.
 NOW_UTC = datetime(2026, 1, 1, tzinfo=UTC)
-FUTURE_LIMIT_S = 86_400
+FUTURE_LIMIT_S = 300
 
 
 @dataclass(frozen=True)

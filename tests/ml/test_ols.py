@@ -13,7 +13,6 @@ from data_quality.contracts.baselines.baseline import Baseline
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from ml.baselines.models.ols import fit_daily
-from ml.baselines.models.sufficiency import a_year_before
 from tests.ml.cases import day_table, noise, plant
 
 START, END, TODAY = date(2024, 1, 1), date(2025, 1, 1), date(2025, 6, 1)
@@ -68,21 +67,14 @@ def test_a_noise_free_process_is_found_exactly_and_expected_again() -> None:
     assert found.statistics.r2 == pytest.approx(1.0)
 
 
-def test_a_full_leap_year_is_sufficient_and_a_year_less_a_day_is_not() -> None:
+def test_365_days_are_sufficient_over_a_leap_day_too_and_364_are_not() -> None:
     assert codes(fitted(noisy())) == []
-    short = fitted(noisy(365), end=date(2024, 12, 31))
+    assert codes(fitted(noisy(365), end=date(2024, 12, 31))) == []
+    short = fitted(noisy(364), end=date(2024, 12, 30))
     assert codes(short) == ["period_too_short"]
     assert short.is_blocked
     facts = next(finding.facts for finding in short.findings if finding.is_blocking)
-    assert facts == {"days_found": 365, "days_wanted": 366}
-
-
-@pytest.mark.parametrize(
-    ("end", "before"),
-    [(END, START), (date(2024, 2, 29), date(2023, 2, 28)), (date(2026, 1, 1), date(2025, 1, 1))],
-)
-def test_a_year_is_counted_from_the_calendar(end: date, before: date) -> None:
-    assert a_year_before(end) == before
+    assert facts == {"days_found": 364, "days_wanted": 365}
 
 
 def test_days_with_gaps_are_left_out_counted_and_block_above_a_tenth() -> None:

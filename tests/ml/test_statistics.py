@@ -90,5 +90,7 @@ def test_a_held_out_day_does_not_influence_its_own_prediction() -> None:
 
 def test_variance_inflation_is_one_for_unrelated_columns_and_large_for_copies() -> None:
     ones, a, b = np.ones(4), np.array([1.0, 1.0, -1.0, -1.0]), np.array([1.0, -1.0, 1.0, -1.0])
-    assert variance_inflation(np.column_stack([ones, a, b])) == pytest.approx([1.0, 1.0])
-    assert min(variance_inflation(np.column_stack([ones, a, 2 * a]))) > 1e9
+    assert variance_inflation(np.column_stack([ones, a, b]), ones) == [None, *[pytest.approx(1.0)] * 2]
+    for weights in (ones, 1 + ones * np.arange(4)):
+        assert min(each or 0 for each in variance_inflation(np.column_stack([ones, a, 2 * a]), weights)[1:]) > 1e9
+    assert variance_inflation(np.column_stack([a, b]), ones) == [None, None]

@@ -43,6 +43,11 @@ def panic() -> None:
     raise PanicException("capacity overflow")
 
 
+def talk() -> str:
+    """An answer that belongs into a file."""
+    return "x" * 5 * 1024**2
+
+
 def crash() -> None:
     """A library that falls over."""
     os.kill(os.getpid(), signal.SIGSEGV)

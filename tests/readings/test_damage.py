@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 
 from assets.readings.ingest.ingest_file import ingest_file
-from assets.stores.lake import lake_files
+from assets.stores.lake import lake, lake_files
 from assets.stores.lake.lake import known_paths
+from assets.stores.lake.lake_block import Block, write_block
 from data_quality.contracts.errors import Unreachable
 from orchestration.doctor import lake_checks as doctor
 from tests.readings.rooms import Bench, plant, quarter_rows
@@ -75,6 +76,22 @@ def test_a_correction_is_restored_on_what_it_corrected(bench: Bench) -> None:
     bench.ingest(FIRST)
     assert bench.ingest(HEADER + quarter_rows("main", [1, 9]), name="later.csv").restored
     assert bench.values() == [1, 9, 3, 7]
+
+
+def test_a_first_writer_beside_leaves_what_is_being_restored(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    january, _, _ = two_batches(bench)
+    kept = january.read_bytes()
+    lose(january)
+
+    def write_beside_another(block: Block, path: Path) -> str:
+        sha256 = write_block(block, path)
+        lake_files._tidied.clear()
+        with lake_files.writing(bench.lake.root, lambda: known_paths(bench.lake.store)):
+            return sha256
+
+    monkeypatch.setattr(lake, "write_block", write_beside_another)
+    assert bench.ingest(FIRST).restored
+    assert january.read_bytes() == kept
 
 
 def test_a_long_table_restores_its_file_too(bench: Bench, tmp_path: Path) -> None:

@@ -402,3 +402,13 @@ def test_reads_that_nobody_took_on_the_quarter_hour_lose_nothing(drawn: list[tup
         moment, total = moment + wait, total + growth
         states.append(State(moment, total, line))
     assert sum(step.quanta for step in steps_of_run(states, is_sparse=True)) == total
+
+
+@pytest.mark.parametrize(
+    ("kind", "commodity"), [(6, "water"), (8, "unknown"), (10, "cooling"), (12, "heat"), (13, "unknown"), (22, "water")]
+)
+def test_a_device_measures_what_its_type_says(tmp_path: Path, kind: int, commodity: str) -> None:
+    path = tmp_path / "p1.txt"
+    lines = f"0-1:24.1.0({kind:03})\n0-1:96.1.0(4730303039383736353433)\n0-1:24.2.1(250101000000W)(1.000*m3)\n"
+    path.write_bytes(telegram("250101000000W", 1, lines=lines))
+    assert [each.commodity for each in sniff_file(path).channels if each.unit == "m3"] == [commodity]

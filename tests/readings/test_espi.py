@@ -4,6 +4,7 @@ import csv
 import gzip
 import time
 import xml.etree.ElementTree as Tree
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -300,6 +301,14 @@ def test_readings_of_tomorrow_are_rejected(bench: Bench) -> None:
     assert (report.new_rows, report.reasons) == (1, {"future_timestamp": 1})
     long = bench.ingest(document(reading(START + 900, 1) + reading(START + 1800, 1, 380 * 86400)), mapping=mapping)
     assert (long.new_rows, long.reasons) == (1, {"future_timestamp": 1})
+
+
+def test_a_reading_ends_at_most_five_minutes_ahead_of_the_clock(bench: Bench) -> None:
+    midnight = 1767225600
+    bench.clock.advance(timedelta(minutes=10))
+    text = document(reading(midnight, 1) + reading(midnight + 900, 1))
+    report = bench.ingest(text, mapping=ColumnMap(meters={"u/1": "main"}))
+    assert (report.new_rows, report.reasons) == (1, {"future_timestamp": 1})
 
 
 @pytest.mark.parametrize(("codes", "kept"), [("0", 0), ("19", 19), ("17 9", 9), ("77", 10), ("x", 10), ("", 14)])

@@ -70,6 +70,7 @@ def test_fault_f27_a_child_that_reaches_far_beyond_is_refused_by_the_kernel() ->
     [
         ("spin", Limits(cpu_s=1), "more than 1 s of computing time"),
         ("sleep", Limits(wall_s=0.5), "more than 0 s"),
+        ("talk", Limits(), "what it says takes more than 4 MiB"),
         ("crash", Limits(), r"its reader crashed \(SIGSEGV\)"),
     ],
 )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from assets.readings.parsed import PARSED_SCHEMA
 from assets.readings.tables import normalise as module
 from assets.readings.tables.normalise import CANONICAL_SCHEMA, normalise, on_grid
+from data_quality.contracts.quality import WORST_FIRST, QualityCode
 
 START = datetime(2025, 3, 30, tzinfo=UTC)
 Row = tuple[str, int, float]
@@ -88,6 +89,12 @@ def test_levels_are_repeated_and_averaged_never_summed() -> None:
     assert normalise(parsed([("m", 60, 20.0)], unit="degc"))["value"].to_list() == [20.0] * 4
     assert normalise(parsed([("m", 5, 1.0), ("m", 5, 2.0), ("m", 5, 6.0)], unit="degc"))["value"].to_list() == [3.0]
     assert normalise(parsed([("m", 15, 50.0)], unit="degf"))["value"].to_list() == [10.0]
+
+
+def test_a_partly_estimated_quarter_hour_is_estimated() -> None:
+    rows = parsed([("m", 5, 1.0)] * 3).with_columns(quality_code=pl.Series([14, 9, 17], dtype=pl.Int32))
+    assert normalise(rows)["quality_code"].to_list() == [9]
+    assert set(WORST_FIRST) == set(QualityCode)
 
 
 def test_units_become_canonical_and_the_source_resolution_is_kept() -> None:

@@ -33,6 +33,7 @@ OLD = Path(__file__).parents[1] / "old"
 FROZEN = {
     "0001_first_tables.py": "ee940873ce1ade8f844129d7c29d3fb9d4f26ed0b57b0b71333ad98866632d4a",
     "0002_row_seals.py": "5e328c664f1f787c1e227c3744cea6d6105871b8cac278d749eeadcb3fd7cbd6",
+    "0003_no_truncate.py": "2edbe91427e0b2592d05219e8f3449636fc54f49e2e61300862e8e29ede04fec",
 }
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -94,6 +95,22 @@ def test_an_old_store_ends_with_the_tables_and_triggers_of_a_new_one(old_store: 
     for name in ("old.db", "new.db"):
         open_store(f"sqlite:///{tmp_path / name}").close()
     assert objects(tmp_path / "old.db") == objects(tmp_path / "new.db")
+
+
+def test_an_old_store_on_postgresql_refuses_truncate_too(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = tmp_path / "migrations"
+    shutil.copytree(FOLDER, older, ignore=shutil.ignore_patterns("0003_*", "__pycache__"))
+    monkeypatch.setattr(revisions, "FOLDER", older)
+    store = open_store(postgres_url.replace("postgresql://", "postgresql+psycopg://", 1))
+    assert standing(store.engine).present == "0002"
+    monkeypatch.undo()
+    revisions.migrate(store.engine)
+    for name, words in (("figures", "figures is append-only"), ("commands", "a command is never deleted")):
+        with pytest.raises(sa.exc.DBAPIError, match=words), store.begin() as connection:
+            connection.execute(sa.text(f"TRUNCATE {name}"))
+    store.close()
 
 
 def test_an_old_store_is_migrated_with_a_copy_beside_it(

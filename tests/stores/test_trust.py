@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from assets.stores.event_chain import canonical_json
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.ledgers.baselines import BaselineStore
-from assets.stores.ledgers.bill_ledger import override_tariff, tariff_overrides_of
+from assets.stores.ledgers.bill_ledger import BillStore, override_tariff, tariff_overrides_of
 from assets.stores.published.publications import PublicationStore, sign_act
 from assets.stores.schema.tables_baselines import adjustments, baseline_approvals
-from assets.stores.schema.tables_bills import tariff_overrides
+from assets.stores.schema.tables_bills import bill_audits, tariff_overrides
 from assets.stores.schema.tables_control import commands, fault_events, mode_events
 from assets.stores.schema.tables_reports import report_decisions, signatures
 from assets.stores.schema.tables_seals import row_seals
@@ -213,7 +213,9 @@ def test_an_approval_that_nobody_signed_does_not_count_where_people_have_keys(st
     assert distrusted(store) == []
 
 
-def test_nothing_is_computed_on_an_override_an_adjustment_or_a_decision_that_was_slipped_in(store: Store) -> None:
+def test_nothing_is_computed_on_an_override_an_audit_an_adjustment_or_a_decision_that_was_slipped_in(
+    store: Store, tmp_path: Path
+) -> None:
     row = {"site_id": "home", "account": "a", "tariff_id": "t", "reason": "r"}
     override_tariff(
         store, **row, person_id="ben", valid_from=NOW.date(), valid_to=NOW.date().replace(day=9), clock=CLOCK
@@ -222,6 +224,11 @@ def test_nothing_is_computed_on_an_override_an_adjustment_or_a_decision_that_was
     change(store, tariff_overrides, tariff_overrides.c.id == 1, tariff_id="cheap")
     with pytest.raises(BadInput, match="tariff_overrides 1: the row is not what was written"):
         tariff_overrides_of(store, "home")
+    books = BillStore(tmp_path, store)
+    books.keep_audit("b", {"verdict": "differs", "cause": "rate", "delta_total": "9.00"}, clock=CLOCK)
+    change(store, bill_audits, bill_audits.c.bill_id == "b", verdict="right")
+    with pytest.raises(BadInput, match=r"bill_audits .*: the row is not what was written"):
+        books.audits("b")
     insert(
         store, adjustments, adjustment_id="a", step="approved", site_id="home", baseline_id="home/x/enb", adjustment={},
         person_id="anna", role="approver", reason="r", recorded_at_utc=NOW,

@@ -1,1 +1,1 @@
-"""Tables of millions of rows: read in blocks, kept as arrays by month, with the decisions of table.py."""
+"""Tables of millions of rows: read in blocks, kept as arrays by month, with the decisions of judged_table.py."""

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from assets.readings.bulk.lines import line_blocks, unfinished_line
 from assets.readings.bulk.shape import NotRegular, Shape
 from assets.readings.packed.csv_text import MAX_LINE_BYTES, CsvText
-from assets.readings.parsed import REJECT_SCHEMA
+from assets.readings.parsed import FIRST_PLAUSIBLE, FUTURE_LIMIT, REJECT_SCHEMA
 from assets.readings.readers.table_formats.csv_table import rows_of
-from assets.readings.tables.judged_table import FIRST_PLAUSIBLE, FUTURE_LIMIT, RawTable, read_table
+from assets.readings.tables.judged_table import RawTable, read_table
 from assets.readings.tables.times import in_shape
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap
@@ -101,24 +101,22 @@ def _typed(
     if instants.min() < first or instants.max() > until:
         return None
     found = shape.stream_of[names.to_numpy()], _slots(instants), column.to_numpy()
-    return found if _is_fit(*found, shape) else None
+    return found if _is_fit(found[0], found[2], shape) else None
 
 
-def _is_fit(stream: NDArray[np.int32], slots: NDArray[np.int32], values: NDArray[np.float64], shape: Shape) -> bool:
-    """Every row is a reading: none is declared to be missing, too large, too early or too late, or below zero."""
+def _is_fit(stream: NDArray[np.int32], values: NDArray[np.float64], shape: Shape) -> bool:
+    """Every value is a reading: none is declared to be missing, too large, or below zero."""
     if any((values == number).any() for number in _missing_numbers(shape)):
         return False
-    first, until = _bounds(shape)
     limits, one_way = _limits(shape)
     least, most = float(values.min()), float(values.max())
-    is_in_time = int(slots.min()) * SLOT_US >= first and int(slots.max()) * SLOT_US <= until
     is_small = max(-least, most) <= limits.min() or (np.abs(values) <= limits[stream]).all()
     is_one_way = least < 0 and one_way.any() and (one_way[stream] & (values < 0)).any()
-    return bool(is_in_time and is_small and not is_one_way)
+    return bool(is_small and not is_one_way)
 
 
 def _odd_cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[pl.DataFrame, int]:
-    """A block in which some rows are no readings: those are judged by table.py, the others become cells."""
+    """A block in which some rows are no readings: those are judged by judged_table.py, the others become cells."""
     text = CsvText(header=list(shape.header), separator=shape.separator, body=body, is_finished=True)
     # line_blocks looks only at the last line of a block.
     if max(map(len, body.split(b"\n")), default=0) > MAX_LINE_BYTES:
@@ -179,7 +177,7 @@ def _judge(odd: pl.DataFrame, no_rows: pl.DataFrame, shape: Shape, source: Sourc
 
 
 def _row_by_row(shape: Shape) -> ColumnMap:
-    """A column map by which table.py judges each row for itself, in the way of this shape."""
+    """A column map by which judged_table.py judges each row for itself, in the way of this shape."""
     # A row alone shows no step: any length will do, since only the reason of its rejection is wanted.
     alone = {"interval_minutes": 15, "zero_is_missing": False}
     if shape.request.mapping is not None:

@@ -1,6 +1,6 @@
 """Is a file a regular table: one value column, times with an offset, streams that the site knows?
 
-Only such a table is read in blocks. Whatever else it may be is for table.py, which sees the file whole.
+Only such a table is read in blocks. Whatever else it may be is for judged_table.py, which sees the file whole.
 """
 
 import csv
@@ -95,7 +95,7 @@ class Shape:
 
 
 def shape_of(path: Path, *, site: Site, mapping: ColumnMap | None, now_utc: datetime) -> Shape | None:
-    """The shape of a regular table; None for any other file, or one that must be refused: table.py says why."""
+    """The shape of a regular table; None for any other file, or one that must be refused: judged_table.py says why."""
     try:
         reader = reader_for(path)
         if not isinstance(reader, CsvTable):
@@ -183,7 +183,7 @@ def _form(text: str) -> tuple[str, int] | None:
     # Without offset a time may be either pass of a repeated hour, which rows of another block would have to tell.
     for width in (1, 6):
         base, offset = text[:-width], text[-width:]
-        if not (offset == "Z" if width == 1 else offset[0] in "+-" and offset[3] == ":"):
+        if not (offset == "Z" if width == 1 else offset[:1] in "+-" and offset[3:4] == ":"):
             continue
         for form in _FORMS:
             if not pl.Series([base]).str.to_datetime(form, strict=False, time_unit="us").null_count():
@@ -207,7 +207,7 @@ def _streams(site: Site, layout: Layout, mapping: ColumnMap) -> dict[str, Stream
     found = {}
     for name, meter_id in targets.items():
         key = (meter_id, column.register_id or default.get(meter_id, ""))
-        # States of a display become amounts elsewhere (registers.py).
+        # States of a display become amounts elsewhere (register_intervals.py).
         if key not in known or key in states:
             continue
         own, commodity = known[key][2], known[key][3]

@@ -34,7 +34,7 @@ MAX_NAMES = 50_000
 def in_blocks(
     path: Path, *, site: Site, mapping: ColumnMap | None, now_utc: datetime, from_bytes: int = REGULAR_FROM_BYTES
 ) -> Iterator[RegularFile | None]:
-    """As bulk.read.regular_file, for packed files too. None: read it the careful way (sniff.py), which says why."""
+    """As bulk.read.regular_file, for packed files too. None: sniff_files.py reads it whole, and says why."""
     with (
         _plain(path, from_bytes) as plain,
         regular_file(plain, site=site, mapping=mapping, now_utc=now_utc, from_bytes=from_bytes) as file,

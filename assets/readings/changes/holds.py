@@ -25,7 +25,7 @@ from data_quality.contracts.time import CANONICAL_MINUTES
 from data_quality.contracts.units import UNITS, Behaviour
 
 HISTORY = timedelta(days=30)
-# Three days of quarter hours on either side, or a weekend alone would be compared with a working week.
+# Three days of quarter hours before, or a weekend alone would stand for a working week; six hours of the file.
 MIN_HISTORY_ROWS, MIN_ROWS = 3 * 96, 24
 # The high level of a meter (90th percentile) grows tenfold by no honest load, and falls to a hundredth by none that
 # still counts; quieter than that is a holiday.

@@ -1,7 +1,7 @@
 """A file's register states meet what is known: earlier and later reads, and the meter's events.
 
 Raw reads are kept as they were told, so that consecutive files join without losing the amount between them, and an
-event that is recorded later can be applied to all of them (recompute.py).
+event that is recorded later can be applied to all of them (amounts_again.py).
 """
 
 from collections import Counter

@@ -11,7 +11,7 @@ import polars as pl
 from assets.readings.changes.affected import affected_months
 from assets.readings.changes.bitemporal import classify
 from assets.readings.ingest.published_reports import within
-from assets.readings.parsed import PARSED_SCHEMA, one_line
+from assets.readings.parsed import FUTURE_LIMIT, PARSED_SCHEMA, one_line
 from assets.readings.streams import canonical_of, default_registers, streams
 from assets.readings.tables.normalise import normalise
 from assets.readings.tables.values import IMPLAUSIBLE, LOAD_LIMIT, ONE_WAY
@@ -31,7 +31,6 @@ from data_quality.contracts.units import QUANTUM_DECIMALS, Behaviour, unit_of
 READER, VERSION = "edit", "1"
 EDITOR = Role.ENGINEER
 _QUARTER = timedelta(minutes=CANONICAL_MINUTES)
-_FUTURE_LIMIT = timedelta(minutes=5)
 
 
 class EditReport(Model):
@@ -127,7 +126,7 @@ def _check(edit: ReadingEdit, site: Site, clock: Clock) -> None:
     for moment in (edit.start_utc, edit.end_utc):
         if moment.timestamp() % _QUARTER.total_seconds():
             raise BadInput(f"{moment:%Y-%m-%dT%H:%M:%SZ} is no quarter hour", reason="off_grid")
-    if edit.end_utc > clock.now_utc() + _FUTURE_LIMIT:
+    if edit.end_utc > clock.now_utc() + FUTURE_LIMIT:
         raise BadInput(f"{edit.end_utc:%Y-%m-%dT%H:%MZ} has not been yet", reason="future_timestamp")
     is_amount = unit.behaviour is Behaviour.AMOUNT
     meter = site.meter(edit.meter_id)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from assets.readings.packed.bounded import GZIP_MAGIC
 from data_quality.contracts.errors import BadInput
 
-GZIP_MAGIC = b"\x1f\x8b"
 # In order of trust, since the first of equal counts wins: commas also stand in names and numbers.
 SEPARATORS = (";", "\t", ",")
 # A packed file that grows beyond this, or by this factor once it has a size that counts, is no meter file (F11).

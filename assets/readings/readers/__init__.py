@@ -1,1 +1,1 @@
-"""One file format a module; the list of them stands in register.py."""
+"""One file format a module; the list of them stands in reader_list.py."""

@@ -144,7 +144,9 @@ class _Child:
                 line += piece
             if _own_memory_mb(process.pid) > limits.memory_mb:
                 raise _stopped(f"it takes more than {limits.memory_mb} MiB of memory")
-            if time.monotonic() > deadline or len(line) > _MAX_ANSWER_BYTES:
+            if len(line) > _MAX_ANSWER_BYTES:
+                raise _stopped(f"what it says takes more than {_MAX_ANSWER_BYTES // _MIB} MiB")
+            if time.monotonic() > deadline:
                 raise _stopped(f"it takes more than {limits.wall_s:.0f} s")
         found: dict[str, Any] = json.loads(line)
         return found

@@ -1,16 +1,25 @@
 """Rows of formats that name meter, register, unit and length of each interval become readings and rejects.
 
-The same promises as table.py makes for tables of columns: nothing is lost, and a row that contradicts another one or
-the site's meters is rejected with its line.
+The same promises as judged_table.py makes for tables of columns: nothing is lost, and a row that contradicts another
+one or the site's meters is rejected with its line.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 
-from assets.readings.parsed import PARSED_SCHEMA, REJECT_SCHEMA, SEEN_NAME, UNSEEN, ReadRequest
+from assets.readings.parsed import (
+    FIRST_PLAUSIBLE,
+    FUTURE_LIMIT,
+    PARSED_SCHEMA,
+    REJECT_SCHEMA,
+    SEEN_NAME,
+    UNSEEN,
+    ReadRequest,
+)
 from assets.readings.streams import canonical_of, default_registers, streams
 from assets.readings.tables.values import IMPLAUSIBLE
+from data_quality.contracts.quality import WORST_FIRST
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, unit_of
 
@@ -31,16 +40,11 @@ PLACED_SCHEMA: dict[str, pl.DataType] = {
 # States of registers on their way: `start` is their instant, `got` their exact value, `series` tells two counts of one
 # register apart.
 STATES_SCHEMA: dict[str, pl.DataType] = {**PLACED_SCHEMA, "series": pl.String()}
-FUTURE_LIMIT = timedelta(days=1)
-# A clock that was never set says 1970.
-FIRST_PLAUSIBLE = datetime(1971, 1, 1, tzinfo=UTC)
 # A display may show far more than an interval may hold.
 DISPLAY_MOST = 1e12
 # Registers that count in one direction; `net` may be negative.
 ONE_WAY = ("import", "export", "reactive_import", "reactive_export")
 _KEY = ["meter", "register"]
-# How little a quality promises, by its place.
-_DOUBT = {code: place for place, code in enumerate((19, 18, 17, 0, 14, 7, 11, 15, 8, 9, 12, 10))}
 
 
 class Sieve:
@@ -215,8 +219,8 @@ def _drop_duplicates(sieve: Sieve) -> None:
     kept = sieve.frame.unique(order, keep="first", maintain_order=True)
     if kept.height < height:
         # The same value said to be read and to be estimated is no better than estimated.
-        doubt = pl.col("quality").replace_strict(_DOUBT, default=len(_DOUBT), return_dtype=pl.Int32)
-        doubtful_first = sieve.frame.sort([*order, doubt, "line"], descending=[False] * 3 + [True, False])
+        doubt = pl.col("quality").replace_strict(WORST_FIRST, range(len(WORST_FIRST)))
+        doubtful_first = sieve.frame.sort([*order, doubt, "line"])
         kept = doubtful_first.unique(order, keep="first", maintain_order=True)
     sieve.frame = kept
     sieve.warn("duplicate_rows", height - sieve.frame.height)

@@ -3,7 +3,7 @@
 import zlib
 from pathlib import Path
 
-from assets.readings.packed.csv_text import GZIP_MAGIC
+from assets.readings.packed.bounded import GZIP_MAGIC
 from assets.readings.parsed import Reader
 from assets.readings.readers.espi_format.espi import Espi
 from assets.readings.readers.market_formats.mscons import Mscons

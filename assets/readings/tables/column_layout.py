@@ -1,6 +1,6 @@
 """Which column of a table means what: by the column map where there is one, else by the plain shape of names.
 
-Decides from the header alone; the rows are judged in table.py.
+Decides from the header alone; the rows are judged in judged_table.py.
 """
 
 from collections.abc import Iterable

@@ -3,11 +3,13 @@ whole columns; only rejected rows are ever looked at one by one.
 """
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import polars as pl
 
 from assets.readings.parsed import (
+    FIRST_PLAUSIBLE,
+    FUTURE_LIMIT,
     PARSED_SCHEMA,
     REJECT_SCHEMA,
     SEEN_NAME,
@@ -29,11 +31,7 @@ from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.site_file.site import ColumnMap
 from data_quality.contracts.units import UNITS
 
-# Clocks of meters and ours may differ by this much.
-FUTURE_LIMIT = timedelta(minutes=5)
 DRIVER_LIMIT = timedelta(days=1)
-# A clock that was never set says 1970.
-FIRST_PLAUSIBLE = datetime(1971, 1, 1, tzinfo=UTC)
 # Prices of the day ahead are known before they hold: up to two local days of 25 hours, and a weekend's publication.
 PRICE_LIMIT = timedelta(days=3)
 # What a cell takes as a row and on its way into the lake; so many are judged at once where they can be parted.
@@ -215,7 +213,7 @@ def _refuse_second_header(frame: pl.DataFrame, layout: Layout) -> None:
     is_header = pl.all_horizontal(
         pl.col(name).cast(pl.String).str.strip_chars().str.to_lowercase() == name.lower() for name in names
     )
-    again = frame.lazy().filter(pl.col(layout.time).str.len_bytes() < 30).filter(is_header).head(1).collect()
+    again = frame.lazy().filter(is_header).head(1).collect()
     if not again.is_empty():
         raise BadInput(
             "a second header stands inside the file; expected one header in line 1",

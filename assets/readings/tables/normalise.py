@@ -7,6 +7,7 @@ averaged. Power is the energy of its interval. Source: formulas 5.1.
 import polars as pl
 
 from assets.readings.parsed import REJECT_SCHEMA
+from data_quality.contracts.quality import WORST_FIRST
 from data_quality.contracts.time import CANONICAL_MINUTES
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour, Unit
 
@@ -123,17 +124,20 @@ def _split(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _gather(frame: pl.DataFrame) -> pl.DataFrame:
-    """Parts of a quarter hour as one row: amounts summed, levels averaged over the parts that are there."""
+    """Parts of a quarter hour as one row: amounts summed, levels averaged over those there, with the worst quality."""
     gathered = (
         frame.group_by("meter_id", "register", interval_start_utc=pl.col("interval_start_utc").dt.truncate(_QUARTER))
         .agg(
             pl.col("source_minutes", "unit", "_is_amount").first(),
-            pl.col("quality_code").max(),
             pl.col("source_line").min(),
+            _place=pl.col("quality_code").replace_strict(WORST_FIRST, range(len(WORST_FIRST))).min(),
             _sum=pl.col("_quanta").sum(),
             _mean=pl.col("_quanta").mean().round().cast(pl.Int64),
         )
-        .with_columns(_quanta=pl.when("_is_amount").then("_sum").otherwise("_mean"))
+        .with_columns(
+            quality_code=pl.col("_place").replace_strict(range(len(WORST_FIRST)), WORST_FIRST),
+            _quanta=pl.when("_is_amount").then("_sum").otherwise("_mean"),
+        )
     )
     return _finished(gathered)
 

@@ -2,20 +2,14 @@
 sums and sizes of intervals are judged, which say nothing about a display.
 """
 
-from datetime import UTC, datetime, timedelta
-
 import polars as pl
 
-from assets.readings.parsed import REJECT_SCHEMA, STATE_SCHEMA, ReadRequest
+from assets.readings.parsed import FIRST_PLAUSIBLE, FUTURE_LIMIT, REJECT_SCHEMA, STATE_SCHEMA, ReadRequest
 from assets.readings.tables.column_layout import Layout
 from assets.readings.tables.sieve import Sieve
 from assets.readings.tables.values import drop_missing_values, read_values
 from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
-
-# The same limits as for intervals: clocks may differ by this much, and one that was never set says 1970.
-FUTURE_LIMIT = timedelta(minutes=5)
-FIRST_PLAUSIBLE = datetime(1971, 1, 1, tzinfo=UTC)
 
 
 def cumulative_streams(site: Site | None) -> pl.DataFrame:

@@ -40,7 +40,7 @@ def _lines(store: Store, sites: Iterable[str], as_of_utc: datetime | None) -> di
         query = query.where(table.c.recorded_at_utc <= as_of_utc)
     lines: dict[str, list[str]] = {site_id: [] for site_id in wanted}
     # Past Store.rows: a dict for each of a hundred thousand rows would cost more than the query.
-    with store.engine.connect().execution_options(meterloom_read=True) as connection:
+    with store.reading() as connection:
         for site_id, day, sha256 in connection.execute(query):
             lines[str(site_id)].append(f"{day}:{sha256}")
     for each in lines.values():

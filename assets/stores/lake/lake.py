@@ -3,6 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -133,8 +134,11 @@ class Lake:
         another batch was recorded in between, `plan` is asked again inside the transaction, when no other writer can
         be: two processes with overlapping files never store a value twice.
         """
-        with writing(self.root, lambda: known_paths(self.store)):
+        with self._writing():
             return self._write_batch(info, plan, clock=clock)
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(self.root, lambda: known_paths(self.store))
 
     def _write_batch(self, info: BatchInfo, plan: Callable[[Stamp], BlockPlan], *, clock: Clock) -> BatchResult:
         # Before the plan reads the lake: whatever is recorded after this makes it be asked again.
@@ -261,9 +265,16 @@ class Lake:
         where the same library writes them. Raises Unreachable where `plan` gives others: then nothing has changed.
         """
         entries = _MANIFEST.rows(self.store, batch_id=batch_id)
-        wanted = faults(self.root, entries)
-        if not wanted:
+        if not faults(self.root, entries):
             return ()
+        # A writer too: no manifest row names what it writes beside.
+        with self._writing():
+            return self._restore(batch_id, entries, plan)
+
+    def _restore(
+        self, batch_id: str, entries: Sequence[Mapping[str, Any]], plan: Callable[[Stamp], BlockPlan]
+    ) -> tuple[str, ...]:
+        wanted = faults(self.root, entries)
         stamp = Stamp(batch_id, entries[0]["recorded_at_utc"])
         # Beside the damaged ones until every one is right: half a batch restored would be a third state.
         kept = {path: self.root / f"{path}.restored" for path in wanted}
@@ -358,7 +369,10 @@ def planned(decided: Decided, stamp: Stamp) -> BlockPlan:
     changes = decided.changes
     corrected = int(changes["is_correction"].sum()) if changes.height else 0
     rows = changes.drop("is_correction").with_columns(
-        batch_id=pl.lit(stamp.batch_id), recorded_at_utc=pl.lit(stamp.recorded_at_utc)
+        # Never -0.0: the digests hash one of values that are all equal, and it is other bytes than 0.0.
+        value=pl.when(pl.col("value") == 0).then(0.0).otherwise("value"),
+        batch_id=pl.lit(stamp.batch_id),
+        recorded_at_utc=pl.lit(stamp.recorded_at_utc),
     )
     rows = rows.select(pl.col(name).cast(dtype) for name, dtype in LAKE_SCHEMA.items())
     counts = {

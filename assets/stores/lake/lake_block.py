@@ -107,7 +107,7 @@ class Block:
             else:
                 numbers = series.to_numpy() if kind == pl.Boolean else series.to_physical().to_numpy()
                 numbers = numbers.astype(_NUMPY[type(kind)], copy=False)
-                # Not values: 0.0 and -0.0 are equal, and each row hashes its own.
+                # Not values: 0.0 and -0.0 are equal, and a block of before may hold both.
                 if kind != pl.Float64 and _is_one(numbers):
                     same += b"one" + numbers[:1].tobytes()
                     continue

@@ -24,7 +24,7 @@ _BILLS = AppendOnly(
     bills, document_in("bill", SupplierBill), order=("period_start", "recorded_at_utc", "bill_id"), is_proven=True
 )
 _LINES = AppendOnly(bill_lines, dict, order=("position",), is_proven=True)
-_AUDITS = AppendOnly(bill_audits, dict, order=("recorded_at_utc", "audit_id"))
+_AUDITS = AppendOnly(bill_audits, dict, order=("recorded_at_utc", "audit_id"), is_proven=True)
 _OVERRIDES = AppendOnly(tariff_overrides, dict, order=("recorded_at_utc", "id"), is_proven=True)
 _NOTIFICATIONS = AppendOnly(notifications, dict, order=("recorded_at_utc", "event_id"))
 

@@ -14,7 +14,7 @@ SEALED = {"is_sealed": True}
 def append_only(
     name: str, *parts: sa.schema.SchemaItem, sealed: bool = True, recorded: bool = True, comment: str | None = None
 ) -> sa.Table:
-    """A table that refuses UPDATE and DELETE; its triggers are the migrations' (tables.py: append_only_ddl).
+    """A table that refuses UPDATE, DELETE and TRUNCATE; its triggers are the migrations' (tables.py: append_only_ddl).
 
     Rows without a key among `parts` are numbered by the database. recorded: they say last when they were recorded.
     sealed: `append` of seals.py writes their seal; not for logs on which nothing rests.

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_quality.contracts.baselines.baseline import Coefficient
-from ml.baselines.models.statistics import Vector
+from ml.baselines.models.statistics import Vector, variance_inflation
 
 # Columns of the design that nearly determine each other: beyond this condition of the scaled normal equations a
 # coefficient means nothing.
@@ -16,7 +16,7 @@ _BLOCK = 64
 
 
 def solve(design: Vector, y: Vector, weights: Vector) -> Vector:
-    """Weighted least squares by QR of the weighted design: (p,) coefficients."""
+    """Weighted least squares of the weighted design (numpy's, by its singular values): (p,) coefficients."""
     # Not by normal equations: they square the condition, and one fit has the time.
     root = np.sqrt(weights)
     values: Vector = np.linalg.lstsq(design * root[:, None], y * root, rcond=None)[0].astype(np.float64, copy=False)
@@ -56,22 +56,6 @@ def inverse_of(gram: Vector) -> Vector:
     return found
 
 
-def inflation(design: Vector, weights: Vector) -> list[float | None]:
-    """VIF of each column but the ones: 1 / (1 − R²) on all others, from the inverse of the correlations.
-
-    Without an intercept column (time of week) there is no such figure: None for all.
-    """
-    p = design.shape[1]
-    # The first column is the intercept where it never changes.
-    if p == 1 or np.ptp(design[:, 0]) > 0:
-        return [None] * p
-    rest = design[:, 1:]
-    # Without centring, a driver far from zero would seem to be given by the intercept.
-    centred = rest - np.average(rest, axis=0, weights=weights)
-    inverse = inverse_of(_scaled_gram(centred, weights))
-    return [None, *(float(min(max(value, 1.0), 1e12)) for value in np.diag(inverse))]
-
-
 def coefficient_table(
     names: Sequence[str], values: Vector, design: Vector, residuals: Vector, weights: Vector, confidence: float
 ) -> tuple[Coefficient, ...]:
@@ -84,7 +68,7 @@ def coefficient_table(
     reach = float(stdtrit(dof, 0.5 + confidence / 2.0))
     t_values = np.divide(values, errors, out=np.full_like(values, np.inf), where=errors > 0)
     p_values = 2.0 * stdtr(dof, -np.abs(t_values))
-    vif = inflation(design, weights)
+    vif = variance_inflation(design, weights)
     return tuple(
         Coefficient(
             name=name,

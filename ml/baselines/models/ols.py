@@ -153,7 +153,7 @@ def _infer(
     design = trial.design(features)
     fit = sm.OLS(y, design).fit()
     bounds = np.asarray(fit.conf_int(alpha=1.0 - confidence))
-    vif = [None, *variance_inflation(design)]
+    vif = variance_inflation(design, np.ones(len(y)))
     terms = tuple(
         Coefficient(
             name=name,

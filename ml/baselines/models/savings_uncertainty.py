@@ -35,7 +35,7 @@ from ml.baselines.usage_tables.usage_table import Frequency, Usage
 # Rows that a sum of residuals is taken over where lag 1 may not be all: a day of hours, a week of days.
 _BLOCK_ROWS = {"hourly": 24, "daily": 7}
 # Fewer points than this do not tell a correlation of ±0.4 from none.
-_FEW = 30
+FEW = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ def band_terms(design: Vector, residuals: Vector, *, frequency: Frequency, n_par
     """
     n = len(residuals)
     inverse = np.asarray(np.linalg.pinv(design.T @ design, hermitian=True), dtype=np.float64)
-    rho = autocorrelation(design, residuals, inverse, is_few=n < _FEW, is_long=frequency == "hourly")
+    rho = autocorrelation(design, residuals, inverse, is_few=n < FEW, is_long=frequency == "hourly")
     gram = correlated_gram(design, rho)
     free = n - float(np.trace(inverse @ gram)) - searched * inflation(rho)
     # However alike neighbours are, a quarter of the points counts: else the variance would run away.

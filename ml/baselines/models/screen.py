@@ -15,7 +15,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.units import UNITS, Behaviour
 from ml.baselines.models.forms import TEMPERATURE, column
 from ml.baselines.models.statistics import Vector, quartiles
-from ml.baselines.models.sufficiency import a_year_before, most_missing
+from ml.baselines.models.sufficiency import length_findings, most_missing
 from ml.baselines.usage_tables.usage_table import Usage
 
 _KINDS = {"hourly": "hours", "daily": "days", "billing": "bills"}
@@ -92,12 +92,7 @@ def refused(period: Usage, sample: Sample, *, start: date, end: date, today: dat
 
 def period_findings(period: Usage, sample: Sample, *, start: date, end: date) -> list[Finding]:
     """Findings about the length and completeness of a period (CalTRACK 2.2.1)."""
-    found = []
-    have, wanted = (end - start).days, (end - a_year_before(end)).days
-    # CalTRACK asks for 365 days (2.2.1.1), also where a leap day lies between.
-    if have < min(wanted, 365):
-        message = f"The baseline period has {have} days; a full year up to {end} has {wanted}."
-        found.append(_blocking("period_too_short", message, days_found=have, days_wanted=wanted))
+    found, have = length_findings(start, end), (end - start).days
     known = float(period.frame.filter(pl.Series(sample.weights > 0, dtype=pl.Boolean))["days"].sum())
     missing = have - known
     if missing > most_missing(have):

@@ -64,7 +64,7 @@ class SegmentedForm:
 
 @dataclass(frozen=True, slots=True)
 class SegmentedSolution:
-    """As hourly.HourlySolution, of all months."""
+    """As hourly_model.HourlySolution, of all months."""
 
     form: SegmentedForm
     values: Vector

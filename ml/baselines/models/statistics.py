@@ -62,33 +62,22 @@ def durbin_watson(residuals: Vector, days: Sequence[date]) -> float:
     return float(np.sum(steps**2)) / total if total > 0 else 2.0
 
 
-def variance_inflation(design: Vector) -> list[float]:
+def variance_inflation(design: Vector, weights: Vector) -> list[float | None]:
     """VIF_j = 1 / (1 − R²_j) of every column but the first (ones), each regressed on all others.
 
-    Capped at 1e12, which stands for a column that the others determine.
+    Capped at 1e12, which stands for a column that the others determine. None for the ones, and for every column of a
+    design without them (time of week), of which there is no such figure.
     """
-    found = []
+    if np.ptp(design[:, 0]) > 0:
+        return [None] * design.shape[1]
+    found: list[float | None] = [None]
+    root = np.sqrt(weights)[:, None]
     for j in range(1, design.shape[1]):
         target, others = design[:, j], np.delete(design, j, axis=1)
-        residuals = target - others @ np.linalg.lstsq(others, target, rcond=None)[0]
-        spread = float(np.sum((target - target.mean()) ** 2))
-        unexplained = float(np.sum(residuals**2))
+        slopes = np.linalg.lstsq(others * root, target * root[:, 0], rcond=None)[0]
+        unexplained, spread = weighted_sums(target, target - others @ slopes, weights)
         found.append(min(spread / unexplained, 1e12) if unexplained > 0 else 1e12)
     return found
-
-
-def f_test_p_value(y: Vector, predicted: Vector, p: int) -> float:
-    """P-value of "all slopes are zero"; 1 for a model without slopes, 0 for a perfect one."""
-    from scipy.stats import f
-
-    if p == 1:
-        return 1.0
-    residual = float(np.sum((y - predicted) ** 2))
-    explained = float(np.sum((predicted - y.mean()) ** 2))
-    # Made-up data without noise: F has no finite value.
-    if residual == 0:
-        return 0.0
-    return float(f.sf((explained / (p - 1)) / (residual / (len(y) - p)), p - 1, len(y) - p))
 
 
 def fit_statistics(*, y: Vector, predicted: Vector, held_out: Vector, p: int, days: Sequence[date]) -> FitStatistics:
@@ -116,7 +105,7 @@ def fit_statistics(*, y: Vector, predicted: Vector, held_out: Vector, p: int, da
         nmbe_out_of_sample=nmbe(y, held_out, n),
         cvrmse_out_of_sample=cvrmse(y, held_out, n),
         pnrmse=float(np.sqrt(squares / n) / (high - low)),
-        f_p_value=f_test_p_value(y, predicted, p),
+        f_p_value=_f_p_value(squares, spread, n, p),
         rho1=lag1_autocorrelation(residuals, days),
         durbin_watson=durbin_watson(residuals, days),
     )
@@ -178,10 +167,13 @@ def weighted_sums(y: Vector, residuals: Vector, weights: Vector) -> tuple[float,
 
 
 def _f_p_value(unexplained: float, spread: float, n: int, p: int) -> float:
+    """P-value of "all slopes are zero"; 1 for a model without slopes, 0 for a perfect one."""
+    # Not scipy.stats, which is slow to import for one function.
     from scipy.special import fdtrc
 
     if p == 1 or spread <= unexplained:
         return 1.0
+    # Made-up data without noise: F has no finite value.
     if unexplained <= 0:
         return 0.0
     return float(fdtrc(p - 1, n - p, ((spread - unexplained) / (p - 1)) / (unexplained / (n - p))))

@@ -12,6 +12,7 @@ import polars as pl
 from data_quality.contracts.baselines.baseline import Coefficient, FitStatistics
 from data_quality.contracts.finding import Finding
 
+YEAR_DAYS = 365
 DAY_MIN_COVERAGE = 0.9
 # Below this spread of the daily values R² says little about the model (formulas 5.3).
 FLAT_LOAD_CV = 0.05
@@ -34,26 +35,24 @@ def usable_days(days: pl.DataFrame, drivers: Sequence[str]) -> pl.DataFrame:
     return days.filter(pl.col("coverage_worst_meter") >= DAY_MIN_COVERAGE, *known)
 
 
-def a_year_before(end: date) -> date:
-    """The date twelve months before `end`: a span of 366 days where a 29 February lies between."""
-    # The year before has no such day.
-    is_leap_day = (end.month, end.day) == (2, 29)
-    return date(end.year - 1, 2, 28) if is_leap_day else end.replace(year=end.year - 1)
+def length_findings(start: date, end: date) -> list[Finding]:
+    """CalTRACK 2.2.1.1: a baseline period [start, end) of less than 365 days, also where a leap day lies in it."""
+    have = (end - start).days
+    if have >= YEAR_DAYS:
+        return []
+    return [
+        Finding(
+            code="period_too_short",
+            message=f"The baseline period has {have} days; a full year has {YEAR_DAYS}.",
+            severity="blocking",
+            facts={"days_found": have, "days_wanted": YEAR_DAYS},
+        )
+    ]
 
 
 def data_findings(days: pl.DataFrame, drivers: Sequence[str], *, start: date, end: date, today: date) -> list[Finding]:
     """Findings about the period and the days. days: seu_days(...) of [start, end); today: local date of the fit."""
-    found = []
-    wanted, have = (end - a_year_before(end)).days, (end - start).days
-    if have < wanted:
-        found.append(
-            Finding(
-                code="period_too_short",
-                message=f"The baseline period has {have} days; a full year up to {end} has {wanted}.",
-                severity="blocking",
-                facts={"days_found": have, "days_wanted": wanted},
-            )
-        )
+    found = length_findings(start, end)
     if end > today:
         found.append(
             Finding(

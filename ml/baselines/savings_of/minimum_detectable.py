@@ -2,7 +2,7 @@
 
 import math
 
-from assets.kpi.enpi_of_use.savings_band import DAYS_A_MONTH, savings_uncertainty_kwh
+from assets.kpi.enpi_of_use.savings_band import DAYS_A_MONTH, MAX_RHO, savings_uncertainty_kwh
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from ml.baselines.models.fit import Fit
@@ -50,7 +50,7 @@ def minimum_detectable(
         expected_kwh=1.0,
         cvrmse=fit.statistics.cvrmse_g14,
         # As in the band of a saving: n′ above n is not credited, and ρ near 1 would leave no points.
-        rho1=min(max(fit.statistics.rho1, 0.0), 0.98),
+        rho1=min(max(fit.statistics.rho1, 0.0), MAX_RHO),
         n=fit.n,
         m=m,
         months=months,

@@ -10,7 +10,7 @@ from assets.kpi.enpi_of_use.savings_band import fractional_savings_uncertainty, 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from ml.baselines.models.fit import Fit, fit_usage
-from ml.baselines.models.savings_uncertainty import autocorrelation, correlated_gram, n_searched, weighted
+from ml.baselines.models.savings_uncertainty import FEW, autocorrelation, correlated_gram, n_searched, weighted
 from ml.baselines.savings_of.bootstrap import period_sum
 from ml.baselines.usage_tables.usage_table import Usage
 
@@ -104,7 +104,7 @@ def coefficient_error(fit: Fit, year: Usage) -> float:
     """Standard error of Σ prediction over the rows of `year`, from the coefficients alone, autocorrelation included."""
     design, residuals = weighted(fit)
     inverse = np.asarray(np.linalg.pinv(design.T @ design, hermitian=True), dtype=np.float64)
-    rho = autocorrelation(design, residuals, inverse, is_few=fit.n < 30, is_long=fit.frequency == "hourly")
+    rho = autocorrelation(design, residuals, inverse, is_few=fit.n < FEW, is_long=fit.frequency == "hourly")
     spread = inverse @ correlated_gram(design, rho) @ inverse
     total = period_sum(fit, year)
     variance = float(residuals @ residuals) / max(fit.n - fit.n_params - n_searched(fit), 1)

@@ -16,8 +16,8 @@ def bill_rows(readings: pl.DataFrame, *, zone: str) -> tuple[pl.DataFrame, list[
     """start_utc, end_utc, local_start, days, energy_kwh, coverage of each usable bill.
 
     readings: start_utc, minutes, energy_kwh, optionally is_estimated. An estimated bill is merged with the next one
-    while both are at most 70 days; bills under 25 days, and over 35 (monthly) or 70 (two-monthly, told by the median
-    bill), are left out. Raises BadInput for bills that overlap.
+    while both are at most 70 days; one that meets no real read so, bills under 25 days, and over 35 (monthly) or 70
+    (two-monthly, told by the median bill), are left out. Raises BadInput for bills that overlap.
     """
     end = pl.col("start_utc") + pl.duration(minutes="minutes")
     rows = readings.sort("start_utc").with_columns(end_utc=end)
@@ -29,7 +29,7 @@ def bill_rows(readings: pl.DataFrame, *, zone: str) -> tuple[pl.DataFrame, list[
             f"the bill that starts {overlaps['start_utc'][0]:%Y-%m-%d} overlaps the one before",
             reason="duplicate_intervals",
         )
-    merged, merges = _merged(rows)
+    merged, merges, unread = _merged(rows)
     local = {
         name: pl.col(f"{name}_utc").dt.convert_time_zone(zone).dt.replace_time_zone(None) for name in ("start", "end")
     }
@@ -41,6 +41,9 @@ def bill_rows(readings: pl.DataFrame, *, zone: str) -> tuple[pl.DataFrame, list[
     is_usable = pl.col("days").is_between(MIN_BILL_DAYS, longest) & pl.col("energy_kwh").is_not_null()
     found = [
         count_finding("estimated_merged", merges, "estimated bills are merged with the next"),
+        count_finding(
+            "estimated_left_out", unread, f"estimated bills met no real read within {MAX_BIMONTHLY_DAYS} days: left out"
+        ),
         count_finding(
             "short_bills", frame.filter(pl.col("days") < MIN_BILL_DAYS).height, "bills under 25 days left out"
         ),
@@ -57,12 +60,12 @@ def bill_rows(readings: pl.DataFrame, *, zone: str) -> tuple[pl.DataFrame, list[
     return kept, [each for each in found if each is not None]
 
 
-def _merged(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """Estimated bills put together with those that follow, up to the next real read."""
+def _merged(rows: pl.DataFrame) -> tuple[pl.DataFrame, int, int]:
+    """Estimated bills put together with what follows, up to the next real read; how many met one, and how many none."""
     if not rows["is_estimated"].any():
-        return rows.select("start_utc", "end_utc", "energy_kwh"), 0
+        return rows.select("start_utc", "end_utc", "energy_kwh"), 0, 0
     out: list[dict[str, object]] = []
-    merges = 0
+    merges = unread = estimates = 0
     open_bill: dict[str, Any] | None = None
     for row in rows.select("start_utc", "end_utc", "energy_kwh", "is_estimated").iter_rows(named=True):
         bill = dict(row)
@@ -71,10 +74,13 @@ def _merged(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
         if open_bill is not None and follows and (bill["end_utc"] - open_bill["start_utc"]).days <= MAX_BIMONTHLY_DAYS:
             bill["start_utc"] = open_bill["start_utc"]
             bill["energy_kwh"] += open_bill["energy_kwh"]
-            merges += 1
-        # An estimate that meets no real read is no measurement, and is left out.
-        open_bill = bill if bill.pop("is_estimated") else None
-        if open_bill is None:
-            out.append(bill)
+        else:
+            # An estimate that meets no real read is no measurement.
+            unread, estimates = unread + estimates, 0
+        if bill.pop("is_estimated"):
+            open_bill, estimates = bill, estimates + 1
+            continue
+        out.append(bill)
+        open_bill, merges, estimates = None, merges + estimates, 0
     types = {name: rows.schema[name] for name in ("start_utc", "end_utc", "energy_kwh")}
-    return pl.DataFrame(out, schema=types), merges
+    return pl.DataFrame(out, schema=types), merges, unread + estimates

@@ -140,6 +140,13 @@ def test_short_and_long_bills_are_left_out_and_estimated_ones_merged() -> None:
     assert two_monthly.frame["days"].to_list() == [61.0, 60.0, 70.0]
 
 
+def test_an_estimated_bill_that_no_real_read_follows_is_told() -> None:
+    rows = bills(daily(), [31, 28, 31, 30, 31]).with_columns(is_estimated=pl.Series([False, False, True, True, True]))
+    usage = usage_of(rows, frequency="billing", zone=ZONE)
+    assert usage.frame["days"].to_list() == [31.0, 28.0]
+    assert found(usage) == {"estimated_left_out": 3}
+
+
 def test_bills_that_overlap_are_refused() -> None:
     rows = bills(daily(), [31, 30])
     twice = pl.concat([rows, rows[1:2].with_columns(pl.col("start_utc") - timedelta(days=3))])

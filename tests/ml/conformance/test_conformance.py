@@ -67,6 +67,10 @@ MUTANTS = {
         "ml.clauses.conformance_savings.effective_observations",
         "correlated_points_count_less",
     ),
+    "the months beside count whole": (
+        "ml.baselines.models.segments.NEIGHBOUR_WEIGHT",
+        "months_are_fitted_in_weighted_segments",
+    ),
 }
 
 
@@ -79,6 +83,7 @@ def test_a_broken_rule_is_a_failed_row(name: str, monkeypatch: pytest.MonkeyPatc
         "zero is never missing": lambda *given, **named: usage_of(*given, **(named | {"zero_is_missing": False})),
         "the correction is capped": lambda frequency, months: correction(frequency, min(months, 12)),
         "correlation counts for nothing": lambda n, rho1: n,
+        "the months beside count whole": 1.0,
     }
     path, case_name = MUTANTS[name]
     monkeypatch.setattr(path, broken[name])

@@ -28,7 +28,7 @@ from assets.readings.readers.placed_rows import (
 from assets.readings.readers.register_rows import placed_states, quanta_of, state_channel
 from assets.readings.readers.xml_safe import is_xml, walk
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.quality import QualityCode
+from data_quality.contracts.quality import WORST_FIRST, QualityCode
 from data_quality.contracts.units import UNITS, Behaviour, unit_of
 
 # Epoch seconds of 2100: what lies beyond is no meter's time.
@@ -37,8 +37,6 @@ _LAST_EPOCH_S = 4_102_444_800
 _LONGEST_S = 400 * 86_400
 _NUMBER = r"^[+-]?\d{1,18}(?:\.\d{1,12})?$"
 _EPOCH = r"^\d{1,12}(?:\.\d{1,12})?$"
-# The worst first: what several qualities of one row come to.
-_WORST_FIRST = (10, 12, 9, 8, 15, 11, 7, 14, 0, 17, 18, 19)
 
 
 class Espi:
@@ -170,7 +168,7 @@ def _worst(text: str) -> int:
     """One code of the qualities that a row states, separated by blanks."""
     # No row states so many; a hostile one must not set the work.
     codes = {quality_code(int(part)) if part.isascii() and part.isdigit() else 10 for part in text.split()[:32]}
-    return next((code for code in _WORST_FIRST if code in codes), int(QualityCode.QUESTIONABLE))
+    return int(next((code for code in WORST_FIRST if code in codes), QualityCode.QUESTIONABLE))
 
 
 def _parsed(frame: pl.DataFrame, channels: list[_Channel], request: ReadRequest) -> Parsed:

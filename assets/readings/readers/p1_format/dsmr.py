@@ -1,7 +1,7 @@
 """DSMR P1 telegrams (2.2 to 5, Fluvius, E.ON Hungary and others): states of registers, one or many telegrams a file.
 
-A telegram is a state, not an interval: registers.py makes amounts of successive ones; a single one stays a statement in
-the report (`single_register_read`). `source_line` is the line of the state's value.
+A telegram is a state, not an interval: register_intervals.py makes amounts of successive ones; a single one stays a
+statement in the report (`single_register_read`). `source_line` is the line of the state's value.
 """
 
 import re

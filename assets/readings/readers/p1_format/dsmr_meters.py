@@ -18,7 +18,11 @@ from data_quality.contracts.units import UNITS
 
 # Telegrams name the summer or winter pass of an hour, but no zone; the standard is Dutch.
 DEFAULT_ZONE = "Europe/Amsterdam"
-MBUS_COMMODITY = {2: "electricity", 3: "natural_gas", 4: "heat", 6: "heat", 7: "water", 8: "water", 12: "cooling"}
+# Device types of EN 13757-3. Without 8, which allocates heat in units of its own, and 13, of heat and cooling alike.
+MBUS_COMMODITY = {
+    2: "electricity", 3: "natural_gas", 4: "heat", 5: "steam", 6: "water", 7: "water", 9: "compressed_air",
+    10: "cooling", 11: "cooling", 12: "heat", 21: "water", 22: "water",
+}  # fmt: skip
 _NUMBER = re.compile(r"\d{1,12}(?:\.\d{1,9})?")
 _TIME = re.compile(r"(\d{12})([SW]?)")
 _SUFFIX = re.compile(r"[*.]255$")
