@@ -46,7 +46,7 @@ def core_site__plan(
             "plan_id": made.plan_id,
             "version": made.version,
             "cost": made.objective,
-            "cost_without_battery": made.no_battery_cost,
+            "cost_with_nothing_planned": made.no_battery_cost,
             "currency": made.currency,
             "gap": made.gap,
             "synthetic": made.request.is_synthetic,
