@@ -153,16 +153,14 @@ class Books(Protocol):
 
 
 class Dataset(Protocol):
-    """Answers of one kind for one site, as known at one instant."""
+    """Answers of one kind for one site, as known at one instant.
+
+    Its module states NAME, MEASURES and FACTS (names of what it can say in words), which the registry reads.
+    """
 
     @property
     def measures(self) -> Mapping[str, Measure]:
         """Its measures by name."""
-        ...
-
-    @property
-    def facts(self) -> Sequence[str]:
-        """Names of what it can say in words."""
         ...
 
     def items(self, axis: str, period: Period) -> list[Item] | None:

@@ -102,20 +102,12 @@ FACTS = (
 class EnpiData:
     """The dataset `enpi`. Scopes: seu:<id>; a coefficient is seu:<id>/<term>."""
 
+    measures = MEASURES
+
     def __init__(self, given: Given) -> None:
         self.given = given
         self._known: dict[tuple[str, date, date], list[DayPair]] = {}
         self._stored = self._stored_pairs()
-
-    @property
-    def measures(self) -> Mapping[str, Measure]:
-        """See MEASURES."""
-        return MEASURES
-
-    @property
-    def facts(self) -> Sequence[str]:
-        """See FACTS."""
-        return FACTS
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Uses with a baseline, and the coefficients of those."""

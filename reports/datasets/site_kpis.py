@@ -43,6 +43,8 @@ FACTS = ("name", "carrier", "connected_load")
 class SiteKpis:
     """The dataset `site`. Scopes: site:<id>, meter:<id>, seu:<id>."""
 
+    measures = MEASURES
+
     def __init__(self, given: Given) -> None:
         self.given = given
         self._rows: dict[tuple[str, str, date], dict[str, Any]] = {}
@@ -57,16 +59,6 @@ class SiteKpis:
             self._codes = {(grain, scope, start, kpi): code for grain, scope, start, kpi, code in told.iter_rows()}
             # Before anything is asked: traces over old marts would not make their figures again.
             self._refuse_stale_marts(given.period)
-
-    @property
-    def measures(self) -> Mapping[str, Measure]:
-        """See MEASURES."""
-        return MEASURES
-
-    @property
-    def facts(self) -> Sequence[str]:
-        """See FACTS."""
-        return FACTS
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Meters that measure consumption in kWh, uses, in file order."""
