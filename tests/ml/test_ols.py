@@ -12,8 +12,8 @@ from assets.kpi.enpi_of_use.expected_energy import expected_days
 from data_quality.contracts.baselines.baseline import Baseline
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.time import months_before
 from ml.baselines.models.ols import fit_daily
+from ml.baselines.models.sufficiency import a_year_before
 from tests.ml.cases import day_table, noise, plant
 
 START, END, TODAY = date(2024, 1, 1), date(2025, 1, 1), date(2025, 6, 1)
@@ -82,7 +82,7 @@ def test_a_full_leap_year_is_sufficient_and_a_year_less_a_day_is_not() -> None:
     [(END, START), (date(2024, 2, 29), date(2023, 2, 28)), (date(2026, 1, 1), date(2025, 1, 1))],
 )
 def test_a_year_is_counted_from_the_calendar(end: date, before: date) -> None:
-    assert months_before(end, 12) == before
+    assert a_year_before(end) == before
 
 
 def test_days_with_gaps_are_left_out_counted_and_block_above_a_tenth() -> None:

@@ -12,11 +12,10 @@ import polars as pl
 
 from assets.readings.tables.column_layout import unit_in
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.time import months_before
 from data_quality.contracts.units import UNITS, Behaviour
 from ml.baselines.models.forms import TEMPERATURE, column
 from ml.baselines.models.statistics import Vector, quartiles
-from ml.baselines.models.sufficiency import most_missing
+from ml.baselines.models.sufficiency import a_year_before, most_missing
 from ml.baselines.usage_tables.usage_table import Usage
 
 _KINDS = {"hourly": "hours", "daily": "days", "billing": "bills"}
@@ -94,7 +93,7 @@ def refused(period: Usage, sample: Sample, *, start: date, end: date, today: dat
 def period_findings(period: Usage, sample: Sample, *, start: date, end: date) -> list[Finding]:
     """Findings about the length and completeness of a period (CalTRACK 2.2.1)."""
     found = []
-    have, wanted = (end - start).days, (end - months_before(end, 12)).days
+    have, wanted = (end - start).days, (end - a_year_before(end)).days
     # CalTRACK asks for 365 days (2.2.1.1), also where a leap day lies between.
     if have < min(wanted, 365):
         message = f"The baseline period has {have} days; a full year up to {end} has {wanted}."

@@ -11,7 +11,6 @@ import polars as pl
 
 from data_quality.contracts.baselines.baseline import Coefficient, FitStatistics
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.time import months_before
 
 DAY_MIN_COVERAGE = 0.9
 # Below this spread of the daily values R² says little about the model (formulas 5.3).
@@ -35,10 +34,17 @@ def usable_days(days: pl.DataFrame, drivers: Sequence[str]) -> pl.DataFrame:
     return days.filter(pl.col("coverage_worst_meter") >= DAY_MIN_COVERAGE, *known)
 
 
+def a_year_before(end: date) -> date:
+    """The date twelve months before `end`: a span of 366 days where a 29 February lies between."""
+    # The year before has no such day.
+    is_leap_day = (end.month, end.day) == (2, 29)
+    return date(end.year - 1, 2, 28) if is_leap_day else end.replace(year=end.year - 1)
+
+
 def data_findings(days: pl.DataFrame, drivers: Sequence[str], *, start: date, end: date, today: date) -> list[Finding]:
     """Findings about the period and the days. days: seu_days(...) of [start, end); today: local date of the fit."""
     found = []
-    wanted, have = (end - months_before(end, 12)).days, (end - start).days
+    wanted, have = (end - a_year_before(end)).days, (end - start).days
     if have < wanted:
         found.append(
             Finding(
