@@ -136,22 +136,6 @@ class ProjectResource(dg.ConfigurableResource):
             )
         return sites[site_id]
 
-    def desk(self, site: Site, clock: Clock) -> "Desk":
-        """What planning the site asks, its devices included. Raises BadInput where none of them can be asked."""
-        from controls.ledger.modes import current_mode
-        from controls.planning.make import Desk
-        from controls.planning.measured import state_reader
-
-        return Desk(
-            site=site,
-            lake=self.lake,
-            forecasts=self.forecasts,
-            plans=self.plans,
-            mode=current_mode(self.store, site.site_id),
-            read_states=state_reader(site, self.project.settings, clock),
-            clock=clock,
-        )
-
     def stage(self, name: str) -> "Stage":
         """The stage kpi or enpi of the marts over the project as it is now."""
         # It pulls in polars, which a sensor of devices can do without.
@@ -177,3 +161,19 @@ class ProjectResource(dg.ConfigurableResource):
         first, site_id = split_key(key)
         site = self.site(site_id)
         return site, parse_period(f"{first.year}-Q{(first.month + 2) // 3}", site.time_zone)
+
+    def desk(self, site: Site, clock: Clock) -> "Desk":
+        """What planning the site asks, its devices included. Raises BadInput where none of them can be asked."""
+        from controls.ledger.modes import current_mode
+        from controls.planning.make import Desk
+        from controls.planning.measured import state_reader
+
+        return Desk(
+            site=site,
+            lake=self.lake,
+            forecasts=self.forecasts,
+            plans=self.plans,
+            mode=current_mode(self.store, site.site_id),
+            read_states=state_reader(site, self.project.settings, clock),
+            clock=clock,
+        )
