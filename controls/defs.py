@@ -7,12 +7,10 @@ import dagster as dg
 from assets.stores.transactions import Store
 from controls.agent.planned import planned_check
 from controls.ledger.ledger_trust import distrusted
-from controls.ledger.modes import current_mode
 from controls.ledger.outbox import release, wait_for_results
 from controls.ledger.proof import unproven
 from controls.planning.frozen_plan import shown_kw
-from controls.planning.make import Desk, make_plan_now
-from controls.planning.measured import state_reader
+from controls.planning.make import make_plan_now
 from controls.planning.summary import summarise
 from data_quality.contracts.control.command import CommandState
 from data_quality.contracts.finding import Finding
@@ -37,16 +35,7 @@ def core_site__plan(
 ) -> dg.MaterializeResult:
     """The optimised plan of the next 24 hours, stored together with its commands; nothing is sent from here."""
     site = project.site(context.partition_key)
-    desk = Desk(
-        site=site,
-        lake=project.lake,
-        forecasts=project.forecasts,
-        plans=project.plans,
-        mode=current_mode(project.store, site.site_id),
-        read_states=state_reader(site, project.project.settings, clock),
-        clock=clock,
-    )
-    made = make_plan_now(desk)
+    made = make_plan_now(project.desk(site, clock))
     if isinstance(made, Finding):
         # No retry: the same inputs would find the same thing missing, and the sensor asks again when they change.
         raise dg.Failure(description=made.message, metadata=dict(made.facts), allow_retries=False)
@@ -57,7 +46,7 @@ def core_site__plan(
             "plan_id": made.plan_id,
             "version": made.version,
             "cost": made.objective,
-            "cost_without_battery": made.no_battery_cost,
+            "cost_with_nothing_planned": made.no_battery_cost,
             "currency": made.currency,
             "gap": made.gap,
             "synthetic": made.request.is_synthetic,

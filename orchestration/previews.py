@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from itertools import cycle, product
 from typing import Any
 
 import dagster as dg
@@ -13,6 +14,7 @@ from data_quality.contracts.text import markdown
 
 # Okabe-Ito: told apart by people with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+STYLES = ("-", "--", ":", "-.")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, limit: int = 50) -> dg.MarkdownMetadataValue:
@@ -39,15 +41,14 @@ def lines(
     figure = Figure(figsize=(9, 3), layout="constrained")
     axes = figure.subplots()
     moments: Any = list(times)
-    # Four lines can be told apart; more are left out.
-    for colour, (name, values) in zip(COLOURS, series.items(), strict=False):
-        axes.plot(
-            moments, [float("nan") if value is None else float(value) for value in values], label=name, color=colour
-        )
+    # Four colours can be told apart; a fifth line has the first one again, and is dashed.
+    for (style, colour), (name, values) in zip(cycle(product(STYLES, COLOURS)), series.items(), strict=False):
+        drawn = [float("nan") if value is None else float(value) for value in values]
+        axes.plot(moments, drawn, label=name, color=colour, linestyle=style)
     axes.set_title(title, loc="left")
     axes.set_ylabel(unit)
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False, ncols=len(series))
+    axes.legend(frameon=False, ncols=min(len(series), len(COLOURS)))
     buffer = io.BytesIO()
     FigureCanvasAgg(figure).print_png(buffer)
     picture = base64.b64encode(buffer.getvalue()).decode()

@@ -23,11 +23,12 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Period, parse_period
+from data_quality.contracts.time import Clock, Period, parse_period
 from orchestration.partitions import month_span, split_key
 
 if TYPE_CHECKING:
     from assets.kpi.windows_of_marts.stage import Stage
+    from controls.planning.make import Desk
     from reports.again.figure_sources import Sources
 
 PROJECT_VARIABLE = "METERLOOM_PROJECT"
@@ -177,3 +178,19 @@ class ProjectResource(dg.ConfigurableResource):
         first, site_id = split_key(key)
         site = self.site(site_id)
         return site, parse_period(f"{first.year}-Q{(first.month + 2) // 3}", site.time_zone)
+
+    def desk(self, site: Site, clock: Clock) -> "Desk":
+        """What planning the site asks, its devices included. Raises BadInput where none of them can be asked."""
+        from controls.ledger.modes import current_mode
+        from controls.planning.make import Desk
+        from controls.planning.measured import state_reader
+
+        return Desk(
+            site=site,
+            lake=self.lake,
+            forecasts=self.forecasts,
+            plans=self.plans,
+            mode=current_mode(self.store, site.site_id),
+            read_states=state_reader(site, self.project.settings, clock),
+            clock=clock,
+        )

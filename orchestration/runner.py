@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from assets.stores.unreachable import reaching
-from data_quality.contracts.errors import MeterloomError, Unreachable
+from data_quality.contracts.errors import BadInput, MeterloomError, OurFault, RunFailed, Unreachable, WorldFault
 from data_quality.contracts.settings import Project
 from orchestration.instance.databases import ensure_schemas
 from orchestration.instance.write import instance_environment
@@ -20,10 +20,6 @@ from orchestration.partitions import RANGE_END, RANGE_START, SITES
 
 # Progress is told step by step; the event log keeps everything that a run says.
 QUIET = {"console": {"config": {"log_level": "ERROR"}}}
-
-
-class RunFailed(MeterloomError):
-    """A run ended red; the message names the step and its error."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,8 @@ class Runner:
     ) -> RunOutcome:
         """Run one job to its end, or only some of its assets with their checks.
 
-        Raises RunFailed naming the step; Unreachable where the step failed because a part does not answer.
+        Raises what the step that failed raised, naming the step: BadInput, Unreachable, OurFault for a bug; RunFailed
+        where a check or the step itself says that it cannot be.
         """
         all_tags: dict[str, str] = {}
         if partition_range is not None:
@@ -89,7 +86,7 @@ class Runner:
     def build_marts(
         self, ranges: Sequence[tuple[str, str]], *, job: str = "kpi", say: Callable[[str], None] | None = None
     ) -> None:
-        """Check, compute and publish the months of each range, one run each. Raises RunFailed."""
+        """Check, compute and publish the months of each range, one run each. Raises as `run`."""
         for first, last in ranges:
             if say is not None:
                 say(f"{job}: months {first}" + ("" if first == last else f" to {last}"))
@@ -113,14 +110,25 @@ def _why(result: dg.ExecuteInProcessResult, job: str, failed_checks: list[str]) 
     failures = [event for event in result.all_events if event.is_step_failure]
     for event in failures:
         error = event.step_failure_data.error
-        # Dagster wraps a step's error in its own: the innermost is the one that was raised.
-        while error is not None and error.cause is not None:
+        # Dagster wraps a step's error in its own; behind the one that was raised stands what led to it.
+        while error is not None and error.cause is not None and str(error.cls_name).startswith("Dagster"):
             error = error.cause
-        text = error.message.strip().splitlines()[-1] if error is not None else "no error stored"
-        # By name: the event log keeps errors as text.
-        kind = Unreachable if error is not None and error.cls_name == Unreachable.__name__ else RunFailed
-        return kind(f"job {job}, step {event.step_key}: {text}")
+        name, text = ("", "no error stored") if error is None else (str(error.cls_name), error.message.strip())
+        # By name: the event log keeps errors as text, the class before the sentence.
+        kind, said = _kinds().get(name, OurFault), text.splitlines()[-1]
+        said = said if kind is OurFault else said.partition(f"{name}: ")[2] or said
+        return kind(f"job {job}, step {event.step_key}: {said}")
     return RunFailed(f"job {job} failed; red checks: {', '.join(failed_checks) or 'none'}")
+
+
+def _kinds() -> dict[str, type[MeterloomError]]:
+    """What a step's error is to the caller, by the name of its class."""
+    faults = [WorldFault]
+    # The list grows while it is walked: subclasses of subclasses.
+    for each in faults:
+        faults += each.__subclasses__()
+    kinds: dict[str, type[MeterloomError]] = dict.fromkeys((each.__name__ for each in faults), BadInput)
+    return kinds | {"Unreachable": Unreachable} | dict.fromkeys(("Failure", "DagsterAssetCheckFailedError"), RunFailed)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ asks what is due (reports/life/due.py), so none is missed and none counts twice.
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
+from functools import partial
 
 import dagster as dg
 
@@ -17,6 +18,9 @@ from orchestration.partitions import SITES, site_quarter_key
 from orchestration.resources import ProjectResource
 from reports.life.due import due_periods, due_since_utc
 
+in_utc = partial(dg.schedule, execution_timezone="UTC", default_status=dg.DefaultScheduleStatus.RUNNING)
+# What a schedule answers.
+Requests = Iterator[dg.RunRequest | dg.SkipReason]
 PARTITION_TAG = "dagster/partition"
 # A new project has many months behind it: they are caught up hour by hour, beside the day's work.
 MONTHS_A_TICK = 3
@@ -29,30 +33,16 @@ UNFINISHED = [
 ]
 
 
-@dg.schedule(
-    job=enpi_report,
-    cron_schedule="0 * * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
-def quarterly_enpi_reports(
-    context: dg.ScheduleEvaluationContext, project: ProjectResource
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
+@in_utc(job=enpi_report, cron_schedule="0 * * * *")
+def quarterly_enpi_reports(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """The quarter's EnPI report of every site that has SEUs, from 06:00 of its fifth local day on; and those missed."""
     sites = {site_id: site for site_id, site in project.sites.items() if site.seus}
     yield from requests_of(context, project, sites, job_name=enpi_report.name, report="enpi_quarter", months=3)
 
 
-@dg.schedule(
-    job=month_reports,
-    # After the quarter's report, which is what its readers wait for.
-    cron_schedule="20 * * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
-def monthly_reports(
-    context: dg.ScheduleEvaluationContext, project: ProjectResource
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
+# After the quarter's report, which is what its readers wait for.
+@in_utc(job=month_reports, cron_schedule="20 * * * *")
+def monthly_reports(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """The reports that end with a month, of every site, from 06:00 of its fifth local day on; and those missed."""
     # Every month has its data-quality report: where that is missing, the month was not made.
     yield from requests_of(
@@ -75,7 +65,7 @@ def requests_of(
     report: str,
     months: int,
     at_most: int | None = None,
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
+) -> Requests:
     """What is due for these sites at the tick and not on its way, newest first; the next ticks take what is left.
 
     report: whose revisions say "made".
@@ -124,16 +114,9 @@ def was_asked(instance: dg.DagsterInstance, job_name: str, key: str, site: Site,
     return any(instance.get_runs_count(each) for each in (on_its_way, today))
 
 
-@dg.schedule(
-    job=forecast,
-    # Off the reports' minutes: only two steps run at a time.
-    cron_schedule="10 * * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
-def hourly_forecasts(
-    context: dg.ScheduleEvaluationContext, project: ProjectResource
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
+# Off the reports' minutes: only two steps run at a time.
+@in_utc(job=forecast, cron_schedule="10 * * * *")
+def hourly_forecasts(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """A fresh day-ahead forecast of every site that asks for one."""
     due = [
         site_id
@@ -147,30 +130,16 @@ def hourly_forecasts(
     )
 
 
-@dg.schedule(
-    job=monitoring,
-    cron_schedule="30 2 * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
-def daily_monitoring(
-    context: dg.ScheduleEvaluationContext, project: ProjectResource
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
+@in_utc(job=monitoring, cron_schedule="30 2 * * *")
+def daily_monitoring(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """Ask every day for what is refitted every week, so that a missed day costs a day and no week."""
     due = [site_id for site_id, site in project.sites.items() if site.seus]
     key = f"monitoring:{{}}:{context.scheduled_execution_time.date()}"
     yield from one_run_a_site(context, due, key=key, none="no site file names an SEU")
 
 
-@dg.schedule(
-    job=bill_audit,
-    cron_schedule="40 3 * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
-def daily_bill_audits(
-    context: dg.ScheduleEvaluationContext, project: ProjectResource
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
+@in_utc(job=bill_audit, cron_schedule="40 3 * * *")
+def daily_bill_audits(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """Audit the stored bills again every day: readings and tariffs that were missing may have arrived."""
     books = BillStore(project.project.data_dir / "bills", project.store)
     due = [site_id for site_id in project.sites if books.bills(site_id)]
@@ -178,20 +147,13 @@ def daily_bill_audits(
     yield from one_run_a_site(context, due, key=key, none="no bill is stored")
 
 
-@dg.schedule(
-    job=trust,
-    cron_schedule="50 2 * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
+@in_utc(job=trust, cron_schedule="50 2 * * *")
 def daily_trust(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Ask every day whether the store is still what was written: a row that nobody reads is looked at too."""
     return dg.RunRequest(run_key=f"trust:{context.scheduled_execution_time.date()}")
 
 
-def one_run_a_site(
-    context: dg.ScheduleEvaluationContext, site_ids: Iterable[str], *, key: str, none: str
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
+def one_run_a_site(context: dg.ScheduleEvaluationContext, site_ids: Iterable[str], *, key: str, none: str) -> Requests:
     """A run for each of these sites. key: the run key, with {} where the site stands; none: why there is none."""
     due = sorted(site_ids)
     context.instance.add_dynamic_partitions(SITES.name or "sites", due)

@@ -166,21 +166,24 @@ def serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
             say(f"Dagster  {dagster_url}")
             say(f"MLflow   {mlflow_url}")
             say("stop with Ctrl-C")
-        delivered_s = 0.0
-        while not stopped.wait(1.0):
-            if time.monotonic() - delivered_s > DELIVERY_S:
-                delivered_s = time.monotonic()
-                for site in sites.values():
-                    if site.is_simulated and has_devices(site):
-                        deliver_home(project, site, now_utc=SystemClock().now_utc(), days=2)
-            for child in children:
-                if child.process.poll() is not None:
-                    raise Unreachable(f"{child.name} ended with code {child.process.returncode}; see {child.log}")
+        _watch(project, sites, children, stopped)
         say("stopping …")
         for child in children[len(live.children) :]:
             # Both at once; the agent and its devices follow in order when the block ends.
             child.process.send_signal(signal.SIGINT)
             child.is_told = True
+
+
+def _watch(project: Project, sites: Mapping[str, Site], children: list[Child], stopped: threading.Event) -> None:
+    """Deliver the simulated homes' files now and from time to time. Raises Unreachable where a child ends."""
+    due_s = time.monotonic()
+    while not stopped.wait(1.0):
+        if time.monotonic() >= due_s:
+            due_s = time.monotonic() + DELIVERY_S
+            for site in sites.values():
+                if site.is_simulated and has_devices(site):
+                    deliver_home(project, site, now_utc=SystemClock().now_utc(), days=2)
+        _all_alive(children)
 
 
 def _dagster(port: int, workspace: Path) -> list[str]:

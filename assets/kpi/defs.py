@@ -1,6 +1,6 @@
 """Shells: dbt models on the warehouse, and the publication of their marts after the checks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,34 +80,42 @@ def enpi_models(
     yield from build("enpi", context, project, None if expected is None else expected.drop("is_extrapolated"))
 
 
-@dg.asset(
-    group_name="marts",
-    kinds={"parquet"},
-    owners=["team:kpi"],
-    deps=list(KPI_MARTS),
-    pool=POOL,
-    partitions_def=SITE_MONTHS,
-    backfill_policy=ONE_RUN,
-    description="The KPI marts as Parquet files that everybody reads; written only after every check passed.",
-)
-def core_marts__published(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
-    """Publish the KPI marts."""
-    return published("kpi", context, project)
+def publication(name: str, stage: str, marts: Iterable[str], what: str) -> dg.AssetsDefinition:
+    """The asset that exports what a run built of a stage, and says how many rows each of its marts has there.
+
+    what: the marts in words.
+    """
+
+    @dg.asset(
+        name=name,
+        group_name="marts",
+        kinds={"parquet"},
+        owners=["team:kpi"],
+        deps=list(marts),
+        pool=POOL,
+        partitions_def=SITE_MONTHS,
+        backfill_policy=ONE_RUN,
+        description=f"The {what} marts as Parquet files that everybody reads; written only after every check passed.",
+    )
+    def publish(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+        note = take_note(notes_dir(project), context.run_id, stage)
+        counts = project.stage(stage).publish(note, target=target_of(project.project))
+        drop_note(notes_dir(project), context.run_id, stage)
+        years = {site_id: list(years) for site_id, years in note.years.items()} if note else {}
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": sum(counts.values()),
+                "marts": table(["mart", "rows"], [[mart, rows] for mart, rows in counts.items()]),
+                "years": years,
+                "folder": dg.MetadataValue.path(str(project.project.marts_dir)),
+            }
+        )
+
+    return publish
 
 
-@dg.asset(
-    group_name="marts",
-    kinds={"parquet"},
-    owners=["team:kpi"],
-    deps=list(ENPI_MARTS),
-    pool=POOL,
-    partitions_def=SITE_MONTHS,
-    backfill_policy=ONE_RUN,
-    description="The EnPI marts as Parquet files that everybody reads; written only after every check passed.",
-)
-def core_enpi__published(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
-    """Publish the EnPI marts."""
-    return published("enpi", context, project)
+core_marts__published = publication("core_marts__published", "kpi", KPI_MARTS, "KPI")
+core_enpi__published = publication("core_enpi__published", "enpi", ENPI_MARTS, "EnPI")
 
 
 @dg.asset_check(asset="core_enpi__published", blocking=False)
@@ -131,20 +139,4 @@ def no_energy_use_is_critical(project: ProjectResource) -> dg.AssetCheckResult:
             "alerts": table(["kind", "quarter", "what"], [[each.kind, each.quarter, each.message] for each in alerts]),
             "sites": len(sites),
         },
-    )
-
-
-def published(name: str, context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
-    """Export what this run built and say how many rows each mart has there."""
-    note = take_note(notes_dir(project), context.run_id, name)
-    counts = project.stage(name).publish(note, target=target_of(project.project))
-    drop_note(notes_dir(project), context.run_id, name)
-    years = {site_id: list(years) for site_id, years in note.years.items()} if note else {}
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": sum(counts.values()),
-            "marts": table(["mart", "rows"], [[mart, rows] for mart, rows in counts.items()]),
-            "years": years,
-            "folder": dg.MetadataValue.path(str(project.project.marts_dir)),
-        }
     )

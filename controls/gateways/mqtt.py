@@ -115,11 +115,12 @@ class MqttReader:
             raise DeviceSilent(f"device {self._device_id!r} is not connected: nobody listens on {topic}")
         with self._answered:
             self._answered.wait_for(lambda: key in self._answers or not line.is_open, timeout=self._timeout_s)
-            found = self._answers.pop(key, None)
+            found, is_lost = self._answers.pop(key, None), not line.is_open
         if found is None:
             # A late answer must not meet the next question, and nothing may wait in the client's queue.
             self.close()
-            raise DeviceSilent(f"device {self._device_id!r} gave no answer within {self._timeout_s} s")
+            how = f": the connection to {line.where} is lost" if is_lost else f" within {self._timeout_s} s"
+            raise DeviceSilent(f"device {self._device_id!r} gave no answer{how}")
         return found
 
     def _open_line(self) -> MqttLine:
@@ -131,6 +132,7 @@ class MqttReader:
                 client_id=self._client_id,
                 subscriptions=(self._topics.ack, self._topics.state),
                 on_message=self._received,
+                changed=self._answered,
             )
         return self._line
 

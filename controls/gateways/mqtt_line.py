@@ -47,7 +47,11 @@ class Will(Model):
 
 
 class MqttLine:
-    """A connected client. `on_message(topic, payload, properties)` runs in the client's own thread."""
+    """A connected client. `on_message(topic, payload, properties)` runs in the client's own thread.
+
+    changed: told of whatever happens to the connection, for who waits for an answer and must not wait for one that
+    cannot come.
+    """
 
     def __init__(
         self,
@@ -58,13 +62,14 @@ class MqttLine:
         on_message: Callable[[str, bytes, Any], None],
         will: Will | None = None,
         timeout_s: float = 5.0,
+        changed: threading.Condition | None = None,
     ) -> None:
         self.where = f"MQTT broker {address.host}:{address.port}"
         self.is_v5 = address.version == "5"
         self._on_message = on_message
         self._timeout_s = timeout_s
         self._subscriptions = subscriptions
-        self._changed = threading.Condition()
+        self._changed = changed or threading.Condition()
         self._connack: int | None = None
         self._subacks: list[int] | None = None
         self._is_lost = False

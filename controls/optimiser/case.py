@@ -57,7 +57,7 @@ class DispatchCase(Model):
     def windows_utc(self) -> tuple[tuple[datetime, datetime], ...]:
         """[start, end) of every step; steps may be of different lengths."""
         hours = accumulate(self.step_h, initial=0.0)
-        return tuple(pairwise(self.start_utc + timedelta(seconds=round(past * 3600, 6)) for past in hours))
+        return tuple(pairwise(self.start_utc + timedelta(seconds=past * 3600) for past in hours))
 
     @property
     def around(self) -> Around:

@@ -27,7 +27,7 @@ _INPUTS_NOT_IN_DIGEST = "_age_s"
 def make_plan(request: PlanRequest, solution: Solution, *, created_at_utc: datetime, version: int) -> Plan:
     """Freeze request and solution. The same inputs make the same `plan_id`, whoever solves them and when.
 
-    plan_hash covers the request and the steps. no_battery_cost: see there.
+    plan_hash covers the request and the steps. no_battery_cost: `unplanned_cost`.
     """
     steps = _steps(request, solution)
     digest = input_digest(request)
@@ -44,7 +44,7 @@ def make_plan(request: PlanRequest, solution: Solution, *, created_at_utc: datet
         objective=solution.objective,
         bound=solution.bound,
         gap=solution.gap,
-        no_battery_cost=no_battery_cost(request),
+        no_battery_cost=unplanned_cost(request),
         currency=request.currency,
         input_digest=digest,
         solver=solution.solver,
@@ -62,7 +62,7 @@ def input_digest(request: PlanRequest) -> str:
     return sha256_of(content)
 
 
-def no_battery_cost(request: PlanRequest) -> float:
+def unplanned_cost(request: PlanRequest) -> float:
     """What the same load, PV and prices cost with nothing planned, in the request's currency.
 
     PV is curtailed where that pays, so the difference to the plan is the other devices' own. Where the plan ends with
@@ -71,7 +71,7 @@ def no_battery_cost(request: PlanRequest) -> float:
     """
     answer = solve(without_control(case_of(request)))
     if isinstance(answer, Finding):
-        raise OurFault(f"the counterfactual without battery has no solution: {answer.message}")
+        raise OurFault(f"the same data with nothing planned have no solution: {answer.message}")
     return answer.objective
 
 

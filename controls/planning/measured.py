@@ -24,10 +24,11 @@ def state_reader(site: Site, settings: Settings, clock: Clock) -> ReadStates:
     asked = [
         (asset, kind, kind.measure.reading, load_template(asset.template))
         for asset, kind in device_assets(site)
-        if kind.measure
+        # The others say nothing, which a plan that needs their state then tells.
+        if kind.measure and asset.template
     ]
     if not asked:
-        raise BadInput(f"site {site.site_id!r} has no battery", reason="no_battery")
+        raise BadInput(f"site {site.site_id!r} has no battery with a template", reason="no_battery")
 
     def read() -> dict[str, Measured]:
         states = {}

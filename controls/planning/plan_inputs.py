@@ -206,7 +206,8 @@ def state_findings(site: Site, states: Mapping[str, Measured]) -> list[Finding]:
         if role != kind.measure.code:
             words = f"{words} of {asset.asset_id!r}"
         if asset.asset_id not in states:
-            found.append(_finding(f"no_{role}", f"{words}, or its age, is not known", {}))
+            why = ", or its age, is not known" if asset.template else " is not known: it has no template to ask it by"
+            found.append(_finding(f"no_{role}", f"{words}{why}", {}))
         # A negative age is a clock that is wrong: as bad as an old value.
         elif not 0 <= (age_s := states[asset.asset_id][1]) <= MAX_STATE_AGE_S:
             sentence = f"{words} is {age_s:.0f} s old, at most {MAX_STATE_AGE_S:g} s are allowed"

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from controls.optimiser.devices.kinds import KINDS, devices_of
+from controls.optimiser.devices.kinds import devices_of
 from data_quality.contracts.control.plan import Plan
 
 # Less than ten watts is standby noise, not an intention.
@@ -20,11 +20,12 @@ def summarise(plan: Plan, *, time_zone: str) -> str:
         for column, verb in device.moves.items():
             power_kw = [step.devices[device.device_id][column] for step in plan.steps]
             parts += [f"{name}{verb} {run}" for run in _runs(plan, power_kw, zone)]
-    idle = " and ".join(name for name, kind in KINDS.items() if kind.makes_a_plan)
+    idle = " and ".join(dict.fromkeys(device.kind.replace("_", " ") for device in devices if device.makes_a_plan))
     horizon_h = (plan.steps[-1].end_utc - plan.steps[0].start_utc) / timedelta(hours=1)
+    done, money = "; ".join(parts) or f"leaves the {idle} idle", plan.currency
     return (
-        f"Plan {plan.version} for {horizon_h:g} h {'; '.join(parts) or f'leaves the {idle} idle'}; it costs"
-        f" {plan.objective:.2f} {plan.currency} against {plan.no_battery_cost:.2f} {plan.currency} without the battery."
+        f"Plan {plan.version} for {horizon_h:g} h {done}; it costs {plan.objective:.2f} {money}"
+        f" against {plan.no_battery_cost:.2f} {money} with nothing planned."
     )
 
 

@@ -76,19 +76,19 @@ class BackgroundSource:
 
     def __init__(self, site: Site, *, seed: int) -> None:
         self._site, self._seed = site, seed
+        # The year that is filled, which no instant asks for while it is 0; then its start and its quarter hours.
         self._year = 0
-        self._start_utc: datetime | None = None
-        self._load_kw: list[float] = []
-        self._pv_kw: list[float] = []
+        self._start_utc: datetime
+        self._load_kw: list[float]
+        self._pv_kw: list[float]
 
     def at(self, now_utc: datetime) -> Background:
         """Mean powers of the quarter hour that holds the instant."""
         year = now_utc.astimezone(ZoneInfo(self._site.time_zone)).year
-        if year != self._year or self._start_utc is None:
+        if year != self._year:
             self._fill(year)
-        start_utc = self._start_utc or now_utc
         # Elapsed UTC seconds, not the wall clock: on the day of a clock change local quarters do not count through.
-        index = min(int((now_utc - start_utc).total_seconds() // 900), len(self._load_kw) - 1)
+        index = min(int((now_utc - self._start_utc).total_seconds() // 900), len(self._load_kw) - 1)
         return Background(load_kw=self._load_kw[index], pv_available_kw=self._pv_kw[index])
 
     def _fill(self, year: int) -> None:

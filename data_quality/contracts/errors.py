@@ -5,7 +5,8 @@ MeterloomError
 │   ├── BadRow        one row of a file: goes to quarantine
 │   ├── BadInput      a whole file or request: refused with one sentence, exit code 2
 │   └── Unreachable   a part we need does not answer, exit code 3
-└── OurFault          a promise of our own code is broken: never caught below the process edge
+├── RunFailed         a run ended red by what it looked at, exit code 1
+└── OurFault          a promise of our own code is broken: never caught below the process edge, exit code 70
 """
 
 from typing import Protocol, Self
@@ -70,6 +71,10 @@ class BadInput(WorldFault):
 
 class Unreachable(WorldFault):
     """A broker, device, database or server that is needed does not answer."""
+
+
+class RunFailed(MeterloomError):
+    """A run did its work and ended red: a check that blocks, or a step that says what is missing."""
 
 
 class OurFault(MeterloomError):

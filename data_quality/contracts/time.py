@@ -154,6 +154,12 @@ def months_after(first: date, months: int) -> date:
     return date(index // 12, index % 12 + 1, 1)
 
 
+def months_before(day: date, months: int) -> date:
+    """The same day that many months earlier, or the last of that month where it is shorter."""
+    last = months_after(day, 1 - months) - timedelta(days=1)
+    return last.replace(day=min(day.day, last.day))
+
+
 def ends_month(end: date, month: int) -> bool:
     """True where the day before `end` is the last one of that calendar month (1–12)."""
     last = end - timedelta(days=1)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from data_quality.contracts.errors import BadInput, MeterloomError, Unreachable
+from data_quality.contracts.errors import BadInput, MeterloomError, OurFault, RunFailed, Unreachable, WorldFault
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.settings import SETTINGS_FILE
 from data_quality.contracts.text import printable
 from data_quality.contracts.time import Clock, SystemClock, parse_instant
-from orchestration.cli.answer import BAD_INPUT, BUG, UNREACHABLE, Answer, show
+from orchestration.cli.answer import BAD_INPUT, BUG, CHECK_FAILED, UNREACHABLE, Answer, show
 
 if TYPE_CHECKING:
     from orchestration.resources import ProjectResource
@@ -195,14 +195,13 @@ def explain(fault: Exception) -> int:
         fault = world_fault(fault) or fault
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     text, code = str(fault), BUG
-    if isinstance(fault, BadInput):
-        text += f" ({fault.mend})" if fault.mend and fault.mend not in text else ""
-        code = BAD_INPUT
-    elif isinstance(fault, Unreachable):
-        code = UNREACHABLE
-    elif not isinstance(fault, MeterloomError):
+    if isinstance(fault, RunFailed):
+        code = CHECK_FAILED
+    elif isinstance(fault, WorldFault):
+        code = UNREACHABLE if isinstance(fault, Unreachable) else BAD_INPUT
+    elif not isinstance(fault, OurFault):
         text = f"a bug of ours: {type(fault).__name__}: {fault} (run again with --debug for the traceback)"
-    elif type(fault).__name__ != "OurFault":
-        code = BAD_INPUT
+    if isinstance(fault, BadInput) and fault.mend and fault.mend not in text:
+        text += f" ({fault.mend})"
     errors.print(printable(text), markup=False)
     return code

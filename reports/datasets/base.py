@@ -15,7 +15,7 @@ from data_quality.contracts.reporting.figure import TraceInput
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
-from data_quality.contracts.time import Period, months_of
+from data_quality.contracts.time import Period, months_before, months_of
 from reports.again.figure_sources import Sources
 from reports.figures import FigureBook
 
@@ -153,16 +153,14 @@ class Books(Protocol):
 
 
 class Dataset(Protocol):
-    """Answers of one kind for one site, as known at one instant."""
+    """Answers of one kind for one site, as known at one instant.
+
+    Its module states NAME, MEASURES and FACTS (names of what it can say in words), which the registry reads.
+    """
 
     @property
     def measures(self) -> Mapping[str, Measure]:
         """Its measures by name."""
-        ...
-
-    @property
-    def facts(self) -> Sequence[str]:
-        """Names of what it can say in words."""
         ...
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
@@ -187,8 +185,9 @@ def shifted(period: Period, shift: str) -> Period:
     if not shift:
         return period
     months = 12 if shift == "year_before" else len(months_of(period))
-    start, end = _months_before(period.start, months), _months_before(period.end, months)
-    return Period(label=period_key(start, end), start=start, end=end, time_zone=period.time_zone)
+    start, end = months_before(period.start, months), months_before(period.end, months)
+    # Up to a 29 February that there is not: the whole of that month, or a 28 February would have no day.
+    return span(start, end + timedelta(days=end.day != period.end.day), period.time_zone)
 
 
 def span(start: date, end: date, time_zone: str) -> Period:
@@ -228,8 +227,3 @@ def period_key(start: date, end: date) -> str:
     if end - start == timedelta(days=1):
         return start.isoformat()
     return f"{start}_{end}"
-
-
-def _months_before(day: date, months: int) -> date:
-    index = day.year * 12 + day.month - 1 - months
-    return date(index // 12, index % 12 + 1, day.day)

@@ -1,6 +1,6 @@
 """Suppliers' bills against what the site's own readings and tariff make of the same dates, with the cause."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -33,6 +33,8 @@ class BillData:
     A bill belongs to the month of its last day. One in another currency, or without dates, is in no sum.
     """
 
+    measures = MEASURES
+
     def __init__(self, given: Given) -> None:
         self.given = given
         rows = BillStore(Path(), given.sources.lake.store).bills(given.site.site_id)
@@ -41,16 +43,6 @@ class BillData:
         newest: dict[str, dict[str, Any]] = {row["source_sha256"]: row for row in known}
         # Bills whose dates could not be read come first, where they are seen.
         self.rows = sorted(newest.values(), key=lambda row: (row["period_start"] or date.min, row["invoice"]))
-
-    @property
-    def measures(self) -> Mapping[str, Measure]:
-        """See MEASURES."""
-        return MEASURES
-
-    @property
-    def facts(self) -> Sequence[str]:
-        """See FACTS."""
-        return FACTS
 
     def of_period(self, period: Period) -> list[dict[str, Any]]:
         """Stored bills whose last day lies in the span, in order; those without dates stand in none."""

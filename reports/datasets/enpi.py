@@ -96,6 +96,8 @@ FACTS = (
 class EnpiData:
     """The dataset `enpi`. Scopes: seu:<id>; a coefficient is seu:<id>/<term>."""
 
+    measures = MEASURES
+
     def __init__(self, given: Given) -> None:
         self.given = given
         self.use_days = UseDays(
@@ -106,16 +108,6 @@ class EnpiData:
             as_of_utc=given.as_of_utc,
             marts_dir=given.marts_dir,
         )
-
-    @property
-    def measures(self) -> Mapping[str, Measure]:
-        """See MEASURES."""
-        return MEASURES
-
-    @property
-    def facts(self) -> Sequence[str]:
-        """See FACTS."""
-        return FACTS
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Uses with a baseline, and the coefficients of those."""

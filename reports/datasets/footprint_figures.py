@@ -1,6 +1,6 @@
 """Greenhouse gas inventory: Scope 1, Scope 2 by both methods, energy by carrier, with the factors that were used."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from assets.tariffs.periods import PRICE_DECIMALS
 from data_quality.contracts.emissions.footprint import FootprintLine
@@ -52,18 +52,10 @@ FACTS = ("name", "factors", "meters", "scope")
 class FootprintData:
     """The dataset `footprint`. Scopes: site:<id> for all carriers, carrier:<name> for one."""
 
+    measures = MEASURES
+
     def __init__(self, given: Given) -> None:
         self.given = given
-
-    @property
-    def measures(self) -> Mapping[str, Measure]:
-        """See MEASURES."""
-        return MEASURES
-
-    @property
-    def facts(self) -> Sequence[str]:
-        """See FACTS."""
-        return FACTS
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Carriers that the site buys."""

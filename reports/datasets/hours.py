@@ -1,6 +1,6 @@
 """Electricity hour by hour: Scope 2 by the grid of each hour, and the share that certificates match in their hour."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
@@ -28,18 +28,10 @@ FACTS = ("name",)
 class HourData:
     """The dataset `hours`. Scope: the site."""
 
+    measures = MEASURES
+
     def __init__(self, given: Given) -> None:
         self.given = given
-
-    @property
-    def measures(self) -> Mapping[str, Measure]:
-        """See MEASURES."""
-        return MEASURES
-
-    @property
-    def facts(self) -> Sequence[str]:
-        """See FACTS."""
-        return FACTS
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """It has no axis of its own."""

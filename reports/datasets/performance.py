@@ -54,6 +54,8 @@ class PerformanceData:
     inputs: where the caller has read them; else they are read as `given` says.
     """
 
+    measures = MEASURES
+
     def __init__(self, given: Given, inputs: EnpiInputs | None = None) -> None:
         self.inputs = inputs or enpi_inputs(
             given.site,
@@ -71,16 +73,6 @@ class PerformanceData:
         # Asked once: figures, rows and words must speak of the same sums.
         self._sums = summed_seus(self.inputs)
         self._book: FigureBook | None = None
-
-    @property
-    def measures(self) -> Mapping[str, Measure]:
-        """See MEASURES."""
-        return MEASURES
-
-    @property
-    def facts(self) -> Sequence[str]:
-        """See FACTS."""
-        return FACTS
 
     def barred(self, item: Item) -> str:
         """Code of what forbids to claim a saving of the item; its figures asked it when they were made."""

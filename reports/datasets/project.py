@@ -1,6 +1,6 @@
 """M&V projects: the plan, what was saved with its band, the adjustments, and the numbers of the project's baseline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 
 from assets.kpi.claims.mv_savings import missing_of, project_of, project_use
@@ -72,18 +72,10 @@ FACTS = ("name", "verdict", "agreed", "term", *_BASELINE_FACTS, *_ADJUSTMENT_FAC
 class ProjectData:
     """The dataset `project`. Scopes: project:<id>, project:<id>/<coefficient or adjustment or field of the plan>."""
 
+    measures = MEASURES
+
     def __init__(self, given: Given) -> None:
         self.given = given
-
-    @property
-    def measures(self) -> Mapping[str, Measure]:
-        """See MEASURES."""
-        return MEASURES
-
-    @property
-    def facts(self) -> Sequence[str]:
-        """See FACTS."""
-        return FACTS
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Projects; and of each, what was agreed, its adjustments and the coefficients of its baseline."""

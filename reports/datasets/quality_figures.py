@@ -1,6 +1,6 @@
 """How much of what should have been read was read, what was estimated, refused, and came too late to be simple."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -31,10 +31,13 @@ MEASURES: Mapping[str, Measure] = {
     ),
 }
 GAP_SHARE = Decimal("0.9")
+FACTS = ("name",)
 
 
 class QualityData:
     """The dataset `quality`. Scopes: site:<id>, meter:<id>, seu:<id>; batches are counted for the site."""
+
+    measures = MEASURES
 
     def __init__(self, given: Given) -> None:
         self.given = given
@@ -42,16 +45,6 @@ class QualityData:
         if given.marts_dir is not None:
             rows = given.mart("mart_scope__month_kpi")
             self._rows = {(row["scope"], row["period_start"]): row for row in rows}
-
-    @property
-    def measures(self) -> Mapping[str, Measure]:
-        """See MEASURES."""
-        return MEASURES
-
-    @property
-    def facts(self) -> Sequence[str]:
-        """Only the name."""
-        return ("name",)
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """It has no axis of its own."""

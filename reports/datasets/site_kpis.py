@@ -27,21 +27,13 @@ FACTS = ("name", "carrier", "connected_load")
 class SiteKpis:
     """The dataset `site`. Scopes: site:<id>, meter:<id>, seu:<id>."""
 
+    measures = MEASURES
+
     def __init__(self, given: Given) -> None:
         self.given = given
         self._rows = KpiRows(
             given.site, sources=given.sources, as_of_utc=given.as_of_utc, marts_dir=given.marts_dir, kpis=MEASURES
         )
-
-    @property
-    def measures(self) -> Mapping[str, Measure]:
-        """See MEASURES."""
-        return MEASURES
-
-    @property
-    def facts(self) -> Sequence[str]:
-        """See FACTS."""
-        return FACTS
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Meters that measure consumption in kWh, uses, in file order."""

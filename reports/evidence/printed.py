@@ -4,6 +4,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -119,6 +120,7 @@ def _workbook_text(data: bytes) -> str:
                 for name in sorted(book.namelist())
                 if name.startswith("xl/worksheets/sheet") or name == "xl/sharedStrings.xml"
             ]
-    except (zipfile.BadZipFile, ValueError, OSError, KeyError, NotImplementedError) as error:
+    # RuntimeError is the library's answer to an encrypted member, NotImplementedError (one of them) to odd packing.
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, KeyError, RuntimeError) as error:
         raise BadInput(f"not a whole workbook ({type(error).__name__})", reason="broken_xlsx") from error
     return re.sub(r"<[^>]*>", " ", " ".join(parts))

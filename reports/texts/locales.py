@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from reports.texts.report_words import WORDS
 
-# French has a narrow one (U+202F), which the built-in fonts of PDF lack.
-_NARROW = "\u00a0"
+# French prefers a narrow one (U+202F), which the built-in fonts of PDF lack.
+_NO_BREAK = "\u00a0"
 
 
 class Language(NamedTuple):
@@ -38,7 +38,7 @@ LANGUAGES: Mapping[str, Language] = {
         "{d}. {m} {y}",
     ),
     "fr": Language(
-        _NARROW,
+        _NO_BREAK,
         ",",
         "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
         "janv. févr. mars avr. mai juin juil. août sept. oct. nov. déc.",

@@ -182,7 +182,9 @@ def test_hostile_and_broken_pdfs_are_refused_by_name(tmp_path: Path, monkeypatch
         many.add_blank_page(10, 10)
     many.write(tmp_path / "many.pdf")
     (tmp_path / "cut.pdf").write_bytes(plain.read_bytes()[:200])
-    for name, words in (("locked", "encrypted"), ("many", "51 pages"), ("cut", "not a whole PDF")):
+    (tmp_path / "packed.pdf").write_bytes(plain.read_bytes().replace(b"/FlateDecode", b"/FlatDecode"))
+    cases = {"locked": "encrypted", "many": "51 pages", "cut": "not a whole PDF", "packed": "not a whole PDF"}
+    for name, words in cases.items():
         with pytest.raises(BadInput, match=rf"{name}\.pdf: .*{words}"):
             read_bill(tmp_path / f"{name}.pdf")
     monkeypatch.setattr(read_pdf, "MAX_STREAM_BYTES", 10)

@@ -8,13 +8,17 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from assets.stores.unreachable import world_fault
-from data_quality.contracts.errors import BadInput
+from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.yaml_file import load_yaml
+from orchestration.cli.frame import explain
+from orchestration.runner import QUIET, _why
 from tests.orchestration.test_cli import project, run
 
 __all__ = ["project"]
@@ -187,3 +191,48 @@ def test_store_lake_and_what_is_made_of_them_are_their_owners_alone(filled: Path
     _, out, _ = run("doctor", folder=filled)
     assert "others may look into" in out
     assert "chmod o-rwx" in out
+
+
+def bad_row() -> None:
+    try:
+        int("x")
+    except ValueError as error:
+        raise BadInput("expected a number", file="a.csv", line=3) from error
+
+
+def no_answer() -> None:
+    raise Unreachable("nothing answers on port 5")
+
+
+def no_plan() -> None:
+    raise dg.Failure("there is no load forecast")
+
+
+def bug() -> None:
+    raise KeyError("k")
+
+
+@pytest.mark.parametrize(
+    ("step", "code", "said"),
+    [
+        (bad_row, 2, "job j, step made: a.csv, line 3: expected a number"),
+        (no_answer, 3, "job j, step made: nothing answers on port 5"),
+        (no_plan, 1, "job j, step made: there is no load forecast"),
+        (bug, 70, "job j, step made: KeyError: 'k'"),
+    ],
+)
+def test_a_run_that_ends_red_is_told_by_what_its_step_raised(
+    step: Callable[[], None], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @dg.op
+    def made() -> None:
+        step()
+
+    @dg.job
+    def j() -> None:
+        made()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = j.execute_in_process(instance=instance, raise_on_error=False, run_config={"loggers": QUIET})
+    assert explain(_why(result, "j", [])) == code
+    assert capsys.readouterr().err.splitlines()[-1] == said

@@ -12,8 +12,7 @@ import pytest
 import assets.sites
 from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
 from controls.ledger.modes import set_mode
-from controls.planning.make import Desk, make_plan_now
-from controls.planning.measured import state_reader
+from controls.planning.make import make_plan_now
 from controls.templates.load_templates import load_template
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.finding import Finding
@@ -47,16 +46,7 @@ class Bed:
         for target, kwh in (("house", 1.0), ("pv", 0.5)):
             self.project.forecasts.add(forecast(target, kwh), FixedClock(NOW - timedelta(minutes=1)))
         set_mode(self.project.store, "home", mode=mode, person=CARLA, reason="test", clock=clock)
-        desk = Desk(
-            site=site,
-            lake=self.project.lake,
-            forecasts=self.project.forecasts,
-            plans=self.project.plans,
-            mode=mode,
-            read_states=state_reader(site, self.project.project.settings, clock),
-            clock=clock,
-        )
-        plan = make_plan_now(desk)
+        plan = make_plan_now(self.project.desk(site, clock))
         assert not isinstance(plan, Finding), plan
 
     def tick(self, at_utc: datetime) -> list[dg.RunRequest | dg.SkipReason]:
@@ -64,6 +54,14 @@ class Bed:
         resources = {"project": ProjectResource(root=self.project.root), "clock": FixedClock(at_utc)}
         with dg.build_sensor_context(resources=resources) as context:
             return list(plan_changes(context))
+
+    def add_home(self, site_id: str, old: str = "", new: str = "") -> None:
+        """Another home with a forecast and no plan yet; a text of its file may be another one."""
+        sites = Path(self.project.root) / "sites"
+        text = (sites / "home.yaml").read_text().replace("site_id: home", f"site_id: {site_id}")
+        (sites / f"{site_id}.yaml").write_text(text.replace(old, new) if old else text)
+        made = forecast("house", 1.0).model_copy(update={"site_id": site_id, "forecast_id": f"fc-{site_id}"})
+        self.project.forecasts.add(made, FixedClock(NOW - timedelta(minutes=1)))
 
     def close(self) -> None:
         """End the device's server and the store."""
@@ -108,3 +106,36 @@ def test_a_battery_that_does_not_answer_is_said_and_asks_for_nothing(bed: Bed) -
     (held,) = bed.tick(NOW + timedelta(minutes=6))
     assert isinstance(held, dg.SkipReason)
     assert "the state of charge is not known" in str(held.skip_message)
+
+
+def test_a_home_to_plan_is_asked_for_beside_one_whose_plan_still_holds(bed: Bed) -> None:
+    bed.add_home("cabin")
+    # Alone: Dagster fails a tick that asks for a run and says why to skip.
+    (asked,) = bed.tick(NOW + timedelta(minutes=6))
+    assert isinstance(asked, dg.RunRequest)
+    assert asked.partition_key == "cabin"
+
+
+def test_a_home_of_a_template_that_is_not_there_keeps_no_other_waiting(bed: Bed) -> None:
+    bed.add_home("cabin", "template: sim_battery_10kwh", "template: sim_battery_10kw")
+    (held,) = bed.tick(NOW + timedelta(minutes=6))
+    assert isinstance(held, dg.SkipReason)
+    assert "cabin: unknown device template 'sim_battery_10kw'" in str(held.skip_message)
+    assert "home: the last plan still holds" in str(held.skip_message)
+    bed.measured["read_soc_percent"] = 40.0
+    (asked,) = bed.tick(NOW + timedelta(minutes=6))
+    assert isinstance(asked, dg.RunRequest)
+    assert asked.partition_key == "home"
+
+
+def test_a_second_battery_without_a_template_is_named_as_the_one_whose_charge_is_not_known(bed: Bed) -> None:
+    home = Path(bed.project.root) / "sites" / "home.yaml"
+    text = home.read_text()
+    start, end = text.index("  - asset_id: battery"), text.index("  - {asset_id: pv")
+    second = (
+        text[start:end].replace("asset_id: battery", "asset_id: spare").replace("    template: sim_battery_10kwh\n", "")
+    )
+    home.write_text(text[:end] + second + text[end:])
+    (held,) = bed.tick(NOW + timedelta(minutes=6))
+    assert isinstance(held, dg.SkipReason)
+    assert "the state of charge of 'spare' is not known: it has no template" in str(held.skip_message)

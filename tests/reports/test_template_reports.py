@@ -4,6 +4,7 @@ import io
 import random
 import re
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from reports.again.computations import COMBINATIONS
 from reports.again.figure_again import recompute
 from reports.again.figure_sources import Sources
 from reports.content.register import register_table
-from reports.datasets.base import Given
+from reports.datasets.base import Given, shifted, span
 from reports.life.figure_trace import stale_revisions, trace_figure
 from reports.make_report import make_report
 from reports.render.render_json import render_json
@@ -288,3 +289,19 @@ def test_a_given_names_its_subject(year: Year) -> None:
     given: Given = year.given("2025-Q1", seu="hvac")
     assert given.scope == "seu:hvac"
     assert set(given.versions) == {"hvac"}
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "shift", "before"),
+    [
+        (date(2025, 2, 1), date(2025, 3, 1), "year_before", (date(2024, 2, 1), date(2024, 3, 1))),
+        (date(2024, 2, 29), date(2024, 12, 1), "year_before", (date(2023, 2, 28), date(2023, 12, 1))),
+        (date(2024, 2, 28), date(2024, 2, 29), "year_before", (date(2023, 2, 28), date(2023, 3, 1))),
+        (date(2025, 3, 31), date(2025, 5, 31), "previous", (date(2024, 12, 31), date(2025, 3, 1))),
+    ],
+)
+def test_a_shifted_span_has_days_also_where_the_other_month_is_shorter(
+    start: date, end: date, shift: str, before: tuple[date, date]
+) -> None:
+    made = shifted(span(start, end, "Europe/Berlin"), shift)
+    assert (made.start, made.end) == before

@@ -82,8 +82,8 @@ def pdf_lines(path: str) -> dict[str, Any]:
                 raise BadInput(f"more than {MAX_LINES} lines of text: no bill has so many", reason="too_large")
     except BadInput:
         raise
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
-        # pypdf meets damage with whatever its parts raise on odd objects.
+    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError) as error:
+        # pypdf meets damage with whatever its parts raise on odd objects (an unknown filter: NotImplementedError).
         raise BadInput(f"not a whole PDF ({type(error).__name__})", reason="broken_pdf") from error
     if not lines:
         raise BadInput(
@@ -102,7 +102,7 @@ def pdf_text(data: bytes) -> str:
 
     try:
         return "\n".join(page.extract_text() or "" for page in pypdf.PdfReader(io.BytesIO(data)).pages)
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
+    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError) as error:
         raise BadInput(f"not a whole PDF ({type(error).__name__})", reason="broken_pdf") from error
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from assets.stores.schema.tables_reports import figures, revision_inputs
 from assets.stores.transactions import Store
-from data_quality.contracts.errors import OurFault
+from data_quality.contracts.errors import WorldFault
 
 GENESIS = "0" * 64
 Body = dict[str, Any]
@@ -24,7 +24,7 @@ _CODE, _AS_OF, _CONTENT = "code", "as_of", "content"
 _LINKED = ("figure_id", "site_id", "report_id", "revision", "position", "prev_hash", "hash", "figure", "inputs")
 
 
-class TraceGone(OurFault):
+class TraceGone(WorldFault):
     """A figure names what its revision does not have: somebody took rows away."""
 
     def __init__(self, figure_id: str) -> None:

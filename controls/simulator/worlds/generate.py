@@ -28,7 +28,7 @@ def generate_site(site: Site, *, start: date, end: date, seed: int = SEED, price
     if end <= start:
         raise BadInput(f"the simulation ends ({end}) before it starts ({start})", reason="bad_period")
     if site.site_id not in _WORLDS:
-        known = "factory, home and tower"
+        known = ", ".join(_WORLDS)
         raise BadInput(
             f"site {site.site_id!r} cannot be simulated; the simulator knows {known}", reason="not_simulated"
         )

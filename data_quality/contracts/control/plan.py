@@ -112,7 +112,10 @@ class PlanStep(Model):
 
 
 class Plan(Model):
-    """A versioned plan. `plan_hash` covers request and steps; `version` counts per site and start."""
+    """A versioned plan. `plan_hash` covers request and steps; `version` counts per site and start.
+
+    no_battery_cost: with nothing planned, whatever the devices are; stored plans have it by this name.
+    """
 
     plan_id: str
     plan_hash: str

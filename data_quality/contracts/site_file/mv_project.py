@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from data_quality.contracts.model import Model
+from data_quality.contracts.time import months_before
 
 _REFUSED = {
     "A": "option A stipulates some parameters, which Meterloom does not hold; it computes options B and C",
@@ -94,9 +95,8 @@ class MvProject(Model):
             return self.baseline_start, self.baseline_end
         # Twelve months hold each season once: less would stretch the model into one that it never saw.
         end = self.installation_start
-        is_leap_day = (end.month, end.day) == (2, 29)
         # The year before a leap year has no 29 February: a day more is better than a day less.
-        return (date(end.year - 1, 2, 28) if is_leap_day else end.replace(year=end.year - 1)), end
+        return months_before(end, 12), end
 
     @property
     def reporting_period(self) -> tuple[date, date]:

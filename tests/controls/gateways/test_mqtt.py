@@ -128,6 +128,23 @@ def test_a_mute_device_is_silent_and_its_late_answer_is_lost(
         assert served.device.read_back(LIMIT).value == 8.0
 
 
+def test_a_broker_that_ends_while_an_answer_is_awaited_is_noticed_at_once(
+    inverter: Template, clock: FixedClock, tmp_path: Path
+) -> None:
+    need_mosquitto()
+    with start_broker(tmp_path / "b") as broker, serving_mqtt(inverter, clock, broker.address) as served:
+        served.device._timeout_s = 20.0
+        served.device.read("read_power_kw")
+        served.served.fault = "silent"
+        end = threading.Timer(0.3, broker.stop)
+        end.start()
+        began = time.monotonic()
+        with pytest.raises(DeviceSilent, match=r"no answer: the connection to MQTT broker .* is lost"):
+            served.device.read("read_power_kw")
+        assert time.monotonic() - began < 10
+        end.join()
+
+
 @pytest.mark.parametrize(
     ("second", "result"),
     [

@@ -177,7 +177,9 @@ def test_a_site_with_two_of_them_and_no_battery_is_planned_stored_and_commanded(
         ("fan", "set_shed_kw", "kw"),
     }
     assert sum(one.value * 0.25 for one in commands if one.device_id == "oven") == pytest.approx(2.0, abs=0.03)
-    assert "oven sheds" in summarise(made, time_zone=site.time_zone)
+    said = summarise(made, time_zone=site.time_zone)
+    assert "oven sheds" in said
+    assert "battery" not in said
     assert list(shown_kw(made)) == ["load", "oven", "fan"]
 
 

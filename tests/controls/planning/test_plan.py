@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning import frozen_plan as plan_module
-from controls.planning.frozen_plan import commands_of, input_digest, make_plan, no_battery_cost, watts_toward_zero
+from controls.planning.frozen_plan import commands_of, input_digest, make_plan, unplanned_cost, watts_toward_zero
 from controls.planning.plan_inputs import plan_request
 from controls.planning.summary import summarise
 from controls.planning.triggers import planned_states
@@ -67,7 +67,7 @@ def test_the_plan_hash_covers_request_and_steps() -> None:
 def test_the_saving_is_what_shifting_to_the_night_earns() -> None:
     # Flat house 0.8 kW, sun 0.3 kW: 0.5 kW are bought, 18 h at 5 and 6 h at 1 CZK.
     asked = request()
-    assert no_battery_cost(asked) == pytest.approx(0.5 * (18 * 5 + 6 * 1))
+    assert unplanned_cost(asked) == pytest.approx(0.5 * (18 * 5 + 6 * 1))
     made = plan()
     assert made.objective < made.no_battery_cost
     assert made.steps[-1].total("soc_end_kwh") >= 5.0 - 1e-6
@@ -78,7 +78,7 @@ def test_a_counterfactual_without_solution_is_our_fault(monkeypatch: pytest.Monk
     nothing = Finding(code="infeasible", message="no plan keeps import_limit", severity="blocking")
     monkeypatch.setattr(plan_module, "solve", lambda case: nothing)
     with pytest.raises(OurFault, match="no plan keeps import_limit"):
-        no_battery_cost(request())
+        unplanned_cost(request())
 
 
 def test_there_is_one_command_a_step_and_device_with_the_plans_value() -> None:
@@ -162,7 +162,7 @@ def test_the_summary_says_when_at_which_price_and_what_it_costs() -> None:
     assert "at 1.000 CZK/kWh" in text
     assert "Fri 0" in text
     assert "; discharges " in text
-    assert text.endswith(f"it costs {made.objective:.2f} CZK against 48.00 CZK without the battery.")
+    assert text.endswith(f"it costs {made.objective:.2f} CZK against 48.00 CZK with nothing planned.")
 
 
 def test_a_plan_that_does_nothing_says_so_and_curtailing_is_told() -> None:

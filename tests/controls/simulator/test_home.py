@@ -136,7 +136,7 @@ def test_days_with_23_and_25_hours_are_whole(home: SimulatedSite) -> None:
 
 
 def test_only_demo_sites_can_be_simulated(home_site: Site) -> None:
-    with pytest.raises(BadInput, match="'villa' cannot be simulated"):
+    with pytest.raises(BadInput, match="'villa' cannot be simulated; the simulator knows factory, home, tower"):
         generate_site(home_site.model_copy(update={"site_id": "villa"}), start=date(2025, 1, 1), end=date(2025, 1, 2))
     with pytest.raises(BadInput, match="ends"):
         generate_site(home_site, start=date(2025, 1, 2), end=date(2025, 1, 2))

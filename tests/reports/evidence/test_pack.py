@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -372,9 +373,24 @@ def test_a_file_of_the_same_words_and_another_picture_is_named_where_the_code_is
     assert any("its numbers were compared" in each for each in older.findings)
 
 
+def corrupt_book(members: Members) -> Members:
+    """A sheet's packed bytes begin with a block type that there is not."""
+    name = rendered(members, "xlsx")
+    head, mark, packed = members[name].partition(b"xl/worksheets/sheet1.xml")
+    return members | {name: head + mark + b"\xff" * 8 + packed[8:]}
+
+
+def locked_book(members: Members) -> Members:
+    """The directory says of every member that it is encrypted."""
+    name = rendered(members, "xlsx")
+    return members | {name: re.sub(rb"(PK\x01\x02.{4}).", b"\\1\x01", members[name], flags=re.DOTALL)}
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
+        (corrupt_book, "not a whole workbook (error)"),
+        (locked_book, "not a whole workbook (RuntimeError)"),
         (lambda members: members | {rendered(members, "pdf"): b"%PDF-1.4 nothing"}, "not a whole PDF"),
         (lambda members: members | {rendered(members, "xlsx"): b"PK nothing"}, "not a whole workbook"),
         (lambda members: {k: v for k, v in members.items() if k != rendered(members, "pdf")}, "is missing"),
