@@ -1,6 +1,6 @@
 """Energy uses against their baselines: EnPI, savings with their band, and the numbers of the baseline itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 
 from assets.kpi.enpi_of_use.enpi_result import EnpiResult, enpi_for

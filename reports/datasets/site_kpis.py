@@ -1,6 +1,6 @@
 """Electricity KPIs of the site, its meters and its uses: the published marts' numbers, or the readings' own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from assets.kpi.from_readings import findings_of
 from assets.sites.meter_tree import has_import
