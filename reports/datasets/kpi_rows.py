@@ -1,7 +1,8 @@
 """KPIs as one report sees them: the published marts' rows; by the same SQL over the readings where there are none."""
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 
 from assets.kpi.from_readings import AskedKpi, KpiRow
@@ -24,7 +25,7 @@ class KpiRows:
         kpis: Collection[str],
         scope: str | None = None,
     ) -> None:
-        self._sources, self._basis = sources, KpiBasis(site.site_id, as_of_utc)
+        self._sources, self._basis, self._kpis = sources, KpiBasis(site.site_id, as_of_utc), tuple(kpis)
         self._rows = None if marts_dir is None else published_kpis(marts_dir, site.site_id, kpis=kpis, scope=scope)
 
     def want(self, asked: Iterable[AskedKpi]) -> None:
@@ -35,7 +36,19 @@ class KpiRows:
         """The KPI of a scope and span; None where nothing was ever read of it."""
         asked = AskedKpi(kpi, scope, period.start, period.end)
         rows = self._published(asked)
-        return self._sources.kpi_row(self._basis, asked) if rows is None else rows.get(asked)
+        if rows is not None:
+            return rows.get(asked)
+        # Whoever asks for one KPI of a month asks for its others and for other months next: one run answers for all.
+        self.want(AskedKpi(each, scope, *span) for span in _beside(asked) for each in self._kpis)
+        return self._sources.kpi_row(self._basis, asked)
 
     def _published(self, asked: AskedKpi) -> dict[AskedKpi, KpiRow] | None:
         return self._rows if asked.grain in PRINTED_GRAINS else None
+
+
+def _beside(asked: AskedKpi) -> list[tuple[date, date]]:
+    """The span itself; of a month, every month of its year."""
+    if asked.grain != "month":
+        return [(asked.start, asked.end)]
+    firsts = [asked.start.replace(month=number) for number in range(1, 13)] + [date(asked.start.year + 1, 1, 1)]
+    return list(pairwise(firsts))
