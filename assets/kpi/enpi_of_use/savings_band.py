@@ -41,10 +41,10 @@ def correction(frequency: Frequency, months: float) -> float:
 @lru_cache(maxsize=4096)
 def two_sided_t(confidence: float, degrees_of_freedom: float) -> float:
     """Student's t that `confidence` (0–1) of the probability lies within."""
-    # Imported when first needed: most commands never ask how sure a saving is.
-    from scipy.stats import t
+    # Not scipy.stats, which takes a second to import for one function.
+    from scipy.special import stdtrit
 
-    return float(t.ppf(0.5 + confidence / 2.0, degrees_of_freedom))
+    return float(stdtrit(degrees_of_freedom, 0.5 + confidence / 2.0))
 
 
 def savings_uncertainty_kwh(

@@ -159,13 +159,14 @@ def _independent(used: pl.DataFrame, features: Sequence[str]) -> list[str]:
 def _coefficients(
     design: Vector, y: Vector, predicted: Vector, features: Sequence[str], confidence: float
 ) -> tuple[Coefficient, ...]:
-    from scipy.stats import t
+    # Not scipy.stats, which is slow to import for two functions.
+    from scipy.special import stdtr, stdtrit
 
     solved = np.linalg.lstsq(design, y, rcond=None)[0]
     freedom = len(y) - design.shape[1]
     variance = float(np.sum((y - predicted) ** 2)) / freedom
     errors = np.sqrt(np.maximum(np.diag(np.linalg.pinv(design.T @ design)) * variance, 0.0))
-    half = float(t.ppf(0.5 + confidence / 2.0, freedom))
+    half = float(stdtrit(freedom, 0.5 + confidence / 2.0))
     return tuple(
         Coefficient(
             name=name,
@@ -173,7 +174,7 @@ def _coefficients(
             standard_error=float(error),
             ci_low=float(value - half * error),
             ci_high=float(value + half * error),
-            p_value=float(2.0 * t.sf(abs(value / error), freedom)) if error > 0 else 0.0,
+            p_value=float(2.0 * stdtr(freedom, -abs(value / error))) if error > 0 else 0.0,
         )
         for name, value, error in zip((INTERCEPT, *features), solved, errors, strict=True)
     )
