@@ -31,9 +31,10 @@ PROJECT_DIR = Path(__file__).resolve().parents[2] / "dbt_project"
 STATE_DIR = PROJECT_DIR / "target"
 # dbt's adapters and the environment are one per process.
 _ONE_AT_A_TIME = threading.Lock()
-# Engine and database -> what it was parsed from, and the parsed project: later runs of this process parse nothing.
+# What was parsed -> the parsed project: later runs of this process parse nothing.
 # A parsed project names its database, and nothing else of where that is.
-_manifests: dict[tuple[str, str], tuple[str, Any]] = {}
+_manifests: dict[str, Any] = {}
+KEPT_PARSES = 4
 
 
 class NodeOutcome(Model):
@@ -109,7 +110,7 @@ def prepare_manifest(target: WarehouseTarget, *, state_dir: Path = STATE_DIR) ->
             if not _is_current(manifest, mark, wanted):
                 # First of all: a parse that breaks off must not leave the mark of the one before.
                 mark.unlink(missing_ok=True)
-                _parse(target, state_dir=state_dir, folder=folder)
+                _write_manifest(target, state_dir=state_dir, folder=folder)
                 mark.write_text(wanted)
     return manifest
 
@@ -171,14 +172,43 @@ def run_dbt(args: Sequence[str], *, target: WarehouseTarget, state_dir: Path = S
     all and Unreachable where the warehouse does not answer or is held by another process.
     """
     with _locked(state_dir / target.name):
-        database = facts_of(target.postgres_url)["dbname"] if target.postgres_url else target.duckdb_file.stem
-        key, wanted = (target.name, database), fingerprint()
-        if _manifests.get(key, ("", None))[0] != wanted:
-            parsed = _invoke(["parse"], target=target, state_dir=state_dir, manifest=None).result
-            _manifests[key] = (wanted, parsed)
-        result = _invoke(list(args), target=target, state_dir=state_dir, manifest=_manifests[key][1])
+        parsed = _parsed(target, state_dir=state_dir)
+        result = _invoke(list(args), target=target, state_dir=state_dir, manifest=parsed)
     rows = getattr(result.result, "results", None) or []
     return DbtOutcome(is_success=bool(result.success), nodes=tuple(_outcome(row) for row in rows))
+
+
+def _parsed(target: WarehouseTarget, *, state_dir: Path) -> Any:
+    """The project as dbt parses it for this engine and database: of this process, of one before, or parsed now."""
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt.parser.manifest import extended_mashumuro_decoder
+    from dbt.version import __version__
+
+    database = facts_of(target.postgres_url)["dbname"] if target.postgres_url else target.duckdb_file.stem
+    # Seeds are named by their whole path, so the folder is part of what was parsed.
+    text = "\0".join((target.name, database, fingerprint(), str(PROJECT_DIR), __version__))
+    key = hashlib.sha256(text.encode()).hexdigest()
+    kept = state_dir / target.name / "parsed" / f"{key}.msgpack"
+    if key not in _manifests:
+        # dbt's own partial parsing starts anew wherever the warehouse is another file.
+        try:
+            _manifests[key] = Manifest.from_msgpack(kept.read_bytes(), decoder=extended_mashumuro_decoder)
+            _manifests[key].build_flat_graph()
+        except FileNotFoundError:
+            _manifests[key] = _parse(target, state_dir=state_dir, kept=kept)
+    return _manifests[key]
+
+
+def _parse(target: WarehouseTarget, *, state_dir: Path, kept: Path) -> Any:
+    parsed = _invoke(["parse"], target=target, state_dir=state_dir, manifest=None).result
+    kept.parent.mkdir(exist_ok=True)
+    unfinished = kept.with_suffix(".part")
+    unfinished.write_bytes((state_dir / target.name / "partial_parse.msgpack").read_bytes())
+    unfinished.replace(kept)
+    # A file for each database of a server, and for each state of a project that is being written: the last ones do.
+    for former in sorted(kept.parent.glob("*.msgpack"), key=lambda path: path.stat().st_mtime)[:-KEPT_PARSES]:
+        former.unlink(missing_ok=True)
+    return parsed
 
 
 def asset_events(
@@ -243,11 +273,11 @@ def _release_duckdb() -> None:
     DuckDBConnectionManager.close_all_connections()
 
 
-def _parse(target: WarehouseTarget, *, state_dir: Path, folder: Path) -> None:
-    _invoke(["parse"], target=target, state_dir=state_dir, manifest=None)
+def _write_manifest(target: WarehouseTarget, *, state_dir: Path, folder: Path) -> None:
+    parsed = _parsed(target, state_dir=state_dir)
     folder.mkdir(parents=True, exist_ok=True)
     fresh = folder / ".manifest.json"
-    fresh.write_bytes((state_dir / target.name / "manifest.json").read_bytes())
+    parsed.write(str(fresh))
     fresh.replace(folder / "manifest.json")
 
 

@@ -79,10 +79,20 @@ def test_a_manifest_is_parsed_once_until_the_project_changes(
 ) -> None:
     parses: list[str] = []
     real = dbt._parse
-    monkeypatch.setattr(dbt, "_parse", lambda *args, **more: (parses.append("one"), real(*args, **more)))
+    monkeypatch.setattr(dbt, "_parse", lambda *args, **more: (parses.append("one"), real(*args, **more))[1])
+    monkeypatch.setattr(dbt, "_manifests", {})
     first = prepare_manifest(target, state_dir=tmp_path)
     assert prepare_manifest(target, state_dir=tmp_path) == first
     assert parses == ["one"]
+    [parsed] = dbt._manifests.values()
+    # The next process: it reads what this one parsed, and that is the same project.
+    dbt._manifests.clear()
+    again = dbt._parsed(target, state_dir=tmp_path)
+    assert parses == ["one"]
+    assert again is not parsed
+    assert {key: node.to_dict() for key, node in again.nodes.items()} == {
+        key: node.to_dict() for key, node in parsed.nodes.items()
+    }
     monkeypatch.setattr(dbt, "fingerprint", lambda: "another")
     prepare_manifest(target, state_dir=tmp_path)
     assert parses == ["one", "one"]
