@@ -183,25 +183,32 @@ def _parsed(target: WarehouseTarget, *, state_dir: Path) -> Any:
     """The project as dbt parses it for this engine and database: of this process, of one before, or parsed now."""
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumuro_decoder
+
+    kept = _kept_parse(target, state_dir)
+    if kept.stem not in _manifests:
+        # dbt's own partial parsing starts anew wherever the warehouse is another file.
+        try:
+            manifest = Manifest.from_msgpack(kept.read_bytes(), decoder=extended_mashumuro_decoder)
+        except FileNotFoundError:
+            return _parse(target, state_dir=state_dir)
+        manifest.build_flat_graph()
+        _manifests[kept.stem] = manifest
+    return _manifests[kept.stem]
+
+
+def _kept_parse(target: WarehouseTarget, state_dir: Path) -> Path:
     from dbt.version import __version__
 
     database = facts_of(target.postgres_url)["dbname"] if target.postgres_url else target.duckdb_file.stem
     # Seeds are named by their whole path, so the folder is part of what was parsed.
     text = "\0".join((target.name, database, fingerprint(), str(PROJECT_DIR), __version__))
-    key = hashlib.sha256(text.encode()).hexdigest()
-    kept = state_dir / target.name / "parsed" / f"{key}.msgpack"
-    if key not in _manifests:
-        # dbt's own partial parsing starts anew wherever the warehouse is another file.
-        try:
-            _manifests[key] = Manifest.from_msgpack(kept.read_bytes(), decoder=extended_mashumuro_decoder)
-            _manifests[key].build_flat_graph()
-        except FileNotFoundError:
-            _manifests[key] = _parse(target, state_dir=state_dir, kept=kept)
-    return _manifests[key]
+    return state_dir / target.name / "parsed" / f"{hashlib.sha256(text.encode()).hexdigest()}.msgpack"
 
 
-def _parse(target: WarehouseTarget, *, state_dir: Path, kept: Path) -> Any:
+def _parse(target: WarehouseTarget, *, state_dir: Path) -> Any:
     parsed = _invoke(["parse"], target=target, state_dir=state_dir, manifest=None).result
+    kept = _kept_parse(target, state_dir)
+    _manifests[kept.stem] = parsed
     kept.parent.mkdir(exist_ok=True)
     unfinished = kept.with_suffix(".part")
     unfinished.write_bytes((state_dir / target.name / "partial_parse.msgpack").read_bytes())
@@ -275,10 +282,11 @@ def _release_duckdb() -> None:
 
 
 def _write_manifest(target: WarehouseTarget, *, state_dir: Path, folder: Path) -> None:
-    parsed = _parsed(target, state_dir=state_dir)
+    # Parsed even where a parse is kept: what was read back can be run, but dbt writes it only in a command of its own.
+    _parse(target, state_dir=state_dir)
     folder.mkdir(parents=True, exist_ok=True)
     fresh = folder / ".manifest.json"
-    parsed.write(str(fresh))
+    fresh.write_bytes((state_dir / target.name / "manifest.json").read_bytes())
     fresh.replace(folder / "manifest.json")
 
 

@@ -1,5 +1,7 @@
 """Runs of dbt in this process: outcomes, faults, UTC, and a file that is free afterwards."""
 
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -93,6 +95,12 @@ def test_a_manifest_is_parsed_once_until_the_project_changes(
     assert {key: node.to_dict() for key, node in again.nodes.items()} == {
         key: node.to_dict() for key, node in parsed.nodes.items()
     }
+    # A manifest is lost, the parse is not: dbt writes it in a command of its own, in a process that ran none before.
+    first.unlink()
+    ask = f"from orchestration.warehouse.dbt import *; prepare_manifest({target!r}, state_dir=Path({str(tmp_path)!r}))"
+    imports = "from pathlib import PosixPath; from assets.stores.warehouse.warehouse import WarehouseTarget"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", f"{imports}; {ask}"], check=True, cwd=dbt.PROJECT_DIR.parent)
+    assert first.exists()
     monkeypatch.setattr(dbt, "fingerprint", lambda: "another")
     prepare_manifest(target, state_dir=tmp_path)
     assert parses == ["one", "one"]
