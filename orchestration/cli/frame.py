@@ -81,12 +81,7 @@ class Call:
 
     def known_person(self) -> Person:
         """The person named by --as, whatever their roles. Raises BadInput."""
-        people = self.project.people.people
-        found = next((each for each in people if each.person_id == self.person), None)
-        if found is None:
-            known = ", ".join(each.person_id for each in people) or "nobody"
-            raise BadInput(f"unknown person {self.person!r}; the people file names {known}", reason="unknown_person")
-        return found
+        return self.project.people.known(self.person)
 
     def say(self, text: str) -> None:
         """Progress and warnings, on standard error."""
