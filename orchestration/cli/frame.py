@@ -1,6 +1,8 @@
 """The frame around every command: shared options, one sentence and an exit code for every fault."""
 
 import inspect
+import os
+import shlex
 import traceback
 import typing
 from collections.abc import Callable
@@ -62,6 +64,16 @@ class Call:
         from orchestration.resources import ProjectResource
 
         return ProjectResource(root=str(self.folder))
+
+    @property
+    def option(self) -> str:
+        """What a command that is copied needs behind it to mean this project; nothing where it is meant anyway."""
+        is_meant = self.folder == Path() or str(self.folder) == os.environ.get(PROJECT_VARIABLE)
+        return "" if is_meant else f" --project {shlex.quote(str(self.folder))}"
+
+    def then(self, site_id: str) -> str:
+        """The closing line of a step on the way to a report."""
+        return f"what comes next: meterloom next --site {site_id}{self.option}"
 
     @cached_property
     def sources(self) -> "Sources":

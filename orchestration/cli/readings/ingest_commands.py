@@ -64,4 +64,5 @@ def ingest(
         ran = make_again(call.project, say=call.say)
     changed = sum(report.new_rows + report.corrected_rows for report in reports)
     last_line = f"{changed} quarter hours {'would change' if dry_run else 'changed'}"
+    last_line += "" if dry_run else f"\n{call.then(known_site.site_id)}"
     return reports_answer([*reports], last_line, runs=ran)
