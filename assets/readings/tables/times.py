@@ -121,7 +121,7 @@ def _text(frame: pl.DataFrame, times: pl.Series, rule: TimeRule, by: str) -> pl.
         if any(code in form for form in rule.formats for code in ("%z", "%:z", "%#z")):
             aware = [times.str.to_datetime(form, strict=False, time_unit="us") for form in rule.formats]
             return _with(frame, _first_of([each.cast(UTC_US) for each in aware]), _no_fault())
-        return _localised(frame, _with_hour_24(times, lambda texts: _styled(texts, rule.formats)), None, rule, by)
+        return _localised(frame, local_times(times, rule.formats), None, rule, by)
     is_aware = times.str.contains(_AWARE).fill_null(value=False)
     if not is_aware.any():
         naive = _with_hour_24(times, _parse_naive)
@@ -134,6 +134,11 @@ def _text(frame: pl.DataFrame, times: pl.Series, rule: TimeRule, by: str) -> pl.
         return _with(frame, instants, _no_fault())
     naive = _with_hour_24(times.set(is_aware, None), _parse_naive)
     return _localised(frame, naive, instants, rule, by)
+
+
+def local_times(texts: pl.Series, formats: tuple[str, ...]) -> pl.Series:
+    """Texts in declared styles as local times, 24:00 as the end of its date; null for other texts."""
+    return _with_hour_24(texts, lambda each: _styled(each, formats))
 
 
 def _styled(texts: pl.Series, formats: tuple[str, ...]) -> pl.Series:
@@ -188,7 +193,15 @@ def _offset_durations(offsets: pl.Series) -> pl.Series:
     return offsets.replace_strict(durations, default=None, return_dtype=pl.Duration("us"))
 
 
-_SHAPE_OF_CODE = {"Y": r"\d{4}", "m": r"\d{2}", "d": r"\d{2}", "H": r"\d{2}", "M": r"\d{2}", "S": r"\d{2}"}
+_SHAPE_OF_CODE = {
+    "Y": r"\d{4}",
+    "y": r"\d{2}",
+    "m": r"\d{2}",
+    "d": r"\d{2}",
+    "H": r"\d{2}",
+    "M": r"\d{2}",
+    "S": r"\d{2}",
+}
 _SHORT = {"m": r"\d{1,2}", "d": r"\d{1,2}", "H": r"\d{1,2}"}
 
 

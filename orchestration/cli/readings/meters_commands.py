@@ -7,7 +7,7 @@ import typer
 
 from assets.sites.balance import balance, balance_findings, rest_profile
 from assets.sites.discovery import LEAST_CONFIDENCE, STEP_MINUTES, Discovery, Proposal, discover
-from assets.sites.load_sites import load_site, site_file, site_sha256
+from assets.sites.load_sites import rewritten, site_file, site_sha256
 from assets.sites.meter_tree import has_import, parent_of, primary_meters, total_meters
 from assets.sites.patch import with_parent
 from assets.sites.virtual import virtual_findings
@@ -136,20 +136,13 @@ def meters_accept(call: Call, proposal_id: ProposalArgument, reason: ReasonOptio
     who = actor(call, Role.ENGINEER)
     store = ProposalStore(call.project.store)
     proposal = store.open_proposal(proposal_id)
-    path, child, parent = site_file(call.project.project.sites_dir, proposal.site_id), proposal.child, proposal.parent
+    path, child, parent = site_file(call.places.sites_dir, proposal.site_id), proposal.child, proposal.parent
     before = path.read_text(encoding="utf-8")
     after = with_parent(before, child, parent, file=str(path))
-    # In the same folder: only there is a rename whole or not at all.
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        beside.write_text(after, encoding="utf-8")
-        # A loop or a second parent is refused here, before anything is recorded or replaced.
-        load_site(beside)
+    # A loop or a second parent is refused here, before anything is recorded or replaced.
+    with rewritten(path, after):
         # Recorded before the file changes: a changed file with nobody's name behind it would be the worse half.
         decided = _decided(call, who, proposal.proposal_id, "accepted", reason)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
     text = f"{who.person.name} accepted {decided.proposal_id}: {path} now says parent: {parent} for {child}"
     return Answer({"proposals": [decided], "site_file": str(path)}, text=text)
 
