@@ -65,7 +65,7 @@ def make_report(
     templates_dir: the project's reports folder, whose `templates` come before the package's. Raises BadInput: an
     unknown name with those there are, a period or subject that the template is not for, a bad template by line.
     """
-    _refuse_unknown(formats)
+    refuse_unknown(formats)
     template = load_template(name, templates_dir)
     known_at = as_of_utc or reports.known_at(clock)
     versions = baselines_in_force(site, baselines, as_of_utc=known_at)
@@ -129,7 +129,8 @@ def subject_project(template: ReportTemplate, site: Site, project_id: str | None
     return site.projects[0] if project_id is None else project_of(site, project_id)
 
 
-def _refuse_unknown(formats: Sequence[str]) -> None:
+def refuse_unknown(formats: Sequence[str]) -> None:
+    """Formats that can be rendered, or BadInput."""
     unknown = [name for name in formats if name not in RENDERERS]
     if unknown:
         raise BadInput(f"unknown format {unknown[0]!r}; allowed are {', '.join(RENDERERS)}", reason="unknown_format")

@@ -298,7 +298,7 @@ CRAFTED_PDFS = {
 def test_fault_f28_a_document_in_the_landing_folder_is_refused_unopened(bench: Bench, kind: str) -> None:
     path = CRAFTED_PDFS[kind](bench.folder / "bill.csv")
     message = assert_refused_alone(bench, path, "document", seconds=1)
-    assert message.endswith("a PDF is no meter file")
+    assert message.endswith("a PDF is no meter file: export the readings as CSV or XLSX")
 
 
 def test_fault_f28_a_picture_bomb_stops_the_child_that_reads_bills(tmp_path: Path) -> None:

@@ -94,7 +94,12 @@ REFUSED: dict[str, tuple[str | bytes, int, str, str]] = {
     "no_rows": ("timestamp,kwh\n", 1, "a.csv", "there is a header but no row"),
     "no_header": ("\ntimestamp,kwh\n", 1, "a.csv", "expected a header"),
     "missing_column": ("when,kwh\n" + ROWS, 1, "a.csv", "expected a column 'timestamp', found when, kwh"),
-    "unknown_unit_column": ("timestamp,foo\n" + ROWS, 1, "a.csv", "found timestamp, foo); expected one of btu, count"),
+    "unknown_unit_column": (
+        "timestamp,foo\n" + ROWS,
+        1,
+        "a.csv",
+        "found timestamp, foo); expected one such as kwh or",
+    ),
     "several_value_columns": (
         "timestamp,kwh,a_kwh\n2025-01-01T00:00Z,1,2\n",
         1,

@@ -11,7 +11,15 @@ from assets.readings.bulk.canonical import QUANTA, Readings, Rows
 from assets.readings.bulk.cells import SLOT_US
 from assets.readings.bulk.read import RegularFile
 from assets.readings.changes.bitemporal import classify
-from assets.readings.changes.holds import HISTORY, MAX_FALL, MAX_GROWTH, MIN_HISTORY_ROWS, MIN_ROWS, current_rows
+from assets.readings.changes.holds import (
+    HISTORY,
+    MAX_FALL,
+    MAX_GROWTH,
+    MIN_HISTORY_ROWS,
+    MIN_ROWS,
+    current_rows,
+    looks_like_power,
+)
 from assets.readings.changes.rescaled import ROW_WITHIN, rescaled
 from assets.stores.lake.lake import BlockPlan, Lake, Stamp
 from assets.stores.lake.lake_block import TIME, Block, block_of
@@ -118,7 +126,7 @@ def is_suspected(file: RegularFile, *, site: Site, lake: Lake) -> bool:
             continue
         now = float(np.quantile(sizes, 0.9)) / QUANTA / quarters
         # A little earlier than holds.py: near the limit, the careful way computes it exactly.
-        if now > 0.9 * MAX_GROWTH * level or now * MAX_FALL < 1.1 * level:
+        if now > 0.9 * MAX_GROWTH * level or now * MAX_FALL < 1.1 * level or looks_like_power(now, level):
             return True
     return False
 

@@ -33,6 +33,9 @@ MAX_GROWTH, MAX_FALL = 8.0, 100.0
 _STREAM = ["meter_id", "register"]
 # What a person's word on the scale takes.
 SUSPECTED = "unit_suspected"
+# Four quarter hours of power add up to four times the energy; an honest load hits that by chance.
+POWER_SUSPECTED = "four_times_as_before_is_it_kw"
+_QUARTERS_OF_HOUR, _POWER_WITHIN = 4.0, 0.15
 OF_SCALE = frozenset({SLIP, SUSPECTED})
 
 
@@ -72,7 +75,7 @@ def hold_back(read: FileRead, *, site: Site, lake: Lake, accept_scale: bool = Fa
     else:
         lines = _suspected(read, known, canonical, vouched=accept_scale)
     if lines.is_empty():
-        return read
+        return _with_power_noted(read, known, canonical)
     # A source row goes as a whole: its quarter hours are shares of one reading.
     key = [*_STREAM, "source_line"]
     rows = read.rows.join(lines, on=key, how="anti", maintain_order="left")
@@ -113,27 +116,56 @@ def _over_real(read: FileRead, current: pl.DataFrame, canonical: pl.DataFrame) -
 def _suspected(read: FileRead, known: pl.DataFrame, canonical: pl.DataFrame, *, vouched: bool) -> pl.DataFrame:
     """Rows of streams whose size does not go with their own history."""
     vouched = vouched or any(each.unit is not None or each.units for each in read.maps)
-    amounts = [code for code, unit in UNITS.items() if unit.behaviour is Behaviour.AMOUNT]
-    start = canonical["interval_start_utc"].min()
-    # Up to where the file begins: what an earlier delivery of the same days says must not vouch for this one.
-    history = known.filter(~pl.col("is_synthetic") & (pl.col("interval_start_utc") < start))
+    history = _before(known, canonical)
     if vouched or history.is_empty():
         return _rejected(read, canonical.select(*_STREAM, "source_line").clear(), SUSPECTED, "")
+    both = _levels(history, canonical)
+    odd = both.filter((pl.col("is") > MAX_GROWTH * pl.col("was")) | (pl.col("is") * MAX_FALL < pl.col("was")))
+    lines = canonical.join(odd, on=_STREAM, how="semi").select(*_STREAM, "source_line").unique()
+    expected = "about the size of the meter's last 30 days: is the unit right? Else --accept-scale, or a map's unit"
+    return _rejected(read, lines, SUSPECTED, expected)
+
+
+def _before(known: pl.DataFrame, canonical: pl.DataFrame) -> pl.DataFrame:
+    """Real readings up to where the file begins: an earlier delivery of the same days must not vouch for this one."""
+    start = canonical["interval_start_utc"].min()
+    return known.filter(~pl.col("is_synthetic") & (pl.col("interval_start_utc") < start))
+
+
+def _levels(history: pl.DataFrame, canonical: pl.DataFrame) -> pl.DataFrame:
+    """High levels `was` and `is` of the streams that have enough rows in both."""
+    amounts = [code for code, unit in UNITS.items() if unit.behaviour is Behaviour.AMOUNT]
     levels = [
         frame.filter(pl.col("unit").is_in(amounts) & (pl.col("value") != 0))
         .group_by(_STREAM)
         .agg(pl.col("value").abs().quantile(0.9).alias(name), pl.len().alias(f"{name}_rows"))
         for frame, name in ((history, "was"), (canonical, "is"))
     ]
-    both = (
+    return (
         levels[0]
         .join(levels[1], on=_STREAM)
         .filter((pl.col("was_rows") >= MIN_HISTORY_ROWS) & (pl.col("is_rows") >= MIN_ROWS))
     )
-    odd = both.filter((pl.col("is") > MAX_GROWTH * pl.col("was")) | (pl.col("is") * MAX_FALL < pl.col("was")))
-    lines = canonical.join(odd, on=_STREAM, how="semi").select(*_STREAM, "source_line").unique()
-    expected = "about the size of the meter's last 30 days: is the unit right? Else --accept-scale, or a map's unit"
-    return _rejected(read, lines, SUSPECTED, expected)
+
+
+def looks_like_power(now: float, before: float) -> bool:
+    """A stream of quarter hours at four times its own size: kW under the name of kWh, unless the load grew so."""
+    return abs(now / before / _QUARTERS_OF_HOUR - 1) < _POWER_WITHIN
+
+
+def _with_power_noted(read: FileRead, known: pl.DataFrame, canonical: pl.DataFrame) -> FileRead:
+    """The file as it is; rows whose size says kW where they are read as kWh are counted in a warning."""
+    history = _before(known, canonical)
+    is_vouched = any(each.unit is not None or each.units for each in read.maps)
+    if read.is_synthetic or is_vouched or history.is_empty():
+        return read
+    four = [name for name, *_, was, _, now, _ in _levels(history, canonical).iter_rows() if looks_like_power(now, was)]
+    quarters = canonical.filter(pl.col("meter_id").is_in(four) & (pl.col("source_minutes") == CANONICAL_MINUTES))
+    if quarters.is_empty():
+        return read
+    verdict = "accept_with_warning" if read.report.verdict == "accept" else read.report.verdict
+    warnings = read.report.warnings | {POWER_SUSPECTED: quarters.height}
+    return replace(read, report=read.report.model_copy(update={"warnings": warnings, "verdict": verdict}))
 
 
 def _rejected(read: FileRead, lines: pl.DataFrame, reason: str, expected: str) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from assets.readings.readers.table_formats.csv_table import CsvTable
 from assets.readings.readers.table_formats.parquet_table import ParquetTable
 from assets.readings.readers.table_formats.xlsx_table import XlsxTable
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.text import one_line
 
 # Separated text stands last: nearly every text has a comma in its first line.
 READERS: tuple[Reader, ...] = (Espi(), Dsmr(), ParquetTable(), XlsxTable(), Nem12(), Nem13(), Mscons(), CsvTable())
@@ -32,6 +33,14 @@ DOCUMENTS = {
     b"MZ\x90\x00": "a program",
     b"SQLite format 3\x00": "a database",
 }
+MENDS = {
+    "a PDF": "export the readings as CSV or XLSX",
+    "an old office document (.xls, .doc)": "save the table as .xlsx or CSV",
+    "an archive": "unpack it first",
+}
+# As a workbook begins too: it is an archive where no reader knows it.
+_ZIP = b"PK\x03\x04"
+_SHOWN_BYTES = 40
 # A PDF may begin with other bytes.
 _PDF_WITHIN = 1024
 
@@ -50,12 +59,22 @@ def reader_for(path: Path) -> Reader:
         raise BadInput("the file is empty", line=1, reason="empty_file")
     document = document_kind(head)
     if document:
-        raise BadInput(f"{document} is no meter file", line=1, reason="document")
+        raise _foreign(document)
     for reader in READERS:
         if reader.recognises(head, path):
             return reader
+    if head.startswith(_ZIP):
+        raise _foreign("an archive")
     names = ", ".join(reader.name for reader in READERS)
-    raise BadInput(f"unknown format; readable are {names}", line=1, reason="unknown_format")
+    begins = one_line(head[:_SHOWN_BYTES].decode("utf-8", "replace").partition("\n")[0])
+    raise BadInput(
+        f"unknown format; readable are {names}; this begins with {begins!r}", line=1, reason="unknown_format"
+    )
+
+
+def _foreign(document: str) -> BadInput:
+    mend = f": {MENDS[document]}" if document in MENDS else ""
+    return BadInput(f"{document} is no meter file{mend}", line=1, reason="document")
 
 
 def document_kind(head: bytes) -> str:

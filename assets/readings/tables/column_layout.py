@@ -194,14 +194,14 @@ def _only_unit_column(header: list[str], others: set[str | None]) -> str:
             line=1,
             reason="several_value_columns",
         )
-    units = ", ".join(sorted(UNITS))
     if rest:
         raise BadInput(
-            f"no column is named with a known unit (found {', '.join(header)}); expected one of {units}",
+            f"no column is named with a known unit (found {', '.join(header)}); expected one such as kwh or "
+            "'Load [kW]', or a column map that says the unit",
             line=1,
             reason="unknown_unit_column",
         )
-    raise _missing(f"a value column named with its unit ({units})", header)
+    raise _missing("a value column named with its unit, such as kwh or 'Load [kW]'", header)
 
 
 def _only_meter(site: Site | None, column: str) -> str:

@@ -27,6 +27,13 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _kilograms(value: float) -> float:
+    # No fuel comes near five kilograms.
+    if value > 5:
+        raise ValueError(f"more than any fuel: grams, or per MWh? Then write {value / 1000:g} (kilograms per kWh)")
+    return value
+
+
 ZoneName = Annotated[str, AfterValidator(_known_zone)]
 # What spreadsheets of Europe write beside UTF-8; no byte of the single-byte ones tells which it is.
 Encoding = Literal[
@@ -106,8 +113,7 @@ class EmissionFactorEntry(Model):
 
     factor_id: str
     carrier: Carrier = Carrier.ELECTRICITY
-    # No fuel comes near the upper bound: a number above it is in grams, or per MWh.
-    kgco2e_per_kwh: float = Field(ge=0, le=5, description="Kilograms per kWh")
+    kgco2e_per_kwh: Annotated[float, AfterValidator(_kilograms)] = Field(ge=0, description="Kilograms per kWh")
     valid_from: date
     valid_to: date
     source: str = Field(min_length=1)

@@ -76,6 +76,8 @@ def read_usage(
     if known[1] is not None:
         temperatures, found = _temperatures(known[1], calendar.zone)
         findings += found
+        if readings is not None:
+            _expect_common_days(readings, temperatures, known[1].path)
     usage = usage_of(
         readings,
         temperatures=temperatures,
@@ -96,6 +98,15 @@ def read_usage(
         unit=usage.unit,
         findings=(*findings, *usage.findings),
     )
+
+
+def _expect_common_days(readings: pl.DataFrame, temperatures: pl.DataFrame, path: Path) -> None:
+    """Raises BadInput for weather of other days than the energy: a model would do without it, and say nothing."""
+    days = [frame["start_utc"].dt.date().unique().sort() for frame in (readings, temperatures)]
+    if all(len(each) for each in days) and not days[0].is_in(days[1].implode()).any():
+        spans = [f"{each[0]} to {each[-1]}" for each in days]
+        message = f"weather of {spans[1]}, energy of {spans[0]}: no day in common; expected weather of the same days"
+        raise BadInput(message, file=str(path), reason="no_common_days")
 
 
 def _source(given: Source | Path | None) -> Source | None:

@@ -19,6 +19,7 @@ from reports.again.claims import against_use, claim_of
 from reports.again.figure_sources import Sources, seu_of
 from reports.assess import assess_seu
 from reports.enpi_life import TREND_YEARS, alerts_for, trend
+from reports.gates import refuse_future, refuse_outside
 from reports.make_report import baselines_in_force
 
 
@@ -91,7 +92,10 @@ def _ask(call: Call, site: str, seu: str, period: str, number: int | None) -> _A
     else:
         name = baseline_id_of(known.site_id, use.seu_id, BaselineType.ENB)
         version = project.baselines.get(name, number, as_of_utc=as_of)
-    return _Asked(known, use, parse_period(period, known.time_zone), as_of, call.sources, version)
+    span = parse_period(period, known.time_zone)
+    refuse_future(span, as_of, name="enpi")
+    refuse_outside(span, project.lake.span(known.site_id, as_of_utc=as_of), name="enpi")
+    return _Asked(known, use, span, as_of, call.sources, version)
 
 
 def _claim(asked: _Asked, result: EnpiResult) -> dict[str, Any]:

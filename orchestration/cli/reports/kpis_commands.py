@@ -21,6 +21,7 @@ from orchestration.cli.reports.marts_then import marts_then
 from reports.again.figure_sources import Sources
 from reports.content.lists.kpi_list import Grain, kpi_list
 from reports.content.lists.kpi_portfolio import kpi_portfolio
+from reports.gates import refuse_future, refuse_outside
 from reports.life.revise import store_revision
 from reports.report_content import ReportContent
 
@@ -60,6 +61,10 @@ def kpis(
     # Of all sites together only the dates are asked: each keeps its own local days.
     span = parse_period(period, known.time_zone if known else "UTC")
     asked = list(call.project.sites.values()) if known is None else [known]
+    # Told before the marts are made fresh, which may take minutes.
+    refuse_future(span, call.as_of_utc or call.project.reports.known_at(call.clock), name="kpis")
+    if known is not None:
+        refuse_outside(span, call.project.lake.span(known.site_id, as_of_utc=call.as_of_utc), name="kpis")
     with marts_then(call, asked, site or "all sites") as (marts_dir, as_of_utc):
         content = stored(call, known, span, grain, marts_dir, as_of_utc, scope)
     figures = [figure for figure in content.figures if not portfolio or figure.scope.startswith("portfolio")]

@@ -13,8 +13,8 @@ from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import AnySiteOption
 from reports.content.templates import load_template, read_template, template_files
-from reports.gates import publishable, refuse_future
-from reports.make_report import MadeReport, make_report, subject_project
+from reports.gates import publishable, refuse_future, refuse_outside
+from reports.make_report import MadeReport, make_report, refuse_unknown, subject_project
 from reports.render.render_json import figure_rows
 
 LIST = "templates"
@@ -51,6 +51,11 @@ def report(
     # Told before the marts are made fresh, which may take minutes.
     span = _period(call, name, known, period, mv_project)
     refuse_future(span, call.as_of_utc or project.reports.known_at(call.clock), name=f"report {name!r}")
+    wanted = [part.strip() for part in formats.split(",") if part.strip()]
+    refuse_unknown(wanted)
+    # Bills may be older than the first reading: what they are made again from is told line by line.
+    if "bills" not in load_template(name, project.project.reports_dir).needs:
+        refuse_outside(span, project.lake.span(known.site_id, as_of_utc=call.as_of_utc), name=f"report {name!r}")
     if call.as_of_utc is None:
         freshen_marts(project, say=call.say)
     made = make_report(
@@ -62,7 +67,7 @@ def report(
         reports=project.reports,
         clock=call.clock,
         out_dir=out or project.project.reports_dir,
-        formats=[part.strip() for part in formats.split(",") if part.strip()],
+        formats=wanted,
         seu_id=seu,
         project_id=mv_project,
         marts_dir=_published(project.project.marts_dir),

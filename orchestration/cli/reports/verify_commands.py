@@ -28,6 +28,7 @@ def verify(
     """
     from assets.sites.load_sites import load_people
     from orchestration.warehouse.dbt import kpi_definition
+    from reports.evidence.manifest import MANIFEST, SIGNATURE
     from reports.evidence.verify_pack import verify_pack
 
     if sample != "all" and not sample.isdigit():
@@ -41,6 +42,10 @@ def verify(
         previous=previous,
     )
     lines = [f"{problem.file}: {problem.problem}" for problem in found.problems]
+    if {MANIFEST, SIGNATURE} <= {problem.file for problem in found.problems}:
+        lines = [
+            f"{pack} is no evidence pack: {MANIFEST} and {SIGNATURE} are missing; expected what 'meterloom pack' made"
+        ]
     if found.verified:
         lines = [f"{pack} is as it was sealed: {found.files} files, {found.report}, {found.status}"]
         lines.append(_signed(found))
