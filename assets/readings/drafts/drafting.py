@@ -220,15 +220,15 @@ class _Drafting:
             )
             if stream is None:
                 continue
+            values[column.name] = stream
             if unit is not None:
-                units[column.name] = unit
-                self._fact_of_unit(column, unit)
+                if not self._is_doubted("units", column, unit):
+                    units[column.name] = unit
             elif self.site is not None:
                 text = "unit unknown: not in the column's name; write it under units"
                 self.questions.append(Question(key="units", column=column.name, text=text, answers=("kwh",)))
             else:
                 self.notes[f"values.{column.name}"] = "unit unknown"
-            values[column.name] = stream
         if units or any(question.key == "units" for question in self.questions):
             self.keys["units"] = units
         self._cell_notes([column for column in chosen if column.name in values])
@@ -310,21 +310,30 @@ class _Drafting:
         if unit is None or column is None:
             self._ask("unit", missing)
             return
-        self.keys["unit"] = unit
-        if self.unit != unit or column.unit is not None:
-            self.notes["unit"] = "from the column's name: check it"
-        self._fact_of_unit(column, unit)
+        if not self._is_doubted("unit", column, unit):
+            self.keys["unit"] = unit
+            if column.unit is not None:
+                self.notes["unit"] = "from the column's name: check it"
 
-    def _fact_of_unit(self, column: ValueColumn, unit: str) -> None:
+    def _is_doubted(self, key: str, column: ValueColumn, unit: str) -> bool:
+        """The size of the values contradicts their unit, which is then asked for."""
         how = "given" if column.unit is None else "told by its name" if column.is_unit_told else "hinted at by its name"
         self._fact(f"{column.name!r} in {unit}: {how}", 1.0 if column.is_unit_told or column.unit is None else 0.9)
-        if column.looks_like and self.unit is None and not self._is_load_known(column.name):
+        is_doubted = bool(column.looks_like) and self.unit is None and not self._is_load_known(column.name)
+        if is_doubted:
             text = (
                 f"{text_of(column.name)} says {unit}, but whole numbers of this size are more often "
-                f"{column.looks_like}: which is it? (a connected_load_kw of the meter in the site file answers, too)"
+                f"{column.looks_like}: which is it? --unit answers, and so does connected_load_kw of the meter"
             )
-            key = "units" if "values" in self.keys else "unit"
-            self.questions.append(Question(key=key, column=column.name, text=text, answers=(column.looks_like, unit)))
+            self.questions.append(
+                Question(
+                    key=key,
+                    column=column.name if key == "units" else "",
+                    text=text,
+                    answers=(column.looks_like, unit),
+                )
+            )
+        return is_doubted
 
     def _is_load_known(self, column: str) -> bool:
         stream = (self.keys.get("values") or {}).get(column, "").partition(".")[0]

@@ -25,6 +25,7 @@ PROPOSED_FOR = frozenset(
         "unit_suspected",
         "field_count",
         "no_header",
+        "no_rows",
         "duplicate_column",
         "not_a_number",
         "bad_encoding",
