@@ -58,6 +58,11 @@ def is_common(name: str) -> bool:
     return all(word in _COMMON for word in tokens(name))
 
 
+def is_main(name: str) -> bool:
+    """The name is one that people give to the meter of a whole site."""
+    return bool(_MAIN & set(tokens(name)))
+
+
 def match(name: str, site: Site, unit: str | None, *, taken: Iterable[str] = ()) -> Match | None:
     """The stream of the site that a foreign name means; None where no name is near. unit: of its values, if known."""
     meters = [meter for meter in site.meters if not meter.is_virtual and _is_kind(meter, unit)]
