@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from assets.readings.drafts.drafting import draft_of
-from assets.readings.drafts.map_draft import MapDraft, Question, glob_of, identifier, scalar, text_of
+from assets.readings.drafts.map_draft import MapDraft, Question, glob_of, identifier, scalar, text_of, undated
 from assets.readings.drafts.name_match import is_common, is_main, tokens
 from assets.readings.drafts.table_found import TableFound, look
 from assets.readings.drafts.value_columns import ValueColumn
@@ -66,6 +66,7 @@ class SiteDraft:
 
     def __init__(self, *, time_zone: str = "", now_utc: datetime | None = None) -> None:
         self._zone, self._now = time_zone, now_utc
+        self._main_of = ""
         self.meters: dict[str, _Meter] = {}
         self.drivers: dict[str, str] = {}
         self.maps: list[MapDraft] = []
@@ -171,13 +172,23 @@ class SiteDraft:
             return self._driver(name, unit)
         label = bare(name)
         if not label or is_common(name):
-            label = constant
+            label = constant or self._label_of(path)
         carrier, asked = _carrier(f"{name} {path.stem}", unit)
         meter = self._meter(label, label or "Main meter", carrier)
         meter.asked = meter.asked or asked
         register = "value" if _GENERATION.search(name) else "import"
         meter.registers.setdefault(register, canonical_of(unit) or "kwh")
         return meter.meter_id
+
+    def _label_of(self, path: Path) -> str:
+        """What a file calls its only meter; nothing where its name is any file's, or the whole site's."""
+        stem = undated(path.name.partition(".")[0]).strip(" _-")
+        is_any = not stem or is_common(stem) or is_main(stem)
+        # Two files of readings that nobody names are two meters.
+        if is_any and self._main_of in ("", glob_of(path.name)):
+            self._main_of = glob_of(path.name)
+            return ""
+        return stem
 
     def _driver(self, name: str, unit: str) -> str:
         canonical = canonical_of(unit) or unit
