@@ -161,11 +161,9 @@ def _table(
     if chosen.shape == "hours":
         names_of = [time(start, "%H:%M") for start in starts[:parts]]
         names_of[-1] = "24:00" if chosen.is_end else names_of[-1]
-    rows = ([starts[n], starts[n : n + parts]] for n in range(0, len(starts), parts))
-    return [
-        ["Datum", *names_of],
-        *([_said(day, chosen.date), *(value("main", s) for s in of_day)] for day, of_day in rows),
-    ]
+    by_day = [starts[n : n + parts] for n in range(0, len(starts), parts)]
+    rows = ([_said(day[0], chosen.date), *(value("main", s) for s in day)] for day in by_day)
+    return [["Datum", *names_of], *rows]
 
 
 def _said(moment: datetime, form: str) -> str:

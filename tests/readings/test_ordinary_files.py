@@ -125,6 +125,46 @@ def test_letters_of_an_encoding_that_nobody_declared_are_never_guessed_when_inge
     assert bench.ingest(path, site=works()).reasons == {"bad_encoding": 1}
 
 
+PROGRAMS = {
+    "a remark to the spreadsheet, a style as the name": (
+        "sep=;\nVersion CSV\n\nTT.MM.JJJJ hh:mm;kWh\n" + hours("{t};{n},125"),
+        {"header_line": 4, "timestamp": "TT.MM.JJJJ hh:mm", "decimal": ",", "values": {"kWh": "main"}},
+    ),
+    "a table of the customer above": (
+        "Kunde;Art;Beginn\n12345;Lastgang;2025-01-11\nZeit;Leistung kW\n" + hours("{t};{n},5"),
+        {"header_line": 3, "timestamp": "Zeit", "units": {"Leistung kW": "kw"}},
+    ),
+    "quoted, with decimal commas between commas": (
+        "Datum,Tijd van,Tijd tot,Verbruik (kWh)\n" + hours('{t},"0,{n:02}5"', "%d-%m-%Y,%H:%M,%H:59"),
+        {"clock": "Tijd van", "decimal": ",", "date_format": "%d-%m-%Y %H:%M"},
+    ),
+    "units in a column": (
+        "Zeit;OBIS;Wert;Einheit;Status\n" + hours("{t};1.8.0;{n},5;kWh;W"),
+        {"values": {"Wert": "main"}, "units": {"Wert": "kwh"}},
+    ),
+    "both ends of the interval": ("von;bis;Energie in kWh\n" + hours("{t};{t};{n},5"), {"timestamp": "von"}),
+    "the end alone, in UTC": (
+        "Intervall Ende;Energie in kWh\n" + hours("{t};{n},5", "%Y-%m-%dT%H:%M:%SZ"),
+        {"timestamp": "Intervall Ende", "label": "end"},
+    ),
+    "offsets behind dotted dates": (
+        "Zeit;Energie in kWh\n" + hours("{t};{n},5", "%d.%m.%Y %H:%M %z"),
+        {"date_format": "%d.%m.%Y %H:%M %z"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "keys"), PROGRAMS.values(), ids=list(PROGRAMS))
+def test_what_programs_write_around_their_tables_is_found(bench: Bench, text: str, keys: dict[str, object]) -> None:
+    path = bench.file(text)
+    draft = draft_map(path, site=home())
+    assert draft is not None
+    assert draft.questions == ()
+    assert {name: draft.keys[name] for name in keys} == keys
+    report = read_file(path, mapping=draft.column_map(), site=home()).report
+    assert (report.accepted_rows, report.rejected_rows) == (96, 0)
+
+
 def test_a_wrong_encoding_is_one_sentence(bench: Bench) -> None:
     path = bench.file("Zeit;Zähler 1\n01.01.2025 00:00;1\n".encode("cp1252"))
     draft = draft_map(path, site=works(), said=Said(unit="kwh"))

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from assets.readings.drafts.map_draft import NOTHING_SAID, Fact, MapDraft, Question, Said, glob_of, identifier, text_of
-from assets.readings.drafts.name_match import SURE, Match, match
+from assets.readings.drafts.name_match import SURE, Match, match, only_meter
 from assets.readings.drafts.table_found import TableFound, look
 from assets.readings.drafts.time_column import ends_its_day, label_seen
 from assets.readings.drafts.value_columns import ValueColumn
@@ -227,6 +227,8 @@ class _Drafting:
             if unit is not None:
                 if not self._is_doubted("units", column, unit):
                     units[column.name] = unit
+            elif self.found.unit_column is not None:
+                self.keys["unit"] = self.found.unit_column
             elif self.site is not None:
                 text = "unit unknown: not in the column's name; write it under units"
                 self.questions.append(Question(key="units", column=column.name, text=text, answers=("kwh",)))
@@ -258,6 +260,8 @@ class _Drafting:
             told = [each for text in self.found.constants.values() if (each := match(text, site, unit))]
             found = max([*told, *([found] if found else [])], key=lambda each: each.sure, default=None)
             self.is_only_this = found in told
+            if found is None or found.sure < SURE:
+                found = only_meter(site, unit) or found
         if found is not None and found.sure >= SURE and found.stream not in taken:
             self._fact(f"{column.name!r} is {found.stream}: {found.why}", found.sure)
             return found.stream
@@ -291,8 +295,10 @@ class _Drafting:
             if found is not None and found.sure >= SURE and found.stream not in meters.values():
                 meters[name] = found.stream
                 self._fact(f"{name!r} is {found.stream}: {found.why}", found.sure)
-            elif self.meter is not None and len(names) == 1:
-                meters[name] = self.meter
+            elif len(names) == 1 and (self.meter is not None or only_meter(self.site, unit) is not None):
+                only = only_meter(self.site, unit)
+                meters[name] = self.meter or (only.stream if only else "")
+                self._fact(f"{name!r} is {meters[name]}: {only.why if only else 'given'}", only.sure if only else 1.0)
             else:
                 self._ask_stream(self.site, "meters", name, found, unit)
 
@@ -310,9 +316,14 @@ class _Drafting:
             self.keys["meters"] = {}
 
     def _unit(self, column: ValueColumn) -> str | None:
-        return self.unit if self.unit is not None and column.unit is None else column.unit
+        return column.unit or self.unit or self.found.unit_of_rows
 
     def _add_unit(self, column: ValueColumn | None, unit: str | None, missing: str) -> None:
+        of_rows = self.found.unit_column
+        if of_rows is not None and column is not None and column.unit is None and self.unit is None:
+            self.keys["unit"] = of_rows
+            self._fact(f"units in column {of_rows!r}", 1.0)
+            return
         if unit is None or column is None:
             self._ask("unit", missing)
             return

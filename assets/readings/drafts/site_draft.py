@@ -14,7 +14,6 @@ from assets.readings.drafts.drafting import draft_of
 from assets.readings.drafts.map_draft import MapDraft, Question, glob_of, identifier, scalar, text_of, undated
 from assets.readings.drafts.name_match import is_common, is_main, tokens
 from assets.readings.drafts.table_found import TableFound, look
-from assets.readings.drafts.value_columns import ValueColumn
 from assets.readings.parsed import Channel
 from assets.readings.sniff_files import sniff_file
 from assets.readings.streams import canonical_of
@@ -122,7 +121,7 @@ class SiteDraft:
         keys: dict[str, Any] = {"match": glob_of(path.name), **draft.keys}
         questions, notes = list(draft.questions), dict(draft.notes)
         if found.meter is not None:
-            unit = found.values[0].unit if found.values else None
+            unit = next((each.unit for each in found.values if each.unit), None) or found.unit_of_rows
             keys["meters"] = {name: self._stream(name, path, unit).partition(".")[0] for name in keys["meters"]}
         elif found.clocks:
             unit = found.values[0].unit if found.values else None
@@ -148,20 +147,21 @@ class SiteDraft:
         units: dict[str, str] = {}
         constant = next(iter(found.constants.values()), "") if len(found.values) == 1 else ""
         for column in found.values:
-            stream = self._stream(column.name, path, column.unit, constant)
-            if column.unit is None:
+            unit = column.unit or found.unit_of_rows
+            stream = self._stream(column.name, path, unit, constant)
+            if unit is None:
                 text = f"what does {text_of(column.name)} count? Take the sign away, and give its unit under units"
                 questions.append(Question(key="values", column=column.name, text=text, answers=(stream,)))
-            elif not self._is_repeated(column, stream, values, units):
-                values[column.name], units[column.name] = stream, column.unit
+            elif not self._is_repeated(unit, stream, values, units):
+                values[column.name], units[column.name] = stream, unit
         return values, units
 
-    def _is_repeated(self, column: ValueColumn, stream: str, values: dict[str, str], units: dict[str, str]) -> bool:
+    def _is_repeated(self, unit: str, stream: str, values: dict[str, str], units: dict[str, str]) -> bool:
         """The power of a meter whose energy stands beside it, or the other way round: energy is kept."""
         other = next((name for name, each in values.items() if each == stream), None)
         if other is None:
             return False
-        if UNITS[units[other]].is_power and not UNITS[column.unit or "kwh"].is_power:
+        if UNITS[units[other]].is_power and not UNITS[unit].is_power:
             del values[other], units[other]
             return False
         return True
