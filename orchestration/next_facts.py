@@ -75,7 +75,7 @@ def _unseen(project: "ProjectResource", site: Site, folder: Path, spans: dict[st
     landed = unseen_files(project.project, site.site_id, known, limit=MAX_FILES)
     found = {sha256: _shown(Path(path), project.project.root, folder) for sha256, path in landed.items()}
     if any(name not in spans for name in site.stream_ids()):
-        for path in _matching(site, [Path(), folder.parent]):
+        for path in _matching(site, [Path(), folder.parent if folder.name else Path("..")]):
             sha256 = file_sha256(path)
             if sha256 not in known:
                 found.setdefault(sha256, str(path))

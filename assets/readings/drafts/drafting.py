@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from assets.readings.drafts.map_draft import NOTHING_SAID, Fact, MapDraft, Question, Said, glob_of, identifier, text_of
-from assets.readings.drafts.name_match import SURE, Match, match
+from assets.readings.drafts.name_match import SURE, Match, match, only_meter
 from assets.readings.drafts.table_found import TableFound, look
 from assets.readings.drafts.time_column import ends_its_day, label_seen
 from assets.readings.drafts.value_columns import ValueColumn
@@ -41,8 +41,6 @@ def draft_of(
 ) -> MapDraft:
     """The draft of what a table shows."""
     drafting = _Drafting(found, site, said)
-    if site is not None:
-        drafting.keys["match"] = glob_of(file_name)
     drafting.add_text()
     drafting.add_times(tz)
     if found.clocks:
@@ -54,6 +52,9 @@ def draft_of(
     else:
         drafting.add_wide()
     drafting.add_marks()
+    if site is not None:
+        # First as a person reads it; last to be known.
+        drafting.keys = {"match": glob_of(file_name, is_only_this=drafting.is_only_this)} | drafting.keys
     return MapDraft(
         keys=drafting.keys,
         notes=drafting.notes,
@@ -69,6 +70,8 @@ class _Drafting:
     def __init__(self, found: TableFound, site: Site | None, said: Said) -> None:
         self.found, self.site, self.unit, self.meter = found, site, said.unit, said.meter
         self.keys: dict[str, Any] = {}
+        # Whose readings they are was said of this very file: one of another date may hold another meter's.
+        self.is_only_this = False
         self.notes: dict[str, str] = {}
         self.remarks: list[str] = []
         self.questions: list[Question] = []
@@ -220,15 +223,17 @@ class _Drafting:
             )
             if stream is None:
                 continue
+            values[column.name] = stream
             if unit is not None:
-                units[column.name] = unit
-                self._fact_of_unit(column, unit)
+                if not self._is_doubted("units", column, unit):
+                    units[column.name] = unit
+            elif self.found.unit_column is not None:
+                self.keys["unit"] = self.found.unit_column
             elif self.site is not None:
                 text = "unit unknown: not in the column's name; write it under units"
                 self.questions.append(Question(key="units", column=column.name, text=text, answers=("kwh",)))
             else:
                 self.notes[f"values.{column.name}"] = "unit unknown"
-            values[column.name] = stream
         if units or any(question.key == "units" for question in self.questions):
             self.keys["units"] = units
         self._cell_notes([column for column in chosen if column.name in values])
@@ -247,12 +252,16 @@ class _Drafting:
     def _stream(self, site: Site, column: ValueColumn, unit: str | None, taken: set[str]) -> str | None:
         """The site's stream of a column; a question where it is not clear, nothing where it is none of a meter's."""
         if self.meter is not None and len(self.found.values) == 1:
+            self.is_only_this = True
             return self.meter
         found = match(column.name, site, unit, taken=taken)
         if (found is None or found.sure < SURE) and len(self.found.values) == 1:
             # A column beside it may say whose the only values are.
             told = [each for text in self.found.constants.values() if (each := match(text, site, unit))]
             found = max([*told, *([found] if found else [])], key=lambda each: each.sure, default=None)
+            self.is_only_this = found in told
+            if found is None or found.sure < SURE:
+                found = only_meter(site, unit) or found
         if found is not None and found.sure >= SURE and found.stream not in taken:
             self._fact(f"{column.name!r} is {found.stream}: {found.why}", found.sure)
             return found.stream
@@ -286,14 +295,17 @@ class _Drafting:
             if found is not None and found.sure >= SURE and found.stream not in meters.values():
                 meters[name] = found.stream
                 self._fact(f"{name!r} is {found.stream}: {found.why}", found.sure)
-            elif self.meter is not None and len(names) == 1:
-                meters[name] = self.meter
+            elif len(names) == 1 and (self.meter is not None or only_meter(self.site, unit) is not None):
+                only = only_meter(self.site, unit)
+                meters[name] = self.meter or (only.stream if only else "")
+                self._fact(f"{name!r} is {meters[name]}: {only.why if only else 'given'}", only.sure if only else 1.0)
             else:
                 self._ask_stream(self.site, "meters", name, found, unit)
 
     def _add_only_meter(self, site: Site, unit: str | None) -> None:
         told = [each for text in self.found.constants.values() if (each := match(text, site, unit))]
         found = max([*told, *filter(None, [match("", site, unit)])], key=lambda each: each.sure, default=None)
+        self.is_only_this = self.meter is not None or found in told
         if self.meter is not None:
             self.keys["meters"] = {"any": self.meter}
         elif found is not None and found.sure >= SURE:
@@ -304,27 +316,41 @@ class _Drafting:
             self.keys["meters"] = {}
 
     def _unit(self, column: ValueColumn) -> str | None:
-        return self.unit if self.unit is not None and column.unit is None else column.unit
+        return column.unit or self.unit or self.found.unit_of_rows
 
     def _add_unit(self, column: ValueColumn | None, unit: str | None, missing: str) -> None:
+        of_rows = self.found.unit_column
+        if of_rows is not None and column is not None and column.unit is None and self.unit is None:
+            self.keys["unit"] = of_rows
+            self._fact(f"units in column {of_rows!r}", 1.0)
+            return
         if unit is None or column is None:
             self._ask("unit", missing)
             return
-        self.keys["unit"] = unit
-        if self.unit != unit or column.unit is not None:
-            self.notes["unit"] = "from the column's name: check it"
-        self._fact_of_unit(column, unit)
+        if not self._is_doubted("unit", column, unit):
+            self.keys["unit"] = unit
+            if column.unit is not None:
+                self.notes["unit"] = "from the column's name: check it"
 
-    def _fact_of_unit(self, column: ValueColumn, unit: str) -> None:
+    def _is_doubted(self, key: str, column: ValueColumn, unit: str) -> bool:
+        """The size of the values contradicts their unit, which is then asked for."""
         how = "given" if column.unit is None else "told by its name" if column.is_unit_told else "hinted at by its name"
         self._fact(f"{column.name!r} in {unit}: {how}", 1.0 if column.is_unit_told or column.unit is None else 0.9)
-        if column.looks_like and self.unit is None and not self._is_load_known(column.name):
+        is_doubted = bool(column.looks_like) and self.unit is None and not self._is_load_known(column.name)
+        if is_doubted:
             text = (
                 f"{text_of(column.name)} says {unit}, but whole numbers of this size are more often "
-                f"{column.looks_like}: which is it? (a connected_load_kw of the meter in the site file answers, too)"
+                f"{column.looks_like}: which is it? --unit answers, and so does connected_load_kw of the meter"
             )
-            key = "units" if "values" in self.keys else "unit"
-            self.questions.append(Question(key=key, column=column.name, text=text, answers=(column.looks_like, unit)))
+            self.questions.append(
+                Question(
+                    key=key,
+                    column=column.name if key == "units" else "",
+                    text=text,
+                    answers=(column.looks_like, unit),
+                )
+            )
+        return is_doubted
 
     def _is_load_known(self, column: str) -> bool:
         stream = (self.keys.get("values") or {}).get(column, "").partition(".")[0]

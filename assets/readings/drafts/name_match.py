@@ -44,10 +44,11 @@ def _words(text: str) -> frozenset[str]:
 
 # What names of any meter have, in the languages of the files: it tells none from another.
 _COMMON = _words(
-    """zahler zaehler meter zahlpunkt messstelle messpunkt kanal channel nr no number nummer verbrauch consumption usage
-    energy energie strom electricity electric elektro power leistung last load lastgang wirkarbeit arbeit wert value
-    reading bezug import in active total summe the of der die das kw kwh mwh wh compteur consommation puissance
-    contatore consumo potenza medidor contador energia"""
+    """zahler zaehler meter zahlpunkt messstelle messpunkt kanal channel nr no number nummer verbrauch consumption
+    usage export data daten messdaten messwerte download report werte profil profile csv energy energie strom
+    electricity electric elektro power leistung last load lastgang wirkarbeit wirkleistung arbeit verbruik wert
+    value reading bezug import in active total summe the of der die das kw kwh mwh wh compteur consommation
+    puissance contatore consumo potenza medidor contador energia"""
 )
 _EXPORT = _words("einspeisung ruckspeisung rucklieferung export exported feed injection lieferung abgabe")
 _MAIN = _words("main haupt hauptzahler netz netzbezug netzanschluss grid gesamt total site standort mains")
@@ -56,6 +57,11 @@ _MAIN = _words("main haupt hauptzahler netz netzbezug netzanschluss grid gesamt 
 def is_common(name: str) -> bool:
     """The name has nothing but words that any meter's has."""
     return all(word in _COMMON for word in tokens(name))
+
+
+def is_main(name: str) -> bool:
+    """The name is one that people give to the meter of a whole site."""
+    return bool(_MAIN & set(tokens(name)))
 
 
 def match(name: str, site: Site, unit: str | None, *, taken: Iterable[str] = ()) -> Match | None:
@@ -86,6 +92,14 @@ def _register(meter_id: str, site: Site, unit: str | None) -> str | None:
     units = {each.register_id: canonical_of(each.unit) for each in meter.registers}
     kind = canonical_of(unit)
     return None if kind is None or units[own] == kind else meter.register_in(kind)
+
+
+def only_meter(site: Site, unit: str | None) -> Match | None:
+    """The site's only meter, for the only values of a file whose unit it counts."""
+    meters = [meter for meter in site.meters if not meter.is_virtual]
+    if unit is None or len(meters) != 1 or not _is_kind(meters[0], unit):
+        return None
+    return Match(meters[0].meter_id, 0.88, "the only values of the file, the only meter of the site")
 
 
 def _is_kind(meter: Meter, unit: str | None) -> bool:

@@ -20,6 +20,7 @@ from assets.readings.tables.clocks import joined_times
 from assets.readings.tables.judged_table import RawTable
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap
+from data_quality.contracts.units import UNITS
 
 # Titles above the column names are few, and looked for in the beginning of a file.
 _HEADER_WITHIN, _SEARCHED_BYTES = 15, 256 * 1024
@@ -53,7 +54,7 @@ class TableReader(Protocol):
 class TableFound:
     """frame: columns as text, without rows that are none, `clock` joined to the time; time, meter: their columns;
     clocks: columns that are named by a time of day; header_line, data_line: 1 and None where nothing need be declared;
-    constants: what columns beside them say in every row.
+    constants: what columns beside them say in every row; unit_column: the one of units, row by row.
     """
 
     frame: pl.DataFrame
@@ -68,6 +69,12 @@ class TableFound:
     header_line: int = 1
     data_line: int | None = None
     constants: dict[str, str] = field(default_factory=dict)
+    unit_column: str | None = None
+
+    @property
+    def unit_of_rows(self) -> str | None:
+        """The unit that the column of units has in every row."""
+        return unit_text(self.constants.get(self.unit_column or "", ""))
 
     @property
     def meters(self) -> pl.Series | None:
@@ -135,7 +142,13 @@ def _with_values(found: TableFound, head: _Head) -> TableFound | None:
         return None
     rest = [name for name in names if name not in {each.name for each in values}]
     constants = _constants(frame, rest)
-    return replace(found, values=tuple(values), marks=marks, minutes=minutes, meter=meter, constants=constants)
+    found = replace(found, values=tuple(values), marks=marks, minutes=minutes, meter=meter, constants=constants)
+    return replace(found, unit_column=next((name for name in rest if _holds_units(frame[name])), None))
+
+
+def _holds_units(column: pl.Series) -> bool:
+    texts = column.cast(pl.String).drop_nulls().unique()
+    return texts.len() > 0 and all(text.strip().lower().replace("³", "3") in UNITS for text in texts)
 
 
 def _head(path: Path) -> _Head | None:
@@ -175,7 +188,8 @@ def _tried(reader: TableReader, path: Path, mapping: ColumnMap) -> _Head | None:
     lines, frame = raw.frame["_line"], raw.frame.drop("_line")
     is_blank = pl.all_horizontal(pl.all().is_null())
     lines, frame = lines.filter(~frame.select(is_blank).to_series()), frame.filter(~is_blank)
-    if frame.is_empty():
+    # Names under which most lines do not fit are a title's.
+    if frame.is_empty() or raw.rejects.height > frame.height:
         return None
     time = time_column(frame)
     if time is None:
@@ -185,7 +199,12 @@ def _tried(reader: TableReader, path: Path, mapping: ColumnMap) -> _Head | None:
         # A row above the first time: units of the columns, or else these names are no names but a title.
         cells = {name: str(cell).strip() for name, cell in frame.row(0, named=True).items() if cell is not None}
         told = {name: unit for name, cell in cells.items() if (unit := unit_text(cell.strip("[]()"))) is not None}
-        if not told or len(told) < len([name for name in cells if name != time.name]):
+        # What stands for the time's unit is nothing, or a style in brackets.
+        if (
+            cells.get(time.name, "[")[0] not in "[("
+            or not told
+            or len(told) < len([name for name in cells if name != time.name])
+        ):
             return None
         data_line = int(lines[1])
         frame = frame.slice(1)

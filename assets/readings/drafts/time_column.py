@@ -25,6 +25,8 @@ _TIME_NAME = re.compile(
     re.IGNORECASE,
 )
 _CLOCK = r"^\d{1,2}[:.]\d{2}(?::\d{2})?(?: ?[AaPp][Mm])?$"
+# The longest text of a time that any style says.
+_LONGEST = 40
 # A time of day of a workbook comes with the day before its first one.
 _DAY_NONE = r"^1899-12-3[01][ T]"
 # A table has few lines that are no readings: a total, a remark. More of them, and the style is another one.
@@ -117,8 +119,17 @@ def _readings(texts: pl.Series) -> dict[str, pl.Series]:
 
 def _likely(filled: pl.Series) -> list[str]:
     """The styles whose shape some of the first texts have; the quick look keeps the many from being tried on all."""
-    sample = [str(text) for text in filled.head(20)]
-    return [style for style, shape in _shapes().items() if any(shape.fullmatch(text) for text in sample)]
+    kinds = {re.sub(r"\d", "0", str(text)) for text in filled.head(20)}
+    found = {style for kind in kinds for style in _of_shape(kind)}
+    return [style for style in _shapes() if style in found]
+
+
+@lru_cache(maxsize=4096)
+def _of_shape(kind: str) -> tuple[str, ...]:
+    """The styles that a text of this shape may have; all its digits are 0."""
+    if not kind.startswith("0") or len(kind) > _LONGEST:
+        return ()
+    return tuple(style for style, shape in _shapes().items() if shape.fullmatch(kind))
 
 
 @lru_cache(maxsize=1)
@@ -162,11 +173,14 @@ def _is_even(times: pl.Series) -> bool:
 def _two_styles(name: str, texts: pl.Series, *, has_offset: bool) -> TimeColumn | None:
     """Two styles of one file that read every text between them."""
     filled = texts.drop_nulls()
-    parts = sorted({*_likely(filled), *_likely(filled.reverse())})
-    for at, first in enumerate(parts):
-        for second in parts[at + 1 :]:
-            both = local_times(texts, (first, second))
-            if both.null_count() == texts.null_count():
+    if any(not _of_shape(re.sub(r"\d", "0", str(text))) for text in [*filled.head(20), *filled.tail(20)]):
+        return None
+    styles = sorted({*_likely(filled), *_likely(filled.reverse())})
+    parts = {style: local_times(texts, (style,)) for style in styles}
+    for first, times in parts.items():
+        for second, others in parts.items():
+            both = times.zip_with(times.is_not_null(), others)
+            if first < second and both.null_count() == texts.null_count():
                 return TimeColumn(name, (first, second), has_offset, both, (), 0.9, "two date styles in one file")
     return None
 

@@ -133,8 +133,8 @@ def marks_of(frame: pl.DataFrame, names: list[str], *, allows_comma: bool) -> Ma
         is_comma = marks[0] == "." or (marks[0] in " '" and numbers.str.contains(",", literal=True).any())
         return Marks("," if is_comma else ".", marks[0], missing)
     if infers_comma(numbers):
-        # Between quotes a comma may part thousands too: 1,234 alone says nothing.
-        is_open = not allows_comma and not numbers.str.contains(r",(?:\d{1,2}|\d{4,})$").any()
+        # Between quotes a comma may part thousands too: 1,234 alone says nothing, 0,234 and 1,23 do.
+        is_open = not allows_comma and not numbers.str.contains(r"^-?(?:0|\d{4,}),|,(?:\d{1,2}|\d{4,})$").any()
         return Marks(None if is_open else ",", None, missing, is_open)
     return Marks(None, None, missing, _groups_alone(numbers, allows_comma=allows_comma))
 
