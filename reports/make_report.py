@@ -139,28 +139,17 @@ def baselines_in_force(
     site: Site, baselines: BaselineStore, *, as_of_utc: datetime | None = None
 ) -> dict[str, BaselineVersion]:
     """SEU to the approved baseline, or to the newest provisional one, which the report will not assess."""
-    found = {}
-    for seu in site.seus:
-        version = baselines.latest(site.site_id, seu.seu_id, approved_only=True, as_of_utc=as_of_utc)
-        # A provisional one still shows what it would expect; what is judged needs an approval.
-        version = version or baselines.latest(site.site_id, seu.seu_id, as_of_utc=as_of_utc)
-        if version is not None:
-            found[seu.seu_id] = version
-    return found
+    # A provisional one still shows what it would expect; what is judged needs an approval.
+    found = baselines.in_force(site.site_id, as_of_utc=as_of_utc)
+    return {seu.seu_id: found[seu.seu_id] for seu in site.seus if seu.seu_id in found}
 
 
 def project_baselines(
     site: Site, baselines: BaselineStore, *, as_of_utc: datetime | None = None
 ) -> dict[str, BaselineVersion]:
     """M&V project to its own approved baseline, or to the newest provisional one, by which nothing is claimed."""
-    found = {}
-    for project in site.projects:
-        asked = (site.site_id, project.project_id, BaselineType.MV_PROJECT)
-        version = baselines.latest(*asked, approved_only=True, as_of_utc=as_of_utc)
-        version = version or baselines.latest(*asked, as_of_utc=as_of_utc)
-        if version is not None:
-            found[project.project_id] = version
-    return found
+    found = baselines.in_force(site.site_id, BaselineType.MV_PROJECT, as_of_utc=as_of_utc)
+    return {each.project_id: found[each.project_id] for each in site.projects if each.project_id in found}
 
 
 def render_now(
