@@ -147,6 +147,14 @@ def test_an_estimated_bill_that_no_real_read_follows_is_told() -> None:
     assert found(usage) == {"estimated_left_out": 3}
 
 
+def test_an_estimated_bill_without_energy_leaves_the_whole_unknown() -> None:
+    rows = bills(daily(), [31, 28, 31, 30]).with_columns(is_estimated=pl.Series([False, True, False, False]))
+    unknown = pl.when(pl.int_range(pl.len()) == 1).then(None).otherwise(pl.col("energy_kwh")).alias("energy_kwh")
+    usage = usage_of(rows.with_columns(unknown), frequency="billing", zone=ZONE)
+    assert usage.frame["days"].to_list() == [31.0, 30.0]
+    assert found(usage) == {"estimated_merged": 1, "bills_without_energy": 1, "long_bills": 1}
+
+
 def test_bills_that_overlap_are_refused() -> None:
     rows = bills(daily(), [31, 30])
     twice = pl.concat([rows, rows[1:2].with_columns(pl.col("start_utc") - timedelta(days=3))])
