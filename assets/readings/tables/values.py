@@ -46,6 +46,14 @@ def drop_missing_values(sieve: Sieve, mapping: ColumnMap) -> None:
         sieve.frame = sieve.frame.filter(pl.col("_minutes").is_not_null() | pl.col("_raw").is_not_null())
 
 
+def drop_zeros(sieve: Sieve, mapping: ColumnMap) -> None:
+    """Values and states of zero, where the map says that they mean "no reading": counted and left out."""
+    if mapping.zero_is_missing:
+        height = sieve.frame.height
+        sieve.frame = sieve.frame.filter(pl.col("_value") != 0)
+        sieve.warn("zero_is_missing", height - sieve.frame.height)
+
+
 def _says_missing(dtype: pl.DataType, column: str, mapping: ColumnMap) -> pl.Expr:
     cell = pl.col(column)
     found = cell.is_null() if "" in mapping.missing else pl.lit(value=False)
