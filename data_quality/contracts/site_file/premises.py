@@ -21,7 +21,7 @@ AreaDefinition = Annotated[
     Field(
         pattern=r"^\S(.{0,78}\S)?$",
         description="What the area counts, in one line. GIA is gross internal area (within the outer walls), NLA net "
-        "lettable area (what tenants pay for), GFA gross floor area (outer walls included); any other name stands as is",
+        "lettable area (what tenants pay for), GFA gross floor area (with the walls); any other name stands as it is",
     ),
 ]
 SHARE_DECIMALS = 6
