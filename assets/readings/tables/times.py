@@ -121,10 +121,10 @@ def _text(frame: pl.DataFrame, times: pl.Series, rule: TimeRule, by: str) -> pl.
         if any(code in form for form in rule.formats for code in ("%z", "%:z", "%#z")):
             aware = [times.str.to_datetime(form, strict=False, time_unit="us") for form in rule.formats]
             return _with(frame, _first_of([each.cast(UTC_US) for each in aware]), _no_fault())
-        return _localised(frame, _with_hour_24(times, lambda texts: _styled(texts, rule.formats)), None, rule, by)
+        return _localised(frame, local_times(times, rule.formats), None, rule, by)
     is_aware = times.str.contains(_AWARE).fill_null(value=False)
     if not is_aware.any():
-        naive = _with_hour_24(times, _parse_naive)
+        naive = local_times(times)
         if naive.null_count() == times.len():
             _refuse_undecidable(frame, times)
         return _localised(frame, naive, None, rule, by)
@@ -136,8 +136,12 @@ def _text(frame: pl.DataFrame, times: pl.Series, rule: TimeRule, by: str) -> pl.
     return _localised(frame, naive, instants, rule, by)
 
 
-def _styled(texts: pl.Series, formats: tuple[str, ...]) -> pl.Series:
-    return _first_of([_parsed(texts, form, is_declared=True) for form in formats])
+def local_times(texts: pl.Series, formats: tuple[str, ...] = ()) -> pl.Series:
+    """Texts without blanks around them as local times, in the declared styles or those of ISO 8601; null for others."""
+    if not formats:
+        return _with_hour_24(texts, _parse_naive)
+    styled = _with_hour_24(texts, lambda each: _first_of([_parsed(each, form, is_declared=True) for form in formats]))
+    return styled.cast(LOCAL_US)
 
 
 def _with_hour_24(texts: pl.Series, parse: Callable[[pl.Series], pl.Series]) -> pl.Series:

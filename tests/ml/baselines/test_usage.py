@@ -72,6 +72,23 @@ def test_a_meter_that_reads_zero_on_ordinary_days_keeps_its_zeros() -> None:
     assert found(usage)["zeros_kept"] == 6 * 365
 
 
+def test_zeros_that_a_person_calls_missing_are_missing_also_of_a_meter_that_often_reads_zero() -> None:
+    energy = np.tile(np.where(np.arange(24) < 6, 0.0, 1.0), 365)
+    usage = usage_of(readings(energy), frequency="daily", zone=ZONE, zero_is_missing=True)
+    assert usage.frame["energy_kwh"][10] == 24.0
+    assert found(usage)["zeros_as_missing"] == 6 * 365
+    assert "zeros_kept" not in found(usage)
+
+
+def test_a_bill_of_zero_that_a_person_calls_missing_is_no_bill() -> None:
+    sent = bills(year("daily", np.ones(HOURS), None), [31, 28, 31]).with_columns(energy_kwh=pl.Series([300.0, 0, 310]))
+    kept = usage_of(sent, frequency="billing", zone=ZONE)
+    known = usage_of(sent, frequency="billing", zone=ZONE, zero_is_missing=True)
+    assert kept.frame["energy_kwh"].to_list() == [300.0, 0.0, 310.0]
+    assert known.frame["energy_kwh"].to_list() == [300.0, 310.0]
+    assert found(known)["zeros_as_missing"] == 1
+
+
 def test_two_readings_of_one_interval_are_refused() -> None:
     rows = readings(np.ones(48))
     with pytest.raises(BadInput, match="there twice") as fault:

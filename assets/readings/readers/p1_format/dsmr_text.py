@@ -76,12 +76,12 @@ class Refusal:
 
 @dataclass
 class TelegramFile:
-    """What a file holds. is_cut: the last telegram has no end; warnings: counts by code."""
+    """What a file holds. cut: the last telegram, where the file ends before it does; warnings: counts by code."""
 
     telegrams: list[Telegram] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     warnings: dict[str, int] = field(default_factory=dict)
-    is_cut: bool = False
+    cut: Refusal | None = None
 
     def warn(self, code: str) -> None:
         """Count something that a person should know."""
@@ -90,12 +90,12 @@ class TelegramFile:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Bytes of one telegram: '/' to '!' inclusive, and what stands behind the '!'."""
+    """Bytes of one telegram: '/' to '!' inclusive, and what stands behind the '!'; None where there is none."""
 
     number: int
     line: int
     body: bytes
-    check: bytes
+    check: bytes | None
     is_whole: bool
 
 
@@ -106,8 +106,11 @@ def read_telegrams(data: bytes) -> TelegramFile:
     checks = checksums([piece.body for piece in pieces])
     for piece, computed in zip(pieces, checks, strict=True):
         if not piece.is_whole:
-            found.is_cut = found.is_cut or piece is pieces[-1]
-            found.refusals.append(Refusal(piece.line, "no_end_marker", "'!' at the end of the telegram", "none"))
+            refusal = Refusal(piece.line, "no_end_marker", "'!' at the end of the telegram", "none")
+            if piece is pieces[-1] and piece.check is None:
+                found.cut = refusal
+            else:
+                found.refusals.append(refusal)
             continue
         answer = _telegram(piece, computed, found)
         if isinstance(answer, Telegram):
@@ -151,7 +154,7 @@ def _pieces(data: bytes, found: TelegramFile) -> Iterator[_Piece]:
         is_whole = end is not None and end.start() - start.start() <= MAX_TELEGRAM
         stop = end.end() if end is not None else limit
         body = data[start.start() : (end.start() + 1 if end is not None else start.start())]
-        yield _Piece(number, line, body if is_whole else b"", end[1] if end is not None else b"", is_whole)
+        yield _Piece(number, line, body if is_whole else b"", end[1] if end is not None else None, is_whole)
         position, number = stop, number + 1
         if number > MAX_TELEGRAMS:
             raise BadInput(f"more than {MAX_TELEGRAMS} telegrams", line=line, reason="too_large")
@@ -172,7 +175,7 @@ def _outside(data: bytes, start: int, end: int, found: TelegramFile) -> None:
 
 def _telegram(piece: _Piece, computed: int, found: TelegramFile) -> Telegram | Refusal:
     """The telegram, or why it cannot be trusted."""
-    check = piece.check.strip()
+    check = (piece.check or b"").strip()
     if not check:
         return _unproven(piece, found)
     if not _CRC.fullmatch(check):
