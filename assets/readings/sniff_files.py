@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
+from pydantic import Field
 
 from assets.readings.cumulative.register_intervals import Intervals, beside, to_intervals
-from assets.readings.ingest.map_proposal import PROPOSED_FOR, propose
+from assets.readings.drafts.drafting import draft_map
+from assets.readings.drafts.map_draft import NOTHING_SAID, PROPOSED_FOR, MapDraft, Question, Said
 from assets.readings.parsed import (
     STATE_SCHEMA,
     Channel,
@@ -44,7 +46,9 @@ class SniffReport(Model):
 
     reading: how a table was read (separator, decimal mark, dates, zone, columns), so that it can be seen before use;
     findings: what cumulative registers did (rollover, exchange, a fall that nobody explains);
-    proposal: a column map (YAML) for a table that needs one. It is for a person to accept, never applied here.
+    proposal: a column map for a table that needs one, as far as the content and the site say it; proposal_yaml: the
+    same for a person to complete; questions: what is open in it; confidence: 0..1 with its reasons, 1 for a file that
+    needs no map. A proposal is for a person to accept, never applied here.
     """
 
     path: str
@@ -58,7 +62,12 @@ class SniffReport(Model):
     channels: tuple[Channel, ...] = ()
     values: tuple[FieldValue, ...] = ()
     reading: dict[str, str] = {}
-    proposal: str = ""
+    proposal: dict[str, Any] = {}
+    proposal_yaml: str = ""
+    questions: tuple[Question, ...] = ()
+    confidence: float = 1.0
+    confidence_why: tuple[str, ...] = ()
+    draft: MapDraft | None = Field(default=None, exclude=True)
     message: str = ""
     findings: tuple[Finding, ...] = ()
 
@@ -87,14 +96,43 @@ def sniff_file(
     site: Site | None = None,
     tz: str | None = None,
     now_utc: datetime | None = None,
+    said: Said = NOTHING_SAID,
 ) -> SniffReport:
-    """Format and content of one file. A file that cannot be used has the verdict `reject`; nothing is raised."""
+    """Format and content of one file. A file that cannot be used has the verdict `reject`; nothing is raised.
+
+    said: what a person says of the file, for a draft of its column map.
+    """
     try:
         return read_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc).report
     except BadInput as fault:
+        report = refused(path, fault)
         # Who gave a map is told what is wrong with it, and not offered another one.
-        proposal = propose(path) if mapping is None and fault.reason in PROPOSED_FOR else ""
-        return refused(path, fault).model_copy(update={"proposal": proposal})
+        if mapping is not None or fault.reason not in PROPOSED_FOR:
+            return report
+        draft = draft_map(path, site=site, tz=tz, said=said)
+        return report if draft is None else _with_draft(report, draft, path, site=site, now_utc=now_utc)
+
+
+def _with_draft(
+    report: SniffReport, draft: MapDraft, path: Path, *, site: Site | None, now_utc: datetime | None
+) -> SniffReport:
+    """The report with the draft, which is tried on the file where nothing is open in it."""
+    if draft.is_complete:
+        try:
+            tried = read_file(path, mapping=draft.column_map(), site=site, now_utc=now_utc).report
+            draft = draft.tried(tried.accepted_rows, tried.rejected_rows, tried.reasons)
+        except BadInput as fault:
+            draft = draft.failed(one_line(fault.message, 300))
+    return report.model_copy(
+        update={
+            "draft": draft,
+            "proposal": draft.keys,
+            "proposal_yaml": draft.yaml(),
+            "questions": draft.questions,
+            "confidence": draft.confidence,
+            "confidence_why": tuple(f"{fact.text} ({fact.sure:.2f})" for fact in draft.facts),
+        }
+    )
 
 
 def read_file(
@@ -168,7 +206,8 @@ def refused(path: Path, fault: BadInput) -> SniffReport:
         accepted_rows=0,
         rejected_rows=0,
         reasons={fault.reason: 1},
-        message=str(fault),
+        confidence=0.0,
+        message=str(fault) if fault.file else str(_in_file(fault, path)),
     )
 
 

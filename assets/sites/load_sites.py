@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,31 @@ def load_sites(folder: Path) -> dict[str, Site]:
             raise BadConfiguration([Problem(file=str(path), line=line, column=column, message=message)])
         sites[site.site_id] = site
     return sites
+
+
+def site_file(folder: Path, site_id: str) -> Path:
+    """The file of a folder that holds the site. Raises BadInput where none does."""
+    for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
+        # By content: a file need not be called as its site is.
+        if path.name != PEOPLE_FILE and load_site(path).site_id == site_id:
+            return path
+    known = ", ".join(sorted(load_sites(folder))) or "none"
+    raise BadInput(f"unknown site {site_id!r}; this project has {known}", file=str(folder), reason="unknown_site")
+
+
+@contextmanager
+def rewritten(path: Path, text: str) -> Iterator[Site]:
+    """The site that the file will be with this text, which replaces the old one where nothing fails within; whole or
+    not at all. Raises BadConfiguration for a text that is no site.
+    """
+    # In the same folder: only there is a rename whole or not at all.
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        beside.write_bytes(text.encode())
+        yield load_site(beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def load_people(path: Path) -> People:

@@ -1,6 +1,7 @@
 """The one YAML loader: every complaint names file, line and column, and the values that were allowed."""
 
 import difflib
+import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -104,6 +105,66 @@ def _values(node: Any, known: dict[int, int]) -> int:
         parts = node.values() if isinstance(node, Mapping) else node
         found = known[id(node)] = 1 + sum(_values(each, known) for each in parts)
     return found
+
+
+def with_item(text: str, key: str, item: str, *, file: str = "") -> str:
+    """The text of a YAML mapping with one item more in the list under a top-level key; every other byte stays.
+
+    item: the item as YAML of its own, comments kept. The whole is read again before it is returned: nothing but the
+    item may differ. Raises BadInput where the list is written in a way that has no place for it.
+    """
+    load = YAML(typ="rt", pure=True).load
+    end = "\r" if "\r\n" in text else ""
+    # By line feeds alone: what else ends a line for Python may stand in a comment.
+    lines = text.removesuffix("\n").split("\n")
+    before: Any = load(text.removeprefix("\ufeff")) or {}
+    dash = "  - "
+    at = _last_line(lines, len(lines))
+    if before.get(key) and not before[key].fa.flow_style():
+        names = list(before)
+        following = names[names.index(key) + 1 :]
+        at = _last_line(lines, before.lc.key(following[0])[0] if following else len(lines))
+        first = lines[before[key].lc.item(0)[0]]
+        dash = first[: first.index("-") + 1] + " "
+    elif key in before and not before[key]:
+        at = before.lc.key(key)[0] + 1
+        lines[at - 1] = re.sub(r":\s*(?:\[\s*\]|null|~)?", ":", lines[at - 1], count=1)
+    elif key not in before:
+        lines[at:at] = [end, f"{key}:{end}"]
+        at += 2
+    inside = [f"{line}{end}" for line in item.rstrip("\n").split("\n")]
+    lines[at:at] = [dash + inside[0], *(" " * len(dash) + line for line in inside[1:])]
+    changed = "\n".join(lines) + "\n"
+    try:
+        after = load(changed.removeprefix("\ufeff"))
+    except MarkedYAMLError:
+        after = None
+    if after is None or _plain(after) != {**_plain(before), key: [*_plain(before.get(key) or []), _plain(load(item))]}:
+        raise BadInput(
+            f"{key} has no place for one more item; write it there by hand", file=file, reason="cannot_patch"
+        )
+    return changed
+
+
+def yaml_text(document: Any) -> str:
+    """A plain document as YAML in block form."""
+    text = io.StringIO()
+    yaml: Any = YAML(typ="safe", pure=True)
+    yaml.default_flow_style, yaml.allow_unicode, yaml.width, yaml.sort_base_mapping_type_on_output = (
+        False,
+        True,
+        4096,
+        False,
+    )
+    yaml.dump(document, text)
+    return text.getvalue()
+
+
+def _last_line(lines: Sequence[str], end: int) -> int:
+    """Behind the last line before `end` that is neither blank nor a comment."""
+    while end > 0 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
+        end -= 1
+    return end
 
 
 def load_model(path: Path, model: type[M]) -> M:

@@ -1,6 +1,7 @@
 """The frame around every command: shared options, one sentence and an exit code for every fault."""
 
 import inspect
+import os
 import traceback
 import typing
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from rich.console import Console
 
 from data_quality.contracts.errors import BadInput, MeterloomError, OurFault, RunFailed, Unreachable, WorldFault
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.settings import SETTINGS_FILE
+from data_quality.contracts.settings import SETTINGS_FILE, Project, load_project
 from data_quality.contracts.text import printable
 from data_quality.contracts.time import Clock, SystemClock, parse_instant
 from orchestration.cli.answer import BAD_INPUT, BUG, CHECK_FAILED, UNREACHABLE, Answer, show
@@ -50,18 +51,27 @@ class Call:
         self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
     @cached_property
+    def places(self) -> Project:
+        """The project's settings and paths, for who needs none of its stores. Raises BadInput where there is none."""
+        self._expect_project()
+        return load_project(self.folder, os.environ)
+
+    @cached_property
     def project(self) -> "ProjectResource":
         """The project folder. Raises BadInput where there is none."""
+        self._expect_project()
+        # Dagster takes seconds to import; stateless commands never ask for a project.
+        from orchestration.resources import ProjectResource
+
+        return ProjectResource(root=str(self.folder))
+
+    def _expect_project(self) -> None:
         if not (self.folder / SETTINGS_FILE).exists():
             raise BadInput(
                 f"no Meterloom project in {self.folder} (it has no {SETTINGS_FILE})",
                 reason="no_project",
                 mend="make one with 'meterloom init DIR', or name one with --project",
             )
-        # Dagster takes seconds to import; stateless commands never ask for a project.
-        from orchestration.resources import ProjectResource
-
-        return ProjectResource(root=str(self.folder))
 
     @cached_property
     def sources(self) -> "Sources":

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.readings.ingest.map_proposal import propose
+from assets.readings.drafts.drafting import draft_map
 from assets.readings.sniff_files import sniff_file
 from data_quality.contracts.site_file.site import ColumnMap
 from data_quality.contracts.yaml_file import load_model
@@ -17,6 +17,11 @@ from tests.readings.rooms import Bench, plant
 FOREIGN = "Day;Point;Verbrauch;Temp_C\n" + "".join(
     f"{13 + n // 4:02}.02.2025 {n % 4:02}:00;{point};{n},5;{n}\n" for n in range(8) for point in ("DE-1", "DE-2")
 )
+
+
+def propose(path: Path) -> str:
+    draft = draft_map(path)
+    return draft.yaml() if draft else ""
 
 
 def loaded(text: str, folder: Path) -> ColumnMap:
@@ -29,9 +34,9 @@ def test_a_foreign_table_is_refused_with_a_map_that_a_person_can_complete(bench:
     path = bench.file(FOREIGN)
     report = sniff_file(path)
     assert (report.verdict, report.accepted_rows) == ("reject", 0)
-    assert 'date_format: "%d.%m.%Y %H:%M"' in report.proposal
-    assert "zone: # the times have no offset" in report.proposal
-    mapping = loaded(report.proposal, bench.folder)
+    assert 'date_format: "%d.%m.%Y %H:%M"' in report.proposal_yaml
+    assert "zone: # the times have no offset" in report.proposal_yaml
+    mapping = loaded(report.proposal_yaml, bench.folder)
     assert (mapping.timestamp, mapping.meter, mapping.value) == ("Day", "Point", "Verbrauch")
     assert mapping.meters == {"DE-1": "de_1", "DE-2": "de_2"}
     accepted = mapping.model_copy(
@@ -44,7 +49,7 @@ def test_a_foreign_table_is_refused_with_a_map_that_a_person_can_complete(bench:
 def test_a_table_that_reads_as_it_is_gets_no_proposal(bench: Bench) -> None:
     path = bench.file("timestamp,kwh\n2025-01-01T00:00Z,1\n2025-01-01T00:15Z,2\n")
     report = sniff_file(path)
-    assert (report.verdict, report.proposal) == ("accept", "")
+    assert (report.verdict, report.proposal, report.confidence) == ("accept", {}, 1.0)
     assert report.reading["time_column"] == "timestamp"
     assert report.reading["dates"] == "ISO 8601"
     assert report.reading["zone"] == "offsets in the file"
@@ -54,7 +59,9 @@ def test_a_table_that_reads_as_it_is_gets_no_proposal(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("days", "line"),
     [
-        (("01/02/2025", "02/02/2025"), '# "%d/%m/%Y %H:%M" or "%m/%d/%Y %H:%M": the file does not say'),
+        (("01/02/2025",), '# "%d/%m/%Y %H:%M" or "%m/%d/%Y %H:%M": the file does not say'),
+        (("01/02/2025", "02/02/2025"), 'date_format: "%d/%m/%Y %H:%M"'),
+        (("02/01/2025", "02/02/2025"), 'date_format: "%m/%d/%Y %H:%M"'),
         (("12/02/2025", "13/02/2025"), 'date_format: "%d/%m/%Y %H:%M"'),
         (("02/12/2025", "02/13/2025"), 'date_format: "%m/%d/%Y %H:%M"'),
         (("2025/02/12", "2025/02/13"), 'date_format: "%Y/%m/%d %H:%M"'),
@@ -135,7 +142,7 @@ def test_no_content_makes_a_proposal_that_cannot_be_loaded(
     path.write_text(text, encoding="utf-8")
     report = sniff_file(path, site=plant())
     if report.proposal:
-        loaded(report.proposal, folder)
+        loaded(report.proposal_yaml, folder)
 
 
 LASTGANG = (
@@ -164,6 +171,6 @@ def test_what_a_person_adds_to_a_proposal_is_what_the_file_does_not_say(
     path = bench.file(text)
     refused = sniff_file(path)
     assert refused.verdict == "reject"
-    report = sniff_file(path, mapping=loaded(refused.proposal, bench.folder).model_copy(update=own))
+    report = sniff_file(path, mapping=loaded(refused.proposal_yaml, bench.folder).model_copy(update=own))
     assert report.verdict in ("accept", "accept_with_warning")
     assert [channel.sum for channel in report.channels] == [total]

@@ -9,7 +9,7 @@ import openpyxl
 import polars as pl
 import pytest
 
-from assets.readings.ingest.map_proposal import TableReader
+from assets.readings.drafts.table_found import TableReader
 from assets.readings.parsed import Reader
 from assets.readings.readers.reader_list import READERS, reader_for
 

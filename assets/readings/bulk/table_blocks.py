@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from assets.readings.bulk.read import REGULAR_FROM_BYTES, RegularFile, regular_file
+from assets.readings.drafts.map_draft import NOTHING_SAID, Said
 from assets.readings.packed.bounded import GZIP_MAGIC
 from assets.readings.packed.csv_text import first_line, unpacked_chunks
 from assets.readings.parsed import UNSEEN, Channel, ReadRequest
@@ -55,15 +56,16 @@ def look_at(
     tz: str | None = None,
     now_utc: datetime,
     from_bytes: int = REGULAR_FROM_BYTES,
+    said: Said = NOTHING_SAID,
 ) -> SniffReport:
     """As sniff.sniff_file; a long regular table in blocks, in bounded memory, with the same report."""
     # What must be refused, too, goes the way that has a sentence for it.
     if not path.is_file() or path.is_symlink() or path.stat().st_size < _worth_unpacking(path, from_bytes):
-        return sniff_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc)
+        return sniff_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc, said=said)
     report = _with_site(path, site, mapping, now_utc, from_bytes) if site else None
     if site is None:
         report = _without_site(path, mapping, tz, now_utc, from_bytes)
-    return report or sniff_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc)
+    return report or sniff_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc, said=said)
 
 
 def _with_site(

@@ -68,6 +68,7 @@ class _Given:
     run_id: str | None
     dry_run: bool
     accepted: AcceptedScale | None
+    tz: str | None = None
 
     def refuse(self, fault: BadInput) -> IngestReport:
         """The report of a file that is refused whole; it is kept in quarantine."""
@@ -94,6 +95,7 @@ class _Given:
         return {
             "column_map": dumped[0] if len(dumped) == 1 else dumped or None,
             "streams_sha256": hashlib.sha256(text.encode()).hexdigest(),
+            **({"tz": self.tz} if self.tz is not None else {}),
         }
 
     def known_batch(self, report: SniffReport, reader: Reader, maps: Sequence[ColumnMap]) -> str | None:
@@ -146,6 +148,7 @@ def ingest_file(
     mapping: ColumnMap | None = None,
     dry_run: bool = False,
     accepted: AcceptedScale | None = None,
+    tz: str | None = None,
     regular_from_bytes: int = REGULAR_FROM_BYTES,
 ) -> IngestReport:
     """Bring one file into the lake. Row counts of the lake are quarter hours, accepted_rows are rows of the file.
@@ -153,9 +156,9 @@ def ingest_file(
     A file that cannot be used is kept in quarantine and reported with the verdict `reject`; nothing is raised.
     The same file read the same way again changes nothing. With dry_run nothing is written anywhere. A regular table
     of `regular_from_bytes` or more is read in blocks, in bounded memory, with the same result. accepted: what is held
-    for its size alone is taken.
+    for its size alone is taken. tz: zone of times without offset where no column map names one.
     """
-    given = _Given(path, site, lake, quarantine, clock, run_id, dry_run, accepted)
+    given = _Given(path, site, lake, quarantine, clock, run_id, dry_run, accepted, tz)
     with in_blocks(path, site=site, mapping=mapping, now_utc=clock.now_utc(), from_bytes=regular_from_bytes) as file:
         if file is not None:
             known = given.known_batch(file.report, file.shape.reader, file.shape.maps)
@@ -183,7 +186,12 @@ def _read(given: _Given, mapping: ColumnMap | None) -> FileRead:
     def read(*, is_scale_vouched: bool) -> FileRead:
         now_utc = given.clock.now_utc()
         return read_file(
-            given.path, mapping=mapping, site=given.site, now_utc=now_utc, is_scale_vouched=is_scale_vouched
+            given.path,
+            mapping=mapping,
+            site=given.site,
+            tz=given.tz,
+            now_utc=now_utc,
+            is_scale_vouched=is_scale_vouched,
         )
 
     is_accepted, doubt = given.accepted is not None, None

@@ -37,11 +37,11 @@ class CsvText:
     line: int = 2
 
 
-def open_text(path: Path, header_line: int = 1) -> CsvText:
-    """The text of a file from its header on. Raises BadInput: broken gzip, bomb, endless line, not text, bad encoding,
-    no header.
+def open_text(path: Path, header_line: int = 1, encoding: str | None = None) -> CsvText:
+    """The text of a file from its header on; encoding: as declared, of a text without a mark. Raises BadInput: broken
+    gzip, bomb, endless line, not text, bad encoding, no header.
     """
-    data, encoding, warnings = _decoded(_unpacked(path))
+    data, found, warnings = _decoded(_unpacked(path), encoding)
     if b"\n" not in data and b"\r" in data:
         # Line ends of old Macintosh programs: nothing else can be meant where there is no line feed at all.
         data, warnings = data.replace(b"\r", b"\n"), warnings | {"cr_line_ends": 1}
@@ -58,7 +58,7 @@ def open_text(path: Path, header_line: int = 1) -> CsvText:
         separator=separator,
         body=body,
         is_finished=is_finished,
-        encoding=encoding,
+        encoding=found,
         warnings=warnings,
         line=header_line + 1,
     )
@@ -163,7 +163,7 @@ def _long_line(line: int) -> BadInput:
     return BadInput("a line of more than 1 MiB; expected lines of a table", line=line, reason="line_too_long")
 
 
-def _decoded(data: bytes) -> tuple[bytes, str, dict[str, int]]:
+def _decoded(data: bytes, declared: str | None = None) -> tuple[bytes, str, dict[str, int]]:
     """UTF-8 without mark, the encoding as found, and the warnings that the way there earned."""
     # UTF-16 only by its mark: without one nothing tells it from bytes that are no text.
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -172,7 +172,10 @@ def _decoded(data: bytes) -> tuple[bytes, str, dict[str, int]]:
         except UnicodeDecodeError as error:
             raise BadInput("cut or broken UTF-16 text", line=1, reason="bad_encoding") from error
         return text, "utf-16", {"utf16": 1}
-    encoding = "utf-8 with byte-order mark" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
+    is_marked = data.startswith(b"\xef\xbb\xbf")
+    if declared is not None and not is_marked:
+        return _declared(data, declared), declared, {}
+    encoding = "utf-8 with byte-order mark" if is_marked else "utf-8"
     data = data.removeprefix(b"\xef\xbb\xbf")
     if b"\0" in data:
         raise BadInput("not a text file", line=data[: data.index(b"\0")].count(b"\n") + 1, reason="not_text")
@@ -183,3 +186,16 @@ def _decoded(data: bytes) -> tuple[bytes, str, dict[str, int]]:
         line = data[: error.start].count(b"\n") + 1
         raise BadInput("expected UTF-8 text", line=line, reason="bad_encoding") from error
     return data, encoding, {}
+
+
+def _declared(data: bytes, encoding: str) -> bytes:
+    """Text of a declared encoding as UTF-8."""
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        message = f"expected {encoding} text, as the column map says"
+        raise BadInput(message, line=line, reason="bad_encoding") from error
+    if "\0" in text:
+        raise BadInput("not a text file", line=text[: text.index("\0")].count("\n") + 1, reason="not_text")
+    return text.encode()

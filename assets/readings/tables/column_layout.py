@@ -67,9 +67,8 @@ def choose_maps(file_name: str, header: list[str], maps: Iterable[ColumnMap]) ->
 def _has_columns(mapping: ColumnMap, header: list[str]) -> bool:
     # The header of a workbook is its first sheet's, that of a text its first line's: a map that names another one is
     # judged when it is read.
-    return (
-        mapping.sheet is not None or mapping.header_line is not None or all(name in header for name in _named(mapping))
-    )
+    is_elsewhere = mapping.sheet is not None or mapping.header_line is not None or mapping.encoding is not None
+    return is_elsewhere or all(name in header for name in _named(mapping))
 
 
 def _named(mapping: ColumnMap) -> list[str]:

@@ -189,7 +189,8 @@ def reading_of(layout: Layout, mapping: ColumnMap, request: ReadRequest) -> dict
 
 def _kept(frame: pl.DataFrame, header: list[str], request: ReadRequest) -> pl.DataFrame:
     """Rows that are no blank lines and that the map's `where` wants."""
-    frame = frame.filter(~pl.all_horizontal(pl.col(header).is_null()))
+    first = (request.mapping.data_line if request.mapping else None) or 0
+    frame = frame.filter(~pl.all_horizontal(pl.col(header).is_null()) & (pl.col("_line") >= first))
     if frame.is_empty():
         raise BadInput("there is a header but no row", line=1, reason="no_rows")
     for column, wanted in (request.mapping.where if request.mapping else {}).items():

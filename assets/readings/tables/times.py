@@ -192,7 +192,15 @@ def _offset_durations(offsets: pl.Series) -> pl.Series:
     return offsets.replace_strict(durations, default=None, return_dtype=pl.Duration("us"))
 
 
-_SHAPE_OF_CODE = {"Y": r"\d{4}", "m": r"\d{2}", "d": r"\d{2}", "H": r"\d{2}", "M": r"\d{2}", "S": r"\d{2}"}
+_SHAPE_OF_CODE = {
+    "Y": r"\d{4}",
+    "y": r"\d{2}",
+    "m": r"\d{2}",
+    "d": r"\d{2}",
+    "H": r"\d{2}",
+    "M": r"\d{2}",
+    "S": r"\d{2}",
+}
 _SHORT = {"m": r"\d{1,2}", "d": r"\d{1,2}", "H": r"\d{1,2}"}
 
 

@@ -28,6 +28,20 @@ def _known_zone(name: str) -> str:
 
 
 ZoneName = Annotated[str, AfterValidator(_known_zone)]
+# What spreadsheets of Europe write beside UTF-8; no byte of the single-byte ones tells which it is.
+Encoding = Literal[
+    "cp1252",
+    "cp1250",
+    "cp1251",
+    "cp1253",
+    "cp1254",
+    "cp850",
+    "iso-8859-1",
+    "iso-8859-2",
+    "iso-8859-15",
+    "utf-16-le",
+    "utf-16-be",
+]
 ClockText = Annotated[str, Field(pattern=r"^(?:[01]\d|2[0-3]):[0-5]\d$|^24:00$", description="Time of day, HH:MM")]
 
 
@@ -145,6 +159,10 @@ class ColumnMap(Model):
     header_line: int | None = Field(
         default=None, ge=1, le=1000, description="Line of the column names, where titles stand above them"
     )
+    data_line: int | None = Field(
+        default=None, ge=2, le=1000, description="Line of the first reading, where units or remarks stand above it"
+    )
+    encoding: Encoding | None = Field(default=None, description="Of a text that is neither UTF-8 nor marked UTF-16")
     clock: str | None = Field(
         default=None, description="Column of the time of day, where `timestamp` is the date alone"
     )

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
+from assets.readings.drafts.map_draft import PROPOSED_FOR
 from assets.readings.ingest.ingest_file import AcceptedScale, ingest_file
 from orchestration.cli.answer import Answer
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import DryOption, MapOption, column_map
-from orchestration.cli.readings.sniff_commands import reports_answer
+from orchestration.cli.readings.sniff_commands import TzOption, hint, reports_answer
 
 AcceptOption = Annotated[
     bool,
@@ -31,6 +32,7 @@ def ingest(
     site: Annotated[str, typer.Option("--site", help="Site whose meters they hold.")],
     dry_run: DryOption = False,
     mapping: MapOption = None,
+    tz: TzOption = None,
     accept_scale: AcceptOption = False,
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Then make again the marts, baselines and reports that they touch.")
@@ -50,6 +52,7 @@ def ingest(
             quarantine=quarantine,
             clock=call.clock,
             mapping=known,
+            tz=tz,
             dry_run=dry_run,
             accepted=accepted,
         )
@@ -64,4 +67,7 @@ def ingest(
         ran = make_again(call.project, say=call.say)
     changed = sum(report.new_rows + report.corrected_rows for report in reports)
     last_line = f"{changed} quarter hours {'would change' if dry_run else 'changed'}"
+    foreign = [path for path, report in zip(paths, reports, strict=True) if PROPOSED_FOR & {*report.reasons}]
+    if foreign and known is None and any(report.verdict == "reject" for report in reports):
+        call.say(f"a column map tells how such a table is read; this proposes one: {hint(call, foreign, site)}")
     return reports_answer([*reports], last_line, runs=ran)

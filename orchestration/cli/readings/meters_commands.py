@@ -1,14 +1,13 @@
 """`meterloom meters`: the hierarchy of a site, what discovery proposes for it, and who accepts it."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from assets.sites.balance import balance, balance_findings, rest_profile
 from assets.sites.discovery import LEAST_CONFIDENCE, STEP_MINUTES, Discovery, Proposal, discover
-from assets.sites.load_sites import PEOPLE_FILE, load_site, load_sites, site_sha256
+from assets.sites.load_sites import rewritten, site_file, site_sha256
 from assets.sites.meter_tree import has_import, parent_of, primary_meters, total_meters
 from assets.sites.patch import with_parent
 from assets.sites.virtual import virtual_findings
@@ -137,20 +136,13 @@ def meters_accept(call: Call, proposal_id: ProposalArgument, reason: ReasonOptio
     who = actor(call, Role.ENGINEER)
     store = ProposalStore(call.project.store)
     proposal = store.open_proposal(proposal_id)
-    path, child, parent = site_file(call, proposal.site_id), proposal.child, proposal.parent
+    path, child, parent = site_file(call.places.sites_dir, proposal.site_id), proposal.child, proposal.parent
     before = path.read_text(encoding="utf-8")
     after = with_parent(before, child, parent, file=str(path))
-    # In the same folder: only there is a rename whole or not at all.
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        beside.write_text(after, encoding="utf-8")
-        # A loop or a second parent is refused here, before anything is recorded or replaced.
-        load_site(beside)
+    # A loop or a second parent is refused here, before anything is recorded or replaced.
+    with rewritten(path, after):
         # Recorded before the file changes: a changed file with nobody's name behind it would be the worse half.
         decided = _decided(call, who, proposal.proposal_id, "accepted", reason)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
     text = f"{who.person.name} accepted {decided.proposal_id}: {path} now says parent: {parent} for {child}"
     return Answer({"proposals": [decided], "site_file": str(path)}, text=text)
 
@@ -249,14 +241,3 @@ def _beside(proposal: Proposal) -> str:
     if proposal.declared_parent == proposal.parent:
         return " (as declared)"
     return f" (the site file says {proposal.declared_parent})" if proposal.declared_parent else " (new)"
-
-
-def site_file(call: Call, site_id: str) -> Path:
-    """The file that holds the site. Raises BadInput where the project has none."""
-    folder = call.project.project.sites_dir
-    for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
-        # By content: a file need not be called as its site is.
-        if path.name != PEOPLE_FILE and load_site(path).site_id == site_id:
-            return path
-    known = ", ".join(sorted(load_sites(folder))) or "none"
-    raise BadInput(f"unknown site {site_id!r}; this project has {known}", file=str(folder), reason="unknown_site")

@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
+from assets.readings.drafts.drafting import draft_map
+from assets.readings.drafts.map_draft import PROPOSED_FOR, MapDraft
 from assets.readings.ingest.ingest_page import where
-from assets.readings.ingest.map_proposal import PROPOSED_FOR, propose
 from assets.readings.ingest.retry import RetryReport, retry_item
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore, reason_totals
 from data_quality.contracts.text import one_line
@@ -51,9 +52,11 @@ def quarantine_show(call: Call, item_id: ItemArgument) -> Answer:
     store = call.project.quarantine
     item = store.show(item_id)
     of_file = store.items(item["site_id"], source_sha256=item["source_sha256"])
-    proposal = map_for(item, store)
-    found = {"items": [item], "files": by_file(of_file), "proposal": proposal}
-    return Answer(found, text="\n".join([item_lines(item, of_file), *proposal_lines(proposal)]))
+    draft = map_for(call, item, store)
+    found = {"items": [item], "files": by_file(of_file), "proposal": draft.keys if draft else {}}
+    found |= {"proposal_yaml": draft.yaml() if draft else ""}
+    shown = proposal_lines(draft) if draft else []
+    return Answer(found, text="\n".join([item_lines(item, of_file), *shown]))
 
 
 @command("quarantine retry", example="4f1c2ab09d3e --map map.yaml")
@@ -126,17 +129,17 @@ def item_lines(item: dict[str, Any], of_file: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def map_for(item: dict[str, Any], store: QuarantineStore) -> str:
-    """A column map proposed for a refused table; empty for what no map can mend."""
+def map_for(call: Call, item: dict[str, Any], store: QuarantineStore) -> MapDraft | None:
+    """A column map drafted for a refused table; none for what no map can mend."""
     # Only a whole file that nobody could read as a table: a map cannot mend single rows.
     is_for_map = item["kind"] == "file" and item["resolved_at_utc"] is None and item["reason"] in PROPOSED_FOR
     kept = store.root / item["kept_path"]
-    return propose(kept) if is_for_map and kept.is_file() else ""
+    return draft_map(kept, site=call.project.site(item["site_id"])) if is_for_map and kept.is_file() else None
 
 
 def retry_lines(report: RetryReport) -> str:
     """What another try changed, for people."""
-    lines = [report_lines(report.file)]
+    lines = [report_lines(report.file), *([f"  {report.file.message}"] if report.file.message else [])]
     if report.file.is_repeat:
         lines.append("  nothing changed: the file was read just as before; mend the site file, or give --map")
         return "\n".join(lines)

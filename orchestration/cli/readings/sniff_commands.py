@@ -1,40 +1,124 @@
-"""`meterloom sniff`: format and content of meter files, nothing stored."""
+"""`meterloom sniff`: format and content of meter files, nothing stored; with --write the site's map of them."""
 
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from assets.readings.bulk.table_blocks import look_at
+from assets.readings.drafts.map_draft import MapDraft, Said, glob_of
+from assets.readings.drafts.write_map import write_maps
 from assets.readings.parsed import Channel, one_line
 from assets.readings.sniff_files import SniffReport
-from assets.sites.load_sites import load_site
+from assets.sites.load_sites import load_site, site_file
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.site import ColumnMap
 from data_quality.contracts.time import SystemClock
+from data_quality.contracts.yaml_file import load_yaml
 from orchestration.cli.answer import BAD_INPUT, DONE, Answer
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import MapOption, column_map
 
+TzOption = Annotated[str | None, typer.Option("--tz", help="Zone of times without offset, as Europe/Berlin.")]
+# A confidence from which the words say so.
+_WORDS = ((0.9, "sure"), (0.75, "fairly sure"), (0.45, "not sure"), (0.0, "open"))
+SHOWN_FACTS = 5
 
-@command("sniff", example="meters.csv --tz Europe/Berlin --json")
+
+@dataclass(frozen=True, kw_only=True)
+class AboutFiles:
+    """What a person says of files that do not say it themselves."""
+
+    tz: TzOption = None
+    unit: Annotated[str | None, typer.Option("--unit", help="Unit of values whose column names none, as kwh.")] = None
+    meter: Annotated[str | None, typer.Option("--meter", help="Meter of the site whose values no name tells.")] = None
+
+
+@command("sniff", example="meters.csv --site my_site --write")
 def sniff(
     call: Call,
+    about: AboutFiles,
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Meter files.")],
     mapping: MapOption = None,
-    tz: Annotated[str | None, typer.Option("--tz", help="Zone of times without offset.")] = None,
-    site_file: Annotated[Path | None, typer.Option("--site-file", help="Read with this site's meters.")] = None,
+    site: Annotated[str | None, typer.Option("--site", help="Read as this site of the project does.")] = None,
+    of_file: Annotated[Path | None, typer.Option("--site-file", help="The same, with the site of this file.")] = None,
+    is_written: Annotated[
+        bool, typer.Option("--write", help="Put the proposed map (or --map) into the site file.")
+    ] = False,
 ) -> Answer:
-    """Say what meter files hold, and which rows would be refused. Nothing is stored."""
-    known, site = column_map(mapping), load_site(site_file) if site_file else None
+    """Say what meter files hold, which rows would be refused, and how a foreign table is best read."""
+    place = site_file(call.places.sites_dir, site) if site else of_file
+    if is_written and place is None:
+        raise BadInput("--write needs a site file to write to: give --site or --site-file", reason="no_site")
+    known, of_site = column_map(mapping), load_site(place) if place else None
+    said = Said(unit=about.unit, meter=about.meter)
+    if of_site is not None and said.meter is not None and said.meter not in of_site.stream_ids():
+        known_ids = ", ".join(of_site.stream_ids())
+        raise BadInput(f"--meter: {said.meter!r} is not of this site, which has {known_ids}", reason="unknown_meter")
     # One instant for all files: "in the future" must mean the same in each.
     now_utc = SystemClock().now_utc()
-    reports = [look_at(path, mapping=known, site=site, tz=tz, now_utc=now_utc) for path in files]
+
+    def look(each: ColumnMap | None) -> list[SniffReport]:
+        now_site = load_site(place) if place else None
+        return [look_at(path, mapping=each, site=now_site, tz=about.tz, now_utc=now_utc, said=said) for path in files]
+
+    reports, more = look(known), dict[str, object]()
+    if is_written and place is not None:
+        written = write_maps(place, _drafts(reports, mapping), now_utc=now_utc)
+        # Read again, as ingest will; what was proposed is still told.
+        told = ("proposal", "proposal_yaml", "confidence", "confidence_why")
+        reports = [
+            after.model_copy(update={name: getattr(before, name) for name in told})
+            for before, after in zip(reports, look(None), strict=True)
+        ]
+        more = {"site_file": place, "written": written}
+    say_refusals(call, reports)
+    return reports_answer(reports, _closing(call, reports, place, more.get("written")), **more)
+
+
+def _drafts(reports: list[SniffReport], mapping: Path | None) -> list[tuple[Path, MapDraft]]:
+    """What is to be written for each file. Raises BadInput for one that is refused and no map can mend."""
+    drafts = []
+    for report in reports:
+        path = Path(report.path)
+        if mapping is not None:
+            keys = {name: value for name, value in dict(load_yaml(mapping)).items() if value is not None}
+            drafts.append((path, MapDraft(keys={"match": glob_of(path.name)} | keys)))
+        elif report.draft is not None:
+            drafts.append((path, report.draft))
+        elif report.verdict == "reject":
+            raise BadInput(report.message, reason="no_map")
+    return drafts
+
+
+def _closing(call: Call, reports: list[SniffReport], place: Path | None, written: object) -> str:
+    """What was written, or the command that would."""
+    if written is not None:
+        return f"{written} column maps written to {place}" if written else f"{place} reads this already"
+    if place is not None and any(report.draft is not None and report.draft.is_complete for report in reports):
+        return "accept what is proposed by the same command with --write"
+    return ""
+
+
+def say_refusals(call: Call, reports: Sequence[SniffReport]) -> None:
+    """The sentence of each file that is refused whole, on standard error and nowhere else."""
     for report in reports:
         if report.verdict == "reject":
             call.say(report.message)
-    return reports_answer(reports)
 
 
-def reports_answer(reports: list[SniffReport], last_line: str = "", **more: object) -> Answer:
+def hint(call: Call, paths: Sequence[Path], site_id: str) -> str:
+    """The command that proposes a map for these files."""
+    words = ["meterloom", "sniff", *map(str, paths), "--site", site_id]
+    if call.folder != Path():
+        words += ["--project", str(call.folder)]
+    return shlex.join(words)
+
+
+def reports_answer(reports: Sequence[SniffReport], last_line: str = "", **more: object) -> Answer:
     """What was found in each file; exit code 2 where one is rejected whole."""
     return Answer(
         {"files": [report.model_dump(mode="json") for report in reports], **more},
@@ -44,10 +128,8 @@ def reports_answer(reports: list[SniffReport], last_line: str = "", **more: obje
 
 
 def report_lines(report: SniffReport) -> str:
-    """What a person wants to know of one file."""
+    """What a person wants to know of one file; why it is refused whole is said elsewhere."""
     lines = [f"{report.path}: {report.verdict}, {report.format or 'unknown format'}, {report.accepted_rows} rows"]
-    if report.message:
-        lines.append(f"  {report.message}")
     if report.rejected_rows:
         reasons = ", ".join(f"{reason} {count}" for reason, count in report.reasons.items())
         lines.append(f"  {report.rejected_rows} rows refused: {reasons}")
@@ -57,15 +139,19 @@ def report_lines(report: SniffReport) -> str:
     for channel in report.channels:
         # Names come from the file: nothing in them may steer a terminal.
         lines.append(f"  {one_line(f'{channel.meter}.{channel.channel}', 200)}: {_content(channel)}")
-    return "\n".join([*lines, *proposal_lines(report.proposal)])
+    return "\n".join([*lines, *(proposal_lines(report.draft) if report.draft is not None else [])])
 
 
-def proposal_lines(proposal: str) -> list[str]:
-    """A proposed column map for people; nothing where there is none."""
-    if not proposal:
-        return []
-    title = "  a column map for this table, to complete and keep in the site file or give with --map:"
-    return [title, *(f"    {line}" for line in proposal.splitlines())]
+def proposal_lines(draft: MapDraft) -> list[str]:
+    """A drafted column map for people: the map, how sure it is and why, what is open."""
+    word = next(word for least, word in _WORDS if draft.confidence >= least)
+    title = (
+        f"  a column map for this table ({word}, {draft.confidence:.2f}), to keep in the site file or give with --map:"
+    )
+    lines = [title, *(f"    {line}" for line in draft.yaml().splitlines())]
+    unsure = sorted((fact for fact in draft.facts if fact.sure < 1), key=lambda fact: fact.sure)
+    lines += [f"  {fact.sure:.2f}  {one_line(fact.text, 200)}" for fact in unsure[:SHOWN_FACTS]]
+    return lines + [f"  open: {one_line(question.said, 300)}" for question in draft.questions]
 
 
 def _content(channel: Channel) -> str:

@@ -11,6 +11,7 @@ from assets.readings.packed.csv_text import CsvText, open_text
 from assets.readings.parsed import REJECT_SCHEMA, Parsed, ReadRequest
 from assets.readings.tables.judged_table import RawTable, read_table
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.site import ColumnMap
 
 # A number with decimals, which are the group.
 DECIMALS = r"^-?\d+[.,](\d+)\s*$"
@@ -42,9 +43,9 @@ class CsvTable:
         try:
             return open_text(path).header
         except BadInput as fault:
-            if fault.reason not in ("no_header", "duplicate_column"):
+            if fault.reason not in ("no_header", "duplicate_column", "bad_encoding", "not_text"):
                 raise
-            # A title stands there: by this name only maps fit that say in which line the names are.
+            # A title, or letters of another encoding: by this name only maps fit that say what to make of them.
             return ["column_1"]
 
     def read(self, path: Path, request: ReadRequest) -> Parsed:
@@ -53,8 +54,9 @@ class CsvTable:
 
     def table(self, path: Path, request: ReadRequest) -> RawTable:
         """The columns as found. Raises BadInput."""
-        line = (request.mapping.header_line if request.mapping else None) or 1
-        text = open_text(path, line)
+        mapping = request.mapping or ColumnMap()
+        line = mapping.header_line or 1
+        text = open_text(path, line, mapping.encoding)
         if not text.body.strip():
             raise BadInput("there is a header but no row", line=line, reason="no_rows")
         frame, rejects = rows_of(text)

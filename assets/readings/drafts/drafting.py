@@ -1,0 +1,417 @@
+"""A column map drafted from what a foreign table shows: each key with why, how sure, and what is still open."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from assets.readings.drafts.map_draft import NOTHING_SAID, Fact, MapDraft, Question, Said, glob_of, identifier, text_of
+from assets.readings.drafts.name_match import SURE, Match, match
+from assets.readings.drafts.table_found import TableFound, look
+from assets.readings.drafts.time_column import ends_its_day, label_seen
+from assets.readings.drafts.value_columns import ValueColumn
+from assets.readings.streams import canonical_of
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import zone
+
+# A draft is read by a person, line by line.
+MAX_COLUMNS = 40
+_END_NAME = re.compile(r"\b(end|ende|bis|to|until|fin|fine)\b", re.IGNORECASE)
+_START_NAME = re.compile(r"\b(start|beginn?|von|from|ab|début|inizio)\b", re.IGNORECASE)
+
+
+def draft_map(
+    path: Path, *, site: Site | None = None, tz: str | None = None, said: Said = NOTHING_SAID
+) -> MapDraft | None:
+    """The draft for a file; None where it is no table, or holds no column of times. tz: zone of its times, if given."""
+    found = look(path)
+    return None if found is None else draft_of(found, path.name, site=site, tz=tz, said=said)
+
+
+def draft_of(
+    found: TableFound,
+    file_name: str,
+    *,
+    site: Site | None = None,
+    tz: str | None = None,
+    said: Said = NOTHING_SAID,
+) -> MapDraft:
+    """The draft of what a table shows."""
+    drafting = _Drafting(found, site, said)
+    if site is not None:
+        drafting.keys["match"] = glob_of(file_name)
+    drafting.add_text()
+    drafting.add_times(tz)
+    if found.clocks:
+        drafting.add_clocks(found.clocks)
+    elif found.meter is not None:
+        drafting.add_long(found.meter)
+    elif site is None and len(found.values) == 1:
+        drafting.add_single(found.values[0])
+    else:
+        drafting.add_wide()
+    drafting.add_marks()
+    return MapDraft(
+        keys=drafting.keys,
+        notes=drafting.notes,
+        remarks=tuple(drafting.remarks),
+        questions=tuple(drafting.questions),
+        facts=tuple(drafting.facts),
+    )
+
+
+class _Drafting:
+    """Collects the keys of one draft."""
+
+    def __init__(self, found: TableFound, site: Site | None, said: Said) -> None:
+        self.found, self.site, self.unit, self.meter = found, site, said.unit, said.meter
+        self.keys: dict[str, Any] = {}
+        self.notes: dict[str, str] = {}
+        self.remarks: list[str] = []
+        self.questions: list[Question] = []
+        self.facts: list[Fact] = []
+
+    def add_text(self) -> None:
+        """Where the names stand, and in which letters."""
+        found = self.found
+        if found.encoding is not None:
+            self.keys["encoding"] = found.encoding
+            self.notes["encoding"] = "no UTF-8, and no mark says what it is"
+            self._fact(f"letters as {found.encoding}", 0.95)
+        if found.header_line > 1:
+            self.keys["header_line"] = found.header_line
+            self.notes["header_line"] = "titles stand above the names of the columns"
+        if found.data_line is not None:
+            self.keys["data_line"] = found.data_line
+            self.notes["data_line"] = "units stand below the names of the columns"
+
+    def add_times(self, tz: str | None) -> None:
+        """The column of times, its style, zone and label."""
+        found, time = self.found, self.found.time
+        self.keys["timestamp"] = time.name
+        if found.clock is not None:
+            self.keys["clock"] = found.clock
+            self.notes["clock"] = "the time of day stands beside the date"
+        if time.options:
+            options = " or ".join(text_of(form) for form in time.options)
+            text = f"{options}: the file does not say whether the day or the month stands first"
+            self._ask("date_format", text, time.options)
+        elif len(time.formats) == 1:
+            self.keys["date_format"] = time.formats[0]
+            self._fact(f"dates as {time.formats[0]}: {time.why}", time.sure)
+        elif time.formats:
+            self.keys["date_formats"] = list(time.formats)
+            self._fact(f"dates as {' and '.join(time.formats)}: {time.why}", time.sure)
+        if not time.has_offset:
+            self._add_zone(tz)
+        self._add_label()
+
+    def _add_zone(self, tz: str | None) -> None:
+        name = tz or (self.site.time_zone if self.site else None)
+        if name is None:
+            text = "the times have no offset: name their zone, such as Europe/Berlin or Etc/GMT-1"
+            self._ask("zone", text)
+            return
+        skipped, repeated, once = _summer_time(self.found, name)
+        if skipped:
+            text = (
+                f"{skipped} of the times lie in the hour that {name} skips in spring: this clock is of another zone, "
+                "or does not change with summer time; name its zone, such as Etc/GMT-1 (UTC+1 all year)"
+            )
+            self._ask("zone", text)
+            return
+        self.keys["zone"] = name
+        whose = "given" if tz else "the site's"
+        if repeated:
+            self._fact(f"zone {name} ({whose}): the hours that it skips and repeats are so in the file", 0.99)
+        else:
+            self._fact(f"zone {name} ({whose}); the file crosses no change of its clock that would prove it", 0.93)
+        if once:
+            self.remarks.append(
+                f"{once} times of the hour that autumn repeats stand there once, and are refused; "
+                "repeated_hour: first or second takes them"
+            )
+
+    def _add_label(self) -> None:
+        time, minutes, meters = self.found.time, self.found.minutes, self.found.meters
+        if self.found.clocks:
+            is_end = "24:00" in self.found.clocks.values()
+            if is_end:
+                self.keys["label"] = "end"
+                self.notes["label"] = "the day ends with 24:00, so the times mark the end of an interval"
+            return
+        if minutes is not None and minutes >= 1440:
+            return
+        named = f"{time.name} {self.found.clock or ''}"
+        is_start_named = _START_NAME.search(named) is not None
+        if ends_its_day(time.times, meters):
+            self.keys |= {"midnight": "end", "label": "end"}
+            self.notes["midnight"] = "00:00 stands last in its day"
+            self.notes["label"] = "so the times seem to mark the end of an interval"
+            self._fact("times mark the end of an interval: 00:00 stands last in its day", 0.95)
+        elif not is_start_named and (label_seen(time.times, minutes) == "end" or _END_NAME.search(named)):
+            self.keys["label"] = "end"
+            self.notes["label"] = "the first time is one step after midnight, the last is midnight"
+            if label_seen(time.times, minutes) != "end":
+                self.notes["label"] = "from the column's name"
+            self._fact(f"times mark the end of an interval: {self.notes['label']}", 0.93)
+        elif label_seen(time.times, minutes) == "start" or is_start_named:
+            self._fact("times mark the start of an interval: whole days begin at midnight", 0.98)
+        else:
+            self._fact("times mark the start of an interval: nothing in the file says otherwise", 0.95)
+        if minutes is not None:
+            self.remarks.append(f"step: {minutes} minutes")
+
+    def add_clocks(self, clocks: dict[str, str]) -> None:
+        """A column for each time of day."""
+        self.keys["clocks"] = dict(clocks)
+        self.notes["clocks"] = "columns named by a time of day"
+        if self.found.minutes is not None:
+            self.keys["interval_minutes"] = self.found.minutes
+        names = _names(self.found)
+        unit = self._unit(self.found.values[0]) if self.found.values else None
+        if self.found.meter is not None:
+            self.keys["meter"] = self.found.meter
+            self._add_meters(names, unit)
+        elif self.site is None:
+            self.remarks.append("meters: {any: my_meter} says whose readings these are, where a site has several")
+        else:
+            self._add_only_meter(self.site, unit)
+        self._add_unit(self.found.values[0] if self.found.values else None, unit, "not in the columns' names")
+
+    def add_long(self, column: str) -> None:
+        """A column that names the meter beside one of values."""
+        energies = [each for each in self.found.values if _is_energy(self._unit(each))]
+        choice = energies or list(self.found.values)
+        value = choice[0]
+        self.keys["meter"] = column
+        self._add_meters(_names(self.found), self._unit(value))
+        self.keys["value"] = value.name
+        others = [each.name for each in self.found.values if each.name != value.name]
+        if others:
+            self.notes["value"] = f"or one of: {', '.join(map(text_of, others[:MAX_COLUMNS]))}"
+            self._fact(f"values in {value.name!r}, not in {', '.join(others[:5])}", 0.9 if len(energies) == 1 else 0.7)
+        self._add_unit(value, self._unit(value), "not in the column's name")
+
+    def add_single(self, value: ValueColumn) -> None:
+        """One column of values, of one meter that nobody names."""
+        self.keys["value"] = value.name
+        self._add_unit(value, self._unit(value), "not in the column's name")
+        self.remarks.append("meters: {any: my_meter} says whose readings these are, where a site has several")
+        self._cell_notes([value])
+
+    def add_wide(self) -> None:
+        """Each column of values a stream of its own; without a site, named after itself."""
+        columns = self.found.values[:MAX_COLUMNS] if self.site is None else self.found.values
+        chosen = self._unrepeated(columns)
+        values: dict[str, str] = {}
+        self.keys["values"] = values
+        self.notes["values"] = "column -> meter_id, meter_id.register or driver_id; delete what is not wanted"
+        units: dict[str, str] = {}
+        for column in chosen:
+            unit = self._unit(column)
+            stream = (
+                identifier(column.name)
+                if self.site is None
+                else self._stream(self.site, column, unit, set(values.values()))
+            )
+            if stream is None:
+                continue
+            values[column.name] = stream
+            if unit is not None:
+                if not self._is_doubted("units", column, unit):
+                    units[column.name] = unit
+            elif self.site is not None:
+                text = "unit unknown: not in the column's name; write it under units"
+                self.questions.append(Question(key="units", column=column.name, text=text, answers=("kwh",)))
+            else:
+                self.notes[f"values.{column.name}"] = "unit unknown"
+        if units or any(question.key == "units" for question in self.questions):
+            self.keys["units"] = units
+        self._cell_notes([column for column in chosen if column.name in values])
+
+    def _unrepeated(self, columns: tuple[ValueColumn, ...]) -> list[ValueColumn]:
+        """Without the power column of a meter whose energy stands beside it: both would be the same readings."""
+        if self.site is None:
+            return list(columns)
+        energies = {_bare(each.name) for each in columns if _is_energy(self._unit(each), power=False)}
+        left = [each for each in columns if not (_is_power(self._unit(each)) and _bare(each.name) in energies)]
+        gone = [each.name for each in columns if each not in left]
+        if gone:
+            self.remarks.append(f"left out, since their energy stands beside them: {', '.join(map(text_of, gone))}")
+        return left
+
+    def _stream(self, site: Site, column: ValueColumn, unit: str | None, taken: set[str]) -> str | None:
+        """The site's stream of a column; a question where it is not clear, nothing where it is none of a meter's."""
+        if self.meter is not None and len(self.found.values) == 1:
+            return self.meter
+        found = match(column.name, site, unit, taken=taken)
+        if (found is None or found.sure < SURE) and len(self.found.values) == 1:
+            # A column beside it may say whose the only values are.
+            told = [each for text in self.found.constants.values() if (each := match(text, site, unit))]
+            found = max([*told, *([found] if found else [])], key=lambda each: each.sure, default=None)
+        if found is not None and found.sure >= SURE and found.stream not in taken:
+            self._fact(f"{column.name!r} is {found.stream}: {found.why}", found.sure)
+            return found.stream
+        if found is None and unit is None and len(self.found.values) > 1:
+            self.remarks.append(f"left out, being called like nothing of this site: {text_of(column.name)}")
+            return None
+        self._ask_stream(site, "values", column.name, found, unit)
+        return None
+
+    def _ask_stream(self, site: Site, key: str, name: str, found: Match | None, unit: str | None) -> None:
+        kind = canonical_of(unit)
+        known = [m.meter_id for m in site.meters if not m.is_virtual and (not kind or m.register_in(kind))]
+        known += [d.driver_id for d in site.drivers if kind is None or canonical_of(d.unit) == kind]
+        likely = [found.stream] if found is not None else []
+        answers = tuple(dict.fromkeys([*likely, *known]))[:20]
+        why = f" (likely {found.stream}: {found.why})" if found is not None else ""
+        one_of = f"one of {', '.join(answers)}" if answers else "the site has none that counts this"
+        self.questions.append(
+            Question(key=key, column=name, text=f"which meter or driver is this?{why} {one_of}", answers=tuple(likely))
+        )
+
+    def _add_meters(self, names: list[str], unit: str | None) -> None:
+        """Foreign names of a meter column."""
+        self.keys["meters"] = meters = {}
+        self.notes["meters"] = "foreign name -> meter_id"
+        for name in names:
+            if self.site is None:
+                meters[name] = identifier(name)
+                continue
+            found = match(name, self.site, unit, taken=set(meters.values()))
+            if found is not None and found.sure >= SURE and found.stream not in meters.values():
+                meters[name] = found.stream
+                self._fact(f"{name!r} is {found.stream}: {found.why}", found.sure)
+            elif self.meter is not None and len(names) == 1:
+                meters[name] = self.meter
+            else:
+                self._ask_stream(self.site, "meters", name, found, unit)
+
+    def _add_only_meter(self, site: Site, unit: str | None) -> None:
+        told = [each for text in self.found.constants.values() if (each := match(text, site, unit))]
+        found = max([*told, *filter(None, [match("", site, unit)])], key=lambda each: each.sure, default=None)
+        if self.meter is not None:
+            self.keys["meters"] = {"any": self.meter}
+        elif found is not None and found.sure >= SURE:
+            self.keys["meters"] = {"any": found.stream}
+            self._fact(f"readings of {found.stream}: {found.why}", found.sure)
+        else:
+            self._ask_stream(site, "meters", "any", found, unit)
+            self.keys["meters"] = {}
+
+    def _unit(self, column: ValueColumn) -> str | None:
+        return self.unit if self.unit is not None and column.unit is None else column.unit
+
+    def _add_unit(self, column: ValueColumn | None, unit: str | None, missing: str) -> None:
+        if unit is None or column is None:
+            self._ask("unit", missing)
+            return
+        if not self._is_doubted("unit", column, unit):
+            self.keys["unit"] = unit
+            if column.unit is not None:
+                self.notes["unit"] = "from the column's name: check it"
+
+    def _is_doubted(self, key: str, column: ValueColumn, unit: str) -> bool:
+        """The size of the values contradicts their unit, which is then asked for."""
+        how = "given" if column.unit is None else "told by its name" if column.is_unit_told else "hinted at by its name"
+        self._fact(f"{column.name!r} in {unit}: {how}", 1.0 if column.is_unit_told or column.unit is None else 0.9)
+        is_doubted = bool(column.looks_like) and self.unit is None and not self._is_load_known(column.name)
+        if is_doubted:
+            text = (
+                f"{text_of(column.name)} says {unit}, but whole numbers of this size are more often "
+                f"{column.looks_like}: which is it? --unit answers, and so does connected_load_kw of the meter"
+            )
+            self.questions.append(
+                Question(
+                    key=key,
+                    column=column.name if key == "units" else "",
+                    text=text,
+                    answers=(column.looks_like, unit),
+                )
+            )
+        return is_doubted
+
+    def _is_load_known(self, column: str) -> bool:
+        stream = (self.keys.get("values") or {}).get(column, "").partition(".")[0]
+        loads = {m.meter_id for m in self.site.meters if m.connected_load_kw is not None} if self.site else set()
+        return stream in loads
+
+    def add_marks(self) -> None:
+        """Decimal mark, thousands, what says "no reading"."""
+        marks = self.found.marks
+        if marks.is_open:
+            text = "a mark with three digits behind it, as in 1.234, may be decimal or part thousands"
+            self._ask("decimal", text, (".", ","))
+        if marks.thousands is not None:
+            self.keys["thousands"] = marks.thousands
+        if marks.decimal is not None:
+            self.keys["decimal"] = marks.decimal
+        if marks.missing:
+            self.keys["missing"] = list(marks.missing)
+            self.notes["missing"] = "cells that say there is no reading"
+
+    def _cell_notes(self, columns: list[ValueColumn]) -> None:
+        self.remarks += [f"{text_of(each.name)}: {note}" for each in columns[:MAX_COLUMNS] for note in each.notes]
+
+    def _ask(self, key: str, text: str, answers: tuple[str, ...] = ()) -> None:
+        self.questions.append(Question(key=key, text=text, answers=answers))
+
+    def _fact(self, text: str, sure: float) -> None:
+        self.facts.append(Fact(text=text, sure=sure))
+
+
+def _names(found: TableFound) -> list[str]:
+    names = found.meters
+    return [] if names is None else [str(name) for name in names.drop_nulls().unique().sort().to_list()[:MAX_COLUMNS]]
+
+
+def _is_energy(unit: str | None, *, power: bool = True) -> bool:
+    return canonical_of(unit) == "kwh" and (power or not _is_power(unit))
+
+
+def _is_power(unit: str | None) -> bool:
+    return unit in {"w", "kw", "mw"}
+
+
+_KIND_WORDS = re.compile(
+    r"[\[(][^\])]*[\])]|\b(?:[kMG]?Wh?|Leistung|Arbeit|Wirkleistung|Wirkarbeit|Power|Energy)\b", re.IGNORECASE
+)
+
+
+def _bare(name: str) -> str:
+    """A name without its unit and the words for energy and power."""
+    plain = re.sub(
+        r"[\[(][^\])]*[\])]|\b(?:[kMG]?Wh?|Leistung|Arbeit|Wirkleistung|Wirkarbeit|Power|Energy)\b", "", name
+    )
+    return re.sub(r"[\W_]+", " ", plain).strip().lower()
+
+
+def _summer_time(found: TableFound, name: str) -> tuple[int, int, int]:
+    """Times that the zone skips, changes of its clock that the file shows as the zone has them, and times of a
+    repeated hour that stand there once.
+    """
+    try:
+        zone(name)
+    except BadInput:
+        return 0, 0, 0
+    times = found.time.times.drop_nulls()
+    if times.is_empty() or found.time.is_date:
+        return 0, 0, 0
+    by = found.meters
+    keys = pl.DataFrame({"t": found.time.times, "by": by.cast(pl.String) if by is not None else None}).drop_nulls("t")
+    early = keys["t"].dt.replace_time_zone(name, ambiguous="earliest", non_existent="null")
+    late = keys["t"].dt.replace_time_zone(name, ambiguous="latest", non_existent="null")
+    is_repeated = (early != late).fill_null(value=False)
+    repeated = keys.filter(is_repeated)
+    twice = int(repeated.is_duplicated().sum())
+    first, last = times.min(), times.max()
+    # A gap of an hour and a step that the clock skipped, in a file that has readings before and after.
+    local = pl.Series([first, last]).dt.replace_time_zone(name, ambiguous="earliest", non_existent="null")
+    offsets = local.dt.base_utc_offset() + local.dt.dst_offset()
+    crossed = int(twice > 0 or (offsets.n_unique() > 1 and offsets.null_count() == 0))
+    skipped = early.null_count()
+    return skipped, crossed if last - first > timedelta() else 0, repeated.height - twice  # type: ignore[operator]

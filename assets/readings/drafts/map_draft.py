@@ -1,0 +1,176 @@
+"""A drafted column map: what is known of each key, why and how sure, what is open, and how a person reads it.
+
+Nothing here is ever applied: a person accepts the draft, or completes it where the content cannot say.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.meter import UnitCode
+from data_quality.contracts.site_file.site import ColumnMap
+
+# What a column map can mend.
+PROPOSED_FOR = frozenset(
+    {
+        "missing_column",
+        "unknown_unit_column",
+        "several_value_columns",
+        "no_zone",
+        "ambiguous_date",
+        "bad_timestamp",
+        "unknown_interval",
+        "unit_suspected",
+        "field_count",
+        "no_header",
+        "no_rows",
+        "duplicate_column",
+        "not_a_number",
+        "bad_encoding",
+        "not_text",
+        "unknown_meter",
+        "unknown_unit",
+        "unit_mismatch",
+    }
+)
+
+
+class Question(Model):
+    """What the content does not say. key: of the column map (`zone`, or `values` with its column); answers: what may
+    be written, the likeliest first, where that is known.
+    """
+
+    key: str
+    column: str = ""
+    text: str
+    answers: tuple[str, ...] = ()
+
+    @property
+    def said(self) -> str:
+        """In one sentence: key, column, what is open."""
+        return ": ".join(filter(None, [self.key, text_of(self.column) if self.column else "", self.text]))
+
+
+class Fact(Model):
+    """One thing the draft takes for true, how sure (0..1), and why."""
+
+    text: str
+    sure: float
+
+
+class Said(Model):
+    """What a person says of a whole file: the unit of values whose column tells none, the meter of those that no name
+    tells of.
+    """
+
+    unit: UnitCode | None = None
+    meter: str | None = None
+
+
+NOTHING_SAID = Said()
+
+
+class MapDraft(Model):
+    """keys: what is known, as a column map holds it; notes: a word on a key, or on a column below it (`values`,
+    column); remarks: lines about the file; questions: what is open.
+    """
+
+    keys: dict[str, Any]
+    notes: dict[str, str] = {}
+    remarks: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = ()
+    facts: tuple[Fact, ...] = ()
+
+    @property
+    def confidence(self) -> float:
+        """0..1: as sure as the least sure of its facts; each open question halves it."""
+        return round(min((fact.sure for fact in self.facts), default=1.0) * 0.5 ** len(self.questions), 2)
+
+    @property
+    def is_complete(self) -> bool:
+        """Nothing is open."""
+        return not self.questions
+
+    def tried(self, accepted: int, rejected: int, reasons: dict[str, int]) -> "MapDraft":
+        """With what the file came to when it was read by this draft."""
+        counts = "".join(f", {reason} {count}" for reason, count in reasons.items())
+        fact = Fact(
+            text=f"reads {accepted} of {accepted + rejected} rows{counts}", sure=accepted / (accepted + rejected)
+        )
+        return self.model_copy(update={"facts": (*self.facts, fact)})
+
+    def failed(self, sentence: str) -> "MapDraft":
+        """With the reason why the file cannot be read by this draft, which is then open."""
+        asked = Question(key="", text=f"read by this map the file is still refused: {sentence}")
+        return self.model_copy(update={"questions": (*self.questions, asked)})
+
+    def column_map(self, **more: Any) -> ColumnMap:
+        """The map of what is known. Raises ValueError where that is none (a program's fault)."""
+        return ColumnMap.model_validate(self.keys | more)
+
+    def yaml(self) -> str:
+        """As a person completes it: keys in order, an open one with its question behind it."""
+        return "\n".join([*self.lines(), *(f"# {remark}" for remark in self.remarks)]) + "\n"
+
+    def lines(self, asked: str = "") -> Iterator[str]:
+        """The lines of the map, without remarks. asked: a word before each question, which is then a comment whole."""
+        for key, value in self.keys.items():
+            note = f" # {self.notes[key]}" if key in self.notes else ""
+            open_columns = [each for each in self.questions if each.key == key and each.column]
+            if isinstance(value, dict):
+                # A key with nothing below it would be no mapping.
+                yield f"{'' if value else '# '}{key}:{note}"
+                for name, each in value.items():
+                    own = self.notes.get(f"{key}.{name}")
+                    yield f"  {text_of(name)}: {scalar(each)}{f' # {own}' if own else ''}"
+                for question in open_columns:
+                    answer = f"{question.answers[0]} " if question.answers else ""
+                    yield f"  # {text_of(question.column)}: {answer}# {asked}{question.text}"
+            else:
+                yield f"{key}: {scalar(value)}{note}"
+        for question in self.questions:
+            if not question.column or question.key not in self.keys:
+                key = f"{'# ' if asked else ''}{question.key}: " if question.key else ""
+                yield f"{key}# {asked}{question.text}"
+
+
+_LETTERS = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "é": "e", "è": "e", "ê": "e", "à": "a", "ç": "c"}
+
+
+def glob_of(file_name: str) -> str:
+    """The files that a map is for: the same name with other numbers."""
+    stem, dot, ending = file_name.partition(".")
+    plain = re.sub(r"[\[\]?*]", "?", stem)
+    found = re.sub(r"\d[\d_\-]*\d|\d", "*", plain)
+    # A name of nothing but numbers would fit any file.
+    return (found if re.search(r"[^\W\d_]", found) else plain) + dot + ending
+
+
+def identifier(name: str) -> str:
+    """A lower-case name as a site file wants it."""
+    folded = name.lower()
+    for letter, plain_letters in _LETTERS.items():
+        folded = folded.replace(letter, plain_letters)
+    plain = re.sub(r"[^a-z0-9]+", "_", folded).strip("_")[:60]
+    return plain or "my_meter"
+
+
+def scalar(value: Any) -> str:
+    """A value as YAML on one line; names that YAML would take for something else are quoted."""
+    if isinstance(value, list):
+        return f"[{', '.join(text_of(str(each)) for each in value)}]"
+    if isinstance(value, bool | int | float):
+        return json.dumps(value)
+    text = str(value)
+    is_plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_./-]*", text) and text.lower() not in _YAML_WORDS
+    return text if is_plain else text_of(text)
+
+
+_YAML_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+
+
+def text_of(name: str) -> str:
+    """A name as a YAML scalar; JSON's quoting is YAML's, and keeps any name on one line."""
+    return json.dumps(name, ensure_ascii=not name.isprintable())

@@ -1,0 +1,297 @@
+"""A site file drafted from meter files, weather and tariffs: what they say is written, what they do not say is asked.
+
+Each open question is a comment at the place where its answer goes, with the word that `meterloom check` looks for.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from assets.readings.drafts.drafting import draft_of
+from assets.readings.drafts.map_draft import MapDraft, Question, glob_of, identifier, scalar, text_of
+from assets.readings.drafts.name_match import is_common, tokens
+from assets.readings.drafts.table_found import TableFound, look
+from assets.readings.drafts.value_columns import ValueColumn
+from assets.readings.parsed import Channel
+from assets.readings.sniff_files import sniff_file
+from assets.readings.streams import canonical_of
+from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.units import UNITS, Behaviour
+from data_quality.contracts.yaml_file import yaml_text
+
+ASKED = "PLACEHOLDER"
+# Words of a name that say what a meter counts.
+_CARRIERS = (
+    ("heat", r"warme|fernwarme|heat|chaleur|calor"),
+    ("cooling", r"kalte|cool|chilled|froid"),
+    ("steam", r"dampf|steam|vapeur"),
+    ("compressed_air", r"druckluft|compressed|aircomp"),
+    ("natural_gas", r"gas|erdgas|gaz"),
+    ("water", r"waser|water|eau|agua"),
+)
+_GENERATION = re.compile(r"\b(?:pv|photovolt\w*|solar\w*|erzeugung|generation)\b", re.IGNORECASE)
+_OUTDOOR = {"degc": "outdoor_degc", "w_per_m2": "irradiance_w_per_m2"}
+# Channels of formats that name their direction by a code: NEM12 and OBIS.
+_IMPORT, _EXPORT = re.compile(r"^(?:import$|E\d|.*:1\.)"), re.compile(r"^(?:export$|B\d|.*:2\.)")
+
+
+@dataclass
+class _Meter:
+    """registers: register_id -> unit."""
+
+    meter_id: str
+    name: str
+    carrier: str
+    registers: dict[str, str] = field(default_factory=dict)
+    asked: str = ""
+
+
+@dataclass(frozen=True)
+class SiteFacts:
+    """What is said of the site, or known of its zone; empty where nobody says it."""
+
+    site_id: str
+    time_zone: str = ""
+    country: str = ""
+    currency: str = ""
+
+
+class SiteDraft:
+    """Meters, drivers and column maps of a site, one file after another."""
+
+    def __init__(self, *, time_zone: str = "", now_utc: datetime | None = None) -> None:
+        self._zone, self._now = time_zone, now_utc
+        self.meters: dict[str, _Meter] = {}
+        self.drivers: dict[str, str] = {}
+        self.maps: list[MapDraft] = []
+        self.tariffs: list[tuple[Path, Tariff]] = []
+
+    def add_file(self, path: Path) -> None:
+        """What one file of readings or weather holds. Raises BadInput for one that is neither."""
+        report = sniff_file(path, tz=self._zone or None, now_utc=self._now)
+        found = look(path)
+        if found is not None:
+            self._add_table(path, found)
+        elif report.channels:
+            self._add_stated(path, report.channels)
+        else:
+            message = report.message or "no readings, no times: expected a meter, weather or tariff file"
+            raise BadInput(message.removeprefix(f"{path}: "), file="" if report.message else str(path))
+
+    def add_tariff(self, path: Path, tariff: Tariff) -> None:
+        """A tariff that was handed over."""
+        self.tariffs.append((path, tariff))
+
+    def _add_stated(self, path: Path, channels: Sequence[Channel]) -> None:
+        """Meters that a format names itself."""
+        names: dict[str, str] = {}
+        for channel in channels:
+            register = "export" if _EXPORT.match(channel.channel) else "import"
+            if not (_IMPORT.match(channel.channel) or _EXPORT.match(channel.channel)):
+                # A momentary value or a field of the display is no register; neither is a channel nobody can place.
+                if channel.unit.lower() not in UNITS or channel.reading is not None or channel.intervals == 0:
+                    continue
+                register = identifier(channel.channel.partition("/")[0])
+            unit = canonical_of(channel.unit.lower()) or "kwh"
+            carrier = channel.commodity if channel.commodity in {each.value for each in Carrier} else "electricity"
+            # Green Button names each reading of a usage point; they are registers of one meter.
+            point = channel.meter.split("/MeterReading/")[0].rsplit("/", 1)[-1]
+            meter = self._meter(point if point != channel.meter else channel.meter, point, carrier)
+            meter.registers.setdefault(register, unit)
+            if channel.meter != meter.meter_id:
+                names[channel.meter] = meter.meter_id
+        if names:
+            self.maps.append(MapDraft(keys={"match": glob_of(path.name), "meters": names}))
+
+    def _add_table(self, path: Path, found: TableFound) -> None:
+        draft = draft_of(found, path.name, tz=self._zone or None)
+        keys: dict[str, Any] = {"match": glob_of(path.name), **draft.keys}
+        questions, notes = list(draft.questions), dict(draft.notes)
+        if found.meter is not None:
+            unit = found.values[0].unit if found.values else None
+            keys["meters"] = {name: self._stream(name, path, unit).partition(".")[0] for name in keys["meters"]}
+        elif found.clocks:
+            unit = found.values[0].unit if found.values else None
+            label = next(iter(found.constants.values()), "")
+            keys["meters"] = {"any": self._stream(label, path, unit).partition(".")[0]}
+        else:
+            keys.pop("value", None)
+            keys.pop("unit", None)
+            notes.pop("unit", None)
+            questions = [question for question in questions if question.key != "unit"]
+            keys["values"], keys["units"] = self._values(path, found, questions)
+            notes |= {"values": "column -> meter_id, meter_id.register or driver_id"}
+        notes = {key: note for key, note in notes.items() if not key.startswith("values.")}
+        draft = draft.model_copy(update={"keys": keys, "questions": tuple(questions), "notes": notes, "remarks": ()})
+        if draft.keys not in [each.keys for each in self.maps]:
+            self.maps.append(draft)
+
+    def _values(
+        self, path: Path, found: TableFound, questions: list[Question]
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Stream and unit by column; a column whose unit is open waits for its answer as a question."""
+        values: dict[str, str] = {}
+        units: dict[str, str] = {}
+        constant = next(iter(found.constants.values()), "") if len(found.values) == 1 else ""
+        for column in found.values:
+            stream = self._stream(column.name, path, column.unit, constant)
+            if column.unit is None:
+                text = f"what does {text_of(column.name)} count? Take the sign away, and give its unit under units"
+                questions.append(Question(key="values", column=column.name, text=text, answers=(stream,)))
+            elif not self._is_repeated(column, stream, values, units):
+                values[column.name], units[column.name] = stream, column.unit
+        return values, units
+
+    def _is_repeated(self, column: ValueColumn, stream: str, values: dict[str, str], units: dict[str, str]) -> bool:
+        """The power of a meter whose energy stands beside it, or the other way round: energy is kept."""
+        other = next((name for name, each in values.items() if each == stream), None)
+        if other is None:
+            return False
+        if UNITS[units[other]].is_power and not UNITS[column.unit or "kwh"].is_power:
+            del values[other], units[other]
+            return False
+        return True
+
+    def _stream(self, name: str, path: Path, unit: str | None, constant: str = "") -> str:
+        """The stream that a foreign name becomes."""
+        if unit is not None and (UNITS[unit].behaviour is Behaviour.LEVEL or unit == "count"):
+            return self._driver(name, unit)
+        label = bare(name)
+        if not label or is_common(name):
+            label = constant
+        carrier, asked = _carrier(f"{name} {path.stem}", unit)
+        meter = self._meter(label, label or "Main meter", carrier)
+        meter.asked = meter.asked or asked
+        register = "value" if _GENERATION.search(name) else "import"
+        meter.registers.setdefault(register, canonical_of(unit) or "kwh")
+        return meter.meter_id
+
+    def _driver(self, name: str, unit: str) -> str:
+        canonical = canonical_of(unit) or unit
+        usual = _OUTDOOR.get(canonical, "")
+        driver = usual if usual and usual not in self.drivers else identifier(bare(name) or canonical)
+        words = tokens(name)
+        # A second temperature is that of another place; the same column of another year is not.
+        if usual in self.drivers and ({"temp", "temperatur", "temperature"} & set(words) or canonical in words):
+            driver = usual
+        self.drivers[driver] = canonical
+        return driver
+
+    def _meter(self, label: str, name: str, carrier: str) -> _Meter:
+        meter_id = identifier(label) if label else ("main" if carrier == "electricity" else carrier)
+        return self.meters.setdefault(meter_id, _Meter(meter_id, name, carrier))
+
+    def text(self, facts: SiteFacts) -> str:
+        """The site file."""
+        return "\n".join([*_head(facts), *self._meter_lines(), *self._map_lines(), *self._price_lines()]) + "\n"
+
+    def _meter_lines(self) -> Iterable[str]:
+        meters = list(self.meters.values())
+        electric = [each.meter_id for each in meters if each.carrier == "electricity"]
+        yield "meters:"
+        for meter in meters:
+            yield f"  - meter_id: {scalar(meter.meter_id)}"
+            yield f"    name: {text_of(meter.name)}"
+            yield f"    carrier: {meter.carrier}{f'   # {ASKED}: {meter.asked}' if meter.asked else ''}"
+            if meter.registers != {"import": "kwh"}:
+                registers = ", ".join(
+                    f"{{register_id: {scalar(name)}, unit: {unit}}}" for name, unit in meter.registers.items()
+                )
+                yield f"    registers: [{registers}]"
+        if len(electric) > 1:
+            yield (
+                f"    # {ASKED}: does one of these count what others count again? Give the others parent: "
+                f"{electric[0]}, or their sum counts it twice"
+            )
+        if self.drivers:
+            yield from ("", "# Relevant variables: what energy use may depend on.", "drivers:")
+        for driver, unit in self.drivers.items():
+            kind = "sum" if UNITS[unit].behaviour is Behaviour.AMOUNT else "mean"
+            yield f"  - {{driver_id: {scalar(driver)}, unit: {unit}, aggregation: {kind}}}"
+        if electric:
+            yield from self._use_lines(electric)
+
+    def _use_lines(self, electric: list[str]) -> Iterable[str]:
+        several = f"   # {ASKED}: the meters that make up the whole site" if len(electric) > 1 else ""
+        yield from ("", "seus:", "  - seu_id: whole_site", "    name: Whole site")
+        yield f"    meters: [{scalar(electric[0])}]{several}"
+        yield "    day_types: true               # offer weekend and holiday terms to the baseline"
+        if "outdoor_degc" in self.drivers:
+            yield "    drivers:"
+            yield "      - {driver_id: outdoor_degc, justification: Heating and cooling follow the weather}"
+        yield "    # baseline: {start: 2024-01-01, end: 2025-01-01}   # end exclusive"
+        yield f"forecast_targets: [{scalar(electric[0])}]"
+
+    def _map_lines(self) -> Iterable[str]:
+        if not self.maps:
+            return
+        yield from ("", "# How each file is read; the map is chosen by the name of the file.", "column_maps:")
+        for draft in self.maps:
+            for place, line in enumerate(draft.lines(asked=f"{ASKED}: ")):
+                yield f"{'    ' if place else '  - '}{line}"
+
+    def _price_lines(self) -> Iterable[str]:
+        yield ""
+        if not self.tariffs:
+            yield "# No price, no cost: take the signs away and put your own, or hand a tariff file to init --from."
+            yield from _NO_TARIFF
+            return
+        yield "tariffs:"
+        for path, tariff in self.tariffs:
+            yield f"  # from {path.name}"
+            lines = yaml_text(tariff.model_dump(mode="json", exclude_defaults=True)).splitlines()
+            yield from (f"{'    ' if place else '  - '}{line}" for place, line in enumerate(lines))
+
+
+_NO_TARIFF = (
+    "# tariffs:",
+    "#   - tariff_id: flat",
+    "#     valid_from: 2020-01-01",
+    "#     valid_to: 2030-01-01          # exclusive",
+    "#     periods:",
+    f"#       - {{period_id: all, price_per_kwh: …}}   # {ASKED}: your price per kWh; delete the block if unknown",
+)
+
+
+def _head(facts: SiteFacts) -> Iterable[str]:
+    """What the files do not say of the site: said by a person, known of its zone, or asked."""
+    zone, country, currency = facts.time_zone, facts.country, facts.currency
+    yield "# Drafted from files. What they do not say is marked with the word PLACEHOLDER; meterloom check lists it."
+    yield f"site_id: {scalar(facts.site_id)}"
+    yield f"name: {text_of(facts.site_id.replace('_', ' ').capitalize())}   # {ASKED}: the name that reports print"
+    if zone:
+        yield f"time_zone: {zone}"
+    else:
+        yield f"time_zone: UTC   # {ASKED}: the site's zone, as Europe/Berlin; days, months and tariffs follow it"
+    yield f"currency: {currency or 'EUR'}" + ("" if currency else f"   # {ASKED}: the currency of your prices")
+    yield f"country: {country or 'DE'}" + ("" if country else f"   # {ASKED}: whose public holidays the site has")
+    yield "# subdivision: …                # state or region, where holidays differ within the country"
+    yield f"# floor_area_m2: …              # {ASKED}: floor area in m2, for kWh/m2; delete both lines if unknown"
+    yield "# floor_area_definition: GIA"
+    yield ""
+
+
+def _carrier(name: str, unit: str | None) -> tuple[str, str]:
+    """The carrier that a name and a unit tell, and the question where they leave it open."""
+    words = " ".join(tokens(name))
+    found = next((carrier for carrier, pattern in _CARRIERS if re.search(pattern, words)), None)
+    if canonical_of(unit) != "m3":
+        energy = found if found not in (None, "water") else "electricity"
+        return energy or "electricity", ""
+    if found in ("natural_gas", "water"):
+        return found, ""
+    return "natural_gas", "counts m3: natural_gas or water?"
+
+
+def bare(name: str) -> str:
+    """A name without its unit: Zähler 1 [kWh] is Zähler 1."""
+    plain = re.sub(r"[\[(][^\])]*[\])]", " ", name).strip(" -_,;:")
+    last = re.split(r"[\s_]+", plain)[-1]
+    if last.lower().replace("³", "3") in UNITS or last in ("°C", "°F", "%"):
+        plain = plain[: len(plain) - len(last)]
+    return plain.strip(" -_,;:")

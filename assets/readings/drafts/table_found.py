@@ -1,0 +1,303 @@
+"""What a foreign table shows: where its names stand, its times, its meters, its values. Facts only, no site, no map."""
+
+import re
+import tempfile
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import polars as pl
+
+from assets.readings.drafts.time_column import TimeColumn, as_times, clock_column, minutes_between, time_column
+from assets.readings.drafts.value_columns import Marks, ValueColumn, marks_of, number_columns, unit_text
+from assets.readings.packed.bounded import GZIP_MAGIC
+from assets.readings.packed.csv_text import unpacked_chunks
+from assets.readings.parsed import ReadRequest
+from assets.readings.readers.reader_list import reader_for
+from assets.readings.readers.table_formats.csv_table import CsvTable
+from assets.readings.tables.clocks import joined_times
+from assets.readings.tables.judged_table import RawTable
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.site import ColumnMap
+
+# Titles above the column names are few, and looked for in the beginning of a file.
+_HEADER_WITHIN, _SEARCHED_BYTES = 15, 256 * 1024
+_METER_NAME = re.compile(
+    r"meter|building|home|series|station|site|point|device|channel|pid|id$|name|zähler|zaehler|messstelle|nummer|"
+    r"compteur|contador|contatore|malo|melo",
+    re.IGNORECASE,
+)
+_CLOCK_NAME = re.compile(
+    r"(\d{1,2})[:.h](\d{2})(?::00)?(?:\s*(?:-|–|bis|to)\s*\d{1,2}[:.h]\d{2}(?::00)?)?(?:\s*(?:Uhr|h))?"
+)
+_NUMBERED = re.compile(r"(\D{0,12}?)(\d{1,2})")
+# Columns that are numbered through a day: how many, and from which number.
+_OF_DAY = (24, 48, 96)
+# Fewer than four times of day are no profile, but columns that happen to be called so.
+_FEWEST_CLOCKS = 4
+_ENCODINGS = ("cp1252", "cp850", "cp1250", "cp1251")
+_SIGNS = "°²³€µ§«»–—’ \u00a0"
+
+
+@runtime_checkable
+class TableReader(Protocol):
+    """A reader of tables, which can hand over the columns as found."""
+
+    def table(self, path: Path, request: ReadRequest) -> RawTable:
+        """The columns as found. Raises BadInput."""
+        ...
+
+
+@dataclass(frozen=True)
+class TableFound:
+    """frame: columns as text, without rows that are none, `clock` joined to the time; time, meter: their columns;
+    clocks: columns that are named by a time of day; header_line, data_line: 1 and None where nothing need be declared;
+    constants: what columns beside them say in every row.
+    """
+
+    frame: pl.DataFrame
+    time: TimeColumn
+    values: tuple[ValueColumn, ...]
+    marks: Marks
+    minutes: int | None
+    meter: str | None = None
+    clock: str | None = None
+    clocks: dict[str, str] | None = None
+    encoding: str | None = None
+    header_line: int = 1
+    data_line: int | None = None
+    constants: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def meters(self) -> pl.Series | None:
+        """What the meter column says in each row."""
+        return self.frame[self.meter] if self.meter is not None else None
+
+
+@dataclass(frozen=True)
+class _Head:
+    frame: pl.DataFrame
+    time: TimeColumn
+    told: dict[str, str]
+    mapping: ColumnMap
+    data_line: int | None
+    allows_comma: bool
+
+
+def look(path: Path) -> TableFound | None:
+    """What the file shows; None where it is no table, or holds no column of times."""
+    head = _head(path)
+    if head is None:
+        return None
+    frame, time, mapping = head.frame, head.time, head.mapping
+    clock = clock_column(frame, time)
+    if clock is not None:
+        joined, _, _ = joined_times(frame, ColumnMap(timestamp=time.name, clock=clock))
+        with_clock = as_times(joined[time.name])
+        time, frame, clock = (with_clock, joined, clock) if with_clock else (time, frame, None)
+    found = TableFound(
+        frame=frame,
+        time=time,
+        values=(),
+        marks=Marks(),
+        minutes=None,
+        clock=clock,
+        encoding=mapping.encoding,
+        header_line=mapping.header_line or 1,
+        data_line=head.data_line,
+    )
+    clocks = {} if clock is not None else _clocks(frame, time)
+    return _with_clocks(found, clocks, head) if clocks else _with_values(found, head)
+
+
+def _with_clocks(found: TableFound, clocks: dict[str, str], head: _Head) -> TableFound:
+    frame = found.frame
+    rest = [name for name in frame.columns if name not in clocks and name != found.time.name]
+    meter = next((name for name in rest if _METER_NAME.search(name)), None)
+    marks = marks_of(frame, list(clocks), allows_comma=head.allows_comma)
+    places = sorted({int(at[:2]) * 60 + int(at[3:]) for at in clocks.values()})
+    minutes = min((after - before for before, after in pairwise(places)), default=None)
+    told = {name: unit for name, unit in head.told.items() if name in clocks}
+    first = next(iter(clocks))
+    values = number_columns(frame, [first], told, minutes)
+    return replace(found, values=tuple(values), marks=marks, minutes=minutes, meter=meter, clocks=clocks)
+
+
+def _with_values(found: TableFound, head: _Head) -> TableFound | None:
+    frame, time = found.frame, found.time
+    meter = _meter_column(frame, time)
+    minutes = minutes_between(time.times, frame[meter] if meter is not None else None)
+    names = [name for name in frame.columns if name not in (time.name, meter) and as_times(frame[name]) is None]
+    values = number_columns(frame, names, head.told, minutes)
+    marks = marks_of(frame, [each.name for each in values], allows_comma=head.allows_comma)
+    if not values:
+        return None
+    rest = [name for name in names if name not in {each.name for each in values}]
+    constants = _constants(frame, rest)
+    return replace(found, values=tuple(values), marks=marks, minutes=minutes, meter=meter, constants=constants)
+
+
+def _head(path: Path) -> _Head | None:
+    """The columns, the one of times, and how to read them: the first line of names under which times stand."""
+    try:
+        reader = reader_for(path)
+    except BadInput:
+        return None
+    if not isinstance(reader, TableReader):
+        return None
+    encoding = _encoding(path) if isinstance(reader, CsvTable) else None
+    if not isinstance(reader, CsvTable) or path.stat().st_size <= _SEARCHED_BYTES:
+        return _searched(reader, path, encoding)
+    with tempfile.TemporaryDirectory(prefix="meterloom-") as folder:
+        # The line of the names is looked for in the beginning; only then is the whole file read, once.
+        short = Path(folder) / "beginning.csv"
+        beginning = _beginning(path)
+        short.write_bytes(beginning[: beginning.rfind(b"\n") + 1] or beginning)
+        found = _searched(reader, short, encoding)
+    return None if found is None else _tried(reader, path, found.mapping)
+
+
+def _searched(reader: TableReader, path: Path, encoding: str | None) -> _Head | None:
+    for line in range(1, _HEADER_WITHIN + 1):
+        mapping = ColumnMap(header_line=line if line > 1 else None, encoding=encoding)
+        found = _tried(reader, path, mapping)
+        if found is not None:
+            return found
+    return None
+
+
+def _tried(reader: TableReader, path: Path, mapping: ColumnMap) -> _Head | None:
+    try:
+        raw = reader.table(path, ReadRequest(mapping=mapping))
+    except BadInput:
+        return None
+    lines, frame = raw.frame["_line"], raw.frame.drop("_line")
+    is_blank = pl.all_horizontal(pl.all().is_null())
+    lines, frame = lines.filter(~frame.select(is_blank).to_series()), frame.filter(~is_blank)
+    if frame.is_empty():
+        return None
+    time = time_column(frame)
+    if time is None:
+        return None
+    told, data_line = {}, None
+    if time.times[0] is None and time.times.len() > 1:
+        # A row above the first time: units of the columns, or else these names are no names but a title.
+        cells = {name: str(cell).strip() for name, cell in frame.row(0, named=True).items() if cell is not None}
+        told = {name: unit for name, cell in cells.items() if (unit := unit_text(cell.strip("[]()"))) is not None}
+        if not told or len(told) < len([name for name in cells if name != time.name]):
+            return None
+        data_line = int(lines[1])
+        frame = frame.slice(1)
+        time = replace(time, times=time.times.slice(1))
+    return _Head(frame, time, told, mapping, data_line, raw.allows_comma)
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        if file.read(2) != GZIP_MAGIC:
+            file.seek(0)
+            return file.read(_SEARCHED_BYTES)
+    try:
+        return b"".join(chunk for chunk, _ in zip(unpacked_chunks(path), range(1), strict=False))[:_SEARCHED_BYTES]
+    except BadInput:
+        return b""
+
+
+def _encoding(path: Path) -> str | None:
+    """The likeliest encoding of a text that is no UTF-8; None where none need be declared."""
+    data = _beginning(path)
+    if data.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")) or (data.isascii() and b"\0" not in data):
+        return None
+    zeros = data.count(b"\0")
+    if zeros > len(data) // 4:
+        return "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
+    try:
+        # A letter that the beginning cuts is none of another encoding.
+        data[: data.rfind(b"\n") + 1 or len(data)].decode()
+    except UnicodeDecodeError:
+        return max(_ENCODINGS, key=lambda name: _likeness(data, name))
+    return None
+
+
+def _likeness(data: bytes, encoding: str) -> float:
+    """How much the letters beyond ASCII look like those of words and units."""
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        return -1.0
+    score = 0.0
+    for at, sign in enumerate(text[:20_000]):
+        if sign.isascii():
+            continue
+        after = text[at + 1 : at + 2]
+        is_inside = after.isalpha() and after.isascii()
+        if sign.isalpha():
+            score += 1.0 if sign.lower() in "äöüßéèàçñåøæóíáłżśćęąőűčšžřěý" else 0.3
+        elif sign in _SIGNS and not (is_inside and sign in "²³"):
+            score += 0.9
+        else:
+            score -= 1.0
+    return score
+
+
+def _clocks(frame: pl.DataFrame, time: TimeColumn) -> dict[str, str]:
+    """Columns that are named by a time of day, with that time; none where they are fewer than a day has parts."""
+    if not time.is_date:
+        return {}
+    named = {name: match for name in frame.columns if (match := _CLOCK_NAME.fullmatch(name.strip())) is not None}
+    found = {name: f"{int(m[1]):02}:{m[2]}" for name, m in named.items() if int(m[1]) <= 24 and int(m[2]) < 60}
+    if len(found) >= _FEWEST_CLOCKS:
+        # 00:00 to the right of the day's other times is its end.
+        last = list(found)[-1]
+        if found[last] == "00:00":
+            found[last] = "24:00"
+        return found
+    return _numbered(frame)
+
+
+def _numbered(frame: pl.DataFrame) -> dict[str, str]:
+    """H1 … H24, 0 … 23, 1 … 96: the parts of a day in order, named by their place."""
+    by_stem: dict[str, dict[int, str]] = {}
+    for name in frame.columns:
+        match = _NUMBERED.fullmatch(name.strip())
+        if match is not None:
+            by_stem.setdefault(match[1].strip().lower(), {})[int(match[2])] = name
+    for places in by_stem.values():
+        first = min(places)
+        if first in (0, 1) and len(places) in _OF_DAY and sorted(places) == list(range(first, first + len(places))):
+            step = 1440 // len(places)
+            return {name: f"{(n - first) * step // 60:02}:{(n - first) * step % 60:02}" for n, name in places.items()}
+    return {}
+
+
+def _meter_column(frame: pl.DataFrame, time: TimeColumn) -> str | None:
+    """A column of few texts that make the times unique."""
+    filled, times = frame.filter(time.times.is_not_null()), time.times.drop_nulls()
+    if times.n_unique() == times.len() or _is_one_hour(times.filter(times.is_duplicated()), times):
+        return None
+    for name in sorted(frame.columns, key=lambda name: not _METER_NAME.search(name)):
+        column, texts = filled[name], filled[name].cast(pl.String)
+        # A number names a meter only in a column that says so.
+        is_text = _METER_NAME.search(name) is not None or texts.cast(pl.Float64, strict=False).null_count() > 0
+        # A meter's name repeats with every reading; what differs in most rows is a value or a remark.
+        if name == time.name or not is_text or column.n_unique() > max(1, filled.height // 2):
+            continue
+        pairs = pl.DataFrame({"a": texts, "b": times})
+        if _is_one_hour(times.filter(pairs.is_duplicated()), times) and as_times(column) is None:
+            return name
+    return None
+
+
+def _is_one_hour(twice: pl.Series, times: pl.Series) -> bool:
+    """Times that stand there twice are those of the hour that autumn repeats, one in a year; also none."""
+    if twice.is_empty():
+        return True
+    years = times.dt.year().n_unique()
+    return twice.len() <= times.len() // 2 and twice.dt.truncate("1h").n_unique() <= years
+
+
+def _constants(frame: pl.DataFrame, names: list[str]) -> dict[str, str]:
+    """Columns in which one text stands in every row."""
+    texts = {name: frame[name].cast(pl.String).drop_nulls() for name in names}
+    return {name: text[0] for name, text in texts.items() if text.len() and text.n_unique() == 1}

@@ -1,0 +1,207 @@
+"""Which column of a table holds its times, and in which style: by the reader's own rules, so that it reads them."""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+
+import polars as pl
+
+from assets.readings.tables.times import local_times
+
+_CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S%.f", "%H.%M", "%H%M")
+_DATES = (
+    *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y"),
+    *("%d %b %Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%y", "%Y%m%d"),
+)
+# What stands between a date and the time of day.
+_BETWEEN = (" ", "T", ", ", "")
+_DIGITS = {"%Y": r"\d{4}", r"%\.f": r"\.\d+", "%b": r"[^\W\d]{3}", "%p": "[AaPp][Mm]"}
+_DIGITS |= {f"%{code}": r"\d{1,2}" for code in "mdHI"} | {f"%{code}": r"\d{2}" for code in "yMS"}
+_CODE = re.compile(r"%\\\.f|%[A-Za-z]")
+_OFFSET = r"\s?(?:Z|[+-]\d{2}:?\d{2})$"
+_TIME_NAME = re.compile(
+    r"time|date|datum|zeit|stamp|tag$|fecha|hora|heure|jour|start|beginn|von$|ab$|measured|^day|^dt$|^ts$|^when$",
+    re.IGNORECASE,
+)
+_CLOCK = r"^\d{1,2}[:.]\d{2}(?::\d{2})?(?: ?[AaPp][Mm])?$"
+# A time of day of a workbook comes with the day before its first one.
+_DAY_NONE = r"^1899-12-3[01][ T]"
+# A table has few lines that are no readings: a total, a remark. More of them, and the style is another one.
+_ODD_ROWS, _ODD_SHARE = 3, 0.02
+# Day and month are told apart by order where the wrong reading jumps by weeks and the right one never does.
+_JUMP = timedelta(days=20)
+
+
+@dataclass(frozen=True)
+class TimeColumn:
+    """formats: strptime styles, none where ISO 8601 is read as it is; options: both readings, where the content leaves
+    day and month open; sure: 0..1, of the style, with why; times: local times in file order.
+    """
+
+    name: str
+    formats: tuple[str, ...]
+    has_offset: bool
+    times: pl.Series
+    options: tuple[str, ...] = ()
+    sure: float = 1.0
+    why: str = ""
+
+    @property
+    def is_date(self) -> bool:
+        """No time of day anywhere."""
+        return not (self.times.dt.time() != pl.Series([0]).cast(pl.Time)[0]).any()
+
+
+def time_column(frame: pl.DataFrame) -> TimeColumn | None:
+    """The column that reads as times, one with a telling name first."""
+    for name in sorted(frame.columns, key=lambda name: (not _TIME_NAME.search(name), frame.columns.index(name))):
+        found = as_times(frame[name])
+        if found is not None:
+            return found
+    return None
+
+
+def clock_column(frame: pl.DataFrame, time: TimeColumn) -> str | None:
+    """A column of times of day beside one of dates alone: the first, which is where an interval begins."""
+    if not time.is_date:
+        return None
+    for name in frame.columns:
+        column = frame[name]
+        if name == time.name or column.dtype != pl.String or column.null_count() == column.len():
+            continue
+        texts = column.drop_nulls().str.strip_chars().str.replace(_DAY_NONE, "")
+        if texts.len() - int(texts.str.contains(_CLOCK).sum()) <= _allowed(texts.len()):
+            return name
+    return None
+
+
+def as_times(column: pl.Series) -> TimeColumn | None:
+    """The column as times; None where it holds others."""
+    if isinstance(column.dtype, pl.Datetime):
+        is_aware = column.dtype.time_zone is not None
+        return TimeColumn(column.name, (), is_aware, column.dt.replace_time_zone(None))
+    if column.dtype == pl.Date:
+        return TimeColumn(column.name, (), False, column.cast(pl.Datetime("us")))
+    if column.dtype != pl.String or column.null_count() == column.len():
+        return None
+    texts = column.str.strip_chars()
+    has_offset = bool(texts.drop_nulls().head(100).str.contains(r":\d{2}.*" + _OFFSET).all())
+    zone_code = _zone_code(texts) if has_offset else ""
+    bare = texts.str.replace(_OFFSET, "") if has_offset else texts
+    read = _readings(bare)
+    if not read:
+        return _two_styles(column.name, bare, has_offset=has_offset)
+    best = max(times.len() - times.null_count() for times in read.values())
+    whole = {style: times for style, times in read.items() if times.len() - times.null_count() == best}
+    style, sure, why = _chosen(whole)
+    if style is None:
+        first = next(iter(whole))
+        return TimeColumn(column.name, (), has_offset, whole[first], tuple(whole), 0.5, "day and month look alike")
+    # ISO 8601 is read without being declared; a date beside its clock is asked for with its style all the same.
+    is_iso = style.startswith(("%Y-%m-%d %H", "%Y-%m-%dT%H")) or style == "%Y-%m-%d"
+    formats = () if is_iso else (style + zone_code,)
+    return TimeColumn(column.name, formats, has_offset, whole[style], (), sure, why)
+
+
+def _readings(texts: pl.Series) -> dict[str, pl.Series]:
+    """By style, the times of all texts but a few odd ones."""
+    filled = texts.drop_nulls()
+    found = {}
+    for style in _likely(filled):
+        times = local_times(texts, (style,))
+        if times.null_count() - texts.null_count() <= _allowed(filled.len()):
+            found[style] = times
+    return found
+
+
+def _likely(filled: pl.Series) -> list[str]:
+    """The styles whose shape some of the first texts have; the quick look keeps the many from being tried on all."""
+    sample = [str(text) for text in filled.head(20)]
+    return [style for style, shape in _shapes().items() if any(shape.fullmatch(text) for text in sample)]
+
+
+@lru_cache(maxsize=1)
+def _shapes() -> dict[str, re.Pattern[str]]:
+    styles = [f"{day}{mark}{clock}" for day in _DATES for mark in _BETWEEN for clock in _CLOCKS] + list(_DATES)
+    return {style: re.compile(_CODE.sub(lambda code: _DIGITS[code[0]], re.escape(style))) for style in styles}
+
+
+def _allowed(rows: int) -> int:
+    """How many of so many rows may be no readings, the first of them being one in any case."""
+    return min(max(_ODD_ROWS, int(rows * _ODD_SHARE)), max(0, (rows - 1) // 2))
+
+
+def _chosen(whole: dict[str, pl.Series]) -> tuple[str | None, float, str]:
+    """The one style of those that read equally many texts, how sure, and why; None where the content leaves it open."""
+    months = [style for style in whole if style.startswith(("%m/%d", "%m-%d"))]
+    days = [style for style in whole if style.startswith(("%d/%m", "%d-%m-"))]
+    style = next(iter(whole))
+    if style.startswith("%d.%m"):
+        return style, 0.99, "dates with points are day first"
+    if not months or not days:
+        return style, 1.0, "no other date style reads all rows"
+    month, day = whole[months[0]], whole[days[0]]
+    if month.equals(day):
+        return None, 0.5, ""
+    day_is_even, month_is_even = _is_even(day), _is_even(month)
+    if day_is_even == month_is_even:
+        return None, 0.5, ""
+    return (days[0] if day_is_even else months[0]), 0.95, "read the other way the times would jump by weeks"
+
+
+def _is_even(times: pl.Series) -> bool:
+    """Steps below a day, and never a jump of weeks."""
+    steps = times.drop_nulls().diff().drop_nulls()
+    common = steps.filter(steps > timedelta()).mode().sort()
+    if common.is_empty() or common[0] >= timedelta(days=1):
+        return False
+    return not (steps.abs() > _JUMP).any()
+
+
+def _two_styles(name: str, texts: pl.Series, *, has_offset: bool) -> TimeColumn | None:
+    """Two styles of one file that read every text between them."""
+    filled = texts.drop_nulls()
+    parts = sorted({*_likely(filled), *_likely(filled.reverse())})
+    for at, first in enumerate(parts):
+        for second in parts[at + 1 :]:
+            both = local_times(texts, (first, second))
+            if both.null_count() == texts.null_count():
+                return TimeColumn(name, (first, second), has_offset, both, (), 0.9, "two date styles in one file")
+    return None
+
+
+def _zone_code(texts: pl.Series) -> str:
+    """What stands for the offset in a declared style."""
+    return " %z" if texts.drop_nulls().head(100).str.contains(r"\s(?:Z|[+-]\d{2}:?\d{2})$").all() else "%#z"
+
+
+def minutes_between(times: pl.Series, by: pl.Series | None) -> int | None:
+    """The commonest step in minutes, of the rows of one meter."""
+    steps = _steps(times, by)
+    common = steps.filter(steps > timedelta()).mode().sort()
+    return int(common[0] / timedelta(minutes=1)) if len(common) else None
+
+
+def ends_its_day(times: pl.Series, by: pl.Series | None) -> bool:
+    """00:00 is written with the day that it ends: time falls back there by nearly a day."""
+    steps = _steps(times, by)
+    day_back = [step for step in steps.filter(steps < timedelta()).unique() if timedelta() < step + timedelta(days=1)]
+    return any(step + timedelta(days=1) <= timedelta(hours=1) for step in day_back)
+
+
+def label_seen(times: pl.Series, minutes: int | None) -> str | None:
+    """`end` where whole days run from the first step to midnight, `start` where they begin at midnight, else None."""
+    filled = times.drop_nulls()
+    if minutes is None or minutes >= 1440 or filled.is_empty():
+        return None
+    first, last = filled.min(), filled.max()
+    low, high = (int(each.hour * 60 + each.minute) for each in (first, last))  # type: ignore[union-attr]
+    if low == 0 and high == 1440 - minutes:
+        return "start"
+    return "end" if low == minutes and high == 0 else None
+
+
+def _steps(times: pl.Series, by: pl.Series | None) -> pl.Series:
+    meters = pl.repeat("", times.len(), eager=True) if by is None else by.cast(pl.String)
+    return pl.DataFrame({"by": meters, "time": times}).select(pl.col("time").diff().over("by")).to_series()

@@ -1,0 +1,169 @@
+"""What the columns of values show: their unit, the marks in their numbers, and what stands for "no reading"."""
+
+import re
+from dataclasses import dataclass
+
+import polars as pl
+
+from assets.readings.tables.column_layout import unit_in
+from assets.readings.tables.values import SUSPECT_KW, SUSPECT_ROWS, infers_comma
+from data_quality.contracts.units import UNITS
+
+_UNIT_HINTS = (
+    (r"temp.*_f$|degf|tempf|fahrenheit|°f", "degf"),
+    (r"temp|degc|_c$|celsius|°c|\[c\]|\(c\)", "degc"),
+    (r"irradiance|ghi|w_m2|w/m2|w/m²|radiation|globalstrahlung|einstrahlung", "w_per_m2"),
+    (r"humidity|feuchte|_pct$|percent|%", "percent"),
+    (r"fraction", "fraction"),
+    (r"litre_per_min|l_per_min|l/min", "l_per_min"),
+    (r"m3/h|m³/h|m3_h$", "m3_per_h"),
+    (r"m/s|wind_?(speed|ms)|windgeschw", "m_per_s"),
+    (r"power_w$|_w$", "w"),
+)
+# How units are written that are not called by their code.
+_SPELLED = {
+    "kw/h": "kwh",
+    "kwh/h": "kw",
+    "w/m2": "w_per_m2",
+    "°c": "degc",
+    "° c": "degc",
+    "grad c": "degc",
+    "c": "degc",
+}
+_SPELLED |= {"°f": "degf", "%": "percent", "m/s": "m_per_s", "m3/h": "m3_per_h", "l/min": "l_per_min", "cbm": "m3"}
+_SPELLED |= {"kilowatt": "kw", "kilowattstunden": "kwh", "nm3": "m3", "stk": "count", "pcs": "count", "liter": "l"}
+_BRACKETED = re.compile(r"[\[(]\s*([^\])]*?)\s*[\])]")
+# Where a cell says that there is none.
+_NO_READING = ("-", "--", "---", "n/a", "na", "nan", "null", "none", "#n/a", "#nv", "#nan", "k.a.", "k. a.", "?", ".")
+# What parts thousands, by the numbers that show it; the decimal mark is the other one.
+_THOUSANDS = {
+    ".": r"^-?\d{1,3}(?:\.\d{3})+,\d*$",
+    ",": r"^-?\d{1,3}(?:,\d{3})+\.\d*$",
+    " ": "^-?\\d{1,3}(?:[ \u00a0\u202f]\\d{3})+(?:[.,]\\d*)?$",
+    "'": r"^-?\d{1,3}(?:['’]\d{3})+(?:[.,]\d*)?$",
+}
+
+
+@dataclass(frozen=True)
+class ValueColumn:
+    """One column of numbers. unit: code or None; is_unit_told: by the name or a row of units, not by a hint;
+    looks_like: the smaller unit that its size suggests, as in F03; notes: what a person should know of its cells.
+    """
+
+    name: str
+    unit: str | None
+    is_unit_told: bool
+    looks_like: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Marks:
+    """decimal, thousands: as a column map wants them, None where nothing need be declared; missing: texts that say "no
+    reading"; is_open: points may be decimal or part thousands.
+    """
+
+    decimal: str | None = None
+    thousands: str | None = None
+    missing: tuple[str, ...] = ()
+    is_open: bool = False
+
+
+def unit_text(text: str) -> str | None:
+    """The unit that a text is: kWh, °C, m³."""
+    plain = text.strip().lower().replace("³", "3").replace("²", "2").replace("_", "_")
+    return plain if plain in UNITS else _SPELLED.get(plain)
+
+
+def unit_of_name(name: str) -> tuple[str | None, bool]:
+    """The unit that a column name tells, or that it hints at, and which of both."""
+    for inside in reversed(_BRACKETED.findall(name)):
+        found = unit_text(inside)
+        if found is not None:
+            return found, True
+    last = re.split(r"\s+(?:in\s+)?", name.strip())[-1]
+    told = unit_text(last) if last != name.strip() else None
+    told = told or unit_in(name)
+    if told is not None and len(told) > 1:
+        return told, True
+    hint = next((unit for pattern, unit in _UNIT_HINTS if re.search(pattern, name.lower())), None)
+    return (told, True) if told is not None and hint is None else (hint, False)
+
+
+def number_columns(
+    frame: pl.DataFrame, names: list[str], told: dict[str, str], minutes: int | None
+) -> list[ValueColumn]:
+    """The columns among `names` that hold numbers; told: units of a row below the names; minutes: the rows' step."""
+    return [_described(frame[name], told.get(name), minutes) for name in names if is_number(frame[name])]
+
+
+def _described(column: pl.Series, told: str | None, minutes: int | None) -> ValueColumn:
+    unit, is_told = (told, True) if told is not None else unit_of_name(column.name)
+    values = as_numbers(column)
+    notes, zeros, empty = [], int((values == 0).sum()), values.null_count()
+    if empty:
+        notes.append(f'{empty} cells are empty; missing: [""] counts them as no reading')
+    if 0 < zeros < values.len() // 2:
+        notes.append(f"{zeros} zeros; zero_is_missing: true if a zero means no reading")
+    if values.min() is not None and float(values.min()) < 0:  # type: ignore[arg-type]
+        notes.append("holds negative values; a register import or export refuses them")
+    return ValueColumn(column.name, unit, is_told, _smaller_unit(values.drop_nulls(), unit, minutes), tuple(notes))
+
+
+def _smaller_unit(values: pl.Series, unit: str | None, minutes: int | None) -> str:
+    """The unit a thousand times smaller, where whole numbers average more than a meter of this heading does."""
+    smaller = {"kwh": "wh", "kw": "w", "mwh": "kwh", "mw": "kw"}.get(unit or "")
+    if smaller is None or values.len() < SUSPECT_ROWS or values.n_unique() <= 2 or minutes is None:
+        return ""
+    hours = 1.0 if UNITS[unit or ""].is_power else minutes / 60
+    mean_kw = float(values.abs().mean() or 0.0) * UNITS[unit or ""].factor / hours  # type: ignore[arg-type]
+    return smaller if mean_kw > SUSPECT_KW and bool((values == values.round()).all()) else ""
+
+
+def marks_of(frame: pl.DataFrame, names: list[str], *, allows_comma: bool) -> Marks:
+    """The marks in the numbers of these columns."""
+    texts = [frame[name].str.strip_chars() for name in names if frame[name].dtype == pl.String]
+    if not texts:
+        return Marks()
+    every = pl.concat([text.rename("") for text in texts])
+    missing = tuple(sorted({text for text in every.drop_nulls().unique() if text.lower() in _NO_READING}))
+    numbers = every.filter(~every.is_in(list(missing)))
+    marks = [mark for mark, pattern in _THOUSANDS.items() if numbers.str.contains(pattern).any()]
+    if len(marks) == 1:
+        is_comma = marks[0] == "." or (marks[0] in " '" and numbers.str.contains(",", literal=True).any())
+        return Marks("," if is_comma else ".", marks[0], missing)
+    if infers_comma(numbers):
+        # Between quotes a comma may part thousands too: 1,234 alone says nothing.
+        is_open = not allows_comma and not numbers.str.contains(r",(?:\d{1,2}|\d{4,})$").any()
+        return Marks(None if is_open else ",", None, missing, is_open)
+    return Marks(None, None, missing, _groups_alone(numbers, allows_comma=allows_comma))
+
+
+def _groups_alone(numbers: pl.Series, *, allows_comma: bool) -> bool:
+    """1.234 beside 987: every point is followed by three digits, and some numbers have none; it may part thousands."""
+    has_point = numbers.str.contains(".", literal=True).fill_null(value=False)
+    grouped = numbers.filter(has_point).str.contains(r"^-?[1-9]\d{0,2}(?:\.\d{3})+$")
+    few = bool(has_point.any()) and bool(grouped.all())
+    rest = numbers.filter(~has_point).drop_nulls()
+    return allows_comma and few and rest.len() > 0 and bool(rest.str.contains(r"^-?\d{1,3}$").all())
+
+
+def is_number(column: pl.Series) -> bool:
+    """At least half of what stands there is numbers."""
+    values = as_numbers(column)
+    return values.len() > values.null_count() and values.null_count() <= max(column.null_count(), column.len() // 2)
+
+
+def as_numbers(column: pl.Series) -> pl.Series:
+    """The column as numbers, whatever its marks; null where a cell is none."""
+    if column.dtype.is_numeric():
+        return column.cast(pl.Float64).fill_nan(None)
+    if column.dtype != pl.String:
+        return pl.repeat(None, column.len(), dtype=pl.Float64, eager=True)
+    texts = column.str.strip_chars()
+    mark = next((mark for mark, pattern in _THOUSANDS.items() if texts.str.contains(pattern).any()), None)
+    if mark is not None:
+        texts = texts.str.replace_all("[ \u00a0\u202f]" if mark == " " else re.escape(mark), "")
+    if infers_comma(texts):
+        texts = texts.str.replace(",", ".", literal=True)
+    return texts.cast(pl.Float64, strict=False).fill_nan(None)

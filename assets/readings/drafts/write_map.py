@@ -1,0 +1,39 @@
+"""A complete column map into the site file, which must still load and then read the file; whole or not at all."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from assets.readings.drafts.map_draft import MapDraft
+from assets.readings.sniff_files import read_file
+from assets.sites.load_sites import load_site, rewritten
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.site import ColumnMap
+from data_quality.contracts.yaml_file import with_item
+
+
+def write_maps(site_file: Path, drafts: Sequence[tuple[Path, MapDraft]], *, now_utc: datetime) -> int:
+    """Put the maps of these files into the site file, comments and all else kept; returns how many were not there.
+
+    Raises BadInput where a map is not complete, the site file would not load, or a file could not be read with it.
+    """
+    for path, draft in drafts:
+        for question in draft.questions:
+            more = len(draft.questions) - 1
+            others = f" (and {more} more open)" if more else ""
+            message = f"nothing is written while the map has an open question: {question.said}{others}"
+            raise BadInput(message, file=str(path), reason="open_question")
+    text = site_file.read_bytes().decode("utf-8")
+    known: list[ColumnMap] = list(load_site(site_file).column_maps)
+    before = len(known)
+    for _, draft in drafts:
+        mapping = draft.column_map()
+        if mapping not in known:
+            known.append(mapping)
+            text = with_item(text, "column_maps", "\n".join(draft.lines()), file=str(site_file))
+    if len(known) > before:
+        with rewritten(site_file, text) as site:
+            for path, _ in drafts:
+                # With all maps of the site: another that is meant for the same names must not get in the way.
+                read_file(path, site=site, now_utc=now_utc)
+    return len(known) - before

@@ -1,0 +1,133 @@
+"""Files as ordinary programs export them read to the last digit with the map that their content and the site propose."""
+
+from pathlib import Path
+
+import pytest
+
+from assets.readings.drafts.drafting import draft_map
+from assets.readings.drafts.map_draft import Said
+from assets.readings.sniff_files import read_file, sniff_file
+from tests.readings.ordinary_files import Style, home, local_starts, rows_of, style, works, write
+from tests.readings.rooms import Bench
+
+# Enough for each separator, encoding, date style, shape and title to meet most others; a thousand more were tried.
+SEEDS = range(24)
+
+
+def read_by_its_own_map(chosen: Style, folder: Path) -> bool:
+    """The drafted map reads what was written; only what stands below the readings is refused."""
+    path, truth, site, _ = write(chosen, folder)
+    said = Said(unit="kwh") if chosen.shape in ("hours", "numbered") else Said()
+    draft = draft_map(path, site=site, said=said)
+    assert draft is not None
+    assert draft.questions == ()
+    assert draft.confidence >= 0.85
+    found = read_file(path, mapping=draft.column_map(), site=site)
+    assert set(found.report.reasons) <= {"bad_timestamp"}
+    return rows_of(found.rows) == truth
+
+
+def test_every_reading_of_an_ordinary_file_is_the_one_that_was_written(tmp_path: Path) -> None:
+    wrong = [seed for seed in SEEDS if not read_by_its_own_map(style(seed), tmp_path)]
+    assert wrong == []
+
+
+def hours(text: str, form: str = "%d.%m.%Y %H:%M", *, month: int = 1, zone: str = "Europe/Berlin") -> str:
+    """Lines of hours of local time; {t} and {n} in the text."""
+    starts = local_starts(month, 60, zone)
+    return "".join(text.format(t=start.strftime(form), n=n % 40) + "\n" for n, start in enumerate(starts))
+
+
+def test_a_zone_that_the_times_disprove_is_asked_for_and_not_taken(bench: Bench) -> None:
+    path = bench.file("Zeit;Verbrauch [kWh]\n" + hours("{t};{n},5", month=3, zone="Etc/GMT-1"))
+    draft = draft_map(path, site=home())
+    assert draft is not None
+    assert [question.key for question in draft.questions] == ["zone"]
+    assert "skips in spring" in draft.questions[0].text
+    assert draft_map(path, site=home(), tz="Etc/GMT-1").questions == ()  # type: ignore[union-attr]
+
+
+def test_a_change_of_the_clock_in_the_file_makes_its_zone_surer(bench: Bench) -> None:
+    text = "Zeit;Verbrauch [kWh]\n"
+    across, within = (bench.file(text + hours("{t};{n},5", month=m), f"{m}.csv") for m in (10, 1))
+    surer, sure = (draft_map(path, site=home()) for path in (across, within))
+    assert surer is not None
+    assert sure is not None
+    assert surer.confidence > sure.confidence
+
+
+@pytest.mark.parametrize(
+    ("header", "said", "key"),
+    [
+        ("Zeit;Halle Nord [kWh]", Said(), "values"),
+        ("Zeit;Wert", Said(meter="z1"), "units"),
+        ("Zeit;Zähler 9 [kWh]", Said(), "values"),
+    ],
+    ids=["a meter that nobody knows", "no unit anywhere", "a number of no meter"],
+)
+def test_what_neither_file_nor_site_says_is_a_question(bench: Bench, header: str, said: Said, key: str) -> None:
+    draft = draft_map(bench.file(header + "\n" + hours("{t};{n},5")), site=works(), said=said)
+    assert draft is not None
+    assert [question.key for question in draft.questions] == [key]
+    assert draft.confidence <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("column", "stream"),
+    [
+        ("z2 [kWh]", "z2"),
+        ("Zaehler 02 (kWh)", "z2"),
+        ("ZÄHLER 2 - Wirkarbeit kWh", "z2"),
+        ("kaelte halle [kWh]", "kaelte"),
+        ("Außentemperatur [°C]", "outdoor_degc"),
+    ],
+)
+def test_foreign_names_are_matched_by_name_id_and_number(bench: Bench, column: str, stream: str) -> None:
+    draft = draft_map(bench.file(f"Zeit;{column}\n" + hours("{t};{n},5")), site=works())
+    assert draft is not None
+    assert draft.keys["values"] == {column: stream}
+    assert draft.questions == ()
+
+
+def test_whole_numbers_too_large_for_their_heading_are_asked_about(bench: Bench) -> None:
+    path = bench.file("Zeit;Zähler 1 [kWh]\n" + hours("{t};9{n}0"))
+    draft = draft_map(path, site=works())
+    assert draft is not None
+    assert "wh" in draft.questions[0].answers
+    loaded = works().model_copy(
+        update={"meters": tuple(m.model_copy(update={"connected_load_kw": 900.0}) for m in works().meters)}
+    )
+    assert draft_map(path, site=loaded).questions == ()  # type: ignore[union-attr]
+
+
+def test_points_before_three_digits_beside_whole_numbers_are_asked_about(bench: Bench) -> None:
+    draft = draft_map(
+        bench.file("Zeit;Zähler 1 [kWh]\n" + hours("{t};1.2{n:02}") + "15.01.2025 00:00;987\n"), site=works()
+    )
+    assert draft is not None
+    assert [question.key for question in draft.questions] == ["decimal"]
+
+
+def test_power_beside_its_energy_is_left_out_and_said(bench: Bench) -> None:
+    path = bench.file("Zeit;Zähler 1 Leistung [kW];Zähler 1 Arbeit [kWh]\n" + hours("{t};{n},5;{n},25"))
+    draft = draft_map(path, site=works())
+    assert draft is not None
+    assert draft.keys["values"] == {"Zähler 1 Arbeit [kWh]": "z1"}
+    assert any("Leistung" in remark for remark in draft.remarks)
+
+
+def test_letters_of_an_encoding_that_nobody_declared_are_never_guessed_when_ingested(bench: Bench) -> None:
+    text = ("timestamp;Zähler 1\n" + hours("{t};{n},5", "%Y-%m-%dT%H:%M+01:00")).encode("cp1252")
+    path = bench.file(text)
+    report = sniff_file(path, site=works())
+    assert report.reasons == {"bad_encoding": 1}
+    assert report.proposal["encoding"] == "cp1252"
+    assert bench.ingest(path, site=works()).reasons == {"bad_encoding": 1}
+
+
+def test_a_wrong_encoding_is_one_sentence(bench: Bench) -> None:
+    path = bench.file("Zeit;Zähler 1\n01.01.2025 00:00;1\n".encode("cp1252"))
+    draft = draft_map(path, site=works(), said=Said(unit="kwh"))
+    assert draft is not None
+    report = sniff_file(path, mapping=draft.column_map(encoding="utf-16-le"), site=works())
+    assert "as the column map says" in report.message
