@@ -9,7 +9,7 @@ from assets.sites.load_sites import load_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.cli.answer import Answer
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import STATELESS, Call, command
 
 STARTER = Path(__file__).parents[2] / "starter"
 
@@ -33,7 +33,7 @@ def make_project(folder: Path, site_file: Path | None = None) -> Path:
     return target
 
 
-@command("init", example="my_project --site site.yaml")
+@command("init", takes=STATELESS, example="my_project --site site.yaml")
 def init(
     call: Call,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],

@@ -11,11 +11,11 @@ from assets.readings.sniff_files import SniffReport
 from assets.sites.load_sites import load_site
 from data_quality.contracts.time import SystemClock
 from orchestration.cli.answer import BAD_INPUT, DONE, Answer
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import STATELESS, Call, command
 from orchestration.cli.options import MapOption, column_map
 
 
-@command("sniff", example="meters.csv --tz Europe/Berlin --json")
+@command("sniff", takes=STATELESS, example="meters.csv --tz Europe/Berlin --json")
 def sniff(
     call: Call,
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Meter files.")],
