@@ -4,11 +4,13 @@ import importlib
 import signal
 import sys
 import warnings
+from typing import Annotated
 
 import typer
 
 from orchestration.cli.answer import BUG
 from orchestration.cli.frame import COMMANDS, explain
+from orchestration.cli.usage import CONTEXT, Group
 from orchestration.instance.write import BETA_NOTICES
 
 # First words, and the modules of this folder that hold their commands, in the order of the help.
@@ -71,10 +73,36 @@ GROUPS = {
 }
 
 
+# What one wants -> the commands for it, in the order of the help.
+PANELS: dict[str, tuple[str, ...]] = {
+    "Get data in": ("init", "next", "sniff", "ingest", "quarantine", "readings", "meters", "factors", "tariff"),
+    "Look": ("kpis", "running", "enpi", "seu", "quality", "bill", "carbon", "forecast", "models"),
+    "Prove": ("baseline", "report", "reports", "trace", "pack", "verify", "keys", "conformance"),
+    "Act": ("plan", "dispatch"),
+    "Run": ("demo", "up", "agent", "check", "doctor"),
+}
+
+
+class Root(Group):
+    """All commands, grouped by what one wants."""
+
+    panels = PANELS
+
+
+def _version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        typer.echo(f"meterloom {version('meterloom')}")
+        raise typer.Exit
+
+
 def build_app(names: tuple[str, ...] = tuple(MODULES)) -> typer.Typer:
     """The Typer application with those commands."""
     app = typer.Typer(
         name="meterloom",
+        cls=Root,
+        context_settings=CONTEXT,
         help="From meter file to auditable figure and proven command.",
         no_args_is_help=True,
         # Typer's own tracebacks print local variables, passwords among them.
@@ -85,7 +113,11 @@ def build_app(names: tuple[str, ...] = tuple(MODULES)) -> typer.Typer:
 
     # Without a callback Typer turns an application of one command into that command, and `sniff` would be a file.
     @app.callback()
-    def root() -> None:
+    def root(
+        version: Annotated[
+            bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version and exit.")
+        ] = False,
+    ) -> None:
         """From meter file to auditable figure and proven command."""
 
     for name in names:
@@ -94,7 +126,7 @@ def build_app(names: tuple[str, ...] = tuple(MODULES)) -> typer.Typer:
         home = app
         if name in GROUPS:
             answers_itself = any(each.name == name for each in found)
-            home = typer.Typer(help=GROUPS[name], no_args_is_help=not answers_itself)
+            home = typer.Typer(cls=Group, help=GROUPS[name], no_args_is_help=not answers_itself)
             app.add_typer(home, name=name)
         for each in found:
             each.add_to(home, is_group=each.name in GROUPS)

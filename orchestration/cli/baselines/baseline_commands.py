@@ -11,7 +11,7 @@ from data_quality.contracts.people import Role
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.baselines.adjust_commands import ADJUSTMENTS, adjustment
 from orchestration.cli.baselines.baseline_line import details, line, one, told
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import READS_AND_ACTS, Call, command
 from orchestration.cli.options import OnlySiteOption
 from orchestration.cli.signing import actor
 
@@ -69,7 +69,7 @@ def review_of_version(call: Call, version: BaselineVersion) -> tuple[Finding, ..
     )
 
 
-@command("baseline approve", example='factory/compressors/enb --as anna --reason "reviewed"')
+@command("baseline approve", takes=READS_AND_ACTS, example='factory/compressors/enb --as anna --reason "reviewed"')
 def approve(
     call: Call,
     baseline_id: BaselineArgument,

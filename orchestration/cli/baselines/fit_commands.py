@@ -10,7 +10,7 @@ from data_quality.contracts.people import Role
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, finding_lines
 from orchestration.cli.baselines.baseline_line import details, told
 from orchestration.cli.baselines.baseline_options import Files, ModelOption, TrainOption, dates_of, refusal
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import ACTS, Call, command
 
 if TYPE_CHECKING:
     from ml.baselines.models.fit import Fit
@@ -28,6 +28,7 @@ _SHOWN_TERMS = 12
 
 @command(
     "baseline fit",
+    takes=ACTS,
     example="--energy meter.csv --weather weather.csv --frequency daily --train 2024-01-01/2025-01-01 "
     "--tz Europe/Berlin --json",
 )

@@ -13,7 +13,7 @@ from data_quality.contracts.factor import FactorSet
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.carbon.carbon_hourly import hourly_answer
 from orchestration.cli.carbon.carbon_say import GwpOption, gwp_set, say_findings, scopes_text
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import STATELESS, Call, command
 
 LINES = Table(
     "lines",
@@ -23,7 +23,7 @@ LINES = Table(
 )
 
 
-@command("carbon", example="--activity activity.csv --factors factors.csv --gwp AR5 --json")
+@command("carbon", takes=STATELESS, example="--activity activity.csv --factors factors.csv --gwp AR5 --json")
 def carbon(
     call: Call,
     activity: Annotated[

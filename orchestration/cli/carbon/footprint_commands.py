@@ -13,7 +13,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import parse_instant, parse_period
 from orchestration.cli.answer import Answer, Table, filled
 from orchestration.cli.carbon.carbon_say import GwpOption, gwp_set, say_findings, scopes_text
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import PROJECT, Call, command
 from orchestration.cli.options import AnySiteOption, PeriodOption, PortfolioOption
 
 SupplierOption = Annotated[str, typer.Option("--supplier", help="Whose supplier rates of the store may be used.")]
@@ -56,6 +56,7 @@ def footprint(
 
 @command(
     "carbon restate",
+    takes=PROJECT,
     example="--site factory --period 2025 --from 2026-01-10T00:00:00Z --to 2026-02-01T00:00:00Z",
 )
 def restatement(

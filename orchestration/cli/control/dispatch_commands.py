@@ -11,7 +11,7 @@ from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import ACTS, PROJECT, READS_AND_ACTS, Call, command
 from orchestration.cli.signing import Actor, actor
 from orchestration.ledger_view import commands_of_store
 
@@ -36,7 +36,7 @@ def status(call: Call, site: SiteOption) -> Answer:
     return Answer({**found, "commands": commands}, table, f"mode {found['mode']}")
 
 
-@command("dispatch mode", example='PARTIAL --site home --as carla --reason "commissioning"')
+@command("dispatch mode", takes=READS_AND_ACTS, example='PARTIAL --site home --as carla --reason "commissioning"')
 def mode(
     call: Call,
     wanted: Annotated[str | None, typer.Argument(metavar="[MODE]", help="SIMULATION, ADVISORY, PARTIAL.")] = None,
@@ -74,7 +74,7 @@ def ledger(call: Call, site: SiteOption) -> Answer:
     return Answer(_commands(call, site), LEDGER)
 
 
-@command("dispatch verify", example="--site home")
+@command("dispatch verify", takes=PROJECT, example="--site home")
 def verify(call: Call, site: SiteOption) -> Answer:
     """Recompute the hash chain of the ledger; a changed or missing row is named."""
     known = call.project.site(site)
@@ -87,7 +87,7 @@ def verify(call: Call, site: SiteOption) -> Answer:
     )
 
 
-@command("dispatch acknowledge", example='--site home --device battery --as carla --reason "cable mended"')
+@command("dispatch acknowledge", takes=ACTS, example='--site home --device battery --as carla --reason "cable mended"')
 def acknowledge(
     call: Call,
     site: SiteOption,
@@ -109,7 +109,7 @@ def acknowledge(
     )
 
 
-@command("dispatch stop", example='--site home --as carla --reason "smell of smoke"')
+@command("dispatch stop", takes=ACTS, example='--site home --as carla --reason "smell of smoke"')
 def stop(
     call: Call, site: SiteOption, reason: Annotated[str, typer.Option("--reason", help="Why.")] = "stopped by hand"
 ) -> Answer:

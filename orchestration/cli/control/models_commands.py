@@ -7,12 +7,12 @@ import typer
 from ml.tracker import CHAMPION
 from ml.tracking import MlflowTracker
 from orchestration.cli.answer import Answer, Table
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import PROJECT, Call, command
 
 MODELS = Table("models", "name | version | alias: {alias:|} | digest: {digest:.12}")
 
 
-@command("models list", example="--json")
+@command("models list", takes=PROJECT, example="--json")
 def models_list(
     call: Call, name: Annotated[str | None, typer.Argument(help="Only this registered name.")] = None
 ) -> Answer:

@@ -11,7 +11,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import SETTINGS_FILE, load_project
 from data_quality.contracts.yaml_file import BadConfiguration, Problem
 from orchestration.cli.answer import BAD_INPUT, DONE, Answer
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import PROJECT, Call, command
 from orchestration.doctor.reachable import reachability
 
 
@@ -45,7 +45,7 @@ def configuration_placeholders(call: Call) -> list[Problem]:
     ]
 
 
-@command("check", example="--deep")
+@command("check", takes=PROJECT, example="--deep")
 def check(
     call: Call,
     deep: Annotated[bool, typer.Option("--deep", help="Also call broker, devices and database.")] = False,

@@ -12,7 +12,7 @@ from assets.stores.ledgers.quarantine_ledger import QuarantineStore, reason_tota
 from data_quality.contracts.text import one_line
 from data_quality.quarantine import FILE_REASONS, ROW_REASONS
 from orchestration.cli.answer import BAD_INPUT, DONE, Answer, Table
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import ACTS, PROJECT, Call, command
 from orchestration.cli.options import MapOption, OnlySiteOption, column_map
 from orchestration.cli.readings.ingest_commands import AcceptOption, accepted_scale
 from orchestration.cli.readings.sniff_commands import proposal_lines, report_lines
@@ -46,7 +46,7 @@ def quarantine_list(
     return Answer(found, FILES if by_files else ITEMS)
 
 
-@command("quarantine show", example="4f1c2ab09d3e")
+@command("quarantine show", takes=PROJECT, example="4f1c2ab09d3e")
 def quarantine_show(call: Call, item_id: ItemArgument) -> Answer:
     """Show one item, and what else is wrong with its file."""
     store = call.project.quarantine
@@ -59,7 +59,7 @@ def quarantine_show(call: Call, item_id: ItemArgument) -> Answer:
     return Answer(found, text="\n".join([item_lines(item, of_file), *shown]))
 
 
-@command("quarantine retry", example="4f1c2ab09d3e --map map.yaml")
+@command("quarantine retry", takes=ACTS, example="4f1c2ab09d3e --map map.yaml")
 def quarantine_retry(
     call: Call, item_id: ItemArgument, mapping: MapOption = None, accept_scale: AcceptOption = False
 ) -> Answer:

@@ -10,7 +10,7 @@ from data_quality.contracts.settings import SETTINGS_FILE
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_period
 from orchestration.cli.answer import Answer, Table
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import READS_AND_ACTS, Call, command
 from orchestration.cli.options import AnySiteOption
 from reports.content.templates import load_template, read_template, template_files
 from reports.gates import publishable, refuse_future
@@ -28,7 +28,7 @@ FormatsOption = Annotated[str, typer.Option("--format", help="pdf,xlsx,json")]
 TEMPLATES = Table("templates", "report: {name} | periods | about: {subject} | what it says: {description}")
 
 
-@command("report", example="enpi_quarter --site factory --period 2025-Q1")
+@command("report", takes=READS_AND_ACTS, example="enpi_quarter --site factory --period 2025-Q1")
 def report(
     call: Call,
     name: NameArgument,
