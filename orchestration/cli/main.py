@@ -1,6 +1,7 @@
 """The console script: collects the commands. Each command's module is imported when it is asked for."""
 
 import importlib
+import os
 import signal
 import sys
 import warnings
@@ -9,7 +10,8 @@ from typing import Annotated
 import typer
 
 from orchestration.cli.answer import BUG
-from orchestration.cli.frame import COMMANDS, explain
+from orchestration.cli.frame import COMMANDS, Command, explain
+from orchestration.cli.glance import glanced
 from orchestration.cli.usage import CONTEXT, Group
 from orchestration.instance.write import BETA_NOTICES
 
@@ -97,8 +99,8 @@ def _version(is_asked: bool) -> None:
         raise typer.Exit
 
 
-def build_app(names: tuple[str, ...] = tuple(MODULES)) -> typer.Typer:
-    """The Typer application with those commands."""
+def build_app(names: tuple[str, ...] = tuple(MODULES), *, is_glance: bool = False) -> typer.Typer:
+    """The Typer application with those commands. is_glance: for its first page alone; no command can be called."""
     app = typer.Typer(
         name="meterloom",
         cls=Root,
@@ -121,8 +123,7 @@ def build_app(names: tuple[str, ...] = tuple(MODULES)) -> typer.Typer:
         """From meter file to auditable figure and proven command."""
 
     for name in names:
-        modules = [importlib.import_module(f"orchestration.cli.{module}").__name__ for module in MODULES[name]]
-        found = [each for module in modules for each in COMMANDS[module]]
+        found = glanced(name, MODULES[name]) if is_glance else _commands(name)
         home = app
         if name in GROUPS:
             answers_itself = any(each.name == name for each in found)
@@ -133,14 +134,22 @@ def build_app(names: tuple[str, ...] = tuple(MODULES)) -> typer.Typer:
     return app
 
 
+def _commands(name: str) -> list[Command]:
+    modules = [importlib.import_module(f"orchestration.cli.{module}").__name__ for module in MODULES[name]]
+    return [each for module in modules for each in COMMANDS[module]]
+
+
 def main() -> None:
     """Entry point of `meterloom`."""
     # A plain kill unwinds like Ctrl-C, so that nothing that we started outlives us.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     warnings.filterwarnings("ignore", message=f"({'|'.join(BETA_NOTICES)})")
-    asked = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    # A shell that completes hands the words over in the environment, by a name of its own.
+    completed = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS") or ""
+    words = completed.split() if "_METERLOOM_COMPLETE" in os.environ else sys.argv
+    asked = next((word for word in words[1:] if not word.startswith("-")), "")
     try:
         # Only the asked command's module is loaded: `meterloom sniff` need not wait for Dagster.
-        build_app((asked,) if asked in MODULES else tuple(MODULES))()
+        (build_app((asked,)) if asked in MODULES else build_app(is_glance=True))()
     except Exception as fault:  # the process edge: one sentence and an exit code, never a bare traceback
         sys.exit(explain(fault) or BUG)

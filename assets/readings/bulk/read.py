@@ -17,13 +17,11 @@ from assets.readings.bulk.row_rejects import ambiguous_rejects, conflict_rejects
 from assets.readings.bulk.shape import SLOT_US, NotRegular, Shape, Stream, shape_of
 from assets.readings.bulk.step_lengths import Steps
 from assets.readings.parsed import Channel, reason_counts
-from assets.readings.sniff_files import SniffReport, channel_of
+from assets.readings.sniff_files import REGULAR_FROM_BYTES, SniffReport, channel_of
 from assets.readings.tables.judged_table import reading_of
 from assets.readings.tables.values import LOAD_LIMIT, SUSPECT_KW, is_vouched
 from data_quality.contracts.site_file.site import ColumnMap, Site
 
-# Below this a table is judged as a whole: it is quick enough, and shows a person more.
-REGULAR_FROM_BYTES = 4 * 1024**2
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

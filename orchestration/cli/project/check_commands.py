@@ -12,7 +12,6 @@ from data_quality.contracts.settings import SETTINGS_FILE, load_project
 from data_quality.contracts.yaml_file import BadConfiguration, Problem
 from orchestration.cli.answer import BAD_INPUT, DONE, Answer
 from orchestration.cli.frame import PROJECT, Call, command
-from orchestration.doctor.reachable import reachability
 
 
 def configuration_problems(call: Call) -> list[Problem]:
@@ -53,6 +52,9 @@ def check(
     """Check settings, people and site files; what is still of the template is named, and is no mistake."""
     problems = configuration_problems(call)
     if deep and not problems:
+        # It speaks MQTT, which a check of files need not load.
+        from orchestration.doctor.reachable import reachability
+
         problems = [
             Problem(file="", line=0, column=0, message=f"{c['name']}: {c['detail']}", mend=c["mend"])
             for c in reachability(call.project.project)

@@ -7,10 +7,12 @@ every line an object, line ends CRLF; a line end that was changed on the way sho
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from data_quality.contracts.errors import BadInput
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MAX_TELEGRAM = 64 << 10
 # A day of one telegram a second, and some more.
@@ -124,6 +126,10 @@ def checksums(bodies: list[bytes]) -> list[int]:
     """CRC16 of each (polynomial 0x8005 reflected, start 0), all at once."""
     if not bodies:
         return []
+    # Here, since every file that is looked at asks every reader, and most are of another format.
+    import numpy as np
+
+    table = _crc_table()
     order = sorted(range(len(bodies)), key=lambda place: len(bodies[place]))
     sums = [0] * len(bodies)
     # Sorted by length, a group needs little padding.
@@ -135,7 +141,7 @@ def checksums(bodies: list[bytes]) -> list[int]:
         columns = np.frombuffer(padded, dtype=np.uint8).reshape(len(group), width).T.astype(np.uint16)
         crc = np.zeros(len(group), dtype=np.uint16)
         for column in columns:
-            crc = (crc >> 8) ^ _TABLE[(crc ^ column) & 0xFF]
+            crc = (crc >> 8) ^ table[(crc ^ column) & 0xFF]
         for place, value in zip(group, crc.tolist(), strict=True):
             sums[place] = value
     return sums
@@ -248,12 +254,11 @@ def _field(obis: str, position: str, text: str, line: int) -> Field:
     return Field(obis, position, text, "", line)
 
 
-def _crc_table() -> np.ndarray[tuple[int], np.dtype[np.uint16]]:
+def _crc_table() -> "np.ndarray[tuple[int], np.dtype[np.uint16]]":
+    import numpy as np
+
     table = np.arange(256, dtype=np.uint16)
     for _ in range(8):
         # 0xA001 is 0x8005 with its bits in reverse order.
         table = np.where(table & 1, (table >> 1) ^ 0xA001, table >> 1).astype(np.uint16)
     return table
-
-
-_TABLE = _crc_table()
