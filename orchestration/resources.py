@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import PrivateAttr
 
-from assets.sites.load_sites import load_people, load_sites
+from assets.sites.load_sites import load_people, load_sites, unknown_site
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.ledgers.forecasts import ForecastStore
@@ -130,11 +130,7 @@ class ProjectResource(dg.ConfigurableResource):
         """One site. Raises BadInput naming those there are."""
         sites = self.sites
         if site_id not in sites:
-            raise BadInput(
-                f"unknown site {site_id!r}; this project has {', '.join(sorted(sites)) or 'none'}",
-                file=str(self.project.sites_dir),
-                reason="unknown_site",
-            )
+            raise unknown_site(site_id, sites, self.project.sites_dir)
         return sites[site_id]
 
     def stage(self, name: str, *, site_id: str | None = None) -> "Stage":

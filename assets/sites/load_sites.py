@@ -2,6 +2,7 @@
 sites: a rule about what a site may hold belongs in the contract, a rule about where it stands in the file here.
 """
 
+import difflib
 import hashlib
 import json
 import re
@@ -70,10 +71,7 @@ def load_sites(folder: Path) -> dict[str, Site]:
     if not folder.is_dir():
         raise BadInput("expected a folder of site files", file=str(folder), reason="no_such_folder")
     sites: dict[str, Site] = {}
-    for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
-        # People stand in the same folder, in a file of another shape.
-        if path.name == PEOPLE_FILE:
-            continue
+    for path in _site_files(folder):
         site = load_site(path)
         if site.site_id in sites:
             line, column = place_of(load_yaml(path), ("site_id",))
@@ -83,14 +81,31 @@ def load_sites(folder: Path) -> dict[str, Site]:
     return sites
 
 
+def _site_files(folder: Path) -> list[Path]:
+    found = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
+    # People stand in the same folder, in a file of another shape.
+    return [path for path in found if path.name != PEOPLE_FILE]
+
+
 def site_file(folder: Path, site_id: str) -> Path:
-    """The file of a folder that holds the site. Raises BadInput where none does."""
-    for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
+    """The file that holds the site. Raises BadInput where the folder has none."""
+    for path in _site_files(folder):
         # By content: a file need not be called as its site is.
-        if path.name != PEOPLE_FILE and load_site(path).site_id == site_id:
+        if load_site(path).site_id == site_id:
             return path
-    known = ", ".join(sorted(load_sites(folder))) or "none"
-    raise BadInput(f"unknown site {site_id!r}; this project has {known}", file=str(folder), reason="unknown_site")
+    raise unknown_site(site_id, load_sites(folder), folder)
+
+
+def unknown_site(site_id: str, known: Iterable[str], folder: Path) -> BadInput:
+    """The sentence about a site that a project has not."""
+    names = sorted(known)
+    near = difflib.get_close_matches(site_id, names, n=1)
+    return BadInput(
+        f"unknown site {site_id!r}; this project has {', '.join(names) or 'none'}",
+        file=str(folder),
+        reason="unknown_site",
+        mend=f"did you mean {near[0]!r}?" if near else "",
+    )
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def signer_of(person: Person, people: People, keys_dir: Path) -> Signer | None:
         raise BadInput(
             f"{person.name} has no public key in the people file, and others have: an unsigned act is refused",
             reason="no_public_key",
-            mend=f"meterloom keys new {person.person_id}, then add the public key to the people file",
+            mend=f"meterloom keys new {person.person_id}",
         )
     signer = load_key(keys_dir, person.person_id)
     if signer.public_key != person.public_key:

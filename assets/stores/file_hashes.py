@@ -3,9 +3,12 @@ directory, not the reading of it.
 """
 
 import hashlib
+from collections.abc import Collection
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
+
+from data_quality.contracts.settings import Project
 
 # Path below the folder -> size and times, SHA-256.
 _MEMORY: TypeAdapter[dict[str, tuple[str, str]]] = TypeAdapter(dict[str, tuple[str, str]])
@@ -57,6 +60,30 @@ class FileHashes:
             return _MEMORY.validate_json(self._memory.read_bytes())
         except (OSError, ValidationError):
             return {}
+
+
+def landing_files(folder: Path) -> list[Path]:
+    """Complete files in arrival order; names that start with a dot are still being written."""
+    if not folder.is_dir():
+        return []
+    found = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    # Of two values for one quarter hour the later arrival counts, so a correction is read after what it corrects.
+    return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+
+def unseen_files(project: Project, site_id: str, known: Collection[str], *, limit: int) -> dict[str, str]:
+    """Hash and path of the first files of the site's landing folder whose hash is none of the known, by arrival."""
+    fresh: dict[str, str] = {}
+    folder = project.landing_dir
+    hashes = FileHashes(project.data_dir / "landing_hashes" / f"{site_id}.json", folder)
+    for path in landing_files(folder / site_id):
+        key = hashes.sha256(path)
+        if key not in known:
+            fresh[key] = str(path)
+        if len(fresh) >= limit:
+            break
+    hashes.keep()
+    return fresh
 
 
 def _mark(path: Path) -> str:

@@ -54,9 +54,14 @@ class People(Model):
 
     def acting(self, person_id: str, role: Role) -> Person:
         """The person, if they hold the role. Raises BadInput."""
+        person = self.known(person_id)
+        person.must_be(role)
+        return person
+
+    def known(self, person_id: str | None) -> Person:
+        """The person of that id, whatever their roles. Raises BadInput."""
         for person in self.people:
             if person.person_id == person_id:
-                person.must_be(role)
                 return person
         known = ", ".join(person.person_id for person in self.people) or "nobody"
         raise BadInput(f"unknown person {person_id!r}; the people file names {known}", reason="unknown_person")

@@ -3,7 +3,7 @@
 import difflib
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ M = TypeVar("M", bound=BaseModel)
 MAX_BYTES, MAX_VALUES, MAX_BRACKETS = 8 << 20, 2_000_000, 500
 # Keys whose values hold, or may hold, a password: what is wrong with one is said without it.
 SECRET_ENDINGS = ("password", "secret", "url")
+_SCALAR = re.compile(r"""'[^'\n]*'|"[^"\\\n]*"|[^\s,{}\[\]#'"][^\s,{}\[\]]*""")
 
 
 class Problem(BaseModel):
@@ -65,8 +66,7 @@ def load_yaml(path: Path) -> Any:
     if _brackets(text) > MAX_BRACKETS:
         raise BadInput("nested too deeply for a configuration", file=str(path), reason="too_deep")
     try:
-        # Only round-trip nodes remember the line and column that a complaint must name.
-        document = YAML(typ="rt", pure=True).load(text)
+        document = parsed(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
@@ -81,6 +81,12 @@ def load_yaml(path: Path) -> Any:
             reason="too_many_values",
         )
     return {} if document is None else document
+
+
+def parsed(text: str) -> Any:
+    """The document of a YAML text that was looked at before: load_yaml bounds and explains what it may hold."""
+    # Only round-trip nodes remember the line and column that a complaint must name.
+    return YAML(typ="rt", pure=True).load(text)
 
 
 def _brackets(text: str) -> int:
@@ -212,6 +218,65 @@ def place_of(document: Any, location: Sequence[str | int]) -> tuple[int, int]:
         except (KeyError, IndexError, TypeError):
             break
     return line, column
+
+
+def with_key(text: str, location: Sequence[str | int], key: str, value: str, *, beside: str, file: str) -> str:
+    """The text of a YAML file with `key: value` in the mapping at `location`, next to its key `beside`.
+
+    Every other character stays: read as YAML and written anew, a file would lose its layout. `value` is YAML, of one
+    line. A key that holds an empty text is filled. Raises BadInput where the key has a value already, or where the
+    text cannot be changed safely: a person decides then.
+    """
+    by_hand = BadInput(f"cannot be changed safely; write '{key}: {value}' by hand", file=file, reason="cannot_patch")
+    node = _at(parsed(text), location)
+    is_mapping = isinstance(node, Mapping)
+    if not is_mapping or beside not in node:
+        raise by_hand
+    # As the loader counts them: it takes other signs than \n for the end of a line too.
+    lines = text.splitlines(keepends=True)
+    if node.get(key, "") != "":
+        line = node.lc.key(key)[0] + 1
+        raise BadInput(f"has '{key}' already; change it by hand", file=file, line=line, reason="has_key")
+    at, column = node.lc.value(key if key in node else beside)
+    scalar = _SCALAR.match(lines[at], column)
+    if scalar is None:
+        raise by_hand
+    before, after = lines[at][: scalar.end()], lines[at][scalar.end() :]
+    if key in node:
+        lines[at] = f"{lines[at][:column]}{value}{after}"
+    elif node.fa.flow_style():
+        lines[at] = f"{before}, {key}: {value}{after}"
+    else:
+        indent, ending = " " * node.lc.key(beside)[1], "\r\n" if after.endswith("\r\n") else "\n"
+        lines[at] = lines[at].rstrip("\r\n") + ending
+        lines.insert(at + 1, f"{indent}{key}: {value}{ending}")
+    changed = "".join(lines)
+    try:
+        found = dict(_at(parsed(changed), location))
+    except MarkedYAMLError as error:
+        raise by_hand from error
+    found.pop(key, None)
+    if found != {name: held for name, held in node.items() if name != key}:
+        raise by_hand
+    return changed
+
+
+def _at(document: Any, location: Sequence[str | int]) -> Any:
+    for part in location:
+        document = document[part]
+    return document
+
+
+def replace_file(path: Path, text: str, check: Callable[[Path], object]) -> None:
+    """Write the text to the file, whole or not at all. check: reads it first, beside its place, and raises BadInput."""
+    # In the same folder: only there is a rename whole or not at all.
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        beside.write_bytes(text.encode())
+        check(beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _problem(document: Any, model: type[BaseModel], file: str, fault: dict[str, Any]) -> Problem:

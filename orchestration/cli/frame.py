@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import shlex
 import traceback
 import typing
 from collections.abc import Callable
@@ -80,6 +81,16 @@ class Call:
                 mend="make one with 'meterloom init DIR', or name one with --project",
             )
 
+    @property
+    def option(self) -> str:
+        """What a command that is copied needs behind it to mean this project; nothing where it is meant anyway."""
+        is_meant = self.folder == Path() or str(self.folder) == os.environ.get(PROJECT_VARIABLE)
+        return "" if is_meant else f" --project {shlex.quote(str(self.folder))}"
+
+    def then(self, site_id: str) -> str:
+        """The closing line of a step on the way to a report."""
+        return f"what comes next: meterloom next --site {site_id}{self.option}"
+
     @cached_property
     def sources(self) -> "Sources":
         """What figures are computed from again."""
@@ -98,12 +109,7 @@ class Call:
 
     def known_person(self) -> Person:
         """The person named by --as, whatever their roles. Raises BadInput."""
-        people = self.project.people.people
-        found = next((each for each in people if each.person_id == self.person), None)
-        if found is None:
-            known = ", ".join(each.person_id for each in people) or "nobody"
-            raise BadInput(f"unknown person {self.person!r}; the people file names {known}", reason="unknown_person")
-        return found
+        return self.project.people.known(self.person)
 
     def say(self, text: str) -> None:
         """Progress and warnings, on standard error."""

@@ -19,6 +19,7 @@ from orchestration.instance.write import BETA_NOTICES
 MODULES: dict[str, tuple[str, ...]] = {
     "demo": ("project.demo_commands",),
     "init": ("project.init_commands",),
+    "next": ("project.next_commands",),
     "up": ("project.up_commands",),
     "check": ("project.check_commands",),
     "doctor": ("project.doctor_commands",),

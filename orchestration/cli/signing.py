@@ -60,7 +60,7 @@ def pack_signer(call: Call) -> tuple["Signer", str]:
             raise BadInput(
                 f"{person.name} has no public key in the people file, so nobody could tell this signature",
                 reason="no_public_key",
-                mend=f"meterloom keys new {person.person_id}, then add the public key to the people file",
+                mend=f"meterloom keys new {person.person_id}",
             )
         return signer, person.person_id
     if key_path(folder, PROJECT_KEY).exists():

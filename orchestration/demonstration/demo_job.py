@@ -10,6 +10,7 @@ from typing import Any
 
 from assets.sites.load_sites import load_people
 from assets.stores.actions import signer_of
+from assets.stores.file_hashes import landing_files
 from assets.stores.published.publications import sign_act
 from controls.ledger.modes import set_mode
 from controls.simulator.simulated_files import write_site
@@ -26,7 +27,6 @@ from orchestration.partitions import month_ranges, site_quarter_key
 from orchestration.resources import ProjectResource
 from orchestration.runner import Runner, open_runner
 from orchestration.sensors.lake_changes import touched_months
-from orchestration.sensors.landing import landing_files
 from orchestration.supervisor import deliver_home, live_sites
 from reports.evidence.people_keys import give_keys
 from reports.life.figure_trace import trace_figure

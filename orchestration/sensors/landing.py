@@ -6,11 +6,10 @@ in a file and not in the cursor, which Dagster keeps once more with every tick.
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 
-from assets.stores.file_hashes import FileHashes
+from assets.stores.file_hashes import unseen_files
 from orchestration.jobs import ingest
 from orchestration.resources import ProjectResource
 
@@ -18,33 +17,15 @@ from orchestration.resources import ProjectResource
 MAX_FILES_PER_TICK = 200
 
 
-def landing_files(folder: Path) -> list[Path]:
-    """Complete files in arrival order; names that start with a dot are still being written."""
-    if not folder.is_dir():
-        return []
-    found = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    # Of two values for one quarter hour the later arrival counts, so a correction is read after what it corrects.
-    return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
-
-
 @dg.sensor(job=ingest, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
 def landing(context: dg.SensorEvaluationContext, project: ProjectResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """One ingestion a site for the files that the lake has not seen."""
     is_quiet = True
     refused = project.quarantine.refused_sources()
-    folder = project.project.landing_dir
     for site_id in sorted(project.sites):
-        fresh: dict[str, str] = {}
         # A refused file is not read again by itself: whoever mended it says `quarantine retry`.
         known = refused | project.lake.known_sources(site_id)
-        hashes = FileHashes(project.project.data_dir / "landing_hashes" / f"{site_id}.json", folder)
-        for path in landing_files(folder / site_id):
-            key = hashes.sha256(path)
-            if key not in known:
-                fresh[key] = str(path)
-            if len(fresh) >= MAX_FILES_PER_TICK:
-                break
-        hashes.keep()
+        fresh = unseen_files(project.project, site_id, known, limit=MAX_FILES_PER_TICK)
         if fresh:
             is_quiet = False
             # Sorted: the same files in another order are the same run.

@@ -198,15 +198,20 @@ def versions_today(figure: Figure, *, reports: ReportStore, sources: Sources) ->
 
 
 def stale_revisions(
-    reports: ReportStore, sources: Sources, *, as_of_utc: datetime | None = None
+    reports: ReportStore,
+    sources: Sources,
+    *,
+    as_of_utc: datetime | None = None,
+    only: Iterable[tuple[str, int]] | None = None,
 ) -> dict[tuple[str, int], list[VersionChange]]:
-    """Every stored revision with the inputs that differ today; a fresh revision has an empty list.
+    """Every stored revision, or `only` those, with the inputs that differ today; a fresh revision has an empty list.
 
     A join of what traces name with what is: each distinct input is looked at once. as_of_utc: revisions stored by
     then, and readings as known then.
     """
-    found: dict[tuple[str, int], list[VersionChange]] = {key: [] for key in reports.stored_keys(as_of_utc=as_of_utc)}
-    rows = reports.distinct_inputs()
+    wanted = reports.stored_keys(as_of_utc=as_of_utc) if only is None else list(only)
+    found: dict[tuple[str, int], list[VersionChange]] = {key: [] for key in wanted}
+    rows = reports.distinct_inputs(None if only is None else wanted)
     today = _lake_today({row["id"] for row in rows if row["kind"] == "lake"}, sources, as_of_utc=as_of_utc)
     today |= _baselines_today(sources)
     for row in rows:

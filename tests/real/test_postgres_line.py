@@ -92,13 +92,13 @@ def line(tmp_path_factory: pytest.TempPathFactory, empty_database: str) -> Itera
 
 def _work(folder: Path, *, is_whole: bool) -> None:
     """Ingest, marts and the reports of last month; where the whole line is wanted also models and a raised mode."""
+    from assets.stores.file_hashes import landing_files
     from orchestration.demonstration.demo_job import raise_mode
     from orchestration.demonstration.demo_tower import ingest_files
     from orchestration.partitions import month_ranges
     from orchestration.resources import ProjectResource
     from orchestration.runner import open_runner
     from orchestration.sensors.lake_changes import touched_months
-    from orchestration.sensors.landing import landing_files
 
     project = ProjectResource(root=str(folder))
     with open_runner(project.project) as runner:

@@ -351,6 +351,19 @@ class Lake:
         days = [entry["day"] for entry in entries]
         return min(days), max(days)
 
+    def stream_spans(self, site_id: str) -> dict[str, tuple[datetime, datetime]]:
+        """Start of the first and end of the last reading (UTC) of each meter and driver that has any."""
+        entries = self.manifest(site_id)
+        if not entries:
+            return {}
+        start = pl.col("interval_start_utc")
+        end = start + pl.duration(minutes=pl.col("interval_minutes"))
+        frame = pl.scan_parquet(self.files(entries), hive_partitioning=False).group_by("meter_id")
+        return {
+            name: (first, last)
+            for name, first, last in frame.agg(start.min(), end.max().alias("end")).collect().iter_rows()
+        }
+
 
 def digest_of(entries: Iterable[Mapping[str, Any]]) -> str:
     """Digest of the partitions that these manifest rows name."""

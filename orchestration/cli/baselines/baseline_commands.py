@@ -87,4 +87,4 @@ def approve(
         subject = f"{found.baseline_id}@{found.version}"
         who.sign("baseline approve", subject, reason=reason, waivers=waivers, model_checksum=found.model_checksum)
     text = f"{found.baseline_id} v{found.version} approved by {who.person.name}"
-    return Answer({"baselines": [line(found)]}, text=text)
+    return Answer({"baselines": [line(found)]}, text=f"{text}\n{call.then(found.baseline.site_id)}")

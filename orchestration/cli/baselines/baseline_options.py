@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 FREQUENCIES = ("hourly", "daily", "billing")
 TrainOption = Annotated[
-    str | None, typer.Option("--train", help="Baseline period START/END, local dates, END excluded.")
+    str | None,
+    typer.Option("--train", help="Baseline period START/END, local dates, END excluded; with --site into its file."),
 ]
 ModelOption = Annotated[str, typer.Option("--model", help="auto, or a model by name.")]
 

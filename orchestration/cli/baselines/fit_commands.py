@@ -7,6 +7,7 @@ import typer
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Role
+from data_quality.contracts.site_file.site import Site
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, finding_lines
 from orchestration.cli.baselines.baseline_line import details, told
 from orchestration.cli.baselines.baseline_options import Files, ModelOption, TrainOption, dates_of, refusal
@@ -48,13 +49,42 @@ def fit(
     if (site is None) == (files.energy is None):
         raise BadInput("give --energy FILE or --site SITE", reason="bad_request")
     if site is not None:
-        return _fit_site(call, site, seu)
+        if files != Files() or (model, profile, confidence) != ("auto", None, 0.9):
+            raise BadInput(
+                "--site goes with --seu and --train alone: readings, drivers and holidays are those of the site file",
+                reason="bad_request",
+            )
+        return _fit_site(call, site, seu, train)
     if not 0 < confidence < 1:
         raise BadInput(f"--confidence {confidence:g}: expected a share between 0 and 1", reason="bad_number")
     return _fit_files(call, files, train=train, model=model, profile=profile, confidence=confidence)
 
 
-def _fit_site(call: Call, site: str, seu: str | None) -> Answer:
+def _write_training(call: Call, site: Site, seu: str | None, train: str) -> None:
+    """Write the period into the site file, for the uses that have none. Raises BadInput where one has another."""
+    from assets.sites.load_sites import load_site, site_file
+    from data_quality.contracts.yaml_file import replace_file, with_key
+
+    start, end = dates_of(train, "--train")
+    path = site_file(call.project.project.sites_dir, site.site_id)
+    text = path.read_bytes().decode("utf-8-sig")
+    for at, use in enumerate(site.seus):
+        if seu not in (None, use.seu_id):
+            continue
+        if use.baseline is None:
+            period = f"{{start: {start}, end: {end}}}"
+            text = with_key(text, ("seus", at), "baseline", period, beside="seu_id", file=str(path))
+        elif (use.baseline.start, use.baseline.end) != (start, end):
+            raise BadInput(
+                f"the baseline of {use.seu_id} is of {use.baseline.start}/{use.baseline.end}, --train says {train}",
+                file=str(path),
+                reason="bad_period",
+                mend="change the period there, or leave --train out",
+            )
+    replace_file(path, text, load_site)
+
+
+def _fit_site(call: Call, site: str, seu: str | None, train: str | None) -> Answer:
     """Fit and register the baselines of a site's SEUs over the periods that the site file names."""
     from orchestration.partitions import month_ranges
     from orchestration.runner import open_runner
@@ -62,6 +92,8 @@ def _fit_site(call: Call, site: str, seu: str | None) -> Answer:
 
     project, known = call.project, call.project.site(site)
     who = call.acting(Role.ANALYST).person_id
+    if train is not None:
+        _write_training(call, known, seu, train)
     freshen_marts(project, say=call.say)
     with open_runner(project.project) as runner:
         runner.know_sites(sorted(project.sites))
@@ -76,7 +108,7 @@ def _fit_site(call: Call, site: str, seu: str | None) -> Answer:
     missing = [name for name in missing if name not in {v.baseline.seu_id for v in found}]
     text = "\n".join([*(told(version) for version in found), *(f"{name}: no baseline" for name in missing)])
     result = {"baselines": [details(version) for version in found], "without_baseline": missing}
-    return Answer(result, text=text, exit_code=DONE if found else CHECK_FAILED)
+    return Answer(result, text=f"{text}\n{call.then(known.site_id)}", exit_code=DONE if found else CHECK_FAILED)
 
 
 def _fit_files(

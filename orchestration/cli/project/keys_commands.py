@@ -25,13 +25,20 @@ def keys_new(
 ) -> Answer:
     """Make a key: the private half goes to a file of its owner alone, the public half into the people file."""
     from assets.stores.sign import fingerprint, key_path, new_key
+    from reports.evidence.people_keys import give_key
 
     folder = out or keys_dir(call)
-    signer = new_key(folder, person)
-    lines = [f"private key: {key_path(folder, person)} (back it up; nobody can make it again)"]
-    lines += [f"public key, for {person} in the people file:", f"  public_key: {signer.public_key}"]
-    if (call.folder / SETTINGS_FILE).exists() and person not in {p.person_id for p in call.project.people.people}:
-        lines.append(f"the people file does not name {person} yet")
+    is_project = (call.folder / SETTINGS_FILE).exists()
+    # For a folder of its own a key may be made before anybody decides whose people file names it.
+    if is_project and (out is None or person in call.project.people.public_keys):
+        people_file = call.project.project.people_file
+        signer = give_key(people_file, person, folder)
+        said = [f"public key, now in {people_file} for {person}: {signer.public_key}"]
+    else:
+        signer = new_key(folder, person)
+        said = [f"public key, for {person} in the people file:", f"  public_key: {signer.public_key}"]
+        said += [f"the people file does not name {person} yet"] if is_project else []
+    lines = [f"private key: {key_path(folder, person)} (back it up; nobody can make it again)", *said]
     return Answer(
         {
             "person_id": person,

@@ -70,4 +70,5 @@ def ingest(
     foreign = [path for path, report in zip(paths, reports, strict=True) if PROPOSED_FOR & {*report.reasons}]
     if foreign and known is None and any(report.verdict == "reject" for report in reports):
         call.say(f"a column map tells how such a table is read; this proposes one: {hint(call, foreign, site)}")
+    last_line += "" if dry_run else f"\n{call.then(known_site.site_id)}"
     return reports_answer([*reports], last_line, runs=ran)

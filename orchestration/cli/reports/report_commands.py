@@ -70,7 +70,7 @@ def report(
         templates_dir=project.project.reports_dir,
         maker=maker,
     )
-    return _answer(made)
+    return _answer(made, call.then(known.site_id))
 
 
 def _period(call: Call, name: str, site: Site, text: str | None, project_id: str | None) -> Period:
@@ -90,7 +90,7 @@ def _incomplete(what: str) -> BadInput:
     return BadInput(f"a report needs {what}", reason="incomplete", mend=f"'report {LIST}' lists reports")
 
 
-def _answer(made: MadeReport) -> Answer:
+def _answer(made: MadeReport, then: str) -> Answer:
     content = made.content
     lines = [f"{content.title} of {content.site_name}, {content.period}, revision {content.revision}"]
     lines.append(f"  {content.life.sentence}")
@@ -106,7 +106,7 @@ def _answer(made: MadeReport) -> Answer:
         "findings": content.findings,
         "against_publication": [finding.code for finding in publishable(content)],
     }
-    return Answer(result, text="\n".join(lines))
+    return Answer(result, text="\n".join([*lines, then]))
 
 
 def _published(marts_dir: Path) -> Path | None:
