@@ -20,7 +20,7 @@ SHIFTS = ("previous", "year_before")
 PeriodKind = Literal["month", "quarter", "year"]
 Axis = Literal[
     "month", "quarter", "year", "last_three_years", "meter", "seu", "carrier", "bill", "baseline", "coefficient",
-    "line", "project", "plan", "adjustment", "carrier_sum", "day",
+    "line", "project", "plan", "adjustment", "carrier_sum", "day", "hour", "month_of_year", "unassessed",
 ]  # fmt: skip
 # Things of which each may have a table, chart or sentence of its own.
 Per = Literal["seu", "bill", "carrier_sum"]
@@ -207,16 +207,31 @@ class SeriesSpec(Model):
     value: QuestionText
     unit: Literal["GJ", "MWh", "t"] | None = None
     role: Literal["actual", "expected", "third", "fourth"] = "actual"
+    band: QuestionText | None = Field(default=None, description="Half-width of a band around each value")
+    has_band: bool = Field(default=False, description="Of days: with the model's band, which the dataset knows")
+    is_running: bool = Field(default=False, description="Of days: summed from the first day on")
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """The number, and the band around it."""
+        return (self.value,) if self.band is None else (self.value, self.band)
 
 
 class ChartSpec(Told):
-    """Bars or lines over an axis; over days the numbers are the dataset's own, and no figures."""
+    """A picture over an axis; over days and hours the numbers are the dataset's own, and no figures.
+
+    waterfall: the year before, the change of each month, this year. heat: a column a day, a row an hour. flows: from
+    each item to what the series name. `month_of_year`: the months of three years, a line each.
+    """
 
     key: Key
     titles: Texts
-    shape: Literal["bars", "lines"] = "bars"
+    shape: Literal["bars", "lines", "waterfall", "heat", "flows"] = "bars"
     each: Axis = "month"
     units: Texts | None = None
+    notes: Texts | None = None
+    sheet: SheetName = Field(default="", description="Where the workbook draws it; without one it does not")
+    stands_in_for: Key | None = Field(default=None, description="It stands only where the chart of that key does not")
     is_kept: bool = Field(default=False, description="It stands with what is unknown too")
     series: Annotated[tuple[SeriesSpec, ...], AfterValidator(_some)]
 
@@ -274,14 +289,14 @@ class BlockSpec(Model):
         if self.table is not None:
             found += [text for each in (*self.table.rows, *self.table.columns) for text in each.questions]
         if self.chart is not None:
-            found += [series.value for series in self.chart.series]
+            found += [text for series in self.chart.series for text in series.questions]
         if self.text is not None:
             found += [text for asked in self.text.figures.values() for text in asked.questions]
         return (*found, *(self.told.facts.values() if self.told is not None else ()))
 
 
 class SectionSpec(Model):
-    """One part of the report."""
+    """One part of the report. `starts_page`: on a new page, unless that would leave one half empty."""
 
     key: Key
     titles: Texts
