@@ -232,8 +232,8 @@ def _with_findings(
         made.append(section.model_copy(update={"blocks": tuple(blocks)}))
     # All of them once more, with the numbers that stand behind each.
     if [finding_sentence(each, IN_FRONT) for each in front] != [finding_sentence(each) for each in findings]:
-        title = word("Findings in detail", locale)
-        rest = findings_table(findings, locale, sheet="", key="findings_in_detail", is_front=False)
+        title, behind = word("Findings in detail", locale), word("What stands behind each", locale)
+        rest = findings_table(findings, locale, sheet="", key="findings_in_detail", title=behind, is_front=False)
         made.append(Section(key="findings_in_detail", title=title, blocks=(rest,)))
     return made
 

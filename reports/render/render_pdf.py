@@ -1,7 +1,7 @@
 """The report as a PDF: page furniture, watermark, sections in order. Same content, same bytes."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from reportlab.pdfgen.canvas import Canvas
 
 _HEAD_PT, _FOOT_PT = 34.0, 30.0
-_CHART_PT = {"bars": 148.0, "lines": 128.0, "waterfall": 158.0, "heat": 148.0, "flows": 150.0}
+_WIDTH_PT = 595.27 - 2 * MARGIN_PT
+# Points of height that a page has for the report's blocks.
+_ROOM_PT = 841.89 - 2 * MARGIN_PT - _HEAD_PT - _FOOT_PT + 24
+_MOST_SPARE_PT = 90.0
+_CHART_PT = {"bars": 148.0, "lines": 128.0, "waterfall": 148.0, "heat": 132.0, "flows": 150.0}
 _BESIDE_PT = 118.0
 # A heading and the beginning of what it is about.
 _LEAST_PT = 110.0
@@ -45,13 +49,21 @@ def render_print(content: ReportContent) -> bytes:
 def render_pdf(content: ReportContent) -> bytes:
     """The PDF's bytes, A4 portrait."""
     from reportlab import rl_config
-    from reportlab.lib.pagesizes import A4
-    from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate
 
     # Compressed streams stay binary: written as text they take longer to make than the pages themselves.
     rl_config.useA85 = 0
     buffer = io.BytesIO()
-    document = BaseDocTemplate(
+    document = _document(buffer, content)
+    document.build(_story(content, _WIDTH_PT, _spare(content)), canvasmaker=_numbered_canvas())
+    return buffer.getvalue()
+
+
+def _document(buffer: io.BytesIO, content: ReportContent) -> Any:
+    """Pages of one frame each, which keep how many points each of them left empty."""
+    from reportlab.lib.pagesizes import A4
+    from reportlab.platypus import Frame, PageTemplate
+
+    document = _document_class()(
         buffer,
         pagesize=A4,
         title=printable(f"{content.title} {content.site_name} {content.period}"),
@@ -62,32 +74,54 @@ def render_pdf(content: ReportContent) -> bytes:
         # Fixed dates and ids inside the file: bytes depend on the content alone.
         invariant=1,
     )
-    width, _ = A4
-    frame = Frame(
-        MARGIN_PT,
-        MARGIN_PT + _FOOT_PT - 14,
-        width - 2 * MARGIN_PT,
-        _room(),
-        leftPadding=0,
-        rightPadding=0,
-        topPadding=0,
-        bottomPadding=0,
-    )
+    paddings = dict.fromkeys(("leftPadding", "rightPadding", "topPadding", "bottomPadding"), 0)
+    frame = Frame(MARGIN_PT, MARGIN_PT + _FOOT_PT - 14, _WIDTH_PT, _ROOM_PT, **paddings)
     document.addPageTemplates(
         [PageTemplate(id="page", frames=[frame], onPage=lambda canvas, _document: _furnish(canvas, content))]
     )
-    document.build(_story(content, width - 2 * MARGIN_PT), canvasmaker=_numbered_canvas())
-    return buffer.getvalue()
+    return document
 
 
-def _room() -> float:
-    """Points of height that a page has for the report's blocks."""
-    from reportlab.lib.pagesizes import A4
+@lru_cache
+def _document_class() -> type:
+    from reportlab.platypus import BaseDocTemplate
 
-    return float(A4[1] - 2 * MARGIN_PT - _HEAD_PT - _FOOT_PT + 24)
+    class Document(BaseDocTemplate):  # type: ignore[misc]
+        """Knows of each page what was left, and on which page each chart stands."""
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.left: dict[int, float] = {}
+            self.charts: dict[str, int] = {}
+
+        def handle_pageEnd(self) -> None:  # noqa: N802 - reportlab's name
+            self.left[self.page] = self.frame._y - self.frame._y1p
+            super().handle_pageEnd()
+
+        def afterFlowable(self, flowable: Any) -> None:  # noqa: N802 - reportlab's name
+            if key := getattr(flowable, "key", ""):
+                self.charts[key] = self.page
+
+    return Document
 
 
-def _story(content: ReportContent, width: float) -> list[Any]:
+def _spare(content: ReportContent) -> dict[str, float]:
+    """Chart to the points that its page would leave empty: it takes them, so that what follows stands where it did."""
+    kept = [section for section in content.sections if section.key != REGISTER]
+    if not any(isinstance(block, Chart) for section in kept for block in section.blocks):
+        return {}
+    document = _document(io.BytesIO(), content)
+    document.build(_story(content.model_copy(update={"sections": tuple(kept)}), _WIDTH_PT, {}))
+    found = {}
+    for key, page in document.charts.items():
+        # The last page goes on with the register, or is as long as it is.
+        if page < max(document.left):
+            share = (document.left[page] - 2.0) / list(document.charts.values()).count(page)
+            found[key] = max(0.0, min(share, _MOST_SPARE_PT))
+    return found
+
+
+def _story(content: ReportContent, width: float, spare: Mapping[str, float]) -> list[Any]:
     from reportlab.platypus import CondPageBreak
     from reportlab.platypus import Paragraph as Text
 
@@ -98,9 +132,9 @@ def _story(content: ReportContent, width: float) -> list[Any]:
             continue
         if section.starts_page:
             # Where less than half a page is left: a page that is not half full yet goes on.
-            story.append(CondPageBreak(_room() / 2))
+            story.append(CondPageBreak(_ROOM_PT / 2))
         head = [Text(markup(section.title, FONT_BOLD), heading)] if index and section.title else []
-        story.extend(_section(_with_register(section, content), width, head))
+        story.extend(_section(_with_register(section, content), width, head, spare))
     return story
 
 
@@ -112,13 +146,13 @@ def _with_register(section: Section, content: ReportContent) -> Section:
     return section.model_copy(update={"blocks": blocks})
 
 
-def _section(section: Section, width: float, head: list[Any]) -> list[Any]:
+def _section(section: Section, width: float, head: list[Any], spare: Mapping[str, float]) -> list[Any]:
     """Blocks in order, the section's head on the page of its first."""
     story: list[Any] = []
     parts: list[_Part] = []
     for index, block in enumerate(section.blocks):
         before = section.blocks[index - 1] if index else None
-        drawn = _block(block, width, is_beside_table=isinstance(before, Table))
+        drawn = _block(block, width, spare, is_beside_table=isinstance(before, Table))
         # A table and the charts that follow it belong on one page.
         if not (isinstance(block, Chart) and isinstance(before, Table | Chart)):
             story.extend(_together(parts, width))
@@ -144,7 +178,7 @@ def _together(parts: Sequence[_Part], width: float) -> list[Any]:
 
     if not any(part.is_long for part in parts):
         drawn = [each for part in parts for each in part.drawn]
-        if _height(drawn, width) <= _room() / 2:
+        if _height(drawn, width) <= _ROOM_PT / 2:
             return [KeepTogether(drawn)] if drawn else []
     if len(parts) > 1:
         return [each for part in parts for each in _together([part], width)]
@@ -153,11 +187,15 @@ def _together(parts: Sequence[_Part], width: float) -> list[Any]:
 
 
 def _height(flowables: list[Any], width: float) -> float:
-    heights = (each.wrap(width, _room())[1] + each.getSpaceBefore() + each.getSpaceAfter() for each in flowables)
+    # Without what a chart may take beyond its own: whether things stand together must not hang on it.
+    heights = (
+        each.wrap(width, _ROOM_PT)[1] + each.getSpaceBefore() + each.getSpaceAfter() - getattr(each, "spare", 0.0)
+        for each in flowables
+    )
     return float(sum(heights))
 
 
-def _block(block: Block, width: float, *, is_beside_table: bool) -> list[Any]:
+def _block(block: Block, width: float, spare: Mapping[str, float], *, is_beside_table: bool) -> list[Any]:
     from reportlab.platypus import Paragraph as Text
     from reportlab.platypus import Spacer
 
@@ -170,7 +208,9 @@ def _block(block: Block, width: float, *, is_beside_table: bool) -> list[Any]:
         height = min(_CHART_PT[block.shape], _BESIDE_PT) if is_beside_table else _CHART_PT[block.shape]
         style = paragraph_style("note", size=6.8, color=MUTED, spaceBefore=3)
         note = [Text(markup(block.note), style)] if block.note else []
-        return [draw_chart(block, width=width, height=height), *note, Spacer(1, 10)]
+        chart = draw_chart(block, width=width, height=height + spare.get(block.key, 0.0))
+        chart.spare = spare.get(block.key, 0.0)
+        return [chart, *note, Spacer(1, 10)]
     assert isinstance(block, Paragraph)  # noqa: S101 - the closed union of blocks
     font = FONT if block.tone in {"plain", "muted"} else FONT_BOLD
     size = 6.2 if block.tone == "muted" else 8.8

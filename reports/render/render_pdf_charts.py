@@ -57,11 +57,12 @@ class Picture:
         drawing = self.drawing
         title = fitted(self.chart.title, FONT_BOLD, 8.5, drawing.width)
         self.text(0, drawing.height - 9, title, font=FONT_BOLD, size=8.5)
-        self.text(0, drawing.height - 20, fitted(self.chart.unit, FONT, 7, 90), colour=MUTED)
+        room = 90 if len(self.chart.series) > 2 else 180
+        self.text(0, drawing.height - 20, fitted(self.chart.unit, FONT, 7, room), colour=MUTED)
 
     def flowable(self) -> Any:
         """The finished chart."""
-        return _chart_class()(self.drawing, self.under, self.over)
+        return _chart_class()(self.chart.key, self.drawing, self.under, self.over)
 
 
 def draw_chart(chart: Chart, *, width: float, height: float) -> Any:
@@ -97,9 +98,9 @@ def _chart_class() -> Any:
     class ChartFlowable(Flowable):  # type: ignore[misc]
         """A drawing, and shapes as operators: years of days have too many points for an object each."""
 
-        def __init__(self, drawing: Any, under: list[str], over: list[str]) -> None:
+        def __init__(self, key: str, drawing: Any, under: list[str], over: list[str]) -> None:
             super().__init__()
-            self.drawing, self.under, self.over = drawing, under, over
+            self.key, self.drawing, self.under, self.over = key, drawing, under, over
 
         def wrap(self, _width: float, _height: float) -> tuple[float, float]:
             """Its size in points."""
@@ -234,11 +235,14 @@ def _axis(picture: Picture, frame: _Frame) -> None:
         x = frame.x(index, count)
         if not is_slotted:
             picture.rule(x, frame.bottom, x, frame.bottom - 3, MUTED)
-        label = fitted(chart.categories[index], FONT, 7, room if is_slotted else max(room, 60.0))
+        # Smaller where days stand close; a name is cut, a date never.
+        wide = text_width(chart.categories[index], FONT, 7) if not is_slotted else 0.0
+        size = max(5.2, min(7.0, 7.0 * room / wide)) if wide else 7.0
+        label = fitted(chart.categories[index], FONT, size, room if is_slotted else max(room, 60.0))
         anchor = "middle" if 0 < index < count - 1 or is_slotted else "start"
-        if anchor == "start" and x + text_width(label, FONT, 7) > frame.right:
+        if anchor == "start" and x + text_width(label, FONT, size) > frame.right:
             anchor = "end"
-        picture.text(x, frame.bottom - 11, label, anchor=anchor)
+        picture.text(x, frame.bottom - 11, label, size=size, anchor=anchor)
 
 
 def label_places(categories: Sequence[str], most: int) -> list[int]:

@@ -31,10 +31,13 @@ def draw_heat(picture: Picture) -> None:
     for hour in range(0, hours, 6):
         y = top - hour * high
         picture.text(left - 4, y - high / 2 - 2.5, chart.series[hour].name, colour=MUTED, anchor="end")
-    for index in label_places(chart.categories, _MAX_LABELS):
+    places = label_places(chart.categories, _MAX_LABELS)
+    room = wide * (places[1] - places[0]) - 4 if len(places) > 1 else 60.0
+    for index in places:
         x = left + index * wide
         picture.rule(x, bottom, x, bottom - 3, MUTED)
-        label = fitted(chart.categories[index], FONT, 7, 60.0)
+        # Where months stand close the day is left out: all of them begin one.
+        label = chart.categories[index] if room > 36 else chart.categories[index][:7]
         anchor = "end" if x + text_width(label, FONT, 7) > right else "start"
         picture.text(x, bottom - 11, label, anchor=anchor)
     _scale(picture, right, low, most)

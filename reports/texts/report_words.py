@@ -45,7 +45,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "yes": "ja",
         "no": "nein",
         "Findings in detail": "Feststellungen im Einzelnen",
-        "What stands behind it": "Was dahinter steht",
+        "What stands behind each": "Was hinter jeder steht",
         "Only notes on the method, under Findings in detail.": (
             "Nur Hinweise zur Methode, unter Feststellungen im Einzelnen."
         ),
