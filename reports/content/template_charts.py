@@ -1,7 +1,6 @@
 """Charts of a template as content: figures over an axis, and days and hours that a dataset knows and nothing prints."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.report_template import Asked, ChartSpec, SeriesSpec
@@ -63,10 +62,9 @@ class ChartWriter:
         series, unit, shown = list[Series](), "", list[Figure]()
         for each in spec.series:
             figures = [self.ask.asked(each, item) for item in items]
-            halves = [self.ask.question(each.band, item) for item in items] if each.band else []
             unit = unit_text(figures[0].unit) if figures else ""
-            shown += [figure for figure in (*figures, *halves) if figure.value is not None or spec.is_kept]
-            series.append(self._series(each, figures, halves))
+            shown += [figure for figure in figures if figure.value is not None or spec.is_kept]
+            series.append(self._series(each, figures))
         if not spec.is_kept:
             # A series of nothing but holes would stand in the legend alone.
             series = [each for each in series if any(value is not None for value in each.values)]
@@ -139,17 +137,10 @@ class ChartWriter:
         names = [self._month(month) for month in self.ask.items("month", item.period)]
         return (unit, names, series, shown) if series else None
 
-    def _series(self, spec: SeriesSpec, figures: Sequence[Figure], halves: Sequence[Figure] = ()) -> Series:
+    def _series(self, spec: SeriesSpec, figures: Sequence[Figure]) -> Series:
         # A picture needs no exact digits; None stays a gap.
-        drawn = [_drawn(figure.value) for figure in figures]
-        edges = list(zip(drawn, [_drawn(half.value) for half in halves], strict=bool(halves)))
-        return Series(
-            name=chosen(spec.names, self.language),
-            role=spec.role,
-            values=tuple(drawn),
-            low=tuple(None if value is None or half is None else value - half for value, half in edges),
-            high=tuple(None if value is None or half is None else value + half for value, half in edges),
-        )
+        drawn = tuple(None if figure.value is None else float(figure.value) for figure in figures)
+        return Series(name=chosen(spec.names, self.language), role=spec.role, values=drawn)
 
     def _line(self, spec: SeriesSpec, points: Sequence[DayPoint]) -> Series:
         has_band = any(point.low is not None for point in points)
@@ -176,7 +167,3 @@ def items_about(ask: Asker, axis: str, about: Item | None) -> list[Item]:
     if axis in {"month", "quarter", "year", "last_three_years"}:
         return [Item(key=each.key, label=each.label, scope=about.scope, period=each.period) for each in found]
     return [each for each in found if each.scope == about.scope or each.scope.startswith(f"{about.scope}/")]
-
-
-def _drawn(value: Decimal | None) -> float | None:
-    return None if value is None else float(value)

@@ -87,11 +87,11 @@ def _problem(document: Any, path: Path, place: list[str | int], text: str, *, is
 
 
 def _asked(node: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[list[str | int], str, bool]]:
-    """Every question of a document with its place: values of `value`, `band`, `of`, `scale`, `fact`, `facts`."""
+    """Every question of a document with its place: values of `value`, `of`, `scale`, `fact` and `facts`."""
     if isinstance(node, Mapping):
         for key, value in node.items():
             here = (*place, str(key))
-            if key in {"value", "fact", "band"} and isinstance(value, str):
+            if key in {"value", "fact"} and isinstance(value, str):
                 yield list(here), value, key == "fact"
             elif key in {"of", "scale"} and isinstance(value, list):
                 for index, each in enumerate(value):

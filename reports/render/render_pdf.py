@@ -213,7 +213,7 @@ def _block(block: Block, width: float, spare: Mapping[str, float], *, is_beside_
         return [chart, *note, Spacer(1, 10)]
     assert isinstance(block, Paragraph)  # noqa: S101 - the closed union of blocks
     font = FONT if block.tone in {"plain", "muted"} else FONT_BOLD
-    size = 6.2 if block.tone == "muted" else 8.8
+    size = 5.3 if block.tone == "muted" else 8.8
     style = paragraph_style("text", size=size, leading=size * 1.34, font=font, color=TONES[block.tone], spaceAfter=6)
     return [Text(lines_markup(block.text, font, size, width), style)]
 

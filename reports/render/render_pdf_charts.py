@@ -239,7 +239,8 @@ def _axis(picture: Picture, frame: _Frame) -> None:
         wide = text_width(chart.categories[index], FONT, 7) if not is_slotted else 0.0
         size = max(5.2, min(7.0, 7.0 * room / wide)) if wide else 7.0
         label = fitted(chart.categories[index], FONT, size, room if is_slotted else max(room, 60.0))
-        anchor = "middle" if 0 < index < count - 1 or is_slotted else "start"
+        # Many days: each name begins at its own, or the first would reach under the second.
+        anchor = "middle" if is_slotted or (0 < index < count - 1 and count <= _MAX_LABELS) else "start"
         if anchor == "start" and x + text_width(label, FONT, size) > frame.right:
             anchor = "end"
         picture.text(x, frame.bottom - 11, label, size=size, anchor=anchor)
@@ -265,21 +266,12 @@ def _bars(picture: Picture, frame: _Frame) -> None:
     slot = (frame.right - frame.left) / max(groups, 1)
     width = min(slot * 0.7 / max(count, 1), 46.0)
     for place, series in enumerate(chart.series):
-        edges = series.low and list(zip(series.low, series.high, strict=True))
         for index, value in enumerate(series.values):
             if value is None:
                 continue
             x = frame.x(index, groups) + (place - count / 2) * width
             zero, end = frame.y(0.0), frame.y(value)
             picture.over.append(_face((x, min(zero, end), width * 0.94, abs(end - zero)), series.role))
-            low, high = edges[index] if edges else (None, None)
-            if low is not None and high is not None:
-                picture.over.append(_whisker(x + width * 0.47, frame.y(low), frame.y(high)))
-
-
-def _whisker(x: float, low: float, high: float) -> str:
-    caps = [((x - 3, y), (x + 3, y)) for y in (low, high)]
-    return "\n".join(ops.line(each, INK, width=0.8) for each in (((x, low), (x, high)), *caps))
 
 
 def _line(picture: Picture, series: Series, frame: _Frame) -> None:

@@ -207,14 +207,8 @@ class SeriesSpec(Model):
     value: QuestionText
     unit: Literal["GJ", "MWh", "t"] | None = None
     role: Literal["actual", "expected", "third", "fourth"] = "actual"
-    band: QuestionText | None = Field(default=None, description="Half-width of a band around each value")
     has_band: bool = Field(default=False, description="Of days: with the model's band, which the dataset knows")
     is_running: bool = Field(default=False, description="Of days: summed from the first day on")
-
-    @property
-    def questions(self) -> tuple[str, ...]:
-        """The number, and the band around it."""
-        return (self.value,) if self.band is None else (self.value, self.band)
 
 
 class ChartSpec(Told):
@@ -289,7 +283,7 @@ class BlockSpec(Model):
         if self.table is not None:
             found += [text for each in (*self.table.rows, *self.table.columns) for text in each.questions]
         if self.chart is not None:
-            found += [text for series in self.chart.series for text in series.questions]
+            found += [series.value for series in self.chart.series]
         if self.text is not None:
             found += [text for asked in self.text.figures.values() for text in asked.questions]
         return (*found, *(self.told.facts.values() if self.told is not None else ()))
