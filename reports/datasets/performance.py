@@ -51,7 +51,7 @@ _METHOD = (
     "unassessed",
 )
 FACTS = (
-    "status", "verdict", "missing", "mend", "left_out", "uses", "carrier", "carrier_title", "direction",
+    "status", "verdict", "missing", "mend", "left_out", "uses", "counted_uses", "carrier", "carrier_title", "direction",
     "baseline", "model", "trained", "approval", "digest", "term", "registered", *_METHOD,
 )  # fmt: skip
 # Stretches of days that a cell names; a year of holes would fill the page.
@@ -190,6 +190,8 @@ class PerformanceData:
 
     def _of_sum(self, name: str, carrier: str) -> str:
         if name == "uses":
+            return str(len(self._sums[carrier]))
+        if name == "counted_uses":
             return counted(len(self._sums[carrier]), f"significant {words(carrier)} use")
         if name == "direction":
             assert self._book is not None  # noqa: S101 - facts are asked of a filled book
@@ -237,12 +239,13 @@ def unassessed(results: Sequence[EnpiResult]) -> str:
 def want_of(name: str, seu: Seu, result: EnpiResult, *, site_id: str) -> str:
     """What a use lacks for an assessment, or what mends it."""
     fit = f"meterloom baseline fit --site {site_id} --seu {seu.seu_id}"
-    if seu.baseline is None:
-        fit = f"name the period in the use's block `baseline` of the site file, then {fit}"
+    span = "the days that its block `baseline` of the site file is to name"
+    if seu.baseline is not None:
+        span = f"{seu.baseline.start} to {seu.baseline.end}"
     about = {
         "no_baseline": (
             "A baseline: nothing says what it should have taken.",
-            f"{fit[:1].upper()}{fit[1:]}; another person approves it.",
+            f"Readings and drivers of {span}, then {fit}; another person approves it.",
         ),
         "provisional": (
             "An approval: its baseline is provisional.",

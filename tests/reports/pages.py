@@ -8,6 +8,8 @@ import pypdf
 from pypdf.generic import ContentStream
 from reportlab.pdfbase.pdfmetrics import stringWidth
 
+from reports.report_content import ReportContent
+
 # The frame of the report's blocks, in points; above and below stand head and foot lines.
 LOW, HIGH, LEFT, RIGHT = 60.0, 777.0, 45.0, 550.3
 Matrix = tuple[float, float, float, float, float, float]
@@ -44,6 +46,12 @@ def problems(data: bytes) -> list[str]:
                 found.append(f"page {number}: {box.text!r} ends at {box.x1:.0f}, {box.y0:.0f}")
         found += [f"page {number}: {one.text!r} lies over {two.text!r}" for one, two in overlaps(words)]
     return found
+
+
+def charts_on(page: list[Box], content: ReportContent) -> list[str]:
+    """Titles of the content's charts that the page draws."""
+    words = {box.text.strip() for box in page}
+    return [chart.title for chart in content.charts() if chart.title in words]
 
 
 def covered(boxes: list[Box]) -> float:
