@@ -24,11 +24,14 @@ from reports.evidence.life import with_life
 from reports.gates import refuse_future
 from reports.life.revise import store_revision
 from reports.render.render_json import render_json
-from reports.render.render_pdf import render_pdf
+from reports.render.render_pdf import render_pdf, render_print
 from reports.render.render_xlsx import render_xlsx
 from reports.report_content import ReportContent
 
 RENDERERS = {"pdf": render_pdf, "xlsx": render_xlsx, "json": render_json}
+# What may be asked for beside them, and is in no evidence pack.
+FORMATS = {**RENDERERS, "print": render_print}
+_SUFFIXES = {"print": "_print.pdf"}
 
 
 class MadeReport(Model):
@@ -130,9 +133,9 @@ def subject_project(template: ReportTemplate, site: Site, project_id: str | None
 
 
 def _refuse_unknown(formats: Sequence[str]) -> None:
-    unknown = [name for name in formats if name not in RENDERERS]
+    unknown = [name for name in formats if name not in FORMATS]
     if unknown:
-        raise BadInput(f"unknown format {unknown[0]!r}; allowed are {', '.join(RENDERERS)}", reason="unknown_format")
+        raise BadInput(f"unknown format {unknown[0]!r}; allowed are {', '.join(FORMATS)}", reason="unknown_format")
 
 
 def baselines_in_force(
@@ -166,9 +169,9 @@ def render(content: ReportContent, out_dir: Path, formats: Sequence[str]) -> dic
     stem = f"{content.report_id}_r{content.revision}".replace("/", "_")
     files = {}
     for name in formats:
-        path = out_dir / f"{stem}.{name}"
+        path = out_dir / f"{stem}{_SUFFIXES.get(name, f'.{name}')}"
         unfinished = path.with_name(f".{path.name}.part")
-        unfinished.write_bytes(RENDERERS[name](content))
+        unfinished.write_bytes(FORMATS[name](content))
         unfinished.replace(path)
         files[name] = path
     return files

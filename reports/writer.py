@@ -16,14 +16,15 @@ TONES: dict[str, Tone] = {
     "degraded": "bad",
     "on_target": "plain",
 }
+# One vocabulary: what an alert level says, and below the lower one whether less was used than expected.
 WORDS = {
-    "compliant": "Compliant",
-    "warning": "Warning",
-    "critical": "Critical",
+    "compliant": "On target",
+    "warning": "Watch",
+    "critical": "Act",
     "not_assessable": "Not assessable",
-    "improved": "improved",
-    "on_target": "on target",
-    "degraded": "degraded",
+    "improved": "Improved",
+    "on_target": "On target",
+    "degraded": "Worse",
     "provisional": "baseline is provisional",
     "no_baseline": "no baseline",
     "coverage": "too few complete days",
@@ -63,6 +64,16 @@ class Writer:
 def words(code: str) -> str:
     """A code as people read it."""
     return WORDS.get(code, code.replace("_", " "))
+
+
+def standing_of(status: str, performance: str) -> str:
+    """The one code that tells how a use stands: its alert level, or that it improved where nothing alerts."""
+    return performance if status == "compliant" and performance == "improved" else status
+
+
+def counted(count: int, one: str) -> str:
+    """A number with its noun: 1 use, 3 uses."""
+    return f"{count} {one}" if count == 1 else f"{count} {one}s"
 
 
 def plain(text: str, tone: Tone = "plain") -> Cell:

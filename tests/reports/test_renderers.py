@@ -12,6 +12,7 @@ import pytest
 from reports.render.render_json import figure_rows, render_json
 from reports.render.render_pdf import WATERMARK, render_pdf
 from reports.render.render_xlsx import REGISTER, render_xlsx
+from reports.render.render_xlsx_charts import DATA
 from reports.report_content import ReportContent
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
@@ -51,7 +52,7 @@ def test_synthetic_data_are_marked_on_every_page(world: MakeWorld) -> None:
 
 
 def test_findings_stand_on_page_one(content: ReportContent, pages: list[str]) -> None:
-    assert "Heating and cooling used more energy than its baseline expects: warning." in " ".join(pages[0].split())
+    assert "Heating and cooling used more energy than its baseline expects: status Watch." in " ".join(pages[0].split())
 
 
 def test_nothing_leaves_the_page(content: ReportContent) -> None:
@@ -76,7 +77,7 @@ def test_the_same_content_gives_the_same_bytes(good: World) -> None:
 
 def test_the_workbook_holds_every_figure_unrounded(content: ReportContent) -> None:
     book = openpyxl.load_workbook(io.BytesIO(render_xlsx(content)), data_only=True)
-    assert book.sheetnames == ["Summary", "Site", "Months", "Data quality", "Method", REGISTER]
+    assert book.sheetnames == ["Summary", "Site", "Months", "Data quality", "Method", REGISTER, DATA]
     stored = {row[0]: row[3] for row in book[REGISTER].iter_rows(min_row=3, values_only=True)}
     for figure in content.figures:
         # A workbook keeps 16 digits of a number.
