@@ -1,4 +1,4 @@
-"""Files as ordinary programs export them read to the last digit with the map that their content and the site propose."""
+"""Files as ordinary programs export them are read to the last digit with the map that is proposed for them."""
 
 from pathlib import Path
 
