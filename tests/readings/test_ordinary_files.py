@@ -1,11 +1,11 @@
-"""Files as ordinary programs export them are read to the last digit with the map that is proposed for them."""
+"""Files as ordinary programs export them are read to the last digit with the map that they and the site propose."""
 
 from pathlib import Path
 
 import pytest
 
 from assets.readings.drafts.drafting import draft_map
-from assets.readings.drafts.map_draft import Said
+from assets.readings.drafts.map_draft import Said, glob_of
 from assets.readings.sniff_files import read_file, sniff_file
 from tests.readings.ordinary_files import Style, home, local_starts, rows_of, style, works, write
 from tests.readings.rooms import Bench
@@ -131,3 +131,26 @@ def test_a_wrong_encoding_is_one_sentence(bench: Bench) -> None:
     assert draft is not None
     report = sniff_file(path, mapping=draft.column_map(encoding="utf-16-le"), site=works())
     assert "as the column map says" in report.message
+
+
+@pytest.mark.parametrize(
+    ("name", "glob"),
+    [
+        ("lastgang_2025-03.csv", "lastgang_*.csv"),
+        ("werk 01.03.2025.xlsx", "werk *.xlsx"),
+        ("export_20250301T1200.csv.gz", "export_*.csv.gz"),
+        ("zaehler_4711.csv", "zaehler_4711.csv"),
+        ("zaehler_20123456.csv", "zaehler_20123456.csv"),
+        ("2025-03.csv", "2025-03.csv"),
+    ],
+)
+def test_a_map_is_for_files_of_other_dates_and_for_no_other_meters(name: str, glob: str) -> None:
+    assert glob_of(name) == glob
+
+
+def test_a_meter_that_only_this_file_tells_is_not_taken_for_the_next_file(bench: Bench) -> None:
+    text = "Zeit;Zählpunkt;Wert [kWh]\n" + hours("{t};Zähler 2;{n},5")
+    draft = draft_map(bench.file(text, "export_2025.csv"), site=works())
+    assert draft is not None
+    assert (draft.keys["values"], draft.keys["match"]) == ({"Wert [kWh]": "z2"}, "export_2025.csv")
+    assert draft_map(bench.file(text, "export_2025.csv"), site=home()).keys["match"] == "export_*.csv"  # type: ignore[union-attr]

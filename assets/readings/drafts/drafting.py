@@ -41,8 +41,6 @@ def draft_of(
 ) -> MapDraft:
     """The draft of what a table shows."""
     drafting = _Drafting(found, site, said)
-    if site is not None:
-        drafting.keys["match"] = glob_of(file_name)
     drafting.add_text()
     drafting.add_times(tz)
     if found.clocks:
@@ -54,6 +52,9 @@ def draft_of(
     else:
         drafting.add_wide()
     drafting.add_marks()
+    if site is not None:
+        # First as a person reads it; last to be known.
+        drafting.keys = {"match": glob_of(file_name, is_only_this=drafting.is_only_this)} | drafting.keys
     return MapDraft(
         keys=drafting.keys,
         notes=drafting.notes,
@@ -69,6 +70,8 @@ class _Drafting:
     def __init__(self, found: TableFound, site: Site | None, said: Said) -> None:
         self.found, self.site, self.unit, self.meter = found, site, said.unit, said.meter
         self.keys: dict[str, Any] = {}
+        # Whose readings they are was said of this very file: one of another date may hold another meter's.
+        self.is_only_this = False
         self.notes: dict[str, str] = {}
         self.remarks: list[str] = []
         self.questions: list[Question] = []
@@ -247,12 +250,14 @@ class _Drafting:
     def _stream(self, site: Site, column: ValueColumn, unit: str | None, taken: set[str]) -> str | None:
         """The site's stream of a column; a question where it is not clear, nothing where it is none of a meter's."""
         if self.meter is not None and len(self.found.values) == 1:
+            self.is_only_this = True
             return self.meter
         found = match(column.name, site, unit, taken=taken)
         if (found is None or found.sure < SURE) and len(self.found.values) == 1:
             # A column beside it may say whose the only values are.
             told = [each for text in self.found.constants.values() if (each := match(text, site, unit))]
             found = max([*told, *([found] if found else [])], key=lambda each: each.sure, default=None)
+            self.is_only_this = found in told
         if found is not None and found.sure >= SURE and found.stream not in taken:
             self._fact(f"{column.name!r} is {found.stream}: {found.why}", found.sure)
             return found.stream
@@ -294,6 +299,7 @@ class _Drafting:
     def _add_only_meter(self, site: Site, unit: str | None) -> None:
         told = [each for text in self.found.constants.values() if (each := match(text, site, unit))]
         found = max([*told, *filter(None, [match("", site, unit)])], key=lambda each: each.sure, default=None)
+        self.is_only_this = self.meter is not None or found in told
         if self.meter is not None:
             self.keys["meters"] = {"any": self.meter}
         elif found is not None and found.sure >= SURE:

@@ -136,16 +136,27 @@ class MapDraft(Model):
                 yield f"{key}# {asked}{question.text}"
 
 
+# 2025, 2025-03, 20250301, 2025-03-01T1200, 2025-Q1, 01.03.2025; not a number that a date only begins.
+_DATES = re.compile(
+    r"(?<!\d)(?:(?:19|20)\d{2}(?:[-_.]?(?:Q[1-4]|(?:0[1-9]|1[0-2])(?:[-_.]?(?:0[1-9]|[12]\d|3[01])"
+    r"(?:[-_T ]?\d{4}(?:\d{2})?)?)?))?|(?:0[1-9]|[12]\d|3[01])[-_.](?:0[1-9]|1[0-2])[-_.](?:19|20)\d{2})(?!\d)"
+)
 _LETTERS = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "é": "e", "è": "e", "ê": "e", "à": "a", "ç": "c"}
 
 
-def glob_of(file_name: str) -> str:
-    """The files that a map is for: the same name with other numbers."""
-    stem, dot, ending = file_name.partition(".")
-    plain = re.sub(r"[\[\]?*]", "?", stem)
-    found = re.sub(r"\d[\d_\-]*\d|\d", "*", plain)
-    # A name of nothing but numbers would fit any file.
-    return (found if re.search(r"[^\W\d_]", found) else plain) + dot + ending
+def glob_of(file_name: str, *, is_only_this: bool = False) -> str:
+    """The files that a map is for: the same name with other dates. Other numbers stay: they may be a meter's."""
+    name = re.sub(r"[\[\]?*]", "?", file_name)
+    if is_only_this:
+        return name
+    found = _DATES.sub("*", name)
+    # A name of nothing but a date would fit any file of its kind.
+    return found if re.search(r"[^\W\d_]", found.partition(".")[0]) else name
+
+
+def undated(stem: str) -> str:
+    """A file's name without its dates."""
+    return _DATES.sub(" ", stem)
 
 
 def identifier(name: str) -> str:

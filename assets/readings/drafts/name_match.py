@@ -45,6 +45,7 @@ def _words(text: str) -> frozenset[str]:
 # What names of any meter have, in the languages of the files: it tells none from another.
 _COMMON = _words(
     """zahler zaehler meter zahlpunkt messstelle messpunkt kanal channel nr no number nummer verbrauch consumption usage
+    export data daten messdaten messwerte download report werte profil profile csv
     energy energie strom electricity electric elektro power leistung last load lastgang wirkarbeit arbeit wert value
     reading bezug import in active total summe the of der die das kw kwh mwh wh compteur consommation puissance
     contatore consumo potenza medidor contador energia"""
@@ -56,6 +57,11 @@ _MAIN = _words("main haupt hauptzahler netz netzbezug netzanschluss grid gesamt 
 def is_common(name: str) -> bool:
     """The name has nothing but words that any meter's has."""
     return all(word in _COMMON for word in tokens(name))
+
+
+def is_main(name: str) -> bool:
+    """The name is one that people give to the meter of a whole site."""
+    return bool(_MAIN & set(tokens(name)))
 
 
 def match(name: str, site: Site, unit: str | None, *, taken: Iterable[str] = ()) -> Match | None:

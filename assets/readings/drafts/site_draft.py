@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from assets.readings.drafts.drafting import draft_of
-from assets.readings.drafts.map_draft import MapDraft, Question, glob_of, identifier, scalar, text_of
-from assets.readings.drafts.name_match import is_common, tokens
+from assets.readings.drafts.map_draft import MapDraft, Question, glob_of, identifier, scalar, text_of, undated
+from assets.readings.drafts.name_match import is_common, is_main, tokens
 from assets.readings.drafts.table_found import TableFound, look
 from assets.readings.drafts.value_columns import ValueColumn
 from assets.readings.parsed import Channel
@@ -37,7 +37,7 @@ _CARRIERS = (
 _GENERATION = re.compile(r"\b(?:pv|photovolt\w*|solar\w*|erzeugung|generation)\b", re.IGNORECASE)
 _OUTDOOR = {"degc": "outdoor_degc", "w_per_m2": "irradiance_w_per_m2"}
 # Channels of formats that name their direction by a code: NEM12 and OBIS.
-_IMPORT, _EXPORT = re.compile(r"^(?:import$|E\d|.*:1\.)"), re.compile(r"^(?:export$|B\d|.*:2\.)")
+_IMPORT, _EXPORT = re.compile(r"^(?:import$|E\d|.*:(?:1|24\.2)\.)"), re.compile(r"^(?:export$|B\d|.*:2\.)")
 
 
 @dataclass
@@ -66,6 +66,7 @@ class SiteDraft:
 
     def __init__(self, *, time_zone: str = "", now_utc: datetime | None = None) -> None:
         self._zone, self._now = time_zone, now_utc
+        self._main_of = ""
         self.meters: dict[str, _Meter] = {}
         self.drivers: dict[str, str] = {}
         self.maps: list[MapDraft] = []
@@ -90,6 +91,7 @@ class SiteDraft:
     def _add_stated(self, path: Path, channels: Sequence[Channel]) -> None:
         """Meters that a format names itself."""
         names: dict[str, str] = {}
+        points: dict[str, str] = {}
         for channel in channels:
             register = "export" if _EXPORT.match(channel.channel) else "import"
             if not (_IMPORT.match(channel.channel) or _EXPORT.match(channel.channel)):
@@ -100,8 +102,15 @@ class SiteDraft:
             unit = canonical_of(channel.unit.lower()) or "kwh"
             carrier = channel.commodity if channel.commodity in {each.value for each in Carrier} else "electricity"
             # Green Button names each reading of a usage point; they are registers of one meter.
-            point = channel.meter.split("/MeterReading/")[0].rsplit("/", 1)[-1]
-            meter = self._meter(point if point != channel.meter else channel.meter, point, carrier)
+            point = channel.meter.split("/MeterReading/")[0]
+            if point in points:
+                meter = self.meters[points[point]]
+            elif point == channel.meter or "main" in self.meters:
+                name = point.rsplit("/", 1)[-1]
+                meter = self._meter(name if point == channel.meter else f"point {name}", name, carrier)
+            else:
+                meter = self._meter("main", "Main meter", carrier)
+            points[point] = meter.meter_id
             meter.registers.setdefault(register, unit)
             if channel.meter != meter.meter_id:
                 names[channel.meter] = meter.meter_id
@@ -163,13 +172,23 @@ class SiteDraft:
             return self._driver(name, unit)
         label = bare(name)
         if not label or is_common(name):
-            label = constant
+            label = constant or self._label_of(path)
         carrier, asked = _carrier(f"{name} {path.stem}", unit)
         meter = self._meter(label, label or "Main meter", carrier)
         meter.asked = meter.asked or asked
         register = "value" if _GENERATION.search(name) else "import"
         meter.registers.setdefault(register, canonical_of(unit) or "kwh")
         return meter.meter_id
+
+    def _label_of(self, path: Path) -> str:
+        """What a file calls its only meter; nothing where its name is any file's, or the whole site's."""
+        stem = undated(path.name.partition(".")[0]).strip(" _-")
+        is_any = not stem or is_common(stem) or is_main(stem)
+        # Two files of readings that nobody names are two meters.
+        if is_any and self._main_of in ("", glob_of(path.name)):
+            self._main_of = glob_of(path.name)
+            return ""
+        return stem
 
     def _driver(self, name: str, unit: str) -> str:
         canonical = canonical_of(unit) or unit
@@ -192,7 +211,10 @@ class SiteDraft:
 
     def _meter_lines(self) -> Iterable[str]:
         meters = list(self.meters.values())
-        electric = [each.meter_id for each in meters if each.carrier == "electricity"]
+        # One that is called as the whole site's comes first: what others count, it counts too.
+        electric = sorted(
+            (each.meter_id for each in meters if each.carrier == "electricity"), key=lambda name: not is_main(name)
+        )
         yield "meters:"
         for meter in meters:
             yield f"  - meter_id: {scalar(meter.meter_id)}"

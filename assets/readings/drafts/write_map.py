@@ -22,7 +22,8 @@ def write_maps(site_file: Path, drafts: Sequence[tuple[Path, MapDraft]], *, now_
             more = len(draft.questions) - 1
             others = f" (and {more} more open)" if more else ""
             message = f"nothing is written while the map has an open question: {question.said}{others}"
-            raise BadInput(message, file=str(path), reason="open_question")
+            mend = "answer with --tz, --unit or --meter, or complete the map that sniff prints and give it with --map"
+            raise BadInput(message, file=str(path), reason="open_question", mend=mend)
     text = site_file.read_bytes().decode("utf-8")
     known: list[ColumnMap] = list(load_site(site_file).column_maps)
     before = len(known)

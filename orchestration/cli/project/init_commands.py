@@ -1,10 +1,11 @@
 """`meterloom init`: a project folder with one commented site file, a template or drafted from files."""
 
 import re
+import shlex
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -99,11 +100,20 @@ def init(
     if not files:
         target = make_project(folder, site)
         text = f"made {folder}; edit {target}, then: meterloom ingest FILE --site {target.stem} --project {folder}"
-        return Answer({"path": folder, "site_file": target, "questions": placeholders(target)}, text=text)
+        return Answer({"path": folder, "site_file": target, "questions": _questions(target)}, text=text)
     target = draft_project(folder, files, tz=tz)
-    questions = placeholders(target)
-    lines = [f"drafted {target} from {len(files)} files; open in it:"]
-    lines += [f"  line {each.line}: {each.message.removeprefix('placeholder: ')}" for each in questions]
-    readings = " ".join(str(path) for path in files if path.suffix.lower() not in _TARIFFS)
-    lines.append(f"then: meterloom ingest {readings} --site {target.stem} --project {folder}")
+    questions = _questions(target)
+    lines = [f"drafted {target} from {len(files)} {'file' if len(files) == 1 else 'files'}; open in it:"]
+    lines += [f"  line {each['line']}: {each['question']}" for each in questions]
+    readings = [str(path) for path in files if path.suffix.lower() not in _TARIFFS]
+    then = ["meterloom", "ingest", *readings, "--site", target.stem, "--project", str(folder)]
+    lines.append(f"then: {shlex.join(then)}")
     return Answer({"path": folder, "site_file": target, "questions": questions}, text="\n".join(lines))
+
+
+def _questions(site_file: Path) -> list[dict[str, Any]]:
+    """What is open in a site file: file, line and column of the place where the answer goes, and the question."""
+    return [
+        {"file": each.file, "line": each.line, "column": each.column, "question": each.message.partition(": ")[2]}
+        for each in placeholders(site_file)
+    ]

@@ -67,8 +67,9 @@ def ingest(
         ran = make_again(call.project, say=call.say)
     changed = sum(report.new_rows + report.corrected_rows for report in reports)
     last_line = f"{changed} quarter hours {'would change' if dry_run else 'changed'}"
-    foreign = [path for path, report in zip(paths, reports, strict=True) if PROPOSED_FOR & {*report.reasons}]
-    if foreign and known is None and any(report.verdict == "reject" for report in reports):
+    refused = [report for report in reports if report.verdict == "reject"]
+    foreign = [Path(report.path) for report in refused if PROPOSED_FOR & {*report.reasons}]
+    if foreign and known is None:
         call.say(f"a column map tells how such a table is read; this proposes one: {hint(call, foreign, site)}")
     last_line += "" if dry_run else f"\n{call.then(known_site.site_id)}"
     return reports_answer([*reports], last_line, runs=ran)

@@ -1,0 +1,117 @@
+"""`init --from` writes a site that loads, asks what the files do not say where the answer goes, and reads them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import xlsxwriter
+from typer.testing import CliRunner
+
+from assets.sites.load_sites import load_site
+from orchestration.cli.main import build_app
+from tests.readings.ordinary_files import local_starts
+from tests.readings.test_ordinary_files import hours
+
+SAMPLES = Path(__file__).parent / "samples"
+TARIFF = """tariff_id: flat
+currency: CHF
+valid_from: 2024-01-01
+valid_to: 2027-01-01
+periods: [{period_id: all, price_per_kwh: 0.22}]
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """A wide workbook with local times, a German CSV in kW, a weather file, a tariff; across the end of summer time."""
+    book, power, weather, tariff = (tmp_path / name for name in ("hallen.xlsx", "netz.csv", "wetter.csv", "t.yaml"))
+    with xlsxwriter.Workbook(book) as workbook:
+        sheet, form = workbook.add_worksheet("Lastgang"), workbook.add_format({"num_format": "dd.mm.yyyy hh:mm"})
+        sheet.write_row(0, 0, ["Lastgang Werk Nord"])
+        sheet.write_row(2, 0, ["Zeitstempel", "Halle 1 [kWh]", "Halle 2 [kWh]", "Gas Kessel [m³]"])
+        for n, start in enumerate(local_starts(10, 60)):
+            sheet.write_datetime(3 + n, 0, start.replace(tzinfo=None), form)
+            sheet.write_row(3 + n, 1, [n % 7 + 0.25, n % 5 + 0.5, n % 3])
+    power.write_bytes(
+        ("Datum;Uhrzeit;Leistung [kW]\n" + hours("{t};{n},5", "%d.%m.%Y;%H:%M", month=10)).encode("cp1252")
+    )
+    weather.write_bytes(("Zeit;Außentemperatur [°C]\n" + hours("{t};{n},1", month=10)).encode("cp1252"))
+    tariff.write_text(TARIFF)
+    return [book, power, weather, tariff]
+
+
+def run(*words: object) -> Any:
+    app = build_app(("init", "ingest", "check"))
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_ordinary_files_become_a_site_that_reads_them(files: list[Path], tmp_path: Path) -> None:
+    folder = tmp_path / "werk_nord"
+    made = run("init", folder, "--from", *files, "--tz", "Europe/Zurich", "--json")
+    assert made.exit_code == 0, made.stderr
+    site = load_site(folder / "sites" / "werk_nord.yaml")
+    assert (site.time_zone, site.country, site.currency) == ("Europe/Zurich", "CH", "CHF")
+    assert [meter.meter_id for meter in site.meters] == ["halle_1", "halle_2", "gas_kessel", "main"]
+    assert [meter.carrier.value for meter in site.meters].count("natural_gas") == 1
+    assert [(driver.driver_id, driver.unit) for driver in site.drivers] == [("outdoor_degc", "degc")]
+    assert [tariff.tariff_id for tariff in site.tariffs] == ["flat"]
+    assert site.seus[0].meters == ("main",)
+    assert run("check", "--project", folder).exit_code == 0
+    found = json.loads(run("ingest", *files[:3], "--site", "werk_nord", "--project", folder, "--json").stdout)
+    assert [(file["verdict"], file["accepted_rows"]) for file in found["files"]] == [
+        ("accept", 3 * 97),
+        ("accept", 97),
+        ("accept", 97),
+    ]
+
+
+def test_each_open_question_is_a_comment_where_its_answer_goes(files: list[Path], tmp_path: Path) -> None:
+    folder = tmp_path / "werk"
+    found = json.loads(run("init", folder, "--from", *files[:2], "--json").stdout)
+    lines = (folder / "sites" / "werk.yaml").read_text().splitlines()
+    questions = {lines[each["line"] - 1].strip().lstrip("# ").split(":")[0] for each in found["questions"]}
+    assert {"time_zone", "zone", "country", "floor_area_m2", "meters"} <= questions
+    for each in found["questions"]:
+        assert each["question"] in lines[each["line"] - 1]
+    # Nothing was taken for granted: without its zone no file is read.
+    assert load_site(folder / "sites" / "werk.yaml").column_maps[0].zone is None
+    refused = run("ingest", files[1], "--site", "werk", "--project", folder, "--json")
+    assert json.loads(refused.stdout)["files"][0]["reasons"] == {"no_zone": 1}
+
+
+def test_a_column_without_a_unit_waits_for_it(tmp_path: Path) -> None:
+    path, folder = tmp_path / "wert.csv", tmp_path / "p"
+    path.write_text("Zeit;Halle 3\n" + hours("{t};{n},5"))
+    assert run("init", folder, "--from", path, "--tz", "Europe/Berlin").exit_code == 0
+    text = (folder / "sites" / "p.yaml").read_text()
+    assert '# "Halle 3": halle_3 # PLACEHOLDER: what does "Halle 3" count?' in text
+    assert run("ingest", path, "--site", "p", "--project", folder).exit_code == 2
+    text = text.replace("# values:", "values:").replace('# "Halle 3": halle_3 #', '"Halle 3": halle_3 #')
+    (folder / "sites" / "p.yaml").write_text(text.replace("    # units:", '    units: {"Halle 3": kwh}'))
+    assert run("ingest", path, "--site", "p", "--project", folder).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["dsmr_v5_four.txt", "nem12_two_channels.csv", "espi_quarters.xml", "dsmr_v5_one.txt"])
+def test_formats_that_name_their_meters_give_them(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    assert run("init", folder, "--from", SAMPLES / name).exit_code == 0
+    assert run("check", "--project", folder).exit_code == 0
+    found = json.loads(run("ingest", SAMPLES / name, "--site", "p", "--project", folder, "--json").stdout)
+    assert found["files"][0]["rejected_rows"] == 0
+
+
+def test_nothing_is_overwritten_and_a_wrong_file_leaves_nothing_behind(files: list[Path], tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    picture = tmp_path / "a.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n")
+    refused = run("init", folder, "--from", files[0], picture)
+    assert refused.exit_code == 2
+    assert "a.png" in refused.stderr
+    assert not folder.exists()
+    assert run("init", folder, "--from", files[0]).exit_code == 0
+    before = (folder / "sites" / "p.yaml").read_text()
+    again = run("init", folder, "--from", files[1])
+    assert again.exit_code == 2
+    assert "there already" in again.stderr
+    assert (folder / "sites" / "p.yaml").read_text() == before
