@@ -313,8 +313,8 @@ def _instants(texts: pl.Series, shape: Shape, *, may_hold_blanks: bool) -> pl.Se
     elif not (texts.str.len_bytes() == shape.time_bytes).all():
         texts = texts.set((texts.str.len_bytes() != shape.time_bytes).fill_null(value=False), None)
     if shape.offset_width == 1:
-        return texts.str.to_datetime(shape.form + "Z", strict=False, time_unit="us")
-    base = texts.str.head(-shape.offset_width).str.to_datetime(shape.form, strict=False, time_unit="us")
+        return _parsed(texts, shape.form + "Z")
+    base = _parsed(texts.str.head(-shape.offset_width), shape.form)
     offsets = texts.str.tail(shape.offset_width)
     kinds = offsets.drop_nulls().unique()
     kinds = kinds.filter(kinds.str.contains(_OFFSET))
@@ -323,12 +323,17 @@ def _instants(texts: pl.Series, shape: Shape, *, may_hold_blanks: bool) -> pl.Se
     return (base.to_physical() - shift).cast(pl.Datetime("us"))
 
 
+def _parsed(texts: pl.Series, form: str) -> pl.Series:
+    # Where meters follow each other, every time is another: to look each up costs twice what parsing it does.
+    is_by_time = texts.head(2).n_unique() == 1
+    return texts.str.to_datetime(form, strict=False, time_unit="us", cache=is_by_time)
+
+
 def _local(texts: pl.Series, shape: Shape, *, is_plain: bool) -> pl.Series:
     """Local times; null for a text of another form. is_plain: no blank stands in them but those of the form."""
     times = pl.Series([None], dtype=pl.Datetime("us"))
     if is_plain and (texts.str.len_bytes() == shape.time_bytes).all():
-        # Nearly every time of a block is another one: to look each up costs more than to parse it.
-        times = texts.str.to_datetime(shape.form, strict=False, time_unit="us", cache=False)
+        times = _parsed(texts, shape.form)
     if times.null_count():
         times = local_times(texts.str.strip_chars(), shape.mapping.formats)
     if shape.mapping.midnight == "end":
