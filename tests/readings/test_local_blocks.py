@@ -76,7 +76,13 @@ def exports(draw: st.DrawFn) -> tuple[str, ColumnMap]:
         **options,
     )  # fmt: skip
     end = draw(st.sampled_from(["\n", "\r\n"]))
-    texts = ["Zähler;Zeitstempel;Wirkarbeit", *(";".join(row) for row in rows)]
+    if " " in style and draw(st.booleans()):
+        # The clock in a column of its own.
+        mapping = ColumnMap.model_validate(mapping.model_dump() | {"clock": "Uhrzeit"})
+        parted = [(name, time.partition(" ")[0], time.partition(" ")[2], value) for name, time, value in rows]
+        texts = ["Zähler;Zeitstempel;Uhrzeit;Wirkarbeit", *(";".join(row) for row in parted)]
+    else:
+        texts = ["Zähler;Zeitstempel;Wirkarbeit", *(";".join(row) for row in rows)]
     return end.join(texts) + draw(st.sampled_from([end, end, ""])), mapping
 
 

@@ -105,18 +105,36 @@ def _cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[pl.Dat
     except pl.exceptions.PolarsError:
         return _odd_cells(body, line, shape, source)
     lines = np.arange(line, line + frame.height, dtype=np.int32)
-    found = _typed(frame, lines, shape, source.local, may_hold_blanks=_may_hold_blanks(body, frame.height, shape))
+    may_hold_blanks = _may_hold_blanks(body, frame.height, shape)
+    frame = shape.joined(frame, may_hold_blanks=may_hold_blanks)
+    has_points = shape.comma and _has_points(body, frame, shape)
+    found = None if has_points else _typed(frame, lines, shape, source.local, may_hold_blanks=may_hold_blanks)
     if found is None:
         return _odd_cells(body, line, shape, source)
     stream, slot, values = found
     return pl.DataFrame({"stream": stream, "slot": slot, "value": values, "line": lines}), frame.height
 
 
+def _has_points(body: bytes, frame: pl.DataFrame, shape: Shape) -> bool:
+    """Points stand in the values of a block, where the parser takes them for commas."""
+    points = body.count(b".")
+    # Times of the form hold as many each; a name may hold some.
+    if points == frame.height * shape.form.count("."):
+        return False
+    counts = (
+        frame[name].str.count_matches(".", literal=True).sum()
+        for name in frame.columns
+        if frame[name].dtype == pl.String
+    )
+    return points != sum(counts)
+
+
 def _may_hold_blanks(body: bytes, rows: int, shape: Shape) -> bool:
     """Blanks may stand in the times of a block, other than those of a local form."""
     if any(mark in body for mark in _BLANKS[1:]):
         return True
-    of_form = rows * shape.form.count(" ") if shape.offset_width == 0 else 0
+    # Of a clock in a column of its own the blank is ours.
+    of_form = rows * shape.form.count(" ") if shape.offset_width == 0 and shape.clock is None else 0
     return body.count(b" ") != of_form
 
 
@@ -175,7 +193,7 @@ def _odd_cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[pl
         raise NotRegular from fault
     # rows_of counts as if the header stood right above: the block's first line is 2 to it.
     shift = pl.lit(line - 2)
-    frame = frame.with_columns(pl.col("_line").cast(pl.Int64) + shift)
+    frame = shape.joined(frame.with_columns(pl.col("_line").cast(pl.Int64) + shift))
     no_rows = no_rows.with_columns(pl.col("source_line") + shift)
     texts = frame[shape.layout.values[0].column]
     if shape.comma and shape.mapping.decimal is None and texts.str.contains(".", literal=True).any():
@@ -244,7 +262,7 @@ def _judge(odd: pl.DataFrame, no_rows: pl.DataFrame, shape: Shape, source: Sourc
     if shape.mapping.decimal is None and not shape.comma and texts.str.contains(",", literal=True).any():
         # Whether a comma is a decimal mark, and points part thousands, all values of a file decide together.
         raise NotRegular
-    filled = odd.filter(~pl.all_horizontal(pl.col(shape.header).is_null()))
+    filled = odd.filter(~pl.all_horizontal(pl.exclude("_line").is_null()))
     if not filled.is_empty():
         request = shape.request.model_copy(update={"mapping": _row_by_row(shape)})
         try:
@@ -295,8 +313,8 @@ def _instants(texts: pl.Series, shape: Shape, *, may_hold_blanks: bool) -> pl.Se
     elif not (texts.str.len_bytes() == shape.time_bytes).all():
         texts = texts.set((texts.str.len_bytes() != shape.time_bytes).fill_null(value=False), None)
     if shape.offset_width == 1:
-        return texts.str.to_datetime(shape.form + "Z", strict=False, time_unit="us")
-    base = texts.str.head(-shape.offset_width).str.to_datetime(shape.form, strict=False, time_unit="us")
+        return _parsed(texts, shape.form + "Z")
+    base = _parsed(texts.str.head(-shape.offset_width), shape.form)
     offsets = texts.str.tail(shape.offset_width)
     kinds = offsets.drop_nulls().unique()
     kinds = kinds.filter(kinds.str.contains(_OFFSET))
@@ -305,12 +323,17 @@ def _instants(texts: pl.Series, shape: Shape, *, may_hold_blanks: bool) -> pl.Se
     return (base.to_physical() - shift).cast(pl.Datetime("us"))
 
 
+def _parsed(texts: pl.Series, form: str) -> pl.Series:
+    # Where meters follow each other, every time is another: to look each up costs twice what parsing it does.
+    is_by_time = texts.head(2).n_unique() == 1
+    return texts.str.to_datetime(form, strict=False, time_unit="us", cache=is_by_time)
+
+
 def _local(texts: pl.Series, shape: Shape, *, is_plain: bool) -> pl.Series:
     """Local times; null for a text of another form. is_plain: no blank stands in them but those of the form."""
     times = pl.Series([None], dtype=pl.Datetime("us"))
     if is_plain and (texts.str.len_bytes() == shape.time_bytes).all():
-        # Nearly every time of a block is another one: to look each up costs more than to parse it.
-        times = texts.str.to_datetime(shape.form, strict=False, time_unit="us", cache=False)
+        times = _parsed(texts, shape.form)
     if times.null_count():
         times = local_times(texts.str.strip_chars(), shape.mapping.formats)
     if shape.mapping.midnight == "end":

@@ -39,13 +39,16 @@ class Months:
         # UTC months are portions to work in: which local months change is asked of the rows (changes/affected.py).
         edges = month_edges(int(slots.min()), int(slots.max()))
         places = np.searchsorted(edges, slots, side="right") if len(edges) > 2 else np.ones(1, np.int64)
+        order = None
         if not in_order and len(edges) > 2:
             order = np.argsort(places, kind="stable")
-            cells, places = cells[order], places[order]
+            places = places[order]
         cuts = [*np.searchsorted(places, np.arange(1, len(edges))).tolist(), cells.height]
         for edge, start, end in zip(edges.tolist(), cuts[:-1], cuts[1:], strict=False):
             if end > start:
-                self._held[month_of(edge)].append(cells.slice(start, end - start))
+                # Of rows in no order each month has its own copy: one that is given back frees its memory then.
+                part = cells.slice(start, end - start) if order is None else cells[order[start:end]]
+                self._held[month_of(edge)].append(part)
         self._rows += cells.height
         if self._rows > MAX_ROWS_IN_MEMORY:
             self._spill()

@@ -18,7 +18,8 @@ from assets.readings.parsed import Reader, ReadRequest
 from assets.readings.readers.reader_list import reader_for
 from assets.readings.readers.table_formats.csv_table import CsvTable
 from assets.readings.streams import canonical_of, default_registers, streams
-from assets.readings.tables.column_layout import Layout, choose_maps, resolve
+from assets.readings.tables.clocks import joined_times
+from assets.readings.tables.column_layout import Layout, check_columns, choose_maps, resolve
 from assets.readings.tables.times import local_times
 from assets.readings.tables.values import IMPLAUSIBLE, ONE_WAY, infers_comma
 from data_quality.contracts.errors import BadInput
@@ -49,6 +50,7 @@ _OBEYED = (
     "decimal",
     "midnight",
     "repeated_hour",
+    "clock",
 )
 _FORMS = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M")
 # Codes of a declared style that the blocks read; a style without hour and minute means days.
@@ -81,7 +83,8 @@ class Shape:
     """How the rows are read. names: what the meter column may say; stream_of: the stream of each name.
 
     streams: in the order of meter and register, which is the order of the lake's rows at one time; offset_width: 0
-    where times are local ones of `time_zone`; comma: a decimal comma, declared or of the first rows.
+    where times are local ones of `time_zone`; comma: a decimal comma, declared or of the first rows; clock: the column
+    of the time of day beside dates, of which `request` and `layout` know no more: see joined.
     """
 
     reader: Reader
@@ -100,6 +103,17 @@ class Shape:
     time_bytes: int
     time_zone: str
     comma: bool
+    clock: str | None
+
+    def joined(self, frame: pl.DataFrame, *, may_hold_blanks: bool = True) -> pl.DataFrame:
+        """Columns of the file with one column of times."""
+        if self.clock is None:
+            return frame
+        time = self.layout.time
+        # Without blanks there is nothing to take off: a workbook's midnight behind a date is longer than the date.
+        if not may_hold_blanks and frame[time].str.len_bytes().max() == self.form.find(" ") + 2:
+            return frame.with_columns(pl.concat_str(time, pl.lit(" "), self.clock).alias(time)).drop(self.clock)
+        return joined_times(frame, self.mapping.model_copy(update={"clock": self.clock}))[0]
 
     @property
     def mapping(self) -> ColumnMap:
@@ -115,13 +129,18 @@ def shape_of(path: Path, *, site: Site, mapping: ColumnMap | None, now_utc: date
             return None
         header, separator, body_at, encoding, rows = _first_lines(path)
         maps = (mapping,) if mapping is not None else choose_maps(path.name, header, site.column_maps)
-        request = ReadRequest(mapping=maps[0] if maps else None, site=site, now_utc=now_utc)
-        if len(maps) > 1 or not _is_obeyed(request.mapping):
+        given = maps[0] if maps else None
+        if len(maps) > 1 or not _is_obeyed(given):
             return None
-        layout = resolve(header, request.mapping, site)
+        clock = given.clock if given is not None else None
+        if given is not None and clock is not None:
+            check_columns(header, given)
+            given = given.model_copy(update={"clock": None})
+        request = ReadRequest(mapping=given, site=site, now_utc=now_utc)
+        layout = resolve(header, given, site)
     except (BadInput, NotRegular):
         return None
-    columns = {layout.time, layout.meter, *(each.column for each in layout.values)} - {None}
+    columns = {layout.time, clock, layout.meter, *(each.column for each in layout.values)} - {None}
     # Columns that change what a row means, row by row, are for the careful way.
     extra = (layout.register_column, layout.unit_column, layout.synthetic)
     if len(layout.values) != 1 or set(header) != columns or len(header) != len(columns) or any(extra):
@@ -129,7 +148,10 @@ def shape_of(path: Path, *, site: Site, mapping: ColumnMap | None, now_utc: date
     declared, first = request.mapping or ColumnMap(), rows[0]
     # As tables/times.py: a name that says UTC is a zone.
     time_zone = declared.zone or ("UTC" if layout.time.lower() == "timestamp_utc" else "")
-    form = _form(first[header.index(layout.time)], declared, time_zone) if len(first) == len(header) else None
+    if len(first) != len(header):
+        return None
+    time = " ".join(first[header.index(name)] for name in (layout.time, clock) if name)
+    form = _form(time, declared, time_zone)
     named = _streams(site, layout, declared)
     if form is None or not named or _makes_energy(site, named.values()):
         return None
@@ -154,9 +176,10 @@ def shape_of(path: Path, *, site: Site, mapping: ColumnMap | None, now_utc: date
         streams=tuple(each for _, each in kinds),
         form=form[0],
         offset_width=form[1],
-        time_bytes=len(first[header.index(layout.time)]),
+        time_bytes=len(time),
         time_zone=time_zone,
         comma=comma,
+        clock=clock,
     )
 
 

@@ -103,7 +103,7 @@ def _without_site(
         if found is None:
             return None
         with regular_file(
-            plain, site=found.site, mapping=found.map_of(layout, mapping), now_utc=now_utc, from_bytes=from_bytes
+            plain, site=found.site, mapping=found.map_of(layout, mapping, tz), now_utc=now_utc, from_bytes=from_bytes
         ) as file:
             if file is None:
                 return None
@@ -148,11 +148,11 @@ class _StandIn:
         places = {name: ids[meter] for name, meter in names.items()} if layout.meter is not None else {}
         return cls(site, places, {each: name for name, each in ids.items()})
 
-    def map_of(self, layout: Layout, mapping: ColumnMap | None) -> ColumnMap:
-        """The column map with the stand-in's meters in place of the file's."""
+    def map_of(self, layout: Layout, mapping: ColumnMap | None, tz: str | None) -> ColumnMap:
+        """The column map with the stand-in's meters in place of the file's, and the zone that was named for it."""
         value = layout.values[0].column
         base = mapping or ColumnMap(timestamp=layout.time, value=value, meter=layout.meter)
-        return base.model_copy(update={"meters": self._places or {"": "m0"}, "value": value})
+        return base.model_copy(update={"meters": self._places or {"": "m0"}, "value": value, "zone": base.zone or tz})
 
     def renamed(self, channel: Channel) -> Channel:
         """A channel by its own name; the file does not say what it is of."""

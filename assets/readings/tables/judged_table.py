@@ -119,7 +119,7 @@ def _refuse_large(frame: pl.DataFrame, layout: Layout) -> None:
     if needed > MAX_BYTES:
         most = cells * MAX_BYTES // needed
         raise BadInput(
-            f"{cells:,} values in a table that has to be seen whole (wide, or times without offset), "
+            f"{cells:,} values in a table that has to be seen whole (wide, or with rows that only it can judge), "
             f"expected at most some {most:,} of its kind; split it by months or by meters",
             line=1,
             reason="too_large",
