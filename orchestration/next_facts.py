@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from assets.sites.load_sites import site_file
 from assets.sites.placeholders import placeholders
 from assets.stores.file_hashes import unseen_files
+from assets.stores.ledgers.quarantine_ledger import file_sha256
 from assets.stores.published.publications import PublicationStore
 from assets.stores.warehouse.marks import read_built
 from data_quality.contracts.site_file.site import Site
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from orchestration.resources import ProjectResource
 
 # A step names them all: more are a delivery, which the sensor takes in.
-MAX_LANDED = 20
+MAX_FILES = 20
 
 
 def facts_of(project: "ProjectResource", site: Site, *, option: str, folder: Path, clock: Clock) -> Facts:
@@ -39,7 +40,7 @@ def facts_of(project: "ProjectResource", site: Site, *, option: str, folder: Pat
         people_file=people_file,
         today=clock.now_utc().astimezone(zone(site.time_zone)).date(),
         waiting=(*_waiting(own_file), *_waiting(people_file)),
-        landed=_landed(project, site.site_id, folder),
+        unseen=_unseen(project, site, folder, spans),
         refused=tuple(_refused(project, site.site_id)),
         meters=tuple(read),
         drivers=tuple(driver.driver_id for driver in site.drivers),
@@ -68,14 +69,28 @@ def _waiting(file: str) -> list[Waiting]:
     ]
 
 
-def _landed(project: "ProjectResource", site_id: str, folder: Path) -> tuple[str, ...]:
-    known = project.quarantine.refused_sources() | project.lake.known_sources(site_id)
-    found = unseen_files(project.project, site_id, known, limit=MAX_LANDED)
-    return tuple(_shown(Path(path), project.project.root, folder) for path in found.values())
+def _unseen(project: "ProjectResource", site: Site, folder: Path, spans: dict[str, Span]) -> tuple[str, ...]:
+    """Files that the lake has not seen: in the landing folder, and, while streams have no readings, where one works."""
+    known = project.quarantine.refused_sources() | project.lake.known_sources(site.site_id)
+    landed = unseen_files(project.project, site.site_id, known, limit=MAX_FILES)
+    found = {sha256: _shown(Path(path), project.project.root, folder) for sha256, path in landed.items()}
+    if any(name not in spans for name in site.stream_ids()):
+        for path in _matching(site, [Path(), folder.parent]):
+            sha256 = file_sha256(path)
+            if sha256 not in known:
+                found.setdefault(sha256, str(path))
+    return tuple(found.values())[:MAX_FILES]
+
+
+def _matching(site: Site, places: Iterable[Path]) -> Iterable[Path]:
+    """Files whose names the site's column maps wait for, in these folders and those in them."""
+    names = [each.match for each in site.column_maps if each.match and "/" not in each.match]
+    found = [path for place in places for name in names for path in (*place.glob(name), *place.glob(f"*/{name}"))]
+    return dict.fromkeys(path for path in found if path.is_file())
 
 
 def _refused(project: "ProjectResource", site_id: str) -> Iterable[Refused]:
-    from assets.readings.ingest.map_proposal import PROPOSED_FOR
+    from assets.readings.drafts.map_draft import PROPOSED_FOR
 
     by_file: dict[str, list[dict[str, object]]] = {}
     for item in project.quarantine.items(site_id, is_open=True):

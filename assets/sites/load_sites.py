@@ -6,11 +6,11 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from assets.sites.calendar import check_calendar
 from data_quality.contracts.errors import BadInput
@@ -26,6 +26,7 @@ from data_quality.contracts.yaml_file import (
 )
 
 PEOPLE_FILE = "people.yaml"
+M = TypeVar("M")
 # A check over the whole site knows names and no place in the file: these find the name in its sentence.
 _UNKNOWN = re.compile(r"'([^']+)' is not of this site")
 _TWICE = re.compile(r"id stands twice: ([^,]+)")
@@ -113,11 +114,18 @@ def rewritten(path: Path, text: str) -> Iterator[Site]:
     """The site that the file will be with this text, which replaces the old one where nothing fails within; whole or
     not at all. Raises BadConfiguration for a text that is no site.
     """
+    with replaced(path, text, load_site) as site:
+        yield site
+
+
+@contextmanager
+def replaced(path: Path, text: str, load: Callable[[Path], M]) -> Iterator[M]:
+    """As rewritten, for a file of any kind. load: reads it beside its place first, and raises BadConfiguration."""
     # In the same folder: only there is a rename whole or not at all.
     beside = path.with_name(f".{path.name}.part")
     try:
         beside.write_bytes(text.encode())
-        yield load_site(beside)
+        yield load(beside)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

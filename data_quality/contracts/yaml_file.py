@@ -3,7 +3,7 @@
 import difflib
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -265,18 +265,6 @@ def _at(document: Any, location: Sequence[str | int]) -> Any:
     for part in location:
         document = document[part]
     return document
-
-
-def replace_file(path: Path, text: str, check: Callable[[Path], object]) -> None:
-    """Write the text to the file, whole or not at all. check: reads it first, beside its place, and raises BadInput."""
-    # In the same folder: only there is a rename whole or not at all.
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        beside.write_bytes(text.encode())
-        check(beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _problem(document: Any, model: type[BaseModel], file: str, fault: dict[str, Any]) -> Problem:

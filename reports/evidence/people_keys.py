@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from assets.sites.load_sites import load_people
+from assets.sites.load_sites import load_people, replaced
 from assets.stores.sign import Signer, key_path, load_key, new_key
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People
-from data_quality.contracts.yaml_file import load_yaml, replace_file, with_key
+from data_quality.contracts.yaml_file import load_yaml, with_key
 
 
 def give_key(people_file: Path, person_id: str, keys_dir: Path) -> Signer:
@@ -60,4 +60,5 @@ def _write_public_key(people_file: Path, person_id: str, public_key: str) -> Non
     mark, text = text[: text.startswith("\ufeff")], text.removeprefix("\ufeff")
     place = ("people", at)
     text = with_key(text, place, "public_key", f'"{public_key}"', beside="person_id", file=str(people_file))
-    replace_file(people_file, mark + text, load_people)
+    with replaced(people_file, mark + text, load_people):
+        pass

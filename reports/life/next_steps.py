@@ -82,8 +82,9 @@ class Printed(Model):
 
 
 class Facts(Model):
-    """What stands of a site. spans: local days [first, after) of each stream with readings. option: ` --project DIR`
-    where a command needs it. unpriced, unfactored: carrier and the first days without. printed: by period.
+    """What stands of a site. option: ` --project DIR` where a command needs it. unseen: files that the lake has not.
+    spans: local days [first, after) of each stream with readings. unpriced, unfactored: carrier and the first days
+    without. printed: by period.
     """
 
     option: str
@@ -92,7 +93,7 @@ class Facts(Model):
     people_file: str
     today: date
     waiting: tuple[Waiting, ...] = ()
-    landed: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
     refused: tuple[Refused, ...] = ()
     meters: tuple[str, ...]
     drivers: tuple[str, ...]
@@ -159,9 +160,10 @@ def _files(facts: Facts) -> Iterator[Step]:
         why = "it is in no figure; each row says what was expected instead"
         # A refusal that nobody can mend stands: figures may do without a few rows.
         yield Step(what=what, why=why, command=facts.command(*words), is_needed=False)
-    if facts.landed:
-        what = f"{len(facts.landed)} files that lie in the landing folder" if facts.landed[1:] else facts.landed[0]
-        yield Step(what=what, why="figures are made of what is in the lake", command=_ingest(facts, *facts.landed))
+    if facts.unseen:
+        files = [each.rpartition("/")[2] for each in facts.unseen]
+        what = f"the readings of {', '.join(files[:4])}{f' and {len(files) - 4} more files' if files[4:] else ''}"
+        yield Step(what=what, why="figures are made of what is in the lake", command=_ingest(facts, *facts.unseen))
         return
     for kind, names in (("meter", facts.meters), ("driver", facts.drivers)):
         silent = [name for name in names if name not in facts.spans]

@@ -56,7 +56,7 @@ def test_nothing_is_missing_where_all_is_done() -> None:
     [
         (changed(spans={}), ["ingest FILE --site plant", "ingest FILE --site plant"]),
         (changed(spans={"main": SPAN}, uses=()), ["ingest FILE --site plant", "${EDITOR:-vi} +1 sites/plant.yaml"]),
-        (changed(landed=("landing/plant/a b.csv",)), ["ingest 'landing/plant/a b.csv' --site plant"]),
+        (changed(unseen=("landing/plant/a b.csv",)), ["ingest 'landing/plant/a b.csv' --site plant"]),
         (changed(unpriced={"electricity": SPAN}), ["tariff import TARIFF_FILE --site plant"]),
         (changed(unfactored={"electricity": SPAN}), ["${EDITOR:-vi} +1 sites/plant.yaml"]),
         (changed(waiting=(Waiting(file="people.yaml", line=4, what="who"),)), ["${EDITOR:-vi} +4 people.yaml"]),

@@ -62,8 +62,8 @@ def fit(
 
 def _write_training(call: Call, site: Site, seu: str | None, train: str) -> None:
     """Write the period into the site file, for the uses that have none. Raises BadInput where one has another."""
-    from assets.sites.load_sites import load_site, site_file
-    from data_quality.contracts.yaml_file import replace_file, with_key
+    from assets.sites.load_sites import rewritten, site_file
+    from data_quality.contracts.yaml_file import with_key
 
     start, end = dates_of(train, "--train")
     path = site_file(call.project.project.sites_dir, site.site_id)
@@ -81,7 +81,8 @@ def _write_training(call: Call, site: Site, seu: str | None, train: str) -> None
                 reason="bad_period",
                 mend="change the period there, or leave --train out",
             )
-    replace_file(path, text, load_site)
+    with rewritten(path, text):
+        pass
 
 
 def _fit_site(call: Call, site: str, seu: str | None, train: str | None) -> Answer:

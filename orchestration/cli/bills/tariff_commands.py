@@ -12,7 +12,7 @@ from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.cli.answer import BAD_INPUT, Answer
-from orchestration.cli.frame import STATELESS, Call, command
+from orchestration.cli.frame import PROJECT, STATELESS, Call, command
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="Our language, URDB JSON or a simple table.")]
 
@@ -47,14 +47,20 @@ def check(call: Call, file: FileArgument) -> Answer:
     return Answer(_valid(tariffs), text=text)
 
 
-@command("tariff import", takes=STATELESS, example="urdb.json --out tariff.json")
+@command("tariff import", takes=PROJECT, example="tariff.yaml --site my_site")
 def convert(
     call: Call,
     file: FileArgument,
     out: Annotated[Path | None, typer.Option("--out", help="Write our language here (JSON, which is YAML).")] = None,
+    site: Annotated[str | None, typer.Option("--site", help="Write it into this site's file instead.")] = None,
 ) -> Answer:
-    """Convert a URDB rate or a simple table to our language."""
+    """Convert a URDB rate or a simple table to our language, or write any tariff into a site file, comments kept."""
     tariffs = read_tariffs(file)
+    if site is not None:
+        path = _into_site(call, site, tariffs)
+        names = ", ".join(tariff.tariff_id for tariff in tariffs)
+        text = f"{path} now holds {names}\n{call.then(site)}"
+        return Answer({**_valid(tariffs), "path": path}, text=text)
     # Defaults are left out: what stands in the file is what somebody said.
     documents = [tariff.model_dump(mode="json", exclude_defaults=True) for tariff in tariffs]
     document = documents[0] if len(documents) == 1 else {"tariffs": documents}
@@ -62,6 +68,26 @@ def convert(
     if out is not None:
         out.write_text(text + "\n", encoding="utf-8")
     return Answer({**_valid(tariffs), "path": out}, text=f"wrote {out}" if out else text)
+
+
+def _into_site(call: Call, site_id: str, tariffs: tuple[Tariff, ...]) -> Path:
+    """Add them to the site's own; nothing is written where the site file would not load with them."""
+    from assets.sites.load_sites import rewritten, site_file
+    from assets.tariffs.periods import tariffs_of
+    from data_quality.contracts.site_file.meter import Carrier
+    from data_quality.contracts.yaml_file import with_item, yaml_text
+
+    path = site_file(call.places.sites_dir, site_id)
+    text = path.read_bytes().decode("utf-8")
+    for tariff in tariffs:
+        text = with_item(
+            text, "tariffs", yaml_text(tariff.model_dump(mode="json", exclude_defaults=True)), file=str(path)
+        )
+    with rewritten(path, text) as site:
+        for carrier in Carrier:
+            # Two in force on one day are refused here, not with the first bill.
+            tariffs_of(site, carrier)
+    return path
 
 
 def _errors(fault: BadInput) -> list[str]:

@@ -112,10 +112,7 @@ def say_refusals(call: Call, reports: Sequence[SniffReport]) -> None:
 
 def hint(call: Call, paths: Sequence[Path], site_id: str) -> str:
     """The command that proposes a map for these files."""
-    words = ["meterloom", "sniff", *map(str, paths), "--site", site_id]
-    if call.folder != Path():
-        words += ["--project", str(call.folder)]
-    return shlex.join(words)
+    return shlex.join(["meterloom", "sniff", *map(str, paths), "--site", site_id]) + call.option
 
 
 def reports_answer(reports: Sequence[SniffReport], last_line: str = "", **more: object) -> Answer:
