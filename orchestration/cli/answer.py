@@ -20,11 +20,13 @@ from data_quality.contracts.text import one_line, printable
 
 # Rich wants some number for a file: wide enough that no ordinary row wraps.
 FILE_WIDTH = 400
+# Of a column of a table that is wider than its terminal.
+NARROWEST = 12
 # 70 is EX_SOFTWARE of sysexits.h: the caller can do nothing about it.
 DONE, CHECK_FAILED, BAD_INPUT, UNREACHABLE, BUG = 0, 1, 2, 3, 70
 UNKNOWN = "-"
 # A column of these stands to the right: a sign, digits, a unit, a footnote's mark; or nothing is known.
-_NUMBER = re.compile(r"[-+±]?[\d,]*\d(\.\d+)?( [^\d\s]\S{0,11}){0,2} *|[-–]?( [a-z(]\S{0,3})? *")
+_NUMBER = re.compile(r"[-+±]?[\d,]*\d(\.\d+)?%?( [^\d\s]\S{0,11}){0,2} *|[-–]?( [a-z(]\S{0,3})? *")
 
 
 class Table:
@@ -149,7 +151,8 @@ def _tabular(table: Table, answer: Answer) -> str:
     """A table as text: columns aligned, those of numbers to the right, as wide as the terminal or as it needs."""
     cells = [[one_line(cell) for cell in row] for row in table.cells(answer.result)]
     if not cells:
-        return "" if answer.text else f"{printable(table.empty or 'nothing to show')}\n"
+        empty = table.empty or ("" if answer.text else "nothing to show")
+        return f"{printable(empty)}\n" if empty else ""
     # Rich takes a tenth of a second to import: only those wait who print a table.
     from rich.console import Console
     from rich.table import Column
@@ -165,13 +168,15 @@ def _tabular(table: Table, answer: Answer) -> str:
     are_numbers = _are_numbers(cells)
     widths = _widths(table.columns, cells, are_numbers, console.width)
     columns = [
-        Column(title, overflow="fold", justify="right" if is_number else "left", width=width)
+        Column(Text(title, justify="right" if is_number else "left"), overflow="fold", width=width)
         for title, is_number, width in zip(table.columns, are_numbers, widths, strict=True)
     ]
     printed = RichTable(*columns, box=None, pad_edge=False)
     for row in cells:
-        # As texts: a name may hold what the terminal, or the table's own markup, would act upon.
-        printed.add_row(*map(Text, row))
+        # As texts: a name may hold what the terminal, or the table's own markup, would act upon. Numbers are moved to
+        # the right here: Rich would drop the blanks behind one, which keep the place of a footnote's mark.
+        placed = zip(row, are_numbers, widths, strict=True)
+        printed.add_row(*(Text(cell.rjust(width or 0) if is_number else cell) for cell, is_number, width in placed))
     with console.capture() as captured:
         console.print(printed)
     # Blanks at the ends of lines mean nothing to a reader and something to a comparison.
@@ -189,14 +194,19 @@ def _widths(
     """Columns as wide as they need; on a narrow terminal prose gives way and nothing else breaks; none if even so."""
     from rich.cells import cell_len
 
-    least, most = [], []
+    least, most, are_prose = [], [], []
     for title, column, is_number in zip(titles, zip(*cells, strict=True), are_numbers, strict=True):
+        are_prose.append(not is_number and any(" " in text for text in column))
         most.append(max(map(cell_len, (title, *column))))
         unbroken = [*title.split(), *(part for text in column for part in ([text] if is_number else text.split()))]
         least.append(max(map(cell_len, unbroken), default=0))
     room = width - sum(least) - 2 * (len(least) - 1)
-    if room < 0:
-        return [None] * len(least)
+    while room < 0:
+        # Something must break: rather a path within a sentence than an id beside it.
+        place = max(range(len(least)), key=lambda each: (are_prose[each], least[each]))
+        if least[place] <= NARROWEST:
+            return [None] * len(least)
+        least[place], room = least[place] - 1, room + 1
     # The narrowest wishes first: what they leave is the others'.
     for place in sorted(range(len(least)), key=lambda each: most[each] - least[each]):
         wishing = sum(1 for a, b in zip(least, most, strict=True) if a < b)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.models import OptionInfo
 
 from data_quality.contracts.errors import BadInput, MeterloomError, OurFault, RunFailed, Unreachable, WorldFault
 from data_quality.contracts.people import Person, Role
@@ -35,6 +36,7 @@ PROJECT = ("project_",)
 READS, ACTS = (*PROJECT, "as_of_"), (*PROJECT, "person_")
 READS_AND_ACTS = (*READS, "person_")
 EVERYWHERE = ("json_", "debug_")
+VALUES: dict[type, str] = {Path: "PATH", str: "TEXT", int: "N", float: "N"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,9 +199,24 @@ def _with_shared_options(
 def _options(name: str, hint: Any, default: Any) -> list[tuple[str, Any, Any]]:
     """A parameter as options (name, annotation, default): one that is a dataclass stands for its fields, one each."""
     if not (is_dataclass(hint) and isinstance(hint, type)):
+        _name_value(hint)
         return [(name, hint, default)]
     hints = typing.get_type_hints(hint, include_extras=True)
+    for each in hints.values():
+        _name_value(each)
     return [(each.name, hints[each.name], each.default) for each in fields(hint)]
+
+
+def _name_value(hint: Any) -> None:
+    """What stands for an option's value in its help: a word of the trade instead of the name of a Python type."""
+    kind, option = typing.get_args(hint)[:2] if typing.get_origin(hint) is Annotated else (hint, None)
+    if isinstance(option, OptionInfo) and option.metavar is None:
+        inner = [
+            kind,
+            *typing.get_args(kind),
+            *(deep for each in typing.get_args(kind) for deep in typing.get_args(each)),
+        ]
+        option.metavar = next((word for each, word in VALUES.items() if each in inner), None)
 
 
 def _finish(function: Callable[..., Answer], shared: Shared, options: dict[str, Any]) -> None:

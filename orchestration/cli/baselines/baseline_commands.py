@@ -1,5 +1,6 @@
 """`meterloom baseline list|show|approve`: look at and approve the baselines of a project."""
 
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -17,8 +18,9 @@ from orchestration.cli.signing import actor
 
 BaselineArgument = Annotated[str, typer.Argument(metavar="ID", help="site/seu/type")]
 VersionOption = Annotated[int | None, typer.Option("--version", help="Which version; the newest if left out.")]
-BASELINES = Table(
-    "baselines", "baseline: {id} | version | status | approved by: {approved_by:|-} | digest: {digest:.12}"
+BASELINES = (
+    "baseline: {baseline_id} v{version} | status | approved by: {approved_by:|-} | model: {baseline.model} | "
+    "trained from: {baseline.train_start} | to: {last} | error: {baseline.statistics.cvrmse_g14:.1%}"
 )
 
 
@@ -26,7 +28,14 @@ BASELINES = Table(
 def baseline_list(call: Call, site: OnlySiteOption = None) -> Answer:
     """List every version with its status."""
     found = call.project.baselines.versions(site, as_of_utc=call.as_of_utc)
-    return Answer({"baselines": [line(version) for version in found]}, BASELINES)
+    shown = Table(
+        found,
+        BASELINES,
+        empty="no baseline is fitted; 'meterloom baseline fit --site SITE --as ANALYST' fits those of a site",
+        last=lambda each: each.baseline.train_end - timedelta(days=1),
+    )
+    text = "error: CV(RMSE) of the training days" if found else ""
+    return Answer({"baselines": [line(version) for version in found]}, shown, text)
 
 
 @command("baseline show", example="factory/compressors/enb")

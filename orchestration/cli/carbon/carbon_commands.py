@@ -17,7 +17,7 @@ from orchestration.cli.frame import STATELESS, Call, command
 
 LINES = Table(
     "lines",
-    "id | scope: {scope:|outside} | basis | quantity: {amount} | unit | factor: {factor_id} | kgCO2e: {kgco2e:,.3f}",
+    "id | scope: {scope:|outside} | basis | quantity: {amount} | unit | factor: {factor_id} | kg CO2e: {kgco2e:,.1f}",
     # A quantity keeps the zeros of its file; people want 12.5 and not 12.500000.
     amount=lambda line: line["quantity"].normalize(),
 )

@@ -14,12 +14,17 @@ from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.cli.frame import ACTS, PROJECT, READS_AND_ACTS, Call, command
 from orchestration.cli.signing import Actor, actor
 from orchestration.ledger_view import commands_of_store
+from reports.texts.numbers import unit_text
 
 SiteOption = Annotated[str, typer.Option("--site", help="Site of the devices.")]
 # A day's plan has 96 a device: people ask for the last, --json has them all.
 SHOWN_COMMANDS = 20
-STATUS = "device | capability | value: {value:g} {unit} | from: {valid_from:%H:%M}Z | state"
-LEDGER = Table("commands", "id: {id:.12} | device | value: {value:g} {unit} | state")
+STATUS = "device | capability | value: {value:g} {in_units} | from: {valid_from:%Y-%m-%d %H:%M}Z | state"
+LEDGER = Table(
+    "commands",
+    "id: {id:.12} | device | capability | value: {value:g} {in_units} | from: {valid_from:%Y-%m-%d %H:%M}Z | state",
+    in_units=lambda each: unit_text(each["unit"]),
+)
 HISTORY = Table(
     "history",
     "when: {recorded_at_utc:%Y-%m-%d %H:%M:%S}Z | what: {device_id:|site} | mode | who: {person_id} | why: {reason}",
@@ -32,7 +37,7 @@ def status(call: Call, site: SiteOption) -> Answer:
     found = _commands(call, site)
     # A whole day lies in the ledger beforehand: proposed ones are plan, not action.
     commands = [each for each in found["commands"] if each["state"] != "PROPOSED"]
-    table = Table(commands[-SHOWN_COMMANDS:], STATUS)
+    table = Table(commands[-SHOWN_COMMANDS:], STATUS, in_units=lambda each: unit_text(each["unit"]))
     return Answer({**found, "commands": commands}, table, f"mode {found['mode']}")
 
 

@@ -43,7 +43,7 @@ PROPOSALS = Table(
 )
 DAYS = Table(
     "days",
-    "parent | day | parent kWh: {parent_kwh} | submeters kWh: {children_kwh} | rest kWh: {rest_kwh} | "
+    "parent | day | parent kWh: {parent_kwh:,.1f} | submeters kWh: {children_kwh:,.1f} | rest kWh: {rest_kwh:,.1f} | "
     "rest: {rest_share:.1%} | coverage: {coverage:.1%} | verdict",
 )
 

@@ -1,5 +1,6 @@
 """`meterloom quarantine`: refused files and rows, why, and another try."""
 
+from textwrap import shorten
 from typing import Annotated, Any
 
 import typer
@@ -20,9 +21,24 @@ from orchestration.cli.readings.sniff_commands import proposal_lines, report_lin
 MEANINGS = ROW_REASONS | FILE_REASONS
 # Lines of one file that `show` prints: enough to see what is wrong with it.
 SHOWN_LINES = 5
+# Of a message in the list.
+SHOWN_LETTERS = 90
 EMPTY = "quarantine is empty"
+
+
+def _in_short(item: dict[str, Any]) -> str:
+    # File and line stand beside it, and `show` has all of it: a list of allowed meters would fill the screen.
+    place, colon, rest = item["message"].partition(": ")
+    told = rest if colon and place.startswith(item["source_name"]) else item["message"]
+    return shorten(told, SHOWN_LETTERS, placeholder=" …")
+
+
 ITEMS = Table(
-    "items", "id: {item_id:.12} | site: {site_id} | kind | where | reason | message", empty=EMPTY, where=where
+    "items",
+    "id: {item_id:.12} | site: {site_id} | kind | where | reason | message: {told}",
+    empty=EMPTY,
+    where=where,
+    told=_in_short,
 )
 FILES = Table(
     "files",

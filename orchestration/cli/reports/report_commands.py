@@ -28,7 +28,18 @@ FormatsOption = Annotated[str, typer.Option("--format", help="pdf,xlsx,json")]
 TEMPLATES = Table("templates", "report: {name} | periods | about: {subject} | what it says: {description}")
 
 
-@command("report", takes=READS_AND_ACTS, example="enpi_quarter --site factory --period 2025-Q1")
+def _listed() -> list[tuple[str, str]]:
+    """Name and one sentence of the reports that come with the program; those of a project are in `report templates`."""
+    found = [read_template(path) for path in template_files(None).values()]
+    return sorted((each.template, each.descriptions["en"]) for each in found)
+
+
+@command(
+    "report",
+    takes=READS_AND_ACTS,
+    example="enpi_quarter --site factory --period 2025-Q1",
+    lists=("Reports", _listed),
+)
 def report(
     call: Call,
     name: NameArgument,

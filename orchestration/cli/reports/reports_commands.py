@@ -30,8 +30,9 @@ CHANGES = Table(
 )
 REPORTS = Table(
     "reports",
-    "name | site | period | revision | status: {said} | : {mark} | id",
-    mark=lambda each: "stale" if each["stale"] else "",
+    "revision: {id} | status: {said} | : {mark}",
+    mark=lambda each: "stale: rests on what has changed since" if each["stale"] else "",
+    empty="no report is made yet; 'meterloom report templates' lists those there are",
 )
 DELIVERIES = Table(
     "deliveries",
