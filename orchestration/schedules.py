@@ -14,7 +14,8 @@ from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import months_after, parse_period
 from orchestration.jobs import bill_audit, enpi_report, forecast, monitoring, month_reports, trust
-from orchestration.partitions import SITES, site_quarter_key
+from orchestration.month_keys import site_quarter_key
+from orchestration.partitions import SITES
 from orchestration.resources import ProjectResource
 from reports.life.due import due_periods, due_since_utc
 

@@ -24,7 +24,7 @@ from orchestration.cli.answer import BAD_INPUT, BUG, CHECK_FAILED, UNREACHABLE, 
 from orchestration.cli.usage import Lines, Page, page_with
 
 if TYPE_CHECKING:
-    from orchestration.resources import ProjectResource
+    from orchestration.open_project import OpenProject
     from reports.again.figure_sources import Sources
 
 PROJECT_VARIABLE = "METERLOOM_PROJECT"
@@ -67,13 +67,13 @@ class Call:
         return load_project(self.folder, os.environ)
 
     @cached_property
-    def project(self) -> "ProjectResource":
+    def project(self) -> "OpenProject":
         """The project folder. Raises BadInput where there is none."""
         self._expect_project()
-        # Dagster takes seconds to import; stateless commands never ask for a project.
-        from orchestration.resources import ProjectResource
+        # Stores and their engines: stateless commands never ask for a project.
+        from orchestration.open_project import OpenProject
 
-        return ProjectResource(root=str(self.folder))
+        return OpenProject(str(self.folder))
 
     def _expect_project(self) -> None:
         if not (self.folder / SETTINGS_FILE).exists():

@@ -23,7 +23,7 @@ from data_quality.contracts.time import Clock
 from orchestration.demonstration.demo_tower import ingest_files, quarantined_files, report, second_wave, tower_files
 from orchestration.environment import environment
 from orchestration.ledger_view import commands_of_store
-from orchestration.partitions import month_ranges, site_quarter_key
+from orchestration.month_keys import month_ranges, site_quarter_key
 from orchestration.resources import ProjectResource
 from orchestration.runner import Runner, open_runner
 from orchestration.sensors.lake_changes import touched_months

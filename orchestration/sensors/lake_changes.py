@@ -8,9 +8,11 @@ import dagster as dg
 from assets.readings.changes.affected import touched_months as readings_touched
 from assets.stores.lake.lake import newest_entry
 from orchestration.jobs import enpi, kpi
-from orchestration.partitions import RANGE_END, RANGE_START, SITES, month_ranges, months_of_range
+from orchestration.month_keys import month_ranges, months_of_range
+from orchestration.partitions import RANGE_END, RANGE_START, SITES
 from orchestration.resources import ProjectResource
 from orchestration.sensors.sensor_standing import UNMOVED, has_moved
+from orchestration.warehouse.tell_dagster import tell
 
 
 @dg.sensor(job=kpi, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -18,6 +20,8 @@ def lake_changes(
     context: dg.SensorEvaluationContext, project: ProjectResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Months whose readings, site file or SQL are newer than their KPI marts."""
+    # What a command made is no run of the graph, and belongs in its record all the same.
+    tell(context.instance, project)
     if not has_moved(context, project):
         yield UNMOVED
         return

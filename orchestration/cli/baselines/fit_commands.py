@@ -87,7 +87,7 @@ def _write_training(call: Call, site: Site, seu: str | None, train: str) -> None
 
 def _fit_site(call: Call, site: str, seu: str | None, train: str | None) -> Answer:
     """Fit and register the baselines of a site's SEUs over the periods that the site file names."""
-    from orchestration.partitions import month_ranges
+    from orchestration.month_keys import month_ranges
     from orchestration.runner import open_runner
     from orchestration.warehouse.fresh import freshen_marts
 
@@ -95,7 +95,7 @@ def _fit_site(call: Call, site: str, seu: str | None, train: str | None) -> Answ
     who = call.acting(Role.ANALYST).person_id
     if train is not None:
         _write_training(call, known, seu, train)
-    freshen_marts(project, say=call.say)
+    freshen_marts(project, clock=call.clock, say=call.say)
     with open_runner(project.project) as runner:
         runner.know_sites(sorted(project.sites))
         config = {"core_seu__baseline": {"config": {"fitted_by": who, **({"seu": seu} if seu else {})}}}

@@ -63,7 +63,7 @@ def report(
     span = _period(call, name, known, period, mv_project)
     refuse_future(span, call.as_of_utc or project.reports.known_at(call.clock), name=f"report {name!r}")
     if call.as_of_utc is None:
-        freshen_marts(project, say=call.say)
+        freshen_marts(project, clock=call.clock, say=call.say)
     made = make_report(
         name,
         known,
