@@ -108,7 +108,7 @@ def publication(name: str, stage: str, marts: Iterable[str], what: str) -> dg.As
 
     @dg.asset(
         name=name,
-        group_name="marts",
+        group_name="published",
         kinds={"parquet"},
         owners=["team:kpi"],
         deps=list(marts),

@@ -15,6 +15,7 @@ from orchestration.cli.baselines.baseline_line import details, line, one, told
 from orchestration.cli.frame import READS_AND_ACTS, Call, command
 from orchestration.cli.options import OnlySiteOption
 from orchestration.cli.signing import actor
+from orchestration.registry_view import show_in_registry
 
 BaselineArgument = Annotated[str, typer.Argument(metavar="ID", help="site/seu/type")]
 VersionOption = Annotated[int | None, typer.Option("--version", help="Which version; the newest if left out.")]
@@ -95,5 +96,6 @@ def approve(
         found = call.project.baselines.approve(baseline_id, known.version, who.person, reason, waivers, call.clock)
         subject = f"{found.baseline_id}@{found.version}"
         who.sign("baseline approve", subject, reason=reason, waivers=waivers, model_checksum=found.model_checksum)
-    text = f"{found.baseline_id} v{found.version} approved by {who.person.name}"
+    unseen = show_in_registry(call.project, found.baseline_id)
+    text = f"{found.baseline_id} v{found.version} approved by {who.person.name}" + (f"; {unseen}" if unseen else "")
     return Answer({"baselines": [line(found)]}, text=f"{text}\n{call.then(found.baseline.site_id)}")
