@@ -1,4 +1,4 @@
-"""Blocks of a template as content: tiles, tables over an axis or of single rows, charts, paragraphs."""
+"""Blocks of a template as content: tiles, tables over an axis or of single rows, paragraphs."""
 
 from collections.abc import Sequence
 from decimal import Decimal

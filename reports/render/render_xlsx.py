@@ -46,7 +46,7 @@ FORMULAS = {
     "in_thousands": "={0}*0.001",
 }
 # What a landscape page holds at about three quarters of the letters' size.
-_PAGE_CHARS = 165
+_PAGE_CHARS, _CHART_CHARS = 165, 110
 _FILLS = {"good": "#1B7837", "caution": "#B35806", "bad": "#B2182B", "muted": "#6B7280", "plain": "#1F2933"}
 
 
@@ -83,7 +83,7 @@ class _Writer:
         # Behind two rows of head, and Excel counts from 1.
         self.home = {name: f"{REGISTER}!$D${index + 3}" for index, name in enumerate(self.figures)}
         self._formats: dict[tuple[Any, ...], Any] = {}
-        self._waiting: list[tuple[Worksheet, Chart, int]] = []
+        self._waiting: list[tuple[Worksheet, Chart, int, int]] = []
 
     def style(self, **properties: object) -> Any:
         """One format per set of properties."""
@@ -113,15 +113,17 @@ class _Writer:
                 if isinstance(block, Table) and block.sheet == name:
                     row = self._table(page, block, row + 1)
                 if isinstance(block, Chart) and block.sheet == name:
-                    self._waiting.append((page, block, row + 1))
+                    # As wide as the sheet's columns, 7 pixels a letter and 5 between two: what is printed.
+                    wide = sum(7 * width + 5 for width in self.widths) - 10
+                    self._waiting.append((page, block, row + 1, wide))
                     row += 3 if block.shape == "heat" else CHART_ROWS + 1
         page.print_area(0, 0, row, len(self.widths) - 1)
 
     def draw(self) -> None:
         """The charts, over the sheet of their data, which stands last."""
         charts = ChartBook(self.book)
-        for page, chart, row in self._waiting:
-            charts.insert(page, chart, row)
+        for page, chart, row, wide in self._waiting:
+            charts.insert(page, chart, row, wide)
 
     def _words(self, page: "Worksheet", row: int, column: int, text: str, **properties: object) -> None:
         """A sentence from a column to the last one, as many lines high as it needs."""
@@ -258,8 +260,10 @@ def column_chars(tables: Sequence[Table]) -> list[int]:
             texts = [] if is_open else [len(row.cells[column].text) for row in table.rows]
             longest = max([len(title) // 2 + 3, *texts])
             widths[column] = max(widths[column], min(longest + 2, 28))
-    most = max(_PAGE_CHARS, len(widths) * 9)
-    return [max(8, int(width * min(1.0, most / sum(widths)))) for width in widths] + [10] * (6 - len(widths))
+    widths += [10] * (6 - len(widths))
+    # Neither smaller letters than can be read, nor a sheet too narrow for its charts.
+    wanted = min(max(sum(widths), _CHART_CHARS), max(_PAGE_CHARS, len(widths) * 9))
+    return [max(8, round(width * wanted / sum(widths))) for width in widths]
 
 
 def reference_numbers(content: ReportContent) -> dict[str, str]:

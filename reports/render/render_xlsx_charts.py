@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 DATA = "Chart data"
 # Pixels; the rows that a chart covers are 20 of them each.
-_WIDE, _HIGH, _ROW = 900, 300, 20
+_HIGH, _ROW = 300, 20
 ROWS = _HIGH // _ROW + 1
 _DASHES = {"actual": "solid", "expected": "dash", "third": "round_dot", "fourth": "dash_dot"}
 _PATTERNS = {"expected": "wide_upward_diagonal", "third": "wide_downward_diagonal", "fourth": "horizontal_brick"}
@@ -26,12 +26,12 @@ class ChartBook:
         self.book, self.row = book, 2
         self.page: Worksheet | None = None
 
-    def insert(self, page: "Worksheet", chart: Chart, row: int) -> int:
-        """The chart at a row of a sheet; returns the row below it. Of hours there is only the map among the data."""
+    def insert(self, page: "Worksheet", chart: Chart, row: int, wide: int) -> None:
+        """The chart at a row of a sheet, in pixels. Of hours there is only the map among the data, and a link to it."""
         first = self._data(chart)
         if chart.shape == "heat":
             page.write_url(row, 0, f"internal:'{DATA}'!A{first}", string=f"{chart.title}: sheet {DATA}")
-            return row + 2
+            return
         drawn = self._drawn(chart, first)
         # Set in full: Excel's own defaults differ between its versions.
         drawn.set_title({"name": chart.title, "name_font": {"size": 11}, "overlay": False})
@@ -43,10 +43,9 @@ class ChartBook:
         drawn.set_y_axis(axis)
         drawn.set_x_axis({"label_position": "low"})
         drawn.set_legend({"position": "bottom", "delete_series": _unnamed(chart)})
-        drawn.set_size({"width": _WIDE, "height": _HIGH})
+        drawn.set_size({"width": wide, "height": _HIGH})
         drawn.show_blanks_as("gap")
         page.insert_chart(row, 0, drawn)
-        return row + ROWS
 
     def _data(self, chart: Chart) -> int:
         """Title, head and one row a category; returns the row of the first category as Excel counts."""
@@ -111,8 +110,8 @@ def _columns(chart: Chart) -> list[tuple[str, list[float | None]]]:
         return [
             ("", below),
             (chart.series[0].name, [values[0], *(None for _ in inner), values[-1]]),
-            ("More", [None, *(values[each] if values[each] > 0 else None for each in inner), None]),
-            ("Less", [None, *(-values[each] if values[each] <= 0 else None for each in inner), None]),
+            ("+", [None, *(values[each] if values[each] > 0 else None for each in inner), None]),
+            ("-", [None, *(-values[each] if values[each] <= 0 else None for each in inner), None]),
         ]
     found: list[tuple[str, list[float | None]]] = []
     for series in chart.series:

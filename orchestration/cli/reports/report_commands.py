@@ -24,7 +24,7 @@ PeriodOption = Annotated[str | None, typer.Option("--period", help="2025, 2025-Q
 SeuOption = Annotated[str | None, typer.Option("--seu", help="Which energy use, for a report about one.")]
 ProjectOption = Annotated[str | None, typer.Option("--mv-project", help="Which M&V project, for a report about one.")]
 OutOption = Annotated[Path | None, typer.Option("--out", help="Folder of the files.")]
-FormatsOption = Annotated[str, typer.Option("--format", help="pdf,xlsx,json")]
+FormatsOption = Annotated[str, typer.Option("--format", help="pdf,xlsx,json,print: a PDF without register")]
 TEMPLATES = Table("templates", "report: {name} | periods | about: {subject} | what it says: {description}")
 
 
