@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from assets.sites.load_sites import site_file
 from assets.sites.placeholders import placeholders
-from assets.stores.file_hashes import unseen_files
-from assets.stores.ledgers.quarantine_ledger import file_sha256
+from assets.stores.file_hashes import file_sha256, unseen_files
 from assets.stores.published.publications import PublicationStore
 from assets.stores.warehouse.marks import read_built
 from data_quality.contracts.site_file.site import Site

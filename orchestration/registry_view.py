@@ -1,10 +1,10 @@
 """What MLflow shows of baselines that a person approved. The register of approvals is the project's own store."""
 
 from data_quality.contracts.errors import Unreachable
-from orchestration.resources import ProjectResource
+from orchestration.open_project import OpenProject
 
 
-def show_in_registry(project: ProjectResource, baseline_id: str) -> str:
+def show_in_registry(project: OpenProject, baseline_id: str) -> str:
     """Let MLflow show how the versions of a baseline stand. Returns why it does not, empty where it does.
 
     An approval counts whether or not anybody can look at it there.
