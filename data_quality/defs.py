@@ -1,34 +1,23 @@
 """Shells: validation of the lake's months, and asset checks. Blocking ones stand before dbt and before publication."""
 
-from datetime import timedelta
-
 import dagster as dg
 
-from assets.sites.calendar import day_types
-from assets.stores.ledgers.flags import MonthValidation, latest_validations
-from assets.stores.warehouse.warehouse import read_warehouse, target_of
-from data_quality.completeness import coverage_by_day, evaluate_completeness
-from data_quality.contracts.finding import Verdict
-from data_quality.contracts.time import Clock, Period, months_of
-from data_quality.score import evaluate_months
-from data_quality.stream_freshness import evaluate_freshness, last_seen
-from data_quality.suites.day_mart import check_day_mart
-from data_quality.suites.readings import check_readings
+from assets.kpi.windows_of_marts.month_gates import WORST, Judged, MonthGates, day_mart_gate
+from assets.stores.warehouse.warehouse import target_of
+from data_quality.contracts.time import Clock
 from orchestration.partitions import SITE_MONTHS
 from orchestration.previews import table
 from orchestration.resources import ProjectResource
 
-LEAST_COVERAGE = 0.9
-SILENT_FOR = timedelta(hours=24)
 # Metadata stays in Dagster's event log for as long as the run does: its tables are kept short.
-WORST, ROWS = 20, 200
+ROWS = 200
 MONTH_QUALITY = "core_lake__month_quality"
 
 
-def result(verdict: Verdict, *, is_warning: bool = False) -> dg.AssetCheckResult:
+def result(judged: Judged) -> dg.AssetCheckResult:
     """A pure verdict as Dagster shows it."""
-    severity = dg.AssetCheckSeverity.WARN if is_warning else dg.AssetCheckSeverity.ERROR
-    return dg.AssetCheckResult(passed=verdict.passed, severity=severity, metadata=dict(verdict.facts))
+    severity = dg.AssetCheckSeverity.WARN if judged.is_warning else dg.AssetCheckSeverity.ERROR
+    return dg.AssetCheckResult(passed=judged.verdict.passed, severity=severity, metadata=dict(judged.verdict.facts))
 
 
 @dg.asset(
@@ -70,30 +59,26 @@ def core_lake__month_quality(
     )
 
 
-@dg.asset_check(asset=MONTH_QUALITY, blocking=True)
-def readings_may_be_believed(context: dg.AssetCheckExecutionContext, project: ProjectResource) -> dg.AssetCheckResult:
-    """Each stream scores at least 0.90 in each month; a red one stops the marts where the site file asks for that."""
+def gates(context: dg.AssetCheckExecutionContext, project: ProjectResource, clock: Clock) -> MonthGates:
+    """The checks of this run's months."""
     site, period = project.site_and_months(context.op_execution_context.partition_keys)
-    # Dagster stops what follows a blocking check only where it fails as an ERROR: gate `warn` lets the marts through.
-    verdict = evaluate_months(_validations(project, site.site_id, period), least=site.validation.least_score)
-    return result(verdict, is_warning=site.validation.gate == "warn")
+    return MonthGates(site, period, project.lake, clock)
+
+
+@dg.asset_check(asset=MONTH_QUALITY, blocking=True)
+def readings_may_be_believed(
+    context: dg.AssetCheckExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
+) -> dg.AssetCheckResult:
+    """Each stream scores at least 0.90 in each month; a red one stops the marts where the site file asks for that."""
+    return result(gates(context, project, clock).may_be_believed())
 
 
 @dg.asset_check(asset=MONTH_QUALITY)
-def sums_add_up(context: dg.AssetCheckExecutionContext, project: ProjectResource) -> dg.AssetCheckResult:
+def sums_add_up(
+    context: dg.AssetCheckExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
+) -> dg.AssetCheckResult:
     """No submeters show more than their parent, and no energy use more than the building, on any day."""
-    site, period = project.site_and_months(context.op_execution_context.partition_keys)
-    found = [
-        f"{one.meter} {one.start_utc:%Y-%m-%d}: {one.message}"
-        for each in _validations(project, site.site_id, period)
-        for one in each.findings
-        if one.rule in {"sum_check", "plant_balance"}
-    ]
-    facts: dict[str, str | float | int | bool | list[str] | None] = {
-        "days_or_spans": len(found),
-        "worst": found[:WORST],
-    }
-    return result(Verdict(passed=not found, facts=facts), is_warning=True)
+    return result(gates(context, project, clock).sums_add_up())
 
 
 @dg.asset_check(asset=MONTH_QUALITY)
@@ -101,27 +86,15 @@ def meters_report(
     context: dg.AssetCheckExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.AssetCheckResult:
     """Every meter reported within the last 24 h of the months, or until now; the silent ones are named."""
-    site, period = project.site_and_months(context.op_execution_context.partition_keys)
-    readings = project.lake.current(site.site_id, start_utc=period.start_utc, end_utc=period.end_utc)
-    meters = [meter.meter_id for meter in site.meters if not meter.is_virtual]
-    # Months long past are judged by their own end, or all their meters would be silent by now.
-    until = min(clock.now_utc(), period.end_utc)
-    return result(evaluate_freshness(last_seen(readings, meters), now_utc=until, limit=SILENT_FOR), is_warning=True)
-
-
-def _validations(project: ProjectResource, site_id: str, period: Period) -> list[MonthValidation]:
-    months = [month.start for month in months_of(period)]
-    return latest_validations(project.store, site_id, months=months)
+    return result(gates(context, project, clock).meters_report())
 
 
 @dg.asset_check(asset="core_lake__15min_readings", blocking=True)
 def readings_keep_their_contract(
-    context: dg.AssetCheckExecutionContext, project: ProjectResource
+    context: dg.AssetCheckExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.AssetCheckResult:
     """Keys, units, grid and values of the months in this run; a red one stops dbt and everything behind it."""
-    site, period = project.site_and_months(context.op_execution_context.partition_keys)
-    readings = project.lake.current(site.site_id, start_utc=period.start_utc, end_utc=period.end_utc)
-    return result(check_readings(readings))
+    return result(gates(context, project, clock).keep_their_contract())
 
 
 @dg.asset_check(asset="core_lake__15min_readings")
@@ -131,20 +104,10 @@ def readings_are_complete(
     """At least 90 % of the quarter hours of every meter are there, of those that could have arrived by now; the worst
     meters are named.
     """
-    site, period = project.site_and_months(context.op_execution_context.partition_keys)
-    readings = project.lake.current(site.site_id, start_utc=period.start_utc, end_utc=period.end_utc)
-    coverage = coverage_by_day(
-        readings,
-        days=day_types(site, period.start, period.end),
-        streams=[meter.meter_id for meter in site.meters if not meter.is_virtual],
-        time_zone=site.time_zone,
-        # A meter that sends once a day is not late before the day is over.
-        due_until_utc=clock.now_utc() - SILENT_FOR,
-    )
-    return result(evaluate_completeness(coverage, least=LEAST_COVERAGE), is_warning=True)
+    return result(gates(context, project, clock).are_complete())
 
 
 @dg.asset_check(asset="mart_scope__day_kpi", blocking=True)
 def day_mart_keeps_its_contract(project: ProjectResource) -> dg.AssetCheckResult:
     """One row per scope and day, shares within 0 and 1; a red one stops the publication of every mart."""
-    return result(check_day_mart(read_warehouse(target_of(project.project), "mart_scope__day_kpi")))
+    return result(day_mart_gate(target_of(project.project)))

@@ -1,14 +1,15 @@
 """What the rest of the room asks of a model registry. tracking.py answers with MLflow; nobody else imports it."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from assets.sites.calendar import calendar_versions
-from data_quality.contracts.baselines.baseline import Baseline
+from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineType, BaselineVersion
 from data_quality.contracts.model import Model
+from ml.baselines.life.model_card import PURPOSES, approved_card, card, title
 
-CHAMPION = "champion"
+CHAMPION, APPROVED = "champion", "approved"
 BASELINE_FILE = "baseline.json"
 
 
@@ -23,8 +24,14 @@ class LoggedModel(Model):
 
 
 class ModelRecord(Model):
-    """What is logged beside a model's files."""
+    """What is logged beside a model's files.
 
+    title: what people tell its run by; about: what all versions of the name are for; card: Markdown about this one.
+    """
+
+    title: str = ""
+    about: str = ""
+    card: str = ""
     params: dict[str, str] = {}
     metrics: dict[str, float] = {}
     tags: dict[str, str] = {}
@@ -48,6 +55,10 @@ class Tracker(Protocol):
 
     def versions(self, name: str) -> list[LoggedModel]:
         """Every version of that name, oldest first; empty for an unknown name."""
+        ...
+
+    def describe(self, logged: LoggedModel, card: str, tags: Mapping[str, str]) -> None:
+        """Replace the card of a version, Markdown, and set these tags of it."""
         ...
 
     def set_alias(self, name: str, alias: str, version: int) -> None:
@@ -83,6 +94,9 @@ def baseline_files(baseline: Baseline) -> dict[str, bytes]:
 def log_baseline(tracker: Tracker, baseline: Baseline, *, fitted_by: str) -> LoggedModel:
     """Register a baseline with its statistics and the digest of its training table. Raises Unreachable."""
     record = ModelRecord(
+        title=title(baseline),
+        about=PURPOSES[baseline.baseline_type],
+        card=card(baseline),
         params={
             "model": baseline.model,
             "features": ", ".join(baseline.feature_order),
@@ -93,6 +107,8 @@ def log_baseline(tracker: Tracker, baseline: Baseline, *, fitted_by: str) -> Log
         metrics={name: float(value) for name, value in baseline.statistics.model_dump().items()},
         tags={
             "kind": "baseline",
+            # A monitoring baseline is never approved, and so never waits for it.
+            **({} if baseline.baseline_type is BaselineType.MONITORING else {"status": "provisional"}),
             "site_id": baseline.site_id,
             "seu_id": baseline.seu_id,
             "fitted_by": fitted_by,
@@ -105,3 +121,26 @@ def log_baseline(tracker: Tracker, baseline: Baseline, *, fitted_by: str) -> Log
         dataset_digest=baseline.dataset_digest,
     )
     return tracker.log_model(baseline_name(baseline), baseline_files(baseline), record)
+
+
+def show_approvals(tracker: Tracker, line: Sequence[BaselineVersion]) -> None:
+    """Let the registry show how each version of one baseline stands; the alias goes to the approved one.
+
+    Shown, never asked: the register of approvals is ours (assets/stores/ledgers/baselines.py). The same line twice
+    changes nothing. Raises Unreachable.
+    """
+    for version in line:
+        if version.status is BaselineStatus.PROVISIONAL:
+            continue
+        name = baseline_name(version.baseline)
+        logged = next((each for each in tracker.versions(name) if each.run_id == version.mlflow_run_id), None)
+        # Another registry than the one of the fit, where the project was moved without it.
+        if logged is None:
+            continue
+        tags = {"status": version.status.value, "approved_by": version.approved_by or ""}
+        tracker.describe(logged, approved_card(version), tags)
+        if version.status is BaselineStatus.APPROVED:
+            tracker.set_alias(name, APPROVED, logged.version)
+            # A model of another form has a name of its own, and only one leads.
+            for other in {baseline_name(each.baseline) for each in line} - {name}:
+                tracker.delete_alias(other, APPROVED)

@@ -18,8 +18,22 @@ from data_quality.contracts.database import address_of
 from data_quality.contracts.errors import BadInput, OurFault, Unreachable
 from ml.tracker import LoggedModel, ModelRecord, files_checksum
 
-EXPERIMENT = "meterloom"
+# By the kind of a record: what people open first, with a sentence about it. Of any other kind: the last one.
+EXPERIMENTS = {
+    "baseline": ("Energy baselines", "What each energy use takes for its weather and output: one run a fit."),
+    "forecast": (
+        "Day-ahead forecasts",
+        "What a site will use and generate tomorrow: one run a registered model.",
+    ),
+    "": ("meterloom", "Models of Meterloom that are neither baselines nor forecasts, and runs of earlier releases."),
+}
+NOTE = "mlflow.note.content"
+# Without it MLflow opens an experiment among its pages for language models.
+MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 FILES_FOLDER = "model"
+SQLITE = "sqlite:///"
+# The experiment that MLflow makes by itself.
+DEFAULT = "0"
 # A server of the house answers in milliseconds; 3 s leave room for a slow one.
 PROBE_TIMEOUT_S = 3.0
 # MLflow keeps at most this many characters of a dataset's digest; the whole one is a tag.
@@ -43,6 +57,11 @@ class MlflowTracker:
     def __init__(self, tracking_uri: str, artifacts_dir: Path) -> None:
         self.tracking_uri, self.artifacts_dir = tracking_uri, artifacts_dir
 
+    @property
+    def is_begun(self) -> bool:
+        """False where nothing was ever logged: the store is a file that is not there, and takes seconds to make."""
+        return not self.tracking_uri.startswith(SQLITE) or Path(self.tracking_uri.removeprefix(SQLITE)).is_file()
+
     def log_model(self, name: str, files: Mapping[str, bytes], record: ModelRecord) -> LoggedModel:
         """Register the files as the next version; the newest version with the same checksum is returned instead."""
         checksum = files_checksum(files)
@@ -52,11 +71,11 @@ class MlflowTracker:
         with self._reaching():
             run_id = self._log_run(name, files, record, checksum)
             if not known:
-                self._create_registered(name)
+                self._create_registered(name, record.about)
             tags = {**record.tags, "checksum": checksum, "dataset_digest": record.dataset_digest}
             source = f"{self._client.get_run(run_id).info.artifact_uri}/{FILES_FOLDER}"
             # Last of all: a run that died half-way has files, and is no version.
-            made = self._client.create_model_version(name, source, run_id, tags=tags)
+            made = self._client.create_model_version(name, source, run_id, tags=tags, description=record.card)
         return LoggedModel(name=name, version=int(made.version), run_id=run_id, checksum=checksum, tags=tags)
 
     def load_files(self, name: str, version: int) -> dict[str, bytes]:
@@ -87,6 +106,13 @@ class MlflowTracker:
         with self._reaching():
             return {name: float(value) for name, value in self._client.get_run(run_id).data.metrics.items()}
 
+    def describe(self, logged: LoggedModel, card: str, tags: Mapping[str, str]) -> None:
+        """Replace the card of a version, Markdown, and set these tags of it."""
+        with self._reaching():
+            self._client.update_model_version(logged.name, str(logged.version), card)
+            for key, value in tags.items():
+                self._client.set_model_version_tag(logged.name, str(logged.version), key, value)
+
     def set_alias(self, name: str, alias: str, version: int) -> None:
         """Point the alias to that version."""
         with self._reaching():
@@ -112,29 +138,35 @@ class MlflowTracker:
             os.environ.setdefault(variable, value)
         from mlflow import MlflowClient
 
-        if self.tracking_uri.startswith("sqlite:///"):
-            Path(self.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        if self.tracking_uri.startswith(SQLITE):
+            Path(self.tracking_uri.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
         return MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri)
 
-    @cached_property
-    def _experiment_id(self) -> str:
-        found = self._client.get_experiment_by_name(EXPERIMENT)
+    def _experiment_id(self, kind: str) -> str:
+        name, about = EXPERIMENTS.get(kind, EXPERIMENTS[""])
+        found = self._client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
         is_server = self.tracking_uri.startswith("http")
         # Absolute: MLflow would take a relative folder from wherever the next process starts.
         location = None if is_server else self.artifacts_dir.resolve().as_uri()
-        return str(self._client.create_experiment(EXPERIMENT, artifact_location=location))
+        made = self._client.create_experiment(name, artifact_location=location, tags={NOTE: about, **MODEL_TRAINING})
+        if not is_server:
+            # MLflow's own, which is empty: on a server it is somebody else's.
+            others = ", ".join(other for other, _ in EXPERIMENTS.values())
+            self._client.set_experiment_tag(DEFAULT, NOTE, f"MLflow's own, empty: models stand in {others}.")
+        return str(made)
 
-    def _create_registered(self, name: str) -> None:
+    def _create_registered(self, name: str, about: str) -> None:
         if not self._client.search_registered_models(f"name = '{name}'"):
-            self._client.create_registered_model(name)
+            self._client.create_registered_model(name, description=about)
 
     def _log_run(self, name: str, files: Mapping[str, bytes], record: ModelRecord, checksum: str) -> str:
         from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
         from mlflow.utils.time import get_current_time_millis
 
-        run = self._client.create_run(self._experiment_id, run_name=name)
+        experiment = self._experiment_id(record.tags.get("kind", ""))
+        run = self._client.create_run(experiment, run_name=record.title or name, tags={NOTE: record.card})
         run_id = str(run.info.run_id)
         moment = get_current_time_millis()
         tags = {**record.tags, "checksum": checksum, "dataset_digest": record.dataset_digest}

@@ -43,7 +43,9 @@ def default_resources() -> dict[str, Any]:
     project = ProjectResource()
     return {
         "project": project,
-        "clock": SystemClock(),
+        "clock": dg.ResourceDefinition.hardcoded_resource(
+            SystemClock(), description="The machine's clock, in UTC: what is due, late or over is judged by it."
+        ),
         "frames": ContractFrames(project=project),
     }
 

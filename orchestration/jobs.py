@@ -13,70 +13,107 @@ WRITTEN = dg.AssetSelection.checks(
 ingest = dg.define_asset_job(
     "ingest",
     selection=dg.AssetSelection.assets("core_site__reference", "raw_landing__15min_readings"),
-    description="Read landing files of one site into the lake.",
+    description=(
+        "Reads meter files of one site: new files of its landing folder, asked for by the sensor landing. Writes "
+        "readings; what cannot be read is kept in quarantine."
+    ),
 )
 kpi = dg.define_asset_job(
     "kpi",
     selection=dg.AssetSelection.assets("core_lake__month_quality", "core_lake__15min_readings", "core_marts__published")
     | dg.AssetSelection.tag("kpi", ""),
-    description="Validate a site's months and compute their KPI marts.",
+    description=(
+        "Validates months of a site and computes their KPIs. Asked for by the sensor lake_changes when readings, "
+        "site file or factors change; a blocking check that fails leaves the published KPIs as they were."
+    ),
 )
 enpi = dg.define_asset_job(
     "enpi",
     selection=dg.AssetSelection.assets("core_seu__expected_days", "core_enpi__published")
     | dg.AssetSelection.tag("enpi", ""),
-    description="Compare the days of a site's months with its baselines.",
+    description=(
+        "Compares the days of a site's months with its energy baselines. Asked for by the sensor enpi_changes "
+        "after the KPIs."
+    ),
 )
 baseline = dg.define_asset_job(
     "baseline",
     selection=dg.AssetSelection.assets("core_seu__baseline"),
-    description="Fit baselines of a site's SEUs and register them.",
+    description=(
+        "Fits the energy baselines of a site's significant energy uses and registers them in MLflow. Run it once "
+        "readings of the baseline period are in; later the sensor baseline_changes asks. A person approves each "
+        "version."
+    ),
 )
 forecast = dg.define_asset_job(
     "forecast",
     selection=dg.AssetSelection.assets("core_site__forecast_models", "core_site__day_ahead_forecast"),
-    description="Backtest, promote and issue the day-ahead forecasts of a site.",
+    description=(
+        "Backtests and promotes forecast models and issues the day-ahead forecasts of a site. Hourly for sites "
+        "with devices, by hand for others."
+    ),
 )
 plan = dg.define_asset_job(
     "plan",
     selection=dg.AssetSelection.assets("core_site__plan"),
-    description="Optimise the next 24 hours and store plan and commands together.",
+    description=(
+        "Plans the next 24 hours of a site's devices at the least cost and stores plan and commands together. "
+        "Asked for by the sensor plan_changes; it sends nothing."
+    ),
     # The solver stops after 30 s; this ends what hangs, before the next quarter hours pile up behind it.
     tags={"dagster/max_runtime": "300"},
 )
 dispatch = dg.define_asset_job(
     "dispatch",
     selection=dg.AssetSelection.assets("core_site__released_commands") - WRITTEN,
-    description="Release the commands of the current slot to the agent, and wait for their proof.",
+    description=(
+        "Releases the commands of this quarter hour to the agent and waits for their proof, as far as the site's "
+        "mode allows. Asked for by the sensor dispatch_slots; never repeated by itself."
+    ),
     tags=ACTS_ON_HARDWARE,
 )
 enpi_report = dg.define_asset_job(
     "enpi_report",
     selection=dg.AssetSelection.assets("out_site__enpi_quarter"),
-    description="Quarterly EnPI report of a site: PDF, XLSX and JSON with a trace behind every figure.",
+    description=(
+        "Writes the quarterly EnPI report of a site: PDF, XLSX and JSON, with a trace behind every figure. Every "
+        "run is a new revision; on the fifth day after the quarter it runs by itself."
+    ),
 )
 month_reports = dg.define_asset_job(
     "month_reports",
     selection=dg.AssetSelection.assets("out_site__month_reports"),
-    description="Reports of templates that end with a site's month: quality, bills, summaries, inventory, the year.",
+    description=(
+        "Writes the reports that end with a site's month: data quality, bills, summaries, inventory and, in "
+        "December, the year. On the fifth day after the month it runs by itself."
+    ),
 )
 
 monitoring = dg.define_asset_job(
     "monitoring",
     selection=dg.AssetSelection.assets("core_seu__monitoring_baseline"),
-    description="Refit the monitoring baselines of a site that are a week old.",
+    description=(
+        "Refits the monitoring baselines of a site that are a week old. Daily by itself; they warn early and feed "
+        "no report."
+    ),
 )
 
 bill_audit = dg.define_asset_job(
     "bill_audit",
     selection=dg.AssetSelection.assets("core_bill__reconciliation"),
-    description="Hold the stored bills of a site against its readings and tariffs.",
+    description=(
+        "Recomputes the stored suppliers' bills of a site from its readings and tariffs and tells what differs. "
+        "Daily by itself; no bill and no figure is changed."
+    ),
 )
 
 trust = dg.define_asset_job(
     "trust",
     selection=WRITTEN,
-    description="Hold every row on which safety, money or approval rests against its seal and its signature.",
+    description=(
+        "Holds every row on which safety, money or approval rests against its seal and its signature. Daily by "
+        "itself; it only reads."
+    ),
 )
 
 JOBS = [

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from assets.sites.load_sites import site_file
 from assets.sites.placeholders import placeholders
-from assets.stores.file_hashes import unseen_files
-from assets.stores.ledgers.quarantine_ledger import file_sha256
+from assets.stores.file_hashes import file_sha256, unseen_files
 from assets.stores.published.publications import PublicationStore
 from assets.stores.warehouse.marks import read_built
 from data_quality.contracts.site_file.site import Site
@@ -17,13 +16,13 @@ from reports.gates import SYNTHETIC
 from reports.life.next_steps import REPORT, Facts, Member, Printed, Refused, Span, Use, Waiting
 
 if TYPE_CHECKING:
-    from orchestration.resources import ProjectResource
+    from orchestration.open_project import OpenProject
 
 # A step names them all: more are a delivery, which the sensor takes in.
 MAX_FILES = 20
 
 
-def facts_of(project: "ProjectResource", site: Site, *, option: str, folder: Path, clock: Clock) -> Facts:
+def facts_of(project: "OpenProject", site: Site, *, option: str, folder: Path, clock: Clock) -> Facts:
     """Everything that next_steps decides on. folder: the project's, as one types it."""
     root = project.project.root
     own_file = _shown(site_file(project.project.sites_dir, site.site_id), root, folder)
@@ -69,7 +68,7 @@ def _waiting(file: str) -> list[Waiting]:
     ]
 
 
-def _unseen(project: "ProjectResource", site: Site, folder: Path, spans: dict[str, Span]) -> tuple[str, ...]:
+def _unseen(project: "OpenProject", site: Site, folder: Path, spans: dict[str, Span]) -> tuple[str, ...]:
     """Files that the lake has not seen: in the landing folder, and, while streams have no readings, where one works."""
     known = project.quarantine.refused_sources() | project.lake.known_sources(site.site_id)
     landed = unseen_files(project.project, site.site_id, known, limit=MAX_FILES)
@@ -89,7 +88,7 @@ def _matching(site: Site, places: Iterable[Path]) -> Iterable[Path]:
     return dict.fromkeys(path for path in found if path.is_file())
 
 
-def _refused(project: "ProjectResource", site_id: str) -> Iterable[Refused]:
+def _refused(project: "OpenProject", site_id: str) -> Iterable[Refused]:
     from assets.readings.drafts.map_draft import PROPOSED_FOR
 
     by_file: dict[str, list[dict[str, object]]] = {}
@@ -127,7 +126,7 @@ def _unpriced(site: Site, spans: dict[str, Span]) -> dict[str, Span]:
     return found
 
 
-def _unfactored(project: "ProjectResource", site: Site, spans: dict[str, Span]) -> dict[str, Span]:
+def _unfactored(project: "OpenProject", site: Site, spans: dict[str, Span]) -> dict[str, Span]:
     from assets.carbon.factor_choice.meter_factors import known_factors, meter_factors
     from data_quality.contracts.site_file.meter import Carrier
 
@@ -156,7 +155,7 @@ def _first_gap(read: list[Span], held: Iterable[Span]) -> Span | None:
     return (at, after) if at < after else None
 
 
-def _uses(project: "ProjectResource", site: Site) -> Iterable[Use]:
+def _uses(project: "OpenProject", site: Site) -> Iterable[Use]:
     from assets.kpi.enpi_of_use.stale_baselines import stale_baselines
 
     stale = stale_baselines(site, lake=project.lake, baselines=project.baselines)
@@ -177,7 +176,7 @@ def _uses(project: "ProjectResource", site: Site) -> Iterable[Use]:
         )
 
 
-def _printed(project: "ProjectResource", site_id: str) -> dict[str, Printed]:
+def _printed(project: "OpenProject", site_id: str) -> dict[str, Printed]:
     from reports.evidence.life import life_at
     from reports.life.figure_trace import stale_revisions
 

@@ -1,45 +1,17 @@
 """What the shells are given: the project with its stores, a clock, the dbt runner. Tests swap them in build_defs."""
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import PrivateAttr
 
-from assets.sites.load_sites import load_people, load_sites, unknown_site
-from assets.stores.lake.lake import Lake
-from assets.stores.ledgers.baselines import BaselineStore
-from assets.stores.ledgers.forecasts import ForecastStore
-from assets.stores.ledgers.plans import PlanStore
-from assets.stores.ledgers.quarantine_ledger import QuarantineStore
-from assets.stores.published.report_ledger import ReportStore
-from assets.stores.transactions import Store, open_store
-from assets.stores.warehouse.kpi_definitions import Definitions
-from data_quality.contracts.errors import BadInput
-from data_quality.contracts.people import People
-from data_quality.contracts.settings import Project, load_project
-from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Clock, Period, parse_period
-from orchestration.partitions import month_span, split_key
-
-if TYPE_CHECKING:
-    from assets.kpi.windows_of_marts.stage import Stage
-    from controls.planning.make import Desk
-    from reports.again.figure_sources import Sources
-
-PROJECT_VARIABLE = "METERLOOM_PROJECT"
+from assets.stores.transactions import Store
+from data_quality.contracts.settings import Project
+from orchestration.open_project import OpenProject
 
 
-def project_here(root: str = "") -> Project:
-    """The project folder that this process works in: named, or from the environment, or the current folder."""
-    return load_project(Path(root or os.environ.get(PROJECT_VARIABLE) or "."), os.environ)
-
-
-class ProjectResource(dg.ConfigurableResource):
+class ProjectResource(dg.ConfigurableResource, OpenProject):
     """One project folder and everything in it, opened when first asked for and closed after the run."""
 
     root: str = ""
@@ -53,140 +25,3 @@ class ProjectResource(dg.ConfigurableResource):
             yield self
         finally:
             self.close()
-
-    def close(self) -> None:
-        """Give back the store's connections."""
-        if self._store is not None:
-            self._store.close()
-            self._store = None
-
-    @property
-    def project(self) -> Project:
-        """Paths and settings."""
-        if self._project is None:
-            self._project = project_here(self.root)
-            # Readings, bills and keys of a project are nobody else's: what is made below is behind this door.
-            self._project.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return self._project
-
-    @property
-    def store(self) -> Store:
-        """The transactional store."""
-        if self._store is None:
-            # Without a people file there is no key that a signature could be held against.
-            has_people = self.project.people_file.is_file()
-            self._store = open_store(self.project.store_url, self.people.public_keys if has_people else None)
-        return self._store
-
-    def sources(self) -> "Sources":
-        """What figures are made of: readings, site files, baselines, and the definitions of the KPIs."""
-        from orchestration.warehouse.dbt import kpi_definition
-        from reports.again.figure_sources import Sources
-
-        definitions = Definitions(kpi_definition, self.project.data_dir / "definitions")
-        return Sources(lake=self.lake, sites=self.sites, baselines=self.baselines, definitions=definitions)
-
-    @property
-    def lake(self) -> Lake:
-        """The readings lake."""
-        return Lake(self.project.lake_dir, self.store)
-
-    @property
-    def quarantine(self) -> QuarantineStore:
-        """Refused files and rows."""
-        return QuarantineStore(self.project.quarantine_dir, self.store)
-
-    @property
-    def baselines(self) -> BaselineStore:
-        """Baseline versions and approvals."""
-        return BaselineStore(self.store)
-
-    @property
-    def forecasts(self) -> ForecastStore:
-        """Forecasts as issued."""
-        return ForecastStore(self.store)
-
-    @property
-    def plans(self) -> PlanStore:
-        """Plans with their commands."""
-        return PlanStore(self.store)
-
-    @property
-    def reports(self) -> ReportStore:
-        """Report revisions, figures and traces."""
-        return ReportStore(self.store)
-
-    @property
-    def sites(self) -> dict[str, Site]:
-        """All sites of the project by id."""
-        return load_sites(self.project.sites_dir)
-
-    @property
-    def people(self) -> People:
-        """Who may do what."""
-        return load_people(self.project.people_file)
-
-    def site(self, site_id: str) -> Site:
-        """One site. Raises BadInput naming those there are."""
-        sites = self.sites
-        if site_id not in sites:
-            raise unknown_site(site_id, sites, self.project.sites_dir)
-        return sites[site_id]
-
-    def stage(self, name: str, *, site_id: str | None = None) -> "Stage":
-        """The stage kpi or enpi of the marts over the project as it is now, or over one of its sites."""
-        # It pulls in polars, which a sensor of devices can do without.
-        from assets.kpi.windows_of_marts.stage import Stage
-        from orchestration.warehouse.dbt import fingerprint
-
-        return Stage(
-            name,
-            sites=self.sites if site_id is None else {site_id: self.site(site_id)},
-            lake=self.lake,
-            baselines=self.baselines,
-            marts_dir=self.project.marts_dir,
-            fingerprint=fingerprint(),
-        )
-
-    def fresh_marts(self, site_id: str, *, until: date) -> Path:
-        """Folder of the published marts, where none of the site's months before `until` is older than what it rests on.
-
-        Raises BadInput naming the months: a report prints what stands in the marts, and looks no second time.
-        """
-        months = {name for part in ("kpi", "enpi") for name in self.stage(part, site_id=site_id).stale()}
-        waiting = sorted(name for name in months if date.fromisoformat(f"{name.partition('|')[2]}-01") < until)
-        if waiting:
-            more = f" and {len(waiting) - 3} more" if len(waiting) > 3 else ""
-            raise BadInput(
-                f"the marts of {', '.join(waiting[:3])}{more} are older than readings, site file, factors or baselines",
-                reason="stale_marts",
-                mend="run the jobs kpi and enpi over these months first; 'meterloom report' does so by itself",
-            )
-        return self.project.marts_dir
-
-    def site_and_months(self, keys: Sequence[str]) -> tuple[Site, Period]:
-        """Site and local months of one run's `month|site` keys."""
-        site = self.site(split_key(keys[0])[1])
-        return site, month_span(keys, site.time_zone)
-
-    def site_and_quarter(self, key: str) -> tuple[Site, Period]:
-        """Site and local quarter of a `first-day|site` key."""
-        first, site_id = split_key(key)
-        site = self.site(site_id)
-        return site, parse_period(f"{first.year}-Q{(first.month + 2) // 3}", site.time_zone)
-
-    def desk(self, site: Site, clock: Clock) -> "Desk":
-        """What planning the site asks, its devices included. Raises BadInput where none of them can be asked."""
-        from controls.ledger.modes import current_mode
-        from controls.planning.make import Desk
-        from controls.planning.measured import state_reader
-
-        return Desk(
-            site=site,
-            lake=self.lake,
-            forecasts=self.forecasts,
-            plans=self.plans,
-            mode=current_mode(self.store, site.site_id),
-            read_states=state_reader(site, self.project.settings, clock),
-            clock=clock,
-        )

@@ -16,7 +16,9 @@ from data_quality.contracts.errors import BadInput, MeterloomError, OurFault, Ru
 from data_quality.contracts.settings import Project
 from orchestration.instance.databases import ensure_schemas
 from orchestration.instance.write import instance_environment
+from orchestration.open_project import OpenProject
 from orchestration.partitions import RANGE_END, RANGE_START, SITES
+from orchestration.warehouse.tell_dagster import tell
 
 # Progress is told step by step; the event log keeps everything that a run says.
 QUIET = {"console": {"config": {"log_level": "ERROR"}}}
@@ -142,4 +144,6 @@ def open_runner(project: Project) -> Iterator[Runner]:
         log.addFilter(_OursOnly())
     ensure_schemas(project)
     with reaching(project.settings.database.of("dagster")), dg.DagsterInstance.get() as instance:
+        # What commands made before is older than what this one is about to make.
+        tell(instance, OpenProject(str(project.root)))
         yield Runner(project, instance)

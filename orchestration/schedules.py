@@ -6,7 +6,6 @@ asks what is due (reports/life/due.py), so none is missed and none counts twice.
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
-from functools import partial
 
 import dagster as dg
 
@@ -14,11 +13,12 @@ from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import months_after, parse_period
 from orchestration.jobs import bill_audit, enpi_report, forecast, monitoring, month_reports, trust
-from orchestration.partitions import SITES, site_quarter_key
+from orchestration.month_keys import site_quarter_key
+from orchestration.partitions import SITES
 from orchestration.resources import ProjectResource
+from orchestration.ticks import in_utc
 from reports.life.due import due_periods, due_since_utc
 
-in_utc = partial(dg.schedule, execution_timezone="UTC", default_status=dg.DefaultScheduleStatus.RUNNING)
 # What a schedule answers.
 Requests = Iterator[dg.RunRequest | dg.SkipReason]
 PARTITION_TAG = "dagster/partition"
@@ -35,7 +35,11 @@ UNFINISHED = [
 
 @in_utc(job=enpi_report, cron_schedule="0 * * * *")
 def quarterly_enpi_reports(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
-    """The quarter's EnPI report of every site that has SEUs, from 06:00 of its fifth local day on; and those missed."""
+    """Writes the quarter's EnPI report of every site with significant energy uses, and those that were missed.
+
+    Looks every hour. A quarter is due from 06:00 of the fifth day after it, in the site's own time. One run a site and
+    quarter of the job enpi_report; one that failed is asked for again on the next day.
+    """
     sites = {site_id: site for site_id, site in project.sites.items() if site.seus}
     yield from requests_of(context, project, sites, job_name=enpi_report.name, report="enpi_quarter", months=3)
 
@@ -43,7 +47,11 @@ def quarterly_enpi_reports(context: dg.ScheduleEvaluationContext, project: Proje
 # After the quarter's report, which is what its readers wait for.
 @in_utc(job=month_reports, cron_schedule="20 * * * *")
 def monthly_reports(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
-    """The reports that end with a month, of every site, from 06:00 of its fifth local day on; and those missed."""
+    """Writes the reports that end with a month for every site: data quality, bills, summaries, inventory, the year.
+
+    Looks every hour, 20 minutes past. A month is due from 06:00 of the fifth day after it, in the site's own time; of
+    months that were missed three are made up an hour. One run a site and month of the job month_reports.
+    """
     # Every month has its data-quality report: where that is missing, the month was not made.
     yield from requests_of(
         context,
@@ -117,7 +125,10 @@ def was_asked(instance: dg.DagsterInstance, job_name: str, key: str, site: Site,
 # Off the reports' minutes: only two steps run at a time.
 @in_utc(job=forecast, cron_schedule="10 * * * *")
 def hourly_forecasts(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
-    """A fresh day-ahead forecast of every site that asks for one."""
+    """Issues a fresh day-ahead forecast for every site whose devices follow it.
+
+    Every hour, 10 minutes past; one run a site of the job forecast. Sites without devices issue theirs by command.
+    """
     due = [
         site_id
         for site_id, site in project.sites.items()
@@ -132,7 +143,10 @@ def hourly_forecasts(context: dg.ScheduleEvaluationContext, project: ProjectReso
 
 @in_utc(job=monitoring, cron_schedule="30 2 * * *")
 def daily_monitoring(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
-    """Ask every day for what is refitted every week, so that a missed day costs a day and no week."""
+    """Refits the monitoring baselines of every site that are a week old; they warn early and feed no report.
+
+    Asked every day at 02:30 UTC, so that a missed day costs a day and no week. One run a site of the job monitoring.
+    """
     due = [site_id for site_id, site in project.sites.items() if site.seus]
     key = f"monitoring:{{}}:{context.scheduled_execution_time.date()}"
     yield from one_run_a_site(context, due, key=key, none="no site file names an SEU")
@@ -140,7 +154,10 @@ def daily_monitoring(context: dg.ScheduleEvaluationContext, project: ProjectReso
 
 @in_utc(job=bill_audit, cron_schedule="40 3 * * *")
 def daily_bill_audits(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
-    """Audit the stored bills again every day: readings and tariffs that were missing may have arrived."""
+    """Holds every stored supplier's bill against readings and tariffs again, since those that were missing may be here.
+
+    Every day at 03:40 UTC; one run of the job bill_audit for each site with bills. It changes no bill and no figure.
+    """
     books = BillStore(project.project.data_dir / "bills", project.store)
     due = [site_id for site_id in project.sites if books.bills(site_id)]
     key = f"bills:{{}}:{context.scheduled_execution_time.date()}"
@@ -149,7 +166,10 @@ def daily_bill_audits(context: dg.ScheduleEvaluationContext, project: ProjectRes
 
 @in_utc(job=trust, cron_schedule="50 2 * * *")
 def daily_trust(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Ask every day whether the store is still what was written: a row that nobody reads is looked at too."""
+    """Looks whether everything on which safety, money or approval rests is still what was written.
+
+    Every day at 02:50 UTC; one run of the job trust over the whole project. It only reads.
+    """
     return dg.RunRequest(run_key=f"trust:{context.scheduled_execution_time.date()}")
 
 

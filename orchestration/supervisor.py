@@ -156,6 +156,7 @@ def serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
         ):
             # In its environment: arguments are read by everybody on this machine, and the URL may hold a password.
             variables = {**live.environment, "MLFLOW_BACKEND_STORE_URI": project.mlflow_uri}
+            variables["MLFLOW_DISABLE_TELEMETRY"] = "true"
             child = start(name, arguments, environment=variables, logs=logs)
             stack.callback(child.stop)
             children.append(child)
@@ -164,7 +165,8 @@ def serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
         wait_for_url(f"{mlflow_url}/health", children, stopped)
         if not stopped.is_set():
             say(f"Dagster  {dagster_url}")
-            say(f"MLflow   {mlflow_url}")
+            # Its own first page is about language models.
+            say(f"MLflow   {mlflow_url}/#/experiments?workflowType=machine_learning")
             say("stop with Ctrl-C")
         _watch(project, sites, children, stopped)
         say("stopping …")

@@ -24,11 +24,14 @@ from reports.evidence.life import with_life
 from reports.gates import refuse_future
 from reports.life.revise import store_revision
 from reports.render.render_json import render_json
-from reports.render.render_pdf import render_pdf
+from reports.render.render_pdf import render_pdf, render_print
 from reports.render.render_xlsx import render_xlsx
 from reports.report_content import ReportContent
 
 RENDERERS = {"pdf": render_pdf, "xlsx": render_xlsx, "json": render_json}
+# What may be asked for beside them, and is in no evidence pack.
+FORMATS = {**RENDERERS, "print": render_print}
+_SUFFIXES = {"print": "_print.pdf"}
 
 
 class MadeReport(Model):
@@ -131,37 +134,26 @@ def subject_project(template: ReportTemplate, site: Site, project_id: str | None
 
 def refuse_unknown(formats: Sequence[str]) -> None:
     """Formats that can be rendered, or BadInput."""
-    unknown = [name for name in formats if name not in RENDERERS]
+    unknown = [name for name in formats if name not in FORMATS]
     if unknown:
-        raise BadInput(f"unknown format {unknown[0]!r}; allowed are {', '.join(RENDERERS)}", reason="unknown_format")
+        raise BadInput(f"unknown format {unknown[0]!r}; allowed are {', '.join(FORMATS)}", reason="unknown_format")
 
 
 def baselines_in_force(
     site: Site, baselines: BaselineStore, *, as_of_utc: datetime | None = None
 ) -> dict[str, BaselineVersion]:
     """SEU to the approved baseline, or to the newest provisional one, which the report will not assess."""
-    found = {}
-    for seu in site.seus:
-        version = baselines.latest(site.site_id, seu.seu_id, approved_only=True, as_of_utc=as_of_utc)
-        # A provisional one still shows what it would expect; what is judged needs an approval.
-        version = version or baselines.latest(site.site_id, seu.seu_id, as_of_utc=as_of_utc)
-        if version is not None:
-            found[seu.seu_id] = version
-    return found
+    # A provisional one still shows what it would expect; what is judged needs an approval.
+    found = baselines.in_force(site.site_id, as_of_utc=as_of_utc)
+    return {seu.seu_id: found[seu.seu_id] for seu in site.seus if seu.seu_id in found}
 
 
 def project_baselines(
     site: Site, baselines: BaselineStore, *, as_of_utc: datetime | None = None
 ) -> dict[str, BaselineVersion]:
     """M&V project to its own approved baseline, or to the newest provisional one, by which nothing is claimed."""
-    found = {}
-    for project in site.projects:
-        asked = (site.site_id, project.project_id, BaselineType.MV_PROJECT)
-        version = baselines.latest(*asked, approved_only=True, as_of_utc=as_of_utc)
-        version = version or baselines.latest(*asked, as_of_utc=as_of_utc)
-        if version is not None:
-            found[project.project_id] = version
-    return found
+    found = baselines.in_force(site.site_id, BaselineType.MV_PROJECT, as_of_utc=as_of_utc)
+    return {each.project_id: found[each.project_id] for each in site.projects if each.project_id in found}
 
 
 def render_now(
@@ -178,9 +170,9 @@ def render(content: ReportContent, out_dir: Path, formats: Sequence[str]) -> dic
     stem = f"{content.report_id}_r{content.revision}".replace("/", "_")
     files = {}
     for name in formats:
-        path = out_dir / f"{stem}.{name}"
+        path = out_dir / f"{stem}{_SUFFIXES.get(name, f'.{name}')}"
         unfinished = path.with_name(f".{path.name}.part")
-        unfinished.write_bytes(RENDERERS[name](content))
+        unfinished.write_bytes(FORMATS[name](content))
         unfinished.replace(path)
         files[name] = path
     return files

@@ -91,30 +91,39 @@ class Tiles(Model):
 
 
 class Series(Model):
-    """One series of a chart; None is a gap and is drawn as one."""
+    """One series of a chart; None is a gap and is drawn as one. low, high: edges of a band around the values."""
 
     name: str
     role: Literal["actual", "expected", "third", "fourth"]
     values: tuple[float | None, ...]
+    low: tuple[float | None, ...] = ()
+    high: tuple[float | None, ...] = ()
 
 
 class Chart(Model):
-    """Bars by category or lines by day; every series has one value a category. `figure_ids`: what the values are."""
+    """A picture; every series has one value a category. `figure_ids`: what the values are. `sheet`: in the workbook.
+
+    bars and lines: as they say. waterfall: one series, its first and last value stand on zero, the others are steps
+    between them. heat: a category a day, a series an hour. flows: what runs from each category to each series.
+    """
 
     kind: Literal["chart"] = "chart"
     key: str
     title: str
     unit: str
-    shape: Literal["bars", "lines"]
+    shape: Literal["bars", "lines", "waterfall", "heat", "flows"]
     categories: tuple[str, ...]
     series: tuple[Series, ...]
     locale: str = "en"
     figure_ids: tuple[str, ...] = ()
+    note: str = ""
+    sheet: str = ""
 
     @model_validator(mode="after")
     def _series_fit(self) -> Self:
         for series in self.series:
-            if len(series.values) != len(self.categories):
+            edges = [each for each in (series.low, series.high) if each]
+            if any(len(each) != len(self.categories) for each in (series.values, *edges)):
                 raise ValueError(f"chart {self.key!r}: series {series.name!r} does not fit its categories")
         return self
 
@@ -132,7 +141,7 @@ Block = Annotated[Paragraph | Table | Tiles | Chart | Register, Field(discrimina
 
 
 class Section(Model):
-    """One part of the report. `starts_page` begins a new page."""
+    """One part of the report. `starts_page` begins a new page, unless that would leave one half empty."""
 
     key: str
     title: str
@@ -208,6 +217,13 @@ class ReportContent(Model):
         for section in self.sections:
             for block in section.blocks:
                 if isinstance(block, Table):
+                    yield block
+
+    def charts(self) -> Iterator[Chart]:
+        """Every chart, in reading order."""
+        for section in self.sections:
+            for block in section.blocks:
+                if isinstance(block, Chart):
                     yield block
 
     def figure(self, figure_id: str) -> Figure | None:

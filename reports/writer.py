@@ -16,14 +16,15 @@ TONES: dict[str, Tone] = {
     "degraded": "bad",
     "on_target": "plain",
 }
+# One vocabulary: what an alert level says, and below the lower one whether less was used than expected.
 WORDS = {
-    "compliant": "Compliant",
-    "warning": "Warning",
-    "critical": "Critical",
+    "compliant": "On target",
+    "warning": "Watch",
+    "critical": "Act",
     "not_assessable": "Not assessable",
-    "improved": "improved",
-    "on_target": "on target",
-    "degraded": "degraded",
+    "improved": "Improved",
+    "on_target": "On target",
+    "degraded": "Worse",
     "provisional": "baseline is provisional",
     "no_baseline": "no baseline",
     "coverage": "too few complete days",
@@ -65,6 +66,16 @@ def words(code: str) -> str:
     return WORDS.get(code, code.replace("_", " "))
 
 
+def standing_of(status: str, performance: str) -> str:
+    """The one code that tells how a use stands: its alert level, or that it improved where nothing alerts."""
+    return performance if status == "compliant" and performance == "improved" else status
+
+
+def counted(count: int, one: str) -> str:
+    """A number with its noun: 1 use, 3 uses."""
+    return f"{count} {one}" if count == 1 else f"{count} {one}s"
+
+
 def plain(text: str, tone: Tone = "plain") -> Cell:
     """Words without a figure."""
     return Cell(text=text, tone=tone)
@@ -76,3 +87,24 @@ def energy_decimals(values: Sequence[Decimal | None]) -> int:
     if largest >= 10_000:
         return 0
     return 1 if largest >= 100 else 2
+
+
+def format_alike(
+    values: Sequence[Decimal | float | None], unit: str, *, locale: str = "en", signed: bool = False
+) -> list[str]:
+    """Values of one row or column, with equal decimals: shares with three, percent with one, money with two or none.
+
+    unit: as figures spell it. Of others about five significant digits of the largest value, more where all are below
+    one, and none where all are whole.
+    """
+    exact = [None if value is None else Decimal(repr(value) if isinstance(value, float) else value) for value in values]
+    largest = max((abs(value) for value in exact if value is not None), default=Decimal(0))
+    decimals = {"ratio": 3, "percent": 1}.get(unit, energy_decimals(exact))
+    if unit not in {"ratio", "percent"}:
+        if all(value is None or value == value.to_integral_value() for value in exact):
+            decimals = 0
+        elif unit.isupper() and decimals:
+            decimals = 2
+        elif 0 < largest < 1:
+            decimals = min(2 - largest.adjusted(), 6)
+    return [format_number(value, decimals=decimals, locale=locale, signed=signed) for value in exact]

@@ -20,7 +20,15 @@ CHECK = "bills_are_as_recomputed"
     partitions_def=SITES,
     deps=["core_lake__15min_readings", "core_site__reference"],
     # A variance is a matter between people and supplier: it must not hold up figures that do not use the bill.
-    check_specs=[dg.AssetCheckSpec(CHECK, asset="core_bill__reconciliation", blocking=False)],
+    check_specs=[
+        dg.AssetCheckSpec(
+            CHECK,
+            asset="core_bill__reconciliation",
+            blocking=False,
+            description="Every stored bill could be recomputed, and none differs by more than the site's threshold. "
+            "A warning: the supplier is asked, and no figure waits for the answer.",
+        )
+    ],
 )
 def core_bill__reconciliation(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]

@@ -1,6 +1,6 @@
 """Shells: dbt models on the warehouse, and the publication of their marts after the checks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,12 @@ import polars as pl
 from assets.stores.warehouse.marks import drop_note, take_note, write_note
 from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS
 from assets.stores.warehouse.warehouse import target_of
+from data_quality.contracts.reporting.dbt_outcome import DbtOutcome
+from orchestration.open_project import project_here
 from orchestration.partitions import SITE_MONTHS
 from orchestration.previews import table
-from orchestration.resources import ProjectResource, project_here
-from orchestration.warehouse.dbt import asset_events, run_dbt
+from orchestration.resources import ProjectResource
+from orchestration.warehouse.dbt import build_stage
 from orchestration.warehouse.dbt_graph import dbt_graph
 
 # One step at a time opens the warehouse: an open DuckDB file shuts out everybody else.
@@ -40,16 +42,34 @@ def build(
     site, period = project.site_and_months(context.partition_keys)
     prepared = stage.prepare(site.site_id, period.start, period.end, target=target, expected=expected)
     context.log.info(f"loaded {prepared.rows} for {prepared.windows}")
-    # Unit tests prove the SQL, not the data: they run with the test suite.
-    arguments = ["build", "--select", f"tag:{name}", "--exclude-resource-type", "unit_test"]
-    outcome = run_dbt(arguments + ["--full-refresh"] * prepared.is_full, target=target)
+    outcome = build_stage(name, target=target, is_full=prepared.is_full)
     if outcome.is_success:
         # Only of a build that succeeded: by the note the marts are known to hold what it names.
         write_note(notes_dir(project), context.run_id, name, stage.finish(prepared, target=target))
     # Told before the failure is raised: what was built is built.
     yield from asset_events(outcome, context.selected_asset_keys)
     if not outcome.is_success:
-        raise dg.Failure("; ".join(f"{node.name}: {node.message}" for node in outcome.failed) or "dbt failed")
+        raise dg.Failure(outcome.why)
+
+
+def asset_events(
+    outcome: DbtOutcome, keys: Collection[dg.AssetKey]
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    """What a run says to Dagster: one result a built model or seed, and one a data test; only for those keys."""
+    for node in outcome.nodes:
+        is_built = node.resource_type in ("model", "seed") and node.status == "success"
+        if is_built and dg.AssetKey(node.name) in keys:
+            yield dg.MaterializeResult(
+                asset_key=dg.AssetKey(node.name), metadata={"seconds": node.execution_s, "answer": node.message}
+            )
+        elif node.resource_type == "test" and node.status != "skipped" and dg.AssetKey(node.tested_model) in keys:
+            yield dg.AssetCheckResult(
+                asset_key=dg.AssetKey(node.tested_model),
+                check_name=node.name,
+                passed=node.status == "pass",
+                severity=dg.AssetCheckSeverity.WARN if node.status == "warn" else dg.AssetCheckSeverity.ERROR,
+                metadata={"rows": node.failures, "seconds": node.execution_s, "answer": node.message or node.status},
+            )
 
 
 @dg.multi_asset(
@@ -88,7 +108,7 @@ def publication(name: str, stage: str, marts: Iterable[str], what: str) -> dg.As
 
     @dg.asset(
         name=name,
-        group_name="marts",
+        group_name="published",
         kinds={"parquet"},
         owners=["team:kpi"],
         deps=list(marts),

@@ -12,14 +12,27 @@ from assets.stores.warehouse.marts import read_mart
 PRINTED_GRAINS = ("month", "year")
 
 
-def published_kpis(
-    marts_dir: Path, site_id: str, *, kpis: Collection[str], scope: str | None = None
-) -> dict[AskedKpi, KpiRow]:
-    """Rows of whole months and years by their question, of one scope or of all. Raises BadInput: nothing published."""
-    wanted = pl.col("grain").is_in(PRINTED_GRAINS) & pl.col("kpi").is_in(list(kpis))
-    rows = read_mart(
-        marts_dir, VALUES, site_id=site_id, where=wanted if scope is None else wanted & (pl.col("scope") == scope)
-    )
+class PublishedKpis:
+    """Rows of whole months and years, of one scope or of all. Raises BadInput: nothing published."""
+
+    def __init__(self, marts_dir: Path, site_id: str, *, kpis: Collection[str], scope: str | None = None) -> None:
+        wanted = pl.col("grain").is_in(PRINTED_GRAINS) & pl.col("kpi").is_in(list(kpis))
+        rows = read_mart(
+            marts_dir, VALUES, site_id=site_id, where=wanted if scope is None else wanted & (pl.col("scope") == scope)
+        )
+        self._frames = rows.partition_by("scope", as_dict=True)
+        self._rows: dict[str, dict[AskedKpi, KpiRow]] = {}
+
+    def get(self, asked: AskedKpi) -> KpiRow | None:
+        """The row of that question; None where the marts have none."""
+        # Scope by scope: of the hundreds of a large site a report prints few.
+        if asked.scope not in self._rows:
+            frame = self._frames.get((asked.scope,))
+            self._rows[asked.scope] = {} if frame is None else _by_question(frame)
+        return self._rows[asked.scope].get(asked)
+
+
+def _by_question(rows: pl.DataFrame) -> dict[AskedKpi, KpiRow]:
     return {
         AskedKpi(row["kpi"], row["scope"], row["period_start"], row["period_end"]): row_of(row)
         for row in rows.iter_rows(named=True)

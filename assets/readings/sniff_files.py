@@ -29,7 +29,7 @@ from assets.readings.readers.reader_list import reader_for
 from assets.readings.streams import streams
 from assets.readings.tables.column_layout import choose_maps
 from assets.readings.tables.normalise import in_quanta, on_grid
-from assets.stores.ledgers.quarantine_ledger import file_sha256
+from assets.stores.file_hashes import file_sha256
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
@@ -38,6 +38,8 @@ from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
 
 # Totals of a long table are added up in pieces, so that they need no copy of it.
 _ROWS_AT_ONCE = 1_000_000
+# Below this a table is judged as a whole: it is quick enough, and shows a person more.
+REGULAR_FROM_BYTES = 4 * 1024**2
 Verdict = Literal["accept", "accept_with_warning", "quarantine", "reject"]
 
 

@@ -2,16 +2,22 @@
 directory, not the reading of it.
 """
 
+import hashlib
 from collections.abc import Collection
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from assets.stores.ledgers.quarantine_ledger import file_sha256
 from data_quality.contracts.settings import Project
 
 # Path below the folder -> size and times, SHA-256.
 _MEMORY: TypeAdapter[dict[str, tuple[str, str]]] = TypeAdapter(dict[str, tuple[str, str]])
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class FileHashes:

@@ -3,17 +3,16 @@
 import polars as pl
 
 from data_quality.contracts.finding import Verdict
-from data_quality.suites.run_suite import expectations, validate
+from data_quality.suites.run_suite import expect, validate
 
 KEY = ["site_id", "scope", "period_start"]
 
 
-def check_day_mart(frame: pl.DataFrame) -> Verdict:
+def check_day_mart(frame: pl.DataFrame, *, is_quick: bool = False) -> Verdict:
     """Judge mart_scope__day_kpi: keys, one row per scope and day, shares between 0 and 1, missing never zero.
 
     Facts also hold rows, scopes and days without any reading.
     """
-    gxe = expectations()
     judged = frame.select(
         *KEY,
         "hours",
@@ -28,20 +27,23 @@ def check_day_mart(frame: pl.DataFrame) -> Verdict:
         # Mean by peak: a flat load may miss 1 by the last digits of a float.
         is_peak_above_mean=pl.col("load_factor").fill_null(0.0) <= 1 + 1e-12,
     )
-    suite = [gxe.ExpectColumnValuesToNotBeNull(column=column) for column in (*KEY, "coverage", "hours")]
+    suite = [expect("ColumnValuesToNotBeNull", column=column) for column in (*KEY, "coverage", "hours")]
     suite += [
-        gxe.ExpectCompoundColumnsToBeUnique(column_list=KEY),
-        gxe.ExpectColumnValuesToBeBetween(column="coverage", min_value=0, max_value=1),
-        gxe.ExpectColumnValuesToBeBetween(column="estimated_share", min_value=0, max_value=1),
+        expect("CompoundColumnsToBeUnique", column_list=KEY),
+        expect("ColumnValuesToBeBetween", column="coverage", min_value=0, max_value=1),
+        expect("ColumnValuesToBeBetween", column="estimated_share", min_value=0, max_value=1),
         # Lord Howe Island changes by half an hour, everybody else by one.
-        gxe.ExpectColumnValuesToBeBetween(column="hours", min_value=22, max_value=26),
-        gxe.ExpectColumnPairValuesAToBeGreaterThanB(
-            column_A="expected_minutes", column_B="covered_minutes", or_equal=True
+        expect("ColumnValuesToBeBetween", column="hours", min_value=22, max_value=26),
+        expect(
+            "ColumnPairValuesAToBeGreaterThanB",
+            column_A="expected_minutes",
+            column_B="covered_minutes",
+            or_equal=True,
         ),
-        gxe.ExpectColumnValuesToBeInSet(column="is_missing_shown", value_set=[True]),
-        gxe.ExpectColumnValuesToBeInSet(column="is_peak_above_mean", value_set=[True]),
+        expect("ColumnValuesToBeInSet", column="is_missing_shown", value_set=[True]),
+        expect("ColumnValuesToBeInSet", column="is_peak_above_mean", value_set=[True]),
     ]
-    verdict = validate("day_mart", judged, suite)
+    verdict = validate("day_mart", judged, suite, is_quick=is_quick)
     empty = frame.filter(pl.col("covered_minutes") == 0).height
     facts = {"rows": frame.height, "scopes": frame["scope"].n_unique(), "empty_days": empty}
     return verdict.model_copy(update={"facts": {**verdict.facts, **facts}})

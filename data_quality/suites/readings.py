@@ -9,7 +9,7 @@ from data_quality.contracts.finding import Verdict
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.time import CANONICAL_MINUTES
 from data_quality.contracts.units import CANONICAL_UNITS
-from data_quality.suites.run_suite import MOST_NAMED, expectations, validate
+from data_quality.suites.run_suite import MOST_NAMED, expect, validate
 
 STREAM = ["site_id", "meter_id", "register", "unit"]
 # Beyond these a double no longer holds nine decimals, or a decimal(18, 9) no longer holds the value.
@@ -29,17 +29,16 @@ FAULTS = (
 )
 
 
-def check_readings(frame: pl.DataFrame) -> Verdict:
+def check_readings(frame: pl.DataFrame, *, is_quick: bool = False) -> Verdict:
     """Judge readings (LAKE_SCHEMA, history may be included): keys, units, grid, finite exact values, uniqueness.
 
     Facts also hold rows, streams, faults per kind, and the worst streams. No rows pass: completeness is another check.
     """
-    gxe = expectations()
     streams = stream_faults(frame)
-    suite = [gxe.ExpectColumnValuesToNotBeNull(column=column) for column in STREAM]
-    suite.append(gxe.ExpectColumnValuesToBeInSet(column="unit", value_set=list(CANONICAL_UNITS)))
-    suite += [gxe.ExpectColumnValuesToBeBetween(column=fault, min_value=0, max_value=0) for fault in FAULTS]
-    verdict = validate("readings", streams, suite)
+    suite = [expect("ColumnValuesToNotBeNull", column=column) for column in STREAM]
+    suite.append(expect("ColumnValuesToBeInSet", column="unit", value_set=list(CANONICAL_UNITS)))
+    suite += [expect("ColumnValuesToBeBetween", column=fault, min_value=0, max_value=0) for fault in FAULTS]
+    verdict = validate("readings", streams, suite, is_quick=is_quick)
     worst = streams.filter(pl.sum_horizontal(FAULTS) > 0).sort(pl.sum_horizontal(FAULTS), descending=True)
     counts = {fault: int(streams[fault].sum()) for fault in FAULTS if streams[fault].sum()}
     named = [f"{row['site_id']}/{row['meter_id']}/{row['register']}" for row in worst.head(MOST_NAMED).to_dicts()]

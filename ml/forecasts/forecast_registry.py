@@ -70,7 +70,11 @@ def register(case: Case, model: Forecaster, scores: Mapping[str, BacktestScore],
     if floor is not None:
         metrics |= {f"floor_{key}": float(value) for key, value in floor.model_dump(exclude={"model_name"}).items()}
     target = case.stream.target
+    span = f"{hours.start_utc:%Y-%m-%d} to {hours.end_utc:%Y-%m-%d}"
     record = ModelRecord(
+        title=f"{case.site.site_id} · {target} · {model.algorithm} · {span}",
+        about=f"{target} of {case.site.name}, hour by hour for the next two days, by {model.algorithm}.",
+        card=forecast_card(own, floor, span),
         params={"algorithm": model.algorithm, "hours": str(len(hours.values)), "target": target},
         metrics=metrics,
         tags={
@@ -86,6 +90,14 @@ def register(case: Case, model: Forecaster, scores: Mapping[str, BacktestScore],
         dataset_digest=hours.digest(),
     )
     return tracker.log_model(model_name(case.site, target, model.algorithm), model.to_files(), record)
+
+
+def forecast_card(own: BacktestScore, floor: BacktestScore | None, span: str) -> str:
+    """A forecast model in Markdown: its hours, and how far off it was on days that it had not seen."""
+    known = [score for score in (own, floor) if score is not None]
+    rows = [f"| {one.model_name} | {one.nrmse:.1%} | {one.wape:.1%} | {one.coverage_p10_p90:.0%} |" for one in known]
+    head = ["| Model | NRMSE | WAPE | P10 to P90 covers |", "|---|---|---|---|"]
+    return "\n".join([f"Trained on the hours of {span}. Backtest, the floor is same hour last week:", "", *head, *rows])
 
 
 def move_champion(tracker: Tracker, site: Site, target: str, logged: LoggedModel) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+from typer.models import OptionInfo
 
 from data_quality.contracts.errors import BadInput, MeterloomError, OurFault, RunFailed, Unreachable, WorldFault
 from data_quality.contracts.people import Person, Role
@@ -21,17 +21,27 @@ from data_quality.contracts.settings import SETTINGS_FILE, Project, load_project
 from data_quality.contracts.text import printable
 from data_quality.contracts.time import Clock, SystemClock, parse_instant
 from orchestration.cli.answer import BAD_INPUT, BUG, CHECK_FAILED, UNREACHABLE, Answer, show
+from orchestration.cli.usage import Lines, Page, page_with
 
 if TYPE_CHECKING:
-    from orchestration.resources import ProjectResource
+    from orchestration.open_project import OpenProject
     from reports.again.figure_sources import Sources
 
 PROJECT_VARIABLE = "METERLOOM_PROJECT"
 
 
+# Which of the shared options a command heeds; it offers no others. --json and --debug are everywhere.
+STATELESS: tuple[str, ...] = ()
+PROJECT = ("project_",)
+READS, ACTS = (*PROJECT, "as_of_"), (*PROJECT, "person_")
+READS_AND_ACTS = (*READS, "person_")
+EVERYWHERE = ("json_", "debug_")
+VALUES: dict[type, str] = {Path: "PATH", str: "TEXT", int: "N", float: "N"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shared:
-    """The options that every command has; their names end in `_`, so that they are never those of a command."""
+    """The options that commands share; their names end in `_`, so that they are never those of a command."""
 
     project_: Annotated[
         Path,
@@ -49,7 +59,6 @@ class Call:
     def __init__(self, shared: Shared) -> None:
         self.folder, self._as_of, self.person = shared.project_, shared.as_of_, shared.person_
         self.clock: Clock = SystemClock()
-        self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
     @cached_property
     def places(self) -> Project:
@@ -58,13 +67,13 @@ class Call:
         return load_project(self.folder, os.environ)
 
     @cached_property
-    def project(self) -> "ProjectResource":
+    def project(self) -> "OpenProject":
         """The project folder. Raises BadInput where there is none."""
         self._expect_project()
-        # Dagster takes seconds to import; stateless commands never ask for a project.
-        from orchestration.resources import ProjectResource
+        # Stores and their engines: stateless commands never ask for a project.
+        from orchestration.open_project import OpenProject
 
-        return ProjectResource(root=str(self.folder))
+        return OpenProject(str(self.folder))
 
     def _expect_project(self) -> None:
         if not (self.folder / SETTINGS_FILE).exists():
@@ -106,7 +115,7 @@ class Call:
 
     def say(self, text: str) -> None:
         """Progress and warnings, on standard error."""
-        self._errors.print(printable(text), markup=False)
+        typer.echo(printable(text), err=True)
 
     def close(self) -> None:
         """Close what was opened."""
@@ -117,37 +126,47 @@ class Call:
 
 @dataclass(frozen=True)
 class Command:
-    """A function as a command: its words ("bill list"), an example of what follows them, what Typer calls."""
+    """A function as a command: its words ("bill list"), an example of what follows them, what Typer calls.
+
+    takes: the shared options that it heeds. lists: title and lines below the options of its help.
+    """
 
     name: str
     example: str
     function: Callable[..., Answer]
+    takes: tuple[str, ...] = READS
+    lists: tuple[str, Lines] | None = None
 
     def add_to(self, app: typer.Typer, *, is_group: bool = False) -> None:
         """Put it on the application, or make it what a group answers where no command of it is named."""
-        run = _with_shared_options(self.function, is_group=is_group)
+        run = _with_shared_options(self.function, self.takes, is_group=is_group)
         epilog = f"Example: meterloom {self.name} {self.example}".rstrip()
         if is_group:
             app.callback(invoke_without_command=True, epilog=epilog)(run)
         else:
-            app.command(self.name.rpartition(" ")[2], epilog=epilog)(run)
+            page = page_with(*self.lists) if self.lists else Page
+            app.command(self.name.rpartition(" ")[2], cls=page, epilog=epilog)(run)
 
 
 # Commands by the module that holds them, in the order of its text.
 COMMANDS: dict[str, list[Command]] = {}
 
 
-def command(name: str, *, example: str = "") -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
-    """Make `function(call, ...) -> Answer` a command with the shared options and one example in its help."""
+def command(
+    name: str, *, example: str = "", takes: tuple[str, ...] = READS, lists: tuple[str, Lines] | None = None
+) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
+    """Make `function(call, ...) -> Answer` a command with the shared options it heeds, and one example in its help."""
 
     def register(function: Callable[..., Answer]) -> Callable[..., Answer]:
-        COMMANDS.setdefault(function.__module__, []).append(Command(name, example, function))
+        COMMANDS.setdefault(function.__module__, []).append(Command(name, example, function, takes, lists))
         return function
 
     return register
 
 
-def _with_shared_options(function: Callable[..., Answer], *, is_group: bool = False) -> Callable[..., None]:
+def _with_shared_options(
+    function: Callable[..., Answer], takes: tuple[str, ...], *, is_group: bool = False
+) -> Callable[..., None]:
     """The function as Typer calls it: its own options, then the shared ones; a group stands back for its commands."""
     # With extras, or Annotated would lose the option that it carries.
     hints = typing.get_type_hints(function, include_extras=True)
@@ -155,14 +174,15 @@ def _with_shared_options(function: Callable[..., Answer], *, is_group: bool = Fa
     own = list(inspect.signature(function).parameters.values())[1:]
     given = [(each.name, hints[each.name], each.default) for each in own] + [("shared_", Shared, None)]
     bundles = {name: hint for name, hint, _ in given if is_dataclass(hint) and isinstance(hint, type)}
-    flat = [option for each in given for option in _options(*each)]
+    hidden = {each.name for each in fields(Shared)} - {*takes, *EVERYWHERE}
+    flat = [option for each in given for option in _options(*each) if option[0] not in hidden]
 
     def run(**options: Any) -> None:
         context = options.pop("context_", None)
         if context is not None and context.invoked_subcommand is not None:
             return
         for name, kind in bundles.items():
-            options[name] = kind(**{each.name: options.pop(each.name) for each in fields(kind)})
+            options[name] = kind(**{each.name: options.pop(each.name) for each in fields(kind) if each.name in options})
         _finish(function, options.pop("shared_"), options)
 
     if is_group:
@@ -179,9 +199,24 @@ def _with_shared_options(function: Callable[..., Answer], *, is_group: bool = Fa
 def _options(name: str, hint: Any, default: Any) -> list[tuple[str, Any, Any]]:
     """A parameter as options (name, annotation, default): one that is a dataclass stands for its fields, one each."""
     if not (is_dataclass(hint) and isinstance(hint, type)):
+        _name_value(hint)
         return [(name, hint, default)]
     hints = typing.get_type_hints(hint, include_extras=True)
+    for each in hints.values():
+        _name_value(each)
     return [(each.name, hints[each.name], each.default) for each in fields(hint)]
+
+
+def _name_value(hint: Any) -> None:
+    """What stands for an option's value in its help: a word of the trade instead of the name of a Python type."""
+    kind, option = typing.get_args(hint)[:2] if typing.get_origin(hint) is Annotated else (hint, None)
+    if isinstance(option, OptionInfo) and option.metavar is None:
+        inner = [
+            kind,
+            *typing.get_args(kind),
+            *(deep for each in typing.get_args(kind) for deep in typing.get_args(each)),
+        ]
+        option.metavar = next((word for each, word in VALUES.items() if each in inner), None)
 
 
 def _finish(function: Callable[..., Answer], shared: Shared, options: dict[str, Any]) -> None:
@@ -190,8 +225,8 @@ def _finish(function: Callable[..., Answer], shared: Shared, options: dict[str, 
         answer = function(call, **options)
         show(answer, is_json=shared.json_)
         code = answer.exit_code
-    # No faults: Typer's own ways to end.
-    except (typer.Exit, typer.Abort):
+    # No faults: Typer's own ways to end, and a reader who has read enough.
+    except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
     except Exception as fault:
         if shared.debug_:
@@ -209,7 +244,6 @@ def explain(fault: Exception) -> int:
     if not isinstance(fault, MeterloomError):
         # A library's error may be the world's too: a full disk, a database that is held by another.
         fault = world_fault(fault) or fault
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
     text, code = str(fault), BUG
     if isinstance(fault, RunFailed):
         code = CHECK_FAILED
@@ -219,5 +253,5 @@ def explain(fault: Exception) -> int:
         text = f"a bug of ours: {type(fault).__name__}: {fault} (run again with --debug for the traceback)"
     if isinstance(fault, BadInput) and fault.mend and fault.mend not in text:
         text += f" ({fault.mend})"
-    errors.print(printable(text), markup=False)
+    typer.echo(printable(text), err=True)
     return code

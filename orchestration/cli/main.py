@@ -1,14 +1,18 @@
 """The console script: collects the commands. Each command's module is imported when it is asked for."""
 
 import importlib
+import os
 import signal
 import sys
 import warnings
+from typing import Annotated
 
 import typer
 
 from orchestration.cli.answer import BUG
-from orchestration.cli.frame import COMMANDS, explain
+from orchestration.cli.frame import COMMANDS, Command, explain
+from orchestration.cli.glance import glanced
+from orchestration.cli.usage import CONTEXT, Group
 from orchestration.instance.write import BETA_NOTICES
 
 # First words, and the modules of this folder that hold their commands, in the order of the help.
@@ -72,10 +76,36 @@ GROUPS = {
 }
 
 
-def build_app(names: tuple[str, ...] = tuple(MODULES)) -> typer.Typer:
-    """The Typer application with those commands."""
+# What one wants -> the commands for it, in the order of the help.
+PANELS: dict[str, tuple[str, ...]] = {
+    "Get data in": ("init", "next", "sniff", "ingest", "quarantine", "readings", "meters", "factors", "tariff"),
+    "Look": ("kpis", "running", "enpi", "seu", "quality", "bill", "carbon", "forecast", "models"),
+    "Prove": ("baseline", "report", "reports", "trace", "pack", "verify", "keys", "conformance"),
+    "Act": ("plan", "dispatch"),
+    "Run": ("demo", "up", "agent", "check", "doctor"),
+}
+
+
+class Root(Group):
+    """All commands, grouped by what one wants."""
+
+    panels = PANELS
+
+
+def _version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        typer.echo(f"meterloom {version('meterloom')}")
+        raise typer.Exit
+
+
+def build_app(names: tuple[str, ...] = tuple(MODULES), *, is_glance: bool = False) -> typer.Typer:
+    """The Typer application with those commands. is_glance: for its first page alone; no command can be called."""
     app = typer.Typer(
         name="meterloom",
+        cls=Root,
+        context_settings=CONTEXT,
         help="From meter file to auditable figure and proven command.",
         no_args_is_help=True,
         # Typer's own tracebacks print local variables, passwords among them.
@@ -86,20 +116,28 @@ def build_app(names: tuple[str, ...] = tuple(MODULES)) -> typer.Typer:
 
     # Without a callback Typer turns an application of one command into that command, and `sniff` would be a file.
     @app.callback()
-    def root() -> None:
+    def root(
+        version: Annotated[
+            bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version and exit.")
+        ] = False,
+    ) -> None:
         """From meter file to auditable figure and proven command."""
 
     for name in names:
-        modules = [importlib.import_module(f"orchestration.cli.{module}").__name__ for module in MODULES[name]]
-        found = [each for module in modules for each in COMMANDS[module]]
+        found = glanced(name, MODULES[name]) if is_glance else _commands(name)
         home = app
         if name in GROUPS:
             answers_itself = any(each.name == name for each in found)
-            home = typer.Typer(help=GROUPS[name], no_args_is_help=not answers_itself)
+            home = typer.Typer(cls=Group, help=GROUPS[name], no_args_is_help=not answers_itself)
             app.add_typer(home, name=name)
         for each in found:
             each.add_to(home, is_group=each.name in GROUPS)
     return app
+
+
+def _commands(name: str) -> list[Command]:
+    modules = [importlib.import_module(f"orchestration.cli.{module}").__name__ for module in MODULES[name]]
+    return [each for module in modules for each in COMMANDS[module]]
 
 
 def main() -> None:
@@ -107,9 +145,12 @@ def main() -> None:
     # A plain kill unwinds like Ctrl-C, so that nothing that we started outlives us.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     warnings.filterwarnings("ignore", message=f"({'|'.join(BETA_NOTICES)})")
-    asked = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    # A shell that completes hands the words over in the environment, by a name of its own.
+    completed = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS") or ""
+    words = completed.split() if "_METERLOOM_COMPLETE" in os.environ else sys.argv
+    asked = next((word for word in words[1:] if not word.startswith("-")), "")
     try:
         # Only the asked command's module is loaded: `meterloom sniff` need not wait for Dagster.
-        build_app((asked,) if asked in MODULES else tuple(MODULES))()
+        (build_app((asked,)) if asked in MODULES else build_app(is_glance=True))()
     except Exception as fault:  # the process edge: one sentence and an exit code, never a bare traceback
         sys.exit(explain(fault) or BUG)

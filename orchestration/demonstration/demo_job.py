@@ -23,7 +23,8 @@ from data_quality.contracts.time import Clock
 from orchestration.demonstration.demo_tower import ingest_files, quarantined_files, report, second_wave, tower_files
 from orchestration.environment import environment
 from orchestration.ledger_view import commands_of_store
-from orchestration.partitions import month_ranges, site_quarter_key
+from orchestration.month_keys import month_ranges, site_quarter_key
+from orchestration.registry_view import show_in_registry
 from orchestration.resources import ProjectResource
 from orchestration.runner import Runner, open_runner
 from orchestration.sensors.lake_changes import touched_months
@@ -157,6 +158,7 @@ def fit_and_approve(project: ProjectResource, runner: Runner, clock: Clock) -> N
                     project.baselines.approve(version.baseline_id, version.version, anna, reason, {}, clock)
                     subject, facts = f"{version.baseline_id}@{version.version}", {"reason": reason}
                     sign_demo(project, anna, kind="baseline approve", subject=subject, facts=facts, clock=clock)
+                show_in_registry(project, version.baseline_id)
 
 
 def sign_demo(

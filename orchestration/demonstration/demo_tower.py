@@ -8,11 +8,11 @@ from typing import Any
 
 import polars as pl
 
+from assets.stores.file_hashes import file_sha256
 from assets.stores.lake.batches import batches_of_source
-from assets.stores.ledgers.quarantine_ledger import file_sha256
 from assets.stores.warehouse.marts import read_mart
 from controls.simulator.worlds.tower_files import Delivery, deliver_tower, write_delivery
-from orchestration.partitions import month_ranges, site_quarter_key
+from orchestration.month_keys import month_ranges, site_quarter_key
 from orchestration.resources import ProjectResource
 from orchestration.runner import Runner
 from orchestration.warehouse.stale import stale_partitions

@@ -9,13 +9,18 @@ from controls.planning.plan_inputs import quarter_start
 from data_quality.contracts.time import Clock
 from orchestration.jobs import dispatch
 from orchestration.resources import ProjectResource
+from orchestration.ticks import looking_every
 
 
-@dg.sensor(job=dispatch, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+@looking_every(30, job=dispatch)
 def dispatch_slots(
     context: dg.SensorEvaluationContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """One release per site, plan and quarter hour, however often the sensor looks."""
+    """Starts the release of a plan's commands to the site's devices when a quarter hour of that plan begins.
+
+    Looks every 30 s. One run of the job dispatch a site, plan and quarter hour, however often it looks; what the run
+    may send is decided by the site's mode.
+    """
     slot = quarter_start(clock.now_utc())
     ledger = ledger_id(project.store)
     is_quiet = True

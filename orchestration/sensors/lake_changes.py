@@ -8,16 +8,24 @@ import dagster as dg
 from assets.readings.changes.affected import touched_months as readings_touched
 from assets.stores.lake.lake import newest_entry
 from orchestration.jobs import enpi, kpi
-from orchestration.partitions import RANGE_END, RANGE_START, SITES, month_ranges, months_of_range
+from orchestration.month_keys import month_ranges, months_of_range
+from orchestration.partitions import RANGE_END, RANGE_START, SITES
 from orchestration.resources import ProjectResource
 from orchestration.sensors.sensor_standing import UNMOVED, has_moved
+from orchestration.ticks import looking_every
+from orchestration.warehouse.tell_dagster import tell
 
 
-@dg.sensor(job=kpi, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+@looking_every(30, job=kpi)
 def lake_changes(
     context: dg.SensorEvaluationContext, project: ProjectResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Months whose readings, site file or SQL are newer than their KPI marts."""
+    """Computes the KPIs of exactly those months again whose readings, site file, factors or formulas have changed.
+
+    Looks every 30 s. One run of the job kpi for each span of neighbouring months of a site.
+    """
+    # What a command made is no run of the graph, and belongs in its record all the same.
+    tell(context.instance, project)
     if not has_moved(context, project):
         yield UNMOVED
         return
@@ -26,11 +34,15 @@ def lake_changes(
     yield from requests("kpi", stage.stale(), {site_id: now.model_dump_json() for site_id, now in stage.now().items()})
 
 
-@dg.sensor(job=enpi, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+@looking_every(30, job=enpi)
 def enpi_changes(
     context: dg.SensorEvaluationContext, project: ProjectResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Months whose KPI marts or baselines are newer than their EnPI marts; those of stale KPIs wait for them."""
+    """Compares the days of a month with its baselines again where KPIs or baselines have changed.
+
+    Looks every 30 s. One run of the job enpi for each span of neighbouring months; months whose KPIs are still made
+    again wait for them.
+    """
     if not has_moved(context, project):
         yield UNMOVED
         return

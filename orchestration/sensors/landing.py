@@ -12,14 +12,19 @@ import dagster as dg
 from assets.stores.file_hashes import unseen_files
 from orchestration.jobs import ingest
 from orchestration.resources import ProjectResource
+from orchestration.ticks import looking_every
 
 # A run's configuration names every file: thousands of them go in several runs.
 MAX_FILES_PER_TICK = 200
 
 
-@dg.sensor(job=ingest, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+@looking_every(30, job=ingest)
 def landing(context: dg.SensorEvaluationContext, project: ProjectResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """One ingestion a site for the files that the lake has not seen."""
+    """Reads new files of the landing folder: drop a meter's file there, and its figures follow by themselves.
+
+    Looks every 30 s. One run of the job ingest a site for the files that were never read; a file is known by its
+    content, so the same one under another name is not read twice. Names that begin with a dot are left alone.
+    """
     is_quiet = True
     refused = project.quarantine.refused_sources()
     for site_id in sorted(project.sites):

@@ -10,13 +10,18 @@ from orchestration.jobs import baseline, enpi_report
 from orchestration.partitions import SITES
 from orchestration.resources import ProjectResource
 from orchestration.sensors.sensor_standing import UNMOVED, has_moved
+from orchestration.ticks import looking_every
 
 
-@dg.sensor(job=baseline, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+@looking_every(60, job=baseline)
 def baseline_changes(
     context: dg.SensorEvaluationContext, project: ProjectResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Sites with a baseline whose training readings changed: a new provisional version for a person to look at."""
+    """Fits a baseline again when readings that it was trained on have changed: a new version for a person to look at.
+
+    Looks every 60 s. One run a site of the job baseline. The approved version stays in force until somebody with the
+    role approves the new one.
+    """
     if not has_moved(context, project):
         yield UNMOVED
         return
@@ -33,11 +38,15 @@ def baseline_changes(
         yield dg.SkipReason("every baseline stands on the readings of today, or waits for its marts")
 
 
-@dg.sensor(job=enpi_report, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+@looking_every(60, job=enpi_report)
 def report_changes(
     context: dg.SensorEvaluationContext, project: ProjectResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Quarters whose newest report is stale, once their marts are as new as the lake."""
+    """Writes the next revision of a quarter's report when readings behind its figures have changed since.
+
+    Looks every 60 s, and waits until the quarter's KPIs are as new as its readings. One run a site and quarter of the
+    job enpi_report; earlier revisions stay as they are.
+    """
     if not has_moved(context, project):
         yield UNMOVED
         return

@@ -10,13 +10,18 @@ from data_quality.contracts.errors import WorldFault
 from data_quality.contracts.time import Clock
 from orchestration.jobs import plan
 from orchestration.resources import ProjectResource
+from orchestration.ticks import looking_every
 
 
-@dg.sensor(job=plan, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+@looking_every(30, job=plan)
 def plan_changes(
     context: dg.SensorEvaluationContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Ask the pure trigger for every site with something to plan; the run key is the hash of what a plan depends on."""
+    """Plans battery, heat pump or charger anew when forecast, prices or the state of a device call for it.
+
+    Looks every 30 s. One run of the job plan for each site with devices; where a plan still holds it says why. A run
+    is known by what its plan depends on, so the same inputs are planned once.
+    """
     asked, reasons = [], []
     for site_id, site in sorted(project.sites.items()):
         # Without a template no device says its state, and none could be commanded.

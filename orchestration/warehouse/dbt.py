@@ -8,24 +8,25 @@ import fcntl
 import hashlib
 import json
 import logging
-import re
 import threading
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey, MaterializeResult
+from pydantic import ValidationError
 
 from assets.stores.postgres import facts_of, session_environment
+from assets.stores.warehouse.full_build import FullBuild
 from assets.stores.warehouse.warehouse import WarehouseTarget
 from data_quality.contracts.errors import BadInput, OurFault, Unreachable
-from data_quality.contracts.model import Model
-from data_quality.contracts.reporting.kpi_definition import KpiDefinition, SqlModel
+from data_quality.contracts.reporting.dbt_outcome import DbtOutcome, NodeOutcome
+from data_quality.contracts.reporting.kpi_definition import KpiDefinition
 from orchestration.environment import environment
+from orchestration.warehouse.dbt_compiled import definition_of, full_build_of
+
+T = TypeVar("T")
 
 PROJECT_DIR = Path(__file__).resolve().parents[2] / "dbt_project"
 STATE_DIR = PROJECT_DIR / "target"
@@ -35,31 +36,6 @@ _ONE_AT_A_TIME = threading.Lock()
 # A parsed project names its database, and nothing else of where that is.
 _manifests: dict[str, Any] = {}
 KEPT_PARSES = 4
-
-
-class NodeOutcome(Model):
-    """What became of one dbt node: model, data test or unit test."""
-
-    unique_id: str
-    name: str
-    resource_type: str
-    status: str
-    message: str
-    execution_s: float
-    failures: int = 0
-    tested_model: str = ""
-
-
-class DbtOutcome(Model):
-    """What a dbt run did. `is_success` is false as soon as one node failed."""
-
-    is_success: bool
-    nodes: tuple[NodeOutcome, ...]
-
-    @property
-    def failed(self) -> tuple[NodeOutcome, ...]:
-        """Nodes that failed themselves, without those skipped after them."""
-        return tuple(node for node in self.nodes if node.status in ("error", "fail", "runtime error"))
 
 
 def dbt_environment(target: WarehouseTarget) -> dict[str, str]:
@@ -120,23 +96,34 @@ def kpi_definition(*, state_dir: Path = STATE_DIR) -> KpiDefinition:
 
     Raises OurFault where dbt cannot compile the project.
     """
+    return _compiled(".sql", lambda path: KpiDefinition.parse(path.read_text("utf-8"), file=str(path)), state_dir)
+
+
+def full_build(*, state_dir: Path = STATE_DIR) -> FullBuild:
+    """All nodes as dbt compiles them for a DuckDB warehouse that is made anew. Compiled and raising like the above."""
+    return _compiled(".json", lambda path: FullBuild.model_validate_json(path.read_bytes()), state_dir)
+
+
+def _compiled(suffix: str, read: Callable[[Path], T], state_dir: Path) -> T:
+    """What is read of a kept file; dbt compiles where there is none of this project."""
     folder = state_dir / "definition"
-    kept = folder / f"{fingerprint()}.sql"
+    kept = folder / f"{fingerprint()}{suffix}"
     with _locked(folder):
         # Never made, or of another form: made anew.
-        with suppress(FileNotFoundError, BadInput):
-            return KpiDefinition.parse(kept.read_text(encoding="utf-8"), file=str(kept))
-        made = _compiled(folder)
+        with suppress(FileNotFoundError, BadInput, ValidationError):
+            return read(kept)
+        texts = _compile(folder)
         # Those that printed figures rest on are kept with the project; of use here is today's alone.
-        for former in folder.glob("*.sql"):
+        for former in (path for path in folder.iterdir() if path.suffix in texts):
             former.unlink()
-        unfinished = kept.with_suffix(".part")
-        unfinished.write_text(made.text, encoding="utf-8")
-        unfinished.replace(kept)
-    return made
+        for name, text in texts.items():
+            unfinished = kept.with_suffix(".part")
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(kept.with_suffix(name))
+        return read(kept)
 
 
-def _compiled(folder: Path) -> KpiDefinition:
+def _compile(folder: Path) -> dict[str, str]:
     """Asked of an empty DuckDB file, whose name dbt puts before every schema; taken away, any session can run it."""
     target = WarehouseTarget(duckdb_file=folder / "definition.duckdb")
     _invoke(
@@ -144,25 +131,15 @@ def _compiled(folder: Path) -> KpiDefinition:
     )
     nodes = json.loads((folder / target.name / "manifest.json").read_text())["nodes"]
     target.duckdb_file.unlink(missing_ok=True)
-    models = {key: each for key, each in nodes.items() if each["resource_type"] == "model"}
-    uses = Counter(read for each in models.values() for read in each["depends_on"]["nodes"])
-    order = TopologicalSorter({key: set(each["depends_on"]["nodes"]) & set(models) for key, each in models.items()})
-    order.prepare()
-    found: list[SqlModel] = []
-    while order.is_active():
-        # Sorted: the same project gives the same text, and so the same hash.
-        for key in sorted(order.get_ready()):
-            found.append(_model(models[key], set(models), uses[key]))
-            order.done(key)
-    return KpiDefinition(models=tuple(found))
+    database = target.duckdb_file.stem
+    return {".sql": definition_of(nodes, database).text, ".json": full_build_of(nodes, database).model_dump_json()}
 
 
-def _model(node: Mapping[str, Any], models: Collection[str], uses: int) -> SqlModel:
-    reads = sorted(each.rsplit(".", 1)[-1] for each in node["depends_on"]["nodes"] if each in models)
-    sql = re.sub(r"\n\s*\n+", "\n", node["compiled_code"].replace('"definition".', "").strip())
-    # Views spare a warehouse its disk; in memory, what several models read is better kept than asked again.
-    is_view = uses < 2
-    return SqlModel(layer=node["schema"], name=node["name"], is_view=is_view, reads=tuple(reads), sql=sql)
+def build_stage(name: str, *, target: WarehouseTarget, is_full: bool) -> DbtOutcome:
+    """Let dbt build the models of one stage, kpi or enpi, with their data tests. Raises as run_dbt."""
+    # Unit tests prove the SQL, not the data: they run with the test suite.
+    arguments = ["build", "--select", f"tag:{name}", "--exclude-resource-type", "unit_test"]
+    return run_dbt(arguments + ["--full-refresh"] * is_full, target=target)
 
 
 def run_dbt(args: Sequence[str], *, target: WarehouseTarget, state_dir: Path = STATE_DIR) -> DbtOutcome:
@@ -217,26 +194,6 @@ def _parse(target: WarehouseTarget, *, state_dir: Path) -> Any:
     for former in sorted(kept.parent.glob("*.msgpack"), key=lambda path: path.stat().st_mtime)[:-KEPT_PARSES]:
         former.unlink(missing_ok=True)
     return parsed
-
-
-def asset_events(
-    outcome: DbtOutcome, keys: Collection[AssetKey]
-) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
-    """What a run says to Dagster: one result a built model or seed, and one a data test; only for those keys."""
-    for node in outcome.nodes:
-        is_built = node.resource_type in ("model", "seed") and node.status == "success"
-        if is_built and AssetKey(node.name) in keys:
-            yield MaterializeResult(
-                asset_key=AssetKey(node.name), metadata={"seconds": node.execution_s, "answer": node.message}
-            )
-        elif node.resource_type == "test" and node.status != "skipped" and AssetKey(node.tested_model) in keys:
-            yield AssetCheckResult(
-                asset_key=AssetKey(node.tested_model),
-                check_name=node.name,
-                passed=node.status == "pass",
-                severity=AssetCheckSeverity.WARN if node.status == "warn" else AssetCheckSeverity.ERROR,
-                metadata={"rows": node.failures, "seconds": node.execution_s, "answer": node.message or node.status},
-            )
 
 
 def _invoke(args: list[str], *, target: WarehouseTarget, state_dir: Path, manifest: Any) -> Any:

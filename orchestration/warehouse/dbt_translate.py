@@ -39,10 +39,15 @@ class MeterloomDbtTranslator(DagsterDbtTranslator):
         return AssetKey(name)
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        """staging, intermediate or marts: the layer's folder; reference for seeds."""
+        """Staging or intermediate, the layer's folder; of a mart what it is about too, as `marts_site`; else reference.
+
+        Dagster cuts long names in their middle, and what is left of `mart_site__kpi_values` is that of a portfolio too.
+        """
         if dbt_resource_props["resource_type"] == "seed":
             return "reference"
         folders = list(dbt_resource_props["fqn"])
+        if len(folders) > 2 and folders[1] == "marts":
+            return f"marts_{str(dbt_resource_props['name']).split('_')[1]}"
         return str(folders[1]) if len(folders) > 2 else None
 
     def get_partitions_def(self, dbt_resource_props: Mapping[str, Any]) -> PartitionsDefinition[str] | None:
@@ -58,6 +63,7 @@ class MeterloomDbtTranslator(DagsterDbtTranslator):
 def translated(manifest: Path, *, made_of: str) -> DbtGraph:
     """Assets and checks of every stage; a stage is a dbt tag, and a test belongs to the stage of its model."""
     nodes = json.loads(manifest.read_text())
+    promises = {each["name"]: promised(each["test_metadata"]["kwargs"]) for each in _tests(nodes)}
     stages = {}
     for name in STAGES:
 
@@ -68,7 +74,7 @@ def translated(manifest: Path, *, made_of: str) -> DbtGraph:
 
         stages[name] = StageGraph(
             assets=tuple(sorted((_asset(spec) for spec in stage.specs), key=lambda each: each.key)),
-            checks=tuple(sorted((_check(spec) for spec in stage.check_specs), key=lambda each: each.name)),
+            checks=tuple(sorted((_check(spec, promises) for spec in stage.check_specs), key=lambda each: each.name)),
         )
     return DbtGraph(made_of=made_of, stages=stages)
 
@@ -90,11 +96,24 @@ def _asset(spec: AssetSpec) -> ModelAsset:
     )
 
 
-def _check(spec: AssetCheckSpec) -> ModelCheck:
+def promised(arguments: Mapping[str, Any]) -> str:
+    """What the test `grain` holds a model to, as a sentence. arguments: its key, never_null and holds, all optional."""
+    key, known, rules = (list(arguments.get(name) or ()) for name in ("key", "never_null", "holds"))
+    parts = [f"one row per {', '.join(key)}"] if key else []
+    parts += [f"{', '.join(known)} always known"] if known else []
+    said = "; ".join([*parts, *rules])
+    return f"{said[:1].upper()}{said[1:]}. Where a row breaks this, nothing that rests on the model is built."
+
+
+def _tests(nodes: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [each for each in nodes["nodes"].values() if each["resource_type"] == "test" and each.get("test_metadata")]
+
+
+def _check(spec: AssetCheckSpec, promises: Mapping[str, str]) -> ModelCheck:
     return ModelCheck(
         name=spec.name,
         asset=spec.asset_key.to_user_string(),
-        description=spec.description or "",
+        description=spec.description or promises.get(spec.name, ""),
         additional_deps=tuple(sorted(dep.asset_key.to_user_string() for dep in spec.additional_deps)),
         is_blocking=spec.blocking,
         metadata=_texts(spec.metadata),

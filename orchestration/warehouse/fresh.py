@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 from assets.kpi.enpi_of_use.stale_baselines import stale_baselines
-from orchestration.partitions import month_ranges
-from orchestration.resources import ProjectResource
+from data_quality.contracts.time import Clock
+from orchestration.month_keys import month_ranges
+from orchestration.open_project import OpenProject
 from orchestration.warehouse.stale import stale_partitions, stale_reports
 
 
-def refresh(project: ProjectResource, *, say: Callable[[str], None]) -> dict[str, list[str]]:
+def refresh(project: OpenProject, *, say: Callable[[str], None]) -> dict[str, list[str]]:
     """Make again what late readings left stale, and only that: marts, baselines, their EnPIs, quarterly reports.
 
     Returns the partitions that ran, by job, in order.
@@ -35,15 +36,13 @@ def refresh(project: ProjectResource, *, say: Callable[[str], None]) -> dict[str
     return ran
 
 
-def freshen_marts(project: ProjectResource, *, say: Callable[[str], None]) -> bool:
+def freshen_marts(project: OpenProject, *, clock: Clock, say: Callable[[str], None]) -> bool:
     """Compute and publish the months whose readings, site file or baselines changed. Returns whether there were any."""
     stale = stale_partitions(project)
-    if not any(stale.values()):
-        return False
-    from orchestration.runner import open_runner
+    for stage, months in stale.items():
+        for first, last in month_ranges(months):
+            say(f"{stage}: months {first}" + ("" if first == last else f" to {last}"))
+            from orchestration.warehouse.made_here import make_marts
 
-    with open_runner(project.project) as runner:
-        runner.know_sites(sorted(project.sites))
-        for job, months in stale.items():
-            runner.build_marts(month_ranges(months), job=job, say=say)
-    return True
+            make_marts(project, stage, first, last, clock=clock)
+    return any(stale.values())

@@ -11,12 +11,12 @@ from assets.stores.warehouse.marts import KPI_MARTS
 from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources, publish_marts
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.site_file.site import Site
-from orchestration.resources import ProjectResource
+from orchestration.open_project import OpenProject
 from orchestration.warehouse.dbt import run_dbt
 
 
 @contextmanager
-def marts_as_of(project: ProjectResource, sites: Sequence[Site], as_of_utc: datetime) -> Iterator[Path]:
+def marts_as_of(project: OpenProject, sites: Sequence[Site], as_of_utc: datetime) -> Iterator[Path]:
     """A folder with the KPI marts of these sites as known then, by today's SQL and site files; gone after the block.
 
     Built on a DuckDB file of its own, whatever the project's engine, so that nothing present is touched. Raises
@@ -34,6 +34,6 @@ def marts_as_of(project: ProjectResource, sites: Sequence[Site], as_of_utc: date
         load_sources(target, source_tables(known, project.lake, None, as_of_utc=as_of_utc))
         outcome = run_dbt(["run", "--select", "tag:kpi"], target=target)
         if not outcome.is_success:
-            raise OurFault("; ".join(f"{node.name}: {node.message}" for node in outcome.failed))
+            raise OurFault(outcome.why)
         publish_marts(target, Path(folder) / "marts", tuple(KPI_MARTS))
         yield Path(folder) / "marts"

@@ -3,11 +3,11 @@
 from datetime import date
 
 from assets.stores.warehouse.warehouse import built_with, target_of
-from orchestration.partitions import site_quarter_key
-from orchestration.resources import ProjectResource
+from orchestration.month_keys import site_quarter_key
+from orchestration.open_project import OpenProject
 
 
-def stale_partitions(project: ProjectResource) -> dict[str, set[str]]:
+def stale_partitions(project: OpenProject) -> dict[str, set[str]]:
     """`SITE|YYYY-MM` that the jobs kpi and enpi must compute again, by job; nothing else needs a run."""
     kpi, enpi = project.stage("kpi"), project.stage("enpi")
     found = {"kpi": set(kpi.stale()), "enpi": set(enpi.stale())}
@@ -19,7 +19,7 @@ def stale_partitions(project: ProjectResource) -> dict[str, set[str]]:
     return found
 
 
-def stale_reports(project: ProjectResource) -> dict[str, list[str]]:
+def stale_reports(project: OpenProject) -> dict[str, list[str]]:
     """Partition key of each quarterly report that is stale while its marts are not, with what it rests on now."""
     from reports.life.changes import newest_stale
     from reports.life.figure_trace import stale_revisions

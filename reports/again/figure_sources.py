@@ -101,6 +101,11 @@ class Sources:
         kept: BaselineVersion = self._kept[key]
         return kept
 
+    def know(self, versions: Iterable[BaselineVersion]) -> None:
+        """Baseline versions that were read already, and need not be asked for one by one."""
+        for version in versions:
+            self._kept.setdefault(("baseline", version.baseline_id, version.version), version)
+
     def readings(self, site: Site, start: date, end: date, as_of_utc: datetime) -> pl.DataFrame:
         """The lake's view at T over local days [start, end): LAKE_SCHEMA, all streams of the site."""
         key = ("readings", site.site_id, start, end, as_of_utc)

@@ -1,6 +1,6 @@
 """Findings as a table: the gravest first, each in a sentence with its facts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from data_quality.contracts.finding import Finding
 from reports.report_content import Column, Row, Table, Tone
@@ -9,17 +9,46 @@ from reports.texts.numbers import format_number
 from reports.writer import plain
 
 NOT_SHOWN = frozenset({"batches"})
+NOTHING = "Nothing stands against these figures."
+# Facts that a reader of page one can act on; statistics stand where the method does.
+IN_FRONT = frozenset({
+    "rejected_rows", "missing_quarter_hours", "months", "first_day", "last_day", "days_without_factor",
+    "quarter_hours_without_price", "hours_without_factor",
+})  # fmt: skip
+# Codes of how a model was found: of no figure, and told with the method.
+OF_METHOD = frozenset({"temperature_form", "day_type_terms", "collinear", "coefficient_sign", "extreme_values"})
+
+
+def in_front(findings: Iterable[Finding], most: int | None) -> list[Finding]:
+    """Those that page one tells: what stands against a figure, and no statistics of a model."""
+    return [each for each in findings if each.code not in OF_METHOD or each.is_blocking][:most]
 
 
 def findings_table(
-    findings: Iterable[Finding], locale: str, *, sheet: str, key: str = "findings", title: str = ""
+    findings: Iterable[Finding],
+    locale: str,
+    *,
+    sheet: str,
+    key: str = "findings",
+    title: str = "",
+    is_front: bool = True,
+    is_more: bool = False,
 ) -> Table:
-    """Findings, the gravest first, each in a sentence with its facts."""
+    """Findings, the gravest first, each in a sentence; in front without its statistics.
+
+    is_more: others are told elsewhere.
+    """
     rows = [
-        Row(cells=(plain(word(each.severity, locale), tone_of(each.severity)), plain(finding_sentence(each))))
+        Row(
+            cells=(
+                plain(word(each.severity, locale), tone_of(each.severity)),
+                plain(finding_sentence(each, IN_FRONT if is_front else None)),
+            )
+        )
         for each in findings
     ]
-    nothing = Row(cells=(plain(word("none", locale)), plain(word("Nothing stands against these figures.", locale))))
+    silence = "Only notes on the method, under Findings in detail." if is_more else NOTHING
+    nothing = Row(cells=(plain(word("none", locale)), plain(word(silence, locale))))
     return Table(
         key=key,
         title=title or word("Findings", locale),
@@ -32,9 +61,13 @@ def findings_table(
     )
 
 
-def finding_sentence(finding: Finding) -> str:
-    """A finding's message with its facts behind it; names of batches are for those who ask by command."""
-    told = {name: value for name, value in finding.facts.items() if value is not None and name not in NOT_SHOWN}
+def finding_sentence(finding: Finding, shown: Collection[str] | None = None) -> str:
+    """A finding's message with its facts behind it, or those of `shown`; names of batches are asked by command."""
+    told = {
+        name: value
+        for name, value in finding.facts.items()
+        if value is not None and name not in NOT_SHOWN and (shown is None or name in shown)
+    }
     facts = ", ".join(f"{name.replace('_', ' ')} {_fact(value)}" for name, value in told.items())
     return f"{finding.message} ({facts})" if facts else finding.message
 

@@ -28,6 +28,8 @@ SENTENCES: Mapping[str, str] = {
     "provisional": "The baseline is provisional: nobody has approved it.",
     "no_baseline": "There is no baseline to compare with.",
     "coverage": "Too few days are complete and comparable.",
+    "not_assessable": "Without an approved baseline and enough complete days nothing is judged.",
+    "missing": "Nothing is known that could be added up.",
 }
 
 
@@ -116,7 +118,7 @@ def _finding(code: str, figures: Sequence[Figure]) -> Finding:
     sentence = SENTENCES.get(code, f"{words(code)[:1].upper()}{words(code)[1:]}.")
     return Finding(
         code=code,
-        message=f"{sentence} It stands beside {named}.",
+        message=f"{sentence} Concerned: {named}.",
         severity="info" if code in NOTES else "warning",
         facts={"printed_figures": len(figures)},
     )

@@ -1,4 +1,4 @@
-"""Blocks of a template as content: tiles, tables over an axis or of single rows, charts, paragraphs."""
+"""Blocks of a template as content: tiles, tables over an axis or of single rows, paragraphs."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -9,16 +9,16 @@ from data_quality.contracts.reporting.report_template import (
     ChartSpec,
     ColumnSpec,
     RowSpec,
-    SeriesSpec,
     TableSpec,
     Texts,
     TextSpec,
     TileSpec,
     Told,
 )
+from reports.content.template_charts import ChartWriter, items_about
 from reports.datasets.base import Item
 from reports.datasets.template_ask import Asker
-from reports.report_content import Block, Cell, Chart, Column, Paragraph, Row, Series, Table, Tile, Tiles
+from reports.report_content import Block, Cell, Column, Paragraph, Row, Table, Tile, Tiles
 from reports.texts.locales import chosen, period_text, word
 from reports.texts.numbers import MISSING, unit_text
 from reports.writer import Writer, energy_decimals, plain
@@ -35,6 +35,7 @@ class BlockWriter:
         self.language = ask.language
         self.write = Writer(ask.given.site.locale)
         self.whole = Item(key="", label="", scope=ask.given.scope, period=ask.given.period)
+        self.draw = ChartWriter(ask, self.whole)
 
     def tiles(self, specs: Sequence[TileSpec]) -> list[Block]:
         """Headline figures, at most five a row."""
@@ -71,7 +72,8 @@ class BlockWriter:
             key = spec.key if about is None else f"{spec.key}/{about.key}"
             title = self._text(spec.titles, spec, about)
             if isinstance(spec, ChartSpec):
-                made += self._chart(spec, key, title, about)
+                note = self._text(spec.notes, spec, about) if spec.notes else ""
+                made += self.draw.chart(spec, key=key, title=title, note=note, about=about)
             else:
                 made += [self._single_rows(spec)] if spec.rows else self._over_axis(spec, key, title, about)
         return made
@@ -104,6 +106,9 @@ class BlockWriter:
         # Replaced and not formatted: names of sites and uses come from people, and may hold braces.
         for name, shown in words.items():
             text = text.replace("{" + name + "}", shown)
+        # A fact may have nothing to say.
+        if not text.strip():
+            return []
         return [Paragraph(text=text, tone=spec.tone, figure_ids=tuple(f.figure_id for f in figures.values()))]
 
     def _whole(self, asked: Asked) -> Figure:
@@ -141,10 +146,10 @@ class BlockWriter:
 
     def _over_axis(self, spec: TableSpec, key: str, title: str, about: Item | None) -> list[Table]:
         assert spec.each is not None  # noqa: S101 - the contract: columns go with an axis
-        items = self._items(spec.each, about)
+        items = items_about(self.ask, spec.each, about)
         if not items and not spec.is_kept:
             return []
-        below = [] if spec.sums is None else self._items(spec.sums, about)
+        below = [] if spec.sums is None else items_about(self.ask, spec.sums, about)
         whole = None if spec.totals is None else about or self.whole
         heads = [Column(title=chosen(spec.labels, self.language), weight=spec.weight or 2)]
         columns: list[list[Cell]] = [[plain(item.label) for item in [*items, *below]]]
@@ -202,68 +207,6 @@ class BlockWriter:
         """True for datasets whose rows make up the site: bills of a site, carriers of an inventory."""
         kinds = {item.scope.partition(":")[0] for item in items}
         return whole.scope.startswith("site:") and kinds <= {"bill", "carrier"}
-
-    def _items(self, axis: str, about: Item | None) -> list[Item]:
-        found = self.ask.items(axis, self.ask.given.period)
-        if about is None:
-            return found
-        if axis in {"month", "quarter", "year", "last_three_years"}:
-            return [Item(key=each.key, label=each.label, scope=about.scope, period=each.period) for each in found]
-        return [each for each in found if each.scope == about.scope or each.scope.startswith(f"{about.scope}/")]
-
-    def _chart(self, spec: ChartSpec, key: str, title: str, about: Item | None) -> list[Block]:
-        # Days are drawn and are no figures: thousands of identifiers would trace what nobody reads off.
-        if spec.each == "day":
-            days = [(self.ask.days(each.value, about or self.whole), each) for each in spec.series]
-            names = [day.isoformat() for day, _ in days[0][0]]
-            series = [self._series(each, [value for _, value in known]) for known, each in days]
-            return [self._drawn(spec, key, title, unit="", names=names, series=series, shown=[])]
-        items = self._items(spec.each, about)
-        series, unit, shown = [], "", []
-        for each in spec.series:
-            figures = [self.ask.asked(each, item) for item in items]
-            unit = unit_text(figures[0].unit) if figures else ""
-            shown += [figure.figure_id for figure in figures if figure.value is not None or spec.is_kept]
-            series.append(self._series(each, [figure.value for figure in figures]))
-        if not spec.is_kept:
-            # A series of nothing but holes would stand in the legend alone.
-            series = [each for each in series if any(value is not None for value in each.values)]
-            if not any(value for each in series for value in each.values):
-                return []
-        # One thing over several spans: then the labels are the spans, in short.
-        is_span = bool(items) and len({item.scope for item in items}) == 1
-        names = [
-            period_text(item.period.start, item.period.end, self.language, is_short=True) if is_span else item.label
-            for item in items
-        ]
-        return [self._drawn(spec, key, title, unit=unit, names=names, series=series, shown=shown)]
-
-    def _series(self, spec: SeriesSpec, values: Sequence[Decimal | None]) -> Series:
-        # A picture needs no exact digits; None stays a gap.
-        drawn = tuple(None if value is None else float(value) for value in values)
-        return Series(name=chosen(spec.names, self.language), role=spec.role, values=drawn)
-
-    def _drawn(
-        self,
-        spec: ChartSpec,
-        key: str,
-        title: str,
-        *,
-        unit: str,
-        names: Sequence[str],
-        series: Sequence[Series],
-        shown: Sequence[str],
-    ) -> Chart:
-        return Chart(
-            key=key,
-            title=title,
-            unit=unit if spec.units is None else chosen(spec.units, self.language),
-            shape=spec.shape,
-            categories=tuple(names),
-            series=tuple(series),
-            locale=self.write.locale,
-            figure_ids=tuple(shown),
-        )
 
     def _made(
         self, spec: TableSpec, key: str, title: str, heads: Sequence[Column], rows: Sequence[Row], marks: set[str]

@@ -11,7 +11,7 @@ from data_quality.contracts.reporting.report_template import BlockSpec, ReportTe
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.time import Period, months_of
 from reports.content.draft import draft_mark
-from reports.content.findings_table import findings_table
+from reports.content.findings_table import IN_FRONT, finding_sentence, findings_table, in_front
 from reports.content.references import with_references
 from reports.content.register import register_section
 from reports.content.standing import printed_ids, standing, with_marks
@@ -215,24 +215,26 @@ def _with_findings(
 ) -> list[Section]:
     """The sections with the findings in their place, or behind the first section; what is too long at the end."""
     asked = (block.findings for section in template.sections for block in section.blocks)
-    most = len(findings) if any(each is not None and each.is_whole for each in asked) else FRONT_FINDINGS
-    first, front = template.sections[0], findings[:most]
+    is_whole = any(each is not None and each.is_whole for each in asked)
+    first, front = template.sections[0], in_front(findings, None if is_whole else FRONT_FINDINGS)
     made = []
     for index, section in enumerate(written):
         blocks = [
-            findings_table(front, locale, sheet=block.sheet, title=block.title) if _is_place(block) else block
+            findings_table(front, locale, sheet=block.sheet, title=block.title, is_more=bool(findings))
+            if _is_place(block)
+            else block
             for block in section.blocks
         ]
         if index == 0:
             blocks = [*draft_mark(findings, locale), *blocks]
             if not any(_is_place(block) for block in section.blocks):
-                blocks.append(findings_table(front, locale, sheet=_first_sheet(first)))
+                blocks.append(findings_table(front, locale, sheet=_first_sheet(first), is_more=bool(findings)))
         made.append(section.model_copy(update={"blocks": tuple(blocks)}))
-    if len(findings) > most:
-        rest = findings_table(findings[most:], locale, sheet="", key="more_findings")
-        made.append(
-            Section(key="more_findings", title=word("Further findings", locale), blocks=(rest,), starts_page=True)
-        )
+    # All of them once more, with the numbers that stand behind each.
+    if [finding_sentence(each, IN_FRONT) for each in front] != [finding_sentence(each) for each in findings]:
+        title, behind = word("Findings in detail", locale), word("What stands behind each", locale)
+        rest = findings_table(findings, locale, sheet="", key="findings_in_detail", title=behind, is_front=False)
+        made.append(Section(key="findings_in_detail", title=title, blocks=(rest,)))
     return made
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from assets.kpi.enpi_of_use.enpi_result import EnpiRule
 from assets.stores.warehouse.marts import read_mart
@@ -147,8 +147,31 @@ class Books(Protocol):
         """Where the item's figure stands in the book."""
         ...
 
-    def days(self, measure: str, item: Item) -> Sequence[tuple[date, Decimal | None]]:
-        """Numbers of the item by day: what a chart draws and nothing prints."""
+
+class DayPoint(NamedTuple):
+    """One day of a line, and the band around it where there is one."""
+
+    day: date
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@runtime_checkable
+class Daily(Protocol):
+    """A dataset with numbers by day: what a chart draws and nothing prints."""
+
+    def days(self, measure: str, item: Item, *, is_running: bool, has_band: bool) -> Sequence[DayPoint]:
+        """The item's days in order. is_running: summed from the first on; empty where that must not be claimed."""
+        ...
+
+
+@runtime_checkable
+class Hourly(Protocol):
+    """A dataset with the load of each hour: what a heat map draws and nothing prints."""
+
+    def hours(self, item: Item) -> Mapping[date, Sequence[float | None]]:
+        """Local day to the mean kW of its 24 hours by the clock; None where nothing was read."""
         ...
 
 

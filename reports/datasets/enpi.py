@@ -1,6 +1,6 @@
 """Energy uses against their baselines: EnPI, savings with their band, and the numbers of the baseline itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from assets.kpi.enpi_of_use.enpi_result import EnpiResult, enpi_for
@@ -20,11 +20,12 @@ from reports.again.computations import (
     detectable,
     number_of,
 )
-from reports.datasets.base import Given, Item, Leaf, Measure
+from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure
+from reports.datasets.of_uses.day_lines import day_points
 from reports.datasets.of_uses.enpi_findings import seu_findings
 from reports.datasets.of_uses.use_days import UseDays
 from reports.texts.locales import word
-from reports.writer import TONES, words
+from reports.writer import TONES, standing_of, words
 
 NAME = "enpi"
 # An EnPI is actual over expected, its difference actual less expected; a saving has the opposite sign.
@@ -89,7 +90,8 @@ MEASURES: Mapping[str, Measure] = {
 _MISSING = {"claimed_kwh": "not_significant"}
 TERM_FIELDS = {"term_value": "value", "term_low": "ci_low", "term_high": "ci_high"}
 FACTS = (
-    "name", "status", "performance", "baseline", "model", "trained", "approval", "reason", "digest", "term", "drivers",
+    "name", "status", "performance", "significant", "reason",
+    "baseline", "model", "trained", "approval", "digest", "term", "drivers",
 )  # fmt: skip
 
 
@@ -149,11 +151,13 @@ class EnpiData:
         """Status of the span, or what the baseline is."""
         seu, term = self._seu(item.scope)
         version = self.given.versions.get(seu.seu_id)
-        if name in {"status", "performance", "reason"}:
+        if name in {"status", "performance", "reason", "significant"}:
             result = self.result(seu, item.period)
             if name == "reason":
                 return words(result.reason) if result.reason else "", "muted"
-            code = result.status if name == "status" else result.performance
+            if name == "significant":
+                return is_sure(result, self.given.site.locale)
+            code = standing_of(result.status, result.performance) if name == "status" else result.performance
             return word(words(code), self.given.site.locale), TONES.get(code, "plain")
         if name == "name":
             return seu.name, "plain"
@@ -162,6 +166,22 @@ class EnpiData:
         if name == "drivers":
             return "; ".join(f"{each.driver_id}: {each.justification}" for each in seu.drivers) or "none", "plain"
         return version_fact(name, version), "plain"
+
+    def days(self, measure: str, item: Item, *, is_running: bool, has_band: bool) -> Sequence[DayPoint]:
+        """Days of the use; no running saving where none may be claimed."""
+        seu, _ = self._seu(item.scope)
+        if is_running and self.barred(item):
+            return []
+        return day_points(
+            self.use_days.pairs(seu, item.period),
+            self.given.versions.get(seu.seu_id),
+            measure,
+            period=item.period,
+            rule=self.given.rule,
+            confidence=self.given.confidence,
+            is_running=is_running,
+            has_band=has_band,
+        )
 
     def findings(self, period: Period) -> list[Finding]:
         """What stands against each use's assessment."""
@@ -266,6 +286,13 @@ class EnpiData:
         if found is None or not scope.startswith("seu:"):
             raise OurFault(f"{scope!r} is no use of {self.given.site.site_id}")
         return found, term
+
+
+def is_sure(result: EnpiResult, locale: str) -> tuple[str, Tone]:
+    """Whether the difference exceeds what the model cannot tell, or why there is none."""
+    if result.reason:
+        return word(words(result.reason), locale), "muted"
+    return ("–" if result.significant is None else word("yes" if result.significant else "no", locale)), "plain"
 
 
 def version_fact(name: str, version: BaselineVersion | None) -> str:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from assets.kpi.from_readings import AskedKpi, KpiRow
-from assets.kpi.published_kpis import PRINTED_GRAINS, published_kpis
+from assets.kpi.published_kpis import PRINTED_GRAINS, PublishedKpis
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from reports.again.figure_sources import KpiBasis, Sources
@@ -26,7 +26,7 @@ class KpiRows:
         scope: str | None = None,
     ) -> None:
         self._sources, self._basis, self._kpis = sources, KpiBasis(site.site_id, as_of_utc), tuple(kpis)
-        self._rows = None if marts_dir is None else published_kpis(marts_dir, site.site_id, kpis=kpis, scope=scope)
+        self._rows = None if marts_dir is None else PublishedKpis(marts_dir, site.site_id, kpis=kpis, scope=scope)
 
     def want(self, asked: Iterable[AskedKpi]) -> None:
         """Say what `of` will be asked: what no mart has is then made by one run of the SQL."""
@@ -42,7 +42,7 @@ class KpiRows:
         self.want(AskedKpi(each, scope, *span) for span in _beside(asked) for each in self._kpis)
         return self._sources.kpi_row(self._basis, asked)
 
-    def _published(self, asked: AskedKpi) -> dict[AskedKpi, KpiRow] | None:
+    def _published(self, asked: AskedKpi) -> PublishedKpis | None:
         return self._rows if asked.grain in PRINTED_GRAINS else None
 
 

@@ -6,17 +6,17 @@ them, so a template over it asks, and makes nothing new.
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from decimal import Decimal
 
-from assets.kpi.enpi_of_use.enpi_result import EnpiResult
+from assets.kpi.enpi_of_use.enpi_result import EnpiResult, performance
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period
-from reports.datasets.base import Given, Item, Leaf, Measure
-from reports.datasets.enpi import BASELINE_MEASURES, TERM_FIELDS, version_fact
+from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure
+from reports.datasets.enpi import BASELINE_MEASURES, TERM_FIELDS, is_sure, version_fact
 from reports.datasets.enpi import MEASURES as OF_USES
+from reports.datasets.of_uses.day_lines import day_points, summed
 from reports.datasets.of_uses.enpi_figures import add_figures, month_key, summed_seus
 from reports.datasets.of_uses.enpi_findings import named_batches, report_findings, synthetic_facts
 from reports.datasets.of_uses.enpi_inputs import SITE_KPIS, EnpiInputs
@@ -24,7 +24,7 @@ from reports.datasets.of_uses.load_enpi import BATCH_FIELDS, enpi_inputs
 from reports.datasets.quality_figures import MEASURES as OF_READINGS
 from reports.datasets.site_kpis import MEASURES as OF_SITE
 from reports.figures import FigureBook
-from reports.writer import TONES, words
+from reports.writer import TONES, counted, standing_of, words
 
 NAME = "performance"
 _OF_USES = (
@@ -39,9 +39,19 @@ MEASURES: Mapping[str, Measure] = {
     "term_p_value": Measure("Coefficient, p", "ratio", whole="asked"),
 }
 _TERMS = {**TERM_FIELDS, "term_p_value": "p_value"}
-_METHOD = ("policy", "warn_percent", "crit_percent", "min_days_share", "confidence", "days", "simulated", "levels")
+_METHOD = (
+    "policy",
+    "warn_percent",
+    "crit_percent",
+    "min_days_share",
+    "confidence",
+    "days",
+    "simulated",
+    "levels",
+    "unassessed",
+)
 FACTS = (
-    "status", "verdict", "left_out", "uses", "carrier", "carrier_title", "direction",
+    "status", "verdict", "missing", "mend", "left_out", "uses", "counted_uses", "carrier", "carrier_title", "direction",
     "baseline", "model", "trained", "approval", "digest", "term", "registered", *_METHOD,
 )  # fmt: skip
 # Stretches of days that a cell names; a year of holes would fill the page.
@@ -94,11 +104,29 @@ class PerformanceData:
         month = month_key(item.period)
         return "/".join(["site" if kind == "site" else f"{kind}/{name}", *([month] * (item.key == month)), measure])
 
-    def days(self, measure: str, item: Item) -> Sequence[tuple[date, Decimal | None]]:
-        """Metered or expected energy of a use, kWh a day; days of which nothing is known are not there."""
-        period = self.inputs.period
-        known = self.inputs.pairs.get(self._seu(item).seu_id, ())
-        return [(p.local_date, getattr(p, measure)) for p in known if period.start <= p.local_date < period.end]
+    def days(self, measure: str, item: Item, *, is_running: bool, has_band: bool) -> Sequence[DayPoint]:
+        """Days of a use, or of the uses that a sum adds; no running saving where none may be claimed."""
+        if is_running and self.barred(item):
+            return []
+        given, (kind, _, name) = self.inputs, item.scope.partition(":")
+        lines = [
+            day_points(
+                given.pairs.get(seu.seu_id, ()),
+                given.versions.get(seu.seu_id),
+                measure,
+                period=given.period,
+                rule=given.rule,
+                confidence=given.confidence,
+                is_running=is_running,
+                has_band=has_band,
+            )
+            for seu in (self._sums[name] if kind == "total" else [self._seu(item)])
+        ]
+        return summed(lines) if kind == "total" else lines[0]
+
+    def hours(self, item: Item) -> Mapping[date, Sequence[float | None]]:
+        """The site's load by day and hour."""
+        return self.inputs.load_kw
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Uses, sums of a carrier's uses, baselines by the name of their use, and coefficients."""
@@ -107,7 +135,7 @@ class PerformanceData:
         found: Mapping[str, Sequence[tuple[str, str, str]]] = {
             "seu": [(seu.seu_id, seu.name, f"seu:{seu.seu_id}") for seu in given.seus],
             "carrier_sum": [
-                (carrier, f"Sum of {len(seus)}, {words(carrier)}", f"total:{carrier}")
+                (carrier, f"Sum of {counted(len(seus), f'{words(carrier)} use')}", f"total:{carrier}")
                 for carrier, seus in self._sums.items()
             ],
             "baseline": [(v.baseline.seu_id, v.baseline.seu_id, f"baseline:{v.baseline.seu_id}") for v in versions],
@@ -117,6 +145,9 @@ class PerformanceData:
                 for term in v.baseline.coefficients
             ],
         }
+        if axis == "unassessed":
+            wanting = [seu for seu in given.seus if given.assess(seu).reason]
+            return [Item(key=seu.seu_id, label=seu.name, scope=f"seu:{seu.seu_id}", period=period) for seu in wanting]
         if axis not in found:
             return None
         return [Item(key=key, label=label, scope=scope, period=period) for key, label, scope in found[axis]]
@@ -142,11 +173,16 @@ class PerformanceData:
         if name == "left_out":
             return days_left_out(self.inputs, seu), "plain"
         result = self.inputs.assess(seu)
+        if name in {"missing", "mend"}:
+            return want_of(name, seu, result, site_id=self.inputs.site.site_id), "plain"
         if name == "verdict":
-            return _verdict(result)
+            return is_sure(result, "en")
         month = next((each for each in result.months if month_key(each) == item.key), None)
-        status = (month or result).status
-        return words(status), TONES.get(status, "plain")
+        if month is not None:
+            shown = standing_of(month.status, performance(month.deviation_percent, warn=self.inputs.rule.warn_percent))
+        else:
+            shown = standing_of(result.status, result.performance)
+        return words(shown), TONES.get(shown, "plain")
 
     def findings(self, period: Period) -> list[Finding]:
         """What stands against the uses' assessments, and gaps of readings, prices and factors."""
@@ -155,6 +191,8 @@ class PerformanceData:
     def _of_sum(self, name: str, carrier: str) -> str:
         if name == "uses":
             return str(len(self._sums[carrier]))
+        if name == "counted_uses":
+            return counted(len(self._sums[carrier]), f"significant {words(carrier)} use")
         if name == "direction":
             assert self._book is not None  # noqa: S101 - facts are asked of a filled book
             delta = self._book.at(f"total/{carrier}/delta_kwh").value
@@ -173,6 +211,8 @@ class PerformanceData:
             # Whoever asks for simulated readings needs the names of the files that brought them.
             named = named_batches(given)
             return f" Simulated rows came with {named}." if named else ""
+        if name == "unassessed":
+            return unassessed([given.assess(seu) for seu in given.seus])
         if name == "levels":
             known = [given.versions[seu.seu_id] for seu in given.seus if seu.seu_id in given.versions]
             return " / ".join(sorted({f"{version.baseline.confidence:.0%}" for version in known}))
@@ -183,14 +223,41 @@ class PerformanceData:
         return next(seu for seu in self.inputs.seus if seu.seu_id == name)
 
 
-def _verdict(result: EnpiResult) -> tuple[str, Tone]:
-    """Why there is none, or the performance and whether the difference exceeds what the model cannot tell."""
-    if result.reason:
-        return words(result.reason), "muted"
-    tone = TONES.get(result.performance, "plain")
-    if result.significant is None:
-        return words(result.performance), tone
-    return f"{words(result.performance)}, {'significant' if result.significant else 'not significant'}", tone
+def unassessed(results: Sequence[EnpiResult]) -> str:
+    """How many uses cannot be judged; empty where all can."""
+    wanting = sum(bool(result.reason) for result in results)
+    if not wanting:
+        return ""
+    if wanting == len(results):
+        named = "The energy use" if wanting == 1 else f"None of the {wanting} energy uses"
+        return f"{named} can{'not' if wanting == 1 else ''} be assessed: the table below says what is missing."
+    return (
+        f"{wanting} of {counted(len(results), 'energy use')} cannot be assessed: the table below says what is missing."
+    )
+
+
+def want_of(name: str, seu: Seu, result: EnpiResult, *, site_id: str) -> str:
+    """What a use lacks for an assessment, or what mends it."""
+    fit = f"meterloom baseline fit --site {site_id} --seu {seu.seu_id}"
+    span = "the days that its block `baseline` of the site file is to name"
+    if seu.baseline is not None:
+        span = f"{seu.baseline.start} to {seu.baseline.end}"
+    about = {
+        "no_baseline": (
+            "A baseline: nothing says what it should have taken.",
+            f"Readings and drivers of {span}, then {fit}; another person approves it.",
+        ),
+        "provisional": (
+            "An approval: its baseline is provisional.",
+            f"Another person approves it: meterloom baseline approve {result.baseline_id}",
+        ),
+        "coverage": (
+            f"Days: {result.compared_days} of {result.days} are complete.",
+            "Bring in readings and drivers of the days that are named under Data quality.",
+        ),
+        "expected": ("Expected energy: its baseline expects none.", f"Fit it anew: {fit}"),
+    }
+    return about[result.reason][name == "mend"]
 
 
 def days_left_out(given: EnpiInputs, seu: Seu) -> str:

@@ -1,9 +1,10 @@
 """M&V projects: the plan, what was saved with its band, the adjustments, and the numbers of the project's baseline."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from assets.kpi.claims.mv_savings import missing_of, project_of, project_use
+from assets.kpi.enpi_of_use.enpi_result import EnpiRule
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from data_quality.contracts.baselines.adjustment import AdjustmentRecord
 from data_quality.contracts.baselines.baseline import BaselineVersion
@@ -13,9 +14,10 @@ from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.time import Period
 from reports.again.claims import against_project_at
 from reports.again.computations import baseline_input, number_of
-from reports.again.project_again import PLANNED, number, result
-from reports.datasets.base import Given, Item, Leaf, Measure
+from reports.again.project_again import PLANNED, days, number, result
+from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure
 from reports.datasets.enpi import BASELINE_MEASURES, TERM_FIELDS, version_fact
+from reports.datasets.of_uses.day_lines import day_points
 from reports.datasets.of_uses.enpi_findings import baseline_findings
 from reports.texts.locales import word
 from reports.texts.mv_plan import plan_rows
@@ -138,6 +140,24 @@ class ProjectData:
             return self._verdict(project, version, item.period)
         record = next((each for each in self._records(project) if each.adjustment_id == part), None)
         return ("" if record is None else _told(name, record)), "plain"
+
+    def days(self, measure: str, item: Item, *, is_running: bool, has_band: bool) -> Sequence[DayPoint]:
+        """Compared days of the project; no running saving where none may be claimed."""
+        given = self.given
+        project, _ = self._project(item.scope)
+        version = given.project_versions.get(project.project_id)
+        if version is None or (is_running and self.barred(item)):
+            return []
+        return day_points(
+            days(given.sources, given.site, project, version, item.period, given.as_of_utc),
+            version,
+            measure,
+            period=item.period,
+            rule=EnpiRule(),
+            confidence=project.plan.confidence,
+            is_running=is_running,
+            has_band=has_band,
+        )
 
     def findings(self, period: Period) -> list[Finding]:
         """What stands against the savings of each project, and what its plan leaves open."""

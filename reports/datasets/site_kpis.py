@@ -1,6 +1,7 @@
 """Electricity KPIs of the site, its meters and its uses: the published marts' numbers, or the readings' own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
 
 from assets.kpi.from_readings import findings_of
 from assets.sites.meter_tree import has_import
@@ -9,6 +10,7 @@ from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import Given, Item, Leaf, Measure, period_key
 from reports.datasets.kpi_rows import KpiRows
+from reports.datasets.load_hours import load_by_hour
 from reports.datasets.of_uses.load_enpi import price_gaps
 
 NAME = "site"
@@ -89,6 +91,10 @@ class SiteKpis:
             return carrier.replace("_", " "), "plain"
         load = None if meter is None else meter.connected_load_kw
         return ("" if load is None else f"{load:g} kW"), "plain"
+
+    def hours(self, item: Item) -> Mapping[date, Sequence[float | None]]:
+        """The site's load by day and hour."""
+        return load_by_hour(self.given.sources, self.given.site, item.period, self.given.as_of_utc)
 
     def findings(self, period: Period) -> list[Finding]:
         """Gaps of prices and factors, and months without readings."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from decimal import Decimal
 
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
@@ -12,8 +11,11 @@ from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import (
     Books,
     Claims,
+    Daily,
     Dataset,
+    DayPoint,
     Given,
+    Hourly,
     Item,
     Measure,
     period_key,
@@ -94,12 +96,20 @@ class Asker:
         asked = parse_question(text)
         return self.datasets[asked.dataset].fact(asked.measure, item)
 
-    def days(self, text: str, item: Item) -> Sequence[tuple[date, Decimal | None]]:
+    def days(self, spec: SeriesSpec, item: Item) -> Sequence[DayPoint]:
         """A measure's numbers by day, which are no figures. Raises OurFault for a dataset that has none."""
-        asked = parse_question(text)
-        if asked.dataset not in self._books:
+        asked = parse_question(spec.value)
+        source = self.datasets[asked.dataset]
+        if not isinstance(source, Daily):
             raise OurFault(f"dataset {asked.dataset!r} has no numbers by day")
-        return self._books[asked.dataset].days(asked.measure, item)
+        return source.days(asked.measure, item, is_running=spec.is_running, has_band=spec.has_band)
+
+    def hours(self, spec: SeriesSpec, item: Item) -> Mapping[date, Sequence[float | None]]:
+        """The load by day and hour, which is no figure. Raises OurFault for a dataset that has none."""
+        source = self.datasets[parse_question(spec.value).dataset]
+        if not isinstance(source, Hourly):
+            raise OurFault(f"{spec.value!r} has no numbers by hour")
+        return source.hours(item)
 
     def measure_of(self, text: str) -> Measure:
         """What kind of number a question gives."""

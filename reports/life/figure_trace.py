@@ -21,6 +21,8 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import CANONICAL_MINUTES
+from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
 from reports.again.computations import COMBINATIONS, code_sha256
 from reports.again.figure_again import recompute
 from reports.again.figure_sources import Sources, parse_dates, parse_span, seu_of
@@ -30,6 +32,7 @@ ROW_COLUMNS = (
     "meter_id",
     "register",
     "interval_start_utc",
+    "source_minutes",
     "value",
     "unit",
     "quality_code",
@@ -127,6 +130,39 @@ def readings_behind(figure: Figure, *, reports: ReportStore, sources: Sources) -
     )
     joined = rows.join(names, on="batch_id", how="left", validate="m:1", maintain_order="left")
     return joined.select(ROW_COLUMNS).sort("meter_id", "register", "interval_start_utc")
+
+
+def as_read(rows: pl.DataFrame) -> pl.DataFrame:
+    """Readings as their source had them: the quarter hours of one hour (or day, or month) are one row again.
+
+    rows: as `readings_behind`. Returns meter_id, register, start_utc, minutes, value (amounts added up, levels as they
+    were), unit, quality_code, is_synthetic, batch_id, source_name, source_line, recorded_at_utc; a span of which a part
+    was replaced is as many rows as it has origins.
+    """
+    origin = [name for name in ROW_COLUMNS if name not in {"interval_start_utc", "value"}]
+    step = pl.duration(minutes=CANONICAL_MINUTES)
+    is_first = pl.struct(origin).ne_missing(pl.struct(origin).shift()) | (
+        pl.col("interval_start_utc").diff().ne_missing(step)
+    )
+    quarters = (pl.col("source_minutes") // CANONICAL_MINUTES).clip(1)
+    place = pl.int_range(pl.len()).over(pl.col("_run"))
+    levels = [unit.code for unit in UNITS.values() if unit.behaviour is Behaviour.LEVEL]
+    value = pl.when(pl.col("unit").first().is_in(levels)).then(pl.col("value").first()).otherwise(pl.col("value").sum())
+    return (
+        rows.with_columns(_run=is_first.fill_null(value=True).cum_sum())
+        .with_columns(_part=place // quarters)
+        .group_by("_run", "_part", maintain_order=True)
+        .agg(
+            meter_id=pl.col("meter_id").first(),
+            register=pl.col("register").first(),
+            start_utc=pl.col("interval_start_utc").first(),
+            minutes=pl.len() * CANONICAL_MINUTES,
+            # Nine decimals, as they are stored: the parts of an hour are the hour again.
+            value=value.round(QUANTUM_DECIMALS),
+            **{name: pl.col(name).first() for name in origin if name not in {"meter_id", "register", "source_minutes"}},
+        )
+        .drop("_run", "_part")
+    )
 
 
 def streams_of(leaf: Figure, site: Site) -> list[str]:

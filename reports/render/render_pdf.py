@@ -1,10 +1,12 @@
 """The report as a PDF: page furniture, watermark, sections in order. Same content, same bytes."""
 
 import io
+from collections.abc import Mapping, Sequence
 from datetime import UTC, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from reports.content.register import KEY as REGISTER
 from reports.content.register import register_table
 from reports.render.render_pdf_charts import draw_chart
 from reports.render.render_pdf_style import ACCENT, MARGIN_PT, MUTED, RULE, TONES, paragraph_style
@@ -26,22 +28,42 @@ if TYPE_CHECKING:
     from reportlab.pdfgen.canvas import Canvas
 
 _HEAD_PT, _FOOT_PT = 34.0, 30.0
-_CHART_PT = {"bars": 158.0, "lines": 98.0}
-_BESIDE_PT = 122.0
+_WIDTH_PT = 595.27 - 2 * MARGIN_PT
+# Points of height that a page has for the report's blocks.
+_ROOM_PT = 841.89 - 2 * MARGIN_PT - _HEAD_PT - _FOOT_PT + 24
+_MOST_SPARE_PT = 90.0
+_CHART_PT = {"bars": 148.0, "lines": 128.0, "waterfall": 148.0, "heat": 132.0, "flows": 150.0}
+_BESIDE_PT = 118.0
+# A heading and the beginning of what it is about.
+_LEAST_PT = 110.0
 _CODE_PT = 46.0
 WATERMARK = "SYNTHETIC DATA"
+
+
+def render_print(content: ReportContent) -> bytes:
+    """The PDF without its appendix, the register of figures, for whoever prints it."""
+    sections = [section for section in content.sections if section.key != REGISTER]
+    return render_pdf(content.model_copy(update={"sections": tuple(sections)}))
 
 
 def render_pdf(content: ReportContent) -> bytes:
     """The PDF's bytes, A4 portrait."""
     from reportlab import rl_config
-    from reportlab.lib.pagesizes import A4
-    from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate
 
     # Compressed streams stay binary: written as text they take longer to make than the pages themselves.
     rl_config.useA85 = 0
     buffer = io.BytesIO()
-    document = BaseDocTemplate(
+    document = _document(buffer, content)
+    document.build(_story(content, _WIDTH_PT, _spare(content)), canvasmaker=_numbered_canvas())
+    return buffer.getvalue()
+
+
+def _document(buffer: io.BytesIO, content: ReportContent) -> Any:
+    """Pages of one frame each, which keep how many points each of them left empty."""
+    from reportlab.lib.pagesizes import A4
+    from reportlab.platypus import Frame, PageTemplate
+
+    document = _document_class()(
         buffer,
         pagesize=A4,
         title=printable(f"{content.title} {content.site_name} {content.period}"),
@@ -52,39 +74,67 @@ def render_pdf(content: ReportContent) -> bytes:
         # Fixed dates and ids inside the file: bytes depend on the content alone.
         invariant=1,
     )
-    width, height = A4
-    frame = Frame(
-        MARGIN_PT,
-        MARGIN_PT + _FOOT_PT - 14,
-        width - 2 * MARGIN_PT,
-        height - 2 * MARGIN_PT - _HEAD_PT - _FOOT_PT + 24,
-        leftPadding=0,
-        rightPadding=0,
-        topPadding=0,
-        bottomPadding=0,
-    )
+    paddings = dict.fromkeys(("leftPadding", "rightPadding", "topPadding", "bottomPadding"), 0)
+    frame = Frame(MARGIN_PT, MARGIN_PT + _FOOT_PT - 14, _WIDTH_PT, _ROOM_PT, **paddings)
     document.addPageTemplates(
         [PageTemplate(id="page", frames=[frame], onPage=lambda canvas, _document: _furnish(canvas, content))]
     )
-    document.build(_story(content, width - 2 * MARGIN_PT), canvasmaker=_numbered_canvas())
-    return buffer.getvalue()
+    return document
 
 
-def _story(content: ReportContent, width: float) -> list[Any]:
-    from reportlab.platypus import CondPageBreak, PageBreak
+@lru_cache
+def _document_class() -> type:
+    from reportlab.platypus import BaseDocTemplate
+
+    class Document(BaseDocTemplate):  # type: ignore[misc]
+        """Knows of each page what was left, and on which page each chart stands."""
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.left: dict[int, float] = {}
+            self.charts: dict[str, int] = {}
+
+        def handle_pageEnd(self) -> None:  # noqa: N802 - reportlab's name
+            self.left[self.page] = self.frame._y - self.frame._y1p
+            super().handle_pageEnd()
+
+        def afterFlowable(self, flowable: Any) -> None:  # noqa: N802 - reportlab's name
+            if key := getattr(flowable, "key", ""):
+                self.charts[key] = self.page
+
+    return Document
+
+
+def _spare(content: ReportContent) -> dict[str, float]:
+    """Chart to the points that its page would leave empty: it takes them, so that what follows stands where it did."""
+    kept = [section for section in content.sections if section.key != REGISTER]
+    if not any(isinstance(block, Chart) for section in kept for block in section.blocks):
+        return {}
+    document = _document(io.BytesIO(), content)
+    document.build(_story(content.model_copy(update={"sections": tuple(kept)}), _WIDTH_PT, {}))
+    found = {}
+    for key, page in document.charts.items():
+        # The last page goes on with the register, or is as long as it is.
+        if page < max(document.left):
+            share = (document.left[page] - 2.0) / list(document.charts.values()).count(page)
+            found[key] = max(0.0, min(share, _MOST_SPARE_PT))
+    return found
+
+
+def _story(content: ReportContent, width: float, spare: Mapping[str, float]) -> list[Any]:
+    from reportlab.platypus import CondPageBreak
     from reportlab.platypus import Paragraph as Text
 
     story: list[Any] = _title(content, width)
-    heading = paragraph_style("heading", size=13, font=FONT_BOLD, color=ACCENT, spaceAfter=6, keepWithNext=1)
+    heading = paragraph_style("heading", size=13, font=FONT_BOLD, color=ACCENT, spaceAfter=6)
     for index, section in enumerate(content.sections):
         if not section.blocks:
             continue
         if section.starts_page:
-            story.append(PageBreak())
-        elif index and section.title:
-            story.append(CondPageBreak(_CHART_PT["bars"] + 40))
+            # Where less than half a page is left: a page that is not half full yet goes on.
+            story.append(CondPageBreak(_ROOM_PT / 2))
         head = [Text(markup(section.title, FONT_BOLD), heading)] if index and section.title else []
-        story.extend(_section(_with_register(section, content), width, head))
+        story.extend(_section(_with_register(section, content), width, head, spare))
     return story
 
 
@@ -96,26 +146,56 @@ def _with_register(section: Section, content: ReportContent) -> Section:
     return section.model_copy(update={"blocks": blocks})
 
 
-def _section(section: Section, width: float, head: list[Any]) -> list[Any]:
+def _section(section: Section, width: float, head: list[Any], spare: Mapping[str, float]) -> list[Any]:
     """Blocks in order, the section's head on the page of its first."""
-    from reportlab.platypus import KeepTogether
-
     story: list[Any] = []
-    waiting: list[Any] = head
+    parts: list[_Part] = []
     for index, block in enumerate(section.blocks):
-        following = section.blocks[index + 1] if index + 1 < len(section.blocks) else None
-        is_beside = index > 0 and isinstance(section.blocks[index - 1], Table)
-        waiting.extend(_block(block, width, is_beside_table=is_beside))
-        # A table and the chart that follows it belong on one page.
-        if isinstance(block, Table) and isinstance(following, Chart):
-            continue
-        is_long = isinstance(block, Table) and len(block.rows) > LONG_TABLE_ROWS
-        story.extend(waiting if is_long else [KeepTogether(waiting)])
-        waiting = []
-    return story
+        before = section.blocks[index - 1] if index else None
+        drawn = _block(block, width, spare, is_beside_table=isinstance(before, Table))
+        # A table and the charts that follow it belong on one page.
+        if not (isinstance(block, Chart) and isinstance(before, Table | Chart)):
+            story.extend(_together(parts, width))
+            parts = []
+        parts.append(_Part([*head, *drawn], isinstance(block, Table) and len(block.rows) > LONG_TABLE_ROWS))
+        head = []
+    return story + _together(parts, width)
 
 
-def _block(block: Block, width: float, *, is_beside_table: bool) -> list[Any]:
+class _Part(NamedTuple):
+    """A block as it is drawn, and whether it runs over pages."""
+
+    drawn: list[Any]
+    is_long: bool
+
+
+def _together(parts: Sequence[_Part], width: float) -> list[Any]:
+    """All on one page where they take less than half of one; else each by itself; else broken between its rows.
+
+    Whatever cannot be broken is then lower than half a page, so that no page ends before its half.
+    """
+    from reportlab.platypus import CondPageBreak, KeepTogether
+
+    if not any(part.is_long for part in parts):
+        drawn = [each for part in parts for each in part.drawn]
+        if _height(drawn, width) <= _ROOM_PT / 2:
+            return [KeepTogether(drawn)] if drawn else []
+    if len(parts) > 1:
+        return [each for part in parts for each in _together([part], width)]
+    # Its heading stays with its first rows.
+    return [CondPageBreak(_LEAST_PT), *parts[0].drawn]
+
+
+def _height(flowables: list[Any], width: float) -> float:
+    # Without what a chart may take beyond its own: whether things stand together must not hang on it.
+    heights = (
+        each.wrap(width, _ROOM_PT)[1] + each.getSpaceBefore() + each.getSpaceAfter() - getattr(each, "spare", 0.0)
+        for each in flowables
+    )
+    return float(sum(heights))
+
+
+def _block(block: Block, width: float, spare: Mapping[str, float], *, is_beside_table: bool) -> list[Any]:
     from reportlab.platypus import Paragraph as Text
     from reportlab.platypus import Spacer
 
@@ -126,10 +206,14 @@ def _block(block: Block, width: float, *, is_beside_table: bool) -> list[Any]:
     if isinstance(block, Chart):
         # Under its own table a chart shows the shape; two such pairs stand on one page.
         height = min(_CHART_PT[block.shape], _BESIDE_PT) if is_beside_table else _CHART_PT[block.shape]
-        return [draw_chart(block, width=width, height=height), Spacer(1, 12)]
+        style = paragraph_style("note", size=6.8, color=MUTED, spaceBefore=3)
+        note = [Text(markup(block.note), style)] if block.note else []
+        chart = draw_chart(block, width=width, height=height + spare.get(block.key, 0.0))
+        chart.spare = spare.get(block.key, 0.0)
+        return [chart, *note, Spacer(1, 10)]
     assert isinstance(block, Paragraph)  # noqa: S101 - the closed union of blocks
     font = FONT if block.tone in {"plain", "muted"} else FONT_BOLD
-    size = 6.2 if block.tone == "muted" else 8.8
+    size = 5.3 if block.tone == "muted" else 8.8
     style = paragraph_style("text", size=size, leading=size * 1.34, font=font, color=TONES[block.tone], spaceAfter=6)
     return [Text(lines_markup(block.text, font, size, width), style)]
 

@@ -1,72 +1,116 @@
-"""Charts of the PDF as native vectors: grouped bars by category, lines by day. Gaps stay gaps."""
+"""Charts of the PDF as native vectors: title, legend, axes; bars, lines with their bands, steps. Gaps stay gaps."""
 
 import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from reports.render.render_pdf_style import INK, MUTED, RULE, SERIES
+from reports.render import render_pdf_ops as ops
+from reports.render.render_pdf_style import ACCENT, HATCHES, INK, LESS, MORE, MUTED, RULE, SERIES, TINTS
 from reports.render.render_pdf_text import FONT, FONT_BOLD, fitted, runs_of, text_width
 from reports.report_content import Chart, Series
 from reports.texts.numbers import format_number
 
-_LEFT, _RIGHT, _BOTTOM, _TOP = 52.0, 8.0, 20.0, 30.0
+LEFT, RIGHT, BOTTOM, TOP = 52.0, 8.0, 20.0, 30.0
 _MAX_LABELS = 14
+_DASHES = {"expected": (3, 2), "third": (1, 1.5), "fourth": (6, 2, 1, 2)}
 
 
-Curve = tuple[str, str, list[tuple[float, float]]]
+class Picture:
+    """A chart on its way to paper: operators under and over a drawing of words and rules."""
+
+    def __init__(self, chart: Chart, width: float, height: float) -> None:
+        from reportlab.graphics.shapes import Drawing
+
+        self.chart, self.drawing = chart, Drawing(width, height)
+        self.under: list[str] = []
+        self.over: list[str] = []
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        size: float = 7,
+        colour: str = INK,
+        font: str = FONT,
+        anchor: str = "start",
+    ) -> None:
+        """Printable text, each part in the font that has it."""
+        for shape in _strings(x, y, text, font=font, size=size, colour=colour, anchor=anchor):
+            self.drawing.add(shape)
+
+    def rule(self, x: float, y: float, to_x: float, to_y: float, colour: str = RULE, width: float = 0.5) -> None:
+        """A thin line."""
+        from reportlab.graphics.shapes import Line
+        from reportlab.lib.colors import HexColor
+
+        self.drawing.add(Line(x, y, to_x, to_y, strokeColor=HexColor(colour), strokeWidth=width))
+
+    def number(self, value: float, decimals: int, *, signed: bool = False) -> str:
+        """A number as the report's locale writes it."""
+        return format_number(value, decimals=decimals, locale=self.chart.locale, signed=signed)
+
+    def title(self) -> None:
+        """What the chart is, and the unit below."""
+        drawing = self.drawing
+        title = fitted(self.chart.title, FONT_BOLD, 8.5, drawing.width)
+        self.text(0, drawing.height - 9, title, font=FONT_BOLD, size=8.5)
+        room = 90 if len(self.chart.series) > 2 else 180
+        self.text(0, drawing.height - 20, fitted(self.chart.unit, FONT, 7, room), colour=MUTED)
+
+    def flowable(self) -> Any:
+        """The finished chart."""
+        return _chart_class()(self.chart.key, self.drawing, self.under, self.over)
 
 
 def draw_chart(chart: Chart, *, width: float, height: float) -> Any:
-    """A flowable of the chart, in points: title, legend, value axis with zero in it, category labels."""
-    from reportlab.graphics.shapes import Drawing
+    """A flowable of the chart, in points."""
+    from reports.render.render_pdf_maps import draw_flows, draw_heat
 
-    drawing = Drawing(width, height)
-    frame = _Frame(width, height, *_bounds(chart))
-    _titles(drawing, chart, frame)
-    _axis(drawing, chart, frame)
-    curves: list[Curve] = []
-    if chart.shape == "bars":
-        _bars(drawing, chart, frame)
+    picture = Picture(chart, width, height)
+    picture.title()
+    if chart.shape == "heat":
+        draw_heat(picture)
+    elif chart.shape == "flows":
+        draw_flows(picture)
+    elif chart.shape == "waterfall":
+        _steps(picture)
     else:
-        # The expectation lies underneath, so that what was metered stays readable where both agree.
-        for series in sorted(chart.series, key=lambda each: each.role != "expected"):
-            curves += _line(drawing, series, frame)
-    return _chart_class()(drawing, curves)
+        frame = _Frame(width, height, span_ticks(*_bounds(chart)))
+        _legend(picture, frame)
+        _axis(picture, frame)
+        if chart.shape == "bars":
+            _bars(picture, frame)
+        else:
+            # The expectation lies underneath, so that what was metered stays readable where both agree.
+            for series in sorted(chart.series, key=lambda each: each.role != "expected"):
+                _line(picture, series, frame)
+    return picture.flowable()
 
 
 @lru_cache
 def _chart_class() -> Any:
     from reportlab.graphics import renderPDF
-    from reportlab.lib.colors import HexColor
     from reportlab.platypus import Flowable
 
     class ChartFlowable(Flowable):  # type: ignore[misc]
-        """A drawing, and its curves as path operators: years of days have too many points for a shape each."""
+        """A drawing, and shapes as operators: years of days have too many points for an object each."""
 
-        def __init__(self, drawing: Any, curves: list[Curve]) -> None:
+        def __init__(self, key: str, drawing: Any, under: list[str], over: list[str]) -> None:
             super().__init__()
-            self.drawing, self.curves = drawing, curves
+            self.key, self.drawing, self.under, self.over = key, drawing, under, over
 
         def wrap(self, _width: float, _height: float) -> tuple[float, float]:
             """Its size in points."""
             return self.drawing.width, self.drawing.height
 
         def draw(self) -> None:
-            """Axes and words first, curves over them."""
+            """Areas first, then axes and words, curves over them."""
+            self.canv.addLiteral("\n".join(self.under))
             renderPDF.draw(self.drawing, self.canv, 0, 0)
-            for colour, role, points in self.curves:
-                stroke = _stroke(role)
-                self.canv.saveState()
-                self.canv.setStrokeColor(HexColor(colour))
-                self.canv.setLineWidth(stroke["strokeWidth"])
-                # Round joins: mitred ones let a sharp peak stick out far above its value.
-                self.canv.setLineJoin(1)
-                self.canv.setDash(list(stroke.get("strokeDashArray", ())))
-                (x, y), *rest = points
-                path = [f"{x:.2f} {y:.2f} m", *(f"{x:.2f} {y:.2f} l" for x, y in rest), "S"]
-                self.canv.addLiteral("\n".join(path))
-                self.canv.restoreState()
+            self.canv.addLiteral("\n".join(self.over))
 
     return ChartFlowable
 
@@ -74,10 +118,10 @@ def _chart_class() -> Any:
 class _Frame:
     """The plot area, and where a value or a category stands in it."""
 
-    def __init__(self, width: float, height: float, lowest: float, highest: float) -> None:
-        self.left, self.right = _LEFT, width - _RIGHT
-        self.bottom, self.top = _BOTTOM, height - _TOP
-        self.ticks = span_ticks(lowest, highest)
+    def __init__(self, width: float, height: float, ticks: Sequence[float]) -> None:
+        self.left, self.right = LEFT, width - RIGHT
+        self.bottom, self.top = BOTTOM, height - TOP
+        self.ticks = ticks
 
     def y(self, value: float) -> float:
         """Height of a value."""
@@ -111,12 +155,25 @@ def span_ticks(lowest: float, highest: float) -> list[float]:
     return [step * index for index in range(-down, up + 1)]
 
 
+def step_ticks(lowest: float, highest: float) -> list[float]:
+    """Round values around levels that hardly differ: from zero only where that leaves the steps to be seen."""
+    spread = highest - lowest
+    floor = lowest - spread * 0.6
+    if lowest < 0 or floor < highest * 0.3 or not spread:
+        return span_ticks(min(lowest, 0.0), highest)
+    step = nice_ticks((highest - floor) * 1.05)[1]
+    first = math.floor(floor / step)
+    return [step * index for index in range(first, math.ceil(round(highest / step, 9)) + 2)]
+
+
 def _bounds(chart: Chart) -> tuple[float, float]:
-    values = [value for series in chart.series for value in series.values if value is not None]
+    values = [
+        value for series in chart.series for value in (*series.values, *series.low, *series.high) if value is not None
+    ]
     return min(values, default=0.0), max(values, default=0.0)
 
 
-def _strings(x: float, y: float, text: str, *, font: str, size: float, colour: str, anchor: str = "start") -> list[Any]:
+def _strings(x: float, y: float, text: str, *, font: str, size: float, colour: str, anchor: str) -> list[Any]:
     """Printable text as drawing shapes, each part in the font that has it."""
     from reportlab.graphics.shapes import String
     from reportlab.lib.colors import HexColor
@@ -130,68 +187,63 @@ def _strings(x: float, y: float, text: str, *, font: str, size: float, colour: s
     return made
 
 
-def _titles(drawing: Any, chart: Chart, frame: _Frame) -> None:
-    from reportlab.graphics.shapes import Line, Rect
-    from reportlab.lib.colors import HexColor
-
-    height = drawing.height
-    title = fitted(chart.title, FONT_BOLD, 8.5, drawing.width)
-    for shape in _strings(0, height - 9, title, font=FONT_BOLD, size=8.5, colour=INK):
-        drawing.add(shape)
-    unit = fitted(chart.unit, FONT, 7, 90)
-    for shape in _strings(0, height - 20, unit, font=FONT, size=7, colour=MUTED):
-        drawing.add(shape)
-    right, room = frame.right, (frame.right - 90) / len(chart.series) - 30
+def _legend(picture: Picture, frame: _Frame) -> None:
+    """Names of the series, at the right, each behind what it looks like."""
+    chart, y = picture.chart, picture.drawing.height - 20
+    right, room = frame.right, (frame.right - 90) / max(len(chart.series), 1) - 30
     for series in reversed(chart.series):
         name = fitted(series.name, FONT, 7.5, room)
         right -= text_width(name, FONT, 7.5)
-        for shape in _strings(right, height - 20, name, font=FONT, size=7.5, colour=INK):
-            drawing.add(shape)
+        picture.text(right, y, name, size=7.5)
         right -= 16
-        colour = HexColor(SERIES[series.role])
         if chart.shape == "bars":
-            drawing.add(Rect(right, height - 20.5, 12, 7, fillColor=colour, strokeColor=None))
+            picture.over.append(_face((right, y - 0.5, 12, 7), series.role))
         else:
-            drawing.add(
-                Line(right, height - 17.5, right + 12, height - 17.5, strokeColor=colour, **_stroke(series.role))
-            )
+            if series.low:
+                picture.under.append(ops.boxes([(right, y - 0.5, 12, 7)], TINTS[series.role]))
+            picture.over.append(_stroke([(right, y + 2.5), (right + 12, y + 2.5)], series.role))
         right -= 12
 
 
-def _stroke(role: str) -> dict[str, Any]:
+def _face(box: ops.Box, role: str) -> str:
+    """A bar: full for what was metered, tinted and hatched for everything else."""
+    face = SERIES[role] if role == "actual" else TINTS[role]
+    return ops.outlined(box, face, SERIES[role], HATCHES[role])
+
+
+def _stroke(points: Sequence[ops.Point], role: str) -> str:
     # Dashes tell the series apart in grey prints too.
-    dashes = {"expected": (3, 2), "third": (1, 1.5), "fourth": (6, 2, 1, 2)}
-    return {"strokeWidth": 1.3, "strokeDashArray": dashes[role]} if role in dashes else {"strokeWidth": 1.1}
+    dash = _DASHES.get(role, ())
+    return ops.line(points, SERIES[role], width=1.3 if dash else 1.1, dash=dash)
 
 
-def _axis(drawing: Any, chart: Chart, frame: _Frame) -> None:
-    from reportlab.graphics.shapes import Line
-    from reportlab.lib.colors import HexColor
-
+def _axis(picture: Picture, frame: _Frame) -> None:
+    chart = picture.chart
     step = frame.ticks[1] - frame.ticks[0]
     decimals = 0 if step >= 1 and step == int(step) else max(1, -math.floor(math.log10(step)))
     for tick in frame.ticks:
         y = frame.y(tick)
-        colour = HexColor(MUTED if tick == 0 else RULE)
-        drawing.add(Line(frame.left, y, frame.right, y, strokeColor=colour, strokeWidth=0.5))
-        label = format_number(tick, decimals=min(decimals, 6), locale=chart.locale)
-        for shape in _strings(frame.left - 4, y - 2.5, label, font=FONT, size=7, colour=MUTED, anchor="end"):
-            drawing.add(shape)
+        picture.rule(frame.left, y, frame.right, y, MUTED if tick == 0 else RULE)
+        label = picture.number(tick, min(decimals, 6))
+        picture.text(frame.left - 4, y - 2.5, label, colour=MUTED, anchor="end")
     count = len(chart.categories)
     slot = (frame.right - frame.left) / max(count, 1)
     places = label_places(chart.categories, _MAX_LABELS)
     room = slot * (places[1] - places[0] if len(places) > 1 else 1) - 3
+    is_slotted = chart.shape != "lines"
     for index in places:
         x = frame.x(index, count)
-        is_bars = chart.shape == "bars"
-        if not is_bars:
-            drawing.add(Line(x, frame.bottom, x, frame.bottom - 3, strokeColor=HexColor(MUTED), strokeWidth=0.5))
-        label = fitted(chart.categories[index], FONT, 7, room if is_bars else max(room, 60.0))
-        anchor = "middle" if 0 < index < count - 1 or is_bars else "start"
-        if anchor == "start" and x + text_width(label, FONT, 7) > frame.right:
+        if not is_slotted:
+            picture.rule(x, frame.bottom, x, frame.bottom - 3, MUTED)
+        # Smaller where days stand close; a name is cut, a date never.
+        wide = text_width(chart.categories[index], FONT, 7) if not is_slotted else 0.0
+        size = max(5.2, min(7.0, 7.0 * room / wide)) if wide else 7.0
+        label = fitted(chart.categories[index], FONT, size, room if is_slotted else max(room, 60.0))
+        # Many days: each name begins at its own, or the first would reach under the second.
+        anchor = "middle" if is_slotted or (0 < index < count - 1 and count <= _MAX_LABELS) else "start"
+        if anchor == "start" and x + text_width(label, FONT, size) > frame.right:
             anchor = "end"
-        for shape in _strings(x, frame.bottom - 11, label, font=FONT, size=7, colour=INK, anchor=anchor):
-            drawing.add(shape)
+        picture.text(x, frame.bottom - 11, label, size=size, anchor=anchor)
 
 
 def label_places(categories: Sequence[str], most: int) -> list[int]:
@@ -208,44 +260,35 @@ def label_places(categories: Sequence[str], most: int) -> list[int]:
     return list(range(0, len(categories), step))
 
 
-def _bars(drawing: Any, chart: Chart, frame: _Frame) -> None:
-    from reportlab.graphics.shapes import Rect
-    from reportlab.lib.colors import HexColor
-
+def _bars(picture: Picture, frame: _Frame) -> None:
+    chart = picture.chart
     count, groups = len(chart.series), len(chart.categories)
     slot = (frame.right - frame.left) / max(groups, 1)
-    width = min(slot * 0.7 / count, 46.0)
+    width = min(slot * 0.7 / max(count, 1), 46.0)
     for place, series in enumerate(chart.series):
         for index, value in enumerate(series.values):
             if value is None:
                 continue
             x = frame.x(index, groups) + (place - count / 2) * width
             zero, end = frame.y(0.0), frame.y(value)
-            drawing.add(
-                Rect(
-                    x,
-                    min(zero, end),
-                    width * 0.94,
-                    abs(end - zero),
-                    fillColor=HexColor(SERIES[series.role]),
-                    strokeColor=None,
-                )
-            )
+            picture.over.append(_face((x, min(zero, end), width * 0.94, abs(end - zero)), series.role))
 
 
-def _line(drawing: Any, series: Series, frame: _Frame) -> list[Curve]:
-    """The stretches of a series; a value by itself is a dot of the drawing."""
-    from reportlab.graphics.shapes import Circle
-    from reportlab.lib.colors import HexColor
-
-    colour, curves = SERIES[series.role], list[Curve]()
+def _line(picture: Picture, series: Series, frame: _Frame) -> None:
+    """The band, and over it the stretches of the values; a value by itself is a dot."""
+    count = len(series.values)
+    if series.low:
+        lows, highs = runs(series.low), runs(series.high)
+        for under, over in zip(lows, highs, strict=True):
+            edge = [(frame.x(index, count), frame.y(value)) for index, value in (*over, *reversed(under))]
+            picture.under.append(ops.area(edge, TINTS[series.role]))
     for run in runs(series.values):
-        points = [(frame.x(index, len(series.values)), frame.y(value)) for index, value in run]
+        points = [(frame.x(index, count), frame.y(value)) for index, value in run]
         if len(points) == 1:
-            drawing.add(Circle(*points[0], 1.2, fillColor=HexColor(colour), strokeColor=None))
+            (x, y) = points[0]
+            picture.over.append(ops.boxes([(x - 1, y - 1, 2, 2)], SERIES[series.role]))
         else:
-            curves.append((colour, series.role, points))
-    return curves
+            picture.over.append(_stroke(points, series.role))
 
 
 def runs(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
@@ -261,3 +304,39 @@ def runs(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
             is_open = True
         found[-1].append((index, value))
     return found
+
+
+def _steps(picture: Picture) -> None:
+    """From the first value to the last: what each step between them adds or takes, with its sign in words."""
+    chart = picture.chart
+    values = [value or 0.0 for value in chart.series[0].values]
+    levels = [values[0]]
+    for value in values[1:-1]:
+        levels.append(levels[-1] + value)
+    ticks = step_ticks(min(*levels, values[-1]), max(*levels, values[-1]))
+    frame = _Frame(picture.drawing.width, picture.drawing.height, ticks)
+    _axis(picture, frame)
+    count, base = len(values), frame.y(ticks[0])
+    width = (frame.right - frame.left) / count * 0.72
+    decimals = 0 if max(abs(value) for value in values) >= 100 else 1
+    for index, value in enumerate(values):
+        x, is_end = frame.x(index, count) - width / 2, index in {0, count - 1}
+        if is_end:
+            top = frame.y(value)
+            picture.over.append(ops.outlined((x, base, width, top - base), ACCENT, ACCENT))
+            if ticks[0] != 0:
+                # Torn: the bar is longer than the paper shows.
+                tear = [(x - 2 + (width + 4) * n / 6, base + 8 + (2 if n % 2 else -2)) for n in range(7)]
+                picture.over.append(ops.line(tear, "#FFFFFF", width=2))
+        else:
+            start, end = frame.y(levels[index - 1]), frame.y(levels[index])
+            face, hatch = (MORE, "/") if value > 0 else (LESS, "")
+            box = (x, min(start, end), width, max(abs(end - start), 0.6))
+            picture.over.append(
+                ops.outlined(box, "#F6C9AC" if hatch else face, MORE if hatch else SERIES["third"], hatch)
+            )
+            top = max(start, end)
+            picture.over.append(ops.line([(x - width * 0.39, start), (x, start)], MUTED, width=0.5))
+        label = picture.number(value, decimals, signed=not is_end)
+        size = min(6.4, 6.4 * (width * 1.36) / max(text_width(label, FONT, 6.4), 1.0))
+        picture.text(x + width / 2, top + 2.5, label, size=size, anchor="middle")

@@ -26,7 +26,7 @@ def draw_table(table: Table, *, width: float) -> list[Any]:
         size -= 0.2
     title = Paragraph(
         markup(table.title, FONT_BOLD),
-        paragraph_style("title", size=9.5, font=FONT_BOLD, color=ACCENT, spaceAfter=3, keepWithNext=1),
+        paragraph_style("title", size=9.5, font=FONT_BOLD, color=ACCENT, spaceAfter=3),
     )
     grid = long_grid(table, column_widths(table, width, size), size) if is_long else _grid(table, width, size)
     parts: list[Any] = [title, grid]

@@ -5,12 +5,15 @@ beside it is the traced one.
 """
 
 import io
+import math
 from collections.abc import Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from data_quality.contracts.reporting.figure import Figure
-from reports.report_content import Cell, Paragraph, Register, ReportContent, Section, Table, Tiles
+from reports.render.render_xlsx_charts import ROWS as CHART_ROWS
+from reports.render.render_xlsx_charts import ChartBook
+from reports.report_content import Cell, Chart, Paragraph, Register, ReportContent, Section, Table, Tiles
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
@@ -42,6 +45,8 @@ FORMULAS = {
     "in_gj": "={0}*0.0036",
     "in_thousands": "={0}*0.001",
 }
+# What a landscape page holds at about three quarters of the letters' size.
+_PAGE_CHARS, _CHART_CHARS = 165, 110
 _FILLS = {"good": "#1B7837", "caution": "#B35806", "bad": "#B2182B", "muted": "#6B7280", "plain": "#1F2933"}
 
 
@@ -64,6 +69,7 @@ def render_xlsx(content: ReportContent) -> bytes:
     for name in dict.fromkeys(table.sheet for table in content.tables() if table.sheet):
         writer.sheet(name)
     writer.register()
+    writer.draw()
     book.close()
     return buffer.getvalue()
 
@@ -77,6 +83,7 @@ class _Writer:
         # Behind two rows of head, and Excel counts from 1.
         self.home = {name: f"{REGISTER}!$D${index + 3}" for index, name in enumerate(self.figures)}
         self._formats: dict[tuple[Any, ...], Any] = {}
+        self._waiting: list[tuple[Worksheet, Chart, int, int]] = []
 
     def style(self, **properties: object) -> Any:
         """One format per set of properties."""
@@ -90,20 +97,43 @@ class _Writer:
         page = self.book.add_worksheet(name)
         # 2 hides them on the screen too, 1 on paper alone.
         page.hide_gridlines(2)
+        tables = [table for table in self.content.tables() if table.sheet == name]
+        self.widths = column_chars(tables)
+        for column, width in enumerate(self.widths):
+            page.set_column(column, column, width)
         row = self._head(page, name)
-        widths: dict[int, int] = {}
         for section in self.content.sections:
             for block in section.blocks:
                 if isinstance(block, Paragraph) and name == sheet_of(section):
                     is_strong = block.tone in {"bad", "caution", "good"} or section.key == "summary"
-                    page.write_string(row, 0, block.text, self.style(bold=is_strong, font_color=_FILLS[block.tone]))
+                    self._words(page, row, 0, block.text, bold=is_strong, font_color=_FILLS[block.tone])
                     row += 1
                 if isinstance(block, Tiles) and name == sheet_of(section):
                     row = self._tiles(page, block, row)
                 if isinstance(block, Table) and block.sheet == name:
-                    row = self._table(page, block, row + 1, widths)
-        for column, width in widths.items():
-            page.set_column(column, column, width)
+                    row = self._table(page, block, row + 1)
+                if isinstance(block, Chart) and block.sheet == name:
+                    # As wide as the sheet's columns, 7 pixels a letter and 5 between two: what is printed.
+                    wide = sum(7 * width + 5 for width in self.widths) - 10
+                    self._waiting.append((page, block, row + 1, wide))
+                    row += 3 if block.shape == "heat" else CHART_ROWS + 1
+        page.print_area(0, 0, row, len(self.widths) - 1)
+
+    def draw(self) -> None:
+        """The charts, over the sheet of their data, which stands last."""
+        charts = ChartBook(self.book)
+        for page, chart, row, wide in self._waiting:
+            charts.insert(page, chart, row, wide)
+
+    def _words(self, page: "Worksheet", row: int, column: int, text: str, **properties: object) -> None:
+        """A sentence from a column to the last one, as many lines high as it needs."""
+        last, style = len(self.widths) - 1, self.style(text_wrap=True, valign="top", **properties)
+        chars = sum(self.widths[column:])
+        if column < last:
+            page.merge_range(row, column, row, last, "", style)
+        page.write_string(row, column, text, style)
+        # About a tenth more than letters of even width need: words break earlier.
+        page.set_row(row, 13.5 * max(1, math.ceil(len(text) * 1.1 / chars)))
 
     def _tiles(self, page: "Worksheet", tiles: Tiles, row: int) -> int:
         """Headline figures, a line each: label, number, unit."""
@@ -125,28 +155,27 @@ class _Writer:
         line = f"{content.site_name} · {content.period} · revision {content.revision}{mark} · {content.life.sentence}"
         page.write_string(0, 0, f"{content.title}: {name}", self.style(bold=True, font_size=14))
         page.write_string(1, 0, line, self.style(font_color=_FILLS["bad" if content.is_synthetic else "muted"]))
-        page.set_landscape()
-        page.fit_to_pages(1, 0)
-        page.set_footer(f"&L{content.report_id} r{content.revision}&RPage &P of &N")
+        _paper(page, f"{content.report_id} r{content.revision}", head=(0, 1))
         return 2
 
-    def _table(self, page: "Worksheet", table: Table, row: int, widths: dict[int, int]) -> int:
+    def _table(self, page: "Worksheet", table: Table, row: int) -> int:
         page.write_string(row, 0, table.title, self.style(bold=True, font_size=11))
         head = self.style(bold=True, bottom=1, text_wrap=True, valign="bottom")
         head_right = self.style(bold=True, bottom=1, text_wrap=True, valign="bottom", align="right")
         for column, each in enumerate(table.columns):
             title = f"{each.title}, {each.unit}" if each.unit else each.title
             page.write_string(row + 1, column, title, head_right if each.is_number else head)
-            # Long sentences of the first column run over their empty neighbours.
-            longest = max([len(title) // 2 + 3, *(len(line.cells[column].text) for line in table.rows)])
-            widths[column] = max(widths.get(column, 0), min(longest + 2, 28))
         row += 2
         for line in table.rows:
             for column, cell in enumerate(line.cells):
-                self._cell(page, row, column, cell, is_total=line.is_total)
+                is_last = column == len(line.cells) - 1
+                if is_last and not cell.figure_id and len(cell.text) > self.widths[column]:
+                    self._words(page, row, column, cell.text, bold=line.is_total, font_color=_FILLS[cell.tone])
+                else:
+                    self._cell(page, row, column, cell, is_total=line.is_total)
             row += 1
         if table.note:
-            page.write_string(row, 0, table.note, self.style(italic=True, font_color=_FILLS["muted"]))
+            self._words(page, row, 0, table.note, italic=True, font_color=_FILLS["muted"])
             row += 1
         return row + 1
 
@@ -154,7 +183,8 @@ class _Writer:
         figure = self.figures.get(cell.figure_id)
         base: dict[str, object] = {"bold": is_total, "top": 1 if is_total else 0}
         if figure is None:
-            page.write_string(row, column, cell.text, self.style(**base, font_color=_FILLS[cell.tone]))
+            style = self.style(**base, font_color=_FILLS[cell.tone], text_wrap=True, valign="top")
+            page.write_string(row, column, cell.text, style)
         elif figure.value is None:
             page.write_string(row, column, cell.text, self.style(**base, align="right"))
         else:
@@ -186,7 +216,8 @@ class _Writer:
                 if column != _VALUE_COLUMN:
                     page.write_string(row, column, text, self.style())
             self._value(page, row, figure)
-        page.freeze_panes(2, 0)
+        _paper(page, f"{self.content.report_id} r{self.content.revision}", head=(1, 1))
+        page.print_area(0, 0, len(self.figures) + 1, len(REGISTER_COLUMNS) - 1)
         page.autofilter(1, 0, len(self.figures) + 1, len(REGISTER_COLUMNS) - 1)
         for column, width in enumerate((18, 44, 40, 22, 9, 15, 20, 11, 11, 18, 7)):
             page.set_column(column, column, width)
@@ -205,6 +236,34 @@ class _Writer:
         cells = [self.home[each.id].removeprefix(f"{REGISTER}!") for each in figure.trace.inputs]
         text = formula.format(*cells, all=spans_of(cells))
         page.write_formula(row, _VALUE_COLUMN, text, style, float(figure.value))
+
+
+def _paper(page: "Worksheet", name: str, *, head: tuple[int, int]) -> None:
+    """A4, as wide as one page, with the head on every page and in sight while one scrolls."""
+    page.set_landscape()
+    page.set_paper(9)
+    page.set_margins(left=0.4, right=0.4, top=0.5, bottom=0.6)
+    page.fit_to_pages(1, 0)
+    page.repeat_rows(*head)
+    page.freeze_panes(head[1] + 1, 0)
+    page.set_footer(f"&L{name}&RPage &P of &N")
+
+
+def column_chars(tables: Sequence[Table]) -> list[int]:
+    """Widths of a sheet's columns in letters: what its tables need, all of them no wider than a readable page."""
+    widths = [0] * max(len(table.columns) for table in tables)
+    for table in tables:
+        for column, each in enumerate(table.columns):
+            title = f"{each.title}, {each.unit}" if each.unit else each.title
+            # The last column of words runs on over what is empty beside it.
+            is_open = column == len(table.columns) - 1 and not each.is_number
+            texts = [] if is_open else [len(row.cells[column].text) for row in table.rows]
+            longest = max([len(title) // 2 + 3, *texts])
+            widths[column] = max(widths[column], min(longest + 2, 28))
+    widths += [10] * (6 - len(widths))
+    # Neither smaller letters than can be read, nor a sheet too narrow for its charts.
+    wanted = min(max(sum(widths), _CHART_CHARS), max(_PAGE_CHARS, len(widths) * 9))
+    return [max(8, round(width * wanted / sum(widths))) for width in widths]
 
 
 def reference_numbers(content: ReportContent) -> dict[str, str]:

@@ -50,6 +50,10 @@ UNIT_TEXTS = {
     "count": "",
     "kwh_per_m2": "kWh/m²",
     "kwh/m2": "kWh/m²",
+    "m2": "m²",
+    "m3": "m³",
+    "degc": "°C",
+    "(degc*d)": "(°C·d)",
     "kwh/day": "kWh/day",
     "kgco2e/kwh": "kg CO2e/kWh",
 }

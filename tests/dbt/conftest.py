@@ -17,9 +17,10 @@ from assets.stores.ledgers.factor_ledger import FactorStore
 from assets.stores.transactions import Store, open_store
 from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources, publish_marts
 from data_quality.contracts.factor import Factor, FactorSet
+from data_quality.contracts.reporting.dbt_outcome import DbtOutcome
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
-from orchestration.warehouse.dbt import DbtOutcome, run_dbt
+from orchestration.warehouse.dbt import run_dbt
 from tests.kpi.seeded import expected_days, filled_lake, plant, rich_plant
 
 OFFICE = {

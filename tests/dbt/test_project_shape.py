@@ -96,7 +96,7 @@ def test_assets_are_named_after_models_and_sources_after_the_assets_that_load_th
     translator = MeterloomDbtTranslator()
     node = models(manifest)["mart_scope__day_kpi"]
     assert translator.get_asset_key(node).to_user_string() == "mart_scope__day_kpi"
-    assert translator.get_group_name(node) == "marts"
+    assert translator.get_group_name(node) == "marts_scope"
     assert translator.get_owners(node) == ["team:kpi"]
     sources = {source["name"]: source for source in manifest["sources"].values()}
     keys = {name: translator.get_asset_key(source).to_user_string() for name, source in sources.items()}

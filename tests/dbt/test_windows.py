@@ -20,7 +20,7 @@ from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources, pub
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
-from orchestration.partitions import month_ranges, months_of_range, split_key
+from orchestration.month_keys import month_ranges, months_of_range, split_key
 from orchestration.warehouse.dbt import fingerprint, run_dbt
 from tests.dbt.conftest import OFFICE
 from tests.kpi.seeded import expected_days, fill, filled_lake, plant, random_rows

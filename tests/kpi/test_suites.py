@@ -23,6 +23,7 @@ def sound() -> pl.DataFrame:
 def test_sound_readings_pass(sound: pl.DataFrame) -> None:
     verdict = check_readings(sound)
     assert verdict.passed, verdict.facts
+    assert check_readings(sound, is_quick=True) == verdict
     assert (verdict.facts["rows"], verdict.facts["streams"]) == (
         sound.height,
         sound.select("meter_id", "register").n_unique(),
@@ -51,6 +52,7 @@ def test_one_wrong_reading_stops_the_gate(sound: pl.DataFrame, fault: str) -> No
     wrong = sound[:1].with_columns(pl.lit(v, dtype=LAKE_SCHEMA[k]).alias(k) for k, v in MUTANTS[fault].items())
     verdict = check_readings(pl.concat([wrong, sound[1:]]))
     assert not verdict.passed
+    assert check_readings(pl.concat([wrong, sound[1:]]), is_quick=True) == verdict
     assert verdict.facts[fault] == 1
     assert verdict.facts["worst"] == ["plant/main/import"]
 
@@ -64,7 +66,9 @@ def test_the_same_reading_twice_stops_the_gate(sound: pl.DataFrame) -> None:
 @pytest.mark.parametrize("change", [{"unit": "furlong"}, {"unit": None}, {"meter_id": None}])
 def test_a_stream_without_name_or_known_unit_stops_the_gate(sound: pl.DataFrame, change: dict[str, str | None]) -> None:
     wrong = sound[:1].with_columns(pl.lit(v, dtype=pl.String).alias(k) for k, v in change.items())
-    assert not check_readings(pl.concat([wrong, sound[1:]])).passed
+    verdict = check_readings(pl.concat([wrong, sound[1:]]))
+    assert not verdict.passed
+    assert check_readings(pl.concat([wrong, sound[1:]]), is_quick=True) == verdict
 
 
 def test_every_fault_of_the_gate_has_a_mutant() -> None:
@@ -85,8 +89,10 @@ EMPTY_DAY = day(
 
 
 def test_a_sound_day_mart_passes_with_its_empty_days() -> None:
-    verdict = check_day_mart(pl.DataFrame([day(), EMPTY_DAY]))
+    frame = pl.DataFrame([day(), EMPTY_DAY])
+    verdict = check_day_mart(frame)
     assert verdict.passed, verdict.facts
+    assert check_day_mart(frame, is_quick=True) == verdict
     assert (verdict.facts["rows"], verdict.facts["empty_days"]) == (2, 1)
 
 
@@ -107,6 +113,8 @@ def test_a_sound_day_mart_passes_with_its_empty_days() -> None:
     ids=str,
 )
 def test_one_wrong_day_stops_the_gate(change: dict[str, object]) -> None:
-    verdict = check_day_mart(pl.DataFrame([day(**change), EMPTY_DAY], infer_schema_length=None))
+    frame = pl.DataFrame([day(**change), EMPTY_DAY], infer_schema_length=None)
+    verdict = check_day_mart(frame)
     assert not verdict.passed
+    assert check_day_mart(frame, is_quick=True) == verdict
     assert verdict.facts["broken"]

@@ -9,11 +9,21 @@ import polars as pl
 import pytest
 
 from assets.kpi.enpi_of_use.expected_energy import expected_days
-from data_quality.contracts.baselines.baseline import Baseline
+from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineVersion
 from data_quality.contracts.errors import BadInput, OurFault, Unreachable
-from ml.tracker import BASELINE_FILE, CHAMPION, ModelRecord, baseline_name, files_checksum, log_baseline
+from ml.tracker import (
+    APPROVED,
+    BASELINE_FILE,
+    CHAMPION,
+    LoggedModel,
+    ModelRecord,
+    baseline_name,
+    files_checksum,
+    log_baseline,
+    show_approvals,
+)
 from ml.tracking import MlflowTracker
-from tests.ml.cases import baseline
+from tests.ml.cases import RECORDED, baseline
 from tests.ml.test_expected import THREE
 
 RECORD = ModelRecord(
@@ -123,3 +133,61 @@ def test_the_training_table_is_not_needed_to_load(tracker: MlflowTracker) -> Non
     logged = log_baseline(tracker, made, fitted_by="ada")
     one_day = pl.DataFrame({"local_date": THREE["local_date"][:1]})
     assert expected_days(load_baseline(tracker, logged.name, logged.version), one_day)["expected_kwh"][0] == 5.0
+
+
+def version_of(logged: LoggedModel, made: Baseline, number: int, status: BaselineStatus) -> BaselineVersion:
+    """What the register of approvals says of a logged baseline; provisional ones have no approver."""
+    version = BaselineVersion(
+        baseline_id="plant/line/enb",
+        version=number,
+        status=BaselineStatus.PROVISIONAL,
+        mlflow_run_id=logged.run_id,
+        model_checksum=logged.checksum,
+        fitted_by="ben",
+        fitted_at_utc=RECORDED,
+        baseline=made,
+    )
+    if status is BaselineStatus.PROVISIONAL:
+        return version
+    approval = {"status": status, "approved_by": "anna", "approved_at_utc": RECORDED, "reason": "A whole year"}
+    return version.model_copy(update=approval)
+
+
+def test_the_registry_shows_what_a_baseline_models_and_who_approved_which_version(tracker: MlflowTracker) -> None:
+    firsts, second = baseline({"intercept": 1.0, "production": 0.5}), baseline({"intercept": 2.0, "production": 0.4})
+    firsts, second = (each.model_copy(update={"site_id": "shown"}) for each in (firsts, second))
+    other = second.model_copy(update={"model": "change_point"})
+    logged = [log_baseline(tracker, each, fitted_by="ben") for each in (firsts, second, other)]
+    name = "shown.line.enb.ols_daily"
+
+    show_approvals(tracker, [version_of(logged[0], firsts, 1, BaselineStatus.APPROVED)])
+    line = [
+        version_of(logged[0], firsts, 1, BaselineStatus.SUPERSEDED),
+        version_of(logged[1], second, 2, BaselineStatus.APPROVED),
+        version_of(logged[2], other, 3, BaselineStatus.PROVISIONAL),
+    ]
+    for _ in range(2):
+        show_approvals(tracker, line)
+    assert (tracker.get_alias(name, APPROVED), tracker.get_alias(logged[2].name, APPROVED)) == (2, None)
+    was, now = (tracker._client.get_model_version(name, number) for number in ("1", "2"))
+    assert was.description.startswith("**Superseded**: by anna on 2026-01-01 00:00 UTC; fitted by ben.")
+    named = ("**Approved**: by anna", "A whole year", "shown · line · ols_daily · 2024", "CV(RMSE)", "| production |")
+    assert [words for words in named if words not in now.description] == []
+    assert (now.tags["status"], now.tags["approved_by"]) == ("approved", "anna")
+    assert tracker._client.get_model_version(logged[2].name, "1").tags["status"] == "provisional"
+
+    # An approval of the other form takes the alias along.
+    show_approvals(tracker, [line[1], version_of(logged[2], other, 3, BaselineStatus.APPROVED)][::-1][:1] + line[:1])
+    assert tracker.get_alias(logged[2].name, APPROVED) == 1
+    assert tracker.get_alias(name, APPROVED) is None
+
+
+def test_runs_stand_in_an_experiment_of_their_kind_under_a_name_that_people_read(tracker: MlflowTracker) -> None:
+    logged = log_baseline(tracker, baseline({"intercept": 3.0}), fitted_by="ada")
+    run = tracker._client.get_run(logged.run_id)
+    experiment = tracker._client.get_experiment(run.info.experiment_id)
+    assert (experiment.name, run.info.run_name) == ("Energy baselines", "plant · line · ols_daily · 2024")
+    # MLflow opens an experiment of no kind among its pages for language models.
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert experiment.tags["mlflow.note.content"]
+    assert "Energy baselines" in tracker._client.get_experiment("0").tags["mlflow.note.content"]

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -105,11 +106,52 @@ def test_a_file_gets_every_id_whole_and_an_empty_table_its_sentence(capsys: pyte
     assert capsys.readouterr().out.splitlines()[-1] == "nothing is stored"
 
 
+def shown(answer: Answer, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The lines that people see."""
+    show(answer, is_json=False)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_numbers_stand_below_numbers_and_words_to_the_left(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [("hall", "1,234.5", "0.5 kW", "98.0%", "2025-Q4"), ("office", "– a", "-12 kW", "–", "2025-03")]
+    columns = "name: {0} | kWh: {1} | peak: {2} | read: {3} | when: {4}"
+    assert shown(Answer({}, Table(rows, columns)), capsys) == [
+        "name        kWh    peak   read  when",
+        "hall    1,234.5  0.5 kW  98.0%  2025-Q4",
+        "office      – a  -12 kW      –  2025-03",
+    ]
+
+
+def test_several_tables_stand_with_their_texts_between_them(capsys: pytest.CaptureFixture[str]) -> None:
+    parts = ("first", Table([{"a": "x"}], "a"), "", Table([], "b", empty="none of it"))
+    assert shown(Answer({}, parts, "last"), capsys) == ["first", "a", "x", "", "none of it", "last"]
+
+
+def test_what_a_name_looks_like_to_a_terminal_is_not_drawn(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = Answer({}, Table([{"scope": "site:factory: [bold]"}], "scope"), "consumption of site:factory: [red]x")
+    assert shown(answer, capsys) == ["scope", "site:factory: [bold]", "consumption of site:factory: [red]x"]
+
+
+@pytest.mark.parametrize(("width", "lines"), [(60, 1), (40, 2), (30, 4)])
+def test_on_a_narrow_terminal_prose_gives_way_and_no_id_breaks(
+    width: int, lines: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    row = {"id": "factory/hvac/enb@1", "why": "readings are missing on two days"}
+    # Titles are bold on a terminal.
+    found = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in shown(Answer({}, Table([row], "id | why")), capsys)]
+    assert max(map(len, found)) <= width
+    assert found[1].startswith("factory/hvac/enb@1")
+    assert len(found) == 1 + lines
+
+
 def test_a_model_is_the_json_of_its_command() -> None:
     assert plain(Answer(Meter()).result) == plain(Meter().model_dump())
 
 
-def test_only_the_frame_knows_how_answers_are_shown() -> None:
+def test_only_one_module_knows_how_answers_are_shown() -> None:
     knows = set()
     for path in CLI.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -117,7 +159,7 @@ def test_only_the_frame_knows_how_answers_are_shown() -> None:
                 knows.add(path.name)
             if isinstance(node, ast.Attribute) and node.attr == "stdout":
                 knows.add(path.name)
-    assert knows == {"answer.py", "frame.py"}
+    assert knows == {"answer.py"}
 
 
 def test_nothing_below_the_command_line_knows_it() -> None:

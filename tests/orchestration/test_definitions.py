@@ -1,8 +1,10 @@
 """The graph's public names, and what loading it may cost."""
 
+import re
 import subprocess
 import sys
 import warnings
+from collections import defaultdict
 from pathlib import Path
 
 import dagster as dg
@@ -98,6 +100,40 @@ def test_every_asset_has_a_group_an_owner_and_a_description(defs: dg.Definitions
             assert asset.owners, name
             assert asset.description, name
             assert asset.kinds, name
+
+
+def test_everything_that_the_ui_lists_says_what_it_is(defs: dg.Definitions) -> None:
+    repository, graph = defs.get_repository_def(), defs.resolve_asset_graph()
+    told = {
+        **{each.name: each.description for each in (*repository.schedule_defs, *repository.sensor_defs)},
+        **{job.name: job.description for job in repository.get_all_jobs() if not job.name.startswith("__")},
+        **{name: each.description for name, each in repository.get_top_level_resources().items()},
+        **{node.key.to_user_string(): node.description for node in graph.asset_nodes},
+        **{f"check {key.name}": graph.get_check_spec(key).description for key in graph.asset_check_keys},
+    }
+    assert len(told) > 100
+    # A word or two would be its name once more.
+    assert {name for name, text in told.items() if len((text or "").split()) < 4} == set()
+
+
+def cut(name: str, length: int = 18) -> str:
+    """The name as Dagster's graph shows it from afar: what is too long loses its middle, before a `__` where it can."""
+    over = len(name) - length
+    if over <= 0:
+        return name
+    joints = [found.start() for found in re.finditer("__", name)]
+    behind = [place for place, joint in enumerate(joints) if joint > over + 3]
+    at = joints[max(behind[0], len(joints) // 2)] if behind else (len(name) + over) // 2
+    return f"{name[: at - over - 1]}…{name[at:]}"
+
+
+def test_no_two_marts_of_a_group_read_alike_where_the_graph_cuts_their_names(defs: dg.Definitions) -> None:
+    assert cut("mart_site__kpi_values") == cut("mart_seu__kpi_values") == "mart_…__kpi_values"
+    shown = defaultdict(list)
+    for node in defs.resolve_asset_graph().asset_nodes:
+        if node.key.to_user_string() in MARTS | ASSETS:
+            shown[node.group_name, cut(node.key.to_user_string())].append(node.key.to_user_string())
+    assert [names for names in shown.values() if len(names) > 1] == []
 
 
 def test_every_asset_is_made_by_some_job(defs: dg.Definitions) -> None:

@@ -5,7 +5,7 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.partitions import month_ranges, month_span, site_month_key, split_key
+from orchestration.month_keys import month_ranges, month_span, site_month_key, split_key
 
 months = st.dates(date(2015, 1, 1), date(2030, 12, 31)).map(lambda day: day.replace(day=1))
 

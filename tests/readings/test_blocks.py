@@ -63,6 +63,22 @@ TABLES: dict[str, tuple[list[str], ColumnMap | None]] = {
         ["Name,Wann,Wert", *lines(["A", "B"])[1:]],
         ColumnMap(timestamp="Wann", meter="Name", value="Wert", unit="kwh", meters={"A": "main"}, other_meters="skip"),
     ),
+    "local times, date beside clock": (
+        [
+            "Zähler;Datum;Uhrzeit;Wirkarbeit",
+            *(f"M1;26.10.2025;{hour:02}:{at:02};1,5" for hour in range(24) for at in (0, 30)),
+        ],
+        ColumnMap(
+            timestamp="Datum",
+            clock="Uhrzeit",
+            date_format="%d.%m.%Y %H:%M",
+            zone="Europe/Berlin",
+            meter="Zähler",
+            value="Wirkarbeit",
+            unit="kwh",
+            repeated_hour="second",
+        ),
+    ),
     "zeros and sentinels": (
         [*lines(["main"])[:90], "main,2025-01-02T00:00Z,0", "main,2025-01-02T00:15Z,-9999"],
         ColumnMap(meter="meter", value="kwh", missing=("-9999",), zero_is_missing=True),
@@ -92,6 +108,17 @@ def test_a_table_looked_at_in_blocks_is_reported_as_when_it_is_read_whole(
     monkeypatch.setattr(blocks, "sniff_file", never)
     assert look_at(path, mapping=mapping, now_utc=NOW_UTC, from_bytes=1) == whole
     assert whole.accepted_rows
+
+
+def test_local_times_of_a_zone_that_the_command_names_are_read_in_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(line.replace("Z,", ",") for line in lines(["main"])) + "\n")
+    whole = sniff_file(path, tz="Europe/Berlin", now_utc=NOW_UTC)
+    monkeypatch.setattr(blocks, "sniff_file", never)
+    assert look_at(path, tz="Europe/Berlin", now_utc=NOW_UTC, from_bytes=1) == whole
+    assert whole.channels[0].start_utc == datetime(2024, 12, 31, 23, tzinfo=UTC)
 
 
 def test_with_a_site_its_meters_are_the_ones_that_count(tmp_path: Path) -> None:

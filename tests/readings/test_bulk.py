@@ -203,13 +203,16 @@ def test_conflicts_and_a_last_line_without_end_are_judged_in_blocks(
 
 
 @pytest.mark.parametrize(("others", "accepted"), [("0", 4), ("2.5", 3), ("12.000", 3)])
-def test_a_value_with_a_comma_is_for_the_sight_of_the_whole_file(tmp_path: Path, others: str, accepted: int) -> None:
+def test_what_a_comma_means_beside_points_is_for_the_sight_of_the_whole_file(
+    tmp_path: Path, others: str, accepted: int
+) -> None:
     path = tmp_path / "readings.csv"
     rows = [f"main;2025-01-31T20:{minute:02}:00Z;{others}" for minute in (15, 30, 45)]
     path.write_text("\n".join(["meter;timestamp;kwh", "main;2025-01-31T20:00:00Z;1,5", *rows, ""]))
-    assert read_file(path, site=SITE, now_utc=NOW).report.accepted_rows == accepted
+    whole = read_file(path, site=SITE, now_utc=NOW).report
+    assert whole.accepted_rows == accepted
     with regular_file(path, site=SITE, mapping=None, now_utc=NOW, from_bytes=0) as file:
-        assert file is None
+        assert (file.report if file is not None else None) == (None if "." in others else whole)
 
 
 ODD_NUMBERS = [

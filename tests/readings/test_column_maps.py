@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from assets.readings.sniff_files import sniff_file
+from data_quality.contracts.site_file.meter import Meter, Register
 from data_quality.contracts.site_file.site import ColumnMap
 from tests.readings.rooms import Bench, home, plant
 
@@ -61,6 +62,14 @@ def test_a_file_of_other_meters_only_is_read_and_stores_nothing(bench: Bench) ->
     text = "meter,timestamp,kwh\nb7,2025-01-01T00:00Z,9\nb7,2025-01-01T00:15Z,9\n"
     report = bench.ingest(text, mapping=ColumnMap(meter="meter", value="kwh", other_meters="skip"))
     assert (report.verdict, report.accepted_rows, report.new_rows) == ("accept_with_warning", 0, 0)
+
+
+def test_zero_that_means_missing_is_no_state_of_a_display_either(bench: Bench) -> None:
+    text = "timestamp,kwh\n2025-01-01T00:00Z,100\n2025-01-01T01:00Z,0\n2025-01-01T02:00Z,108\n"
+    site = plant(meters=(Meter(meter_id="main", registers=(Register(kind="cumulative"),)),), drivers=())
+    report = bench.ingest(text, site=site, mapping=ColumnMap(zero_is_missing=True))
+    assert (report.warnings["zero_is_missing"], report.reasons) == (1, {})
+    assert sum(bench.values()) == 8
 
 
 def test_zero_that_means_missing_is_counted_and_not_stored(bench: Bench) -> None:

@@ -48,15 +48,21 @@ def test_fault_f01_a_cut_telegram_gives_no_value(tmp_path: Path, sample: Path) -
         assert values(tmp_path, data[:size]) == (whole if size >= end else [])
 
 
-def test_fault_f01_a_cut_log_is_held_whole(tmp_path: Path) -> None:
-    """Wherever it is cut inside a telegram; between two, what is there is whole."""
+def test_fault_f01_a_cut_log_gives_its_whole_telegrams(tmp_path: Path) -> None:
+    """Wherever it is cut: what the telegrams before say, and nothing of the one that was begun."""
     data = FOUR.read_bytes()
     ends = [place + 7 for place in range(len(data)) if data[place : place + 3] == b"\r\n!"]
     for size in range(20, len(data), 11):
-        whole = [end for end in ends if end <= size]
-        is_between = bool(whole) and not data[whole[-1] : size].strip()
+        whole = max([end for end in ends if end <= size], default=0)
+        begun = data[whole:size].strip()
         report = sniffed(tmp_path, data[:size])
-        assert (report.verdict != "reject") == is_between
+        assert (report.verdict == "reject") == (whole == 0)
+        if whole:
+            before = sniffed(tmp_path, data[:whole])
+            assert (report.channels, report.values) == (before.channels, before.values)
+        if whole and begun and b"!" not in begun:
+            assert report.warnings == before.warnings | {"cut_telegram": 1}
+            assert (report.verdict, report.reasons) == ("accept_with_warning", {})
 
 
 def test_fault_f02_a_cut_gzip_log_is_held_whole(tmp_path: Path) -> None:

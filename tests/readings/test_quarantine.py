@@ -6,7 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from assets.readings.parsed import REJECT_SCHEMA, bad_rows
-from assets.stores.ledgers.quarantine_ledger import QuarantineStore, file_sha256
+from assets.stores.file_hashes import file_sha256
+from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.schema import tables_readings
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput, BadRow

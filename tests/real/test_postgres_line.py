@@ -95,7 +95,7 @@ def _work(folder: Path, *, is_whole: bool) -> None:
     from assets.stores.file_hashes import landing_files
     from orchestration.demonstration.demo_job import raise_mode
     from orchestration.demonstration.demo_tower import ingest_files
-    from orchestration.partitions import month_ranges
+    from orchestration.month_keys import month_ranges
     from orchestration.resources import ProjectResource
     from orchestration.runner import open_runner
     from orchestration.sensors.lake_changes import touched_months

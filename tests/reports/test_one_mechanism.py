@@ -114,7 +114,7 @@ def test_a_new_report_touches_exactly_one_file(world: MakeWorld, tmp_path: Path)
 
 def test_the_energy_performance_report_is_a_template_of_any_whole_months(good: World, tmp_path: Path) -> None:
     content = good.build(1)
-    assert content.versions["template"] == "enpi_quarter@1"
+    assert content.versions["template"] == "enpi_quarter@2"
     assert content.report_id == "enpi_quarter/plant/2025-Q1"
     with pytest.raises(BadInput, match="period '2025-01-10/2025-02-01' cuts a month; report 'enpi_quarter' covers"):
         make_report(
@@ -145,5 +145,5 @@ def test_content_that_python_writes_is_the_short_list_of_the_readme() -> None:
     # Pages come from templates alone: nobody else puts a table or a section together.
     layout = {"Section", "Tiles", "Chart"}
     assert {path.name for path in modules if calls(path) & layout} == {
-        "template_report.py", "template_blocks.py", "register.py", "standing.py",
+        "template_report.py", "template_blocks.py", "template_charts.py", "register.py", "standing.py",
     }  # fmt: skip

@@ -1,6 +1,7 @@
 """Files: every figure is printed, numbers are numbers, bytes depend on the content alone."""
 
 import io
+import itertools
 import json
 import re
 from datetime import date
@@ -10,8 +11,10 @@ import pypdf
 import pytest
 
 from reports.render.render_json import figure_rows, render_json
-from reports.render.render_pdf import WATERMARK, render_pdf
+from reports.render.render_pdf import WATERMARK, render_pdf, render_print
+from reports.render.render_pdf_style import HATCHES, HEAT, SERIES, TINTS
 from reports.render.render_xlsx import REGISTER, render_xlsx
+from reports.render.render_xlsx_charts import DATA
 from reports.report_content import ReportContent
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
@@ -51,7 +54,7 @@ def test_synthetic_data_are_marked_on_every_page(world: MakeWorld) -> None:
 
 
 def test_findings_stand_on_page_one(content: ReportContent, pages: list[str]) -> None:
-    assert "Heating and cooling used more energy than its baseline expects: warning." in " ".join(pages[0].split())
+    assert "Heating and cooling used more energy than its baseline expects: status Watch." in " ".join(pages[0].split())
 
 
 def test_nothing_leaves_the_page(content: ReportContent) -> None:
@@ -76,7 +79,7 @@ def test_the_same_content_gives_the_same_bytes(good: World) -> None:
 
 def test_the_workbook_holds_every_figure_unrounded(content: ReportContent) -> None:
     book = openpyxl.load_workbook(io.BytesIO(render_xlsx(content)), data_only=True)
-    assert book.sheetnames == ["Summary", "Site", "Months", "Data quality", "Method", REGISTER]
+    assert book.sheetnames == ["Summary", "Site", "Months", "Data quality", "Method", REGISTER, DATA]
     stored = {row[0]: row[3] for row in book[REGISTER].iter_rows(min_row=3, values_only=True)}
     for figure in content.figures:
         # A workbook keeps 16 digits of a number.
@@ -129,3 +132,43 @@ def test_json_holds_exact_text_beside_the_float(content: ReportContent) -> None:
         assert shown["exact_value"] == (None if figure.value is None else str(figure.value))
         assert shown["value"] == (None if figure.value is None else float(figure.value))
     assert {"figure_id", "label", "value", "unit", "uncertainty", "status", "findings"} == set(figure_rows(content)[0])
+
+
+def test_every_sheet_prints_as_wide_as_a_page_with_its_head_on_each_and_its_charts_are_native(
+    content: ReportContent,
+) -> None:
+    book = openpyxl.load_workbook(io.BytesIO(render_xlsx(content)))
+    for page in book:
+        assert page.sheet_properties.pageSetUpPr.fitToPage, page.title
+        assert page.print_title_rows, page.title
+        assert page.freeze_panes, page.title
+        assert page.title == DATA or page.print_area, page.title
+    drawn = {page.title: len(page._charts) for page in book}
+    wanted = [chart.sheet for chart in content.charts() if chart.shape != "heat"]
+    assert drawn["Summary"] == wanted.count("Summary") > 0
+    assert drawn["Months"] == wanted.count("Months") > 0
+    # What an axis shows is a number of the chart's own sheet.
+    first = next(chart for chart in content.charts() if chart.sheet)
+    titles = {row[0].value: row[0].row for row in book[DATA].iter_rows(max_col=1)}
+    row = titles[f"{first.title}, {first.unit}"] + 2
+    assert book[DATA].cell(row, 2).value == pytest.approx(first.series[0].values[0])
+
+
+def test_the_printed_form_leaves_out_the_register_and_nothing_else(content: ReportContent) -> None:
+    texts = [
+        " ".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(render(content))).pages)
+        for render in (render_pdf, render_print)
+    ]
+    figure = content.figures[0].figure_id
+    assert [figure in text for text in texts] == [True, False]
+    for chart in content.charts():
+        assert all(chart.title in text for text in texts)
+
+
+def test_a_chart_without_colour_tells_its_series_apart() -> None:
+    roles = ("actual", "expected", "third", "fourth")
+    looks = {(HATCHES[role], SERIES[role] if role == "actual" else TINTS[role]) for role in roles}
+    assert len({hatch for hatch, _ in looks}) == len(roles)
+    greys = [sum(int(shade[at : at + 2], 16) * part for at, part in ((1, 0.3), (3, 0.59), (5, 0.11))) for shade in HEAT]
+    assert greys == sorted(greys, reverse=True)
+    assert all(one - two > 12 for one, two in itertools.pairwise(greys))

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import polars as pl
 import pytest
@@ -12,11 +13,20 @@ from data_quality.contracts.errors import BadInput, OurFault, Unreachable
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import FixedClock
 from reports.again.figure_again import recompute
-from reports.life.figure_trace import readings_behind, stale_revisions, trace_figure, versions_today
+from reports.life.figure_trace import (
+    ROW_COLUMNS,
+    as_read,
+    readings_behind,
+    stale_revisions,
+    trace_figure,
+    versions_today,
+)
 from reports.life.revise import store_revision
 from reports.report_content import ReportContent
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
+
+AT = datetime(2025, 3, 1, tzinfo=UTC)
 
 
 def wrong(content: ReportContent, world: World) -> list[str]:
@@ -139,6 +149,36 @@ def test_rows_name_their_source_file_and_line(world: MakeWorld) -> None:
     assert rows.height == 28 * 96
     assert set(rows["source_name"].unique()) == {"plant.csv"}
     assert rows["source_line"].n_unique() == rows.height
+
+
+def test_an_hour_that_was_read_is_one_row_again_and_a_replaced_quarter_stands_apart() -> None:
+    def quarters(line: int, hour: int, values: list[float], minutes: int, **more: Any) -> list[dict[str, Any]]:
+        given = dict.fromkeys(ROW_COLUMNS, "x") | {"source_line": line, "source_minutes": minutes, "quality_code": 14}
+        given |= {"is_synthetic": False, "unit": "kwh", "recorded_at_utc": AT} | more
+        step = timedelta(minutes=15)
+        return [
+            given | {"interval_start_utc": AT + timedelta(hours=hour) + n * step, "value": value}
+            for n, value in enumerate(values)
+        ]
+
+    hourly = [
+        # A wide table: the hours of a day stand in one line.
+        *quarters(2, 0, [0.1, 0.2, 0.3, 0.4], 60),
+        *quarters(2, 1, [5.0, 5.0, 5.0, 5.0], 60),
+        *quarters(3, 2, [1.0, 1.0], 60),
+    ]
+    replaced = quarters(9, 2, [0.0, 0.0, 7.0], 15, quality_code=7)[2:]
+    after = quarters(3, 2, [1.0] * 4, 60)[3:]
+    level = quarters(4, 3, [21.5] * 4, 60, unit="degc", meter_id="y")
+    rows = as_read(pl.DataFrame([*hourly, *replaced, *after, *level]))
+    assert rows.select("start_utc", "minutes", "value", "quality_code").rows() == [
+        (AT, 60, 1.0, 14),
+        (AT + timedelta(hours=1), 60, 20.0, 14),
+        (AT + timedelta(hours=2), 30, 2.0, 14),
+        (AT + timedelta(hours=2, minutes=30), 15, 7.0, 7),
+        (AT + timedelta(hours=2, minutes=45), 15, 1.0, 14),
+        (AT + timedelta(hours=3), 60, 21.5, 14),
+    ]
 
 
 def test_rows_of_an_expectation_hold_its_driver(world: MakeWorld) -> None:

@@ -85,6 +85,20 @@ def test_premises_that_contradict_the_site_are_refused_by_name(name: str) -> Non
         site(premises)
 
 
+@pytest.mark.parametrize("name", ["GIA", "NLA", "GFA", "BGF (DIN 277)", "surface de plancher"])
+def test_an_area_may_be_counted_as_the_country_counts_it(name: str) -> None:
+    found = site({}, floor_area_m2=6, floor_area_definition=name)
+    assert found.floor_area_definition == name
+    of_tenants = site({"floor_areas": [{"m2": 5, "definition": name}]})
+    assert of_tenants.premises.floor_areas[0].definition == name
+
+
+@pytest.mark.parametrize("name", ["", " ", "two\nlines", "x" * 81])
+def test_the_name_of_an_area_is_one_short_line(name: str) -> None:
+    with pytest.raises(ValidationError, match="floor_area_definition"):
+        site({}, floor_area_m2=6, floor_area_definition=name)
+
+
 def test_two_floor_areas_of_a_site_are_one_too_many() -> None:
     with pytest.raises(ValidationError, match="floor_area_m2 is given too"):
         site({"floor_areas": [{"m2": 5, "definition": "GIA"}]}, floor_area_m2=6, floor_area_definition="GIA")

@@ -114,6 +114,7 @@ def test_an_incomplete_rate_is_refused_by_name(shared_data: Path, name: str, wor
         ({"energyratestructure": [[{"rate": "x"}]]}, "tier 1: rate: expected a number, got 'x'"),
         ({"energyratestructure": [[{"rate": 1, "max": 100}]]}, "period 0 has no rate above 100"),
         ({"energyratestructure": [[{"rate": 1, "max": -5}, {"rate": 2}]]}, "max -5 is not above zero"),
+        ({"energyratestructure": [[{"rate": 1, "max": 0}, {"rate": 2}]]}, "tier 1: max 0 is not above zero"),
         ({"energyratestructure": [[{"rate": 1, "max": 9}, {"rate": 2, "max": 5}]]}, "tier 2 does not end above tier 1"),
         ({"energyratestructure": [[{"rate": 1, "unit": "kVArh"}]]}, "unit 'kVArh'; known are kwh"),
         ({"demandratestructure": [[{"rate": 1}]]}, "demandweekdayschedule is missing"),
@@ -204,6 +205,16 @@ def test_monthly_fuel_adjustments_are_a_charge_of_their_own() -> None:
     bill = make_bill([read_urdb(rate(fueladjustmentsmonthly=[0.01] * 6 + [0.02] * 6))], flat_load(1), time_zone="UTC")
     assert by_charge(bill, 1)["fuel_adjustment"] == Decimal("7.44")
     assert by_charge(bill, 7)["fuel_adjustment"] == Decimal("14.88")
+
+
+@pytest.mark.parametrize("written", [0, 0.0, "0"])
+def test_a_last_tier_whose_max_is_zero_has_no_limit(written: object) -> None:
+    tiers = [{"rate": 0.2, "max": 100}, {"rate": 0.1, "max": written}]
+    assert read_urdb(rate(energyratestructure=[tiers])) == read_urdb(
+        rate(energyratestructure=[[tiers[0], {"rate": 0.1}]])
+    )
+    only = rate(demandratestructure=[[{"rate": 5, "max": written}]], demandweekdayschedule=[[0] * 24] * 12)
+    assert read_urdb({**only, "demandweekendschedule": [[0] * 24] * 12}).demand[0].periods[0].price_per_kw == 5
 
 
 def test_hours_use_and_daily_tiers_keep_their_unit() -> None:

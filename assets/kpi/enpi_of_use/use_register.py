@@ -5,7 +5,7 @@ from datetime import datetime
 
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.published.report_ledger import ReportStore
-from data_quality.contracts.baselines.baseline import BaselineType, BaselineVersion
+from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Seu, Site
@@ -48,14 +48,15 @@ def seu_lines(
     """
     found = []
     for site_id, site in sorted(sites.items()):
+        # The approved one first: a newer draft must not stand in the register as the use's baseline.
+        versions = baselines.in_force(site_id, as_of_utc=as_of_utc)
         periods = [each.period for each in reports.revisions(site_id, name=REPORT, as_of_utc=as_of_utc)]
         for seu in site.seus:
             if (source is not None and seu.carrier != source) or (is_active_only and not seu.is_active):
                 continue
-            # The approved one first: a newer draft must not stand in the register as the use's baseline.
-            approved = baselines.latest(site_id, seu.seu_id, approved_only=True, as_of_utc=as_of_utc)
-            newest = approved or baselines.latest(site_id, seu.seu_id, BaselineType.ENB, as_of_utc=as_of_utc)
-            found.append(_line(site_id, seu, newest, is_approved=approved is not None, periods=periods))
+            version = versions.get(seu.seu_id)
+            is_approved = version is not None and version.status is BaselineStatus.APPROVED
+            found.append(_line(site_id, seu, version, is_approved=is_approved, periods=periods))
     return found
 
 

@@ -212,10 +212,9 @@ def versions_text(site: Site, baselines: BaselineStore) -> str:
     Where adjustments are in force their digest follows: `compressors@2+1f0c…`.
     """
     found, ledger = [], AdjustmentStore(baselines.store)
+    versions = baselines.in_force(site.site_id)
     for seu in site.seus:
-        version = baselines.latest(site.site_id, seu.seu_id, approved_only=True)
-        version = version or baselines.latest(site.site_id, seu.seu_id)
-        if version is not None:
+        if (version := versions.get(seu.seu_id)) is not None:
             given = ledger.in_force(version.baseline_id, version.baseline)
             adjusted = f"+{adjustments_sha256(given)[:16]}" if given else ""
             found.append(f"{seu.seu_id}@{version.version}{adjusted}")

@@ -15,16 +15,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assets.readings.bulk.lines import line_blocks, unfinished_line
-from assets.readings.bulk.shape import NotRegular, Shape
+from assets.readings.bulk.local_times import NONE, LocalTimes, both_sides
+from assets.readings.bulk.shape import SLOT_US, NotRegular, Shape
 from assets.readings.packed.csv_text import MAX_LINE_BYTES, CsvText
 from assets.readings.parsed import FIRST_PLAUSIBLE, FUTURE_LIMIT, REJECT_SCHEMA
 from assets.readings.readers.table_formats.csv_table import rows_of
 from assets.readings.tables.judged_table import RawTable, read_table
-from assets.readings.tables.times import in_shape
+from assets.readings.tables.times import in_shape, local_times
+from assets.readings.tables.values import as_numbers
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap
 
-SLOT_US = 900_000_000
 # Odd rows are kept as text, each with its reason: a table with more of them is not regular.
 MAX_ODD_ROWS = 200_000
 # Numbers of lines are held in 32 bits.
@@ -32,17 +33,22 @@ MAX_LINES = 2**31 - 2**24
 # Values of rows that are no readings but show the step of their stream: bad ones, and negative ones of a counter.
 BAD, NEGATIVE = np.nan, -np.inf
 _BLANKS = (b" ", b"\t", b"\x0b", b"\x0c")
+DAY_US = 96 * SLOT_US
 # Zones reach from -12 to +14 hours.
 _OFFSET = r"^[+-](?:0\d|1[0-4]):[0-5]\d$"
 
 
 @dataclass
 class Source:
-    """What reading the blocks has found beside the cells. rows: of the file, rejected ones included."""
+    """What reading the blocks has found beside the cells. rejects, warnings: of rows that are none; local: the
+    clocks of the file's zone; label_slots: by how much its times stand behind the starts.
+    """
 
     sha256: Any = field(default_factory=hashlib.sha256)
     rejects: list[pl.DataFrame] = field(default_factory=list)
     warnings: dict[str, int] = field(default_factory=dict)
+    local: LocalTimes = field(default_factory=lambda: LocalTimes("UTC"))
+    label_slots: int = 0
 
     @property
     def rejected_rows(self) -> int:
@@ -52,7 +58,8 @@ class Source:
 
 def read_cells(path: Path, shape: Shape, source: Source) -> Iterator[pl.DataFrame]:
     """The file's cells, block by block. Raises NotRegular."""
-    line = 2
+    line, ends = 2, shape.mapping.label == "end"
+    source.local = LocalTimes(shape.time_zone)
     for block in line_blocks(path, shape.body_at, source.sha256.update):
         is_finished = block.endswith(b"\n")
         if not is_finished and (reject := unfinished_line(path, shape, block, line)) is not None:
@@ -64,7 +71,18 @@ def read_cells(path: Path, shape: Shape, source: Source) -> Iterator[pl.DataFram
         # Asked after the block: one holds at most 2**22 lines, for which MAX_LINES leaves room.
         if line > MAX_LINES:
             raise NotRegular
-        yield cells
+        if ends and not source.label_slots:
+            source.label_slots = (shape.mapping.interval_minutes or 0) // 15 or _commonest_step(cells)
+        yield cells.with_columns(pl.col("slot") - source.label_slots) if ends else cells
+
+
+def _commonest_step(cells: pl.DataFrame) -> int:
+    """Quarter hours between two rows of a stream. Whether all streams go by it is asked when all rows are known."""
+    ordered = cells.sort("stream", "slot")
+    steps = ordered.select(step=pl.col("slot").diff().over("stream")).filter(pl.col("step") > 0)["step"].mode().sort()
+    if steps.is_empty():
+        raise NotRegular
+    return int(steps[0])
 
 
 def _cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[pl.DataFrame, int]:
@@ -76,19 +94,52 @@ def _cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[pl.Dat
     # Values straight as numbers: a cell that is none fails the block, which then goes the slow way.
     schema = dict.fromkeys(shape.header, pl.String) | {value: pl.Float64}
     try:
-        frame = pl.read_csv(body, has_header=False, schema=schema, separator=shape.separator, quote_char=None)
+        frame = pl.read_csv(
+            body,
+            has_header=False,
+            schema=schema,
+            separator=shape.separator,
+            quote_char=None,
+            decimal_comma=shape.comma,
+        )
     except pl.exceptions.PolarsError:
         return _odd_cells(body, line, shape, source)
-    found = _typed(frame, shape, may_hold_blanks=any(mark in body for mark in _BLANKS))
+    lines = np.arange(line, line + frame.height, dtype=np.int32)
+    may_hold_blanks = _may_hold_blanks(body, frame.height, shape)
+    frame = shape.joined(frame, may_hold_blanks=may_hold_blanks)
+    has_points = shape.comma and _has_points(body, frame, shape)
+    found = None if has_points else _typed(frame, lines, shape, source.local, may_hold_blanks=may_hold_blanks)
     if found is None:
         return _odd_cells(body, line, shape, source)
     stream, slot, values = found
-    lines = np.arange(line, line + frame.height, dtype=np.int32)
     return pl.DataFrame({"stream": stream, "slot": slot, "value": values, "line": lines}), frame.height
 
 
+def _has_points(body: bytes, frame: pl.DataFrame, shape: Shape) -> bool:
+    """Points stand in the values of a block, where the parser takes them for commas."""
+    points = body.count(b".")
+    # Times of the form hold as many each; a name may hold some.
+    if points == frame.height * shape.form.count("."):
+        return False
+    counts = (
+        frame[name].str.count_matches(".", literal=True).sum()
+        for name in frame.columns
+        if frame[name].dtype == pl.String
+    )
+    return points != sum(counts)
+
+
+def _may_hold_blanks(body: bytes, rows: int, shape: Shape) -> bool:
+    """Blanks may stand in the times of a block, other than those of a local form."""
+    if any(mark in body for mark in _BLANKS[1:]):
+        return True
+    # Of a clock in a column of its own the blank is ours.
+    of_form = rows * shape.form.count(" ") if shape.offset_width == 0 and shape.clock is None else 0
+    return body.count(b" ") != of_form
+
+
 def _typed(
-    frame: pl.DataFrame, shape: Shape, *, may_hold_blanks: bool
+    frame: pl.DataFrame, lines: NDArray[np.int32], shape: Shape, local: LocalTimes, *, may_hold_blanks: bool
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]] | None:
     """Stream, slot and value where every row is a reading; None where any is not."""
     column = frame[shape.layout.values[0].column]
@@ -96,12 +147,27 @@ def _typed(
     names = names_of(frame, shape)
     if column.null_count() or times.null_count() or names.null_count():
         return None
-    instants = times.to_physical().to_numpy()
     first, until = _bounds(shape)
-    if instants.min() < first or instants.max() > until:
+    instants = late = times.to_physical().to_numpy()
+    if shape.offset_width == 0:
+        # A stray year must not set how much of the calendar is learnt.
+        if instants.min() < first - DAY_US or instants.max() > until + DAY_US:
+            return None
+        instants, late = local.instants(times)
+    if instants.min() < first or late.max() > until:
         return None
-    found = shape.stream_of[names.to_numpy()], _slots(instants), column.to_numpy()
-    return found if _is_fit(found[0], found[2], shape) else None
+    stream, values = shape.stream_of[names.to_numpy()], column.to_numpy()
+    if not _is_fit(stream, values, shape):
+        return None
+    if late is not instants and (twice := np.flatnonzero(late != instants)).size:
+        said = _names_at(frame, shape, twice)
+        instants[twice] = local.passes(said, instants[twice], late[twice], lines[twice].tolist())
+    return stream, _slots(instants), values
+
+
+def _names_at(frame: pl.DataFrame, shape: Shape, places: NDArray[np.intp]) -> list[str | None]:
+    meter = shape.layout.meter
+    return frame[meter].gather(places).to_list() if meter is not None else [""] * len(places)
 
 
 def _is_fit(stream: NDArray[np.int32], values: NDArray[np.float64], shape: Shape) -> bool:
@@ -127,38 +193,76 @@ def _odd_cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[pl
         raise NotRegular from fault
     # rows_of counts as if the header stood right above: the block's first line is 2 to it.
     shift = pl.lit(line - 2)
-    frame = frame.with_columns(pl.col("_line").cast(pl.Int64) + shift)
+    frame = shape.joined(frame.with_columns(pl.col("_line").cast(pl.Int64) + shift))
     no_rows = no_rows.with_columns(pl.col("source_line") + shift)
-    value = frame[shape.layout.values[0].column].cast(pl.Float64, strict=False)
+    texts = frame[shape.layout.values[0].column]
+    if shape.comma and shape.mapping.decimal is None and texts.str.contains(".", literal=True).any():
+        raise NotRegular
+    value = as_numbers(texts, "," if shape.comma else ".")
+    missing = _says_missing(texts, shape)
     times = _instants(frame[shape.layout.time], shape, may_hold_blanks=True)
     names = names_of(frame, shape)
-    known = (times.is_not_null() & names.is_not_null()).to_numpy()
-    instants = times.to_physical().fill_null(0).to_numpy()
+    lines = frame["_line"].cast(pl.Int32).to_numpy()
+    instants = times.to_physical().fill_null(NONE).to_numpy()
+    if shape.offset_width == 0:
+        instants = _odd_instants(frame, times, lines, ~missing, shape, source.local)
+    known = (instants != NONE) & names.is_not_null().to_numpy()
     stream = shape.stream_of[names.fill_null(0).to_numpy()]
     first, until = _bounds(shape)
     limits, one_way = _limits(shape)
     values = value.fill_null(np.nan).to_numpy()
-    missing = _says_missing(frame[shape.layout.values[0].column], shape)
     placed = known & (instants >= first) & (instants <= until) & ~missing
     with np.errstate(invalid="ignore"):
         good = placed & (np.abs(values) <= limits[stream])
         negative = good & one_way[stream] & (values < 0)
     odd = ~good | negative | missing
+    source.local.mark_odd(lines[odd].tolist())
     _judge(frame.filter(pl.Series(odd)), no_rows, shape, source)
     values = np.where(negative, NEGATIVE, np.where(good, values, BAD))
-    lines = frame["_line"].cast(pl.Int32).to_numpy()
     cells = {"stream": stream, "slot": instants, "value": values, "line": lines}
     found = pl.DataFrame({name: column[placed] for name, column in cells.items()})
     return found.with_columns(slot=_slots(instants[placed])), body.count(b"\n")
 
 
+def _odd_instants(
+    frame: pl.DataFrame,
+    times: pl.Series,
+    lines: NDArray[np.int32],
+    counts: NDArray[np.bool_],
+    shape: Shape,
+    local: LocalTimes,
+) -> NDArray[np.int64]:
+    """UTC instants of local times, NONE where there is none. counts: rows that count as a pass of a repeated hour."""
+    first, until = _bounds(shape)
+    naive = times.to_physical()
+    is_near = naive.is_between(first - DAY_US, until + DAY_US).fill_null(value=False)
+    # Far away a time is refused as such, unless it is no time at all there.
+    far = times.filter(~is_near & naive.is_not_null())
+    early, late = both_sides(far, shape.time_zone)
+    if (early != late).any():
+        raise NotRegular
+    found = naive.fill_null(NONE).to_numpy().copy()
+    near = np.flatnonzero(is_near.to_numpy())
+    early, late = local.instants(times.gather(near))
+    found[near] = early
+    is_twice = (early != late) & counts[near]
+    named = list(shape.mapping.meters) or (shape.request.site.stream_ids() if shape.request.site else [])
+    if shape.mapping.other_meters == "skip" and shape.layout.meter is not None:
+        is_twice &= frame[shape.layout.meter].gather(near).is_in(named).fill_null(value=False).to_numpy()
+    twice = near[is_twice]
+    said = _names_at(frame, shape, twice)
+    found[twice] = local.passes(said, early[is_twice], late[is_twice], lines[twice].tolist())
+    return found
+
+
 def _judge(odd: pl.DataFrame, no_rows: pl.DataFrame, shape: Shape, source: Source) -> None:
     """Why these rows are no readings. Raises NotRegular where one is a reading after all."""
     source.rejects.append(no_rows)
-    if odd.select(pl.col(shape.layout.values[0].column).str.contains(",", literal=True).any()).item():
+    texts = odd[shape.layout.values[0].column]
+    if shape.mapping.decimal is None and not shape.comma and texts.str.contains(",", literal=True).any():
         # Whether a comma is a decimal mark, and points part thousands, all values of a file decide together.
         raise NotRegular
-    filled = odd.filter(~pl.all_horizontal(pl.col(shape.header).is_null()))
+    filled = odd.filter(~pl.all_horizontal(pl.exclude("_line").is_null()))
     if not filled.is_empty():
         request = shape.request.model_copy(update={"mapping": _row_by_row(shape)})
         try:
@@ -179,7 +283,9 @@ def _judge(odd: pl.DataFrame, no_rows: pl.DataFrame, shape: Shape, source: Sourc
 def _row_by_row(shape: Shape) -> ColumnMap:
     """A column map by which judged_table.py judges each row for itself, in the way of this shape."""
     # A row alone shows no step: any length will do, since only the reason of its rejection is wanted.
-    alone = {"interval_minutes": 15, "zero_is_missing": False}
+    alone = {"interval_minutes": 15, "zero_is_missing": False, "decimal": "," if shape.comma else "."}
+    # Whether the other pass of a repeated hour is there was asked of all rows.
+    alone |= {"label": "start", "repeated_hour": "first"}
     if shape.request.mapping is not None:
         return shape.request.mapping.model_copy(update=alone)
     column = shape.layout.values[0]
@@ -197,21 +303,43 @@ def rejects_of(source: Source) -> pl.DataFrame:
 def _instants(texts: pl.Series, shape: Shape, *, may_hold_blanks: bool) -> pl.Series:
     """UTC instants; null for a text of another form.
 
-    A text of the form's length without blanks has its shape: the parser would take a blank for a digit.
+    A text of the form's length without blanks has its shape: the parser would take a blank for a digit. Local times of
+    a declared zone stay local.
     """
+    if shape.offset_width == 0:
+        return _local(texts, shape, is_plain=not may_hold_blanks)
     if may_hold_blanks or " " in shape.form:
         texts = in_shape(texts, shape.form + "Z") if shape.offset_width == 1 else _shaped(texts, shape)
     elif not (texts.str.len_bytes() == shape.time_bytes).all():
         texts = texts.set((texts.str.len_bytes() != shape.time_bytes).fill_null(value=False), None)
     if shape.offset_width == 1:
-        return texts.str.to_datetime(shape.form + "Z", strict=False, time_unit="us")
-    base = texts.str.head(-shape.offset_width).str.to_datetime(shape.form, strict=False, time_unit="us")
+        return _parsed(texts, shape.form + "Z")
+    base = _parsed(texts.str.head(-shape.offset_width), shape.form)
     offsets = texts.str.tail(shape.offset_width)
     kinds = offsets.drop_nulls().unique()
     kinds = kinds.filter(kinds.str.contains(_OFFSET))
     minutes = [(1 if text[0] == "+" else -1) * (int(text[1:3]) * 60 + int(text[4:6])) for text in kinds]
     shift = offsets.replace_strict(kinds, minutes, default=None, return_dtype=pl.Int64) * 60_000_000
     return (base.to_physical() - shift).cast(pl.Datetime("us"))
+
+
+def _parsed(texts: pl.Series, form: str) -> pl.Series:
+    # Where meters follow each other, every time is another: to look each up costs twice what parsing it does.
+    is_by_time = texts.head(2).n_unique() == 1
+    return texts.str.to_datetime(form, strict=False, time_unit="us", cache=is_by_time)
+
+
+def _local(texts: pl.Series, shape: Shape, *, is_plain: bool) -> pl.Series:
+    """Local times; null for a text of another form. is_plain: no blank stands in them but those of the form."""
+    times = pl.Series([None], dtype=pl.Datetime("us"))
+    if is_plain and (texts.str.len_bytes() == shape.time_bytes).all():
+        times = _parsed(texts, shape.form)
+    if times.null_count():
+        times = local_times(texts.str.strip_chars(), shape.mapping.formats)
+    if shape.mapping.midnight == "end":
+        is_midnight = (times.to_physical() % DAY_US == 0).fill_null(value=False)
+        times = times.zip_with(~is_midnight, times.dt.offset_by("1d"))
+    return times
 
 
 def _shaped(texts: pl.Series, shape: Shape) -> pl.Series:

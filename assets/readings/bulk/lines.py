@@ -57,7 +57,7 @@ def lines_at(path: Path, shape: Shape, wanted: NDArray[np.int32]) -> pl.DataFram
             texts = body.split(b"\n")
             chosen = b"\n".join(texts[number - line] for number in here.tolist()) + b"\n"
             numbers = pl.Series("_line", here)
-            parts.append(fields_of(chosen, shape).with_columns(numbers))
+            parts.append(shape.joined(fields_of(chosen, shape)).with_columns(numbers))
         line += count
     return pl.concat(parts)
 

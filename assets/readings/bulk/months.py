@@ -10,8 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assets.readings.bulk.cells import SLOT_US
-from assets.readings.bulk.shape import NotRegular
+from assets.readings.bulk.shape import SLOT_US, NotRegular
 
 # Rows held in memory: 20 bytes each.
 MAX_ROWS_IN_MEMORY = 12_000_000
@@ -27,6 +26,7 @@ class Months:
         self._held = defaultdict[int, list[pl.DataFrame]](list)
         self._spilled = defaultdict[int, list[Path]](list)
         self.is_sorted, self._last = True, -1
+        self._moved = pl.DataFrame(schema={"line": pl.Int32, "_by": pl.Int32})
 
     def add(self, cells: pl.DataFrame) -> None:
         """Take a block of the file, in its order. cells: see cells.py."""
@@ -39,13 +39,16 @@ class Months:
         # UTC months are portions to work in: which local months change is asked of the rows (changes/affected.py).
         edges = month_edges(int(slots.min()), int(slots.max()))
         places = np.searchsorted(edges, slots, side="right") if len(edges) > 2 else np.ones(1, np.int64)
+        order = None
         if not in_order and len(edges) > 2:
             order = np.argsort(places, kind="stable")
-            cells, places = cells[order], places[order]
+            places = places[order]
         cuts = [*np.searchsorted(places, np.arange(1, len(edges))).tolist(), cells.height]
         for edge, start, end in zip(edges.tolist(), cuts[:-1], cuts[1:], strict=False):
             if end > start:
-                self._held[month_of(edge)].append(cells.slice(start, end - start))
+                # Of rows in no order each month has its own copy: one that is given back frees its memory then.
+                part = cells.slice(start, end - start) if order is None else cells[order[start:end]]
+                self._held[month_of(edge)].append(part)
         self._rows += cells.height
         if self._rows > MAX_ROWS_IN_MEMORY:
             self._spill()
@@ -58,7 +61,27 @@ class Months:
         """The cells of a month in the order of the file."""
         spilled = [pl.read_ipc(path) for path in self._spilled.get(month, ())]
         found: pl.DataFrame = pl.concat([*spilled, *self._held.get(month, ())])
-        return found
+        if self._moved.is_empty():
+            return found
+        moved = found.join(self._moved, on="line", how="left", maintain_order="left")
+        kept = moved.filter(pl.col("_by").is_null() | (pl.col("_by") != 0))
+        return kept.select("stream", pl.col("slot") + pl.col("_by").fill_null(0), "value", "line")
+
+    def move(self, lines: NDArray[np.int32], slots: NDArray[np.int64], by: NDArray[np.int64]) -> None:
+        """Rows that were taken to be of `slots` are `by` quarter hours later; 0 takes them out. Before any cells().
+
+        Raises NotRegular where one would leave its month.
+        """
+        months = [month_of(slot) for slot in slots.tolist()]
+        if months != [month_of(slot) for slot in (slots + by).tolist()]:
+            raise NotRegular
+        self._moved = pl.DataFrame({"line": lines, "_by": by.astype(np.int32)})
+        # Whether the rows still stand in order is asked of each stream.
+        self.is_sorted = False
+        for month in {*months}.intersection(self.months()):
+            if self.cells(month).is_empty():
+                self._held.pop(month, None)
+                self._spilled.pop(month, None)
 
     @property
     def is_in_memory(self) -> bool:

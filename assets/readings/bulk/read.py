@@ -11,19 +11,17 @@ import numpy as np
 import polars as pl
 
 from assets.readings.bulk.canonical import QUANTA, Meaning, Readings, Rows, quarter_hours, readings_of
-from assets.readings.bulk.cells import SLOT_US, Source, read_cells, rejects_of
+from assets.readings.bulk.cells import MAX_ODD_ROWS, Source, read_cells, rejects_of
 from assets.readings.bulk.months import Grid, Months, grid_of
-from assets.readings.bulk.row_conflicts import conflict_rejects
-from assets.readings.bulk.shape import NotRegular, Shape, Stream, shape_of
+from assets.readings.bulk.row_rejects import ambiguous_rejects, conflict_rejects
+from assets.readings.bulk.shape import SLOT_US, NotRegular, Shape, Stream, shape_of
 from assets.readings.bulk.step_lengths import Steps
 from assets.readings.parsed import Channel, reason_counts
-from assets.readings.sniff_files import SniffReport, channel_of
+from assets.readings.sniff_files import REGULAR_FROM_BYTES, SniffReport, channel_of
 from assets.readings.tables.judged_table import reading_of
 from assets.readings.tables.values import LOAD_LIMIT, SUSPECT_KW, is_vouched
 from data_quality.contracts.site_file.site import ColumnMap, Site
 
-# Below this a table is judged as a whole: it is quick enough, and shows a person more.
-REGULAR_FROM_BYTES = 4 * 1024**2
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -76,6 +74,7 @@ def _read(path: Path, shape: Shape, folder: Path) -> RegularFile:
     # Twice over the months below: how long a reading lasts is known only once all steps have been counted.
     for cells in read_cells(path, shape, source):
         months.add(cells)
+    _settle_repeats(path, shape, source, months)
     if not months.months():
         raise NotRegular
     steps, width = Steps(len(shape.streams)), len(shape.streams)
@@ -109,6 +108,11 @@ def _read(path: Path, shape: Shape, folder: Path) -> RegularFile:
         raise NotRegular
     totals.refuse_suspects()
     totals.warnings |= {"unsorted": int(not order.is_sorted), "gap_intervals": steps.gaps(meaning.quarters)}
+    if shape.mapping.label == "end":
+        # Rows were set back by the step of the first block: other lengths would begin elsewhere.
+        if (meaning.quarters[steps.counts > 0] != source.label_slots).any():
+            raise NotRegular
+        totals.warnings["end_labelled"] = int(steps.counts.sum())
     source.rejects.append(conflict_rejects(path, shape, np.concatenate(conflicts)))
     rejects = rejects_of(source)
     first_utc = _EPOCH + timedelta(microseconds=int(steps.first_slot[steps.counts > 0].min()) * SLOT_US)
@@ -121,6 +125,26 @@ def _read(path: Path, shape: Shape, folder: Path) -> RegularFile:
         kept=kept,
         first_utc=first_utc,
     )
+
+
+def _settle_repeats(path: Path, shape: Shape, source: Source, months: Months) -> None:
+    """Rows of a repeated hour that stand there once: rejected, or of the pass that is declared. Raises NotRegular."""
+    singles = source.local.singles()
+    if not singles.lines.size:
+        return
+    if singles.lines.size > MAX_ODD_ROWS:
+        raise NotRegular
+    slots = singles.instants // SLOT_US - source.label_slots
+    if shape.mapping.repeated_hour != "both_passes":
+        source.warnings["repeated_hour_assumed"] = singles.lines.size
+        if shape.mapping.repeated_hour == "second":
+            months.move(singles.lines, slots, singles.hours // SLOT_US)
+        return
+    # A row that was refused for something else would have been refused for this first.
+    if singles.is_odd:
+        raise NotRegular
+    months.move(singles.lines, slots, np.zeros_like(slots))
+    source.rejects.append(ambiguous_rejects(path, shape, singles.lines))
 
 
 def _report(path: Path, shape: Shape, source: Source, totals: "_Totals", rejects: pl.DataFrame) -> SniffReport:

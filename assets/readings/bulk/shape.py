@@ -1,4 +1,4 @@
-"""Is a file a regular table: one value column, times with an offset, streams that the site knows?
+"""Is a file a regular table: one value column, times with an offset or a declared zone, streams that the site knows?
 
 Only such a table is read in blocks. Whatever else it may be is for judged_table.py, which sees the file whole.
 """
@@ -18,12 +18,15 @@ from assets.readings.parsed import Reader, ReadRequest
 from assets.readings.readers.reader_list import reader_for
 from assets.readings.readers.table_formats.csv_table import CsvTable
 from assets.readings.streams import canonical_of, default_registers, streams
-from assets.readings.tables.column_layout import Layout, choose_maps, resolve
-from assets.readings.tables.values import IMPLAUSIBLE, ONE_WAY
+from assets.readings.tables.clocks import joined_times
+from assets.readings.tables.column_layout import Layout, check_columns, choose_maps, resolve
+from assets.readings.tables.times import local_times
+from assets.readings.tables.values import IMPLAUSIBLE, ONE_WAY, infers_comma
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.contracts.units import UNITS, Behaviour, Unit
 
+SLOT_US = 900_000_000
 _HEAD_BYTES = 64 * 1024
 _BOM = b"\xef\xbb\xbf"
 # Declarations that change nothing about how a row is read here, or that the blocks obey.
@@ -41,8 +44,17 @@ _OBEYED = (
     "missing",
     "negative",
     "register_id",
+    "label",
+    "date_format",
+    "date_formats",
+    "decimal",
+    "midnight",
+    "repeated_hour",
+    "clock",
 )
 _FORMS = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M")
+# Codes of a declared style that the blocks read; a style without hour and minute means days.
+_CODES = frozenset("YmdHMS")
 
 
 class NotRegular(Exception):  # an answer, not a fault: the file goes the careful way
@@ -70,7 +82,9 @@ class Stream:
 class Shape:
     """How the rows are read. names: what the meter column may say; stream_of: the stream of each name.
 
-    streams: in the order of meter and register, which is the order of the lake's rows at one time.
+    streams: in the order of meter and register, which is the order of the lake's rows at one time; offset_width: 0
+    where times are local ones of `time_zone`; comma: a decimal comma, declared or of the first rows; clock: the column
+    of the time of day beside dates, of which `request` and `layout` know no more: see joined.
     """
 
     reader: Reader
@@ -87,6 +101,19 @@ class Shape:
     form: str
     offset_width: int
     time_bytes: int
+    time_zone: str
+    comma: bool
+    clock: str | None
+
+    def joined(self, frame: pl.DataFrame, *, may_hold_blanks: bool = True) -> pl.DataFrame:
+        """Columns of the file with one column of times."""
+        if self.clock is None:
+            return frame
+        time = self.layout.time
+        # Without blanks there is nothing to take off: a workbook's midnight behind a date is longer than the date.
+        if not may_hold_blanks and frame[time].str.len_bytes().max() == self.form.find(" ") + 2:
+            return frame.with_columns(pl.concat_str(time, pl.lit(" "), self.clock).alias(time)).drop(self.clock)
+        return joined_times(frame, self.mapping.model_copy(update={"clock": self.clock}))[0]
 
     @property
     def mapping(self) -> ColumnMap:
@@ -100,22 +127,38 @@ def shape_of(path: Path, *, site: Site, mapping: ColumnMap | None, now_utc: date
         reader = reader_for(path)
         if not isinstance(reader, CsvTable):
             return None
-        header, separator, body_at, encoding, first = _first_lines(path)
+        header, separator, body_at, encoding, rows = _first_lines(path)
         maps = (mapping,) if mapping is not None else choose_maps(path.name, header, site.column_maps)
-        request = ReadRequest(mapping=maps[0] if maps else None, site=site, now_utc=now_utc)
-        if len(maps) > 1 or not _is_obeyed(request.mapping):
+        given = maps[0] if maps else None
+        if len(maps) > 1 or not _is_obeyed(given):
             return None
-        layout = resolve(header, request.mapping, site)
+        clock = given.clock if given is not None else None
+        if given is not None and clock is not None:
+            check_columns(header, given)
+            given = given.model_copy(update={"clock": None})
+        request = ReadRequest(mapping=given, site=site, now_utc=now_utc)
+        layout = resolve(header, given, site)
     except (BadInput, NotRegular):
         return None
-    columns = {layout.time, layout.meter, *(each.column for each in layout.values)} - {None}
+    columns = {layout.time, clock, layout.meter, *(each.column for each in layout.values)} - {None}
     # Columns that change what a row means, row by row, are for the careful way.
     extra = (layout.register_column, layout.unit_column, layout.synthetic)
     if len(layout.values) != 1 or set(header) != columns or len(header) != len(columns) or any(extra):
         return None
-    form = _form(first[header.index(layout.time)]) if len(first) == len(header) else None
-    named = _streams(site, layout, request.mapping or ColumnMap())
+    declared, first = request.mapping or ColumnMap(), rows[0]
+    # As tables/times.py: a name that says UTC is a zone.
+    time_zone = declared.zone or ("UTC" if layout.time.lower() == "timestamp_utc" else "")
+    if len(first) != len(header):
+        return None
+    time = " ".join(first[header.index(name)] for name in (layout.time, clock) if name)
+    form = _form(time, declared, time_zone)
+    named = _streams(site, layout, declared)
     if form is None or not named or _makes_energy(site, named.values()):
+        return None
+    value = header.index(layout.values[0].column)
+    texts = pl.Series([row[value] for row in rows if len(row) == len(header)], dtype=pl.String)
+    comma = declared.decimal == "," or (declared.decimal is None and separator != "," and infers_comma(texts))
+    if comma and separator == ",":
         return None
     kinds = sorted({_key(each): each for each in named.values()}.items())
     place = {key: number for number, (key, _) in enumerate(kinds)}
@@ -133,7 +176,10 @@ def shape_of(path: Path, *, site: Site, mapping: ColumnMap | None, now_utc: date
         streams=tuple(each for _, each in kinds),
         form=form[0],
         offset_width=form[1],
-        time_bytes=len(first[header.index(layout.time)]),
+        time_bytes=len(time),
+        time_zone=time_zone,
+        comma=comma,
+        clock=clock,
     )
 
 
@@ -152,11 +198,11 @@ def _is_obeyed(mapping: ColumnMap | None) -> bool:
         return True
     known = {name: getattr(mapping, name) for name in _OBEYED}
     quarters = mapping.interval_minutes is None or mapping.interval_minutes % 15 == 0
-    return mapping == ColumnMap(**known) and quarters
+    return mapping == ColumnMap(**known) and quarters and len(mapping.formats) < 2
 
 
-def _first_lines(path: Path) -> tuple[list[str], str, int, str, list[str]]:
-    """Header, separator, place of the first row, encoding, fields of the first row."""
+def _first_lines(path: Path) -> tuple[list[str], str, int, str, list[list[str]]]:
+    """Header, separator, place of the first row, encoding, fields of the first rows."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     if (
@@ -167,20 +213,25 @@ def _first_lines(path: Path) -> tuple[list[str], str, int, str, list[str]]:
         or head.startswith((b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b"))
     ):
         raise NotRegular
-    line, first = head.removeprefix(_BOM).split(b"\n")[:2]
+    # The last line may go on beyond the head.
+    line, *others = head.removeprefix(_BOM).split(b"\n")[:-1]
     text = line.decode(errors="replace").rstrip("\r")
     separator = max(SEPARATORS, key=text.count)
     header = [name.strip() for name in next(csv.reader([text], delimiter=separator), [])]
     if not all(header) or len(set(header)) != len(header):
         raise NotRegular
     encoding = "utf-8 with byte-order mark" if head.startswith(_BOM) else "utf-8"
-    fields = first.decode(errors="replace").rstrip("\r").split(separator)
-    return header, separator, head.index(b"\n") + 1, encoding, fields
+    rows = [each.decode(errors="replace").rstrip("\r").split(separator) for each in others]
+    return header, separator, head.index(b"\n") + 1, encoding, rows
 
 
-def _form(text: str) -> tuple[str, int] | None:
-    """The strptime form of a time and the width of its offset; None for a time without one."""
-    # Without offset a time may be either pass of a repeated hour, which rows of another block would have to tell.
+def _form(text: str, mapping: ColumnMap, time_zone: str) -> tuple[str, int] | None:
+    """The strptime form of a time and the width of its offset, 0 where a zone is declared; None for others."""
+    if mapping.formats:
+        form = mapping.formats[0]
+        codes = {each[0] for each in form.split("%")[1:] if each}
+        has_clock = {"Y", "m", "d", "H", "M"} <= codes <= _CODES and form.count("%") == len(codes)
+        return (form, 0) if has_clock and time_zone else None
     for width in (1, 6):
         base, offset = text[:-width], text[-width:]
         if not (offset == "Z" if width == 1 else offset[:1] in "+-" and offset[3:4] == ":"):
@@ -188,6 +239,9 @@ def _form(text: str) -> tuple[str, int] | None:
         for form in _FORMS:
             if not pl.Series([base]).str.to_datetime(form, strict=False, time_unit="us").null_count():
                 return form, width
+    if time_zone:
+        times = pl.Series([text])
+        return next(((form, 0) for form in _FORMS if not local_times(times, (form,)).null_count()), None)
     return None
 
 

@@ -8,8 +8,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assets.readings.bulk.canonical import QUANTA, Readings, Rows
-from assets.readings.bulk.cells import SLOT_US
 from assets.readings.bulk.read import RegularFile
+from assets.readings.bulk.shape import SLOT_US
 from assets.readings.changes.bitemporal import classify
 from assets.readings.changes.holds import (
     HISTORY,

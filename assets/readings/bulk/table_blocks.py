@@ -10,22 +10,25 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from assets.readings.bulk.read import REGULAR_FROM_BYTES, RegularFile, regular_file
 from assets.readings.drafts.map_draft import NOTHING_SAID, Said
 from assets.readings.packed.bounded import GZIP_MAGIC
 from assets.readings.packed.csv_text import first_line, unpacked_chunks
 from assets.readings.parsed import UNSEEN, Channel, ReadRequest
-from assets.readings.sniff_files import SniffReport, sniff_file
+from assets.readings.sniff_files import REGULAR_FROM_BYTES, SniffReport, sniff_file
 from assets.readings.tables.column_layout import Layout, resolve
 from assets.readings.tables.judged_table import reading_of
-from assets.stores.ledgers.quarantine_ledger import file_sha256
+from assets.stores.file_hashes import file_sha256
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.meter import Meter, Register
 from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.contracts.units import UNITS, Behaviour
+
+if TYPE_CHECKING:
+    from assets.readings.bulk.read import RegularFile
 
 # More names than any portfolio has meters: such a column names something else.
 MAX_NAMES = 50_000
@@ -34,8 +37,11 @@ MAX_NAMES = 50_000
 @contextmanager
 def in_blocks(
     path: Path, *, site: Site, mapping: ColumnMap | None, now_utc: datetime, from_bytes: int = REGULAR_FROM_BYTES
-) -> Iterator[RegularFile | None]:
+) -> Iterator["RegularFile | None"]:
     """As bulk.read.regular_file, for packed files too. None: sniff_files.py reads it whole, and says why."""
+    # It pulls in NumPy, which small files never need.
+    from assets.readings.bulk.read import regular_file
+
     with (
         _plain(path, from_bytes) as plain,
         regular_file(plain, site=site, mapping=mapping, now_utc=now_utc, from_bytes=from_bytes) as file,
@@ -79,6 +85,8 @@ def _without_site(
     path: Path, mapping: ColumnMap | None, tz: str | None, now_utc: datetime, from_bytes: int
 ) -> SniffReport | None:
     """The report of a table whose meters are those that it names; None where it is for the careful way."""
+    from assets.readings.bulk.read import regular_file
+
     with _plain(path, from_bytes) as plain:
         try:
             header, separator = first_line(plain)
@@ -95,7 +103,7 @@ def _without_site(
         if found is None:
             return None
         with regular_file(
-            plain, site=found.site, mapping=found.map_of(layout, mapping), now_utc=now_utc, from_bytes=from_bytes
+            plain, site=found.site, mapping=found.map_of(layout, mapping, tz), now_utc=now_utc, from_bytes=from_bytes
         ) as file:
             if file is None:
                 return None
@@ -140,11 +148,11 @@ class _StandIn:
         places = {name: ids[meter] for name, meter in names.items()} if layout.meter is not None else {}
         return cls(site, places, {each: name for name, each in ids.items()})
 
-    def map_of(self, layout: Layout, mapping: ColumnMap | None) -> ColumnMap:
-        """The column map with the stand-in's meters in place of the file's."""
+    def map_of(self, layout: Layout, mapping: ColumnMap | None, tz: str | None) -> ColumnMap:
+        """The column map with the stand-in's meters in place of the file's, and the zone that was named for it."""
         value = layout.values[0].column
         base = mapping or ColumnMap(timestamp=layout.time, value=value, meter=layout.meter)
-        return base.model_copy(update={"meters": self._places or {"": "m0"}, "value": value})
+        return base.model_copy(update={"meters": self._places or {"": "m0"}, "value": value, "zone": base.zone or tz})
 
     def renamed(self, channel: Channel) -> Channel:
         """A channel by its own name; the file does not say what it is of."""

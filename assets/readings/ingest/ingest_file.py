@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.readings.bulk.read import REGULAR_FROM_BYTES, RegularFile
+from assets.readings.bulk.read import RegularFile
 from assets.readings.bulk.store import is_suspected, plan_of, times_of
 from assets.readings.bulk.table_blocks import in_blocks
 from assets.readings.changes.affected import affected_months
@@ -19,7 +19,7 @@ from assets.readings.cumulative.register_intervals import counting_rules
 from assets.readings.cumulative.register_join import join_registers
 from assets.readings.ingest.published_reports import name_closed
 from assets.readings.parsed import Reader, bad_rows
-from assets.readings.sniff_files import FileRead, SniffReport, read_file, refused
+from assets.readings.sniff_files import REGULAR_FROM_BYTES, FileRead, SniffReport, read_file, refused
 from assets.readings.streams import streams
 from assets.stores.lake.batches import batches_of_source
 from assets.stores.lake.lake import BatchInfo, BlockPlan, Decided, Lake, Stamp, planned

@@ -21,6 +21,7 @@ from assets.readings.streams import canonical_of, default_registers, streams
 from assets.readings.tables.values import IMPLAUSIBLE
 from data_quality.contracts.quality import WORST_FIRST
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import zone
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, unit_of
 
 # What a reader hands over: its foreign meter id and a second name of the same meter (or null), the instant at which
@@ -44,6 +45,7 @@ STATES_SCHEMA: dict[str, pl.DataType] = {**PLACED_SCHEMA, "series": pl.String()}
 DISPLAY_MOST = 1e12
 # Registers that count in one direction; `net` may be negative.
 ONE_WAY = ("import", "export", "reactive_import", "reactive_export")
+_DAY_MINUTES = 24 * 60
 _KEY = ["meter", "register"]
 
 
@@ -103,11 +105,9 @@ def place_rows(sieve: Sieve, request: ReadRequest) -> pl.DataFrame:
     sieve.frame = sieve.frame.sort([*_KEY, "start", "line"], nulls_last=True)
     _check_times(sieve, request.now_utc)
     _drop_duplicates(sieve)
+    _mend_days(sieve, request)
     _drop_overlaps(sieve)
-    if request.mapping is not None and request.mapping.zero_is_missing:
-        height = sieve.frame.height
-        sieve.frame = sieve.frame.filter(pl.col("value") != 0)
-        sieve.warn("zero_is_missing", height - sieve.frame.height)
+    _drop_zeros(sieve, request)
     return sieve.frame.select(
         meter_id="meter",
         register="register",
@@ -128,6 +128,7 @@ def place_states(frame: pl.DataFrame, sieve: Sieve, request: ReadRequest) -> pl.
     if request.site is not None:
         _check_streams(own, request.site, skips_others=_skips_others(request))
     _check_times(own, request.now_utc)
+    _drop_zeros(own, request)
     sieve.join(own)
     # From the text: the float beside it is only for the checks of size.
     value = pl.col("got").cast(pl.Decimal(38, QUANTUM_DECIMALS))
@@ -224,6 +225,33 @@ def _drop_duplicates(sieve: Sieve) -> None:
         kept = doubtful_first.unique(order, keep="first", maintain_order=True)
     sieve.frame = kept
     sieve.warn("duplicate_rows", height - sieve.frame.height)
+
+
+def _mend_days(sieve: Sieve, request: ReadRequest) -> None:
+    """Periods of whole days of 24 h whose next begins by the same local clock that many dates later, as those of bills
+    do: where a clock change lies between, they last until that next one, an hour less or more than they state.
+    """
+    mapping, site = request.mapping, request.site
+    time_zone = (mapping.zone if mapping else None) or request.tz or (site.time_zone if site else None)
+    minutes = pl.col("minutes")
+    if time_zone is None or not sieve.frame.select((minutes % _DAY_MINUTES == 0).any()).item():
+        return
+    zone(time_zone)
+    local = pl.col("start").dt.convert_time_zone(time_zone).dt.replace_time_zone(None)
+    stated = pl.duration(minutes="minutes")
+    elapsed = (pl.col("start").shift(-1) - pl.col("start")).over(_KEY)
+    is_same_clock = (local.shift(-1) - local).over(_KEY) == stated
+    is_odd = ((minutes % _DAY_MINUTES == 0) & is_same_clock & (elapsed != stated)).fill_null(value=False)
+    sieve.warn("clock_change_mended", int(sieve.frame.select(is_odd.sum()).item()))
+    whole = elapsed.dt.total_minutes().cast(pl.Int32)
+    sieve.frame = sieve.frame.with_columns(minutes=pl.when(is_odd).then(whole).otherwise(minutes))
+
+
+def _drop_zeros(sieve: Sieve, request: ReadRequest) -> None:
+    if request.mapping is not None and request.mapping.zero_is_missing:
+        height = sieve.frame.height
+        sieve.frame = sieve.frame.filter(pl.col("value") != 0)
+        sieve.warn("zero_is_missing", height - sieve.frame.height)
 
 
 def _drop_overlaps(sieve: Sieve) -> None:

@@ -25,7 +25,13 @@ from assets.readings.tables.reading_lengths import add_minutes, minutes_to_next
 from assets.readings.tables.register_states import take_states
 from assets.readings.tables.sieve import Sieve
 from assets.readings.tables.times import TimeRule, add_instants
-from assets.readings.tables.values import check_plausible, drop_missing_rows, drop_missing_values, read_values
+from assets.readings.tables.values import (
+    check_plausible,
+    drop_missing_rows,
+    drop_missing_values,
+    drop_zeros,
+    read_values,
+)
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.site_file.site import ColumnMap
@@ -113,7 +119,7 @@ def _refuse_large(frame: pl.DataFrame, layout: Layout) -> None:
     if needed > MAX_BYTES:
         most = cells * MAX_BYTES // needed
         raise BadInput(
-            f"{cells:,} values in a table that has to be seen whole (wide, or times without offset), "
+            f"{cells:,} values in a table that has to be seen whole (wide, or with rows that only it can judge), "
             f"expected at most some {most:,} of its kind; split it by months or by meters",
             line=1,
             reason="too_large",
@@ -158,7 +164,7 @@ def _judged(frame: pl.DataFrame, share: Layout, layout: Layout, request: ReadReq
     _drop_duplicates(sieve)
     _check_intervals(sieve)
     _shift_labels(sieve, mapping)
-    _drop_zeros(sieve, mapping)
+    drop_zeros(sieve, mapping)
     check_plausible(sieve, layout, request)
     return _Judged(_rows(sieve.frame), sieve.rejects, sieve.warnings, states)
 
@@ -402,13 +408,6 @@ def _check_clock(sieve: Sieve, request: ReadRequest) -> None:
     )
     is_future = pl.col("_start") > pl.lit(request.now_utc).cast(pl.Datetime("us", "UTC")) + ahead
     sieve.take("future_timestamp", is_future, time)
-
-
-def _drop_zeros(sieve: Sieve, mapping: ColumnMap) -> None:
-    if mapping.zero_is_missing:
-        height = sieve.frame.height
-        sieve.frame = sieve.frame.filter(pl.col("_value") != 0)
-        sieve.warn("zero_is_missing", height - sieve.frame.height)
 
 
 def _rows(frame: pl.DataFrame) -> pl.DataFrame:

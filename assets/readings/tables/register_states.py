@@ -7,7 +7,7 @@ import polars as pl
 from assets.readings.parsed import FIRST_PLAUSIBLE, FUTURE_LIMIT, REJECT_SCHEMA, STATE_SCHEMA, ReadRequest
 from assets.readings.tables.column_layout import Layout
 from assets.readings.tables.sieve import Sieve
-from assets.readings.tables.values import drop_missing_values, read_values
+from assets.readings.tables.values import drop_missing_values, drop_zeros, read_values
 from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
 
@@ -48,6 +48,7 @@ def take_states(sieve: Sieve, request: ReadRequest, layout: Layout, *, allows_co
     own.take("unit_mismatch", ~pl.col("_unit").is_in(displays), pl.col("_unit"), "an amount: a display counts no power")
     expected = "a state of a display, which is never negative"
     own.take("not_a_number", pl.col("_value") < 0, pl.col("_raw").cast(pl.String), expected)
+    drop_zeros(own, mapping)
     time = pl.col("_start").dt.to_string("iso:strict")
     own.take("clock_suspect", pl.col("_start") < pl.lit(FIRST_PLAUSIBLE), time)
     if request.now_utc is not None:

@@ -124,7 +124,7 @@ def _text(frame: pl.DataFrame, times: pl.Series, rule: TimeRule, by: str) -> pl.
         return _localised(frame, local_times(times, rule.formats), None, rule, by)
     is_aware = times.str.contains(_AWARE).fill_null(value=False)
     if not is_aware.any():
-        naive = _with_hour_24(times, _parse_naive)
+        naive = local_times(times)
         if naive.null_count() == times.len():
             _refuse_undecidable(frame, times)
         return _localised(frame, naive, None, rule, by)
@@ -136,13 +136,12 @@ def _text(frame: pl.DataFrame, times: pl.Series, rule: TimeRule, by: str) -> pl.
     return _localised(frame, naive, instants, rule, by)
 
 
-def local_times(texts: pl.Series, formats: tuple[str, ...]) -> pl.Series:
-    """Texts in declared styles as local times, 24:00 as the end of its date; null for other texts."""
-    return _with_hour_24(texts, lambda each: _styled(each, formats))
-
-
-def _styled(texts: pl.Series, formats: tuple[str, ...]) -> pl.Series:
-    return _first_of([_parsed(texts, form, is_declared=True) for form in formats])
+def local_times(texts: pl.Series, formats: tuple[str, ...] = ()) -> pl.Series:
+    """Texts without blanks around them as local times, in the declared styles or those of ISO 8601; null for others."""
+    if not formats:
+        return _with_hour_24(texts, _parse_naive)
+    styled = _with_hour_24(texts, lambda each: _first_of([_parsed(each, form, is_declared=True) for form in formats]))
+    return styled.cast(LOCAL_US)
 
 
 def _with_hour_24(texts: pl.Series, parse: Callable[[pl.Series], pl.Series]) -> pl.Series:

@@ -46,6 +46,14 @@ def drop_missing_values(sieve: Sieve, mapping: ColumnMap) -> None:
         sieve.frame = sieve.frame.filter(pl.col("_minutes").is_not_null() | pl.col("_raw").is_not_null())
 
 
+def drop_zeros(sieve: Sieve, mapping: ColumnMap) -> None:
+    """Values and states of zero, where the map says that they mean "no reading": counted and left out."""
+    if mapping.zero_is_missing:
+        height = sieve.frame.height
+        sieve.frame = sieve.frame.filter(pl.col("_value") != 0)
+        sieve.warn("zero_is_missing", height - sieve.frame.height)
+
+
 def _says_missing(dtype: pl.DataType, column: str, mapping: ColumnMap) -> pl.Expr:
     cell = pl.col(column)
     found = cell.is_null() if "" in mapping.missing else pl.lit(value=False)
@@ -76,7 +84,7 @@ def read_values(sieve: Sieve, layout: Layout, mapping: ColumnMap, *, allows_comm
     column = sieve.frame["_raw"]
     if column.dtype == pl.String:
         texts = column if mapping.thousands is None else _without_thousands(column, mapping.thousands, mapping.decimal)
-        values = _texts_as_numbers(texts, mapping.decimal, allows_comma=allows_comma)
+        values = as_numbers(texts, mapping.decimal, allows_comma=allows_comma)
     elif column.dtype.is_numeric() and column.dtype != pl.Boolean:
         values = column.cast(pl.Float64)
     else:
@@ -103,7 +111,7 @@ def _without_thousands(texts: pl.Series, mark: str, decimal: str | None) -> pl.S
     return trimmed.zip_with(~is_grouped, trimmed.str.replace_all(part, "")).set(has_marks & ~is_grouped, None)
 
 
-def _texts_as_numbers(texts: pl.Series, decimal: str | None, *, allows_comma: bool) -> pl.Series:
+def as_numbers(texts: pl.Series, decimal: str | None, *, allows_comma: bool = False) -> pl.Series:
     """Texts as numbers; null where one is none. Undeclared, a comma is a decimal comma only where it cannot separate
     fields and no text has a point too.
     """

@@ -108,6 +108,21 @@ class BaselineStore:
         ]
         return found[-1] if found else None
 
+    def in_force(
+        self,
+        site_id: str,
+        baseline_type: BaselineType = BaselineType.ENB,
+        *,
+        as_of_utc: datetime | None = None,
+    ) -> dict[str, BaselineVersion]:
+        """SEU (or M&V project) to the newest approved version of that type, else to the newest provisional one."""
+        newest: dict[tuple[str, bool], BaselineVersion] = {}
+        for version in self.versions(site_id, as_of_utc=as_of_utc):
+            if version.baseline.baseline_type is baseline_type:
+                newest[version.baseline.seu_id, version.status is BaselineStatus.APPROVED] = version
+        names = {seu_id for seu_id, _ in newest}
+        return {name: newest.get((name, True)) or newest[name, False] for name in names}
+
     def approve(
         self,
         baseline_id: str,

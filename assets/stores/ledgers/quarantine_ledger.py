@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from assets.stores.file_hashes import file_sha256
 from assets.stores.journal import AppendOnly
 from assets.stores.ledgers.kept_files import keep_copy
 from assets.stores.schema.tables_readings import quarantine, quarantine_resolutions
@@ -162,9 +163,3 @@ def reason_totals(items: Iterable[dict[str, Any]]) -> dict[str, int]:
     for item in items:
         totals[item["reason"]] += item["row_count"]
     return dict(sorted(totals.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # Nothing is fetched from outside: core, icu, json and parquet are built in.
 CLOSED = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+_HELD: dict[Path, "duckdb.DuckDBPyConnection"] = {}
 
 
 class WarehouseTarget(Model):
@@ -55,7 +56,7 @@ def load_sources(target: WarehouseTarget, tables: Mapping[str, pl.DataFrame | Pa
     checked = {name: conform(name, table) for name, table in tables.items()}
     if target.postgres_url:
         return warehouse_postgres.load(target.postgres_url, checked)
-    with _duckdb(target.duckdb_file, may_discard=set(checked) == set(SOURCE_SCHEMAS)) as connection:
+    with duckdb_session(target.duckdb_file, may_discard=set(checked) == set(SOURCE_SCHEMAS)) as connection:
         connection.execute("begin")
         connection.execute("create schema if not exists lake")
         counts = {name: _replace(connection, name, table) for name, table in checked.items()}
@@ -106,7 +107,7 @@ def read_warehouse(
         return warehouse_postgres.read(target.postgres_url, name, keys, where=where)
     wanted = "" if site_id is None else f"where site_id = $1 and {day} >= $2 and {day} < $3"
     given = [] if site_id is None else [site_id, *span]
-    with _duckdb(target.duckdb_file, read_only=True) as connection:
+    with duckdb_session(target.duckdb_file, read_only=True) as connection:
         # All names stand in closed lists of ours.
         query = f"select * from marts.{name} {wanted} order by {', '.join(keys)}"  # noqa: S608
         frame: pl.DataFrame = connection.sql(query, params=given).pl()
@@ -145,7 +146,7 @@ def mark_built(target: WarehouseTarget, part: str, fingerprint: str) -> None:
     if target.postgres_url:
         warehouse_postgres.run(target.postgres_url, statements)
         return
-    with _duckdb(target.duckdb_file, may_discard=True) as connection:
+    with duckdb_session(target.duckdb_file, may_discard=True) as connection:
         for statement in ("begin", *statements, "commit"):
             connection.execute(statement)
 
@@ -158,7 +159,7 @@ def _rows(target: WarehouseTarget, query: str) -> list[tuple[Any, ...]]:
 
     if not target.duckdb_file.exists():
         return []
-    with _duckdb(target.duckdb_file, may_discard=True) as connection:
+    with duckdb_session(target.duckdb_file, may_discard=True) as connection:
         try:
             # Nothing instead of an error: whoever asks what was built then builds it all again.
             return connection.execute(query).fetchall()
@@ -167,9 +168,36 @@ def _rows(target: WarehouseTarget, query: str) -> list[tuple[Any, ...]]:
 
 
 @contextmanager
-def _duckdb(file: Path, *, read_only: bool = False, may_discard: bool = False) -> Iterator["duckdb.DuckDBPyConnection"]:
+def held_open(target: WarehouseTarget) -> Iterator[None]:
+    """Keep a DuckDB file open for everything that is asked of it here meanwhile: to open one costs more than to ask it.
+
+    Others, dbt in this process too, are shut out until the end. Raises Unreachable.
+    """
+    if target.postgres_url:
+        yield
+        return
+    with duckdb_session(target.duckdb_file, may_discard=True) as connection:
+        _HELD[target.duckdb_file] = connection
+        try:
+            yield
+        finally:
+            del _HELD[target.duckdb_file]
+
+
+@contextmanager
+def duckdb_session(
+    file: Path, *, read_only: bool = False, may_discard: bool = False
+) -> Iterator["duckdb.DuckDBPyConnection"]:
+    """A connection to the warehouse's file, in UTC: the one that is held open, or one of its own.
+
+    may_discard: a damaged file is thrown away. Raises Unreachable.
+    """
     import duckdb
 
+    if file in _HELD:
+        with reaching(""):
+            yield _HELD[file]
+        return
     file.parent.mkdir(parents=True, exist_ok=True)
     config: dict[str, Any] = dict(CLOSED)
     try:

@@ -251,6 +251,9 @@ def _tiers(
         # `adj` is an adjustment per kWh that URDB keeps beside the rate; the bill charges both.
         price = _number(tier["rate"], f"{where}: rate", file) + _number(tier.get("adj") or 0, f"{where}: adj", file)
         limit = tier.get("max")
+        if number == len(structure[period]) and limit is not None and _number(limit, f"{where}: max", file) == 0:
+            # Rates are found that leave the field of the last tier at zero; a tier that ends there would hold nothing.
+            limit = None
         up_to = None if limit is None else _number(limit, f"{where}: max", file)
         if up_to is not None and up_to <= 0:
             raise _bad(file, f"{where}: max {limit} is not above zero", reason="negative_tier")

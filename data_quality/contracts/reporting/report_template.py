@@ -20,7 +20,7 @@ SHIFTS = ("previous", "year_before")
 PeriodKind = Literal["month", "quarter", "year"]
 Axis = Literal[
     "month", "quarter", "year", "last_three_years", "meter", "seu", "carrier", "bill", "baseline", "coefficient",
-    "line", "project", "plan", "adjustment", "carrier_sum", "day",
+    "line", "project", "plan", "adjustment", "carrier_sum", "day", "hour", "month_of_year", "unassessed",
 ]  # fmt: skip
 # Things of which each may have a table, chart or sentence of its own.
 Per = Literal["seu", "bill", "carrier_sum"]
@@ -207,16 +207,25 @@ class SeriesSpec(Model):
     value: QuestionText
     unit: Literal["GJ", "MWh", "t"] | None = None
     role: Literal["actual", "expected", "third", "fourth"] = "actual"
+    has_band: bool = Field(default=False, description="Of days: with the model's band, which the dataset knows")
+    is_running: bool = Field(default=False, description="Of days: summed from the first day on")
 
 
 class ChartSpec(Told):
-    """Bars or lines over an axis; over days the numbers are the dataset's own, and no figures."""
+    """A picture over an axis; over days and hours the numbers are the dataset's own, and no figures.
+
+    waterfall: the year before, the change of each month, this year. heat: a column a day, a row an hour. flows: from
+    each item to what the series name. `month_of_year`: the months of three years, a line each.
+    """
 
     key: Key
     titles: Texts
-    shape: Literal["bars", "lines"] = "bars"
+    shape: Literal["bars", "lines", "waterfall", "heat", "flows"] = "bars"
     each: Axis = "month"
     units: Texts | None = None
+    notes: Texts | None = None
+    sheet: SheetName = Field(default="", description="Where the workbook draws it; without one it does not")
+    stands_in_for: Key | None = Field(default=None, description="It stands only where the chart of that key does not")
     is_kept: bool = Field(default=False, description="It stands with what is unknown too")
     series: Annotated[tuple[SeriesSpec, ...], AfterValidator(_some)]
 
@@ -281,7 +290,7 @@ class BlockSpec(Model):
 
 
 class SectionSpec(Model):
-    """One part of the report."""
+    """One part of the report. `starts_page`: on a new page, unless that would leave one half empty."""
 
     key: Key
     titles: Texts

@@ -16,7 +16,14 @@ from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.spans import overlapping
 
 PartId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="Lower-case name, file-safe")]
-AreaDefinition = Literal["GIA", "NLA", "GFA"]
+AreaDefinition = Annotated[
+    str,
+    Field(
+        pattern=r"^\S(.{0,78}\S)?$",
+        description="What the area counts, in one line. GIA is gross internal area (within the outer walls), NLA net "
+        "lettable area (what tenants pay for), GFA gross floor area (with the walls); any other name stands as it is",
+    ),
+]
 SHARE_DECIMALS = 6
 # What is left of a kind's whole once its parts are taken out; a part of this name may be declared to give it facts.
 REMAINDER = {"building": "common", "zone": "common", "tenant": "landlord", "asset": "other"}
@@ -40,7 +47,7 @@ class Dated(Model):
 
 
 class FloorArea(Dated):
-    """A floor area and what it counts: gross internal (GIA), net lettable (NLA) or gross floor area (GFA)."""
+    """A floor area and what it counts: GIA, NLA, GFA, or what the country calls it (BGF, NRF, SHON …)."""
 
     m2: Decimal = Field(gt=0, max_digits=12, decimal_places=3)
     definition: AreaDefinition

@@ -14,7 +14,7 @@ from data_quality.contracts.site_file.hierarchy import check_hierarchy
 from data_quality.contracts.site_file.hourly_instrument import HourlyInstrument
 from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, UnitCode
 from data_quality.contracts.site_file.mv_project import MvProject, StaticFactor
-from data_quality.contracts.site_file.premises import Premises, check_named, check_premises
+from data_quality.contracts.site_file.premises import AreaDefinition, Premises, check_named, check_premises
 from data_quality.contracts.site_file.vee import ValidationRules
 from data_quality.contracts.time import zone
 
@@ -223,7 +223,7 @@ class Site(Model):
     latitude_deg: float | None = Field(default=None, ge=-90, le=90)
     longitude_deg: float | None = Field(default=None, ge=-180, le=180)
     floor_area_m2: float | None = Field(default=None, gt=0)
-    floor_area_definition: Literal["GIA", "NLA", "GFA"] | None = None
+    floor_area_definition: AreaDefinition | None = None
     # Friday and Saturday in much of the Middle East: a weekday is not the same everywhere.
     weekly_rest: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = ("sat", "sun")
     is_simulated: bool = Field(default=False, description="Devices of this site are our simulator's")

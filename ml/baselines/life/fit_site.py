@@ -88,10 +88,10 @@ def expected_of_site(site: Site, *, lake: Lake, store: BaselineStore) -> pl.Data
     # The lake's days are UTC's: local ones begin up to a day before them and end up to a day behind.
     first, last = span[0] - timedelta(days=1), span[1] + timedelta(days=2)
     readings = site_readings(lake, site)
+    # A provisional one rather than no line at all: whoever judges by it asks for its status.
+    versions = store.in_force(site.site_id)
     for seu in site.seus:
-        # A provisional one rather than no line at all: whoever judges by it asks for its status.
-        version = store.latest(site.site_id, seu.seu_id, approved_only=True) or store.latest(site.site_id, seu.seu_id)
-        if version is not None:
+        if (version := versions.get(seu.seu_id)) is not None:
             given = AdjustmentStore(store.store).in_force(version.baseline_id, version.baseline)
             parts.append(_expected(readings, site, seu, version, (first, last), given))
     return pl.concat(parts)

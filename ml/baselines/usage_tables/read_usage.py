@@ -59,8 +59,8 @@ def read_usage(
 
     zone: IANA name of the local calendar and of times without offset; None where the offsets in the file say it.
     country, subdivision: whose public holidays are offered; None for the country that the zone lies in, "" for none.
-    zero_is_missing: None for "electricity yes, gas no", by the unit. kwh_per_m3: heat value of a volume (formulas 5.1);
-    without it a volume stays a volume, and `unit` says so. Raises BadInput.
+    zero_is_missing: None for "electricity by CalTRACK's rule, gas no", by the unit. kwh_per_m3: heat value of a volume
+    (formulas 5.1); without it a volume stays a volume, and `unit` says so. Raises BadInput.
     """
     known = [_source(each) for each in (energy, weather, drivers)]
     first = known[0] or known[1]
@@ -85,7 +85,7 @@ def read_usage(
         frequency=frequency,
         zone=calendar.zone,
         holidays=_holidays(readings, temperatures, calendar.country if country is None else country, subdivision),
-        zero_is_missing=(not is_gas) if zero_is_missing is None else zero_is_missing,
+        zero_is_missing=False if zero_is_missing is None and is_gas else zero_is_missing,
         unit=unit,
         span=span,
     )

@@ -51,6 +51,9 @@ def bill_rows(readings: pl.DataFrame, *, zone: str) -> tuple[pl.DataFrame, list[
             "long_bills", frame.filter(pl.col("days") > longest).height, f"bills over {longest} days left out"
         ),
         count_finding(
+            "bills_without_energy", frame["energy_kwh"].null_count(), "bills without a known energy left out"
+        ),
+        count_finding(
             "negative_energy", frame.filter(pl.col("energy_kwh") < 0).height, "bills are negative", severity="warning"
         ),
     ]
@@ -73,7 +76,9 @@ def _merged(rows: pl.DataFrame) -> tuple[pl.DataFrame, int, int]:
         follows = open_bill is not None and open_bill["end_utc"] == bill["start_utc"]
         if open_bill is not None and follows and (bill["end_utc"] - open_bill["start_utc"]).days <= MAX_BIMONTHLY_DAYS:
             bill["start_utc"] = open_bill["start_utc"]
-            bill["energy_kwh"] += open_bill["energy_kwh"]
+            parts = (open_bill["energy_kwh"], bill["energy_kwh"])
+            # A part that nobody knows leaves the whole unknown.
+            bill["energy_kwh"] = None if None in parts else sum(parts)
         else:
             # An estimate that meets no real read is no measurement.
             unread, estimates = unread + estimates, 0

@@ -32,10 +32,13 @@ def count_finding(code: str, count: int, what: str, *, severity: str = "info") -
     )
 
 
-def cleaned(readings: pl.DataFrame | None, *, zone: str, zero_is_missing: bool) -> tuple[pl.DataFrame, list[Finding]]:
+def cleaned(
+    readings: pl.DataFrame | None, *, zone: str, zero_is_missing: bool | None
+) -> tuple[pl.DataFrame, list[Finding]]:
     """Readings with null where zero means missing, and what was found.
 
-    Raises BadInput for two readings of one interval: a join on time would count the energy twice.
+    zero_is_missing: as declared; None asks the readings whether the meter often reads zero (_without_zeros). Raises
+    BadInput for two readings of one interval: a join on time would count the energy twice.
     """
     if readings is None:
         return pl.DataFrame(schema=READINGS), []
@@ -54,10 +57,23 @@ def cleaned(readings: pl.DataFrame | None, *, zone: str, zero_is_missing: bool) 
             "negative_energy", negative, "readings are negative: is the meter a net meter?", severity="warning"
         )
     )
-    if zero_is_missing:
+    if zero_is_missing is None:
         readings, found = _without_zeros(readings, zone)
         findings.append(found)
+    else:
+        readings, declared = declared_zeros(readings, is_missing=zero_is_missing)
+        findings += declared
     return readings, [each for each in findings if each is not None]
+
+
+def declared_zeros(readings: pl.DataFrame, *, is_missing: bool) -> tuple[pl.DataFrame, list[Finding]]:
+    """Readings with null for every zero where a person says that zeros are none, and the finding that counts them."""
+    zeros = readings.filter(pl.col("energy_kwh") == 0).height
+    if not is_missing or not zeros:
+        return readings, []
+    nulled = readings.with_columns(energy_kwh=pl.when(pl.col("energy_kwh") != 0).then("energy_kwh"))
+    said = "readings of zero are taken as missing, as was asked"
+    return nulled, [each for each in [count_finding("zeros_as_missing", zeros, said)] if each is not None]
 
 
 def _without_zeros(readings: pl.DataFrame, zone: str) -> tuple[pl.DataFrame, Finding | None]:

@@ -15,7 +15,7 @@ import polars as pl
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import local_midnight_utc
-from ml.baselines.usage_tables.usage_clean import cleaned, count_finding, filled_temperatures
+from ml.baselines.usage_tables.usage_clean import cleaned, count_finding, declared_zeros, filled_temperatures
 
 Frequency = Literal["hourly", "daily", "billing"]
 # CalTRACK 2.2.2.1: a total of intervals needs half of them; the missing are given the mean of the present.
@@ -83,7 +83,7 @@ def usage_of(
     frequency: Frequency,
     zone: str,
     holidays: Collection[date] = (),
-    zero_is_missing: bool = True,
+    zero_is_missing: bool | None = None,
     min_present: float = MIN_PRESENT,
     unit: str = "kWh",
     span: tuple[date, date] | None = None,
@@ -92,9 +92,9 @@ def usage_of(
 
     readings: start_utc, minutes, energy_kwh, and optionally is_estimated (bills); None for weather alone (a typical
     year). temperatures: start_utc, minutes, temp_degc. drivers: start_utc, minutes and one column a driver; finer ones
-    are averaged, coarser ones hold for the intervals within. holidays: local dates. zero_is_missing: CalTRACK
-    2.2.1.4, for electricity and not for gas. span: local dates [start, end) of the rows; those of the readings if None.
-    Raises BadInput for readings coarser than `frequency`, or none at all.
+    are averaged, coarser ones hold for the intervals within. holidays: local dates. zero_is_missing: as declared; None
+    is CalTRACK 2.2.1.4 for electricity: missing, unless the meter often reads zero. span: local dates [start, end) of
+    the rows; those of the readings if None. Raises BadInput for readings coarser than `frequency`, or none at all.
     """
     temps, temp_findings = filled_temperatures(temperatures)
     if frequency == "billing":
@@ -102,7 +102,10 @@ def usage_of(
 
         if readings is None:
             raise BadInput("a model of bills needs bills", reason="no_rows")
-        grid, findings = bill_rows(readings, zone=zone)
+        known, findings = declared_zeros(readings, is_missing=bool(zero_is_missing))
+        # A bill that says nothing is left out, as one that was never sent: an estimate must not be merged with it.
+        grid, more = bill_rows(known.drop_nulls("energy_kwh") if zero_is_missing else known, zone=zone)
+        findings += more
         names: tuple[str, ...] = ()
         daily = daily_means(temps, zone)
         frame = _bill_temperatures(grid, daily)

@@ -14,7 +14,7 @@ from data_quality.contracts.people import Role
 from data_quality.contracts.time import parse_day
 from orchestration.cli.answer import Answer, Table, filled
 from orchestration.cli.baselines.baseline_line import line, one
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import READS_AND_ACTS, Call, command
 from orchestration.cli.options import OnlySiteOption, number_or_none
 from orchestration.cli.signing import Actor, actor
 
@@ -28,6 +28,7 @@ ADJUSTMENTS = Table(
 
 @command(
     "baseline adjust",
+    takes=READS_AND_ACTS,
     example="factory/hvac/enb --from 2025-05-01 --to 2026-01-01 --kwh-per-day 120 "
     '--reason "second shift in hall 2" --method submeter --evidence "work order 4711" --as ben',
 )

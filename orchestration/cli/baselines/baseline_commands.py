@@ -1,5 +1,6 @@
 """`meterloom baseline list|show|approve`: look at and approve the baselines of a project."""
 
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -11,14 +12,16 @@ from data_quality.contracts.people import Role
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.baselines.adjust_commands import ADJUSTMENTS, adjustment
 from orchestration.cli.baselines.baseline_line import details, line, one, told
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import READS_AND_ACTS, Call, command
 from orchestration.cli.options import OnlySiteOption
 from orchestration.cli.signing import actor
+from orchestration.registry_view import show_in_registry
 
 BaselineArgument = Annotated[str, typer.Argument(metavar="ID", help="site/seu/type")]
 VersionOption = Annotated[int | None, typer.Option("--version", help="Which version; the newest if left out.")]
-BASELINES = Table(
-    "baselines", "baseline: {id} | version | status | approved by: {approved_by:|-} | digest: {digest:.12}"
+BASELINES = (
+    "baseline: {baseline_id} v{version} | status | approved by: {approved_by:|-} | model: {baseline.model} | "
+    "trained from: {baseline.train_start} | to: {last} | error: {baseline.statistics.cvrmse_g14:.1%}"
 )
 
 
@@ -26,7 +29,14 @@ BASELINES = Table(
 def baseline_list(call: Call, site: OnlySiteOption = None) -> Answer:
     """List every version with its status."""
     found = call.project.baselines.versions(site, as_of_utc=call.as_of_utc)
-    return Answer({"baselines": [line(version) for version in found]}, BASELINES)
+    shown = Table(
+        found,
+        BASELINES,
+        empty="no baseline is fitted; 'meterloom baseline fit --site SITE --as ANALYST' fits those of a site",
+        last=lambda each: each.baseline.train_end - timedelta(days=1),
+    )
+    text = "error: CV(RMSE) of the training days" if found else ""
+    return Answer({"baselines": [line(version) for version in found]}, shown, text)
 
 
 @command("baseline show", example="factory/compressors/enb")
@@ -69,7 +79,7 @@ def review_of_version(call: Call, version: BaselineVersion) -> tuple[Finding, ..
     )
 
 
-@command("baseline approve", example='factory/compressors/enb --as anna --reason "reviewed"')
+@command("baseline approve", takes=READS_AND_ACTS, example='factory/compressors/enb --as anna --reason "reviewed"')
 def approve(
     call: Call,
     baseline_id: BaselineArgument,
@@ -86,5 +96,6 @@ def approve(
         found = call.project.baselines.approve(baseline_id, known.version, who.person, reason, waivers, call.clock)
         subject = f"{found.baseline_id}@{found.version}"
         who.sign("baseline approve", subject, reason=reason, waivers=waivers, model_checksum=found.model_checksum)
-    text = f"{found.baseline_id} v{found.version} approved by {who.person.name}"
+    unseen = show_in_registry(call.project, found.baseline_id)
+    text = f"{found.baseline_id} v{found.version} approved by {who.person.name}" + (f"; {unseen}" if unseen else "")
     return Answer({"baselines": [line(found)]}, text=f"{text}\n{call.then(found.baseline.site_id)}")

@@ -51,7 +51,10 @@ class Files:
     ] = None
     zero_is_missing: Annotated[
         bool | None,
-        typer.Option("--zero-is-missing/--zero-is-use", help="Zeros are no readings (default: of electricity only)."),
+        typer.Option(
+            "--zero-is-missing/--zero-is-use",
+            help="Zeros are no readings, all of them (default: of electricity, unless its meter often reads zero).",
+        ),
     ] = None
 
     def usage(self) -> "Usage":

@@ -12,7 +12,8 @@ from data_quality.contracts.baselines.baseline import BaselineType, BaselineVers
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, parse_period
-from orchestration.cli.answer import Answer, Table
+from orchestration.cli.answer import Answer
+from orchestration.cli.baselines.enpi_told import enpi_parts
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import PeriodOption, SiteOption
 from reports.again.claims import against_use, claim_of
@@ -63,23 +64,14 @@ def enpi(
         as_of_utc=asked.as_of_utc,
     )
     data = result.model_dump(mode="json") | _claim(asked, result)
-    rows = [(key, value) for key, value in data.items() if key not in {"months", "findings"}]
-    rows += [(each["code"], each["message"]) for each in data["findings"]]
     data["alerts"] = _alerts(asked)
-    rows += [(each["kind"], each["message"]) for each in data["alerts"]]
     if is_trend:
         data["trend"] = _trend(call, asked, years)
-        rows += [
-            (f"{each['label']} v{each['baseline_version']}", f"{each['enpi']} {each['status']}")
-            for each in data["trend"]
-        ]
     if what_if:
         data["what_if"] = _what_if(asked, what_if)
-        rows += [(f"what if: {key}", str(value)) for key, value in data["what_if"].items()]
     if mix is not None:
         data["mix"] = _mix(asked, mix)
-        rows += [(f"mix: {key}", str(value)) for key, value in data["mix"].items()]
-    return Answer(data, Table(rows, {"": "{0}", asked.use.name: "{1}"}))
+    return Answer(data, enpi_parts(data, use=asked.use.name, site=asked.site.site_id))
 
 
 def _ask(call: Call, site: str, seu: str, period: str, number: int | None) -> _Asked:

@@ -11,7 +11,7 @@ from data_quality.contracts.site_file.site import Site
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, finding_lines
 from orchestration.cli.baselines.baseline_line import details, told
 from orchestration.cli.baselines.baseline_options import Files, ModelOption, TrainOption, dates_of, refusal
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import ACTS, Call, command
 
 if TYPE_CHECKING:
     from ml.baselines.models.fit import Fit
@@ -29,6 +29,7 @@ _SHOWN_TERMS = 12
 
 @command(
     "baseline fit",
+    takes=ACTS,
     example="--energy meter.csv --weather weather.csv --frequency daily --train 2024-01-01/2025-01-01 "
     "--tz Europe/Berlin --json",
 )
@@ -86,7 +87,7 @@ def _write_training(call: Call, site: Site, seu: str | None, train: str) -> None
 
 def _fit_site(call: Call, site: str, seu: str | None, train: str | None) -> Answer:
     """Fit and register the baselines of a site's SEUs over the periods that the site file names."""
-    from orchestration.partitions import month_ranges
+    from orchestration.month_keys import month_ranges
     from orchestration.runner import open_runner
     from orchestration.warehouse.fresh import freshen_marts
 
@@ -94,7 +95,7 @@ def _fit_site(call: Call, site: str, seu: str | None, train: str | None) -> Answ
     who = call.acting(Role.ANALYST).person_id
     if train is not None:
         _write_training(call, known, seu, train)
-    freshen_marts(project, say=call.say)
+    freshen_marts(project, clock=call.clock, say=call.say)
     with open_runner(project.project) as runner:
         runner.know_sites(sorted(project.sites))
         config = {"core_seu__baseline": {"config": {"fitted_by": who, **({"seu": seu} if seu else {})}}}

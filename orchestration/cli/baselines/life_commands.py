@@ -10,7 +10,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Role
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
 from orchestration.cli.baselines.baseline_line import line
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import READS_AND_ACTS, Call, command
 from orchestration.cli.options import SiteOption
 from orchestration.cli.signing import actor
 
@@ -26,7 +26,7 @@ TERMS = (
 )
 
 
-@command("baseline monitor", example="--site factory --seu compressors")
+@command("baseline monitor", takes=READS_AND_ACTS, example="--site factory --seu compressors")
 def monitor(
     call: Call,
     site: SiteOption,
@@ -74,7 +74,7 @@ def monitor(
     return Answer(result, Table(alerts.to_dicts(), ALERTS), text)
 
 
-@command("baseline project", example="factory/led --fit --as ben")
+@command("baseline project", takes=READS_AND_ACTS, example="factory/led --fit --as ben")
 def project(
     call: Call,
     name: Annotated[str, typer.Argument(metavar="SITE/PROJECT", help="An M&V project of a site file.")],
@@ -119,7 +119,7 @@ def project(
     return Answer(result, text="\n".join([text, *finding_lines(found.findings)]))
 
 
-@command("baseline shadow", example="--site factory --as ben")
+@command("baseline shadow", takes=READS_AND_ACTS, example="--site factory --as ben")
 def shadow(call: Call, site: SiteOption) -> Answer:
     """Recompute every approved version with today's libraries and compare; nothing is adopted."""
     from assets.stores.ledgers.shadows import ShadowStore

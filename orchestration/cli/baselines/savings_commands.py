@@ -11,7 +11,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import parse_day
 from orchestration.cli.answer import Answer, finding_lines
 from orchestration.cli.baselines.baseline_options import Files, ModelOption, TrainOption, dates_of, refusal
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import STATELESS, Call, command
 from orchestration.cli.options import column_map
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Asked:
 
 @command(
     "baseline savings",
+    takes=STATELESS,
     example="--energy meter.csv --weather weather.csv --frequency daily --train 2024-01-01/2025-01-01 "
     "--report 2025-02-01/2026-02-01 --tz Europe/Berlin --json",
 )

@@ -18,7 +18,7 @@ from data_quality.contracts.billing.tariff import Rounding, Tariff
 from data_quality.contracts.errors import BadInput
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.bills.bill_options import LoadOption, PricesOption, load_said, prices_of, zone_to_use
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import STATELESS, Call, command
 from orchestration.cli.options import MapOption, column_map, day_or_none, number
 
 TariffOption = Annotated[
@@ -40,7 +40,7 @@ LINES = {
 }
 
 
-@command("bill", example="--tariff tariff.yaml --load load.csv --tz Europe/Berlin --json")
+@command("bill", takes=STATELESS, example="--tariff tariff.yaml --load load.csv --tz Europe/Berlin --json")
 def bill(
     call: Call,
     tariff: TariffOption = None,
@@ -91,7 +91,7 @@ def bill(
     return _answer([made], call)
 
 
-@command("bill compare", example="--tariff a.yaml --tariff b.json --load load.csv")
+@command("bill compare", takes=STATELESS, example="--tariff a.yaml --tariff b.json --load load.csv")
 def compare(
     call: Call,
     more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="Further tariffs.")] = None,

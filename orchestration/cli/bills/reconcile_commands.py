@@ -30,6 +30,7 @@ MeterOption = Annotated[str | None, typer.Option("--meter", help="Which meter of
 @command("bill reconcile", example="--bill bill.pdf --tariff tariffs.json --reads reads.csv --register meters.csv")
 def audit(
     call: Call,
+    file: Annotated[Path | None, typer.Argument(metavar="[BILL]", help="The bill, instead of --bill.")] = None,
     bill: BillOption = None,
     tariff: TariffOption = None,
     load: LoadOption = None,
@@ -46,6 +47,9 @@ def audit(
     """Audit a bill, or with --stored those of a site: every line recomputed, and why it differs. Exit code 1 where
     one does.
     """
+    if file is not None and bill is not None:
+        raise BadInput(f"--bill {bill} and {file}: expected one bill, got two", reason="two_bills")
+    bill = bill or file
     if is_stored:
         if site is None or bill is not None or tariff or load is not None:
             raise BadInput(

@@ -15,7 +15,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.time import parse_day
 from orchestration.cli.answer import BAD_INPUT, CHECK_FAILED, DONE, Answer, Table
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import ACTS, PROJECT, Call, command
 from orchestration.cli.options import AnyPeriodOption, ReasonOption, SiteOption, period_or_none
 from orchestration.cli.signing import actor
 
@@ -53,7 +53,7 @@ def books_of(call: Call) -> BillStore:
     return BillStore(call.project.project.data_dir / "bills", call.project.store)
 
 
-@command("bill add", example="bills/*.pdf --site my_site")
+@command("bill add", takes=PROJECT, example="bills/*.pdf --site my_site")
 def bill_add(
     call: Call,
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Bills: CSV, XLSX or PDF with text.")],
@@ -133,6 +133,7 @@ def bill_list(
 
 @command(
     "bill override",
+    takes=ACTS,
     example='ACC-7 --site my_site --tariff NIGHT --from 2025-01-01 --to 2025-07-01 --reason "by contract of 12 '
     'December" --as anna',
 )

@@ -12,12 +12,12 @@ from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.cli.answer import BAD_INPUT, Answer
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import PROJECT, STATELESS, Call, command
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="Our language, URDB JSON or a simple table.")]
 
 
-@command("tariff show", example="tariff.yaml --picture week.png")
+@command("tariff show", takes=STATELESS, example="tariff.yaml --picture week.png")
 def show(
     call: Call,
     file: FileArgument,
@@ -32,7 +32,7 @@ def show(
     )
 
 
-@command("tariff check", example="tariff.yaml --json")
+@command("tariff check", takes=STATELESS, example="tariff.yaml --json")
 def check(call: Call, file: FileArgument) -> Answer:
     """Validate a tariff: every mistake with its line, and exactly one period at each instant."""
     try:
@@ -47,7 +47,7 @@ def check(call: Call, file: FileArgument) -> Answer:
     return Answer(_valid(tariffs), text=text)
 
 
-@command("tariff import", example="tariff.yaml --site my_site")
+@command("tariff import", takes=PROJECT, example="tariff.yaml --site my_site")
 def convert(
     call: Call,
     file: FileArgument,

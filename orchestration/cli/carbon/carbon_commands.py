@@ -13,17 +13,17 @@ from data_quality.contracts.factor import FactorSet
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.carbon.carbon_hourly import hourly_answer
 from orchestration.cli.carbon.carbon_say import GwpOption, gwp_set, say_findings, scopes_text
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import STATELESS, Call, command
 
 LINES = Table(
     "lines",
-    "id | scope: {scope:|outside} | basis | quantity: {amount} | unit | factor: {factor_id} | kgCO2e: {kgco2e:,.3f}",
+    "id | scope: {scope:|outside} | basis | quantity: {amount} | unit | factor: {factor_id} | kg CO2e: {kgco2e:,.1f}",
     # A quantity keeps the zeros of its file; people want 12.5 and not 12.500000.
     amount=lambda line: line["quantity"].normalize(),
 )
 
 
-@command("carbon", example="--activity activity.csv --factors factors.csv --gwp AR5 --json")
+@command("carbon", takes=STATELESS, example="--activity activity.csv --factors factors.csv --gwp AR5 --json")
 def carbon(
     call: Call,
     activity: Annotated[

@@ -42,5 +42,8 @@ def gwp_set(text: str | None) -> GwpSet | None:
 
 
 def scopes_text(found: BaseModel) -> str:
-    """The three totals of a result, a line each; a dash where one is unknown."""
-    return "\n".join(filled(f"{name}: {{{key}:,.3f}} kgCO2e", found) for name, key in _SCOPES)
+    """The three totals of a result, a line each."""
+    return "\n".join(
+        f"{name}: not known" if getattr(found, key) is None else filled(f"{name}: {{{key}:,.1f}} kg CO2e", found)
+        for name, key in _SCOPES
+    )

@@ -6,11 +6,11 @@ import typer
 
 from assets.carbon.inventory.chp import HEAT_EFFICIENCY, POWER_EFFICIENCY, ChpMethod, chp_shares
 from orchestration.cli.answer import Answer, Table
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import STATELESS, Call, command
 from orchestration.cli.options import number
 
 
-@command("carbon chp", example="--fuel-kgco2e 100000 --heat-kwh 250000 --power-kwh 150000 --json")
+@command("carbon chp", takes=STATELESS, example="--fuel-kgco2e 100000 --heat-kwh 250000 --power-kwh 150000 --json")
 def chp(
     call: Call,
     fuel_kgco2e: Annotated[str, typer.Option("--fuel-kgco2e", help="Emissions of the fuel that the plant burnt.")],

@@ -13,7 +13,7 @@ from data_quality.contracts.factor import HELD, FactorSet, GwpSet, StoredFactor
 from data_quality.contracts.people import Role
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.carbon.carbon_say import GwpOption, gwp_set
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import ACTS, STATELESS, Call, command
 from orchestration.cli.options import day_or_none
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The table.")]
@@ -35,7 +35,7 @@ FACTORS = Table(
 )
 
 
-@command("factors import", example="uk_ghg_2024.csv --kind uk_ghg --out uk.csv --json")
+@command("factors import", takes=STATELESS, example="uk_ghg_2024.csv --kind uk_ghg --out uk.csv --json")
 def factors_import(
     call: Call,
     file: FileArgument,
@@ -58,7 +58,7 @@ def factors_import(
     )
 
 
-@command("factors add", example="uk.csv --rename 'UK electricity=electricity' --tenant plant")
+@command("factors add", takes=ACTS, example="uk.csv --rename 'UK electricity=electricity' --tenant plant")
 def factors_add(
     call: Call,
     file: FileArgument,
@@ -88,7 +88,7 @@ def factors_add(
     )
 
 
-@command("factors withdraw", example="'grid 2024' --reason 'the source took it back'")
+@command("factors withdraw", takes=ACTS, example="'grid 2024' --reason 'the source took it back'")
 def factors_withdraw(
     call: Call,
     factor_id: Annotated[str, typer.Argument(metavar="FACTOR_ID", help="Which; 'factors list' shows them.")],

@@ -13,23 +13,23 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import parse_instant, parse_period
 from orchestration.cli.answer import Answer, Table, filled
 from orchestration.cli.carbon.carbon_say import GwpOption, gwp_set, say_findings, scopes_text
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import PROJECT, Call, command
 from orchestration.cli.options import AnySiteOption, PeriodOption, PortfolioOption
 
 SupplierOption = Annotated[str, typer.Option("--supplier", help="Whose supplier rates of the store may be used.")]
 LINES = Table(
     "lines",
-    "month: {month:%Y-%m} | carrier | method | kWh: {kwh:,.3f} | factor: {factor_id:|-} | kgCO2e: {kgco2e:,.3f} | "
+    "month: {month:%Y-%m} | carrier | method | kWh: {kwh:,.1f} | factor: {factor_id:|-} | kg CO2e: {kgco2e:,.1f} | "
     "coverage: {coverage:.1%}",
 )
 SITES = Table(
     "sites",
-    "site: {site_id} | Scope 1 kgCO2e: {scope1_kgco2e:,.3f} | Scope 2 location: {scope2_location_kgco2e:,.3f} | "
-    "Scope 2 market: {scope2_market_kgco2e:,.3f} | coverage: {coverage:.1%}",
+    "site: {site_id} | Scope 1, kg CO2e: {scope1_kgco2e:,.1f} | Scope 2, location: {scope2_location_kgco2e:,.1f} | "
+    "Scope 2, market: {scope2_market_kgco2e:,.1f} | coverage: {coverage:.1%}",
 )
 CHANGES = (
-    "month: {month:%Y-%m} | carrier | method | old kgCO2e: {old_kgco2e:,.3f} | new kgCO2e: {new_kgco2e:,.3f} | "
-    "delta: {delta_kgco2e:,.3f} | cause: {why}"
+    "month: {month:%Y-%m} | carrier | method | old kg CO2e: {old_kgco2e:,.1f} | new kg CO2e: {new_kgco2e:,.1f} | "
+    "delta: {delta_kgco2e:+,.1f} | cause: {why}"
 )
 
 
@@ -56,6 +56,7 @@ def footprint(
 
 @command(
     "carbon restate",
+    takes=PROJECT,
     example="--site factory --period 2025 --from 2026-01-10T00:00:00Z --to 2026-02-01T00:00:00Z",
 )
 def restatement(
@@ -129,7 +130,9 @@ def _withdrawn(call: Call, from_utc: datetime, to_utc: datetime) -> Mapping[str,
 def _portfolio(call: Call, found: PortfolioFootprint) -> Answer:
     say_findings(call, found.findings)
     weighted = [
-        filled("{carrier}, {method}: {kwh:,.3f} kWh at {weighted_kgco2e_per_kwh:,.6f} kgCO2e/kWh", row)
+        filled("{carrier}, {method}: {kwh:,.1f} kWh at {weighted_kgco2e_per_kwh:,.4f} kg CO2e/kWh", row)
+        if row.kwh is not None and row.weighted_kgco2e_per_kwh is not None
+        else f"{row.carrier}, {row.method}: not known"
         for row in found.rows
     ]
     return Answer(found, SITES, "\n".join([*weighted, scopes_text(found)]))

@@ -11,15 +11,20 @@ from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import ACTS, PROJECT, READS_AND_ACTS, Call, command
 from orchestration.cli.signing import Actor, actor
 from orchestration.ledger_view import commands_of_store
+from reports.texts.numbers import unit_text
 
 SiteOption = Annotated[str, typer.Option("--site", help="Site of the devices.")]
 # A day's plan has 96 a device: people ask for the last, --json has them all.
 SHOWN_COMMANDS = 20
-STATUS = "device | capability | value: {value:g} {unit} | from: {valid_from:%H:%M}Z | state"
-LEDGER = Table("commands", "id: {id:.12} | device | value: {value:g} {unit} | state")
+STATUS = "device | capability | value: {value:g} {in_units} | from: {valid_from:%Y-%m-%d %H:%M}Z | state"
+LEDGER = Table(
+    "commands",
+    "id: {id:.12} | device | capability | value: {value:g} {in_units} | from: {valid_from:%Y-%m-%d %H:%M}Z | state",
+    in_units=lambda each: unit_text(each["unit"]),
+)
 HISTORY = Table(
     "history",
     "when: {recorded_at_utc:%Y-%m-%d %H:%M:%S}Z | what: {device_id:|site} | mode | who: {person_id} | why: {reason}",
@@ -32,11 +37,11 @@ def status(call: Call, site: SiteOption) -> Answer:
     found = _commands(call, site)
     # A whole day lies in the ledger beforehand: proposed ones are plan, not action.
     commands = [each for each in found["commands"] if each["state"] != "PROPOSED"]
-    table = Table(commands[-SHOWN_COMMANDS:], STATUS)
+    table = Table(commands[-SHOWN_COMMANDS:], STATUS, in_units=lambda each: unit_text(each["unit"]))
     return Answer({**found, "commands": commands}, table, f"mode {found['mode']}")
 
 
-@command("dispatch mode", example='PARTIAL --site home --as carla --reason "commissioning"')
+@command("dispatch mode", takes=READS_AND_ACTS, example='PARTIAL --site home --as carla --reason "commissioning"')
 def mode(
     call: Call,
     wanted: Annotated[str | None, typer.Argument(metavar="[MODE]", help="SIMULATION, ADVISORY, PARTIAL.")] = None,
@@ -74,7 +79,7 @@ def ledger(call: Call, site: SiteOption) -> Answer:
     return Answer(_commands(call, site), LEDGER)
 
 
-@command("dispatch verify", example="--site home")
+@command("dispatch verify", takes=PROJECT, example="--site home")
 def verify(call: Call, site: SiteOption) -> Answer:
     """Recompute the hash chain of the ledger; a changed or missing row is named."""
     known = call.project.site(site)
@@ -87,7 +92,7 @@ def verify(call: Call, site: SiteOption) -> Answer:
     )
 
 
-@command("dispatch acknowledge", example='--site home --device battery --as carla --reason "cable mended"')
+@command("dispatch acknowledge", takes=ACTS, example='--site home --device battery --as carla --reason "cable mended"')
 def acknowledge(
     call: Call,
     site: SiteOption,
@@ -109,7 +114,7 @@ def acknowledge(
     )
 
 
-@command("dispatch stop", example='--site home --as carla --reason "smell of smoke"')
+@command("dispatch stop", takes=ACTS, example='--site home --as carla --reason "smell of smoke"')
 def stop(
     call: Call, site: SiteOption, reason: Annotated[str, typer.Option("--reason", help="Why.")] = "stopped by hand"
 ) -> Answer:

@@ -1,7 +1,7 @@
 """`meterloom forecast`: train, compare and issue the forecasts of a project's site."""
 
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import PROJECT, Call, command
 from orchestration.cli.options import SiteOption
 
 # Over pairs of a forecast and a row of it.
@@ -11,7 +11,7 @@ HOURS = (
 )
 
 
-@command("forecast issue", example="--site my_site")
+@command("forecast issue", takes=PROJECT, example="--site my_site")
 def issue(call: Call, site: SiteOption) -> Answer:
     """Backtest and register the models of a site, then issue the next 48 hours by the champions."""
     from orchestration.runner import open_runner

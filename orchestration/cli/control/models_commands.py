@@ -4,15 +4,15 @@ from typing import Annotated
 
 import typer
 
-from ml.tracker import CHAMPION
+from ml.tracker import APPROVED, CHAMPION
 from ml.tracking import MlflowTracker
 from orchestration.cli.answer import Answer, Table
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import PROJECT, Call, command
 
 MODELS = Table("models", "name | version | alias: {alias:|} | digest: {digest:.12}")
 
 
-@command("models list", example="--json")
+@command("models list", takes=PROJECT, example="--json")
 def models_list(
     call: Call, name: Annotated[str | None, typer.Argument(help="Only this registered name.")] = None
 ) -> Answer:
@@ -21,12 +21,12 @@ def models_list(
     tracker = MlflowTracker(project.mlflow_uri, project.mlflow_artifacts_dir)
     models = [name] if name else tracker.names()
     # Asked once a model and not once a version: each is a query of its own.
-    champions = {model: tracker.get_alias(model, CHAMPION) for model in models}
+    aliases = {(model, tracker.get_alias(model, alias)): alias for model in models for alias in (CHAMPION, APPROVED)}
     found = [
         {
             "name": version.name,
             "version": version.version,
-            "alias": CHAMPION if version.version == champions[model] else None,
+            "alias": aliases.get((model, version.version)),
             "target": version.tags.get("target", ""),
             "scores": tracker.metrics(version.run_id),
             "digest": version.checksum,

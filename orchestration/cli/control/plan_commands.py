@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 import typer
 
 from orchestration.cli.answer import CHECK_FAILED, Answer, filled
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import STATELESS, Call, command
 
 
-@command("plan", example="case.json --solver highs --json")
+@command("plan", takes=STATELESS, example="case.json --solver highs --json")
 def plan(
     call: Call,
     case: Annotated[Path, typer.Argument(metavar="CASE.json", help="A dispatch case.")],

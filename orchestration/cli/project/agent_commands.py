@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 
 from orchestration.cli.answer import Answer
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import PROJECT, Call, command
 
 
-@command("agent", example="--site home")
+@command("agent", takes=PROJECT, example="--site home")
 def agent(call: Call, site: Annotated[str, typer.Option("--site", help="Site whose devices it serves.")]) -> Answer:
     """Serve the devices of one site until stopped; the mode in the ledger decides what may be written."""
     from controls.agent.main import main as serve

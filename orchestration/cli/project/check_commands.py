@@ -11,8 +11,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import SETTINGS_FILE, load_project
 from data_quality.contracts.yaml_file import BadConfiguration, Problem
 from orchestration.cli.answer import BAD_INPUT, DONE, Answer
-from orchestration.cli.frame import Call, command
-from orchestration.doctor.reachable import reachability
+from orchestration.cli.frame import PROJECT, Call, command
 
 
 def configuration_problems(call: Call) -> list[Problem]:
@@ -45,7 +44,7 @@ def configuration_placeholders(call: Call) -> list[Problem]:
     ]
 
 
-@command("check", example="--deep")
+@command("check", takes=PROJECT, example="--deep")
 def check(
     call: Call,
     deep: Annotated[bool, typer.Option("--deep", help="Also call broker, devices and database.")] = False,
@@ -53,6 +52,9 @@ def check(
     """Check settings, people and site files; what is still of the template is named, and is no mistake."""
     problems = configuration_problems(call)
     if deep and not problems:
+        # It speaks MQTT, which a check of files need not load.
+        from orchestration.doctor.reachable import reachability
+
         problems = [
             Problem(file="", line=0, column=0, message=f"{c['name']}: {c['detail']}", mend=c["mend"])
             for c in reachability(call.project.project)

@@ -6,7 +6,7 @@ import typer
 
 from data_quality.contracts.errors import BadInput
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import STATELESS, Call, command
 
 StandardOption = Annotated[
     str | None, typer.Option("--standard", help="Only rows whose standard has this in its name, such as CalTRACK.")
@@ -16,7 +16,7 @@ StandardOption = Annotated[
 ROWS = Table("rows", "standard | clause | what must be true: {statement} | result | note")
 
 
-@command("conformance", example="--standard CalTRACK --json")
+@command("conformance", takes=STATELESS, example="--standard CalTRACK --json")
 def conformance(call: Call, standard: StandardOption = None) -> Answer:
     """Print clause, test and result of every rule we follow; exit code 1 where one fails."""
     from ml.clauses.conformance_register import all_cases, conformance_rows

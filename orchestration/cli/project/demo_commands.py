@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import STATELESS, Call, command
 
 
-@command("demo", example="--out demo")
+@command("demo", takes=STATELESS, example="--out demo")
 def demo(
     call: Call,
     out: Annotated[Path, typer.Option("--out", help="Project folder to make.")] = Path("demo"),

@@ -11,7 +11,7 @@ from typing import Any
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import PROJECT, Call, command
 from orchestration.cli.project.check_commands import configuration_problems
 from orchestration.doctor import lake_checks as lake
 from orchestration.doctor import migrations, rights
@@ -113,7 +113,7 @@ def _database_error() -> type[Exception]:
     return DatabaseError
 
 
-@command("doctor")
+@command("doctor", takes=PROJECT)
 def doctor(call: Call) -> Answer:
     """Say what is present, missing or misconfigured, and how to mend it."""
     checks = parts() + project_checks(call)

@@ -16,7 +16,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import SETTINGS_FILE
 from data_quality.contracts.time import SystemClock, zone
 from orchestration.cli.answer import Answer
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import STATELESS, Call, command
 
 STARTER = Path(__file__).parents[2] / "starter"
 # Endings of files that hold a tariff and no readings.
@@ -82,7 +82,7 @@ def draft_project(folder: Path, files: Sequence[Path], *, tz: str | None) -> Pat
     return _made(folder, site_id, text.encode())
 
 
-@command("init", example="my_project --from meters.xlsx weather.csv --tz Europe/Berlin")
+@command("init", takes=STATELESS, example="my_project --from meters.xlsx weather.csv --tz Europe/Berlin")
 def init(
     call: Call,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],

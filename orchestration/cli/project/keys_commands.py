@@ -11,13 +11,13 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.cli.answer import Answer, Table
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import ACTS, PROJECT, Call, command
 from orchestration.cli.signing import actor, keys_dir
 
 KEYS = Table("keys", "person: {person_id} | public key: {fingerprint:|none} | private_key")
 
 
-@command("keys new", example="anna")
+@command("keys new", takes=PROJECT, example="anna")
 def keys_new(
     call: Call,
     person: Annotated[str, typer.Argument(metavar="PERSON", help="person_id of the people file.")],
@@ -50,7 +50,7 @@ def keys_new(
     )
 
 
-@command("keys adopt", example='--as anna --reason "the keys are new; the acts before them were read"')
+@command("keys adopt", takes=ACTS, example='--as anna --reason "the keys are new; the acts before them were read"')
 def keys_adopt(
     call: Call, reason: Annotated[str, typer.Option("--reason", help="Why what is unsigned may stand.")]
 ) -> Answer:
@@ -69,7 +69,7 @@ def keys_adopt(
     return Answer({"adopted_by": who.person.person_id}, text=f"adopted as it stands by {who.person.name}")
 
 
-@command("keys list")
+@command("keys list", takes=PROJECT)
 def keys_list(call: Call) -> Answer:
     """Who has a public key, and whether the private one is here and fits."""
     from assets.stores.sign import fingerprint, load_key

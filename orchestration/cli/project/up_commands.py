@@ -1,10 +1,10 @@
 """`meterloom up`: Dagster UI and daemon, MLflow UI, broker, simulated site and agent, until Ctrl-C."""
 
 from orchestration.cli.answer import Answer
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import PROJECT, Call, command
 
 
-@command("up", example="--project demo")
+@command("up", takes=PROJECT, example="--project demo")
 def up(call: Call) -> Answer:
     """Start everything, print the addresses, stop cleanly on Ctrl-C."""
     from orchestration.supervisor import serve

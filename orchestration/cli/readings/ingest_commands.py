@@ -8,7 +8,7 @@ import typer
 from assets.readings.drafts.map_draft import PROPOSED_FOR
 from assets.readings.ingest.ingest_file import AcceptedScale, ingest_file
 from orchestration.cli.answer import Answer
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import ACTS, Call, command
 from orchestration.cli.options import DryOption, MapOption, column_map
 from orchestration.cli.readings.sniff_commands import TzOption, hint, reports_answer
 
@@ -25,7 +25,7 @@ def accepted_scale(call: Call, *, is_accepted: bool) -> AcceptedScale | None:
     return AcceptedScale(person_id=call.known_person().person_id if call.person else "")
 
 
-@command("ingest", example="meters.csv --site my_site --dry-run")
+@command("ingest", takes=ACTS, example="meters.csv --site my_site --dry-run")
 def ingest(
     call: Call,
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Meter files.")],
@@ -72,4 +72,5 @@ def ingest(
     foreign = [Path(report.path) for report in refused if PROPOSED_FOR & {*report.reasons}]
     if foreign and known is None:
         call.say(f"a column map tells how such a table is read; this proposes one: {hint(call, foreign, site)}")
+    last_line += "" if dry_run else f"\n{call.then(known_site.site_id)}"
     return reports_answer([*reports], last_line, runs=ran)

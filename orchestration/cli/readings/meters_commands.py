@@ -17,7 +17,7 @@ from data_quality.contracts.people import Role
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import parse_period
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import ACTS, PROJECT, Call, command
 from orchestration.cli.options import OnlySiteOption, ReasonOption, SiteOption, period_or_none
 from orchestration.cli.signing import Actor, actor
 
@@ -43,12 +43,12 @@ PROPOSALS = Table(
 )
 DAYS = Table(
     "days",
-    "parent | day | parent kWh: {parent_kwh} | submeters kWh: {children_kwh} | rest kWh: {rest_kwh} | "
+    "parent | day | parent kWh: {parent_kwh:,.1f} | submeters kWh: {children_kwh:,.1f} | rest kWh: {rest_kwh:,.1f} | "
     "rest: {rest_share:.1%} | coverage: {coverage:.1%} | verdict",
 )
 
 
-@command("meters list", example="--site factory")
+@command("meters list", takes=PROJECT, example="--site factory")
 def meters_list(
     call: Call,
     site: SiteOption,
@@ -130,7 +130,7 @@ def meters_proposals(call: Call, site: OnlySiteOption = None) -> Answer:
     return Answer({"proposals": kept}, PROPOSALS, "" if kept else "no proposals")
 
 
-@command("meters accept", example='4f1c2ab0 --as carla --reason "as wired"')
+@command("meters accept", takes=ACTS, example='4f1c2ab0 --as carla --reason "as wired"')
 def meters_accept(call: Call, proposal_id: ProposalArgument, reason: ReasonOption) -> Answer:
     """Accept a proposal as a named engineer: the parent is written into the site file, which is then checked."""
     who = actor(call, Role.ENGINEER)
@@ -147,7 +147,7 @@ def meters_accept(call: Call, proposal_id: ProposalArgument, reason: ReasonOptio
     return Answer({"proposals": [decided], "site_file": str(path)}, text=text)
 
 
-@command("meters reject", example='4f1c2ab0 --as carla --reason "same hours"')
+@command("meters reject", takes=ACTS, example='4f1c2ab0 --as carla --reason "same hours"')
 def meters_reject(call: Call, proposal_id: ProposalArgument, reason: ReasonOption) -> Answer:
     """Reject a proposal as a named engineer."""
     who = actor(call, Role.ENGINEER)

@@ -89,16 +89,28 @@ def _answer(
         "streams": [] if judged is None else judged.streams(),
         **more,
     }
+    from reports.texts.numbers import unit_text
+    from reports.writer import format_alike, words
+
     local = zone(zone_name)
     table = Table(
         findings[:_SHOWN_PER_TABLE],
-        "rule | meter: {stream} | from: {since} | to: {until} | value: {value:.6g} {unit} | action | "
-        f"why (times: {zone_name}): {{message}}",
+        "rule: {named} | meter: {stream} | from: {since} | for: {lasting} | value: {size} | action | why: {message}",
+        named=lambda each: words(each.rule),
         stream=lambda each: f"{each.meter}{'' if each.register_id == 'import' else f'.{each.register_id}'}",
         since=lambda each: f"{each.start_utc.astimezone(local):%Y-%m-%d %H:%M}",
-        until=lambda each: f"{each.end_utc.astimezone(local):%Y-%m-%d %H:%M}",
+        lasting=lambda each: _lasting(each.end_utc - each.start_utc),
+        size=lambda each: f"{format_alike([each.value], each.unit)[0]} {unit_text(each.unit)}",
     )
-    return Answer(found, table if findings else None, _summary(judged, len(findings), more))
+    times_in = f"\ntimes are of {zone_name}" if findings else ""
+    return Answer(found, table if findings else None, _summary(judged, len(findings), more) + times_in)
+
+
+def _lasting(span: timedelta) -> str:
+    """A span in the greatest unit that leaves no fraction of a quarter hour."""
+    minutes = int(span.total_seconds() // 60)
+    days, hours = minutes / 1440, minutes / 60
+    return f"{days:.1f} d" if days >= 2 else f"{hours:g} h" if minutes >= 60 else f"{minutes} min"
 
 
 def _summary(judged: "Validation | None", findings: int, more: dict[str, Any]) -> str:
@@ -108,5 +120,7 @@ def _summary(judged: "Validation | None", findings: int, more: dict[str, Any]) -
     if findings > _SHOWN_PER_TABLE:
         lines.append(f"{findings - _SHOWN_PER_TABLE} more findings; --json gives all")
     lines += [f"{count} rows could not be read: {reason}" for reason, count in more.get("rejected_rows", {}).items()]
-    lines.append(f"score {judged.score:.3f}, coverage {judged.coverage:.2%}, {findings} findings")
+    lines.append(
+        f"score {judged.score:.3f}, coverage {judged.coverage:.2%}, {findings} finding{'' if findings == 1 else 's'}"
+    )
     return "\n".join(lines)

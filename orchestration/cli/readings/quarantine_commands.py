@@ -1,5 +1,6 @@
 """`meterloom quarantine`: refused files and rows, why, and another try."""
 
+from textwrap import shorten
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +13,7 @@ from assets.stores.ledgers.quarantine_ledger import QuarantineStore, reason_tota
 from data_quality.contracts.text import one_line
 from data_quality.quarantine import FILE_REASONS, ROW_REASONS
 from orchestration.cli.answer import BAD_INPUT, DONE, Answer, Table
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import ACTS, PROJECT, Call, command
 from orchestration.cli.options import MapOption, OnlySiteOption, column_map
 from orchestration.cli.readings.ingest_commands import AcceptOption, accepted_scale
 from orchestration.cli.readings.sniff_commands import proposal_lines, report_lines
@@ -20,9 +21,24 @@ from orchestration.cli.readings.sniff_commands import proposal_lines, report_lin
 MEANINGS = ROW_REASONS | FILE_REASONS
 # Lines of one file that `show` prints: enough to see what is wrong with it.
 SHOWN_LINES = 5
+# Of a message in the list.
+SHOWN_LETTERS = 90
 EMPTY = "quarantine is empty"
+
+
+def _in_short(item: dict[str, Any]) -> str:
+    # File and line stand beside it, and `show` has all of it: a list of allowed meters would fill the screen.
+    place, colon, rest = item["message"].partition(": ")
+    told = rest if colon and place.startswith(item["source_name"]) else item["message"]
+    return shorten(told, SHOWN_LETTERS, placeholder=" …")
+
+
 ITEMS = Table(
-    "items", "id: {item_id:.12} | site: {site_id} | kind | where | reason | message", empty=EMPTY, where=where
+    "items",
+    "id: {item_id:.12} | site: {site_id} | kind | where | reason | message: {told}",
+    empty=EMPTY,
+    where=where,
+    told=_in_short,
 )
 FILES = Table(
     "files",
@@ -46,7 +62,7 @@ def quarantine_list(
     return Answer(found, FILES if by_files else ITEMS)
 
 
-@command("quarantine show", example="4f1c2ab09d3e")
+@command("quarantine show", takes=PROJECT, example="4f1c2ab09d3e")
 def quarantine_show(call: Call, item_id: ItemArgument) -> Answer:
     """Show one item, and what else is wrong with its file."""
     store = call.project.quarantine
@@ -59,7 +75,7 @@ def quarantine_show(call: Call, item_id: ItemArgument) -> Answer:
     return Answer(found, text="\n".join([item_lines(item, of_file), *shown]))
 
 
-@command("quarantine retry", example="4f1c2ab09d3e --map map.yaml")
+@command("quarantine retry", takes=ACTS, example="4f1c2ab09d3e --map map.yaml")
 def quarantine_retry(
     call: Call, item_id: ItemArgument, mapping: MapOption = None, accept_scale: AcceptOption = False
 ) -> Answer:

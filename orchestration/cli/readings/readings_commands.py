@@ -17,7 +17,7 @@ from data_quality.contracts.site_file.meter_event import EventKind, MeterEvent
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, only_instant
 from orchestration.cli.answer import Answer, Table
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import ACTS, PROJECT, Call, command
 from orchestration.cli.options import DryOption, SiteOption, number, number_or_none
 from orchestration.cli.signing import actor
 
@@ -41,6 +41,7 @@ EVENTS = Table(
 
 @command(
     "readings edit",
+    takes=ACTS,
     example='--site my_site --meter main --at 2025-03-01T10:00 --value 12.5 --as me --reason "read"',
 )
 def edit(
@@ -102,6 +103,7 @@ def edits_list(call: Call, site: SiteOption) -> Answer:
 
 @command(
     "readings event",
+    takes=ACTS,
     example="--site my_site --meter main --kind exchange --at 2025-03-01T10:20 --final 48213.5 --initial 0 "
     '--serial N2 --as me --reason "work order 17"',
 )
@@ -165,7 +167,7 @@ def events_list(call: Call, site: SiteOption) -> Answer:
     return Answer({"events": store.current(known.site_id, as_of_utc=call.as_of_utc)}, EVENTS)
 
 
-@command("readings withdraw", example='4f1c2ab09d3e --site my_site --as me --reason "wrong meter"')
+@command("readings withdraw", takes=ACTS, example='4f1c2ab09d3e --site my_site --as me --reason "wrong meter"')
 def withdraw(
     call: Call,
     site: SiteOption,
@@ -183,7 +185,7 @@ def withdraw(
     return Answer({"events": [gone], "registers": changed}, text="\n".join(text))
 
 
-@command("readings recompute", example="--site my_site --dry-run")
+@command("readings recompute", takes=PROJECT, example="--site my_site --dry-run")
 def recompute(
     call: Call,
     site: SiteOption,

@@ -19,7 +19,7 @@ from data_quality.contracts.site_file.site import ColumnMap
 from data_quality.contracts.time import SystemClock
 from data_quality.contracts.yaml_file import load_yaml
 from orchestration.cli.answer import BAD_INPUT, DONE, Answer
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import PROJECT, Call, command
 from orchestration.cli.options import MapOption, column_map
 
 TzOption = Annotated[str | None, typer.Option("--tz", help="Zone of times without offset, as Europe/Berlin.")]
@@ -37,7 +37,7 @@ class AboutFiles:
     meter: Annotated[str | None, typer.Option("--meter", help="Meter of the site whose values no name tells.")] = None
 
 
-@command("sniff", example="meters.csv --site my_site --write")
+@command("sniff", takes=PROJECT, example="meters.csv --site my_site --write")
 def sniff(
     call: Call,
     about: AboutFiles,

@@ -17,6 +17,7 @@ from data_quality.contracts.time import Period, parse_period
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import AnySiteOption, PeriodOption, PortfolioOption
+from orchestration.cli.reports.kpi_table import kpi_tables
 from orchestration.cli.reports.marts_then import marts_then
 from reports.again.figure_sources import Sources
 from reports.content.lists.kpi_list import Grain, kpi_list
@@ -52,6 +53,9 @@ def kpis(
     portfolio: PortfolioOption = False,
     grain: Annotated[Grain, typer.Option("--grain", help="hour, day, month or year.")] = "month",
     scope: Annotated[str | None, typer.Option("--scope", help="Only this scope, e.g. tenant:law.")] = None,
+    is_long: Annotated[
+        bool, typer.Option("--long", help="A row each: figure id, coverage, codes; three decimals.")
+    ] = False,
 ) -> Answer:
     """Show the KPIs of the catalogue per scope; each value can be traced, and a missing one says why."""
     # Equal means both or neither.
@@ -70,7 +74,12 @@ def kpis(
     figures = [figure for figure in content.figures if not portfolio or figure.scope.startswith("portfolio")]
     by_id = {figure.figure_id: figure for figure in content.figures}
     rows = [row_of(figure, call.sources, by_id) for figure in figures]
-    return Answer({"rows": rows}, KPIS, f"local days of {known.time_zone}" if known else "local days of each site")
+    days = f"local days of {known.time_zone if known else 'each site'}"
+    if is_long:
+        return Answer({"rows": rows}, KPIS, days)
+    simulated = "; some readings are simulated" if any(row["is_synthetic"] for row in rows) else ""
+    shown = kpi_tables(rows, grain=grain, time_zone=known.time_zone if known else "UTC")
+    return Answer({"rows": rows}, shown, f"{days}{simulated}; --long gives figure ids and coverage")
 
 
 def stored(

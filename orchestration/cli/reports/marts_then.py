@@ -15,7 +15,7 @@ def marts_then(call: Call, sites: Sequence[Site], name: str) -> Iterator[tuple[P
     if call.as_of_utc is None:
         from orchestration.warehouse.fresh import freshen_marts
 
-        freshen_marts(call.project, say=call.say)
+        freshen_marts(call.project, clock=call.clock, say=call.say)
         # After the marts were made: their instant must not lie before what they hold.
         yield call.project.project.marts_dir, call.project.reports.known_at(call.clock)
         return

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 import typer
 
 from orchestration.cli.answer import Answer
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import READS_AND_ACTS, Call, command
 from orchestration.cli.signing import pack_signer
 
 
-@command("pack", example="enpi_quarter/factory/2025-Q1@1 --as dirk")
+@command("pack", takes=READS_AND_ACTS, example="enpi_quarter/factory/2025-Q1@1 --as dirk")
 def pack(
     call: Call,
     report: Annotated[str, typer.Argument(metavar="REPORT", help="ID of 'reports list'; newest without @.")],

@@ -10,7 +10,7 @@ from data_quality.contracts.settings import SETTINGS_FILE
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_period
 from orchestration.cli.answer import Answer, Table
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import READS_AND_ACTS, Call, command
 from orchestration.cli.options import AnySiteOption
 from reports.content.templates import load_template, read_template, template_files
 from reports.gates import publishable, refuse_future, refuse_outside
@@ -24,11 +24,22 @@ PeriodOption = Annotated[str | None, typer.Option("--period", help="2025, 2025-Q
 SeuOption = Annotated[str | None, typer.Option("--seu", help="Which energy use, for a report about one.")]
 ProjectOption = Annotated[str | None, typer.Option("--mv-project", help="Which M&V project, for a report about one.")]
 OutOption = Annotated[Path | None, typer.Option("--out", help="Folder of the files.")]
-FormatsOption = Annotated[str, typer.Option("--format", help="pdf,xlsx,json")]
+FormatsOption = Annotated[str, typer.Option("--format", help="pdf,xlsx,json,print: a PDF without register")]
 TEMPLATES = Table("templates", "report: {name} | periods | about: {subject} | what it says: {description}")
 
 
-@command("report", example="enpi_quarter --site factory --period 2025-Q1")
+def _listed() -> list[tuple[str, str]]:
+    """Name and one sentence of the reports that come with the program; those of a project are in `report templates`."""
+    found = [read_template(path) for path in template_files(None).values()]
+    return sorted((each.template, each.descriptions["en"]) for each in found)
+
+
+@command(
+    "report",
+    takes=READS_AND_ACTS,
+    example="enpi_quarter --site factory --period 2025-Q1",
+    lists=("Reports", _listed),
+)
 def report(
     call: Call,
     name: NameArgument,
@@ -57,7 +68,7 @@ def report(
     if "bills" not in load_template(name, project.project.reports_dir).needs:
         refuse_outside(span, project.lake.span(known.site_id, as_of_utc=call.as_of_utc), name=f"report {name!r}")
     if call.as_of_utc is None:
-        freshen_marts(project, say=call.say)
+        freshen_marts(project, clock=call.clock, say=call.say)
     made = make_report(
         name,
         known,

@@ -10,7 +10,7 @@ from assets.stores.published.publications import PublicationStore
 from assets.stores.published.report_ledger import Revision
 from data_quality.contracts.people import Role
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import ACTS, PROJECT, Call, command
 from orchestration.cli.signing import actor
 from reports.evidence.life import Life, Outcome, life_at, next_step
 from reports.life.changes import between_revisions, parse_revision, what_changed
@@ -30,8 +30,9 @@ CHANGES = Table(
 )
 REPORTS = Table(
     "reports",
-    "name | site | period | revision | status: {said} | : {mark} | id",
-    mark=lambda each: "stale" if each["stale"] else "",
+    "revision: {id} | status: {said} | : {mark}",
+    mark=lambda each: "stale: rests on what has changed since" if each["stale"] else "",
+    empty="no report is made yet; 'meterloom report templates' lists those there are",
 )
 DELIVERIES = Table(
     "deliveries",
@@ -68,7 +69,7 @@ def reports_list(call: Call) -> Answer:
     return Answer({"reports": found}, REPORTS)
 
 
-@command("reports review", example=f"{_EXAMPLE} --as anna")
+@command("reports review", takes=ACTS, example=f"{_EXAMPLE} --as anna")
 def review(call: Call, revision: RevisionArgument, reason: ReasonOption = "looked at") -> Answer:
     """Review a revision as a named person with the role; whoever made it cannot."""
     who = actor(call, Role.REVIEWER)
@@ -76,7 +77,7 @@ def review(call: Call, revision: RevisionArgument, reason: ReasonOption = "looke
     return told(chosen, life_of(call).review(chosen, who.person, signer=who.signer, reason=reason))
 
 
-@command("reports publish", example=f"{_EXAMPLE} --as dirk")
+@command("reports publish", takes=ACTS, example=f"{_EXAMPLE} --as dirk")
 def publish(
     call: Call,
     revision: RevisionArgument,
@@ -98,7 +99,7 @@ def publish(
     return told(chosen, outcome, files=[*files.values()])
 
 
-@command("reports deliver", example=f"{_EXAMPLE} --to folder")
+@command("reports deliver", takes=PROJECT, example=f"{_EXAMPLE} --to folder")
 def deliver(
     call: Call,
     revision: Annotated[

@@ -12,8 +12,8 @@ from assets.kpi.running_cost.month_to_date import RunningFigures, running_figure
 from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Period, parse_instant
-from orchestration.cli.answer import Answer, Table, filled
+from data_quality.contracts.time import Period, parse_instant, zone
+from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import SiteOption
 from orchestration.cli.reports.marts_then import marts_then
@@ -21,15 +21,17 @@ from reports.again.figure_sources import Sources
 from reports.content.lists.running_list import running_list
 from reports.life.revise import store_revision
 from reports.report_content import ReportContent
+from reports.texts.numbers import unit_text
+from reports.writer import format_alike, words
 
 # What is shown of the month so far and of the whole month: field -> its name and unit (none: the site's currency).
 NAMES = {
-    "import_kwh": ("import", "kWh"),
-    "cost": ("cost", ""),
-    "emission_kgco2e": ("emission", "kgCO2e"),
-    "peak_kw": ("peak", "kW"),
+    "import_kwh": ("Import", "kwh"),
+    "cost": ("Energy cost", ""),
+    "emission_kgco2e": ("Carbon", "kgco2e"),
+    "peak_kw": ("Peak demand", "kw"),
 }
-RUNNING = ": {0} | month to date: {1:,.2f|unknown} | whole month: {2:,.2f|unknown} | figure: {3}"
+RUNNING = ": {0} | unit: {1} | month to date: {2} | whole month: {3} | figure: {4}"
 
 
 @command("running", example="--site factory --at 2025-03-17T14:30:00+01:00")
@@ -83,17 +85,20 @@ def _stored(call: Call, site: Site, found: RunningFigures, as_of_utc: datetime) 
 def _answer(found: RunningFigures, time_zone: str, figures: Mapping[str, str]) -> Answer:
     projected = {key: getattr(found, f"projected_{key}") for key in NAMES}
     rows = [
-        (f"{name}, {unit or found.currency}", getattr(found, key), projected[key], figures.get(key, ""))
-        for key, (name, unit) in NAMES.items()
+        (name, unit_text(unit), *format_alike([getattr(found, key), projected[key]], unit), figures.get(key, ""))
+        for key, (name, unit) in ((key, (name, unit or found.currency)) for key, (name, unit) in NAMES.items())
     ]
-    demand = filled("{block_demand_kw:,.2f|unknown} kW", found)
+    at_local = found.at_utc.astimezone(zone(time_zone))
+    head = (
+        f"{found.site_id} at {at_local:%Y-%m-%d %H:%M} ({time_zone}), month {found.month_start:%Y-%m}: "
+        f"{found.coverage:.1%} of its time so far is read"
+    )
+    [demand] = format_alike([found.block_demand_kw], "kw")
     text = [
-        f"{found.site_id} at {found.at_utc:%Y-%m-%d %H:%M} UTC, month of {found.month_start:%Y-%m} ({time_zone}), "
-        f"{found.coverage:.2%} read",
-        f"demand of the last {found.block_minutes} of {found.window_minutes} minutes: "
-        f"{demand}{f' ({found.demand_charge})' if found.demand_charge else ''}",
-        f"projected by {found.method} as known on {found.projected_on}" if found.method else "not projected",
-        *(f"{finding.code}: {finding.message}" for finding in found.findings),
+        f"demand of the last {found.block_minutes} of {found.window_minutes} minutes: {demand} kW"
+        f"{f' ({found.demand_charge})' if found.demand_charge else ''}",
+        f"whole month by {words(found.method)}, as known on {found.projected_on}" if found.method else "not projected",
+        *(f"{words(finding.code)}: {finding.message}" for finding in found.findings),
     ]
     so_far = found.model_dump(include={*NAMES, "energy_cost", "other_cost", "coverage"})
     result = {
@@ -113,4 +118,4 @@ def _answer(found: RunningFigures, time_zone: str, figures: Mapping[str, str]) -
         "findings": found.findings,
         "figures": figures,
     }
-    return Answer(result, Table(rows, RUNNING), "\n".join(text))
+    return Answer(result, (head, "", Table(rows, RUNNING), ""), "\n".join(text))

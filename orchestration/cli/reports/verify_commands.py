@@ -7,13 +7,13 @@ import typer
 
 from data_quality.contracts.errors import BadInput
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import STATELESS, Call, command
 
 if TYPE_CHECKING:
     from reports.evidence.verify_pack import Verdict
 
 
-@command("verify", example="enpi_quarter_factory_2025-Q1_r1.zip --people people.yaml")
+@command("verify", takes=STATELESS, example="enpi_quarter_factory_2025-Q1_r1.zip --people people.yaml")
 def verify(
     call: Call,
     pack: Annotated[Path, typer.Argument(metavar="PACK.zip")],

@@ -85,7 +85,7 @@ def seu_findings(seu: Seu, result: EnpiResult, version: BaselineVersion | None) 
         found.append(
             Finding(
                 code=f"status_{result.status}",
-                message=f"{seu.name} used more energy than its baseline expects: {words(result.status).lower()}.",
+                message=f"{seu.name} used more energy than its baseline expects: status {words(result.status)}.",
                 scope=scope,
             )
         )

@@ -34,8 +34,8 @@ class SiteSpan:
 class EnpiInputs:
     """Inputs of one report. `lake` answers the lake input of a span of local days; `synthetic_rows` count by batch;
     `adjustments` are each SEU's trace input, `review_due` the SEUs with a static factor that changed unanswered,
-    `factors` the emission factors behind the site's electricity by span, `against_savings` what speaks against a
-    saving of an SEU up to a day.
+    `load_kw` the site's mean kW by local day and hour, `factors` the emission factors behind the site's electricity
+    by span, `against_savings` what speaks against a saving of an SEU up to a day.
     """
 
     site: Site
@@ -59,6 +59,7 @@ class EnpiInputs:
     review_due: frozenset[str] = frozenset()
     factors: Mapping[tuple[date, date], Sequence[TraceInput]] = field(default_factory=dict)
     against_savings: Mapping[tuple[str, date], tuple[Finding, ...]] = field(default_factory=dict)
+    load_kw: Mapping[date, Sequence[float | None]] = field(default_factory=dict)
 
     @property
     def seus(self) -> list[Seu]:

@@ -21,6 +21,7 @@ from data_quality.contracts.time import Period, months_of
 from reports.again.claims import against_use
 from reports.again.figure_sources import Sources
 from reports.datasets.kpi_rows import KpiRows
+from reports.datasets.load_hours import load_by_hour
 from reports.datasets.of_uses.enpi_inputs import SITE_KPIS, EnpiInputs, SiteSpan
 from reports.datasets.of_uses.use_days import UseDays
 
@@ -78,6 +79,7 @@ def enpi_inputs(
         findings=_gaps(site, period, sources, as_of_utc),
         adjustments=_adjustments(versions, sources, as_of_utc),
         against_savings=_against_savings(days, spans, used),
+        load_kw=load_by_hour(sources, site, period, as_of_utc),
         review_due=frozenset(
             seu_id for seu_id, each in versions.items() if sources.is_review_due(site, seu_id, each, period, as_of_utc)
         ),

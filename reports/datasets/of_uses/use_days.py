@@ -33,6 +33,7 @@ class UseDays:
     ) -> None:
         self.site, self.period, self.sources = site, period, sources
         self.versions, self.as_of_utc = versions, as_of_utc
+        sources.know(versions.values())
         self._known: dict[tuple[str, date, date], list[DayPair]] = {}
         self._stored = {} if marts_dir is None or not site.seus else self._published(marts_dir)
 

@@ -72,6 +72,23 @@ def test_a_meter_that_reads_zero_on_ordinary_days_keeps_its_zeros() -> None:
     assert found(usage)["zeros_kept"] == 6 * 365
 
 
+def test_zeros_that_a_person_calls_missing_are_missing_also_of_a_meter_that_often_reads_zero() -> None:
+    energy = np.tile(np.where(np.arange(24) < 6, 0.0, 1.0), 365)
+    usage = usage_of(readings(energy), frequency="daily", zone=ZONE, zero_is_missing=True)
+    assert usage.frame["energy_kwh"][10] == 24.0
+    assert found(usage)["zeros_as_missing"] == 6 * 365
+    assert "zeros_kept" not in found(usage)
+
+
+def test_a_bill_of_zero_that_a_person_calls_missing_is_no_bill() -> None:
+    sent = bills(year("daily", np.ones(HOURS), None), [31, 28, 31]).with_columns(energy_kwh=pl.Series([300.0, 0, 310]))
+    kept = usage_of(sent, frequency="billing", zone=ZONE)
+    known = usage_of(sent, frequency="billing", zone=ZONE, zero_is_missing=True)
+    assert kept.frame["energy_kwh"].to_list() == [300.0, 0.0, 310.0]
+    assert known.frame["energy_kwh"].to_list() == [300.0, 310.0]
+    assert found(known)["zeros_as_missing"] == 1
+
+
 def test_two_readings_of_one_interval_are_refused() -> None:
     rows = readings(np.ones(48))
     with pytest.raises(BadInput, match="there twice") as fault:
@@ -145,6 +162,14 @@ def test_an_estimated_bill_that_no_real_read_follows_is_told() -> None:
     usage = usage_of(rows, frequency="billing", zone=ZONE)
     assert usage.frame["days"].to_list() == [31.0, 28.0]
     assert found(usage) == {"estimated_left_out": 3}
+
+
+def test_an_estimated_bill_without_energy_leaves_the_whole_unknown() -> None:
+    rows = bills(daily(), [31, 28, 31, 30]).with_columns(is_estimated=pl.Series([False, True, False, False]))
+    unknown = pl.when(pl.int_range(pl.len()) == 1).then(None).otherwise(pl.col("energy_kwh")).alias("energy_kwh")
+    usage = usage_of(rows.with_columns(unknown), frequency="billing", zone=ZONE)
+    assert usage.frame["days"].to_list() == [31.0, 30.0]
+    assert found(usage) == {"estimated_merged": 1, "bills_without_energy": 1, "long_bills": 1}
 
 
 def test_bills_that_overlap_are_refused() -> None:

@@ -43,7 +43,7 @@ class Espi:
     """Reader of Green Button files."""
 
     name = "espi"
-    version = "1"
+    version = "2"
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Any markup: what is none of ours is refused with its reason when it is read."""

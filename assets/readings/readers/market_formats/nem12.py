@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from assets.readings.parsed import Parsed, ReadRequest
@@ -177,6 +176,9 @@ class _Document:
 
     def found(self) -> Found:
         """Every interval of every day."""
+        # Here, since every file that is looked at asks every reader, and most are of another format.
+        import numpy as np
+
         days = pl.DataFrame(
             [(day.stream, _epoch_us(day.start), _DAY_MINUTES // day.count, day.count, day.line) for day in self._days],
             schema=dict.fromkeys(("stream", "start_us", "minutes", "_count", "line"), pl.Int64),

@@ -45,7 +45,7 @@ class Dsmr:
     """Reader of P1 telegrams."""
 
     name = "dsmr"
-    version = "1"
+    version = "2"
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """A line that begins with '/' and a line that is an OBIS code with a bracket."""
@@ -57,7 +57,7 @@ class Dsmr:
         return []
 
     def read(self, path: Path, request: ReadRequest) -> Parsed:
-        """All telegrams. Raises BadInput where the file is cut, or none of its telegrams can be trusted."""
+        """All whole telegrams. Raises BadInput where none of them can be trusted."""
         found = trusted_telegrams(path)
         zone_name, is_assumed = _zone(request)
         sieve = Sieve(pl.DataFrame(schema=PLACED_SCHEMA), found.warnings)
@@ -83,13 +83,17 @@ class Dsmr:
 
 
 def trusted_telegrams(path: Path) -> TelegramFile:
-    """The file's telegrams. Raises BadInput where the file is cut or none of them can be trusted."""
+    """The file's telegrams. Raises BadInput where none of them can be trusted.
+
+    A capture ends wherever it was stopped: whole telegrams prove themselves, and the one begun is a warning.
+    """
     found = read_telegrams(content(path, max_bytes=MAX_BYTES).removeprefix(BYTE_ORDER_MARK))
-    if found.is_cut:
-        last = found.refusals[-1]
-        raise BadInput("the last telegram has no '!' at its end; the file is cut", line=last.line, reason=last.reason)
     if found.telegrams:
+        found.warnings |= {"cut_telegram": 1} if found.cut else {}
         return found
+    if found.cut:
+        line, reason = found.cut.line, found.cut.reason
+        raise BadInput("the last telegram has no '!' at its end; the file is cut", line=line, reason=reason)
     if not found.refusals:
         raise BadInput("no telegram begins in this file", line=1, reason="no_rows")
     first = found.refusals[0]

@@ -7,10 +7,12 @@ every line an object, line ends CRLF; a line end that was changed on the way sho
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from data_quality.contracts.errors import BadInput
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MAX_TELEGRAM = 64 << 10
 # A day of one telegram a second, and some more.
@@ -76,12 +78,12 @@ class Refusal:
 
 @dataclass
 class TelegramFile:
-    """What a file holds. is_cut: the last telegram has no end; warnings: counts by code."""
+    """What a file holds. cut: the last telegram, where the file ends before it does; warnings: counts by code."""
 
     telegrams: list[Telegram] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     warnings: dict[str, int] = field(default_factory=dict)
-    is_cut: bool = False
+    cut: Refusal | None = None
 
     def warn(self, code: str) -> None:
         """Count something that a person should know."""
@@ -90,12 +92,12 @@ class TelegramFile:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Bytes of one telegram: '/' to '!' inclusive, and what stands behind the '!'."""
+    """Bytes of one telegram: '/' to '!' inclusive, and what stands behind the '!'; None where there is none."""
 
     number: int
     line: int
     body: bytes
-    check: bytes
+    check: bytes | None
     is_whole: bool
 
 
@@ -106,8 +108,11 @@ def read_telegrams(data: bytes) -> TelegramFile:
     checks = checksums([piece.body for piece in pieces])
     for piece, computed in zip(pieces, checks, strict=True):
         if not piece.is_whole:
-            found.is_cut = found.is_cut or piece is pieces[-1]
-            found.refusals.append(Refusal(piece.line, "no_end_marker", "'!' at the end of the telegram", "none"))
+            refusal = Refusal(piece.line, "no_end_marker", "'!' at the end of the telegram", "none")
+            if piece is pieces[-1] and piece.check is None:
+                found.cut = refusal
+            else:
+                found.refusals.append(refusal)
             continue
         answer = _telegram(piece, computed, found)
         if isinstance(answer, Telegram):
@@ -121,6 +126,10 @@ def checksums(bodies: list[bytes]) -> list[int]:
     """CRC16 of each (polynomial 0x8005 reflected, start 0), all at once."""
     if not bodies:
         return []
+    # Here, since every file that is looked at asks every reader, and most are of another format.
+    import numpy as np
+
+    table = _crc_table()
     order = sorted(range(len(bodies)), key=lambda place: len(bodies[place]))
     sums = [0] * len(bodies)
     # Sorted by length, a group needs little padding.
@@ -132,7 +141,7 @@ def checksums(bodies: list[bytes]) -> list[int]:
         columns = np.frombuffer(padded, dtype=np.uint8).reshape(len(group), width).T.astype(np.uint16)
         crc = np.zeros(len(group), dtype=np.uint16)
         for column in columns:
-            crc = (crc >> 8) ^ _TABLE[(crc ^ column) & 0xFF]
+            crc = (crc >> 8) ^ table[(crc ^ column) & 0xFF]
         for place, value in zip(group, crc.tolist(), strict=True):
             sums[place] = value
     return sums
@@ -151,7 +160,7 @@ def _pieces(data: bytes, found: TelegramFile) -> Iterator[_Piece]:
         is_whole = end is not None and end.start() - start.start() <= MAX_TELEGRAM
         stop = end.end() if end is not None else limit
         body = data[start.start() : (end.start() + 1 if end is not None else start.start())]
-        yield _Piece(number, line, body if is_whole else b"", end[1] if end is not None else b"", is_whole)
+        yield _Piece(number, line, body if is_whole else b"", end[1] if end is not None else None, is_whole)
         position, number = stop, number + 1
         if number > MAX_TELEGRAMS:
             raise BadInput(f"more than {MAX_TELEGRAMS} telegrams", line=line, reason="too_large")
@@ -172,7 +181,7 @@ def _outside(data: bytes, start: int, end: int, found: TelegramFile) -> None:
 
 def _telegram(piece: _Piece, computed: int, found: TelegramFile) -> Telegram | Refusal:
     """The telegram, or why it cannot be trusted."""
-    check = piece.check.strip()
+    check = (piece.check or b"").strip()
     if not check:
         return _unproven(piece, found)
     if not _CRC.fullmatch(check):
@@ -245,12 +254,11 @@ def _field(obis: str, position: str, text: str, line: int) -> Field:
     return Field(obis, position, text, "", line)
 
 
-def _crc_table() -> np.ndarray[tuple[int], np.dtype[np.uint16]]:
+def _crc_table() -> "np.ndarray[tuple[int], np.dtype[np.uint16]]":
+    import numpy as np
+
     table = np.arange(256, dtype=np.uint16)
     for _ in range(8):
         # 0xA001 is 0x8005 with its bits in reverse order.
         table = np.where(table & 1, (table >> 1) ^ 0xA001, table >> 1).astype(np.uint16)
     return table
-
-
-_TABLE = _crc_table()

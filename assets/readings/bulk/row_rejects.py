@@ -1,4 +1,6 @@
-"""Rows that say different values of one meter and time: none of them is a reading."""
+"""Rows that only the whole file shows to be no readings: different values of one meter and time, and a repeated hour
+without its other pass.
+"""
 
 from pathlib import Path
 
@@ -14,7 +16,9 @@ from assets.readings.tables.sieve import EXPECTED
 
 
 def conflict_rejects(path: Path, shape: Shape, lines: NDArray[np.int32]) -> pl.DataFrame:
-    """The rejects (REJECT_SCHEMA) of these lines. Raises NotRegular where they are too many to be told apart."""
+    """The rejects (REJECT_SCHEMA) of lines that contradict each other. Raises NotRegular where they are too many to be
+    told apart.
+    """
     if not lines.size:
         return pl.DataFrame(schema=REJECT_SCHEMA)
     if lines.size > MAX_ODD_ROWS:
@@ -22,10 +26,19 @@ def conflict_rejects(path: Path, shape: Shape, lines: NDArray[np.int32]) -> pl.D
     frame = lines_at(path, shape, np.sort(lines))
     meters = pl.Series([shape.streams[number].meter_id for number in shape.stream_of], dtype=pl.String)
     meter = meters.gather(names_of(frame, shape))
-    reason = "duplicate_conflict"
+    got = pl.concat_str(meter, pl.lit(" = "), pl.col(shape.layout.values[0].column))
+    return _rejects(frame, "duplicate_conflict", got)
+
+
+def ambiguous_rejects(path: Path, shape: Shape, lines: NDArray[np.int32]) -> pl.DataFrame:
+    """The rejects (REJECT_SCHEMA) of lines whose local time stands there once and should twice."""
+    return _rejects(lines_at(path, shape, np.sort(lines)), "ambiguous_local_time", pl.col(shape.layout.time))
+
+
+def _rejects(frame: pl.DataFrame, reason: str, got: pl.Expr) -> pl.DataFrame:
     return frame.select(
         source_line=pl.col("_line").cast(pl.Int64),
         reason=pl.lit(reason),
         expected=pl.lit(EXPECTED[reason]),
-        got=pl.concat_str(meter, pl.lit(" = "), pl.col(shape.layout.values[0].column)),
+        got=got,
     ).cast(REJECT_SCHEMA)  # type: ignore[arg-type]

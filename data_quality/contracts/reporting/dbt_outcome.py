@@ -1,0 +1,33 @@
+"""What became of the nodes of the dbt project in one build, whoever ran their SQL."""
+
+from data_quality.contracts.model import Model
+
+
+class NodeOutcome(Model):
+    """What became of one dbt node: model, data test or unit test."""
+
+    unique_id: str
+    name: str
+    resource_type: str
+    status: str
+    message: str
+    execution_s: float
+    failures: int = 0
+    tested_model: str = ""
+
+
+class DbtOutcome(Model):
+    """What a dbt run did. `is_success` is false as soon as one node failed."""
+
+    is_success: bool
+    nodes: tuple[NodeOutcome, ...]
+
+    @property
+    def failed(self) -> tuple[NodeOutcome, ...]:
+        """Nodes that failed themselves, without those skipped after them."""
+        return tuple(node for node in self.nodes if node.status in ("error", "fail", "runtime error"))
+
+    @property
+    def why(self) -> str:
+        """What failed, in one line."""
+        return "; ".join(f"{node.name}: {node.message}" for node in self.failed) or "dbt failed"

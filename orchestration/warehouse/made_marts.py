@@ -1,0 +1,49 @@
+"""What a command made of the marts, kept until Dagster is told of it (tell_dagster.py)."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from assets.kpi.windows_of_marts.month_gates import Judged
+from data_quality.contracts.model import Model
+from data_quality.contracts.reporting.dbt_outcome import NodeOutcome
+
+FOLDER = "builds/untold"
+
+
+class MadeMarts(Model):
+    """One build of a stage over months of a site. assets: those of the graph outside of dbt that were made, with the
+    facts that the graph shows of them; checks: verdicts by the name of the asset check; nodes: what became of dbt's.
+    """
+
+    run_id: str = Field(description="Names the build wherever the graph would write the id of a run")
+    at_utc: datetime
+    stage: str
+    site_id: str
+    months: tuple[str, ...] = Field(description="SITE|YYYY-MM")
+    assets: Mapping[str, Mapping[str, str | int]]
+    checks: Mapping[str, Judged]
+    nodes: tuple[NodeOutcome, ...]
+
+
+def keep(data_dir: Path, made: MadeMarts) -> None:
+    """Leave word of a build; it appears whole."""
+    path = data_dir / FOLDER / f"{made.run_id}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text(made.model_dump_json())
+    unfinished.replace(path)
+
+
+def untold(data_dir: Path) -> Iterator[tuple[Path, MadeMarts]]:
+    """The builds that Dagster does not know of yet, the oldest first; one in the form of another version is dropped."""
+    for path in sorted((data_dir / FOLDER).glob("*.json")):
+        try:
+            yield path, MadeMarts.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            # Another process told of it meanwhile.
+            continue
+        except ValidationError:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,67 @@
+"""A warehouse that is made anew without dbt is the one that dbt makes."""
+
+from pathlib import Path
+
+import pytest
+
+from assets.kpi.windows_of_marts.mart_sources import source_tables
+from assets.stores.warehouse.full_build import build_anew
+from assets.stores.warehouse.warehouse import WarehouseTarget, duckdb_session, held_open, load_sources
+from data_quality.contracts.errors import OurFault
+from data_quality.contracts.reporting.dbt_outcome import DbtOutcome
+from orchestration.warehouse.dbt import full_build
+from orchestration.warehouse.dbt_compiled import full_build_of
+from tests.dbt.conftest import World
+
+RELATIONS = """
+    select table_schema, table_name, table_type from information_schema.tables
+    where table_schema in ('staging', 'intermediate', 'marts') order by all
+"""
+
+
+def verdicts(outcome: DbtOutcome) -> set[tuple[str, str, int]]:
+    """What became of each node."""
+    return {(node.unique_id, node.status, node.failures) for node in outcome.nodes}
+
+
+def test_every_table_view_and_verdict_is_the_one_of_dbt(world: World, tmp_path: Path) -> None:
+    target = WarehouseTarget(duckdb_file=tmp_path / "warehouse.duckdb")
+    load_sources(target, source_tables(world.sites, world.lake, world.expected))
+    plan = full_build()
+    for stage, by_dbt in world.duckdb.outcomes.items():
+        with held_open(target):
+            # One that stands there as something else, as where a model becomes a view.
+            first = next(each for each in plan.of(stage) if each.kind == "table")
+            with duckdb_session(target.duckdb_file) as connection:
+                connection.execute(f"create schema if not exists {first.layer}")
+                connection.execute(f"create view {first.layer}.{first.name} as select 1 as former")
+            outcome = build_anew(target, plan.of(stage))
+        known = {
+            (node.unique_id, node.status, node.failures) for node in by_dbt.nodes if "unit_test" not in node.unique_id
+        }
+        hooks = {each for each in known if each[0].startswith("operation.")}
+        assert outcome.is_success
+        assert {(node.unique_id, node.status, node.failures) for node in outcome.nodes} == known - hooks
+    with duckdb_session(target.duckdb_file) as connection:
+        connection.execute(f"attach '{world.duckdb.target.duckdb_file}' as dbt_made (read_only)")
+        made = connection.execute(RELATIONS.replace("where", "where table_catalog = 'warehouse' and")).fetchall()
+        theirs = connection.execute(RELATIONS.replace("where", "where table_catalog = 'dbt_made' and")).fetchall()
+        assert made == theirs
+        for layer, name, kind in made:
+            if kind == "BASE TABLE":
+                mine, other = f"warehouse.{layer}.{name}", f"dbt_made.{layer}.{name}"
+                described = [connection.execute(f"describe {each}").fetchall() for each in (mine, other)]
+                assert described[0] == described[1], name
+                for left, right in ((mine, other), (other, mine)):
+                    (rows,) = connection.execute(
+                        f"select count(*) from (from {left} except all from {right})"
+                    ).fetchall()
+                    assert rows == (0,), name
+
+
+def test_what_dbt_makes_with_more_than_one_statement_is_refused_by_name() -> None:
+    node = {"resource_type": "model", "depends_on": {"nodes": []}, "tags": ["kpi"], "name": "m", "schema": "marts"}
+    config = {"materialized": "table", "pre-hook": [], "post-hook": []}
+    for change in ({"materialized": "materialized_view"}, {"post-hook": ["select 1"]}):
+        with pytest.raises(OurFault, match=r"model\.m cannot be built by one statement"):
+            full_build_of({"model.m": {**node, "config": config | change, "compiled_code": "select 1"}}, "d")

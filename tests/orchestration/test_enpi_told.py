@@ -1,0 +1,52 @@
+"""An EnPI as people read it: the answer first, rounded, with units; no energy where no day was compared."""
+
+from typing import Any
+
+import pytest
+
+from orchestration.cli.answer import Answer, show
+from orchestration.cli.baselines.enpi_told import enpi_parts
+from tests.kpi_enpi.test_assessment import assess, pairs
+
+
+def printed(capsys: pytest.CaptureFixture[str], days: list[Any], **more: Any) -> list[str]:
+    """The lines that `enpi` prints of these days."""
+    given = {"savings_kwh": 270.0, "claimed_kwh": None, "not_claimed": "", "findings": [], "alerts": []} | more
+    version = {"version": given.pop("version")} if "version" in given else {}
+    data = assess(days, **version).model_dump(mode="json") | given
+    show(Answer(data, enpi_parts(data, use="Moulding", site="plant")), is_json=False)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_the_answer_stands_first_then_the_saving_and_the_months(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(capsys, pairs())
+    assert lines[0] == "Moulding, plant, 2025-01-01 to 2025-03-31: EnPI 0.970, compliant, on target"
+    assert lines[1] == "metered 8,730 kWh, expected 9,000 kWh (-3.0 %)"
+    assert lines[2].startswith("saved 270 kWh ± ")
+    assert lines[5].split() == [
+        "month",
+        "metered",
+        "kWh",
+        "expected",
+        "kWh",
+        "EnPI",
+        "deviation",
+        "%",
+        "status",
+        "days",
+        "compared",
+    ]
+    assert lines[6].split() == ["2025-01", "3,007", "3,100", "0.970", "-3.0", "compliant", "31", "of", "31"]
+
+
+def test_a_saving_that_may_not_be_claimed_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(capsys, pairs(), savings_kwh=None, not_claimed="extrapolation")
+    assert lines[2] == "no saving is claimed: drivers outside the baseline's range"
+
+
+def test_what_cannot_be_assessed_says_why_and_shows_no_energy_of_no_day(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(capsys, [], version=None, savings_kwh=None, not_claimed="no_baseline")
+    assert lines[0].endswith("not assessable, no baseline")
+    assert lines[1] == "metered 0 kWh; nothing to compare it with"
+    assert lines[-2].split() == ["2025-03", *"––––", "not", "assessable", "0", "of", "31"]
+    assert lines[-1] == "look again: too few complete days"

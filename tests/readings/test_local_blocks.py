@@ -1,0 +1,146 @@
+"""Tables of local times, as most of Europe's portals write them, give in blocks what they give when read whole."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+import assets.readings.bulk.lines as lines
+import assets.readings.bulk.months as months
+from assets.readings.bulk.read import regular_file
+from data_quality.contracts.site_file.site import ColumnMap
+from tests.readings.test_bulk import NOW, SITE, WHOLE, Bench, template
+
+__all__ = ["template"]
+BERLIN = ZoneInfo("Europe/Berlin")
+# A day of 25 hours, one of 23, and one of neither.
+FIRSTS = [
+    datetime(2024, 10, 26, 22, tzinfo=UTC),
+    datetime(2025, 3, 29, 22, tzinfo=UTC),
+    datetime(2025, 1, 31, tzinfo=UTC),
+]
+STYLES = ["%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%d/%m/%Y %H:%M"]
+NAMES = {"Zähler 1": "main", "Süd": "press", "grid": "grid"}
+Row = tuple[str, str, str]
+
+
+def local(first: datetime, quarters: int, style: str) -> str:
+    return (first + timedelta(minutes=15 * quarters)).astimezone(BERLIN).strftime(style)
+
+
+@st.composite
+def exports(draw: st.DrawFn) -> tuple[str, ColumnMap]:
+    """A long table of local times around a change of the clocks, and its column map."""
+    style, first = draw(st.sampled_from(STYLES)), draw(st.sampled_from(FIRSTS))
+    rows: list[Row] = []
+    for name in draw(st.lists(st.sampled_from(list(NAMES)), min_size=1, max_size=3, unique=True)):
+        step = draw(st.sampled_from([1, 1, 1, 4]))
+        begin, count = draw(st.integers(0, 8)) * step, draw(st.integers(1, 40))
+        missing = draw(st.sets(st.integers(0, count), max_size=2))
+        rows += [
+            (
+                name,
+                local(first, begin + place * step, style),
+                f"{draw(st.integers(0, 9000)) / 1000:.3f}".replace(".", ","),
+            )
+            for place in range(count)
+            if place not in missing
+        ]
+    if draw(st.booleans()):
+        # As time passes: rows of one local time of all meters, then those of the next.
+        rows = [row for _, row in sorted(enumerate(rows), key=lambda pair: (pair[1][1][:13], pair[0]))]
+    for kind in draw(st.lists(st.sampled_from(ODD), max_size=3)):
+        rows = kind(rows, draw(st.integers(0, max(len(rows) - 1, 0))), style)
+    options = draw(
+        st.fixed_dictionaries(
+            {
+                "label": st.sampled_from(["start", "end"]),
+                "repeated_hour": st.sampled_from(["both_passes", "both_passes", "first", "second"]),
+                "midnight": st.sampled_from(["start", "start", "start", "end"]),
+                "decimal": st.sampled_from([None, ",", ","]),
+                "date_format": st.sampled_from([style]) if style[1] == "d" else st.sampled_from([None, style]),
+                "interval_minutes": st.sampled_from([None, None, 15]),
+                "zero_is_missing": st.booleans(),
+                "negative": st.sampled_from(["quarantine", "keep"]),
+                "missing": st.sampled_from([(), ("-99", "")]),
+                "other_meters": st.sampled_from(["quarantine", "skip"]),
+            }
+        )
+    )
+    mapping = ColumnMap(
+        timestamp="Zeitstempel", value="Wirkarbeit", meter="Zähler", meters=NAMES, unit="kwh", zone="Europe/Berlin",
+        **options,
+    )  # fmt: skip
+    end = draw(st.sampled_from(["\n", "\r\n"]))
+    if " " in style and draw(st.booleans()):
+        # The clock in a column of its own.
+        mapping = ColumnMap.model_validate(mapping.model_dump() | {"clock": "Uhrzeit"})
+        parted = [(name, time.partition(" ")[0], time.partition(" ")[2], value) for name, time, value in rows]
+        texts = ["Zähler;Zeitstempel;Uhrzeit;Wirkarbeit", *(";".join(row) for row in parted)]
+    else:
+        texts = ["Zähler;Zeitstempel;Wirkarbeit", *(";".join(row) for row in rows)]
+    return end.join(texts) + draw(st.sampled_from([end, end, ""])), mapping
+
+
+def _value(text: str):
+    return lambda rows, place, style: [(*row[:2], text) if at == place else row for at, row in enumerate(rows)]
+
+
+def _name(text: str):
+    return lambda rows, place, style: [(text, *row[1:]) if at == place else row for at, row in enumerate(rows)]
+
+
+def _at(moment: str, name: str = "Süd", value: str = "1,5"):
+    return lambda rows, place, style: [
+        *rows[:place],
+        (name, datetime.fromisoformat(moment).strftime(style), value),
+        *rows[place:],
+    ]
+
+
+ODD = [
+    _value("x"), _value(""), _value("-4,5"), _value("0"), _value("1e12"), _value(" 2,5"), _value("-99"), _value("1.5"),
+    _value("1,2,3"), _value("5,"), _value(",5"), _value("+2,5"), _value("1e1"), _value("1.234,5"), _value("nan"),
+    _name("who"), _name(""),
+    _at("2024-10-27 02:00"), _at("2024-10-27 02:15", "grid"), _at("2024-10-27 02:00", "who"),
+    _at("2025-03-30 02:30"), _at("2025-01-31 00:05"), _at("2031-10-26 02:30"),
+    _at("2031-02-01 00:00"), _at("1970-01-01 00:00"), _at("2024-10-27 02:00", "Süd", "x"),
+    lambda rows, place, style: [*rows[:place], ("Süd", "27.10.2024 24:00", "1,5"), *rows[place:]],
+    lambda rows, place, style: [*rows[:place], ("Süd", "7.1.2025 1:00", "1,5"), *rows[place:]],
+    lambda rows, place, style: [*rows[:place], ("Süd", "2025-01-01T01:00+01:00", "1,5"), *rows[place:]],
+    lambda rows, place, style: [*rows[:place], ("Süd", "later", "1,5"), *rows[place:]],
+    lambda rows, place, style: [*rows, *rows[place : place + 1]],
+    lambda rows, place, style: [*rows, *((*row[:2], "3,125") for row in rows[place : place + 1])],
+    lambda rows, place, style: [*rows[place:], *rows[:place]],
+]  # fmt: skip
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    tables=st.lists(exports(), min_size=1, max_size=2),
+    block_bytes=st.integers(40, 400),
+    held=st.sampled_from([5, 10**6]),
+)
+def test_local_times_in_blocks_and_read_whole_give_the_same(
+    template: Path, tables: list[tuple[str, ColumnMap]], block_bytes: int, held: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as root:
+        patch.setattr(lines, "BLOCK_BYTES", block_bytes)
+        patch.setattr(months, "MAX_ROWS_IN_MEMORY", held)
+        blocks, whole = (Bench(Path(root) / name, template) for name in ("blocks", "whole"))
+        for text, mapping in tables:
+            path = Path(root) / "lastgang.csv"
+            path.write_bytes(text.encode())
+            with regular_file(path, site=SITE, mapping=mapping, now_utc=NOW, from_bytes=0) as file:
+                event("in blocks" if file is not None else "whole")
+            one, other = blocks.ingest(path, mapping, 0), whole.ingest(path, mapping, WHOLE)
+            said, expected = (each.model_dump(exclude={"batch_id"}) for each in (one, other))
+            assert {name: (said[name], expected[name]) for name in said if said[name] != expected[name]} == {}
+            assert blocks.content().equals(whole.content())
+            assert blocks.rejects() == whole.rejects()
+        blocks.store.close()
+        whole.store.close()
