@@ -109,7 +109,7 @@ def sniff_file(
         # Who gave a map is told what is wrong with it, and not offered another one.
         if mapping is not None or fault.reason not in PROPOSED_FOR:
             return report
-        draft = draft_map(path, site=site, tz=tz, said=said)
+        draft = draft_map(path, site=site, said=said if said.tz else said.model_copy(update={"tz": tz}))
         return report if draft is None else _with_draft(report, draft, path, site=site, now_utc=now_utc)
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 
 from assets.readings.drafts.drafting import draft_map
 from assets.readings.drafts.map_draft import Said, glob_of
@@ -44,7 +45,7 @@ def test_a_zone_that_the_times_disprove_is_asked_for_and_not_taken(bench: Bench)
     assert draft is not None
     assert [question.key for question in draft.questions] == ["zone"]
     assert "skips in spring" in draft.questions[0].text
-    assert draft_map(path, site=home(), tz="Etc/GMT-1").questions == ()  # type: ignore[union-attr]
+    assert draft_map(path, site=home(), said=Said(tz="Etc/GMT-1")).questions == ()  # type: ignore[union-attr]
 
 
 def test_a_change_of_the_clock_in_the_file_makes_its_zone_surer(bench: Bench) -> None:
@@ -123,6 +124,20 @@ def test_letters_of_an_encoding_that_nobody_declared_are_never_guessed_when_inge
     assert report.reasons == {"bad_encoding": 1}
     assert report.proposal["encoding"] == "cp1252"
     assert bench.ingest(path, site=works()).reasons == {"bad_encoding": 1}
+
+
+def test_a_cover_and_notes_before_the_table_of_a_workbook_are_passed_over(bench: Bench) -> None:
+    path = bench.folder / "lastgang.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        book.add_worksheet("Deckblatt")
+        book.add_worksheet("Hinweise").write_row(0, 0, ["Werte in kWh", "Stand 01.02.2025"])
+        sheet = book.add_worksheet("Werte")
+        for at, line in enumerate(["Zeit;Zähler 1 [kWh]", *hours("{t};{n}.5", month=10).splitlines()]):
+            sheet.write_row(at, 0, line.split(";"))
+    draft = draft_map(path, site=works())
+    assert draft is not None
+    assert draft.keys["sheet"] == "Werte"
+    assert read_file(path, mapping=draft.column_map(), site=works()).rows.height == 97
 
 
 PROGRAMS = {

@@ -61,10 +61,11 @@ class Fact(Model):
 
 
 class Said(Model):
-    """What a person says of a whole file: the unit of values whose column tells none, the meter of those that no name
-    tells of.
+    """What a person says of a whole file: the zone of times without offset, the unit of values whose column tells none,
+    the meter of those that no name tells of.
     """
 
+    tz: str | None = None
     unit: UnitCode | None = None
     meter: str | None = None
 

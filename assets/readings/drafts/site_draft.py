@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from assets.readings.drafts.drafting import draft_of
-from assets.readings.drafts.map_draft import MapDraft, Question, glob_of, identifier, scalar, text_of, undated
+from assets.readings.drafts.map_draft import MapDraft, Question, Said, glob_of, identifier, scalar, text_of, undated
 from assets.readings.drafts.name_match import is_common, is_main, tokens
 from assets.readings.drafts.table_found import TableFound, look
 from assets.readings.parsed import Channel
@@ -117,7 +117,7 @@ class SiteDraft:
             self.maps.append(MapDraft(keys={"match": glob_of(path.name), "meters": names}))
 
     def _add_table(self, path: Path, found: TableFound) -> None:
-        draft = draft_of(found, path.name, tz=self._zone or None)
+        draft = draft_of(found, path.name, said=Said(tz=self._zone or None))
         keys: dict[str, Any] = {"match": glob_of(path.name), **draft.keys}
         questions, notes = list(draft.questions), dict(draft.notes)
         if found.meter is not None:
