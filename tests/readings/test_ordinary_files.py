@@ -1,5 +1,6 @@
 """Files as ordinary programs export them are read to the last digit with the map that they and the site propose."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,16 @@ def test_what_programs_write_around_their_tables_is_found(bench: Bench, text: st
     assert {name: draft.keys[name] for name in keys} == keys
     report = read_file(path, mapping=draft.column_map(), site=home()).report
     assert (report.accepted_rows, report.rejected_rows) == (96, 0)
+
+
+def test_a_map_is_proposed_too_where_it_saves_rows_of_a_file_that_is_read(bench: Bench) -> None:
+    rows = hours("{t};1.2{n:02},5", "%Y-%m-%dT%H:%M+01:00")
+    path = bench.file("timestamp;kwh\n" + re.sub(r"1\.23\d,5", "7", rows))
+    report = sniff_file(path, site=home())
+    assert report.reasons == {"not_a_number": 76}
+    assert report.proposal["thousands"] == "."
+    assert report.draft is not None
+    assert report.draft.reads == 96
 
 
 def test_a_wrong_encoding_is_one_sentence(bench: Bench) -> None:

@@ -75,7 +75,7 @@ NOTHING_SAID = Said()
 
 class MapDraft(Model):
     """keys: what is known, as a column map holds it; notes: a word on a key, or on a column below it (`values`,
-    column); remarks: lines about the file; questions: what is open.
+    column); remarks: lines about the file; questions: what is open; reads: rows that it read when it was tried.
     """
 
     keys: dict[str, Any]
@@ -83,6 +83,7 @@ class MapDraft(Model):
     remarks: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()
     facts: tuple[Fact, ...] = ()
+    reads: int = 0
 
     @property
     def confidence(self) -> float:
@@ -100,7 +101,7 @@ class MapDraft(Model):
         fact = Fact(
             text=f"reads {accepted} of {accepted + rejected} rows{counts}", sure=accepted / (accepted + rejected)
         )
-        return self.model_copy(update={"facts": (*self.facts, fact)})
+        return self.model_copy(update={"facts": (*self.facts, fact), "reads": accepted})
 
     def failed(self, sentence: str) -> "MapDraft":
         """With the reason why the file cannot be read by this draft, which is then open."""
