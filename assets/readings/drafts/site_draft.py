@@ -131,10 +131,14 @@ class SiteDraft:
             keys.pop("value", None)
             keys.pop("unit", None)
             notes.pop("unit", None)
-            questions = [question for question in questions if question.key != "unit"]
+            questions = [question for question in questions if question.key not in ("unit", "units")]
             keys["values"], keys["units"] = self._values(path, found, questions)
             notes |= {"values": "column -> meter_id, meter_id.register or driver_id"}
         notes = {key: note for key, note in notes.items() if not key.startswith("values.")}
+        for question in [question for question in questions if question.key == "unit"]:
+            # A unit left out would be the meter's own: this one refuses the file until it is answered.
+            keys["unit"], notes["unit"] = "?", f"{ASKED}: the unit of the values: {question.text}"
+            questions.remove(question)
         draft = draft.model_copy(update={"keys": keys, "questions": tuple(questions), "notes": notes, "remarks": ()})
         if draft.keys not in [each.keys for each in self.maps]:
             self.maps.append(draft)
@@ -149,8 +153,11 @@ class SiteDraft:
         for column in found.values:
             unit = column.unit or found.unit_of_rows
             stream = self._stream(column.name, path, unit, constant)
-            if unit is None:
-                text = f"what does {text_of(column.name)} count? Take the sign away, and give its unit under units"
+            if unit is None or column.looks_like:
+                what = f"what does {text_of(column.name)} count"
+                if unit is not None:
+                    what += f", {unit} as it says, or {column.looks_like} as numbers of this size mostly do"
+                text = f"{what}? Take the sign away, and give its unit under units"
                 questions.append(Question(key="values", column=column.name, text=text, answers=(stream,)))
             elif not self._is_repeated(unit, stream, values, units):
                 values[column.name], units[column.name] = stream, unit
