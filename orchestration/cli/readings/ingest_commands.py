@@ -7,6 +7,7 @@ import typer
 
 from assets.readings.drafts.map_draft import PROPOSED_FOR
 from assets.readings.ingest.ingest_file import AcceptedScale, ingest_file
+from data_quality.contracts.time import zone
 from orchestration.cli.answer import Answer
 from orchestration.cli.frame import ACTS, Call, command
 from orchestration.cli.options import DryOption, MapOption, column_map
@@ -41,6 +42,8 @@ def ingest(
     """Read meter files into the lake; what cannot be read is kept in quarantine, everything else goes in."""
     # Before the first file: a wrong map is refused while nothing is in the lake yet.
     known_site, known = call.project.site(site), column_map(mapping)
+    if tz is not None:
+        zone(tz)
     lake, quarantine = call.project.lake, call.project.quarantine
     accepted = accepted_scale(call, is_accepted=accept_scale)
     reports = []
