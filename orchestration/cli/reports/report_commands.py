@@ -63,7 +63,8 @@ def report(
     span = _period(call, name, known, period, mv_project)
     refuse_future(span, call.as_of_utc or project.reports.known_at(call.clock), name=f"report {name!r}")
     if call.as_of_utc is None:
-        freshen_marts(project, clock=call.clock, say=call.say)
+        freshen_marts(project, clock=call.clock, doing=call.doing)
+    call.doing(f"making the report {name} of {site}, {span.label or period}")
     made = make_report(
         name,
         known,
