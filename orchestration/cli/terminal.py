@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 import typer
 
 from data_quality.contracts.errors import MeterloomError
-from data_quality.contracts.settings import load_project
+from data_quality.contracts.settings import SETTINGS_FILE, load_project
 from data_quality.contracts.text import printable
 
 if TYPE_CHECKING:
@@ -119,6 +119,8 @@ class _LogFile(io.TextIOBase):
             self._file = None
 
     def _opened(self) -> TextIO:
+        if not (self._folder / SETTINGS_FILE).is_file():
+            return Path(os.devnull).open("w")
         try:
             path = load_project(self._folder, os.environ).data_dir / LOG
             # As everything of a project: nobody else's.
@@ -128,5 +130,5 @@ class _LogFile(io.TextIOBase):
                 path.replace(path.with_suffix(".log.1"))
             return path.open("a", encoding="utf-8", buffering=1)
         except (MeterloomError, OSError):
-            # No project, or one that cannot be written: its own sentence comes from the command.
+            # A mistake in the settings, or a folder that cannot be written: the command has its own sentence for it.
             return Path(os.devnull).open("w")

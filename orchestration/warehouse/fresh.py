@@ -5,7 +5,7 @@ from typing import Protocol
 
 from assets.kpi.enpi_of_use.stale_baselines import stale_baselines
 from data_quality.contracts.time import Clock
-from orchestration.month_keys import month_ranges
+from orchestration.month_keys import month_ranges, split_key
 from orchestration.open_project import OpenProject
 from orchestration.warehouse.stale import stale_partitions, stale_reports
 
@@ -37,6 +37,9 @@ def refresh(project: OpenProject, *, say: Callable[[str], None]) -> dict[str, li
     return ran
 
 
+TITLES = {"kpi": "KPIs", "enpi": "EnPIs"}
+
+
 class Doing(Protocol):
     """Where work says what it is at: a text, a part of it, and how many of how many equal parts are behind it."""
 
@@ -51,7 +54,9 @@ def freshen_marts(project: OpenProject, *, clock: Clock, doing: Doing) -> bool:
     for place, (stage, first, last) in enumerate(ranges):
         from orchestration.warehouse.made_here import PARTS, make_marts
 
-        text = f"{stage}: months {first}" + ("" if first == last else f" to {last}")
+        (begins, site_id), (ends, _) = split_key(first), split_key(last)
+        until = "" if first == last else f" to {ends:%Y-%m}"
+        text = f"{site_id}: making the {TITLES[stage]} of {begins:%Y-%m}{until}"
         for number, part in enumerate(make_marts(project, stage, first, last, clock=clock)):
             doing(text, part, done=place * PARTS + number, of=len(ranges) * PARTS)
     return bool(ranges)

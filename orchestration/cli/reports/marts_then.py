@@ -13,6 +13,7 @@ from orchestration.cli.frame import Call
 def marts_then(call: Call, sites: Sequence[Site], name: str) -> Iterator[tuple[Path, datetime]]:
     """Folder of the marts and the instant that they are as known at. name: of the sites, for the progress line."""
     if call.as_of_utc is None:
+        call.doing(f"{name}: looking for what changed", is_brief=True)
         from orchestration.warehouse.fresh import freshen_marts
 
         freshen_marts(call.project, clock=call.clock, doing=call.doing)

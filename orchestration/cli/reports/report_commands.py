@@ -63,6 +63,7 @@ def report(
     span = _period(call, name, known, period, mv_project)
     refuse_future(span, call.as_of_utc or project.reports.known_at(call.clock), name=f"report {name!r}")
     if call.as_of_utc is None:
+        call.doing(f"{site}: looking for what changed", is_brief=True)
         freshen_marts(project, clock=call.clock, doing=call.doing)
     call.doing(f"making the report {name} of {site}, {span.label or period}")
     made = make_report(
