@@ -3,6 +3,7 @@ goes to the project's log file.
 """
 
 import io
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -90,8 +91,25 @@ class Terminal:
         if is_debug:
             yield
             return
-        with _LogFile(folder) as log, redirect_stderr(log):
-            yield
+        ours, handler = logging.getLogger("meterloom.stores"), _Said(self)
+        ours.addHandler(handler)
+        try:
+            with _LogFile(folder) as log, redirect_stderr(log):
+                yield
+        finally:
+            ours.removeHandler(handler)
+
+
+class _Said(logging.Handler):
+    """What our own stores have to say, as a line of ours."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        super().__init__()
+        self._terminal = terminal
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it."""
+        self._terminal.say(record.getMessage())
 
 
 class _LogFile(io.TextIOBase):

@@ -45,7 +45,8 @@ def test_what_libraries_say_goes_to_the_projects_log_and_our_lines_to_the_termin
     with call.terminal.alone(project, is_debug=False):
         chatter()
         call.say("ours")
-    assert capsys.readouterr().err == "ours\n"
+        logging.getLogger("meterloom.stores").warning("the store was migrated")
+    assert capsys.readouterr().err == "ours\nthe store was migrated\n"
     kept = (project / "var" / LOG).read_text()
     assert all(each in kept for each in ("no handler of ours", "a bar"))
     with call.terminal.alone(project, is_debug=True):
