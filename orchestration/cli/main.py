@@ -7,12 +7,11 @@ import signal
 import sys
 import threading
 import warnings
-from contextlib import suppress
 from typing import Annotated, NoReturn
 
 import typer
 
-from orchestration.cli.answer import BUG, CHECK_FAILED, DONE
+from orchestration.cli.answer import BUG, CHECK_FAILED, DONE, written
 from orchestration.cli.frame import COMMANDS, Command, explain
 from orchestration.cli.glance import glanced
 from orchestration.cli.usage import CONTEXT, Group
@@ -162,9 +161,7 @@ def leave(code: int) -> NoReturn:
     # All that Python does before it takes its modules apart: threads, what was registered, what is unwritten.
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    with suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    written()
     os._exit(code)
 
 
