@@ -97,7 +97,8 @@ def _fit_site(call: Call, site: str, seu: str | None, train: str | None) -> Answ
     who = call.acting(Role.ANALYST).person_id
     if train is not None:
         _write_training(call, known, seu, train)
-    freshen_marts(project, clock=call.clock, say=call.say)
+    freshen_marts(project, clock=call.clock, doing=call.doing)
+    call.doing(f"fitting the baselines of {site}")
     with open_runner(project.project) as runner:
         runner.know_sites(sorted(project.sites))
         config = {"core_seu__baseline": {"config": {"fitted_by": who, **({"seu": seu} if seu else {})}}}
