@@ -19,11 +19,11 @@ from data_quality.contracts.control.command import Mode
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.settings import SETTINGS_FILE
 from data_quality.contracts.time import Clock
+from orchestration.demonstration.demo_bills import BILLED, store_bills
 from orchestration.demonstration.demo_tower import ingest_files, quarantined_files, report, second_wave, tower_files
 from orchestration.environment import environment
-from orchestration.ledger_view import commands_of_store
+from orchestration.ledger_view import commands_of_store, show_in_registry
 from orchestration.partitions import month_ranges, site_quarter_key
-from orchestration.registry_view import show_in_registry
 from orchestration.resources import ProjectResource
 from orchestration.runner import Runner, open_runner
 from orchestration.sensors.lake_changes import touched_months
@@ -82,7 +82,7 @@ def run_demo(folder: Path, *, say: Say, clock: Clock, quick: bool = False) -> di
     Returns `artifacts[] {kind, path}`, `runs[]`, `figures[]`, `commands[]`, `late` (second_wave), `quarantine[]`.
     """
     project = make_demo_project(folder)
-    steps = Steps(say, 9)
+    steps = Steps(say, 10)
     with open_runner(project.project) as runner:
         runner.know_sites(sorted(project.sites))
         with steps.step("simulate factory, home and tower into the landing folder (synthetic, flagged so)"):
@@ -93,6 +93,9 @@ def run_demo(folder: Path, *, say: Say, clock: Clock, quick: bool = False) -> di
             runner.build_marts(month_ranges(touched_months(project, after_id=0)[0]))
         with steps.step("fit and register the factory's baselines; Anna approves them"):
             fit_and_approve(project, runner, clock)
+        with steps.step("hold two supplier's bills of the factory (synthetic) against its readings"):
+            store_bills(project, clock)
+            runner.run("bill_audit", partition=BILLED)
         with steps.step("backtest, register and issue forecasts"):
             for site_id in ("factory", "home"):
                 runner.run("forecast", partition=site_id)
