@@ -1,4 +1,4 @@
-"""What stands in the project's ledgers as people see it: commands by the contract's names, approvals in MLflow."""
+"""Commands as the command line shows them: names of the contract, evidence in words."""
 
 from datetime import datetime
 from typing import Any
@@ -6,8 +6,6 @@ from typing import Any
 from assets.stores.transactions import Store
 from controls.ledger.past import commands_at
 from controls.ledger.rows import read_commands
-from data_quality.contracts.errors import Unreachable
-from orchestration.resources import ProjectResource
 
 
 def commands_of_store(store: Store, site_id: str, *, as_of_utc: datetime | None = None) -> list[dict[str, Any]]:
@@ -32,23 +30,3 @@ def commands_of_store(store: Store, site_id: str, *, as_of_utc: datetime | None 
             }
         )
     return found
-
-
-def show_in_registry(project: ProjectResource, baseline_id: str) -> str:
-    """Let MLflow show how the versions of a baseline stand. Returns why it does not, empty where it does.
-
-    An approval counts whether or not anybody can look at it there.
-    """
-    # MLflow takes seconds to import, which only a command that needs it shall pay.
-    from ml.tracker import show_approvals
-    from ml.tracking import MlflowTracker
-
-    site_id, seu_id, _ = baseline_id.split("/")
-    line = [each for each in project.baselines.versions(site_id, seu_id) if each.baseline_id == baseline_id]
-    tracker = MlflowTracker(project.project.mlflow_uri, project.project.mlflow_artifacts_dir)
-    try:
-        if tracker.is_begun:
-            show_approvals(tracker, line)
-    except Unreachable as fault:
-        return f"it counts, but MLflow does not show it: {fault}"
-    return ""

@@ -1,0 +1,24 @@
+"""What MLflow shows of baselines that a person approved. The register of approvals is the project's own store."""
+
+from data_quality.contracts.errors import Unreachable
+from orchestration.resources import ProjectResource
+
+
+def show_in_registry(project: ProjectResource, baseline_id: str) -> str:
+    """Let MLflow show how the versions of a baseline stand. Returns why it does not, empty where it does.
+
+    An approval counts whether or not anybody can look at it there.
+    """
+    # MLflow takes seconds to import, which only a command that needs it shall pay.
+    from ml.tracker import show_approvals
+    from ml.tracking import MlflowTracker
+
+    site_id, seu_id, _ = baseline_id.split("/")
+    line = [each for each in project.baselines.versions(site_id, seu_id) if each.baseline_id == baseline_id]
+    tracker = MlflowTracker(project.project.mlflow_uri, project.project.mlflow_artifacts_dir)
+    try:
+        if tracker.is_begun:
+            show_approvals(tracker, line)
+    except Unreachable as fault:
+        return f"it counts, but MLflow does not show it: {fault}"
+    return ""
