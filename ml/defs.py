@@ -9,10 +9,10 @@ from data_quality.contracts.database import address_of
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Clock
 from ml.tracker import Tracker
-from orchestration.mart_previews import USE_DAYS, use_pictures
 from orchestration.partitions import SITE_MONTHS, SITES
 from orchestration.previews import Preview, lines, table
 from orchestration.resources import ProjectResource
+from orchestration.warehouse.mart_previews import USE_DAYS, use_pictures
 
 OWNERS = ["team:measurement"]
 

@@ -10,12 +10,12 @@ import polars as pl
 from assets.stores.warehouse.marks import drop_note, take_note, write_note
 from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS
 from assets.stores.warehouse.warehouse import read_warehouse, target_of
-from orchestration.mart_previews import PREVIEWED, mart_preview
 from orchestration.partitions import SITE_MONTHS
 from orchestration.previews import table
 from orchestration.resources import ProjectResource, project_here
 from orchestration.warehouse.dbt import asset_events, run_dbt
 from orchestration.warehouse.dbt_graph import dbt_graph
+from orchestration.warehouse.mart_previews import PREVIEWED, mart_preview
 
 # One step at a time opens the warehouse: an open DuckDB file shuts out everybody else.
 POOL = "warehouse"

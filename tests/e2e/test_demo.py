@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from data_quality.contracts.settings import load_project
-from orchestration.mart_previews import PREVIEWED
 from orchestration.runner import open_runner
+from orchestration.warehouse.mart_previews import PREVIEWED
 from tests.e2e.conftest import Meterloom
 from tests.e2e.dagster_ui import DRY_RUN, LOCATION, Dagster, everything_up
 

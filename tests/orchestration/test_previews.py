@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from assets.stores.warehouse.marts import MARTS as KEYS
-from orchestration.mart_previews import PREVIEWED, mart_preview
 from orchestration.previews import lines
+from orchestration.warehouse.mart_previews import PREVIEWED, mart_preview
 
 TIMES = [datetime(2025, 1, 1, tzinfo=UTC) + timedelta(hours=n) for n in range(3)]
 
