@@ -139,14 +139,17 @@ def _axis(picture: Picture, frame: _Frame) -> None:
     places = label_places(chart.categories, MAX_LABELS)
     room = slot * (places[1] - places[0] if len(places) > 1 else 1) - 3
     is_slotted = chart.shape != "lines"
+    # A chart of an earlier version has no sheet, and its pack shows whole days.
+    is_monthly = bool(chart.sheet) and room < 40 and all(chart.categories[each].endswith("-01") for each in places)
     for index in places:
         x = frame.x(index, count)
         if not is_slotted:
             picture.rule(x, frame.bottom, x, frame.bottom - 3, MUTED)
-        # Smaller where days stand close; a name is cut, a date never.
-        wide = text_width(chart.categories[index], FONT, 7) if not is_slotted else 0.0
+        # Smaller where days stand close; a name is cut, a date never, but for the day where all of them begin a month.
+        name = chart.categories[index][:7] if is_monthly else chart.categories[index]
+        wide = text_width(name, FONT, 7) if not is_slotted else 0.0
         size = max(5.2, min(7.0, 7.0 * room / wide)) if wide else 7.0
-        label = fitted(chart.categories[index], FONT, size, room if is_slotted else max(room, 60.0))
+        label = fitted(name, FONT, size, room if is_slotted else max(room, 60.0))
         # Many days: each name begins at its own, or the first would reach under the second.
         anchor = "middle" if is_slotted or (0 < index < count - 1 and count <= MAX_LABELS) else "start"
         if anchor == "start" and x + text_width(label, FONT, size) > frame.right:
