@@ -30,13 +30,13 @@ from orchestration.demonstration.demo_tower import (
     trace_three,
 )
 from orchestration.environment import environment
-from orchestration.ledger_view import commands_of_store
 from orchestration.month_keys import month_ranges, site_quarter_key
-from orchestration.registry_view import show_in_registry
 from orchestration.resources import ProjectResource
 from orchestration.runner import Runner, open_runner
 from orchestration.sensors.lake_changes import touched_months
 from orchestration.supervisor import deliver_home, live_sites
+from orchestration.views.ledger_view import commands_of_store
+from orchestration.views.registry_view import show_in_registry
 from reports.evidence.people_keys import give_keys
 
 Say = Callable[[str], None]
