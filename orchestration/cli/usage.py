@@ -22,7 +22,7 @@ _EXPECTED = {
 # Why a command has not the one or the other of the shared options.
 _WHY_NOT = {
     "--project": "it reads the files that it is given and no project",
-    "--as-of": "what it says has no earlier state",
+    "--as-of": "it works on what is known now",
     "--as": "nobody signs for it",
 }
 # Nobody means a map or a picture by a plain file.

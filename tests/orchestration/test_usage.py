@@ -69,7 +69,7 @@ def run(*words: str) -> tuple[int, str, str]:
         ("seu list --as anna", "meterloom seu list has no option --as: nobody signs for it"),
         (
             "keys list --as-of 2025-01-01T00:00Z",
-            "meterloom keys list has no option --as-of: what it says has no earlier state",
+            "meterloom keys list has no option --as-of: it works on what is known now",
         ),
     ],
 )
