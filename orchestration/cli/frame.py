@@ -180,6 +180,9 @@ def _with_shared_options(
     bundles = {name: hint for name, hint, _ in given if is_dataclass(hint) and isinstance(hint, type)}
     hidden = {each.name for each in fields(Shared)} - {*takes, *EVERYWHERE}
     flat = [option for each in given for option in _options(*each) if option[0] not in hidden]
+    if "project_" in hidden:
+        # A script names its project to every command alike; one that reads none has nothing against it.
+        flat.append(("project_", Annotated[Path, typer.Option("--project", hidden=True)], Path()))
 
     def run(**options: Any) -> None:
         context = options.pop("context_", None)

@@ -125,7 +125,7 @@ def sentence(fault: typer.TyperException) -> str:
 
 
 def _no_option(words: str, ctx: Any, option: str) -> str:
-    has = [name for each in ctx.command.params for name in each.opts]
+    has = [name for each in ctx.command.params if not getattr(each, "hidden", False) for name in each.opts]
     is_shared = option in {*_WHY_NOT, "--json", "--debug"}
     if is_shared and "--json" not in has:
         return f"{words}: {option} stands behind the command, as in: {words} COMMAND … {option}"

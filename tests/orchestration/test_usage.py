@@ -16,7 +16,7 @@ RUNNER = CliRunner()
 # What a command asks its call for, and the shared option that this comes from.
 ASKED = {
     "project": "project_", "folder": "project_", "sources": "project_", "as_of_utc": "as_of_",
-    "acting": "person_", "known_person": "person_", "person": "person_",
+    "places": "project_", "acting": "person_", "known_person": "person_", "person": "person_",
 }  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def run(*words: str) -> tuple[int, str, str]:
         ),
         (
             "sniff a.csv --as-of 2025-01-01T00:00Z",
-            "meterloom sniff has no option --as-of: it reads the files that it is given and no project",
+            "meterloom sniff has no option --as-of: it works on what is known now",
         ),
         (
             "--project plant kpis",

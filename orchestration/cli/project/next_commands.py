@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.cli.answer import Answer
-from orchestration.cli.frame import Call, command
+from orchestration.cli.frame import PROJECT, Call, command
 from orchestration.cli.options import OnlySiteOption
 from reports.life.next_steps import REPORT, Facts, Step, next_steps, report_period
 
 
-@command("next", example="--site my_site")
+@command("next", takes=PROJECT, example="--site my_site")
 def next_(call: Call, site: OnlySiteOption = None) -> Answer:
     """Say what is missing for the next figure, and the one command for it, in the order in which one would do it."""
     from orchestration.views.next_facts import facts_of
