@@ -10,8 +10,9 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Clock
 from ml.tracker import Tracker
 from orchestration.partitions import SITE_MONTHS, SITES
-from orchestration.previews import lines, table
+from orchestration.previews import Preview, lines, table
 from orchestration.resources import ProjectResource
+from orchestration.warehouse.mart_previews import USE_DAYS, use_pictures
 
 OWNERS = ["team:measurement"]
 
@@ -50,10 +51,11 @@ def core_seu__baseline(
     clock: dg.ResourceParam[Clock],
 ) -> dg.MaterializeResult:
     """Energy baselines of a site's SEUs: fitted on days, registered in MLflow, provisional until a person approves."""
-    from ml.baselines.life.fit_site import fit_site
+    from ml.baselines.life.fit_site import fit_site, fitted_days
 
+    site = project.site(context.partition_key)
     report = fit_site(
-        project.site(context.partition_key),
+        site,
         lake=project.lake,
         store=project.baselines,
         tracker=tracker_of(project),
@@ -65,12 +67,17 @@ def core_seu__baseline(
         [v.baseline_id, v.version, v.status.value, v.baseline.statistics.r2, v.baseline.statistics.cvrmse_g14 * 100]
         for v in report.fitted
     ]
+    pictures: dict[str, Preview] = {}
+    for version in report.fitted:
+        days = fitted_days(site, version, lake=project.lake)
+        pictures |= use_pictures(days, time="local_date", actual="energy_kwh", expected="expected_kwh", count=366)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(report.fitted),
             "baselines": table(["baseline", "version", "status", "R²", "CV(RMSE) %"], rows),
             "refused": refusals(report.refused),
             "registry": address_of(project.project.mlflow_uri),
+            **pictures,
         }
     )
 
@@ -89,7 +96,15 @@ def core_seu__expected_days(context: dg.AssetExecutionContext, project: ProjectR
     from ml.baselines.life.fit_site import expected_of_site
 
     site, _ = project.site_and_months(context.partition_keys)
-    return expected_of_site(site, lake=project.lake, store=project.baselines)
+    found = expected_of_site(site, lake=project.lake, store=project.baselines)
+    by_use = found.sort("local_date").partition_by("seu_id", as_dict=True, maintain_order=True)
+    newest = {str(seu_id): rows.tail(USE_DAYS) for (seu_id,), rows in sorted(by_use.items())}
+    if newest:
+        times = next(iter(newest.values()))["local_date"].to_list()
+        series = {seu_id: rows["expected_kwh"].to_list() for seu_id, rows in newest.items()}
+        picture = lines(times, series, title=f"Expected energy of {site.name}", unit="kWh per day")
+        context.add_output_metadata({"expected": picture})
+    return found
 
 
 @dg.asset(

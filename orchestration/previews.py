@@ -15,6 +15,7 @@ from data_quality.contracts.text import markdown
 # Okabe-Ito: told apart by people with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 STYLES = ("-", "--", ":", "-.")
+Preview = dg.MarkdownMetadataValue
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, limit: int = 50) -> dg.MarkdownMetadataValue:
@@ -27,30 +28,40 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, limit: int =
 
 
 def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
     return markdown(f"{value:,.2f}" if isinstance(value, float) else str(value))
 
 
 def lines(
     times: Sequence[date | datetime], series: Mapping[str, Sequence[float | None]], *, title: str, unit: str
 ) -> dg.MarkdownMetadataValue:
-    """A line chart as an embedded PNG."""
+    """A line chart as an embedded PNG of a few kilobytes: the event log keeps one for each partition of a run."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
+    from PIL import Image
 
     # Without pyplot, which keeps every figure in a global list and is not for threads.
-    figure = Figure(figsize=(9, 3), layout="constrained")
+    figure = Figure(figsize=(9, 3), dpi=80, layout="constrained")
     axes = figure.subplots()
     moments: Any = list(times)
     # Four colours can be told apart; a fifth line has the first one again, and is dashed.
     for (style, colour), (name, values) in zip(cycle(product(STYLES, COLOURS)), series.items(), strict=False):
-        drawn = [float("nan") if value is None else float(value) for value in values]
-        axes.plot(moments, drawn, label=name, color=colour, linestyle=style)
+        known = [float("nan") if value is None else float(value) for value in values]
+        axes.plot(moments, known, label=name, color=colour, linestyle=style)
     axes.set_title(title, loc="left")
     axes.set_ylabel(unit)
     axes.grid(alpha=0.3)
+    places = AutoDateLocator()
+    axes.xaxis.set_major_locator(places)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(places))
     axes.legend(frameon=False, ncols=min(len(series), len(COLOURS)))
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer)
+    buffer, canvas = io.BytesIO(), FigureCanvasAgg(figure)
+    canvas.draw()
+    drawn = Image.frombytes("RGBA", canvas.get_width_height(), bytes(canvas.buffer_rgba()))
+    # Lines on white need no more colours than their edges do.
+    drawn.convert("RGB").quantize(32).save(buffer, "PNG", optimize=True)
     picture = base64.b64encode(buffer.getvalue()).decode()
     return dg.MetadataValue.md(f"![{markdown(title)}](data:image/png;base64,{picture})")
 

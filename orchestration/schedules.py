@@ -14,7 +14,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import months_after, parse_period
 from orchestration.jobs import bill_audit, enpi_report, forecast, monitoring, month_reports, trust
 from orchestration.month_keys import site_quarter_key
-from orchestration.partitions import SITES
+from orchestration.partitions import SITES, request_of
 from orchestration.resources import ProjectResource
 from orchestration.ticks import in_utc
 from reports.life.due import due_periods, due_since_utc
@@ -95,7 +95,7 @@ def requests_of(
     for first, site_id in wanted[:at_most]:
         # A quarter's key and a month's have one form: first local day and site.
         key = site_quarter_key(site_id, first)
-        yield dg.RunRequest(run_key=f"{RUN_KEY[months]}:{key}", partition_key=key)
+        yield request_of(f"{RUN_KEY[months]}:{key}", key, "month" if months == 1 else "quarter")
 
 
 def due_starts(project: ProjectResource, site: Site, now_utc: datetime, *, report: str, months: int) -> list[date]:

@@ -26,6 +26,7 @@ from data_quality.contracts.settings import Project
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import SystemClock
 from orchestration.instance.databases import prepare_databases
+from orchestration.instance.first_month import FROM_READINGS
 from orchestration.instance.write import instance_environment
 
 Say = Callable[[str], None]
@@ -156,7 +157,7 @@ def serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
         ):
             # In its environment: arguments are read by everybody on this machine, and the URL may hold a password.
             variables = {**live.environment, "MLFLOW_BACKEND_STORE_URI": project.mlflow_uri}
-            variables["MLFLOW_DISABLE_TELEMETRY"] = "true"
+            variables |= {"MLFLOW_DISABLE_TELEMETRY": "true", FROM_READINGS: "true"}
             child = start(name, arguments, environment=variables, logs=logs)
             stack.callback(child.stop)
             children.append(child)

@@ -7,6 +7,8 @@ from orchestration.partitions import SITE_MONTHS, SITE_QUARTERS
 from orchestration.previews import table
 from orchestration.resources import ProjectResource
 
+# What a person looks for on the page of a run; all of them stand in the report.
+SHOWN_FIGURES = 40
 # What a quarter of a site rests on: its months.
 MONTHS_OF_QUARTER = dg.MultiPartitionMapping(
     {
@@ -61,6 +63,15 @@ def out_site__enpi_quarter(
             "revision": made.content.revision,
             "status": made.content.life.text,
             "synthetic": made.content.is_synthetic,
+            "figures": table(
+                ["figure", "scope", "from", "to", "value", "unit"],
+                [
+                    [f.label, f.scope, f"{f.start}", f"{f.end}", float(f.value), f.unit]
+                    for f in made.content.figures
+                    if f.value is not None
+                ],
+                limit=SHOWN_FIGURES,
+            ),
             "changed_figures": table(
                 ["figure", "scope", "from", "was", "now", "unit"],
                 [[c.label, c.scope, str(c.start), str(c.was), str(c.now), c.unit] for c in changed],

@@ -9,7 +9,7 @@ import polars as pl
 
 from assets.stores.warehouse.marks import drop_note, take_note, write_note
 from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS
-from assets.stores.warehouse.warehouse import target_of
+from assets.stores.warehouse.warehouse import read_warehouse, target_of
 from data_quality.contracts.reporting.dbt_outcome import DbtOutcome
 from orchestration.open_project import project_here
 from orchestration.partitions import SITE_MONTHS
@@ -17,6 +17,7 @@ from orchestration.previews import table
 from orchestration.resources import ProjectResource
 from orchestration.warehouse.dbt import build_stage
 from orchestration.warehouse.dbt_graph import dbt_graph
+from orchestration.warehouse.mart_previews import PREVIEWED, mart_preview
 
 # One step at a time opens the warehouse: an open DuckDB file shuts out everybody else.
 POOL = "warehouse"
@@ -46,6 +47,9 @@ def build(
     if outcome.is_success:
         # Only of a build that succeeded: by the note the marts are known to hold what it names.
         write_note(notes_dir(project), context.run_id, name, stage.finish(prepared, target=target))
+        for mart in PREVIEWED & {key.to_user_string() for key in context.selected_asset_keys}:
+            rows = read_warehouse(target, mart, site_id=site.site_id, years=[period.end.year - 1, period.end.year])
+            context.add_asset_metadata(mart_preview(mart, rows, site_id=site.site_id), mart)
     # Told before the failure is raised: what was built is built.
     yield from asset_events(outcome, context.selected_asset_keys)
     if not outcome.is_success:

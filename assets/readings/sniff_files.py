@@ -104,15 +104,23 @@ def sniff_file(
 
     said: what a person says of the file, for a draft of its column map.
     """
+    said = said if said.tz else said.model_copy(update={"tz": tz})
     try:
-        return read_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc).report
+        found = read_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc)
     except BadInput as fault:
         report = refused(path, fault)
         # Who gave a map is told what is wrong with it, and not offered another one.
         if mapping is not None or fault.reason not in PROPOSED_FOR:
             return report
-        draft = draft_map(path, site=site, tz=tz, said=said)
+        draft = draft_map(path, site=site, said=said)
         return report if draft is None else _with_draft(report, draft, path, site=site, now_utc=now_utc)
+    report = found.report
+    if found.maps or not PROPOSED_FOR & set(report.reasons):
+        return report
+    # Rows were refused that a map may save, such as numbers with marks between thousands.
+    draft = draft_map(path, site=site, said=said)
+    better = draft and _with_draft(report, draft, path, site=site, now_utc=now_utc)
+    return better if better and better.draft and better.draft.reads > report.accepted_rows else report
 
 
 def _with_draft(

@@ -14,7 +14,9 @@ from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_yam
 SETTINGS_FILE = "meterloom.yaml"
 ENVIRONMENT_PREFIX = "METERLOOM_"
 # These name the project itself or switch the process, and are read by the shells.
-OTHER_VARIABLES = frozenset({"METERLOOM_PROJECT", "METERLOOM_HOME", "METERLOOM_KEYS"})
+OTHER_VARIABLES = frozenset(
+    {"METERLOOM_PROJECT", "METERLOOM_HOME", "METERLOOM_KEYS", "METERLOOM_PARTITIONS_FROM_READINGS"}
+)
 
 
 class PathSettings(Model):

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -214,6 +215,13 @@ def _widths(
         least[place], room = least[place] + given, room - given
         most[place] = least[place]
     return [*least]
+
+
+def written() -> None:
+    """All that was printed is out, where anybody still reads."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
 
 
 def plain(value: Any) -> Any:

@@ -21,6 +21,7 @@ from data_quality.contracts.settings import SETTINGS_FILE, Project, load_project
 from data_quality.contracts.text import printable
 from data_quality.contracts.time import Clock, SystemClock, parse_instant
 from orchestration.cli.answer import BAD_INPUT, BUG, CHECK_FAILED, UNREACHABLE, Answer, show
+from orchestration.cli.terminal import Terminal
 from orchestration.cli.usage import Lines, Page, page_with
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Call:
     def __init__(self, shared: Shared) -> None:
         self.folder, self._as_of, self.person = shared.project_, shared.as_of_, shared.person_
         self.clock: Clock = SystemClock()
+        self.terminal = Terminal()
+        self.doing = self.terminal.doing
 
     @cached_property
     def places(self) -> Project:
@@ -114,11 +117,12 @@ class Call:
         return self.project.people.known(self.person)
 
     def say(self, text: str) -> None:
-        """Progress and warnings, on standard error."""
-        typer.echo(printable(text), err=True)
+        """Warnings and what was done, on standard error."""
+        self.terminal.say(text)
 
     def close(self) -> None:
         """Close what was opened."""
+        self.terminal.end()
         # Asked of the dict: the property itself would open a project only to close it.
         if "project" in self.__dict__:
             self.project.close()
@@ -222,13 +226,16 @@ def _name_value(hint: Any) -> None:
 def _finish(function: Callable[..., Answer], shared: Shared, options: dict[str, Any]) -> None:
     call = Call(shared)
     try:
-        answer = function(call, **options)
+        with call.terminal.alone(call.folder, is_debug=shared.debug_):
+            answer = function(call, **options)
+        call.terminal.end()
         show(answer, is_json=shared.json_)
         code = answer.exit_code
     # No faults: Typer's own ways to end, and a reader who has read enough.
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
     except Exception as fault:
+        call.terminal.end()
         if shared.debug_:
             traceback.print_exc()
         code = explain(fault)

@@ -22,7 +22,7 @@ _EXPECTED = {
 # Why a command has not the one or the other of the shared options.
 _WHY_NOT = {
     "--project": "it reads the files that it is given and no project",
-    "--as-of": "what it says has no earlier state",
+    "--as-of": "it works on what is known now",
     "--as": "nobody signs for it",
 }
 # Nobody means a map or a picture by a plain file.
@@ -126,6 +126,9 @@ def sentence(fault: typer.TyperException) -> str:
 
 def _no_option(words: str, ctx: Any, option: str) -> str:
     has = [name for each in ctx.command.params for name in each.opts]
+    is_shared = option in {*_WHY_NOT, "--json", "--debug"}
+    if is_shared and "--json" not in has:
+        return f"{words}: {option} stands behind the command, as in: {words} COMMAND … {option}"
     if option in _WHY_NOT:
         reads = "--project" in has or option == "--project"
         return f"{words} has no option {option}: {_WHY_NOT[option if reads else '--project']}"

@@ -20,17 +20,24 @@ from data_quality.contracts.control.command import Mode
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.settings import SETTINGS_FILE
 from data_quality.contracts.time import Clock
-from orchestration.demonstration.demo_tower import ingest_files, quarantined_files, report, second_wave, tower_files
+from orchestration.demonstration.demo_bills import BILLED, store_bills
+from orchestration.demonstration.demo_tower import (
+    ingest_files,
+    quarantined_files,
+    report,
+    second_wave,
+    tower_files,
+    trace_three,
+)
 from orchestration.environment import environment
-from orchestration.ledger_view import commands_of_store
 from orchestration.month_keys import month_ranges, site_quarter_key
-from orchestration.registry_view import show_in_registry
 from orchestration.resources import ProjectResource
 from orchestration.runner import Runner, open_runner
 from orchestration.sensors.lake_changes import touched_months
 from orchestration.supervisor import deliver_home, live_sites
+from orchestration.views.ledger_view import commands_of_store
+from orchestration.views.registry_view import show_in_registry
 from reports.evidence.people_keys import give_keys
-from reports.life.figure_trace import trace_figure
 
 Say = Callable[[str], None]
 DEMO_SITES = Path(__file__).resolve().parents[2] / "assets" / "sites" / "demo"
@@ -82,7 +89,7 @@ def run_demo(folder: Path, *, say: Say, clock: Clock, quick: bool = False) -> di
     Returns `artifacts[] {kind, path}`, `runs[]`, `figures[]`, `commands[]`, `late` (second_wave), `quarantine[]`.
     """
     project = make_demo_project(folder)
-    steps = Steps(say, 9)
+    steps = Steps(say, 10)
     with open_runner(project.project) as runner:
         runner.know_sites(sorted(project.sites))
         with steps.step("simulate factory, home and tower into the landing folder (synthetic, flagged so)"):
@@ -93,6 +100,9 @@ def run_demo(folder: Path, *, say: Say, clock: Clock, quick: bool = False) -> di
             runner.build_marts(month_ranges(touched_months(project, after_id=0)[0]))
         with steps.step("fit and register the factory's baselines; Anna approves them"):
             fit_and_approve(project, runner, clock)
+        with steps.step("hold two supplier's bills of the factory (synthetic) against its readings"):
+            store_bills(project, clock)
+            runner.run("bill_audit", partition=BILLED)
         with steps.step("backtest, register and issue forecasts"):
             for site_id in ("factory", "home"):
                 runner.run("forecast", partition=site_id)
@@ -192,30 +202,6 @@ def raise_mode(project: ProjectResource, clock: Clock) -> None:
         set_mode(project.store, "home", mode=Mode.PARTIAL, person=carla, reason=reason, clock=clock)
         facts = {"mode": Mode.PARTIAL.name, "device": "", "reason": reason}
         sign_demo(project, carla, kind="dispatch mode", subject="home", facts=facts, clock=clock)
-
-
-def trace_three(project: ProjectResource) -> list[dict[str, Any]]:
-    """Three figures of the newest report, recomputed from their traces alone."""
-    newest = project.reports.revisions()[-1]
-    figures = project.reports.figures(newest.report_id, newest.revision)
-    valued = [figure for figure in figures if figure.value is not None]
-    # By place and not by content: nobody picked the figures that come out right.
-    chosen = [valued[0], valued[len(valued) // 2], valued[-1]]
-    sources = project.sources()
-    found = []
-    for figure in chosen:
-        answer = trace_figure(figure.figure_id, reports=project.reports, sources=sources)
-        found.append(
-            {
-                "figure_id": figure.figure_id,
-                "label": figure.label,
-                "value": figure.value,
-                "recomputed": answer.recomputed,
-                "unit": figure.unit,
-                "is_equal": answer.is_equal,
-            }
-        )
-    return found
 
 
 def summary(

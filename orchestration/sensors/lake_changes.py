@@ -9,7 +9,7 @@ from assets.readings.changes.affected import touched_months as readings_touched
 from assets.stores.lake.lake import newest_entry
 from orchestration.jobs import enpi, kpi
 from orchestration.month_keys import month_ranges, months_of_range
-from orchestration.partitions import RANGE_END, RANGE_START, SITES
+from orchestration.partitions import RANGE_END, RANGE_START, SITES, request_of
 from orchestration.resources import ProjectResource
 from orchestration.sensors.sensor_standing import UNMOVED, has_moved
 from orchestration.ticks import looking_every
@@ -68,6 +68,6 @@ def requests(job: str, stale: Mapping[str, int], now: Mapping[str, str]) -> Iter
         basis = f"{max(stale[name] for name in months)} {now[months[0].partition('|')[0]]}"
         run_key = f"{job}:{first}:{last}:{hashlib.sha256(basis.encode()).hexdigest()[:16]}"
         if first == last:
-            yield dg.RunRequest(run_key=run_key, partition_key=first)
+            yield request_of(run_key, first, "month")
         else:
             yield dg.RunRequest(run_key=run_key, tags={RANGE_START: first, RANGE_END: last})

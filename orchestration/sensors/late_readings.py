@@ -7,7 +7,7 @@ import dagster as dg
 
 from assets.kpi.enpi_of_use.stale_baselines import stale_baselines
 from orchestration.jobs import baseline, enpi_report
-from orchestration.partitions import SITES
+from orchestration.partitions import SITES, request_of
 from orchestration.resources import ProjectResource
 from orchestration.sensors.sensor_standing import UNMOVED, has_moved
 from orchestration.ticks import looking_every
@@ -55,7 +55,7 @@ def report_changes(
     is_quiet = True
     for key, basis in stale_reports(project).items():
         is_quiet = False
-        yield dg.RunRequest(run_key=f"report:{key}:{_digest(basis)}", partition_key=key)
+        yield request_of(f"report:{key}:{_digest(basis)}", key, "quarter")
     if is_quiet:
         yield dg.SkipReason("every report stands on the readings of today, or waits for its marts")
 

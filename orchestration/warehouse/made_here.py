@@ -2,7 +2,7 @@
 Great Expectations need to start. Functions, gates and SQL are the graph's; what it would have recorded is kept for it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import polars as pl
@@ -24,11 +24,13 @@ from orchestration.warehouse.made_marts import MadeMarts, keep
 # Red ones stop what follows, as in the graph.
 BLOCKING = ("readings_may_be_believed", "readings_keep_their_contract", "day_mart_keeps_its_contract")
 QUALITY, READINGS, EXPECTED = "core_lake__month_quality", "core_lake__15min_readings", "core_seu__expected_days"
+PARTS = 3
 PUBLISHED = {"kpi": "core_marts__published", "enpi": "core_enpi__published"}
 
 
-def make_marts(project: OpenProject, stage: str, first: str, last: str, *, clock: Clock) -> None:
-    """Check, compute and publish the months of one site, from the first to the last partition key.
+def make_marts(project: OpenProject, stage: str, first: str, last: str, *, clock: Clock) -> Iterator[str]:
+    """Check, compute and publish the months of one site, from the first to the last partition key; of each part of the
+    work it says what, before it is done.
 
     stage: kpi or enpi. Raises RunFailed where a check that blocks is red or SQL fails, BadInput, Unreachable.
     """
@@ -36,7 +38,7 @@ def make_marts(project: OpenProject, stage: str, first: str, last: str, *, clock
     now_utc = clock.now_utc()
     making = _Making(project, stage, first, last, f"command-{now_utc:%Y%m%dT%H%M%S%f}", clock)
     try:
-        making.all()
+        yield from making.all()
     finally:
         # Of one that broke off, too: a red check that nobody recorded would be green in every list.
         keep(
@@ -64,17 +66,20 @@ class _Making:
         self.checks: dict[str, Judged] = {}
         self.outcome = DbtOutcome(is_success=True, nodes=())
 
-    def all(self) -> None:
-        """In the order of the graph."""
+    def all(self) -> Iterator[str]:
+        """In the order of the graph, PARTS parts."""
         stage, target = self.project.stage(self.name), target_of(self.project.project)
+        yield "checking readings" if self.name == "kpi" else "expected days"
         if self.name == "kpi":
             self._judge_readings()
         expected = self._expected() if self.name == "enpi" else None
+        yield "loading"
         first, after = self.period.start, self.period.end
         with held_open(target):
             prepared = stage.prepare(self.site.site_id, first, after, target=target, expected=expected)
             # Rows of former builds are kept by dbt itself, which opens the file for itself; so does any other engine.
             is_anew = prepared.is_full and not target.postgres_url
+            yield "computing"
             if is_anew:
                 self.outcome = build_anew(target, full_build().of(self.name))
                 self._publish(stage, prepared, target)

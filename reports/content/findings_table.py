@@ -12,7 +12,7 @@ NOT_SHOWN = frozenset({"batches"})
 NOTHING = "Nothing stands against these figures."
 # Facts that a reader of page one can act on; statistics stand where the method does.
 IN_FRONT = frozenset({
-    "rejected_rows", "missing_quarter_hours", "months", "first_day", "last_day", "days_without_factor",
+    "rejected_rows", "missing_quarter_hours", "quarter_hours", "months", "first_day", "last_day", "days_without_factor",
     "quarter_hours_without_price", "hours_without_factor",
 })  # fmt: skip
 # Codes of how a model was found: of no figure, and told with the method.

@@ -231,7 +231,10 @@ def _with_findings(
                 blocks.append(findings_table(front, locale, sheet=_first_sheet(first), is_more=bool(findings)))
         made.append(section.model_copy(update={"blocks": tuple(blocks)}))
     # All of them once more, with the numbers that stand behind each.
-    if [finding_sentence(each, IN_FRONT) for each in front] != [finding_sentence(each) for each in findings]:
+    is_compact = template.register_form == "compact" and len(front) == len(findings)
+    if not is_compact and [finding_sentence(each, IN_FRONT) for each in front] != [
+        finding_sentence(each) for each in findings
+    ]:
         title, behind = word("Findings in detail", locale), word("What stands behind each", locale)
         rest = findings_table(findings, locale, sheet="", key="findings_in_detail", title=behind, is_front=False)
         made.append(Section(key="findings_in_detail", title=title, blocks=(rest,)))

@@ -281,4 +281,4 @@ def days_left_out(given: EnpiInputs, seu: Seu) -> str:
         for first, last, reason in stretches[:NAMED_STRETCHES]
     ]
     rest = len(stretches) - NAMED_STRETCHES
-    return "; ".join(texts) + (f"; and {rest} more stretches" if rest > 0 else "")
+    return "; ".join(texts) + (f"; and {rest} more" if rest > 0 else "")

@@ -1,6 +1,7 @@
 """The report as a PDF: page furniture, watermark, sections in order. Same content, same bytes."""
 
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, timedelta
 from functools import lru_cache
@@ -31,7 +32,7 @@ _HEAD_PT, _FOOT_PT = 34.0, 30.0
 _WIDTH_PT = 595.27 - 2 * MARGIN_PT
 # Points of height that a page has for the report's blocks.
 _ROOM_PT = 841.89 - 2 * MARGIN_PT - _HEAD_PT - _FOOT_PT + 24
-_MOST_SPARE_PT = 90.0
+_MOST_SPARE_PT, _MOST_GIVEN_PT = 90.0, 50.0
 _CHART_PT = {"bars": 148.0, "lines": 128.0, "waterfall": 148.0, "heat": 132.0, "flows": 150.0}
 _BESIDE_PT = 118.0
 # A heading and the beginning of what it is about.
@@ -106,19 +107,31 @@ def _document_class() -> type:
 
 
 def _spare(content: ReportContent) -> dict[str, float]:
-    """Chart to the points that its page would leave empty: it takes them, so that what follows stands where it did."""
-    kept = [section for section in content.sections if section.key != REGISTER]
+    """Chart to the points that it takes of what its page would leave empty; what follows stands where it did.
+
+    Where the last page holds next to nothing, charts of the page before give way to it instead.
+    """
+    kept = [section for section in content.sections if section.key != REGISTER or _is_plain(section)]
     if not any(isinstance(block, Chart) for section in kept for block in section.blocks):
         return {}
     document = _document(io.BytesIO(), content)
     document.build(_story(content.model_copy(update={"sections": tuple(kept)}), _WIDTH_PT, {}))
-    found = {}
+    found, last = {}, max(document.left)
+    on_page = Counter(document.charts.values())
+    # The last page goes on with the register, or is as long as it is.
+    over = _ROOM_PT - document.left[last] - document.left.get(last - 1, 0.0) + 4.0
+    is_whole = len(kept) == len(content.sections)
     for key, page in document.charts.items():
-        # The last page goes on with the register, or is as long as it is.
-        if page < max(document.left):
-            share = (document.left[page] - 2.0) / list(document.charts.values()).count(page)
-            found[key] = max(0.0, min(share, _MOST_SPARE_PT))
+        if is_whole and page == last - 1 and over <= _MOST_GIVEN_PT * on_page[page] and last not in on_page:
+            found[key] = -over / on_page[page]
+        elif page < last:
+            found[key] = max(0.0, min((document.left[page] - 2.0) / on_page[page], _MOST_SPARE_PT))
     return found
+
+
+def _is_plain(section: Section) -> bool:
+    """True for a register in one paragraph, which stands on the report's own page."""
+    return not any(isinstance(block, Register) for block in section.blocks)
 
 
 def _story(content: ReportContent, width: float, spare: Mapping[str, float]) -> list[Any]:

@@ -2,73 +2,20 @@
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 from reports.render import render_pdf_ops as ops
-from reports.render.render_pdf_style import ACCENT, HATCHES, INK, LESS, MORE, MUTED, RULE, SERIES, TINTS
-from reports.render.render_pdf_text import FONT, FONT_BOLD, fitted, runs_of, text_width
+from reports.render.render_pdf_maps import draw_flows, draw_heat
+from reports.render.render_pdf_picture import BOTTOM, LEFT, MAX_LABELS, RIGHT, TOP, Picture, label_places
+from reports.render.render_pdf_style import ACCENT, HATCHES, LESS, MORE, MUTED, RULE, SERIES, TINTS
+from reports.render.render_pdf_text import FONT, fitted, text_width
 from reports.report_content import Chart, Series
-from reports.texts.numbers import format_number
 
-LEFT, RIGHT, BOTTOM, TOP = 52.0, 8.0, 20.0, 30.0
-_MAX_LABELS = 14
 _DASHES = {"expected": (3, 2), "third": (1, 1.5), "fourth": (6, 2, 1, 2)}
-
-
-class Picture:
-    """A chart on its way to paper: operators under and over a drawing of words and rules."""
-
-    def __init__(self, chart: Chart, width: float, height: float) -> None:
-        from reportlab.graphics.shapes import Drawing
-
-        self.chart, self.drawing = chart, Drawing(width, height)
-        self.under: list[str] = []
-        self.over: list[str] = []
-
-    def text(
-        self,
-        x: float,
-        y: float,
-        text: str,
-        *,
-        size: float = 7,
-        colour: str = INK,
-        font: str = FONT,
-        anchor: str = "start",
-    ) -> None:
-        """Printable text, each part in the font that has it."""
-        for shape in _strings(x, y, text, font=font, size=size, colour=colour, anchor=anchor):
-            self.drawing.add(shape)
-
-    def rule(self, x: float, y: float, to_x: float, to_y: float, colour: str = RULE, width: float = 0.5) -> None:
-        """A thin line."""
-        from reportlab.graphics.shapes import Line
-        from reportlab.lib.colors import HexColor
-
-        self.drawing.add(Line(x, y, to_x, to_y, strokeColor=HexColor(colour), strokeWidth=width))
-
-    def number(self, value: float, decimals: int, *, signed: bool = False) -> str:
-        """A number as the report's locale writes it."""
-        return format_number(value, decimals=decimals, locale=self.chart.locale, signed=signed)
-
-    def title(self) -> None:
-        """What the chart is, and the unit below."""
-        drawing = self.drawing
-        title = fitted(self.chart.title, FONT_BOLD, 8.5, drawing.width)
-        self.text(0, drawing.height - 9, title, font=FONT_BOLD, size=8.5)
-        room = 90 if len(self.chart.series) > 2 else 180
-        self.text(0, drawing.height - 20, fitted(self.chart.unit, FONT, 7, room), colour=MUTED)
-
-    def flowable(self) -> Any:
-        """The finished chart."""
-        return _chart_class()(self.chart.key, self.drawing, self.under, self.over)
 
 
 def draw_chart(chart: Chart, *, width: float, height: float) -> Any:
     """A flowable of the chart, in points."""
-    from reports.render.render_pdf_maps import draw_flows, draw_heat
-
     picture = Picture(chart, width, height)
     picture.title()
     if chart.shape == "heat":
@@ -88,31 +35,6 @@ def draw_chart(chart: Chart, *, width: float, height: float) -> Any:
             for series in sorted(chart.series, key=lambda each: each.role != "expected"):
                 _line(picture, series, frame)
     return picture.flowable()
-
-
-@lru_cache
-def _chart_class() -> Any:
-    from reportlab.graphics import renderPDF
-    from reportlab.platypus import Flowable
-
-    class ChartFlowable(Flowable):  # type: ignore[misc]
-        """A drawing, and shapes as operators: years of days have too many points for an object each."""
-
-        def __init__(self, key: str, drawing: Any, under: list[str], over: list[str]) -> None:
-            super().__init__()
-            self.key, self.drawing, self.under, self.over = key, drawing, under, over
-
-        def wrap(self, _width: float, _height: float) -> tuple[float, float]:
-            """Its size in points."""
-            return self.drawing.width, self.drawing.height
-
-        def draw(self) -> None:
-            """Areas first, then axes and words, curves over them."""
-            self.canv.addLiteral("\n".join(self.under))
-            renderPDF.draw(self.drawing, self.canv, 0, 0)
-            self.canv.addLiteral("\n".join(self.over))
-
-    return ChartFlowable
 
 
 class _Frame:
@@ -173,20 +95,6 @@ def _bounds(chart: Chart) -> tuple[float, float]:
     return min(values, default=0.0), max(values, default=0.0)
 
 
-def _strings(x: float, y: float, text: str, *, font: str, size: float, colour: str, anchor: str) -> list[Any]:
-    """Printable text as drawing shapes, each part in the font that has it."""
-    from reportlab.graphics.shapes import String
-    from reportlab.lib.colors import HexColor
-    from reportlab.pdfbase.pdfmetrics import stringWidth
-
-    width = 0.0 if anchor == "start" else text_width(text, font, size)
-    at, made = x - (width if anchor == "end" else width / 2 if anchor == "middle" else 0.0), []
-    for used, part in runs_of(text, font):
-        made.append(String(at, y, part, fontName=used, fontSize=size, fillColor=HexColor(colour)))
-        at += stringWidth(part, used, size)
-    return made
-
-
 def _legend(picture: Picture, frame: _Frame) -> None:
     """Names of the series, at the right, each behind what it looks like."""
     chart, y = picture.chart, picture.drawing.height - 20
@@ -228,36 +136,25 @@ def _axis(picture: Picture, frame: _Frame) -> None:
         picture.text(frame.left - 4, y - 2.5, label, colour=MUTED, anchor="end")
     count = len(chart.categories)
     slot = (frame.right - frame.left) / max(count, 1)
-    places = label_places(chart.categories, _MAX_LABELS)
+    places = label_places(chart.categories, MAX_LABELS)
     room = slot * (places[1] - places[0] if len(places) > 1 else 1) - 3
     is_slotted = chart.shape != "lines"
+    # A chart of an earlier version has no sheet, and its pack shows whole days.
+    is_monthly = bool(chart.sheet) and room < 40 and all(chart.categories[each].endswith("-01") for each in places)
     for index in places:
         x = frame.x(index, count)
         if not is_slotted:
             picture.rule(x, frame.bottom, x, frame.bottom - 3, MUTED)
-        # Smaller where days stand close; a name is cut, a date never.
-        wide = text_width(chart.categories[index], FONT, 7) if not is_slotted else 0.0
+        # Smaller where days stand close; a name is cut, a date never, but for the day where all of them begin a month.
+        name = chart.categories[index][:7] if is_monthly else chart.categories[index]
+        wide = text_width(name, FONT, 7) if not is_slotted else 0.0
         size = max(5.2, min(7.0, 7.0 * room / wide)) if wide else 7.0
-        label = fitted(chart.categories[index], FONT, size, room if is_slotted else max(room, 60.0))
+        label = fitted(name, FONT, size, room if is_slotted else max(room, 60.0))
         # Many days: each name begins at its own, or the first would reach under the second.
-        anchor = "middle" if is_slotted or (0 < index < count - 1 and count <= _MAX_LABELS) else "start"
+        anchor = "middle" if is_slotted or (0 < index < count - 1 and count <= MAX_LABELS) else "start"
         if anchor == "start" and x + text_width(label, FONT, size) > frame.right:
             anchor = "end"
         picture.text(x, frame.bottom - 11, label, size=size, anchor=anchor)
-
-
-def label_places(categories: Sequence[str], most: int) -> list[int]:
-    """Which categories get a label: all, or the first of each month and its 15th, as many as fit."""
-    if len(categories) <= most:
-        return list(range(len(categories)))
-    # Days are named by ISO dates: months and their middles read better than every tenth day.
-    firsts = [index for index, name in enumerate(categories) if name.endswith("-01")]
-    halves = [index for index, name in enumerate(categories) if name.endswith(("-01", "-15"))]
-    for found in (halves, firsts):
-        if 0 < len(found) <= most:
-            return found
-    step = math.ceil(len(categories) / most)
-    return list(range(0, len(categories), step))
 
 
 def _bars(picture: Picture, frame: _Frame) -> None:

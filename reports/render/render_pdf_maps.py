@@ -4,11 +4,10 @@ import math
 from collections import defaultdict
 
 from reports.render import render_pdf_ops as ops
-from reports.render.render_pdf_charts import BOTTOM, LEFT, RIGHT, TOP, Picture, label_places
+from reports.render.render_pdf_picture import BOTTOM, LEFT, MAX_LABELS, RIGHT, TOP, Picture, label_places
 from reports.render.render_pdf_style import HATCHES, HEAT, INK, MUTED, RULE, SERIES, TINTS
 from reports.render.render_pdf_text import FONT, FONT_BOLD, fitted, text_width
 
-_MAX_LABELS = 14
 _NODE, _GAP = 9.0, 9.0
 
 
@@ -31,7 +30,7 @@ def draw_heat(picture: Picture) -> None:
     for hour in range(0, hours, 6):
         y = top - hour * high
         picture.text(left - 4, y - high / 2 - 2.5, chart.series[hour].name, colour=MUTED, anchor="end")
-    places = label_places(chart.categories, _MAX_LABELS)
+    places = label_places(chart.categories, MAX_LABELS)
     room = wide * (places[1] - places[0]) - 4 if len(places) > 1 else 60.0
     for index in places:
         x = left + index * wide

@@ -72,7 +72,7 @@ def test_people_get_a_table_and_a_sentence(tmp_path: Path) -> None:
     assert code == 0
     assert "zero for longer than 3 h" in out
     assert "2024-02-10 01:00" in out
-    assert "1 findings" in out
+    assert "1 finding" in out
 
 
 def test_rows_that_cannot_be_read_are_counted(tmp_path: Path) -> None:

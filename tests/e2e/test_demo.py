@@ -6,9 +6,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import polars as pl
 import pytest
 
+from data_quality.contracts.settings import load_project
+from orchestration.runner import open_runner
+from orchestration.warehouse.mart_previews import PREVIEWED
 from tests.e2e.conftest import Meterloom
 from tests.e2e.dagster_ui import DRY_RUN, LOCATION, Dagster, everything_up
 
@@ -34,6 +38,7 @@ def test_every_job_of_the_line_ran(demo: Demo) -> None:
         "plan",
         "dispatch",
         "enpi_report",
+        "bill_audit",
     }
 
 
@@ -192,6 +197,53 @@ def test_the_same_landing_files_again_change_nothing(demo: Demo, meterloom: Mete
     code, answer, error = meterloom("ingest", *files, "--site", "factory", "--project", str(folder))
     assert code == 0, error
     assert all(found["is_repeat"] and found["new_rows"] == 0 for found in answer["files"])
+
+
+# What a manager opens: each says on its page in Dagster what it holds, as a picture or a table.
+SHOWN = {
+    "core_bill__reconciliation",
+    "core_lake__15min_readings",
+    "core_lake__month_quality",
+    "core_marts__published",
+    "core_seu__baseline",
+    "core_seu__expected_days",
+    "core_site__day_ahead_forecast",
+    "core_site__forecast_models",
+    "core_site__plan",
+    "core_site__released_commands",
+    "out_site__enpi_quarter",
+    "raw_landing__15min_readings",
+} | PREVIEWED
+
+
+def test_every_asset_that_a_manager_opens_has_a_picture_or_a_table(demo: Demo) -> None:
+    folder, _ = demo
+    with open_runner(load_project(folder, {})) as runner:
+        newest = runner.instance.get_latest_materialization_events([dg.AssetKey(name) for name in SHOWN])
+    made = {key.to_user_string(): event.asset_materialization for key, event in newest.items() if event is not None}
+    drawn = {
+        name
+        for name, each in made.items()
+        if each is not None and any(type(value) is dg.MarkdownMetadataValue for value in each.metadata.values())
+    }
+    assert drawn == SHOWN
+
+
+def test_of_the_factorys_two_bills_one_is_told_to_stand_on_last_years_prices(demo: Demo, meterloom: Meterloom) -> None:
+    folder, _ = demo
+    _, found, _ = meterloom("bill", "list", "--site", "factory", "--project", str(folder))
+    assert [(each["verdict"], each["cause"]) for each in found["bills"]] == [
+        ("agrees", "none"),
+        ("differs", "wrong_tariff_period"),
+    ]
+    assert "industry-tou-2025 applies" in found["bills"][1]["notice"]
+
+
+def test_an_approved_baseline_has_its_alias_in_the_registry(demo: Demo, meterloom: Meterloom) -> None:
+    folder, _ = demo
+    _, found, _ = meterloom("models", "list", "--project", str(folder))
+    aliases = {each["name"]: each["alias"] for each in found["models"]}
+    assert aliases["factory.hvac.enb.ols_daily"] == "approved"
 
 
 @pytest.fixture(scope="module")

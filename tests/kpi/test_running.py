@@ -30,6 +30,7 @@ from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
+from orchestration.cli.answer import Table
 from orchestration.cli.reports.running_commands import _answer, _figures
 from tests.kpi.seeded import filled_lake, plant
 
@@ -336,9 +337,10 @@ def test_the_command_prints_units_and_what_is_not_known(tmp_path: Path) -> None:
     write_mart(quarters, tmp_path, "mart_site__quarter_hour_running", years=None)
     write_mart(ahead, tmp_path, "mart_site__day_projection", years=None)
     answer = _answer(_figures(tmp_path, "s", None), "Europe/Berlin", {"cost": "f1"})
-    assert answer.table.cells(answer.result)[1] == ["cost, EUR", "1.50", "unknown", "f1"]
+    [table] = [each for each in answer.parts if isinstance(each, Table)]
+    assert table.cells(answer.result)[1] == ["Energy cost", "€", "1.50", "–", "f1"]
     assert answer.result["month_to_date"]["import_kwh"] == 30
     assert answer.result["demand"] == {"block_kw": 60, "block_minutes": 30, "window_minutes": 30, "charge": "peak"}
     assert answer.result["projection"]["cost"] is None
-    assert "demand of the last 30 of 30 minutes: 60.00 kW (peak)" in answer.text
-    assert "no_tariff_in_force: no tariff of the site file is in force" in answer.text
+    assert "demand of the last 30 of 30 minutes: 60 kW (peak)" in answer.text
+    assert "no tariff in force: no tariff of the site file is in force" in answer.text

@@ -1,11 +1,16 @@
 """Partition keys, and the ranges that late files turn into."""
 
 from datetime import date
+from pathlib import Path
 
+import dagster as dg
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestration.instance.first_month import EARLIEST, FROM_READINGS, first_month, partitions_begin
 from orchestration.month_keys import month_ranges, month_span, site_month_key, split_key
+from orchestration.partitions import FIRST_MONTH, SITE_MONTHS, request_of
 
 months = st.dates(date(2015, 1, 1), date(2030, 12, 31)).map(lambda day: day.replace(day=1))
 
@@ -41,3 +46,45 @@ def test_the_span_of_keys_is_half_open_in_local_time() -> None:
     assert (period.start, period.end) == (date(2025, 1, 1), date(2025, 4, 1))
     assert period.start_utc.isoformat() == "2024-12-31T23:00:00+00:00"
     assert period.end_utc.isoformat() == "2025-03-31T22:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("folders", "begins"),
+    [
+        ([], EARLIEST),
+        # Berlin's first hour of 2024 lies in UTC's 2023.
+        (["factory/m=2023-12", "factory/m=2024-01", "tower/m=2025-07"], date(2023, 10, 1)),
+        # New York's last hours of 2024 lie in UTC's 2025.
+        (["tower/m=2025-01"], date(2024, 10, 1)),
+        (["home/m=2025-09", "works/m=2025-08"], date(2025, 7, 1)),
+        (["home/m=1970-01", "home/m=2025-09"], EARLIEST),
+    ],
+)
+def test_partitions_begin_with_the_quarter_of_the_first_readings(
+    tmp_path: Path, folders: list[str], begins: date
+) -> None:
+    for name in folders:
+        (tmp_path / "var" / "lake" / "readings" / f"site={name}").mkdir(parents=True)
+    assert first_month(tmp_path / "var" / "lake") == begins
+    here = {"METERLOOM_PROJECT": str(tmp_path)}
+    assert partitions_begin({**here, FROM_READINGS: "true"}) == begins
+    # A command keeps all of them: it may be asked for another project than this process was started in.
+    assert partitions_begin(here) == EARLIEST
+
+
+@pytest.mark.filterwarnings("ignore:Non-compliant tag keys")  # Dagster's notice of tags that are its own
+def test_a_run_of_readings_older_than_a_running_dagster_is_asked_by_the_tags_of_its_key() -> None:
+    known, older = f"{FIRST_MONTH}|works", "2012-04-01|works"
+    assert request_of("kpi:1", known, "month").partition_key == known
+    asked = request_of("kpi:2", older, "month")
+    # As a key Dagster refuses it, and with it every other run of the tick.
+    assert asked.partition_key is None
+
+    @dg.asset(partitions_def=SITE_MONTHS)
+    def of_month() -> None: ...
+
+    job = dg.Definitions(assets=[of_month]).resolve_implicit_global_asset_job_def()
+    tags = job.get_tags_for_partition_key(known, selected_asset_keys=None)
+    # The set is a thing of jobs' own pages.
+    tags.pop("dagster/partition_set")
+    assert asked.tags == {name: value.replace(FIRST_MONTH, "2012-04-01") for name, value in tags.items()}

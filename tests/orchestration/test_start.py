@@ -43,6 +43,23 @@ def loaded(*words: str) -> tuple[str, set[str]]:
     return said, set(names.split())
 
 
+# The object that nobody gives back is what some library keeps to the end.
+LOST = """
+import ctypes, duckdb, sys
+ctypes.pythonapi.Py_IncRef(ctypes.py_object(duckdb.connect()))
+sys.argv = ["meterloom", *sys.argv[1:]]
+from orchestration.cli.main import main
+main()
+"""
+
+
+def test_a_command_ends_with_its_answer_and_its_code_and_no_lines_of_duckdb(tmp_path: Path) -> None:
+    for words, code in ((("--version",), 0), (("quality", "--site", "s", "--project", str(tmp_path)), 2)):
+        done = subprocess.run([sys.executable, "-c", LOST, *words], capture_output=True, text=True, check=False)
+        assert (done.returncode, "nanobind" in done.stderr) == (code, False)
+        assert done.stdout + done.stderr
+
+
 def libraries(modules: set[str]) -> set[str]:
     """The first words of dotted names."""
     return {name.partition(".")[0] for name in modules}

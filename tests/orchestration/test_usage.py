@@ -58,10 +58,18 @@ def run(*words: str) -> tuple[int, str, str]:
             "sniff a.csv --as-of 2025-01-01T00:00Z",
             "meterloom sniff has no option --as-of: it reads the files that it is given and no project",
         ),
+        (
+            "--project plant kpis",
+            "meterloom: --project stands behind the command, as in: meterloom COMMAND … --project",
+        ),
+        (
+            "baseline --json list",
+            "meterloom baseline: --json stands behind the command, as in: meterloom baseline COMMAND … --json",
+        ),
         ("seu list --as anna", "meterloom seu list has no option --as: nobody signs for it"),
         (
             "keys list --as-of 2025-01-01T00:00Z",
-            "meterloom keys list has no option --as-of: what it says has no earlier state",
+            "meterloom keys list has no option --as-of: it works on what is known now",
         ),
     ],
 )

@@ -1,8 +1,10 @@
 """Files as ordinary programs export them are read to the last digit with the map that they and the site propose."""
 
+import re
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 
 from assets.readings.drafts.drafting import draft_map
 from assets.readings.drafts.map_draft import Said, glob_of
@@ -44,7 +46,7 @@ def test_a_zone_that_the_times_disprove_is_asked_for_and_not_taken(bench: Bench)
     assert draft is not None
     assert [question.key for question in draft.questions] == ["zone"]
     assert "skips in spring" in draft.questions[0].text
-    assert draft_map(path, site=home(), tz="Etc/GMT-1").questions == ()  # type: ignore[union-attr]
+    assert draft_map(path, site=home(), said=Said(tz="Etc/GMT-1")).questions == ()  # type: ignore[union-attr]
 
 
 def test_a_change_of_the_clock_in_the_file_makes_its_zone_surer(bench: Bench) -> None:
@@ -125,6 +127,20 @@ def test_letters_of_an_encoding_that_nobody_declared_are_never_guessed_when_inge
     assert bench.ingest(path, site=works()).reasons == {"bad_encoding": 1}
 
 
+def test_a_cover_and_notes_before_the_table_of_a_workbook_are_passed_over(bench: Bench) -> None:
+    path = bench.folder / "lastgang.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        book.add_worksheet("Deckblatt")
+        book.add_worksheet("Hinweise").write_row(0, 0, ["Werte in kWh", "Stand 01.02.2025"])
+        sheet = book.add_worksheet("Werte")
+        for at, line in enumerate(["Zeit;Zähler 1 [kWh]", *hours("{t};{n}.5", month=10).splitlines()]):
+            sheet.write_row(at, 0, line.split(";"))
+    draft = draft_map(path, site=works())
+    assert draft is not None
+    assert draft.keys["sheet"] == "Werte"
+    assert read_file(path, mapping=draft.column_map(), site=works()).rows.height == 97
+
+
 PROGRAMS = {
     "a remark to the spreadsheet, a style as the name": (
         "sep=;\nVersion CSV\n\nTT.MM.JJJJ hh:mm;kWh\n" + hours("{t};{n},125"),
@@ -163,6 +179,16 @@ def test_what_programs_write_around_their_tables_is_found(bench: Bench, text: st
     assert {name: draft.keys[name] for name in keys} == keys
     report = read_file(path, mapping=draft.column_map(), site=home()).report
     assert (report.accepted_rows, report.rejected_rows) == (96, 0)
+
+
+def test_a_map_is_proposed_too_where_it_saves_rows_of_a_file_that_is_read(bench: Bench) -> None:
+    rows = hours("{t};1.2{n:02},5", "%Y-%m-%dT%H:%M+01:00")
+    path = bench.file("timestamp;kwh\n" + re.sub(r"1\.23\d,5", "7", rows))
+    report = sniff_file(path, site=home())
+    assert report.reasons == {"not_a_number": 76}
+    assert report.proposal["thousands"] == "."
+    assert report.draft is not None
+    assert report.draft.reads == 96
 
 
 def test_a_wrong_encoding_is_one_sentence(bench: Bench) -> None:

@@ -92,6 +92,44 @@ def test_a_column_without_a_unit_waits_for_it(tmp_path: Path) -> None:
     assert run("ingest", path, "--site", "p", "--project", folder).exit_code == 0
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Zeit;Zähler;Wert\n" + hours("{t};A;{n},5\n{t};B;{n},5"),
+        "Tag;00:00;06:00;12:00;18:00\n" + "".join(f"{day}.01.2025;1,5;2;4;8\n" for day in range(11, 15)),
+    ],
+    ids=["long", "by the clock"],
+)
+def test_a_table_whose_unit_nobody_says_is_refused_until_it_is_said(text: str, tmp_path: Path) -> None:
+    path, folder = tmp_path / "wert.csv", tmp_path / "p"
+    path.write_text(text)
+    assert run("init", folder, "--from", path, "--tz", "Europe/Berlin").exit_code == 0
+    refused = run("ingest", path, "--site", "p", "--project", folder)
+    assert refused.exit_code == 2
+    assert "unit '?'" in refused.stderr
+    site = folder / "sites" / "p.yaml"
+    site.write_text(site.read_text().replace('unit: "?"', "unit: kwh"))
+    assert run("ingest", path, "--site", "p", "--project", folder).exit_code == 0
+
+
+def test_a_unit_that_the_size_of_the_values_contradicts_is_asked_for(tmp_path: Path) -> None:
+    path, folder = tmp_path / "wert.csv", tmp_path / "p"
+    path.write_text("Zeit;Halle 3 [kWh]\n" + hours("{t};9{n}0"))
+    assert run("init", folder, "--from", path, "--tz", "Europe/Berlin").exit_code == 0
+    assert "kwh as it says, or wh as numbers of this size mostly do?" in (folder / "sites" / "p.yaml").read_text()
+    assert load_site(folder / "sites" / "p.yaml").column_maps[0].values == {}
+
+
+def test_files_of_several_meters_that_only_their_names_tell_are_several_meters(tmp_path: Path) -> None:
+    names = ["zaehler_4711_2024.csv", "zaehler_4711_2025.csv", "zaehler_4712_2025.csv"]
+    for at, name in enumerate(names):
+        (tmp_path / name).write_text("von;bis;Energie in kWh\n" + hours("{t};{t};{n}," + str(at)))
+    assert run("init", tmp_path / "p", "--from", *(tmp_path / name for name in names)).exit_code == 0
+    site = load_site(tmp_path / "p" / "sites" / "p.yaml")
+    assert [meter.meter_id for meter in site.meters] == ["zaehler_4711", "zaehler_4712"]
+    assert [each.match for each in site.column_maps] == ["zaehler_4711_*.csv", "zaehler_4712_*.csv"]
+
+
 @pytest.mark.parametrize("name", ["dsmr_v5_four.txt", "nem12_two_channels.csv", "espi_quarters.xml", "dsmr_v5_one.txt"])
 def test_formats_that_name_their_meters_give_them(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "p"

@@ -136,3 +136,22 @@ def test_ingest_takes_the_zone_of_a_file_that_names_none(folder: Path) -> None:
     assert json.loads(run(*words).stdout)["files"][0]["reasons"] == {"no_zone": 1}
     found = json.loads(run(*words, "--tz", "Europe/Berlin").stdout)["files"][0]
     assert (found["verdict"], found["accepted_rows"]) == ("accept", 97)
+
+
+def test_a_zone_given_for_the_writing_stands_in_the_map(folder: Path) -> None:
+    path, site = folder / "plain.csv", folder / "p" / "sites" / "werk.yaml"
+    path.write_text("timestamp,meter,kwh\n" + hours("{t},z1,{n}.5", "%Y-%m-%dT%H:%M", zone="Europe/Lisbon"))
+    words = (path, "--site", "werk", "--project", folder / "p")
+    assert run("sniff", *words, "--tz", "Europe/Lisbon", "--write").exit_code == 0
+    assert "zone: Europe/Lisbon" in site.read_text()
+    assert run("ingest", *words).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--tz", "Europe/Berlim"), ("--unit", "furlongs"), ("--meter", "z9"), ("--site", "werkk")]
+)
+def test_a_wrong_word_about_a_file_is_one_sentence(folder: Path, option: str, value: str) -> None:
+    words = ["sniff", folder / "export_2025-03.csv", "--site", "werk", "--project", folder / "p"]
+    result = run(*words, option, value)
+    assert result.exit_code == 2
+    assert value in result.stderr

@@ -161,7 +161,7 @@ def test_a_run_that_the_webserver_is_asked_for_succeeds(line: Line) -> None:
 
 def test_the_daemon_dispatches_and_the_devices_prove_it(line: Line) -> None:
     from assets.stores.transactions import open_store
-    from orchestration.ledger_view import commands_of_store
+    from orchestration.views.ledger_view import commands_of_store
 
     sensed = line.dagster.wait(lambda run: run["tags"].get("dagster/sensor_name") == "dispatch_slots", within_s=240)
     assert sensed["status"] == "SUCCESS"

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.content.references import ranges
-from reports.render.render_pdf_charts import label_places, nice_ticks, runs
+from reports.render.render_pdf_charts import nice_ticks, runs
+from reports.render.render_pdf_picture import label_places
 from reports.render.render_pdf_text import printable
 from reports.texts.numbers import format_number, unit_text
+from reports.writer import counted, standing_of, words
 
 
 @pytest.mark.parametrize(
@@ -75,3 +77,15 @@ def test_day_labels_stand_at_months_when_halves_do_not_fit() -> None:
 
 def test_letters_that_the_fonts_lack_lose_their_marks_only() -> None:
     assert printable("Dům Łódź – 5 m² ≤ 3 €") == "Dům Łódź – 5 m² ≤ 3 €"
+
+
+def test_one_thing_is_not_told_as_several() -> None:
+    assert [counted(count, "use") for count in (0, 1, 2)] == ["0 uses", "1 use", "2 uses"]
+
+
+def test_a_use_stands_by_one_word() -> None:
+    known = [("compliant", "improved"), ("compliant", "on_target"), ("warning", "degraded"), ("critical", "degraded")]
+    said = [
+        words(standing_of(*each)) for each in [*known, ("warning", "improved"), ("not_assessable", "not_assessable")]
+    ]
+    assert said == ["Improved", "On target", "Watch", "Act", "Watch", "Not assessable"]

@@ -13,7 +13,8 @@ from tests.reports.test_templates import GOOD
 
 def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
     """Exit code, standard output and error."""
-    result = CliRunner().invoke(build_app(("init", "report")), [*arguments, "--project", str(folder)])
+    project = [] if arguments[0] == "init" else ["--project", str(folder)]
+    result = CliRunner().invoke(build_app(("init", "report")), [*arguments, *project])
     return result.exit_code, result.stdout, result.stderr
 
 

@@ -24,8 +24,8 @@ from data_quality.contracts.time import FixedClock, parse_period
 from orchestration.cli.answer import plain
 from orchestration.cli.baselines.baseline_line import line
 from orchestration.cli.main import build_app
-from orchestration.ledger_view import commands_of_store
 from orchestration.resources import ProjectResource
+from orchestration.views.ledger_view import commands_of_store
 from reports.again.figure_sources import Sources
 from reports.life.figure_trace import trace_figure
 from reports.make_report import make_report

@@ -294,7 +294,7 @@ def _not_counted(energies: Sequence[SiteEnergy]) -> Iterator[Finding]:
             kwh = sum((each.kwh or ZERO for each in energies if each.role == role and each.carrier == carrier), ZERO)
             yield Finding(
                 code=f"not_counted_{role}",
-                message=f"{kwh.normalize():f} kWh of {carrier} are {why}",
+                message=f"{kwh:,.1f} kWh of {carrier} are {why}",
                 severity="info",
                 scope=carrier.value,
                 facts={"kwh": float(kwh)},

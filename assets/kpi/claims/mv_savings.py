@@ -290,7 +290,7 @@ def _findings(
         found.append(
             Finding(
                 code="extrapolation",
-                message=f"On {outside} days a driver lies outside of what the baseline was trained on.",
+                message=f"On {outside} day{'s' * (outside != 1)} a driver lies outside what the baseline knows.",
                 severity="blocking" if is_far_outside(outside, compared_days) else "warning",
                 facts={"days_outside": outside},
             )

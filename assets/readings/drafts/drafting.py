@@ -23,12 +23,10 @@ _END_NAME = re.compile(r"\b(end|ende|bis|to|until|fin|fine)\b", re.IGNORECASE)
 _START_NAME = re.compile(r"\b(start|beginn?|von|from|ab|début|inizio)\b", re.IGNORECASE)
 
 
-def draft_map(
-    path: Path, *, site: Site | None = None, tz: str | None = None, said: Said = NOTHING_SAID
-) -> MapDraft | None:
-    """The draft for a file; None where it is no table, or holds no column of times. tz: zone of its times, if given."""
+def draft_map(path: Path, *, site: Site | None = None, said: Said = NOTHING_SAID) -> MapDraft | None:
+    """The draft for a file; None where it is no table, or holds no column of times."""
     found = look(path)
-    return None if found is None else draft_of(found, path.name, site=site, tz=tz, said=said)
+    return None if found is None else draft_of(found, path.name, site=site, said=said)
 
 
 def draft_of(
@@ -36,13 +34,12 @@ def draft_of(
     file_name: str,
     *,
     site: Site | None = None,
-    tz: str | None = None,
     said: Said = NOTHING_SAID,
 ) -> MapDraft:
     """The draft of what a table shows."""
     drafting = _Drafting(found, site, said)
     drafting.add_text()
-    drafting.add_times(tz)
+    drafting.add_times(said.tz)
     if found.clocks:
         drafting.add_clocks(found.clocks)
     elif found.meter is not None:
@@ -84,6 +81,9 @@ class _Drafting:
             self.keys["encoding"] = found.encoding
             self.notes["encoding"] = "no UTF-8, and no mark says what it is"
             self._fact(f"letters as {found.encoding}", 0.95)
+        if found.sheet is not None:
+            self.keys["sheet"] = found.sheet
+            self.notes["sheet"] = "the first sheet with a table"
         if found.header_line > 1:
             self.keys["header_line"] = found.header_line
             self.notes["header_line"] = "titles stand above the names of the columns"

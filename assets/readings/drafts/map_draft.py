@@ -61,10 +61,11 @@ class Fact(Model):
 
 
 class Said(Model):
-    """What a person says of a whole file: the unit of values whose column tells none, the meter of those that no name
-    tells of.
+    """What a person says of a whole file: the zone of times without offset, the unit of values whose column tells none,
+    the meter of those that no name tells of.
     """
 
+    tz: str | None = None
     unit: UnitCode | None = None
     meter: str | None = None
 
@@ -74,7 +75,7 @@ NOTHING_SAID = Said()
 
 class MapDraft(Model):
     """keys: what is known, as a column map holds it; notes: a word on a key, or on a column below it (`values`,
-    column); remarks: lines about the file; questions: what is open.
+    column); remarks: lines about the file; questions: what is open; reads: rows that it read when it was tried.
     """
 
     keys: dict[str, Any]
@@ -82,6 +83,7 @@ class MapDraft(Model):
     remarks: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()
     facts: tuple[Fact, ...] = ()
+    reads: int = 0
 
     @property
     def confidence(self) -> float:
@@ -99,7 +101,7 @@ class MapDraft(Model):
         fact = Fact(
             text=f"reads {accepted} of {accepted + rejected} rows{counts}", sure=accepted / (accepted + rejected)
         )
-        return self.model_copy(update={"facts": (*self.facts, fact)})
+        return self.model_copy(update={"facts": (*self.facts, fact), "reads": accepted})
 
     def failed(self, sentence: str) -> "MapDraft":
         """With the reason why the file cannot be read by this draft, which is then open."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from assets.readings.drafts.drafting import draft_of
-from assets.readings.drafts.map_draft import MapDraft, Question, glob_of, identifier, scalar, text_of, undated
+from assets.readings.drafts.map_draft import MapDraft, Question, Said, glob_of, identifier, scalar, text_of, undated
 from assets.readings.drafts.name_match import is_common, is_main, tokens
 from assets.readings.drafts.table_found import TableFound, look
 from assets.readings.parsed import Channel
@@ -117,7 +117,7 @@ class SiteDraft:
             self.maps.append(MapDraft(keys={"match": glob_of(path.name), "meters": names}))
 
     def _add_table(self, path: Path, found: TableFound) -> None:
-        draft = draft_of(found, path.name, tz=self._zone or None)
+        draft = draft_of(found, path.name, said=Said(tz=self._zone or None))
         keys: dict[str, Any] = {"match": glob_of(path.name), **draft.keys}
         questions, notes = list(draft.questions), dict(draft.notes)
         if found.meter is not None:
@@ -131,10 +131,14 @@ class SiteDraft:
             keys.pop("value", None)
             keys.pop("unit", None)
             notes.pop("unit", None)
-            questions = [question for question in questions if question.key != "unit"]
+            questions = [question for question in questions if question.key not in ("unit", "units")]
             keys["values"], keys["units"] = self._values(path, found, questions)
             notes |= {"values": "column -> meter_id, meter_id.register or driver_id"}
         notes = {key: note for key, note in notes.items() if not key.startswith("values.")}
+        for question in [question for question in questions if question.key == "unit"]:
+            # A unit left out would be the meter's own: this one refuses the file until it is answered.
+            keys["unit"], notes["unit"] = "?", f"{ASKED}: the unit of the values: {question.text}"
+            questions.remove(question)
         draft = draft.model_copy(update={"keys": keys, "questions": tuple(questions), "notes": notes, "remarks": ()})
         if draft.keys not in [each.keys for each in self.maps]:
             self.maps.append(draft)
@@ -149,8 +153,11 @@ class SiteDraft:
         for column in found.values:
             unit = column.unit or found.unit_of_rows
             stream = self._stream(column.name, path, unit, constant)
-            if unit is None:
-                text = f"what does {text_of(column.name)} count? Take the sign away, and give its unit under units"
+            if unit is None or column.looks_like:
+                what = f"what does {text_of(column.name)} count"
+                if unit is not None:
+                    what += f", {unit} as it says, or {column.looks_like} as numbers of this size mostly do"
+                text = f"{what}? Take the sign away, and give its unit under units"
                 questions.append(Question(key="values", column=column.name, text=text, answers=(stream,)))
             elif not self._is_repeated(unit, stream, values, units):
                 values[column.name], units[column.name] = stream, unit

@@ -16,6 +16,7 @@ from assets.readings.packed.csv_text import unpacked_chunks
 from assets.readings.parsed import ReadRequest
 from assets.readings.readers.reader_list import reader_for
 from assets.readings.readers.table_formats.csv_table import CsvTable
+from assets.readings.readers.table_formats.xlsx_table import XlsxTable
 from assets.readings.tables.clocks import joined_times
 from assets.readings.tables.judged_table import RawTable
 from data_quality.contracts.errors import BadInput
@@ -23,7 +24,7 @@ from data_quality.contracts.site_file.site import ColumnMap
 from data_quality.contracts.units import UNITS
 
 # Titles above the column names are few, and looked for in the beginning of a file.
-_HEADER_WITHIN, _SEARCHED_BYTES = 15, 256 * 1024
+_HEADER_WITHIN, _SEARCHED_BYTES, _SHEETS = 15, 256 * 1024, 8
 _METER_NAME = re.compile(
     r"meter|building|home|series|station|site|point|device|channel|pid|id$|name|zähler|zaehler|messstelle|nummer|"
     r"compteur|contador|contatore|malo|melo",
@@ -66,6 +67,7 @@ class TableFound:
     clock: str | None = None
     clocks: dict[str, str] | None = None
     encoding: str | None = None
+    sheet: str | None = None
     header_line: int = 1
     data_line: int | None = None
     constants: dict[str, str] = field(default_factory=dict)
@@ -111,6 +113,7 @@ def look(path: Path) -> TableFound | None:
         minutes=None,
         clock=clock,
         encoding=mapping.encoding,
+        sheet=mapping.sheet,
         header_line=mapping.header_line or 1,
         data_line=head.data_line,
     )
@@ -159,6 +162,8 @@ def _head(path: Path) -> _Head | None:
         return None
     if not isinstance(reader, TableReader):
         return None
+    if isinstance(reader, XlsxTable):
+        return _of_workbook(reader, path)
     encoding = _encoding(path) if isinstance(reader, CsvTable) else None
     if not isinstance(reader, CsvTable) or path.stat().st_size <= _SEARCHED_BYTES:
         return _searched(reader, path, encoding)
@@ -171,9 +176,21 @@ def _head(path: Path) -> _Head | None:
     return None if found is None else _tried(reader, path, found.mapping)
 
 
-def _searched(reader: TableReader, path: Path, encoding: str | None) -> _Head | None:
+def _of_workbook(reader: XlsxTable, path: Path) -> _Head | None:
+    """The first sheet that has a table: covers and notes stand before it."""
+    first = _searched(reader, path, None)
+    if first is not None:
+        return first
+    try:
+        others = reader.sheets(path)[1:_SHEETS]
+    except BadInput:
+        return None
+    return next((found for name in others if (found := _searched(reader, path, None, name)) is not None), None)
+
+
+def _searched(reader: TableReader, path: Path, encoding: str | None, sheet: str | None = None) -> _Head | None:
     for line in range(1, _HEADER_WITHIN + 1):
-        mapping = ColumnMap(header_line=line if line > 1 else None, encoding=encoding)
+        mapping = ColumnMap(header_line=line if line > 1 else None, encoding=encoding, sheet=sheet)
         found = _tried(reader, path, mapping)
         if found is not None:
             return found

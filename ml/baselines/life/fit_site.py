@@ -76,6 +76,24 @@ def fit_site(
     return FitReport(fitted=tuple(fitted), refused=refused)
 
 
+def fitted_days(site: Site, version: BaselineVersion, *, lake: Lake) -> pl.DataFrame:
+    """What a use took on the days of its training beside what the model says of them: seu_id, local_date, energy_kwh,
+    expected_kwh. Empty where the site file names the use no more.
+    """
+    baseline = version.baseline
+    start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (baseline.train_start, baseline.train_end))
+    readings = site_readings(lake, site, start_utc=start_utc, end_utc=end_utc)
+    parts = [
+        days.select("local_date", "energy_kwh").with_columns(
+            expected_kwh=expected_days(baseline, days)["expected_kwh"], seu_id=pl.lit(seu.seu_id)
+        )
+        for seu in site.seus
+        if seu.seu_id == baseline.seu_id
+        for days in [seu_days(readings, site=site, seu=seu, start=baseline.train_start, end=baseline.train_end)]
+    ]
+    return pl.concat(parts) if parts else pl.DataFrame()
+
+
 def expected_of_site(site: Site, *, lake: Lake, store: BaselineStore) -> pl.DataFrame:
     """Expected energy of each local day that the lake holds, by the newest version of each SEU (ExpectedDay).
 

@@ -15,7 +15,7 @@ from orchestration.cli.baselines.baseline_line import details, line, one, told
 from orchestration.cli.frame import READS_AND_ACTS, Call, command
 from orchestration.cli.options import OnlySiteOption
 from orchestration.cli.signing import actor
-from orchestration.registry_view import show_in_registry
+from orchestration.views.registry_view import show_in_registry
 
 BaselineArgument = Annotated[str, typer.Argument(metavar="ID", help="site/seu/type")]
 VersionOption = Annotated[int | None, typer.Option("--version", help="Which version; the newest if left out.")]

@@ -8,10 +8,11 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Role
 from data_quality.contracts.site_file.site import Site
-from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, finding_lines
+from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
 from orchestration.cli.baselines.baseline_line import details, told
 from orchestration.cli.baselines.baseline_options import Files, ModelOption, TrainOption, dates_of, refusal
 from orchestration.cli.frame import ACTS, Call, command
+from reports.writer import words
 
 if TYPE_CHECKING:
     from ml.baselines.models.fit import Fit
@@ -23,6 +24,7 @@ _STATISTICS = (
 _KEYS = ("model", "coefficients", "n", *_STATISTICS, "digest")
 # Bills are of odd lengths, so their model is fitted per day.
 _PER = {"hourly": "hour", "daily": "day", "billing": "day"}
+ACCURACY = "accuracy by: {profile} | verdict: {said} | what it asks: {rule}"
 # An hourly model has a term for most hours of the week: a terminal shows how it begins.
 _SHOWN_TERMS = 12
 
@@ -95,7 +97,8 @@ def _fit_site(call: Call, site: str, seu: str | None, train: str | None) -> Answ
     who = call.acting(Role.ANALYST).person_id
     if train is not None:
         _write_training(call, known, seu, train)
-    freshen_marts(project, clock=call.clock, say=call.say)
+    freshen_marts(project, clock=call.clock, doing=call.doing)
+    call.doing(f"fitting the baselines of {site}")
     with open_runner(project.project) as runner:
         runner.know_sites(sorted(project.sites))
         config = {"core_seu__baseline": {"config": {"fitted_by": who, **({"seu": seu} if seu else {})}}}
@@ -129,8 +132,11 @@ def _fit_files(
     judged = (judge(profile, found),) if profile is not None else judge_all(found)
     failed = profile is not None and judged[0].verdict == "fail"
     result = fit_data(found, confidence=confidence) | {"accuracy": judged}
-    lines = [fit_text(found), *(f"  {each.profile}: {each.verdict} ({each.rule})" for each in judged)]
-    return Answer(result, text="\n".join(lines), exit_code=CHECK_FAILED if failed else DONE)
+    return Answer(
+        result,
+        (fit_text(found), "", Table(judged, ACCURACY, said=lambda each: words(each.verdict))),
+        exit_code=CHECK_FAILED if failed else DONE,
+    )
 
 
 def fit_data(found: "Fit", *, confidence: float) -> dict[str, Any]:
@@ -167,17 +173,17 @@ def fit_text(found: "Fit") -> str:
     """A fit for people."""
     stats, coefficients = found.statistics, list(found.coefficients.items())
     terms = " ".join(
-        f"{value:+.6g}{'' if name == 'intercept' else ' × ' + name}" for name, value in coefficients[:_SHOWN_TERMS]
+        f"{value:+.5g}{'' if name == 'intercept' else ' × ' + name}" for name, value in coefficients[:_SHOWN_TERMS]
     )
     more = f" … ({len(coefficients)} terms; --json gives all)" if len(coefficients) > _SHOWN_TERMS else ""
     bases = ", ".join(f"{name} {value:g} °C" for name, value in found.balance_points_degc.items())
     lines = [
-        f"{found.model}, {found.frequency}, {found.train_start} to {found.train_end} ({found.training.zone}): "
-        f"{found.unit}/{_PER[found.frequency]} = {terms}{more}",
+        f"{found.model}, {found.frequency}, {found.train_start} to {found.train_end} ({found.training.zone})",
+        f"  {found.unit}/{_PER[found.frequency]} = {terms}{more}",
         *([f"  balance points: {bases}"] if bases else []),
-        f"  n {stats.n}, R² {stats.r2:.4f}, CV(RMSE) {stats.cvrmse_n:.2%} (n), {stats.cvrmse_g14:.2%} (n − p), "
-        f"{stats.cvrmse_caltrack:.2%} (n − c), {stats.cvrmse_out_of_sample:.2%} held out by month; "
-        f"NMBE held out {stats.nmbe_out_of_sample:+.2%}",
+        f"  {stats.n} {_PER[found.frequency]}s, R² {stats.r2:.4f}, CV(RMSE) {stats.cvrmse_g14:.2%} (n − p), "
+        f"{stats.cvrmse_n:.2%} (n), {stats.cvrmse_caltrack:.2%} (n − c)",
+        f"  months held out: CV(RMSE) {stats.cvrmse_out_of_sample:.2%}, bias (NMBE) {stats.nmbe_out_of_sample:+.2%}",
         f"  {len(found.selection)} candidates; digest {found.digest[:12]}",
     ]
     return "\n".join([*lines, *finding_lines(found.findings)])

@@ -143,15 +143,24 @@ def savings_text(
     fit: "Fit", found: "Savings", smallest: "MinimumDetectable | Finding", normal: "NormalisedSavings | Finding | None"
 ) -> str:
     """A saving for people: unit and zone named, the claim apart from the arithmetic."""
-    unit, band, low_high = found.unit, found.band, found.interval_kwh
-    fsu = f"FSU {found.fsu:.1%}" if found.fsu is not None else "no FSU (nothing was saved)"
+    from reports.writer import format_alike
+
+    unit, band = found.unit, found.band
+    expected, actual, saved, half, low, high = format_alike(
+        [found.expected_kwh, found.actual_kwh, found.savings_kwh, found.uncertainty_kwh, *found.interval_kwh], unit
+    )
+    fsu = f", {found.fsu:.1%} of it (FSU)" if found.fsu is not None else "; nothing was saved, so it has no share (FSU)"
+    claimed = "nothing is claimed (see the findings)"
+    if found.claimed_kwh is not None:
+        claimed = f"claimed: {format_alike([found.claimed_kwh], unit)[0]} {unit}"
     lines = [
-        f"avoided energy (IPMVP option {found.option.value}, reporting conditions), {found.report_start} to "
-        f"{found.report_end} ({fit.training.zone}): {found.savings_kwh:,.1f} {unit} ({found.savings_percent:+.2f} %)",
-        f"  expected {found.expected_kwh:,.1f} {unit}, actual {found.actual_kwh:,.1f} {unit}, "
-        f"coverage {found.coverage:.1%}",
-        f"  ± {found.uncertainty_kwh:,.1f} {unit} at {found.confidence:.0%}: {low_high[0]:,.1f} to "
-        f"{low_high[1]:,.1f}; {fsu}",
+        f"avoided energy, {found.report_start} to {found.report_end} ({fit.training.zone}): {saved} ± {half} {unit} at "
+        f"{found.confidence:.0%} ({found.savings_percent:+.1f} %)",
+        claimed,
+        "",
+        f"  expected {expected} {unit}, actual {actual} {unit}, {found.coverage:.1%} read; IPMVP option "
+        f"{found.option.value}, reporting conditions",
+        f"  between {low} and {high} {unit}; the uncertainty is ± {half} {unit}{fsu}",
         f"  G14 form ± {band.delta_e:,.1f} (k {band.k:.4f}, t {band.t:.3f}, CV(RMSE) {band.cvrmse:.2%}, n {band.n}, "
         f"n′ {band.n_effective:.1f}, m {band.m}), exact algebra ± {band.exact:,.1f}; stated: {band.method}",
     ]
@@ -161,8 +170,6 @@ def savings_text(
             f"  block bootstrap {drawn.low:,.1f} to {drawn.high:,.1f} {unit} ({drawn.resamples} × {drawn.block_rows} "
             f"rows, seed {drawn.seed})"
         )
-    claimed = "nothing (see findings)" if found.claimed_kwh is None else f"{found.claimed_kwh:,.1f} {unit}"
-    lines.append(f"  claimed: {claimed}")
     if not isinstance(smallest, Finding):
         lines.append(f"  smallest detectable saving: {smallest.fraction:.1%} of the expected energy")
     if isinstance(normal, Finding):

@@ -34,9 +34,10 @@ LINES = {
     "from": "{0.start}",
     "line": "{1.line_id}",
     "description": "{1.description}",
-    "quantity": "{1.quantity:,.4f|}",
+    "quantity": "{1.quantity:,.2f|}",
     "unit": "{1.unit}",
     "rate": "{1.rate:f|}",
+    "per": "{1.rate_unit}",
 }
 
 
@@ -205,7 +206,7 @@ def _answer(bills: list[Bill], call: Call) -> Answer:
     table = Table(
         [(period, line) for period in periods for line in period.lines], {**LINES, currency: "{1.amount:,.2f}"}
     )
-    return Answer(found, table, f"total {total:,.2f} {currency}; the load covers {coverage:.2%} of the time")
+    return Answer(found, table, f"total {total:,.2f} {currency}; the load covers {coverage:.1%} of the time")
 
 
 def _period(period: BillPeriod) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from assets.readings.readers.child import run_limited
 from assets.tariffs.formats.tariff_file import read_tariffs
 from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput
-from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
+from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table, filled
 from orchestration.cli.bills.bill_options import LoadOption, PricesOption, load_said, prices_of, zone_to_use
 from orchestration.cli.bills.stored_bill_commands import reconcile_stored
 from orchestration.cli.frame import Call, command
 from orchestration.cli.options import MapOption, column_map
+from reports.writer import words
 
 BillOption = Annotated[Path | None, typer.Option("--bill", help="The supplier's bill: CSV, XLSX or PDF with text.")]
 TariffOption = Annotated[list[Path] | None, typer.Option("--tariff", help="Tariff file; several: all that may apply.")]
@@ -57,7 +58,12 @@ def audit(
             )
         return reconcile_stored(call, site, period, reads, register)
     if bill is None or not tariff:
-        raise BadInput("bill reconcile needs --bill FILE and --tariff FILE", reason="no_bill")
+        missing = [name for name, value in (("a BILL", bill), ("--tariff FILE", tariff)) if not value]
+        raise BadInput(
+            f"bill reconcile needs {' and '.join(missing)}",
+            reason="no_bill",
+            mend="as in: meterloom bill reconcile BILL --tariff FILE --reads FILE",
+        )
     tariffs = tuple(each for file in tariff for each in read_tariffs(file))
     # Bills come from outside: a PDF is taken apart in the limited child.
     paper = read_bill(bill, run=run_limited)
@@ -97,14 +103,16 @@ def _answer(found: Reconciliation, paper: SupplierBill) -> Answer:
     columns = {
         "line": "{0}",
         "on the bill": "{1}",
-        f"billed, {found.currency}": "{2:,f|}",
+        f"billed, {found.currency}": "{2:,.2f|}",
         "recomputed": "{3:,f|}",
         "delta": "{4:,f|}",
     }
-    said = f"{found.verdict}: {found.cause}" if found.verdict == "differs" else "agrees"
+    said = "agrees: recomputed it is the same"
+    if found.verdict == "differs":
+        delta = filled("{delta_total:+,f|}", found)
+        said = f"differs{f' by {delta} {found.currency}' if delta else ''}: {words(found.cause)}"
     return Answer(
         data,
-        Table([*rows, total], columns),
-        "\n".join([said, *found.evidence]),
-        DONE if found.verdict == "agrees" else CHECK_FAILED,
+        (said, "", Table([*rows, total], columns), *(["", *found.evidence] if found.evidence else [])),
+        exit_code=DONE if found.verdict == "agrees" else CHECK_FAILED,
     )

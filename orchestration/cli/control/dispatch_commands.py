@@ -13,7 +13,7 @@ from data_quality.contracts.people import Person, Role
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.cli.frame import ACTS, PROJECT, READS_AND_ACTS, Call, command
 from orchestration.cli.signing import Actor, actor
-from orchestration.ledger_view import commands_of_store
+from orchestration.views.ledger_view import commands_of_store
 from reports.texts.numbers import unit_text
 
 SiteOption = Annotated[str, typer.Option("--site", help="Site of the devices.")]

@@ -17,6 +17,7 @@ def issue(call: Call, site: SiteOption) -> Answer:
     from orchestration.runner import open_runner
 
     project, known = call.project, call.project.site(site)
+    call.doing(f"backtesting and issuing the forecasts of {site}")
     with open_runner(project.project) as runner:
         runner.know_sites(sorted(project.sites))
         runner.run("forecast", partition=known.site_id)

@@ -1,5 +1,6 @@
 """`meterloom agent`: the long-running device process."""
 
+from contextlib import redirect_stderr
 from typing import Annotated
 
 import typer
@@ -14,5 +15,7 @@ def agent(call: Call, site: Annotated[str, typer.Option("--site", help="Site who
     from controls.agent.main import main as serve
 
     known = call.project.site(site)
-    code = serve(["--project", str(call.folder), "--site", known.site_id])
+    # Its log lines are what it is watched by.
+    with redirect_stderr(call.terminal.stream):
+        code = serve(["--project", str(call.folder), "--site", known.site_id])
     return Answer({"stopped": True}, exit_code=code)

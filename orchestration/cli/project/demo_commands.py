@@ -19,6 +19,7 @@ def demo(
     ] = False,
 ) -> Answer:
     """Run the whole line: meter files, KPIs, baselines, forecasts, reports, a plan and a proven command."""
+    call.doing("loading Dagster and the models")
     from controls.simulator.worlds.tower_files import write_delivery
     from orchestration.demonstration.demo_job import make_demo_project, run_demo, simulate
 
@@ -27,7 +28,12 @@ def demo(
         delivery = simulate(project, call.clock, quick=quick)
         write_delivery(project.project.landing_dir / "tower", delivery.afterwards())
         return Answer({"artifacts": [], "runs": [], "path": out}, text=f"made {out}")
-    found = run_demo(out, say=call.say, clock=call.clock, quick=quick)
+
+    def say(text: str) -> None:
+        call.say(text)
+        call.doing("working", is_brief=True)
+
+    found = run_demo(out, say=say, clock=call.clock, quick=quick)
     # A demo that cannot prove its figures and its commands has failed, whatever files it wrote.
     is_green = all(f["is_equal"] for f in found["figures"]) and any(
         c["state"] in ("VERIFIED", "COMPLETED") for c in found["commands"]

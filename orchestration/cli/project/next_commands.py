@@ -12,7 +12,7 @@ from reports.life.next_steps import REPORT, Facts, Step, next_steps, report_peri
 @command("next", example="--site my_site")
 def next_(call: Call, site: OnlySiteOption = None) -> Answer:
     """Say what is missing for the next figure, and the one command for it, in the order in which one would do it."""
-    from orchestration.next_facts import facts_of
+    from orchestration.views.next_facts import facts_of
 
     try:
         sites = [call.project.site(site)] if site is not None else list(call.project.sites.values())

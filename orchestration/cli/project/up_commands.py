@@ -7,7 +7,13 @@ from orchestration.cli.frame import PROJECT, Call, command
 @command("up", takes=PROJECT, example="--project demo")
 def up(call: Call) -> Answer:
     """Start everything, print the addresses, stop cleanly on Ctrl-C."""
+    call.doing("starting Dagster, MLflow, broker and site")
     from orchestration.supervisor import serve
 
-    serve(call.project.project, sites=call.project.sites, say=call.say)
+    def say(text: str) -> None:
+        # From here on it serves, and nothing is waited for.
+        call.terminal.end()
+        call.say(text)
+
+    serve(call.project.project, sites=call.project.sites, say=say)
     return Answer({"stopped": True}, text="stopped")

@@ -7,6 +7,8 @@ import typer
 
 from assets.readings.drafts.map_draft import PROPOSED_FOR
 from assets.readings.ingest.ingest_file import AcceptedScale, ingest_file
+from assets.readings.sniff_files import REGULAR_FROM_BYTES
+from data_quality.contracts.time import zone
 from orchestration.cli.answer import Answer
 from orchestration.cli.frame import ACTS, Call, command
 from orchestration.cli.options import DryOption, MapOption, column_map
@@ -41,10 +43,14 @@ def ingest(
     """Read meter files into the lake; what cannot be read is kept in quarantine, everything else goes in."""
     # Before the first file: a wrong map is refused while nothing is in the lake yet.
     known_site, known = call.project.site(site), column_map(mapping)
+    if tz is not None:
+        zone(tz)
     lake, quarantine = call.project.lake, call.project.quarantine
     accepted = accepted_scale(call, is_accepted=accept_scale)
     reports = []
-    for path in paths:
+    for place, path in enumerate(paths):
+        is_brief = not path.is_file() or path.stat().st_size < REGULAR_FROM_BYTES
+        call.doing(f"reading {path.name}", done=place, of=len(paths), is_brief=is_brief)
         report = ingest_file(
             path,
             site=known_site,

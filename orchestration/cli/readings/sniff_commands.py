@@ -15,8 +15,9 @@ from assets.readings.parsed import Channel, one_line
 from assets.readings.sniff_files import SniffReport
 from assets.sites.load_sites import load_site, site_file
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site_file.site import ColumnMap
-from data_quality.contracts.time import SystemClock
+from data_quality.contracts.site_file.site import ColumnMap, Site
+from data_quality.contracts.time import SystemClock, zone
+from data_quality.contracts.units import unit_of
 from data_quality.contracts.yaml_file import load_yaml
 from orchestration.cli.answer import BAD_INPUT, DONE, Answer
 from orchestration.cli.frame import PROJECT, Call, command
@@ -36,6 +37,17 @@ class AboutFiles:
     unit: Annotated[str | None, typer.Option("--unit", help="Unit of values whose column names none, as kwh.")] = None
     meter: Annotated[str | None, typer.Option("--meter", help="Meter of the site whose values no name tells.")] = None
 
+    def said(self, site: Site | None) -> Said:
+        """The same, checked. Raises BadInput."""
+        if self.tz is not None:
+            zone(self.tz)
+        if self.unit is not None:
+            unit_of(self.unit)
+        if site is not None and self.meter is not None and self.meter not in site.stream_ids():
+            known = ", ".join(site.stream_ids())
+            raise BadInput(f"--meter: {self.meter!r} is not of this site, which has {known}", reason="unknown_meter")
+        return Said(tz=self.tz, unit=self.unit, meter=self.meter)
+
 
 @command("sniff", takes=PROJECT, example="meters.csv --site my_site --write")
 def sniff(
@@ -54,16 +66,15 @@ def sniff(
     if is_written and place is None:
         raise BadInput("--write needs a site file to write to: give --site or --site-file", reason="no_site")
     known, of_site = column_map(mapping), load_site(place) if place else None
-    said = Said(unit=about.unit, meter=about.meter)
-    if of_site is not None and said.meter is not None and said.meter not in of_site.stream_ids():
-        known_ids = ", ".join(of_site.stream_ids())
-        raise BadInput(f"--meter: {said.meter!r} is not of this site, which has {known_ids}", reason="unknown_meter")
+    said = about.said(of_site)
+    # What is to be written must read the file without a word of the command's: so will ingest.
+    tz = None if is_written else about.tz
     # One instant for all files: "in the future" must mean the same in each.
     now_utc = SystemClock().now_utc()
 
     def look(each: ColumnMap | None) -> list[SniffReport]:
         now_site = load_site(place) if place else None
-        return [look_at(path, mapping=each, site=now_site, tz=about.tz, now_utc=now_utc, said=said) for path in files]
+        return [look_at(path, mapping=each, site=now_site, tz=tz, now_utc=now_utc, said=said) for path in files]
 
     reports, more = look(known), dict[str, object]()
     if is_written and place is not None:

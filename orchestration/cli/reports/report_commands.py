@@ -68,7 +68,9 @@ def report(
     if "bills" not in load_template(name, project.project.reports_dir).needs:
         refuse_outside(span, project.lake.span(known.site_id, as_of_utc=call.as_of_utc), name=f"report {name!r}")
     if call.as_of_utc is None:
-        freshen_marts(project, clock=call.clock, say=call.say)
+        call.doing(f"{site}: looking for what changed", is_brief=True)
+        freshen_marts(project, clock=call.clock, doing=call.doing)
+    call.doing(f"making the report {name} of {site}, {span.label or period}")
     made = make_report(
         name,
         known,

@@ -23,11 +23,14 @@ _EXAMPLE = "enpi_quarter/factory/2025-Q1@1"
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why it may go on.")]
 
 
+_CHANGE = "figure: {label} | scope | from: {start} | was: {was:,.3f} | now: {now:,.3f} | unit | id: {figure_id}"
 CHANGES = Table(
     "figures",
-    "figure: {label} | scope | from: {start} | was: {was:,.3f} | now: {now:,.3f} | unit | id: {figure_id}",
+    _CHANGE,
     empty="every figure has the value that is stored",
 )
+# Of two revisions: the same figures may be told, drawn or laid out in another way.
+BETWEEN = Table("figures", _CHANGE, empty="both revisions have the same figures; words, charts or layout differ")
 REPORTS = Table(
     "reports",
     "revision: {id} | status: {said} | : {mark}",
@@ -139,7 +142,7 @@ def reports_diff(
         "causes": causes,
         "figures": changed,
     }
-    return Answer(result, CHANGES)
+    return Answer(result, CHANGES if other is None else BETWEEN)
 
 
 def life_of(call: Call) -> Life:

@@ -133,7 +133,8 @@ def _readings(frame: pl.DataFrame, time_zone: str) -> list[Table | str]:
             "quality": words(QualityCode(row["quality_code"]).name.lower())
             + (f", {SIMULATED}" if row["is_synthetic"] else ""),
             "unit": unit_text(row["unit"]),
-            "source": f"{row['source_name']}:{row['source_line']}",
+            # An edit stands in no line: its source is the person and the reason.
+            "source": ":".join(str(each) for each in (row["source_name"], row["source_line"]) if each is not None),
         }
         for row in read.iter_rows(named=True)
     ]

@@ -22,9 +22,10 @@ def day_points(
     is_running: bool,
     has_band: bool,
 ) -> list[DayPoint]:
-    """KWh of the local days of a period. measure: actual_kwh, expected_kwh, or of a running line savings_kwh.
+    """Energy of the local days of a period, kWh. measure: actual_kwh or expected_kwh; running, expected less actual.
 
-    The band is the stated one (formulas 5.5) of a single day, or of all compared days so far: the model's error only.
+    Whether a saving may be drawn at all is asked of the gate by the dataset (`barred`). The band is the stated one
+    (formulas 5.5) of a single day, or of all compared days so far: the model's error only.
     """
     if is_running:
         return _running(pairs, version, period=period, rule=rule, confidence=confidence, has_band=has_band)

@@ -13,6 +13,7 @@ from data_quality.contracts.time import Period
 from reports.again.computations import assessment_field, baseline_input, number_of
 from reports.datasets.of_uses.enpi_inputs import SITE_KPIS, EnpiInputs, SiteSpan
 from reports.figures import FigureBook
+from reports.writer import counted
 
 UNITS = {
     "consumption_kwh": "kwh",
@@ -190,7 +191,7 @@ def _derive_comparison(
 
 
 def _add_carrier_total(book: FigureBook, given: EnpiInputs, carrier: str, seus: list[Seu]) -> None:
-    path, scope, name = f"total/{carrier}", f"site:{given.site.site_id}", f"Sum of {len(seus)} uses"
+    path, scope, name = f"total/{carrier}", f"site:{given.site.site_id}", f"Sum of {counted(len(seus), 'use')}"
     for part in [*(f"/{month_key(month)}" for month in given.month_periods), ""]:
         for kpi in ("actual_kwh", "expected_kwh"):
             parts = [("part", book.at(f"seu/{seu.seu_id}{part}/{kpi}")) for seu in seus]

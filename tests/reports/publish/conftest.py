@@ -36,7 +36,9 @@ class Desk:
 
     def run(self, *words: str) -> tuple[int, Any, str]:
         """Exit code, the JSON document (or None) and standard error."""
-        result = CliRunner().invoke(build_app(MODULES), [*words, "--json", "--project", str(self.folder)])
+        # A pack is verified by itself: the command has no project.
+        project = [] if words[0] == "verify" else ["--project", str(self.folder)]
+        result = CliRunner().invoke(build_app(MODULES), [*words, "--json", *project])
         return result.exit_code, json.loads(result.stdout) if result.stdout else None, result.stderr
 
     def people(self, *, keys: bool = True, without: tuple[str, ...] = ()) -> None:

@@ -18,6 +18,7 @@ from data_quality.contracts.errors import BadInput
 ZIP_MAGIC = b"PK\x03\x04"
 _MARKS = (b"[Content_Types].xml", b"xl/", b"_rels/")
 _READ_CELLS = "assets.readings.readers.table_formats.xlsx_table_cells:read_cells"
+_READ_SHEETS = "assets.readings.readers.table_formats.xlsx_table_cells:read_sheets"
 # The directory of an archive stands at its end; that of a workbook of a thousand parts is under 100 kB.
 _TAIL_BYTES = 1 << 18
 
@@ -47,6 +48,10 @@ class XlsxTable:
                 raise
             # A cover sheet: by this name only maps fit that say which sheet they mean.
             return ["column_1"]
+
+    def sheets(self, path: Path) -> list[str]:
+        """The names of the sheets, in order. Raises BadInput."""
+        return list(run_limited(_READ_SHEETS, {"path": str(path.resolve())})["sheets"])
 
     def read(self, path: Path, request: ReadRequest) -> Parsed:
         """All rows of the sheet. Raises BadInput for a file that cannot be used as a whole."""

@@ -55,6 +55,11 @@ def read_cells(
     return {"sheet": sheet or book.sheet_names[0], "columns": columns, "has_rows": not frame.is_empty()}
 
 
+def read_sheets(path: str) -> dict[str, Any]:
+    """The names of a workbook's sheets, in order. Raises BadInput."""
+    return {"sheets": list(_workbook(Path(path)).sheet_names)}
+
+
 def _sheet(book: Any, sheet: str | None) -> pl.DataFrame:
     """The cells as texts, numbers with all their digits."""
     import fastexcel

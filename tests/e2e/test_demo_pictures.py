@@ -12,7 +12,6 @@ from reports.content.template_report import datasets_of, template_report
 from reports.content.templates import load_template, template_files
 from reports.datasets.base import Given
 from reports.datasets.dataset_registry import make_datasets
-from reports.life.revise import stored_content
 from reports.make_report import baselines_in_force, project_baselines
 from reports.render.render_pdf import render_pdf, render_print
 from reports.report_content import Chart, ReportContent
@@ -64,12 +63,6 @@ def test_no_page_is_half_empty_nothing_is_clipped_and_nothing_lies_over_another(
     assert problems(whole) == []
     assert problems(render_print(content)) == []
     assert charts_on(pages_of(whole)[0], content), "page one has no chart"
-
-
-def test_what_the_demo_has_printed_is_laid_out_as_well(project: ProjectResource) -> None:
-    newest = dict(sorted(project.reports.stored_keys()))
-    for report_id, revision in newest.items():
-        assert problems(render_pdf(stored_content(project.reports, report_id, revision))) == [], report_id
 
 
 def test_a_report_that_cannot_assess_says_on_page_one_what_is_missing_and_what_mends_it(

@@ -1,0 +1,116 @@
+"""A chart on its way to paper: words and rules as a drawing, everything that there is a lot of as operators."""
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from reports.render.render_pdf_style import INK, MUTED, RULE
+from reports.render.render_pdf_text import FONT, FONT_BOLD, fitted, runs_of, text_width
+from reports.report_content import Chart
+from reports.texts.numbers import format_number
+
+LEFT, RIGHT, BOTTOM, TOP = 52.0, 8.0, 20.0, 30.0
+MAX_LABELS = 14
+
+
+class Picture:
+    """A chart on its way to paper: operators under and over a drawing of words and rules."""
+
+    def __init__(self, chart: Chart, width: float, height: float) -> None:
+        from reportlab.graphics.shapes import Drawing
+
+        self.chart, self.drawing = chart, Drawing(width, height)
+        self.under: list[str] = []
+        self.over: list[str] = []
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        size: float = 7,
+        colour: str = INK,
+        font: str = FONT,
+        anchor: str = "start",
+    ) -> None:
+        """Printable text, each part in the font that has it."""
+        for shape in _strings(x, y, text, font=font, size=size, colour=colour, anchor=anchor):
+            self.drawing.add(shape)
+
+    def rule(self, x: float, y: float, to_x: float, to_y: float, colour: str = RULE, width: float = 0.5) -> None:
+        """A thin line."""
+        from reportlab.graphics.shapes import Line
+        from reportlab.lib.colors import HexColor
+
+        self.drawing.add(Line(x, y, to_x, to_y, strokeColor=HexColor(colour), strokeWidth=width))
+
+    def number(self, value: float, decimals: int, *, signed: bool = False) -> str:
+        """A number as the report's locale writes it."""
+        return format_number(value, decimals=decimals, locale=self.chart.locale, signed=signed)
+
+    def title(self) -> None:
+        """What the chart is, and the unit below."""
+        drawing = self.drawing
+        title = fitted(self.chart.title, FONT_BOLD, 8.5, drawing.width)
+        self.text(0, drawing.height - 9, title, font=FONT_BOLD, size=8.5)
+        room = 90 if len(self.chart.series) > 2 else 180
+        self.text(0, drawing.height - 20, fitted(self.chart.unit, FONT, 7, room), colour=MUTED)
+
+    def flowable(self) -> Any:
+        """The finished chart."""
+        return _chart_class()(self.chart.key, self.drawing, self.under, self.over)
+
+
+@lru_cache
+def _chart_class() -> Any:
+    from reportlab.graphics import renderPDF
+    from reportlab.platypus import Flowable
+
+    class ChartFlowable(Flowable):  # type: ignore[misc]
+        """A drawing, and shapes as operators: years of days have too many points for an object each."""
+
+        def __init__(self, key: str, drawing: Any, under: list[str], over: list[str]) -> None:
+            super().__init__()
+            self.key, self.drawing, self.under, self.over = key, drawing, under, over
+
+        def wrap(self, _width: float, _height: float) -> tuple[float, float]:
+            """Its size in points."""
+            return self.drawing.width, self.drawing.height
+
+        def draw(self) -> None:
+            """Areas first, then axes and words, curves over them."""
+            self.canv.addLiteral("\n".join(self.under))
+            renderPDF.draw(self.drawing, self.canv, 0, 0)
+            self.canv.addLiteral("\n".join(self.over))
+
+    return ChartFlowable
+
+
+def _strings(x: float, y: float, text: str, *, font: str, size: float, colour: str, anchor: str) -> list[Any]:
+    """Printable text as drawing shapes, each part in the font that has it."""
+    from reportlab.graphics.shapes import String
+    from reportlab.lib.colors import HexColor
+    from reportlab.pdfbase.pdfmetrics import stringWidth
+
+    width = 0.0 if anchor == "start" else text_width(text, font, size)
+    at, made = x - (width if anchor == "end" else width / 2 if anchor == "middle" else 0.0), []
+    for used, part in runs_of(text, font):
+        made.append(String(at, y, part, fontName=used, fontSize=size, fillColor=HexColor(colour)))
+        at += stringWidth(part, used, size)
+    return made
+
+
+def label_places(categories: Sequence[str], most: int) -> list[int]:
+    """Which categories get a label: all, or the first of each month and its 15th, as many as fit."""
+    if len(categories) <= most:
+        return list(range(len(categories)))
+    # Days are named by ISO dates: months and their middles read better than every tenth day.
+    firsts = [index for index, name in enumerate(categories) if name.endswith("-01")]
+    halves = [index for index, name in enumerate(categories) if name.endswith(("-01", "-15"))]
+    for found in (halves, firsts):
+        if 0 < len(found) <= most:
+            return found
+    step = math.ceil(len(categories) / most)
+    return list(range(0, len(categories), step))
