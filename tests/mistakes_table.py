@@ -4,6 +4,7 @@ What one does, and the very words that the command answers with: a refusal in on
 right, a named warning. tests/test_mistakes.py holds the page against a run.
 """
 
+import os
 import re
 import shlex
 import sys
@@ -13,11 +14,13 @@ from contextlib import chdir
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import openpyxl
 import yaml
 from typer.testing import CliRunner
 
+from orchestration.cli.frame import PROJECT_VARIABLE
 from orchestration.cli.main import MODULES, build_app
 from tests.reports.conftest import make_world
 from tests.reports.test_store import report
@@ -216,7 +219,8 @@ def answer(mistake: Mistake) -> tuple[int, list[str]]:
 
 def answers() -> dict[str, tuple[int, list[str]]]:
     """What came of every mistake, in a project of their own."""
-    with tempfile.TemporaryDirectory() as name, chdir(name):
+    with tempfile.TemporaryDirectory() as name, chdir(name), patch.dict(os.environ):
+        os.environ.pop(PROJECT_VARIABLE, None)
         make_project(Path(name).resolve())
         return {each.what: answer(each) for each in MISTAKES}
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from orchestration.cli.frame import PROJECT_VARIABLE
 from orchestration.cli.main import build_app
 from tests.e2e.own_files import ZONE, write_own_files
 
@@ -91,4 +92,6 @@ def test_next_leads_from_four_ordinary_files_to_a_published_report_and_a_pack_th
 def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder of one's own, and no project named by the environment."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("METERLOOM_PROJECT", raising=False)
+    # A run in this process names its project there: set first, so that it is as before after the test.
+    monkeypatch.setenv(PROJECT_VARIABLE, "")
+    monkeypatch.delenv(PROJECT_VARIABLE)
