@@ -38,6 +38,8 @@ from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
 
 # Totals of a long table are added up in pieces, so that they need no copy of it.
 _ROWS_AT_ONCE = 1_000_000
+# From this share of rows on, what is refused is a way of writing and not single faults.
+_MANY = 0.1
 Verdict = Literal["accept", "accept_with_warning", "quarantine", "reject"]
 
 
@@ -113,9 +115,12 @@ def sniff_file(
         draft = draft_map(path, site=site, said=said)
         return report if draft is None else _with_draft(report, draft, path, site=site, now_utc=now_utc)
     report = found.report
-    if found.maps or not PROPOSED_FOR & set(report.reasons):
+    written = sum(report.reasons.get(reason, 0) for reason in ("not_a_number", "bad_timestamp"))
+    # Without a site every name is a meter's, but those that nobody can see.
+    written += report.reasons.get("unknown_meter", 0) if site is not None else 0
+    if found.maps or written < max(1, _MANY * report.accepted_rows):
         return report
-    # Rows were refused that a map may save, such as numbers with marks between thousands.
+    # So many rows are refused by the way they are written: numbers with marks between thousands, names of meters.
     draft = draft_map(path, site=site, said=said)
     better = draft and _with_draft(report, draft, path, site=site, now_utc=now_utc)
     return better if better and better.draft and better.draft.reads > report.accepted_rows else report
