@@ -13,7 +13,7 @@ from pydantic import Field
 
 from assets.readings.cumulative.register_intervals import Intervals, beside, to_intervals
 from assets.readings.drafts.drafting import draft_map
-from assets.readings.drafts.map_draft import NOTHING_SAID, PROPOSED_FOR, MapDraft, Question, Said
+from assets.readings.drafts.map_draft import MANY_REFUSED, NOTHING_SAID, PROPOSED_FOR, MapDraft, Question, Said
 from assets.readings.parsed import (
     STATE_SCHEMA,
     Channel,
@@ -38,8 +38,6 @@ from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
 
 # Totals of a long table are added up in pieces, so that they need no copy of it.
 _ROWS_AT_ONCE = 1_000_000
-# From this share of rows on, what is refused is a way of writing and not single faults.
-_MANY = 0.1
 Verdict = Literal["accept", "accept_with_warning", "quarantine", "reject"]
 
 
@@ -118,7 +116,7 @@ def sniff_file(
     written = sum(report.reasons.get(reason, 0) for reason in ("not_a_number", "bad_timestamp"))
     # Without a site every name is a meter's, but those that nobody can see.
     written += report.reasons.get("unknown_meter", 0) if site is not None else 0
-    if found.maps or written < max(1, _MANY * report.accepted_rows):
+    if found.maps or written < max(1, MANY_REFUSED * report.accepted_rows):
         return report
     # So many rows are refused by the way they are written: numbers with marks between thousands, names of meters.
     draft = draft_map(path, site=site, said=said)
