@@ -110,7 +110,10 @@ def sniff_file(
         # Who gave a map is told what is wrong with it, and not offered another one.
         if mapping is not None or fault.reason not in PROPOSED_FOR:
             return report
-        draft = draft_map(path, site=site, said=said)
+        try:
+            draft = draft_map(path, site=site, said=said)
+        except BadInput as of_zone:
+            return refused(path, of_zone)
         return report if draft is None else _with_draft(report, draft, path, site=site, now_utc=now_utc)
     report = found.report
     written = sum(report.reasons.get(reason, 0) for reason in ("not_a_number", "bad_timestamp"))
