@@ -317,7 +317,10 @@ class _Drafting:
             self.keys["meters"] = {}
 
     def _unit(self, column: ValueColumn) -> str | None:
-        return column.unit or self.unit or self.found.unit_of_rows
+        # A person's word stands before a heading that the size of the values contradicts.
+        if self.unit is not None and (column.unit is None or column.looks_like):
+            return self.unit
+        return column.unit or self.found.unit_of_rows
 
     def _add_unit(self, column: ValueColumn | None, unit: str | None, missing: str) -> None:
         of_rows = self.found.unit_column
