@@ -13,7 +13,7 @@ from pydantic import Field
 
 from assets.readings.cumulative.register_intervals import Intervals, beside, to_intervals
 from assets.readings.drafts.drafting import draft_map
-from assets.readings.drafts.map_draft import NOTHING_SAID, PROPOSED_FOR, MapDraft, Question, Said
+from assets.readings.drafts.map_draft import MANY_REFUSED, NOTHING_SAID, PROPOSED_FOR, MapDraft, Question, Said
 from assets.readings.parsed import (
     STATE_SCHEMA,
     Channel,
@@ -112,12 +112,18 @@ def sniff_file(
         # Who gave a map is told what is wrong with it, and not offered another one.
         if mapping is not None or fault.reason not in PROPOSED_FOR:
             return report
-        draft = draft_map(path, site=site, said=said)
+        try:
+            draft = draft_map(path, site=site, said=said)
+        except BadInput as of_zone:
+            return refused(path, of_zone)
         return report if draft is None else _with_draft(report, draft, path, site=site, now_utc=now_utc)
     report = found.report
-    if found.maps or not PROPOSED_FOR & set(report.reasons):
+    written = sum(report.reasons.get(reason, 0) for reason in ("not_a_number", "bad_timestamp"))
+    # Without a site every name is a meter's, but those that nobody can see.
+    written += report.reasons.get("unknown_meter", 0) if site is not None else 0
+    if found.maps or written < max(1, MANY_REFUSED * report.accepted_rows):
         return report
-    # Rows were refused that a map may save, such as numbers with marks between thousands.
+    # So many rows are refused by the way they are written: numbers with marks between thousands, names of meters.
     draft = draft_map(path, site=site, said=said)
     better = draft and _with_draft(report, draft, path, site=site, now_utc=now_utc)
     return better if better and better.draft and better.draft.reads > report.accepted_rows else report

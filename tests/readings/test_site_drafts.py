@@ -139,6 +139,15 @@ def test_formats_that_name_their_meters_give_them(name: str, tmp_path: Path) -> 
     assert found["files"][0]["rejected_rows"] == 0
 
 
+def test_files_that_make_no_site_together_are_one_sentence(files: list[Path], tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(TARIFF.replace("CHF", "EUR").replace("flat", "other"))
+    result = run("init", tmp_path / "p", "--from", *files[1:], other)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("these files make no site together: tariff 'other' is in EUR")
+    assert not (tmp_path / "p").exists()
+
+
 def test_nothing_is_overwritten_and_a_wrong_file_leaves_nothing_behind(files: list[Path], tmp_path: Path) -> None:
     folder = tmp_path / "p"
     picture = tmp_path / "a.png"

@@ -13,7 +13,6 @@ from assets.readings.drafts.table_found import TableFound, look
 from assets.readings.drafts.time_column import ends_its_day, label_seen
 from assets.readings.drafts.value_columns import ValueColumn
 from assets.readings.streams import canonical_of
-from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 
@@ -24,7 +23,9 @@ _START_NAME = re.compile(r"\b(start|beginn?|von|from|ab|début|inizio)\b", re.IG
 
 
 def draft_map(path: Path, *, site: Site | None = None, said: Said = NOTHING_SAID) -> MapDraft | None:
-    """The draft for a file; None where it is no table, or holds no column of times."""
+    """The draft for a file; None where it is no table, or holds no column of times. Raises BadInput for a zone that
+    there is not.
+    """
     found = look(path)
     return None if found is None else draft_of(found, path.name, site=site, said=said)
 
@@ -316,7 +317,10 @@ class _Drafting:
             self.keys["meters"] = {}
 
     def _unit(self, column: ValueColumn) -> str | None:
-        return column.unit or self.unit or self.found.unit_of_rows
+        # A person's word stands before a heading that the size of the values contradicts.
+        if self.unit is not None and (column.unit is None or column.looks_like):
+            return self.unit
+        return column.unit or self.found.unit_of_rows
 
     def _add_unit(self, column: ValueColumn | None, unit: str | None, missing: str) -> None:
         of_rows = self.found.unit_column
@@ -411,10 +415,8 @@ def _summer_time(found: TableFound, name: str) -> tuple[int, int, int]:
     """Times that the zone skips, changes of its clock that the file shows as the zone has them, and times of a
     repeated hour that stand there once.
     """
-    try:
-        zone(name)
-    except BadInput:
-        return 0, 0, 0
+    # Asked for its sentence: the library's own error does not say what was expected.
+    zone(name)
     times = found.time.times.drop_nulls()
     if times.is_empty() or found.time.is_date:
         return 0, 0, 0

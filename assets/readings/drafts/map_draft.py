@@ -37,6 +37,10 @@ PROPOSED_FOR = frozenset(
 )
 
 
+# From this share of rows on, what is refused is a way of writing and not single faults.
+MANY_REFUSED = 0.1
+
+
 class Question(Model):
     """What the content does not say. key: of the column map (`zone`, or `values` with its column); answers: what may
     be written, the likeliest first, where that is known.

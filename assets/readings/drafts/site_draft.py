@@ -234,8 +234,8 @@ class SiteDraft:
                 yield f"    registers: [{registers}]"
         if len(electric) > 1:
             yield (
-                f"    # {ASKED}: does one of these count what others count again? Give the others parent: "
-                f"{electric[0]}, or their sum counts it twice"
+                f"    # {ASKED}: is one of these meters behind another? Give it parent: {electric[0]} (or whichever it "
+                "is behind), or the site's sum counts it twice"
             )
         if self.drivers:
             yield from ("", "# Relevant variables: what energy use may depend on.", "drivers:")

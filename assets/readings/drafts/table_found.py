@@ -24,7 +24,7 @@ from data_quality.contracts.site_file.site import ColumnMap
 from data_quality.contracts.units import UNITS
 
 # Titles above the column names are few, and looked for in the beginning of a file.
-_HEADER_WITHIN, _SEARCHED_BYTES, _SHEETS = 15, 256 * 1024, 8
+_HEADER_WITHIN, _SEARCHED_BYTES, _SHEETS = 15, 256 * 1024, 5
 _METER_NAME = re.compile(
     r"meter|building|home|series|station|site|point|device|channel|pid|id$|name|zähler|zaehler|messstelle|nummer|"
     r"compteur|contador|contatore|malo|melo",

@@ -78,7 +78,11 @@ def draft_project(folder: Path, files: Sequence[Path], *, tz: str | None) -> Pat
         # Judged before anything is made: a draft that is no site must not leave half a project behind.
         trial = Path(beside) / target.name
         trial.write_text(text, encoding="utf-8")
-        load_site(trial)
+        try:
+            load_site(trial)
+        except BadInput as fault:
+            # The place in the trial tells nobody anything: it is gone.
+            raise BadInput(f"these files make no site together: {fault.message}", reason=fault.reason) from fault
     return _made(folder, site_id, text.encode())
 
 

@@ -16,7 +16,7 @@ from assets.readings.sniff_files import SniffReport
 from assets.sites.load_sites import load_site, site_file
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap, Site
-from data_quality.contracts.time import SystemClock, zone
+from data_quality.contracts.time import SystemClock
 from data_quality.contracts.units import unit_of
 from data_quality.contracts.yaml_file import load_yaml
 from orchestration.cli.answer import BAD_INPUT, DONE, Answer
@@ -39,8 +39,6 @@ class AboutFiles:
 
     def said(self, site: Site | None) -> Said:
         """The same, checked. Raises BadInput."""
-        if self.tz is not None:
-            zone(self.tz)
         if self.unit is not None:
             unit_of(self.unit)
         if site is not None and self.meter is not None and self.meter not in site.stream_ids():
