@@ -4,7 +4,7 @@ Both parse the file, refuse what is no reading, drop doubled rows, find each str
 a month with the same columns. Ours also decides against what the lake holds, and keeps the manifest with its hashes.
 
 The German file is the same amount of rows as a portal writes them: meter after meter, semicolons, decimal commas, local
-times that end their quarter hours, no offset. There pandas only reads, localises meter by meter and writes.
+times that end their quarter hours, no offset, cp1252. There pandas only reads, localises meter by meter and writes.
 """
 
 import hashlib
@@ -31,6 +31,8 @@ GERMAN = ColumnMap(
     timestamp="Zeitstempel",
     value="Wirkarbeit",
     meter="Zähler",
+    meters={f"Zähler {number:03d}": f"m{number:03d}" for number in range(METERS)},
+    encoding="cp1252",
     unit="kwh",
     zone="Europe/Berlin",
     label="end",
@@ -97,13 +99,14 @@ def _write_german(path: Path, rows: int) -> None:
     values = np.random.default_rng(1).gamma(2.0, 3.0, size=slots * METERS).round(3)
     pl.DataFrame(
         {
-            "Zähler": np.repeat([f"m{number:03d}" for number in range(METERS)], slots),
+            "Zähler": np.repeat(list(GERMAN.meters), slots),
             "Zeitstempel": times.dt.convert_time_zone("Europe/Berlin")
             .dt.strftime("%d.%m.%Y %H:%M")
             .gather(np.tile(np.arange(slots), METERS)),
             "Wirkarbeit": values,
         }
     ).write_csv(path, separator=";", decimal_comma=True)
+    path.write_bytes(path.read_bytes().decode().encode("cp1252"))
 
 
 def warm(work: Callable[[str], float]) -> None:
@@ -133,7 +136,7 @@ def german_pandas(source: str) -> float:
     """The German file read, localised and written with pandas, and nothing else. Returns its kWh."""
     import pandas as pd
 
-    frame = pd.read_csv(source, sep=";", decimal=",", dtype={"Zähler": "category"})
+    frame = pd.read_csv(source, sep=";", decimal=",", encoding="cp1252", dtype={"Zähler": "category"})
     times = pd.to_datetime(frame["Zeitstempel"], format="%d.%m.%Y %H:%M")
     by_meter = times.groupby(frame["Zähler"], observed=True)
     parts = [part.dt.tz_localize("Europe/Berlin", ambiguous="infer") for _, part in by_meter]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import assets.readings.bulk.lines as lines
 import assets.readings.bulk.months as months
 from assets.readings.bulk.read import regular_file
+from assets.readings.sniff_files import read_file
 from data_quality.contracts.site_file.site import ColumnMap
 from tests.readings.test_bulk import NOW, SITE, WHOLE, Bench, template
 
@@ -23,7 +24,14 @@ FIRSTS = [
     datetime(2025, 3, 29, 22, tzinfo=UTC),
     datetime(2025, 1, 31, tzinfo=UTC),
 ]
-STYLES = ["%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%d/%m/%Y %H:%M"]
+STYLES = [
+    "%d.%m.%Y %H:%M",
+    "%d.%m.%Y %H:%M:%S",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%dT%H:%M:%S",
+    "%d/%m/%Y %H:%M",
+    "%d.%m.%y %H:%M",
+]
 NAMES = {"Zähler 1": "main", "Süd": "press", "grid": "grid"}
 Row = tuple[str, str, str]
 
@@ -75,6 +83,8 @@ def exports(draw: st.DrawFn) -> tuple[str, ColumnMap]:
         timestamp="Zeitstempel", value="Wirkarbeit", meter="Zähler", meters=NAMES, unit="kwh", zone="Europe/Berlin",
         **options,
     )  # fmt: skip
+    code = draw(st.sampled_from([None, None, "cp1252"]))
+    mapping = mapping.model_copy(update={"encoding": code})
     end = draw(st.sampled_from(["\n", "\r\n"]))
     if " " in style and draw(st.booleans()):
         # The clock in a column of its own.
@@ -134,7 +144,7 @@ def test_local_times_in_blocks_and_read_whole_give_the_same(
         blocks, whole = (Bench(Path(root) / name, template) for name in ("blocks", "whole"))
         for text, mapping in tables:
             path = Path(root) / "lastgang.csv"
-            path.write_bytes(text.encode())
+            path.write_bytes(text.encode(mapping.encoding or "utf-8"))
             with regular_file(path, site=SITE, mapping=mapping, now_utc=NOW, from_bytes=0) as file:
                 event("in blocks" if file is not None else "whole")
             one, other = blocks.ingest(path, mapping, 0), whole.ingest(path, mapping, WHOLE)
@@ -144,3 +154,36 @@ def test_local_times_in_blocks_and_read_whole_give_the_same(
             assert blocks.rejects() == whole.rejects()
         blocks.store.close()
         whole.store.close()
+
+
+def test_letters_of_another_encoding_are_read_in_blocks_by_the_site_s_own_map(tmp_path: Path) -> None:
+    path = tmp_path / "lastgang.csv"
+    rows = [f"Zähler 1;31.12.2024 {hour:02}:{at:02};1,5" for hour in range(24) for at in (0, 15, 30, 45)]
+    path.write_bytes("\r\n".join(["Zähler;Zeitstempel;Wirkarbeit", *rows, ""]).encode("cp1252"))
+    mapping = ColumnMap(
+        match="lastgang*", timestamp="Zeitstempel", value="Wirkarbeit", meter="Zähler", meters=NAMES, unit="kwh",
+        zone="Europe/Berlin", date_format=STYLES[0], encoding="cp1252",
+    )  # fmt: skip
+    other = ColumnMap(match="lastgang*", timestamp="Zeitstempel", value="Wirkarbeit", unit="kwh", meters={"": "main"})
+    for maps in ((mapping,), (mapping, other)):
+        site = SITE.model_copy(update={"column_maps": maps})
+        whole = read_file(path, site=site, now_utc=NOW)
+        assert (whole.report.accepted_rows, whole.report.reading["encoding"]) == (96, "cp1252")
+        with regular_file(path, site=site, mapping=None, now_utc=NOW, from_bytes=0) as file:
+            assert (file is None) == (len(maps) == 2)
+            assert file is None or file.report == whole.report
+    # A byte that this encoding has not is for the sentence of the careful way.
+    path.write_bytes(path.read_bytes().replace(b"\xe4", b"\x81", 3))
+    with regular_file(path, site=SITE, mapping=mapping, now_utc=NOW, from_bytes=0) as file:
+        assert file is None
+
+
+def test_a_zone_that_the_command_names_goes_before_the_name_of_the_column(tmp_path: Path) -> None:
+    path = tmp_path / "readings.csv"
+    rows = [f"main,2025-01-01T{hour:02}:00:00,1.5" for hour in range(24)]
+    path.write_text("\n".join(["meter,timestamp_utc,kwh", *rows, ""]))
+    for tz in (None, "Europe/Berlin"):
+        whole = read_file(path, site=SITE, tz=tz, now_utc=NOW)
+        with regular_file(path, site=SITE, mapping=None, now_utc=NOW, tz=tz, from_bytes=0) as file:
+            assert file is not None
+            assert file.report == whole.report

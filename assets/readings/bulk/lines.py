@@ -17,11 +17,23 @@ from data_quality.contracts.errors import BadInput
 BLOCK_BYTES = 4 * 1024**2
 
 
-def line_blocks(path: Path, body_at: int, seen: Callable[[bytes], object] = bool) -> Iterator[bytes]:
-    """Blocks of whole lines after the header; at last what stands behind the last line end, if anything does.
+def line_blocks(path: Path, shape: Shape, seen: Callable[[bytes], object] = bool) -> Iterator[bytes]:
+    """Blocks of whole lines after the header, as UTF-8; at last what stands behind the last line end, if anything does.
 
-    seen: gets every byte of the file in order. Raises NotRegular for quotes, zeros and endless lines.
+    seen: gets every byte of the file in order. Raises NotRegular for quotes, zeros, endless lines and bytes that the
+    declared encoding has not.
     """
+    for body in _raw_blocks(path, shape.body_at, seen):
+        if shape.declared_encoding is None or body.isascii():
+            yield body
+            continue
+        try:
+            yield body.decode(shape.declared_encoding).encode()
+        except UnicodeDecodeError as fault:
+            raise NotRegular from fault
+
+
+def _raw_blocks(path: Path, body_at: int, seen: Callable[[bytes], object]) -> Iterator[bytes]:
     at, size = body_at, path.stat().st_size
     with path.open("rb") as file:
         seen(file.read(at))
@@ -50,7 +62,7 @@ def line_blocks(path: Path, body_at: int, seen: Callable[[bytes], object] = bool
 def lines_at(path: Path, shape: Shape, wanted: NDArray[np.int32]) -> pl.DataFrame:
     """These lines of the file (numbers from 1, ascending), with their fields as text and `_line`."""
     parts, line = [], 2
-    for body in line_blocks(path, shape.body_at):
+    for body in line_blocks(path, shape):
         count = body.count(b"\n") + (not body.endswith(b"\n"))
         here = wanted[(wanted >= line) & (wanted < line + count)]
         if here.size:
@@ -89,7 +101,7 @@ def unfinished_line(path: Path, shape: Shape, rest: bytes, line: int) -> pl.Data
 def _all_have_the_same_decimals(path: Path, shape: Shape) -> bool:
     kinds: set[int | None] = set()
     rows = 0
-    for body in line_blocks(path, shape.body_at):
+    for body in line_blocks(path, shape):
         # Whether a blank line counts depends on all the lines that are read with it.
         if b"\n\n" in b"\n" + body.replace(b"\r", b""):
             raise NotRegular

@@ -52,12 +52,18 @@ class RegularFile:
 
 @contextmanager
 def regular_file(
-    path: Path, *, site: Site, mapping: ColumnMap | None, now_utc: datetime, from_bytes: int = REGULAR_FROM_BYTES
+    path: Path,
+    *,
+    site: Site,
+    mapping: ColumnMap | None,
+    now_utc: datetime,
+    tz: str | None = None,
+    from_bytes: int = REGULAR_FROM_BYTES,
 ) -> Iterator[RegularFile | None]:
     """The file as a regular table, or None where it must be read the careful way (assets/readings/sniff_files.py)."""
     shape = None
     if path.is_file() and path.stat().st_size >= from_bytes:
-        shape = shape_of(path, site=site, mapping=mapping, now_utc=now_utc)
+        shape = shape_of(path, site=site, mapping=mapping, now_utc=now_utc, tz=tz)
     if shape is None:
         yield None
         return

@@ -51,10 +51,11 @@ _OBEYED = (
     "midnight",
     "repeated_hour",
     "clock",
+    "encoding",
 )
 _FORMS = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M")
 # Codes of a declared style that the blocks read; a style without hour and minute means days.
-_CODES = frozenset("YmdHMS")
+_CODES = frozenset("YymdHMS")
 
 
 class NotRegular(Exception):  # an answer, not a fault: the file goes the careful way
@@ -84,7 +85,8 @@ class Shape:
 
     streams: in the order of meter and register, which is the order of the lake's rows at one time; offset_width: 0
     where times are local ones of `time_zone`; comma: a decimal comma, declared or of the first rows; clock: the column
-    of the time of day beside dates, of which `request` and `layout` know no more: see joined.
+    of the time of day beside dates, of which `request` and `layout` know no more: see joined; declared_encoding: None
+    for UTF-8.
     """
 
     reader: Reader
@@ -104,6 +106,7 @@ class Shape:
     time_zone: str
     comma: bool
     clock: str | None
+    declared_encoding: str | None
 
     def joined(self, frame: pl.DataFrame, *, may_hold_blanks: bool = True) -> pl.DataFrame:
         """Columns of the file with one column of times."""
@@ -111,7 +114,8 @@ class Shape:
             return frame
         time = self.layout.time
         # Without blanks there is nothing to take off: a workbook's midnight behind a date is longer than the date.
-        if not may_hold_blanks and frame[time].str.len_bytes().max() == self.form.find(" ") + 2:
+        date = self.form.partition(" ")[0].replace("%Y", "%Y__")
+        if not may_hold_blanks and frame[time].str.len_bytes().max() == len(date):
             return frame.with_columns(pl.concat_str(time, pl.lit(" "), self.clock).alias(time)).drop(self.clock)
         return joined_times(frame, self.mapping.model_copy(update={"clock": self.clock}))[0]
 
@@ -121,56 +125,65 @@ class Shape:
         return self.request.mapping or ColumnMap()
 
 
-def shape_of(path: Path, *, site: Site, mapping: ColumnMap | None, now_utc: datetime) -> Shape | None:
-    """The shape of a regular table; None for any other file, or one that must be refused: judged_table.py says why."""
+def shape_of(
+    path: Path, *, site: Site, mapping: ColumnMap | None, now_utc: datetime, tz: str | None = None
+) -> Shape | None:
+    """The shape of a regular table; None for any other file, or one that must be refused: judged_table.py says why.
+
+    tz: zone of times without offset where the map names none.
+    """
     try:
         reader = reader_for(path)
         if not isinstance(reader, CsvTable):
             return None
-        header, separator, body_at, encoding, rows = _first_lines(path)
-        maps = (mapping,) if mapping is not None else choose_maps(path.name, header, site.column_maps)
-        given = maps[0] if maps else None
+        head = _first_lines(path)
+        maps = (mapping,) if mapping is not None else choose_maps(path.name, head.header, site.column_maps)
+        given = maps[0] if maps else ColumnMap()
         if len(maps) > 1 or not _is_obeyed(given):
             return None
-        clock = given.clock if given is not None else None
-        if given is not None and clock is not None:
-            check_columns(header, given)
-            given = given.model_copy(update={"clock": None})
-        request = ReadRequest(mapping=given, site=site, now_utc=now_utc)
-        layout = resolve(header, given, site)
+        if given.encoding is not None and head.encoding == "utf-8":
+            head = _first_lines(path, given.encoding)
+        if given.clock is not None:
+            check_columns(head.header, given)
+        own = given.model_copy(update={"clock": None})
+        request = ReadRequest(mapping=own if maps else None, site=site, now_utc=now_utc, tz=tz)
+        layout = resolve(head.header, request.mapping, site)
+        return _shape(head, given.clock, layout, request, reader, tuple(maps))
     except (BadInput, NotRegular):
         return None
+
+
+def _shape(
+    head: "_Head", clock: str | None, layout: Layout, request: ReadRequest, reader: Reader, maps: tuple[ColumnMap, ...]
+) -> Shape | None:
+    """The shape of a table whose columns are known, or None."""
+    header, site, mapping = head.header, request.site, request.mapping or ColumnMap()
     columns = {layout.time, clock, layout.meter, *(each.column for each in layout.values)} - {None}
     # Columns that change what a row means, row by row, are for the careful way.
     extra = (layout.register_column, layout.unit_column, layout.synthetic)
     if len(layout.values) != 1 or set(header) != columns or len(header) != len(columns) or any(extra):
         return None
-    declared, first = request.mapping or ColumnMap(), rows[0]
+    first = head.rows[0]
+    if site is None or len(first) != len(header):
+        return None
     # As tables/times.py: a name that says UTC is a zone.
-    time_zone = declared.zone or ("UTC" if layout.time.lower() == "timestamp_utc" else "")
-    if len(first) != len(header):
-        return None
+    time_zone = mapping.zone or request.tz or ("UTC" if layout.time.lower() == "timestamp_utc" else "")
     time = " ".join(first[header.index(name)] for name in (layout.time, clock) if name)
-    form = _form(time, declared, time_zone)
-    named = _streams(site, layout, declared)
-    if form is None or not named or _makes_energy(site, named.values()):
-        return None
-    value = header.index(layout.values[0].column)
-    texts = pl.Series([row[value] for row in rows if len(row) == len(header)], dtype=pl.String)
-    comma = declared.decimal == "," or (declared.decimal is None and separator != "," and infers_comma(texts))
-    if comma and separator == ",":
+    form, named = _form(time, mapping, time_zone), _streams(site, layout, mapping)
+    comma = _has_comma(head, header.index(layout.values[0].column), mapping)
+    if form is None or not named or _makes_energy(site, named.values()) or (comma and head.separator == ","):
         return None
     kinds = sorted({_key(each): each for each in named.values()}.items())
     place = {key: number for number, (key, _) in enumerate(kinds)}
     return Shape(
         reader=reader,
-        maps=tuple(maps),
+        maps=maps,
         request=request,
         layout=layout,
         header=tuple(header),
-        separator=separator,
-        body_at=body_at,
-        encoding=encoding,
+        separator=head.separator,
+        body_at=head.body_at,
+        encoding=head.encoding,
         names=tuple(named),
         stream_of=np.array([place[_key(each)] for each in named.values()], np.int32),
         streams=tuple(each for _, each in kinds),
@@ -180,7 +193,16 @@ def shape_of(path: Path, *, site: Site, mapping: ColumnMap | None, now_utc: date
         time_zone=time_zone,
         comma=comma,
         clock=clock,
+        declared_encoding=head.declared,
     )
+
+
+def _has_comma(head: "_Head", place: int, mapping: ColumnMap) -> bool:
+    """The decimal mark is a comma: declared, or as far as the first rows can tell."""
+    if mapping.decimal is not None or head.separator == ",":
+        return mapping.decimal == ","
+    texts = [row[place] for row in head.rows if len(row) == len(head.header)]
+    return infers_comma(pl.Series(texts, dtype=pl.String))
 
 
 def _makes_energy(site: Site, named: Iterable[Stream]) -> bool:
@@ -193,16 +215,27 @@ def _key(stream: Stream) -> tuple[str, str]:
     return stream.meter_id, stream.register
 
 
-def _is_obeyed(mapping: ColumnMap | None) -> bool:
-    if mapping is None:
-        return True
+def _is_obeyed(mapping: ColumnMap) -> bool:
     known = {name: getattr(mapping, name) for name in _OBEYED}
     quarters = mapping.interval_minutes is None or mapping.interval_minutes % 15 == 0
-    return mapping == ColumnMap(**known) and quarters and len(mapping.formats) < 2
+    # Of UTF-16 no line can be told without reading it as text.
+    is_told = quarters and len(mapping.formats) < 2 and not (mapping.encoding or "").startswith("utf-16")
+    return mapping == ColumnMap(**known) and is_told
 
 
-def _first_lines(path: Path) -> tuple[list[str], str, int, str, list[list[str]]]:
-    """Header, separator, place of the first row, encoding, fields of the first rows."""
+@dataclass(frozen=True)
+class _Head:
+    """How a file begins. body_at: place of the first row; encoding: as it is told; declared: None for UTF-8."""
+
+    header: list[str]
+    separator: str
+    body_at: int
+    encoding: str
+    declared: str | None
+    rows: list[list[str]]
+
+
+def _first_lines(path: Path, declared: str | None = None) -> _Head:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     if (
@@ -215,14 +248,15 @@ def _first_lines(path: Path) -> tuple[list[str], str, int, str, list[list[str]]]
         raise NotRegular
     # The last line may go on beyond the head.
     line, *others = head.removeprefix(_BOM).split(b"\n")[:-1]
-    text = line.decode(errors="replace").rstrip("\r")
+    code = declared or "utf-8"
+    text = line.decode(code, errors="replace").rstrip("\r")
     separator = max(SEPARATORS, key=text.count)
     header = [name.strip() for name in next(csv.reader([text], delimiter=separator), [])]
     if not all(header) or len(set(header)) != len(header):
         raise NotRegular
-    encoding = "utf-8 with byte-order mark" if head.startswith(_BOM) else "utf-8"
-    rows = [each.decode(errors="replace").rstrip("\r").split(separator) for each in others]
-    return header, separator, head.index(b"\n") + 1, encoding, rows
+    mark = "utf-8 with byte-order mark" if head.startswith(_BOM) else "utf-8"
+    rows = [each.decode(code, errors="replace").rstrip("\r").split(separator) for each in others]
+    return _Head(header, separator, head.index(b"\n") + 1, declared or mark, declared, rows)
 
 
 def _form(text: str, mapping: ColumnMap, time_zone: str) -> tuple[str, int] | None:
@@ -230,7 +264,8 @@ def _form(text: str, mapping: ColumnMap, time_zone: str) -> tuple[str, int] | No
     if mapping.formats:
         form = mapping.formats[0]
         codes = {each[0] for each in form.split("%")[1:] if each}
-        has_clock = {"Y", "m", "d", "H", "M"} <= codes <= _CODES and form.count("%") == len(codes)
+        has_clock = {"m", "d", "H", "M"} <= codes <= _CODES and len(codes & {"Y", "y"}) == 1
+        has_clock &= form.count("%") == len(codes)
         return (form, 0) if has_clock and time_zone else None
     for width in (1, 6):
         base, offset = text[:-width], text[-width:]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,13 @@ MAX_NAMES = 50_000
 
 @contextmanager
 def in_blocks(
-    path: Path, *, site: Site, mapping: ColumnMap | None, now_utc: datetime, from_bytes: int = REGULAR_FROM_BYTES
+    path: Path,
+    *,
+    site: Site,
+    mapping: ColumnMap | None,
+    now_utc: datetime,
+    tz: str | None = None,
+    from_bytes: int = REGULAR_FROM_BYTES,
 ) -> Iterator["RegularFile | None"]:
     """As bulk.read.regular_file, for packed files too. None: sniff_files.py reads it whole, and says why."""
     # It pulls in NumPy, which small files never need.
@@ -44,7 +51,7 @@ def in_blocks(
 
     with (
         _plain(path, from_bytes) as plain,
-        regular_file(plain, site=site, mapping=mapping, now_utc=now_utc, from_bytes=from_bytes) as file,
+        regular_file(plain, site=site, mapping=mapping, now_utc=now_utc, tz=tz, from_bytes=from_bytes) as file,
     ):
         if file is None or plain == path:
             yield file
@@ -68,16 +75,15 @@ def look_at(
     # What must be refused, too, goes the way that has a sentence for it.
     if not path.is_file() or path.is_symlink() or path.stat().st_size < _worth_unpacking(path, from_bytes):
         return sniff_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc, said=said)
-    report = _with_site(path, site, mapping, now_utc, from_bytes) if site else None
-    if site is None:
-        report = _without_site(path, mapping, tz, now_utc, from_bytes)
+    way = _without_site if site is None else partial(_with_site, site=site)
+    report = way(path, mapping, tz, now_utc, from_bytes)
     return report or sniff_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc, said=said)
 
 
 def _with_site(
-    path: Path, site: Site, mapping: ColumnMap | None, now_utc: datetime, from_bytes: int
+    path: Path, mapping: ColumnMap | None, tz: str | None, now_utc: datetime, from_bytes: int, *, site: Site
 ) -> SniffReport | None:
-    with in_blocks(path, site=site, mapping=mapping, now_utc=now_utc, from_bytes=from_bytes) as file:
+    with in_blocks(path, site=site, mapping=mapping, now_utc=now_utc, tz=tz, from_bytes=from_bytes) as file:
         return file.report if file is not None else None
 
 
@@ -103,7 +109,7 @@ def _without_site(
         if found is None:
             return None
         with regular_file(
-            plain, site=found.site, mapping=found.map_of(layout, mapping, tz), now_utc=now_utc, from_bytes=from_bytes
+            plain, site=found.site, mapping=found.map_of(layout, mapping), now_utc=now_utc, tz=tz, from_bytes=from_bytes
         ) as file:
             if file is None:
                 return None
@@ -148,11 +154,11 @@ class _StandIn:
         places = {name: ids[meter] for name, meter in names.items()} if layout.meter is not None else {}
         return cls(site, places, {each: name for name, each in ids.items()})
 
-    def map_of(self, layout: Layout, mapping: ColumnMap | None, tz: str | None) -> ColumnMap:
-        """The column map with the stand-in's meters in place of the file's, and the zone that was named for it."""
+    def map_of(self, layout: Layout, mapping: ColumnMap | None) -> ColumnMap:
+        """The column map with the stand-in's meters in place of the file's."""
         value = layout.values[0].column
         base = mapping or ColumnMap(timestamp=layout.time, value=value, meter=layout.meter)
-        return base.model_copy(update={"meters": self._places or {"": "m0"}, "value": value, "zone": base.zone or tz})
+        return base.model_copy(update={"meters": self._places or {"": "m0"}, "value": value})
 
     def renamed(self, channel: Channel) -> Channel:
         """A channel by its own name; the file does not say what it is of."""

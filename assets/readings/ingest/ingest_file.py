@@ -159,7 +159,9 @@ def ingest_file(
     for its size alone is taken. tz: zone of times without offset where no column map names one.
     """
     given = _Given(path, site, lake, quarantine, clock, run_id, dry_run, accepted, tz)
-    with in_blocks(path, site=site, mapping=mapping, now_utc=clock.now_utc(), from_bytes=regular_from_bytes) as file:
+    with in_blocks(
+        path, site=site, mapping=mapping, now_utc=clock.now_utc(), tz=tz, from_bytes=regular_from_bytes
+    ) as file:
         if file is not None:
             known = given.known_batch(file.report, file.shape.reader, file.shape.maps)
             if known is not None:
