@@ -8,7 +8,8 @@ from reports.texts.locales import word
 from reports.texts.numbers import format_number
 from reports.writer import plain
 
-NOT_SHOWN = frozenset({"batches"})
+# Names of files, and how often a code stands: of use to whoever asks by command.
+NOT_SHOWN = frozenset({"batches", "printed_figures"})
 NOTHING = "Nothing stands against these figures."
 # Facts that a reader of page one can act on; statistics stand where the method does.
 IN_FRONT = frozenset({

@@ -98,7 +98,7 @@ def test_a_new_report_touches_exactly_one_file(world: MakeWorld, tmp_path: Path)
     assert re.fullmatch(r"3 uses took [\d.,]+ kWh less\.", sentence)
     uses = next(block for block in blocks if isinstance(block, Table) and block.key == "uses")
     assert (uses.title, uses.columns[1].unit, uses.rows[-1].is_total) == ("Uses, 90%", "kWh measured", True)
-    assert [cell.text for cell in uses.rows[-1].cells[:1]] == ["Sum of 3, electricity"]
+    assert [cell.text for cell in uses.rows[-1].cells[:1]] == ["Sum of 3 electricity uses"]
     assert uses.rows[-1].cells[2].text == "–"
     months = next(block for block in blocks if isinstance(block, Table) and block.key == "months/hvac")
     # Words of the template's language, numbers of the site's locale.
