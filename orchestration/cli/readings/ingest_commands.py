@@ -73,7 +73,6 @@ def ingest(
         ran = make_again(call.project, say=call.say)
     changed = sum(report.new_rows + report.corrected_rows for report in reports)
     last_line = f"{changed} quarter hours {'would change' if dry_run else 'changed'}"
-    last_line += "" if dry_run else f"\n{call.then(known_site.site_id)}"
     refused = [report for report in reports if report.verdict == "reject"]
     foreign = [Path(report.path) for report in refused if PROPOSED_FOR & {*report.reasons}]
     if foreign and known is None:
