@@ -4,6 +4,7 @@ then becomes a dense grid of quarter hours and streams, in which a doubled row h
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -39,16 +40,19 @@ class Months:
         # UTC months are portions to work in: which local months change is asked of the rows (changes/affected.py).
         edges = month_edges(int(slots.min()), int(slots.max()))
         places = np.searchsorted(edges, slots, side="right") if len(edges) > 2 else np.ones(1, np.int64)
-        order = None
-        if not in_order and len(edges) > 2:
+        # Rows of one month in a row: some for each meter where meters follow each other. More say no order at all.
+        cuts = np.flatnonzero(np.diff(places)) + 1
+        if not in_order and len(cuts) > 16 * len(edges):
             order = np.argsort(places, kind="stable")
-            places = places[order]
-        cuts = [*np.searchsorted(places, np.arange(1, len(edges))).tolist(), cells.height]
-        for edge, start, end in zip(edges.tolist(), cuts[:-1], cuts[1:], strict=False):
-            if end > start:
-                # Of rows in no order each month has its own copy: one that is given back frees its memory then.
-                part = cells.slice(start, end - start) if order is None else cells[order[start:end]]
-                self._held[month_of(edge)].append(part)
+            cells, places = cells[order], places[order]
+            cuts = np.flatnonzero(np.diff(places)) + 1
+        columns = {name: cells[name].to_numpy() for name in cells.columns}
+        for start, end in pairwise([0, *cuts.tolist(), cells.height]):
+            # Where months come again each has its own copy: one that is given back frees its memory then.
+            part = cells.slice(start, end - start)
+            if not in_order:
+                part = pl.DataFrame({name: column[start:end].copy() for name, column in columns.items()})
+            self._held[month_of(int(edges[places[start] - 1]))].append(part)
         self._rows += cells.height
         if self._rows > MAX_ROWS_IN_MEMORY:
             self._spill()
