@@ -315,7 +315,7 @@ def test_the_command_answers_with_its_contract(tmp_path: Path, name: str, code: 
     assert {"id", "billed", "recomputed", "delta"} <= set(document["lines"][0])
     assert document["cause"] == scene.cause
     said = CliRunner().invoke(build_app(("bill",)), arguments)
-    assert ("differs: meter_multiplier" if code else "agrees") in said.output
+    assert ("differs by -13,007.95 GBP: meter multiplier" if code else "agrees") in said.output
 
 
 def test_the_command_reads_a_load_and_asks_for_what_it_lacks(tmp_path: Path) -> None:

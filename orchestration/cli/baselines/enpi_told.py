@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from orchestration.cli.answer import Table
-from reports.writer import format_alike, words
+from reports.writer import format_alike, standing_of, words
 
 KWH = "kwh"
 
@@ -28,7 +28,7 @@ def _headline(data: Mapping[str, Any], use: str, site: str) -> str:
     about = f"{use}, {site}, {first} to {last}"
     if data["status"] == "not_assessable":
         return f"{about}: not assessable, {words(data['reason'])}"
-    return f"{about}: EnPI {data['enpi']:.3f}, {words(data['status']).lower()}, {words(data['performance'])}"
+    return f"{about}: EnPI {data['enpi']:.3f}, {words(standing_of(data['status'], data['performance'])).lower()}"
 
 
 def _energy(data: Mapping[str, Any]) -> list[str]:
