@@ -1,5 +1,6 @@
 """Tables of local times, as most of Europe's portals write them, give in blocks what they give when read whole."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,6 +35,8 @@ STYLES = [
 ]
 NAMES = {"Zähler 1": "main", "Süd": "press", "grid": "grid"}
 Row = tuple[str, str, str]
+# Rows with an odd one, at a place, in a style of times.
+Odd = Callable[[list[Row], int, str], list[Row]]
 
 
 def local(first: datetime, quarters: int, style: str) -> str:
@@ -96,15 +99,15 @@ def exports(draw: st.DrawFn) -> tuple[str, ColumnMap]:
     return end.join(texts) + draw(st.sampled_from([end, end, ""])), mapping
 
 
-def _value(text: str):
+def _value(text: str) -> Odd:
     return lambda rows, place, style: [(*row[:2], text) if at == place else row for at, row in enumerate(rows)]
 
 
-def _name(text: str):
+def _name(text: str) -> Odd:
     return lambda rows, place, style: [(text, *row[1:]) if at == place else row for at, row in enumerate(rows)]
 
 
-def _at(moment: str, name: str = "Süd", value: str = "1,5"):
+def _at(moment: str, name: str = "Süd", value: str = "1,5") -> Odd:
     return lambda rows, place, style: [
         *rows[:place],
         (name, datetime.fromisoformat(moment).strftime(style), value),
@@ -112,7 +115,7 @@ def _at(moment: str, name: str = "Süd", value: str = "1,5"):
     ]
 
 
-ODD = [
+ODD: list[Odd] = [
     _value("x"), _value(""), _value("-4,5"), _value("0"), _value("1e12"), _value(" 2,5"), _value("-99"), _value("1.5"),
     _value("1,2,3"), _value("5,"), _value(",5"), _value("+2,5"), _value("1e1"), _value("1.234,5"), _value("nan"),
     _name("who"), _name(""),
