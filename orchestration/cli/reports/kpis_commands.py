@@ -66,7 +66,7 @@ def kpis(
     span = parse_period(period, known.time_zone if known else "UTC")
     asked = list(call.project.sites.values()) if known is None else [known]
     # Told before the marts are made fresh, which may take minutes.
-    refuse_future(span, call.as_of_utc or call.project.reports.known_at(call.clock), name="kpis")
+    refuse_future(span, call.project.reports.known_at(call.clock), name="kpis")
     if known is not None:
         refuse_outside(span, call.project.lake.span(known.site_id, as_of_utc=call.as_of_utc), name="kpis")
     with marts_then(call, asked, site or "all sites") as (marts_dir, as_of_utc):
