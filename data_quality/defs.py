@@ -6,11 +6,9 @@ from assets.kpi.windows_of_marts.month_gates import WORST, Judged, MonthGates, d
 from assets.stores.warehouse.warehouse import target_of
 from data_quality.contracts.time import Clock
 from orchestration.partitions import SITE_MONTHS
-from orchestration.previews import table
 from orchestration.resources import ProjectResource
+from orchestration.warehouse.lake_previews import quality_tables
 
-# Metadata stays in Dagster's event log for as long as the run does: its tables are kept short.
-ROWS = 200
 MONTH_QUALITY = "core_lake__month_quality"
 
 
@@ -37,21 +35,10 @@ def core_lake__month_quality(
     site, period = project.site_and_months(context.partition_keys)
     results = validate_months(project.lake, site, period, clock=clock, run_id=context.run_id)
     months = [each.validation for each in results]
-    shown = [
-        [one.rule, one.meter, f"{one.start_utc:%Y-%m-%d %H:%M}Z", f"{one.slots}", one.action.value, one.message]
-        for each in months
-        for one in each.findings
-    ]
-    scores = [
-        [each.month.isoformat(), row["meter_id"], row["register"], f"{row['score']:.3f}", f"{row['completeness']:.1%}"]
-        for each in months
-        for row in each.scores[:WORST]
-    ]
     return dg.MaterializeResult(
         metadata={
-            "findings": len(shown),
-            "worst_meters": table(["month", "meter", "register", "score", "complete"], scores[:ROWS]),
-            "events": table(["rule", "meter", "from", "slots", "action", "why"], shown[:ROWS]),
+            "findings": sum(len(each.findings) for each in months),
+            **quality_tables(months),
             "estimated_quarter_hours": sum(sum(each.estimated.values()) for each in results),
             "reinstated_quarter_hours": sum(each.reinstated for each in results),
             "not_estimated": [finding.message for each in results for finding in each.refused][:WORST],

@@ -1,25 +1,19 @@
 """Shells: landing files into the lake, and the lake's months as partitions."""
 
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
-import polars as pl
 
-from assets.sites.meter_tree import ENERGY_UNIT, total_meters
-from assets.stores.lake.lake import Lake
-from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
-from data_quality.contracts.site_file.meter import Carrier
-from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from data_quality.quarantine import FILE_REASONS, ROW_REASONS
 from orchestration.partitions import SITE_MONTHS
-from orchestration.previews import Preview, lines, table
+from orchestration.previews import table
 from orchestration.resources import ProjectResource
+from orchestration.warehouse.lake_previews import newest_load
 
 REASONS = ROW_REASONS | FILE_REASONS
-SHOWN = timedelta(days=14)
 
 
 class LandingFiles(dg.Config):
@@ -61,23 +55,6 @@ def raw_landing__15min_readings(
     )
 
 
-def newest_load(lake: Lake, site: Site, last_day: date) -> dict[str, Preview]:
-    """The site's electricity by the hour over the last two weeks that the run holds; nothing where none was read."""
-    meters = total_meters(site, Carrier.ELECTRICITY)
-    end_utc = datetime(last_day.year, last_day.month, last_day.day, tzinfo=UTC) + timedelta(days=1)
-    rows = lake.current(site.site_id, start_utc=end_utc - SHOWN, end_utc=end_utc, meters=list(meters))
-    hours = (
-        rows.filter((pl.col("register") == CONSUMPTION_REGISTER) & (pl.col("unit") == ENERGY_UNIT))
-        .group_by(pl.col("interval_start_utc").dt.convert_time_zone(site.time_zone).dt.truncate("1h").alias("hour"))
-        .agg(pl.col("value").cast(pl.Float64).sum())
-        .sort("hour")
-    )
-    if hours.is_empty():
-        return {}
-    drawn = {" + ".join(meters): hours["value"].to_list()}
-    return {"newest": lines(hours["hour"].to_list(), drawn, title=f"{site.name}, newest readings", unit="kWh per hour")}
-
-
 @dg.asset(
     group_name="ingestion",
     kinds={"parquet"},
@@ -101,7 +78,7 @@ def core_lake__15min_readings(context: dg.AssetExecutionContext, project: Projec
             "files": len(entries),
             "digest": digest,
             "synthetic": any(entry["is_synthetic"] for entry in entries),
-            **(newest_load(project.lake, site, max(entry["day"] for entry in entries)) if entries else {}),
+            **newest_load(project.lake, site, period),
             "folder": dg.MetadataValue.path(str(project.project.lake_dir / "readings" / f"site={site_id}")),
         },
     )

@@ -19,13 +19,11 @@ from data_quality.contracts.time import Clock
 from orchestration.month_keys import months_of_range
 from orchestration.open_project import OpenProject
 from orchestration.warehouse.dbt import build_stage, full_build
-from orchestration.warehouse.made_marts import MadeMarts, keep
+from orchestration.warehouse.made_marts import EXPECTED, PUBLISHED, QUALITY, READINGS, MadeMarts, keep
 
 # Red ones stop what follows, as in the graph.
 BLOCKING = ("readings_may_be_believed", "readings_keep_their_contract", "day_mart_keeps_its_contract")
-QUALITY, READINGS, EXPECTED = "core_lake__month_quality", "core_lake__15min_readings", "core_seu__expected_days"
 PARTS = 3
-PUBLISHED = {"kpi": "core_marts__published", "enpi": "core_enpi__published"}
 
 
 def make_marts(project: OpenProject, stage: str, first: str, last: str, *, clock: Clock) -> Iterator[str]:
@@ -95,7 +93,7 @@ class _Making:
         if self.name == "kpi":
             self._hold({"day_mart_keeps_its_contract": day_mart_gate(target, is_quick=True)})
         counts = stage.publish(note, target=target)
-        self.assets[PUBLISHED[self.name]] = {"dagster/row_count": sum(counts.values())}
+        self.assets[PUBLISHED[self.name]] = {"dagster/row_count": sum(counts.values()), **counts}
 
     def _judge_readings(self) -> None:
         from assets.readings.ingest.correct_site import validate_months

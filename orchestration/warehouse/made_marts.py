@@ -11,6 +11,9 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.dbt_outcome import NodeOutcome
 
 FOLDER = "builds/untold"
+# Assets of the graph that a build makes outside of dbt; by stage, the one that publishes.
+QUALITY, READINGS, EXPECTED = "core_lake__month_quality", "core_lake__15min_readings", "core_seu__expected_days"
+PUBLISHED = {"kpi": "core_marts__published", "enpi": "core_enpi__published"}
 
 
 class MadeMarts(Model):

@@ -1,22 +1,32 @@
 """What commands made of the marts, told to Dagster: the same materialisations and verdicts as its own runs leave."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import date
 
 import dagster as dg
+import polars as pl
 
+from assets.stores.ledgers.flags import latest_validations
+from assets.stores.warehouse.marts import MARTS, date_column, read_mart
 from assets.stores.warehouse.warehouse import target_of
+from data_quality.contracts.errors import BadInput
+from orchestration.month_keys import site_month_key
 from orchestration.open_project import OpenProject
 from orchestration.partitions import SITES
+from orchestration.previews import Preview, table
 from orchestration.warehouse.dbt_graph import dbt_graph
-from orchestration.warehouse.made_marts import MadeMarts, untold
+from orchestration.warehouse.lake_previews import newest_load, quality_tables
+from orchestration.warehouse.made_marts import PUBLISHED, QUALITY, READINGS, MadeMarts, untold
+from orchestration.warehouse.mart_previews import PREVIEWED, mart_preview
 
 Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
 CHECKED = {
-    "readings_may_be_believed": "core_lake__month_quality",
-    "sums_add_up": "core_lake__month_quality",
-    "meters_report": "core_lake__month_quality",
-    "readings_keep_their_contract": "core_lake__15min_readings",
-    "readings_are_complete": "core_lake__15min_readings",
+    "readings_may_be_believed": QUALITY,
+    "sums_add_up": QUALITY,
+    "meters_report": QUALITY,
+    "readings_keep_their_contract": READINGS,
+    "readings_are_complete": READINGS,
     "day_mart_keeps_its_contract": "mart_scope__day_kpi",
 }
 MADE_BY = "meterloom/made_by"
@@ -27,7 +37,7 @@ def tell(instance: dg.DagsterInstance, project: OpenProject) -> int:
     count = 0
     for path, made in untold(project.project.data_dir):
         instance.add_dynamic_partitions(SITES.name or "sites", [made.site_id])
-        for event in events_of(made, partitioned(project, made.stage)):
+        for event in events_of(made, partitioned(project, made.stage), previews_of(project, made)):
             instance.report_runless_asset_event(event)
         # Told twice is once too often, untold is lost: the word goes only now.
         path.unlink(missing_ok=True)
@@ -41,21 +51,46 @@ def partitioned(project: OpenProject, stage: str) -> set[str]:
     return {each.key for each in graph.stages[stage].assets if each.is_partitioned}
 
 
-def events_of(made: MadeMarts, by_month: set[str]) -> Iterator[Event]:
-    """Assets first, then the verdicts on them."""
+def previews_of(project: OpenProject, made: MadeMarts) -> dict[str, dict[str, Preview]]:
+    """What the graph's own run would show on the pages of the assets, as it is now; nothing of a site that is gone."""
+    site = project.sites.get(made.site_id)
+    if site is None:
+        return {}
+    months = [date.fromisoformat(f"{name.partition('|')[2]}-01") for name in made.months]
+    found = {}
+    if READINGS in made.assets:
+        _, period = project.site_and_months([site_month_key(made.site_id, month) for month in months])
+        found[READINGS] = newest_load(project.lake, site, period)
+        found[QUALITY] = quality_tables(latest_validations(project.store, made.site_id, months=months))
+    counts = made.assets.get(PUBLISHED[made.stage], {})
+    rows = [[name, count] for name, count in counts.items() if name in MARTS]
+    found[PUBLISHED[made.stage]] = {"marts": table(["mart", "rows"], rows)} if rows else {}
+    for name in sorted(PREVIEWED & {node.name for node in made.nodes if node.status == "success"}):
+        years = pl.col(date_column(name)).dt.year() >= months[-1].year - 1
+        # Marts that were taken away since are no reason to tell nothing.
+        with suppress(BadInput):
+            rows_of_mart = read_mart(project.project.marts_dir, name, site_id=made.site_id, where=years)
+            found[name] = mart_preview(name, rows_of_mart, site_id=made.site_id)
+    return found
+
+
+def events_of(made: MadeMarts, by_month: set[str], previews: Mapping[str, Mapping[str, Preview]]) -> Iterator[Event]:
+    """Assets first, then the verdicts on them. previews: shown with the newest month of an asset alone."""
     months = [name.partition("|")[2] for name in made.months]
     keys = [dg.MultiPartitionKey({"month": f"{month}-01", "site": made.site_id}) for month in months]
     tags = {MADE_BY: made.run_id}
     for name, facts in made.assets.items():
         digest = {"dagster/data_version": str(facts["digest"])} if "digest" in facts else {}
         for key in keys:
-            yield dg.AssetMaterialization(name, metadata=dict(facts), partition=key, tags=tags | digest)
+            shown = previews.get(name, {}) if key is keys[-1] else {}
+            yield dg.AssetMaterialization(name, metadata={**facts, **shown}, partition=key, tags=tags | digest)
     for node in made.nodes:
         if node.resource_type != "test" and node.status == "success":
             own: dict[str, float | str] = {"seconds": node.execution_s, "answer": node.message}
             spans: list[str | None] = [*keys] if node.name in by_month else [None]
             for each in spans:
-                yield dg.AssetMaterialization(node.name, metadata=own, partition=each, tags=tags)
+                shown = previews.get(node.name, {}) if each is spans[-1] else {}
+                yield dg.AssetMaterialization(node.name, metadata={**own, **shown}, partition=each, tags=tags)
     for node in made.nodes:
         if node.resource_type == "test":
             yield dg.AssetCheckEvaluation(

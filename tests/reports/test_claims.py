@@ -222,8 +222,8 @@ def test_who_prints_a_saving_on_the_command_line_or_in_a_report_asks_the_gate() 
         "ml.baselines.savings_of.savings",
         ".barred(",
     )
-    # It holds what was read; enpi_figures makes figures of it, and asks.
-    laid_out = {"inputs.py"}
+    # It lays out the answer of enpi_commands, which asks.
+    laid_out = {"enpi_told.py"}
     printing = [
         path
         for folder in ("orchestration/cli", "reports/content", "reports/datasets")
