@@ -164,7 +164,7 @@ tariffs:
 """
 WRONG = {
     "negative factor": ("0.363", "-0.363", 14, "greater than or equal to 0"),
-    "factor in grams": ("0.363", "363", 14, "less than or equal to 5"),
+    "factor in grams": ("0.363", "363", 14, "Then write 0.363 (kilograms per kWh)"),
     "factor per MWh": ("kgco2e_per_kwh: 0.363", "kgco2e_per_mwh: 363", 14, "unknown key"),
     "no factor": ("kgco2e_per_kwh: 0.363", "kgco2e_per_kwh:", 14, "number"),
     "overlapping factors": ("2025-01-01\n    source", "2025-01-02\n    source", 13, "both hold on 2025-01-01"),
