@@ -133,9 +133,14 @@ def quarters(value: str, start: datetime = APRIL, *, rows: int = 96, form: str =
     return "".join(f"{start + timedelta(minutes=15 * n):{form}},{value}\n" for n in range(rows))
 
 
+def days(value: str, count: int = 31) -> str:
+    """Rows of a month whose days differ; value: with a place for a digit."""
+    return "".join(quarters(value.format(n * n % 9), LONG_AGO + timedelta(days=n)) for n in range(count))
+
+
 def write_files(folder: Path) -> None:
     """The files that people hand in."""
-    local, month = "%Y-%m-%d %H:%M", 31 * 96
+    local = "%Y-%m-%d %H:%M"
     plain = "timestamp,kwh\n" + quarters("5.2")
     site = yaml.safe_load((folder / "sites" / "plant.yaml").read_text(encoding="utf-8"))
     texts = {
@@ -155,8 +160,8 @@ def write_files(folder: Path) -> None:
         "mwh.csv": "timestamp,meter,mwh\n" + quarters("main,21.412"),
         "kw.csv": "timestamp,meter,kwh\n" + quarters("main,80.4"),
         "gaps.csv": "timestamp,kwh\n" + quarters("5.2") + quarters("5.4", APRIL + timedelta(days=4)),
-        "month.csv": "timestamp,kwh\n" + quarters("5.2", LONG_AGO, rows=month),
-        "month_weather.csv": "timestamp,temp_degc\n" + quarters("4.5", LONG_AGO, rows=month),
+        "month.csv": "timestamp,kwh\n" + days("5.{}"),
+        "month_weather.csv": "timestamp,temp_degc\n" + days("4.{}"),
         "weather.csv": "timestamp,temp_degc\n" + quarters("11.5"),
         "map.yaml": "timestamp: Zeit\nvalue: Wirkarbeit\nunit: kwh\n",
         "tariff.yaml": TARIFF,

@@ -328,7 +328,9 @@ def test_the_command_answers_with_the_keys_of_its_contract_and_with_sentences(tm
     assert {"scope1_kgco2e", "scope2_location_kgco2e", "scope2_market_kgco2e", "lines"} <= set(found)
     assert {"id", "scope", "basis", "quantity", "unit", "factor_id", "kgco2e"} <= set(found["lines"][0])
     assert found["scope2_location_kgco2e"] == 207.05
-    assert "kgCO2e" in run("carbon", "--activity", activity, "--factors", factors).stdout
+    assert (
+        "Scope 2, location-based: 207.0 kg CO2e" in run("carbon", "--activity", activity, "--factors", factors).stdout
+    )
     two = run("carbon", "--activity", activity, "--factors", factors, "--factors", factors, code=2).stderr
     assert "a.csv, line 2: two factors" in two
     assert run("carbon", "--activity", activity, code=2).stderr.startswith("carbon needs")

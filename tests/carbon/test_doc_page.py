@@ -18,7 +18,7 @@ def test_every_example_of_the_page_prints_what_it_shows(tmp_path: Path) -> None:
 
 
 def test_a_changed_figure_on_the_page_is_noticed(tmp_path: Path) -> None:
-    page = PAGE.read_text(encoding="utf-8").replace("21,732.492", "21,732.493")
+    page = PAGE.read_text(encoding="utf-8").replace("21,732.5 kg", "21,732.6 kg")
     assert page != PAGE.read_text(encoding="utf-8")
     assert filled(page, tmp_path) != page
 

@@ -216,6 +216,7 @@ SHOWN = {
 } | PREVIEWED
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_every_asset_that_a_manager_opens_has_a_picture_or_a_table(demo: Demo) -> None:
     folder, _ = demo
     with open_runner(load_project(folder, {})) as runner:

@@ -20,7 +20,9 @@ from tests.reports.pages import charts_on, pages_of, problems
 Demo = tuple[Path, dict[str, Any]]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 FACTORY = dict.fromkeys(template_files(), "2025") | {"enpi_quarter": "2025-Q4"}
-TOWER = dict.fromkeys(("enpi_quarter", "executive_summary", "ghg_inventory", "data_quality"), "2025-Q4")
+TOWER = dict.fromkeys(("enpi_quarter", "executive_summary", "data_quality"), "2025-Q4")
+# The quick demo begins within the quarter, whose emissions are unknown then.
+TOWER |= {"ghg_inventory": "2025-12"}
 EVERY = [("factory", *each) for each in FACTORY.items()] + [("tower", *each) for each in TOWER.items()]
 
 

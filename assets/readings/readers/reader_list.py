@@ -64,7 +64,7 @@ def reader_for(path: Path) -> Reader:
         if reader.recognises(head, path):
             return reader
     if head.startswith(_ZIP):
-        raise _foreign("an archive")
+        raise _foreign("an archive", reason="unknown_format")
     names = ", ".join(reader.name for reader in READERS)
     begins = one_line(head[:_SHOWN_BYTES].decode("utf-8", "replace").partition("\n")[0])
     raise BadInput(
@@ -72,9 +72,9 @@ def reader_for(path: Path) -> Reader:
     )
 
 
-def _foreign(document: str) -> BadInput:
+def _foreign(document: str, reason: str = "document") -> BadInput:
     mend = f": {MENDS[document]}" if document in MENDS else ""
-    return BadInput(f"{document} is no meter file{mend}", line=1, reason="document")
+    return BadInput(f"{document} is no meter file{mend}", line=1, reason=reason)
 
 
 def document_kind(head: bytes) -> str:

@@ -14,7 +14,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Seu, Site
 from ml.baselines.models.savings_uncertainty import band_terms
 from ml.baselines.models.statistics import Vector, fit_statistics, held_out_predictions, variance_inflation
-from ml.baselines.models.sufficiency import data_findings, fit_findings, usable_days
+from ml.baselines.models.sufficiency import SUM_NOISE, data_findings, fit_findings, usable_days
 from ml.baselines.models.term_choice import Trial, choose_features
 
 MODEL_NAME = "ols_daily"
@@ -101,7 +101,8 @@ def _refusal(period: pl.DataFrame, used: pl.DataFrame, drivers: Sequence[str], s
     if float(energy.sum()) <= 0:
         return _refuse("no_energy", "The SEU's meters show no consumption.", seu, days=used.height)
     # PNRMSE divides by this range.
-    if energy.quantile(0.25, "linear") == energy.quantile(0.75, "linear"):
+    low, high = (energy.quantile(share, "linear") or 0.0 for share in (0.25, 0.75))
+    if high - low <= SUM_NOISE * high:
         message = "At least half of the days have the same energy: a stuck meter, or a load without drivers."
         return _refuse("flat_load", message, seu, days=used.height)
     for name in drivers:

@@ -15,7 +15,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.units import UNITS, Behaviour
 from ml.baselines.models.forms import TEMPERATURE, column
 from ml.baselines.models.statistics import Vector, quartiles
-from ml.baselines.models.sufficiency import length_findings, most_missing
+from ml.baselines.models.sufficiency import SUM_NOISE, length_findings, most_missing
 from ml.baselines.usage_tables.usage_table import Usage
 
 _KINDS = {"hourly": "hours", "daily": "days", "billing": "bills"}
@@ -80,8 +80,9 @@ def refused(period: Usage, sample: Sample, *, start: date, end: date, today: dat
     if float(np.sum(y)) <= 0:
         return refusal_of("no_energy", "The meter shows no consumption, or more was fed in than used.", sample.n)
     low, _, high = quartiles(y)
+    noise = SUM_NOISE * float(np.max(np.abs(y)))
     # More than half of the hours may be alike, of a machine that stands still at night; days may not.
-    if np.ptp(y) == 0 or (low == high and period.frequency != "hourly"):
+    if np.ptp(y) <= noise or (high - low <= noise and period.frequency != "hourly"):
         message = f"At least half of the {kind} have the same energy: a stuck meter, or a load without drivers."
         return refusal_of("flat_load", message, sample.n)
     for name in period.drivers:

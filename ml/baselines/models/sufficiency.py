@@ -16,6 +16,8 @@ YEAR_DAYS = 365
 DAY_MIN_COVERAGE = 0.9
 # Below this spread of the daily values R² says little about the model (formulas 5.3).
 FLAT_LOAD_CV = 0.05
+# Equal sums differ in their last digits by the order in which they were added; of a sum, so much.
+SUM_NOISE = 1e-9
 # The usual rule of thumb: a standard error about three times as wide as of a driver that stands alone.
 MAX_VIF = 10.0
 # There n′ is a third of n (formulas 5.5).
