@@ -19,8 +19,8 @@ CACHE = "meterloom/seconds"
 # Two workers for two minutes, less what they take to start, to collect, and what child processes take beside them.
 FAST_S = 120.0
 SLOWEST = 20
-# A room whose tests share one long set-up (a warehouse on two engines): two workers would both make it.
-TOGETHER = ("tests/dbt/",)
+# Tests that share one long set-up (a warehouse on two engines, the demo): two workers would both make it.
+TOGETHER = ("tests/dbt/", "tests/e2e/test_demo")
 
 
 def kept() -> dict[str, tuple[float, int]]:
