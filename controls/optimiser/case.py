@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from itertools import accumulate, pairwise
 from typing import Annotated, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from controls.optimiser.devices.connection import Connection
-from controls.optimiser.devices.device import Around, Device, Part, Values
+from controls.optimiser.devices.device import Around, Device, Numbers, Part
 from controls.optimiser.devices.kinds import devices_of
+from controls.optimiser.linear import Floats
 from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.model import Model
 
@@ -27,6 +29,8 @@ class DispatchCase(Model):
     load_kw: tuple[float, ...]
     connection: Connection
     devices: tuple[Device, ...] = ()
+    # What a unit of each kind of cost weighs in the objective, where it is not 1 (devices/device.py: MONEY).
+    weights: dict[str, float] = {}
 
     @model_validator(mode="after")
     def _series_have_one_length(self) -> Self:
@@ -62,20 +66,19 @@ class DispatchCase(Model):
     @property
     def around(self) -> Around:
         """The steps, and the most that load and devices may draw or feed in each."""
-        drawn, fed = [max(load, 0.0) for load in self.load_kw], [max(-load, 0.0) for load in self.load_kw]
-        for part in self.parts:
-            if isinstance(part, Device):
-                for t in range(len(self.step_h)):
-                    most_drawn, most_fed = part.reach_kw(t)
-                    drawn[t], fed[t] = drawn[t] + most_drawn, fed[t] + most_fed
-        return Around(step_h=self.step_h, drawn_max_kw=tuple(drawn), fed_max_kw=tuple(fed))
+        load_kw = np.array(self.load_kw)
+        drawn, fed = np.maximum(load_kw, 0.0), np.maximum(-load_kw, 0.0)
+        for device in self.devices:
+            most_drawn, most_fed = device.reach_kw()
+            drawn, fed = drawn + most_drawn, fed + most_fed
+        return Around(step_h=np.array(self.step_h), drawn_max_kw=drawn, fed_max_kw=fed)
 
-    def net_kw(self, columns: Mapping[str, Values]) -> list[float]:
+    def net_kw(self, columns: Mapping[str, Numbers]) -> Floats:
         """What load and devices (their series by id) draw together in each step, below zero where they feed in."""
-        return [
-            load + sum(device.drawn_kw(columns[device.device_id], t) for device in self.devices)
-            for t, load in enumerate(self.load_kw)
-        ]
+        net_kw = np.array(self.load_kw)
+        for device in self.devices:
+            net_kw = net_kw + device.drawn_kw(columns[device.device_id])
+        return net_kw
 
 
 def case_of(request: PlanRequest) -> DispatchCase:

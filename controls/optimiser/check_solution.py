@@ -2,7 +2,11 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from controls.optimiser.case import DispatchCase
+from controls.optimiser.devices.device import numbers
 from controls.optimiser.solution import Series, cost_of
 from data_quality.contracts.model import Model
 
@@ -38,13 +42,23 @@ def replay_case(case: DispatchCase, series: Series, *, tolerance: float = TOLERA
 
 def _errors(case: DispatchCase, series: Series) -> Iterator[tuple[str, float]]:
     known = {device.device_id: device for device in case.devices}
-    for name in series.devices.keys() - known.keys():
+    columns = {name: numbers(found) for name, found in series.devices.items()}
+    for name in columns.keys() - known.keys():
         # Not an error by itself: a device that does nothing changes no sum.
-        moved = (abs(value) for values in series.devices[name].values() for value in values)
-        yield f"{name}: a device that is not there", max(moved, default=0.0)
-    for t, net_kw in enumerate(case.net_kw(series.devices)):
-        yield f"step {t}: balance", abs(net_kw + case.connection.drawn_kw(series.connection, t))
-    yield from case.connection.errors(series.connection, case.step_h)
+        most = max((float(np.abs(values).max()) for values in columns[name].values()), default=0.0)
+        yield f"{name}: a device that is not there", most
+    connection, step_h = numbers(series.connection), np.array(case.step_h)
+    yield from _each("", "balance", np.abs(case.net_kw(columns) + case.connection.drawn_kw(connection)))
+    for sentence, error in case.connection.errors(connection, step_h):
+        yield from _each("", sentence, error)
     for name, device in known.items():
-        for sentence, error in device.errors(series.devices[name], case.step_h):
-            yield f"{name}, {sentence}", error
+        for sentence, error in device.errors(columns[name], step_h):
+            yield from _each(f"{name}, ", sentence, error)
+
+
+def _each(whose: str, sentence: str, error: ArrayLike) -> Iterator[tuple[str, float]]:
+    """One entry a step where a rule holds in each."""
+    if np.ndim(error) == 0:
+        yield f"{whose}{sentence}", float(np.asarray(error))
+    else:
+        yield from ((f"{whose}step {t}: {sentence}", each) for t, each in enumerate(np.asarray(error).tolist()))

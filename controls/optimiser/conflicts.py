@@ -8,7 +8,8 @@ from collections.abc import Collection
 
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.lp_build import build_problem, label_of
-from controls.optimiser.solve_pulp import Outcome, run_solver
+from controls.optimiser.program import Program
+from controls.optimiser.solvers import Outcome, run_solver
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 
@@ -58,24 +59,18 @@ def _conflicting(case: DispatchCase, limits: Collection[str], implied: set[str])
 
 
 def _is_infeasible(case: DispatchCase, without: set[str]) -> bool:
-    lp = build_problem(case, without=without).lp
-    # Nothing to minimise: any point will do, and the search ends at the first. A solver wants a term all the same.
-    lp.setObjective(0 * lp.variables()[0])
-    return _run(lp).status == "infeasible"
+    program = build_problem(case, without=without).program
+    # Nothing to minimise: any point will do, and the search ends at the first.
+    program.costs.clear()
+    return _run(program).status == "infeasible"
 
 
 def _needed(case: DispatchCase, family: str, implied: set[str]) -> float | None:
-    problem = build_problem(case, without=implied)
-    lp = problem.lp
-    slack = lp.add_variable(f"give_{family}", lowBound=0)
-    for name in problem.rows[family]:
-        row = lp.get_constraint_by_name(name)
-        # Sense -1 is "<=": the limit moves outwards on either side.
-        row.addInPlace(slack, row.sense)
-    lp.setObjective(1 * slack)
-    outcome = _run(lp)
+    program = build_problem(case, without=implied).program
+    program.elastic(family)
+    outcome = _run(program)
     return outcome.objective if outcome.status == "optimal" else None
 
 
-def _run(lp: object) -> Outcome:
-    return run_solver(lp, solver="highs", gap=1e-6, time_limit_s=_TIME_LIMIT_S)
+def _run(program: Program) -> Outcome:
+    return run_solver(program, solver="highs", gap=1e-6, time_limit_s=_TIME_LIMIT_S)

@@ -1,54 +1,48 @@
 """The whole problem: the power balance, the rows of every part, and the cost to be minimised."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from controls.optimiser.case import DispatchCase
-from controls.optimiser.devices.device import Part, Row, Values
-
-if TYPE_CHECKING:
-    import pulp
+from controls.optimiser.devices.device import Numbers, Part
+from controls.optimiser.linear import Floats, Linear
+from controls.optimiser.program import Program, Row
 
 
 @dataclass(frozen=True)
 class Problem:
-    """lp: the mixed-integer problem. variables: of each part, by its id. rows: names of the rows by label."""
+    """program: columns, rows and costs. variables: of each part, by its id."""
 
-    lp: "pulp.LpProblem"
-    variables: dict[str, Values]
-    rows: dict[str, list[str]]
+    program: Program
+    variables: dict[str, dict[str, Linear]]
+
+    def values(self, part_id: str, x: Floats) -> Numbers:
+        """What the variables of a part got. x: one value a column."""
+        return {name: x[columns.column] for name, columns in self.variables[part_id].items()}
 
 
 def build_problem(case: DispatchCase, *, without: Collection[str] = ()) -> Problem:
     """The problem of a case. Families whose label is in `without` are left out: only for the search for a conflict."""
-    import pulp
-
-    lp, around = pulp.LpProblem("dispatch", pulp.LpMinimize), case.around
-    problem = Problem(lp, {part.device_id: part.variables(lp, around) for part in case.parts}, {})
-
-    def add(prefix: str, label: str, name: str, constraint: object) -> None:
-        if label not in without:
-            lp.addConstraint(constraint, f"{prefix}_{name}")
-            problem.rows.setdefault(label, []).append(f"{prefix}_{name}")
-
-    for family, name, constraint in balance(case, problem.variables):
-        add("site", family, name, constraint)
+    program, around = Program(), case.around
+    problem = Problem(program, {part.device_id: part.variables(program, around) for part in case.parts})
+    for part in (None, *case.parts):
+        rows = [balance(case, problem)] if part is None else part.rows(problem.variables[part.device_id], around)
+        for row in rows:
+            label = label_of(case, part, row.family) if part else row.family
+            if label not in without:
+                program.add(label, part.prefix if part else "site", row, steps=around.steps)
     for part in case.parts:
-        for family, name, constraint in part.rows(problem.variables[part.device_id], around):
-            add(part.prefix, label_of(case, part, family), name, constraint)
-    terms = (part.cost(problem.variables[part.device_id], case.step_h) for part in case.parts)
-    lp.setObjective(pulp.lpSum(term for some in terms for term in some))
+        for kind, term in part.cost(problem.variables[part.device_id], around.step_h):
+            program.costs.setdefault(kind, []).append(term)
     return problem
 
 
-def balance(case: DispatchCase, variables: Mapping[str, Values]) -> Iterator[Row]:
+def balance(case: DispatchCase, problem: Problem) -> Row:
     """What the parts give is what the load takes, kW: PV - curtailed + import + discharge = load + export + charge."""
-    for t, load_kw in enumerate(case.load_kw):
-        given = 0
-        for part in case.parts:
-            given = given - part.drawn_kw(variables[part.device_id], t)
-        yield "power_balance", f"balance_{t:03d}", given == load_kw
+    drawn = [part.drawn_kw(problem.variables[part.device_id]) for part in case.parts]
+    return Row("power_balance", "balance", -sum(drawn[1:], start=drawn[0]) == np.array(case.load_kw))
 
 
 def label_of(case: DispatchCase, part: Part, family: str) -> str:

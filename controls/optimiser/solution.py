@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Literal
 
+import numpy as np
 from pydantic import Field, model_serializer
 
 from controls.optimiser.case import DispatchCase
-from controls.optimiser.devices.device import DECIMALS, Columns, Values
+from controls.optimiser.devices.device import DECIMALS, Columns, Numbers, numbers
 from data_quality.contracts.model import Model
 
 # The command line's answer has these in this order, zero where the case has no such device; others follow.
@@ -45,7 +46,10 @@ class Series(Model):
 
 
 class Solution(Model):
-    """`objective` is the cost of `series` as they stand; no plan costs less than `bound`. Currency of the case."""
+    """`objective` is the cost of `series` as they stand; no plan costs less than `bound`. Currency of the case.
+
+    costs: the same by kind, before any weight; what is paid are the kinds of MONEY.
+    """
 
     status: Literal["optimal", "feasible"] = Field(description="feasible: stopped at the time limit, see gap")
     objective: float
@@ -54,26 +58,41 @@ class Solution(Model):
     build_seconds: float
     solve_seconds: float
     solver: str
+    costs: dict[str, float] = {}
     series: Series
 
 
-def series_of(case: DispatchCase, values: Mapping[str, Values]) -> Series:
+def series_of(case: DispatchCase, values: Mapping[str, Numbers]) -> Series:
     """All series from the decisions of each device (by its id): import, export and stored amounts follow exactly.
 
     Import and export come out of one net power, so they are never both; solver noise of 1e-9 is rounded away before
     anything is derived, and PV that could as well be exported is not curtailed.
     """
-    devices = {device.device_id: device.solved(values[device.device_id], case.step_h) for device in case.devices}
+    step_h = np.array(case.step_h)
+    devices = {device.device_id: device.solved(values[device.device_id], step_h) for device in case.devices}
     for device in case.devices:
         spare_kw = case.connection.spare_kw(case.net_kw(devices))
         devices[device.device_id] = device.trimmed(devices[device.device_id], spare_kw)
     # Rounded before import and export are split: a nano-kilowatt of both would count as "both at once".
-    net_kw = [round(power, DECIMALS) for power in case.net_kw(devices)]
-    return Series(connection=case.connection.closing(net_kw), devices=devices)
+    closing = case.connection.closing(np.round(case.net_kw(devices), DECIMALS))
+    return Series(connection=_columns(closing), devices={name: _columns(found) for name, found in devices.items()})
+
+
+def _columns(found: Numbers) -> Columns:
+    return {name: tuple(np.asarray(values, np.float64).tolist()) for name, values in found.items()}
+
+
+def costs_of(case: DispatchCase, series: Series) -> dict[str, float]:
+    """Cost of the series by kind in the case's currency, before any weight. Source: formulas 5.18."""
+    step_h = np.array(case.step_h)
+    found = dict[str, float]()
+    for part in case.parts:
+        columns = series.devices[part.device_id] if part.device_id else series.connection
+        for kind, term in part.cost(numbers(columns), step_h):
+            found[kind] = found.get(kind, 0.0) + float(np.sum(term))
+    return found
 
 
 def cost_of(case: DispatchCase, series: Series) -> float:
-    """Cost of the series in the case's currency: energy, wear, highest import. Source: formulas 5.18."""
-    costs = [case.connection.cost(series.connection, case.step_h)]
-    costs += [device.cost(series.devices[device.device_id], case.step_h) for device in case.devices]
-    return float(sum(term for terms in costs for term in terms))
+    """What the series are worth to the objective: every kind of cost by its weight."""
+    return sum(case.weights.get(kind, 1.0) * cost for kind, cost in costs_of(case, series).items())

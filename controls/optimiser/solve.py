@@ -5,9 +5,9 @@ import time
 from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.check_solution import replay_case
 from controls.optimiser.conflicts import explain_conflict
-from controls.optimiser.lp_build import Problem, build_problem
-from controls.optimiser.solution import Series, Solution, series_of
-from controls.optimiser.solve_pulp import Outcome, run_solver, values_of
+from controls.optimiser.lp_build import build_problem
+from controls.optimiser.solution import Series, Solution, costs_of, series_of
+from controls.optimiser.solvers import Outcome, run_solver
 from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
@@ -26,11 +26,11 @@ def solve(
     started = time.perf_counter()
     problem = build_problem(case)
     built = time.perf_counter()
-    outcome = run_solver(problem.lp, solver=solver, gap=gap, time_limit_s=time_limit_s)
+    outcome = run_solver(problem.program, solver=solver, gap=gap, time_limit_s=time_limit_s, weights=case.weights)
     solved = time.perf_counter()
     if outcome.status == "infeasible":
         return explain_conflict(case)
-    if outcome.objective is None or outcome.bound is None:
+    if outcome.objective is None or outcome.bound is None or outcome.values is None:
         return Finding(
             code="no_plan_in_time",
             severity="blocking",
@@ -38,7 +38,9 @@ def solve(
             message=f"{outcome.solver} proved no plan within {time_limit_s:g} s",
             facts={"time_limit_s": time_limit_s},
         )
-    series = _series(case, problem)
+    series = series_of(
+        case, {device.device_id: problem.values(device.device_id, outcome.values) for device in case.devices}
+    )
     objective = _verified_cost(case, series, outcome)
     # A bound a hair above the verified cost is rounding, and would make the gap negative.
     bound = min(outcome.bound, objective)
@@ -51,17 +53,8 @@ def solve(
         build_seconds=built - started,
         solve_seconds=solved - built,
         solver=outcome.solver,
+        costs=costs_of(case, series),
         series=series,
-    )
-
-
-def _series(case: DispatchCase, problem: Problem) -> Series:
-    return series_of(
-        case,
-        {
-            device.device_id: {name: values_of(some) for name, some in problem.variables[device.device_id].items()}
-            for device in case.devices
-        },
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from assets.stores.event_chain import sha256_of
 from controls.optimiser.case import case_of, without_control
+from controls.optimiser.devices.device import numbers
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
@@ -98,7 +99,8 @@ def shown_kw(plan: Plan) -> dict[str, Sequence[float]]:
     found: dict[str, Sequence[float]] = {"load": plan.request.load_kw}
     for device in devices_of(plan.request):
         steps = [step.devices[device.device_id] for step in plan.steps]
-        found[device.device_id] = device.shown_kw({name: [step[name] for step in steps] for name in steps[0]})
+        columns = numbers({name: [step[name] for step in steps] for name in steps[0]})
+        found[device.device_id] = device.shown_kw(columns).tolist()
     return found
 
 

@@ -85,7 +85,7 @@ def plan_request(
         export_price_per_kwh=_export_prices(site, prices, steps),
         import_max_kw=limit_kw,
         export_max_kw=limit_kw,
-        devices=_figures(site, mode, powers_kw, states, ends or {}),
+        devices=_figures(site, mode, powers_kw, states, ends or {}, start_utc),
         currency=site.currency,
         forecast_id=load_forecast.forecast_id,
         inputs={f"{role}_forecast": made.forecast_id for role, made in used.items()}
@@ -118,8 +118,12 @@ def _figures(
     powers_kw: Mapping[str, tuple[float, ...]],
     states: Mapping[str, Measured],
     ends: Mapping[str, float],
+    start_utc: datetime,
 ) -> tuple[DeviceFigures, ...]:
     found = []
+    # Systems behind one meter share one forecast: it counts once.
+    meters = {asset.meter or asset.asset_id: _role("pv", asset, site) for asset in site.assets if asset.kind == "pv"}
+    sun = [powers_kw[role] for role in meters.values() if role in powers_kw]
     for asset, kind in device_assets(site):
         on_its_meter = (one for one in site.assets if (one.kind, one.meter) == (asset.kind, asset.meter))
         given = Given(
@@ -129,6 +133,12 @@ def _figures(
             siblings=tuple(on_its_meter) if asset.meter else (asset,),
             state=states[asset.asset_id][0] if kind.measure else None,
             end=ends.get(asset.asset_id),
+            start_utc=start_utc,
+            step_h=1 / _STEPS_PER_HOUR,
+            time_zone=site.time_zone,
+            load_kw=powers_kw["load"],
+            pv_kw=tuple(sum(values) for values in zip(*sun, strict=True)),
+            import_price_per_kwh=powers_kw["prices"],
         )
         figures = kind.from_asset(asset, given).model_dump(mode="json", exclude={"device_id"})
         found.append(DeviceFigures(kind=kind.kind, device_id=asset.asset_id, figures=figures))

@@ -57,7 +57,7 @@ def limits_of(asset: Asset, template: Template, capability: str) -> DeviceLimits
     Of the template's rating and the asset's own figure the narrower one counts. A device that reports its state of
     charge is held between the asset's soc_min and soc_max (default: 0 and 1).
     """
-    (low, high), place, params = template.limits(capability), template.capability(capability), asset.params
+    (low, high), place, params = template.limits(capability), template.capability(capability), asset.numbers
     # Discharging counts below zero on the wire, but makers and site files state it as a positive rating.
     low = max(low, -params.get(place.own_min, -low))
     high = min(high, params.get(place.own_max, high))

@@ -1,28 +1,28 @@
 """A battery: separate charge and discharge, never both, charge balance, window and terminal bound (formulas 5.18)."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
+import numpy as np
+from numpy.typing import ArrayLike
 from pydantic import Field, model_validator
 
 from controls.optimiser.devices.device import (
-    DECIMALS,
     Around,
-    Columns,
     Device,
     Given,
     Measure,
-    Row,
+    Numbers,
     State,
     Values,
     clean,
+    followed,
     params_of,
 )
+from controls.optimiser.linear import INF, Floats, Linear
+from controls.optimiser.program import Program, Row
 from data_quality.contracts.control.plan import BatteryParams
 from data_quality.contracts.site_file.site import Asset
-
-if TYPE_CHECKING:
-    import pulp
 
 
 class Battery(Device):
@@ -94,19 +94,18 @@ class Battery(Device):
         """The charge, kWh."""
         return State("soc_end_kwh", self.soc_init_kwh, self.capacity_kwh, "charge", "kWh")
 
-    def reach_kw(self, t: int) -> tuple[float, float]:
+    def reach_kw(self) -> tuple[ArrayLike, ArrayLike]:
         """Its rating, either way."""
         return self.max_charge_kw, self.max_discharge_kw
 
-    def variables(self, lp: "pulp.LpProblem", around: Around) -> Values:
+    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
         """Powers and the mode (1 = charging) have one entry a step, `soc_kwh` one more: the start."""
-        count = len(around.step_h)
         return {
-            "battery_charge_kw": self.new(lp, "charge_kw", count, lowBound=0),
-            "battery_discharge_kw": self.new(lp, "discharge_kw", count, lowBound=0),
-            "is_charging": self.new(lp, "is_charging", count, cat="Binary"),
+            "battery_charge_kw": self.new(program, "charge_kw", around.steps),
+            "battery_discharge_kw": self.new(program, "discharge_kw", around.steps),
+            "is_charging": self.new(program, "is_charging", around.steps, upper=1.0, is_integer=True),
             # Free of bounds: its window is rows, which a conflict can name.
-            "soc_kwh": self.new(lp, "soc_kwh", count + 1),
+            "soc_kwh": self.new(program, "soc_kwh", around.steps + 1, lower=-INF),
         }
 
     def rows(self, x: Values, around: Around) -> Iterator[Row]:
@@ -115,56 +114,46 @@ class Battery(Device):
         The start is a measurement and may lie outside the window; without the last row every plan ends empty.
         """
         charge, discharge, mode, soc = x["battery_charge_kw"], x["battery_discharge_kw"], x["is_charging"], x["soc_kwh"]
-        for t in range(len(mode)):
-            yield "charge_limit", f"charge_max_{t:03d}", charge[t] <= self.max_charge_kw * mode[t]
-        for t in range(len(mode)):
-            # Without the mode, negative prices would pay for charging and discharging at once, burning energy as loss.
-            most = self.max_discharge_kw - self.max_discharge_kw * mode[t]
-            yield "discharge_limit", f"discharge_max_{t:03d}", discharge[t] <= most
-        yield "soc_start", "start", soc[0] == self.soc_init_kwh
-        for t, hours in enumerate(around.step_h):
-            stored_kwh = (hours * self.charge_efficiency) * charge[t]
-            drawn_kwh = (hours / self.discharge_efficiency) * discharge[t]
-            yield "soc_balance", f"soc_{t:03d}", soc[t + 1] == soc[t] + stored_kwh - drawn_kwh
-        for t in range(len(mode)):
-            yield "soc_window", f"floor_{t:03d}", soc[t + 1] >= self.soc_min_kwh
-            yield "soc_window", f"ceiling_{t:03d}", soc[t + 1] <= self.soc_max_kwh
-        yield "soc_end", "end", soc[len(mode)] >= self.soc_end_min_kwh
+        yield Row("charge_limit", "charge_max", charge <= self.max_charge_kw * mode)
+        # Without the mode, negative prices would pay for charging and discharging at once, burning energy as loss.
+        yield Row("discharge_limit", "discharge_max", discharge <= self.max_discharge_kw * (1 - mode))
+        yield Row("soc_start", "start", soc[0] == self.soc_init_kwh)
+        stored_kwh = around.step_h * self.charge_efficiency * charge
+        drawn_kwh = around.step_h / self.discharge_efficiency * discharge
+        yield Row("soc_balance", "soc", soc[1:] == soc[:-1] + stored_kwh - drawn_kwh)
+        yield Row("soc_window", "floor", soc[1:] >= self.soc_min_kwh)
+        yield Row("soc_window", "ceiling", soc[1:] <= self.soc_max_kwh)
+        yield Row("soc_end", "end", soc[-1] >= self.soc_end_min_kwh)
 
-    def drawn_kw(self, x: Values, t: int) -> Any:
+    def drawn_kw(self, x: Values) -> Any:
         """Charge less discharge."""
-        return x["battery_charge_kw"][t] - x["battery_discharge_kw"][t]
+        return x["battery_charge_kw"] - x["battery_discharge_kw"]
 
-    def cost(self, x: Values, step_h: tuple[float, ...]) -> Iterable[Any]:
+    def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
         """Wear."""
-        return ((hours * self.wear_per_kwh) * x["battery_discharge_kw"][t] for t, hours in enumerate(step_h))
+        yield "wear", step_h * self.wear_per_kwh * x["battery_discharge_kw"]
 
-    def solved(self, values: Values, step_h: tuple[float, ...]) -> Columns:
+    def solved(self, values: Numbers, step_h: Floats) -> Numbers:
         """The two powers, and the charge at the end of each step that follows from them."""
         into, out = clean(values["battery_charge_kw"]), clean(values["battery_discharge_kw"])
-        # Summed up anew from the cleaned powers: the solver's own path carries its noise.
-        path, soc_kwh = [], self.soc_init_kwh
-        for t, hours in enumerate(step_h):
-            soc_kwh += hours * (self.charge_efficiency * into[t] - out[t] / self.discharge_efficiency)
-            path.append(round(soc_kwh, DECIMALS))
-        return {"battery_charge_kw": into, "battery_discharge_kw": out, "soc_end_kwh": tuple(path)}
+        change_kwh = step_h * (self.charge_efficiency * into - out / self.discharge_efficiency)
+        soc_kwh = followed(self.soc_init_kwh, change_kwh)
+        return {"battery_charge_kw": into, "battery_discharge_kw": out, "soc_end_kwh": soc_kwh}
 
-    def errors(self, columns: Values, step_h: tuple[float, ...]) -> Iterator[tuple[str, float]]:
+    def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
         """The sentences of a case's own statement."""
-        soc_kwh = self.soc_init_kwh
-        for t, hours in enumerate(step_h):
-            into, out = columns["battery_charge_kw"][t], columns["battery_discharge_kw"][t]
-            expected_kwh = soc_kwh + hours * (self.charge_efficiency * into - out / self.discharge_efficiency)
-            # Goes on from the stated charge, not from the expected one: each step answers for its own error.
-            soc_kwh = columns["soc_end_kwh"][t]
-            yield f"step {t}: charge balance", abs(soc_kwh - expected_kwh)
-            yield f"step {t}: charge above the rating", into - self.max_charge_kw
-            yield f"step {t}: discharge above the rating", out - self.max_discharge_kw
-            yield f"step {t}: charge and discharge at once", min(into, out)
-            yield f"step {t}: a power below zero", -min(into, out)
-            yield f"step {t}: charge below its floor", self.soc_min_kwh - soc_kwh
-            yield f"step {t}: charge above its ceiling", soc_kwh - self.soc_max_kwh
-        yield "the end: charge below the wanted one", self.soc_end_min_kwh - soc_kwh
+        into, out, soc_kwh = columns["battery_charge_kw"], columns["battery_discharge_kw"], columns["soc_end_kwh"]
+        # Goes on from the stated charge, not from the expected one: each step answers for its own error.
+        before_kwh = np.concatenate([[self.soc_init_kwh], soc_kwh[:-1]])
+        expected_kwh = before_kwh + step_h * (self.charge_efficiency * into - out / self.discharge_efficiency)
+        yield "charge balance", np.abs(soc_kwh - expected_kwh)
+        yield "charge above the rating", into - self.max_charge_kw
+        yield "discharge above the rating", out - self.max_discharge_kw
+        yield "charge and discharge at once", np.minimum(into, out)
+        yield "a power below zero", -np.minimum(into, out)
+        yield "charge below its floor", self.soc_min_kwh - soc_kwh
+        yield "charge above its ceiling", soc_kwh - self.soc_max_kwh
+        yield "the end: charge below the wanted one", self.soc_end_min_kwh - soc_kwh[-1]
 
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
         """Charge positive, discharge negative."""

@@ -1,16 +1,17 @@
 """The site's connection to the grid: import and export never both, prices, limits, highest import (formulas 5.18)."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, Self
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
-from controls.optimiser.devices.device import Around, Columns, Part, Row, Values, clean
+from controls.optimiser.devices.device import Around, Numbers, Part, Values, clean
+from controls.optimiser.linear import Floats, Linear
+from controls.optimiser.program import Program, Row
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
-
-if TYPE_CHECKING:
-    import pulp
 
 
 class Connection(Part):
@@ -36,19 +37,14 @@ class Connection(Part):
     export_max_kw: float = Field(ge=0)
     demand_price_per_kw: float = Field(default=0.0, ge=0, description="Currency per kW of the highest import")
 
-    def variables(self, lp: "pulp.LpProblem", around: Around) -> Values:
+    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
         """`is_importing` has an entry only for steps whose prices would pay for both at once, `peak_kw` at most one."""
-        count = len(around.step_h)
-        tempting = [
-            lp.add_variable(f"{self.prefix}_is_importing_{t:03d}", cat="Binary") if self._both_pay(t) else None
-            for t in range(count)
-        ]
+        tempting = np.flatnonzero(self._both_pay)
         return {
-            "import_kw": self.new(lp, "import_kw", count, lowBound=0),
-            "export_kw": self.new(lp, "export_kw", count, lowBound=0),
-            "is_importing": tempting,
-            "peak_kw": [lp.add_variable(f"{self.prefix}_peak_kw", lowBound=0)] if self.demand_price_per_kw > 0 else [],
-        }
+            "import_kw": self.new(program, "import_kw", around.steps),
+            "export_kw": self.new(program, "export_kw", around.steps),
+            "is_importing": self.new(program, "is_importing", tempting.size, upper=1.0, is_integer=True, at=tempting),
+        } | ({"peak_kw": self.new(program, "peak_kw", 1)} if self.demand_price_per_kw > 0 else {})
 
     def rows(self, x: Values, around: Around) -> Iterator[Row]:
         """Up to what the connection carries; never both ways where prices tempt; the peak is at least every import.
@@ -56,64 +52,62 @@ class Connection(Part):
         The factors of "never both" are as tight as physics allows: a connection "without limit" must not become a
         huge coefficient. The price of the peak makes it no more than the highest import.
         """
-        buy, sell = x["import_kw"], x["export_kw"]
-        for t in range(len(buy)):
-            yield "import_limit", f"import_max_{t:03d}", buy[t] <= self.import_max_kw
-        for t in range(len(sell)):
-            yield "export_limit", f"export_max_{t:03d}", sell[t] <= self.export_max_kw
-        for t, mode in enumerate(x["is_importing"]):
-            if mode is not None:
-                most_in, most_out = around.drawn_max_kw[t], around.fed_max_kw[t]
-                yield "exchange_mode", f"imports_{t:03d}", buy[t] <= min(self.import_max_kw, most_in) * mode
-                yield "exchange_mode", f"exports_{t:03d}", sell[t] <= min(self.export_max_kw, most_out) * (1 - mode)
-        for peak_kw in x["peak_kw"]:
-            for t in range(len(buy)):
-                # Rows instead of a maximum, which no linear problem has; the price presses the peak down onto them.
-                yield "peak", f"peak_{t:03d}", peak_kw >= buy[t]
+        buy, sell, mode = x["import_kw"], x["export_kw"], x["is_importing"]
+        yield Row("import_limit", "import_max", buy <= self.import_max_kw)
+        yield Row("export_limit", "export_max", sell <= self.export_max_kw)
+        if mode.size:
+            at = np.flatnonzero(self._both_pay)
+            most_in = np.minimum(self.import_max_kw, around.drawn_max_kw[at])
+            most_out = np.minimum(self.export_max_kw, around.fed_max_kw[at])
+            yield Row("exchange_mode", "imports", buy[at] <= most_in * mode, at)
+            yield Row("exchange_mode", "exports", sell[at] <= most_out * (1 - mode), at)
+        if "peak_kw" in x:
+            # Rows instead of a maximum, which no linear problem has; the price presses the peak down onto them.
+            yield Row("peak", "peak", x["peak_kw"] >= buy)
 
-    def drawn_kw(self, x: Values, t: int) -> Any:
+    def drawn_kw(self, x: Values) -> Any:
         """To the grid it takes, from the grid it gives."""
-        return x["export_kw"][t] - x["import_kw"][t]
+        return x["export_kw"] - x["import_kw"]
 
-    def cost(self, x: Values, step_h: tuple[float, ...]) -> Iterable[Any]:
+    def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
         """Import, less what export earns, and the highest import."""
-        for t, hours in enumerate(step_h):
-            yield (hours * self.import_price_per_kwh[t]) * x["import_kw"][t]
-            yield (-hours * self.export_price_per_kwh[t]) * x["export_kw"][t]
-        # Numbers hold no peak of their own.
-        for peak_kw in x["peak_kw"] if "peak_kw" in x else [max(x["import_kw"])]:
-            yield self.demand_price_per_kw * peak_kw
+        yield "energy", step_h * np.array(self.import_price_per_kwh) * x["import_kw"]
+        yield "energy", -step_h * np.array(self.export_price_per_kwh) * x["export_kw"]
+        if self.demand_price_per_kw:
+            # Numbers hold no peak of their own.
+            yield "demand", self.demand_price_per_kw * (x["peak_kw"] if "peak_kw" in x else np.max(x["import_kw"]))
 
-    def closing(self, net_kw: Sequence[float]) -> Columns:
+    def closing(self, net_kw: Floats) -> Numbers:
         """Import and export from one net power of everything else (drawn is positive), so that they are never both."""
-        return {"import_kw": clean(net_kw), "export_kw": clean(-power for power in net_kw)}
+        return {"import_kw": clean(net_kw), "export_kw": clean(-net_kw)}
 
-    def spare_kw(self, net_kw: Sequence[float]) -> list[float]:
+    def spare_kw(self, net_kw: Floats) -> Floats:
         """How much more could be fed in at no loss in each step, where everything else draws `net_kw`."""
-        steps = zip(net_kw, self.import_price_per_kwh, self.export_price_per_kwh, strict=True)
         # At a negative price feeding in costs, or drawing earns: curtailing has its reason then.
-        return [self.export_max_kw + net if min(buy, sell) >= 0 else 0.0 for net, buy, sell in steps]
+        is_free = np.minimum(self.import_price_per_kwh, self.export_price_per_kwh) >= 0
+        return np.where(is_free, self.export_max_kw + net_kw, 0.0)
 
-    def errors(self, columns: Values, step_h: tuple[float, ...]) -> Iterator[tuple[str, float]]:
+    def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
         """The sentences of a case's own statement."""
-        for t, (buy, sell) in enumerate(zip(columns["import_kw"], columns["export_kw"], strict=True)):
-            yield f"step {t}: import above the connection", buy - self.import_max_kw
-            yield f"step {t}: export above the connection", sell - self.export_max_kw
-            yield f"step {t}: import and export at once", min(buy, sell)
-            yield f"step {t}: a power below zero", -min(buy, sell)
+        buy, sell = columns["import_kw"], columns["export_kw"]
+        yield "import above the connection", buy - self.import_max_kw
+        yield "export above the connection", sell - self.export_max_kw
+        yield "import and export at once", np.minimum(buy, sell)
+        yield "a power below zero", -np.minimum(buy, sell)
 
     def widened(self, around: Around) -> Self:
         """As wide as everything behind it may need at most."""
         return self.model_copy(
             update={
-                "import_max_kw": max(self.import_max_kw, *around.drawn_max_kw),
-                "export_max_kw": max(self.export_max_kw, *around.fed_max_kw),
+                "import_max_kw": max(self.import_max_kw, float(around.drawn_max_kw.max())),
+                "export_max_kw": max(self.export_max_kw, float(around.fed_max_kw.max())),
             }
         )
 
-    def _both_pay(self, t: int) -> bool:
+    @property
+    def _both_pay(self) -> NDArray[np.bool_]:
         # Where import costs strictly more than export earns, doing both only burns money and no binary is needed.
-        return self.export_price_per_kwh[t] >= self.import_price_per_kwh[t]
+        return np.array(self.export_price_per_kwh) >= np.array(self.import_price_per_kwh)
 
 
 def connection_kw(site: Site) -> float | None:

@@ -4,25 +4,28 @@ Whoever solves, checks, explains, stores or commands a plan asks these methods a
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from datetime import datetime
+from typing import Any, ClassVar, Self, TypeVar
 
+import numpy as np
+from numpy.typing import ArrayLike
 from pydantic import ValidationError
 
+from controls.optimiser.linear import Floats, Linear
+from controls.optimiser.program import Program, Row
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Asset
 
-if TYPE_CHECKING:
-    import pulp
-
-# By name: the variables of a problem, or the numbers that they got. Mostly one entry a step.
-Values = Mapping[str, Sequence[Any]]
+# By name: the variables of a problem (Linear), or the numbers that they got. Mostly one entry a step.
+Values = Mapping[str, Any]
+Numbers = dict[str, Floats]
 Columns = dict[str, tuple[float, ...]]
-# Family, name (without the device's) and constraint.
-Row = tuple[str, str, Any]
 M = TypeVar("M", bound=Model)
+# Kinds of cost that somebody pays; the others (comfort, carbon, ...) only weigh in the objective.
+MONEY = frozenset({"energy", "demand", "wear"})
 # A nano-kilowatt: solver noise goes, and an hour of it is far below every tolerance.
 DECIMALS = 9
 
@@ -33,9 +36,14 @@ class Around:
     or feed in each, kW.
     """
 
-    step_h: tuple[float, ...]
-    drawn_max_kw: tuple[float, ...] = ()
-    fed_max_kw: tuple[float, ...] = ()
+    step_h: Floats
+    drawn_max_kw: Floats
+    fed_max_kw: Floats
+
+    @property
+    def steps(self) -> int:
+        """How many there are."""
+        return self.step_h.size
 
 
 class Part(Model, ABC):
@@ -51,6 +59,7 @@ class Part(Model, ABC):
     limits: ClassVar[Mapping[str, str]] = {}
     implied: ClassVar[frozenset[str]] = frozenset()
     per_step: ClassVar[tuple[str, ...]] = ()
+    says: ClassVar[Mapping[str, str]] = {}
     case_key: ClassVar[str] = ""
     case_is_list: ClassVar[bool] = False
     case_names: ClassVar[Mapping[str, str]] = {}
@@ -62,12 +71,12 @@ class Part(Model, ABC):
         """How the names of its variables and rows begin; the connection, of which there is but one, has no id."""
         return self.device_id or "site"
 
-    def new(self, lp: "pulp.LpProblem", name: str, count: int, **options: Any) -> list[Any]:
-        """`count` variables of this part; options as of PuLP (lowBound, upBound, cat)."""
-        return [lp.add_variable(f"{self.prefix}_{name}_{t:03d}", **options) for t in range(count)]
+    def new(self, program: Program, name: str, count: int, **options: Any) -> Linear:
+        """`count` variables of this part; options as of Program.new."""
+        return program.new(f"{self.prefix}_{name}", count, **options)
 
     @abstractmethod
-    def variables(self, lp: "pulp.LpProblem", around: Around) -> Values:
+    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
         """New variables; their limits are rows, so that a conflict can be named."""
 
     @abstractmethod
@@ -75,16 +84,19 @@ class Part(Model, ABC):
         """All constraints, family after family; tests/golden/lp pins them."""
 
     @abstractmethod
-    def drawn_kw(self, x: Values, t: int) -> Any:
-        """Power that it takes from the site in step t, negative where it gives: of variables, or of numbers."""
+    def drawn_kw(self, x: Values) -> Any:
+        """Power that it takes from the site in each step, negative where it gives: of variables, or of numbers."""
 
-    def cost(self, x: Values, step_h: tuple[float, ...]) -> Iterable[Any]:
-        """Terms of its cost in the case's currency: of variables, or of numbers."""
+    def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
+        """Its cost by kind (see MONEY), in the case's currency, to be added up: of variables, or of numbers."""
         return ()
 
     @abstractmethod
-    def errors(self, columns: Values, step_h: tuple[float, ...]) -> Iterator[tuple[str, float]]:
-        """Every rule that its series must keep, and by how much they break it (kW, kWh). Written without the rows."""
+    def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
+        """Every rule that its series must keep, and by how much they break it (kW, kWh) in each step, or at all.
+
+        Written without the rows, so that a wrong row is found.
+        """
 
 
 @dataclass(frozen=True)
@@ -108,11 +120,22 @@ class State:
 
 
 @dataclass(frozen=True)
+class Forced:
+    """Another decision in one step: words for it, and the bounds that force one variable of the device to it."""
+
+    words: str
+    variable: str
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
 class Given:
     """What is known of one asset when a plan is made.
 
     share: of its rating that it may use. forecast_kw: one value a step, of all `siblings`, the assets of its kind on
     its meter, itself among them. state: as measured. end: what is to be left; None: as much as there is.
+    start_utc, step_h, time_zone: the plan's steps. load_kw, pv_kw, import_price_per_kwh: of the site, one value a step.
     """
 
     site_id: str
@@ -121,6 +144,12 @@ class Given:
     siblings: tuple[Asset, ...] = ()
     state: float | None = None
     end: float | None = None
+    start_utc: datetime | None = None
+    step_h: float = 0.25
+    time_zone: str = "UTC"
+    load_kw: tuple[float, ...] = ()
+    pv_kw: tuple[float, ...] = ()
+    import_price_per_kwh: tuple[float, ...] = ()
 
 
 class Device(Part):
@@ -136,6 +165,11 @@ class Device(Part):
     measure: ClassVar[Measure | None] = None
     columns: ClassVar[tuple[str, ...]] = ()
     moves: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def takes(cls, asset: Asset) -> bool:  # noqa: ARG003 - most kinds plan every asset of theirs
+        """Whether a plan moves this asset; one that says too little to be planned is shown alone."""
+        return True
 
     @classmethod
     @abstractmethod
@@ -158,20 +192,24 @@ class Device(Part):
         return None
 
     @abstractmethod
-    def reach_kw(self, t: int) -> tuple[float, float]:
-        """The most that it may draw and the most that it may feed in step t."""
+    def reach_kw(self) -> tuple[ArrayLike, ArrayLike]:
+        """The most that it may draw and the most that it may feed in, in each step or in all."""
 
-    def solved(self, values: Values, step_h: tuple[float, ...]) -> Columns:
+    def solved(self, values: Numbers, step_h: Floats) -> Numbers:
         """Its series from the solved variables, free of solver noise; what follows from a decision follows exactly."""
         return {name: clean(values[name]) for name in self.columns}
 
-    def trimmed(self, columns: Columns, spare_kw: Sequence[float]) -> Columns:
+    def trimmed(self, columns: Numbers, spare_kw: Floats) -> Numbers:
         """Its series without what serves nothing, where `spare_kw` more could be fed in at no loss in each step."""
         return columns
 
-    def shown_kw(self, columns: Values) -> list[float]:
+    def alternatives(self, columns: Numbers, t: int) -> list[Forced]:
+        """What else it could do in step t than what its series say: each is solved again to say what it would cost."""
+        return []
+
+    def shown_kw(self, columns: Numbers) -> Floats:
         """Its line in a plan's picture, one value a step."""
-        return [self.drawn_kw(columns, t) for t in range(len(next(iter(columns.values()))))]
+        return np.asarray(self.drawn_kw(columns), np.float64)
 
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
         """Absolute set-points of step t by capability, each in the unit that ends the capability's name."""
@@ -182,10 +220,21 @@ class Device(Part):
         return None
 
 
-def clean(values: Iterable[float]) -> tuple[float, ...]:
+def clean(values: ArrayLike) -> Floats:
     """Powers without solver noise and never below zero."""
     # Adding 0.0 turns -0.0 into 0.0, which would otherwise be hashed and printed.
-    return tuple(max(round(value, DECIMALS), 0.0) + 0.0 for value in values)
+    return np.maximum(np.round(np.asarray(values, np.float64), DECIMALS), 0.0) + 0.0
+
+
+def followed(start: float, change: Floats) -> Floats:
+    """A stored amount at the end of each step, from its start and what each step adds."""
+    # Summed up anew from cleaned powers: the solver's own path carries its noise.
+    return np.round(start + np.cumsum(change), DECIMALS) + 0.0
+
+
+def numbers(columns: Mapping[str, Iterable[float]]) -> Numbers:
+    """Stored series as arrays."""
+    return {name: np.array(tuple(values), np.float64) for name, values in columns.items()}
 
 
 def params_of(model: type[M], asset: Asset, site_id: str) -> M:

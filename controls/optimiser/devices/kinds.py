@@ -6,7 +6,7 @@ from pathlib import Path
 
 from controls.optimiser.devices.device import Device
 from data_quality.contracts.control.plan import PlanRequest
-from data_quality.contracts.errors import OurFault
+from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.site_file.site import Asset, Site
 
 _HERE = __name__.rpartition(".")[0]
@@ -21,6 +21,8 @@ KINDS: dict[str, type[Device]] = {
     # Classes that tests define are no kinds of this version.
     if kind.__module__.startswith(_HERE)
 }
+# Assets that are shown and simulated, and that no plan moves.
+PASSIVE = frozenset({"ev_charger", "heating_relay", "machine"})
 
 
 def devices_of(request: PlanRequest) -> tuple[Device, ...]:
@@ -32,5 +34,15 @@ def devices_of(request: PlanRequest) -> tuple[Device, ...]:
 
 
 def device_assets(site: Site) -> list[tuple[Asset, type[Device]]]:
-    """The site's assets that a plan may use, in the order of the site file."""
-    return [(asset, KINDS[asset.kind]) for asset in site.assets if asset.kind in KINDS]
+    """The site's assets that a plan may use, in the order of the site file.
+
+    Raises BadInput for a kind that nobody knows: a battery that is misspelt would be left out in silence.
+    """
+    for asset in site.assets:
+        if asset.kind not in KINDS and asset.kind not in PASSIVE:
+            known = ", ".join(sorted({*KINDS, *PASSIVE}))
+            message = f"site {site.site_id}, asset {asset.asset_id!r}: unknown kind {asset.kind!r}; expected {known}"
+            raise BadInput(message, reason="bad_asset")
+    return [
+        (asset, KINDS[asset.kind]) for asset in site.assets if asset.kind in KINDS and KINDS[asset.kind].takes(asset)
+    ]

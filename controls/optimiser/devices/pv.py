@@ -1,16 +1,17 @@
 """A PV system: it gives what the sun gives, less what is curtailed (formulas 5.18)."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Self
 
+import numpy as np
+from numpy.typing import ArrayLike
 from pydantic import Field
 
-from controls.optimiser.devices.device import Around, Columns, Device, Given, Row, Values, clean
+from controls.optimiser.devices.device import Around, Device, Given, Numbers, Values, clean
+from controls.optimiser.linear import Floats, Linear
+from controls.optimiser.program import Program, Row
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Asset
-
-if TYPE_CHECKING:
-    import pulp
 
 # Two names for one figure are in use: makers print "nameplate", installers "peak".
 _RATING = ("nameplate_kw", "peak_kw")
@@ -38,8 +39,8 @@ class Pv(Device):
     def figures(cls, asset: Asset, site_id: str) -> float:
         """Its rating, kW."""
         for name in _RATING:
-            if name in asset.params:
-                return asset.params[name]
+            if name in asset.numbers:
+                return asset.numbers[name]
         message = f"site {site_id}, asset {asset.asset_id!r}: params need {' or '.join(_RATING)}"
         raise BadInput(message, reason="bad_asset")
 
@@ -58,42 +59,40 @@ class Pv(Device):
         )
 
     @property
-    def curtailment_max_kw(self) -> tuple[float, ...]:
+    def curtailment_max_kw(self) -> Floats:
         """How much may be taken away in each step."""
-        return tuple(max(power - self.limit_min_kw, 0.0) for power in self.pv_kw)
+        return np.maximum(np.array(self.pv_kw) - self.limit_min_kw, 0.0)
 
-    def reach_kw(self, t: int) -> tuple[float, float]:
+    def reach_kw(self) -> tuple[ArrayLike, ArrayLike]:
         """What it uses at night, what it gives by day."""
         # An inverter's own consumption at night is metered as negative generation.
-        return max(-self.pv_kw[t], 0.0), max(self.pv_kw[t], 0.0)
+        return np.maximum(-np.array(self.pv_kw), 0.0), np.maximum(self.pv_kw, 0.0)
 
-    def variables(self, lp: "pulp.LpProblem", around: Around) -> Values:
+    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
         """What is curtailed in each step."""
-        return {"curtailed_kw": self.new(lp, "curtailed_kw", len(around.step_h), lowBound=0)}
+        return {"curtailed_kw": self.new(program, "curtailed_kw", around.steps)}
 
     def rows(self, x: Values, around: Around) -> Iterator[Row]:
         """No more than is generated above the lowest limit allowed."""
-        for t, most_kw in enumerate(self.curtailment_max_kw):
-            yield "curtailment_limit", f"curtail_max_{t:03d}", x["curtailed_kw"][t] <= most_kw
+        yield Row("curtailment_limit", "curtail_max", x["curtailed_kw"] <= self.curtailment_max_kw)
 
-    def drawn_kw(self, x: Values, t: int) -> Any:
+    def drawn_kw(self, x: Values) -> Any:
         """It gives, so below zero."""
-        return x["curtailed_kw"][t] - self.pv_kw[t]
+        return x["curtailed_kw"] - np.array(self.pv_kw)
 
-    def trimmed(self, columns: Columns, spare_kw: Sequence[float]) -> Columns:
+    def trimmed(self, columns: Numbers, spare_kw: Floats) -> Numbers:
         """At an export price of zero a solver is free to curtail or not; a command to an inverter needs a reason."""
-        needed = (cut - min(cut, max(spare, 0.0)) for cut, spare in zip(columns["curtailed_kw"], spare_kw, strict=True))
-        return {"curtailed_kw": clean(needed)}
+        cut_kw = columns["curtailed_kw"]
+        return {"curtailed_kw": clean(cut_kw - np.minimum(cut_kw, np.maximum(spare_kw, 0.0)))}
 
-    def errors(self, columns: Values, step_h: tuple[float, ...]) -> Iterator[tuple[str, float]]:
+    def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
         """The sentences of a case's own statement."""
-        for t, most_kw in enumerate(self.curtailment_max_kw):
-            yield f"step {t}: more curtailed than allowed", columns["curtailed_kw"][t] - most_kw
-            yield f"step {t}: a power below zero", -columns["curtailed_kw"][t]
+        yield "more curtailed than allowed", columns["curtailed_kw"] - self.curtailment_max_kw
+        yield "a power below zero", -columns["curtailed_kw"]
 
-    def shown_kw(self, columns: Values) -> list[float]:
+    def shown_kw(self, columns: Numbers) -> Floats:
         """What the sun would give."""
-        return list(self.pv_kw)
+        return np.array(self.pv_kw)
 
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
         """A limit: its rating where nothing is curtailed."""

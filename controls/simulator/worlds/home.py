@@ -45,7 +45,7 @@ def home_assets(site: Site) -> HomeAssets:
     """Limits from the site's assets: battery, pv, ev_charger, and the sum of the heating relays. Raises BadInput."""
 
     def param(kind: str, name: str) -> float:
-        found = [asset.params[name] for asset in site.assets if asset.kind == kind and name in asset.params]
+        found = [asset.numbers[name] for asset in site.assets if asset.kind == kind and name in asset.numbers]
         if not found:
             raise BadInput(f"site {site.site_id!r} has no asset of kind {kind!r} with {name!r}", reason="missing_asset")
         return sum(found)

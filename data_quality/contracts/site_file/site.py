@@ -2,9 +2,10 @@
 
 from datetime import date, datetime
 from itertools import pairwise
+from math import isfinite
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, JsonValue, field_validator, model_validator
 
 from data_quality.contracts.billing.supplier_bill import VarianceThreshold
 from data_quality.contracts.billing.tariff import Tariff
@@ -101,11 +102,28 @@ class Asset(Model):
 
     asset_id: Identifier
     name: str = ""
-    kind: Literal["battery", "pv", "ev_charger", "heating_relay", "machine"]
+    kind: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="One that plans know, or another that nothing plans")
     template: str = ""
     meter: Identifier | None = None
     address: str = Field(default="", description="host:port/unit or MQTT topic root; empty: the settings decide")
-    params: dict[str, float] = {}
+    params: dict[str, JsonValue] = {}
+
+    @field_validator("params", mode="after")
+    @classmethod
+    def _is_finite(cls, params: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        odd = [name for name, value in params.items() if isinstance(value, float) and not isfinite(value)]
+        if odd:
+            raise ValueError(f"{', '.join(odd)}: not a finite number")
+        return params
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The params that are plain numbers: ratings, capacities, limits."""
+        return {
+            name: float(value)
+            for name, value in self.params.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        }
 
 
 class EmissionFactorEntry(Model):

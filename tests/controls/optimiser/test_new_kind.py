@@ -4,14 +4,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import pytest
 
 from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.case_file import load_case
 from controls.optimiser.check_solution import replay_case
 from controls.optimiser.conflicts import explain_conflict
-from controls.optimiser.devices.device import Around, Device, Given, Measure, Row, State, Values
+from controls.optimiser.devices.device import Around, Device, Given, Measure, Numbers, State, Values, followed
 from controls.optimiser.devices.kinds import KINDS, device_assets
+from controls.optimiser.linear import Floats, Linear
+from controls.optimiser.program import Program, Row
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.frozen_plan import commands_of, make_plan, shown_kw
@@ -58,40 +61,32 @@ class Shed(Device):
     def state(self) -> State:
         return State("budget_end_kwh", self.budget_kwh, 10.0, "shed budget", "kWh")
 
-    def reach_kw(self, t: int) -> tuple[float, float]:
+    def reach_kw(self) -> tuple[float, float]:
         return 0.0, self.most_kw
 
-    def variables(self, lp: Any, around: Around) -> Values:
-        count = len(around.step_h)
-        is_shed = self.new(lp, "is_shed", count, cat="Binary")
-        return {"shed_kw": self.new(lp, "shed_kw", count, lowBound=0), "is_shed": is_shed}
+    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
+        is_shed = self.new(program, "is_shed", around.steps, upper=1.0, is_integer=True)
+        return {"shed_kw": self.new(program, "shed_kw", around.steps), "is_shed": is_shed}
 
     def rows(self, x: Values, around: Around) -> Iterator[Row]:
-        for t in range(len(around.step_h)):
-            yield "shed_limit", f"most_{t:03d}", x["shed_kw"][t] <= self.most_kw * x["is_shed"][t]
-        for t in range(len(around.step_h)):
-            yield "shed_least", f"least_{t:03d}", x["shed_kw"][t] >= self.least_kw * x["is_shed"][t]
-        energy_kwh = sum(hours * x["shed_kw"][t] for t, hours in enumerate(around.step_h))
-        yield "shed_budget", "budget", energy_kwh <= self.budget_kwh
+        yield Row("shed_limit", "most", x["shed_kw"] <= self.most_kw * x["is_shed"])
+        yield Row("shed_least", "least", x["shed_kw"] >= self.least_kw * x["is_shed"])
+        yield Row("shed_budget", "budget", (around.step_h * x["shed_kw"]).sum() <= self.budget_kwh)
 
-    def drawn_kw(self, x: Values, t: int) -> Any:
-        return -1 * x["shed_kw"][t]
+    def drawn_kw(self, x: Values) -> Any:
+        return -1 * x["shed_kw"]
 
-    def cost(self, x: Values, step_h: tuple[float, ...]) -> Iterable[Any]:
-        return ((hours * self.price_per_kwh) * x["shed_kw"][t] for t, hours in enumerate(step_h))
+    def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
+        yield "wear", step_h * self.price_per_kwh * x["shed_kw"]
 
-    def solved(self, values: Values, step_h: tuple[float, ...]) -> dict[str, tuple[float, ...]]:
+    def solved(self, values: Numbers, step_h: Floats) -> Numbers:
         shed_kw = super().solved(values, step_h)["shed_kw"]
-        used = [
-            sum(hours * power for hours, power in zip(step_h, shed_kw[: t + 1], strict=False))
-            for t in range(len(step_h))
-        ]
-        return {"shed_kw": shed_kw, "budget_end_kwh": tuple(self.budget_kwh - kwh for kwh in used)}
+        return {"shed_kw": shed_kw, "budget_end_kwh": followed(self.budget_kwh, -step_h * shed_kw)}
 
-    def errors(self, columns: Values, step_h: tuple[float, ...]) -> Iterator[tuple[str, float]]:
-        for t, shed_kw in enumerate(columns["shed_kw"]):
-            yield f"step {t}: shed above the most", shed_kw - self.most_kw
-            yield f"step {t}: shed below the least", self.least_kw - shed_kw if shed_kw else 0.0
+    def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, Any]]:
+        shed_kw = columns["shed_kw"]
+        yield "shed above the most", shed_kw - self.most_kw
+        yield "shed below the least", np.where(shed_kw > 0, self.least_kw - shed_kw, 0.0)
         yield "the end: budget overdrawn", -columns["budget_end_kwh"][-1]
 
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:

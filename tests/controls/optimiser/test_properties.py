@@ -10,9 +10,10 @@ from controls.optimiser.case import DispatchCase, without_control
 from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.battery import Battery
 from controls.optimiser.lp_build import build_problem
+from controls.optimiser.program import Row
 from controls.optimiser.solution import Solution, cost_of
 from controls.optimiser.solve import solve
-from controls.optimiser.solve_pulp import run_solver
+from controls.optimiser.solvers import run_solver
 from tests.controls.optimiser.toys import TOY, changed, device, toy_series
 
 STEPS = 4
@@ -93,8 +94,9 @@ def test_no_forced_mode_beats_the_optimum(case: DispatchCase, step: int) -> None
     best = solved(case)
     for mode in (0, 1):
         problem = build_problem(case)
-        problem.lp.addConstraint(problem.variables["bat"]["is_charging"][step] == mode, "forced")
-        outcome = run_solver(problem.lp, solver="highs", gap=1e-6, time_limit_s=30.0)
+        forced = Row("forced", "forced", problem.variables["bat"]["is_charging"][step] == mode)
+        problem.program.add("forced", "bat", forced, steps=STEPS)
+        outcome = run_solver(problem.program, solver="highs", gap=1e-6, time_limit_s=30.0)
         if outcome.objective is not None:
             assert outcome.objective >= best.objective - 1e-5
 

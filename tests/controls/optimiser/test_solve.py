@@ -1,8 +1,8 @@
 """Nothing leaves the solver unchecked."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
-import pulp
 import pytest
 
 from controls.optimiser import solve as solve_module
@@ -10,9 +10,10 @@ from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.pv import Pv
+from controls.optimiser.program import Program, Row
 from controls.optimiser.solution import Series
 from controls.optimiser.solve import solve
-from controls.optimiser.solve_pulp import Outcome, run_solver
+from controls.optimiser.solvers import Outcome, run_solver
 from data_quality.contracts.control.plan import BatteryParams, PlanRequest
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
@@ -53,7 +54,7 @@ def test_a_plan_request_becomes_kwh(clock: object) -> None:
     assert (battery.max_charge_kw, battery.max_discharge_kw, battery.wear_per_kwh) == (5.0, 4.0, 0.4)
     assert (battery.charge_efficiency, battery.discharge_efficiency) == (0.975, 0.975)
     assert (case.connection.import_max_kw, case.connection.export_max_kw, case.step_h) == (17, 11, (0.25, 0.25))
-    assert sun.curtailment_max_kw == (0.0, 0.5)
+    assert sun.curtailment_max_kw.tolist() == [0.0, 0.5]
 
 
 def test_time_that_runs_out_is_a_finding_and_not_a_plan() -> None:
@@ -71,18 +72,18 @@ def test_time_that_runs_out_is_a_finding_and_not_a_plan() -> None:
 
 
 def test_a_schedule_that_breaks_its_case_never_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(case: DispatchCase, problem: object) -> Series:
+    def wrong(case: DispatchCase, values: object) -> Series:
         return toy_series(case, charge_kw=[9.0, 0.0], discharge_kw=[0.0, 0.0], curtailed_kw=[0.0, 0.0])
 
-    monkeypatch.setattr(solve_module, "_series", wrong)
+    monkeypatch.setattr(solve_module, "series_of", wrong)
     with pytest.raises(OurFault, match="step 0: charge above the rating by 8"):
         solve(TOY)
 
 
 def test_a_solver_that_lies_about_its_cost_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def lying(lp: object, **options: object) -> Outcome:
-        run_solver(lp, solver="highs", gap=1e-6, time_limit_s=10.0)
-        return Outcome(status="optimal", solver="liar", objective=-5.0, bound=-5.0)
+    def lying(program: Program, **options: object) -> Outcome:
+        honest = run_solver(program, solver="highs", gap=1e-6, time_limit_s=10.0)
+        return replace(honest, solver="liar", objective=-5.0, bound=-5.0)
 
     monkeypatch.setattr(solve_module, "run_solver", lying)
     with pytest.raises(OurFault, match=r"liar claims a cost of -5\.0"):
@@ -91,12 +92,12 @@ def test_a_solver_that_lies_about_its_cost_is_caught(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("solver", ["highs", "cbc"])
 def test_an_unbounded_problem_is_our_fault(solver: str) -> None:
-    lp = pulp.LpProblem("endless", pulp.LpMinimize)
-    free = lp.add_variable("free", lowBound=0)
-    lp.addConstraint(free >= 1, "row")
-    lp.setObjective(-1 * free)
+    endless = Program()
+    free = endless.new("free", 1)
+    endless.add("row", "toy", Row("row", "row", free >= 1.0), steps=1)
+    endless.costs["energy"] = [-1 * free]
     with pytest.raises(OurFault, match="unbounded"):
-        run_solver(lp, solver=solver, gap=1e-6, time_limit_s=10.0)
+        run_solver(endless, solver=solver, gap=1e-6, time_limit_s=10.0)
 
 
 def test_cbc_agrees_that_there_is_no_plan() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.connection import Connection
-from controls.optimiser.devices.device import Device
+from controls.optimiser.devices.device import Device, numbers
 from controls.optimiser.devices.pv import Pv
 from controls.optimiser.solution import Series, series_of
 
@@ -64,4 +64,4 @@ def toy_series(
         "pv": {"curtailed_kw": curtailed_kw},
         "bat": {"battery_charge_kw": charge_kw, "battery_discharge_kw": discharge_kw},
     }
-    return series_of(case, values)
+    return series_of(case, {name: numbers(found) for name, found in values.items()})

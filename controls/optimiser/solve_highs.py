@@ -1,0 +1,100 @@
+"""The arrays of a problem handed to HiGHS as they are: no object a row, no names."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from controls.optimiser.linear import Floats
+from controls.optimiser.program import Arrays
+from controls.optimiser.solvers import FEASIBILITY, Outcome
+from data_quality.contracts.errors import OurFault
+
+if TYPE_CHECKING:
+    import highspy
+
+
+def run_highs(arrays: Arrays, *, gap: float, time_limit_s: float, start: Floats | None = None) -> Outcome:
+    """Solve; see solvers.run_solver. start: a solution to begin from, one value a column."""
+    import highspy
+
+    engine = _engine(arrays, gap=gap, time_limit_s=time_limit_s)
+    if start is not None:
+        engine.setSolution(arrays.column_count, np.arange(arrays.column_count, dtype=np.int32), start)
+    engine.run()
+    name, status = f"HiGHS {engine.version()}", engine.getModelStatus()
+    kinds = highspy.HighsModelStatus
+    if status in {kinds.kInfeasible, kinds.kUnboundedOrInfeasible}:
+        # Every variable that costs something is bounded from that side, or it is our own fault:
+        # tell the two apart without the cost.
+        if status == kinds.kUnboundedOrInfeasible and arrays.cost.any():
+            alone = run_highs(arrays.without_cost(), gap=gap, time_limit_s=time_limit_s)
+            if alone.status != "infeasible":
+                raise OurFault("the dispatch problem is unbounded: a limit is missing")
+        return Outcome(status="infeasible", solver=name)
+    if status == kinds.kUnbounded:
+        raise OurFault("the dispatch problem is unbounded: a limit is missing")
+    info = engine.getInfo()
+    if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
+        return Outcome(status="stopped", solver=name)
+    objective = float(info.objective_function_value)
+    # A problem without integers has no MIP bound: its optimum is its own.
+    is_optimal = status == kinds.kOptimal
+    bound = float(info.mip_dual_bound) if arrays.is_integer.any() else objective
+    if not is_optimal and not arrays.is_integer.any():
+        return Outcome(status="stopped", solver=name)
+    return Outcome(
+        status="optimal" if is_optimal else "feasible",
+        solver=name,
+        objective=objective,
+        bound=min(bound, objective),
+        values=np.array(engine.getSolution().col_value),
+    )
+
+
+def row_duals(arrays: Arrays, values: Floats) -> Floats:
+    """What one unit more on the right side of each row would add to the cost, with every integer held at its value.
+
+    values: a solution. A dual is of the linear problem that is left, and so a price at the margin. Raises OurFault
+    where that problem has no solution.
+    """
+    import highspy
+
+    whole = np.flatnonzero(arrays.is_integer)
+    held = np.round(values[whole])
+    engine = _engine(arrays.bounded(whole, held, held), gap=0.0, time_limit_s=60.0, is_relaxed=True)
+    engine.run()
+    if engine.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        raise OurFault("a plan whose integers are held has no prices")
+    return np.array(engine.getSolution().row_dual)
+
+
+def _engine(arrays: Arrays, *, gap: float, time_limit_s: float, is_relaxed: bool = False) -> "highspy.Highs":
+    import highspy
+
+    engine = highspy.Highs()
+    engine.silent()
+    for option, value in {
+        "mip_rel_gap": gap,
+        # A plan of a few cents would otherwise stop at HiGHS' own 1e-6 in currency: far below a cent, but not equal.
+        "mip_abs_gap": min(1e-6, gap),
+        "time_limit": time_limit_s,
+        # One thread: the answer does not depend on how many are free.
+        "threads": 1,
+        "mip_feasibility_tolerance": FEASIBILITY,
+        "primal_feasibility_tolerance": FEASIBILITY,
+        "dual_feasibility_tolerance": FEASIBILITY,
+    }.items():
+        engine.setOptionValue(option, value)
+    model = highspy.HighsLp()
+    model.num_col_, model.num_row_ = arrays.column_count, arrays.row_lower.size
+    model.col_cost_, model.col_lower_, model.col_upper_ = arrays.cost, arrays.lower, arrays.upper
+    model.offset_ = arrays.offset
+    model.row_lower_, model.row_upper_ = arrays.row_lower, arrays.row_upper
+    model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    model.a_matrix_.start_, model.a_matrix_.index_ = arrays.start, arrays.column
+    model.a_matrix_.value_ = arrays.value
+    if arrays.is_integer.any() and not is_relaxed:
+        kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
+        model.integrality_ = [kinds[whole] for whole in arrays.is_integer.tolist()]
+    engine.passModel(model)
+    return engine
