@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import dagster as dg
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 from assets.stores.lake.lake import BatchInfo
 from assets.stores.ledgers.plans import StoredContent
+from controls.defs import stored_plans_give_their_hash
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.frozen_plan import commands_of, content_hash, make_plan
@@ -24,6 +26,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
 from orchestration.cli.main import build_app
 from orchestration.open_project import OpenProject
+from orchestration.resources import ProjectResource
 from tests.controls.planning.examples import HOME, forecast, prices
 from tests.controls.planning.toy_days import BATTERY, stored
 
@@ -195,6 +198,14 @@ def test_a_plan_that_was_altered_or_comes_out_otherwise_is_told_step_by_step(wee
     assert difference.stored - difference.replayed == pytest.approx(1)
     assert "gives another plan in 1 of 96 steps, first at 2026-01-01 00:15Z (site, import_kw:" in altered.sentence
     assert altered.sentence.endswith("by up to 1; it costs the same; what it gives now is what was hashed then")
+
+
+def test_the_daily_check_solves_the_plans_of_the_day_again(week: OpenProject) -> None:
+    project = ProjectResource(root=week.root)
+    found = stored_plans_give_their_hash(project=project, clock=FixedClock(FIRST + timedelta(days=3, hours=1)))
+    project.close()
+    assert isinstance(found, dg.AssetCheckResult)
+    assert (found.passed, found.metadata["plans"].value, found.metadata["others"].value) == (True, 1, "")
 
 
 def test_a_plan_in_the_shape_of_earlier_versions_gives_its_hash_too() -> None:
