@@ -232,6 +232,18 @@ def test_conflicts_and_a_last_line_without_end_are_judged_in_blocks(
         assert file.rejects["got"].to_list()[:2] == ["main = 1.5", "main = 1.7"]
 
 
+def test_a_refused_row_shows_the_step_of_its_stream_in_whatever_form_its_time_is(tmp_path: Path) -> None:
+    path = tmp_path / "readings.csv"
+    rows = [f"main,2025-02-01T{hour:02}:00:00+01:00,1.5" for hour in (1, 2, 3)]
+    odd = [f"main,2025-02-01T{hour:02}:{minute}:00Z,nan" for hour in (0, 1) for minute in (15, 30, 45)]
+    path.write_text("\n".join(["meter,timestamp,kwh", *rows, *odd, ""]))
+    whole = read_file(path, site=SITE, now_utc=NOW).report
+    # A quarter hour each: what is refused between two good rows is no part of the first.
+    assert (whole.warnings["unsorted"], whole.warnings["gap_intervals"]) == (1, 6)
+    with regular_file(path, site=SITE, mapping=None, now_utc=NOW, from_bytes=0) as file:
+        assert file is None or file.report == whole
+
+
 @pytest.mark.parametrize(("others", "accepted"), [("0", 4), ("2.5", 3), ("12.000", 3)])
 def test_what_a_comma_means_beside_points_is_for_the_sight_of_the_whole_file(
     tmp_path: Path, others: str, accepted: int
