@@ -69,7 +69,7 @@ def test_the_points_of_a_case_are_its_steps_in_time(tmp_path: Path) -> None:
     ("changes", "words"),
     [
         ({"ev_sessions": [{"from_step": 0}]}, "EV sessions are not planned yet"),
-        ({"tank": {"cop": 1.0}}, "heat storage is not planned yet"),
+        ({"tank": {"cop": 1.0}}, "tank.draw_kw: Field required"),
         ({"pv": [0.0]}, "pv_kw has 1 values, the case 2 steps"),
         ({"load": ["much", 1.0]}, "load.0"),
         ({"dt_h": 0}, "dt_h"),
