@@ -40,6 +40,7 @@ class DispatchCase(Model):
             for name, values in series.items():
                 if len(values) != len(self.step_h):
                     raise ValueError(f"{name} has {len(values)} values, the case {len(self.step_h)} steps")
+            part.fits(self.step_h)
         return self
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import ValidationError
 
-from controls.optimiser.linear import Floats, Linear
+from controls.optimiser.linear import INF, Floats, Linear
 from controls.optimiser.program import Program, Row
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
@@ -52,7 +52,7 @@ class Part(Model, ABC):
     limits: families of rows that somebody chose, with the unit of what they limit; the others are physics and never
     give. implied: families that can be in no conflict because the others already say what they say. per_step: fields
     with one value a step. case_key: where a case file holds it (empty: at the top), case_is_list: as a list of them,
-    and case_names: the file's names and the fields that they are.
+    case_field: as a list that is this field of one part, and case_names: the file's names and the fields that they are.
     """
 
     kind: ClassVar[str]
@@ -62,6 +62,7 @@ class Part(Model, ABC):
     says: ClassVar[Mapping[str, str]] = {}
     case_key: ClassVar[str] = ""
     case_is_list: ClassVar[bool] = False
+    case_field: ClassVar[str] = ""
     case_names: ClassVar[Mapping[str, str]] = {}
 
     device_id: str
@@ -74,6 +75,9 @@ class Part(Model, ABC):
     def new(self, program: Program, name: str, count: int, **options: Any) -> Linear:
         """`count` variables of this part; options as of Program.new."""
         return program.new(f"{self.prefix}_{name}", count, **options)
+
+    def fits(self, step_h: tuple[float, ...]) -> None:
+        """Raises ValueError where its own figures do not go with the steps (hours of each) of its case."""
 
     @abstractmethod
     def variables(self, program: Program, around: Around) -> dict[str, Linear]:
@@ -101,11 +105,15 @@ class Part(Model, ABC):
 
 @dataclass(frozen=True)
 class Measure:
-    """What a plan must know of a device's state: the template's reading, a code for findings, words for a person."""
+    """What a plan must know of a device's state: the template's reading, a code for findings, words for a person.
+
+    presence: a reading that is 0 where nothing is there to have a state (no car is plugged in); empty: always there.
+    """
 
     reading: str
     code: str
     words: str
+    presence: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,6 +144,7 @@ class Given:
     share: of its rating that it may use. forecast_kw: one value a step, of all `siblings`, the assets of its kind on
     its meter, itself among them. state: as measured. end: what is to be left; None: as much as there is.
     start_utc, step_h, time_zone: the plan's steps. load_kw, pv_kw, import_price_per_kwh: of the site, one value a step.
+    import_max_kw: of the site's connection.
     """
 
     site_id: str
@@ -150,6 +159,7 @@ class Given:
     load_kw: tuple[float, ...] = ()
     pv_kw: tuple[float, ...] = ()
     import_price_per_kwh: tuple[float, ...] = ()
+    import_max_kw: float = INF
 
 
 class Device(Part):
@@ -185,6 +195,16 @@ class Device(Part):
     def measured(cls, asset: Asset, site_id: str, reading: float) -> float:  # noqa: ARG003 - most take it as it is
         """The state of which `from_asset` speaks, from what the device itself says."""
         return reading
+
+    @classmethod
+    def full(cls, asset: Asset, site_id: str) -> float | None:  # noqa: ARG003 - most say no limit
+        """The most that its measured state can be; None: nobody said."""
+        return None
+
+    @property
+    def is_absent(self) -> bool:
+        """Nothing was there to have a state when the plan was made: no car at a charger."""
+        return False
 
     @property
     def state(self) -> State | None:
