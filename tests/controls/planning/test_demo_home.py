@@ -14,15 +14,14 @@ from controls.safety.verdict import ALLOW
 from controls.templates.load_templates import load_template
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.plan import PlanRequest
-from tests.controls.planning.examples import NOW, forecast, inputs, prices
+from tests.controls.planning.examples import NOW, forecast, inputs, paid
 
 HOME_FILE = Path(assets.sites.__file__).parent / "demo" / "home.yaml"
 
 
 def test_every_command_planned_in_partial_passes_rating_and_envelope() -> None:
-    home = load_site(HOME_FILE)
-    costly = prices().with_columns(export_price_per_kwh=-prices()["price_per_kwh"])
-    asked = plan_request(home, **inputs(prices=costly, pv_forecast=forecast("pv", 7.0)))
+    home = paid(-5, load_site(HOME_FILE))
+    asked = plan_request(home, **inputs(pv_forecast=forecast("pv", 7.0)))
     assert isinstance(asked, PlanRequest), asked
     solution = solve(asked)
     assert isinstance(solution, Solution), solution
