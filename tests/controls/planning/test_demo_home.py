@@ -18,7 +18,7 @@ from controls.templates.load_templates import load_template
 from data_quality.contracts.control.command import Command, Mode
 from data_quality.contracts.control.plan import Plan, PlanRequest
 from data_quality.contracts.site_file.site import Site
-from tests.controls.planning.examples import DAY, NOW, forecast, inputs, prices
+from tests.controls.planning.examples import DAY, NOW, forecast, inputs, paid
 
 HOME_FILE = Path(assets.sites.__file__).parent / "demo" / "home.yaml"
 
@@ -41,9 +41,8 @@ def planned(home: Site, asked: PlanRequest) -> tuple[Plan, list[Command]]:
 
 
 def test_every_command_planned_in_partial_passes_rating_and_envelope() -> None:
-    home = load_site(HOME_FILE)
-    costly = prices().with_columns(export_price_per_kwh=-prices()["price_per_kwh"])
-    _, commands = planned(home, asked_of(home, prices=costly, pv_forecast=forecast("pv", 7.0)))
+    home = paid(-5, load_site(HOME_FILE))
+    _, commands = planned(home, asked_of(home, pv_forecast=forecast("pv", 7.0)))
     limits = {
         (asset.asset_id, capability): limits_of(asset, load_template(asset.template), capability)
         for asset in home.assets
