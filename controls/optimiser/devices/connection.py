@@ -21,6 +21,7 @@ class Connection(Part):
     limits: ClassVar = {"import_limit": "kw", "export_limit": "kw"}
     # Netting import against export keeps every limit; its tight factors would only hide how much another has to give.
     implied = frozenset({"exchange_mode"})
+    says: ClassVar = {"import_max": "imports all that it may", "export_max": "exports all that it may"}
     per_step = ("import_price_per_kwh", "export_price_per_kwh")
     case_names: ClassVar = {
         "p_imp": "import_price_per_kwh",
