@@ -36,7 +36,8 @@ def sentence(slot: Slot, explanation: Explanation, devices: Iterable[Device]) ->
     """What every device does in a slot, at which price, what another choice would cost, and what binds."""
     zone, currency, known = ZoneInfo(explanation.time_zone), explanation.currency, list(devices)
     acting = acts(slot, known)
-    is_alone = sum(bool(device.moves) for device in known) == 1
+    # Of one that acts it is clear whose other choice is meant.
+    is_alone = len(acting) == 1 or len(known) == 1
     best = [slot.best_alternative] if slot.best_alternative else []
     told = [one for one in slot.alternatives if one.device_id in acting] or best
     causes = [one for one in told if (one.difference or 0.0) > explanation.noise]
@@ -121,7 +122,7 @@ def _cause(one: Alternative, currency: str, zone: ZoneInfo, *, is_alone: bool) -
 
 
 def _other(one: Alternative, *, is_alone: bool) -> str:
-    return one.words if is_alone else f"{one.device_id} {one.words}"
+    return one.words if is_alone else f"{one.words} ({one.device_id})"
 
 
 def _bound(one: Binding, noise: float, currency: str) -> str:

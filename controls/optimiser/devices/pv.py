@@ -91,9 +91,9 @@ class Pv(Device):
         yield "more curtailed than allowed", columns["curtailed_kw"] - self.curtailment_max_kw
         yield "a power below zero", -columns["curtailed_kw"]
 
-    def shown_kw(self, columns: Numbers) -> Floats:
-        """What the sun would give."""
-        return np.array(self.pv_kw)
+    def unused_kw(self, columns: Numbers) -> Floats:
+        """What is curtailed."""
+        return columns["curtailed_kw"]
 
     def alternatives(self, columns: Numbers, t: int) -> list[Forced]:
         """Nothing curtailed where something is."""

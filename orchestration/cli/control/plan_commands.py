@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from data_quality.contracts.errors import BadInput
 from orchestration.cli.answer import CHECK_FAILED, Answer, Table, filled
 from orchestration.cli.frame import STATELESS, Call, command
 
 if TYPE_CHECKING:
     from controls.optimiser.case import DispatchCase
     from controls.optimiser.solution import Solution
+    from data_quality.contracts.control.explanation import Explanation
 
 _SOLVED = "{status}: objective {objective:.6f}, bound {bound:.6f}, gap {gap:.2%}, solved in {solve_seconds:.3f} s"
 _WHY = (
@@ -28,6 +30,7 @@ def plan(
     explain: Annotated[bool, typer.Option("--explain", help="Say why, slot by slot.")] = False,
     explain_s: Annotated[float, typer.Option("--explain-s", help="Seconds that --explain may take.")] = 60.0,
     tz: Annotated[str, typer.Option("--tz", help="Zone of times in words (IANA).")] = "UTC",
+    picture: Annotated[Path | None, typer.Option("--picture", metavar="FILE", help="Draw the plan (PNG).")] = None,
     write_lp: Annotated[Path | None, typer.Option("--write-lp", metavar="FILE", help="Write the problem out.")] = None,
 ) -> Answer:
     """Solve a dispatch case; an infeasible one names the constraints in conflict."""
@@ -47,20 +50,39 @@ def plan(
     found = solve(problem, solver=solver, gap=gap)
     if isinstance(found, Finding):
         return Answer({"status": found.code, "finding": found}, text=found.message, exit_code=CHECK_FAILED)
-    if not explain:
+    why = _why(call, problem, found, tz=tz, budget_s=explain_s) if explain else None
+    if picture is not None:
+        from controls.planning.plan_picture import picture_of
+        from orchestration.previews_plan import plan_picture
+
+        drawn = plan_picture(picture_of(problem, found.series, why), title=problem.case_id, time_zone=tz)
+        _write(picture, drawn)
+        call.say(f"the plan is drawn in {picture}")
+    if why is None:
         return Answer(found, text=filled(_SOLVED, found))
-    return _explained(call, problem, found, tz=tz, budget_s=explain_s)
+    return _explained(problem, found, why, budget_s=explain_s)
 
 
-def _explained(call: Call, case: "DispatchCase", found: "Solution", *, tz: str, budget_s: float) -> Answer:
+def _why(call: Call, case: "DispatchCase", found: "Solution", *, tz: str, budget_s: float) -> "Explanation":
     from controls.optimiser.explain import explain
-    from controls.optimiser.explain_words import folded, whole_sentences
 
     def progress(done: int, of: int) -> None:
         call.doing("asking what other choices would cost", done=done, of=of)
 
-    why = explain(case, found, time_zone=tz, budget_s=budget_s, progress=progress)
-    texts = [f"Prices are in {why.currency} per kWh, times those of {tz}.", *whole_sentences(why)]
+    return explain(case, found, time_zone=tz, budget_s=budget_s, progress=progress)
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise BadInput(f"cannot be written: {error.strerror}", file=str(path), reason="not_written") from error
+
+
+def _explained(case: "DispatchCase", found: "Solution", why: "Explanation", *, budget_s: float) -> Answer:
+    from controls.optimiser.explain_words import folded, whole_sentences
+
+    texts = [f"Prices are in {why.currency} per kWh, times those of {why.time_zone}.", *whole_sentences(why)]
     if why.left_open:
         texts.append(f"{why.left_open} of {len(why.slots)} slots are not explained: {budget_s:g} s were over")
     texts.append(filled(_SOLVED, found))
