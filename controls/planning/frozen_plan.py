@@ -36,14 +36,12 @@ def make_plan(
 
     plan_hash covers the request and the steps, and not why they are so. no_battery_cost: `unplanned_cost`.
     """
-    steps = _steps(request, solution)
+    steps = steps_of(request, solution)
     digest = input_digest(request)
     return Plan(
         # The instant first, so that plans sort by time; 80 bits of the digest keep two plans of it apart.
         plan_id=f"p{request.start_utc:%Y%m%dT%H%M}-{digest[:20]}",
-        plan_hash=sha256_of(
-            {"request": request.model_dump(mode="json"), "steps": [step.model_dump(mode="json") for step in steps]}
-        ),
+        plan_hash=content_hash(request.model_dump(mode="json"), [step.model_dump(mode="json") for step in steps]),
         version=version,
         site_id=request.site_id,
         created_at_utc=created_at_utc,
@@ -59,6 +57,11 @@ def make_plan(
         steps=steps,
         explanation=explanation,
     )
+
+
+def content_hash(request: Any, steps: Any) -> str:
+    """The plan_hash of a request and its steps, both as plain JSON."""
+    return sha256_of({"request": request, "steps": steps})
 
 
 def input_digest(request: PlanRequest) -> str:
@@ -132,7 +135,8 @@ def watts_toward_zero(power_kw: float) -> float:
     return (watts if power_kw >= 0 else -watts) / 1000
 
 
-def _steps(request: PlanRequest, solution: Solution) -> tuple[PlanStep, ...]:
+def steps_of(request: PlanRequest, solution: Solution) -> tuple[PlanStep, ...]:
+    """What the solution says for each step of its request."""
     series = solution.series
     return tuple(
         PlanStep(
