@@ -55,6 +55,7 @@ def solve(
         solver=outcome.solver,
         costs=costs_of(case, series),
         series=series,
+        values=tuple(outcome.values.tolist()),
     )
 
 

@@ -9,6 +9,7 @@ from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
 from controls.optimiser.case import case_of
 from controls.optimiser.devices.kinds import device_assets
+from controls.optimiser.explain import explain
 from controls.optimiser.solve import solve
 from controls.planning.frozen_plan import commands_of, make_plan
 from controls.planning.measured import ReadStates, measured_states
@@ -25,6 +26,8 @@ from data_quality.contracts.time import Clock
 
 # Day-ahead prices reach to the end of the next day at best; what is longer would be cut to them.
 HORIZON = timedelta(hours=24)
+# The commands of the plan wait for it: far below a quarter hour. What is not explained by then says so.
+EXPLAINED_WITHIN_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,14 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
     )
     if isinstance(request, Finding):
         return request
-    solution = solve(case_of(request))
+    case = case_of(request)
+    solution = solve(case)
     if isinstance(solution, Finding):
         return solution
+    why = explain(case, solution, time_zone=site.time_zone, budget_s=EXPLAINED_WITHIN_S)
     # epoch=0 in the commands below: the agent puts its own in when it sends.
-    plan = make_plan(request, solution, created_at_utc=now, version=desk.plans.next_version(site.site_id))
+    version = desk.plans.next_version(site.site_id)
+    plan = make_plan(request, solution, created_at_utc=now, version=version, explanation=why)
     return desk.plans.add_with_commands(plan, commands_of(plan, site, epoch=0), desk.clock).plan
 
 

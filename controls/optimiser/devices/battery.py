@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from controls.optimiser.devices.device import (
     Around,
     Device,
+    Forced,
     Given,
     Measure,
     Numbers,
@@ -46,6 +47,13 @@ class Battery(Device):
     columns = ("battery_charge_kw", "battery_discharge_kw")
     moves: ClassVar = {"battery_charge_kw": "charges", "battery_discharge_kw": "discharges"}
     metered: ClassVar = {"charge": "battery_charge_kw", "discharge": "battery_discharge_kw"}
+    says: ClassVar = {
+        "charge_max": "charges at its rating",
+        "discharge_max": "discharges at its rating",
+        "floor": "is as empty as it may be",
+        "ceiling": "is as full as it may be",
+        "end": "must keep its charge at the end",
+    }
 
     max_charge_kw: float = Field(ge=0)
     max_discharge_kw: float = Field(ge=0)
@@ -155,6 +163,19 @@ class Battery(Device):
         yield "charge below its floor", self.soc_min_kwh - soc_kwh
         yield "charge above its ceiling", soc_kwh - self.soc_max_kwh
         yield "the end: charge below the wanted one", self.soc_end_min_kwh - soc_kwh[-1]
+
+    def alternatives(self, columns: Numbers, t: int) -> list[Forced]:
+        """What it does left out, or done at its rating where that is not so already; the other way round at rating."""
+        found = []
+        for words, name, most_kw in (
+            ("charging", "battery_charge_kw", self.max_charge_kw),
+            ("discharging", "battery_discharge_kw", self.max_discharge_kw),
+        ):
+            if columns[name][t] > 0:
+                found.append(Forced(f"not {words}", name, 0.0, 0.0))
+            if columns[name][t] < most_kw:
+                found.append(Forced(f"{words} {most_kw:g} kW", name, most_kw, most_kw))
+        return found
 
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
         """Charge positive, discharge negative."""

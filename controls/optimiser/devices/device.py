@@ -231,9 +231,9 @@ class Device(Part):
         """What else it could do in step t than what its series say: each is solved again to say what it would cost."""
         return []
 
-    def shown_kw(self, columns: Numbers) -> Floats:
-        """Its line in a plan's picture, one value a step."""
-        return np.asarray(self.drawn_kw(columns), np.float64)
+    def unused_kw(self, columns: Numbers) -> Floats:
+        """What it could give in each step and does not."""
+        return np.zeros_like(columns[self.columns[0]])
 
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
         """Absolute set-points of step t by capability, each in the unit that ends the capability's name."""

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from data_quality.contracts.control.explanation import Explanation
 from data_quality.contracts.model import Model
 
 _OF_ONE_BATTERY = ("battery", "soc_init_kwh", "soc_end_min_kwh", "pv_kw", "pv_limit_min_kw")
@@ -124,6 +125,7 @@ class PlanStep(Model):
 class Plan(Model):
     """A versioned plan. `plan_hash` covers request and steps; `version` counts per site and start.
 
+    explanation: why the steps are so; None in plans of earlier versions, and where nobody asked.
     no_battery_cost: with nothing planned, whatever the devices are; stored plans have it by this name.
     """
 
@@ -142,3 +144,4 @@ class Plan(Model):
     solver: str
     request: PlanRequest
     steps: tuple[PlanStep, ...]
+    explanation: Explanation | None = None
