@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.model import Model
 
 _OF_ONE_BATTERY = ("battery", "soc_init_kwh", "soc_end_min_kwh", "pv_kw", "pv_limit_min_kw")
@@ -55,6 +56,12 @@ class PlanRequest(Model):
     forecast_id: str = ""
     inputs: dict[str, str] = Field(default={}, description="What was used: name -> id, digest or measured age")
     is_synthetic: bool = False
+    # Plans of earlier versions had none of these: at their defaults they are in no hash.
+    objective: Objective = Field(default=Objective(), exclude_if=lambda objective: objective.is_default)
+    carbon_kgco2e_per_kwh: tuple[float, ...] | None = Field(default=None, exclude_if=lambda known: known is None)
+    labels: tuple[str, ...] = Field(
+        default=(), exclude_if=lambda labels: not labels, description="What a person must know of the inputs"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -130,5 +137,8 @@ class Plan(Model):
     currency: str
     input_digest: str
     solver: str
+    # By kind, in the currency, and what is no currency with its unit in the name: plans of earlier versions have none.
+    costs: dict[str, float] = Field(default={}, exclude_if=lambda costs: not costs)
+    measures: dict[str, float] = Field(default={}, exclude_if=lambda measures: not measures)
     request: PlanRequest
     steps: tuple[PlanStep, ...]
