@@ -38,7 +38,7 @@ GOALS: Mapping[GoalName, frozenset[str]] = {
 }
 UNITS = {"money": "currency", "comfort": "currency", "carbon": "kgco2e", "peak": "kw", "imports": "kwh"}
 # Of the site's imports, in units that are no currency.
-_MEASURES = ("carbon", "peak", "imports")
+MEASURES = ("carbon", "peak", "imports")
 # How often a preset counts a price that is stated.
 _TIMES = {"comfort": {"comfort": 10.0}, "environmental": {"carbon": 5.0}, "balanced": {"comfort": 3.0}}
 _FIRST: Mapping[str, GoalName] = {"environmental": "carbon", "peak_shaving": "peak", "self_consumption": "imports"}
@@ -60,6 +60,13 @@ def goals_of(objective: Objective) -> tuple[Goal, ...]:
     if own is None or own in named or _prices(objective)[own]:
         return objective.first
     return (Goal(goal=own), *objective.first)
+
+
+def measures_wanted(objective: Objective) -> frozenset[str]:
+    """The measures that weigh something, come first, or are bounded."""
+    weights, first = weights_of(objective), {each.goal for each in goals_of(objective)}
+    bounded = {"carbon"} if objective.carbon_max_kgco2e is not None else set()
+    return frozenset(kind for kind in MEASURES if weights[kind] or kind in first | bounded)
 
 
 def goal_weights(goal: GoalName, kinds: Iterable[str]) -> dict[str, float]:
@@ -120,10 +127,8 @@ class Aims(Part):
 
     @property
     def wanted(self) -> frozenset[str]:
-        """The measures that weigh something, come first, or are bounded."""
-        weights, first = weights_of(self.objective), {each.goal for each in goals_of(self.objective)}
-        bounded = {"carbon"} if self.objective.carbon_max_kgco2e is not None else set()
-        return frozenset(kind for kind in _MEASURES if weights[kind] or kind in first | bounded)
+        """The measures that count."""
+        return measures_wanted(self.objective)
 
     def variables(self, program: Program, around: Around) -> dict[str, Linear]:
         """The highest import, where it counts."""

@@ -50,7 +50,8 @@ class Solution(Model):
     """`objective` is the cost of `series` as they stand; no plan costs less than `bound`. Currency of the case.
 
     costs: the same by kind, before any weight; what is paid are the kinds of MONEY. measures: what the site exchanges
-    with the grid, units in the names. kept: the most of each goal that came first (see DispatchCase.kept).
+    with the grid, units in the names. values: of the problem's columns, for who asks more of it. kept: the most of each
+    goal that came first; `case.model_copy(update={"kept": kept})` is the case that was solved last.
     """
 
     status: Literal["optimal", "feasible"] = Field(description="feasible: stopped at the time limit, see gap")
@@ -64,11 +65,12 @@ class Solution(Model):
     measures: dict[str, float] = {}
     kept: dict[GoalName, float] = {}
     series: Series
+    values: tuple[float, ...] = Field(default=(), exclude=True, repr=False)
 
     @property
     def money(self) -> float:
         """What is paid, in the case's currency: the kinds of MONEY, unweighted."""
-        return sum(cost for kind, cost in self.costs.items() if kind in MONEY)
+        return sum(cost for kind, cost in self.costs.items() if kind in MONEY) if self.costs else self.objective
 
 
 def series_of(case: DispatchCase, values: Mapping[str, Numbers]) -> Series:

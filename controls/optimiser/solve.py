@@ -11,7 +11,7 @@ from controls.optimiser.conflicts import explain_conflict
 from controls.optimiser.devices.device import numbers
 from controls.optimiser.linear import Floats
 from controls.optimiser.lp_build import Problem, build_problem
-from controls.optimiser.objective import bound_of, goal_weights, goals_of, measures_of
+from controls.optimiser.objective import MEASURES, bound_of, goal_weights, goals_of, measures_of
 from controls.optimiser.solution import Series, Solution, cost_of, costs_of, series_of
 from controls.optimiser.solve_highs import relaxed_bound
 from controls.optimiser.solvers import Outcome, run_solver
@@ -115,10 +115,11 @@ class _Run:
             build_seconds=self.build_seconds,
             solve_seconds=self.solve_seconds,
             solver=outcome.solver,
-            costs=costs_of(case, series),
+            costs={kind: cost for kind, cost in costs_of(case, series).items() if kind not in MEASURES},
             measures=measures_of(numbers(series.connection), np.array(case.step_h), case.carbon_kgco2e_per_kwh),
             kept=case.kept,
             series=series,
+            values=() if outcome.values is None else tuple(outcome.values.tolist()),
         )
 
 

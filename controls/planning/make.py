@@ -15,9 +15,10 @@ from controls.planning.measured import ReadStates, measured_states
 from controls.planning.plan_inputs import plan_request, price_digest, quarter_start
 from controls.planning.prices import prices_between
 from controls.planning.triggers import MIN_INTERVAL, Decision, plan_window, replan
+from controls.planning.wishes import with_wishes
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast
-from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.control.plan import Plan, PlanRequest
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
@@ -60,9 +61,12 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
         mode=desk.mode,
         now_utc=now,
     )
+    if isinstance(request, PlanRequest):
+        request = with_wishes(request, site, desk.lake)
     if isinstance(request, Finding):
         return request
-    solution = solve(case_of(request))
+    # Without the plan before as a start: the same inputs must give the same plan, whatever was planned before.
+    solution = solve(case_of(request), time_zone=site.time_zone)
     if isinstance(solution, Finding):
         return solution
     # epoch=0 in the commands below: the agent puts its own in when it sends.

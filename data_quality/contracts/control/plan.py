@@ -121,7 +121,9 @@ class PlanStep(Model):
 class Plan(Model):
     """A versioned plan. `plan_hash` covers request and steps; `version` counts per site and start.
 
-    no_battery_cost: with nothing planned, whatever the devices are; stored plans have it by this name.
+    no_battery_cost: with nothing planned, whatever the devices are; stored plans have it by this name. objective: what
+    was minimised, which is money only where money is all that is wanted. costs: by kind, in the currency; measures:
+    what is no currency, with its unit in the name.
     """
 
     plan_id: str
@@ -137,8 +139,14 @@ class Plan(Model):
     currency: str
     input_digest: str
     solver: str
-    # By kind, in the currency, and what is no currency with its unit in the name: plans of earlier versions have none.
+    # Plans of earlier versions, which wanted the least money, have none of these.
+    money: float | None = Field(default=None, exclude_if=lambda money: money is None)
     costs: dict[str, float] = Field(default={}, exclude_if=lambda costs: not costs)
     measures: dict[str, float] = Field(default={}, exclude_if=lambda measures: not measures)
     request: PlanRequest
     steps: tuple[PlanStep, ...]
+
+    @property
+    def paid(self) -> float:
+        """What the plan costs, in money."""
+        return self.objective if self.money is None else self.money
