@@ -2,17 +2,17 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from assets.stores.event_chain import sha256_of
 from controls.optimiser.case import case_of, without_control
-from controls.optimiser.devices.device import numbers
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
+from controls.planning.plan_inputs import FORECAST_FROM
 from data_quality.contracts.control.command import Command
+from data_quality.contracts.control.explanation import Explanation
 from data_quality.contracts.control.plan import Plan, PlanRequest, PlanStep
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
@@ -25,10 +25,17 @@ _NOT_IN_DIGEST = ("known_at_utc",)
 _INPUTS_NOT_IN_DIGEST = "_age_s"
 
 
-def make_plan(request: PlanRequest, solution: Solution, *, created_at_utc: datetime, version: int) -> Plan:
+def make_plan(
+    request: PlanRequest,
+    solution: Solution,
+    *,
+    created_at_utc: datetime,
+    version: int,
+    explanation: Explanation | None = None,
+) -> Plan:
     """Freeze request and solution. The same inputs make the same `plan_id`, whoever solves them and when.
 
-    plan_hash covers the request and the steps. no_battery_cost: `unplanned_cost`.
+    plan_hash covers the request and the steps, and not why they are so. no_battery_cost: `unplanned_cost`.
     """
     steps = steps_of(request, solution)
     digest = input_digest(request)
@@ -47,8 +54,12 @@ def make_plan(request: PlanRequest, solution: Solution, *, created_at_utc: datet
         currency=request.currency,
         input_digest=digest,
         solver=solution.solver,
+        costs=solution.costs,
+        measures=solution.measures,
+        money=solution.money,
         request=request,
         steps=steps,
+        explanation=explanation,
     )
 
 
@@ -76,7 +87,7 @@ def unplanned_cost(request: PlanRequest) -> float:
     answer = solve(without_control(case_of(request)))
     if isinstance(answer, Finding):
         raise OurFault(f"the same data with nothing planned have no solution: {answer.message}")
-    return answer.objective
+    return answer.money
 
 
 def commands_of(plan: Plan, site: Site, *, epoch: int, ttl_s: float = 45.0) -> list[Command]:
@@ -95,16 +106,6 @@ def commands_of(plan: Plan, site: Site, *, epoch: int, ttl_s: float = 45.0) -> l
                 commands.append(_command(plan, step, name, capability, value, seq[name], epoch, ttl_s))
                 seq[name] += 1
     return commands
-
-
-def shown_kw(plan: Plan) -> dict[str, Sequence[float]]:
-    """The lines of a plan's picture: the load, then every device by its id, one value a step."""
-    found: dict[str, Sequence[float]] = {"load": plan.request.load_kw}
-    for device in devices_of(plan.request):
-        steps = [step.devices[device.device_id] for step in plan.steps]
-        columns = numbers({name: [step[name] for step in steps] for name in steps[0]})
-        found[device.device_id] = device.shown_kw(columns).tolist()
-    return found
 
 
 def _command(
@@ -140,7 +141,7 @@ def watts_toward_zero(power_kw: float) -> float:
 
 def steps_of(request: PlanRequest, solution: Solution) -> tuple[PlanStep, ...]:
     """What the solution says for each step of its request."""
-    series = solution.series
+    series, forecast_from = solution.series, request.inputs.get(FORECAST_FROM)
     return tuple(
         PlanStep(
             start_utc=start_utc,
@@ -151,6 +152,7 @@ def steps_of(request: PlanRequest, solution: Solution) -> tuple[PlanStep, ...]:
                 name: {column: values[t] for column, values in columns.items()}
                 for name, columns in series.devices.items()
             },
+            is_price_forecast=forecast_from is not None and f"{start_utc:%Y-%m-%dT%H:%MZ}" >= forecast_from,
         )
         for t, (start_utc, end_utc) in enumerate(case_of(request).windows_utc)
     )

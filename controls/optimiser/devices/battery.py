@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from controls.optimiser.devices.device import (
     Around,
     Device,
+    Forced,
     Given,
     Measure,
     Numbers,
@@ -30,6 +31,12 @@ class Battery(Device):
 
     kind = "battery"
     limits: ClassVar = {"charge_limit": "kw", "discharge_limit": "kw", "soc_window": "kwh", "soc_end": "kwh"}
+    means: ClassVar = {
+        "charge_limit": "charges with at most {part.max_charge_kw:g} kW",
+        "discharge_limit": "discharges with at most {part.max_discharge_kw:g} kW",
+        "soc_window": "keeps its charge between {part.soc_min_kwh:g} and {part.soc_max_kwh:g} kWh",
+        "soc_end": "ends with at least {part.soc_end_min_kwh:g} kWh",
+    }
     case_key = "battery"
     case_names: ClassVar = {
         "p_ch": "max_charge_kw",
@@ -46,6 +53,13 @@ class Battery(Device):
     columns = ("battery_charge_kw", "battery_discharge_kw")
     moves: ClassVar = {"battery_charge_kw": "charges", "battery_discharge_kw": "discharges"}
     metered: ClassVar = {"charge": "battery_charge_kw", "discharge": "battery_discharge_kw"}
+    says: ClassVar = {
+        "charge_max": "charges at its rating",
+        "discharge_max": "discharges at its rating",
+        "floor": "is as empty as it may be",
+        "ceiling": "is as full as it may be",
+        "end": "must keep its charge at the end",
+    }
 
     max_charge_kw: float = Field(ge=0)
     max_discharge_kw: float = Field(ge=0)
@@ -141,6 +155,13 @@ class Battery(Device):
         soc_kwh = followed(self.soc_init_kwh, change_kwh)
         return {"battery_charge_kw": into, "battery_discharge_kw": out, "soc_end_kwh": soc_kwh}
 
+    def told(self, columns: Numbers) -> Numbers:
+        """Its powers, mode and charge."""
+        if not columns:
+            return {}
+        soc_kwh = np.concatenate([[self.soc_init_kwh], columns["soc_end_kwh"]])
+        return columns | {"is_charging": (columns["battery_charge_kw"] > 0).astype(np.float64), "soc_kwh": soc_kwh}
+
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
         """The sentences of a case's own statement."""
         into, out, soc_kwh = columns["battery_charge_kw"], columns["battery_discharge_kw"], columns["soc_end_kwh"]
@@ -155,6 +176,19 @@ class Battery(Device):
         yield "charge below its floor", self.soc_min_kwh - soc_kwh
         yield "charge above its ceiling", soc_kwh - self.soc_max_kwh
         yield "the end: charge below the wanted one", self.soc_end_min_kwh - soc_kwh[-1]
+
+    def alternatives(self, columns: Numbers, t: int) -> list[Forced]:
+        """What it does left out, or done at its rating where that is not so already; the other way round at rating."""
+        found = []
+        for words, name, most_kw in (
+            ("charging", "battery_charge_kw", self.max_charge_kw),
+            ("discharging", "battery_discharge_kw", self.max_discharge_kw),
+        ):
+            if columns[name][t] > 0:
+                found.append(Forced(f"not {words}", name, 0.0, 0.0))
+            if columns[name][t] < most_kw:
+                found.append(Forced(f"{words} {most_kw:g} kW", name, most_kw, most_kw))
+        return found
 
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
         """Charge positive, discharge negative."""

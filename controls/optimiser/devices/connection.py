@@ -1,12 +1,17 @@
 """The site's connection to the grid: import and export never both, prices, limits, highest import (formulas 5.18)."""
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property, partial
+from itertools import accumulate
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from assets.tariffs.linear.linear_model import LinearTerms
+from assets.tariffs.linear.linear_slopes import Slopes, joined, slopes_of
+from controls.optimiser.bill_columns import BillColumns
 from controls.optimiser.devices.device import Around, Numbers, Part, Values, clean
 from controls.optimiser.linear import Floats, Linear
 from controls.optimiser.program import Program, Row
@@ -15,12 +20,22 @@ from data_quality.contracts.site_file.site import Site
 
 
 class Connection(Part):
-    """What a kWh costs and earns in each step, and what the connection carries. A case has exactly one."""
+    """What a kWh costs and earns in each step, and what the connection carries. A case has exactly one.
+
+    bills: the tariff itself, as linear terms of bills that follow one another over all steps. They are then the cost,
+    less what the bills come to without these steps, and the prices only tell what the next kWh would be worth.
+    """
 
     kind = "connection"
     limits: ClassVar = {"import_limit": "kw", "export_limit": "kw"}
+    means: ClassVar = {
+        "import_limit": "the connection imports at most {part.import_max_kw:g} kW",
+        "export_limit": "the connection exports at most {part.export_max_kw:g} kW",
+    }
     # Netting import against export keeps every limit; its tight factors would only hide how much another has to give.
-    implied = frozenset({"exchange_mode"})
+    # The rows of a bill only say what it comes to.
+    implied = frozenset({"exchange_mode", "bill"})
+    says: ClassVar = {"import_max": "imports all that it may", "export_max": "exports all that it may"}
     per_step = ("import_price_per_kwh", "export_price_per_kwh")
     case_names: ClassVar = {
         "p_imp": "import_price_per_kwh",
@@ -36,15 +51,30 @@ class Connection(Part):
     import_max_kw: float = Field(ge=0)
     export_max_kw: float = Field(ge=0)
     demand_price_per_kw: float = Field(default=0.0, ge=0, description="Currency per kW of the highest import")
+    bills: tuple[LinearTerms, ...] = ()
+
+    @model_validator(mode="after")
+    def _bills_cover_the_steps(self) -> Self:
+        covered = sum(terms.size for terms in self.bills)
+        if self.bills and covered != len(self.import_price_per_kwh):
+            raise ValueError(f"the bills have {covered} intervals, the case {len(self.import_price_per_kwh)} steps")
+        return self
 
     def variables(self, program: Program, around: Around) -> dict[str, Linear]:
         """`is_importing` has an entry only for steps whose prices would pay for both at once, `peak_kw` at most one."""
         tempting = np.flatnonzero(self._both_pay)
-        return {
+        found = {
             "import_kw": self.new(program, "import_kw", around.steps),
             "export_kw": self.new(program, "export_kw", around.steps),
             "is_importing": self.new(program, "is_importing", tempting.size, upper=1.0, is_integer=True, at=tempting),
-        } | ({"peak_kw": self.new(program, "peak_kw", 1)} if self.demand_price_per_kw > 0 else {})
+        }
+        if self.demand_price_per_kw > 0:
+            found["peak_kw"] = self.new(program, "peak_kw", 1)
+        for bill in self.priced:
+            if not np.allclose(around.step_h[bill.steps] * 60, bill.terms.step_minutes):
+                raise ValueError(f"a bill of {bill.terms.step_minutes}-minute intervals does not fit the steps")
+            found[bill.tag] = bill.variables(partial(self.new, program))
+        return found
 
     def rows(self, x: Values, around: Around) -> Iterator[Row]:
         """Up to what the connection carries; never both ways where prices tempt; the peak is at least every import.
@@ -64,15 +94,20 @@ class Connection(Part):
         if "peak_kw" in x:
             # Rows instead of a maximum, which no linear problem has; the price presses the peak down onto them.
             yield Row("peak", "peak", x["peak_kw"] >= buy)
+        for bill in self.priced:
+            yield from bill.rows(x[bill.tag], buy, sell, around.step_h)
 
     def drawn_kw(self, x: Values) -> Any:
         """To the grid it takes, from the grid it gives."""
         return x["export_kw"] - x["import_kw"]
 
     def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
-        """Import, less what export earns, and the highest import."""
-        yield "energy", step_h * np.array(self.import_price_per_kwh) * x["import_kw"]
-        yield "energy", -step_h * np.array(self.export_price_per_kwh) * x["export_kw"]
+        """Import, less what export earns, and the highest import; or what the steps add to the bills."""
+        if not self.bills:
+            yield "energy", step_h * np.array(self.import_price_per_kwh) * x["import_kw"]
+            yield "energy", -step_h * np.array(self.export_price_per_kwh) * x["export_kw"]
+        for bill in self.priced:
+            yield from bill.cost(x.get(bill.tag), step_h * x["import_kw"], step_h * x["export_kw"])
         if self.demand_price_per_kw:
             # Numbers hold no peak of their own.
             yield "demand", self.demand_price_per_kw * (x["peak_kw"] if "peak_kw" in x else np.max(x["import_kw"]))
@@ -84,7 +119,7 @@ class Connection(Part):
     def spare_kw(self, net_kw: Floats) -> Floats:
         """How much more could be fed in at no loss in each step, where everything else draws `net_kw`."""
         # At a negative price feeding in costs, or drawing earns: curtailing has its reason then.
-        is_free = np.minimum(self.import_price_per_kwh, self.export_price_per_kwh) >= 0
+        is_free = (self._slopes.import_low >= 0) & (self._slopes.export_high <= 0)
         return np.where(is_free, self.export_max_kw + net_kw, 0.0)
 
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
@@ -107,7 +142,24 @@ class Connection(Part):
     @property
     def _both_pay(self) -> NDArray[np.bool_]:
         # Where import costs strictly more than export earns, doing both only burns money and no binary is needed.
-        return np.array(self.export_price_per_kwh) >= np.array(self.import_price_per_kwh)
+        return self._slopes.import_low + self._slopes.export_low <= 0
+
+    @cached_property
+    def _slopes(self) -> Slopes:
+        """What a kWh more may cost in each step, at whatever load."""
+        if not self.bills:
+            bought, sold = np.array(self.import_price_per_kwh), -np.array(self.export_price_per_kwh)
+            return Slopes(bought, bought, sold, sold)
+        return joined([slopes_of(terms) for terms in self.bills])
+
+    @cached_property
+    def priced(self) -> tuple[BillColumns, ...]:
+        """Its bills as columns and rows, each with what it comes to without these steps (`base`)."""
+        first = accumulate((terms.size for terms in self.bills), initial=0)
+        return tuple(
+            BillColumns(terms, first=step, tag=f"bill{number}" if number > 1 else "bill")
+            for number, (terms, step) in enumerate(zip(self.bills, first, strict=False), start=1)
+        )
 
 
 def connection_kw(site: Site) -> float | None:
