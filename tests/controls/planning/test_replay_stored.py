@@ -54,16 +54,16 @@ def kw(day: int, quarter: int) -> float:
     return 0.5 + 0.07 * ((quarter * 7 + day * 3) % 29)
 
 
-def rows(meter: str, register: str, kwh: dict[datetime, float]) -> pl.DataFrame:
+def rows(meter: str, register: str, values: dict[datetime, float], unit: str = "kwh") -> pl.DataFrame:
     """Readings as a batch brings them."""
     return pl.DataFrame(
         [
             {
                 "site_id": "home", "meter_id": meter, "register": register, "interval_start_utc": at,
-                "interval_minutes": 15, "source_minutes": 15, "value": value, "unit": "kwh", "quality_code": 0,
+                "interval_minutes": 15, "source_minutes": 15, "value": value, "unit": unit, "quality_code": 0,
                 "source_line": 1, "is_synthetic": True, "is_correction": False,
             }
-            for at, value in kwh.items()
+            for at, value in values.items()
         ],
         schema_overrides={
             "interval_start_utc": pl.Datetime("us", "UTC"), "interval_minutes": pl.Int32, "source_minutes": pl.Int32,
@@ -117,7 +117,9 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenProject]:
         plan = make_plan(asked, solution, created_at_utc=now, version=n + 1)
         project.plans.add_with_commands(plan, commands_of(plan, home, epoch=0), FixedClock(now))
     drew = {FIRST + timedelta(days=n) + k * STEP: kw(n, k) / 4 for n in range(7) for k in range(96)}
-    read_in(project, rows("house", "import", drew), "1", THEN)
+    spot = {FIRST + timedelta(days=n) + k * STEP: tariff[k] + 0.001 * n for n in range(7) for k in range(96)}
+    came = pl.concat([rows("house", "import", drew), rows("spot", "value", spot, unit="per_kwh")])
+    read_in(project, came, "1", THEN)
     yield project
     project.close()
 
@@ -170,8 +172,8 @@ def test_a_correction_changes_what_a_day_cost_and_no_hash_and_as_of_still_knows_
     changed = rows("house", "import", {start + k * STEP: kw(2, k) / 4 + 0.25 for k in range(4)})
     read_in(week, changed.with_columns(is_correction=pl.lit(value=True)), "2", LATER)
     after = replayed(week, DAYS[2], "--policy", "no_control")
-    # 1 kWh more in the first hour of the local day, at the flat price of the site's tariff.
-    assert after["policies"][0]["cost"] - before["policies"][0]["cost"] == pytest.approx(4.9)
+    # 1 kWh more in the first hour of the local day, at the price of that night.
+    assert after["policies"][0]["cost"] - before["policies"][0]["cost"] == pytest.approx(1.002)
     assert after["plan_hash"] == before["plan_hash"] == hashes(week)[2]
     as_then = replayed(
         week, DAYS[2], "--policy", "no_control", "--as-of", f"{THEN.now_utc() + timedelta(days=1):%Y-%m-%dT%H:%MZ}"
@@ -233,5 +235,5 @@ def test_a_policy_that_nobody_knows_is_refused_with_those_there_are(week: OpenPr
     assert done.exit_code == 2
     assert done.stderr.splitlines()[-1] == (
         "--policy: unknown policy 'magic'; expected no_control, self_consumption, planned, executed, right_forecasts, "
-        "perfect_foresight"
+        "perfect_foresight, economic, comfort, environmental, balanced, peak_shaving"
     )
