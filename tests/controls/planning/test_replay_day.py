@@ -1,15 +1,21 @@
 """What policies would have cost on a past day, and what was lost to what, in sums that can be added by hand."""
 
 from dataclasses import replace
+from datetime import datetime
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controls.planning.plan_inputs import STEP
 from controls.planning.replay.past_day import Readings
-from controls.planning.replay.replay_day import DayReplay, PolicyCost
+from controls.planning.replay.replay_day import DayReplay, PolicyCost, replay_day
+from controls.planning.tariff_terms import Offer, tariff_offer
+from data_quality.contracts.control.plan import DeviceFigures
+from data_quality.contracts.finding import Finding
+from tests.controls.planning.test_tariff_terms import POWER, home
 from tests.controls.planning.toy_days import BATTERY, PRICES, START, again, battery_meter, quarters, stored
 
 # Foreseen: 4 kW while it is cheap, then 2 kW; it came to 4 kW throughout.
@@ -173,3 +179,57 @@ def test_steps_of_a_chain_are_named_in_the_order_in_which_they_add_up() -> None:
     assert found.lost is not None
     steps = (found.lost.horizon_error, found.lost.forecast_error, found.lost.execution_error)
     assert [b - a for a, b in pairwise(chain)] == pytest.approx(list(steps))
+
+
+def test_a_day_is_billed_by_the_tariff_itself_where_prices_are_not_all() -> None:
+    site = home({"demand": [POWER]})
+
+    def bill(first_utc: datetime, net_kw: np.ndarray, most_kw: float) -> Offer | Finding:
+        return tariff_offer(site, prices={}, start_utc=first_utc, net_kw=net_kw, most_kw=most_kw)
+
+    flat = (4.9,) * 8
+    # One quarter hour of 8 kW that nobody foresaw: 100 a kW of the highest.
+    came = (4.0,) * 5 + (8.0,) + (4.0,) * 2
+    readings = Readings(quarters(came), quarters(flat), bill=bill)
+    found = again([stored((4,) * 8, prices=flat, soc_kwh=2.0, battery={**BATTERY, "wear_per_kwh": 0.1})], readings)
+    run = costs(found)
+    assert run["no_control"].paid_by == pytest.approx({"energy": 9 * 4.9, "demand": 800}, abs=1e-6)
+    # 9 kWh in two hours: 4.5 kW throughout, with 3.5 kW for a quarter hour out of the battery.
+    wear = 3.5 / 4 * 0.1
+    best = {"energy": 9 * 4.9, "demand": 450, "wear": wear}
+    assert run["perfect_foresight"].paid_by == pytest.approx(best, abs=1e-6)
+    assert run["planned"].regret == pytest.approx(350 - wear, abs=1e-6)
+    assert found.lost is not None
+    assert found.lost.forecast_error == pytest.approx(350 - wear, abs=1e-6)
+    unknown = Finding(code="no_tariff_in_force", message="no tariff is in force on 2026-01-01", severity="blocking")
+    refused = again([stored((4,) * 8)], replace(readings, bill=lambda *_: unknown))
+    assert ([each.code for each in refused.findings], refused.policies) == (["no_tariff_in_force"], ())
+
+
+def test_a_device_whose_figures_count_steps_stays_as_it_was_planned_and_that_is_told() -> None:
+    session = {"from_step": 0, "to_step": 4, "energy_kwh": 2.0, "min_kw": 1.0, "max_kw": 4.0, "efficiency": 1.0}
+    car = DeviceFigures(kind="ev_charger", device_id="car", figures={"sessions": [session]})
+    plan = stored(FORESEEN, others=[car])
+    assert sum(step.devices["car"]["ev_kw"] for step in plan.plan.steps) / 4 == pytest.approx(2)
+    found = again([plan], READINGS)
+    assert "car: kept as planned under every policy, and so no part of regret or saving" in [
+        each.message for each in found.findings
+    ]
+    # 2 kWh more at 1 EUR than without the car, under every policy.
+    assert costs(found)["no_control"].cost == pytest.approx(16 + 2)
+    assert costs(found)["perfect_foresight"].cost == pytest.approx(8 + 2)
+    assert found.is_same
+
+
+def test_plans_are_made_by_another_objective_of_what_was_known_then() -> None:
+    found = costs(again([stored(FORESEEN)], READINGS))
+    plans, names = [stored(FORESEEN)], ("economic", "peak_shaving", "balanced")
+    other = replay_day(
+        "toy", plans, READINGS, start_utc=START, end_utc=START + 8 * STEP, currency="EUR", policies=names
+    )
+    assert costs(other)["economic"].cost == pytest.approx(found["planned"].cost)
+    # The highest import comes first: empty, it cannot lower the 4 kW of the cheap hour, and may not charge above them.
+    assert costs(other)["peak_shaving"].cost == pytest.approx(16)
+    assert [(each.code, each.message.partition(":")[0]) for each in other.findings if each.code == "no_objective"] == [
+        ("no_objective", "balanced")
+    ]

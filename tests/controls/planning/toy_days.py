@@ -37,6 +37,7 @@ def stored(
     pv: Mapping[str, object] | None = None,
     export_price: float = 0.0,
     end_kwh: float | None = None,
+    others: Sequence[DeviceFigures] = (),
 ) -> StoredContent:
     """A plan from a quarter hour on, as the store holds it."""
     figures = {**battery, "soc_init_kwh": soc_kwh, "soc_end_min_kwh": soc_kwh if end_kwh is None else end_kwh}
@@ -52,7 +53,7 @@ def stored(
         export_price_per_kwh=(export_price,) * len(load_kw),
         import_max_kw=20,
         export_max_kw=20,
-        devices=tuple(devices),
+        devices=(*devices, *others),
         currency="EUR",
     )
     solution = solve(asked)
