@@ -148,19 +148,26 @@ class Tank(HeatStore):
                 bank = Bank(str(n), len(relays), banks[n], x[f"starts{n}"], tuple(on_h), tuple(off_h))
                 yield from bank.rows(around.step_h, min_on_h=self.min_on_h, min_off_h=self.min_off_h)
         if self.reheats:
-            yield from self._hysteresis(x, sum(banks[1:], start=banks[0]))
+            yield from self._hysteresis(x, sum(banks[1:], start=banks[0]), around)
 
-    def _hysteresis(self, x: Values, on: Linear) -> Iterator[Row]:
-        """Factors as tight as the window allows: no level lies below the lower of floor and start."""
+    def _hysteresis(self, x: Values, on: Linear, around: Around) -> Iterator[Row]:
+        """Factors go as far as heat can fall; rows of the window's family say what the window leaves of that."""
         reheating, level, (low, high) = x["is_reheating"], x["level_kwh"][:-1], self.band_kwh
-        least = min(self.min_kwh, self.init_kwh)
-        yield Row("hysteresis", "reheat_from", level >= low - max(low - least, 0.0) * reheating)
+        steps = np.arange(1, reheating.size)
         before = np.zeros(reheating.size)
         before[0] = self.was_reheating
-        steps = np.arange(1, reheating.size)
-        left = reheating[steps - 1].into(steps, reheating.size) + before - reheating
-        # It may end only where the top of the band is reached.
-        yield Row("hysteresis", "reheat_until", level >= least + max(high - least, 0.0) * left)
+        ends = reheating[steps - 1].into(steps, reheating.size) + before - reheating
+        gone_kwh = np.maximum(self.gone_kwh(around.step_h), 0.0)
+        falls_kwh = self.init_kwh - np.cumsum(gone_kwh) + gone_kwh
+        for family, least_kwh in (
+            ("hysteresis", falls_kwh),
+            ("tank_window", np.full(reheating.size, min(self.min_kwh, self.init_kwh))),
+        ):
+            name = "reheat" if family == "hysteresis" else "window"
+            yield Row(family, f"{name}_from", level >= low - np.maximum(low - least_kwh, 0.0) * reheating)
+            # It may end only where the top of the band is reached.
+            least = np.minimum(least_kwh, high)
+            yield Row(family, f"{name}_until", level >= least + (high - least) * ends)
         yield Row("hysteresis", "reheat", on >= reheating)
 
     def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
