@@ -55,6 +55,7 @@ class Tank(HeatStore):
 
     kind = "tank"
     limits: ClassVar = {**HeatStore.limits, "minimum_on": "relays", "minimum_off": "relays", "hysteresis": "kwh"}
+    implied = frozenset({"whole_heat"})
     case_key = "tank"
     case_names: ClassVar = {
         "relays_kw": "relays_kw",
@@ -142,6 +143,7 @@ class Tank(HeatStore):
         banks = [x[f"on{n}"] for n, _ in enumerate(self._banks)]
         powers = [self.relays_kw[relays[0]] * on for on, relays in zip(banks, self._banks, strict=True)]
         yield Row("relays", "power", x["relays_kw"] == sum(powers[1:], start=powers[0]))
+        yield from self._whole_heat(x["level_kwh"][1:], around.step_h)
         if self._switches:
             for n, relays in enumerate(self._banks):
                 on_h, off_h = ([self._since(k) for k in relays if self._was_on(k) == state] for state in (True, False))
@@ -149,6 +151,26 @@ class Tank(HeatStore):
                 yield from bank.rows(around.step_h, min_on_h=self.min_on_h, min_off_h=self.min_off_h)
         if self.reheats:
             yield from self._hysteresis(x, sum(banks[1:], start=banks[0]), around)
+
+    def _whole_heat(self, level: Linear, step_h: Floats) -> Iterator[Row]:
+        """No relay is half on: where all steps heat alike, heat comes in whole portions, and bounds move to the next.
+
+        Every whole solution keeps these rows anyway (Chvatal and Gomory's rounding); without them a solver tries
+        thousands of halves.
+        """
+        heat_per_kw = step_h * np.array(self.cop)
+        portion_kwh = float(
+            np.gcd.reduce(np.round(np.array(self.relays_kw) * 1000).astype(np.int64)) / 1000 * heat_per_kw[0]
+        )
+        if np.ptp(heat_per_kw) > 0 or not np.allclose(np.round(self.relays_kw, 3), self.relays_kw, rtol=0, atol=1e-12):
+            return
+        rest_kwh = self.init_kwh - np.cumsum(self.gone_kwh(step_h))
+        least = np.full(level.size, self.min_kwh)
+        least[-1] = max(self.min_kwh, self.end_min_kwh)
+        fewest = np.ceil((least - rest_kwh) / portion_kwh - _HAIR_KWH)
+        most = np.floor((self.max_kwh - rest_kwh) / portion_kwh + _HAIR_KWH)
+        yield Row("whole_heat", "whole_floor", level >= rest_kwh + fewest * portion_kwh)
+        yield Row("whole_heat", "whole_ceiling", level <= rest_kwh + most * portion_kwh)
 
     def _hysteresis(self, x: Values, on: Linear, around: Around) -> Iterator[Row]:
         """Factors go as far as heat can fall; rows of the window's family say what the window leaves of that."""
