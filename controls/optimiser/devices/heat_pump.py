@@ -90,12 +90,15 @@ class HeatPump(HeatStore):
         "blocked_max_h": "blocked_max_h",
     }
     measure = Measure(reading="read_store_degc", code="store", words="the temperature of the store")
+    columns = ("heat_pump_kw",)
     moves: ClassVar = {"heat_pump_kw": "heats"}
     power_column = "heat_pump_kw"
     level_column = "store_end_kwh"
     says: ClassVar = {
         **HeatStore.says,
-        "stay_on": "must stay in its state for the minimum time",
+        **{f"stay_on_{state}": f"must stay {state} for its minimum time" for state in STATES},
+        "own_window_reaches": "holds its own set-point",
+        "own_window_stops": "holds its own set-point",
         "blocked_hours": "may be blocked no longer in 24 hours",
     }
 

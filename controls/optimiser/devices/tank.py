@@ -14,7 +14,8 @@ from controls.optimiser.linear import Floats, Linear
 from controls.optimiser.program import Program, Row
 from data_quality.contracts.site_file.site import Asset
 
-Relays = Annotated[tuple[float, ...], Field(min_length=1, max_length=99)]
+_MOST_RELAYS = 99
+Relays = Annotated[tuple[float, ...], Field(min_length=1, max_length=_MOST_RELAYS)]
 # A relay of which nothing is said has rested as long as any minimum time.
 _LONG_H = 8760.0
 # Heat that sums of rounded steps may be off by.
@@ -71,9 +72,22 @@ class Tank(HeatStore):
         "switch_price": "switch_price",
     }
     measure = Measure(reading="read_tank_degc", code="tank", words="the temperature of the tank")
+    columns = ("relays_kw",)
     moves: ClassVar = {"relays_kw": "heats"}
     power_column = "relays_kw"
     level_column = "tank_end_kwh"
+    says: ClassVar = {
+        **HeatStore.says,
+        **{f"stay_on{n}": "must stay on for its minimum time" for n in range(_MOST_RELAYS)},
+        **{f"stay_off{n}": "must stay off for its minimum time" for n in range(_MOST_RELAYS)},
+        "whole_floor": "holds as little heat as whole relays can leave",
+        "whole_ceiling": "is as full as whole relays can make it",
+        "reheat": "must heat until the top of its band",
+        "reheat_from": "is at the bottom of its band",
+        "reheat_until": "is at the top of its band",
+        "window_from": "is at the bottom of its band",
+        "window_until": "is at the top of its band",
+    }
 
     relays_kw: Relays
     min_on_h: float = Field(default=0.0, ge=0)
