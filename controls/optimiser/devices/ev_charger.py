@@ -21,15 +21,13 @@ from controls.optimiser.devices.device import (
     params_of,
 )
 from controls.optimiser.devices.ev_params import EvParams, sessions_of
-from controls.optimiser.devices.ev_session import PowerRange, Session
+from controls.optimiser.devices.ev_session import SLACK_KWH, PowerRange, Session
 from controls.optimiser.linear import INF, Floats, Linear, Places
 from controls.optimiser.program import Program, Row
 from data_quality.contracts.site_file.site import Asset
 
 # Less than a watt is solver noise and no charging.
 _IDLE_KW = 1e-6
-# Far below what any solver tells apart: a stay that is fixed must not fail on a rounded digit.
-_SLACK_KWH = 1e-8
 
 
 class EvCharger(Device):
@@ -302,8 +300,8 @@ class EvCharger(Device):
             done = {
                 "feed_in": None,
                 "cap_kw": tuple(power_kw.tolist()),
-                "pace_kwh": tuple((stored_kwh - _SLACK_KWH).tolist()),
-                "energy_kwh": max(min(one.target_kwh, stored_kwh[-1] - _SLACK_KWH) - one.start_kwh, 0.0),
+                "pace_kwh": tuple((stored_kwh - SLACK_KWH).tolist()),
+                "energy_kwh": max(min(one.target_kwh, stored_kwh[-1] - SLACK_KWH) - one.start_kwh, 0.0),
             }
             stays.append(one.model_copy(update=done))
         return self.model_copy(update={"sessions": tuple(stays), "is_uncontrolled": False})

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from controls.optimiser.devices.device import Given
-from controls.optimiser.devices.ev_session import FeedIn, PowerRange, Session, Taper
+from controls.optimiser.devices.ev_session import SLACK_KWH, FeedIn, PowerRange, Session, Taper
 from controls.optimiser.linear import INF, Floats
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
@@ -225,9 +225,10 @@ def _by_strategy(stay: Session, params: EvParams, name: str, given: Given) -> tu
     load, sun = np.array(given.load_kw)[part], np.array(given.pv_kw or np.zeros(len(given.load_kw)))[part]
     room = np.clip(given.import_max_kw - load + sun, 0.0, stay.max_kw)
     if params.strategy == "ASAP":
-        # The least power of one step as slack: the last bit of a charge may have to wait for a whole step.
         _, stored = stay.as_early_as_it_can(hours, room)
-        slack_kwh = hours * stay.least_kw * stay.efficiency
+        # Where that path ends a bit below the target, another may have to fall behind it by a step at the least power.
+        is_short = stored[-1] < stay.target_kwh - SLACK_KWH
+        slack_kwh = hours * stay.least_kw * stay.efficiency if is_short else SLACK_KWH
         pace = np.maximum(np.minimum(stored, stay.target_kwh) - slack_kwh, 0.0)
         return stay.model_copy(update={"pace_kwh": tuple(pace.tolist())}), ()
     spare = np.maximum(sun - load, 0.0) if params.strategy == "SOLAR_ONLY" else np.zeros_like(room)

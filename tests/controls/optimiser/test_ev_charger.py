@@ -110,8 +110,10 @@ def test_a_fuller_car_takes_less() -> None:
 def test_a_car_gives_back_at_a_high_price_what_it_took_at_a_low_one_and_leaves_with_what_it_wants() -> None:
     v2g = FeedIn(min_kw=1.0, max_kw=3.0, efficiency=0.8, floor_kwh=5.0, wear_per_kwh=0.01)
     case = with_car(
-        stay(energy_kwh=0.0, start_kwh=8.0, ceiling_kwh=20.0, feed_in=v2g), prices=(0.1, 0.5, 0.2), load_kw=(0.0, 4.0, 0.0)
-    )  # fmt: skip
+        stay(energy_kwh=0.0, start_kwh=8.0, ceiling_kwh=20.0, feed_in=v2g),
+        prices=(0.1, 0.5, 0.2),
+        load_kw=(0.0, 4.0, 0.0),
+    )
     answer = solved(case)
     # 3 kW at 0.8 are 3.75 kWh of the battery, bought back at 0.1; the other kW of the load is bought.
     assert answer.series.devices["car"]["ev_kw"] == pytest.approx((3.75, 0.0, 0.0))
@@ -205,9 +207,9 @@ def cases(draw: st.DrawFn) -> DispatchCase:
     """Four hours in which every car can have what it wants at any whole power; 1 kW is less than the least."""
     cut = draw(st.integers(1, 3))
     stays = [
-        stay(from_step=first, to_step=after, energy_kwh=min(draw(ENERGIES), 4.0 * (after - first)), min_kw=2.0, max_kw=4.0)
-        for first, after in ((0, cut), (cut, 4))
-    ]  # fmt: skip
+        stay(from_step=a, to_step=b, energy_kwh=min(draw(ENERGIES), 4.0 * (b - a)), min_kw=2.0, max_kw=4.0)
+        for a, b in ((0, cut), (cut, 4))
+    ]
     return with_car(*stays, prices=draw(PRICES), pv_kw=draw(POWERS), load_kw=draw(POWERS), import_max_kw=10.0)
 
 
