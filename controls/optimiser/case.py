@@ -9,6 +9,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from assets.tariffs.linear.linear_model import LinearTerms
 from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.device import Around, Device, Numbers, Part
 from controls.optimiser.devices.kinds import devices_of
@@ -95,6 +96,7 @@ def case_of(request: PlanRequest) -> DispatchCase:
             export_price_per_kwh=request.export_price_per_kwh,
             import_max_kw=request.import_max_kw,
             export_max_kw=request.export_max_kw,
+            bills=tuple(LinearTerms.model_validate(terms) for terms in request.bills),
         ),
         devices=devices_of(request),
     )

@@ -1,4 +1,4 @@
-"""A dispatch case from its JSON file (command line shape): refuses what is not planned yet, by name."""
+"""A dispatch case from its JSON file (command line shape)."""
 
 import json
 from collections.abc import Mapping
@@ -15,8 +15,6 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 
 P = TypeVar("P", bound=Part)
-# Keys of the documented shape that are refused until a kind of device claims them.
-_NOT_YET = {"tank": "heat storage is"}
 
 
 class _CaseFile(Model):
@@ -28,7 +26,6 @@ class _CaseFile(Model):
     start_utc: AwareDatetime
     dt_h: float = Field(gt=0, le=24)
     load: tuple[float, ...] = Field(min_length=1)
-    tank: Any = None
 
 
 def load_case(path: Path) -> DispatchCase:
@@ -36,10 +33,6 @@ def load_case(path: Path) -> DispatchCase:
     content = _parsed(path)
     try:
         raw = _CaseFile.model_validate(content)
-        claimed = {kind.case_key for kind in KINDS.values()}
-        for key, words in _NOT_YET.items():
-            if getattr(raw, key) not in ((), None) and key not in claimed:
-                raise BadInput(f"{words} not planned yet (key {key!r})", file=str(path), reason="not_planned")
         (connection,) = _parts(Connection, content, path)
         return DispatchCase(
             case_id=raw.id,

@@ -73,6 +73,11 @@ class Arrays:
         part = slice(self.start[number], self.start[number + 1])
         yield from zip(self.column[part].tolist(), self.value[part].tolist(), strict=True)
 
+    def activity(self, values: Floats) -> Floats:
+        """What each row adds up to. values: one a column."""
+        rows = np.repeat(np.arange(self.row_lower.size), np.diff(self.start))
+        return np.bincount(rows, self.value * values[self.column], minlength=self.row_lower.size).astype(np.float64)
+
     def bounded(self, columns: Places, lower: Floats | float, upper: Floats | float) -> "Arrays":
         """The same with other bounds of some columns: a decision that is forced."""
         low, high = self.lower.copy(), self.upper.copy()

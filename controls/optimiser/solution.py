@@ -48,7 +48,8 @@ class Series(Model):
 class Solution(Model):
     """`objective` is the cost of `series` as they stand; no plan costs less than `bound`. Currency of the case.
 
-    costs: the same by kind, before any weight; what is paid are the kinds of MONEY.
+    costs: the same by kind, before any weight; what is paid are the kinds of MONEY. values: of the problem's columns,
+    for who asks more of the solved problem.
     """
 
     status: Literal["optimal", "feasible"] = Field(description="feasible: stopped at the time limit, see gap")
@@ -60,6 +61,7 @@ class Solution(Model):
     solver: str
     costs: dict[str, float] = {}
     series: Series
+    values: tuple[float, ...] = Field(default=(), exclude=True, repr=False)
 
 
 def series_of(case: DispatchCase, values: Mapping[str, Numbers]) -> Series:

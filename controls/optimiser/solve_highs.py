@@ -17,7 +17,7 @@ def run_highs(arrays: Arrays, *, gap: float, time_limit_s: float, start: Floats 
     """Solve; see solvers.run_solver. start: a solution to begin from, one value a column."""
     import highspy
 
-    engine = _engine(arrays, gap=gap, time_limit_s=time_limit_s)
+    engine = engine_of(arrays, gap=gap, time_limit_s=time_limit_s)
     if start is not None:
         engine.setSolution(arrays.column_count, np.arange(arrays.column_count, dtype=np.int32), start)
     engine.run()
@@ -61,14 +61,15 @@ def row_duals(arrays: Arrays, values: Floats) -> Floats:
 
     whole = np.flatnonzero(arrays.is_integer)
     held = np.round(values[whole])
-    engine = _engine(arrays.bounded(whole, held, held), gap=0.0, time_limit_s=60.0, is_relaxed=True)
+    engine = engine_of(arrays.bounded(whole, held, held), gap=0.0, time_limit_s=60.0, is_relaxed=True)
     engine.run()
     if engine.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         raise OurFault("a plan whose integers are held has no prices")
     return np.array(engine.getSolution().row_dual)
 
 
-def _engine(arrays: Arrays, *, gap: float, time_limit_s: float, is_relaxed: bool = False) -> "highspy.Highs":
+def engine_of(arrays: Arrays, *, gap: float, time_limit_s: float, is_relaxed: bool = False) -> "highspy.Highs":
+    """The problem in HiGHS, not yet run. is_relaxed: its integers may be any number."""
     import highspy
 
     engine = highspy.Highs()

@@ -2,17 +2,17 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from assets.stores.event_chain import sha256_of
 from controls.optimiser.case import case_of, without_control
-from controls.optimiser.devices.device import numbers
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
+from controls.planning.plan_inputs import FORECAST_FROM
 from data_quality.contracts.control.command import Command
+from data_quality.contracts.control.explanation import Explanation
 from data_quality.contracts.control.plan import Plan, PlanRequest, PlanStep
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
@@ -25,10 +25,17 @@ _NOT_IN_DIGEST = ("known_at_utc",)
 _INPUTS_NOT_IN_DIGEST = "_age_s"
 
 
-def make_plan(request: PlanRequest, solution: Solution, *, created_at_utc: datetime, version: int) -> Plan:
+def make_plan(
+    request: PlanRequest,
+    solution: Solution,
+    *,
+    created_at_utc: datetime,
+    version: int,
+    explanation: Explanation | None = None,
+) -> Plan:
     """Freeze request and solution. The same inputs make the same `plan_id`, whoever solves them and when.
 
-    plan_hash covers the request and the steps. no_battery_cost: `unplanned_cost`.
+    plan_hash covers the request and the steps, and not why they are so. no_battery_cost: `unplanned_cost`.
     """
     steps = steps_of(request, solution)
     digest = input_digest(request)
@@ -49,6 +56,7 @@ def make_plan(request: PlanRequest, solution: Solution, *, created_at_utc: datet
         solver=solution.solver,
         request=request,
         steps=steps,
+        explanation=explanation,
     )
 
 
@@ -97,16 +105,6 @@ def commands_of(plan: Plan, site: Site, *, epoch: int, ttl_s: float = 45.0) -> l
     return commands
 
 
-def shown_kw(plan: Plan) -> dict[str, Sequence[float]]:
-    """The lines of a plan's picture: the load, then every device by its id, one value a step."""
-    found: dict[str, Sequence[float]] = {"load": plan.request.load_kw}
-    for device in devices_of(plan.request):
-        steps = [step.devices[device.device_id] for step in plan.steps]
-        columns = numbers({name: [step[name] for step in steps] for name in steps[0]})
-        found[device.device_id] = device.shown_kw(columns).tolist()
-    return found
-
-
 def _command(
     plan: Plan, step: PlanStep, device_id: str, capability: str, value: float, seq: int, epoch: int, ttl_s: float
 ) -> Command:
@@ -140,7 +138,7 @@ def watts_toward_zero(power_kw: float) -> float:
 
 def steps_of(request: PlanRequest, solution: Solution) -> tuple[PlanStep, ...]:
     """What the solution says for each step of its request."""
-    series = solution.series
+    series, forecast_from = solution.series, request.inputs.get(FORECAST_FROM)
     return tuple(
         PlanStep(
             start_utc=start_utc,
@@ -151,6 +149,7 @@ def steps_of(request: PlanRequest, solution: Solution) -> tuple[PlanStep, ...]:
                 name: {column: values[t] for column, values in columns.items()}
                 for name, columns in series.devices.items()
             },
+            is_price_forecast=forecast_from is not None and f"{start_utc:%Y-%m-%dT%H:%MZ}" >= forecast_from,
         )
         for t, (start_utc, end_utc) in enumerate(case_of(request).windows_utc)
     )

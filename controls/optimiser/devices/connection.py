@@ -31,6 +31,7 @@ class Connection(Part):
     # Netting import against export keeps every limit; its tight factors would only hide how much another has to give.
     # The rows of a bill only say what it comes to.
     implied = frozenset({"exchange_mode", "bill"})
+    says: ClassVar = {"import_max": "imports all that it may", "export_max": "exports all that it may"}
     per_step = ("import_price_per_kwh", "export_price_per_kwh")
     case_names: ClassVar = {
         "p_imp": "import_price_per_kwh",

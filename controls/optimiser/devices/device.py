@@ -118,13 +118,16 @@ class Measure:
 
 @dataclass(frozen=True)
 class State:
-    """A stored amount that a plan foresees: its column (at the end of each step), its start, and its full scale."""
+    """A stored amount that a plan foresees: its column (at the end of each step), its start, its full scale, and the
+    least that is to be left.
+    """
 
     column: str
     start: float
     scale: float
     words: str
     unit: str
+    end: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -167,7 +170,7 @@ class Device(Part):
 
     makes_a_plan: False for a kind that alone gives nothing to plan. forecast: which forecast it needs, if any.
     measure: which state, if any. columns: its decisions, which are powers. moves: columns worth a sentence, with the
-    verb.
+    verb. metered: registers of its meter, and the decision that each shows afterwards.
     """
 
     makes_a_plan: ClassVar[bool] = True
@@ -175,6 +178,7 @@ class Device(Part):
     measure: ClassVar[Measure | None] = None
     columns: ClassVar[tuple[str, ...]] = ()
     moves: ClassVar[Mapping[str, str]] = {}
+    metered: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def takes(cls, asset: Asset) -> bool:  # noqa: ARG003 - most kinds plan every asset of theirs
@@ -227,9 +231,9 @@ class Device(Part):
         """What else it could do in step t than what its series say: each is solved again to say what it would cost."""
         return []
 
-    def shown_kw(self, columns: Numbers) -> Floats:
-        """Its line in a plan's picture, one value a step."""
-        return np.asarray(self.drawn_kw(columns), np.float64)
+    def unused_kw(self, columns: Numbers) -> Floats:
+        """What it could give in each step and does not."""
+        return np.zeros_like(columns[self.columns[0]])
 
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
         """Absolute set-points of step t by capability, each in the unit that ends the capability's name."""
@@ -237,6 +241,26 @@ class Device(Part):
 
     def without_control(self) -> "Device | None":
         """What it does where nobody plans it, for the counterfactual of a saving; None: it is not there."""
+        return None
+
+    def relived(
+        self, *, start: float | None = None, end: float | None = None, forecast_kw: Floats | None = None
+    ) -> "Device | None":
+        """Itself over other steps, for a replay: with another amount to begin with and at least to leave (None: as its
+        own figures ask), and with what came instead of its forecast, one value a step.
+
+        None: its figures count steps or sessions, and a replay keeps it as it was planned.
+        """
+        return None
+
+    def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
+        """Its decisions in step t where it does as told, by what `commands` says: the way back from there."""
+        return dict.fromkeys(self.columns, 0.0)
+
+    def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers | None:
+        """Its decisions where it follows what everything else draws (`net_kw`), as it does by itself: surplus is stored
+        and need is met, step by step without foresight. None: no such rule.
+        """
         return None
 
 

@@ -5,9 +5,15 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from data_quality.contracts.control.explanation import Explanation
 from data_quality.contracts.model import Model
 
 _OF_ONE_BATTERY = ("battery", "soc_init_kwh", "soc_end_min_kwh", "pv_kw", "pv_limit_min_kw")
+
+
+def _is_empty(value: Any) -> bool:
+    """True of a default that stays out of what is stored and hashed."""
+    return not value
 
 
 class BatteryParams(Model):
@@ -52,6 +58,10 @@ class PlanRequest(Model):
     export_max_kw: float = Field(ge=0)
     devices: tuple[DeviceFigures, ...]
     currency: str
+    # Left out where there are none: plans of earlier versions keep their hash.
+    bills: tuple[dict[str, Any], ...] = Field(
+        default=(), exclude_if=_is_empty, description="The tariff as linear terms of the bills that the steps belong to"
+    )
     forecast_id: str = ""
     inputs: dict[str, str] = Field(default={}, description="What was used: name -> id, digest or measured age")
     is_synthetic: bool = False
@@ -93,6 +103,7 @@ class PlanStep(Model):
     import_kw: float
     export_kw: float
     devices: dict[str, dict[str, float]]
+    is_price_forecast: bool = Field(default=False, exclude_if=_is_empty, description="Its price was not yet published")
 
     @model_validator(mode="before")
     @classmethod
@@ -114,6 +125,7 @@ class PlanStep(Model):
 class Plan(Model):
     """A versioned plan. `plan_hash` covers request and steps; `version` counts per site and start.
 
+    explanation: why the steps are so; None in plans of earlier versions, and where nobody asked.
     no_battery_cost: with nothing planned, whatever the devices are; stored plans have it by this name.
     """
 
@@ -132,3 +144,4 @@ class Plan(Model):
     solver: str
     request: PlanRequest
     steps: tuple[PlanStep, ...]
+    explanation: Explanation | None = None

@@ -70,6 +70,7 @@ def test_the_points_of_a_case_are_its_steps_in_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"tank": {"cop": 1.0}}, "tank.draw_kw: Field required"),
         ({"ev_sessions": [{"from_step": 0}]}, "ev_sessions.0.p_min"),
         ({"ev_sessions": [SESSION | {"eta": 0}]}, "ev_sessions.0.eta"),
         ({"ev_sessions": [SESSION | {"to_step": -3}]}, "the car leaves in step -3, before the plan begins"),
@@ -78,7 +79,6 @@ def test_the_points_of_a_case_are_its_steps_in_time(tmp_path: Path) -> None:
         ({"ev_sessions": [SESSION, SESSION]}, "a car comes in step 0, before the last one leaves"),
         ({"ev_sessions": [SESSION | {"p_min": 12.0}]}, "the least power 12 kW is above the most, 11 kW"),
         ({"ev_sessions": SESSION}, "ev_sessions: Input should be"),
-        ({"tank": {"cop": 1.0}}, "heat storage is not planned yet"),
         ({"pv": [0.0]}, "pv_kw has 1 values, the case 2 steps"),
         ({"load": ["much", 1.0]}, "load.0"),
         ({"dt_h": 0}, "dt_h"),
