@@ -49,7 +49,11 @@ def core_site__plan(
         metadata={
             "plan_id": made.plan_id,
             "version": made.version,
-            "cost": made.objective,
+            "cost": made.paid,
+            "objective": made.request.objective.preset,
+            "costs": dict(made.costs),
+            "measures": dict(made.measures),
+            "labels": list(made.request.labels),
             "cost_with_nothing_planned": made.no_battery_cost,
             "currency": made.currency,
             "gap": made.gap,

@@ -31,6 +31,12 @@ class Battery(Device):
 
     kind = "battery"
     limits: ClassVar = {"charge_limit": "kw", "discharge_limit": "kw", "soc_window": "kwh", "soc_end": "kwh"}
+    means: ClassVar = {
+        "charge_limit": "charges with at most {part.max_charge_kw:g} kW",
+        "discharge_limit": "discharges with at most {part.max_discharge_kw:g} kW",
+        "soc_window": "keeps its charge between {part.soc_min_kwh:g} and {part.soc_max_kwh:g} kWh",
+        "soc_end": "ends with at least {part.soc_end_min_kwh:g} kWh",
+    }
     case_key = "battery"
     case_names: ClassVar = {
         "p_ch": "max_charge_kw",
@@ -148,6 +154,13 @@ class Battery(Device):
         change_kwh = step_h * (self.charge_efficiency * into - out / self.discharge_efficiency)
         soc_kwh = followed(self.soc_init_kwh, change_kwh)
         return {"battery_charge_kw": into, "battery_discharge_kw": out, "soc_end_kwh": soc_kwh}
+
+    def told(self, columns: Numbers) -> Numbers:
+        """Its powers, mode and charge."""
+        if not columns:
+            return {}
+        soc_kwh = np.concatenate([[self.soc_init_kwh], columns["soc_end_kwh"]])
+        return columns | {"is_charging": (columns["battery_charge_kw"] > 0).astype(np.float64), "soc_kwh": soc_kwh}
 
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
         """The sentences of a case's own statement."""

@@ -24,8 +24,9 @@ Values = Mapping[str, Any]
 Numbers = dict[str, Floats]
 Columns = dict[str, tuple[float, ...]]
 M = TypeVar("M", bound=Model)
-# Kinds of cost that somebody pays; the others (comfort, carbon, ...) only weigh in the objective.
-MONEY = frozenset({"energy", "demand", "wear"})
+# Kinds of cost that somebody pays ("stored": charge borrowed from tomorrow); the others (comfort, carbon, ...) only
+# weigh in the objective.
+MONEY = frozenset({"energy", "demand", "wear", "stored"})
 # A nano-kilowatt: solver noise goes, and an hour of it is far below every tolerance.
 DECIMALS = 9
 
@@ -50,8 +51,9 @@ class Part(Model, ABC):
     """Figures of one part of a case over its steps, and its mathematics.
 
     limits: families of rows that somebody chose, with the unit of what they limit; the others are physics and never
-    give. implied: families that can be in no conflict because the others already say what they say. per_step: fields
-    with one value a step. case_key: where a case file holds it (empty: at the top), case_is_list: as a list of them,
+    give. means: a limit in words for a person, with its figures in braces (`{part.name}`). implied: families that can
+    be in no conflict because the others already say what they say. per_step: fields with one value a step, or None
+    where nobody needs them. case_key: where a case file holds it (empty: at the top), case_is_list: as a list of them,
     case_field: as a list that is this field of one part, and case_names: the file's names and the fields that they are.
     """
 
@@ -60,6 +62,7 @@ class Part(Model, ABC):
     implied: ClassVar[frozenset[str]] = frozenset()
     per_step: ClassVar[tuple[str, ...]] = ()
     says: ClassVar[Mapping[str, str]] = {}
+    means: ClassVar[Mapping[str, str]] = {}
     case_key: ClassVar[str] = ""
     case_is_list: ClassVar[bool] = False
     case_field: ClassVar[str] = ""
@@ -94,6 +97,10 @@ class Part(Model, ABC):
     def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
         """Its cost by kind (see MONEY), in the case's currency, to be added up: of variables, or of numbers."""
         return ()
+
+    def told(self, columns: Numbers) -> Numbers:
+        """What its series say of its variables, by name, to begin a search from: the modes behind them too."""
+        return columns
 
     @abstractmethod
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
@@ -214,6 +221,11 @@ class Device(Part):
     def state(self) -> State | None:
         """The stored amount, for a device that stores."""
         return None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What a person must know of how it is planned, each a clause: an odd state, a mode that somebody chose."""
+        return ()
 
     @abstractmethod
     def reach_kw(self) -> tuple[ArrayLike, ArrayLike]:

@@ -117,7 +117,6 @@ class PastDay:
             load_kw=tuple((np.array(self._actual(self.readings.load_kw, _load)) + self._held_kw).tolist()),
             connection=connection,
             devices=tuple(devices),
-            weights=first.weights,
         )
 
     @cached_property
