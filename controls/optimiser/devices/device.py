@@ -24,9 +24,9 @@ Values = Mapping[str, Any]
 Numbers = dict[str, Floats]
 Columns = dict[str, tuple[float, ...]]
 M = TypeVar("M", bound=Model)
-# Kinds of cost that somebody pays ("stored": charge borrowed from tomorrow); the others (comfort, carbon, ...) only
-# weigh in the objective.
-MONEY = frozenset({"energy", "demand", "wear", "stored"})
+# Kinds of cost that somebody pays ("stored": charge borrowed from tomorrow, "shedding": what a load's owner asks for
+# going without); the others (comfort, carbon, ...) only weigh in the objective.
+MONEY = frozenset({"energy", "demand", "wear", "stored", "shedding"})
 # A nano-kilowatt: solver noise goes, and an hour of it is far below every tolerance.
 DECIMALS = 9
 
