@@ -80,6 +80,11 @@ class Appliance(Device):
         return self
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """Of its runs."""
+        return self.notes
+
+    @property
     def run_count(self) -> int:
         """How often it runs."""
         return len(self.windows)
@@ -194,10 +199,10 @@ class Appliance(Device):
     def alternatives(self, columns: Numbers, t: int) -> list[Forced]:
         """Not to run in this step, or to run."""
         if columns["appliance_kw"][t] > 0:
-            return [Forced("not run now", "appliance_kw", 0.0, 0.0)]
+            return [Forced("not running now", "appliance_kw", 0.0, 0.0)]
         least_kw = min((power for power in self.programme_kw if power > 0), default=0.0)
         is_allowed = any(first <= t < after for first, after in self.windows)
-        return [Forced("run now", "appliance_kw", least_kw, INF)] if is_allowed and least_kw else []
+        return [Forced("running now", "appliance_kw", least_kw, INF)] if is_allowed and least_kw else []
 
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
         """A start in the step in which it starts: it runs through by itself, and a start sent twice is one."""

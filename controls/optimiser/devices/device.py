@@ -102,6 +102,10 @@ class Part(Model, ABC):
         """What its series say of its variables, by name, to begin a search from: the modes behind them too."""
         return columns
 
+    def short(self, family: str, amount: float) -> str:
+        """What it would have where a limit gives by that amount, in words; empty: nothing more to say."""
+        return ""
+
     @abstractmethod
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
         """Every rule that its series must keep, and by how much they break it (kW, kWh) in each step, or at all.
@@ -211,6 +215,11 @@ class Device(Part):
     def full(cls, asset: Asset, site_id: str) -> float | None:  # noqa: ARG003 - most say no limit
         """The most that its measured state can be; None: nobody said."""
         return None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was assumed where something is not known, and what is left alone: sentences for whoever reads a plan."""
+        return ()
 
     @property
     def is_absent(self) -> bool:

@@ -179,8 +179,8 @@ class SheddableLoad(Device):
         """Not to shed, or to shed all that may be."""
         most_kw = float(self.most_kw[t])
         if columns["shed_kw"][t] > _IDLE_KW:
-            return [Forced("shed nothing", "shed_kw", 0.0, 0.0)]
-        return [Forced(f"shed {most_kw:.2f} kW", "shed_kw", most_kw, most_kw)] if most_kw else []
+            return [Forced("shedding nothing", "shed_kw", 0.0, 0.0)]
+        return [Forced(f"shedding {most_kw:.2f} kW", "shed_kw", most_kw, most_kw)] if most_kw else []
 
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
         """A limit: what it takes less what is shed; its rating where nothing is."""

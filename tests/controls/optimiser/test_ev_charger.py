@@ -133,6 +133,8 @@ def test_a_car_that_cannot_have_what_it_wants_is_told_with_figures() -> None:
     assert isinstance(found, Finding)
     assert found.facts["families"] == "ev_power,ev_departure"
     assert found.facts["ev_departure_kwh"] == pytest.approx(7.0)
+    assert "ev_departure (car gets 40 kWh before it leaves)" in found.message
+    assert "the car is 7.0 kWh short, it could have 33.0 of the 40.0 kWh" in found.message
 
 
 def test_a_narrow_connection_and_a_hungry_car_are_named_together() -> None:

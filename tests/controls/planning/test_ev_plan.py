@@ -15,6 +15,7 @@ from controls.optimiser.solve import solve
 from controls.planning.frozen_plan import commands_of, make_plan
 from controls.planning.measured import measured_states
 from controls.planning.plan_inputs import plan_request
+from controls.planning.summary import summarise
 from controls.planning.triggers import replan
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.plan import Plan, PlanRequest
@@ -270,6 +271,15 @@ def test_a_car_that_comes_or_goes_asks_for_a_new_plan() -> None:
     assert reason(20.0, None) == "car has gone, and the plan counts on it"
     assert reason(None, None) == "the last plan still holds"
     assert reason(None, 20.0) == "car is there now, and the plan did not count on it"
+
+
+def test_what_is_assumed_stands_in_the_sentence_of_the_plan() -> None:
+    request = asked(home(), None)
+    assert isinstance(request, PlanRequest), request
+    answer = solve(case_of(request))
+    assert isinstance(answer, Solution), answer
+    said = summarise(make_plan(request, answer, created_at_utc=NOW, version=1), time_zone=PRAGUE)
+    assert said.endswith(" Note: car: no car is plugged in, so nothing is planned for one.")
 
 
 def test_a_car_that_is_not_there_has_no_state_and_that_is_no_fault() -> None:
