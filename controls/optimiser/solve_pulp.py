@@ -82,7 +82,7 @@ def run_cbc(program: Program, arrays: Arrays, *, gap: float, time_limit_s: float
         return Outcome(status="stopped", solver="CBC")
     # By name: PuLP has an order of its own. A variable that stands in no row has no value.
     found = {variable.name: float(variable.value() or 0.0) for variable in lp.variables()}
-    values = np.array([found[name] for name in program.column_names()])
+    values = np.array([found.get(name, 0.0) for name in program.column_names()])
     objective = float(arrays.cost @ values + arrays.offset)
     # CBC may stop within the gap it was given and call it optimal: its proof is worth no more than that.
     return Outcome("optimal", "CBC", objective=objective, bound=objective - gap * abs(objective), values=values)

@@ -24,9 +24,9 @@ Values = Mapping[str, Any]
 Numbers = dict[str, Floats]
 Columns = dict[str, tuple[float, ...]]
 M = TypeVar("M", bound=Model)
-# Kinds of cost that somebody pays ("stored": charge borrowed from tomorrow); the others (comfort, carbon, ...) only
-# weigh in the objective.
-MONEY = frozenset({"energy", "demand", "wear", "stored"})
+# Kinds of cost that somebody pays ("stored": charge borrowed from tomorrow, "shedding": what a load's owner asks for
+# going without); the others (comfort, carbon, ...) only weigh in the objective.
+MONEY = frozenset({"energy", "demand", "wear", "stored", "shedding"})
 # A nano-kilowatt: solver noise goes, and an hour of it is far below every tolerance.
 DECIMALS = 9
 
@@ -101,6 +101,10 @@ class Part(Model, ABC):
     def told(self, columns: Numbers) -> Numbers:
         """What its series say of its variables, by name, to begin a search from: the modes behind them too."""
         return columns
+
+    def short(self, family: str, amount: float) -> str:
+        """What it would have where a limit gives by that amount, in words; empty: nothing more to say."""
+        return ""
 
     @abstractmethod
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
@@ -213,6 +217,11 @@ class Device(Part):
     def full(cls, asset: Asset, site_id: str) -> float | None:  # noqa: ARG003 - most say no limit
         """The most that its measured state can be; None: nobody said."""
         return None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was assumed where something is not known, and what is left alone: sentences for whoever reads a plan."""
+        return ()
 
     @property
     def is_absent(self) -> bool:
