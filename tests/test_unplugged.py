@@ -31,8 +31,6 @@ KNOWN = {
     Place(
         "data_quality.contracts.time", "FixedClock"
     ): "the clock of every test; of the contract that SystemClock keeps",
-    Place("assets.bills.engine.bill_terms", "bill_terms"): "the planner is to solve with the bill's own tariff",
-    Place("assets.tariffs.linear.linear_rows", "rows_of"): "the same, in a solver's rows",
     Place("ml.baselines.savings_of.savings", "portfolio"): "formulas 5.5; a report over several uses is to state it",
 }
 

@@ -101,30 +101,6 @@ def _on_quarter_hours(
     return grid.join(rows, on="interval_start_utc", how="left", validate="1:1", maintain_order="left")
 
 
-def export_prices(site: Site, start: date, end: date) -> pl.DataFrame:
-    """What the tariff pays per kWh fed in, per quarter hour of the local dates [start, end), in the site's currency.
-
-    Returns interval_start_utc, export_price_per_kwh (Decimal(12, 6)); null where no tariff is in force or its price
-    goes by a series. Caps and netting stand on the bill, not in a price. Raises BadInput as quarter_hour_prices does.
-    """
-    parts = []
-    for tariff, first, last in _in_force(site, Carrier.ELECTRICITY, start, end):
-        terms = tariff.export_terms
-        # A feed-in price by series is known with the series only, so no price stands here.
-        if not terms.all_periods:
-            continue
-        here = quarter_hours(site, first, last).select("interval_start_utc")
-        compiled = _compiled(site, tariff, first, last, here.height)
-        what = f"tariff {tariff.tariff_id}: export price"
-        prices = [six_decimals(period.blocks[0].price or Decimal(0), what=what) for period in terms.all_periods]
-        if terms.negative_prices == "zero":
-            prices = [max(price, Decimal(0)) for price in prices]
-        assert compiled.export is not None  # noqa: S101 - there are periods
-        values = pl.Series([prices[period] for period in compiled.export.tolist()], dtype=PRICE)
-        parts.append(here.with_columns(export_price_per_kwh=values))
-    return _on_quarter_hours(site, start, end, parts, {"export_price_per_kwh": PRICE})
-
-
 def _compiled(site: Site, tariff: Tariff, start: date, end: date, quarters: int) -> Compiled:
     """The tariff laid over the quarter hours of [start, end), by the site's day types."""
     return compile_tariff(

@@ -9,6 +9,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from assets.tariffs.linear.linear_model import LinearTerms
 from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.device import Around, Device, Numbers, Part
 from controls.optimiser.devices.kinds import devices_of
@@ -40,6 +41,7 @@ class DispatchCase(Model):
             for name, values in series.items():
                 if len(values) != len(self.step_h):
                     raise ValueError(f"{name} has {len(values)} values, the case {len(self.step_h)} steps")
+            part.fits(self.step_h)
         return self
 
     @model_validator(mode="after")
@@ -94,6 +96,7 @@ def case_of(request: PlanRequest) -> DispatchCase:
             export_price_per_kwh=request.export_price_per_kwh,
             import_max_kw=request.import_max_kw,
             export_max_kw=request.export_max_kw,
+            bills=tuple(LinearTerms.model_validate(terms) for terms in request.bills),
         ),
         devices=devices_of(request),
     )

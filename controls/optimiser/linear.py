@@ -105,7 +105,7 @@ class Linear:
 
     def into(self, places: Places, size: int) -> "Linear":
         """`size` expressions: the k-th of these is added into the one at places[k]; where none falls stands zero."""
-        constant = np.bincount(places, self.constant, size)
+        constant: Floats = np.bincount(places, self.constant, size).astype(np.float64)
         return Linear(places[self.row], self.column, self.value, constant)
 
     def _spread(self, size: int) -> tuple[Places, Places, Floats]:

@@ -10,6 +10,7 @@ from controls.optimiser.case import case_of, without_control
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
+from controls.planning.plan_inputs import FORECAST_FROM
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.control.explanation import Explanation
 from data_quality.contracts.control.plan import Plan, PlanRequest, PlanStep
@@ -137,7 +138,7 @@ def watts_toward_zero(power_kw: float) -> float:
 
 def steps_of(request: PlanRequest, solution: Solution) -> tuple[PlanStep, ...]:
     """What the solution says for each step of its request."""
-    series = solution.series
+    series, forecast_from = solution.series, request.inputs.get(FORECAST_FROM)
     return tuple(
         PlanStep(
             start_utc=start_utc,
@@ -148,6 +149,7 @@ def steps_of(request: PlanRequest, solution: Solution) -> tuple[PlanStep, ...]:
                 name: {column: values[t] for column, values in columns.items()}
                 for name, columns in series.devices.items()
             },
+            is_price_forecast=forecast_from is not None and f"{start_utc:%Y-%m-%dT%H:%MZ}" >= forecast_from,
         )
         for t, (start_utc, end_utc) in enumerate(case_of(request).windows_utc)
     )

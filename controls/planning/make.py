@@ -15,6 +15,7 @@ from controls.planning.frozen_plan import commands_of, make_plan
 from controls.planning.measured import ReadStates, measured_states
 from controls.planning.plan_inputs import plan_request, price_digest, quarter_start
 from controls.planning.prices import prices_between
+from controls.planning.tariff_terms import so_far_reader
 from controls.planning.triggers import MIN_INTERVAL, Decision, plan_window, replan
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast
@@ -62,6 +63,8 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
         states=states,
         mode=desk.mode,
         now_utc=now,
+        price_forecast=desk.forecast(site.price_stream and f"meter:{site.price_stream}"),
+        read_bills=so_far_reader(site, desk.lake, start_utc=quarter_start(now)),
     )
     if isinstance(request, Finding):
         return request

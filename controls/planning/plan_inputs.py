@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from functools import partial
 
+import numpy as np
 import polars as pl
 
 from assets.stores.event_chain import sha256_of
+from controls.optimiser.case import case_of
 from controls.optimiser.devices.connection import connection_kw
 from controls.optimiser.devices.device import Given
 from controls.optimiser.devices.kinds import KINDS, device_assets
+from controls.planning.tariff_terms import ReadBills, in_force, tariff_findings, tariff_offer
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.control.plan import DeviceFigures, PlanRequest
@@ -19,6 +22,8 @@ from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import CANONICAL_MINUTES
 
 STEP = timedelta(minutes=CANONICAL_MINUTES)
+# The label of a request that tells from which step on its prices are forecast.
+FORECAST_FROM = "prices_forecast_from"
 # A day-ahead forecast is made once a day; two hours more let the next one be late.
 MAX_FORECAST_AGE = timedelta(hours=26)
 # As guard I06: a plan from a charge that no command could be sent on would be thrown away.
@@ -29,8 +34,8 @@ _STEPS_PER_HOUR = 60 // CANONICAL_MINUTES
 # For the sentence only: how far the inputs reach need not be searched beyond two days.
 _LONGEST_STEPS = 48 * _STEPS_PER_HOUR
 Facts = dict[str, str | float | int | bool | None]
-# A device's state (a battery's charge, kWh), and its age in seconds.
-Measured = tuple[float, float]
+# A device's state (a battery's charge, kWh; None: no car is plugged in), and its age in seconds.
+Measured = tuple[float | None, float]
 
 
 def plan_request(
@@ -45,12 +50,16 @@ def plan_request(
     horizon_h: float = 24.0,
     min_horizon_h: float = 12.0,
     ends: Mapping[str, float] | None = None,
+    price_forecast: Forecast | None = None,
+    read_bills: ReadBills | None = None,
 ) -> PlanRequest | Finding:
     """The frozen request for the quarter hours from the one in progress, or a blocking finding.
 
     load_forecast, device_forecasts (by asset id, of the kinds that need one): hourly; their P50 holds for all four
-    quarters. prices: interval_start_utc, price_per_kwh (float or decimal, currency of the site), one row per
-    quarter hour, optionally export_price_per_kwh; without it the export price is that of the tariff in force.
+    quarters. prices: of the site's price stream as published: interval_start_utc, price_per_kwh (float or decimal,
+    currency of the site), one row per quarter hour; a site without stream buys by its tariffs alone. price_forecast:
+    of that stream, for the steps after the last published one. read_bills: what is known of the bills so far, asked
+    where a tariff looks at more than the hour (tiers, peaks).
     states: of the devices that are asked for one, by asset id; it counts as the start of the plan. ends: what is to
     be left in them; by default what there is, so that a saving is never charge borrowed from tomorrow.
     The horizon is horizon_h, or shorter where forecasts or prices end earlier, but not below min_horizon_h.
@@ -62,6 +71,7 @@ def plan_request(
     forecasts = {"load": load_forecast} | _by_role(site, device_forecasts)
     findings = [
         *_device_findings(site, limit_kw),
+        *tariff_findings(site),
         *(found for role, made in forecasts.items() for found in _forecast_findings(role, made, now_utc)),
         *state_findings(site, states),
     ]
@@ -69,30 +79,71 @@ def plan_request(
         return _joined(findings, site)
     used = {role: made for role, made in forecasts.items() if made is not None}
     series = {role: _quarter_hour_kw(made) for role, made in used.items()}
-    series["prices"] = _price_by_start(prices, "price_per_kwh")
+    published = _price_by_start(prices)
+    ahead = _after(published, price_forecast, now_utc)
+    if site.price_stream is not None:
+        series["prices"] = published | ahead
+    every = [start_utc + k * STEP for k in range(_LONGEST_STEPS)]
+    if len(priced := in_force(site, every)) < len(every):
+        series["tariff"] = dict.fromkeys(priced, 0.0)
     steps = _covered(start_utc, round(horizon_h * _STEPS_PER_HOUR), series)
     if len(steps) < min_horizon_h * _STEPS_PER_HOUR:
         return _joined([_horizon_finding(series, start_utc, len(steps), min_horizon_h)], site)
     powers_kw = {role: tuple(known[step] for step in steps) for role, known in series.items()}
-    return PlanRequest(
+    net_kw = np.array(powers_kw["load"]) - np.array([sum(sun) for sun in zip(*_sun(site, powers_kw), strict=True)] or 0)
+    offered = partial(
+        tariff_offer, site, prices=series.get("prices", {}), start_utc=start_utc, net_kw=net_kw, read_bills=read_bills
+    )
+    offer = offered(most_kw=limit_kw)
+    if isinstance(offer, Finding):
+        return _joined([offer], site)
+    labels = {"prices": price_digest(prices, start_utc, steps[-1] + STEP), "mode": mode.name}
+    if price_forecast is not None and (guessed := [step for step in steps if step in ahead]):
+        labels |= {"price_forecast": price_forecast.forecast_id, FORECAST_FROM: f"{guessed[0]:%Y-%m-%dT%H:%MZ}"}
+    request = PlanRequest(
         site_id=site.site_id,
         start_utc=start_utc,
         # Exact in binary, so sums of a day's steps carry no rounding.
         step_h=1 / _STEPS_PER_HOUR,
         known_at_utc=now_utc,
         load_kw=powers_kw["load"],
-        import_price_per_kwh=powers_kw["prices"],
-        export_price_per_kwh=_export_prices(site, prices, steps),
+        import_price_per_kwh=offer.import_price_per_kwh,
+        export_price_per_kwh=offer.export_price_per_kwh,
         import_max_kw=limit_kw,
         export_max_kw=limit_kw,
-        devices=_figures(site, mode, powers_kw, states, ends or {}, start_utc),
+        devices=_figures(site, mode, powers_kw, states, ends or {}, start_utc, limit_kw, offer.import_price_per_kwh),
         currency=site.currency,
         forecast_id=load_forecast.forecast_id,
         inputs={f"{role}_forecast": made.forecast_id for role, made in used.items()}
-        | {"prices": price_digest(prices, start_utc, steps[-1] + STEP), "mode": mode.name}
+        | labels
+        | dict(offer.labels)
         | _ages(site, states),
         is_synthetic=site.is_simulated or any(made.is_synthetic for made in used.values()),
     )
+    if not offer.bills:
+        return request
+    # The same load with nothing planned may need more than the connection carries, and has its bill too.
+    around = case_of(request).around
+    most_kw = max(limit_kw, float(around.drawn_max_kw.max()), float(around.fed_max_kw.max()))
+    whole = offered(most_kw=most_kw) if most_kw > limit_kw else offer
+    if isinstance(whole, Finding):
+        return _joined([whole], site)
+    return request.model_copy(update={"bills": tuple(terms.model_dump(mode="json") for terms in whole.bills)})
+
+
+def _after(published: Mapping[datetime, float], forecast: Forecast | None, now_utc: datetime) -> dict[datetime, float]:
+    """Forecast prices of the quarter hours after the last published one; none of a forecast that is not yet known."""
+    if forecast is None or forecast.available_at_utc > now_utc or now_utc - forecast.issued_at_utc > MAX_FORECAST_AGE:
+        return {}
+    # What is published is never replaced, nor is a hole in it filled: a price that lacks there is a fault of its own.
+    last = max(published, default=None)
+    return {step: price for step, price in _quarter_hour_kw(forecast).items() if last is None or step > last}
+
+
+def _sun(site: Site, powers_kw: Mapping[str, tuple[float, ...]]) -> list[tuple[float, ...]]:
+    # Systems behind one meter share one forecast: it counts once.
+    meters = {asset.meter or asset.asset_id: _role("pv", asset, site) for asset in site.assets if asset.kind == "pv"}
+    return [powers_kw[role] for role in meters.values() if role in powers_kw]
 
 
 def _by_role(site: Site, forecasts: Mapping[str, Forecast | None]) -> dict[str, Forecast | None]:
@@ -119,11 +170,10 @@ def _figures(
     states: Mapping[str, Measured],
     ends: Mapping[str, float],
     start_utc: datetime,
+    limit_kw: float,
+    import_price_per_kwh: tuple[float, ...],
 ) -> tuple[DeviceFigures, ...]:
-    found = []
-    # Systems behind one meter share one forecast: it counts once.
-    meters = {asset.meter or asset.asset_id: _role("pv", asset, site) for asset in site.assets if asset.kind == "pv"}
-    sun = [powers_kw[role] for role in meters.values() if role in powers_kw]
+    found, sun = [], _sun(site, powers_kw)
     for asset, kind in device_assets(site):
         on_its_meter = (one for one in site.assets if (one.kind, one.meter) == (asset.kind, asset.meter))
         given = Given(
@@ -138,7 +188,8 @@ def _figures(
             time_zone=site.time_zone,
             load_kw=powers_kw["load"],
             pv_kw=tuple(sum(values) for values in zip(*sun, strict=True)),
-            import_price_per_kwh=powers_kw["prices"],
+            import_price_per_kwh=import_price_per_kwh,
+            import_max_kw=limit_kw,
         )
         figures = kind.from_asset(asset, given).model_dump(mode="json", exclude={"device_id"})
         found.append(DeviceFigures(kind=kind.kind, device_id=asset.asset_id, figures=figures))
@@ -155,19 +206,12 @@ def quarter_start(now_utc: datetime) -> datetime:
 def price_digest(prices: pl.DataFrame, start_utc: datetime, end_utc: datetime) -> str:
     """SHA-256 of the known prices of a window: later prices do not change it, a corrected one does.
 
-    prices: interval_start_utc, price_per_kwh and optionally export_price_per_kwh. Rows in any order.
+    prices: interval_start_utc, price_per_kwh. Rows in any order.
     """
-    columns = ["price_per_kwh", *(["export_price_per_kwh"] if "export_price_per_kwh" in prices.columns else [])]
-    return sha256_of(
-        [
-            [
-                column,
-                [[f"{at:%Y-%m-%dT%H:%MZ}", price] for at, price in sorted(known.items()) if start_utc <= at < end_utc],
-            ]
-            for column in columns
-            for known in (_price_by_start(prices, column),)
-        ]
-    )
+    known = sorted(_price_by_start(prices).items())
+    window = [[f"{at:%Y-%m-%dT%H:%MZ}", price] for at, price in known if start_utc <= at < end_utc]
+    # Named as it ever was: a plan of an earlier version must not look like one of other prices.
+    return sha256_of([["price_per_kwh", window]])
 
 
 def _device_findings(site: Site, limit_kw: float | None) -> list[Finding]:
@@ -222,7 +266,15 @@ def state_findings(site: Site, states: Mapping[str, Measured]) -> list[Finding]:
         elif not 0 <= (age_s := states[asset.asset_id][1]) <= MAX_STATE_AGE_S:
             sentence = f"{words} is {age_s:.0f} s old, at most {MAX_STATE_AGE_S:g} s are allowed"
             found.append(_finding(f"{role}_too_old", sentence, {f"{role}_age_s": age_s}))
+        elif not _is_possible(state := states[asset.asset_id][0], full := kind.full(asset, site.site_id)):
+            sentence = f"{words} is {state:.1f} kWh of a battery of {full:g} kWh; expected 0 to 100 % of it"
+            found.append(_finding(f"{role}_out_of_bounds", sentence, {role: state}))
     return found
+
+
+def _is_possible(state: float | None, full: float | None) -> bool:
+    # A device that is full and says 100.0 % must not fail on the last digit of a product.
+    return state is None or full is None or 0 <= state <= full * (1 + 1e-6)
 
 
 def _horizon_finding(
@@ -257,8 +309,8 @@ def _quarter_hour_kw(forecast: Forecast) -> dict[datetime, float]:
     return {row.time_utc + k * STEP: row.p50_kwh for row in forecast.rows for k in range(_STEPS_PER_HOUR)}
 
 
-def _price_by_start(prices: pl.DataFrame, column: str) -> dict[datetime, float]:
-    known = prices.select("interval_start_utc", pl.col(column).cast(pl.Float64)).drop_nulls()
+def _price_by_start(prices: pl.DataFrame) -> dict[datetime, float]:
+    known = prices.select("interval_start_utc", pl.col("price_per_kwh").cast(pl.Float64)).drop_nulls()
     by_start = dict(known.iter_rows())
     if len(by_start) != known.height:
         raise BadInput("the prices hold a quarter hour twice", reason="duplicate_price")
@@ -274,17 +326,3 @@ def _covered(start_utc: datetime, wanted: int, series: dict[str, dict[datetime, 
             break
         steps.append(step)
     return steps
-
-
-def _export_prices(site: Site, prices: pl.DataFrame, steps: Sequence[datetime]) -> tuple[float, ...]:
-    if "export_price_per_kwh" in prices.columns:
-        known = _price_by_start(prices, "export_price_per_kwh")
-        return tuple(known.get(step, 0.0) for step in steps)
-    zone = ZoneInfo(site.time_zone)
-    earned = []
-    for step in steps:
-        day = step.astimezone(zone).date()
-        tariff = next((tariff for tariff in site.tariffs if tariff.valid_from <= day < tariff.valid_to), None)
-        # No tariff in force, or a price by hours or series: nothing is what a plan may always count on.
-        earned.append(float(tariff.export_terms.price_per_kwh or 0) if tariff else 0.0)
-    return tuple(earned)

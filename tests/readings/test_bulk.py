@@ -244,6 +244,28 @@ def test_a_refused_row_shows_the_step_of_its_stream_in_whatever_form_its_time_is
         assert file is None or file.report == whole
 
 
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        (["00:30"], "overlapping_interval"),
+        (["09:00", "09:00"], "duplicate_rows"),
+        (["09:15", "09:45"], "overlapping_interval"),
+    ],
+    ids=["over good rows", "doubled", "over each other"],
+)
+def test_counts_that_are_refused_for_being_negative_are_doubled_or_overlap_like_any(
+    tmp_path: Path, odd: list[str], said: str
+) -> None:
+    path = tmp_path / "readings.csv"
+    rows = [f"main,2025-02-01T{hour:02}:00:00Z,1.5" for hour in range(8)]
+    refused = [f"main,2025-02-01T{time}:00Z,-4.5" for time in odd]
+    path.write_text("\n".join(["meter,timestamp,kwh", *rows, *refused, ""]))
+    whole = read_file(path, site=SITE, now_utc=NOW).report
+    assert said in whole.warnings | whole.reasons
+    with regular_file(path, site=SITE, mapping=None, now_utc=NOW, from_bytes=0) as file:
+        assert file is None or file.report == whole
+
+
 @pytest.mark.parametrize(("others", "accepted"), [("0", 4), ("2.5", 3), ("12.000", 3)])
 def test_what_a_comma_means_beside_points_is_for_the_sight_of_the_whole_file(
     tmp_path: Path, others: str, accepted: int

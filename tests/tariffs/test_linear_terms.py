@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from assets.bills.engine.bill_terms import bill_terms
 from assets.bills.engine.settle import Account
+from assets.tariffs.linear.linear_evaluate import evaluate
 from assets.tariffs.linear.linear_model import LinearTerms, NotLinear, Peak, Tiers
 from assets.tariffs.linear.linear_rows import rows_of
 from data_quality.contracts.billing.tariff import Tariff
@@ -22,7 +23,6 @@ from tests.bills.scenes import bill as bill_of
 from tests.bills.scenes import demand as demand_of
 from tests.bills.scenes import tariff as tariff_of
 from tests.tariffs.linear_case import NANO, Tally, billed, compare, compiled, is_lp, sides
-from assets.tariffs.linear.linear_evaluate import evaluate
 from tests.tariffs.linear_solver import least_cost
 from tests.tariffs.linear_table import ROWS
 from tests.tariffs.random_tariffs import Case, _spot, cases

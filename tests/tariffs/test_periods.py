@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from assets.stores.lake.lake_block import LAKE_SCHEMA
-from assets.tariffs.periods import check_tariff, export_prices, known_prices, quarter_hour_prices, stream_prices
+from assets.tariffs.periods import check_tariff, known_prices, quarter_hour_prices, stream_prices
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
@@ -202,21 +202,3 @@ def test_a_clock_of_utc_counts_the_sites_days_beside() -> None:
 def test_a_tariff_in_another_currency_than_the_site_is_refused() -> None:
     with pytest.raises(ValidationError, match="tariff 't' is in USD, the site in EUR"):
         site_with(currency="USD", periods=[{"period_id": "p", "price_per_kwh": 1}])
-
-
-def test_export_is_paid_by_the_hours_of_the_tariff_and_unknown_where_none_is_in_force() -> None:
-    hours = [
-        {"period_id": "noon", "price_per_kwh": -0.02, "start": "11:00", "end": "15:00"},
-        {"period_id": "else", "price_per_kwh": 0.08, "start": "15:00", "end": "11:00"},
-    ]
-    kept = tariff({"period_id": "all", "price_per_kwh": 0.3}, export={"periods": hours})
-    site = plant(tariffs=[kept.model_dump(mode="json", exclude_unset=True)])
-    found = export_prices(site, date(2024, 12, 31), date(2025, 1, 2))
-    assert found.height == 192
-    assert found["export_price_per_kwh"].null_count() == 96
-    local = found["interval_start_utc"].dt.convert_time_zone("Europe/Berlin").dt.strftime("%d %H:%M")
-    by_time = dict(zip(local, found["export_price_per_kwh"], strict=True))
-    assert (by_time["01 10:45"], by_time["01 11:00"]) == (Decimal("0.08"), Decimal("-0.02"))
-    free = kept.model_dump(mode="json", exclude_unset=True)
-    free["export"]["negative_prices"] = "zero"
-    assert min(export_prices(plant(tariffs=[free]), date(2025, 1, 1), date(2025, 1, 2))["export_price_per_kwh"]) == 0

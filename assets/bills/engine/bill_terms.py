@@ -41,7 +41,8 @@ def bill_terms(
 ) -> LinearTerms | NotLinear:
     """The unrounded bill of local dates [start, end) as linear terms of the horizon's intervals.
 
-    horizon: UTC instants on the grid (none: the whole bill); known: the load outside it, in kWh; intervals that are
+    horizon: UTC instants on the grid (none: the whole bill); of a bill over several tariffs the terms are those of the
+    part that holds it, where the bill is the sum of its parts. known: the load outside it, in kWh; intervals that are
     neither count as no energy. account: earlier bills' credit and peaks, not changed. max_import_kw, max_export_kw:
     of the connection, bounds for binaries. Raises BadInput as the bill does; NotLinear names what cannot be linear.
     """
@@ -50,12 +51,10 @@ def bill_terms(
     # Rounding is a staircase, which no linear term can be: the optimiser sees the amounts before it.
     book = Book(tariffs, time_zone=time_zone, rounding="none", currency=currency)
     span = Span(start, end)
-    parts = book.parts(span)
-    # Two tariffs have two sets of peaks and tiers, which one bill closes together: no sum of two sets of terms.
-    if len(parts) > 1:
-        names = " and ".join(tariff.tariff_id for tariff, _, _ in parts)
-        return NotLinear(component="bill", why=f"a bill over two tariffs ({names}); give each part by itself")
-    tariff = parts[0][0]
+    part = _part(book, span, horizon)
+    if isinstance(part, NotLinear):
+        return part
+    tariff, start, end = part
     grid = _grid(time_zone, start, end, step_minutes)
     first, last = _slots(grid, horizon)
     bought, sold = _known(known, grid, first, last, is_gross=tariff.metering.arrangement == "buy_all_sell_all")
@@ -64,8 +63,7 @@ def bill_terms(
         start=start,
         end=end,
         month_share=month_share(tariff, span, start, end),
-        # The bill lies under one tariff (above), so it is its whole share.
-        bill_share=Decimal(1),
+        bill_share=Decimal((end - start).days) / (span.end - span.start).days,
         grid=grid,
         first=first,
         last=last,
@@ -80,6 +78,33 @@ def bill_terms(
     return linear_terms(
         tariff, frame, carried=carried, currency=book.currency, credits_beyond=credits_beyond, day_types=day_types
     )
+
+
+def _part(book: Book, span: Span, horizon: tuple[datetime, datetime] | None) -> tuple[Tariff, date, date] | NotLinear:
+    """The tariff of the horizon and its part of the bill; the whole of a bill that lies under one tariff."""
+    parts = book.parts(span)
+    if len(parts) == 1:
+        return parts[0]
+    names = " and ".join(tariff.tariff_id for tariff, _, _ in parts)
+    tariffs = [tariff for tariff, _, _ in parts]
+    # What one bill closes over all of its days is no sum of what its parts come to.
+    if any(
+        tariff.minimum.monthly
+        or tariff.minimum.annual
+        or tariff.metering.arrangement not in ("net_billing", "buy_all_sell_all")
+        or tariff.export_terms.cap_kwh
+        or any(rider.price_per_kw for rider in tariff.riders)
+        for tariff in tariffs
+    ):
+        why = (
+            f"over two tariffs ({names}) a minimum, carried surplus, a cap in kWh or a rider per kW is of both at once"
+        )
+        return NotLinear(component="bill", why=why)
+    for part in parts:
+        first, last = (local_midnight_utc(day, book.time_zone) for day in part[1:])
+        if horizon is not None and first <= horizon[0] and horizon[1] <= last:
+            return part
+    return NotLinear(component="bill", why=f"a bill over two tariffs ({names}); give each part by itself")
 
 
 def carried_into(tariff: Tariff, account: Account, start: date) -> Carried:

@@ -64,7 +64,7 @@ class Supply(NamedTuple):
     is_read: np.ndarray
 
 
-class _Run(NamedTuple):
+class Run(NamedTuple):
     """Local dates [start, end) of one month, all with a tariff in force, or all without."""
 
     start: date
@@ -114,10 +114,10 @@ def costs_of_months(
     """lake.interval_cost of those whole local months, in order and without a hole. readings: current, LAKE_SCHEMA."""
     supply = metered(site, readings, months[0][0], months[-1][1])
     load = supply.load
-    book = _book(site)
-    runs = [run for month in months for run in _runs(book, *month)]
+    book = book_of(site)
+    runs = [run for month in months for run in runs_of(book, *month)]
     types = types_around(site, months[0][0], months[-1][1])
-    prices = _prices(site, readings)
+    prices = prices_of(site, readings)
     billed = [run for run in runs if run.has_tariff]
     # What a bill hands on is known only where the bills are made in one go.
     groups = [billed] if carries_over(tariffs_of(site)) else [[run] for run in billed]
@@ -225,7 +225,7 @@ def metered(site: Site, readings: pl.DataFrame, start: date, end: date) -> Suppl
     return Supply(load, found["read"] > 0)
 
 
-def _frame(supply: Supply, site: Site, run: _Run, found: pl.DataFrame | str, blocks: Blocks) -> pl.DataFrame:
+def _frame(supply: Supply, site: Site, run: Run, found: pl.DataFrame | str, blocks: Blocks) -> pl.DataFrame:
     """The rows of one run. found: the running cost of its bill among others, or why there is none."""
     start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (run.start, run.end))
     part = supply.load.between(start_utc, end_utc)
@@ -261,7 +261,7 @@ def _frame(supply: Supply, site: Site, run: _Run, found: pl.DataFrame | str, blo
     return frame.select(name for name in SOURCE_SCHEMAS["interval_cost"] if name in frame.columns)
 
 
-def _blocks(book: Book | None, supply: Supply, site: Site, run: _Run, types: Mapping[date, DayType]) -> Blocks:
+def _blocks(book: Book | None, supply: Supply, site: Site, run: Run, types: Mapping[date, DayType]) -> Blocks:
     """The demand windows of a run's tariffs; of quarter hours where there is none."""
     parts: list[tuple[Tariff | None, date, date]] = [(None, run.start, run.end)]
     if book is not None and run.has_tariff:
@@ -290,7 +290,11 @@ def _with_factor(frame: pl.DataFrame, site: Site, readings: pl.DataFrame, dated:
     return joined.select(pl.col(name).cast(kind) for name, kind in SOURCE_SCHEMAS["interval_cost"].items())
 
 
-def _book(site: Site) -> Book | None:
+def book_of(site: Site) -> Book | None:
+    """The site's tariffs of electricity, energy at its price stream where it buys by that; None where it has neither.
+
+    Raises BadInput for tariffs that overlap, or in another currency.
+    """
     tariffs = [_by_stream(site, tariff) for tariff in tariffs_of(site)]
     if not tariffs and site.price_stream is not None:
         tariffs = [Tariff(tariff_id=site.price_stream, currency=site.currency, energy=(_charge(site.price_stream),))]
@@ -315,16 +319,16 @@ def _charge(stream: str) -> EnergyCharge:
     return EnergyCharge(charge_id="energy", series=SeriesPrice(series=stream))
 
 
-def _runs(book: Book | None, start: date, end: date) -> list[_Run]:
+def runs_of(book: Book | None, start: date, end: date) -> list[Run]:
     """A month's dates as runs with and without a tariff in force."""
-    runs: list[_Run] = []
+    runs: list[Run] = []
     for offset in range((end - start).days):
         day = start + timedelta(days=offset)
         is_known = book is not None and any(tariff.is_in_force(day) for tariff in book.tariffs)
         if runs and runs[-1].has_tariff == is_known:
             runs[-1] = runs[-1]._replace(end=day + timedelta(days=1))
         else:
-            runs.append(_Run(day, day + timedelta(days=1), is_known))
+            runs.append(Run(day, day + timedelta(days=1), is_known))
     return runs
 
 
@@ -338,7 +342,7 @@ def _factor_stream(site: Site) -> str | None:
     return next((driver.driver_id for driver in site.drivers if driver.unit == "kgco2e_per_kwh"), None)
 
 
-def _prices(site: Site, readings: pl.DataFrame) -> Mapping[str, PriceSeries]:
+def prices_of(site: Site, readings: pl.DataFrame) -> Mapping[str, PriceSeries]:
     """The site's price streams by name, to six decimals as the cost KPI takes them."""
     found = {}
     for (name,), rows in readings.filter(pl.col("unit") == "per_kwh").partition_by("meter_id", as_dict=True).items():

@@ -46,6 +46,7 @@ class Battery(Device):
     measure = Measure(reading="read_soc_percent", code="soc", words="the state of charge")
     columns = ("battery_charge_kw", "battery_discharge_kw")
     moves: ClassVar = {"battery_charge_kw": "charges", "battery_discharge_kw": "discharges"}
+    metered: ClassVar = {"charge": "battery_charge_kw", "discharge": "battery_discharge_kw"}
     says: ClassVar = {
         "charge_max": "charges at its rating",
         "discharge_max": "discharges at its rating",
@@ -100,7 +101,7 @@ class Battery(Device):
     @property
     def state(self) -> State:
         """The charge, kWh."""
-        return State("soc_end_kwh", self.soc_init_kwh, self.capacity_kwh, "charge", "kWh")
+        return State("soc_end_kwh", self.soc_init_kwh, self.capacity_kwh, "charge", "kWh", self.soc_end_min_kwh)
 
     def reach_kw(self) -> tuple[ArrayLike, ArrayLike]:
         """Its rating, either way."""
@@ -179,3 +180,31 @@ class Battery(Device):
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
         """Charge positive, discharge negative."""
         return {"set_charge_power_kw": step["battery_charge_kw"] - step["battery_discharge_kw"]}
+
+    def relived(
+        self, *, start: float | None = None, end: float | None = None, forecast_kw: Floats | None = None
+    ) -> Self:
+        """Where it is to leave as much as there was, that follows the start; no end is asked for outside its window."""
+        begun = self.soc_init_kwh if start is None else start
+        leaves_as_much = self.soc_end_min_kwh == self._within(self.soc_init_kwh)
+        wanted = end if end is not None else begun if leaves_as_much else self.soc_end_min_kwh
+        return self.model_copy(update={"soc_init_kwh": begun, "soc_end_min_kwh": self._within(wanted)})
+
+    def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
+        """Charge positive, discharge negative; nothing where nobody says."""
+        power_kw = set_points.get("set_charge_power_kw", 0.0)
+        return {"battery_charge_kw": max(power_kw, 0.0), "battery_discharge_kw": max(-power_kw, 0.0)}
+
+    def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers:
+        """What is left over goes in, what is missing comes out, as far as rating and window allow."""
+        soc_kwh, into, out = self.soc_init_kwh, np.zeros_like(net_kw), np.zeros_like(net_kw)
+        for t, (need_kw, hours) in enumerate(zip(net_kw.tolist(), step_h.tolist(), strict=True)):
+            room_kw = (self.soc_max_kwh - soc_kwh) / (self.charge_efficiency * hours)
+            stock_kw = (soc_kwh - self.soc_min_kwh) * self.discharge_efficiency / hours
+            into[t] = max(min(-need_kw, self.max_charge_kw, room_kw), 0.0)
+            out[t] = max(min(need_kw, self.max_discharge_kw, stock_kw), 0.0)
+            soc_kwh += hours * (self.charge_efficiency * into[t] - out[t] / self.discharge_efficiency)
+        return {"battery_charge_kw": into, "battery_discharge_kw": out}
+
+    def _within(self, charge_kwh: float) -> float:
+        return min(max(charge_kwh, self.soc_min_kwh), self.soc_max_kwh)

@@ -60,8 +60,8 @@ class StoreParams(Model):
         if state_kwh is None or not -_ODD_SHARE <= state_kwh / self.capacity_kwh <= 1 + _ODD_SHARE:
             said = "nothing" if state_kwh is None else f"{state_kwh:.2f} kWh"
             message = (
-                f"site {given.site_id}, asset {asset.asset_id!r}: it holds {said}, outside 0..{self.capacity_kwh:g} kWh:"
-                " mend its sensor, or params.empty_degc and params.full_degc"
+                f"site {given.site_id}, asset {asset.asset_id!r}: it holds {said}, outside 0.."
+                f"{self.capacity_kwh:g} kWh: mend its sensor, or params.empty_degc and params.full_degc"
             )
             raise BadInput(message, reason="bad_state")
         start_kwh = min(max(state_kwh, 0.0), self.capacity_kwh)
@@ -150,7 +150,8 @@ class HeatStore(Device):
 
     def gone_kwh(self, step_h: Floats) -> Floats:
         """Heat drawn and lost in each step."""
-        return step_h * (np.array(self.draw_kw) + np.array(self.loss_kw))
+        gone_kw: Floats = np.array(self.draw_kw) + np.array(self.loss_kw)
+        return step_h * gone_kw
 
     def levels_kwh(self, power_kw: Floats, step_h: Floats) -> Floats:
         """The heat stored at the end of each step that follows from the electric power."""

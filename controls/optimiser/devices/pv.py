@@ -110,3 +110,13 @@ class Pv(Device):
     def without_control(self) -> Self:
         """It is curtailed all the same where that pays: that is its own merit, not that of the others."""
         return self
+
+    def relived(
+        self, *, start: float | None = None, end: float | None = None, forecast_kw: Floats | None = None
+    ) -> Self:
+        """With the sun that shone."""
+        return self if forecast_kw is None else self.model_copy(update={"pv_kw": tuple(forecast_kw.tolist())})
+
+    def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
+        """What the sun gives above the limit is curtailed; nothing without one."""
+        return {"curtailed_kw": max(self.pv_kw[t] - set_points.get("set_power_limit_kw", self.pv_kw[t]), 0.0)}

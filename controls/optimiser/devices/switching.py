@@ -81,7 +81,9 @@ def shared_out(counts: NDArray[np.int64], step_h: Floats, is_on: list[bool], sin
     return found
 
 
-def shortest(on: Floats, step_h: Floats, *, was_on: bool, since_h: float, least_on_h: float, least_off_h: float) -> float:
+def shortest(
+    on: Floats, step_h: Floats, *, was_on: bool, since_h: float, least_on_h: float, least_off_h: float
+) -> float:
     """By how many hours the worst run falls short of its minimum; the last run has the time after the plan too.
 
     on: 1 or 0 in each step of one thing. Written step by step and without rows, to find what is wrong in them.

@@ -1,6 +1,7 @@
 """Electric relays that heat one tank: each on or off, for a minimum time, one by one (formulas 5.18)."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -101,10 +102,18 @@ class Tank(HeatStore):
 
     @classmethod
     def from_asset(cls, asset: Asset, given: Given) -> Self:
-        """It ends with at least the heat it begins with; its relays have rested."""
+        """It ends with at least the heat it begins with; its relays have rested.
+
+        Where it may use but a share of its rating, that is so many of its first relays; where not even one, its own
+        thermostat heats.
+        """
         params = cls.figures(asset, given.site_id)
         own = params.model_dump(include=set(TankParams.model_fields) - set(StoreParams.model_fields))
-        return cls.model_validate(own | params.store(asset, given))
+        allowed_kw = given.share * sum(params.relays_kw) + _HAIR_KWH
+        sums_kw = accumulate(params.relays_kw)
+        first = tuple(kw for kw, sum_kw in zip(params.relays_kw, sums_kw, strict=True) if sum_kw <= allowed_kw)
+        usable = {"relays_kw": first, "is_planned": True} if first else {}
+        return cls.model_validate(own | params.store(asset, given) | usable)
 
     @classmethod
     def measured(cls, asset: Asset, site_id: str, reading: float) -> float:

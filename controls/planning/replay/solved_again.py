@@ -80,7 +80,9 @@ def solved_again(stored: StoredContent) -> PlanReplay:
     differences = tuple(_differences(plan, steps))
     is_same = is_whole and replayed_hash == plan.plan_hash
     solvers = "" if answer.solver == plan.solver else f" (solved by {plan.solver} then, by {answer.solver} now)"
-    said = "gives the same plan" if replayed_hash == plan.plan_hash else _difference(plan, answer.objective, differences)
+    said = (
+        "gives the same plan" if replayed_hash == plan.plan_hash else _difference(plan, answer.objective, differences)
+    )
     return PlanReplay(
         **frame,
         replayed_hash=replayed_hash,

@@ -11,6 +11,11 @@ from data_quality.contracts.model import Model
 _OF_ONE_BATTERY = ("battery", "soc_init_kwh", "soc_end_min_kwh", "pv_kw", "pv_limit_min_kw")
 
 
+def _is_empty(value: Any) -> bool:
+    """True of a default that stays out of what is stored and hashed."""
+    return not value
+
+
 class BatteryParams(Model):
     """Limits of one battery. Energies on the cell side, powers on the AC side."""
 
@@ -53,6 +58,10 @@ class PlanRequest(Model):
     export_max_kw: float = Field(ge=0)
     devices: tuple[DeviceFigures, ...]
     currency: str
+    # Left out where there are none: plans of earlier versions keep their hash.
+    bills: tuple[dict[str, Any], ...] = Field(
+        default=(), exclude_if=_is_empty, description="The tariff as linear terms of the bills that the steps belong to"
+    )
     forecast_id: str = ""
     inputs: dict[str, str] = Field(default={}, description="What was used: name -> id, digest or measured age")
     is_synthetic: bool = False
@@ -94,6 +103,7 @@ class PlanStep(Model):
     import_kw: float
     export_kw: float
     devices: dict[str, dict[str, float]]
+    is_price_forecast: bool = Field(default=False, exclude_if=_is_empty, description="Its price was not yet published")
 
     @model_validator(mode="before")
     @classmethod

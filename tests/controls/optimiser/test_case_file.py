@@ -35,6 +35,8 @@ BATTERY = {
     "soc_end_min": 4.0,
 }
 
+SESSION = {"from_step": 0, "to_step": 2, "energy_kwh": 4.0, "p_min": 1.4, "p_max": 11.0, "eta": 0.9}
+
 
 def file_with(tmp_path: Path, **changes: object) -> Path:
     path = tmp_path / "case.json"
@@ -68,8 +70,15 @@ def test_the_points_of_a_case_are_its_steps_in_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"ev_sessions": [{"from_step": 0}]}, "EV sessions are not planned yet"),
-        ({"tank": {"cop": 1.0}}, "heat storage is not planned yet"),
+        ({"tank": {"cop": 1.0}}, "tank.draw_kw: Field required"),
+        ({"ev_sessions": [{"from_step": 0}]}, "ev_sessions.0.p_min"),
+        ({"ev_sessions": [SESSION | {"eta": 0}]}, "ev_sessions.0.eta"),
+        ({"ev_sessions": [SESSION | {"to_step": -3}]}, "the car leaves in step -3, before the plan begins"),
+        ({"ev_sessions": [SESSION | {"from_step": 2}]}, "the car comes in step 2 and leaves in step 2"),
+        ({"ev_sessions": [SESSION | {"to_step": 3}]}, "a car leaves in step 3, the case has 2"),
+        ({"ev_sessions": [SESSION, SESSION]}, "a car comes in step 0, before the last one leaves"),
+        ({"ev_sessions": [SESSION | {"p_min": 12.0}]}, "the least power 12 kW is above the most, 11 kW"),
+        ({"ev_sessions": SESSION}, "ev_sessions: Input should be"),
         ({"pv": [0.0]}, "pv_kw has 1 values, the case 2 steps"),
         ({"load": ["much", 1.0]}, "load.0"),
         ({"dt_h": 0}, "dt_h"),

@@ -44,6 +44,8 @@ HOME = Site.model_validate(
             },
             {"asset_id": "pv", "kind": "pv", "template": "sim_pv_inverter", "params": {"peak_kw": 8}},
         ],
+        "drivers": [{"driver_id": "spot", "unit": "per_kwh", "aggregation": "mean"}],
+        "price_stream": "spot",
         "tariffs": [
             {
                 "tariff_id": "flat",
@@ -116,9 +118,17 @@ def device(asked: PlanRequest, device_id: str) -> Any:
     return next(one for one in devices_of(asked) if one.device_id == device_id)
 
 
-def request(**changes: object) -> PlanRequest:
+def paid(export_price: object, home: Site = HOME) -> Site:
+    """The home under a tariff that pays so much per kWh fed in, or by such terms."""
+    named = {"export": export_price} if isinstance(export_price, dict) else {"export_price_per_kwh": export_price}
+    (known,) = home.model_dump(exclude_unset=True)["tariffs"]
+    kept = {name: value for name, value in known.items() if name != "export_price_per_kwh"}
+    return Site.model_validate(home.model_dump() | {"tariffs": [kept | named]})
+
+
+def request(*, site: Site = HOME, **changes: object) -> PlanRequest:
     """A request that makes a plan."""
-    answer = plan_request(HOME, **inputs(**changes))
+    answer = plan_request(site, **inputs(**changes))
     assert isinstance(answer, PlanRequest), answer
     return answer
 

@@ -13,7 +13,7 @@ from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
-from tests.controls.planning.examples import DAY, HOME, NOW, device, forecast, inputs, prices, request
+from tests.controls.planning.examples import DAY, HOME, NOW, device, forecast, inputs, paid, prices, request
 
 
 def site_with(**changes: object) -> Site:
@@ -53,10 +53,16 @@ def test_prices_are_those_of_their_quarter_hour_and_may_be_decimal() -> None:
     assert asked.import_price_per_kwh[79:81] == (1.0, 5.0)
 
 
-def test_the_export_price_is_the_streams_or_the_tariffs_or_nothing() -> None:
+def test_the_export_price_is_that_of_the_tariffs_hours_or_series_or_nothing() -> None:
     assert set(request().export_price_per_kwh) == {0.6}
-    own = prices().with_columns(export_price_per_kwh=pl.lit(0.2))
-    assert set(request(prices=own).export_price_per_kwh) == {0.2}
+    hours = [
+        {"period_id": "noon", "price_per_kwh": 0.02, "start": "11:00", "end": "15:00"},
+        {"period_id": "else", "price_per_kwh": 0.08, "start": "15:00", "end": "11:00"},
+    ]
+    # From 11:00 in Prague: sixteen quarters of noon.
+    assert request(site=paid({"periods": hours})).export_price_per_kwh[15:17] == (0.02, 0.08)
+    as_bought = request(site=paid({"series": {"series": "spot", "factor": 0.5}}))
+    assert as_bought.export_price_per_kwh[55:57] == (2.5, 0.5)
     bare = plan_request(site_with(tariffs=()), **inputs())
     assert isinstance(bare, PlanRequest)
     assert set(bare.export_price_per_kwh) == {0.0}
@@ -93,7 +99,6 @@ def test_the_price_digest_is_of_the_window_and_notices_a_correction() -> None:
     before = price_digest(prices(hours=24), DAY, end)
     assert price_digest(prices(hours=48), DAY, end) == before
     assert price_digest(prices(hours=48, day=5.01), DAY, end) != before
-    assert price_digest(prices(hours=24).with_columns(export_price_per_kwh=pl.lit(0.2)), DAY, end) != before
     assert (
         price_digest(prices(hours=24).with_columns(pl.col("price_per_kwh").cast(pl.Decimal(12, 6))), DAY, end) == before
     )

@@ -18,7 +18,7 @@ from data_quality.contracts.control.plan import Plan, PlanRequest
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
-from tests.controls.planning.examples import HOME, NOW, device, forecast, inputs, plan, prices, request
+from tests.controls.planning.examples import HOME, NOW, device, forecast, inputs, paid, plan, prices, request
 
 
 def test_a_plan_survives_its_json() -> None:
@@ -116,8 +116,7 @@ def test_the_same_plan_makes_the_same_commands() -> None:
 def test_pv_gets_its_rating_unless_it_is_curtailed() -> None:
     assert {c.value for c in commands_of(plan(), HOME, epoch=0) if c.device_id == "pv"} == {8.0}
     # Feeding in costs 1 CZK, the sun gives 7 kW: whatever neither house nor battery take is cut.
-    costly = prices().with_columns(export_price_per_kwh=-prices()["price_per_kwh"])
-    made = plan(prices=costly, pv_forecast=forecast("pv", 7.0), mode=Mode.FULL)
+    made = plan(site=paid(-1), pv_forecast=forecast("pv", 7.0), mode=Mode.FULL)
     limits = [c.value for c in commands_of(made, HOME, epoch=0) if c.device_id == "pv"]
     for limit, step in zip(limits, made.steps, strict=True):
         expected = 7.0 - step.total("curtailed_kw") if step.total("curtailed_kw") > 0.001 else 8.0
@@ -126,8 +125,7 @@ def test_pv_gets_its_rating_unless_it_is_curtailed() -> None:
 
 
 def test_in_partial_no_command_leaves_the_envelope() -> None:
-    costly = prices().with_columns(export_price_per_kwh=-prices()["price_per_kwh"])
-    commands = commands_of(plan(prices=costly, pv_forecast=forecast("pv", 7.0)), HOME, epoch=0)
+    commands = commands_of(plan(site=paid(-5), pv_forecast=forecast("pv", 7.0)), HOME, epoch=0)
     for command in commands:
         if command.device_id == "battery":
             assert abs(command.value) <= 0.3 * 5
@@ -168,8 +166,7 @@ def test_the_summary_says_when_at_which_price_and_what_it_costs() -> None:
 def test_a_plan_that_does_nothing_says_so_and_curtailing_is_told() -> None:
     flat = plan(prices=prices(night=3.0, day=3.0))
     assert "leaves the battery idle" in summarise(flat, time_zone="UTC")
-    costly = prices().with_columns(export_price_per_kwh=-prices()["price_per_kwh"])
-    sunny = plan(prices=costly, pv_forecast=forecast("pv", 7.0), mode=Mode.FULL)
+    sunny = plan(site=paid(-5), pv_forecast=forecast("pv", 7.0), mode=Mode.FULL)
     assert "curtails" in summarise(sunny, time_zone="UTC")
 
 
