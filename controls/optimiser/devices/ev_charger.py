@@ -277,10 +277,10 @@ class EvCharger(Device):
         if stay is None:
             return []
         if columns["ev_kw"][t] > _IDLE_KW:
-            return [Forced("pause the car", "ev_kw", 0.0, 0.0)]
+            return [Forced("pausing the car", "ev_kw", 0.0, 0.0)]
         if columns["ev_discharge_kw"][t] > _IDLE_KW:
-            return [Forced("take nothing from the car", "ev_discharge_kw", 0.0, 0.0)]
-        return [Forced(f"charge the car at {stay.least_kw:.2f} kW", "ev_kw", stay.least_kw, stay.least_kw)]
+            return [Forced("taking nothing from the car", "ev_discharge_kw", 0.0, 0.0)]
+        return [Forced(f"charging the car at {stay.least_kw:.2f} kW", "ev_kw", stay.least_kw, stay.least_kw)]
 
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
         """Charging positive; nothing where no car is expected. Phases where the charger switches and charges."""
