@@ -256,7 +256,7 @@ class Device(Part):
 
     def unused_kw(self, columns: Numbers) -> Floats:
         """What it could give in each step and does not."""
-        return np.zeros_like(columns[self.columns[0]])
+        return np.zeros_like(self.drawn_kw(columns))
 
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
         """Absolute set-points of step t by capability, each in the unit that ends the capability's name."""
