@@ -116,5 +116,6 @@ def _nano(energy: Energies, size: int) -> np.ndarray:
     if len(energy) != size:
         raise ValueError(f"expected {size} intervals, got {len(energy)}")
     if isinstance(energy, np.ndarray):
-        return np.rint(energy * _SCALE).astype(np.int64)
+        whole: np.ndarray = np.rint(energy * _SCALE).astype(np.int64)
+        return whole
     return np.array([round(value * _SCALE) for value in energy], dtype=np.int64)
