@@ -37,7 +37,11 @@ check: setup
 house: setup
 	@$(PYTHON) -m tests.house
 
+# CVXPY, which building a plan's model is held against, has an environment and a lock of its own.
 bench: setup
+	@[ -x .bench/bin/python ] || .bootstrap/bin/uv venv --quiet --python $(PYTHON) .bench
+	@VIRTUAL_ENV=.bench .bootstrap/bin/uv pip install --quiet --require-hashes -r tests/bench/requirements.lock \
+		|| echo "bench: no CVXPY here, its lines say so"
 	@$(PYTHON) -m tests.bench
 
 # make fuzz FORMAT=nem12 COUNT=100000 SEED=1: a long run, taken up again where it was broken off.

@@ -9,14 +9,17 @@ from controls.agent.planned import planned_check
 from controls.ledger.ledger_trust import distrusted
 from controls.ledger.outbox import release, wait_for_results
 from controls.ledger.proof import unproven
-from controls.planning.frozen_plan import shown_kw
+from controls.optimiser.devices.kinds import devices_of
+from controls.optimiser.explain_words import Spell, folded
 from controls.planning.make import make_plan_now
+from controls.planning.plan_picture import picture_of_plan
 from controls.planning.summary import summarise
 from data_quality.contracts.control.command import CommandState
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Clock
 from orchestration.partitions import SITES
-from orchestration.previews import lines, table
+from orchestration.previews import embedded, table
+from orchestration.previews_plan import plan_picture
 from orchestration.resources import ProjectResource
 
 # Long enough for the agent's poll, the write and the template's read-back time.
@@ -39,19 +42,25 @@ def core_site__plan(
     if isinstance(made, Finding):
         # No retry: the same inputs would find the same thing missing, and the sensor asks again when they change.
         raise dg.Failure(description=made.message, metadata=dict(made.facts), allow_retries=False)
-    times = [step.start_utc for step in made.steps]
+    picture = plan_picture(picture_of_plan(made), title=f"Plan of {site.name}", time_zone=site.time_zone)
+    why = folded(made.explanation, devices_of(made.request)) if made.explanation else []
     return dg.MaterializeResult(
         data_version=dg.DataVersion(made.plan_hash),
         metadata={
             "plan_id": made.plan_id,
             "version": made.version,
-            "cost": made.objective,
+            "cost": made.paid,
+            "objective": made.request.objective.preset,
+            "costs": dict(made.costs),
+            "measures": dict(made.measures),
+            "labels": list(made.request.labels),
             "cost_with_nothing_planned": made.no_battery_cost,
             "currency": made.currency,
             "gap": made.gap,
             "synthetic": made.request.is_synthetic,
             "sentence": summarise(made, time_zone=site.time_zone),
-            "powers": lines(times, shown_kw(made), title=f"Plan of {site.name}", unit="kW"),
+            "picture": embedded(picture, title=f"Plan of {site.name}"),
+            "why": table(list(Spell.model_fields), [list(spell.model_dump().values()) for spell in why]),
         },
     )
 

@@ -37,10 +37,8 @@ def lines(
     times: Sequence[date | datetime], series: Mapping[str, Sequence[float | None]], *, title: str, unit: str
 ) -> dg.MarkdownMetadataValue:
     """A line chart as an embedded PNG of a few kilobytes: the event log keeps one for each partition of a run."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
-    from PIL import Image
 
     # Without pyplot, which keeps every figure in a global list and is not for threads.
     figure = Figure(figsize=(9, 3), dpi=80, layout="constrained")
@@ -57,13 +55,25 @@ def lines(
     axes.xaxis.set_major_locator(places)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(places))
     axes.legend(frameon=False, ncols=min(len(series), len(COLOURS)))
+    return embedded(png_of(figure), title=title)
+
+
+def embedded(png: bytes, *, title: str) -> dg.MarkdownMetadataValue:
+    """A picture that travels within its metadata."""
+    return dg.MetadataValue.md(f"![{markdown(title)}](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def png_of(figure: Any, colours: int = 32) -> bytes:
+    """A drawn figure in no more colours than these."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
     buffer, canvas = io.BytesIO(), FigureCanvasAgg(figure)
     canvas.draw()
     drawn = Image.frombytes("RGBA", canvas.get_width_height(), bytes(canvas.buffer_rgba()))
     # Lines on white need no more colours than their edges do.
-    drawn.convert("RGB").quantize(32).save(buffer, "PNG", optimize=True)
-    picture = base64.b64encode(buffer.getvalue()).decode()
-    return dg.MetadataValue.md(f"![{markdown(title)}](data:image/png;base64,{picture})")
+    drawn.convert("RGB").quantize(colours).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def week_heat_map(weeks: Sequence[PriceWeek], *, title: str, unit: str) -> bytes:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import is_hypothesis_test
 
 from assets.stores.lake.lake import Lake
 from assets.stores.transactions import Store, open_store
@@ -29,6 +30,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Longest files first; how long each took is kept (tests/seconds.py)."""
     config.pluginmanager.register(LongestFirst(config), "longest-first")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A property that fails takes up to five minutes more to become small: stopped in it, it is called flaky."""
+    for item in items:
+        is_property = isinstance(item, pytest.Function) and is_hypothesis_test(item.obj)
+        if is_property and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(900))
 
 
 def pytest_collection_finish() -> None:

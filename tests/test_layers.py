@@ -112,7 +112,7 @@ def faults(module: str, imported: str, *, is_lazy: bool = True) -> list[str]:
     if module.endswith(".defs") and library in ROOMS:
         own = module.split(".", 1)[0]
         allowed = {"orchestration.partitions", "orchestration.resources", "orchestration.open_project"}
-        allowed |= {"orchestration.previews", "orchestration.warehouse.mart_previews"}
+        allowed |= {"orchestration.previews", "orchestration.previews_plan", "orchestration.warehouse.mart_previews"}
         allowed |= {"orchestration.warehouse.lake_previews"}
         allowed |= {"orchestration.warehouse.dbt", "orchestration.warehouse.dbt_graph"}
         if library == "orchestration" and imported not in allowed and ".".join(imported.split(".")[:2]) not in allowed:

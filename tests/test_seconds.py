@@ -3,6 +3,9 @@
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.internal.conjecture.engine import MAX_SHRINKING_SECONDS
 
 from tests.seconds import FAST_S, ROOT, LongestFirst, fast_files, kept, unit_of
 
@@ -49,3 +52,10 @@ def test_the_longest_unit_begins_and_a_room_that_shares_its_set_up_stays_togethe
     assert [item.nodeid[-1] for item in items] == ["c", "d", "b", "a"]
     assert unit_of(names[2]) == unit_of(names[3])
     assert unit_of(names[1]) == "tests/a/test_long.py"
+
+
+@given(nothing=st.none())
+def test_a_property_that_fails_has_the_time_to_become_small(request: pytest.FixtureRequest, nothing: None) -> None:
+    marker = request.node.get_closest_marker("timeout")
+    assert marker is not None
+    assert marker.args[0] > 2 * MAX_SHRINKING_SECONDS

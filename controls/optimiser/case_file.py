@@ -1,4 +1,4 @@
-"""A dispatch case from its JSON file (command line shape): refuses what is not planned yet, by name."""
+"""A dispatch case from its JSON file (command line shape)."""
 
 import json
 from collections.abc import Mapping
@@ -11,12 +11,11 @@ from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.device import Device, Part
 from controls.optimiser.devices.kinds import KINDS
+from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 
 P = TypeVar("P", bound=Part)
-# Keys of the documented shape that are refused until a kind of device claims them.
-_NOT_YET = {"ev_sessions": "EV sessions are", "tank": "heat storage is"}
 
 
 class _CaseFile(Model):
@@ -28,19 +27,22 @@ class _CaseFile(Model):
     start_utc: AwareDatetime
     dt_h: float = Field(gt=0, le=24)
     load: tuple[float, ...] = Field(min_length=1)
-    ev_sessions: tuple[Any, ...] = ()
-    tank: Any = None
+    objective: Objective = Objective()
+    carbon_kgco2e_per_kwh: float | tuple[float, ...] | None = None
 
 
-def load_case(path: Path) -> DispatchCase:
-    """The dispatch problem of a case file. Raises BadInput: one sentence with the file, and line or key."""
+def load_case(path: Path, *, preset: str | None = None) -> DispatchCase:
+    """The dispatch problem of a case file. Raises BadInput: one sentence with the file, and line or key.
+
+    preset: of its objective, instead of the file's own; the prices stay those of the file.
+    """
     content = _parsed(path)
+    if preset is not None and isinstance(content, dict):
+        own = content.get("objective", {})
+        content["objective"] = (own if isinstance(own, dict) else {}) | {"preset": preset}
     try:
         raw = _CaseFile.model_validate(content)
-        claimed = {kind.case_key for kind in KINDS.values()}
-        for key, words in _NOT_YET.items():
-            if getattr(raw, key) not in ((), None) and key not in claimed:
-                raise BadInput(f"{words} not planned yet (key {key!r})", file=str(path), reason="not_planned")
+        carbon = raw.carbon_kgco2e_per_kwh
         (connection,) = _parts(Connection, content, path)
         return DispatchCase(
             case_id=raw.id,
@@ -50,6 +52,8 @@ def load_case(path: Path) -> DispatchCase:
             load_kw=raw.load,
             connection=connection,
             devices=tuple(device for kind in KINDS.values() for device in _parts(kind, content, path)),
+            objective=raw.objective,
+            carbon_kgco2e_per_kwh=(carbon,) * len(raw.load) if isinstance(carbon, float) else carbon,
         )
     except ValidationError as error:
         raise _refusal(path, error, [], {}) from error
@@ -65,20 +69,35 @@ def _parts(kind: type[P], content: Mapping[str, Any], path: Path) -> list[P]:
     for n, one in enumerate(found if is_list else [found]):
         number = str(n) if is_list else ""
         try:
-            if not isinstance(one, dict):
+            if not isinstance(one, dict) and not kind.case_field:
                 kind.model_validate(one)
-            fields = {field: one[key] for key, field in kind.case_names.items() if key in one}
+            fields = _fields(kind, one)
             name = {"device_id": kind.kind + number} if issubclass(kind, Device) else {}
             parts.append(kind.model_validate(name | fields))
         except ValidationError as error:
             place = [part for part in (kind.case_key, number) if part]
-            raise _refusal(path, error, place, {field: key for key, field in kind.case_names.items()}) from error
+            names = {field: key for key, field in kind.case_names.items()} | {kind.case_field: ""}
+            raise _refusal(path, error, place, names) from error
     return parts
+
+
+def _fields(kind: type[Part], one: Any) -> dict[str, Any]:
+    """The fields of a part by their own names; of a list, those of each entry."""
+    if kind.case_field:
+        if isinstance(one, list):
+            one = [_named(kind, each) if isinstance(each, dict) else each for each in one]
+        return {kind.case_field: one}
+    return _named(kind, one)
+
+
+def _named(kind: type[Part], one: Mapping[str, Any]) -> dict[str, Any]:
+    return {field: one[key] for key, field in kind.case_names.items() if key in one}
 
 
 def _refusal(path: Path, error: ValidationError, place: list[str], keys: Mapping[str, str]) -> BadInput:
     first = error.errors()[0]
-    key = ".".join([*place, *(keys.get(str(part), str(part)) for part in first["loc"])])
+    named = (keys.get(str(part), str(part)) for part in first["loc"])
+    key = ".".join([*place, *(part for part in named if part)])
     return BadInput(f"{key or 'the case'}: {first['msg']}", file=str(path), reason="bad_case")
 
 

@@ -103,6 +103,11 @@ class Linear:
         """One expression: all of them added up."""
         return Linear(np.zeros(self.row.size, np.int64), self.column, self.value, np.array([self.constant.sum()]))
 
+    def into(self, places: Places, size: int) -> "Linear":
+        """`size` expressions: the k-th of these is added into the one at places[k]; where none falls stands zero."""
+        constant: Floats = np.bincount(places, self.constant, size).astype(np.float64)
+        return Linear(places[self.row], self.column, self.value, constant)
+
     def _spread(self, size: int) -> tuple[Places, Places, Floats]:
         """The entries, repeated for each of `size` rows where there is but one expression."""
         if size in {self.size, 1}:

@@ -8,6 +8,7 @@ import numpy as np
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Numbers, Part
 from controls.optimiser.linear import Floats, Linear
+from controls.optimiser.objective import GOALS
 from controls.optimiser.program import Program, Row
 
 
@@ -26,7 +27,10 @@ class Problem:
 def build_problem(case: DispatchCase, *, without: Collection[str] = ()) -> Problem:
     """The problem of a case. Families whose label is in `without` are left out: only for the search for a conflict."""
     program, around = Program(), case.around
-    problem = Problem(program, {part.device_id: part.variables(program, around) for part in case.parts})
+    problem = Problem(program, {})
+    for each in case.parts:
+        # What the objective adds sees the connection's variables: both have no id.
+        problem.variables.setdefault(each.device_id, {}).update(each.variables(program, around))
     for part in (None, *case.parts):
         rows = [balance(case, problem)] if part is None else part.rows(problem.variables[part.device_id], around)
         for row in rows:
@@ -36,6 +40,10 @@ def build_problem(case: DispatchCase, *, without: Collection[str] = ()) -> Probl
     for part in case.parts:
         for kind, term in part.cost(problem.variables[part.device_id], around.step_h):
             program.costs.setdefault(kind, []).append(term)
+    for goal, most in case.bounds.items():
+        terms = [term.sum() for kind, found in program.costs.items() if kind in GOALS[goal] for term in found]
+        if terms and (label := f"{goal}_max") not in without:
+            program.add(label, "site", Row(label, label, sum(terms[1:], start=terms[0]) <= most), steps=0)
     return problem
 
 

@@ -73,11 +73,20 @@ class Arrays:
         part = slice(self.start[number], self.start[number + 1])
         yield from zip(self.column[part].tolist(), self.value[part].tolist(), strict=True)
 
+    def activity(self, values: Floats) -> Floats:
+        """What each row adds up to. values: one a column."""
+        rows = np.repeat(np.arange(self.row_lower.size), np.diff(self.start))
+        return np.bincount(rows, self.value * values[self.column], minlength=self.row_lower.size).astype(np.float64)
+
     def bounded(self, columns: Places, lower: Floats | float, upper: Floats | float) -> "Arrays":
         """The same with other bounds of some columns: a decision that is forced."""
         low, high = self.lower.copy(), self.upper.copy()
         low[columns], high[columns] = lower, upper
         return replace(self, lower=low, upper=high)
+
+    def between(self, lower: Floats, upper: Floats) -> "Arrays":
+        """The same with other bounds of all rows."""
+        return replace(self, row_lower=lower, row_upper=upper)
 
     def without_cost(self) -> "Arrays":
         """Any point will do."""
@@ -129,15 +138,22 @@ class Program:
         self._rows.append(row.constraint)
         self._height += size
 
-    def elastic(self, label: str) -> Linear:
-        """A column by which every row of a family may be broken, and the cost of nothing else."""
-        give = self.new(f"give_{label}", 1)
-        for place, family in enumerate(self.families):
-            if family.label == label:
-                old = self._rows[place]
-                # Outwards on either side: a row is "<=" or ">=" where somebody chose its limit.
-                outward = np.where(np.isfinite(old.upper), -1.0, 1.0)
-                self._rows[place] = Constraint(old.linear + give * outward, old.lower, old.upper)
+    def elastic(self, label: str, *, most: float | None = None) -> Linear:
+        """Columns by which the rows of a family may be broken, and the cost of nothing else.
+
+        One column for all rows; with `most`, one for each row that gives at most so much.
+        """
+        found = [place for place, family in enumerate(self.families) if family.label == label]
+        sizes = [self.families[place].size if most is not None else 1 for place in found]
+        give = self.new(f"give_{label}", 1 if most is None else sum(sizes), upper=INF if most is None else most)
+        first = 0
+        for place, size in zip(found, sizes, strict=True):
+            old = self._rows[place]
+            own = give if most is None else give[np.arange(first, first + size)]
+            # Outwards on either side: a row is "<=" or ">=" where somebody chose its limit.
+            outward = np.where(np.isfinite(old.upper), -1.0, 1.0)
+            self._rows[place] = Constraint(old.linear + own * outward, old.lower, old.upper)
+            first += size
         self.costs = {"give": [give]}
         return give
 
@@ -166,6 +182,11 @@ class Program:
             cost=cost,
             offset=offset,
         )
+
+    @property
+    def width(self) -> int:
+        """How many columns there are."""
+        return self._width
 
     def column_names(self) -> list[str]:
         """`bat_charge_kw_003` for step 3; without a number where there is but one."""

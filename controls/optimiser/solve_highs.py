@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def run_highs(arrays: Arrays, *, gap: float, time_limit_s: float, start: Floats | None = None) -> Outcome:
-    """Solve; see solvers.run_solver. start: a solution to begin from, one value a column."""
+    """Solve; see solvers.run_solver. start: values to begin from, NaN where none is known."""
     import highspy
 
-    engine = _engine(arrays, gap=gap, time_limit_s=time_limit_s)
-    if start is not None:
-        engine.setSolution(arrays.column_count, np.arange(arrays.column_count, dtype=np.int32), start)
+    engine = engine_of(arrays, gap=gap, time_limit_s=time_limit_s)
+    if start is not None and (known := np.flatnonzero(np.isfinite(start))).size:
+        engine.setSolution(known.size, known.astype(np.int32), start[known])
     engine.run()
     name, status = f"HiGHS {engine.version()}", engine.getModelStatus()
     kinds = highspy.HighsModelStatus
@@ -51,6 +51,17 @@ def run_highs(arrays: Arrays, *, gap: float, time_limit_s: float, start: Floats 
     )
 
 
+def relaxed_bound(arrays: Arrays) -> float:
+    """What no solution costs less than: the optimum without integers. Raises OurFault where there is none."""
+    import highspy
+
+    engine = engine_of(arrays, gap=0.0, time_limit_s=60.0, is_relaxed=True)
+    engine.run()
+    if engine.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        raise OurFault("a problem with a solution has none without its integers")
+    return float(engine.getInfo().objective_function_value)
+
+
 def row_duals(arrays: Arrays, values: Floats) -> Floats:
     """What one unit more on the right side of each row would add to the cost, with every integer held at its value.
 
@@ -61,14 +72,15 @@ def row_duals(arrays: Arrays, values: Floats) -> Floats:
 
     whole = np.flatnonzero(arrays.is_integer)
     held = np.round(values[whole])
-    engine = _engine(arrays.bounded(whole, held, held), gap=0.0, time_limit_s=60.0, is_relaxed=True)
+    engine = engine_of(arrays.bounded(whole, held, held), gap=0.0, time_limit_s=60.0, is_relaxed=True)
     engine.run()
     if engine.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         raise OurFault("a plan whose integers are held has no prices")
     return np.array(engine.getSolution().row_dual)
 
 
-def _engine(arrays: Arrays, *, gap: float, time_limit_s: float, is_relaxed: bool = False) -> "highspy.Highs":
+def engine_of(arrays: Arrays, *, gap: float, time_limit_s: float, is_relaxed: bool = False) -> "highspy.Highs":
+    """The problem in HiGHS, not yet run. is_relaxed: its integers may be any number."""
     import highspy
 
     engine = highspy.Highs()
@@ -85,16 +97,22 @@ def _engine(arrays: Arrays, *, gap: float, time_limit_s: float, is_relaxed: bool
         "dual_feasibility_tolerance": FEASIBILITY,
     }.items():
         engine.setOptionValue(option, value)
-    model = highspy.HighsLp()
-    model.num_col_, model.num_row_ = arrays.column_count, arrays.row_lower.size
-    model.col_cost_, model.col_lower_, model.col_upper_ = arrays.cost, arrays.lower, arrays.upper
-    model.offset_ = arrays.offset
-    model.row_lower_, model.row_upper_ = arrays.row_lower, arrays.row_upper
-    model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    model.a_matrix_.start_, model.a_matrix_.index_ = arrays.start, arrays.column
-    model.a_matrix_.value_ = arrays.value
-    if arrays.is_integer.any() and not is_relaxed:
-        kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
-        model.integrality_ = [kinds[whole] for whole in arrays.is_integer.tolist()]
-    engine.passModel(model)
+    # As plain arrays: a HighsLp would be copied field by field, which takes ten times as long.
+    engine.passModel(
+        arrays.column_count,
+        arrays.row_lower.size,
+        arrays.value.size,
+        int(highspy.MatrixFormat.kRowwise),
+        int(highspy.ObjSense.kMinimize),
+        arrays.offset,
+        arrays.cost,
+        arrays.lower,
+        arrays.upper,
+        arrays.row_lower,
+        arrays.row_upper,
+        arrays.start.astype(np.int32),
+        arrays.column.astype(np.int32),
+        arrays.value,
+        (arrays.is_integer & (not is_relaxed)).astype(np.int32),
+    )
     return engine

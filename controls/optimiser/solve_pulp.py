@@ -1,5 +1,7 @@
 """The readable form of a problem: every column and row by its name, as PuLP has it, for people and for CBC."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +44,14 @@ def readable(program: Program, arrays: Arrays | None = None) -> "pulp.LpProblem"
     cost = pulp.lpSum(arrays.cost[place] * columns[place] for place in np.flatnonzero(arrays.cost).tolist())
     lp.setObjective(cost + arrays.offset)
     return lp
+
+
+def write_readable(program: Program, path: Path, *, weights: Mapping[str, float]) -> None:
+    """The problem as an LP file. Raises BadInput where it cannot be written."""
+    try:
+        readable(program, program.arrays(weights)).writeLP(str(path))
+    except OSError as error:
+        raise BadInput(f"cannot be written: {error.strerror}", file=str(path), reason="not_written") from error
 
 
 def run_cbc(program: Program, arrays: Arrays, *, gap: float, time_limit_s: float) -> Outcome:

@@ -2,18 +2,17 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from assets.stores.event_chain import sha256_of
 from controls.optimiser.case import case_of, without_control
-from controls.optimiser.devices.device import numbers
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.plan_inputs import FORECAST_FROM
 from data_quality.contracts.control.command import Command
+from data_quality.contracts.control.explanation import Explanation
 from data_quality.contracts.control.plan import Plan, PlanRequest, PlanStep
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
@@ -26,19 +25,24 @@ _NOT_IN_DIGEST = ("known_at_utc",)
 _INPUTS_NOT_IN_DIGEST = "_age_s"
 
 
-def make_plan(request: PlanRequest, solution: Solution, *, created_at_utc: datetime, version: int) -> Plan:
+def make_plan(
+    request: PlanRequest,
+    solution: Solution,
+    *,
+    created_at_utc: datetime,
+    version: int,
+    explanation: Explanation | None = None,
+) -> Plan:
     """Freeze request and solution. The same inputs make the same `plan_id`, whoever solves them and when.
 
-    plan_hash covers the request and the steps. no_battery_cost: `unplanned_cost`.
+    plan_hash covers the request and the steps, and not why they are so. no_battery_cost: `unplanned_cost`.
     """
-    steps = _steps(request, solution)
+    steps = steps_of(request, solution)
     digest = input_digest(request)
     return Plan(
         # The instant first, so that plans sort by time; 80 bits of the digest keep two plans of it apart.
         plan_id=f"p{request.start_utc:%Y%m%dT%H%M}-{digest[:20]}",
-        plan_hash=sha256_of(
-            {"request": request.model_dump(mode="json"), "steps": [step.model_dump(mode="json") for step in steps]}
-        ),
+        plan_hash=content_hash(request.model_dump(mode="json"), [step.model_dump(mode="json") for step in steps]),
         version=version,
         site_id=request.site_id,
         created_at_utc=created_at_utc,
@@ -50,9 +54,18 @@ def make_plan(request: PlanRequest, solution: Solution, *, created_at_utc: datet
         currency=request.currency,
         input_digest=digest,
         solver=solution.solver,
+        costs=solution.costs,
+        measures=solution.measures,
+        money=solution.money,
         request=request,
         steps=steps,
+        explanation=explanation,
     )
+
+
+def content_hash(request: Any, steps: Any) -> str:
+    """The plan_hash of a request and its steps, both as plain JSON."""
+    return sha256_of({"request": request, "steps": steps})
 
 
 def input_digest(request: PlanRequest) -> str:
@@ -74,7 +87,7 @@ def unplanned_cost(request: PlanRequest) -> float:
     answer = solve(without_control(case_of(request)))
     if isinstance(answer, Finding):
         raise OurFault(f"the same data with nothing planned have no solution: {answer.message}")
-    return answer.objective
+    return answer.money
 
 
 def commands_of(plan: Plan, site: Site, *, epoch: int, ttl_s: float = 45.0) -> list[Command]:
@@ -93,16 +106,6 @@ def commands_of(plan: Plan, site: Site, *, epoch: int, ttl_s: float = 45.0) -> l
                 commands.append(_command(plan, step, name, capability, value, seq[name], epoch, ttl_s))
                 seq[name] += 1
     return commands
-
-
-def shown_kw(plan: Plan) -> dict[str, Sequence[float]]:
-    """The lines of a plan's picture: the load, then every device by its id, one value a step."""
-    found: dict[str, Sequence[float]] = {"load": plan.request.load_kw}
-    for device in devices_of(plan.request):
-        steps = [step.devices[device.device_id] for step in plan.steps]
-        columns = numbers({name: [step[name] for step in steps] for name in steps[0]})
-        found[device.device_id] = device.shown_kw(columns).tolist()
-    return found
 
 
 def _command(
@@ -136,7 +139,8 @@ def watts_toward_zero(power_kw: float) -> float:
     return (watts if power_kw >= 0 else -watts) / 1000
 
 
-def _steps(request: PlanRequest, solution: Solution) -> tuple[PlanStep, ...]:
+def steps_of(request: PlanRequest, solution: Solution) -> tuple[PlanStep, ...]:
+    """What the solution says for each step of its request."""
     series, forecast_from = solution.series, request.inputs.get(FORECAST_FROM)
     return tuple(
         PlanStep(

@@ -9,6 +9,7 @@ from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
 from controls.optimiser.case import case_of
 from controls.optimiser.devices.kinds import device_assets
+from controls.optimiser.explain import explain
 from controls.optimiser.solve import solve
 from controls.planning.frozen_plan import commands_of, make_plan
 from controls.planning.measured import ReadStates, measured_states
@@ -16,15 +17,18 @@ from controls.planning.plan_inputs import plan_request, price_digest, quarter_st
 from controls.planning.prices import prices_between
 from controls.planning.tariff_terms import so_far_reader
 from controls.planning.triggers import MIN_INTERVAL, Decision, plan_window, replan
+from controls.planning.wishes import with_wishes
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast
-from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.control.plan import Plan, PlanRequest
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 
 # Day-ahead prices reach to the end of the next day at best; what is longer would be cut to them.
 HORIZON = timedelta(hours=24)
+# The commands of the plan wait for it: far below a quarter hour. What is not explained by then says so.
+EXPLAINED_WITHIN_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -63,13 +67,21 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
         price_forecast=desk.forecast(site.price_stream and f"meter:{site.price_stream}"),
         read_bills=so_far_reader(site, desk.lake, start_utc=quarter_start(now)),
     )
+    if isinstance(request, PlanRequest):
+        request = with_wishes(request, site, desk.lake)
     if isinstance(request, Finding):
         return request
-    solution = solve(case_of(request))
+    case = case_of(request)
+    # Without the plan before as a start: the same inputs must give the same plan, whatever was planned before.
+    solution = solve(case, time_zone=site.time_zone)
     if isinstance(solution, Finding):
         return solution
+    why = explain(
+        case.model_copy(update={"kept": solution.kept}), solution, time_zone=site.time_zone, budget_s=EXPLAINED_WITHIN_S
+    )
     # epoch=0 in the commands below: the agent puts its own in when it sends.
-    plan = make_plan(request, solution, created_at_utc=now, version=desk.plans.next_version(site.site_id))
+    version = desk.plans.next_version(site.site_id)
+    plan = make_plan(request, solution, created_at_utc=now, version=version, explanation=why)
     return desk.plans.add_with_commands(plan, commands_of(plan, site, epoch=0), desk.clock).plan
 
 

@@ -22,7 +22,7 @@ def state_reader(site: Site, settings: Settings, clock: Clock) -> ReadStates:
 
     gateways = Gateways(site.site_id, settings, clock)
     asked = [
-        (asset, kind, kind.measure.reading, load_template(asset.template))
+        (asset, kind, kind.measure, load_template(asset.template))
         for asset, kind in device_assets(site)
         # The others say nothing, which a plan that needs their state then tells.
         if kind.measure and asset.template
@@ -31,12 +31,15 @@ def state_reader(site: Site, settings: Settings, clock: Clock) -> ReadStates:
         raise BadInput(f"site {site.site_id!r} has no battery with a template", reason="no_battery")
 
     def read() -> dict[str, Measured]:
-        states = {}
-        for asset, kind, reading, template in asked:
+        states = dict[str, Measured]()
+        for asset, kind, measure, template in asked:
             device = gateways.open_reader(asset, template)
             try:
+                # What is not there has no state: a charger without a car.
+                is_there = not measure.presence or device.read(measure.presence) > 0
+                state = kind.measured(asset, site.site_id, device.read(measure.reading)) if is_there else None
                 # Asked this moment, hence age 0: a gateway never gives a value from before.
-                states[asset.asset_id] = kind.measured(asset, site.site_id, device.read(reading)), 0.0
+                states[asset.asset_id] = state, 0.0
             finally:
                 device.close()
         return states
@@ -44,8 +47,11 @@ def state_reader(site: Site, settings: Settings, clock: Clock) -> ReadStates:
     return read
 
 
-def measured_states(read_states: ReadStates, site: Site) -> dict[str, float] | Finding:
-    """State by asset id, or why it is not known: a device that does not answer, or a value too old for a plan."""
+def measured_states(read_states: ReadStates, site: Site) -> dict[str, float | None] | Finding:
+    """State by asset id (None: nothing is there to have one), or why it is not known.
+
+    That is a device that does not answer, or a value too old for a plan.
+    """
     try:
         states = read_states()
     except WorldFault as fault:

@@ -34,8 +34,8 @@ _STEPS_PER_HOUR = 60 // CANONICAL_MINUTES
 # For the sentence only: how far the inputs reach need not be searched beyond two days.
 _LONGEST_STEPS = 48 * _STEPS_PER_HOUR
 Facts = dict[str, str | float | int | bool | None]
-# A device's state (a battery's charge, kWh), and its age in seconds.
-Measured = tuple[float, float]
+# A device's state (a battery's charge, kWh; None: no car is plugged in), and its age in seconds.
+Measured = tuple[float | None, float]
 
 
 def plan_request(
@@ -86,8 +86,8 @@ def plan_request(
         return _joined([_horizon_finding(series, start_utc, len(steps), min_horizon_h)], site)
     powers_kw = {role: tuple(known[step] for step in steps) for role, known in series.items()}
     net_kw = np.array(powers_kw["load"]) - np.sum(_sun(site, powers_kw), axis=0)
-    known = {"prices": series.get("prices", {}), "read_bills": read_bills}
-    offered = partial(tariff_offer, site, start_utc=start_utc, net_kw=net_kw, **known)
+    priced = series.get("prices", {})
+    offered = partial(tariff_offer, site, prices=priced, start_utc=start_utc, net_kw=net_kw, read_bills=read_bills)
     offer = offered(most_kw=limit_kw)
     if isinstance(offer, Finding):
         return _joined([offer], site)
@@ -102,7 +102,7 @@ def plan_request(
         export_price_per_kwh=offer.export_price_per_kwh,
         import_max_kw=limit_kw,
         export_max_kw=limit_kw,
-        devices=_figures(site, mode, powers_kw, states, ends or {}, start_utc, offer.import_price_per_kwh),
+        devices=_figures(site, mode, powers_kw, states, ends or {}, start_utc, limit_kw, offer.import_price_per_kwh),
         currency=site.currency,
         forecast_id=load_forecast.forecast_id,
         inputs={f"{role}_forecast": made.forecast_id for role, made in used.items()}
@@ -181,6 +181,7 @@ def _figures(
     states: Mapping[str, Measured],
     ends: Mapping[str, float],
     start_utc: datetime,
+    limit_kw: float,
     import_price_per_kwh: tuple[float, ...],
 ) -> tuple[DeviceFigures, ...]:
     found, sun = [], _sun(site, powers_kw)
@@ -199,6 +200,7 @@ def _figures(
             load_kw=powers_kw["load"],
             pv_kw=tuple(sum(values) for values in zip(*sun, strict=True)),
             import_price_per_kwh=import_price_per_kwh,
+            import_max_kw=limit_kw,
         )
         figures = kind.from_asset(asset, given).model_dump(mode="json", exclude={"device_id"})
         found.append(DeviceFigures(kind=kind.kind, device_id=asset.asset_id, figures=figures))
@@ -275,7 +277,15 @@ def state_findings(site: Site, states: Mapping[str, Measured]) -> list[Finding]:
         elif not 0 <= (age_s := states[asset.asset_id][1]) <= MAX_STATE_AGE_S:
             sentence = f"{words} is {age_s:.0f} s old, at most {MAX_STATE_AGE_S:g} s are allowed"
             found.append(_finding(f"{role}_too_old", sentence, {f"{role}_age_s": age_s}))
+        elif not _is_possible(state := states[asset.asset_id][0], full := kind.full(asset, site.site_id)):
+            sentence = f"{words} is {state:.1f} kWh of a battery of {full:g} kWh; expected 0 to 100 % of it"
+            found.append(_finding(f"{role}_out_of_bounds", sentence, {role: state}))
     return found
+
+
+def _is_possible(state: float | None, full: float | None) -> bool:
+    # A device that is full and says 100.0 % must not fail on the last digit of a product.
+    return state is None or full is None or 0 <= state <= full * (1 + 1e-6)
 
 
 def _horizon_finding(

@@ -24,7 +24,7 @@ def summarise(plan: Plan, *, time_zone: str) -> str:
     horizon_h = (plan.steps[-1].end_utc - plan.steps[0].start_utc) / timedelta(hours=1)
     done, money = "; ".join(parts) or f"leaves the {idle} idle", plan.currency
     return (
-        f"Plan {plan.version} for {horizon_h:g} h {done}; it costs {plan.objective:.2f} {money}"
+        f"Plan {plan.version} for {horizon_h:g} h {done}; it costs {plan.paid:.2f} {money}"
         f" against {plan.no_battery_cost:.2f} {money} with nothing planned."
     )
 

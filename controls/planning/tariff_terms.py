@@ -259,15 +259,13 @@ def _with_plan(site: Site, prices: Mapping[datetime, float], known: BillsSoFar) 
     if past is None or not past.start_us.size:
         return {site.price_stream: ahead}
     is_before = past.start_us < (ahead.start_us[0] if ahead.start_us.size else np.iinfo(np.int64).max)
-    return {
-        site.price_stream: PriceSeries(
-            name=site.price_stream,
-            start_us=np.concatenate([past.start_us[is_before], ahead.start_us]),
-            minutes=np.concatenate([past.minutes[is_before], ahead.minutes]),
-            price_nano=np.concatenate([past.price_nano[is_before], ahead.price_nano]),
-            currency=site.currency,
+    start_us, minutes, price_nano = (
+        np.concatenate([before[is_before], after])
+        for before, after in (
+            (past.start_us, ahead.start_us), (past.minutes, ahead.minutes), (past.price_nano, ahead.price_nano),
         )
-    }
+    )  # fmt: skip
+    return {site.price_stream: PriceSeries(site.price_stream, start_us, minutes, price_nano, currency=site.currency)}
 
 
 def _labels(site: Site, bills: tuple[LinearTerms, ...], known: BillsSoFar, start_utc: datetime) -> dict[str, str]:

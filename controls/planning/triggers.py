@@ -40,7 +40,7 @@ def replan(
     price_digest: str,
     mode: Mode,
     now_utc: datetime,
-    states: Mapping[str, float] | None = None,
+    states: Mapping[str, float | None] | None = None,
     min_interval: timedelta = MIN_INTERVAL,
     max_age: timedelta = MAX_AGE,
     state_tolerance: float = STATE_TOLERANCE,
@@ -100,7 +100,7 @@ def _reason(
     forecast_id: str,
     price_digest: str,
     mode: Mode,
-    states: Mapping[str, float],
+    states: Mapping[str, float | None],
     now_utc: datetime,
     max_age: timedelta,
     state_tolerance: float,
@@ -115,7 +115,13 @@ def _reason(
         return "the mode changed"
     if now_utc - plan.created_at_utc > max_age:
         return f"the last plan is older than {max_age / timedelta(minutes=1):g} min"
+    for device in devices_of(plan.request):
+        if device.is_absent and states.get(device.device_id) is not None:
+            return f"{device.device_id} is there now, and the plan did not count on it"
     for name, (expected, state) in planned_states(plan, now_utc).items():
-        if name in states and abs(states[name] - expected) > state_tolerance * state.scale:
-            return f"the {state.words} is {states[name] - expected:+.2f} {state.unit} off the plan"
+        measured = states.get(name, expected)
+        if measured is None:
+            return f"{name} has gone, and the plan counts on it"
+        if abs(measured - expected) > state_tolerance * state.scale:
+            return f"the {state.words} is {measured - expected:+.2f} {state.unit} off the plan"
     return ""

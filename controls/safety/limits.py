@@ -71,6 +71,7 @@ def limits_of(asset: Asset, template: Template, capability: str) -> DeviceLimits
         min_value=low,
         max_value=high,
         safe_default=safe,
+        partial_share=place.partial_share,
         soc_min=params.get("soc_min", 0.0) if has_soc else None,
         soc_max=params.get("soc_max", 1.0) if has_soc else None,
     )

@@ -1,6 +1,8 @@
 """The home as it is now: yesterday's physics, stepped by the clock, with its devices on real wires.
 
-The battery answers on Modbus, the inverter on MQTT, and a grid meter of its own, on Modbus too, shows what both do.
+Battery, car charger and the relays of the hot-water tank answer on Modbus, the inverter on MQTT, and a grid meter of
+its own, on Modbus too, shows what all of them do. A home without charger or tank, as older site files have it, is
+served too.
 """
 
 import threading
@@ -13,6 +15,9 @@ import polars as pl
 from controls.gateways.mqtt_line import BrokerAddress
 from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
 from controls.gateways.serve_mqtt import MqttServedDevice
+from controls.optimiser.devices.device import params_of
+from controls.simulator.physics.car import Car, CarState, driven
+from controls.simulator.physics.hot_water import HotWater, TankState, drawn_kw, heated
 from controls.simulator.worlds.generate import SEED
 from controls.simulator.worlds.home import HomeAssets, generate_home_year, home_assets
 from controls.templates.load_templates import load_template
@@ -40,11 +45,14 @@ class HomeState(Model):
     battery_kw: float
     pv_kw: float
     load_kw: float
+    car: CarState | None = None
+    tank: TankState | None = None
 
     @property
     def grid_kw(self) -> float:
         """What the grid connection carries."""
-        return self.load_kw + self.battery_kw - self.pv_kw
+        others_kw = sum(each.power_kw for each in (self.car, self.tank) if each)
+        return self.load_kw + self.battery_kw + others_kw - self.pv_kw
 
 
 def stepped(
@@ -74,8 +82,10 @@ def stepped(
 class BackgroundSource:
     """Load and available PV of any instant, from the simulated year that holds it."""
 
-    def __init__(self, site: Site, *, seed: int) -> None:
+    def __init__(self, site: Site, *, seed: int, without: frozenset[str] = frozenset()) -> None:
+        # without: meters whose devices are served, and so are no background.
         self._site, self._seed = site, seed
+        self._meters = sorted({"house", "heating", "ev"} - without)
         # The year that is filled, which no instant asks for while it is 0; then its start and its quarter hours.
         self._year = 0
         self._start_utc: datetime
@@ -95,7 +105,7 @@ class BackgroundSource:
         meters = generate_home_year(self._site, year, seed=self._seed).meters
         # The energy of a quarter hour is a quarter of its mean power.
         power = meters.with_columns(kw=pl.col("kwh") * 4.0)
-        loads = power.filter(pl.col("meter").is_in(["house", "heating", "ev"]))
+        loads = power.filter(pl.col("meter").is_in(self._meters))
         load = loads.group_by("timestamp").agg(pl.col("kw").sum()).sort("timestamp")
         self._load_kw = load["kw"].round(3).to_list()
         self._pv_kw = power.filter(pl.col("meter") == "pv").sort("timestamp")["kw"].round(3).to_list()
@@ -120,22 +130,33 @@ class LiveHome:
     ) -> None:
         self.assets: HomeAssets = home_assets(site)
         self._clock, self._monotonic = clock, monotonic
-        self._source = BackgroundSource(site, seed=seed)
+        self._zone, self._seed, self._since_utc = site.time_zone, seed, clock.now_utc()
+        charger, relays = (_served(site, kind) for kind in ("ev_charger", "tank"))
+        # What is served is stepped here, and not taken from the simulated year a second time.
+        self._source = BackgroundSource(site, seed=seed, without=frozenset({charger.meter or ""} if charger else ()))
         # Reentrant: a Modbus read asks the registers, which ask the state.
         self._one_at_a_time = threading.RLock()
         self._stepped_at_s = monotonic()
         first = self._source.at(clock.now_utc())
+        self.car = params_of(Car, charger, site.site_id) if charger else None
+        self.tank = params_of(HotWater, relays, site.site_id) if relays else None
         self._state = HomeState(
             stored_kwh=self.assets.battery.capacity_kwh * start_soc,
             battery_kw=0.0,
             pv_kw=first.pv_available_kw,
             load_kw=first.load_kw,
+            car=CarState(stored_kwh=self.car.capacity_kwh * start_soc) if self.car else None,
+            tank=TankState(stored_kwh=self.tank.capacity_kwh * start_soc) if self.tank else None,
         )
         battery, inverter = _only(site, "battery"), _only(site, "pv")
-        self.battery = ModbusUnit(load_template(battery.template), measure=self._measure_battery, monotonic=monotonic)
-        self.grid_meter = ModbusUnit(
-            load_template(GRID_METER_TEMPLATE), measure=self._measure_grid, monotonic=monotonic
-        )
+
+        def unit(template: str, measure: Callable[[], dict[str, float]]) -> ModbusUnit:
+            return ModbusUnit(load_template(template), measure=measure, monotonic=monotonic)
+
+        self.battery = unit(battery.template, self._measure_battery)
+        self.grid_meter = unit(GRID_METER_TEMPLATE, self._measure_grid)
+        self.charger = unit(charger.template, self._measure_car) if charger else None
+        self.relays = unit(relays.template, self._measure_tank) if relays else None
         self.inverter = MqttServedDevice(
             load_template(inverter.template),
             address=address,
@@ -146,7 +167,8 @@ class LiveHome:
             monotonic=monotonic,
             tick_s=tick_s,
         )
-        self.server = ModbusServer([self.battery, self.grid_meter], port=modbus_port)
+        units = (self.battery, self.grid_meter, self.charger, self.relays)
+        self.server = ModbusServer([each for each in units if each], port=modbus_port)
 
     def start(self) -> "LiveHome":
         """Serve. Raises Unreachable (port), DeviceSilent or DeviceRefused (broker); nothing is left running then."""
@@ -172,23 +194,53 @@ class LiveHome:
 
     @property
     def modbus_port(self) -> int:
-        """Where battery (unit 1) and grid meter (unit 2) answer."""
+        """Where battery (unit 1), grid meter (2), charger (3) and relays (4) answer."""
         return self.server.port
 
     def state(self) -> HomeState:
         """The home at this moment."""
         with self._one_at_a_time:
-            now_s = self._monotonic()
-            self._state = stepped(
+            now_s, now_utc = self._monotonic(), self._clock.now_utc()
+            step_h = (now_s - self._stepped_at_s) / 3600.0
+            after = stepped(
                 self._state,
-                step_h=(now_s - self._stepped_at_s) / 3600.0,
+                step_h=step_h,
                 set_point_kw=self.battery.leases[_CHARGE].state(now_s).value,
                 pv_limit_kw=self.inverter.leases[_LIMIT].state(now_s).value,
-                background=self._source.at(self._clock.now_utc()),
+                background=self._source.at(now_utc),
                 battery=self.assets.battery,
             )
+            car, tank = self._car_after(step_h, now_s, now_utc), self._tank_after(step_h, now_s, now_utc)
+            self._state = after.model_copy(update={"car": car, "tank": tank})
             self._stepped_at_s = now_s
             return self._state
+
+    def _car_after(self, step_h: float, now_s: float, now_utc: datetime) -> CarState | None:
+        if self.car is None or self.charger is None or self._state.car is None:
+            return None
+        return driven(
+            self.car,
+            self._state.car,
+            set_point_kw=self.charger.leases[_CHARGE].state(now_s).value,
+            step_h=step_h,
+            now_utc=now_utc,
+            since_utc=self._since_utc,
+            time_zone=self._zone,
+            seed=self._seed,
+        )
+
+    def _tank_after(self, step_h: float, now_s: float, now_utc: datetime) -> TankState | None:
+        if self.tank is None or self.relays is None or self._state.tank is None:
+            return None
+        contacts = [lease.state(now_s).value > 0 for lease in self.relays.leases.values()]
+        return heated(
+            self.tank,
+            self._state.tank,
+            # Contacts beyond the tank's own switch nothing.
+            relays=tuple(contacts[: len(self.tank.relays_kw)]),
+            draw_kw=drawn_kw(self.tank, now_utc, time_zone=self._zone, seed=self._seed),
+            step_h=step_h,
+        )
 
     def _measure_battery(self) -> dict[str, float]:
         state = self.state()
@@ -198,15 +250,36 @@ class LiveHome:
     def _measure_grid(self) -> dict[str, float]:
         return {"read_power_kw": self.state().grid_kw}
 
+    def _measure_car(self) -> dict[str, float]:
+        car = self.state().car or CarState(stored_kwh=0.0)
+        soc_percent = 100.0 * car.stored_kwh / self.car.capacity_kwh if self.car else 0.0
+        return {"read_soc_percent": soc_percent, "read_is_plugged_in": car.is_there, "read_power_kw": car.power_kw}
+
+    def _measure_tank(self) -> dict[str, float]:
+        tank = self.state().tank or TankState(stored_kwh=0.0)
+        degc = self.tank.degc(tank.stored_kwh) if self.tank else 0.0
+        return {"read_tank_degc": degc, "read_power_kw": tank.power_kw}
+
     def _measure_inverter(self) -> dict[str, float]:
         return {"read_power_kw": self.state().pv_kw}
 
 
 def _only(site: Site, kind: str) -> Asset:
-    found = [asset for asset in site.assets if asset.kind == kind and asset.template]
-    if len(found) != 1:
+    found = _served(site, kind)
+    if found is None:
         raise BadInput(
-            f"site {site.site_id!r} has {len(found)} assets of kind {kind!r} with a template; the live home needs one",
+            f"site {site.site_id!r} has 0 assets of kind {kind!r} with a template; the live home needs one",
             reason="missing_asset",
         )
-    return found[0]
+    return found
+
+
+def _served(site: Site, kind: str) -> Asset | None:
+    """The asset of a kind whose template says that it answers on a wire. Raises BadInput where there are several."""
+    found = [asset for asset in site.assets if asset.kind == kind and asset.template]
+    if len(found) > 1:
+        raise BadInput(
+            f"site {site.site_id!r} has {len(found)} assets of kind {kind!r} with a template; the live home serves one",
+            reason="missing_asset",
+        )
+    return found[0] if found else None

@@ -54,6 +54,9 @@ class Capability(Place):
     own_min: str = ""
     own_max: str = ""
     expires_s: float | None = Field(default=None, gt=0, description="Longest time to live the device accepts")
+    partial_share: float = Field(
+        default=0.3, gt=0, le=1, description="How far PARTIAL lets it off its safe default; 1: a switch has no parts"
+    )
 
 
 class ReadBackRule(Place):

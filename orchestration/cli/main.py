@@ -50,6 +50,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "forecast": ("control.forecast_commands",),
     "models": ("control.models_commands",),
     "plan": ("control.plan_commands",),
+    "replay": ("control.replay_commands",),
     "dispatch": ("control.dispatch_commands",),
     "agent": ("project.agent_commands",),
     "report": ("reports.report_commands",),
@@ -83,7 +84,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     "Get data in": ("init", "next", "sniff", "ingest", "quarantine", "readings", "meters", "factors", "tariff"),
     "Look": ("kpis", "running", "enpi", "seu", "quality", "bill", "carbon", "forecast", "models"),
     "Prove": ("baseline", "report", "reports", "trace", "pack", "verify", "keys", "conformance"),
-    "Act": ("plan", "dispatch"),
+    "Act": ("plan", "replay", "dispatch"),
     "Run": ("demo", "up", "agent", "check", "doctor"),
 }
 

@@ -28,6 +28,7 @@ def main() -> int:
         os.environ.setdefault(name, "1")
     from tests.bench.baseline_bench import main as baselines
     from tests.bench.bill_bench import bench as bills
+    from tests.bench.dispatch_bench import bench as plans
     from tests.bench.ingest_bench import bench as ingest
     from tests.bench.ingest_bench import growth
     from tests.bench.kpi_bench import bench as kpi
@@ -62,6 +63,7 @@ def main() -> int:
         ours = ingested["ours_cpu_s"] + found["read_cpu_s"] + found["ours_cpu_s"]
         pandas = ingested["pandas_cpu_s"] + found["pandas_cpu_s"]
         sys.stdout.write(f"file to validated Parquet, both together: {pandas / ours:.2f}, {ingested['peak_mib']} MiB\n")
+    plans()
     if chosen.bills:
         bills(chosen.bills, 20)
     if not chosen.no_reports:

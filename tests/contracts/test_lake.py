@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from assets.stores.lake.digests import digests_of
-from assets.stores.lake.lake import KEY, BatchInfo, BatchResult, Decided, Lake
+from assets.stores.lake.lake import KEY, BatchInfo, BatchResult, BlockPlan, Decided, Lake, Stamp, planned
 from assets.stores.lake.lake_block import LAKE_SCHEMA, content_sha256, write_atomic
+from assets.stores.lake.lake_files import orphans
 from assets.stores.transactions import Store, connect_store, open_store
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.time import FixedClock
@@ -184,6 +186,19 @@ def test_a_write_that_fails_before_the_manifest_is_invisible(
     assert lake.known_batch("plant", "1" * 64) is None
     write(lake, clock, changes((0, 9), corrects=True), "1")
     assert lake.current("plant")["value"].to_list() == [9]
+
+
+def test_a_month_that_comes_twice_in_one_batch_is_refused_before_its_file_is_written_over(
+    lake: Lake, clock: FixedClock
+) -> None:
+    def plan(stamp: Stamp) -> BlockPlan:
+        days = [planned(Decided(changes=changes((n, 1)), unchanged_rows=0), stamp).blocks for n in (0, 96)]
+        return BlockPlan(blocks=chain.from_iterable(days))
+
+    with pytest.raises(ValueError, match=r"two blocks of one batch are of one month: readings/site=plant/m=2025-01/"):
+        lake.write_blocks(INFO, plan, clock=clock)
+    assert lake.manifest("plant") == []
+    assert orphans(lake.root, []) == []
 
 
 def test_what_changes_is_asked_once_and_again_where_another_site_was_recorded_in_between(

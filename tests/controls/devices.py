@@ -71,7 +71,8 @@ class Served:
 
 def measured(template: Template) -> dict[str, float]:
     """A value for everything that the template measures, on the grid of its registers."""
-    return {name: round(7 * template.capabilities[name].scale, 10) for name in template.readable}
+    known = {name: template.capabilities[name] for name in template.readable}
+    return {name: round(min(7 * one.scale, 7.0 if one.max is None else one.max), 10) for name, one in known.items()}
 
 
 @contextmanager

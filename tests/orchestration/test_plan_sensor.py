@@ -32,8 +32,17 @@ class Bed:
 
     def __init__(self, folder: Path, mode: Mode = Mode.PARTIAL) -> None:
         self.measured = {"read_soc_percent": 50.0, "read_power_kw": 0.0}
-        unit = ModbusUnit(load_template("sim_battery_10kwh"), measure=lambda: self.measured, monotonic=time.monotonic)
-        self.server = ModbusServer([unit]).start()
+        car = {"read_soc_percent": 70.0, "read_is_plugged_in": 1.0, "read_power_kw": 0.0}
+        known = {
+            "sim_battery_10kwh": self.measured,
+            "sim_ev_charger": car,
+            "sim_relay_bank_16": {"read_tank_degc": 60.0, "read_power_kw": 0.0},
+        }
+        units = [
+            ModbusUnit(load_template(name), measure=lambda said=said: said, monotonic=time.monotonic)
+            for name, said in known.items()
+        ]
+        self.server = ModbusServer(units).start()
         (folder / "sites").mkdir(parents=True)
         # At its flat price: no price file is needed.
         text = HOME_FILE.read_text().replace("price_stream: day_ahead_price", "")

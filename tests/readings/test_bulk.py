@@ -1,12 +1,14 @@
 """A table read in blocks gives what the same table gives when it is read whole."""
 
 import shutil
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -37,6 +39,8 @@ SITE = Site.model_validate(
     }
 )  # fmt: skip
 WHOLE = 10**15
+# Quarter hours of a reading that lasts from one month through the next.
+LONG = 35 * 96
 
 
 class Bench:
@@ -66,6 +70,34 @@ class Bench:
         return sorted((item["line"], item["reason"], item["message"]) for item in items)
 
 
+def blocks_give_the_same(
+    template: Path, tables: Sequence[tuple[str, ColumnMap | None]], *, block_bytes: int, rows_in_memory: int
+) -> None:
+    """Whether tables, one after the other, bring the same when read in such small blocks as when read whole."""
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as root:
+        patch.setattr(lines, "BLOCK_BYTES", block_bytes)
+        patch.setattr(months, "MAX_ROWS_IN_MEMORY", rows_in_memory)
+        blocks, whole = (Bench(Path(root) / name, template) for name in ("blocks", "whole"))
+        try:
+            for text, mapping in tables:
+                path = Path(root) / "readings.csv"
+                path.write_bytes(text.encode((mapping.encoding if mapping is not None else None) or "utf-8"))
+                with regular_file(path, site=SITE, mapping=mapping, now_utc=NOW, from_bytes=0) as file:
+                    event("in blocks" if file is not None else "whole")
+                one, other = blocks.ingest(path, mapping, 0), whole.ingest(path, mapping, WHOLE)
+                said, expected = (each.model_dump(exclude={"batch_id"}) for each in (one, other))
+                assert {name: (said[name], expected[name]) for name in said if said[name] != expected[name]} == {}
+                assert blocks.content().equals(whole.content())
+                assert blocks.rejects() == whole.rejects()
+        except sa.exc.DBAPIError as fault:
+            # Its own sentence stands above all the rows of the statement, where nobody finds it.
+            fault.add_note(f"The store says: {fault.orig}")
+            raise
+        finally:
+            blocks.store.close()
+            whole.store.close()
+
+
 def instant(slot: int, form: str) -> str:
     time = START + timedelta(minutes=15 * slot)
     if form == "z":
@@ -86,10 +118,10 @@ def tables(draw: st.DrawFn) -> tuple[str, ColumnMap | None]:
     )
     rows = []
     for name in names:
-        step = draw(st.sampled_from([1, 1, 1, 4, 96]))
-        count = draw(st.integers(1, 40))
+        step = draw(st.sampled_from([1, 1, 1, 4, 96, LONG]))
+        count = draw(st.integers(1, 40 if step < LONG else 4))
         missing = draw(st.sets(st.integers(0, count), max_size=3))
-        first = draw(st.integers(0, 30)) * (1 if step == 1 else step)
+        first = draw(st.integers(0, 30)) * (1 if step == LONG else step)
         rows += [
             (name, instant(first + number * step, form), f"{draw(st.integers(0, 9000)) / 1000:.{digits}f}")
             for number in range(count)
@@ -163,22 +195,20 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_blocks_and_whole_tables_give_the_same(
     template: Path, given_tables: list[tuple[str, ColumnMap | None]], block_bytes: int, rows_in_memory: int
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as root:
-        patch.setattr(lines, "BLOCK_BYTES", block_bytes)
-        patch.setattr(months, "MAX_ROWS_IN_MEMORY", rows_in_memory)
-        blocks, whole = (Bench(Path(root) / name, template) for name in ("blocks", "whole"))
-        for text, mapping in given_tables:
-            path = Path(root) / "readings.csv"
-            path.write_bytes(text.encode())
-            with regular_file(path, site=SITE, mapping=mapping, now_utc=NOW, from_bytes=0) as file:
-                event("in blocks" if file is not None else "whole")
-            one, other = blocks.ingest(path, mapping, 0), whole.ingest(path, mapping, WHOLE)
-            said, expected = (each.model_dump(exclude={"batch_id"}) for each in (one, other))
-            assert {name: (said[name], expected[name]) for name in said if said[name] != expected[name]} == {}
-            assert blocks.content().equals(whole.content())
-            assert blocks.rejects() == whole.rejects()
-        blocks.store.close()
-        whole.store.close()
+    blocks_give_the_same(template, given_tables, block_bytes=block_bytes, rows_in_memory=rows_in_memory)
+
+
+@settings(deadline=None)
+@given(rows_in_memory=st.sampled_from([5, 10**6]))
+def test_a_reading_of_months_beside_those_that_begin_in_every_month_of_it(template: Path, rows_in_memory: int) -> None:
+    # Of press 75 days each, of main a few hours at every turn of a month.
+    press = [f"press,{START + timedelta(days=days):%Y-%m-%dT%H:%M}Z,7200.5" for days in (-50, 25)]
+    hours = [datetime(2025, month, 1, tzinfo=UTC) + timedelta(hours=at) for month in range(1, 6) for at in range(-3, 3)]
+    main = [f"main,{hour:%Y-%m-%dT%H:%M}Z,1.5" for hour in hours]
+    text = "\n".join(["meter,timestamp,kwh", *press, *main, ""])
+    # Again with another value: then every month of it is corrected.
+    tables = [(text, None), (text.replace("7200.5", "7300.25"), None)]
+    blocks_give_the_same(template, tables, block_bytes=400, rows_in_memory=rows_in_memory)
 
 
 @pytest.mark.parametrize(
@@ -200,6 +230,40 @@ def test_conflicts_and_a_last_line_without_end_are_judged_in_blocks(
         assert file.report.reasons == reasons
         assert file.report.accepted_rows == 7 - 1 - sum(reasons.values())
         assert file.rejects["got"].to_list()[:2] == ["main = 1.5", "main = 1.7"]
+
+
+def test_a_refused_row_shows_the_step_of_its_stream_in_whatever_form_its_time_is(tmp_path: Path) -> None:
+    path = tmp_path / "readings.csv"
+    rows = [f"main,2025-02-01T{hour:02}:00:00+01:00,1.5" for hour in (1, 2, 3)]
+    odd = [f"main,2025-02-01T{hour:02}:{minute}:00Z,nan" for hour in (0, 1) for minute in (15, 30, 45)]
+    path.write_text("\n".join(["meter,timestamp,kwh", *rows, *odd, ""]))
+    whole = read_file(path, site=SITE, now_utc=NOW).report
+    # A quarter hour each: what is refused between two good rows is no part of the first.
+    assert (whole.warnings["unsorted"], whole.warnings["gap_intervals"]) == (1, 6)
+    with regular_file(path, site=SITE, mapping=None, now_utc=NOW, from_bytes=0) as file:
+        assert file is None or file.report == whole
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        (["00:30"], "overlapping_interval"),
+        (["09:00", "09:00"], "duplicate_rows"),
+        (["09:15", "09:45"], "overlapping_interval"),
+    ],
+    ids=["over good rows", "doubled", "over each other"],
+)
+def test_counts_that_are_refused_for_being_negative_are_doubled_or_overlap_like_any(
+    tmp_path: Path, odd: list[str], said: str
+) -> None:
+    path = tmp_path / "readings.csv"
+    rows = [f"main,2025-02-01T{hour:02}:00:00Z,1.5" for hour in range(8)]
+    refused = [f"main,2025-02-01T{time}:00Z,-4.5" for time in odd]
+    path.write_text("\n".join(["meter,timestamp,kwh", *rows, *refused, ""]))
+    whole = read_file(path, site=SITE, now_utc=NOW).report
+    assert said in whole.warnings | whole.reasons
+    with regular_file(path, site=SITE, mapping=None, now_utc=NOW, from_bytes=0) as file:
+        assert file is None or file.report == whole
 
 
 @pytest.mark.parametrize(("others", "accepted"), [("0", 4), ("2.5", 3), ("12.000", 3)])

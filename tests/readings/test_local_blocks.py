@@ -3,19 +3,15 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
-import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import assets.readings.bulk.lines as lines
-import assets.readings.bulk.months as months
 from assets.readings.bulk.read import regular_file
 from assets.readings.sniff_files import read_file
 from data_quality.contracts.site_file.site import ColumnMap
-from tests.readings.test_bulk import NOW, SITE, WHOLE, Bench, template
+from tests.readings.test_bulk import NOW, SITE, blocks_give_the_same, template
 
 __all__ = ["template"]
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -141,22 +137,7 @@ ODD: list[Odd] = [
 def test_local_times_in_blocks_and_read_whole_give_the_same(
     template: Path, tables: list[tuple[str, ColumnMap]], block_bytes: int, held: int
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as root:
-        patch.setattr(lines, "BLOCK_BYTES", block_bytes)
-        patch.setattr(months, "MAX_ROWS_IN_MEMORY", held)
-        blocks, whole = (Bench(Path(root) / name, template) for name in ("blocks", "whole"))
-        for text, mapping in tables:
-            path = Path(root) / "lastgang.csv"
-            path.write_bytes(text.encode(mapping.encoding or "utf-8"))
-            with regular_file(path, site=SITE, mapping=mapping, now_utc=NOW, from_bytes=0) as file:
-                event("in blocks" if file is not None else "whole")
-            one, other = blocks.ingest(path, mapping, 0), whole.ingest(path, mapping, WHOLE)
-            said, expected = (each.model_dump(exclude={"batch_id"}) for each in (one, other))
-            assert {name: (said[name], expected[name]) for name in said if said[name] != expected[name]} == {}
-            assert blocks.content().equals(whole.content())
-            assert blocks.rejects() == whole.rejects()
-        blocks.store.close()
-        whole.store.close()
+    blocks_give_the_same(template, tables, block_bytes=block_bytes, rows_in_memory=held)
 
 
 def test_letters_of_another_encoding_are_read_in_blocks_by_the_site_s_own_map(tmp_path: Path) -> None:

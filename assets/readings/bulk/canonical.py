@@ -111,7 +111,10 @@ def quanta_of(values: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def quarter_hours(readings: Iterable[Rows], meaning: Meaning) -> Iterator[Rows]:
-    """readings: month by month. Yields quarter hours month by month; what reaches into the next month waits for it."""
+    """readings: month by month. Yields quarter hours, each month once; what reaches into later months waits for them.
+
+    A reading may last for months, so that others begin in every month that it reaches into.
+    """
     # Most long files hold quarter hours already: they pass untouched.
     if (meaning.quarters == 1).all():
         yield from (rows for rows in readings if rows.slot.size)
@@ -121,16 +124,13 @@ def quarter_hours(readings: Iterable[Rows], meaning: Meaning) -> Iterator[Rows]:
     for rows in readings:
         if not rows.slot.size:
             continue
-        first = int(rows.slot[0])
-        if waiting is not None and month_of(int(waiting.slot[0])) < month_of(first):
-            *whole, waiting = _by_month(waiting)
-            if month_of(int(waiting.slot[0])) < month_of(first):
-                whole, waiting = [*whole, waiting], None
-            yield from whole
         parts = _split(rows, meaning.quarters, is_amount)
-        *whole, waiting = _by_month(parts if waiting is None else _joined(waiting, parts))
-        yield from whole
-    if waiting is not None:
+        ordered = _in_order(parts if waiting is None else _joined(waiting, parts))
+        # No later row begins before the month after this one.
+        cut = int(np.searchsorted(ordered.slot, month_start(month_of(int(rows.slot[0])) + 1)))
+        yield from _by_month(ordered.take(slice(None, cut)))
+        waiting = ordered.take(slice(cut, None))
+    if waiting is not None and waiting.slot.size:
         yield from _by_month(waiting)
 
 
@@ -158,11 +158,14 @@ def _joined(one: Rows, other: Rows) -> Rows:
     )
 
 
-def _by_month(rows: Rows) -> list[Rows]:
-    """The rows in order, a part for each month."""
+def _in_order(rows: Rows) -> Rows:
     # The last key of lexsort is the first to sort by: time, then stream.
-    ordered = rows.take(np.lexsort((rows.stream, rows.slot)))
+    return rows.take(np.lexsort((rows.stream, rows.slot)))
+
+
+def _by_month(ordered: Rows) -> Iterator[Rows]:
+    """A part for each month that has rows."""
     months = range(month_of(int(ordered.slot[0])), month_of(int(ordered.slot[-1])) + 2)
     cuts = np.searchsorted(ordered.slot, [month_start(month) for month in months])
     spans = zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True)
-    return [ordered.take(slice(start, end)) for start, end in spans if end > start]
+    yield from (ordered.take(slice(start, end)) for start, end in spans if end > start)

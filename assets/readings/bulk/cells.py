@@ -36,6 +36,15 @@ _BLANKS = (b" ", b"\t", b"\x0b", b"\x0c")
 DAY_US = 96 * SLOT_US
 # Zones reach from -12 to +14 hours.
 _OFFSET = r"^[+-](?:0\d|1[0-4]):[0-5]\d$"
+# Why rows are refused before judged_table.py looks at the steps of streams.
+_WITHOUT_STEP = [
+    "bad_timestamp",
+    "nonexistent_local_time",
+    "ambiguous_local_time",
+    "clock_suspect",
+    "future_timestamp",
+    "unknown_meter",
+]
 
 
 @dataclass
@@ -222,7 +231,7 @@ def _odd_cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[pl
         negative = good & one_way[stream] & (values < 0)
     odd = ~good | negative | missing
     source.local.mark_odd(lines[odd].tolist())
-    _judge(frame.filter(pl.Series(odd)), no_rows, shape, source)
+    _judge(frame.filter(pl.Series(odd)), no_rows, lines[instants == NONE], shape, source)
     values = np.where(negative, NEGATIVE, np.where(good, values, BAD))
     cells = {"stream": stream, "slot": instants, "value": values, "line": lines}
     found = pl.DataFrame({name: column[placed] for name, column in cells.items()})
@@ -260,8 +269,11 @@ def _odd_instants(
     return found
 
 
-def _judge(odd: pl.DataFrame, no_rows: pl.DataFrame, shape: Shape, source: Source) -> None:
-    """Why these rows are no readings. Raises NotRegular where one is a reading after all."""
+def _judge(odd: pl.DataFrame, no_rows: pl.DataFrame, untimed: NDArray[np.int32], shape: Shape, source: Source) -> None:
+    """Why these rows are no readings. untimed: lines in whose time the form was not found.
+
+    Raises NotRegular where one is a reading after all, or shows by a time of another form the step of its stream.
+    """
     source.rejects.append(no_rows)
     texts = odd[shape.layout.values[0].column]
     if shape.mapping.decimal is None and not shape.comma and texts.str.contains(",", literal=True).any():
@@ -276,6 +288,9 @@ def _judge(odd: pl.DataFrame, no_rows: pl.DataFrame, shape: Shape, source: Sourc
             raise NotRegular from fault
         # The two ways differ about a row: then the careful one decides over the whole file.
         if parsed.rows.height or parsed.states.height:
+            raise NotRegular
+        stepped = parsed.rejects.filter(~pl.col("reason").is_in(_WITHOUT_STEP))["source_line"]
+        if np.isin(untimed, stepped).any():
             raise NotRegular
         source.rejects.append(parsed.rejects)
         for code in ("other_meters", "missing_values"):

@@ -212,7 +212,8 @@ class _Totals:
         self.rows[streams] += counts
         quarters = self._meaning.quarters[streams]
         if (quarters > 1).any():
-            slots, column = np.nonzero(grid.lines)
+            # A count that is refused for being negative may overlap others too.
+            slots, column = np.divmod(np.append(np.flatnonzero(grid.lines), grid.negatives), len(streams))
             since = slots + grid.first_slot - self._steps.first_slot[streams[column]]
             if (since % quarters[column]).any():
                 raise NotRegular

@@ -181,6 +181,9 @@ class Lake:
         for block in planned.blocks:
             days = list(block.days())
             relative = path_of(info.site_id, days[0][0], stamp.batch_id)
+            # The second would take the first one's place, and the manifest would name days that no file holds.
+            if relative in written.paths:
+                raise ValueError(f"two blocks of one batch are of one month: {relative}")
             written.paths.append(relative)
             file_sha256 = write_block(block, self.root / relative)
             written.entries += [

@@ -1,7 +1,7 @@
 """Plans and their commands in the transactional store: both in one transaction, each only once."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from assets.stores.access import site_transaction
@@ -26,6 +26,13 @@ class StoredPlan(Model):
     plan: Plan
     is_new: bool
     commands: int
+
+
+class StoredContent(Model):
+    """A plan, and the very JSON that stands in the store for it: what its hash is over, whatever version wrote it."""
+
+    plan: Plan
+    content: dict[str, Any]
 
 
 class PlanStore:
@@ -65,6 +72,16 @@ class PlanStore:
     def latest(self, site_id: str, as_of_utc: datetime | None = None) -> Plan | None:
         """The newest plan of a site, as known at `as_of_utc` where given; None before the first."""
         return _PLANS.latest(self._store, as_of_utc=as_of_utc, site_id=site_id)
+
+    def begun(
+        self, site_id: str, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None = None
+    ) -> list[StoredContent]:
+        """The plans of a site that begin within [start, end), the oldest first, as known at `as_of_utc` where given."""
+        # An id begins with the instant: a year of plans need not be read for one day of them.
+        first, last = (f"p{at.astimezone(UTC):%Y%m%dT%H%M}" for at in (start_utc, end_utc))
+        query = _PLANS.select(site_id=site_id, as_of_utc=as_of_utc)
+        rows = self._store.rows(query.where(plan_table.c.plan_id >= first, plan_table.c.plan_id < last))
+        return [StoredContent(plan=_PLANS.read(row), content=row["plan"]) for row in rows]
 
     def get(self, plan_id: str) -> Plan:
         """One plan. Raises BadInput for an unknown id."""

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from controls.optimiser.devices.device import (
     Around,
     Device,
+    Forced,
     Given,
     Measure,
     Numbers,
@@ -30,6 +31,12 @@ class Battery(Device):
 
     kind = "battery"
     limits: ClassVar = {"charge_limit": "kw", "discharge_limit": "kw", "soc_window": "kwh", "soc_end": "kwh"}
+    means: ClassVar = {
+        "charge_limit": "charges with at most {part.max_charge_kw:g} kW",
+        "discharge_limit": "discharges with at most {part.max_discharge_kw:g} kW",
+        "soc_window": "keeps its charge between {part.soc_min_kwh:g} and {part.soc_max_kwh:g} kWh",
+        "soc_end": "ends with at least {part.soc_end_min_kwh:g} kWh",
+    }
     case_key = "battery"
     case_names: ClassVar = {
         "p_ch": "max_charge_kw",
@@ -45,6 +52,14 @@ class Battery(Device):
     measure = Measure(reading="read_soc_percent", code="soc", words="the state of charge")
     columns = ("battery_charge_kw", "battery_discharge_kw")
     moves: ClassVar = {"battery_charge_kw": "charges", "battery_discharge_kw": "discharges"}
+    metered: ClassVar = {"charge": "battery_charge_kw", "discharge": "battery_discharge_kw"}
+    says: ClassVar = {
+        "charge_max": "charges at its rating",
+        "discharge_max": "discharges at its rating",
+        "floor": "is as empty as it may be",
+        "ceiling": "is as full as it may be",
+        "end": "must keep its charge at the end",
+    }
 
     max_charge_kw: float = Field(ge=0)
     max_discharge_kw: float = Field(ge=0)
@@ -92,7 +107,7 @@ class Battery(Device):
     @property
     def state(self) -> State:
         """The charge, kWh."""
-        return State("soc_end_kwh", self.soc_init_kwh, self.capacity_kwh, "charge", "kWh")
+        return State("soc_end_kwh", self.soc_init_kwh, self.capacity_kwh, "charge", "kWh", self.soc_end_min_kwh)
 
     def reach_kw(self) -> tuple[ArrayLike, ArrayLike]:
         """Its rating, either way."""
@@ -140,6 +155,13 @@ class Battery(Device):
         soc_kwh = followed(self.soc_init_kwh, change_kwh)
         return {"battery_charge_kw": into, "battery_discharge_kw": out, "soc_end_kwh": soc_kwh}
 
+    def told(self, columns: Numbers) -> Numbers:
+        """Its powers, mode and charge."""
+        if not columns:
+            return {}
+        soc_kwh = np.concatenate([[self.soc_init_kwh], columns["soc_end_kwh"]])
+        return columns | {"is_charging": (columns["battery_charge_kw"] > 0).astype(np.float64), "soc_kwh": soc_kwh}
+
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
         """The sentences of a case's own statement."""
         into, out, soc_kwh = columns["battery_charge_kw"], columns["battery_discharge_kw"], columns["soc_end_kwh"]
@@ -155,6 +177,47 @@ class Battery(Device):
         yield "charge above its ceiling", soc_kwh - self.soc_max_kwh
         yield "the end: charge below the wanted one", self.soc_end_min_kwh - soc_kwh[-1]
 
+    def alternatives(self, columns: Numbers, t: int) -> list[Forced]:
+        """What it does left out, or done at its rating where that is not so already; the other way round at rating."""
+        found = []
+        for words, name, most_kw in (
+            ("charging", "battery_charge_kw", self.max_charge_kw),
+            ("discharging", "battery_discharge_kw", self.max_discharge_kw),
+        ):
+            if columns[name][t] > 0:
+                found.append(Forced(f"not {words}", name, 0.0, 0.0))
+            if columns[name][t] < most_kw:
+                found.append(Forced(f"{words} {most_kw:g} kW", name, most_kw, most_kw))
+        return found
+
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
         """Charge positive, discharge negative."""
         return {"set_charge_power_kw": step["battery_charge_kw"] - step["battery_discharge_kw"]}
+
+    def relived(
+        self, *, start: float | None = None, end: float | None = None, forecast_kw: Floats | None = None
+    ) -> Self:
+        """Where it is to leave as much as there was, that follows the start; no end is asked for outside its window."""
+        begun = self.soc_init_kwh if start is None else start
+        leaves_as_much = self.soc_end_min_kwh == self._within(self.soc_init_kwh)
+        wanted = end if end is not None else begun if leaves_as_much else self.soc_end_min_kwh
+        return self.model_copy(update={"soc_init_kwh": begun, "soc_end_min_kwh": self._within(wanted)})
+
+    def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
+        """Charge positive, discharge negative; nothing where nobody says."""
+        power_kw = set_points.get("set_charge_power_kw", 0.0)
+        return {"battery_charge_kw": max(power_kw, 0.0), "battery_discharge_kw": max(-power_kw, 0.0)}
+
+    def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers:
+        """What is left over goes in, what is missing comes out, as far as rating and window allow."""
+        soc_kwh, into, out = self.soc_init_kwh, np.zeros_like(net_kw), np.zeros_like(net_kw)
+        for t, (need_kw, hours) in enumerate(zip(net_kw.tolist(), step_h.tolist(), strict=True)):
+            room_kw = (self.soc_max_kwh - soc_kwh) / (self.charge_efficiency * hours)
+            stock_kw = (soc_kwh - self.soc_min_kwh) * self.discharge_efficiency / hours
+            into[t] = max(min(-need_kw, self.max_charge_kw, room_kw), 0.0)
+            out[t] = max(min(need_kw, self.max_discharge_kw, stock_kw), 0.0)
+            soc_kwh += hours * (self.charge_efficiency * into[t] - out[t] / self.discharge_efficiency)
+        return {"battery_charge_kw": into, "battery_discharge_kw": out}
+
+    def _within(self, charge_kwh: float) -> float:
+        return min(max(charge_kwh, self.soc_min_kwh), self.soc_max_kwh)

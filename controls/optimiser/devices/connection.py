@@ -28,9 +28,14 @@ class Connection(Part):
 
     kind = "connection"
     limits: ClassVar = {"import_limit": "kw", "export_limit": "kw"}
+    means: ClassVar = {
+        "import_limit": "the connection imports at most {part.import_max_kw:g} kW",
+        "export_limit": "the connection exports at most {part.export_max_kw:g} kW",
+    }
     # Netting import against export keeps every limit; its tight factors would only hide how much another has to give.
     # The rows of a bill only say what it comes to.
     implied = frozenset({"exchange_mode", "bill"})
+    says: ClassVar = {"import_max": "imports all that it may", "export_max": "exports all that it may"}
     per_step = ("import_price_per_kwh", "export_price_per_kwh")
     case_names: ClassVar = {
         "p_imp": "import_price_per_kwh",

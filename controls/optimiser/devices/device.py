@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import ValidationError
 
-from controls.optimiser.linear import Floats, Linear
+from controls.optimiser.linear import INF, Floats, Linear
 from controls.optimiser.program import Program, Row
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
@@ -24,8 +24,9 @@ Values = Mapping[str, Any]
 Numbers = dict[str, Floats]
 Columns = dict[str, tuple[float, ...]]
 M = TypeVar("M", bound=Model)
-# Kinds of cost that somebody pays; the others (comfort, carbon, ...) only weigh in the objective.
-MONEY = frozenset({"energy", "demand", "wear"})
+# Kinds of cost that somebody pays ("stored": charge borrowed from tomorrow); the others (comfort, carbon, ...) only
+# weigh in the objective.
+MONEY = frozenset({"energy", "demand", "wear", "stored"})
 # A nano-kilowatt: solver noise goes, and an hour of it is far below every tolerance.
 DECIMALS = 9
 
@@ -50,9 +51,10 @@ class Part(Model, ABC):
     """Figures of one part of a case over its steps, and its mathematics.
 
     limits: families of rows that somebody chose, with the unit of what they limit; the others are physics and never
-    give. implied: families that can be in no conflict because the others already say what they say. per_step: fields
-    with one value a step. case_key: where a case file holds it (empty: at the top), case_is_list: as a list of them,
-    and case_names: the file's names and the fields that they are.
+    give. means: a limit in words for a person, with its figures in braces (`{part.name}`). implied: families that can
+    be in no conflict because the others already say what they say. per_step: fields with one value a step, or None
+    where nobody needs them. case_key: where a case file holds it (empty: at the top), case_is_list: as a list of them,
+    case_field: as a list that is this field of one part, and case_names: the file's names and the fields that they are.
     """
 
     kind: ClassVar[str]
@@ -60,8 +62,10 @@ class Part(Model, ABC):
     implied: ClassVar[frozenset[str]] = frozenset()
     per_step: ClassVar[tuple[str, ...]] = ()
     says: ClassVar[Mapping[str, str]] = {}
+    means: ClassVar[Mapping[str, str]] = {}
     case_key: ClassVar[str] = ""
     case_is_list: ClassVar[bool] = False
+    case_field: ClassVar[str] = ""
     case_names: ClassVar[Mapping[str, str]] = {}
 
     device_id: str
@@ -74,6 +78,9 @@ class Part(Model, ABC):
     def new(self, program: Program, name: str, count: int, **options: Any) -> Linear:
         """`count` variables of this part; options as of Program.new."""
         return program.new(f"{self.prefix}_{name}", count, **options)
+
+    def fits(self, step_h: tuple[float, ...]) -> None:
+        """Raises ValueError where its own figures do not go with the steps (hours of each) of its case."""
 
     @abstractmethod
     def variables(self, program: Program, around: Around) -> dict[str, Linear]:
@@ -91,6 +98,10 @@ class Part(Model, ABC):
         """Its cost by kind (see MONEY), in the case's currency, to be added up: of variables, or of numbers."""
         return ()
 
+    def told(self, columns: Numbers) -> Numbers:
+        """What its series say of its variables, by name, to begin a search from: the modes behind them too."""
+        return columns
+
     @abstractmethod
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
         """Every rule that its series must keep, and by how much they break it (kW, kWh) in each step, or at all.
@@ -101,22 +112,29 @@ class Part(Model, ABC):
 
 @dataclass(frozen=True)
 class Measure:
-    """What a plan must know of a device's state: the template's reading, a code for findings, words for a person."""
+    """What a plan must know of a device's state: the template's reading, a code for findings, words for a person.
+
+    presence: a reading that is 0 where nothing is there to have a state (no car is plugged in); empty: always there.
+    """
 
     reading: str
     code: str
     words: str
+    presence: str = ""
 
 
 @dataclass(frozen=True)
 class State:
-    """A stored amount that a plan foresees: its column (at the end of each step), its start, and its full scale."""
+    """A stored amount that a plan foresees: its column (at the end of each step), its start, its full scale, and the
+    least that is to be left.
+    """
 
     column: str
     start: float
     scale: float
     words: str
     unit: str
+    end: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -136,6 +154,7 @@ class Given:
     share: of its rating that it may use. forecast_kw: one value a step, of all `siblings`, the assets of its kind on
     its meter, itself among them. state: as measured. end: what is to be left; None: as much as there is.
     start_utc, step_h, time_zone: the plan's steps. load_kw, pv_kw, import_price_per_kwh: of the site, one value a step.
+    import_max_kw: of the site's connection.
     """
 
     site_id: str
@@ -150,6 +169,7 @@ class Given:
     load_kw: tuple[float, ...] = ()
     pv_kw: tuple[float, ...] = ()
     import_price_per_kwh: tuple[float, ...] = ()
+    import_max_kw: float = INF
 
 
 class Device(Part):
@@ -157,7 +177,7 @@ class Device(Part):
 
     makes_a_plan: False for a kind that alone gives nothing to plan. forecast: which forecast it needs, if any.
     measure: which state, if any. columns: its decisions, which are powers. moves: columns worth a sentence, with the
-    verb.
+    verb. metered: registers of its meter, and the decision that each shows afterwards.
     """
 
     makes_a_plan: ClassVar[bool] = True
@@ -165,6 +185,7 @@ class Device(Part):
     measure: ClassVar[Measure | None] = None
     columns: ClassVar[tuple[str, ...]] = ()
     moves: ClassVar[Mapping[str, str]] = {}
+    metered: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def takes(cls, asset: Asset) -> bool:  # noqa: ARG003 - most kinds plan every asset of theirs
@@ -186,10 +207,25 @@ class Device(Part):
         """The state of which `from_asset` speaks, from what the device itself says."""
         return reading
 
+    @classmethod
+    def full(cls, asset: Asset, site_id: str) -> float | None:  # noqa: ARG003 - most say no limit
+        """The most that its measured state can be; None: nobody said."""
+        return None
+
+    @property
+    def is_absent(self) -> bool:
+        """Nothing was there to have a state when the plan was made: no car at a charger."""
+        return False
+
     @property
     def state(self) -> State | None:
         """The stored amount, for a device that stores."""
         return None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What a person must know of how it is planned, each a clause: an odd state, a mode that somebody chose."""
+        return ()
 
     @abstractmethod
     def reach_kw(self) -> tuple[ArrayLike, ArrayLike]:
@@ -207,9 +243,9 @@ class Device(Part):
         """What else it could do in step t than what its series say: each is solved again to say what it would cost."""
         return []
 
-    def shown_kw(self, columns: Numbers) -> Floats:
-        """Its line in a plan's picture, one value a step."""
-        return np.asarray(self.drawn_kw(columns), np.float64)
+    def unused_kw(self, columns: Numbers) -> Floats:
+        """What it could give in each step and does not."""
+        return np.zeros_like(columns[self.columns[0]])
 
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
         """Absolute set-points of step t by capability, each in the unit that ends the capability's name."""
@@ -217,6 +253,26 @@ class Device(Part):
 
     def without_control(self) -> "Device | None":
         """What it does where nobody plans it, for the counterfactual of a saving; None: it is not there."""
+        return None
+
+    def relived(
+        self, *, start: float | None = None, end: float | None = None, forecast_kw: Floats | None = None
+    ) -> "Device | None":
+        """Itself over other steps, for a replay: with another amount to begin with and at least to leave (None: as its
+        own figures ask), and with what came instead of its forecast, one value a step.
+
+        None: its figures count steps or sessions, and a replay keeps it as it was planned.
+        """
+        return None
+
+    def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
+        """Its decisions in step t where it does as told, by what `commands` says: the way back from there."""
+        return dict.fromkeys(self.columns, 0.0)
+
+    def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers | None:
+        """Its decisions where it follows what everything else draws (`net_kw`), as it does by itself: surplus is stored
+        and need is met, step by step without foresight. None: no such rule.
+        """
         return None
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from controls.optimiser.devices.device import Device
@@ -14,12 +15,20 @@ _HERE = __name__.rpartition(".")[0]
 for _file in pkgutil.iter_modules([str(Path(__file__).parent)]):
     if f"{_HERE}.{_file.name}" != __name__:
         importlib.import_module(f"{_HERE}.{_file.name}")
-# By the name that site files (Asset.kind) and stored plans have for it.
+
+
+def _below(base: type[Device]) -> Iterator[type[Device]]:
+    for kind in base.__subclasses__():
+        yield kind
+        yield from _below(kind)
+
+
+# By the name that site files (Asset.kind) and stored plans have for it; what several kinds share has none.
 KINDS: dict[str, type[Device]] = {
-    kind.kind: kind  # type: ignore[type-abstract]  # every subclass is concrete
-    for kind in Device.__subclasses__()
+    kind.kind: kind
+    for kind in _below(Device)  # type: ignore[type-abstract]  # one that has a name is concrete
     # Classes that tests define are no kinds of this version.
-    if kind.__module__.startswith(_HERE)
+    if kind.kind and kind.__module__.startswith(_HERE)
 }
 # Assets that are shown and simulated, and that no plan moves.
 PASSIVE = frozenset({"ev_charger", "heating_relay", "machine"})

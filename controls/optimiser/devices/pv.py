@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field
 
-from controls.optimiser.devices.device import Around, Device, Given, Numbers, Values, clean
+from controls.optimiser.devices.device import Around, Device, Forced, Given, Numbers, Values, clean
 from controls.optimiser.linear import Floats, Linear
 from controls.optimiser.program import Program, Row
 from data_quality.contracts.errors import BadInput
@@ -24,12 +24,14 @@ class Pv(Device):
 
     kind = "pv"
     limits: ClassVar = {"curtailment_limit": "kw"}
+    means: ClassVar = {"curtailment_limit": "is never limited below {part.limit_min_kw:g} kW"}
     per_step = ("pv_kw",)
     case_names: ClassVar = {"pv": "pv_kw"}
     makes_a_plan = False
     forecast = "pv"
     columns = ("curtailed_kw",)
     moves: ClassVar = {"curtailed_kw": "curtails"}
+    says: ClassVar = {"curtail_max": "is curtailed as far as it may be"}
 
     pv_kw: tuple[float, ...]
     limit_min_kw: float = Field(default=0.0, ge=0, description="Never limited below this generation")
@@ -90,9 +92,13 @@ class Pv(Device):
         yield "more curtailed than allowed", columns["curtailed_kw"] - self.curtailment_max_kw
         yield "a power below zero", -columns["curtailed_kw"]
 
-    def shown_kw(self, columns: Numbers) -> Floats:
-        """What the sun would give."""
-        return np.array(self.pv_kw)
+    def unused_kw(self, columns: Numbers) -> Floats:
+        """What is curtailed."""
+        return columns["curtailed_kw"]
+
+    def alternatives(self, columns: Numbers, t: int) -> list[Forced]:
+        """Nothing curtailed where something is."""
+        return [Forced("not curtailing", "curtailed_kw", 0.0, 0.0)] if columns["curtailed_kw"][t] > 0 else []
 
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
         """A limit: its rating where nothing is curtailed."""
@@ -105,3 +111,13 @@ class Pv(Device):
     def without_control(self) -> Self:
         """It is curtailed all the same where that pays: that is its own merit, not that of the others."""
         return self
+
+    def relived(
+        self, *, start: float | None = None, end: float | None = None, forecast_kw: Floats | None = None
+    ) -> Self:
+        """With the sun that shone."""
+        return self if forecast_kw is None else self.model_copy(update={"pv_kw": tuple(forecast_kw.tolist())})
+
+    def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
+        """What the sun gives above the limit is curtailed; nothing without one."""
+        return {"curtailed_kw": max(self.pv_kw[t] - set_points.get("set_power_limit_kw", self.pv_kw[t]), 0.0)}

@@ -5,6 +5,8 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from data_quality.contracts.control.explanation import Explanation
+from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.model import Model
 
 _OF_ONE_BATTERY = ("battery", "soc_init_kwh", "soc_end_min_kwh", "pv_kw", "pv_limit_min_kw")
@@ -64,6 +66,12 @@ class PlanRequest(Model):
     forecast_id: str = ""
     inputs: dict[str, str] = Field(default={}, description="What was used: name -> id, digest or measured age")
     is_synthetic: bool = False
+    # Plans of earlier versions had none of these: at their defaults they are in no hash.
+    objective: Objective = Field(default=Objective(), exclude_if=lambda objective: objective.is_default)
+    carbon_kgco2e_per_kwh: tuple[float, ...] | None = Field(default=None, exclude_if=lambda known: known is None)
+    labels: tuple[str, ...] = Field(
+        default=(), exclude_if=lambda labels: not labels, description="What a person must know of the inputs"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -124,7 +132,10 @@ class PlanStep(Model):
 class Plan(Model):
     """A versioned plan. `plan_hash` covers request and steps; `version` counts per site and start.
 
-    no_battery_cost: with nothing planned, whatever the devices are; stored plans have it by this name.
+    no_battery_cost: with nothing planned, whatever the devices are; stored plans have it by this name. objective: what
+    was minimised, which is money only where money is all that is wanted. costs: by kind, in the currency; measures:
+    what is no currency, with its unit in the name. explanation: why the steps are so; None in plans of earlier
+    versions, and where nobody asked.
     """
 
     plan_id: str
@@ -140,5 +151,15 @@ class Plan(Model):
     currency: str
     input_digest: str
     solver: str
+    # Plans of earlier versions, which wanted the least money, have none of these.
+    money: float | None = Field(default=None, exclude_if=lambda money: money is None)
+    costs: dict[str, float] = Field(default={}, exclude_if=lambda costs: not costs)
+    measures: dict[str, float] = Field(default={}, exclude_if=lambda measures: not measures)
     request: PlanRequest
     steps: tuple[PlanStep, ...]
+    explanation: Explanation | None = None
+
+    @property
+    def paid(self) -> float:
+        """What the plan costs, in money."""
+        return self.objective if self.money is None else self.money

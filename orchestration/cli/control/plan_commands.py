@@ -1,28 +1,106 @@
-"""`meterloom plan`: solve a dispatch case."""
+"""`meterloom plan`: solve a dispatch case, and say why the plan does what it does."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from orchestration.cli.answer import CHECK_FAILED, Answer, filled
+from data_quality.contracts.control.goals import Preset
+from data_quality.contracts.errors import BadInput
+from orchestration.cli.answer import CHECK_FAILED, Answer, Table, filled
 from orchestration.cli.frame import STATELESS, Call, command
 
+if TYPE_CHECKING:
+    from controls.optimiser.case import DispatchCase
+    from controls.optimiser.solution import Solution
+    from data_quality.contracts.control.explanation import Explanation
 
-@command("plan", takes=STATELESS, example="case.json --solver highs --json")
+_SOLVED = "{status}: objective {objective:.6f}, bound {bound:.6f}, gap {gap:.2%}, solved in {solve_seconds:.3f} s"
+_WHY = (
+    "from: {start} | to: {end} | does | price | one kWh more: {marginal_price} | at a limit: {binding:|-}"
+    " | best other choice: {other_choice:|-}"
+)
+
+
+@command("plan", takes=STATELESS, example="case.json --explain --tz Europe/Prague")
 def plan(
     call: Call,
     case: Annotated[Path, typer.Argument(metavar="CASE.json", help="A dispatch case.")],
     solver: Annotated[Literal["highs", "cbc"], typer.Option("--solver", help="Which solver.")] = "highs",
     gap: Annotated[float, typer.Option("--gap", help="Relative gap at which to stop.")] = 1e-6,
+    objective: Annotated[
+        Preset | None, typer.Option("--objective", help="What to be good at, instead of the case's own.")
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why, slot by slot.")] = False,
+    explain_s: Annotated[float, typer.Option("--explain-s", help="Seconds that --explain may take.")] = 60.0,
+    tz: Annotated[str, typer.Option("--tz", help="Zone of times in words (IANA).")] = "UTC",
+    picture: Annotated[Path | None, typer.Option("--picture", metavar="FILE", help="Draw the plan (PNG).")] = None,
+    write_lp: Annotated[Path | None, typer.Option("--write-lp", metavar="FILE", help="Write the problem out.")] = None,
 ) -> Answer:
     """Solve a dispatch case; an infeasible one names the constraints in conflict."""
     from controls.optimiser.case_file import load_case
     from controls.optimiser.solve import solve
     from data_quality.contracts.finding import Finding
+    from data_quality.contracts.time import zone
 
-    found = solve(load_case(case), solver=solver, gap=gap)
+    problem = load_case(case, preset=objective)
+    zone(tz)
+    if write_lp is not None:
+        from controls.optimiser.lp_build import build_problem
+        from controls.optimiser.solve_pulp import write_readable
+
+        write_readable(build_problem(problem).program, write_lp, weights=problem.weights)
+        call.say(f"the problem is written to {write_lp}")
+    found = solve(problem, solver=solver, gap=gap, time_zone=tz)
     if isinstance(found, Finding):
         return Answer({"status": found.code, "finding": found}, text=found.message, exit_code=CHECK_FAILED)
-    text = "{status}: objective {objective:.6f}, bound {bound:.6f}, gap {gap:.2%}, solved in {solve_seconds:.3f} s"
-    return Answer(found, text=filled(text, found))
+    problem = problem.model_copy(update={"kept": found.kept})
+    why = _why(call, problem, found, tz=tz, budget_s=explain_s) if explain else None
+    if picture is not None:
+        from controls.planning.plan_picture import picture_of
+        from orchestration.previews_plan import plan_picture
+
+        drawn = plan_picture(picture_of(problem, found.series, why), title=problem.case_id, time_zone=tz)
+        _write(picture, drawn)
+        call.say(f"the plan is drawn in {picture}")
+    if why is None:
+        return Answer(found, text=_solved(found, problem.currency))
+    return _explained(problem, found, why, budget_s=explain_s)
+
+
+def _solved(found: "Solution", currency: str) -> str:
+    from controls.optimiser.devices.device import MONEY
+
+    # Money is one figure, and what is no money stands beside it: a weighted sum would be neither.
+    unpaid = {kind: cost for kind, cost in found.costs.items() if kind not in MONEY}
+    each = "; ".join(f"{name} {value:.4f}" for name, value in (unpaid | found.measures).items())
+    return f"{filled(_SOLVED, found)}\npaid {found.money:.4f} {currency}; {each}"
+
+
+def _why(call: Call, case: "DispatchCase", found: "Solution", *, tz: str, budget_s: float) -> "Explanation":
+    from controls.optimiser.explain import explain
+
+    def progress(done: int, of: int) -> None:
+        call.doing("asking what other choices would cost", done=done, of=of)
+
+    return explain(case, found, time_zone=tz, budget_s=budget_s, progress=progress)
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise BadInput(f"cannot be written: {error.strerror}", file=str(path), reason="not_written") from error
+
+
+def _explained(case: "DispatchCase", found: "Solution", why: "Explanation", *, budget_s: float) -> Answer:
+    from controls.optimiser.explain_words import folded, whole_sentences
+
+    texts = [f"Prices are in {why.currency} per kWh, times those of {why.time_zone}.", *whole_sentences(why)]
+    if why.left_open:
+        texts.append(f"{why.left_open} of {len(why.slots)} slots are not explained: {budget_s:g} s were over")
+    texts.append(_solved(found, case.currency))
+    # The solver's own values are of no use to a reader, and are no part of the answer.
+    solved = {name: getattr(found, name) for name, field in type(found).model_fields.items() if not field.exclude}
+    told = {name: getattr(why, name) for name in type(why).model_fields if name != "objective"}
+    return Answer(solved | told, table=Table(folded(why, case.devices), _WHY), text="\n".join(texts))

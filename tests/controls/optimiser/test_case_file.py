@@ -35,6 +35,8 @@ BATTERY = {
     "soc_end_min": 4.0,
 }
 
+SESSION = {"from_step": 0, "to_step": 2, "energy_kwh": 4.0, "p_min": 1.4, "p_max": 11.0, "eta": 0.9}
+
 
 def file_with(tmp_path: Path, **changes: object) -> Path:
     path = tmp_path / "case.json"
@@ -68,8 +70,15 @@ def test_the_points_of_a_case_are_its_steps_in_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"ev_sessions": [{"from_step": 0}]}, "EV sessions are not planned yet"),
-        ({"tank": {"cop": 1.0}}, "heat storage is not planned yet"),
+        ({"tank": {"cop": 1.0}}, "tank.draw_kw: Field required"),
+        ({"ev_sessions": [{"from_step": 0}]}, "ev_sessions.0.p_min"),
+        ({"ev_sessions": [SESSION | {"eta": 0}]}, "ev_sessions.0.eta"),
+        ({"ev_sessions": [SESSION | {"to_step": -3}]}, "the car leaves in step -3, before the plan begins"),
+        ({"ev_sessions": [SESSION | {"from_step": 2}]}, "the car comes in step 2 and leaves in step 2"),
+        ({"ev_sessions": [SESSION | {"to_step": 3}]}, "a car leaves in step 3, the case has 2"),
+        ({"ev_sessions": [SESSION, SESSION]}, "a car comes in step 0, before the last one leaves"),
+        ({"ev_sessions": [SESSION | {"p_min": 12.0}]}, "the least power 12 kW is above the most, 11 kW"),
+        ({"ev_sessions": SESSION}, "ev_sessions: Input should be"),
         ({"pv": [0.0]}, "pv_kw has 1 values, the case 2 steps"),
         ({"load": ["much", 1.0]}, "load.0"),
         ({"dt_h": 0}, "dt_h"),
@@ -114,3 +123,27 @@ def test_a_folder_a_missing_file_and_bytes_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadInput, match="expected a dispatch case"):
         load_case(tmp_path / "bytes.json")
+
+
+def test_a_case_may_say_its_objective_and_its_carbon_and_a_preset_keeps_its_prices(tmp_path: Path) -> None:
+    priced = {"preset": "balanced", "carbon_price_per_tonne": 90.0}
+    path = file_with(tmp_path, objective=priced, carbon_kgco2e_per_kwh=0.4)
+    case = load_case(path)
+    assert (case.objective.preset, case.carbon_kgco2e_per_kwh) == ("balanced", (0.4, 0.4))
+    other = load_case(path, preset="environmental").objective
+    assert (other.preset, other.carbon_price_per_tonne) == ("environmental", 90.0)
+    assert load_case(file_with(tmp_path), preset="peak_shaving").objective.preset == "peak_shaving"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"objective": "cheap"}, "objective.preset"),
+        ({"objective": {"carbon_weight": 0.3}}, "objective.carbon_weight"),
+        ({"objective": "environmental"}, "carbon_kgco2e_per_kwh is not known"),
+        ({"objective": "environmental", "carbon_kgco2e_per_kwh": [0.4]}, "has 1 values, the case 2 steps"),
+    ],
+)
+def test_an_objective_that_cannot_be_used_is_refused_by_name(tmp_path: Path, changes: dict, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        load_case(file_with(tmp_path, **changes))

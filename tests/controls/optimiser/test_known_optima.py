@@ -14,7 +14,6 @@ from controls.optimiser.lp_build import build_problem
 from controls.optimiser.solution import Series, Solution
 from controls.optimiser.solve import solve
 from controls.optimiser.solve_highs import run_highs
-from data_quality.contracts.errors import BadInput
 
 CASE = "H1_battery_pv_negative_prices_week"
 OPTIMUM = -1097.043901
@@ -32,6 +31,16 @@ def test_the_battery_week_reaches_its_known_optimum(week: DispatchCase, solver: 
     assert answer.objective == pytest.approx(OPTIMUM, rel=1e-6)
     assert answer.status == "optimal"
     assert replay_case(week, answer.series).problems == ()
+
+
+@pytest.mark.parametrize("solver", ["highs", "cbc"])
+def test_two_days_with_battery_and_car_reach_their_known_optimum(shared_data: Path, solver: str) -> None:
+    case = load_case(shared_data / "hems" / "cases" / "H2_battery_ev_semicontinuous_48h.json")
+    answer = solve(case, solver=solver)
+    assert isinstance(answer, Solution), answer
+    assert answer.objective == pytest.approx(17.775861, rel=1e-6)
+    assert answer.status == "optimal"
+    assert replay_case(case, answer.series).problems == ()
 
 
 def test_the_published_schedule_passes_the_same_check(week: DispatchCase, shared_data: Path) -> None:
@@ -62,14 +71,17 @@ def test_dropping_never_both_gives_the_known_too_good_figure(week: DispatchCase)
     assert outcome.objective == pytest.approx(-1108.748260, abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("H2_battery_ev_semicontinuous_48h", "EV sessions are not planned yet"),
-        ("H3_heating_relays_tank_36h", "heat storage is not planned yet"),
-        ("H4_all_assets_halfhour_demand_charge_30h", "EV sessions are not planned yet"),
-    ],
-)
-def test_cases_with_other_devices_are_refused_by_name(shared_data: Path, name: str, words: str) -> None:
-    with pytest.raises(BadInput, match=words):
-        load_case(shared_data / "hems" / "cases" / f"{name}.json")
+def test_the_relays_on_one_tank_reach_their_known_optimum(shared_data: Path) -> None:
+    case = load_case(shared_data / "hems" / "cases" / "H3_heating_relays_tank_36h.json")
+    answer = solve(case)
+    assert isinstance(answer, Solution)
+    assert answer.objective == pytest.approx(-11.594782, rel=1e-6)
+    assert replay_case(case, answer.series).problems == ()
+
+
+def test_all_devices_under_a_demand_charge_reach_their_known_optimum(shared_data: Path) -> None:
+    case = load_case(shared_data / "hems" / "cases" / "H4_all_assets_halfhour_demand_charge_30h.json")
+    answer = solve(case)
+    assert isinstance(answer, Solution), answer
+    assert answer.objective == pytest.approx(6.596560, rel=1e-6)
+    assert replay_case(case, answer.series).problems == ()

@@ -17,8 +17,9 @@ from controls.optimiser.linear import Floats, Linear
 from controls.optimiser.program import Program, Row
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
-from controls.planning.frozen_plan import commands_of, make_plan, shown_kw
+from controls.planning.frozen_plan import commands_of, make_plan
 from controls.planning.plan_inputs import makes_a_plan, plan_request
+from controls.planning.plan_picture import picture_of_plan
 from controls.planning.summary import summarise
 from controls.planning.triggers import planned_states, replan
 from data_quality.contracts.control.command import Mode
@@ -175,7 +176,9 @@ def test_a_site_with_two_of_them_and_no_battery_is_planned_stored_and_commanded(
     said = summarise(made, time_zone=site.time_zone)
     assert "oven sheds" in said
     assert "battery" not in said
-    assert list(shown_kw(made)) == ["load", "oven", "fan"]
+    picture = picture_of_plan(made)
+    assert list(picture.takes_kw) == ["load"]
+    assert list(picture.gives_kw) == ["oven", "grid"]
 
 
 def test_a_new_kinds_state_off_the_plan_asks_for_a_new_plan() -> None:

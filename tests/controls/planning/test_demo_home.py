@@ -1,6 +1,9 @@
 """What is planned for the demo home passes the guards of its real templates."""
 
+from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 import assets.sites
 from assets.sites.load_sites import load_site
@@ -12,39 +15,59 @@ from controls.safety.limits import limits_of
 from controls.safety.rating import check_envelope, check_rating
 from controls.safety.verdict import ALLOW
 from controls.templates.load_templates import load_template
-from data_quality.contracts.control.command import Mode
-from data_quality.contracts.control.plan import PlanRequest
-from tests.controls.planning.examples import NOW, forecast, inputs, paid
+from data_quality.contracts.control.command import Command, Mode
+from data_quality.contracts.control.plan import Plan, PlanRequest
+from data_quality.contracts.site_file.site import Site
+from tests.controls.planning.examples import DAY, NOW, forecast, inputs, paid
 
 HOME_FILE = Path(assets.sites.__file__).parent / "demo" / "home.yaml"
 
 
-def test_every_command_planned_in_partial_passes_rating_and_envelope() -> None:
-    home = paid(-5, load_site(HOME_FILE))
-    asked = plan_request(home, **inputs(pv_forecast=forecast("pv", 7.0)))
+def asked_of(home: Site, **changes: object) -> PlanRequest:
+    """A request of the demo home: car half full, tank half warm."""
+    given = inputs(**changes)
+    states = {"battery": (5.0, 0.0), "ev_charger": (30.0, 0.0), "hot_water": (5.2, 0.0)}
+    asked = plan_request(home, **given | {"states": states})  # type: ignore[arg-type]
     assert isinstance(asked, PlanRequest), asked
+    return asked
+
+
+def planned(home: Site, asked: PlanRequest) -> tuple[Plan, list[Command]]:
+    """Its plan and commands."""
     solution = solve(asked)
     assert isinstance(solution, Solution), solution
-    commands = commands_of(make_plan(asked, solution, created_at_utc=NOW, version=1), home, epoch=0)
+    plan = make_plan(asked, solution, created_at_utc=NOW, version=1)
+    return plan, commands_of(plan, home, epoch=0)
+
+
+def test_every_command_planned_in_partial_passes_rating_and_envelope() -> None:
+    home = paid(-5, load_site(HOME_FILE))
+    _, commands = planned(home, asked_of(home, pv_forecast=forecast("pv", 7.0)))
     limits = {
-        asset.asset_id: limits_of(asset, load_template(asset.template), capability)
+        (asset.asset_id, capability): limits_of(asset, load_template(asset.template), capability)
         for asset in home.assets
         for capability in {c.capability for c in commands if c.device_id == asset.asset_id}
     }
-    assert set(limits) == {"battery", "pv"}
+    assert {name for name, _ in limits} == {"battery", "pv", "ev_charger", "hot_water"}
     for command in commands:
-        assert check_rating(command, limits[command.device_id]) == ALLOW
-        assert check_envelope(command, limits[command.device_id], Mode.PARTIAL) == ALLOW
+        of_device = limits[command.device_id, command.capability]
+        assert check_rating(command, of_device) == ALLOW
+        assert check_envelope(command, of_device, Mode.PARTIAL) == ALLOW
 
 
 def test_the_guards_would_notice_a_plan_at_full_power() -> None:
     home = load_site(HOME_FILE)
-    asked = plan_request(home, **inputs(mode=Mode.FULL))
-    assert isinstance(asked, PlanRequest), asked
-    solution = solve(asked)
-    assert isinstance(solution, Solution), solution
     battery = next(asset for asset in home.assets if asset.kind == "battery")
     limits = limits_of(battery, load_template(battery.template), "set_charge_power_kw")
-    commands = commands_of(make_plan(asked, solution, created_at_utc=NOW, version=1), home, epoch=0)
+    _, commands = planned(home, asked_of(home, mode=Mode.FULL))
     verdicts = [check_envelope(c, limits, Mode.PARTIAL) for c in commands if c.device_id == battery.asset_id]
     assert any(verdict != ALLOW for verdict in verdicts)
+
+
+@pytest.mark.parametrize("hour", [0, 5, 7, 12, 17, 21])
+def test_the_whole_home_is_planned_at_any_hour_of_the_day(hour: int) -> None:
+    home = load_site(HOME_FILE)
+    plan, _ = planned(home, asked_of(home, now_utc=DAY + timedelta(hours=hour, minutes=20)))
+    assert set(plan.steps[0].devices) == {"battery", "pv", "ev_charger", "hot_water"}
+    assert sum(step.devices["hot_water"]["relays_kw"] for step in plan.steps) > 0
+    assert sum(step.devices["ev_charger"]["ev_kw"] for step in plan.steps) > 0

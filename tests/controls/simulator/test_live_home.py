@@ -120,6 +120,66 @@ def test_the_inverter_is_limited_over_the_broker(live: tuple[LiveHome, HandClock
     inverter.close()
 
 
+def _client(running: LiveHome, clock: FixedClock, template: str, device_id: str) -> ModbusDevice:
+    return ModbusDevice(
+        load_template(template), host="127.0.0.1", port=running.modbus_port, clock=clock, device_id=device_id
+    )
+
+
+@pytest.mark.real
+def test_the_car_charges_as_it_is_told_and_waits_when_nobody_tells_it(
+    live: tuple[LiveHome, HandClock, FixedClock],
+) -> None:
+    running, hand, clock = live
+    charger = _client(running, clock, "sim_ev_charger", "ev_charger")
+    before_kw = running.state().grid_kw
+    assert (charger.read("read_soc_percent"), charger.read("read_is_plugged_in")) == (50.0, 1.0)
+    charger.write(command(clock, device_id="ev_charger", capability=CHARGE, value=2.2, ttl_s=45))
+    assert charger.read("read_power_kw") == 2.2
+    assert running.state().grid_kw - before_kw == pytest.approx(2.2)
+    hand.now_s += 40
+    assert running.state().car.stored_kwh == pytest.approx(30 + 40 / 3600 * 0.9 * 2.2)  # type: ignore[union-attr]
+    hand.now_s += 5
+    assert charger.read("read_power_kw") == 0.0
+    # Below six amperes a charger pauses.
+    charger.write(command(clock, device_id="ev_charger", capability=CHARGE, value=1.0, seq=2, ttl_s=45))
+    assert charger.read("read_power_kw") == 0.0
+    charger.close()
+
+
+@pytest.mark.real
+def test_relays_heat_the_tank_and_the_grid_meter_shows_it(live: tuple[LiveHome, HandClock, FixedClock]) -> None:
+    running, hand, clock = live
+    bank = _client(running, clock, "sim_relay_bank_16", "hot_water")
+    before_kw = running.state().grid_kw
+    assert bank.read("read_tank_degc") == 60.0
+    for number in (1, 2, 16):
+        name = f"set_relay_{number:02d}_state"
+        bank.write(command(clock, device_id="hot_water", capability=name, value=1.0, ttl_s=45, unit="state"))
+    # The tank has six: the sixteenth contact switches nothing.
+    assert bank.read("read_power_kw") == 2.0
+    assert running.state().grid_kw - before_kw == pytest.approx(2.0)
+    hand.now_s += 44
+    assert running.state().tank.stored_kwh > 5.2  # type: ignore[union-attr]
+    hand.now_s += 1
+    assert bank.read("read_power_kw") == 0.0
+    bank.close()
+
+
+def test_a_home_of_an_older_site_file_is_served_without_charger_and_tank(home_site: Site, clock: FixedClock) -> None:
+    old = [
+        asset.model_copy(update={"template": "", "params": {"max_kw": 7.4}}) if asset.kind == "ev_charger" else asset
+        for asset in home_site.assets
+        if asset.kind != "tank"
+    ]
+    home = LiveHome(
+        home_site.model_copy(update={"assets": tuple(old)}), address=BrokerAddress(port=1), clock=clock,
+        monotonic=HandClock(),
+    )  # fmt: skip
+    assert home.charger is home.relays is None
+    assert home.state().car is home.state().tank is None
+
+
 @pytest.mark.real
 def test_nothing_is_left_running_without_a_broker(home_site: Site, clock: FixedClock) -> None:
     home = LiveHome(home_site, address=BrokerAddress(port=free_port()), clock=clock, monotonic=HandClock())

@@ -1,0 +1,349 @@
+"""A charger and the cars at it: power zero or in a range, phases, taper, departure, feeding back (formulas 5.18)."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic import Field, model_validator
+
+from controls.optimiser.devices.device import (
+    DECIMALS,
+    Around,
+    Device,
+    Forced,
+    Given,
+    Measure,
+    Numbers,
+    State,
+    Values,
+    clean,
+    params_of,
+)
+from controls.optimiser.devices.ev_params import EvParams, sessions_of
+from controls.optimiser.devices.ev_session import PowerRange, Session
+from controls.optimiser.linear import INF, Floats, Linear, Places
+from controls.optimiser.program import Program, Row
+from data_quality.contracts.site_file.site import Asset
+
+# Less than a watt is solver noise and no charging.
+_IDLE_KW = 1e-6
+# Far below what any solver tells apart: a stay that is fixed must not fail on a rounded digit.
+_SLACK_KWH = 1e-8
+
+
+class EvCharger(Device):
+    """The stays of cars at one charger, in the order of time. `notes`: what was assumed, in sentences."""
+
+    kind = "ev_charger"
+    limits: ClassVar = {
+        "ev_power": "kw",
+        "ev_ceiling": "kwh",
+        "ev_floor": "kwh",
+        "ev_feed_in": "kw",
+        "ev_departure": "kwh",
+        "strategy_power": "kw",
+        "strategy_pace": "kwh",
+    }
+    says: ClassVar = {
+        "most": "charges at its full power",
+        "least": "charges at its least power",
+        "feed_most": "gives back all that it may",
+        "full": "is full",
+        "floor": "is at its floor",
+        "taper": "takes less the fuller it is",
+        "ready": "must be ready when the car leaves",
+        "strategy": "keeps to the hours of its strategy",
+        "pace": "charges as early as it can",
+    }
+    case_key = "ev_sessions"
+    case_field = "sessions"
+    case_names: ClassVar = {
+        "from_step": "from_step",
+        "to_step": "to_step",
+        "energy_kwh": "energy_kwh",
+        "p_min": "min_kw",
+        "p_max": "max_kw",
+        "eta": "efficiency",
+    }
+    measure = Measure(
+        reading="read_soc_percent", code="ev_soc", words="the car's charge", presence="read_is_plugged_in"
+    )
+    columns = ("ev_kw", "ev_discharge_kw")
+    moves: ClassVar = {"ev_kw": "charges the car", "ev_discharge_kw": "takes from the car"}
+
+    sessions: tuple[Session, ...] = ()
+    capacity_kwh: float = 0.0
+    notes: tuple[str, ...] = ()
+    is_away: bool = Field(default=False, description="No car is plugged in")
+    is_uncontrolled: bool = Field(default=False, description="Nobody plans: each car fills as early as it can")
+
+    @model_validator(mode="after")
+    def _one_car_at_a_time(self) -> Self:
+        for before, after in zip(self.sessions, self.sessions[1:], strict=False):
+            if after.from_step < before.to_step:
+                raise ValueError(f"a car comes in step {after.from_step}, before the last one leaves")
+        return self
+
+    def fits(self, step_h: tuple[float, ...]) -> None:
+        """Nobody leaves after the last step: what is to be stored by then must be said."""
+        if self.sessions and self.sessions[-1].to_step > len(step_h):
+            last = self.sessions[-1].to_step
+            raise ValueError(f"{self.device_id}: a car leaves in step {last}, the case has {len(step_h)}")
+
+    @classmethod
+    def takes(cls, asset: Asset) -> bool:
+        """One of which no battery is known is part of the load."""
+        return "capacity_kwh" in asset.params
+
+    @classmethod
+    def figures(cls, asset: Asset, site_id: str) -> EvParams:
+        """Charger, car and wishes."""
+        return params_of(EvParams, asset, site_id)
+
+    @classmethod
+    def from_asset(cls, asset: Asset, given: Given) -> Self:
+        """A stay from now to the next departure, where a car is plugged in; see ev_params."""
+        params = cls.figures(asset, given.site_id)
+        sessions, notes = sessions_of(params, asset.asset_id, given)
+        return cls(
+            device_id=asset.asset_id,
+            sessions=sessions,
+            capacity_kwh=params.capacity_kwh,
+            notes=notes,
+            is_away=given.state is None,
+        )
+
+    @classmethod
+    def measured(cls, asset: Asset, site_id: str, reading: float) -> float:
+        """Charge in kWh of a car that says percent."""
+        return cls.figures(asset, site_id).capacity_kwh * reading / 100
+
+    @classmethod
+    def full(cls, asset: Asset, site_id: str) -> float:
+        """A car holds no more than its battery."""
+        return cls.figures(asset, site_id).capacity_kwh
+
+    @property
+    def is_absent(self) -> bool:
+        """No car was plugged in."""
+        return self.is_away
+
+    @property
+    def state(self) -> State | None:
+        """The charge, kWh, while a car is there from the start."""
+        if not self.capacity_kwh or not self.sessions or self.sessions[0].from_step:
+            return None
+        return State("ev_stored_kwh", self.sessions[0].start_kwh, self.capacity_kwh, "car's charge", "kWh")
+
+    def reach_kw(self) -> tuple[ArrayLike, ArrayLike]:
+        """The most of any stay, either way."""
+        most_kw = max((session.max_kw for session in self.sessions), default=0.0)
+        fed_kw = max((session.feed_in.max_kw for session in self.sessions if session.feed_in), default=0.0)
+        return most_kw, fed_kw
+
+    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
+        """Powers and modes have one entry a step; `stored_kwh` one for each step with a car, at its end."""
+        if self.is_uncontrolled:
+            return self._let_go(around.step_h).variables(program, around)
+        there, at = self._each(around.steps, lambda _: 1.0), self._steps
+        powers: dict[str, Any] = {"upper": np.where(there > 0, INF, 0.0)}
+        mode: dict[str, Any] = {"upper": 1.0, "is_integer": True, "at": at}
+        found = {
+            "ev_kw": self.new(program, "kw", around.steps, **powers),
+            "is_charging": self.new(program, "is_charging", at.size, **mode),
+        }
+        if any(session.one_phase for session in self.sessions):
+            found["is_one_phase"] = self.new(program, "is_one_phase", at.size, **mode)
+        if any(session.feed_in for session in self.sessions):
+            found["ev_discharge_kw"] = self.new(program, "discharge_kw", around.steps, **powers)
+            found["is_feeding"] = self.new(program, "is_feeding", at.size, **mode)
+        return found | {"stored_kwh": self.new(program, "stored_kwh", at.size, lower=-INF, at=at)}
+
+    def rows(self, x: Values, around: Around) -> Iterator[Row]:
+        """At most one mode at a time, each power in the range of its mode; energy follows, and is there in time."""
+        if self.is_uncontrolled:
+            yield from self._let_go(around.step_h).rows(x, around)
+        elif self.sessions:
+            yield from self._power_rows(x)
+            yield from self._energy_rows(x, around)
+
+    def _power_rows(self, x: Values) -> Iterator[Row]:
+        at, on = self._steps, x["is_charging"]
+        power = x["ev_kw"][at]
+        most, least = self._stayed(lambda s: s.max_kw) * on, self._stayed(lambda s: s.min_kw) * on
+        if "is_one_phase" in x:
+            one = x["is_one_phase"]
+            most = most + self._stayed(lambda s: s.one_phase.max_kw if s.one_phase else 0.0) * one
+            least = least + self._stayed(lambda s: s.one_phase.min_kw if s.one_phase else 0.0) * one
+        yield Row("ev_power", "most", power <= most, at)
+        yield Row("ev_least", "least", power >= least, at)
+        others = [x[name] for name in ("is_one_phase", "is_feeding") if name in x]
+        if others:
+            yield Row("ev_mode", "one_mode", sum(others, start=on) <= 1, at)
+        if "is_feeding" in x:
+            given, feeds = x["ev_discharge_kw"][at], x["is_feeding"]
+            feed_max = self._stayed(lambda s: s.feed_in.max_kw if s.feed_in else 0.0)
+            feed_min = self._stayed(lambda s: s.feed_in.min_kw if s.feed_in else 0.0)
+            yield Row("ev_feed_in", "feed_most", given <= feed_max * feeds, at)
+            yield Row("ev_least", "feed_least", given >= feed_min * feeds, at)
+
+    def _energy_rows(self, x: Values, around: Around) -> Iterator[Row]:
+        """What a car holds at the end of each of its steps, from when it comes to when it leaves."""
+        stored, at = x["stored_kwh"], self._steps
+        last = np.cumsum([s.to_step - s.from_step for s in self.sessions]) - 1
+        first = np.concatenate([[0], last[:-1] + 1])
+        rest = np.setdiff1d(np.arange(at.size), first)
+        gain = self._gain(x, around.step_h)[at]
+        starts = np.array([s.start_kwh for s in self.sessions])
+        yield Row("ev_stored", "start", stored[first] == starts + gain[first], at[first])
+        if rest.size:
+            yield Row("ev_stored", "stored", stored[rest] == stored[rest - 1] + gain[rest], at[rest])
+        yield Row("ev_departure", "ready", stored[last] >= [s.target_kwh for s in self.sessions], at[last])
+        ceiling = self._stayed(lambda s: INF if s.ceiling_kwh is None else s.ceiling_kwh)
+        floor = self._stayed(lambda s: min(s.feed_in.floor_kwh, s.start_kwh) if s.feed_in else -INF)
+        pace = self._stayed(lambda s: s.pace_kwh or -INF)
+        for family, name, bound in (("ev_floor", "floor", floor), ("strategy_pace", "pace", pace)):
+            if (some := np.flatnonzero(np.isfinite(bound))).size:
+                yield Row(family, name, stored[some] >= bound[some], at[some])
+        if (some := np.flatnonzero(np.isfinite(ceiling))).size:
+            yield Row("ev_ceiling", "full", stored[some] <= ceiling[some], at[some])
+        line, slope = self._stayed(lambda s: s.taper_line[0]), self._stayed(lambda s: s.taper_line[1])
+        if (some := np.flatnonzero(slope)).size:
+            # By what it holds at the end of the step: the power is the same throughout it.
+            yield Row("ev_taper", "taper", x["ev_kw"][at[some]] <= line[some] - slope[some] * stored[some], at[some])
+        cap = self._stayed(lambda s: s.cap_kw or INF)
+        if (some := np.flatnonzero(np.isfinite(cap))).size:
+            yield Row("strategy_power", "strategy", x["ev_kw"][at[some]] <= cap[some], at[some])
+
+    def drawn_kw(self, x: Values) -> Any:
+        """What it takes, less what it gives back."""
+        return x["ev_kw"] - x["ev_discharge_kw"] if "ev_discharge_kw" in x else x["ev_kw"]
+
+    def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
+        """Wear of what is given back."""
+        if "ev_discharge_kw" in x:
+            wear = self._each(step_h.size, lambda s: s.feed_in.wear_per_kwh if s.feed_in else 0.0)
+            yield "wear", step_h * wear * x["ev_discharge_kw"]
+
+    def solved(self, values: Numbers, step_h: Floats) -> Numbers:
+        """The two powers, what the car holds at the end of each step (after it left: what it left with), and phases."""
+        power_kw = clean(values["ev_kw"])
+        given_kw = clean(values.get("ev_discharge_kw", np.zeros_like(power_kw)))
+        found = {"ev_kw": power_kw, "ev_discharge_kw": given_kw}
+        found["ev_stored_kwh"] = self._path(found, step_h)
+        if "is_one_phase" in values:
+            phases = np.zeros_like(power_kw)
+            phases[self._steps] = np.where(np.round(values["is_one_phase"]) > 0, 1.0, 3.0)
+            found["ev_phases"] = np.where(power_kw > _IDLE_KW, phases, 0.0)
+        return found
+
+    def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
+        """The sentences of a case's own statement, stay by stay."""
+        if self.is_uncontrolled:
+            yield from self._let_go(step_h).errors(columns, step_h)
+            return
+        power, given = columns["ev_kw"], columns["ev_discharge_kw"]
+        away = self._each(step_h.size, lambda _: 1.0) == 0
+        yield "a power without a car", np.where(away, np.maximum(np.abs(power), np.abs(given)), 0.0)
+        yield "charge and discharge at once", np.minimum(power, given)
+        yield "a power below zero", -np.minimum(power, given)
+        yield "stored energy", np.abs(columns["ev_stored_kwh"] - self._path(columns, step_h))
+        for number, one in enumerate(self.sessions):
+            whose, taken, back = f"session {number}: ", power[one.steps], given[one.steps]
+            ranges = [one, one.one_phase] if one.one_phase else [one]
+            yield f"{whose}a power that the charger does not have", _outside(taken, ranges)
+            feeds = [one.feed_in] if one.feed_in else []
+            yield f"{whose}a power that the car does not give", _outside(back, feeds)
+            held = columns["ev_stored_kwh"][one.steps]
+            yield f"{whose}the car leaves with too little", one.start_kwh + one.energy_kwh - held[-1]
+            if one.ceiling_kwh is not None:
+                yield f"{whose}the car is fuller than it may be", max(held) - one.ceiling_kwh
+            if one.feed_in:
+                floor_kwh = min(one.feed_in.floor_kwh, one.start_kwh)
+                yield f"{whose}the car is emptier than it may be", floor_kwh - min(held)
+            if one.taper and one.taper.full_kwh > one.taper.from_kwh:
+                ends = [one.taper.from_kwh, one.taper.full_kwh]
+                taken_at_most = np.interp(held, ends, [one.max_kw, one.taper.end_kw])
+                yield f"{whose}more than so full a car takes", max(taken - taken_at_most)
+            if one.cap_kw:
+                yield f"{whose}more than its strategy allows", max(taken - one.cap_kw)
+            if one.pace_kwh:
+                yield f"{whose}later than its strategy allows", max(one.pace_kwh - held)
+
+    def alternatives(self, columns: Numbers, t: int) -> list[Forced]:
+        """To pause a car that charges, or to let one that waits charge at its least power."""
+        stay = next((one for one in self.sessions if one.from_step <= t < one.to_step), None)
+        if stay is None:
+            return []
+        if columns["ev_kw"][t] > _IDLE_KW:
+            return [Forced("pause the car", "ev_kw", 0.0, 0.0)]
+        if columns["ev_discharge_kw"][t] > _IDLE_KW:
+            return [Forced("take nothing from the car", "ev_discharge_kw", 0.0, 0.0)]
+        return [Forced(f"charge the car at {stay.least_kw:.2f} kW", "ev_kw", stay.least_kw, stay.least_kw)]
+
+    def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
+        """Charging positive; nothing where no car is expected. Phases where the charger switches and charges."""
+        if not any(one.from_step <= t < one.to_step for one in self.sessions):
+            return {}
+        phases = {"set_phases_count": step["ev_phases"]} if step.get("ev_phases") else {}
+        return phases | {"set_charge_power_kw": step["ev_kw"] - step["ev_discharge_kw"]}
+
+    def without_control(self) -> Self:
+        """Every car charges from when it comes, at full power, until it has what it needs; it gives nothing back."""
+        return self.model_copy(update={"is_uncontrolled": True, "notes": ()})
+
+    def _let_go(self, step_h: Floats) -> Self:
+        """The same with every decision taken: as early as it can."""
+        stays = []
+        for one in self.sessions:
+            hours = step_h[one.steps]
+            power_kw, stored_kwh = one.as_early_as_it_can(hours, np.full(hours.size, one.max_kw))
+            done = {
+                "feed_in": None,
+                "cap_kw": tuple(power_kw.tolist()),
+                "pace_kwh": tuple((stored_kwh - _SLACK_KWH).tolist()),
+                "energy_kwh": max(min(one.target_kwh, stored_kwh[-1] - _SLACK_KWH) - one.start_kwh, 0.0),
+            }
+            stays.append(one.model_copy(update=done))
+        return self.model_copy(update={"sessions": tuple(stays), "is_uncontrolled": False})
+
+    @property
+    def _steps(self) -> Places:
+        """Every step with a car."""
+        none = np.zeros(0, np.int64)
+        return np.concatenate([none, *(np.arange(one.from_step, one.to_step) for one in self.sessions)])
+
+    def _each(self, steps: int, of: Callable[[Session], float]) -> Floats:
+        """A figure of the stays for each step of the case; 0 where no car is there."""
+        values = np.zeros(steps)
+        for one in self.sessions:
+            values[one.steps] = of(one)
+        return values
+
+    def _stayed(self, of: Callable[[Session], ArrayLike]) -> Floats:
+        """A figure of the stays for each of their steps, one stay after the other."""
+        return np.concatenate([np.broadcast_to(of(one), (one.to_step - one.from_step,)) for one in self.sessions])
+
+    def _gain(self, x: Values, step_h: Floats) -> Any:
+        """What each step adds to the battery, kWh: of variables, or of numbers."""
+        gain = step_h * self._each(step_h.size, lambda s: s.efficiency) * x["ev_kw"]
+        if "ev_discharge_kw" not in x:
+            return gain
+        per_kw = self._each(step_h.size, lambda s: 1 / s.feed_in.efficiency if s.feed_in else 0.0)
+        return gain - step_h * per_kw * x["ev_discharge_kw"]
+
+    def _path(self, columns: Numbers, step_h: Floats) -> Floats:
+        gain, held = self._gain(columns, step_h), np.zeros(step_h.size)
+        for one in self.sessions:
+            held[one.steps] = one.start_kwh + np.cumsum(gain[one.steps])
+            held[one.to_step :] = held[one.to_step - 1]
+        return np.round(held, DECIMALS) + 0.0
+
+
+def _outside(power_kw: Floats, ranges: Iterable[PowerRange]) -> float:
+    """How far the worst of them is from zero and from every range, kW."""
+    away = np.abs(power_kw)
+    for one in ranges:
+        away = np.minimum(away, np.maximum(np.maximum(one.min_kw - power_kw, power_kw - one.max_kw), 0.0))
+    return float(away.max())

@@ -1,0 +1,243 @@
+"""Heat in a tank or in the mass of a building: balance, bounds, comfort, and the thermostat where nobody plans it."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, ClassVar, Self
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic import Field, model_validator
+
+from controls.optimiser.devices.device import Around, Device, Given, Numbers, State, Values, clean, followed
+from controls.optimiser.linear import INF, Floats, Linear
+from controls.optimiser.program import Program, Row
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.site import Asset
+
+# One value, or one a step.
+Series = float | tuple[float, ...]
+# A sensor that says a little more than full, or less than empty, is believed; beyond, it is not.
+_ODD_SHARE = 0.1
+
+
+class StoreParams(Model):
+    """What a site file says of heat that is stored; further figures belong to what heats it.
+
+    capacity_kwh: between empty_degc, where its heat is useless, and full_degc, which is never passed. draw_kw: one
+    value, or 24 by local hour. comfort_degc: less is allowed, for comfort_price_per_kwh_h.
+    """
+
+    capacity_kwh: float = Field(gt=0)
+    empty_degc: float = Field(ge=-50, le=150)
+    full_degc: float = Field(ge=-50, le=150)
+    loss_kw: float = Field(default=0.0, ge=0)
+    draw_kw: float | Annotated[tuple[float, ...], Field(min_length=24, max_length=24)] = 0.0
+    comfort_degc: float | None = None
+    comfort_price_per_kwh_h: float = Field(default=0.0, ge=0)
+    thermostat_on_degc: float | None = None
+    thermostat_off_degc: float | None = None
+
+    @model_validator(mode="after")
+    def _temperatures_rise(self) -> Self:
+        inside = [self.thermostat_on_degc, self.thermostat_off_degc]
+        rising = [self.empty_degc, *(one for one in inside if one is not None), self.full_degc]
+        if sorted(set(rising)) != rising:
+            raise ValueError(f"temperatures must rise: {', '.join(f'{one:g}' for one in rising)}")
+        return self
+
+    def kwh(self, degc: float | None) -> float | None:
+        """Heat stored at a temperature."""
+        if degc is None:
+            return None
+        return self.capacity_kwh * (degc - self.empty_degc) / (self.full_degc - self.empty_degc)
+
+    def store(self, asset: Asset, given: Given) -> dict[str, Any]:
+        """The fields of a HeatStore at planning time. Raises BadInput for a state that its figures do not hold."""
+        state_kwh = given.state
+        if state_kwh is None or not -_ODD_SHARE <= state_kwh / self.capacity_kwh <= 1 + _ODD_SHARE:
+            said = "nothing" if state_kwh is None else f"{state_kwh:.2f} kWh"
+            message = (
+                f"site {given.site_id}, asset {asset.asset_id!r}: it holds {said}, outside 0.."
+                f"{self.capacity_kwh:g} kWh: mend its sensor, or params.empty_degc and params.full_degc"
+            )
+            raise BadInput(message, reason="bad_state")
+        start_kwh = min(max(state_kwh, 0.0), self.capacity_kwh)
+        zone, first = ZoneInfo(given.time_zone), given.start_utc or datetime(2000, 1, 1, tzinfo=UTC)
+        steps = len(given.import_price_per_kwh)
+        hours = [(first + t * timedelta(hours=given.step_h)).astimezone(zone).hour for t in range(steps)]
+        by_hour = self.draw_kw if isinstance(self.draw_kw, tuple) else (self.draw_kw,) * 24
+        comfort_kwh = self.kwh(self.comfort_degc)
+        return {
+            "device_id": asset.asset_id,
+            "draw_kw": tuple(by_hour[hour] for hour in hours),
+            "loss_kw": self.loss_kw,
+            "max_kwh": self.capacity_kwh,
+            "init_kwh": start_kwh,
+            "end_min_kwh": start_kwh if given.end is None else given.end,
+            "comfort_min_kwh": comfort_kwh or 0.0,
+            "comfort_price_per_kwh_h": self.comfort_price_per_kwh_h if comfort_kwh else 0.0,
+            "thermostat_on_kwh": self.kwh(self.thermostat_on_degc),
+            "thermostat_off_kwh": self.kwh(self.thermostat_off_degc),
+            # Nothing between on and off is 30 % of a rating: in PARTIAL its own thermostat heats.
+            "is_planned": given.share >= 1,
+        }
+
+
+class HeatStore(Device):
+    """Heat in kWh above what is useless, powers of heat and of electricity in kW; `cop` is heat per electricity.
+
+    power_column, level_column: what its series call its electric power and the heat stored at the end of each step.
+    is_planned: where not, nothing is commanded and its own thermostat heats (`thermostat_kw`).
+    """
+
+    kind = ""
+    limits: ClassVar = {"tank_window": "kwh", "tank_end": "kwh"}
+    per_step = ("draw_kw",)
+    power_column: ClassVar[str]
+    level_column: ClassVar[str]
+    says: ClassVar = {
+        "floor": "holds as little heat as it may",
+        "ceiling": "is full",
+        "end": "must end with enough heat",
+    }
+
+    cop: Series = 1.0
+    loss_kw: Series = 0.0
+    draw_kw: tuple[float, ...] = Field(description="Heat taken out in each step")
+    min_kwh: float = 0.0
+    max_kwh: float
+    init_kwh: float
+    end_min_kwh: float
+    comfort_min_kwh: float = Field(default=0.0, description="Wanted; less costs comfort_price_per_kwh_h")
+    comfort_price_per_kwh_h: float = Field(default=0.0, ge=0, description="Per kWh missing at a step's end, and hour")
+    thermostat_on_kwh: float | None = Field(default=None, description="Its own thermostat heats below; None: min_kwh")
+    thermostat_off_kwh: float | None = Field(default=None, description="It heats up to here; None: max_kwh")
+    is_planned: bool = True
+
+    @model_validator(mode="after")
+    def _figures_fit(self) -> Self:
+        if self.min_kwh > self.max_kwh:
+            raise ValueError(f"min {self.min_kwh} must not be above max {self.max_kwh}")
+        low, high = self.band_kwh
+        if not self.min_kwh <= low <= high <= self.max_kwh:
+            raise ValueError(f"thermostat {low}..{high} kWh must lie within {self.min_kwh}..{self.max_kwh}")
+        for name in ("cop", "loss_kw"):
+            value = getattr(self, name)
+            if isinstance(value, tuple) and len(value) != len(self.draw_kw):
+                raise ValueError(f"{name} has {len(value)} values, draw {len(self.draw_kw)}")
+        if np.min(self.cop) <= 0:
+            raise ValueError("cop must be above 0")
+        return self
+
+    @property
+    def band_kwh(self) -> tuple[float, float]:
+        """Where its thermostat begins and ends to heat."""
+        low = self.min_kwh if self.thermostat_on_kwh is None else self.thermostat_on_kwh
+        return low, self.max_kwh if self.thermostat_off_kwh is None else self.thermostat_off_kwh
+
+    @property
+    def state(self) -> State:
+        """The heat stored, kWh."""
+        return State(self.level_column, self.init_kwh, self.max_kwh - self.min_kwh, "heat", "kWh")
+
+    @property
+    @abstractmethod
+    def own_max_kw(self) -> float:
+        """The electric power with which its own thermostat heats."""
+
+    def gone_kwh(self, step_h: Floats) -> Floats:
+        """Heat drawn and lost in each step."""
+        gone_kw: Floats = np.array(self.draw_kw) + np.array(self.loss_kw)
+        return step_h * gone_kw
+
+    def levels_kwh(self, power_kw: Floats, step_h: Floats) -> Floats:
+        """The heat stored at the end of each step that follows from the electric power."""
+        return followed(self.init_kwh, step_h * np.array(self.cop) * power_kw - self.gone_kwh(step_h))
+
+    def store(self, program: Program, around: Around) -> dict[str, Linear]:
+        """Variables of every heat store: power, level (one more: the start), and what is missing of the comfort."""
+        if not self.is_planned:
+            fixed = self.thermostat_kw(around.step_h)
+            return {self.power_column: self.new(program, "kw", around.steps, lower=fixed, upper=fixed)}
+        found = {
+            self.power_column: self.new(program, "kw", around.steps),
+            # Free of bounds: its window is rows, which a conflict can name.
+            "level_kwh": self.new(program, "kwh", around.steps + 1, lower=-INF),
+        }
+        if self.comfort_price_per_kwh_h:
+            found["missing_kwh"] = self.new(program, "missing_kwh", around.steps)
+        return found
+
+    def store_rows(self, x: Values, around: Around) -> Iterator[Row]:
+        """Heat follows from the power and stays in its window; what is missing of the comfort is at least so much."""
+        power, level = x[self.power_column], x["level_kwh"]
+        yield Row("tank_start", "start", level[0] == self.init_kwh)
+        heat_kwh = around.step_h * np.array(self.cop) * power
+        yield Row("tank_balance", "heat", level[1:] == level[:-1] + heat_kwh - self.gone_kwh(around.step_h))
+        yield Row("tank_window", "floor", level[1:] >= self.min_kwh)
+        yield Row("tank_window", "ceiling", level[1:] <= self.max_kwh)
+        yield Row("tank_end", "end", level[-1] >= self.end_min_kwh)
+        if "missing_kwh" in x:
+            yield Row("comfort", "comfort", x["missing_kwh"] >= self.comfort_min_kwh - level[1:])
+
+    def drawn_kw(self, x: Values) -> Any:
+        """Its electric power."""
+        return x[self.power_column]
+
+    def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
+        """Comfort that is missing."""
+        if self.comfort_price_per_kwh_h and self.is_planned:
+            # Numbers hold none: it follows from the level.
+            missing = x["missing_kwh"] if "missing_kwh" in x else clean(self.comfort_min_kwh - x[self.level_column])
+            yield "comfort", step_h * self.comfort_price_per_kwh_h * missing
+
+    def stored(self, power_kw: Floats, step_h: Floats) -> Numbers:
+        """The two series of every heat store."""
+        return {self.power_column: power_kw, self.level_column: self.levels_kwh(power_kw, step_h)}
+
+    def store_errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
+        """The sentences of a case's own statement."""
+        power_kw, level_kwh = columns[self.power_column], columns[self.level_column]
+        # Goes on from the stated level, not from the expected one: each step answers for its own error.
+        before_kwh = np.concatenate([[self.init_kwh], level_kwh[:-1]])
+        flow_kw = np.array(self.cop) * power_kw - np.array(self.loss_kw) - np.array(self.draw_kw)
+        yield "heat balance", np.abs(level_kwh - before_kwh - step_h * flow_kw)
+        yield "a power below zero", -power_kw
+        if self.is_planned:
+            yield "heat below its floor", self.min_kwh - level_kwh
+            yield "heat above its ceiling", level_kwh - self.max_kwh
+            yield "the end: heat below the wanted one", self.end_min_kwh - level_kwh[-1]
+        else:
+            yield "another power than its thermostat's", np.abs(power_kw - self.thermostat_kw(step_h))
+
+    def without_control(self) -> Self:
+        """Its own thermostat."""
+        return self.model_copy(update={"is_planned": False})
+
+    def thermostat_kw(self, step_h: Floats) -> Floats:
+        """Mean electric power in each step where its own thermostat heats and nobody plans.
+
+        Where heat would fall below the band, it heats as fast as it can until the top of the band is reached, within
+        a step too. Its last steps heat less or more, so that it ends, where it can, with what a plan must end with:
+        a saving is never heat borrowed from tomorrow, nor heat left over.
+        """
+        most_kwh, gone_kwh = step_h * np.array(self.cop) * self.own_max_kw, self.gone_kwh(step_h)
+        (low, high), level, is_heating = self.band_kwh, self.init_kwh, False
+        heat_kwh = np.zeros(step_h.size)
+        for t in range(step_h.size):
+            left = level - gone_kwh[t]
+            is_heating = is_heating or left < low
+            heat_kwh[t] = min(max(high - left, 0.0), most_kwh[t]) if is_heating else 0.0
+            level = left + heat_kwh[t]
+            is_heating = is_heating and level < high
+        for t in reversed(range(step_h.size)):
+            levels_kwh = self.init_kwh + np.cumsum(heat_kwh - gone_kwh)
+            wanted_kwh = self.end_min_kwh - levels_kwh[-1]
+            # Every later level moves along, and has to stay in its bounds.
+            room_kwh = max(min(self.max_kwh - levels_kwh[t:].max(), most_kwh[t] - heat_kwh[t]), 0.0)
+            spare_kwh = max(min(levels_kwh[t:].min() - low, heat_kwh[t]), 0.0)
+            heat_kwh[t] += min(max(wanted_kwh, -spare_kwh), room_kwh)
+        return clean(heat_kwh / (step_h * np.array(self.cop)))

@@ -1,0 +1,259 @@
+"""Electric relays that heat one tank: each on or off, for a minimum time, one by one (formulas 5.18)."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic import Field, field_validator, model_validator
+
+from controls.optimiser.devices.device import Around, Forced, Given, Measure, Numbers, Values, params_of
+from controls.optimiser.devices.heat_store import HeatStore, StoreParams
+from controls.optimiser.devices.switching import Bank, shared_out, shortest
+from controls.optimiser.linear import Floats, Linear
+from controls.optimiser.program import Program, Row
+from data_quality.contracts.site_file.site import Asset
+
+Relays = Annotated[tuple[float, ...], Field(min_length=1, max_length=99)]
+# A relay of which nothing is said has rested as long as any minimum time.
+_LONG_H = 8760.0
+# Heat that sums of rounded steps may be off by.
+_HAIR_KWH = 1e-6
+
+
+def with_power(relays_kw: tuple[float, ...]) -> tuple[float, ...]:
+    """Powers of relays, each above zero. Raises ValueError naming those that are not."""
+    powerless = [str(n) for n, power in enumerate(relays_kw, 1) if power <= 0]
+    if powerless:
+        raise ValueError(f"relay {', '.join(powerless)} has no power: say how many kW it draws")
+    return relays_kw
+
+
+class TankParams(StoreParams):
+    """What a site file says of a tank and of its relays."""
+
+    relays_kw: Relays
+    cop: float = Field(default=1.0, gt=0)
+    min_on_h: float = Field(default=0.0, ge=0)
+    min_off_h: float = Field(default=0.0, ge=0)
+    switch_price: float = Field(default=0.0, ge=0)
+    reheats: bool = False
+
+    @field_validator("relays_kw")
+    @classmethod
+    def _have_power(cls, relays_kw: tuple[float, ...]) -> tuple[float, ...]:
+        return with_power(relays_kw)
+
+
+class Tank(HeatStore):
+    """Relays of equal power are one bank, counted and not named: a solver would try their orders one by one.
+
+    was_on, since_h: of each relay before the plan, and for how many hours so; empty: off for long. Hysteresis, where
+    it `reheats`: with less than thermostat_on_kwh at the start of a step it is reheating until thermostat_off_kwh is
+    reached, and one relay at least is on as long as it is.
+    """
+
+    kind = "tank"
+    limits: ClassVar = {**HeatStore.limits, "minimum_on": "relays", "minimum_off": "relays", "hysteresis": "kwh"}
+    case_key = "tank"
+    case_names: ClassVar = {
+        "relays_kw": "relays_kw",
+        "cop": "cop",
+        "loss_kw": "loss_kw",
+        "draw_kw": "draw_kw",
+        "min": "min_kwh",
+        "max": "max_kwh",
+        "init": "init_kwh",
+        "end_min": "end_min_kwh",
+        "min_on_h": "min_on_h",
+        "min_off_h": "min_off_h",
+        "switch_price": "switch_price",
+    }
+    measure = Measure(reading="read_tank_degc", code="tank", words="the temperature of the tank")
+    moves: ClassVar = {"relays_kw": "heats"}
+    power_column = "relays_kw"
+    level_column = "tank_end_kwh"
+
+    relays_kw: Relays
+    min_on_h: float = Field(default=0.0, ge=0)
+    min_off_h: float = Field(default=0.0, ge=0)
+    switch_price: float = Field(default=0.0, ge=0, description="Currency each time that a relay goes on")
+    was_on: tuple[bool, ...] = ()
+    since_h: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    reheats: bool = False
+    was_reheating: bool = False
+
+    @field_validator("relays_kw")
+    @classmethod
+    def _have_power(cls, relays_kw: tuple[float, ...]) -> tuple[float, ...]:
+        return with_power(relays_kw)
+
+    @model_validator(mode="after")
+    def _relays_are_known(self) -> Self:
+        if {len(self.was_on), len(self.since_h)} not in ({0}, {len(self.relays_kw)}):
+            raise ValueError(f"was_on and since_h need one value for each of {len(self.relays_kw)} relays, or none")
+        return self
+
+    @classmethod
+    def figures(cls, asset: Asset, site_id: str) -> TankParams:
+        """Its heat and its relays."""
+        return params_of(TankParams, asset, site_id)
+
+    @classmethod
+    def from_asset(cls, asset: Asset, given: Given) -> Self:
+        """It ends with at least the heat it begins with; its relays have rested.
+
+        Where it may use but a share of its rating, that is so many of its first relays; where not even one, its own
+        thermostat heats.
+        """
+        params = cls.figures(asset, given.site_id)
+        own = params.model_dump(include=set(TankParams.model_fields) - set(StoreParams.model_fields))
+        allowed_kw = given.share * sum(params.relays_kw) + _HAIR_KWH
+        sums_kw = accumulate(params.relays_kw)
+        first = tuple(kw for kw, sum_kw in zip(params.relays_kw, sums_kw, strict=True) if sum_kw <= allowed_kw)
+        usable = {"relays_kw": first, "is_planned": True} if first else {}
+        return cls.model_validate(own | params.store(asset, given) | usable)
+
+    @classmethod
+    def measured(cls, asset: Asset, site_id: str, reading: float) -> float:
+        """Heat in kWh of a tank that says its temperature."""
+        return float(cls.figures(asset, site_id).kwh(reading) or 0.0)
+
+    @property
+    def own_max_kw(self) -> float:
+        """All relays together."""
+        return sum(self.relays_kw)
+
+    def reach_kw(self) -> tuple[ArrayLike, ArrayLike]:
+        """All relays together; it never feeds in."""
+        return self.own_max_kw, 0.0
+
+    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
+        """Beside those of every heat store: how many of each bank are on and go on, and whether it is reheating."""
+        found = self.store(program, around)
+        if not self.is_planned:
+            return found
+        for n, relays in enumerate(self._banks):
+            count = float(len(relays))
+            found[f"on{n}"] = self.new(program, f"on{n}", around.steps, upper=count, is_integer=True)
+            if self._switches:
+                found[f"starts{n}"] = self.new(program, f"starts{n}", around.steps)
+        if self.reheats:
+            found["is_reheating"] = self.new(program, "is_reheating", around.steps, upper=1.0, is_integer=True)
+        return found
+
+    def rows(self, x: Values, around: Around) -> Iterator[Row]:
+        """The balance and bounds of the heat, what the relays draw, their minimum times, and the hysteresis."""
+        if not self.is_planned:
+            return
+        yield from self.store_rows(x, around)
+        banks = [x[f"on{n}"] for n, _ in enumerate(self._banks)]
+        powers = [self.relays_kw[relays[0]] * on for on, relays in zip(banks, self._banks, strict=True)]
+        yield Row("relays", "power", x["relays_kw"] == sum(powers[1:], start=powers[0]))
+        if self._switches:
+            for n, relays in enumerate(self._banks):
+                on_h, off_h = ([self._since(k) for k in relays if self._was_on(k) == state] for state in (True, False))
+                bank = Bank(str(n), len(relays), banks[n], x[f"starts{n}"], tuple(on_h), tuple(off_h))
+                yield from bank.rows(around.step_h, min_on_h=self.min_on_h, min_off_h=self.min_off_h)
+        if self.reheats:
+            yield from self._hysteresis(x, sum(banks[1:], start=banks[0]))
+
+    def _hysteresis(self, x: Values, on: Linear) -> Iterator[Row]:
+        """Factors as tight as the window allows: no level lies below the lower of floor and start."""
+        reheating, level, (low, high) = x["is_reheating"], x["level_kwh"][:-1], self.band_kwh
+        least = min(self.min_kwh, self.init_kwh)
+        yield Row("hysteresis", "reheat_from", level >= low - max(low - least, 0.0) * reheating)
+        before = np.zeros(reheating.size)
+        before[0] = self.was_reheating
+        steps = np.arange(1, reheating.size)
+        left = reheating[steps - 1].into(steps, reheating.size) + before - reheating
+        # It may end only where the top of the band is reached.
+        yield Row("hysteresis", "reheat_until", level >= least + max(high - least, 0.0) * left)
+        yield Row("hysteresis", "reheat", on >= reheating)
+
+    def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
+        """Comfort that is missing, and the wear of switching."""
+        yield from super().cost(x, step_h)
+        if self.switch_price and self.is_planned:
+            for name in [name for name in x if name.startswith("starts")]:
+                yield "wear", self.switch_price * x[name]
+
+    def solved(self, values: Numbers, step_h: Floats) -> Numbers:
+        """Power, heat, how many relays go on, and of each relay whether it is on (1): equal ones take turns."""
+        if not self.is_planned:
+            return self.stored(self.thermostat_kw(step_h), step_h)
+        on = np.zeros((len(self.relays_kw), step_h.size))
+        for n, relays in enumerate(self._banks):
+            counts = np.round(values[f"on{n}"]).astype(np.int64)
+            was_on, since_h = [self._was_on(k) for k in relays], [self._since(k) for k in relays]
+            on[relays] = shared_out(counts, step_h, was_on, since_h)
+        before = np.column_stack([[float(self._was_on(k)) for k in range(len(on))], on[:, :-1]])
+        starts = {"starts": np.maximum(on - before, 0.0).sum(axis=0)} if self._switches else {}
+        named = dict(zip(self._names, on, strict=True))
+        return self.stored(np.round(np.array(self.relays_kw) @ on, 9), step_h) | starts | named
+
+    def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
+        """The sentences of a case's own statement, and every relay's own times."""
+        yield from self.store_errors(columns, step_h)
+        if not self.is_planned:
+            return
+        on = np.array([columns[name] for name in self._names])
+        yield "a relay neither on nor off", np.minimum(np.abs(on), np.abs(on - 1)).max(axis=0)
+        yield "another power than the relays'", np.abs(columns["relays_kw"] - np.array(self.relays_kw) @ on)
+        for k, name in enumerate(self._names):
+            short_h = shortest(
+                on[k],
+                step_h,
+                was_on=self._was_on(k),
+                since_h=self._since(k),
+                least_on_h=self.min_on_h,
+                least_off_h=self.min_off_h,
+            )
+            yield f"{name} shorter on or off than its minimum", short_h
+        if self._switches:
+            before = np.column_stack([[float(self._was_on(k)) for k in range(len(on))], on[:, :-1]])
+            yield "another count of starts", np.abs(columns["starts"] - ((on > 0.5) & (before < 0.5)).sum(axis=0))
+        if self.reheats:
+            yield "reheating with every relay off", self._idle(columns["tank_end_kwh"], on)
+
+    def _idle(self, level_kwh: Floats, on: Floats) -> Floats:
+        (low, high), is_reheating, level = self.band_kwh, self.was_reheating, self.init_kwh
+        idle = np.zeros(level_kwh.size)
+        for t, after in enumerate(level_kwh.tolist()):
+            is_reheating = level < low - _HAIR_KWH or (is_reheating and level < high - _HAIR_KWH)
+            idle[t] = float(is_reheating and not on[:, t].any())
+            level = after
+        return idle
+
+    def alternatives(self, columns: Numbers, t: int) -> list[Forced]:
+        """Every relay off, or one at least on."""
+        if not self.is_planned:
+            return []
+        if columns["relays_kw"][t] > 0:
+            return [Forced("every relay off", "relays_kw", 0.0, 0.0)]
+        return [Forced("heating", "relays_kw", min(self.relays_kw), self.own_max_kw)]
+
+    def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
+        """1 for a relay that is on."""
+        return {f"set_{name}_state": step[name] for name in self._names if name in step}
+
+    def _was_on(self, relay: int) -> bool:
+        return bool(self.was_on) and self.was_on[relay]
+
+    def _since(self, relay: int) -> float:
+        return self.since_h[relay] if self.since_h else _LONG_H
+
+    @property
+    def _banks(self) -> list[list[int]]:
+        """The relays of each power, by their places."""
+        return [[k for k, one in enumerate(self.relays_kw) if one == power] for power in dict.fromkeys(self.relays_kw)]
+
+    @property
+    def _names(self) -> list[str]:
+        return [f"relay_{n:02d}" for n in range(1, len(self.relays_kw) + 1)]
+
+    @property
+    def _switches(self) -> bool:
+        """Whether it matters when a relay goes on."""
+        return bool(self.min_on_h or self.min_off_h or self.switch_price)

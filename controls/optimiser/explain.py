@@ -1,0 +1,145 @@
+"""Why a plan does what it does in each slot: what binds, what a kWh is worth, what another choice would have cost.
+
+Every figure comes from a problem that was solved: prices are duals with all integers held, a difference is the cost of
+the best plan in which one decision is forced, less the cost of this one (formulas 5.18).
+"""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from controls.optimiser.case import DispatchCase
+from controls.optimiser.devices.device import Part
+from controls.optimiser.explain_choices import other_choices
+from controls.optimiser.explain_words import sentence
+from controls.optimiser.linear import Floats
+from controls.optimiser.lp_build import label_of
+from controls.optimiser.solution import Solution
+from controls.optimiser.solved_case import NOISE, SolvedCase, kept
+from data_quality.contracts.control.explanation import Binding, Explanation, Slot
+from data_quality.contracts.errors import OurFault
+
+Progress = Callable[[int, int], None]
+
+
+def _quiet(done: int, of: int) -> None:
+    pass
+
+
+def explain(
+    case: DispatchCase,
+    solution: Solution,
+    *,
+    time_zone: str = "UTC",
+    budget_s: float = 30.0,
+    progress: Progress = _quiet,
+) -> Explanation:
+    """Every slot of a solved case. time_zone: of the times in sentences. progress: slots done, and of how many.
+
+    Slots that are not reached within `budget_s` say so; what binds in them, and their prices, are known all the same.
+    Raises OurFault for a solution without its solver's values. Source: formulas 5.18.
+    """
+    if not solution.values:
+        raise OurFault("a solution that was stored without its values cannot be explained")
+    started, solved = time.perf_counter(), SolvedCase(case, solution)
+    whole, binding = _bound_rows(solved)
+    slots: list[Slot] = []
+    for t in range(len(case.step_h)):
+        progress(t, len(case.step_h))
+        left_s = budget_s - (time.perf_counter() - started)
+        slot = _slot(solved, t, binding[t])
+        found = other_choices(solved, t, left_s) if left_s > 0 else None
+        if found is not None:
+            possible = sorted((one for one in found if one.difference is not None), key=lambda one: one.difference or 0)
+            slot = slot.model_copy(
+                update={
+                    "alternatives": tuple(possible),
+                    "best_alternative": possible[0] if possible else None,
+                    "impossible": tuple(f"{one.device_id} {one.words}" for one in found if one.difference is None),
+                }
+            )
+        slots.append(slot.model_copy(update={"is_explained": found is not None}))
+    explanation = Explanation(
+        currency=case.currency,
+        time_zone=time_zone,
+        objective=solution.objective,
+        noise=solved.noise,
+        whole=whole,
+        slots=tuple(slots),
+    )
+    told = (slot.model_copy(update={"sentence": sentence(slot, explanation, case.devices)}) for slot in slots)
+    return explanation.model_copy(update={"slots": tuple(told)})
+
+
+def _slot(solved: SolvedCase, t: int, binding: list[Binding]) -> Slot:
+    """What is known of a step without solving anything again."""
+    connection, start = solved.case.connection, _first_of(solved, "power_balance")
+    return Slot(
+        time_utc=solved.case.windows_utc[t][0],
+        step_h=solved.case.step_h[t],
+        powers_kw={
+            device.device_id: {name: float(solved.columns[device.device_id][name][t]) for name in device.columns}
+            for device in solved.case.devices
+        },
+        import_kw=solved.solution.series.connection["import_kw"][t],
+        export_kw=solved.solution.series.connection["export_kw"][t],
+        import_price_per_kwh=connection.import_price_per_kwh[t],
+        export_price_per_kwh=connection.export_price_per_kwh[t],
+        # The row says what is given equals the load in kW: one kW more over the step is step_h kWh more.
+        marginal_price=kept(float(solved.duals[start + t]) / solved.case.step_h[t]),
+        binding=tuple(binding),
+    )
+
+
+def _bound_rows(solved: SolvedCase) -> tuple[tuple[Binding, ...], list[list[Binding]]]:
+    """Limits that rows lie at: of all steps together, and of each step."""
+    whole: list[Binding] = []
+    found: list[list[Binding]] = [[] for _ in solved.case.step_h]
+    activity = solved.arrays.activity(solved.values)
+    parts: dict[str, Part] = {part.prefix: part for part in solved.case.parts}
+    units = {
+        label_of(solved.case, part, name): unit for part in solved.case.parts for name, unit in part.limits.items()
+    }
+    for family in solved.problem.program.families:
+        part = parts.get(family.prefix, solved.case.connection)
+        if family.label not in units and family.name not in part.says:
+            continue
+        for number in range(family.size):
+            t = int(family.at[number]) if family.at.size else None
+            value = _limit_at(solved, family.first + number, activity)
+            price = abs(float(solved.duals[family.first + number]))
+            unit = units.get(family.label, "")
+            # A power that lies at its rating for no money's sake says nothing; a full battery is worth a word.
+            if value is None or (unit == "kw" and price <= NOISE):
+                continue
+            per_kwh = price / solved.case.step_h[t] if unit == "kw" and t is not None else price
+            words = part.says.get(family.name, f"is at its {family.name.replace('_', ' ')}")
+            place = whole if t is None else found[t]
+            place.append(
+                Binding(
+                    label=family.label,
+                    device_id=part.device_id,
+                    words=words,
+                    value=kept(value),
+                    unit=unit,
+                    saves_per_kwh=kept(per_kwh),
+                )
+            )
+    return tuple(whole), found
+
+
+def _limit_at(solved: SolvedCase, row: int, activity: Floats) -> float | None:
+    """The limit that a row lies at, with its integers held; None where it lies at none, or a switch is the limit."""
+    arrays = solved.arrays
+    low, high = float(arrays.row_lower[row]), float(arrays.row_upper[row])
+    for bound in (high, low):
+        if np.isfinite(bound) and abs(activity[row] - bound) <= NOISE:
+            held = [(column, value) for column, value in arrays.row(row) if arrays.is_integer[column]]
+            limit = bound - sum(value * round(solved.values[column]) for column, value in held)
+            return None if held and abs(limit) <= NOISE else abs(limit)
+    return None
+
+
+def _first_of(solved: SolvedCase, label: str) -> int:
+    return next(each.first for each in solved.problem.program.families if each.label == label)

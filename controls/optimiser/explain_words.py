@@ -1,0 +1,180 @@
+"""The sentence of a slot, and slots that say the same folded into rows: words around numbers, no number of its own.
+
+A cause is only claimed where it is worth more than the noise of the plan's own proof; else it makes no difference.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from itertools import groupby
+from zoneinfo import ZoneInfo
+
+from controls.optimiser.devices.device import Device
+from data_quality.contracts.control.explanation import Alternative, Binding, Explanation, Slot
+from data_quality.contracts.model import Model
+
+# Less than ten watts is standby noise, not an intention.
+IDLE_KW = 0.01
+# Of a figure in words; the numbers beside it have them all.
+_DIGITS = 3
+_UNITS = {"kw": "kW", "kwh": "kWh"}
+_NO_TIME = "not explained, the time given was over"
+
+
+class Spell(Model):
+    """Slots in a row that do the same for the same reasons, in words. start, end: local, end is after the last."""
+
+    start: str
+    end: str
+    does: str
+    price: str
+    marginal_price: str
+    binding: str
+    other_choice: str
+
+
+def sentence(slot: Slot, explanation: Explanation, devices: Iterable[Device]) -> str:
+    """What every device does in a slot, at which price, what another choice would cost, and what binds."""
+    zone, currency, known = ZoneInfo(explanation.time_zone), explanation.currency, list(devices)
+    acting = acts(slot, known)
+    # Of one that acts it is clear whose other choice is meant.
+    is_alone = len(acting) == 1 or len(known) == 1
+    best = [slot.best_alternative] if slot.best_alternative else []
+    told = [one for one in slot.alternatives if one.device_id in acting] or best
+    causes = [one for one in told if (one.difference or 0.0) > explanation.noise]
+    text = f"{', '.join(acting.values()) if acting else _resting(known)}, while {_exchange(slot, currency)}"
+    if causes:
+        text += f", because {' and '.join(_cause(one, currency, zone, is_alone=is_alone) for one in causes)}"
+    parts = [text, *(f"{_other(one, is_alone=is_alone)} would make no difference" for one in told if one not in causes)]
+    if abs(slot.marginal_price - _price(slot)) > explanation.noise:
+        parts.append(f"one kWh more of load would cost {figure(slot.marginal_price)} {currency}")
+    if not slot.is_explained:
+        parts.append(_NO_TIME)
+    elif not slot.alternatives and slot.impossible:
+        parts.append(f"{' and '.join(slot.impossible)} would be impossible")
+    parts += [_bound(one, explanation.noise, currency) for one in slot.binding]
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def whole_sentences(explanation: Explanation) -> list[str]:
+    """What limits that hold over all slots together are worth."""
+    return [f"Over all: {_bound(one, explanation.noise, explanation.currency)}." for one in explanation.whole]
+
+
+def acts(slot: Slot, devices: Iterable[Device]) -> dict[str, str]:
+    """What each device that does something does, by its id: `battery charges 3.2 kW`."""
+    found = dict[str, str]()
+    for device in devices:
+        powers = slot.powers_kw[device.device_id]
+        said = [f"{verb} {figure(powers[name])} kW" for name, verb in device.moves.items() if powers[name] > IDLE_KW]
+        if said:
+            found[device.device_id] = f"{device.device_id} {' and '.join(said)}"
+    return found
+
+
+def folded(explanation: Explanation, devices: Iterable[Device]) -> list[Spell]:
+    """All slots, neighbours that do the same for the same reasons as one row."""
+    zone, known = ZoneInfo(explanation.time_zone), list(devices)
+
+    def kind(slot: Slot) -> tuple[object, ...]:
+        best = slot.best_alternative
+        moving = tuple(name for name, powers in slot.powers_kw.items() for power in powers.values() if power > IDLE_KW)
+        verbs = tuple(
+            (device.device_id, verb)
+            for device in known
+            for name, verb in device.moves.items()
+            if slot.powers_kw[device.device_id][name] > IDLE_KW
+        )
+        choice = (best.device_id, best.variable, (best.difference or 0.0) > explanation.noise) if best else None
+        return moving, verbs, tuple((one.device_id, one.words) for one in slot.binding), choice, slot.is_explained
+
+    return [_spell(list(run), explanation, known, zone) for _, run in groupby(explanation.slots, key=kind)]
+
+
+def figure(value: float) -> str:
+    """A number with three digits that count, and no fewer than it has before the point: 0.0812, 3.2, 1204."""
+    if value == 0:
+        return "0"
+    whole = len(str(int(abs(value)))) if abs(value) >= 1 else 0
+    leading = 0 if abs(value) >= 1 else len(f"{abs(value):.9f}"[2:]) - len(f"{abs(value):.9f}"[2:].lstrip("0"))
+    text = f"{value:.{min(max(_DIGITS - whole + leading, 0), 9)}f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
+
+
+def _price(slot: Slot) -> float:
+    return slot.export_price_per_kwh if slot.export_kw > IDLE_KW else slot.import_price_per_kwh
+
+
+def _exchange(slot: Slot, currency: str) -> str:
+    if slot.import_kw > IDLE_KW:
+        return f"{figure(slot.import_kw)} kW are bought at {figure(slot.import_price_per_kwh)} {currency}/kWh"
+    if slot.export_kw > IDLE_KW:
+        return f"{figure(slot.export_kw)} kW are sold at {figure(slot.export_price_per_kwh)} {currency}/kWh"
+    return f"nothing is bought at {figure(slot.import_price_per_kwh)} {currency}/kWh"
+
+
+def _cause(one: Alternative, currency: str, zone: ZoneInfo, *, is_alone: bool) -> str:
+    text = f"{_other(one, is_alone=is_alone)} would cost {figure(one.difference or 0.0)} {currency} more"
+    if one.moved is None:
+        return text
+    to, at = one.moved, _local(one.moved.time_utc, zone)
+    return f"{text} ({figure(to.energy_kwh)} kWh {to.words} at {figure(to.price_per_kwh)} {currency}/kWh, as on {at})"
+
+
+def _other(one: Alternative, *, is_alone: bool) -> str:
+    return one.words if is_alone else f"{one.words} ({one.device_id})"
+
+
+def _bound(one: Binding, noise: float, currency: str) -> str:
+    text = _limit(one)
+    if one.saves_per_kwh <= noise:
+        return f"{text}, where more room makes no difference"
+    return f"{text}, where one kWh more room would save {figure(one.saves_per_kwh)} {currency}"
+
+
+def _limit(one: Binding) -> str:
+    unit = _UNITS.get(one.unit, one.unit)
+    return f"{one.device_id or 'the connection'} {one.words} ({figure(one.value)}{f' {unit}' if unit else ''})"
+
+
+def _resting(devices: Iterable[Device]) -> str:
+    names = [device.device_id for device in devices if device.makes_a_plan]
+    return f"{' and '.join(names)} rest{'s' if len(names) == 1 else ''}" if names else "there is nothing to plan"
+
+
+def _spell(run: list[Slot], explanation: Explanation, devices: list[Device], zone: ZoneInfo) -> Spell:
+    first, last, currency = run[0], run[-1], explanation.currency
+    end = last.time_utc + timedelta(hours=last.step_h)
+    does = [
+        f"{device.device_id} {verb} {_span([slot.powers_kw[device.device_id][name] for slot in run])} kW"
+        for device in devices
+        for name, verb in device.moves.items()
+        if first.powers_kw[device.device_id][name] > IDLE_KW
+    ]
+    best, other = first.best_alternative, "" if first.is_explained else _NO_TIME
+    if best is None and first.impossible:
+        other = "nothing else is possible"
+    if best is not None:
+        cost = _span([(slot.best_alternative and slot.best_alternative.difference) or 0.0 for slot in run])
+        is_cause = (best.difference or 0.0) > explanation.noise
+        other = f"{best.device_id} {best.words}: " + (f"{cost} {currency} more" if is_cause else "no difference")
+    return Spell(
+        start=_local(first.time_utc, zone),
+        end=_local(end, zone),
+        does=", ".join(does) or _resting(devices),
+        price=_span([_price(slot) for slot in run]),
+        marginal_price=_span([slot.marginal_price for slot in run]),
+        binding="; ".join(_limit(one) for one in first.binding),
+        other_choice=other,
+    )
+
+
+def _span(values: Iterable[float]) -> str:
+    """`3.2`, or `3.2 to 5` where they differ as shown."""
+    ordered = sorted(values)
+    low, high = figure(ordered[0]), figure(ordered[-1])
+    return low if low == high else f"{low} to {high}"
+
+
+def _local(at_utc: datetime, zone: ZoneInfo) -> str:
+    return f"{at_utc.astimezone(zone):%a %H:%M}"

@@ -1,0 +1,1 @@
+"""A stored day once more: its plans solved again, and what other policies would have cost on it."""

@@ -1,0 +1,75 @@
+"""What the devices were told on a past day, what they are proven to have done, and what that left in their stores."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from controls.optimiser.devices.device import Device, Numbers
+from controls.planning.replay.past_day import PastDay, Slot
+
+
+def decided(day: PastDay, decisions: Mapping[str, Numbers]) -> dict[str, Numbers]:
+    """All series of the day's devices from their decisions, by the model's own physics."""
+    return {device.device_id: device.solved(decisions[device.device_id], day.step_h) for device in day.case.devices}
+
+
+def planned_decisions(day: PastDay) -> dict[str, Numbers]:
+    """What every device was told in each quarter hour by the plan that governed it, and does on the day as it was."""
+    return {
+        device.device_id: _by_slot(device, [_told(day, device, slot, t) for t, slot in enumerate(day.slots)])
+        for device in day.case.devices
+    }
+
+
+def executed_decisions(day: PastDay) -> tuple[dict[str, Numbers], int]:
+    """What every device is proven to have done, as planned where nothing is proven; and how many decisions are."""
+    proven = 0
+    found = {}
+    for device in day.case.devices:
+        steps = []
+        for t, slot in enumerate(day.slots):
+            done = _done(day, device, slot, t)
+            # That PV gave what it gave says nothing of the devices that a plan moves.
+            proven += done is not None and not device.forecast
+            steps.append(done or _told(day, device, slot, t))
+        found[device.device_id] = _by_slot(device, steps)
+    return found, proven
+
+
+def measured_ends(day: PastDay, decisions: Mapping[str, Numbers]) -> dict[str, float]:
+    """What each store held at the end, from its last measurement within the day on; only where there is one."""
+    ends = {}
+    for device in day.case.devices:
+        if device.device_id in day.measured and device.state:
+            at_utc, amount = day.measured[device.device_id]
+            rest = [t for t, slot in enumerate(day.slots) if slot.start_utc >= at_utc]
+            again = device.relived(start=amount)
+            columns = {name: values[rest] for name, values in decisions[device.device_id].items()}
+            if again and rest:
+                amount = float(again.solved(columns, day.step_h[rest])[device.state.column][-1])
+            ends[device.device_id] = amount
+    return ends
+
+
+def _done(day: PastDay, device: Device, slot: Slot, t: int) -> dict[str, float] | None:
+    """What a device is proven to have done: by its meter, else by what was read back from it."""
+    name, at = device.device_id, slot.start_utc
+    if device.forecast:
+        # What it gave less than it could have given.
+        given_kw = day.readings.generated_kw.get(name, {}).get(at)
+        return None if given_kw is None else {device.columns[0]: day.could_give(name, slot) - given_kw}
+    metered = day.readings.done_kw.get(name, {})
+    if metered and all(at in known for known in metered.values()):
+        return {column: known[at] for column, known in metered.items()}
+    told = day.readings.set_points.get(name, {}).get(at)
+    return None if told is None else device.acted(told, t)
+
+
+def _told(day: PastDay, device: Device, slot: Slot, t: int) -> dict[str, float]:
+    then = day.device_then(slot, device.device_id)
+    step = slot.plan.steps[slot.step].devices[device.device_id]
+    return device.acted(then.commands(step, slot.step) if then else {}, t)
+
+
+def _by_slot(device: Device, steps: list[dict[str, float]]) -> Numbers:
+    return {column: np.array([step.get(column, 0.0) for step in steps]) for column in device.columns}

@@ -1,0 +1,299 @@
+"""A day as it was: which plan each quarter hour followed, and the problem with what came instead of forecasts."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+
+from controls.optimiser.case import DispatchCase, case_of
+from controls.optimiser.devices.device import Device, Part, numbers
+from controls.optimiser.linear import Floats
+from controls.planning.plan_inputs import STEP
+from controls.planning.triggers import plan_window, planned_states
+from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.finding import Finding
+
+P = TypeVar("P", bound=Part)
+By = Mapping[datetime, float]
+# Holes within a day up to this share are filled with what the plan foresaw, and told; with more nothing is judged.
+MAX_MISSING = 0.05
+# A reading this close to a limit (share, kW) was held down by it.
+_AT_LIMIT, _AT_LIMIT_KW = 1.02, 0.02
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What is known of a day and the hours after it, by the start of each quarter hour: mean kW, currency per kWh.
+
+    generated_kw: of each device with a forecast, by its id. done_kw: by device and column, as its own meter shows it.
+    set_points: by device: what it was proven by the ledger to have been told, by capability.
+    """
+
+    load_kw: By
+    import_price: By
+    export_price: By = field(default_factory=dict)
+    generated_kw: Mapping[str, By] = field(default_factory=dict)
+    done_kw: Mapping[str, Mapping[str, By]] = field(default_factory=dict)
+    set_points: Mapping[str, Mapping[datetime, Mapping[str, float]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One quarter hour: the newest plan that was known for it, and which of the plan's steps it is."""
+
+    start_utc: datetime
+    plan: Plan
+    step: int
+
+
+@dataclass(frozen=True)
+class PastDay:
+    """The quarter hours of a day that plans governed and readings tell, with the plans of the day, the oldest first."""
+
+    slots: tuple[Slot, ...]
+    plans: tuple[Plan, ...]
+    readings: Readings
+    findings: tuple[Finding, ...] = ()
+
+    @cached_property
+    def planned(self) -> dict[str, DispatchCase]:
+        """The problem of each plan by its id, as it was solved then."""
+        return {plan.plan_id: case_of(plan.request) for plan in self.plans}
+
+    @cached_property
+    def step_h(self) -> Floats:
+        """Hours of each quarter hour."""
+        return np.full(len(self.slots), STEP.total_seconds() / 3600)
+
+    def device_then(self, slot: Slot, device_id: str) -> Device | None:
+        """A device as the plan of that quarter hour knew it."""
+        return next((one for one in self.planned[slot.plan.plan_id].devices if one.device_id == device_id), None)
+
+    @cached_property
+    def begun(self) -> dict[str, float]:
+        """What each store held at the beginning: as measured for a plan that begins there, else as planned."""
+        first = self.slots[0]
+        return {name: amount for name, (amount, _) in planned_states(first.plan, first.start_utc).items()}
+
+    @cached_property
+    def replayed(self) -> tuple[str, ...]:
+        """The devices that can be decided anew: known to every plan, and with figures that count no steps."""
+        everywhere = set.intersection(*({one.device_id for one in case.devices} for case in self._governing))
+        first = self._governing[0].devices
+        return tuple(one.device_id for one in first if one.device_id in everywhere and one.relived() is not None)
+
+    @cached_property
+    def held(self) -> tuple[str, ...]:
+        """The devices that stay as they were planned, and so are load to every policy."""
+        names = dict.fromkeys(one.device_id for case in self._governing for one in case.devices)
+        return tuple(name for name in names if name not in self.replayed)
+
+    @cached_property
+    def case(self) -> DispatchCase:
+        """The day as one problem: load, sun and prices as they came, and every store to end as it began."""
+        first = self._governing[0]
+        connection = self._stitched(first.connection, lambda case: case.connection).model_copy(
+            update={
+                "import_price_per_kwh": self._actual(self.readings.import_price, _import_price),
+                "export_price_per_kwh": self._actual(self.readings.export_price, _export_price),
+            }
+        )
+        devices = []
+        for name in self.replayed:
+            whole = self._stitched(_device(first, name), lambda case, name=name: _device(case, name))  # type: ignore[misc]
+            begun = self.begun.get(name)
+            sun_kw = self.sun_kw[name] if whole.forecast else None
+            again = whole.relived(start=begun, end=begun, forecast_kw=sun_kw)
+            assert again is not None  # noqa: S101 - `replayed` holds no other
+            devices.append(again)
+        return DispatchCase(
+            case_id=first.case_id,
+            currency=first.currency,
+            start_utc=self.slots[0].start_utc,
+            step_h=tuple(self.step_h.tolist()),
+            load_kw=tuple((np.array(self._actual(self.readings.load_kw, _load)) + self._held_kw).tolist()),
+            connection=connection,
+            devices=tuple(devices),
+        )
+
+    @cached_property
+    def sun_kw(self) -> dict[str, Floats]:
+        """What each device with a forecast could have given, kW: what it gave, or more where a limit held it down."""
+        return {name: np.array([self.could_give(name, slot) for slot in self.slots]) for name in self.sunny}
+
+    def could_give(self, name: str, slot: Slot) -> float:
+        """The same of one quarter hour. Where the plan's limit was reached, what was foreseen if that is more."""
+        device = self.device_then(slot, name)
+        if device is None:
+            return 0.0
+        foreseen_kw = float(_undisturbed(device)[slot.step])
+        given_kw = self.readings.generated_kw.get(name, {}).get(slot.start_utc)
+        if given_kw is None:
+            return foreseen_kw
+        cut_kw = sum(slot.plan.steps[slot.step].devices[name][column] for column in device.columns)
+        is_held_down = cut_kw > 0 and given_kw <= _AT_LIMIT * (foreseen_kw - cut_kw) + _AT_LIMIT_KW
+        return max(given_kw, foreseen_kw) if is_held_down else given_kw
+
+    @cached_property
+    def measured(self) -> dict[str, tuple[datetime, float]]:
+        """When each store was last measured within the day or at its end, and what it held; only where it was."""
+        first, end = self.slots[0].start_utc, self.slots[-1].start_utc + STEP
+        return {
+            device.device_id: (plan.request.start_utc, device.state.start)
+            for plan in self.plans
+            if first < plan.request.start_utc <= end
+            for device in self.planned[plan.plan_id].devices
+            if device.state
+        }
+
+    @cached_property
+    def _governing(self) -> list[DispatchCase]:
+        return [self.planned[name] for name in dict.fromkeys(slot.plan.plan_id for slot in self.slots)]
+
+    @cached_property
+    def sunny(self) -> list[str]:
+        """The devices with a forecast of their own."""
+        return [name for name in self.replayed if _device(self._governing[0], name).forecast]
+
+    def _actual(self, known: By, foreseen: Callable[[Slot], float]) -> tuple[float, ...]:
+        return tuple(known.get(slot.start_utc, foreseen(slot)) for slot in self.slots)
+
+    def _stitched(self, part: P, of: Callable[[DispatchCase], P]) -> P:
+        """A part whose values of each quarter hour are those of the plan that governed it."""
+        known = {slot.plan.plan_id: of(self.planned[slot.plan.plan_id]) for slot in self.slots}
+        return part.model_copy(
+            update={
+                name: tuple(getattr(known[slot.plan.plan_id], name)[slot.step] for slot in self.slots)
+                for name in part.per_step
+                if len(getattr(part, name))
+            }
+        )
+
+    @cached_property
+    def _held_kw(self) -> Floats:
+        held = {plan.plan_id: self.drawn_as_planned(plan, self.held) for plan in self.plans}
+        return np.array([held[slot.plan.plan_id][slot.step] for slot in self.slots])
+
+    def drawn_as_planned(self, plan: Plan, names: Collection[str]) -> Floats:
+        """What these devices together draw in each step of a plan, kW, as it says."""
+        drawn_kw = np.zeros(len(plan.steps))
+        for device in self.planned[plan.plan_id].devices:
+            if device.device_id in names:
+                steps = [step.devices[device.device_id] for step in plan.steps]
+                columns = numbers({column: [step[column] for step in steps] for column in steps[0]})
+                drawn_kw = drawn_kw + device.drawn_kw(columns)
+        return drawn_kw
+
+
+def past_day(plans: Sequence[Plan], readings: Readings, *, start_utc: datetime, end_utc: datetime) -> PastDay | Finding:
+    """The part of [start, end) that can be judged, or a finding that says why none of it can.
+
+    plans: all that may have governed it, and one that begins at its end where there is one (it measured the stores).
+    Each quarter hour follows the newest plan known then: of those that begin at or before it the last, and of two that
+    begin at once the one of the higher version.
+    """
+    slots = _governed(plans, start_utc, end_utc)
+    if not slots:
+        others = {plan.request.step_h for plan in plans} - {STEP.total_seconds() / 3600}
+        why = f"; those with steps of {min(others):g} h cannot be laid over it" if others else ""
+        message = f"no plan governs a quarter hour from {_at(start_utc)} to {_at(end_utc)}{why}"
+        return Finding(code="no_plan", message=message, severity="blocking")
+    whole = PastDay(tuple(slots), tuple(plans), readings)
+    missing = [_missing(whole, slot) for slot in slots]
+    # What nobody has read yet at the end of a day is no hole.
+    last = max((t + 1 for t, names in enumerate(missing) if not names), default=0)
+    holes = [names for names in missing[:last] if names]
+    if not last or len(holes) > MAX_MISSING * last:
+        count, names = (len(holes), holes) if last else (len(slots), missing)
+        what = " and ".join(sorted({name for each in names for name in each}))
+        return Finding(
+            code="readings_missing",
+            message=f"{count} of {last or len(slots)} quarter hours from {_at(slots[0].start_utc)} on have no reading "
+            f"of {what}; at most {MAX_MISSING:.0%} of a day may be without",
+            severity="blocking",
+            facts={"missing": count, "quarter_hours": last or len(slots)},
+        )
+    found = PastDay(tuple(slots[:last]), tuple(plans), readings)
+    return PastDay(found.slots, found.plans, readings, tuple(_findings(found, len(holes), start_utc, end_utc)))
+
+
+def _governed(plans: Sequence[Plan], start_utc: datetime, end_utc: datetime) -> list[Slot]:
+    """The first run of quarter hours without a hole."""
+    slots: list[Slot] = []
+    for k in range(round((end_utc - start_utc) / STEP)):
+        at = start_utc + k * STEP
+        covering = [plan for plan in plans if plan.request.step_h * 3600 == STEP.total_seconds() and _covers(plan, at)]
+        if covering:
+            newest = max(covering, key=lambda plan: (plan.request.start_utc, plan.version))
+            slots.append(Slot(at, newest, round((at - newest.request.start_utc) / STEP)))
+        elif slots:
+            break
+    return slots
+
+
+def _covers(plan: Plan, at_utc: datetime) -> bool:
+    first, last = plan_window(plan)
+    return first <= at_utc < last
+
+
+def _missing(day: PastDay, slot: Slot) -> list[str]:
+    """What is not known of a quarter hour, in words."""
+    needed = {"load": day.readings.load_kw, "price": day.readings.import_price}
+    needed |= {name: day.readings.generated_kw.get(name, {}) for name in day.sunny}
+    return [name for name, known in needed.items() if slot.start_utc not in known]
+
+
+def _findings(day: PastDay, missing: int, start_utc: datetime, end_utc: datetime) -> list[Finding]:
+    first, last = day.slots[0], day.slots[-1].start_utc + STEP
+    found = []
+    if (first.start_utc, last) != (start_utc, end_utc):
+        message = f"only {_at(first.start_utc)} to {_at(last)} is judged: plans and readings cover no more of the day"
+        facts: dict[str, str | float | int | bool | None] = {"quarter_hours": len(day.slots)}
+        found.append(Finding(code="day_is_partial", message=message, facts=facts))
+    if missing:
+        message = f"load, PV or price of {missing} quarter hours is missing; what the plan foresaw stands for it"
+        found.append(Finding(code="readings_filled", message=message, facts={"missing": missing}))
+    if first.step:
+        message = f"the day begins within plan {first.plan.version}: its charge then is as planned, not as measured"
+        found.append(Finding(code="start_as_planned", message=message))
+    if day.held:
+        message = f"{', '.join(day.held)}: kept as planned under every policy, and so no part of regret or saving"
+        found.append(Finding(code="held_as_planned", message=message))
+    down = sum(
+        day.could_give(name, slot) > day.readings.generated_kw[name].get(slot.start_utc, np.inf)
+        for name in day.sunny
+        for slot in day.slots
+    )
+    if down:
+        message = f"PV was held down by its limit in {down} quarter hours: what it could have given is the forecast"
+        found.append(Finding(code="sun_behind_a_limit", message=message, facts={"quarter_hours": down}))
+    return found
+
+
+def _device(case: DispatchCase, name: str) -> Device:
+    return next(one for one in case.devices if one.device_id == name)
+
+
+def _undisturbed(device: Device) -> Floats:
+    """What a device with a forecast gives where nothing is decided."""
+    given: Floats = -np.asarray(device.drawn_kw(dict.fromkeys(device.columns, 0.0)), np.float64)
+    return given
+
+
+def _load(slot: Slot) -> float:
+    return slot.plan.request.load_kw[slot.step]
+
+
+def _import_price(slot: Slot) -> float:
+    return slot.plan.request.import_price_per_kwh[slot.step]
+
+
+def _export_price(slot: Slot) -> float:
+    return slot.plan.request.export_price_per_kwh[slot.step]
+
+
+def _at(at_utc: datetime) -> str:
+    return f"{at_utc:%Y-%m-%d %H:%MZ}"

@@ -1,0 +1,230 @@
+"""What a day would have cost under each policy, on the same load, sun and prices: one function a policy."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from controls.optimiser.case import DispatchCase, without_control
+from controls.optimiser.devices.device import DECIMALS, MONEY, Columns, Numbers, numbers
+from controls.optimiser.solution import Series, Solution, costs_of
+from controls.optimiser.solve import solve
+from controls.planning.replay.decisions import decided, executed_decisions, measured_ends, planned_decisions
+from controls.planning.replay.past_day import PastDay
+from controls.planning.replay.right_inputs import governed_by, with_actual_inputs
+from data_quality.contracts.finding import Finding
+
+# By how much more is asked for, to see what a kWh at the end of the day would have cost.
+_MORE = 0.1
+
+
+@dataclass(frozen=True)
+class PolicyRun:
+    """What a policy paid on the day, by kind of cost, and what it left in each store."""
+
+    costs: Mapping[str, float]
+    ends: Mapping[str, float]
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def paid(self) -> float:
+        """Money alone: what only weighs in an objective is nobody's bill."""
+        return sum(cost for kind, cost in self.costs.items() if kind in MONEY)
+
+
+Policy = Callable[["Judged"], PolicyRun | Finding]
+# By the name that the command line has for it.
+POLICIES: dict[str, Policy] = {}
+
+
+def policy(name: str) -> Callable[[Policy], Policy]:
+    """Make a function over a day a policy."""
+
+    def register(function: Policy) -> Policy:
+        POLICIES[name] = function
+        return function
+
+    return register
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A past day with what all policies are held against: perfect foresight, and the price of what a store holds."""
+
+    day: PastDay
+    _ran: dict[str, PolicyRun | Finding] = field(default_factory=dict)
+
+    def run(self, name: str) -> PolicyRun | Finding:
+        """What a policy did; each is asked once."""
+        if name not in self._ran:
+            self._ran[name] = POLICIES[name](self)
+        return self._ran[name]
+
+    def cost(self, run: PolicyRun) -> float:
+        """Paid, and what was left in the stores less than at the begin of the day, at its price."""
+        return run.paid + self.charge_value(run)
+
+    def charge_value(self, run: PolicyRun) -> float:
+        """What it would have cost to leave as much in the stores as there was; negative where more was left."""
+        return sum(self.charge_prices[name] * (wanted - run.ends[name]) for name, wanted in self.wanted.items())
+
+    @cached_property
+    def wanted(self) -> dict[str, float]:
+        """What each store is to hold at the end: as much as at the begin, or the nearest that it may."""
+        return {device.device_id: device.state.end for device in self.day.case.devices if device.state}
+
+    @cached_property
+    def foresight(self) -> Solution | Finding:
+        """The cheapest that was possible on the day."""
+        return solved(self.day.case)
+
+    @cached_property
+    def charge_prices(self) -> dict[str, float]:
+        """What a unit more in each store at the end of the day would have cost with perfect foresight.
+
+        Leaving less never pays at that price, nor does leaving more: what a store is worth at the margin is a
+        subgradient of the cheapest cost, which is convex. So no policy gains on perfect foresight by its end charge.
+        """
+        return {name: self._charge_price(name) for name in self.wanted}
+
+    def _charge_price(self, name: str) -> float:
+        case = self.day.case
+        found = {}
+        for more in (_MORE, -_MORE):
+            wanted = self.wanted[name] + more
+            devices = [d.relived(end=wanted) if d.device_id == name else d for d in case.devices]
+            others = tuple(one for one in devices if one is not None)
+            answer = solved(case.model_copy(update={"devices": others}))
+            state = next(one.state for one in others if one.device_id == name)
+            asked = state.end - self.wanted[name] if state else 0.0
+            # A store that is to be left full can hold no more: then what a unit less would have saved.
+            if isinstance(answer, Solution) and isinstance(self.foresight, Solution) and abs(asked) > _MORE / 2:
+                found[more] = (answer.objective - self.foresight.objective) / asked
+                break
+        return next(iter(found.values()), 0.0)
+
+
+def solved(case: DispatchCase) -> Solution | Finding:
+    """The cheapest schedule. Where what happened is more than the connection is said to carry, it carries that."""
+    answer = solve(case)
+    if isinstance(answer, Solution):
+        return answer
+    alone = without_control(case)
+    return solve(case.model_copy(update={"connection": alone.connection}))
+
+
+@policy("no_control")
+def no_control(judged: Judged) -> PolicyRun | Finding:
+    """Nothing is planned; PV is still curtailed where that pays."""
+    return _of_solution(judged, without_control(judged.day.case))
+
+
+@policy("self_consumption")
+def self_consumption(judged: Judged) -> PolicyRun | Finding:
+    """Batteries follow the meter, as they do by themselves: surplus goes in, need comes out, prices do not matter."""
+    case = judged.day.case
+    load_kw, ruled = np.array(case.load_kw), dict[str, Numbers]()
+    step_h = judged.day.step_h
+    nothing = np.zeros(len(step_h))
+    by_rule = {d.device_id for d in case.devices if d.by_rule(nothing, step_h) is not None}
+    others = [device for device in case.devices if device.device_id not in by_rule]
+    net_kw = load_kw + sum((d.drawn_kw(dict.fromkeys(d.columns, nothing)) for d in others), nothing)
+    for device in case.devices:
+        columns = device.by_rule(net_kw, step_h)
+        if columns is not None:
+            ruled[device.device_id] = device.solved(columns, step_h)
+            drawn_kw = device.drawn_kw(ruled[device.device_id])
+            net_kw, load_kw = net_kw + drawn_kw, load_kw + drawn_kw
+    # What is left to choose is what nobody plans anyway: PV that is curtailed where that pays.
+    rest = case.model_copy(update={"devices": tuple(others), "load_kw": tuple(load_kw.tolist())})
+    answer = solve(without_control(rest))
+    if isinstance(answer, Finding):
+        return answer
+    return run_of(judged, ruled | {name: numbers(columns) for name, columns in answer.series.devices.items()})
+
+
+@policy("planned")
+def planned(judged: Judged) -> PolicyRun | Finding:
+    """Every set-point as planned, on the load and sun that came: the grid closes the balance."""
+    return run_of(judged, decided(judged.day, planned_decisions(judged.day)))
+
+
+@policy("executed")
+def executed(judged: Judged) -> PolicyRun | Finding:
+    """What the devices are proven to have done, by their own meters or by read-back; their stores as last measured."""
+    decisions, proven = executed_decisions(judged.day)
+    if not proven:
+        message = "no meter and no read-back proves what any device did: executed is not known"
+        return Finding(code="no_proof", message=message)
+    run = run_of(judged, decided(judged.day, decisions))
+    findings = []
+    slots = len(judged.day.slots) * sum(not device.forecast for device in judged.day.case.devices)
+    if proven < slots:
+        message = f"{slots - proven} of {slots} decisions are not proven; they count as executed as planned"
+        findings.append(Finding(code="partly_proven", message=message, facts={"proven": proven, "decisions": slots}))
+    return PolicyRun(run.costs, {**run.ends, **measured_ends(judged.day, decisions)}, tuple(findings))
+
+
+@policy("right_forecasts")
+def right_forecasts(judged: Judged) -> PolicyRun | Finding:
+    """The same plans at the same instants, horizons and rules, had load, sun and prices been forecast as they came.
+
+    Each plan begins with what the one before left. Beyond what is known today the forecasts of then stay.
+    """
+    day, states = judged.day, dict(judged.day.begun)
+    parts: dict[str, list[Numbers]] = {name: [] for name in day.replayed}
+    for plan, slots in governed_by(day):
+        case = with_actual_inputs(day, plan, slots[0], states)
+        answer = solved(case)
+        if isinstance(answer, Finding):
+            return answer
+        for device in case.devices:
+            series = numbers(answer.series.devices[device.device_id])
+            parts[device.device_id].append({column: series[column][: len(slots)] for column in device.columns})
+            if device.state:
+                states[device.device_id] = float(series[device.state.column][len(slots) - 1])
+    joined = {
+        name: {column: np.concatenate([part[column] for part in of]) for column in of[0]} for name, of in parts.items()
+    }
+    return run_of(judged, decided(day, joined))
+
+
+@policy("perfect_foresight")
+def perfect_foresight(judged: Judged) -> PolicyRun | Finding:
+    """The cheapest of all, had the whole day been known at its begin."""
+    answer = judged.foresight
+    if isinstance(answer, Finding):
+        return answer
+    return run_of(judged, {name: numbers(columns) for name, columns in answer.series.devices.items()})
+
+
+def run_of(judged: Judged, columns: Mapping[str, Numbers]) -> PolicyRun:
+    """What the series of the day's devices cost; the grid closes the balance."""
+    case = judged.day.case
+    closing = case.connection.closing(np.round(case.net_kw(columns), DECIMALS))
+    devices = {device.device_id: _tuples(columns[device.device_id]) for device in case.devices}
+    series = Series(connection=_tuples(closing), devices=devices)
+    return PolicyRun(costs_of(case, series), _ends(judged, series))
+
+
+def _of_solution(judged: Judged, case: DispatchCase) -> PolicyRun | Finding:
+    answer = solve(case)
+    if isinstance(answer, Finding):
+        return answer
+    return PolicyRun(answer.costs, _ends(judged, answer.series))
+
+
+def _ends(judged: Judged, series: Series) -> dict[str, float]:
+    """What is in each store at the end; one that did nothing holds what it held."""
+    return {
+        device.device_id: series.devices[device.device_id][device.state.column][-1]
+        if device.device_id in series.devices
+        else device.state.start
+        for device in judged.day.case.devices
+        if device.state
+    }
+
+
+def _tuples(columns: Numbers) -> Columns:
+    return {name: tuple(values.tolist()) for name, values in columns.items()}

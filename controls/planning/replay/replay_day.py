@@ -1,0 +1,172 @@
+"""One stored day replayed: its plans solved again, the policies on what really came, and what was lost to what."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.plans import PlanStore, StoredContent
+from assets.stores.transactions import Store
+from controls.ledger.past import commands_at
+from controls.ledger.rows import read_commands
+from controls.planning.plan_inputs import STEP
+from controls.planning.replay.day_readings import day_readings, day_span, stored_plans
+from controls.planning.replay.lost import Lost, lost
+from controls.planning.replay.past_day import Readings, past_day
+from controls.planning.replay.policies import POLICIES, Judged, PolicyRun
+from controls.planning.replay.solved_again import PlanReplay, solved_again
+from controls.planning.triggers import plan_window
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.site import Site
+
+
+class PolicyCost(Model):
+    """What a policy cost on the day. cost = paid + charge_value; of two of them the difference is a regret or a saving.
+
+    paid: by kind of cost in `paid_by`. charge_value: what it left less in the stores than there was, at charge_prices.
+    regret: cost less that of perfect foresight. saving_against_no_control: cost of no control less this one; both with
+    equal charge at begin and end. None: not known.
+    """
+
+    name: str
+    cost: float
+    regret: float | None
+    saving_against_no_control: float | None
+    paid: float
+    paid_by: dict[str, float]
+    charge_value: float
+    end: dict[str, float]
+
+
+class DayReplay(Model):
+    """A day once more. plan_hash: of the newest plan of the day, as it is found again; None where there is none.
+
+    charge_prices: what a kWh more in each store at the end would have cost with perfect foresight.
+    """
+
+    site_id: str
+    start_utc: datetime
+    end_utc: datetime
+    quarter_hours: int
+    currency: str
+    plan_hash: str | None
+    plans: tuple[PlanReplay, ...]
+    policies: tuple[PolicyCost, ...]
+    charge_prices: dict[str, float]
+    begin: dict[str, float]
+    lost: Lost | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_same(self) -> bool:
+        """Whether every plan of the day gave its hash again."""
+        return bool(self.plans) and all(plan.is_same for plan in self.plans)
+
+
+def replay_stored_day(
+    site: Site,
+    day: date,
+    *,
+    store: Store,
+    lake: Lake,
+    policies: Iterable[str] = POLICIES,
+    as_of_utc: datetime | None = None,
+) -> DayReplay:
+    """Replay a local day of a site from what store and lake hold, now or as known at an instant. Raises Unreachable."""
+    start_utc, end_utc = day_span(day, site)
+    stored = stored_plans(PlanStore(store), site, start_utc, end_utc, as_of_utc=as_of_utc)
+    ids = {one.plan.plan_id for one in stored}
+    ledger = (
+        [row for name in sorted(ids) for row in read_commands(store, site.site_id, plan_id=name)]
+        if as_of_utc is None
+        else [row for row in commands_at(store, site.site_id, as_of_utc) if row.command.plan_id in ids]
+    )
+    readings = day_readings(site, lake, stored, ledger, start_utc, as_of_utc=as_of_utc)
+    return replay_day(
+        site.site_id,
+        stored,
+        readings,
+        start_utc=start_utc,
+        end_utc=end_utc,
+        currency=site.currency,
+        policies=policies,
+    )
+
+
+def plans_of_day(stored: Sequence[StoredContent], start_utc: datetime, end_utc: datetime) -> list[StoredContent]:
+    """Those that begin in the day, and the one that governs its begin where none does."""
+    within = [one for one in stored if start_utc <= one.plan.request.start_utc < end_utc]
+    before = [one for one in stored if plan_window(one.plan)[0] < start_utc < plan_window(one.plan)[1]]
+    begins_with_one = any(one.plan.request.start_utc == start_utc for one in within)
+    return within if begins_with_one else before[-1:] + within
+
+
+def replay_day(
+    site_id: str,
+    stored: Sequence[StoredContent],
+    readings: Readings,
+    *,
+    start_utc: datetime,
+    end_utc: datetime,
+    currency: str,
+    policies: Iterable[str] = POLICIES,
+) -> DayReplay:
+    """Replay the day [start, end) of a site.
+
+    stored: its plans that may have governed it, and one that begins at its end, the oldest first; readings: what is
+    known of load, sun, prices and devices now. What cannot be said is a finding, and the rest is said all the same.
+    """
+    of_day = plans_of_day(stored, start_utc, end_utc)
+    again = tuple(solved_again(one) for one in of_day)
+    until = [one.plan for one in stored if one.plan.request.start_utc == end_utc]
+    day = past_day([*(one.plan for one in of_day), *until], readings, start_utc=start_utc, end_utc=end_utc)
+    frame: dict[str, Any] = {
+        "site_id": site_id,
+        "currency": currency,
+        "plan_hash": again[-1].replayed_hash if again else None,
+        "plans": again,
+    }
+    if isinstance(day, Finding):
+        return DayReplay(
+            **frame, start_utc=start_utc, end_utc=end_utc, quarter_hours=0, policies=(), charge_prices={}, begin={},
+            lost=None, findings=(day.model_copy(update={"scope": site_id}),),
+        )  # fmt: skip
+    judged = Judged(day)
+    found, findings = _policy_costs(judged, policies)
+    return DayReplay(
+        **frame,
+        start_utc=day.slots[0].start_utc,
+        end_utc=day.slots[-1].start_utc + STEP,
+        quarter_hours=len(day.slots),
+        policies=tuple(found),
+        charge_prices=judged.charge_prices,
+        begin=day.begun,
+        lost=lost(judged),
+        findings=(*day.findings, *findings),
+    )
+
+
+def _policy_costs(judged: Judged, names: Iterable[str]) -> tuple[list[PolicyCost], list[Finding]]:
+    found, findings = [], []
+    bound, without = judged.run("perfect_foresight"), judged.run("no_control")
+    for name in names:
+        run = judged.run(name)
+        if isinstance(run, Finding):
+            findings.append(run.model_copy(update={"message": f"{name}: {run.message}", "severity": "warning"}))
+            continue
+        findings += run.findings
+        cost = judged.cost(run)
+        found.append(
+            PolicyCost(
+                name=name,
+                cost=cost,
+                regret=cost - judged.cost(bound) if isinstance(bound, PolicyRun) else None,
+                saving_against_no_control=judged.cost(without) - cost if isinstance(without, PolicyRun) else None,
+                paid=run.paid,
+                paid_by=dict(run.costs),
+                charge_value=judged.charge_value(run),
+                end=dict(run.ends),
+            )
+        )
+    return found, findings

@@ -1,0 +1,86 @@
+"""A car at its charger: when it is there, how full it comes home, and what it takes of a set-point. Pure, seeded."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from pydantic import Field
+
+from controls.simulator.physics.noise import generator
+from data_quality.contracts.model import Model
+
+
+class Taper(Model):
+    """From a charge of `from_soc` on, its cells take less and less, down to `end_kw` when full (constant voltage)."""
+
+    from_soc: float = Field(default=0.8, gt=0, lt=1)
+    end_kw: float = Field(default=1.5, ge=0)
+
+
+class Car(Model):
+    """Car and charger: what the site file says, and how the car is used. Energies at its battery, powers at the wall.
+
+    departure: local clock time. It comes back half an hour sooner or later than `comes`; a trip takes a third more or
+    less than `trip_kwh`.
+    """
+
+    capacity_kwh: float = Field(gt=0)
+    max_kw: float = Field(gt=0)
+    min_current_a: float = Field(default=6.0, gt=0, description="Below, a charger pauses (IEC 61851-1)")
+    voltage_v: float = 230.0
+    efficiency: float = Field(default=0.9, gt=0, le=1)
+    taper: Taper = Taper()
+    departure: time = time(7, 30)
+    comes: time = time(17, 30)
+    trip_kwh: float = Field(default=9.0, ge=0)
+
+
+def accepted_kw(car: Car, *, stored_kwh: float, set_point_kw: float) -> float:
+    """What it draws on one phase: less and less near full, nothing when full or below the least current."""
+    soc, taper = stored_kwh / car.capacity_kwh, car.taper
+    if soc >= 1.0:
+        return 0.0
+    fading = max(soc - taper.from_soc, 0.0) / (1.0 - taper.from_soc)
+    wanted_kw = min(set_point_kw, car.max_kw - fading * (car.max_kw - taper.end_kw))
+    return wanted_kw if wanted_kw >= car.min_current_a * car.voltage_v / 1000 else 0.0
+
+
+def trip_of(car: Car, day: date, *, time_zone: str, seed: int) -> tuple[datetime, datetime, float]:
+    """When it leaves and comes back on a local day, UTC, and the energy that it drives. One draw a day."""
+    rng, zone = generator(seed, day.isoformat(), "live car"), ZoneInfo(time_zone)
+    late, share = rng.uniform(-0.5, 0.5), rng.uniform(2 / 3, 4 / 3)
+    leaves, comes = (datetime.combine(day, at, zone).astimezone(UTC) for at in (car.departure, car.comes))
+    return leaves, comes + timedelta(hours=float(late)), car.trip_kwh * float(share)
+
+
+class CarState(Model):
+    """Energy in its battery, what it draws now, and whether it is plugged in."""
+
+    stored_kwh: float
+    power_kw: float = 0.0
+    is_there: bool = True
+
+
+def driven(
+    car: Car,
+    state: CarState,
+    *,
+    set_point_kw: float,
+    step_h: float,
+    now_utc: datetime,
+    since_utc: datetime,
+    time_zone: str,
+    seed: int,
+) -> CarState:
+    """The car `step_h` later, at now_utc. It was plugged in at since_utc, and stays so until its next departure.
+
+    A trip's energy is gone as soon as it leaves: what it says of itself on the way is what it will come home with.
+    """
+    day = now_utc.astimezone(ZoneInfo(time_zone)).date()
+    leaves, comes, trip_kwh = trip_of(car, day, time_zone=time_zone, seed=seed)
+    is_there = not since_utc < leaves <= now_utc < comes
+    power_kw = accepted_kw(car, stored_kwh=state.stored_kwh, set_point_kw=set_point_kw) if is_there else 0.0
+    stored_kwh = state.stored_kwh + step_h * car.efficiency * power_kw
+    if state.is_there and not is_there:
+        stored_kwh -= trip_kwh
+    stored_kwh = min(max(stored_kwh, 0.0), car.capacity_kwh)
+    return CarState(stored_kwh=stored_kwh, power_kw=power_kw, is_there=is_there)

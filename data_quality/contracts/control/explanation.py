@@ -1,0 +1,88 @@
+"""Why a plan does what it does, slot by slot: numbers of solved problems, and one sentence built from them alone."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from data_quality.contracts.model import Model
+
+
+class Binding(Model):
+    """A limit that a slot lies at. saves_per_kwh: what one kWh more room would save, at the margin."""
+
+    label: str = Field(description="The family of rows, as a conflict names it")
+    device_id: str = Field(description="Empty: the connection")
+    words: str
+    value: float
+    unit: str
+    saves_per_kwh: float
+
+
+class Moved(Model):
+    """What would be bought or sold otherwise in other slots, at one price: where that counts most against the choice.
+
+    time_utc: the slot of that price with the largest part of it.
+    """
+
+    time_utc: datetime
+    words: Literal["more bought", "less bought", "more sold", "less sold"]
+    energy_kwh: float
+    price_per_kwh: float
+
+
+class Alternative(Model):
+    """Another decision of one device in the slot: one variable between two bounds, all else decided anew.
+
+    difference: what the best plan that does so costs more than this one; None where no plan can do so.
+    """
+
+    device_id: str
+    words: str
+    variable: str
+    lower: float
+    upper: float
+    difference: float | None
+    moved: Moved | None = None
+
+
+class Slot(Model):
+    """One step. powers_kw: decisions by device. Prices of the connection, and of one kWh more at the margin.
+
+    marginal_price: what one kWh more of load in this slot would cost, with every switch left as it is. alternatives:
+    the cheapest of each device. impossible: in words. is_explained: False where the time given was over before.
+    """
+
+    time_utc: datetime
+    step_h: float
+    powers_kw: dict[str, dict[str, float]]
+    import_kw: float
+    export_kw: float
+    import_price_per_kwh: float
+    export_price_per_kwh: float
+    marginal_price: float
+    binding: tuple[Binding, ...] = ()
+    best_alternative: Alternative | None = None
+    alternatives: tuple[Alternative, ...] = ()
+    impossible: tuple[str, ...] = ()
+    is_explained: bool = True
+    sentence: str = ""
+
+
+class Explanation(Model):
+    """All slots of a plan. noise: a difference that is not larger makes none; the plan is proven no closer.
+
+    whole: limits that hold over all slots together, such as a charge to end with.
+    """
+
+    currency: str
+    time_zone: str
+    objective: float
+    noise: float
+    whole: tuple[Binding, ...] = ()
+    slots: tuple[Slot, ...]
+
+    @property
+    def left_open(self) -> int:
+        """How many slots were not explained in the time given."""
+        return sum(not slot.is_explained for slot in self.slots)
