@@ -9,8 +9,8 @@ import polars as pl
 
 from assets.stores.event_chain import sha256_of
 from controls.optimiser.case import case_of
-from controls.optimiser.devices.connection import connection_kw
-from controls.optimiser.devices.device import Given
+from controls.optimiser.devices.connection import connection_kw, phase_limits
+from controls.optimiser.devices.device import Given, OnPhases, params_of
 from controls.optimiser.devices.kinds import KINDS, device_assets
 from controls.planning.tariff_terms import Offer, ReadBills, in_force, tariff_findings, tariff_offer
 from data_quality.contracts.control.command import Mode
@@ -104,6 +104,7 @@ def plan_request(
         export_max_kw=limit_kw,
         devices=_figures(site, mode, powers_kw, states, ends or {}, start_utc, limit_kw, offer.import_price_per_kwh),
         currency=site.currency,
+        phases=phase_limits(site),
         forecast_id=load_forecast.forecast_id,
         inputs={f"{role}_forecast": made.forecast_id for role, made in used.items()}
         | {"prices": price_digest(prices, start_utc, steps[-1] + STEP), "mode": mode.name, **offer.labels}
@@ -203,6 +204,7 @@ def _figures(
             import_max_kw=limit_kw,
         )
         figures = kind.from_asset(asset, given).model_dump(mode="json", exclude={"device_id"})
+        figures |= params_of(OnPhases, asset, site.site_id).model_dump(mode="json")
         found.append(DeviceFigures(kind=kind.kind, device_id=asset.asset_id, figures=figures))
     return tuple(found)
 
