@@ -86,9 +86,8 @@ def plan_request(
         return _joined([_horizon_finding(series, start_utc, len(steps), min_horizon_h)], site)
     powers_kw = {role: tuple(known[step] for step in steps) for role, known in series.items()}
     net_kw = np.array(powers_kw["load"]) - np.sum(_sun(site, powers_kw), axis=0)
-    priced = series.get("prices", {})
-    offered = partial(tariff_offer, site, prices=priced, start_utc=start_utc, net_kw=net_kw, read_bills=read_bills)
-    offer = offered(most_kw=limit_kw)
+    offered = partial(tariff_offer, site, start_utc=start_utc, net_kw=net_kw, read_bills=read_bills)
+    offer = offered(prices=series.get("prices", {}), most_kw=limit_kw)
     if isinstance(offer, Finding):
         return _joined([offer], site)
     request = PlanRequest(
@@ -112,7 +111,7 @@ def plan_request(
         | _ages(site, states),
         is_synthetic=site.is_simulated or any(made.is_synthetic for made in used.values()),
     )
-    return _with_bills(request, offer, offered) if offer.bills else request
+    return _with_bills(request, offer, partial(offered, prices=series.get("prices", {}))) if offer.bills else request
 
 
 def _with_bills(request: PlanRequest, offer: Offer, offered: Callable[..., Offer | Finding]) -> PlanRequest | Finding:
