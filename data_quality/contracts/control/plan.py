@@ -1,7 +1,7 @@
 """A dispatch plan: its request, its steps and the objective, versioned and hashed."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -9,6 +9,7 @@ from data_quality.contracts.control.explanation import Explanation
 from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.model import Model
 
+NonNegative = Annotated[float, Field(ge=0)]
 _OF_ONE_BATTERY = ("battery", "soc_init_kwh", "soc_end_min_kwh", "pv_kw", "pv_limit_min_kw")
 
 
@@ -34,6 +35,24 @@ class BatteryParams(Model):
     def _window_is_open(self) -> Self:
         if self.soc_min >= self.soc_max:
             raise ValueError(f"soc_min {self.soc_min} must be below soc_max {self.soc_max}")
+        return self
+
+
+_EACH = (1 / 3, 1 / 3, 1 / 3)
+_Powers = Annotated[tuple[NonNegative, NonNegative, NonNegative], Field(description="kW of L1, L2 and L3")]
+
+
+class PhaseLimits(Model):
+    """What each phase of a connection carries, kW, and which share of the load lies on it."""
+
+    import_max_kw: _Powers
+    export_max_kw: _Powers
+    load_share: tuple[NonNegative, NonNegative, NonNegative] = _EACH
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if abs(sum(self.load_share) - 1) > 1e-6:
+            raise ValueError(f"the load's shares of the phases add up to {sum(self.load_share):g}, expected 1")
         return self
 
 
@@ -63,6 +82,7 @@ class PlanRequest(Model):
     bills: tuple[dict[str, Any], ...] = Field(
         default=(), exclude_if=_is_empty, description="The tariff as linear terms of the bills that the steps belong to"
     )
+    phases: PhaseLimits | None = Field(default=None, exclude_if=_is_empty)
     forecast_id: str = ""
     inputs: dict[str, str] = Field(default={}, description="What was used: name -> id, digest or measured age")
     is_synthetic: bool = False
