@@ -26,6 +26,7 @@ def summarise(plan: Plan, *, time_zone: str) -> str:
     return (
         f"Plan {plan.version} for {horizon_h:g} h {done}; it costs {plan.paid:.2f} {money}"
         f" against {plan.no_battery_cost:.2f} {money} with nothing planned."
+        + "".join(f" {label[0].upper()}{label[1:]}." for label in plan.request.labels)
     )
 
 

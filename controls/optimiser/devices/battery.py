@@ -45,6 +45,8 @@ _AS_THEY_ARE = {
     "charge_efficiency", "discharge_efficiency", "wear_per_kwh", "capacity_kwh", "end_value_per_kwh", "mode",
 }  # fmt: skip
 
+# Of a power, to tell a full piece of a curve from one that is nearly so.
+_WATT = 1e-6
 _MODE_WORDS = {
     "charge": "is kept from discharging (mode charge)",
     "discharge": "is kept from charging and may end empty (mode discharge)",
@@ -311,11 +313,18 @@ class Battery(Device):
         return {"battery_charge_kw": into, "battery_discharge_kw": out, "soc_end_kwh": soc_kwh}
 
     def told(self, columns: Numbers) -> Numbers:
-        """Its powers, mode and charge."""
+        """Its powers, mode and charge, and which pieces of its curves are full."""
         if not columns:
             return {}
         soc_kwh = np.concatenate([[self.soc_init_kwh], columns["soc_end_kwh"]])
-        return columns | {"is_charging": (columns["battery_charge_kw"] > 0).astype(np.float64), "soc_kwh": soc_kwh}
+        full = {
+            f"{name}_full{k}": (columns[f"battery_{name}_kw"] >= corner_kw - _WATT).astype(np.float64)
+            for name, curve in (("charge", self.charge_curve), ("discharge", self.discharge_curve))
+            for k, (corner_kw, _) in enumerate((curve or ())[:-1])
+        }
+        return (
+            columns | full | {"is_charging": (columns["battery_charge_kw"] > 0).astype(np.float64), "soc_kwh": soc_kwh}
+        )
 
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
         """The sentences of a case's own statement."""
