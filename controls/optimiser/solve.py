@@ -97,8 +97,8 @@ class _Run:
         if outcome.values is None and self.found is not None and outcome.status != "infeasible":
             # Time ran out in this goal: what the goal before it found still keeps every limit.
             series, cost = self.found.series, cost_of(case, self.found.series, weights)
-            bound, values = min(cost, relaxed_bound(arrays)), np.array(self.found.values)
-            outcome = Outcome("feasible", outcome.solver, objective=cost, bound=bound, values=values)
+            bound = min(cost, relaxed_bound(arrays))
+            outcome = Outcome("feasible", outcome.solver, cost, bound, np.array(self.found.values))
         elif outcome.values is not None:
             values = {device.device_id: problem.values(device.device_id, outcome.values) for device in case.devices}
             series = series_of(case, values)
