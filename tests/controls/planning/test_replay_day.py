@@ -233,3 +233,17 @@ def test_plans_are_made_by_another_objective_of_what_was_known_then() -> None:
     assert [(each.code, each.message.partition(":")[0]) for each in other.findings if each.code == "no_objective"] == [
         ("no_objective", "balanced")
     ]
+
+
+def test_by_its_own_rule_a_battery_takes_what_is_left_over_and_gives_what_is_missing() -> None:
+    # 1.5 kWh of surplus go in at 80 %, 1.2 kWh are stored and 0.96 kWh come out again: of 2 kWh 1.04 are bought.
+    lossy = {**BATTERY, "charge_efficiency": 0.8, "discharge_efficiency": 0.8}
+    sun = {"pv_kw": [3.5] * 4 + [0.0] * 4}
+    plan = stored((2,) * 8, battery=lossy, pv=sun)
+    readings = Readings(quarters((2,) * 8), quarters(PRICES), generated_kw={"pv": quarters(sun["pv_kw"])})
+    rule = costs(again([plan], readings))["self_consumption"]
+    assert (rule.paid, rule.end["battery"]) == pytest.approx((1.04 * 3, 0), abs=1e-6)
+    # Of those 1.2 kWh only 1 kWh fits, and 0.8 kWh come out; the rest of the sun goes to the grid for nothing.
+    small = {**lossy, "soc_max_kwh": 1.0}
+    rule = costs(again([stored((2,) * 8, battery=small, pv=sun)], readings))["self_consumption"]
+    assert rule.paid == pytest.approx((2 - 0.8) * 3, abs=1e-6)
