@@ -155,6 +155,7 @@ class Forced:
 class Given:
     """What is known of one asset when a plan is made.
 
+    outdoor_degc: forecast, one value a step; empty where there is none.
     share: of its rating that it may use. forecast_kw: one value a step, of all `siblings`, the assets of its kind on
     its meter, itself among them. state: as measured. end: what is to be left; None: as much as there is.
     start_utc, step_h, time_zone: the plan's steps. load_kw, pv_kw, import_price_per_kwh: of the site, one value a step.
@@ -170,6 +171,7 @@ class Given:
     start_utc: datetime | None = None
     step_h: float = 0.25
     time_zone: str = "UTC"
+    outdoor_degc: tuple[float, ...] = ()
     load_kw: tuple[float, ...] = ()
     pv_kw: tuple[float, ...] = ()
     import_price_per_kwh: tuple[float, ...] = ()
