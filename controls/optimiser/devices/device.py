@@ -7,11 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from controls.optimiser.linear import INF, Floats, Linear
 from controls.optimiser.program import Program, Row
@@ -178,7 +178,20 @@ class Given:
     import_max_kw: float = INF
 
 
-class Device(Part):
+_PHASES = (1, 2, 3)
+
+
+def _is_empty(value: Any) -> bool:
+    return not value
+
+
+class OnPhases(Model):
+    """Which phases a device hangs on, a param of its asset: `on_phases: [1]`; empty: all three alike."""
+
+    on_phases: tuple[Literal[1, 2, 3], ...] = Field(default=(), exclude_if=_is_empty)
+
+
+class Device(Part, OnPhases):
     """A part that a site file names.
 
     makes_a_plan: False for a kind that alone gives nothing to plan. forecast: which forecast it needs, if any.
@@ -224,6 +237,13 @@ class Device(Part):
         return ()
 
     @property
+    def phase_share(self) -> tuple[float, float, float]:
+        """Which share of its power lies on L1, L2 and L3."""
+        on = set(self.on_phases or _PHASES)
+        one, two, three = ((phase in on) / len(on) for phase in _PHASES)
+        return one, two, three
+
+    @property
     def is_absent(self) -> bool:
         """Nothing was there to have a state when the plan was made: no car at a charger."""
         return False
@@ -256,7 +276,7 @@ class Device(Part):
 
     def unused_kw(self, columns: Numbers) -> Floats:
         """What it could give in each step and does not."""
-        return np.zeros_like(columns[self.columns[0]])
+        return np.zeros_like(self.drawn_kw(columns))
 
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
         """Absolute set-points of step t by capability, each in the unit that ends the capability's name."""

@@ -319,7 +319,7 @@ class EvCharger(Device):
         if stay is None:
             return []
         if columns["ev_kw"][t] > _IDLE_KW:
-            return [Forced("not charging the car", "ev_kw", 0.0, 0.0)]
+            return [Forced("pausing the car", "ev_kw", 0.0, 0.0)]
         if columns["ev_discharge_kw"][t] > _IDLE_KW:
             return [Forced("taking nothing from the car", "ev_discharge_kw", 0.0, 0.0)]
         return [Forced(f"charging the car at {stay.least_kw:.2f} kW", "ev_kw", stay.least_kw, stay.least_kw)]

@@ -274,7 +274,7 @@ class Tank(HeatStore):
         if not self.is_planned:
             return []
         if columns["relays_kw"][t] > 0:
-            return [Forced("every relay off", "relays_kw", 0.0, 0.0)]
+            return [Forced("keeping every relay off", "relays_kw", 0.0, 0.0)]
         return [Forced("heating", "relays_kw", min(self.relays_kw), self.own_max_kw)]
 
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
