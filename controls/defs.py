@@ -13,7 +13,7 @@ from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.explain_words import Spell, folded
 from controls.planning.make import make_plan_now
 from controls.planning.plan_picture import picture_of_plan
-from controls.planning.summary import summarise
+from controls.planning.summary import device_sentences, summarise
 from data_quality.contracts.control.command import CommandState
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Clock
@@ -59,6 +59,7 @@ def core_site__plan(
             "gap": made.gap,
             "synthetic": made.request.is_synthetic,
             "sentence": summarise(made, time_zone=site.time_zone),
+            "devices": "\n".join(device_sentences(made, time_zone=site.time_zone)),
             "picture": embedded(picture, title=f"Plan of {site.name}"),
             "why": table(list(Spell.model_fields), [list(spell.model_dump().values()) for spell in why]),
         },

@@ -1,6 +1,7 @@
 """The picture of a plan: where power comes from and where it goes, what it costs, what is stored, and why."""
 
 import textwrap
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -11,19 +12,18 @@ from orchestration.previews import png_of
 if TYPE_CHECKING:
     from controls.planning.plan_picture import PlanPicture
 
-# Face and hatch: of what every plan has, and of its devices in their order. Told apart in grey and with any colour
-# vision; nobody has told more than eight apart.
-_OWN = {"load": ("#4d4d4d", ""), "grid": ("#d9d9d9", "////")}
-_FACES = (
-    ("#0072B2", "...."),
-    ("#F0E442", ""),
-    ("#009E73", "\\\\\\\\"),
-    ("#D55E00", "xxxx"),
-    ("#56B4E9", "----"),
-    ("#CC79A7", "oooo"),
-    ("#E69F00", "||||"),
-    ("#ffffff", "++++"),
-)
+# Face and hatch by kind, told apart in grey and with any colour vision; a second device of a kind, or a kind that is
+# not here, takes the next of the others.
+_KINDS = {
+    "load": ("#4d4d4d", ""),
+    "grid": ("#d9d9d9", "////"),
+    "pv": ("#F0E442", ""),
+    "battery": ("#0072B2", "...."),
+    "ev_charger": ("#009E73", "\\\\\\\\"),
+    "tank": ("#D55E00", "xxxx"),
+    "heat_pump": ("#CC79A7", "||||"),
+}
+_OTHERS = (("#56B4E9", "----"), ("#E69F00", "oooo"), ("#ffffff", "++++"), ("#F5C7A9", "...."), ("#A6CEE3", "xx"))
 _NOTE_WIDTH = 148
 _LINE_IN = 0.18
 
@@ -68,10 +68,12 @@ def plan_picture(picture: "PlanPicture", *, title: str, time_zone: str) -> bytes
 def _stacks(axes: Any, picture: "PlanPicture") -> None:
     """Both stacks, from zero up and from zero down, as high as each other in every step."""
     names = list(dict.fromkeys([*picture.takes_kw, *picture.gives_kw]))
-    devices = [name for name in names if name not in _OWN]
-    faces = _OWN | dict(zip(devices, _FACES * (1 + len(devices) // len(_FACES)), strict=False))
     # The load lies at zero, the grid, which makes up for the rest, outside.
-    ordered = [name for name in ("load", *devices, "grid") if name in names]
+    ordered = [name for name in ("load", *picture.kinds, "grid") if name in names]
+    faces, others = dict[str, tuple[str, str]](), cycle(_OTHERS)
+    for name in ordered:
+        own = _KINDS.get(picture.kinds.get(name, name))
+        faces[name] = own if own and own not in faces.values() else next(others)
     edges: Any = list(picture.edges_utc)
     for stack, sign in ((picture.gives_kw, 1.0), (picture.takes_kw, -1.0)):
         base = np.zeros(len(edges))
@@ -129,7 +131,7 @@ def _stored(axes: Any, picture: "PlanPicture") -> None:
         full = each.scale or float(np.abs(each.amounts).max()) or 1.0
         label = f"{each.words}\n(of {full:.3g} {each.unit})"
         axes.plot(edges, 100 * each.amounts / full, color="black", linestyle=style, linewidth=1.4, label=label)
-    axes.set_ylim(0, 105)
+    axes.set_ylim(0, max(105.0, axes.get_ylim()[1]))
     axes.set_ylabel("stored\n%", fontsize="small")
 
 

@@ -79,7 +79,10 @@ def _slot(solved: SolvedCase, t: int, binding: list[Binding]) -> Slot:
         time_utc=solved.case.windows_utc[t][0],
         step_h=solved.case.step_h[t],
         powers_kw={
-            device.device_id: {name: float(solved.columns[device.device_id][name][t]) for name in device.columns}
+            device.device_id: {
+                name: float(solved.columns[device.device_id][name][t])
+                for name in dict.fromkeys([*device.columns, *device.moves])
+            }
             for device in solved.case.devices
         },
         import_kw=solved.solution.series.connection["import_kw"][t],
@@ -115,9 +118,9 @@ def _bound_rows(solved: SolvedCase) -> tuple[tuple[Binding, ...], list[list[Bind
                 value = solved.solution.series.connection["import_kw"][t or 0]
             unit = units.get(family.label, "kw" if is_peak else "")
             # A power that lies at its rating for no money's sake says nothing; a full battery is worth a word.
-            if value is None or (unit == "kw" and price <= NOISE):
+            if value is None or (unit != "kwh" and price <= NOISE):
                 continue
-            per_kwh = price / solved.case.step_h[t] if unit == "kw" and t is not None else price
+            hours = solved.case.step_h[t] if unit == "kw" and t is not None else 1.0
             words = part.says.get(family.name, f"is at its {family.name.replace('_', ' ')}")
             place = whole if t is None else found[t]
             place.append(
@@ -127,7 +130,7 @@ def _bound_rows(solved: SolvedCase) -> tuple[tuple[Binding, ...], list[list[Bind
                     words=words,
                     value=kept(value),
                     unit=unit,
-                    saves_per_kwh=kept(per_kwh),
+                    saves_per_kwh=kept(price / hours) if unit in {"kw", "kwh"} else None,
                 )
             )
     return tuple(whole), found

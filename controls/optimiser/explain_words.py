@@ -127,14 +127,16 @@ def _other(one: Alternative, *, is_alone: bool) -> str:
 
 def _bound(one: Binding, noise: float, currency: str) -> str:
     text = _limit(one)
+    if one.saves_per_kwh is None:
+        return text
     if one.saves_per_kwh <= noise:
         return f"{text}, where more room makes no difference"
     return f"{text}, where one kWh more room would save {figure(one.saves_per_kwh)} {currency}"
 
 
 def _limit(one: Binding) -> str:
-    unit = _UNITS.get(one.unit, one.unit)
-    return f"{one.device_id or 'the connection'} {one.words} ({figure(one.value)}{f' {unit}' if unit else ''})"
+    said = f" ({figure(one.value)} {_UNITS.get(one.unit, one.unit)})" if one.unit else ""
+    return f"{one.device_id or 'the connection'} {one.words}{said}"
 
 
 def _resting(devices: Iterable[Device]) -> str:

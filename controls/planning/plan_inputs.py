@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from math import isfinite
 
 import numpy as np
 import polars as pl
@@ -318,11 +319,14 @@ def _joined(findings: Sequence[Finding], site: Site) -> Finding:
 
 def _quarter_hour_kw(forecast: Forecast) -> dict[datetime, float]:
     # The energy of an hour in kWh is its mean power in kW, and so that of each of its quarters.
-    return {row.time_utc + k * STEP: row.p50_kwh for row in forecast.rows for k in range(_STEPS_PER_HOUR)}
+    # What is no number is a hole, as if it were not there: a plan ends before it.
+    known = (row for row in forecast.rows if isfinite(row.p50_kwh))
+    return {row.time_utc + k * STEP: row.p50_kwh for row in known for k in range(_STEPS_PER_HOUR)}
 
 
 def _price_by_start(prices: pl.DataFrame) -> dict[datetime, float]:
     known = prices.select("interval_start_utc", pl.col("price_per_kwh").cast(pl.Float64)).drop_nulls()
+    known = known.filter(pl.col("price_per_kwh").is_finite())
     by_start = dict(known.iter_rows())
     if len(by_start) != known.height:
         raise BadInput("the prices hold a quarter hour twice", reason="duplicate_price")

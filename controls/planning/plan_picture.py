@@ -34,11 +34,12 @@ class Stored:
 class PlanPicture:
     """A plan over its steps. edges_utc: one more than steps. Powers in kW, never below zero, by part.
 
-    unused_kw: what could have been given and was not. marginal_price: empty where nobody asked for it. notes: a slot's
-    start and its sentence, where a choice counts most.
+    kinds: of the devices by their ids. unused_kw: what could have been given and was not. marginal_price: empty where
+    nobody asked for it. notes: a slot's start and its sentence, where a choice counts most.
     """
 
     edges_utc: tuple[datetime, ...]
+    kinds: dict[str, str]
     gives_kw: dict[str, Floats]
     takes_kw: dict[str, Floats]
     unused_kw: dict[str, Floats]
@@ -68,6 +69,7 @@ def picture_of(case: DispatchCase, series: Series, why: Explanation | None = Non
     takes = {name: np.maximum(power, 0.0) for name, power in drawn.items()} | {GRID: sold}
     return PlanPicture(
         edges_utc=(case.start_utc, *(end for _, end in case.windows_utc)),
+        kinds={device.device_id: device.kind for device in case.devices},
         gives_kw={name: power for name, power in gives.items() if power.any()},
         takes_kw={name: power for name, power in takes.items() if power.any()},
         unused_kw={name: power for name, power in unused.items() if power.any()},

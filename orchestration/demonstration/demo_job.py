@@ -13,6 +13,7 @@ from assets.stores.actions import signer_of
 from assets.stores.file_hashes import landing_files
 from assets.stores.published.publications import sign_act
 from controls.ledger.modes import set_mode
+from controls.planning.summary import device_sentences
 from controls.simulator.simulated_files import write_site
 from controls.simulator.worlds.tower_files import Delivery, write_delivery
 from data_quality.contracts.baselines.baseline import BaselineStatus
@@ -190,6 +191,10 @@ def dispatch_live(project: ProjectResource, runner: Runner, clock: Clock, say: S
         environment(live.environment),
     ):
         runner.run("plan", partition="home")
+        plan = project.plans.latest("home")
+        if plan is not None:
+            for sentence in device_sentences(plan, time_zone=project.site("home").time_zone):
+                say(sentence)
         runner.run("dispatch", partition="home")
         return [each for each in commands_of_store(project.store, "home") if each["state"] != "PROPOSED"]
 

@@ -139,6 +139,10 @@ class Connection(Part):
         is_free = (self._slopes.import_low >= 0) & (self._slopes.export_high <= 0)
         return np.where(is_free, self.export_max_kw + net_kw, 0.0)
 
+    def told(self, columns: Numbers) -> Numbers:
+        """Its powers, and the mode where prices tempt."""
+        return columns | {"is_importing": (columns["import_kw"][self._both_pay] > 0).astype(np.float64)}
+
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
         """The sentences of a case's own statement."""
         buy, sell = columns["import_kw"], columns["export_kw"]

@@ -24,9 +24,9 @@ Values = Mapping[str, Any]
 Numbers = dict[str, Floats]
 Columns = dict[str, tuple[float, ...]]
 M = TypeVar("M", bound=Model)
-# Kinds of cost that somebody pays ("stored": charge borrowed from tomorrow); the others (comfort, carbon, ...) only
-# weigh in the objective.
-MONEY = frozenset({"energy", "demand", "wear", "stored"})
+# Kinds of cost that somebody pays ("stored": charge borrowed from tomorrow, "shedding": what a load's owner asks for
+# going without); the others (comfort, carbon, ...) only weigh in the objective.
+MONEY = frozenset({"energy", "demand", "wear", "stored", "shedding"})
 # A nano-kilowatt: solver noise goes, and an hour of it is far below every tolerance.
 DECIMALS = 9
 
@@ -102,6 +102,10 @@ class Part(Model, ABC):
         """What its series say of its variables, by name, to begin a search from: the modes behind them too."""
         return columns
 
+    def short(self, family: str, amount: float) -> str:
+        """What it would have where a limit gives by that amount, in words; empty: nothing more to say."""
+        return ""
+
     @abstractmethod
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
         """Every rule that its series must keep, and by how much they break it (kW, kWh) in each step, or at all.
@@ -151,6 +155,7 @@ class Forced:
 class Given:
     """What is known of one asset when a plan is made.
 
+    outdoor_degc: forecast, one value a step; empty where there is none.
     share: of its rating that it may use. forecast_kw: one value a step, of all `siblings`, the assets of its kind on
     its meter, itself among them. state: as measured. end: what is to be left; None: as much as there is.
     start_utc, step_h, time_zone: the plan's steps. load_kw, pv_kw, import_price_per_kwh: of the site, one value a step.
@@ -166,6 +171,7 @@ class Given:
     start_utc: datetime | None = None
     step_h: float = 0.25
     time_zone: str = "UTC"
+    outdoor_degc: tuple[float, ...] = ()
     load_kw: tuple[float, ...] = ()
     pv_kw: tuple[float, ...] = ()
     import_price_per_kwh: tuple[float, ...] = ()
@@ -226,6 +232,11 @@ class Device(Part, OnPhases):
         return None
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was assumed where something is not known, and what is left alone: sentences for whoever reads a plan."""
+        return ()
+
+    @property
     def phase_share(self) -> tuple[float, float, float]:
         """Which share of its power lies on L1, L2 and L3."""
         on = set(self.on_phases or _PHASES)
@@ -265,7 +276,7 @@ class Device(Part, OnPhases):
 
     def unused_kw(self, columns: Numbers) -> Floats:
         """What it could give in each step and does not."""
-        return np.zeros_like(columns[self.columns[0]])
+        return np.zeros_like(self.drawn_kw(columns))
 
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
         """Absolute set-points of step t by capability, each in the unit that ends the capability's name."""

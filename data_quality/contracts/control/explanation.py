@@ -9,14 +9,17 @@ from data_quality.contracts.model import Model
 
 
 class Binding(Model):
-    """A limit that a slot lies at. saves_per_kwh: what one kWh more room would save, at the margin."""
+    """A limit that a slot lies at. saves_per_kwh: what one kWh more room would save, at the margin.
+
+    unit: empty for a rule that nobody chose, such as a least power; it has no room that could be given.
+    """
 
     label: str = Field(description="The family of rows, as a conflict names it")
     device_id: str = Field(description="Empty: the connection")
     words: str
     value: float
     unit: str
-    saves_per_kwh: float
+    saves_per_kwh: float | None
 
 
 class Moved(Model):
