@@ -186,6 +186,11 @@ class Battery(Device):
         )
 
     @classmethod
+    def full(cls, asset: Asset, site_id: str) -> float:
+        """Its capacity, kWh."""
+        return cls.figures(asset, site_id).capacity_kwh
+
+    @classmethod
     def measured(cls, asset: Asset, site_id: str, reading: float) -> float:
         """Charge in kWh of a battery that says percent."""
         return cls.figures(asset, site_id).capacity_kwh * reading / 100
