@@ -6,14 +6,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assets.stores.lake.lake import Lake
 from controls.optimiser.case import case_of
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.frozen_plan import make_plan
 from controls.planning.plan_inputs import plan_request
 from controls.planning.summary import summarise
-from controls.planning.wishes import with_wishes
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.control.plan import Plan, PlanRequest
@@ -79,25 +77,22 @@ def test_a_charge_that_cannot_be_is_refused(soc_kwh: float) -> None:
 
 
 @pytest.mark.parametrize(("soc_kwh", "side"), [(0.4, "below 1.00"), (9.9, "above 9.50")])
-def test_a_charge_outside_its_window_is_planned_back_into_it_and_said(soc_kwh: float, side: str, lake: Lake) -> None:
-    asked = with_wishes(request(soc_kwh=soc_kwh, mode=Mode.FULL), HOME, lake)
-    assert isinstance(asked, PlanRequest)
-    made = planned(asked)
+def test_a_charge_outside_its_window_is_planned_back_into_it_and_said(soc_kwh: float, side: str) -> None:
+    made = planned(request(soc_kwh=soc_kwh, mode=Mode.FULL))
     charge = [step.total("soc_end_kwh") for step in made.steps]
     # Above the ceiling only the load of the house can take it: 0.5 kW, or more is sold.
     assert all(1.0 - 1e-6 <= each <= 9.5 + 1e-6 for each in charge[4:])
-    assert f"Battery: holds {soc_kwh:.2f} kWh, {side} kWh: it returns there first." in summarise(made, time_zone="UTC")
+    assert f"Battery: holds {soc_kwh:.2f} kWh, {side} kWh, and returns there first." in summarise(made, time_zone="UTC")
     assert Plan.model_validate_json(made.model_dump_json()) == made
 
 
-def test_a_reserve_that_an_outage_used_is_filled_again_first(lake: Lake) -> None:
+def test_a_reserve_that_an_outage_used_is_filled_again_first() -> None:
     home = with_battery(mode="backup", reserve=0.6)
-    asked = with_wishes(request(site=home, soc_kwh=4.0, mode=Mode.FULL), home, lake)
-    assert isinstance(asked, PlanRequest)
+    asked = request(site=home, soc_kwh=4.0, mode=Mode.FULL)
     # 2 kWh at 5 kW and 0.975 need 25 minutes.
     charge = [step.total("soc_end_kwh") for step in planned(asked).steps]
     assert charge[1] == pytest.approx(6.0)
-    assert [label.partition("(")[2] for label in asked.labels] == ["mode backup)", ""]
+    assert [remark.partition(" (")[2] for remark in device(asked, "battery").remarks] == ["mode backup)", ""]
 
 
 def test_figures_of_a_battery_that_contradict_one_another_are_refused_by_name() -> None:
