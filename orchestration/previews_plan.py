@@ -12,8 +12,8 @@ from orchestration.previews import png_of
 if TYPE_CHECKING:
     from controls.planning.plan_picture import PlanPicture
 
-# Face and hatch by kind, told apart in grey and with any colour vision; a second device of a kind, or a kind that is not
-# here, takes the next of the others.
+# Face and hatch by kind, told apart in grey and with any colour vision; a second device of a kind, or a kind that is
+# not here, takes the next of the others.
 _KINDS = {
     "load": ("#4d4d4d", ""),
     "grid": ("#d9d9d9", "////"),
@@ -72,8 +72,8 @@ def _stacks(axes: Any, picture: "PlanPicture") -> None:
     ordered = [name for name in ("load", *picture.kinds, "grid") if name in names]
     faces, others = dict[str, tuple[str, str]](), cycle(_OTHERS)
     for name in ordered:
-        face = _KINDS.get(picture.kinds.get(name, name))
-        faces[name] = face if face and face not in faces.values() else next(others)
+        own = _KINDS.get(picture.kinds.get(name, name))
+        faces[name] = own if own and own not in faces.values() else next(others)
     edges: Any = list(picture.edges_utc)
     for stack, sign in ((picture.gives_kw, 1.0), (picture.takes_kw, -1.0)):
         base = np.zeros(len(edges))
@@ -131,7 +131,7 @@ def _stored(axes: Any, picture: "PlanPicture") -> None:
         full = each.scale or float(np.abs(each.amounts).max()) or 1.0
         label = f"{each.words}\n(of {full:.3g} {each.unit})"
         axes.plot(edges, 100 * each.amounts / full, color="black", linestyle=style, linewidth=1.4, label=label)
-    axes.set_ylim(0, 105)
+    axes.set_ylim(0, max(105.0, axes.get_ylim()[1]))
     axes.set_ylabel("stored\n%", fontsize="small")
 
 

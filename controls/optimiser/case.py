@@ -124,6 +124,7 @@ def case_of(request: PlanRequest) -> DispatchCase:
             import_max_kw=request.import_max_kw,
             export_max_kw=request.export_max_kw,
             bills=tuple(LinearTerms.model_validate(terms) for terms in request.bills),
+            phases=request.phases,
         ),
         devices=devices_of(request),
         objective=request.objective,

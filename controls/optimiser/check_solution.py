@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import numbers
 from controls.optimiser.objective import GOALS
+from controls.optimiser.phases import phase_errors
 from controls.optimiser.solution import Series, cost_of, costs_of
 from data_quality.contracts.model import Model
 
@@ -51,6 +52,8 @@ def _errors(case: DispatchCase, series: Series) -> Iterator[tuple[str, float]]:
     connection, step_h = numbers(series.connection), np.array(case.step_h)
     yield from _each("", "balance", np.abs(case.net_kw(columns) + case.connection.drawn_kw(connection)))
     for sentence, error in case.connection.errors(connection, step_h):
+        yield from _each("", sentence, error)
+    for sentence, error in phase_errors(case, columns):
         yield from _each("", sentence, error)
     for name, device in known.items():
         for sentence, error in device.errors(columns[name], step_h):

@@ -68,6 +68,8 @@ def explain_conflict(case: DispatchCase, *, time_zone: str = "UTC", time_limit_s
             facts[f"{name}_{unit}"] = round(amount, 9)
             when = spans(case.windows_utc, steps, ZoneInfo(time_zone)) if steps else ""
             clauses.append(f"{name} alone would have to give {amount:.3f} {_UNIT_WORDS.get(unit, unit)}{when}")
+            if said := limits[name].part.short(limits[name].family, amount):
+                clauses[-1] += f": {said}"
     if not is_smallest:
         facts["is_smallest"] = False
         clauses.append(f"not every limit was tried within {time_limit_s:g} s: some of these may not matter")

@@ -9,6 +9,7 @@ from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Numbers, Part
 from controls.optimiser.linear import Floats, Linear
 from controls.optimiser.objective import GOALS
+from controls.optimiser.phases import phase_rows
 from controls.optimiser.program import Program, Row
 
 
@@ -37,6 +38,9 @@ def build_problem(case: DispatchCase, *, without: Collection[str] = ()) -> Probl
             label = label_of(case, part, row.family) if part else row.family
             if label not in without:
                 program.add(label, part.prefix if part else "site", row, steps=around.steps)
+    for row in phase_rows(case, problem.variables):
+        if row.family not in without:
+            program.add(row.family, "site", row, steps=around.steps)
     for part in case.parts:
         for kind, term in part.cost(problem.variables[part.device_id], around.step_h):
             program.costs.setdefault(kind, []).append(term)

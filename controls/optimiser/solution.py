@@ -8,6 +8,7 @@ from pydantic import Field, model_serializer
 
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import DECIMALS, MONEY, Columns, Numbers, numbers
+from controls.optimiser.phases import phase_spare_kw
 from data_quality.contracts.control.goals import GoalName
 from data_quality.contracts.model import Model
 
@@ -83,7 +84,7 @@ def series_of(case: DispatchCase, values: Mapping[str, Numbers]) -> Series:
     devices = {device.device_id: device.solved(values[device.device_id], step_h) for device in case.devices}
     for device in case.devices:
         net_kw = case.net_kw(devices)
-        spare_kw = case.connection.spare_kw(net_kw)
+        spare_kw = np.minimum(case.connection.spare_kw(net_kw), phase_spare_kw(case, devices, device))
         # Where nothing may be exported, more sun can only replace what is drawn.
         held = case.aims.held_steps
         spare_kw[held] = np.minimum(spare_kw[held], np.maximum(net_kw[held], 0.0))

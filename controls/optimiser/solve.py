@@ -49,7 +49,7 @@ def solve(
         is_optimal &= solution.status == "optimal"
         case = case.model_copy(update={"kept": case.kept | {goal.goal: bound_of(goal, solution.objective)}})
         # Fits every bound kept so far: the next goal begins with a plan in hand.
-        run.known = run.found = solution.series
+        run.known, run.found = solution.series, solution
     else:
         solution = run.solved(case, None)
     if isinstance(solution, Outcome):
@@ -73,7 +73,7 @@ class _Run:
     gap: float
     time_limit_s: float
     known: Series | None
-    found: Series | None = None
+    found: Solution | None = None
     build_seconds: float = 0.0
     solve_seconds: float = 0.0
 
@@ -96,12 +96,13 @@ class _Run:
         self.solve_seconds += time.perf_counter() - built
         if outcome.values is None and self.found is not None and outcome.status != "infeasible":
             # Time ran out in this goal: what the goal before it found still keeps every limit.
-            series, cost = self.found, cost_of(case, self.found, weights)
-            outcome = Outcome("feasible", outcome.solver, objective=cost, bound=min(cost, relaxed_bound(arrays)))
+            series, cost = self.found.series, cost_of(case, self.found.series, weights)
+            bound = min(cost, relaxed_bound(arrays))
+            outcome = Outcome("feasible", outcome.solver, cost, bound, np.array(self.found.values))
         elif outcome.values is not None:
             values = {device.device_id: problem.values(device.device_id, outcome.values) for device in case.devices}
             series = series_of(case, values)
-        if outcome.objective is None or outcome.bound is None:
+        if outcome.objective is None or outcome.bound is None or outcome.values is None:
             return outcome
         objective = _verified_cost(case, series, outcome, weights)
         # A bound a hair above the verified cost is rounding, and would make the gap negative.
@@ -119,7 +120,7 @@ class _Run:
             measures=measures_of(numbers(series.connection), np.array(case.step_h), case.carbon_kgco2e_per_kwh),
             kept=case.kept,
             series=series,
-            values=() if outcome.values is None else tuple(outcome.values.tolist()),
+            values=tuple(outcome.values.tolist()),
         )
 
 

@@ -1,7 +1,6 @@
 """One problem handed to one solver, silently. HiGHS is what plans are made with; CBC is there to check it."""
 
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import Literal
 
 from controls.optimiser.linear import Floats
@@ -38,8 +37,8 @@ def run_solver(
 
     solver: one of SOLVERS. gap: relative. arrays: those of the program and weights, where they are made already.
     start: values to begin from, one a column, NaN where none is known; CBC begins anew. `stopped` means that the time
-    limit passed with nothing to hand out; what is found until then is `feasible`, and its bound that of the problem
-    without integers where the solver proved none. Raises BadInput for an unknown solver or one that is not installed,
+    limit passed with nothing to hand out; what is found until then is `feasible`, its bound at least that of the
+    problem without integers. Raises BadInput for an unknown solver or one that is not installed,
     OurFault for an unbounded problem.
     """
     from controls.optimiser.solve_highs import relaxed_bound, run_highs
@@ -53,6 +52,8 @@ def run_solver(
         found = run_cbc(program, arrays, gap=gap, time_limit_s=time_limit_s)
     else:
         raise BadInput(f"unknown solver {solver!r}; expected {' or '.join(SOLVERS)}", reason="unknown_solver")
-    if found.objective is None or (found.bound is not None and isfinite(found.bound)):
+    if found.status != "feasible" or found.objective is None:
         return found
-    return replace(found, bound=min(found.objective, relaxed_bound(arrays)))
+    # Stopped early, a search may know less than the problem without its integers says at once.
+    proven = [bound for bound in (found.bound, relaxed_bound(arrays)) if bound is not None]
+    return replace(found, bound=min(found.objective, max(proven)))

@@ -34,8 +34,8 @@ class Stored:
 class PlanPicture:
     """A plan over its steps. edges_utc: one more than steps. Powers in kW, never below zero, by part.
 
-    kinds: of the devices by their ids. unused_kw: what could have been given and was not. marginal_price: empty where nobody asked for it. notes: a slot's
-    start and its sentence, where a choice counts most.
+    kinds: of the devices by their ids. unused_kw: what could have been given and was not. marginal_price: empty where
+    nobody asked for it. notes: a slot's start and its sentence, where a choice counts most.
     """
 
     edges_utc: tuple[datetime, ...]

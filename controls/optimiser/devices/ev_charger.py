@@ -21,15 +21,13 @@ from controls.optimiser.devices.device import (
     params_of,
 )
 from controls.optimiser.devices.ev_params import EvParams, sessions_of
-from controls.optimiser.devices.ev_session import PowerRange, Session
+from controls.optimiser.devices.ev_session import SLACK_KWH, PowerRange, Session
 from controls.optimiser.linear import INF, Floats, Linear, Places
 from controls.optimiser.program import Program, Row
 from data_quality.contracts.site_file.site import Asset
 
 # Less than a watt is solver noise and no charging.
 _IDLE_KW = 1e-6
-# Far below what any solver tells apart: a stay that is fixed must not fail on a rounded digit.
-_SLACK_KWH = 1e-8
 
 
 class EvCharger(Device):
@@ -44,6 +42,15 @@ class EvCharger(Device):
         "ev_departure": "kwh",
         "strategy_power": "kw",
         "strategy_pace": "kwh",
+    }
+    means: ClassVar = {
+        "ev_power": "charges with at most {part.most_kw:g} kW",
+        "ev_ceiling": "is never fuller than it may be",
+        "ev_floor": "is never emptier than it may be",
+        "ev_feed_in": "gives back only what it may",
+        "ev_departure": "gets {part.wanted} kWh before it leaves",
+        "strategy_power": "charges only in the hours of its strategy",
+        "strategy_pace": "charges as early as it can",
     }
     says: ClassVar = {
         "most": "charges at its full power",
@@ -70,7 +77,7 @@ class EvCharger(Device):
         reading="read_soc_percent", code="ev_soc", words="the car's charge", presence="read_is_plugged_in"
     )
     columns = ("ev_kw", "ev_discharge_kw")
-    moves: ClassVar = {"ev_kw": "charges the car", "ev_discharge_kw": "takes from the car"}
+    moves: ClassVar = {"ev_kw": "charges the car with", "ev_discharge_kw": "takes from the car"}
 
     sessions: tuple[Session, ...] = ()
     capacity_kwh: float = 0.0
@@ -136,11 +143,32 @@ class EvCharger(Device):
             return None
         return State("ev_stored_kwh", self.sessions[0].start_kwh, self.capacity_kwh, "car's charge", "kWh")
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Of its stay."""
+        return self.notes
+
+    @property
+    def most_kw(self) -> float:
+        """The most of any stay."""
+        return max((session.max_kw for session in self.sessions), default=0.0)
+
+    @property
+    def wanted(self) -> str:
+        """What every stay wants, in words."""
+        return " and ".join(f"{session.energy_kwh:.4g}" for session in self.sessions)
+
+    def short(self, family: str, amount: float) -> str:
+        """What the car would leave with; of several cars that is not told, for any of them may be the one."""
+        if family != "ev_departure" or len(self.sessions) != 1:
+            return ""
+        wanted_kwh = self.sessions[0].energy_kwh
+        return f"the car is {amount:.1f} kWh short, it could have {wanted_kwh - amount:.1f} of the {wanted_kwh:.1f} kWh"
+
     def reach_kw(self) -> tuple[ArrayLike, ArrayLike]:
         """The most of any stay, either way."""
-        most_kw = max((session.max_kw for session in self.sessions), default=0.0)
         fed_kw = max((session.feed_in.max_kw for session in self.sessions if session.feed_in), default=0.0)
-        return most_kw, fed_kw
+        return self.most_kw, fed_kw
 
     def variables(self, program: Program, around: Around) -> dict[str, Linear]:
         """Powers and modes have one entry a step; `stored_kwh` one for each step with a car, at its end."""
@@ -238,6 +266,20 @@ class EvCharger(Device):
             found["ev_phases"] = np.where(power_kw > _IDLE_KW, phases, 0.0)
         return found
 
+    def told(self, columns: Numbers) -> Numbers:
+        """Powers, what is held, and the mode of each step with a car."""
+        if not columns:
+            return {}
+        at = self._steps
+        is_on, feeds = columns["ev_kw"][at] > 0, columns["ev_discharge_kw"][at] > 0
+        one = columns["ev_phases"][at] == 1 if "ev_phases" in columns else np.zeros(at.size, np.bool_)
+        modes = {"is_charging": is_on & ~one, "is_one_phase": one, "is_feeding": feeds}
+        return (
+            columns
+            | {name: mode.astype(np.float64) for name, mode in modes.items()}
+            | {"stored_kwh": columns["ev_stored_kwh"][at]}
+        )
+
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
         """The sentences of a case's own statement, stay by stay."""
         if self.is_uncontrolled:
@@ -302,8 +344,8 @@ class EvCharger(Device):
             done = {
                 "feed_in": None,
                 "cap_kw": tuple(power_kw.tolist()),
-                "pace_kwh": tuple((stored_kwh - _SLACK_KWH).tolist()),
-                "energy_kwh": max(min(one.target_kwh, stored_kwh[-1] - _SLACK_KWH) - one.start_kwh, 0.0),
+                "pace_kwh": tuple((stored_kwh - SLACK_KWH).tolist()),
+                "energy_kwh": max(min(one.target_kwh, stored_kwh[-1] - SLACK_KWH) - one.start_kwh, 0.0),
             }
             stays.append(one.model_copy(update=done))
         return self.model_copy(update={"sessions": tuple(stays), "is_uncontrolled": False})

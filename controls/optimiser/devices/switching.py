@@ -42,12 +42,12 @@ class Bank:
         yield Row("starts", f"starts{self.name}", self.starts >= more)
         if min_on_h:
             held = self._held(self.on_h, at_h, min_on_h)
-            yield Row("minimum_on", f"stay_on{self.name}", _recent(self.starts, at_h, min_on_h) + held <= self.on)
+            yield Row("minimum_on", f"stay_on{self.name}", recent(self.starts, at_h, min_on_h) + held <= self.on)
         if min_off_h:
             held = self._held(self.off_h, at_h, min_off_h)
             left = self.count - self.on
             stops = self.starts - more
-            yield Row("minimum_off", f"stay_off{self.name}", _recent(stops, at_h, min_off_h) + held <= left)
+            yield Row("minimum_off", f"stay_off{self.name}", recent(stops, at_h, min_off_h) + held <= left)
 
     @staticmethod
     def _held(since_h: tuple[float, ...], at_h: Floats, least_h: float) -> Floats:
@@ -56,7 +56,7 @@ class Bank:
         return held + np.zeros(at_h.size)
 
 
-def _recent(events: Linear, at_h: Floats, within_h: float) -> Linear:
+def recent(events: Linear, at_h: Floats, within_h: float) -> Linear:
     """The events of each step and of those that began less than so many hours before it."""
     steps = np.arange(at_h.size)
     first = np.searchsorted(at_h, at_h - within_h + _HAIR_H, side="right")

@@ -20,6 +20,7 @@ from controls.optimiser.devices.switching import shared_out, shortest
 from controls.optimiser.devices.tank import Tank
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
+from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Asset
@@ -118,7 +119,7 @@ def test_missing_comfort_is_a_price_and_no_wall() -> None:
     # 1 kWh is missing for an hour: 0.2 is cheaper than 2 kWh at 0.5.
     assert column(answer, "tank_end_kwh") == [2.0, 1.0]
     assert answer.costs["comfort"] == pytest.approx(0.2)
-    dear = planned(case.model_copy(update={"weights": {"comfort": 10.0}}))
+    dear = planned(case.model_copy(update={"objective": Objective(preset="comfort")}))
     assert column(dear, "relay_01") == [0, 1]
 
 

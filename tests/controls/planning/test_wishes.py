@@ -89,7 +89,7 @@ def test_the_hours_of_a_stream_count_where_the_site_names_one(lake: Lake, clock:
     )  # fmt: skip
     lake.write_batch(info, frame, unchanged_rows=0, clock=clock)
     clean = {"preset": "environmental", "carbon_stream": "grid_carbon"}
-    asked = wished(lake, objective=clean, drivers=[DIRTY], factors=[FACTOR])
+    asked = wished(lake, objective=clean, drivers=[*HOME.drivers, DIRTY], factors=[FACTOR])
     assert asked.carbon_kgco2e_per_kwh is not None
     assert set(asked.carbon_kgco2e_per_kwh[:48]) == {0.5}
     assert asked.carbon_kgco2e_per_kwh[48] == 0.1
@@ -98,7 +98,7 @@ def test_the_hours_of_a_stream_count_where_the_site_names_one(lake: Lake, clock:
 
 def test_a_stream_with_a_hole_is_not_filled_with_the_factor_of_the_year(lake: Lake) -> None:
     clean = {"preset": "environmental", "carbon_stream": "grid_carbon"}
-    answer = with_wishes(request(), home(objective=clean, drivers=[DIRTY], factors=[FACTOR]), lake)
+    answer = with_wishes(request(), home(objective=clean, drivers=[*HOME.drivers, DIRTY], factors=[FACTOR]), lake)
     assert isinstance(answer, Finding)
     assert "(stream grid_carbon)" in answer.message
 
