@@ -69,10 +69,11 @@ class _Started(Exception):
 
 
 def build_s(case: dict[str, Any]) -> float:
-    """CPU seconds from the first variable to a solver that holds the whole model: CVXPY has no other way to stop there."""
+    """CPU seconds from the first variable to a solver that holds the whole model."""
     solver = highspy.Highs
     run = solver.run
 
+    # CVXPY has no other way to stop there.
     def begin(_: Any) -> None:
         raise _Started
 
