@@ -56,4 +56,8 @@ class Objective(Model):
     @property
     def is_default(self) -> bool:
         """Whether it is what every plan had before there was a choice: the least money."""
-        return self == Objective()
+        return self == _DEFAULT
+
+
+# What every plan had before there was a choice.
+_DEFAULT = Objective()
