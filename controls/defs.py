@@ -55,7 +55,6 @@ def core_site__plan(
             "objective": made.request.objective.preset,
             "costs": dict(made.costs),
             "measures": dict(made.measures),
-            "labels": list(made.request.labels),
             "cost_with_nothing_planned": made.no_battery_cost,
             "currency": made.currency,
             "gap": made.gap,

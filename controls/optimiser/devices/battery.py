@@ -198,6 +198,11 @@ class Battery(Device):
         )
 
     @classmethod
+    def full(cls, asset: Asset, site_id: str) -> float:
+        """Its capacity, kWh."""
+        return cls.figures(asset, site_id).capacity_kwh
+
+    @classmethod
     def measured(cls, asset: Asset, site_id: str, reading: float) -> float:
         """Charge in kWh of a battery that says percent."""
         return cls.figures(asset, site_id).capacity_kwh * reading / 100
@@ -308,14 +313,15 @@ class Battery(Device):
         return np.maximum(np.maximum(self.soc_min_kwh - soc, soc - self.soc_max_kwh), 0.0)
 
     @property
-    def labels(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         """A mode that somebody chose, and a start outside the window."""
-        found = (_MODE_WORDS[self.mode],) if self.mode in _MODE_WORDS else ()
-        if self.return_price_per_kwh is None:
-            return found
-        side = "below" if self.soc_init_kwh < self.soc_min_kwh else "above"
-        bound_kwh = self.soc_min_kwh if side == "below" else self.soc_max_kwh
-        return (*found, f"holds {self.soc_init_kwh:.2f} kWh, {side} {bound_kwh:.2f} kWh: it returns there first")
+        found = [f"{self.device_id}: {words}" for mode, words in _MODE_WORDS.items() if mode == self.mode]
+        if self.return_price_per_kwh is not None:
+            side = "below" if self.soc_init_kwh < self.soc_min_kwh else "above"
+            bound_kwh = self.soc_min_kwh if side == "below" else self.soc_max_kwh
+            held = f"holds {self.soc_init_kwh:.2f} kWh, {side} {bound_kwh:.2f} kWh"
+            found.append(f"{self.device_id}: {held}, and returns there first")
+        return tuple(found)
 
     def solved(self, values: Numbers, step_h: Floats) -> Numbers:
         """The two powers, and the charge at the end of each step that follows from them."""

@@ -258,11 +258,6 @@ class Device(Part, OnPhases):
         """The stored amount, for a device that stores."""
         return None
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """What a person must know of how it is planned, each a clause: an odd state, a mode that somebody chose."""
-        return ()
-
     @abstractmethod
     def reach_kw(self) -> tuple[ArrayLike, ArrayLike]:
         """The most that it may draw and the most that it may feed in, in each step or in all."""
