@@ -59,5 +59,7 @@ def balance(case: DispatchCase, problem: Problem) -> Row:
 
 def label_of(case: DispatchCase, part: Part, family: str) -> str:
     """What a family of rows is called in findings: after its device too where another part has one of that name."""
-    is_shared = any(other is not part and (other.kind == part.kind or family in other.limits) for other in case.parts)
+    # Without the objective's part: its families are its own. This is asked for every family of every problem.
+    others = (case.connection, *case.devices)
+    is_shared = any(other is not part and (other.kind == part.kind or family in other.limits) for other in others)
     return f"{part.prefix}.{family}" if is_shared else family

@@ -119,7 +119,7 @@ class Program:
         at: the step of each, for their names; by default from 0 on, and a single one has no number.
         """
         places = np.arange(self._width, self._width + count)
-        low, high = (np.broadcast_to(np.asarray(bound, np.float64), (count,)) for bound in (lower, upper))
+        low, high = np.full(count, lower, np.float64), np.full(count, upper, np.float64)
         steps = np.arange(count) if at is None else at
         self._columns.append(_Columns(name, steps, low, high, is_integer, count > 1 or at is not None))
         self._width += count
