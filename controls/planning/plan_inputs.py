@@ -31,6 +31,7 @@ MAX_FORECAST_AGE = timedelta(hours=26)
 MAX_STATE_AGE_S = 60.0
 # Guard I01 lets a set-point in PARTIAL differ from the safe default by this share of the rating (dispatch.md B.2).
 PARTIAL_SHARE = 0.3
+# A quarter is exact in binary, so sums of a day's steps carry no rounding.
 _STEPS_PER_HOUR = 60 // CANONICAL_MINUTES
 # For the sentence only: how far the inputs reach need not be searched beyond two days.
 _LONGEST_STEPS = 48 * _STEPS_PER_HOUR
@@ -94,7 +95,6 @@ def plan_request(
     request = PlanRequest(
         site_id=site.site_id,
         start_utc=start_utc,
-        # Exact in binary, so sums of a day's steps carry no rounding.
         step_h=1 / _STEPS_PER_HOUR,
         known_at_utc=now_utc,
         load_kw=powers_kw["load"],

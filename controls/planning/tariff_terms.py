@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -89,6 +90,8 @@ ReadBills = Callable[[], BillsSoFar]
 def so_far_reader(site: Site, lake: Lake, *, start_utc: datetime, as_of_utc: datetime | None = None) -> ReadBills:
     """A function that reads what is known of the bills before a plan that starts then."""
 
+    # Once: a plan asks again where it needs its bills for a wider connection.
+    @cache
     def read() -> BillsSoFar:
         book, zone = book_of(site), ZoneInfo(site.time_zone)
         span = lake.span(site.site_id, as_of_utc=as_of_utc)
