@@ -136,13 +136,13 @@ def entries() -> set[Place]:
 
 
 def device_kinds() -> set[Place]:
-    """Kinds of device: whatever class of their folder derives from Device, as devices/kinds.py finds them."""
+    """Kinds of device: whatever class of their folder has a name for site files, as devices/kinds.py finds them."""
     return {
         Place(module, node.name)
         for module, text in product().items()
         if module.startswith("controls.optimiser.devices.")
         for node in ast.parse(text).body
-        if isinstance(node, ast.ClassDef) and "Device" in {ast.unparse(base) for base in node.bases}
+        if isinstance(node, ast.ClassDef) and any(ast.unparse(line).startswith("kind = '") for line in node.body)
     }
 
 

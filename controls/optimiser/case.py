@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Annotated, Self
 
@@ -14,6 +15,8 @@ from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.device import Around, Device, Numbers, Part
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.linear import Floats
+from controls.optimiser.objective import Aims, weights_of
+from data_quality.contracts.control.goals import GoalName, Objective
 from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.model import Model
 
@@ -30,14 +33,16 @@ class DispatchCase(Model):
     load_kw: tuple[float, ...]
     connection: Connection
     devices: tuple[Device, ...] = ()
-    # What a unit of each kind of cost weighs in the objective, where it is not 1 (devices/device.py: MONEY).
-    weights: dict[str, float] = {}
+    objective: Objective = Objective()
+    carbon_kgco2e_per_kwh: tuple[float, ...] | None = Field(default=None, description="Of imports; None: not known")
+    kept: dict[GoalName, float] = Field(default={}, description="The most of goals that were solved before")
 
     @model_validator(mode="after")
     def _series_have_one_length(self) -> Self:
         series = {"load_kw": self.load_kw}
         for part in self.parts:
-            series |= {name: getattr(part, name) for name in part.per_step}
+            # A series that nobody needs may be absent.
+            series |= {name: found for name in part.per_step if (found := getattr(part, name)) is not None}
             for name, values in series.items():
                 if len(values) != len(self.step_h):
                     raise ValueError(f"{name} has {len(values)} values, the case {len(self.step_h)} steps")
@@ -57,7 +62,29 @@ class DispatchCase(Model):
     def parts(self) -> tuple[Part, ...]:
         """The connection, then what only adds to a plan, then what makes one: conflicts are sought in this order."""
         # Sorting is stable, so within each group the order of the site file stays.
-        return (self.connection, *sorted(self.devices, key=lambda device: device.makes_a_plan))
+        devices = sorted(self.devices, key=lambda device: device.makes_a_plan)
+        return (self.connection, *(() if self.objective.is_default and not self.kept else (self.aims,)), *devices)
+
+    @cached_property
+    def aims(self) -> Aims:
+        """What its objective adds."""
+        return Aims(
+            objective=self.objective,
+            export_price_per_kwh=self.connection.export_price_per_kwh,
+            carbon_kgco2e_per_kwh=self.carbon_kgco2e_per_kwh,
+        )
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """What a unit of each kind of cost weighs in the objective, where it is not 1 (devices/device.py: MONEY)."""
+        return weights_of(self.objective)
+
+    @property
+    def bounds(self) -> dict[GoalName, float]:
+        """The most of each goal that is bounded, in its unit."""
+        most = self.objective.carbon_max_kgco2e
+        chosen: dict[GoalName, float] = {} if most is None else {"carbon": most}
+        return chosen | {goal: min(kept, chosen.get(goal, kept)) for goal, kept in self.kept.items()}
 
     @property
     def windows_utc(self) -> tuple[tuple[datetime, datetime], ...]:
@@ -97,15 +124,20 @@ def case_of(request: PlanRequest) -> DispatchCase:
             import_max_kw=request.import_max_kw,
             export_max_kw=request.export_max_kw,
             bills=tuple(LinearTerms.model_validate(terms) for terms in request.bills),
+            phases=request.phases,
         ),
         devices=devices_of(request),
+        objective=request.objective,
+        carbon_kgco2e_per_kwh=request.carbon_kgco2e_per_kwh,
     )
 
 
 def without_control(case: DispatchCase) -> DispatchCase:
     """The same data with nothing planned: the counterfactual of a saving. PV is still curtailed where that pays.
 
-    The connection is widened to what the rest needs, for there is nothing left to choose.
+    The connection is widened to what the rest needs, for there is nothing left to choose, and the least money is all
+    that is wanted.
     """
-    left = case.model_copy(update={"devices": tuple(one for d in case.devices if (one := d.without_control()))})
+    devices = tuple(one for device in case.devices if (one := device.without_control()))
+    left = case.model_copy(update={"devices": devices, "objective": Objective(), "kept": {}})
     return left.model_copy(update={"connection": case.connection.widened(left.around)})

@@ -11,6 +11,7 @@ from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.device import Device, Part
 from controls.optimiser.devices.kinds import KINDS
+from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 
@@ -26,13 +27,22 @@ class _CaseFile(Model):
     start_utc: AwareDatetime
     dt_h: float = Field(gt=0, le=24)
     load: tuple[float, ...] = Field(min_length=1)
+    objective: Objective = Objective()
+    carbon_kgco2e_per_kwh: float | tuple[float, ...] | None = None
 
 
-def load_case(path: Path) -> DispatchCase:
-    """The dispatch problem of a case file. Raises BadInput: one sentence with the file, and line or key."""
+def load_case(path: Path, *, preset: str | None = None) -> DispatchCase:
+    """The dispatch problem of a case file. Raises BadInput: one sentence with the file, and line or key.
+
+    preset: of its objective, instead of the file's own; the prices stay those of the file.
+    """
     content = _parsed(path)
+    if preset is not None and isinstance(content, dict):
+        own = content.get("objective", {})
+        content["objective"] = (own if isinstance(own, dict) else {}) | {"preset": preset}
     try:
         raw = _CaseFile.model_validate(content)
+        carbon = raw.carbon_kgco2e_per_kwh
         (connection,) = _parts(Connection, content, path)
         return DispatchCase(
             case_id=raw.id,
@@ -42,6 +52,8 @@ def load_case(path: Path) -> DispatchCase:
             load_kw=raw.load,
             connection=connection,
             devices=tuple(device for kind in KINDS.values() for device in _parts(kind, content, path)),
+            objective=raw.objective,
+            carbon_kgco2e_per_kwh=(carbon,) * len(raw.load) if isinstance(carbon, float) else carbon,
         )
     except ValidationError as error:
         raise _refusal(path, error, [], {}) from error

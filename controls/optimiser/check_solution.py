@@ -7,7 +7,9 @@ from numpy.typing import ArrayLike
 
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import numbers
-from controls.optimiser.solution import Series, cost_of
+from controls.optimiser.objective import GOALS
+from controls.optimiser.phases import phase_errors
+from controls.optimiser.solution import Series, cost_of, costs_of
 from data_quality.contracts.model import Model
 
 # A milliwatt: far above the nine decimals kept of a series, far below what a device can tell apart.
@@ -51,9 +53,18 @@ def _errors(case: DispatchCase, series: Series) -> Iterator[tuple[str, float]]:
     yield from _each("", "balance", np.abs(case.net_kw(columns) + case.connection.drawn_kw(connection)))
     for sentence, error in case.connection.errors(connection, step_h):
         yield from _each("", sentence, error)
+    for sentence, error in phase_errors(case, columns):
+        yield from _each("", sentence, error)
     for name, device in known.items():
         for sentence, error in device.errors(columns[name], step_h):
             yield from _each(f"{name}, ", sentence, error)
+    for sentence, error in case.aims.errors(connection, step_h):
+        yield from _each("", sentence, error)
+    costs = costs_of(case, series)
+    for goal, most in case.bounds.items():
+        value = sum(cost for kind, cost in costs.items() if kind in GOALS[goal])
+        # A sum over all steps carries the noise of each.
+        yield f"{goal} above its bound", (value - most) / max(1.0, abs(most))
 
 
 def _each(whose: str, sentence: str, error: ArrayLike) -> Iterator[tuple[str, float]]:

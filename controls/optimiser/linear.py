@@ -44,7 +44,10 @@ class Linear:
     def __getitem__(self, key: int | slice | NDArray[Any] | list[int]) -> "Linear":
         """Some of them, in the order asked."""
         taken = np.atleast_1d(np.arange(self.size)[key])
-        if taken.size == 1:
+        if self.row.size == self.size and np.array_equal(self.row, np.arange(self.size)):
+            # One entry each, as new variables have.
+            row, found = np.arange(taken.size), taken
+        elif taken.size == 1:
             found = np.flatnonzero(self.row == taken[0])
             row = np.zeros(found.size, np.int64)
         else:

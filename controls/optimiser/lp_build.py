@@ -8,6 +8,8 @@ import numpy as np
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Numbers, Part
 from controls.optimiser.linear import Floats, Linear
+from controls.optimiser.objective import GOALS
+from controls.optimiser.phases import phase_rows
 from controls.optimiser.program import Program, Row
 
 
@@ -26,16 +28,26 @@ class Problem:
 def build_problem(case: DispatchCase, *, without: Collection[str] = ()) -> Problem:
     """The problem of a case. Families whose label is in `without` are left out: only for the search for a conflict."""
     program, around = Program(), case.around
-    problem = Problem(program, {part.device_id: part.variables(program, around) for part in case.parts})
+    problem = Problem(program, {})
+    for each in case.parts:
+        # What the objective adds sees the connection's variables: both have no id.
+        problem.variables.setdefault(each.device_id, {}).update(each.variables(program, around))
     for part in (None, *case.parts):
         rows = [balance(case, problem)] if part is None else part.rows(problem.variables[part.device_id], around)
         for row in rows:
             label = label_of(case, part, row.family) if part else row.family
             if label not in without:
                 program.add(label, part.prefix if part else "site", row, steps=around.steps)
+    for row in phase_rows(case, problem.variables):
+        if row.family not in without:
+            program.add(row.family, "site", row, steps=around.steps)
     for part in case.parts:
         for kind, term in part.cost(problem.variables[part.device_id], around.step_h):
             program.costs.setdefault(kind, []).append(term)
+    for goal, most in case.bounds.items():
+        terms = [term.sum() for kind, found in program.costs.items() if kind in GOALS[goal] for term in found]
+        if terms and (label := f"{goal}_max") not in without:
+            program.add(label, "site", Row(label, label, sum(terms[1:], start=terms[0]) <= most), steps=0)
     return problem
 
 
@@ -47,5 +59,7 @@ def balance(case: DispatchCase, problem: Problem) -> Row:
 
 def label_of(case: DispatchCase, part: Part, family: str) -> str:
     """What a family of rows is called in findings: after its device too where another part has one of that name."""
-    is_shared = any(other is not part and (other.kind == part.kind or family in other.limits) for other in case.parts)
+    # Without the objective's part: its families are its own. This is asked for every family of every problem.
+    others = (case.connection, *case.devices)
+    is_shared = any(other is not part and (other.kind == part.kind or family in other.limits) for other in others)
     return f"{part.prefix}.{family}" if is_shared else family

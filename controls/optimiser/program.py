@@ -84,6 +84,10 @@ class Arrays:
         low[columns], high[columns] = lower, upper
         return replace(self, lower=low, upper=high)
 
+    def between(self, lower: Floats, upper: Floats) -> "Arrays":
+        """The same with other bounds of all rows."""
+        return replace(self, row_lower=lower, row_upper=upper)
+
     def without_cost(self) -> "Arrays":
         """Any point will do."""
         return replace(self, cost=np.zeros_like(self.cost), offset=0.0)
@@ -115,7 +119,7 @@ class Program:
         at: the step of each, for their names; by default from 0 on, and a single one has no number.
         """
         places = np.arange(self._width, self._width + count)
-        low, high = (np.broadcast_to(np.asarray(bound, np.float64), (count,)) for bound in (lower, upper))
+        low, high = np.full(count, lower, np.float64), np.full(count, upper, np.float64)
         steps = np.arange(count) if at is None else at
         self._columns.append(_Columns(name, steps, low, high, is_integer, count > 1 or at is not None))
         self._width += count
@@ -134,15 +138,22 @@ class Program:
         self._rows.append(row.constraint)
         self._height += size
 
-    def elastic(self, label: str) -> Linear:
-        """A column by which every row of a family may be broken, and the cost of nothing else."""
-        give = self.new(f"give_{label}", 1)
-        for place, family in enumerate(self.families):
-            if family.label == label:
-                old = self._rows[place]
-                # Outwards on either side: a row is "<=" or ">=" where somebody chose its limit.
-                outward = np.where(np.isfinite(old.upper), -1.0, 1.0)
-                self._rows[place] = Constraint(old.linear + give * outward, old.lower, old.upper)
+    def elastic(self, label: str, *, most: float | None = None) -> Linear:
+        """Columns by which the rows of a family may be broken, and the cost of nothing else.
+
+        One column for all rows; with `most`, one for each row that gives at most so much.
+        """
+        found = [place for place, family in enumerate(self.families) if family.label == label]
+        sizes = [self.families[place].size if most is not None else 1 for place in found]
+        give = self.new(f"give_{label}", 1 if most is None else sum(sizes), upper=INF if most is None else most)
+        first = 0
+        for place, size in zip(found, sizes, strict=True):
+            old = self._rows[place]
+            own = give if most is None else give[np.arange(first, first + size)]
+            # Outwards on either side: a row is "<=" or ">=" where somebody chose its limit.
+            outward = np.where(np.isfinite(old.upper), -1.0, 1.0)
+            self._rows[place] = Constraint(old.linear + own * outward, old.lower, old.upper)
+            first += size
         self.costs = {"give": [give]}
         return give
 
@@ -171,6 +182,11 @@ class Program:
             cost=cost,
             offset=offset,
         )
+
+    @property
+    def width(self) -> int:
+        """How many columns there are."""
+        return self._width
 
     def column_names(self) -> list[str]:
         """`bat_charge_kw_003` for step 3; without a number where there is but one."""

@@ -7,7 +7,9 @@ import numpy as np
 from pydantic import Field, model_serializer
 
 from controls.optimiser.case import DispatchCase
-from controls.optimiser.devices.device import DECIMALS, Columns, Numbers, numbers
+from controls.optimiser.devices.device import DECIMALS, MONEY, Columns, Numbers, numbers
+from controls.optimiser.phases import phase_spare_kw
+from data_quality.contracts.control.goals import GoalName
 from data_quality.contracts.model import Model
 
 # The command line's answer has these in this order, zero where the case has no such device; others follow.
@@ -48,8 +50,9 @@ class Series(Model):
 class Solution(Model):
     """`objective` is the cost of `series` as they stand; no plan costs less than `bound`. Currency of the case.
 
-    costs: the same by kind, before any weight; what is paid are the kinds of MONEY. values: of the problem's columns,
-    for who asks more of the solved problem.
+    costs: the same by kind, before any weight; what is paid are the kinds of MONEY. measures: what the site exchanges
+    with the grid, units in the names. values: of the problem's columns, for who asks more of it. kept: the most of each
+    goal that came first; `case.model_copy(update={"kept": kept})` is the case that was solved last.
     """
 
     status: Literal["optimal", "feasible"] = Field(description="feasible: stopped at the time limit, see gap")
@@ -60,8 +63,15 @@ class Solution(Model):
     solve_seconds: float
     solver: str
     costs: dict[str, float] = {}
+    measures: dict[str, float] = {}
+    kept: dict[GoalName, float] = {}
     series: Series
     values: tuple[float, ...] = Field(default=(), exclude=True, repr=False)
+
+    @property
+    def money(self) -> float:
+        """What is paid, in the case's currency: the kinds of MONEY, unweighted."""
+        return sum(cost for kind, cost in self.costs.items() if kind in MONEY) if self.costs else self.objective
 
 
 def series_of(case: DispatchCase, values: Mapping[str, Numbers]) -> Series:
@@ -73,7 +83,11 @@ def series_of(case: DispatchCase, values: Mapping[str, Numbers]) -> Series:
     step_h = np.array(case.step_h)
     devices = {device.device_id: device.solved(values[device.device_id], step_h) for device in case.devices}
     for device in case.devices:
-        spare_kw = case.connection.spare_kw(case.net_kw(devices))
+        net_kw = case.net_kw(devices)
+        spare_kw = np.minimum(case.connection.spare_kw(net_kw), phase_spare_kw(case, devices, device))
+        # Where nothing may be exported, more sun can only replace what is drawn.
+        held = case.aims.held_steps
+        spare_kw[held] = np.minimum(spare_kw[held], np.maximum(net_kw[held], 0.0))
         devices[device.device_id] = device.trimmed(devices[device.device_id], spare_kw)
     # Rounded before import and export are split: a nano-kilowatt of both would count as "both at once".
     closing = case.connection.closing(np.round(case.net_kw(devices), DECIMALS))
@@ -95,6 +109,7 @@ def costs_of(case: DispatchCase, series: Series) -> dict[str, float]:
     return found
 
 
-def cost_of(case: DispatchCase, series: Series) -> float:
-    """What the series are worth to the objective: every kind of cost by its weight."""
-    return sum(case.weights.get(kind, 1.0) * cost for kind, cost in costs_of(case, series).items())
+def cost_of(case: DispatchCase, series: Series, weights: Mapping[str, float] | None = None) -> float:
+    """What the series are worth to the objective: every kind of cost by its weight (None: the case's own)."""
+    weighed = case.weights if weights is None else weights
+    return sum(weighed.get(kind, 1.0) * cost for kind, cost in costs_of(case, series).items())

@@ -1,74 +1,150 @@
 """One call from a request to a verified solution, or to the finding that says why there is none."""
 
 import time
+from dataclasses import dataclass
+
+import numpy as np
 
 from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.check_solution import replay_case
 from controls.optimiser.conflicts import explain_conflict
-from controls.optimiser.lp_build import build_problem
-from controls.optimiser.solution import Series, Solution, costs_of, series_of
+from controls.optimiser.devices.device import numbers
+from controls.optimiser.linear import Floats
+from controls.optimiser.lp_build import Problem, build_problem
+from controls.optimiser.objective import MEASURES, bound_of, goal_weights, goals_of, measures_of
+from controls.optimiser.solution import Series, Solution, cost_of, costs_of, series_of
+from controls.optimiser.solve_highs import relaxed_bound
 from controls.optimiser.solvers import Outcome, run_solver
+from data_quality.contracts.control.goals import GoalName
 from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 
 
 def solve(
-    request: PlanRequest | DispatchCase, *, solver: str = "highs", gap: float = 1e-6, time_limit_s: float = 30.0
+    request: PlanRequest | DispatchCase,
+    *,
+    solver: str = "highs",
+    gap: float = 1e-6,
+    time_limit_s: float = 30.0,
+    time_zone: str = "UTC",
+    previous: Series | None = None,
 ) -> Solution | Finding:
-    """The cheapest schedule, checked step by step before it is handed out.
+    """The best schedule by the case's objective, checked step by step before it is handed out.
 
-    solver: highs or cbc. gap: relative, a share. Answers a blocking Finding `infeasible` (naming the limits that
-    contradict one another) or `no_plan_in_time`; there is no other way out. Raises BadInput for an unknown solver.
-    Source: formulas 5.18.
+    solver: highs or cbc. gap: relative, a share. time_limit_s: of all goals together; a plan that is found but not
+    proven by then is labelled `feasible` and says its gap. time_zone: of the times in findings. previous: the series
+    of an earlier plan of the same steps, to begin the search from. Between plans that are equally good it decides:
+    whoever wants the same plan of the same inputs gives none.
+    Answers a blocking Finding `infeasible` (naming the limits that contradict one another) or `no_plan_in_time`; there
+    is no other way out. Raises BadInput for an unknown solver. Source: formulas 5.18.
     """
     case = case_of(request) if isinstance(request, PlanRequest) else request
-    started = time.perf_counter()
-    problem = build_problem(case)
-    built = time.perf_counter()
-    outcome = run_solver(problem.program, solver=solver, gap=gap, time_limit_s=time_limit_s, weights=case.weights)
-    solved = time.perf_counter()
-    if outcome.status == "infeasible":
-        return explain_conflict(case)
-    if outcome.objective is None or outcome.bound is None or outcome.values is None:
+    run = _Run(solver=solver, gap=gap, time_limit_s=time_limit_s, known=previous)
+    is_optimal = True
+    for goal in goals_of(case.objective):
+        solution = run.solved(case, goal.goal)
+        if not isinstance(solution, Solution):
+            break
+        is_optimal &= solution.status == "optimal"
+        case = case.model_copy(update={"kept": case.kept | {goal.goal: bound_of(goal, solution.objective)}})
+        # Fits every bound kept so far: the next goal begins with a plan in hand.
+        run.known, run.found = solution.series, solution
+    else:
+        solution = run.solved(case, None)
+    if isinstance(solution, Outcome):
+        if solution.status == "infeasible":
+            return explain_conflict(case, time_zone=time_zone)
         return Finding(
             code="no_plan_in_time",
             severity="blocking",
             scope=case.case_id,
-            message=f"{outcome.solver} proved no plan within {time_limit_s:g} s",
+            message=f"{solution.solver} found no plan within {time_limit_s:g} s",
             facts={"time_limit_s": time_limit_s},
         )
-    series = series_of(
-        case, {device.device_id: problem.values(device.device_id, outcome.values) for device in case.devices}
-    )
-    objective = _verified_cost(case, series, outcome)
-    # A bound a hair above the verified cost is rounding, and would make the gap negative.
-    bound = min(outcome.bound, objective)
-    return Solution(
-        status="optimal" if outcome.status == "optimal" else "feasible",
-        objective=objective,
-        bound=bound,
-        # A plan that costs nothing would divide by zero.
-        gap=(objective - bound) / max(abs(objective), 1e-9),
-        build_seconds=built - started,
-        solve_seconds=solved - built,
-        solver=outcome.solver,
-        costs=costs_of(case, series),
-        series=series,
-        values=tuple(outcome.values.tolist()),
-    )
+    return solution if is_optimal else solution.model_copy(update={"status": "feasible"})
 
 
-def _verified_cost(case: DispatchCase, series: Series, outcome: Outcome) -> float:
+@dataclass
+class _Run:
+    """The solving of one case, goal after goal: seconds add up, and each goal may use what the others left."""
+
+    solver: str
+    gap: float
+    time_limit_s: float
+    known: Series | None
+    found: Solution | None = None
+    build_seconds: float = 0.0
+    solve_seconds: float = 0.0
+
+    def solved(self, case: DispatchCase, goal: GoalName | None) -> Solution | Outcome:
+        """The best plan by one goal, or by the case's weights; what the solver says where there is none."""
+        started = time.perf_counter()
+        problem = build_problem(case)
+        weights = case.weights if goal is None else goal_weights(goal, problem.program.costs)
+        arrays = problem.program.arrays(weights)
+        built = time.perf_counter()
+        outcome = run_solver(
+            problem.program,
+            solver=self.solver,
+            gap=self.gap,
+            time_limit_s=max(self.time_limit_s - self.solve_seconds, 0.0),
+            arrays=arrays,
+            start=None if self.known is None else start_of(case, problem, self.known),
+        )
+        self.build_seconds += built - started
+        self.solve_seconds += time.perf_counter() - built
+        if outcome.values is None and self.found is not None and outcome.status != "infeasible":
+            # Time ran out in this goal: what the goal before it found still keeps every limit.
+            series, cost = self.found.series, cost_of(case, self.found.series, weights)
+            bound = min(cost, relaxed_bound(arrays))
+            outcome = Outcome("feasible", outcome.solver, cost, bound, np.array(self.found.values))
+        elif outcome.values is not None:
+            values = {device.device_id: problem.values(device.device_id, outcome.values) for device in case.devices}
+            series = series_of(case, values)
+        if outcome.objective is None or outcome.bound is None or outcome.values is None:
+            return outcome
+        objective = _verified_cost(case, series, outcome, weights)
+        # A bound a hair above the verified cost is rounding, and would make the gap negative.
+        bound = min(outcome.bound, objective)
+        return Solution(
+            status="optimal" if outcome.status == "optimal" else "feasible",
+            objective=objective,
+            bound=bound,
+            # A plan that costs nothing would divide by zero.
+            gap=(objective - bound) / max(abs(objective), 1e-9),
+            build_seconds=self.build_seconds,
+            solve_seconds=self.solve_seconds,
+            solver=outcome.solver,
+            costs={kind: cost for kind, cost in costs_of(case, series).items() if kind not in MEASURES},
+            measures=measures_of(numbers(series.connection), np.array(case.step_h), case.carbon_kgco2e_per_kwh),
+            kept=case.kept,
+            series=series,
+            values=tuple(outcome.values.tolist()),
+        )
+
+
+def start_of(case: DispatchCase, problem: Problem, series: Series) -> Floats:
+    """The values of a problem's columns that a schedule of the same steps tells, NaN where it tells none."""
+    start = np.full(problem.program.width, np.nan)
+    for part in case.parts:
+        told = numbers(series.devices.get(part.device_id, {}) if part.device_id else series.connection)
+        for name, values in part.told(told).items():
+            if (columns := problem.variables[part.device_id].get(name)) is not None and columns.size == values.size:
+                start[columns.column] = values
+    return start
+
+
+def _verified_cost(case: DispatchCase, series: Series, outcome: Outcome, weights: dict[str, float]) -> float:
     replay = replay_case(case, series)
     if replay.problems:
         raise OurFault(f"{outcome.solver} handed out a plan that breaks its case: {'; '.join(replay.problems[:3])}")
-    claimed, bound = outcome.objective, outcome.bound
+    claimed, bound, cost = outcome.objective, outcome.bound, cost_of(case, series, weights)
     if claimed is None or bound is None:
         raise OurFault(f"{outcome.solver} hands out a plan without its cost")
     # Looser than the constraints: a cost adds up the noise of every step. A search that stops within its gap may leave
     # a peak or a tier above what it must be: the schedule then costs less than claimed, but never less than the bound.
     noise = 1e-5 * max(1.0, abs(claimed))
-    if not bound - noise <= replay.cost <= claimed + noise:
-        raise OurFault(f"{outcome.solver} claims a cost of {claimed}, its schedule costs {replay.cost}")
-    return replay.cost
+    if not bound - noise <= cost <= claimed + noise:
+        raise OurFault(f"{outcome.solver} claims a cost of {claimed}, its schedule costs {cost}")
+    return cost

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def run_highs(arrays: Arrays, *, gap: float, time_limit_s: float, start: Floats | None = None) -> Outcome:
-    """Solve; see solvers.run_solver. start: a solution to begin from, one value a column."""
+    """Solve; see solvers.run_solver. start: values to begin from, NaN where none is known."""
     import highspy
 
     engine = engine_of(arrays, gap=gap, time_limit_s=time_limit_s)
-    if start is not None:
-        engine.setSolution(arrays.column_count, np.arange(arrays.column_count, dtype=np.int32), start)
+    if start is not None and (known := np.flatnonzero(np.isfinite(start))).size:
+        engine.setSolution(known.size, known.astype(np.int32), start[known])
     engine.run()
     name, status = f"HiGHS {engine.version()}", engine.getModelStatus()
     kinds = highspy.HighsModelStatus
@@ -49,6 +49,17 @@ def run_highs(arrays: Arrays, *, gap: float, time_limit_s: float, start: Floats 
         bound=min(bound, objective),
         values=np.array(engine.getSolution().col_value),
     )
+
+
+def relaxed_bound(arrays: Arrays) -> float:
+    """What no solution costs less than: the optimum without integers. Raises OurFault where there is none."""
+    import highspy
+
+    engine = engine_of(arrays, gap=0.0, time_limit_s=60.0, is_relaxed=True)
+    engine.run()
+    if engine.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        raise OurFault("a problem with a solution has none without its integers")
+    return float(engine.getInfo().objective_function_value)
 
 
 def row_duals(arrays: Arrays, values: Floats) -> Floats:

@@ -76,13 +76,20 @@ def run_cbc(program: Program, arrays: Arrays, *, gap: float, time_limit_s: float
         raise OurFault("the dispatch problem is unbounded: a limit is missing")
     if lp.status == pulp.LpStatusInfeasible:
         return Outcome(status="infeasible", solver="CBC")
-    # PuLP's status says optimal at a time limit too, and CBC tells its bound to its log alone: what it had when time
-    # ran out is not proven.
-    if lp.status != pulp.LpStatusOptimal or lp.sol_status != pulp.LpSolutionOptimal:
+    # PuLP's status says optimal at a time limit too.
+    if lp.status != pulp.LpStatusOptimal or lp.sol_status not in {
+        pulp.LpSolutionOptimal,
+        pulp.LpSolutionIntegerFeasible,
+    }:
         return Outcome(status="stopped", solver="CBC")
     # By name: PuLP has an order of its own. A variable that stands in no row has no value.
     found = {variable.name: float(variable.value() or 0.0) for variable in lp.variables()}
-    values = np.array([found[name] for name in program.column_names()])
+    values = np.array([found.get(name, 0.0) for name in program.column_names()])
     objective = float(arrays.cost @ values + arrays.offset)
+    if lp.sol_status == pulp.LpSolutionIntegerFeasible:
+        # CBC tells its bound to its log alone: what it had when time ran out is not proven, and may not even be whole.
+        whole = values[arrays.is_integer]
+        is_whole = np.abs(whole - np.round(whole)).max(initial=0.0) <= FEASIBILITY
+        return Outcome("feasible", "CBC", objective, values=values) if is_whole else Outcome("stopped", "CBC")
     # CBC may stop within the gap it was given and call it optimal: its proof is worth no more than that.
     return Outcome("optimal", "CBC", objective=objective, bound=objective - gap * abs(objective), values=values)

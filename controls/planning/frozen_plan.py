@@ -54,6 +54,9 @@ def make_plan(
         currency=request.currency,
         input_digest=digest,
         solver=solution.solver,
+        costs=solution.costs,
+        measures=solution.measures,
+        money=solution.money,
         request=request,
         steps=steps,
         explanation=explanation,
@@ -84,7 +87,7 @@ def unplanned_cost(request: PlanRequest) -> float:
     answer = solve(without_control(case_of(request)))
     if isinstance(answer, Finding):
         raise OurFault(f"the same data with nothing planned have no solution: {answer.message}")
-    return answer.objective
+    return answer.money
 
 
 def commands_of(plan: Plan, site: Site, *, epoch: int, ttl_s: float = 45.0) -> list[Command]:

@@ -17,9 +17,10 @@ from controls.planning.plan_inputs import plan_request, price_digest, quarter_st
 from controls.planning.prices import prices_between
 from controls.planning.tariff_terms import so_far_reader
 from controls.planning.triggers import MIN_INTERVAL, Decision, plan_window, replan
+from controls.planning.wishes import with_wishes
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast
-from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.control.plan import Plan, PlanRequest
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
@@ -66,15 +67,18 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
         price_forecast=desk.forecast(site.price_stream and f"meter:{site.price_stream}"),
         read_bills=so_far_reader(site, desk.lake, start_utc=quarter_start(now)),
     )
+    if isinstance(request, PlanRequest):
+        request = with_wishes(request, site, desk.lake)
     if isinstance(request, Finding):
         return request
     case = case_of(request)
-    solution = solve(case)
+    # Without the plan before as a start: the same inputs must give the same plan, whatever was planned before.
+    solution = solve(case, time_zone=site.time_zone)
     if isinstance(solution, Finding):
         return solution
     # Without its solver's values, a plan of which time ran out is still a plan.
-    is_told = bool(solution.values)
-    why = explain(case, solution, time_zone=site.time_zone, budget_s=EXPLAINED_WITHIN_S) if is_told else None
+    kept, is_told = case.model_copy(update={"kept": solution.kept}), bool(solution.values)
+    why = explain(kept, solution, time_zone=site.time_zone, budget_s=EXPLAINED_WITHIN_S) if is_told else None
     # epoch=0 in the commands below: the agent puts its own in when it sends.
     version = desk.plans.next_version(site.site_id)
     plan = make_plan(request, solution, created_at_utc=now, version=version, explanation=why)

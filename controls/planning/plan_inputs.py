@@ -1,18 +1,19 @@
 """What a plan is made from, as known at one instant; what is missing or too old is a finding, never a guess."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from math import isfinite
 
 import numpy as np
 import polars as pl
 
 from assets.stores.event_chain import sha256_of
 from controls.optimiser.case import case_of
-from controls.optimiser.devices.connection import connection_kw
-from controls.optimiser.devices.device import Given
+from controls.optimiser.devices.connection import connection_kw, phase_limits
+from controls.optimiser.devices.device import Given, OnPhases, params_of
 from controls.optimiser.devices.kinds import KINDS, device_assets
-from controls.planning.tariff_terms import ReadBills, in_force, tariff_findings, tariff_offer
+from controls.planning.tariff_terms import Offer, ReadBills, in_force, tariff_findings, tariff_offer
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.control.plan import DeviceFigures, PlanRequest
@@ -78,28 +79,18 @@ def plan_request(
     if findings or limit_kw is None or load_forecast is None:
         return _joined(findings, site)
     used = {role: made for role, made in forecasts.items() if made is not None}
+    ahead = _after(_price_by_start(prices), price_forecast, now_utc)
     series = {role: _quarter_hour_kw(made) for role, made in used.items()}
-    published = _price_by_start(prices)
-    ahead = _after(published, price_forecast, now_utc)
-    if site.price_stream is not None:
-        series["prices"] = published | ahead
-    every = [start_utc + k * STEP for k in range(_LONGEST_STEPS)]
-    if len(priced := in_force(site, every)) < len(every):
-        series["tariff"] = dict.fromkeys(priced, 0.0)
+    series |= _priced(site, _price_by_start(prices) | ahead, start_utc)
     steps = _covered(start_utc, round(horizon_h * _STEPS_PER_HOUR), series)
     if len(steps) < min_horizon_h * _STEPS_PER_HOUR:
         return _joined([_horizon_finding(series, start_utc, len(steps), min_horizon_h)], site)
     powers_kw = {role: tuple(known[step] for step in steps) for role, known in series.items()}
-    net_kw = np.array(powers_kw["load"]) - np.array([sum(sun) for sun in zip(*_sun(site, powers_kw), strict=True)] or 0)
-    offered = partial(
-        tariff_offer, site, prices=series.get("prices", {}), start_utc=start_utc, net_kw=net_kw, read_bills=read_bills
-    )
-    offer = offered(most_kw=limit_kw)
+    net_kw = np.array(powers_kw["load"]) - np.sum(_sun(site, powers_kw), axis=0)
+    offered = partial(tariff_offer, site, start_utc=start_utc, net_kw=net_kw, read_bills=read_bills)
+    offer = offered(prices=series.get("prices", {}), most_kw=limit_kw)
     if isinstance(offer, Finding):
         return _joined([offer], site)
-    labels = {"prices": price_digest(prices, start_utc, steps[-1] + STEP), "mode": mode.name}
-    if price_forecast is not None and (guessed := [step for step in steps if step in ahead]):
-        labels |= {"price_forecast": price_forecast.forecast_id, FORECAST_FROM: f"{guessed[0]:%Y-%m-%dT%H:%MZ}"}
     request = PlanRequest(
         site_id=site.site_id,
         start_utc=start_utc,
@@ -113,22 +104,43 @@ def plan_request(
         export_max_kw=limit_kw,
         devices=_figures(site, mode, powers_kw, states, ends or {}, start_utc, limit_kw, offer.import_price_per_kwh),
         currency=site.currency,
+        phases=phase_limits(site),
         forecast_id=load_forecast.forecast_id,
         inputs={f"{role}_forecast": made.forecast_id for role, made in used.items()}
-        | labels
-        | dict(offer.labels)
+        | {"prices": price_digest(prices, start_utc, steps[-1] + STEP), "mode": mode.name, **offer.labels}
+        | _forecast_prices(price_forecast, [step for step in steps if step in ahead])
         | _ages(site, states),
         is_synthetic=site.is_simulated or any(made.is_synthetic for made in used.values()),
     )
-    if not offer.bills:
-        return request
+    return _with_bills(request, offer, partial(offered, prices=series.get("prices", {}))) if offer.bills else request
+
+
+def _with_bills(request: PlanRequest, offer: Offer, offered: Callable[..., Offer | Finding]) -> PlanRequest | Finding:
+    """The request with its bills, wide enough for whatever the site may need at most."""
     # The same load with nothing planned may need more than the connection carries, and has its bill too.
     around = case_of(request).around
-    most_kw = max(limit_kw, float(around.drawn_max_kw.max()), float(around.fed_max_kw.max()))
-    whole = offered(most_kw=most_kw) if most_kw > limit_kw else offer
+    most_kw = max(request.import_max_kw, float(around.drawn_max_kw.max()), float(around.fed_max_kw.max()))
+    whole = offered(most_kw=most_kw) if most_kw > request.import_max_kw else offer
     if isinstance(whole, Finding):
-        return _joined([whole], site)
+        return whole.model_copy(update={"scope": request.site_id})
     return request.model_copy(update={"bills": tuple(terms.model_dump(mode="json") for terms in whole.bills)})
+
+
+def _forecast_prices(forecast: Forecast | None, steps: Sequence[datetime]) -> dict[str, str]:
+    """Labels of the steps whose prices are forecast, where there are any."""
+    if forecast is None or not steps:
+        return {}
+    return {"price_forecast": forecast.forecast_id, FORECAST_FROM: f"{steps[0]:%Y-%m-%dT%H:%MZ}"}
+
+
+def _priced(site: Site, prices: dict[datetime, float], start_utc: datetime) -> dict[str, dict[datetime, float]]:
+    """What must be known of each step for its price: that of the stream, and that a tariff holds."""
+    found = {"prices": prices} if site.price_stream is not None else {}
+    every = [start_utc + k * STEP for k in range(_LONGEST_STEPS)]
+    # Told only where it ends: a tariff without end limits no horizon.
+    if len(held := in_force(site, every)) < len(every):
+        found["tariff"] = dict.fromkeys(held, 0.0)
+    return found
 
 
 def _after(published: Mapping[datetime, float], forecast: Forecast | None, now_utc: datetime) -> dict[datetime, float]:
@@ -192,6 +204,7 @@ def _figures(
             import_max_kw=limit_kw,
         )
         figures = kind.from_asset(asset, given).model_dump(mode="json", exclude={"device_id"})
+        figures |= params_of(OnPhases, asset, site.site_id).model_dump(mode="json")
         found.append(DeviceFigures(kind=kind.kind, device_id=asset.asset_id, figures=figures))
     return tuple(found)
 
@@ -306,11 +319,14 @@ def _joined(findings: Sequence[Finding], site: Site) -> Finding:
 
 def _quarter_hour_kw(forecast: Forecast) -> dict[datetime, float]:
     # The energy of an hour in kWh is its mean power in kW, and so that of each of its quarters.
-    return {row.time_utc + k * STEP: row.p50_kwh for row in forecast.rows for k in range(_STEPS_PER_HOUR)}
+    # What is no number is a hole, as if it were not there: a plan ends before it.
+    known = (row for row in forecast.rows if isfinite(row.p50_kwh))
+    return {row.time_utc + k * STEP: row.p50_kwh for row in known for k in range(_STEPS_PER_HOUR)}
 
 
 def _price_by_start(prices: pl.DataFrame) -> dict[datetime, float]:
     known = prices.select("interval_start_utc", pl.col("price_per_kwh").cast(pl.Float64)).drop_nulls()
+    known = known.filter(pl.col("price_per_kwh").is_finite())
     by_start = dict(known.iter_rows())
     if len(by_start) != known.height:
         raise BadInput("the prices hold a quarter hour twice", reason="duplicate_price")

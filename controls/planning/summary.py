@@ -22,9 +22,11 @@ def summarise(plan: Plan, *, time_zone: str) -> str:
     idle = " and ".join(dict.fromkeys(device.kind.replace("_", " ") for device in devices if device.makes_a_plan))
     horizon_h = (plan.steps[-1].end_utc - plan.steps[0].start_utc) / timedelta(hours=1)
     done, money = "; ".join(parts) or f"leaves the {idle} idle", plan.currency
+    notes = [remark for device in devices for remark in device.remarks]
+    told = "".join(f" {note[0].upper()}{note[1:]}." for note in notes)
     return (
-        f"Plan {plan.version} for {horizon_h:g} h {done}; it costs {plan.objective:.2f} {money}"
-        f" against {plan.no_battery_cost:.2f} {money} with nothing planned."
+        f"Plan {plan.version} for {horizon_h:g} h {done}; it costs {plan.paid:.2f} {money}"
+        f" against {plan.no_battery_cost:.2f} {money} with nothing planned.{told}"
     )
 
 

@@ -259,13 +259,13 @@ def _with_plan(site: Site, prices: Mapping[datetime, float], known: BillsSoFar) 
     if past is None or not past.start_us.size:
         return {site.price_stream: ahead}
     is_before = past.start_us < (ahead.start_us[0] if ahead.start_us.size else np.iinfo(np.int64).max)
-    columns = (
+    start_us, minutes, price_nano = (
         np.concatenate([before[is_before], after])
         for before, after in (
             (past.start_us, ahead.start_us), (past.minutes, ahead.minutes), (past.price_nano, ahead.price_nano),
         )
     )  # fmt: skip
-    return {site.price_stream: PriceSeries(site.price_stream, *columns, currency=site.currency)}
+    return {site.price_stream: PriceSeries(site.price_stream, start_us, minutes, price_nano, currency=site.currency)}
 
 
 def _labels(site: Site, bills: tuple[LinearTerms, ...], known: BillsSoFar, start_utc: datetime) -> dict[str, str]:

@@ -198,6 +198,16 @@ def parse_instant(text: str, time_zone: str = "", *, fold: int | None = None) ->
         raise BadInput(str(error), reason="bad_time") from error
 
 
+def earlier_instant(moment: datetime, time_zone: str) -> datetime:
+    """The UTC instant of a local time (or of one with offset); where the zone repeats or skips it, the earlier.
+
+    For what must be ready by then: too early by an hour is a wait, too late is a failure.
+    """
+    if moment.tzinfo is not None:
+        return moment.astimezone(UTC)
+    return min(moment.replace(tzinfo=zone(time_zone), fold=fold).astimezone(UTC) for fold in (0, 1))
+
+
 def only_instant(moment: datetime, time_zone: str, *, fold: int | None = None) -> datetime:
     """The UTC instant of a local time (or of one with offset). Raises ValueError where the zone skips or repeats it.
 

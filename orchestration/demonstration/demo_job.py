@@ -9,18 +9,15 @@ from time import perf_counter
 from typing import Any
 
 from assets.sites.load_sites import load_people
-from assets.stores.actions import signer_of
 from assets.stores.file_hashes import landing_files
-from assets.stores.published.publications import sign_act
-from controls.ledger.modes import set_mode
 from controls.simulator.simulated_files import write_site
 from controls.simulator.worlds.tower_files import Delivery, write_delivery
 from data_quality.contracts.baselines.baseline import BaselineStatus
-from data_quality.contracts.control.command import Mode
-from data_quality.contracts.people import Person, Role
+from data_quality.contracts.people import Role
 from data_quality.contracts.settings import SETTINGS_FILE
 from data_quality.contracts.time import Clock
 from orchestration.demonstration.demo_bills import BILLED, store_bills
+from orchestration.demonstration.demo_dispatch import dispatch_live, sign_demo
 from orchestration.demonstration.demo_tower import (
     ingest_files,
     quarantined_files,
@@ -29,13 +26,11 @@ from orchestration.demonstration.demo_tower import (
     tower_files,
     trace_three,
 )
-from orchestration.environment import environment
 from orchestration.month_keys import month_ranges, site_quarter_key
 from orchestration.resources import ProjectResource
 from orchestration.runner import Runner, open_runner
 from orchestration.sensors.lake_changes import touched_months
-from orchestration.supervisor import deliver_home, live_sites
-from orchestration.views.ledger_view import commands_of_store
+from orchestration.supervisor import deliver_home
 from orchestration.views.registry_view import show_in_registry
 from reports.evidence.people_keys import give_keys
 
@@ -169,39 +164,6 @@ def fit_and_approve(project: ProjectResource, runner: Runner, clock: Clock) -> N
                     subject, facts = f"{version.baseline_id}@{version.version}", {"reason": reason}
                     sign_demo(project, anna, kind="baseline approve", subject=subject, facts=facts, clock=clock)
                 show_in_registry(project, version.baseline_id)
-
-
-def sign_demo(
-    project: ProjectResource, person: Person, *, kind: str, subject: str, facts: dict[str, str], clock: Clock
-) -> None:
-    """Keep the person's signature over what this transaction did, where the people file holds keys."""
-    signer = signer_of(person, project.people, project.project.keys_dir)
-    sign_act(project.store, signer, person, kind=kind, subject=subject, facts=facts, clock=clock)
-
-
-def dispatch_live(project: ProjectResource, runner: Runner, clock: Clock, say: Say) -> list[dict[str, Any]]:
-    """Carla raises the simulated home to PARTIAL; the plan's current slot goes to its devices and is read back.
-
-    Returns the commands as they stand while everything is up: the agent's end takes them back to the safe default.
-    """
-    raise_mode(project, clock)
-    with (
-        live_sites(project.project, project.sites, say=say, allow_fallback=True) as live,
-        environment(live.environment),
-    ):
-        runner.run("plan", partition="home")
-        runner.run("dispatch", partition="home")
-        return [each for each in commands_of_store(project.store, "home") if each["state"] != "PROPOSED"]
-
-
-def raise_mode(project: ProjectResource, clock: Clock) -> None:
-    """The recorded step that lets commands reach the simulated home, within the partial envelope."""
-    carla = load_people(project.project.people_file).acting("carla", Role.ENGINEER)
-    reason = "Demo: the devices are our own simulator"
-    with project.store.together():
-        set_mode(project.store, "home", mode=Mode.PARTIAL, person=carla, reason=reason, clock=clock)
-        facts = {"mode": Mode.PARTIAL.name, "device": "", "reason": reason}
-        sign_demo(project, carla, kind="dispatch mode", subject="home", facts=facts, clock=clock)
 
 
 def summary(

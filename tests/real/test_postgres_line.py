@@ -93,7 +93,7 @@ def line(tmp_path_factory: pytest.TempPathFactory, empty_database: str) -> Itera
 def _work(folder: Path, *, is_whole: bool) -> None:
     """Ingest, marts and the reports of last month; where the whole line is wanted also models and a raised mode."""
     from assets.stores.file_hashes import landing_files
-    from orchestration.demonstration.demo_job import raise_mode
+    from orchestration.demonstration.demo_dispatch import raise_mode
     from orchestration.demonstration.demo_tower import ingest_files
     from orchestration.month_keys import month_ranges
     from orchestration.resources import ProjectResource

@@ -116,5 +116,5 @@ def _nano(energy: Energies, size: int) -> np.ndarray:
     if len(energy) != size:
         raise ValueError(f"expected {size} intervals, got {len(energy)}")
     if isinstance(energy, np.ndarray):
-        return np.rint(energy * _SCALE).astype(np.int64)
+        return np.asarray(np.rint(energy * _SCALE), np.int64)
     return np.array([round(value * _SCALE) for value in energy], dtype=np.int64)

@@ -1,12 +1,27 @@
 """A battery: separate charge and discharge, never both, charge balance, window and terminal bound (formulas 5.18)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
+from functools import partial
 from typing import Any, ClassVar, Self
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field, model_validator
 
+from controls.optimiser.devices.battery_curves import (
+    Bands,
+    Curve,
+    at_cells,
+    band_cost,
+    band_rows,
+    band_variables,
+    cells_of,
+    curve_of,
+    curve_rows,
+    curve_variables,
+)
 from controls.optimiser.devices.device import (
     Around,
     Device,
@@ -22,8 +37,56 @@ from controls.optimiser.devices.device import (
 )
 from controls.optimiser.linear import INF, Floats, Linear
 from controls.optimiser.program import Program, Row
-from data_quality.contracts.control.plan import BatteryParams
+from data_quality.contracts.control.plan import BatteryMode, BatteryParams
 from data_quality.contracts.site_file.site import Asset
+
+# Fields of a plan's battery that a site file has by the same name and in the same unit.
+_AS_THEY_ARE = {
+    "charge_efficiency", "discharge_efficiency", "wear_per_kwh", "capacity_kwh", "end_value_per_kwh", "mode",
+}  # fmt: skip
+
+# Of a power, to tell a full piece of a curve from one that is nearly so.
+_WATT = 1e-6
+_MODE_WORDS = {
+    "charge": "is kept from discharging (mode charge)",
+    "discharge": "is kept from charging and may end empty (mode discharge)",
+    "self": "stores the site's own surplus and covers its own need, as forecast (mode self)",
+    "backup": "keeps a reserve for an outage (mode backup)",
+}
+
+
+def _most_kw(params: BatteryParams, given: Given, charge_kw: float, discharge_kw: float) -> dict[str, Any]:
+    """The most of each step where temperature or mode say less than the rating."""
+    if params.derating is None and params.mode != "self":
+        return {}
+    steps, share = len(given.load_kw), np.ones(len(given.load_kw))
+    if params.derating is not None and given.start_utc is not None:
+        zone, told = ZoneInfo(given.time_zone), params.temperature_degc
+        starts = [given.start_utc + t * timedelta(hours=given.step_h) for t in range(steps)]
+        degc = [told[at.astimezone(zone).hour] if isinstance(told, tuple) else told for at in starts]
+        share = np.interp(np.array(degc, np.float64), *np.array(params.derating).T)
+    most = {"charge_most_kw": charge_kw * share, "discharge_most_kw": discharge_kw * share}
+    if params.mode == "self":
+        spare_kw = np.array(given.pv_kw or (0.0,) * steps) - np.array(given.load_kw)
+        for name, sign in (("charge_most_kw", 1), ("discharge_most_kw", -1)):
+            most[name] = np.minimum(most[name], np.maximum(sign * spare_kw, 0.0))
+    return {name: tuple(values.tolist()) for name, values in most.items()}
+
+
+def _absent(value: Any) -> bool:
+    return value is None
+
+
+def _up_to(at_cells_of: Callable[[float], Floats], power_kw: float, cells_kw: float) -> float:
+    """The power, or as much of it as comes to no more than cells_kw at the cells."""
+    low, high = 0.0, max(power_kw, 0.0)
+    if cells_kw <= 0 or at_cells_of(high) <= cells_kw:
+        return high if cells_kw > 0 else 0.0
+    # A curve has no inverse of its own; it only grows, so halving finds the place to a nano-watt.
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if at_cells_of(middle) <= cells_kw else (low, middle)
+    return low
 
 
 class Battery(Device):
@@ -31,6 +94,13 @@ class Battery(Device):
 
     kind = "battery"
     limits: ClassVar = {"charge_limit": "kw", "discharge_limit": "kw", "soc_window": "kwh", "soc_end": "kwh"}
+    means: ClassVar = {
+        "charge_limit": "charges with at most {part.max_charge_kw:g} kW",
+        "discharge_limit": "discharges with at most {part.max_discharge_kw:g} kW",
+        "soc_window": "keeps its charge between {part.soc_min_kwh:g} and {part.soc_max_kwh:g} kWh",
+        "soc_end": "ends with at least {part.soc_end_min_kwh:g} kWh",
+    }
+    per_step = ("charge_most_kw", "discharge_most_kw")
     case_key = "battery"
     case_names: ClassVar = {
         "p_ch": "max_charge_kw",
@@ -42,6 +112,7 @@ class Battery(Device):
         "soc_init": "soc_init_kwh",
         "soc_end_min": "soc_end_min_kwh",
         "wear": "wear_per_kwh",
+        "end_value": "end_value_per_kwh",
     }
     measure = Measure(reading="read_soc_percent", code="soc", words="the state of charge")
     columns = ("battery_charge_kw", "battery_discharge_kw")
@@ -65,6 +136,17 @@ class Battery(Device):
     soc_end_min_kwh: float = Field(ge=0)
     wear_per_kwh: float = Field(default=0.0, ge=0, description="Currency per kWh discharged at the AC terminals")
     capacity_kwh: float = Field(default=0.0, ge=0, description="0: not said")
+    # What follows is in no stored plan, nor in its hash, where nobody asked for it.
+    end_value_per_kwh: float | None = Field(default=None, exclude_if=_absent, description="Of charge left at the end")
+    charge_curve: Curve | None = Field(default=None, exclude_if=_absent, description="Instead of charge_efficiency")
+    discharge_curve: Curve | None = Field(default=None, exclude_if=_absent)
+    charge_most_kw: tuple[float, ...] | None = Field(default=None, exclude_if=_absent, description="In each step")
+    discharge_most_kw: tuple[float, ...] | None = Field(default=None, exclude_if=_absent)
+    wear_bands: Bands | None = Field(default=None, exclude_if=_absent, description="Wear by the depth of cycles")
+    return_price_per_kwh: float | None = Field(
+        default=None, exclude_if=_absent, description="A start outside the window returns; weight per kWh and step"
+    )
+    mode: BatteryMode = Field(default="auto", exclude_if=lambda mode: mode == "auto")
 
     @model_validator(mode="after")
     def _window_is_open(self) -> Self:
@@ -80,18 +162,45 @@ class Battery(Device):
     @classmethod
     def from_asset(cls, asset: Asset, given: Given) -> Self:
         """It ends with at least the charge it begins with, so that a saving is never charge borrowed from tomorrow."""
-        params = cls.figures(asset, given.site_id)
-        floor_kwh, ceiling_kwh = params.soc_min * params.capacity_kwh, params.soc_max * params.capacity_kwh
-        soc_kwh = given.state or 0.0
-        figures = params.model_dump(exclude={"soc_min", "soc_max"}) | {
-            "max_charge_kw": given.share * params.max_charge_kw,
-            "max_discharge_kw": given.share * params.max_discharge_kw,
+        params, soc_kwh = cls.figures(asset, given.site_id), given.state or 0.0
+        full = params.capacity_kwh
+        floor_kwh, ceiling_kwh = max(params.soc_min, params.reserve or 0.0) * full, params.soc_max * full
+        charge_kw, discharge_kw = given.share * params.max_charge_kw, given.share * params.max_discharge_kw
+        curve, bands = params.efficiency_curve, params.wear_by_depth
+        figures = params.model_dump(include=_AS_THEY_ARE) | {
+            "max_charge_kw": 0.0 if params.mode == "discharge" else charge_kw,
+            "max_discharge_kw": 0.0 if params.mode == "charge" else discharge_kw,
             "soc_min_kwh": floor_kwh,
             "soc_max_kwh": ceiling_kwh,
             "soc_init_kwh": soc_kwh,
-            "soc_end_min_kwh": min(max(soc_kwh, floor_kwh), ceiling_kwh) if given.end is None else given.end,
-        }
-        return cls.model_validate({"device_id": asset.asset_id} | figures)
+            "charge_curve": curve and curve_of(curve, params.max_charge_kw, is_charging=True),
+            "discharge_curve": curve and curve_of(curve, params.max_discharge_kw, is_charging=False),
+            "wear_bands": bands and tuple(
+                ((depth - before) * full, price)
+                for (depth, price), (before, _) in zip(bands, ((0.0, 0.0), *bands), strict=False)
+            ),
+            # Worth more than any price could earn by staying outside, and still no limit: what cannot return, stays.
+            "return_price_per_kwh": None
+            if floor_kwh <= soc_kwh <= ceiling_kwh
+            else 10 * max(1.0, *(abs(price) for price in given.import_price_per_kwh)),
+        } | _most_kw(params, given, charge_kw, discharge_kw)  # fmt: skip
+        # Left to be emptied where somebody says so, or says what a kWh left is worth.
+        is_free = params.mode == "discharge" or params.end_value_per_kwh is not None
+        wanted_kwh = floor_kwh if is_free else min(max(soc_kwh, floor_kwh), ceiling_kwh)
+        figures["soc_end_min_kwh"] = wanted_kwh if given.end is None else given.end
+        made = cls.model_validate({"device_id": asset.asset_id} | figures)
+        # From below its floor it need not reach what its mode, its temperature or the sun do not let it.
+        most_kwh = soc_kwh + given.step_h * float(made.into_cells(made.charge_limit_kw(len(given.load_kw))).sum())
+        return (
+            made.model_copy(update={"soc_end_min_kwh": min(made.soc_end_min_kwh, most_kwh)})
+            if (soc_kwh < floor_kwh)
+            else made
+        )
+
+    @classmethod
+    def full(cls, asset: Asset, site_id: str) -> float:
+        """Its capacity, kWh."""
+        return cls.figures(asset, site_id).capacity_kwh
 
     @classmethod
     def measured(cls, asset: Asset, site_id: str, reading: float) -> float:
@@ -109,29 +218,50 @@ class Battery(Device):
 
     def variables(self, program: Program, around: Around) -> dict[str, Linear]:
         """Powers and the mode (1 = charging) have one entry a step, `soc_kwh` one more: the start."""
-        return {
-            "battery_charge_kw": self.new(program, "charge_kw", around.steps),
-            "battery_discharge_kw": self.new(program, "discharge_kw", around.steps),
-            "is_charging": self.new(program, "is_charging", around.steps, upper=1.0, is_integer=True),
+        new, steps = partial(self.new, program), around.steps
+        found = {
+            "battery_charge_kw": new("charge_kw", steps),
+            "battery_discharge_kw": new("discharge_kw", steps),
+            "is_charging": new("is_charging", steps, upper=1.0, is_integer=True),
             # Free of bounds: its window is rows, which a conflict can name.
-            "soc_kwh": self.new(program, "soc_kwh", around.steps + 1, lower=-INF),
+            "soc_kwh": new("soc_kwh", steps + 1, lower=-INF),
         }
+        for name, curve in (("charge", self.charge_curve), ("discharge", self.discharge_curve)):
+            found |= curve_variables(new, name, curve, steps) if curve else {}
+        found |= band_variables(new, self.wear_bands, steps) if self.wear_bands else {}
+        return found | ({"outside_kwh": new("outside_kwh", steps)} if self.return_price_per_kwh is not None else {})
 
     def rows(self, x: Values, around: Around) -> Iterator[Row]:
         """Each power only in its own mode and up to its rating; the charge follows and stays in its window.
 
-        The start is a measurement and may lie outside the window; without the last row every plan ends empty.
+        The start is a measurement and may lie outside the window: then it returns as fast as the rest lets it, and
+        never goes further. Without the last row every plan ends empty.
         """
         charge, discharge, mode, soc = x["battery_charge_kw"], x["battery_discharge_kw"], x["is_charging"], x["soc_kwh"]
-        yield Row("charge_limit", "charge_max", charge <= self.max_charge_kw * mode)
+        yield Row("charge_limit", "charge_max", charge <= self.charge_limit_kw(around.steps) * mode)
         # Without the mode, negative prices would pay for charging and discharging at once, burning energy as loss.
-        yield Row("discharge_limit", "discharge_max", discharge <= self.max_discharge_kw * (1 - mode))
+        most_kw = self.discharge_limit_kw(around.steps)
+        yield Row("discharge_limit", "discharge_max", discharge <= most_kw * (1 - mode))
         yield Row("soc_start", "start", soc[0] == self.soc_init_kwh)
-        stored_kwh = around.step_h * self.charge_efficiency * charge
-        drawn_kwh = around.step_h / self.discharge_efficiency * discharge
+        into, out = self.charge_efficiency * charge, discharge / self.discharge_efficiency
+        if self.charge_curve:
+            yield from curve_rows(x, "charge", self.charge_curve, charge)
+            into = cells_of(x, "charge", self.charge_curve)
+        if self.discharge_curve:
+            yield from curve_rows(x, "discharge", self.discharge_curve, discharge)
+            out = cells_of(x, "discharge", self.discharge_curve)
+        stored_kwh, drawn_kwh = around.step_h * into, around.step_h * out
         yield Row("soc_balance", "soc", soc[1:] == soc[:-1] + stored_kwh - drawn_kwh)
-        yield Row("soc_window", "floor", soc[1:] >= self.soc_min_kwh)
-        yield Row("soc_window", "ceiling", soc[1:] <= self.soc_max_kwh)
+        if self.wear_bands:
+            yield from band_rows(x, self.wear_bands, self.soc_init_kwh, stored_kwh, drawn_kwh)
+        outside = 0.0
+        if "outside_kwh" in x:
+            outside = x["outside_kwh"]
+            yield Row("soc_return", "return_start", outside[0] <= self._outside_kwh(self.soc_init_kwh))
+            if around.steps > 1:
+                yield Row("soc_return", "return", outside[1:] <= outside[:-1], np.arange(1, around.steps))
+        yield Row("soc_window", "floor", soc[1:] + outside >= self.soc_min_kwh)
+        yield Row("soc_window", "ceiling", soc[1:] - outside <= self.soc_max_kwh)
         yield Row("soc_end", "end", soc[-1] >= self.soc_end_min_kwh)
 
     def drawn_kw(self, x: Values) -> Any:
@@ -139,29 +269,96 @@ class Battery(Device):
         return x["battery_charge_kw"] - x["battery_discharge_kw"]
 
     def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
-        """Wear."""
-        yield "wear", step_h * self.wear_per_kwh * x["battery_discharge_kw"]
+        """Wear; charge that is borrowed from tomorrow; and, no money, time outside the window."""
+        charge, discharge, is_solved = x["battery_charge_kw"], x["battery_discharge_kw"], "soc_kwh" not in x
+        yield "wear", step_h * self.wear_per_kwh * discharge
+        if self.wear_bands and is_solved:
+            stored_kwh, drawn_kwh = step_h * self.into_cells(charge), step_h * self.out_of_cells(discharge)
+            yield "wear", band_cost(self.wear_bands, self.soc_init_kwh, stored_kwh, drawn_kwh)
+        elif self.wear_bands:
+            for k, (_, price) in enumerate(self.wear_bands):
+                yield "wear", price * x[f"band{k}_out"]
+        if self.end_value_per_kwh is None and self.return_price_per_kwh is None:
+            return
+        soc = x["soc_end_kwh"] if is_solved else x["soc_kwh"]
+        if self.end_value_per_kwh is not None:
+            yield "stored", self.end_value_per_kwh * (self.soc_init_kwh - soc[-1])
+        if self.return_price_per_kwh is not None:
+            # What a step lies outside counts for all steps before it: it never goes further out again.
+            gone = np.maximum.accumulate(self._outside_kwh(soc)[::-1]) if is_solved else x["outside_kwh"]
+            yield "return", self.return_price_per_kwh * gone
+
+    def into_cells(self, charge_kw: ArrayLike) -> Floats:
+        """What arrives at the cells, kW."""
+        if self.charge_curve:
+            return at_cells(self.charge_curve, charge_kw)
+        return self.charge_efficiency * np.asarray(charge_kw, np.float64)
+
+    def out_of_cells(self, discharge_kw: ArrayLike) -> Floats:
+        """What is drawn from the cells, kW."""
+        if self.discharge_curve:
+            return at_cells(self.discharge_curve, discharge_kw)
+        return np.asarray(discharge_kw, np.float64) / self.discharge_efficiency
+
+    def charge_limit_kw(self, steps: int) -> Floats:
+        """The most it may charge with in each step."""
+        return np.minimum(self.max_charge_kw, self.charge_most_kw or (self.max_charge_kw,) * steps)
+
+    def discharge_limit_kw(self, steps: int) -> Floats:
+        """The most it may discharge with in each step."""
+        return np.minimum(self.max_discharge_kw, self.discharge_most_kw or (self.max_discharge_kw,) * steps)
+
+    def _outside_kwh(self, soc_kwh: ArrayLike) -> Floats:
+        soc = np.asarray(soc_kwh, np.float64)
+        return np.maximum(np.maximum(self.soc_min_kwh - soc, soc - self.soc_max_kwh), 0.0)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """A mode that somebody chose, and a start outside the window."""
+        found = [f"{self.device_id}: {words}" for mode, words in _MODE_WORDS.items() if mode == self.mode]
+        if self.return_price_per_kwh is not None:
+            side = "below" if self.soc_init_kwh < self.soc_min_kwh else "above"
+            bound_kwh = self.soc_min_kwh if side == "below" else self.soc_max_kwh
+            held = f"holds {self.soc_init_kwh:.2f} kWh, {side} {bound_kwh:.2f} kWh"
+            found.append(f"{self.device_id}: {held}, and returns there first")
+        return tuple(found)
 
     def solved(self, values: Numbers, step_h: Floats) -> Numbers:
         """The two powers, and the charge at the end of each step that follows from them."""
         into, out = clean(values["battery_charge_kw"]), clean(values["battery_discharge_kw"])
-        change_kwh = step_h * (self.charge_efficiency * into - out / self.discharge_efficiency)
+        change_kwh = step_h * (self.into_cells(into) - self.out_of_cells(out))
         soc_kwh = followed(self.soc_init_kwh, change_kwh)
         return {"battery_charge_kw": into, "battery_discharge_kw": out, "soc_end_kwh": soc_kwh}
+
+    def told(self, columns: Numbers) -> Numbers:
+        """Its powers, mode and charge, and which pieces of its curves are full."""
+        if not columns:
+            return {}
+        soc_kwh = np.concatenate([[self.soc_init_kwh], columns["soc_end_kwh"]])
+        full = {
+            f"{name}_full{k}": (columns[f"battery_{name}_kw"] >= corner_kw - _WATT).astype(np.float64)
+            for name, curve in (("charge", self.charge_curve), ("discharge", self.discharge_curve))
+            for k, (corner_kw, _) in enumerate((curve or ())[:-1])
+        }
+        return (
+            columns | full | {"is_charging": (columns["battery_charge_kw"] > 0).astype(np.float64), "soc_kwh": soc_kwh}
+        )
 
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
         """The sentences of a case's own statement."""
         into, out, soc_kwh = columns["battery_charge_kw"], columns["battery_discharge_kw"], columns["soc_end_kwh"]
         # Goes on from the stated charge, not from the expected one: each step answers for its own error.
         before_kwh = np.concatenate([[self.soc_init_kwh], soc_kwh[:-1]])
-        expected_kwh = before_kwh + step_h * (self.charge_efficiency * into - out / self.discharge_efficiency)
+        expected_kwh = before_kwh + step_h * (self.into_cells(into) - self.out_of_cells(out))
         yield "charge balance", np.abs(soc_kwh - expected_kwh)
-        yield "charge above the rating", into - self.max_charge_kw
-        yield "discharge above the rating", out - self.max_discharge_kw
+        yield "charge above the rating", into - self.charge_limit_kw(into.size)
+        yield "discharge above the rating", out - self.discharge_limit_kw(out.size)
         yield "charge and discharge at once", np.minimum(into, out)
         yield "a power below zero", -np.minimum(into, out)
-        yield "charge below its floor", self.soc_min_kwh - soc_kwh
-        yield "charge above its ceiling", soc_kwh - self.soc_max_kwh
+        # A start outside the window may last, and never grow.
+        gone_kwh = 0.0 if self.return_price_per_kwh is None else float(self._outside_kwh(self.soc_init_kwh))
+        yield "charge below its floor", self.soc_min_kwh - gone_kwh - soc_kwh
+        yield "charge above its ceiling", soc_kwh - gone_kwh - self.soc_max_kwh
         yield "the end: charge below the wanted one", self.soc_end_min_kwh - soc_kwh[-1]
 
     def alternatives(self, columns: Numbers, t: int) -> list[Forced]:
@@ -184,11 +381,21 @@ class Battery(Device):
     def relived(
         self, *, start: float | None = None, end: float | None = None, forecast_kw: Floats | None = None
     ) -> Self:
-        """Where it is to leave as much as there was, that follows the start; no end is asked for outside its window."""
+        """Where it is to leave as much as there was, that follows the start; no end is asked for outside its window.
+
+        Where it is asked to end as it begins, what is left over is worth nothing: equal charge says all.
+        """
         begun = self.soc_init_kwh if start is None else start
-        leaves_as_much = self.soc_end_min_kwh == self._within(self.soc_init_kwh)
+        is_free = self.end_value_per_kwh is not None or self.mode == "discharge"
+        leaves_as_much = not is_free and self.soc_end_min_kwh == self._within(self.soc_init_kwh)
         wanted = end if end is not None else begun if leaves_as_much else self.soc_end_min_kwh
-        return self.model_copy(update={"soc_init_kwh": begun, "soc_end_min_kwh": self._within(wanted)})
+        changes = {
+            "soc_init_kwh": begun,
+            "soc_end_min_kwh": self._within(wanted),
+            "return_price_per_kwh": None if begun == self._within(begun) else self.return_price_per_kwh,
+            "end_value_per_kwh": None if end == begun else self.end_value_per_kwh,
+        }
+        return self.model_copy(update=changes)
 
     def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
         """Charge positive, discharge negative; nothing where nobody says."""
@@ -198,12 +405,12 @@ class Battery(Device):
     def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers:
         """What is left over goes in, what is missing comes out, as far as rating and window allow."""
         soc_kwh, into, out = self.soc_init_kwh, np.zeros_like(net_kw), np.zeros_like(net_kw)
-        for t, (need_kw, hours) in enumerate(zip(net_kw.tolist(), step_h.tolist(), strict=True)):
-            room_kw = (self.soc_max_kwh - soc_kwh) / (self.charge_efficiency * hours)
-            stock_kw = (soc_kwh - self.soc_min_kwh) * self.discharge_efficiency / hours
-            into[t] = max(min(-need_kw, self.max_charge_kw, room_kw), 0.0)
-            out[t] = max(min(need_kw, self.max_discharge_kw, stock_kw), 0.0)
-            soc_kwh += hours * (self.charge_efficiency * into[t] - out[t] / self.discharge_efficiency)
+        most_in, most_out = self.charge_limit_kw(net_kw.size), self.discharge_limit_kw(net_kw.size)
+        for t, need_kw in enumerate(net_kw.tolist()):
+            room_kw, stock_kw = (self.soc_max_kwh - soc_kwh) / step_h[t], (soc_kwh - self.soc_min_kwh) / step_h[t]
+            into[t] = _up_to(self.into_cells, min(-need_kw, most_in[t]), room_kw)
+            out[t] = _up_to(self.out_of_cells, min(need_kw, most_out[t]), stock_kw)
+            soc_kwh += step_h[t] * float(self.into_cells(into[t]) - self.out_of_cells(out[t]))
         return {"battery_charge_kw": into, "battery_discharge_kw": out}
 
     def _within(self, charge_kwh: float) -> float:

@@ -1,6 +1,6 @@
 """The site's connection to the grid: import and export never both, prices, limits, highest import (formulas 5.18)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property, partial
 from itertools import accumulate
 from typing import Any, ClassVar, Self
@@ -15,8 +15,13 @@ from controls.optimiser.bill_columns import BillColumns
 from controls.optimiser.devices.device import Around, Numbers, Part, Values, clean
 from controls.optimiser.linear import Floats, Linear
 from controls.optimiser.program import Program, Row
-from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.control.plan import PhaseLimits
+from data_quality.contracts.site_file.meter import Carrier, Meter
 from data_quality.contracts.site_file.site import Site
+
+_WAYS = ("import", "export")
+# Line to neutral of Europe's low voltage: a fuse of 35 A carries 8.05 kW.
+_PHASE_KV = 0.23
 
 
 class Connection(Part):
@@ -27,11 +32,15 @@ class Connection(Part):
     """
 
     kind = "connection"
-    limits: ClassVar = {"import_limit": "kw", "export_limit": "kw"}
+    limits: ClassVar = {f"{way}_limit{phase}": "kw" for phase in ("", "_l1", "_l2", "_l3") for way in _WAYS}
+    means: ClassVar = {f"{way}_limit": f"the connection {way}s at most {{part.{way}_max_kw:g}} kW" for way in _WAYS} | {
+        f"{way}_limit_l{n}": f"phase L{n} {way}s at most {{part.phases.{way}_max_kw[{n - 1}]:g}} kW"
+        for way in _WAYS
+        for n in (1, 2, 3)
+    }
     # Netting import against export keeps every limit; its tight factors would only hide how much another has to give.
     # The rows of a bill only say what it comes to.
     implied = frozenset({"exchange_mode", "bill"})
-    says: ClassVar = {"import_max": "imports all that it may", "export_max": "exports all that it may"}
     per_step = ("import_price_per_kwh", "export_price_per_kwh")
     case_names: ClassVar = {
         "p_imp": "import_price_per_kwh",
@@ -48,6 +57,7 @@ class Connection(Part):
     export_max_kw: float = Field(ge=0)
     demand_price_per_kw: float = Field(default=0.0, ge=0, description="Currency per kW of the highest import")
     bills: tuple[LinearTerms, ...] = ()
+    phases: PhaseLimits | None = None
 
     @model_validator(mode="after")
     def _bills_cover_the_steps(self) -> Self:
@@ -55,6 +65,17 @@ class Connection(Part):
         if self.bills and covered != len(self.import_price_per_kwh):
             raise ValueError(f"the bills have {covered} intervals, the case {len(self.import_price_per_kwh)} steps")
         return self
+
+    @property
+    def says(self) -> Mapping[str, str]:  # type: ignore[override]  # which peaks there are its bills say
+        """As Part; a step that sets the peak of a demand charge is worth a word too."""
+        limits = {
+            f"{way}_max{phase.lower()}": f"{way}s all that {phase[1:] or 'it'} may"
+            for phase in ("", "_L1", "_L2", "_L3")
+            for way in _WAYS
+        }
+        peaks = {row: f"sets the peak of {charge}" for bill in self.priced for row, charge in bill.peaks.items()}
+        return limits | {"peak": "sets the highest import"} | peaks
 
     def variables(self, program: Program, around: Around) -> dict[str, Linear]:
         """`is_importing` has an entry only for steps whose prices would pay for both at once, `peak_kw` at most one."""
@@ -118,6 +139,10 @@ class Connection(Part):
         is_free = (self._slopes.import_low >= 0) & (self._slopes.export_high <= 0)
         return np.where(is_free, self.export_max_kw + net_kw, 0.0)
 
+    def told(self, columns: Numbers) -> Numbers:
+        """Its powers, and the mode where prices tempt."""
+        return columns | {"is_importing": (columns["import_kw"][self._both_pay] > 0).astype(np.float64)}
+
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
         """The sentences of a case's own statement."""
         buy, sell = columns["import_kw"], columns["export_kw"]
@@ -132,6 +157,7 @@ class Connection(Part):
             update={
                 "import_max_kw": max(self.import_max_kw, float(around.drawn_max_kw.max())),
                 "export_max_kw": max(self.export_max_kw, float(around.fed_max_kw.max())),
+                "phases": None,
             }
         )
 
@@ -159,12 +185,32 @@ class Connection(Part):
 
 
 def connection_kw(site: Site) -> float | None:
-    """What the grid connection carries, kW, either way: the connected load of its electricity meters; None unknown."""
+    """What the grid connection carries, kW, either way: the connected load of its electricity meters; None unknown.
+
+    Of a meter that says only its fuses it is three times what one carries.
+    """
     limits = [
-        meter.connected_load_kw
-        for meter in site.meters
-        # Sub-meters hang behind these: their loads are in them already.
-        if meter.carrier == Carrier.ELECTRICITY and meter.parent is None and meter.connected_load_kw is not None
+        meter.connected_load_kw or 3 * _PHASE_KV * (meter.fuse_a or 0.0)
+        for meter in _at_the_grid(site)
+        if meter.connected_load_kw is not None or meter.fuse_a is not None
     ]
     # Several connections to the grid carry together what each may.
     return sum(limits) if limits else None
+
+
+def phase_limits(site: Site) -> PhaseLimits | None:
+    """What each phase carries by the fuses of the site's one connection; None where it says none.
+
+    Of several connections nobody can say which device hangs on which, so their phases are not limited.
+    """
+    meters = _at_the_grid(site)
+    if len(meters) != 1 or meters[0].fuse_a is None:
+        return None
+    each = (_PHASE_KV * meters[0].fuse_a,) * 3
+    shares = {"load_share": meters[0].load_share} if meters[0].load_share is not None else {}
+    return PhaseLimits.model_validate({"import_max_kw": each, "export_max_kw": each} | shares)
+
+
+def _at_the_grid(site: Site) -> list[Meter]:
+    # Sub-meters hang behind these: their loads are in them already.
+    return [meter for meter in site.meters if meter.carrier == Carrier.ELECTRICITY and meter.parent is None]

@@ -7,11 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from controls.optimiser.linear import INF, Floats, Linear
 from controls.optimiser.program import Program, Row
@@ -24,8 +24,9 @@ Values = Mapping[str, Any]
 Numbers = dict[str, Floats]
 Columns = dict[str, tuple[float, ...]]
 M = TypeVar("M", bound=Model)
-# Kinds of cost that somebody pays; the others (comfort, carbon, ...) only weigh in the objective.
-MONEY = frozenset({"energy", "demand", "wear"})
+# Kinds of cost that somebody pays ("stored": charge borrowed from tomorrow, "shedding": what a load's owner asks for
+# going without); the others (comfort, carbon, ...) only weigh in the objective.
+MONEY = frozenset({"energy", "demand", "wear", "stored", "shedding"})
 # A nano-kilowatt: solver noise goes, and an hour of it is far below every tolerance.
 DECIMALS = 9
 
@@ -50,8 +51,9 @@ class Part(Model, ABC):
     """Figures of one part of a case over its steps, and its mathematics.
 
     limits: families of rows that somebody chose, with the unit of what they limit; the others are physics and never
-    give. implied: families that can be in no conflict because the others already say what they say. per_step: fields
-    with one value a step. case_key: where a case file holds it (empty: at the top), case_is_list: as a list of them,
+    give. means: a limit in words for a person, with its figures in braces (`{part.name}`). implied: families that can
+    be in no conflict because the others already say what they say. per_step: fields with one value a step, or None
+    where nobody needs them. case_key: where a case file holds it (empty: at the top), case_is_list: as a list of them,
     case_field: as a list that is this field of one part, and case_names: the file's names and the fields that they are.
     """
 
@@ -60,6 +62,7 @@ class Part(Model, ABC):
     implied: ClassVar[frozenset[str]] = frozenset()
     per_step: ClassVar[tuple[str, ...]] = ()
     says: ClassVar[Mapping[str, str]] = {}
+    means: ClassVar[Mapping[str, str]] = {}
     case_key: ClassVar[str] = ""
     case_is_list: ClassVar[bool] = False
     case_field: ClassVar[str] = ""
@@ -94,6 +97,14 @@ class Part(Model, ABC):
     def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
         """Its cost by kind (see MONEY), in the case's currency, to be added up: of variables, or of numbers."""
         return ()
+
+    def told(self, columns: Numbers) -> Numbers:
+        """What its series say of its variables, by name, to begin a search from: the modes behind them too."""
+        return columns
+
+    def short(self, family: str, amount: float) -> str:
+        """What it would have where a limit gives by that amount, in words; empty: nothing more to say."""
+        return ""
 
     @abstractmethod
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
@@ -144,6 +155,7 @@ class Forced:
 class Given:
     """What is known of one asset when a plan is made.
 
+    outdoor_degc: forecast, one value a step; empty where there is none.
     share: of its rating that it may use. forecast_kw: one value a step, of all `siblings`, the assets of its kind on
     its meter, itself among them. state: as measured. end: what is to be left; None: as much as there is.
     start_utc, step_h, time_zone: the plan's steps. load_kw, pv_kw, import_price_per_kwh: of the site, one value a step.
@@ -159,13 +171,27 @@ class Given:
     start_utc: datetime | None = None
     step_h: float = 0.25
     time_zone: str = "UTC"
+    outdoor_degc: tuple[float, ...] = ()
     load_kw: tuple[float, ...] = ()
     pv_kw: tuple[float, ...] = ()
     import_price_per_kwh: tuple[float, ...] = ()
     import_max_kw: float = INF
 
 
-class Device(Part):
+_PHASES = (1, 2, 3)
+
+
+def _is_empty(value: Any) -> bool:
+    return not value
+
+
+class OnPhases(Model):
+    """Which phases a device hangs on, a param of its asset: `on_phases: [1]`; empty: all three alike."""
+
+    on_phases: tuple[Literal[1, 2, 3], ...] = Field(default=(), exclude_if=_is_empty)
+
+
+class Device(Part, OnPhases):
     """A part that a site file names.
 
     makes_a_plan: False for a kind that alone gives nothing to plan. forecast: which forecast it needs, if any.
@@ -204,6 +230,23 @@ class Device(Part):
     def full(cls, asset: Asset, site_id: str) -> float | None:  # noqa: ARG003 - most say no limit
         """The most that its measured state can be; None: nobody said."""
         return None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was assumed where something is not known, and what is left alone: sentences for whoever reads a plan."""
+        return ()
+
+    @property
+    def phase_share(self) -> tuple[float, float, float]:
+        """Which share of its power lies on L1, L2 and L3."""
+        on = set(self.on_phases or _PHASES)
+        one, two, three = ((phase in on) / len(on) for phase in _PHASES)
+        return one, two, three
+
+    def phase_kw(self, x: Values, phase: int) -> Any:
+        """What it draws on a phase (0 for L1) in each step: of variables, or of numbers; 0 where it does not hang."""
+        share = self.phase_share[phase]
+        return share * self.drawn_kw(x) if share else 0.0
 
     @property
     def is_absent(self) -> bool:

@@ -1,7 +1,7 @@
 """A charger and the cars at it: power zero or in a range, phases, taper, departure, feeding back (formulas 5.18)."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,15 +21,13 @@ from controls.optimiser.devices.device import (
     params_of,
 )
 from controls.optimiser.devices.ev_params import EvParams, sessions_of
-from controls.optimiser.devices.ev_session import PowerRange, Session
+from controls.optimiser.devices.ev_session import SLACK_KWH, PowerRange, Session
 from controls.optimiser.linear import INF, Floats, Linear, Places
 from controls.optimiser.program import Program, Row
 from data_quality.contracts.site_file.site import Asset
 
 # Less than a watt is solver noise and no charging.
 _IDLE_KW = 1e-6
-# Far below what any solver tells apart: a stay that is fixed must not fail on a rounded digit.
-_SLACK_KWH = 1e-8
 
 
 class EvCharger(Device):
@@ -44,6 +42,15 @@ class EvCharger(Device):
         "ev_departure": "kwh",
         "strategy_power": "kw",
         "strategy_pace": "kwh",
+    }
+    means: ClassVar = {
+        "ev_power": "charges with at most {part.most_kw:g} kW",
+        "ev_ceiling": "is never fuller than it may be",
+        "ev_floor": "is never emptier than it may be",
+        "ev_feed_in": "gives back only what it may",
+        "ev_departure": "gets {part.wanted} kWh before it leaves",
+        "strategy_power": "charges only in the hours of its strategy",
+        "strategy_pace": "charges as early as it can",
     }
     says: ClassVar = {
         "most": "charges at its full power",
@@ -70,10 +77,11 @@ class EvCharger(Device):
         reading="read_soc_percent", code="ev_soc", words="the car's charge", presence="read_is_plugged_in"
     )
     columns = ("ev_kw", "ev_discharge_kw")
-    moves: ClassVar = {"ev_kw": "charges the car", "ev_discharge_kw": "takes from the car"}
+    moves: ClassVar = {"ev_kw": "charges the car with", "ev_discharge_kw": "takes from the car"}
 
     sessions: tuple[Session, ...] = ()
     capacity_kwh: float = 0.0
+    phase_count: Literal[1, 3] = Field(default=3, description="Of its cable; a charger that switches uses one too")
     notes: tuple[str, ...] = ()
     is_away: bool = Field(default=False, description="No car is plugged in")
     is_uncontrolled: bool = Field(default=False, description="Nobody plans: each car fills as early as it can")
@@ -110,6 +118,7 @@ class EvCharger(Device):
             device_id=asset.asset_id,
             sessions=sessions,
             capacity_kwh=params.capacity_kwh,
+            phase_count=params.phase_count,
             notes=notes,
             is_away=given.state is None,
         )
@@ -136,11 +145,32 @@ class EvCharger(Device):
             return None
         return State("ev_stored_kwh", self.sessions[0].start_kwh, self.capacity_kwh, "car's charge", "kWh")
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Of its stay."""
+        return self.notes
+
+    @property
+    def most_kw(self) -> float:
+        """The most of any stay."""
+        return max((session.max_kw for session in self.sessions), default=0.0)
+
+    @property
+    def wanted(self) -> str:
+        """What every stay wants, in words."""
+        return " and ".join(f"{session.energy_kwh:.4g}" for session in self.sessions)
+
+    def short(self, family: str, amount: float) -> str:
+        """What the car would leave with; of several cars that is not told, for any of them may be the one."""
+        if family != "ev_departure" or len(self.sessions) != 1:
+            return ""
+        wanted_kwh = self.sessions[0].energy_kwh
+        return f"the car is {amount:.1f} kWh short, it could have {wanted_kwh - amount:.1f} of the {wanted_kwh:.1f} kWh"
+
     def reach_kw(self) -> tuple[ArrayLike, ArrayLike]:
         """The most of any stay, either way."""
-        most_kw = max((session.max_kw for session in self.sessions), default=0.0)
         fed_kw = max((session.feed_in.max_kw for session in self.sessions if session.feed_in), default=0.0)
-        return most_kw, fed_kw
+        return self.most_kw, fed_kw
 
     def variables(self, program: Program, around: Around) -> dict[str, Linear]:
         """Powers and modes have one entry a step; `stored_kwh` one for each step with a car, at its end."""
@@ -154,6 +184,7 @@ class EvCharger(Device):
             "is_charging": self.new(program, "is_charging", at.size, **mode),
         }
         if any(session.one_phase for session in self.sessions):
+            found["one_phase_kw"] = self.new(program, "one_phase_kw", around.steps, **powers)
             found["is_one_phase"] = self.new(program, "is_one_phase", at.size, **mode)
         if any(session.feed_in for session in self.sessions):
             found["ev_discharge_kw"] = self.new(program, "discharge_kw", around.steps, **powers)
@@ -171,13 +202,15 @@ class EvCharger(Device):
     def _power_rows(self, x: Values) -> Iterator[Row]:
         at, on = self._steps, x["is_charging"]
         power = x["ev_kw"][at]
-        most, least = self._stayed(lambda s: s.max_kw) * on, self._stayed(lambda s: s.min_kw) * on
         if "is_one_phase" in x:
-            one = x["is_one_phase"]
-            most = most + self._stayed(lambda s: s.one_phase.max_kw if s.one_phase else 0.0) * one
-            least = least + self._stayed(lambda s: s.one_phase.min_kw if s.one_phase else 0.0) * one
-        yield Row("ev_power", "most", power <= most, at)
-        yield Row("ev_least", "least", power >= least, at)
+            one, alone = x["one_phase_kw"][at], x["is_one_phase"]
+            one_max = self._stayed(lambda s: s.one_phase.max_kw if s.one_phase else 0.0)
+            one_min = self._stayed(lambda s: s.one_phase.min_kw if s.one_phase else 0.0)
+            yield Row("ev_power", "one_phase_most", one <= one_max * alone, at)
+            yield Row("ev_least", "one_phase_least", one >= one_min * alone, at)
+            power = power - one
+        yield Row("ev_power", "most", power <= self._stayed(lambda s: s.max_kw) * on, at)
+        yield Row("ev_least", "least", power >= self._stayed(lambda s: s.min_kw) * on, at)
         others = [x[name] for name in ("is_one_phase", "is_feeding") if name in x]
         if others:
             yield Row("ev_mode", "one_mode", sum(others, start=on) <= 1, at)
@@ -216,6 +249,20 @@ class EvCharger(Device):
         if (some := np.flatnonzero(np.isfinite(cap))).size:
             yield Row("strategy_power", "strategy", x["ev_kw"][at[some]] <= cap[some], at[some])
 
+    @property
+    def phase_share(self) -> tuple[float, float, float]:
+        """A charger of one phase hangs on L1 where nobody says on which."""
+        return (1.0, 0.0, 0.0) if self.phase_count == 1 and not self.on_phases else super().phase_share
+
+    def phase_kw(self, x: Values, phase: int) -> Any:
+        """What it takes on one phase lies on the first of its phases."""
+        drawn = super().phase_kw(x, phase)
+        if "one_phase_kw" not in x and "ev_phases" not in x:
+            return drawn
+        one = x["one_phase_kw"] if "one_phase_kw" in x else np.where(x["ev_phases"] == 1, x["ev_kw"], 0.0)
+        is_first = phase + 1 == min(self.on_phases or (1,))
+        return drawn + (is_first - self.phase_share[phase]) * one
+
     def drawn_kw(self, x: Values) -> Any:
         """What it takes, less what it gives back."""
         return x["ev_kw"] - x["ev_discharge_kw"] if "ev_discharge_kw" in x else x["ev_kw"]
@@ -238,6 +285,20 @@ class EvCharger(Device):
             found["ev_phases"] = np.where(power_kw > _IDLE_KW, phases, 0.0)
         return found
 
+    def told(self, columns: Numbers) -> Numbers:
+        """Powers, what is held, and the mode of each step with a car."""
+        if not columns:
+            return {}
+        at = self._steps
+        power_kw, phases = columns["ev_kw"], columns.get("ev_phases", np.zeros_like(columns["ev_kw"]))
+        modes = {
+            "is_charging": (power_kw > 0) & (phases != 1),
+            "is_one_phase": phases == 1,
+            "is_feeding": columns["ev_discharge_kw"] > 0,
+        }
+        held = {"one_phase_kw": np.where(phases == 1, power_kw, 0.0), "stored_kwh": columns["ev_stored_kwh"][at]}
+        return columns | held | {name: mode[at].astype(np.float64) for name, mode in modes.items()}
+
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
         """The sentences of a case's own statement, stay by stay."""
         if self.is_uncontrolled:
@@ -253,6 +314,10 @@ class EvCharger(Device):
             whose, taken, back = f"session {number}: ", power[one.steps], given[one.steps]
             ranges = [one, one.one_phase] if one.one_phase else [one]
             yield f"{whose}a power that the charger does not have", _outside(taken, ranges)
+            if one.one_phase and "ev_phases" in columns:
+                alone = columns["ev_phases"][one.steps] == 1
+                split = _outside(taken[alone], [one.one_phase]), _outside(taken[~alone], [one])
+                yield f"{whose}a power that its phases do not have", max(split)
             feeds = [one.feed_in] if one.feed_in else []
             yield f"{whose}a power that the car does not give", _outside(back, feeds)
             held = columns["ev_stored_kwh"][one.steps]
@@ -302,8 +367,8 @@ class EvCharger(Device):
             done = {
                 "feed_in": None,
                 "cap_kw": tuple(power_kw.tolist()),
-                "pace_kwh": tuple((stored_kwh - _SLACK_KWH).tolist()),
-                "energy_kwh": max(min(one.target_kwh, stored_kwh[-1] - _SLACK_KWH) - one.start_kwh, 0.0),
+                "pace_kwh": tuple((stored_kwh - SLACK_KWH).tolist()),
+                "energy_kwh": max(min(one.target_kwh, stored_kwh[-1] - SLACK_KWH) - one.start_kwh, 0.0),
             }
             stays.append(one.model_copy(update=done))
         return self.model_copy(update={"sessions": tuple(stays), "is_uncontrolled": False})
@@ -346,4 +411,4 @@ def _outside(power_kw: Floats, ranges: Iterable[PowerRange]) -> float:
     away = np.abs(power_kw)
     for one in ranges:
         away = np.minimum(away, np.maximum(np.maximum(one.min_kw - power_kw, power_kw - one.max_kw), 0.0))
-    return float(away.max())
+    return float(away.max(initial=0.0))

@@ -3,17 +3,17 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from controls.optimiser.devices.device import Given
-from controls.optimiser.devices.ev_session import FeedIn, PowerRange, Session, Taper
+from controls.optimiser.devices.ev_session import SLACK_KWH, FeedIn, PowerRange, Session, Taper
 from controls.optimiser.linear import INF, Floats
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
-from data_quality.contracts.time import zone
+from data_quality.contracts.time import earlier_instant, zone
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CLOCK = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
@@ -46,7 +46,7 @@ class EvParams(Model):
     capacity_kwh: float = Field(gt=0)
     min_current_a: float = Field(default=6.0, gt=0, description="6 A: below it no car charges (IEC 61851)")
     max_current_a: float = Field(default=16.0, gt=0)
-    phases: Literal[1, 3] | tuple[Literal[1, 3], ...] = 1
+    phases: Literal[1, 3] | Annotated[tuple[Literal[1, 3], ...], Field(min_length=1)] = 1
     voltage_v: float = Field(default=230.0, gt=0)
     max_kw: float | None = Field(default=None, gt=0, description="Where charger or car take less than the current")
     efficiency: float = Field(default=0.9, gt=0, le=1, description="One way, AC to battery")
@@ -87,6 +87,11 @@ class EvParams(Model):
         if not self.ranges(1.0):
             raise ValueError(f"max_kw {self.max_kw:g} is below the power of {self.min_current_a:g} A")
         return self
+
+    @property
+    def phase_count(self) -> Literal[1, 3]:
+        """The phases of its cable."""
+        return 3 if self.phases == 3 or (isinstance(self.phases, tuple) and 3 in self.phases) else 1
 
     def ranges(self, share: float) -> list[PowerRange]:
         """What the charger can do with a share of its rating, by phases, most phases first; empty: nothing.
@@ -167,7 +172,7 @@ def _departure(params: EvParams, name: str, given: Given) -> tuple[datetime | No
     if params.departure is None:
         return None, (f"{name}: no departure is known, so the car is charged by the end of the plan",)
     if isinstance(params.departure, str) and not _CLOCK.match(params.departure):
-        leaves = _instant(datetime.fromisoformat(params.departure), given.time_zone)
+        leaves = earlier_instant(datetime.fromisoformat(params.departure), given.time_zone)
         if leaves <= start:
             message = (
                 f"site {given.site_id}, asset {name!r}, params.departure: {params.departure} has passed at the plan's"
@@ -180,17 +185,9 @@ def _departure(params: EvParams, name: str, given: Given) -> tuple[datetime | No
     # Eight days: a weekday's clock time that has passed today comes again in a week.
     for day in (today + timedelta(days=number) for number in range(8)):
         clock = clocks.get(_DAYS[day.weekday()])
-        if clock and (leaves := _instant(datetime.fromisoformat(f"{day}T{clock}"), given.time_zone)) > start:
+        if clock and (leaves := earlier_instant(datetime.fromisoformat(f"{day}T{clock}"), given.time_zone)) > start:
             return leaves, ()
     raise AssertionError("a week has every weekday")
-
-
-def _instant(local: datetime, time_zone: str) -> datetime:
-    """The instant of a local time; of one that comes twice, or not at all, on a day of clock change: the earlier."""
-    if local.tzinfo is not None:
-        return local.astimezone(UTC)
-    # Too early by an hour is a car that waits, too late is one that is not ready.
-    return min(local.replace(tzinfo=zone(time_zone), fold=fold).astimezone(UTC) for fold in (0, 1))
 
 
 def _reachable(stay: Session, name: str, left: int, given: Given) -> tuple[Session, tuple[str, ...]]:
@@ -225,9 +222,10 @@ def _by_strategy(stay: Session, params: EvParams, name: str, given: Given) -> tu
     load, sun = np.array(given.load_kw)[part], np.array(given.pv_kw or np.zeros(len(given.load_kw)))[part]
     room = np.clip(given.import_max_kw - load + sun, 0.0, stay.max_kw)
     if params.strategy == "ASAP":
-        # The least power of one step as slack: the last bit of a charge may have to wait for a whole step.
         _, stored = stay.as_early_as_it_can(hours, room)
-        slack_kwh = hours * stay.least_kw * stay.efficiency
+        # Where that path ends a bit below the target, another may have to fall behind it by a step at the least power.
+        is_short = stored[-1] < stay.target_kwh - SLACK_KWH
+        slack_kwh = hours * stay.least_kw * stay.efficiency if is_short else SLACK_KWH
         pace = np.maximum(np.minimum(stored, stay.target_kwh) - slack_kwh, 0.0)
         return stay.model_copy(update={"pace_kwh": tuple(pace.tolist())}), ()
     spare = np.maximum(sun - load, 0.0) if params.strategy == "SOLAR_ONLY" else np.zeros_like(room)

@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 from controls.optimiser.linear import INF, Floats
 from data_quality.contracts.model import Model
 
+# Far below what any solver tells apart: a path that is prescribed must not fail on a rounded digit.
+SLACK_KWH = 1e-8
+
 
 class PowerRange(Model):
     """A power is zero, or in here, kW."""

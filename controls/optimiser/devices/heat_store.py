@@ -238,6 +238,6 @@ class HeatStore(Device):
             wanted_kwh = self.end_min_kwh - levels_kwh[-1]
             # Every later level moves along, and has to stay in its bounds.
             room_kwh = max(min(self.max_kwh - levels_kwh[t:].max(), most_kwh[t] - heat_kwh[t]), 0.0)
-            spare_kwh = max(min(levels_kwh[t:].min() - low, heat_kwh[t]), 0.0)
+            spare_kwh = max(min(levels_kwh[t:].min() - self.min_kwh, heat_kwh[t]), 0.0)
             heat_kwh[t] += min(max(wanted_kwh, -spare_kwh), room_kwh)
         return clean(heat_kwh / (step_h * np.array(self.cop)))

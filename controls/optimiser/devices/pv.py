@@ -24,6 +24,7 @@ class Pv(Device):
 
     kind = "pv"
     limits: ClassVar = {"curtailment_limit": "kw"}
+    means: ClassVar = {"curtailment_limit": "is never limited below {part.limit_min_kw:g} kW"}
     per_step = ("pv_kw",)
     case_names: ClassVar = {"pv": "pv_kw"}
     makes_a_plan = False

@@ -10,12 +10,13 @@ from pydantic import Field, field_validator, model_validator
 
 from controls.optimiser.devices.device import Around, Forced, Given, Measure, Numbers, Values, params_of
 from controls.optimiser.devices.heat_store import HeatStore, StoreParams
-from controls.optimiser.devices.switching import Bank, shared_out, shortest
+from controls.optimiser.devices.switching import Bank, is_short, shared_out, shortest
 from controls.optimiser.linear import Floats, Linear
 from controls.optimiser.program import Program, Row
 from data_quality.contracts.site_file.site import Asset
 
-Relays = Annotated[tuple[float, ...], Field(min_length=1, max_length=99)]
+_MOST_RELAYS = 99
+Relays = Annotated[tuple[float, ...], Field(min_length=1, max_length=_MOST_RELAYS)]
 # A relay of which nothing is said has rested as long as any minimum time.
 _LONG_H = 8760.0
 # Heat that sums of rounded steps may be off by.
@@ -56,6 +57,7 @@ class Tank(HeatStore):
 
     kind = "tank"
     limits: ClassVar = {**HeatStore.limits, "minimum_on": "relays", "minimum_off": "relays", "hysteresis": "kwh"}
+    implied = frozenset({"whole_heat"})
     case_key = "tank"
     case_names: ClassVar = {
         "relays_kw": "relays_kw",
@@ -71,9 +73,22 @@ class Tank(HeatStore):
         "switch_price": "switch_price",
     }
     measure = Measure(reading="read_tank_degc", code="tank", words="the temperature of the tank")
+    columns = ("relays_kw",)
     moves: ClassVar = {"relays_kw": "heats"}
     power_column = "relays_kw"
     level_column = "tank_end_kwh"
+    says: ClassVar = {
+        **HeatStore.says,
+        **{f"stay_on{n}": "must stay on for its minimum time" for n in range(_MOST_RELAYS)},
+        **{f"stay_off{n}": "must stay off for its minimum time" for n in range(_MOST_RELAYS)},
+        "whole_floor": "holds as little heat as whole relays can leave",
+        "whole_ceiling": "is as full as whole relays can make it",
+        "reheat": "must heat until the top of its band",
+        "reheat_from": "is at the bottom of its band",
+        "reheat_until": "is at the top of its band",
+        "window_from": "is at the bottom of its band",
+        "window_until": "is at the top of its band",
+    }
 
     relays_kw: Relays
     min_on_h: float = Field(default=0.0, ge=0)
@@ -137,7 +152,7 @@ class Tank(HeatStore):
         for n, relays in enumerate(self._banks):
             count = float(len(relays))
             found[f"on{n}"] = self.new(program, f"on{n}", around.steps, upper=count, is_integer=True)
-            if self._switches:
+            if self._has_starts(around):
                 found[f"starts{n}"] = self.new(program, f"starts{n}", around.steps)
         if self.reheats:
             found["is_reheating"] = self.new(program, "is_reheating", around.steps, upper=1.0, is_integer=True)
@@ -151,25 +166,53 @@ class Tank(HeatStore):
         banks = [x[f"on{n}"] for n, _ in enumerate(self._banks)]
         powers = [self.relays_kw[relays[0]] * on for on, relays in zip(banks, self._banks, strict=True)]
         yield Row("relays", "power", x["relays_kw"] == sum(powers[1:], start=powers[0]))
-        if self._switches:
+        yield from self._whole_heat(x["level_kwh"][1:], around.step_h)
+        if self.min_on_h or self.min_off_h or self.switch_price:
             for n, relays in enumerate(self._banks):
                 on_h, off_h = ([self._since(k) for k in relays if self._was_on(k) == state] for state in (True, False))
-                bank = Bank(str(n), len(relays), banks[n], x[f"starts{n}"], tuple(on_h), tuple(off_h))
+                bank = Bank(str(n), len(relays), banks[n], x.get(f"starts{n}"), tuple(on_h), tuple(off_h))
                 yield from bank.rows(around.step_h, min_on_h=self.min_on_h, min_off_h=self.min_off_h)
         if self.reheats:
-            yield from self._hysteresis(x, sum(banks[1:], start=banks[0]))
+            yield from self._hysteresis(x, sum(banks[1:], start=banks[0]), around)
 
-    def _hysteresis(self, x: Values, on: Linear) -> Iterator[Row]:
-        """Factors as tight as the window allows: no level lies below the lower of floor and start."""
+    def _whole_heat(self, level: Linear, step_h: Floats) -> Iterator[Row]:
+        """No relay is half on: where all steps heat alike, heat comes in whole portions, and bounds move to the next.
+
+        Every whole solution keeps these rows anyway (Chvatal and Gomory's rounding); without them a solver tries
+        thousands of halves.
+        """
+        heat_per_kw = step_h * np.array(self.cop)
+        portion_kwh = float(
+            np.gcd.reduce(np.round(np.array(self.relays_kw) * 1000).astype(np.int64)) / 1000 * heat_per_kw[0]
+        )
+        if np.ptp(heat_per_kw) > 0 or not np.allclose(np.round(self.relays_kw, 3), self.relays_kw, rtol=0, atol=1e-12):
+            return
+        rest_kwh = self.init_kwh - np.cumsum(self.gone_kwh(step_h))
+        least = np.full(level.size, self.min_kwh)
+        least[-1] = max(self.min_kwh, self.end_min_kwh)
+        fewest = np.ceil((least - rest_kwh) / portion_kwh - _HAIR_KWH)
+        most = np.floor((self.max_kwh - rest_kwh) / portion_kwh + _HAIR_KWH)
+        yield Row("whole_heat", "whole_floor", level >= rest_kwh + fewest * portion_kwh)
+        yield Row("whole_heat", "whole_ceiling", level <= rest_kwh + most * portion_kwh)
+
+    def _hysteresis(self, x: Values, on: Linear, around: Around) -> Iterator[Row]:
+        """Factors go as far as heat can fall; rows of the window's family say what the window leaves of that."""
         reheating, level, (low, high) = x["is_reheating"], x["level_kwh"][:-1], self.band_kwh
-        least = min(self.min_kwh, self.init_kwh)
-        yield Row("hysteresis", "reheat_from", level >= low - max(low - least, 0.0) * reheating)
+        steps = np.arange(1, reheating.size)
         before = np.zeros(reheating.size)
         before[0] = self.was_reheating
-        steps = np.arange(1, reheating.size)
-        left = reheating[steps - 1].into(steps, reheating.size) + before - reheating
-        # It may end only where the top of the band is reached.
-        yield Row("hysteresis", "reheat_until", level >= least + max(high - least, 0.0) * left)
+        ends = reheating[steps - 1].into(steps, reheating.size) + before - reheating
+        gone_kwh = np.maximum(self.gone_kwh(around.step_h), 0.0)
+        falls_kwh = self.init_kwh - np.cumsum(gone_kwh) + gone_kwh
+        for family, least_kwh in (
+            ("hysteresis", falls_kwh),
+            ("tank_window", np.full(reheating.size, min(self.min_kwh, self.init_kwh))),
+        ):
+            name = "reheat" if family == "hysteresis" else "window"
+            yield Row(family, f"{name}_from", level >= low - np.maximum(low - least_kwh, 0.0) * reheating)
+            # It may end only where the top of the band is reached.
+            least = np.minimum(least_kwh, high)
+            yield Row(family, f"{name}_until", level >= least + (high - least) * ends)
         yield Row("hysteresis", "reheat", on >= reheating)
 
     def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
@@ -189,7 +232,7 @@ class Tank(HeatStore):
             was_on, since_h = [self._was_on(k) for k in relays], [self._since(k) for k in relays]
             on[relays] = shared_out(counts, step_h, was_on, since_h)
         before = np.column_stack([[float(self._was_on(k)) for k in range(len(on))], on[:, :-1]])
-        starts = {"starts": np.maximum(on - before, 0.0).sum(axis=0)} if self._switches else {}
+        starts = {"starts": np.maximum(on - before, 0.0).sum(axis=0)} if self.switch_price else {}
         named = dict(zip(self._names, on, strict=True))
         return self.stored(np.round(np.array(self.relays_kw) @ on, 9), step_h) | starts | named
 
@@ -211,7 +254,7 @@ class Tank(HeatStore):
                 least_off_h=self.min_off_h,
             )
             yield f"{name} shorter on or off than its minimum", short_h
-        if self._switches:
+        if self.switch_price:
             before = np.column_stack([[float(self._was_on(k)) for k in range(len(on))], on[:, :-1]])
             yield "another count of starts", np.abs(columns["starts"] - ((on > 0.5) & (before < 0.5)).sum(axis=0))
         if self.reheats:
@@ -253,7 +296,6 @@ class Tank(HeatStore):
     def _names(self) -> list[str]:
         return [f"relay_{n:02d}" for n in range(1, len(self.relays_kw) + 1)]
 
-    @property
-    def _switches(self) -> bool:
-        """Whether it matters when a relay goes on."""
-        return bool(self.min_on_h or self.min_off_h or self.switch_price)
+    def _has_starts(self, around: Around) -> bool:
+        """Whether columns say when relays go on: they cost a solver time."""
+        return bool(self.switch_price) or not is_short(around.step_h, self.min_on_h, self.min_off_h)

@@ -1,14 +1,22 @@
 """A dispatch plan: its request, its steps and the objective, versioned and hashed."""
 
 from datetime import datetime
-from typing import Any, Self
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from data_quality.contracts.control.explanation import Explanation
+from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.model import Model
 
+NonNegative = Annotated[float, Field(ge=0)]
 _OF_ONE_BATTERY = ("battery", "soc_init_kwh", "soc_end_min_kwh", "pv_kw", "pv_limit_min_kw")
+
+
+BatteryMode = Literal["auto", "charge", "discharge", "self", "backup"]
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Open = Annotated[float, Field(gt=0, le=1)]
 
 
 def _is_empty(value: Any) -> bool:
@@ -16,8 +24,19 @@ def _is_empty(value: Any) -> bool:
     return not value
 
 
+def _absent(value: Any) -> bool:
+    return value is None or value == "auto"
+
+
 class BatteryParams(Model):
-    """Limits of one battery. Energies on the cell side, powers on the AC side."""
+    """Limits of one battery. Energies on the cell side, powers on the AC side.
+
+    efficiency_curve: one-way efficiency at shares of the rated power, both directions, instead of the two efficiencies.
+    derating: share of the power at temperatures of the battery; temperature_degc: one value, or 24 by local hour.
+    wear_by_depth: what a kWh drawn costs in a cycle down to a depth (share of capacity), on top of wear_per_kwh.
+    mode: charge (never discharges), discharge (never charges), self (stores the site's own surplus, covers its own
+    need), backup (keeps `reserve`).
+    """
 
     capacity_kwh: float = Field(gt=0)
     max_charge_kw: float = Field(gt=0)
@@ -28,11 +47,63 @@ class BatteryParams(Model):
     charge_efficiency: float = Field(default=0.975, gt=0, le=1, description="One way (resolution C2.10)")
     discharge_efficiency: float = Field(default=0.975, gt=0, le=1, description="One way")
     wear_per_kwh: float = Field(default=0.0, ge=0, description="Currency per kWh discharged")
+    end_value_per_kwh: float | None = Field(
+        default=None, ge=0, exclude_if=_absent, description="Of charge left at the end, instead of ending as it began"
+    )
+    efficiency_curve: tuple[tuple[_Open, _Open], ...] | None = Field(default=None, min_length=1, exclude_if=_absent)
+    derating: tuple[tuple[float, _Share], ...] | None = Field(default=None, min_length=1, exclude_if=_absent)
+    temperature_degc: float | Annotated[tuple[float, ...], Field(min_length=24, max_length=24)] | None = Field(
+        default=None, exclude_if=_absent
+    )
+    wear_by_depth: tuple[tuple[_Open, float], ...] | None = Field(default=None, min_length=1, exclude_if=_absent)
+    mode: BatteryMode = Field(default="auto", exclude_if=_absent)
+    reserve: float | None = Field(default=None, ge=0, le=1, exclude_if=_absent, description="Share kept in mode backup")
 
     @model_validator(mode="after")
     def _window_is_open(self) -> Self:
         if self.soc_min >= self.soc_max:
             raise ValueError(f"soc_min {self.soc_min} must be below soc_max {self.soc_max}")
+        return self
+
+    @model_validator(mode="after")
+    def _figures_agree(self) -> Self:
+        if (self.mode == "backup") != (self.reserve is not None):
+            raise ValueError("mode backup and reserve go together: give both or neither")
+        if self.reserve is not None and self.reserve >= self.soc_max:
+            raise ValueError(f"reserve {self.reserve} must be below soc_max {self.soc_max}")
+        if (self.derating is None) != (self.temperature_degc is None):
+            raise ValueError("derating and temperature_degc go together: give both or neither")
+        for name in ("efficiency_curve", "derating", "wear_by_depth"):
+            points = getattr(self, name) or ()
+            if any(second[0] <= first[0] for first, second in pairwise(points)):
+                raise ValueError(f"{name}: the first figures of its points must rise")
+        # What arrives at the cells must rise with the power, and so must what is drawn from them.
+        for first, second in pairwise(self.efficiency_curve or ()):
+            if second[0] * second[1] <= first[0] * first[1] or second[0] / second[1] <= first[0] / first[1]:
+                raise ValueError(f"efficiency_curve: more power moves less energy between {first[0]} and {second[0]}")
+        depths = self.wear_by_depth or ((1.0, 0.0),)
+        if depths[-1][0] != 1 or min(price for _, price in depths) < 0:
+            raise ValueError("wear_by_depth: the last depth must be 1, and no price below 0")
+        if any(second[1] < first[1] for first, second in pairwise(depths)):
+            raise ValueError("wear_by_depth: a deeper cycle must not wear less")
+        return self
+
+
+_EACH = (1 / 3, 1 / 3, 1 / 3)
+_Powers = Annotated[tuple[NonNegative, NonNegative, NonNegative], Field(description="kW of L1, L2 and L3")]
+
+
+class PhaseLimits(Model):
+    """What each phase of a connection carries, kW, and which share of the load lies on it."""
+
+    import_max_kw: _Powers
+    export_max_kw: _Powers
+    load_share: tuple[NonNegative, NonNegative, NonNegative] = _EACH
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if abs(sum(self.load_share) - 1) > 1e-6:
+            raise ValueError(f"the load's shares of the phases add up to {sum(self.load_share):g}, expected 1")
         return self
 
 
@@ -62,9 +133,13 @@ class PlanRequest(Model):
     bills: tuple[dict[str, Any], ...] = Field(
         default=(), exclude_if=_is_empty, description="The tariff as linear terms of the bills that the steps belong to"
     )
+    phases: PhaseLimits | None = Field(default=None, exclude_if=_is_empty)
     forecast_id: str = ""
     inputs: dict[str, str] = Field(default={}, description="What was used: name -> id, digest or measured age")
     is_synthetic: bool = False
+    # Plans of earlier versions had none of these: at their defaults they are in no hash.
+    objective: Objective = Field(default=Objective(), exclude_if=lambda objective: objective.is_default)
+    carbon_kgco2e_per_kwh: tuple[float, ...] | None = Field(default=None, exclude_if=lambda known: known is None)
 
     @model_validator(mode="before")
     @classmethod
@@ -125,8 +200,10 @@ class PlanStep(Model):
 class Plan(Model):
     """A versioned plan. `plan_hash` covers request and steps; `version` counts per site and start.
 
-    explanation: why the steps are so; None in plans of earlier versions, and where nobody asked.
-    no_battery_cost: with nothing planned, whatever the devices are; stored plans have it by this name.
+    no_battery_cost: with nothing planned, whatever the devices are; stored plans have it by this name. objective: what
+    was minimised, which is money only where money is all that is wanted. costs: by kind, in the currency; measures:
+    what is no currency, with its unit in the name. explanation: why the steps are so; None in plans of earlier
+    versions, and where nobody asked.
     """
 
     plan_id: str
@@ -142,6 +219,15 @@ class Plan(Model):
     currency: str
     input_digest: str
     solver: str
+    # Plans of earlier versions, which wanted the least money, have none of these.
+    money: float | None = Field(default=None, exclude_if=lambda money: money is None)
+    costs: dict[str, float] = Field(default={}, exclude_if=lambda costs: not costs)
+    measures: dict[str, float] = Field(default={}, exclude_if=lambda measures: not measures)
     request: PlanRequest
     steps: tuple[PlanStep, ...]
     explanation: Explanation | None = None
+
+    @property
+    def paid(self) -> float:
+        """What the plan costs, in money."""
+        return self.objective if self.money is None else self.money

@@ -93,6 +93,10 @@ class GasFactors(Model):
     source: str = Field(min_length=1, description="Bill, contract or network operator that states it")
 
 
+def _is_none(value: Any) -> bool:
+    return value is None
+
+
 class Meter(Model):
     """One meter. Without a parent it counts towards the site total of its carrier, unless it is virtual or secondary.
 
@@ -110,8 +114,22 @@ class Meter(Model):
         default=None, description="Made on site of energy that is metered already; left out: by made_from and carrier"
     )
     connected_load_kw: float | None = Field(default=None, gt=0)
+    # Left out where nothing is said: whatever is hashed of a site stays as it was.
+    fuse_a: float | None = Field(
+        default=None, gt=0, exclude_if=_is_none, description="Main fuse of each of three phases, A: 35 of 3 x 35 A"
+    )
+    load_share: tuple[float, float, float] | None = Field(
+        default=None, exclude_if=_is_none, description="Shares of the load on L1, L2 and L3; left out: a third each"
+    )
     registers: tuple[Register, ...] = (Register(),)
     events: tuple[MeterEvent, ...] = Field(default=(), description="What happened to the meter, dated")
+
+    @model_validator(mode="after")
+    def _shares_are_whole(self) -> Self:
+        shares = self.load_share or (1.0,)
+        if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+            raise ValueError(f"meter {self.meter_id!r}: load_share: expected three shares that add up to 1")
+        return self
 
     @model_validator(mode="after")
     def _hierarchy_is_single(self) -> Self:

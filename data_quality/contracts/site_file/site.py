@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, JsonValue, field_validator, model_va
 
 from data_quality.contracts.billing.supplier_bill import VarianceThreshold
 from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.hierarchy import check_hierarchy
@@ -258,6 +259,7 @@ class Site(Model):
     column_maps: tuple[ColumnMap, ...] = ()
     forecast_targets: tuple[Identifier, ...] = Field(default=(), description="Streams that get a day-ahead forecast")
     price_stream: Identifier | None = Field(default=None, description="Driver with the import price; else the tariff")
+    objective: Objective = Field(default=Objective(), description="What plans are to be good at; else the least money")
     validation: ValidationRules = Field(default=ValidationRules(), description="Rules of validation that differ")
 
     bill_variance: VarianceThreshold = Field(default=VarianceThreshold(), description="From when a bill's is told")
@@ -369,7 +371,10 @@ def check_factors(site: Site) -> None:
 
 
 def _check_hours(site: Site) -> None:
-    """Hours of instruments stand in drivers in kWh, one for each instrument."""
+    """Hours of instruments stand in drivers in kWh, one for each instrument; those of the grid in kgCO2e per kWh."""
+    if site.objective.carbon_stream is not None:
+        per_kwh = [driver.driver_id for driver in site.drivers if driver.unit == "kgco2e_per_kwh"]
+        check_named("objective: driver in kgco2e_per_kwh", site.objective.carbon_stream, per_kwh)
     kwh = [driver.driver_id for driver in site.drivers if driver.unit == "kwh"]
     for held in site.hourly_certificates:
         check_named(f"hourly certificate {held.factor_id!r}: driver in kwh", held.stream, kwh)

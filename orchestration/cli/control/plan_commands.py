@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from data_quality.contracts.control.goals import Preset
 from data_quality.contracts.errors import BadInput
 from orchestration.cli.answer import CHECK_FAILED, Answer, Table, filled
 from orchestration.cli.frame import STATELESS, Call, command
@@ -27,6 +28,9 @@ def plan(
     case: Annotated[Path, typer.Argument(metavar="CASE.json", help="A dispatch case.")],
     solver: Annotated[Literal["highs", "cbc"], typer.Option("--solver", help="Which solver.")] = "highs",
     gap: Annotated[float, typer.Option("--gap", help="Relative gap at which to stop.")] = 1e-6,
+    objective: Annotated[
+        Preset | None, typer.Option("--objective", help="What to be good at, instead of the case's own.")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say why, slot by slot.")] = False,
     explain_s: Annotated[float, typer.Option("--explain-s", help="Seconds that --explain may take.")] = 60.0,
     tz: Annotated[str, typer.Option("--tz", help="Zone of times in words (IANA).")] = "UTC",
@@ -39,7 +43,7 @@ def plan(
     from data_quality.contracts.finding import Finding
     from data_quality.contracts.time import zone
 
-    problem = load_case(case)
+    problem = load_case(case, preset=objective)
     zone(tz)
     if write_lp is not None:
         from controls.optimiser.lp_build import build_problem
@@ -47,9 +51,10 @@ def plan(
 
         write_readable(build_problem(problem).program, write_lp, weights=problem.weights)
         call.say(f"the problem is written to {write_lp}")
-    found = solve(problem, solver=solver, gap=gap)
+    found = solve(problem, solver=solver, gap=gap, time_zone=tz)
     if isinstance(found, Finding):
         return Answer({"status": found.code, "finding": found}, text=found.message, exit_code=CHECK_FAILED)
+    problem = problem.model_copy(update={"kept": found.kept})
     why = _why(call, problem, found, tz=tz, budget_s=explain_s) if explain else None
     if picture is not None:
         from controls.planning.plan_picture import picture_of
@@ -59,8 +64,17 @@ def plan(
         _write(picture, drawn)
         call.say(f"the plan is drawn in {picture}")
     if why is None:
-        return Answer(found, text=filled(_SOLVED, found))
+        return Answer(found, text=_solved(found, problem.currency))
     return _explained(problem, found, why, budget_s=explain_s)
+
+
+def _solved(found: "Solution", currency: str) -> str:
+    from controls.optimiser.devices.device import MONEY
+
+    # Money is one figure, and what is no money stands beside it: a weighted sum would be neither.
+    unpaid = {kind: cost for kind, cost in found.costs.items() if kind not in MONEY}
+    each = "; ".join(f"{name} {value:.4f}" for name, value in (unpaid | found.measures).items())
+    return f"{filled(_SOLVED, found)}\npaid {found.money:.4f} {currency}; {each}"
 
 
 def _why(call: Call, case: "DispatchCase", found: "Solution", *, tz: str, budget_s: float) -> "Explanation":
@@ -85,7 +99,7 @@ def _explained(case: "DispatchCase", found: "Solution", why: "Explanation", *, b
     texts = [f"Prices are in {why.currency} per kWh, times those of {why.time_zone}.", *whole_sentences(why)]
     if why.left_open:
         texts.append(f"{why.left_open} of {len(why.slots)} slots are not explained: {budget_s:g} s were over")
-    texts.append(filled(_SOLVED, found))
+    texts.append(_solved(found, case.currency))
     # The solver's own values are of no use to a reader, and are no part of the answer.
     solved = {name: getattr(found, name) for name, field in type(found).model_fields.items() if not field.exclude}
     told = {name: getattr(why, name) for name in type(why).model_fields if name != "objective"}

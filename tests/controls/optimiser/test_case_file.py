@@ -123,3 +123,27 @@ def test_a_folder_a_missing_file_and_bytes_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadInput, match="expected a dispatch case"):
         load_case(tmp_path / "bytes.json")
+
+
+def test_a_case_may_say_its_objective_and_its_carbon_and_a_preset_keeps_its_prices(tmp_path: Path) -> None:
+    priced = {"preset": "balanced", "carbon_price_per_tonne": 90.0}
+    path = file_with(tmp_path, objective=priced, carbon_kgco2e_per_kwh=0.4)
+    case = load_case(path)
+    assert (case.objective.preset, case.carbon_kgco2e_per_kwh) == ("balanced", (0.4, 0.4))
+    other = load_case(path, preset="environmental").objective
+    assert (other.preset, other.carbon_price_per_tonne) == ("environmental", 90.0)
+    assert load_case(file_with(tmp_path), preset="peak_shaving").objective.preset == "peak_shaving"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"objective": "cheap"}, "objective.preset"),
+        ({"objective": {"carbon_weight": 0.3}}, "objective.carbon_weight"),
+        ({"objective": "environmental"}, "carbon_kgco2e_per_kwh is not known"),
+        ({"objective": "environmental", "carbon_kgco2e_per_kwh": [0.4]}, "has 1 values, the case 2 steps"),
+    ],
+)
+def test_an_objective_that_cannot_be_used_is_refused_by_name(tmp_path: Path, changes: dict, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        load_case(file_with(tmp_path, **changes))

@@ -1,14 +1,21 @@
-"""A case without a plan ends in a finding that names what contradicts what, and by how much."""
+"""A case without a plan ends in a finding that names what contradicts what, when, and by how much."""
+
+import time
+from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.conflicts import explain_conflict
+from controls.optimiser.lp_build import build_problem
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
+from controls.optimiser.solvers import run_solver
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
-from tests.controls.optimiser.toys import TOY, changed
+from tests.controls.optimiser.toys import TOY, TOY_BATTERY, changed
 
 
 def finding(case: DispatchCase) -> Finding:
@@ -22,7 +29,10 @@ def finding(case: DispatchCase) -> Finding:
 def test_a_load_above_the_connection_names_the_connection_and_what_is_missing() -> None:
     found = finding(changed(TOY, battery=None, load_kw=(1.0, 12.0)))
     assert found.facts == {"families": "import_limit", "import_limit_kw": 2.0}
-    assert found.message == "no plan keeps import_limit; import_limit alone would have to give 2.000 kW"
+    assert found.message == (
+        "no plan keeps import_limit (the connection imports at most 10 kW); "
+        "import_limit alone would have to give 2.000 kW between Thu 01:00 and Thu 02:00"
+    )
 
 
 def test_an_end_charge_that_cannot_be_reached_names_both_sides_of_the_conflict() -> None:
@@ -59,3 +69,68 @@ def test_a_feasible_case_has_no_conflict_to_explain() -> None:
     assert isinstance(solve(TOY), Solution)
     with pytest.raises(OurFault, match="there is none"):
         explain_conflict(TOY)
+
+
+def night_without_plan() -> DispatchCase:
+    """Twelve hours from 22:00 in Prague (UTC+2) with a load above the connection from 02:00 to 05:00."""
+    load_kw = tuple(12.5 if 4 <= hour < 7 else 1.0 for hour in range(12))
+    bare = changed(TOY, battery=None, step_h=(1.0,) * 12, load_kw=load_kw, pv_kw=(0.0,) * 12,
+                   import_price_per_kwh=(0.1,) * 12, export_price_per_kwh=(0.0,) * 12)  # fmt: skip
+    return bare.model_copy(update={"start_utc": datetime(2026, 6, 1, 20, tzinfo=UTC)})
+
+
+def test_a_conflict_says_its_times_as_the_clock_on_the_wall() -> None:
+    found = explain_conflict(night_without_plan(), time_zone="Europe/Prague")
+    assert "give 2.500 kW between Tue 02:00 and Tue 05:00" in found.message
+
+
+def test_in_the_night_of_the_clock_change_a_conflict_says_which_two_oclock_it_means() -> None:
+    case = night_without_plan().model_copy(update={"start_utc": datetime(2026, 10, 24, 20, tzinfo=UTC)})
+    assert "between Sun 02:00 CEST and Sun 04:00 CET" in explain_conflict(case, time_zone="Europe/Prague").message
+
+
+def test_of_many_devices_only_those_in_the_conflict_are_named_within_a_second() -> None:
+    many = tuple(
+        TOY_BATTERY.model_copy(update={"device_id": f"b{n:02d}", "soc_end_min_kwh": 1.9 if n == 7 else 0.5})
+        for n in range(40)
+    )
+    started = time.perf_counter()
+    found = explain_conflict(TOY.model_copy(update={"devices": many, "load_kw": (0.0, 0.0)}))
+    assert time.perf_counter() - started < 2.0
+    assert found.facts["families"] == "b07.charge_limit,b07.soc_end"
+    assert "b07 ends with at least 1.9 kWh" in found.message
+
+
+def test_a_search_cut_short_says_that_some_limits_may_not_matter() -> None:
+    found = explain_conflict(changed(TOY, soc_end_min_kwh=1.9), time_limit_s=0.0)
+    assert found.facts["is_smallest"] is False
+    assert "may not matter" in found.message
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.sampled_from([1.0, 4.0, 12.0]), st.sampled_from([0.0, 1.9, 3.0]), st.sampled_from([0.0, 6.0, 14.0]),
+    st.sampled_from([1.0, 5.0]), st.sampled_from([0.0, 2.0]),
+)  # fmt: skip
+def test_dropping_any_one_of_the_named_limits_makes_a_plan_possible(
+    load_kw: float, end_kwh: float, sun_kw: float, rating_kw: float, export_kw: float
+) -> None:
+    case = changed(TOY, load_kw=(0.0, load_kw), soc_end_min_kwh=end_kwh, pv_kw=(sun_kw, 0.0), limit_min_kw=4.0,
+                   max_charge_kw=rating_kw, max_discharge_kw=rating_kw, export_max_kw=export_kw)  # fmt: skip
+    answer = solve(case)
+    if isinstance(answer, Solution):
+        return
+    named = str(answer.facts["families"]).split(",")
+    for name in named:
+        # The connection's "never both" only repeats its limits, with factors taken from them.
+        rest = build_problem(case, without={"exchange_mode", name}).program
+        others = {family.label for family in rest.families} & set(named)
+        assert others == set(named) - {name}
+        outcome = run_solver(rest, solver="highs", gap=1e-6, time_limit_s=10.0)
+        # Where there are two conflicts, the other one may still stand: what is named must be enough alone.
+        limits = {label for part in case.parts for label in part.limits}
+        alone = build_problem(case, without={"exchange_mode", *(limits - set(named)), name}).program
+        assert (
+            outcome.objective is not None
+            or run_solver(alone, solver="highs", gap=1e-6, time_limit_s=10.0).objective is not None
+        )

@@ -16,7 +16,8 @@ from controls.optimiser.solve_pulp import readable
 from tests.controls.optimiser.toys import TOY, changed
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "lp"
-PARTS: dict[str, type[Part]] = {**KINDS, "connection": Connection}
+# A connection by its prices, and one by a tariff's own bill: tiers that fall, a demand charge, a peak already incurred.
+PARTS: dict[str, type[Part]] = {**KINDS, "connection": Connection, "connection_bill": Connection}
 # Two unequal steps; the prices of the second would pay for importing and exporting at once.
 CASE = changed(
     TOY,

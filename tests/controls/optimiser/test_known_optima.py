@@ -71,9 +71,10 @@ def test_dropping_never_both_gives_the_known_too_good_figure(week: DispatchCase)
     assert outcome.objective == pytest.approx(-1108.748260, abs=1e-5)
 
 
-def test_the_relays_on_one_tank_reach_their_known_optimum(shared_data: Path) -> None:
+@pytest.mark.parametrize("solver", ["highs", "cbc"])
+def test_the_relays_on_one_tank_reach_their_known_optimum(shared_data: Path, solver: str) -> None:
     case = load_case(shared_data / "hems" / "cases" / "H3_heating_relays_tank_36h.json")
-    answer = solve(case)
+    answer = solve(case, solver=solver)
     assert isinstance(answer, Solution)
     assert answer.objective == pytest.approx(-11.594782, rel=1e-6)
     assert replay_case(case, answer.series).problems == ()

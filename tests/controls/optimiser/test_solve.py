@@ -1,8 +1,11 @@
 """Nothing leaves the solver unchecked."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
+import numpy as np
 import pytest
 
 from controls.optimiser import solve as solve_module
@@ -11,13 +14,14 @@ from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.pv import Pv
 from controls.optimiser.program import Program, Row
-from controls.optimiser.solution import Series
+from controls.optimiser.solution import Series, Solution
 from controls.optimiser.solve import solve
 from controls.optimiser.solvers import Outcome, run_solver
+from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.control.plan import BatteryParams, PlanRequest
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
-from tests.controls.optimiser.toys import TOY, changed, device, toy_series
+from tests.controls.optimiser.toys import TOY, TOY_BATTERY, changed, device, toy_series
 
 
 def test_an_unknown_solver_is_refused_by_name() -> None:
@@ -69,6 +73,76 @@ def test_time_that_runs_out_is_a_finding_and_not_a_plan() -> None:
     answer = solve(long, time_limit_s=0.0)
     assert isinstance(answer, Finding)
     assert answer.code == "no_plan_in_time"
+
+
+def hard_case() -> DispatchCase:
+    """Six batteries, poor at little power, behind a narrow connection at wild prices: minutes until it is proven."""
+    draw = np.random.default_rng(1).uniform
+    prices = draw(-0.3, 0.5, 24).round(3)
+    sold = tuple((0.6 * prices - 0.01).tolist())
+    narrow = {"import_price_per_kwh": tuple(prices.tolist()), "export_price_per_kwh": sold}
+    into, out = ((1.0, 0.5), (2.0, 1.8), (3.0, 2.4)), ((1.0, 1.9), (2.0, 2.3), (3.0, 4.0))
+    poor = {"charge_curve": into, "discharge_curve": out, "soc_init_kwh": 1.0}
+    poor |= {"max_charge_kw": 3.0, "max_discharge_kw": 3.0}
+    narrow |= {"import_max_kw": 4.0, "export_max_kw": 3.0}
+    batteries = [poor | {"device_id": f"b{k}", "soc_max_kwh": 3.0 + 0.37 * k} for k in range(6)]
+    return TOY.model_copy(
+        update={
+            "step_h": (1.0,) * 24,
+            "load_kw": tuple(draw(0.0, 3.0, 24).tolist()),
+            "connection": TOY.connection.model_copy(update=narrow),
+            "devices": tuple(TOY_BATTERY.model_copy(update=figures) for figures in batteries),
+        }
+    )
+
+
+@pytest.mark.parametrize("solver", ["highs", "cbc"])
+def test_at_the_time_limit_the_best_plan_is_handed_out_with_its_gap(solver: str) -> None:
+    # Five times as long as a first plan takes here, and far too short for a proof.
+    answer = solve(hard_case(), solver=solver, time_limit_s=1.5)
+    assert isinstance(answer, Solution)
+    assert answer.status == "feasible"
+    assert 0.001 < answer.gap < 1.0
+    assert answer.bound == pytest.approx(answer.objective - answer.gap * abs(answer.objective))
+    assert replay_case(hard_case(), answer.series).problems == ()
+
+
+def test_a_plan_given_as_a_start_is_at_hand_when_time_is_over_at_once() -> None:
+    # The first plan that is found is good enough.
+    known = solve(hard_case(), gap=100.0)
+    assert isinstance(known, Solution)
+    assert isinstance(solve(hard_case(), time_limit_s=0.02), Finding)
+    again = solve(hard_case(), time_limit_s=0.02, previous=known.series)
+    assert isinstance(again, Solution)
+    assert again.objective <= known.objective + 1e-6
+
+
+def test_a_goal_that_time_leaves_unsolved_keeps_the_plan_of_the_goal_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def late(program: Program, **options: Any) -> Outcome:
+        asked.append(options["time_limit_s"])
+        return run_solver(program, **options) if len(asked) == 1 else Outcome("stopped", "late")
+
+    monkeypatch.setattr(solve_module, "run_solver", late)
+    answer = solve(TOY.model_copy(update={"objective": Objective(preset="peak_shaving")}))
+    assert isinstance(answer, Solution)
+    assert (answer.status, answer.measures["peak_kw"]) == ("feasible", pytest.approx(1.0))
+    assert answer.gap > 0.0
+    assert asked[1] < asked[0]
+
+
+def test_putting_the_problem_together_counts_as_building_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    put_together = Program.arrays
+
+    def slowly(program: Program, weights: Any = None) -> Any:
+        time.sleep(0.05)
+        return put_together(program, weights)
+
+    monkeypatch.setattr(Program, "arrays", slowly)
+    answer = solve(TOY)
+    assert isinstance(answer, Solution)
+    assert answer.build_seconds > 0.05 > answer.solve_seconds
 
 
 def test_a_schedule_that_breaks_its_case_never_leaves(monkeypatch: pytest.MonkeyPatch) -> None:

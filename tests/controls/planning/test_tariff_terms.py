@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,23 @@ from assets.bills.engine.bill_plan import make_plan as bill_plan
 from assets.bills.engine.book import Span, calendar_months
 from assets.bills.engine.compute import raw_bills
 from assets.kpi.running_cost.interval_costs import MeteredLoad, book_of
+from assets.stores.lake.lake import Lake
+from assets.stores.lake.lake_block import LAKE_SCHEMA
+from assets.stores.transactions import open_store
 from controls.optimiser.case import case_of
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.frozen_plan import make_plan
 from controls.planning.plan_inputs import plan_request
-from controls.planning.tariff_terms import BillsSoFar
+from controls.planning.tariff_terms import BillsSoFar, so_far_reader
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.control.plan import Plan, PlanRequest
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import local_midnight_utc
+from data_quality.contracts.time import FixedClock, local_midnight_utc
 from tests.controls.planning.examples import DAY, HOME, NOW, forecast, inputs, prices
+from tests.kpi.seeded import fill
 
 D = Decimal
 STEP = timedelta(minutes=15)
@@ -244,3 +249,52 @@ def test_a_published_price_is_never_replaced_nor_a_hole_filled_nor_an_old_foreca
     old = price_forecast(2.5, issued_at_utc=NOW - timedelta(hours=27))
     for other in (late, old):
         assert len(asked(HOME, prices=prices(hours=24), price_forecast=other).load_kw) == 56
+
+
+def read_lake(folder: Path, site: Site, *, start: date, now_utc: datetime, peaks_kw: dict[datetime, float]) -> Lake:
+    """A lake with 1 kW at the grid since then, and higher quarter hours."""
+    lake = Lake(folder / "lake", open_store(f"sqlite:///{folder / 'store.db'}"))
+    begun = local_midnight_utc(start, site.time_zone)
+    at = [begun + k * STEP for k in range((now_utc - begun) // STEP)]
+    rows = pl.DataFrame(
+        {
+            "site_id": "home", "meter_id": "grid", "register": "import", "interval_start_utc": at,
+            "interval_minutes": 15, "source_minutes": 15, "value": [peaks_kw.get(t, 1.0) / 4 for t in at],
+            "unit": "kwh", "quality_code": 0, "source_line": range(len(at)), "is_synthetic": False,
+            "is_correction": False,
+        }
+    )  # fmt: skip
+    types = {name: LAKE_SCHEMA.get(name, pl.Boolean()) for name in rows.columns}
+    fill(
+        lake,
+        site,
+        rows.select(pl.col(name).cast(kind) for name, kind in types.items()),
+        clock=FixedClock(now_utc),
+        name="grid",
+    )
+    return lake
+
+
+def test_the_lake_tells_the_month_so_far_and_the_ratchet_of_the_months_before(tmp_path: Path) -> None:
+    now = datetime(2026, 1, 11, 10, 7, tzinfo=UTC)
+    ratchet = {"share": "0.5", "months": 2}
+    site = home({"demand": [POWER | {"ratchet": ratchet}]})
+    peaks = {datetime(2025, 12, 10, 8, tzinfo=UTC): 12.0, datetime(2026, 1, 5, 8, tzinfo=UTC): 4.0}
+    lake = read_lake(tmp_path, site, start=date(2025, 12, 1), now_utc=now, peaks_kw=peaks)
+    reader = so_far_reader(site, lake, start_utc=datetime(2026, 1, 11, 10, tzinfo=UTC))
+    known = reader()
+    assert known.account.peaks == {"power": {(2025, 12): {"all": D(12)}}}
+    made = planned(
+        asked(
+            site, read_bills=reader, now_utc=now,
+            load_forecast=forecast("house", 5.9, hours=400, issued_at_utc=now), prices=prices(),
+            pv_forecast=forecast("pv", 0.0, hours=400, issued_at_utc=now),
+        )
+    )  # fmt: skip
+    # Half of December's 12 kW are paid for, so 5.9 kW of load add energy alone, though January had but 4.
+    assert made.objective == pytest.approx(5.9 * 24 * 4.9, abs=1e-5)
+    assert made.request.inputs["bill_to_date"] == "1004 of 1004 quarter hours since 2026-01-01"
+    assert made.request.inputs["tariff_leaves_out"].startswith("power: this month's peak may set the ratchet")
+    # What was read later is no part of what was known.
+    early = so_far_reader(site, lake, start_utc=now, as_of_utc=now - timedelta(days=1))()
+    assert early.load is None

@@ -66,7 +66,7 @@ def test_limits_and_unknown_names_are_told() -> None:
         template.capability("fly")
     with pytest.raises(BadInput, match="takes no value"):
         template.limits("read_soc_percent")
-    with pytest.raises(BadInput, match=r"unknown device template 'nope'; there are sim_battery_10kwh"):
+    with pytest.raises(BadInput, match=r"unknown device template 'nope'; there are sim_appliance, sim_battery_10kwh"):
         load_template("nope")
 
 

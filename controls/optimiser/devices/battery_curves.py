@@ -1,0 +1,121 @@
+"""What a battery's power becomes at its cells, and what the depth of its cycles costs: exact, in linear rows.
+
+Power at the AC terminals and at the cells are joined piece by piece: a piece may begin only when the one before it is
+full, which a binary says. Without the binaries a plan could fill the worst piece first and burn energy at negative
+prices. Where efficiency falls with power and prices are positive, the pieces fill in order by themselves and no binary
+is ever branched on.
+
+The wear of a cycle grows with its depth: charge lies in bands, shallow ones cheap and deep ones dear, and what is
+drawn comes from the cheapest band that holds any (Xu, Zhao, Zheng, Litvinov, Kirschen 2018: Factoring the cycle aging
+cost of batteries participating in electricity markets). Prices that rise with depth need no binary for that order.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from controls.optimiser.devices.device import Values
+from controls.optimiser.linear import Floats, Linear
+from controls.optimiser.program import Row
+
+# (kW at the AC terminals, kW at the cells), rising, without the origin.
+Curve = tuple[tuple[float, float], ...]
+# (kWh, currency per kWh drawn), from the shallow to the deep.
+Bands = tuple[tuple[float, float], ...]
+New = Callable[..., Linear]
+
+
+def curve_of(shares: Curve, rating_kw: float, *, is_charging: bool) -> Curve:
+    """The curve of one direction from (share of the rating, one-way efficiency) points.
+
+    Below the first point its efficiency holds, above the last that of the last.
+    """
+    points = [*shares, *([(1.0, shares[-1][1])] if shares[-1][0] < 1 else [])]
+    return tuple(
+        (share * rating_kw, share * rating_kw * (efficiency if is_charging else 1 / efficiency))
+        for share, efficiency in points
+    )
+
+
+def at_cells(curve: Curve, power_kw: ArrayLike) -> Floats:
+    """Power at the cells, kW. Beyond the last point the last piece goes on."""
+    ac_kw, cells_kw = _corners(curve)
+    power = np.asarray(power_kw, np.float64)
+    beyond = np.maximum(power - ac_kw[-1], 0.0) * (cells_kw[-1] - cells_kw[-2]) / (ac_kw[-1] - ac_kw[-2])
+    return np.asarray(np.interp(power, ac_kw, cells_kw) + beyond, np.float64)
+
+
+def curve_variables(new: New, name: str, curve: Curve, steps: int) -> dict[str, Linear]:
+    """For each piece the power in it, and for all but the last whether it is full; one entry a step."""
+    widths = np.diff(_corners(curve)[0])
+    parts = {f"{name}_piece{k}": new(f"{name}_piece{k}", steps, upper=width) for k, width in enumerate(widths)}
+    full = {
+        f"{name}_full{k}": new(f"{name}_full{k}", steps, upper=1.0, is_integer=True) for k in range(widths.size - 1)
+    }
+    return parts | full
+
+
+def curve_rows(x: Values, name: str, curve: Curve, power: Linear) -> Iterator[Row]:
+    """The pieces add up to the power, each beginning when the one before is full."""
+    widths = np.diff(_corners(curve)[0])
+    parts = [x[f"{name}_piece{k}"] for k in range(widths.size)]
+    yield Row(f"{name}_curve", f"{name}_pieces", sum(parts[1:], start=parts[0]) == power)
+    for k in range(widths.size - 1):
+        full = x[f"{name}_full{k}"]
+        yield Row(f"{name}_curve", f"{name}_full{k}", parts[k] >= widths[k] * full)
+        yield Row(f"{name}_curve", f"{name}_next{k}", parts[k + 1] <= widths[k + 1] * full)
+
+
+def cells_of(x: Values, name: str, curve: Curve) -> Linear:
+    """Power at the cells from the pieces."""
+    ac_kw, cells_kw = _corners(curve)
+    slopes = np.diff(cells_kw) / np.diff(ac_kw)
+    parts: list[Linear] = [slope * x[f"{name}_piece{k}"] for k, slope in enumerate(slopes)]
+    return sum(parts[1:], start=parts[0])
+
+
+def band_variables(new: New, bands: Bands, steps: int) -> dict[str, Linear]:
+    """For each band its charge (one entry more than steps: the start), what comes in and what is drawn, kWh."""
+    found = {}
+    for k, (width_kwh, _) in enumerate(bands):
+        found[f"band{k}_kwh"] = new(f"band{k}_kwh", steps + 1, upper=width_kwh)
+        found[f"band{k}_in"], found[f"band{k}_out"] = new(f"band{k}_in", steps), new(f"band{k}_out", steps)
+    return found
+
+
+def band_rows(x: Values, bands: Bands, start_kwh: float, stored_kwh: Linear, drawn_kwh: Linear) -> Iterator[Row]:
+    """What is stored goes into bands, what is drawn comes out of them; at the start the cheap ones are full first."""
+    for k, begun_kwh in enumerate(_filled(bands, start_kwh)):
+        held, into, out = x[f"band{k}_kwh"], x[f"band{k}_in"], x[f"band{k}_out"]
+        yield Row("wear_band", f"band{k}_start", held[0] == begun_kwh)
+        yield Row("wear_band", f"band{k}", held[1:] == held[:-1] + into - out)
+    for name, total in (("in", stored_kwh), ("out", drawn_kwh)):
+        parts = [x[f"band{k}_{name}"] for k in range(len(bands))]
+        yield Row("wear_band", f"bands_{name}", sum(parts[1:], start=parts[0]) == total)
+
+
+def band_cost(bands: Bands, start_kwh: float, stored_kwh: Floats, drawn_kwh: Floats) -> float:
+    """Wear of the charge stored and drawn in each step (kWh at the cells), in the currency of the bands."""
+    held, cost = _filled(bands, start_kwh), 0.0
+    for stored, drawn in zip(stored_kwh.tolist(), drawn_kwh.tolist(), strict=True):
+        to_draw, to_store = drawn, stored
+        for k, (width_kwh, price) in enumerate(bands):
+            taken = min(held[k], to_draw)
+            into = min(width_kwh - held[k] + taken, to_store)
+            cost, to_draw, to_store = cost + taken * price, to_draw - taken, to_store - into
+            held[k] += into - taken
+    return cost
+
+
+def _corners(curve: Curve) -> tuple[Floats, Floats]:
+    ac_kw, cells_kw = np.array([(0.0, 0.0), *curve]).T
+    return ac_kw, cells_kw
+
+
+def _filled(bands: Bands, charge_kwh: float) -> list[float]:
+    held = []
+    for width_kwh, _ in bands:
+        held.append(min(width_kwh, charge_kwh))
+        charge_kwh -= held[-1]
+    return held
