@@ -27,8 +27,8 @@ from data_quality.contracts.time import Clock
 
 # Day-ahead prices reach to the end of the next day at best; what is longer would be cut to them.
 HORIZON = timedelta(hours=24)
-# The commands of the plan wait for it: far below a quarter hour. What is not explained by then says so.
-EXPLAINED_WITHIN_S = 20.0
+# The commands of the plan wait for it. What is not explained by then says so.
+EXPLAINED_WITHIN_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
     if isinstance(solution, Finding):
         return solution
     # Without its solver's values, a plan of which time ran out is still a plan.
-    kept, is_told = case.model_copy(update={"kept": solution.kept}), bool(solution.values)
-    why = explain(kept, solution, time_zone=site.time_zone, budget_s=EXPLAINED_WITHIN_S) if is_told else None
+    is_told = bool(solution.values)
+    why = explain(case, solution, time_zone=site.time_zone, budget_s=EXPLAINED_WITHIN_S) if is_told else None
     # epoch=0 in the commands below: the agent puts its own in when it sends.
     version = desk.plans.next_version(site.site_id)
     plan = make_plan(request, solution, created_at_utc=now, version=version, explanation=why)
