@@ -1,6 +1,7 @@
 """Shells: the plan of a site, and the release of its commands. The agent does the rest."""
 
 import time
+from datetime import timedelta
 
 import dagster as dg
 
@@ -13,6 +14,7 @@ from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.explain_words import Spell, folded
 from controls.planning.make import make_plan_now
 from controls.planning.plan_picture import picture_of_plan
+from controls.planning.replay.solved_again import solved_again
 from controls.planning.summary import device_sentences, summarise
 from data_quality.contracts.control.command import CommandState
 from data_quality.contracts.finding import Finding
@@ -53,7 +55,6 @@ def core_site__plan(
             "objective": made.request.objective.preset,
             "costs": dict(made.costs),
             "measures": dict(made.measures),
-            "labels": list(made.request.labels),
             "cost_with_nothing_planned": made.no_battery_cost,
             "currency": made.currency,
             "gap": made.gap,
@@ -63,6 +64,25 @@ def core_site__plan(
             "picture": embedded(picture, title=f"Plan of {site.name}"),
             "why": table(list(Spell.model_fields), [list(spell.model_dump().values()) for spell in why]),
         },
+    )
+
+
+@dg.asset_check(asset="core_site__plan", blocking=False)
+def stored_plans_give_their_hash(project: ProjectResource, clock: dg.ResourceParam[Clock]) -> dg.AssetCheckResult:
+    """Every plan of the last day, solved again from its stored inputs, is the stored plan; asked once a day."""
+    now = clock.now_utc()
+    # In the order of the sites, so that two days of one cause read alike.
+    found = [
+        solved_again(stored)
+        for site_id in sorted(project.sites)
+        for stored in project.plans.begun(site_id, now - timedelta(days=1), now)
+    ]
+    others = [each for each in found if not each.is_same]
+    return dg.AssetCheckResult(
+        passed=not others,
+        # Another solver may take another of two plans that cost the same; a plan that was altered is worse.
+        severity=dg.AssetCheckSeverity.WARN if all(each.is_whole for each in others) else dg.AssetCheckSeverity.ERROR,
+        metadata={"plans": len(found), "others": "; ".join(f"{each.plan_id} {each.sentence}" for each in others[:20])},
     )
 
 

@@ -5,9 +5,10 @@ import dagster as dg
 # A released command must never be released again by a retry, and a hung run must end.
 ACTS_ON_HARDWARE = {"dagster/max_runtime": "300", "dagster/max_retries": "0"}
 
-# It reads the whole store: once a day, not beside every command.
+# They read the whole store and solve a day of plans: once a day, not beside every plan and command.
 WRITTEN = dg.AssetSelection.checks(
-    dg.AssetCheckKey(dg.AssetKey("core_site__released_commands"), "store_is_as_it_was_written")
+    dg.AssetCheckKey(dg.AssetKey("core_site__released_commands"), "store_is_as_it_was_written"),
+    dg.AssetCheckKey(dg.AssetKey("core_site__plan"), "stored_plans_give_their_hash"),
 )
 
 ingest = dg.define_asset_job(
@@ -55,7 +56,7 @@ forecast = dg.define_asset_job(
 )
 plan = dg.define_asset_job(
     "plan",
-    selection=dg.AssetSelection.assets("core_site__plan"),
+    selection=dg.AssetSelection.assets("core_site__plan") - WRITTEN,
     description=(
         "Plans the next 24 hours of a site's devices at the least cost and stores plan and commands together. "
         "Asked for by the sensor plan_changes; it sends nothing."
@@ -111,8 +112,8 @@ trust = dg.define_asset_job(
     "trust",
     selection=WRITTEN,
     description=(
-        "Holds every row on which safety, money or approval rests against its seal and its signature. Daily by "
-        "itself; it only reads."
+        "Holds every row on which safety, money or approval rests against its seal and its signature, and solves "
+        "the day's plans again. Daily by itself; it only reads."
     ),
 )
 

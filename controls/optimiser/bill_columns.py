@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from assets.tariffs.linear.linear_evaluate import evaluate_parts, of_demand
-from assets.tariffs.linear.linear_model import LinearTerms
+from assets.tariffs.linear.linear_model import LinearTerms, Peak
 from assets.tariffs.linear.linear_rows import Row as BillRow
 from assets.tariffs.linear.linear_rows import rows_of
 from controls.optimiser.linear import INF, Constraint, Floats, Linear, Places
@@ -45,6 +45,12 @@ class BillColumns:
     def base(self) -> float:
         """What the bill comes to without the plan's hours."""
         return sum(self._base)
+
+    @property
+    def peaks(self) -> dict[str, str]:
+        """Rows of one a step at which a peak is set, and the charge (and its period) that goes by it."""
+        names = [term.name for term in self.terms.terms if isinstance(term, Peak)]
+        return {self._named(name): name.removesuffix(".peak") for name in names}
 
     def variables(self, new: Callable[..., Linear]) -> Linear:
         """Its columns, in one expression each. new: as Part.new, without the program."""

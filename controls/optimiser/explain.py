@@ -112,7 +112,11 @@ def _bound_rows(solved: SolvedCase) -> tuple[tuple[Binding, ...], list[list[Bind
             t = int(family.at[number]) if family.at.size else None
             value = _limit_at(solved, family.first + number, activity)
             price = abs(float(solved.duals[family.first + number]))
-            unit = units.get(family.label, "")
+            # A peak is no limit that somebody chose: it lies where the import of this step does.
+            is_peak = family.label in ("bill", "peak") and t is not None
+            if is_peak and value is not None:
+                value = solved.solution.series.connection["import_kw"][t or 0]
+            unit = units.get(family.label, "kw" if is_peak else "")
             # A power that lies at its rating for no money's sake says nothing; a full battery is worth a word.
             if value is None or (unit != "kwh" and price <= NOISE):
                 continue

@@ -23,8 +23,7 @@ def phase_kw(case: DispatchCase, values: Mapping[str, Values]) -> list[Any]:
     for phase, share in enumerate(limits.load_share):
         drawn: Any = share * np.array(case.load_kw)
         for device in case.devices:
-            if part := device.phase_share[phase]:
-                drawn = drawn + part * device.drawn_kw(values[device.device_id])
+            drawn = drawn + device.phase_kw(values[device.device_id], phase)
         found.append(drawn)
     return found
 

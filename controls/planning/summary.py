@@ -22,7 +22,7 @@ def summarise(plan: Plan, *, time_zone: str) -> str:
     idle = " and ".join(dict.fromkeys(device.kind.replace("_", " ") for device in devices if device.makes_a_plan))
     horizon_h = (plan.steps[-1].end_utc - plan.steps[0].start_utc) / timedelta(hours=1)
     done, money = "; ".join(parts) or f"leaves the {idle} idle", plan.currency
-    notes = [*plan.request.labels, *(remark for device in devices for remark in device.remarks)]
+    notes = [remark for device in devices for remark in device.remarks]
     told = "".join(f" {note[0].upper()}{note[1:]}." for note in notes)
     return (
         f"Plan {plan.version} for {horizon_h:g} h {done}; it costs {plan.paid:.2f} {money}"

@@ -1,4 +1,4 @@
-"""What a site wants of its plans, put into a request: the objective, the carbon of each step, and what is odd."""
+"""What a site wants of its plans, put into a request: the objective and the carbon of each step."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -9,7 +9,6 @@ import polars as pl
 from assets.carbon.factor_choice.meter_factors import electricity_factors, known_factors
 from assets.stores.lake.lake import Lake
 from controls.optimiser.case import case_of
-from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.objective import measures_wanted
 from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.finding import Finding
@@ -22,7 +21,7 @@ Intensity = Mapping[datetime, float]
 def with_wishes(request: PlanRequest, site: Site, lake: Lake) -> PlanRequest | Finding:
     """The request with the site's objective; a blocking finding where it counts carbon that is not known."""
     wanted = site.objective
-    found = request.model_copy(update={"objective": wanted, "labels": labels_of(request)})
+    found = request.model_copy(update={"objective": wanted})
     if wanted.is_default:
         return found
     steps = [start for start, _ in case_of(request).windows_utc]
@@ -46,11 +45,6 @@ def with_wishes(request: PlanRequest, site: Site, lake: Lake) -> PlanRequest | F
     return found.model_copy(
         update={"carbon_kgco2e_per_kwh": per_step, "inputs": request.inputs | {"carbon_intensity": source}}
     )
-
-
-def labels_of(request: PlanRequest) -> tuple[str, ...]:
-    """What a person must know of the request's devices, each by its id."""
-    return tuple(f"{device.device_id}: {label}" for device in devices_of(request) for label in device.labels)
 
 
 def intensity(site: Site, lake: Lake, steps: list[datetime]) -> tuple[str, Intensity]:

@@ -5,7 +5,7 @@ import lzma
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from controls.ledger.device_faults import open_faults
 from controls.ledger.modes import current_mode, mode_history
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
+from controls.planning.replay.solved_again import solved_again
 from controls.planning.triggers import planned_states
 from data_quality.contracts.time import FixedClock, parse_period
 from orchestration.cli.answer import plain
@@ -96,6 +97,18 @@ def test_the_plan_of_then_is_read_and_costs_what_it_cost(old: Old) -> None:
     again = solve(plan.request)
     assert isinstance(again, Solution)
     assert again.objective == pytest.approx(plan.objective, abs=1e-9)
+
+
+def test_the_plan_of_then_fits_its_hash_and_where_the_solver_takes_another_of_its_cost_that_is_told(old: Old) -> None:
+    plans = PlanStore(old.project.store)
+    newest = plans.latest("home")
+    assert newest is not None
+    day = timedelta(days=1)
+    (stored,) = plans.begun("home", newest.request.start_utc, newest.request.start_utc + day)
+    found = solved_again(stored)
+    assert found.is_whole
+    assert found.replayed_cost == pytest.approx(found.cost, abs=1e-9)
+    assert found.is_same or "it costs the same" in found.sentence
 
 
 def test_every_chain_holds(old: Old) -> None:

@@ -1,6 +1,6 @@
 """A battery: separate charge and discharge, never both, charge balance, window and terminal bound (formulas 5.18)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -75,6 +75,18 @@ def _most_kw(params: BatteryParams, given: Given, charge_kw: float, discharge_kw
 
 def _absent(value: Any) -> bool:
     return value is None
+
+
+def _up_to(at_cells_of: Callable[[float], Floats], power_kw: float, cells_kw: float) -> float:
+    """The power, or as much of it as comes to no more than cells_kw at the cells."""
+    low, high = 0.0, max(power_kw, 0.0)
+    if cells_kw <= 0 or at_cells_of(high) <= cells_kw:
+        return high if cells_kw > 0 else 0.0
+    # A curve has no inverse of its own; it only grows, so halving finds the place to a nano-watt.
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if at_cells_of(middle) <= cells_kw else (low, middle)
+    return low
 
 
 class Battery(Device):
@@ -184,6 +196,11 @@ class Battery(Device):
             if (soc_kwh < floor_kwh)
             else made
         )
+
+    @classmethod
+    def full(cls, asset: Asset, site_id: str) -> float:
+        """Its capacity, kWh."""
+        return cls.figures(asset, site_id).capacity_kwh
 
     @classmethod
     def measured(cls, asset: Asset, site_id: str, reading: float) -> float:
@@ -296,14 +313,15 @@ class Battery(Device):
         return np.maximum(np.maximum(self.soc_min_kwh - soc, soc - self.soc_max_kwh), 0.0)
 
     @property
-    def labels(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         """A mode that somebody chose, and a start outside the window."""
-        found = (_MODE_WORDS[self.mode],) if self.mode in _MODE_WORDS else ()
-        if self.return_price_per_kwh is None:
-            return found
-        side = "below" if self.soc_init_kwh < self.soc_min_kwh else "above"
-        bound_kwh = self.soc_min_kwh if side == "below" else self.soc_max_kwh
-        return (*found, f"holds {self.soc_init_kwh:.2f} kWh, {side} {bound_kwh:.2f} kWh: it returns there first")
+        found = [f"{self.device_id}: {words}" for mode, words in _MODE_WORDS.items() if mode == self.mode]
+        if self.return_price_per_kwh is not None:
+            side = "below" if self.soc_init_kwh < self.soc_min_kwh else "above"
+            bound_kwh = self.soc_min_kwh if side == "below" else self.soc_max_kwh
+            held = f"holds {self.soc_init_kwh:.2f} kWh, {side} {bound_kwh:.2f} kWh"
+            found.append(f"{self.device_id}: {held}, and returns there first")
+        return tuple(found)
 
     def solved(self, values: Numbers, step_h: Floats) -> Numbers:
         """The two powers, and the charge at the end of each step that follows from them."""
@@ -363,11 +381,21 @@ class Battery(Device):
     def relived(
         self, *, start: float | None = None, end: float | None = None, forecast_kw: Floats | None = None
     ) -> Self:
-        """Where it is to leave as much as there was, that follows the start; no end is asked for outside its window."""
+        """Where it is to leave as much as there was, that follows the start; no end is asked for outside its window.
+
+        Where it is asked to end as it begins, what is left over is worth nothing: equal charge says all.
+        """
         begun = self.soc_init_kwh if start is None else start
-        leaves_as_much = self.soc_end_min_kwh == self._within(self.soc_init_kwh)
+        is_free = self.end_value_per_kwh is not None or self.mode == "discharge"
+        leaves_as_much = not is_free and self.soc_end_min_kwh == self._within(self.soc_init_kwh)
         wanted = end if end is not None else begun if leaves_as_much else self.soc_end_min_kwh
-        return self.model_copy(update={"soc_init_kwh": begun, "soc_end_min_kwh": self._within(wanted)})
+        changes = {
+            "soc_init_kwh": begun,
+            "soc_end_min_kwh": self._within(wanted),
+            "return_price_per_kwh": None if begun == self._within(begun) else self.return_price_per_kwh,
+            "end_value_per_kwh": None if end == begun else self.end_value_per_kwh,
+        }
+        return self.model_copy(update=changes)
 
     def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
         """Charge positive, discharge negative; nothing where nobody says."""
@@ -377,12 +405,12 @@ class Battery(Device):
     def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers:
         """What is left over goes in, what is missing comes out, as far as rating and window allow."""
         soc_kwh, into, out = self.soc_init_kwh, np.zeros_like(net_kw), np.zeros_like(net_kw)
-        for t, (need_kw, hours) in enumerate(zip(net_kw.tolist(), step_h.tolist(), strict=True)):
-            room_kw = (self.soc_max_kwh - soc_kwh) / (self.charge_efficiency * hours)
-            stock_kw = (soc_kwh - self.soc_min_kwh) * self.discharge_efficiency / hours
-            into[t] = max(min(-need_kw, self.max_charge_kw, room_kw), 0.0)
-            out[t] = max(min(need_kw, self.max_discharge_kw, stock_kw), 0.0)
-            soc_kwh += hours * (self.charge_efficiency * into[t] - out[t] / self.discharge_efficiency)
+        most_in, most_out = self.charge_limit_kw(net_kw.size), self.discharge_limit_kw(net_kw.size)
+        for t, need_kw in enumerate(net_kw.tolist()):
+            room_kw, stock_kw = (self.soc_max_kwh - soc_kwh) / step_h[t], (soc_kwh - self.soc_min_kwh) / step_h[t]
+            into[t] = _up_to(self.into_cells, min(-need_kw, most_in[t]), room_kw)
+            out[t] = _up_to(self.out_of_cells, min(need_kw, most_out[t]), stock_kw)
+            soc_kwh += step_h[t] * float(self.into_cells(into[t]) - self.out_of_cells(out[t]))
         return {"battery_charge_kw": into, "battery_discharge_kw": out}
 
     def _within(self, charge_kwh: float) -> float:

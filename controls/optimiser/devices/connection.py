@@ -1,6 +1,6 @@
 """The site's connection to the grid: import and export never both, prices, limits, highest import (formulas 5.18)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property, partial
 from itertools import accumulate
 from typing import Any, ClassVar, Self
@@ -41,11 +41,6 @@ class Connection(Part):
     # Netting import against export keeps every limit; its tight factors would only hide how much another has to give.
     # The rows of a bill only say what it comes to.
     implied = frozenset({"exchange_mode", "bill"})
-    says: ClassVar = {
-        f"{way}_max{phase.lower()}": f"{way}s all that {phase[1:] or 'it'} may"
-        for phase in ("", "_L1", "_L2", "_L3")
-        for way in _WAYS
-    }
     per_step = ("import_price_per_kwh", "export_price_per_kwh")
     case_names: ClassVar = {
         "p_imp": "import_price_per_kwh",
@@ -70,6 +65,17 @@ class Connection(Part):
         if self.bills and covered != len(self.import_price_per_kwh):
             raise ValueError(f"the bills have {covered} intervals, the case {len(self.import_price_per_kwh)} steps")
         return self
+
+    @property
+    def says(self) -> Mapping[str, str]:  # type: ignore[override]  # which peaks there are its bills say
+        """As Part; a step that sets the peak of a demand charge is worth a word too."""
+        limits = {
+            f"{way}_max{phase.lower()}": f"{way}s all that {phase[1:] or 'it'} may"
+            for phase in ("", "_L1", "_L2", "_L3")
+            for way in _WAYS
+        }
+        peaks = {row: f"sets the peak of {charge}" for bill in self.priced for row, charge in bill.peaks.items()}
+        return limits | {"peak": "sets the highest import"} | peaks
 
     def variables(self, program: Program, around: Around) -> dict[str, Linear]:
         """`is_importing` has an entry only for steps whose prices would pay for both at once, `peak_kw` at most one."""

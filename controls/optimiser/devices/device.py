@@ -243,6 +243,11 @@ class Device(Part, OnPhases):
         one, two, three = ((phase in on) / len(on) for phase in _PHASES)
         return one, two, three
 
+    def phase_kw(self, x: Values, phase: int) -> Any:
+        """What it draws on a phase (0 for L1) in each step: of variables, or of numbers; 0 where it does not hang."""
+        share = self.phase_share[phase]
+        return share * self.drawn_kw(x) if share else 0.0
+
     @property
     def is_absent(self) -> bool:
         """Nothing was there to have a state when the plan was made: no car at a charger."""
@@ -252,11 +257,6 @@ class Device(Part, OnPhases):
     def state(self) -> State | None:
         """The stored amount, for a device that stores."""
         return None
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """What a person must know of how it is planned, each a clause: an odd state, a mode that somebody chose."""
-        return ()
 
     @abstractmethod
     def reach_kw(self) -> tuple[ArrayLike, ArrayLike]:

@@ -1,7 +1,7 @@
 """A charger and the cars at it: power zero or in a range, phases, taper, departure, feeding back (formulas 5.18)."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -81,6 +81,7 @@ class EvCharger(Device):
 
     sessions: tuple[Session, ...] = ()
     capacity_kwh: float = 0.0
+    phase_count: Literal[1, 3] = Field(default=3, description="Of its cable; a charger that switches uses one too")
     notes: tuple[str, ...] = ()
     is_away: bool = Field(default=False, description="No car is plugged in")
     is_uncontrolled: bool = Field(default=False, description="Nobody plans: each car fills as early as it can")
@@ -117,6 +118,7 @@ class EvCharger(Device):
             device_id=asset.asset_id,
             sessions=sessions,
             capacity_kwh=params.capacity_kwh,
+            phase_count=params.phase_count,
             notes=notes,
             is_away=given.state is None,
         )
@@ -182,6 +184,7 @@ class EvCharger(Device):
             "is_charging": self.new(program, "is_charging", at.size, **mode),
         }
         if any(session.one_phase for session in self.sessions):
+            found["one_phase_kw"] = self.new(program, "one_phase_kw", around.steps, **powers)
             found["is_one_phase"] = self.new(program, "is_one_phase", at.size, **mode)
         if any(session.feed_in for session in self.sessions):
             found["ev_discharge_kw"] = self.new(program, "discharge_kw", around.steps, **powers)
@@ -199,13 +202,15 @@ class EvCharger(Device):
     def _power_rows(self, x: Values) -> Iterator[Row]:
         at, on = self._steps, x["is_charging"]
         power = x["ev_kw"][at]
-        most, least = self._stayed(lambda s: s.max_kw) * on, self._stayed(lambda s: s.min_kw) * on
         if "is_one_phase" in x:
-            one = x["is_one_phase"]
-            most = most + self._stayed(lambda s: s.one_phase.max_kw if s.one_phase else 0.0) * one
-            least = least + self._stayed(lambda s: s.one_phase.min_kw if s.one_phase else 0.0) * one
-        yield Row("ev_power", "most", power <= most, at)
-        yield Row("ev_least", "least", power >= least, at)
+            one, alone = x["one_phase_kw"][at], x["is_one_phase"]
+            one_max = self._stayed(lambda s: s.one_phase.max_kw if s.one_phase else 0.0)
+            one_min = self._stayed(lambda s: s.one_phase.min_kw if s.one_phase else 0.0)
+            yield Row("ev_power", "one_phase_most", one <= one_max * alone, at)
+            yield Row("ev_least", "one_phase_least", one >= one_min * alone, at)
+            power = power - one
+        yield Row("ev_power", "most", power <= self._stayed(lambda s: s.max_kw) * on, at)
+        yield Row("ev_least", "least", power >= self._stayed(lambda s: s.min_kw) * on, at)
         others = [x[name] for name in ("is_one_phase", "is_feeding") if name in x]
         if others:
             yield Row("ev_mode", "one_mode", sum(others, start=on) <= 1, at)
@@ -244,6 +249,20 @@ class EvCharger(Device):
         if (some := np.flatnonzero(np.isfinite(cap))).size:
             yield Row("strategy_power", "strategy", x["ev_kw"][at[some]] <= cap[some], at[some])
 
+    @property
+    def phase_share(self) -> tuple[float, float, float]:
+        """A charger of one phase hangs on L1 where nobody says on which."""
+        return (1.0, 0.0, 0.0) if self.phase_count == 1 and not self.on_phases else super().phase_share
+
+    def phase_kw(self, x: Values, phase: int) -> Any:
+        """What it takes on one phase lies on the first of its phases."""
+        drawn = super().phase_kw(x, phase)
+        if "one_phase_kw" not in x and "ev_phases" not in x:
+            return drawn
+        one = x["one_phase_kw"] if "one_phase_kw" in x else np.where(x["ev_phases"] == 1, x["ev_kw"], 0.0)
+        is_first = phase + 1 == min(self.on_phases or (1,))
+        return drawn + (is_first - self.phase_share[phase]) * one
+
     def drawn_kw(self, x: Values) -> Any:
         """What it takes, less what it gives back."""
         return x["ev_kw"] - x["ev_discharge_kw"] if "ev_discharge_kw" in x else x["ev_kw"]
@@ -271,14 +290,14 @@ class EvCharger(Device):
         if not columns:
             return {}
         at = self._steps
-        is_on, feeds = columns["ev_kw"][at] > 0, columns["ev_discharge_kw"][at] > 0
-        one = columns["ev_phases"][at] == 1 if "ev_phases" in columns else np.zeros(at.size, np.bool_)
-        modes = {"is_charging": is_on & ~one, "is_one_phase": one, "is_feeding": feeds}
-        return (
-            columns
-            | {name: mode.astype(np.float64) for name, mode in modes.items()}
-            | {"stored_kwh": columns["ev_stored_kwh"][at]}
-        )
+        power_kw, phases = columns["ev_kw"], columns.get("ev_phases", np.zeros_like(columns["ev_kw"]))
+        modes = {
+            "is_charging": (power_kw > 0) & (phases != 1),
+            "is_one_phase": phases == 1,
+            "is_feeding": columns["ev_discharge_kw"] > 0,
+        }
+        held = {"one_phase_kw": np.where(phases == 1, power_kw, 0.0), "stored_kwh": columns["ev_stored_kwh"][at]}
+        return columns | held | {name: mode[at].astype(np.float64) for name, mode in modes.items()}
 
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
         """The sentences of a case's own statement, stay by stay."""
@@ -295,6 +314,10 @@ class EvCharger(Device):
             whose, taken, back = f"session {number}: ", power[one.steps], given[one.steps]
             ranges = [one, one.one_phase] if one.one_phase else [one]
             yield f"{whose}a power that the charger does not have", _outside(taken, ranges)
+            if one.one_phase and "ev_phases" in columns:
+                alone = columns["ev_phases"][one.steps] == 1
+                split = _outside(taken[alone], [one.one_phase]), _outside(taken[~alone], [one])
+                yield f"{whose}a power that its phases do not have", max(split)
             feeds = [one.feed_in] if one.feed_in else []
             yield f"{whose}a power that the car does not give", _outside(back, feeds)
             held = columns["ev_stored_kwh"][one.steps]
@@ -388,4 +411,4 @@ def _outside(power_kw: Floats, ranges: Iterable[PowerRange]) -> float:
     away = np.abs(power_kw)
     for one in ranges:
         away = np.minimum(away, np.maximum(np.maximum(one.min_kw - power_kw, power_kw - one.max_kw), 0.0))
-    return float(away.max())
+    return float(away.max(initial=0.0))

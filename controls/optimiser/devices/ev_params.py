@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -46,7 +46,7 @@ class EvParams(Model):
     capacity_kwh: float = Field(gt=0)
     min_current_a: float = Field(default=6.0, gt=0, description="6 A: below it no car charges (IEC 61851)")
     max_current_a: float = Field(default=16.0, gt=0)
-    phases: Literal[1, 3] | tuple[Literal[1, 3], ...] = 1
+    phases: Literal[1, 3] | Annotated[tuple[Literal[1, 3], ...], Field(min_length=1)] = 1
     voltage_v: float = Field(default=230.0, gt=0)
     max_kw: float | None = Field(default=None, gt=0, description="Where charger or car take less than the current")
     efficiency: float = Field(default=0.9, gt=0, le=1, description="One way, AC to battery")
@@ -87,6 +87,11 @@ class EvParams(Model):
         if not self.ranges(1.0):
             raise ValueError(f"max_kw {self.max_kw:g} is below the power of {self.min_current_a:g} A")
         return self
+
+    @property
+    def phase_count(self) -> Literal[1, 3]:
+        """The phases of its cable."""
+        return 3 if self.phases == 3 or (isinstance(self.phases, tuple) and 3 in self.phases) else 1
 
     def ranges(self, share: float) -> list[PowerRange]:
         """What the charger can do with a share of its rating, by phases, most phases first; empty: nothing.

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from controls.optimiser.devices.device import DECIMALS, Around, Forced, Given, Measure, Numbers, Values, params_of
 from controls.optimiser.devices.heat_store import HeatStore, StoreParams
-from controls.optimiser.devices.switching import Bank, recent, shortest
+from controls.optimiser.devices.switching import Bank, is_short, recent, shortest
 from controls.optimiser.linear import Floats, Linear
 from controls.optimiser.program import Program, Row
 from data_quality.contracts.site_file.site import Asset
@@ -171,7 +171,7 @@ class HeatPump(HeatStore):
             return found
         for name in (*(f"is_{state}" for state in STATES), "calls", "calls_all"):
             found[name] = self.new(program, name, around.steps, upper=1.0, is_integer=True)
-        for state in STATES:
+        for state in STATES if not is_short(around.step_h, self.min_state_h) else ():
             found[f"starts_{state}"] = self.new(program, f"starts_{state}", around.steps)
         return found | {"own_kw": self.new(program, "own_kw", around.steps)}
 
@@ -186,7 +186,7 @@ class HeatPump(HeatStore):
         yield Row("states", "power", x["heat_pump_kw"] == power_kw)
         for n, state in enumerate(STATES, 1):
             on_h = (self.since_h,) if n == self.state_before else ()
-            bank = Bank(f"_{state}", 1, x[f"is_{state}"], x[f"starts_{state}"], on_h, ())
+            bank = Bank(f"_{state}", 1, x[f"is_{state}"], x.get(f"starts_{state}"), on_h, ())
             yield from bank.rows(around.step_h, min_on_h=self.min_state_h, min_off_h=0.0)
         at_h = np.cumsum(around.step_h) - around.step_h
         past_h = np.where(at_h < _DAY_H, self.blocked_before_h, 0.0)

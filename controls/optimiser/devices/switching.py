@@ -17,37 +17,38 @@ _HAIR_H = 1e-9
 class Bank:
     """`count` equal things of which `on` say how many are on in each step, and `starts` how many go on at its start.
 
-    on_before: how many are on before the plan. on_h, off_h: for how long each of those that are on, or off, has been
-    so by then. Equal things need no names: those that go off or on are always those that were on or off the longest,
-    and this keeps every single one's minimum time wherever counting keeps them together.
+    starts: None where `is_short` says that they need no columns of their own. on_h, off_h: for how long each of those
+    that are on, or off, before the plan has been so by then. Equal things need no names: those that go off or on are
+    always those that were on or off the longest, and so every single one keeps its times wherever the counts do.
     """
 
     name: str
     count: int
     on: Linear
-    starts: Linear
+    starts: Linear | None
     on_h: tuple[float, ...]
     off_h: tuple[float, ...]
 
-    @property
-    def more(self) -> Linear:
-        """How many more are on than in the step before."""
-        steps, before = self.on.size, np.zeros(self.on.size)
-        before[0] = len(self.on_h)
-        return self.on - self.on[np.arange(steps - 1)].into(np.arange(1, steps), steps) - before
-
     def rows(self, step_h: Floats, *, min_on_h: float, min_off_h: float) -> Iterator[Row]:
         """What went on within the minimum time is still on, what went off still off: the tightest linear form."""
-        more, at_h = self.more, np.cumsum(step_h) - step_h
-        yield Row("starts", f"starts{self.name}", self.starts >= more)
-        if min_on_h:
-            held = self._held(self.on_h, at_h, min_on_h)
-            yield Row("minimum_on", f"stay_on{self.name}", recent(self.starts, at_h, min_on_h) + held <= self.on)
-        if min_off_h:
-            held = self._held(self.off_h, at_h, min_off_h)
-            left = self.count - self.on
-            stops = self.starts - more
-            yield Row("minimum_off", f"stay_off{self.name}", recent(stops, at_h, min_off_h) + held <= left)
+        at_h, more = np.cumsum(step_h) - step_h, self.on - _before(self.on, len(self.on_h))
+        if self.starts is not None:
+            yield Row("starts", f"starts{self.name}", self.starts >= more)
+        for state, changes, rest, since_h, least_h in (
+            ("on", more, self.on, self.on_h, min_on_h),
+            ("off", -more, self.count - self.on, self.off_h, min_off_h),
+        ):
+            held = self._held(since_h, at_h, least_h)
+            if self.starts is not None:
+                events = self.starts if state == "on" else self.starts - more
+                changed = recent(events, at_h, least_h)
+            else:
+                # What changed in this very step is in the rest already.
+                changed = _before(changes) * (_window(at_h, least_h) > 1)
+                if held.any():
+                    yield Row(f"minimum_{state}", f"held_{state}{self.name}", rest >= held)
+            if least_h:
+                yield Row(f"minimum_{state}", f"stay_{state}{self.name}", changed + held <= rest)
 
     @staticmethod
     def _held(since_h: tuple[float, ...], at_h: Floats, least_h: float) -> Floats:
@@ -56,14 +57,31 @@ class Bank:
         return held + np.zeros(at_h.size)
 
 
+def is_short(step_h: Floats, *least_h: float) -> bool:
+    """Whether these minimum times last two steps at most: then differences of counts say all that starts would."""
+    at_h = np.cumsum(step_h) - step_h
+    return all(_window(at_h, each).max() <= 2 for each in least_h)
+
+
 def recent(events: Linear, at_h: Floats, within_h: float) -> Linear:
     """The events of each step and of those that began less than so many hours before it."""
-    steps = np.arange(at_h.size)
-    first = np.searchsorted(at_h, at_h - within_h + _HAIR_H, side="right")
-    counts = np.maximum(steps + 1 - first, 0)
+    steps, counts = np.arange(at_h.size), _window(at_h, within_h)
     into = np.repeat(steps, counts)
-    taken = np.arange(into.size) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
+    taken = np.arange(into.size) - np.repeat(np.cumsum(counts), counts) + np.repeat(steps + 1, counts)
     return events[taken].into(into, steps.size)
+
+
+def _window(at_h: Floats, within_h: float) -> NDArray[np.int64]:
+    """How many steps, each itself among them, began less than so many hours before each."""
+    first = np.searchsorted(at_h, at_h - within_h + _HAIR_H, side="right")
+    return np.maximum(np.arange(at_h.size) + 1 - first, 0)
+
+
+def _before(each: Linear, first: float = 0.0) -> Linear:
+    """Of each step, the one before it; of the first a number."""
+    start = np.zeros(each.size)
+    start[0] = first
+    return each[np.arange(each.size - 1)].into(np.arange(1, each.size), each.size) + start
 
 
 def shared_out(counts: NDArray[np.int64], step_h: Floats, is_on: list[bool], since_h: list[float]) -> Floats:

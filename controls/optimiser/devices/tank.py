@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from controls.optimiser.devices.device import Around, Forced, Given, Measure, Numbers, Values, params_of
 from controls.optimiser.devices.heat_store import HeatStore, StoreParams
-from controls.optimiser.devices.switching import Bank, shared_out, shortest
+from controls.optimiser.devices.switching import Bank, is_short, shared_out, shortest
 from controls.optimiser.linear import Floats, Linear
 from controls.optimiser.program import Program, Row
 from data_quality.contracts.site_file.site import Asset
@@ -152,7 +152,7 @@ class Tank(HeatStore):
         for n, relays in enumerate(self._banks):
             count = float(len(relays))
             found[f"on{n}"] = self.new(program, f"on{n}", around.steps, upper=count, is_integer=True)
-            if self._switches:
+            if self._has_starts(around):
                 found[f"starts{n}"] = self.new(program, f"starts{n}", around.steps)
         if self.reheats:
             found["is_reheating"] = self.new(program, "is_reheating", around.steps, upper=1.0, is_integer=True)
@@ -167,10 +167,10 @@ class Tank(HeatStore):
         powers = [self.relays_kw[relays[0]] * on for on, relays in zip(banks, self._banks, strict=True)]
         yield Row("relays", "power", x["relays_kw"] == sum(powers[1:], start=powers[0]))
         yield from self._whole_heat(x["level_kwh"][1:], around.step_h)
-        if self._switches:
+        if self.min_on_h or self.min_off_h or self.switch_price:
             for n, relays in enumerate(self._banks):
                 on_h, off_h = ([self._since(k) for k in relays if self._was_on(k) == state] for state in (True, False))
-                bank = Bank(str(n), len(relays), banks[n], x[f"starts{n}"], tuple(on_h), tuple(off_h))
+                bank = Bank(str(n), len(relays), banks[n], x.get(f"starts{n}"), tuple(on_h), tuple(off_h))
                 yield from bank.rows(around.step_h, min_on_h=self.min_on_h, min_off_h=self.min_off_h)
         if self.reheats:
             yield from self._hysteresis(x, sum(banks[1:], start=banks[0]), around)
@@ -232,7 +232,7 @@ class Tank(HeatStore):
             was_on, since_h = [self._was_on(k) for k in relays], [self._since(k) for k in relays]
             on[relays] = shared_out(counts, step_h, was_on, since_h)
         before = np.column_stack([[float(self._was_on(k)) for k in range(len(on))], on[:, :-1]])
-        starts = {"starts": np.maximum(on - before, 0.0).sum(axis=0)} if self._switches else {}
+        starts = {"starts": np.maximum(on - before, 0.0).sum(axis=0)} if self.switch_price else {}
         named = dict(zip(self._names, on, strict=True))
         return self.stored(np.round(np.array(self.relays_kw) @ on, 9), step_h) | starts | named
 
@@ -254,7 +254,7 @@ class Tank(HeatStore):
                 least_off_h=self.min_off_h,
             )
             yield f"{name} shorter on or off than its minimum", short_h
-        if self._switches:
+        if self.switch_price:
             before = np.column_stack([[float(self._was_on(k)) for k in range(len(on))], on[:, :-1]])
             yield "another count of starts", np.abs(columns["starts"] - ((on > 0.5) & (before < 0.5)).sum(axis=0))
         if self.reheats:
@@ -296,7 +296,6 @@ class Tank(HeatStore):
     def _names(self) -> list[str]:
         return [f"relay_{n:02d}" for n in range(1, len(self.relays_kw) + 1)]
 
-    @property
-    def _switches(self) -> bool:
-        """Whether it matters when a relay goes on."""
-        return bool(self.min_on_h or self.min_off_h or self.switch_price)
+    def _has_starts(self, around: Around) -> bool:
+        """Whether columns say when relays go on: they cost a solver time."""
+        return bool(self.switch_price) or not is_short(around.step_h, self.min_on_h, self.min_off_h)

@@ -2,20 +2,27 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from itertools import takewhile
+from typing import Any
 
+import numpy as np
 import polars as pl
 
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.plans import PlanStore, StoredContent
 from controls.ledger.rows import LedgerRow
+from controls.optimiser.devices.connection import connection_kw
 from controls.optimiser.devices.device import Device, Given
 from controls.optimiser.devices.kinds import device_assets, devices_of
+from controls.optimiser.linear import Floats
 from controls.planning.make import HORIZON, forecast_targets
 from controls.planning.plan_inputs import STEP
 from controls.planning.prices import prices_between
 from controls.planning.replay.past_day import By, Readings
+from controls.planning.tariff_terms import Offer, in_force, so_far_reader, tariff_findings, tariff_offer
 from controls.planning.triggers import plan_window
 from data_quality.contracts.control.command import CommandState, EvidenceGrade
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import local_midnight_utc
 
@@ -54,8 +61,8 @@ def day_readings(
     devices = {device.device_id: device for one in stored for device in devices_of(one.plan.request)}
     assets = {name: asset for name, device in devices.items() if (asset := _asset_of(device, site))}
     load, _ = forecast_targets(site)
-    stream, _, register = (load or "").removeprefix("meter:").partition(".")
-    meters = {stream, *(asset.meter for asset in assets.values() if asset.meter)} - {""}
+    load_meter, _, register = (load or "").removeprefix("meter:").partition(".")
+    meters = {load_meter, *(asset.meter for asset in assets.values() if asset.meter)} - {""}
     frame = lake.current(
         site.site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc, meters=sorted(meters)
     ).filter(pl.col("unit") == "kwh")
@@ -68,11 +75,9 @@ def day_readings(
                 column: _power_kw(frame, site, asset.meter, register)
                 for register, column in devices[name].metered.items()
             }
-    prices = prices_between(site, lake, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
     return Readings(
-        load_kw=_power_kw(frame, site, stream, register),
-        import_price=_prices(prices, "price_per_kwh"),
-        export_price=_prices(prices, "export_price_per_kwh"),
+        load_kw=_power_kw(frame, site, load_meter, register),
+        **_priced(site, lake, start_utc, end_utc, as_of_utc),
         generated_kw=generated_kw,
         done_kw={name: columns for name, columns in done_kw.items() if any(columns.values())},
         set_points=_proven(ledger, {asset.asset_id: name for name, asset in assets.items()}),
@@ -105,8 +110,33 @@ def _own_share(asset: Asset, site: Site, meter_kw: By) -> By:
     return dict(zip(meter_kw, shared.tolist(), strict=True))
 
 
-def _prices(prices: pl.DataFrame, column: str) -> By:
-    return dict(prices.select("interval_start_utc", column).iter_rows()) if column in prices.columns else {}
+def _priced(
+    site: Site, lake: Lake, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None
+) -> dict[str, Any]:
+    """Import and export prices from start_utc to the first that is not known; the bill where prices are not all."""
+    known = prices_between(site, lake, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
+    stream = dict(known.select("interval_start_utc", "price_per_kwh").iter_rows())
+    every = [start_utc + k * STEP for k in range((end_utc - start_utc) // STEP)]
+    if findings := tariff_findings(site):
+        return {"import_price": {}, "unpriced": findings[0]}
+    priced = in_force(site, every) & ({*stream} if site.price_stream else {*every})
+    steps = list(takewhile(priced.__contains__, every))
+    if not steps:
+        return {"import_price": {}}
+
+    def bill(first_utc: datetime, net_kw: Floats, most_kw: float) -> Offer | Finding:
+        so_far = so_far_reader(site, lake, start_utc=first_utc, as_of_utc=as_of_utc)
+        return tariff_offer(site, prices=stream, start_utc=first_utc, net_kw=net_kw, most_kw=most_kw, read_bills=so_far)
+
+    nothing = np.zeros(len(steps))
+    offer = tariff_offer(site, prices=stream, start_utc=start_utc, net_kw=nothing, most_kw=connection_kw(site) or 0.0)
+    if isinstance(offer, Finding):
+        return {"import_price": {}, "unpriced": offer}
+    return {
+        "import_price": dict(zip(steps, offer.import_price_per_kwh, strict=True)),
+        "export_price": dict(zip(steps, offer.export_price_per_kwh, strict=True)),
+        "bill": bill if offer.bills else None,
+    }
 
 
 def _proven(ledger: Iterable[LedgerRow], names: Mapping[str, str]) -> dict[str, dict[datetime, dict[str, float]]]:

@@ -16,7 +16,7 @@ def decided(day: PastDay, decisions: Mapping[str, Numbers]) -> dict[str, Numbers
 def planned_decisions(day: PastDay) -> dict[str, Numbers]:
     """What every device was told in each quarter hour by the plan that governed it, and does on the day as it was."""
     return {
-        device.device_id: _by_slot(device, [_told(day, device, slot, t) for t, slot in enumerate(day.slots)])
+        device.device_id: by_slot(device, [_told(day, device, slot, t) for t, slot in enumerate(day.slots)])
         for device in day.case.devices
     }
 
@@ -32,7 +32,7 @@ def executed_decisions(day: PastDay) -> tuple[dict[str, Numbers], int]:
             # That PV gave what it gave says nothing of the devices that a plan moves.
             proven += done is not None and not device.forecast
             steps.append(done or _told(day, device, slot, t))
-        found[device.device_id] = _by_slot(device, steps)
+        found[device.device_id] = by_slot(device, steps)
     return found, proven
 
 
@@ -71,5 +71,6 @@ def _told(day: PastDay, device: Device, slot: Slot, t: int) -> dict[str, float]:
     return device.acted(then.commands(step, slot.step) if then else {}, t)
 
 
-def _by_slot(device: Device, steps: list[dict[str, float]]) -> Numbers:
+def by_slot(device: Device, steps: list[dict[str, float]]) -> Numbers:
+    """Decisions of each quarter hour as series."""
     return {column: np.array([step.get(column, 0.0) for step in steps]) for column in device.columns}

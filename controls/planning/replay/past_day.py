@@ -12,12 +12,15 @@ from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.devices.device import Device, Part, numbers
 from controls.optimiser.linear import Floats
 from controls.planning.plan_inputs import STEP
+from controls.planning.tariff_terms import Offer
 from controls.planning.triggers import plan_window, planned_states
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.finding import Finding
 
 P = TypeVar("P", bound=Part)
 By = Mapping[datetime, float]
+# The bills of steps from an instant on, by their load less PV (kW) and the most that the connection may carry.
+Bill = Callable[[datetime, Floats, float], Offer | Finding]
 # Holes within a day up to this share are filled with what the plan foresaw, and told; with more nothing is judged.
 MAX_MISSING = 0.05
 # A reading this close to a limit (share, kW) was held down by it.
@@ -29,7 +32,8 @@ class Readings:
     """What is known of a day and the hours after it, by the start of each quarter hour: mean kW, currency per kWh.
 
     generated_kw: of each device with a forecast, by its id. done_kw: by device and column, as its own meter shows it.
-    set_points: by device: what it was proven by the ledger to have been told, by capability.
+    set_points: by device: what it was proven by the ledger to have been told, by capability. bill: where the tariff
+    looks at more than the hour (tiers, peaks); None where the prices say it all. unpriced: why there are no prices.
     """
 
     load_kw: By
@@ -38,6 +42,26 @@ class Readings:
     generated_kw: Mapping[str, By] = field(default_factory=dict)
     done_kw: Mapping[str, Mapping[str, By]] = field(default_factory=dict)
     set_points: Mapping[str, Mapping[datetime, Mapping[str, float]]] = field(default_factory=dict)
+    bill: Bill | None = None
+    unpriced: Finding | None = None
+
+    def billed(self, case: DispatchCase) -> DispatchCase | Finding:
+        """The case with its bills, which look at all that is drawn: at the connection as wide as that may need."""
+        if self.bill is None:
+            return case
+        sun_kw = sum((_undisturbed(device) for device in case.devices if device.forecast), np.zeros(len(case.load_kw)))
+        around = case.around
+        most_kw = max(case.connection.import_max_kw, around.drawn_max_kw.max(), around.fed_max_kw.max())
+        offer = self.bill(case.start_utc, np.array(case.load_kw) - sun_kw, float(most_kw))
+        if isinstance(offer, Finding):
+            return offer
+        prices = {
+            "import_price_per_kwh": offer.import_price_per_kwh,
+            "export_price_per_kwh": offer.export_price_per_kwh,
+        }
+        return case.model_copy(
+            update={"connection": case.connection.model_copy(update={**prices, "bills": offer.bills})}
+        )
 
 
 @dataclass(frozen=True)
@@ -93,23 +117,35 @@ class PastDay:
 
     @cached_property
     def case(self) -> DispatchCase:
-        """The day as one problem: load, sun and prices as they came, and every store to end as it began."""
+        """The day as one problem: load, sun and prices as they came, and every store to end as it began.
+
+        What it costs is money alone, whatever the plans were to be good at.
+        """
+        found = self.billed
+        assert not isinstance(found, Finding)  # noqa: S101 - past_day has said so
+        return found
+
+    @cached_property
+    def billed(self) -> DispatchCase | Finding:
+        """The same, or why its bill is not known."""
         first = self._governing[0]
         connection = self._stitched(first.connection, lambda case: case.connection).model_copy(
             update={
                 "import_price_per_kwh": self._actual(self.readings.import_price, _import_price),
                 "export_price_per_kwh": self._actual(self.readings.export_price, _export_price),
+                # Those of a plan are about its own steps.
+                "bills": (),
             }
         )
         devices = []
         for name in self.replayed:
-            whole = self._stitched(_device(first, name), lambda case, name=name: _device(case, name))  # type: ignore[misc]
+            then = self._stitched(_device(first, name), lambda case, name=name: _device(case, name))  # type: ignore[misc]
             begun = self.begun.get(name)
-            sun_kw = self.sun_kw[name] if whole.forecast else None
-            again = whole.relived(start=begun, end=begun, forecast_kw=sun_kw)
+            sun_kw = self.sun_kw[name] if then.forecast else None
+            again = then.relived(start=begun, end=begun, forecast_kw=sun_kw)
             assert again is not None  # noqa: S101 - `replayed` holds no other
             devices.append(again)
-        return DispatchCase(
+        whole = DispatchCase(
             case_id=first.case_id,
             currency=first.currency,
             start_utc=self.slots[0].start_utc,
@@ -118,6 +154,7 @@ class PastDay:
             connection=connection,
             devices=tuple(devices),
         )
+        return self.readings.billed(whole)
 
     @cached_property
     def sun_kw(self) -> dict[str, Floats]:
@@ -168,7 +205,7 @@ class PastDay:
             update={
                 name: tuple(getattr(known[slot.plan.plan_id], name)[slot.step] for slot in self.slots)
                 for name in part.per_step
-                if len(getattr(part, name))
+                if getattr(part, name)
             }
         )
 
@@ -201,6 +238,8 @@ def past_day(plans: Sequence[Plan], readings: Readings, *, start_utc: datetime, 
         why = f"; those with steps of {min(others):g} h cannot be laid over it" if others else ""
         message = f"no plan governs a quarter hour from {_at(start_utc)} to {_at(end_utc)}{why}"
         return Finding(code="no_plan", message=message, severity="blocking")
+    if readings.unpriced:
+        return readings.unpriced
     whole = PastDay(tuple(slots), tuple(plans), readings)
     missing = [_missing(whole, slot) for slot in slots]
     # What nobody has read yet at the end of a day is no hole.
@@ -217,6 +256,8 @@ def past_day(plans: Sequence[Plan], readings: Readings, *, start_utc: datetime, 
             facts={"missing": count, "quarter_hours": last or len(slots)},
         )
     found = PastDay(tuple(slots[:last]), tuple(plans), readings)
+    if isinstance(found.billed, Finding):
+        return found.billed
     return PastDay(found.slots, found.plans, readings, tuple(_findings(found, len(holes), start_utc, end_utc)))
 
 

@@ -2,17 +2,21 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
+from pydantic import ValidationError
 
 from controls.optimiser.case import DispatchCase, without_control
 from controls.optimiser.devices.device import DECIMALS, MONEY, Columns, Numbers, numbers
+from controls.optimiser.objective import measures_wanted
 from controls.optimiser.solution import Series, Solution, costs_of
 from controls.optimiser.solve import solve
-from controls.planning.replay.decisions import decided, executed_decisions, measured_ends, planned_decisions
+from controls.planning.replay.decisions import by_slot, decided, executed_decisions, measured_ends, planned_decisions
 from controls.planning.replay.past_day import PastDay
-from controls.planning.replay.right_inputs import governed_by, with_actual_inputs
+from controls.planning.replay.right_inputs import cut_from, governed_by, with_actual_inputs
+from data_quality.contracts.control.goals import Objective, Preset
+from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.finding import Finding
 
 # By how much more is asked for, to see what a kWh at the end of the day would have cost.
@@ -29,8 +33,8 @@ class PolicyRun:
 
     @property
     def paid(self) -> float:
-        """Money alone: what only weighs in an objective is nobody's bill."""
-        return sum(cost for kind, cost in self.costs.items() if kind in MONEY)
+        """Money alone: what only weighs in an objective is nobody's bill, and what is left is valued apart."""
+        return sum(cost for kind, cost in self.costs.items() if kind in MONEY - {"stored"})
 
 
 Policy = Callable[["Judged"], PolicyRun | Finding]
@@ -172,22 +176,7 @@ def right_forecasts(judged: Judged) -> PolicyRun | Finding:
 
     Each plan begins with what the one before left. Beyond what is known today the forecasts of then stay.
     """
-    day, states = judged.day, dict(judged.day.begun)
-    parts: dict[str, list[Numbers]] = {name: [] for name in day.replayed}
-    for plan, slots in governed_by(day):
-        case = with_actual_inputs(day, plan, slots[0], states)
-        answer = solved(case)
-        if isinstance(answer, Finding):
-            return answer
-        for device in case.devices:
-            series = numbers(answer.series.devices[device.device_id])
-            parts[device.device_id].append({column: series[column][: len(slots)] for column in device.columns})
-            if device.state:
-                states[device.device_id] = float(series[device.state.column][len(slots) - 1])
-    joined = {
-        name: {column: np.concatenate([part[column] for part in of]) for column in of[0]} for name, of in parts.items()
-    }
-    return run_of(judged, decided(day, joined))
+    return _replanned(judged, partial(with_actual_inputs, judged.day))
 
 
 @policy("perfect_foresight")
@@ -197,6 +186,51 @@ def perfect_foresight(judged: Judged) -> PolicyRun | Finding:
     if isinstance(answer, Finding):
         return answer
     return run_of(judged, {name: numbers(columns) for name, columns in answer.series.devices.items()})
+
+
+def _by_preset(judged: Judged, preset: Preset) -> PolicyRun | Finding:
+    """The plans as they would have been by another objective, of what was known then."""
+    day = judged.day
+
+    def wished(plan: Plan, step: int, states: Mapping[str, float]) -> DispatchCase | Finding:
+        case = cut_from(day, plan, step, states)
+        try:
+            objective = Objective.model_validate({**case.objective.model_dump(), "preset": preset})
+        except ValidationError as error:
+            return Finding(code="no_objective", message=error.errors()[0]["msg"])
+        if "carbon" in measures_wanted(objective) and case.carbon_kgco2e_per_kwh is None:
+            return Finding(code="no_objective", message="the plans of the day do not know the carbon of a kWh")
+        return case.model_copy(update={"objective": objective})
+
+    return _replanned(judged, wished)
+
+
+def _replanned(
+    judged: Judged, case_of_plan: Callable[[Plan, int, Mapping[str, float]], DispatchCase | Finding]
+) -> PolicyRun | Finding:
+    """Every plan of the day once more at its instant, each from what the one before left, on the day as it was.
+
+    case_of_plan: the problem of a plan from one of its steps on, with what each store holds by then.
+    """
+    day, states = judged.day, dict(judged.day.begun)
+    as_it_was = {device.device_id: device for device in day.case.devices}
+    steps: dict[str, list[dict[str, float]]] = {name: [] for name in day.replayed}
+    for plan, slots in governed_by(day):
+        case = case_of_plan(plan, slots[0].step, states)
+        if isinstance(case, Finding):
+            return case
+        answer = solved(case)
+        if isinstance(answer, Finding):
+            return answer
+        for device in case.devices:
+            series = answer.series.devices[device.device_id]
+            own, now = steps[device.device_id], as_it_was[device.device_id]
+            for t in range(len(slots)):
+                told = device.commands({name: values[t] for name, values in series.items()}, t)
+                own.append(now.acted(told, len(own)))
+            if device.state:
+                states[device.device_id] = float(series[device.state.column][len(slots) - 1])
+    return run_of(judged, decided(day, {name: by_slot(as_it_was[name], each) for name, each in steps.items()}))
 
 
 def run_of(judged: Judged, columns: Mapping[str, Numbers]) -> PolicyRun:
@@ -228,3 +262,10 @@ def _ends(judged: Judged, series: Series) -> dict[str, float]:
 
 def _tuples(columns: Numbers) -> Columns:
     return {name: tuple(values.tolist()) for name, values in columns.items()}
+
+
+# Asked by name only: each is a day of plans more.
+PRESETS: tuple[Preset, ...] = ("economic", "comfort", "environmental", "balanced", "peak_shaving")
+for _preset in PRESETS:
+    POLICIES[_preset] = partial(_by_preset, preset=_preset)
+DEFAULT = tuple(name for name in POLICIES if name not in PRESETS)

@@ -13,7 +13,7 @@ from controls.planning.plan_inputs import STEP
 from controls.planning.replay.day_readings import day_readings, day_span, stored_plans
 from controls.planning.replay.lost import Lost, lost
 from controls.planning.replay.past_day import Readings, past_day
-from controls.planning.replay.policies import POLICIES, Judged, PolicyRun
+from controls.planning.replay.policies import DEFAULT, Judged, PolicyRun
 from controls.planning.replay.solved_again import PlanReplay, solved_again
 from controls.planning.triggers import plan_window
 from data_quality.contracts.finding import Finding
@@ -70,7 +70,7 @@ def replay_stored_day(
     *,
     store: Store,
     lake: Lake,
-    policies: Iterable[str] = POLICIES,
+    policies: Iterable[str] = DEFAULT,
     as_of_utc: datetime | None = None,
 ) -> DayReplay:
     """Replay a local day of a site from what store and lake hold, now or as known at an instant. Raises Unreachable."""
@@ -110,7 +110,7 @@ def replay_day(
     start_utc: datetime,
     end_utc: datetime,
     currency: str,
-    policies: Iterable[str] = POLICIES,
+    policies: Iterable[str] = DEFAULT,
 ) -> DayReplay:
     """Replay the day [start, end) of a site.
 

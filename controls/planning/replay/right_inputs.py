@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TypeVar
 
 import numpy as np
 
 from controls.optimiser.case import DispatchCase
-from controls.optimiser.devices.device import Device
-from controls.planning.plan_inputs import STEP
+from controls.optimiser.devices.device import Part
 from controls.planning.replay.past_day import PastDay, Slot
 from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.finding import Finding
+
+P = TypeVar("P", bound=Part)
 
 
 def governed_by(day: PastDay) -> list[tuple[Plan, list[Slot]]]:
@@ -20,44 +23,62 @@ def governed_by(day: PastDay) -> list[tuple[Plan, list[Slot]]]:
     return list(found.values())
 
 
-def with_actual_inputs(day: PastDay, plan: Plan, first: Slot, states: Mapping[str, float]) -> DispatchCase:
-    """The problem of a plan from a quarter hour on, with what came where it is known.
+def cut_from(day: PastDay, plan: Plan, step: int, states: Mapping[str, float]) -> DispatchCase:
+    """The problem of a plan from one of its steps on, as it was known then. states: what each store holds by then.
 
-    states: what each store holds by then.
+    A plan that began before the day keeps the end that it asked for: its own begin is not in the day.
     """
-    case, readings = day.planned[plan.plan_id], day.readings
-    starts = [plan.request.start_utc + k * STEP for k in range(first.step, len(plan.steps))]
+    case = day.planned[plan.plan_id]
 
-    def came(known: Mapping[datetime, float], foreseen: tuple[float, ...]) -> tuple[float, ...]:
-        return tuple(known.get(at, value) for at, value in zip(starts, foreseen[first.step :], strict=True))
-
-    def cut(part: Device) -> Device:
-        return part.model_copy(update={name: getattr(part, name)[first.step :] for name in part.per_step})
+    def cut(part: P) -> P:
+        series = {name: getattr(part, name) for name in part.per_step}
+        return part.model_copy(update={name: values[step:] for name, values in series.items() if values})
 
     devices = []
     for device in (one for one in case.devices if one.device_id in day.replayed):
-        begun = states.get(device.device_id)
-        # A plan that began before the day keeps the end that it asked for; its own begin is not in the day.
-        end = device.state.end if device.state and first.step else None
-        sun_kw = None
-        if device.forecast:
-            slots = [Slot(at, plan, first.step + k) for k, at in enumerate(starts)]
-            sun_kw = np.array([day.could_give(device.device_id, slot) for slot in slots])
-        devices.append(cut(device).relived(start=begun, end=end, forecast_kw=sun_kw))
-    load_kw = np.array(came(readings.load_kw, case.load_kw)) + day.drawn_as_planned(plan, day.held)[first.step :]
-    connection = case.connection.model_copy(
-        update={name: getattr(case.connection, name)[first.step :] for name in case.connection.per_step}
-        | {
-            "import_price_per_kwh": came(readings.import_price, case.connection.import_price_per_kwh),
-            "export_price_per_kwh": came(readings.export_price, case.connection.export_price_per_kwh),
-        }
-    )
+        end = device.state.end if device.state and step else None
+        devices.append(cut(device).relived(start=states.get(device.device_id), end=end))
+    held_kw = day.drawn_as_planned(plan, day.held)
     return case.model_copy(
         update={
-            "start_utc": starts[0],
-            "step_h": case.step_h[first.step :],
+            "start_utc": plan.steps[step].start_utc,
+            "step_h": case.step_h[step:],
+            "load_kw": tuple((np.array(case.load_kw) + held_kw)[step:].tolist()),
+            # A bill cannot be cut: from within a plan on its prices stand for it.
+            "connection": cut(case.connection).model_copy(update={"bills": () if step else case.connection.bills}),
+            "devices": tuple(devices),
+            "carbon_kgco2e_per_kwh": case.carbon_kgco2e_per_kwh and case.carbon_kgco2e_per_kwh[step:],
+        }
+    )
+
+
+def with_actual_inputs(day: PastDay, plan: Plan, step: int, states: Mapping[str, float]) -> DispatchCase | Finding:
+    """The same with load, sun and prices as they came, where that is known by now."""
+    case, readings = cut_from(day, plan, step, states), day.readings
+    slots = [Slot(each.start_utc, plan, t) for t, each in enumerate(plan.steps)][step:]
+    held_kw = day.drawn_as_planned(plan, day.held)[step:]
+
+    def came(known: Mapping[datetime, float], foreseen: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(known.get(slot.start_utc, value) for slot, value in zip(slots, foreseen, strict=True))
+
+    load_kw = np.array(came(readings.load_kw, plan.request.load_kw[step:])) + held_kw
+    devices = [
+        device.relived(forecast_kw=np.array([day.could_give(device.device_id, slot) for slot in slots]))
+        if device.forecast
+        else device
+        for device in case.devices
+    ]
+    prices = {
+        "import_price_per_kwh": came(readings.import_price, case.connection.import_price_per_kwh),
+        "export_price_per_kwh": came(readings.export_price, case.connection.export_price_per_kwh),
+    }
+    right = case.model_copy(
+        update={
             "load_kw": tuple(load_kw.tolist()),
-            "connection": connection,
+            "connection": case.connection.model_copy(update=prices),
             "devices": tuple(devices),
         }
     )
+    billed = readings.billed(right)
+    # Where not all prices of the bill are known yet, those stay that the plan had, but only whole.
+    return right if isinstance(billed, Finding) and not step else billed

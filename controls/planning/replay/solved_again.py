@@ -6,6 +6,7 @@ from itertools import zip_longest
 from typing import Any
 
 from assets.stores.ledgers.plans import StoredContent
+from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.frozen_plan import content_hash, steps_of
 from data_quality.contracts.control.plan import Plan, PlanStep
@@ -14,6 +15,7 @@ from data_quality.contracts.model import Model
 
 # Costs that differ by less are one cost found twice: the sums of a day carry that much noise.
 _SAME_COST = 1e-6
+_ALTERED = "what is stored is not what was hashed when it was made; "
 
 
 class StepDifference(Model):
@@ -72,17 +74,18 @@ def solved_again(stored: StoredContent) -> PlanReplay:
             replayed_cost=None,
             replayed_solver="",
             differences=(),
-            sentence=f"{_whole(is_whole)}its request has no plan now: {answer.message}",
+            sentence=f"{'' if is_whole else _ALTERED}its request has no plan now: {answer.message}",
         )
     steps = steps_of(plan.request, answer)
     pairs = zip_longest(content["steps"], (step.model_dump(mode="json") for step in steps), steps)
     replayed_hash = content_hash(content["request"], [_in_shape(*pair) for pair in pairs])
     differences = tuple(_differences(plan, steps))
     is_same = is_whole and replayed_hash == plan.plan_hash
-    solvers = "" if answer.solver == plan.solver else f" (solved by {plan.solver} then, by {answer.solver} now)"
-    said = (
-        "gives the same plan" if replayed_hash == plan.plan_hash else _difference(plan, answer.objective, differences)
-    )
+    said = "gives the same plan"
+    if not is_same:
+        said = f"{'' if is_whole else _ALTERED}{_difference(plan, answer, differences)}"
+        if replayed_hash == plan.plan_hash:
+            said += "; what it gives now is what was hashed then"
     return PlanReplay(
         **frame,
         replayed_hash=replayed_hash,
@@ -90,12 +93,8 @@ def solved_again(stored: StoredContent) -> PlanReplay:
         replayed_cost=answer.objective,
         replayed_solver=answer.solver,
         differences=differences,
-        sentence=f"{_whole(is_whole)}{said}{'' if replayed_hash == plan.plan_hash else solvers}",
+        sentence=said,
     )
-
-
-def _whole(is_whole: bool) -> str:
-    return "" if is_whole else "what is stored is not what was hashed when it was made; "
 
 
 def _in_shape(stored: Any, new: Any, step: PlanStep | None) -> Any:
@@ -125,20 +124,19 @@ def _parts(step: PlanStep) -> dict[str, dict[str, float]]:
     return {"site": {"import_kw": step.import_kw, "export_kw": step.export_kw}, **step.devices}
 
 
-def _difference(plan: Plan, cost: float, differences: tuple[StepDifference, ...]) -> str:
-    more = cost - plan.objective
-    money = (
-        "it costs the same: two plans of one cost, and the solver took the other"
-        if abs(more) <= _SAME_COST * max(1.0, abs(cost))
-        else f"it costs {abs(more):.6g} {plan.currency} {'more' if more > 0 else 'less'}"
-    )
+def _difference(plan: Plan, answer: Solution, differences: tuple[StepDifference, ...]) -> str:
+    more = answer.objective - plan.objective
+    money = f"it costs {abs(more):.6g} {plan.currency} {'more' if more > 0 else 'less'}"
+    if abs(more) <= _SAME_COST * max(1.0, abs(plan.objective)):
+        money = "it costs the same"
+    if answer.solver != plan.solver:
+        money += f", solved by {plan.solver} then and by {answer.solver} now"
     if not differences:
-        return f"gives another hash without another value; {money}"
+        return f"gives another hash and no other value; {money}"
     first = differences[0]
-    most = max(differences, key=lambda each: abs(each.replayed - each.stored))
+    most = max(abs(each.replayed - each.stored) for each in differences)
     count = len({each.start_utc for each in differences})
     return (
         f"gives another plan in {count} of {len(plan.steps)} steps, first at {first.start_utc:%Y-%m-%d %H:%MZ} "
-        f"({first.part}, {first.column}: {first.stored:g} stored, {first.replayed:g} now), "
-        f"by up to {abs(most.replayed - most.stored):.3g}; {money}"
+        f"({first.part}, {first.column}: {first.stored:g} stored, {first.replayed:g} now), by up to {most:.3g}; {money}"
     )

@@ -5,7 +5,6 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from data_quality.contracts.model import Model
-from data_quality.contracts.site_file.meter import Identifier
 
 Preset = Literal["economic", "comfort", "environmental", "balanced", "peak_shaving", "self_consumption"]
 GoalName = Literal["money", "comfort", "carbon", "peak", "imports"]
@@ -36,7 +35,7 @@ class Objective(Model):
     carbon_max_kgco2e: float | None = Field(default=None, ge=0, description="Bound of the imports over the horizon")
     first: tuple[Goal, ...] = Field(default=(), description="One after the other, before the preset decides the rest")
     export_min_price_per_kwh: float | None = Field(default=None, description="Nothing is exported below this price")
-    carbon_stream: Identifier | None = Field(
+    carbon_stream: str | None = Field(
         default=None, description="Driver in kgCO2e per kWh of grid electricity by the hour; else the site's factors"
     )
 

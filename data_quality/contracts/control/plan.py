@@ -140,9 +140,6 @@ class PlanRequest(Model):
     # Plans of earlier versions had none of these: at their defaults they are in no hash.
     objective: Objective = Field(default=Objective(), exclude_if=lambda objective: objective.is_default)
     carbon_kgco2e_per_kwh: tuple[float, ...] | None = Field(default=None, exclude_if=lambda known: known is None)
-    labels: tuple[str, ...] = Field(
-        default=(), exclude_if=lambda labels: not labels, description="What a person must know of the inputs"
-    )
 
     @model_validator(mode="before")
     @classmethod

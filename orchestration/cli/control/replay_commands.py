@@ -28,7 +28,7 @@ def replay(
     policy: Annotated[list[str] | None, typer.Option("--policy", help="A policy; all if left out.")] = None,
 ) -> Answer:
     """Solve a day's stored plans again, and say what other policies would have cost on what came."""
-    from controls.planning.replay.policies import POLICIES
+    from controls.planning.replay.policies import DEFAULT, POLICIES
     from controls.planning.replay.replay_day import replay_stored_day
 
     named = [*(policy or []), *(more or [])]
@@ -44,7 +44,7 @@ def replay(
         asked,
         store=call.project.store,
         lake=call.project.lake,
-        policies=dict.fromkeys(named or POLICIES),
+        policies=dict.fromkeys(named or DEFAULT),
         as_of_utc=call.as_of_utc,
     )
     # A day that nobody has read yet is told and no fault, unless a policy of it was asked for by name.

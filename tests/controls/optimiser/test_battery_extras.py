@@ -179,12 +179,12 @@ def test_a_mode_is_a_limit_of_the_plan_and_is_said(params: dict, idle: str, floo
     battery = made(params, at_planning())
     assert not idle or getattr(battery, idle) == 0.0
     assert battery.soc_min_kwh == floor_kwh
-    assert words in battery.labels[0]
+    assert words in battery.remarks[0]
 
 
 def test_a_start_below_the_floor_returns_first_whatever_the_price_and_is_said() -> None:
     battery = made({}, at_planning(0.4, import_price_per_kwh=(9.0, 0.1, 0.1, 0.1)))
-    assert battery.labels == ("holds 0.40 kWh, below 1.00 kWh: it returns there first",)
+    assert battery.remarks == ("bat: holds 0.40 kWh, below 1.00 kWh, and returns there first",)
     case = hours(4, import_price_per_kwh=(9.0, 0.1, 0.1, 0.1)).model_copy(update={"devices": (battery,)})
     answer = solved(case)
     assert answer.series.devices["bat"]["soc_end_kwh"][0] == pytest.approx(1.0)

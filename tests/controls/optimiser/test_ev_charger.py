@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,8 +11,10 @@ from controls.optimiser.case import DispatchCase, without_control
 from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.ev_charger import EvCharger
 from controls.optimiser.devices.ev_session import FeedIn, PowerRange, Session, Taper
+from controls.optimiser.lp_build import build_problem
 from controls.optimiser.solution import Series, Solution
-from controls.optimiser.solve import solve
+from controls.optimiser.solve import solve, start_of
+from data_quality.contracts.control.plan import PhaseLimits
 from data_quality.contracts.finding import Finding
 from tests.controls.optimiser.toys import TOY, changed
 
@@ -94,6 +97,30 @@ def test_a_charger_that_switches_takes_the_little_sun_on_one_phase_and_the_rest_
     assert answer.series.devices["car"]["ev_phases"] == (1.0, 0.0, 0.0)
 
 
+def test_on_one_phase_all_its_power_lies_on_one_fuse() -> None:
+    # 3 kWh in one hour: 3 kW on one phase; where each phase carries 2 kW it must be the 4.14 kW of three.
+    switched = stay(to_step=1, energy_kwh=3.0, min_kw=4.14, one_phase=PowerRange(min_kw=1.38, max_kw=3.68))
+    case = with_car(switched)
+    assert solved(case).series.devices["car"]["ev_phases"] == (1.0, 0.0, 0.0)
+    narrow = changed(case, phases=PhaseLimits(import_max_kw=(2.0,) * 3, export_max_kw=(2.0,) * 3))
+    assert power_kw(narrow) == pytest.approx((4.14, 0.0, 0.0))
+    # The same fuse holds a charger that has but one phase, which is L1 where nobody says another.
+    single = solve(changed(with_car(stay(to_step=1, energy_kwh=3.0)), phase_count=1, phases=narrow.connection.phases))
+    assert isinstance(single, Finding)
+    assert single.facts["families"] == "import_limit_l1,ev_departure"
+
+
+def test_a_schedule_tells_the_modes_behind_it_to_the_next_search() -> None:
+    v2g = FeedIn(min_kw=1.0, max_kw=3.0, efficiency=0.8, floor_kwh=5.0)
+    one = PowerRange(min_kw=1.38, max_kw=3.68)
+    car = stay(energy_kwh=0.5, start_kwh=8.0, ceiling_kwh=20.0, min_kw=4.14, feed_in=v2g, one_phase=one)
+    case = with_car(car, prices=(0.1, 0.5, 0.2), load_kw=(0.0, 3.0, 0.0))
+    problem, answer = build_problem(case), solved(case)
+    told = start_of(case, problem, answer.series)
+    columns = np.concatenate([each.column for each in problem.variables["car"].values()])
+    assert told[columns] == pytest.approx(np.array(answer.values)[columns], abs=1e-6)
+
+
 def test_a_fuller_car_takes_less() -> None:
     # From 4 kW at 10 kWh down to none at 18: an hour at p ends with 10 + p, so p <= 4 - p / 2.
     line = Taper(from_kwh=10.0, full_kwh=18.0, end_kw=0.0)
@@ -174,6 +201,7 @@ def test_commands_are_absolute_and_silent_while_no_car_is_there() -> None:
         ("ev_kw", (3.0, 7.0, 0.0), "more than so full a car takes"),
         ("ev_kw", (8.0, 3.0, 0.0), "more than its strategy allows"),
         ("ev_kw", (0.0, 7.0, 0.0), "later than its strategy allows"),
+        ("ev_phases", (3.0, 1.0, 0.0), "a power that its phases do not have"),
         ("ev_discharge_kw", (6.0, 0.0, 0.0), "a power that the car does not give by 3"),
         ("ev_discharge_kw", (3.0, 3.0, 0.0), "the car is emptier than it may be"),
         ("ev_discharge_kw", (0.0, 2.0, 0.0), "charge and discharge at once"),
@@ -183,8 +211,8 @@ def test_commands_are_absolute_and_silent_while_no_car_is_there() -> None:
 def test_the_check_sees_every_broken_rule_of_a_car(column: str, values: tuple[float, ...], words: str) -> None:
     case = with_car(
         stay(
-            to_step=2, start_kwh=4.0, ceiling_kwh=20.0, min_kw=1.4, cap_kw=(7.0, 11.0), pace_kwh=(5.0, 0.0),
-            taper=Taper(from_kwh=10.0, full_kwh=16.0, end_kw=0.0),
+            to_step=2, start_kwh=4.0, ceiling_kwh=20.0, min_kw=2.0, cap_kw=(7.0, 11.0), pace_kwh=(5.0, 0.0),
+            taper=Taper(from_kwh=10.0, full_kwh=16.0, end_kw=0.0), one_phase=PowerRange(min_kw=1.4, max_kw=1.5),
             feed_in=FeedIn(min_kw=1.0, max_kw=3.0, efficiency=1.0, floor_kwh=3.5),
         )
     )  # fmt: skip

@@ -198,7 +198,7 @@ def test_a_request_without_an_objective_is_stored_as_before_there_was_one() -> N
     times = {"site_id": "s", "start_utc": TOY.start_utc, "step_h": 1.0, "known_at_utc": TOY.start_utc}
     plain: Any = nothing | times | {"import_max_kw": 9, "export_max_kw": 9, "currency": "EUR"}
     stored = json.loads(PlanRequest(**plain).model_dump_json())
-    assert not {"objective", "carbon_kgco2e_per_kwh", "labels"} & set(stored)
+    assert not {"objective", "carbon_kgco2e_per_kwh"} & set(stored)
     chosen = PlanRequest(**plain, objective="peak_shaving")
     assert PlanRequest.model_validate_json(chosen.model_dump_json()) == chosen
     assert json.loads(chosen.model_dump_json())["objective"]["preset"] == "peak_shaving"

@@ -18,6 +18,7 @@ from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.device import Device
 from controls.optimiser.devices.pv import Pv
+from controls.optimiser.explain import explain
 from controls.optimiser.lp_build import build_problem
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
@@ -183,3 +184,13 @@ def test_both_ways_at_once_never_pays_where_export_earns_what_import_costs() -> 
     assert answer.series.connection["export_kw"] == pytest.approx((2.0, 0.0))
     # 2 kWh fed in pay for the one bought; what is left over is worth nothing with January's true-up.
     assert answer.objective == pytest.approx(0.0)
+
+
+def test_the_explanation_says_which_hours_set_the_peak_and_what_a_kwh_there_is_worth() -> None:
+    problem = case(tariff(**demand()), [2.0, 10.0, 2.0], battery(wear_per_kwh=0.01))
+    answer = planned(problem)
+    why = explain(problem, answer, time_zone="UTC")
+    said = [[one for one in slot.binding if "peak" in one.words] for slot in why.slots]
+    assert [(one.words, one.value) for one in said[1]] == [("sets the peak of power.all", pytest.approx(5.0))]
+    # Two hours are level at 5 kW: together they are worth the 5 EUR of a kW.
+    assert sum(one.saves_per_kwh for each in said for one in each) == pytest.approx(5.0)

@@ -145,13 +145,15 @@ def _by_hand(case: DispatchCase) -> Iterator[float]:
             yield float(paid.sum() + device.switch_price * columns["starts"].sum())
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_counting_equal_relays_costs_what_trying_every_schedule_of_each_costs(seed: int) -> None:
+@pytest.mark.parametrize(("seed", "min_h", "switch_price"), [(0, 2.0, 0.0), (1, 2.0, 0.05), (2, 3.0, 0.0)])
+def test_counting_equal_relays_costs_what_trying_every_schedule_of_each_costs(
+    seed: int, min_h: float, switch_price: float
+) -> None:
     rng = np.random.default_rng(seed)
     case = case_with(
         tuple(rng.uniform(0.1, 0.5, 4).round(2).tolist()),
         relays_kw=(1.0, 2.0, 1.0), draw_kw=tuple(rng.uniform(0.5, 2.0, 4).round(1).tolist()), init_kwh=2.0,
-        end_min_kwh=1.0, min_on_h=2.0, min_off_h=2.0, switch_price=0.05, was_on=(True, False, False),
+        end_min_kwh=1.0, min_on_h=min_h, min_off_h=min_h, switch_price=switch_price, was_on=(True, False, False),
         since_h=(1.0, 1.0, 5.0), max_kwh=6.0,
     )  # fmt: skip
     assert planned(case).objective == pytest.approx(min(_by_hand(case)))
@@ -179,7 +181,9 @@ def test_where_nobody_plans_its_thermostat_heats_and_ends_with_the_same_heat() -
 
 
 def test_the_checker_finds_what_a_wrong_row_would_let_pass() -> None:
-    case = case_with((0.1, 0.1, 0.1), min_on_h=2.0, reheats=True, thermostat_on_kwh=2.0, thermostat_off_kwh=6.0)
+    case = case_with(
+        (0.1, 0.1, 0.1), min_on_h=2.0, reheats=True, thermostat_on_kwh=2.0, thermostat_off_kwh=6.0, switch_price=0.1
+    )
     good = planned(case).series
     columns = numbers(good.devices["tank"])
     wrong = columns | {"relay_01": np.array([0.0, 1.0, 0.0]), "relays_kw": np.array([0.0, 2.0, 0.5])}
