@@ -276,6 +276,11 @@ class EvCharger(Device):
     def solved(self, values: Numbers, step_h: Floats) -> Numbers:
         """The two powers, what the car holds at the end of each step (after it left: what it left with), and phases."""
         power_kw = clean(values["ev_kw"])
+        for one in self.sessions:
+            for edge_kw in (one.least_kw, one.min_kw, one.max_kw):
+                # A watt below its least power, and a charger pauses: noise must not be cut off with the last digits.
+                part = power_kw[one.steps]
+                power_kw[one.steps] = np.where(np.abs(part - edge_kw) < _IDLE_KW, edge_kw, part)
         given_kw = clean(values.get("ev_discharge_kw", np.zeros_like(power_kw)))
         found = {"ev_kw": power_kw, "ev_discharge_kw": given_kw}
         found["ev_stored_kwh"] = self._path(found, step_h)
