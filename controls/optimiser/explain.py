@@ -6,13 +6,15 @@ the best plan in which one decision is forced, less the cost of this one (formul
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
+from itertools import groupby
 
 import numpy as np
 
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Part
 from controls.optimiser.explain_choices import other_choices
-from controls.optimiser.explain_words import sentence
+from controls.optimiser.explain_words import acting, sentence
 from controls.optimiser.linear import Floats
 from controls.optimiser.lp_build import label_of
 from controls.optimiser.solution import Solution
@@ -38,28 +40,29 @@ def explain(
     """Every slot of a solved case. time_zone: of the times in sentences. progress: slots done, and of how many.
 
     Slots that are not reached within `budget_s` say so; what binds in them, and their prices, are known all the same.
+    The first hour comes first, then one slot of each run in which the same devices act.
     Raises OurFault for a solution without its solver's values. Source: formulas 5.18.
     """
     if not solution.values:
         raise OurFault("a solution that was stored without its values cannot be explained")
     started, solved = time.perf_counter(), SolvedCase(case, solution)
     whole, binding = _bound_rows(solved)
-    slots: list[Slot] = []
-    for t in range(len(case.step_h)):
-        progress(t, len(case.step_h))
+    slots = [_slot(solved, t, binding[t]) for t in range(len(case.step_h))]
+    for done, t in enumerate(_order(slots, case)):
+        progress(done, len(slots))
         left_s = budget_s - (time.perf_counter() - started)
-        slot = _slot(solved, t, binding[t])
-        found = other_choices(solved, t, left_s) if left_s > 0 else None
+        if left_s <= 0:
+            break
+        found = other_choices(solved, t, left_s)
         if found is not None:
             possible = sorted((one for one in found if one.difference is not None), key=lambda one: one.difference or 0)
-            slot = slot.model_copy(
-                update={
-                    "alternatives": tuple(possible),
-                    "best_alternative": possible[0] if possible else None,
-                    "impossible": tuple(f"{one.device_id} {one.words}" for one in found if one.difference is None),
-                }
-            )
-        slots.append(slot.model_copy(update={"is_explained": found is not None}))
+            known = {
+                "alternatives": tuple(possible),
+                "best_alternative": possible[0] if possible else None,
+                "impossible": tuple(f"{one.device_id} {one.words}" for one in found if one.difference is None),
+                "is_explained": True,
+            }
+            slots[t] = slots[t].model_copy(update=known)
     explanation = Explanation(
         currency=case.currency,
         time_zone=time_zone,
@@ -70,6 +73,13 @@ def explain(
     )
     told = (slot.model_copy(update={"sentence": sentence(slot, explanation, case.devices)}) for slot in slots)
     return explanation.model_copy(update={"slots": tuple(told)})
+
+
+def _order(slots: list[Slot], case: DispatchCase) -> list[int]:
+    """In which order slots are explained where time is short."""
+    runs = groupby(range(len(slots)), key=lambda t: acting(slots[t], case.devices))
+    first = [t for t in range(len(slots)) if (slots[t].time_utc - case.start_utc) < timedelta(hours=1)]
+    return list(dict.fromkeys([*first, *(next(run) for _, run in runs), *range(len(slots))]))
 
 
 def _slot(solved: SolvedCase, t: int, binding: list[Binding]) -> Slot:

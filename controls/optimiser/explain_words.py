@@ -35,13 +35,13 @@ class Spell(Model):
 def sentence(slot: Slot, explanation: Explanation, devices: Iterable[Device]) -> str:
     """What every device does in a slot, at which price, what another choice would cost, and what binds."""
     zone, currency, known = ZoneInfo(explanation.time_zone), explanation.currency, list(devices)
-    acting = acts(slot, known)
+    done = acts(slot, known)
     # Of one that acts it is clear whose other choice is meant.
-    is_alone = len(acting) == 1 or len(known) == 1
+    is_alone = len(done) == 1 or len(known) == 1
     best = [slot.best_alternative] if slot.best_alternative else []
-    told = [one for one in slot.alternatives if one.device_id in acting] or best
+    told = [one for one in slot.alternatives if one.device_id in done] or best
     causes = [one for one in told if (one.difference or 0.0) > explanation.noise]
-    text = f"{', '.join(acting.values()) if acting else _resting(known)}, while {_exchange(slot, currency)}"
+    text = f"{', '.join(done.values()) if done else _resting(known)}, while {_exchange(slot, currency)}"
     if causes:
         text += f", because {' and '.join(_cause(one, currency, zone, is_alone=is_alone) for one in causes)}"
     parts = [text, *(f"{_other(one, is_alone=is_alone)} would make no difference" for one in told if one not in causes)]
@@ -72,21 +72,28 @@ def acts(slot: Slot, devices: Iterable[Device]) -> dict[str, str]:
     return found
 
 
+def acting(slot: Slot, devices: Iterable[Device]) -> tuple[tuple[str, str], ...]:
+    """Which devices do what, without how much."""
+    return tuple(
+        (device.device_id, verb)
+        for device in devices
+        for name, verb in device.moves.items()
+        if slot.powers_kw[device.device_id][name] > IDLE_KW
+    )
+
+
 def folded(explanation: Explanation, devices: Iterable[Device]) -> list[Spell]:
     """All slots, neighbours that do the same for the same reasons as one row."""
     zone, known = ZoneInfo(explanation.time_zone), list(devices)
+    choice: tuple[object, ...] = ()
 
     def kind(slot: Slot) -> tuple[object, ...]:
+        nonlocal choice
         best = slot.best_alternative
-        moving = tuple(name for name, powers in slot.powers_kw.items() for power in powers.values() if power > IDLE_KW)
-        verbs = tuple(
-            (device.device_id, verb)
-            for device in known
-            for name, verb in device.moves.items()
-            if slot.powers_kw[device.device_id][name] > IDLE_KW
-        )
-        choice = (best.device_id, best.variable, (best.difference or 0.0) > explanation.noise) if best else None
-        return moving, verbs, tuple((one.device_id, one.words) for one in slot.binding), choice, slot.is_explained
+        # A slot that was not explained goes with the one before.
+        if slot.is_explained:
+            choice = (best.device_id, best.variable, (best.difference or 0.0) > explanation.noise) if best else ()
+        return acting(slot, known), tuple((one.device_id, one.words) for one in slot.binding), choice
 
     return [_spell(list(run), explanation, known, zone) for _, run in groupby(explanation.slots, key=kind)]
 
@@ -153,13 +160,15 @@ def _spell(run: list[Slot], explanation: Explanation, devices: list[Device], zon
         for name, verb in device.moves.items()
         if first.powers_kw[device.device_id][name] > IDLE_KW
     ]
-    best, other = first.best_alternative, "" if first.is_explained else _NO_TIME
-    if best is None and first.impossible:
+    known = [slot for slot in run if slot.is_explained]
+    best, other = known[0].best_alternative if known else None, "" if known else _NO_TIME
+    if best is None and known and known[0].impossible:
         other = "nothing else is possible"
     if best is not None:
-        cost = _span([(slot.best_alternative and slot.best_alternative.difference) or 0.0 for slot in run])
+        cost = _span([(slot.best_alternative and slot.best_alternative.difference) or 0.0 for slot in known])
         is_cause = (best.difference or 0.0) > explanation.noise
         other = f"{best.device_id} {best.words}: " + (f"{cost} {currency} more" if is_cause else "no difference")
+        other += f" ({len(known)} of {len(run)} slots asked)" if len(known) < len(run) else ""
     return Spell(
         start=_local(first.time_utc, zone),
         end=_local(end, zone),

@@ -27,8 +27,8 @@ from data_quality.contracts.time import Clock
 
 # Day-ahead prices reach to the end of the next day at best; what is longer would be cut to them.
 HORIZON = timedelta(hours=24)
-# The commands of the plan wait for it: far below a quarter hour. What is not explained by then says so.
-EXPLAINED_WITHIN_S = 20.0
+# The commands of the plan wait for it. What is not explained by then says so.
+EXPLAINED_WITHIN_S = 5.0
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ class Slot(Model):
     best_alternative: Alternative | None = None
     alternatives: tuple[Alternative, ...] = ()
     impossible: tuple[str, ...] = ()
-    is_explained: bool = True
+    is_explained: bool = False
     sentence: str = ""
 
 
