@@ -114,7 +114,8 @@ def test_a_battery_that_does_not_answer_is_said_and_asks_for_nothing(bed: Bed) -
     bed.server.stop()
     (held,) = bed.tick(NOW + timedelta(minutes=6))
     assert isinstance(held, dg.SkipReason)
-    assert "the state of charge is not known" in str(held.skip_message)
+    assert "the state of charge" in str(held.skip_message)
+    assert "is not known: Modbus device 127.0.0.1" in str(held.skip_message)
 
 
 def test_a_home_to_plan_is_asked_for_beside_one_whose_plan_still_holds(bed: Bed) -> None:
