@@ -95,8 +95,8 @@ class _Run:
         )
         self.build_seconds += built - started
         self.solve_seconds += time.perf_counter() - built
-        if outcome.values is None and self.found is not None and outcome.status != "infeasible":
-            # Time ran out in this goal: what the goal before it found still keeps every limit.
+        if outcome.values is None and self.found is not None:
+            # Time ran out in this goal, or a hair of rounding hid every plan: what the goal before found keeps all.
             series, cost = self.found.series, cost_of(case, self.found.series, weights)
             bound = min(cost, relaxed_bound(arrays))
             outcome = Outcome("feasible", outcome.solver, cost, bound, np.array(self.found.values))

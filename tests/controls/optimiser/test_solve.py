@@ -117,12 +117,15 @@ def test_a_plan_given_as_a_start_is_at_hand_when_time_is_over_at_once() -> None:
     assert again.objective <= known.objective + 1e-6
 
 
-def test_a_goal_that_time_leaves_unsolved_keeps_the_plan_of_the_goal_before(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("status", ["stopped", "infeasible"])
+def test_a_goal_without_an_answer_keeps_the_plan_of_the_goal_before(
+    status: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = []
 
     def late(program: Program, **options: Any) -> Outcome:
         asked.append(options["time_limit_s"])
-        return run_solver(program, **options) if len(asked) == 1 else Outcome("stopped", "late")
+        return run_solver(program, **options) if len(asked) == 1 else Outcome(status, "late")
 
     monkeypatch.setattr(solve_module, "run_solver", late)
     answer = solve(TOY.model_copy(update={"objective": Objective(preset="peak_shaving")}))
