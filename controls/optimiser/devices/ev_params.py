@@ -170,7 +170,9 @@ def _departure(params: EvParams, name: str, given: Given) -> tuple[datetime | No
     """The next departure after the start, where one is known."""
     start, here = _start(given), zone(given.time_zone)
     if params.departure is None:
-        return None, (f"{name}: no departure is known, so the car is charged by the end of the plan",)
+        by_sun = "takes only what the sun leaves over"
+        does = by_sun if params.strategy == "SOLAR_ONLY" else "is charged by the end of the plan"
+        return None, (f"{name}: no departure is known, so the car {does}",)
     if isinstance(params.departure, str) and not _CLOCK.match(params.departure):
         leaves = earlier_instant(datetime.fromisoformat(params.departure), given.time_zone)
         if leaves <= start:
@@ -230,6 +232,10 @@ def _by_strategy(stay: Session, params: EvParams, name: str, given: Given) -> tu
         return stay.model_copy(update={"pace_kwh": tuple(pace.tolist())}), ()
     spare = np.maximum(sun - load, 0.0) if params.strategy == "SOLAR_ONLY" else np.zeros_like(room)
     cap = np.minimum(spare, room)
+    if params.strategy == "SOLAR_ONLY" and params.departure is None:
+        # Nothing is due by any time: as much as the sun gives.
+        most_kwh = max(stay.as_early_as_it_can(hours, cap)[1][-1] - stay.start_kwh - SLACK_KWH, 0.0)
+        stay = stay.model_copy(update={"energy_kwh": min(stay.energy_kwh, most_kwh)})
     opened = _cheapest(stay, hours, cap, room, np.array(given.import_price_per_kwh)[part])
     told: tuple[str, ...] = ()
     if params.strategy == "SOLAR_ONLY" and (opened > cap).any():
