@@ -24,6 +24,7 @@ class BillColumns:
 
     def __init__(self, terms: LinearTerms, *, first: int, tag: str) -> None:
         self.terms, self.first, self.tag = terms, first, tag
+        self._names: dict[str, str] = {}
         made = rows_of(terms)
         self._variables = made.variables
         self._place = {each.name: place for place, each in enumerate(made.variables)}
@@ -123,8 +124,12 @@ class BillColumns:
         )
 
     def _named(self, name: str) -> str:
-        # A solver's files know letters, digits and few signs.
-        return f"{self.tag}_{re.sub(r'[^A-Za-z0-9_.]', '_', name)}"
+        # A solver's files know letters, digits and few signs; two charges that differ by others alone get a number.
+        plain = f"{self.tag}_{re.sub(r'[^A-Za-z0-9_.]', '_', name)}"
+        if name not in self._names:
+            alike = sum(each == plain or each.startswith(f"{plain}__") for each in self._names.values())
+            self._names[name] = f"{plain}__{alike + 1}" if alike else plain
+        return self._names[name]
 
 
 class _Entries(NamedTuple):

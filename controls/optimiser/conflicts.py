@@ -18,8 +18,8 @@ from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Part
 from controls.optimiser.linear import INF
 from controls.optimiser.lp_build import build_problem, label_of
-from controls.optimiser.program import Arrays, Program
-from controls.optimiser.solvers import Outcome, run_solver
+from controls.optimiser.program import Arrays, Outcome, Program
+from controls.optimiser.solvers import run_solver
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 

@@ -6,12 +6,15 @@ for people.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from controls.optimiser.linear import INF, Constraint, Floats, Linear, Places
+
+# Tighter than the 1e-6 to which plans are verified: at 1e-6 a "zero" mode still lets 5 W through at 5 kW.
+FEASIBILITY = 1e-9
 
 
 class Row(NamedTuple):
@@ -91,6 +94,17 @@ class Arrays:
     def without_cost(self) -> "Arrays":
         """Any point will do."""
         return replace(self, cost=np.zeros_like(self.cost), offset=0.0)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the solver says; objective, bound and values (one a column) are None unless there is a solution."""
+
+    status: Literal["optimal", "feasible", "infeasible", "stopped"]
+    solver: str
+    objective: float | None = None
+    bound: float | None = None
+    values: Floats | None = None
 
 
 @dataclass

@@ -12,9 +12,10 @@ from controls.optimiser.devices.device import numbers
 from controls.optimiser.linear import Floats
 from controls.optimiser.lp_build import Problem, build_problem
 from controls.optimiser.objective import MEASURES, bound_of, goal_weights, goals_of, measures_of
+from controls.optimiser.program import Outcome
 from controls.optimiser.solution import Series, Solution, cost_of, costs_of, series_of
 from controls.optimiser.solve_highs import relaxed_bound
-from controls.optimiser.solvers import Outcome, run_solver
+from controls.optimiser.solvers import run_solver
 from data_quality.contracts.control.goals import GoalName
 from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.errors import OurFault

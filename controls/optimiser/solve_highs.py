@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from controls.optimiser.linear import Floats
-from controls.optimiser.program import Arrays
-from controls.optimiser.solvers import FEASIBILITY, Outcome
+from controls.optimiser.program import FEASIBILITY, Arrays, Outcome
 from data_quality.contracts.errors import OurFault
 
 if TYPE_CHECKING:

@@ -1,26 +1,12 @@
 """One problem handed to one solver, silently. HiGHS is what plans are made with; CBC is there to check it."""
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from controls.optimiser.linear import Floats
-from controls.optimiser.program import Arrays, Program
+from controls.optimiser.program import Arrays, Outcome, Program
 from data_quality.contracts.errors import BadInput
 
 SOLVERS = ("highs", "cbc")
-# Tighter than the 1e-6 to which plans are verified: at 1e-6 a "zero" mode still lets 5 W through at 5 kW.
-FEASIBILITY = 1e-9
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What the solver says; objective, bound and values (one a column) are None unless there is a solution."""
-
-    status: Literal["optimal", "feasible", "infeasible", "stopped"]
-    solver: str
-    objective: float | None = None
-    bound: float | None = None
-    values: Floats | None = None
 
 
 def run_solver(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from math import isfinite
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -31,6 +32,7 @@ MAX_FORECAST_AGE = timedelta(hours=26)
 MAX_STATE_AGE_S = 60.0
 # Guard I01 lets a set-point in PARTIAL differ from the safe default by this share of the rating (dispatch.md B.2).
 PARTIAL_SHARE = 0.3
+# A quarter is exact in binary, so sums of a day's steps carry no rounding.
 _STEPS_PER_HOUR = 60 // CANONICAL_MINUTES
 # For the sentence only: how far the inputs reach need not be searched beyond two days.
 _LONGEST_STEPS = 48 * _STEPS_PER_HOUR
@@ -86,33 +88,43 @@ def plan_request(
     if len(steps) < min_horizon_h * _STEPS_PER_HOUR:
         return _joined([_horizon_finding(series, start_utc, len(steps), min_horizon_h)], site)
     powers_kw = {role: tuple(known[step] for step in steps) for role, known in series.items()}
-    net_kw = np.array(powers_kw["load"]) - np.sum(_sun(site, powers_kw), axis=0)
-    offered = partial(tariff_offer, site, start_utc=start_utc, net_kw=net_kw, read_bills=read_bills)
-    offer = offered(prices=series.get("prices", {}), most_kw=limit_kw)
-    if isinstance(offer, Finding):
+    labels = {"prices": price_digest(prices, start_utc, steps[-1] + STEP), "mode": mode.name}
+    labels |= _forecast_prices(price_forecast, [step for step in steps if step in ahead])
+    figures = partial(_figures, site, mode, powers_kw, states, ends or {}, start_utc, limit_kw)
+    net_kw = np.subtract(powers_kw["load"], np.sum(_sun(site, powers_kw), axis=0))
+    known: dict[str, Any] = {"prices": series.get("prices", {}), "start_utc": start_utc, "read_bills": read_bills}
+    frame = {"start_utc": start_utc, "known_at_utc": now_utc, "load_kw": powers_kw["load"], "import_max_kw": limit_kw}
+    return _request(
+        site, frame, used, labels | _ages(site, states), partial(tariff_offer, site, net_kw=net_kw, **known), figures
+    )
+
+
+def _request(
+    site: Site,
+    frame: Mapping[str, Any],
+    forecasts: Mapping[str, Forecast],
+    labels: Mapping[str, str],
+    offered: Callable[..., Offer | Finding],
+    figures: Callable[[tuple[float, ...]], tuple[DeviceFigures, ...]],
+) -> PlanRequest | Finding:
+    """The request of what is known. offered: what the tariffs say; figures: of the devices at prices of import."""
+    if isinstance(offer := offered(most_kw=frame["import_max_kw"]), Finding):
         return _joined([offer], site)
     request = PlanRequest(
+        **frame,
         site_id=site.site_id,
-        start_utc=start_utc,
-        # Exact in binary, so sums of a day's steps carry no rounding.
         step_h=1 / _STEPS_PER_HOUR,
-        known_at_utc=now_utc,
-        load_kw=powers_kw["load"],
         import_price_per_kwh=offer.import_price_per_kwh,
         export_price_per_kwh=offer.export_price_per_kwh,
-        import_max_kw=limit_kw,
-        export_max_kw=limit_kw,
-        devices=_figures(site, mode, powers_kw, states, ends or {}, start_utc, limit_kw, offer.import_price_per_kwh),
+        export_max_kw=frame["import_max_kw"],
+        devices=figures(offer.import_price_per_kwh),
         currency=site.currency,
         phases=phase_limits(site),
-        forecast_id=load_forecast.forecast_id,
-        inputs={f"{role}_forecast": made.forecast_id for role, made in used.items()}
-        | {"prices": price_digest(prices, start_utc, steps[-1] + STEP), "mode": mode.name, **offer.labels}
-        | _forecast_prices(price_forecast, [step for step in steps if step in ahead])
-        | _ages(site, states),
-        is_synthetic=site.is_simulated or any(made.is_synthetic for made in used.values()),
+        forecast_id=forecasts["load"].forecast_id,
+        inputs={f"{role}_forecast": made.forecast_id for role, made in forecasts.items()} | {**labels, **offer.labels},
+        is_synthetic=site.is_simulated or any(made.is_synthetic for made in forecasts.values()),
     )
-    return _with_bills(request, offer, partial(offered, prices=series.get("prices", {}))) if offer.bills else request
+    return _with_bills(request, offer, offered) if offer.bills else request
 
 
 def _with_bills(request: PlanRequest, offer: Offer, offered: Callable[..., Offer | Finding]) -> PlanRequest | Finding:

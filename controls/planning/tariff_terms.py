@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -89,6 +90,8 @@ ReadBills = Callable[[], BillsSoFar]
 def so_far_reader(site: Site, lake: Lake, *, start_utc: datetime, as_of_utc: datetime | None = None) -> ReadBills:
     """A function that reads what is known of the bills before a plan that starts then."""
 
+    # Once: a plan asks again where it needs its bills for a wider connection.
+    @cache
     def read() -> BillsSoFar:
         book, zone = book_of(site), ZoneInfo(site.time_zone)
         span = lake.span(site.site_id, as_of_utc=as_of_utc)
@@ -206,6 +209,7 @@ def _terms(
     for run, tariff, first_utc, last_utc in parts:
         if tariff.metering.arrangement == "buy_all_sell_all" and any(asset.kind == "pv" for asset in site.assets):
             return NotLinear(component="metering", why="load and generation have a meter each, a plan one connection")
+        is_whole = last_utc >= local_midnight_utc(run.end, site.time_zone)
         series: dict[str, PriceSeries] = {**known.prices, **_with_plan(site, prices, known)}
         begun = local_midnight_utc(run.start, site.time_zone)
         past = known.load.between(begun, first_utc) if known.load is not None and begun < first_utc else None
@@ -213,7 +217,8 @@ def _terms(
             # Of past hours without a price only the constant lacks something; what a plan may change it does not touch.
             series = without_gaps(book.tariffs, past, series)[0]
         terms = bill_terms(
-            book.tariffs, time_zone=site.time_zone, start=run.start, end=run.end, step_minutes=CANONICAL_MINUTES,
+            book.tariffs if is_whole else _without_minimum(book.tariffs),
+            time_zone=site.time_zone, start=run.start, end=run.end, step_minutes=CANONICAL_MINUTES,
             horizon=(first_utc, last_utc), known=known.load, account=known.account, prices=series,
             kvarh=None if past is None or past.kvarh is None else of_quanta(int(past.kvarh.sum())),
             max_import_kw=Decimal(str(most_kw)), max_export_kw=Decimal(str(most_kw)), currency=site.currency,
@@ -221,8 +226,19 @@ def _terms(
         )  # fmt: skip
         if isinstance(terms, NotLinear):
             return terms
+        if not is_whole and tariff.minimum.monthly:
+            why = "whether the bill comes up to it the hours after the plan decide: every kWh counts at its price"
+            left = (*terms.left_out, NotLinear(component="minimum", why=why))
+            terms = terms.model_copy(update={"left_out": left})
         found.append(terms)
     return tuple(found)
+
+
+def _without_minimum(tariffs: Sequence[Tariff]) -> list[Tariff]:
+    # Early in a month no kWh would seem to cost anything, for the bill so far is below its minimum.
+    return [
+        each.model_copy(update={"minimum": each.minimum.model_copy(update={"monthly": Decimal(0)})}) for each in tariffs
+    ]
 
 
 def _runs(site: Site, book: Book, start_utc: datetime, end_utc: datetime) -> list[Run]:

@@ -74,7 +74,8 @@ def recent(events: Linear, at_h: Floats, within_h: float) -> Linear:
 def _window(at_h: Floats, within_h: float) -> NDArray[np.int64]:
     """How many steps, each itself among them, began less than so many hours before each."""
     first = np.searchsorted(at_h, at_h - within_h + _HAIR_H, side="right")
-    return np.maximum(np.arange(at_h.size) + 1 - first, 0)
+    counts: NDArray[np.int64] = np.maximum(np.arange(at_h.size) + 1 - first, 0)
+    return counts
 
 
 def _before(each: Linear, first: float = 0.0) -> Linear:

@@ -75,12 +75,21 @@ class Slot:
 
 @dataclass(frozen=True)
 class PastDay:
-    """The quarter hours of a day that plans governed and readings tell, with the plans of the day, the oldest first."""
+    """The quarter hours of a day that plans governed and readings tell, with the plans of the day, the oldest first.
+
+    asked_utc: [start, end) of the whole day. holes: quarter hours for which what the plan foresaw stands.
+    """
 
     slots: tuple[Slot, ...]
     plans: tuple[Plan, ...]
     readings: Readings
-    findings: tuple[Finding, ...] = ()
+    asked_utc: tuple[datetime, datetime]
+    holes: int = 0
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What must be known beside every figure of the day."""
+        return tuple(_findings(self))
 
     @cached_property
     def planned(self) -> dict[str, DispatchCase]:
@@ -240,7 +249,8 @@ def past_day(plans: Sequence[Plan], readings: Readings, *, start_utc: datetime, 
         return Finding(code="no_plan", message=message, severity="blocking")
     if readings.unpriced:
         return readings.unpriced
-    whole = PastDay(tuple(slots), tuple(plans), readings)
+    asked_utc = (start_utc, end_utc)
+    whole = PastDay(tuple(slots), tuple(plans), readings, asked_utc)
     missing = [_missing(whole, slot) for slot in slots]
     # What nobody has read yet at the end of a day is no hole.
     last = max((t + 1 for t, names in enumerate(missing) if not names), default=0)
@@ -255,10 +265,8 @@ def past_day(plans: Sequence[Plan], readings: Readings, *, start_utc: datetime, 
             severity="blocking",
             facts={"missing": count, "quarter_hours": last or len(slots)},
         )
-    found = PastDay(tuple(slots[:last]), tuple(plans), readings)
-    if isinstance(found.billed, Finding):
-        return found.billed
-    return PastDay(found.slots, found.plans, readings, tuple(_findings(found, len(holes), start_utc, end_utc)))
+    found = PastDay(tuple(slots[:last]), tuple(plans), readings, asked_utc, len(holes))
+    return found.billed if isinstance(found.billed, Finding) else found
 
 
 def _governed(plans: Sequence[Plan], start_utc: datetime, end_utc: datetime) -> list[Slot]:
@@ -287,16 +295,16 @@ def _missing(day: PastDay, slot: Slot) -> list[str]:
     return [name for name, known in needed.items() if slot.start_utc not in known]
 
 
-def _findings(day: PastDay, missing: int, start_utc: datetime, end_utc: datetime) -> list[Finding]:
+def _findings(day: PastDay) -> list[Finding]:
     first, last = day.slots[0], day.slots[-1].start_utc + STEP
     found = []
-    if (first.start_utc, last) != (start_utc, end_utc):
+    if (first.start_utc, last) != day.asked_utc:
         message = f"only {_at(first.start_utc)} to {_at(last)} is judged: plans and readings cover no more of the day"
         facts: dict[str, str | float | int | bool | None] = {"quarter_hours": len(day.slots)}
         found.append(Finding(code="day_is_partial", message=message, facts=facts))
-    if missing:
-        message = f"load, PV or price of {missing} quarter hours is missing; what the plan foresaw stands for it"
-        found.append(Finding(code="readings_filled", message=message, facts={"missing": missing}))
+    if day.holes:
+        message = f"load, PV or price of {day.holes} quarter hours is missing; what the plan foresaw stands for it"
+        found.append(Finding(code="readings_filled", message=message, facts={"missing": day.holes}))
     if first.step:
         message = f"the day begins within plan {first.plan.version}: its charge then is as planned, not as measured"
         found.append(Finding(code="start_as_planned", message=message))

@@ -197,7 +197,7 @@ def _by_preset(judged: Judged, preset: Preset) -> PolicyRun | Finding:
         try:
             objective = Objective.model_validate({**case.objective.model_dump(), "preset": preset})
         except ValidationError as error:
-            return Finding(code="no_objective", message=error.errors()[0]["msg"])
+            return Finding(code="no_objective", message=error.errors()[0]["msg"].removeprefix("Value error, "))
         if "carbon" in measures_wanted(objective) and case.carbon_kgco2e_per_kwh is None:
             return Finding(code="no_objective", message="the plans of the day do not know the carbon of a kWh")
         return case.model_copy(update={"objective": objective})

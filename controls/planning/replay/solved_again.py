@@ -131,6 +131,8 @@ def _difference(plan: Plan, answer: Solution, differences: tuple[StepDifference,
         money = "it costs the same"
     if answer.solver != plan.solver:
         money += f", solved by {plan.solver} then and by {answer.solver} now"
+    if plan.status != "optimal":
+        money += "; it was stopped at its time limit then, and need not come out again"
     if not differences:
         return f"gives another hash and no other value; {money}"
     first = differences[0]

@@ -116,7 +116,8 @@ def first_steps(case: DispatchCase, count: int, *, from_step: int = 0) -> Dispat
     cut = {}
     for part in case.parts:
         for name in part.per_step:
-            cut[name] = getattr(part, name)[kept]
+            if (values := getattr(part, name)) is not None:
+                cut[name] = values[kept]
     return changed(case, step_h=case.step_h[kept], load_kw=case.load_kw[kept], **cut)
 
 

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
+from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.device import Around, Part
 from controls.optimiser.devices.kinds import KINDS
@@ -17,7 +18,13 @@ from tests.controls.optimiser.toys import TOY, changed
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "lp"
 # A connection by its prices, and one by a tariff's own bill: tiers that fall, a demand charge, a peak already incurred.
-PARTS: dict[str, type[Part]] = {**KINDS, "connection": Connection, "connection_bill": Connection}
+PARTS: dict[str, type[Part]] = {
+    **KINDS,
+    "connection": Connection,
+    "connection_bill": Connection,
+    # The same with all that a battery may say beyond its ratings.
+    "battery_curves": Battery,
+}
 # Two unequal steps; the prices of the second would pay for importing and exporting at once.
 CASE = changed(
     TOY,

@@ -194,3 +194,12 @@ def test_the_explanation_says_which_hours_set_the_peak_and_what_a_kwh_there_is_w
     assert [(one.words, one.value) for one in said[1]] == [("sets the peak of power.all", pytest.approx(5.0))]
     # Two hours are level at 5 kW: together they are worth the 5 EUR of a kW.
     assert sum(one.saves_per_kwh for each in said for one in each) == pytest.approx(5.0)
+
+
+def test_charges_whose_names_differ_by_a_sign_alone_are_two_columns() -> None:
+    periods = [{"period_id": "all", "price_per_kw": 1}]
+    charges = [{"charge_id": name, "window_minutes": 60, "periods": periods} for name in ("a-b", "a b")]
+    problem = case(tariff(demand=charges), [1.0, 2.0])
+    names = build_problem(problem).program.column_names()
+    assert {"site_bill_a_b.all.peak", "site_bill_a_b.all.peak__2"} <= set(names)
+    assert planned(problem).costs["demand"] == pytest.approx(2 * 2.0)

@@ -219,6 +219,12 @@ def wear(plan: Plan) -> float:
     return sum(0.4 * 0.25 * step.devices["battery"]["battery_discharge_kw"] for step in plan.steps)
 
 
+def test_a_minimum_bill_makes_no_kwh_free_early_in_the_month_and_is_named() -> None:
+    request = asked(home({"periods": TIERS, "minimum": {"monthly": 5000}}))
+    assert set(request.import_price_per_kwh) == {2.0}
+    assert "minimum: whether the bill comes up to it" in request.inputs["tariff_leaves_out"]
+
+
 def price_forecast(price: float, *, issued_at_utc: datetime = DAY) -> Forecast:
     made = forecast("spot", price, issued_at_utc=issued_at_utc)
     return made.model_copy(update={"target": "meter:spot"})
