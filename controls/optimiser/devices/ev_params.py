@@ -116,6 +116,8 @@ def sessions_of(params: EvParams, name: str, given: Given) -> tuple[tuple[Sessio
     """
     if given.state is None:
         return (), (f"{name}: no car is plugged in, so nothing is planned for one",)
+    # A full car may say a hair more than its battery holds.
+    held_kwh = min(given.state, params.capacity_kwh)
     ranges = params.ranges(given.share)
     if not ranges:
         return (), (f"{name}: {given.share:.0%} of its rating are below the least power, so it is left alone",)
@@ -127,14 +129,14 @@ def sessions_of(params: EvParams, name: str, given: Given) -> tuple[tuple[Sessio
     stay = Session(
         from_step=0,
         to_step=min(left, steps),
-        energy_kwh=max(params.target_soc * params.capacity_kwh - given.state, 0.0),
+        energy_kwh=max(params.target_soc * params.capacity_kwh - held_kwh, 0.0),
         min_kw=ranges[0].min_kw,
         max_kw=ranges[0].max_kw,
         one_phase=ranges[1] if len(ranges) > 1 else None,
         efficiency=params.efficiency,
-        start_kwh=given.state,
+        start_kwh=held_kwh,
         # A car above its limit stays there: it is not emptied for it.
-        ceiling_kwh=max(params.soc_max * params.capacity_kwh, given.state),
+        ceiling_kwh=max(params.soc_max * params.capacity_kwh, held_kwh),
         taper=_taper(params),
         feed_in=_feed_in(params, given.share),
     )
