@@ -20,6 +20,7 @@ from controls.optimiser.devices.switching import shared_out, shortest
 from controls.optimiser.devices.tank import Tank
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
+from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Asset
@@ -204,6 +205,31 @@ def test_other_decisions_and_commands_are_absolute() -> None:
     assert [(one.lower, one.upper) for one in device.alternatives(columns, 1)] == [(0.0, 0.0)]
     step = {name: values[1] for name, values in columns.items()}
     assert device.commands(step, 1) == {"set_relay_01_state": 1.0, "set_relay_02_state": 1.0}
+
+
+RELAYS = (2.4, 1.2, 1.2, 0.6, 0.9, 1.2, 1.2, 0.9, 1.5, 1.02, 0.9, 0.6, 1.5, 1.2, 0.9, 0.9)
+
+
+def test_sixteen_relays_of_18_12_kw_are_planned_and_commanded_as_their_template_says() -> None:
+    assert sum(RELAYS) == pytest.approx(18.12)
+    prices = tuple(float(price) for price in np.repeat((0.3, 0.1, 0.25, 0.4, 0.2), 4))
+    draws = tuple(float(power) for power in np.repeat((4.0, 9.0, 4.0, 12.0, 4.0), 4))
+    case = case_with(
+        prices, step_h=0.25, relays_kw=RELAYS, draw_kw=draws, init_kwh=8.0, end_min_kwh=8.0, max_kwh=20.0,
+        min_on_h=0.5, min_off_h=0.5,
+    )  # fmt: skip
+    answer = solve(case, gap=0.01)
+    assert isinstance(answer, Solution), answer
+    assert replay_case(case, answer.series).problems == ()
+    template, device = load_template("sim_relay_bank_16"), case.devices[0]
+    columns = numbers(answer.series.devices["tank"])
+    sent = device.commands({name: values[5] for name, values in columns.items()}, 5)
+    assert set(sent) == set(template.settable)
+    assert {template.capability(name).unit for name in sent} == {"state"}
+    assert set(sent.values()) <= {0.0, 1.0} == set(template.limits("set_relay_01_state"))
+    assert set(template.safe_default.values()) == {0.0}
+    assert isinstance(device, Tank)
+    assert device.told(columns)["on0"].tolist() == columns["relay_01"].tolist()
 
 
 TANK = {
