@@ -20,11 +20,16 @@ from controls.optimiser.devices.switching import shared_out, shortest
 from controls.optimiser.devices.tank import Tank
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
+from controls.planning.frozen_plan import commands_of, make_plan
+from controls.planning.plan_inputs import plan_request
 from controls.templates.load_templates import load_template
+from data_quality.contracts.control.command import Mode
+from data_quality.contracts.control.plan import Plan, PlanRequest
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.site_file.site import Asset
+from data_quality.contracts.site_file.site import Asset, Site
 from tests.controls.optimiser.test_case_file import file_with
+from tests.controls.planning.examples import HOME, NOW, inputs
 
 
 def tank(steps: int, **changes: Any) -> Tank:
@@ -300,3 +305,26 @@ def test_in_partial_its_own_thermostat_heats_and_nothing_is_commanded() -> None:
 def test_a_sites_tank_that_cannot_be_is_refused_by_name(changes: dict[str, Any], state: float, words: str) -> None:
     with pytest.raises(BadInput, match=words):
         Tank.from_asset(asset(**changes), GIVEN.__class__(**{**GIVEN.__dict__, "state": state}))
+
+
+def test_a_site_with_a_tank_is_planned_stored_and_commanded() -> None:
+    params = PARAMS | {"relays_kw": list(RELAYS), "capacity_kwh": 40, "min_on_h": 0.5, "draw_kw": [2.0] * 24}
+    held = {"asset_id": "tank", "kind": "tank", "template": "sim_relay_bank_16", "params": params}
+    site = Site.model_validate(HOME.model_dump() | {"assets": [held]})
+    given = inputs(mode=Mode.FULL) | {"device_forecasts": {}, "states": {"tank": (20.0, 5.0)}}
+    asked = plan_request(site, **given)
+    assert isinstance(asked, PlanRequest), asked
+    answer = solve(asked, gap=0.01)
+    assert isinstance(answer, Solution), answer
+    made = make_plan(asked, answer, created_at_utc=NOW, version=1)
+    assert Plan.model_validate_json(made.model_dump_json()) == made
+    # Its thermostat heats the same heat when it happens to be needed: prices of the plan can only be lower.
+    assert made.objective <= made.no_battery_cost
+    commands = commands_of(made, site, epoch=1)
+    assert len(commands) == 16 * len(made.steps)
+    assert {(one.unit, one.value) for one in commands} == {("state", 0.0), ("state", 1.0)}
+    odd = plan_request(site, **given | {"states": {}})
+    assert isinstance(odd, Finding)
+    assert odd.message == "the temperature of the tank, or its age, is not known"
+    with pytest.raises(BadInput, match=r"it holds 90\.00 kWh"):
+        plan_request(site, **given | {"states": {"tank": (90.0, 5.0)}})
