@@ -101,12 +101,6 @@ class HeatPump(HeatStore):
         "own_window_stops": "holds its own set-point",
         "blocked_hours": "may be blocked no longer in 24 hours",
     }
-    means: ClassVar = {
-        **HeatStore.means,
-        "minimum_on": "stays in a state for {part.min_state_h:g} h at least",
-        "blocked_hours": "is blocked for {part.blocked_max_h:g} h in 24 at most",
-    }
-
     normal_kwh: float
     normal_kw: float = Field(gt=0)
     recommended_kw: float = Field(gt=0)

@@ -104,11 +104,6 @@ class HeatStore(Device):
         "end": "must end with enough heat",
     }
 
-    means: ClassVar = {
-        "tank_window": "holds {part.min_kwh:g} to {part.max_kwh:g} kWh of heat",
-        "tank_end": "ends with {part.end_min_kwh:g} kWh of heat at least",
-    }
-
     cop: Series = 1.0
     loss_kw: Series = 0.0
     draw_kw: tuple[float, ...] = Field(description="Heat taken out in each step")

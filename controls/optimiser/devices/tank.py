@@ -88,13 +88,6 @@ class Tank(HeatStore):
         "window_from": "is at the bottom of its band",
         "window_until": "is at the top of its band",
     }
-    means: ClassVar = {
-        **HeatStore.means,
-        "minimum_on": "keeps a relay on for {part.min_on_h:g} h at least",
-        "minimum_off": "keeps a relay off for {part.min_off_h:g} h at least",
-        "hysteresis": "heats from the bottom to the top of its band once it has begun to",
-    }
-
     relays_kw: Relays
     min_on_h: float = Field(default=0.0, ge=0)
     min_off_h: float = Field(default=0.0, ge=0)
