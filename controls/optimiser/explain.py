@@ -45,7 +45,10 @@ def explain(
     """
     if not solution.values:
         raise OurFault("a solution that was stored without its values cannot be explained")
-    started, solved = time.perf_counter(), SolvedCase(case, solution)
+    started = time.perf_counter()
+    # Goals that came first hold for every other choice too.
+    case = case.model_copy(update={"kept": solution.kept})
+    solved = SolvedCase(case, solution)
     whole, binding = _bound_rows(solved)
     slots = [_slot(solved, t, binding[t]) for t in range(len(case.step_h))]
     for done, t in enumerate(_order(slots, case)):

@@ -93,6 +93,6 @@ def _named(device: Device, forced: Forced) -> Alternative:
         words=forced.words,
         variable=forced.variable,
         lower=forced.lower,
-        upper=forced.upper,
+        upper=forced.upper if np.isfinite(forced.upper) else None,
         difference=None,
     )

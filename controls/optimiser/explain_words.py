@@ -142,7 +142,7 @@ def _bound(one: Binding, noise: float, currency: str) -> str:
 
 
 def _limit(one: Binding) -> str:
-    said = f" ({figure(one.value)} {_UNITS.get(one.unit, one.unit)})" if one.unit else ""
+    said = f" ({figure(one.value)} {_UNITS[one.unit]})" if one.unit in _UNITS else ""
     return f"{one.device_id or 'the connection'} {one.words}{said}"
 
 

@@ -36,7 +36,6 @@ GOALS: Mapping[GoalName, frozenset[str]] = {
     "peak": frozenset({"peak"}),
     "imports": frozenset({"imports"}),
 }
-UNITS = {"money": "currency", "comfort": "currency", "carbon": "kgco2e", "peak": "kw", "imports": "kwh"}
 # Of the site's imports, in units that are no currency.
 MEASURES = ("carbon", "peak", "imports")
 # How often a preset counts a price that is stated.
@@ -107,7 +106,8 @@ class Aims(Part):
     """
 
     kind = "objective"
-    limits: ClassVar = {f"{goal}_max": unit for goal, unit in UNITS.items()} | {"export_threshold": "kw"}
+    # What a goal before came to is no limit: the plan that it came to keeps it.
+    limits: ClassVar = {"carbon_max": "kgco2e", "export_threshold": "kw"}
     per_step = ("carbon_kgco2e_per_kwh", "export_price_per_kwh")
     means: ClassVar = {
         "carbon_max": "imports are worth at most {part.objective.carbon_max_kgco2e:g} kgCO2e",

@@ -77,8 +77,8 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
     if isinstance(solution, Finding):
         return solution
     # Without its solver's values, a plan of which time ran out is still a plan.
-    kept, is_told = case.model_copy(update={"kept": solution.kept}), bool(solution.values)
-    why = explain(kept, solution, time_zone=site.time_zone, budget_s=EXPLAINED_WITHIN_S) if is_told else None
+    is_told = bool(solution.values)
+    why = explain(case, solution, time_zone=site.time_zone, budget_s=EXPLAINED_WITHIN_S) if is_told else None
     # epoch=0 in the commands below: the agent puts its own in when it sends.
     version = desk.plans.next_version(site.site_id)
     plan = make_plan(request, solution, created_at_utc=now, version=version, explanation=why)

@@ -73,6 +73,11 @@ class HeatPump(HeatStore):
 
     kind = "heat_pump"
     limits: ClassVar = {**HeatStore.limits, "minimum_on": "states", "blocked_hours": "h"}
+    means: ClassVar = {
+        **HeatStore.means,
+        "minimum_on": "keeps a state for its minimum time",
+        "blocked_hours": "is blocked for at most {part.blocked_max_h:g} h in 24",
+    }
     case_key = "heat_pump"
     case_names: ClassVar = {
         "cop": "cop",

@@ -95,6 +95,10 @@ class HeatStore(Device):
 
     kind = ""
     limits: ClassVar = {"tank_window": "kwh", "tank_end": "kwh"}
+    means: ClassVar = {
+        "tank_window": "holds between {part.min_kwh:g} and {part.max_kwh:g} kWh of heat",
+        "tank_end": "ends with at least {part.end_min_kwh:g} kWh of heat",
+    }
     per_step = ("draw_kw",)
     power_column: ClassVar[str]
     level_column: ClassVar[str]

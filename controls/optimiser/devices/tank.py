@@ -57,6 +57,12 @@ class Tank(HeatStore):
 
     kind = "tank"
     limits: ClassVar = {**HeatStore.limits, "minimum_on": "relays", "minimum_off": "relays", "hysteresis": "kwh"}
+    means: ClassVar = {
+        **HeatStore.means,
+        "minimum_on": "keeps a relay on for at least {part.min_on_h:g} h",
+        "minimum_off": "keeps a relay off for at least {part.min_off_h:g} h",
+        "hysteresis": "begins to heat below its band and ends at the top of it",
+    }
     implied = frozenset({"whole_heat"})
     case_key = "tank"
     case_names: ClassVar = {

@@ -37,14 +37,15 @@ class Moved(Model):
 class Alternative(Model):
     """Another decision of one device in the slot: one variable between two bounds, all else decided anew.
 
-    difference: what the best plan that does so costs more than this one; None where no plan can do so.
+    upper: None where there is no bound. difference: what the best plan that does so costs more than this one; None
+    where no plan can do so.
     """
 
     device_id: str
     words: str
     variable: str
     lower: float
-    upper: float
+    upper: float | None
     difference: float | None
     moved: Moved | None = None
 

@@ -259,7 +259,11 @@ class Site(Model):
     column_maps: tuple[ColumnMap, ...] = ()
     forecast_targets: tuple[Identifier, ...] = Field(default=(), description="Streams that get a day-ahead forecast")
     price_stream: Identifier | None = Field(default=None, description="Driver with the import price; else the tariff")
-    objective: Objective = Field(default=Objective(), description="What plans are to be good at; else the least money")
+    objective: Objective = Field(
+        default=Objective(),
+        exclude_if=lambda objective: objective.is_default,
+        description="What plans are to be good at; else the least money",
+    )
     validation: ValidationRules = Field(default=ValidationRules(), description="Rules of validation that differ")
 
     bill_variance: VarianceThreshold = Field(default=VarianceThreshold(), description="From when a bill's is told")

@@ -54,8 +54,9 @@ def plan(
     found = solve(problem, solver=solver, gap=gap, time_zone=tz)
     if isinstance(found, Finding):
         return Answer({"status": found.code, "finding": found}, text=found.message, exit_code=CHECK_FAILED)
-    problem = problem.model_copy(update={"kept": found.kept})
-    why = _why(call, problem, found, tz=tz, budget_s=explain_s) if explain else None
+    if explain and not found.values:
+        call.say("not explained: time was over before the last goal had a plan of its own")
+    why = _why(call, problem, found, tz=tz, budget_s=explain_s) if explain and found.values else None
     if picture is not None:
         from controls.planning.plan_picture import picture_of
         from orchestration.previews_plan import plan_picture

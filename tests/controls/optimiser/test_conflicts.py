@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.conflicts import explain_conflict
+from controls.optimiser.devices.connection import Connection
+from controls.optimiser.devices.device import Part
+from controls.optimiser.devices.kinds import KINDS
 from controls.optimiser.lp_build import build_problem
+from controls.optimiser.objective import Aims
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.optimiser.solvers import run_solver
@@ -87,6 +91,11 @@ def test_a_conflict_says_its_times_as_the_clock_on_the_wall() -> None:
 def test_in_the_night_of_the_clock_change_a_conflict_says_which_two_oclock_it_means() -> None:
     case = night_without_plan().model_copy(update={"start_utc": datetime(2026, 10, 24, 20, tzinfo=UTC)})
     assert "between Sun 02:00 CEST and Sun 04:00 CET" in explain_conflict(case, time_zone="Europe/Prague").message
+
+
+@pytest.mark.parametrize("kind", [*KINDS.values(), Connection, Aims], ids=lambda kind: kind.kind)
+def test_every_limit_of_every_kind_has_words_for_a_person(kind: type[Part]) -> None:
+    assert set(kind.limits) == set(kind.means)
 
 
 def test_of_many_devices_only_those_in_the_conflict_are_named_within_a_second() -> None:

@@ -21,8 +21,10 @@ from controls.optimiser.solve_again import Again
 from controls.optimiser.solvers import run_solver
 from controls.planning.plan_picture import picture_of
 from data_quality.contracts.control.explanation import Alternative, Explanation, Slot
+from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.errors import OurFault
 from orchestration.previews_plan import plan_picture
+from tests.controls.optimiser.test_flexible_loads import dishes, house
 from tests.controls.optimiser.test_properties import cases, solved
 from tests.controls.optimiser.toys import TOY, changed
 
@@ -40,7 +42,8 @@ def independent(case: DispatchCase, slot: int, one: Alternative, *, solver: str)
     """The cost of the choice by a problem written anew, with the choice as a row, and by the solver asked for."""
     problem = build_problem(case)
     choice = problem.variables[one.device_id][one.variable][slot]
-    for name, row in (("low", choice >= one.lower), ("high", choice <= one.upper)):
+    high = np.inf if one.upper is None else one.upper
+    for name, row in (("low", choice >= one.lower), ("high", choice <= high)):
         problem.program.add("chosen", "chosen", Row("chosen", name, row), steps=len(case.step_h))
     outcome = run_solver(problem.program, solver=solver, gap=1e-10, time_limit_s=60.0, weights=case.weights)
     assert outcome.objective is not None
@@ -116,8 +119,7 @@ def first_steps(case: DispatchCase, count: int, *, from_step: int = 0) -> Dispat
     cut = {}
     for part in case.parts:
         for name in part.per_step:
-            if (values := getattr(part, name)) is not None:
-                cut[name] = values[kept]
+            cut |= {name: series[kept]} if (series := getattr(part, name)) else {}
     return changed(case, step_h=case.step_h[kept], load_kw=case.load_kw[kept], **cut)
 
 
@@ -166,6 +168,31 @@ def test_what_no_plan_can_do_is_said_to_be_impossible() -> None:
     _, why = explained(case)
     assert why.slots[0].impossible == ("bat charging 1 kW", "bat discharging 1 kW")
     assert "would be impossible" in why.slots[0].sentence
+
+
+def test_a_machine_that_could_run_at_another_hour_is_explained() -> None:
+    case = house(dishes(), prices=(0.3, 0.2, 0.4, 0.1))
+    answer, why = explained(case)
+    assert why.left_open == 0
+    first, second = why.slots[:2]
+    # From hour 0 it would cost 0.7, from hour 1 it costs 0.6.
+    assert first.best_alternative is not None
+    assert (first.best_alternative.words, first.best_alternative.upper) == ("running now", None)
+    assert first.best_alternative.difference == pytest.approx(0.1)
+    # From hour 2 on it would cost 0.85.
+    assert "because not running now would cost 0.25 EUR more" in second.sentence
+    assert Explanation.model_validate_json(why.model_dump_json()) == why
+    assert "(1 runs)" not in " ".join(slot.sentence for slot in why.slots)
+    assert answer.objective == pytest.approx(why.objective)
+
+
+def test_other_choices_keep_the_goals_that_came_first() -> None:
+    free = changed(TOY, load_kw=(1.0, 2.0))
+    _, why = explained(free)
+    assert why.slots[0].impossible == ("bat discharging 1 kW",)
+    # Only one charge makes both hours draw the same, and any other a higher peak.
+    _, why = explained(free.model_copy(update={"objective": Objective(first=({"goal": "peak"},))}))
+    assert why.slots[0].impossible == ("bat not charging", "bat charging 1 kW", "bat discharging 1 kW")
 
 
 def test_slots_that_time_did_not_reach_say_so_and_none_is_missing() -> None:
