@@ -226,7 +226,7 @@ class EvCharger(Device):
         stored, at = x["stored_kwh"], self._steps
         last = np.cumsum([s.to_step - s.from_step for s in self.sessions]) - 1
         first = np.concatenate([[0], last[:-1] + 1])
-        rest = np.setdiff1d(np.arange(at.size), first)
+        rest = np.delete(np.arange(at.size), first)
         gain = self._gain(x, around.step_h)[at]
         starts = np.array([s.start_kwh for s in self.sessions])
         yield Row("ev_stored", "start", stored[first] == starts + gain[first], at[first])
