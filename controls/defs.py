@@ -11,7 +11,7 @@ from controls.ledger.ledger_trust import distrusted
 from controls.ledger.outbox import release, wait_for_results
 from controls.ledger.proof import unproven
 from controls.optimiser.devices.kinds import devices_of
-from controls.optimiser.explain_words import Spell, folded
+from controls.optimiser.why.explain_words import Spell, folded
 from controls.planning.make import make_plan_now
 from controls.planning.plan_picture import picture_of_plan
 from controls.planning.replay.solved_again import solved_again

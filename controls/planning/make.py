@@ -9,8 +9,8 @@ from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
 from controls.optimiser.case import case_of
 from controls.optimiser.devices.kinds import device_assets
-from controls.optimiser.explain import explain
 from controls.optimiser.solve import solve
+from controls.optimiser.why.explain import explain
 from controls.planning.frozen_plan import commands_of, make_plan
 from controls.planning.measured import ReadStates, measured_states
 from controls.planning.plan_inputs import plan_request, price_digest, quarter_start

@@ -9,9 +9,9 @@ import numpy as np
 
 from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.devices.device import numbers
-from controls.optimiser.explain_words import acts
 from controls.optimiser.linear import Floats
 from controls.optimiser.solution import Series
+from controls.optimiser.why.explain_words import acts
 from data_quality.contracts.control.explanation import Explanation, Slot
 from data_quality.contracts.control.plan import Plan
 

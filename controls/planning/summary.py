@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from controls.optimiser.devices.device import Device
 from controls.optimiser.devices.kinds import devices_of
-from controls.optimiser.explain_words import IDLE_KW, figure
+from controls.optimiser.why.explain_words import IDLE_KW, figure
 from data_quality.contracts.control.plan import Plan
 
 

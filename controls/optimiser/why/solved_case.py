@@ -11,8 +11,8 @@ from controls.optimiser.linear import Floats
 from controls.optimiser.lp_build import Problem, build_problem
 from controls.optimiser.program import Arrays
 from controls.optimiser.solution import Solution
-from controls.optimiser.solve_again import Again
 from controls.optimiser.solve_highs import row_duals
+from controls.optimiser.why.solve_again import Again
 
 # No plan is told apart below this, in currency or in the unit of a row.
 NOISE = 1e-6

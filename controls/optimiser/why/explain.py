@@ -13,12 +13,12 @@ import numpy as np
 
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Part
-from controls.optimiser.explain_choices import other_choices
-from controls.optimiser.explain_words import acting, sentence
 from controls.optimiser.linear import Floats
 from controls.optimiser.lp_build import label_of
 from controls.optimiser.solution import Solution
-from controls.optimiser.solved_case import NOISE, SolvedCase, kept
+from controls.optimiser.why.explain_choices import other_choices
+from controls.optimiser.why.explain_words import acting, sentence
+from controls.optimiser.why.solved_case import NOISE, SolvedCase, kept
 from data_quality.contracts.control.explanation import Binding, Explanation, Slot
 from data_quality.contracts.errors import OurFault
 

@@ -7,7 +7,7 @@ import numpy as np
 from controls.optimiser.devices.device import Device, Forced
 from controls.optimiser.linear import Floats
 from controls.optimiser.program import Outcome
-from controls.optimiser.solved_case import NOISE, SolvedCase, kept
+from controls.optimiser.why.solved_case import NOISE, SolvedCase, kept
 from data_quality.contracts.control.explanation import Alternative, Moved
 from data_quality.contracts.errors import OurFault
 
