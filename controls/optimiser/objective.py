@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import model_validator
 
+from controls.optimiser.backends.expressions import Floats, Linear, Places
+from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.device import MONEY, Around, Numbers, Part, Values
-from controls.optimiser.linear import Floats, Linear, Places
-from controls.optimiser.program import Program, Row
 from data_quality.contracts.control.goals import Goal, GoalName, Objective
 
 # Kinds of cost in each goal; a goal counts them as they are.

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from controls.optimiser.backends.expressions import Floats
+from controls.optimiser.backends.program import Outcome
+from controls.optimiser.backends.solve_highs import relaxed_bound
+from controls.optimiser.backends.solvers import run_solver
 from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.check_solution import replay_case
 from controls.optimiser.conflicts import explain_conflict
 from controls.optimiser.devices.device import numbers
-from controls.optimiser.linear import Floats
 from controls.optimiser.lp_build import Problem, build_problem
 from controls.optimiser.objective import MEASURES, bound_of, goal_weights, goals_of, measures_of
-from controls.optimiser.program import Outcome
 from controls.optimiser.solution import Series, Solution, cost_of, costs_of, series_of
-from controls.optimiser.solve_highs import relaxed_bound
-from controls.optimiser.solvers import run_solver
 from data_quality.contracts.control.goals import GoalName
 from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.errors import OurFault

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field, model_validator
 
+from controls.optimiser.backends.expressions import INF, Floats, Linear, Places
+from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.device import (
     DECIMALS,
     Around,
@@ -22,8 +24,6 @@ from controls.optimiser.devices.device import (
 )
 from controls.optimiser.devices.ev_params import EvParams, sessions_of
 from controls.optimiser.devices.ev_session import SLACK_KWH, PowerRange, Session
-from controls.optimiser.linear import INF, Floats, Linear, Places
-from controls.optimiser.program import Program, Row
 from data_quality.contracts.site_file.site import Asset
 
 # Less than a watt is solver noise and no charging.
