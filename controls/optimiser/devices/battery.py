@@ -12,18 +12,6 @@ from pydantic import Field, model_validator
 
 from controls.optimiser.backends.expressions import INF, Floats, Linear
 from controls.optimiser.backends.program import Program, Row
-from controls.optimiser.devices.battery_curves import (
-    Bands,
-    Curve,
-    at_cells,
-    band_cost,
-    band_rows,
-    band_variables,
-    cells_of,
-    curve_of,
-    curve_rows,
-    curve_variables,
-)
 from controls.optimiser.devices.device import (
     Around,
     Device,
@@ -36,6 +24,18 @@ from controls.optimiser.devices.device import (
     clean,
     followed,
     params_of,
+)
+from controls.optimiser.devices.pieces.battery_curves import (
+    Bands,
+    Curve,
+    at_cells,
+    band_cost,
+    band_rows,
+    band_variables,
+    cells_of,
+    curve_of,
+    curve_rows,
+    curve_variables,
 )
 from data_quality.contracts.control.plan import BatteryMode, BatteryParams
 from data_quality.contracts.site_file.site import Asset

@@ -22,8 +22,8 @@ from controls.optimiser.devices.device import (
     clean,
     params_of,
 )
-from controls.optimiser.devices.ev_params import EvParams, sessions_of
-from controls.optimiser.devices.ev_session import SLACK_KWH, PowerRange, Session
+from controls.optimiser.devices.pieces.ev_params import EvParams, sessions_of
+from controls.optimiser.devices.pieces.ev_session import SLACK_KWH, PowerRange, Session
 from data_quality.contracts.site_file.site import Asset
 
 # Less than a watt is solver noise and no charging.

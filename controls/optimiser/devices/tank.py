@@ -11,8 +11,8 @@ from pydantic import Field, field_validator, model_validator
 from controls.optimiser.backends.expressions import Floats, Linear
 from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.device import Around, Forced, Given, Measure, Numbers, Values, params_of
-from controls.optimiser.devices.heat_store import HeatStore, StoreParams
-from controls.optimiser.devices.switching import Bank, is_short, shared_out, shortest
+from controls.optimiser.devices.pieces.heat_store import HeatStore, StoreParams
+from controls.optimiser.devices.pieces.switching import Bank, is_short, shared_out, shortest
 from data_quality.contracts.site_file.site import Asset
 
 _MOST_RELAYS = 99

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from controls.optimiser.backends.expressions import INF, Floats
 from controls.optimiser.devices.device import Given
-from controls.optimiser.devices.ev_session import SLACK_KWH, FeedIn, PowerRange, Session, Taper
+from controls.optimiser.devices.pieces.ev_session import SLACK_KWH, FeedIn, PowerRange, Session, Taper
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import earlier_instant, zone

@@ -1,0 +1,1 @@
+"""What kinds of device are made of: stays of a car, stores of heat, switching, curves of a battery."""
