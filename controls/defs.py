@@ -58,6 +58,7 @@ def core_site__plan(
             "measures": dict(made.measures),
             "cost_with_nothing_planned": made.no_battery_cost,
             "currency": made.currency,
+            "status": made.status,
             "gap": made.gap,
             "synthetic": made.request.is_synthetic,
             "sentence": summarise(made, time_zone=site.time_zone),

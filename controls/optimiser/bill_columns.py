@@ -12,8 +12,8 @@ from assets.tariffs.linear.linear_evaluate import evaluate_parts, of_demand
 from assets.tariffs.linear.linear_model import LinearTerms, Peak
 from assets.tariffs.linear.linear_rows import Row as BillRow
 from assets.tariffs.linear.linear_rows import rows_of
-from controls.optimiser.linear import INF, Constraint, Floats, Linear, Places
-from controls.optimiser.program import Row
+from controls.optimiser.backends.expressions import INF, Constraint, Floats, Linear, Places
+from controls.optimiser.backends.program import Row
 
 # What an interval's row is called without its number, which its step takes the place of.
 _NUMBER = re.compile(r"_(\d{5})(?=_|$)")

@@ -11,10 +11,10 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from assets.tariffs.linear.linear_model import LinearTerms
+from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.device import Around, Device, Numbers, Part
 from controls.optimiser.devices.kinds import devices_of
-from controls.optimiser.linear import Floats
 from controls.optimiser.objective import Aims, weights_of
 from data_quality.contracts.control.goals import GoalName, Objective
 from data_quality.contracts.control.plan import PlanRequest

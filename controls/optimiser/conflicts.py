@@ -14,12 +14,12 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from controls.optimiser.backends.expressions import INF
+from controls.optimiser.backends.program import Arrays, Outcome, Program
+from controls.optimiser.backends.solvers import run_solver
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Part
-from controls.optimiser.linear import INF
 from controls.optimiser.lp_build import build_problem, label_of
-from controls.optimiser.program import Arrays, Outcome, Program
-from controls.optimiser.solvers import run_solver
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 

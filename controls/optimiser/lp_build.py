@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from controls.optimiser.backends.expressions import Floats, Linear
+from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Numbers, Part
-from controls.optimiser.linear import Floats, Linear
 from controls.optimiser.objective import GOALS
 from controls.optimiser.phases import phase_rows
-from controls.optimiser.program import Program, Row
 
 
 @dataclass(frozen=True)

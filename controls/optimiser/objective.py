@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import model_validator
 
+from controls.optimiser.backends.expressions import Floats, Linear, Places
+from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.device import MONEY, Around, Numbers, Part, Values
-from controls.optimiser.linear import Floats, Linear, Places
-from controls.optimiser.program import Program, Row
 from data_quality.contracts.control.goals import Goal, GoalName, Objective
 
 # Kinds of cost in each goal; a goal counts them as they are.
@@ -41,8 +41,8 @@ MEASURES = ("carbon", "peak", "imports")
 # How often a preset counts a price that is stated.
 _TIMES = {"comfort": {"comfort": 10.0}, "environmental": {"carbon": 5.0}, "balanced": {"comfort": 3.0}}
 _FIRST: Mapping[str, GoalName] = {"environmental": "carbon", "peak_shaving": "peak", "self_consumption": "imports"}
-# Of a goal's value: above the gap to which it is solved, far below what anybody could tell.
-_SLACK = 2e-6
+# Of a goal's value: above the noise of a sum over all steps, far below what anybody could tell.
+_SLACK = 1e-7
 
 
 def weights_of(objective: Objective) -> dict[str, float]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from controls.optimiser.backends.expressions import Floats
+from controls.optimiser.backends.program import Row
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Device, Numbers, Values
-from controls.optimiser.linear import Floats
-from controls.optimiser.program import Row
 
 
 def phase_kw(case: DispatchCase, values: Mapping[str, Values]) -> list[Any]:

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from controls.optimiser.backends.expressions import Floats
+from controls.optimiser.backends.program import Outcome
+from controls.optimiser.backends.solve_highs import relaxed_bound
+from controls.optimiser.backends.solvers import run_solver
 from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.check_solution import replay_case
 from controls.optimiser.conflicts import explain_conflict
 from controls.optimiser.devices.device import numbers
-from controls.optimiser.linear import Floats
 from controls.optimiser.lp_build import Problem, build_problem
 from controls.optimiser.objective import MEASURES, bound_of, goal_weights, goals_of, measures_of
-from controls.optimiser.program import Outcome
 from controls.optimiser.solution import Series, Solution, cost_of, costs_of, series_of
-from controls.optimiser.solve_highs import relaxed_bound
-from controls.optimiser.solvers import run_solver
 from data_quality.contracts.control.goals import GoalName
 from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.errors import OurFault
@@ -95,8 +95,8 @@ class _Run:
         )
         self.build_seconds += built - started
         self.solve_seconds += time.perf_counter() - built
-        if outcome.values is None and self.found is not None and outcome.status != "infeasible":
-            # Time ran out in this goal: what the goal before it found still keeps every limit.
+        if outcome.values is None and self.found is not None:
+            # Time ran out in this goal, or a hair of rounding hid every plan: what the goal before found keeps all.
             series, cost = self.found.series, cost_of(case, self.found.series, weights)
             bound = min(cost, relaxed_bound(arrays))
             outcome = Outcome("feasible", outcome.solver, cost, bound, np.array(self.found.values))

@@ -7,9 +7,9 @@ from itertools import groupby
 
 import numpy as np
 
+from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.devices.device import numbers
-from controls.optimiser.linear import Floats
 from controls.optimiser.solution import Series
 from controls.optimiser.why.explain_words import acts
 from data_quality.contracts.control.explanation import Explanation, Slot

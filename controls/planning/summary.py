@@ -23,6 +23,8 @@ def summarise(plan: Plan, *, time_zone: str) -> str:
     horizon_h = (plan.steps[-1].end_utc - plan.steps[0].start_utc) / timedelta(hours=1)
     done, money = "; ".join(parts) or f"leaves the {idle} idle", plan.currency
     notes = [remark for device in devices for remark in device.remarks]
+    if plan.status == "feasible":
+        notes.insert(0, f"it is the best found in time, at most {plan.gap:.1%} from the best there is")
     told = "".join(f" {note[0].upper()}{note[1:]}." for note in notes)
     return (
         f"Plan {plan.version} for {horizon_h:g} h {done}; it costs {plan.paid:.2f} {money}"

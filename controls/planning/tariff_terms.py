@@ -38,7 +38,7 @@ from assets.tariffs.linear.linear_evaluate import evaluate
 from assets.tariffs.linear.linear_model import LinearTerms, NotLinear
 from assets.tariffs.linear.linear_slopes import energy_prices
 from assets.tariffs.price_series import PriceSeries
-from controls.optimiser.linear import Floats
+from controls.optimiser.backends.expressions import Floats
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field, model_validator
 
+from controls.optimiser.backends.expressions import INF, Floats, Linear, Places
+from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.device import (
     Around,
     Device,
@@ -19,8 +21,6 @@ from controls.optimiser.devices.device import (
     clean,
     params_of,
 )
-from controls.optimiser.linear import INF, Floats, Linear, Places
-from controls.optimiser.program import Program, Row
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Asset, ClockText
 from data_quality.contracts.time import earlier_instant, zone

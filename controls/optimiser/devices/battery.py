@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field, model_validator
 
+from controls.optimiser.backends.expressions import INF, Floats, Linear
+from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.battery_curves import (
     Bands,
     Curve,
@@ -35,8 +37,6 @@ from controls.optimiser.devices.device import (
     followed,
     params_of,
 )
-from controls.optimiser.linear import INF, Floats, Linear
-from controls.optimiser.program import Program, Row
 from data_quality.contracts.control.plan import BatteryMode, BatteryParams
 from data_quality.contracts.site_file.site import Asset
 

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
+from controls.optimiser.backends.expressions import Floats, Linear
+from controls.optimiser.backends.program import Row
 from controls.optimiser.devices.device import Values
-from controls.optimiser.linear import Floats, Linear
-from controls.optimiser.program import Row
 
 # (kW at the AC terminals, kW at the cells), rising, without the origin.
 Curve = tuple[tuple[float, float], ...]

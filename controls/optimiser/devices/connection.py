@@ -11,10 +11,10 @@ from pydantic import Field, model_validator
 
 from assets.tariffs.linear.linear_model import LinearTerms
 from assets.tariffs.linear.linear_slopes import Slopes, joined, slopes_of
+from controls.optimiser.backends.expressions import Floats, Linear
+from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.bill_columns import BillColumns
 from controls.optimiser.devices.device import Around, Numbers, Part, Values, clean
-from controls.optimiser.linear import Floats, Linear
-from controls.optimiser.program import Program, Row
 from data_quality.contracts.control.plan import PhaseLimits
 from data_quality.contracts.site_file.meter import Carrier, Meter
 from data_quality.contracts.site_file.site import Site

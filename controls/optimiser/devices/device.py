@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field, ValidationError
 
-from controls.optimiser.linear import INF, Floats, Linear
-from controls.optimiser.program import Program, Row
+from controls.optimiser.backends.expressions import INF, Floats, Linear
+from controls.optimiser.backends.program import Program, Row
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Asset

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field, model_validator
 
+from controls.optimiser.backends.expressions import INF, Floats, Linear, Places
+from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.device import (
     DECIMALS,
     Around,
@@ -22,8 +24,6 @@ from controls.optimiser.devices.device import (
 )
 from controls.optimiser.devices.ev_params import EvParams, sessions_of
 from controls.optimiser.devices.ev_session import SLACK_KWH, PowerRange, Session
-from controls.optimiser.linear import INF, Floats, Linear, Places
-from controls.optimiser.program import Program, Row
 from data_quality.contracts.site_file.site import Asset
 
 # Less than a watt is solver noise and no charging.
@@ -226,7 +226,7 @@ class EvCharger(Device):
         stored, at = x["stored_kwh"], self._steps
         last = np.cumsum([s.to_step - s.from_step for s in self.sessions]) - 1
         first = np.concatenate([[0], last[:-1] + 1])
-        rest = np.setdiff1d(np.arange(at.size), first)
+        rest = np.delete(np.arange(at.size), first)
         gain = self._gain(x, around.step_h)[at]
         starts = np.array([s.start_kwh for s in self.sessions])
         yield Row("ev_stored", "start", stored[first] == starts + gain[first], at[first])

@@ -8,9 +8,9 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
+from controls.optimiser.backends.expressions import INF, Floats
 from controls.optimiser.devices.device import Given
 from controls.optimiser.devices.ev_session import SLACK_KWH, FeedIn, PowerRange, Session, Taper
-from controls.optimiser.linear import INF, Floats
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import earlier_instant, zone
@@ -116,6 +116,8 @@ def sessions_of(params: EvParams, name: str, given: Given) -> tuple[tuple[Sessio
     """
     if given.state is None:
         return (), (f"{name}: no car is plugged in, so nothing is planned for one",)
+    # A full car may say a hair more than its battery holds.
+    held_kwh = min(given.state, params.capacity_kwh)
     ranges = params.ranges(given.share)
     if not ranges:
         return (), (f"{name}: {given.share:.0%} of its rating are below the least power, so it is left alone",)
@@ -127,14 +129,14 @@ def sessions_of(params: EvParams, name: str, given: Given) -> tuple[tuple[Sessio
     stay = Session(
         from_step=0,
         to_step=min(left, steps),
-        energy_kwh=max(params.target_soc * params.capacity_kwh - given.state, 0.0),
+        energy_kwh=max(params.target_soc * params.capacity_kwh - held_kwh, 0.0),
         min_kw=ranges[0].min_kw,
         max_kw=ranges[0].max_kw,
         one_phase=ranges[1] if len(ranges) > 1 else None,
         efficiency=params.efficiency,
-        start_kwh=given.state,
+        start_kwh=held_kwh,
         # A car above its limit stays there: it is not emptied for it.
-        ceiling_kwh=max(params.soc_max * params.capacity_kwh, given.state),
+        ceiling_kwh=max(params.soc_max * params.capacity_kwh, held_kwh),
         taper=_taper(params),
         feed_in=_feed_in(params, given.share),
     )
@@ -170,7 +172,9 @@ def _departure(params: EvParams, name: str, given: Given) -> tuple[datetime | No
     """The next departure after the start, where one is known."""
     start, here = _start(given), zone(given.time_zone)
     if params.departure is None:
-        return None, (f"{name}: no departure is known, so the car is charged by the end of the plan",)
+        by_sun = "takes only what the sun leaves over"
+        does = by_sun if params.strategy == "SOLAR_ONLY" else "is charged by the end of the plan"
+        return None, (f"{name}: no departure is known, so the car {does}",)
     if isinstance(params.departure, str) and not _CLOCK.match(params.departure):
         leaves = earlier_instant(datetime.fromisoformat(params.departure), given.time_zone)
         if leaves <= start:
@@ -230,6 +234,10 @@ def _by_strategy(stay: Session, params: EvParams, name: str, given: Given) -> tu
         return stay.model_copy(update={"pace_kwh": tuple(pace.tolist())}), ()
     spare = np.maximum(sun - load, 0.0) if params.strategy == "SOLAR_ONLY" else np.zeros_like(room)
     cap = np.minimum(spare, room)
+    if params.strategy == "SOLAR_ONLY" and params.departure is None:
+        # Nothing is due by any time: as much as the sun gives.
+        most_kwh = max(stay.as_early_as_it_can(hours, cap)[1][-1] - stay.start_kwh - SLACK_KWH, 0.0)
+        stay = stay.model_copy(update={"energy_kwh": min(stay.energy_kwh, most_kwh)})
     opened = _cheapest(stay, hours, cap, room, np.array(given.import_price_per_kwh)[part])
     told: tuple[str, ...] = ()
     if params.strategy == "SOLAR_ONLY" and (opened > cap).any():

@@ -5,7 +5,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from controls.optimiser.linear import INF, Floats
+from controls.optimiser.backends.expressions import INF, Floats
 from data_quality.contracts.model import Model
 
 # Far below what any solver tells apart: a path that is prescribed must not fail on a rounded digit.

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field, model_validator
 
+from controls.optimiser.backends.expressions import Floats, Linear
+from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.device import DECIMALS, Around, Forced, Given, Measure, Numbers, Values, params_of
 from controls.optimiser.devices.heat_store import HeatStore, StoreParams
 from controls.optimiser.devices.switching import Bank, is_short, recent, shortest
-from controls.optimiser.linear import Floats, Linear
-from controls.optimiser.program import Program, Row
 from data_quality.contracts.site_file.site import Asset
 
 STATES = ("blocked", "normal", "recommended", "forced")
@@ -106,7 +106,6 @@ class HeatPump(HeatStore):
         "own_window_stops": "holds its own set-point",
         "blocked_hours": "may be blocked no longer in 24 hours",
     }
-
     normal_kwh: float
     normal_kw: float = Field(gt=0)
     recommended_kw: float = Field(gt=0)
@@ -240,6 +239,11 @@ class HeatPump(HeatStore):
         """In a step that would end with `left_kwh` without heat."""
         own_kw = min(max((self.normal_kwh - left_kwh) / heat_per_kw, 0.0), self.normal_kw)
         return (0.0, own_kw, self.recommended_kw, self.forced_kw)[int(state) - 1]
+
+    def told(self, columns: Numbers) -> Numbers:
+        """Which state it is in, too."""
+        states = columns.get("sg_ready_state", np.zeros(0))
+        return columns | {f"is_{state}": (states == n).astype(float) for n, state in enumerate(STATES, 1)}
 
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
         """The rules of its store, and of its states one by one."""

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field
 
+from controls.optimiser.backends.expressions import Floats, Linear
+from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.device import Around, Device, Forced, Given, Numbers, Values, clean
-from controls.optimiser.linear import Floats, Linear
-from controls.optimiser.program import Program, Row
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Asset
 

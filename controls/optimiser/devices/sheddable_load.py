@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field
 
+from controls.optimiser.backends.expressions import INF, Floats, Linear
+from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.device import Around, Device, Forced, Given, Numbers, Values, params_of
 from controls.optimiser.devices.switching import Bank
-from controls.optimiser.linear import INF, Floats, Linear
-from controls.optimiser.program import Program, Row
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Asset
 from data_quality.contracts.time import zone

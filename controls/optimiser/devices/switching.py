@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from controls.optimiser.linear import Floats, Linear
-from controls.optimiser.program import Row
+from controls.optimiser.backends.expressions import Floats, Linear
+from controls.optimiser.backends.program import Row
 
 # Hours that sums of step lengths may be off by.
 _HAIR_H = 1e-9

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field, field_validator, model_validator
 
+from controls.optimiser.backends.expressions import Floats, Linear
+from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.device import Around, Forced, Given, Measure, Numbers, Values, params_of
 from controls.optimiser.devices.heat_store import HeatStore, StoreParams
 from controls.optimiser.devices.switching import Bank, is_short, shared_out, shortest
-from controls.optimiser.linear import Floats, Linear
-from controls.optimiser.program import Program, Row
 from data_quality.contracts.site_file.site import Asset
 
 _MOST_RELAYS = 99
@@ -95,7 +95,6 @@ class Tank(HeatStore):
         "window_from": "is at the bottom of its band",
         "window_until": "is at the top of its band",
     }
-
     relays_kw: Relays
     min_on_h: float = Field(default=0.0, ge=0)
     min_off_h: float = Field(default=0.0, ge=0)
@@ -241,6 +240,13 @@ class Tank(HeatStore):
         starts = {"starts": np.maximum(on - before, 0.0).sum(axis=0)} if self.switch_price else {}
         named = dict(zip(self._names, on, strict=True))
         return self.stored(np.round(np.array(self.relays_kw) @ on, 9), step_h) | starts | named
+
+    def told(self, columns: Numbers) -> Numbers:
+        """How many relays of each bank are on, too."""
+        if not all(name in columns for name in self._names):
+            return columns
+        on = np.array([columns[name] for name in self._names])
+        return columns | {f"on{n}": on[relays].sum(axis=0) for n, relays in enumerate(self._banks)}
 
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
         """The sentences of a case's own statement, and every relay's own times."""

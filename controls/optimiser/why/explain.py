@@ -11,9 +11,9 @@ from itertools import groupby
 
 import numpy as np
 
+from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Part
-from controls.optimiser.linear import Floats
 from controls.optimiser.lp_build import label_of
 from controls.optimiser.solution import Solution
 from controls.optimiser.why.explain_choices import other_choices

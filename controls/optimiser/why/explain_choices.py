@@ -4,9 +4,9 @@ import time
 
 import numpy as np
 
+from controls.optimiser.backends.expressions import Floats
+from controls.optimiser.backends.program import Outcome
 from controls.optimiser.devices.device import Device, Forced
-from controls.optimiser.linear import Floats
-from controls.optimiser.program import Outcome
 from controls.optimiser.why.solved_case import NOISE, SolvedCase, kept
 from data_quality.contracts.control.explanation import Alternative, Moved
 from data_quality.contracts.errors import OurFault

@@ -11,9 +11,9 @@ from itertools import count, pairwise
 
 import numpy as np
 
-from controls.optimiser.linear import Floats, Places
-from controls.optimiser.program import FEASIBILITY, Arrays, Outcome
-from controls.optimiser.solve_highs import engine_of, run_highs
+from controls.optimiser.backends.expressions import Floats, Places
+from controls.optimiser.backends.program import FEASIBILITY, Arrays, Outcome
+from controls.optimiser.backends.solve_highs import engine_of, run_highs
 from data_quality.contracts.errors import OurFault
 
 # Of the cost, and of a rounded row: far below the 1e-6 to which a difference is told.

@@ -5,13 +5,13 @@ from functools import cached_property
 
 import numpy as np
 
+from controls.optimiser.backends.expressions import Floats
+from controls.optimiser.backends.program import Arrays
+from controls.optimiser.backends.solve_highs import row_duals
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Numbers, numbers
-from controls.optimiser.linear import Floats
 from controls.optimiser.lp_build import Problem, build_problem
-from controls.optimiser.program import Arrays
 from controls.optimiser.solution import Solution
-from controls.optimiser.solve_highs import row_duals
 from controls.optimiser.why.solve_again import Again
 
 # No plan is told apart below this, in currency or in the unit of a row.

@@ -11,10 +11,10 @@ import polars as pl
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.plans import PlanStore, StoredContent
 from controls.ledger.rows import LedgerRow
+from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.devices.connection import connection_kw
 from controls.optimiser.devices.device import Device, Given
 from controls.optimiser.devices.kinds import device_assets, devices_of
-from controls.optimiser.linear import Floats
 from controls.planning.make import HORIZON, forecast_targets
 from controls.planning.plan_inputs import STEP
 from controls.planning.prices import prices_between

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.devices.device import Device, Part, numbers
-from controls.optimiser.linear import Floats
 from controls.planning.plan_inputs import STEP
 from controls.planning.tariff_terms import Offer
 from controls.planning.triggers import plan_window, planned_states

@@ -46,8 +46,8 @@ def plan(
     problem = load_case(case, preset=objective)
     zone(tz)
     if write_lp is not None:
+        from controls.optimiser.backends.solve_pulp import write_readable
         from controls.optimiser.lp_build import build_problem
-        from controls.optimiser.solve_pulp import write_readable
 
         write_readable(build_problem(problem).program, write_lp, weights=problem.weights)
         call.say(f"the problem is written to {write_lp}")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controls.optimiser.backends.solvers import run_solver
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.conflicts import explain_conflict
 from controls.optimiser.devices.connection import Connection
@@ -16,7 +17,6 @@ from controls.optimiser.lp_build import build_problem
 from controls.optimiser.objective import Aims
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
-from controls.optimiser.solvers import run_solver
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from tests.controls.optimiser.toys import TOY, TOY_BATTERY, changed

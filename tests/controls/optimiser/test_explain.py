@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from controls.optimiser.backends.program import Row
+from controls.optimiser.backends.solvers import run_solver
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.case_file import load_case
 from controls.optimiser.lp_build import build_problem
-from controls.optimiser.program import Row
 from controls.optimiser.solution import Solution
-from controls.optimiser.solvers import run_solver
 from controls.optimiser.why.explain import explain
 from controls.optimiser.why.explain_words import figure, folded
 from controls.optimiser.why.solve_again import Again

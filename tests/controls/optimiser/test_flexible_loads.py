@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from controls.optimiser.case import DispatchCase, without_control
+from controls.optimiser.case import DispatchCase, case_of, without_control
 from controls.optimiser.case_file import load_case
 from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.appliance import Appliance
@@ -16,11 +16,17 @@ from controls.optimiser.devices.kinds import KINDS
 from controls.optimiser.devices.sheddable_load import SheddableLoad
 from controls.optimiser.solution import Series, Solution
 from controls.optimiser.solve import solve
+from controls.planning.frozen_plan import commands_of, make_plan
+from controls.planning.plan_inputs import plan_request
+from controls.planning.summary import summarise
+from data_quality.contracts.control.command import Mode
+from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.site_file.site import Asset
+from data_quality.contracts.site_file.site import Asset, Site
 from tests.controls.optimiser.test_case_file import file_with
 from tests.controls.optimiser.toys import TOY, changed
+from tests.controls.planning.examples import HOME, NOW, inputs
 
 
 def house(*devices: Device, prices: tuple[float, ...], load_kw: float = 0.0, **changes: object) -> DispatchCase:
@@ -258,6 +264,35 @@ def test_a_load_by_the_local_clock_is_never_more_than_the_whole_house() -> None:
     assert load.rating_kw == 23.0
     held = SheddableLoad.from_asset(asset, given("2026-01-14T23:00", share=0.3))
     assert held.most_kw.max() == 0.0
+
+
+def test_a_site_with_a_machine_and_a_load_to_shed_is_planned_and_commanded() -> None:
+    window = {"earliest": "12:00", "latest_end": "23:00"}
+    machine = {"programme_kw": [2.0, 1.0, 1.0], "windows": [window]}
+    boiler = {"load_kw": 0.8, "price_per_kwh": 3.0, "max_h": 2.0, "max_duration_h": 1.0}
+    assets = [
+        {"asset_id": "dish", "kind": "appliance", "template": "sim_appliance", "params": machine},
+        {"asset_id": "boiler", "kind": "sheddable_load", "template": "sim_sheddable_load", "params": boiler},
+    ]
+    site = Site.model_validate(HOME.model_dump() | {"assets": assets})
+    known = inputs(mode=Mode.FULL) | {"device_forecasts": {}, "states": {}}
+    missing = plan_request(site, **known)
+    assert isinstance(missing, Finding)
+    assert missing.message == "whether the machine waits for its start, or its age, is not known"
+    asked = plan_request(site, **known | {"states": {"dish": (1.0, 2.0)}})
+    assert isinstance(asked, PlanRequest), asked
+    made = make_plan(asked, solved(case_of(asked)), created_at_utc=NOW, version=1)
+    sent = commands_of(made, site, epoch=1)
+    assert [(one.capability, one.value, one.unit) for one in sent if one.device_id == "dish"] == [
+        ("set_start_count", 1.0, "count")
+    ]
+    # Two hours of what it takes at 5, shed at 3; the machine costs the same in every hour of its window.
+    assert made.objective == pytest.approx(made.no_battery_cost - 2 * 0.8 * (5.0 - 3.0))
+    limits = [one.value for one in sent if one.device_id == "boiler"]
+    assert sorted(limits) == [0.0] * 8 + [0.8] * 88
+    said = summarise(made, time_zone=site.time_zone)
+    assert "runs 1.00 kWh" in said
+    assert "is shed 0.20 kWh" in said
 
 
 @pytest.mark.parametrize("kind", ["appliance", "sheddable_load", "ev_charger"])

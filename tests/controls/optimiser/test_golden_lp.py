@@ -7,13 +7,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
+from controls.optimiser.backends.program import Program
+from controls.optimiser.backends.solve_pulp import readable
 from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.device import Around, Part
 from controls.optimiser.devices.kinds import KINDS
 from controls.optimiser.lp_build import build_problem, label_of
-from controls.optimiser.program import Program
-from controls.optimiser.solve_pulp import readable
 from tests.controls.optimiser.toys import TOY, changed
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "lp"

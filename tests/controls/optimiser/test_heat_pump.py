@@ -17,6 +17,7 @@ from controls.optimiser.devices.device import Given, numbers
 from controls.optimiser.devices.heat_pump import STATES, HeatPump
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
+from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Asset
 from tests.controls.optimiser.test_case_file import file_with
@@ -128,6 +129,9 @@ def test_other_states_are_its_alternatives_and_its_command_is_absolute() -> None
         "state forced",
     ]
     assert device.commands({"sg_ready_state": 3.0}, 0) == {"set_sg_ready_state": 3.0}
+    template = load_template("sim_heat_pump_sg_ready")
+    assert (template.limits("set_sg_ready_state"), template.safe_default) == ((1.0, 4.0), {"set_sg_ready_state": 2.0})
+    assert device.told(columns)["is_normal"].tolist() == [1.0]
 
 
 PARAMS = {"capacity_kwh": 20, "empty_degc": 25, "full_degc": 55, "normal_degc": 40, "normal_kw": 2.0, "forced_kw": 5.0}

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controls.optimiser.linear import Linear
-from controls.optimiser.program import Program, Row
+from controls.optimiser.backends.expressions import Linear
+from controls.optimiser.backends.program import Program, Row
 
 STEPS = 4
 STEPS_OF_ARITHMETIC = ["plus", "minus", "times", "array", "from", "one", "sum", "again", "slice", "over"]

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from controls.optimiser.backends.solvers import run_solver
 from controls.optimiser.case import DispatchCase, without_control
 from controls.optimiser.check_solution import replay_case
 from controls.optimiser.lp_build import build_problem
 from controls.optimiser.objective import goal_weights
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
-from controls.optimiser.solvers import run_solver
 from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.finding import Finding

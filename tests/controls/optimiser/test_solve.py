@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from controls.optimiser import solve as solve_module
+from controls.optimiser.backends.program import Outcome, Program, Row
+from controls.optimiser.backends.solvers import run_solver
 from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.pv import Pv
-from controls.optimiser.program import Outcome, Program, Row
 from controls.optimiser.solution import Series, Solution
 from controls.optimiser.solve import solve
-from controls.optimiser.solvers import run_solver
 from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.control.plan import BatteryParams, PlanRequest
 from data_quality.contracts.errors import BadInput, OurFault
@@ -117,12 +117,15 @@ def test_a_plan_given_as_a_start_is_at_hand_when_time_is_over_at_once() -> None:
     assert again.objective <= known.objective + 1e-6
 
 
-def test_a_goal_that_time_leaves_unsolved_keeps_the_plan_of_the_goal_before(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("status", ["stopped", "infeasible"])
+def test_a_goal_without_an_answer_keeps_the_plan_of_the_goal_before(
+    status: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = []
 
     def late(program: Program, **options: Any) -> Outcome:
         asked.append(options["time_limit_s"])
-        return run_solver(program, **options) if len(asked) == 1 else Outcome("stopped", "late")
+        return run_solver(program, **options) if len(asked) == 1 else Outcome(status, "late")
 
     monkeypatch.setattr(solve_module, "run_solver", late)
     answer = solve(TOY.model_copy(update={"objective": Objective(preset="peak_shaving")}))

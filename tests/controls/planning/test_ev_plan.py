@@ -151,6 +151,7 @@ def test_figures_that_make_no_charger_are_refused_by_name(params: dict[str, Any]
     [
         ({}, {"state": None}, "no car is plugged in"),
         ({"departure": None}, {}, "no departure is known, so the car is charged by the end of the plan"),
+        ({"departure": None, "strategy": "SOLAR_ONLY"}, {}, "so the car takes only what the sun leaves over"),
         ({"departure": "18:30"}, {}, "the car leaves within this step"),
         ({}, {"share": 0.3}, "30% of its rating are below the least power"),
         ({"phases": 1, "max_current_a": 32, "max_kw": None}, {"share": 0.2}, "so it gets 19.1 of 20.0 kWh"),
@@ -164,10 +165,10 @@ def test_what_is_assumed_is_told(params: dict[str, Any], changes: dict[str, Any]
     assert words in note
 
 
-def planned_kw(strategy: str, **changes: Any) -> list[float]:
+def planned_kw(strategy: str, departure: str | None = "07:30", **changes: Any) -> list[float]:
     """Powers of the stay in a house of 1 kW, solved with its own strategy."""
     what = given(**changes)
-    device = EvCharger.from_asset(charger(strategy=strategy), what)
+    device = EvCharger.from_asset(charger(strategy=strategy, departure=departure), what)
     case = case_of(
         PlanRequest(
             site_id="home", start_utc=what.start_utc, step_h=1.0, known_at_utc=what.start_utc, load_kw=what.load_kw,
@@ -197,6 +198,8 @@ def test_the_four_strategies_charge_in_the_hours_that_they_say() -> None:
     assert sum(cheap) == pytest.approx(20.0)
     solar = planned_kw("SOLAR_ONLY", **sun, state=22.0)
     assert solar == pytest.approx([0.0] * 3 + [5.0] * 2 + [0.0] * 19)
+    # It wants 20 kWh more, but by no time: no more than the sun gives.
+    assert planned_kw("SOLAR_ONLY", None, **sun) == pytest.approx([0.0] * 3 + [5.0] * 2 + [0.0] * 19)
 
 
 def test_cheap_hours_are_only_those_that_suffice() -> None:

@@ -106,3 +106,8 @@ def test_a_stream_with_a_hole_is_not_filled_with_the_factor_of_the_year(lake: La
 def test_a_carbon_stream_that_is_no_driver_of_the_site_is_refused() -> None:
     with pytest.raises(ValidationError, match="objective: driver in kgco2e_per_kwh"):
         home(objective={"carbon_stream": "grid_carbon"})
+
+
+def test_a_plan_that_is_not_proven_says_how_far_it_may_be_from_the_best() -> None:
+    made = planned(request()).model_copy(update={"status": "feasible", "gap": 0.031})
+    assert "It is the best found in time, at most 3.1% from the best there is." in summarise(made, time_zone="UTC")

@@ -44,7 +44,7 @@ class Linear:
     def __getitem__(self, key: int | slice | NDArray[Any] | list[int]) -> "Linear":
         """Some of them, in the order asked."""
         taken = np.atleast_1d(np.arange(self.size)[key])
-        if self.row.size == self.size and np.array_equal(self.row, np.arange(self.size)):
+        if self.row.size == self.size and (self.row == np.arange(self.size)).all():
             # One entry each, as new variables have.
             row, found = np.arange(taken.size), taken
         elif taken.size == 1:
@@ -61,15 +61,10 @@ class Linear:
         return Linear(row, self.column[found], self.value[found], self.constant[taken])
 
     def __add__(self, other: "Linear | ArrayLike") -> "Linear":
-        if not isinstance(other, Linear):
-            row, column, value = self._spread(np.size(other))
-            return Linear(row, column, value, self.constant + np.asarray(other, np.float64))
-        mine, theirs = self._spread(other.size), other._spread(self.size)
-        row, column = (np.concatenate([mine[part], theirs[part]]) for part in (0, 1))
-        return Linear(row, column, np.concatenate([mine[2], theirs[2]]), self.constant + other.constant)
+        return self._plus(other, 1.0)
 
     def __sub__(self, other: "Linear | ArrayLike") -> "Linear":
-        return self + (-other if isinstance(other, Linear) else -np.asarray(other, np.float64))
+        return self._plus(other, -1.0)
 
     def __neg__(self) -> "Linear":
         return self * -1.0
@@ -110,6 +105,15 @@ class Linear:
         """`size` expressions: the k-th of these is added into the one at places[k]; where none falls stands zero."""
         constant: Floats = np.bincount(places, self.constant, size).astype(np.float64)
         return Linear(places[self.row], self.column, self.value, constant)
+
+    def _plus(self, other: "Linear | ArrayLike", sign: float) -> "Linear":
+        if not isinstance(other, Linear):
+            row, column, value = self._spread(np.size(other))
+            return Linear(row, column, value, self.constant + sign * np.asarray(other, np.float64))
+        mine, theirs = self._spread(other.size), other._spread(self.size)
+        row, column = (np.concatenate([mine[part], theirs[part]]) for part in (0, 1))
+        value = np.concatenate([mine[2], sign * theirs[2]])
+        return Linear(row, column, value, self.constant + sign * other.constant)
 
     def _spread(self, size: int) -> tuple[Places, Places, Floats]:
         """The entries, repeated for each of `size` rows where there is but one expression."""

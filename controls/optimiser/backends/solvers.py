@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from controls.optimiser.linear import Floats
-from controls.optimiser.program import Arrays, Outcome, Program
+from controls.optimiser.backends.expressions import Floats
+from controls.optimiser.backends.program import Arrays, Outcome, Program
 from data_quality.contracts.errors import BadInput
 
 SOLVERS = ("highs", "cbc")
@@ -27,13 +27,13 @@ def run_solver(
     problem without integers. Raises BadInput for an unknown solver or one that is not installed,
     OurFault for an unbounded problem.
     """
-    from controls.optimiser.solve_highs import relaxed_bound, run_highs
+    from controls.optimiser.backends.solve_highs import relaxed_bound, run_highs
 
     arrays = program.arrays(weights) if arrays is None else arrays
     if solver == "highs":
         found = run_highs(arrays, gap=gap, time_limit_s=time_limit_s, start=start)
     elif solver == "cbc":
-        from controls.optimiser.solve_pulp import run_cbc
+        from controls.optimiser.backends.solve_pulp import run_cbc
 
         found = run_cbc(program, arrays, gap=gap, time_limit_s=time_limit_s)
     else:

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from controls.optimiser.linear import INF, Constraint, Floats, Linear, Places
+from controls.optimiser.backends.expressions import INF, Constraint, Floats, Linear, Places
 
 # Tighter than the 1e-6 to which plans are verified: at 1e-6 a "zero" mode still lets 5 W through at 5 kW.
 FEASIBILITY = 1e-9

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from controls.optimiser.program import FEASIBILITY, Arrays, Outcome, Program
+from controls.optimiser.backends.program import FEASIBILITY, Arrays, Outcome, Program
 from data_quality.contracts.errors import BadInput, OurFault
 
 if TYPE_CHECKING:

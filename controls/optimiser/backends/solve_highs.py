@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from controls.optimiser.linear import Floats
-from controls.optimiser.program import FEASIBILITY, Arrays, Outcome
+from controls.optimiser.backends.expressions import Floats
+from controls.optimiser.backends.program import FEASIBILITY, Arrays, Outcome
 from data_quality.contracts.errors import OurFault
 
 if TYPE_CHECKING:

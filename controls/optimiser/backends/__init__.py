@@ -1,0 +1,1 @@
+"""One problem as columns and rows of numbers, and the solvers that are given it."""

@@ -1,0 +1,67 @@
+"""A tank at a site: from its asset to a stored plan and to the commands that its template takes."""
+
+import numpy as np
+import pytest
+
+from controls.optimiser.check_solution import replay_case
+from controls.optimiser.devices.device import numbers
+from controls.optimiser.devices.tank import Tank
+from controls.optimiser.solution import Solution
+from controls.optimiser.solve import solve
+from controls.planning.frozen_plan import commands_of, make_plan
+from controls.planning.plan_inputs import plan_request
+from controls.templates.load_templates import load_template
+from data_quality.contracts.control.command import Mode
+from data_quality.contracts.control.plan import Plan, PlanRequest
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.site_file.site import Site
+from tests.controls.optimiser.test_tank import PARAMS, case_with
+from tests.controls.planning.examples import HOME, NOW, inputs
+
+RELAYS = (2.4, 1.2, 1.2, 0.6, 0.9, 1.2, 1.2, 0.9, 1.5, 1.02, 0.9, 0.6, 1.5, 1.2, 0.9, 0.9)
+
+
+def test_sixteen_relays_of_18_12_kw_are_planned_and_commanded_as_their_template_says() -> None:
+    assert sum(RELAYS) == pytest.approx(18.12)
+    prices = tuple(float(price) for price in np.repeat((0.3, 0.1, 0.25, 0.4, 0.2), 4))
+    draws = tuple(float(power) for power in np.repeat((4.0, 9.0, 4.0, 12.0, 4.0), 4))
+    case = case_with(
+        prices, step_h=0.25, relays_kw=RELAYS, draw_kw=draws, init_kwh=8.0, end_min_kwh=8.0, max_kwh=20.0,
+        min_on_h=0.5, min_off_h=0.5,
+    )  # fmt: skip
+    answer = solve(case, gap=0.01)
+    assert isinstance(answer, Solution), answer
+    assert replay_case(case, answer.series).problems == ()
+    template, device = load_template("sim_relay_bank_16"), case.devices[0]
+    columns = numbers(answer.series.devices["tank"])
+    sent = device.commands({name: values[5] for name, values in columns.items()}, 5)
+    assert set(sent) == set(template.settable)
+    assert {template.capability(name).unit for name in sent} == {"state"}
+    assert set(sent.values()) <= {0.0, 1.0} == set(template.limits("set_relay_01_state"))
+    assert set(template.safe_default.values()) == {0.0}
+    assert isinstance(device, Tank)
+    assert device.told(columns)["on0"].tolist() == columns["relay_01"].tolist()
+
+
+def test_a_site_with_a_tank_is_planned_stored_and_commanded() -> None:
+    params = PARAMS | {"relays_kw": list(RELAYS), "capacity_kwh": 40, "min_on_h": 0.5, "draw_kw": [2.0] * 24}
+    held = {"asset_id": "tank", "kind": "tank", "template": "sim_relay_bank_16", "params": params}
+    site = Site.model_validate(HOME.model_dump() | {"assets": [held]})
+    given = inputs(mode=Mode.FULL) | {"device_forecasts": {}, "states": {"tank": (20.0, 5.0)}}
+    asked = plan_request(site, **given)
+    assert isinstance(asked, PlanRequest), asked
+    answer = solve(asked, gap=0.01)
+    assert isinstance(answer, Solution), answer
+    made = make_plan(asked, answer, created_at_utc=NOW, version=1)
+    assert Plan.model_validate_json(made.model_dump_json()) == made
+    # Its thermostat heats the same heat when it happens to be needed: prices of the plan can only be lower.
+    assert made.objective <= made.no_battery_cost
+    commands = commands_of(made, site, epoch=1)
+    assert len(commands) == 16 * len(made.steps)
+    assert {(one.unit, one.value) for one in commands} == {("state", 0.0), ("state", 1.0)}
+    odd = plan_request(site, **given | {"states": {}})
+    assert isinstance(odd, Finding)
+    assert odd.message == "the temperature of the tank, or its age, is not known"
+    with pytest.raises(BadInput, match=r"it holds 90\.00 kWh"):
+        plan_request(site, **given | {"states": {"tank": (90.0, 5.0)}})
