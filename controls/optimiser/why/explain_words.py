@@ -50,7 +50,8 @@ def sentence(slot: Slot, explanation: Explanation, devices: Iterable[Device]) ->
     if not slot.is_explained:
         parts.append(_NO_TIME)
     elif not slot.alternatives and slot.impossible:
-        parts.append(f"{' and '.join(slot.impossible)} would be impossible")
+        named = " and ".join(f"{one.device_id} {one.words}" for one in slot.impossible)
+        parts.append(f"{named} would be impossible")
     parts += [_bound(one, explanation.noise, currency) for one in slot.binding]
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
