@@ -11,7 +11,7 @@ from controls.ledger.ledger_trust import distrusted
 from controls.ledger.outbox import release, wait_for_results
 from controls.ledger.proof import unproven
 from controls.optimiser.devices.kinds import devices_of
-from controls.optimiser.why.explain_words import Spell, folded
+from controls.optimiser.why.explain_words import folded
 from controls.planning.make import make_plan_now
 from controls.planning.plan_picture import picture_of_plan
 from controls.planning.replay.solved_again import solved_again
@@ -24,6 +24,7 @@ from orchestration.previews import embedded, table
 from orchestration.previews_plan import plan_picture
 from orchestration.resources import ProjectResource
 
+_WHY = ("from", "to", "does", "price", "one kWh more", "at a limit", "best other choice")
 # Long enough for the agent's poll, the write and the template's read-back time.
 PROOF_WITHIN_S = 30.0
 
@@ -63,7 +64,7 @@ def core_site__plan(
             "sentence": summarise(made, time_zone=site.time_zone),
             "devices": "\n".join(device_sentences(made, time_zone=site.time_zone)),
             "picture": embedded(picture, title=f"Plan of {site.name}"),
-            "why": table(list(Spell.model_fields), [list(spell.model_dump().values()) for spell in why]),
+            "why": table(_WHY, [list(spell.model_dump().values()) for spell in why]),
         },
     )
 

@@ -25,6 +25,7 @@ _KINDS = {
 }
 _OTHERS = (("#56B4E9", "----"), ("#E69F00", "oooo"), ("#ffffff", "++++"), ("#F5C7A9", "...."), ("#A6CEE3", "xx"))
 _NOTE_WIDTH = 148
+_LEGEND_WIDTH = 18
 _LINE_IN = 0.18
 
 
@@ -129,7 +130,7 @@ def _stored(axes: Any, picture: "PlanPicture") -> None:
     edges: Any = list(picture.edges_utc)
     for each, style in zip(picture.stored, ("-", "--", ":", "-.") * len(picture.stored), strict=False):
         full = each.scale or float(np.abs(each.amounts).max()) or 1.0
-        label = f"{each.words}\n(of {full:.3g} {each.unit})"
+        label = "\n".join([*textwrap.wrap(each.words, _LEGEND_WIDTH), f"(of {full:.3g} {each.unit})"])
         axes.plot(edges, 100 * each.amounts / full, color="black", linestyle=style, linewidth=1.4, label=label)
     axes.set_ylim(0, max(105.0, axes.get_ylim()[1]))
     axes.set_ylabel("stored\n%", fontsize="small")

@@ -27,13 +27,14 @@ from data_quality.contracts.time import Clock
 
 # Day-ahead prices reach to the end of the next day at best; what is longer would be cut to them.
 HORIZON = timedelta(hours=24)
-# The commands of the plan wait for it. What is not explained by then says so.
-EXPLAINED_WITHIN_S = 5.0
 
 
 @dataclass(frozen=True)
 class Desk:
-    """All that planning a site asks: where its data lie, how far commands may go, how devices tell their states."""
+    """All that planning a site asks: where its data lie, how far commands may go, how devices tell their states.
+
+    explained_within_s: commands wait for why a plan is so; what is not explained by then says that.
+    """
 
     site: Site
     lake: Lake
@@ -42,6 +43,7 @@ class Desk:
     mode: Mode
     read_states: ReadStates
     clock: Clock
+    explained_within_s: float = 5.0
 
     def forecast(self, target: str | None) -> Forecast | None:
         """The newest forecast of a target, where it is one."""
@@ -78,7 +80,7 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
         return solution
     # Without its solver's values, a plan of which time ran out is still a plan.
     is_told = bool(solution.values)
-    why = explain(case, solution, time_zone=site.time_zone, budget_s=EXPLAINED_WITHIN_S) if is_told else None
+    why = explain(case, solution, time_zone=site.time_zone, budget_s=desk.explained_within_s) if is_told else None
     # epoch=0 in the commands below: the agent puts its own in when it sends.
     version = desk.plans.next_version(site.site_id)
     plan = make_plan(request, solution, created_at_utc=now, version=version, explanation=why)

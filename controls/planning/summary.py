@@ -64,7 +64,7 @@ def _most_of_all(plan: Plan, device: Device, zone: ZoneInfo) -> str:
         return ""
     difference, at_utc, words = max(told)
     if difference <= plan.explanation.noise:
-        return "; doing otherwise in any one slot would make no difference"
+        return "; doing otherwise in any one slot that was asked about would make no difference"
     return f"; {words} on {_local(at_utc, zone)} would cost {figure(difference)} {plan.currency} more"
 
 

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -55,7 +56,7 @@ class Bed:
         for target, kwh in (("house", 1.0), ("pv", 0.5)):
             self.project.forecasts.add(forecast(target, kwh), FixedClock(NOW - timedelta(minutes=1)))
         set_mode(self.project.store, "home", mode=mode, person=CARLA, reason="test", clock=clock)
-        plan = make_plan_now(self.project.desk(site, clock))
+        plan = make_plan_now(replace(self.project.desk(site, clock), explained_within_s=0.0))
         assert not isinstance(plan, Finding), plan
 
     def tick(self, at_utc: datetime) -> list[dg.RunRequest | dg.SkipReason]:

@@ -62,7 +62,7 @@ def explain(
             known = {
                 "alternatives": tuple(possible),
                 "best_alternative": possible[0] if possible else None,
-                "impossible": tuple(f"{one.device_id} {one.words}" for one in found if one.difference is None),
+                "impossible": tuple(one for one in found if one.difference is None),
                 "is_explained": True,
             }
             slots[t] = slots[t].model_copy(update=known)

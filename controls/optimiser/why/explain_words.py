@@ -50,7 +50,8 @@ def sentence(slot: Slot, explanation: Explanation, devices: Iterable[Device]) ->
     if not slot.is_explained:
         parts.append(_NO_TIME)
     elif not slot.alternatives and slot.impossible:
-        parts.append(f"{' and '.join(slot.impossible)} would be impossible")
+        named = " and ".join(f"{one.device_id} {one.words}" for one in slot.impossible)
+        parts.append(f"{named} would be impossible")
     parts += [_bound(one, explanation.noise, currency) for one in slot.binding]
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
@@ -85,15 +86,15 @@ def acting(slot: Slot, devices: Iterable[Device]) -> tuple[tuple[str, str], ...]
 def folded(explanation: Explanation, devices: Iterable[Device]) -> list[Spell]:
     """All slots, neighbours that do the same for the same reasons as one row."""
     zone, known = ZoneInfo(explanation.time_zone), list(devices)
-    choice: tuple[object, ...] = ()
+    is_cause = False
 
     def kind(slot: Slot) -> tuple[object, ...]:
-        nonlocal choice
-        best = slot.best_alternative
+        nonlocal is_cause
         # A slot that was not explained goes with the one before.
         if slot.is_explained:
-            choice = (best.device_id, best.variable, (best.difference or 0.0) > explanation.noise) if best else ()
-        return acting(slot, known), tuple((one.device_id, one.words) for one in slot.binding), choice
+            best = slot.best_alternative
+            is_cause = best is not None and (best.difference or 0.0) > explanation.noise
+        return acting(slot, known), tuple((one.device_id, one.words) for one in slot.binding), is_cause
 
     return [_spell(list(run), explanation, known, zone) for _, run in groupby(explanation.slots, key=kind)]
 
@@ -148,7 +149,9 @@ def _limit(one: Binding) -> str:
 
 def _resting(devices: Iterable[Device]) -> str:
     names = [device.device_id for device in devices if device.makes_a_plan]
-    return f"{' and '.join(names)} rest{'s' if len(names) == 1 else ''}" if names else "there is nothing to plan"
+    if len(names) < 2:
+        return f"{names[0]} rests" if names else "there is nothing to plan"
+    return f"{', '.join(names[:-1])} and {names[-1]} rest"
 
 
 def _spell(run: list[Slot], explanation: Explanation, devices: list[Device], zone: ZoneInfo) -> Spell:
@@ -161,13 +164,17 @@ def _spell(run: list[Slot], explanation: Explanation, devices: list[Device], zon
         if first.powers_kw[device.device_id][name] > IDLE_KW
     ]
     known = [slot for slot in run if slot.is_explained]
-    best, other = known[0].best_alternative if known else None, "" if known else _NO_TIME
-    if best is None and known and known[0].impossible:
-        other = "nothing else is possible"
-    if best is not None:
-        cost = _span([(slot.best_alternative and slot.best_alternative.difference) or 0.0 for slot in known])
+    told = [slot.best_alternative for slot in known if slot.best_alternative]
+    other = "" if known else _NO_TIME
+    if known and not told:
+        other = "nothing else is possible" if known[0].impossible else ""
+    if told:
+        best = min(told, key=lambda one: one.difference or 0.0)
+        costs = [one.difference or 0.0 for one in told]
         is_cause = (best.difference or 0.0) > explanation.noise
-        other = f"{best.device_id} {best.words}: " + (f"{cost} {currency} more" if is_cause else "no difference")
+        other = f"{best.device_id} {best.words}: " + (
+            f"{_span(costs)} {currency} more" if is_cause else "no difference"
+        )
         other += f" ({len(known)} of {len(run)} slots asked)" if len(known) < len(run) else ""
     return Spell(
         start=_local(first.time_utc, zone),
