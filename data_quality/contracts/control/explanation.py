@@ -54,7 +54,7 @@ class Slot(Model):
     """One step. powers_kw: decisions by device. Prices of the connection, and of one kWh more at the margin.
 
     marginal_price: what one kWh more of load in this slot would cost, with every switch left as it is. alternatives:
-    the cheapest of each device. impossible: what no plan can do. is_explained: False where the time given was over before.
+    the cheapest of each device. impossible: what no plan can do. is_explained: False where time was over before.
     """
 
     time_utc: datetime
