@@ -80,9 +80,11 @@ def test_the_relays_on_one_tank_reach_their_known_optimum(shared_data: Path, sol
     assert replay_case(case, answer.series).problems == ()
 
 
-def test_all_devices_under_a_demand_charge_reach_their_known_optimum(shared_data: Path) -> None:
+@pytest.mark.parametrize("solver", ["highs", "cbc"])
+def test_all_devices_under_a_demand_charge_reach_their_known_optimum(shared_data: Path, solver: str) -> None:
     case = load_case(shared_data / "hems" / "cases" / "H4_all_assets_halfhour_demand_charge_30h.json")
-    answer = solve(case)
+    # Within 0.01 %, as the case says; CBC takes minutes to prove more.
+    answer = solve(case, solver=solver, gap=1e-5, time_limit_s=120.0)
     assert isinstance(answer, Solution), answer
-    assert answer.objective == pytest.approx(6.596560, rel=1e-6)
+    assert answer.objective == pytest.approx(6.596560, rel=1e-4)
     assert replay_case(case, answer.series).problems == ()

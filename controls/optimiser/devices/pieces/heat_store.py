@@ -145,7 +145,7 @@ class HeatStore(Device):
     @property
     def state(self) -> State:
         """The heat stored, kWh."""
-        return State(self.level_column, self.init_kwh, self.max_kwh - self.min_kwh, "heat", "kWh")
+        return State(self.level_column, self.init_kwh, self.max_kwh, "heat", "kWh", self.end_min_kwh)
 
     @property
     @abstractmethod
