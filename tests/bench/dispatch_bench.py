@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from controls.optimiser import solve_highs
+from controls.optimiser.backends import solve_highs
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.case_file import load_case
 from controls.optimiser.lp_build import build_problem
