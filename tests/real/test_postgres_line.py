@@ -168,7 +168,7 @@ def test_the_daemon_dispatches_and_the_devices_prove_it(line: Line) -> None:
     store = open_store(line.server.store_url)
     sent = [each for each in commands_of_store(store, "home") if each["state"] != "PROPOSED"]
     store.close()
-    assert {each["device"] for each in sent} == {"battery", "pv"}
+    assert {each["device"] for each in sent} == {"battery", "pv", "ev_charger", "hot_water"}
     assert {each["state"] for each in sent} <= {"VERIFIED", "COMPLETED"}
 
 
