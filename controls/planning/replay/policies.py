@@ -1,7 +1,7 @@
 """What a day would have cost under each policy, on the same load, sun and prices: one function a policy."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -34,10 +34,14 @@ _HAIR = 1e-6
 
 @dataclass(frozen=True)
 class PolicyRun:
-    """What a policy paid on the day, by kind of cost, and what it left in each store."""
+    """What a policy paid on the day, by kind of cost, and what it left in each store.
+
+    most_kw: the highest import and the highest export.
+    """
 
     costs: Mapping[str, float]
     ends: Mapping[str, float]
+    most_kw: tuple[float, float]
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -197,7 +201,7 @@ def executed(judged: Judged) -> PolicyRun | Finding:
     if proven < slots:
         message = f"{slots - proven} of {slots} decisions are not proven; they count as executed as planned"
         findings.append(Finding(code="partly_proven", message=message, facts={"proven": proven, "decisions": slots}))
-    return PolicyRun(run.costs, {**run.ends, **measured_ends(judged.day, decisions)}, tuple(findings))
+    return replace(run, ends={**run.ends, **measured_ends(judged.day, decisions)}, findings=tuple(findings))
 
 
 @policy("right_forecasts")
@@ -270,14 +274,18 @@ def run_of(judged: Judged, columns: Mapping[str, Numbers]) -> PolicyRun:
     closing = case.connection.closing(np.round(case.net_kw(columns), DECIMALS))
     devices = {device.device_id: _tuples(columns[device.device_id]) for device in case.devices}
     series = Series(connection=_tuples(closing), devices=devices)
-    return PolicyRun(costs_of(case, series), _ends(judged, series))
+    return PolicyRun(costs_of(case, series), _ends(judged, series), _most_kw(series))
 
 
 def _of_solution(judged: Judged, case: DispatchCase) -> PolicyRun | Finding:
     answer = solve(case)
     if isinstance(answer, Finding):
         return answer
-    return PolicyRun(answer.costs, _ends(judged, answer.series))
+    return PolicyRun(answer.costs, _ends(judged, answer.series), _most_kw(answer.series))
+
+
+def _most_kw(series: Series) -> tuple[float, float]:
+    return max(series.connection["import_kw"]), max(series.connection["export_kw"])
 
 
 def _ends(judged: Judged, series: Series) -> dict[str, float]:
