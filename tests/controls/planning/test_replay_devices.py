@@ -13,7 +13,7 @@ from controls.planning.replay.past_day import Readings
 from controls.planning.replay.replay_day import DayReplay, PolicyCost, replay_day
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.plan import DeviceFigures
-from tests.controls.planning.examples import NOW, prices
+from tests.controls.planning.examples import DAY, prices
 from tests.controls.planning.test_demo_home import HOME_FILE, asked_of, planned
 from tests.controls.planning.toy_days import BATTERY, PRICES, START, again, quarters, stored
 
@@ -165,7 +165,7 @@ def test_no_policy_beats_perfect_foresight_on_a_day_with_battery_car_and_tank_an
 
 
 def test_a_stored_plan_of_the_demo_home_is_judged_with_all_its_devices() -> None:
-    asked = asked_of(load_site(HOME_FILE), prices=prices(hours=NOW.hour + 12), mode=Mode.FULL)
+    asked = asked_of(load_site(HOME_FILE), now_utc=DAY, prices=prices(hours=12), mode=Mode.FULL)
     plan, _ = planned(load_site(HOME_FILE), asked)
     whole = StoredContent(plan=plan, content=plan.model_dump(mode="json"))
     first, last = plan.steps[0].start_utc, plan.steps[-1].end_utc
