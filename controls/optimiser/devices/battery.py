@@ -379,7 +379,12 @@ class Battery(Device):
         return {"set_charge_power_kw": step["battery_charge_kw"] - step["battery_discharge_kw"]}
 
     def relived(
-        self, *, start: float | None = None, end: float | None = None, forecast_kw: Floats | None = None
+        self,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        forecast_kw: Floats | None = None,
+        step_h: Floats | None = None,
     ) -> Self:
         """Where it is to leave as much as there was, that follows the start; no end is asked for outside its window.
 

@@ -4,7 +4,7 @@ Whoever solves, checks, explains, stores or commands a plan asks these methods a
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Self, TypeVar
@@ -53,14 +53,16 @@ class Part(Model, ABC):
     limits: families of rows that somebody chose, with the unit of what they limit; the others are physics and never
     give. means: a limit in words for a person, with its figures in braces (`{part.name}`). implied: families that can
     be in no conflict because the others already say what they say. per_step: fields with one value a step, or None
-    where nobody needs them. case_key: where a case file holds it (empty: at the top), case_is_list: as a list of them,
-    case_field: as a list that is this field of one part, and case_names: the file's names and the fields that they are.
+    where nobody needs them. or_per_step: fields with one value for all steps, or one a step. case_key: where a case
+    file holds it (empty: at the top), case_is_list: as a list of them, case_field: as a list that is this field of one
+    part, and case_names: the file's names and the fields that they are.
     """
 
     kind: ClassVar[str]
     limits: ClassVar[Mapping[str, str]] = {}
     implied: ClassVar[frozenset[str]] = frozenset()
     per_step: ClassVar[tuple[str, ...]] = ()
+    or_per_step: ClassVar[tuple[str, ...]] = ()
     says: ClassVar[Mapping[str, str]] = {}
     means: ClassVar[Mapping[str, str]] = {}
     case_key: ClassVar[str] = ""
@@ -81,6 +83,12 @@ class Part(Model, ABC):
 
     def fits(self, step_h: tuple[float, ...]) -> None:
         """Raises ValueError where its own figures do not go with the steps (hours of each) of its case."""
+
+    def over(self, known: Sequence[tuple[Self, int]]) -> Self:
+        """Itself over other steps: in each as another of its kind is in one of its own steps."""
+        names = [name for name in self.per_step if getattr(self, name)] + list(self.or_per_step)
+        every = {name: [_in_step(getattr(then, name), t) for then, t in known] for name in names}
+        return self.model_copy(update={name: tuple(values) for name, values in every.items()})
 
     @abstractmethod
     def variables(self, program: Program, around: Around) -> dict[str, Linear]:
@@ -196,7 +204,8 @@ class Device(Part, OnPhases):
 
     makes_a_plan: False for a kind that alone gives nothing to plan. forecast: which forecast it needs, if any.
     measure: which state, if any. columns: its decisions, which are powers. moves: columns worth a sentence, with the
-    verb. metered: registers of its meter, and the decision that each shows afterwards.
+    verb. metered: registers of its meter, and the decision that each shows afterwards. is_taken_away: what it stores
+    leaves with its owner, who wants a certain amount of it.
     """
 
     makes_a_plan: ClassVar[bool] = True
@@ -205,6 +214,7 @@ class Device(Part, OnPhases):
     columns: ClassVar[tuple[str, ...]] = ()
     moves: ClassVar[Mapping[str, str]] = {}
     metered: ClassVar[Mapping[str, str]] = {}
+    is_taken_away: ClassVar[bool] = False
 
     @classmethod
     def takes(cls, asset: Asset) -> bool:  # noqa: ARG003 - most kinds plan every asset of theirs
@@ -287,14 +297,32 @@ class Device(Part, OnPhases):
         return None
 
     def relived(
-        self, *, start: float | None = None, end: float | None = None, forecast_kw: Floats | None = None
+        self,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        forecast_kw: Floats | None = None,
+        step_h: Floats | None = None,
     ) -> "Device | None":
-        """Itself over other steps, for a replay: with another amount to begin with and at least to leave (None: as its
-        own figures ask), and with what came instead of its forecast, one value a step.
+        """Itself for a replay: with another amount to begin with and at least to leave (None: as its own figures ask),
+        and with what came instead of its forecast, one value a step. What cannot be had in its steps (step_h: hours of
+        each) is not asked for.
 
-        None: its figures count steps or sessions, and a replay keeps it as it was planned.
+        None: a replay keeps it as it was planned.
         """
         return None
+
+    def freed(self) -> "Device":
+        """The same with all that its physics allow, without what somebody wishes of it: bounds what any policy does."""
+        return self
+
+    def carried(self, columns: Columns, t: int) -> float | None:
+        """What it holds at the end of step t for whoever goes on from there; None: nothing to go on with."""
+        return columns[self.state.column][t] if self.state else None
+
+    def kept(self, decisions: Numbers, step_h: Floats) -> Numbers:
+        """What comes of decisions where it has the last word itself: a full store takes no more."""
+        return decisions
 
     def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
         """Its decisions in step t where it does as told, by what `commands` says: the way back from there."""
@@ -305,6 +333,10 @@ class Device(Part, OnPhases):
         and need is met, step by step without foresight. None: no such rule.
         """
         return None
+
+
+def _in_step(value: Any, t: int) -> Any:
+    return value[t] if isinstance(value, tuple) else value
 
 
 def clean(values: ArrayLike) -> Floats:

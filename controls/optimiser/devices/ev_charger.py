@@ -1,6 +1,6 @@
 """A charger and the cars at it: power zero or in a range, phases, taper, departure, feeding back (formulas 5.18)."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -12,6 +12,7 @@ from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.device import (
     DECIMALS,
     Around,
+    Columns,
     Device,
     Forced,
     Given,
@@ -77,6 +78,7 @@ class EvCharger(Device):
         reading="read_soc_percent", code="ev_soc", words="the car's charge", presence="read_is_plugged_in"
     )
     columns = ("ev_kw", "ev_discharge_kw")
+    is_taken_away = True
     moves: ClassVar = {"ev_kw": "charges the car with", "ev_discharge_kw": "takes from the car"}
 
     sessions: tuple[Session, ...] = ()
@@ -343,7 +345,7 @@ class EvCharger(Device):
 
     def alternatives(self, columns: Numbers, t: int) -> list[Forced]:
         """To pause a car that charges, or to let one that waits charge at its least power."""
-        stay = next((one for one in self.sessions if one.from_step <= t < one.to_step), None)
+        stay = self._stay(t)
         if stay is None:
             return []
         if columns["ev_kw"][t] > _IDLE_KW:
@@ -354,7 +356,7 @@ class EvCharger(Device):
 
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
         """Charging positive; nothing where no car is expected. Phases where the charger switches and charges."""
-        if not any(one.from_step <= t < one.to_step for one in self.sessions):
+        if self._stay(t) is None:
             return {}
         phases = {"set_phases_count": step["ev_phases"]} if step.get("ev_phases") else {}
         return phases | {"set_charge_power_kw": step["ev_kw"] - step["ev_discharge_kw"]}
@@ -362,6 +364,81 @@ class EvCharger(Device):
     def without_control(self) -> Self:
         """Every car charges from when it comes, at full power, until it has what it needs; it gives nothing back."""
         return self.model_copy(update={"is_uncontrolled": True, "notes": ()})
+
+    def over(self, known: Sequence[tuple[Self, int]]) -> Self:
+        """Its stays in other steps: from the charge with which each was begun, to what was wanted last.
+
+        A stay lasts until the departure that was known then, or a step in which no car is there.
+        """
+        stays = list[tuple[Session, dict[str, Any]]]()
+        goes_on = False
+        for step, (then, t) in enumerate(known):
+            now = then._stay(t)
+            if now is None:
+                goes_on = False
+                continue
+            if not goes_on:
+                stays.append((now, {"from_step": step, "cap_kw": (), "pace_kwh": ()}))
+            begun, changes = stays[-1]
+            for name in ("cap_kw", "pace_kwh"):
+                if bounds := getattr(now, name):
+                    changes[name] += (bounds[t - now.from_step],)
+            again = now.model_copy(update=changes | {"to_step": step + 1})
+            stays[-1] = again.holding(begun.start_kwh, now.target_kwh), changes
+            goes_on = t + 1 < now.to_step
+        return self.model_copy(update={"sessions": tuple(stay for stay, _ in stays)})
+
+    def relived(
+        self,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        forecast_kw: Floats | None = None,
+        step_h: Floats | None = None,
+    ) -> Self:
+        """The first car begins with that charge, where it is there from the start; the last leaves with that."""
+        stays = list(self.sessions)
+        if stays and start is not None and not stays[0].from_step:
+            stays[0] = stays[0].holding(start, stays[0].target_kwh)
+        if stays and end is not None:
+            stays[-1] = stays[-1].holding(stays[-1].start_kwh, end)
+        if step_h is not None:
+            stays = [one.reachable(step_h[one.steps]) for one in stays]
+        return self.model_copy(update={"sessions": tuple(stays)})
+
+    def freed(self) -> Self:
+        """Without a strategy."""
+        stays = [one.model_copy(update={"cap_kw": (), "pace_kwh": ()}) for one in self.sessions]
+        return self.model_copy(update={"sessions": tuple(stays)})
+
+    def carried(self, columns: Columns, t: int) -> float | None:
+        """The charge of a car that stays."""
+        stay = self._stay(t)
+        return columns["ev_stored_kwh"][t] if stay and t + 1 < stay.to_step else None
+
+    def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
+        """Charging positive, giving back negative; nothing where nobody says."""
+        power_kw = set_points.get("set_charge_power_kw", 0.0)
+        return {"ev_kw": max(power_kw, 0.0), "ev_discharge_kw": max(-power_kw, 0.0)}
+
+    def kept(self, decisions: Numbers, step_h: Floats) -> Numbers:
+        """As told while a car is there, and ready when it leaves all the same."""
+        found = {name: np.zeros(step_h.size) for name in self.columns}
+        for one in self.sessions:
+            told = (decisions[name][one.steps] for name in self.columns)
+            found["ev_kw"][one.steps], found["ev_discharge_kw"][one.steps] = one.ready(step_h[one.steps], *told)
+        return found
+
+    def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers:
+        """What is left over, as far as it reaches the least power; `kept` sees to it that the car is ready."""
+        found = {name: np.zeros(step_h.size) for name in self.columns}
+        for one in self.sessions:
+            spare_kw = np.maximum(-net_kw[one.steps], 0.0)
+            found["ev_kw"][one.steps], _ = one.as_early_as_it_can(step_h[one.steps], spare_kw)
+        return found
+
+    def _stay(self, t: int) -> Session | None:
+        return next((one for one in self.sessions if one.from_step <= t < one.to_step), None)
 
     def _let_go(self, step_h: Floats) -> Self:
         """The same with every decision taken: as early as it can."""

@@ -113,7 +113,12 @@ class Pv(Device):
         return self
 
     def relived(
-        self, *, start: float | None = None, end: float | None = None, forecast_kw: Floats | None = None
+        self,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        forecast_kw: Floats | None = None,
+        step_h: Floats | None = None,
     ) -> Self:
         """With the sun that shone."""
         return self if forecast_kw is None else self.model_copy(update={"pv_kw": tuple(forecast_kw.tolist())})

@@ -1,6 +1,6 @@
 """Electric relays that heat one tank: each on or off, for a minimum time, one by one (formulas 5.18)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Annotated, Any, ClassVar, Self
 
@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from controls.optimiser.backends.expressions import Floats, Linear
 from controls.optimiser.backends.program import Program, Row
-from controls.optimiser.devices.device import Around, Forced, Given, Measure, Numbers, Values, params_of
+from controls.optimiser.devices.device import Around, Forced, Given, Measure, Numbers, Values, clean, params_of
 from controls.optimiser.devices.pieces.heat_store import HeatStore, StoreParams
 from controls.optimiser.devices.pieces.switching import Bank, is_short, shared_out, shortest
 from data_quality.contracts.site_file.site import Asset
@@ -293,6 +293,50 @@ class Tank(HeatStore):
         """1 for a relay that is on."""
         return {f"set_{name}_state": step[name] for name in self._names if name in step}
 
+    def over(self, known: Sequence[tuple[Self, int]]) -> Self:
+        """With the most relays of any; what they did before is forgotten where that is not the start of it."""
+        most = max((then for then, _ in known), key=lambda then: len(then.relays_kw))
+        before = {} if known[0][1] == 0 else {"was_on": (), "since_h": (), "was_reheating": False}
+        return super().over(known).model_copy(update={"relays_kw": most.relays_kw} | before)
+
+    def relived(
+        self,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        forecast_kw: Floats | None = None,
+        step_h: Floats | None = None,
+    ) -> Self | None:
+        """Where it is to leave as much as there was, that follows the start. Only one that was planned."""
+        begun = self.init_kwh if start is None else start
+        wanted = end if end is not None else begun if self.end_min_kwh == self.init_kwh else self.end_min_kwh
+        ends = min(max(wanted, self.min_kwh), self.max_kwh)
+        return self.model_copy(update={"init_kwh": begun, "end_min_kwh": ends}) if self.is_planned else None
+
+    def freed(self) -> "FreeTank":
+        """Its relays need not stay on or off for whole steps, nor for any time, and comfort is nobody's bill."""
+        figures = {name: getattr(self, name) for name in Tank.model_fields}
+        return FreeTank.model_validate(figures | {"comfort_price_per_kwh_h": 0.0})
+
+    def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
+        """The relays that are told to be on."""
+        on = [set_points.get(f"set_{name}_state", 0.0) for name in self._names]
+        return {"relays_kw": float(np.array(self.relays_kw) @ np.array(on))}
+
+    def kept(self, decisions: Numbers, step_h: Floats) -> Numbers:
+        """Its own thermostat cuts at the ceiling and heats at the floor."""
+        heat_kwh, gone_kwh = step_h * np.array(self.cop) * decisions["relays_kw"], self.gone_kwh(step_h)
+        most_kwh, level = step_h * np.array(self.cop) * self.own_max_kw, self.init_kwh
+        for t in range(step_h.size):
+            left = level - gone_kwh[t]
+            heat_kwh[t] = min(max(heat_kwh[t], self.min_kwh - left), most_kwh[t], max(self.max_kwh - left, 0.0))
+            level = left + heat_kwh[t]
+        return {"relays_kw": heat_kwh / (step_h * np.array(self.cop))}
+
+    def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers:
+        """Its thermostat heats, and what is left over heats beyond that."""
+        return {"relays_kw": self.thermostat_kw(step_h, np.maximum(-net_kw, 0.0))}
+
     def _was_on(self, relay: int) -> bool:
         return bool(self.was_on) and self.was_on[relay]
 
@@ -311,3 +355,33 @@ class Tank(HeatStore):
     def _has_starts(self, around: Around) -> bool:
         """Whether columns say when relays go on: they cost a solver time."""
         return bool(self.switch_price) or not is_short(around.step_h, self.min_on_h, self.min_off_h)
+
+
+class FreeTank(Tank):
+    """A tank whose power may be any up to that of all relays: what its relays do, and its thermostat within a step."""
+
+    # No kind that a plan holds.
+    kind = ""
+
+    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
+        """Power and heat."""
+        return self.store(program, around)
+
+    def rows(self, x: Values, around: Around) -> Iterator[Row]:
+        """The balance and bounds of the heat, and the power of all relays."""
+        if self.is_planned:
+            yield from self.store_rows(x, around)
+            yield Row("relays", "power", x["relays_kw"] <= self.own_max_kw)
+
+    def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
+        """None: who switches within a step counts no starts."""
+        return ()
+
+    def solved(self, values: Numbers, step_h: Floats) -> Numbers:
+        """Power and heat."""
+        return self.stored(clean(values["relays_kw"]) if self.is_planned else self.thermostat_kw(step_h), step_h)
+
+    def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
+        """Those of its heat, and more than all relays draw."""
+        yield from self.store_errors(columns, step_h)
+        yield "a power above that of all relays", columns["relays_kw"] - self.own_max_kw

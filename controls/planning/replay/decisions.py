@@ -4,36 +4,47 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.devices.device import Device, Numbers
 from controls.planning.replay.past_day import PastDay, Slot
 
 
 def decided(day: PastDay, decisions: Mapping[str, Numbers]) -> dict[str, Numbers]:
     """All series of the day's devices from their decisions, by the model's own physics."""
-    return {device.device_id: device.solved(decisions[device.device_id], day.step_h) for device in day.case.devices}
+    return {one.device_id: done(one, decisions[one.device_id], day.step_h) for one in day.case.devices}
+
+
+def done(device: Device, decisions: Numbers, step_h: Floats) -> Numbers:
+    """The series of a device from what it is told, where it has the last word."""
+    return device.solved(device.kept(decisions, step_h), step_h)
 
 
 def planned_decisions(day: PastDay) -> dict[str, Numbers]:
     """What every device was told in each quarter hour by the plan that governed it, and does on the day as it was."""
     return {
-        device.device_id: by_slot(device, [_told(day, device, slot, t) for t, slot in enumerate(day.slots)])
+        device.device_id: by_slot(
+            device, [device.acted(_told(day, device, slot), t) for t, slot in enumerate(day.slots)]
+        )
         for device in day.case.devices
     }
 
 
-def executed_decisions(day: PastDay) -> tuple[dict[str, Numbers], int]:
-    """What every device is proven to have done, as planned where nothing is proven; and how many decisions are."""
-    proven = 0
+def executed_decisions(day: PastDay) -> tuple[dict[str, Numbers], int, int]:
+    """What every device is proven to have done, as planned where nothing is proven; and of how many decisions there
+    were how many are proven.
+    """
+    proven = asked = 0
     found = {}
     for device in day.case.devices:
         steps = []
         for t, slot in enumerate(day.slots):
-            done = _done(day, device, slot, t)
+            did, told = _done(day, device, slot, t), _told(day, device, slot)
             # That PV gave what it gave says nothing of the devices that a plan moves.
-            proven += done is not None and not device.forecast
-            steps.append(done or _told(day, device, slot, t))
+            is_moved = bool(told) and not device.forecast
+            asked, proven = asked + is_moved, proven + (is_moved and did is not None)
+            steps.append(did or device.acted(told, t))
         found[device.device_id] = by_slot(device, steps)
-    return found, proven
+    return found, proven, asked
 
 
 def measured_ends(day: PastDay, decisions: Mapping[str, Numbers]) -> dict[str, float]:
@@ -43,10 +54,9 @@ def measured_ends(day: PastDay, decisions: Mapping[str, Numbers]) -> dict[str, f
         if device.device_id in day.measured and device.state:
             at_utc, amount = day.measured[device.device_id]
             rest = [t for t, slot in enumerate(day.slots) if slot.start_utc >= at_utc]
-            again = device.relived(start=amount)
-            columns = {name: values[rest] for name, values in decisions[device.device_id].items()}
-            if again and rest:
-                amount = float(again.solved(columns, day.step_h[rest])[device.state.column][-1])
+            if rest and (again := device.over([(device, t) for t in rest]).relived(start=amount)):
+                columns = {name: values[rest] for name, values in decisions[device.device_id].items()}
+                amount = float(done(again, columns, day.step_h[rest])[device.state.column][-1])
             ends[device.device_id] = amount
     return ends
 
@@ -65,10 +75,10 @@ def _done(day: PastDay, device: Device, slot: Slot, t: int) -> dict[str, float] 
     return None if told is None else device.acted(told, t)
 
 
-def _told(day: PastDay, device: Device, slot: Slot, t: int) -> dict[str, float]:
+def _told(day: PastDay, device: Device, slot: Slot) -> dict[str, float]:
+    """Its set-points; none where no decision was to be taken, as without a car."""
     then = day.device_then(slot, device.device_id)
-    step = slot.plan.steps[slot.step].devices[device.device_id]
-    return device.acted(then.commands(step, slot.step) if then else {}, t)
+    return then.commands(slot.plan.steps[slot.step].devices[device.device_id], slot.step) if then else {}
 
 
 def by_slot(device: Device, steps: list[dict[str, float]]) -> Numbers:

@@ -13,9 +13,10 @@ class Lost(Model):
     been done, in the model's physics -> (physics) -> the same with the stores as measured.
 
     forecast_error: load, sun and prices came otherwise than foreseen. model_error: horizon_error (a plan sees no
-    further than its horizon, and asks for an end charge of its own) and physics_error (what was done filled the stores
-    otherwise than the model says, at the price of what is missing). execution_error: devices did otherwise than
-    planned. None: not known, and nothing of it is in the total. Each may be below zero: luck is not filtered out.
+    further than its horizon, asks for an end charge of its own, and switches relays for whole steps) and physics_error
+    (what was done filled the stores otherwise than the model says, at the price of what is missing). execution_error:
+    devices did otherwise than planned. None: not known, and nothing of it is in the total. Each may be below zero: luck
+    is not filtered out.
     """
 
     policy: str

@@ -4,20 +4,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
 
 from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.case import DispatchCase, case_of
-from controls.optimiser.devices.device import Device, Part, numbers
+from controls.optimiser.devices.device import Device, numbers
 from controls.planning.plan_inputs import STEP
 from controls.planning.tariff_terms import Offer
 from controls.planning.triggers import plan_window, planned_states
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.finding import Finding
 
-P = TypeVar("P", bound=Part)
 By = Mapping[datetime, float]
 # The bills of steps from an instant on, by their load less PV (kW) and the most that the connection may carry.
 Bill = Callable[[datetime, Floats, float], Offer | Finding]
@@ -113,10 +111,10 @@ class PastDay:
 
     @cached_property
     def replayed(self) -> tuple[str, ...]:
-        """The devices that can be decided anew: known to every plan, and with figures that count no steps."""
-        everywhere = set.intersection(*({one.device_id for one in case.devices} for case in self._governing))
-        first = self._governing[0].devices
-        return tuple(one.device_id for one in first if one.device_id in everywhere and one.relived() is not None)
+        """The devices that can be decided anew: known to every plan, and with figures that go with other steps."""
+        known = [{one.device_id for one in case.devices if one.relived() is not None} for case in self._governing]
+        everywhere = set.intersection(*known)
+        return tuple(one.device_id for one in self._governing[0].devices if one.device_id in everywhere)
 
     @cached_property
     def held(self) -> tuple[str, ...]:
@@ -128,7 +126,8 @@ class PastDay:
     def case(self) -> DispatchCase:
         """The day as one problem: load, sun and prices as they came, and every store to end as it began.
 
-        What it costs is money alone, whatever the plans were to be good at.
+        What it costs is money alone, whatever the plans were to be good at, and its devices may do all they can: so it
+        bounds every policy. A car leaves with what was wanted; one that stays holds what the last plan wanted by then.
         """
         found = self.billed
         assert not isinstance(found, Finding)  # noqa: S101 - past_day has said so
@@ -138,7 +137,9 @@ class PastDay:
     def billed(self) -> DispatchCase | Finding:
         """The same, or why its bill is not known."""
         first = self._governing[0]
-        connection = self._stitched(first.connection, lambda case: case.connection).model_copy(
+        connection = first.connection.over(
+            [(self.planned[slot.plan.plan_id].connection, slot.step) for slot in self.slots]
+        ).model_copy(
             update={
                 "import_price_per_kwh": self._actual(self.readings.import_price, _import_price),
                 "export_price_per_kwh": self._actual(self.readings.export_price, _export_price),
@@ -148,12 +149,14 @@ class PastDay:
         )
         devices = []
         for name in self.replayed:
-            then = self._stitched(_device(first, name), lambda case, name=name: _device(case, name))  # type: ignore[misc]
-            begun = self.begun.get(name)
-            sun_kw = self.sun_kw[name] if then.forecast else None
-            again = then.relived(start=begun, end=begun, forecast_kw=sun_kw)
+            every = [(_device(self.planned[slot.plan.plan_id], name), slot.step) for slot in self.slots]
+            begun = end = self.begun.get(name)
+            if every[0][0].is_taken_away:
+                end = self._left_there(name)
+            sun_kw = self.sun_kw[name] if every[0][0].forecast else None
+            again = every[0][0].over(every).relived(start=begun, end=end, forecast_kw=sun_kw, step_h=self.step_h)
             assert again is not None  # noqa: S101 - `replayed` holds no other
-            devices.append(again)
+            devices.append(again.freed())
         whole = DispatchCase(
             case_id=first.case_id,
             currency=first.currency,
@@ -192,7 +195,7 @@ class PastDay:
             for plan in self.plans
             if first < plan.request.start_utc <= end
             for device in self.planned[plan.plan_id].devices
-            if device.state
+            if device.state and not device.is_taken_away
         }
 
     @cached_property
@@ -207,16 +210,12 @@ class PastDay:
     def _actual(self, known: By, foreseen: Callable[[Slot], float]) -> tuple[float, ...]:
         return tuple(known.get(slot.start_utc, foreseen(slot)) for slot in self.slots)
 
-    def _stitched(self, part: P, of: Callable[[DispatchCase], P]) -> P:
-        """A part whose values of each quarter hour are those of the plan that governed it."""
-        known = {slot.plan.plan_id: of(self.planned[slot.plan.plan_id]) for slot in self.slots}
-        return part.model_copy(
-            update={
-                name: tuple(getattr(known[slot.plan.plan_id], name)[slot.step] for slot in self.slots)
-                for name in part.per_step
-                if getattr(part, name)
-            }
-        )
+    def _left_there(self, name: str) -> float | None:
+        """What the last plan has a store hold at the end of the day; None where it leaves before, or is not there."""
+        plan, last = self.slots[-1].plan, self.slots[-1].step
+        steps = [step.devices[name] for step in plan.steps]
+        columns = {column: tuple(step[column] for step in steps) for column in steps[last]}
+        return _device(self.planned[plan.plan_id], name).carried(columns, last)
 
     @cached_property
     def _held_kw(self) -> Floats:

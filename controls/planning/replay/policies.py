@@ -1,18 +1,25 @@
 """What a day would have cost under each policy, on the same load, sun and prices: one function a policy."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import numpy as np
 from pydantic import ValidationError
 
 from controls.optimiser.case import DispatchCase, without_control
-from controls.optimiser.devices.device import DECIMALS, MONEY, Columns, Numbers, numbers
+from controls.optimiser.devices.device import DECIMALS, MONEY, Columns, Device, Numbers, numbers
 from controls.optimiser.objective import measures_wanted
 from controls.optimiser.solution import Series, Solution, costs_of
 from controls.optimiser.solve import solve
-from controls.planning.replay.decisions import by_slot, decided, executed_decisions, measured_ends, planned_decisions
+from controls.planning.replay.decisions import (
+    by_slot,
+    decided,
+    done,
+    executed_decisions,
+    measured_ends,
+    planned_decisions,
+)
 from controls.planning.replay.past_day import PastDay
 from controls.planning.replay.right_inputs import cut_from, governed_by, with_actual_inputs
 from data_quality.contracts.control.goals import Objective, Preset
@@ -21,14 +28,20 @@ from data_quality.contracts.finding import Finding
 
 # By how much more is asked for, to see what a kWh at the end of the day would have cost.
 _MORE = 0.1
+# Stored amounts that differ by less are the same.
+_HAIR = 1e-6
 
 
 @dataclass(frozen=True)
 class PolicyRun:
-    """What a policy paid on the day, by kind of cost, and what it left in each store."""
+    """What a policy paid on the day, by kind of cost, and what it left in each store.
+
+    most_kw: the highest import and the highest export.
+    """
 
     costs: Mapping[str, float]
     ends: Mapping[str, float]
+    most_kw: tuple[float, float]
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -70,13 +83,38 @@ class Judged:
         return run.paid + self.charge_value(run)
 
     def charge_value(self, run: PolicyRun) -> float:
-        """What it would have cost to leave as much in the stores as there was; negative where more was left."""
-        return sum(self.charge_prices[name] * (wanted - run.ends[name]) for name, wanted in self.wanted.items())
+        """What foresight would have paid to leave as much in the stores as there was, less what for what was left.
+
+        So no policy gains on it by its end, however many relays and modes there are. What is left outside a store's
+        window, or could not have been left with foresight, counts at `charge_prices`.
+        """
+        left = {name: run.ends[name] for name in self.wanted}
+        devices, saved = self._leaving(left), 0.0
+        ends = {one.device_id: one.state.end for one in devices if one.state}
+        if any(abs(ends[name] - wanted) > _HAIR for name, wanted in self.wanted.items()):
+            answer = solved(self.day.case.model_copy(update={"devices": devices}))
+            if isinstance(answer, Solution) and isinstance(self.foresight, Solution):
+                saved = self.foresight.objective - answer.objective
+            else:
+                ends = self.wanted
+        rest = {name: ends[name] - amount for name, amount in left.items() if abs(ends[name] - amount) > _HAIR}
+        return saved + sum(self.charge_prices[name] * amount for name, amount in rest.items())
+
+    def _leaving(self, ends: Mapping[str, float]) -> tuple[Device, ...]:
+        """The devices of the day, to leave other amounts, or the nearest that they may."""
+        return tuple(
+            one.relived(end=ends[one.device_id]) or one if one.device_id in ends else one
+            for one in self.day.case.devices
+        )
 
     @cached_property
     def wanted(self) -> dict[str, float]:
-        """What each store is to hold at the end: as much as at the begin, or the nearest that it may."""
-        return {device.device_id: device.state.end for device in self.day.case.devices if device.state}
+        """What each store is to hold at the end: as much as at the begin, or the nearest that it may.
+
+        Not what is taken away: whoever leaves has what was wanted, by every policy.
+        """
+        kept = (one for one in self.day.case.devices if not one.is_taken_away)
+        return {device.device_id: device.state.end for device in kept if device.state}
 
     @cached_property
     def foresight(self) -> Solution | Finding:
@@ -85,20 +123,14 @@ class Judged:
 
     @cached_property
     def charge_prices(self) -> dict[str, float]:
-        """What a unit more in each store at the end of the day would have cost with perfect foresight.
-
-        Leaving less never pays at that price, nor does leaving more: what a store is worth at the margin is a
-        subgradient of the cheapest cost, which is convex. So no policy gains on perfect foresight by its end charge.
-        """
+        """What a unit more in each store at the end of the day would have cost with perfect foresight."""
         return {name: self._charge_price(name) for name in self.wanted}
 
     def _charge_price(self, name: str) -> float:
         case = self.day.case
         found = {}
         for more in (_MORE, -_MORE):
-            wanted = self.wanted[name] + more
-            devices = [d.relived(end=wanted) if d.device_id == name else d for d in case.devices]
-            others = tuple(one for one in devices if one is not None)
+            others = self._leaving({name: self.wanted[name] + more})
             answer = solved(case.model_copy(update={"devices": others}))
             state = next(one.state for one in others if one.device_id == name)
             asked = state.end - self.wanted[name] if state else 0.0
@@ -126,7 +158,9 @@ def no_control(judged: Judged) -> PolicyRun | Finding:
 
 @policy("self_consumption")
 def self_consumption(judged: Judged) -> PolicyRun | Finding:
-    """Batteries follow the meter, as they do by themselves: surplus goes in, need comes out, prices do not matter."""
+    """What is left over goes into what can take it, prices do not matter: cars and tanks first, which still have what
+    is wanted in time; batteries, which follow the meter, after them.
+    """
     case = judged.day.case
     load_kw, ruled = np.array(case.load_kw), dict[str, Numbers]()
     step_h = judged.day.step_h
@@ -134,10 +168,11 @@ def self_consumption(judged: Judged) -> PolicyRun | Finding:
     by_rule = {d.device_id for d in case.devices if d.by_rule(nothing, step_h) is not None}
     others = [device for device in case.devices if device.device_id not in by_rule]
     net_kw = load_kw + sum((d.drawn_kw(dict.fromkeys(d.columns, nothing)) for d in others), nothing)
-    for device in case.devices:
+    # What can also give comes last: it meets the need that the others have.
+    for device in sorted(case.devices, key=lambda one: np.max(one.reach_kw()[1]) > 0):
         columns = device.by_rule(net_kw, step_h)
         if columns is not None:
-            ruled[device.device_id] = device.solved(columns, step_h)
+            ruled[device.device_id] = done(device, columns, step_h)
             drawn_kw = device.drawn_kw(ruled[device.device_id])
             net_kw, load_kw = net_kw + drawn_kw, load_kw + drawn_kw
     # What is left to choose is what nobody plans anyway: PV that is curtailed where that pays.
@@ -157,17 +192,16 @@ def planned(judged: Judged) -> PolicyRun | Finding:
 @policy("executed")
 def executed(judged: Judged) -> PolicyRun | Finding:
     """What the devices are proven to have done, by their own meters or by read-back; their stores as last measured."""
-    decisions, proven = executed_decisions(judged.day)
+    decisions, proven, slots = executed_decisions(judged.day)
     if not proven:
         message = "no meter and no read-back proves what any device did: executed is not known"
         return Finding(code="no_proof", message=message)
     run = run_of(judged, decided(judged.day, decisions))
     findings = []
-    slots = len(judged.day.slots) * sum(not device.forecast for device in judged.day.case.devices)
     if proven < slots:
         message = f"{slots - proven} of {slots} decisions are not proven; they count as executed as planned"
         findings.append(Finding(code="partly_proven", message=message, facts={"proven": proven, "decisions": slots}))
-    return PolicyRun(run.costs, {**run.ends, **measured_ends(judged.day, decisions)}, tuple(findings))
+    return replace(run, ends={**run.ends, **measured_ends(judged.day, decisions)}, findings=tuple(findings))
 
 
 @policy("right_forecasts")
@@ -228,8 +262,9 @@ def _replanned(
             for t in range(len(slots)):
                 told = device.commands({name: values[t] for name, values in series.items()}, t)
                 own.append(now.acted(told, len(own)))
-            if device.state:
-                states[device.device_id] = float(series[device.state.column][len(slots) - 1])
+            states.pop(device.device_id, None)
+            if (held := device.carried(series, len(slots) - 1)) is not None:
+                states[device.device_id] = held
     return run_of(judged, decided(day, {name: by_slot(as_it_was[name], each) for name, each in steps.items()}))
 
 
@@ -239,14 +274,18 @@ def run_of(judged: Judged, columns: Mapping[str, Numbers]) -> PolicyRun:
     closing = case.connection.closing(np.round(case.net_kw(columns), DECIMALS))
     devices = {device.device_id: _tuples(columns[device.device_id]) for device in case.devices}
     series = Series(connection=_tuples(closing), devices=devices)
-    return PolicyRun(costs_of(case, series), _ends(judged, series))
+    return PolicyRun(costs_of(case, series), _ends(judged, series), _most_kw(series))
 
 
 def _of_solution(judged: Judged, case: DispatchCase) -> PolicyRun | Finding:
     answer = solve(case)
     if isinstance(answer, Finding):
         return answer
-    return PolicyRun(answer.costs, _ends(judged, answer.series))
+    return PolicyRun(answer.costs, _ends(judged, answer.series), _most_kw(answer.series))
+
+
+def _most_kw(series: Series) -> tuple[float, float]:
+    return max(series.connection["import_kw"]), max(series.connection["export_kw"])
 
 
 def _ends(judged: Judged, series: Series) -> dict[str, float]:

@@ -20,13 +20,16 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
 
+# Less is rounding.
+_HAIR_KW = 1e-6
+
 
 class PolicyCost(Model):
     """What a policy cost on the day. cost = paid + charge_value; of two of them the difference is a regret or a saving.
 
-    paid: by kind of cost in `paid_by`. charge_value: what it left less in the stores than there was, at charge_prices.
-    regret: cost less that of perfect foresight. saving_against_no_control: cost of no control less this one; both with
-    equal charge at begin and end. None: not known.
+    paid: by kind of cost in `paid_by`. charge_value: what foresight would have paid to leave as much as there was, less
+    what for as much as this left. regret: cost less that of perfect foresight. saving_against_no_control: cost of no
+    control less this one; both with equal charge at begin and end. None: not known.
     """
 
     name: str
@@ -155,7 +158,7 @@ def _policy_costs(judged: Judged, names: Iterable[str]) -> tuple[list[PolicyCost
         if isinstance(run, Finding):
             findings.append(run.model_copy(update={"message": f"{name}: {run.message}", "severity": "warning"}))
             continue
-        findings += run.findings
+        findings += [*run.findings, *_beyond(judged, name, run)]
         cost = judged.cost(run)
         found.append(
             PolicyCost(
@@ -170,3 +173,18 @@ def _policy_costs(judged: Judged, names: Iterable[str]) -> tuple[list[PolicyCost
             )
         )
     return found, findings
+
+
+def _beyond(judged: Judged, name: str, run: PolicyRun) -> list[Finding]:
+    """That a policy would have needed a wider connection: perfect foresight keeps to the one there is."""
+    connection = judged.day.case.connection
+    limits = (("draws", connection.import_max_kw), ("feeds in", connection.export_max_kw))
+    return [
+        Finding(
+            code="beyond_connection",
+            message=f"{name}: it {does} up to {most_kw:.2f} kW, the connection is said to carry {limit_kw:g} kW",
+            facts={"most_kw": most_kw, "limit_kw": limit_kw},
+        )
+        for (does, limit_kw), most_kw in zip(limits, run.most_kw, strict=True)
+        if most_kw > limit_kw + _HAIR_KW
+    ]

@@ -31,13 +31,13 @@ def cut_from(day: PastDay, plan: Plan, step: int, states: Mapping[str, float]) -
     case = day.planned[plan.plan_id]
 
     def cut(part: P) -> P:
-        series = {name: getattr(part, name) for name in part.per_step}
-        return part.model_copy(update={name: values[step:] for name, values in series.items() if values})
+        return part.over([(part, t) for t in range(step, len(case.step_h))])
 
     devices = []
     for device in (one for one in case.devices if one.device_id in day.replayed):
-        end = device.state.end if device.state and step else None
-        devices.append(cut(device).relived(start=states.get(device.device_id), end=end))
+        end = device.state.end if device.state and step and not device.is_taken_away else None
+        step_h = np.array(case.step_h[step:])
+        devices.append(cut(device).relived(start=states.get(device.device_id), end=end, step_h=step_h))
     held_kw = day.drawn_as_planned(plan, day.held)
     return case.model_copy(
         update={

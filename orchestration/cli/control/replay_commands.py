@@ -70,8 +70,8 @@ def _lines(found: "DayReplay") -> list[str]:
     span = f"{found.start_utc:%Y-%m-%d %H:%M}Z to {found.end_utc:%Y-%m-%d %H:%M}Z"
     lines = [f"judged over {found.quarter_hours} quarter hours, {span}; cost is what was paid and the end charge"]
     lines += [
-        f"{name} began with {begin:.2f} kWh; a kWh less or more than that at the end counts "
-        f"{found.charge_prices[name]:.4f} {found.currency}"
+        f"{name} began with {begin:.2f} kWh; a kWh more than that at the end would have cost "
+        f"{found.charge_prices[name]:.4f} {found.currency} with perfect foresight"
         for name, begin in found.begin.items()
         if name in found.charge_prices
     ]

@@ -13,7 +13,6 @@ from controls.planning.plan_inputs import STEP
 from controls.planning.replay.past_day import Readings
 from controls.planning.replay.replay_day import DayReplay, PolicyCost, replay_day
 from controls.planning.tariff_terms import Offer, tariff_offer
-from data_quality.contracts.control.plan import DeviceFigures
 from data_quality.contracts.finding import Finding
 from tests.controls.planning.test_tariff_terms import POWER, home
 from tests.controls.planning.toy_days import BATTERY, PRICES, START, again, battery_meter, quarters, stored
@@ -204,21 +203,6 @@ def test_a_day_is_billed_by_the_tariff_itself_where_prices_are_not_all() -> None
     unknown = Finding(code="no_tariff_in_force", message="no tariff is in force on 2026-01-01", severity="blocking")
     refused = again([stored((4,) * 8)], replace(readings, bill=lambda *_: unknown))
     assert ([each.code for each in refused.findings], refused.policies) == (["no_tariff_in_force"], ())
-
-
-def test_a_device_whose_figures_count_steps_stays_as_it_was_planned_and_that_is_told() -> None:
-    session = {"from_step": 0, "to_step": 4, "energy_kwh": 2.0, "min_kw": 1.0, "max_kw": 4.0, "efficiency": 1.0}
-    car = DeviceFigures(kind="ev_charger", device_id="car", figures={"sessions": [session]})
-    plan = stored(FORESEEN, others=[car])
-    assert sum(step.devices["car"]["ev_kw"] for step in plan.plan.steps) / 4 == pytest.approx(2)
-    found = again([plan], READINGS)
-    assert "car: kept as planned under every policy, and so no part of regret or saving" in [
-        each.message for each in found.findings
-    ]
-    # 2 kWh more at 1 EUR than without the car, under every policy.
-    assert costs(found)["no_control"].cost == pytest.approx(16 + 2)
-    assert costs(found)["perfect_foresight"].cost == pytest.approx(8 + 2)
-    assert found.is_same
 
 
 def test_plans_are_made_by_another_objective_of_what_was_known_then() -> None:

@@ -129,3 +129,57 @@ class Session(PowerRange):
             powers.append(power_kw)
             amounts.append(stored_kwh)
         return np.array(powers), np.array(amounts)
+
+    def ready(self, step_h: Floats, taken_kw: Floats, given_kw: Floats) -> tuple[Floats, Floats]:
+        """What a car that is told these powers takes and gives, one value a step of its stay.
+
+        It takes no more than it can, gives no more than it may, and from when there is no time to lose it charges as
+        fast as it can, so that it leaves with what is wanted.
+        """
+        taken_kw, given_kw, held_kwh = taken_kw.copy(), given_kw.copy(), self.start_kwh
+        line_kw, slope = self.taper_line
+        for t, hours in enumerate(step_h.tolist()):
+            rate = hours * self.efficiency
+            room_kw = INF if self.ceiling_kwh is None else (self.ceiling_kwh - held_kwh) / rate
+            most_kw = min(self.max_kw, room_kw, (line_kw - slope * held_kwh) / (1 + slope * rate) if slope else INF)
+            if taken_kw[t] > most_kw + SLACK_KWH:
+                taken_kw[t] = self.at_most_kw(most_kw)
+            if self.feed_in:
+                spare_kw = (held_kwh - self.feed_in.floor_kwh) * self.feed_in.efficiency / hours
+                given_kw[t] = min(given_kw[t], spare_kw) if spare_kw >= self.feed_in.min_kw else 0.0
+            else:
+                given_kw[t] = 0.0
+            after_kwh = held_kwh + self._gain_kwh(hours, taken_kw[t], given_kw[t])
+            if self._filled_kwh(after_kwh, step_h[t + 1 :]) < self.target_kwh - 2 * SLACK_KWH:
+                taken_kw[t], given_kw[t] = self._as_early(held_kwh, step_h[t:])[0][0], 0.0
+                after_kwh = held_kwh + self._gain_kwh(hours, taken_kw[t], 0.0)
+            held_kwh = after_kwh
+        return taken_kw, given_kw
+
+    def reachable(self, step_h: Floats) -> Self:
+        """The same, to leave with no more, and to be on no faster a pace, than it can. step_h: of its stay."""
+        _, stored_kwh = self._as_early(self.start_kwh, step_h)
+        most_kwh = stored_kwh - SLACK_KWH
+        pace_kwh = tuple(np.minimum(self.pace_kwh, most_kwh).tolist()) if self.pace_kwh else ()
+        energy_kwh = max(min(self.target_kwh, most_kwh[-1]) - self.start_kwh, 0.0)
+        return self.model_copy(update={"energy_kwh": energy_kwh, "pace_kwh": pace_kwh})
+
+    def holding(self, start_kwh: float, target_kwh: float) -> Self:
+        """The same from another charge to another."""
+        ceiling_kwh = None if self.ceiling_kwh is None else max(self.ceiling_kwh, start_kwh)
+        figures = {"start_kwh": start_kwh, "energy_kwh": max(target_kwh - start_kwh, 0.0), "ceiling_kwh": ceiling_kwh}
+        return self.model_copy(update=figures)
+
+    def _as_early(self, held_kwh: float, step_h: Floats) -> tuple[Floats, Floats]:
+        from_here = self.holding(held_kwh, self.target_kwh)
+        return from_here.as_early_as_it_can(step_h, np.full(step_h.size, self.max_kw))
+
+    def _filled_kwh(self, held_kwh: float, step_h: Floats) -> float:
+        """What it can hold after these steps, up to its target."""
+        if held_kwh >= self.target_kwh or not step_h.size:
+            return held_kwh
+        return float(self._as_early(held_kwh, step_h)[1][-1])
+
+    def _gain_kwh(self, hours: float, taken_kw: float, given_kw: float) -> float:
+        drawn_kw = given_kw / self.feed_in.efficiency if self.feed_in else 0.0
+        return hours * (self.efficiency * taken_kw - drawn_kw)

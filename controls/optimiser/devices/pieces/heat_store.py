@@ -100,6 +100,7 @@ class HeatStore(Device):
         "tank_end": "ends with at least {part.end_min_kwh:g} kWh of heat",
     }
     per_step = ("draw_kw",)
+    or_per_step = ("cop", "loss_kw")
     power_column: ClassVar[str]
     level_column: ClassVar[str]
     says: ClassVar = {
@@ -221,8 +222,10 @@ class HeatStore(Device):
         """Its own thermostat."""
         return self.model_copy(update={"is_planned": False})
 
-    def thermostat_kw(self, step_h: Floats) -> Floats:
+    def thermostat_kw(self, step_h: Floats, spare_kw: ArrayLike = 0.0) -> Floats:
         """Mean electric power in each step where its own thermostat heats and nobody plans.
+
+        spare_kw: power that it takes besides, up to its ceiling, whatever the thermostat says.
 
         Where heat would fall below the band, it heats as fast as it can until the top of the band is reached, within
         a step too. Its last steps heat less or more, so that it ends, where it can, with what a plan must end with:
@@ -230,11 +233,12 @@ class HeatStore(Device):
         """
         most_kwh, gone_kwh = step_h * np.array(self.cop) * self.own_max_kw, self.gone_kwh(step_h)
         (low, high), level, is_heating = self.band_kwh, self.init_kwh, False
-        heat_kwh = np.zeros(step_h.size)
+        heat_kwh, spare_kwh = np.zeros(step_h.size), np.minimum(step_h * np.array(self.cop) * spare_kw, most_kwh)
         for t in range(step_h.size):
             left = level - gone_kwh[t]
             is_heating = is_heating or left < low
             heat_kwh[t] = min(max(high - left, 0.0), most_kwh[t]) if is_heating else 0.0
+            heat_kwh[t] = max(heat_kwh[t], min(spare_kwh[t], self.max_kwh - left))
             level = left + heat_kwh[t]
             is_heating = is_heating and level < high
         for t in reversed(range(step_h.size)):
@@ -242,6 +246,6 @@ class HeatStore(Device):
             wanted_kwh = self.end_min_kwh - levels_kwh[-1]
             # Every later level moves along, and has to stay in its bounds.
             room_kwh = max(min(self.max_kwh - levels_kwh[t:].max(), most_kwh[t] - heat_kwh[t]), 0.0)
-            spare_kwh = max(min(levels_kwh[t:].min() - self.min_kwh, heat_kwh[t]), 0.0)
-            heat_kwh[t] += min(max(wanted_kwh, -spare_kwh), room_kwh)
+            less_kwh = max(min(levels_kwh[t:].min() - self.min_kwh, heat_kwh[t]), 0.0)
+            heat_kwh[t] += min(max(wanted_kwh, -less_kwh), room_kwh)
         return clean(heat_kwh / (step_h * np.array(self.cop)))
