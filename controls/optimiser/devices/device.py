@@ -337,5 +337,5 @@ def params_of(model: type[M], asset: Asset, site_id: str) -> M:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(["params", *(str(part) for part in first["loc"])])
-        message = f"site {site_id}, asset {asset.asset_id!r}, {key}: {first['msg']}"
+        message = f"site {site_id}, asset {asset.asset_id!r}, {key}: {first['msg'].removeprefix('Value error, ')}"
         raise BadInput(message, reason="bad_asset") from error

@@ -168,6 +168,12 @@ def test_its_cop_follows_the_outdoor_temperature_and_is_low_and_labelled_where_n
     assert HeatPump.model_validate_json(json.dumps(guessed.model_dump(mode="json"))) == guessed
 
 
+def test_a_store_that_is_full_may_end_a_step_of_its_least_power_below() -> None:
+    made = HeatPump.from_asset(asset(cop_points=[[0, 4.0]]), given(state=20.0))
+    # A quarter of an hour of 2 kW at a COP of 4.
+    assert made.end_min_kwh == pytest.approx(18.0)
+
+
 def test_in_partial_it_stays_normal_and_nothing_is_commanded() -> None:
     made = HeatPump.from_asset(asset(), given(share=0.3))
     columns = made.solved({}, np.ones(2))
