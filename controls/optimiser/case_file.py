@@ -16,6 +16,13 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 
 P = TypeVar("P", bound=Part)
+_SAID = {
+    "missing": "is missing",
+    "tuple_type": "expected a list",
+    "model_type": "expected an object with its keys",
+    "float_type": "expected a number",
+    "float_parsing": "expected a number",
+}
 
 
 class _CaseFile(Model):
@@ -56,7 +63,8 @@ def load_case(path: Path, *, preset: str | None = None) -> DispatchCase:
             carbon_kgco2e_per_kwh=(carbon,) * len(raw.load) if isinstance(carbon, float) else carbon,
         )
     except ValidationError as error:
-        raise _refusal(path, error, [], {}) from error
+        series = {field: key for kind in (Connection, *KINDS.values()) for key, field in kind.case_names.items()}
+        raise _refusal(path, error, [], series | {"load_kw": "load"}) from error
 
 
 def _parts(kind: type[P], content: Mapping[str, Any], path: Path) -> list[P]:
@@ -98,7 +106,11 @@ def _refusal(path: Path, error: ValidationError, place: list[str], keys: Mapping
     first = error.errors()[0]
     named = (keys.get(str(part), str(part)) for part in first["loc"])
     key = ".".join([*place, *(part for part in named if part)])
-    return BadInput(f"{key or 'the case'}: {first['msg']}", file=str(path), reason="bad_case")
+    said = _SAID.get(first["type"], first["msg"].removeprefix("Value error, "))
+    # A sentence of the problem's own begins with a name that the file may not have.
+    name, _, rest = said.partition(" ")
+    said = f"{keys.get(name, name)} {rest}" if first["type"] == "value_error" else said
+    return BadInput(f"{key or 'the case'}: {said}", file=str(path), reason="bad_case")
 
 
 def _parsed(path: Path) -> Any:
@@ -111,7 +123,7 @@ def _parsed(path: Path) -> Any:
     except json.JSONDecodeError as error:
         message = f"expected a dispatch case (JSON), got {error.msg.lower()}"
         raise BadInput(message, file=str(path), line=error.lineno, column=error.colno, reason="bad_json") from error
-    except (UnicodeDecodeError, ValueError) as error:
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise BadInput(f"expected a dispatch case (JSON): {error}", file=str(path), reason="bad_json") from error
 
 

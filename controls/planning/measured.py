@@ -27,8 +27,10 @@ def state_reader(site: Site, settings: Settings, clock: Clock) -> ReadStates:
         # The others say nothing, which a plan that needs their state then tells.
         if kind.measure and asset.template
     ]
-    if not asked:
-        raise BadInput(f"site {site.site_id!r} has no battery with a template", reason="no_battery")
+    mute = [asset.asset_id for asset, kind in device_assets(site) if kind.measure and not asset.template]
+    if mute and not asked:
+        message = f"site {site.site_id!r} has no template to ask {', '.join(mute)} by"
+        raise BadInput(message, reason="no_battery")
 
     def read() -> dict[str, Measured]:
         states = dict[str, Measured]()

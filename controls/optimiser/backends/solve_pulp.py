@@ -60,13 +60,15 @@ def run_cbc(program: Program, arrays: Arrays, *, gap: float, time_limit_s: float
 
     lp = readable(program, arrays)
 
+    # CBC's own rewriting of integers loses solutions of heat pumps, and calls problems infeasible that are not.
+    options = [f"integerTolerance {FEASIBILITY}", f"primalTolerance {FEASIBILITY}", "preprocess off"]
     engine = pulp.COIN_CMD(
         path=coin_api.pulp_cbc_path,
         msg=False,
         gapRel=gap,
         timeLimit=time_limit_s,
         threads=1,
-        options=[f"integerTolerance {FEASIBILITY}", f"primalTolerance {FEASIBILITY}"],
+        options=options,
     )
     if not engine.available():
         raise BadInput("CBC is not part of this installation of PuLP; use the solver 'highs'", reason="unknown_solver")

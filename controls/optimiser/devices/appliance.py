@@ -27,6 +27,8 @@ from data_quality.contracts.time import earlier_instant, zone
 
 # Hours that sums of step lengths may be off by.
 _HAIR_H = 1e-9
+# Of a plan, for its words alone.
+_MOST_RUNS = 99
 Power = Annotated[float, Field(ge=0)]
 
 
@@ -54,7 +56,7 @@ class Appliance(Device):
     kind = "appliance"
     limits: ClassVar = {"runs": "runs", "one_at_a_time": "runs"}
     means: ClassVar = {"runs": "runs {part.run_count} times", "one_at_a_time": "runs once at a time"}
-    says: ClassVar = {"run": "must run once in its window", "alone": "runs already"}
+    says: ClassVar = {f"run{n}": "must run once in its window" for n in range(_MOST_RUNS)} | {"alone": "runs already"}
     case_key = "appliances"
     case_is_list = True
     case_names: ClassVar = {
@@ -155,9 +157,10 @@ class Appliance(Device):
         which, step = np.nonzero(power)
         expected = (power[which, step] * started[which]).into(step, around.steps)
         yield Row("programme", "programme", x["appliance_kw"] == expected)
-        runs = started.into(window, self.run_count)
-        yield Row("runs", "run", runs >= 1.0, np.arange(self.run_count))
-        yield Row("programme", "once", runs <= 1.0, np.arange(self.run_count))
+        for n, run in enumerate(started.into(window, self.run_count)[[n]] for n in range(self.run_count)):
+            # A window is no step: numbered as one, it would be told by a wrong time.
+            yield Row("runs", f"run{n}", run >= 1.0)
+            yield Row("programme", f"once{n}", run <= 1.0)
         if self.run_count > 1:
             which, step = np.nonzero(self._overlap_h(around.step_h, at) > _HAIR_H)
             yield Row("one_at_a_time", "alone", started[which].into(step, around.steps) <= 1.0)
@@ -214,18 +217,30 @@ class Appliance(Device):
 
     def _starts(self, step_h: Floats) -> tuple[Places, Places]:
         """Every start that is allowed: the number of its window, and its step."""
-        at_h, found = np.cumsum([0.0, *step_h.tolist()]), list[tuple[int, int]]()
-        free_h = 0.0
-        for number, (first, after) in enumerate(self.windows):
+        at_h, allowed = np.cumsum([0.0, *step_h.tolist()]), list[Places]()
+        for first, after in self.windows:
             steps = np.arange(first, after)
-            steps = steps[at_h[steps] + self.programme_h <= at_h[after] + _HAIR_H]
-            if self.is_uncontrolled:
-                # One run after the other, as whoever loads the machine would start it.
-                steps = (steps[at_h[steps] >= free_h - _HAIR_H] if found else steps)[:1]
-                free_h = at_h[steps[0]] + self.programme_h if steps.size else free_h
-            found += [(number, step) for step in steps.tolist()]
+            allowed.append(steps[at_h[steps] + self.programme_h <= at_h[after] + _HAIR_H])
+        if self.is_uncontrolled:
+            allowed = self._first_come(at_h, allowed)
+        found = [(number, step) for number, steps in enumerate(allowed) for step in steps.tolist()]
         window, at = np.array(found, np.int64).reshape(-1, 2).T
         return window, at
+
+    def _first_come(self, at_h: Floats, allowed: list[Places]) -> list[Places]:
+        """One start for each window: whatever may begin does, and of several the one that must be done first.
+
+        All that are allowed where runs in such an order do not fit: then nobody saves anything by planning them.
+        """
+        found, left, free_h = dict[int, Places](), dict(enumerate(allowed)), 0.0
+        while left:
+            left = {n: steps[at_h[steps] >= free_h - _HAIR_H] for n, steps in left.items()}
+            if not all(steps.size for steps in left.values()):
+                return allowed
+            number = min(left, key=lambda n: (left[n][0], self.windows[n][1]))
+            found[number] = left.pop(number)[:1]
+            free_h = at_h[found[number][0]] + self.programme_h
+        return [found[number] for number in range(self.run_count)]
 
     def _power(self, step_h: Floats, at: Places) -> Floats:
         """Mean power in each step (columns) of a run from each start (rows), kW: its energy is kept."""

@@ -345,6 +345,11 @@ def clean(values: ArrayLike) -> Floats:
     return np.maximum(np.round(np.asarray(values, np.float64), DECIMALS), 0.0) + 0.0
 
 
+def watts_up(power_kw: float) -> float:
+    """Whole watts, in kW, never less: commands are cut to them, and one at a lower bound must not fall below it."""
+    return float(np.ceil(power_kw * 1000 - 1e-6) / 1000 + 0.0)
+
+
 def followed(start: float, change: Floats) -> Floats:
     """A stored amount at the end of each step, from its start and what each step adds."""
     # Summed up anew from cleaned powers: the solver's own path carries its noise.
@@ -364,5 +369,5 @@ def params_of(model: type[M], asset: Asset, site_id: str) -> M:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(["params", *(str(part) for part in first["loc"])])
-        message = f"site {site_id}, asset {asset.asset_id!r}, {key}: {first['msg']}"
+        message = f"site {site_id}, asset {asset.asset_id!r}, {key}: {first['msg'].removeprefix('Value error, ')}"
         raise BadInput(message, reason="bad_asset") from error

@@ -130,12 +130,12 @@ class HeatPump(HeatStore):
 
     @classmethod
     def from_asset(cls, asset: Asset, given: Given) -> Self:
-        """It ends with at least the heat it begins with; it has been normal for long."""
+        """It ends with at least the heat it begins with, as far as its states can; it has been normal for long."""
         params = cls.figures(asset, given.site_id)
         steps = len(given.import_price_per_kwh)
         known = given.outdoor_degc
         basis = "forecast of the outdoor temperature" if known else f"no forecast: as at {params.design_degc:g} °C"
-        return cls.model_validate(
+        made = cls.model_validate(
             params.store(asset, given)
             | {
                 "cop": tuple(params.cops(np.array(known or (params.design_degc,) * steps)).round(DECIMALS).tolist()),
@@ -148,6 +148,7 @@ class HeatPump(HeatStore):
                 "blocked_max_h": params.blocked_max_h,
             }
         )
+        return made.ending(given, least_kw=min(made.recommended_kw, made.forced_kw), least_h=made.min_state_h)
 
     @classmethod
     def measured(cls, asset: Asset, site_id: str, reading: float) -> float:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from controls.optimiser.backends.expressions import Floats, Linear
 from controls.optimiser.backends.program import Program, Row
-from controls.optimiser.devices.device import Around, Device, Forced, Given, Numbers, Values, clean
+from controls.optimiser.devices.device import Around, Device, Forced, Given, Numbers, Values, clean, watts_up
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Asset
 
@@ -56,7 +56,7 @@ class Pv(Device):
             device_id=asset.asset_id,
             pv_kw=tuple(share * power for power in given.forecast_kw),
             # The safe default of an inverter is its full rating: a share of it counts downwards from there.
-            limit_min_kw=(1 - given.share) * rating_kw,
+            limit_min_kw=watts_up((1 - given.share) * rating_kw),
             rating_kw=rating_kw,
         )
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from controls.optimiser.backends.expressions import INF, Floats, Linear
 from controls.optimiser.backends.program import Program, Row
-from controls.optimiser.devices.device import Around, Device, Forced, Given, Numbers, Values, params_of
+from controls.optimiser.devices.device import Around, Device, Forced, Given, Numbers, Values, params_of, watts_up
 from controls.optimiser.devices.pieces.switching import Bank
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Asset
@@ -20,6 +20,8 @@ from data_quality.contracts.time import zone
 _HAIR_H = 1e-9
 # Less is solver noise and no shedding.
 _IDLE_KW = 1e-6
+# What counts as shed sheds so much at least: two sheddings are not made one by an hour in which nothing is shed.
+_LEAST_KW = 1e-3
 Power = Annotated[float, Field(ge=0)]
 Hours = Annotated[float, Field(gt=0)]
 
@@ -102,7 +104,7 @@ class SheddableLoad(Device):
                 "own_kw": tuple(max(min(own, load), 0.0) for own, load in zip(own_kw, given.load_kw, strict=True)),
                 "rating_kw": rating_kw,
                 # As of PV: its safe default is its rating, and a share of it counts downwards from there.
-                "limit_min_kw": (1 - given.share) * rating_kw,
+                "limit_min_kw": watts_up((1 - given.share) * rating_kw),
             }
         )
 
@@ -139,6 +141,7 @@ class SheddableLoad(Device):
                 row = np.repeat(np.arange(first.size), after - first)
                 yield Row("shed_duration", "duration", shed[steps].into(row, first.size) <= after - first - 1.0, first)
         if self.min_rest_h:
+            yield Row("shed_least", "least", x["shed_kw"] >= _LEAST_KW * shed)
             bank = Bank("", 1, shed, x["starts"], (), (INF,))
             for each in bank.rows(around.step_h, min_on_h=0.0, min_off_h=self.min_rest_h):
                 yield each._replace(family="shed_rest" if each.family == "minimum_off" else each.family)

@@ -122,7 +122,7 @@ class Tank(HeatStore):
 
     @classmethod
     def from_asset(cls, asset: Asset, given: Given) -> Self:
-        """It ends with at least the heat it begins with; its relays have rested.
+        """It ends with at least the heat it begins with, as far as whole relays can; its relays have rested.
 
         Where it may use but a share of its rating, that is so many of its first relays; where not even one, its own
         thermostat heats.
@@ -133,7 +133,8 @@ class Tank(HeatStore):
         sums_kw = accumulate(params.relays_kw)
         first = tuple(kw for kw, sum_kw in zip(params.relays_kw, sums_kw, strict=True) if sum_kw <= allowed_kw)
         usable = {"relays_kw": first, "is_planned": True} if first else {}
-        return cls.model_validate(own | params.store(asset, given) | usable)
+        made = cls.model_validate(own | params.store(asset, given) | usable)
+        return made.ending(given, least_kw=min(made.relays_kw), least_h=made.min_on_h)
 
     @classmethod
     def measured(cls, asset: Asset, site_id: str, reading: float) -> float:

@@ -70,7 +70,7 @@ def test_the_points_of_a_case_are_its_steps_in_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"tank": {"cop": 1.0}}, "tank.draw_kw: Field required"),
+        ({"tank": {"cop": 1.0}}, "tank.draw_kw: is missing"),
         ({"ev_sessions": [{"from_step": 0}]}, "ev_sessions.0.p_min"),
         ({"ev_sessions": [SESSION | {"eta": 0}]}, "ev_sessions.0.eta"),
         ({"ev_sessions": [SESSION | {"to_step": -3}]}, "the car leaves in step -3, before the plan begins"),
@@ -78,14 +78,14 @@ def test_the_points_of_a_case_are_its_steps_in_time(tmp_path: Path) -> None:
         ({"ev_sessions": [SESSION | {"to_step": 3}]}, "a car leaves in step 3, the case has 2"),
         ({"ev_sessions": [SESSION, SESSION]}, "a car comes in step 0, before the last one leaves"),
         ({"ev_sessions": [SESSION | {"p_min": 12.0}]}, "the least power 12 kW is above the most, 11 kW"),
-        ({"ev_sessions": SESSION}, "ev_sessions: Input should be"),
-        ({"pv": [0.0]}, "pv_kw has 1 values, the case 2 steps"),
-        ({"load": ["much", 1.0]}, "load.0"),
+        ({"ev_sessions": SESSION}, "ev_sessions: expected a list"),
+        ({"pv": [0.0]}, "the case: pv has 1 values, the case 2 steps"),
+        ({"load": ["much", 1.0]}, "load.0: expected a number"),
         ({"dt_h": 0}, "dt_h"),
         ({"start_utc": "2024-05-07T22:00:00"}, "start_utc"),
-        ({"battery": {**BATTERY, "soc_min": 11.0}}, "soc_min 11.0 must not be above soc_max 10.0"),
+        ({"battery": {**BATTERY, "soc_min": 11.0}}, "battery: soc_min 11.0 must not be above soc_max 10.0"),
         ({"battery": {"p_ch": 5.0}}, "battery.p_dis"),
-        ({"battery": [BATTERY]}, "battery: Input should be"),
+        ({"battery": [BATTERY]}, "battery: expected an object with its keys"),
         ({"battery": {**BATTERY, "eta_c": 1.5}}, "battery.eta_c"),
         ({"p_imp": None}, "p_imp"),
         ({"imp_max": -1}, "imp_max"),
@@ -104,7 +104,8 @@ def test_a_case_that_cannot_be_used_is_refused_by_name(tmp_path: Path, changes: 
         ("", "line 1"),
         ('{"id":\n oops}', "line 2"),
         ('{"load": [NaN]}', "NaN is not a number"),
-        ("[1, 2]", "the case"),
+        ("[1, 2]", "the case: expected an object"),
+        ("[" * 100_000, "expected a dispatch case"),
     ],
 )
 def test_a_file_that_is_no_case_is_refused_with_its_line(tmp_path: Path, text: str, words: str) -> None:

@@ -16,7 +16,7 @@ from controls.optimiser.devices.kinds import KINDS
 from controls.optimiser.devices.sheddable_load import SheddableLoad
 from controls.optimiser.solution import Series, Solution
 from controls.optimiser.solve import solve
-from controls.planning.frozen_plan import commands_of, make_plan
+from controls.planning.frozen_plan import commands_of, make_plan, watts_toward_zero
 from controls.planning.plan_inputs import plan_request
 from controls.planning.summary import summarise
 from data_quality.contracts.control.command import Mode
@@ -74,6 +74,19 @@ def test_two_windows_are_two_runs_that_never_overlap() -> None:
     answer = solved(case)
     assert answer.series.devices["dish"]["appliance_kw"] == pytest.approx((2.0, 0.5, 2.0, 0.5))
     assert solved(without_control(case)).objective == pytest.approx(answer.objective)
+
+
+@pytest.mark.parametrize("windows", [((0, 5), (0, 2)), ((0, 5), (1, 3))])
+def test_what_can_be_planned_has_a_cost_with_nothing_planned_too(windows: tuple[tuple[int, int], ...]) -> None:
+    # First come, first served would begin with the wide window, and leave no time for the narrow one.
+    case = house(dishes(windows=windows), prices=(0.3, 0.2, 0.4, 0.1, 0.1))
+    assert solved(without_control(case)).objective >= solved(case).objective
+
+
+def test_more_runs_than_steps_are_a_conflict_in_words() -> None:
+    found = solve(house(dishes(windows=((0, 2),) * 3), prices=(0.1, 0.1)))
+    assert isinstance(found, Finding)
+    assert found.facts["families"] == "runs,one_at_a_time"
 
 
 def test_a_negative_price_starts_it_once_and_not_twice() -> None:
@@ -144,6 +157,11 @@ def test_a_load_is_shed_where_it_pays_and_as_was_agreed(terms: dict[str, Any], s
     assert solved(without_control(case)).objective == pytest.approx(3.0 * sum(DEAR))
     shed_kwh = sum(answer.series.devices["oven"]["shed_kw"])
     assert answer.costs["shedding"] == pytest.approx(shed_kwh * oven(**terms).price_per_kwh)
+
+
+def test_an_hour_in_which_nothing_is_shed_does_not_make_two_sheddings_one() -> None:
+    case = house(oven(own_kw=(3.0, 0.0, 3.0), min_rest_h=2), prices=(0.6, 0.2, 0.5), load_kw=3.0)
+    assert solved(case).series.devices["oven"]["shed_kw"] == pytest.approx((1.0, 0.0, 0.0))
 
 
 def test_a_conflict_says_that_more_would_have_to_be_shed() -> None:
@@ -264,6 +282,13 @@ def test_a_load_by_the_local_clock_is_never_more_than_the_whole_house() -> None:
     assert load.rating_kw == 23.0
     held = SheddableLoad.from_asset(asset, given("2026-01-14T23:00", share=0.3))
     assert held.most_kw.max() == 0.0
+
+
+def test_a_limit_in_partial_stays_in_its_envelope_when_it_is_cut_to_watts() -> None:
+    asset = Asset(asset_id="boiler", kind="sheddable_load", params={"load_kw": 2.2225, "price_per_kwh": 0.1})
+    held = SheddableLoad.from_asset(asset, given("2026-01-14T23:00", share=0.3, load_kw=(4.0,) * 4))
+    limit_kw = held.commands({"shed_kw": float(held.most_kw[0])}, 0)["set_power_limit_kw"]
+    assert watts_toward_zero(limit_kw) >= 0.7 * 2.2225
 
 
 def test_a_site_with_a_machine_and_a_load_to_shed_is_planned_and_commanded() -> None:

@@ -49,6 +49,15 @@ def column(answer: Solution, name: str) -> list[float]:
     return list(answer.series.devices["hp"][name])
 
 
+@pytest.mark.parametrize("solver", ["highs", "cbc"])
+def test_what_is_called_the_best_plan_is_the_best(solver: str) -> None:
+    # A kWh before the last hour: blocked in it, the store ends 1.05 kWh cooler, and nobody asks for more.
+    case = case_with((0.2, 0.3, 0.3), draw_kw=(1.0, 0.0, 1.0), loss_kw=0.05, blocked_before_h=0.5)
+    answer = planned(case, solver)
+    assert column(answer, "sg_ready_state") == [2.0, 2.0, 1.0]
+    assert answer.objective == pytest.approx(0.075, abs=1e-6)
+
+
 def test_in_the_normal_state_it_holds_its_set_point_by_itself() -> None:
     # 3 kWh of heat an hour are 1 kW of electricity, whatever it costs.
     alone = planned(without_control(case_with((0.1, 0.9, 0.1), end_min_kwh=6.0)))
@@ -157,6 +166,12 @@ def test_its_cop_follows_the_outdoor_temperature_and_is_low_and_labelled_where_n
     assert guessed.cop == (pytest.approx(0.4 * 318.15 / 57),) * 2
     assert guessed.cop_basis == "no forecast: as at -12 °C"
     assert HeatPump.model_validate_json(json.dumps(guessed.model_dump(mode="json"))) == guessed
+
+
+def test_a_store_that_is_full_may_end_a_step_of_its_least_power_below() -> None:
+    made = HeatPump.from_asset(asset(cop_points=[[0, 4.0]]), given(state=20.0))
+    # A quarter of an hour of 2 kW at a COP of 4.
+    assert made.end_min_kwh == pytest.approx(18.0)
 
 
 def test_in_partial_it_stays_normal_and_nothing_is_commanded() -> None:

@@ -222,7 +222,7 @@ TANK = {
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"relays_kw": [2.0, 0.0]}, "tank.relays_kw: Value error, relay 2 has no power"),
+        ({"relays_kw": [2.0, 0.0]}, "tank.relays_kw: relay 2 has no power"),
         ({"relays_kw": []}, "tank.relays_kw: .* at least 1"),
         ({"draw_kw": [1]}, "draw_kw has 1 values, the case 2 steps"),
         ({"cop": 0}, "cop must be above 0"),
@@ -257,6 +257,19 @@ def test_a_sites_tank_says_degrees_and_is_planned_in_kwh() -> None:
     assert Tank.model_validate_json(json.dumps(made.model_dump(mode="json"))) == made
 
 
+@pytest.mark.parametrize("state", [11.9, 12.0, 12.4])
+def test_a_tank_that_is_full_is_planned_though_no_whole_relay_ends_there(state: float) -> None:
+    at = {**GIVEN.__dict__, "state": state, "step_h": 0.25, "import_price_per_kwh": (1.0,) * 40}
+    made = Tank.from_asset(asset(min_on_h=0.5), Given(**at))
+    # Half an hour of the smaller relay below the ceiling.
+    assert made.end_min_kwh == pytest.approx(11.4)
+    case = case_with((0.2,) * 40, step_h=0.25).model_copy(update={"devices": (made,)})
+    answer = solve(case)
+    assert isinstance(answer, Solution), answer
+    assert answer.series.devices["tank"]["tank_end_kwh"][-1] >= 11.4
+    assert Tank.from_asset(asset(min_on_h=0.5), Given(**at | {"end": 12.0})).end_min_kwh == 12.0
+
+
 def test_in_partial_its_own_thermostat_heats_and_nothing_is_commanded() -> None:
     made = Tank.from_asset(asset(), GIVEN.__class__(**{**GIVEN.__dict__, "share": 0.3}))
     assert not made.is_planned
@@ -266,7 +279,7 @@ def test_in_partial_its_own_thermostat_heats_and_nothing_is_commanded() -> None:
 @pytest.mark.parametrize(
     ("changes", "state", "words"),
     [
-        ({"relays_kw": [2.4, 0]}, 6.0, r"params.relays_kw: Value error, relay 2 has no power"),
+        ({"relays_kw": [2.4, 0]}, 6.0, r"params.relays_kw: relay 2 has no power"),
         ({"relays_kw": None}, 6.0, r"params.relays_kw"),
         ({}, 30.0, r"site home, asset 'tank': it holds 30.00 kWh, outside 0..12 kWh: mend its sensor"),
         ({"full_degc": 10}, 6.0, r"temperatures must rise: 20, 10"),

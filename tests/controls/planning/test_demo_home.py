@@ -32,6 +32,14 @@ def asked_of(home: Site, **changes: object) -> PlanRequest:
     return asked
 
 
+def with_params(home: Site, asset_id: str, params: dict[str, object]) -> Site:
+    """The home with some params of an asset changed."""
+    content = home.model_dump()
+    own = next(asset["params"] for asset in content["assets"] if asset["asset_id"] == asset_id)
+    own.update(params)
+    return Site.model_validate(content)
+
+
 def planned(home: Site, asked: PlanRequest) -> tuple[Plan, list[Command]]:
     """Its plan and commands."""
     solution = solve(asked)
@@ -40,8 +48,16 @@ def planned(home: Site, asked: PlanRequest) -> tuple[Plan, list[Command]]:
     return plan, commands_of(plan, home, epoch=0)
 
 
-def test_every_command_planned_in_partial_passes_rating_and_envelope() -> None:
-    home = paid(-5, load_site(HOME_FILE))
+@pytest.mark.parametrize(
+    ("asset_id", "params"),
+    [
+        ("battery", {}),
+        # A share of 22 kW is power enough for all phases, which are then asked for.
+        ("ev_charger", {"phases": [1, 3], "max_current_a": 32, "max_kw": 22.0, "strategy": "ASAP"}),
+    ],
+)
+def test_every_command_planned_in_partial_passes_rating_and_envelope(asset_id: str, params: dict[str, object]) -> None:
+    home = paid(-5, with_params(load_site(HOME_FILE), asset_id, params))
     _, commands = planned(home, asked_of(home, pv_forecast=forecast("pv", 7.0)))
     limits = {
         (asset.asset_id, capability): limits_of(asset, load_template(asset.template), capability)

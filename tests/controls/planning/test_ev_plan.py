@@ -209,6 +209,10 @@ def test_cheap_hours_are_only_those_that_suffice() -> None:
     assert planned_kw("CHEAP_HOURS", import_price_per_kwh=prices)[:4] == pytest.approx([0.0, 8.96, 0.0, 11.04])
 
 
+def test_a_full_car_in_a_hurry_rests() -> None:
+    assert planned_kw("ASAP", state=40.0) == pytest.approx([0.0] * 24)
+
+
 def test_as_early_as_possible_leaves_room_for_the_load() -> None:
     (stay,) = car(charger(strategy="ASAP"), import_max_kw=9.0).sessions
     # 8 kW beside 1 kW of load; the second hour leaves enough for the least power of the third.

@@ -9,7 +9,7 @@ from controls.optimiser.backends.expressions import INF, Floats
 from data_quality.contracts.model import Model
 
 # Far below what any solver tells apart: a path that is prescribed must not fail on a rounded digit.
-SLACK_KWH = 1e-8
+SLACK_KWH = 1e-7
 
 
 class PowerRange(Model):
