@@ -66,19 +66,29 @@ MUTANTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def folder(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project and of a built warehouse: in the same place dbt parses what changed, and no more."""
+    folder = tmp_path_factory.mktemp("mutants")
+    shutil.copytree(dbt.PROJECT_DIR, folder / "project", ignore=shutil.ignore_patterns("target", "logs"))
+    shutil.copy(world.duckdb.target.duckdb_file, folder / "warehouse.duckdb")
+    return folder
+
+
 @pytest.mark.parametrize("name", list(MUTANTS))
-def test_a_unit_test_notices(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_unit_test_notices(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     model, line, change = MUTANTS[name]
-    copy = tmp_path / "project"
-    shutil.copytree(dbt.PROJECT_DIR, copy, ignore=shutil.ignore_patterns("target", "logs"))
-    sql = copy / "models" / f"{model}.sql"
-    assert line in sql.read_text()
-    sql.write_text(sql.read_text().replace(line, change))
-    target = WarehouseTarget(duckdb_file=tmp_path / "warehouse.duckdb")
-    shutil.copy(world.duckdb.target.duckdb_file, target.duckdb_file)
-    monkeypatch.setattr(dbt, "PROJECT_DIR", copy)
+    monkeypatch.setattr(dbt, "PROJECT_DIR", folder / "project")
+    sql = folder / "project" / "models" / f"{model}.sql"
+    text = sql.read_text()
+    assert line in text
+    sql.write_text(text.replace(line, change))
     select = f"{sql.stem},test_type:unit"
-    outcome = dbt.run_dbt(["test", "--select", select], target=target, state_dir=tmp_path / "state")
+    target = WarehouseTarget(duckdb_file=folder / "warehouse.duckdb")
+    try:
+        outcome = dbt.run_dbt(["test", "--select", select], target=target, state_dir=folder / "state")
+    finally:
+        sql.write_text(text)
     noticed = {(node.resource_type, node.status) for node in outcome.failed}
     # A rank of the smaller peak names an instant beyond all time: the engine itself refuses it.
     allowed = {("unit_test", "fail"), ("unit_test", "error")} if "last peak" in name else {("unit_test", "fail")}

@@ -15,13 +15,14 @@ from assets.readings.changes.affected import touched_months
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.transactions import Store, open_store
+from assets.stores.warehouse.full_build import build_anew
 from assets.stores.warehouse.marts import MARTS, read_mart
 from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources, publish_marts
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
 from orchestration.month_keys import month_ranges, months_of_range, split_key
-from orchestration.warehouse.dbt import fingerprint, run_dbt
+from orchestration.warehouse.dbt import fingerprint, full_build, run_dbt
 from tests.dbt.conftest import OFFICE
 from tests.kpi.seeded import expected_days, fill, filled_lake, plant, random_rows
 
@@ -82,13 +83,13 @@ class Line:
         fill(self.lake, self.sites[site_id], rows, clock=FixedClock(self.at), name=f"late-{site_id}-{seed}")
 
     def from_scratch(self, tmp_path: Path) -> Path:
-        """The marts of the same lake, built whole on an empty DuckDB file."""
+        """The marts of the same lake, built whole on an empty DuckDB file, as dbt would (test_full_build.py)."""
         target = WarehouseTarget(duckdb_file=tmp_path / "whole.duckdb")
         load_sources(target, source_tables(self.sites, self.lake, self.expected))
         # Without the data tests: they run on each window, and on marts that are then proven equal to these.
         for name in ("kpi", "enpi"):
-            arguments = [*BUILD[:-1], "--exclude-resource-type", "test", "--select", f"tag:{name}"]
-            assert run_dbt(arguments, target=target, state_dir=self.state_dir).is_success
+            models = (node for node in full_build().of(name) if node.kind != "test")
+            assert build_anew(target, models).is_success
         publish_marts(target, tmp_path / "whole")
         target.duckdb_file.unlink()
         return tmp_path / "whole"

@@ -17,7 +17,8 @@ from tests.e2e.conftest import Meterloom
 from tests.e2e.dagster_ui import DRY_RUN, LOCATION, Dagster, everything_up
 
 Demo = tuple[Path, dict[str, Any]]
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+# Libraries have notices of their own, as a user's Python treats them.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore")]
 
 
 def test_the_demo_names_its_report_and_plan(demo: Demo) -> None:

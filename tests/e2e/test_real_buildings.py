@@ -8,7 +8,8 @@ import pytest
 from tests.e2e.conftest import Meterloom
 
 SITE = Path(__file__).parent / "cambridge.yaml"
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+# Libraries have notices of their own, as a user's Python treats them.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore")]
 
 
 @pytest.fixture(scope="module")
