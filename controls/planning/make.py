@@ -43,7 +43,7 @@ class Desk:
     mode: Mode
     read_states: ReadStates
     clock: Clock
-    explained_within_s: float = 5.0
+    explained_within_s: float = 10.0
 
     def forecast(self, target: str | None) -> Forecast | None:
         """The newest forecast of a target, where it is one."""
