@@ -63,8 +63,9 @@ def load_case(path: Path, *, preset: str | None = None) -> DispatchCase:
             carbon_kgco2e_per_kwh=(carbon,) * len(raw.load) if isinstance(carbon, float) else carbon,
         )
     except ValidationError as error:
-        series = {field: key for kind in (Connection, *KINDS.values()) for key, field in kind.case_names.items()}
-        raise _refusal(path, error, [], series | {"load_kw": "load"}) from error
+        kinds: list[type[Part]] = [Connection, *KINDS.values()]
+        keys = {field: key for kind in kinds for key, field in kind.case_names.items()}
+        raise _refusal(path, error, [], keys | {"load_kw": "load"}) from error
 
 
 def _parts(kind: type[P], content: Mapping[str, Any], path: Path) -> list[P]:
