@@ -27,12 +27,12 @@ def plan(
     call: Call,
     case: Annotated[Path, typer.Argument(metavar="CASE.json", help="A dispatch case.")],
     solver: Annotated[Literal["highs", "cbc"], typer.Option("--solver", help="Which solver.")] = "highs",
-    gap: Annotated[float, typer.Option("--gap", help="Relative gap at which to stop.")] = 1e-6,
+    gap: Annotated[float, typer.Option("--gap", min=0.0, max=1.0, help="Relative gap at which to stop.")] = 1e-6,
     objective: Annotated[
         Preset | None, typer.Option("--objective", help="What to be good at, instead of the case's own.")
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say why, slot by slot.")] = False,
-    explain_s: Annotated[float, typer.Option("--explain-s", help="Seconds that --explain may take.")] = 60.0,
+    explain_s: Annotated[float, typer.Option("--explain-s", min=0.0, help="Seconds that --explain may take.")] = 60.0,
     tz: Annotated[str, typer.Option("--tz", help="Zone of times in words (IANA).")] = "UTC",
     picture: Annotated[Path | None, typer.Option("--picture", metavar="FILE", help="Draw the plan (PNG).")] = None,
     write_lp: Annotated[Path | None, typer.Option("--write-lp", metavar="FILE", help="Write the problem out.")] = None,

@@ -10,6 +10,7 @@ from controls.optimiser.case import case_of
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.frozen_plan import make_plan
+from controls.planning.measured import state_reader
 from controls.planning.plan_inputs import plan_request
 from controls.planning.summary import summarise
 from data_quality.contracts.control.command import Mode
@@ -17,10 +18,21 @@ from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.control.plan import Plan, PlanRequest
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.settings import Settings
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import FixedClock
 from tests.controls.planning.examples import DAY, HOME, NOW, device, forecast, inputs, prices, request
 
 NAN = float("nan")
+
+
+def test_a_site_whose_devices_say_no_state_is_asked_for_none(clock: FixedClock) -> None:
+    boiler = {"asset_id": "boiler", "kind": "sheddable_load", "params": {"load_kw": 1.0, "price_per_kwh": 0.1}}
+    content = HOME.model_dump()
+    assert state_reader(Site.model_validate(content | {"assets": [boiler]}), Settings(), clock)() == {}
+    content["assets"][0]["template"] = ""
+    with pytest.raises(BadInput, match=r"site 'home' has no template to ask battery by"):
+        state_reader(Site.model_validate(content), Settings(), clock)
 
 
 def nan_from(hour: int, target: str = "pv") -> Forecast:
