@@ -16,7 +16,7 @@ import pytest
 
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.time import SystemClock
-from tests.e2e.conftest import call
+from tests.e2e.conftest import call_here
 from tests.e2e.dagster_ui import Dagster, everything_up
 from tests.real.same_figures import Compared, compare, figures_of
 
@@ -112,7 +112,7 @@ def _work(folder: Path, *, is_whole: bool) -> None:
             raise_mode(project, SystemClock())
     project.close()
     month = ("--site", "home", "--period", f"{last_month:%Y-%m}", "--project", str(folder))
-    code, _, error = call("report", "executive_summary", *month)
+    code, _, error = call_here("report", "executive_summary", *month)
     assert code == 0, error
 
 
@@ -149,7 +149,7 @@ def test_a_printed_figure_is_traced_to_its_last_digit(line: Line) -> None:
     printed = figures_of(line.server)
     figure = next(each for each in printed.values() if each["unit"] == "kwh" and each["value"])
     with variables(METERLOOM_DATABASE__URL=line.url):
-        code, traced, error = call("trace", figure["figure_id"], "--project", str(line.server.root))
+        code, traced, error = call_here("trace", figure["figure_id"], "--project", str(line.server.root))
     assert code == 0, error
     assert traced["is_equal"]
 
@@ -193,7 +193,7 @@ def test_the_password_is_in_no_argument_and_no_file(line: Line) -> None:
 
 def test_doctor_says_which_database_and_which_schemas(line: Line) -> None:
     with variables(METERLOOM_DATABASE__URL=line.url):
-        _, answer, _ = call("doctor", "--project", str(line.server.root))
+        _, answer, _ = call_here("doctor", "--project", str(line.server.root))
     checks: dict[str, Any] = {each["name"]: each for each in answer["checks"]}
     assert checks["database"]["status"] == "ok"
     for sentence in (
