@@ -44,6 +44,10 @@ HOME = {
     "pyarrow": ("assets.stores",),
     "statsmodels": ("ml.baselines", "ml.anomalies.stl"),
     "sklearn": ("ml.forecasts", "ml.anomalies"),
+    "lightgbm": ("ml.forecasts", "ml.anomalies"),
+    "optuna": ("ml.forecasts",),
+    "pvlib": ("ml.features",),
+    "httpx": ("assets.feeds", "reports.delivery"),
     "sktime": ("ml.forecasts",),
     "holidays": ("assets.sites.calendar",),
     "mlflow": ("ml.tracking",),
@@ -81,7 +85,7 @@ HEAVY = {
     "reportlab",
     "xlsxwriter",
 }
-HEAVY |= {"matplotlib", "dbt"}
+HEAVY |= {"matplotlib", "dbt", "lightgbm", "pvlib", "optuna"}
 
 
 def package(name: str) -> str:

@@ -1,0 +1,57 @@
+"""Weather as a feed told it: which hours, told when, known to us when. Two times, so that a past can be asked."""
+
+from datetime import datetime, timedelta
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from data_quality.contracts.model import Model
+
+# Standard name -> unit; every reader of weather turns its own names and units into these.
+WEATHER_UNITS = {
+    "temperature_degc": "degC",
+    "dew_point_degc": "degC",
+    "humidity_percent": "%",
+    "ghi_w_per_m2": "W/m2",
+    "dni_w_per_m2": "W/m2",
+    "dhi_w_per_m2": "W/m2",
+    "cloud_cover_percent": "%",
+    "wind_speed_m_per_s": "m/s",
+    "wind_direction_deg": "deg",
+    "precipitation_mm": "mm",
+    "pressure_hpa": "hPa",
+    "snow_depth_m": "m",
+}
+
+
+class WeatherIssue(Model):
+    """One issue of a weather forecast: consecutive steps from `start_utc`, each the mean (rain: the sum) of its step.
+
+    issued_at_utc: when the weather service says it was made. available_at_utc: from when on we could have known it,
+    never before the issue; what is later than that must not look at anything earlier.
+    """
+
+    source: str = Field(min_length=1)
+    issued_at_utc: datetime
+    available_at_utc: datetime
+    start_utc: datetime
+    step_minutes: int = Field(default=60, gt=0)
+    values: dict[str, tuple[float | None, ...]] = Field(min_length=1)
+    is_synthetic: bool = False
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.available_at_utc < self.issued_at_utc:
+            raise ValueError("weather cannot be known before it was issued")
+        unknown = sorted(set(self.values) - set(WEATHER_UNITS))
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)}: no name of weather; known are {', '.join(WEATHER_UNITS)}")
+        if len({len(column) for column in self.values.values()}) != 1:
+            raise ValueError("its columns are not of one length")
+        return self
+
+    @property
+    def end_utc(self) -> datetime:
+        """The instant at which its last step ends."""
+        steps = len(next(iter(self.values.values())))
+        return self.start_utc + steps * timedelta(minutes=self.step_minutes)
