@@ -192,9 +192,9 @@ def core_site__day_ahead_forecast(
         f.target: lines(
             [row.time_utc for row in f.rows],
             {
-                "P50": [row.p50_kwh for row in f.rows],
-                "P10": [row.p10_kwh for row in f.rows],
-                "P90": [row.p90_kwh for row in f.rows],
+                "P50": [row.p50 for row in f.rows],
+                "P10": [row.p10 for row in f.rows],
+                "P90": [row.p90 for row in f.rows],
             },
             title=f"{f.target}, issued {f.issued_at_utc:%Y-%m-%d %H:%M}Z",
             unit="kWh per hour",

@@ -57,6 +57,10 @@ class Tracker(Protocol):
         """Every version of that name, oldest first; empty for an unknown name."""
         ...
 
+    def names(self) -> list[str]:
+        """Every registered name."""
+        ...
+
     def describe(self, logged: LoggedModel, card: str, tags: Mapping[str, str]) -> None:
         """Replace the card of a version, Markdown, and set these tags of it."""
         ...

@@ -330,10 +330,12 @@ def _joined(findings: Sequence[Finding], site: Site) -> Finding:
 
 
 def _quarter_hour_kw(forecast: Forecast) -> dict[datetime, float]:
-    # The energy of an hour in kWh is its mean power in kW, and so that of each of its quarters.
+    # The energy of an hour in kWh is its mean power in kW, and so that of each of its quarters; a price stays a price.
+    per_hour = 60 / forecast.step_minutes if forecast.unit == "kwh" else 1.0
+    quarters = forecast.step_minutes // CANONICAL_MINUTES
     # What is no number is a hole, as if it were not there: a plan ends before it.
-    known = (row for row in forecast.rows if isfinite(row.p50_kwh))
-    return {row.time_utc + k * STEP: row.p50_kwh for row in known for k in range(_STEPS_PER_HOUR)}
+    known = (row for row in forecast.rows if isfinite(row.p50))
+    return {row.time_utc + k * STEP: row.p50 * per_hour for row in known for k in range(quarters)}
 
 
 def _price_by_start(prices: pl.DataFrame) -> dict[datetime, float]:

@@ -1,4 +1,4 @@
-"""What every forecast model is: fitted on hours up to an instant, asked at an origin, stored as plain files."""
+"""What every forecast model is: fitted on a case up to an instant, asked at an origin, stored as plain files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,14 +7,15 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ml.features.hourly import Calendar, Hours, Vector
+from ml.features.case import Case
+from ml.features.series import Vector
 
 LOW, HIGH = 0.1, 0.9
 
 
 @dataclass(frozen=True)
 class Quantiles:
-    """P10, P50, P90 of consecutive hours, in the stream's unit per hour; NaN where the model cannot say."""
+    """P10, P50, P90 of consecutive steps, in the unit of the series; NaN where the model cannot say."""
 
     p10: Vector
     p50: Vector
@@ -22,7 +23,7 @@ class Quantiles:
 
     @property
     def is_known(self) -> npt.NDArray[np.bool_]:
-        """Hours with a forecast."""
+        """Steps with a forecast."""
         return ~(np.isnan(self.p10) | np.isnan(self.p50) | np.isnan(self.p90))
 
 
@@ -42,28 +43,32 @@ class Forecaster(Protocol):
 
     algorithm: str
 
-    def predict(self, hours: Hours, calendar: Calendar, origin: int, horizon_h: int) -> Quantiles:
-        """Forecast of hours origin … origin + horizon_h − 1 from hours before `origin` only."""
+    def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
+        """Forecast of steps origin … origin + horizon − 1 from what was known when the origin began."""
         ...
 
     def to_files(self) -> dict[str, bytes]:
-        """Everything that predicting needs, without pickles."""
+        """Everything that predicting needs, without pickles; the same fit gives the same bytes."""
         ...
 
 
 class Fitter(Protocol):
-    """Makes a Forecaster of one kind from the hours given."""
+    """Makes a Forecaster of one kind from a case."""
 
     algorithm: str
 
-    def fit(self, hours: Hours, calendar: Calendar) -> Forecaster:
-        """Fit on all hours given. Raises TooShort where they do not suffice."""
+    def fit(self, case: Case) -> Forecaster:
+        """Fit on the whole series of the case. Raises TooShort where it does not suffice."""
         ...
 
     def load(self, files: Mapping[str, bytes]) -> Forecaster:
-        """The forecaster that wrote these files."""
+        """The forecaster that wrote these files. Raises Outdated where this release computes other features."""
         ...
 
 
 class TooShort(ValueError):
     """The history does not hold what this kind of model needs; the service turns it into a Finding."""
+
+
+class Outdated(ValueError):
+    """The files are of an earlier release, whose model this one cannot ask: it has to be trained again."""

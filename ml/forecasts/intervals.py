@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ml.features.day_ahead import Index
-from ml.features.hourly import Vector
+from ml.features.series import Index, Vector
 from ml.forecasts.forecast_model import HIGH, LOW
 
 # Under this many residuals an hour borrows those of all hours: a tenth of 50 is five values, no fewer.

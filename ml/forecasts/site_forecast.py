@@ -10,7 +10,8 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Clock
-from ml.forecasts.service import MAX_HORIZON_H, Training, run_forecast, train_and_register
+from ml.forecasts.issue import MAX_HORIZON_H, run_forecast
+from ml.forecasts.train import Training, train_and_register
 from ml.tracker import Tracker
 
 # Half a year holds every weekday 26 times and fits in seconds.

@@ -57,9 +57,9 @@ def test_a_contract_does_not_change_after_it_was_made() -> None:
 
 def test_quantiles_do_not_cross() -> None:
     moment = datetime(2025, 1, 1, tzinfo=UTC)
-    ForecastRow(time_utc=moment, p10_kwh=1, p50_kwh=1, p90_kwh=1)
+    ForecastRow(time_utc=moment, p10=1, p50=1, p90=1)
     with pytest.raises(ValidationError, match="quantiles cross at 2025-01-01T00:00Z"):
-        ForecastRow(time_utc=moment, p10_kwh=2, p50_kwh=1, p90_kwh=3)
+        ForecastRow(time_utc=moment, p10=2, p50=1, p90=3)
 
 
 def test_a_tariff_period_starts_on_a_quarter_hour() -> None:

@@ -132,7 +132,7 @@ def test_a_forecast_starts_at_the_first_full_hour_and_says_who_made_it(
     assert [row.time_utc for row in found.rows] == [expected + timedelta(hours=step) for step in range(36)]
     assert (found.model_name, found.model_version) == (trained.registered.name, str(trained.registered.version))
     assert (found.target, found.issued_at_utc, found.available_at_utc) == ("meter:m1", issued, issued)
-    assert all(row.p10_kwh >= 0 for row in found.rows)
+    assert all(row.p10 >= 0 for row in found.rows)
 
 
 def test_what_happens_after_the_issue_changes_nothing(tracker: MlflowTracker, trained: Training) -> None:

@@ -132,7 +132,7 @@ def test_there_is_no_latest_where_nothing_is_registered_or_approved(
 
 
 def made(forecast_id: str, issued: datetime, target: str = "meter:m1") -> Forecast:
-    row = ForecastRow(time_utc=issued, p10_kwh=1.0, p50_kwh=2.0, p90_kwh=3.0)
+    row = ForecastRow(time_utc=issued, p10=1.0, p50=2.0, p90=3.0)
     return Forecast(
         forecast_id=forecast_id,
         site_id="plant",

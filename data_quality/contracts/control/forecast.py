@@ -1,34 +1,47 @@
-"""A forecast as data: who made it, when it was issued, and its quantiles per hour."""
+"""A forecast as data: who made it, when it was issued, and its quantiles per step."""
 
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from data_quality.contracts.model import Model
 
+# Stored before forecasts were of more than energies.
+_FORMER = {"p10_kwh": "p10", "p50_kwh": "p50", "p90_kwh": "p90"}
+
 
 class ForecastRow(Model):
-    """One step: mean power over the step as energy of one hour, kWh; quantiles do not cross."""
+    """One step in the unit of its forecast: an amount per step (kWh) or a level; quantiles do not cross."""
 
     time_utc: datetime
-    p10_kwh: float
-    p50_kwh: float
-    p90_kwh: float
+    p10: float
+    p50: float
+    p90: float
+
+    @model_validator(mode="before")
+    @classmethod
+    def _former_names(cls, given: Any) -> Any:
+        return {_FORMER.get(name, name): value for name, value in given.items()} if isinstance(given, dict) else given
 
     @model_validator(mode="after")
     def _do_not_cross(self) -> Self:
-        if not self.p10_kwh <= self.p50_kwh <= self.p90_kwh:
+        if not self.p10 <= self.p50 <= self.p90:
             raise ValueError(f"quantiles cross at {self.time_utc:%Y-%m-%dT%H:%MZ}")
         return self
 
 
 class Forecast(Model):
-    """Hourly day-ahead forecast of one stream, as issued."""
+    """Forecast of one target, as issued. Rows follow each other by step_minutes; a daily one has local dates.
+
+    labels: what a reader must know of how it was made, by name: a weaker model, weather that was missing.
+    trajectories: equally likely courses of all steps, each as long as the rows; what several hours do together cannot
+    be read off their quantiles (formulas 5.18).
+    """
 
     forecast_id: str
     site_id: str
-    target: str = Field(description="Stream that is forecast, e.g. meter:main")
+    target: str = Field(description="What is forecast, e.g. meter:main")
     issued_at_utc: datetime
     # From when on a plan may use it, whatever time it bears as its issue.
     available_at_utc: datetime
@@ -37,10 +50,20 @@ class Forecast(Model):
     input_digest: str
     is_synthetic: bool
     rows: tuple[ForecastRow, ...]
+    unit: str = "kwh"
+    step_minutes: int = Field(default=60, gt=0)
+    labels: dict[str, str] = {}
+    trajectories: tuple[tuple[float, ...], ...] = ()
+
+    @model_validator(mode="after")
+    def _courses_are_whole(self) -> Self:
+        if any(len(course) != len(self.rows) for course in self.trajectories):
+            raise ValueError("a trajectory is not as long as the forecast")
+        return self
 
 
 class BacktestScore(Model):
-    """Rolling-origin score. NRMSE = RMSE / mean(actual); coverage of P10–P90 is a share."""
+    """Rolling-origin score. NRMSE = RMSE / mean(actual); coverage of P10–P90 is a share (formulas 5.17)."""
 
     model_name: str
     nrmse: float
@@ -51,3 +74,7 @@ class BacktestScore(Model):
     coverage_p10_p90: float
     folds: int
     n: int
+    # From the three quantiles: twice the mean pinball loss, in the unit of the series.
+    crps: float | None = None
+    # Mean of forecast less actual over the mean of the actual.
+    bias: float | None = None

@@ -39,7 +39,7 @@ def nan_from(hour: int, target: str = "pv") -> Forecast:
     """A flat forecast whose values are no numbers from an hour on; made past the checks of its model."""
     good = forecast(target, 0.3)
     rows = tuple(
-        row if k < hour else type(row).model_construct(**row.model_dump() | {"p50_kwh": NAN})
+        row if k < hour else type(row).model_construct(**row.model_dump() | {"p50": NAN})
         for k, row in enumerate(good.rows)
     )
     return Forecast.model_construct(**dict(good) | {"rows": rows})

@@ -38,7 +38,7 @@ def test_a_day_is_ninety_six_quarter_hours_from_the_one_in_progress() -> None:
 
 def test_the_energy_of_an_hour_is_the_power_of_its_quarters() -> None:
     rising = forecast("house", 0.8)
-    rows = tuple(row.model_copy(update={"p50_kwh": float(h)}) for h, row in enumerate(rising.rows))
+    rows = tuple(row.model_copy(update={"p50": float(h)}) for h, row in enumerate(rising.rows))
     asked = request(load_forecast=rising.model_copy(update={"rows": rows}))
     assert asked.load_kw[:5] == (10.0, 10.0, 10.0, 10.0, 11.0)
 

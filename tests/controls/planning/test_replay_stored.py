@@ -95,7 +95,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenProject]:
         now = FIRST + timedelta(days=n)
         foreseen = forecast("house", 1.0, issued_at_utc=now)
         hours = [
-            row.model_copy(update={"time_utc": now + timedelta(hours=h), "p50_kwh": kw(n, h)})
+            row.model_copy(update={"time_utc": now + timedelta(hours=h), "p50": kw(n, h)})
             for h, row in enumerate(foreseen.rows)
         ]
         priced = pl.DataFrame(

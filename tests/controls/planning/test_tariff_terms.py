@@ -198,7 +198,7 @@ def test_bills_that_the_plan_reaches_into_add_up_to_the_engines(
     base = forecast("house", 0.8, issued_at_utc=now)
     rows = tuple(
         row.model_copy(
-            update={"time_utc": now + timedelta(hours=h), "p10_kwh": 0.0, "p50_kwh": rise[h], "p90_kwh": 9.0}
+            update={"time_utc": now + timedelta(hours=h), "p10": 0.0, "p50": rise[h], "p90": 9.0}
         )
         for h, row in enumerate(base.rows)
     )

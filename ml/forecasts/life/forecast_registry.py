@@ -6,24 +6,15 @@ from datetime import datetime
 
 from data_quality.contracts.control.forecast import BacktestScore
 from data_quality.contracts.site_file.site import Site
-from ml.features.hourly import Calendar, Hours, Stream, stream_of
-from ml.forecasts.forecast_model import Fitter, Forecaster
-from ml.forecasts.gradient_boosting import GradientBoostingFitter
-from ml.forecasts.naive import SameHourLastWeekFitter
+from ml.features.case import Case
+from ml.features.series import Stream, stream_of
+from ml.forecasts.forecast_model import Fitter, Forecaster, Outdated
+from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
+from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.tracker import CHAMPION, LoggedModel, ModelRecord, Tracker
 
 FITTERS: tuple[Fitter, ...] = (GradientBoostingFitter(), SameHourLastWeekFitter())
 FLOOR = SameHourLastWeekFitter.algorithm
-
-
-@dataclass(frozen=True)
-class Case:
-    """One target of one site with its hours and the calendar of their grid."""
-
-    site: Site
-    stream: Stream
-    hours: Hours
-    calendar: Calendar
 
 
 @dataclass(frozen=True)
@@ -37,8 +28,13 @@ class Champion:
 
 def model_name(site: Site, target: str, algorithm: str) -> str:
     """Registered name: site, stream, task and what the model really is (resolution C1.1). Raises BadInput."""
+    return f"{family(site, target)}.{algorithm}"
+
+
+def family(site: Site, target: str) -> str:
+    """What the registered names of all models of a target begin with. Raises BadInput."""
     stream = stream_of(site, target)
-    return ".".join([site.site_id, stream.stream_id, stream.register, "day_ahead", algorithm])
+    return ".".join([site.site_id, stream.stream_id, stream.register, "day_ahead"])
 
 
 def fitter_of(algorithm: str) -> Fitter:
@@ -47,7 +43,10 @@ def fitter_of(algorithm: str) -> Fitter:
 
 
 def load_champion(tracker: Tracker, site: Site, target: str) -> Champion | None:
-    """The leading model of the target; of two (a move that was interrupted) the one with the better score."""
+    """The leading model of the target; of two (a move that was interrupted) the one with the better score.
+
+    A model of an earlier release that this one cannot ask leads nothing.
+    """
     found = []
     for fitter in FITTERS:
         name = model_name(site, target, fitter.algorithm)
@@ -55,41 +54,49 @@ def load_champion(tracker: Tracker, site: Site, target: str) -> Champion | None:
         if version is not None:
             logged = next(known for known in tracker.versions(name) if known.version == version)
             found.append((float(logged.tags["nrmse"]), logged, fitter))
-    if not found:
-        return None
-    _, logged, fitter = min(found, key=lambda item: item[0])
-    forecaster = fitter.load(tracker.load_files(logged.name, logged.version))
-    # Up to when it was trained says which days are new to it, and so fit for a comparison.
-    return Champion(logged, forecaster, datetime.fromisoformat(logged.tags["trained_until_utc"]))
+    for _, logged, fitter in sorted(found, key=lambda item: item[0]):
+        try:
+            forecaster = fitter.load(tracker.load_files(logged.name, logged.version))
+        except Outdated:
+            continue
+        # Up to when it was trained says which days are new to it, and so fit for a comparison.
+        return Champion(logged, forecaster, datetime.fromisoformat(logged.tags["trained_until_utc"]))
+    return None
 
 
-def register(case: Case, model: Forecaster, scores: Mapping[str, BacktestScore], tracker: Tracker) -> LoggedModel:
-    """Register a model that was fitted on all hours of the case, with its own score and the floor's."""
-    own, floor, hours = scores[model.algorithm], scores.get(FLOOR), case.hours
-    metrics = {key: float(value) for key, value in own.model_dump(exclude={"model_name"}).items()}
+def register(
+    site: Site, stream: Stream, case: Case, model: Forecaster, scores: Mapping[str, BacktestScore], tracker: Tracker
+) -> LoggedModel:
+    """Register a model that was fitted on the whole case, with its own score and the floor's."""
+    own, floor, series = scores[model.algorithm], scores.get(FLOOR), case.series
+    metrics = _metrics(own)
     if floor is not None:
-        metrics |= {f"floor_{key}": float(value) for key, value in floor.model_dump(exclude={"model_name"}).items()}
-    target = case.stream.target
-    span = f"{hours.start_utc:%Y-%m-%d} to {hours.end_utc:%Y-%m-%d}"
+        metrics |= {f"floor_{key}": value for key, value in _metrics(floor).items()}
+    span = f"{series.start_utc:%Y-%m-%d} to {series.end_utc:%Y-%m-%d}"
     record = ModelRecord(
-        title=f"{case.site.site_id} · {target} · {model.algorithm} · {span}",
-        about=f"{target} of {case.site.name}, hour by hour for the next two days, by {model.algorithm}.",
+        title=f"{site.site_id} · {stream.target} · {model.algorithm} · {span}",
+        about=f"{stream.target} of {site.name}, step by step for the next days, by {model.algorithm}.",
         card=forecast_card(own, floor, span),
-        params={"algorithm": model.algorithm, "hours": str(len(hours.values)), "target": target},
+        params={"algorithm": model.algorithm, "steps": str(len(series.values)), "target": stream.target},
         metrics=metrics,
         tags={
             "kind": "forecast",
-            "site_id": case.site.site_id,
-            "target": target,
-            "trained_until_utc": hours.end_utc.isoformat(),
+            "site_id": site.site_id,
+            "target": stream.target,
+            "trained_until_utc": series.end_utc.isoformat(),
             # Every digit: of two champions the better is told by it.
             "nrmse": repr(own.nrmse),
-            "is_synthetic": str(hours.is_synthetic).lower(),
+            "is_synthetic": str(series.is_synthetic).lower(),
         },
-        dataset_name=f"{case.site.site_id}/{target} hours",
-        dataset_digest=hours.digest(),
+        dataset_name=f"{site.site_id}/{stream.target} steps",
+        dataset_digest=series.digest(),
     )
-    return tracker.log_model(model_name(case.site, target, model.algorithm), model.to_files(), record)
+    return tracker.log_model(model_name(site, stream.target, model.algorithm), model.to_files(), record)
+
+
+def _metrics(score: BacktestScore) -> dict[str, float]:
+    found = score.model_dump(exclude={"model_name"}, exclude_none=True)
+    return {key: float(value) for key, value in found.items()}
 
 
 def forecast_card(own: BacktestScore, floor: BacktestScore | None, span: str) -> str:
@@ -106,7 +113,7 @@ def move_champion(tracker: Tracker, site: Site, target: str, logged: LoggedModel
     The new one is set first: an interruption leaves two leaders, of which load_champion takes the better, never none.
     """
     tracker.set_alias(logged.name, CHAMPION, logged.version)
-    for fitter in FITTERS:
-        other = model_name(site, target, fitter.algorithm)
-        if other != logged.name:
+    # All names of the target, also of kinds that an earlier release knew.
+    for other in tracker.names():
+        if other.startswith(f"{family(site, target)}.") and other != logged.name:
             tracker.delete_alias(other, CHAMPION)

@@ -1,0 +1,29 @@
+"""All that a forecast may look at: the series, its calendar, the weather as known, and where it is."""
+
+from dataclasses import dataclass, replace
+
+from ml.features.civil import Civil
+from ml.features.series import Series
+from ml.features.weather_known import NO_WEATHER, WeatherKnown
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where on earth, for the sun."""
+
+    latitude_deg: float
+    longitude_deg: float
+
+
+@dataclass(frozen=True)
+class Case:
+    """One series and what is known beside it. civil reaches at least a horizon past the end of the series."""
+
+    series: Series
+    civil: Civil
+    weather: WeatherKnown = NO_WEATHER
+    place: Place | None = None
+
+    def before(self, origin: int) -> "Case":
+        """The case as it was when that step began: later values are gone, and weather says only what was known."""
+        return replace(self, series=self.series.first(min(origin, len(self.series.values))))

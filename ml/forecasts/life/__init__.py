@@ -1,0 +1,1 @@
+"""The life of a forecast model: registered, compared, promoted, watched, trained again."""
