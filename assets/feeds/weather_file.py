@@ -30,29 +30,30 @@ _MINUTE = timedelta(minutes=1)
 def read_weather_file(
     path: Path,
     *,
-    now_utc: datetime,
     issued_at_utc: datetime | None = None,
     source: str = SOURCE,
     is_synthetic: bool = False,
 ) -> list[WeatherIssue]:
     """All issues of a file, the oldest first.
 
-    now_utc, issued_at_utc: when a document was fetched and issued; a table says it itself. source: of a table.
+    issued_at_utc: of a document, where the caller knows it: else it counts as fetched when the file was written, since
+    a copy is never older than what it copies. A table says it itself. source: of a table.
     Raises BadInput with file, line and what was expected.
     """
     file = str(path)
     try:
         with path.open("rb") as opened:
-            size, head = path.stat().st_size, opened.read(64)
+            found, head = path.stat(), opened.read(64)
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}", file=file, reason="no_file") from error
-    if size > MAX_BYTES:
+    if found.st_size > MAX_BYTES:
         raise BadInput(f"more than {MAX_BYTES // 2**20} MiB; split it by years", file=file, reason="too_large")
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
         content = path.read_bytes().lstrip(b"\xef\xbb\xbf")
         is_bright_sky = "weather" in document(content, expected=EXPECTED, file=file)
         read = read_bright_sky if is_bright_sky else read_open_meteo
-        issues = read(content, fetched_at_utc=now_utc, issued_at_utc=issued_at_utc, file=file)
+        written_utc = datetime.fromtimestamp(found.st_mtime, UTC)
+        issues = read(content, fetched_at_utc=written_utc, issued_at_utc=issued_at_utc, file=file)
     elif issued_at_utc is not None:
         raise BadInput("a table says when it was issued; leave --issued out", file=file)
     else:

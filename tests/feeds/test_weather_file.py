@@ -26,7 +26,7 @@ def written(folder: Path, *lines: str) -> Path:
 
 
 def test_a_file_may_hold_several_issues_and_what_it_leaves_out_is_not_known(tmp_path: Path) -> None:
-    first, second = read_weather_file(written(tmp_path, HEAD, *ROWS[::-1]), now_utc=NOW)
+    first, second = read_weather_file(written(tmp_path, HEAD, *ROWS[::-1]))
     assert first.issued_at_utc == datetime(2025, 1, 1, tzinfo=UTC)
     assert first.values["temperature_degc"] == (1.5, None, None, 2.0)
     assert second.issued_at_utc == second.start_utc == datetime(2025, 1, 1, 5, tzinfo=UTC)
@@ -35,9 +35,9 @@ def test_a_file_may_hold_several_issues_and_what_it_leaves_out_is_not_known(tmp_
 
 
 def test_without_a_word_on_when_it_was_known_the_issue_counts_and_that_is_said(tmp_path: Path) -> None:
-    (issue,) = read_weather_file(written(tmp_path, HEAD, ROWS[0]), now_utc=NOW)
+    (issue,) = read_weather_file(written(tmp_path, HEAD, ROWS[0]))
     assert (issue.available_at_utc, issue.labels) == (issue.issued_at_utc, ("available_as_issued",))
-    later = read_weather_file(written(tmp_path, "available_at," + HEAD, "2025-01-01T04:00Z," + ROWS[0]), now_utc=NOW)
+    later = read_weather_file(written(tmp_path, "available_at," + HEAD, "2025-01-01T04:00Z," + ROWS[0]))
     assert (later[0].available_at_utc.hour, later[0].labels) == (4, ())
 
 
@@ -46,17 +46,17 @@ def test_parquet_with_the_same_columns_is_equally_good(tmp_path: Path) -> None:
     hours = [start + timedelta(hours=n) for n in range(5)]
     frame = pl.DataFrame({"issued_at": [start] * 5, "timestamp": hours, "temp_degc": [1.0, 2, 3, 4, None]})
     frame.write_parquet(tmp_path / "weather.parquet")
-    (issue,) = read_weather_file(tmp_path / "weather.parquet", now_utc=NOW)
+    (issue,) = read_weather_file(tmp_path / "weather.parquet")
     assert issue.values["temperature_degc"] == (1.0, 2.0, 3.0, 4.0)
     frame.with_columns(pl.col("timestamp").dt.replace_time_zone(None)).write_parquet(tmp_path / "bare.parquet")
     with pytest.raises(BadInput, match="times of timestamp have no zone"):
-        read_weather_file(tmp_path / "bare.parquet", now_utc=NOW)
+        read_weather_file(tmp_path / "bare.parquet")
 
 
 def test_a_document_is_told_from_a_table_by_its_content(tmp_path: Path) -> None:
     for document, source in ((open_meteo(), "open_meteo"), (bright_sky(0), "bright_sky")):
         (tmp_path / "any.txt").write_bytes(b"\xef\xbb\xbf" + content(document))
-        assert read_weather_file(tmp_path / "any.txt", now_utc=NOW)[0].source == source
+        assert read_weather_file(tmp_path / "any.txt")[0].source == source
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_document_is_told_from_a_table_by_its_content(tmp_path: Path) -> None:
 )
 def test_a_wrong_table_is_one_sentence_with_its_line(tmp_path: Path, lines: list[str], sentence: str) -> None:
     with pytest.raises(BadInput) as found:
-        read_weather_file(written(tmp_path, *lines), now_utc=NOW)
+        read_weather_file(written(tmp_path, *lines))
     assert sentence in str(found.value)
 
 
@@ -91,14 +91,14 @@ def test_a_wrong_table_is_one_sentence_with_its_line(tmp_path: Path, lines: list
 def test_a_file_that_is_nothing_we_know_is_one_sentence(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "any").write_bytes(text)
     with pytest.raises(BadInput, match="expected a document of Open-Meteo or Bright Sky, or a table of issued_at"):
-        read_weather_file(tmp_path / "any", now_utc=NOW)
+        read_weather_file(tmp_path / "any")
 
 
 def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"none\.csv: cannot be read: No such file"):
-        read_weather_file(tmp_path / "none.csv", now_utc=NOW)
+        read_weather_file(tmp_path / "none.csv")
 
 
 def test_a_table_names_its_issues_itself(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="leave --issued out"):
-        read_weather_file(written(tmp_path, HEAD, ROWS[0]), now_utc=NOW, issued_at_utc=NOW)
+        read_weather_file(written(tmp_path, HEAD, ROWS[0]), issued_at_utc=NOW)

@@ -55,8 +55,8 @@ def test_a_service_that_says_the_same_an_hour_later_has_issued_nothing_new(store
     assert weather.add("home", [issue(2.0, issued_h=2, label=fetched)], clock) == 1
     # What it said first is news again once it said something else.
     assert weather.add("home", [issue(1.0, issued_h=3, label=fetched)], clock) == 1
-    assert weather.newest_available_utc("home", "feed") == START + 3 * HOUR
-    assert weather.newest_available_utc("home", "other") is None
+    assert weather.newest_available_utc("home") == START + 3 * HOUR
+    assert weather.newest_available_utc("other") is None
 
 
 def test_only_what_was_known_by_then_and_tells_of_the_span_is_found(store: Store, clock: FixedClock) -> None:

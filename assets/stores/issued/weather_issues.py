@@ -80,10 +80,10 @@ class WeatherStore:
         """All columns of the issues but their values, in the order of their issue."""
         return _ISSUES.rows(self.store, *HEADS, site_id=site_id, **conditions)
 
-    def newest_available_utc(self, site_id: str, source: str) -> datetime | None:
-        """When the last issue of a source became known; None before the first."""
+    def newest_available_utc(self, site_id: str) -> datetime | None:
+        """When the last issue of a site became known; None before the first."""
         query = sa.select(sa.func.max(weather_issues.c.available_at_utc).label("last"))
-        (found,) = self.store.rows(query.where(weather_issues.c.site_id == site_id, weather_issues.c.source == source))
+        (found,) = self.store.rows(query.where(weather_issues.c.site_id == site_id))
         last: datetime | None = found["last"]
         return last
 

@@ -64,3 +64,9 @@ class WeatherIssue(Model):
         """The instant at which its last step ends."""
         steps = len(next(iter(self.values.values())))
         return self.start_utc + steps * timedelta(minutes=self.step_minutes)
+
+    @property
+    def times_utc(self) -> list[datetime]:
+        """The instant at which each step begins."""
+        steps = len(next(iter(self.values.values())))
+        return [self.start_utc + place * timedelta(minutes=self.step_minutes) for place in range(steps)]
