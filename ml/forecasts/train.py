@@ -10,7 +10,7 @@ from data_quality.contracts.control.forecast import BacktestScore
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
-from ml.features.case import Case
+from ml.features.forecast_case import Case
 from ml.features.series import Stream, stream_of
 from ml.forecasts.backtest import forecast_origins
 from ml.forecasts.forecast_model import Fitter
@@ -132,7 +132,7 @@ def train_case(
         hours=len(series.values),
         gap_hours=int(np.isnan(series.values).sum()),
         left_out_hours=trial.left_out,
-        input_digest=series.digest(),
+        input_digest=case.digest(),
         is_synthetic=series.is_synthetic,
         slices=trial.slices,
         charts=trial.charts(series.unit),

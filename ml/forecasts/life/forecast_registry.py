@@ -134,7 +134,7 @@ def register(
             "is_synthetic": str(series.is_synthetic).lower(),
         },
         dataset_name=f"{site.site_id}/{stream.target} steps",
-        dataset_digest=series.digest(),
+        dataset_digest=trial.case.digest(),
     )
     files = {**model.to_files(), **(beside or {})}
     return tracker.log_model(model_name(site, stream.target, model.algorithm), files, record)

@@ -54,7 +54,6 @@ class Decision(Model):
     is_promoted: bool
     reason: str
     challenger: BacktestScore | None = None
-    champion: BacktestScore | None = None
     test: PairedTest | None = None
     basis: Literal["backtest", "shadow", "promote", "rollback"] = "backtest"
     target: str = ""

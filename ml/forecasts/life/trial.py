@@ -10,8 +10,8 @@ import numpy as np
 
 from data_quality.contracts.control.forecast import BacktestScore
 from data_quality.contracts.model import Model
-from ml.features.case import Case
 from ml.features.civil import Civil
+from ml.features.forecast_case import Case
 from ml.forecasts.backtest import (
     Fold,
     Forecasts,

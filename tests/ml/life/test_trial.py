@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from ml.features.case import Case
 from ml.features.civil import civil_of
+from ml.features.forecast_case import Case
 from ml.features.series import Series
 from ml.forecasts.forecast_model import Quantiles, TooShort
 from ml.forecasts.life.trial import FLOOR, Trial, daily_losses, hold_trial, recent_folds

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from data_quality.contracts.site_file.site import Site
-from ml.features.case import Case
 from ml.features.civil import civil_of
+from ml.features.forecast_case import Case
 from ml.features.series import Series, stream_of
 from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.train import Training, train_case
