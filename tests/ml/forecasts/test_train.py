@@ -82,17 +82,15 @@ def scrambled() -> pl.DataFrame:
     return pl.concat([past.with_columns(value=past["value"].shuffle(seed=1)), rest])
 
 
-@pytest.mark.parametrize(("name", "first_is_good"), [("b1", True), ("b2", False)])
-def test_the_alias_moves_only_to_a_better_score(tracker: MlflowTracker, name: str, first_is_good: bool) -> None:
-    first = train(tracker, name, FIRST, READINGS if first_is_good else scrambled())
-    later = train(tracker, name, FIRST + timedelta(days=14, hours=23), days=14)
+def test_the_alias_moves_to_a_model_that_learnt_more(tracker: MlflowTracker) -> None:
+    train(tracker, "b", FIRST, scrambled())
+    later = train(tracker, "b", FIRST + timedelta(days=14, hours=23), days=14)
     assert later.decision.test is not None
     assert later.decision.test.days == 14  # local midnights after the champion's training
-    assert (later.decision.test.gain > 0.02) is not first_is_good
-    assert later.decision.is_promoted is not first_is_good
-    leader = load_champion(tracker, site(name), "m1")
+    assert later.decision.is_promoted
+    leader = load_champion(tracker, site("b"), "m1")
     assert leader is not None
-    assert leader.logged == (first if first_is_good else later).registered
+    assert leader.logged == later.registered
 
 
 def test_one_model_of_a_target_leads_at_a_time(tracker: MlflowTracker) -> None:
