@@ -11,12 +11,12 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
 from ml.features.case import Case
-from ml.features.series import stream_of
 from ml.forecasts.backtest import Fold, Forecasts, forecast_origins, midnights, run_folds, score_together, week_scale
-from ml.forecasts.issue import MAX_HORIZON_H, finding, short_history
+from ml.forecasts.issue import finding, short_history
 from ml.forecasts.life.forecast_registry import FITTERS, Champion, fitter_of, load_champion, move_champion, register
 from ml.forecasts.life.promotion import Decision, decide
-from ml.forecasts.site_case import case_of
+from ml.forecasts.site_case import target_case
+from ml.forecasts.targets import target_of
 from ml.tracker import CHAMPION, LoggedModel, Tracker
 
 # Each weekday three times; more would be fitted on less, and scored on a season that is over.
@@ -56,33 +56,35 @@ def train_and_register(
     (None: all given) are used. Returns a Finding under four weeks of hours or where nothing can be scored.
     Raises Unreachable, and BadInput for an unknown target.
     """
-    stream = stream_of(site, target)
-    case = case_of(
-        readings, site=site, stream=stream, end_utc=known_until_utc, horizon=MAX_HORIZON_H, as_of_utc=as_of_utc
-    )
+    wanted = target_of(site, target)
+    case = target_case(readings, site=site, target=wanted, end_utc=known_until_utc, as_of_utc=as_of_utc)
+    if isinstance(case, Finding):
+        return case
     series = case.series
-    refusal = short_history(series, stream.target)
+    refusal = short_history(series, wanted.name)
     if refusal is not None:
         return refusal
     origins = midnights(case.civil, len(series.values), last_days=backtest_days)
     # Fitted before the first origin and asked at all of them: nothing of what it is scored on is known to it.
     fold = Fold("last days", origins[0], tuple(origins))
-    runs = run_folds(case, FITTERS, [fold], horizon=series.per_day)
+    runs = run_folds(case, FITTERS, [fold], horizon=wanted.scored_steps)
     scale = week_scale(series.values[: fold.start], series.per_day)
     scores, left_out = score_together(runs, scale=scale) if runs else ({}, 0)
     if not scores:
-        return finding("not_scorable", "The last weeks hold no hours to score a forecast on.", stream.target)
+        return finding("not_scorable", "The last weeks hold no hours to score a forecast on.", wanted.name)
     # NRMSE and not MAPE, which breaks where a load is near zero (formulas 5.17).
     best = min(scores, key=lambda name: scores[name].nrmse)
     champion = load_champion(tracker, site, target)
-    decision = _decide(case, champion, {best: runs[best]}, scores[best], origins=origins, scale=scale)
+    decision = _decide(
+        case, champion, {best: runs[best]}, scores[best], origins=origins, scale=scale, horizon=wanted.scored_steps
+    )
     # Registered whether it leads or not: what was tried can be looked at later.
-    logged = register(site, stream, case, fitter_of(best).fit(case), scores, tracker)
+    logged = register(site, wanted, case, fitter_of(best).fit(case), scores, tracker)
     if decision.is_promoted:
         move_champion(tracker, site, target, logged)
     return Training(
         site_id=site.site_id,
-        target=stream.target,
+        target=wanted.name,
         trained_until_utc=series.end_utc,
         scores=scores,
         registered=logged,
@@ -103,11 +105,12 @@ def _decide(
     *,
     origins: Sequence[int],
     scale: float,
+    horizon: int,
 ) -> Decision:
     """Challenger against champion on the origins that the champion was not trained on."""
     if champion is None:
         return decide(champion=None, challenger=score, has_champion=False)
-    of_champion = forecast_origins(champion.forecaster, case, origins, case.series.per_day)
+    of_champion = forecast_origins(champion.forecaster, case, origins, horizon)
     runs = {**challenger, CHAMPION: of_champion}
     scores, _ = score_together(runs, scale=scale, from_origin=case.series.index(champion.trained_until_utc))
     if not scores:

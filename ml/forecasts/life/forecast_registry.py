@@ -7,10 +7,10 @@ from datetime import datetime
 from data_quality.contracts.control.forecast import BacktestScore
 from data_quality.contracts.site_file.site import Site
 from ml.features.case import Case
-from ml.features.series import Stream, stream_of
 from ml.forecasts.forecast_model import Fitter, Forecaster, Outdated
 from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
+from ml.forecasts.targets import Target, target_of
 from ml.tracker import CHAMPION, LoggedModel, ModelRecord, Tracker
 
 FITTERS: tuple[Fitter, ...] = (GradientBoostingFitter(), SameHourLastWeekFitter())
@@ -33,8 +33,7 @@ def model_name(site: Site, target: str, algorithm: str) -> str:
 
 def family(site: Site, target: str) -> str:
     """What the registered names of all models of a target begin with. Raises BadInput."""
-    stream = stream_of(site, target)
-    return ".".join([site.site_id, stream.stream_id, stream.register, "day_ahead"])
+    return target_of(site, target).family
 
 
 def fitter_of(algorithm: str) -> Fitter:
@@ -65,7 +64,7 @@ def load_champion(tracker: Tracker, site: Site, target: str) -> Champion | None:
 
 
 def register(
-    site: Site, stream: Stream, case: Case, model: Forecaster, scores: Mapping[str, BacktestScore], tracker: Tracker
+    site: Site, target: Target, case: Case, model: Forecaster, scores: Mapping[str, BacktestScore], tracker: Tracker
 ) -> LoggedModel:
     """Register a model that was fitted on the whole case, with its own score and the floor's."""
     own, floor, series = scores[model.algorithm], scores.get(FLOOR), case.series
@@ -74,24 +73,24 @@ def register(
         metrics |= {f"floor_{key}": value for key, value in _metrics(floor).items()}
     span = f"{series.start_utc:%Y-%m-%d} to {series.end_utc:%Y-%m-%d}"
     record = ModelRecord(
-        title=f"{site.site_id} · {stream.target} · {model.algorithm} · {span}",
-        about=f"{stream.target} of {site.name}, step by step for the next days, by {model.algorithm}.",
+        title=f"{site.site_id} · {target.name} · {model.algorithm} · {span}",
+        about=f"{target.title} of {site.name}, by {model.algorithm}.",
         card=forecast_card(own, floor, span),
-        params={"algorithm": model.algorithm, "steps": str(len(series.values)), "target": stream.target},
+        params={"algorithm": model.algorithm, "steps": str(len(series.values)), "target": target.name},
         metrics=metrics,
         tags={
             "kind": "forecast",
             "site_id": site.site_id,
-            "target": stream.target,
+            "target": target.name,
             "trained_until_utc": series.end_utc.isoformat(),
             # Every digit: of two champions the better is told by it.
             "nrmse": repr(own.nrmse),
             "is_synthetic": str(series.is_synthetic).lower(),
         },
-        dataset_name=f"{site.site_id}/{stream.target} steps",
+        dataset_name=f"{site.site_id}/{target.name} steps",
         dataset_digest=series.digest(),
     )
-    return tracker.log_model(model_name(site, stream.target, model.algorithm), model.to_files(), record)
+    return tracker.log_model(model_name(site, target.name, model.algorithm), model.to_files(), record)
 
 
 def _metrics(score: BacktestScore) -> dict[str, float]:
