@@ -13,7 +13,7 @@ from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.meter import Meter, Register
 from data_quality.contracts.site_file.site import Asset, Driver, EmissionFactorEntry, Site
 from data_quality.contracts.time import local_midnight_utc
-from ml.features.case import Case
+from ml.features.forecast_case import Case
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import Target, target_of, targets_of
 from tests.ml.cases import ZONE, quarters, stream
