@@ -97,7 +97,7 @@ def train_case(
     folds: int = FOLDS,
     seed: int = 0,
 ) -> Training | Finding:
-    """`train_and_register` of a case that is made already. horizon: in steps; as far as the target is scored if None."""
+    """`train_and_register` of a case that is made already. horizon: in steps; as the target is scored if None."""
     series = case.series
     parts = recent_folds(case, count=folds, days=backtest_days)
     trial = hold_trial(case, fitters, parts, horizon=horizon or target.scored_steps)
