@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ml.features.case import Case
+from ml.features.forecast_case import Case
 from ml.features.civil import DAY_TYPE_CODES
 from ml.features.feature import WEEK_DAYS, mean_of_known
 from ml.features.series import Index, Vector

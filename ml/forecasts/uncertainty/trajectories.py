@@ -33,8 +33,11 @@ class ErrorMemory:
     scores: Vector
 
     @classmethod
-    def of(cls, run: Forecasts, horizon: int) -> "ErrorMemory | None":
-        """From a backtest with one origin a row of `horizon` steps; None under five days."""
+    def of(cls, run: Forecasts) -> "ErrorMemory | None":
+        """From a backtest whose origins were all asked for equally many steps; None under five of them."""
+        horizon = len(run.step) // max(len(np.unique(run.origin)), 1)
+        if not horizon:
+            return None
         errors = np.where(run.quantiles.is_known, run.actual - run.quantiles.p50, np.nan).reshape(-1, horizon)
         width = np.where(run.quantiles.is_known, run.quantiles.p90 - run.quantiles.p10, np.nan).reshape(-1, horizon)
         # An error counts by the width that was stated: a night of small errors is as telling as a day of large ones.

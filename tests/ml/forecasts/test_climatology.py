@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
-from ml.features.case import Case
+from ml.features.forecast_case import Case
 from ml.features.series import DAY, HOUR, QUARTER
 from ml.forecasts.forecast_model import TooShort
 from ml.forecasts.models.climatology import ClimatologyFitter

@@ -33,7 +33,7 @@ def run_of(errors: Vector) -> Forecasts:
 
 
 def memory_of(errors: Vector) -> ErrorMemory:
-    memory = ErrorMemory.of(run_of(errors), errors.shape[1])
+    memory = ErrorMemory.of(run_of(errors))
     assert memory is not None
     return memory
 
@@ -100,12 +100,12 @@ def test_gaps_nights_without_width_and_a_floor_break_nothing() -> None:
     run = run_of(errors)
     for bound in (run.quantiles.p10, run.quantiles.p90):
         bound[::24] = 10.0
-    memory = ErrorMemory.of(run, 24)
+    memory = ErrorMemory.of(run)
     assert memory is not None
     drawn = courses(FORECAST, ErrorMemory(memory.scores), seed=1, floor=9.5)
     assert np.isfinite(drawn).all()
     assert drawn.min() == 9.5
-    assert ErrorMemory.of(run_of(days_of_errors(4, 1)), 24) is None
+    assert ErrorMemory.of(run_of(days_of_errors(4, 1))) is None
 
 
 def test_the_quantile_function_passes_through_what_was_forecast_and_ends() -> None:
