@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ml.features.forecast_case import Case
 from ml.features.civil import DAY_TYPE_CODES, Civil
+from ml.features.forecast_case import Case
 from ml.features.series import Index, Vector
 from ml.forecasts.forecast_model import HIGH, LOW, Quantiles, TooShort, ordered
 

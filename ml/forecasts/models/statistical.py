@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ml.features.forecast_case import Case
 from ml.features.civil import DAY_TYPE_CODES
 from ml.features.feature import WEEK_DAYS, mean_of_known
+from ml.features.forecast_case import Case
 from ml.features.series import Index, Vector
 from ml.forecasts.forecast_model import Quantiles, TooShort, ordered
 from ml.forecasts.intervals import HourSpread

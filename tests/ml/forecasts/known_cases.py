@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
-from ml.features.forecast_case import Case
 from ml.features.civil import Civil, civil_on
+from ml.features.forecast_case import Case
 from ml.features.series import DAY, HOUR, Series, Vector
 from ml.features.weather_known import NO_WEATHER, WeatherKnown
 
