@@ -1,5 +1,6 @@
 """Weather as it was known at the instant of issue: the only way by which a forecast sees weather."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from ml.features.series import Index, Vector
 class WeatherKnown(Protocol):
     """Weather by step of a grid, asked for a step as known at an origin.
 
-    names: of WEATHER_UNITS (contracts/control/weather.py), in the order of the columns that `at` gives.
+    names: of WEATHER_UNITS (contracts/control/weather_issue.py), in the order of the columns that `at` gives.
     """
 
     @property
@@ -21,6 +22,10 @@ class WeatherKnown(Protocol):
 
     def at(self, step: Index, origin: Index) -> Vector:
         """Rows × names: weather of each step as known when its origin (a step of the same grid) began; NaN unknown."""
+        ...
+
+    def digest(self) -> str:
+        """SHA-256 of everything that it could answer."""
         ...
 
 
@@ -43,6 +48,10 @@ class GivenWeather:
         found: Vector = np.full((len(step), len(self.names)), np.nan)
         found[is_known] = self.values[step[is_known]]
         return found
+
+    def digest(self) -> str:
+        """SHA-256 of names and values."""
+        return hashlib.sha256(f"{self.names} {self.is_ahead}".encode() + self.values.tobytes()).hexdigest()
 
 
 NO_WEATHER = GivenWeather((), np.empty((0, 0)))

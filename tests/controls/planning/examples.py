@@ -62,8 +62,7 @@ HOME = Site.model_validate(
 def forecast(target: str, kwh: float, *, hours: int = 48, issued_at_utc: datetime = DAY) -> Forecast:
     """A flat hourly forecast from DAY on."""
     rows = tuple(
-        ForecastRow(time_utc=DAY + timedelta(hours=h), p10=kwh - 0.1, p50=kwh, p90=kwh + 0.1)
-        for h in range(hours)
+        ForecastRow(time_utc=DAY + timedelta(hours=h), p10=kwh - 0.1, p50=kwh, p90=kwh + 0.1) for h in range(hours)
     )
     return Forecast(
         forecast_id=f"fc-{target}",

@@ -197,9 +197,7 @@ def test_bills_that_the_plan_reaches_into_add_up_to_the_engines(
     rise = [0.5, 0.5, 1, 3, 6, 4, 1, 0.5] + [0.5] * 40
     base = forecast("house", 0.8, issued_at_utc=now)
     rows = tuple(
-        row.model_copy(
-            update={"time_utc": now + timedelta(hours=h), "p10": 0.0, "p50": rise[h], "p90": 9.0}
-        )
+        row.model_copy(update={"time_utc": now + timedelta(hours=h), "p10": 0.0, "p50": rise[h], "p90": 9.0})
         for h, row in enumerate(base.rows)
     )
     sun = forecast("pv", 0.0, hours=2500, issued_at_utc=now)
