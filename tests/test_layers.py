@@ -43,7 +43,6 @@ HOME = {
     "sqlite3": ("assets.stores",),
     "pyarrow": ("assets.stores",),
     "statsmodels": ("ml.baselines", "ml.anomalies.stl"),
-    "sklearn": ("ml.forecasts", "ml.anomalies"),
     "lightgbm": ("ml.forecasts", "ml.anomalies"),
     "optuna": ("ml.forecasts",),
     "pvlib": ("ml.features",),

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from assets.feeds.weather_values import Values, document, in_contract, numbers, utc_time
-from data_quality.contracts.control.weather import WeatherIssue
+from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.errors import BadInput
 
 SOURCE = "bright_sky"

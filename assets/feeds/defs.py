@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from data_quality.contracts.control.weather import WEATHER_LABELS, WEATHER_UNITS
+from data_quality.contracts.control.weather_issue import WEATHER_LABELS, WEATHER_UNITS
 from data_quality.contracts.time import Clock
 from orchestration.partitions import SITES
 from orchestration.previews import Preview, lines, table

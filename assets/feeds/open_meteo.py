@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from assets.feeds.weather_values import Values, began_earlier, document, in_contract, numbers
-from data_quality.contracts.control.weather import WeatherIssue
+from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.errors import BadInput
 
 SOURCE = "open_meteo"

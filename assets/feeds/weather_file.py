@@ -13,7 +13,7 @@ import polars as pl
 from assets.feeds.bright_sky import read_bright_sky
 from assets.feeds.open_meteo import read_open_meteo
 from assets.feeds.weather_values import LIMITS, document
-from data_quality.contracts.control.weather import WEATHER_UNITS, WeatherIssue
+from data_quality.contracts.control.weather_issue import WEATHER_UNITS, WeatherIssue
 from data_quality.contracts.errors import BadInput
 
 SOURCE = "file"

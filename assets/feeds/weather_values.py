@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
-from data_quality.contracts.control.weather import WEATHER_UNITS
+from data_quality.contracts.control.weather_issue import WEATHER_UNITS
 from data_quality.contracts.errors import BadInput
 
 Values = list[float | None]

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ml.features.case import Case
+from ml.features.forecast_case import Case
 from ml.features.series import Index, Vector
 
 WEEK_DAYS = 7

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from data_quality.contracts.errors import OurFault
-from ml.features.case import Case
 from ml.features.feature import Feature, Rows
+from ml.features.forecast_case import Case
 from ml.features.groups import calendar_days, lags, weather_hours
 from ml.features.series import Index, Vector
 

@@ -1,5 +1,6 @@
 """Weather as it was known at the instant of issue: the only way by which a forecast sees weather."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from data_quality.contracts.control.weather import WEATHER_UNITS, WeatherIssue
+from data_quality.contracts.control.weather_issue import WEATHER_UNITS, WeatherIssue
 from data_quality.contracts.time import zone
 from ml.features.series import DAY, Index, Series, Vector
 
@@ -16,7 +17,7 @@ from ml.features.series import DAY, Index, Series, Vector
 class WeatherKnown(Protocol):
     """Weather by step of a grid, asked for a step as known at an origin.
 
-    names: of WEATHER_UNITS (contracts/control/weather.py), in the order of the columns that `at` gives.
+    names: of WEATHER_UNITS (contracts/control/weather_issue.py), in the order of the columns that `at` gives.
     """
 
     @property
@@ -26,6 +27,10 @@ class WeatherKnown(Protocol):
 
     def at(self, step: Index, origin: Index) -> Vector:
         """Rows × names: weather of each step as known when its origin (a step of the same grid) began; NaN unknown."""
+        ...
+
+    def digest(self) -> str:
+        """SHA-256 of everything that it could answer."""
         ...
 
 
@@ -48,6 +53,10 @@ class GivenWeather:
         found: Vector = np.full((len(step), len(self.names)), np.nan)
         found[is_known] = self.values[step[is_known]]
         return found
+
+    def digest(self) -> str:
+        """SHA-256 of names and values."""
+        return hashlib.sha256(f"{self.names} {self.is_ahead}".encode() + self.values.tobytes()).hexdigest()
 
 
 NO_WEATHER = GivenWeather((), np.empty((0, 0)))
@@ -84,6 +93,12 @@ class IssuedWeather:
             columns = [self.names.index(name) for name in self.measured.names]
             found[:, columns] = np.where(np.isnan(own), found[:, columns], own)
         return found
+
+    def digest(self) -> str:
+        """SHA-256 of names, steps, since when each is known, and values."""
+        parts = (self.step, self.since, self.values)
+        head = f"{self.names} {self.measured.digest()}".encode()
+        return hashlib.sha256(head + b"".join(each.tobytes() for each in parts)).hexdigest()
 
 
 def issued_weather(

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from data_quality.contracts.control.forecast import BacktestScore
-from ml.features.case import Case
 from ml.features.civil import Civil
 from ml.features.feature import WEEK_DAYS
+from ml.features.forecast_case import Case
 from ml.features.series import Index, Vector
 from ml.forecasts.forecast_model import Fitter, Forecaster, Quantiles, TooShort
 from ml.forecasts.uncertainty.scores import crps, mean_pinball

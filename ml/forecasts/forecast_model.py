@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ml.features.case import Case
+from ml.features.forecast_case import Case
 from ml.features.series import Vector
 
 LOW, HIGH = 0.1, 0.9

@@ -10,6 +10,7 @@ from data_quality.contracts.control.forecast import Forecast, ForecastRow
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import quantise
+from ml.features.forecast_case import Case
 from ml.features.series import HOUR, Series, stream_of
 from ml.forecasts.forecast_model import Quantiles
 from ml.forecasts.life.forecast_registry import Champion, load_champion
@@ -59,7 +60,7 @@ def run_forecast(
         message = f"{gaps} of {horizon_h} hours cannot be forecast: the readings that they rest on are missing."
         return finding("recent_readings_missing", message, stream.target, hours=gaps)
     rows = _rows(quantiles, series.time(origin))
-    return _forecast(site, stream.target, series, champion, rows, issued_at_utc, available_at_utc or issued_at_utc)
+    return _forecast(site, stream.target, case, champion, rows, issued_at_utc, available_at_utc or issued_at_utc)
 
 
 def _rows(quantiles: Quantiles, start_utc: datetime) -> tuple[ForecastRow, ...]:
@@ -78,14 +79,14 @@ def _rows(quantiles: Quantiles, start_utc: datetime) -> tuple[ForecastRow, ...]:
 def _forecast(
     site: Site,
     target: str,
-    series: Series,
+    case: Case,
     champion: Champion,
     rows: tuple[ForecastRow, ...],
     issued_at_utc: datetime,
     available_at_utc: datetime,
 ) -> Forecast:
     """The forecast with an id of what determines it: the same inputs and model give the same id."""
-    logged, digest = champion.logged, series.digest()
+    logged, digest, series = champion.logged, case.digest(), case.series
     parts = [site.site_id, target, issued_at_utc.isoformat(), str(len(rows)), logged.name, str(logged.version), digest]
     return Forecast(
         forecast_id=hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32],

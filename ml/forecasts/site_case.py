@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from data_quality.contracts.site_file.site import Site
-from ml.features.case import Case, Place
 from ml.features.civil import civil_of
+from ml.features.forecast_case import Case, Place
 from ml.features.series import HOUR, Series, Stream, measured_on, series_of
 from ml.features.weather_known import NO_WEATHER, GivenWeather
 

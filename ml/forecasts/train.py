@@ -10,7 +10,7 @@ from data_quality.contracts.control.forecast import BacktestScore
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
-from ml.features.case import Case
+from ml.features.forecast_case import Case
 from ml.features.series import stream_of
 from ml.forecasts.backtest import Fold, Forecasts, forecast_origins, midnights, run_folds, score_together, week_scale
 from ml.forecasts.issue import MAX_HORIZON_H, finding, short_history
@@ -90,7 +90,7 @@ def train_and_register(
         hours=len(series.values),
         gap_hours=int(np.isnan(series.values).sum()),
         left_out_hours=left_out,
-        input_digest=series.digest(),
+        input_digest=case.digest(),
         is_synthetic=series.is_synthetic,
     )
 

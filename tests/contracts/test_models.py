@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 import data_quality.contracts as package
 from data_quality.contracts.billing.tariff import TouPeriod
-from data_quality.contracts.control.forecast import ForecastRow
+from data_quality.contracts.control.forecast import Forecast, ForecastRow
 from data_quality.contracts.control.plan import BatteryParams
 from data_quality.contracts.errors import BadInput, BadRow, MeterloomError, OurFault, WorldFault
 from data_quality.contracts.finding import Finding, Verdict
@@ -60,6 +60,16 @@ def test_quantiles_do_not_cross() -> None:
     ForecastRow(time_utc=moment, p10=1, p50=1, p90=1)
     with pytest.raises(ValidationError, match="quantiles cross at 2025-01-01T00:00Z"):
         ForecastRow(time_utc=moment, p10=2, p50=1, p90=3)
+
+
+def test_a_forecast_stored_by_an_earlier_release_is_read() -> None:
+    row = {"time_utc": "2025-01-01T00:00:00Z", "p10_kwh": 1.0, "p50_kwh": 2.0, "p90_kwh": 3.0}
+    known = {"site_id": "home", "target": "meter:house", "model_name": "home.house.import.day_ahead.x"}
+    times = {"issued_at_utc": "2025-01-01T00:00:00Z", "available_at_utc": "2025-01-01T00:00:00Z"}
+    stored = {**known, **times, "forecast_id": "a", "model_version": "1", "input_digest": "d", "is_synthetic": True}
+    found = Forecast.model_validate({**stored, "rows": [row]})
+    assert (found.rows[0].p10, found.rows[0].p50, found.rows[0].p90) == (1.0, 2.0, 3.0)
+    assert (found.unit, found.step_minutes, found.labels, found.trajectories) == ("kwh", 60, {}, ())
 
 
 def test_a_tariff_period_starts_on_a_quarter_hour() -> None:

@@ -8,7 +8,7 @@ import pytest
 from assets.feeds.bright_sky import read_bright_sky
 from assets.feeds.open_meteo import ASKED, NAMES, query, read_open_meteo
 from assets.feeds.weather_values import LIMITS
-from data_quality.contracts.control.weather import WEATHER_LABELS, WEATHER_UNITS
+from data_quality.contracts.control.weather_issue import WEATHER_LABELS, WEATHER_UNITS
 from data_quality.contracts.errors import BadInput
 from tests.feeds.documents import FIRST, HOUR, NOW, bright_sky, content, open_meteo
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from assets.stores.issued.weather_issues import WeatherStore
 from assets.stores.transactions import Store
-from data_quality.contracts.control.weather import WEATHER_UNITS, WeatherIssue
+from data_quality.contracts.control.weather_issue import WEATHER_UNITS, WeatherIssue
 from data_quality.contracts.time import FixedClock
 
 START, HOUR = datetime(2025, 1, 1, tzinfo=UTC), timedelta(hours=1)

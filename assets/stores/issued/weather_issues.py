@@ -11,7 +11,7 @@ from assets.stores.journal import AppendOnly, Row, row_of
 from assets.stores.schema.tables_weather import weather_issues
 from assets.stores.seals import text_sha256
 from assets.stores.transactions import Store
-from data_quality.contracts.control.weather import WeatherIssue
+from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.time import Clock
 
 

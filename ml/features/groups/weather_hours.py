@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data_quality.contracts.control.weather import WEATHER_UNITS
+from data_quality.contracts.control.weather_issue import WEATHER_UNITS
 from ml.features.feature import Feature, Known, Rows, mean_of_known
 from ml.features.series import Index, Vector
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from data_quality.contracts.control.forecast import BacktestScore
 from data_quality.contracts.site_file.site import Site
-from ml.features.case import Case
+from ml.features.forecast_case import Case
 from ml.features.series import Stream, stream_of
 from ml.forecasts.forecast_model import Fitter, Forecaster, Outdated
 from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
@@ -89,7 +89,7 @@ def register(
             "is_synthetic": str(series.is_synthetic).lower(),
         },
         dataset_name=f"{site.site_id}/{stream.target} steps",
-        dataset_digest=series.digest(),
+        dataset_digest=case.digest(),
     )
     return tracker.log_model(model_name(site, stream.target, model.algorithm), model.to_files(), record)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ml.features.case import Case
+from ml.features.forecast_case import Case
 from ml.features.matrix import FEATURES, Matrix, feature_matrix
 from ml.features.series import Index, Vector
 from ml.forecasts.forecast_model import Outdated, Quantiles, TooShort, ordered

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ml.features.case import Case
 from ml.features.feature import WEEK_DAYS, Rows
+from ml.features.forecast_case import Case
 from ml.features.series import Vector
 from ml.forecasts.forecast_model import HIGH, LOW, Quantiles, TooShort, ordered
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from data_quality.contracts.control.weather import WEATHER_LABELS
+from data_quality.contracts.control.weather_issue import WEATHER_LABELS
 from data_quality.contracts.time import parse_instant
 from orchestration.cli.answer import Answer, Table
 from orchestration.cli.frame import PROJECT, READS, Call, command

@@ -1,5 +1,6 @@
 """All that a forecast may look at: the series, its calendar, the weather as known, and where it is."""
 
+import hashlib
 from dataclasses import dataclass, replace
 
 from ml.features.civil import Civil
@@ -27,3 +28,7 @@ class Case:
     def before(self, origin: int) -> "Case":
         """The case as it was when that step began: later values are gone, and weather says only what was known."""
         return replace(self, series=self.series.first(min(origin, len(self.series.values))))
+
+    def digest(self) -> str:
+        """SHA-256 of the series and of the weather beside it."""
+        return hashlib.sha256(f"{self.series.digest()} {self.weather.digest()}".encode()).hexdigest()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_quality.contracts.control.weather import WeatherIssue
+from data_quality.contracts.control.weather_issue import WeatherIssue
 from ml.features.series import DAY, HOUR, Series
 from ml.features.weather_known import GivenWeather, WeatherKnown, issued_weather
 

@@ -6,18 +6,34 @@ import numpy as np
 import pytest
 
 from data_quality.contracts.control.forecast import BacktestScore
-from ml.backtest import Forecasts, midnights, pinball, score_together, week_scale
-from ml.features.hourly import calendar_of
+from ml.features.civil import civil_of
+from ml.features.forecast_case import Case
+from ml.features.series import Series
+from ml.forecasts.backtest import (
+    Forecasts,
+    by_lead,
+    by_season,
+    midnights,
+    month_folds,
+    run_folds,
+    score_together,
+    week_scale,
+)
 from ml.forecasts.forecast_model import Quantiles
-from ml.promotion import MIN_COMMON_FOLDS, decide
+from ml.forecasts.life.promotion import MIN_COMMON_FOLDS, decide
+from ml.forecasts.models.naive import SameHourLastWeekFitter
+from ml.forecasts.uncertainty.scores import pinball
 from tests.ml.cases import plant
 
 
-def run(actual: list[float], p50: list[float], *, width: float = 1.0, origin: list[float] | None = None) -> Forecasts:
+def run(actual: list[float], p50: list[float], *, width: float = 1.0, origin: list[int] | None = None) -> Forecasts:
     middle = np.array(p50)
+    begins = np.array(origin or [0] * len(p50), dtype=np.int64)
     return Forecasts(
-        origin=np.array(origin or [0.0] * len(p50)),
-        actual=np.array(actual),
+        origin=begins,
+        step=begins + np.arange(len(p50)),
+        actual=np.array(actual, dtype=float),
+        is_fair=np.ones(len(p50), dtype=bool),
         quantiles=Quantiles(p10=middle - width, p50=middle, p90=middle + width),
     )
 
@@ -67,7 +83,7 @@ def test_gaps_are_left_out_for_every_model_and_counted() -> None:
 
 
 def test_origins_that_a_model_was_trained_on_do_not_count() -> None:
-    forecasts = run([10, 20, 30], [12, 20, 26], origin=[0.0, 24.0, 48.0])
+    forecasts = run([10, 20, 30], [12, 20, 26], origin=[0, 24, 48])
     scores, _ = score_together({"a": forecasts}, scale=1.0, from_origin=24)
     assert (scores["a"].folds, scores["a"].n) == (2, 2)
     assert score_together({"a": forecasts}, scale=1.0, from_origin=49) == ({}, 0)
@@ -81,15 +97,44 @@ def test_nothing_is_scored_without_a_scale_or_a_load() -> None:
 def test_the_week_scale_passes_over_gaps() -> None:
     values = np.concatenate([np.zeros(168), np.full(168, 3.0)])
     values[200] = np.nan
-    assert week_scale(values) == 3.0
-    assert np.isnan(week_scale(values[:168]))
+    assert week_scale(values, 24) == 3.0
+    assert np.isnan(week_scale(values[:168], 24))
 
 
 def test_origins_are_local_midnights_with_a_whole_day_behind_them() -> None:
     start, length = datetime(2025, 3, 28, tzinfo=UTC), 4 * 24
-    found = midnights(calendar_of(plant(), start, length), length, last_days=3)
+    found = midnights(civil_of(plant(), start, length), length, last_days=3)
     # Berlin's midnights are 23:00 UTC until 30 March 2025 and 22:00 UTC afterwards.
     assert found == [23, 47, 70]
+
+
+def year_case(days: int = 120) -> Case:
+    """Value of step i is i, from a local midnight of Berlin in winter on, over the change of clocks in spring."""
+    start = datetime(2024, 12, 31, 23, tzinfo=UTC)
+    series = Series(start, np.arange(days * 24, dtype=float) + 1)
+    return Case(series, civil_of(plant(), start, days * 24 + 49))
+
+
+def test_folds_are_the_last_local_months_and_begin_on_their_first_midnight() -> None:
+    case = year_case()
+    folds = month_folds(case, 2)
+    assert [fold.name for fold in folds] == ["2025-03", "2025-04"]
+    assert [fold.start for fold in folds] == [(31 + 28) * 24, (31 + 28 + 31) * 24 - 1]
+    assert [len(fold.origins) for fold in folds] == [31, 30]
+    # Of a month with fewer than half its days nothing is said.
+    assert [fold.name for fold in month_folds(year_case(31 + 28 + 14), 9)] == ["2025-01", "2025-02"]
+
+
+def test_a_fold_is_forecast_by_what_was_known_before_it_and_scored_where_the_floor_can_answer() -> None:
+    case = year_case()
+    runs = run_folds(case, [SameHourLastWeekFitter()], month_folds(case, 2), horizon=24)
+    found = runs["same_hour_last_week"]
+    # A week before by local clock: 168 steps, but 167 over the night on which summer time begins.
+    assert set((found.actual - found.quantiles.p50)[found.counts].tolist()) == {167.0, 168.0}
+    # 24 hours an origin: of the day of 23 hours the next day's first comes along.
+    assert found.counts.sum() == 61 * 24
+    assert list(by_lead(found, 24)) == ["h00", "h06", "h12", "h18"]
+    assert list(by_season(found, case.civil)) == ["spring"]
 
 
 def test_the_first_model_leads() -> None:
