@@ -95,10 +95,9 @@ class IssuedWeather:
         return found
 
     def digest(self) -> str:
-        """SHA-256 of names, steps, since when each is known, and values."""
-        parts = (self.step, self.since, self.values)
+        """SHA-256 of all that was told, when it was known, and of what was measured."""
         head = f"{self.names} {self.measured.digest()}".encode()
-        return hashlib.sha256(head + b"".join(each.tobytes() for each in parts)).hexdigest()
+        return hashlib.sha256(head + self.step.tobytes() + self.since.tobytes() + self.values.tobytes()).hexdigest()
 
 
 def issued_weather(
