@@ -1,1 +1,1 @@
-"""Forecasts: models, uncertainty, the life of a model."""
+"""Daily tables, baselines, forecasts, their registry and their stores."""
