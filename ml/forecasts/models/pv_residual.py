@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ml.features.case import Case
+from ml.features.forecast_case import Case
 from ml.features.series import HOUR, Index, Vector
 from ml.forecasts.forecast_model import Outdated, Quantiles, TooShort
 from ml.forecasts.models.pv_floors import MODEL_FILE, NO_CLOUDS, Expected, PvModel, Training, expected, training
