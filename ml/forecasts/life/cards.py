@@ -67,7 +67,7 @@ def _limits_of_data(case: Case) -> list[str]:
     if len(holidays) < FEW_HOLIDAYS:
         found.append(f"{len(holidays) or 'No'} public holiday{'s' if len(holidays) > 1 else ''} seen.")
     if not case.civil.is_school_holiday.any():
-        found.append("No school holidays are known of this site (`school_holidays` of the site file).")
+        found.append("No school holidays are known: give the site's `subdivision` or `school_holidays`.")
     if 1 - known.mean() > TOLD_MISSING:
         found.append(f"{1 - known.mean():.1%} of the steps are missing: it has not learnt from them.")
     if series.is_synthetic:
