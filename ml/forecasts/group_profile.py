@@ -1,4 +1,4 @@
-"""A meter without history: forecast as the meters beside it go, scaled to its size. Labelled, and no model of its own."""
+"""A meter without history: forecast as the meters beside it go, scaled to its size, and labelled so."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -55,7 +55,7 @@ def group_profile(
             length = len(own.civil) - len(own.series.values)
             civil = civil_of(site, series.start_utc, len(series.values) + length, series.step)
             # Weather lies on the grid of its own series: the profile does without.
-            sentence = f"{meter.meter_id} has too little history of its own: the mean of {", ".join(names)}, {by}"
+            sentence = f"{meter.meter_id} has too little history of its own: the mean of {', '.join(names)}, {by}"
             return GroupProfile(Case(series, civil, place=own.place), sentence)
     return None
 
@@ -83,9 +83,7 @@ def _groups(site: Site, meter: Meter) -> Iterator[list[Meter]]:
     yield [one for one in others if one not in beside]
 
 
-def _scaled(
-    site: Site, meter: Meter, own: Series, members: dict[str, Series]
-) -> tuple[Series, str, list[str]] | None:
+def _scaled(site: Site, meter: Meter, own: Series, members: dict[str, Series]) -> tuple[Series, str, list[str]] | None:
     if not members:
         return None
     longest = max(members.values(), key=lambda one: len(one.values))
@@ -99,7 +97,11 @@ def _scaled(
         both = ~np.isnan(mine) & ~np.isnan(theirs)
         if both.sum() >= own.per_day and theirs[both].sum() > 0:
             factor = float(mine[both].sum() / theirs[both].sum())
-            return replace(longest, values=shape * factor), f"scaled to its own {both.sum() // own.per_day} days", list(members)
+            return (
+                replace(longest, values=shape * factor),
+                f"scaled to its own {both.sum() // own.per_day} days",
+                list(members),
+            )
     for words, sizes in _sizes(site):
         fitting = {name: one for name, one in members.items() if name in sizes}
         if meter.meter_id in sizes and fitting:

@@ -4,14 +4,16 @@ What it answers must be possible, else the next best model answers, and the fore
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain, islice
 
 import numpy as np
 import polars as pl
 
 from data_quality.contracts.control.forecast import Forecast, ForecastRow
+from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
@@ -21,7 +23,7 @@ from ml.features.forecast_case import Case
 from ml.features.series import Series
 from ml.forecasts.forecast_model import Fitter, Forecaster, Quantiles, TooShort
 from ml.forecasts.group_profile import GroupProfile, group_profile
-from ml.forecasts.life.forecast_registry import Champion, former_champions, load_champion
+from ml.forecasts.life.forecast_registry import Champion, load_champion, others_of
 from ml.forecasts.models.climatology import ClimatologyFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.plausible import MIN_RECENT_SHARE, age_days, implausible, notes, recent_share
@@ -37,6 +39,8 @@ MAX_STALE_DAYS = 28
 WEAKER = frozenset({"fallback", "stale", "group_profile"})
 # The version of a model that was fitted for this forecast alone.
 UNREGISTERED = "unregistered"
+# So many older models are asked before the floor: a fault of one training seldom lasts for three.
+OTHERS = 2
 GROUP_PROFILE = "group_profile"
 
 
@@ -71,26 +75,28 @@ def run_forecast(
     tracker: Tracker,
     as_of_utc: datetime | None = None,
     available_at_utc: datetime | None = None,
+    weather: Sequence[WeatherIssue] = (),
 ) -> Forecast | Finding:
     """Issue the forecast of `horizon_h` hours from the first whole step at or after the issue, by the champion.
 
     A day in progress is forecast whole; prices begin where publication ends. Only readings that have ended by
-    `issued_at_utc` and were recorded by `as_of_utc` (None: all given) are used. Where the newest readings are missing,
+    `issued_at_utc` and were recorded by `as_of_utc` (None: all given), and issues of the weather that were available
+    by then, are used. Where the newest readings are missing,
     the meter has no history but meters beside it have, or the champion's answer cannot be, a weaker model answers and
     the labels say so (findings_of). Returns a Finding where none can, or no model leads.
     Raises Unreachable, BadInput for an unknown target or a horizon outside of the target's.
     """
     wanted = target_of(site, target)
     steps = _steps(wanted, horizon_h)
-    case = issue_case(readings, site=site, target=wanted, issued_at_utc=issued_at_utc, as_of_utc=as_of_utc)
+    case = issue_case(
+        readings, site=site, target=wanted, issued_at_utc=issued_at_utc, as_of_utc=as_of_utc, weather=weather
+    )
     if isinstance(case, Finding):
         return case
     issued_at, available_at = issued_at_utc, available_at_utc or issued_at_utc
     refusal = short_history(case.series, wanted.name)
     if refusal is not None:
-        group = group_profile(
-            readings, site=site, target=wanted, own=case, end_utc=issued_at_utc, as_of_utc=as_of_utc
-        )
+        group = group_profile(readings, site=site, target=wanted, own=case, end_utc=issued_at_utc, as_of_utc=as_of_utc)
         if group is None:
             return refusal
         asked = _asked(site, wanted, group.case, issued_at, steps)
@@ -104,13 +110,19 @@ def run_forecast(
 
 
 def issue_case(
-    readings: pl.DataFrame, *, site: Site, target: Target, issued_at_utc: datetime, as_of_utc: datetime | None = None
+    readings: pl.DataFrame,
+    *,
+    site: Site,
+    target: Target,
+    issued_at_utc: datetime,
+    as_of_utc: datetime | None = None,
+    weather: Sequence[WeatherIssue] = (),
 ) -> Case | Finding:
     """The case that a forecast of that issue rests on: the same readings give the same digest whenever it is asked."""
     # From a fixed distance: readings of longer ago that are at hand or not must not change what the forecast is.
     since = (issued_at_utc - target.history).replace(hour=0, minute=0, second=0, microsecond=0)
     recent = readings.filter(pl.col("interval_start_utc") >= since)
-    return target_case(recent, site=site, target=target, end_utc=issued_at_utc, as_of_utc=as_of_utc)
+    return target_case(recent, site=site, target=target, end_utc=issued_at_utc, as_of_utc=as_of_utc, weather=weather)
 
 
 def is_still_good(
@@ -121,6 +133,7 @@ def is_still_good(
     target: Target,
     issued_at_utc: datetime,
     champion: Champion | None,
+    weather: Sequence[WeatherIssue] = (),
 ) -> bool:
     """Whether a stored forecast may be handed out again instead of a new one (matrix I.5).
 
@@ -133,7 +146,7 @@ def is_still_good(
     leads = champion and (champion.logged.name, str(champion.logged.version))
     if leads != (stored.model_name, stored.model_version):
         return False
-    case = issue_case(readings, site=site, target=target, issued_at_utc=stored.issued_at_utc)
+    case = issue_case(readings, site=site, target=target, issued_at_utc=stored.issued_at_utc, weather=weather)
     return isinstance(case, Case) and case.digest() == stored.input_digest
 
 
@@ -207,7 +220,7 @@ def _by_best(
 
 def _candidates(asked: _Asked, champion: Champion, tracker: Tracker, *, is_stale: bool) -> Iterator[_Model]:
     if not is_stale:
-        for one in (champion, *former_champions(tracker, asked.site, asked.target.name, champion)):
+        for one in chain([champion], islice(others_of(tracker, asked.site, asked.target.name, champion), OTHERS)):
             yield _Model(one.logged.name, str(one.logged.version), one.forecaster)
     floor: Fitter = SameHourLastWeekFitter()
     for fitter in (ClimatologyFitter(),) if is_stale else (floor, ClimatologyFitter()):
