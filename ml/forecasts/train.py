@@ -19,7 +19,6 @@ from ml.forecasts.life.forecast_registry import (
     FITTERS,
     Champion,
     called,
-    family,
     holders,
     load_champion,
     move_alias,
@@ -102,7 +101,7 @@ def train_case(
     folds: int = FOLDS,
     seed: int = 0,
 ) -> Training | Finding:
-    """`train_and_register` of a case that is made already. horizon: in steps; that of the target where left out."""
+    """`train_and_register` of a case that is made already. horizon: in steps; as the target is scored if None."""
     series = case.series
     parts = recent_folds(case, count=folds, days=backtest_days)
     trial = hold_trial(case, fitters, parts, horizon=horizon or target.scored_steps)
@@ -110,15 +109,15 @@ def train_case(
         return finding("not_scorable", "The last weeks hold no hours to score a forecast on.", target.name)
     best = next(fitter for fitter in fitters if fitter.algorithm == trial.best)
     champion = load_champion(tracker, site, target.name)
-    leading = holders(tracker, family(site, target.name), CHAMPION)
+    leading = holders(tracker, target.family, CHAMPION)
     decision = _decide(trial, champion, leading, seed=seed)
     # Registered whether it leads or not: what was tried can be looked at later.
     logged = register(site, target, trial, best.fit(case), tracker)
     if decision.is_promoted:
-        move_alias(tracker, family(site, target.name), CHAMPION, logged)
+        move_alias(tracker, target.family, CHAMPION, logged)
     elif champion is None or called(logged) != called(champion.logged):
         # From now on it issues beside the champion, and can take the lead by what it really said.
-        move_alias(tracker, family(site, target.name), CHALLENGER, logged)
+        move_alias(tracker, target.family, CHALLENGER, logged)
     named = {
         "target": target.name,
         "model": called(logged),
