@@ -348,6 +348,16 @@ class Site(Model):
         """The meter of that id, or None where the site has none."""
         return next((meter for meter in self.meters if meter.meter_id == meter_id), None)
 
+    def above(self, meter_id: str) -> list[str]:
+        """The meters that it hangs below, the nearest first, as the hierarchy stands after its last change."""
+        found: list[str] = []
+        while (meter := self.meter(found[-1] if found else meter_id)) is not None:
+            parent = meter.parent_on()
+            if parent is None:
+                break
+            found.append(parent)
+        return found
+
     def stream_ids(self) -> list[str]:
         """Ids that readings may carry: meters that are read, then drivers."""
         read = [meter.meter_id for meter in self.meters if not meter.is_virtual]

@@ -1,6 +1,6 @@
 """Forecast models in the registry: their names, what is logged with them, and which one leads a target."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -61,6 +61,18 @@ def load_champion(tracker: Tracker, site: Site, target: str, alias: str = CHAMPI
         except Outdated:
             continue
     return None
+
+
+def others_of(tracker: Tracker, site: Site, target: str, champion: Champion) -> Iterator[Champion]:
+    """The newest models of the target beside its champion, those that led before it among them, that can be asked."""
+    names = {model_name(site, target, fitter.algorithm): fitter for fitter in FITTERS}
+    known = [(logged, fitter) for name, fitter in names.items() for logged in tracker.versions(name)]
+    for logged, fitter in sorted(known, key=lambda one: one[0].tags["trained_until_utc"], reverse=True):
+        if logged != champion.logged:
+            try:
+                yield opened(tracker, logged, fitter)
+            except Outdated:
+                continue
 
 
 def opened(tracker: Tracker, logged: LoggedModel, fitter: Fitter) -> Champion:
