@@ -10,7 +10,7 @@ from data_quality.contracts.control.forecast import BacktestScore, ForecastRow
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
-from ml.features.case import Case
+from ml.features.forecast_case import Case
 from ml.features.weather_known import GivenWeather
 from ml.forecasts.backtest import (
     Fold,
