@@ -9,7 +9,7 @@ from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, 
 from data_quality.contracts.model import Model
 from ml.baselines.life.model_card import PURPOSES, approved_card, card, title
 
-CHAMPION, APPROVED = "champion", "approved"
+CHAMPION, CHALLENGER, APPROVED = "champion", "challenger", "approved"
 BASELINE_FILE = "baseline.json"
 
 
@@ -59,6 +59,10 @@ class Tracker(Protocol):
 
     def names(self) -> list[str]:
         """Every registered name."""
+        ...
+
+    def add_files(self, run_id: str, folder: str, files: Mapping[str, bytes]) -> None:
+        """Put files beside those of a run, in a folder of their own: pictures and tables for who looks at it."""
         ...
 
     def describe(self, logged: LoggedModel, card: str, tags: Mapping[str, str]) -> None:

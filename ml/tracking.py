@@ -106,6 +106,11 @@ class MlflowTracker:
         with self._reaching():
             return {name: float(value) for name, value in self._client.get_run(run_id).data.metrics.items()}
 
+    def add_files(self, run_id: str, folder: str, files: Mapping[str, bytes]) -> None:
+        """Put files beside those of a run, in a folder of their own."""
+        with self._reaching():
+            self._upload(run_id, folder, files)
+
     def describe(self, logged: LoggedModel, card: str, tags: Mapping[str, str]) -> None:
         """Replace the card of a version, Markdown, and set these tags of it."""
         with self._reaching():
@@ -183,12 +188,15 @@ class MlflowTracker:
             source=record.dataset_digest,
         )
         self._client.log_inputs(run_id, datasets=[DatasetInput(dataset)])
-        with tempfile.TemporaryDirectory() as folder:
-            for file, content in files.items():
-                (Path(folder) / file).write_bytes(content)
-            self._client.log_artifacts(run_id, folder, FILES_FOLDER)
+        self._upload(run_id, FILES_FOLDER, files)
         self._client.set_terminated(run_id)
         return run_id
+
+    def _upload(self, run_id: str, folder: str, files: Mapping[str, bytes]) -> None:
+        with tempfile.TemporaryDirectory() as here:
+            for file, content in files.items():
+                (Path(here) / file).write_bytes(content)
+            self._client.log_artifacts(run_id, here, folder)
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Train, compare and register: where models, backtest, promotion and registry meet."""
+"""Train, compare and register: where models, trial, promotion and registry meet."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,20 +11,33 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
 from ml.features.forecast_case import Case
-from ml.features.series import stream_of
-from ml.forecasts.backtest import Fold, Forecasts, forecast_origins, midnights, run_folds, score_together, week_scale
-from ml.forecasts.issue import MAX_HORIZON_H, finding, short_history
-from ml.forecasts.life.forecast_registry import FITTERS, Champion, fitter_of, load_champion, move_champion, register
+from ml.forecasts.backtest import forecast_origins
+from ml.forecasts.forecast_model import Fitter
+from ml.forecasts.issue import finding, short_history
+from ml.forecasts.life.forecast_registry import (
+    FITTERS,
+    Champion,
+    called,
+    holders,
+    load_champion,
+    move_alias,
+    register,
+)
 from ml.forecasts.life.promotion import Decision, decide
-from ml.forecasts.site_case import case_of
-from ml.tracker import CHAMPION, LoggedModel, Tracker
+from ml.forecasts.life.trial import Chart, Slice, Trial, answered_by_both, daily_losses, hold_trial, recent_folds
+from ml.forecasts.site_case import target_case
+from ml.forecasts.targets import Target, target_of
+from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, Tracker
 
-# Each weekday three times; more would be fitted on less, and scored on a season that is over.
-BACKTEST_DAYS = 21
+# Each weekday four times in two folds; more would be fitted on less, and scored on a season that is over.
+BACKTEST_DAYS, FOLDS = 28, 2
 
 
 class Training(Model):
-    """What one training did: every candidate's score on the same steps, the registered one, the decision."""
+    """What one training did: every candidate's score on the same steps, the registered one, the decision.
+
+    slices, charts: the trial by fold, lead and season, and what to draw of it.
+    """
 
     site_id: str
     target: str
@@ -37,6 +50,8 @@ class Training(Model):
     left_out_hours: int
     input_digest: str
     is_synthetic: bool
+    slices: tuple[Slice, ...] = ()
+    charts: tuple[Chart, ...] = ()
 
 
 def train_and_register(
@@ -48,69 +63,96 @@ def train_and_register(
     tracker: Tracker,
     as_of_utc: datetime | None = None,
     backtest_days: int = BACKTEST_DAYS,
+    folds: int = FOLDS,
+    seed: int = 0,
 ) -> Training | Finding:
-    """Backtest every kind of model and the champion on the last `backtest_days` days, refit the best on all hours,
-    register it, and move the alias `champion` only where it beats the champion on days new to that one.
+    """Backtest every kind of model on the last `backtest_days` days in `folds` folds, refit the best on all hours,
+    register it, and move the alias `champion` only where it gains significantly on days new to the champion.
 
     readings: LAKE_SCHEMA, unique by key; only hours that end by `known_until_utc` and rows recorded by `as_of_utc`
     (None: all given) are used. Returns a Finding under four weeks of hours or where nothing can be scored.
     Raises Unreachable, and BadInput for an unknown target.
     """
-    stream = stream_of(site, target)
-    case = case_of(
-        readings, site=site, stream=stream, end_utc=known_until_utc, horizon=MAX_HORIZON_H, as_of_utc=as_of_utc
-    )
-    series = case.series
-    refusal = short_history(series, stream.target)
+    wanted = target_of(site, target)
+    case = target_case(readings, site=site, target=wanted, end_utc=known_until_utc, as_of_utc=as_of_utc)
+    if isinstance(case, Finding):
+        return case
+    refusal = short_history(case.series, wanted.name)
     if refusal is not None:
         return refusal
-    origins = midnights(case.civil, len(series.values), last_days=backtest_days)
-    # Fitted before the first origin and asked at all of them: nothing of what it is scored on is known to it.
-    fold = Fold("last days", origins[0], tuple(origins))
-    runs = run_folds(case, FITTERS, [fold], horizon=series.per_day)
-    scale = week_scale(series.values[: fold.start], series.per_day)
-    scores, left_out = score_together(runs, scale=scale) if runs else ({}, 0)
-    if not scores:
-        return finding("not_scorable", "The last weeks hold no hours to score a forecast on.", stream.target)
-    # NRMSE and not MAPE, which breaks where a load is near zero (formulas 5.17).
-    best = min(scores, key=lambda name: scores[name].nrmse)
-    champion = load_champion(tracker, site, target)
-    decision = _decide(case, champion, {best: runs[best]}, scores[best], origins=origins, scale=scale)
-    # Registered whether it leads or not: what was tried can be looked at later.
-    logged = register(site, stream, case, fitter_of(best).fit(case), scores, tracker)
-    if decision.is_promoted:
-        move_champion(tracker, site, target, logged)
-    return Training(
-        site_id=site.site_id,
-        target=stream.target,
-        trained_until_utc=series.end_utc,
-        scores=scores,
-        registered=logged,
-        decision=decision,
-        hours=len(series.values),
-        gap_hours=int(np.isnan(series.values).sum()),
-        left_out_hours=left_out,
-        input_digest=case.digest(),
-        is_synthetic=series.is_synthetic,
+    return train_case(
+        case, site=site, target=wanted, tracker=tracker, backtest_days=backtest_days, folds=folds, seed=seed
     )
 
 
-def _decide(
+def train_case(
     case: Case,
-    champion: Champion | None,
-    challenger: dict[str, Forecasts],
-    score: BacktestScore,
     *,
-    origins: Sequence[int],
-    scale: float,
-) -> Decision:
-    """Challenger against champion on the origins that the champion was not trained on."""
+    site: Site,
+    target: Target,
+    tracker: Tracker,
+    fitters: Sequence[Fitter] = FITTERS,
+    horizon: int | None = None,
+    backtest_days: int = BACKTEST_DAYS,
+    folds: int = FOLDS,
+    seed: int = 0,
+) -> Training | Finding:
+    """`train_and_register` of a case that is made already. horizon: in steps; as the target is scored if None."""
+    series = case.series
+    parts = recent_folds(case, count=folds, days=backtest_days)
+    trial = hold_trial(case, fitters, parts, horizon=horizon or target.scored_steps)
+    if trial is None:
+        return finding("not_scorable", "The last weeks hold no hours to score a forecast on.", target.name)
+    best = next(fitter for fitter in fitters if fitter.algorithm == trial.best)
+    champion = load_champion(tracker, site, target.name)
+    leading = holders(tracker, target.family, CHAMPION)
+    decision = _decide(trial, champion, leading, seed=seed)
+    # Registered whether it leads or not: what was tried can be looked at later.
+    logged = register(site, target, trial, best.fit(case), tracker)
+    if decision.is_promoted:
+        move_alias(tracker, target.family, CHAMPION, logged)
+    elif champion is None or called(logged) != called(champion.logged):
+        # From now on it issues beside the champion, and can take the lead by what it really said.
+        move_alias(tracker, target.family, CHALLENGER, logged)
+    named = {
+        "target": target.name,
+        "model": called(logged),
+        "former": called(champion.logged) if champion else ", ".join(leading),
+        "trained_until_utc": series.end_utc,
+        "challenger": trial.scores[trial.best],
+    }
+    return Training(
+        site_id=site.site_id,
+        target=target.name,
+        trained_until_utc=series.end_utc,
+        scores=trial.scores,
+        registered=logged,
+        decision=decision.model_copy(update=named),
+        hours=len(series.values),
+        gap_hours=int(np.isnan(series.values).sum()),
+        left_out_hours=trial.left_out,
+        input_digest=case.digest(),
+        is_synthetic=series.is_synthetic,
+        slices=trial.slices,
+        charts=trial.charts(series.unit),
+    )
+
+
+def _decide(trial: Trial, champion: Champion | None, leading: Sequence[str], *, seed: int) -> Decision:
+    """The best of the trial against the champion, on the folds' days that the champion was not trained on."""
+    own = trial.scores[trial.best]
     if champion is None:
-        return decide(champion=None, challenger=score, has_champion=False)
-    of_champion = forecast_origins(champion.forecaster, case, origins, case.series.per_day)
-    runs = {**challenger, CHAMPION: of_champion}
-    scores, _ = score_together(runs, scale=scale, from_origin=case.series.index(champion.trained_until_utc))
-    if not scores:
-        return decide(champion=None, challenger=score, has_champion=True)
-    named = scores[CHAMPION].model_copy(update={"model_name": champion.forecaster.algorithm})
-    return decide(champion=named, challenger=scores[score.model_name], has_champion=True)
+        said = f"{trial.best} has NRMSE {own.nrmse:.4f} in the backtest"
+        if leading:
+            # Nothing to compare with: this release cannot ask it.
+            reason = f"The champion {', '.join(leading)} is of an earlier release and cannot be asked any more; {said}."
+        else:
+            reason = f"No model leads yet; {said}."
+        return Decision(is_promoted=True, reason=reason)
+    case = trial.case
+    horizon = len(trial.runs[trial.best].step) // len(trial.origins)
+    asked = forecast_origins(champion.forecaster, case, trial.origins, horizon)
+    runs = answered_by_both(asked, trial.runs[trial.best])
+    new_from = case.series.index(champion.trained_until_utc)
+    of_champion, of_challenger = (daily_losses(run, case.civil, from_origin=new_from) for run in runs)
+    return decide(of_champion, of_challenger, seed=seed)

@@ -12,12 +12,14 @@ from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.hierarchy import check_hierarchy
 from data_quality.contracts.site_file.hourly_instrument import HourlyInstrument
 from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, UnitCode
 from data_quality.contracts.site_file.mv_project import MvProject, StaticFactor
 from data_quality.contracts.site_file.premises import AreaDefinition, Premises, check_named, check_premises
 from data_quality.contracts.site_file.vee import ValidationRules
+from data_quality.contracts.site_file.weather_feed import WeatherFeed
 from data_quality.contracts.time import zone
 
 
@@ -258,11 +260,21 @@ class Site(Model):
     )
     column_maps: tuple[ColumnMap, ...] = ()
     forecast_targets: tuple[Identifier, ...] = Field(default=(), description="Streams that get a day-ahead forecast")
+    forecasts: tuple[ForecastTarget, ...] = Field(
+        default=(),
+        exclude_if=lambda forecasts: not forecasts,
+        description="Further forecasts: by quarter hours, for a week, of days, of the base load, of prices",
+    )
     price_stream: Identifier | None = Field(default=None, description="Driver with the import price; else the tariff")
     objective: Objective = Field(
         default=Objective(),
         exclude_if=lambda objective: objective.is_default,
         description="What plans are to be good at; else the least money",
+    )
+    weather_feed: WeatherFeed | None = Field(
+        default=None,
+        exclude_if=lambda feed: feed is None,
+        description="Where weather forecasts come from",
     )
     validation: ValidationRules = Field(default=ValidationRules(), description="Rules of validation that differ")
 
@@ -288,6 +300,7 @@ class Site(Model):
                 check_named(f"SEU {seu.seu_id!r}: driver", driver.driver_id, [d.driver_id for d in self.drivers])
         for target in self.forecast_targets:
             check_named("forecast target", target, streams)
+        _check_forecasts(self)
         _check_hours(self)
         if self.price_stream is not None:
             check_named("price stream", self.price_stream, streams)
@@ -302,6 +315,12 @@ class Site(Model):
         for meter in self.meters:
             _check_multipliers(meter, self.time_zone)
         check_premises(self)
+        return self
+
+    @model_validator(mode="after")
+    def _feed_has_a_place(self) -> Self:
+        if self.weather_feed is not None and self.weather_feed.url and None in (self.latitude_deg, self.longitude_deg):
+            raise ValueError("weather_feed: a service is asked for a place; give latitude_deg and longitude_deg")
         return self
 
     @model_validator(mode="after")
@@ -336,6 +355,17 @@ def _check_project(project: MvProject, site: Site) -> None:
         check_named(f"{what}: meter", name, [meter.meter_id for meter in site.meters])
     for name in project.drivers:
         check_named(f"{what}: driver", name, [driver.driver_id for driver in site.drivers])
+
+
+def _check_forecasts(site: Site) -> None:
+    meters = [meter.meter_id for meter in site.meters]
+    drivers = [driver.driver_id for driver in site.drivers]
+    for asked in site.forecasts:
+        if asked.target is not None:
+            # Days add up or peak; a price does neither.
+            check_named("forecast: meter", asked.target, meters if asked.is_daily else [*meters, *drivers])
+    named = [f"{one.target or ''} {one.register_id or ''} {one.what} {one.minutes} min" for one in site.forecasts]
+    _unique("forecast", [" ".join(name.split()) for name in named])
 
 
 def _check_multipliers(meter: Meter, time_zone: str) -> None:

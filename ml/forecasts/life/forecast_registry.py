@@ -4,22 +4,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+
 from data_quality.contracts.control.forecast import BacktestScore
 from data_quality.contracts.site_file.site import Site
-from ml.features.forecast_case import Case
-from ml.features.series import Stream, stream_of
 from ml.forecasts.forecast_model import Fitter, Forecaster, Outdated
+from ml.forecasts.life.trial import FLOOR, Trial, daily_losses
 from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
-from ml.tracker import CHAMPION, LoggedModel, ModelRecord, Tracker
+from ml.forecasts.targets import Target, target_of
+from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, ModelRecord, Tracker
 
 FITTERS: tuple[Fitter, ...] = (GradientBoostingFitter(), SameHourLastWeekFitter())
-FLOOR = SameHourLastWeekFitter.algorithm
 
 
 @dataclass(frozen=True)
 class Champion:
-    """The leading model of one target, ready to forecast."""
+    """A registered model of one target, ready to forecast: the leading one, or the one that runs in its shadow."""
 
     logged: LoggedModel
     forecaster: Forecaster
@@ -33,8 +34,7 @@ def model_name(site: Site, target: str, algorithm: str) -> str:
 
 def family(site: Site, target: str) -> str:
     """What the registered names of all models of a target begin with. Raises BadInput."""
-    stream = stream_of(site, target)
-    return ".".join([site.site_id, stream.stream_id, stream.register, "day_ahead"])
+    return target_of(site, target).family
 
 
 def fitter_of(algorithm: str) -> Fitter:
@@ -42,56 +42,101 @@ def fitter_of(algorithm: str) -> Fitter:
     return next(fitter for fitter in FITTERS if fitter.algorithm == algorithm)
 
 
-def load_champion(tracker: Tracker, site: Site, target: str) -> Champion | None:
+def load_champion(tracker: Tracker, site: Site, target: str, alias: str = CHAMPION) -> Champion | None:
     """The leading model of the target; of two (a move that was interrupted) the one with the better score.
 
-    A model of an earlier release that this one cannot ask leads nothing.
+    A model of an earlier release that this one cannot ask leads nothing. alias: CHALLENGER for the one in its shadow.
     """
     found = []
     for fitter in FITTERS:
         name = model_name(site, target, fitter.algorithm)
-        version = tracker.get_alias(name, CHAMPION)
+        version = tracker.get_alias(name, alias)
         if version is not None:
             logged = next(known for known in tracker.versions(name) if known.version == version)
             found.append((float(logged.tags["nrmse"]), logged, fitter))
     for _, logged, fitter in sorted(found, key=lambda item: item[0]):
         try:
-            forecaster = fitter.load(tracker.load_files(logged.name, logged.version))
+            return opened(tracker, logged, fitter)
         except Outdated:
             continue
-        # Up to when it was trained says which days are new to it, and so fit for a comparison.
-        return Champion(logged, forecaster, datetime.fromisoformat(logged.tags["trained_until_utc"]))
     return None
 
 
+def opened(tracker: Tracker, logged: LoggedModel, fitter: Fitter) -> Champion:
+    """That version, ready to forecast. Raises Outdated where this release cannot ask it."""
+    forecaster = fitter.load(tracker.load_files(logged.name, logged.version))
+    # Up to when it was trained says which days are new to it, and so fit for a comparison.
+    return Champion(logged, forecaster, datetime.fromisoformat(logged.tags["trained_until_utc"]))
+
+
+def called(logged: LoggedModel) -> str:
+    """How a version is named in decisions: NAME@VERSION."""
+    return f"{logged.name}@{logged.version}"
+
+
+def holders(tracker: Tracker, family_name: str, alias: str) -> list[str]:
+    """NAME@VERSION of every model of a target that bears the alias, also of kinds that an earlier release knew."""
+    names = [name for name in tracker.names() if name.startswith(f"{family_name}.")]
+    versions = {name: tracker.get_alias(name, alias) for name in names}
+    return [f"{name}@{version}" for name, version in versions.items() if version is not None]
+
+
 def register(
-    site: Site, stream: Stream, case: Case, model: Forecaster, scores: Mapping[str, BacktestScore], tracker: Tracker
+    site: Site,
+    target: Target,
+    trial: Trial,
+    model: Forecaster,
+    tracker: Tracker,
+    *,
+    beside: Mapping[str, bytes] | None = None,
+    params: Mapping[str, str] | None = None,
 ) -> LoggedModel:
-    """Register a model that was fitted on the whole case, with its own score and the floor's."""
-    own, floor, series = scores[model.algorithm], scores.get(FLOOR), case.series
+    """Register a model that was fitted on the whole case of a trial, with all that the trial said of its kind.
+
+    beside: files kept with the model's own. params: what was chosen for it.
+    """
+    own, floor, series = trial.scores[model.algorithm], trial.scores.get(FLOOR), trial.case.series
     metrics = _metrics(own)
     if floor is not None:
         metrics |= {f"floor_{key}": value for key, value in _metrics(floor).items()}
+    for part in trial.slices:
+        if part.model_name == model.algorithm:
+            shown = {"nrmse": part.score.nrmse, "crps": part.score.crps, "skill": part.skill, "n": part.score.n}
+            # A slash makes a group of them in the registry's pages.
+            metrics |= {
+                f"{part.kind}/{part.name}/{key}": float(each) for key, each in shown.items() if each is not None
+            }
+    losses = list(daily_losses(trial.runs[model.algorithm], trial.case.civil).values())
     span = f"{series.start_utc:%Y-%m-%d} to {series.end_utc:%Y-%m-%d}"
     record = ModelRecord(
-        title=f"{site.site_id} · {stream.target} · {model.algorithm} · {span}",
-        about=f"{stream.target} of {site.name}, step by step for the next days, by {model.algorithm}.",
+        title=f"{site.site_id} · {target.name} · {model.algorithm} · {span}",
+        about=f"{target.title} of {site.name}, by {model.algorithm}.",
         card=forecast_card(own, floor, span),
-        params={"algorithm": model.algorithm, "steps": str(len(series.values)), "target": stream.target},
+        params={
+            "algorithm": model.algorithm,
+            "steps": str(len(series.values)),
+            "target": target.name,
+            "folds": ", ".join(fold.name for fold in trial.folds),
+            **(params or {}),
+        },
         metrics=metrics,
         tags={
             "kind": "forecast",
             "site_id": site.site_id,
-            "target": stream.target,
+            "target": target.name,
             "trained_until_utc": series.end_utc.isoformat(),
             # Every digit: of two champions the better is told by it.
             "nrmse": repr(own.nrmse),
+            # What its days' errors are held against, once they are real ones.
+            "daily_loss_mean": repr(float(np.mean(losses))),
+            "daily_loss_std": repr(float(np.std(losses))),
             "is_synthetic": str(series.is_synthetic).lower(),
         },
-        dataset_name=f"{site.site_id}/{stream.target} steps",
-        dataset_digest=case.digest(),
+        dataset_name=f"{site.site_id}/{target.name} steps",
+        dataset_digest=trial.case.digest(),
     )
-    return tracker.log_model(model_name(site, stream.target, model.algorithm), model.to_files(), record)
+    files = {**model.to_files(), **(beside or {})}
+    return tracker.log_model(model_name(site, target.name, model.algorithm), files, record)
 
 
 def _metrics(score: BacktestScore) -> dict[str, float]:
@@ -108,12 +153,20 @@ def forecast_card(own: BacktestScore, floor: BacktestScore | None, span: str) ->
 
 
 def move_champion(tracker: Tracker, site: Site, target: str, logged: LoggedModel) -> None:
-    """Let the alias point to that version, and to no other model of the target.
+    """Let that version lead the target, and no other model of it."""
+    move_alias(tracker, family(site, target), CHAMPION, logged)
+
+
+def move_alias(tracker: Tracker, family_name: str, alias: str, logged: LoggedModel) -> None:
+    """Let the alias point to that version, and to no other model of the target. A champion is no challenger.
 
     The new one is set first: an interruption leaves two leaders, of which load_champion takes the better, never none.
     """
-    tracker.set_alias(logged.name, CHAMPION, logged.version)
+    tracker.set_alias(logged.name, alias, logged.version)
     # All names of the target, also of kinds that an earlier release knew.
-    for other in tracker.names():
-        if other.startswith(f"{family(site, target)}.") and other != logged.name:
-            tracker.delete_alias(other, CHAMPION)
+    others = [name for name in tracker.names() if name.startswith(f"{family_name}.") and name != logged.name]
+    for other in others:
+        tracker.delete_alias(other, alias)
+    if alias == CHAMPION:
+        for name in (*others, logged.name):
+            tracker.delete_alias(name, CHALLENGER)

@@ -1,0 +1,1 @@
+"""Daily tables, baselines, forecasts, their registry and their stores."""

@@ -20,7 +20,6 @@ from ml.forecasts.backtest import (
     week_scale,
 )
 from ml.forecasts.forecast_model import Quantiles
-from ml.forecasts.life.promotion import MIN_COMMON_FOLDS, decide
 from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.uncertainty.scores import pinball
 from tests.ml.cases import plant
@@ -135,24 +134,3 @@ def test_a_fold_is_forecast_by_what_was_known_before_it_and_scored_where_the_flo
     assert found.counts.sum() == 61 * 24
     assert list(by_lead(found, 24)) == ["h00", "h06", "h12", "h18"]
     assert list(by_season(found, case.civil)) == ["spring"]
-
-
-def test_the_first_model_leads() -> None:
-    found = decide(champion=None, challenger=score(0.5), has_champion=False)
-    assert found.is_promoted
-
-
-@pytest.mark.parametrize(
-    ("challenger", "is_promoted"), [(0.0999, True), (0.1, False), (0.1001, False)], ids=["better", "equal", "worse"]
-)
-def test_a_champion_yields_only_to_a_better_score(challenger: float, is_promoted: bool) -> None:
-    assert decide(champion=score(0.1), challenger=score(challenger), has_champion=True).is_promoted is is_promoted
-
-
-def test_a_champion_does_not_yield_to_a_better_score_on_too_few_or_other_days() -> None:
-    few = score(0.1, folds=MIN_COMMON_FOLDS - 1)
-    assert not decide(champion=few, challenger=score(0.01), has_champion=True).is_promoted
-    assert not decide(champion=None, challenger=score(0.01), has_champion=True).is_promoted
-    other = decide(champion=score(0.1, n=500), challenger=score(0.01), has_champion=True)
-    assert not other.is_promoted
-    assert "same hours" in other.reason

@@ -1,0 +1,83 @@
+"""Training on a real registry: who leads, who runs in its shadow, and what is kept of why."""
+
+import numpy as np
+
+from ml.forecasts.life.forecast_registry import called, load_champion, move_alias
+from ml.tracker import CHALLENGER, CHAMPION, ModelRecord
+from ml.tracking import MlflowTracker
+from tests.ml.life.training import load, site, train_floor
+
+
+def test_the_first_model_leads_and_nobody_challenges_it(tracker: MlflowTracker) -> None:
+    found = train_floor(tracker, "life1", load(60))
+    assert found.decision.is_promoted
+    assert found.decision.model == called(found.registered)
+    assert (found.decision.former, found.decision.basis) == ("", "backtest")
+    leader = load_champion(tracker, site("life1"), "m1")
+    assert leader is not None
+    assert leader.logged == found.registered
+    assert load_champion(tracker, site("life1"), "m1", CHALLENGER) is None
+
+
+def test_a_later_model_that_does_not_gain_runs_as_challenger(tracker: MlflowTracker) -> None:
+    values = load(84)
+    first = train_floor(tracker, "life2", values[: 24 * 60])
+    later = train_floor(tracker, "life2", values)
+    assert not later.decision.is_promoted
+    assert later.decision.test is not None
+    # Only those new to the champion; since the clocks were moved the last of them is not whole.
+    assert later.decision.test.days == 84 - 60 - 1
+    assert later.decision.former == called(first.registered)
+    challenger = load_champion(tracker, site("life2"), "m1", CHALLENGER)
+    assert challenger is not None
+    assert challenger.logged == later.registered
+
+
+def test_a_model_that_gains_takes_the_lead_and_is_no_challenger(tracker: MlflowTracker) -> None:
+    # The spread of the first was learnt on a noise ten times as wide.
+    wild = load(60) + np.random.default_rng(5).normal(0, 15, 24 * 60)
+    train_floor(tracker, "life3", wild)
+    # The trial itself is after the change: what the new one was fitted on is two months of calm.
+    later = train_floor(tracker, "life3", np.concatenate([wild[: 24 * 30], load(150)]))
+    assert later.decision.is_promoted, later.decision.reason
+    leader = load_champion(tracker, site("life3"), "m1")
+    assert leader is not None
+    assert leader.logged == later.registered
+    assert load_champion(tracker, site("life3"), "m1", CHALLENGER) is None
+
+
+def test_training_again_on_the_same_hours_registers_nothing_and_makes_no_challenger(tracker: MlflowTracker) -> None:
+    first, again = (train_floor(tracker, "life4", load(60)) for _ in range(2))
+    assert again.registered == first.registered
+    assert not again.decision.is_promoted
+    assert again.decision.reason.startswith("0 days are new")
+    assert load_champion(tracker, site("life4"), "m1", CHALLENGER) is None
+
+
+def test_a_champion_of_an_earlier_release_is_replaced_and_the_reason_names_it(tracker: MlflowTracker) -> None:
+    name = "life5.m1.import.day_ahead.hist_gradient_boosting"
+    old = tracker.log_model(name, {"trees.npz": b"x"}, ModelRecord(dataset_name="x", dataset_digest="f" * 64))
+    move_alias(tracker, "life5.m1.import.day_ahead", CHAMPION, old)
+    found = train_floor(tracker, "life5", load(60))
+    assert found.decision.is_promoted
+    assert found.decision.former == f"{name}@1"
+    assert f"{name}@1 is of an earlier release" in found.decision.reason
+    assert tracker.get_alias(name, CHAMPION) is None
+
+
+def test_the_run_holds_the_trial_by_fold_lead_and_season(tracker: MlflowTracker) -> None:
+    found = train_floor(tracker, "life6", load(60))
+    metrics = tracker.metrics(found.registered.run_id)
+    folds = {each.name for each in found.slices if each.kind == "fold"}
+    assert len(folds) == 2
+    assert {f"fold/{name}/nrmse" for name in folds} <= set(metrics)
+    assert metrics["lead/h06/skill"] == 0
+    assert metrics["season/spring/n"] == found.scores["same_hour_last_week"].n
+    assert float(found.registered.tags["daily_loss_std"]) > 0
+
+
+def test_pictures_are_kept_beside_the_files_of_a_run_and_are_none_of_the_model(tracker: MlflowTracker) -> None:
+    found = train_floor(tracker, "life7", load(60)).registered
+    tracker.add_files(found.run_id, "plots", {"daily_loss.png": b"\x89PNG"})
+    assert set(tracker.load_files(found.name, found.version)) == {"model.json"}
+    assert [each.path for each in tracker._client.list_artifacts(found.run_id, "plots")] == ["plots/daily_loss.png"]
