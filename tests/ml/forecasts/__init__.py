@@ -1,1 +1,1 @@
-"""Daily tables, baselines, forecasts, their registry and their stores."""
+"""Forecasts: models, uncertainty, the life of a model."""
