@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 import assets.bills.defs
+import assets.feeds.defs
 import assets.kpi.defs
 import assets.readings.defs
 import assets.sites.defs
@@ -30,6 +31,7 @@ SHELLS: Sequence[ModuleType] = (
     assets.readings.defs,
     assets.kpi.defs,
     assets.bills.defs,
+    assets.feeds.defs,
     data_quality.defs,
     ml.defs,
     controls.defs,

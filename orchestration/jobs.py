@@ -54,6 +54,16 @@ forecast = dg.define_asset_job(
         "with devices, by hand for others."
     ),
 )
+weather = dg.define_asset_job(
+    "weather",
+    selection=dg.AssetSelection.assets("core_site__weather_forecast"),
+    description=(
+        "Asks a site's weather feed, or reads its files, and keeps what is new with the time from which on it was "
+        "known. As often as the site's weather_feed says."
+    ),
+    # A feed gives up by itself after some minutes; this ends what hangs.
+    tags={"dagster/max_runtime": "900"},
+)
 plan = dg.define_asset_job(
     "plan",
     selection=dg.AssetSelection.assets("core_site__plan") - WRITTEN,
@@ -125,6 +135,7 @@ JOBS = [
     monitoring,
     bill_audit,
     forecast,
+    weather,
     plan,
     dispatch,
     enpi_report,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.sites.load_sites import load_people, load_sites, unknown_site
+from assets.stores.issued.weather_issues import WeatherStore
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.ledgers.forecasts import ForecastStore
@@ -94,6 +95,11 @@ class OpenProject:
     def forecasts(self) -> ForecastStore:
         """Forecasts as issued."""
         return ForecastStore(self.store)
+
+    @property
+    def weather(self) -> WeatherStore:
+        """Weather forecasts as issued."""
+        return WeatherStore(self.store)
 
     @property
     def plans(self) -> PlanStore:

@@ -12,7 +12,7 @@ import dagster as dg
 from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import months_after, parse_period
-from orchestration.jobs import bill_audit, enpi_report, forecast, monitoring, month_reports, trust
+from orchestration.jobs import bill_audit, enpi_report, forecast, monitoring, month_reports, trust, weather
 from orchestration.month_keys import site_quarter_key
 from orchestration.partitions import SITES, request_of
 from orchestration.resources import ProjectResource
@@ -141,6 +141,23 @@ def hourly_forecasts(context: dg.ScheduleEvaluationContext, project: ProjectReso
     )
 
 
+# Before the hour's forecasts, which are made from it.
+@in_utc(job=weather, cron_schedule="2 * * * *")
+def hourly_weather(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
+    """Asks the weather feed of every site that has one and is due: as often as its weather_feed says, in hours.
+
+    Looks every hour, two minutes past; one run a site of the job weather. A look that failed is repeated in an hour.
+    """
+    now_utc = context.scheduled_execution_time
+    due = [
+        site_id
+        for site_id, site in project.sites.items()
+        if site.weather_feed and site.weather_feed.is_due(project.weather.newest_available_utc(site_id), now_utc)
+    ]
+    key = f"weather:{{}}:{now_utc:%Y-%m-%dT%H}"
+    yield from one_run_a_site(context, due, key=key, none="no site's weather feed is due")
+
+
 @in_utc(job=monitoring, cron_schedule="30 2 * * *")
 def daily_monitoring(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """Refits the monitoring baselines of every site that are a week old; they warn early and feed no report.
@@ -189,5 +206,6 @@ SCHEDULES = [
     daily_monitoring,
     daily_bill_audits,
     daily_trust,
+    hourly_weather,
     hourly_forecasts,
 ]

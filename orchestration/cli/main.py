@@ -49,6 +49,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "conformance": ("project.conformance_commands",),
     "forecast": ("control.forecast_commands",),
     "models": ("control.models_commands",),
+    "weather": ("control.weather_commands",),
     "plan": ("control.plan_commands",),
     "replay": ("control.replay_commands",),
     "dispatch": ("control.dispatch_commands",),
@@ -73,6 +74,7 @@ GROUPS = {
     "baseline": "Energy baselines.",
     "forecast": "Day-ahead forecasts.",
     "models": "Registered models.",
+    "weather": "Weather forecasts, as they were known.",
     "dispatch": "Commands to devices, and their proof.",
     "reports": "Stored reports.",
     "keys": "Keys that people sign with.",
@@ -81,7 +83,18 @@ GROUPS = {
 
 # What one wants -> the commands for it, in the order of the help.
 PANELS: dict[str, tuple[str, ...]] = {
-    "Get data in": ("init", "next", "sniff", "ingest", "quarantine", "readings", "meters", "factors", "tariff"),
+    "Get data in": (
+        "init",
+        "next",
+        "sniff",
+        "ingest",
+        "quarantine",
+        "readings",
+        "meters",
+        "factors",
+        "tariff",
+        "weather",
+    ),
     "Look": ("kpis", "running", "enpi", "seu", "quality", "bill", "carbon", "forecast", "models"),
     "Prove": ("baseline", "report", "reports", "trace", "pack", "verify", "keys", "conformance"),
     "Act": ("plan", "replay", "dispatch"),

@@ -28,6 +28,7 @@ ASSETS = {
     "core_site__plan",
     "core_site__reference",
     "core_site__released_commands",
+    "core_site__weather_forecast",
     "kpi_catalogue",
     "out_site__enpi_quarter",
     "out_site__month_reports",
@@ -71,7 +72,19 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
     repository = defs.get_repository_def()
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
     reports = {"enpi_report", "month_reports"}
-    work = {"ingest", "kpi", "enpi", "baseline", "monitoring", "bill_audit", "forecast", "plan", "dispatch", "trust"}
+    work = {
+        "ingest",
+        "kpi",
+        "enpi",
+        "baseline",
+        "monitoring",
+        "bill_audit",
+        "forecast",
+        "plan",
+        "dispatch",
+        "trust",
+        "weather",
+    }
     assert jobs == work | reports
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "quarterly_enpi_reports",
@@ -80,6 +93,7 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
         "daily_bill_audits",
         "daily_trust",
         "hourly_forecasts",
+        "hourly_weather",
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "landing",

@@ -34,6 +34,7 @@ FROZEN = {
     "0001_first_tables.py": "ee940873ce1ade8f844129d7c29d3fb9d4f26ed0b57b0b71333ad98866632d4a",
     "0002_row_seals.py": "5e328c664f1f787c1e227c3744cea6d6105871b8cac278d749eeadcb3fd7cbd6",
     "0003_no_truncate.py": "2edbe91427e0b2592d05219e8f3449636fc54f49e2e61300862e8e29ede04fec",
+    "0004_weather_issues.py": "c48eec8cf25b5823081e0b2a59cf9c3d7bd85fb201165f9b21174ea2ab65532a",
 }
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -101,7 +102,7 @@ def test_an_old_store_on_postgresql_refuses_truncate_too(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older = tmp_path / "migrations"
-    shutil.copytree(FOLDER, older, ignore=shutil.ignore_patterns("0003_*", "__pycache__"))
+    shutil.copytree(FOLDER, older, ignore=shutil.ignore_patterns("000[3-9]_*", "__pycache__"))
     monkeypatch.setattr(revisions, "FOLDER", older)
     store = open_store(postgres_url.replace("postgresql://", "postgresql+psycopg://", 1))
     assert standing(store.engine).present == "0002"

@@ -23,6 +23,14 @@ WEATHER_UNITS = {
     "snow_depth_m": "m",
 }
 
+# Label -> what it means to whoever reads it.
+WEATHER_LABELS = {
+    "issued_as_fetched": "the service names no issue: it counts as issued when it was fetched",
+    "available_as_issued": "nobody said when it was known here: it counts as known from its issue on",
+    "previous_run": "an earlier run that the service still tells: known from the last of its runs on",
+    "measured": "no forecast: what the service's stations measured",
+}
+
 
 class WeatherIssue(Model):
     """One issue of a weather forecast: consecutive steps from `start_utc`, each the mean (rain: the sum) of its step.
@@ -37,6 +45,7 @@ class WeatherIssue(Model):
     start_utc: datetime
     step_minutes: int = Field(default=60, gt=0)
     values: dict[str, tuple[float | None, ...]] = Field(min_length=1)
+    labels: tuple[str, ...] = Field(default=(), description="What must be said beside its two times: WEATHER_LABELS")
     is_synthetic: bool = False
 
     @model_validator(mode="after")
@@ -55,3 +64,9 @@ class WeatherIssue(Model):
         """The instant at which its last step ends."""
         steps = len(next(iter(self.values.values())))
         return self.start_utc + steps * timedelta(minutes=self.step_minutes)
+
+    @property
+    def times_utc(self) -> list[datetime]:
+        """The instant at which each step begins."""
+        steps = len(next(iter(self.values.values())))
+        return [self.start_utc + place * timedelta(minutes=self.step_minutes) for place in range(steps)]

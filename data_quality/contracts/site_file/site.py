@@ -18,6 +18,7 @@ from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, U
 from data_quality.contracts.site_file.mv_project import MvProject, StaticFactor
 from data_quality.contracts.site_file.premises import AreaDefinition, Premises, check_named, check_premises
 from data_quality.contracts.site_file.vee import ValidationRules
+from data_quality.contracts.site_file.weather_feed import WeatherFeed
 from data_quality.contracts.time import zone
 
 
@@ -264,6 +265,11 @@ class Site(Model):
         exclude_if=lambda objective: objective.is_default,
         description="What plans are to be good at; else the least money",
     )
+    weather_feed: WeatherFeed | None = Field(
+        default=None,
+        exclude_if=lambda feed: feed is None,
+        description="Where weather forecasts come from",
+    )
     validation: ValidationRules = Field(default=ValidationRules(), description="Rules of validation that differ")
 
     bill_variance: VarianceThreshold = Field(default=VarianceThreshold(), description="From when a bill's is told")
@@ -302,6 +308,12 @@ class Site(Model):
         for meter in self.meters:
             _check_multipliers(meter, self.time_zone)
         check_premises(self)
+        return self
+
+    @model_validator(mode="after")
+    def _feed_has_a_place(self) -> Self:
+        if self.weather_feed is not None and self.weather_feed.url and None in (self.latitude_deg, self.longitude_deg):
+            raise ValueError("weather_feed: a service is asked for a place; give latitude_deg and longitude_deg")
         return self
 
     @model_validator(mode="after")

@@ -5,10 +5,7 @@ from orchestration.cli.frame import PROJECT, Call, command
 from orchestration.cli.options import SiteOption
 
 # Over pairs of a forecast and a row of it.
-HOURS = (
-    "target: {0.target} | hour: {1.time_utc} | P10 kWh: {1.p10:.2f} | P50 kWh: {1.p50:.2f} | "
-    "P90 kWh: {1.p90:.2f}"
-)
+HOURS = "target: {0.target} | hour: {1.time_utc} | P10 kWh: {1.p10:.2f} | P50 kWh: {1.p50:.2f} | P90 kWh: {1.p90:.2f}"
 
 
 @command("forecast issue", takes=PROJECT, example="--site my_site")
@@ -30,8 +27,7 @@ def issue(call: Call, site: SiteOption) -> Answer:
                 "issued_at": forecast.issued_at_utc,
                 "model": f"{forecast.model_name} v{forecast.model_version}",
                 "rows": [
-                    {"time_utc": row.time_utc, "p10": row.p10, "p50": row.p50, "p90": row.p90}
-                    for row in forecast.rows
+                    {"time_utc": row.time_utc, "p10": row.p10, "p50": row.p50, "p90": row.p90} for row in forecast.rows
                 ],
             }
             for forecast in forecasts

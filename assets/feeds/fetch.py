@@ -1,0 +1,131 @@
+"""A document from a service over HTTP: asked again while that may help, never from another host, never without limits.
+
+The only module of this room that opens a connection. It follows no redirect: who answers is who the site file names.
+"""
+
+import ipaddress
+import json
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import httpx
+
+from data_quality.contracts.errors import BadInput, Unreachable, WorldFault
+from data_quality.contracts.text import one_line
+
+# What may be otherwise in a moment: too many requests, a server that starts or is overloaded.
+PASSING = {408, 425, 429, 500, 502, 503, 504}
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a service is waited for. pauses_s: before the second try, the third …; a try takes whole_s at most."""
+
+    connect_s: float = 10.0
+    read_s: float = 30.0
+    whole_s: float = 120.0
+    pauses_s: tuple[float, ...] = (1.0, 5.0)
+    max_bytes: int = 16 * 2**20
+
+
+class _MayPass(WorldFault):
+    """What another try may mend."""
+
+
+def fetch(
+    base_url: str,
+    path: str,
+    query: Mapping[str, str],
+    *,
+    patience: Patience = Patience(),
+    sleep: Callable[[float], None] = time.sleep,
+) -> bytes:
+    """The document at base_url + path.
+
+    Raises Unreachable where the service does not answer, or not in time, and BadInput where it refuses the question,
+    sends us elsewhere or sends too much.
+    """
+    url = httpx.URL(base_url.rstrip("/") + path, params=dict(query))
+    place = f"{url.scheme}://{url.netloc.decode()}"
+    _refuse_link_local(url.host, place)
+    timeout = httpx.Timeout(patience.read_s, connect=patience.connect_s)
+    headers = {"Accept": "application/json", "User-Agent": "meterloom"}
+    with httpx.Client(timeout=timeout, headers=headers, follow_redirects=False) as client:
+        for pause_s in (*patience.pauses_s, None):
+            try:
+                return _answer(client, url, place, patience)
+            except _MayPass as fault:
+                if pause_s is None:
+                    tries = len(patience.pauses_s) + 1
+                    raise Unreachable(
+                        f"{place} does not answer: {fault}, {tries} times; look at the service and the network, "
+                        "the next look asks again"
+                    ) from fault
+                sleep(pause_s)
+    raise AssertionError("the last try returns or raises")
+
+
+def _answer(client: httpx.Client, url: httpx.URL, place: str, patience: Patience) -> bytes:
+    """One try. Raises _MayPass and BadInput."""
+    until = time.monotonic() + patience.whole_s
+    parts, size = [], 0
+    try:
+        with client.stream("GET", url) as response:
+            for part in response.iter_bytes():
+                size += len(part)
+                if size > patience.max_bytes:
+                    limit = f"{patience.max_bytes / 2**20:g} MiB"
+                    raise BadInput(f"{place} sends more than {limit}; a forecast is smaller", reason="too_large")
+                if time.monotonic() > until:
+                    raise _MayPass(f"its answer is not complete after {patience.whole_s:g} s")
+                parts.append(part)
+    except httpx.TimeoutException as error:
+        raise _MayPass(f"no answer within {patience.read_s:g} s") from error
+    # A broken compression among them: cut off, like a body that is too short.
+    except httpx.HTTPError as error:
+        raise _MayPass(one_line(str(error) or type(error).__name__, 200)) from error
+    _check(response, b"".join(parts), place)
+    return b"".join(parts)
+
+
+def _check(response: httpx.Response, body: bytes, place: str) -> None:
+    status = response.status_code
+    if status in PASSING:
+        raise _MayPass(f"it answers {status} {response.reason_phrase}".rstrip())
+    if response.is_redirect:
+        where = one_line(response.headers.get("location", "nowhere"), 200)
+        raise BadInput(
+            f"{place} sends us to {where}, and redirects are not followed",
+            reason="redirected",
+            mend="name the right address as url of weather_feed in the site file",
+        )
+    if status != httpx.codes.OK:
+        said = _reason(body)
+        raise BadInput(
+            f"{place} refuses the question with {status}{': ' + said if said else ''}",
+            reason="refused",
+            mend="look at url and place of the site file",
+        )
+
+
+def _reason(body: bytes) -> str:
+    """What a service says about a refusal, where it says it as such services do."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    told = [found.get(name) for name in ("reason", "detail", "description")] if isinstance(found, dict) else []
+    return next((one_line(each, 200) for each in told if isinstance(each, str)), "")
+
+
+def _refuse_link_local(host: str, place: str) -> None:
+    """Raises BadInput for an address at which clouds keep their secrets and no weather service lives."""
+    try:
+        found = {str(each[4][0]).partition("%")[0] for each in socket.getaddrinfo(host, None)}
+    except OSError:
+        # Unknown here: a proxy may know it, else the connection says it.
+        return
+    if any(ipaddress.ip_address(each).is_link_local for each in found):
+        raise BadInput(f"{place} is a link-local address, which no weather service has", reason="forbidden_host")

@@ -1,0 +1,73 @@
+"""A real HTTP server in a thread, which answers as it is told and notes what it was asked."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Told:
+    """What the next answers are; the last one stays. wait_s: before each part of the body."""
+
+    status: int = 200
+    body: bytes = b"{}"
+    headers: dict[str, str] = field(default_factory=dict)
+    length: int | None = None
+    wait_s: float = 0.0
+
+
+class Service:
+    """What was asked so far, and where."""
+
+    def __init__(self) -> None:
+        self.answers: list[Told] = [Told()]
+        self.asked: list[str] = []
+        self.url = ""
+
+    def say(self, *answers: Told) -> None:
+        """From now on these, one a request."""
+        self.answers, self.asked = list(answers), []
+
+
+@contextmanager
+def serving() -> Iterator[Service]:
+    """A service on a free port of this machine."""
+    service = Service()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            service.asked.append(self.path)
+            told = service.answers.pop(0) if len(service.answers) > 1 else service.answers[0]
+            try:
+                self.send_response(told.status)
+                for name, value in told.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(told.body) if told.length is None else told.length))
+                self.end_headers()
+                for start in range(0, len(told.body), 8):
+                    if told.wait_s:
+                        time.sleep(told.wait_s)
+                        self.wfile.write(told.body[start : start + 8])
+                        self.wfile.flush()
+                if not told.wait_s:
+                    self.wfile.write(told.body)
+            except OSError:
+                # Whoever asked has gone.
+                pass
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    service.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield service
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
