@@ -64,7 +64,9 @@ class ForecastStore:
             given = list(scores)
             days, of = sorted({each.local_day for each in given}), {(each.site_id, each.target) for each in given}
             known = {each for site, target in of for each in self.scores(site, target, days=days)}
-            fresh = [row_of(forecast_scores, each, score=each.model_dump(mode="json")) for each in given if each not in known]
+            fresh = [
+                row_of(forecast_scores, each, score=each.model_dump(mode="json")) for each in given if each not in known
+            ]
             if fresh:
                 _SCORES.add(self.store, clock, *fresh)
         return len(fresh)

@@ -1,5 +1,6 @@
 """Tables of baselines (versions, approvals, adjustments, recomputations in shadow), of forecasts, their
-models, scores and drifts."""
+models, scores and drifts.
+"""
 
 import sqlalchemy as sa
 
