@@ -1,18 +1,48 @@
 """From a site's readings to the case that models are fitted on and asked about."""
 
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 import polars as pl
 
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc, zone
+from ml.features.base_load import base_load_parts, base_load_series
 from ml.features.civil import civil_of
+from ml.features.daily import Daily, by_day, emissions
 from ml.features.forecast_case import Case, Place
-from ml.features.series import HOUR, Series, Stream, measured_on, series_of
+from ml.features.series import HOUR, QUARTER, Series, Stream, measured_on, series_of
 from ml.features.weather_known import NO_WEATHER, GivenWeather
+from ml.forecasts.targets import Target
 
 # Unit of a driver -> what it measures. degF is turned into degC when readings are stored.
 MEASURED = {"degc": "temperature_degc", "w_per_m2": "ghi_w_per_m2"}
+
+
+def target_case(
+    readings: pl.DataFrame,
+    *,
+    site: Site,
+    target: Target,
+    end_utc: datetime,
+    horizon: int | None = None,
+    as_of_utc: datetime | None = None,
+) -> Case | Finding:
+    """The series of a target up to `end_utc`, with the calendar of `horizon` steps more (None: its longest).
+
+    readings: LAKE_SCHEMA, unique by key; only rows that had ended by `end_utc` and were recorded by `as_of_utc`
+    (None: all given) are looked at, of published drivers those to the end of the local day after. A finding where
+    the target cannot be computed from the site's streams.
+    """
+    series = _series(readings, site=site, target=target, end_utc=end_utc, as_of_utc=as_of_utc)
+    if isinstance(series, Finding):
+        return series
+    steps = target.steps if horizon is None else horizon
+    # A month of days begins with the one in progress; a step in progress at the end is ahead too.
+    civil = civil_of(site, series.start_utc, len(series.values) + steps + 2, series.step)
+    return Case(series, civil, _measured(readings, site, series, as_of_utc), place_of(site))
 
 
 def case_of(
@@ -25,15 +55,11 @@ def case_of(
     step: timedelta = HOUR,
     as_of_utc: datetime | None = None,
 ) -> Case:
-    """The stream up to `end_utc` with the calendar of `horizon` steps more, and the weather that the site measures.
-
-    readings: LAKE_SCHEMA, unique by key; only rows that had ended by `end_utc` and were recorded by `as_of_utc`
-    (None: all given) are looked at.
-    """
-    series = series_of(readings, site=site, stream=stream, end_utc=end_utc, step=step, as_of_utc=as_of_utc)
-    # A step in progress at the end is ahead too.
-    civil = civil_of(site, series.start_utc, len(series.values) + horizon + 1, step)
-    return Case(series, civil, _measured(readings, site, series, as_of_utc), place_of(site))
+    """The case of one stream by steps of 15 minutes or an hour; as target_case."""
+    target = Target(site.site_id, "stream", stream, step)
+    found = target_case(readings, site=site, target=target, end_utc=end_utc, horizon=horizon, as_of_utc=as_of_utc)
+    assert isinstance(found, Case)  # noqa: S101  # only what is computed from several streams can lack one
+    return found
 
 
 def place_of(site: Site) -> Place | None:
@@ -43,13 +69,62 @@ def place_of(site: Site) -> Place | None:
     return Place(site.latitude_deg, site.longitude_deg)
 
 
+def _series(
+    readings: pl.DataFrame, *, site: Site, target: Target, end_utc: datetime, as_of_utc: datetime | None
+) -> Series | Finding:
+    known = partial(series_of, readings, site=site, as_of_utc=as_of_utc)
+    if target.stream is None:
+        found = base_load_parts(site)
+        if isinstance(found, Finding):
+            return found
+        each = [known(stream=part.stream, end_utc=end_utc, step=target.step) for part in found.parts]
+        return base_load_series(found.parts, each)
+    if target.is_published:
+        end_utc = _published_until(readings, site, target.stream, end_utc, as_of_utc)
+    if not target.is_daily:
+        return known(stream=target.stream, end_utc=end_utc, step=target.step)
+    energy = known(stream=target.stream, end_utc=end_utc, step=QUARTER)
+    if target.what == "daily_carbon":
+        carbon = emissions(readings, energy, site=site, stream=target.stream)
+        if isinstance(carbon, Finding):
+            return carbon
+        energy = carbon
+    is_peak = target.what == "daily_peak"
+    how: Daily = "peak" if is_peak else "sum"
+    return by_day(energy, time_zone=site.time_zone, how=how, unit="kw" if is_peak else energy.unit)
+
+
+def _published_until(
+    readings: pl.DataFrame, site: Site, stream: Stream, now_utc: datetime, as_of_utc: datetime | None
+) -> datetime:
+    """The end of the last row of a published driver; no later than the end of tomorrow, where publication ends."""
+    tomorrow = now_utc.astimezone(zone(site.time_zone)).date() + timedelta(days=2)
+    own = readings.filter(
+        (pl.col("meter_id") == stream.stream_id)
+        & (pl.col("interval_start_utc") < local_midnight_utc(tomorrow, site.time_zone))
+    )
+    known = own if as_of_utc is None else own.filter(pl.col("recorded_at_utc") <= as_of_utc)
+    last = known["interval_start_utc"].max()
+    return max(last + timedelta(minutes=CANONICAL_MINUTES), now_utc) if isinstance(last, datetime) else now_utc
+
+
 def _measured(readings: pl.DataFrame, site: Site, series: Series, as_of_utc: datetime | None) -> GivenWeather:
-    found = {
-        name: measured_on(readings, site=site, grid=series, unit=unit, as_of_utc=as_of_utc)
-        for unit, name in MEASURED.items()
-    }
-    columns = {name: values for name, values in found.items() if values is not None}
+    grid = _quarters(series, site) if series.per_day == 1 else series
+    columns = {}
+    for unit, name in MEASURED.items():
+        values = measured_on(readings, site=site, grid=grid, unit=unit, as_of_utc=as_of_utc)
+        if values is not None and grid is not series:
+            quarters = Series(grid.start_utc, values, grid.step, unit)
+            values = by_day(quarters, time_zone=site.time_zone, how="mean", unit=unit).values
+        if values is not None:
+            columns[name] = values
     if not columns:
         return NO_WEATHER
     # Measured: of a step at or after an origin nothing is known.
     return GivenWeather(tuple(columns), np.column_stack(list(columns.values())), is_ahead=False)
+
+
+def _quarters(days: Series, site: Site) -> Series:
+    """The grid of quarter hours under a series of local days."""
+    first, after = (local_midnight_utc(at.date(), site.time_zone) for at in (days.start_utc, days.end_utc))
+    return Series(first, np.full((after - first) // QUARTER, np.nan), QUARTER)

@@ -11,15 +11,13 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
 from ml.features.forecast_case import Case
-from ml.features.series import Stream, stream_of
 from ml.forecasts.backtest import forecast_origins
 from ml.forecasts.forecast_model import Fitter
-from ml.forecasts.issue import MAX_HORIZON_H, finding, short_history
+from ml.forecasts.issue import finding, short_history
 from ml.forecasts.life.forecast_registry import (
     FITTERS,
     Champion,
     called,
-    family,
     holders,
     load_champion,
     move_alias,
@@ -27,7 +25,8 @@ from ml.forecasts.life.forecast_registry import (
 )
 from ml.forecasts.life.promotion import Decision, decide
 from ml.forecasts.life.trial import Chart, Slice, Trial, answered_by_both, daily_losses, hold_trial, recent_folds
-from ml.forecasts.site_case import case_of
+from ml.forecasts.site_case import target_case
+from ml.forecasts.targets import Target, target_of
 from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, Tracker
 
 # Each weekday four times in two folds; more would be fitted on less, and scored on a season that is over.
@@ -74,15 +73,15 @@ def train_and_register(
     (None: all given) are used. Returns a Finding under four weeks of hours or where nothing can be scored.
     Raises Unreachable, and BadInput for an unknown target.
     """
-    stream = stream_of(site, target)
-    case = case_of(
-        readings, site=site, stream=stream, end_utc=known_until_utc, horizon=MAX_HORIZON_H, as_of_utc=as_of_utc
-    )
-    refusal = short_history(case.series, stream.target)
+    wanted = target_of(site, target)
+    case = target_case(readings, site=site, target=wanted, end_utc=known_until_utc, as_of_utc=as_of_utc)
+    if isinstance(case, Finding):
+        return case
+    refusal = short_history(case.series, wanted.name)
     if refusal is not None:
         return refusal
     return train_case(
-        case, site=site, stream=stream, tracker=tracker, backtest_days=backtest_days, folds=folds, seed=seed
+        case, site=site, target=wanted, tracker=tracker, backtest_days=backtest_days, folds=folds, seed=seed
     )
 
 
@@ -90,7 +89,7 @@ def train_case(
     case: Case,
     *,
     site: Site,
-    stream: Stream,
+    target: Target,
     tracker: Tracker,
     fitters: Sequence[Fitter] = FITTERS,
     horizon: int | None = None,
@@ -98,25 +97,25 @@ def train_case(
     folds: int = FOLDS,
     seed: int = 0,
 ) -> Training | Finding:
-    """`train_and_register` of a case that is made already. horizon: in steps, two days if left out."""
+    """`train_and_register` of a case that is made already. horizon: in steps; as the target is scored if None."""
     series = case.series
     parts = recent_folds(case, count=folds, days=backtest_days)
-    trial = hold_trial(case, fitters, parts, horizon=horizon or 2 * series.per_day)
+    trial = hold_trial(case, fitters, parts, horizon=horizon or target.scored_steps)
     if trial is None:
-        return finding("not_scorable", "The last weeks hold no hours to score a forecast on.", stream.target)
+        return finding("not_scorable", "The last weeks hold no hours to score a forecast on.", target.name)
     best = next(fitter for fitter in fitters if fitter.algorithm == trial.best)
-    champion = load_champion(tracker, site, stream.target)
-    leading = holders(tracker, family(site, stream.target), CHAMPION)
+    champion = load_champion(tracker, site, target.name)
+    leading = holders(tracker, target.family, CHAMPION)
     decision = _decide(trial, champion, leading, seed=seed)
     # Registered whether it leads or not: what was tried can be looked at later.
-    logged = register(site, stream, trial, best.fit(case), tracker)
+    logged = register(site, target, trial, best.fit(case), tracker)
     if decision.is_promoted:
-        move_alias(tracker, family(site, stream.target), CHAMPION, logged)
+        move_alias(tracker, target.family, CHAMPION, logged)
     elif champion is None or called(logged) != called(champion.logged):
         # From now on it issues beside the champion, and can take the lead by what it really said.
-        move_alias(tracker, family(site, stream.target), CHALLENGER, logged)
+        move_alias(tracker, target.family, CHALLENGER, logged)
     named = {
-        "target": stream.target,
+        "target": target.name,
         "model": called(logged),
         "former": called(champion.logged) if champion else ", ".join(leading),
         "trained_until_utc": series.end_utc,
@@ -124,7 +123,7 @@ def train_case(
     }
     return Training(
         site_id=site.site_id,
-        target=stream.target,
+        target=target.name,
         trained_until_utc=series.end_utc,
         scores=trial.scores,
         registered=logged,

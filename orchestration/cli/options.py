@@ -52,3 +52,11 @@ def number(text: str, option: str) -> Decimal:
 def number_or_none(text: str | None, option: str) -> Decimal | None:
     """The finite number that an option names, if it was given. Raises BadInput."""
     return None if text is None else number(text, option)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write what an option asked to be written. Raises BadInput."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise BadInput(f"cannot be written: {error.strerror}", file=str(path), reason="not_written") from error

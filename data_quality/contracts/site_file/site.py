@@ -12,6 +12,7 @@ from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.hierarchy import check_hierarchy
 from data_quality.contracts.site_file.hourly_instrument import HourlyInstrument
 from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, UnitCode
@@ -259,6 +260,11 @@ class Site(Model):
     )
     column_maps: tuple[ColumnMap, ...] = ()
     forecast_targets: tuple[Identifier, ...] = Field(default=(), description="Streams that get a day-ahead forecast")
+    forecasts: tuple[ForecastTarget, ...] = Field(
+        default=(),
+        exclude_if=lambda forecasts: not forecasts,
+        description="Further forecasts: by quarter hours, for a week, of days, of the base load, of prices",
+    )
     price_stream: Identifier | None = Field(default=None, description="Driver with the import price; else the tariff")
     objective: Objective = Field(
         default=Objective(),
@@ -294,6 +300,7 @@ class Site(Model):
                 check_named(f"SEU {seu.seu_id!r}: driver", driver.driver_id, [d.driver_id for d in self.drivers])
         for target in self.forecast_targets:
             check_named("forecast target", target, streams)
+        _check_forecasts(self)
         _check_hours(self)
         if self.price_stream is not None:
             check_named("price stream", self.price_stream, streams)
@@ -348,6 +355,17 @@ def _check_project(project: MvProject, site: Site) -> None:
         check_named(f"{what}: meter", name, [meter.meter_id for meter in site.meters])
     for name in project.drivers:
         check_named(f"{what}: driver", name, [driver.driver_id for driver in site.drivers])
+
+
+def _check_forecasts(site: Site) -> None:
+    meters = [meter.meter_id for meter in site.meters]
+    drivers = [driver.driver_id for driver in site.drivers]
+    for asked in site.forecasts:
+        if asked.target is not None:
+            # Days add up or peak; a price does neither.
+            check_named("forecast: meter", asked.target, meters if asked.is_daily else [*meters, *drivers])
+    named = [f"{one.target or ''} {one.register_id or ''} {one.what} {one.minutes} min" for one in site.forecasts]
+    _unique("forecast", [" ".join(name.split()) for name in named])
 
 
 def _check_multipliers(meter: Meter, time_zone: str) -> None:

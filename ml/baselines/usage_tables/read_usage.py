@@ -30,6 +30,7 @@ from ml.baselines.usage_tables.usage_table import Frequency, Usage, usage_of
 _DAY_MINUTES = 23 * 60
 # By its unit a file is known as gas, where zero is a reading: a boiler is off for days (CalTRACK 2.2.1.4).
 _GAS_UNITS = ("therm", "m3", "ft3", "l")
+SHOWN_NAMES = 4
 _TEMPERATURE_NAMES = ("temp_degc", "outdoor_degc", "outdoor_temp_degc", "outdoor_temperature_degc")
 
 
@@ -128,17 +129,7 @@ def _energy(
     source: Source, frequency: Frequency, zone: str, kwh_per_m3: float | None
 ) -> tuple[pl.DataFrame, str, bool, list[Finding]]:
     """start_utc, minutes, energy_kwh; the unit; whether it is gas; what was refused."""
-    mapping = _vouched(source)
-    found = _read_energy(source.path, mapping, frequency, zone)
-    rows = _one_stream(found, source)
-    known = _one_unit(rows, source.path)
-    if known.canonical not in ("kwh", "m3") or known.behaviour is not Behaviour.AMOUNT:
-        raise BadInput(
-            f"the energy is in {known.code}; expected energy, power or gas volume (kwh, kw, therm, m3 …)",
-            file=str(source.path),
-            line=1,
-            reason="wrong_unit",
-        )
+    rows, known, findings = energy_rows(source, zone, frequency)
     # A mean power counts for the time that it is the mean of.
     hours = pl.col("source_minutes") / 60 if known.is_power else pl.lit(1.0)
     is_volume = known.canonical == "m3"
@@ -149,7 +140,24 @@ def _energy(
         energy_kwh=pl.col("value") * factor * hours,
     ).sort("start_utc")
     unit = "m3" if is_volume and kwh_per_m3 is None else "kWh"
-    return frame, unit, known.code in _GAS_UNITS, _rejected(found, source.path)
+    return frame, unit, known.code in _GAS_UNITS, findings
+
+
+def energy_rows(source: Source, zone: str, frequency: Frequency = "hourly") -> tuple[pl.DataFrame, Unit, list[Finding]]:
+    """The rows of one stream (columns of FileRead.rows), the unit of its values, and what was refused. Raises BadInput
+    for several streams or units, and for a unit that is no energy, power or volume.
+    """
+    found = _read_energy(source.path, _vouched(source), frequency, zone)
+    rows = _one_stream(found, source)
+    known = _one_unit(rows, source.path)
+    if known.canonical not in ("kwh", "m3") or known.behaviour is not Behaviour.AMOUNT:
+        raise BadInput(
+            f"the energy is in {known.code}; expected energy, power or gas volume (kwh, kw, therm, m3 …)",
+            file=str(source.path),
+            line=1,
+            reason="wrong_unit",
+        )
+    return rows, known, _rejected(found, source.path)
 
 
 def _read_energy(path: Path, mapping: ColumnMap | None, frequency: Frequency, zone: str) -> FileRead:
@@ -301,8 +309,11 @@ def _rejected(found: FileRead, path: Path, *, may_contradict: bool = False) -> l
     return [*findings, Finding(code="rejected_rows", message=message, severity="info", facts={**reasons})]
 
 
-def read_drivers(source: Source, *, zone: str) -> pl.DataFrame:
-    """start_utc, minutes and one Float64 column a driver, from `timestamp|date,<name>…`. Raises BadInput."""
+def read_drivers(source: Source, *, zone: str, named: Collection[str] | None = None) -> pl.DataFrame:
+    """start_utc, minutes and one Float64 column a driver, from `timestamp|date,<name>…`. Raises BadInput.
+
+    named: in small letters, the columns that are meant; None for all.
+    """
     path = source.path
     try:
         reader = reader_for(path)
@@ -310,26 +321,27 @@ def read_drivers(source: Source, *, zone: str) -> pl.DataFrame:
             raise BadInput("expected a table of timestamp or date and one column a driver", reason="wrong_format")
         raw = reader.table(path, ReadRequest(tz=zone)).frame
         lower = {name.lower(): name for name in raw.columns}
-        named = [source.mapping.timestamp] if source.mapping is not None else TIME_COLUMNS
-        time = next((lower[name.lower()] for name in named if name.lower() in lower), None)
+        times = [source.mapping.timestamp] if source.mapping is not None else TIME_COLUMNS
+        time = next((lower[name.lower()] for name in times if name.lower() in lower), None)
         if time is None:
             header = ", ".join(name for name in raw.columns if name != "_line")
             raise BadInput(f"expected a column 'timestamp' or 'date', found {header}", line=1, reason="missing_column")
         timed = add_instants(
             raw.with_columns(_by=pl.lit("drivers")), column=time, rule=TimeRule(time_zone=zone, day_zone=zone), by="_by"
         )
-        return _driver_columns(timed, time)
+        return _driver_columns(timed, time, named)
     except BadInput as fault:
         if fault.file:
             raise
         raise BadInput(fault.message, file=str(path), line=fault.line, reason=fault.reason, mend=fault.mend) from fault
 
 
-def _driver_columns(timed: pl.DataFrame, time: str) -> pl.DataFrame:
+def _driver_columns(timed: pl.DataFrame, time: str, named: Collection[str] | None) -> pl.DataFrame:
     own = {time, "_line", "_by", "_start", "_days_minutes", "_time_fault", "_is_assumed"}
-    names = [name for name in timed.columns if name not in own]
+    names = [name for name in timed.columns if name not in own and (named is None or name.strip().lower() in named)]
     if not names:
-        raise BadInput("there is no driver column beside the times", line=1, reason="missing_column")
+        wanted = "driver column" if named is None else f"column {', '.join(list(named)[:SHOWN_NAMES])} …"
+        raise BadInput(f"there is no {wanted} beside the times", line=1, reason="missing_column")
     bad = timed.filter(pl.col("_start").is_null() | pl.col("_time_fault").is_not_null())
     if bad.height:
         raise BadInput(
@@ -355,7 +367,7 @@ def _driver_columns(timed: pl.DataFrame, time: str) -> pl.DataFrame:
         if wrong.any():
             row = wrong.arg_max() or 0
             raise BadInput(
-                f"driver {name}: expected a number, got {cells[row]!r}",
+                f"column {name}: expected a number, got {cells[row]!r}",
                 line=int(timed["_line"][row]),
                 reason="not_a_number",
             )
@@ -365,7 +377,7 @@ def _driver_columns(timed: pl.DataFrame, time: str) -> pl.DataFrame:
     doubled = frame.filter(pl.col("start_utc").is_duplicated())
     if doubled.height:
         raise BadInput(
-            f"drivers at {doubled['start_utc'][0]:%Y-%m-%d %H:%M}Z stand there twice; expected one row an interval",
+            f"values at {doubled['start_utc'][0]:%Y-%m-%d %H:%M}Z stand there twice; expected one row an interval",
             reason="duplicate_intervals",
         )
     if frame["minutes"].null_count():

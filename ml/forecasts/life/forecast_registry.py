@@ -8,11 +8,11 @@ import numpy as np
 
 from data_quality.contracts.control.forecast import BacktestScore
 from data_quality.contracts.site_file.site import Site
-from ml.features.series import Stream, stream_of
 from ml.forecasts.forecast_model import Fitter, Forecaster, Outdated
 from ml.forecasts.life.trial import FLOOR, Trial, daily_losses
 from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
+from ml.forecasts.targets import Target, target_of
 from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, ModelRecord, Tracker
 
 FITTERS: tuple[Fitter, ...] = (GradientBoostingFitter(), SameHourLastWeekFitter())
@@ -34,8 +34,7 @@ def model_name(site: Site, target: str, algorithm: str) -> str:
 
 def family(site: Site, target: str) -> str:
     """What the registered names of all models of a target begin with. Raises BadInput."""
-    stream = stream_of(site, target)
-    return ".".join([site.site_id, stream.stream_id, stream.register, "day_ahead"])
+    return target_of(site, target).family
 
 
 def fitter_of(algorithm: str) -> Fitter:
@@ -84,7 +83,7 @@ def holders(tracker: Tracker, family_name: str, alias: str) -> list[str]:
 
 def register(
     site: Site,
-    stream: Stream,
+    target: Target,
     trial: Trial,
     model: Forecaster,
     tracker: Tracker,
@@ -110,13 +109,13 @@ def register(
     losses = list(daily_losses(trial.runs[model.algorithm], trial.case.civil).values())
     span = f"{series.start_utc:%Y-%m-%d} to {series.end_utc:%Y-%m-%d}"
     record = ModelRecord(
-        title=f"{site.site_id} · {stream.target} · {model.algorithm} · {span}",
-        about=f"{stream.target} of {site.name}, step by step for the next days, by {model.algorithm}.",
+        title=f"{site.site_id} · {target.name} · {model.algorithm} · {span}",
+        about=f"{target.title} of {site.name}, by {model.algorithm}.",
         card=forecast_card(own, floor, span),
         params={
             "algorithm": model.algorithm,
             "steps": str(len(series.values)),
-            "target": stream.target,
+            "target": target.name,
             "folds": ", ".join(fold.name for fold in trial.folds),
             **(params or {}),
         },
@@ -124,7 +123,7 @@ def register(
         tags={
             "kind": "forecast",
             "site_id": site.site_id,
-            "target": stream.target,
+            "target": target.name,
             "trained_until_utc": series.end_utc.isoformat(),
             # Every digit: of two champions the better is told by it.
             "nrmse": repr(own.nrmse),
@@ -133,11 +132,11 @@ def register(
             "daily_loss_std": repr(float(np.std(losses))),
             "is_synthetic": str(series.is_synthetic).lower(),
         },
-        dataset_name=f"{site.site_id}/{stream.target} steps",
+        dataset_name=f"{site.site_id}/{target.name} steps",
         dataset_digest=trial.case.digest(),
     )
     files = {**model.to_files(), **(beside or {})}
-    return tracker.log_model(model_name(site, stream.target, model.algorithm), files, record)
+    return tracker.log_model(model_name(site, target.name, model.algorithm), files, record)
 
 
 def _metrics(score: BacktestScore) -> dict[str, float]:

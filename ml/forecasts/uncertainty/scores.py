@@ -25,3 +25,28 @@ def mean_pinball(actual: Vector, quantiles: Quantiles) -> float:
 def crps(actual: Vector, quantiles: Quantiles) -> float:
     """Continuous ranked probability score by three quantiles, in the unit of the series."""
     return 2 * mean_pinball(actual, quantiles)
+
+
+def crps_of_courses(actual: Vector, courses: Vector) -> float:
+    """Continuous ranked probability score by courses × steps, fair to few of them (Ferro 2014), mean over the steps."""
+    count = len(courses)
+    near = np.mean(np.abs(courses - actual), axis=0)
+    # Sum of |x_i − x_j| over all pairs, from the order alone.
+    weight = 2 * np.arange(1, count + 1) - count - 1
+    spread = 2 * weight @ np.sort(courses, axis=0) / (count * (count - 1))
+    return float(np.mean(near - spread / 2))
+
+
+def energy_score(actual: Vector, courses: Vector) -> float:
+    """The CRPS of whole courses: distances are Euclidean over all steps. Source: Gneiting & Raftery 2007."""
+    apart = np.linalg.norm(courses[:, None, :] - courses[None, :, :], axis=2)
+    return float(np.mean(np.linalg.norm(courses - actual, axis=1)) - np.mean(apart) / 2)
+
+
+def variogram_score(actual: Vector, courses: Vector) -> float:
+    """How wrong the differences between steps are, by their square roots; tells a false correlation best.
+
+    Mean over all pairs of steps. Source: Scheuerer & Hamill 2015, order 0.5.
+    """
+    told = np.mean(np.sqrt(np.abs(courses[:, :, None] - courses[:, None, :])), axis=0)
+    return float(np.mean((np.sqrt(np.abs(np.subtract.outer(actual, actual))) - told) ** 2))

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from data_quality.contracts.control.goals import Preset
-from data_quality.contracts.errors import BadInput
 from orchestration.cli.answer import CHECK_FAILED, Answer, Table, filled
 from orchestration.cli.frame import STATELESS, Call, command
+from orchestration.cli.options import write_file
 
 if TYPE_CHECKING:
     from controls.optimiser.case import DispatchCase
@@ -62,7 +62,7 @@ def plan(
         from orchestration.previews_plan import plan_picture
 
         drawn = plan_picture(picture_of(problem, found.series, why), title=problem.case_id, time_zone=tz)
-        _write(picture, drawn)
+        write_file(picture, drawn)
         call.say(f"the plan is drawn in {picture}")
     if why is None:
         return Answer(found, text=_solved(found, problem.currency))
@@ -85,13 +85,6 @@ def _why(call: Call, case: "DispatchCase", found: "Solution", *, tz: str, budget
         call.doing("asking what other choices would cost", done=done, of=of)
 
     return explain(case, found, time_zone=tz, budget_s=budget_s, progress=progress)
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise BadInput(f"cannot be written: {error.strerror}", file=str(path), reason="not_written") from error
 
 
 def _explained(case: "DispatchCase", found: "Solution", why: "Explanation", *, budget_s: float) -> Answer:

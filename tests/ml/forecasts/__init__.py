@@ -1,0 +1,1 @@
+"""Forecasts: models, uncertainty, the life of a model."""

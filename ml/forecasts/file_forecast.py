@@ -1,0 +1,257 @@
+"""`meterloom forecast` on plain files: rolling-origin scores of our model, and one forecast. Nothing is stored."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+import numpy as np
+
+from data_quality.contracts.control.forecast import BacktestScore, ForecastRow
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.model import Model
+from ml.features.case import Case
+from ml.features.weather_known import GivenWeather
+from ml.forecasts.backtest import (
+    Fold,
+    Forecasts,
+    by_lead,
+    by_season,
+    local_date,
+    month_folds,
+    run_folds,
+    score_together,
+    week_scale,
+)
+from ml.forecasts.file_case import FileCase
+from ml.forecasts.forecast_model import Fitter, Quantiles, TooShort
+from ml.forecasts.issue import finding
+from ml.forecasts.life.forecast_registry import FITTERS, FLOOR, fitter_of
+
+# Four feed the longest lag, as many are learnt from.
+MIN_WEEKS_BEFORE = 8
+# More than a week ahead no lag of the last week is left, and no weather forecast is worth its name.
+MAX_HORIZON_DAYS = 7
+
+
+class FoldScore(Model):
+    """A month that was forecast day by day, by models fitted on everything before it. nrmse None: nothing to score."""
+
+    name: str
+    start: date
+    origins: int
+    trained_steps: int
+    score: BacktestScore | None
+    floor: BacktestScore | None
+
+
+class PartScore(Model):
+    """Errors of one part of the backtest: a lead time, a season. skill: 1 − NRMSE / NRMSE of the floor."""
+
+    part: str
+    n: int
+    nrmse: float
+    floor_nrmse: float
+    skill: float
+    coverage_p10_p90: float
+
+
+class FileBacktest(Model):
+    """What a backtest over files found. left_out_steps: without a value, one of a day or week before, or a forecast."""
+
+    score: BacktestScore
+    floor: BacktestScore
+    folds: tuple[FoldScore, ...]
+    by_lead: tuple[PartScore, ...]
+    by_season: tuple[PartScore, ...]
+    left_out_steps: int
+    findings: tuple[Finding, ...] = ()
+
+
+class FileForecast(Model):
+    """One forecast from files. unit: of the rows, an amount a step or a power; labels: as in Forecast."""
+
+    model: str
+    unit: str
+    step_minutes: int
+    trained_steps: int
+    rows: tuple[ForecastRow, ...]
+    labels: dict[str, str] = {}
+    findings: tuple[Finding, ...] = ()
+
+
+def backtest_file(
+    known: FileCase, *, folds: int, horizon: int, doing: Callable[[str], None] = lambda _: None
+) -> FileBacktest | Finding:
+    """The product's model and the floor on the last `folds` local calendar months. horizon: in steps.
+
+    doing: told what goes on. Raises BadInput where the file is too short for so many folds; returns a Finding where
+    nothing can be scored.
+    """
+    case = known.case
+    chosen = _folds(known, folds)
+    best, floor = FITTERS[0], fitter_of(FLOOR)
+    runs = run_folds(case, (best, floor), chosen, horizon=horizon, doing=doing)
+    whole = sum(len(fold.origins) for fold in chosen) * horizon
+    # A kind that one month could not fit answers for the others only: its scores would be of easier days.
+    runs = {name: run for name, run in runs.items() if len(run.step) == whole}
+    scale = week_scale(case.series.values[: chosen[0].start], case.series.per_day)
+    scores, left_out = score_together(runs, scale=scale) if FLOOR in runs else ({}, 0)
+    if not scores:
+        message = "No step of the months has a value, the ones of a day and of a week before, and a forecast."
+        return finding("not_scorable", message, known.target)
+    name = best.algorithm if best.algorithm in scores else FLOOR
+    findings = known.findings if name != FLOOR else (*known.findings, _weaker(known, best.algorithm, FLOOR))
+    counts = np.all([run.counts for run in runs.values()], axis=0)
+    pair = tuple(runs[each].where(counts) for each in (name, FLOOR))
+    return FileBacktest(
+        score=scores[name],
+        floor=scores[FLOOR],
+        folds=tuple(_fold_score(case, fold, {name: runs[name], FLOOR: runs[FLOOR]}, scale) for fold in chosen),
+        by_lead=_parts(*(by_lead(run, case.series.per_day) for run in pair)),
+        by_season=_parts(*(by_season(run, case.civil) for run in pair)),
+        left_out_steps=left_out,
+        findings=findings,
+    )
+
+
+def _folds(known: FileCase, count: int) -> list[Fold]:
+    if count < 1:
+        raise BadInput(f"--folds {count}: expected at least one month", reason="bad_number")
+    case, day = known.case, known.case.series.per_day
+    months = month_folds(case, len(case.series.values))
+    usable = [fold for fold in months if fold.start >= MIN_WEEKS_BEFORE * 7 * day]
+    if len(usable) >= count:
+        return usable[-count:]
+    first, last = case.series.start_utc, case.series.end_utc
+    most = f"--folds {len(usable)} at most" if usable else "a longer file"
+    raise BadInput(
+        f"{count} months cannot be tested: the readings are of {first:%Y-%m-%d} to {last:%Y-%m-%d}, and each "
+        f"month needs {MIN_WEEKS_BEFORE} weeks before it; expected {most}",
+        reason="too_few_months",
+    )
+
+
+def _fold_score(case: Case, fold: Fold, runs: dict[str, Forecasts], scale: float) -> FoldScore:
+    own = {name: run.where(np.isin(run.origin, fold.origins)) for name, run in runs.items()}
+    scores, _ = score_together(own, scale=scale)
+    return FoldScore(
+        name=fold.name,
+        start=local_date(case.civil, fold.start),
+        origins=len(fold.origins),
+        trained_steps=int((~np.isnan(case.series.values[: fold.start])).sum()),
+        score=scores.get(next(iter(runs))),
+        floor=scores.get(FLOOR),
+    )
+
+
+def _parts(own: dict[str, Forecasts], floor: dict[str, Forecasts]) -> tuple[PartScore, ...]:
+    found = []
+    for part, run in own.items():
+        scores, _ = score_together({"own": run, FLOOR: floor[part]}, scale=1.0)
+        if scores and scores[FLOOR].nrmse > 0:
+            one, other = scores["own"], scores[FLOOR]
+            found.append(
+                PartScore(
+                    part=part,
+                    n=one.n,
+                    nrmse=one.nrmse,
+                    floor_nrmse=other.nrmse,
+                    skill=1 - one.nrmse / other.nrmse,
+                    coverage_p10_p90=one.coverage_p10_p90,
+                )
+            )
+    return tuple(found)
+
+
+def forecast_file(known: FileCase, *, issue_utc: datetime, horizon: int) -> FileForecast | Finding:
+    """Fit the product's model on everything that had ended at the issue, and ask it for `horizon` steps from there.
+
+    known: a case that ends at the issue. Where weather ends within the horizon, the steps behind its end are those of
+    a model that knows only the weather before the issue, and labelled; where the history is too short for the best
+    model, the next one answers and is labelled. Returns a Finding where none can.
+    """
+    case = known.case
+    refusal = _stale(known, issue_utc)
+    if refusal is not None:
+        return refusal
+    origin = -(-(issue_utc - case.series.start_utc) // case.series.step)
+    ahead = horizon if known.weather_until is None else max(known.weather_until - origin, 0)
+    quantiles, name, labels, findings = None, "", dict[str, str](), list(known.findings)
+    for fitter in FITTERS:
+        quantiles = _asked(fitter, case, origin, horizon, known_ahead=min(ahead, horizon))
+        if quantiles is not None and quantiles.is_known.all():
+            name = fitter.algorithm
+            break
+    if quantiles is None or not name:
+        found = int((~np.isnan(case.series.values)).sum())
+        message = f"The {found} readings before the issue do not suffice for any model: two whole weeks do."
+        return finding("short_history", message, known.target, steps_found=found)
+    if name != FITTERS[0].algorithm:
+        labels["weaker_model"] = name
+        findings.append(_weaker(known, FITTERS[0].algorithm, name))
+    if ahead < horizon:
+        end = case.series.time(origin + ahead)
+        labels["weather_unknown_from"] = f"{end:%Y-%m-%dT%H:%MZ}"
+        said = f"The weather file ends at {end:%Y-%m-%d %H:%M}Z, within the horizon: the steps from there on know none."
+        findings.append(Finding(code="weather_ends_early", message=said, facts={"steps": horizon - ahead}))
+    rows = [
+        ForecastRow(time_utc=case.series.time(origin + n), p10=float(p10), p50=float(p50), p90=float(p90))
+        for n, (p10, p50, p90) in enumerate(zip(quantiles.p10, quantiles.p50, quantiles.p90, strict=True))
+    ]
+    return FileForecast(
+        model=name,
+        unit=case.series.unit,
+        step_minutes=int(case.series.step.total_seconds() // 60),
+        trained_steps=int((~np.isnan(case.series.values)).sum()),
+        rows=tuple(rows),
+        labels=labels,
+        findings=tuple(findings),
+    )
+
+
+def _stale(known: FileCase, issue_utc: datetime) -> Finding | None:
+    """A finding where the week before the issue holds no reading: no model may answer from what is older."""
+    series = known.case.series
+    last = np.flatnonzero(~np.isnan(series.values))
+    end = series.time(int(last[-1]) + 1) if len(last) else series.start_utc
+    if issue_utc - end < timedelta(days=7):
+        return None
+    message = f"The readings end at {end:%Y-%m-%d %H:%M}Z, {(issue_utc - end).days} days before the issue."
+    return finding("recent_readings_missing", message, known.target, days=(issue_utc - end).days)
+
+
+def _asked(fitter: Fitter, case: Case, origin: int, horizon: int, *, known_ahead: int) -> Quantiles | None:
+    """What that kind of model says; None where the history does not suffice for it."""
+    blind = case
+    if known_ahead < horizon and isinstance(case.weather, GivenWeather):
+        # What it is asked without it must not have learnt from: a model that expects weather errs where there is none.
+        blind = replace(case, weather=replace(case.weather, is_ahead=False))
+    try:
+        parts = [
+            _part(fitter.fit(each).predict(each, origin, horizon), first, last)
+            for each, first, last in ((case, 0, known_ahead), (blind, known_ahead, horizon))
+            if first < last
+        ]
+    except TooShort:
+        return None
+    return Quantiles(*(np.concatenate([getattr(part, q) for part in parts]) for q in ("p10", "p50", "p90")))
+
+
+def _part(q: Quantiles, first: int, last: int) -> Quantiles:
+    return Quantiles(q.p10[first:last], q.p50[first:last], q.p90[first:last])
+
+
+def _weaker(known: FileCase, wanted: str, taken: str) -> Finding:
+    message = f"The readings do not suffice for {wanted}: {taken} answers instead."
+    return finding("weaker_model", message, known.target).model_copy(update={"severity": "warning"})
+
+
+def expect_horizon(steps: int, per_day: int) -> int:
+    """The horizon, if it is within a week. Raises BadInput."""
+    if not 1 <= steps <= MAX_HORIZON_DAYS * per_day:
+        raise BadInput(
+            f"--horizon: expected at least one step and at most {MAX_HORIZON_DAYS} days, got {steps} steps",
+            reason="bad_horizon",
+        )
+    return steps

@@ -1,0 +1,100 @@
+"""Climatology: what this local time on this type of day was like over the last weeks. The model that is always there.
+
+It answers where the newest week is missing, for 15 minutes, hours and days, up to a month ahead.
+"""
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+
+from ml.features.civil import DAY_TYPE_CODES, Civil
+from ml.features.forecast_case import Case
+from ml.features.series import Index, Vector
+from ml.forecasts.forecast_model import HIGH, LOW, Quantiles, TooShort, ordered
+
+ALGORITHM = "climatology"
+# Six weeks hold thirty workdays and twelve days of weekend; a season and a year stand in where they are missing.
+WINDOW_DAYS = (42, 91, 366)
+# By code of the day type (weekday, weekend, holiday): which types count as alike.
+AS_IT_IS, REST_OR_WORK, ANY_DAY = np.array([0, 1, 2]), np.array([0, 1, 1]), np.array([0, 0, 0])
+LIKENESS = (*((days, kind) for days in WINDOW_DAYS for kind in (AS_IT_IS, REST_OR_WORK)), (WINDOW_DAYS[-1], ANY_DAY))
+MIN_TRAIN_DAYS = 14
+# Fewer values than this have no tenth part.
+MIN_VALUES = 9
+
+
+class Climatology:
+    """P10, P50 and P90 of the known values at the same local time and type of day."""
+
+    algorithm = ALGORITHM
+
+    def __init__(self, *, floor: float | None) -> None:
+        self.floor = floor
+
+    def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
+        """Forecast of the horizon; NaN only where nothing is known of that local time within a year."""
+        civil, asked = case.civil, np.arange(origin, origin + horizon)
+        found = np.full((3, horizon), np.nan)
+        # From the nearest likeness to the widest: each fills what those before it left open.
+        for days, kind in LIKENESS:
+            is_open = np.isnan(found[0])
+            if is_open.any():
+                past = _past(case, origin, days)
+                found[:, is_open] = _quantiles(
+                    case.series.values[past], _slot(civil, kind, past), _slot(civil, kind, asked[is_open])
+                )
+        return ordered(found[1], found[0] - found[1], found[2] - found[1], floor=self.floor)
+
+    def to_files(self) -> dict[str, bytes]:
+        """One JSON document: all else is in the series that it is asked about."""
+        return {"model.json": json.dumps({"algorithm": ALGORITHM, "floor": self.floor}, sort_keys=True).encode()}
+
+
+class ClimatologyFitter:
+    """Sees that there is enough to be like."""
+
+    algorithm = ALGORITHM
+
+    def fit(self, case: Case) -> Climatology:
+        """Raises TooShort under two weeks of known steps."""
+        known, wanted = int((~np.isnan(case.series.values)).sum()), MIN_TRAIN_DAYS * case.series.per_day
+        if known < wanted:
+            raise TooShort(f"{known} steps are known; {wanted} are needed")
+        return Climatology(floor=case.series.floor)
+
+    def load(self, files: Mapping[str, bytes]) -> Climatology:
+        """The forecaster that wrote these files."""
+        return Climatology(floor=json.loads(files["model.json"])["floor"])
+
+
+def _past(case: Case, origin: int, days: int) -> Index:
+    """Known steps of the last `days` before the origin."""
+    end = min(origin, len(case.series.values))
+    steps = np.arange(max(origin - days * case.series.per_day, 0), end)
+    past: Index = steps[~np.isnan(case.series.values[steps])]
+    return past
+
+
+def _quantiles(values: Vector, slot: Index, asked: Index) -> Vector:
+    """3 × asked: P10, P50, P90 of the values in the slot of each asked step; NaN where they are too few."""
+    order = np.lexsort((values, slot))
+    values, slot = values[order], slot[order]
+    first = np.searchsorted(slot, asked, side="left")
+    count = np.searchsorted(slot, asked, side="right") - first
+    found: Vector = np.full((3, len(asked)), np.nan)
+    enough = count >= MIN_VALUES
+    for row, share in enumerate((LOW, 0.5, HIGH)):
+        # Rank (n + 1) · p: of few values the bounds lie further out than the sample's own.
+        rank = np.clip((count[enough] + 1) * share - 1, 0, count[enough] - 1)
+        below = np.floor(rank).astype(np.int64)
+        at, weight = first[enough] + below, rank - below
+        above = np.minimum(at + 1, first[enough] + count[enough] - 1)
+        found[row, enough] = (1 - weight) * values[at] + weight * values[above]
+    return found
+
+
+def _slot(civil: Civil, kind: Index, step: Index) -> Index:
+    """One number for a local time on a type of day."""
+    slot: Index = civil.minute[step] * len(DAY_TYPE_CODES) + kind[civil.day_type[step]]
+    return slot

@@ -1,0 +1,243 @@
+"""Floors of a PV forecast behind one interface: the physics of the plant alone, and clear-sky persistence."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ml.features.case import Case
+from ml.features.series import Index, Vector
+from ml.features.sun import Array
+from ml.forecasts.forecast_model import HIGH, LOW, Outdated, Quantiles, TooShort
+from ml.forecasts.models.pv_look import RECENT_DAYS, Look, kw_per_unit, look
+from ml.forecasts.models.pv_plant import Plant, PlantGiven, fit_plant
+
+MODEL_FILE, VERSION = "model.json", 1
+# Errors of an overcast, a broken and a clear sky differ by far more than those of two hours of the day.
+_CLASSES, _LEAST_PER_CLASS = 5, 50
+NO_CLOUDS = "No weather forecast tells clouds: from the cloudless sky and the last days alone, and so weaker."
+BY_CLOUD_COVER = "Irradiance is not forecast; it comes from the cloud cover (Kasten and Czeplak), which is coarse."
+NO_SNOW = "No weather tells snow: modules under snow are forecast as if they were free."
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What physics says of every step of a look, in kW; index: clear-sky index that it rests on, never NaN."""
+
+    physics_kw: Vector
+    clear_kw: Vector
+    index: Vector
+    newest_index: Vector
+    recent_index: Vector
+
+
+def expected(seen: Look, plant: Plant, usual_index: float) -> Expected:
+    """Clouds as the weather tells them; where it tells none, those of the last days (of always, if none is known)."""
+    clear = seen.clear_kw(plant.array)
+    recent = _or(seen.recent_index(clear, RECENT_DAYS), usual_index)
+    newest = _or(seen.recent_index(clear, 1), recent)
+    told = seen.told_kw(plant.array)
+    return Expected(_or(told, recent * clear), clear, _or(seen.told, recent), newest, recent)
+
+
+def _or(values: Vector, otherwise: Vector | float) -> Vector:
+    return np.where(np.isnan(values), otherwise, values)
+
+
+class SkySpread:
+    """Offsets of P10 and P90 from P50, as shares of the power under a cloudless sky, by how clear it is to be."""
+
+    def __init__(self, edges: Vector, low: Vector, high: Vector) -> None:
+        self.edges, self.low, self.high = edges, low, high
+
+    @classmethod
+    def of(cls, error_kw: Vector, p50_kw: Vector, clear_kw: Vector, array: Array) -> "SkySpread":
+        """error_kw: measured − forecast of steps by day that the forecast was not fitted on, without NaN."""
+        if len(error_kw) < _LEAST_PER_CLASS:
+            raise TooShort(f"{len(error_kw)} steps of daylight tell the spread; {_LEAST_PER_CLASS} are needed")
+        size = _size_kw(clear_kw, array)
+        classes = max(1, min(_CLASSES, len(error_kw) // _LEAST_PER_CLASS))
+        edges = np.quantile(p50_kw / size, np.arange(1, classes) / classes)
+        group = np.searchsorted(edges, p50_kw / size)
+        shares = [error_kw[group == n] / size[group == n] for n in range(classes)]
+        # Equal forecasts leave a class empty: those of all stand for it.
+        shares = [own if len(own) else error_kw / size for own in shares]
+        return cls(edges, *(np.array([np.quantile(own, level) for own in shares]) for level in (LOW, HIGH)))
+
+    def quantiles(self, p50_kw: Vector, clear_kw: Vector, array: Array) -> tuple[Vector, Vector]:
+        """P10 and P90 in kW, not yet limited."""
+        size = _size_kw(clear_kw, array)
+        group = np.searchsorted(self.edges, p50_kw / size)
+        return p50_kw + np.minimum(self.low[group], 0) * size, p50_kw + np.maximum(self.high[group], 0) * size
+
+    def to_document(self) -> dict[str, Any]:
+        """As plain lists."""
+        return {name: getattr(self, name).tolist() for name in ("edges", "low", "high")}
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> "SkySpread":
+        """From plain lists."""
+        return cls(*(np.array(document[name]) for name in ("edges", "low", "high")))
+
+
+def _size_kw(clear_kw: Vector, array: Array) -> Vector:
+    # A fiftieth of the array: at dawn an error is no share of nothing.
+    return clear_kw + 0.02 * array.peak_kw
+
+
+@dataclass(frozen=True)
+class PvModel:
+    """What all PV models know: the plant, the usual clear-sky index, the spread, and what their readers must know."""
+
+    plant: Plant
+    usual_index: float
+    spread: SkySpread
+    labels: tuple[str, ...]
+
+    def issue(self, seen: Look, p50_kw: Vector, clear_kw: Vector) -> Quantiles:
+        """Quantiles of the last origin's steps in the series' unit: 0 at night, within 0 and the inverter's limit."""
+        ahead = seen.ahead
+        array, is_day = self.plant.array, seen.sky.is_day[ahead]
+        middle = np.clip(p50_kw[ahead], 0.0, array.limit_kw)
+        bounds = self.spread.quantiles(middle, clear_kw[ahead], array)
+        low, high = (np.where(is_day, np.clip(each, 0.0, array.limit_kw), 0.0) for each in bounds)
+        unit = kw_per_unit(seen.case.series.unit, seen.case.series.step)
+        return Quantiles(low / unit, np.where(is_day, middle, 0.0) / unit, high / unit)
+
+    def to_document(self, algorithm: str) -> dict[str, Any]:
+        """As plain values."""
+        return {
+            "algorithm": algorithm,
+            "version": VERSION,
+            "array": self.plant.array.model_dump(),
+            "fitted": list(self.plant.fitted),
+            "usual_index": self.usual_index,
+            "spread": self.spread.to_document(),
+            "labels": list(self.labels),
+        }
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> "PvModel":
+        """From plain values. Raises Outdated."""
+        if document.get("version") != VERSION:
+            raise Outdated("it was trained by a release that described PV plants otherwise")
+        plant = Plant(Array.model_validate(document["array"]), tuple(document["fitted"]))
+        spread = SkySpread.from_document(document["spread"])
+        return cls(plant, document["usual_index"], spread, tuple(document["labels"]))
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a fit starts from: the whole history as it was known a local midnight at a time, and its physics."""
+
+    seen: Look
+    plant: Plant
+    usual_index: float
+    expected: Expected
+
+    @property
+    def rows(self) -> Index:
+        """Steps by day that were forecast from an origin and then measured."""
+        found: Index = np.flatnonzero(self.seen.is_known & self.seen.is_ahead)
+        return found
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The plant, and what the weather did not tell."""
+        by_day = self.seen.sky.is_day & self.seen.is_ahead
+        notes = [self.plant.label]
+        if np.isnan(self.seen.told[by_day]).mean() > 0.5:
+            notes.append(NO_CLOUDS)
+        elif self.seen.is_told_by_clouds:
+            notes.append(BY_CLOUD_COVER)
+        if self.seen.snow_cm is None:
+            notes.append(NO_SNOW)
+        return tuple(notes)
+
+    def model(self, p50_kw: Vector, rows: Index) -> PvModel:
+        """The model whose spread is that of these forecasts of some rows."""
+        clear, array = self.expected.clear_kw[rows], self.plant.array
+        error = self.seen.measured_kw[rows] - p50_kw
+        spread = SkySpread.of(error, np.clip(p50_kw, 0.0, array.limit_kw), clear, array)
+        return PvModel(self.plant, self.usual_index, spread, self.labels)
+
+
+def training(given: PlantGiven, case: Case) -> Training:
+    """Look at the history, fit the plant. Raises TooShort."""
+    length, day = len(case.series.values), case.series.per_day
+    midnights = case.civil.midnights
+    origins = midnights[(midnights >= RECENT_DAYS * day) & (midnights + day <= length)]
+    if not len(origins):
+        raise TooShort(f"{length // day} days are known; a PV forecast needs more than {RECENT_DAYS}")
+    # The whole horizon of the last origin has ended.
+    seen = look(case, first=0, origins=origins, horizon=length - int(origins[-1]))
+    # What an array is may be learnt from weather that was measured later; what it will give may not.
+    plant = fit_plant(given, look(case, first=0, origins=np.array([length]), horizon=0))
+    clear = seen.clear_kw(plant.array)
+    known = seen.is_known
+    usual = float(np.clip(seen.measured_kw[known].sum() / max(clear[known].sum(), 1e-9), 0.0, 1.0))
+    return Training(seen, plant, usual, expected(seen, plant, usual))
+
+
+class _Floor:
+    """A PV model without anything learnt but plant and spread."""
+
+    algorithm: str
+
+    def __init__(self, model: PvModel) -> None:
+        self.model, self.labels = model, model.labels
+
+    def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
+        """Forecast of the horizon; never NaN: what the weather does not tell, the last days do."""
+        seen = look(case, first=origin - RECENT_DAYS * case.series.per_day, origins=np.array([origin]), horizon=horizon)
+        known = expected(seen, self.model.plant, self.model.usual_index)
+        return self.model.issue(seen, self.middle(known), known.clear_kw)
+
+    @staticmethod
+    def middle(known: Expected) -> Vector:
+        """P50 of every step, kW."""
+        raise NotImplementedError
+
+    def to_files(self) -> dict[str, bytes]:
+        """One JSON document."""
+        return {MODEL_FILE: json.dumps(self.model.to_document(self.algorithm), sort_keys=True).encode()}
+
+
+class PvPhysics(_Floor):
+    """Irradiance as forecast, onto the plane, through cells and inverter: nothing learnt but the plant itself."""
+
+    algorithm = "pv_physics"
+
+    @staticmethod
+    def middle(known: Expected) -> Vector:
+        """The power that physics says."""
+        return known.physics_kw
+
+
+class ClearSkyPersistence(_Floor):
+    """The last day's clear-sky index held: (measured / cloudless energy of the last 24 h) · cloudless power."""
+
+    algorithm = "clear_sky_persistence"
+
+    @staticmethod
+    def middle(known: Expected) -> Vector:
+        """As much of the cloudless power as in the 24 hours before the origin; of a week where those are a gap."""
+        return known.newest_index * known.clear_kw
+
+
+class PvFloorFitter:
+    """Fits the plant and measures the spread of one of the floors."""
+
+    def __init__(self, kind: type[_Floor], given: PlantGiven) -> None:
+        self.kind, self.given, self.algorithm = kind, given, kind.algorithm
+
+    def fit(self, case: Case) -> _Floor:
+        """Raises TooShort where the site's place is unknown or too few days are known to fit the plant."""
+        found = training(self.given, case)
+        return self.kind(found.model(self.kind.middle(found.expected)[found.rows], found.rows))
+
+    def load(self, files: Mapping[str, bytes]) -> _Floor:
+        """The forecaster that wrote these files. Raises Outdated."""
+        return self.kind(PvModel.from_document(json.loads(files[MODEL_FILE])))

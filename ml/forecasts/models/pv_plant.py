@@ -1,0 +1,127 @@
+"""The array behind a PV meter: what the site file says of it, and from the history what it does not say."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from data_quality.contracts.site_file.site import Site
+from ml.features.sun import Array, array_kw
+from ml.forecasts.forecast_model import TooShort
+from ml.forecasts.models.pv_look import Look, Mask
+
+# A clear noon is needed, and some days to tell one: less says nothing about where an array looks.
+MIN_DAYS = 14
+# So many days of a year tell a plane as well as all of them.
+_FIT_DAYS, _CLEAREST_OF_DAYS = 120, 10
+# Nobody knows the inverter: a quarter more than was ever seen is not forecast.
+_ABOVE_SEEN = 1.1
+_STEPS_DEG = (15.0, 8.0, 4.0, 2.0)
+_RATINGS = ("peak_kw", "nameplate_kw")
+_Scaled = Callable[[float, float], tuple[float, float]]
+
+
+class PlantGiven(BaseModel):
+    """What the site file says of the arrays behind one meter; None: it does not say, the history is asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tilt_deg: float | None = Field(default=None, ge=0, le=90)
+    azimuth_deg: float | None = Field(default=None, ge=0, lt=360)
+    peak_kw: float | None = Field(default=None, gt=0)
+
+
+@dataclass(frozen=True)
+class Plant:
+    """An array, and which of its figures come from the history: names of fields of Array."""
+
+    array: Array
+    fitted: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """In words, for whoever reads a forecast."""
+        one = self.array
+        plane = f"tilt {one.tilt_deg:g}°, azimuth {one.azimuth_deg:g}°, {one.peak_kw:.3g} kW after losses"
+        return f"{plane}; fitted from the history: {', '.join(self.fitted)}"
+
+
+def plant_given(site: Site, meter_id: str) -> PlantGiven | None:
+    """What the site's assets of kind pv behind that meter say; None where there is none, and so no PV to forecast.
+
+    Several arrays count as one: their powers add up, a plane that they do not share is fitted.
+    """
+    arrays = [asset.numbers for asset in site.assets if asset.kind == "pv" and asset.meter == meter_id]
+    if not arrays:
+        return None
+    ratings = [next((one[name] for name in _RATINGS if name in one), None) for one in arrays]
+    known = [rating for rating in ratings if rating is not None]
+    planes = {(one.get("tilt_deg"), one.get("azimuth_deg")) for one in arrays}
+    tilt, azimuth = planes.pop() if len(planes) == 1 else (None, None)
+    return PlantGiven(tilt_deg=tilt, azimuth_deg=azimuth, peak_kw=sum(known) if len(known) == len(ratings) else None)
+
+
+def fit_plant(given: PlantGiven, seen: Look) -> Plant:
+    """The array whose power is nearest to what was measured, least squares over daylight.
+
+    Where the weather tells no clouds, the clearest day of each ten is compared with a cloudless sky. peak_kw after
+    losses is always fitted (what dirt, cables and age take, nobody writes down), the plane where it is not given.
+    Raises TooShort under MIN_DAYS days of daylight.
+    """
+    rows = _rows_to_fit(seen)
+    sky, power = seen.sky.at(rows), seen.measured_kw[rows]
+    index, air, wind = np.nan_to_num(seen.told[rows], nan=1.0), seen.air_degc[rows], seen.wind_m_per_s[rows]
+    most_kw = float(np.nanmax(seen.measured_kw))
+    if most_kw <= 0:
+        raise TooShort("the PV meter has measured nothing above zero")
+    limit_kw = max(given.peak_kw or _ABOVE_SEEN * most_kw, most_kw)
+
+    def scaled(tilt: float, azimuth: float) -> tuple[float, float]:
+        """Squared error and peak_kw of that plane."""
+        # An inverter that suits it: a far larger one would be poor at what little load it has.
+        one = Array(tilt_deg=tilt, azimuth_deg=azimuth % 360.0, peak_kw=1.0, limit_kw=1.2)
+        per_kw = array_kw(one, sky, index, air, wind)
+        peak_kw = float(per_kw @ power) / max(float(per_kw @ per_kw), 1e-9)
+        return float(np.sum((peak_kw * per_kw - power) ** 2)), peak_kw
+
+    tilt, azimuth = _plane(given, scaled)
+    array = Array(
+        tilt_deg=tilt, azimuth_deg=azimuth, peak_kw=max(scaled(tilt, azimuth)[1], 1e-3 * most_kw), limit_kw=limit_kw
+    )
+    asked = {"tilt_deg": given.tilt_deg, "azimuth_deg": given.azimuth_deg, "peak_kw": None, "limit_kw": given.peak_kw}
+    return Plant(array, tuple(name for name, value in asked.items() if value is None))
+
+
+def _plane(given: PlantGiven, scaled: _Scaled) -> tuple[float, float]:
+    """Tilt and azimuth of the least squared error: a coarse look all around, then ever smaller steps to all sides."""
+    tilts = [given.tilt_deg] if given.tilt_deg is not None else [0.0, 15.0, 30.0, 45.0, 60.0, 90.0]
+    azimuths = [given.azimuth_deg] if given.azimuth_deg is not None else [30.0 * n for n in range(12)]
+    tried = {(tilt, azimuth): scaled(tilt, azimuth)[0] for tilt in tilts for azimuth in azimuths}
+    best = min(tried, key=lambda plane: tried[plane])
+    for by in _STEPS_DEG:
+        moves = (-by, 0.0, by)
+        for tilt in [best[0]] if given.tilt_deg is not None else [min(max(best[0] + m, 0.0), 90.0) for m in moves]:
+            for azimuth in azimuths if given.azimuth_deg is not None else [(best[1] + m) % 360.0 for m in moves]:
+                if (tilt, azimuth) not in tried:
+                    tried[tilt, azimuth] = scaled(tilt, azimuth)[0]
+        best = min(tried, key=lambda plane: tried[plane])
+    return best
+
+
+def _rows_to_fit(seen: Look) -> Mask:
+    """Daylight of some days: evenly those with clouds told, else the clearest of each stretch of ten."""
+    per_day = seen.case.series.per_day
+    known = seen.is_known
+    day = np.arange(len(known)) // per_day
+    whole = np.bincount(day, known) >= 0.9 * np.bincount(day, seen.sky.is_day)
+    days = np.flatnonzero(whole & (np.bincount(day, known) > 0))
+    if len(days) < MIN_DAYS:
+        raise TooShort(f"{len(days)} whole days of daylight are known; {MIN_DAYS} are needed to fit a PV array")
+    told = known & ~np.isnan(seen.told)
+    if told.sum() >= 0.5 * known.sum():
+        chosen = days[:: max(1, len(days) // _FIT_DAYS)]
+        return told & np.isin(day, chosen)
+    energy = np.bincount(day, np.where(known, seen.measured_kw, 0.0))
+    stretches = np.array_split(days, max(1, len(days) // _CLEAREST_OF_DAYS))
+    return known & np.isin(day, [stretch[np.argmax(energy[stretch])] for stretch in stretches])

@@ -1,0 +1,202 @@
+"""PV physics with a learnt residual: what trees see in sun, clouds and air, and what the last week says of the bias."""
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+
+from ml.features.case import Case
+from ml.features.series import HOUR, Index, Vector
+from ml.forecasts.forecast_model import Outdated, Quantiles, TooShort
+from ml.forecasts.models.pv_floors import MODEL_FILE, NO_CLOUDS, Expected, PvModel, Training, expected, training
+from ml.forecasts.models.pv_look import RECENT_DAYS, Look, look
+from ml.forecasts.models.pv_plant import Plant, PlantGiven
+
+ALGORITHM, TREES_FILE = "pv_physics_residual", "trees.txt"
+# Forecasts of weather are hours early or late, and satellites see clouds beside the sun: what is near in time counts.
+_MEANS_H = (0.5, 1.0, 2.0, 4.0)
+_SHIFTS_H = (-2.0, -1.0, 1.0, 2.0)
+NAMES = (
+    "physics_share",
+    "clear_share",
+    "elevation_deg",
+    "azimuth_deg",
+    "temperature_degc",
+    "index",
+    *(f"index_mean_{2 * hours:g}_h" for hours in _MEANS_H),
+    *(f"index_{hours:+g}_h" for hours in _SHIFTS_H),
+    "index_spread_3_h",
+)
+# What stands for the weather where nobody tells it; beside told clouds they say nothing more.
+HISTORY_NAMES = ("index_last_day", "index_last_week")
+PARAMETERS: dict[str, Any] = {
+    "objective": "l2",
+    "num_leaves": 8,
+    "learning_rate": 0.05,
+    "min_data_in_leaf": 60,
+    "feature_fraction": 0.5,
+    "bagging_fraction": 0.7,
+    "bagging_freq": 1,
+    "lambda_l2": 1.0,
+    "num_threads": 1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "seed": 0,
+    "verbosity": -1,
+}
+ROUNDS = 150
+# Modules age and trees grow: a day one year back counts half (resolution C4.12).
+_HALF_LIFE_DAYS = 365.0
+_FOLDS, MIN_TRAIN_DAYS = 4, 28
+FULL_YEAR_DAYS = 365
+# The bias of the last week is believed as far as the week outweighs this many days of full power for an hour.
+_BELIEF_H = 7.5
+
+
+class PvPhysicsResidual:
+    """Physics + trees, both corrected by what they missed in the last seven days; P50 is the expected power."""
+
+    algorithm = ALGORITHM
+
+    def __init__(self, model: PvModel, booster: Any, names: tuple[str, ...]) -> None:
+        self.model, self.booster, self.names, self.labels = model, booster, names, model.labels
+
+    def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
+        """Forecast of the horizon; never NaN: what the weather does not tell, the last days do."""
+        day = case.series.per_day
+        # The last seven days as they would have been forecast each day, for their bias; a week more for their history.
+        origins = origin - day * np.arange(RECENT_DAYS, -1, -1)
+        seen = look(case, first=origin - 2 * RECENT_DAYS * day, origins=origins[origins >= 0], horizon=horizon)
+        known = expected(seen, self.model.plant, self.model.usual_index)
+        inputs = columns(seen, known, self.model.plant, self.names)
+        ahead = np.flatnonzero(seen.is_ahead & seen.sky.is_day)
+        middle = np.zeros(len(seen.origin))
+        if len(ahead):
+            shares = self.booster.predict(inputs[ahead], num_threads=1)
+            middle[ahead] = known.physics_kw[ahead] + shares * self.model.plant.array.peak_kw
+        middle = np.clip(middle, 0.0, self.model.plant.array.limit_kw)
+        return self.model.issue(seen, corrected(seen, middle, known, self.model.plant), known.clear_kw)
+
+    def to_files(self) -> dict[str, bytes]:
+        """Plant, spread and labels as a JSON document, the trees as LightGBM writes them."""
+        document = self.model.to_document(ALGORITHM) | {"features": list(self.names)}
+        trees = self.booster.model_to_string(num_iteration=-1)
+        return {MODEL_FILE: json.dumps(document, sort_keys=True).encode(), TREES_FILE: trees.encode()}
+
+
+class PvPhysicsResidualFitter:
+    """Fits the plant, then trees on what its physics missed, and measures the spread on stretches left out."""
+
+    algorithm = ALGORITHM
+
+    def __init__(self, given: PlantGiven) -> None:
+        self.given = given
+
+    def fit(self, case: Case) -> PvPhysicsResidual:
+        """Raises TooShort under four weeks of known daylight, or where the site's place is unknown."""
+        found = training(self.given, case)
+        rows, day = found.rows, case.series.per_day
+        days = len(np.unique(rows // day))
+        if days < MIN_TRAIN_DAYS:
+            raise TooShort(f"{days} days of daylight can be learnt from; {MIN_TRAIN_DAYS} are needed")
+        names = NAMES + (HISTORY_NAMES if NO_CLOUDS in found.labels else ())
+        inputs = columns(found.seen, found.expected, found.plant, names)[rows]
+        missed = (found.seen.measured_kw - found.expected.physics_kw)[rows] / found.plant.array.peak_kw
+        weight = 0.5 ** ((rows[-1] - rows) / day / _HALF_LIFE_DAYS)
+        model = found.model(*_held_out(found, inputs, missed, weight))
+        if days < FULL_YEAR_DAYS:
+            note = f"Trained on {days} days: seasons that they do not hold are left to physics."
+            model = PvModel(model.plant, model.usual_index, model.spread, (*model.labels, note))
+        return PvPhysicsResidual(model, _trees(inputs, missed, weight), names)
+
+    def load(self, files: Mapping[str, bytes]) -> PvPhysicsResidual:
+        """The forecaster that wrote these files. Raises Outdated where it was trained on other features."""
+        import lightgbm
+
+        document = json.loads(files[MODEL_FILE])
+        model, names = PvModel.from_document(document), tuple(document["features"])
+        if not set(names) <= {*NAMES, *HISTORY_NAMES}:
+            raise Outdated("it was trained on features that this release does not compute")
+        return PvPhysicsResidual(model, lightgbm.Booster(model_str=files[TREES_FILE].decode()), names)
+
+
+def columns(seen: Look, known: Expected, plant: Plant, names: tuple[str, ...]) -> Vector:
+    """Steps × names, without NaN."""
+    index, step = known.index, seen.case.series.step
+    found = {
+        "physics_share": known.physics_kw / plant.array.peak_kw,
+        "clear_share": known.clear_kw / plant.array.peak_kw,
+        "elevation_deg": seen.sky.elevation_deg.mean(axis=1),
+        "azimuth_deg": seen.sky.azimuth_deg[:, seen.sky.azimuth_deg.shape[1] // 2],
+        "temperature_degc": seen.air_degc,
+        "index": index,
+        "index_last_day": known.newest_index,
+        "index_last_week": known.recent_index,
+    }
+    found |= {f"index_mean_{2 * hours:g}_h": _around(index, hours, step) for hours in _MEANS_H}
+    found |= {f"index_{hours:+g}_h": _shifted(index, hours, step) for hours in _SHIFTS_H}
+    mean, square = _around(index, 1.5, step), _around(index**2, 1.5, step)
+    found["index_spread_3_h"] = np.sqrt(np.maximum(square - mean**2, 0.0))
+    return np.column_stack([found[name] for name in names])
+
+
+def corrected(seen: Look, middle_kw: Vector, known: Expected, plant: Plant) -> Vector:
+    """Every step's P50 by what the last seven days missed: measured ≈ a · P50 + b · cloudless power.
+
+    a and b by least squares over the daylight of those days, drawn to 1 and 0 (ridge) by _BELIEF_H hours of full power
+    squared: soiling moves a, clouds that were told and did not come (snow on the ground looks like them) move b.
+    """
+    last = int(seen.origins[-1]) - seen.first
+    rows = np.flatnonzero(seen.is_known & seen.is_ahead)
+    rows = rows[rows < last]
+    pull = _BELIEF_H * (HOUR / seen.case.series.step) * plant.array.peak_kw**2
+    both = np.column_stack([middle_kw[rows], known.clear_kw[rows]])
+    left = both.T @ both + pull * np.eye(2)
+    right = both.T @ seen.measured_kw[rows] + pull * np.array([1.0, 0.0])
+    a, b = (float(weight) for weight in np.linalg.solve(left, right))
+    better: Vector = a * middle_kw + b * known.clear_kw
+    return better
+
+
+def _trees(inputs: Vector, missed: Vector, weight: Vector) -> Any:
+    import lightgbm
+
+    data = lightgbm.Dataset(inputs, label=missed, weight=weight, params={"verbosity": -1})
+    return lightgbm.train(PARAMETERS, data, num_boost_round=ROUNDS)
+
+
+def _held_out(found: Training, inputs: Vector, missed: Vector, weight: Vector) -> tuple[Vector, Index]:
+    """P50 in kW of all rows, each stretch of the history by trees that have not seen it, and the rows themselves."""
+    rows, day, array = found.rows, found.seen.case.series.per_day, found.plant.array
+    part = (rows - rows[0]) * _FOLDS // (rows[-1] - rows[0] + 1)
+    p50: Vector = np.empty(len(rows))
+    for own in range(_FOLDS):
+        is_own = part == own
+        if not is_own.any():
+            continue
+        # A day between: neighbours in time share their weather.
+        first, last = rows[is_own][0] - day, rows[is_own][-1] + day
+        others = (rows < first) | (rows > last)
+        p50[is_own] = array.peak_kw * _trees(inputs[others], missed[others], weight[others]).predict(
+            inputs[is_own], num_threads=1
+        )
+    return np.clip(found.expected.physics_kw[rows] + p50, 0.0, array.limit_kw), rows
+
+
+def _around(values: Vector, hours: float, step: timedelta) -> Vector:
+    """Mean of each step and those up to so many hours before and after it."""
+    width = 2 * int(timedelta(hours=hours) / step) + 1
+    ones = np.ones(width)
+    # Of what there is: at the ends fewer steps.
+    count = np.convolve(np.ones(len(values)), ones, "full")
+    mean: Vector = np.asarray(np.convolve(values, ones, "full") / count, dtype=np.float64)
+    return mean[width // 2 : width // 2 + len(values)]
+
+
+def _shifted(values: Vector, hours: float, step: timedelta) -> Vector:
+    """The value so many hours later (negative: earlier), at least one step; at the ends the outermost."""
+    by = int(np.sign(hours)) * max(1, int(timedelta(hours=abs(hours)) / step))
+    found: Vector = values[np.clip(np.arange(len(values)) + by, 0, len(values) - 1)]
+    return found

@@ -1,0 +1,170 @@
+"""Exponential smoothing (sktime): the week's pattern taken off, what is left smoothed with a daily season.
+
+The pipeline runs on clock time, a grid of equal days: the second of two equal hours of a 25-hour day stands for both,
+the hour that a 23-hour day skips is filled like any gap. A public holiday is forecast as the Sunday that follows it.
+Only six weeks are looked at, so that a fit takes a second and an answer some hundredths of one.
+"""
+
+import json
+import warnings
+from collections.abc import Mapping
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from ml.features.civil import DAY_TYPE_CODES
+from ml.features.feature import WEEK_DAYS, mean_of_known
+from ml.features.forecast_case import Case
+from ml.features.series import Index, Vector
+from ml.forecasts.forecast_model import Quantiles, TooShort, ordered
+from ml.forecasts.intervals import HourSpread
+
+ALGORITHM = "exponential_smoothing"
+WINDOW_DAYS, MIN_KNOWN_SHARE = 42, 0.5
+# Four weeks of forecasts two days ahead: enough errors for each hour of the day to have its own tenth.
+ERROR_DAYS, AHEAD_DAYS = 28, 2
+# How fast the level and the daily pattern follow; the pair with the smallest errors a day ahead is taken.
+SMOOTHING = tuple(product((0.01, 0.05, 0.2), (0.05, 0.2)))
+CHOOSING_ORIGINS = 5
+SUNDAY = 7
+
+
+class ExponentialSmoothing:
+    """One pipeline, run anew at each origin with the smoothing that the fit chose."""
+
+    algorithm = ALGORITHM
+
+    def __init__(self, smoothing: tuple[float, float], spread: HourSpread, *, floor: float | None) -> None:
+        self.smoothing, self.spread, self.floor = smoothing, spread, floor
+
+    def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
+        """Forecast of the horizon; all NaN where less than half of the six weeks before the origin is known."""
+        p50 = _smoothed(case, origin, horizon, self.smoothing)
+        hour = case.civil.hour[origin : origin + horizon]
+        return ordered(p50, self.spread.low[hour], self.spread.high[hour], floor=self.floor)
+
+    def to_files(self) -> dict[str, bytes]:
+        """One JSON document."""
+        document = {
+            "algorithm": ALGORITHM,
+            "smoothing": list(self.smoothing),
+            "spread": self.spread.to_document(),
+            "floor": self.floor,
+        }
+        return {"model.json": json.dumps(document, sort_keys=True).encode()}
+
+
+class ExponentialSmoothingFitter:
+    """Chooses the smoothing and measures the spread on days that the pipeline had not seen."""
+
+    algorithm = ALGORITHM
+
+    def fit(self, case: Case) -> ExponentialSmoothing:
+        """Raises TooShort under ten weeks, of which four measure the errors, or where most of it is missing."""
+        day, midnights = case.series.per_day, case.civil.midnights
+        first, last = WINDOW_DAYS * day, len(case.series.values) - AHEAD_DAYS * day
+        origins = midnights[(midnights >= first) & (midnights <= last)][-ERROR_DAYS:]
+        if len(origins) < ERROR_DAYS:
+            raise TooShort(f"{len(origins)} days can be forecast from six weeks before them; {ERROR_DAYS} are needed")
+        some = origins[:: -(-len(origins) // CHOOSING_ORIGINS)]
+        wrong = [float(np.nanmean(np.abs(_errors(case, some, pair)))) for pair in SMOOTHING]
+        smoothing = SMOOTHING[int(np.argmin(wrong))]
+        errors = _errors(case, origins, smoothing).ravel()
+        steps = (origins[:, None] + np.arange(AHEAD_DAYS * day)).ravel()
+        known = ~np.isnan(errors)
+        if known.sum() < MIN_KNOWN_SHARE * len(errors):
+            raise TooShort(f"{int(known.sum())} of the last {len(errors)} forecast steps have an answer and a value")
+        spread = HourSpread.of(errors[known], case.civil.hour[steps[known]])
+        return ExponentialSmoothing(smoothing, spread, floor=case.series.floor)
+
+    def load(self, files: Mapping[str, bytes]) -> ExponentialSmoothing:
+        """The forecaster that wrote these files."""
+        document = json.loads(files["model.json"])
+        level, season = document["smoothing"]
+        spread = HourSpread.from_document(document["spread"])
+        return ExponentialSmoothing((level, season), spread, floor=document["floor"])
+
+
+def _errors(case: Case, origins: Index, smoothing: tuple[float, float]) -> Vector:
+    """Origins × steps: actual less forecast, from what was known at each origin."""
+    horizon = AHEAD_DAYS * case.series.per_day
+    steps = origins[:, None] + np.arange(horizon)
+    told = [_smoothed(case.before(int(origin)), int(origin), horizon, smoothing) for origin in origins]
+    found: Vector = case.series.values[steps] - np.stack(told)
+    return found
+
+
+def _smoothed(case: Case, origin: int, horizon: int, smoothing: tuple[float, float]) -> Vector:
+    """P50 of the horizon, by the civil clock."""
+    past = _clock_window(case, origin)
+    if past is None:
+        return np.full(horizon, np.nan)
+    civil, asked = case.civil, np.arange(origin, origin + horizon)
+    rest = (civil.day_type == DAY_TYPE_CODES["holiday"]) & (civil.weekday != SUNDAY)
+    # The Sunday after a holiday, by its place in the week: as far ahead as six days behind the horizon.
+    later = np.where(rest[asked], SUNDAY - civil.weekday[asked], 0) * civil.per_day
+    ahead = _clock(case, asked) - _clock(case, np.array([origin - 1])) + later
+    # When clocks go back an hour comes twice: the second time is forecast like the first.
+    ahead = np.maximum(ahead, 1)
+    told: Vector = _run(past, int(ahead.max()), civil.per_day, smoothing)[ahead - 1]
+    return told
+
+
+def _clock(case: Case, step: Index) -> Index:
+    """Place on the grid of equal days."""
+    place: Index = case.civil.day[step] * case.series.per_day + case.civil.minute[step] * case.series.per_day // 1440
+    return place
+
+
+def _clock_window(case: Case, origin: int) -> Vector | None:
+    """The six weeks before the origin on clock time, without holidays, gaps filled; None where too little is known."""
+    civil, day = case.civil, case.series.per_day
+    length = WINDOW_DAYS * day
+    # Half a day more than the window holds all of it, however the clock was moved.
+    steps = np.arange(max(origin - length - day // 2, 0), origin)
+    if not len(steps):
+        return None
+    place = _clock(case, steps)
+    place = place - place[-1] + length - 1
+    values = np.full(len(steps), np.nan)
+    known = steps < len(case.series.values)
+    values[known] = case.series.values[steps[known]]
+    values[(civil.day_type[steps] == DAY_TYPE_CODES["holiday"]) & (civil.weekday[steps] != SUNDAY)] = np.nan
+    grid = np.full(length, np.nan)
+    inside = (place >= 0) & ~np.isnan(values)
+    grid[place[inside]] = values[inside]
+    if np.isnan(grid).mean() > 1 - MIN_KNOWN_SHARE:
+        return None
+    return _filled(grid, day)
+
+
+def _filled(grid: Vector, day: int) -> Vector:
+    """Gaps by the mean of the same time of the week, else of the day, else of all."""
+    for period in (WEEK_DAYS * day, day, 1):
+        gaps = np.isnan(grid)
+        if not gaps.any():
+            break
+        usual = mean_of_known(grid.reshape(-1, period))
+        grid = np.where(gaps, np.tile(usual, len(grid) // period), grid)
+    return grid
+
+
+def _run(past: Vector, steps: int, day: int, smoothing: tuple[float, float]) -> Vector:
+    """The pipeline's forecast of the steps that follow."""
+    import pandas as pd
+    from sktime.forecasting.compose import TransformedTargetForecaster
+    from sktime.forecasting.exp_smoothing import ExponentialSmoothing as Smoothing
+    from sktime.transformations.series.detrend import Deseasonalizer
+
+    level, season = smoothing
+    # A day is one step of a daily series, and has no season within.
+    daily: dict[str, Any] = {"seasonal": "add", "sp": day, "smoothing_seasonal": season} if day > 1 else {}
+    with warnings.catch_warnings():
+        # sktime 1.2 announces another default of what it remembers; nothing is asked of it after this forecast.
+        warnings.filterwarnings("ignore", message="The default of config ``remember_data``", module="sktime")
+        smoother = Smoothing(smoothing_level=level, optimized=False, initialization_method="heuristic", **daily)
+        pipeline = TransformedTargetForecaster([("week", Deseasonalizer(sp=WEEK_DAYS * day)), ("day", smoother)])
+        told = pipeline.fit(pd.Series(past), fh=np.arange(1, steps + 1)).predict()
+    found: Vector = np.asarray(told, dtype=np.float64).ravel()
+    return found
