@@ -16,7 +16,7 @@ from ml.features.civil import civil_of
 from ml.features.daily import Daily, by_day, emissions
 from ml.features.forecast_case import Case, Place
 from ml.features.series import HOUR, QUARTER, Series, Stream, measured_on, series_of
-from ml.features.weather_known import NO_WEATHER, GivenWeather, WeatherKnown, issued_weather
+from ml.features.weather_known import NO_WEATHER, GivenWeather, issued_weather
 from ml.forecasts.targets import Target
 
 # Unit of a driver -> what it measures. degF is turned into degC when readings are stored.
@@ -31,14 +31,14 @@ def target_case(
     end_utc: datetime,
     horizon: int | None = None,
     as_of_utc: datetime | None = None,
-    issues: Sequence[WeatherIssue] = (),
+    weather: Sequence[WeatherIssue] = (),
 ) -> Case | Finding:
     """The series of a target up to `end_utc`, with the calendar of `horizon` steps more (None: its longest).
 
     readings: LAKE_SCHEMA, unique by key; only rows that had ended by `end_utc` and were recorded by `as_of_utc`
-    (None: all given) are looked at, of published drivers those to the end of the local day after. issues: of weather;
-    what became known after `end_utc` is not looked at. A finding where the target cannot be computed from the site's
-    streams.
+    (None: all given) are looked at, of published drivers those to the end of the local day after. weather: issues of
+    forecasts; one that became available after `end_utc` is not looked at. A finding where the target cannot be
+    computed from the site's streams.
     """
     series = _series(readings, site=site, target=target, end_utc=end_utc, as_of_utc=as_of_utc)
     if isinstance(series, Finding):
@@ -47,7 +47,9 @@ def target_case(
     # A month of days begins with the one in progress; a step in progress at the end is ahead too.
     civil = civil_of(site, series.start_utc, len(series.values) + steps + 2, series.step)
     measured = _measured(readings, site, series, as_of_utc)
-    return Case(series, civil, _weather(issues, series, measured, site, end_utc), place_of(site))
+    known = [issue for issue in weather if issue.available_at_utc <= end_utc]
+    told = issued_weather(known, series, measured=measured, time_zone=site.time_zone) if known else measured
+    return Case(series, civil, told, place_of(site))
 
 
 def case_of(
@@ -111,14 +113,6 @@ def _published_until(
     known = own if as_of_utc is None else own.filter(pl.col("recorded_at_utc") <= as_of_utc)
     last = known["interval_start_utc"].max()
     return max(last + timedelta(minutes=CANONICAL_MINUTES), now_utc) if isinstance(last, datetime) else now_utc
-
-
-def _weather(
-    issues: Sequence[WeatherIssue], series: Series, measured: GivenWeather, site: Site, end_utc: datetime
-) -> WeatherKnown:
-    # The first whole step may begin after the issue: what arrives between the two was not known at it.
-    known = [each for each in issues if each.available_at_utc <= end_utc]
-    return issued_weather(known, series, measured=measured, time_zone=site.time_zone) if known else measured
 
 
 def _measured(readings: pl.DataFrame, site: Site, series: Series, as_of_utc: datetime | None) -> GivenWeather:
