@@ -9,9 +9,9 @@ from datetime import date, datetime, timedelta
 
 import numpy as np
 import polars as pl
+from data_quality.contracts.control.weather import WEATHER_UNITS
 
 from assets.readings.tables.column_layout import ALIASES
-from data_quality.contracts.control.weather import WEATHER_UNITS
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.units import Unit
