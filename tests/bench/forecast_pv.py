@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.features.case import Case
+from ml.features.forecast_case import Case
 from ml.features.series import HOUR, QUARTER
 from ml.features.sun import sky_over
 from ml.forecasts.backtest import forecast_origins

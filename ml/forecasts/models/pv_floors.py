@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ml.features.case import Case
+from ml.features.forecast_case import Case
 from ml.features.series import Index, Vector
 from ml.features.sun import Array
 from ml.forecasts.forecast_model import HIGH, LOW, Outdated, Quantiles, TooShort

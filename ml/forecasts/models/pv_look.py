@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_quality.contracts.units import Behaviour, unit_of
-from ml.features.case import Case
+from ml.features.forecast_case import Case
 from ml.features.series import HOUR, Index, Vector
 from ml.features.sun import MOST_INDEX, Array, Sky, array_kw, index_of_clouds, plane_of_array, sky_over, snow_cover
 from ml.features.sun import snowfall_cm as fallen

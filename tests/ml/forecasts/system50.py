@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from ml.features.case import Case, Place
 
 from ml.features.civil import civil_on
+from ml.features.forecast_case import Case, Place
 from ml.features.series import HOUR, QUARTER, Index, Series, Vector
 from ml.features.weather_known import GivenWeather
 
