@@ -32,12 +32,16 @@ def issue(degc: float, known_utc: datetime) -> WeatherIssue:
     )
 
 
+def case(*issues: WeatherIssue) -> Case:
+    target = target_of(plant(), "m1")
+    found = target_case(READINGS, site=plant(), target=target, end_utc=ISSUED, weather=issues)
+    assert isinstance(found, Case)
+    return found
+
+
 def seen(*issues: WeatherIssue) -> list[float]:
     """The temperature of the hours 9 to 12 as known at the first whole hour after the issue."""
-    target = target_of(plant(), "m1")
-    case = target_case(READINGS, site=plant(), target=target, end_utc=ISSUED, weather=issues)
-    assert isinstance(case, Case)
-    found = case.weather.at(np.arange(9, 13), np.full(4, 11))
+    found = case(*issues).weather.at(np.arange(9, 13), np.full(4, 11))
     return found[:, 0].tolist()
 
 
@@ -50,3 +54,12 @@ def test_weather_that_arrives_between_the_issue_and_the_first_hour_is_not_used()
     assert seen(issue(3.0, START), late) == [-5.0, 3.0, 3.0, 3.0]
     assert seen(late) == pytest.approx([-5.0, np.nan, np.nan, np.nan], nan_ok=True)
     assert seen(issue(9.0, ISSUED)) == [-5.0, 9.0, 9.0, 9.0]
+
+
+def test_what_rests_on_weather_that_was_made_up_is_flagged() -> None:
+    made_up = issue(3.0, START).model_copy(update={"is_synthetic": True})
+    assert case(made_up).series.is_synthetic
+    assert not case(issue(3.0, START)).series.is_synthetic
+    # What was not known at the issue says nothing about it.
+    late = made_up.model_copy(update={"available_at_utc": ISSUED + HOUR})
+    assert not case(issue(3.0, START), late).series.is_synthetic
