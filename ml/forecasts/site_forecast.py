@@ -63,10 +63,12 @@ class SiteInputs:
 
     @cached_property
     def weather(self) -> list[WeatherIssue]:
-        """Issues that tell of the years behind and the week ahead."""
+        """Issues that tell of what the targets learn from and of the week ahead."""
         if self.store is None:
             return []
-        span = {"start_utc": self.end_utc - HISTORY_OF_DAYS, "end_utc": self.end_utc + timedelta(days=8)}
+        history = HISTORY_OF_DAYS if any(one.is_daily for one in self.targets) else HISTORY
+        # As far back as readings: of the forecast that may still be good nothing may have fallen out.
+        span = {"start_utc": self.end_utc - history - 2 * DAY, "end_utc": self.end_utc + timedelta(days=8)}
         return self.store.known(self.site.site_id, **span, available_by_utc=self.end_utc)
 
     @cached_property

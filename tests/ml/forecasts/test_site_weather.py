@@ -6,11 +6,20 @@ import numpy as np
 import polars as pl
 import pytest
 
+from assets.stores.issued.weather_issues import WeatherStore
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.forecasts import ForecastStore
+from assets.stores.transactions import Store
 from data_quality.contracts.control.weather_issue import WeatherIssue
+from data_quality.contracts.time import FixedClock
 from ml.features.forecast_case import Case
 from ml.forecasts.site_case import target_case
+from ml.forecasts.site_forecast import forecast_site
 from ml.forecasts.targets import target_of
+from ml.tracking import MlflowTracker
+from tests.kpi.seeded import fill
 from tests.ml.cases import plant, stream
+from tests.ml.forecasts.issuing import NOW, lead, load, naive, readings, works
 
 START, HOUR = datetime(2025, 1, 6, tzinfo=UTC), timedelta(hours=1)
 READINGS = pl.concat(
@@ -63,3 +72,29 @@ def test_what_rests_on_weather_that_was_made_up_is_flagged() -> None:
     # What was not known at the issue says nothing about it.
     late = made_up.model_copy(update={"available_at_utc": ISSUED + HOUR})
     assert not case(issue(3.0, START), late).series.is_synthetic
+
+
+def test_a_forecast_is_made_anew_for_weather_of_its_issue_and_for_no_later_one(
+    lake: Lake, store: Store, tracker: MlflowTracker
+) -> None:
+    site, clock, weather = works("weathered"), FixedClock(NOW), WeatherStore(store)
+    kept = readings(site, load()).drop("batch_id", "recorded_at_utc").with_columns(is_correction=pl.lit(value=False))
+    fill(lake, site, kept, clock=clock, name="first")
+    lead(tracker, site, naive(), target="meter:a")
+
+    def reused() -> tuple[str, ...]:
+        return forecast_site(
+            site, lake=lake, store=ForecastStore(store), tracker=tracker, clock=clock, weather=weather
+        ).reused
+
+    def told(degc: float, known_utc: datetime) -> WeatherIssue:
+        update = {"start_utc": NOW, "issued_at_utc": NOW - HOUR, "available_at_utc": known_utc}
+        return issue(degc, START).model_copy(update=update)
+
+    assert (reused(), reused()) == ((), ("meter:a",))
+    weather.add("weathered", [told(3.0, NOW)], clock)
+    assert (reused(), reused()) == ((), ("meter:a",))
+    clock.advance(HOUR)
+    # The readings end where they ended, so the issue is the same; what came since was not known at it.
+    weather.add("weathered", [told(9.0, NOW + HOUR / 2)], clock)
+    assert reused() == ("meter:a",)
