@@ -159,8 +159,8 @@ class Training:
     def model(self, p50_kw: Vector, rows: Index) -> PvModel:
         """The model whose spread is that of these forecasts of some rows."""
         clear, array = self.expected.clear_kw[rows], self.plant.array
-        error = self.seen.measured_kw[rows] - p50_kw
-        spread = SkySpread.of(error, np.clip(p50_kw, 0.0, array.limit_kw), clear, array)
+        middle = np.clip(p50_kw, 0.0, array.limit_kw)
+        spread = SkySpread.of(self.seen.measured_kw[rows] - middle, middle, clear, array)
         return PvModel(self.plant, self.usual_index, spread, self.labels)
 
 
