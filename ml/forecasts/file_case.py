@@ -11,15 +11,15 @@ import numpy as np
 import polars as pl
 
 from assets.readings.tables.column_layout import ALIASES
-from data_quality.contracts.control.weather import WEATHER_UNITS
+from data_quality.contracts.control.weather_issue import WEATHER_UNITS
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.units import Unit
 from ml.baselines.usage_tables.calendar_of import holidays_of, zone_of_files
 from ml.baselines.usage_tables.read_usage import Source, energy_rows, read_drivers
 from ml.baselines.usage_tables.usage_clean import cleaned
-from ml.features.case import Case
 from ml.features.civil import DayTypes, civil_on
+from ml.features.forecast_case import Case
 from ml.features.series import Index, Series, Vector
 from ml.features.weather_known import NO_WEATHER, GivenWeather
 

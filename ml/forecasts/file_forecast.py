@@ -10,7 +10,7 @@ from data_quality.contracts.control.forecast import BacktestScore, ForecastRow
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
-from ml.features.case import Case
+from ml.features.forecast_case import Case
 from ml.features.weather_known import GivenWeather
 from ml.forecasts.backtest import (
     Fold,
@@ -26,7 +26,8 @@ from ml.forecasts.backtest import (
 from ml.forecasts.file_case import FileCase
 from ml.forecasts.forecast_model import Fitter, Quantiles, TooShort
 from ml.forecasts.issue import finding
-from ml.forecasts.life.forecast_registry import FITTERS, FLOOR, fitter_of
+from ml.forecasts.life.forecast_registry import FITTERS, fitter_of
+from ml.forecasts.life.trial import FLOOR
 
 # Four feed the longest lag, as many are learnt from.
 MIN_WEEKS_BEFORE = 8

@@ -94,7 +94,7 @@ def quantile_function(forecast: Quantiles, score: Vector, *, floor: float | None
     So each half is half of a normal distribution, cut at three standard deviations and at the floor.
     """
     share = np.clip(score, -MAX_SCORE, MAX_SCORE) / _inverse_normal(np.array([0.9]))[0]
-    value = forecast.p50 + np.where(
+    value: Vector = forecast.p50 + np.where(
         share < 0, share * (forecast.p50 - forecast.p10), share * (forecast.p90 - forecast.p50)
     )
     return value if floor is None else np.maximum(value, floor)

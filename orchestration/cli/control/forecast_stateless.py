@@ -201,7 +201,7 @@ def run(
     if isinstance(found, Finding):
         return refusal("forecast", [found, *known.findings], {**head, "rows": []})
     if picture is not None:
-        from orchestration.previews_forecast import forecast_picture
+        from orchestration.previews import forecast_picture
 
         write_file(picture, forecast_picture(known.case.series, found.rows, title=known.target, time_zone=known.zone))
         call.say(f"the forecast is drawn in {picture}")
