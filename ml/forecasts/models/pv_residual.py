@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -51,7 +52,7 @@ _LEAST_LEAF, _MOST_LEAF, _LEAVES_OF_ALL = 20, 150, 30
 # Modules age and trees grow: a day one year back counts half (resolution C4.12).
 _HALF_LIFE_DAYS = 365.0
 _FOLDS, _STRETCH_DAYS, MIN_TRAIN_DAYS = 4, 14, 28
-FULL_YEAR_DAYS = 365
+FULL_YEAR_DAYS, SHORT_YEAR = 365, "under_a_year"
 # The bias of the last week is believed as far as the week outweighs this many days of full power for an hour.
 _BELIEF_H = 7.5
 
@@ -80,6 +81,11 @@ class PvPhysicsResidual:
             middle[ahead] = known.physics_kw[ahead] + self.belief * shares * self.model.plant.array.peak_kw
         middle = np.clip(middle, 0.0, self.model.plant.array.limit_kw)
         return self.model.issue(seen, corrected(seen, middle, known, self.model.plant), known.clear_kw)
+
+    def importance(self) -> dict[str, float]:
+        """Share of the loss of physics that splits by each feature took away."""
+        gain = self.booster.feature_importance("gain")
+        return dict(zip(self.names, (gain / max(float(gain.sum()), 1e-300)).tolist(), strict=True))
 
     def to_files(self) -> dict[str, bytes]:
         """Plant, spread and labels as a JSON document, the trees as LightGBM writes them."""
@@ -112,8 +118,8 @@ class PvPhysicsResidualFitter:
         belief = min(max(float(guessed @ missed) / max(float(guessed @ guessed), 1e-12), 0.0), 1.0)
         model = found.model(found.expected.physics_kw[rows] + belief * guessed * found.plant.array.peak_kw, rows)
         if days < FULL_YEAR_DAYS:
-            note = f"Trained on {days} days: seasons that they do not hold are left to physics."
-            model = PvModel(model.plant, model.usual_index, model.spread, (*model.labels, note))
+            said = {SHORT_YEAR: f"trained on {days} days: seasons that they do not hold are left to physics"}
+            model = replace(model, labels=model.labels | said)
         return PvPhysicsResidual(model, _trees(inputs, missed, weight), names, belief)
 
     def load(self, files: Mapping[str, bytes]) -> PvPhysicsResidual:
