@@ -21,7 +21,7 @@ from data_quality.contracts.time import zone
 from data_quality.contracts.units import quantise
 from ml.features.forecast_case import Case
 from ml.features.series import Series
-from ml.forecasts.forecast_model import Fitter, Forecaster, Quantiles, TooShort
+from ml.forecasts.forecast_model import Fitter, Forecaster, Labelled, Quantiles, TooShort
 from ml.forecasts.group_profile import GroupProfile, group_profile
 from ml.forecasts.life.forecast_registry import Champion, load_champion, others_of
 from ml.forecasts.models.climatology import ClimatologyFitter
@@ -214,6 +214,8 @@ def _by_best(
             labels["fallback"] = f"{'; '.join(refused)}; {model.forecaster.algorithm} answers instead"
         trained = champion.trained_until_utc
         labels |= notes(asked.case, asked.origin, asked.steps, trained_until_utc=trained)
+        if isinstance(model.forecaster, Labelled):
+            labels |= model.forecaster.labels
         return _forecast(asked, model, answer, labels, issued_at_utc, available_at_utc)
     return finding("implausible_forecast", f"No model has an answer: {'; '.join(refused)}.", asked.target.name)
 

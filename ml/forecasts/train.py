@@ -16,9 +16,9 @@ from ml.forecasts.backtest import forecast_origins
 from ml.forecasts.forecast_model import Fitter
 from ml.forecasts.issue import finding, short_history
 from ml.forecasts.life.forecast_registry import (
-    FITTERS,
     Champion,
     called,
+    fitters_of,
     holders,
     load_champion,
     move_alias,
@@ -95,14 +95,18 @@ def train_case(
     site: Site,
     target: Target,
     tracker: Tracker,
-    fitters: Sequence[Fitter] = FITTERS,
+    fitters: Sequence[Fitter] | None = None,
     horizon: int | None = None,
     backtest_days: int = BACKTEST_DAYS,
     folds: int = FOLDS,
     seed: int = 0,
 ) -> Training | Finding:
-    """`train_and_register` of a case that is made already. horizon: in steps; as the target is scored if None."""
+    """`train_and_register` of a case that is made already. horizon: in steps; as the target is scored if None.
+
+    fitters: None for those that suit the target.
+    """
     series = case.series
+    fitters = fitters_of(site, target) if fitters is None else fitters
     parts = recent_folds(case, count=folds, days=backtest_days)
     trial = hold_trial(case, fitters, parts, horizon=horizon or target.scored_steps)
     if trial is None:

@@ -13,10 +13,13 @@ from ml.forecasts.life.cards import forecast_card
 from ml.forecasts.life.trial import FLOOR, Trial, daily_losses
 from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
+from ml.forecasts.models.pv_fitters import PV_KINDS, pv_fitters_of
 from ml.forecasts.targets import Target, target_of
 from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, ModelRecord, Tracker
 
 FITTERS: tuple[Fitter, ...] = (GradientBoostingFitter(), SameHourLastWeekFitter())
+# Every kind that a stored model may be of.
+KINDS: tuple[Fitter, ...] = (*FITTERS, *PV_KINDS)
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,14 @@ def family(site: Site, target: str) -> str:
 
 def fitter_of(algorithm: str) -> Fitter:
     """The fitter of that algorithm."""
-    return next(fitter for fitter in FITTERS if fitter.algorithm == algorithm)
+    return next(fitter for fitter in KINDS if fitter.algorithm == algorithm)
+
+
+def fitters_of(site: Site, target: Target) -> tuple[Fitter, ...]:
+    """The kinds of model that are tried for a target: of PV also those that know the sun and the plant."""
+    if target.stream is None or target.is_daily:
+        return FITTERS
+    return (*FITTERS, *pv_fitters_of(site, target.stream.stream_id))
 
 
 def load_champion(tracker: Tracker, site: Site, target: str, alias: str = CHAMPION) -> Champion | None:
@@ -49,7 +59,7 @@ def load_champion(tracker: Tracker, site: Site, target: str, alias: str = CHAMPI
     A model of an earlier release that this one cannot ask leads nothing. alias: CHALLENGER for the one in its shadow.
     """
     found = []
-    for fitter in FITTERS:
+    for fitter in KINDS:
         name = model_name(site, target, fitter.algorithm)
         version = tracker.get_alias(name, alias)
         if version is not None:
@@ -65,7 +75,7 @@ def load_champion(tracker: Tracker, site: Site, target: str, alias: str = CHAMPI
 
 def others_of(tracker: Tracker, site: Site, target: str, champion: Champion) -> Iterator[Champion]:
     """The newest models of the target beside its champion, those that led before it among them, that can be asked."""
-    names = {model_name(site, target, fitter.algorithm): fitter for fitter in FITTERS}
+    names = {model_name(site, target, fitter.algorithm): fitter for fitter in KINDS}
     known = [(logged, fitter) for name, fitter in names.items() for logged in tracker.versions(name)]
     for logged, fitter in sorted(known, key=lambda one: one[0].tags["trained_until_utc"], reverse=True):
         if logged != champion.logged:
