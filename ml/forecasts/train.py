@@ -26,6 +26,8 @@ from ml.forecasts.life.forecast_registry import (
 )
 from ml.forecasts.life.promotion import Decision, decide
 from ml.forecasts.life.trial import Chart, Slice, Trial, answered_by_both, daily_losses, hold_trial, recent_folds
+from ml.forecasts.life.tuning import tune
+from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import Target, target_of
 from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, Tracker
@@ -66,6 +68,7 @@ def train_and_register(
     weather: Sequence[WeatherIssue] = (),
     backtest_days: int = BACKTEST_DAYS,
     folds: int = FOLDS,
+    tune_within_s: float = 0.0,
     seed: int = 0,
 ) -> Training | Finding:
     """Backtest every kind of model on the last `backtest_days` days in `folds` folds, refit the best on all hours,
@@ -73,7 +76,8 @@ def train_and_register(
 
     readings: LAKE_SCHEMA, unique by key; only hours that end by `known_until_utc` and rows recorded by `as_of_utc`
     (None: all given) are used. weather: issues of forecasts. Returns a Finding under four weeks of hours or where
-    nothing can be scored. Raises Unreachable, and BadInput for an unknown target.
+    nothing can be scored. tune_within_s: how long parameters of gradient boosting are searched on days before the
+    folds; 0 takes the usual ones. Raises Unreachable, and BadInput for an unknown target.
     """
     wanted = target_of(site, target)
     case = target_case(
@@ -85,7 +89,14 @@ def train_and_register(
     if refusal is not None:
         return refusal
     return train_case(
-        case, site=site, target=wanted, tracker=tracker, backtest_days=backtest_days, folds=folds, seed=seed
+        case,
+        site=site,
+        target=wanted,
+        tracker=tracker,
+        backtest_days=backtest_days,
+        folds=folds,
+        tune_within_s=tune_within_s,
+        seed=seed,
     )
 
 
@@ -99,11 +110,19 @@ def train_case(
     horizon: int | None = None,
     backtest_days: int = BACKTEST_DAYS,
     folds: int = FOLDS,
+    tune_within_s: float = 0.0,
     seed: int = 0,
 ) -> Training | Finding:
     """`train_and_register` of a case that is made already. horizon: in steps; as the target is scored if None."""
     series = case.series
     parts = recent_folds(case, count=folds, days=backtest_days)
+    tuned = None
+    if tune_within_s and parts:
+        # Before the folds: what it is judged on must not have chosen its parameters.
+        tuned = tune(case.before(parts[0].start), GradientBoostingFitter, within_s=tune_within_s, seed=seed)
+    if tuned is not None:
+        boosting = GradientBoostingFitter(tuned.parameters)
+        fitters = [boosting if each.algorithm == boosting.algorithm else each for each in fitters]
     trial = hold_trial(case, fitters, parts, horizon=horizon or target.scored_steps)
     if trial is None:
         return finding("not_scorable", "The last weeks hold no hours to score a forecast on.", target.name)
@@ -112,7 +131,16 @@ def train_case(
     leading = holders(tracker, target.family, CHAMPION)
     decision = _decide(trial, champion, leading, seed=seed)
     # Registered whether it leads or not: what was tried can be looked at later.
-    logged = register(site, target, trial, best.fit(case), tracker)
+    chosen = tuned if tuned is not None and best.algorithm == GradientBoostingFitter.algorithm else None
+    logged = register(
+        site,
+        target,
+        trial,
+        best.fit(case),
+        tracker,
+        beside=chosen.to_file() if chosen else None,
+        params=chosen.params if chosen else None,
+    )
     if decision.is_promoted:
         move_alias(tracker, target.family, CHAMPION, logged)
     elif champion is None or called(logged) != called(champion.logged):
