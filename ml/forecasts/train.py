@@ -12,7 +12,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
 from ml.features.forecast_case import Case
-from ml.forecasts.backtest import forecast_origins
+from ml.forecasts.backtest import Fold, forecast_origins
 from ml.forecasts.forecast_model import Fitter
 from ml.forecasts.issue import finding, short_history
 from ml.forecasts.life.forecast_registry import (
@@ -26,7 +26,7 @@ from ml.forecasts.life.forecast_registry import (
 )
 from ml.forecasts.life.promotion import Decision, decide
 from ml.forecasts.life.trial import Chart, Slice, Trial, answered_by_both, daily_losses, hold_trial, recent_folds
-from ml.forecasts.life.tuning import tune
+from ml.forecasts.life.tuning import Tuned, tune
 from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import Target, target_of
@@ -53,6 +53,7 @@ class Training(Model):
     left_out_hours: int
     input_digest: str
     is_synthetic: bool
+    best: str
     slices: tuple[Slice, ...] = ()
     charts: tuple[Chart, ...] = ()
 
@@ -116,13 +117,7 @@ def train_case(
     """`train_and_register` of a case that is made already. horizon: in steps; as the target is scored if None."""
     series = case.series
     parts = recent_folds(case, count=folds, days=backtest_days)
-    tuned = None
-    if tune_within_s and parts:
-        # Before the folds: what it is judged on must not have chosen its parameters.
-        tuned = tune(case.before(parts[0].start), GradientBoostingFitter, within_s=tune_within_s, seed=seed)
-    if tuned is not None:
-        boosting = GradientBoostingFitter(tuned.parameters)
-        fitters = [boosting if each.algorithm == boosting.algorithm else each for each in fitters]
+    fitters, tuned = _tuned(case, fitters, parts, within_s=tune_within_s, seed=seed)
     trial = hold_trial(case, fitters, parts, horizon=horizon or target.scored_steps)
     if trial is None:
         return finding("not_scorable", "The last weeks hold no hours to score a forecast on.", target.name)
@@ -131,16 +126,8 @@ def train_case(
     leading = holders(tracker, target.family, CHAMPION)
     decision = _decide(trial, champion, leading, seed=seed)
     # Registered whether it leads or not: what was tried can be looked at later.
-    chosen = tuned if tuned is not None and best.algorithm == GradientBoostingFitter.algorithm else None
-    logged = register(
-        site,
-        target,
-        trial,
-        best.fit(case),
-        tracker,
-        beside=chosen.to_file() if chosen else None,
-        params=chosen.params if chosen else None,
-    )
+    of_best = tuned if best.algorithm == GradientBoostingFitter.algorithm else None
+    logged = register(site, target, trial, best.fit(case), tracker, tuned=of_best)
     if decision.is_promoted:
         move_alias(tracker, target.family, CHAMPION, logged)
     elif champion is None or called(logged) != called(champion.logged):
@@ -165,9 +152,24 @@ def train_case(
         left_out_hours=trial.left_out,
         input_digest=case.digest(),
         is_synthetic=series.is_synthetic,
+        best=trial.best,
         slices=trial.slices,
         charts=trial.charts(series.unit),
     )
+
+
+def _tuned(
+    case: Case, fitters: Sequence[Fitter], folds: Sequence[Fold], *, within_s: float, seed: int
+) -> tuple[Sequence[Fitter], Tuned | None]:
+    """The fitters with the parameters that were found for gradient boosting, where time is given to look for some."""
+    if not within_s or not folds:
+        return fitters, None
+    # Before the folds: what it is judged on must not have chosen its parameters.
+    tuned = tune(case.before(folds[0].start), GradientBoostingFitter, within_s=within_s, seed=seed)
+    if tuned is None:
+        return fitters, None
+    boosting = GradientBoostingFitter(tuned.parameters)
+    return [boosting if each.algorithm == boosting.algorithm else each for each in fitters], tuned
 
 
 def _decide(trial: Trial, champion: Champion | None, leading: Sequence[str], *, seed: int) -> Decision:
