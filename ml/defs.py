@@ -173,7 +173,7 @@ def drawn(chart: "Chart") -> bytes:
     kinds={"mlflow", "lightgbm"},
     owners=OWNERS,
     partitions_def=SITES,
-    deps=["core_lake__15min_readings", "core_site__reference"],
+    deps=["core_lake__15min_readings", "core_site__reference", "core_site__weather_forecast"],
 )
 def core_site__forecast_models(
     context: dg.AssetExecutionContext,
@@ -246,7 +246,7 @@ def trained_tables(trained: Sequence["Training"]) -> dict[str, dg.MarkdownMetada
     kinds={"polars"},
     owners=OWNERS,
     partitions_def=SITES,
-    deps=["core_site__forecast_models", "core_lake__15min_readings"],
+    deps=["core_site__forecast_models", "core_lake__15min_readings", "core_site__weather_forecast"],
 )
 def core_site__day_ahead_forecast(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]

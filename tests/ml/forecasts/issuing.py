@@ -36,9 +36,7 @@ def works(name: str, **more: object) -> Site:
         Meter(meter_id="c", parent="main", connected_load_kw=10),
     )
     facts: dict[str, object] = {"site_id": name, "name": "Works", "time_zone": ZONE, "currency": "EUR"}
-    return Site.model_validate(
-        facts | {"country": "DE", "meters": meters, "forecast_targets": ("a",)} | more  # type: ignore[arg-type]
-    )
+    return Site.model_validate(facts | {"country": "DE", "meters": meters, "forecast_targets": ("a",)} | more)
 
 
 def load(days: int = DAYS, *, level: float = 10.0, seed: int = 1, per_hour: int = 1) -> np.ndarray:

@@ -1,6 +1,5 @@
 """What a site's forecasts are, when one is handed out again, and how far and by which step they go."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -126,13 +125,13 @@ class Plant:
 
 
 @pytest.fixture
-def plant(lake: Lake, store: Store, tracker: MlflowTracker) -> Iterator[Plant]:
+def plant(lake: Lake, store: Store, tracker: MlflowTracker) -> Plant:
     asked = (ForecastTarget(target="a", what="daily_energy", horizon_h=48), ForecastTarget(what="base_load"))
     made = Plant(works("site", forecasts=asked), lake, store, tracker)
     made.read(readings(made.site, load()), "first")
     for name in ("meter:a", "meter:a@daily_energy"):
         lead(tracker, made.site, naive(), target=name)
-    yield made
+    return made
 
 
 def test_a_site_forecasts_all_its_targets_and_keeps_what_is_still_good(plant: Plant) -> None:
