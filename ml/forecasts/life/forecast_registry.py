@@ -1,6 +1,6 @@
 """Forecast models in the registry: their names, what is logged with them, and which one leads a target."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from data_quality.contracts.site_file.site import Site
 from ml.forecasts.forecast_model import Fitter, Forecaster, Outdated
 from ml.forecasts.life.cards import forecast_card
 from ml.forecasts.life.trial import FLOOR, Trial, daily_losses
+from ml.forecasts.life.tuning import Tuned
 from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.models.pv_fitters import PV_KINDS, pv_fitters_of
@@ -111,13 +112,13 @@ def register(
     model: Forecaster,
     tracker: Tracker,
     *,
-    beside: Mapping[str, bytes] | None = None,
-    params: Mapping[str, str] | None = None,
+    tuned: Tuned | None = None,
 ) -> LoggedModel:
     """Register a model that was fitted on the whole case of a trial, with all that the trial said of its kind.
 
-    beside: files kept with the model's own. params: what was chosen for it.
+    tuned: how its parameters were found, kept beside its own files.
     """
+    params = tuned.params if tuned else {}
     own, floor, series = trial.scores[model.algorithm], trial.scores.get(FLOOR), trial.case.series
     metrics = _metrics(own)
     if floor is not None:
@@ -140,7 +141,7 @@ def register(
             "steps": str(len(series.values)),
             "target": target.name,
             "folds": ", ".join(fold.name for fold in trial.folds),
-            **(params or {}),
+            **params,
         },
         metrics=metrics,
         tags={
@@ -158,7 +159,7 @@ def register(
         dataset_name=f"{site.site_id}/{target.name} steps",
         dataset_digest=trial.case.digest(),
     )
-    files = {**model.to_files(), **(beside or {})}
+    files = {**model.to_files(), **(tuned.to_file() if tuned else {})}
     return tracker.log_model(model_name(site, target.name, model.algorithm), files, record)
 
 

@@ -82,6 +82,10 @@ class GradientBoostingFitter:
 
     algorithm = ALGORITHM
 
+    def __init__(self, parameters: Mapping[str, float | int] | None = None) -> None:
+        """parameters: of LightGBM, in place of those that stand here."""
+        self.parameters = {**PARAMETERS, **(parameters or {})}
+
     def fit(self, case: Case) -> GradientBoosting:
         """Raises TooShort under six weeks of history, of which four feed the lags."""
         ahead = TRAIN_DAYS_AHEAD * case.series.per_day
@@ -93,8 +97,8 @@ class GradientBoostingFitter:
         days = len(np.unique(day[usable]))
         if days < MIN_TRAIN_DAYS:
             raise TooShort(f"{days} days can be learnt from; {MIN_TRAIN_DAYS} are needed")
-        spread = _calibrate(matrix, shares, usable, day, case.civil.hour[matrix.step])
-        booster = _regression(matrix.where(usable), shares[usable])
+        spread = _calibrate(self.parameters, matrix, shares, usable, day, case.civil.hour[matrix.step])
+        booster = _regression(self.parameters, matrix.where(usable), shares[usable])
         return GradientBoosting(booster, spread, names=NAMES, floor=case.series.floor)
 
     def load(self, files: Mapping[str, bytes]) -> GradientBoosting:
@@ -119,15 +123,20 @@ def training_origins(case: Case, ahead: int) -> Index:
     return found
 
 
-def _regression(matrix: Matrix, shares: Vector) -> Any:
+def _regression(parameters: dict[str, Any], matrix: Matrix, shares: Vector) -> Any:
     import lightgbm
 
     data = lightgbm.Dataset(matrix.inputs, label=shares, params={"verbosity": -1})
-    return lightgbm.train(PARAMETERS, data, num_boost_round=ROUNDS)
+    return lightgbm.train(parameters, data, num_boost_round=ROUNDS)
 
 
 def _calibrate(
-    matrix: Matrix, shares: Vector, usable: npt.NDArray[np.bool_], day: Index, local_hour: Index
+    parameters: dict[str, Any],
+    matrix: Matrix,
+    shares: Vector,
+    usable: npt.NDArray[np.bool_],
+    day: Index,
+    local_hour: Index,
 ) -> HourSpread:
     """Spread of the errors on days that a model trained on earlier days forecast."""
     days = int(day.max()) + 1
@@ -137,7 +146,7 @@ def _calibrate(
         # Two days apart: the last training day's horizon must have ended before the first forecast is issued.
         before, ahead = usable & (day < first - 1), usable & (day >= first) & (day < last)
         if before.any() and ahead.any():
-            booster = _regression(matrix.where(before), shares[before])
+            booster = _regression(parameters, matrix.where(before), shares[before])
             residuals.append(shares[ahead] - booster.predict(matrix.where(ahead).inputs, num_threads=1))
             hours.append(local_hour[ahead])
     if not residuals:
