@@ -12,8 +12,8 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc, zone
 from ml.features.base_load import base_load_parts, base_load_series
-from ml.features.civil import civil_of
 from ml.features.by_local_day import Daily, by_day, emissions
+from ml.features.civil import civil_of
 from ml.features.forecast_case import Case, Place
 from ml.features.series import HOUR, QUARTER, Series, Stream, measured_on, series_of
 from ml.features.weather_known import NO_WEATHER, GivenWeather, issued_weather
