@@ -145,7 +145,7 @@ def core_seu__monitoring_baseline(
     kinds={"mlflow", "sktime"},
     owners=OWNERS,
     partitions_def=SITES,
-    deps=["core_lake__15min_readings", "core_site__reference"],
+    deps=["core_lake__15min_readings", "core_site__reference", "core_site__weather_forecast"],
 )
 def core_site__forecast_models(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
@@ -179,7 +179,7 @@ def core_site__forecast_models(
     kinds={"polars"},
     owners=OWNERS,
     partitions_def=SITES,
-    deps=["core_site__forecast_models", "core_lake__15min_readings"],
+    deps=["core_site__forecast_models", "core_lake__15min_readings", "core_site__weather_forecast"],
 )
 def core_site__day_ahead_forecast(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]

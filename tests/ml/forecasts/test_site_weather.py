@@ -35,7 +35,7 @@ def issue(degc: float, known_utc: datetime) -> WeatherIssue:
 def seen(*issues: WeatherIssue) -> list[float]:
     """The temperature of the hours 9 to 12 as known at the first whole hour after the issue."""
     target = target_of(plant(), "m1")
-    case = target_case(READINGS, site=plant(), target=target, end_utc=ISSUED, issues=issues)
+    case = target_case(READINGS, site=plant(), target=target, end_utc=ISSUED, weather=issues)
     assert isinstance(case, Case)
     found = case.weather.at(np.arange(9, 13), np.full(4, 11))
     return found[:, 0].tolist()
