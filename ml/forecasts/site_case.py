@@ -49,7 +49,7 @@ def target_case(
     measured = _measured(readings, site, series, as_of_utc)
     known = [issue for issue in weather if issue.available_at_utc <= end_utc]
     told = issued_weather(known, series, measured=measured, time_zone=site.time_zone) if known else measured
-    return Case(series, civil, told, place_of(site))
+    return Case(series, civil, told, place_of(site), asked=target.steps)
 
 
 def case_of(

@@ -84,7 +84,7 @@ class GradientBoostingFitter:
 
     def fit(self, case: Case) -> GradientBoosting:
         """Raises TooShort under six weeks of history, of which four feed the lags."""
-        ahead = TRAIN_DAYS_AHEAD * case.series.per_day
+        ahead = case.asked or TRAIN_DAYS_AHEAD * case.series.per_day
         origins = training_origins(case, ahead)
         matrix = feature_matrix(case, origins, ahead, NAMES)
         shares = np.divide(case.series.values[matrix.step], matrix.level)
@@ -93,7 +93,9 @@ class GradientBoostingFitter:
         days = len(np.unique(day[usable]))
         if days < MIN_TRAIN_DAYS:
             raise TooShort(f"{days} days can be learnt from; {MIN_TRAIN_DAYS} are needed")
-        spread = _calibrate(matrix, shares, usable, day, case.civil.hour[matrix.step])
+        spread = _calibrate(
+            matrix, shares, usable, day, case.civil.hour[matrix.step], days_ahead=-(-ahead // case.series.per_day)
+        )
         booster = _regression(matrix.where(usable), shares[usable])
         return GradientBoosting(booster, spread, names=NAMES, floor=case.series.floor)
 
@@ -127,15 +129,15 @@ def _regression(matrix: Matrix, shares: Vector) -> Any:
 
 
 def _calibrate(
-    matrix: Matrix, shares: Vector, usable: npt.NDArray[np.bool_], day: Index, local_hour: Index
+    matrix: Matrix, shares: Vector, usable: npt.NDArray[np.bool_], day: Index, local_hour: Index, *, days_ahead: int
 ) -> HourSpread:
     """Spread of the errors on days that a model trained on earlier days forecast."""
     days = int(day.max()) + 1
     cuts = [int(days * cut) for cut in CALIBRATION_CUTS] + [days]
     residuals, hours = [], []
     for first, last in pairwise(cuts):
-        # Two days apart: the last training day's horizon must have ended before the first forecast is issued.
-        before, ahead = usable & (day < first - 1), usable & (day >= first) & (day < last)
+        # So far apart: the last training day's horizon must have ended before the first forecast is issued.
+        before, ahead = usable & (day <= first - days_ahead), usable & (day >= first) & (day < last)
         if before.any() and ahead.any():
             booster = _regression(matrix.where(before), shares[before])
             residuals.append(shares[ahead] - booster.predict(matrix.where(ahead).inputs, num_threads=1))
