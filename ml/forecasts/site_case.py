@@ -53,7 +53,7 @@ def target_case(
     # What rests on weather that was made up is flagged like what rests on readings that were.
     if any(issue.is_synthetic for issue in known):
         series = replace(series, is_synthetic=True)
-    return Case(series, civil, told, place_of(site))
+    return Case(series, civil, told, place_of(site), asked=target.steps)
 
 
 def case_of(

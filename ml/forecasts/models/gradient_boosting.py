@@ -88,7 +88,7 @@ class GradientBoostingFitter:
 
     def fit(self, case: Case) -> GradientBoosting:
         """Raises TooShort under six weeks of history, of which four feed the lags."""
-        ahead = TRAIN_DAYS_AHEAD * case.series.per_day
+        ahead = case.asked or TRAIN_DAYS_AHEAD * case.series.per_day
         origins = training_origins(case, ahead)
         matrix = feature_matrix(case, origins, ahead, NAMES)
         shares = np.divide(case.series.values[matrix.step], matrix.level)
@@ -97,7 +97,8 @@ class GradientBoostingFitter:
         days = len(np.unique(day[usable]))
         if days < MIN_TRAIN_DAYS:
             raise TooShort(f"{days} days can be learnt from; {MIN_TRAIN_DAYS} are needed")
-        spread = _calibrate(self.parameters, matrix, shares, usable, day, case.civil.hour[matrix.step])
+        local_hour, apart = case.civil.hour[matrix.step], -(-ahead // case.series.per_day)
+        spread = _calibrate(self.parameters, matrix, shares, usable, day, local_hour, days_ahead=apart)
         booster = _regression(self.parameters, matrix.where(usable), shares[usable])
         return GradientBoosting(booster, spread, names=NAMES, floor=case.series.floor)
 
@@ -137,14 +138,16 @@ def _calibrate(
     usable: npt.NDArray[np.bool_],
     day: Index,
     local_hour: Index,
+    *,
+    days_ahead: int,
 ) -> HourSpread:
     """Spread of the errors on days that a model trained on earlier days forecast."""
     days = int(day.max()) + 1
     cuts = [int(days * cut) for cut in CALIBRATION_CUTS] + [days]
     residuals, hours = [], []
     for first, last in pairwise(cuts):
-        # Two days apart: the last training day's horizon must have ended before the first forecast is issued.
-        before, ahead = usable & (day < first - 1), usable & (day >= first) & (day < last)
+        # So far apart: the last training day's horizon must have ended before the first forecast is issued.
+        before, ahead = usable & (day <= first - days_ahead), usable & (day >= first) & (day < last)
         if before.any() and ahead.any():
             booster = _regression(parameters, matrix.where(before), shares[before])
             residuals.append(shares[ahead] - booster.predict(matrix.where(ahead).inputs, num_threads=1))
