@@ -145,7 +145,7 @@ def core_seu__monitoring_baseline(
     kinds={"mlflow", "sktime"},
     owners=OWNERS,
     partitions_def=SITES,
-    deps=["core_lake__15min_readings", "core_site__reference"],
+    deps=["core_lake__15min_readings", "core_site__reference", "core_site__weather_forecast"],
 )
 def core_site__forecast_models(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
@@ -159,6 +159,7 @@ def core_site__forecast_models(
         store=project.forecasts,
         tracker=tracker_of(project),
         clock=clock,
+        weather=project.weather,
     )
     rows = [
         [each.target, name, score.nrmse * 100, score.wape * 100, score.coverage_p10_p90 * 100, each.decision.reason]
@@ -178,16 +179,23 @@ def core_site__forecast_models(
     kinds={"polars"},
     owners=OWNERS,
     partitions_def=SITES,
-    deps=["core_site__forecast_models", "core_lake__15min_readings"],
+    deps=["core_site__forecast_models", "core_lake__15min_readings", "core_site__weather_forecast"],
 )
 def core_site__day_ahead_forecast(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
-    """P10, P50 and P90 of the next 48 hours for each forecast target of a site, by the champion model."""
+    """P10, P50 and P90 of each forecast target of a site, by its champion; what is still good is not made again."""
     from ml.forecasts.site_forecast import forecast_site
 
     site = project.site(context.partition_key)
-    issued = forecast_site(site, lake=project.lake, store=project.forecasts, tracker=tracker_of(project), clock=clock)
+    issued = forecast_site(
+        site,
+        lake=project.lake,
+        store=project.forecasts,
+        tracker=tracker_of(project),
+        clock=clock,
+        weather=project.weather,
+    )
     pictures = {
         f.target: lines(
             [row.time_utc for row in f.rows],
@@ -197,14 +205,16 @@ def core_site__day_ahead_forecast(
                 "P90": [row.p90 for row in f.rows],
             },
             title=f"{f.target}, issued {f.issued_at_utc:%Y-%m-%d %H:%M}Z",
-            unit="kWh per hour",
+            unit=f"{f.unit} in {f.step_minutes} min",
         )
         for f in issued.forecasts
     }
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(len(f.rows) for f in issued.forecasts),
-            "targets": list(site.forecast_targets),
+            "targets": [f.target for f in issued.forecasts],
+            "reused": list(issued.reused),
+            "said": table(["what", "severity", "why"], [[w.code, w.severity, w.message] for w in issued.warnings]),
             "refused": refusals(issued.refused),
             **pictures,
         }

@@ -140,6 +140,20 @@ def usual_holidays(country: str, start: date, end: date) -> frozenset[date]:
     return frozenset(day for day, count in counts.items() if 2 * count > len(calendars) and start <= day < end)
 
 
+def school_holidays(site: Site, start: date, end: date) -> frozenset[date]:
+    """Local dates of [start, end) on which schools are closed; empty where nobody says. Raises BadInput.
+
+    Of a year for which the site file declares some, those alone; of others what the holidays library knows of the
+    subdivision (Germany, Austria, Poland, the Netherlands, Belgium, …; it ends some years ahead).
+    """
+    declared = frozenset(day for span in site.school_holidays for day in span.dates)
+    # Also says what is wrong with country or subdivision.
+    _holidays(site, start, end)
+    years = set(range(start.year, end.year + 1)) - {day.year for day in declared}
+    known = (_school_holidays_of(site.country, site.subdivision, year) for year in sorted(years))
+    return frozenset(day for day in declared.union(*known) if start <= day < end)
+
+
 def _day_type(site: Site, day: date, names: dict[date, str]) -> str:
     if day in names:
         return "holiday"
@@ -177,3 +191,14 @@ def _holidays_of(country: str, subdivision: str | None, year: int) -> dict[date,
     # One language for all: sites of several countries stand in one report.
     found = holidays.country_holidays(country, subdiv=subdivision, years=year, language="en_US")
     return {day: str(name) for day, name in found.items()}
+
+
+@lru_cache(maxsize=256)
+def _school_holidays_of(country: str, subdivision: str | None, year: int) -> frozenset[date]:
+    """School holidays of one year of a known country; empty where the library has none."""
+    import holidays
+
+    categories = holidays.country_holidays(country).supported_categories
+    if holidays.SCHOOL not in categories:
+        return frozenset()
+    return frozenset(holidays.country_holidays(country, subdiv=subdivision, years=year, categories=(holidays.SCHOOL,)))

@@ -106,7 +106,7 @@ def _used(site: Site, missing: list[str]) -> Iterator[Part]:
     names = {asset.meter: _USES[asset.kind] for asset in site.assets if asset.kind in _USES}
     for meter in meters:
         # What hangs below another one is in its reading already.
-        if taken & set(_above(site, meter)):
+        if taken & set(site.above(meter.meter_id)):
             continue
         register = _register(meter, ("import", "value"))
         if register is None:
@@ -119,14 +119,6 @@ def _meters(site: Site, kinds: set[str]) -> list[Meter]:
     # Sixteen relays behind one meter are counted once.
     named = dict.fromkeys(asset.meter for asset in site.assets if asset.kind in kinds and asset.meter)
     return [meter for name in named if (meter := site.meter(name)) is not None]
-
-
-def _above(site: Site, meter: Meter) -> Iterator[str]:
-    name = meter.parent_on()
-    while name is not None:
-        yield name
-        above = site.meter(name)
-        name = above.parent_on() if above else None
 
 
 def _register(meter: Meter, wanted: Sequence[str]) -> str | None:

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from assets.sites.calendar import day_types
+from assets.sites.calendar import day_types, school_holidays
 from data_quality.contracts.site_file.site import Site
 from ml.features.series import DAY, HOUR, Index
 
@@ -66,12 +66,15 @@ DayTypes = Callable[[date, date], Mapping[date, str]]
 
 
 def civil_of(site: Site, start_utc: datetime, length: int, step: timedelta = HOUR) -> Civil:
-    """The site's calendar on a grid. Raises BadInput for a country without holidays."""
+    """The site's calendar on a grid, its school holidays too. Raises BadInput for a country without holidays."""
 
     def types(start: date, end: date) -> Mapping[date, str]:
         return dict(day_types(site, start, end).select("local_date", "day_type").iter_rows())
 
-    return civil_on(types, site.time_zone, start_utc, length, step)
+    end_utc = start_utc + length * step
+    around = timedelta(days=2)
+    school = school_holidays(site, (start_utc - around).date(), (end_utc + around).date())
+    return civil_on(types, site.time_zone, start_utc, length, step, school=school)
 
 
 def civil_on(

@@ -9,10 +9,10 @@ import numpy.typing as npt
 from data_quality.contracts.errors import OurFault
 from ml.features.feature import Feature, Rows
 from ml.features.forecast_case import Case
-from ml.features.groups import calendar_days, lags, weather_hours
+from ml.features.groups import calendar_days, lags, sun_hours, weather_hours
 from ml.features.series import Index, Vector
 
-GROUPS = (calendar_days, lags, weather_hours)
+GROUPS = (calendar_days, lags, weather_hours, sun_hours)
 FEATURES: dict[str, Feature] = {feature.name: feature for group in GROUPS for feature in group.FEATURES}
 
 

@@ -198,11 +198,16 @@ def score(name: str, run: Forecasts, *, scale: float) -> BacktestScore:
     )
 
 
+def lead_names(steps_ahead: Index, per_day: int) -> npt.NDArray[np.str_]:
+    """The lead block of each step: six-hour blocks h00 to h18 of the first day, then d1, d2 … by day."""
+    hour = steps_ahead * 24 // per_day
+    return np.array([f"h{6 * (h // 6):02}" if h < 24 else f"d{h // 24}" for h in hour.tolist()], dtype=np.str_)
+
+
 def by_lead(run: Forecasts, per_day: int) -> dict[str, Forecasts]:
-    """The answers by how far ahead they were: six-hour blocks of the first day, then by day."""
-    hour = (run.step - run.origin) * 24 // per_day
-    names = np.where(hour < 24, [f"h{6 * (h // 6):02}" for h in hour], [f"d{h // 24}" for h in hour])
-    return {str(name): run.where(names == name) for name in dict.fromkeys(names)}
+    """The answers by how far ahead they were (`lead_names`)."""
+    names = lead_names(run.step - run.origin, per_day)
+    return {name: run.where(names == name) for name in dict.fromkeys(names.tolist())}
 
 
 def by_season(run: Forecasts, civil: Civil) -> dict[str, Forecasts]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +49,37 @@ class Forecaster(Protocol):
 
     def to_files(self) -> dict[str, bytes]:
         """Everything that predicting needs, without pickles; the same fit gives the same bytes."""
+        ...
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """What each input adds to P50 of each step, in the unit of the series.
+
+    names: of features (features/matrix.py), or of terms of the model's own. parts: names × steps. base: steps, what the
+    model says of an input that is like all it learnt from. base and parts add up to P50 before bounds and corrections.
+    """
+
+    names: tuple[str, ...]
+    parts: Vector
+    base: Vector
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A forecaster that can take its P50 apart, exactly."""
+
+    def contributions(self, case: Case, origin: int, horizon: int) -> Contributions:
+        """Of the steps that `predict` answers; NaN where that says nothing."""
+        ...
+
+
+@runtime_checkable
+class Weighs(Protocol):
+    """A forecaster that knows which features it rests on."""
+
+    def importance(self) -> dict[str, float]:
+        """Share of the gain by feature; the shares add up to 1."""
         ...
 
 

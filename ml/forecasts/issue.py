@@ -1,28 +1,68 @@
-"""Issue a forecast: the champion of a target is asked, from what was known at the instant of issue."""
+"""Issue a forecast: the champion of a target is asked, from what was known at the instant of issue.
+
+What it answers must be possible, else the next best model answers, and the forecast says so in its labels.
+"""
 
 import hashlib
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import chain, islice
 
 import numpy as np
 import polars as pl
 
 from data_quality.contracts.control.forecast import Forecast, ForecastRow
+from data_quality.contracts.control.weather_issue import WeatherIssue
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import zone
 from data_quality.contracts.units import quantise
 from ml.features.forecast_case import Case
-from ml.features.series import HOUR, Series, stream_of
-from ml.forecasts.forecast_model import Quantiles
-from ml.forecasts.life.forecast_registry import Champion, load_champion
-from ml.forecasts.site_case import case_of
+from ml.features.series import Series
+from ml.forecasts.forecast_model import Fitter, Forecaster, Quantiles, TooShort
+from ml.forecasts.group_profile import GroupProfile, group_profile
+from ml.forecasts.life.forecast_registry import Champion, load_champion, others_of
+from ml.forecasts.models.climatology import ClimatologyFitter
+from ml.forecasts.models.naive import SameHourLastWeekFitter
+from ml.forecasts.plausible import MIN_RECENT_SHARE, age_days, implausible, notes, recent_share
+from ml.forecasts.site_case import target_case
+from ml.forecasts.targets import Target, target_of
 from ml.tracker import Tracker
 
 # The longest lag looks back so far.
 MIN_HISTORY_DAYS = 28
-# From any hour to the end of tomorrow, as far ahead as day-ahead prices are known.
-MAX_HORIZON_H = 48
-# A share of known steps in the week before the issue below which the lags say little.
-MIN_RECENT_SHARE = 0.5
+# Behind four weeks of nothing there is no "lately" that a forecast could go by.
+MAX_STALE_DAYS = 28
+# Labels of forecasts that the champion did not make: tried again at the next issue, whatever their age.
+WEAKER = frozenset({"fallback", "stale", "group_profile"})
+# The version of a model that was fitted for this forecast alone.
+UNREGISTERED = "unregistered"
+# So many older models are asked before the floor: a fault of one training seldom lasts for three.
+OTHERS = 2
+GROUP_PROFILE = "group_profile"
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a forecast is of and as of when."""
+
+    site: Site
+    target: Target
+    case: Case
+    origin: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A model that may answer: its registered name and version."""
+
+    name: str
+    version: str
+    forecaster: Forecaster
+    trained_until_utc: datetime | None = None
 
 
 def run_forecast(
@@ -35,71 +75,201 @@ def run_forecast(
     tracker: Tracker,
     as_of_utc: datetime | None = None,
     available_at_utc: datetime | None = None,
+    weather: Sequence[WeatherIssue] = (),
 ) -> Forecast | Finding:
-    """Issue the champion's forecast of the `horizon_h` hours (1–48) from the first full hour at or after the issue.
+    """Issue the forecast of `horizon_h` hours from the first whole step at or after the issue, by the champion.
 
-    Only readings that have ended by `issued_at_utc` and were recorded by `as_of_utc` (None: all given) are used.
-    Returns a Finding where the history is short, the last week is mostly missing, or no model leads.
-    Raises Unreachable, BadInput for an unknown target, ValueError for a horizon outside 1–48.
+    A day in progress is forecast whole; prices begin where publication ends. Only readings that have ended by
+    `issued_at_utc` and were recorded by `as_of_utc` (None: all given), and issues of the weather that were available
+    by then, are used. Where the newest readings are missing,
+    the meter has no history but meters beside it have, or the champion's answer cannot be, a weaker model answers and
+    the labels say so (findings_of). Returns a Finding where none can, or no model leads.
+    Raises Unreachable, BadInput for an unknown target or a horizon outside of the target's.
     """
-    if not 1 <= horizon_h <= MAX_HORIZON_H:
-        raise ValueError(f"horizon {horizon_h} h is outside 1–{MAX_HORIZON_H} h")
-    stream = stream_of(site, target)
-    case = case_of(readings, site=site, stream=stream, end_utc=issued_at_utc, horizon=horizon_h, as_of_utc=as_of_utc)
-    series = case.series
-    refusal = short_history(series, stream.target) or _stale(series, stream.target)
+    wanted = target_of(site, target)
+    steps = _steps(wanted, horizon_h)
+    case = issue_case(
+        readings, site=site, target=wanted, issued_at_utc=issued_at_utc, as_of_utc=as_of_utc, weather=weather
+    )
+    if isinstance(case, Finding):
+        return case
+    issued_at, available_at = issued_at_utc, available_at_utc or issued_at_utc
+    refusal = short_history(case.series, wanted.name)
     if refusal is not None:
-        return refusal
-    champion = load_champion(tracker, site, target)
-    if champion is None:
-        return finding("no_champion", "No model of this target has been registered and leads.", stream.target)
-    origin = -(-(issued_at_utc - series.start_utc) // series.step)
-    quantiles = champion.forecaster.predict(case, origin, horizon_h)
-    if not quantiles.is_known.all():
-        gaps = int((~quantiles.is_known).sum())
-        message = f"{gaps} of {horizon_h} hours cannot be forecast: the readings that they rest on are missing."
-        return finding("recent_readings_missing", message, stream.target, hours=gaps)
-    rows = _rows(quantiles, series.time(origin))
-    return _forecast(site, stream.target, case, champion, rows, issued_at_utc, available_at_utc or issued_at_utc)
+        group = group_profile(readings, site=site, target=wanted, own=case, end_utc=issued_at_utc, as_of_utc=as_of_utc)
+        if group is None:
+            return refusal
+        asked = _asked(site, wanted, group.case, issued_at, steps)
+        return _by_group(asked, group, issued_at, available_at)
+    asked = _asked(site, wanted, case, issued_at, steps)
+    age = age_days(case.series, asked.origin)
+    if age is None or age > MAX_STALE_DAYS:
+        message = f"The newest reading is {age:.0f} days old; at most {MAX_STALE_DAYS} can be bridged."
+        return finding("recent_readings_missing", message, wanted.name, days=round(age or 0))
+    return _by_best(asked, tracker, issued_at, available_at)
 
 
-def _rows(quantiles: Quantiles, start_utc: datetime) -> tuple[ForecastRow, ...]:
+def issue_case(
+    readings: pl.DataFrame,
+    *,
+    site: Site,
+    target: Target,
+    issued_at_utc: datetime,
+    as_of_utc: datetime | None = None,
+    weather: Sequence[WeatherIssue] = (),
+) -> Case | Finding:
+    """The case that a forecast of that issue rests on: the same readings give the same digest whenever it is asked."""
+    # From a fixed distance: readings of longer ago that are at hand or not must not change what the forecast is.
+    since = (issued_at_utc - target.history).replace(hour=0, minute=0, second=0, microsecond=0)
+    recent = readings.filter(pl.col("interval_start_utc") >= since)
+    return target_case(recent, site=site, target=target, end_utc=issued_at_utc, as_of_utc=as_of_utc, weather=weather)
+
+
+def is_still_good(
+    stored: Forecast,
+    readings: pl.DataFrame,
+    *,
+    site: Site,
+    target: Target,
+    issued_at_utc: datetime,
+    champion: Champion | None,
+    weather: Sequence[WeatherIssue] = (),
+) -> bool:
+    """Whether a stored forecast may be handed out again instead of a new one (matrix I.5).
+
+    It is younger than the target's time to live and as long, its model still leads, none of the readings and of the
+    weather that it rests on was corrected or came late, and it was made by the champion and no weaker model.
+    """
+    age = issued_at_utc - stored.issued_at_utc
+    if not timedelta(0) <= age < target.time_to_live or len(stored.rows) != target.steps or WEAKER & set(stored.labels):
+        return False
+    leads = champion and (champion.logged.name, str(champion.logged.version))
+    if leads != (stored.model_name, stored.model_version):
+        return False
+    case = issue_case(readings, site=site, target=target, issued_at_utc=stored.issued_at_utc, weather=weather)
+    return isinstance(case, Case) and case.digest() == stored.input_digest
+
+
+def findings_of(forecast: Forecast) -> tuple[Finding, ...]:
+    """What its labels say, one finding each: warnings where a weaker model answered, else for information."""
     return tuple(
-        ForecastRow(
-            time_utc=start_utc + step * HOUR,
-            # In whole quanta, as readings are: a forecast read back from the store is the one that was issued.
-            p10=quantise(float(quantiles.p10[step])),
-            p50=quantise(float(quantiles.p50[step])),
-            p90=quantise(float(quantiles.p90[step])),
+        Finding(
+            code=f"forecast_{code}",
+            message=f"{forecast.target}: {said}.",
+            severity="warning" if code in {*WEAKER, "constant", "regime_change"} else "info",
+            scope=forecast.target,
         )
-        for step in range(len(quantiles.p50))
+        for code, said in forecast.labels.items()
     )
 
 
+def _steps(target: Target, horizon_h: int) -> int:
+    steps, rest = divmod(timedelta(hours=horizon_h), target.step)
+    if rest or not 1 <= steps <= target.steps:
+        longest = target.horizon // timedelta(hours=1)
+        raise BadInput(
+            f"horizon {horizon_h} h of {target.name} is outside 1–{longest} h, or no whole number of its steps",
+            reason="bad_horizon",
+        )
+    return steps
+
+
+def _asked(site: Site, target: Target, case: Case, issued_at_utc: datetime, steps: int) -> _Asked:
+    origin = target.origin(case.series, issued_at_utc, issued_at_utc.astimezone(zone(site.time_zone)))
+    return _Asked(site, target, case, origin, steps)
+
+
+def _by_group(
+    asked: _Asked, group: GroupProfile, issued_at_utc: datetime, available_at_utc: datetime
+) -> Forecast | Finding:
+    name = f"{asked.target.family}.{GROUP_PROFILE}"
+    model = _Model(name, UNREGISTERED, ClimatologyFitter().fit(asked.case))
+    answer = model.forecaster.predict(asked.case, asked.origin, asked.steps)
+    why = implausible(answer, asked.case, asked.origin)
+    if why is not None:
+        return finding("implausible_forecast", f"The profile of its group answers {why}.", asked.target.name)
+    labels = {GROUP_PROFILE: group.sentence, **notes(asked.case, asked.origin, asked.steps, trained_until_utc=None)}
+    return _forecast(asked, model, answer, labels, issued_at_utc, available_at_utc)
+
+
+def _by_best(
+    asked: _Asked, tracker: Tracker, issued_at_utc: datetime, available_at_utc: datetime
+) -> Forecast | Finding:
+    """The first model whose answer can be: the champion, those that led before it, the floor, the climatology."""
+    champion = load_champion(tracker, asked.site, asked.target.name)
+    if champion is None:
+        return finding("no_champion", "No model of this target has been registered and leads.", asked.target.name)
+    series, labels, refused = asked.case.series, {}, []
+    is_stale = recent_share(series, asked.origin) < MIN_RECENT_SHARE
+    if is_stale:
+        age = age_days(series, asked.origin) or 0.0
+        labels["stale"] = f"the newest reading is {age:.1f} days old: forecast from like times of the weeks before"
+    for model in _candidates(asked, champion, tracker, is_stale=is_stale):
+        answer = model.forecaster.predict(asked.case, asked.origin, asked.steps)
+        why = implausible(answer, asked.case, asked.origin)
+        if why is not None:
+            refused.append(f"{model.forecaster.algorithm} {model.version} answered {why}")
+            continue
+        if refused:
+            labels["fallback"] = f"{'; '.join(refused)}; {model.forecaster.algorithm} answers instead"
+        trained = champion.trained_until_utc
+        labels |= notes(asked.case, asked.origin, asked.steps, trained_until_utc=trained)
+        return _forecast(asked, model, answer, labels, issued_at_utc, available_at_utc)
+    return finding("implausible_forecast", f"No model has an answer: {'; '.join(refused)}.", asked.target.name)
+
+
+def _candidates(asked: _Asked, champion: Champion, tracker: Tracker, *, is_stale: bool) -> Iterator[_Model]:
+    if not is_stale:
+        for one in chain([champion], islice(others_of(tracker, asked.site, asked.target.name, champion), OTHERS)):
+            yield _Model(one.logged.name, str(one.logged.version), one.forecaster)
+    floor: Fitter = SameHourLastWeekFitter()
+    for fitter in (ClimatologyFitter(),) if is_stale else (floor, ClimatologyFitter()):
+        try:
+            model = fitter.fit(asked.case)
+        except TooShort:
+            continue
+        yield _Model(f"{asked.target.family}.{fitter.algorithm}", UNREGISTERED, model)
+
+
 def _forecast(
-    site: Site,
-    target: str,
-    case: Case,
-    champion: Champion,
-    rows: tuple[ForecastRow, ...],
+    asked: _Asked,
+    model: _Model,
+    answer: Quantiles,
+    labels: dict[str, str],
     issued_at_utc: datetime,
     available_at_utc: datetime,
 ) -> Forecast:
     """The forecast with an id of what determines it: the same inputs and model give the same id."""
-    logged, digest, series = champion.logged, case.digest(), case.series
-    parts = [site.site_id, target, issued_at_utc.isoformat(), str(len(rows)), logged.name, str(logged.version), digest]
+    digest, series = asked.case.digest(), asked.case.series
+    parts = [asked.site.site_id, asked.target.name, issued_at_utc.isoformat(), str(asked.steps)]
+    parts += [model.name, model.version, digest]
     return Forecast(
         forecast_id=hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32],
-        site_id=site.site_id,
-        target=target,
+        site_id=asked.site.site_id,
+        target=asked.target.name,
         issued_at_utc=issued_at_utc,
         available_at_utc=available_at_utc,
-        model_name=logged.name,
-        model_version=str(logged.version),
+        model_name=model.name,
+        model_version=model.version,
         input_digest=digest,
         is_synthetic=series.is_synthetic,
-        rows=rows,
+        rows=_rows(answer, series, asked.origin),
         unit=series.unit,
+        step_minutes=series.step // timedelta(minutes=1),
+        labels=labels,
+    )
+
+
+def _rows(answer: Quantiles, series: Series, origin: int) -> tuple[ForecastRow, ...]:
+    return tuple(
+        ForecastRow(
+            time_utc=series.time(origin + step),
+            # In whole quanta, as readings are: a forecast read back from the store is the one that was issued.
+            p10=quantise(float(answer.p10[step])),
+            p50=quantise(float(answer.p50[step])),
+            p90=quantise(float(answer.p90[step])),
+        )
+        for step in range(len(answer.p50))
     )
 
 
@@ -108,17 +278,8 @@ def short_history(series: Series, target: str) -> Finding | None:
     known, wanted = int((~np.isnan(series.values)).sum()), MIN_HISTORY_DAYS * series.per_day
     if known >= wanted:
         return None
-    message = f"{known} hours are known; a forecast needs {wanted} (four weeks)."
+    message = f"{known} steps are known; a forecast needs {wanted} (four weeks)."
     return finding("short_history", message, target, hours_found=known, hours_wanted=wanted)
-
-
-def _stale(series: Series, target: str) -> Finding | None:
-    week = 7 * series.per_day
-    known = int((~np.isnan(series.values[-week:])).sum())
-    if known >= MIN_RECENT_SHARE * week:
-        return None
-    message = f"Only {known} of the last {week} hours before the issue are known."
-    return finding("recent_readings_missing", message, target, hours_found=known, hours_wanted=week)
 
 
 def finding(code: str, message: str, target: str, **facts: int) -> Finding:

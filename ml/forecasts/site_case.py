@@ -1,20 +1,22 @@
 """From a site's readings to the case that models are fitted on and asked about."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
 import numpy as np
 import polars as pl
 
+from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc, zone
 from ml.features.base_load import base_load_parts, base_load_series
+from ml.features.by_local_day import Daily, by_day, emissions
 from ml.features.civil import civil_of
-from ml.features.daily import Daily, by_day, emissions
 from ml.features.forecast_case import Case, Place
 from ml.features.series import HOUR, QUARTER, Series, Stream, measured_on, series_of
-from ml.features.weather_known import NO_WEATHER, GivenWeather
+from ml.features.weather_known import NO_WEATHER, GivenWeather, issued_weather
 from ml.forecasts.targets import Target
 
 # Unit of a driver -> what it measures. degF is turned into degC when readings are stored.
@@ -29,12 +31,14 @@ def target_case(
     end_utc: datetime,
     horizon: int | None = None,
     as_of_utc: datetime | None = None,
+    weather: Sequence[WeatherIssue] = (),
 ) -> Case | Finding:
     """The series of a target up to `end_utc`, with the calendar of `horizon` steps more (None: its longest).
 
     readings: LAKE_SCHEMA, unique by key; only rows that had ended by `end_utc` and were recorded by `as_of_utc`
-    (None: all given) are looked at, of published drivers those to the end of the local day after. A finding where
-    the target cannot be computed from the site's streams.
+    (None: all given) are looked at, of published drivers those to the end of the local day after. weather: issues of
+    forecasts; one that became available after `end_utc` is not looked at. A finding where the target cannot be
+    computed from the site's streams.
     """
     series = _series(readings, site=site, target=target, end_utc=end_utc, as_of_utc=as_of_utc)
     if isinstance(series, Finding):
@@ -42,7 +46,10 @@ def target_case(
     steps = target.steps if horizon is None else horizon
     # A month of days begins with the one in progress; a step in progress at the end is ahead too.
     civil = civil_of(site, series.start_utc, len(series.values) + steps + 2, series.step)
-    return Case(series, civil, _measured(readings, site, series, as_of_utc), place_of(site))
+    measured = _measured(readings, site, series, as_of_utc)
+    known = [issue for issue in weather if issue.available_at_utc <= end_utc]
+    told = issued_weather(known, series, measured=measured, time_zone=site.time_zone) if known else measured
+    return Case(series, civil, told, place_of(site))
 
 
 def case_of(

@@ -1,21 +1,30 @@
 """All forecast targets of a site: train each, issue each, keep what was refused beside what was made."""
 
 from datetime import UTC, datetime, time, timedelta
+from functools import cached_property
+
+import polars as pl
 
 from assets.sites.view import site_readings
+from assets.stores.issued.weather_issues import WeatherStore
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.forecasts import ForecastStore
 from data_quality.contracts.control.forecast import Forecast
+from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Clock
-from ml.forecasts.issue import MAX_HORIZON_H, run_forecast
+from ml.features.base_load import BaseLoadParts, base_load_parts
+from ml.features.series import DAY, HOUR
+from ml.forecasts.issue import findings_of, is_still_good, run_forecast
+from ml.forecasts.life.forecast_registry import load_champion
+from ml.forecasts.targets import HISTORY, HISTORY_OF_DAYS, Target, targets_of
 from ml.forecasts.train import Training, train_and_register
 from ml.tracker import Tracker
 
-# Half a year holds every weekday 26 times and fits in seconds.
-TRAIN_DAYS = 180
+# Publication reaches to the end of tomorrow, by the clock of the site.
+_PUBLISHED = timedelta(days=2)
 
 
 class SiteTraining(Model):
@@ -26,22 +35,80 @@ class SiteTraining(Model):
 
 
 class SiteForecasts(Model):
-    """What became of each target: issued, or refused with a finding."""
+    """What became of each target: issued, or refused with a finding.
+
+    reused: targets whose stored forecast is still good. warnings: what the forecasts say of how they were made.
+    """
 
     forecasts: tuple[Forecast, ...] = ()
     refused: dict[str, Finding] = {}
+    reused: tuple[str, ...] = ()
+    warnings: tuple[Finding, ...] = ()
 
 
-def train_site(site: Site, *, lake: Lake, store: ForecastStore, tracker: Tracker, clock: Clock) -> SiteTraining:
+class SiteInputs:
+    """What a site's forecasts are made from up to an instant: readings, and the weather as it was forecast.
+
+    end_utc: now for a site with live readings; for one whose readings end earlier, where they end.
+    """
+
+    def __init__(self, site: Site, lake: Lake, weather: WeatherStore | None, now_utc: datetime) -> None:
+        self.site, self.lake, self.store = site, lake, weather
+        self.targets = targets_of(site)
+        self.end_utc = min(now_utc, _end_of_readings(site, self.targets, lake, now_utc))
+
+    def readings(self, target: Target) -> pl.DataFrame:
+        """All streams of the last half year; of the years that daily targets learn from only those they need."""
+        return self._of_years if target.is_daily else self._recent
+
+    @cached_property
+    def weather(self) -> list[WeatherIssue]:
+        """Issues that tell of the years behind and the week ahead."""
+        if self.store is None:
+            return []
+        span = {"start_utc": self.end_utc - HISTORY_OF_DAYS, "end_utc": self.end_utc + timedelta(days=8)}
+        return self.store.known(self.site.site_id, **span, available_by_utc=self.end_utc)
+
+    @cached_property
+    def _recent(self) -> pl.DataFrame:
+        return self._read(HISTORY, None)
+
+    @cached_property
+    def _of_years(self) -> pl.DataFrame:
+        drivers = [driver.driver_id for driver in self.site.drivers]
+        meters = [one.stream.stream_id for one in self.targets if one.is_daily and one.stream]
+        return self._read(HISTORY_OF_DAYS, [*dict.fromkeys(meters), *drivers])
+
+    def _read(self, history: timedelta, meters: list[str] | None) -> pl.DataFrame:
+        # A time to live further back, for the forecast that may still be good.
+        start_utc, end_utc = self.end_utc - history - 2 * DAY, self.end_utc + _PUBLISHED
+        return site_readings(self.lake, self.site, start_utc=start_utc, end_utc=end_utc, meters=meters)
+
+
+def train_site(
+    site: Site,
+    *,
+    lake: Lake,
+    store: ForecastStore,
+    tracker: Tracker,
+    clock: Clock,
+    weather: WeatherStore | None = None,
+) -> SiteTraining:
     """Backtest, register and promote a model of every forecast target; the decisions are kept. Raises Unreachable."""
     trained, refused = [], {}
     # Imported history may end months ago: hours of gaps behind it would leave nothing to score on.
-    until = min(clock.now_utc(), _end_of_readings(site, lake, clock))
-    readings = site_readings(lake, site, start_utc=until - timedelta(days=TRAIN_DAYS), end_utc=until)
-    for target in site.forecast_targets:
-        answer = train_and_register(readings, site=site, target=target, known_until_utc=until, tracker=tracker)
+    inputs = SiteInputs(site, lake, weather, clock.now_utc())
+    for target in inputs.targets:
+        answer = train_and_register(
+            inputs.readings(target),
+            site=site,
+            target=target.name,
+            known_until_utc=inputs.end_utc,
+            tracker=tracker,
+            weather=inputs.weather,
+        )
         if isinstance(answer, Finding):
-            refused[target] = answer
+            refused[target.name] = answer
             continue
         trained.append(answer)
         store.add_promotion(answer.registered.name, answer.decision.model_dump(mode="json"), clock)
@@ -49,44 +116,72 @@ def train_site(site: Site, *, lake: Lake, store: ForecastStore, tracker: Tracker
 
 
 def forecast_site(
-    site: Site, *, lake: Lake, store: ForecastStore, tracker: Tracker, clock: Clock, horizon_h: int = MAX_HORIZON_H
+    site: Site,
+    *,
+    lake: Lake,
+    store: ForecastStore,
+    tracker: Tracker,
+    clock: Clock,
+    weather: WeatherStore | None = None,
 ) -> SiteForecasts:
-    """Issue and keep the champion's forecast of every target.
+    """Issue and keep the forecast of every target; one that is still good is handed out again (matrix I.5).
 
     A site with live readings is forecast from now; one whose readings end earlier, from where they end.
     Raises Unreachable.
     """
-    issued, refused = [], {}
+    found, refused, reused = [], {}, []
     now = clock.now_utc()
-    # On the hour before: the plan asks for the quarter hour in progress, and forecasts are whole hours.
-    at = min(now, _end_of_readings(site, lake, clock)).replace(minute=0, second=0, microsecond=0)
-    readings = site_readings(lake, site, start_utc=at - timedelta(days=TRAIN_DAYS), end_utc=at)
-    for target in site.forecast_targets:
-        answer = run_forecast(
+    inputs = SiteInputs(site, lake, weather, now)
+    for target in inputs.targets:
+        # On the step before: the plan asks for the quarter hour in progress, and forecasts are of whole steps.
+        at = _on_step(inputs.end_utc, target)
+        readings, stored = inputs.readings(target), store.latest(site.site_id, target.name)
+        if stored is not None and is_still_good(
+            stored,
             readings,
             site=site,
             target=target,
             issued_at_utc=at,
+            champion=load_champion(tracker, site, target.name),
+            weather=inputs.weather,
+        ):
+            found.append(stored)
+            reused.append(target.name)
+            continue
+        answer = run_forecast(
+            readings,
+            site=site,
+            target=target.name,
+            issued_at_utc=at,
             available_at_utc=now,
-            horizon_h=horizon_h,
+            horizon_h=target.horizon // HOUR,
             tracker=tracker,
+            weather=inputs.weather,
         )
         if isinstance(answer, Finding):
-            refused[target] = answer
+            refused[target.name] = answer
             continue
         store.add(answer, clock)
-        issued.append(answer)
-    return SiteForecasts(forecasts=tuple(issued), refused=refused)
+        found.append(answer)
+    said = tuple(each for forecast in found for each in findings_of(forecast))
+    return SiteForecasts(forecasts=tuple(found), refused=refused, reused=tuple(reused), warnings=said)
 
 
-def _end_of_readings(site: Site, lake: Lake, clock: Clock) -> datetime:
+def _on_step(moment_utc: datetime, target: Target) -> datetime:
+    minutes = min(target.step, HOUR) // timedelta(minutes=1)
+    return moment_utc.replace(minute=moment_utc.minute // minutes * minutes, second=0, microsecond=0)
+
+
+def _end_of_readings(site: Site, targets: list[Target], lake: Lake, now_utc: datetime) -> datetime:
     """Where the readings of the forecast targets end: prices of tomorrow are no readings of today."""
     span = lake.span(site.site_id)
-    if span is None:
-        return clock.now_utc()
-    end = datetime.combine(span[1], time.min, tzinfo=UTC) + timedelta(days=1)
-    recent = site_readings(
-        lake, site, start_utc=end - timedelta(days=31), end_utc=end, meters=list(site.forecast_targets)
-    )
+    meters = {one.stream.stream_id for one in targets if one.stream and not one.is_published}
+    if any(one.stream is None for one in targets):
+        parts = base_load_parts(site)
+        meters |= {part.stream.stream_id for part in parts.parts} if isinstance(parts, BaseLoadParts) else set()
+    if span is None or not meters:
+        return now_utc
+    end = datetime.combine(span[1], time.min, tzinfo=UTC) + DAY
+    recent = site_readings(lake, site, start_utc=end - 31 * DAY, end_utc=end, meters=sorted(meters))
     last = recent["interval_start_utc"].max()
-    return last + timedelta(minutes=CANONICAL_MINUTES) if isinstance(last, datetime) else clock.now_utc()
+    return last + timedelta(minutes=CANONICAL_MINUTES) if isinstance(last, datetime) else now_utc

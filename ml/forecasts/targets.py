@@ -76,8 +76,8 @@ class Target:
 
     @property
     def scored_steps(self) -> int:
-        """How far ahead a backtest looks: a day of hours, as plans do, and the whole month of days."""
-        return self.steps if self.is_daily else DAY // self.step
+        """How far ahead a backtest looks: two days of hours, as plans do, and the whole month of days."""
+        return self.steps if self.is_daily else min(2 * DAY // self.step, self.steps)
 
     @property
     def history(self) -> timedelta:

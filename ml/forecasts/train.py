@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from data_quality.contracts.control.forecast import BacktestScore
+from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
@@ -62,6 +63,7 @@ def train_and_register(
     known_until_utc: datetime,
     tracker: Tracker,
     as_of_utc: datetime | None = None,
+    weather: Sequence[WeatherIssue] = (),
     backtest_days: int = BACKTEST_DAYS,
     folds: int = FOLDS,
     seed: int = 0,
@@ -70,11 +72,13 @@ def train_and_register(
     register it, and move the alias `champion` only where it gains significantly on days new to the champion.
 
     readings: LAKE_SCHEMA, unique by key; only hours that end by `known_until_utc` and rows recorded by `as_of_utc`
-    (None: all given) are used. Returns a Finding under four weeks of hours or where nothing can be scored.
-    Raises Unreachable, and BadInput for an unknown target.
+    (None: all given) are used. weather: issues of forecasts. Returns a Finding under four weeks of hours or where
+    nothing can be scored. Raises Unreachable, and BadInput for an unknown target.
     """
     wanted = target_of(site, target)
-    case = target_case(readings, site=site, target=wanted, end_utc=known_until_utc, as_of_utc=as_of_utc)
+    case = target_case(
+        readings, site=site, target=wanted, end_utc=known_until_utc, as_of_utc=as_of_utc, weather=weather
+    )
     if isinstance(case, Finding):
         return case
     refusal = short_history(case.series, wanted.name)

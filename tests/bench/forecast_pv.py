@@ -5,8 +5,8 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from ml.features.case import Case
 
+from ml.features.forecast_case import Case
 from ml.features.series import HOUR, QUARTER
 from ml.features.sun import sky_over
 from ml.forecasts.backtest import forecast_origins

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.feeds.defs import core_site__weather_forecast
+from assets.feeds.take_weather import take_weather
 from data_quality.contracts.time import FixedClock
 from orchestration.cli.main import build_app
 from orchestration.partitions import SITES
@@ -109,23 +110,21 @@ def test_the_asset_keeps_the_forecast_and_shows_it(project: Path, service: Servi
     with_store.close()
 
 
-def test_the_schedule_asks_a_feed_as_often_as_its_site_wants(project: Path, service: Service) -> None:
-    def asked(hours: int) -> list[str | None]:
-        moment = NOW + timedelta(hours=hours)
-        with dg.DagsterInstance.ephemeral() as instance:
-            resource = ProjectResource(root=str(project))
-            context = dg.build_schedule_context(instance=instance, scheduled_execution_time=moment)
-            found = hourly_weather(context, project=resource)
-            requests = [each.partition_key for each in found if isinstance(each, dg.RunRequest)]  # type: ignore[union-attr]
-            resource.close()
-        return requests
-
-    assert asked(0) == []
-    feed(project, service)
-    assert asked(0) == ["works"]
+def test_the_schedule_asks_a_feed_as_often_as_its_site_wants(project: Path, service: Service, tmp_path: Path) -> None:
     resource = ProjectResource(root=str(project))
-    from assets.feeds.take_weather import take_weather
 
-    take_weather(resource.site("works"), store=resource.weather, clock=FixedClock(NOW), root=project)
-    resource.close()
-    assert [asked(hours) for hours in (1, 2, 3)] == [[], [], ["works"]]
+    def asked(instance: dg.DagsterInstance, hours: int) -> list[str | None]:
+        with dg.build_schedule_context(
+            instance=instance,
+            resources={"project": ProjectResource(root=str(project))},
+            scheduled_execution_time=NOW + timedelta(hours=hours),
+        ) as context:
+            return [each.partition_key for each in hourly_weather(context) if isinstance(each, dg.RunRequest)]
+
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        assert asked(instance, 0) == []
+        feed(project, service)
+        assert asked(instance, 0) == ["works"]
+        take_weather(resource.site("works"), store=resource.weather, clock=FixedClock(NOW), root=project)
+        resource.close()
+        assert [asked(instance, hours) for hours in (1, 2, 3)] == [[], [], ["works"]]

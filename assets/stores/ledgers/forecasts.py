@@ -1,37 +1,53 @@
-"""Forecasts as issued and decisions about which model leads, append-only."""
+"""Forecasts as issued, decisions about which model leads, scores over time and what drifted; append-only."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
 from typing import Any
 
 from assets.stores.journal import AppendOnly, document_in, row_of
-from assets.stores.schema.tables_baselines import forecasts, promotions
+from assets.stores.schema.tables_baselines import forecast_drifts, forecast_scores, forecasts, promotions
 from assets.stores.transactions import Store
-from data_quality.contracts.control.forecast import Forecast
+from data_quality.contracts.control.forecast import SHADOW, Forecast
+from data_quality.contracts.control.forecast_score import ForecastDrift, ForecastScore
 from data_quality.contracts.time import Clock
 
 _FORECASTS = AppendOnly(forecasts, document_in("forecast", Forecast), order=("issued_at_utc", "recorded_at_utc"))
 _PROMOTIONS = AppendOnly(promotions, dict, order=("id",))
+_SCORES = AppendOnly(forecast_scores, document_in("score", ForecastScore), order=("id",))
+_DRIFTS = AppendOnly(forecast_drifts, document_in("drift", ForecastDrift), order=("recorded_at_utc", "target"))
+# What one score is about; of rows about the same the last counts.
+_KEY = ("site_id", "target", "local_day", "lead", "model_name", "model_version", "is_shadow")
 
 
 class ForecastStore:
-    """What was forecast, when it was issued and when it was recorded."""
+    """What was forecast, when it was issued and when it was recorded; who led, how good it was, what drifted."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
 
     def add(self, forecast: Forecast, clock: Clock) -> bool:
         """Append a forecast. False where the same forecast_id is there already (nothing is written)."""
-        row = row_of(forecasts, forecast, forecast=forecast.model_dump(mode="json"))
+        # Under a target of its own: whoever asks for the target, by whatever way, never meets a challenger's forecast.
+        target = _filed(forecast.target, is_shadow=forecast.is_shadow)
+        row = row_of(forecasts, forecast, target=target, forecast=forecast.model_dump(mode="json"))
         return _FORECASTS.add_once(self.store, clock, row)
 
     def latest(self, site_id: str, target: str, *, as_of_utc: datetime | None = None) -> Forecast | None:
-        """The forecast issued last (of two for one instant, the one recorded last); None where there is none."""
+        """The leading model's forecast issued last (of two for one instant, the one recorded last), or None."""
         return _FORECASTS.latest(self.store, as_of_utc=as_of_utc, site_id=site_id, target=target)
 
     def get(self, forecast_id: str) -> Forecast | None:
         """The forecast of that id, or None."""
         return _FORECASTS.latest(self.store, forecast_id=forecast_id)
+
+    def issued(
+        self, site_id: str, target: str, *, since_utc: datetime, as_of_utc: datetime | None = None
+    ) -> list[Forecast]:
+        """Every forecast of the target issued since then, a challenger's beside the leading model's, oldest first."""
+        targets = [_filed(target, is_shadow=each) for each in (False, True)]
+        query = _FORECASTS.select(as_of_utc=as_of_utc, site_id=site_id, target=targets)
+        rows = self.store.rows(query.where(forecasts.c.issued_at_utc >= since_utc))
+        return [_FORECASTS.read(row) for row in rows]
 
     def add_promotion(self, model_name: str, decision: Mapping[str, Any], clock: Clock) -> None:
         """Append one decision about the leading model of a target, whichever way it went."""
@@ -40,3 +56,46 @@ class ForecastStore:
     def promotions(self, model_name: str | None = None) -> list[dict[str, Any]]:
         """Decisions in the order they were taken: model_name, decision, recorded_at_utc."""
         return _PROMOTIONS.rows(self.store, model_name=model_name)
+
+    def add_scores(self, scores: Iterable[ForecastScore], clock: Clock) -> int:
+        """Append those that are new or have changed since they were last recorded. Returns how many."""
+        # Asked and added in one write transaction: two processes that score the same day write it once.
+        with self.store.together():
+            given = list(scores)
+            days, of = sorted({each.local_day for each in given}), {(each.site_id, each.target) for each in given}
+            known = {each for site, target in of for each in self.scores(site, target, days=days)}
+            fresh = [
+                row_of(forecast_scores, each, score=each.model_dump(mode="json")) for each in given if each not in known
+            ]
+            if fresh:
+                _SCORES.add(self.store, clock, *fresh)
+        return len(fresh)
+
+    def scores(
+        self,
+        site_id: str,
+        target: str | None = None,
+        *,
+        days: Iterable[date] | None = None,
+        as_of_utc: datetime | None = None,
+    ) -> list[ForecastScore]:
+        """The last score of each local day, lead and version as known then, in the order first recorded."""
+        wanted = None if days is None else list(days)
+        return _SCORES.all_as_of(
+            self.store, *_KEY, as_of_utc=as_of_utc, site_id=site_id, target=target, local_day=wanted
+        )
+
+    def add_drift(self, drift: ForecastDrift, clock: Clock) -> bool:
+        """Append what drifted. False where that target's local day has an entry already (nothing is written)."""
+        row = row_of(forecast_drifts, drift, drift=drift.model_dump(mode="json"))
+        return _DRIFTS.add_once(self.store, clock, row)
+
+    def drifts(
+        self, site_id: str, *, target: str | None = None, as_of_utc: datetime | None = None
+    ) -> list[ForecastDrift]:
+        """What drifted at a site, oldest first."""
+        return _DRIFTS.history(self.store, site_id=site_id, target=target, as_of_utc=as_of_utc)
+
+
+def _filed(target: str, *, is_shadow: bool) -> str:
+    return f"{SHADOW} {target}" if is_shadow else target

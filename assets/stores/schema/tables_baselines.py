@@ -1,4 +1,6 @@
-"""Tables of baselines (versions, approvals, adjustments, recomputations in shadow), of forecasts and their models."""
+"""Tables of baselines (versions, approvals, adjustments, recomputations in shadow), of forecasts, their
+models, scores and drifts.
+"""
 
 import sqlalchemy as sa
 
@@ -73,4 +75,30 @@ promotions = append_only(
     "promotions",
     sa.Column("model_name", sa.String(128), nullable=False),
     sa.Column("decision", JsonText, nullable=False),
+)
+
+# Corrected readings make a day's score anew: of rows about one day, lead and version the last counts.
+forecast_scores = append_only(
+    "forecast_scores",
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("target", sa.String(128), nullable=False),
+    sa.Column("local_day", sa.Date, nullable=False),
+    sa.Column("lead", sa.String(8), nullable=False),
+    sa.Column("model_name", sa.String(128), nullable=False),
+    sa.Column("model_version", sa.String(16), nullable=False),
+    sa.Column("is_shadow", sa.Boolean, nullable=False),
+    sa.Column("score", JsonText, nullable=False, comment="ForecastScore"),
+    sa.Index("ix_forecast_scores_day", "site_id", "target", "local_day"),
+    # Nothing is paid or switched by it, and it can be computed again.
+    sealed=False,
+)
+
+forecast_drifts = append_only(
+    "forecast_drifts",
+    sa.Column("site_id", sa.String(64), primary_key=True),
+    sa.Column("target", sa.String(128), primary_key=True),
+    # One a day: a new training is asked for once a day at most.
+    sa.Column("local_day", sa.Date, primary_key=True),
+    sa.Column("drift", JsonText, nullable=False, comment="ForecastDrift"),
+    sealed=False,
 )

@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 
 from data_quality.contracts.model import Model
 
+# The label of a forecast that was issued beside the leading one to be compared, and that nothing rests on.
+SHADOW = "shadow"
 # Stored before forecasts were of more than energies.
 _FORMER = {"p10_kwh": "p10", "p50_kwh": "p50", "p90_kwh": "p90"}
 
@@ -54,6 +56,11 @@ class Forecast(Model):
     step_minutes: int = Field(default=60, gt=0)
     labels: dict[str, str] = {}
     trajectories: tuple[tuple[float, ...], ...] = ()
+
+    @property
+    def is_shadow(self) -> bool:
+        """True for a challenger's forecast, which no plan and no report uses."""
+        return SHADOW in self.labels
 
     @model_validator(mode="after")
     def _courses_are_whole(self) -> Self:

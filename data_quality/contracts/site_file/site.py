@@ -18,6 +18,7 @@ from data_quality.contracts.site_file.hourly_instrument import HourlyInstrument
 from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, UnitCode
 from data_quality.contracts.site_file.mv_project import MvProject, StaticFactor
 from data_quality.contracts.site_file.premises import AreaDefinition, Premises, check_named, check_premises
+from data_quality.contracts.site_file.school_holiday import SchoolHoliday, check_apart
 from data_quality.contracts.site_file.vee import ValidationRules
 from data_quality.contracts.site_file.weather_feed import WeatherFeed
 from data_quality.contracts.time import zone
@@ -247,6 +248,11 @@ class Site(Model):
     floor_area_definition: AreaDefinition | None = None
     # Friday and Saturday in much of the Middle East: a weekday is not the same everywhere.
     weekly_rest: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = ("sat", "sun")
+    school_holidays: tuple[SchoolHoliday, ...] = Field(
+        default=(),
+        exclude_if=lambda holidays: not holidays,
+        description="Of years that stand here they count alone; of others those of the subdivision, where known",
+    )
     is_simulated: bool = Field(default=False, description="Devices of this site are our simulator's")
     meters: tuple[Meter, ...] = Field(min_length=1)
     drivers: tuple[Driver, ...] = ()
@@ -301,6 +307,7 @@ class Site(Model):
         for target in self.forecast_targets:
             check_named("forecast target", target, streams)
         _check_forecasts(self)
+        check_apart(self.school_holidays)
         _check_hours(self)
         if self.price_stream is not None:
             check_named("price stream", self.price_stream, streams)
@@ -340,6 +347,16 @@ class Site(Model):
     def meter(self, meter_id: str) -> Meter | None:
         """The meter of that id, or None where the site has none."""
         return next((meter for meter in self.meters if meter.meter_id == meter_id), None)
+
+    def above(self, meter_id: str) -> list[str]:
+        """The meters that it hangs below, the nearest first, as the hierarchy stands after its last change."""
+        found: list[str] = []
+        while (meter := self.meter(found[-1] if found else meter_id)) is not None:
+            parent = meter.parent_on()
+            if parent is None:
+                break
+            found.append(parent)
+        return found
 
     def stream_ids(self) -> list[str]:
         """Ids that readings may carry: meters that are read, then drivers."""

@@ -1,6 +1,6 @@
 """Forecast models in the registry: their names, what is logged with them, and which one leads a target."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +9,7 @@ import numpy as np
 from data_quality.contracts.control.forecast import BacktestScore
 from data_quality.contracts.site_file.site import Site
 from ml.forecasts.forecast_model import Fitter, Forecaster, Outdated
+from ml.forecasts.life.cards import forecast_card
 from ml.forecasts.life.trial import FLOOR, Trial, daily_losses
 from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
@@ -62,6 +63,18 @@ def load_champion(tracker: Tracker, site: Site, target: str, alias: str = CHAMPI
     return None
 
 
+def others_of(tracker: Tracker, site: Site, target: str, champion: Champion) -> Iterator[Champion]:
+    """The newest models of the target beside its champion, those that led before it among them, that can be asked."""
+    names = {model_name(site, target, fitter.algorithm): fitter for fitter in FITTERS}
+    known = [(logged, fitter) for name, fitter in names.items() for logged in tracker.versions(name)]
+    for logged, fitter in sorted(known, key=lambda one: one[0].tags["trained_until_utc"], reverse=True):
+        if logged != champion.logged:
+            try:
+                yield opened(tracker, logged, fitter)
+            except Outdated:
+                continue
+
+
 def opened(tracker: Tracker, logged: LoggedModel, fitter: Fitter) -> Champion:
     """That version, ready to forecast. Raises Outdated where this release cannot ask it."""
     forecaster = fitter.load(tracker.load_files(logged.name, logged.version))
@@ -111,7 +124,7 @@ def register(
     record = ModelRecord(
         title=f"{site.site_id} · {target.name} · {model.algorithm} · {span}",
         about=f"{target.title} of {site.name}, by {model.algorithm}.",
-        card=forecast_card(own, floor, span),
+        card=forecast_card(trial, model, title=f"{target.title} of {site.name}", params=params),
         params={
             "algorithm": model.algorithm,
             "steps": str(len(series.values)),
@@ -142,14 +155,6 @@ def register(
 def _metrics(score: BacktestScore) -> dict[str, float]:
     found = score.model_dump(exclude={"model_name"}, exclude_none=True)
     return {key: float(value) for key, value in found.items()}
-
-
-def forecast_card(own: BacktestScore, floor: BacktestScore | None, span: str) -> str:
-    """A forecast model in Markdown: its hours, and how far off it was on days that it had not seen."""
-    known = [score for score in (own, floor) if score is not None]
-    rows = [f"| {one.model_name} | {one.nrmse:.1%} | {one.wape:.1%} | {one.coverage_p10_p90:.0%} |" for one in known]
-    head = ["| Model | NRMSE | WAPE | P10 to P90 covers |", "|---|---|---|---|"]
-    return "\n".join([f"Trained on the hours of {span}. Backtest, the floor is same hour last week:", "", *head, *rows])
 
 
 def move_champion(tracker: Tracker, site: Site, target: str, logged: LoggedModel) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from data_quality.contracts.control.forecast import BacktestScore
 from data_quality.contracts.model import Model
 from ml.features.series import Vector
+from ml.forecasts.uncertainty.score_bands import RESAMPLES, block_length, drawn_days
 
 # Two of each weekday: fewer say more about the weather of the week than about the models.
 MIN_COMMON_DAYS = 14
@@ -22,7 +23,6 @@ MIN_COMMON_DAYS = 14
 LEVEL = 0.05
 # A model that changes makes every plan change a little: not for less than this share of the loss.
 LEAST_GAIN = 0.02
-RESAMPLES = 1999
 
 
 class PairedTest(Model):
@@ -96,12 +96,9 @@ def paired_test(champion: Vector, challenger: Vector, *, seed: int = 0) -> Paire
 def _chance(difference: Vector, rng: np.random.Generator) -> float:
     """Share of resampled means, had there been no gain, that are at least the one seen."""
     n, mean = len(difference), float(difference.mean())
-    # The length that loses least grows with the cube root of the days (Hall, Horowitz & Jing 1995).
-    block = min(max(2, round(n ** (1 / 3))), n - 1)
-    starts = rng.integers(0, n, (RESAMPLES, -(-n // block)))
-    taken = (starts[:, :, None] + np.arange(block)).reshape(RESAMPLES, -1)[:, :n] % n
     # Means of blocks wander less than those of the series by this factor.
-    by_chance = (difference - mean)[taken].mean(axis=1) * np.sqrt(n / (n - block))
+    wider = np.sqrt(n / (n - block_length(n)))
+    by_chance = (difference - mean)[drawn_days(n, rng)].mean(axis=1) * wider
     return float((1 + np.sum(by_chance >= mean)) / (RESAMPLES + 1))
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ml.features.forecast_case import Case
 from ml.features.matrix import FEATURES, Matrix, feature_matrix
 from ml.features.series import Index, Vector
-from ml.forecasts.forecast_model import Outdated, Quantiles, TooShort, ordered
+from ml.forecasts.forecast_model import Contributions, Outdated, Quantiles, TooShort, ordered
 from ml.forecasts.intervals import HourSpread
 
 ALGORITHM = "gradient_boosting"
@@ -53,6 +53,17 @@ class GradientBoosting:
         return ordered(
             p50, self.spread.low[hour] * matrix.level, self.spread.high[hour] * matrix.level, floor=self.floor
         )
+
+    def contributions(self, case: Case, origin: int, horizon: int) -> Contributions:
+        """Exact for trees (Lundberg et al. 2020): what each feature adds to the share, times the level."""
+        matrix = feature_matrix(case, np.array([origin]), horizon, self.names)
+        found = self.booster.predict(matrix.inputs, pred_contrib=True, num_threads=1) * matrix.level[:, None]
+        return Contributions(self.names, found[:, :-1].T, found[:, -1])
+
+    def importance(self) -> dict[str, float]:
+        """Share of the loss that splits by each feature took away."""
+        gain = self.booster.feature_importance("gain")
+        return dict(zip(self.names, (gain / max(float(gain.sum()), 1e-300)).tolist(), strict=True))
 
     def to_files(self) -> dict[str, bytes]:
         """The trees as LightGBM's own text and a JSON document for the rest."""

@@ -35,7 +35,6 @@ PARAMETERS: dict[str, Any] = {
     "objective": "l2",
     "num_leaves": 8,
     "learning_rate": 0.05,
-    "min_data_in_leaf": 60,
     "feature_fraction": 0.5,
     "bagging_fraction": 0.7,
     "bagging_freq": 1,
@@ -47,6 +46,8 @@ PARAMETERS: dict[str, Any] = {
     "verbosity": -1,
 }
 ROUNDS = 150
+# Leaves as large as the history allows: a season that it does not hold is left to physics.
+_LEAST_LEAF, _MOST_LEAF, _LEAVES_OF_ALL = 20, 150, 30
 # Modules age and trees grow: a day one year back counts half (resolution C4.12).
 _HALF_LIFE_DAYS = 365.0
 _FOLDS, MIN_TRAIN_DAYS = 4, 28
@@ -143,7 +144,7 @@ def columns(seen: Look, known: Expected, plant: Plant, names: tuple[str, ...]) -
 
 
 def corrected(seen: Look, middle_kw: Vector, known: Expected, plant: Plant) -> Vector:
-    """Every step's P50 by what the last seven days missed: measured ≈ a · P50 + b · cloudless power.
+    """Every step's P50 by what the last seven days missed: measured ≈ a · P50 + b · (cloudless power − P50).
 
     a and b by least squares over the daylight of those days, drawn to 1 and 0 (ridge) by _BELIEF_H hours of full power
     squared: soiling moves a, clouds that were told and did not come (snow on the ground looks like them) move b.
@@ -152,11 +153,10 @@ def corrected(seen: Look, middle_kw: Vector, known: Expected, plant: Plant) -> V
     rows = np.flatnonzero(seen.is_known & seen.is_ahead)
     rows = rows[rows < last]
     pull = _BELIEF_H * (HOUR / seen.case.series.step) * plant.array.peak_kw**2
-    both = np.column_stack([middle_kw[rows], known.clear_kw[rows]])
-    left = both.T @ both + pull * np.eye(2)
-    right = both.T @ seen.measured_kw[rows] + pull * np.array([1.0, 0.0])
-    a, b = (float(weight) for weight in np.linalg.solve(left, right))
-    better: Vector = a * middle_kw + b * known.clear_kw
+    both = np.column_stack([middle_kw, known.clear_kw - middle_kw])
+    left = both[rows].T @ both[rows] + pull * np.eye(2)
+    right = both[rows].T @ seen.measured_kw[rows] + pull * np.array([1.0, 0.0])
+    better: Vector = both @ np.linalg.solve(left, right)
     return better
 
 
@@ -164,7 +164,8 @@ def _trees(inputs: Vector, missed: Vector, weight: Vector) -> Any:
     import lightgbm
 
     data = lightgbm.Dataset(inputs, label=missed, weight=weight, params={"verbosity": -1})
-    return lightgbm.train(PARAMETERS, data, num_boost_round=ROUNDS)
+    leaf = int(np.clip(len(missed) // _LEAVES_OF_ALL, _LEAST_LEAF, _MOST_LEAF))
+    return lightgbm.train(PARAMETERS | {"min_data_in_leaf": leaf}, data, num_boost_round=ROUNDS)
 
 
 def _held_out(found: Training, inputs: Vector, missed: Vector, weight: Vector) -> tuple[Vector, Index]:

@@ -1,15 +1,24 @@
-"""`meterloom models`: registered models, their versions and aliases."""
+"""`meterloom models`: registered models, their versions and aliases, and which one leads."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ml.tracker import APPROVED, CHAMPION
+from data_quality.contracts.people import Role
+from ml.tracker import APPROVED, CHALLENGER, CHAMPION
 from ml.tracking import MlflowTracker
 from orchestration.cli.answer import Answer, Table
-from orchestration.cli.frame import PROJECT, Call, command
+from orchestration.cli.frame import ACTS, PROJECT, Call, command
+from orchestration.cli.signing import actor
+
+if TYPE_CHECKING:
+    from ml.tracker import LoggedModel
 
 MODELS = Table("models", "name | version | alias: {alias:|} | digest: {digest:.12}")
+LedArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="SITE/TARGET, e.g. home/main, or a name of 'models list'.")
+]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is kept with the decision.")]
 
 
 @command("models list", takes=PROJECT, example="--json")
@@ -17,21 +26,82 @@ def models_list(
     call: Call, name: Annotated[str | None, typer.Argument(help="Only this registered name.")] = None
 ) -> Answer:
     """List every registered version with its alias, target, scores and digest."""
+    tracker = _tracker(call)
+    return Answer({"models": _lines(tracker, [name] if name else tracker.names())}, MODELS)
+
+
+@command("models promote", takes=ACTS, example='home/main --as anna --reason "a month of shadow"')
+def models_promote(
+    call: Call,
+    name: LedArgument,
+    reason: ReasonOption,
+    version: Annotated[
+        int | None, typer.Argument(help="Which version; the newest of a name, the challenger of a target.")
+    ] = None,
+) -> Answer:
+    """Let a forecast model lead its target: plans use its forecasts from the next issue on."""
+    from ml.forecasts.life.leading import challenger_of, wanted_version
+
+    tracker = _tracker(call)
+    if "/" in name:
+        return _lead(call, tracker, challenger_of(tracker, _family(call, name)), reason, is_rollback=False)
+    return _lead(call, tracker, wanted_version(tracker, name, version), reason, is_rollback=False)
+
+
+@command("models rollback", takes=ACTS, example='home/main --as anna --reason "too high since Monday"')
+def models_rollback(call: Call, name: LedArgument, reason: ReasonOption) -> Answer:
+    """Bring back the forecast model that led a target before the present one."""
+    from ml.forecasts.life.leading import former_leader
+
+    tracker = _tracker(call)
+    former = former_leader(tracker, call.project.forecasts.promotions(), _family(call, name))
+    return _lead(call, tracker, former, reason, is_rollback=True)
+
+
+def _lead(call: Call, tracker: MlflowTracker, logged: "LoggedModel", reason: str, *, is_rollback: bool) -> Answer:
+    from ml.forecasts.life.leading import lead_by_hand
+
+    who = actor(call, Role.APPROVER)
+    with call.project.store.together():
+        decision = lead_by_hand(
+            tracker, call.project.forecasts, logged, is_rollback=is_rollback, person_id=who.person.person_id,
+            reason=reason, clock=call.clock,
+        )  # fmt: skip
+        who.sign(f"models {decision.basis}", decision.model, reason=reason, former=decision.former)
+    family = logged.name.rpartition(".")[0]
+    names = [each for each in tracker.names() if each.startswith(f"{family}.")]
+    before = f"; before it {decision.former}" if decision.former else ""
+    text = f"{decision.model} leads {decision.target}, says {who.person.name}: {reason}{before}"
+    result = {"models": _lines(tracker, names), "decision": decision.model_dump(mode="json", exclude_none=True)}
+    return Answer(result, MODELS, text)
+
+
+def _family(call: Call, name: str) -> str:
+    """What the names of all models of the target begin with. Raises BadInput."""
+    from ml.forecasts.life.forecast_registry import family
+
+    site, separator, target = name.partition("/")
+    return family(call.project.site(site), target) if separator else name.rpartition(".")[0]
+
+
+def _tracker(call: Call) -> MlflowTracker:
     project = call.project.project
-    tracker = MlflowTracker(project.mlflow_uri, project.mlflow_artifacts_dir)
-    models = [name] if name else tracker.names()
+    return MlflowTracker(project.mlflow_uri, project.mlflow_artifacts_dir)
+
+
+def _lines(tracker: MlflowTracker, names: list[str]) -> list[dict[str, Any]]:
     # Asked once a model and not once a version: each is a query of its own.
-    aliases = {(model, tracker.get_alias(model, alias)): alias for model in models for alias in (CHAMPION, APPROVED)}
-    found = [
+    shown = (APPROVED, CHALLENGER, CHAMPION)
+    aliases = {(name, tracker.get_alias(name, alias)): alias for name in names for alias in shown}
+    return [
         {
             "name": version.name,
             "version": version.version,
-            "alias": aliases.get((model, version.version)),
+            "alias": aliases.get((name, version.version)),
             "target": version.tags.get("target", ""),
             "scores": tracker.metrics(version.run_id),
             "digest": version.checksum,
         }
-        for model in models
-        for version in tracker.versions(model)
+        for name in names
+        for version in tracker.versions(name)
     ]
-    return Answer({"models": found}, MODELS)

@@ -185,17 +185,19 @@ def test_no_champion_is_a_finding(tracker: MlflowTracker) -> None:
     assert found.code == "no_champion"
 
 
-def test_a_last_week_that_is_missing_is_a_finding(tracker: MlflowTracker, trained: Training) -> None:
+def test_a_last_week_that_is_missing_is_forecast_from_the_weeks_before_and_labelled(
+    tracker: MlflowTracker, trained: Training
+) -> None:
     frame = READINGS.filter(pl.col("interval_start_utc") < FIRST - timedelta(days=4))
     found = forecast(tracker, FIRST, frame)
-    assert isinstance(found, Finding)
-    assert (found.code, found.facts["hours_found"]) == ("recent_readings_missing", 72)
+    assert isinstance(found, Forecast)
+    assert "4.0 days old" in found.labels["stale"]
 
 
 def test_an_unknown_target_and_an_impossible_horizon_are_refused(tracker: MlflowTracker) -> None:
     with pytest.raises(BadInput, match="not of this site"):
         forecast(tracker, FIRST, target="m7")
-    with pytest.raises(ValueError, match="outside 1–48"):
+    with pytest.raises(BadInput, match="outside 1–48"):
         forecast(tracker, FIRST, horizon_h=49)
 
 

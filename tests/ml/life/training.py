@@ -7,8 +7,9 @@ import numpy as np
 from data_quality.contracts.site_file.site import Site
 from ml.features.civil import civil_of
 from ml.features.forecast_case import Case
-from ml.features.series import Series, stream_of
+from ml.features.series import Series
 from ml.forecasts.models.naive import SameHourLastWeekFitter
+from ml.forecasts.targets import target_of
 from ml.forecasts.train import Training, train_case
 from ml.tracking import MlflowTracker
 from tests.ml.cases import plant
@@ -38,7 +39,7 @@ def train_floor(tracker: MlflowTracker, name: str, values: np.ndarray, **more: o
     found = train_case(
         case_of_values(values, name),
         site=site(name),
-        stream=stream_of(site(name), "m1"),
+        target=target_of(site(name), "m1"),
         tracker=tracker,
         fitters=(SameHourLastWeekFitter(),),
         **more,  # type: ignore[arg-type]

@@ -1,0 +1,146 @@
+"""What moved a forecast: plain words whose numbers add up exactly."""
+
+import time
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from ml.features.civil import Civil
+from ml.features.forecast_case import Case
+from ml.features.series import DAY, Vector
+from ml.features.weather_known import GivenWeather
+from ml.forecasts.forecast_model import Contributions, Quantiles
+from ml.forecasts.life.explain import Why, explain
+from ml.forecasts.models.climatology import ClimatologyFitter
+from ml.forecasts.models.gradient_boosting import GradientBoosting, GradientBoostingFitter
+from tests.ml.forecasts.known_cases import case_like, factory
+
+DAYS = 100
+# Midnight of 16 April in Berlin: since 30 March an hour earlier by UTC.
+ORIGIN = DAYS * 24 - 1
+# Every second Wednesday, the last on the day that is forecast.
+HOLIDAYS = frozenset(date(2025, 1, 22) + timedelta(days=14 * n) for n in range(7))
+COLD = 10.0 - 4.0 * (np.arange((DAYS + 40) * 24) >= ORIGIN)
+
+
+def heated(civil: Civil) -> Vector:
+    """Half a kWh an hour more for each degree under 15 °C, beside the factory's own course."""
+    wave = COLD + 3.0 * np.sin(np.arange(len(civil)) / 100.0)
+    return factory(1)(civil) + 0.5 * (15.0 - wave)
+
+
+@pytest.fixture(scope="module")
+def case() -> Case:
+    wave = COLD + 3.0 * np.sin(np.arange(len(COLD)) / 100.0)
+    weather = GivenWeather(("temperature_degc",), wave[:, None])
+    return case_like(heated, days=DAYS, weather=weather, holidays=HOLIDAYS)
+
+
+@pytest.fixture(scope="module")
+def model(case: Case) -> GradientBoosting:
+    return GradientBoostingFitter().fit(case)
+
+
+def why_of(case: Case, model: GradientBoosting, origin: int) -> Why:
+    why = explain(case, model, origin, model.predict(case, origin, 48))
+    assert why is not None
+    return why
+
+
+def test_the_parts_add_up_to_the_difference(case: Case, model: GradientBoosting) -> None:
+    for origin in (ORIGIN, ORIGIN - 9, 60 * 24 + 5):
+        why = why_of(case.before(origin), model, origin)
+        assert why.is_last_week
+        assert sum(part.amount for part in why.parts) == pytest.approx(why.total - why.reference, rel=1e-9)
+        first = int(next(step for step in case.civil.midnights if step >= origin))
+        assert why.reference == pytest.approx(case.series.values[first - 168 : first - 144].sum(), rel=1e-12)
+
+
+def test_a_colder_day_is_told_with_its_degrees(case: Case, model: GradientBoosting) -> None:
+    why = why_of(case, model, ORIGIN)
+    colder = next(part for part in why.parts if part.topic == "temperature")
+    assert "colder by" in colder.words
+    assert colder.amount > 0
+    head, *lines = why.sentences()
+    assert head.startswith("Wednesday 16 April 2025, a public holiday: ")
+    assert "than the Wednesday before" in head
+    assert any(line.endswith("the calendar (a public holiday)") for line in lines)
+
+
+def test_sentences_add_up_as_they_are_rounded(case: Case, model: GradientBoosting) -> None:
+    why = why_of(case, model, ORIGIN)
+    told = [float(line.split(" ")[0].replace(",", "")) for line in why.sentences()[1:]]
+    assert sum(told) == pytest.approx(why.total - why.reference, abs=0.5 * len(told))
+
+
+def test_without_last_week_a_usual_day_is_what_it_is_held_against(case: Case, model: GradientBoosting) -> None:
+    values = case.series.values.copy()
+    values[ORIGIN - 7 * 24 + 3] = np.nan
+    why = why_of(replace(case, series=replace(case.series, values=values)), model, ORIGIN)
+    assert not why.is_last_week
+    assert "a usual day" in why.sentences()[0]
+    assert sum(part.amount for part in why.parts) == pytest.approx(why.total - why.reference, rel=1e-9)
+
+
+def test_a_bound_is_a_part_of_its_own(case: Case, model: GradientBoosting) -> None:
+    origin = ORIGIN
+    told = model.predict(case, origin, 48)
+    capped = Quantiles(*(np.minimum(each, 14.0) for each in (told.p10, told.p50, told.p90)))
+    why = explain(case, model, origin, capped)
+    assert why is not None
+    assert next(part for part in why.parts if part.topic == "bounds").amount < 0
+    assert sum(part.amount for part in why.parts) == pytest.approx(why.total - why.reference, rel=1e-9)
+
+
+def test_days_of_23_and_25_hours_are_held_against_the_same_local_hours(model: GradientBoosting) -> None:
+    for days, hours in ((83, 23), (293, 25)):
+        case = case_like(factory(2), days=days)
+        # The local midnight that begins the day of the change.
+        origin = int(case.civil.midnights[np.diff(case.civil.midnights, append=0) == hours][0])
+        case = case_like(factory(2), days=origin // 24 + 1).before(origin)
+        why = why_of(case, model, origin)
+        assert why.is_last_week
+        assert sum(part.amount for part in why.parts) == pytest.approx(why.total - why.reference, rel=1e-9)
+
+
+def test_a_level_is_told_by_its_mean_and_a_daily_series_by_its_day() -> None:
+    class Line:
+        algorithm = "line"
+
+        def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
+            return Quantiles(*(np.full(horizon, 12.0) for _ in range(3)))
+
+        def contributions(self, case: Case, origin: int, horizon: int) -> Contributions:
+            return Contributions(("weekday",), np.full((1, horizon), 2.0), np.full(horizon, 10.0))
+
+        def to_files(self) -> dict[str, bytes]:
+            return {}
+
+    case = case_like(factory(3), days=30)
+    price = replace(case, series=replace(case.series, unit="per_kwh"))
+    why = explain(price, Line(), 720, Line().predict(price, 720, 48))
+    assert why is not None
+    assert why.total == 12.0
+    assert "on average 12.0 per kWh" in why.sentences()[0]
+    daily = case_like(factory(3), days=30, step=DAY)
+    why = explain(daily, Line(), 30, Line().predict(daily, 30, 7))
+    assert why is not None
+    assert why.total == 12.0
+
+
+def test_a_model_that_cannot_say_says_nothing(case: Case) -> None:
+    floor = ClimatologyFitter().fit(case)
+    assert explain(case, floor, ORIGIN, floor.predict(case, ORIGIN, 48)) is None
+
+
+def test_an_explanation_costs_little(case: Case, model: GradientBoosting) -> None:
+    told = model.predict(case, ORIGIN, 48)
+    spent = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        explain(case, model, ORIGIN, told)
+        spent.append(time.perf_counter() - begun)
+    # A tenth of it on an idle machine.
+    assert min(spent) < 0.5
