@@ -58,11 +58,12 @@ def plan_request(
 ) -> PlanRequest | Finding:
     """The frozen request for the quarter hours from the one in progress, or a blocking finding.
 
-    load_forecast, device_forecasts (by asset id, of the kinds that need one): hourly; their P50 holds for all four
-    quarters. prices: of the site's price stream as published: interval_start_utc, price_per_kwh (float or decimal,
-    currency of the site), one row per quarter hour; a site without stream buys by its tariffs alone. price_forecast:
-    of that stream, for the steps after the last published one. read_bills: what is known of the bills so far, asked
-    where a tariff looks at more than the hour (tiers, peaks).
+    load_forecast, device_forecasts (by asset id, of the kinds that need one): their P50 holds for all quarters of a
+    step, and what they say of how they were made stands among the inputs. prices: of the site's price stream as
+    published: interval_start_utc, price_per_kwh (float or decimal, currency of the site), one row per quarter hour; a
+    site without stream buys by its tariffs alone. price_forecast: of that stream, for the steps after the last
+    published one. read_bills: what is known of the bills so far, asked where a tariff looks at more than the hour
+    (tiers, peaks).
     states: of the devices that are asked for one, by asset id; it counts as the start of the plan. ends: what is to
     be left in them; by default what there is, so that a saving is never charge borrowed from tomorrow.
     The horizon is horizon_h, or shorter where forecasts or prices end earlier, but not below min_horizon_h.
@@ -88,7 +89,7 @@ def plan_request(
     if len(steps) < min_horizon_h * _STEPS_PER_HOUR:
         return _joined([_horizon_finding(series, start_utc, len(steps), min_horizon_h)], site)
     powers_kw = {role: tuple(known[step] for step in steps) for role, known in series.items()}
-    labels = {"prices": price_digest(prices, start_utc, steps[-1] + STEP), "mode": mode.name}
+    labels = {"prices": price_digest(prices, start_utc, steps[-1] + STEP), "mode": mode.name} | _said(used)
     labels |= _forecast_prices(price_forecast, [step for step in steps if step in ahead])
     figures = partial(_figures, site, mode, powers_kw, states, ends or {}, start_utc, limit_kw)
     net_kw = np.subtract(powers_kw["load"], np.sum(_sun(site, powers_kw), axis=0))
@@ -138,11 +139,17 @@ def _with_bills(request: PlanRequest, offer: Offer, offered: Callable[..., Offer
     return request.model_copy(update={"bills": tuple(terms.model_dump(mode="json") for terms in whole.bills)})
 
 
+def _said(forecasts: Mapping[str, Forecast]) -> dict[str, str]:
+    """What the forecasts say of how they were made: a weaker model, a load that changed, weather that was missing."""
+    return {f"{role}_forecast_{code}": said for role, made in forecasts.items() for code, said in made.labels.items()}
+
+
 def _forecast_prices(forecast: Forecast | None, steps: Sequence[datetime]) -> dict[str, str]:
     """Labels of the steps whose prices are forecast, where there are any."""
     if forecast is None or not steps:
         return {}
-    return {"price_forecast": forecast.forecast_id, FORECAST_FROM: f"{steps[0]:%Y-%m-%dT%H:%MZ}"}
+    told = {"price_forecast": forecast.forecast_id, FORECAST_FROM: f"{steps[0]:%Y-%m-%dT%H:%MZ}"}
+    return told | _said({"price": forecast})
 
 
 def _priced(site: Site, prices: dict[datetime, float], start_utc: datetime) -> dict[str, dict[datetime, float]]:

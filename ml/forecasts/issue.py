@@ -12,7 +12,7 @@ from itertools import chain, islice
 import numpy as np
 import polars as pl
 
-from data_quality.contracts.control.forecast import Forecast, ForecastRow
+from data_quality.contracts.control.forecast import SHADOW, Forecast, ForecastRow
 from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
@@ -21,7 +21,7 @@ from data_quality.contracts.time import zone
 from data_quality.contracts.units import quantise
 from ml.features.forecast_case import Case
 from ml.features.series import Series
-from ml.forecasts.forecast_model import Fitter, Forecaster, Quantiles, TooShort
+from ml.forecasts.forecast_model import Fitter, Forecaster, Labelled, Quantiles, TooShort
 from ml.forecasts.group_profile import GroupProfile, group_profile
 from ml.forecasts.life.forecast_registry import Champion, load_champion, others_of
 from ml.forecasts.life.what_moved import what_moved
@@ -30,8 +30,12 @@ from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.plausible import MIN_RECENT_SHARE, age_days, implausible, notes, recent_share
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import Target, target_of
+<<<<<<< HEAD
 from ml.forecasts.uncertainty.trajectories import ErrorMemory, stored_courses
 from ml.tracker import Tracker
+=======
+from ml.tracker import CHALLENGER, Tracker
+>>>>>>> main
 
 # The longest lag looks back so far.
 MIN_HISTORY_DAYS = 28
@@ -109,6 +113,28 @@ def run_forecast(
         message = f"The newest reading is {age:.0f} days old; at most {MAX_STALE_DAYS} can be bridged."
         return finding("recent_readings_missing", message, wanted.name, days=round(age or 0))
     return _by_best(asked, tracker, issued_at, available_at)
+
+
+def run_shadow(
+    readings: pl.DataFrame, *, site: Site, tracker: Tracker, beside: Forecast, weather: Sequence[WeatherIssue] = ()
+) -> Forecast | None:
+    """What the challenger says at the same issue of the same steps as the champion's forecast, labelled as a shadow.
+
+    None where no model challenges, or its answer cannot be: that day then does not count for it.
+    """
+    target = target_of(site, beside.target)
+    challenger = load_champion(tracker, site, target.name, CHALLENGER)
+    at = beside.issued_at_utc
+    case = issue_case(readings, site=site, target=target, issued_at_utc=at, weather=weather)
+    if challenger is None or isinstance(case, Finding):
+        return None
+    asked = _asked(site, target, case, at, len(beside.rows))
+    answer = challenger.forecaster.predict(case, asked.origin, asked.steps)
+    if implausible(answer, case, asked.origin) is not None:
+        return None
+    model = _Model(challenger.logged.name, str(challenger.logged.version), challenger.forecaster)
+    labels = {SHADOW: f"beside {beside.model_name} {beside.model_version}, to be compared; nothing rests on it"}
+    return _forecast(asked, model, answer, labels, at, beside.available_at_utc)
 
 
 def issue_case(
@@ -216,6 +242,8 @@ def _by_best(
             labels["fallback"] = f"{'; '.join(refused)}; {model.forecaster.algorithm} answers instead"
         trained = champion.trained_until_utc
         labels |= notes(asked.case, asked.origin, asked.steps, trained_until_utc=trained)
+        if isinstance(model.forecaster, Labelled):
+            labels |= model.forecaster.labels
         return _forecast(asked, model, answer, labels, issued_at_utc, available_at_utc)
     return finding("implausible_forecast", f"No model has an answer: {'; '.join(refused)}.", asked.target.name)
 

@@ -111,14 +111,14 @@ def _regime(series: Series, origin: int, trained_until_utc: datetime | None) -> 
 
 def _weather(case: Case, origin: int, horizon: int) -> str | None:
     if not case.weather.names:
-        return "none is known: forecast from the series and the calendar alone"
+        return "no weather is known: forecast from the series and the calendar alone"
     ahead = np.arange(origin, origin + horizon)
     known = ~np.isnan(case.weather.at(ahead, np.full(horizon, origin))).all(axis=1)
     if known.all():
         return None
     if not known.any():
-        return "no forecast of it was known at the issue, only what was measured before"
-    return f"a forecast of it was known for {int(known.sum())} of {horizon} steps"
+        return "no forecast of the weather was known at the issue, only what was measured before"
+    return f"a forecast of the weather was known for {int(known.sum())} of {horizon} steps"
 
 
 def _mean(values: Vector) -> float | None:

@@ -91,7 +91,7 @@ class Trial:
         ends = [fold.start for fold in self.folds[1:]] + [len(self.case.series.values)]
         groups: dict[tuple[Literal["fold", "lead", "season"], str], dict[str, Forecasts]] = {}
         for name, run in runs.items():
-            day = first_day(run, self.case.civil)
+            day = judged(run, self.case.civil)
             for part, ahead in by_lead(run, self.case.civil.per_day).items():
                 groups.setdefault(("lead", part), {})[name] = ahead
             for part, ahead in by_season(day, self.case.civil).items():
@@ -172,7 +172,7 @@ def hold_trial(
     if not runs:
         return None
     scale = week_scale(case.series.values[: folds[0].start], case.series.per_day)
-    days = {name: first_day(run, case.civil) for name, run in runs.items()}
+    days = {name: judged(run, case.civil) for name, run in runs.items()}
     scores, left_out = score_together(days, scale=scale)
     return Trial(case, tuple(folds), runs, scores, scale, left_out) if scores else None
 
@@ -182,9 +182,14 @@ def first_day(run: Forecasts, civil: Civil) -> Forecasts:
     return run.where(civil.day[run.step] == civil.day[run.origin])
 
 
+def judged(run: Forecasts, civil: Civil) -> Forecasts:
+    """The answers that a model is judged by: the first day of hours, and of days the whole horizon."""
+    return run if civil.per_day == 1 else first_day(run, civil)
+
+
 def daily_losses(run: Forecasts, civil: Civil, *, from_origin: int = 0) -> dict[date, float]:
-    """Mean pinball loss of the first day of each origin that can be scored, by local date."""
-    day = first_day(run, civil)
+    """Mean pinball loss of what each origin is judged by and can be scored, by local date."""
+    day = judged(run, civil)
     day = day.where(day.counts & (day.origin >= from_origin))
     found = {}
     for origin in np.unique(day.origin):

@@ -6,13 +6,20 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.forecasts import ForecastStore
+from assets.stores.ledgers.plans import PlanStore
+from assets.stores.transactions import Store
 from controls.optimiser.devices.connection import connection_kw
+from controls.planning.make import Desk
 from controls.planning.plan_inputs import plan_request, price_digest, quarter_start
 from data_quality.contracts.control.command import Mode
+from data_quality.contracts.control.forecast import Forecast, ForecastRow
 from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import FixedClock
 from tests.controls.planning.examples import DAY, HOME, NOW, device, forecast, inputs, paid, prices, request
 
 
@@ -41,6 +48,43 @@ def test_the_energy_of_an_hour_is_the_power_of_its_quarters() -> None:
     rows = tuple(row.model_copy(update={"p50": float(h)}) for h, row in enumerate(rising.rows))
     asked = request(load_forecast=rising.model_copy(update={"rows": rows}))
     assert asked.load_kw[:5] == (10.0, 10.0, 10.0, 10.0, 11.0)
+
+
+def quarter_forecast(kwh: float, *, issued_at_utc: datetime = DAY) -> Forecast:
+    """A forecast of the load by quarter hours."""
+    rows = tuple(
+        ForecastRow(time_utc=DAY + timedelta(minutes=15 * k), p10=kwh, p50=kwh, p90=kwh) for k in range(4 * 48)
+    )
+    named = {"forecast_id": f"fc-quarters-{issued_at_utc:%H%M}", "target": "meter:house@15min", "step_minutes": 15}
+    given = {"rows": rows, "issued_at_utc": issued_at_utc, "available_at_utc": issued_at_utc}
+    return forecast("house", 1.0).model_copy(update=named | given)
+
+
+def test_the_energy_of_a_quarter_hour_is_a_quarter_of_its_power() -> None:
+    assert set(request(load_forecast=quarter_forecast(0.3)).load_kw) == {1.2}
+
+
+def test_a_plan_takes_the_forecast_by_quarter_hours_unless_one_by_hours_is_newer(store: Store, lake: Lake) -> None:
+    clock = FixedClock(NOW)
+    forecasts = ForecastStore(store)
+    desk = Desk(HOME, lake, forecasts, PlanStore(store), Mode.PARTIAL, dict, clock)
+    assert desk.forecast("meter:house") is None
+    forecasts.add(forecast("house", 0.8), clock)
+    assert desk.forecast("meter:house") == forecast("house", 0.8)
+    quarters = quarter_forecast(0.3, issued_at_utc=DAY + timedelta(minutes=45))
+    forecasts.add(quarters, clock)
+    clock.advance(timedelta(minutes=1))
+    assert desk.forecast("meter:house") == quarters
+    later = forecast("house", 0.9, issued_at_utc=DAY + timedelta(hours=1)).model_copy(update={"forecast_id": "later"})
+    forecasts.add(later, clock)
+    clock.advance(timedelta(minutes=1))
+    assert desk.forecast("meter:house") == later
+
+
+def test_what_a_forecast_says_of_how_it_was_made_stands_among_the_inputs_of_the_plan() -> None:
+    weaker = forecast("house", 0.8).model_copy(update={"labels": {"fallback": "the floor answers instead"}})
+    assert request(load_forecast=weaker).inputs["load_forecast_fallback"] == "the floor answers instead"
+    assert not any(name.endswith("fallback") for name in request().inputs)
 
 
 def test_prices_are_those_of_their_quarter_hour_and_may_be_decimal() -> None:

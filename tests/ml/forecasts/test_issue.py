@@ -1,5 +1,6 @@
 """What a site's forecasts are, when one is handed out again, and how far and by which step they go."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -16,14 +17,17 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.site import Driver, Site
 from data_quality.contracts.time import FixedClock, local_midnight_utc
+from ml.features.forecast_case import Case
 from ml.forecasts.issue import is_still_good, issue_case, run_forecast
 from ml.forecasts.life.forecast_registry import load_champion
+from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
+from ml.forecasts.site_case import target_case
 from ml.forecasts.site_forecast import SiteForecasts, forecast_site
 from ml.forecasts.targets import target_of
 from ml.tracking import MlflowTracker
 from tests.kpi.seeded import fill
 from tests.ml.cases import ZONE
-from tests.ml.forecasts.issuing import NOW, START, issued, lead, load, naive, readings, sound, works
+from tests.ml.forecasts.issuing import FLOOR, NOW, START, issued, lead, load, naive, readings, sound, trained, works
 
 
 def again(tracker: MlflowTracker, site: Site, stored: Forecast, rows: pl.DataFrame, at: datetime) -> bool:
@@ -155,6 +159,19 @@ def test_a_correction_of_the_last_day_makes_a_new_forecast(plant: Plant) -> None
     assert second.reused == ()
     assert all(one.forecast_id != two.forecast_id for one, two in zip(first.forecasts, second.forecasts, strict=True))
     assert plant.store.latest("site", "meter:a") == second.forecasts[0]
+
+
+def test_a_model_of_days_learns_its_whole_month_and_is_judged_by_it(tracker: MlflowTracker) -> None:
+    site = works("month")
+    rows = readings(site, load(120), start=NOW - timedelta(days=120))
+    case = target_case(rows, site=site, target=target_of(site, "a@daily_energy"), end_utc=NOW)
+    assert isinstance(case, Case)
+    assert case.asked == 31
+    two_days, month = (GradientBoostingFitter().fit(replace(case, asked=asked)) for asked in (None, 31))
+    assert two_days.to_files() != month.to_files()
+    # Four weeks of origins: the first is judged by all that has happened since, the last by one day.
+    found = trained(tracker, site, rows, target="a@daily_energy")
+    assert found.scores[FLOOR].n == sum(range(1, 29))
 
 
 def test_a_horizon_that_is_no_whole_number_of_days_is_refused(tracker: MlflowTracker) -> None:
