@@ -281,6 +281,7 @@ def core_site__day_ahead_forecast(
             "dagster/row_count": sum(len(f.rows) for f in issued.forecasts),
             "targets": [f.target for f in issued.forecasts],
             "reused": list(issued.reused),
+            "moved": table(["target", "what moved it"], [[f.target, line] for f in issued.forecasts for line in f.why]),
             "said": table(["what", "severity", "why"], [[w.code, w.severity, w.message] for w in issued.warnings]),
             "refused": refusals(issued.refused),
             **pictures,

@@ -12,13 +12,15 @@ from ml.forecasts.forecast_model import Fitter, Forecaster, Outdated
 from ml.forecasts.life.cards import forecast_card
 from ml.forecasts.life.trial import FLOOR, Trial, daily_losses
 from ml.forecasts.life.tuning import Tuned
+from ml.forecasts.models.climatology import ClimatologyFitter
 from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.models.pv_fitters import PV_KINDS, pv_fitters_of
 from ml.forecasts.targets import Target, target_of
+from ml.forecasts.uncertainty.trajectories import ERRORS_FILE, ErrorMemory
 from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, ModelRecord, Tracker
 
-FITTERS: tuple[Fitter, ...] = (GradientBoostingFitter(), SameHourLastWeekFitter())
+FITTERS: tuple[Fitter, ...] = (GradientBoostingFitter(), SameHourLastWeekFitter(), ClimatologyFitter())
 # Every kind that a stored model may be of.
 KINDS: tuple[Fitter, ...] = (*FITTERS, *PV_KINDS)
 
@@ -30,6 +32,7 @@ class Champion:
     logged: LoggedModel
     forecaster: Forecaster
     trained_until_utc: datetime
+    memory: ErrorMemory | None = None
 
 
 def model_name(site: Site, target: str, algorithm: str) -> str:
@@ -88,9 +91,10 @@ def others_of(tracker: Tracker, site: Site, target: str, champion: Champion) -> 
 
 def opened(tracker: Tracker, logged: LoggedModel, fitter: Fitter) -> Champion:
     """That version, ready to forecast. Raises Outdated where this release cannot ask it."""
-    forecaster = fitter.load(tracker.load_files(logged.name, logged.version))
+    files = tracker.load_files(logged.name, logged.version)
     # Up to when it was trained says which days are new to it, and so fit for a comparison.
-    return Champion(logged, forecaster, datetime.fromisoformat(logged.tags["trained_until_utc"]))
+    trained_until = datetime.fromisoformat(logged.tags["trained_until_utc"])
+    return Champion(logged, fitter.load(files), trained_until, ErrorMemory.in_files(files))
 
 
 def called(logged: LoggedModel) -> str:
@@ -159,7 +163,10 @@ def register(
         dataset_name=f"{site.site_id}/{target.name} steps",
         dataset_digest=trial.case.digest(),
     )
+    memory = ErrorMemory.of(trial.runs[model.algorithm])
     files = {**model.to_files(), **(tuned.to_file() if tuned else {})}
+    if memory is not None:
+        files[ERRORS_FILE] = memory.to_file()
     return tracker.log_model(model_name(site, target.name, model.algorithm), files, record)
 
 
