@@ -30,12 +30,8 @@ from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.plausible import MIN_RECENT_SHARE, age_days, implausible, notes, recent_share
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import Target, target_of
-<<<<<<< HEAD
 from ml.forecasts.uncertainty.trajectories import ErrorMemory, stored_courses
-from ml.tracker import Tracker
-=======
 from ml.tracker import CHALLENGER, Tracker
->>>>>>> main
 
 # The longest lag looks back so far.
 MIN_HISTORY_DAYS = 28
