@@ -149,7 +149,8 @@ def core_seu__monitoring_baseline(
 class TrainConfig(dg.Config):
     """What is trained, on how long a trial, and why.
 
-    targets: names, all of the site if empty. tune_within_s: how long parameters are searched for each target.
+    targets: names, all of the site if empty. tune_within_s: how long parameters are searched for each target;
+    above 0 the slow kinds of model (exponential smoothing) are tried too.
     """
 
     targets: list[str] = []
@@ -281,6 +282,7 @@ def core_site__day_ahead_forecast(
             "dagster/row_count": sum(len(f.rows) for f in issued.forecasts),
             "targets": [f.target for f in issued.forecasts],
             "reused": list(issued.reused),
+            "moved": table(["target", "what moved it"], [[f.target, line] for f in issued.forecasts for line in f.why]),
             "said": table(["what", "severity", "why"], [[w.code, w.severity, w.message] for w in issued.warnings]),
             "refused": refusals(issued.refused),
             **pictures,

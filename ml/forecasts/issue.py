@@ -24,11 +24,13 @@ from ml.features.series import Series
 from ml.forecasts.forecast_model import Fitter, Forecaster, Labelled, Quantiles, TooShort
 from ml.forecasts.group_profile import GroupProfile, group_profile
 from ml.forecasts.life.forecast_registry import Champion, load_champion, others_of
+from ml.forecasts.life.what_moved import what_moved
 from ml.forecasts.models.climatology import ClimatologyFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.plausible import MIN_RECENT_SHARE, age_days, implausible, notes, recent_share
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import Target, target_of
+from ml.forecasts.uncertainty.trajectories import ErrorMemory, stored_courses
 from ml.tracker import CHALLENGER, Tracker
 
 # The longest lag looks back so far.
@@ -62,7 +64,7 @@ class _Model:
     name: str
     version: str
     forecaster: Forecaster
-    trained_until_utc: datetime | None = None
+    memory: ErrorMemory | None = None
 
 
 def run_forecast(
@@ -245,7 +247,7 @@ def _by_best(
 def _candidates(asked: _Asked, champion: Champion, tracker: Tracker, *, is_stale: bool) -> Iterator[_Model]:
     if not is_stale:
         for one in chain([champion], islice(others_of(tracker, asked.site, asked.target.name, champion), OTHERS)):
-            yield _Model(one.logged.name, str(one.logged.version), one.forecaster)
+            yield _Model(one.logged.name, str(one.logged.version), one.forecaster, one.memory)
     floor: Fitter = SameHourLastWeekFitter()
     for fitter in (ClimatologyFitter(),) if is_stale else (floor, ClimatologyFitter()):
         try:
@@ -267,8 +269,10 @@ def _forecast(
     digest, series = asked.case.digest(), asked.case.series
     parts = [asked.site.site_id, asked.target.name, issued_at_utc.isoformat(), str(asked.steps)]
     parts += [model.name, model.version, digest]
+    forecast_id = hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
+    moved = what_moved(asked.case, model.forecaster, asked.origin, answer)
     return Forecast(
-        forecast_id=hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32],
+        forecast_id=forecast_id,
         site_id=asked.site.site_id,
         target=asked.target.name,
         issued_at_utc=issued_at_utc,
@@ -281,6 +285,8 @@ def _forecast(
         unit=series.unit,
         step_minutes=series.step // timedelta(minutes=1),
         labels=labels,
+        trajectories=stored_courses(answer, model.memory, seed=int(forecast_id[:16], 16), floor=series.floor),
+        why=moved.sentences() if moved else (),
     )
 
 

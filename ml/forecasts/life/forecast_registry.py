@@ -12,15 +12,20 @@ from ml.forecasts.forecast_model import Fitter, Forecaster, Outdated
 from ml.forecasts.life.cards import forecast_card
 from ml.forecasts.life.trial import FLOOR, Trial, daily_losses
 from ml.forecasts.life.tuning import Tuned
+from ml.forecasts.models.climatology import ClimatologyFitter
 from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.models.pv_fitters import PV_KINDS, pv_fitters_of
+from ml.forecasts.models.statistical import ExponentialSmoothingFitter
 from ml.forecasts.targets import Target, target_of
+from ml.forecasts.uncertainty.trajectories import ERRORS_FILE, ErrorMemory
 from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, ModelRecord, Tracker
 
-FITTERS: tuple[Fitter, ...] = (GradientBoostingFitter(), SameHourLastWeekFitter())
+FITTERS: tuple[Fitter, ...] = (GradientBoostingFitter(), SameHourLastWeekFitter(), ClimatologyFitter())
+# Seconds a fit: tried where a training is given time.
+PATIENT_FITTERS: tuple[Fitter, ...] = (ExponentialSmoothingFitter(),)
 # Every kind that a stored model may be of.
-KINDS: tuple[Fitter, ...] = (*FITTERS, *PV_KINDS)
+KINDS: tuple[Fitter, ...] = (*FITTERS, *PATIENT_FITTERS, *PV_KINDS)
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Champion:
     logged: LoggedModel
     forecaster: Forecaster
     trained_until_utc: datetime
+    memory: ErrorMemory | None = None
 
 
 def model_name(site: Site, target: str, algorithm: str) -> str:
@@ -47,11 +53,15 @@ def fitter_of(algorithm: str) -> Fitter:
     return next(fitter for fitter in KINDS if fitter.algorithm == algorithm)
 
 
-def fitters_of(site: Site, target: Target) -> tuple[Fitter, ...]:
-    """The kinds of model that are tried for a target: of PV also those that know the sun and the plant."""
+def fitters_of(site: Site, target: Target, *, is_patient: bool = False) -> tuple[Fitter, ...]:
+    """The kinds of model that are tried for a target: of PV also those that know the sun and the plant.
+
+    is_patient: also those that take seconds a fit.
+    """
+    usual = (*FITTERS, *PATIENT_FITTERS) if is_patient else FITTERS
     if target.stream is None or target.is_daily:
-        return FITTERS
-    return (*FITTERS, *pv_fitters_of(site, target.stream.stream_id))
+        return usual
+    return (*usual, *pv_fitters_of(site, target.stream.stream_id))
 
 
 def load_champion(tracker: Tracker, site: Site, target: str, alias: str = CHAMPION) -> Champion | None:
@@ -88,9 +98,10 @@ def others_of(tracker: Tracker, site: Site, target: str, champion: Champion) -> 
 
 def opened(tracker: Tracker, logged: LoggedModel, fitter: Fitter) -> Champion:
     """That version, ready to forecast. Raises Outdated where this release cannot ask it."""
-    forecaster = fitter.load(tracker.load_files(logged.name, logged.version))
+    files = tracker.load_files(logged.name, logged.version)
     # Up to when it was trained says which days are new to it, and so fit for a comparison.
-    return Champion(logged, forecaster, datetime.fromisoformat(logged.tags["trained_until_utc"]))
+    trained_until = datetime.fromisoformat(logged.tags["trained_until_utc"])
+    return Champion(logged, fitter.load(files), trained_until, ErrorMemory.in_files(files))
 
 
 def called(logged: LoggedModel) -> str:
@@ -159,7 +170,10 @@ def register(
         dataset_name=f"{site.site_id}/{target.name} steps",
         dataset_digest=trial.case.digest(),
     )
+    memory = ErrorMemory.of(trial.runs[model.algorithm])
     files = {**model.to_files(), **(tuned.to_file() if tuned else {})}
+    if memory is not None:
+        files[ERRORS_FILE] = memory.to_file()
     return tracker.log_model(model_name(site, target.name, model.algorithm), files, record)
 
 

@@ -26,6 +26,7 @@ def issue(call: Call, site: SiteOption) -> Answer:
                 "target": forecast.target,
                 "issued_at": forecast.issued_at_utc,
                 "model": f"{forecast.model_name} v{forecast.model_version}",
+                "why": forecast.why,
                 "rows": [
                     {"time_utc": row.time_utc, "p10": row.p10, "p50": row.p50, "p90": row.p90} for row in forecast.rows
                 ],
@@ -35,4 +36,9 @@ def issue(call: Call, site: SiteOption) -> Answer:
         "scores": project.forecasts.promotions(),
     }
     hours = Table([(forecast, row) for forecast in forecasts for row in forecast.rows], HOURS)
-    return Answer(result, hours, exit_code=DONE if forecasts else CHECK_FAILED)
+    moved = [
+        f"What moved {forecast.target}:\n" + "\n".join(f"  {line}" for line in forecast.why)
+        for forecast in forecasts
+        if forecast.why
+    ]
+    return Answer(result, hours, "\n".join(moved), exit_code=DONE if forecasts else CHECK_FAILED)
