@@ -43,13 +43,8 @@ def issue(call: Call, site: SiteOption) -> Answer:
         "scores": project.forecasts.promotions(),
     }
     steps = Table([(forecast, row) for forecast in forecasts for row in forecast.rows], STEPS)
-    moved = [
-        f"What moved {forecast.target}:
-" + "
-".join(f"  {line}" for line in forecast.why)
-        for forecast in forecasts
-        if forecast.why
-    ]
     said = [finding.message for forecast in forecasts for finding in findings_of(forecast)]
-    return Answer(result, steps, "
-".join([*said, *moved]), exit_code=DONE if forecasts else CHECK_FAILED)
+    for forecast in forecasts:
+        if forecast.why:
+            said += [f"What moved {forecast.target}:", *(f"  {line}" for line in forecast.why)]
+    return Answer(result, steps, "\n".join(said), exit_code=DONE if forecasts else CHECK_FAILED)
