@@ -37,11 +37,14 @@ check: setup
 house: setup
 	@$(PYTHON) -m tests.house
 
-# CVXPY, which building a plan's model is held against, has an environment and a lock of its own.
+# CVXPY and OpenSTEF, which plans and forecasts are held against, have environments and locks of their own.
 bench: setup
 	@[ -x .bench/bin/python ] || .bootstrap/bin/uv venv --quiet --python $(PYTHON) .bench
 	@VIRTUAL_ENV=.bench .bootstrap/bin/uv pip install --quiet --require-hashes -r tests/bench/requirements.lock \
 		|| echo "bench: no CVXPY here, its lines say so"
+	@[ -x .bench/openstef/bin/python ] || .bootstrap/bin/uv venv --quiet --python $(PYTHON) .bench/openstef
+	@VIRTUAL_ENV=.bench/openstef .bootstrap/bin/uv pip install --quiet --require-hashes -r tests/bench/openstef.lock \
+		|| echo "bench: no OpenSTEF here, its lines say so"
 	@$(PYTHON) -m tests.bench
 
 # make fuzz FORMAT=nem12 COUNT=100000 SEED=1: a long run, taken up again where it was broken off.

@@ -1,6 +1,8 @@
 """Shells: baselines and their expected energy, forecast models and the day-ahead forecast."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
@@ -10,9 +12,13 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Clock
 from ml.tracker import Tracker
 from orchestration.partitions import SITE_MONTHS, SITES
-from orchestration.previews import Preview, lines, table
+from orchestration.previews import Preview, bars_png, embedded, lines, lines_png, table
 from orchestration.resources import ProjectResource
 from orchestration.warehouse.mart_previews import USE_DAYS, use_pictures
+
+if TYPE_CHECKING:
+    from ml.forecasts.life.trial import Chart
+    from ml.forecasts.train import Training
 
 OWNERS = ["team:measurement"]
 
@@ -140,38 +146,99 @@ def core_seu__monitoring_baseline(
     )
 
 
+class TrainConfig(dg.Config):
+    """What is trained, on how long a trial, and why.
+
+    targets: names, all of the site if empty. tune_within_s: how long parameters are searched for each target.
+    """
+
+    targets: list[str] = []
+    backtest_days: int = 28
+    folds: int = 2
+    tune_within_s: float = 0.0
+    reason: str = ""
+
+
+def drawn(chart: "Chart") -> bytes:
+    """A chart's numbers as a picture."""
+    names = [each for each in chart.at if isinstance(each, str)]
+    if names:
+        return bars_png(names, chart.series, title=chart.title, unit=chart.unit)
+    moments = [each for each in chart.at if isinstance(each, datetime)]
+    return lines_png(moments, chart.series, title=chart.title, unit=chart.unit)
+
+
 @dg.asset(
     group_name="forecasts",
-    kinds={"mlflow", "sktime"},
+    kinds={"mlflow", "lightgbm"},
     owners=OWNERS,
     partitions_def=SITES,
     deps=["core_lake__15min_readings", "core_site__reference", "core_site__weather_forecast"],
 )
 def core_site__forecast_models(
-    context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
+    context: dg.AssetExecutionContext,
+    config: TrainConfig,
+    project: ProjectResource,
+    clock: dg.ResourceParam[Clock],
 ) -> dg.MaterializeResult:
-    """Forecast models of a site, backtested against same-hour-last-week; the champion moves only on a better score."""
+    """Forecast models of a site, backtested in several folds with a rolling origin, one run of MLflow a target.
+
+    The best is trained on everything and registered; the champion moves only on a gain that chance does not explain.
+    """
     from ml.forecasts.site_forecast import train_site
 
+    tracker = tracker_of(project)
     made = train_site(
         project.site(context.partition_key),
         lake=project.lake,
         store=project.forecasts,
-        tracker=tracker_of(project),
+        tracker=tracker,
         clock=clock,
         weather=project.weather,
+        only=config.targets,
+        backtest_days=config.backtest_days,
+        folds=config.folds,
+        tune_within_s=config.tune_within_s,
     )
-    rows = [
-        [each.target, name, score.nrmse * 100, score.wape * 100, score.coverage_p10_p90 * 100, each.decision.reason]
-        for each in made.trained
-        for name, score in each.scores.items()
-    ]
+    pictures: dict[str, Preview] = {}
+    for each in made.trained:
+        files = {f"{chart.name}.png": drawn(chart) for chart in each.charts}
+        tracker.add_files(each.registered.run_id, "plots", files)
+        for chart in each.charts:
+            pictures[f"{each.target} {chart.name}"] = embedded(files[f"{chart.name}.png"], title=chart.title)
     return dg.MaterializeResult(
         metadata={
-            "scores": table(["target", "model", "NRMSE %", "WAPE %", "P10–P90 covers %", "decision"], rows),
+            "dagster/row_count": len(made.trained),
+            "why": config.reason or "asked by hand",
+            **trained_tables(made.trained),
+            "registry": address_of(project.project.mlflow_uri),
             "refused": refusals(made.refused),
+            **pictures,
         }
     )
+
+
+def trained_tables(trained: Sequence["Training"]) -> dict[str, dg.MarkdownMetadataValue]:
+    """Who leads and why, every kind's scores on the same steps, and the best one's by fold, lead and season."""
+    decisions = [
+        [each.target, each.decision.model, each.decision.is_promoted, each.decision.reason] for each in trained
+    ]
+    scores = [
+        [each.target, name, score.nrmse * 100, score.wape * 100, score.coverage_p10_p90 * 100, score.crps]
+        for each in trained
+        for name, score in each.scores.items()
+    ]
+    parts = [
+        [each.target, part.kind, part.name, part.score.nrmse * 100, part.score.coverage_p10_p90 * 100, part.skill]
+        for each in trained
+        for part in each.slices
+        if part.model_name == each.best
+    ]
+    return {
+        "decisions": table(["target", "model", "leads", "why"], decisions),
+        "scores": table(["target", "model", "NRMSE %", "WAPE %", "P10–P90 covers %", "CRPS"], scores),
+        "parts": table(["target", "part", "of", "NRMSE %", "P10–P90 covers %", "skill"], parts, limit=100),
+    }
 
 
 @dg.asset(
@@ -214,8 +281,63 @@ def core_site__day_ahead_forecast(
             "dagster/row_count": sum(len(f.rows) for f in issued.forecasts),
             "targets": [f.target for f in issued.forecasts],
             "reused": list(issued.reused),
+            "moved": table(["target", "what moved it"], [[f.target, line] for f in issued.forecasts for line in f.why]),
             "said": table(["what", "severity", "why"], [[w.code, w.severity, w.message] for w in issued.warnings]),
             "refused": refusals(issued.refused),
             **pictures,
+        }
+    )
+
+
+@dg.asset(
+    group_name="forecasts",
+    kinds={"polars"},
+    owners=OWNERS,
+    partitions_def=SITES,
+    deps=["core_site__day_ahead_forecast", "core_lake__15min_readings"],
+)
+def core_site__forecast_scores(
+    context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
+) -> dg.MaterializeResult:
+    """How good the issued forecasts of a site were, by target, day, lead and version; what drifts; who may lead."""
+    from ml.forecasts.life.watch_site import watch_site
+
+    found = watch_site(
+        project.site(context.partition_key),
+        lake=project.lake,
+        store=project.forecasts,
+        tracker=tracker_of(project),
+        clock=clock,
+        weather=project.weather,
+    )
+    newest = {each.target: max((s.local_day for s in each.scores), default=None) for each in found.watched}
+    rows = [
+        [
+            s.target,
+            s.local_day,
+            s.lead,
+            f"{s.model_name} v{s.model_version}",
+            s.is_shadow,
+            s.crps,
+            s.coverage * 100,
+            s.skill,
+        ]
+        for each in found.watched
+        for s in each.scores
+        if s.local_day == newest[each.target]
+    ]
+    drifts = [[each.target, f.code, f.message] for each in found.watched if each.drift for f in each.drift.findings]
+    decisions = [
+        [each.target, each.decision.model, each.decision.is_promoted, each.decision.reason]
+        for each in found.watched
+        if each.decision
+    ]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(each.written for each in found.watched),
+            "newest_day": table(["target", "day", "lead", "model", "shadow", "CRPS", "covers %", "skill"], rows),
+            "drift": table(["target", "what", "why"], drifts),
+            "decisions": table(["target", "model", "leads", "why"], decisions),
+            "refused": refusals(found.refused),
         }
     )

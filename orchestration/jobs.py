@@ -50,8 +50,24 @@ forecast = dg.define_asset_job(
     "forecast",
     selection=dg.AssetSelection.assets("core_site__forecast_models", "core_site__day_ahead_forecast"),
     description=(
-        "Backtests and promotes forecast models and issues the day-ahead forecasts of a site. Hourly for sites "
-        "with devices, by hand for others."
+        "Backtests forecast models of a site, registers the best, lets it lead where it gains significantly, and "
+        "issues the day-ahead forecasts. Weekly and after drift by itself, else by hand."
+    ),
+)
+forecast_issue = dg.define_asset_job(
+    "forecast_issue",
+    selection=dg.AssetSelection.assets("core_site__day_ahead_forecast"),
+    description=(
+        "Issues the forecasts of a site by its leading models, and those of challengers beside them. Hourly by itself "
+        "for sites with devices; it trains nothing."
+    ),
+)
+forecast_watch = dg.define_asset_job(
+    "forecast_watch",
+    selection=dg.AssetSelection.assets("core_site__forecast_scores"),
+    description=(
+        "Scores the issued forecasts of a site where readings are in, looks for drift of data and of errors, and "
+        "compares challengers. Nightly by itself."
     ),
 )
 weather = dg.define_asset_job(
@@ -135,6 +151,8 @@ JOBS = [
     monitoring,
     bill_audit,
     forecast,
+    forecast_issue,
+    forecast_watch,
     weather,
     plan,
     dispatch,

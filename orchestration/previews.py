@@ -44,6 +44,13 @@ def lines(
     times: Sequence[date | datetime], series: Mapping[str, Sequence[float | None]], *, title: str, unit: str
 ) -> dg.MarkdownMetadataValue:
     """A line chart as an embedded PNG of a few kilobytes: the event log keeps one for each partition of a run."""
+    return embedded(lines_png(times, series, title=title, unit=unit), title=title)
+
+
+def lines_png(
+    times: Sequence[date | datetime], series: Mapping[str, Sequence[float | None]], *, title: str, unit: str
+) -> bytes:
+    """A line chart."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
 
@@ -62,7 +69,27 @@ def lines(
     axes.xaxis.set_major_locator(places)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(places))
     axes.legend(frameon=False, ncols=min(len(series), len(COLOURS)))
-    return embedded(png_of(figure), title=title)
+    return png_of(figure)
+
+
+def bars_png(names: Sequence[str], series: Mapping[str, Sequence[float | None]], *, title: str, unit: str) -> bytes:
+    """A bar for each name, beside each other where there are several series; None is a gap."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3), dpi=80, layout="constrained")
+    axes, width = figure.subplots(), 0.8 / max(len(series), 1)
+    for number, (name, values) in enumerate(series.items()):
+        known = [float("nan") if value is None else float(value) for value in values]
+        places = [place + (number - (len(series) - 1) / 2) * width for place in range(len(names))]
+        axes.bar(places, known, width, label=name, color=COLOURS[number % len(COLOURS)])
+    axes.set_xticks(range(len(names)), labels=list(names))
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set_title(title, loc="left")
+    axes.set_ylabel(unit)
+    axes.grid(alpha=0.3, axis="y")
+    if len(series) > 1:
+        axes.legend(frameon=False, ncols=len(series))
+    return png_of(figure)
 
 
 def embedded(png: bytes, *, title: str) -> dg.MarkdownMetadataValue:

@@ -5,14 +5,24 @@ asks what is due (reports/life/due.py), so none is missed and none counts twice.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 
 import dagster as dg
 
 from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import months_after, parse_period
-from orchestration.jobs import bill_audit, enpi_report, forecast, monitoring, month_reports, trust, weather
+from orchestration.jobs import (
+    bill_audit,
+    enpi_report,
+    forecast,
+    forecast_issue,
+    forecast_watch,
+    monitoring,
+    month_reports,
+    trust,
+    weather,
+)
 from orchestration.month_keys import site_quarter_key
 from orchestration.partitions import SITES, request_of
 from orchestration.resources import ProjectResource
@@ -123,11 +133,12 @@ def was_asked(instance: dg.DagsterInstance, job_name: str, key: str, site: Site,
 
 
 # Off the reports' minutes: only two steps run at a time.
-@in_utc(job=forecast, cron_schedule="10 * * * *")
+@in_utc(job=forecast_issue, cron_schedule="10 * * * *")
 def hourly_forecasts(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """Issues a fresh day-ahead forecast for every site whose devices follow it.
 
-    Every hour, 10 minutes past; one run a site of the job forecast. Sites without devices issue theirs by command.
+    Every hour, 10 minutes past; one run a site of the job forecast_issue. Sites without devices issue theirs by
+    command.
     """
     due = [
         site_id
@@ -139,6 +150,58 @@ def hourly_forecasts(context: dg.ScheduleEvaluationContext, project: ProjectReso
     yield from one_run_a_site(
         context, due, key=f"forecast:{{}}:{hour}", none="no site with live data asks for forecasts"
     )
+
+
+@in_utc(job=forecast, cron_schedule="25 * * * *")
+def weekly_retraining(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
+    """Trains the forecast models of a site again once a week of new readings is in, or after drift.
+
+    Looks every hour, 25 minutes past, so that a missed week is made up; a site whose readings have ended is not
+    trained again on the same ones. At most one run a site and day of the job forecast, which says why in its config.
+    """
+    now_utc = context.scheduled_execution_time
+    context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(project.sites))
+    asked = False
+    for site_id, site in sorted(project.sites.items()):
+        reasons = retraining_of(project, site, now_utc)
+        if not reasons or was_asked(context.instance, forecast.name, site_id, site, now_utc):
+            continue
+        asked = True
+        config = {"targets": sorted(reasons), "reason": "; ".join(f"{name}: {why}" for name, why in reasons.items())}
+        yield dg.RunRequest(
+            run_key=f"retrain:{site_id}:{now_utc.date()}",
+            partition_key=site_id,
+            run_config={"ops": {"core_site__forecast_models": {"config": config}}},
+        )
+    if not asked:
+        yield dg.SkipReason("no forecast model is due")
+
+
+def retraining_of(project: ProjectResource, site: Site, now_utc: datetime) -> dict[str, str]:
+    """Why each forecast target of a site is to be trained again; empty where none is."""
+    from ml.forecasts.life.retrain import retrain_reasons
+    from ml.forecasts.targets import targets_of
+
+    names, span = [each.name for each in targets_of(site)], project.lake.span(site.site_id)
+    if not names or span is None:
+        return {}
+    store = project.forecasts
+    decisions = [each for each in store.promotions() if each["model_name"].startswith(f"{site.site_id}.")]
+    # Prices reach beyond today; a day that is not over has no readings to learn from yet.
+    ended = datetime.combine(span[1], time.min, tzinfo=UTC)
+    return retrain_reasons(names, decisions, store.drifts(site.site_id), known_until_utc=min(now_utc, ended))
+
+
+# Late enough that the day's last readings are in; what is not, is scored on a later night.
+@in_utc(job=forecast_watch, cron_schedule="15 3 * * *")
+def nightly_forecast_scores(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
+    """Scores the issued forecasts of every site that has targets, looks for drift and compares challengers.
+
+    Every day at 03:15 UTC; one run a site of the job forecast_watch. A night that was missed is caught up by the next.
+    """
+    due = [site_id for site_id, site in project.sites.items() if site.forecast_targets or site.forecasts]
+    key = f"forecast_watch:{{}}:{context.scheduled_execution_time.date()}"
+    yield from one_run_a_site(context, due, key=key, none="no site asks for forecasts")
 
 
 # Before the hour's forecasts, which are made from it.
@@ -208,4 +271,6 @@ SCHEDULES = [
     daily_trust,
     hourly_weather,
     hourly_forecasts,
+    weekly_retraining,
+    nightly_forecast_scores,
 ]

@@ -83,6 +83,13 @@ class Weighs(Protocol):
         ...
 
 
+@runtime_checkable
+class Labelled(Protocol):
+    """A forecaster of which readers must know something: code and words of each label of its forecasts."""
+
+    labels: dict[str, str]
+
+
 class Fitter(Protocol):
     """Makes a Forecaster of one kind from a case."""
 

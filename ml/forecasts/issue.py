@@ -12,7 +12,7 @@ from itertools import chain, islice
 import numpy as np
 import polars as pl
 
-from data_quality.contracts.control.forecast import Forecast, ForecastRow
+from data_quality.contracts.control.forecast import SHADOW, Forecast, ForecastRow
 from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
@@ -21,15 +21,17 @@ from data_quality.contracts.time import zone
 from data_quality.contracts.units import quantise
 from ml.features.forecast_case import Case
 from ml.features.series import Series
-from ml.forecasts.forecast_model import Fitter, Forecaster, Quantiles, TooShort
+from ml.forecasts.forecast_model import Fitter, Forecaster, Labelled, Quantiles, TooShort
 from ml.forecasts.group_profile import GroupProfile, group_profile
 from ml.forecasts.life.forecast_registry import Champion, load_champion, others_of
+from ml.forecasts.life.what_moved import what_moved
 from ml.forecasts.models.climatology import ClimatologyFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.plausible import MIN_RECENT_SHARE, age_days, implausible, notes, recent_share
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import Target, target_of
-from ml.tracker import Tracker
+from ml.forecasts.uncertainty.trajectories import ErrorMemory, stored_courses
+from ml.tracker import CHALLENGER, Tracker
 
 # The longest lag looks back so far.
 MIN_HISTORY_DAYS = 28
@@ -62,7 +64,7 @@ class _Model:
     name: str
     version: str
     forecaster: Forecaster
-    trained_until_utc: datetime | None = None
+    memory: ErrorMemory | None = None
 
 
 def run_forecast(
@@ -81,9 +83,8 @@ def run_forecast(
 
     A day in progress is forecast whole; prices begin where publication ends. Only readings that have ended by
     `issued_at_utc` and were recorded by `as_of_utc` (None: all given), and issues of the weather that were available
-    by then, are used. Where the newest readings are missing,
-    the meter has no history but meters beside it have, or the champion's answer cannot be, a weaker model answers and
-    the labels say so (findings_of). Returns a Finding where none can, or no model leads.
+    by then, are used. Where the newest readings are missing, the meter has no history but meters beside it have, or
+    the champion's answer cannot be, a weaker model answers and the labels say so (findings_of). Returns a Finding where none can, or no model leads.
     Raises Unreachable, BadInput for an unknown target or a horizon outside of the target's.
     """
     wanted = target_of(site, target)
@@ -107,6 +108,28 @@ def run_forecast(
         message = f"The newest reading is {age:.0f} days old; at most {MAX_STALE_DAYS} can be bridged."
         return finding("recent_readings_missing", message, wanted.name, days=round(age or 0))
     return _by_best(asked, tracker, issued_at, available_at)
+
+
+def run_shadow(
+    readings: pl.DataFrame, *, site: Site, tracker: Tracker, beside: Forecast, weather: Sequence[WeatherIssue] = ()
+) -> Forecast | None:
+    """What the challenger says at the same issue of the same steps as the champion's forecast, labelled as a shadow.
+
+    None where no model challenges, or its answer cannot be: that day then does not count for it.
+    """
+    target = target_of(site, beside.target)
+    challenger = load_champion(tracker, site, target.name, CHALLENGER)
+    at = beside.issued_at_utc
+    case = issue_case(readings, site=site, target=target, issued_at_utc=at, weather=weather)
+    if challenger is None or isinstance(case, Finding):
+        return None
+    asked = _asked(site, target, case, at, len(beside.rows))
+    answer = challenger.forecaster.predict(case, asked.origin, asked.steps)
+    if implausible(answer, case, asked.origin) is not None:
+        return None
+    model = _Model(challenger.logged.name, str(challenger.logged.version), challenger.forecaster)
+    labels = {SHADOW: f"beside {beside.model_name} {beside.model_version}, to be compared; nothing rests on it"}
+    return _forecast(asked, model, answer, labels, at, beside.available_at_utc)
 
 
 def issue_case(
@@ -214,6 +237,8 @@ def _by_best(
             labels["fallback"] = f"{'; '.join(refused)}; {model.forecaster.algorithm} answers instead"
         trained = champion.trained_until_utc
         labels |= notes(asked.case, asked.origin, asked.steps, trained_until_utc=trained)
+        if isinstance(model.forecaster, Labelled):
+            labels |= model.forecaster.labels
         return _forecast(asked, model, answer, labels, issued_at_utc, available_at_utc)
     return finding("implausible_forecast", f"No model has an answer: {'; '.join(refused)}.", asked.target.name)
 
@@ -221,7 +246,7 @@ def _by_best(
 def _candidates(asked: _Asked, champion: Champion, tracker: Tracker, *, is_stale: bool) -> Iterator[_Model]:
     if not is_stale:
         for one in chain([champion], islice(others_of(tracker, asked.site, asked.target.name, champion), OTHERS)):
-            yield _Model(one.logged.name, str(one.logged.version), one.forecaster)
+            yield _Model(one.logged.name, str(one.logged.version), one.forecaster, one.memory)
     floor: Fitter = SameHourLastWeekFitter()
     for fitter in (ClimatologyFitter(),) if is_stale else (floor, ClimatologyFitter()):
         try:
@@ -243,8 +268,10 @@ def _forecast(
     digest, series = asked.case.digest(), asked.case.series
     parts = [asked.site.site_id, asked.target.name, issued_at_utc.isoformat(), str(asked.steps)]
     parts += [model.name, model.version, digest]
+    forecast_id = hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
+    moved = what_moved(asked.case, model.forecaster, asked.origin, answer)
     return Forecast(
-        forecast_id=hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32],
+        forecast_id=forecast_id,
         site_id=asked.site.site_id,
         target=asked.target.name,
         issued_at_utc=issued_at_utc,
@@ -257,6 +284,8 @@ def _forecast(
         unit=series.unit,
         step_minutes=series.step // timedelta(minutes=1),
         labels=labels,
+        trajectories=stored_courses(answer, model.memory, seed=int(forecast_id[:16], 16), floor=series.floor),
+        why=moved.sentences() if moved else (),
     )
 
 

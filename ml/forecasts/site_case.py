@@ -1,6 +1,7 @@
 """From a site's readings to the case that models are fitted on and asked about."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -49,6 +50,9 @@ def target_case(
     measured = _measured(readings, site, series, as_of_utc)
     known = [issue for issue in weather if issue.available_at_utc <= end_utc]
     told = issued_weather(known, series, measured=measured, time_zone=site.time_zone) if known else measured
+    # What rests on weather that was made up is flagged like what rests on readings that were.
+    if any(issue.is_synthetic for issue in known):
+        series = replace(series, is_synthetic=True)
     return Case(series, civil, told, place_of(site), asked=target.steps)
 
 

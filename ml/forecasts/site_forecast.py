@@ -1,5 +1,6 @@
 """All forecast targets of a site: train each, issue each, keep what was refused beside what was made."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
 
@@ -17,10 +18,10 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Clock
 from ml.features.base_load import BaseLoadParts, base_load_parts
 from ml.features.series import DAY, HOUR
-from ml.forecasts.issue import findings_of, is_still_good, run_forecast
+from ml.forecasts.issue import findings_of, is_still_good, run_forecast, run_shadow
 from ml.forecasts.life.forecast_registry import load_champion
 from ml.forecasts.targets import HISTORY, HISTORY_OF_DAYS, Target, targets_of
-from ml.forecasts.train import Training, train_and_register
+from ml.forecasts.train import BACKTEST_DAYS, FOLDS, Training, train_and_register
 from ml.tracker import Tracker
 
 # Publication reaches to the end of tomorrow, by the clock of the site.
@@ -63,10 +64,12 @@ class SiteInputs:
 
     @cached_property
     def weather(self) -> list[WeatherIssue]:
-        """Issues that tell of the years behind and the week ahead."""
+        """Issues that tell of what the targets learn from and of the week ahead."""
         if self.store is None:
             return []
-        span = {"start_utc": self.end_utc - HISTORY_OF_DAYS, "end_utc": self.end_utc + timedelta(days=8)}
+        history = HISTORY_OF_DAYS if any(one.is_daily for one in self.targets) else HISTORY
+        # As far back as readings: of the forecast that may still be good nothing may have fallen out.
+        span = {"start_utc": self.end_utc - history - 2 * DAY, "end_utc": self.end_utc + timedelta(days=8)}
         return self.store.known(self.site.site_id, **span, available_by_utc=self.end_utc)
 
     @cached_property
@@ -93,12 +96,19 @@ def train_site(
     tracker: Tracker,
     clock: Clock,
     weather: WeatherStore | None = None,
+    only: Collection[str] = (),
+    backtest_days: int = BACKTEST_DAYS,
+    folds: int = FOLDS,
+    tune_within_s: float = 0.0,
 ) -> SiteTraining:
-    """Backtest, register and promote a model of every forecast target; the decisions are kept. Raises Unreachable."""
+    """Backtest, register and promote a model of every forecast target; the decisions are kept. Raises Unreachable.
+
+    only: names of targets, all if empty. tune_within_s: how long parameters are searched for each of them.
+    """
     trained, refused = [], {}
     # Imported history may end months ago: hours of gaps behind it would leave nothing to score on.
     inputs = SiteInputs(site, lake, weather, clock.now_utc())
-    for target in inputs.targets:
+    for target in (each for each in inputs.targets if not only or each.name in only):
         answer = train_and_register(
             inputs.readings(target),
             site=site,
@@ -106,6 +116,9 @@ def train_site(
             known_until_utc=inputs.end_utc,
             tracker=tracker,
             weather=inputs.weather,
+            backtest_days=backtest_days,
+            folds=folds,
+            tune_within_s=tune_within_s,
         )
         if isinstance(answer, Finding):
             refused[target.name] = answer
@@ -163,6 +176,9 @@ def forecast_site(
             continue
         store.add(answer, clock)
         found.append(answer)
+        shadow = run_shadow(readings, site=site, tracker=tracker, beside=answer, weather=inputs.weather)
+        if shadow is not None:
+            store.add(shadow, clock)
     said = tuple(each for forecast in found for each in findings_of(forecast))
     return SiteForecasts(forecasts=tuple(found), refused=refused, reused=tuple(reused), warnings=said)
 

@@ -13,8 +13,9 @@ from ml.features.series import DAY, HOUR, QUARTER, Series, Stream, stream_of
 BASE_LOAD = "base_load"
 # From any hour to the end of tomorrow, as far ahead as day-ahead prices are known.
 DAY_AHEAD = timedelta(hours=48)
-# Half a year holds every weekday 26 times and fits in seconds; days need the same season of years before.
-HISTORY, HISTORY_OF_DAYS = timedelta(days=180), timedelta(days=3 * 366)
+# Half a year holds every weekday 26 times and fits in seconds; days need the same season of years before, and what the
+# sun gives needs every season (resolution C4.12: twelve months at least).
+HISTORY, HISTORY_OF_PV, HISTORY_OF_DAYS = timedelta(days=180), timedelta(days=2 * 366), timedelta(days=3 * 366)
 # Nothing new is known before the next step has ended; of a day the readings may still come in during the morning.
 TIME_TO_LIVE = {QUARTER: QUARTER, HOUR: HOUR, DAY: timedelta(hours=6)}
 # Drivers of these units are published ahead of the time that they hold for.
@@ -34,7 +35,8 @@ class Target:
     """One thing that is forecast. stream: None for the base load, which is computed from several.
 
     horizon: the longest that is asked for. time_to_live: how long a forecast is handed out again.
-    is_published: the series is known some way into the future, and its forecast begins where that ends.
+    is_published: the series is known some way into the future, and its forecast begins where that ends. is_pv: the
+    meter of an asset of kind pv.
     """
 
     site_id: str
@@ -44,6 +46,7 @@ class Target:
     horizon: timedelta = DAY_AHEAD
     time_to_live: timedelta = HOUR
     is_published: bool = False
+    is_pv: bool = False
 
     @property
     def name(self) -> str:
@@ -82,7 +85,7 @@ class Target:
     @property
     def history(self) -> timedelta:
         """How far back is learnt from."""
-        return HISTORY_OF_DAYS if self.is_daily else HISTORY
+        return HISTORY_OF_DAYS if self.is_daily else HISTORY_OF_PV if self.is_pv else HISTORY
 
     def origin(self, series: Series, issued_at_utc: datetime, local: datetime) -> int:
         """The first step that a forecast is of. local: the same instant by the site's clock.
@@ -143,7 +146,8 @@ def _target(site: Site, what: What, stream: Stream | None, step: timedelta) -> T
         said = _TITLES[what].format(of=stream.target if stream else "")
         raise BadInput(f"{said}: it counts {unit}, and only kwh has a peak in kW and emissions", reason="bad_target")
     is_published = unit in PUBLISHED_UNITS
-    return Target(site.site_id, what, stream, step, horizon, TIME_TO_LIVE[step], is_published)
+    is_pv = stream is not None and any(one.kind == "pv" and one.meter == stream.stream_id for one in site.assets)
+    return Target(site.site_id, what, stream, step, horizon, TIME_TO_LIVE[step], is_published, is_pv)
 
 
 def _unit(site: Site, stream: Stream) -> str:

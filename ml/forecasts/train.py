@@ -12,13 +12,13 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
 from ml.features.forecast_case import Case
-from ml.forecasts.backtest import forecast_origins
+from ml.forecasts.backtest import Fold, forecast_origins
 from ml.forecasts.forecast_model import Fitter
 from ml.forecasts.issue import finding, short_history
 from ml.forecasts.life.forecast_registry import (
-    FITTERS,
     Champion,
     called,
+    fitters_of,
     holders,
     load_champion,
     move_alias,
@@ -26,6 +26,8 @@ from ml.forecasts.life.forecast_registry import (
 )
 from ml.forecasts.life.promotion import Decision, decide
 from ml.forecasts.life.trial import Chart, Slice, Trial, answered_by_both, daily_losses, hold_trial, recent_folds
+from ml.forecasts.life.tuning import Tuned, tune
+from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import Target, target_of
 from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, Tracker
@@ -51,6 +53,7 @@ class Training(Model):
     left_out_hours: int
     input_digest: str
     is_synthetic: bool
+    best: str
     slices: tuple[Slice, ...] = ()
     charts: tuple[Chart, ...] = ()
 
@@ -66,6 +69,7 @@ def train_and_register(
     weather: Sequence[WeatherIssue] = (),
     backtest_days: int = BACKTEST_DAYS,
     folds: int = FOLDS,
+    tune_within_s: float = 0.0,
     seed: int = 0,
 ) -> Training | Finding:
     """Backtest every kind of model on the last `backtest_days` days in `folds` folds, refit the best on all hours,
@@ -73,7 +77,8 @@ def train_and_register(
 
     readings: LAKE_SCHEMA, unique by key; only hours that end by `known_until_utc` and rows recorded by `as_of_utc`
     (None: all given) are used. weather: issues of forecasts. Returns a Finding under four weeks of hours or where
-    nothing can be scored. Raises Unreachable, and BadInput for an unknown target.
+    nothing can be scored. tune_within_s: how long parameters of gradient boosting are searched on days before the
+    folds; 0 takes the usual ones. Raises Unreachable, and BadInput for an unknown target.
     """
     wanted = target_of(site, target)
     case = target_case(
@@ -85,7 +90,14 @@ def train_and_register(
     if refusal is not None:
         return refusal
     return train_case(
-        case, site=site, target=wanted, tracker=tracker, backtest_days=backtest_days, folds=folds, seed=seed
+        case,
+        site=site,
+        target=wanted,
+        tracker=tracker,
+        backtest_days=backtest_days,
+        folds=folds,
+        tune_within_s=tune_within_s,
+        seed=seed,
     )
 
 
@@ -95,15 +107,21 @@ def train_case(
     site: Site,
     target: Target,
     tracker: Tracker,
-    fitters: Sequence[Fitter] = FITTERS,
+    fitters: Sequence[Fitter] | None = None,
     horizon: int | None = None,
     backtest_days: int = BACKTEST_DAYS,
     folds: int = FOLDS,
+    tune_within_s: float = 0.0,
     seed: int = 0,
 ) -> Training | Finding:
-    """`train_and_register` of a case that is made already. horizon: in steps; as the target is scored if None."""
+    """`train_and_register` of a case that is made already. horizon: in steps; as the target is scored if None.
+
+    fitters: None for those that suit the target.
+    """
     series = case.series
+    fitters = fitters_of(site, target) if fitters is None else fitters
     parts = recent_folds(case, count=folds, days=backtest_days)
+    fitters, tuned = _tuned(case, fitters, parts, within_s=tune_within_s, seed=seed)
     trial = hold_trial(case, fitters, parts, horizon=horizon or target.scored_steps)
     if trial is None:
         return finding("not_scorable", "The last weeks hold no hours to score a forecast on.", target.name)
@@ -112,7 +130,8 @@ def train_case(
     leading = holders(tracker, target.family, CHAMPION)
     decision = _decide(trial, champion, leading, seed=seed)
     # Registered whether it leads or not: what was tried can be looked at later.
-    logged = register(site, target, trial, best.fit(case), tracker)
+    of_best = tuned if best.algorithm == GradientBoostingFitter.algorithm else None
+    logged = register(site, target, trial, best.fit(case), tracker, tuned=of_best)
     if decision.is_promoted:
         move_alias(tracker, target.family, CHAMPION, logged)
     elif champion is None or called(logged) != called(champion.logged):
@@ -137,9 +156,24 @@ def train_case(
         left_out_hours=trial.left_out,
         input_digest=case.digest(),
         is_synthetic=series.is_synthetic,
+        best=trial.best,
         slices=trial.slices,
         charts=trial.charts(series.unit),
     )
+
+
+def _tuned(
+    case: Case, fitters: Sequence[Fitter], folds: Sequence[Fold], *, within_s: float, seed: int
+) -> tuple[Sequence[Fitter], Tuned | None]:
+    """The fitters with the parameters that were found for gradient boosting, where time is given to look for some."""
+    if not within_s or not folds:
+        return fitters, None
+    # Before the folds: what it is judged on must not have chosen its parameters.
+    tuned = tune(case.before(folds[0].start), GradientBoostingFitter, within_s=within_s, seed=seed)
+    if tuned is None:
+        return fitters, None
+    boosting = GradientBoostingFitter(tuned.parameters)
+    return [boosting if each.algorithm == boosting.algorithm else each for each in fitters], tuned
 
 
 def _decide(trial: Trial, champion: Champion | None, leading: Sequence[str], *, seed: int) -> Decision:

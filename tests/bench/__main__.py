@@ -21,6 +21,9 @@ def main() -> int:
     options.add_argument("--years", type=int, default=1, help="years of quarter hours of each of them")
     options.add_argument("--bills", type=int, default=1000, help="meters of the bill bench, under 20 tariffs each")
     options.add_argument("--no-reports", action="store_true", help="without the benches of reports and traces")
+    options.add_argument(
+        "--forecast-meters", type=int, default=4, help="meters of the forecasts' folds; 100 is the figure"
+    )
     options.add_argument("--readings", type=int, default=10_000_000, help="readings of the validation bench")
     chosen = options.parse_args()
     # One thread a side: a ratio of CPU seconds says nothing when only one of them may use two cores.
@@ -29,6 +32,7 @@ def main() -> int:
     from tests.bench.baseline_bench import main as baselines
     from tests.bench.bill_bench import bench as bills
     from tests.bench.dispatch_bench import bench as plans
+    from tests.bench.forecast_bench import bench as forecasts
     from tests.bench.ingest_bench import bench as ingest
     from tests.bench.ingest_bench import growth
     from tests.bench.kpi_bench import bench as kpi
@@ -64,6 +68,7 @@ def main() -> int:
         pandas = ingested["pandas_cpu_s"] + found["pandas_cpu_s"]
         sys.stdout.write(f"file to validated Parquet, both together: {pandas / ours:.2f}, {ingested['peak_mib']} MiB\n")
     plans()
+    forecasts(chosen.forecast_meters)
     if chosen.bills:
         bills(chosen.bills, 20)
     if not chosen.no_reports:

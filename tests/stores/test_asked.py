@@ -158,7 +158,7 @@ def test_a_migration_seals_what_it_finds_and_it_counts_as_before(tmp_path: Path)
     fill(store, None)
     # As a project of the version before looks: no seals, and events that do not say grade and mode.
     with store.begin() as connection:
-        for later in ("row_seals", "weather_issues", "forecast_scores"):
+        for later in ("row_seals", "weather_issues", "forecast_scores", "forecast_drifts"):
             connection.execute(sa.text(f"DROP TABLE IF EXISTS {later}"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
     migrate(store.engine)

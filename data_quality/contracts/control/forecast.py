@@ -38,7 +38,8 @@ class Forecast(Model):
 
     labels: what a reader must know of how it was made, by name: a weaker model, weather that was missing.
     trajectories: equally likely courses of all steps, each as long as the rows; what several hours do together cannot
-    be read off their quantiles (formulas 5.18).
+    be read off their quantiles (formulas 5.18). why: what moved the first whole day, a sentence for each part, the
+    largest first.
     """
 
     forecast_id: str
@@ -56,6 +57,7 @@ class Forecast(Model):
     step_minutes: int = Field(default=60, gt=0)
     labels: dict[str, str] = {}
     trajectories: tuple[tuple[float, ...], ...] = ()
+    why: tuple[str, ...] = ()
 
     @property
     def is_shadow(self) -> bool:

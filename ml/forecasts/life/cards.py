@@ -13,7 +13,7 @@ from ml.features.forecast_case import Case
 from ml.features.matrix import FEATURES
 from ml.forecasts.backtest import SEASONS, Forecasts, by_lead, by_season, local_date
 from ml.forecasts.forecast_model import Forecaster, Weighs
-from ml.forecasts.life.explain_words import shown_unit, topic_of
+from ml.forecasts.life.moved_words import shown_unit, topic_of
 from ml.forecasts.life.trial import FLOOR, Trial
 from ml.forecasts.uncertainty.score_bands import Band, score_bands
 

@@ -1,6 +1,6 @@
 """Forecast models in the registry: their names, what is logged with them, and which one leads a target."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,12 +11,18 @@ from data_quality.contracts.site_file.site import Site
 from ml.forecasts.forecast_model import Fitter, Forecaster, Outdated
 from ml.forecasts.life.cards import forecast_card
 from ml.forecasts.life.trial import FLOOR, Trial, daily_losses
+from ml.forecasts.life.tuning import Tuned
+from ml.forecasts.models.climatology import ClimatologyFitter
 from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
+from ml.forecasts.models.pv_fitters import PV_KINDS, pv_fitters_of
 from ml.forecasts.targets import Target, target_of
+from ml.forecasts.uncertainty.trajectories import ERRORS_FILE, ErrorMemory
 from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, ModelRecord, Tracker
 
-FITTERS: tuple[Fitter, ...] = (GradientBoostingFitter(), SameHourLastWeekFitter())
+FITTERS: tuple[Fitter, ...] = (GradientBoostingFitter(), SameHourLastWeekFitter(), ClimatologyFitter())
+# Every kind that a stored model may be of.
+KINDS: tuple[Fitter, ...] = (*FITTERS, *PV_KINDS)
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,7 @@ class Champion:
     logged: LoggedModel
     forecaster: Forecaster
     trained_until_utc: datetime
+    memory: ErrorMemory | None = None
 
 
 def model_name(site: Site, target: str, algorithm: str) -> str:
@@ -40,7 +47,14 @@ def family(site: Site, target: str) -> str:
 
 def fitter_of(algorithm: str) -> Fitter:
     """The fitter of that algorithm."""
-    return next(fitter for fitter in FITTERS if fitter.algorithm == algorithm)
+    return next(fitter for fitter in KINDS if fitter.algorithm == algorithm)
+
+
+def fitters_of(site: Site, target: Target) -> tuple[Fitter, ...]:
+    """The kinds of model that are tried for a target: of PV also those that know the sun and the plant."""
+    if target.stream is None or target.is_daily:
+        return FITTERS
+    return (*FITTERS, *pv_fitters_of(site, target.stream.stream_id))
 
 
 def load_champion(tracker: Tracker, site: Site, target: str, alias: str = CHAMPION) -> Champion | None:
@@ -49,7 +63,7 @@ def load_champion(tracker: Tracker, site: Site, target: str, alias: str = CHAMPI
     A model of an earlier release that this one cannot ask leads nothing. alias: CHALLENGER for the one in its shadow.
     """
     found = []
-    for fitter in FITTERS:
+    for fitter in KINDS:
         name = model_name(site, target, fitter.algorithm)
         version = tracker.get_alias(name, alias)
         if version is not None:
@@ -65,7 +79,7 @@ def load_champion(tracker: Tracker, site: Site, target: str, alias: str = CHAMPI
 
 def others_of(tracker: Tracker, site: Site, target: str, champion: Champion) -> Iterator[Champion]:
     """The newest models of the target beside its champion, those that led before it among them, that can be asked."""
-    names = {model_name(site, target, fitter.algorithm): fitter for fitter in FITTERS}
+    names = {model_name(site, target, fitter.algorithm): fitter for fitter in KINDS}
     known = [(logged, fitter) for name, fitter in names.items() for logged in tracker.versions(name)]
     for logged, fitter in sorted(known, key=lambda one: one[0].tags["trained_until_utc"], reverse=True):
         if logged != champion.logged:
@@ -77,9 +91,10 @@ def others_of(tracker: Tracker, site: Site, target: str, champion: Champion) -> 
 
 def opened(tracker: Tracker, logged: LoggedModel, fitter: Fitter) -> Champion:
     """That version, ready to forecast. Raises Outdated where this release cannot ask it."""
-    forecaster = fitter.load(tracker.load_files(logged.name, logged.version))
+    files = tracker.load_files(logged.name, logged.version)
     # Up to when it was trained says which days are new to it, and so fit for a comparison.
-    return Champion(logged, forecaster, datetime.fromisoformat(logged.tags["trained_until_utc"]))
+    trained_until = datetime.fromisoformat(logged.tags["trained_until_utc"])
+    return Champion(logged, fitter.load(files), trained_until, ErrorMemory.in_files(files))
 
 
 def called(logged: LoggedModel) -> str:
@@ -101,13 +116,13 @@ def register(
     model: Forecaster,
     tracker: Tracker,
     *,
-    beside: Mapping[str, bytes] | None = None,
-    params: Mapping[str, str] | None = None,
+    tuned: Tuned | None = None,
 ) -> LoggedModel:
     """Register a model that was fitted on the whole case of a trial, with all that the trial said of its kind.
 
-    beside: files kept with the model's own. params: what was chosen for it.
+    tuned: how its parameters were found, kept beside its own files.
     """
+    params = tuned.params if tuned else {}
     own, floor, series = trial.scores[model.algorithm], trial.scores.get(FLOOR), trial.case.series
     metrics = _metrics(own)
     if floor is not None:
@@ -130,7 +145,7 @@ def register(
             "steps": str(len(series.values)),
             "target": target.name,
             "folds": ", ".join(fold.name for fold in trial.folds),
-            **(params or {}),
+            **params,
         },
         metrics=metrics,
         tags={
@@ -148,7 +163,10 @@ def register(
         dataset_name=f"{site.site_id}/{target.name} steps",
         dataset_digest=trial.case.digest(),
     )
-    files = {**model.to_files(), **(beside or {})}
+    memory = ErrorMemory.of(trial.runs[model.algorithm])
+    files = {**model.to_files(), **(tuned.to_file() if tuned else {})}
+    if memory is not None:
+        files[ERRORS_FILE] = memory.to_file()
     return tracker.log_model(model_name(site, target.name, model.algorithm), files, record)
 
 

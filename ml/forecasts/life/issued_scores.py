@@ -1,6 +1,6 @@
 """How good forecasts that were really issued turned out: by local day, lead and model version, once readings are in."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -98,10 +98,9 @@ def days_of(scores: Iterable[ForecastScore], model: str) -> Days:
     return found
 
 
-def day_losses(days: Days) -> dict[date, float]:
-    """Mean pinball loss of each day for which all leads of the first day are scored, in order of time."""
-    whole = {day: leads for day, leads in sorted(days.items()) if leads.keys() >= set(FIRST_DAY)}
-    return {day: _mean_pinball(leads) for day, leads in whole.items()}
+def day_losses(days: Days, leads: Collection[str] = FIRST_DAY) -> dict[date, float]:
+    """Mean pinball loss of each day for which all of these leads are scored, in order of time."""
+    return {day: _mean_pinball(found) for day, found in sorted(days.items()) if found.keys() >= set(leads)}
 
 
 def paired_losses(one: Days, other: Days) -> tuple[dict[date, float], dict[date, float]]:

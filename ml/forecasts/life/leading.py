@@ -7,7 +7,7 @@ from assets.stores.ledgers.forecasts import ForecastStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Clock
 from ml.forecasts.forecast_model import Outdated
-from ml.forecasts.life.forecast_registry import FITTERS, called, holders, move_alias, opened
+from ml.forecasts.life.forecast_registry import KINDS, called, holders, move_alias, opened
 from ml.forecasts.life.promotion import Decision
 from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, Tracker
 
@@ -105,7 +105,7 @@ def _logged(tracker: Tracker, model: str) -> LoggedModel:
 
 def _must_answer(tracker: Tracker, logged: LoggedModel) -> None:
     algorithm = logged.name.rpartition(".")[2]
-    fitter = next((each for each in FITTERS if each.algorithm == algorithm), None)
+    fitter = next((each for each in KINDS if each.algorithm == algorithm), None)
     try:
         if fitter is not None:
             opened(tracker, logged, fitter)

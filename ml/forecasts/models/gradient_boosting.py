@@ -82,6 +82,10 @@ class GradientBoostingFitter:
 
     algorithm = ALGORITHM
 
+    def __init__(self, parameters: Mapping[str, float | int] | None = None) -> None:
+        """parameters: of LightGBM, in place of those that stand here."""
+        self.parameters = {**PARAMETERS, **(parameters or {})}
+
     def fit(self, case: Case) -> GradientBoosting:
         """Raises TooShort under six weeks of history, of which four feed the lags."""
         ahead = case.asked or TRAIN_DAYS_AHEAD * case.series.per_day
@@ -95,10 +99,9 @@ class GradientBoostingFitter:
         days = len(np.unique(day[usable]))
         if days < MIN_TRAIN_DAYS:
             raise TooShort(f"{days} days can be learnt from; {MIN_TRAIN_DAYS} are needed")
-        spread = _calibrate(
-            matrix, shares, usable, day, case.civil.hour[matrix.step], days_ahead=-(-ahead // case.series.per_day)
-        )
-        booster = _regression(matrix.where(usable), shares[usable])
+        local_hour, apart = case.civil.hour[matrix.step], -(-ahead // case.series.per_day)
+        spread = _calibrate(self.parameters, matrix, shares, usable, day, local_hour, days_ahead=apart)
+        booster = _regression(self.parameters, matrix.where(usable), shares[usable])
         return GradientBoosting(booster, spread, names=NAMES, floor=case.series.floor)
 
     def load(self, files: Mapping[str, bytes]) -> GradientBoosting:
@@ -123,15 +126,22 @@ def training_origins(case: Case, ahead: int) -> Index:
     return found
 
 
-def _regression(matrix: Matrix, shares: Vector) -> Any:
+def _regression(parameters: dict[str, Any], matrix: Matrix, shares: Vector) -> Any:
     import lightgbm
 
     data = lightgbm.Dataset(matrix.inputs, label=shares, params={"verbosity": -1})
-    return lightgbm.train(PARAMETERS, data, num_boost_round=ROUNDS)
+    return lightgbm.train(parameters, data, num_boost_round=ROUNDS)
 
 
 def _calibrate(
-    matrix: Matrix, shares: Vector, usable: npt.NDArray[np.bool_], day: Index, local_hour: Index, *, days_ahead: int
+    parameters: dict[str, Any],
+    matrix: Matrix,
+    shares: Vector,
+    usable: npt.NDArray[np.bool_],
+    day: Index,
+    local_hour: Index,
+    *,
+    days_ahead: int,
 ) -> HourSpread:
     """Spread of the errors on days that a model trained on earlier days forecast."""
     days = int(day.max()) + 1
@@ -141,7 +151,7 @@ def _calibrate(
         # So far apart: the last training day's horizon must have ended before the first forecast is issued.
         before, ahead = usable & (day <= first - days_ahead), usable & (day >= first) & (day < last)
         if before.any() and ahead.any():
-            booster = _regression(matrix.where(before), shares[before])
+            booster = _regression(parameters, matrix.where(before), shares[before])
             residuals.append(shares[ahead] - booster.predict(matrix.where(ahead).inputs, num_threads=1))
             hours.append(local_hour[ahead])
     if not residuals:

@@ -20,3 +20,7 @@ def pv_fitters_of(site: Site, meter_id: str) -> tuple[Fitter, ...]:
     """Those of a meter; none where no PV asset is behind it."""
     given = plant_given(site, meter_id)
     return () if given is None else pv_fitters(given)
+
+
+# To read stored models with: what they were told of the plant is in their files.
+PV_KINDS = pv_fitters(PlantGiven())

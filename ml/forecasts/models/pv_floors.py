@@ -17,9 +17,13 @@ from ml.forecasts.models.pv_plant import Plant, PlantGiven, fit_plant
 MODEL_FILE, VERSION = "model.json", 1
 # Errors of an overcast, a broken and a clear sky differ by far more than those of two hours of the day.
 _CLASSES, _LEAST_PER_CLASS = 5, 50
-NO_CLOUDS = "No weather forecast tells clouds: from the cloudless sky and the last days alone, and so weaker."
-BY_CLOUD_COVER = "Irradiance is not forecast; it comes from the cloud cover (Kasten and Czeplak), which is coarse."
-NO_SNOW = "No weather tells snow: modules under snow are forecast as if they were free."
+# Labels: code and words.
+NO_CLOUDS, BY_CLOUD_COVER, NO_SNOW, PLANT = "clouds_unknown", "irradiance_from_clouds", "snow_unknown", "pv_array"
+_SAID = {
+    NO_CLOUDS: "no weather forecast tells clouds: from the cloudless sky and the last days alone, and so weaker",
+    BY_CLOUD_COVER: "irradiance is not forecast and comes from the cloud cover (Kasten and Czeplak), which is coarse",
+    NO_SNOW: "no weather tells snow: modules under snow are forecast as if they were free",
+}
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ class PvModel:
     plant: Plant
     usual_index: float
     spread: SkySpread
-    labels: tuple[str, ...]
+    labels: dict[str, str]
 
     def issue(self, seen: Look, p50_kw: Vector, clear_kw: Vector) -> Quantiles:
         """Quantiles of the last origin's steps in the series' unit: 0 at night, within 0 and the inverter's limit."""
@@ -115,7 +119,7 @@ class PvModel:
             "fitted": list(self.plant.fitted),
             "usual_index": self.usual_index,
             "spread": self.spread.to_document(),
-            "labels": list(self.labels),
+            "labels": self.labels,
         }
 
     @classmethod
@@ -125,7 +129,7 @@ class PvModel:
             raise Outdated("it was trained by a release that described PV plants otherwise")
         plant = Plant(Array.model_validate(document["array"]), tuple(document["fitted"]))
         spread = SkySpread.from_document(document["spread"])
-        return cls(plant, document["usual_index"], spread, tuple(document["labels"]))
+        return cls(plant, document["usual_index"], spread, document["labels"])
 
 
 @dataclass(frozen=True)
@@ -144,23 +148,22 @@ class Training:
         return found
 
     @property
-    def labels(self) -> tuple[str, ...]:
+    def labels(self) -> dict[str, str]:
         """The plant, and what the weather did not tell."""
         by_day = self.seen.sky.is_day & self.seen.is_ahead
-        notes = [self.plant.label]
-        if np.isnan(self.seen.told[by_day]).mean() > 0.5:
-            notes.append(NO_CLOUDS)
-        elif self.seen.is_told_by_clouds:
-            notes.append(BY_CLOUD_COVER)
-        if self.seen.snow_cm is None:
-            notes.append(NO_SNOW)
-        return tuple(notes)
+        has_no_clouds = bool(np.isnan(self.seen.told[by_day]).mean() > 0.5)
+        holds = {
+            NO_CLOUDS: has_no_clouds,
+            BY_CLOUD_COVER: self.seen.is_told_by_clouds and not has_no_clouds,
+            NO_SNOW: self.seen.snow_cm is None,
+        }
+        return {PLANT: self.plant.label} | {code: _SAID[code] for code, is_so in holds.items() if is_so}
 
     def model(self, p50_kw: Vector, rows: Index) -> PvModel:
         """The model whose spread is that of these forecasts of some rows."""
         clear, array = self.expected.clear_kw[rows], self.plant.array
-        error = self.seen.measured_kw[rows] - p50_kw
-        spread = SkySpread.of(error, np.clip(p50_kw, 0.0, array.limit_kw), clear, array)
+        middle = np.clip(p50_kw, 0.0, array.limit_kw)
+        spread = SkySpread.of(self.seen.measured_kw[rows] - middle, middle, clear, array)
         return PvModel(self.plant, self.usual_index, spread, self.labels)
 
 

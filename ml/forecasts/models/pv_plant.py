@@ -43,8 +43,10 @@ class Plant:
     def label(self) -> str:
         """In words, for whoever reads a forecast."""
         one = self.array
-        plane = f"tilt {one.tilt_deg:g}°, azimuth {one.azimuth_deg:g}°, {one.peak_kw:.3g} kW after losses"
-        return f"{plane}; fitted from the history: {', '.join(self.fitted)}"
+        plane = f"tilt {one.tilt_deg:g}°, azimuth {one.azimuth_deg:g}°" if one.tilt_deg else "lies flat"
+        return (
+            f"PV array: {plane}, {one.peak_kw:.3g} kW after losses; fitted from the history: {', '.join(self.fitted)}"
+        )
 
 
 def plant_given(site: Site, meter_id: str) -> PlantGiven | None:

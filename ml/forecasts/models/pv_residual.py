@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from ml.features.forecast_case import Case
 from ml.features.series import HOUR, Index, Vector
 from ml.forecasts.forecast_model import Outdated, Quantiles, TooShort
-from ml.forecasts.models.pv_floors import MODEL_FILE, NO_CLOUDS, Expected, PvModel, Training, expected, training
+from ml.forecasts.models.pv_floors import MODEL_FILE, NO_CLOUDS, Expected, PvModel, expected, training
 from ml.forecasts.models.pv_look import RECENT_DAYS, Look, look
 from ml.forecasts.models.pv_plant import Plant, PlantGiven
 
@@ -50,8 +51,8 @@ ROUNDS = 150
 _LEAST_LEAF, _MOST_LEAF, _LEAVES_OF_ALL = 20, 150, 30
 # Modules age and trees grow: a day one year back counts half (resolution C4.12).
 _HALF_LIFE_DAYS = 365.0
-_FOLDS, MIN_TRAIN_DAYS = 4, 28
-FULL_YEAR_DAYS = 365
+_FOLDS, _STRETCH_DAYS, MIN_TRAIN_DAYS = 4, 14, 28
+FULL_YEAR_DAYS, SHORT_YEAR = 365, "under_a_year"
 # The bias of the last week is believed as far as the week outweighs this many days of full power for an hour.
 _BELIEF_H = 7.5
 
@@ -61,8 +62,9 @@ class PvPhysicsResidual:
 
     algorithm = ALGORITHM
 
-    def __init__(self, model: PvModel, booster: Any, names: tuple[str, ...]) -> None:
-        self.model, self.booster, self.names, self.labels = model, booster, names, model.labels
+    def __init__(self, model: PvModel, booster: Any, names: tuple[str, ...], belief: float) -> None:
+        self.model, self.booster, self.names, self.belief = model, booster, names, belief
+        self.labels = model.labels
 
     def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
         """Forecast of the horizon; never NaN: what the weather does not tell, the last days do."""
@@ -76,13 +78,18 @@ class PvPhysicsResidual:
         middle = np.zeros(len(seen.origin))
         if len(ahead):
             shares = self.booster.predict(inputs[ahead], num_threads=1)
-            middle[ahead] = known.physics_kw[ahead] + shares * self.model.plant.array.peak_kw
+            middle[ahead] = known.physics_kw[ahead] + self.belief * shares * self.model.plant.array.peak_kw
         middle = np.clip(middle, 0.0, self.model.plant.array.limit_kw)
         return self.model.issue(seen, corrected(seen, middle, known, self.model.plant), known.clear_kw)
 
+    def importance(self) -> dict[str, float]:
+        """Share of the loss of physics that splits by each feature took away."""
+        gain = self.booster.feature_importance("gain")
+        return dict(zip(self.names, (gain / max(float(gain.sum()), 1e-300)).tolist(), strict=True))
+
     def to_files(self) -> dict[str, bytes]:
         """Plant, spread and labels as a JSON document, the trees as LightGBM writes them."""
-        document = self.model.to_document(ALGORITHM) | {"features": list(self.names)}
+        document = self.model.to_document(ALGORITHM) | {"features": list(self.names), "belief": self.belief}
         trees = self.booster.model_to_string(num_iteration=-1)
         return {MODEL_FILE: json.dumps(document, sort_keys=True).encode(), TREES_FILE: trees.encode()}
 
@@ -106,11 +113,14 @@ class PvPhysicsResidualFitter:
         inputs = columns(found.seen, found.expected, found.plant, names)[rows]
         missed = (found.seen.measured_kw - found.expected.physics_kw)[rows] / found.plant.array.peak_kw
         weight = 0.5 ** ((rows[-1] - rows) / day / _HALF_LIFE_DAYS)
-        model = found.model(*_held_out(found, inputs, missed, weight))
+        guessed = _held_out(rows, day, inputs, missed, weight)
+        # As far as it helped on days that the trees had not seen: of few days they learn chance.
+        belief = min(max(float(guessed @ missed) / max(float(guessed @ guessed), 1e-12), 0.0), 1.0)
+        model = found.model(found.expected.physics_kw[rows] + belief * guessed * found.plant.array.peak_kw, rows)
         if days < FULL_YEAR_DAYS:
-            note = f"Trained on {days} days: seasons that they do not hold are left to physics."
-            model = PvModel(model.plant, model.usual_index, model.spread, (*model.labels, note))
-        return PvPhysicsResidual(model, _trees(inputs, missed, weight), names)
+            said = {SHORT_YEAR: f"trained on {days} days: seasons that they do not hold are left to physics"}
+            model = replace(model, labels=model.labels | said)
+        return PvPhysicsResidual(model, _trees(inputs, missed, weight), names, belief)
 
     def load(self, files: Mapping[str, bytes]) -> PvPhysicsResidual:
         """The forecaster that wrote these files. Raises Outdated where it was trained on other features."""
@@ -120,7 +130,8 @@ class PvPhysicsResidualFitter:
         model, names = PvModel.from_document(document), tuple(document["features"])
         if not set(names) <= {*NAMES, *HISTORY_NAMES}:
             raise Outdated("it was trained on features that this release does not compute")
-        return PvPhysicsResidual(model, lightgbm.Booster(model_str=files[TREES_FILE].decode()), names)
+        trees = lightgbm.Booster(model_str=files[TREES_FILE].decode())
+        return PvPhysicsResidual(model, trees, names, document["belief"])
 
 
 def columns(seen: Look, known: Expected, plant: Plant, names: tuple[str, ...]) -> Vector:
@@ -148,9 +159,10 @@ def corrected(seen: Look, middle_kw: Vector, known: Expected, plant: Plant) -> V
 
     a and b by least squares over the daylight of those days, drawn to 1 and 0 (ridge) by _BELIEF_H hours of full power
     squared: soiling moves a, clouds that were told and did not come (snow on the ground looks like them) move b.
+    Days whose clouds nobody told say nothing: what is expected of them follows the last week anyway.
     """
     last = int(seen.origins[-1]) - seen.first
-    rows = np.flatnonzero(seen.is_known & seen.is_ahead)
+    rows = np.flatnonzero(seen.is_known & seen.is_ahead & ~np.isnan(seen.told))
     rows = rows[rows < last]
     pull = _BELIEF_H * (HOUR / seen.case.series.step) * plant.array.peak_kw**2
     both = np.column_stack([middle_kw, known.clear_kw - middle_kw])
@@ -168,22 +180,22 @@ def _trees(inputs: Vector, missed: Vector, weight: Vector) -> Any:
     return lightgbm.train(PARAMETERS | {"min_data_in_leaf": leaf}, data, num_boost_round=ROUNDS)
 
 
-def _held_out(found: Training, inputs: Vector, missed: Vector, weight: Vector) -> tuple[Vector, Index]:
-    """P50 in kW of all rows, each stretch of the history by trees that have not seen it, and the rows themselves."""
-    rows, day, array = found.rows, found.seen.case.series.per_day, found.plant.array
-    part = (rows - rows[0]) * _FOLDS // (rows[-1] - rows[0] + 1)
-    p50: Vector = np.empty(len(rows))
-    for own in range(_FOLDS):
-        is_own = part == own
-        if not is_own.any():
-            continue
+def _held_out(rows: Index, day: int, inputs: Vector, missed: Vector, weight: Vector) -> Vector:
+    """What trees guess of each fortnight that have not seen it; every fourth fortnight is left out at once."""
+    first = int(rows[0])
+
+    def fold(of: Index) -> Index:
+        found: Index = (of - first) // (_STRETCH_DAYS * day) % _FOLDS
+        return found
+
+    own = fold(rows)
+    guessed: Vector = np.zeros(len(rows))
+    for left_out in np.unique(own):
         # A day between: neighbours in time share their weather.
-        first, last = rows[is_own][0] - day, rows[is_own][-1] + day
-        others = (rows < first) | (rows > last)
-        p50[is_own] = array.peak_kw * _trees(inputs[others], missed[others], weight[others]).predict(
-            inputs[is_own], num_threads=1
-        )
-    return np.clip(found.expected.physics_kw[rows] + p50, 0.0, array.limit_kw), rows
+        others = (own != left_out) & (fold(rows - day) != left_out) & (fold(rows + day) != left_out)
+        trees = _trees(inputs[others], missed[others], weight[others])
+        guessed[own == left_out] = trees.predict(inputs[own == left_out], num_threads=1)
+    return guessed
 
 
 def _around(values: Vector, hours: float, step: timedelta) -> Vector:

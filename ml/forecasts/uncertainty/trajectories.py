@@ -16,8 +16,12 @@ from ml.features.series import Vector
 from ml.forecasts.backtest import Forecasts
 from ml.forecasts.forecast_model import Quantiles
 
-FILE = "error_days.json"
+ERRORS_FILE = "error_days.json"
 COURSES = 20
+# As far as plans look ahead, by quarter hours, and a week by hours: beyond, courses would fill the store.
+MAX_STEPS = 200
+# A course is one guess of many: digits beyond these say nothing and are stored all the same.
+COURSE_DECIMALS = 4
 # Two months of days say what the errors of a season have in common, and are a small file.
 MAX_DAYS, MIN_DAYS = 60, 5
 # The correlation of a pair of steps counts with so many days of what pairs so far apart have in common.
@@ -70,9 +74,9 @@ class ErrorMemory:
     @classmethod
     def in_files(cls, files: Mapping[str, bytes]) -> "ErrorMemory | None":
         """The memory among a model's files; None for a model that was registered without one."""
-        if FILE not in files:
+        if ERRORS_FILE not in files:
             return None
-        return cls(np.array(json.loads(files[FILE])["normal_scores"], dtype=np.float64))
+        return cls(np.array(json.loads(files[ERRORS_FILE])["normal_scores"], dtype=np.float64))
 
 
 def courses(
@@ -86,6 +90,16 @@ def courses(
     rank = drawn.argsort(axis=0).argsort(axis=0)
     scores = _inverse_normal((np.arange(count) + 0.5) / count)[rank]
     return quantile_function(forecast, scores, floor=floor)
+
+
+def stored_courses(
+    forecast: Quantiles, memory: ErrorMemory | None, *, seed: int, floor: float | None = None
+) -> tuple[tuple[float, ...], ...]:
+    """The courses that are kept with a forecast; none of a model without a memory, or of more than 200 steps."""
+    if memory is None or len(forecast.p50) > MAX_STEPS:
+        return ()
+    drawn = np.round(courses(forecast, memory, seed=seed, floor=floor), COURSE_DECIMALS)
+    return tuple(map(tuple, drawn.tolist()))
 
 
 def quantile_function(forecast: Quantiles, score: Vector, *, floor: float | None = None) -> Vector:

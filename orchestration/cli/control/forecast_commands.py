@@ -33,6 +33,7 @@ def issue(call: Call, site: SiteOption) -> Answer:
                 "unit": forecast.unit,
                 "step_minutes": forecast.step_minutes,
                 "labels": forecast.labels,
+                "why": forecast.why,
                 "rows": [
                     {"time_utc": row.time_utc, "p10": row.p10, "p50": row.p50, "p90": row.p90} for row in forecast.rows
                 ],
@@ -42,5 +43,10 @@ def issue(call: Call, site: SiteOption) -> Answer:
         "scores": project.forecasts.promotions(),
     }
     steps = Table([(forecast, row) for forecast in forecasts for row in forecast.rows], STEPS)
-    said = "\n".join(finding.message for forecast in forecasts for finding in findings_of(forecast))
-    return Answer(result, steps, said, exit_code=DONE if forecasts else CHECK_FAILED)
+    said = [finding.message for forecast in forecasts for finding in findings_of(forecast)]
+    moved = [
+        f"What moved {forecast.target}:\n" + "\n".join(f"  {line}" for line in forecast.why)
+        for forecast in forecasts
+        if forecast.why
+    ]
+    return Answer(result, steps, "\n".join([*said, *moved]), exit_code=DONE if forecasts else CHECK_FAILED)

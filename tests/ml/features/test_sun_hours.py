@@ -18,9 +18,10 @@ START, DAYS = datetime(2024, 6, 1, tzinfo=UTC), 20
 NAMES = tuple(feature.name for feature in FEATURES)
 SKY = sky_over(50.0, 0.0, START, HOUR, DAYS * 24)
 ORIGIN = 12 * 24
+GREENWICH = Place(50.0, 0.0)
 
 
-def case(ghi: Vector, *, is_ahead: bool, place: Place | None = Place(50.0, 0.0)) -> Case:
+def case(ghi: Vector, *, is_ahead: bool, place: Place | None = GREENWICH) -> Case:
     def types(start: date, end: date) -> dict[date, str]:
         return dict.fromkeys((start + timedelta(days=n) for n in range((end - start).days)), "weekday")
 

@@ -72,7 +72,7 @@ def test_the_plane_of_a_roof_that_nobody_wrote_down_is_found_in_its_history() ->
     assert array.tilt_deg == pytest.approx(30, abs=3)
     assert array.azimuth_deg == pytest.approx(110, abs=5)
     assert array.peak_kw == pytest.approx(8, rel=0.05)
-    assert "fitted from the history: tilt_deg, azimuth_deg, peak_kw" in fitted(PHYSICS).labels[0]  # type: ignore[attr-defined]
+    assert "fitted from the history: tilt_deg, azimuth_deg, peak_kw" in fitted(PHYSICS).labels["pv_array"]  # type: ignore[attr-defined]
 
 
 def test_a_plane_that_the_site_file_gives_is_not_fitted() -> None:

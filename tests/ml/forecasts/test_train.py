@@ -58,7 +58,7 @@ def trained(tracker: MlflowTracker) -> Training:
 def test_the_first_training_registers_the_best_model_and_makes_it_champion(
     tracker: MlflowTracker, trained: Training
 ) -> None:
-    assert set(trained.scores) == {BOOSTED, "same_hour_last_week"}
+    assert set(trained.scores) == {BOOSTED, "same_hour_last_week", "climatology"}
     assert trained.scores[BOOSTED].nrmse < trained.scores["same_hour_last_week"].nrmse
     assert trained.scores[BOOSTED].n == trained.scores["same_hour_last_week"].n == 8 * 24
     assert trained.decision.is_promoted

@@ -7,7 +7,7 @@ from ml.features.series import Vector
 from ml.forecasts.backtest import Forecasts
 from ml.forecasts.forecast_model import Quantiles
 from ml.forecasts.uncertainty.scores import crps, crps_of_courses, energy_score, variogram_score
-from ml.forecasts.uncertainty.trajectories import FILE, ErrorMemory, courses, quantile_function
+from ml.forecasts.uncertainty.trajectories import ERRORS_FILE, ErrorMemory, courses, quantile_function
 
 TENTH = 1.2815515655446004
 SIZE = 1.0 + np.sin(np.pi * np.arange(24) / 24)
@@ -85,7 +85,7 @@ def test_a_horizon_longer_than_the_memory_goes_on_and_a_shorter_one_is_cut() -> 
 
 
 def test_the_same_seed_draws_the_same_and_files_remember() -> None:
-    read = ErrorMemory.in_files({FILE: MEMORY.to_file()})
+    read = ErrorMemory.in_files({ERRORS_FILE: MEMORY.to_file()})
     assert read is not None
     assert len(MEMORY.to_file()) < 16_000
     assert np.array_equal(courses(FORECAST, read, seed=6), courses(FORECAST, MEMORY, seed=6))

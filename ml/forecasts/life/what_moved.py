@@ -16,7 +16,7 @@ from ml.features.feature import WEEK_DAYS
 from ml.features.forecast_case import Case
 from ml.features.series import Index, Vector
 from ml.forecasts.forecast_model import Contributions, Explains, Forecaster, Quantiles
-from ml.forecasts.life.explain_words import BASE, Words, digits_for, is_level_unit, shown_unit, topic_of
+from ml.forecasts.life.moved_words import BASE, Words, digits_for, is_level_unit, shown_unit, topic_of
 
 # A part below this share of the day is told with the others that are as small.
 TOLD_SHARE = 0.01
@@ -71,7 +71,7 @@ class Why:
         return f"{round(value, digits) + 0.0:{sign},.{digits}f} {shown_unit(self.unit)}"
 
 
-def explain(case: Case, model: Forecaster, origin: int, forecast: Quantiles) -> Why | None:
+def what_moved(case: Case, model: Forecaster, origin: int, forecast: Quantiles) -> Why | None:
     """Of the first whole local day of a forecast, else of all its steps. None for a model that cannot say.
 
     case: what the model was asked with; forecast: what it answered from the origin on.

@@ -12,7 +12,7 @@ from ml.features.forecast_case import Case
 from ml.features.series import DAY, Vector
 from ml.features.weather_known import GivenWeather
 from ml.forecasts.forecast_model import Contributions, Quantiles
-from ml.forecasts.life.explain import Why, explain
+from ml.forecasts.life.what_moved import Why, what_moved
 from ml.forecasts.models.climatology import ClimatologyFitter
 from ml.forecasts.models.gradient_boosting import GradientBoosting, GradientBoostingFitter
 from tests.ml.forecasts.known_cases import case_like, factory
@@ -44,7 +44,7 @@ def model(case: Case) -> GradientBoosting:
 
 
 def why_of(case: Case, model: GradientBoosting, origin: int) -> Why:
-    why = explain(case, model, origin, model.predict(case, origin, 48))
+    why = what_moved(case, model, origin, model.predict(case, origin, 48))
     assert why is not None
     return why
 
@@ -88,7 +88,7 @@ def test_a_bound_is_a_part_of_its_own(case: Case, model: GradientBoosting) -> No
     origin = ORIGIN
     told = model.predict(case, origin, 48)
     capped = Quantiles(*(np.minimum(each, 14.0) for each in (told.p10, told.p50, told.p90)))
-    why = explain(case, model, origin, capped)
+    why = what_moved(case, model, origin, capped)
     assert why is not None
     assert next(part for part in why.parts if part.topic == "bounds").amount < 0
     assert sum(part.amount for part in why.parts) == pytest.approx(why.total - why.reference, rel=1e-9)
@@ -120,19 +120,19 @@ def test_a_level_is_told_by_its_mean_and_a_daily_series_by_its_day() -> None:
 
     case = case_like(factory(3), days=30)
     price = replace(case, series=replace(case.series, unit="per_kwh"))
-    why = explain(price, Line(), 720, Line().predict(price, 720, 48))
+    why = what_moved(price, Line(), 720, Line().predict(price, 720, 48))
     assert why is not None
     assert why.total == 12.0
     assert "on average 12.0 per kWh" in why.sentences()[0]
     daily = case_like(factory(3), days=30, step=DAY)
-    why = explain(daily, Line(), 30, Line().predict(daily, 30, 7))
+    why = what_moved(daily, Line(), 30, Line().predict(daily, 30, 7))
     assert why is not None
     assert why.total == 12.0
 
 
 def test_a_model_that_cannot_say_says_nothing(case: Case) -> None:
     floor = ClimatologyFitter().fit(case)
-    assert explain(case, floor, ORIGIN, floor.predict(case, ORIGIN, 48)) is None
+    assert what_moved(case, floor, ORIGIN, floor.predict(case, ORIGIN, 48)) is None
 
 
 def test_an_explanation_costs_little(case: Case, model: GradientBoosting) -> None:
@@ -140,7 +140,7 @@ def test_an_explanation_costs_little(case: Case, model: GradientBoosting) -> Non
     spent = []
     for _ in range(5):
         begun = time.perf_counter()
-        explain(case, model, ORIGIN, told)
+        what_moved(case, model, ORIGIN, told)
         spent.append(time.perf_counter() - begun)
     # A tenth of it on an idle machine.
     assert min(spent) < 0.5
