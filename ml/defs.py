@@ -149,7 +149,8 @@ def core_seu__monitoring_baseline(
 class TrainConfig(dg.Config):
     """What is trained, on how long a trial, and why.
 
-    targets: names, all of the site if empty. tune_within_s: how long parameters are searched for each target.
+    targets: names, all of the site if empty. tune_within_s: how long parameters are searched for each target;
+    above 0 the slow kinds of model (exponential smoothing) are tried too.
     """
 
     targets: list[str] = []

@@ -78,7 +78,8 @@ def train_and_register(
     readings: LAKE_SCHEMA, unique by key; only hours that end by `known_until_utc` and rows recorded by `as_of_utc`
     (None: all given) are used. weather: issues of forecasts. Returns a Finding under four weeks of hours or where
     nothing can be scored. tune_within_s: how long parameters of gradient boosting are searched on days before the
-    folds; 0 takes the usual ones. Raises Unreachable, and BadInput for an unknown target.
+    folds, and then the slow kinds of model are tried too; 0 takes the usual ones.
+    Raises Unreachable, and BadInput for an unknown target.
     """
     wanted = target_of(site, target)
     case = target_case(
@@ -119,7 +120,7 @@ def train_case(
     fitters: None for those that suit the target.
     """
     series = case.series
-    fitters = fitters_of(site, target) if fitters is None else fitters
+    fitters = fitters_of(site, target, is_patient=tune_within_s > 0) if fitters is None else fitters
     parts = recent_folds(case, count=folds, days=backtest_days)
     fitters, tuned = _tuned(case, fitters, parts, within_s=tune_within_s, seed=seed)
     trial = hold_trial(case, fitters, parts, horizon=horizon or target.scored_steps)

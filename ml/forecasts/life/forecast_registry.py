@@ -16,13 +16,16 @@ from ml.forecasts.models.climatology import ClimatologyFitter
 from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.models.pv_fitters import PV_KINDS, pv_fitters_of
+from ml.forecasts.models.statistical import ExponentialSmoothingFitter
 from ml.forecasts.targets import Target, target_of
 from ml.forecasts.uncertainty.trajectories import ERRORS_FILE, ErrorMemory
 from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, ModelRecord, Tracker
 
 FITTERS: tuple[Fitter, ...] = (GradientBoostingFitter(), SameHourLastWeekFitter(), ClimatologyFitter())
+# Seconds a fit: tried where a training is given time.
+PATIENT_FITTERS: tuple[Fitter, ...] = (ExponentialSmoothingFitter(),)
 # Every kind that a stored model may be of.
-KINDS: tuple[Fitter, ...] = (*FITTERS, *PV_KINDS)
+KINDS: tuple[Fitter, ...] = (*FITTERS, *PATIENT_FITTERS, *PV_KINDS)
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,15 @@ def fitter_of(algorithm: str) -> Fitter:
     return next(fitter for fitter in KINDS if fitter.algorithm == algorithm)
 
 
-def fitters_of(site: Site, target: Target) -> tuple[Fitter, ...]:
-    """The kinds of model that are tried for a target: of PV also those that know the sun and the plant."""
+def fitters_of(site: Site, target: Target, *, is_patient: bool = False) -> tuple[Fitter, ...]:
+    """The kinds of model that are tried for a target: of PV also those that know the sun and the plant.
+
+    is_patient: also those that take seconds a fit.
+    """
+    usual = (*FITTERS, *PATIENT_FITTERS) if is_patient else FITTERS
     if target.stream is None or target.is_daily:
-        return FITTERS
-    return (*FITTERS, *pv_fitters_of(site, target.stream.stream_id))
+        return usual
+    return (*usual, *pv_fitters_of(site, target.stream.stream_id))
 
 
 def load_champion(tracker: Tracker, site: Site, target: str, alias: str = CHAMPION) -> Champion | None:

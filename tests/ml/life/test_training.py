@@ -79,5 +79,5 @@ def test_the_run_holds_the_trial_by_fold_lead_and_season(tracker: MlflowTracker)
 def test_pictures_are_kept_beside_the_files_of_a_run_and_are_none_of_the_model(tracker: MlflowTracker) -> None:
     found = train_floor(tracker, "life7", load(60)).registered
     tracker.add_files(found.run_id, "plots", {"daily_loss.png": b"\x89PNG"})
-    assert set(tracker.load_files(found.name, found.version)) == {"model.json"}
+    assert set(tracker.load_files(found.name, found.version)) == {"model.json", "error_days.json"}
     assert [each.path for each in tracker._client.list_artifacts(found.run_id, "plots")] == ["plots/daily_loss.png"]
