@@ -30,10 +30,10 @@ def issue(call: Call, site: SiteOption) -> Answer:
                 "target": forecast.target,
                 "issued_at": forecast.issued_at_utc,
                 "model": f"{forecast.model_name} v{forecast.model_version}",
-                "why": forecast.why,
                 "unit": forecast.unit,
                 "step_minutes": forecast.step_minutes,
                 "labels": forecast.labels,
+                "why": forecast.why,
                 "rows": [
                     {"time_utc": row.time_utc, "p10": row.p10, "p50": row.p50, "p90": row.p90} for row in forecast.rows
                 ],
