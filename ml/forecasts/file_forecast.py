@@ -25,9 +25,9 @@ from ml.forecasts.backtest import (
 )
 from ml.forecasts.file_case import FileCase
 from ml.forecasts.forecast_model import Fitter, Quantiles, TooShort
-from ml.forecasts.issue import finding
 from ml.forecasts.life.forecast_registry import FITTERS, fitter_of
 from ml.forecasts.life.trial import FLOOR
+from ml.forecasts.who_answers import finding
 
 # Four feed the longest lag, as many are learnt from.
 MIN_WEEKS_BEFORE = 8
