@@ -83,9 +83,9 @@ def run_forecast(
 
     A day in progress is forecast whole; prices begin where publication ends. Only readings that have ended by
     `issued_at_utc` and were recorded by `as_of_utc` (None: all given), and issues of the weather that were available
-    by then, are used. Where the newest readings are missing,
-    the meter has no history but meters beside it have, or the champion's answer cannot be, a weaker model answers and
-    the labels say so (findings_of). Returns a Finding where none can, or no model leads.
+    by then, are used. Where the newest readings are missing, the meter has no history but meters beside it have, or
+    the champion's answer cannot be, a weaker model answers and the labels say so (findings_of). Returns a Finding
+    where none can, or no model leads.
     Raises Unreachable, BadInput for an unknown target or a horizon outside of the target's.
     """
     wanted = target_of(site, target)
@@ -105,9 +105,9 @@ def run_forecast(
         return _by_group(asked, group, issued_at, available_at)
     asked = _asked(site, wanted, case, issued_at, steps)
     age = age_days(case.series, asked.origin)
-    if age is None or age > MAX_STALE_DAYS:
+    if age > MAX_STALE_DAYS:
         message = f"The newest reading is {age:.0f} days old; at most {MAX_STALE_DAYS} can be bridged."
-        return finding("recent_readings_missing", message, wanted.name, days=round(age or 0))
+        return finding("recent_readings_missing", message, wanted.name, days=round(age))
     return _by_best(asked, tracker, issued_at, available_at)
 
 
@@ -226,7 +226,7 @@ def _by_best(
     series, labels, refused = asked.case.series, {}, []
     is_stale = recent_share(series, asked.origin) < MIN_RECENT_SHARE
     if is_stale:
-        age = age_days(series, asked.origin) or 0.0
+        age = age_days(series, asked.origin)
         labels["stale"] = f"the newest reading is {age:.1f} days old: forecast from like times of the weeks before"
     for model in _candidates(asked, champion, tracker, is_stale=is_stale):
         answer = model.forecaster.predict(asked.case, asked.origin, asked.steps)

@@ -26,10 +26,10 @@ def recent_share(series: Series, origin: int) -> float:
     return float(np.sum(~np.isnan(_back(series, origin, week)))) / week
 
 
-def age_days(series: Series, origin: int) -> float | None:
-    """Days from the end of the newest known step to the origin; None where nothing is known."""
+def age_days(series: Series, origin: int) -> float:
+    """Days from the end of the newest known step to the origin; infinite where nothing is known."""
     known = np.flatnonzero(~np.isnan(series.values))
-    return float((origin - 1 - known[-1]) * series.step / DAY) if len(known) else None
+    return float((origin - 1 - known[-1]) * series.step / DAY) if len(known) else np.inf
 
 
 def notes(case: Case, origin: int, horizon: int, *, trained_until_utc: datetime | None) -> dict[str, str]:

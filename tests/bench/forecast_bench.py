@@ -213,7 +213,7 @@ def bench_liander() -> None:
         sys.stdout.write("Liander: not measured, the series are not here\n")
         return
     # Made and left empty where its packages could not be had.
-    asked = [OPENSTEF, "-c", "import openstef"]
+    asked = [str(OPENSTEF), "-c", "import openstef"]
     is_there = OPENSTEF.exists() and not subprocess.run(asked, capture_output=True, check=False).returncode
     if not is_there:
         sys.stdout.write("OpenSTEF: not measured, it is not in .bench/openstef (make bench puts it there)\n")

@@ -25,6 +25,7 @@ ASSETS = {
     "core_seu__monitoring_baseline",
     "core_site__day_ahead_forecast",
     "core_site__forecast_models",
+    "core_site__forecast_scores",
     "core_site__plan",
     "core_site__reference",
     "core_site__released_commands",
@@ -80,6 +81,8 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
         "monitoring",
         "bill_audit",
         "forecast",
+        "forecast_issue",
+        "forecast_watch",
         "plan",
         "dispatch",
         "trust",
@@ -94,6 +97,8 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
         "daily_trust",
         "hourly_forecasts",
         "hourly_weather",
+        "nightly_forecast_scores",
+        "weekly_retraining",
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "landing",

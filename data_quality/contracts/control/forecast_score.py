@@ -1,6 +1,6 @@
 """How good issued forecasts were: one row a target, local day, lead and model version, and what drifts."""
 
-from datetime import date
+from datetime import date, datetime
 
 from pydantic import Field
 
@@ -44,6 +44,7 @@ class ForecastDrift(Model):
     site_id: str
     target: str
     local_day: date
+    seen_at_utc: datetime
     model_name: str
     model_version: str
     findings: tuple[Finding, ...] = Field(min_length=1)

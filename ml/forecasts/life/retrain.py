@@ -29,7 +29,7 @@ def retrain_reasons(
             found[target] = "no model of it has been trained yet"
             continue
         until = datetime.fromisoformat(row["decision"]["trained_until_utc"])
-        since = [each for each in drifts if each.target == target and each.local_day > row["recorded_at_utc"].date()]
+        since = [each for each in drifts if each.target == target and each.seen_at_utc > row["recorded_at_utc"]]
         if since:
             said = " ".join(finding.message for finding in since[-1].findings)
             found[target] = f"drift seen on {since[-1].local_day}: {said}"

@@ -158,6 +158,7 @@ def _drift(
         site_id=site.site_id,
         target=target.name,
         local_day=clock.now_utc().astimezone(zone(site.time_zone)).date(),
+        seen_at_utc=clock.now_utc(),
         model_name=champion.logged.name,
         model_version=str(champion.logged.version),
         findings=tuple(findings),

@@ -90,6 +90,8 @@ class GradientBoostingFitter:
         """Raises TooShort under six weeks of history, of which four feed the lags."""
         ahead = case.asked or TRAIN_DAYS_AHEAD * case.series.per_day
         origins = training_origins(case, ahead)
+        if len(origins) < MIN_TRAIN_DAYS:
+            raise TooShort(f"{len(origins)} days can be learnt from; {MIN_TRAIN_DAYS} are needed")
         matrix = feature_matrix(case, origins, ahead, NAMES)
         shares = np.divide(case.series.values[matrix.step], matrix.level)
         day = np.repeat(np.arange(len(origins)), ahead)

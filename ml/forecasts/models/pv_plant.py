@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.site import Asset, Site
 from ml.features.sun import Array, array_kw
 from ml.forecasts.forecast_model import TooShort
 from ml.forecasts.models.pv_look import Look, Mask
@@ -15,10 +16,11 @@ from ml.forecasts.models.pv_look import Look, Mask
 MIN_DAYS = 14
 # So many days of a year tell a plane as well as all of them.
 _FIT_DAYS, _CLEAREST_OF_DAYS = 120, 10
-# Nobody knows the inverter: a quarter more than was ever seen is not forecast.
+# Nobody knows the inverter: much more than was ever seen is not forecast.
 _ABOVE_SEEN = 1.1
 _STEPS_DEG = (15.0, 8.0, 4.0, 2.0)
 _RATINGS = ("peak_kw", "nameplate_kw")
+_WITHIN_DEG = {"tilt_deg": 90, "azimuth_deg": 360}
 _Scaled = Callable[[float, float], tuple[float, float]]
 
 
@@ -52,16 +54,31 @@ class Plant:
 def plant_given(site: Site, meter_id: str) -> PlantGiven | None:
     """What the site's assets of kind pv behind that meter say; None where there is none, and so no PV to forecast.
 
-    Several arrays count as one: their powers add up, a plane that they do not share is fitted.
+    Several arrays count as one: their powers add up, a plane that they do not share is fitted. Raises BadInput for an
+    angle that is none.
     """
-    arrays = [asset.numbers for asset in site.assets if asset.kind == "pv" and asset.meter == meter_id]
+    arrays = [asset for asset in site.assets if asset.kind == "pv" and asset.meter == meter_id]
     if not arrays:
         return None
-    ratings = [next((one[name] for name in _RATINGS if name in one), None) for one in arrays]
+    ratings = [next((one.numbers[name] for name in _RATINGS if one.numbers.get(name, 0.0) > 0), None) for one in arrays]
     known = [rating for rating in ratings if rating is not None]
-    planes = {(one.get("tilt_deg"), one.get("azimuth_deg")) for one in arrays}
+    planes = {_plane_of(site, one) for one in arrays}
     tilt, azimuth = planes.pop() if len(planes) == 1 else (None, None)
     return PlantGiven(tilt_deg=tilt, azimuth_deg=azimuth, peak_kw=sum(known) if len(known) == len(ratings) else None)
+
+
+def _plane_of(site: Site, asset: Asset) -> tuple[float | None, float | None]:
+    for name, end in _WITHIN_DEG.items():
+        given = asset.params.get(name)
+        if name in asset.params and not 0 <= asset.numbers.get(name, -1.0) <= end:
+            of = f"site {site.site_id}, asset {asset.asset_id!r}"
+            raise BadInput(
+                f"{of}: {name} is {given!r}, expected a number from 0 to {end}",
+                reason="bad_asset",
+                mend="tilt_deg: 0 lies flat, 90 stands upright; azimuth_deg: 90 is east, 180 south, 270 west",
+            )
+    azimuth = asset.numbers.get("azimuth_deg")
+    return asset.numbers.get("tilt_deg"), None if azimuth is None else azimuth % 360.0
 
 
 def fit_plant(given: PlantGiven, seen: Look) -> Plant:
@@ -74,7 +91,8 @@ def fit_plant(given: PlantGiven, seen: Look) -> Plant:
     rows = _rows_to_fit(seen)
     sky, power = seen.sky.at(rows), seen.measured_kw[rows]
     index, air, wind = np.nan_to_num(seen.told[rows], nan=1.0), seen.air_degc[rows], seen.wind_m_per_s[rows]
-    most_kw = float(np.nanmax(seen.measured_kw))
+    # Not the highest: one bad reading in a thousand must not make the inverter larger.
+    most_kw = float(np.quantile(seen.measured_kw[seen.is_known], 0.999))
     if most_kw <= 0:
         raise TooShort("the PV meter has measured nothing above zero")
     limit_kw = max(given.peak_kw or _ABOVE_SEEN * most_kw, most_kw)

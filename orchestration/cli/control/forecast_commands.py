@@ -5,12 +5,16 @@ from orchestration.cli.frame import PROJECT, Call, command
 from orchestration.cli.options import SiteOption
 
 # Over pairs of a forecast and a row of it.
-HOURS = "target: {0.target} | hour: {1.time_utc} | P10 kWh: {1.p10:.2f} | P50 kWh: {1.p50:.2f} | P90 kWh: {1.p90:.2f}"
+STEPS = (
+    "target: {0.target} | from: {1.time_utc} | P10: {1.p10:.3f} | P50: {1.p50:.3f} | P90: {1.p90:.3f} | unit: {0.unit}"
+)
 
 
 @command("forecast issue", takes=PROJECT, example="--site my_site")
 def issue(call: Call, site: SiteOption) -> Answer:
-    """Backtest and register the models of a site, then issue the next 48 hours by the champions."""
+    """Backtest and register the models of a site, then issue its forecasts by the champions; what is good stays."""
+    from ml.forecasts.issue import findings_of
+    from ml.forecasts.targets import targets_of
     from orchestration.runner import open_runner
 
     project, known = call.project, call.project.site(site)
@@ -18,7 +22,7 @@ def issue(call: Call, site: SiteOption) -> Answer:
     with open_runner(project.project) as runner:
         runner.know_sites(sorted(project.sites))
         runner.run("forecast", partition=known.site_id)
-    found = [project.forecasts.latest(known.site_id, f"meter:{target}") for target in known.forecast_targets]
+    found = [project.forecasts.latest(known.site_id, target.name) for target in targets_of(known)]
     forecasts = [forecast for forecast in found if forecast is not None]
     result = {
         "forecasts": [
@@ -26,6 +30,9 @@ def issue(call: Call, site: SiteOption) -> Answer:
                 "target": forecast.target,
                 "issued_at": forecast.issued_at_utc,
                 "model": f"{forecast.model_name} v{forecast.model_version}",
+                "unit": forecast.unit,
+                "step_minutes": forecast.step_minutes,
+                "labels": forecast.labels,
                 "why": forecast.why,
                 "rows": [
                     {"time_utc": row.time_utc, "p10": row.p10, "p50": row.p50, "p90": row.p90} for row in forecast.rows
@@ -35,10 +42,9 @@ def issue(call: Call, site: SiteOption) -> Answer:
         ],
         "scores": project.forecasts.promotions(),
     }
-    hours = Table([(forecast, row) for forecast in forecasts for row in forecast.rows], HOURS)
-    moved = [
-        f"What moved {forecast.target}:\n" + "\n".join(f"  {line}" for line in forecast.why)
-        for forecast in forecasts
-        if forecast.why
-    ]
-    return Answer(result, hours, "\n".join(moved), exit_code=DONE if forecasts else CHECK_FAILED)
+    steps = Table([(forecast, row) for forecast in forecasts for row in forecast.rows], STEPS)
+    said = [finding.message for forecast in forecasts for finding in findings_of(forecast)]
+    for forecast in forecasts:
+        if forecast.why:
+            said += [f"What moved {forecast.target}:", *(f"  {line}" for line in forecast.why)]
+    return Answer(result, steps, "\n".join(said), exit_code=DONE if forecasts else CHECK_FAILED)

@@ -21,6 +21,9 @@ ORIGIN = 12 * 24
 GREENWICH = Place(50.0, 0.0)
 
 
+GREENWICH = Place(50.0, 0.0)
+
+
 def case(ghi: Vector, *, is_ahead: bool, place: Place | None = GREENWICH) -> Case:
     def types(start: date, end: date) -> dict[date, str]:
         return dict.fromkeys((start + timedelta(days=n) for n in range((end - start).days)), "weekday")

@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
+import pytest
 
 from data_quality.contracts.control.forecast import Forecast
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Asset
 from ml.features.series import QUARTER
 from ml.features.sun import Array, array_kw, sky_over
@@ -64,3 +66,13 @@ def test_a_model_that_knows_the_sun_leads_a_roof_and_its_forecast_says_what_it_r
     assert "fitted from the history: tilt_deg, azimuth_deg" in told.labels["pv_array"]
     assert told.rows[0].p90 == 0
     assert told.rows[12].p50 > 0.5
+
+
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [({"tilt_deg": 120}, "tilt_deg is 120, expected"), ({"azimuth_deg": "south"}, "azimuth_deg is 'south', expected")],
+)
+def test_an_angle_that_is_none_is_refused_with_its_asset(params: dict[str, object], says: str) -> None:
+    roof = SITE.assets[0].model_copy(update={"params": params})
+    with pytest.raises(BadInput, match=f"site roof, asset 'pv': {says} a number from 0 to"):
+        fitters_of(SITE.model_copy(update={"assets": (roof,)}), target_of(SITE, "pv"))

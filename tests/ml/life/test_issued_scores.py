@@ -145,7 +145,13 @@ def test_a_challengers_forecast_is_never_the_latest_of_its_target(store: Forecas
 def test_a_drift_is_kept_once_a_day_and_target(store: ForecastStore) -> None:
     finding = Finding(code="level_shift", message="x")
     drift = ForecastDrift(
-        site_id="plant", target="meter:m1", local_day=DAY, model_name="a", model_version="1", findings=(finding,)
+        site_id="plant",
+        target="meter:m1",
+        local_day=DAY,
+        seen_at_utc=ISSUED,
+        model_name="a",
+        model_version="1",
+        findings=(finding,),
     )
     clock = FixedClock(ISSUED)
     assert [store.add_drift(drift, clock), store.add_drift(drift, clock)] == [True, False]
