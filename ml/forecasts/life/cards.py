@@ -17,6 +17,7 @@ from ml.forecasts.backtest import SEASONS, Forecasts, by_lead, by_season, local_
 from ml.forecasts.forecast_model import Forecaster, Weighs
 from ml.forecasts.life.moved_words import shown_unit, topic_of
 from ml.forecasts.life.trial import FLOOR, Trial, first_day
+from ml.forecasts.uncertainty.course_scores import CourseScores
 from ml.forecasts.uncertainty.score_bands import Band, score_bands
 
 # The registry keeps no more of a description.
@@ -36,14 +37,24 @@ _WEATHER_UNIT = re.compile("_(degc|percent|w_per_m2|m_per_s|deg|mm|hpa|m)$")
 MIN_MONTH_DAYS, TOLD_MISSING, TOLD_BIAS, FEW_HOLIDAYS, FEW_DAYS = 15, 0.02, 0.02, 5, 60
 
 
-def forecast_card(trial: Trial, model: Forecaster, *, title: str, params: Mapping[str, str] | None = None) -> str:
-    """The card of a model that was fitted on the whole case of a trial. params: what was chosen for it."""
+def forecast_card(
+    trial: Trial,
+    model: Forecaster,
+    *,
+    title: str,
+    params: Mapping[str, str] | None = None,
+    together: CourseScores | None = None,
+) -> str:
+    """The card of a model that was fitted on the whole case of a trial.
+
+    params: what was chosen for it. together: how its courses did.
+    """
     own, floor = _counted(trial, model.algorithm)
     bands = score_bands(own, floor)
     parts = [
         [f"**{title}**, forecast by {model.algorithm.replace('_', ' ')}."],
         _data(trial, params or {}),
-        _scores(trial, own, floor),
+        _scores(trial, own, floor) + _together(together),
         _rests_on(model),
         ["### Known limits", "", *[f"- {sentence}" for sentence in known_limits(trial, bands)]],
     ]
@@ -152,6 +163,16 @@ def _scores(trial: Trial, own: Forecasts, floor: Forecasts | None) -> list[str]:
         f"| {' | '.join(head)} |",
         "|---" * len(head) + "|",
         *rows,
+    ]
+
+
+def _together(found: CourseScores | None) -> list[str]:
+    if found is None:
+        return []
+    return [
+        "",
+        f"The sum of all {found.steps} steps: P10 to P90 of its courses covered {found.sum_coverage:.0%} of {found.days} origins; drawn "
+        f"step by step, as if errors had nothing in common, {found.apart_coverage:.0%}.",
     ]
 
 
