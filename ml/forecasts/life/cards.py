@@ -171,8 +171,8 @@ def _together(found: CourseScores | None) -> list[str]:
         return []
     return [
         "",
-        f"The sum of all {found.steps} steps: P10 to P90 of its courses covered {found.sum_coverage:.0%} of {found.days} origins; drawn "
-        f"step by step, as if errors had nothing in common, {found.apart_coverage:.0%}.",
+        f"The sum of all {found.steps} steps: P10 to P90 of its courses covered {found.sum_coverage:.0%} of "
+        f"{found.days} origins; drawn step by step, as if errors had nothing in common, {found.apart_coverage:.0%}.",
     ]
 
 
