@@ -60,7 +60,9 @@ def bdg2(name: str, *, with_weather: bool) -> tuple[Case, int]:
     )
     # Of an hour that a clock shows twice the first; of one that it never shows none.
     moment = pl.col("timestamp_local").dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-    rows = rows.select(timestamp_utc=moment.dt.convert_time_zone("UTC"), value=pl.col("kwh")).drop_nulls("timestamp_utc")
+    rows = rows.select(timestamp_utc=moment.dt.convert_time_zone("UTC"), value=pl.col("kwh")).drop_nulls(
+        "timestamp_utc"
+    )
     weather = None
     if with_weather:
         weather = pl.read_parquet(folder / "weather_2016_hourly.parquet").rename(BDG2)
@@ -92,7 +94,11 @@ def _case(rows: pl.DataFrame, weather: pl.DataFrame | None, zone: str, country: 
 
 
 def _on_grid(rows: pl.DataFrame, column: str, start: datetime, length: int) -> Vector:
-    at = (rows["timestamp_utc"].dt.replace_time_zone(None).dt.replace_time_zone("UTC") - start).dt.total_hours().to_numpy()
+    at = (
+        (rows["timestamp_utc"].dt.replace_time_zone(None).dt.replace_time_zone("UTC") - start)
+        .dt.total_hours()
+        .to_numpy()
+    )
     grid: Vector = np.full(length, np.nan)
     inside = (at >= 0) & (at < length)
     grid[at[inside]] = rows[column].cast(pl.Float64).to_numpy()[inside]
