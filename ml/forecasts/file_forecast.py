@@ -25,9 +25,9 @@ from ml.forecasts.backtest import (
 )
 from ml.forecasts.file_case import FileCase
 from ml.forecasts.forecast_model import Fitter, Quantiles, TooShort
-from ml.forecasts.issue import finding
 from ml.forecasts.life.forecast_registry import FITTERS, fitter_of
 from ml.forecasts.life.trial import FLOOR
+from ml.forecasts.who_answers import finding
 
 # Four feed the longest lag, as many are learnt from.
 MIN_WEEKS_BEFORE = 8
@@ -100,6 +100,8 @@ def backtest_file(
     scores, left_out = score_together(runs, scale=scale) if FLOOR in runs else ({}, 0)
     if not scores:
         message = "No step of the months has a value, the ones of a day and of a week before, and a forecast."
+        if scale == 0:
+            message = "Every week before the months is as the one before it: there is no error to measure by."
         return finding("not_scorable", message, known.target)
     name = best.algorithm if best.algorithm in scores else FLOOR
     findings = known.findings if name != FLOOR else (*known.findings, _weaker(known, best.algorithm, FLOOR))

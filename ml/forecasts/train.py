@@ -14,7 +14,7 @@ from data_quality.contracts.site_file.site import Site
 from ml.features.forecast_case import Case
 from ml.forecasts.backtest import Fold, forecast_origins
 from ml.forecasts.forecast_model import Fitter
-from ml.forecasts.issue import finding, short_history
+from ml.forecasts.issue import short_history
 from ml.forecasts.life.forecast_registry import (
     Champion,
     called,
@@ -30,6 +30,7 @@ from ml.forecasts.life.tuning import Tuned, tune
 from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import Target, target_of
+from ml.forecasts.who_answers import finding
 from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, Tracker
 
 # Each weekday four times in two folds; more would be fitted on less, and scored on a season that is over.

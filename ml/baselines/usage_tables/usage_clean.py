@@ -54,7 +54,7 @@ def cleaned(
     negative = readings.filter(pl.col("energy_kwh") < 0).height
     findings.append(
         count_finding(
-            "negative_energy", negative, "readings are negative: is the meter a net meter?", severity="warning"
+            "negative_energy", negative, "readings are negative, as of a net meter", severity="warning"
         )
     )
     if zero_is_missing is None:

@@ -15,7 +15,11 @@ _DEGREES = (
     *("temperature_day_mean_degc", "temperature_above_week_degc"),
     *(f"temperature_change_{since}_degc" for since in ("newest", "week", "4_weeks")),
     "temperature_day_change_degc",
-    *(f"{what}_{base}_degc" for what, bases in (("heating", _HEATING_DEGC), ("cooling", _COOLING_DEGC)) for base in bases),
+    *(
+        f"{what}_{base}_degc"
+        for what, bases in (("heating", _HEATING_DEGC), ("cooling", _COOLING_DEGC))
+        for base in bases
+    ),
     *("heating_24_h_12_degc", "heating_24_h_15_degc", "cooling_24_h_18_degc", "cooling_24_h_22_degc"),
     *("workday_heating_12_degc", "workday_cooling_18_degc"),
 )

@@ -2,6 +2,7 @@
 and which limits are known. Markdown, for the registry's pages.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import date, timedelta
 
@@ -11,10 +12,12 @@ from ml.features.civil import DAY_TYPE_CODES
 from ml.features.feature import WEEK_DAYS
 from ml.features.forecast_case import Case
 from ml.features.matrix import FEATURES
+from ml.features.series import DAY
 from ml.forecasts.backtest import SEASONS, Forecasts, by_lead, by_season, local_date
 from ml.forecasts.forecast_model import Forecaster, Weighs
 from ml.forecasts.life.moved_words import shown_unit, topic_of
-from ml.forecasts.life.trial import FLOOR, Trial
+from ml.forecasts.life.trial import FLOOR, Trial, first_day
+from ml.forecasts.uncertainty.course_scores import CourseScores
 from ml.forecasts.uncertainty.score_bands import Band, score_bands
 
 # The registry keeps no more of a description.
@@ -29,18 +32,29 @@ TOPICS = {
     "other": "terms of its own",
 }
 NOMINAL_COVERAGE = 0.80
+_WEATHER_UNIT = re.compile("_(degc|percent|w_per_m2|m_per_s|deg|mm|hpa|m)$")
 # Of a month, of all steps, and of the mean: from where on a card says so.
 MIN_MONTH_DAYS, TOLD_MISSING, TOLD_BIAS, FEW_HOLIDAYS, FEW_DAYS = 15, 0.02, 0.02, 5, 60
 
 
-def forecast_card(trial: Trial, model: Forecaster, *, title: str, params: Mapping[str, str] | None = None) -> str:
-    """The card of a model that was fitted on the whole case of a trial. params: what was chosen for it."""
+def forecast_card(
+    trial: Trial,
+    model: Forecaster,
+    *,
+    title: str,
+    params: Mapping[str, str] | None = None,
+    together: CourseScores | None = None,
+) -> str:
+    """The card of a model that was fitted on the whole case of a trial.
+
+    params: what was chosen for it. together: how its courses did.
+    """
     own, floor = _counted(trial, model.algorithm)
     bands = score_bands(own, floor)
     parts = [
         [f"**{title}**, forecast by {model.algorithm.replace('_', ' ')}."],
         _data(trial, params or {}),
-        _scores(trial, own, floor),
+        _scores(trial, own, floor) + _together(together),
         _rests_on(model),
         ["### Known limits", "", *[f"- {sentence}" for sentence in known_limits(trial, bands)]],
     ]
@@ -60,7 +74,7 @@ def _limits_of_data(case: Case) -> list[str]:
     months = [month for month in range(1, 13) if len(dates[month]) >= MIN_MONTH_DAYS]
     unseen = [name for number, name in SEASONS.items() if not any(month % 12 // 3 + 1 == number for month in months)]
     if unseen:
-        found.append(f"Trained on {len(months)} months of the year: no {' and no '.join(unseen)} seen.")
+        found.append(f"Trained on {len(months)} months of the year: no {_either(unseen)} seen.")
     if not _knows_weather_ahead(case):
         found.append("No weather is known at issue: a cold spell or a cloud is seen once it is in the readings.")
     holidays = np.unique(case.civil.day[: len(known)][case.civil.day_type[: len(known)] == DAY_TYPE_CODES["holiday"]])
@@ -100,7 +114,7 @@ def _data(trial: Trial, params: Mapping[str, str]) -> list[str]:
     minutes = series.step // timedelta(minutes=1)
     step = "a day" if minutes == 1440 else f"{minutes} minutes"
     first, last = (local_date(case.civil, step_) for step_ in (0, max(len(series.values) - 1, 0)))
-    names = ", ".join(name.replace("_", " ") for name in case.weather.names)
+    names = ", ".join(_WEATHER_UNIT.sub("", name).replace("_", " ") for name in case.weather.names)
     when = "known at issue" if _knows_weather_ahead(case) else "measured before the issue only"
     steps = f"{len(series.values):,} steps of {step}, {shown_unit(series.unit)}"
     rows = {
@@ -115,7 +129,11 @@ def _data(trial: Trial, params: Mapping[str, str]) -> list[str]:
 
 def _scores(trial: Trial, own: Forecasts, floor: Forecasts | None) -> list[str]:
     civil, unit = trial.case.civil, shown_unit(trial.case.series.unit)
-    shown = {"all": (own, floor)}
+    first = {"all": (own, floor)}
+    if trial.case.series.step < DAY:
+        # As the registry's metrics have it: of later days each is asked about more than once.
+        first = {"the day ahead": (first_day(own, civil), first_day(floor, civil) if floor else None)}
+    shown: dict[str, tuple[Forecasts, Forecasts | None]] = {**first}
     leads, seasons = _leads(own, civil.per_day), by_season(own, civil)
     for parts, of_floor in (
         (leads, _leads(floor, civil.per_day) if floor else {}),
@@ -145,6 +163,16 @@ def _scores(trial: Trial, own: Forecasts, floor: Forecasts | None) -> list[str]:
         f"| {' | '.join(head)} |",
         "|---" * len(head) + "|",
         *rows,
+    ]
+
+
+def _together(found: CourseScores | None) -> list[str]:
+    if found is None:
+        return []
+    return [
+        "",
+        f"The sum of all {found.steps} steps: P10 to P90 of its courses covered {found.sum_coverage:.0%} of "
+        f"{found.days} origins; drawn step by step, as if errors had nothing in common, {found.apart_coverage:.0%}.",
     ]
 
 
@@ -224,6 +252,10 @@ def _percent(band: Band, *, digits: int = 1) -> str:
 
 def _plain(band: Band) -> str:
     return f"{band.value:.3g} ({band.low:.3g}–{band.high:.3g})"
+
+
+def _either(names: list[str]) -> str:
+    return ", ".join(names[:-1]) + " or " + names[-1] if len(names) > 1 else names[0]
 
 
 def _day(day: date) -> str:

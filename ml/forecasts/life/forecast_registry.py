@@ -18,6 +18,7 @@ from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.models.pv_fitters import PV_KINDS, pv_fitters_of
 from ml.forecasts.models.statistical import ExponentialSmoothingFitter
 from ml.forecasts.targets import Target, target_of
+from ml.forecasts.uncertainty.course_scores import course_scores
 from ml.forecasts.uncertainty.trajectories import ERRORS_FILE, ErrorMemory
 from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, ModelRecord, Tracker
 
@@ -141,12 +142,14 @@ def register(
             metrics |= {
                 f"{part.kind}/{part.name}/{key}": float(each) for key, each in shown.items() if each is not None
             }
+    together = course_scores(trial.runs[model.algorithm], floor=series.floor)
+    metrics |= together.metrics if together else {}
     losses = list(daily_losses(trial.runs[model.algorithm], trial.case.civil).values())
     span = f"{series.start_utc:%Y-%m-%d} to {series.end_utc:%Y-%m-%d}"
     record = ModelRecord(
         title=f"{site.site_id} · {target.name} · {model.algorithm} · {span}",
         about=f"{target.title} of {site.name}, by {model.algorithm}.",
-        card=forecast_card(trial, model, title=f"{target.title} of {site.name}", params=params),
+        card=forecast_card(trial, model, title=f"{target.title} of {site.name}", params=params, together=together),
         params={
             "algorithm": model.algorithm,
             "steps": str(len(series.values)),

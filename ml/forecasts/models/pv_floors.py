@@ -10,7 +10,7 @@ import numpy as np
 from ml.features.forecast_case import Case
 from ml.features.series import Index, Vector
 from ml.features.sun import Array
-from ml.forecasts.forecast_model import HIGH, LOW, Outdated, Quantiles, TooShort
+from ml.forecasts.forecast_model import HIGH, LOW, Contributions, Outdated, Quantiles, TooShort
 from ml.forecasts.models.pv_look import RECENT_DAYS, Look, kw_per_unit, look
 from ml.forecasts.models.pv_plant import Plant, PlantGiven, fit_plant
 
@@ -19,6 +19,8 @@ MODEL_FILE, VERSION = "model.json", 1
 _CLASSES, _LEAST_PER_CLASS = 5, 50
 # Labels: code and words.
 NO_CLOUDS, BY_CLOUD_COVER, NO_SNOW, PLANT = "clouds_unknown", "irradiance_from_clouds", "snow_unknown", "pv_array"
+# What moves a PV forecast, as features of the registry.
+TOLD_SUN, LAST_DAYS = "ghi_w_per_m2", "mean_7_days"
 _SAID = {
     NO_CLOUDS: "no weather forecast tells clouds: from the cloudless sky and the last days alone, and so weaker",
     BY_CLOUD_COVER: "irradiance is not forecast and comes from the cloud cover (Kasten and Czeplak), which is coarse",
@@ -110,6 +112,14 @@ class PvModel:
         unit = kw_per_unit(seen.case.series.unit, seen.case.series.step)
         return Quantiles(low / unit, np.where(is_day, middle, 0.0) / unit, high / unit)
 
+    def taken_apart(self, seen: Look, known: Expected, parts_kw: Mapping[str, Vector]) -> Contributions:
+        """Parts of P50 of the last origin's steps, beside what a usual sky would give."""
+        per_unit = kw_per_unit(seen.case.series.unit, seen.case.series.step)
+        by_day = np.where(seen.sky.is_day, 1.0 / per_unit, 0.0)[seen.ahead]
+        usual = self.usual_index * known.clear_kw[seen.ahead] * by_day
+        parts = np.stack([part[seen.ahead] * by_day for part in parts_kw.values()])
+        return Contributions(tuple(parts_kw), parts, usual)
+
     def to_document(self, algorithm: str) -> dict[str, Any]:
         """As plain values."""
         return {
@@ -194,9 +204,23 @@ class _Floor:
 
     def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
         """Forecast of the horizon; never NaN: what the weather does not tell, the last days do."""
-        seen = look(case, first=origin - RECENT_DAYS * case.series.per_day, origins=np.array([origin]), horizon=horizon)
-        known = expected(seen, self.model.plant, self.model.usual_index)
+        seen, known = self._asked(case, origin, horizon)
         return self.model.issue(seen, self.middle(known), known.clear_kw)
+
+    def contributions(self, case: Case, origin: int, horizon: int) -> Contributions:
+        """What clouds as told, or those of the last days, make of a usual sky."""
+        seen, known = self._asked(case, origin, horizon)
+        moved = self.middle(known) - self.model.usual_index * known.clear_kw
+        return self.model.taken_apart(seen, known, {self.rests_on: moved})
+
+    def _asked(self, case: Case, origin: int, horizon: int) -> tuple[Look, Expected]:
+        seen = look(case, first=origin - RECENT_DAYS * case.series.per_day, origins=np.array([origin]), horizon=horizon)
+        return seen, expected(seen, self.model.plant, self.model.usual_index)
+
+    @property
+    def rests_on(self) -> str:
+        """The feature (features/matrix.py) that its clouds come from."""
+        return LAST_DAYS if NO_CLOUDS in self.labels else TOLD_SUN
 
     @staticmethod
     def middle(known: Expected) -> Vector:
@@ -223,6 +247,11 @@ class ClearSkyPersistence(_Floor):
     """The last day's clear-sky index held: (measured / cloudless energy of the last 24 h) · cloudless power."""
 
     algorithm = "clear_sky_persistence"
+
+    @property
+    def rests_on(self) -> str:
+        """The last day, whatever the weather tells."""
+        return LAST_DAYS
 
     @staticmethod
     def middle(known: Expected) -> Vector:

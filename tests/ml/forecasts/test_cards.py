@@ -44,7 +44,7 @@ def test_a_card_says_data_scores_features_and_limits(trial: Trial, model: Gradie
         "| 0 to 6 h ahead | ",
         "| the series of the days and weeks before | ",
         "| of the series | the series | once the steps before the issue have ended |",
-        "no summer and no autumn seen",
+        "no summer or autumn seen",
         "- No weather is known at issue",
         "- No public holiday seen.",
         "- The readings are synthetic",
@@ -53,7 +53,7 @@ def test_a_card_says_data_scores_features_and_limits(trial: Trial, model: Gradie
     ):
         assert told in card
     score = trial.scores[ALGORITHM]
-    assert f"| all | {score.nrmse:.1%} (" in card
+    assert f"| the day ahead | {score.nrmse:.1%} (" in card
     assert forecast_card(trial, model, title="meter:main by hours of Plant", params={"rounds": "120"}) == card
 
 

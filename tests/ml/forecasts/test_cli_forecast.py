@@ -139,6 +139,18 @@ def test_a_short_history_gives_a_weaker_model_by_name_and_none_a_finding(tmp_pat
 
 
 @pytest.mark.parametrize(
+    ("value", "said"), [(7.0, "is as the one before it"), (0.0, "No step of the months has a value")]
+)
+def test_a_constant_or_an_empty_series_is_a_finding_and_no_score(tmp_path: Path, value: float, said: str) -> None:
+    energy = table(tmp_path / "e.csv", "kwh", [value] * HOURS, start=START)
+    code, data = answer("backtest", "--energy", energy, "--tz", "UTC", "--folds", "1")
+    assert (code, data["nrmse"], data["findings"][0]["code"]) == (1, None, "not_scorable")
+    assert said in data["findings"][0]["message"]
+    code, data = answer("run", "--energy", energy, "--tz", "UTC", "--issue", "2024-12-20T00:00Z")
+    assert (code, len(data["rows"])) == ((0, 24) if value else (1, 0))
+
+
+@pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (("backtest", "--folds", "12"), "12 months cannot be tested: the readings are of 2024-09-02"),

@@ -134,6 +134,18 @@ def test_a_forecast_starts_at_the_first_full_hour_and_says_who_made_it(
     assert all(row.p10 >= 0 for row in found.rows)
 
 
+def test_a_forecast_has_its_courses_and_says_what_moved_it(tracker: MlflowTracker, trained: Training) -> None:
+    found = forecast(tracker, FIRST, horizon_h=36)
+    assert isinstance(found, Forecast)
+    assert [len(course) for course in found.trajectories] == [36] * 20
+    low, high = (sorted(course[12] for course in found.trajectories)[n] for n in (2, 17))
+    width = found.rows[12].p90 - found.rows[12].p10
+    assert found.rows[12].p10 - 0.1 * width <= low < high <= found.rows[12].p90 + 0.1 * width
+    assert found.why[0].startswith("From Monday 3 March 2025: ")
+    assert len(found.why) > 1
+    assert Forecast.model_validate_json(found.model_dump_json()) == found
+
+
 def test_what_happens_after_the_issue_changes_nothing(tracker: MlflowTracker, trained: Training) -> None:
     honest = forecast(tracker, FIRST)
     is_future = pl.col("interval_start_utc") >= FIRST

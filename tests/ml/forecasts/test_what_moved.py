@@ -80,8 +80,16 @@ def test_without_last_week_a_usual_day_is_what_it_is_held_against(case: Case, mo
     values[ORIGIN - 7 * 24 + 3] = np.nan
     why = why_of(replace(case, series=replace(case.series, values=values)), model, ORIGIN)
     assert not why.is_last_week
-    assert "a usual day" in why.sentences()[0]
+    assert "than usual." in why.sentences()[0]
     assert sum(part.amount for part in why.parts) == pytest.approx(why.total - why.reference, rel=1e-9)
+
+
+def test_a_horizon_without_a_whole_day_is_told_as_the_hours_that_it_is(case: Case, model: GradientBoosting) -> None:
+    why = what_moved(case, model, ORIGIN - 9, model.predict(case, ORIGIN - 9, 12))
+    assert why is not None
+    assert not why.is_whole
+    assert why.sentences()[0].startswith("From Tuesday 15 April 2025: ")
+    assert "the same hours of the week before" in why.sentences()[0]
 
 
 def test_a_bound_is_a_part_of_its_own(case: Case, model: GradientBoosting) -> None:

@@ -1,0 +1,86 @@
+"""Which of the registered features the models of a load look at."""
+
+# Known without weather.
+LOAD = (
+    "days_ahead",
+    "local_hour",
+    "weekday",
+    "hour_of_week",
+    "day_of_year",
+    "year_sine",
+    "year_cosine",
+    *(f"is_plain_weekday_{number}" for number in range(1, 8)),
+    "days_from_new_year",
+    "day_type",
+    "day_type_before",
+    "day_type_after",
+    "is_holiday",
+    "is_holiday_before",
+    "is_holiday_after",
+    "was_holiday_week_before",
+    "holidays_of_7_days",
+    "is_school_holiday",
+    *(f"same_hour_{name}" for name in ("newest", "second", "third", "fourth")),
+    *(f"same_hour_{name}" for name in ("6_days", "week", "8_days", "two_weeks", "three_weeks")),
+    *(f"same_hour_{what}_4_weeks" for what in ("mean", "median", "spread")),
+    "days_alike_weighted",
+    "days_alike_mean",
+    "mean_1_day",
+    "min_1_day",
+    "max_1_day",
+    "mean_7_days",
+    "mean_28_days",
+    "mean_1_day_week_before",
+    "mean_1_day_8_days_before",
+    *(f"missed_{by}_{when}" for by in ("week", "4_weeks", "alike") for when in ("same_hour", "1_day")),
+    "missed_week_3_days",
+    "missed_alike_3_days",
+    "missed_alike_last_3_h",
+    "missed_alike_last_6_h",
+    "year_before_same_hour_share",
+    "year_before_day_share",
+    "year_before_week_ahead_share",
+)
+_DEGREES = (
+    "temperature_degc",
+    *(f"temperature_mean_{hours}_h_degc" for hours in (6, 24, 72)),
+    "temperature_day_mean_degc",
+    "temperature_above_week_degc",
+    "temperature_change_newest_degc",
+    "temperature_change_week_degc",
+    "temperature_change_4_weeks_degc",
+    "temperature_day_change_degc",
+    "heating_10_degc",
+    *(f"cooling_{base}_degc" for base in (15, 20, 25)),
+    "heating_24_h_12_degc",
+    "cooling_24_h_18_degc",
+    "workday_heating_12_degc",
+    "workday_cooling_18_degc",
+    "temperature_newest_degc",
+    "temperature_mean_1_day_before_degc",
+)
+_OTHER = ("dew_point_degc", "humidity_percent", "ghi_w_per_m2", "wind_speed_m_per_s")
+# Feature -> the weather that it is made of.
+WEATHER = {
+    **dict.fromkeys(_DEGREES, "temperature_degc"),
+    **{name: name for name in _OTHER},
+    **{f"day_mean_{name}": name for name in _OTHER},
+    "ghi_change_newest_w_per_m2": "ghi_w_per_m2",
+}
+# What a line can use: trees cut the rest into steps, a line only bends through it.
+LINES = frozenset(
+    {
+        *(f"is_plain_weekday_{number}" for number in range(1, 8)),
+        *("is_holiday", "is_holiday_before", "is_holiday_after", "is_school_holiday", "year_sine", "year_cosine"),
+        *(f"same_hour_{name}" for name in ("newest", "second", "week", "two_weeks", "mean_4_weeks")),
+        *("days_alike_weighted", "days_alike_mean"),
+        *("mean_1_day", "min_1_day", "max_1_day", "mean_7_days", "mean_28_days"),
+        *("missed_week_1_day", "missed_week_same_hour", "missed_week_3_days", "missed_4_weeks_1_day"),
+        *("missed_alike_1_day", "missed_alike_same_hour", "missed_alike_3_days", "missed_alike_last_3_h"),
+        *("temperature_degc", "temperature_mean_24_h_degc", "temperature_mean_72_h_degc"),
+        *(f"temperature_change_{since}_degc" for since in ("newest", "week", "4_weeks")),
+        *("heating_10_degc", "cooling_15_degc", "cooling_20_degc", "cooling_25_degc"),
+        *("heating_24_h_12_degc", "cooling_24_h_18_degc", "workday_heating_12_degc", "workday_cooling_18_degc"),
+        *("dew_point_degc", "humidity_percent", "ghi_w_per_m2"),
+    }
+)
