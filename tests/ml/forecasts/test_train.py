@@ -94,8 +94,8 @@ def test_the_alias_moves_to_a_model_that_learnt_more(tracker: MlflowTracker) -> 
 
 
 def test_one_model_of_a_target_leads_at_a_time(tracker: MlflowTracker) -> None:
-    short = READINGS.head(4 * 24 * 40)
-    floor = train(tracker, "c", START + timedelta(days=40), short)
+    short = READINGS.head(4 * 24 * 29)
+    floor = train(tracker, "c", START + timedelta(days=29), short)
     assert floor.registered.name.endswith("same_hour_last_week")
     boosted = train(tracker, "c", START + timedelta(hours=LENGTH))
     move_alias(tracker, family(site("c"), "m1"), CHAMPION, boosted.registered)
