@@ -21,7 +21,7 @@ from ml.features.forecast_case import Case
 from ml.forecasts.forecast_model import TooShort
 from ml.forecasts.issue import is_still_good, issue_case, run_forecast
 from ml.forecasts.life.forecast_registry import load_champion
-from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
+from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.site_case import target_case
 from ml.forecasts.site_forecast import SiteForecasts, forecast_site
 from ml.forecasts.targets import target_of
@@ -168,7 +168,7 @@ def test_a_model_of_days_learns_its_whole_month_and_is_judged_by_it(tracker: Mlf
     case = target_case(rows, site=site, target=target_of(site, "a@daily_energy"), end_utc=NOW)
     assert isinstance(case, Case)
     assert case.asked == 31
-    two_days, month = (GradientBoostingFitter().fit(replace(case, asked=asked)) for asked in (None, 31))
+    two_days, month = (EnsembleFitter().fit(replace(case, asked=asked)) for asked in (None, 31))
     assert two_days.to_files() != month.to_files()
     # Four weeks of origins: the first is judged by all that has happened since, the last by one day.
     found = trained(tracker, site, rows, target="a@daily_energy")
@@ -180,7 +180,7 @@ def test_two_months_of_days_are_too_short_to_learn_a_month_from(tracker: MlflowT
     case = target_case(readings(site, load()), site=site, target=target_of(site, "a@daily_peak"), end_utc=NOW)
     assert isinstance(case, Case)
     with pytest.raises(TooShort, match="0 days can be learnt from"):
-        GradientBoostingFitter().fit(case)
+        EnsembleFitter().fit(case)
 
 
 def test_a_horizon_that_is_no_whole_number_of_days_is_refused(tracker: MlflowTracker) -> None:

@@ -13,8 +13,9 @@ from ml.features.series import DAY, Vector
 from ml.features.weather_known import GivenWeather
 from ml.forecasts.forecast_model import Contributions, Quantiles
 from ml.forecasts.life.what_moved import Why, what_moved
+from ml.forecasts.models.blend import BlendForecaster
 from ml.forecasts.models.climatology import ClimatologyFitter
-from ml.forecasts.models.gradient_boosting import GradientBoosting, GradientBoostingFitter
+from ml.forecasts.models.ensemble import EnsembleFitter
 from tests.ml.forecasts.known_cases import case_like, factory
 
 DAYS = 100
@@ -39,17 +40,17 @@ def case() -> Case:
 
 
 @pytest.fixture(scope="module")
-def model(case: Case) -> GradientBoosting:
-    return GradientBoostingFitter().fit(case)
+def model(case: Case) -> BlendForecaster:
+    return EnsembleFitter().fit(case)
 
 
-def why_of(case: Case, model: GradientBoosting, origin: int) -> Why:
+def why_of(case: Case, model: BlendForecaster, origin: int) -> Why:
     why = what_moved(case, model, origin, model.predict(case, origin, 48))
     assert why is not None
     return why
 
 
-def test_the_parts_add_up_to_the_difference(case: Case, model: GradientBoosting) -> None:
+def test_the_parts_add_up_to_the_difference(case: Case, model: BlendForecaster) -> None:
     for origin in (ORIGIN, ORIGIN - 9, 60 * 24 + 5):
         why = why_of(case.before(origin), model, origin)
         assert why.is_last_week
@@ -58,7 +59,7 @@ def test_the_parts_add_up_to_the_difference(case: Case, model: GradientBoosting)
         assert why.reference == pytest.approx(case.series.values[first - 168 : first - 144].sum(), rel=1e-12)
 
 
-def test_a_colder_day_is_told_with_its_degrees(case: Case, model: GradientBoosting) -> None:
+def test_a_colder_day_is_told_with_its_degrees(case: Case, model: BlendForecaster) -> None:
     why = why_of(case, model, ORIGIN)
     colder = next(part for part in why.parts if part.topic == "temperature")
     assert "colder by" in colder.words
@@ -69,13 +70,13 @@ def test_a_colder_day_is_told_with_its_degrees(case: Case, model: GradientBoosti
     assert any(line.endswith("the calendar (a public holiday)") for line in lines)
 
 
-def test_sentences_add_up_as_they_are_rounded(case: Case, model: GradientBoosting) -> None:
+def test_sentences_add_up_as_they_are_rounded(case: Case, model: BlendForecaster) -> None:
     why = why_of(case, model, ORIGIN)
     told = [float(line.split(" ")[0].replace(",", "")) for line in why.sentences()[1:]]
     assert sum(told) == pytest.approx(why.total - why.reference, abs=0.5 * len(told))
 
 
-def test_without_last_week_a_usual_day_is_what_it_is_held_against(case: Case, model: GradientBoosting) -> None:
+def test_without_last_week_a_usual_day_is_what_it_is_held_against(case: Case, model: BlendForecaster) -> None:
     values = case.series.values.copy()
     values[ORIGIN - 7 * 24 + 3] = np.nan
     why = why_of(replace(case, series=replace(case.series, values=values)), model, ORIGIN)
@@ -84,7 +85,7 @@ def test_without_last_week_a_usual_day_is_what_it_is_held_against(case: Case, mo
     assert sum(part.amount for part in why.parts) == pytest.approx(why.total - why.reference, rel=1e-9)
 
 
-def test_a_bound_is_a_part_of_its_own(case: Case, model: GradientBoosting) -> None:
+def test_a_bound_is_a_part_of_its_own(case: Case, model: BlendForecaster) -> None:
     origin = ORIGIN
     told = model.predict(case, origin, 48)
     capped = Quantiles(*(np.minimum(each, 14.0) for each in (told.p10, told.p50, told.p90)))
@@ -94,7 +95,7 @@ def test_a_bound_is_a_part_of_its_own(case: Case, model: GradientBoosting) -> No
     assert sum(part.amount for part in why.parts) == pytest.approx(why.total - why.reference, rel=1e-9)
 
 
-def test_days_of_23_and_25_hours_are_held_against_the_same_local_hours(model: GradientBoosting) -> None:
+def test_days_of_23_and_25_hours_are_held_against_the_same_local_hours(model: BlendForecaster) -> None:
     for days, hours in ((83, 23), (293, 25)):
         case = case_like(factory(2), days=days)
         # The local midnight that begins the day of the change.
@@ -135,7 +136,7 @@ def test_a_model_that_cannot_say_says_nothing(case: Case) -> None:
     assert what_moved(case, floor, ORIGIN, floor.predict(case, ORIGIN, 48)) is None
 
 
-def test_an_explanation_costs_little(case: Case, model: GradientBoosting) -> None:
+def test_an_explanation_costs_little(case: Case, model: BlendForecaster) -> None:
     told = model.predict(case, ORIGIN, 48)
     spent = []
     for _ in range(5):
