@@ -20,7 +20,7 @@ from data_quality.contracts.time import FixedClock, local_midnight_utc
 from ml.features.forecast_case import Case
 from ml.forecasts.issue import is_still_good, issue_case, run_forecast
 from ml.forecasts.life.forecast_registry import load_champion
-from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
+from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.site_case import target_case
 from ml.forecasts.site_forecast import SiteForecasts, forecast_site
 from ml.forecasts.targets import target_of
@@ -167,7 +167,7 @@ def test_a_model_of_days_learns_its_whole_month_and_is_judged_by_it(tracker: Mlf
     case = target_case(rows, site=site, target=target_of(site, "a@daily_energy"), end_utc=NOW)
     assert isinstance(case, Case)
     assert case.asked == 31
-    two_days, month = (GradientBoostingFitter().fit(replace(case, asked=asked)) for asked in (None, 31))
+    two_days, month = (EnsembleFitter().fit(replace(case, asked=asked)) for asked in (None, 31))
     assert two_days.to_files() != month.to_files()
     # Four weeks of origins: the first is judged by all that has happened since, the last by one day.
     found = trained(tracker, site, rows, target="a@daily_energy")
