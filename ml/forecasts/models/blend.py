@@ -135,7 +135,11 @@ class BlendForecaster:
         matrix = feature_matrix(case, np.array([origin]), horizon, self.names)
         share, low, high = (np.empty(horizon) for _ in range(3))
         for blend, rows in self._by_blend(matrix, case):
-            some, hour, is_off = matrix.where(rows), case.civil.hour[matrix.step[rows]], _is_off(case, matrix.step[rows])
+            some, hour, is_off = (
+                matrix.where(rows),
+                case.civil.hour[matrix.step[rows]],
+                _is_off(case, matrix.step[rows]),
+            )
             share[rows] = blend.share(some, hour)
             recent = self._missed(case, origin) if blend is self.near else None
             passed = (origin - case.series.index(self.trained_until_utc)) / case.series.per_day
@@ -250,7 +254,12 @@ class BlendFitter:
             blends[reach] = Blend(parts, tuple(weights), Band.from_bytes(own["band.npy"]))
         until = datetime.fromisoformat(document["trained_until_utc"])
         return BlendForecaster(
-            self.algorithm, blends["near"], blends.get("far"), names=names, trained_until_utc=until, floor=document["floor"]
+            self.algorithm,
+            blends["near"],
+            blends.get("far"),
+            names=names,
+            trained_until_utc=until,
+            floor=document["floor"],
         )
 
     def _blend(self, case: Case, matrix: Matrix) -> Blend:

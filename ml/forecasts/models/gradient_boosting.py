@@ -48,7 +48,9 @@ class TreeBag:
 
     def contributions(self, matrix: Matrix, hour: Index) -> tuple[Vector, Vector]:
         """Exact for trees (Lundberg et al. 2020), and so for their mean."""
-        found = np.mean([each.predict(matrix.inputs, pred_contrib=True, num_threads=1) for each in self.boosters], axis=0)
+        found = np.mean(
+            [each.predict(matrix.inputs, pred_contrib=True, num_threads=1) for each in self.boosters], axis=0
+        )
         return found[:, :-1], found[:, -1]
 
     def importance(self) -> Vector:

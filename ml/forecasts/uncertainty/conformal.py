@@ -100,4 +100,3 @@ class Band:
         """From what to_bytes wrote."""
         flat = np.load(io.BytesIO(content), allow_pickle=False)
         return cls(flat[: KINDS * HOURS].reshape(KINDS, HOURS), flat[KINDS * HOURS :].reshape(2, -1))
-
