@@ -27,6 +27,7 @@ from ml.forecasts.file_case import FileCase
 from ml.forecasts.forecast_model import Fitter, Quantiles, TooShort
 from ml.forecasts.life.forecast_registry import FITTERS, fitter_of
 from ml.forecasts.life.trial import FLOOR
+from ml.forecasts.plausible import implausible, notes
 from ml.forecasts.who_answers import finding
 
 # Four feed the longest lag, as many are learnt from.
@@ -183,7 +184,7 @@ def forecast_file(known: FileCase, *, issue_utc: datetime, horizon: int) -> File
     quantiles, name, labels, findings = None, "", dict[str, str](), list(known.findings)
     for fitter in FITTERS:
         quantiles = _asked(fitter, case, origin, horizon, known_ahead=min(ahead, horizon))
-        if quantiles is not None and quantiles.is_known.all():
+        if quantiles is not None and implausible(quantiles, case, origin) is None:
             name = fitter.algorithm
             break
     if quantiles is None or not name:
@@ -193,6 +194,10 @@ def forecast_file(known: FileCase, *, issue_utc: datetime, horizon: int) -> File
     if name != FITTERS[0].algorithm:
         labels["weaker_model"] = name
         findings.append(_weaker(known, FITTERS[0].algorithm, name))
+    still = notes(case, origin, horizon, trained_until_utc=None).get("constant")
+    if still is not None:
+        labels["constant"] = still
+        findings.append(Finding(code="forecast_constant", message=f"{known.target}: {still}."))
     if ahead < horizon:
         end = case.series.time(origin + ahead)
         labels["weather_unknown_from"] = f"{end:%Y-%m-%dT%H:%MZ}"

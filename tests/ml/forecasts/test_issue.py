@@ -22,7 +22,7 @@ from ml.forecasts.issue import is_still_good, issue_case, run_forecast
 from ml.forecasts.life.forecast_registry import load_champion
 from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.site_case import target_case
-from ml.forecasts.site_forecast import SiteForecasts, forecast_site
+from ml.forecasts.site_forecast import SiteForecasts, SiteInputs, forecast_site
 from ml.forecasts.targets import target_of
 from ml.tracking import MlflowTracker
 from tests.kpi.seeded import fill
@@ -149,6 +149,13 @@ def test_a_site_forecasts_all_its_targets_and_keeps_what_is_still_good(plant: Pl
     # Readings end where they ended: an hour later nothing new is known, and the forecast is the same.
     plant.clock.advance(timedelta(hours=1))
     assert plant.forecast().reused == ("meter:a", "meter:a@daily_energy")
+
+
+def test_each_target_is_given_readings_from_as_far_back_as_it_learns_from(plant: Plant) -> None:
+    plant.read(readings(plant.site, load(30), start=NOW - timedelta(days=1000)), "old")
+    inputs = SiteInputs(plant.site, plant.lake, None, NOW)
+    first = {one.name: inputs.readings(one)["interval_start_utc"].min() for one in inputs.targets}
+    assert first == {"meter:a": START, "meter:a@daily_energy": NOW - timedelta(days=1000), "base_load": START}
 
 
 def test_a_correction_of_the_last_day_makes_a_new_forecast(plant: Plant) -> None:
