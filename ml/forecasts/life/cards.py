@@ -4,7 +4,9 @@ and which limits are known. Markdown, for the registry's pages.
 
 import re
 from collections.abc import Mapping
+from csv import writer
 from datetime import date, timedelta
+from io import StringIO
 
 import numpy as np
 
@@ -187,6 +189,8 @@ def _rests_on(model: Forecaster) -> list[str]:
     return [
         f"### What it rests on: {len(shares)} features",
         "",
+        "The run's file `card/features.csv` has them all.",
+        "",
         "| Group | Features | Share of the gain |",
         "|---|---|---|",
         *[
@@ -198,6 +202,21 @@ def _rests_on(model: Forecaster) -> list[str]:
         "|---|---|---|---|---|",
         *[_feature_row(name, shares[name]) for name in ranked if shares[name] > 0],
     ]
+
+
+def feature_table(model: Forecaster) -> bytes | None:
+    """Every feature of a model as CSV, the weightiest first; None for a model that does not say."""
+    if not isinstance(model, Weighs):
+        return None
+    shares = model.importance()
+    text = StringIO()
+    table = writer(text, lineterminator="\n")
+    table.writerow(("feature", "group", "share_of_gain", "unit", "known", "source"))
+    for name in sorted(shares, key=lambda name: -shares[name]):
+        feature = FEATURES.get(name)
+        said = (feature.unit, feature.known.value, feature.source) if feature else ("", "", "the model")
+        table.writerow((name, TOPICS[topic_of(name)], f"{shares[name]:.6f}", *said))
+    return text.getvalue().encode()
 
 
 def _feature_row(name: str, share: float) -> str:
