@@ -40,7 +40,8 @@ BACKTEST_DAYS, FOLDS = 28, 2
 class Training(Model):
     """What one training did: every candidate's score on the same steps, the registered one, the decision.
 
-    slices, charts: the trial by fold, lead and season, and what to draw of it.
+    best: the kind that was registered. tuning: what a search for its parameters came to; empty where none was asked
+    for. slices, charts: the trial by fold, lead and season, and what to draw of it.
     """
 
     site_id: str
@@ -55,6 +56,7 @@ class Training(Model):
     input_digest: str
     is_synthetic: bool
     best: str
+    tuning: str = ""
     slices: tuple[Slice, ...] = ()
     charts: tuple[Chart, ...] = ()
 
@@ -159,6 +161,7 @@ def train_case(
         input_digest=case.digest(),
         is_synthetic=series.is_synthetic,
         best=trial.best,
+        tuning=_told(tuned) if tune_within_s else "",
         slices=trial.slices,
         charts=trial.charts(series.unit),
     )
@@ -176,6 +179,14 @@ def _tuned(
         return fitters, None
     boosting = GradientBoostingFitter(tuned.parameters)
     return [boosting if each.algorithm == boosting.algorithm else each for each in fitters], tuned
+
+
+def _told(tuned: Tuned | None) -> str:
+    if tuned is None:
+        return "Nothing was tuned: the days before the folds, or the time, do not suffice for one try."
+    found = f"{tuned.params['tuning']}: loss {tuned.loss:.4g} on days before the folds"
+    what = "gave way" if tuned.parameters else "stay"
+    return f"{found}, {tuned.default_loss:.4g} with the usual parameters, which {what}."
 
 
 def _decide(trial: Trial, champion: Champion | None, leading: Sequence[str], *, seed: int) -> Decision:

@@ -194,11 +194,6 @@ def _metrics(score: BacktestScore) -> dict[str, float]:
     return {key: float(value) for key, value in found.items()}
 
 
-def move_champion(tracker: Tracker, site: Site, target: str, logged: LoggedModel) -> None:
-    """Let that version lead the target, and no other model of it."""
-    move_alias(tracker, family(site, target), CHAMPION, logged)
-
-
 def move_alias(tracker: Tracker, family_name: str, alias: str, logged: LoggedModel) -> None:
     """Let the alias point to that version, and to no other model of the target. A champion is no challenger.
 

@@ -10,7 +10,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from ml.forecasts.issue import run_forecast
-from ml.forecasts.life.forecast_registry import load_champion, model_name, move_champion
+from ml.forecasts.life.forecast_registry import family, load_champion, model_name, move_alias
 from ml.forecasts.train import Training, train_and_register
 from ml.tracker import CHAMPION
 from ml.tracking import MlflowTracker
@@ -94,11 +94,11 @@ def test_the_alias_moves_to_a_model_that_learnt_more(tracker: MlflowTracker) -> 
 
 
 def test_one_model_of_a_target_leads_at_a_time(tracker: MlflowTracker) -> None:
-    short = READINGS.head(4 * 24 * 40)
-    floor = train(tracker, "c", START + timedelta(days=40), short)
+    short = READINGS.head(4 * 24 * 29)
+    floor = train(tracker, "c", START + timedelta(days=29), short)
     assert floor.registered.name.endswith("same_hour_last_week")
     boosted = train(tracker, "c", START + timedelta(hours=LENGTH))
-    move_champion(tracker, site("c"), "m1", boosted.registered)
+    move_alias(tracker, family(site("c"), "m1"), CHAMPION, boosted.registered)
     assert tracker.get_alias(floor.registered.name, CHAMPION) is None
     leader = load_champion(tracker, site("c"), "m1")
     assert leader is not None
