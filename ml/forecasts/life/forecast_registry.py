@@ -9,7 +9,7 @@ import numpy as np
 from data_quality.contracts.control.forecast import BacktestScore
 from data_quality.contracts.site_file.site import Site
 from ml.forecasts.forecast_model import Fitter, Forecaster, Outdated
-from ml.forecasts.life.cards import forecast_card
+from ml.forecasts.life.cards import feature_table, forecast_card
 from ml.forecasts.life.trial import FLOOR, Trial, daily_losses
 from ml.forecasts.life.tuning import Tuned
 from ml.forecasts.models.climatology import ClimatologyFitter
@@ -167,7 +167,11 @@ def register(
     files = {**model.to_files(), **(tuned.to_file() if tuned else {})}
     if memory is not None:
         files[ERRORS_FILE] = memory.to_file()
-    return tracker.log_model(model_name(site, target.name, model.algorithm), files, record)
+    logged = tracker.log_model(model_name(site, target.name, model.algorithm), files, record)
+    features = feature_table(model)
+    if features is not None:
+        tracker.add_files(logged.run_id, "card", {"features.csv": features})
+    return logged
 
 
 def _trial_metrics(trial: Trial, algorithm: str) -> dict[str, float]:
