@@ -131,19 +131,9 @@ def register(
     tuned: how its parameters were found, kept beside its own files.
     """
     params = tuned.params if tuned else {}
-    own, floor, series = trial.scores[model.algorithm], trial.scores.get(FLOOR), trial.case.series
-    metrics = _metrics(own)
-    if floor is not None:
-        metrics |= {f"floor_{key}": value for key, value in _metrics(floor).items()}
-    for part in trial.slices:
-        if part.model_name == model.algorithm:
-            shown = {"nrmse": part.score.nrmse, "crps": part.score.crps, "skill": part.skill, "n": part.score.n}
-            # A slash makes a group of them in the registry's pages.
-            metrics |= {
-                f"{part.kind}/{part.name}/{key}": float(each) for key, each in shown.items() if each is not None
-            }
+    own, series = trial.scores[model.algorithm], trial.case.series
     together = course_scores(trial.runs[model.algorithm], floor=series.floor)
-    metrics |= together.metrics if together else {}
+    metrics = _trial_metrics(trial, model.algorithm) | (together.metrics if together else {})
     losses = list(daily_losses(trial.runs[model.algorithm], trial.case.civil).values())
     span = f"{series.start_utc:%Y-%m-%d} to {series.end_utc:%Y-%m-%d}"
     record = ModelRecord(
@@ -178,6 +168,21 @@ def register(
     if memory is not None:
         files[ERRORS_FILE] = memory.to_file()
     return tracker.log_model(model_name(site, target.name, model.algorithm), files, record)
+
+
+def _trial_metrics(trial: Trial, algorithm: str) -> dict[str, float]:
+    """Scores of one kind of model, of the floor beside it, and by fold, lead and season."""
+    floor, metrics = trial.scores.get(FLOOR), _metrics(trial.scores[algorithm])
+    if floor is not None:
+        metrics |= {f"floor_{key}": value for key, value in _metrics(floor).items()}
+    for part in trial.slices:
+        if part.model_name == algorithm:
+            shown = {"nrmse": part.score.nrmse, "crps": part.score.crps, "skill": part.skill, "n": part.score.n}
+            # A slash makes a group of them in the registry's pages.
+            metrics |= {
+                f"{part.kind}/{part.name}/{key}": float(each) for key, each in shown.items() if each is not None
+            }
+    return metrics
 
 
 def _metrics(score: BacktestScore) -> dict[str, float]:

@@ -16,7 +16,7 @@ from ml.features.feature import WEEK_DAYS
 from ml.features.forecast_case import Case
 from ml.features.series import Index, Vector
 from ml.forecasts.forecast_model import Contributions, Explains, Forecaster, Quantiles
-from ml.forecasts.life.moved_words import BASE, Words, digits_for, is_level_unit, shown_unit, topic_of
+from ml.forecasts.life.moved_words import Words, digits_for, is_level_unit, shown_unit, topic_of
 
 # A part below this share of the day is told with the others that are as small.
 TOLD_SHARE = 0.01
@@ -108,7 +108,7 @@ def what_moved(case: Case, model: Forecaster, origin: int, forecast: Quantiles) 
         reference = add(case.series.values[earlier])
         moved = {name: amounts[name] - before[name] for name in amounts}
         # The level and the lags as shares of it say one thing together: what was used of late.
-        moved[BASE] = add(now.base[at]) - add(then.base[then_at])
+        moved[now.base_of] = moved.get(now.base_of, 0.0) + add(now.base[at]) - add(then.base[then_at])
         parts = _by_topic(moved, words)
         parts.append(Moved("last week", told - reference, words.last_week(told - reference)))
     # Nothing where the model's own answer stands as it is.

@@ -20,7 +20,7 @@ _CLASSES, _LEAST_PER_CLASS = 5, 50
 # Labels: code and words.
 NO_CLOUDS, BY_CLOUD_COVER, NO_SNOW, PLANT = "clouds_unknown", "irradiance_from_clouds", "snow_unknown", "pv_array"
 # What moves a PV forecast, as features of the registry.
-TOLD_SUN, LAST_DAYS = "ghi_w_per_m2", "mean_7_days"
+TOLD_SUN, LAST_DAYS, HEIGHT_OF_SUN = "ghi_w_per_m2", "mean_7_days", "sun_elevation_deg"
 _SAID = {
     NO_CLOUDS: "no weather forecast tells clouds: from the cloudless sky and the last days alone, and so weaker",
     BY_CLOUD_COVER: "irradiance is not forecast and comes from the cloud cover (Kasten and Czeplak), which is coarse",
@@ -118,7 +118,7 @@ class PvModel:
         by_day = np.where(seen.sky.is_day, 1.0 / per_unit, 0.0)[seen.ahead]
         usual = self.usual_index * known.clear_kw[seen.ahead] * by_day
         parts = np.stack([part[seen.ahead] * by_day for part in parts_kw.values()])
-        return Contributions(tuple(parts_kw), parts, usual)
+        return Contributions(tuple(parts_kw), parts, usual, base_of=HEIGHT_OF_SUN)
 
     def to_document(self, algorithm: str) -> dict[str, Any]:
         """As plain values."""

@@ -8,8 +8,9 @@ import pytest
 from ml.features.series import DAY
 from ml.forecasts.life.cards import MAX_CHARACTERS, forecast_card, known_limits
 from ml.forecasts.life.trial import Trial, hold_trial, recent_folds
+from ml.forecasts.models.blend import BlendForecaster
 from ml.forecasts.models.climatology import ClimatologyFitter
-from ml.forecasts.models.gradient_boosting import ALGORITHM, GradientBoosting, GradientBoostingFitter
+from ml.forecasts.models.gradient_boosting import ALGORITHM, GradientBoostingFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.uncertainty.score_bands import score_bands
 from tests.ml.forecasts.known_cases import case_like, factory
@@ -29,11 +30,11 @@ def trial() -> Trial:
 
 
 @pytest.fixture(scope="module")
-def model(trial: Trial) -> GradientBoosting:
+def model(trial: Trial) -> BlendForecaster:
     return GradientBoostingFitter().fit(trial.case)
 
 
-def test_a_card_says_data_scores_features_and_limits(trial: Trial, model: GradientBoosting) -> None:
+def test_a_card_says_data_scores_features_and_limits(trial: Trial, model: BlendForecaster) -> None:
     card = forecast_card(trial, model, title="meter:main by hours of Plant", params={"rounds": "120"})
     assert len(card) <= MAX_CHARACTERS
     assert card.startswith("**meter:main by hours of Plant**, forecast by gradient boosting.")
@@ -74,7 +75,7 @@ def test_a_month_of_days_is_told_by_weeks_and_fits() -> None:
     assert len(card) <= MAX_CHARACTERS
 
 
-def test_shares_of_the_gain_add_up_to_one(model: GradientBoosting) -> None:
+def test_shares_of_the_gain_add_up_to_one(model: BlendForecaster) -> None:
     assert sum(model.importance().values()) == pytest.approx(1.0)
 
 

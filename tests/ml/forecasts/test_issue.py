@@ -18,7 +18,6 @@ from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.site import Driver, Site
 from data_quality.contracts.time import FixedClock, local_midnight_utc
 from ml.features.forecast_case import Case
-from ml.forecasts.forecast_model import TooShort
 from ml.forecasts.issue import is_still_good, issue_case, run_forecast
 from ml.forecasts.life.forecast_registry import load_champion
 from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
@@ -173,14 +172,6 @@ def test_a_model_of_days_learns_its_whole_month_and_is_judged_by_it(tracker: Mlf
     # Four weeks of origins: the first is judged by all that has happened since, the last by one day.
     found = trained(tracker, site, rows, target="a@daily_energy")
     assert found.scores[FLOOR].n == sum(range(1, 29))
-
-
-def test_two_months_of_days_are_too_short_to_learn_a_month_from(tracker: MlflowTracker) -> None:
-    site = works("short")
-    case = target_case(readings(site, load()), site=site, target=target_of(site, "a@daily_peak"), end_utc=NOW)
-    assert isinstance(case, Case)
-    with pytest.raises(TooShort, match="0 days can be learnt from"):
-        GradientBoostingFitter().fit(case)
 
 
 def test_a_horizon_that_is_no_whole_number_of_days_is_refused(tracker: MlflowTracker) -> None:
