@@ -138,13 +138,7 @@ def train_case(
     # Registered whether it leads or not: what was tried can be looked at later.
     of_best = tuned if best.algorithm == GradientBoostingFitter.algorithm else None
     logged = register(site, target, trial, best.fit(case), tracker, tuned=of_best)
-    if decision.is_promoted:
-        move_alias(tracker, target.family, CHAMPION, logged)
-    elif champion is None or called(logged) != called(champion.logged):
-        challenger = load_champion(tracker, site, target.name, CHALLENGER)
-        # One that is replaced every week would never have said enough to be judged by.
-        if challenger is None or series.end_utc - challenger.trained_until_utc >= SHADOW_TIME:
-            move_alias(tracker, target.family, CHALLENGER, logged)
+    _give_place(tracker, site, target, logged, champion, is_promoted=decision.is_promoted)
     named = {
         "target": target.name,
         "model": called(logged),
@@ -169,6 +163,20 @@ def train_case(
         slices=trial.slices,
         charts=trial.charts(series.unit),
     )
+
+
+def _give_place(
+    tracker: Tracker, site: Site, target: Target, logged: LoggedModel, champion: Champion | None, *, is_promoted: bool
+) -> None:
+    """Let the new version lead, or issue beside the champion: it can then take the lead by what it really said."""
+    if is_promoted:
+        move_alias(tracker, target.family, CHAMPION, logged)
+    elif champion is None or called(logged) != called(champion.logged):
+        challenger = load_champion(tracker, site, target.name, CHALLENGER)
+        until = datetime.fromisoformat(logged.tags["trained_until_utc"])
+        # One that is replaced every week would never have said enough to be judged by.
+        if challenger is None or until - challenger.trained_until_utc >= SHADOW_TIME:
+            move_alias(tracker, target.family, CHALLENGER, logged)
 
 
 def _tuned(
