@@ -1,7 +1,7 @@
 """Train, compare and register: where models, trial, promotion and registry meet."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -24,7 +24,7 @@ from ml.forecasts.life.forecast_registry import (
     move_alias,
     register,
 )
-from ml.forecasts.life.promotion import Decision, decide
+from ml.forecasts.life.promotion import MIN_COMMON_DAYS, Decision, decide
 from ml.forecasts.life.trial import Chart, Slice, Trial, answered_by_both, daily_losses, hold_trial, recent_folds
 from ml.forecasts.life.tuning import Tuned, tune
 from ml.forecasts.models.ensemble import EnsembleFitter
@@ -35,6 +35,8 @@ from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, Tracker
 
 # Each weekday four times in two folds; more would be fitted on less, and scored on a season that is over.
 BACKTEST_DAYS, FOLDS = 28, 2
+# A challenger issues beside the champion for so long before a newer one takes its place; then it has been judged.
+SHADOW_TIME = timedelta(days=MIN_COMMON_DAYS + 1)
 
 
 class Training(Model):
@@ -136,11 +138,7 @@ def train_case(
     # Registered whether it leads or not: what was tried can be looked at later.
     of_best = tuned if best.algorithm == EnsembleFitter.algorithm else None
     logged = register(site, target, trial, best.fit(case), tracker, tuned=of_best)
-    if decision.is_promoted:
-        move_alias(tracker, target.family, CHAMPION, logged)
-    elif champion is None or called(logged) != called(champion.logged):
-        # From now on it issues beside the champion, and can take the lead by what it really said.
-        move_alias(tracker, target.family, CHALLENGER, logged)
+    _give_place(tracker, site, target, logged, champion, is_promoted=decision.is_promoted)
     named = {
         "target": target.name,
         "model": called(logged),
@@ -165,6 +163,20 @@ def train_case(
         slices=trial.slices,
         charts=trial.charts(series.unit),
     )
+
+
+def _give_place(
+    tracker: Tracker, site: Site, target: Target, logged: LoggedModel, champion: Champion | None, *, is_promoted: bool
+) -> None:
+    """Let the new version lead, or issue beside the champion: it can then take the lead by what it really said."""
+    if is_promoted:
+        move_alias(tracker, target.family, CHAMPION, logged)
+    elif champion is None or called(logged) != called(champion.logged):
+        challenger = load_champion(tracker, site, target.name, CHALLENGER)
+        until = datetime.fromisoformat(logged.tags["trained_until_utc"])
+        # One that is replaced every week would never have said enough to be judged by.
+        if challenger is None or until - challenger.trained_until_utc >= SHADOW_TIME:
+            move_alias(tracker, target.family, CHALLENGER, logged)
 
 
 def _tuned(
