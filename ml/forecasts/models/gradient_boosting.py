@@ -36,8 +36,6 @@ MIN_ROWS = 300
 class TreeBag:
     """Trees of each fold; each has seen the days of all other folds."""
 
-    kind = ALGORITHM
-
     def __init__(self, boosters: list[Any]) -> None:
         self.boosters = boosters
 
@@ -67,8 +65,6 @@ class TreeBag:
 
 class TreeBagMethod:
     """Learns trees, a fold left out each time."""
-
-    kind = ALGORITHM
 
     def __init__(self, parameters: Mapping[str, float | int] | None = None) -> None:
         self.parameters = {**PARAMETERS, **(parameters or {})}

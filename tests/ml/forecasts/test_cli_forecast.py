@@ -138,6 +138,7 @@ def test_a_constant_or_an_empty_series_is_a_finding_and_no_score(tmp_path: Path,
     assert said in data["findings"][0]["message"]
     code, data = answer("run", "--energy", energy, "--tz", "UTC", "--issue", "2024-12-20T00:00Z")
     assert (code, len(data["rows"])) == ((0, 24) if value else (1, 0))
+    assert ("constant" in data.get("labels", {})) is bool(value)
 
 
 @pytest.mark.parametrize(
