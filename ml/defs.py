@@ -340,5 +340,10 @@ def core_site__forecast_scores(
             "drift": table(["target", "what", "why"], drifts),
             "decisions": table(["target", "model", "leads", "why"], decisions),
             "refused": refusals(found.refused),
+            **{
+                f"{each.target} trend": embedded(drawn(each.trend), title=each.trend.title)
+                for each in found.watched
+                if each.trend
+            },
         }
     )

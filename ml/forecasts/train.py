@@ -1,7 +1,7 @@
 """Train, compare and register: where models, trial, promotion and registry meet."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -24,10 +24,10 @@ from ml.forecasts.life.forecast_registry import (
     move_alias,
     register,
 )
-from ml.forecasts.life.promotion import Decision, decide
+from ml.forecasts.life.promotion import MIN_COMMON_DAYS, Decision, decide
 from ml.forecasts.life.trial import Chart, Slice, Trial, answered_by_both, daily_losses, hold_trial, recent_folds
 from ml.forecasts.life.tuning import Tuned, tune
-from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
+from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import Target, target_of
 from ml.forecasts.who_answers import finding
@@ -35,6 +35,8 @@ from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, Tracker
 
 # Each weekday four times in two folds; more would be fitted on less, and scored on a season that is over.
 BACKTEST_DAYS, FOLDS = 28, 2
+# A challenger issues beside the champion for so long before a newer one takes its place; then it has been judged.
+SHADOW_TIME = timedelta(days=MIN_COMMON_DAYS + 1)
 
 
 class Training(Model):
@@ -134,13 +136,9 @@ def train_case(
     leading = holders(tracker, target.family, CHAMPION)
     decision = _decide(trial, champion, leading, seed=seed)
     # Registered whether it leads or not: what was tried can be looked at later.
-    of_best = tuned if best.algorithm == GradientBoostingFitter.algorithm else None
+    of_best = tuned if best.algorithm == EnsembleFitter.algorithm else None
     logged = register(site, target, trial, best.fit(case), tracker, tuned=of_best)
-    if decision.is_promoted:
-        move_alias(tracker, target.family, CHAMPION, logged)
-    elif champion is None or called(logged) != called(champion.logged):
-        # From now on it issues beside the champion, and can take the lead by what it really said.
-        move_alias(tracker, target.family, CHALLENGER, logged)
+    _give_place(tracker, site, target, logged, champion, is_promoted=decision.is_promoted)
     named = {
         "target": target.name,
         "model": called(logged),
@@ -167,6 +165,20 @@ def train_case(
     )
 
 
+def _give_place(
+    tracker: Tracker, site: Site, target: Target, logged: LoggedModel, champion: Champion | None, *, is_promoted: bool
+) -> None:
+    """Let the new version lead, or issue beside the champion: it can then take the lead by what it really said."""
+    if is_promoted:
+        move_alias(tracker, target.family, CHAMPION, logged)
+    elif champion is None or called(logged) != called(champion.logged):
+        challenger = load_champion(tracker, site, target.name, CHALLENGER)
+        until = datetime.fromisoformat(logged.tags["trained_until_utc"])
+        # One that is replaced every week would never have said enough to be judged by.
+        if challenger is None or until - challenger.trained_until_utc >= SHADOW_TIME:
+            move_alias(tracker, target.family, CHALLENGER, logged)
+
+
 def _tuned(
     case: Case, fitters: Sequence[Fitter], folds: Sequence[Fold], *, within_s: float, seed: int
 ) -> tuple[Sequence[Fitter], Tuned | None]:
@@ -174,11 +186,11 @@ def _tuned(
     if not within_s or not folds:
         return fitters, None
     # Before the folds: what it is judged on must not have chosen its parameters.
-    tuned = tune(case.before(folds[0].start), GradientBoostingFitter, within_s=within_s, seed=seed)
+    tuned = tune(case.before(folds[0].start), EnsembleFitter, within_s=within_s, seed=seed)
     if tuned is None:
         return fitters, None
-    boosting = GradientBoostingFitter(tuned.parameters)
-    return [boosting if each.algorithm == boosting.algorithm else each for each in fitters], tuned
+    chosen = EnsembleFitter(tuned.parameters)
+    return [chosen if each.algorithm == chosen.algorithm else each for each in fitters], tuned
 
 
 def _told(tuned: Tuned | None) -> str:

@@ -12,7 +12,7 @@ from ml.forecasts.life.known_limits import known_limits
 from ml.forecasts.life.trial import Trial, hold_trial, recent_folds
 from ml.forecasts.models.blend import BlendForecaster
 from ml.forecasts.models.climatology import ClimatologyFitter
-from ml.forecasts.models.gradient_boosting import ALGORITHM, GradientBoostingFitter
+from ml.forecasts.models.ensemble import ALGORITHM, EnsembleFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.uncertainty.score_bands import score_bands
 from tests.ml.forecasts.known_cases import case_like, factory
@@ -25,7 +25,7 @@ def trial() -> Trial:
     series = replace(case.series, values=case.series.values.copy(), is_synthetic=True)
     series.values[500:600] = np.nan
     case = replace(case, series=series)
-    fitters = (GradientBoostingFitter(), SameHourLastWeekFitter())
+    fitters = (EnsembleFitter(), SameHourLastWeekFitter())
     found = hold_trial(case, fitters, recent_folds(case, count=1, days=14), horizon=24)
     assert found is not None
     return found
@@ -33,7 +33,7 @@ def trial() -> Trial:
 
 @pytest.fixture(scope="module")
 def model(trial: Trial) -> BlendForecaster:
-    return GradientBoostingFitter().fit(trial.case)
+    return EnsembleFitter().fit(trial.case)
 
 
 def test_a_card_says_data_scores_features_and_limits(trial: Trial, model: BlendForecaster) -> None:

@@ -9,16 +9,12 @@ import pytest
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Asset
-from ml.features.forecast_case import Case
 from ml.features.series import QUARTER
 from ml.features.sun import Array, array_kw, sky_over
 from ml.forecasts.issue import run_forecast
 from ml.forecasts.life.forecast_registry import FITTERS, fitters_of
-from ml.forecasts.models.naive import SameHourLastWeekFitter
-from ml.forecasts.models.pv_fitters import pv_fitters_of
-from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import target_of
-from ml.forecasts.train import Training, train_case
+from ml.forecasts.train import Training, train_and_register
 from ml.tracking import MlflowTracker
 from tests.ml.cases import plant, stream
 
@@ -36,10 +32,13 @@ SITE = plant().model_copy(
 
 
 def roof_kwh() -> list[float]:
-    rng = np.random.default_rng(0)
+    """Spells of fine and of dull weather that last for days."""
+    rng, index = np.random.default_rng(0), [0.6]
+    for step in rng.normal(0, 0.15, DAYS - 1):
+        index.append(0.6 + 0.85 * (index[-1] - 0.6) + step)
     sky = sky_over(50.0, 14.0, START, QUARTER, DAYS * 96)
-    index = np.repeat(rng.uniform(0.2, 1.0, DAYS), 96)
-    kw = array_kw(Array(tilt_deg=20, azimuth_deg=200, peak_kw=7, limit_kw=8), sky, index, 10.0)
+    array = Array(tilt_deg=20, azimuth_deg=200, peak_kw=7, limit_kw=8)
+    kw = array_kw(array, sky, np.repeat(np.clip(index, 0.1, 1.0), 96), 10.0)
     return np.round(kw / 4, 6).tolist()
 
 
@@ -56,12 +55,9 @@ def test_a_model_that_knows_the_sun_leads_a_roof_and_its_forecast_says_what_it_r
     tracker: MlflowTracker,
 ) -> None:
     readings = stream("pv", START, roof_kwh(), register="value").with_columns(site_id=pl.lit("roof"))
-    wanted = target_of(SITE, "pv")
-    case = target_case(readings, site=SITE, target=wanted, end_utc=END)
-    assert isinstance(case, Case)
-    # Of days that are drawn each for itself, with no weather told, what is usual says as much: not tried here.
-    kinds = (SameHourLastWeekFitter(), *pv_fitters_of(SITE, "pv"))
-    trained = train_case(case, site=SITE, target=wanted, tracker=tracker, fitters=kinds, backtest_days=8, folds=1)
+    trained = train_and_register(
+        readings, site=SITE, target="pv", known_until_utc=END, tracker=tracker, backtest_days=14, folds=1
+    )
     assert isinstance(trained, Training)
     assert trained.registered.name.startswith("roof.pv.value.day_ahead.")
     best = trained.registered.name.rpartition(".")[2]
