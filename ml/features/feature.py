@@ -67,7 +67,7 @@ class Rows:
         return -(-self.lead // self.case.series.per_day)
 
     def value(self, step: Index) -> Vector:
-        """The series at those steps, a row each; NaN before its start, in a gap, and at or after the row's origin."""
+        """The series at those steps, … × rows; NaN before its start, in a gap, and at or after the row's origin."""
         return _guarded(self.case.series.values, step, self.origin)
 
     def same_clock(self, days: Index | int) -> Vector:
@@ -109,7 +109,7 @@ def mean_of_known(stacked: Vector) -> Vector:
 
 def _guarded(values: Vector, step: Index, origin: Index) -> Vector:
     # Every look at the series comes through here.
-    is_known = (step >= 0) & (step < origin) & (step < len(values))
-    found: Vector = np.full(len(step), np.nan)
+    is_known = (step >= 0) & (step < np.minimum(origin, len(values)))
+    found: Vector = np.full(step.shape, np.nan)
     found[is_known] = values[step[is_known]]
     return found

@@ -27,7 +27,7 @@ from ml.forecasts.life.forecast_registry import (
 from ml.forecasts.life.promotion import MIN_COMMON_DAYS, Decision, decide
 from ml.forecasts.life.trial import Chart, Slice, Trial, answered_by_both, daily_losses, hold_trial, recent_folds
 from ml.forecasts.life.tuning import Tuned, tune
-from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
+from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import Target, target_of
 from ml.forecasts.who_answers import finding
@@ -136,7 +136,7 @@ def train_case(
     leading = holders(tracker, target.family, CHAMPION)
     decision = _decide(trial, champion, leading, seed=seed)
     # Registered whether it leads or not: what was tried can be looked at later.
-    of_best = tuned if best.algorithm == GradientBoostingFitter.algorithm else None
+    of_best = tuned if best.algorithm == EnsembleFitter.algorithm else None
     logged = register(site, target, trial, best.fit(case), tracker, tuned=of_best)
     _give_place(tracker, site, target, logged, champion, is_promoted=decision.is_promoted)
     named = {
@@ -186,11 +186,11 @@ def _tuned(
     if not within_s or not folds:
         return fitters, None
     # Before the folds: what it is judged on must not have chosen its parameters.
-    tuned = tune(case.before(folds[0].start), GradientBoostingFitter, within_s=within_s, seed=seed)
+    tuned = tune(case.before(folds[0].start), EnsembleFitter, within_s=within_s, seed=seed)
     if tuned is None:
         return fitters, None
-    boosting = GradientBoostingFitter(tuned.parameters)
-    return [boosting if each.algorithm == boosting.algorithm else each for each in fitters], tuned
+    chosen = EnsembleFitter(tuned.parameters)
+    return [chosen if each.algorithm == chosen.algorithm else each for each in fitters], tuned
 
 
 def _told(tuned: Tuned | None) -> str:

@@ -54,13 +54,15 @@ def bdg2(name: str, *, with_weather: bool) -> tuple[Case, int]:
     folder = DATA / "sites_bdg2"
     about = pl.read_csv(folder / "metadata.csv.gz").filter(pl.col("building_id") == name).row(0, named=True)
     zone = CLOCKS.get(about["site_id"], about["timezone"])
-    end = datetime(2017 if with_weather else 2018, 1, 1)
+    end = date(2017 if with_weather else 2018, 1, 1)
     rows = pl.read_parquet(folder / "electricity_hourly.parquet").filter(
-        (pl.col("building_id") == name) & (pl.col("timestamp_local") < end)
+        (pl.col("building_id") == name) & (pl.col("timestamp_local").dt.date() < end)
     )
     # Of an hour that a clock shows twice the first; of one that it never shows none.
     moment = pl.col("timestamp_local").dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-    rows = rows.select(timestamp_utc=moment.dt.convert_time_zone("UTC"), value=pl.col("kwh")).drop_nulls("timestamp_utc")
+    rows = rows.select(timestamp_utc=moment.dt.convert_time_zone("UTC"), value=pl.col("kwh")).drop_nulls(
+        "timestamp_utc"
+    )
     weather = None
     if with_weather:
         weather = pl.read_parquet(folder / "weather_2016_hourly.parquet").rename(BDG2)
@@ -92,7 +94,11 @@ def _case(rows: pl.DataFrame, weather: pl.DataFrame | None, zone: str, country: 
 
 
 def _on_grid(rows: pl.DataFrame, column: str, start: datetime, length: int) -> Vector:
-    at = (rows["timestamp_utc"].dt.replace_time_zone(None).dt.replace_time_zone("UTC") - start).dt.total_hours().to_numpy()
+    at = (
+        (rows["timestamp_utc"].dt.replace_time_zone(None).dt.replace_time_zone("UTC") - start)
+        .dt.total_hours()
+        .to_numpy()
+    )
     grid: Vector = np.full(length, np.nan)
     inside = (at >= 0) & (at < length)
     grid[at[inside]] = rows[column].cast(pl.Float64).to_numpy()[inside]
@@ -144,8 +150,8 @@ def main() -> None:
             every = list(found.values())
             hours = sum(one["n"] for one in every)
             print(
-                f"{kind}: median NRMSE {statistics.median(one['nrmse'] for one in every):.2%} (wanted {WANTED[kind]:.1%}), "
-                f"median WAPE {statistics.median(one['wape'] for one in every):.2%}, "
+                f"{kind}: median NRMSE {statistics.median(one['nrmse'] for one in every):.2%}, "
+                f"wanted {WANTED[kind]:.1%}, median WAPE {statistics.median(one['wape'] for one in every):.2%}, "
                 f"coverage {sum(one['coverage'] * one['n'] for one in every) / hours:.1%} "
                 f"({min(one['coverage'] for one in every):.1%} to {max(one['coverage'] for one in every):.1%}), "
                 f"better than last week {sum(one['nrmse'] < one['floor'] for one in every)} of {len(every)}, "

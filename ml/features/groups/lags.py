@@ -82,17 +82,15 @@ def _days_alike(rows: Rows) -> tuple[Vector, Vector]:
     """Weighted and plain mean of the same local time on the newest days alike that the origin knows."""
     civil = rows.case.civil
     kind = np.where(civil.day_type == 0, 0, np.where((civil.day_type == 2) | (civil.weekday == WEEK_DAYS), 2, 1))
-    wanted = kind[rows.step]
-    total, weight, plain, count = (np.zeros(len(rows.step)) for _ in range(4))
-    for days in range(1, _ALIKE_WITHIN_DAYS + 1):
-        at = civil.same_clock(rows.step, days)
-        value = rows.value(at)
-        fits = ~np.isnan(value) & (kind[np.maximum(at, 0)] == wanted) & (count < _ALIKE)
-        share = np.where(fits, _ALIKE_DECAY**count, 0.0)
-        known = np.where(fits, value, 0.0)
-        total, weight = total + share * known, weight + share
-        plain, count = plain + known, count + fits
-    return _ratio(total, weight), _ratio(plain, count)
+    at = civil.same_clock(rows.step, np.arange(1, _ALIKE_WITHIN_DAYS + 1)[:, None])
+    value = rows.value(at)
+    fits = ~np.isnan(value) & (kind[np.maximum(at, 0)] == kind[rows.step])
+    # The newest that fits is number 0.
+    number = np.cumsum(fits, axis=0) - 1
+    fits &= number < _ALIKE
+    value[~fits] = 0.0
+    share = np.where(fits, _ALIKE_DECAY ** np.arange(_ALIKE_WITHIN_DAYS + 1)[number], 0.0)
+    return _ratio((share * value).sum(axis=0), share.sum(axis=0)), _ratio(value.sum(axis=0), fits.sum(axis=0))
 
 
 def _missed(rows: Rows) -> dict[str, Vector]:

@@ -15,11 +15,8 @@ _DEGREES = (
     *("temperature_day_mean_degc", "temperature_above_week_degc"),
     *(f"temperature_change_{since}_degc" for since in ("newest", "week", "4_weeks")),
     "temperature_day_change_degc",
-    *(
-        f"{what}_{base}_degc"
-        for what, bases in (("heating", _HEATING_DEGC), ("cooling", _COOLING_DEGC))
-        for base in bases
-    ),
+    *(f"heating_{base}_degc" for base in _HEATING_DEGC),
+    *(f"cooling_{base}_degc" for base in _COOLING_DEGC),
     *("heating_24_h_12_degc", "heating_24_h_15_degc", "cooling_24_h_18_degc", "cooling_24_h_22_degc"),
     *("workday_heating_12_degc", "workday_cooling_18_degc"),
 )
@@ -44,7 +41,7 @@ class _Around:
         step = (rows.origins - self.back)[:, None] + np.arange(length)[None, :]
         # Asked once: of an issue every look costs a search.
         found = rows.case.weather.at(step.ravel(), np.repeat(rows.origins, length))
-        self.values = found.reshape(len(rows.origins), length, -1)
+        self.values = found.reshape(len(rows.origins), length, len(rows.case.weather.names))
         self.names = rows.case.weather.names
         # Where each row stands in its origin's weather.
         self.column = np.tile(self.back + np.arange(rows.horizon), len(rows.origins))

@@ -9,11 +9,11 @@ import numpy as np
 from data_quality.contracts.control.forecast import BacktestScore
 from data_quality.contracts.site_file.site import Site
 from ml.forecasts.forecast_model import Fitter, Forecaster, Outdated
-from ml.forecasts.life.cards import forecast_card
+from ml.forecasts.life.cards import feature_table, forecast_card
 from ml.forecasts.life.trial import FLOOR, Trial, daily_losses
 from ml.forecasts.life.tuning import Tuned
 from ml.forecasts.models.climatology import ClimatologyFitter
-from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
+from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.models.pv_fitters import PV_KINDS, pv_fitters_of
 from ml.forecasts.models.statistical import ExponentialSmoothingFitter
@@ -22,7 +22,7 @@ from ml.forecasts.uncertainty.course_scores import course_scores
 from ml.forecasts.uncertainty.trajectories import ERRORS_FILE, ErrorMemory
 from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, ModelRecord, Tracker
 
-FITTERS: tuple[Fitter, ...] = (GradientBoostingFitter(), SameHourLastWeekFitter(), ClimatologyFitter())
+FITTERS: tuple[Fitter, ...] = (EnsembleFitter(), SameHourLastWeekFitter(), ClimatologyFitter())
 # Seconds a fit: tried where a training is given time.
 PATIENT_FITTERS: tuple[Fitter, ...] = (ExponentialSmoothingFitter(),)
 # Every kind that a stored model may be of.
@@ -167,7 +167,11 @@ def register(
     files = {**model.to_files(), **(tuned.to_file() if tuned else {})}
     if memory is not None:
         files[ERRORS_FILE] = memory.to_file()
-    return tracker.log_model(model_name(site, target.name, model.algorithm), files, record)
+    logged = tracker.log_model(model_name(site, target.name, model.algorithm), files, record)
+    features = feature_table(model)
+    if features is not None:
+        tracker.add_files(logged.run_id, "card", {"features.csv": features})
+    return logged
 
 
 def _trial_metrics(trial: Trial, algorithm: str) -> dict[str, float]:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from ml.features.forecast_case import Case
 from ml.features.matrix import FEATURES, Matrix, feature_matrix
@@ -19,6 +20,7 @@ from ml.features.series import Index, Vector
 from ml.forecasts.forecast_model import Contributions, Outdated, Quantiles, TooShort, ordered
 from ml.forecasts.uncertainty.conformal import Band, Residuals
 
+Mask = npt.NDArray[np.bool_]
 MODEL_FILE = "model.json"
 ALIKE = "days_alike_weighted"
 FOLDS = 4
@@ -53,8 +55,6 @@ class Learning:
 class Part(Protocol):
     """A point model of the share of the level."""
 
-    kind: str
-
     def predict(self, matrix: Matrix, hour: Index) -> Vector:
         """The share of each row; never NaN."""
         ...
@@ -74,8 +74,6 @@ class Part(Protocol):
 
 class Method(Protocol):
     """How a part is learnt."""
-
-    kind: str
 
     def learn(self, learning: Learning) -> tuple[Part, Vector]:
         """The part, and what it says of every row without that row's fold."""
@@ -100,7 +98,7 @@ class Blend:
         return blended([*said, _alike(matrix, said[0])], self.weights)
 
 
-def blended(said: Sequence[Vector], weights: Sequence[float]) -> Vector:
+def blended(said: Sequence[Vector], weights: Sequence[float] | Vector) -> Vector:
     """The weighted sum."""
     total: Vector = np.sum([weight * each for weight, each in zip(weights, said, strict=True)], axis=0)
     return total
@@ -127,7 +125,7 @@ class BlendForecaster:
         self.algorithm, self.near, self.far, self.names = algorithm, near, far, names
         self.trained_until_utc, self.floor = trained_until_utc, floor
         # What this model said before, so that asking day after day does not say all of it again.
-        self._said: dict[int, tuple[bytes, Vector]] = {}
+        self._said: dict[int, tuple[str, Vector]] = {}
         self._beside: tuple[Any, Any] = (None, None)
 
     def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
@@ -135,12 +133,14 @@ class BlendForecaster:
         matrix = feature_matrix(case, np.array([origin]), horizon, self.names)
         share, low, high = (np.empty(horizon) for _ in range(3))
         for blend, rows in self._by_blend(matrix, case):
-            some, hour, is_off = matrix.where(rows), case.civil.hour[matrix.step[rows]], _is_off(case, matrix.step[rows])
-            share[rows] = blend.share(some, hour)
+            hour, is_off = case.civil.hour[matrix.step[rows]], _is_off(case, matrix.step[rows])
+            share[rows] = blend.share(matrix.where(rows), hour)
             recent = self._missed(case, origin) if blend is self.near else None
             passed = (origin - case.series.index(self.trained_until_utc)) / case.series.per_day
             low[rows], high[rows] = blend.band.offsets(hour, is_off, recent, passed_days=passed)
-        level = matrix.level
+        level, day = matrix.level, case.series.per_day
+        if horizon >= day:
+            self._remember(case, {origin: np.stack([share[:day], level[:day]])})
         return ordered(share * level, low * level, high * level, floor=self.floor)
 
     def contributions(self, case: Case, origin: int, horizon: int) -> Contributions:
@@ -183,7 +183,7 @@ class BlendForecaster:
                     files |= {f"{reach}_{name}": content for name, content in part.to_files().items()}
         return {MODEL_FILE: json.dumps(document, sort_keys=True).encode(), **files}
 
-    def _by_blend(self, matrix: Matrix, case: Case) -> list[tuple[Blend, Vector]]:
+    def _by_blend(self, matrix: Matrix, case: Case) -> list[tuple[Blend, Mask]]:
         if self.far is None:
             return [(self.near, np.ones(len(matrix.lead), dtype=bool))]
         is_near = matrix.lead <= case.series.per_day
@@ -196,15 +196,13 @@ class BlendForecaster:
         asked = asked[(asked >= max(since, LAG_DAYS * day)) & (asked + day <= origin)]
         if not len(asked):
             return None
-        if self._beside[0] is not case.weather or self._beside[1] is not case.civil:
-            self._said, self._beside = {}, (case.weather, case.civil)
-        keys = {int(step): case.series.first(int(step)).digest().encode() for step in asked}
-        new = np.array([step for step, key in keys.items() if self._said.get(step, (b"", None))[0] != key], dtype=int)
+        self._remember(case, {})
+        new = np.array([step for step in asked.tolist() if not self._is_said(case, step)], dtype=np.int64)
         if len(new):
             matrix = feature_matrix(case, new, day, self.names)
             hour = case.civil.hour[matrix.step]
             said = np.stack([self.near.share(matrix, hour), matrix.level]).reshape(2, len(new), day)
-            self._said |= {int(step): (keys[int(step)], said[:, at]) for at, step in enumerate(new)}
+            self._remember(case, {step: said[:, at] for at, step in enumerate(new.tolist())})
         step = asked[:, None] + np.arange(day)[None, :]
         share, level = (np.stack([self._said[int(each)][1][row] for each in asked]) for row in (0, 1))
         missed = (case.series.values[step] / level - share).ravel()
@@ -212,6 +210,17 @@ class BlendForecaster:
         return self.near.band.residuals(
             missed, case.civil.hour[flat], _is_off(case, flat), age_days=(origin - flat) / day
         )
+
+    def _is_said(self, case: Case, origin: int) -> bool:
+        known = self._said.get(origin)
+        # The same readings before it, and not merely the same origin: they may have been corrected since.
+        return known is not None and known[0] == case.series.first(origin).digest()
+
+    def _remember(self, case: Case, said: Mapping[int, Vector]) -> None:
+        """What was said of the day after each origin: shares and their level. Of another weather all is forgotten."""
+        if self._beside[0] is not case.weather or self._beside[1] is not case.civil:
+            self._said, self._beside = {}, (case.weather, case.civil)
+        self._said |= {origin: (case.series.first(origin).digest(), each) for origin, each in said.items()}
 
 
 class BlendFitter:
@@ -226,6 +235,8 @@ class BlendFitter:
         days_ahead = -(-(case.asked or DEFAULT_DAYS_AHEAD * day) // day)
         names = tuple(name for name in FEATURES if name in _useful(case))
         origins = training_origins(case, day)
+        if len(origins) < MIN_TRAIN_DAYS:
+            raise TooShort(f"{len(origins)} days can be learnt from; {MIN_TRAIN_DAYS} are needed")
         near = self._blend(case, feature_matrix(case, origins, day, names))
         far = None
         if days_ahead > 1:
@@ -248,9 +259,13 @@ class BlendFitter:
             own = {name.removeprefix(f"{reach}_"): content for name, content in files.items() if reach in name}
             parts = tuple(method.load(own, names) for method in self.methods)
             blends[reach] = Blend(parts, tuple(weights), Band.from_bytes(own["band.npy"]))
-        until = datetime.fromisoformat(document["trained_until_utc"])
         return BlendForecaster(
-            self.algorithm, blends["near"], blends.get("far"), names=names, trained_until_utc=until, floor=document["floor"]
+            self.algorithm,
+            blends["near"],
+            blends.get("far"),
+            names=names,
+            trained_until_utc=datetime.fromisoformat(document["trained_until_utc"]),
+            floor=document["floor"],
         )
 
     def _blend(self, case: Case, matrix: Matrix) -> Blend:
@@ -303,7 +318,8 @@ def _weights(said: Sequence[Vector], share: Vector, weight: Vector) -> tuple[flo
     limit = np.quantile(np.abs(missed), 0.98)
     # One day of chaos shall not decide.
     missed = np.clip(missed, -limit, limit)
-    apart = np.stack([each - said[0] for each in said[1:]], axis=1)
+    first: Vector = said[0]
+    apart = np.stack([np.subtract(each, first) for each in said[1:]], axis=1)
     square = (apart * weight[:, None]).T @ apart
     drawn = square + (PRIOR * np.trace(square) / count + 1e-12) * np.eye(count)
     moved = np.linalg.solve(drawn, (apart * weight[:, None]).T @ missed)

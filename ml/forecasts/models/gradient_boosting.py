@@ -36,8 +36,6 @@ MIN_ROWS = 300
 class TreeBag:
     """Trees of each fold; each has seen the days of all other folds."""
 
-    kind = ALGORITHM
-
     def __init__(self, boosters: list[Any]) -> None:
         self.boosters = boosters
 
@@ -48,7 +46,9 @@ class TreeBag:
 
     def contributions(self, matrix: Matrix, hour: Index) -> tuple[Vector, Vector]:
         """Exact for trees (Lundberg et al. 2020), and so for their mean."""
-        found = np.mean([each.predict(matrix.inputs, pred_contrib=True, num_threads=1) for each in self.boosters], axis=0)
+        found = np.mean(
+            [each.predict(matrix.inputs, pred_contrib=True, num_threads=1) for each in self.boosters], axis=0
+        )
         return found[:, :-1], found[:, -1]
 
     def importance(self) -> Vector:
@@ -65,8 +65,6 @@ class TreeBag:
 
 class TreeBagMethod:
     """Learns trees, a fold left out each time."""
-
-    kind = ALGORITHM
 
     def __init__(self, parameters: Mapping[str, float | int] | None = None) -> None:
         self.parameters = {**PARAMETERS, **(parameters or {})}

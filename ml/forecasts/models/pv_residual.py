@@ -84,7 +84,7 @@ class PvPhysicsResidual:
     def contributions(self, case: Case, origin: int, horizon: int) -> Contributions:
         """Clouds on a usual sky, and what the trees add; the last week's correction stands beside the parts."""
         seen, known, learnt_kw = self._asked(case, origin, horizon)
-        clouds = known.physics_kw - self.model.usual_index * known.clear_kw
+        clouds = known.physics_kw - self.model.habit.usual * known.clear_kw
         of_clouds = LAST_DAYS if NO_CLOUDS in self.labels else TOLD_SUN
         return self.model.taken_apart(seen, known, {of_clouds: clouds, "what physics misses": learnt_kw})
 
@@ -94,7 +94,7 @@ class PvPhysicsResidual:
         # The last seven days as they would have been forecast each day, for their bias; a week more for their history.
         origins = origin - day * np.arange(RECENT_DAYS, -1, -1)
         seen = look(case, first=origin - 2 * RECENT_DAYS * day, origins=origins[origins >= 0], horizon=horizon)
-        known = expected(seen, self.model.plant, self.model.usual_index)
+        known = expected(seen, self.model.plant, self.model.habit)
         inputs = columns(seen, known, self.model.plant, self.names)
         ahead = np.flatnonzero(seen.is_ahead & seen.sky.is_day)
         learnt: Vector = np.zeros(len(seen.origin))

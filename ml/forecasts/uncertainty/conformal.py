@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml.features.series import Index, Vector
-from ml.forecasts.forecast_model import HIGH, LOW
+from ml.forecasts.forecast_model import HIGH
 
 HOURS, KINDS = 24, 2
 HALF_LIFE_DAYS, SCALE_HALF_LIFE_DAYS, MEMORY_DAYS = 20.0, 90.0, 120.0
@@ -18,8 +18,6 @@ HALF_LIFE_DAYS, SCALE_HALF_LIFE_DAYS, MEMORY_DAYS = 20.0, 90.0, 120.0
 BORROWED = 30.0
 # A larger share of residuals than this is cut off in sizes: one breakdown shall not widen every day.
 CUT = 0.95
-# Blocks left out have neighbours on both sides that the days ahead never have: those miss by this much more.
-AHEAD = 1.05
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ class Band:
         size, age = self.memory
         pool = Residuals(size, 0.5 ** ((age + max(passed_days, 0.0)) / HALF_LIFE_DAYS))
         low, high = (pool if recent is None else pool.and_also(recent)).quantiles()
-        scale = AHEAD * self.scale[is_off, hour]
+        scale = self.scale[is_off, hour]
         return low * scale, high * scale
 
     def to_bytes(self) -> bytes:
@@ -100,4 +98,3 @@ class Band:
         """From what to_bytes wrote."""
         flat = np.load(io.BytesIO(content), allow_pickle=False)
         return cls(flat[: KINDS * HOURS].reshape(KINDS, HOURS), flat[KINDS * HOURS :].reshape(2, -1))
-

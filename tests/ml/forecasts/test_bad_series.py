@@ -12,7 +12,7 @@ from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.premises import Premises
 from data_quality.contracts.time import local_midnight_utc
 from ml.forecasts.issue import findings_of
-from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
+from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import target_of
 from ml.tracking import MlflowTracker
@@ -48,7 +48,7 @@ def test_a_model_that_says_one_number_for_all_hours_gives_way(tracker: MlflowTra
     still = target_case(readings(site, np.full(24 * DAYS, 5.0)), site=site, target=target_of(site, "a"), end_utc=NOW)
     assert not isinstance(still, Finding)
     # A real booster, trained on a meter that stood still.
-    lead(tracker, site, GradientBoostingFitter().fit(still))
+    lead(tracker, site, EnsembleFitter().fit(still))
     found = sound(issued(tracker, site, readings(site, load())))
     assert "for every step, of what changes every day" in found.labels["fallback"]
     assert np.ptp([row.p50 for row in found.rows]) > 5

@@ -1,16 +1,18 @@
 """The card of a forecast model: figures with intervals, features with shares, limits that follow from facts."""
 
+import csv
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ml.features.series import DAY
-from ml.forecasts.life.cards import MAX_CHARACTERS, forecast_card, known_limits
+from ml.forecasts.life.cards import MAX_CHARACTERS, feature_table, forecast_card
+from ml.forecasts.life.known_limits import known_limits
 from ml.forecasts.life.trial import Trial, hold_trial, recent_folds
 from ml.forecasts.models.blend import BlendForecaster
 from ml.forecasts.models.climatology import ClimatologyFitter
-from ml.forecasts.models.gradient_boosting import ALGORITHM, GradientBoostingFitter
+from ml.forecasts.models.ensemble import ALGORITHM, EnsembleFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.uncertainty.score_bands import score_bands
 from tests.ml.forecasts.known_cases import case_like, factory
@@ -23,7 +25,7 @@ def trial() -> Trial:
     series = replace(case.series, values=case.series.values.copy(), is_synthetic=True)
     series.values[500:600] = np.nan
     case = replace(case, series=series)
-    fitters = (GradientBoostingFitter(), SameHourLastWeekFitter())
+    fitters = (EnsembleFitter(), SameHourLastWeekFitter())
     found = hold_trial(case, fitters, recent_folds(case, count=1, days=14), horizon=24)
     assert found is not None
     return found
@@ -31,7 +33,7 @@ def trial() -> Trial:
 
 @pytest.fixture(scope="module")
 def model(trial: Trial) -> BlendForecaster:
-    return GradientBoostingFitter().fit(trial.case)
+    return EnsembleFitter().fit(trial.case)
 
 
 def test_a_card_says_data_scores_features_and_limits(trial: Trial, model: BlendForecaster) -> None:
@@ -58,10 +60,20 @@ def test_a_card_says_data_scores_features_and_limits(trial: Trial, model: BlendF
     assert forecast_card(trial, model, title="meter:main by hours of Plant", params={"rounds": "120"}) == card
 
 
+def test_a_table_has_every_feature_with_unit_source_and_share(model: BlendForecaster) -> None:
+    table = feature_table(model)
+    assert table is not None
+    rows = list(csv.DictReader(table.decode().splitlines()))
+    assert {row["feature"] for row in rows} == set(model.names)
+    assert all(row["unit"] and row["known"] and row["source"] for row in rows)
+    assert sum(float(row["share_of_gain"]) for row in rows) == pytest.approx(1.0, abs=1e-3)
+
+
 def test_of_the_floor_and_of_a_model_without_features_there_is_a_card_too(trial: Trial) -> None:
     floor = SameHourLastWeekFitter().fit(trial.case)
     card = forecast_card(trial, floor, title="main")
     assert "skill |" not in card
+    assert feature_table(floor) is None
     assert "What it rests on" not in card
 
 

@@ -12,7 +12,8 @@ from ml.features.forecast_case import Case
 from ml.features.series import Series
 from ml.forecasts.forecast_model import Forecaster, Outdated, TooShort, ordered
 from ml.forecasts.intervals import HourSpread
-from ml.forecasts.models.gradient_boosting import MODEL_FILE, GradientBoosting, GradientBoostingFitter
+from ml.forecasts.models.blend import MODEL_FILE, BlendForecaster
+from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import target_of
@@ -34,16 +35,16 @@ def load() -> Case:
 
 
 @pytest.fixture(scope="module")
-def boosted(load: Case) -> GradientBoosting:
-    return GradientBoostingFitter().fit(load)
+def boosted(load: Case) -> BlendForecaster:
+    return EnsembleFitter().fit(load)
 
 
-def test_stored_files_predict_the_same_and_the_same_fit_stores_the_same(load: Case, boosted: GradientBoosting) -> None:
+def test_stored_files_predict_the_same_and_the_same_fit_stores_the_same(load: Case, boosted: BlendForecaster) -> None:
     files = boosted.to_files()
-    assert GradientBoostingFitter().fit(load).to_files() == files
+    assert EnsembleFitter().fit(load).to_files() == files
     naive = SameHourLastWeekFitter().fit(load)
     pairs: list[tuple[Forecaster, Forecaster]] = [
-        (boosted, GradientBoostingFitter().load(files)),
+        (boosted, EnsembleFitter().load(files)),
         (naive, SameHourLastWeekFitter().load(naive.to_files())),
     ]
     for made, read in pairs:
@@ -53,22 +54,22 @@ def test_stored_files_predict_the_same_and_the_same_fit_stores_the_same(load: Ca
         assert np.array_equal(one.p90, other.p90)
 
 
-def test_a_model_of_other_features_is_outdated(boosted: GradientBoosting) -> None:
+def test_a_model_of_other_features_is_outdated(boosted: BlendForecaster) -> None:
     files = boosted.to_files()
     with pytest.raises(Outdated, match="does not compute"):
-        GradientBoostingFitter().load({**files, MODEL_FILE: files[MODEL_FILE].replace(b'"weekday"', b'"weekdax"')})
+        EnsembleFitter().load({**files, MODEL_FILE: files[MODEL_FILE].replace(b'"weekday"', b'"weekdax"')})
 
 
 def test_the_model_is_better_than_last_week_on_days_it_has_not_seen(load: Case) -> None:
     cut = LENGTH - 2 * WEEK
     before = load.before(cut)
     errors = {}
-    for fitter in (GradientBoostingFitter(), SameHourLastWeekFitter()):
+    for fitter in (EnsembleFitter(), SameHourLastWeekFitter()):
         model: Forecaster = fitter.fit(before)
         found = [model.predict(load.before(cut + 24 * day), cut + 24 * day, 24) for day in range(14)]
         p50 = np.concatenate([one.p50 for one in found])
         errors[model.algorithm] = float(np.sqrt(np.mean((load.series.values[cut : cut + 14 * 24] - p50) ** 2)))
-    assert errors["gradient_boosting"] < 0.85 * errors["same_hour_last_week"]
+    assert errors["ensemble"] < 0.85 * errors["same_hour_last_week"]
 
 
 def test_last_week_is_last_week(load: Case) -> None:
@@ -91,13 +92,13 @@ def test_a_gap_last_week_is_never_a_zero(load: Case) -> None:
     assert found.p50[4] == values[LENGTH - WEEK + 4]
 
 
-def test_a_week_without_readings_gives_no_forecast(load: Case, boosted: GradientBoosting) -> None:
+def test_a_week_without_readings_gives_no_forecast(load: Case, boosted: BlendForecaster) -> None:
     values = load.series.values.copy()
     values[LENGTH - WEEK :] = np.nan
     assert not boosted.predict(replace(load, series=Series(START, values)), LENGTH, 24).is_known.any()
 
 
-@pytest.mark.parametrize("fitter", [GradientBoostingFitter(), SameHourLastWeekFitter()], ids=lambda one: one.algorithm)
+@pytest.mark.parametrize("fitter", [EnsembleFitter(), SameHourLastWeekFitter()], ids=lambda one: one.algorithm)
 def test_a_short_history_is_said_to_be_short(load: Case, fitter: SameHourLastWeekFitter) -> None:
     with pytest.raises(TooShort, match="needed"):
         fitter.fit(load.before(WEEK + 24))

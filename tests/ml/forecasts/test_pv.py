@@ -86,7 +86,9 @@ def test_a_plane_that_the_site_file_gives_is_not_fitted() -> None:
 
 def test_without_weather_the_plane_comes_from_the_clearest_days() -> None:
     found = PHYSICS.fit(replace(roof(), weather=NO_WEATHER)).model.plant.array  # type: ignore[attr-defined]
-    assert found.azimuth_deg == pytest.approx(110, abs=20)
+    assert found.tilt_deg == pytest.approx(30, abs=6)
+    assert found.azimuth_deg == pytest.approx(110, abs=8)
+    assert found.peak_kw == pytest.approx(8, rel=0.1)
 
 
 @pytest.mark.parametrize("origin", [LENGTH, LENGTH - 37])

@@ -21,7 +21,7 @@ WEEK = 168
 LENGTH = 11 * WEEK
 READINGS = hourly_load(LENGTH, START)
 FIRST = START + timedelta(hours=8 * WEEK)
-BOOSTED = "gradient_boosting"
+BEST = "ensemble"
 
 
 def site(name: str) -> Site:
@@ -58,14 +58,14 @@ def trained(tracker: MlflowTracker) -> Training:
 def test_the_first_training_registers_the_best_model_and_makes_it_champion(
     tracker: MlflowTracker, trained: Training
 ) -> None:
-    assert set(trained.scores) == {BOOSTED, "same_hour_last_week", "climatology"}
-    assert trained.scores[BOOSTED].nrmse < trained.scores["same_hour_last_week"].nrmse
-    assert trained.scores[BOOSTED].n == trained.scores["same_hour_last_week"].n == 8 * 24
+    assert set(trained.scores) == {BEST, "same_hour_last_week", "climatology"}
+    assert trained.scores[BEST].nrmse < trained.scores["same_hour_last_week"].nrmse
+    assert trained.scores[BEST].n == trained.scores["same_hour_last_week"].n == 8 * 24
     assert trained.decision.is_promoted
-    assert trained.registered.name == "a.m1.import.day_ahead.gradient_boosting"
+    assert trained.registered.name == "a.m1.import.day_ahead.ensemble"
     assert tracker.get_alias(trained.registered.name, CHAMPION) == trained.registered.version
     assert trained.registered.tags["dataset_digest"] == trained.input_digest
-    assert 0.6 < trained.scores[BOOSTED].coverage_p10_p90 < 0.97
+    assert 0.6 < trained.scores[BEST].coverage_p10_p90 < 0.97
 
 
 def test_training_again_on_the_same_hours_changes_nothing(tracker: MlflowTracker, trained: Training) -> None:
@@ -221,7 +221,7 @@ def test_gaps_are_counted_and_not_filled(tracker: MlflowTracker) -> None:
     assert found.gap_hours == 10
     # Of the five hours a day behind the gap the day before is not known: they count for no model.
     assert found.left_out_hours == 15
-    assert found.scores[BOOSTED].n == 8 * 24 - 15
+    assert found.scores[BEST].n == 8 * 24 - 15
 
 
 def test_temperature_comes_along_where_the_site_has_it(tracker: MlflowTracker) -> None:

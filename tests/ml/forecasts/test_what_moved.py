@@ -15,7 +15,7 @@ from ml.forecasts.forecast_model import Contributions, Quantiles
 from ml.forecasts.life.what_moved import Why, what_moved
 from ml.forecasts.models.blend import BlendForecaster
 from ml.forecasts.models.climatology import ClimatologyFitter
-from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
+from ml.forecasts.models.ensemble import EnsembleFitter
 from tests.ml.forecasts.known_cases import case_like, factory
 
 DAYS = 100
@@ -41,7 +41,7 @@ def case() -> Case:
 
 @pytest.fixture(scope="module")
 def model(case: Case) -> BlendForecaster:
-    return GradientBoostingFitter().fit(case)
+    return EnsembleFitter().fit(case)
 
 
 def why_of(case: Case, model: BlendForecaster, origin: int) -> Why:

@@ -28,7 +28,7 @@ _FILE = "lines.npy"
 
 @dataclass(frozen=True)
 class HourLines:
-    """columns: of the matrix; middle, size: of each; slopes: hours × columns, of standardised columns; base: by hour."""
+    """columns: of the matrix; middle, size: of each; slopes: hours × columns, of standardised ones; base: by hour."""
 
     columns: Index
     middle: Vector
@@ -36,7 +36,6 @@ class HourLines:
     slopes: Vector
     base: Vector
     width: int
-    kind: str = ALGORITHM
 
     def predict(self, matrix: Matrix, hour: Index) -> Vector:
         """The share of each row; what is unknown counts as usual."""
@@ -77,8 +76,6 @@ class HourLines:
 
 class HourLinesMethod:
     """Learns the lines."""
-
-    kind = ALGORITHM
 
     def learn(self, learning: Learning) -> tuple[HourLines, Vector]:
         """The lines, and what they say of every row without its fold."""
@@ -122,8 +119,8 @@ def _solve(sums: Vector) -> Vector:
     columns = np.arange(square.shape[1])
     square[:, columns[:-1], columns[:-1]] += PENALTY
     square[:, columns[-1], columns[-1]] += 1e-9
-    found: Vector = np.linalg.solve(square, right[:, :, None])[:, :, 0]
-    return found
+    solved = np.linalg.solve(square, right[:, :, None])[:, :, 0]
+    return np.asarray(solved, dtype=np.float64)
 
 
 class LinearFitter(BlendFitter):
