@@ -30,7 +30,8 @@ from ml.forecasts.backtest import Forecasts, beside_actual, forecast_origins, jo
 from ml.forecasts.forecast_model import Quantiles
 from ml.forecasts.life.forecast_registry import FITTERS, fitter_of
 from ml.forecasts.life.trial import FLOOR
-from ml.forecasts.models.gradient_boosting import NAMES, training_origins
+from ml.forecasts.models.blend import training_origins
+from ml.forecasts.models.load_features import LOAD, WEATHER
 from ml.forecasts.uncertainty.scores import crps
 from tests.bench.measure import measured
 
@@ -87,7 +88,7 @@ def fit_theirs(seed: str) -> float:
     import lightgbm
 
     case = meter(int(seed))
-    matrix = feature_matrix(case, training_origins(case, 48), 48, NAMES)
+    matrix = feature_matrix(case, training_origins(case, 48), 48, (*LOAD, *WEATHER))
     known = ~np.isnan(matrix.level)
     shares, total = case.series.values[matrix.step] / matrix.level, 0.0
     for quantile in QUANTILES:
