@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ml.forecasts.models.blend import BlendFitter
 from ml.forecasts.models.gradient_boosting import TreeBagMethod
-from ml.forecasts.models.linear import HourLinesMethod
+from ml.forecasts.models.hour_lines import HourLinesMethod
 
 ALGORITHM = "ensemble"
 
