@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "ems" / "faults.md"
-# Faults of files, payloads, readings and reports, each in the words of its promise.
+# Faults of files, payloads, readings, forecasts and reports, each in the words of its promise.
 FAULTS = {
     "F01": "A truncated table, mid-row or mid-number",
     "F02": "A truncated gzip, workbook or Parquet file",
@@ -42,6 +42,7 @@ FAULTS = {
     "F26": "Another version of the holiday calendar or the time zone database",
     "F27": "Hostile workbooks and Parquet files",
     "F28": "Hostile PDF documents",
+    "F84": "A forecast model that answers nonsense: a constant, 1e9, NaN, a load below zero",
     "F101": "An evidence pack altered: bytes flipped, members reordered, cut or replaced",
     "F103": "Reports sent in the clear",
 }

@@ -186,7 +186,7 @@ def _tuned(
     if not within_s or not folds:
         return fitters, None
     # Before the folds: what it is judged on must not have chosen its parameters.
-    tuned = tune(case.before(folds[0].start), EnsembleFitter, within_s=within_s, seed=seed)
+    tuned = tune(case, EnsembleFitter, judged_from=folds[0].start, within_s=within_s, seed=seed)
     if tuned is None:
         return fitters, None
     chosen = EnsembleFitter(tuned.parameters)

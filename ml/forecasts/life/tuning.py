@@ -64,19 +64,22 @@ def tune(
     case: Case,
     make: Callable[[Mapping[str, Number]], Fitter],
     *,
+    judged_from: int,
     within_s: float,
     space: Space = BOOSTING,
     seed: int = 0,
     most_trials: int | None = None,
     now_s: Callable[[], float] = time.monotonic,
 ) -> Tuned | None:
-    """Search parameters on the last days of a case, which must end before the first day that they are judged on.
+    """Search parameters on the last days before step `judged_from`, the first that they will be judged on.
 
-    make: a fitter with these parameters set ({}: its own). within_s: no fit begins after so many seconds. Returns None
-    where not even the fitter's own parameters were scored in that time, or the history is too short for them.
+    Nothing at or behind that step is looked at. make: a fitter with these parameters set ({}: its own). within_s: no
+    fit begins after so many seconds. Returns None where not even the fitter's own parameters were scored in that time,
+    or the history is too short for them.
     """
     import optuna
 
+    case = case.before(judged_from)
     folds = recent_folds(case, count=INNER_FOLDS, days=INNER_DAYS)
     deadline = now_s() + within_s
 

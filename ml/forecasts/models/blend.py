@@ -240,8 +240,9 @@ class BlendFitter:
         near = self._blend(case, feature_matrix(case, origins, day, names))
         far = None
         if days_ahead > 1:
-            # As many rows as of the day ahead, spread over origins.
-            some = training_origins(case, days_ahead * day)[:: -(days_ahead - 1)][::-1]
+            # Half as many rows as of the day ahead, spread over origins; more origins where there are few.
+            some = training_origins(case, days_ahead * day)
+            some = some[:: -max(min(2 * (days_ahead - 1), len(some) // (2 * MIN_TRAIN_DAYS)), 1)][::-1]
             matrix = feature_matrix(case, some, days_ahead * day, names)
             far = self._blend(case, matrix.where(matrix.lead > day)) if len(some) >= MIN_TRAIN_DAYS else None
         return BlendForecaster(

@@ -29,7 +29,7 @@ from tests.ml.forecasts.issuing import DAYS, FLOOR, NOW, issued, lead, load, nai
     ],
     ids=["a thousand million", "NaN", "below zero"],
 )
-def test_an_answer_that_cannot_be_gives_way_to_the_floor_and_says_so(
+def test_fault_f84_an_answer_that_cannot_be_gives_way_to_the_floor_and_says_so(
     tracker: MlflowTracker, model: object, what: str
 ) -> None:
     site = works(f"hostile{abs(hash(what)) % 1000}")
@@ -43,7 +43,7 @@ def test_an_answer_that_cannot_be_gives_way_to_the_floor_and_says_so(
     assert max(row.p90 for row in found.rows) < 30
 
 
-def test_a_model_that_says_one_number_for_all_hours_gives_way(tracker: MlflowTracker) -> None:
+def test_fault_f84_a_model_that_says_one_number_for_all_hours_gives_way(tracker: MlflowTracker) -> None:
     site = works("flat")
     still = target_case(readings(site, np.full(24 * DAYS, 5.0)), site=site, target=target_of(site, "a"), end_utc=NOW)
     assert not isinstance(still, Finding)
@@ -54,7 +54,7 @@ def test_a_model_that_says_one_number_for_all_hours_gives_way(tracker: MlflowTra
     assert np.ptp([row.p50 for row in found.rows]) > 5
 
 
-def test_the_model_that_led_before_answers_before_the_floor(tracker: MlflowTracker) -> None:
+def test_fault_f84_the_model_that_led_before_answers_before_the_floor(tracker: MlflowTracker) -> None:
     site = works("former")
     rows = readings(site, load())
     former = lead(tracker, site, naive(low=-2.0, high=2.0), trained_until_utc=NOW - timedelta(days=7))

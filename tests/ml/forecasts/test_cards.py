@@ -39,7 +39,7 @@ def model(trial: Trial) -> BlendForecaster:
 def test_a_card_says_data_scores_features_and_limits(trial: Trial, model: BlendForecaster) -> None:
     card = forecast_card(trial, model, title="meter:main by hours of Plant", params={"rounds": "120"})
     assert len(card) <= MAX_CHARACTERS
-    assert card.startswith("**meter:main by hours of Plant**, forecast by gradient boosting.")
+    assert card.startswith("**meter:main by hours of Plant**, forecast by ensemble.")
     for told in (
         "| Missing | 100 steps (4.2%) |",
         f"| Digest of the data | `{trial.case.digest()[:16]}` |",

@@ -40,16 +40,19 @@ class Flat:
 
 
 CASE = case_of_values(load(60))
+# The evening of 25 March by UTC: local midnight.
+JUDGED_FROM = 24 * 50
 
 
 def tuned(
-    *, within_s: float = 1e9, trials: int | None = 25, seed: int = 0, fits: list[int] | None = None
+    *, within_s: float = 1e9, trials: int | None = 25, seed: int = 0, fits: list[int] | None = None, of: Case = CASE
 ) -> Tuned | None:
     kept = [] if fits is None else fits
     ticks = count()
     return tune(
-        CASE,
+        of,
         lambda parameters: Flat(parameters, kept),
+        judged_from=JUDGED_FROM,
         within_s=within_s,
         space=SPACE,
         seed=seed,
@@ -87,7 +90,9 @@ def test_nothing_is_fitted_once_the_time_is_over() -> None:
 
 
 def test_where_nothing_did_better_the_models_own_parameters_stand() -> None:
-    found = tune(CASE, lambda _: Flat({"level": 10.0}, []), within_s=1e9, space=SPACE, most_trials=3)
+    found = tune(
+        CASE, lambda _: Flat({"level": 10.0}, []), within_s=1e9, judged_from=JUDGED_FROM, space=SPACE, most_trials=3
+    )
     assert found is not None
     assert (found.parameters, found.loss) == ({}, found.default_loss)
 
@@ -97,5 +102,22 @@ def test_a_history_that_is_too_short_for_the_model_is_not_tuned() -> None:
         def fit(self, case: Case) -> Flat:
             raise TooShort("always")
 
-    assert tune(CASE, lambda parameters: Never(parameters, []), within_s=1e9, most_trials=3) is None
-    assert tune(case_of_values(np.empty(0)), lambda p: Flat(p, []), within_s=1e9, most_trials=3) is None
+    assert (
+        tune(CASE, lambda parameters: Never(parameters, []), within_s=1e9, judged_from=JUDGED_FROM, most_trials=3)
+        is None
+    )
+    assert (
+        tune(case_of_values(np.empty(0)), lambda p: Flat(p, []), within_s=1e9, judged_from=JUDGED_FROM, most_trials=3)
+        is None
+    )
+
+
+def test_the_days_that_parameters_are_judged_on_are_never_looked_at() -> None:
+    poisoned = load(60)
+    poisoned[JUDGED_FROM:] = 1e6
+    fits: list[int] = []
+    found = tuned(fits=fits)
+    assert max(fits) < JUDGED_FROM
+    assert tuned(of=case_of_values(poisoned)) == found
+    assert found is not None
+    assert max(found.folds) < "2025-03-26"
