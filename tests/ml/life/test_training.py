@@ -75,6 +75,16 @@ def test_a_champion_of_an_earlier_release_is_replaced_and_the_reason_names_it(tr
     assert tracker.get_alias(name, CHAMPION) is None
 
 
+def test_a_champion_whose_files_another_release_wrote_is_outdated_and_no_fault(tracker: MlflowTracker) -> None:
+    name = "life9.m1.import.day_ahead.same_hour_last_week"
+    tags = {"nrmse": "0.1", "trained_until_utc": "2025-01-01T00:00:00+00:00"}
+    record = ModelRecord(dataset_name="x", dataset_digest="f" * 64, tags=tags)
+    old = tracker.log_model(name, {"model.json": b"{}"}, record)
+    tracker.set_alias(name, CHAMPION, old.version)
+    assert load_champion(tracker, site("life9"), "m1") is None
+    assert "is of an earlier release" in train_floor(tracker, "life9", load(60)).decision.reason
+
+
 def test_the_run_holds_the_trial_by_fold_lead_and_season(tracker: MlflowTracker) -> None:
     found = train_floor(tracker, "life6", load(60))
     metrics = tracker.metrics(found.registered.run_id)
