@@ -14,6 +14,8 @@ from ml.forecasts.life.trial import FLOOR, Trial, daily_losses
 from ml.forecasts.life.tuning import Tuned
 from ml.forecasts.models.climatology import ClimatologyFitter
 from ml.forecasts.models.ensemble import EnsembleFitter
+from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
+from ml.forecasts.models.hour_lines import LinearFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.models.pv_fitters import PV_KINDS, pv_fitters_of
 from ml.forecasts.models.statistical import ExponentialSmoothingFitter
@@ -23,8 +25,8 @@ from ml.forecasts.uncertainty.trajectories import ERRORS_FILE, ErrorMemory
 from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, ModelRecord, Tracker
 
 FITTERS: tuple[Fitter, ...] = (EnsembleFitter(), SameHourLastWeekFitter(), ClimatologyFitter())
-# Seconds a fit: tried where a training is given time.
-PATIENT_FITTERS: tuple[Fitter, ...] = (ExponentialSmoothingFitter(),)
+# Seconds more: tried where a training is given time.
+PATIENT_FITTERS: tuple[Fitter, ...] = (GradientBoostingFitter(), LinearFitter(), ExponentialSmoothingFitter())
 # Every kind that a stored model may be of.
 KINDS: tuple[Fitter, ...] = (*FITTERS, *PATIENT_FITTERS, *PV_KINDS)
 
