@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ml.forecasts.life.forecast_registry import FITTERS
+from ml.forecasts.life.forecast_registry import FITTERS, PATIENT_FITTERS
 from tests.ml.forecasts.forecast_page import PAGE, filled
 
 
@@ -20,4 +20,4 @@ def test_a_changed_count_of_features_is_noticed() -> None:
 
 def test_the_page_names_every_model_that_is_tried() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert [each.algorithm for each in FITTERS if f"`{each.algorithm}`" not in page] == []
+    assert [each.algorithm for each in (*FITTERS, *PATIENT_FITTERS) if f"`{each.algorithm}`" not in page] == []
