@@ -236,7 +236,7 @@ def trained_tables(trained: Sequence["Training"]) -> dict[str, dg.MarkdownMetada
         if part.model_name == each.best
     ]
     return {
-        "decisions": table(["target", "model", "leads", "why"], decisions),
+        "decisions": table(["target", "model", "leads", "why", "tuning"], decisions),
         "scores": table(["target", "model", "NRMSE %", "WAPE %", "P10–P90 covers %", "CRPS"], scores),
         "parts": table(["target", "part", "of", "NRMSE %", "P10–P90 covers %", "skill"], parts, limit=100),
     }
@@ -340,5 +340,10 @@ def core_site__forecast_scores(
             "drift": table(["target", "what", "why"], drifts),
             "decisions": table(["target", "model", "leads", "why"], decisions),
             "refused": refusals(found.refused),
+            **{
+                f"{each.target} trend": embedded(drawn(each.trend), title=each.trend.title)
+                for each in found.watched
+                if each.trend
+            },
         }
     )

@@ -34,6 +34,8 @@ Requests = Iterator[dg.RunRequest | dg.SkipReason]
 PARTITION_TAG = "dagster/partition"
 # A new project has many months behind it: they are caught up hour by hour, beside the day's work.
 MONTHS_A_TICK = 3
+# A minute a target and week: some tries for a year of hours, and nobody waits for it.
+TUNE_WITHIN_S = 60.0
 RUN_KEY = {1: "month", 3: "enpi"}
 # By what is over: a status that a later Dagster adds counts as on its way, and nothing is asked for twice.
 UNFINISHED = [
@@ -167,7 +169,8 @@ def weekly_retraining(context: dg.ScheduleEvaluationContext, project: ProjectRes
         if not reasons or was_asked(context.instance, forecast.name, site_id, site, now_utc):
             continue
         asked = True
-        config = {"targets": sorted(reasons), "reason": "; ".join(f"{name}: {why}" for name, why in reasons.items())}
+        told = "; ".join(f"{name}: {why}" for name, why in reasons.items())
+        config = {"targets": sorted(reasons), "reason": told, "tune_within_s": TUNE_WITHIN_S}
         yield dg.RunRequest(
             run_key=f"retrain:{site_id}:{now_utc.date()}",
             partition_key=site_id,

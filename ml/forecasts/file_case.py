@@ -83,7 +83,7 @@ def read_case(
     series = _series(readings, step, unit, until_utc, energy)
     length = len(series.values) + horizon // step + 1
     civil = civil_on(
-        _day_types(calendar.country if country is None else country, subdivision),
+        day_types_of(calendar.country if country is None else country, subdivision),
         calendar.zone,
         series.start_utc,
         length,
@@ -95,7 +95,7 @@ def read_case(
     temperature = given.names.index("temperature_degc") if "temperature_degc" in given.names else 0
     known = np.flatnonzero(~np.isnan(given.values[:, temperature])) if given.names else np.empty(0, dtype=np.int64)
     return FileCase(
-        case=Case(series, civil, given),
+        case=Case(series, civil, given, asked=horizon // step),
         target=f"meter:{rows['meter_id'][0]}",
         zone=calendar.zone,
         findings=(*([calendar.finding] if calendar.finding else []), *findings, *found, *more),
@@ -103,8 +103,8 @@ def read_case(
     )
 
 
-def _day_types(country: str | None, subdivision: str | None) -> DayTypes:
-    """Holidays of the country, if one is known; without a site, Saturday and Sunday are the weekend."""
+def day_types_of(country: str | None, subdivision: str | None) -> DayTypes:
+    """Day types with the holidays of the country, if one is known. Saturday and Sunday are the weekend."""
 
     def types(start: date, end: date) -> Mapping[date, str]:
         holidays = set(holidays_of(country, subdivision, start, end)) if country else set()

@@ -1,7 +1,7 @@
 """`meterloom forecast` on plain files: rolling-origin scores of our model, and one forecast. Nothing is stored."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -24,10 +24,12 @@ from ml.forecasts.backtest import (
     week_scale,
 )
 from ml.forecasts.file_case import FileCase
-from ml.forecasts.forecast_model import Fitter, Quantiles, TooShort
-from ml.forecasts.issue import finding
+from ml.forecasts.forecast_model import Fitter, Forecaster, Quantiles, TooShort
 from ml.forecasts.life.forecast_registry import FITTERS, fitter_of
 from ml.forecasts.life.trial import FLOOR
+from ml.forecasts.life.what_moved import what_moved
+from ml.forecasts.plausible import implausible, notes
+from ml.forecasts.who_answers import finding
 
 # Four feed the longest lag, as many are learnt from.
 MIN_WEEKS_BEFORE = 8
@@ -70,7 +72,7 @@ class FileBacktest(Model):
 
 
 class FileForecast(Model):
-    """One forecast from files. unit: of the rows, an amount a step or a power; labels: as in Forecast."""
+    """One forecast from files. unit: of the rows, an amount a step or a power; labels, why: as in Forecast."""
 
     model: str
     unit: str
@@ -78,6 +80,7 @@ class FileForecast(Model):
     trained_steps: int
     rows: tuple[ForecastRow, ...]
     labels: dict[str, str] = {}
+    why: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
 
@@ -100,6 +103,8 @@ def backtest_file(
     scores, left_out = score_together(runs, scale=scale) if FLOOR in runs else ({}, 0)
     if not scores:
         message = "No step of the months has a value, the ones of a day and of a week before, and a forecast."
+        if scale == 0:
+            message = "Every week before the months is as the one before it: there is no error to measure by."
         return finding("not_scorable", message, known.target)
     name = best.algorithm if best.algorithm in scores else FLOOR
     findings = known.findings if name != FLOOR else (*known.findings, _weaker(known, best.algorithm, FLOOR))
@@ -169,45 +174,48 @@ def forecast_file(known: FileCase, *, issue_utc: datetime, horizon: int) -> File
     """Fit the product's model on everything that had ended at the issue, and ask it for `horizon` steps from there.
 
     known: a case that ends at the issue. Where weather ends within the horizon, the steps behind its end are those of
-    a model that knows only the weather before the issue, and labelled; where the history is too short for the best
-    model, the next one answers and is labelled. Returns a Finding where none can.
+    a model that knows only the weather before the issue; where the best model has no answer, or one that cannot be, the
+    next one answers. Both are labelled. Returns a Finding where none can.
     """
     case = known.case
     refusal = _stale(known, issue_utc)
     if refusal is not None:
         return refusal
     origin = -(-(issue_utc - case.series.start_utc) // case.series.step)
-    ahead = horizon if known.weather_until is None else max(known.weather_until - origin, 0)
-    quantiles, name, labels, findings = None, "", dict[str, str](), list(known.findings)
+    ahead = horizon if known.weather_until is None else min(max(known.weather_until - origin, 0), horizon)
+    refused, answer = list[str](), None
     for fitter in FITTERS:
-        quantiles = _asked(fitter, case, origin, horizon, known_ahead=min(ahead, horizon))
-        if quantiles is not None and quantiles.is_known.all():
-            name = fitter.algorithm
+        try:
+            answer = _asked(fitter, case, origin, horizon, known_ahead=ahead)
+        except TooShort as fault:
+            refused.append(f"{fitter.algorithm}: {fault}")
+            continue
+        why = implausible(answer.quantiles, case, origin)
+        if why is None:
             break
-    if quantiles is None or not name:
-        found = int((~np.isnan(case.series.values)).sum())
-        message = f"The {found} readings before the issue do not suffice for any model: two whole weeks do."
-        return finding("short_history", message, known.target, steps_found=found)
-    if name != FITTERS[0].algorithm:
-        labels["weaker_model"] = name
-        findings.append(_weaker(known, FITTERS[0].algorithm, name))
-    if ahead < horizon:
-        end = case.series.time(origin + ahead)
-        labels["weather_unknown_from"] = f"{end:%Y-%m-%dT%H:%MZ}"
-        said = f"The weather file ends at {end:%Y-%m-%d %H:%M}Z, within the horizon: the steps from there on know none."
-        findings.append(Finding(code="weather_ends_early", message=said, facts={"steps": horizon - ahead}))
+        refused.append(f"{fitter.algorithm} answered {why}")
+    if answer is None or len(refused) == len(FITTERS):
+        message = f"No model has an answer: {'; '.join(refused)}."
+        steps = int((~np.isnan(case.series.values)).sum())
+        return finding("no_answer", message, known.target, steps_found=steps)
+    quantiles = answer.quantiles
+    labels = notes(case, origin, horizon, trained_until_utc=case.series.end_utc)
+    if refused:
+        labels["weaker_model"] = f"{'; '.join(refused)}; {answer.model.algorithm} answers instead"
+    moved = what_moved(case, answer.model, origin, quantiles) if answer.is_of_one else None
     rows = [
         ForecastRow(time_utc=case.series.time(origin + n), p10=float(p10), p50=float(p50), p90=float(p90))
         for n, (p10, p50, p90) in enumerate(zip(quantiles.p10, quantiles.p50, quantiles.p90, strict=True))
     ]
     return FileForecast(
-        model=name,
+        model=answer.model.algorithm,
         unit=case.series.unit,
         step_minutes=int(case.series.step.total_seconds() // 60),
         trained_steps=int((~np.isnan(case.series.values)).sum()),
         rows=tuple(rows),
         labels=labels,
-        findings=tuple(findings),
+        why=moved.sentences() if moved else (),
+        findings=known.findings,
     )
 
 
@@ -222,21 +230,29 @@ def _stale(known: FileCase, issue_utc: datetime) -> Finding | None:
     return finding("recent_readings_missing", message, known.target, days=(issue_utc - end).days)
 
 
-def _asked(fitter: Fitter, case: Case, origin: int, horizon: int, *, known_ahead: int) -> Quantiles | None:
-    """What that kind of model says; None where the history does not suffice for it."""
+@dataclass(frozen=True)
+class _Answer:
+    """What a model said; is_of_one: of all steps, and not of two models of one kind with the weather and without."""
+
+    quantiles: Quantiles
+    model: Forecaster
+    is_of_one: bool
+
+
+def _asked(fitter: Fitter, case: Case, origin: int, horizon: int, *, known_ahead: int) -> _Answer:
+    """What that kind of model says. Raises TooShort."""
     blind = case
     if known_ahead < horizon and isinstance(case.weather, GivenWeather):
         # What it is asked without it must not have learnt from: a model that expects weather errs where there is none.
         blind = replace(case, weather=replace(case.weather, is_ahead=False))
-    try:
-        parts = [
-            _part(fitter.fit(each).predict(each, origin, horizon), first, last)
-            for each, first, last in ((case, 0, known_ahead), (blind, known_ahead, horizon))
-            if first < last
-        ]
-    except TooShort:
-        return None
-    return Quantiles(*(np.concatenate([getattr(part, q) for part in parts]) for q in ("p10", "p50", "p90")))
+    asked = [each for each in ((case, 0, known_ahead), (blind, known_ahead, horizon)) if each[1] < each[2]]
+    models = [fitter.fit(each) for each, _, _ in asked]
+    parts = [
+        _part(model.predict(each, origin, horizon), first, last)
+        for model, (each, first, last) in zip(models, asked, strict=True)
+    ]
+    whole = Quantiles(*(np.concatenate([getattr(part, q) for part in parts]) for q in ("p10", "p50", "p90")))
+    return _Answer(whole, models[0], is_of_one=len(models) == 1)
 
 
 def _part(q: Quantiles, first: int, last: int) -> Quantiles:

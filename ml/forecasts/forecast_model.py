@@ -58,11 +58,13 @@ class Contributions:
 
     names: of features (features/matrix.py), or of terms of the model's own. parts: names × steps. base: steps, what the
     model says of an input that is like all it learnt from. base and parts add up to P50 before bounds and corrections.
+    base_of: the feature that base goes with: the level of the last week, or the height of the sun.
     """
 
     names: tuple[str, ...]
     parts: Vector
     base: Vector
+    base_of: str = "mean_7_days"
 
 
 @runtime_checkable

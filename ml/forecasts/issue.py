@@ -3,34 +3,25 @@
 What it answers must be possible, else the next best model answers, and the forecast says so in its labels.
 """
 
-import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import chain, islice
 
 import numpy as np
 import polars as pl
 
-from data_quality.contracts.control.forecast import SHADOW, Forecast, ForecastRow
+from data_quality.contracts.control.forecast import SHADOW, Forecast
 from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import zone
-from data_quality.contracts.units import quantise
 from ml.features.forecast_case import Case
 from ml.features.series import Series
-from ml.forecasts.forecast_model import Fitter, Forecaster, Labelled, Quantiles, TooShort
-from ml.forecasts.group_profile import GroupProfile, group_profile
-from ml.forecasts.life.forecast_registry import Champion, load_champion, others_of
-from ml.forecasts.life.what_moved import what_moved
-from ml.forecasts.models.climatology import ClimatologyFitter
-from ml.forecasts.models.naive import SameHourLastWeekFitter
-from ml.forecasts.plausible import MIN_RECENT_SHARE, age_days, implausible, notes, recent_share
+from ml.forecasts.group_profile import group_profile
+from ml.forecasts.life.forecast_registry import Champion, load_champion
+from ml.forecasts.plausible import age_days, implausible
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import Target, target_of
-from ml.forecasts.uncertainty.trajectories import ErrorMemory, stored_courses
+from ml.forecasts.who_answers import Answering, asked_of, by_best, by_group, finding, forecast_of
 from ml.tracker import CHALLENGER, Tracker
 
 # The longest lag looks back so far.
@@ -39,32 +30,6 @@ MIN_HISTORY_DAYS = 28
 MAX_STALE_DAYS = 28
 # Labels of forecasts that the champion did not make: tried again at the next issue, whatever their age.
 WEAKER = frozenset({"fallback", "stale", "group_profile"})
-# The version of a model that was fitted for this forecast alone.
-UNREGISTERED = "unregistered"
-# So many older models are asked before the floor: a fault of one training seldom lasts for three.
-OTHERS = 2
-GROUP_PROFILE = "group_profile"
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What a forecast is of and as of when."""
-
-    site: Site
-    target: Target
-    case: Case
-    origin: int
-    steps: int
-
-
-@dataclass(frozen=True)
-class _Model:
-    """A model that may answer: its registered name and version."""
-
-    name: str
-    version: str
-    forecaster: Forecaster
-    memory: ErrorMemory | None = None
 
 
 def run_forecast(
@@ -101,14 +66,14 @@ def run_forecast(
         group = group_profile(readings, site=site, target=wanted, own=case, end_utc=issued_at_utc, as_of_utc=as_of_utc)
         if group is None:
             return refusal
-        asked = _asked(site, wanted, group.case, issued_at, steps)
-        return _by_group(asked, group, issued_at, available_at)
-    asked = _asked(site, wanted, case, issued_at, steps)
+        asked = asked_of(site, wanted, group.case, issued_at, steps)
+        return by_group(asked, group, issued_at, available_at)
+    asked = asked_of(site, wanted, case, issued_at, steps)
     age = age_days(case.series, asked.origin)
     if age > MAX_STALE_DAYS:
         message = f"The newest reading is {age:.0f} days old; at most {MAX_STALE_DAYS} can be bridged."
         return finding("recent_readings_missing", message, wanted.name, days=round(age))
-    return _by_best(asked, tracker, issued_at, available_at)
+    return by_best(asked, tracker, issued_at, available_at)
 
 
 def run_shadow(
@@ -124,13 +89,13 @@ def run_shadow(
     case = issue_case(readings, site=site, target=target, issued_at_utc=at, weather=weather)
     if challenger is None or isinstance(case, Finding):
         return None
-    asked = _asked(site, target, case, at, len(beside.rows))
+    asked = asked_of(site, target, case, at, len(beside.rows))
     answer = challenger.forecaster.predict(case, asked.origin, asked.steps)
     if implausible(answer, case, asked.origin) is not None:
         return None
-    model = _Model(challenger.logged.name, str(challenger.logged.version), challenger.forecaster)
+    model = Answering(challenger.logged.name, str(challenger.logged.version), challenger.forecaster)
     labels = {SHADOW: f"beside {beside.model_name} {beside.model_version}, to be compared; nothing rests on it"}
-    return _forecast(asked, model, answer, labels, at, beside.available_at_utc)
+    return forecast_of(asked, model, answer, labels, at, beside.available_at_utc)
 
 
 def issue_case(
@@ -198,111 +163,6 @@ def _steps(target: Target, horizon_h: int) -> int:
     return steps
 
 
-def _asked(site: Site, target: Target, case: Case, issued_at_utc: datetime, steps: int) -> _Asked:
-    origin = target.origin(case.series, issued_at_utc, issued_at_utc.astimezone(zone(site.time_zone)))
-    return _Asked(site, target, case, origin, steps)
-
-
-def _by_group(
-    asked: _Asked, group: GroupProfile, issued_at_utc: datetime, available_at_utc: datetime
-) -> Forecast | Finding:
-    name = f"{asked.target.family}.{GROUP_PROFILE}"
-    model = _Model(name, UNREGISTERED, ClimatologyFitter().fit(asked.case))
-    answer = model.forecaster.predict(asked.case, asked.origin, asked.steps)
-    why = implausible(answer, asked.case, asked.origin)
-    if why is not None:
-        return finding("implausible_forecast", f"The profile of its group answers {why}.", asked.target.name)
-    labels = {GROUP_PROFILE: group.sentence, **notes(asked.case, asked.origin, asked.steps, trained_until_utc=None)}
-    return _forecast(asked, model, answer, labels, issued_at_utc, available_at_utc)
-
-
-def _by_best(
-    asked: _Asked, tracker: Tracker, issued_at_utc: datetime, available_at_utc: datetime
-) -> Forecast | Finding:
-    """The first model whose answer can be: the champion, those that led before it, the floor, the climatology."""
-    champion = load_champion(tracker, asked.site, asked.target.name)
-    if champion is None:
-        return finding("no_champion", "No model of this target has been registered and leads.", asked.target.name)
-    series, labels, refused = asked.case.series, {}, []
-    is_stale = recent_share(series, asked.origin) < MIN_RECENT_SHARE
-    if is_stale:
-        age = age_days(series, asked.origin)
-        labels["stale"] = f"the newest reading is {age:.1f} days old: forecast from like times of the weeks before"
-    for model in _candidates(asked, champion, tracker, is_stale=is_stale):
-        answer = model.forecaster.predict(asked.case, asked.origin, asked.steps)
-        why = implausible(answer, asked.case, asked.origin)
-        if why is not None:
-            refused.append(f"{model.forecaster.algorithm} {model.version} answered {why}")
-            continue
-        if refused:
-            labels["fallback"] = f"{'; '.join(refused)}; {model.forecaster.algorithm} answers instead"
-        trained = champion.trained_until_utc
-        labels |= notes(asked.case, asked.origin, asked.steps, trained_until_utc=trained)
-        if isinstance(model.forecaster, Labelled):
-            labels |= model.forecaster.labels
-        return _forecast(asked, model, answer, labels, issued_at_utc, available_at_utc)
-    return finding("implausible_forecast", f"No model has an answer: {'; '.join(refused)}.", asked.target.name)
-
-
-def _candidates(asked: _Asked, champion: Champion, tracker: Tracker, *, is_stale: bool) -> Iterator[_Model]:
-    if not is_stale:
-        for one in chain([champion], islice(others_of(tracker, asked.site, asked.target.name, champion), OTHERS)):
-            yield _Model(one.logged.name, str(one.logged.version), one.forecaster, one.memory)
-    floor: Fitter = SameHourLastWeekFitter()
-    for fitter in (ClimatologyFitter(),) if is_stale else (floor, ClimatologyFitter()):
-        try:
-            model = fitter.fit(asked.case)
-        except TooShort:
-            continue
-        yield _Model(f"{asked.target.family}.{fitter.algorithm}", UNREGISTERED, model)
-
-
-def _forecast(
-    asked: _Asked,
-    model: _Model,
-    answer: Quantiles,
-    labels: dict[str, str],
-    issued_at_utc: datetime,
-    available_at_utc: datetime,
-) -> Forecast:
-    """The forecast with an id of what determines it: the same inputs and model give the same id."""
-    digest, series = asked.case.digest(), asked.case.series
-    parts = [asked.site.site_id, asked.target.name, issued_at_utc.isoformat(), str(asked.steps)]
-    parts += [model.name, model.version, digest]
-    forecast_id = hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
-    moved = what_moved(asked.case, model.forecaster, asked.origin, answer)
-    return Forecast(
-        forecast_id=forecast_id,
-        site_id=asked.site.site_id,
-        target=asked.target.name,
-        issued_at_utc=issued_at_utc,
-        available_at_utc=available_at_utc,
-        model_name=model.name,
-        model_version=model.version,
-        input_digest=digest,
-        is_synthetic=series.is_synthetic,
-        rows=_rows(answer, series, asked.origin),
-        unit=series.unit,
-        step_minutes=series.step // timedelta(minutes=1),
-        labels=labels,
-        trajectories=stored_courses(answer, model.memory, seed=int(forecast_id[:16], 16), floor=series.floor),
-        why=moved.sentences() if moved else (),
-    )
-
-
-def _rows(answer: Quantiles, series: Series, origin: int) -> tuple[ForecastRow, ...]:
-    return tuple(
-        ForecastRow(
-            time_utc=series.time(origin + step),
-            # In whole quanta, as readings are: a forecast read back from the store is the one that was issued.
-            p10=quantise(float(answer.p10[step])),
-            p50=quantise(float(answer.p50[step])),
-            p90=quantise(float(answer.p90[step])),
-        )
-        for step in range(len(answer.p50))
-    )
-
-
 def short_history(series: Series, target: str) -> Finding | None:
     """A finding under four weeks of known steps."""
     known, wanted = int((~np.isnan(series.values)).sum()), MIN_HISTORY_DAYS * series.per_day
@@ -310,8 +170,3 @@ def short_history(series: Series, target: str) -> Finding | None:
         return None
     message = f"{known} steps are known; a forecast needs {wanted} (four weeks)."
     return finding("short_history", message, target, hours_found=known, hours_wanted=wanted)
-
-
-def finding(code: str, message: str, target: str, **facts: int) -> Finding:
-    """A finding that stops a forecast of that target."""
-    return Finding(code=code, message=message, severity="blocking", scope=target, facts={**facts})

@@ -16,7 +16,7 @@ from ml.features.base_load import base_load_parts, base_load_series
 from ml.features.by_local_day import Daily, by_day, emissions
 from ml.features.civil import civil_of
 from ml.features.forecast_case import Case, Place
-from ml.features.series import HOUR, QUARTER, Series, Stream, measured_on, series_of
+from ml.features.series import QUARTER, Series, Stream, measured_on, series_of
 from ml.features.weather_known import NO_WEATHER, GivenWeather, issued_weather
 from ml.forecasts.targets import Target
 
@@ -54,23 +54,6 @@ def target_case(
     if any(issue.is_synthetic for issue in known):
         series = replace(series, is_synthetic=True)
     return Case(series, civil, told, place_of(site), asked=target.steps)
-
-
-def case_of(
-    readings: pl.DataFrame,
-    *,
-    site: Site,
-    stream: Stream,
-    end_utc: datetime,
-    horizon: int,
-    step: timedelta = HOUR,
-    as_of_utc: datetime | None = None,
-) -> Case:
-    """The case of one stream by steps of 15 minutes or an hour; as target_case."""
-    target = Target(site.site_id, "stream", stream, step)
-    found = target_case(readings, site=site, target=target, end_utc=end_utc, horizon=horizon, as_of_utc=as_of_utc)
-    assert isinstance(found, Case)  # noqa: S101  # only what is computed from several streams can lack one
-    return found
 
 
 def place_of(site: Site) -> Place | None:

@@ -20,7 +20,7 @@ from ml.features.base_load import BaseLoadParts, base_load_parts
 from ml.features.series import DAY, HOUR
 from ml.forecasts.issue import findings_of, is_still_good, run_forecast, run_shadow
 from ml.forecasts.life.forecast_registry import load_champion
-from ml.forecasts.targets import HISTORY, HISTORY_OF_DAYS, Target, targets_of
+from ml.forecasts.targets import HISTORY, Target, targets_of
 from ml.forecasts.train import BACKTEST_DAYS, FOLDS, Training, train_and_register
 from ml.tracker import Tracker
 
@@ -57,35 +57,33 @@ class SiteInputs:
         self.site, self.lake, self.store = site, lake, weather
         self.targets = targets_of(site)
         self.end_utc = min(now_utc, _end_of_readings(site, self.targets, lake, now_utc))
+        self._known: dict[timedelta, pl.DataFrame] = {}
 
     def readings(self, target: Target) -> pl.DataFrame:
-        """All streams of the last half year; of the years that daily targets learn from only those they need."""
-        return self._of_years if target.is_daily else self._recent
+        """All streams of the last half year; for targets that learn from longer ago their own and the drivers'."""
+        if target.history not in self._known:
+            self._known[target.history] = self._read(target.history)
+        return self._known[target.history]
 
     @cached_property
     def weather(self) -> list[WeatherIssue]:
         """Issues that tell of what the targets learn from and of the week ahead."""
-        if self.store is None:
+        if self.store is None or not self.targets:
             return []
-        history = HISTORY_OF_DAYS if any(one.is_daily for one in self.targets) else HISTORY
-        # As far back as readings: of the forecast that may still be good nothing may have fallen out.
-        span = {"start_utc": self.end_utc - history - 2 * DAY, "end_utc": self.end_utc + timedelta(days=8)}
+        span = {"start_utc": self._since(max(one.history for one in self.targets)), "end_utc": self.end_utc + 8 * DAY}
         return self.store.known(self.site.site_id, **span, available_by_utc=self.end_utc)
 
-    @cached_property
-    def _recent(self) -> pl.DataFrame:
-        return self._read(HISTORY, None)
+    def _read(self, history: timedelta) -> pl.DataFrame:
+        meters = None
+        if history > HISTORY:
+            own = [one.stream.stream_id for one in self.targets if one.history == history and one.stream]
+            meters = [*dict.fromkeys(own), *(driver.driver_id for driver in self.site.drivers)]
+        span = {"start_utc": self._since(history), "end_utc": self.end_utc + _PUBLISHED}
+        return site_readings(self.lake, self.site, **span, meters=meters)
 
-    @cached_property
-    def _of_years(self) -> pl.DataFrame:
-        drivers = [driver.driver_id for driver in self.site.drivers]
-        meters = [one.stream.stream_id for one in self.targets if one.is_daily and one.stream]
-        return self._read(HISTORY_OF_DAYS, [*dict.fromkeys(meters), *drivers])
-
-    def _read(self, history: timedelta, meters: list[str] | None) -> pl.DataFrame:
-        # A time to live further back, for the forecast that may still be good.
-        start_utc, end_utc = self.end_utc - history - 2 * DAY, self.end_utc + _PUBLISHED
-        return site_readings(self.lake, self.site, start_utc=start_utc, end_utc=end_utc, meters=meters)
+    def _since(self, history: timedelta) -> datetime:
+        # A time to live further back: of the forecast that may still be good nothing may have fallen out.
+        return self.end_utc - history - 2 * DAY
 
 
 def train_site(

@@ -1,7 +1,7 @@
 """Train, compare and register: where models, trial, promotion and registry meet."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ from data_quality.contracts.site_file.site import Site
 from ml.features.forecast_case import Case
 from ml.forecasts.backtest import Fold, forecast_origins
 from ml.forecasts.forecast_model import Fitter
-from ml.forecasts.issue import finding, short_history
+from ml.forecasts.issue import short_history
 from ml.forecasts.life.forecast_registry import (
     Champion,
     called,
@@ -24,22 +24,26 @@ from ml.forecasts.life.forecast_registry import (
     move_alias,
     register,
 )
-from ml.forecasts.life.promotion import Decision, decide
+from ml.forecasts.life.promotion import MIN_COMMON_DAYS, Decision, decide
 from ml.forecasts.life.trial import Chart, Slice, Trial, answered_by_both, daily_losses, hold_trial, recent_folds
 from ml.forecasts.life.tuning import Tuned, tune
 from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import Target, target_of
+from ml.forecasts.who_answers import finding
 from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, Tracker
 
 # Each weekday four times in two folds; more would be fitted on less, and scored on a season that is over.
 BACKTEST_DAYS, FOLDS = 28, 2
+# A challenger issues beside the champion for so long before a newer one takes its place; then it has been judged.
+SHADOW_TIME = timedelta(days=MIN_COMMON_DAYS + 1)
 
 
 class Training(Model):
     """What one training did: every candidate's score on the same steps, the registered one, the decision.
 
-    slices, charts: the trial by fold, lead and season, and what to draw of it.
+    best: the kind that was registered. tuning: what a search for its parameters came to; empty where none was asked
+    for. slices, charts: the trial by fold, lead and season, and what to draw of it.
     """
 
     site_id: str
@@ -54,6 +58,7 @@ class Training(Model):
     input_digest: str
     is_synthetic: bool
     best: str
+    tuning: str = ""
     slices: tuple[Slice, ...] = ()
     charts: tuple[Chart, ...] = ()
 
@@ -133,11 +138,7 @@ def train_case(
     # Registered whether it leads or not: what was tried can be looked at later.
     of_best = tuned if best.algorithm == EnsembleFitter.algorithm else None
     logged = register(site, target, trial, best.fit(case), tracker, tuned=of_best)
-    if decision.is_promoted:
-        move_alias(tracker, target.family, CHAMPION, logged)
-    elif champion is None or called(logged) != called(champion.logged):
-        # From now on it issues beside the champion, and can take the lead by what it really said.
-        move_alias(tracker, target.family, CHALLENGER, logged)
+    _give_place(tracker, site, target, logged, champion, is_promoted=decision.is_promoted)
     named = {
         "target": target.name,
         "model": called(logged),
@@ -158,9 +159,24 @@ def train_case(
         input_digest=case.digest(),
         is_synthetic=series.is_synthetic,
         best=trial.best,
+        tuning=_told(tuned) if tune_within_s else "",
         slices=trial.slices,
         charts=trial.charts(series.unit),
     )
+
+
+def _give_place(
+    tracker: Tracker, site: Site, target: Target, logged: LoggedModel, champion: Champion | None, *, is_promoted: bool
+) -> None:
+    """Let the new version lead, or issue beside the champion: it can then take the lead by what it really said."""
+    if is_promoted:
+        move_alias(tracker, target.family, CHAMPION, logged)
+    elif champion is None or called(logged) != called(champion.logged):
+        challenger = load_champion(tracker, site, target.name, CHALLENGER)
+        until = datetime.fromisoformat(logged.tags["trained_until_utc"])
+        # One that is replaced every week would never have said enough to be judged by.
+        if challenger is None or until - challenger.trained_until_utc >= SHADOW_TIME:
+            move_alias(tracker, target.family, CHALLENGER, logged)
 
 
 def _tuned(
@@ -175,6 +191,14 @@ def _tuned(
         return fitters, None
     chosen = EnsembleFitter(tuned.parameters)
     return [chosen if each.algorithm == chosen.algorithm else each for each in fitters], tuned
+
+
+def _told(tuned: Tuned | None) -> str:
+    if tuned is None:
+        return "Nothing was tuned: the days before the folds, or the time, do not suffice for one try."
+    found = f"{tuned.params['tuning']}: loss {tuned.loss:.4g} on days before the folds"
+    what = "gave way" if tuned.parameters else "stay"
+    return f"{found}, {tuned.default_loss:.4g} with the usual parameters, which {what}."
 
 
 def _decide(trial: Trial, champion: Champion | None, leading: Sequence[str], *, seed: int) -> Decision:

@@ -12,20 +12,7 @@ warnings.simplefilter("ignore")
 
 def main() -> int:
     """Print one line a bench: rows, CPU seconds of both sides, ratio (above 1: ours is faster)."""
-    options = argparse.ArgumentParser(description="Ratios against pandas, CPU seconds, same run.")
-    options.add_argument("--rows", type=int, default=10_000_000, help="readings of the ingestion bench")
-    options.add_argument("--growth", action="store_true", help="also the growth of ingestion from 1 to 30 M rows")
-    options.add_argument(
-        "--meters", type=int, default=30, help="meters of the KPI bench; the figures hold for 100 and 3 years"
-    )
-    options.add_argument("--years", type=int, default=1, help="years of quarter hours of each of them")
-    options.add_argument("--bills", type=int, default=1000, help="meters of the bill bench, under 20 tariffs each")
-    options.add_argument("--no-reports", action="store_true", help="without the benches of reports and traces")
-    options.add_argument(
-        "--forecast-meters", type=int, default=4, help="meters of the forecasts' folds; 100 is the figure"
-    )
-    options.add_argument("--readings", type=int, default=10_000_000, help="readings of the validation bench")
-    chosen = options.parse_args()
+    chosen = _chosen()
     # One thread a side: a ratio of CPU seconds says nothing when only one of them may use two cores.
     for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
@@ -75,6 +62,23 @@ def main() -> int:
         reports([])
         traces(["--gigabytes", "0.2"])
     return baselines([])
+
+
+def _chosen() -> argparse.Namespace:
+    options = argparse.ArgumentParser(description="Ratios against pandas, CPU seconds, same run.")
+    options.add_argument("--rows", type=int, default=10_000_000, help="readings of the ingestion bench")
+    options.add_argument("--growth", action="store_true", help="also the growth of ingestion from 1 to 30 M rows")
+    options.add_argument(
+        "--meters", type=int, default=30, help="meters of the KPI bench; the figures hold for 100 and 3 years"
+    )
+    options.add_argument("--years", type=int, default=1, help="years of quarter hours of each of them")
+    options.add_argument("--bills", type=int, default=1000, help="meters of the bill bench, under 20 tariffs each")
+    options.add_argument("--no-reports", action="store_true", help="without the benches of reports and traces")
+    options.add_argument(
+        "--forecast-meters", type=int, default=4, help="meters of the forecasts' folds; 100 is the figure"
+    )
+    options.add_argument("--readings", type=int, default=10_000_000, help="readings of the validation bench")
+    return options.parse_args()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,11 @@ import polars as pl
 
 from ml.features.civil import civil_on
 from ml.features.forecast_case import Case
-from ml.features.matrix import feature_matrix
+from ml.features.matrix import FEATURES, feature_matrix
 from ml.features.series import QUARTER, Series, Vector
 from ml.features.weather_known import GivenWeather
 from ml.forecasts.backtest import Forecasts, beside_actual, forecast_origins, joined, month_folds, run_folds
+from ml.forecasts.file_case import day_types_of
 from ml.forecasts.forecast_model import Quantiles
 from ml.forecasts.life.forecast_registry import FITTERS, fitter_of
 from ml.forecasts.life.trial import FLOOR
@@ -60,13 +61,8 @@ def meter(seed: int, days: int = 365) -> Case:
     busy = ((hour > 6) & (hour < 19) & ((day + 2) % 7 < 5)) * rng.uniform(10, 60)
     load = 20 + busy + rng.uniform(0.2, 2) * np.maximum(14 - degc, 0) + rng.uniform(0, 3) * np.maximum(degc - 18, 0)
     load = np.maximum(load * (1 + rng.normal(0, 0.05, length)), 0.1)
-    civil = civil_on(_weekends, "Europe/Berlin", START, length)
-    return Case(Series(START, load[: days * 24]), civil, GivenWeather(("temperature_degc",), degc[:, None]))
-
-
-def _weekends(start: date, end: date) -> dict[date, str]:
-    days = [start + timedelta(days=n) for n in range((end - start).days)]
-    return {day: "weekend" if day.weekday() >= 5 else "weekday" for day in days}
+    civil = civil_on(day_types_of("DE", None), "Europe/Berlin", START, length)
+    return Case(Series(START, load[: days * 24]), civil, GivenWeather(("temperature_degc",), degc[:, None]), asked=24)
 
 
 def warm(work: Any) -> None:
@@ -84,11 +80,12 @@ def fit_ours(algorithm: str, seed: str) -> float:
 
 
 def fit_theirs(seed: str) -> float:
-    """Three quantile regressions of the same matrix, of which the making is counted too."""
+    """Three quantile regressions of the day ahead on our features, of which the making is counted too."""
     import lightgbm
 
     case = meter(int(seed))
-    matrix = feature_matrix(case, training_origins(case, 48), 48, (*LOAD, *WEATHER))
+    names = [name for name in FEATURES if name in (*LOAD, *WEATHER)]
+    matrix = feature_matrix(case, training_origins(case, 24), 24, names)
     known = ~np.isnan(matrix.level)
     shares, total = case.series.values[matrix.step] / matrix.level, 0.0
     for quantile in QUANTILES:
@@ -164,9 +161,9 @@ def liander(series: str) -> Case:
         "pressure_hpa": pl.col("pressure") / 100,
     }
     values: Vector = whole["load"].cast(pl.Float64).to_numpy()
-    civil = civil_on(_weekends, "Europe/Amsterdam", start, len(values), QUARTER)
+    civil = civil_on(day_types_of("NL", None), "Europe/Amsterdam", start, len(values), QUARTER)
     weather = whole.select(**named).cast(pl.Float64).to_numpy()
-    return Case(Series(start, values, QUARTER, "mw"), civil, GivenWeather(tuple(named), weather))
+    return Case(Series(start, values, QUARTER, "mw"), civil, GivenWeather(tuple(named), weather), asked=96)
 
 
 def weeks(case: Case) -> list[list[int]]:

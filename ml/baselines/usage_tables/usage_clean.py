@@ -53,9 +53,7 @@ def cleaned(
     findings = []
     negative = readings.filter(pl.col("energy_kwh") < 0).height
     findings.append(
-        count_finding(
-            "negative_energy", negative, "readings are negative: is the meter a net meter?", severity="warning"
-        )
+        count_finding("negative_energy", negative, "readings are negative, as of a net meter", severity="warning")
     )
     if zero_is_missing is None:
         readings, found = _without_zeros(readings, zone)

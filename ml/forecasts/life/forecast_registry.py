@@ -9,7 +9,7 @@ import numpy as np
 from data_quality.contracts.control.forecast import BacktestScore
 from data_quality.contracts.site_file.site import Site
 from ml.forecasts.forecast_model import Fitter, Forecaster, Outdated
-from ml.forecasts.life.cards import forecast_card
+from ml.forecasts.life.cards import feature_table, forecast_card
 from ml.forecasts.life.trial import FLOOR, Trial, daily_losses
 from ml.forecasts.life.tuning import Tuned
 from ml.forecasts.models.climatology import ClimatologyFitter
@@ -18,6 +18,7 @@ from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.models.pv_fitters import PV_KINDS, pv_fitters_of
 from ml.forecasts.models.statistical import ExponentialSmoothingFitter
 from ml.forecasts.targets import Target, target_of
+from ml.forecasts.uncertainty.course_scores import course_scores
 from ml.forecasts.uncertainty.trajectories import ERRORS_FILE, ErrorMemory
 from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, ModelRecord, Tracker
 
@@ -130,23 +131,15 @@ def register(
     tuned: how its parameters were found, kept beside its own files.
     """
     params = tuned.params if tuned else {}
-    own, floor, series = trial.scores[model.algorithm], trial.scores.get(FLOOR), trial.case.series
-    metrics = _metrics(own)
-    if floor is not None:
-        metrics |= {f"floor_{key}": value for key, value in _metrics(floor).items()}
-    for part in trial.slices:
-        if part.model_name == model.algorithm:
-            shown = {"nrmse": part.score.nrmse, "crps": part.score.crps, "skill": part.skill, "n": part.score.n}
-            # A slash makes a group of them in the registry's pages.
-            metrics |= {
-                f"{part.kind}/{part.name}/{key}": float(each) for key, each in shown.items() if each is not None
-            }
+    own, series = trial.scores[model.algorithm], trial.case.series
+    together = course_scores(trial.runs[model.algorithm], floor=series.floor)
+    metrics = _trial_metrics(trial, model.algorithm) | (together.metrics if together else {})
     losses = list(daily_losses(trial.runs[model.algorithm], trial.case.civil).values())
     span = f"{series.start_utc:%Y-%m-%d} to {series.end_utc:%Y-%m-%d}"
     record = ModelRecord(
         title=f"{site.site_id} · {target.name} · {model.algorithm} · {span}",
         about=f"{target.title} of {site.name}, by {model.algorithm}.",
-        card=forecast_card(trial, model, title=f"{target.title} of {site.name}", params=params),
+        card=forecast_card(trial, model, title=f"{target.title} of {site.name}", params=params, together=together),
         params={
             "algorithm": model.algorithm,
             "steps": str(len(series.values)),
@@ -174,17 +167,31 @@ def register(
     files = {**model.to_files(), **(tuned.to_file() if tuned else {})}
     if memory is not None:
         files[ERRORS_FILE] = memory.to_file()
-    return tracker.log_model(model_name(site, target.name, model.algorithm), files, record)
+    logged = tracker.log_model(model_name(site, target.name, model.algorithm), files, record)
+    features = feature_table(model)
+    if features is not None:
+        tracker.add_files(logged.run_id, "card", {"features.csv": features})
+    return logged
+
+
+def _trial_metrics(trial: Trial, algorithm: str) -> dict[str, float]:
+    """Scores of one kind of model, of the floor beside it, and by fold, lead and season."""
+    floor, metrics = trial.scores.get(FLOOR), _metrics(trial.scores[algorithm])
+    if floor is not None:
+        metrics |= {f"floor_{key}": value for key, value in _metrics(floor).items()}
+    for part in trial.slices:
+        if part.model_name == algorithm:
+            shown = {"nrmse": part.score.nrmse, "crps": part.score.crps, "skill": part.skill, "n": part.score.n}
+            # A slash makes a group of them in the registry's pages.
+            metrics |= {
+                f"{part.kind}/{part.name}/{key}": float(each) for key, each in shown.items() if each is not None
+            }
+    return metrics
 
 
 def _metrics(score: BacktestScore) -> dict[str, float]:
     found = score.model_dump(exclude={"model_name"}, exclude_none=True)
     return {key: float(value) for key, value in found.items()}
-
-
-def move_champion(tracker: Tracker, site: Site, target: str, logged: LoggedModel) -> None:
-    """Let that version lead the target, and no other model of it."""
-    move_alias(tracker, family(site, target), CHAMPION, logged)
 
 
 def move_alias(tracker: Tracker, family_name: str, alias: str, logged: LoggedModel) -> None:

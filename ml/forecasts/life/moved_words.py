@@ -12,7 +12,6 @@ from ml.features.forecast_case import Case
 from ml.features.matrix import FEATURES
 from ml.features.series import DAY, Index
 
-BASE = "base"
 SHOWN = {"kwh": "kWh", "kvarh": "kvarh", "per_kwh": "per kWh", "kgco2e_per_kwh": "kgCO2e/kWh", "degc": "°C"}
 # Weather of which people know what more of it means: the variable, its unit, the words for more and for less.
 FELT = {
@@ -39,8 +38,6 @@ def digits_for(size: float) -> int:
 def topic_of(name: str) -> str:
     """Topic of a feature; a name that is none of the registry's is other."""
     feature = FEATURES.get(name)
-    if name == BASE:
-        return "recent"
     if feature is None:
         return "other"
     if feature.known is Known.ALWAYS:

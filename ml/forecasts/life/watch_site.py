@@ -1,7 +1,7 @@
 """Every night of a site's forecasts: scores of what came true, drift, and whether a challenger has earned the lead."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from assets.stores.issued.weather_issues import WeatherStore
@@ -18,6 +18,7 @@ from ml.forecasts.life.drift import data_drift, error_drift
 from ml.forecasts.life.forecast_registry import Champion, called, load_champion, move_alias
 from ml.forecasts.life.issued_scores import FIRST_DAY, day_losses, days_of, paired_losses, score_issued
 from ml.forecasts.life.promotion import MIN_COMMON_DAYS, Decision, decide
+from ml.forecasts.life.trial import Chart
 from ml.forecasts.site_case import target_case
 from ml.forecasts.site_forecast import SiteInputs
 from ml.forecasts.targets import Target
@@ -27,14 +28,17 @@ from ml.tracker import CHALLENGER, CHAMPION, Tracker
 LOOK_BACK_DAYS = 14
 # Asked every night, chance would win sooner or later.
 DAYS_BETWEEN_TESTS = 7
+# A quarter of a year can be looked at.
+TREND_DAYS = 92
 
 
 class Watched(Model):
-    """What one night found of a target. written: new or changed scores."""
+    """What one night found of a target. written: new or changed scores. trend: loss by day; None before the first."""
 
     target: str
     written: int = 0
     scores: tuple[ForecastScore, ...] = ()
+    trend: Chart | None = None
     drift: ForecastDrift | None = None
     decision: Decision | None = None
 
@@ -71,13 +75,38 @@ def watch_site(
         written = _score(site, target, case, store, clock)
         champion = load_champion(tracker, site, target.name)
         scores = store.scores(site.site_id, target.name)
-        found = Watched(target=target.name, written=written, scores=tuple(scores))
+        found = Watched(target=target.name, written=written, scores=tuple(scores), trend=_trend(target, scores))
         if champion is not None:
             decision = _compare(site, target, champion, scores, store, tracker, clock)
             drift = _drift(site, target, champion, case, scores, store, clock)
             found = found.model_copy(update={"decision": decision, "drift": drift})
         watched.append(found)
     return SiteWatch(watched=tuple(watched), refused=refused)
+
+
+def _trend(target: Target, scores: list[ForecastScore]) -> Chart | None:
+    """CRPS of the first day ahead by local day: of what led, of what ran in its shadow, of same hour last week."""
+    of_day: dict[date, dict[str, list[tuple[float, int]]]] = {}
+    for each in scores:
+        if each.lead in FIRST_DAY:
+            lines = of_day.setdefault(each.local_day, {})
+            lines.setdefault("challenger" if each.is_shadow else "champion", []).append((each.crps, each.n))
+            if each.floor_crps is not None and not each.is_shadow:
+                lines.setdefault("same hour last week", []).append((each.floor_crps, each.n))
+    if not of_day:
+        return None
+    days = sorted(of_day)[-TREND_DAYS:]
+    names = sorted({name for day in days for name in of_day[day]})
+    means = {
+        name: tuple(
+            sum(crps * n for crps, n in parts) / sum(n for _, n in parts) if (parts := of_day[day].get(name)) else None
+            for day in days
+        )
+        for name in names
+    }
+    moments = tuple(datetime(day.year, day.month, day.day) for day in days)  # noqa: DTZ001  # local dates
+    title = f"{target.name}: CRPS of issued forecasts by day, first day ahead"
+    return Chart(name="trend", title=title, unit="in the target's unit", at=moments, series=means)
 
 
 def _score(site: Site, target: Target, case: Case, store: ForecastStore, clock: Clock) -> int:

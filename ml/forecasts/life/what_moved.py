@@ -16,7 +16,7 @@ from ml.features.feature import WEEK_DAYS
 from ml.features.forecast_case import Case
 from ml.features.series import Index, Vector
 from ml.forecasts.forecast_model import Contributions, Explains, Forecaster, Quantiles
-from ml.forecasts.life.moved_words import BASE, Words, digits_for, is_level_unit, shown_unit, topic_of
+from ml.forecasts.life.moved_words import Words, digits_for, is_level_unit, shown_unit, topic_of
 
 # A part below this share of the day is told with the others that are as small.
 TOLD_SHARE = 0.01
@@ -35,10 +35,12 @@ class Moved:
 class Why:
     """Why a day's forecast differs from what it is held against. Amounts are sums of a day, of a level its mean.
 
+    is_whole: False for a horizon without a whole local day, of which all steps count; day: where they begin.
     reference: of the same hours last week where they are known, else of a usual day; parts add up to the difference.
     """
 
     day: date
+    is_whole: bool
     is_holiday: bool
     is_level: bool
     unit: str
@@ -49,10 +51,12 @@ class Why:
 
     def sentences(self) -> tuple[str, ...]:
         """The difference, then its parts, the largest first; small ones together."""
-        beside = f"the {self.day:%A} before" if self.is_last_week else "a usual day"
+        same = f"the {self.day:%A} before" if self.is_whole else "the same hours of the week before"
+        beside = same if self.is_last_week else "usual"
         holiday = ", a public holiday" if self.is_holiday else ""
         mean = "on average " if self.is_level else ""
-        head = f"{self.day:%A} {self.day.day} {self.day:%B %Y}{holiday}: {mean}{self._amount(self.total)}, "
+        from_ = "" if self.is_whole else "From "
+        head = f"{from_}{self.day:%A} {self.day.day} {self.day:%B %Y}{holiday}: {mean}{self._amount(self.total)}, "
         difference = self.total - self.reference
         if self._amount(abs(difference)) == self._amount(0.0):
             head += f"as {beside}."
@@ -78,7 +82,7 @@ def what_moved(case: Case, model: Forecaster, origin: int, forecast: Quantiles) 
     """
     if not isinstance(model, Explains) or not forecast.is_known.all():
         return None
-    asked = _day(case, origin, len(forecast.p50))
+    asked, is_whole = _day(case, origin, len(forecast.p50))
     end = int(asked[-1]) + 1 - origin
     now = model.contributions(case.before(origin), origin, end)
     earlier = case.civil.same_clock(asked, WEEK_DAYS)
@@ -104,7 +108,7 @@ def what_moved(case: Case, model: Forecaster, origin: int, forecast: Quantiles) 
         reference = add(case.series.values[earlier])
         moved = {name: amounts[name] - before[name] for name in amounts}
         # The level and the lags as shares of it say one thing together: what was used of late.
-        moved[BASE] = add(now.base[at]) - add(then.base[then_at])
+        moved[now.base_of] = moved.get(now.base_of, 0.0) + add(now.base[at]) - add(then.base[then_at])
         parts = _by_topic(moved, words)
         parts.append(Moved("last week", told - reference, words.last_week(told - reference)))
     # Nothing where the model's own answer stands as it is.
@@ -112,6 +116,7 @@ def what_moved(case: Case, model: Forecaster, origin: int, forecast: Quantiles) 
         parts.append(Moved("bounds", unbound, "bounds and corrections that the model puts on its answer"))
     return Why(
         day=case.civil.first_day + timedelta(days=int(case.civil.day[asked[0]])),
+        is_whole=is_whole,
         is_holiday=bool(case.civil.day_type[asked[0]] == DAY_TYPE_CODES["holiday"]),
         is_level=is_level,
         unit=case.series.unit,
@@ -122,14 +127,14 @@ def what_moved(case: Case, model: Forecaster, origin: int, forecast: Quantiles) 
     )
 
 
-def _day(case: Case, origin: int, horizon: int) -> Index:
+def _day(case: Case, origin: int, horizon: int) -> tuple[Index, bool]:
     whole = [
         (first, last)
         for first, last in pairwise(case.civil.midnights.tolist())
         if first >= origin and last <= origin + horizon
     ]
     first, last = whole[0] if whole else (origin, origin + horizon)
-    return np.arange(first, last)
+    return np.arange(first, last), bool(whole)
 
 
 def _then(case: Case, model: Explains, start: int, earlier: Index) -> Contributions | None:

@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from ml.features.forecast_case import Case
 from ml.features.series import Index, Vector
-from ml.features.sun import Array
-from ml.forecasts.forecast_model import HIGH, LOW, Outdated, Quantiles, TooShort
+from ml.features.sun import MOST_INDEX, Array
+from ml.forecasts.forecast_model import HIGH, LOW, Contributions, Outdated, Quantiles, TooShort
 from ml.forecasts.models.pv_look import RECENT_DAYS, Look, kw_per_unit, look
 from ml.forecasts.models.pv_plant import Plant, PlantGiven, fit_plant
 
@@ -19,6 +19,8 @@ MODEL_FILE, VERSION = "model.json", 1
 _CLASSES, _LEAST_PER_CLASS = 5, 50
 # Labels: code and words.
 NO_CLOUDS, BY_CLOUD_COVER, NO_SNOW, PLANT = "clouds_unknown", "irradiance_from_clouds", "snow_unknown", "pv_array"
+# What moves a PV forecast, as features of the registry.
+TOLD_SUN, LAST_DAYS, HEIGHT_OF_SUN = "ghi_w_per_m2", "mean_7_days", "sun_elevation_deg"
 _SAID = {
     NO_CLOUDS: "no weather forecast tells clouds: from the cloudless sky and the last days alone, and so weaker",
     BY_CLOUD_COVER: "irradiance is not forecast and comes from the cloud cover (Kasten and Czeplak), which is coarse",
@@ -37,13 +39,43 @@ class Expected:
     recent_index: Vector
 
 
-def expected(seen: Look, plant: Plant, usual_index: float) -> Expected:
-    """Clouds as the weather tells them; where it tells none, those of the last days (of always, if none is known)."""
+@dataclass(frozen=True)
+class Habit:
+    """How the clear-sky index goes on: as usual, and by how much of what the last day and week were beside that."""
+
+    usual: float
+    of_day: float = 0.0
+    of_week: float = 0.0
+
+    def index(self, newest: Vector, recent: Vector) -> Vector:
+        """What to expect after such a day and such a week."""
+        beside: Vector = self.of_day * (newest - self.usual) + self.of_week * (recent - self.usual)
+        return np.clip(self.usual + beside, 0.0, MOST_INDEX)
+
+
+def expected(seen: Look, plant: Plant, habit: Habit) -> Expected:
+    """Clouds as the weather tells them; where it tells none, as they usually go on after the last days."""
     clear = seen.clear_kw(plant.array)
-    recent = _or(seen.recent_index(clear, RECENT_DAYS), usual_index)
+    recent = _or(seen.recent_index(clear, RECENT_DAYS), habit.usual)
     newest = _or(seen.recent_index(clear, 1), recent)
+    guessed = habit.index(newest, recent)
     told = seen.told_kw(plant.array)
-    return Expected(_or(told, recent * clear), clear, _or(seen.told, recent), newest, recent)
+    return Expected(_or(told, guessed * clear), clear, _or(seen.told, guessed), newest, recent)
+
+
+def habit_of(seen: Look, clear_kw: Vector) -> Habit:
+    """Least squares over the steps by day that were forecast, each weighing as a cloudless sky would give there."""
+    known = seen.is_known
+    power, clear = seen.measured_kw[known], clear_kw[known]
+    usual = float(np.clip(power.sum() / max(clear.sum(), 1e-9), 0.0, 1.0))
+    days = (seen.recent_index(clear_kw, 1), seen.recent_index(clear_kw, RECENT_DAYS))
+    beside = np.column_stack([(index - usual) * clear_kw for index in days])
+    rows = known & seen.is_ahead & ~np.isnan(beside).any(axis=1)
+    left, missed = beside[rows], seen.measured_kw[rows] - usual * clear_kw[rows]
+    # Drawn a little to nothing: of a month of days the two are hard to tell apart.
+    pull = 0.05 * max(float(np.trace(left.T @ left)), 1e-9)
+    of_day, of_week = np.clip(np.linalg.solve(left.T @ left + pull * np.eye(2), left.T @ missed), 0.0, 1.0)
+    return Habit(usual, float(of_day), float(of_week))
 
 
 def _or(values: Vector, otherwise: Vector | float) -> Vector:
@@ -93,10 +125,10 @@ def _size_kw(clear_kw: Vector, array: Array) -> Vector:
 
 @dataclass(frozen=True)
 class PvModel:
-    """What all PV models know: the plant, the usual clear-sky index, the spread, and what their readers must know."""
+    """What all PV models know: the plant, how clouds go on, the spread, and what their readers must know."""
 
     plant: Plant
-    usual_index: float
+    habit: Habit
     spread: SkySpread
     labels: dict[str, str]
 
@@ -110,6 +142,14 @@ class PvModel:
         unit = kw_per_unit(seen.case.series.unit, seen.case.series.step)
         return Quantiles(low / unit, np.where(is_day, middle, 0.0) / unit, high / unit)
 
+    def taken_apart(self, seen: Look, known: Expected, parts_kw: Mapping[str, Vector]) -> Contributions:
+        """Parts of P50 of the last origin's steps, beside what a usual sky would give."""
+        per_unit = kw_per_unit(seen.case.series.unit, seen.case.series.step)
+        by_day = np.where(seen.sky.is_day, 1.0 / per_unit, 0.0)[seen.ahead]
+        usual = self.habit.usual * known.clear_kw[seen.ahead] * by_day
+        parts = np.stack([part[seen.ahead] * by_day for part in parts_kw.values()])
+        return Contributions(tuple(parts_kw), parts, usual, base_of=HEIGHT_OF_SUN)
+
     def to_document(self, algorithm: str) -> dict[str, Any]:
         """As plain values."""
         return {
@@ -117,7 +157,7 @@ class PvModel:
             "version": VERSION,
             "array": self.plant.array.model_dump(),
             "fitted": list(self.plant.fitted),
-            "usual_index": self.usual_index,
+            "habit": asdict(self.habit),
             "spread": self.spread.to_document(),
             "labels": self.labels,
         }
@@ -129,7 +169,7 @@ class PvModel:
             raise Outdated("it was trained by a release that described PV plants otherwise")
         plant = Plant(Array.model_validate(document["array"]), tuple(document["fitted"]))
         spread = SkySpread.from_document(document["spread"])
-        return cls(plant, document["usual_index"], spread, document["labels"])
+        return cls(plant, Habit(**document["habit"]), spread, document["labels"])
 
 
 @dataclass(frozen=True)
@@ -138,7 +178,7 @@ class Training:
 
     seen: Look
     plant: Plant
-    usual_index: float
+    habit: Habit
     expected: Expected
 
     @property
@@ -164,7 +204,7 @@ class Training:
         clear, array = self.expected.clear_kw[rows], self.plant.array
         middle = np.clip(p50_kw, 0.0, array.limit_kw)
         spread = SkySpread.of(self.seen.measured_kw[rows] - middle, middle, clear, array)
-        return PvModel(self.plant, self.usual_index, spread, self.labels)
+        return PvModel(self.plant, self.habit, spread, self.labels)
 
 
 def training(given: PlantGiven, case: Case) -> Training:
@@ -178,10 +218,8 @@ def training(given: PlantGiven, case: Case) -> Training:
     seen = look(case, first=0, origins=origins, horizon=length - int(origins[-1]))
     # What an array is may be learnt from weather that was measured later; what it will give may not.
     plant = fit_plant(given, look(case, first=0, origins=np.array([length]), horizon=0))
-    clear = seen.clear_kw(plant.array)
-    known = seen.is_known
-    usual = float(np.clip(seen.measured_kw[known].sum() / max(clear[known].sum(), 1e-9), 0.0, 1.0))
-    return Training(seen, plant, usual, expected(seen, plant, usual))
+    habit = habit_of(seen, seen.clear_kw(plant.array))
+    return Training(seen, plant, habit, expected(seen, plant, habit))
 
 
 class _Floor:
@@ -194,9 +232,23 @@ class _Floor:
 
     def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
         """Forecast of the horizon; never NaN: what the weather does not tell, the last days do."""
-        seen = look(case, first=origin - RECENT_DAYS * case.series.per_day, origins=np.array([origin]), horizon=horizon)
-        known = expected(seen, self.model.plant, self.model.usual_index)
+        seen, known = self._asked(case, origin, horizon)
         return self.model.issue(seen, self.middle(known), known.clear_kw)
+
+    def contributions(self, case: Case, origin: int, horizon: int) -> Contributions:
+        """What clouds as told, or those of the last days, make of a usual sky."""
+        seen, known = self._asked(case, origin, horizon)
+        moved = self.middle(known) - self.model.habit.usual * known.clear_kw
+        return self.model.taken_apart(seen, known, {self.rests_on: moved})
+
+    def _asked(self, case: Case, origin: int, horizon: int) -> tuple[Look, Expected]:
+        seen = look(case, first=origin - RECENT_DAYS * case.series.per_day, origins=np.array([origin]), horizon=horizon)
+        return seen, expected(seen, self.model.plant, self.model.habit)
+
+    @property
+    def rests_on(self) -> str:
+        """The feature (features/matrix.py) that its clouds come from."""
+        return LAST_DAYS if NO_CLOUDS in self.labels else TOLD_SUN
 
     @staticmethod
     def middle(known: Expected) -> Vector:
@@ -223,6 +275,11 @@ class ClearSkyPersistence(_Floor):
     """The last day's clear-sky index held: (measured / cloudless energy of the last 24 h) · cloudless power."""
 
     algorithm = "clear_sky_persistence"
+
+    @property
+    def rests_on(self) -> str:
+        """The last day, whatever the weather tells."""
+        return LAST_DAYS
 
     @staticmethod
     def middle(known: Expected) -> Vector:

@@ -16,6 +16,8 @@ from ml.forecasts.models.pv_look import Look, Mask
 MIN_DAYS = 14
 # So many days of a year tell a plane as well as all of them.
 _FIT_DAYS, _CLEAREST_OF_DAYS = 120, 10
+# Of the clearest days of each ten so many are clear indeed, in most places.
+_CLEAR_SHARE = 0.8
 # Nobody knows the inverter: much more than was ever seen is not forecast.
 _ABOVE_SEEN = 1.1
 _STEPS_DEG = (15.0, 8.0, 4.0, 2.0)
@@ -84,11 +86,16 @@ def _plane_of(site: Site, asset: Asset) -> tuple[float | None, float | None]:
 def fit_plant(given: PlantGiven, seen: Look) -> Plant:
     """The array whose power is nearest to what was measured, least squares over daylight.
 
-    Where the weather tells no clouds, the clearest day of each ten is compared with a cloudless sky. peak_kw after
-    losses is always fitted (what dirt, cables and age take, nobody writes down), the plane where it is not given.
+    Where the weather tells no clouds, the clearest day of each ten is compared with a cloudless sky, each day by its
+    form alone: how clear it was nobody knows, and the clearest of them tell the size. peak_kw after losses is always
+    fitted (what dirt, cables and age take, nobody writes down), the plane where it is not given.
     Raises TooShort under MIN_DAYS days of daylight.
     """
-    rows = _rows_to_fit(seen)
+    rows, is_told = _rows_to_fit(seen)
+    # Days that share a scale: all of them where their clouds are told, else each its own.
+    _, day = np.unique(
+        np.flatnonzero(rows) // (len(rows) if is_told else seen.case.series.per_day), return_inverse=True
+    )
     sky, power = seen.sky.at(rows), seen.measured_kw[rows]
     index, air, wind = np.nan_to_num(seen.told[rows], nan=1.0), seen.air_degc[rows], seen.wind_m_per_s[rows]
     # Not the highest: one bad reading in a thousand must not make the inverter larger.
@@ -102,8 +109,8 @@ def fit_plant(given: PlantGiven, seen: Look) -> Plant:
         # An inverter that suits it: a far larger one would be poor at what little load it has.
         one = Array(tilt_deg=tilt, azimuth_deg=azimuth % 360.0, peak_kw=1.0, limit_kw=1.2)
         per_kw = array_kw(one, sky, index, air, wind)
-        peak_kw = float(per_kw @ power) / max(float(per_kw @ per_kw), 1e-9)
-        return float(np.sum((peak_kw * per_kw - power) ** 2)), peak_kw
+        scale = np.bincount(day, per_kw * power) / np.maximum(np.bincount(day, per_kw**2), 1e-9)
+        return float(np.sum((scale[day] * per_kw - power) ** 2)), float(np.quantile(scale, _CLEAR_SHARE))
 
     tilt, azimuth = _plane(given, scaled)
     array = Array(
@@ -129,8 +136,8 @@ def _plane(given: PlantGiven, scaled: _Scaled) -> tuple[float, float]:
     return best
 
 
-def _rows_to_fit(seen: Look) -> Mask:
-    """Daylight of some days: evenly those with clouds told, else the clearest of each stretch of ten."""
+def _rows_to_fit(seen: Look) -> tuple[Mask, bool]:
+    """Daylight of some days, and whether clouds are told: then evenly of all, else the clearest of each ten."""
     per_day = seen.case.series.per_day
     known = seen.is_known
     day = np.arange(len(known)) // per_day
@@ -141,7 +148,7 @@ def _rows_to_fit(seen: Look) -> Mask:
     told = known & ~np.isnan(seen.told)
     if told.sum() >= 0.5 * known.sum():
         chosen = days[:: max(1, len(days) // _FIT_DAYS)]
-        return told & np.isin(day, chosen)
+        return told & np.isin(day, chosen), True
     energy = np.bincount(day, np.where(known, seen.measured_kw, 0.0))
     stretches = np.array_split(days, max(1, len(days) // _CLEAREST_OF_DAYS))
-    return known & np.isin(day, [stretch[np.argmax(energy[stretch])] for stretch in stretches])
+    return known & np.isin(day, [stretch[np.argmax(energy[stretch])] for stretch in stretches]), False

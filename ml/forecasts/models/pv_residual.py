@@ -10,8 +10,17 @@ import numpy as np
 
 from ml.features.forecast_case import Case
 from ml.features.series import HOUR, Index, Vector
-from ml.forecasts.forecast_model import Outdated, Quantiles, TooShort
-from ml.forecasts.models.pv_floors import MODEL_FILE, NO_CLOUDS, Expected, PvModel, expected, training
+from ml.forecasts.forecast_model import Contributions, Outdated, Quantiles, TooShort
+from ml.forecasts.models.pv_floors import (
+    LAST_DAYS,
+    MODEL_FILE,
+    NO_CLOUDS,
+    TOLD_SUN,
+    Expected,
+    PvModel,
+    expected,
+    training,
+)
 from ml.forecasts.models.pv_look import RECENT_DAYS, Look, look
 from ml.forecasts.models.pv_plant import Plant, PlantGiven
 
@@ -68,19 +77,31 @@ class PvPhysicsResidual:
 
     def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
         """Forecast of the horizon; never NaN: what the weather does not tell, the last days do."""
+        seen, known, learnt_kw = self._asked(case, origin, horizon)
+        middle = np.clip(known.physics_kw + learnt_kw, 0.0, self.model.plant.array.limit_kw)
+        return self.model.issue(seen, corrected(seen, middle, known, self.model.plant), known.clear_kw)
+
+    def contributions(self, case: Case, origin: int, horizon: int) -> Contributions:
+        """Clouds on a usual sky, and what the trees add; the last week's correction stands beside the parts."""
+        seen, known, learnt_kw = self._asked(case, origin, horizon)
+        clouds = known.physics_kw - self.model.habit.usual * known.clear_kw
+        of_clouds = LAST_DAYS if NO_CLOUDS in self.labels else TOLD_SUN
+        return self.model.taken_apart(seen, known, {of_clouds: clouds, "what physics misses": learnt_kw})
+
+    def _asked(self, case: Case, origin: int, horizon: int) -> tuple[Look, Expected, Vector]:
+        """What is seen and expected, and what the trees add, kW."""
         day = case.series.per_day
         # The last seven days as they would have been forecast each day, for their bias; a week more for their history.
         origins = origin - day * np.arange(RECENT_DAYS, -1, -1)
         seen = look(case, first=origin - 2 * RECENT_DAYS * day, origins=origins[origins >= 0], horizon=horizon)
-        known = expected(seen, self.model.plant, self.model.usual_index)
+        known = expected(seen, self.model.plant, self.model.habit)
         inputs = columns(seen, known, self.model.plant, self.names)
         ahead = np.flatnonzero(seen.is_ahead & seen.sky.is_day)
-        middle = np.zeros(len(seen.origin))
+        learnt: Vector = np.zeros(len(seen.origin))
         if len(ahead):
             shares = self.booster.predict(inputs[ahead], num_threads=1)
-            middle[ahead] = known.physics_kw[ahead] + self.belief * shares * self.model.plant.array.peak_kw
-        middle = np.clip(middle, 0.0, self.model.plant.array.limit_kw)
-        return self.model.issue(seen, corrected(seen, middle, known, self.model.plant), known.clear_kw)
+            learnt[ahead] = self.belief * shares * self.model.plant.array.peak_kw
+        return seen, known, learnt
 
     def importance(self) -> dict[str, float]:
         """Share of the loss of physics that splits by each feature took away."""

@@ -206,7 +206,9 @@ def run(
         write_file(picture, forecast_picture(known.case.series, found.rows, title=known.target, time_zone=known.zone))
         call.say(f"the forecast is drawn in {picture}")
     said = f"{known.target}, {found.unit}, by {found.model}, from {found.trained_steps} steps before the issue"
+    moved = ["What moved it:", *(f"  {line}" for line in found.why)] if found.why else []
+    labels = [f"{name}: {text}" for name, text in found.labels.items()]
     return Answer(
         {**head, **{name: getattr(found, name) for name in type(found).model_fields}},
-        [Table(found.rows, _ROWS), said, *finding_lines(found.findings, "")],
+        [Table(found.rows, _ROWS), said, *labels, *moved, *finding_lines(found.findings, "")],
     )

@@ -213,3 +213,25 @@ def test_missing_weather_is_said_and_weather_that_arrives_after_the_issue_is_not
     assert sound(issued(tracker, site, rows, weather=[early, late])) == known
     half = sound(issued(tracker, site, rows, NOW, weather=[early], horizon_h=48))
     assert "weather" not in half.labels
+
+
+def spoilt(seed: int) -> np.ndarray:
+    """A load of which any part may be missing, stuck, negative, zero or a thousand times too high."""
+    rng = np.random.default_rng(seed)
+    values = load(seed=seed)
+    for _ in range(rng.integers(1, 6)):
+        first = int(rng.integers(0, len(values) - 1))
+        part = slice(first, first + int(rng.integers(1, 24 * 21)))
+        how = rng.integers(0, 6)
+        values[part] = [np.nan, values[first], -values[part], 0.0, 1000 * values[part], np.nan][how]
+    return values
+
+
+def test_whatever_happened_to_a_series_there_is_a_sound_forecast_or_a_finding(tracker: MlflowTracker) -> None:
+    site = works("spoilt")
+    lead(tracker, site, naive(low=-3.0, high=3.0))
+    found = [issued(tracker, site, readings(site, spoilt(seed)), horizon_h=48) for seed in range(10)]
+    made = [sound(one) for one in found if not isinstance(one, Finding)]
+    assert {one.code for one in found if isinstance(one, Finding)} <= {"short_history", "recent_readings_missing"}
+    assert len(made) >= 5
+    assert any({"fallback", "stale"} & set(one.labels) for one in made)

@@ -1,12 +1,14 @@
 """The card of a forecast model: figures with intervals, features with shares, limits that follow from facts."""
 
+import csv
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ml.features.series import DAY
-from ml.forecasts.life.cards import MAX_CHARACTERS, forecast_card, known_limits
+from ml.forecasts.life.cards import MAX_CHARACTERS, feature_table, forecast_card
+from ml.forecasts.life.known_limits import known_limits
 from ml.forecasts.life.trial import Trial, hold_trial, recent_folds
 from ml.forecasts.models.blend import BlendForecaster
 from ml.forecasts.models.climatology import ClimatologyFitter
@@ -45,7 +47,7 @@ def test_a_card_says_data_scores_features_and_limits(trial: Trial, model: BlendF
         "| 0 to 6 h ahead | ",
         "| the series of the days and weeks before | ",
         "| of the series | the series | once the steps before the issue have ended |",
-        "no summer and no autumn seen",
+        "no summer or autumn seen",
         "- No weather is known at issue",
         "- No public holiday seen.",
         "- The readings are synthetic",
@@ -54,14 +56,24 @@ def test_a_card_says_data_scores_features_and_limits(trial: Trial, model: BlendF
     ):
         assert told in card
     score = trial.scores[ALGORITHM]
-    assert f"| all | {score.nrmse:.1%} (" in card
+    assert f"| the day ahead | {score.nrmse:.1%} (" in card
     assert forecast_card(trial, model, title="meter:main by hours of Plant", params={"rounds": "120"}) == card
+
+
+def test_a_table_has_every_feature_with_unit_source_and_share(model: BlendForecaster) -> None:
+    table = feature_table(model)
+    assert table is not None
+    rows = list(csv.DictReader(table.decode().splitlines()))
+    assert {row["feature"] for row in rows} == set(model.names)
+    assert all(row["unit"] and row["known"] and row["source"] for row in rows)
+    assert sum(float(row["share_of_gain"]) for row in rows) == pytest.approx(1.0, abs=1e-3)
 
 
 def test_of_the_floor_and_of_a_model_without_features_there_is_a_card_too(trial: Trial) -> None:
     floor = SameHourLastWeekFitter().fit(trial.case)
     card = forecast_card(trial, floor, title="main")
     assert "skill |" not in card
+    assert feature_table(floor) is None
     assert "What it rests on" not in card
 
 

@@ -79,16 +79,6 @@ def test_the_floor_of_a_backtest_is_the_same_hour_of_the_week_before(scored: dic
     assert floor["nrmse"] == pytest.approx(float(np.sqrt(np.mean(error**2)) / np.mean(actual)))
 
 
-def test_people_read_months_lead_times_and_seasons(files: tuple[str, ...]) -> None:
-    code, out, err = run("backtest", *files, "--folds", "1")
-    assert code == 0
-    assert "meter:load, " in out.splitlines()[0]
-    assert "same hour last week" in out
-    assert "2024-12" in out
-    assert "by time ahead" in out
-    assert "forecasting the months" in err
-
-
 def test_a_forecast_has_ordered_rows_from_the_issue_on(files: tuple[str, ...]) -> None:
     code, data = answer("run", *files, "--issue", "2024-12-20T00:00", "--horizon", "48h")
     assert code == 0
@@ -96,6 +86,7 @@ def test_a_forecast_has_ordered_rows_from_the_issue_on(files: tuple[str, ...]) -
     assert data["rows"][0]["time_utc"] == "2024-12-20T00:00:00Z"
     assert all(row["p10"] <= row["p50"] <= row["p90"] for row in data["rows"])
     assert (data["unit"], data["step_minutes"], data["labels"]) == ("kwh", 60, {})
+    assert data["why"][0].startswith("Friday 20 December 2024: ")
     first = int((datetime(2024, 12, 20, tzinfo=UTC) - START).days) * 24
     actual, p50 = load()[first : first + 48], np.array([row["p50"] for row in data["rows"]])
     assert np.sqrt(np.mean((actual - p50) ** 2)) / actual.mean() < 0.1
@@ -117,8 +108,7 @@ def test_weather_that_ends_within_the_horizon_is_labelled_and_the_rest_is_foreca
     asked = ("--issue", f"{issue:%Y-%m-%dT%H:%MZ}", "--horizon", "24h")
     code, data = answer("run", *files[:2], "--weather", weather, *files[4:], *asked)
     assert code == 0
-    assert data["labels"] == {"weather_unknown_from": f"{issue + timedelta(hours=12):%Y-%m-%dT%H:%MZ}"}
-    assert [each["code"] for each in data["findings"] if each["severity"] == "warning"] == ["weather_ends_early"]
+    assert data["labels"] == {"weather": "a forecast of the weather was known for 12 of 24 steps"}
     _, whole = answer("run", *files, *asked)
     # What the weather still covers is the forecast of a file that covers all.
     assert data["rows"][:12] == whole["rows"][:12]
@@ -129,13 +119,26 @@ def test_a_short_history_gives_a_weaker_model_by_name_and_none_a_finding(tmp_pat
     energy = table(tmp_path / "e.csv", "kwh", load(168 * 3).tolist(), start=START)
     words = ("run", "--energy", energy, "--tz", "UTC", "--issue")
     code, data = answer(*words, "2024-09-23T00:00Z")
-    assert (code, data["labels"]) == (0, {"weaker_model": data["model"]})
-    assert "weaker_model" in [each["code"] for each in data["findings"]]
+    assert (code, data["model"]) == (0, "same_hour_last_week")
+    assert data["labels"]["weaker_model"].endswith("same_hour_last_week answers instead")
     code, data = answer(*words, "2024-09-08T00:00Z")
-    assert (code, data["rows"], data["findings"][0]["code"]) == (1, [], "short_history")
+    assert (code, data["rows"], data["findings"][0]["code"]) == (1, [], "no_answer")
     code, data = answer(*words, "2024-11-01T00:00Z")
     assert (code, data["findings"][0]["code"]) == (1, "recent_readings_missing")
     assert "The readings end at 2024-09-23 00:00Z, 39 days before the issue." in data["findings"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(7.0, "is as the one before it"), (0.0, "No step of the months has a value")]
+)
+def test_a_constant_or_an_empty_series_is_a_finding_and_no_score(tmp_path: Path, value: float, said: str) -> None:
+    energy = table(tmp_path / "e.csv", "kwh", [value] * HOURS, start=START)
+    code, data = answer("backtest", "--energy", energy, "--tz", "UTC", "--folds", "1")
+    assert (code, data["nrmse"], data["findings"][0]["code"]) == (1, None, "not_scorable")
+    assert said in data["findings"][0]["message"]
+    code, data = answer("run", "--energy", energy, "--tz", "UTC", "--issue", "2024-12-20T00:00Z")
+    assert (code, len(data["rows"])) == ((0, 24) if value else (1, 0))
+    assert ("constant" in data.get("labels", {})) is bool(value)
 
 
 @pytest.mark.parametrize(
@@ -156,11 +159,12 @@ def test_a_wrong_request_is_one_sentence(files: tuple[str, ...], words: tuple[st
     assert sentence in err.splitlines()[-1]
 
 
-def test_a_forecast_is_drawn_where_it_was_asked_for(files: tuple[str, ...], tmp_path: Path) -> None:
-    picture = tmp_path / "f.png"
-    asked = ("--issue", "2024-12-20T00:00", "--picture")
-    assert run("run", *files, *asked, picture)[0] == 0
+def test_a_forecast_is_drawn_where_it_was_asked_for(tmp_path: Path) -> None:
+    # Three weeks: the simplest model answers, and at once.
+    energy, picture = table(tmp_path / "e.csv", "kwh", load(168 * 3).tolist(), start=START), tmp_path / "f.png"
+    asked = ("run", "--energy", energy, "--tz", "UTC", "--issue", "2024-09-23T00:00Z", "--picture")
+    assert run(*asked, picture)[0] == 0
     assert picture.read_bytes().startswith(b"\x89PNG")
-    code, _, err = run("run", *files, *asked, tmp_path)
+    code, _, err = run(*asked, tmp_path)
     assert code == 2
     assert "cannot be written" in err

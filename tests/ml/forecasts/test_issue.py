@@ -18,12 +18,11 @@ from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.site import Driver, Site
 from data_quality.contracts.time import FixedClock, local_midnight_utc
 from ml.features.forecast_case import Case
-from ml.forecasts.forecast_model import TooShort
 from ml.forecasts.issue import is_still_good, issue_case, run_forecast
 from ml.forecasts.life.forecast_registry import load_champion
 from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.site_case import target_case
-from ml.forecasts.site_forecast import SiteForecasts, forecast_site
+from ml.forecasts.site_forecast import SiteForecasts, SiteInputs, forecast_site
 from ml.forecasts.targets import target_of
 from ml.tracking import MlflowTracker
 from tests.kpi.seeded import fill
@@ -152,6 +151,13 @@ def test_a_site_forecasts_all_its_targets_and_keeps_what_is_still_good(plant: Pl
     assert plant.forecast().reused == ("meter:a", "meter:a@daily_energy")
 
 
+def test_each_target_is_given_readings_from_as_far_back_as_it_learns_from(plant: Plant) -> None:
+    plant.read(readings(plant.site, load(30), start=NOW - timedelta(days=1000)), "old")
+    inputs = SiteInputs(plant.site, plant.lake, None, NOW)
+    first = {one.name: inputs.readings(one)["interval_start_utc"].min() for one in inputs.targets}
+    assert first == {"meter:a": START, "meter:a@daily_energy": NOW - timedelta(days=1000), "base_load": START}
+
+
 def test_a_correction_of_the_last_day_makes_a_new_forecast(plant: Plant) -> None:
     first = plant.forecast()
     plant.clock.advance(timedelta(minutes=5))
@@ -173,14 +179,6 @@ def test_a_model_of_days_learns_its_whole_month_and_is_judged_by_it(tracker: Mlf
     # Four weeks of origins: the first is judged by all that has happened since, the last by one day.
     found = trained(tracker, site, rows, target="a@daily_energy")
     assert found.scores[FLOOR].n == sum(range(1, 29))
-
-
-def test_two_months_of_days_are_too_short_to_learn_a_month_from(tracker: MlflowTracker) -> None:
-    site = works("short")
-    case = target_case(readings(site, load()), site=site, target=target_of(site, "a@daily_peak"), end_utc=NOW)
-    assert isinstance(case, Case)
-    with pytest.raises(TooShort, match="0 days can be learnt from"):
-        EnsembleFitter().fit(case)
 
 
 def test_a_horizon_that_is_no_whole_number_of_days_is_refused(tracker: MlflowTracker) -> None:

@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.features.forecast_case import Case
-from ml.features.series import Series, Stream
+from ml.features.series import Series
 from ml.forecasts.forecast_model import Forecaster, Outdated, TooShort, ordered
 from ml.forecasts.intervals import HourSpread
 from ml.forecasts.models.blend import MODEL_FILE, BlendForecaster
 from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
-from ml.forecasts.site_case import case_of
+from ml.forecasts.site_case import target_case
+from ml.forecasts.targets import target_of
 from tests.ml.cases import hourly_load, plant
 
 # Twelve weeks without a change of clocks.
@@ -28,7 +29,9 @@ SITE = plant()
 @pytest.fixture(scope="module")
 def load() -> Case:
     end = START + timedelta(hours=LENGTH)
-    return case_of(hourly_load(LENGTH, START), site=SITE, stream=Stream("m1", "import"), end_utc=end, horizon=48)
+    found = target_case(hourly_load(LENGTH, START), site=SITE, target=target_of(SITE, "m1"), end_utc=end)
+    assert isinstance(found, Case), found
+    return found
 
 
 @pytest.fixture(scope="module")

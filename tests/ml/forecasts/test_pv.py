@@ -14,7 +14,8 @@ from ml.features.forecast_case import Case, Place
 from ml.features.series import HOUR, Series, Vector
 from ml.features.sun import Array, array_kw, sky_over
 from ml.features.weather_known import NO_WEATHER, GivenWeather
-from ml.forecasts.forecast_model import Fitter, Forecaster, Outdated, Quantiles, TooShort
+from ml.forecasts.forecast_model import Explains, Fitter, Forecaster, Outdated, Quantiles, TooShort
+from ml.forecasts.life.what_moved import what_moved
 from ml.forecasts.models.pv_fitters import pv_fitters, pv_fitters_of
 from ml.forecasts.models.pv_floors import BY_CLOUD_COVER, MODEL_FILE, NO_CLOUDS, NO_SNOW, ClearSkyPersistence
 from ml.forecasts.models.pv_plant import PlantGiven, plant_given
@@ -85,7 +86,9 @@ def test_a_plane_that_the_site_file_gives_is_not_fitted() -> None:
 
 def test_without_weather_the_plane_comes_from_the_clearest_days() -> None:
     found = PHYSICS.fit(replace(roof(), weather=NO_WEATHER)).model.plant.array  # type: ignore[attr-defined]
-    assert found.azimuth_deg == pytest.approx(110, abs=20)
+    assert found.tilt_deg == pytest.approx(30, abs=6)
+    assert found.azimuth_deg == pytest.approx(110, abs=8)
+    assert found.peak_kw == pytest.approx(8, rel=0.1)
 
 
 @pytest.mark.parametrize("origin", [LENGTH, LENGTH - 37])
@@ -139,6 +142,26 @@ def test_a_day_of_gaps_is_bridged_by_the_week_before_it() -> None:
     case = replace(roof(), series=replace(roof().series, values=values))
     for model in all_models():
         assert model.predict(case, LENGTH, 24).is_known.all()
+
+
+def test_the_parts_of_a_forecast_add_up_to_it_and_the_sun_is_the_largest_of_a_told_one() -> None:
+    for model, is_exact in zip(all_models(), (False, True, True), strict=True):
+        assert isinstance(model, Explains)
+        parts, told = model.contributions(roof(), LENGTH, 24), model.predict(roof(), LENGTH, 24).p50
+        together = parts.base + parts.parts.sum(axis=0)
+        # The learnt model's correction by the last week comes on top.
+        assert together == pytest.approx(told, abs=1e-6 if is_exact else 0.35)
+        assert parts.names[0] == ("mean_7_days" if isinstance(model, ClearSkyPersistence) else "ghi_w_per_m2")
+    why = what_moved(roof(), fitted(PHYSICS), LENGTH, fitted(PHYSICS).predict(roof(), LENGTH, 24))
+    assert why is not None
+    assert any("sun by" in sentence for sentence in why.sentences())
+
+
+def test_one_bad_reading_in_a_thousand_makes_no_larger_inverter() -> None:
+    values = roof().series.values.copy()
+    values[36] = 900.0
+    spiked = replace(roof(), series=replace(roof().series, values=values))
+    assert PHYSICS.fit(spiked).model.plant.array.limit_kw < 12  # type: ignore[attr-defined]
 
 
 def errors(model: Forecaster, case: Case, days: int = 14) -> float:

@@ -32,10 +32,13 @@ SITE = plant().model_copy(
 
 
 def roof_kwh() -> list[float]:
-    rng = np.random.default_rng(0)
+    """Spells of fine and of dull weather that last for days."""
+    rng, index = np.random.default_rng(0), [0.6]
+    for step in rng.normal(0, 0.15, DAYS - 1):
+        index.append(0.6 + 0.85 * (index[-1] - 0.6) + step)
     sky = sky_over(50.0, 14.0, START, QUARTER, DAYS * 96)
-    index = np.repeat(rng.uniform(0.2, 1.0, DAYS), 96)
-    kw = array_kw(Array(tilt_deg=20, azimuth_deg=200, peak_kw=7, limit_kw=8), sky, index, 10.0)
+    array = Array(tilt_deg=20, azimuth_deg=200, peak_kw=7, limit_kw=8)
+    kw = array_kw(array, sky, np.repeat(np.clip(index, 0.1, 1.0), 96), 10.0)
     return np.round(kw / 4, 6).tolist()
 
 
@@ -53,7 +56,7 @@ def test_a_model_that_knows_the_sun_leads_a_roof_and_its_forecast_says_what_it_r
 ) -> None:
     readings = stream("pv", START, roof_kwh(), register="value").with_columns(site_id=pl.lit("roof"))
     trained = train_and_register(
-        readings, site=SITE, target="pv", known_until_utc=END, tracker=tracker, backtest_days=8, folds=1
+        readings, site=SITE, target="pv", known_until_utc=END, tracker=tracker, backtest_days=14, folds=1
     )
     assert isinstance(trained, Training)
     assert trained.registered.name.startswith("roof.pv.value.day_ahead.")

@@ -10,7 +10,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from ml.forecasts.issue import run_forecast
-from ml.forecasts.life.forecast_registry import load_champion, model_name, move_champion
+from ml.forecasts.life.forecast_registry import family, load_champion, model_name, move_alias
 from ml.forecasts.train import Training, train_and_register
 from ml.tracker import CHAMPION
 from ml.tracking import MlflowTracker
@@ -94,11 +94,11 @@ def test_the_alias_moves_to_a_model_that_learnt_more(tracker: MlflowTracker) -> 
 
 
 def test_one_model_of_a_target_leads_at_a_time(tracker: MlflowTracker) -> None:
-    short = READINGS.head(4 * 24 * 40)
-    floor = train(tracker, "c", START + timedelta(days=40), short)
+    short = READINGS.head(4 * 24 * 29)
+    floor = train(tracker, "c", START + timedelta(days=29), short)
     assert floor.registered.name.endswith("same_hour_last_week")
     boosted = train(tracker, "c", START + timedelta(hours=LENGTH))
-    move_champion(tracker, site("c"), "m1", boosted.registered)
+    move_alias(tracker, family(site("c"), "m1"), CHAMPION, boosted.registered)
     assert tracker.get_alias(floor.registered.name, CHAMPION) is None
     leader = load_champion(tracker, site("c"), "m1")
     assert leader is not None
@@ -132,6 +132,18 @@ def test_a_forecast_starts_at_the_first_full_hour_and_says_who_made_it(
     assert (found.model_name, found.model_version) == (trained.registered.name, str(trained.registered.version))
     assert (found.target, found.issued_at_utc, found.available_at_utc) == ("meter:m1", issued, issued)
     assert all(row.p10 >= 0 for row in found.rows)
+
+
+def test_a_forecast_has_its_courses_and_says_what_moved_it(tracker: MlflowTracker, trained: Training) -> None:
+    found = forecast(tracker, FIRST, horizon_h=36)
+    assert isinstance(found, Forecast)
+    assert [len(course) for course in found.trajectories] == [36] * 20
+    low, high = (sorted(course[12] for course in found.trajectories)[n] for n in (2, 17))
+    width = found.rows[12].p90 - found.rows[12].p10
+    assert found.rows[12].p10 - 0.1 * width <= low < high <= found.rows[12].p90 + 0.1 * width
+    assert found.why[0].startswith("From Monday 3 March 2025: ")
+    assert len(found.why) > 1
+    assert Forecast.model_validate_json(found.model_dump_json()) == found
 
 
 def test_what_happens_after_the_issue_changes_nothing(tracker: MlflowTracker, trained: Training) -> None:

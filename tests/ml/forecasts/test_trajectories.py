@@ -6,6 +6,7 @@ import pytest
 from ml.features.series import Vector
 from ml.forecasts.backtest import Forecasts
 from ml.forecasts.forecast_model import Quantiles
+from ml.forecasts.uncertainty.course_scores import course_scores
 from ml.forecasts.uncertainty.scores import crps, crps_of_courses, energy_score, variogram_score
 from ml.forecasts.uncertainty.trajectories import ERRORS_FILE, ErrorMemory, courses, quantile_function
 
@@ -124,3 +125,16 @@ def test_scores_of_courses_agree_with_the_quantiles_and_tell_a_false_correlation
     assert by_courses == pytest.approx(np.mean([crps_of_courses(day, false) for day in actual]), rel=0.02)
     for score in (energy_score, variogram_score):
         assert np.mean([score(day, true) for day in actual]) < np.mean([score(day, false) for day in actual])
+
+
+def test_days_are_judged_by_courses_of_all_other_days() -> None:
+    errors = days_of_errors(40, 12)
+    errors[3, 4] = np.nan
+    found = course_scores(run_of(errors))
+    assert found is not None
+    assert found.days == 39
+    assert found.sum_coverage == pytest.approx(0.8, abs=0.12)
+    assert found.apart_coverage < found.sum_coverage - 0.2
+    assert found.variogram < found.apart_variogram
+    assert found.metrics["courses/days"] == 39
+    assert course_scores(run_of(errors[:4])) is None

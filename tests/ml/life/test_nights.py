@@ -74,6 +74,9 @@ def test_a_challenger_that_said_it_better_for_two_weeks_takes_the_lead(nights: N
     assert {each.is_shadow for each in found.scores} == {False, True}
     assert found.decision is not None
     assert found.decision.is_promoted, found.decision.reason
+    assert found.trend is not None
+    assert set(found.trend.series) == {"champion", "challenger", "same hour last week"}
+    assert found.trend.series["challenger"][-1] < found.trend.series["champion"][-1]  # type: ignore[operator]
     assert (found.decision.basis, found.decision.model.rpartition("@")[2]) == ("shadow", "1")
     assert found.decision.test is not None
     assert found.decision.test.days == 15

@@ -33,6 +33,16 @@ def test_a_later_model_that_does_not_gain_runs_as_challenger(tracker: MlflowTrac
     assert challenger.logged == later.registered
 
 
+def test_a_challenger_keeps_its_place_until_it_could_be_judged(tracker: MlflowTracker) -> None:
+    values, challengers = load(77), []
+    for days in (50, 57, 64, 71, 77):
+        train_floor(tracker, "life8", values[: 24 * days])
+        found = load_champion(tracker, site("life8"), "m1", CHALLENGER)
+        challengers.append(None if found is None else found.logged.version)
+    # Trained every week: the second version runs for two weeks and more before the fifth replaces it.
+    assert challengers == [None, 2, 2, 2, 5]
+
+
 def test_a_model_that_gains_takes_the_lead_and_is_no_challenger(tracker: MlflowTracker) -> None:
     # The spread of the first was learnt on a noise ten times as wide.
     wild = load(60) + np.random.default_rng(5).normal(0, 15, 24 * 60)

@@ -1,0 +1,108 @@
+"""The life of models in Dagster: what is asked when, and what the assets show and keep."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from data_quality.contracts.time import FixedClock
+from ml.tracking import MlflowTracker
+from orchestration.partitions import SITES
+from orchestration.resources import ProjectResource
+from orchestration.schedules import nightly_forecast_scores, weekly_retraining
+from tests.kpi.seeded import fill
+from tests.ml.forecasts.issuing import NOW, load, readings
+
+# Dagster announces what is in beta.
+pytestmark = pytest.mark.filterwarnings("ignore")
+SITE = """\
+site_id: shells
+name: Works
+time_zone: Europe/Berlin
+currency: EUR
+country: DE
+meters: [{meter_id: a}]
+forecast_targets: [a]
+"""
+
+
+@pytest.fixture
+def resource(tmp_path: Path, tracker: MlflowTracker) -> ProjectResource:
+    """A project of one site with eight weeks of readings."""
+    (tmp_path / "sites").mkdir()
+    (tmp_path / "meterloom.yaml").write_text("{}\n")
+    # The registry of all tests here: making an empty one takes seconds.
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "mlflow").symlink_to(tracker.artifacts_dir.parent)
+    (tmp_path / "people.yaml").write_text("people: []\n")
+    (tmp_path / "sites" / "shells.yaml").write_text(SITE)
+    found = ProjectResource(root=str(tmp_path))
+    site = found.site("shells")
+    rows = readings(site, load()).drop("batch_id", "recorded_at_utc").with_columns(is_correction=pl.lit(value=False))
+    fill(found.lake, site, rows, clock=FixedClock(NOW), name="all")
+    return found
+
+
+def asked(resource: ProjectResource, schedule: Any, at: datetime, folder: Path) -> list[dg.RunRequest]:
+    with (
+        dg.instance_for_test(temp_dir=str(folder)) as instance,
+        dg.build_schedule_context(
+            instance=instance, resources={"project": resource}, scheduled_execution_time=at
+        ) as context,
+    ):
+        return [each for each in schedule(context) if isinstance(each, dg.RunRequest)]
+
+
+def test_a_site_is_trained_when_due_and_the_run_says_why(resource: ProjectResource, tmp_path: Path) -> None:
+    (found,) = asked(resource, weekly_retraining, NOW, tmp_path)
+    config = found.run_config["ops"]["core_site__forecast_models"]["config"]
+    assert (found.partition_key, found.run_key) == ("shells", f"retrain:shells:{NOW.date()}")
+    assert config["targets"] == ["meter:a"]
+    assert config["reason"] == "meter:a: no model of it has been trained yet"
+    trained = {"target": "meter:a", "is_promoted": True, "trained_until_utc": NOW.isoformat()}
+    resource.forecasts.add_promotion("shells.a.import.day_ahead.x", trained, FixedClock(NOW))
+    # Readings end where they ended: months later there is nothing to learn anew.
+    assert asked(resource, weekly_retraining, NOW + timedelta(days=90), tmp_path) == []
+
+
+def test_the_night_scores_every_site_that_has_targets(resource: ProjectResource, tmp_path: Path) -> None:
+    (found,) = asked(resource, nightly_forecast_scores, NOW, tmp_path)
+    assert (found.partition_key, found.run_key) == ("shells", f"forecast_watch:shells:{NOW.date()}")
+    (tmp_path / "sites" / "shells.yaml").write_text(SITE.replace("forecast_targets: [a]\n", ""))
+    again = ProjectResource(root=str(tmp_path))
+    assert asked(again, nightly_forecast_scores, NOW, tmp_path) == []
+    assert asked(again, weekly_retraining, NOW, tmp_path) == []
+
+
+def test_a_training_shows_folds_and_pictures_and_keeps_them_in_its_run(
+    resource: ProjectResource, tracker: MlflowTracker
+) -> None:
+    # Here, where what Dagster announces is let pass.
+    from ml.defs import core_site__forecast_models, core_site__forecast_scores
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions(SITES.name or "", ["shells"])
+        result = dg.materialize(
+            [core_site__forecast_models, core_site__forecast_scores],
+            instance=instance,
+            partition_key="shells",
+            resources={"project": resource, "clock": FixedClock(NOW)},
+            run_config={
+                "ops": {"core_site__forecast_models": {"config": {"backtest_days": 18, "reason": "a test asks"}}}
+            },
+        )
+    (made,) = result.asset_materializations_for_node("core_site__forecast_models")
+    assert made.metadata["why"].value == "a test asks"
+    assert "No model leads yet" in str(made.metadata["decisions"].value)
+    assert "| meter:a | fold | 2025-03-2" in str(made.metadata["parts"].value)
+    assert str(made.metadata["meter:a skill_by_lead"].value).startswith("![")
+    (row,) = resource.forecasts.promotions()
+    name, _, version = row["decision"]["model"].rpartition("@")
+    (logged,) = [each for each in tracker.versions(name) if each.version == int(version)]
+    kept = {each.path for each in tracker._client.list_artifacts(logged.run_id, "plots")}
+    assert kept == {f"plots/{each}.png" for each in ("last_week", "daily_loss", "skill_by_lead")}
+    (scored,) = result.asset_materializations_for_node("core_site__forecast_scores")
+    assert scored.metadata["dagster/row_count"].value == 0
