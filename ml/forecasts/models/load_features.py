@@ -59,7 +59,7 @@ _DEGREES = (
     "temperature_newest_degc",
     "temperature_mean_1_day_before_degc",
 )
-_OTHER = ("dew_point_degc", "humidity_percent", "ghi_w_per_m2", "wind_speed_m_per_s")
+_OTHER = ("dew_point_degc", "humidity_percent", "ghi_w_per_m2", "wind_speed_m_per_s", "cloud_cover_percent")
 # Feature -> the weather that it is made of.
 WEATHER = {
     **dict.fromkeys(_DEGREES, "temperature_degc"),
@@ -81,6 +81,6 @@ LINES = frozenset(
         *(f"temperature_change_{since}_degc" for since in ("newest", "week", "4_weeks")),
         *("heating_10_degc", "cooling_15_degc", "cooling_20_degc", "cooling_25_degc"),
         *("heating_24_h_12_degc", "cooling_24_h_18_degc", "workday_heating_12_degc", "workday_cooling_18_degc"),
-        *("dew_point_degc", "humidity_percent", "ghi_w_per_m2"),
+        *("dew_point_degc", "humidity_percent", "ghi_w_per_m2", "wind_speed_m_per_s", "cloud_cover_percent"),
     }
 )
