@@ -144,9 +144,10 @@ def main() -> None:
     with ProcessPoolExecutor(given.processes, mp_context=get_context("spawn")) as pool:
         for kind in given.sets:
             tasks = [(kind, name, given.months_apart) for name in names_of(kind) if given.only in name]
-            found = dict(pool.map(measure, tasks))
-            for name, one in found.items():
-                print(f"{kind} {name:24} " + " ".join(f"{key} {value:.4g}" for key, value in one.items()))
+            found = {}
+            for name, one in pool.map(measure, tasks):
+                found[name] = one
+                print(f"{kind} {name:24} " + " ".join(f"{key} {value:.4g}" for key, value in one.items()), flush=True)
             every = list(found.values())
             hours = sum(one["n"] for one in every)
             print(

@@ -104,7 +104,12 @@ def opened(tracker: Tracker, logged: LoggedModel, fitter: Fitter) -> Champion:
     files = tracker.load_files(logged.name, logged.version)
     # Up to when it was trained says which days are new to it, and so fit for a comparison.
     trained_until = datetime.fromisoformat(logged.tags["trained_until_utc"])
-    return Champion(logged, fitter.load(files), trained_until, ErrorMemory.in_files(files))
+    try:
+        forecaster = fitter.load(files)
+    except KeyError as missing:
+        # The checksum is right, so nothing was lost: another release wrote them.
+        raise Outdated(f"its files have no {missing}, which this release reads") from missing
+    return Champion(logged, forecaster, trained_until, ErrorMemory.in_files(files))
 
 
 def called(logged: LoggedModel) -> str:

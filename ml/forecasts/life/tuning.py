@@ -6,12 +6,12 @@ trials before it after a fold is given up. A seed gives the same proposals; how 
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from data_quality.contracts.model import Model
 from ml.features.forecast_case import Case
-from ml.forecasts.backtest import forecast_origins
+from ml.forecasts.backtest import Fold, forecast_origins
 from ml.forecasts.forecast_model import Fitter, TooShort
 from ml.forecasts.life.trial import daily_losses, recent_folds
 
@@ -83,32 +83,22 @@ def tune(
     folds = recent_folds(case, count=INNER_FOLDS, days=INNER_DAYS)
     deadline = now_s() + within_s
 
-    def loss_of(parameters: Mapping[str, Number], trial: "optuna.Trial | None") -> float:
-        fitter = make(parameters)
-        losses: list[float] = []
-        for number, fold in enumerate(folds):
-            if now_s() >= deadline:
-                raise optuna.TrialPruned
-            model = fitter.fit(case.before(fold.start))
-            run = forecast_origins(model, case, fold.origins, case.civil.per_day + 1)
-            losses += daily_losses(run, case.civil).values()
-            if not losses:
-                raise TooShort("no inner day can be scored")
-            if trial is not None:
-                trial.report(sum(losses) / len(losses), number)
-                if trial.should_prune():
-                    raise optuna.TrialPruned
-        return sum(losses) / len(losses)
+    def is_over() -> bool:
+        return now_s() >= deadline
 
     try:
-        default_loss = loss_of({}, None) if folds else None
+        default_loss = _loss(case, make({}), folds, is_over) if folds else None
     except (optuna.TrialPruned, TooShort):
         return None
     if default_loss is None:
         return None
     study = _study(seed)
-    while now_s() < deadline and (most_trials is None or len(study.trials) < most_trials):
-        study.optimize(lambda trial: loss_of(_proposed(trial, space), trial), n_trials=1, catch=(TooShort,))
+    while not is_over() and (most_trials is None or len(study.trials) < most_trials):
+        study.optimize(
+            lambda trial: _loss(case, make(_proposed(trial, space)), folds, is_over, trial),
+            n_trials=1,
+            catch=(TooShort,),
+        )
     done = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
     best = min(done, key=lambda each: each.value or 0.0, default=None)
     is_better = best is not None and best.value is not None and best.value < default_loss
@@ -123,6 +113,32 @@ def tune(
         seed=seed,
         folds=tuple(fold.name for fold in folds),
     )
+
+
+def _loss(
+    case: Case,
+    fitter: Fitter,
+    folds: Sequence[Fold],
+    is_over: Callable[[], bool],
+    trial: "optuna.Trial | None" = None,
+) -> float:
+    """Mean daily loss over the folds. Raises TrialPruned where time is over or the trial is given up, TooShort."""
+    import optuna
+
+    losses: list[float] = []
+    for number, fold in enumerate(folds):
+        if is_over():
+            raise optuna.TrialPruned
+        model = fitter.fit(case.before(fold.start))
+        run = forecast_origins(model, case, fold.origins, case.civil.per_day + 1)
+        losses += daily_losses(run, case.civil).values()
+        if not losses:
+            raise TooShort("no inner day can be scored")
+        if trial is not None:
+            trial.report(sum(losses) / len(losses), number)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+    return sum(losses) / len(losses)
 
 
 def _study(seed: int) -> "optuna.Study":

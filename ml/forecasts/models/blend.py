@@ -32,8 +32,8 @@ HALF_LIFE_DAYS, BLEND_HALF_LIFE_DAYS = 300.0, 60.0
 DEFAULT_DAYS_AHEAD = 2
 # Past this share of all days, at either end, what is learnt is cut off: a spike teaches nothing.
 OUTLIER_SHARE, OUTLIER_ROOM = 0.001, 0.2
-# As much as one block's worth of evidence speaks for equal weights.
-PRIOR = 1.0
+# A tenth of the evidence speaks for equal weights: after a month of history days alike may well be the best there is.
+PRIOR = 0.1
 # So many forecasts of our own are looked back on: further ones weigh next to nothing.
 LOOK_BACK_DAYS = 28
 
