@@ -112,7 +112,13 @@ def test_weather_that_ends_within_the_horizon_is_labelled_and_the_rest_is_foreca
     _, whole = answer("run", *files, *asked)
     # What the weather still covers is the forecast of a file that covers all.
     assert data["rows"][:12] == whole["rows"][:12]
-    assert data["rows"][12:] != whole["rows"][12:]
+    # Behind it, that of a model that never saw weather ahead.
+    ended = table(tmp_path / "ended.csv", "temp_degc", degc(HOURS - 252).tolist(), start=START)
+    _, none = answer("run", *files[:2], "--weather", ended, *files[4:], *asked)
+    assert data["rows"][12:] == none["rows"][12:]
+    assert none["labels"] == {
+        "weather": "no forecast of the weather was known at the issue, only what was measured before"
+    }
 
 
 def test_a_short_history_gives_a_weaker_model_by_name_and_none_a_finding(tmp_path: Path) -> None:
