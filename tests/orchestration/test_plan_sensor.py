@@ -142,7 +142,7 @@ def test_a_home_of_a_template_that_is_not_there_keeps_no_other_waiting(bed: Bed)
 def test_a_second_battery_without_a_template_is_named_as_the_one_whose_charge_is_not_known(bed: Bed) -> None:
     home = Path(bed.project.root) / "sites" / "home.yaml"
     text = home.read_text()
-    start, end = text.index("  - asset_id: battery"), text.index("  - {asset_id: pv")
+    start, end = text.index("  - asset_id: battery"), text.index("  - asset_id: pv")
     second = (
         text[start:end].replace("asset_id: battery", "asset_id: spare").replace("    template: sim_battery_10kwh\n", "")
     )
