@@ -3,16 +3,15 @@
 from datetime import datetime
 
 from assets.stores.access import Connection, select_rows, site_transaction
-from assets.stores.schema.tables_control import device_leases, plans
+from assets.stores.schema.tables_control import device_leases
+from controls.agent.live_values import live_of
 from controls.agent.parts import Bench, Device, Slot
-from controls.ledger.device_faults import is_latched, latch_fault, select_faults
-from controls.ledger.modes import select_mode
+from controls.ledger.device_faults import latch_fault
 from controls.ledger.rows import Facts, LedgerRow, command_doubt, transition
 from controls.ledger.states import is_terminal
 from controls.safety.check import check_all
-from controls.safety.verdict import Block, Live, Verdict
+from controls.safety.verdict import Block, Verdict
 from data_quality.contracts.control.command import Command, CommandState, EvidenceGrade
-from data_quality.contracts.time import parse_instant
 
 
 def move(
@@ -69,7 +68,7 @@ def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float) -> Verdict 
             return Block(guard_id="LEDGER", reason=doubt)
         seq = device.next_seq()
         command = row.command.model_copy(update={"epoch": bench.lease.epoch, "seq": seq, "ttl_s": ttl_s})
-        live = live_of(connection, bench, device, slot, now_utc)
+        live = live_of(connection, bench, device, slot, command, now_utc)
         verdict = check_all(command, live, slot.limits, now_utc)
         if isinstance(verdict, Block):
             return verdict
@@ -97,34 +96,11 @@ def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float) -> Verdict 
     return None if issued is None else verdict
 
 
-def live_of(connection: Connection, bench: Bench, device: Device, slot: Slot, now_utc: datetime) -> Live:
-    """What the guards are given about the slot's command, mode and latches read in this transaction."""
-    command = _in_hand(slot).command
-    now_s = bench.monotonic()
-    # The plan's age comes from its row here, not from the command: a re-sent command does not make a plan young.
-    made = select_rows(connection, plans.select().where(plans.c.plan_id == command.plan_id))
-    return Live(
-        mode=select_mode(bench.store, connection, bench.site_id, device.device_id),
-        is_latched=is_latched(select_faults(bench.store, connection, bench.site_id), device.device_id),
-        lease_epoch=0 if bench.lease is None else bench.lease.epoch,
-        monotonic_s=now_s,
-        deadline_monotonic_s=slot.deadline_s,
-        clock_step_s=bench.clock_step_s,
-        read_age_s=None if device.read_at_s is None else now_s - device.read_at_s,
-        plan_age_s=(now_utc - parse_instant(made[0]["plan"]["created_at_utc"])).total_seconds() if made else None,
-        soc=device.soc,
-        soc_age_s=None if device.soc_at_s is None else now_s - device.soc_at_s,
-        other_active=tuple(
-            other.capability for other in device.slots if other is not slot and now_s < other.wire_until_s
-        ),
-    )
-
-
 def refresh_verdict(bench: Bench, device: Device, slot: Slot, command: Command) -> Verdict:
     """The guards' answer to holding on to a value that stands, with live values."""
     with site_transaction(bench.store, bench.site_id) as connection:
         now_utc = bench.clock.now_utc()
-        return check_all(command, live_of(connection, bench, device, slot, now_utc), slot.limits, now_utc)
+        return check_all(command, live_of(connection, bench, device, slot, command, now_utc), slot.limits, now_utc)
 
 
 def _holds_lease(connection: Connection, bench: Bench, now_utc: datetime) -> bool:

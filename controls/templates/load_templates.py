@@ -54,6 +54,17 @@ class Capability(Place):
     own_min: str = ""
     own_max: str = ""
     expires_s: float | None = Field(default=None, gt=0, description="Longest time to live the device accepts")
+    ramp_per_s: float | None = Field(default=None, gt=0, description="Largest step, in its unit and a second (I02)")
+    min_on_s: float | None = Field(default=None, gt=0, description="Once on it stays on so long (I03)")
+    min_off_s: float | None = Field(default=None, gt=0, description="Once off it stays off so long (I03)")
+    max_starts_per_hour: int | None = Field(default=None, ge=1, description="Of a compressor (I03)")
+    writes_per_day: int | None = Field(
+        default=None, ge=1, description="Where a write wears the device out (I12); else it may be refreshed for ever"
+    )
+    effect: Literal["power", "limit", "none"] = Field(
+        default="none", description="What an independent meter sees of it: the value itself, no more than it, nothing"
+    )
+    settle_s: float = Field(default=30.0, gt=0, description="From when on a meter shows it")
     partial_share: float = Field(
         default=0.3, gt=0, le=1, description="How far PARTIAL lets it off its safe default; 1: a switch has no parts"
     )
@@ -73,6 +84,7 @@ class Template(Model):
     name: str = ""
     protocol: Literal["modbus_tcp", "mqtt5"]
     unit_id: int = Field(default=1, ge=1, le=247, description="Modbus unit, where the address names none")
+    source: str = Field(default="", description="Public register map or topic list that it was made from")
     has_device_ttl: bool = Field(default=False, description="The device reverts by itself when not refreshed")
     is_synthetic: bool = Field(default=False, description="A simulator's device")
     capabilities: dict[str, Capability]
