@@ -20,19 +20,28 @@ def live_of(
     """What the guards are given about the slot's command, mode and latches read in this transaction."""
     now_s = bench.monotonic()
     # The plan's age comes from its row here, not from the command: a re-sent command does not make a plan young.
-    made = select_rows(connection, plans.select().where(plans.c.plan_id == command.plan_id))
+    made_utc = bench.once(("plan", command.plan_id), lambda: _made_utc(connection, command.plan_id))
+    faults = bench.once("faults", lambda: select_faults(bench.store, connection, bench.site_id))
+    mode = bench.once(
+        ("mode", device.device_id), lambda: select_mode(bench.store, connection, bench.site_id, device.device_id)
+    )
     return Live(
-        mode=select_mode(bench.store, connection, bench.site_id, device.device_id),
-        is_latched=is_latched(select_faults(bench.store, connection, bench.site_id), device.device_id),
+        mode=mode,
+        is_latched=is_latched(faults, device.device_id),
         lease_epoch=0 if bench.lease is None else bench.lease.epoch,
         monotonic_s=now_s,
         deadline_monotonic_s=slot.deadline_s,
         clock_step_s=bench.clock_step_s,
         read_age_s=None if device.read_at_s is None else now_s - device.read_at_s,
-        plan_age_s=(now_utc - parse_instant(made[0]["plan"]["created_at_utc"])).total_seconds() if made else None,
+        plan_age_s=None if made_utc is None else (now_utc - made_utc).total_seconds(),
         soc=device.soc,
         soc_age_s=None if device.soc_at_s is None else now_s - device.soc_at_s,
         other_active=tuple(
             other.capability for other in device.slots if other is not slot and now_s < other.wire_until_s
         ),
     )
+
+
+def _made_utc(connection: Connection, plan_id: str) -> datetime | None:
+    made = select_rows(connection, plans.select().where(plans.c.plan_id == plan_id))
+    return parse_instant(made[0]["plan"]["created_at_utc"]) if made else None
