@@ -22,7 +22,7 @@ def live_of(
     # The plan's age comes from its row here, not from the command: a re-sent command does not make a plan young.
     made = select_rows(connection, plans.select().where(plans.c.plan_id == command.plan_id))
     return Live(
-        mode=select_mode(bench.store, connection, bench.site_id, device.device_id),
+        mode=select_mode(bench.store, connection, bench.site_id, device.device_id, slot.capability, now_utc=now_utc),
         is_latched=is_latched(select_faults(bench.store, connection, bench.site_id), device.device_id),
         lease_epoch=0 if bench.lease is None else bench.lease.epoch,
         monotonic_s=now_s,
