@@ -134,6 +134,14 @@ approval_events = append_only(
     sa.Index("ix_approval_events_site", "site_id", "kind"),
 )
 
+# The chain of command events is as long and as it was here: sealed, so that a chain that is cut or rewritten shows.
+chain_marks = append_only(
+    "chain_marks",
+    sa.Column("site_id", sa.String(64), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("hash", sa.String(64), nullable=False, comment="Of the command event that stood there"),
+)
+
 ledger_identity = append_only(
     "ledger_identity",
     sa.Column("id", sa.Integer, primary_key=True),

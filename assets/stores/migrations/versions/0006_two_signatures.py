@@ -86,7 +86,14 @@ def upgrade() -> None:
         sa.Column("recorded_at_utc", sa.String(27), nullable=False),
         sa.Index("ix_approval_events_site", "site_id", "kind"),
     )
-    for table in ("mode_requests", "hold_events", "approval_events"):
+    op.create_table(
+        "chain_marks",
+        sa.Column("site_id", sa.String(64), primary_key=True),
+        sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("hash", sa.String(64), nullable=False, comment="Of the command event that stood there"),
+        sa.Column("recorded_at_utc", sa.String(27), nullable=False),
+    )
+    for table in ("mode_requests", "hold_events", "approval_events", "chain_marks"):
         for verb in ("UPDATE", "DELETE", "TRUNCATE"):
             _refuse_change(table, verb)
     for rule in RULES:
