@@ -80,6 +80,9 @@ def _rest(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None]:
         return
     if is_safe(slot.read, slot):
         slot.must_revert = False
+    # Another capability of the device may be written; this one may not, unless our own value may still stand there.
+    elif view.mode_of(device, slot) < Mode.PARTIAL and bench.monotonic() >= slot.wire_until_s:
+        return
     elif bench.monotonic() >= slot.revert_again_s and (
         # Under a latch we still undo what may be our own value, but no longer than that can stand.
         not is_latched(view.faults, device.device_id) or bench.monotonic() < slot.wire_until_s

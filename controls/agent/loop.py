@@ -135,8 +135,8 @@ class Agent:
 
     def _work(self) -> None:
         bench = self.bench
-        names = [device.device_id for device in self.devices]
-        modes, doubts = modes_and_doubts(bench.store, bench.site_id, names)
+        scopes = [(device.device_id, slot.capability) for device in self.devices for slot in device.slots]
+        modes, doubts = modes_and_doubts(bench.store, bench.site_id, scopes, now_utc=bench.clock.now_utc())
         # What was taken in hand is known here, unless somebody else may have moved it.
         states = (CommandState.RELEASED, *IN_HAND) if self.bench.must_recover else (CommandState.RELEASED,)
         view = View(modes=modes, faults=open_faults(bench.store, bench.site_id))
@@ -145,6 +145,9 @@ class Agent:
         self.bench.must_recover = False
         if doubts:
             self.trouble = f"the mode is not believed: {doubts[0]}; 'meterloom doctor' names every such row"
+        if bench.site is not None and bench.site.observe(bench, self.devices):
+            for slot in (slot for device in self.devices for slot in device.slots):
+                slot.refresh_s = bench.monotonic()
         self.rounds.run(self._begun(view))
 
     def _begun(self, view: View) -> Iterator[tuple[Device, Step[None]]]:

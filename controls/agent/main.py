@@ -17,6 +17,7 @@ from uuid import uuid4
 from assets.stores.transactions import connect_store
 from controls.agent.loop import Agent
 from controls.agent.parts import Bench, Lanes, Transports, devices_of
+from controls.agent.site_values import SiteValues, store_clock
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.people import People
 from data_quality.contracts.settings import Project, load_project
@@ -59,6 +60,7 @@ def run_agent(
         clock=clock,
         monotonic=time.monotonic,
         transports=transports or gateways(site, project, clock),
+        site=SiteValues(site, reference=store_clock(store)),
     )
     agent = Agent(bench, devices_of(site))
     bench.lanes = lanes = Lanes(

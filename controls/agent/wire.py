@@ -47,7 +47,7 @@ def close_hand(device: Device) -> None:
 
 
 def observe(bench: Bench, device: Device, *, max_age_s: float = OBSERVE_S) -> Step[bool]:
-    """Read state of charge and every active set-point, unless younger than max_age_s; False where the device is silent.
+    """Read what guards need and every active set-point, unless younger than max_age_s; False where it is silent.
 
     A failed read leaves the old values with their old age: it never counts as evidence.
     """
@@ -63,8 +63,7 @@ def observe(bench: Bench, device: Device, *, max_age_s: float = OBSERVE_S) -> St
         device.last_fault, device.is_silent = str(fault), isinstance(fault, DeviceSilent)
         device.silent_until_s = bench.monotonic() + SILENT_PAUSE_S
         return False
-    if seen.soc is not None:
-        device.soc, device.soc_at_s = seen.soc, seen.at_s
+    device.values |= {name: (value, seen.at_s) for name, value in seen.values.items()}
     for slot, read in zip(device.slots, seen.reads, strict=True):
         slot.read, slot.read_at_s = read, seen.at_s
     device.read_at_s, device.is_silent = seen.at_s, False
@@ -78,15 +77,14 @@ class _Seen:
     """One look at a device. at_s: when it began, so that no value passes for younger than it is."""
 
     at_s: float
-    soc: float | None
+    values: dict[str, float]
     reads: list[ReadBack]
 
 
 def _see(bench: Bench, device: Device, hand: DeviceReader) -> _Seen:
     at_s = bench.monotonic()
-    # Devices say percent, guards compare shares of capacity.
-    soc = hand.read("read_soc_percent") / 100.0 if "read_soc_percent" in device.template.readable else None
-    return _Seen(at_s=at_s, soc=soc, reads=[hand.read_back(slot.capability) for slot in device.slots])
+    values = {name: hand.read(name) for name in device.asked}
+    return _Seen(at_s=at_s, values=values, reads=[hand.read_back(slot.capability) for slot in device.slots])
 
 
 def look(bench: Bench, device: Device, slot: Slot) -> Step[ReadBack | None]:
