@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from controls.templates.mqtt_topics import MqttTopics
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.yaml_file import load_model
@@ -82,11 +83,12 @@ class Template(Model):
 
     template: str
     name: str = ""
-    protocol: Literal["modbus_tcp", "mqtt5"]
+    protocol: Literal["modbus_tcp", "mqtt5", "mqtt_topics"]
     unit_id: int = Field(default=1, ge=1, le=247, description="Modbus unit, where the address names none")
     source: str = Field(default="", description="Public register map or topic list that it was made from")
     has_device_ttl: bool = Field(default=False, description="The device reverts by itself when not refreshed")
     is_synthetic: bool = Field(default=False, description="A simulator's device")
+    mqtt: MqttTopics | None = Field(default=None, description="Of protocol mqtt_topics: a device that does not know us")
     capabilities: dict[str, Capability]
     read_back: dict[str, ReadBackRule] = {}
     safe_default: dict[str, float] = {}
@@ -108,6 +110,19 @@ class Template(Model):
             raise ValueError(
                 f"{name!r} is not a settable capability; those are {', '.join(sorted(settable)) or 'none'}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _topics_fit(self) -> Self:
+        if (self.mqtt is not None) != (self.protocol == "mqtt_topics"):
+            raise ValueError("'mqtt' belongs to protocol mqtt_topics, which needs it")
+        faults = (
+            self.mqtt.faults(settable=self.settable, readable=self.readable, has_device_ttl=self.has_device_ttl)
+            if self.mqtt is not None
+            else []
+        )
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
 
     def _check_set_point(self, name: str, capability: Capability) -> None:

@@ -12,6 +12,9 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
 from tests.controls.devices import Served, command, measured, serving_modbus, serving_mqtt
 
+# Devices that do not know us keep no order and often no time: tests/controls/gateways/test_foreign_mqtt.py.
+OURS = [name for name in template_names() if load_template(name).protocol in ("modbus_tcp", "mqtt5")]
+
 
 @contextmanager
 def serving(name: str, clock: FixedClock, request: pytest.FixtureRequest) -> Iterator[Served]:
@@ -26,7 +29,7 @@ def serving(name: str, clock: FixedClock, request: pytest.FixtureRequest) -> Ite
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("name", template_names())
+@pytest.mark.parametrize("name", OURS)
 def test_every_template_measures(name: str, clock: FixedClock, request: pytest.FixtureRequest) -> None:
     with serving(name, clock, request) as served:
         template = load_template(name)
@@ -34,7 +37,7 @@ def test_every_template_measures(name: str, clock: FixedClock, request: pytest.F
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("name", template_names())
+@pytest.mark.parametrize("name", OURS)
 def test_every_set_point_is_written_read_back_and_dies_by_itself(
     name: str, clock: FixedClock, request: pytest.FixtureRequest
 ) -> None:
@@ -66,7 +69,7 @@ def test_limits_and_unknown_names_are_told() -> None:
         template.capability("fly")
     with pytest.raises(BadInput, match="takes no value"):
         template.limits("read_soc_percent")
-    with pytest.raises(BadInput, match=r"unknown device template 'nope'; there are sim_appliance, sim_battery_10kwh"):
+    with pytest.raises(BadInput, match=r"unknown device template 'nope'; there are .*sim_appliance, sim_battery_10kwh"):
         load_template("nope")
 
 
