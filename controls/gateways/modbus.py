@@ -4,6 +4,7 @@ One request in flight, no retry by the library (a retried write is applied twice
 any doubt, so that a late answer is never taken for the next one's.
 """
 
+import functools
 import threading
 from typing import Any
 
@@ -30,8 +31,8 @@ class _Line:
 
         self.where = f"Modbus device {host}:{port}/{unit_id}"
         self._unit_id = unit_id
-        # A second request in flight would be answered out of order by serial bridges.
-        self._one_at_a_time = threading.Lock()
+        # A second request in flight would be answered out of order by serial bridges, whichever unit it is for.
+        self._one_at_a_time = _bridge(host, port)
         # The library leaves connect and close untyped.
         self._client: Any = ModbusTcpClient(host, port=port, timeout=timeout_s, retries=0)
 
@@ -155,6 +156,12 @@ class ModbusDevice(ModbusReader):
         if code != _WRITE_REGISTERS:
             raise DeviceRefused(f"{self._line.where} answered function {code} to a write", code=code)
         return Ack(code=code, applied_value=None, at_utc=self._clock.now_utc())
+
+
+@functools.cache
+def _bridge(_host: str, _port: int) -> threading.Lock:
+    """The lock of one address: all units behind it share a wire."""
+    return threading.Lock()
 
 
 def _address(place: Place) -> int:
