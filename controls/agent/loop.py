@@ -120,6 +120,9 @@ class Agent:
         )
         if doubts:
             self.trouble = f"the mode is not believed: {doubts[0]}; 'meterloom doctor' names every such row"
+        if bench.site is not None and bench.site.observe(bench, self.devices):
+            for slot in (slot for device in self.devices for slot in device.slots):
+                slot.refresh_s = bench.monotonic()
         for device in self.devices:
             # Asked before every device: slow ones together may take longer than the lease has left.
             if not self._keep_lease():
