@@ -25,7 +25,7 @@ def live_of(
     made = select_rows(connection, plans.select().where(plans.c.plan_id == command.plan_id))
     soc, soc_age_s = _read(device, "read_soc_percent", now_s)
     return Live(
-        mode=select_mode(bench.store, connection, bench.site_id, device.device_id),
+        mode=select_mode(bench.store, connection, bench.site_id, device.device_id, slot.capability, now_utc=now_utc),
         is_latched=is_latched(select_faults(bench.store, connection, bench.site_id), device.device_id),
         lease_epoch=0 if bench.lease is None else bench.lease.epoch,
         monotonic_s=now_s,

@@ -164,9 +164,17 @@ class Device:
 class View:
     """The ledger as read at the start of a cycle."""
 
-    modes: dict[str, Mode]
+    modes: dict[tuple[str, str], Mode]
     faults: list[Fault]
     rows: list[LedgerRow] = field(default_factory=list)
+
+    def mode_of(self, device: Device, slot: Slot) -> Mode:
+        """The effective mode of the slot's capability."""
+        return self.modes[device.device_id, slot.capability]
+
+    def highest(self, device: Device) -> Mode:
+        """The highest mode of the device's capabilities: from PARTIAL on it needs a writer."""
+        return max(self.mode_of(device, slot) for slot in device.slots)
 
     def of(self, device: Device, slot: Slot) -> list[LedgerRow]:
         """The slot's commands that wait or are in hand, by window."""
