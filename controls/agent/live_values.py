@@ -10,6 +10,7 @@ from assets.stores.access import Connection, select_rows
 from assets.stores.schema.tables_control import plans
 from controls.agent.parts import Bench, Device, Slot
 from controls.ledger.device_faults import is_latched, select_faults
+from controls.ledger.holds import Hold, select_holds
 from controls.ledger.modes import select_mode
 from controls.safety.verdict import Live
 from data_quality.contracts.control.command import Command
@@ -27,6 +28,7 @@ def live_of(
     return Live(
         mode=select_mode(bench.store, connection, bench.site_id, device.device_id, slot.capability, now_utc=now_utc),
         is_latched=is_latched(select_faults(bench.store, connection, bench.site_id), device.device_id),
+        hold=_hold(select_holds(bench.store, connection, bench.site_id, now_utc), device.device_id, slot.capability),
         lease_epoch=0 if bench.lease is None else bench.lease.epoch,
         monotonic_s=now_s,
         deadline_monotonic_s=slot.deadline_s,
@@ -38,7 +40,7 @@ def live_of(
         soc=None if soc is None else soc / 100.0,
         soc_age_s=soc_age_s,
         other_active=tuple(other.capability for other in device.slots if other is not slot and _is_away(other, now_s)),
-        value_before=None if slot.read is None else slot.read.value,
+        value_before=None if slot.read is None or not math.isfinite(slot.read.value) else slot.read.value,
         **_measured(bench, device, slot, now_s),
     )
 
@@ -55,6 +57,12 @@ def _measured(bench: Bench, device: Device, slot: Slot, now_s: float) -> dict[st
         "degc_age_s": degc_age_s,
     }
     return found if bench.site is None else found | bench.site.live(device, slot, now_s)
+
+
+def _hold(holds: list[Hold], device_id: str, capability: str) -> str:
+    """The first hold on the capability in words, empty where there is none."""
+    found = next((hold for hold in holds if hold.covers(device_id, capability)), None)
+    return "" if found is None else f"{found.reason}; until {found.until_utc or 'a person gives it back'}"
 
 
 def _read(device: Device, name: str, now_s: float) -> tuple[float | None, float | None]:
