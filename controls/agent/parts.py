@@ -62,6 +62,10 @@ class Surroundings(Protocol):
         """Fields of Live that come from beside the device."""
         ...
 
+    def wrote(self, bench: "Bench", device: "Device", slot: "Slot") -> None:
+        """Count a write that is about to go out."""
+        ...
+
 
 def _no_hook(_point: str) -> None:
     """Does nothing."""
