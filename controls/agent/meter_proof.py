@@ -1,17 +1,42 @@
 """The fifth grade of evidence: did an independent meter move as the command said it would?
 
-Pure: values before and after, what was expected, and how noisy the meter is. The agent asks once a device's settling
-time is over (dispatch.md B.3); the site names the meter, and a device's own reading is never one.
+Pure: what a meter showed around a change, what was expected of it, and what else of ours moved meanwhile. The site
+file names the meter (`proven_by`); a device's own reading says what to expect and never proves it (dispatch.md B.3).
+
+For each meter the agent keeps a `MeterWatch`: `add` every reading, `begin` every set-point before it is written
+(reverts too: they move the meter as well), and ask `answer` until it says something.
 """
 
+import re
+import statistics
+from collections import deque
+from collections.abc import Callable
 from typing import Literal
 
+from controls.templates.load_templates import Template, load_template
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.site import Asset, Site
 
 # Of the rating: what an instrument of class 1 and a rounding inverter may differ by together.
 TOLERANCE_SHARE = 0.05
 # Of the noise of the minute before: what a load beside it does by itself.
 NOISE_SIGMAS = 3.0
+# The minute whose mean and noise are what stood before.
+BEFORE_S = 60.0
+# Three readings of the agent's five seconds.
+AFTER_S = 15.0
+MIN_READINGS = 3
+# Two readings: a step is clear of both windows in at least one look.
+STEP_S = 10.0
+# An answer comes this long after the settling time at the latest, whatever the meter did not say.
+ANSWER_S = 60.0
+# Longer than any settling time with its minutes around it: what is older explains nothing any more.
+KEEP_S = 900.0
+READING = "read_power_kw"
+METER_KIND = "grid_meter"
+# Half a watt: below it, sums of the same powers in another order are the same sum.
+_SAME_KW = 0.0005
 
 
 class MeterResponse(Model):
@@ -25,10 +50,113 @@ class MeterResponse(Model):
     reason: str
 
 
-def judge(*, before_kw: float, after_kw: float, expected_kw: float, rating_kw: float, noise_kw: float) -> MeterResponse:
-    """Compare a meter's change with the expected one; undecided where the noise hides it.
+class Expectation(Model):
+    """What a set-point should do to the import, kW. change_kw: None where nobody can say.
 
-    noise_kw: standard deviation of the meter's last minute before the command.
+    is_at_least: the device may go further than asked, as a load under a limit may.
+    """
+
+    change_kw: float | None
+    rating_kw: float = 0.0
+    is_at_least: bool = False
+    reason: str = ""
+
+
+def meters_of(site: Site, load: Callable[[str], Template] = load_template) -> dict[str, Asset]:
+    """The meter that proves each device: the one its asset names, else the site's only grid meter. By device.
+
+    A device without either has no fifth grade. Raises BadInput where what is named measures no power, or takes
+    set-points itself.
+    """
+    by_name = {asset.asset_id: asset for asset in site.assets}
+    at_grid = [asset for asset in site.assets if asset.kind == METER_KIND and asset.template]
+    found = {}
+    for asset in site.assets:
+        meter = by_name[asset.proven_by] if asset.proven_by else at_grid[0] if len(at_grid) == 1 else None
+        if meter is None or meter is asset or not asset.template:
+            continue
+        template = load(meter.template) if meter.template else None
+        if template is None or template.settable or READING not in template.capabilities:
+            raise BadInput(
+                f"site {site.site_id}, asset {asset.asset_id!r}: {meter.asset_id!r} is no meter of its own; "
+                f"expected an asset whose template has {READING} and takes no set-point",
+                reason="bad_asset",
+            )
+        found[asset.asset_id] = meter
+    return found
+
+
+def power_kw(asset: Asset, template: Template, capability: str, value: float) -> float | None:
+    """The power that a set-point asks for, kW; None where template and site file do not say.
+
+    A contact switches what the site file states of it: `relays_kw`, by the number in the capability's name, or
+    `power_kw` of an asset with one contact. Amperes are per phase, of the asset's `phases` (1) at `volts` (230).
+    """
+    unit, numbers = template.capability(capability).unit, asset.numbers
+    if unit == "kw":
+        return value
+    if unit == "w":
+        return value / 1000.0
+    if unit == "a":
+        return value * numbers.get("volts", 230.0) * numbers.get("phases", 1.0) / 1000.0
+    if unit == "state":
+        relays, number = asset.params.get("relays_kw"), re.search(r"\d+", capability)
+        if isinstance(relays, list) and number is not None and 0 < int(number[0]) <= len(relays):
+            rated = relays[int(number[0]) - 1]
+            return value * float(rated) if isinstance(rated, int | float) else None
+        return value * numbers["power_kw"] if "power_kw" in numbers else None
+    return None
+
+
+def expected(
+    asset: Asset, template: Template, capability: str, *, before: float, value: float, own_kw: float | None = None
+) -> Expectation:
+    """What going from set-point `before` to `value` should do to the meter, by the template's `effect`.
+
+    own_kw: the device's own power before the change, as it states it. It says what there is to be limited, and what a
+    device that did not follow its last set-point must still do; without it a limit has no expectation.
+    """
+    place = template.capability(capability)
+    if place.effect == "none":
+        return Expectation(change_kw=0.0 if before == value else None, reason=f"no meter shows {capability}")
+    was_kw, will_kw = (power_kw(asset, template, capability, each) for each in (before, value))
+    low, high = (power_kw(asset, template, capability, each) for each in template.limits(capability))
+    if was_kw is None or will_kw is None or low is None or high is None:
+        return Expectation(change_kw=None, reason=f"nothing says how many kW {capability} of {place.unit} are")
+    rating_kw = max(abs(low), abs(high))
+    if place.effect == "power":
+        # Only where it is this capability's power alone: one reading for sixteen contacts tells nothing of one.
+        now_kw = own_kw if own_kw is not None and len(template.settable) == 1 else was_kw
+        return Expectation(change_kw=will_kw - now_kw, rating_kw=rating_kw)
+    if own_kw is None:
+        return Expectation(change_kw=None, rating_kw=rating_kw, reason="a limit, and the device states no power")
+    too_much_kw = abs(own_kw) - will_kw
+    if too_much_kw > 0:
+        # Less production is more import.
+        change_kw = too_much_kw if asset.kind == "pv" else -too_much_kw
+        return Expectation(change_kw=change_kw, rating_kw=rating_kw, is_at_least=True)
+    # What the old limit held back comes now, or does not: the weather decides, or the car.
+    was_held = will_kw > was_kw and abs(own_kw) >= was_kw - TOLERANCE_SHARE * rating_kw
+    return Expectation(
+        change_kw=None if was_held else 0.0, rating_kw=rating_kw, reason=f"{abs(own_kw):g} kW are below the limit"
+    )
+
+
+def judge(
+    *,
+    before_kw: float,
+    after_kw: float,
+    expected_kw: float,
+    rating_kw: float,
+    noise_kw: float,
+    others_kw: tuple[float, ...] = (),
+    is_at_least: bool = False,
+) -> MeterResponse:
+    """Compare a meter's change with the expected one; undecided where noise or another command of ours hides it.
+
+    noise_kw: standard deviation of the meter's last minute before the command. others_kw: what else of ours was to
+    move it meanwhile. Each of those may have failed as well, so every sum of them is tried, with this command and
+    without: it moved if only sums with it fit, it did not if none of those fits.
     """
     allowed_kw = max(TOLERANCE_SHARE * rating_kw, NOISE_SIGMAS * noise_kw)
     facts = {"before_kw": before_kw, "after_kw": after_kw, "expected_kw": expected_kw, "allowed_kw": allowed_kw}
@@ -36,6 +164,130 @@ def judge(*, before_kw: float, after_kw: float, expected_kw: float, rating_kw: f
     if abs(expected_kw) <= allowed_kw:
         said = f"a change of {expected_kw:g} kW is less than this meter can tell ({allowed_kw:g} kW)"
         return MeterResponse(outcome="undecided", reason=said, **facts)
-    is_moved = abs(change_kw - expected_kw) <= allowed_kw
-    said = f"the meter moved by {change_kw:g} kW, expected {expected_kw:g} kW within {allowed_kw:g} kW"
-    return MeterResponse(outcome="moved" if is_moved else "not", reason=said, **facts)
+    rests = [change_kw - each for each in _sums(others_kw)]
+    # Beyond the expectation counts as reached only where the device may go further than asked.
+    signed = [(rest - expected_kw) * (1 if expected_kw > 0 else -1) for rest in rests]
+    fits_with = any(-allowed_kw <= each and (is_at_least or each <= allowed_kw) for each in signed)
+    fits_without = any(abs(rest) <= allowed_kw for rest in rests)
+    beside = f" beside {len(others_kw)} others of ours" if others_kw else ""
+    said = f"the meter moved by {change_kw:.3g} kW, expected {expected_kw:.3g} kW{beside} within {allowed_kw:.3g} kW"
+    if fits_with and fits_without:
+        return MeterResponse(outcome="undecided", reason=f"{said}: it would fit without this one as well", **facts)
+    return MeterResponse(outcome="moved" if fits_with else "not", reason=said, **facts)
+
+
+def _sums(parts_kw: tuple[float, ...]) -> list[float]:
+    """Every sum of some of the parts, nearly equal ones once: sixteen relays of 1 kW have 17 sums, not 65,536."""
+    sums = {0: 0.0}
+    for part in parts_kw:
+        sums |= {round((each + part) / _SAME_KW): each + part for each in sums.values()}
+    return list(sums.values())
+
+
+class _Change(Model):
+    """One set-point of ours: when it went out, by when it shows, what it should do. Times are monotonic."""
+
+    key: str
+    at_s: float
+    settled_s: float
+    expectation: Expectation
+
+
+class MeterWatch:
+    """One meter: its readings, and what of ours should have moved it."""
+
+    def __init__(self) -> None:
+        self._readings: deque[tuple[float, float]] = deque()
+        self._changes: deque[_Change] = deque()
+
+    def add(self, now_s: float, kw: float) -> None:
+        """Remember a reading, kW, import positive."""
+        self._readings.append((now_s, kw))
+        while self._readings[0][0] < now_s - KEEP_S:
+            self._readings.popleft()
+        while self._changes and self._changes[0].at_s < now_s - KEEP_S:
+            self._changes.popleft()
+
+    def begin(self, key: str, now_s: float, expectation: Expectation, *, settle_s: float) -> None:
+        """A set-point goes out now. key: the command's id; the same again (a second attempt) begins anew."""
+        kept = [each for each in self._changes if each.key != key]
+        change = _Change(key=key, at_s=now_s, settled_s=now_s + settle_s, expectation=expectation)
+        self._changes = deque([*kept, change])
+
+    def answer(self, key: str, now_s: float) -> MeterResponse | None:
+        """What the meter says of a set-point; None while it is too early. Never later than settle_s + 60 s."""
+        mine = next((each for each in self._changes if each.key == key), None)
+        if mine is None:
+            return MeterResponse(outcome="undecided", reason="the agent did not see it begin")
+        if mine.expectation.change_kw is None:
+            return MeterResponse(outcome="undecided", reason=mine.expectation.reason)
+        together = self._together(mine)
+        begun_s, settled_s = min(each.at_s for each in together), max(each.settled_s for each in together)
+        until_s = mine.settled_s + ANSWER_S
+        after = self._window(settled_s, settled_s + AFTER_S)
+        if now_s < until_s and (now_s < settled_s + AFTER_S or len(after) < MIN_READINGS):
+            return None
+        # What settled within the minute before is over: only what stood after it counts.
+        calm_s = max([each.settled_s for each in self._changes if each.settled_s <= begun_s], default=0.0)
+        before = self._window(max(begun_s - BEFORE_S, calm_s), begun_s)
+        if len(before) < MIN_READINGS or not after:
+            when = "before the command" if after else "after it"
+            return MeterResponse(outcome="undecided", reason=f"the meter gave too few readings {when}")
+        others = [each.expectation for each in together if each is not mine]
+        unknown = [each.reason for each in others if each.change_kw is None]
+        if unknown:
+            said = f"another command of ours moved it meanwhile, by nobody knows how much: {unknown[0]}"
+            return MeterResponse(outcome="undecided", reason=said)
+        return judge(
+            before_kw=statistics.fmean(before),
+            after_kw=statistics.fmean(after),
+            expected_kw=mine.expectation.change_kw,
+            rating_kw=mine.expectation.rating_kw,
+            noise_kw=statistics.stdev(before),
+            others_kw=tuple(each.change_kw for each in others if each.change_kw),
+            is_at_least=mine.expectation.is_at_least,
+        )
+
+    def went_back(self, key: str, now_s: float) -> MeterResponse | None:
+        """After it moved: `not` where the meter since made a step back of the command's size, else None.
+
+        A load beside it can look the same on a meter at the grid, so this is a reason to look, not to latch. While
+        another set-point of ours is on its way nothing is said.
+        """
+        mine = next((each for each in self._changes if each.key == key), None)
+        if mine is None or mine.expectation.change_kw is None:
+            return None
+        recent_s = now_s - AFTER_S
+        # A step in between would count half in either window.
+        calm_s = max(mine.settled_s, recent_s - STEP_S - BEFORE_S)
+        if any(each is not mine and each.settled_s + AFTER_S > calm_s for each in self._changes):
+            return None
+        before, after = self._window(calm_s, recent_s - STEP_S), self._window(recent_s, now_s)
+        if min(len(before), len(after)) < MIN_READINGS:
+            return None
+        judged = judge(
+            before_kw=statistics.fmean(before),
+            after_kw=statistics.fmean(after),
+            expected_kw=-mine.expectation.change_kw,
+            rating_kw=mine.expectation.rating_kw,
+            noise_kw=statistics.stdev(before),
+        )
+        if judged.outcome != "moved":
+            return None
+        return judged.model_copy(update={"outcome": "not", "reason": f"it went back: {judged.reason}"})
+
+    def _window(self, from_s: float, until_s: float) -> list[float]:
+        return [kw for at_s, kw in self._readings if from_s <= at_s <= until_s]
+
+    def _together(self, mine: _Change) -> list[_Change]:
+        """The set-points that cannot be told apart from this one by time: each begins before another has settled."""
+        together, left = [mine], [each for each in self._changes if each is not mine]
+        while near := [each for each in left if any(_meet(each, other) for other in together)]:
+            together += near
+            left = [each for each in left if each not in near]
+        return together
+
+
+def _meet(one: _Change, other: _Change) -> bool:
+    """True where one begins before the other has settled and been read."""
+    return one.at_s < other.settled_s + AFTER_S and other.at_s < one.settled_s + AFTER_S

@@ -4,6 +4,7 @@ One request in flight, no retry by the library (a retried write is applied twice
 any doubt, so that a late answer is never taken for the next one's.
 """
 
+import functools
 import threading
 from typing import Any
 
@@ -39,8 +40,8 @@ class _Line:
 
         self.where = f"Modbus device {host}:{port}/{unit_id}"
         self._unit_id = unit_id
-        # A second request in flight would be answered out of order by serial bridges.
-        self._one_at_a_time = threading.Lock()
+        # A second request in flight would be answered out of order by serial bridges, whichever unit it is for.
+        self._one_at_a_time = _bridge(host, port)
         # The library leaves connect and close untyped.
         self._client: Any = ModbusTcpClient(host, port=port, timeout=timeout_s, retries=0)
         self._models: dict[int, SunSpecModel] | None = None
@@ -283,6 +284,12 @@ class ModbusDevice(ModbusReader):
             ]
         except ValueError as error:
             raise NotSent(f"command {command.command_id}: {error}") from error
+
+
+@functools.cache
+def _bridge(_host: str, _port: int) -> threading.Lock:
+    """The lock of one address: all units behind it share a wire."""
+    return threading.Lock()
 
 
 def _whole(number: float | None) -> int | None:

@@ -31,7 +31,7 @@ KINDS: dict[str, type[Device]] = {
     if kind.kind and kind.__module__.startswith(_HERE)
 }
 # Assets that are shown and simulated, and that no plan moves.
-PASSIVE = frozenset({"heating_relay", "machine"})
+PASSIVE = frozenset({"grid_meter", "heating_relay", "machine"})
 
 
 def devices_of(request: PlanRequest) -> tuple[Device, ...]:

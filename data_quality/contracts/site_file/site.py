@@ -109,6 +109,11 @@ class Asset(Model):
     kind: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="One that plans know, or another that nothing plans")
     template: str = ""
     meter: Identifier | None = None
+    proven_by: str = Field(
+        default="",
+        exclude_if=lambda name: not name,
+        description="The metering asset that shows what it does; empty: the site's only grid meter",
+    )
     address: str = Field(default="", description="host:port/unit or MQTT topic root; empty: the settings decide")
     params: dict[str, JsonValue] = {}
 
@@ -317,8 +322,7 @@ class Site(Model):
                 names = [*streams, *(seu.seu_id for seu in self.seus)]
                 check_named("validation: meter", declared.meter, names)
         for asset in self.assets:
-            if asset.meter is not None:
-                check_named(f"asset {asset.asset_id!r}: meter", asset.meter, meters)
+            _check_asset(asset, self.assets, meters)
         for meter in self.meters:
             _check_multipliers(meter, self.time_zone)
         check_premises(self)
@@ -362,6 +366,15 @@ class Site(Model):
         """Ids that readings may carry: meters that are read, then drivers."""
         read = [meter.meter_id for meter in self.meters if not meter.is_virtual]
         return read + [driver.driver_id for driver in self.drivers]
+
+
+def _check_asset(asset: Asset, assets: tuple[Asset, ...], meters: list[str]) -> None:
+    if asset.meter is not None:
+        check_named(f"asset {asset.asset_id!r}: meter", asset.meter, meters)
+    if asset.proven_by:
+        # What it says of itself is its claim, and no proof of it.
+        others = [other.asset_id for other in assets if other is not asset]
+        check_named(f"asset {asset.asset_id!r}: proven_by", asset.proven_by, others)
 
 
 def _check_project(project: MvProject, site: Site) -> None:
