@@ -25,7 +25,9 @@ from data_quality.contracts.time import Clock
 # A way through a broker and back: a little more than the direct line of Modbus gets.
 TIMEOUT_S = 2.0
 # What a device's code for dropping a command leaves to be asked.
-_WHY = {Outcome.BAD_MAC: "bad_mac: its key is not the one that the agent proves commands with, or the agent has none"}
+_WHY: dict[str, str] = {
+    Outcome.BAD_MAC: "bad_mac: its key is not the one that the agent proves commands with, or the agent has none"
+}
 
 
 class MqttReader:

@@ -15,9 +15,8 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from controls.gateways.access.device_keys import DeviceKey
-from controls.gateways.lease import Outcome
+from controls.gateways.lease import Outcome, leases_of
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine, Will
-from controls.gateways.serve_modbus import leases_of
 from controls.gateways.topics import COMMAND_LEFT, CommandPayload, Topics, loads
 from controls.templates.load_templates import Template
 from data_quality.contracts.errors import WorldFault

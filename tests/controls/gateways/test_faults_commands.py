@@ -1,7 +1,6 @@
-"""F73 and F74: whoever may publish on the broker cannot command a device that has a key, not even with our own words."""
+"""F73 and F74: whoever may publish on the broker cannot command a device that has a key, even in our words."""
 
 import json
-import os
 import random
 import threading
 import time
@@ -280,4 +279,3 @@ def test_keys_lie_in_files_that_only_their_owner_reads(tmp_path: Path) -> None:
         with pytest.raises(BadInput, match="must be 64 hex digits") as fault:
             find_device_key(tmp_path / "keys", "pv")
         assert wrong not in str(fault.value) or not wrong
-    os.remove(path)
