@@ -91,7 +91,8 @@ def gateways(site: Site, project: Project, clock: Clock, mqtt_version: Literal["
     # Only here: an agent with other transports must not load the libraries of the wire.
     from controls.gateways.open import Gateways
 
-    return Gateways(site.site_id, project.settings, clock, mqtt_version)
+    keys = project.keys_dir / "devices" / site.site_id
+    return Gateways(site.site_id, project.settings, clock, mqtt_version, keys)
 
 
 def public_keys_of(project: Project) -> dict[str, str] | None:
