@@ -1,8 +1,10 @@
 """From a site's asset to a connected device: the one place that knows which protocol a template speaks."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from controls.gateways.access.device_keys import find_device_key
 from controls.gateways.capabilities import DeviceReader, DeviceWriter
 from controls.gateways.foreign.foreign_mqtt import TopicsDevice, TopicsReader
 from controls.gateways.modbus import ModbusDevice, ModbusReader
@@ -20,13 +22,15 @@ class Gateways:
     """Devices of one site over the real gateways, by the project's settings. A device connects when first asked.
 
     Under a lease (epoch above 0) all MQTT devices share one connection, which is named after site and epoch: an agent
-    that comes back beside its successor does not throw it off the broker.
+    that comes back beside its successor does not throw it off the broker. keys: folder of the keys of devices that
+    want their commands proven.
     """
 
     site_id: str
     settings: Settings
     clock: Clock
     mqtt_version: Version = "5"
+    keys: Path | None = None
     # The newest only: those of earlier epochs end with the last device that holds one.
     _lines: dict[int, SharedLine] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -46,7 +50,8 @@ class Gateways:
             return ModbusDevice(template, host=host, port=port, unit_id=unit_id, clock=self.clock, device_id=name)
         if template.protocol == "mqtt_topics":
             return TopicsDevice(template, name=asset.address, **self._mqtt(asset, epoch))
-        return MqttDevice(template, **self._mqtt(asset, epoch))
+        key = None if self.keys is None else find_device_key(self.keys, asset.asset_id)
+        return MqttDevice(template, key=key, **self._mqtt(asset, epoch))
 
     def _mqtt(self, asset: Asset, epoch: int) -> dict[str, Any]:
         address = broker_address(self.settings, self.mqtt_version)
