@@ -8,8 +8,8 @@ from assets.stores.access import read_rows
 from assets.stores.schema.tables_control import device_leases
 from assets.stores.transactions import Store
 from controls.ledger.device_faults import open_faults
+from controls.ledger.device_holds import open_holds
 from controls.ledger.device_lease import LEASE_S
-from controls.ledger.holds import open_holds
 from controls.ledger.modes import Modes, read_modes
 from controls.ledger.two_people import open_requests
 from controls.templates.load_templates import Template, load_template

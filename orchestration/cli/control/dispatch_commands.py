@@ -10,7 +10,7 @@ from assets.stores.access import site_transaction
 from controls.ledger.approvals import Kind, Outcome, audited, record
 from controls.ledger.chain import verify_chain
 from controls.ledger.device_faults import acknowledge_fault, open_faults
-from controls.ledger.holds import HOLD, open_holds, release_hold, set_hold
+from controls.ledger.device_holds import HOLD, open_holds, release_hold, set_hold
 from controls.ledger.modes import current_mode, mode_history, set_mode
 from controls.ledger.two_people import ModeRequest, approve_full, open_requests, request_full, revoke_request
 from data_quality.contracts.control.command import Mode
