@@ -1,6 +1,8 @@
 """From a site's asset to a connected device: the one place that knows which protocol a template speaks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from controls.gateways.capabilities import DeviceReader, DeviceWriter
 from controls.gateways.modbus import ModbusDevice, ModbusReader
@@ -12,6 +14,9 @@ from data_quality.contracts.settings import Settings
 from data_quality.contracts.site_file.site import Asset
 from data_quality.contracts.time import Clock
 
+if TYPE_CHECKING:
+    from controls.gateways.charge_points.chargers import Chargers
+
 
 @dataclass(frozen=True)
 class Gateways:
@@ -21,12 +26,16 @@ class Gateways:
     settings: Settings
     clock: Clock
     mqtt_version: Version = "5"
+    root: Path = Path()
+    _held: "list[Chargers]" = field(default_factory=list, init=False, repr=False, compare=False)
 
     def open_reader(self, asset: Asset, template: Template, *, epoch: int = 0) -> DeviceReader:
         """A device that can be read and not written. Raises BadInput."""
         if template.protocol == "modbus_tcp":
             host, port, unit_id = modbus_address(asset, template, self.settings)
             return ModbusReader(template, host=host, port=port, unit_id=unit_id, clock=self.clock)
+        if template.protocol in ("ocpp16", "ocpp201"):
+            return self._chargers().open_reader(asset, template)
         broker, name = broker_address(self.settings, self.mqtt_version), asset.asset_id
         return MqttReader(template, address=broker, site_id=self.site_id, device_id=name, epoch=epoch, clock=self.clock)
 
@@ -36,7 +45,22 @@ class Gateways:
         if template.protocol == "modbus_tcp":
             host, port, unit_id = modbus_address(asset, template, self.settings)
             return ModbusDevice(template, host=host, port=port, unit_id=unit_id, clock=self.clock, device_id=name)
+        if template.protocol in ("ocpp16", "ocpp201"):
+            return self._chargers().open_device(asset, template)
         return MqttDevice(template, address=broker, site_id=self.site_id, device_id=name, epoch=epoch, clock=self.clock)
+
+    def _chargers(self) -> "Chargers":
+        """What chargers connect to: started by the first of them, with libraries that no other site loads."""
+        if not self._held:
+            from controls.gateways.charge_points.chargers import Chargers
+
+            self._held.append(Chargers(self.settings.ocpp, root=self.root, clock=self.clock))
+        return self._held[0]
+
+    def close(self) -> None:
+        """End what devices share; safe to call twice."""
+        while self._held:
+            self._held.pop().close()
 
 
 def modbus_address(asset: Asset, template: Template, settings: Settings) -> tuple[str, int, int]:

@@ -16,7 +16,10 @@ FrameWord = Literal["value", "ttl_s", "epoch", "seq"]
 
 
 class Place(Model):
-    """Where a value lives: Modbus register (address on the wire, from 0) or field of the MQTT payload.
+    """Where a value lives: Modbus register (address on the wire, from 0), field of the MQTT payload, or name in OCPP.
+
+    OCPP: a set-point's field is its unit on the wire, W or A (per phase, so `scale` is of one phase); a reading's is
+    the measurand, in W, Wh, A, V or Percent, or `status`, which is 1 while a car is plugged in.
 
     value = raw * scale. A frame lists what stands in consecutive registers from `register` on, written in one
     FC16 or read in one request: value (of `type`), ttl_s and epoch (uint16), seq (uint32, high word first).
@@ -82,7 +85,7 @@ class Template(Model):
 
     template: str
     name: str = ""
-    protocol: Literal["modbus_tcp", "mqtt5"]
+    protocol: Literal["modbus_tcp", "mqtt5", "ocpp16", "ocpp201"]
     unit_id: int = Field(default=1, ge=1, le=247, description="Modbus unit, where the address names none")
     source: str = Field(default="", description="Public register map or topic list that it was made from")
     has_device_ttl: bool = Field(default=False, description="The device reverts by itself when not refreshed")
