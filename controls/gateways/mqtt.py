@@ -13,7 +13,7 @@ from typing import Any
 from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, ReadBack
 from controls.gateways.check_command import checked, plausible
 from controls.gateways.lease import Outcome
-from controls.gateways.mqtt_line import NO_MATCHING_SUBSCRIBERS, BrokerAddress, MqttLine, publish_properties
+from controls.gateways.mqtt_line import NO_MATCHING_SUBSCRIBERS, BrokerAddress, SharedLine, publish_properties
 from controls.gateways.topics import Topics, command_payload, loads
 from controls.templates.load_templates import Place, Template
 from data_quality.contracts.control.command import Command
@@ -37,11 +37,11 @@ class MqttReader:
         epoch: int,
         clock: Clock,
         timeout_s: float = TIMEOUT_S,
+        line: SharedLine | None = None,
     ) -> None:
         if template.protocol != "mqtt5":
             raise BadInput(f"template {template.template!r} speaks {template.protocol}, not mqtt5")
         self.template = template
-        self._address = address
         self._topics = Topics(site_id=site_id, device_id=device_id)
         self._device_id = device_id
         self._epoch = epoch
@@ -49,11 +49,16 @@ class MqttReader:
         self._asker = secrets.token_hex(4)
         self._clock = clock
         self._timeout_s = timeout_s
-        self._line: MqttLine | None = None
+        # Without one that is shared with other devices it has a connection of its own.
+        self._line = line or SharedLine(address, client_id=self._client_id)
         self._one_at_a_time = threading.Lock()
         self._answered = threading.Condition()
         self._answers: dict[str, tuple[dict[str, Any], str]] = {}
         self._numbers = itertools.count(1)
+
+    @property
+    def _heard(self) -> tuple[str, ...]:
+        return (self._topics.ack, self._topics.state)
 
     @property
     def _client_id(self) -> str:
@@ -83,10 +88,8 @@ class MqttReader:
         return plausible(self._number(document, capability), capability, name=name, device=repr(self._device_id))
 
     def close(self) -> None:
-        """Drop the connection and the client."""
-        if self._line is not None:
-            self._line.close()
-            self._line = None
+        """Leave the connection; one of its own is dropped."""
+        self._line.leave(self._heard, hear=self._received)
 
     def _number(self, document: dict[str, Any], place: Place) -> float:
         value = _stated(document, place.field_name or "")
@@ -104,7 +107,8 @@ class MqttReader:
     def _exchange(
         self, topic: str, payload: bytes, *, key: str, answer: str, expiry_s: int
     ) -> tuple[dict[str, Any], str]:
-        line = self._open_line()
+        self._line.join(self._heard, hear=self._received, lost=self._woken)
+        line = self._line.open(self._heard)
         properties = publish_properties(
             expiry_s=expiry_s, response_topic=answer, correlation=key.encode(), is_v5=line.is_v5
         )
@@ -116,25 +120,16 @@ class MqttReader:
         with self._answered:
             self._answered.wait_for(lambda: key in self._answers or not line.is_open, timeout=self._timeout_s)
             found, is_lost = self._answers.pop(key, None), not line.is_open
+        # A late answer meets no other question: each has a key of its own. Nothing waits in the client's queue, since
+        # the broker has acknowledged the message; where it does not, the line is dropped.
         if found is None:
-            # A late answer must not meet the next question, and nothing may wait in the client's queue.
-            self.close()
             how = f": the connection to {line.where} is lost" if is_lost else f" within {self._timeout_s} s"
             raise DeviceSilent(f"device {self._device_id!r} gave no answer{how}")
         return found
 
-    def _open_line(self) -> MqttLine:
-        if self._line is not None and not self._line.is_open:
-            self.close()
-        if self._line is None:
-            self._line = MqttLine(
-                self._address,
-                client_id=self._client_id,
-                subscriptions=(self._topics.ack, self._topics.state),
-                on_message=self._received,
-                changed=self._answered,
-            )
-        return self._line
+    def _woken(self) -> None:
+        with self._answered:
+            self._answered.notify_all()
 
     def _received(self, topic: str, payload: bytes, properties: Any) -> None:
         document = loads(payload)

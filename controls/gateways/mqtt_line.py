@@ -5,7 +5,10 @@ published unless connected, the client never reconnects, and a new connection is
 """
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from concurrent.futures import TimeoutError as NoAnswer
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -24,9 +27,14 @@ KEEPALIVE_S = 5
 NO_MATCHING_SUBSCRIBERS = 0x10
 _REFUSAL = 0x80
 _KEPT_PUBACKS = 1000
+# A broker that is away is asked again after this pause, and not by each device that waits for it.
+RETRY_S = 1.0
 # Payload, topic and properties; the broker then drops what is longer instead of sending it to us.
 _MAX_PACKET_BYTES = MAX_PAYLOAD_BYTES + 65_536
+# Under it the answer to the connection is kept; messages are numbered from 1.
+_CONNECTION = 0
 Version = Literal["5", "3.1.1"]
+Hear = Callable[[str, bytes, Any], None]
 
 
 class BrokerAddress(Model):
@@ -49,8 +57,8 @@ class Will(Model):
 class MqttLine:
     """A connected client. `on_message(topic, payload, properties)` runs in the client's own thread.
 
-    changed: told of whatever happens to the connection, for who waits for an answer and must not wait for one that
-    cannot come.
+    on_kept: takes what the broker kept from before we came; without it on_message takes that too. lost: called once the
+    connection is gone, for who waits for an answer that cannot come any more.
     """
 
     def __init__(
@@ -59,21 +67,24 @@ class MqttLine:
         *,
         client_id: str,
         subscriptions: tuple[str, ...],
-        on_message: Callable[[str, bytes, Any], None],
+        on_message: Hear,
         will: Will | None = None,
         timeout_s: float = 5.0,
-        changed: threading.Condition | None = None,
+        lost: Callable[[], None] = lambda: None,
+        on_kept: Hear | None = None,
     ) -> None:
         self.where = f"MQTT broker {address.host}:{address.port}"
         self.is_v5 = address.version == "5"
-        self._on_message = on_message
+        self._on_message, self._on_kept = on_message, on_kept or on_message
         self._timeout_s = timeout_s
         self._subscriptions = subscriptions
-        self._changed = changed or threading.Condition()
-        self._connack: int | None = None
-        self._subacks: list[int] | None = None
+        self._lost = lost
+        self._lock = threading.Lock()
+        self._closing = threading.Lock()
         self._is_lost = False
-        self._pubacks: dict[int, int] = {}
+        # The broker's answers by message number (0: the connection), each for the one who waits for it: an answer
+        # about one device must not wake those who wait for five hundred others.
+        self._answers: dict[int, Future[list[int]]] = {}
         self._client = self._make_client(address, client_id, will)
         self._open(address)
 
@@ -112,19 +123,22 @@ class MqttLine:
         except (OSError, ValueError) as error:
             raise DeviceSilent(f"{self.where} does not accept a connection ({type(error).__name__})") from error
         self._client.loop_start()
-        self._wait(lambda: self._connack is not None, "did not answer the connection")
-        if self._connack:
-            code = self._connack
+        (code,) = self._wait(_CONNECTION, "did not answer the connection")
+        if code:
             self.close()
             raise DeviceRefused(f"{self.where} refused the connection with code {code:#x}", code=code)
         if self._subscriptions:
-            self._client.subscribe([(topic, 1) for topic in self._subscriptions])
-            self._wait(lambda: self._subacks is not None, "did not confirm the subscriptions")
-            # A subscription that is refused looks like silence later: said now.
-            refused = [code for code in self._subacks or [] if code >= _REFUSAL]
-            if refused:
-                self.close()
-                raise DeviceRefused(f"{self.where} refused a subscription with code {refused[0]:#x}", code=refused[0])
+            self.subscribe(self._subscriptions)
+
+    def subscribe(self, topics: Iterable[str]) -> None:
+        """Hear these topics too. Raises DeviceSilent, DeviceRefused; after either the connection is closed."""
+        _, mid = self._client.subscribe([(topic, 1) for topic in topics])
+        codes = self._wait(mid or 0, "did not confirm the subscriptions")
+        # A subscription that is refused looks like silence later: said now.
+        refused = [code for code in codes if code >= _REFUSAL]
+        if refused:
+            self.close()
+            raise DeviceRefused(f"{self.where} refused a subscription with code {refused[0]:#x}", code=refused[0])
 
     @property
     def is_open(self) -> bool:
@@ -139,66 +153,168 @@ class MqttLine:
         if not self.is_open:
             raise DeviceSilent(f"{self.where} is not connected")
         sent = self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
-        # By message number: acknowledgements of posts arrive in between.
-        self._wait(lambda: sent.mid in self._pubacks, "did not acknowledge a message")
-        code = self._pubacks.pop(sent.mid)
+        (code,) = self._wait(sent.mid, "did not acknowledge a message")
         if code >= _REFUSAL:
             raise DeviceRefused(f"{self.where} refused a message on {topic} with code {code:#x}", code=code)
         return code
 
-    def post(self, topic: str, payload: bytes) -> None:
+    def post(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish with QoS 1 without waiting: for answers sent from the client's own thread."""
         if self.is_open:
-            self._client.publish(topic, payload, qos=1)
+            self._client.publish(topic, payload, qos=1, retain=retain)
 
     def close(self, last_words: Will | None = None) -> None:
         """Say the last words, disconnect, and drop the client with whatever it still queues."""
         if last_words is not None and self.is_open:
             # A clean disconnect sends no will, so the retained "online" would stay for ever.
             self._client.publish(last_words.topic, last_words.payload, qos=1, retain=True).wait_for_publish(1.0)
-        self._client.disconnect()
-        self._client.loop_stop()
-        with self._changed:
-            self._is_lost = True
-            self._changed.notify_all()
+        # The library's own close is not for two threads at once.
+        with self._closing:
+            self._client.disconnect()
+            self._client.loop_stop()
+        self._mark_lost()
 
-    def _wait(self, condition: Callable[[], bool], otherwise: str) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: condition() or self._is_lost, timeout=self._timeout_s)
-            is_met = condition()
-        if not is_met:
+    def _wait(self, mid: int, otherwise: str) -> list[int]:
+        """What the broker says to a message; it may have said it already."""
+        with self._lock:
+            answer = self._answers.setdefault(mid, Future())
+        if self._is_lost:
+            answer.cancel()
+        try:
+            return answer.result(self._timeout_s)
+        except (NoAnswer, CancelledError) as error:
             self.close()
-            raise DeviceSilent(f"{self.where} {otherwise}")
+            raise DeviceSilent(f"{self.where} {otherwise}") from error
+        finally:
+            with self._lock:
+                self._answers.pop(mid, None)
 
     def _connected(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        with self._changed:
-            self._connack = int(reason.value)
-            self._changed.notify_all()
+        self._tell(_CONNECTION, [int(reason.value)])
 
-    def _subscribed(self, _client: Client, _data: Any, _mid: int, reasons: list[Any], _properties: Any) -> None:
-        with self._changed:
-            self._subacks = [int(reason.value) for reason in reasons]
-            self._changed.notify_all()
+    def _subscribed(self, _client: Client, _data: Any, mid: int, reasons: list[Any], _properties: Any) -> None:
+        self._tell(mid, [int(reason.value) for reason in reasons])
 
     def _published(self, _client: Client, _data: Any, mid: int, reason: Any, _properties: Any) -> None:
-        with self._changed:
-            self._pubacks[mid] = int(reason.value)
+        self._tell(mid, [int(reason.value)])
+
+    def _tell(self, mid: int, codes: list[int]) -> None:
+        with self._lock:
+            answer = self._answers.setdefault(mid, Future())
             # Nobody waits for the answers to posts; the oldest go long before a message number comes round again.
-            while len(self._pubacks) > _KEPT_PUBACKS:
-                del self._pubacks[next(iter(self._pubacks))]
-            self._changed.notify_all()
+            while len(self._answers) > _KEPT_PUBACKS:
+                del self._answers[next(iter(self._answers))]
+        with suppress(InvalidStateError):
+            answer.set_result(codes)
 
     def _disconnected(self, _client: Client, _data: Any, _flags: Any, _reason: Any, _properties: Any) -> None:
-        with self._changed:
-            self._is_lost = True
-            self._changed.notify_all()
+        self._mark_lost()
+
+    def _mark_lost(self) -> None:
+        with self._lock:
+            was_lost, self._is_lost = self._is_lost, True
+            waiting = list(self._answers.values())
+        for answer in waiting:
+            answer.cancel()
+        if not was_lost:
+            self._lost()
 
     def _received(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         # An exception here would end the client's thread: what cannot be a message is dropped.
         if len(message.payload) <= MAX_PAYLOAD_BYTES:
             with suppress(UnicodeDecodeError):
                 topic = message.topic
-                self._on_message(topic, bytes(message.payload), message.properties)
+                hear = self._on_kept if message.retain else self._on_message
+                hear(topic, bytes(message.payload), message.properties)
+
+
+class SharedLine:
+    """One connection over which many devices are asked and commanded; safe to use from several threads.
+
+    Who speaks over it joins with the topics that concern it, and leaves at the end; the last one closes it. It
+    connects when it is first needed, and after a loss with a new client, as MqttLine wants it.
+    """
+
+    def __init__(self, address: BrokerAddress, *, client_id: str = "", timeout_s: float = 5.0) -> None:
+        self._address, self._client_id, self._timeout_s = address, client_id, timeout_s
+        self._members: dict[str, tuple[Hear, Callable[[], None], Hear]] = {}
+        self._heard: set[str] = set()
+        self._line: MqttLine | None = None
+        self._opening = threading.Lock()
+        self._failed: tuple[float, str] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """True while the broker holds the connection."""
+        return self._line is not None and self._line.is_open
+
+    def join(self, topics: Iterable[str], *, hear: Hear, lost: Callable[[], None], kept: Hear | None = None) -> None:
+        """Give `hear` what arrives on these topics (each has one member), and call `lost` when a connection is gone.
+
+        kept: takes what the broker kept from before, where it is not the same.
+        """
+        with self._opening:
+            self._members = self._members | dict.fromkeys(topics, (hear, lost, kept or hear))
+
+    def leave(self, topics: Iterable[str], *, hear: Hear) -> None:
+        """Hear these topics no more, where this member still has them; safe to call twice."""
+        with self._opening:
+            mine = {topic for topic in topics if topic in self._members and self._members[topic][0] == hear}
+            self._members = {topic: member for topic, member in self._members.items() if topic not in mine}
+            # Whoever joins with them next is told anew what the broker keeps.
+            self._heard -= mine
+            if self._line is not None and not self._members:
+                self._line.close()
+                self._line = None
+
+    def open(self, topics: Iterable[str]) -> MqttLine:
+        """The connection, with at least these topics subscribed. Raises DeviceSilent, DeviceRefused."""
+        line = self._line
+        if line is not None and line.is_open and self._heard.issuperset(topics):
+            return line
+        with self._opening:
+            if self._failed is not None and time.monotonic() - self._failed[0] < RETRY_S:
+                raise DeviceSilent(self._failed[1])
+            try:
+                return self._opened(topics)
+            except (DeviceSilent, DeviceRefused) as fault:
+                self._failed = (time.monotonic(), str(fault))
+                raise
+
+    def _opened(self, topics: Iterable[str]) -> MqttLine:
+        line = self._line
+        if line is None or not line.is_open:
+            if line is not None:
+                line.close()
+            wanted = tuple(self._members)
+            # Forgotten first: what the lost connection heard, the new one does not.
+            self._line, self._heard = None, set()
+            line = MqttLine(
+                self._address,
+                client_id=self._client_id,
+                subscriptions=wanted,
+                on_message=self._received,
+                timeout_s=self._timeout_s,
+                lost=self._lost,
+                on_kept=self._kept,
+            )
+            self._line, self._heard, self._failed = line, set(wanted), None
+        if missing := set(topics) - self._heard:
+            line.subscribe(sorted(missing))
+            self._heard |= missing
+        return line
+
+    def _received(self, topic: str, payload: bytes, properties: Any) -> None:
+        if topic in self._members:
+            self._members[topic][0](topic, payload, properties)
+
+    def _kept(self, topic: str, payload: bytes, properties: Any) -> None:
+        if topic in self._members:
+            self._members[topic][2](topic, payload, properties)
+
+    def _lost(self) -> None:
+        for _, lost, _ in list(self._members.values()):
+            lost()
 
 
 def publish_properties(

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from controls.gateways.capabilities import DeviceReader, DeviceWriter
+from controls.gateways.foreign.foreign_mqtt import TopicsDevice, TopicsReader
 from controls.gateways.modbus import ModbusDevice, ModbusReader
 from controls.gateways.mqtt import MqttDevice, MqttReader
-from controls.gateways.mqtt_line import BrokerAddress, Version
+from controls.gateways.mqtt_line import BrokerAddress, SharedLine, Version
 from controls.templates.load_templates import Template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import Settings
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Gateways:
-    """Devices of one site over the real gateways, by the project's settings. A device connects when first asked."""
+    """Devices of one site over the real gateways, by the project's settings. A device connects when first asked.
+
+    Under a lease (epoch above 0) all MQTT devices share one connection, which is named after site and epoch: an agent
+    that comes back beside its successor does not throw it off the broker.
+    """
 
     site_id: str
     settings: Settings
@@ -28,6 +33,8 @@ class Gateways:
     mqtt_version: Version = "5"
     root: Path = Path()
     _held: "list[Chargers]" = field(default_factory=list, init=False, repr=False, compare=False)
+    # The newest only: those of earlier epochs end with the last device that holds one.
+    _lines: dict[int, SharedLine] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def open_reader(self, asset: Asset, template: Template, *, epoch: int = 0) -> DeviceReader:
         """A device that can be read and not written. Raises BadInput."""
@@ -36,18 +43,34 @@ class Gateways:
             return ModbusReader(template, host=host, port=port, unit_id=unit_id, clock=self.clock)
         if template.protocol in ("ocpp16", "ocpp201"):
             return self._chargers().open_reader(asset, template)
-        broker, name = broker_address(self.settings, self.mqtt_version), asset.asset_id
-        return MqttReader(template, address=broker, site_id=self.site_id, device_id=name, epoch=epoch, clock=self.clock)
+        if template.protocol == "mqtt_topics":
+            return TopicsReader(template, name=asset.address, **self._mqtt(asset, epoch))
+        return MqttReader(template, **self._mqtt(asset, epoch))
 
     def open_device(self, asset: Asset, template: Template, *, epoch: int = 0) -> DeviceWriter:
         """A device that can be read and written. Raises BadInput."""
-        broker, name = broker_address(self.settings, self.mqtt_version), asset.asset_id
         if template.protocol == "modbus_tcp":
-            host, port, unit_id = modbus_address(asset, template, self.settings)
+            (host, port, unit_id), name = modbus_address(asset, template, self.settings), asset.asset_id
             return ModbusDevice(template, host=host, port=port, unit_id=unit_id, clock=self.clock, device_id=name)
         if template.protocol in ("ocpp16", "ocpp201"):
             return self._chargers().open_device(asset, template)
-        return MqttDevice(template, address=broker, site_id=self.site_id, device_id=name, epoch=epoch, clock=self.clock)
+        if template.protocol == "mqtt_topics":
+            return TopicsDevice(template, name=asset.address, **self._mqtt(asset, epoch))
+        return MqttDevice(template, **self._mqtt(asset, epoch))
+
+    def _mqtt(self, asset: Asset, epoch: int) -> dict[str, Any]:
+        address = broker_address(self.settings, self.mqtt_version)
+        if epoch and epoch not in self._lines:
+            self._lines.clear()
+            self._lines[epoch] = SharedLine(address, client_id=f"ml-{self.site_id}-{epoch}")
+        return {
+            "address": address,
+            "site_id": self.site_id,
+            "device_id": asset.asset_id,
+            "epoch": epoch,
+            "clock": self.clock,
+            "line": self._lines.get(epoch),
+        }
 
     def _chargers(self) -> "Chargers":
         """What chargers connect to: started by the first of them, with libraries that no other site loads."""

@@ -296,7 +296,7 @@ def test_a_second_writer_of_the_same_epoch_takes_over_and_the_first_notices(
         served.device.read("read_power_kw")
         second = device_of(inverter, broker.address, clock, "device")
         second.write(command(clock, device_id="device", capability=LIMIT, value=2.0))
-        line = served.device._line
+        line = served.device._line._line
         deadline = time.monotonic() + 5
         while line.is_open:
             assert time.monotonic() < deadline

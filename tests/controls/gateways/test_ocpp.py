@@ -377,6 +377,8 @@ def by_hand(yard: Yard) -> Iterator[ChargerByHand]:
     is_16 = yard.template.protocol == "ocpp16"
     schedule = {"chargingRateUnit": "A" if is_16 else "W", "duration": 75, "chargingSchedulePeriod": [
         {"startPeriod": 0, "limit": 10.0 if is_16 else 6900}, {"startPeriod": 29, "limit": 0}]}  # fmt: skip
+    link = yard.system.expect("ev", yard.template.protocol, password=SECRET)
+    until(lambda: link.is_connected)
     now = yard.clock.now_utc().strftime("%Y-%m-%dT%H:%M:%SZ")
     charger.answers["GetCompositeSchedule"] = (
         {"status": "Accepted", "connectorId": 1, "scheduleStart": now, "chargingSchedule": schedule}
