@@ -60,7 +60,7 @@ def _take_next(bench: Bench, view: View, device: Device, slot: Slot) -> None:
             slot.take(row, now_utc=now_utc, now_s=now_s)
             move(bench, slot, S.EXPIRED, "the window ended before it was sent")
         # Released while the mode was higher. It needs an outcome in the ledger even where no writer is open.
-        elif is_open and view.modes[device.device_id] < Mode.PARTIAL:
+        elif is_open and view.mode_of(device, slot) < Mode.PARTIAL:
             slot.take(row, now_utc=now_utc, now_s=now_s)
             _block_by_mode(bench, view, device, slot)
         elif is_open and device.writer is not None:
@@ -80,6 +80,9 @@ def _rest(bench: Bench, view: View, device: Device, slot: Slot) -> None:
         return
     if is_safe(slot.read, slot):
         slot.must_revert = False
+    # Another capability of the device may be written; this one may not, unless our own value may still stand there.
+    elif view.mode_of(device, slot) < Mode.PARTIAL and bench.monotonic() >= slot.wire_until_s:
+        return
     elif bench.monotonic() >= slot.revert_again_s and (
         # Under a latch we still undo what may be our own value, but no longer than that can stand.
         not is_latched(view.faults, device.device_id) or bench.monotonic() < slot.wire_until_s
@@ -94,7 +97,7 @@ def _pending(bench: Bench, view: View, device: Device, slot: Slot) -> None:
     # Devices take whole seconds: less than one would be rounded to none.
     if remaining_s < 1:
         move(bench, slot, S.EXPIRED, "the window ended before it was sent")
-    elif view.modes[device.device_id] < Mode.PARTIAL:
+    elif view.mode_of(device, slot) < Mode.PARTIAL:
         _block_by_mode(bench, view, device, slot)
     # After the wait a silent device is issued to all the same: the guards refuse it, and so the ledger has a reason.
     elif device.writer is not None and (observe(bench, device) or now_s - slot.picked_s >= PICK_WAIT_S):
@@ -102,7 +105,7 @@ def _pending(bench: Bench, view: View, device: Device, slot: Slot) -> None:
 
 
 def _block_by_mode(bench: Bench, view: View, device: Device, slot: Slot) -> None:
-    mode = view.modes[device.device_id]
+    mode = view.mode_of(device, slot)
     move(bench, slot, S.BLOCKED, f"MODE: the mode is {mode.name}: nothing is written", facts={"guard": "MODE"})
 
 
@@ -204,7 +207,7 @@ def _give_up(
 def _verified(bench: Bench, view: View, device: Device, slot: Slot) -> None:
     command, now_s = _row(slot).command, bench.monotonic()
     successors = [row for row in view.of(device, slot) if row.state is S.RELEASED and _is_open(bench, row)]
-    if view.modes[device.device_id] < Mode.PARTIAL:
+    if view.mode_of(device, slot) < Mode.PARTIAL:
         _lowered(bench, view, device, slot)
     # Its window was over before this agent even started: the ordinary end below would claim a clean completion.
     elif slot.is_adopted and slot.picked_s >= slot.deadline_s:
@@ -279,7 +282,7 @@ def _refresh(bench: Bench, device: Device, slot: Slot) -> None:
 
 def _lowered(bench: Bench, view: View, device: Device, slot: Slot) -> None:
     """The mode was lowered: back to the safe default. Without a writer the device's own timer does it."""
-    reason = f"the mode was lowered to {view.modes[device.device_id].name}"
+    reason = f"the mode was lowered to {view.mode_of(device, slot).name}"
     if device.writer is not None:
         move(bench, slot, S.REVERTED, reason, facts=revert(bench, device, slot))
         return

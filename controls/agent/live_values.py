@@ -2,7 +2,9 @@
 ledger says of mode, latches and plan in the same transaction.
 """
 
+import math
 from datetime import datetime
+from typing import Any
 
 from assets.stores.access import Connection, select_rows
 from assets.stores.schema.tables_control import plans
@@ -21,8 +23,9 @@ def live_of(
     now_s = bench.monotonic()
     # The plan's age comes from its row here, not from the command: a re-sent command does not make a plan young.
     made = select_rows(connection, plans.select().where(plans.c.plan_id == command.plan_id))
+    soc, soc_age_s = _read(device, "read_soc_percent", now_s)
     return Live(
-        mode=select_mode(bench.store, connection, bench.site_id, device.device_id),
+        mode=select_mode(bench.store, connection, bench.site_id, device.device_id, slot.capability, now_utc=now_utc),
         is_latched=is_latched(select_faults(bench.store, connection, bench.site_id), device.device_id),
         lease_epoch=0 if bench.lease is None else bench.lease.epoch,
         monotonic_s=now_s,
@@ -30,9 +33,37 @@ def live_of(
         clock_step_s=bench.clock_step_s,
         read_age_s=None if device.read_at_s is None else now_s - device.read_at_s,
         plan_age_s=(now_utc - parse_instant(made[0]["plan"]["created_at_utc"])).total_seconds() if made else None,
-        soc=device.soc,
-        soc_age_s=None if device.soc_at_s is None else now_s - device.soc_at_s,
-        other_active=tuple(
-            other.capability for other in device.slots if other is not slot and now_s < other.wire_until_s
-        ),
+        plan_hash=made[0]["plan_hash"] if made else None,
+        # Devices say percent, guards compare shares of capacity.
+        soc=None if soc is None else soc / 100.0,
+        soc_age_s=soc_age_s,
+        other_active=tuple(other.capability for other in device.slots if other is not slot and _is_away(other, now_s)),
+        value_before=None if slot.read is None else slot.read.value,
+        **_measured(bench, device, slot, now_s),
     )
+
+
+def _measured(bench: Bench, device: Device, slot: Slot, now_s: float) -> dict[str, Any]:
+    """The device's own values, and those of the site where anybody reads them."""
+    limits = slot.limits
+    own_kw, own_age_s = _read(device, "read_power_kw", now_s)
+    degc, degc_age_s = _read(device, device.degc_name, now_s)
+    found: dict[str, Any] = {
+        # Too old: the worst is assumed of it.
+        "own_kw": own_kw if own_age_s is not None and own_age_s <= limits.max_meter_age_s else None,
+        "degc": degc,
+        "degc_age_s": degc_age_s,
+    }
+    return found if bench.site is None else found | bench.site.live(device, slot, now_s)
+
+
+def _read(device: Device, name: str, now_s: float) -> tuple[float | None, float | None]:
+    """A value and its age; a number that is none is not known."""
+    value, at_s = device.values.get(name, (math.nan, 0.0))
+    return (value, now_s - at_s) if math.isfinite(value) else (None, None)
+
+
+def _is_away(slot: Slot, now_s: float) -> bool:
+    """True where a set-point of ours may stand that is not the safe default."""
+    value = slot.row.command.value if slot.row is not None else None if slot.read is None else slot.read.value
+    return now_s < slot.wire_until_s and value != slot.limits.safe_default

@@ -111,8 +111,8 @@ class Agent:
 
     def _work(self) -> None:
         bench = self.bench
-        names = [device.device_id for device in self.devices]
-        modes, doubts = modes_and_doubts(bench.store, bench.site_id, names)
+        scopes = [(device.device_id, slot.capability) for device in self.devices for slot in device.slots]
+        modes, doubts = modes_and_doubts(bench.store, bench.site_id, scopes, now_utc=bench.clock.now_utc())
         view = View(
             modes=modes,
             faults=open_faults(bench.store, bench.site_id),
@@ -120,11 +120,14 @@ class Agent:
         )
         if doubts:
             self.trouble = f"the mode is not believed: {doubts[0]}; 'meterloom doctor' names every such row"
+        if bench.site is not None and bench.site.observe(bench, self.devices):
+            for slot in (slot for device in self.devices for slot in device.slots):
+                slot.refresh_s = bench.monotonic()
         for device in self.devices:
             # Asked before every device: slow ones together may take longer than the lease has left.
             if not self._keep_lease():
                 return
-            is_lowered = view.modes[device.device_id] < Mode.PARTIAL
+            is_lowered = view.highest(device) < Mode.PARTIAL
             if not is_lowered or device.writer is None:
                 # Until one read cycle has succeeded the mode counts as ADVISORY at most.
                 open_hand(bench, device, may_write=device.is_ready and not is_lowered)

@@ -16,6 +16,7 @@ from uuid import uuid4
 from assets.stores.transactions import connect_store
 from controls.agent.loop import Agent
 from controls.agent.parts import Bench, Transports, devices_of
+from controls.agent.site_values import SiteValues, store_clock
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.people import People
 from data_quality.contracts.settings import Project, load_project
@@ -53,6 +54,7 @@ def run_agent(
         clock=clock,
         monotonic=time.monotonic,
         transports=transports or gateways(site, project, clock),
+        site=SiteValues(site, reference=store_clock(store)),
     )
     agent = Agent(bench, devices_of(site))
     logger.info("agent of %s: %s", site.site_id, ", ".join(device.device_id for device in agent.devices) or "no device")

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from assets.stores.transactions import Store
 from controls.gateways.capabilities import DeviceReader, DeviceWriter, ReadBack
 from controls.ledger.device_faults import Fault
 from controls.ledger.device_lease import Lease
 from controls.ledger.rows import LedgerRow
-from controls.safety.limits import DeviceLimits, limits_of
+from controls.safety.limits import DeviceLimits, connection_of, limits_of
 from controls.templates.load_templates import ReadBackRule, Template, load_template
 from data_quality.contracts.control.command import Command, Mode
 from data_quality.contracts.site_file.site import Asset, Site
@@ -26,6 +26,18 @@ class Transports(Protocol):
 
     def open_device(self, asset: Asset, template: Template, *, epoch: int) -> DeviceWriter:
         """A device that can be read and written."""
+        ...
+
+
+class Surroundings(Protocol):
+    """What is measured beside the devices themselves (`site_values.py`)."""
+
+    def observe(self, bench: "Bench", devices: Sequence["Device"]) -> bool:
+        """Look once; True where every set-point must be asked about again now. Raises Unreachable."""
+        ...
+
+    def live(self, device: "Device", slot: "Slot", now_s: float) -> dict[str, Any]:
+        """Fields of Live that come from beside the device."""
         ...
 
 
@@ -47,6 +59,8 @@ class Bench:
     lease: Lease | None = None
     renewed_s: float = 0.0
     clock_step_s: float = 0.0
+    # What is measured beside the devices themselves; without it a site with meters has values that are not known.
+    site: "Surroundings | None" = None
 
 
 @dataclass
@@ -104,8 +118,8 @@ class Device:
     reader: DeviceReader | None = None
     writer: DeviceWriter | None = None
     is_ready: bool = False
-    soc: float | None = None
-    soc_at_s: float | None = None
+    # Measured values by the template's names, each with when it was read.
+    values: dict[str, tuple[float, float]] = field(default_factory=dict)
     read_at_s: float | None = None
     silent_until_s: float = 0.0
     last_fault: str = ""
@@ -116,6 +130,24 @@ class Device:
     def device_id(self) -> str:
         """The asset's name."""
         return self.asset.asset_id
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The measured values that the guards of its slots need."""
+        limits = [slot.limits for slot in self.slots]
+        needed = {
+            "read_soc_percent": True,
+            "read_power_kw": any(
+                each.has_grid_meter or each.has_phase_meter or each.is_timed or each.capacity_kwh for each in limits
+            ),
+            self.degc_name: any(each.min_degc is not None or each.max_degc is not None for each in limits),
+        }
+        return tuple(name for name, is_needed in needed.items() if is_needed and name in self.template.readable)
+
+    @property
+    def degc_name(self) -> str:
+        """Its own temperature, of the zone or tank; empty where it tells none."""
+        return next((name for name in self.template.readable if name.endswith("_degc")), "")
 
     @property
     def hand(self) -> DeviceReader | None:
@@ -132,9 +164,17 @@ class Device:
 class View:
     """The ledger as read at the start of a cycle."""
 
-    modes: dict[str, Mode]
+    modes: dict[tuple[str, str], Mode]
     faults: list[Fault]
     rows: list[LedgerRow] = field(default_factory=list)
+
+    def mode_of(self, device: Device, slot: Slot) -> Mode:
+        """The effective mode of the slot's capability."""
+        return self.modes[device.device_id, slot.capability]
+
+    def highest(self, device: Device) -> Mode:
+        """The highest mode of the device's capabilities: from PARTIAL on it needs a writer."""
+        return max(self.mode_of(device, slot) for slot in device.slots)
 
     def of(self, device: Device, slot: Slot) -> list[LedgerRow]:
         """The slot's commands that wait or are in hand, by window."""
@@ -144,13 +184,13 @@ class View:
 
 def devices_of(site: Site, load: Callable[[str], Template] = load_template) -> list[Device]:
     """The site's assets whose template takes a set-point. Raises BadInput for an unknown template."""
-    devices = []
+    devices, connection = [], connection_of(site, load)
     for asset in site.assets:
         if not asset.template:
             continue
         template = load(asset.template)
         slots = [
-            Slot(capability=name, limits=limits_of(asset, template, name), rule=template.read_back[name])
+            Slot(capability=name, limits=limits_of(asset, template, name, connection), rule=template.read_back[name])
             for name in template.settable
         ]
         if slots:

@@ -34,7 +34,7 @@ def close_hand(device: Device) -> None:
 
 
 def observe(bench: Bench, device: Device, *, max_age_s: float = OBSERVE_S) -> bool:
-    """Read state of charge and every active set-point, unless younger than max_age_s; False where the device is silent.
+    """Read what guards need and every active set-point, unless younger than max_age_s; False where it is silent.
 
     A failed read leaves the old values with their old age: it never counts as evidence.
     """
@@ -45,10 +45,8 @@ def observe(bench: Bench, device: Device, *, max_age_s: float = OBSERVE_S) -> bo
     if hand is None or now_s < device.silent_until_s:
         return False
     try:
-        if "read_soc_percent" in device.template.readable:
-            # Devices say percent, guards compare shares of capacity.
-            soc = hand.read("read_soc_percent") / 100.0
-            device.soc, device.soc_at_s = soc, bench.monotonic()
+        for name in device.asked:
+            device.values[name] = (hand.read(name), bench.monotonic())
         for slot in device.slots:
             slot.read = hand.read_back(slot.capability)
             slot.read_at_s = bench.monotonic()

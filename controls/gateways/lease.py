@@ -2,7 +2,11 @@
 
 from enum import StrEnum
 
+from controls.templates.load_templates import Template
 from data_quality.contracts.model import Model
+
+# What a device without a timer holds a value for: a number, as every other time to live.
+FOR_EVER_S = 1e9
 
 
 class Outcome(StrEnum):
@@ -30,6 +34,7 @@ class LeaseState(Model):
     remaining_s: float
     epoch: int
     seq: int
+    is_held: bool = True
 
 
 class SetPointLease:
@@ -69,6 +74,10 @@ class SetPointLease:
         self._deadline_s = now_s + ttl_s
         return outcome
 
+    def release(self) -> None:
+        """Given back, or switched off and on again: the safe value, and nothing that runs out."""
+        self._value, self._deadline_s = self._safe_value, None
+
     def tick(self, now_s: float) -> bool:
         """Fall back to the safe value once the time is over; True in the call that did it."""
         if self._deadline_s is None or now_s < self._deadline_s:
@@ -80,4 +89,24 @@ class SetPointLease:
         """The active value, the seconds left, and the last accepted order (0, 0 before any)."""
         self.tick(now_s)
         remaining_s = 0.0 if self._deadline_s is None else self._deadline_s - now_s
-        return LeaseState(value=self._value, remaining_s=remaining_s, epoch=max(self._epoch, 0), seq=max(self._seq, 0))
+        return LeaseState(
+            value=self._value,
+            remaining_s=remaining_s,
+            epoch=max(self._epoch, 0),
+            seq=max(self._seq, 0),
+            is_held=self._deadline_s is not None,
+        )
+
+
+def leases_of(template: Template) -> dict[str, SetPointLease]:
+    """A lease for every settable capability of a template."""
+    return {
+        name: SetPointLease(
+            safe_value=template.safe_default[name],
+            minimum=template.limits(name)[0],
+            maximum=template.limits(name)[1],
+            # A set-point without a time to live would never end by itself: 0 refuses them all.
+            max_ttl_s=(template.capabilities[name].expires_s or 0.0) if template.has_device_ttl else FOR_EVER_S,
+        )
+        for name in template.settable
+    }

@@ -10,16 +10,25 @@ from typing import Any
 
 from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, NotSent, ReadBack
 from controls.gateways.check_command import checked, plausible
-from controls.gateways.register_words import WIDTH, decode, decode_frame, encode_frame, frame_width, value_of
-from controls.templates.load_templates import Place, Template
+from controls.gateways.commissioning.sunspec import SunSpecModel, walk_models
+from controls.gateways.register_words import WIDTH, decode, decode_frame, encode_frame, frame_width, raw_of, value_of
+from controls.templates.load_templates import Capability, Template
+from controls.templates.register_places import Frame, RegisterPlace, Table
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Clock
 
 # Devices answer in milliseconds, serial bridges in half a second; the agent's cycle waits for no device longer.
 TIMEOUT_S = 1.5
-# Function code of "write multiple registers": all parts of a set-point arrive at once, or none.
-_WRITE_REGISTERS = 16
+# How each table is asked, and what it answers with.
+_READS: dict[Table, str] = {
+    "holding": "read_holding_registers",
+    "input": "read_input_registers",
+    "coil": "read_coils",
+    "discrete": "read_discrete_inputs",
+}
+# Function codes of "write multiple": all parts of a request arrive at once, or none.
+_WRITES: dict[Table, tuple[str, int]] = {"holding": ("write_registers", 16), "coil": ("write_coils", 15)}
 
 
 class _Line:
@@ -35,19 +44,38 @@ class _Line:
         self._one_at_a_time = _bridge(host, port)
         # The library leaves connect and close untyped.
         self._client: Any = ModbusTcpClient(host, port=port, timeout=timeout_s, retries=0)
+        self._models: dict[int, SunSpecModel] | None = None
 
-    def read(self, address: int, count: int) -> list[int]:
-        """Holding registers. Raises DeviceSilent, DeviceRefused."""
-        reply = self._ask("read_holding_registers", address, count=count)
-        registers = list(reply.registers)
-        if len(registers) != count:
+    def read(self, address: int, count: int, table: Table = "holding") -> list[int]:
+        """Registers, or coils as 0 and 1. Raises DeviceSilent, DeviceRefused."""
+        reply = self._ask(_READS[table], address, count=count)
+        # Bits come in whole bytes.
+        is_bits = table in ("coil", "discrete")
+        found = [int(bit) for bit in reply.bits[:count]] if is_bits else list(reply.registers)
+        if len(found) != count:
             self.close()
-            raise DeviceSilent(f"{self.where} answered {len(registers)} registers, {count} were asked")
-        return registers
+            raise DeviceSilent(f"{self.where} answered {len(found)} registers, {count} were asked")
+        return found
 
-    def write(self, address: int, words: list[int]) -> int:
-        """One FC16; the function code of the reply. Raises DeviceSilent, DeviceRefused."""
-        return int(self._ask("write_registers", address, words).function_code)
+    def write(self, address: int, words: list[int], table: Table = "holding") -> int:
+        """One FC16 or FC15; the function code of the reply. Raises DeviceSilent, DeviceRefused."""
+        method, code = _WRITES[table]
+        values = words if table == "holding" else [bool(word) for word in words]
+        answered = int(self._ask(method, address, values).function_code)
+        if answered != code:
+            raise DeviceRefused(f"{self.where} answered function {answered} to a write", code=answered)
+        return answered
+
+    def models(self) -> dict[int, SunSpecModel]:
+        """The device's SunSpec models, walked once a connection. Raises DeviceSilent, DeviceRefused."""
+        if self._models is None:
+            try:
+                found = walk_models(self.read)
+            except DeviceRefused as fault:
+                raise DeviceRefused(f"{self.where} {fault}", code=fault.code) from fault
+            # Of several of one kind the first is the device's own.
+            self._models = {each.model: each for each in reversed(found)}
+        return self._models
 
     def _ask(self, method: str, *args: Any, **kwargs: Any) -> Any:
         from pymodbus.exceptions import ModbusException
@@ -58,7 +86,7 @@ class _Line:
                     raise DeviceSilent(f"{self.where} does not accept a connection")
                 reply = getattr(self._client, method)(*args, device_id=self._unit_id, **kwargs)
             except (ModbusException, OSError) as error:
-                self._client.close()
+                self.close()
                 raise DeviceSilent(f"{self.where} gives no answer ({type(error).__name__})") from error
         # The library returns an exception answer and raises none; the value may have been applied even so.
         if reply.isError():
@@ -67,6 +95,8 @@ class _Line:
         return reply
 
     def close(self) -> None:
+        # A device that comes back may have another firmware, with its models elsewhere.
+        self._models = None
         self._client.close()
 
 
@@ -90,34 +120,95 @@ class ModbusReader:
         self._line = _Line(host=host, port=port, unit_id=unit_id or template.unit_id, timeout_s=timeout_s)
 
     def read_back(self, capability: str) -> ReadBack:
-        """The active set-point, its remaining life and order, in one request. Raises DeviceSilent, DeviceRefused."""
+        """The active set-point, its remaining life and order, in one request. Raises DeviceSilent, DeviceRefused.
+
+        A device that follows no set-point of anybody stands at its safe default.
+        """
         self.template.limits(capability)
         rule = self.template.read_back[capability]
-        words = self._line.read(_address(rule), frame_width(rule))
-        parts = decode_frame(rule, words)
+        words, factor = self._look(rule, frame_width(rule))
+        parts = decode_frame(rule, words, factor=factor)
+        value, remaining_s = parts["value"], parts.get("ttl_s", parts.get("ttl_long_s"))
+        if parts.get("enabled", rule.on) != rule.on:
+            value, remaining_s = self._safe_value(capability), 0.0
+        elif remaining_s is None and parts.get("armed_s", parts.get("armed_long_s")) == 0:
+            # It counts nothing down, and was told to hold the value for ever.
+            remaining_s = 0.0
         return ReadBack(
-            # Back to the register's integer: "no such value" is said by the raw word, not by the scaled number.
-            value=self._number(round(parts["value"] / rule.scale), rule, capability),
+            value=self._known(value, capability),
             raw=" ".join(f"{word:04x}" for word in words),
             at_utc=self._clock.now_utc(),
-            revert_remaining_s=parts.get("ttl_s"),
-            epoch=int(parts["epoch"]) if "epoch" in parts else None,
-            seq=int(parts["seq"]) if "seq" in parts else None,
+            revert_remaining_s=remaining_s,
+            epoch=_whole(parts.get("epoch")),
+            seq=_whole(parts.get("seq")),
         )
 
     def read(self, name: str) -> float:
         """One measured value, in the unit of its name. Raises DeviceSilent, DeviceRefused, BadInput."""
         capability = self.template.capability(name)
-        # Both words of a long value in one request: between two the device may have counted on.
-        words = self._line.read(_address(capability), WIDTH[capability.type])
-        value = self._number(decode(words, capability.type, capability.word_order), capability, name)
-        return plausible(value, capability, name=name, device=self._line.where)
+        return plausible(self._value(capability, name), capability, name=name, device=self._line.where)
 
-    def _number(self, raw: int, place: Place, name: str) -> float:
-        value = value_of(raw, place)
+    def _value(self, place: RegisterPlace, name: str) -> float:
+        # Both words of a long value in one request: between two the device may have counted on.
+        words, factor = self._look(place, frame_width(place) if place.codes else WIDTH[place.type])
+        if place.codes:
+            return self._known(decode_frame(place, words)["value"], name)
+        return self._known(value_of(decode(words, place.type, place.word_order), place, factor), name)
+
+    def _known(self, value: float | None, name: str) -> float:
         if value is None:
             raise DeviceRefused(f"{self._line.where} states no value for {name}", code="not_implemented")
         return value
+
+    def _look(self, place: RegisterPlace, count: int) -> tuple[list[int], float]:
+        """Registers of a place, and what its scale factor and rating make of a raw number.
+
+        The scale factor comes in the same request: some devices change it with the size of the value.
+        """
+        at = self._address(place, place.register_address)
+        first, last = at, at + count
+        scale_at = None if place.scale_factor is None else self._address(place, place.scale_factor)
+        if scale_at is not None:
+            first, last = min(first, scale_at), max(last, scale_at + 1)
+        words = self._line.read(first, last - first, place.table)
+        factor = 1.0
+        if scale_at is not None:
+            power = decode([words[scale_at - first]], "int16")
+            # SunSpec: from -10 to 10, or 0x8000 for "not implemented".
+            if abs(power) > 10:
+                raise DeviceRefused(f"{self._line.where} states no scale factor at {scale_at}", code="not_implemented")
+            factor = 10.0**power
+        if place.share_of is not None:
+            factor *= self._rating(place.share_of)
+        return words[at - first : at - first + count], factor
+
+    def _rating(self, place: RegisterPlace) -> float:
+        rating = self._value(place, "its rating")
+        if rating <= 0:
+            raise DeviceRefused(f"{self._line.where} states a rating of {rating:g}", code="implausible")
+        return rating
+
+    def _safe_value(self, name: str) -> float:
+        """The safe default of the template, and no more than the device's own rating."""
+        safe, share_of = self.template.safe_default[name], self.template.capability(name).share_of
+        return safe if share_of is None else min(safe, self._rating(share_of))
+
+    def _address(self, place: RegisterPlace, register: int | None) -> int:
+        """The register on the wire. Raises DeviceRefused where the device lacks the model, or has another length."""
+        if register is None:
+            raise BadInput("a Modbus template names a register for each place", reason="bad_configuration")
+        if place.model is None:
+            return register
+        model = self._line.models().get(place.model)
+        if model is None:
+            raise DeviceRefused(f"{self._line.where} has no SunSpec model {place.model}", code="no_model")
+        length = self.template.models[place.model]
+        if model.length != length:
+            raise DeviceRefused(
+                f"{self._line.where} states length {model.length} for SunSpec model {place.model}, which has {length}",
+                code="wrong_model",
+            )
+        return model.register_address + register
 
     def close(self) -> None:
         """Drop the connection."""
@@ -142,20 +233,57 @@ class ModbusDevice(ModbusReader):
         self._device_id = device_id
 
     def write(self, command: Command) -> Ack:
-        """Value, time to live and order in one FC16, sent once. Raises NotSent, DeviceRefused, DeviceSilent.
+        """Value, time to live and order, each request sent once. Raises NotSent, DeviceRefused, DeviceSilent.
 
-        The echo of FC16 says what was asked, not what is active, so the acknowledgement carries no applied value.
+        Where one request cannot carry them, the timer goes before the value and the value before what enables it, so
+        that whatever is lost on the way leaves nothing that would stand for ever. The echo of a write says what was
+        asked, not what is active, so the acknowledgement carries no applied value.
         """
         now_utc = self._clock.now_utc()
         capability, ttl_s = checked(command, self.template, device_id=self._device_id, now_utc=now_utc)
+        code = 0
+        # All of them are made before the first is sent: a value that does not fit leaves the device as it was.
+        for step, words in self._requests(command, capability, ttl_s):
+            code = self._line.write(self._address(capability, step.register_address), words, capability.table)
+        return Ack(code=code, applied_value=None, at_utc=self._clock.now_utc())
+
+    def _requests(self, command: Command, capability: Capability, ttl_s: int) -> list[tuple[Frame, list[int]]]:
+        name = command.capability
+        factor, safe = 1.0, self.template.safe_default[name]
+        if capability.scale_factor is not None or capability.share_of is not None:
+            _, factor = self._look(capability, WIDTH[capability.type])
+            safe = self._safe_value(name)
+        steps, tolerance = capability.write_steps, self.template.read_back[name].tolerance
+        is_release = capability.release and (
+            command.value == self.template.safe_default[name] or abs(command.value - safe) <= tolerance
+        )
+        if is_release:
+            steps = capability.release
+        elif capability.share_of is not None and abs(command.value) > (rating := self._rating(capability.share_of)):
+            raise NotSent(f"command {command.command_id}: {command.value:g} is beyond the device's rating {rating:g}")
+        elif not capability.codes:
+            nearest = value_of(raw_of(command.value, capability, factor), capability, factor)
+            if nearest is None or abs(nearest - command.value) > tolerance:
+                raise NotSent(f"command {command.command_id}: the register's steps are too wide for {command.value:g}")
         try:
-            words = encode_frame(capability, value=command.value, ttl_s=ttl_s, epoch=command.epoch, seq=command.seq)
+            return [
+                (
+                    step,
+                    encode_frame(
+                        capability,
+                        value=safe if is_release else command.value,
+                        ttl_s=ttl_s,
+                        epoch=command.epoch,
+                        seq=command.seq,
+                        safe_value=safe,
+                        factor=factor,
+                        step=step,
+                    ),
+                )
+                for step in steps
+            ]
         except ValueError as error:
             raise NotSent(f"command {command.command_id}: {error}") from error
-        code = self._line.write(_address(capability), words)
-        if code != _WRITE_REGISTERS:
-            raise DeviceRefused(f"{self._line.where} answered function {code} to a write", code=code)
-        return Ack(code=code, applied_value=None, at_utc=self._clock.now_utc())
 
 
 @functools.cache
@@ -164,7 +292,5 @@ def _bridge(_host: str, _port: int) -> threading.Lock:
     return threading.Lock()
 
 
-def _address(place: Place) -> int:
-    if place.register_address is None:
-        raise BadInput("a Modbus template names a register for each place", reason="bad_configuration")
-    return place.register_address
+def _whole(number: float | None) -> int | None:
+    return None if number is None else int(number)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from controls.gateways.capabilities import DeviceReader, DeviceWriter
+from controls.gateways.foreign.foreign_mqtt import TopicsDevice, TopicsReader
 from controls.gateways.modbus import ModbusDevice, ModbusReader
 from controls.gateways.mqtt import MqttDevice, MqttReader
 from controls.gateways.mqtt_line import BrokerAddress, SharedLine, Version
@@ -34,6 +35,8 @@ class Gateways:
         if template.protocol == "modbus_tcp":
             host, port, unit_id = modbus_address(asset, template, self.settings)
             return ModbusReader(template, host=host, port=port, unit_id=unit_id, clock=self.clock)
+        if template.protocol == "mqtt_topics":
+            return TopicsReader(template, name=asset.address, **self._mqtt(asset, epoch))
         return MqttReader(template, **self._mqtt(asset, epoch))
 
     def open_device(self, asset: Asset, template: Template, *, epoch: int = 0) -> DeviceWriter:
@@ -41,6 +44,8 @@ class Gateways:
         if template.protocol == "modbus_tcp":
             (host, port, unit_id), name = modbus_address(asset, template, self.settings), asset.asset_id
             return ModbusDevice(template, host=host, port=port, unit_id=unit_id, clock=self.clock, device_id=name)
+        if template.protocol == "mqtt_topics":
+            return TopicsDevice(template, name=asset.address, **self._mqtt(asset, epoch))
         return MqttDevice(template, **self._mqtt(asset, epoch))
 
     def _mqtt(self, asset: Asset, epoch: int) -> dict[str, Any]:

@@ -1,8 +1,11 @@
 """Registers to numbers and back. Pure; both ends of the wire use it. Two's complement; a place says its word order."""
 
-from controls.templates.load_templates import FrameWord, Place, WordOrder, WordType
+import math
+import struct
 
-WIDTH: dict[WordType, int] = {"int16": 1, "uint16": 1, "int32": 2, "uint32": 2}
+from controls.templates.register_places import Frame, FrameWord, RegisterPlace, WordOrder, WordType
+
+WIDTH: dict[WordType, int] = {"int16": 1, "uint16": 1, "int32": 2, "uint32": 2, "float32": 2}
 # What a device says where it has no value (SunSpec): the end of the type's range that means nothing else.
 NOT_IMPLEMENTED: dict[WordType, int] = {
     "int16": -(1 << 15),
@@ -11,64 +14,120 @@ NOT_IMPLEMENTED: dict[WordType, int] = {
     "uint32": (1 << 32) - 1,
 }
 # seq is long: at one refresh every 15 s sixteen bits would come round within twelve days.
-PART_TYPE: dict[FrameWord, WordType] = {"ttl_s": "uint16", "epoch": "uint16", "seq": "uint32"}
+_LONG = ("ttl_long_s", "armed_long_s", "seq")
+_OWN_TYPE = ("value", "minus_value", "safe_value")
 
 
-def encode(raw: int, kind: WordType, word_order: WordOrder = "high_first") -> list[int]:
-    """Registers of an integer. Raises ValueError where it does not fit the type."""
+def encode(raw: float, kind: WordType, word_order: WordOrder = "high_first") -> list[int]:
+    """Registers of a raw number, whole but for float32. Raises ValueError where it does not fit the type."""
+    if kind == "float32":
+        # Overflow is struct's own complaint.
+        try:
+            words = list(struct.unpack(">HH", struct.pack(">f", raw)))
+        except OverflowError as error:
+            raise ValueError(f"{raw} does not fit {kind}") from error
+        return words if word_order == "high_first" else words[::-1]
     bits = 16 * WIDTH[kind]
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if kind.startswith("int") else (0, (1 << bits) - 1)
     if not low <= raw <= high:
         raise ValueError(f"{raw} does not fit {kind} ({low}..{high})")
     # Masking is two's complement: -1 becomes 0xFFFF, as the wire wants it.
-    unsigned = raw & ((1 << bits) - 1)
+    unsigned = int(raw) & ((1 << bits) - 1)
     if bits == 16:
         return [unsigned]
     words = [unsigned >> 16, unsigned & 0xFFFF]
     return words if word_order == "high_first" else words[::-1]
 
 
-def decode(words: list[int], kind: WordType, word_order: WordOrder = "high_first") -> int:
-    """The integer that the registers hold."""
+def decode(words: list[int], kind: WordType, word_order: WordOrder = "high_first") -> float:
+    """The raw number that the registers hold: whole but for float32."""
     bits = 16 * WIDTH[kind]
     # Modbus fixes the order of bytes in a register, but not of registers in a number: makers differ.
     high, low = (0, -1) if word_order == "high_first" else (-1, 0)
+    if kind == "float32":
+        return float(struct.unpack(">f", struct.pack(">HH", words[high], words[low]))[0])
     unsigned = words[high] << 16 | words[low] if bits == 32 else words[0]
     return unsigned - (1 << bits) if kind.startswith("int") and unsigned >= 1 << bits - 1 else unsigned
 
 
-def value_of(raw: int, place: Place) -> float | None:
-    """A register's integer in the place's unit; None where it says that the device has no such value."""
-    if place.has_sentinel and raw == NOT_IMPLEMENTED[place.type]:
+def value_of(raw: float, place: RegisterPlace, factor: float = 1.0) -> float | None:
+    """A raw number in the place's unit; None where it says that the device has no such value.
+
+    factor: what scale factor and rating of the device add to the place's own scale.
+    """
+    if not math.isfinite(raw) or (place.has_sentinel and raw == NOT_IMPLEMENTED.get(place.type)):
         return None
+    if place.bit is not None:
+        return float(int(raw) >> place.bit & 1)
     # Ten digits drop the noise of e.g. 3 * 0.1 and keep every resolution a register can have.
-    return round(raw * place.scale, 10)
+    return round(raw * place.scale * factor, 10)
 
 
-def part_type(part: FrameWord, place: Place) -> WordType:
-    """The integer type of one part of a frame."""
-    return place.type if part == "value" else PART_TYPE[part]
+def raw_of(value: float, place: RegisterPlace, factor: float = 1.0) -> float:
+    """The raw number nearest to a value."""
+    raw = value / (place.scale * factor)
+    return raw if place.type == "float32" else round(raw)
 
 
-def frame_width(place: Place) -> int:
-    """Registers that the place's frame spans."""
-    return sum(WIDTH[part_type(part, place)] for part in place.frame)
+def part_type(part: FrameWord | int, place: RegisterPlace) -> WordType:
+    """The type of one part of a frame."""
+    if part in _OWN_TYPE:
+        return place.type
+    return "uint32" if part in _LONG else "uint16"
 
 
-def encode_frame(place: Place, *, value: float, ttl_s: int, epoch: int, seq: int) -> list[int]:
+def frame_width(place: RegisterPlace, frame: tuple[FrameWord | int, ...] | None = None) -> int:
+    """Registers, or coils, that the place's frame spans."""
+    if place.codes:
+        return len(next(iter(place.codes.values())))
+    return sum(WIDTH[part_type(part, place)] for part in (place.frame if frame is None else frame))
+
+
+def encode_frame(
+    place: RegisterPlace,
+    *,
+    value: float,
+    ttl_s: int,
+    epoch: int,
+    seq: int,
+    safe_value: float = 0.0,
+    factor: float = 1.0,
+    step: Frame | None = None,
+) -> list[int]:
     """Registers of a frame; the value is rounded to the register's resolution. Raises ValueError."""
-    numbers: dict[FrameWord, int] = {"value": round(value / place.scale), "ttl_s": ttl_s, "epoch": epoch, "seq": seq}
-    return [word for part in place.frame for word in encode(numbers[part], part_type(part, place), place.word_order)]
+    if place.codes:
+        if value not in place.codes:
+            raise ValueError(f"{value:g} is none of {', '.join(map(str, place.codes))}")
+        return list(place.codes[int(value)])
+    numbers: dict[FrameWord, float] = {
+        "value": raw_of(value, place, factor),
+        "minus_value": -raw_of(value, place, factor),
+        "safe_value": raw_of(safe_value, place, factor),
+        "epoch": epoch,
+        "seq": seq,
+        "enabled": place.on,
+        "disabled": 0,
+        "skip": 0,
+    }
+    numbers |= dict.fromkeys(("ttl_s", "ttl_long_s", "armed_s", "armed_long_s"), ttl_s)
+    frame = place.frame if step is None else step.frame
+    parts = [(part, part if isinstance(part, int) else numbers[part]) for part in frame]
+    return [word for part, number in parts for word in encode(number, part_type(part, place), place.word_order)]
 
 
-def decode_frame(place: Place, words: list[int]) -> dict[FrameWord, float]:
-    """The numbers in a frame's registers: value in its unit, the other parts as they are."""
-    found: dict[FrameWord, float] = {}
+def decode_frame(
+    place: RegisterPlace, words: list[int], *, factor: float = 1.0, step: Frame | None = None
+) -> dict[FrameWord, float | None]:
+    """The numbers in a frame's registers: values in their unit, or None for "no such value"; the rest as they are."""
+    if place.codes:
+        known = {coils: float(code) for code, coils in place.codes.items()}
+        return {"value": known.get(tuple(words))}
+    found: dict[FrameWord, float | None] = {}
     at = 0
-    for part in place.frame:
+    for part in place.frame if step is None else step.frame:
         kind = part_type(part, place)
         raw = decode(words[at : at + WIDTH[kind]], kind, place.word_order)
-        # Ten digits drop the noise of e.g. 3 * 0.1 and keep every resolution a register can have.
-        found[part] = round(raw * place.scale, 10) if part == "value" else raw
         at += WIDTH[kind]
+        if not isinstance(part, int):
+            found[part] = value_of(raw, place, factor) if part in _OWN_TYPE else raw
     return found

@@ -1,111 +1,46 @@
 """The device side of Modbus TCP: a real server whose units are described by templates.
 
-A unit answers set-points with the lease's rules, and reads with what its `measure` says at that moment. Faults can
-be switched on, so that clients are tried against silence and refusal.
+It speaks the frames of the Modbus application protocol itself, so that it can break them too: faults can be switched
+on, and clients are tried against silence, late and torn answers, refusal, and devices that do something else.
 """
 
 import asyncio
+import struct
 import threading
-from collections.abc import Callable
-from typing import Any, Literal
+from contextlib import suppress
+from typing import Literal
 
-from controls.gateways.lease import Outcome, SetPointLease
-from controls.gateways.register_words import decode_frame, encode, encode_frame, frame_width
-from controls.templates.load_templates import Place, Template
+from controls.gateways.served_unit import ILLEGAL_ADDRESS, ILLEGAL_VALUE, ModbusUnit
+from controls.templates.register_places import Table
 from data_quality.contracts.errors import Unreachable
 
-Fault = Literal["none", "silent", "refuse", "apply_then_silent"]
-# The library asks for the registers of a write too, without values: that is no read of a client.
-_WRITE_CODES = (6, 16)
-# Exception codes of the Modbus specification; 7 (negative acknowledge) says "understood, and not done".
-_ILLEGAL_ADDRESS, _ILLEGAL_VALUE, _DEVICE_BUSY, _REFUSED = 2, 3, 6, 7
+WireFault = Literal[
+    "silent", "late", "half_frame", "wrong_id", "close_before", "close_after", "refuse", "apply_then_silent"
+]  # fmt: skip
+# Function codes by table; 5 and 6 write one, 15 and 16 several.
+_READS: dict[int, Table] = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
+_WRITES: dict[int, Table] = {5: "coil", 6: "holding", 15: "coil", 16: "holding"}
+_ILLEGAL_FUNCTION, _DEVICE_BUSY, _NO_UNIT = 1, 6, 11
+# Transaction id, protocol (0), bytes that follow, unit.
+_HEADER = struct.Struct(">HHHB")
 _START_S = 10.0
 
 
-def leases_of(template: Template) -> dict[str, SetPointLease]:
-    """A lease for every settable capability of a template."""
-    return {
-        name: SetPointLease(
-            safe_value=template.safe_default[name],
-            minimum=template.limits(name)[0],
-            maximum=template.limits(name)[1],
-            # A set-point without a time to live would never end by itself: 0 refuses them all.
-            max_ttl_s=template.capabilities[name].expires_s or 0.0,
-        )
-        for name in template.settable
-    }
-
-
-class ModbusUnit:
-    """One unit: template, leases, and `measure() -> {read_… name: value}`. Counts what reached it."""
-
-    def __init__(
-        self,
-        template: Template,
-        *,
-        measure: Callable[[], dict[str, float]],
-        monotonic: Callable[[], float],
-        unit_id: int | None = None,
-    ) -> None:
-        self.template = template
-        self.unit_id = unit_id or template.unit_id
-        self.leases = leases_of(template)
-        self.fault: Fault = "none"
-        self.reads, self.writes = 0, 0
-        self.outcomes: list[Outcome] = []
-        self._measure = measure
-        self._monotonic = monotonic
-
-    def registers(self) -> dict[int, int]:
-        """Every register of the unit as it stands now, by address."""
-        found: dict[int, int] = {}
-        measured = self._measure() if self.template.readable else {}
-        for name in self.template.readable:
-            reading = self.template.capabilities[name]
-            words = encode(round(measured[name] / reading.scale), reading.type, reading.word_order)
-            found |= _laid_out(reading.register_address, words)
-        for name in self.template.settable:
-            state = self.leases[name].state(self._monotonic())
-            # Whole seconds, rounded up: a lease that still runs never reads as over.
-            remaining_s = -int(-state.remaining_s // 1)
-            places: tuple[Place, Place] = (self.template.capabilities[name], self.template.read_back[name])
-            for place in places:
-                words = encode_frame(place, value=state.value, ttl_s=remaining_s, epoch=state.epoch, seq=state.seq)
-                found |= _laid_out(place.register_address, words)
-        return found
-
-    def write(self, address: int, words: list[int]) -> int | None:
-        """Take a write; the exception code to answer with, or None."""
-        self.writes += 1
-        for name in self.template.settable:
-            place = self.template.capabilities[name]
-            if address == place.register_address and len(words) == frame_width(place):
-                parts = decode_frame(place, words)
-                outcome = self.leases[name].offer(
-                    value=parts["value"],
-                    ttl_s=parts.get("ttl_s", place.expires_s or 0.0),
-                    epoch=int(parts.get("epoch", 0)),
-                    seq=int(parts.get("seq", self.writes)),
-                    now_s=self._monotonic(),
-                )
-                self.outcomes.append(outcome)
-                if outcome.is_accepted:
-                    return None
-                return _ILLEGAL_VALUE if outcome in (Outcome.OUT_OF_RANGE, Outcome.NO_LEASE) else _REFUSED
-        return _ILLEGAL_ADDRESS
-
-
 class ModbusServer:
-    """A Modbus TCP server in a thread of its own. Port 0 takes a free one; `port` says which after `start`."""
+    """A Modbus TCP server in a thread of its own. Port 0 takes a free one; `port` says which after `start`.
 
-    def __init__(self, units: list[ModbusUnit], *, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.host, self.port = host, port
-        self._units = units
+    late_s: how long the fault "late" keeps an answer back.
+    """
+
+    def __init__(self, units: list[ModbusUnit], *, host: str = "127.0.0.1", port: int = 0, late_s: float = 1.5) -> None:
+        self.host, self.port, self._late_s = host, port, late_s
+        self._units = {unit.unit_id: unit for unit in units}
         self._thread = threading.Thread(target=self._run, name="modbus-server", daemon=True)
         self._is_up = threading.Event()
         self._failure: Exception | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._server: Any = None
+        self._end: asyncio.Event
+        self._lines: set[asyncio.StreamWriter] = set()
 
     def start(self) -> "ModbusServer":
         """Listen. Raises Unreachable where the port cannot be had."""
@@ -117,7 +52,9 @@ class ModbusServer:
     def stop(self) -> None:
         """Close the socket and all connections; safe to call twice."""
         if self._loop is not None and self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(self._server.shutdown(), self._loop).result(_START_S)
+            # The loop may have ended between the question and the call.
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._end.set)
             self._thread.join(_START_S)
 
     def _run(self) -> None:
@@ -128,45 +65,97 @@ class ModbusServer:
             self._is_up.set()
 
     async def _serve(self) -> None:
-        from pymodbus.server import ModbusTcpServer
-
-        self._loop = asyncio.get_running_loop()
-        # Built inside the running loop: the library binds its server to the loop in which it is made.
-        self._server = ModbusTcpServer([_sim_device(unit) for unit in self._units], address=(self.host, self.port))
-        # In the background, because port 0 becomes a number only once it listens.
-        await self._server.serve_forever(background=True)
-        self.port = self._server.transport.sockets[0].getsockname()[1]
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._talk, self.host, self.port)
+        self.port = server.sockets[0].getsockname()[1]
         self._is_up.set()
-        await self._server.serving
+        await self._end.wait()
+        server.close()
+        # Before the loop ends: an answer that is kept back must not keep the thread.
+        for line in tuple(self._lines):
+            line.close()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._lines.add(writer)
+        # A client that goes away in the middle of a frame is no fault of ours.
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                transaction, protocol, length, unit_id = _HEADER.unpack(await reader.readexactly(_HEADER.size))
+                # What is no Modbus, or longer than a frame can be, has no next frame to be found.
+                if protocol or not 2 <= length <= 254:
+                    break
+                request = await reader.readexactly(length - 1)
+                if not await self._reply(writer, transaction, unit_id, request):
+                    break
+        self._lines.discard(writer)
+        writer.close()
+
+    async def _reply(self, writer: asyncio.StreamWriter, transaction: int, unit_id: int, request: bytes) -> bool:
+        """Answer one request as the unit's fault has it; False where the connection ends."""
+        unit = self._units.get(unit_id)
+        fault = "none" if unit is None else unit.fault
+        is_write = request[0] in _WRITES
+        if fault in ("silent", "close_before"):
+            return fault == "silent"
+        answer = _refused(request, _DEVICE_BUSY) if fault == "refuse" else _answered(unit, request)
+        if is_write and fault in ("apply_then_silent", "close_after"):
+            return fault == "apply_then_silent"
+        if fault == "late":
+            await asyncio.sleep(self._late_s)
+        if fault == "wrong_id":
+            transaction = (transaction + 1) % 0x10000
+        frame = _HEADER.pack(transaction, 0, len(answer) + 1, unit_id) + answer
+        writer.write(frame[: len(frame) // 2] if fault == "half_frame" else frame)
+        await writer.drain()
+        return True
 
 
-def _sim_device(unit: ModbusUnit) -> Any:
-    from pymodbus.constants import ExcCodes
-    from pymodbus.simulator import DataType, SimData, SimDevice
-
-    async def answer(*request: Any) -> Any:
-        code, start, address, count, registers, values = request
-        if unit.fault == "silent":
-            await asyncio.sleep(3600)
-        if unit.fault == "refuse":
-            return ExcCodes(_DEVICE_BUSY)
-        if values is None:
-            if code not in _WRITE_CODES:
-                unit.reads += 1
-        elif (refusal := unit.write(address, [int(value) for value in values])) is not None:
-            return ExcCodes(refusal)
-        elif unit.fault == "apply_then_silent":
-            await asyncio.sleep(3600)
-        # The words just written stay as sent, as an answer repeats its request; what is active shows in the next read.
-        for place, word in unit.registers().items():
-            if values is None or not address <= place < address + count:
-                registers[place - start] = word
-        return None
-
-    # Which addresses exist is fixed here; what they hold is made anew at every request.
-    blocks = [SimData(place, values=0, datatype=DataType.REGISTERS) for place in sorted(unit.registers())]
-    return SimDevice(unit.unit_id, simdata=blocks, action=answer)
+def _refused(request: bytes, code: int) -> bytes:
+    return bytes([request[0] | 0x80, code])
 
 
-def _laid_out(address: int | None, words: list[int]) -> dict[int, int]:
-    return {} if address is None else {address + offset: word for offset, word in enumerate(words)}
+def _answered(unit: ModbusUnit | None, request: bytes) -> bytes:
+    """What the unit answers: function code and data, or the exception. A torn request is an illegal value."""
+    if unit is None:
+        return _refused(request, _NO_UNIT)
+    try:
+        if request[0] in _READS:
+            return _read(unit, request)
+        if request[0] in _WRITES:
+            return _written(unit, request)
+    except struct.error:
+        return _refused(request, ILLEGAL_VALUE)
+    return _refused(request, _ILLEGAL_FUNCTION)
+
+
+def _read(unit: ModbusUnit, request: bytes) -> bytes:
+    table = _READS[request[0]]
+    address, count = struct.unpack(">HH", request[1:5])
+    if not 1 <= count <= (2000 if table in ("coil", "discrete") else 125):
+        return _refused(request, ILLEGAL_VALUE)
+    words = unit.read(address, count, table)
+    if words is None:
+        return _refused(request, ILLEGAL_ADDRESS)
+    if table in ("coil", "discrete"):
+        bits = sum(word << index for index, word in enumerate(words))
+        data = bits.to_bytes((count + 7) // 8, "little")
+    else:
+        data = struct.pack(f">{count}H", *words)
+    return bytes([request[0], len(data)]) + data
+
+
+def _written(unit: ModbusUnit, request: bytes) -> bytes:
+    code, table = request[0], _WRITES[request[0]]
+    address, count = struct.unpack(">HH", request[1:5])
+    if code == 5:
+        words = [int(count == 0xFF00)]
+    elif code == 6:
+        words = [count]
+    elif code == 15:
+        bits = int.from_bytes(request[6:], "little")
+        words = [bits >> index & 1 for index in range(count)]
+    else:
+        words = list(struct.unpack(f">{count}H", request[6:]))
+    refusal = unit.write(address, words, table)
+    # An echo of what was asked, as the protocol has it: what is active shows in the next read.
+    return request[:5] if refusal is None else _refused(request, refusal)

@@ -13,9 +13,8 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from controls.gateways.lease import Outcome
+from controls.gateways.lease import Outcome, leases_of
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine, Will
-from controls.gateways.serve_modbus import leases_of
 from controls.gateways.topics import CommandPayload, Topics, loads
 from controls.templates.load_templates import Template
 from data_quality.contracts.errors import WorldFault

@@ -11,6 +11,8 @@ from data_quality.contracts.model import Model
 
 # As our broker's own limit: no device has more to say in one message.
 MAX_PAYLOAD_BYTES = 262_144
+# ON, Online, 21.5: nothing that a device says in plain text is longer.
+_MAX_WORD = 200
 
 
 class Topics(Model):
@@ -99,6 +101,23 @@ def loads(payload: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
+
+
+def loads_any(payload: bytes) -> tuple[Any, str] | None:
+    """What a foreign device said, as JSON where it is and else as its text, and the text; None for what is neither."""
+    try:
+        text = payload.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        return None
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        return None
+    try:
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_whole_number), text
+    except RecursionError:
+        return None
+    except ValueError:
+        # A word as it is; what begins like a document and is none is no word either.
+        return (text, text) if text[:1] not in ("{", "[") and len(text) <= _MAX_WORD else None
 
 
 def _finite(text: str) -> float:

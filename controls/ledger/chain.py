@@ -10,13 +10,24 @@ import sqlalchemy as sa
 from assets.stores.access import read_rows
 from assets.stores.event_chain import GENESIS_HASH, canonical_json, event_hash
 from assets.stores.ledgers.command_states import PAIRS
-from assets.stores.schema.tables_control import command_events, commands, fault_events, mode_events
+from assets.stores.schema.tables_control import (
+    approval_events,
+    command_events,
+    commands,
+    fault_events,
+    hold_events,
+    mode_events,
+    mode_requests,
+)
 from assets.stores.seals import MOVING, found_beside, raw_select
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
 from controls.ledger.past import told
+from controls.ledger.states import is_better
 from data_quality.contracts.control.command import CommandState
 
+# Rows that say what may go and who said so.
+SIGNED = (commands, mode_events, mode_requests, approval_events, hold_events, fault_events)
 UNREADABLE = "unreadable"
 
 
@@ -34,7 +45,7 @@ def verify_chain(store: Store, site_id: str) -> list[str]:
         *_broken_links(events),
         *_bad_steps(events),
         *_bad_rows(store, site_id, events),
-        *(problem for table in (commands, mode_events, fault_events) for problem in _unproven(store, table, site_id)),
+        *(problem for table in SIGNED for problem in _unproven(store, table, site_id)),
     ]
 
 
@@ -67,6 +78,7 @@ def _broken_links(events: list[dict[str, Any]]) -> list[str]:
 def _bad_steps(events: list[dict[str, Any]]) -> list[str]:
     problems: list[str] = []
     stood: dict[str, str] = {}
+    grades: dict[str, int | None] = {}
     for event in events:
         name, old, new = event["command_id"], event["from_state"], event["to_state"]
         if old != stood.get(name):
@@ -75,9 +87,17 @@ def _bad_steps(events: list[dict[str, Any]]) -> list[str]:
             problems.append(f"event {event['position']}: command {name} starts as {new}")
         elif old is not None and (old, new) not in PAIRS:
             problems.append(f"event {event['position']}: {old} cannot become {new}")
+        elif old == new and not is_better(grades.get(name), _grade(event)):
+            problems.append(f"event {event['position']}: command {name} stays {new} without better evidence")
         # As the event says, right or wrong: one bad step must not make every later one look bad.
         stood[name] = new
+        grades[name] = _grade(event) if _grade(event) is not None else grades.get(name)
     return problems
+
+
+def _grade(event: dict[str, Any]) -> int | None:
+    grade = event["facts"].get("evidence_grade")
+    return grade if isinstance(grade, int) else None
 
 
 def _bad_rows(store: Store, site_id: str, events: list[dict[str, Any]]) -> list[str]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from assets.stores.access import Connection, read_rows, select_rows, site_transaction
 from assets.stores.schema.tables_control import ledger_identity, plans
 from assets.stores.transactions import Store
-from controls.ledger.modes import select_mode
+from controls.ledger.modes import read_modes
 from controls.ledger.rows import LedgerRow, command_doubt, read_commands, select_commands, transition
 from controls.ledger.states import UNSENT, is_settled
 from data_quality.contracts.control.command import Command, CommandState, Mode
@@ -65,6 +65,8 @@ def release(
     now_utc = clock.now_utc()
     outcome: dict[str, list[str]] = {}
     with site_transaction(store, site_id) as connection:
+        # Read inside the transaction: a mode lowered before it commits wins.
+        modes = read_modes(store, site_id, now_utc=now_utc, connection=connection)
         versions = _plan_versions(connection, site_id)
         unsent = select_commands(connection, site_id, states=UNSENT)
         # Only a second plan can replace anything: with one the whole history need not be read.
@@ -77,15 +79,13 @@ def release(
                 if row.command.valid_from_utc > now_utc + timedelta(seconds=lead_s):
                     outcome.setdefault("waiting", []).append(row.command.command_id)
                     continue
-                # Read inside the transaction: a mode lowered before it commits wins.
-                mode = select_mode(store, connection, site_id, row.command.device_id)
+                mode = modes.of(row.command.device_id, row.command.capability)
                 doubt = command_doubt(store, connection, row.command.command_id)
                 step = (CommandState.BLOCKED, doubt) if doubt else _released(row.command, mode, check)
             if step is not None and transition(connection, row, step[0], at_utc=now_utc, reason=step[1]):
                 outcome.setdefault(step[0].value.lower(), []).append(row.command.command_id)
-        site_mode = select_mode(store, connection, site_id)
     lists = {name: tuple(ids) for name, ids in outcome.items()}
-    return ReleaseReport.model_validate({"site_id": site_id, "plan_id": plan_id, "mode": site_mode, **lists})
+    return ReleaseReport.model_validate({"site_id": site_id, "plan_id": plan_id, "mode": modes.of(), **lists})
 
 
 def _overtaken(

@@ -4,13 +4,15 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
+
 from assets.stores.access import Connection, read_rows, select_rows
 from assets.stores.event_chain import append_event
 from assets.stores.schema.tables_control import commands
 from assets.stores.seals import raw_select
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
-from controls.ledger.states import is_allowed
+from controls.ledger.states import is_allowed, is_better
 from data_quality.contracts.control.command import Command, CommandState, EvidenceGrade, Mode
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.model import Model
@@ -46,10 +48,13 @@ def transition(
     """Move a row on from the state it was read in, with its chained event, in the caller's transaction.
 
     wire: epoch and sequence number that the command is sent with. Answers the row as it is now, or None where another
-    process moved it first (then nothing was written). Raises OurFault for a step that no table allows.
+    process moved it first (then nothing was written). A step to the same state only says better evidence (a meter
+    moved after the read-back). Raises OurFault for a step that no table allows.
     """
     if not is_allowed(row.state, to_state):
         raise OurFault(f"command {row.command.command_id}: {row.state} cannot become {to_state}")
+    if to_state is row.state and not is_better(row.evidence_grade, evidence_grade):
+        raise OurFault(f"command {row.command.command_id}: {to_state} stays as it is without better evidence")
     new_facts = dict(facts or {})
     values: dict[str, Any] = {"state": str(to_state), "facts": {**row.facts, **new_facts}}
     beside: dict[str, Any] = {}
@@ -61,11 +66,11 @@ def transition(
     if wire is not None:
         beside |= {"epoch": wire[0], "seq": wire[1]}
         command = command.model_copy(update={"epoch": wire[0], "seq": wire[1]})
-    changed = connection.execute(
-        commands.update()
-        .where(commands.c.command_id == command.command_id, commands.c.state == str(row.state))
-        .values(**values, **beside)
-    )
+    stands = [commands.c.command_id == command.command_id, commands.c.state == str(row.state)]
+    if to_state is row.state:
+        # Whoever was faster left the same state behind, so that the state alone does not tell.
+        stands.append(sa.func.coalesce(commands.c.evidence_grade, -1) < beside["evidence_grade"])
+    changed = connection.execute(commands.update().where(*stands).values(**values, **beside))
     # The state is part of the condition: zero rows is another process that was faster, not a missing command.
     if changed.rowcount != 1:
         return None

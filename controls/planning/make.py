@@ -1,5 +1,6 @@
 """From what is known now to a stored plan: gather, solve, freeze, store plan and commands in one transaction."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -33,7 +34,8 @@ HORIZON = timedelta(hours=24)
 class Desk:
     """All that planning a site asks: where its data lie, how far commands may go, how devices tell their states.
 
-    explained_within_s: commands wait for why a plan is so; what is not explained by then says that.
+    explained_within_s: commands wait for why a plan is so; what is not explained by then says that. read_off_plan:
+    which devices are off a plan that they follow, and by how many kWh (execution.off_plan_since).
     """
 
     site: Site
@@ -44,6 +46,7 @@ class Desk:
     read_states: ReadStates
     clock: Clock
     explained_within_s: float = 10.0
+    read_off_plan: Callable[[Plan, datetime], Mapping[str, float]] = lambda _plan, _now_utc: {}
 
     def forecast(self, target: str | None) -> Forecast | None:
         """The newest forecast of a target, where it is one; of one hour's that by quarter hours, where it reaches."""
@@ -123,7 +126,7 @@ def plan_trigger(desk: Desk) -> Decision:
     measured = measured_states(desk.read_states, site)
     if isinstance(measured, Finding):
         return decision.model_copy(update={"reason": f"{decision.reason}; {measured.message}", "finding": measured})
-    return decide(states=measured)
+    return decide(states=measured, off_plan_kwh=desk.read_off_plan(last, now) if last else {})
 
 
 def _window(last: Plan | None, start: datetime) -> tuple[datetime, datetime]:

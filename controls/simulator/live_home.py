@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from controls.gateways.mqtt_line import BrokerAddress
-from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
+from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.serve_mqtt import MqttServedDevice
+from controls.gateways.served_unit import ModbusUnit
 from controls.optimiser.devices.device import params_of
 from controls.simulator.physics.car import Car, CarState, driven
 from controls.simulator.physics.hot_water import HotWater, TankState, drawn_kw, heated

@@ -1,43 +1,30 @@
 """Read device templates. Hardware is data: a new device is a YAML file in this folder, and no code."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from controls.templates.mqtt_topics import MqttTopics
+from controls.templates.register_places import RegisterPlace
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.yaml_file import load_model
 
 FOLDER = Path(__file__).parent
-WordType = Literal["int16", "uint16", "int32", "uint32"]
-WordOrder = Literal["high_first", "low_first"]
-FrameWord = Literal["value", "ttl_s", "epoch", "seq"]
+# What stands for the number in the names of a template's `repeat`.
+NUMBER = "NN"
 
 
-class Place(Model):
-    """Where a value lives: Modbus register (address on the wire, from 0) or field of the MQTT payload.
+class Place(RegisterPlace):
+    """Where a value lives: Modbus register or field of the MQTT payload."""
 
-    value = raw * scale. A frame lists what stands in consecutive registers from `register` on, written in one
-    FC16 or read in one request: value (of `type`), ttl_s and epoch (uint16), seq (uint32, high word first).
-    """
-
-    register_address: int | None = Field(default=None, alias="register", ge=0, le=65535)
     field_name: str | None = Field(default=None, alias="field")
-    type: WordType = "int16"
-    scale: float = Field(default=1.0, gt=0)
-    word_order: WordOrder = Field(default="high_first", description="Of values in two registers")
-    has_sentinel: bool = Field(
-        default=True, description="The type's last value (0x8000, 0xffff) says 'no such value', as in SunSpec"
-    )
-    frame: tuple[FrameWord, ...] = ("value",)
 
     @model_validator(mode="after")
     def _has_one_place(self) -> Self:
         if (self.register_address is None) == (self.field_name is None):
             raise ValueError("exactly one of 'register' and 'field' must be given")
-        if self.frame.count("value") != 1:
-            raise ValueError("a frame holds 'value' exactly once")
         return self
 
 
@@ -77,19 +64,46 @@ class ReadBackRule(Place):
     tolerance: float = Field(ge=0)
 
 
+class Repeat(Model):
+    """Set-points that differ by a number: those whose name holds NN stand for `count` of them, `every` registers on."""
+
+    count: int = Field(ge=2, le=99)
+    every: int = Field(ge=1)
+
+
 class Template(Model):
-    """One kind of device. `safe_default` is what the device falls back to, and what a revert writes."""
+    """One kind of device. `safe_default` is what the device falls back to, and what a revert writes.
+
+    models: the SunSpec models that it needs, with the length that each must have.
+    """
 
     template: str
     name: str = ""
-    protocol: Literal["modbus_tcp", "mqtt5"]
+    protocol: Literal["modbus_tcp", "mqtt5", "mqtt_topics"]
+    models: dict[int, int] = {}
+    repeat: Repeat | None = None
     unit_id: int = Field(default=1, ge=1, le=247, description="Modbus unit, where the address names none")
     source: str = Field(default="", description="Public register map or topic list that it was made from")
     has_device_ttl: bool = Field(default=False, description="The device reverts by itself when not refreshed")
     is_synthetic: bool = Field(default=False, description="A simulator's device")
+    mqtt: MqttTopics | None = Field(default=None, description="Of protocol mqtt_topics: a device that does not know us")
     capabilities: dict[str, Capability]
     read_back: dict[str, ReadBackRule] = {}
     safe_default: dict[str, float] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbered(cls, document: Any) -> Any:
+        """Names with NN, once for each number."""
+        if not isinstance(document, dict) or not isinstance(document.get("repeat"), dict):
+            return document
+        repeat = Repeat.model_validate(document["repeat"])
+        # Kept: a template that is read again from its own dump has been spread already.
+        return document | {
+            part: _spread(document[part], repeat)
+            for part in ("capabilities", "read_back", "safe_default")
+            if part in document
+        }
 
     @model_validator(mode="after")
     def _set_points_are_complete(self) -> Self:
@@ -98,6 +112,7 @@ class Template(Model):
         for name, place in places:
             if (place.register_address is not None) != wants_register:
                 raise ValueError(f"{name}: {self.protocol} wants {'register' if wants_register else 'field'}")
+            self._check_model(name, place)
         for name, capability in self.capabilities.items():
             if not name.startswith(("set_", "read_")):
                 raise ValueError(f"capability {name!r} must start with set_ or read_")
@@ -110,8 +125,31 @@ class Template(Model):
             )
         return self
 
+    def _check_model(self, name: str, place: Place) -> None:
+        for each in (place, place.share_of):
+            if each is not None and each.model is not None and each.model not in self.models:
+                raise ValueError(f"{name}: model {each.model} is not among the template's models")
+
+    @model_validator(mode="after")
+    def _topics_fit(self) -> Self:
+        if (self.mqtt is not None) != (self.protocol == "mqtt_topics"):
+            raise ValueError("'mqtt' belongs to protocol mqtt_topics, which needs it")
+        faults = (
+            self.mqtt.faults(settable=self.settable, readable=self.readable, has_device_ttl=self.has_device_ttl)
+            if self.mqtt is not None
+            else []
+        )
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
     def _check_set_point(self, name: str, capability: Capability) -> None:
         low, high = capability.min, capability.max
+        if not capability.is_writable:
+            raise ValueError(f"{name}: table {capability.table} cannot be written")
+        if self.protocol == "modbus_tcp" and self.has_device_ttl != capability.has_timer:
+            has = "has" if capability.has_timer else "has not"
+            raise ValueError(f"{name}: has_device_ttl is {self.has_device_ttl}, and its frame {has} a ttl_s")
         # A set-point without a longest life would outlive us on a device that never forgets.
         if low is None or high is None or capability.expires_s is None:
             raise ValueError(f"{name}: min, max and expires_s are needed")
@@ -148,6 +186,21 @@ class Template(Model):
         if found.min is None or found.max is None or not name.startswith("set_"):
             raise BadInput(f"capability {name!r} of {self.template!r} takes no value", reason="not_settable")
         return found.min, found.max
+
+
+def _spread(known: Any, repeat: Repeat) -> Any:
+    if not isinstance(known, dict):
+        return known
+    found: dict[str, Any] = {}
+    for name, held in known.items():
+        if NUMBER not in name:
+            found[name] = held
+            continue
+        for number in range(repeat.count):
+            is_placed = isinstance(held, dict) and isinstance(held.get("register"), int)
+            placed = held | {"register": held["register"] + number * repeat.every} if is_placed else held
+            found[name.replace(NUMBER, f"{number + 1:02}")] = placed
+    return found
 
 
 def template_names(folder: Path = FOLDER) -> tuple[str, ...]:

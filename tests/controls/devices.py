@@ -9,8 +9,9 @@ from controls.gateways.capabilities import DeviceWriter
 from controls.gateways.modbus import ModbusDevice
 from controls.gateways.mqtt import MqttDevice
 from controls.gateways.mqtt_line import BrokerAddress
-from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
+from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.serve_mqtt import MqttServedDevice
+from controls.gateways.served_unit import ModbusUnit, scale_power
 from controls.templates.load_templates import Template
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.time import Clock
@@ -72,7 +73,10 @@ class Served:
 def measured(template: Template) -> dict[str, float]:
     """A value for everything that the template measures, on the grid of its registers."""
     known = {name: template.capabilities[name] for name in template.readable}
-    return {name: round(min(7 * one.scale, 7.0 if one.max is None else one.max), 10) for name, one in known.items()}
+    return {
+        name: round(min(7 * one.scale * 10.0 ** scale_power(one), 7.0 if one.max is None else one.max), 10)
+        for name, one in known.items()
+    }
 
 
 @contextmanager

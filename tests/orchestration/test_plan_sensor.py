@@ -11,7 +11,8 @@ import dagster as dg
 import pytest
 
 import assets.sites
-from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
+from controls.gateways.serve_modbus import ModbusServer
+from controls.gateways.served_unit import ModbusUnit
 from controls.ledger.modes import set_mode
 from controls.planning.make import make_plan_now
 from controls.templates.load_templates import load_template

@@ -21,8 +21,9 @@ from assets.stores.transactions import Store, open_store
 from controls.agent.main import find_site, gateways, run_agent, with_ports
 from controls.agent.planned import planned_check
 from controls.gateways.broker import Broker, find_mosquitto, start_broker
-from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
+from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.serve_mqtt import MqttServedDevice
+from controls.gateways.served_unit import ModbusUnit
 from controls.ledger.chain import verify_chain
 from controls.ledger.device_faults import open_faults
 from controls.ledger.modes import set_mode

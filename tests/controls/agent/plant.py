@@ -11,7 +11,7 @@ from controls.agent.parts import Bench, devices_of
 from controls.agent.planned import planned_check
 from controls.gateways.capabilities import Ack, DeviceReader, DeviceRefused, DeviceSilent, DeviceWriter, ReadBack
 from controls.gateways.check_command import checked
-from controls.gateways.serve_modbus import leases_of
+from controls.gateways.lease import leases_of
 from controls.ledger.modes import set_mode
 from controls.ledger.outbox import ReleaseReport, release
 from controls.ledger.rows import LedgerRow, read_commands

@@ -18,7 +18,8 @@ from controls.gateways.modbus import ModbusReader
 from controls.gateways.mqtt import MqttDevice
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine
 from controls.gateways.register_words import NOT_IMPLEMENTED, decode, encode, value_of
-from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
+from controls.gateways.serve_modbus import ModbusServer
+from controls.gateways.served_unit import ModbusUnit
 from controls.gateways.topics import MAX_PAYLOAD_BYTES, Topics, loads
 from controls.templates.load_templates import Place, Template, load_template
 from data_quality.contracts.errors import BadInput

@@ -9,7 +9,8 @@ import pytest
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent, NotSent
 from controls.gateways.lease import Outcome
 from controls.gateways.modbus import ModbusDevice, ModbusReader
-from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
+from controls.gateways.serve_modbus import ModbusServer
+from controls.gateways.served_unit import ModbusUnit
 from controls.templates.load_templates import Template, load_template
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.time import FixedClock

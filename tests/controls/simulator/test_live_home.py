@@ -19,7 +19,8 @@ from controls.gateways.capabilities import DeviceSilent
 from controls.gateways.modbus import ModbusDevice, ModbusReader
 from controls.gateways.mqtt import MqttDevice
 from controls.gateways.mqtt_line import BrokerAddress
-from controls.gateways.serve_modbus import ModbusServer, ModbusUnit
+from controls.gateways.serve_modbus import ModbusServer
+from controls.gateways.served_unit import ModbusUnit
 from controls.simulator import site_process
 from controls.simulator.live_home import Background, BackgroundSource, HomeState, LiveHome, stepped
 from controls.templates.load_templates import load_template
