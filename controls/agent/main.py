@@ -92,7 +92,7 @@ def gateways(site: Site, project: Project, clock: Clock, mqtt_version: Literal["
     from controls.gateways.open import Gateways
 
     keys = project.keys_dir / "devices" / site.site_id
-    return Gateways(site.site_id, project.settings, clock, mqtt_version, keys)
+    return Gateways(site.site_id, project.settings, clock, mqtt_version, keys, root=project.root)
 
 
 def public_keys_of(project: Project) -> dict[str, str] | None:
