@@ -126,6 +126,9 @@ class Slot:
     must_revert: bool = True
     revert_again_s: float = 0.0
     is_adopted: bool = False
+    # What stands on the way to the command's value, where the device has a ramp (I02), and since when.
+    step: float | None = None
+    stepped_s: float = 0.0
     # A hold is open (I08): not even the safe default is written.
     is_held: bool = False
 
@@ -140,6 +143,7 @@ class Slot:
         attempts = row.facts.get("attempts")
         self.attempts = int(attempts) if isinstance(attempts, int) else 0
         self.judged_s = None
+        self.step = None
         self.must_revert = False
         self.is_adopted = is_adopted
 
