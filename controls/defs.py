@@ -10,21 +10,26 @@ from controls.agent.planned import planned_check
 from controls.ledger.ledger_trust import distrusted
 from controls.ledger.outbox import release, wait_for_results
 from controls.ledger.proof import unproven
+from controls.ledger.rows import read_commands
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.why.explain_words import folded
+from controls.planning.execution import Executed, execution_of, off_plan
 from controls.planning.make import make_plan_now
+from controls.planning.plan_inputs import quarter_start
 from controls.planning.plan_picture import picture_of_plan
 from controls.planning.replay.solved_again import solved_again
+from controls.planning.suggestions import overrides_of, suggestions
 from controls.planning.summary import device_sentences, summarise
 from data_quality.contracts.control.command import CommandState
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Clock
 from orchestration.partitions import SITES
 from orchestration.previews import embedded, table
-from orchestration.previews_plan import plan_picture
+from orchestration.previews_plan import execution_picture, plan_picture
 from orchestration.resources import ProjectResource
 
 _WHY = ("from", "to", "does", "price", "one kWh more", "at a limit", "best other choice")
+_EXECUTED = ("from", "device", "told", "read back", "states", "evidence", "planned kWh", "executed kWh", "shown by")
 # Long enough for the agent's poll, the write and the template's read-back time.
 PROOF_WITHIN_S = 30.0
 
@@ -142,3 +147,68 @@ def store_is_as_it_was_written(project: ProjectResource) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={"count": len(found), "rows": "; ".join(found[:20])},
     )
+
+
+@dg.asset(
+    group_name="control",
+    kinds={"polars"},
+    owners=["team:control"],
+    partitions_def=SITES,
+    deps=["core_site__released_commands", "core_lake__15min_readings"],
+)
+def core_site__execution(
+    context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
+) -> dg.MaterializeResult:
+    """What became of the plans of the last 24 hours by quarter hour and device, and what people set by hand often."""
+    site = project.site(context.partition_key)
+    slots = _execution(project, clock, site.site_id)
+    asked = suggestions(
+        overrides_of(read_commands(project.store, site.site_id, states=[CommandState.OVERRIDDEN])),
+        time_zone=site.time_zone,
+        now_utc=clock.now_utc(),
+    )
+    drawn = execution_picture(slots, title=f"Planned and executed, {site.name}", time_zone=site.time_zone)
+    return dg.MaterializeResult(
+        metadata={
+            "quarter_hours": len({slot.start_utc for slot in slots}),
+            "off_plan_kwh": off_plan(slots),
+            "not_shown": sum(slot.executed_kwh is None for slot in slots),
+            "suggestions": "\n".join(each.sentence for each in asked) or "nothing was set by hand again and again",
+            "slots": table(_EXECUTED, [_executed_row(slot) for slot in reversed(slots)], limit=200),
+            **({"picture": embedded(drawn, title=f"Planned and executed, {site.name}")} if slots else {}),
+        }
+    )
+
+
+def _execution(project: ProjectResource, clock: Clock, site_id: str) -> tuple[Executed, ...]:
+    site, now = project.site(site_id), clock.now_utc()
+    start_utc = quarter_start(now) - timedelta(days=1)
+    return execution_of(
+        site,
+        lake=project.lake,
+        plans=project.plans,
+        ledger=read_commands(project.store, site_id),
+        start_utc=start_utc,
+        until_utc=now,
+    )
+
+
+def _executed_row(slot: Executed) -> list[object]:
+    evidence = "none" if slot.evidence is None else f"{int(slot.evidence)} {slot.evidence.name.lower()}"
+    told, read = (
+        ", ".join(f"{name} {value:g}" for name, value in values.items()) for values in (slot.set_points, slot.read_back)
+    )
+    states = ", ".join(dict.fromkeys(slot.states)) or "no command"
+    energies = (slot.planned_kwh, slot.executed_kwh)
+    return [f"{slot.start_utc:%Y-%m-%d %H:%MZ}", slot.device_id, told, read, states, evidence, *energies, slot.shown_by]
+
+
+@dg.asset_check(asset="core_site__execution", blocking=False)
+def plans_are_followed(project: ProjectResource, clock: dg.ResourceParam[Clock]) -> dg.AssetCheckResult:
+    """No device was further off its plans of the last 24 hours than losses and meters explain."""
+    found = {
+        f"{site_id} {name}": kwh
+        for site_id in sorted(project.sites)
+        for name, kwh in off_plan(_execution(project, clock, site_id)).items()
+    }
+    return dg.AssetCheckResult(passed=not found, severity=dg.AssetCheckSeverity.WARN, metadata={"off_plan_kwh": found})

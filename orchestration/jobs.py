@@ -99,6 +99,15 @@ dispatch = dg.define_asset_job(
     ),
     tags=ACTS_ON_HARDWARE,
 )
+execution = dg.define_asset_job(
+    "execution",
+    selection=dg.AssetSelection.assets("core_site__execution"),
+    description=(
+        "Holds what the devices of a site did in the last 24 hours against its plans, and asks about what people set "
+        "by hand again and again. Hourly by itself; it sends and changes nothing."
+    ),
+    tags={"dagster/max_runtime": "300"},
+)
 enpi_report = dg.define_asset_job(
     "enpi_report",
     selection=dg.AssetSelection.assets("out_site__enpi_quarter"),
@@ -156,6 +165,7 @@ JOBS = [
     weather,
     plan,
     dispatch,
+    execution,
     enpi_report,
     month_reports,
     trust,

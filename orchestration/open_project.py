@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from orchestration.month_keys import month_span, split_key
 if TYPE_CHECKING:
     from assets.kpi.windows_of_marts.stage import Stage
     from controls.planning.make import Desk
+    from data_quality.contracts.control.plan import Plan
     from reports.again.figure_sources import Sources
 
 PROJECT_VARIABLE = "METERLOOM_PROJECT"
@@ -173,15 +174,21 @@ class OpenProject:
     def desk(self, site: Site, clock: Clock) -> "Desk":
         """What planning the site asks, its devices included. Raises BadInput where none of them can be asked."""
         from controls.ledger.modes import current_mode
+        from controls.ledger.rows import read_commands
+        from controls.planning.execution import off_plan_since
         from controls.planning.make import Desk
         from controls.planning.measured import state_reader
+
+        def read_off_plan(plan: "Plan", now_utc: datetime) -> dict[str, float]:
+            return off_plan_since(plan, read_commands(self.store, site.site_id, plan_id=plan.plan_id), now_utc)
 
         return Desk(
             site=site,
             lake=self.lake,
             forecasts=self.forecasts,
             plans=self.plans,
-            mode=current_mode(self.store, site.site_id),
+            mode=current_mode(self.store, site.site_id, now_utc=clock.now_utc()),
             read_states=state_reader(site, self.project.settings, clock),
             clock=clock,
+            read_off_plan=read_off_plan,
         )

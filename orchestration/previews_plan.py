@@ -7,9 +7,12 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from orchestration.previews import png_of
+from orchestration.previews import COLOURS, png_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from controls.planning.execution import Executed
     from controls.planning.plan_picture import PlanPicture
 
 # Face and hatch by kind, told apart in grey and with any colour vision; a second device of a kind, or a kind that is
@@ -63,6 +66,40 @@ def plan_picture(picture: "PlanPicture", *, title: str, time_zone: str) -> bytes
     figure.align_ylabels(list(panels))
     for n, line in enumerate(reversed(notes)):
         figure.text(0.02, (0.08 + _LINE_IN * n) / height, line, fontsize=8)
+    return png_of(figure, colours=64)
+
+
+def execution_picture(slots: "Sequence[Executed]", *, title: str, time_zone: str) -> bytes:
+    """PNG: mean power of each device by quarter hour, planned as a line and executed as bars; a gap is not shown by
+    anything. time_zone: of the axis.
+    """
+    from datetime import timedelta
+
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.figure import Figure
+
+    zone, names = ZoneInfo(time_zone), list(dict.fromkeys(slot.device_id for slot in slots))
+    step = timedelta(minutes=15)
+    figure = Figure(figsize=(10, 0.8 + 1.6 * max(len(names), 1)), dpi=90, layout="constrained")
+    panels: Any = figure.subplots(max(len(names), 1), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, name in zip(panels, names, strict=False):
+        mine = [slot for slot in slots if slot.device_id == name]
+        known = [slot for slot in mine if slot.executed_kwh is not None]
+        at: Any = [slot.start_utc for slot in known]
+        power: Any = [4 * (slot.executed_kwh or 0.0) for slot in known]
+        axes.bar(at, power, width=step, align="edge", color=COLOURS[0], alpha=0.45, label="executed")
+        edges: Any = [*(slot.start_utc for slot in mine), mine[-1].start_utc + step]
+        planned = _stepped(np.array([4 * slot.planned_kwh for slot in mine]))
+        axes.plot(edges, planned, drawstyle="steps-post", color=COLOURS[1], linewidth=1.3, label="planned")
+        axes.axhline(0.0, color="black", linewidth=0.5)
+        axes.set_ylabel(f"{name}\nkW", fontsize="small")
+    places = AutoDateLocator(tz=zone)
+    panels[-1].xaxis.set_major_locator(places)
+    panels[-1].xaxis.set_major_formatter(ConciseDateFormatter(places, tz=zone, show_offset=False))
+    panels[-1].set_xlabel(f"local time, {time_zone}", loc="right", fontsize="small")
+    panels[0].set_title(title, loc="left", fontsize="medium", fontweight="bold")
+    if names:
+        panels[0].legend(frameon=False, ncols=2, fontsize="small")
     return png_of(figure, colours=64)
 
 

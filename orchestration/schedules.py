@@ -15,6 +15,7 @@ from data_quality.contracts.time import months_after, parse_period
 from orchestration.jobs import (
     bill_audit,
     enpi_report,
+    execution,
     forecast,
     forecast_issue,
     forecast_watch,
@@ -224,6 +225,18 @@ def hourly_weather(context: dg.ScheduleEvaluationContext, project: ProjectResour
     yield from one_run_a_site(context, due, key=key, none="no site's weather feed is due")
 
 
+# After the quarter hour's commands have ended, and been read back.
+@in_utc(job=execution, cron_schedule="7 * * * *")
+def hourly_execution(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
+    """Holds what the devices of every site did against its plans; a site that was never planned is left alone.
+
+    Every hour, seven minutes past; one run a site of the job execution.
+    """
+    due = [site_id for site_id in project.sites if project.plans.latest(site_id) is not None]
+    key = f"execution:{{}}:{context.scheduled_execution_time:%Y-%m-%dT%H}"
+    yield from one_run_a_site(context, due, key=key, none="no site has a plan")
+
+
 @in_utc(job=monitoring, cron_schedule="30 2 * * *")
 def daily_monitoring(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """Refits the monitoring baselines of every site that are a week old; they warn early and feed no report.
@@ -272,6 +285,7 @@ SCHEDULES = [
     daily_monitoring,
     daily_bill_audits,
     daily_trust,
+    hourly_execution,
     hourly_weather,
     hourly_forecasts,
     weekly_retraining,

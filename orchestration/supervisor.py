@@ -27,6 +27,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import SystemClock
 from orchestration.instance.databases import prepare_databases
 from orchestration.instance.first_month import FROM_READINGS
+from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import instance_environment
 
 Say = Callable[[str], None]
@@ -140,7 +141,18 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
 
 
 def serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
-    """Run everything until SIGINT or SIGTERM. Raises Unreachable where a part does not come up."""
+    """Run everything until SIGINT or SIGTERM. Raises Unreachable where a part does not come up, BadInput where the
+    project is served already: by another one of this, or by a daemon that outlived its own.
+    """
+    release = take(project, "up")
+    try:
+        free(project, "daemon")
+        _serve(project, sites=sites, say=say)
+    finally:
+        release()
+
+
+def _serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())

@@ -1,6 +1,6 @@
 """PostgreSQL itself: sessions in UTC, the schemas of the parts, and what a URL means to libpq. Free of polars."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,9 @@ from data_quality.contracts.errors import BadInput, Unreachable
 if TYPE_CHECKING:
     import psycopg
 
-# Keys of ours in a database that others may use too: 724001 migrations, 724002 recorded time, 724003 schemas.
-SCHEMA_LOCK = 724003
+# Keys of ours in a database that others may use too: 724001 migrations, 724002 recorded time, 724003 schemas, 724004
+# who has started.
+SCHEMA_LOCK, START_LOCK = 724003, 724004
 # What dbt takes of a URL; everything else reaches its libpq through variables (docs/adr/0013).
 CONNECTION = ("host", "port", "user", "password", "dbname")
 
@@ -66,6 +67,30 @@ def ensure_schema(url: str) -> None:
                 f"the role of {address_of(url)} may not make schema {wanted}; let the database's owner do it: "
                 f"CREATE SCHEMA {wanted} AUTHORIZATION the_role"
             ) from error
+
+
+def hold(url: str, number: int, who: str) -> Callable[[], None] | str:
+    """Hold an advisory lock until the answer is called or this process ends; the holder's name where another has it.
+
+    number: which lock; who: shown to whoever is refused (63 bytes of it). Raises Unreachable.
+    """
+    import psycopg
+
+    try:
+        session = psycopg.connect(libpq_url(url), autocommit=True, application_name=who)
+        if session.execute("select pg_try_advisory_lock(%s, %s)", [START_LOCK, number]).fetchall()[0][0]:
+            return session.close
+        query = (
+            "select a.application_name from pg_locks l join pg_stat_activity a using (pid) "
+            "where l.locktype = 'advisory' and l.granted and l.classid = %s and l.objid = %s "
+            "and l.database = (select oid from pg_database where datname = current_database())"
+        )
+        names = session.execute(query, [START_LOCK, number]).fetchall()
+        session.close()
+    except psycopg.OperationalError as error:
+        raise no_answer(error, url) from error
+    # Between the two questions the holder may have gone: nobody to name, and the next start succeeds.
+    return str(names[0][0]) if names else ""
 
 
 def describe(url: str) -> tuple[str, list[str]]:

@@ -40,6 +40,10 @@ def _by_person(_row: Mapping[str, Any]) -> bool:
 ACTS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     # To stop needs no key.
     "mode_events": lambda row: row["mode"] != "SIMULATION",
+    "mode_requests": _by_person,
+    # To keep hands off, to refuse and to take back need no key.
+    "hold_events": lambda row: not row["is_set"],
+    "approval_events": lambda row: row["outcome"] == "APPROVED",
     # The agent latches a fault by itself; to take it back is a person's act.
     "fault_events": lambda row: not row["is_set"],
     "baseline_approvals": _by_person,
@@ -128,7 +132,8 @@ class Trust:
         is_act = ACTS.get(table.name)
         if self.public_keys is None or is_act is None or not is_act(row):
             return ""
-        raw, person = as_raw(table, row), row["person_id"]
+        # Of two people the second signs the row itself; the first signed the request that it must agree with.
+        raw, person = as_raw(table, row), row.get("approved_by") or row["person_id"]
         key, digest = key_of(table, raw), row_sha256(table, raw)
         mark = self.marks[table.name].get(key)
         # A row that does not stand as sealed has its own sentence (`doubt`): one fault is told once.

@@ -1,20 +1,42 @@
 """What the agent holds while it runs: its bench (everything injected), its devices, and the slot of each set-point."""
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Generator, Hashable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
+from assets.stores.access import Connection
 from assets.stores.transactions import Store
 from controls.gateways.capabilities import DeviceReader, DeviceWriter, ReadBack
 from controls.ledger.device_faults import Fault
 from controls.ledger.device_lease import Lease
 from controls.ledger.rows import LedgerRow
-from controls.safety.limits import DeviceLimits, limits_of
+from controls.safety.limits import DeviceLimits, connection_of, limits_of
 from controls.templates.load_templates import ReadBackRule, Template, load_template
 from data_quality.contracts.control.command import Command, Mode
 from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import Clock
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class OnLedger:
+    """Do this in the round's transaction; the answer comes after its commit. A fault ends the whole round."""
+
+    act: Callable[[Connection], Any]
+
+
+@dataclass(frozen=True)
+class OnWire:
+    """Do this at the device, in a thread: it may take seconds, and touches nothing that belongs to the agent's."""
+
+    act: Callable[[], Any]
+
+
+Step = Generator[OnLedger | OnWire, Any, T]
 
 
 class Transports(Protocol):
@@ -29,13 +51,34 @@ class Transports(Protocol):
         ...
 
 
+class Surroundings(Protocol):
+    """What is measured beside the devices themselves (`site_values.py`)."""
+
+    def observe(self, bench: "Bench", devices: Sequence["Device"]) -> bool:
+        """Look once; True where every set-point must be asked about again now. Raises Unreachable."""
+        ...
+
+    def live(self, device: "Device", slot: "Slot", now_s: float) -> dict[str, Any]:
+        """Fields of Live that come from beside the device."""
+        ...
+
+    def wrote(self, bench: "Bench", device: "Device", slot: "Slot") -> None:
+        """Count a write that is about to go out."""
+        ...
+
+
 def _no_hook(_point: str) -> None:
     """Does nothing."""
 
 
 @dataclass
 class Bench:
-    """Everything the agent is given, and its lease. `hook` is called at each point where a crash must be survivable."""
+    """Everything the agent is given, and its lease. `hook` is called at each point where a crash must be survivable.
+
+    must_recover: what is in hand must be read from the ledger, since somebody else may have moved it.
+    lanes: threads for the wire; without them a cycle does everything itself, in order. answers, events: of the round's
+    transaction, what was asked in it and what its end is to append to the chain.
+    """
 
     store: Store
     site_id: str
@@ -47,6 +90,19 @@ class Bench:
     lease: Lease | None = None
     renewed_s: float = 0.0
     clock_step_s: float = 0.0
+    # What is measured beside the devices themselves; without it a site with meters has values that are not known.
+    site: "Surroundings | None" = None
+    must_recover: bool = True
+    lanes: "Lanes | None" = None
+    answers: dict[Hashable, Any] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def once(self, name: Hashable, ask: Callable[[], T]) -> T:
+        """What the ledger answers in this round's transaction: asked by the first, the same for all."""
+        if name not in self.answers:
+            self.answers[name] = ask()
+        answer: T = self.answers[name]
+        return answer
 
 
 @dataclass
@@ -104,11 +160,14 @@ class Device:
     reader: DeviceReader | None = None
     writer: DeviceWriter | None = None
     is_ready: bool = False
-    soc: float | None = None
-    soc_at_s: float | None = None
+    # Measured values by the template's names, each with when it was read.
+    values: dict[str, tuple[float, float]] = field(default_factory=dict)
     read_at_s: float | None = None
     silent_until_s: float = 0.0
+    is_silent: bool = False
     last_fault: str = ""
+    # One hand at a time: a write that waited for its turn asks again whether it may still go.
+    turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
     # From 0 in every process: the epoch counts up with each taking of the lease, and devices order by both.
     seq: int = 0
 
@@ -116,6 +175,24 @@ class Device:
     def device_id(self) -> str:
         """The asset's name."""
         return self.asset.asset_id
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The measured values that the guards of its slots need."""
+        limits = [slot.limits for slot in self.slots]
+        needed = {
+            "read_soc_percent": True,
+            "read_power_kw": any(
+                each.has_grid_meter or each.has_phase_meter or each.is_timed or each.capacity_kwh for each in limits
+            ),
+            self.degc_name: any(each.min_degc is not None or each.max_degc is not None for each in limits),
+        }
+        return tuple(name for name, is_needed in needed.items() if is_needed and name in self.template.readable)
+
+    @property
+    def degc_name(self) -> str:
+        """Its own temperature, of the zone or tank; empty where it tells none."""
+        return next((name for name in self.template.readable if name.endswith("_degc")), "")
 
     @property
     def hand(self) -> DeviceReader | None:
@@ -128,29 +205,52 @@ class Device:
         return self.seq
 
 
+class Lanes:
+    """Threads for the wire: devices that gave no answer last time wait for each other, not for the healthy ones."""
+
+    def __init__(self, healthy: Executor, silent: Executor) -> None:
+        self._healthy, self._silent = healthy, silent
+
+    def submit(self, device: Device, act: Callable[[], T]) -> "Future[T]":
+        """Run it in the device's lane."""
+        return (self._silent if device.is_silent else self._healthy).submit(act)
+
+    def close(self) -> None:
+        """Begin nothing more; what runs is left to its own time limit."""
+        for lane in (self._healthy, self._silent):
+            lane.shutdown(wait=False, cancel_futures=True)
+
+
 @dataclass(frozen=True)
 class View:
     """The ledger as read at the start of a cycle."""
 
-    modes: dict[str, Mode]
+    modes: dict[tuple[str, str], Mode]
     faults: list[Fault]
-    rows: list[LedgerRow] = field(default_factory=list)
+    rows: dict[tuple[str, str], list[LedgerRow]] = field(default_factory=dict)
+
+    def mode_of(self, device: Device, slot: Slot) -> Mode:
+        """The effective mode of the slot's capability."""
+        return self.modes[device.device_id, slot.capability]
+
+    def highest(self, device: Device) -> Mode:
+        """The highest mode of the device's capabilities: from PARTIAL on it needs a writer."""
+        return max(self.mode_of(device, slot) for slot in device.slots)
 
     def of(self, device: Device, slot: Slot) -> list[LedgerRow]:
         """The slot's commands that wait or are in hand, by window."""
-        key = (device.device_id, slot.capability)
-        return [row for row in self.rows if (row.command.device_id, row.command.capability) == key]
+        return self.rows.get((device.device_id, slot.capability), [])
 
 
 def devices_of(site: Site, load: Callable[[str], Template] = load_template) -> list[Device]:
     """The site's assets whose template takes a set-point. Raises BadInput for an unknown template."""
-    devices = []
+    devices, connection = [], connection_of(site, load)
     for asset in site.assets:
         if not asset.template:
             continue
         template = load(asset.template)
         slots = [
-            Slot(capability=name, limits=limits_of(asset, template, name), rule=template.read_back[name])
+            Slot(capability=name, limits=limits_of(asset, template, name, connection), rule=template.read_back[name])
             for name in template.settable
         ]
         if slots:

@@ -57,7 +57,8 @@ class Will(Model):
 class MqttLine:
     """A connected client. `on_message(topic, payload, properties)` runs in the client's own thread.
 
-    lost: called once the connection is gone, for who waits for an answer that cannot come any more.
+    on_kept: takes what the broker kept from before we came; without it on_message takes that too. lost: called once the
+    connection is gone, for who waits for an answer that cannot come any more.
     """
 
     def __init__(
@@ -70,10 +71,11 @@ class MqttLine:
         will: Will | None = None,
         timeout_s: float = 5.0,
         lost: Callable[[], None] = lambda: None,
+        on_kept: Hear | None = None,
     ) -> None:
         self.where = f"MQTT broker {address.host}:{address.port}"
         self.is_v5 = address.version == "5"
-        self._on_message = on_message
+        self._on_message, self._on_kept = on_message, on_kept or on_message
         self._timeout_s = timeout_s
         self._subscriptions = subscriptions
         self._lost = lost
@@ -156,10 +158,10 @@ class MqttLine:
             raise DeviceRefused(f"{self.where} refused a message on {topic} with code {code:#x}", code=code)
         return code
 
-    def post(self, topic: str, payload: bytes) -> None:
+    def post(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish with QoS 1 without waiting: for answers sent from the client's own thread."""
         if self.is_open:
-            self._client.publish(topic, payload, qos=1)
+            self._client.publish(topic, payload, qos=1, retain=retain)
 
     def close(self, last_words: Will | None = None) -> None:
         """Say the last words, disconnect, and drop the client with whatever it still queues."""
@@ -222,7 +224,8 @@ class MqttLine:
         if len(message.payload) <= MAX_PAYLOAD_BYTES:
             with suppress(UnicodeDecodeError):
                 topic = message.topic
-                self._on_message(topic, bytes(message.payload), message.properties)
+                hear = self._on_kept if message.retain else self._on_message
+                hear(topic, bytes(message.payload), message.properties)
 
 
 class SharedLine:
@@ -234,7 +237,7 @@ class SharedLine:
 
     def __init__(self, address: BrokerAddress, *, client_id: str = "", timeout_s: float = 5.0) -> None:
         self._address, self._client_id, self._timeout_s = address, client_id, timeout_s
-        self._members: dict[str, tuple[Hear, Callable[[], None]]] = {}
+        self._members: dict[str, tuple[Hear, Callable[[], None], Hear]] = {}
         self._heard: set[str] = set()
         self._line: MqttLine | None = None
         self._opening = threading.Lock()
@@ -245,16 +248,21 @@ class SharedLine:
         """True while the broker holds the connection."""
         return self._line is not None and self._line.is_open
 
-    def join(self, topics: Iterable[str], *, hear: Hear, lost: Callable[[], None]) -> None:
-        """Give `hear` what arrives on these topics (each has one member), and call `lost` when a connection is gone."""
+    def join(self, topics: Iterable[str], *, hear: Hear, lost: Callable[[], None], kept: Hear | None = None) -> None:
+        """Give `hear` what arrives on these topics (each has one member), and call `lost` when a connection is gone.
+
+        kept: takes what the broker kept from before, where it is not the same.
+        """
         with self._opening:
-            self._members = self._members | dict.fromkeys(topics, (hear, lost))
+            self._members = self._members | dict.fromkeys(topics, (hear, lost, kept or hear))
 
     def leave(self, topics: Iterable[str], *, hear: Hear) -> None:
         """Hear these topics no more, where this member still has them; safe to call twice."""
         with self._opening:
             mine = {topic for topic in topics if topic in self._members and self._members[topic][0] == hear}
             self._members = {topic: member for topic, member in self._members.items() if topic not in mine}
+            # Whoever joins with them next is told anew what the broker keeps.
+            self._heard -= mine
             if self._line is not None and not self._members:
                 self._line.close()
                 self._line = None
@@ -288,6 +296,7 @@ class SharedLine:
                 on_message=self._received,
                 timeout_s=self._timeout_s,
                 lost=self._lost,
+                on_kept=self._kept,
             )
             self._line, self._heard, self._failed = line, set(wanted), None
         if missing := set(topics) - self._heard:
@@ -299,8 +308,12 @@ class SharedLine:
         if topic in self._members:
             self._members[topic][0](topic, payload, properties)
 
+    def _kept(self, topic: str, payload: bytes, properties: Any) -> None:
+        if topic in self._members:
+            self._members[topic][2](topic, payload, properties)
+
     def _lost(self) -> None:
-        for _, lost in list(self._members.values()):
+        for _, lost, _ in list(self._members.values()):
             lost()
 
 

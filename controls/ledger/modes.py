@@ -1,5 +1,6 @@
-"""Modes: how far commands may go. The effective mode is the lower one of site and device; lowering is immediate,
-raising needs a person with the role and a ledger without doubt.
+"""Modes: how far commands may go, for a site, a device and a capability. The effective mode is the lowest of the three;
+lowering is immediate, raising needs a person with the role and a ledger without doubt, FULL needs two people
+(two_people.py).
 """
 
 from collections.abc import Iterable, Mapping
@@ -7,22 +8,31 @@ from datetime import datetime
 from typing import Any
 
 from assets.stores.access import Connection, read_rows, select_rows, site_transaction
-from assets.stores.schema.tables_control import mode_events
+from assets.stores.schema.column_types import UtcDateTime
+from assets.stores.schema.tables_control import mode_events, mode_requests
 from assets.stores.seals import append_row, raw_select
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
-from controls.ledger.device_faults import select_faults
-from controls.ledger.rows import select_commands
-from controls.ledger.states import DOUBTFUL
+from controls.ledger.chain_marks import mark_chain
+from controls.ledger.doubts import check_no_doubt
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import Clock
 
+# Device and capability; both empty for the whole site, the second alone for the whole device.
+Scope = tuple[str, str]
+SITE: Scope = ("", "")
+# What an entry of FULL must share with the request that it answers.
+SIGNED_TWICE = ("site_id", "device_id", "capability", "mode", "person_id", "reason", "expires_utc")
+
 
 class ModeEvent(Model):
-    """One recorded change. device_id: empty for the whole site."""
+    """One recorded change. device_id: empty for the whole site; capability: empty or None for the whole device.
+
+    expires_utc: when it ends. approved_by and request_id: the second person of FULL, and what both signed.
+    """
 
     site_id: str
     device_id: str
@@ -30,68 +40,171 @@ class ModeEvent(Model):
     person_id: str
     reason: str
     recorded_at_utc: datetime
+    capability: str | None = None
+    expires_utc: datetime | None = None
+    approved_by: str | None = None
+    request_id: int | None = None
 
 
-def current_mode(store: Store, site_id: str, device_id: str = "", *, as_of_utc: datetime | None = None) -> Mode:
-    """Effective mode of a device, or of the site; missing or unreadable means SIMULATION. Raises Unreachable.
+class Standing(Model):
+    """The mode that an entry gives now, and until when; None: until another entry."""
 
-    as_of_utc: as it was recorded by then.
+    mode: Mode
+    until_utc: datetime | None = None
+
+
+class Modes:
+    """What a site's entries say at one instant. doubts: what is wrong with those that do not count."""
+
+    def __init__(self, standings: Mapping[Scope, Standing], doubts: list[str], newest: int) -> None:
+        self.standings, self.doubts, self.newest = standings, doubts, newest
+
+    def of(self, device_id: str = "", capability: str = "") -> Mode:
+        """The effective mode: the lowest of site, device and capability. Without an entry the site is in SIMULATION,
+        and what lies below it follows.
+        """
+        return min(self.own(scope).mode for scope in (SITE, (device_id, ""), (device_id, capability)))
+
+    def own(self, scope: Scope) -> Standing:
+        """What stands for the scope itself, before the lowest of the three is taken."""
+        return self.standings.get(scope, Standing(mode=Mode.SIMULATION if scope == SITE else Mode.FULL))
+
+
+def read_modes(
+    store: Store,
+    site_id: str,
+    *,
+    now_utc: datetime | None,
+    connection: Connection | None = None,
+    as_of_utc: datetime | None = None,
+) -> Modes:
+    """Every mode of a site at `now_utc`; None: whatever has an end counts as ended. Raises Unreachable.
+
+    connection: read in that transaction. as_of_utc: only what was recorded by then.
+
+    An entry whose end has come counts no longer: what stood before it holds again, where that has not ended too and is
+    not higher; where nothing stood before, SIMULATION. So FULL that ran out falls to the PARTIAL that an engineer
+    gave without an end, and else to SIMULATION: nobody says any more that commands may go.
     """
-    query = _raw_events(site_id)
+    query = raw_select(mode_events).where(mode_events.c.site_id == site_id).order_by(mode_events.c.id)
     if as_of_utc is not None:
         query = query.where(mode_events.c.recorded_at_utc <= as_of_utc)
-    return _effective(_believed(store, read_rows(store, query))[0], device_id)
+    rows = read_rows(store, query) if connection is None else select_rows(connection, query)
+    return _believed(store, rows, now_utc if as_of_utc is None else min(now_utc or as_of_utc, as_of_utc), connection)
 
 
-def modes_and_doubts(store: Store, site_id: str, device_ids: Iterable[str]) -> tuple[dict[str, Mode], list[str]]:
-    """Effective mode of each device, from one read, and what is wrong with entries that do not count; nothing where
-    all do. Raises Unreachable.
+def current_mode(
+    store: Store,
+    site_id: str,
+    device_id: str = "",
+    capability: str = "",
+    *,
+    now_utc: datetime | None = None,
+    as_of_utc: datetime | None = None,
+) -> Mode:
+    """Effective mode of a site, device or capability; missing, unreadable or ended: SIMULATION. Raises Unreachable.
+
+    now_utc: None takes every entry with an end as ended. as_of_utc: as it was recorded by then.
     """
-    modes, doubts = _believed(store, read_rows(store, _raw_events(site_id)))
-    return {device_id: _effective(modes, device_id) for device_id in device_ids}, doubts
+    return read_modes(store, site_id, now_utc=now_utc, as_of_utc=as_of_utc).of(device_id, capability)
 
 
-def select_mode(store: Store, connection: Connection, site_id: str, device_id: str = "") -> Mode:
+def modes_and_doubts(
+    store: Store, site_id: str, scopes: Iterable[Scope], *, now_utc: datetime | None = None
+) -> tuple[dict[Scope, Mode], list[str]]:
+    """Effective mode of each device and capability, from one read, and what is wrong with entries that do not count;
+    nothing where all do. Raises Unreachable.
+    """
+    modes = read_modes(store, site_id, now_utc=now_utc)
+    return {scope: modes.of(*scope) for scope in scopes}, modes.doubts
+
+
+def select_mode(
+    store: Store,
+    connection: Connection,
+    site_id: str,
+    device_id: str = "",
+    capability: str = "",
+    *,
+    now_utc: datetime | None = None,
+) -> Mode:
     """The same inside a transaction: what is read holds until it commits, if the site's lock is taken."""
-    return _effective(_believed(store, select_rows(connection, _raw_events(site_id)), connection)[0], device_id)
+    return read_modes(store, site_id, now_utc=now_utc, connection=connection).of(device_id, capability)
 
 
 def set_mode(
-    store: Store, site_id: str, *, mode: Mode, person: Person, reason: str, clock: Clock, device_id: str = ""
+    store: Store,
+    site_id: str,
+    *,
+    mode: Mode,
+    person: Person,
+    reason: str,
+    clock: Clock,
+    device_id: str = "",
+    capability: str = "",
+    expires_utc: datetime | None = None,
 ) -> ModeEvent:
-    """Record a mode for a site or one of its devices.
+    """Record a mode for a site, one of its devices, or one capability of a device; expires_utc: when it ends.
 
-    Lowering needs operator or engineer. Raising needs a reason, no latched fault and no command in doubt; to ADVISORY
-    an operator, to PARTIAL an engineer; FULL is refused. Raises BadInput; the refusal changes nothing.
+    Lowering needs operator or engineer. Raising, and prolonging, needs a reason, no latched fault, no command and no
+    clock in doubt; to ADVISORY an operator, to PARTIAL an engineer; FULL is refused here. Raises BadInput; the refusal
+    changes nothing.
     """
+    now_utc = clock.now_utc()
     with site_transaction(store, site_id) as connection:
-        present = _believed(store, select_rows(connection, _raw_events(site_id)), connection)[0].get(device_id)
-        # A device without an entry of its own follows the site, so its first entry never raises anything.
+        modes = read_modes(store, site_id, now_utc=now_utc, connection=connection)
+        present = modes.own((device_id, capability))
+        if capability and not device_id:
+            raise BadInput("a capability belongs to a device: name it too", reason="no_device")
         if mode >= Mode.FULL:
-            raise BadInput("mode FULL needs two people; not available yet", reason="needs_two_people")
-        # SIMULATION is 0 and so falsy: "or" gives the same answer for it as for none.
-        if mode > (Mode.FULL if present is None and device_id else present or Mode.SIMULATION):
+            raise BadInput("mode FULL needs two people: a request, and an approval", reason="needs_two_people")
+        if mode > present.mode or _is_longer(mode, expires_utc, present):
             _check_raise(mode, person, reason)
-            _check_no_doubt(store, connection, site_id)
+            check_no_doubt(store, connection, site_id, now_utc)
         # Who may raise may lower, without holding the operator's role as well.
         elif Role.ENGINEER not in person.roles:
             person.must_be(Role.OPERATOR)
+        check_end(expires_utc, now_utc)
+        # Its end would raise nothing again, whatever the person thinks: to keep off for a while is a hold (holds.py).
+        if expires_utc is not None and mode < present.mode and (device_id, capability) in modes.standings:
+            raise BadInput("a mode that is lowered has no end", reason="end_of_lowering")
         event = ModeEvent(
             site_id=site_id,
             device_id=device_id,
             mode=mode,
             person_id=person.person_id,
             reason=reason,
-            recorded_at_utc=clock.now_utc(),
+            recorded_at_utc=now_utc,
+            capability=capability or None,
+            expires_utc=expires_utc,
         )
-        append_row(connection, mode_events, **{**event.model_dump(), "mode": mode.name})
+        append_mode(connection, event)
     return event
+
+
+def append_mode(connection: Connection, event: ModeEvent) -> None:
+    """Write a mode event, with a mark on the chain of commands: whoever signs the one signs the other."""
+    append_row(connection, mode_events, **{**event.model_dump(), "mode": event.mode.name})
+    mark_chain(connection, event.site_id, event.recorded_at_utc)
+
+
+def check_end(expires_utc: datetime | None, now_utc: datetime) -> None:
+    """Raises BadInput for an end that has passed."""
+    if expires_utc is not None and expires_utc <= now_utc:
+        raise BadInput(f"the end {expires_utc:%Y-%m-%d %H:%M}Z has passed", reason="end_has_passed")
 
 
 def mode_history(store: Store, site_id: str, *, as_of_utc: datetime | None = None) -> list[dict[str, Any]]:
     """Every change of a site and its devices recorded by then, oldest first. Raises Unreachable."""
-    query = _events(site_id)
+    query = mode_events.select().where(mode_events.c.site_id == site_id).order_by(mode_events.c.id)
     return read_rows(store, query if as_of_utc is None else query.where(mode_events.c.recorded_at_utc <= as_of_utc))
+
+
+def _is_longer(mode: Mode, expires_utc: datetime | None, present: Standing) -> bool:
+    """True where the same mode would hold for longer: that is a raising too."""
+    if mode != present.mode or present.until_utc is None:
+        return False
+    return expires_utc is None or expires_utc > present.until_utc
 
 
 def _check_raise(mode: Mode, person: Person, reason: str) -> None:
@@ -100,52 +213,60 @@ def _check_raise(mode: Mode, person: Person, reason: str) -> None:
         raise BadInput(f"raising the mode to {mode.name} needs a reason", reason="missing_reason")
 
 
-def _check_no_doubt(store: Store, connection: Connection, site_id: str) -> None:
-    faults = select_faults(store, connection, site_id)
-    if faults:
-        names = ", ".join(fault.device_id or site_id for fault in faults)
-        raise BadInput(
-            f"the mode is not raised while a fault is latched ({names})",
-            reason="fault_latched",
-            mend="acknowledge the fault first",
-        )
-    doubtful = select_commands(connection, site_id, states=DOUBTFUL)
-    if doubtful:
-        command = doubtful[0].command
-        raise BadInput(
-            f"the mode is not raised while command {command.command_id} for {command.device_id} is "
-            f"{doubtful[0].state}, so not proven",
-            reason="command_in_doubt",
-        )
-
-
-def _events(site_id: str) -> Any:
-    return mode_events.select().where(mode_events.c.site_id == site_id).order_by(mode_events.c.id)
-
-
-def _raw_events(site_id: str) -> Any:
-    # As the database holds them: an entry that nobody can read must lower the mode, not stop the agent.
-    return raw_select(mode_events).where(mode_events.c.site_id == site_id).order_by(mode_events.c.id)
-
-
 def _believed(
-    store: Store, rows: list[dict[str, Any]], connection: Connection | None = None
-) -> tuple[dict[str, Mode], list[str]]:
-    """Mode by device (empty: the site) after these entries, and what is wrong with those that do not count.
+    store: Store, rows: list[dict[str, Any]], now_utc: datetime | None, connection: Connection | None
+) -> Modes:
+    """The modes after these entries, as the database holds them: one that nobody can read must lower the mode, and not
+    stop the agent.
 
-    An entry that lowers always counts: to stop needs neither key nor seal. One that raises must be proven.
+    An entry that lowers always counts: to stop needs neither key nor seal. One that raises must be proven, and FULL
+    must say what two people signed.
     """
     good, problems = proven(store, mode_events, rows, connection=connection)
     ids = {row["id"] for row in good}
-    modes: dict[str, Mode] = {}
+    asked = {row["request_id"] for row in good if row["mode"] == Mode.FULL.name}
+    requests = _requests(store, asked, connection, problems) if asked else {}
+    standings: dict[Scope, Standing] = {}
     for row in rows:
         # A word that is no mode counts as the lowest, which is always believed.
-        wanted, device_id = Mode.__members__.get(row["mode"], Mode.SIMULATION), row["device_id"]
-        present = modes.get(device_id, Mode.FULL if device_id else Mode.SIMULATION)
-        if row["id"] in ids or wanted <= present:
-            modes[device_id] = wanted
-    return modes, problems
+        wanted, scope = Mode.__members__.get(row["mode"], Mode.SIMULATION), (row["device_id"], row["capability"] or "")
+        present = standings.get(scope, Standing(mode=Mode.FULL if scope[0] else Mode.SIMULATION))
+        is_believed = row["id"] in ids
+        if is_believed and wanted is Mode.FULL and not is_two_peoples(row, requests.get(row["request_id"])):
+            problems.append(f"mode_events {row['id']}: two people did not sign the same request for FULL")
+            is_believed = False
+        if not is_believed and wanted > present.mode:
+            continue
+        until_utc = _instant(row["expires_utc"])
+        if row["expires_utc"] is not None and (now_utc is None or until_utc is None or until_utc <= now_utc):
+            before = standings.get(scope, Standing(mode=Mode.SIMULATION))
+            standings[scope] = before if before.mode <= wanted else Standing(mode=wanted)
+        else:
+            standings[scope] = Standing(mode=wanted, until_utc=until_utc)
+    return Modes(standings, problems, max((row["id"] for row in rows), default=0))
 
 
-def _effective(modes: Mapping[str, Mode], device_id: str) -> Mode:
-    return min(modes.get("", Mode.SIMULATION), modes.get(device_id, Mode.FULL) if device_id else Mode.FULL)
+def is_two_peoples(row: Mapping[str, Any], request: Mapping[str, Any] | None) -> bool:
+    """True where an entry of FULL (raw) says what its request says, and another person approved it."""
+    if request is None or row["approved_by"] in (None, row["person_id"]) or row["expires_utc"] is None:
+        return False
+    return all((row[name] or "") == (request[name] or "") for name in SIGNED_TWICE)
+
+
+def _requests(
+    store: Store, ids: Iterable[int], connection: Connection | None, problems: list[str]
+) -> dict[int, dict[str, Any]]:
+    query = raw_select(mode_requests).where(mode_requests.c.id.in_(list(ids)))
+    rows = read_rows(store, query) if connection is None else select_rows(connection, query)
+    good, doubts = proven(store, mode_requests, rows, connection=connection)
+    problems += doubts
+    return {row["id"]: row for row in good}
+
+
+def _instant(text: Any) -> datetime | None:
+    """An instant as the database holds it; None where there is none, or nobody can read it."""
+    try:
+        found = UtcDateTime().process_result_value(text, None)
+    except BadInput:
+        return None
+    return found if found is not None and found.tzinfo is not None else None

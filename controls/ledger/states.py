@@ -2,6 +2,7 @@
 
 from assets.stores.ledgers.command_states import TERMINAL, TRANSITIONS
 from data_quality.contracts.control.command import CommandState as S
+from data_quality.contracts.control.command import EvidenceGrade
 
 # Rows an agent has taken in hand: after a crash each of them is decided by a read.
 IN_HAND = (S.PENDING, S.ISSUED, S.ACKED, S.UNKNOWN, S.MISMATCH, S.VERIFIED, S.DRIFTED)
@@ -14,6 +15,11 @@ DOUBTFUL = (S.ISSUED, S.ACKED, S.UNKNOWN, S.MISMATCH, S.DRIFTED)
 def is_allowed(old: S, new: S) -> bool:
     """True where `new` may follow `old`."""
     return new in TRANSITIONS.get(old, frozenset())
+
+
+def is_better(old: EvidenceGrade | int | None, new: EvidenceGrade | int | None) -> bool:
+    """True where the new evidence is of a higher grade."""
+    return new is not None and (old is None or new > old)
 
 
 def is_terminal(state: S) -> bool:

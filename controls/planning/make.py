@@ -1,8 +1,11 @@
 """From what is known now to a stored plan: gather, solve, freeze, store plan and commands in one transaction."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+
+import polars as pl
 
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.forecasts import ForecastStore
@@ -14,7 +17,7 @@ from controls.optimiser.why.explain import explain
 from controls.planning.frozen_plan import commands_of, make_plan
 from controls.planning.measured import ReadStates, measured_states
 from controls.planning.plan_inputs import plan_request, price_digest, quarter_start
-from controls.planning.prices import prices_between
+from controls.planning.prices import LOOK_BACK, price_doubt, prices_between
 from controls.planning.tariff_terms import so_far_reader
 from controls.planning.triggers import MIN_INTERVAL, Decision, plan_window, replan
 from controls.planning.wishes import with_wishes
@@ -33,7 +36,8 @@ HORIZON = timedelta(hours=24)
 class Desk:
     """All that planning a site asks: where its data lie, how far commands may go, how devices tell their states.
 
-    explained_within_s: commands wait for why a plan is so; what is not explained by then says that.
+    explained_within_s: commands wait for why a plan is so; what is not explained by then says that. read_off_plan:
+    which devices are off a plan that they follow, and by how many kWh (execution.off_plan_since).
     """
 
     site: Site
@@ -44,6 +48,7 @@ class Desk:
     read_states: ReadStates
     clock: Clock
     explained_within_s: float = 10.0
+    read_off_plan: Callable[[Plan, datetime], Mapping[str, float]] = lambda _plan, _now_utc: {}
 
     def forecast(self, target: str | None) -> Forecast | None:
         """The newest forecast of a target, where it is one; of one hour's that by quarter hours, where it reaches."""
@@ -63,12 +68,15 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
     """
     site, now = desk.site, desk.clock.now_utc()
     load, targets = forecast_targets(site)
+    prices = prices_between(site, desk.lake, start_utc=quarter_start(now), end_utc=now + HORIZON)
+    if doubt := _price_doubt(desk, prices, quarter_start(now)):
+        return doubt
     states = desk.read_states()
     request = plan_request(
         site,
         load_forecast=desk.forecast(load),
         device_forecasts={name: desk.forecast(target) for name, target in targets.items()},
-        prices=prices_between(site, desk.lake, start_utc=quarter_start(now), end_utc=now + HORIZON),
+        prices=prices,
         states=states,
         mode=desk.mode,
         now_utc=now,
@@ -91,6 +99,15 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
     version = desk.plans.next_version(site.site_id)
     plan = make_plan(request, solution, created_at_utc=now, version=version, explanation=why)
     return desk.plans.add_with_commands(plan, commands_of(plan, site, epoch=0), desk.clock).plan
+
+
+def _price_doubt(desk: Desk, prices: pl.DataFrame, start_utc: datetime) -> Finding | None:
+    """A feed's prices are held against its own past; a tariff's stand in the site file."""
+    if desk.site.price_stream is None:
+        return None
+    before = prices_between(desk.site, desk.lake, start_utc=start_utc - LOOK_BACK, end_utc=start_utc)
+    found = price_doubt(prices, before)
+    return found and found.model_copy(update={"scope": desk.site.site_id})
 
 
 def plan_trigger(desk: Desk) -> Decision:
@@ -123,7 +140,7 @@ def plan_trigger(desk: Desk) -> Decision:
     measured = measured_states(desk.read_states, site)
     if isinstance(measured, Finding):
         return decision.model_copy(update={"reason": f"{decision.reason}; {measured.message}", "finding": measured})
-    return decide(states=measured)
+    return decide(states=measured, off_plan_kwh=desk.read_off_plan(last, now) if last else {})
 
 
 def _window(last: Plan | None, start: datetime) -> tuple[datetime, datetime]:

@@ -18,6 +18,8 @@ MIN_INTERVAL = timedelta(minutes=5)
 MAX_AGE = timedelta(hours=1)
 # Of a store's full scale: a reading in percent and an inverter's losses within a quarter hour stay below it.
 STATE_TOLERANCE = 0.05
+# A device that cannot follow would fail the next plan too: twice an hour is asked, not every quarter.
+OFF_PLAN_INTERVAL = timedelta(minutes=30)
 
 
 class Decision(Model):
@@ -44,15 +46,21 @@ def replan(
     min_interval: timedelta = MIN_INTERVAL,
     max_age: timedelta = MAX_AGE,
     state_tolerance: float = STATE_TOLERANCE,
+    off_plan_kwh: Mapping[str, float] | None = None,
+    off_plan_interval: timedelta = OFF_PLAN_INTERVAL,
 ) -> Decision:
     """Plan again where there is no plan, or forecast, prices, mode or a measured state are not those of the last
     one, or it is older than `max_age`; but never within `min_interval` of the last plan.
 
     price_digest: inputs.price_digest over the window of the last plan (plan_window); any text before the first.
     states: as measured, by asset id (one that is not known is no reason); state_tolerance: share of the full scale
-    that one may be off the plan.
+    that one may be off the plan. off_plan_kwh: what devices did otherwise since the last plan, where that is too much
+    (execution.off_plan); a reason only for a plan that is `off_plan_interval` old, so that it cannot flap.
     """
     reason = _reason(last_plan, forecast_id, price_digest, mode, states or {}, now_utc, max_age, state_tolerance)
+    if not reason and off_plan_kwh:
+        name, kwh = max(off_plan_kwh.items(), key=lambda each: (abs(each[1]), each[0]))
+        reason, min_interval = f"{name} is {kwh:+.2f} kWh off its plan", max(min_interval, off_plan_interval)
     if not reason:
         return Decision(should_plan=False, reason="the last plan still holds")
     if last_plan is not None and now_utc - last_plan.created_at_utc < min_interval:

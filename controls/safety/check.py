@@ -2,14 +2,23 @@
 
 from datetime import datetime
 
-from controls.safety.clock import check_clock
-from controls.safety.exclusion import check_exclusion
 from controls.safety.expiry import check_deadline, check_window
-from controls.safety.freshness import check_freshness
+from controls.safety.interlocks.clock import check_clock
+from controls.safety.interlocks.comfort import check_comfort
+from controls.safety.interlocks.connection_limit import check_connection_limit
+from controls.safety.interlocks.exclusion import check_exclusion
+from controls.safety.interlocks.freshness import check_freshness
+from controls.safety.interlocks.latch import check_latch
+from controls.safety.interlocks.minimum_times import check_minimum_times
+from controls.safety.interlocks.override import check_override
+from controls.safety.interlocks.phase_current import check_phase_current
+from controls.safety.interlocks.plausibility import check_plausibility
+from controls.safety.interlocks.ramp import check_ramp
+from controls.safety.interlocks.rating import check_envelope, check_rating
+from controls.safety.interlocks.soc import check_soc
+from controls.safety.interlocks.write_budget import check_write_budget
 from controls.safety.limits import DeviceLimits
-from controls.safety.mode import check_latch, check_mode
-from controls.safety.rating import check_envelope, check_rating
-from controls.safety.soc import check_soc
+from controls.safety.mode import check_mode
 from controls.safety.verdict import ALLOW, Block, Live, Verdict
 from data_quality.contracts.control.command import Command, Mode
 
@@ -28,14 +37,22 @@ def check_all(command: Command, live: Live, limits: DeviceLimits, now_utc: datet
         # The first refusal is the one that is told: what a person decided comes before what was measured.
         check_mode(live.mode),
         check_latch(live),
+        check_override(live),
         check_clock(live, limits),
         check_window(command, now_utc),
         check_deadline(command, live, now_utc),
         check_rating(command, limits),
         check_envelope(command, limits, live.mode),
         check_exclusion(command, live, limits),
-        check_freshness(live, limits),
+        check_freshness(command, live, limits),
         check_soc(command, live, limits),
+        check_phase_current(command, live, limits),
+        check_connection_limit(command, live, limits),
+        check_comfort(command, live, limits),
+        check_minimum_times(command, live, limits, now_utc),
+        check_ramp(command, live, limits),
+        check_write_budget(command, live, limits),
+        check_plausibility(live),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from controls.templates.mqtt_topics import MqttTopics
 from controls.templates.register_places import RegisterPlace
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
@@ -16,7 +17,11 @@ NUMBER = "NN"
 
 
 class Place(RegisterPlace):
-    """Where a value lives: Modbus register or field of the MQTT payload."""
+    """Where a value lives: Modbus register, field of the MQTT payload, or name in OCPP.
+
+    OCPP: a set-point's field is its unit on the wire, W or A (per phase, so `scale` is of one phase); a reading's is
+    the measurand, in W, Wh, A, V or Percent, or `status`, which is 1 while a car is plugged in.
+    """
 
     field_name: str | None = Field(default=None, alias="field")
 
@@ -78,13 +83,14 @@ class Template(Model):
 
     template: str
     name: str = ""
-    protocol: Literal["modbus_tcp", "mqtt5"]
+    protocol: Literal["modbus_tcp", "mqtt5", "mqtt_topics", "ocpp16", "ocpp201"]
     models: dict[int, int] = {}
     repeat: Repeat | None = None
     unit_id: int = Field(default=1, ge=1, le=247, description="Modbus unit, where the address names none")
     source: str = Field(default="", description="Public register map or topic list that it was made from")
     has_device_ttl: bool = Field(default=False, description="The device reverts by itself when not refreshed")
     is_synthetic: bool = Field(default=False, description="A simulator's device")
+    mqtt: MqttTopics | None = Field(default=None, description="Of protocol mqtt_topics: a device that does not know us")
     capabilities: dict[str, Capability]
     read_back: dict[str, ReadBackRule] = {}
     safe_default: dict[str, float] = {}
@@ -127,6 +133,19 @@ class Template(Model):
         for each in (place, place.share_of):
             if each is not None and each.model is not None and each.model not in self.models:
                 raise ValueError(f"{name}: model {each.model} is not among the template's models")
+
+    @model_validator(mode="after")
+    def _topics_fit(self) -> Self:
+        if (self.mqtt is not None) != (self.protocol == "mqtt_topics"):
+            raise ValueError("'mqtt' belongs to protocol mqtt_topics, which needs it")
+        faults = (
+            self.mqtt.faults(settable=self.settable, readable=self.readable, has_device_ttl=self.has_device_ttl)
+            if self.mqtt is not None
+            else []
+        )
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
 
     def _check_set_point(self, name: str, capability: Capability) -> None:
         low, high = capability.min, capability.max

@@ -13,7 +13,7 @@ class Target:
 
 
 TARGETS = {
-    "safety": Target(("controls/safety/*.py",), ("tests/controls/safety",), 60),
+    "safety": Target(("controls/safety/**/*.py",), ("tests/controls/safety",), 60),
     "ledger": Target(("controls/ledger/*.py",), ("tests/controls/ledger", "tests/controls/agent/test_trouble.py"), 120),
     "agent": Target(
         ("controls/agent/*.py",),

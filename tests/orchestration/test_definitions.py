@@ -24,6 +24,7 @@ ASSETS = {
     "core_seu__expected_days",
     "core_seu__monitoring_baseline",
     "core_site__day_ahead_forecast",
+    "core_site__execution",
     "core_site__forecast_models",
     "core_site__forecast_scores",
     "core_site__plan",
@@ -85,6 +86,7 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
         "forecast_watch",
         "plan",
         "dispatch",
+        "execution",
         "trust",
         "weather",
     }
@@ -95,6 +97,7 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
         "daily_monitoring",
         "daily_bill_audits",
         "daily_trust",
+        "hourly_execution",
         "hourly_forecasts",
         "hourly_weather",
         "nightly_forecast_scores",

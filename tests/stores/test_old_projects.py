@@ -85,7 +85,11 @@ def test_statuses_approvals_modes_and_commands_are_those_of_then(old: Old) -> No
     } == {each["id"]: each["status"] for each in printed["reports"]["reports"]}
     assert plain([line(each) for each in project.baselines.versions()]) == printed["baselines"]["baselines"]
     assert current_mode(project.store, "home").name == printed["mode"]["mode"]
-    assert plain(mode_history(project.store, "home")) == printed["mode"]["history"]
+    history = plain(mode_history(project.store, "home"))
+    # What came with revision 0006 is null in what was written before it.
+    assert [{name: each for name, each in row.items() if each is not None} for row in history] == printed["mode"][
+        "history"
+    ]
     assert plain(commands_of_store(project.store, "home")) == printed["ledger"]["commands"]
     assert [fault.device_id for fault in open_faults(project.store, "home")] == ["battery"]
 

@@ -15,7 +15,8 @@ TRANSITIONS: dict[S, frozenset[S]] = {
     # Doubt: a read decides. Expired only where the window closed and the device was read at its safe value.
     S.UNKNOWN: frozenset({S.VERIFIED, S.ISSUED, S.EXPIRED, S.UNVERIFIED}),
     S.MISMATCH: frozenset({S.VERIFIED, S.ISSUED, S.EXPIRED, S.UNVERIFIED}),
-    S.VERIFIED: frozenset({S.COMPLETED, S.DRIFTED, S.REVERTED, S.SUPERSEDED, S.UNVERIFIED}),
+    # To itself: better evidence came in, and nothing else changed.
+    S.VERIFIED: frozenset({S.VERIFIED, S.COMPLETED, S.DRIFTED, S.REVERTED, S.SUPERSEDED, S.UNVERIFIED}),
     S.DRIFTED: frozenset({S.VERIFIED, S.OVERRIDDEN, S.REVERTED, S.UNVERIFIED}),
 }
 TERMINAL = frozenset(S) - frozenset(TRANSITIONS)

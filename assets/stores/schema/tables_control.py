@@ -23,6 +23,24 @@ mode_events = append_only(
     sa.Column("mode", sa.String(16), nullable=False),
     sa.Column("person_id", sa.String(64), nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
+    # Null where they say nothing: seals leave null out, so that entries of before these columns keep their digests.
+    sa.Column("capability", sa.String(64)),
+    sa.Column("expires_utc", UtcDateTime),
+    sa.Column("approved_by", sa.String(64)),
+    sa.Column("request_id", sa.Integer),
+    sa.Index("ux_mode_events_request", "request_id", unique=True),
+)
+
+mode_requests = append_only(
+    "mode_requests",
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("device_id", sa.String(64), nullable=False),
+    sa.Column("capability", sa.String(64), nullable=False),
+    sa.Column("mode", sa.String(16), nullable=False),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("expires_utc", UtcDateTime, nullable=False, comment="Until when the mode is wanted"),
+    sa.Column("seen_event", sa.Integer, nullable=False, comment="Newest mode event of the site then; 0: none"),
 )
 
 # Not append-only, since a command's state moves; triggers allow the moves of ledgers/command_states.py alone.
@@ -89,6 +107,49 @@ fault_events = append_only(
     sa.Column("command_id", sa.String(64)),
     sa.Column("person_id", sa.String(64)),
     sa.Index("ix_fault_events_site", "site_id", "device_id"),
+)
+
+hold_events = append_only(
+    "hold_events",
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("device_id", sa.String(64), nullable=False),
+    sa.Column("capability", sa.String(64), nullable=False, comment="Empty: every one of the device"),
+    sa.Column("is_set", sa.Boolean, nullable=False, comment="False: a person gave it back"),
+    sa.Column("until_utc", UtcDateTime),
+    sa.Column("value", sa.Float, comment="What a person set, in the capability's unit"),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("command_id", sa.String(64)),
+    sa.Column("person_id", sa.String(64)),
+    sa.Index("ix_hold_events_site", "site_id", "device_id"),
+)
+
+approval_events = append_only(
+    "approval_events",
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False, comment="PLAN_CLASS, RESIDUAL_RISK or MODE_REQUEST"),
+    sa.Column("subject", sa.String(160), nullable=False, comment="device/capability, device, or number of request"),
+    sa.Column("outcome", sa.String(16), nullable=False, comment="APPROVED, REVOKED or REFUSED"),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Index("ix_approval_events_site", "site_id", "kind"),
+)
+
+device_states = append_only(
+    "device_states",
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("device_id", sa.String(64), nullable=False),
+    sa.Column("capability", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(8), nullable=False, comment="switched, seen (still so) or write"),
+    sa.Column("is_on", sa.Boolean, comment="Null for a write"),
+    sa.Index("ix_device_states_site", "site_id", "recorded_at_utc"),
+)
+
+# The chain of command events is as long and as it was here: sealed, so that a chain that is cut or rewritten shows.
+chain_marks = append_only(
+    "chain_marks",
+    sa.Column("site_id", sa.String(64), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("hash", sa.String(64), nullable=False, comment="Of the command event that stood there"),
 )
 
 ledger_identity = append_only(

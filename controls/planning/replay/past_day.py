@@ -240,7 +240,7 @@ def past_day(plans: Sequence[Plan], readings: Readings, *, start_utc: datetime, 
     Each quarter hour follows the newest plan known then: of those that begin at or before it the last, and of two that
     begin at once the one of the higher version.
     """
-    slots = _governed(plans, start_utc, end_utc)
+    slots = governed(plans, start_utc, end_utc)
     if not slots:
         others = {plan.request.step_h for plan in plans} - {STEP.total_seconds() / 3600}
         why = f"; those with steps of {min(others):g} h cannot be laid over it" if others else ""
@@ -268,7 +268,7 @@ def past_day(plans: Sequence[Plan], readings: Readings, *, start_utc: datetime, 
     return found.billed if isinstance(found.billed, Finding) else found
 
 
-def _governed(plans: Sequence[Plan], start_utc: datetime, end_utc: datetime) -> list[Slot]:
+def governed(plans: Sequence[Plan], start_utc: datetime, end_utc: datetime) -> list[Slot]:
     """The first run of quarter hours without a hole."""
     slots: list[Slot] = []
     for k in range(round((end_utc - start_utc) / STEP)):

@@ -11,8 +11,12 @@ from assets.stores.access import site_transaction
 from assets.stores.ledgers.command_states import PAIRS, TERMINAL, TRANSITIONS
 from assets.stores.schema.tables_control import commands
 from assets.stores.transactions import Store, open_store
+from controls.ledger.chain import verify_chain
+from controls.ledger.rows import read_commands, transition
 from controls.ledger.states import is_allowed, is_settled, is_terminal
 from data_quality.contracts.control.command import CommandState as S
+from data_quality.contracts.control.command import EvidenceGrade
+from data_quality.contracts.errors import OurFault
 from tests.controls.ledger.rows_of import NOW, add_plan, command, push
 
 PATHS = {
@@ -44,7 +48,9 @@ def test_the_finished_states_are_those_of_the_design() -> None:
 
 def test_nothing_follows_a_finished_state_and_success_needs_a_read_back() -> None:
     assert all(not is_allowed(state, other) for state in TERMINAL for other in S)
-    assert {old for old in S if is_allowed(old, S.VERIFIED)} == {S.ACKED, S.UNKNOWN, S.MISMATCH, S.DRIFTED}
+    assert {old for old in S if is_allowed(old, S.VERIFIED)} == {
+        S.ACKED, S.UNKNOWN, S.MISMATCH, S.DRIFTED, S.VERIFIED,
+    }  # fmt: skip
     assert not is_allowed(S.PROPOSED, S.ISSUED)
     assert not is_allowed(S.RELEASED, S.ISSUED)
     assert is_terminal(S.EXPIRED)
@@ -75,8 +81,6 @@ def test_the_database_allows_exactly_the_table_s_steps(any_store: Store) -> None
         add_plan(any_store, command(name, plan_id=name), plan_id=name, version=number + 1)
         push(any_store, name, *path)
         for new in S:
-            if new is old:
-                continue
             outcome = "refused"
             with any_store.engine.connect() as connection:
                 try:
@@ -85,7 +89,42 @@ def test_the_database_allows_exactly_the_table_s_steps(any_store: Store) -> None
                 except sa.exc.DBAPIError:
                     pass
                 connection.rollback()
-            assert (outcome == "done") == ((old, new) in PAIRS), (old, new)
+            # To its own state only with better evidence, which this does not bring.
+            assert (outcome == "done") == ((old, new) in PAIRS and new is not old), (old, new)
+
+
+def test_the_database_lets_only_the_evidence_of_a_verified_command_rise(any_store: Store) -> None:
+    add_plan(any_store, command())
+    row = push(any_store, "c1", S.RELEASED, S.PENDING, S.ISSUED, S.ACKED)
+    with site_transaction(any_store, "home") as connection:
+        proven = transition(
+            connection, row, S.VERIFIED, at_utc=NOW, reason="read", evidence_grade=EvidenceGrade.READ_BACK
+        )
+    assert proven is not None
+    bents: tuple[dict[str, object], ...] = (
+        {"evidence_grade": 3},
+        {"evidence_grade": 2},
+        {"facts": {}},
+        {"evidence_grade": 4, "epoch": 9},
+    )
+    for bent in bents:
+        with pytest.raises(sa.exc.DBAPIError, match="better evidence"):
+            _force(any_store, **bent)
+    with pytest.raises(OurFault, match="better evidence"), site_transaction(any_store, "home") as connection:
+        transition(connection, proven, S.VERIFIED, at_utc=NOW, reason="again", evidence_grade=EvidenceGrade.READ_BACK)
+    risen = []
+    for _ in range(2):
+        with site_transaction(any_store, "home") as connection:
+            risen.append(
+                transition(
+                    connection, proven, S.VERIFIED, at_utc=NOW, reason="the meter moved",
+                    facts={"meter_after_kw": 1.2}, evidence_grade=EvidenceGrade.METER_MOVED,
+                )
+            )  # fmt: skip
+    # The second stood on what it had read before the first.
+    assert (risen[0].evidence_grade, risen[1]) == (EvidenceGrade.METER_MOVED, None)  # type: ignore[union-attr]
+    assert verify_chain(any_store, "home") == []
+    assert read_commands(any_store, "home")[0].facts["meter_after_kw"] == 1.2
 
 
 @pytest.mark.parametrize(
@@ -108,8 +147,9 @@ def test_the_database_allows_exactly_the_table_s_steps(any_store: Store) -> None
 )
 def test_what_a_command_says_cannot_be_changed(any_store: Store, change: dict[str, object]) -> None:
     add_plan(any_store, command())
+    # Together with a step that is allowed: it is not the step that is refused.
     with pytest.raises(sa.exc.DBAPIError, match="does not change"):
-        _force(any_store, **change)
+        _force(any_store, state=str(S.RELEASED), **change)
 
 
 def test_a_command_is_not_deleted_not_born_released_and_not_touched_when_finished(any_store: Store) -> None:

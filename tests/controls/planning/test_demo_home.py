@@ -11,8 +11,8 @@ from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.frozen_plan import commands_of, make_plan
 from controls.planning.plan_inputs import plan_request
+from controls.safety.interlocks.rating import check_envelope, check_rating
 from controls.safety.limits import limits_of
-from controls.safety.rating import check_envelope, check_rating
 from controls.safety.verdict import ALLOW
 from controls.templates.load_templates import load_template
 from data_quality.contracts.control.command import Command, Mode

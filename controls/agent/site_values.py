@@ -1,0 +1,231 @@
+"""What is measured beside a command's own device: the meter at the grid, the network operator's line, sensors of zones,
+the clock of the store, and what devices did until now. Read once a cycle; one that is silent holds up no other.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from assets.stores.transactions import Store
+from controls.agent.parts import Bench, Device, Slot
+from controls.agent.state_history import StateHistory
+from controls.gateways.capabilities import DeviceReader, DeviceRefused, DeviceSilent
+from controls.safety.interlocks.soc import SocTrack
+from controls.safety.limits import DSO_READING, PHASE_READINGS, dso_assets, grid_asset
+from controls.templates.load_templates import Template, load_template
+from data_quality.contracts.site_file.site import Asset, Site
+
+# Half of what is young enough for a guard; a ceiling of the network operator must reach devices within ten seconds.
+METER_S = 2.0
+# A meter that did not answer is left alone for so long.
+SILENT_S = 5.0
+REFERENCE_S = 10.0
+# A compressor that draws less than this share of its rating is off: its crankcase is heated all the same.
+ON_SHARE = 0.05
+_SIGNS = tuple(f"read_power_l{n}_kw" for n in (1, 2, 3))
+_AIR = ("read_humidity_percent", "read_co2_ppm")
+
+
+@dataclass
+class Sensor:
+    """One asset that is only read. due_s: monotonic, when it is asked next."""
+
+    asset: Asset
+    template: Template
+    names: tuple[str, ...]
+    reader: DeviceReader | None = None
+    due_s: float = 0.0
+
+
+class SiteValues:
+    """Values of a site by asset and name, each with the monotonic second at which it was read."""
+
+    def __init__(
+        self,
+        site: Site,
+        load: Callable[[str], Template] = load_template,
+        *,
+        reference: Callable[[], datetime | None] | None = None,
+    ) -> None:
+        """reference: a clock beside the machine's own, or None (`store_clock`)."""
+        self.history: StateHistory | None = None
+        self._site_id = site.site_id
+        self._assets = {asset.asset_id: asset for asset in site.assets}
+        grid, lines = grid_asset(site), dso_assets(site, load)
+        self._grid = "" if grid is None else grid.asset_id
+        self._lines = tuple(line.asset_id for line in lines)
+        zones = [self._assets[name] for asset in site.assets if (name := _zone_of(asset)) in self._assets]
+        sensors = {each.asset_id: each for each in (grid, *lines, *zones) if each is not None and each.template}
+        self.sensors = [Sensor(each, template := load(each.template), _names(template)) for each in sensors.values()]
+        self.values: dict[tuple[str, str], tuple[float, float]] = {}
+        self._tracks: dict[str, SocTrack] = {}
+        self._reference = reference
+        self._reference_due_s = 0.0
+        self._offset_s: float | None = None
+
+    def observe(self, bench: Bench, devices: Sequence[Device]) -> bool:
+        """Ask every sensor that is due, until one is silent, and look at what the devices said last.
+
+        Takes one device's time-out at most. True where the network operator's ceiling changed: every set-point must
+        be asked about again now. Raises Unreachable (store, for its clock).
+        """
+        now_s, told = bench.monotonic(), self.dso_limit(bench.monotonic())[0]
+        for sensor in sorted(self.sensors, key=lambda each: each.due_s):
+            if now_s >= sensor.due_s and not self._ask(bench, sensor):
+                break
+        if self.history is None:
+            self.history = StateHistory(bench.store, self._site_id)
+        self.history.load(bench.clock.now_utc(), now_s)
+        for device in devices:
+            self._follow(device)
+            self._watch(bench, self.history, device)
+        self.history.flush()
+        if self._reference is not None and now_s >= self._reference_due_s:
+            self._reference_due_s = now_s + REFERENCE_S
+            there = self._reference()
+            self._offset_s = None if there is None else (bench.clock.now_utc() - there).total_seconds()
+        return self.dso_limit(bench.monotonic())[0] != told
+
+    def wrote(self, bench: Bench, device: Device, slot: Slot) -> None:
+        """Count a write that is about to go out."""
+        if self.history is not None:
+            key, is_counted = (device.device_id, slot.capability), slot.limits.is_budgeted
+            self.history.wrote(key, bench.clock.now_utc(), bench.monotonic(), is_counted=is_counted)
+
+    def close(self) -> None:
+        """Drop every reader."""
+        for sensor in self.sensors:
+            reader, sensor.reader = sensor.reader, None
+            if reader is not None:
+                reader.close()
+
+    def dso_limit(self, now_s: float) -> tuple[float | None, float | None]:
+        """The lowest ceiling of import in force, kW, and the age of the oldest word; a figure below zero lifts it."""
+        told = [self._value(line, DSO_READING, now_s) for line in self._lines]
+        ages = [age_s for _, age_s in told if age_s is not None]
+        limits = [value for value, _ in told if value is not None and value >= 0]
+        # A line that never spoke leaves the age unknown, and so its failsafe value in force.
+        return min(limits, default=None), max(ages) if ages and len(ages) == len(told) else None
+
+    def live(self, device: Device, slot: Slot, now_s: float) -> dict[str, Any]:
+        """Fields of Live about a slot's device that come from beside it."""
+        grid_kw, grid_age_s = self._value(self._grid, "read_power_kw", now_s)
+        phase_a, phase_age_s = self._phases(now_s)
+        dso_kw, dso_age_s = self.dso_limit(now_s)
+        track = self._tracks.get(device.device_id)
+        found: dict[str, Any] = {
+            "reference_offset_s": self._offset_s,
+            "grid_kw": grid_kw,
+            "grid_age_s": grid_age_s,
+            "phase_a": phase_a,
+            "phase_age_s": phase_age_s,
+            "dso_limit_kw": dso_kw,
+            "dso_age_s": dso_age_s,
+            "soc_drift": None if track is None else track.drift,
+        }
+        if self.history is not None:
+            found |= self.history.live((device.device_id, slot.capability), now_s)
+        zone = self._assets.get(_zone_of(device.asset))
+        if zone is not None:
+            humidity, co2 = (self._value(zone.asset_id, name, now_s) for name in _AIR)
+            young = slot.limits.max_degc_age_s
+            found["humidity_percent"] = humidity[0] if humidity[1] is not None and humidity[1] <= young else None
+            found["co2_ppm"] = co2[0] if co2[1] is not None and co2[1] <= young else None
+            names = [name for asset_id, name in self.values if asset_id == zone.asset_id and name.endswith("_degc")]
+            # A zone's own sensor, once it is named, speaks for the device, whether it answers or not.
+            degc = self._value(zone.asset_id, names[0] if names else "", now_s)
+            found["degc"], found["degc_age_s"] = degc
+        return found
+
+    def _value(self, asset_id: str, name: str, now_s: float) -> tuple[float | None, float | None]:
+        value, at_s = self.values.get((asset_id, name), (math.nan, 0.0))
+        return (value, now_s - at_s) if math.isfinite(value) else (None, None)
+
+    def _phases(self, now_s: float) -> tuple[tuple[float, ...] | None, float | None]:
+        """Currents, signed as the power of their phase, else of the connection; a meter counts amperes only upwards."""
+        read = [self._value(self._grid, name, now_s) for name in PHASE_READINGS]
+        grid_kw = self._value(self._grid, "read_power_kw", now_s)[0]
+        powers = [self._value(self._grid, name, now_s)[0] for name in _SIGNS]
+        signs = [grid_kw if power is None else power for power in powers]
+        if any(a is None for a, _ in read) or any(sign is None for sign in signs):
+            return None, None
+        found = tuple(math.copysign(a or 0.0, s or 0.0) for (a, _), s in zip(read, signs, strict=True))
+        return found, max(age_s or 0.0 for _, age_s in read)
+
+    def _ask(self, bench: Bench, sensor: Sensor) -> bool:
+        """Read a sensor whole; False where it is silent. Its old values keep their age."""
+        try:
+            if sensor.reader is None:
+                epoch = 0 if bench.lease is None else bench.lease.epoch
+                sensor.reader = bench.transports.open_reader(sensor.asset, sensor.template, epoch=epoch)
+            for name in sensor.names:
+                self.values[sensor.asset.asset_id, name] = (sensor.reader.read(name), bench.monotonic())
+        except (DeviceSilent, DeviceRefused):
+            sensor.due_s = bench.monotonic() + SILENT_S
+            return False
+        sensor.due_s = bench.monotonic() + METER_S
+        return True
+
+    def _watch(self, bench: Bench, history: StateHistory, device: Device) -> None:
+        """Note whether devices that may not be switched at will are on: by their power, where one has its own."""
+        timed = [slot for slot in device.slots if slot.limits.is_timed]
+        power, now_s = device.values.get("read_power_kw"), bench.monotonic()
+        for slot in timed:
+            if power is not None and len(timed) == 1 and math.isfinite(power[0]):
+                is_on, at_s = abs(power[0]) > ON_SHARE * (slot.limits.span_kw()[1] or 1.0), power[1]
+            elif slot.read is not None and slot.read_at_s is not None:
+                is_on, at_s = slot.limits.is_on(slot.read.value), slot.read_at_s
+            else:
+                continue
+            if now_s - at_s <= slot.limits.max_read_age_s:
+                history.saw((device.device_id, slot.capability), is_on, bench.clock.now_utc(), now_s)
+
+    def _follow(self, device: Device) -> None:
+        """Follow a storage's state of charge by its energy, where capacity and power are known."""
+        capacity = next((slot.limits for slot in device.slots if slot.limits.capacity_kwh), None)
+        soc, power = device.values.get("read_soc_percent"), device.values.get("read_power_kw")
+        if capacity is None or capacity.capacity_kwh is None or soc is None or power is None:
+            return
+        (percent, at_s), track = soc, self._tracks.get(device.device_id)
+        # A number that is none begins nothing; the guard refuses it anyway.
+        if not (math.isfinite(percent) and math.isfinite(power[0])) or (track is not None and at_s <= track.at_s):
+            return
+        self._tracks[device.device_id] = (
+            SocTrack(soc=percent / 100, since_s=at_s, at_s=at_s)
+            if track is None
+            else track.after(
+                percent / 100,
+                power[0],
+                at_s,
+                capacity_kwh=capacity.capacity_kwh,
+                allowed=capacity.max_soc_drift,
+            )
+        )
+
+
+def store_clock(store: Store) -> Callable[[], datetime | None] | None:
+    """The clock of the store as a reference; None where it is this machine's own, as SQLite's is."""
+    if store.engine.dialect.name != "postgresql":
+        return None
+
+    def ask() -> datetime | None:
+        (row,) = store.rows(sa.select(sa.func.clock_timestamp().label("now")))
+        found = row["now"]
+        return found if isinstance(found, datetime) else None
+
+    return ask
+
+
+def _names(template: Template) -> tuple[str, ...]:
+    wanted = {"read_power_kw", DSO_READING, *PHASE_READINGS, *_SIGNS, *_AIR}
+    return tuple(name for name in template.readable if name in wanted or name.endswith("_degc"))
+
+
+def _zone_of(asset: Asset) -> str:
+    """The asset whose sensor tells this one's temperature and air; empty: its own does."""
+    named = asset.params.get("zone_sensor")
+    return named if isinstance(named, str) else ""

@@ -1,0 +1,329 @@
+"""MQTT devices that do not know us, driven by a template of protocol mqtt_topics: one that asks, one that commands.
+
+They keep no order of ours and many have no timer, so what counts as proof is strict: a message that came after we
+asked or wrote, on this connection, and was not kept by the broker from before.
+"""
+
+import itertools
+import math
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, NotSent, ReadBack
+from controls.gateways.check_command import checked, plausible
+from controls.gateways.mqtt import TIMEOUT_S
+from controls.gateways.mqtt_line import NO_MATCHING_SUBSCRIBERS, BrokerAddress, MqttLine, SharedLine, publish_properties
+from controls.gateways.topics import loads_any
+from controls.templates.load_templates import Place, Template
+from controls.templates.mqtt_topics import (
+    WHOLE,
+    Answer,
+    MqttTopics,
+    Say,
+    SetTopic,
+    StateTopic,
+    as_number,
+    at_path,
+    filled,
+    message,
+    placeholders,
+    spoken,
+    word_of,
+)
+from data_quality.contracts.control.command import Command
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.time import Clock
+
+# A device that tells its state by itself may miss once.
+_MISSED = 2
+_KEPT_PER_TOPIC = 20
+# A question that nobody takes at once is not worth an answer later.
+_ASK_EXPIRY_S = 2
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """One message: document is JSON, or the text. count: its place among all that this connection brought."""
+
+    document: Any
+    raw: str
+    count: int
+    at_s: float
+    is_kept: bool
+
+
+class TopicsReader:
+    """Reads one foreign device. It never publishes on a topic of `mqtt.send`, unless its template asks there too."""
+
+    def __init__(
+        self,
+        template: Template,
+        *,
+        address: BrokerAddress,
+        site_id: str,
+        device_id: str,
+        name: str = "",
+        epoch: int,
+        clock: Clock,
+        timeout_s: float = TIMEOUT_S,
+        monotonic: Callable[[], float] = time.monotonic,
+        line: SharedLine | None = None,
+    ) -> None:
+        if template.protocol != "mqtt_topics" or template.mqtt is None:
+            raise BadInput(f"template {template.template!r} speaks {template.protocol}, not mqtt_topics")
+        if address.version != "5":
+            # 3.1.1 hides refusals: a command that the broker dropped would look like one that arrived.
+            raise BadInput(f"device {device_id!r} needs a broker that speaks MQTT 5", reason="needs_mqtt_5")
+        self.template = template
+        self._mqtt: MqttTopics = template.mqtt
+        self._site_id, self._device_id, self._epoch = site_id, device_id, epoch
+        self._clock, self._timeout_s, self._monotonic = clock, timeout_s, monotonic
+        self._line = line or SharedLine(address, client_id=self._client_id)
+        # The connection that was used last.
+        self._on: MqttLine | None = None
+        self._one_at_a_time = threading.Lock()
+        self._changed = threading.Condition()
+        self._heard: dict[str, list[_Heard]] = {}
+        # Several may ask one device at once, and its answers go to one topic: each must know its own.
+        self._counts, self._numbers = itertools.count(1), itertools.count(1000 * secrets.randbelow(1 << 20) + 1)
+        # By capability: what was heard before our last write is no proof of it, on any connection.
+        self._written: dict[str, int] = {}
+        self._known: dict[str, Any] = {"name": own_name(name or device_id)}
+
+    def read_back(self, capability: str) -> ReadBack:
+        """The active set-point. One that the broker kept from before bears the order (0, 0), which proves no command.
+
+        Raises DeviceSilent, DeviceRefused.
+        """
+        self.template.limits(capability)
+        heard, value = self._told(capability, self.template.read_back[capability])
+        remaining = self._mqtt.state(capability).remaining
+        return ReadBack(
+            value=value,
+            raw=heard.raw,
+            at_utc=self._clock.now_utc(),
+            # Nothing there: no timer runs.
+            revert_remaining_s=(as_number(at_path(heard.document, remaining), {}) or 0.0) if remaining else None,
+            epoch=0 if heard.is_kept else None,
+            seq=0 if heard.is_kept else None,
+        )
+
+    def read(self, name: str) -> float:
+        """One measured value. Raises DeviceSilent, DeviceRefused, BadInput."""
+        capability = self.template.capability(name)
+        _, value = self._told(name, capability)
+        return plausible(value, capability, name=name, device=repr(self._device_id))
+
+    def close(self) -> None:
+        """Leave the connection; one of its own is dropped."""
+        self._line.leave(self.topics(), hear=self._live)
+        self._on = None
+        self._lost()
+
+    @property
+    def _client_id(self) -> str:
+        return ""
+
+    def _told(self, capability: str, place: Place) -> tuple[_Heard, float]:
+        with self._one_at_a_time:
+            state = self._mqtt.state(capability)
+            heard = self._state(capability, state, place.field_name or WHOLE)
+        value = self._value(heard, state, place)
+        if value is None:
+            raise DeviceRefused(f"device {self._device_id!r} states no number for {place.field_name!r}")
+        return heard, value
+
+    def _value(self, heard: _Heard, state: StateTopic, place: Place) -> float | None:
+        found = as_number(at_path(heard.document, place.field_name or WHOLE), state.words)
+        if found is None:
+            return None
+        factor = state.signs.get(spoken(at_path(heard.document, state.sign))) if state.sign else 1.0
+        # Rounded as no device is exact: 0.001 times 2300 is no 2.3000000000000003.
+        return None if factor is None else round(found * place.scale * factor, 9)
+
+    def _state(self, capability: str, state: StateTopic, path: str) -> _Heard:
+        line, topic, since = self._open_line(), self._fill(state.topic), self._written.get(capability, 0)
+        self._check_status()
+
+        def is_it(heard: _Heard) -> bool:
+            return at_path(heard.document, path) is not None
+
+        if state.ask is not None:
+            number, mark = next(self._numbers), next(self._counts)
+            self._publish(line, state.ask, {"number": number}, expiry_s=_ASK_EXPIRY_S)
+            mine = _with_number(state.number, number)
+            return self._wait(topic, lambda h: h.count > mark and not h.is_kept and mine(h) and is_it(h))
+        if state.every_s is not None:
+            oldest_s = self._monotonic() - _MISSED * state.every_s
+            return self._wait(topic, lambda h: h.count > since and not h.is_kept and h.at_s >= oldest_s and is_it(h))
+        # Told on change: what stands is the last word, the broker's copy of it too, unless we wrote since.
+        return self._wait(topic, lambda h: h.count > since and (not since or not h.is_kept) and is_it(h))
+
+    def _check_status(self) -> None:
+        """Raises DeviceSilent where birth and will say that the device is away, or where nothing else says it lives."""
+        status = self._mqtt.status
+        if status is None:
+            return
+        topic = self._fill(status.topic)
+        is_needed = any(each.is_told_on_change for each in self._mqtt.told.values())
+        with self._changed:
+            if is_needed:
+                self._changed.wait_for(lambda: bool(self._heard.get(topic)), timeout=self._timeout_s)
+            said = self._heard.get(topic)
+        if said and said[-1].raw != status.online:
+            raise DeviceSilent(f"device {self._device_id!r} is not connected: {topic} says {ascii(said[-1].raw)[1:30]}")
+        if is_needed and not said:
+            raise DeviceSilent(f"device {self._device_id!r} never said on {topic} that it is there")
+
+    def _wait(self, topic: str, is_it: Callable[[_Heard], bool]) -> _Heard:
+        """The newest message on the topic that fits, waited for. Raises DeviceSilent."""
+        line = self._on
+
+        def found() -> _Heard | None:
+            return next((each for each in reversed(self._heard.get(topic, ())) if is_it(each)), None)
+
+        with self._changed:
+            self._changed.wait_for(lambda: found() or line is None or not line.is_open, timeout=self._timeout_s)
+            heard, is_lost = found(), line is None or not line.is_open
+        if heard is None and is_lost:
+            raise DeviceSilent(f"device {self._device_id!r} gave no answer: the connection to the broker is lost")
+        if heard is None:
+            raise DeviceSilent(f"device {self._device_id!r} told nothing new on {topic} within {self._timeout_s} s")
+        return heard
+
+    def _fill(self, topic: str) -> str:
+        return str(filled(topic, self._known))
+
+    def _publish(self, line: MqttLine, say: Say, more: dict[str, Any], *, expiry_s: int, payload: Any = None) -> None:
+        """Publish, and know at once where nobody listens. Raises DeviceSilent, DeviceRefused."""
+        topic = self._fill(say.topic)
+        body = message(say.payload if payload is None else payload, self._known | more)
+        # Never retained: a command that waits for whoever comes later is a command out of its time.
+        properties = publish_properties(expiry_s=expiry_s, is_v5=line.is_v5)
+        if line.publish(topic, body, properties=properties) == NO_MATCHING_SUBSCRIBERS:
+            raise DeviceSilent(f"device {self._device_id!r} is not connected: nobody listens on {topic}")
+
+    def _open_line(self) -> MqttLine:
+        self._line.join(self.topics(), hear=self._live, lost=self._lost, kept=self._kept)
+        self._on = self._line.open(self.topics())
+        return self._on
+
+    def _lost(self) -> None:
+        with self._changed:
+            # What was heard on one connection proves nothing on the next.
+            self._heard.clear()
+            self._changed.notify_all()
+
+    def topics(self) -> tuple[str, ...]:
+        """Everything that is listened to, each once."""
+        found = [state.topic for state in self._mqtt.told.values()]
+        found += [each.answer.topic for each in self._mqtt.send.values() if each.answer is not None]
+        found += [self._mqtt.status.topic] if self._mqtt.status is not None else []
+        return tuple(dict.fromkeys(self._fill(topic) for topic in found))
+
+    def _live(self, topic: str, payload: bytes, _properties: Any) -> None:
+        self._received(topic, payload, is_kept=False)
+
+    def _kept(self, topic: str, payload: bytes, _properties: Any) -> None:
+        self._received(topic, payload, is_kept=True)
+
+    def _received(self, topic: str, payload: bytes, *, is_kept: bool) -> None:
+        said = loads_any(payload)
+        if said is None:
+            return
+        document, raw = said
+        with self._changed:
+            heard = _Heard(document, raw, next(self._counts), self._monotonic(), is_kept)
+            kept = self._heard.setdefault(topic, [])
+            kept.append(heard)
+            del kept[:-_KEPT_PER_TOPIC]
+            self._changed.notify_all()
+
+
+class TopicsDevice(TopicsReader):
+    """Reads and commands one foreign device."""
+
+    @property
+    def _client_id(self) -> str:
+        # One writer a device and epoch, as with our own contract.
+        return f"ml-{self._site_id}-{self._device_id}-{self._epoch}"
+
+    def write(self, command: Command) -> Ack:
+        """Publish once, wait for the device's answer. Raises NotSent, DeviceRefused, DeviceSilent."""
+        with self._one_at_a_time:
+            now_utc = self._clock.now_utc()
+            capability, ttl_s = checked(command, self.template, device_id=self._device_id, now_utc=now_utc)
+            send, state = self._mqtt.send[command.capability], self._mqtt.state(command.capability)
+            if ttl_s < send.min_ttl_s:
+                raise NotSent(f"{command.capability}: {ttl_s} s is less than the device's own timer can count")
+            line = self._open_line()
+            self._check_status()
+            raw, number = command.value / capability.scale, next(self._numbers)
+            known = {
+                "value": word_of(raw, state.words),
+                "size": word_of(abs(raw), {}),
+                "ttl_s": ttl_s,
+                # Downwards like the time to live: no clock time that we name lies beyond the window.
+                "until_s": math.floor(now_utc.timestamp()) + ttl_s,
+                "number": number,
+            }
+            # Before the publication: what arrives while we still wait for the broker may be the answer.
+            mark = self._written[command.capability] = next(self._counts)
+            expiry_s = math.floor((command.valid_until_utc - now_utc).total_seconds())
+            payload = self._payload(command, send)
+            self._publish(line, send, known, expiry_s=expiry_s, payload=payload)
+            heard = self._answer(send.answer, command, state, mark=mark, number=number)
+        place = self.template.read_back[command.capability]
+        applied = None if heard is None else self._value(heard, state, place)
+        return Ack(code="answered", applied_value=applied, at_utc=self._clock.now_utc())
+
+    def _payload(self, command: Command, send: SetTopic) -> Any:
+        if send.at_safe is not None and command.value == self.template.safe_default[command.capability]:
+            return send.at_safe
+        return send.below_zero if send.below_zero is not None and command.value < 0 else send.payload
+
+    def _answer(self, answer: Answer | None, command: Command, state: StateTopic, *, mark: int, number: int) -> _Heard:
+        if answer is None:
+            # No answer of its own: its state, once it says what was asked for.
+            place = self.template.read_back[command.capability]
+
+            def says_it(heard: _Heard) -> bool:
+                value = self._value(heard, state, place)
+                return (
+                    heard.count > mark
+                    and not heard.is_kept
+                    and value is not None
+                    and abs(value - command.value) <= place.tolerance
+                )
+
+            return self._wait(self._fill(state.topic), says_it)
+        mine = _with_number(answer.number, number)
+
+        def is_answer(heard: _Heard) -> bool:
+            is_refusal = bool(answer.refusal) and at_path(heard.document, answer.refusal) is not None
+            has = not answer.has or at_path(heard.document, answer.has) is not None
+            return heard.count > mark and not heard.is_kept and mine(heard) and (has or is_refusal)
+
+        heard = self._wait(self._fill(answer.topic), is_answer)
+        refusal = at_path(heard.document, answer.refusal) if answer.refusal else None
+        if refusal is not None:
+            # The device's own words go into logs and the ledger: one short line of them.
+            said = ascii(refusal)[:60]
+            raise DeviceRefused(f"device {self._device_id!r} refused the command: {said}", code=said)
+        return heard
+
+
+def _with_number(path: str, number: int) -> Callable[[_Heard], bool]:
+    """A test for the answer to one request; without a path every message may be it."""
+    return lambda heard: not path or spoken(at_path(heard.document, path)) == spoken(number)
+
+
+def own_name(name: str) -> str:
+    """The device's own name on the broker, which becomes a part of topics. Raises BadInput."""
+    if not name or set("#+$\0") & set(name) or not name.isprintable() or len(name) > 200 or placeholders(name):
+        raise BadInput(f"{ascii(name)[:80]} cannot be a part of a topic", reason="bad_address")
+    return name

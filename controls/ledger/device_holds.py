@@ -1,0 +1,176 @@
+"""Holds: a person took a device by hand, and nobody of ours writes to it until the hold ends or a person gives it back.
+
+Set by the agent where it finds another value than its own, or by a person beforehand; kept in the ledger, so that they
+survive every restart. A hold sends nothing and needs no key; to end one early is a person's act.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from assets.stores.access import Connection, read_rows, select_rows
+from assets.stores.schema.tables_control import hold_events
+from assets.stores.seals import append_row, raw_select
+from assets.stores.transactions import Store
+from assets.stores.trust import proven
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
+from data_quality.contracts.people import Person, Role
+from data_quality.contracts.time import parse_instant
+
+# dispatch.md B.5, I08: how long hands stay off where nobody says how long.
+HOLD = timedelta(hours=2)
+
+
+class Hold(Model):
+    """A hold that is open. capability: empty for the whole device; device_id: empty for the whole site.
+
+    until_utc: None where nobody can tell it. value: what the person set, in the capability's unit. person_id: who took
+    it; None where the agent found it. since_utc: when it was recorded, as the store says it.
+    """
+
+    site_id: str
+    device_id: str
+    capability: str
+    until_utc: datetime | None
+    value: float | None
+    reason: str
+    command_id: str | None
+    person_id: str | None
+    since_utc: str
+
+    def covers(self, device_id: str, capability: str) -> bool:
+        """True where commands of this capability of the device must wait."""
+        return self.device_id in ("", device_id) and self.capability in ("", capability)
+
+
+def open_holds(store: Store, site_id: str, now_utc: datetime) -> list[Hold]:
+    """Holds that have not ended and were not given back, by device. Raises Unreachable."""
+    return _open(store, site_id, read_rows(store, _all(site_id)), now_utc, None)
+
+
+def select_holds(store: Store, connection: Connection, site_id: str, now_utc: datetime) -> list[Hold]:
+    """The same inside a transaction."""
+    return _open(store, site_id, select_rows(connection, _all(site_id)), now_utc, connection)
+
+
+def is_held(holds: list[Hold], device_id: str, capability: str) -> bool:
+    """True where a hold covers the capability of the device."""
+    return any(hold.covers(device_id, capability) for hold in holds)
+
+
+def set_hold(
+    connection: Connection,
+    site_id: str,
+    device_id: str,
+    capability: str,
+    *,
+    until_utc: datetime,
+    reason: str,
+    at_utc: datetime,
+    value: float | None = None,
+    command_id: str | None = None,
+    person: Person | None = None,
+) -> None:
+    """Keep hands off until then, in the caller's transaction; a second one for the same place only prolongs it.
+
+    By the agent (command_id: what it found overridden) or by a person, operator or engineer. Raises BadInput for a
+    person without the role or reason, and for an end that has passed.
+    """
+    if person is not None:
+        _must_act(person, reason)
+    if until_utc <= at_utc:
+        raise BadInput(f"the end {until_utc:%Y-%m-%d %H:%M}Z has passed", reason="end_has_passed")
+    if capability and not device_id:
+        raise BadInput("a capability belongs to a device: name it too", reason="no_device")
+    append_row(
+        connection,
+        hold_events,
+        site_id=site_id,
+        device_id=device_id,
+        capability=capability,
+        is_set=True,
+        until_utc=until_utc,
+        value=value,
+        reason=reason,
+        command_id=command_id,
+        person_id=None if person is None else person.person_id,
+        recorded_at_utc=at_utc,
+    )
+
+
+def release_hold(
+    store: Store,
+    connection: Connection,
+    site_id: str,
+    device_id: str,
+    capability: str = "",
+    *,
+    person: Person,
+    reason: str,
+    at_utc: datetime,
+) -> list[Hold]:
+    """Give back what is held in exactly this place, or, without a capability, everywhere on the device; what it was.
+
+    Raises BadInput where nothing is held, without a reason, or without the role operator or engineer.
+    """
+    _must_act(person, reason)
+    found = [
+        hold
+        for hold in select_holds(store, connection, site_id, at_utc)
+        # Exactly this device: giving one back must never end what is held for the whole site.
+        if hold.device_id == device_id and capability in ("", hold.capability)
+    ]
+    if not found:
+        raise BadInput(f"nothing of {device_id or site_id!r} is held", reason="no_hold")
+    for hold in found:
+        append_row(
+            connection,
+            hold_events,
+            site_id=site_id,
+            device_id=hold.device_id,
+            capability=hold.capability,
+            is_set=False,
+            reason=reason,
+            person_id=person.person_id,
+            recorded_at_utc=at_utc,
+        )
+    return found
+
+
+def _must_act(person: Person, reason: str) -> None:
+    if Role.ENGINEER not in person.roles:
+        person.must_be(Role.OPERATOR)
+    if not reason.strip():
+        raise BadInput("a hold needs a reason, to be taken and to be given back", reason="missing_reason")
+
+
+def _all(site_id: str) -> Any:
+    return raw_select(hold_events).where(hold_events.c.site_id == site_id).order_by(hold_events.c.id)
+
+
+def _open(
+    store: Store, site_id: str, rows: list[dict[str, Any]], now_utc: datetime, connection: Connection | None
+) -> list[Hold]:
+    good, problems = proven(store, hold_events, rows, connection=connection)
+    if problems:
+        # What was given back by whom can no longer be told: hands stay off the whole site.
+        return [_hold({"site_id": site_id, "device_id": "", "capability": "", "reason": problems[0]}, None)]
+    held: dict[tuple[str, str], Hold] = {}
+    for row in good:
+        place = (row["device_id"], row["capability"])
+        former = held.pop(place, None)
+        if row["is_set"]:
+            hold = _hold(row, parse_instant(row["until_utc"]))
+            # The later end: what the agent finds overridden must not shorten what a person took until tomorrow.
+            is_later = former is not None and former.until_utc > hold.until_utc  # type: ignore[operator]
+            held[place] = hold.model_copy(update={"until_utc": former.until_utc}) if former and is_later else hold
+    return [hold for hold in held.values() if hold.until_utc is not None and hold.until_utc > now_utc]
+
+
+def _hold(row: dict[str, Any], until_utc: datetime | None) -> Hold:
+    names = ("value", "command_id", "person_id")
+    place = {name: row[name] for name in ("site_id", "device_id", "capability", "reason")}
+    return Hold(
+        **place, **{name: row.get(name) for name in names}, until_utc=until_utc,
+        since_utc=str(row.get("recorded_at_utc", "")),
+    )  # fmt: skip
