@@ -107,8 +107,8 @@ MODELS = {
         PFWAbsRvrtRem:2 WMaxLimPctEna WMaxLimPct WMaxLimPctRvrt WMaxLimPctEnaRvrt WMaxLimPctRvrtTms:2
         WMaxLimPctRvrtRem:2 WSetEna WSetMod WSet:2 WSetRvrt:2 WSetPct WSetPctRvrt WSetEnaRvrt WSetRvrtTms:2
         WSetRvrtRem:2 VarSetEna VarSetMod VarSetPri VarSet:2 VarSetRvrt:2 VarSetPct VarSetPctRvrt VarSetEnaRvrt
-        VarSetRvrtTms:2 VarSetRvrtRem:2 WRmp WRmpRef VarRmp AntiIslEna PF_SF WMaxLimPct_SF WSet_SF WSetPct_SF VarSet_SF VarSetPct_SF
-        PFWInj:2 PFWInjRvrt:2 PFWAbs:2 PFWAbsRvrt:2""",
+        VarSetRvrtTms:2 VarSetRvrtRem:2 WRmp WRmpRef VarRmp AntiIslEna PF_SF WMaxLimPct_SF WSet_SF WSetPct_SF
+        VarSet_SF VarSetPct_SF PFWInj:2 PFWInjRvrt:2 PFWAbs:2 PFWAbsRvrt:2""",
     713: "ID L WHRtg WHAvail SoC SoH Sta WH_SF Pct_SF",
 }  # fmt: skip
 # template, capability -> the point of its value, and that of its scale factor.
