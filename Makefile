@@ -1,5 +1,5 @@
 # make demo | test | fast | up | check | house | bench | coverage: each does all set-up first. See CONTRIBUTING.md.
-.PHONY: setup demo test fast up check house bench fuzz postgres mutants coverage clean
+.PHONY: setup demo test fast up check house bench fuzz soak postgres mutants coverage clean
 PYTHON := .venv/bin/python
 export DAGSTER_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
@@ -53,6 +53,11 @@ COUNT ?= 100000
 SEED ?= 1
 fuzz: setup
 	@$(PYTHON) -m tests.fuzz --format $(FORMAT) --count $(COUNT) --seed $(SEED) --resume
+
+# make soak COUNT=1000000 SEED=1: random fault schedules on every core; taken up again; its figures go into the docs.
+soak: COUNT = 1000000
+soak: setup
+	@nice $(PYTHON) -m tests.control_faults.soak --count $(COUNT) --seed $(SEED)
 
 # The whole demo on files and on the empty database of METERLOOM_DATABASE__URL; every figure of both is compared.
 postgres: setup

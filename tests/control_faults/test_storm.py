@@ -1,0 +1,55 @@
+"""A thousand random schedules of faults: the checker finds nothing, and finds what each naive agent does."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.control_faults.naive import NAIVE
+from tests.control_faults.soak import folder_in_memory
+from tests.control_faults.storm import OF_NAME, storm
+from tests.control_faults.virtual_site import StoreMaker
+
+SEED, SCHEDULES, PART = 1, 1000, 100
+# So many schedules are enough to catch any of the naive.
+PATIENCE = 150
+
+
+@pytest.fixture(scope="module")
+def maker() -> Iterator[StoreMaker]:
+    with folder_in_memory() as folder:
+        yield StoreMaker(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, SCHEDULES, PART))
+def test_fault_f30_f43_f65_f73_no_schedule_of_faults_breaks_a_promise(
+    maker: StoreMaker, first: int, tmp_path: Path
+) -> None:
+    found, seen = [], set()
+    for index in range(first, first + PART):
+        outcome = storm(SEED, index, maker)
+        seen.update(outcome.actions)
+        if outcome.problems:
+            outcome.history.write(tmp_path / f"{index}.jsonl")
+            found.append((index, outcome.actions, outcome.problems))
+    assert found == []
+    assert seen == set(OF_NAME), "a hundred schedules hold every kind of fault"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAIVE)
+def test_a_naive_agent_is_found_out(maker: StoreMaker, name: str) -> None:
+    naive = NAIVE[name]
+    with naive.at_work() as setting:
+        outcomes = (storm(SEED, index, maker, setting) for index in range(PATIENCE))
+        assert any(problem.startswith(naive.finding) for outcome in outcomes for problem in outcome.problems)
+
+
+def test_a_schedule_depends_on_its_numbers_alone(maker: StoreMaker) -> None:
+    once, again = storm(SEED, 7, maker), storm(SEED, 7, maker)
+    assert once.actions == again.actions
+    # The way home has a name of chance; all else is the same to the last digit.
+    assert [(e.at_s, e.kind, e.value) for e in once.history.events] == [
+        (e.at_s, e.kind, e.value) for e in again.history.events
+    ]
