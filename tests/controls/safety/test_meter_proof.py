@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.sites.load_sites import load_site
-from controls.agent.meter_proof import (
+from controls.safety.meter_proof import (
     ANSWER_S,
     Expectation,
     MeterResponse,
