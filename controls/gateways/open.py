@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from controls.gateways.access.device_keys import find_device_key
 from controls.gateways.capabilities import DeviceReader, DeviceWriter
 from controls.gateways.foreign.foreign_mqtt import TopicsDevice, TopicsReader
 from controls.gateways.modbus import ModbusDevice, ModbusReader
@@ -24,13 +25,15 @@ class Gateways:
     """Devices of one site over the real gateways, by the project's settings. A device connects when first asked.
 
     Under a lease (epoch above 0) all MQTT devices share one connection, which is named after site and epoch: an agent
-    that comes back beside its successor does not throw it off the broker.
+    that comes back beside its successor does not throw it off the broker. keys: folder of the keys of devices that
+    want their commands proven.
     """
 
     site_id: str
     settings: Settings
     clock: Clock
     mqtt_version: Version = "5"
+    keys: Path | None = None
     root: Path = Path()
     _held: "list[Chargers]" = field(default_factory=list, init=False, repr=False, compare=False)
     # The newest only: those of earlier epochs end with the last device that holds one.
@@ -56,7 +59,8 @@ class Gateways:
             return self._chargers().open_device(asset, template)
         if template.protocol == "mqtt_topics":
             return TopicsDevice(template, name=asset.address, **self._mqtt(asset, epoch))
-        return MqttDevice(template, **self._mqtt(asset, epoch))
+        key = None if self.keys is None else find_device_key(self.keys, asset.asset_id)
+        return MqttDevice(template, key=key, **self._mqtt(asset, epoch))
 
     def _mqtt(self, asset: Asset, epoch: int) -> dict[str, Any]:
         address = broker_address(self.settings, self.mqtt_version)
