@@ -10,6 +10,7 @@ from assets.stores.access import Connection, select_rows
 from assets.stores.schema.tables_control import plans
 from controls.agent.parts import Bench, Device, Slot
 from controls.ledger.device_faults import is_latched, select_faults
+from controls.ledger.device_holds import Hold, select_holds
 from controls.ledger.modes import read_modes
 from controls.safety.verdict import Live
 from data_quality.contracts.control.command import Command
@@ -25,10 +26,12 @@ def live_of(
     made = bench.once(("plan", command.plan_id), lambda: _made(connection, command.plan_id))
     faults = bench.once("faults", lambda: select_faults(bench.store, connection, bench.site_id))
     modes = bench.once("modes", lambda: read_modes(bench.store, bench.site_id, now_utc=now_utc, connection=connection))
+    holds = bench.once("holds", lambda: select_holds(bench.store, connection, bench.site_id, now_utc))
     soc, soc_age_s = _read(device, "read_soc_percent", now_s)
     return Live(
         mode=modes.of(device.device_id, slot.capability),
         is_latched=is_latched(faults, device.device_id),
+        hold=_hold(holds, device.device_id, slot.capability),
         lease_epoch=0 if bench.lease is None else bench.lease.epoch,
         monotonic_s=now_s,
         deadline_monotonic_s=slot.deadline_s,
@@ -40,7 +43,7 @@ def live_of(
         soc=None if soc is None else soc / 100.0,
         soc_age_s=soc_age_s,
         other_active=tuple(other.capability for other in device.slots if other is not slot and _is_away(other, now_s)),
-        value_before=None if slot.read is None else slot.read.value,
+        value_before=None if slot.read is None or not math.isfinite(slot.read.value) else slot.read.value,
         **_measured(bench, device, slot, now_s),
     )
 
@@ -63,6 +66,12 @@ def _measured(bench: Bench, device: Device, slot: Slot, now_s: float) -> dict[st
         "degc_age_s": degc_age_s,
     }
     return found if bench.site is None else found | bench.site.live(device, slot, now_s)
+
+
+def _hold(holds: list[Hold], device_id: str, capability: str) -> str:
+    """The first hold on the capability in words, empty where there is none."""
+    found = next((hold for hold in holds if hold.covers(device_id, capability)), None)
+    return "" if found is None else f"{found.reason}; until {found.until_utc or 'a person gives it back'}"
 
 
 def _read(device: Device, name: str, now_s: float) -> tuple[float | None, float | None]:

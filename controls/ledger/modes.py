@@ -13,6 +13,7 @@ from assets.stores.schema.tables_control import mode_events, mode_requests
 from assets.stores.seals import append_row, raw_select
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
+from controls.ledger.chain_marks import mark_chain
 from controls.ledger.doubts import check_no_doubt
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput
@@ -164,7 +165,7 @@ def set_mode(
         elif Role.ENGINEER not in person.roles:
             person.must_be(Role.OPERATOR)
         check_end(expires_utc, now_utc)
-        # Its end would raise nothing again, whatever the person thinks: to keep off for a while is a hold (holds.py).
+        # Its end would raise nothing again, whatever the person thinks: a hold keeps off for a while (device_holds.py).
         if expires_utc is not None and mode < present.mode and (device_id, capability) in modes.standings:
             raise BadInput("a mode that is lowered has no end", reason="end_of_lowering")
         event = ModeEvent(
@@ -177,8 +178,14 @@ def set_mode(
             capability=capability or None,
             expires_utc=expires_utc,
         )
-        append_row(connection, mode_events, **{**event.model_dump(), "mode": mode.name})
+        append_mode(connection, event)
     return event
+
+
+def append_mode(connection: Connection, event: ModeEvent) -> None:
+    """Write a mode event, with a mark on the chain of commands: whoever signs the one signs the other."""
+    append_row(connection, mode_events, **{**event.model_dump(), "mode": event.mode.name})
+    mark_chain(connection, event.site_id, event.recorded_at_utc)
 
 
 def check_end(expires_utc: datetime | None, now_utc: datetime) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 
 from data_quality.contracts.control.command import Mode
-from tests.control_faults.checker import check
+from tests.control_faults.checker import CLOCK_TOLERANCE_S, check
 from tests.control_faults.history import History
 from tests.control_faults.virtual_site import BOUNDS, StoreMaker, VirtualSite, VirtualWriter
 
@@ -76,13 +76,16 @@ def _end(site: VirtualSite) -> None:
 def _mend(site: VirtualSite) -> None:
     if site.store.fault:
         site.tell("mended", note=f"store {site.store.fault}")
-    site.store.fault = ""
+    site.store.fault, site.crash_at = "", ""
     for device in site.devices.values():
         device.fault, device.forced, device.crash = "", None, ""
 
 
 def _plan(site: VirtualSite, chance: Random) -> None:
-    device = chance.choice(("battery", "battery", "pv"))
+    _plan_for(site, chance, chance.choice(("battery", "battery", "pv")))
+
+
+def _plan_for(site: VirtualSite, chance: Random, device: str) -> None:
     copies, is_checked = chance.choice((1, 1, 2)), chance.random() < 0.6
     window_s = chance.choice((20.0, 61.5, 90.0))
     site.plan(device, chance.choice(VALUES[device]), window_s=window_s, copies=copies, is_checked=is_checked)
@@ -134,6 +137,7 @@ def _mend_store(site: VirtualSite) -> None:
 def _device(site: VirtualSite, chance: Random) -> None:
     device = chance.choice(list(site.devices.values()))
     device.fault = "" if device.fault else chance.choice(DEVICE_FAULTS)
+    _plan_for(site, chance, device.name)
 
 
 def _hand(site: VirtualSite, chance: Random) -> None:
@@ -147,11 +151,15 @@ def _reboot(site: VirtualSite, chance: Random) -> None:
 
 
 def _replay(site: VirtualSite, chance: Random) -> None:
-    chance.choice(list(site.devices.values())).replay(chance.randint(0, 5))
+    """Messages of earlier arrive once more, and out of order."""
+    for _ in range(4):
+        chance.choice(list(site.devices.values())).replay(chance.randint(0, 5))
 
 
 def _clock(site: VirtualSite, chance: Random) -> None:
-    site.time.offset_s += chance.choice((-7200.0, -600.0, -3.0, -0.5, 0.5, 3.0, 600.0))
+    step_s = chance.choice((-2.0, -1.5, -0.5, 0.5, 3.0, 600.0, 7200.0))
+    # Nobody can tell a clock that stays behind by more, without another clock to ask.
+    site.time.offset_s = max(site.time.offset_s + step_s, -CLOCK_TOLERANCE_S)
     site.tell("clock", value=site.time.offset_s)
 
 

@@ -160,8 +160,11 @@ class VirtualDevice:
 
     def take(self, item: Command, ttl_s: float, who: str) -> str:
         """What arrives at the device, however old it is."""
-        if self.time.true_utc >= item.valid_until_utc:
+        left_s = (item.valid_until_utc - self.time.true_utc).total_seconds()
+        if left_s <= 0:
             return "expired"
+        # A message may have waited on its way: the window counts, not when it was sent.
+        ttl_s = min(ttl_s, left_s)
         value = item.value / 2 if self.fault == "clamps" else item.value
         held_s = ttl_s if self.has_ttl else 1e9
         # A device without a timer of its own has no bound on it either.
