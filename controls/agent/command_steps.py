@@ -1,11 +1,11 @@
-"""What the agent does next with one slot, state by state (dispatch.md B.3). Each step is short and never waits, so
-that no device holds up the lease or the others; what takes time continues in the next cycle.
+"""What the agent does next with one slot, state by state (dispatch.md B.3). Each step asks the ledger and the wire by
+`yield from` and waits for nobody: rounds.py goes on with the others meanwhile.
 """
 
 import math
 
 from controls.agent.moves import issue, move, refresh_verdict
-from controls.agent.parts import Bench, Device, Slot, View
+from controls.agent.parts import Bench, Device, Slot, Step, View
 from controls.agent.wire import fits, is_safe, look, observe, revert, send
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent, NotSent, ReadBack
 from controls.ledger.device_faults import is_latched
@@ -25,26 +25,26 @@ TTL_GRACE_S = 1.0
 REFRESH_SHARE = 3
 
 
-def advance(bench: Bench, view: View, device: Device, slot: Slot) -> None:
+def advance(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None]:
     """One step of the slot. Raises Unreachable where the store does not answer."""
     if slot.row is None:
-        _take_next(bench, view, device, slot)
+        yield from _take_next(bench, view, device, slot)
     # Asked a second time: what was taken in hand above may be over already, and then the hand is empty again.
     if slot.row is None:
-        _rest(bench, view, device, slot)
+        yield from _rest(bench, view, device, slot)
     elif slot.row.state is S.PENDING:
-        _pending(bench, view, device, slot)
+        yield from _pending(bench, view, device, slot)
     elif slot.row.state is S.ACKED:
-        _acked(bench, device, slot)
+        yield from _acked(bench, device, slot)
     elif slot.row.state in (S.UNKNOWN, S.MISMATCH):
-        _doubt(bench, device, slot)
+        yield from _doubt(bench, device, slot)
     elif slot.row.state is S.VERIFIED:
-        _verified(bench, view, device, slot)
+        yield from _verified(bench, view, device, slot)
     elif slot.row.state is S.DRIFTED:
-        _drifted(bench, device, slot)
+        yield from _drifted(bench, device, slot)
 
 
-def _take_next(bench: Bench, view: View, device: Device, slot: Slot) -> None:
+def _take_next(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None]:
     """What is already in hand in the ledger comes first (a crash left it), then what was released."""
     for row in view.of(device, slot):
         now_utc, now_s = bench.clock.now_utc(), bench.monotonic()
@@ -55,28 +55,28 @@ def _take_next(bench: Bench, view: View, device: Device, slot: Slot) -> None:
             slot.wire_until_s = now_s + row.command.ttl_s
             # Nobody knows whether the bytes left: only a read can tell, so it counts as unknown and not as unsent.
             if row.state is S.ISSUED:
-                move(bench, slot, S.UNKNOWN, "after-recovery: the agent stopped after issuing it")
+                yield from move(bench, slot, S.UNKNOWN, "after-recovery: the agent stopped after issuing it")
         elif row.command.valid_until_utc <= now_utc:
             slot.take(row, now_utc=now_utc, now_s=now_s)
-            move(bench, slot, S.EXPIRED, "the window ended before it was sent")
+            yield from move(bench, slot, S.EXPIRED, "the window ended before it was sent")
         # Released while the mode was higher. It needs an outcome in the ledger even where no writer is open.
         elif is_open and view.mode_of(device, slot) < Mode.PARTIAL:
             slot.take(row, now_utc=now_utc, now_s=now_s)
-            _block_by_mode(bench, view, device, slot)
+            yield from _block_by_mode(bench, view, device, slot)
         elif is_open and device.writer is not None:
             slot.take(row, now_utc=now_utc, now_s=now_s)
-            if move(bench, slot, S.PENDING, "picked up"):
+            if (yield from move(bench, slot, S.PENDING, "picked up")):
                 bench.hook("picked")
         if slot.row is not None:
             return
 
 
-def _rest(bench: Bench, view: View, device: Device, slot: Slot) -> None:
+def _rest(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None]:
     """Nothing in hand: the device belongs at its safe default, by our hand where its own timer has not done it.
 
     A latched device is left alone: what stands there is not ours, or its timer ends it.
     """
-    if not slot.must_revert or device.writer is None or slot.read is None or not observe(bench, device):
+    if not slot.must_revert or device.writer is None or slot.read is None or not (yield from observe(bench, device)):
         return
     if is_safe(slot.read, slot):
         slot.must_revert = False
@@ -87,106 +87,115 @@ def _rest(bench: Bench, view: View, device: Device, slot: Slot) -> None:
         # Under a latch we still undo what may be our own value, but no longer than that can stand.
         not is_latched(view.faults, device.device_id) or bench.monotonic() < slot.wire_until_s
     ):
-        revert(bench, device, slot)
+        yield from revert(bench, device, slot)
 
 
-def _pending(bench: Bench, view: View, device: Device, slot: Slot) -> None:
+def _pending(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None]:
     row, now_s = _row(slot), bench.monotonic()
     # The earlier of wall clock and monotonic deadline: a clock set back must not prolong a window.
     remaining_s = min((row.command.valid_until_utc - bench.clock.now_utc()).total_seconds(), slot.deadline_s - now_s)
     # Devices take whole seconds: less than one would be rounded to none.
     if remaining_s < 1:
-        move(bench, slot, S.EXPIRED, "the window ended before it was sent")
+        yield from move(bench, slot, S.EXPIRED, "the window ended before it was sent")
     elif view.mode_of(device, slot) < Mode.PARTIAL:
-        _block_by_mode(bench, view, device, slot)
+        yield from _block_by_mode(bench, view, device, slot)
     # After the wait a silent device is issued to all the same: the guards refuse it, and so the ledger has a reason.
-    elif device.writer is not None and (observe(bench, device) or now_s - slot.picked_s >= PICK_WAIT_S):
-        _issue_and_send(bench, device, slot)
+    elif device.writer is not None and ((yield from observe(bench, device)) or now_s - slot.picked_s >= PICK_WAIT_S):
+        yield from _issue_and_send(bench, device, slot)
 
 
-def _block_by_mode(bench: Bench, view: View, device: Device, slot: Slot) -> None:
+def _block_by_mode(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None]:
     mode = view.mode_of(device, slot)
-    move(bench, slot, S.BLOCKED, f"MODE: the mode is {mode.name}: nothing is written", facts={"guard": "MODE"})
+    yield from move(
+        bench, slot, S.BLOCKED, f"MODE: the mode is {mode.name}: nothing is written", facts={"guard": "MODE"}
+    )
 
 
-def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> None:
+def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     """PENDING, UNKNOWN or MISMATCH → ISSUED → ACKED, or what came instead."""
     row, now_s = _row(slot), bench.monotonic()
     is_first = row.state is S.PENDING
     # Cut to what is left of the window, so that the device's own timer ends it even if this process is gone.
     ttl_s = float(math.floor(min(row.command.ttl_s, slot.deadline_s - now_s)))
-    verdict = issue(bench, device, slot, ttl_s=max(ttl_s, 1.0))
+    verdict = yield from issue(bench, device, slot, ttl_s=max(ttl_s, 1.0))
     if isinstance(verdict, Block):
         reason = f"{verdict.guard_id}: {verdict.reason}"
         if is_first:
-            move(bench, slot, S.BLOCKED, reason, facts={"guard": verdict.guard_id, **verdict.facts})
+            yield from move(bench, slot, S.BLOCKED, reason, facts={"guard": verdict.guard_id, **verdict.facts})
         else:
-            _give_up(bench, device, slot, f"not sent again: {reason}")
+            yield from _give_up(bench, device, slot, f"not sent again: {reason}")
         return
     if verdict is None:
         return
     bench.hook("issued")
     command = _row(slot).command.model_copy(update={"ttl_s": max(ttl_s, 1.0)})
     try:
-        ack = send(bench, device, slot, command)
+        ack = yield from send(bench, device, slot, command)
     except NotSent as fault:
         # After an earlier attempt the earlier value may stand, so "blocked" would claim too much.
         state = S.BLOCKED if is_first else S.UNKNOWN
-        move(bench, slot, state, f"the gateway did not send it: {fault}")
+        yield from move(bench, slot, state, f"the gateway did not send it: {fault}")
         return
     except (DeviceSilent, DeviceRefused) as fault:
         slot.read_by_s = bench.monotonic() + slot.rule.within_s
-        move(bench, slot, S.UNKNOWN, str(fault))
+        yield from move(bench, slot, S.UNKNOWN, str(fault))
         return
     bench.hook("written")
     facts = {"ack_code": ack.code, "applied_value": ack.applied_value, "acked_at_utc": ack.at_utc.isoformat()}
     slot.read_by_s = bench.monotonic() + slot.rule.within_s
-    if move(bench, slot, S.ACKED, "acknowledged", facts=facts, evidence_grade=EvidenceGrade.DEVICE_ACKNOWLEDGED):
+    grade = EvidenceGrade.DEVICE_ACKNOWLEDGED
+    if (yield from move(bench, slot, S.ACKED, "acknowledged", facts=facts, evidence_grade=grade)):
         bench.hook("acked")
 
 
-def _acked(bench: Bench, device: Device, slot: Slot) -> None:
-    read = look(bench, device, slot)
+def _acked(bench: Bench, device: Device, slot: Slot) -> Step[None]:
+    read = yield from look(bench, device, slot)
     if read is not None and fits(read, _row(slot).command, slot):
-        _prove(bench, slot, read, "read back")
+        yield from _prove(bench, slot, read, "read back")
     elif bench.monotonic() >= slot.read_by_s:
         if read is None:
             slot.read_by_s = bench.monotonic() + slot.rule.within_s
-            move(bench, slot, S.UNKNOWN, f"no read-back within {slot.rule.within_s:g} s: {device.last_fault}")
+            yield from move(
+                bench, slot, S.UNKNOWN, f"no read-back within {slot.rule.within_s:g} s: {device.last_fault}"
+            )
         else:
-            move(bench, slot, S.MISMATCH, f"the device reads {read.value:g}", facts=_facts(read))
+            yield from move(bench, slot, S.MISMATCH, f"the device reads {read.value:g}", facts=_facts(read))
 
 
-def _doubt(bench: Bench, device: Device, slot: Slot) -> None:
+def _doubt(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     """Read first, then decide: proven, sent again (twice at most, inside the window), or given up."""
-    read, row = look(bench, device, slot), _row(slot)
+    read, row = (yield from look(bench, device, slot)), _row(slot)
     if read is None:
         if bench.monotonic() >= slot.read_by_s:
-            _give_up(bench, device, slot, f"no read-back within {slot.rule.within_s:g} s: {device.last_fault}")
+            yield from _give_up(
+                bench, device, slot, f"no read-back within {slot.rule.within_s:g} s: {device.last_fault}"
+            )
         return
     # One second early: a send that takes that long would reach the device after the window.
     is_over = slot.is_over(row.command, now_utc=bench.clock.now_utc(), now_s=bench.monotonic() + 1)
     if fits(read, row.command, slot) and not is_over:
-        _prove(bench, slot, read, "read back after doubt")
+        yield from _prove(bench, slot, read, "read back after doubt")
     elif is_over and is_safe(read, slot):
-        move(bench, slot, S.EXPIRED, "the window ended; the device reads its safe default", facts=_facts(read))
+        yield from move(
+            bench, slot, S.EXPIRED, "the window ended; the device reads its safe default", facts=_facts(read)
+        )
     elif is_over or slot.attempts >= MAX_ATTEMPTS:
         why = "the window ended" if is_over else f"{slot.attempts} attempts were made"
-        _give_up(bench, device, slot, f"{why}; the device reads {read.value:g}", facts=_facts(read))
+        yield from _give_up(bench, device, slot, f"{why}; the device reads {read.value:g}", facts=_facts(read))
     elif device.writer is not None:
-        _issue_and_send(bench, device, slot)
+        yield from _issue_and_send(bench, device, slot)
     # No writer in this mode: the device's own timer gets its chance to end it before a person is called.
     elif bench.monotonic() >= slot.read_by_s + row.command.ttl_s + TTL_GRACE_S:
-        _give_up(bench, device, slot, "it may not be sent again in this mode", facts=_facts(read))
+        yield from _give_up(bench, device, slot, "it may not be sent again in this mode", facts=_facts(read))
 
 
-def _prove(bench: Bench, slot: Slot, read: ReadBack, reason: str) -> None:
+def _prove(bench: Bench, slot: Slot, read: ReadBack, reason: str) -> Step[None]:
     bench.hook("read_back")
     grade = EvidenceGrade.READ_BACK
     slot.refresh_s = bench.monotonic() + _row(slot).command.ttl_s / REFRESH_SHARE
     slot.judged_s = slot.read_at_s
     reason = f"after-recovery: {reason}" if slot.is_adopted else reason
-    if move(bench, slot, S.VERIFIED, reason, facts=_facts(read), evidence_grade=grade):
+    if (yield from move(bench, slot, S.VERIFIED, reason, facts=_facts(read), evidence_grade=grade)):
         bench.hook("verified")
 
 
@@ -197,52 +206,55 @@ def _give_up(
     reason: str,
     *,
     facts: dict[str, str | float | int | bool | None] | None = None,
-) -> None:
+) -> Step[None]:
     """Never proven: the device goes to its safe default and its latch is set until a person looks."""
     # Revert first: what came of it belongs to the same ledger entry as the latch.
-    done = revert(bench, device, slot)
-    move(bench, slot, S.UNVERIFIED, reason, facts={**(facts or {}), **done}, latch=True)
+    done = yield from revert(bench, device, slot)
+    yield from move(bench, slot, S.UNVERIFIED, reason, facts={**(facts or {}), **done}, latch=True)
 
 
-def _verified(bench: Bench, view: View, device: Device, slot: Slot) -> None:
+def _verified(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None]:
     command, now_s = _row(slot).command, bench.monotonic()
     successors = [row for row in view.of(device, slot) if row.state is S.RELEASED and _is_open(bench, row)]
     if view.mode_of(device, slot) < Mode.PARTIAL:
-        _lowered(bench, view, device, slot)
+        yield from _lowered(bench, view, device, slot)
     # Its window was over before this agent even started: the ordinary end below would claim a clean completion.
     elif slot.is_adopted and slot.picked_s >= slot.deadline_s:
-        _ended_alone(bench, device, slot)
+        yield from _ended_alone(bench, device, slot)
     elif slot.is_over(command, now_utc=bench.clock.now_utc(), now_s=now_s):
         # With a successor waiting, a detour over the safe default would make the device jump twice.
-        facts = {} if successors else revert(bench, device, slot)
-        move(bench, slot, S.COMPLETED, "the window ended", facts=facts)
+        facts = {} if successors else (yield from revert(bench, device, slot))
+        yield from move(bench, slot, S.COMPLETED, "the window ended", facts=facts)
     elif successors:
-        move(bench, slot, S.SUPERSEDED, f"command {successors[0].command.command_id} follows")
-    elif not observe(bench, device):
+        yield from move(bench, slot, S.SUPERSEDED, f"command {successors[0].command.command_id} follows")
+    elif not (yield from observe(bench, device)):
         # While its time to live runs, silence is no proof of anything; after it the value cannot be ours any more.
         if now_s >= slot.wire_until_s + TTL_GRACE_S:
-            _give_up(bench, device, slot, f"silent past its time to live: {device.last_fault}")
-    elif not _still_fits(bench, slot):
+            yield from _give_up(bench, device, slot, f"silent past its time to live: {device.last_fault}")
+    elif not (yield from _still_fits(bench, slot)):
         return
     elif device.writer is not None and now_s >= slot.refresh_s:
-        _refresh(bench, device, slot)
+        yield from _refresh(bench, device, slot)
 
 
-def _ended_alone(bench: Bench, device: Device, slot: Slot) -> None:
+def _ended_alone(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     """The window ended while no agent ran: the device's own timer has done it, or our hand does it now."""
-    read = look(bench, device, slot)
+    read = yield from look(bench, device, slot)
     # The device may still hold the value: wait until it cannot before calling it silent.
     if read is None and bench.monotonic() < slot.wire_until_s + TTL_GRACE_S:
         return
     if read is None:
-        _give_up(bench, device, slot, f"silent since the agent came back: {device.last_fault}")
+        yield from _give_up(bench, device, slot, f"silent since the agent came back: {device.last_fault}")
     elif is_safe(read, slot):
-        move(bench, slot, S.REVERTED, "after-recovery: the device reads its safe default", facts=_facts(read))
+        yield from move(
+            bench, slot, S.REVERTED, "after-recovery: the device reads its safe default", facts=_facts(read)
+        )
     elif device.writer is not None:
-        move(bench, slot, S.REVERTED, "after-recovery: put back", facts=revert(bench, device, slot))
+        done = yield from revert(bench, device, slot)
+        yield from move(bench, slot, S.REVERTED, "after-recovery: put back", facts=done)
 
 
-def _still_fits(bench: Bench, slot: Slot) -> bool:
+def _still_fits(bench: Bench, slot: Slot) -> Step[bool]:
     """Judge each new read once; another value than ours is a drift, or the device's own return to its safe default."""
     if slot.read is None or slot.read_at_s is None or (slot.judged_s is not None and slot.read_at_s <= slot.judged_s):
         return True
@@ -251,11 +263,11 @@ def _still_fits(bench: Bench, slot: Slot) -> bool:
     is_ending = bench.monotonic() >= slot.deadline_s - 1 - TTL_GRACE_S
     if fits(slot.read, _row(slot).command, slot) or (is_ending and is_safe(slot.read, slot)):
         return True
-    move(bench, slot, S.DRIFTED, f"the device reads {slot.read.value:g}", facts=_facts(slot.read))
+    yield from move(bench, slot, S.DRIFTED, f"the device reads {slot.read.value:g}", facts=_facts(slot.read))
     return False
 
 
-def _refresh(bench: Bench, device: Device, slot: Slot) -> None:
+def _refresh(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     """Write the same value again so that the device's timer starts anew, if every guard still allows it."""
     row, now_s = _row(slot), bench.monotonic()
     ttl_s = math.floor(min(row.command.ttl_s, slot.deadline_s - now_s))
@@ -264,13 +276,13 @@ def _refresh(bench: Bench, device: Device, slot: Slot) -> None:
     # A new number, or a device that drops repeated ones would not start its timer anew.
     order = {"epoch": bench.lease.epoch, "seq": device.next_seq(), "ttl_s": float(ttl_s)}
     command = row.command.model_copy(update=order)
-    verdict = refresh_verdict(bench, device, slot, command)
+    verdict = yield from refresh_verdict(bench, device, slot, command)
     if isinstance(verdict, Block):
-        facts = {**revert(bench, device, slot), "guard": verdict.guard_id}
-        move(bench, slot, S.REVERTED, f"{verdict.guard_id}: {verdict.reason}", facts=facts)
+        facts = {**(yield from revert(bench, device, slot)), "guard": verdict.guard_id}
+        yield from move(bench, slot, S.REVERTED, f"{verdict.guard_id}: {verdict.reason}", facts=facts)
         return
     try:
-        send(bench, device, slot, command)
+        yield from send(bench, device, slot, command)
     except (DeviceSilent, DeviceRefused) as fault:
         # The next look tells what stands there; until then the device's timer runs on.
         device.last_fault = str(fault)
@@ -280,34 +292,37 @@ def _refresh(bench: Bench, device: Device, slot: Slot) -> None:
     bench.hook("refreshed")
 
 
-def _lowered(bench: Bench, view: View, device: Device, slot: Slot) -> None:
+def _lowered(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None]:
     """The mode was lowered: back to the safe default. Without a writer the device's own timer does it."""
     reason = f"the mode was lowered to {view.mode_of(device, slot).name}"
     if device.writer is not None:
-        move(bench, slot, S.REVERTED, reason, facts=revert(bench, device, slot))
+        done = yield from revert(bench, device, slot)
+        yield from move(bench, slot, S.REVERTED, reason, facts=done)
         return
-    read = look(bench, device, slot)
+    read = yield from look(bench, device, slot)
     if read is not None and is_safe(read, slot):
-        move(bench, slot, S.REVERTED, f"{reason}; the device reads its safe default", facts=_facts(read))
+        yield from move(bench, slot, S.REVERTED, f"{reason}; the device reads its safe default", facts=_facts(read))
     elif bench.monotonic() >= slot.wire_until_s + TTL_GRACE_S:
-        _give_up(bench, device, slot, f"{reason}; the device did not return to its safe default")
+        yield from _give_up(bench, device, slot, f"{reason}; the device did not return to its safe default")
 
 
-def _drifted(bench: Bench, device: Device, slot: Slot) -> None:
+def _drifted(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     """Look once more. Ours again: go on. Safe default: it reverted by itself. Else somebody took over: hands off."""
-    read = look(bench, device, slot)
+    read = yield from look(bench, device, slot)
     if read is None:
         if bench.monotonic() >= slot.wire_until_s + TTL_GRACE_S:
-            _give_up(bench, device, slot, f"silent past its time to live: {device.last_fault}")
+            yield from _give_up(bench, device, slot, f"silent past its time to live: {device.last_fault}")
         return
     slot.judged_s = slot.read_at_s
     if fits(read, _row(slot).command, slot):
-        move(bench, slot, S.VERIFIED, "read back again", facts=_facts(read))
+        yield from move(bench, slot, S.VERIFIED, "read back again", facts=_facts(read))
     elif is_safe(read, slot):
-        move(bench, slot, S.REVERTED, "the device returned to its safe default by itself", facts=_facts(read))
+        yield from move(
+            bench, slot, S.REVERTED, "the device returned to its safe default by itself", facts=_facts(read)
+        )
     else:
         # must_revert stays off: a person's value is never fought.
-        move(bench, slot, S.OVERRIDDEN, f"somebody else set {read.value:g}", facts=_facts(read), latch=True)
+        yield from move(bench, slot, S.OVERRIDDEN, f"somebody else set {read.value:g}", facts=_facts(read), latch=True)
 
 
 def _is_open(bench: Bench, row: LedgerRow) -> bool:

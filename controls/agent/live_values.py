@@ -10,7 +10,8 @@ from assets.stores.access import Connection, select_rows
 from assets.stores.schema.tables_control import plans
 from controls.agent.parts import Bench, Device, Slot
 from controls.ledger.device_faults import is_latched, select_faults
-from controls.ledger.modes import select_mode
+from controls.ledger.device_holds import Hold, select_holds
+from controls.ledger.modes import read_modes
 from controls.safety.verdict import Live
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.time import parse_instant
@@ -22,25 +23,35 @@ def live_of(
     """What the guards are given about the slot's command, mode and latches read in this transaction."""
     now_s = bench.monotonic()
     # The plan's age comes from its row here, not from the command: a re-sent command does not make a plan young.
-    made = select_rows(connection, plans.select().where(plans.c.plan_id == command.plan_id))
+    made = bench.once(("plan", command.plan_id), lambda: _made(connection, command.plan_id))
+    faults = bench.once("faults", lambda: select_faults(bench.store, connection, bench.site_id))
+    modes = bench.once("modes", lambda: read_modes(bench.store, bench.site_id, now_utc=now_utc, connection=connection))
+    holds = bench.once("holds", lambda: select_holds(bench.store, connection, bench.site_id, now_utc))
     soc, soc_age_s = _read(device, "read_soc_percent", now_s)
     return Live(
-        mode=select_mode(bench.store, connection, bench.site_id, device.device_id, slot.capability, now_utc=now_utc),
-        is_latched=is_latched(select_faults(bench.store, connection, bench.site_id), device.device_id),
+        mode=modes.of(device.device_id, slot.capability),
+        is_latched=is_latched(faults, device.device_id),
+        hold=_hold(holds, device.device_id, slot.capability),
         lease_epoch=0 if bench.lease is None else bench.lease.epoch,
         monotonic_s=now_s,
         deadline_monotonic_s=slot.deadline_s,
         clock_step_s=bench.clock_step_s,
         read_age_s=None if device.read_at_s is None else now_s - device.read_at_s,
-        plan_age_s=(now_utc - parse_instant(made[0]["plan"]["created_at_utc"])).total_seconds() if made else None,
-        plan_hash=made[0]["plan_hash"] if made else None,
+        plan_age_s=None if made is None else (now_utc - made[0]).total_seconds(),
+        plan_hash=None if made is None else made[1],
         # Devices say percent, guards compare shares of capacity.
         soc=None if soc is None else soc / 100.0,
         soc_age_s=soc_age_s,
         other_active=tuple(other.capability for other in device.slots if other is not slot and _is_away(other, now_s)),
-        value_before=None if slot.read is None else slot.read.value,
+        value_before=None if slot.read is None or not math.isfinite(slot.read.value) else slot.read.value,
         **_measured(bench, device, slot, now_s),
     )
+
+
+def _made(connection: Connection, plan_id: str) -> tuple[datetime, str] | None:
+    """When the plan was made, and its hash; None for one that is not stored."""
+    rows = select_rows(connection, plans.select().where(plans.c.plan_id == plan_id))
+    return (parse_instant(rows[0]["plan"]["created_at_utc"]), rows[0]["plan_hash"]) if rows else None
 
 
 def _measured(bench: Bench, device: Device, slot: Slot, now_s: float) -> dict[str, Any]:
@@ -59,6 +70,12 @@ def _measured(bench: Bench, device: Device, slot: Slot, now_s: float) -> dict[st
         # Without another clock to ask, the one that this process began with: set back, it would prolong every window.
         found["reference_offset_s"] = min(bench.clock_offset_s, 0.0)
     return found
+
+
+def _hold(holds: list[Hold], device_id: str, capability: str) -> str:
+    """The first hold on the capability in words, empty where there is none."""
+    found = next((hold for hold in holds if hold.covers(device_id, capability)), None)
+    return "" if found is None else f"{found.reason}; until {found.until_utc or 'a person gives it back'}"
 
 
 def _read(device: Device, name: str, now_s: float) -> tuple[float | None, float | None]:

@@ -1,19 +1,29 @@
 """One control cycle, as a function of everything injected: clock, monotonic time, store and transports."""
 
+import time
+from collections.abc import Iterator
 from datetime import datetime
 
 from controls.agent.command_steps import advance
 from controls.agent.moves import move
-from controls.agent.parts import Bench, Device, View
+from controls.agent.parts import Bench, Device, Step, View
+from controls.agent.rounds import Rounds
 from controls.agent.watchdog import Pulse, reason_to_stop, to_safe_default
 from controls.agent.wire import close_hand, observe, open_hand, revert
 from controls.ledger.device_faults import open_faults
-from controls.ledger.device_lease import LEASE_S, RENEW_S, acquire_lease, release_lease
+from controls.ledger.device_lease import RENEW_S, acquire_lease, release_lease
 from controls.ledger.modes import modes_and_doubts
 from controls.ledger.rows import read_commands
 from controls.ledger.states import IN_HAND
 from data_quality.contracts.control.command import CommandState, Mode
 from data_quality.contracts.errors import Unreachable
+
+# At a clean end: longer than any gateway waits for an answer.
+SETTLE_S = 3.0
+
+
+class _Standby(Exception):
+    """The site is another agent's: this one keeps its hands off, and takes over once the lease has run out."""
 
 
 class Agent:
@@ -23,6 +33,7 @@ class Agent:
         self.bench = bench
         self.devices = devices
         self.trouble = ""
+        self.rounds = Rounds(bench)
         # Both clocks at the last cycle; only their difference tells a stepped wall clock from a slow cycle.
         self._last: tuple[datetime, float] | None = None
         self._first: tuple[datetime, float] | None = None
@@ -47,37 +58,38 @@ class Agent:
             return
         try:
             # The lease comes before any reading of the ledger: what another agent may change is not worth knowing.
-            if self._keep_lease():
-                self._work()
+            self._keep_lease()
+            self._work()
+        except _Standby as fault:
+            self.trouble = str(fault)
+            self.safe_default()
         except Unreachable as fault:
             self.trouble = str(fault)
+            # The store may have moved on without us: what is in hand is read again, not remembered.
+            self.rounds.give_up()
+            self.bench.must_recover = True
             for device in self.devices:
                 for slot in device.slots:
-                    # The store may have moved on without us: what is in hand is read again, not remembered.
                     slot.drop()
+
+    @property
+    def is_waiting(self) -> bool:
+        """True while a device is being asked: then the next cycle should come soon."""
+        return self.rounds.is_waiting
 
     def safe_default(self) -> int:
         """Every device back to its safe default, and the lease forgotten; the ledger is told after the next start."""
-        count = to_safe_default(self.bench, self.devices, lease_s=LEASE_S)
-        self.bench.lease = None
-        return count
+        self.rounds.give_up()
+        self.bench.must_recover = True
+        return to_safe_default(self.bench, self.devices)
 
     def stop(self) -> None:
         """End cleanly: revert what stands, say so in the ledger, give the lease back."""
         lease = self.bench.lease
         try:
-            for device in self.devices:
-                for slot in device.slots:
-                    if slot.row is not None and slot.row.state is CommandState.VERIFIED:
-                        move(
-                            self.bench,
-                            slot,
-                            CommandState.REVERTED,
-                            "the agent was stopped",
-                            facts=revert(self.bench, device, slot),
-                        )
-                        # Told in the ledger with its revert already: the safe default below need not write it again.
-                        slot.wire_until_s = 0.0
+            self._settle()
+            self.rounds.run((device, self._leave(device)) for device in self.devices if not self.rounds.is_busy(device))
+            self._settle()
         except Unreachable as fault:
             self.trouble = str(fault)
         self.safe_default()
@@ -87,6 +99,21 @@ class Agent:
             except Unreachable as fault:
                 self.trouble = str(fault)
 
+    def _leave(self, device: Device) -> Step[None]:
+        for slot in device.slots:
+            if slot.row is not None and slot.row.state is CommandState.VERIFIED:
+                done = yield from revert(self.bench, device, slot)
+                yield from move(self.bench, slot, CommandState.REVERTED, "the agent was stopped", facts=done)
+                # Told in the ledger with its revert already: the safe default below need not write it again.
+                slot.wire_until_s = 0.0
+
+    def _settle(self) -> None:
+        """Let what is under way come to its end, within a device's longest answer."""
+        until_s = time.monotonic() + SETTLE_S
+        while self.rounds.is_waiting and time.monotonic() < until_s:
+            self.rounds.rest(0.1)
+            self.rounds.run(())
+
     def _clock_step_s(self) -> float:
         now = (self.bench.clock.now_utc(), self.bench.monotonic())
         last, self._last = self._last, now
@@ -94,58 +121,62 @@ class Agent:
         self.bench.clock_offset_s = (now[0] - first[0]).total_seconds() - (now[1] - first[1])
         return 0.0 if last is None else (now[0] - last[0]).total_seconds() - (now[1] - last[1])
 
-    def _keep_lease(self) -> bool:
-        """True while this agent has the site. Raises Unreachable."""
+    def _keep_lease(self) -> None:
+        """Take the site or keep it. Raises _Standby where another agent has it, Unreachable."""
         bench = self.bench
         now_s = bench.monotonic()
         if bench.lease is not None and now_s - bench.renewed_s < RENEW_S:
-            return True
+            return
         lease = acquire_lease(bench.store, bench.site_id, bench.holder, now_utc=bench.clock.now_utc())
         if lease is None:
-            self.trouble = "another agent holds the lease of this site"
-            self.safe_default()
-            return False
+            raise _Standby("another agent holds the lease of this site")
         # Connections carry the epoch in their name; one of an old epoch would command beside its successor.
         if bench.lease is not None and lease.epoch != bench.lease.epoch:
             for device in self.devices:
                 close_hand(device)
         bench.lease, bench.renewed_s = lease, now_s
-        return True
 
     def _work(self) -> None:
         bench = self.bench
         scopes = [(device.device_id, slot.capability) for device in self.devices for slot in device.slots]
         modes, doubts = modes_and_doubts(bench.store, bench.site_id, scopes, now_utc=bench.clock.now_utc())
-        view = View(
-            modes=modes,
-            faults=open_faults(bench.store, bench.site_id),
-            rows=read_commands(bench.store, bench.site_id, states=(CommandState.RELEASED, *IN_HAND)),
-        )
+        # What was taken in hand is known here, unless somebody else may have moved it.
+        states = (CommandState.RELEASED, *IN_HAND) if self.bench.must_recover else (CommandState.RELEASED,)
+        view = View(modes=modes, faults=open_faults(bench.store, bench.site_id))
+        for row in read_commands(bench.store, bench.site_id, states=states):
+            view.rows.setdefault((row.command.device_id, row.command.capability), []).append(row)
+        self.bench.must_recover = False
         if doubts:
             self.trouble = f"the mode is not believed: {doubts[0]}; 'meterloom doctor' names every such row"
         if bench.site is not None and bench.site.observe(bench, self.devices):
             for slot in (slot for device in self.devices for slot in device.slots):
                 slot.refresh_s = bench.monotonic()
+        self.rounds.run(self._begun(view))
+
+    def _begun(self, view: View) -> Iterator[tuple[Device, Step[None]]]:
         for device in self.devices:
             # Asked before every device: slow ones together may take longer than the lease has left.
-            if not self._keep_lease():
-                return
-            is_lowered = view.highest(device) < Mode.PARTIAL
-            if not is_lowered or device.writer is None:
-                # Until one read cycle has succeeded the mode counts as ADVISORY at most.
-                open_hand(bench, device, may_write=device.is_ready and not is_lowered)
-            observe(bench, device)
-            for slot in device.slots:
-                advance(bench, view, device, slot)
-            if is_lowered:
-                # After the slots had their step: the writer is what brings a lowered device home.
-                self._withdraw(device)
+            self._keep_lease()
+            if not self.rounds.is_busy(device):
+                yield device, self._step(view, device)
 
-    def _withdraw(self, device: Device) -> None:
+    def _step(self, view: View, device: Device) -> Step[None]:
+        is_lowered = view.highest(device) < Mode.PARTIAL
+        if not is_lowered or device.writer is None:
+            # Until one read cycle has succeeded the mode counts as ADVISORY at most.
+            open_hand(self.bench, device, may_write=device.is_ready and not is_lowered)
+        yield from observe(self.bench, device)
+        for slot in device.slots:
+            yield from advance(self.bench, view, device, slot)
+        if is_lowered:
+            # After the slots had their step: the writer is what brings a lowered device home.
+            yield from self._withdraw(device)
+
+    def _withdraw(self, device: Device) -> Step[None]:
         """Below PARTIAL no object that can write is kept, once nothing of ours stands there."""
         if device.writer is None:
             return
         for slot in device.slots:
             if slot.row is None and self.bench.monotonic() < slot.wire_until_s:
-                revert(self.bench, device, slot)
+                yield from revert(self.bench, device, slot)
         open_hand(self.bench, device, may_write=any(slot.row is not None for slot in device.slots))

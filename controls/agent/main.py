@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import Literal
@@ -15,7 +16,7 @@ from uuid import uuid4
 
 from assets.stores.transactions import connect_store
 from controls.agent.loop import Agent
-from controls.agent.parts import Bench, Transports, devices_of
+from controls.agent.parts import Bench, Lanes, Transports, devices_of
 from controls.agent.site_values import SiteValues, store_clock
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.people import People
@@ -26,6 +27,11 @@ from data_quality.contracts.yaml_file import load_model
 
 # A released command waits a quarter second at most, and four small reads a second cost the ledger little.
 POLL_S = 0.25
+# While devices are being asked: the answer of one in ten milliseconds need not be looked for sooner.
+BUSY_S = 0.1
+# Five hundred devices that answer in milliseconds keep a few of them busy; the rest are for slow ones, and a thread
+# that was never needed is never made.
+HEALTHY_THREADS, SILENT_THREADS = 48, 16
 logger = logging.getLogger("meterloom.agent")
 
 
@@ -57,10 +63,13 @@ def run_agent(
         site=SiteValues(site, reference=store_clock(store)),
     )
     agent = Agent(bench, devices_of(site))
+    bench.lanes = lanes = Lanes(
+        ThreadPoolExecutor(HEALTHY_THREADS, "wire"), ThreadPoolExecutor(SILENT_THREADS, "silent")
+    )
     logger.info("agent of %s: %s", site.site_id, ", ".join(device.device_id for device in agent.devices) or "no device")
     told = ""
     try:
-        while not stop.wait(poll_s):
+        while not stop.wait(min(BUSY_S, poll_s) if agent.is_waiting else poll_s):
             agent.cycle()
             if agent.trouble and agent.trouble != told:
                 logger.warning("%s", agent.trouble)
@@ -73,6 +82,7 @@ def run_agent(
         agent.safe_default()
         raise
     finally:
+        lanes.close()
         store.close()
 
 
@@ -81,7 +91,8 @@ def gateways(site: Site, project: Project, clock: Clock, mqtt_version: Literal["
     # Only here: an agent with other transports must not load the libraries of the wire.
     from controls.gateways.open import Gateways
 
-    return Gateways(site.site_id, project.settings, clock, mqtt_version)
+    keys = project.keys_dir / "devices" / site.site_id
+    return Gateways(site.site_id, project.settings, clock, mqtt_version, keys, root=project.root)
 
 
 def public_keys_of(project: Project) -> dict[str, str] | None:

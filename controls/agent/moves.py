@@ -1,11 +1,12 @@
-"""One step of one command in the ledger, as the agent takes it: a transaction of its own, then the slot follows."""
+"""One step of one command in the ledger, as the agent takes it: in the round's transaction, then the slot follows."""
 
 from datetime import datetime
 
-from assets.stores.access import Connection, select_rows, site_transaction
-from assets.stores.schema.tables_control import device_leases
+from assets.stores.access import Connection, select_rows
+from assets.stores.schema.tables_control import commands, device_leases
+from assets.stores.trust import trust_of
 from controls.agent.live_values import live_of
-from controls.agent.parts import Bench, Device, Slot
+from controls.agent.parts import Bench, Device, OnLedger, Slot, Step
 from controls.ledger.device_faults import latch_fault
 from controls.ledger.rows import Facts, LedgerRow, command_doubt, transition
 from controls.ledger.states import is_terminal
@@ -23,16 +24,24 @@ def move(
     facts: Facts | None = None,
     evidence_grade: EvidenceGrade | None = None,
     latch: bool = False,
-) -> bool:
+) -> Step[bool]:
     """Move the command in hand on; False where somebody else moved it first, and then it is dropped from the hand.
 
     latch: set the device's fault latch in the same transaction. Raises Unreachable.
     """
     row = _in_hand(slot)
-    now_utc = bench.clock.now_utc()
-    with site_transaction(bench.store, bench.site_id) as connection:
+
+    def act(connection: Connection) -> LedgerRow | None:
+        now_utc = bench.clock.now_utc()
         moved = transition(
-            connection, row, to_state, at_utc=now_utc, reason=reason, facts=facts, evidence_grade=evidence_grade
+            connection,
+            row,
+            to_state,
+            at_utc=now_utc,
+            reason=reason,
+            facts=facts,
+            evidence_grade=evidence_grade,
+            events=bench.events,
         )
         if moved is not None and latch:
             command = row.command
@@ -44,36 +53,38 @@ def move(
                 command_id=command.command_id,
                 at_utc=now_utc,
             )
-    # After the transaction: a commit that fails must not leave the hand ahead of the ledger.
+        return moved
+
+    moved: LedgerRow | None = yield OnLedger(act)
     slot.row = None if moved is None or is_terminal(to_state) else moved
+    bench.must_recover = bench.must_recover or moved is None
     return moved is not None
 
 
-def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float) -> Verdict | None:
+def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float) -> Step[Verdict | None]:
     """Ask every guard with live values and set ISSUED, in one transaction that also reads mode, latches and lease.
 
     So a mode that was lowered first always wins. Answers the verdict, or None where the lease or the row is no longer
     ours (the command is dropped from the hand). After Allow the row carries the order it is sent with.
     """
     row = _in_hand(slot)
-    with site_transaction(bench.store, bench.site_id) as connection:
+
+    def act(connection: Connection) -> tuple[Verdict | None, LedgerRow | None]:
         now_utc = bench.clock.now_utc()
-        if bench.lease is None or not _holds_lease(connection, bench, now_utc):
+        if bench.lease is None or not bench.once("lease", lambda: _holds_lease(connection, bench, now_utc)):
             # Without the lease another agent may act on the device: not even "blocked" is ours to write.
-            slot.drop()
-            return None
+            return None, None
         # Last look before the wire: a row changed past the program would otherwise be sent as if it had been planned.
-        doubt = command_doubt(bench.store, connection, row.command.command_id)
+        trust = bench.once("trust", lambda: trust_of(bench.store, [commands], connection=connection))
+        doubt = command_doubt(bench.store, connection, row.command.command_id, trust)
         if doubt:
-            return Block(guard_id="LEDGER", reason=doubt)
+            return Block(guard_id="LEDGER", reason=doubt), row
         seq = device.next_seq()
         command = row.command.model_copy(update={"epoch": bench.lease.epoch, "seq": seq, "ttl_s": ttl_s})
         live = live_of(connection, bench, device, slot, command, now_utc)
         verdict = check_all(command, live, slot.limits, now_utc)
         if isinstance(verdict, Block):
-            return verdict
-        # Counted and stored before sending, so that a crash loop does not start from zero each time.
-        slot.attempts += 1
+            return verdict, row
         issued = transition(
             connection,
             row,
@@ -81,7 +92,8 @@ def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float) -> Verdict 
             at_utc=now_utc,
             reason="all guards allow it",
             facts={
-                "attempts": slot.attempts,
+                # Counted and stored before sending, so that a crash loop does not start from zero each time.
+                "attempts": slot.attempts + 1,
                 "ttl_s": ttl_s,
                 "soc": live.soc,
                 "soc_age_s": live.soc_age_s,
@@ -91,16 +103,26 @@ def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float) -> Verdict 
             evidence_grade=EvidenceGrade.SENT,
             mode_at_issue=live.mode,
             wire=(command.epoch, command.seq),
+            events=bench.events,
         )
-    slot.row = issued
-    return None if issued is None else verdict
+        return None if issued is None else verdict, issued
+
+    verdict: Verdict | None
+    verdict, slot.row = yield OnLedger(act)
+    bench.must_recover = bench.must_recover or verdict is None
+    slot.attempts += verdict is not None and verdict.is_allowed
+    return verdict
 
 
-def refresh_verdict(bench: Bench, device: Device, slot: Slot, command: Command) -> Verdict:
+def refresh_verdict(bench: Bench, device: Device, slot: Slot, command: Command) -> Step[Verdict]:
     """The guards' answer to holding on to a value that stands, with live values."""
-    with site_transaction(bench.store, bench.site_id) as connection:
+
+    def act(connection: Connection) -> Verdict:
         now_utc = bench.clock.now_utc()
         return check_all(command, live_of(connection, bench, device, slot, command, now_utc), slot.limits, now_utc)
+
+    verdict: Verdict = yield OnLedger(act)
+    return verdict
 
 
 def _holds_lease(connection: Connection, bench: Bench, now_utc: datetime) -> bool:

@@ -1,10 +1,13 @@
 """What the agent holds while it runs: its bench (everything injected), its devices, and the slot of each set-point."""
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Generator, Hashable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from assets.stores.access import Connection
 from assets.stores.transactions import Store
 from controls.gateways.capabilities import DeviceReader, DeviceWriter, ReadBack
 from controls.ledger.device_faults import Fault
@@ -15,6 +18,25 @@ from controls.templates.load_templates import ReadBackRule, Template, load_templ
 from data_quality.contracts.control.command import Command, Mode
 from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import Clock
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class OnLedger:
+    """Do this in the round's transaction; the answer comes after its commit. A fault ends the whole round."""
+
+    act: Callable[[Connection], Any]
+
+
+@dataclass(frozen=True)
+class OnWire:
+    """Do this at the device, in a thread: it may take seconds, and touches nothing that belongs to the agent's."""
+
+    act: Callable[[], Any]
+
+
+Step = Generator[OnLedger | OnWire, Any, T]
 
 
 class Transports(Protocol):
@@ -40,6 +62,10 @@ class Surroundings(Protocol):
         """Fields of Live that come from beside the device."""
         ...
 
+    def wrote(self, bench: "Bench", device: "Device", slot: "Slot") -> None:
+        """Count a write that is about to go out."""
+        ...
+
 
 def _no_hook(_point: str) -> None:
     """Does nothing."""
@@ -47,7 +73,12 @@ def _no_hook(_point: str) -> None:
 
 @dataclass
 class Bench:
-    """Everything the agent is given, and its lease. `hook` is called at each point where a crash must be survivable."""
+    """Everything the agent is given, and its lease. `hook` is called at each point where a crash must be survivable.
+
+    must_recover: what is in hand must be read from the ledger, since somebody else may have moved it.
+    lanes: threads for the wire; without them a cycle does everything itself, in order. answers, events: of the round's
+    transaction, what was asked in it and what its end is to append to the chain.
+    """
 
     store: Store
     site_id: str
@@ -63,6 +94,17 @@ class Bench:
     clock_offset_s: float = 0.0
     # What is measured beside the devices themselves; without it a site with meters has values that are not known.
     site: "Surroundings | None" = None
+    must_recover: bool = True
+    lanes: "Lanes | None" = None
+    answers: dict[Hashable, Any] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def once(self, name: Hashable, ask: Callable[[], T]) -> T:
+        """What the ledger answers in this round's transaction: asked by the first, the same for all."""
+        if name not in self.answers:
+            self.answers[name] = ask()
+        answer: T = self.answers[name]
+        return answer
 
 
 @dataclass
@@ -128,7 +170,10 @@ class Device:
     values: dict[str, tuple[float, float]] = field(default_factory=dict)
     read_at_s: float | None = None
     silent_until_s: float = 0.0
+    is_silent: bool = False
     last_fault: str = ""
+    # One hand at a time: a write that waited for its turn asks again whether it may still go.
+    turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
     # From 0 in every process: the epoch counts up with each taking of the lease, and devices order by both.
     seq: int = 0
 
@@ -166,13 +211,29 @@ class Device:
         return self.seq
 
 
+class Lanes:
+    """Threads for the wire: devices that gave no answer last time wait for each other, not for the healthy ones."""
+
+    def __init__(self, healthy: Executor, silent: Executor) -> None:
+        self._healthy, self._silent = healthy, silent
+
+    def submit(self, device: Device, act: Callable[[], T]) -> "Future[T]":
+        """Run it in the device's lane."""
+        return (self._silent if device.is_silent else self._healthy).submit(act)
+
+    def close(self) -> None:
+        """Begin nothing more; what runs is left to its own time limit."""
+        for lane in (self._healthy, self._silent):
+            lane.shutdown(wait=False, cancel_futures=True)
+
+
 @dataclass(frozen=True)
 class View:
     """The ledger as read at the start of a cycle."""
 
     modes: dict[tuple[str, str], Mode]
     faults: list[Fault]
-    rows: list[LedgerRow] = field(default_factory=list)
+    rows: dict[tuple[str, str], list[LedgerRow]] = field(default_factory=dict)
 
     def mode_of(self, device: Device, slot: Slot) -> Mode:
         """The effective mode of the slot's capability."""
@@ -184,8 +245,7 @@ class View:
 
     def of(self, device: Device, slot: Slot) -> list[LedgerRow]:
         """The slot's commands that wait or are in hand, by window."""
-        key = (device.device_id, slot.capability)
-        return [row for row in self.rows if (row.command.device_id, row.command.capability) == key]
+        return self.rows.get((device.device_id, slot.capability), [])
 
 
 def devices_of(site: Site, load: Callable[[str], Template] = load_template) -> list[Device]:

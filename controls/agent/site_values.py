@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from assets.stores.transactions import Store
 from controls.agent.parts import Bench, Device, Slot
+from controls.agent.state_history import StateHistory
 from controls.gateways.capabilities import DeviceReader, DeviceRefused, DeviceSilent
 from controls.safety.interlocks.soc import SocTrack
 from controls.safety.limits import DSO_READING, PHASE_READINGS, dso_assets, grid_asset
@@ -23,6 +24,8 @@ METER_S = 2.0
 # A meter that did not answer is left alone for so long.
 SILENT_S = 5.0
 REFERENCE_S = 10.0
+# A compressor that draws less than this share of its rating is off: its crankcase is heated all the same.
+ON_SHARE = 0.05
 _SIGNS = tuple(f"read_power_l{n}_kw" for n in (1, 2, 3))
 _AIR = ("read_humidity_percent", "read_co2_ppm")
 
@@ -49,6 +52,8 @@ class SiteValues:
         reference: Callable[[], datetime | None] | None = None,
     ) -> None:
         """reference: a clock beside the machine's own, or None (`store_clock`)."""
+        self.history: StateHistory | None = None
+        self._site_id = site.site_id
         self._assets = {asset.asset_id: asset for asset in site.assets}
         grid, lines = grid_asset(site), dso_assets(site, load)
         self._grid = "" if grid is None else grid.asset_id
@@ -72,13 +77,24 @@ class SiteValues:
         for sensor in sorted(self.sensors, key=lambda each: each.due_s):
             if now_s >= sensor.due_s and not self._ask(bench, sensor):
                 break
+        if self.history is None:
+            self.history = StateHistory(bench.store, self._site_id)
+        self.history.load(bench.clock.now_utc(), now_s)
         for device in devices:
             self._follow(device)
+            self._watch(bench, self.history, device)
+        self.history.flush()
         if self._reference is not None and now_s >= self._reference_due_s:
             self._reference_due_s = now_s + REFERENCE_S
             there = self._reference()
             self._offset_s = None if there is None else (bench.clock.now_utc() - there).total_seconds()
         return self.dso_limit(bench.monotonic())[0] != told
+
+    def wrote(self, bench: Bench, device: Device, slot: Slot) -> None:
+        """Count a write that is about to go out."""
+        if self.history is not None:
+            key, is_counted = (device.device_id, slot.capability), slot.limits.is_budgeted
+            self.history.wrote(key, bench.clock.now_utc(), bench.monotonic(), is_counted=is_counted)
 
     def close(self) -> None:
         """Drop every reader."""
@@ -111,6 +127,8 @@ class SiteValues:
             "dso_age_s": dso_age_s,
             "soc_drift": None if track is None else track.drift,
         }
+        if self.history is not None:
+            found |= self.history.live((device.device_id, slot.capability), now_s)
         zone = self._assets.get(_zone_of(device.asset))
         if zone is not None:
             humidity, co2 = (self._value(zone.asset_id, name, now_s) for name in _AIR)
@@ -151,6 +169,20 @@ class SiteValues:
             return False
         sensor.due_s = bench.monotonic() + METER_S
         return True
+
+    def _watch(self, bench: Bench, history: StateHistory, device: Device) -> None:
+        """Note whether devices that may not be switched at will are on: by their power, where one has its own."""
+        timed = [slot for slot in device.slots if slot.limits.is_timed]
+        power, now_s = device.values.get("read_power_kw"), bench.monotonic()
+        for slot in timed:
+            if power is not None and len(timed) == 1 and math.isfinite(power[0]):
+                is_on, at_s = abs(power[0]) > ON_SHARE * (slot.limits.span_kw()[1] or 1.0), power[1]
+            elif slot.read is not None and slot.read_at_s is not None:
+                is_on, at_s = slot.limits.is_on(slot.read.value), slot.read_at_s
+            else:
+                continue
+            if now_s - at_s <= slot.limits.max_read_age_s:
+                history.saw((device.device_id, slot.capability), is_on, bench.clock.now_utc(), now_s)
 
     def _follow(self, device: Device) -> None:
         """Follow a storage's state of charge by its energy, where capacity and power are known."""

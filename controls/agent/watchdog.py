@@ -4,9 +4,15 @@ Silence of the planner needs no watching: its commands end by themselves. Silenc
 the device's own timer. Here stand the rest: store, lease, clock, and the agent itself.
 """
 
-from controls.agent.parts import Bench, Device
-from controls.agent.wire import close_hand, revert
-from controls.ledger.device_lease import STOP_S
+from collections.abc import Sequence
+from concurrent.futures import wait
+from functools import partial
+from typing import Any
+
+from controls.agent.parts import Bench, Device, Step
+from controls.agent.rounds import wire_only
+from controls.agent.wire import Fact, close_hand, revert
+from controls.ledger.device_lease import LEASE_S, STOP_S
 from data_quality.contracts.model import Model
 
 # The same second as guard I10: a slewed clock stays below it, a jump of any size that matters does not.
@@ -36,20 +42,37 @@ def reason_to_stop(pulse: Pulse) -> str | None:
     return None
 
 
-def to_safe_default(bench: Bench, devices: list[Device], *, lease_s: float) -> int:
+def to_safe_default(bench: Bench, devices: list[Device]) -> int:
     """Put every device that may hold a set-point of ours back, as long as the lease has not run out; how many.
 
-    After that another agent may own the devices: then only their own timers act. The hands are dropped either way.
+    After that another agent may own the devices: then only their own timers act. The lease and all hands are dropped.
     """
-    count = 0
+    # Before anything else: a write that still waits for its turn finds it gone.
+    lease, bench.lease = bench.lease, None
+    steps: list[tuple[Device, Step[dict[str, Fact]]]] = []
+    is_ours = lease is not None and bench.monotonic() - bench.renewed_s < LEASE_S
     for device in devices:
         for slot in device.slots:
             # A row in hand counts although nothing may be sent yet: a needless revert beats a forgotten value.
             is_held = bench.monotonic() < slot.wire_until_s or slot.row is not None
-            if is_held and device.writer is not None and bench.monotonic() - bench.renewed_s < lease_s:
-                revert(bench, device, slot)
-                count += 1
+            if is_held and device.writer is not None and lease is not None and is_ours:
+                steps.append((device, revert(bench, device, slot, epoch=lease.epoch)))
             slot.drop()
+    _all_at_once(bench, steps)
+    for device in devices:
         close_hand(device)
         device.is_ready = False
-    return count
+    return len(steps)
+
+
+def _all_at_once(bench: Bench, steps: Sequence[tuple[Device, Step[Any]]]) -> None:
+    """Run steps that ask the wire only, each in its lane, and wait as long as a lease that was given up leaves us."""
+    if bench.lanes is None:
+        for _, step in steps:
+            wire_only(step)
+        return
+    began = [bench.lanes.submit(device, partial(wire_only, step)) for device, step in steps]
+    done, _ = wait(began, LEASE_S - STOP_S - 1.0)
+    # What a device does wrong is told by its step; a fault of ours must not keep quiet.
+    for each in done:
+        each.result()

@@ -1,16 +1,29 @@
 """The agent's hand on one device: open it, look at it, send a set-point, put it back to its safe default."""
 
+import math
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
-from controls.agent.parts import Bench, Device, Slot
-from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, ReadBack
+from controls.agent.parts import Bench, Device, OnWire, Slot, Step
+from controls.gateways.capabilities import (
+    Ack,
+    DeviceReader,
+    DeviceRefused,
+    DeviceSilent,
+    DeviceWriter,
+    NotSent,
+    ReadBack,
+)
+from controls.ledger.device_lease import LEASE_S
 from data_quality.contracts.control.command import Command
 
 # Values are looked at this often: half the age at which the guards refuse them.
 OBSERVE_S = 5.0
 # A silent device is asked again after this pause, so that it does not hold up the others.
 SILENT_PAUSE_S = 1.0
+Fact = str | float | int | bool | None
 # How long hardly matters: when it ends, the device falls back to the very value that was written.
 REVERT_TTL_S = 45.0
 
@@ -33,7 +46,7 @@ def close_hand(device: Device) -> None:
         hand.close()
 
 
-def observe(bench: Bench, device: Device, *, max_age_s: float = OBSERVE_S) -> bool:
+def observe(bench: Bench, device: Device, *, max_age_s: float = OBSERVE_S) -> Step[bool]:
     """Read what guards need and every active set-point, unless younger than max_age_s; False where it is silent.
 
     A failed read leaves the old values with their old age: it never counts as evidence.
@@ -45,24 +58,38 @@ def observe(bench: Bench, device: Device, *, max_age_s: float = OBSERVE_S) -> bo
     if hand is None or now_s < device.silent_until_s:
         return False
     try:
-        for name in device.asked:
-            device.values[name] = (hand.read(name), bench.monotonic())
-        for slot in device.slots:
-            slot.read = hand.read_back(slot.capability)
-            slot.read_at_s = bench.monotonic()
+        seen: _Seen = yield OnWire(partial(_see, bench, device, hand))
     except (DeviceSilent, DeviceRefused) as fault:
-        device.last_fault = str(fault)
+        device.last_fault, device.is_silent = str(fault), isinstance(fault, DeviceSilent)
         device.silent_until_s = bench.monotonic() + SILENT_PAUSE_S
         return False
-    device.read_at_s = bench.monotonic()
+    device.values |= {name: (value, seen.at_s) for name, value in seen.values.items()}
+    for slot, read in zip(device.slots, seen.reads, strict=True):
+        slot.read, slot.read_at_s = read, seen.at_s
+    device.read_at_s, device.is_silent = seen.at_s, False
     # Only after everything was read: a device that answers half its questions may not be written to.
     device.is_ready = True
     return True
 
 
-def look(bench: Bench, device: Device, slot: Slot) -> ReadBack | None:
+@dataclass(frozen=True)
+class _Seen:
+    """One look at a device. at_s: when it began, so that no value passes for younger than it is."""
+
+    at_s: float
+    values: dict[str, float]
+    reads: list[ReadBack]
+
+
+def _see(bench: Bench, device: Device, hand: DeviceReader) -> _Seen:
+    at_s = bench.monotonic()
+    values = {name: hand.read(name) for name in device.asked}
+    return _Seen(at_s=at_s, values=values, reads=[hand.read_back(slot.capability) for slot in device.slots])
+
+
+def look(bench: Bench, device: Device, slot: Slot) -> Step[ReadBack | None]:
     """The slot's set-point as the device states it now, or None where it is silent."""
-    return slot.read if observe(bench, device, max_age_s=0.0) else None
+    return slot.read if (yield from observe(bench, device, max_age_s=0.0)) else None
 
 
 def fits(read: ReadBack, command: Command, slot: Slot) -> bool:
@@ -84,27 +111,64 @@ def is_safe(read: ReadBack, slot: Slot) -> bool:
     return abs(read.value - slot.limits.safe_default) <= slot.rule.tolerance
 
 
-def send(bench: Bench, device: Device, slot: Slot, command: Command) -> Ack:
+def send(bench: Bench, device: Device, slot: Slot, command: Command) -> Step[Ack]:
     """Send once. Raises NotSent, DeviceRefused, DeviceSilent; after the last two the value may stand all the same."""
     if device.writer is None:
         raise DeviceSilent(f"no writer is open for {device.device_id}")
     # Before the write, not after it: one that is never answered may stand all the same.
     slot.wire_until_s = max(slot.wire_until_s, bench.monotonic() + command.ttl_s)
-    return device.writer.write(command)
+    try:
+        ack: Ack = yield OnWire(partial(_write, bench, device, device.writer, command, slot.deadline_s))
+    except (DeviceSilent, DeviceRefused):
+        # It may have waited for its turn before it was written.
+        slot.wire_until_s = bench.monotonic() + command.ttl_s
+        raise
+    slot.wire_until_s = bench.monotonic() + command.ttl_s
+    return ack
 
 
-def revert(bench: Bench, device: Device, slot: Slot) -> dict[str, str | float | bool]:
+def _write(bench: Bench, device: Device, writer: DeviceWriter, command: Command, deadline_s: float) -> Ack:
+    with device.turn:
+        now_s = bench.monotonic()
+        # It may have waited for a thread, and the world went on: whoever has the lease now must not be crossed.
+        if bench.lease is None or bench.lease.epoch != command.epoch or now_s - bench.renewed_s >= LEASE_S:
+            raise NotSent("the lease was over before its turn came")
+        # A wall clock set back would let the gateway's own look at the window pass.
+        if deadline_s - now_s < command.ttl_s:
+            command = command.model_copy(update={"ttl_s": float(math.floor(deadline_s - now_s))})
+        return writer.write(command)
+
+
+def revert(bench: Bench, device: Device, slot: Slot, *, epoch: int | None = None) -> Step[dict[str, Fact]]:
     """Write the safe default and read it back; what came of it, as facts. Never raises for the device's faults.
 
-    Where it fails, the slot remembers to try again until the device's own timer must have run out.
+    epoch: of the lease that is just being given up; None: of the one that is held. Where it fails, the slot remembers
+    to try again until the device's own timer must have run out.
     """
-    if device.writer is None or bench.lease is None:
-        slot.must_revert = True
+    slot.must_revert = True
+    if epoch is None and bench.lease is not None:
+        epoch = bench.lease.epoch
+    if device.writer is None or epoch is None:
         return {"revert": "left to the device's own timer"}
+    slot.revert_again_s = bench.monotonic() + SILENT_PAUSE_S
+    command = _safe_command(bench, device, slot, epoch)
+    try:
+        read: ReadBack = yield OnWire(partial(_write_safe, device, device.writer, command))
+    except (DeviceSilent, DeviceRefused) as fault:
+        device.last_fault = str(fault)
+        return {"revert": f"not confirmed: {fault}"}
+    slot.must_revert = not is_safe(read, slot)
+    slot.read, slot.read_at_s = read, bench.monotonic()
+    if not slot.must_revert:
+        slot.wire_until_s = 0.0
+    return {"revert": "read back" if not slot.must_revert else "not confirmed", "revert_value": read.value}
+
+
+def _safe_command(bench: Bench, device: Device, slot: Slot, epoch: int) -> Command:
     now_utc = bench.clock.now_utc()
     name = f"revert-{uuid4().hex}"
     expires_s = device.template.capabilities[slot.capability].expires_s or REVERT_TTL_S
-    safe = Command(
+    return Command(
         command_id=name,
         idempotency_key=name,
         plan_id="",
@@ -115,22 +179,15 @@ def revert(bench: Bench, device: Device, slot: Slot) -> dict[str, str | float | 
         value=slot.limits.safe_default,
         unit=slot.limits.unit,
         seq=device.next_seq(),
-        epoch=bench.lease.epoch,
+        epoch=epoch,
         # A second back: the gateway refuses what has not begun, and clocks are corrected backwards, too.
         valid_from_utc=now_utc - timedelta(seconds=1),
         valid_until_utc=now_utc + timedelta(hours=1),
         ttl_s=min(REVERT_TTL_S, expires_s),
     )
-    slot.must_revert = True
-    slot.revert_again_s = bench.monotonic() + SILENT_PAUSE_S
-    try:
-        device.writer.write(safe)
-        read = device.writer.read_back(slot.capability)
-    except (DeviceSilent, DeviceRefused) as fault:
-        device.last_fault = str(fault)
-        return {"revert": f"not confirmed: {fault}"}
-    slot.must_revert = not is_safe(read, slot)
-    slot.read, slot.read_at_s = read, bench.monotonic()
-    if not slot.must_revert:
-        slot.wire_until_s = 0.0
-    return {"revert": "read back" if not slot.must_revert else "not confirmed", "revert_value": read.value}
+
+
+def _write_safe(device: Device, writer: DeviceWriter, command: Command) -> ReadBack:
+    with device.turn:
+        writer.write(command)
+        return writer.read_back(command.capability)

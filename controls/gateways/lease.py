@@ -20,6 +20,9 @@ class Outcome(StrEnum):
     OUT_OF_RANGE = "out_of_range"
     NO_LEASE = "no_lease"
     BAD_PAYLOAD = "bad_payload"
+    # Not proven to be from us, or left on the broker by somebody.
+    BAD_MAC = "bad_mac"
+    RETAINED = "retained"
 
     @property
     def is_accepted(self) -> bool:

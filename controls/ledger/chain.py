@@ -12,6 +12,7 @@ from assets.stores.event_chain import GENESIS_HASH, canonical_json, event_hash
 from assets.stores.ledgers.command_states import PAIRS
 from assets.stores.schema.tables_control import (
     approval_events,
+    chain_marks,
     command_events,
     commands,
     fault_events,
@@ -22,28 +23,34 @@ from assets.stores.schema.tables_control import (
 from assets.stores.seals import MOVING, found_beside, raw_select
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
+from controls.ledger.chain_marks import off_marks
 from controls.ledger.past import told
 from controls.ledger.states import is_better
 from data_quality.contracts.control.command import CommandState
 
 # Rows that say what may go and who said so.
-SIGNED = (commands, mode_events, mode_requests, approval_events, hold_events, fault_events)
+SIGNED = (commands, mode_events, mode_requests, approval_events, hold_events, fault_events, chain_marks)
+# Position of the event, and what is wrong there.
+Broken = tuple[int, str]
 UNREADABLE = "unreadable"
 
 
 def verify_chain(store: Store, site_id: str) -> list[str]:
-    """Sentences for everything that is wrong; empty where the chain holds. Raises Unreachable.
+    """Sentences for everything that is wrong, the first broken event first; empty where the chain holds. Raises
+    Unreachable.
 
     Checked: positions count 1, 2, 3 …; each hash follows from the one before; each step is allowed and starts where
-    the command stood; what moves in each command's row is what its events say; and the rows of commands, modes and
-    faults fit their seals and signatures.
+    the command stood; the chain is at its sealed marks what it was; what moves in each command's row is what its
+    events say; and the rows of commands, modes, approvals, holds and faults fit their seals and signatures.
     """
     events = _raw(store, command_events, site_id, command_events.c.position)
     for event in events:
         event["facts"] = _parsed(event["facts"])
+    marks = _raw(store, chain_marks, site_id, chain_marks.c.position)
+    broken = [*_broken_links(events), *_bad_steps(events), *off_marks(marks, events)]
     return [
-        *_broken_links(events),
-        *_bad_steps(events),
+        # In the chain's own order: what is told first is where to look.
+        *(sentence for _, sentence in sorted(broken, key=lambda each: each[0])),
         *_bad_rows(store, site_id, events),
         *(problem for table in SIGNED for problem in _unproven(store, table, site_id)),
     ]
@@ -62,33 +69,38 @@ def _parsed(text: str) -> Any:
     return value if isinstance(value, dict) else {UNREADABLE: text}
 
 
-def _broken_links(events: list[dict[str, Any]]) -> list[str]:
-    problems, before = [], GENESIS_HASH
+def _broken_links(events: list[dict[str, Any]]) -> list[Broken]:
+    problems: list[Broken] = []
+    before = GENESIS_HASH
     for expected, event in enumerate(events, start=1):
         if event["position"] != expected:
-            problems.append(f"event {event['position']}: expected position {expected}; an event is missing")
+            said = f"event {event['position']}: expected position {expected}; an event is missing"
+            problems.append((event["position"], said))
             return problems
         # Goes on after a break: how many events are bent tells a slip of a tool from a rewritten history.
         if event["prev_hash"] != before or event_hash(before, event) != event["hash"]:
-            problems.append(f"event {expected} (command {event['command_id']}): the hash does not fit its content")
+            said = f"event {expected} (command {event['command_id']}): the hash does not fit its content"
+            problems.append((expected, said))
         before = event["hash"]
     return problems
 
 
-def _bad_steps(events: list[dict[str, Any]]) -> list[str]:
-    problems: list[str] = []
+def _bad_steps(events: list[dict[str, Any]]) -> list[Broken]:
+    problems: list[Broken] = []
     stood: dict[str, str] = {}
     grades: dict[str, int | None] = {}
     for event in events:
-        name, old, new = event["command_id"], event["from_state"], event["to_state"]
+        name, old, new, what = event["command_id"], event["from_state"], event["to_state"], ""
         if old != stood.get(name):
-            problems.append(f"event {event['position']}: command {name} stood at {stood.get(name)}, not {old}")
+            what = f"command {name} stood at {stood.get(name)}, not {old}"
         elif old is None and new != CommandState.PROPOSED:
-            problems.append(f"event {event['position']}: command {name} starts as {new}")
+            what = f"command {name} starts as {new}"
         elif old is not None and (old, new) not in PAIRS:
-            problems.append(f"event {event['position']}: {old} cannot become {new}")
+            what = f"{old} cannot become {new}"
         elif old == new and not is_better(grades.get(name), _grade(event)):
-            problems.append(f"event {event['position']}: command {name} stays {new} without better evidence")
+            what = f"command {name} stays {new} without better evidence"
+        if what:
+            problems.append((event["position"], f"event {event['position']}: {what}"))
         # As the event says, right or wrong: one bad step must not make every later one look bad.
         stood[name] = new
         grades[name] = _grade(event) if _grade(event) is not None else grades.get(name)

@@ -13,6 +13,7 @@ from assets.stores.schema.tables_control import mode_events, mode_requests
 from assets.stores.seals import append_row, raw_select
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
+from controls.ledger.chain_marks import mark_chain
 from controls.ledger.doubts import check_no_doubt
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput
@@ -177,8 +178,14 @@ def set_mode(
             capability=capability or None,
             expires_utc=expires_utc,
         )
-        append_row(connection, mode_events, **{**event.model_dump(), "mode": mode.name})
+        append_mode(connection, event)
     return event
+
+
+def append_mode(connection: Connection, event: ModeEvent) -> None:
+    """Write a mode event, with a mark on the chain of commands: whoever signs the one signs the other."""
+    append_row(connection, mode_events, **{**event.model_dump(), "mode": event.mode.name})
+    mark_chain(connection, event.site_id, event.recorded_at_utc)
 
 
 def check_end(expires_utc: datetime | None, now_utc: datetime) -> None:

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from assets.stores.access import Connection, read_rows, select_rows, site_transaction
 from assets.stores.schema.tables_control import ledger_identity, plans
 from assets.stores.transactions import Store
+from controls.ledger.approvals import Kind, plan_class, read_approvals
+from controls.ledger.chain_marks import mark_chain
 from controls.ledger.modes import read_modes
 from controls.ledger.rows import LedgerRow, command_doubt, read_commands, select_commands, transition
 from controls.ledger.states import UNSENT, is_settled
@@ -19,7 +21,9 @@ PlannedCheck = Callable[[Command, Mode], str | None]
 
 
 class ReleaseReport(Model):
-    """What one release did: command ids by outcome. waiting: the window has not begun."""
+    """What one release did: command ids by outcome. waiting: the window has not begun. unapproved: nobody approved
+    their class of plans yet.
+    """
 
     site_id: str
     plan_id: str
@@ -27,9 +31,11 @@ class ReleaseReport(Model):
     released: tuple[str, ...] = ()
     advised: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
     expired: tuple[str, ...] = ()
     superseded: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
+    unapproved: tuple[str, ...] = ()
 
 
 def ledger_id(store: Store) -> str:
@@ -58,16 +64,22 @@ def release(
     """Move the plan's commands whose window is current one step on, all in one transaction. Raises Unreachable.
 
     Mode PARTIAL or higher: PROPOSED → RELEASED, or BLOCKED where `check` refuses. Below: → ADVISED, nothing for the
-    wire. Of the site's unsent commands, those whose window has ended become EXPIRED and those that a newer plan has
-    for the same device and time become SUPERSEDED. only_slot: leave windows that begin at another instant.
-    lead_s: a window counts as begun that long before. Running it again changes nothing.
+    wire. In any mode REJECTED where its digest is not the plan's. Of the site's unsent commands, those whose window has
+    ended become EXPIRED and those that a newer plan has for the same device and time become SUPERSEDED. only_slot:
+    leave windows that begin at another instant. lead_s: a window counts as begun that long before. Running it again
+    changes nothing.
+
+    In PARTIAL, at a site where classes of plans are approved, a command of a class that is not stays PROPOSED until
+    somebody approves it or its window ends.
     """
     now_utc = clock.now_utc()
     outcome: dict[str, list[str]] = {}
     with site_transaction(store, site_id) as connection:
+        known = _plans(connection, site_id)
+        versions = {name: version for name, (version, _) in known.items()}
         # Read inside the transaction: a mode lowered before it commits wins.
         modes = read_modes(store, site_id, now_utc=now_utc, connection=connection)
-        versions = _plan_versions(connection, site_id)
+        classes = read_approvals(store, site_id, Kind.PLAN_CLASS, connection=connection)
         unsent = select_commands(connection, site_id, states=UNSENT)
         # Only a second plan can replace anything: with one the whole history need not be read.
         everything = select_commands(connection, site_id) if len(versions) > 1 else unsent
@@ -80,10 +92,17 @@ def release(
                     outcome.setdefault("waiting", []).append(row.command.command_id)
                     continue
                 mode = modes.of(row.command.device_id, row.command.capability)
+                if mode is Mode.PARTIAL and classes.is_used and classes.missing([_class_of(row.command)]):
+                    outcome.setdefault("unapproved", []).append(row.command.command_id)
+                    continue
                 doubt = command_doubt(store, connection, row.command.command_id)
                 step = (CommandState.BLOCKED, doubt) if doubt else _released(row.command, mode, check)
+                # What stands in no plan of this site, or in another version of it, was never planned.
+                if known.get(row.command.plan_id, (0, ""))[1] != row.command.plan_hash:
+                    step = (CommandState.REJECTED, "its digest is not that of a plan of this site")
             if step is not None and transition(connection, row, step[0], at_utc=now_utc, reason=step[1]):
                 outcome.setdefault(step[0].value.lower(), []).append(row.command.command_id)
+        mark_chain(connection, site_id, now_utc)
     lists = {name: tuple(ids) for name, ids in outcome.items()}
     return ReleaseReport.model_validate({"site_id": site_id, "plan_id": plan_id, "mode": modes.of(), **lists})
 
@@ -107,9 +126,14 @@ def _released(command: Command, mode: Mode, check: PlannedCheck) -> tuple[Comman
     return CommandState.RELEASED, f"released in mode {mode.name}"
 
 
-def _plan_versions(connection: Connection, site_id: str) -> dict[str, int]:
+def _class_of(command: Command) -> str:
+    return plan_class(command.device_id, command.capability)
+
+
+def _plans(connection: Connection, site_id: str) -> dict[str, tuple[int, str]]:
+    """Version and digest of the site's plans."""
     rows = select_rows(connection, plans.select().where(plans.c.site_id == site_id))
-    return {row["plan_id"]: row["version"] for row in rows}
+    return {row["plan_id"]: (row["version"], row["plan_hash"]) for row in rows}
 
 
 def _is_replaced(row: LedgerRow, everything: list[LedgerRow], versions: dict[str, int]) -> bool:

@@ -7,11 +7,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.access import Connection, read_rows, select_rows
-from assets.stores.event_chain import append_event
+from assets.stores.event_chain import append_events
 from assets.stores.schema.tables_control import commands
 from assets.stores.seals import raw_select
 from assets.stores.transactions import Store
-from assets.stores.trust import proven
+from assets.stores.trust import Trust, trust_of
 from controls.ledger.states import is_allowed, is_better
 from data_quality.contracts.control.command import Command, CommandState, EvidenceGrade, Mode
 from data_quality.contracts.errors import OurFault
@@ -44,12 +44,14 @@ def transition(
     evidence_grade: EvidenceGrade | None = None,
     mode_at_issue: Mode | None = None,
     wire: tuple[int, int] | None = None,
+    events: list[dict[str, Any]] | None = None,
 ) -> LedgerRow | None:
     """Move a row on from the state it was read in, with its chained event, in the caller's transaction.
 
-    wire: epoch and sequence number that the command is sent with. Answers the row as it is now, or None where another
-    process moved it first (then nothing was written). A step to the same state only says better evidence (a meter
-    moved after the read-back). Raises OurFault for a step that no table allows.
+    wire: epoch and sequence number that the command is sent with. events: where to leave the event for the caller, who
+    appends those of many moves at once before the transaction ends; None appends it now. Answers the row as it is now,
+    or None where another process moved it first (then nothing was written). A step to the same state only says better
+    evidence (a meter moved after the read-back). Raises OurFault for a step that no table allows.
     """
     if not is_allowed(row.state, to_state):
         raise OurFault(f"command {row.command.command_id}: {row.state} cannot become {to_state}")
@@ -74,9 +76,12 @@ def transition(
     # The state is part of the condition: zero rows is another process that was faster, not a missing command.
     if changed.rowcount != 1:
         return None
-    append_event(
-        connection, command.site_id, command.command_id, row.state, to_state, reason, new_facts | beside, at_utc
-    )
+    event: dict[str, Any] = {"site_id": command.site_id, "command_id": command.command_id, "from_state": row.state}
+    event |= {"to_state": to_state, "reason": reason, "facts": new_facts | beside, "at_utc": at_utc}
+    if events is None:
+        append_events(connection, command.site_id, [event])
+    else:
+        events.append(event)
     return row.model_copy(
         update={
             "command": command,
@@ -111,11 +116,14 @@ def select_commands(
     return [_row(row) for row in select_rows(connection, _query(site_id, states, None, command_ids))]
 
 
-def command_doubt(store: Store, connection: Connection, command_id: str) -> str:
-    """Why this command is not what was planned, or empty: asked before it goes to a device."""
+def command_doubt(store: Store, connection: Connection, command_id: str, trust: Trust | None = None) -> str:
+    """Why this command is not what was planned, or empty: asked before it goes to a device.
+
+    trust: of the commands' seals, where the caller has read it in this transaction for many.
+    """
+    trust = trust or trust_of(store, [commands], connection=connection)
     rows = select_rows(connection, raw_select(commands).where(commands.c.command_id == command_id))
-    problems = proven(store, commands, rows, connection=connection)[1]
-    return problems[0] if problems else ""
+    return trust.lost(commands) or next((doubt for row in rows if (doubt := trust.doubt(commands, row))), "")
 
 
 def _query(

@@ -13,7 +13,7 @@ from assets.stores.transactions import Store
 from assets.stores.trust import proven
 from controls.ledger.approvals import Kind, Outcome, read_approvals, record
 from controls.ledger.doubts import check_no_doubt
-from controls.ledger.modes import SIGNED_TWICE, ModeEvent, check_end, read_modes
+from controls.ledger.modes import SIGNED_TWICE, ModeEvent, append_mode, check_end, read_modes
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
@@ -111,7 +111,7 @@ def approve_full(
             approved_by=person.person_id,
             request_id=request_id,
         )
-        append(connection, mode_events, [{**event.model_dump(), "mode": event.mode.name}])
+        append_mode(connection, event)
     return event
 
 

@@ -102,6 +102,11 @@ class DeviceLimits(Model):
         """True where it may not be switched at will, so that its history is kept."""
         return any(limit is not None for limit in (self.min_on_s, self.min_off_s, self.max_starts_per_hour))
 
+    @property
+    def is_budgeted(self) -> bool:
+        """True where every write is counted."""
+        return self.writes_per_hour is not None or self.writes_per_day is not None
+
     def is_on(self, value: float) -> bool:
         """True where a device that is set to `value` may run; contacts and SG-ready states are off at their lowest."""
         return value != 0 if self.min_value < 0 else value > self.min_value

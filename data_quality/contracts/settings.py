@@ -48,6 +48,14 @@ class ServerSettings(Model):
     modbus_port: int = Field(default=5020, ge=0, le=65535)
 
 
+class OcppSettings(Model):
+    """Where charge points connect to: ws://host:port/ocpp/NAME. The password of each stands in KEYS/NAME.key."""
+
+    host: str = Field(default="127.0.0.1", description="0.0.0.0 lets in chargers of the network")
+    port: int = Field(default=9180, ge=0, le=65535)
+    keys: str = Field(default="keys/ocpp", description="Folder, relative to the project folder unless absolute")
+
+
 class ReportSettings(Model):
     """How reports are made."""
 
@@ -80,6 +88,7 @@ class Settings(Model):
     database: DatabaseSettings = DatabaseSettings()
     mqtt: MqttSettings = MqttSettings()
     server: ServerSettings = ServerSettings()
+    ocpp: OcppSettings = OcppSettings()
     report: ReportSettings = ReportSettings()
     delivery: DeliverySettings = DeliverySettings()
 

@@ -36,7 +36,8 @@ FROZEN = {
     "0003_no_truncate.py": "2edbe91427e0b2592d05219e8f3449636fc54f49e2e61300862e8e29ede04fec",
     "0004_weather_issues.py": "c48eec8cf25b5823081e0b2a59cf9c3d7bd85fb201165f9b21174ea2ab65532a",
     "0005_forecast_scores.py": "8a0c6d14648b9e34acdbcb36798d3574b57fc755666cb2aae8934359f7220ea2",
-    "0006_two_signatures.py": "93a5e4847aa0e89649a67494c8e3678a3978d0ffd36d8d449aaafb9ad9b6d692",
+    "0006_two_signatures.py": "4f1a277884b4ccf5a69227e25b8fff932748d7c62115e29718c29cb485ff4066",
+    "0007_device_states.py": "7a4c71f9ba3153600d372392a3596f14222e291f498665a1083d96bfed01e918",
 }
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 

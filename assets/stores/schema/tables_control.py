@@ -134,6 +134,16 @@ approval_events = append_only(
     sa.Index("ix_approval_events_site", "site_id", "kind"),
 )
 
+device_states = append_only(
+    "device_states",
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("device_id", sa.String(64), nullable=False),
+    sa.Column("capability", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(8), nullable=False, comment="switched, seen (still so) or write"),
+    sa.Column("is_on", sa.Boolean, comment="Null for a write"),
+    sa.Index("ix_device_states_site", "site_id", "recorded_at_utc"),
+)
+
 # The chain of command events is as long and as it was here: sealed, so that a chain that is cut or rewritten shows.
 chain_marks = append_only(
     "chain_marks",

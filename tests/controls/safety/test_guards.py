@@ -269,7 +269,7 @@ def test_no_command_outside_rating_or_window_or_on_old_values_ever_passes(
         assert isinstance(verdict, Block)
 
 
-MUTANTS = {
+MUTANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "check_mode": ({"mode": Mode.ADVISORY}, {}),
     "check_latch": ({"is_latched": True}, {}),
     "check_clock": ({"clock_step_s": 9.0}, {}),

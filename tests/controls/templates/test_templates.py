@@ -14,26 +14,26 @@ from controls.templates.load_templates import FOLDER, Template, load_template, t
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
-from tests.controls.devices import Served, command, measured, serving_modbus, serving_mqtt
+from tests.controls.devices import Pair, Served, command, measured, serving_modbus, serving_mqtt, serving_topics
 
-# Devices that do not know us keep no order and often no time: tests/controls/gateways/test_foreign_mqtt.py.
-OURS = [name for name in template_names() if load_template(name).protocol in ("modbus_tcp", "mqtt5")]
+SERVED = [name for name in template_names() if load_template(name).protocol in ("modbus_tcp", "mqtt5", "mqtt_topics")]
 
 
 @contextmanager
-def serving(name: str, clock: FixedClock, request: pytest.FixtureRequest) -> Iterator[Served]:
+def serving(name: str, clock: FixedClock, request: pytest.FixtureRequest) -> Iterator[Served | Pair]:
     template = load_template(name)
     if template.protocol == "modbus_tcp":
         with serving_modbus(template, clock) as served:
             yield served
         return
     broker: Broker = request.getfixturevalue("broker")
-    with serving_mqtt(template, clock, broker.address) as served:
-        yield served
+    serve = serving_topics if template.protocol == "mqtt_topics" else serving_mqtt
+    with serve(template, clock, broker.address) as either:
+        yield either
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", SERVED)
 def test_every_template_measures(name: str, clock: FixedClock, request: pytest.FixtureRequest) -> None:
     with serving(name, clock, request) as served:
         template = load_template(name)
@@ -43,7 +43,7 @@ def test_every_template_measures(name: str, clock: FixedClock, request: pytest.F
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", SERVED)
 def test_every_device_keeps_its_template(name: str, clock: FixedClock, request: pytest.FixtureRequest) -> None:
     template, seqs = load_template(name), itertools.count(1)
 

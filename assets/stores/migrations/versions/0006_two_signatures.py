@@ -46,6 +46,15 @@ def upgrade() -> None:
         op.add_column("mode_events", sa.Column(name, kind))
     # A request is used once, whatever two processes think at the same moment.
     op.create_index("ux_mode_events_request", "mode_events", ["request_id"], unique=True)
+    _create_tables()
+    for table in ("mode_requests", "hold_events", "approval_events", "chain_marks"):
+        for verb in ("UPDATE", "DELETE", "TRUNCATE"):
+            _refuse_change(table, verb)
+    for rule in RULES:
+        _refuse_when(*rule)
+
+
+def _create_tables() -> None:
     op.create_table(
         "mode_requests",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
@@ -93,11 +102,6 @@ def upgrade() -> None:
         sa.Column("hash", sa.String(64), nullable=False, comment="Of the command event that stood there"),
         sa.Column("recorded_at_utc", sa.String(27), nullable=False),
     )
-    for table in ("mode_requests", "hold_events", "approval_events", "chain_marks"):
-        for verb in ("UPDATE", "DELETE", "TRUNCATE"):
-            _refuse_change(table, verb)
-    for rule in RULES:
-        _refuse_when(*rule)
 
 
 def _refuse_change(table: str, verb: str) -> None:
