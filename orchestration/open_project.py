@@ -187,7 +187,7 @@ class OpenProject:
             lake=self.lake,
             forecasts=self.forecasts,
             plans=self.plans,
-            mode=current_mode(self.store, site.site_id),
+            mode=current_mode(self.store, site.site_id, now_utc=clock.now_utc()),
             read_states=state_reader(site, self.project.settings, clock),
             clock=clock,
             read_off_plan=read_off_plan,

@@ -57,6 +57,8 @@ HOME = {
     "paho": ("controls.gateways",),
     "pymodbus": ("controls.gateways",),
     "amqtt": ("controls.gateways",),
+    "ocpp": ("controls.gateways",),
+    "websockets": ("controls.gateways",),
     "defusedxml": ("assets.readings.readers.xml_safe",),
     "fastexcel": ("assets.readings.readers.table_formats.xlsx_table",),
     "pypdf": ("assets.bills.documents.read_pdf",),

@@ -17,6 +17,7 @@ from uuid import uuid4
 from assets.stores.transactions import connect_store
 from controls.agent.loop import Agent
 from controls.agent.parts import Bench, Lanes, Transports, devices_of
+from controls.agent.service_notify import heartbeat
 from controls.agent.site_values import SiteValues, store_clock
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.people import People
@@ -91,7 +92,8 @@ def gateways(site: Site, project: Project, clock: Clock, mqtt_version: Literal["
     # Only here: an agent with other transports must not load the libraries of the wire.
     from controls.gateways.open import Gateways
 
-    return Gateways(site.site_id, project.settings, clock, mqtt_version)
+    keys = project.keys_dir / "devices" / site.site_id
+    return Gateways(site.site_id, project.settings, clock, mqtt_version, keys, root=project.root)
 
 
 def public_keys_of(project: Project) -> dict[str, str] | None:
@@ -141,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         project = with_ports(project, mqtt_port=options.mqtt_port, modbus_port=options.modbus_port)
         site, clock = find_site(project, options.site), SystemClock()
         transports = gateways(site, project, clock, options.mqtt_version)
-        run_agent(project, site, stop=stop, clock=clock, transports=transports)
+        run_agent(project, site, stop=stop, clock=clock, transports=transports, beat=heartbeat(os.environ))
     except BadInput as fault:
         logger.error("%s", fault)
         return 2

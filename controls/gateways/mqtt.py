@@ -4,17 +4,19 @@ Both find out at once when nobody listens (PUBACK "no matching subscribers"), wa
 never retain a command.
 """
 
+import functools
 import itertools
 import math
 import secrets
 import threading
 from typing import Any
 
+from controls.gateways.access.device_keys import DeviceKey
 from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, ReadBack
 from controls.gateways.check_command import checked, plausible
 from controls.gateways.lease import Outcome
 from controls.gateways.mqtt_line import NO_MATCHING_SUBSCRIBERS, BrokerAddress, SharedLine, publish_properties
-from controls.gateways.topics import Topics, command_payload, loads
+from controls.gateways.topics import COMMAND_LEFT, Topics, command_payload, loads
 from controls.templates.load_templates import Place, Template
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.errors import BadInput
@@ -22,6 +24,10 @@ from data_quality.contracts.time import Clock
 
 # A way through a broker and back: a little more than the direct line of Modbus gets.
 TIMEOUT_S = 2.0
+# What a device's code for dropping a command leaves to be asked.
+_WHY: dict[str, str] = {
+    Outcome.BAD_MAC: "bad_mac: its key is not the one that the agent proves commands with, or the agent has none"
+}
 
 
 class MqttReader:
@@ -144,7 +150,11 @@ class MqttReader:
 
 
 class MqttDevice(MqttReader):
-    """Reads and commands one device."""
+    """Reads and commands one device. key: proves each command to a device that asks for proof."""
+
+    def __init__(self, template: Template, *, key: DeviceKey | None = None, **options: Any) -> None:
+        super().__init__(template, **options)
+        self._key = key
 
     @property
     def _client_id(self) -> str:
@@ -156,17 +166,31 @@ class MqttDevice(MqttReader):
         with self._one_at_a_time:
             now_utc = self._clock.now_utc()
             _, ttl_s = checked(command, self.template, device_id=self._device_id, now_utc=now_utc)
-            payload = command_payload(command, ttl_s=ttl_s, issued_utc=now_utc)
+            prove = None if self._key is None else functools.partial(self._key.mac, self._topics.command)
+            payload = command_payload(command, ttl_s=ttl_s, issued_utc=now_utc, prove=prove)
             expiry_s = math.floor((command.valid_until_utc - now_utc).total_seconds())
             document, _ = self._exchange(
                 self._topics.command, payload, key=command.command_id, answer=self._topics.ack, expiry_s=expiry_s
             )
         result = document.get("result")
-        if result not in (Outcome.APPLIED, Outcome.RENEWED):
+        if result not in (Outcome.APPLIED, Outcome.REPEATED):
             # The device's own words go into logs and the ledger: one short line of them.
             said = ascii(result)[:60] if not isinstance(result, str) else ascii(result)[1:-1][:60]
-            raise DeviceRefused(f"device {self._device_id!r} dropped the command: {said}", code=said)
+            raise DeviceRefused(f"device {self._device_id!r} dropped the command: {_WHY.get(said, said)}", code=said)
         return Ack(code=str(result), applied_value=_stated(document, "applied_value"), at_utc=self._clock.now_utc())
+
+    def _state(self) -> tuple[dict[str, Any], str]:
+        document, raw = super()._state()
+        if document.get(COMMAND_LEFT) is True:
+            topic = self._topics.command
+            # Nothing of ours is ever left there, so whatever is may go.
+            self._line.open(self._heard).publish(topic, b"", retain=True)
+            raise DeviceRefused(
+                f"somebody left a command for device {self._device_id!r} on {topic}; the device dropped it, and it is "
+                "cleared now",
+                code=Outcome.RETAINED,
+            )
+        return document, raw
 
 
 def _inside(document: dict[str, Any], name: str) -> dict[str, Any]:

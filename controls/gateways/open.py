@@ -1,8 +1,10 @@
 """From a site's asset to a connected device: the one place that knows which protocol a template speaks."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from controls.gateways.access.device_keys import find_device_key
 from controls.gateways.capabilities import DeviceReader, DeviceWriter
 from controls.gateways.foreign.foreign_mqtt import TopicsDevice, TopicsReader
 from controls.gateways.modbus import ModbusDevice, ModbusReader
@@ -14,19 +16,26 @@ from data_quality.contracts.settings import Settings
 from data_quality.contracts.site_file.site import Asset
 from data_quality.contracts.time import Clock
 
+if TYPE_CHECKING:
+    from controls.gateways.charge_points.chargers import Chargers
+
 
 @dataclass(frozen=True)
 class Gateways:
     """Devices of one site over the real gateways, by the project's settings. A device connects when first asked.
 
     Under a lease (epoch above 0) all MQTT devices share one connection, which is named after site and epoch: an agent
-    that comes back beside its successor does not throw it off the broker.
+    that comes back beside its successor does not throw it off the broker. keys: folder of the keys of devices that
+    want their commands proven.
     """
 
     site_id: str
     settings: Settings
     clock: Clock
     mqtt_version: Version = "5"
+    keys: Path | None = None
+    root: Path = Path()
+    _held: "list[Chargers]" = field(default_factory=list, init=False, repr=False, compare=False)
     # The newest only: those of earlier epochs end with the last device that holds one.
     _lines: dict[int, SharedLine] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -35,6 +44,8 @@ class Gateways:
         if template.protocol == "modbus_tcp":
             host, port, unit_id = modbus_address(asset, template, self.settings)
             return ModbusReader(template, host=host, port=port, unit_id=unit_id, clock=self.clock)
+        if template.protocol in ("ocpp16", "ocpp201"):
+            return self._chargers().open_reader(asset, template)
         if template.protocol == "mqtt_topics":
             return TopicsReader(template, name=asset.address, **self._mqtt(asset, epoch))
         return MqttReader(template, **self._mqtt(asset, epoch))
@@ -44,9 +55,12 @@ class Gateways:
         if template.protocol == "modbus_tcp":
             (host, port, unit_id), name = modbus_address(asset, template, self.settings), asset.asset_id
             return ModbusDevice(template, host=host, port=port, unit_id=unit_id, clock=self.clock, device_id=name)
+        if template.protocol in ("ocpp16", "ocpp201"):
+            return self._chargers().open_device(asset, template)
         if template.protocol == "mqtt_topics":
             return TopicsDevice(template, name=asset.address, **self._mqtt(asset, epoch))
-        return MqttDevice(template, **self._mqtt(asset, epoch))
+        key = None if self.keys is None else find_device_key(self.keys, asset.asset_id)
+        return MqttDevice(template, key=key, **self._mqtt(asset, epoch))
 
     def _mqtt(self, asset: Asset, epoch: int) -> dict[str, Any]:
         address = broker_address(self.settings, self.mqtt_version)
@@ -61,6 +75,19 @@ class Gateways:
             "clock": self.clock,
             "line": self._lines.get(epoch),
         }
+
+    def _chargers(self) -> "Chargers":
+        """What chargers connect to: started by the first of them, with libraries that no other site loads."""
+        if not self._held:
+            from controls.gateways.charge_points.chargers import Chargers
+
+            self._held.append(Chargers(self.settings.ocpp, root=self.root, clock=self.clock))
+        return self._held[0]
+
+    def close(self) -> None:
+        """End what devices share; safe to call twice."""
+        while self._held:
+            self._held.pop().close()
 
 
 def modbus_address(asset: Asset, template: Template, settings: Settings) -> tuple[str, int, int]:
@@ -84,5 +111,10 @@ def broker_address(settings: Settings, version: Version = "5") -> BrokerAddress:
     """The broker of the settings."""
     mqtt = settings.mqtt
     return BrokerAddress(
-        host=mqtt.host, port=mqtt.port, username=mqtt.username, password=mqtt.password, version=version
+        host=mqtt.host,
+        port=mqtt.port,
+        username=mqtt.username,
+        password=mqtt.password,
+        version=version,
+        ca_file=mqtt.ca_file,
     )

@@ -40,7 +40,7 @@ class ModbusServer:
         self._failure: Exception | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: asyncio.Event
-        self._lines: set[asyncio.StreamWriter] = set()
+        self._lines: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     def start(self) -> "ModbusServer":
         """Listen. Raises Unreachable where the port cannot be had."""
@@ -71,37 +71,46 @@ class ModbusServer:
         self._is_up.set()
         await self._end.wait()
         server.close()
-        # Before the loop ends: an answer that is kept back must not keep the thread.
-        for line in tuple(self._lines):
+        # Each conversation ends by itself before the loop does: one that is cancelled would say so on standard error.
+        for line in tuple(self._lines.values()):
             line.close()
+        await asyncio.gather(*self._lines, return_exceptions=True)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._lines.add(writer)
-        # A client that goes away in the middle of a frame is no fault of ours.
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                transaction, protocol, length, unit_id = _HEADER.unpack(await reader.readexactly(_HEADER.size))
-                # What is no Modbus, or longer than a frame can be, has no next frame to be found.
-                if protocol or not 2 <= length <= 254:
-                    break
-                request = await reader.readexactly(length - 1)
-                if not await self._reply(writer, transaction, unit_id, request):
-                    break
-        self._lines.discard(writer)
-        writer.close()
+        me = asyncio.current_task()
+        if me is not None:
+            self._lines[me] = writer
+        try:
+            # A client that goes away in the middle of a frame is no fault of ours.
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                while True:
+                    transaction, protocol, length, unit_id = _HEADER.unpack(await reader.readexactly(_HEADER.size))
+                    # What is no Modbus, or longer than a frame can be, has no next frame to be found.
+                    if protocol or not 2 <= length <= 254:
+                        break
+                    request = await reader.readexactly(length - 1)
+                    if not await self._reply(writer, transaction, unit_id, request):
+                        break
+        finally:
+            if me is not None:
+                self._lines.pop(me, None)
+            writer.close()
 
     async def _reply(self, writer: asyncio.StreamWriter, transaction: int, unit_id: int, request: bytes) -> bool:
         """Answer one request as the unit's fault has it; False where the connection ends."""
         unit = self._units.get(unit_id)
         fault = "none" if unit is None else unit.fault
         is_write = request[0] in _WRITES
+        if is_write and unit is not None and unit.writes == unit.silent_at_write:
+            return True
         if fault in ("silent", "close_before"):
             return fault == "silent"
         answer = _refused(request, _DEVICE_BUSY) if fault == "refuse" else _answered(unit, request)
         if is_write and fault in ("apply_then_silent", "close_after"):
             return fault == "apply_then_silent"
         if fault == "late":
-            await asyncio.sleep(self._late_s)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._end.wait(), self._late_s)
         if fault == "wrong_id":
             transaction = (transaction + 1) % 0x10000
         frame = _HEADER.pack(transaction, 0, len(answer) + 1, unit_id) + answer

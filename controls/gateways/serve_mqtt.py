@@ -1,7 +1,8 @@
 """The device side of MQTT: a real client that keeps the device contract, described by a template.
 
-It drops what is expired, old or malformed, answers every command, tells when it fell back to its safe value, sends
-telemetry with a sequence number, and announces itself on every connection.
+It drops what is expired, old, malformed, not proven (where it has a key) or left on the broker, answers every command,
+tells when it fell back to its safe value, sends telemetry with a sequence number, and announces itself on every
+connection.
 """
 
 import json
@@ -13,9 +14,10 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from controls.gateways.access.device_keys import DeviceKey
 from controls.gateways.lease import Outcome, leases_of
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine, Will
-from controls.gateways.topics import CommandPayload, Topics, loads
+from controls.gateways.topics import COMMAND_LEFT, CommandPayload, Topics, loads
 from controls.templates.load_templates import Template
 from data_quality.contracts.errors import WorldFault
 from data_quality.contracts.time import Clock
@@ -37,8 +39,11 @@ class MqttServedDevice:
         clock: Clock,
         monotonic: Callable[[], float],
         tick_s: float = 1.0,
+        key: DeviceKey | None = None,
     ) -> None:
         self.template = template
+        self._key = key
+        self._is_command_left = False
         self.leases = leases_of(template)
         self.fault: Fault = "none"
         self.commands = 0
@@ -76,6 +81,7 @@ class MqttServedDevice:
             subscriptions=(self.topics.command, self.topics.get),
             on_message=self._received,
             will=Will(topic=self.topics.status, payload="offline"),
+            on_kept=self._kept,
         )
         # On every connection: nothing is announced again after a reconnect by itself.
         line.publish(self.topics.status, b"online", retain=True)
@@ -102,6 +108,8 @@ class MqttServedDevice:
     def _state(self) -> dict[str, Any]:
         now_s = self._monotonic()
         state: dict[str, Any] = {"at": self._clock.now_utc().isoformat(), "is_synthetic": self.template.is_synthetic}
+        if self._is_command_left:
+            state[COMMAND_LEFT] = True
         for name, value in self._measure().items():
             state[self._field(name)] = value
         for name, lease in self.leases.items():
@@ -125,13 +133,25 @@ class MqttServedDevice:
         if topic == self.topics.get:
             request_id = document.get("request_id") if document else None
             self._post(self.topics.state, {"request_id": request_id, **self._state()})
+        elif topic == self.topics.command and not payload:
+            # Cleared, as MQTT does it.
+            self._is_command_left = False
         elif topic == self.topics.command:
             self._post(self.topics.ack, self._obey(document))
+
+    def _kept(self, topic: str, _payload: bytes, _properties: Any) -> None:
+        """A command that waited on the broker is out of its time whatever it says; who can clear it is told."""
+        if topic == self.topics.command:
+            self.commands += 1
+            self.outcomes.append(Outcome.RETAINED)
+            self._is_command_left = True
 
     def _obey(self, document: dict[str, Any] | None) -> dict[str, Any]:
         self.commands += 1
         outcome, applied_value = Outcome.BAD_PAYLOAD, None
         command_id = document.get("command_id") if document else None
+        if self._key is not None and not (document and self._key.is_from_us(self.topics.command, document)):
+            outcome, document = Outcome.BAD_MAC, None
         with suppress(ValidationError):
             payload = CommandPayload.model_validate(document)
             if payload.capability in self.leases:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,8 @@ from data_quality.contracts.model import Model
 
 # As our broker's own limit: no device has more to say in one message.
 MAX_PAYLOAD_BYTES = 262_144
+# In a device's state: it found a command that somebody left on its topic.
+COMMAND_LEFT = "is_command_left"
 # ON, Online, 21.5: nothing that a device says in plain text is longer.
 _MAX_WORD = 200
 
@@ -56,7 +59,7 @@ class Topics(Model):
 
 
 class CommandPayload(Model):
-    """The body of a command message; unknown keys are refused."""
+    """The body of a command message; unknown keys are refused. mac: where the device has a key (access/device_keys)."""
 
     command_id: str
     capability: str
@@ -67,10 +70,13 @@ class CommandPayload(Model):
     issued: datetime
     valid_until: datetime
     ttl_s: float
+    mac: str | None = None
 
 
-def command_payload(command: Command, *, ttl_s: int, issued_utc: datetime) -> bytes:
-    """JSON of the command as sent. Raises NotSent for text that is not JSON-safe."""
+def command_payload(
+    command: Command, *, ttl_s: int, issued_utc: datetime, prove: Callable[[dict[str, Any]], str] | None = None
+) -> bytes:
+    """JSON of the command as sent. prove: document -> its mac. Raises NotSent for text that is not JSON-safe."""
     payload = CommandPayload(
         command_id=command.command_id,
         capability=command.capability,
@@ -83,7 +89,11 @@ def command_payload(command: Command, *, ttl_s: int, issued_utc: datetime) -> by
         ttl_s=ttl_s,
     )
     try:
-        return payload.model_dump_json().encode()
+        body = payload.model_dump_json(exclude_none=True).encode()
+        if prove is None:
+            return body
+        # Of what the other end will parse, not of what we meant.
+        return payload.model_copy(update={"mac": prove(json.loads(body))}).model_dump_json().encode()
     except ValueError as error:
         raise NotSent(f"command {command.command_id} cannot be written as JSON: {error}") from error
 

@@ -31,6 +31,7 @@ class ReleaseReport(Model):
     released: tuple[str, ...] = ()
     advised: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
     expired: tuple[str, ...] = ()
     superseded: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
@@ -63,9 +64,10 @@ def release(
     """Move the plan's commands whose window is current one step on, all in one transaction. Raises Unreachable.
 
     Mode PARTIAL or higher: PROPOSED → RELEASED, or BLOCKED where `check` refuses. Below: → ADVISED, nothing for the
-    wire. Of the site's unsent commands, those whose window has ended become EXPIRED and those that a newer plan has
-    for the same device and time become SUPERSEDED. only_slot: leave windows that begin at another instant.
-    lead_s: a window counts as begun that long before. Running it again changes nothing.
+    wire. In any mode REJECTED where its digest is not the plan's. Of the site's unsent commands, those whose window has
+    ended become EXPIRED and those that a newer plan has for the same device and time become SUPERSEDED. only_slot:
+    leave windows that begin at another instant. lead_s: a window counts as begun that long before. Running it again
+    changes nothing.
 
     In PARTIAL, at a site where classes of plans are approved, a command of a class that is not stays PROPOSED until
     somebody approves it or its window ends.
@@ -73,10 +75,11 @@ def release(
     now_utc = clock.now_utc()
     outcome: dict[str, list[str]] = {}
     with site_transaction(store, site_id) as connection:
+        known = _plans(connection, site_id)
+        versions = {name: version for name, (version, _) in known.items()}
         # Read inside the transaction: a mode lowered before it commits wins.
         modes = read_modes(store, site_id, now_utc=now_utc, connection=connection)
         classes = read_approvals(store, site_id, Kind.PLAN_CLASS, connection=connection)
-        versions = _plan_versions(connection, site_id)
         unsent = select_commands(connection, site_id, states=UNSENT)
         # Only a second plan can replace anything: with one the whole history need not be read.
         everything = select_commands(connection, site_id) if len(versions) > 1 else unsent
@@ -94,6 +97,9 @@ def release(
                     continue
                 doubt = command_doubt(store, connection, row.command.command_id)
                 step = (CommandState.BLOCKED, doubt) if doubt else _released(row.command, mode, check)
+                # What stands in no plan of this site, or in another version of it, was never planned.
+                if known.get(row.command.plan_id, (0, ""))[1] != row.command.plan_hash:
+                    step = (CommandState.REJECTED, "its digest is not that of a plan of this site")
             if step is not None and transition(connection, row, step[0], at_utc=now_utc, reason=step[1]):
                 outcome.setdefault(step[0].value.lower(), []).append(row.command.command_id)
         mark_chain(connection, site_id, now_utc)
@@ -124,9 +130,10 @@ def _class_of(command: Command) -> str:
     return plan_class(command.device_id, command.capability)
 
 
-def _plan_versions(connection: Connection, site_id: str) -> dict[str, int]:
+def _plans(connection: Connection, site_id: str) -> dict[str, tuple[int, str]]:
+    """Version and digest of the site's plans."""
     rows = select_rows(connection, plans.select().where(plans.c.site_id == site_id))
-    return {row["plan_id"]: row["version"] for row in rows}
+    return {row["plan_id"]: (row["version"], row["plan_hash"]) for row in rows}
 
 
 def _is_replaced(row: LedgerRow, everything: list[LedgerRow], versions: dict[str, int]) -> bool:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
+import polars as pl
+
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
@@ -15,7 +17,7 @@ from controls.optimiser.why.explain import explain
 from controls.planning.frozen_plan import commands_of, make_plan
 from controls.planning.measured import ReadStates, measured_states
 from controls.planning.plan_inputs import plan_request, price_digest, quarter_start
-from controls.planning.prices import prices_between
+from controls.planning.prices import LOOK_BACK, price_doubt, prices_between
 from controls.planning.tariff_terms import so_far_reader
 from controls.planning.triggers import MIN_INTERVAL, Decision, plan_window, replan
 from controls.planning.wishes import with_wishes
@@ -66,12 +68,15 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
     """
     site, now = desk.site, desk.clock.now_utc()
     load, targets = forecast_targets(site)
+    prices = prices_between(site, desk.lake, start_utc=quarter_start(now), end_utc=now + HORIZON)
+    if doubt := _price_doubt(desk, prices, quarter_start(now)):
+        return doubt
     states = desk.read_states()
     request = plan_request(
         site,
         load_forecast=desk.forecast(load),
         device_forecasts={name: desk.forecast(target) for name, target in targets.items()},
-        prices=prices_between(site, desk.lake, start_utc=quarter_start(now), end_utc=now + HORIZON),
+        prices=prices,
         states=states,
         mode=desk.mode,
         now_utc=now,
@@ -94,6 +99,15 @@ def make_plan_now(desk: Desk) -> Plan | Finding:
     version = desk.plans.next_version(site.site_id)
     plan = make_plan(request, solution, created_at_utc=now, version=version, explanation=why)
     return desk.plans.add_with_commands(plan, commands_of(plan, site, epoch=0), desk.clock).plan
+
+
+def _price_doubt(desk: Desk, prices: pl.DataFrame, start_utc: datetime) -> Finding | None:
+    """A feed's prices are held against its own past; a tariff's stand in the site file."""
+    if desk.site.price_stream is None:
+        return None
+    before = prices_between(desk.site, desk.lake, start_utc=start_utc - LOOK_BACK, end_utc=start_utc)
+    found = price_doubt(prices, before)
+    return found and found.model_copy(update={"scope": desk.site.site_id})
 
 
 def plan_trigger(desk: Desk) -> Decision:

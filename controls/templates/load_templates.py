@@ -17,7 +17,11 @@ NUMBER = "NN"
 
 
 class Place(RegisterPlace):
-    """Where a value lives: Modbus register or field of the MQTT payload."""
+    """Where a value lives: Modbus register, field of the MQTT payload, or name in OCPP.
+
+    OCPP: a set-point's field is its unit on the wire, W or A (per phase, so `scale` is of one phase); a reading's is
+    the measurand, in W, Wh, A, V or Percent, or `status`, which is 1 while a car is plugged in.
+    """
 
     field_name: str | None = Field(default=None, alias="field")
 
@@ -79,7 +83,7 @@ class Template(Model):
 
     template: str
     name: str = ""
-    protocol: Literal["modbus_tcp", "mqtt5", "mqtt_topics"]
+    protocol: Literal["modbus_tcp", "mqtt5", "mqtt_topics", "ocpp16", "ocpp201"]
     models: dict[int, int] = {}
     repeat: Repeat | None = None
     unit_id: int = Field(default=1, ge=1, le=247, description="Modbus unit, where the address names none")

@@ -1,6 +1,7 @@
 """All forecast targets of a site: train each, issue each, keep what was refused beside what was made."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
 
@@ -12,6 +13,7 @@ from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.forecasts import ForecastStore
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.control.weather_issue import WeatherIssue
+from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
@@ -19,7 +21,7 @@ from data_quality.contracts.time import CANONICAL_MINUTES, Clock
 from ml.features.base_load import BaseLoadParts, base_load_parts
 from ml.features.series import DAY, HOUR
 from ml.forecasts.issue import findings_of, is_still_good, run_forecast, run_shadow
-from ml.forecasts.life.forecast_registry import load_champion
+from ml.forecasts.life.forecast_registry import Champion, load_champion
 from ml.forecasts.targets import HISTORY, Target, targets_of
 from ml.forecasts.train import BACKTEST_DAYS, FOLDS, Training, train_and_register
 from ml.tracker import Tracker
@@ -153,7 +155,7 @@ def forecast_site(
             site=site,
             target=target,
             issued_at_utc=at,
-            champion=load_champion(tracker, site, target.name),
+            champion=_leading(tracker, site, target.name),
             weather=inputs.weather,
         ):
             found.append(stored)
@@ -174,11 +176,20 @@ def forecast_site(
             continue
         store.add(answer, clock)
         found.append(answer)
-        shadow = run_shadow(readings, site=site, tracker=tracker, beside=answer, weather=inputs.weather)
-        if shadow is not None:
-            store.add(shadow, clock)
+        # What nothing rests on must not take with it what was issued.
+        with suppress(Unreachable):
+            shadow = run_shadow(readings, site=site, tracker=tracker, beside=answer, weather=inputs.weather)
+            if shadow is not None:
+                store.add(shadow, clock)
     said = tuple(each for forecast in found for each in findings_of(forecast))
     return SiteForecasts(forecasts=tuple(found), refused=refused, reused=tuple(reused), warnings=said)
+
+
+def _leading(tracker: Tracker, site: Site, target: str) -> Champion | None:
+    """The champion; None where there is none, or where the registry does not answer: a new forecast then says so."""
+    with suppress(Unreachable):
+        return load_champion(tracker, site, target)
+    return None
 
 
 def _on_step(moment_utc: datetime, target: Target) -> datetime:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import chain, islice
 
 from data_quality.contracts.control.forecast import Forecast, ForecastRow
+from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
@@ -73,11 +74,18 @@ def by_group(
 
 
 def by_best(asked: Asked, tracker: Tracker, issued_at_utc: datetime, available_at_utc: datetime) -> Forecast | Finding:
-    """The first model whose answer can be: the champion, those that led before it, the floor, the climatology."""
-    champion = load_champion(tracker, asked.site, asked.target.name)
-    if champion is None:
+    """The first model whose answer can be: the champion, those that led before it, the floor, the climatology.
+
+    Where the registry does not answer, the floor: a plan of tomorrow must not wait for a server of experiments.
+    """
+    champion, refused = None, list[str]()
+    try:
+        champion = load_champion(tracker, asked.site, asked.target.name)
+    except Unreachable as fault:
+        refused.append(str(fault))
+    if champion is None and not refused:
         return finding("no_champion", "No model of this target has been registered and leads.", asked.target.name)
-    series, labels, refused = asked.case.series, {}, []
+    series, labels = asked.case.series, dict[str, str]()
     is_stale = recent_share(series, asked.origin) < MIN_RECENT_SHARE
     if is_stale:
         age = age_days(series, asked.origin)
@@ -90,7 +98,7 @@ def by_best(asked: Asked, tracker: Tracker, issued_at_utc: datetime, available_a
             continue
         if refused:
             labels["fallback"] = f"{'; '.join(refused)}; {model.forecaster.algorithm} answers instead"
-        trained = champion.trained_until_utc
+        trained = champion.trained_until_utc if champion else None
         labels |= notes(asked.case, asked.origin, asked.steps, trained_until_utc=trained)
         if isinstance(model.forecaster, Labelled):
             labels |= model.forecaster.labels
@@ -98,8 +106,8 @@ def by_best(asked: Asked, tracker: Tracker, issued_at_utc: datetime, available_a
     return finding("implausible_forecast", f"No model has an answer: {'; '.join(refused)}.", asked.target.name)
 
 
-def _candidates(asked: Asked, champion: Champion, tracker: Tracker, *, is_stale: bool) -> Iterator[Answering]:
-    if not is_stale:
+def _candidates(asked: Asked, champion: Champion | None, tracker: Tracker, *, is_stale: bool) -> Iterator[Answering]:
+    if champion is not None and not is_stale:
         for one in chain([champion], islice(others_of(tracker, asked.site, asked.target.name, champion), OTHERS)):
             yield Answering(one.logged.name, str(one.logged.version), one.forecaster, one.memory)
     floor: Fitter = SameHourLastWeekFitter()

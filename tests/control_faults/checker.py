@@ -7,6 +7,8 @@ from tests.control_faults.history import Event, History
 
 # The promise (E4): however everything else died, the device is at its safe value after that.
 SAFE_WITHIN_S = 60.0
+# Clocks of one site may differ by so much (I10); a window is judged by the agent's.
+CLOCK_TOLERANCE_S = 2.0
 # The state of charge that the guards may still believe.
 SOC_AGE_S = 60.0
 TERMINAL = {"COMPLETED", "ADVISED", "REJECTED", "EXPIRED", "SUPERSEDED", "BLOCKED", "UNVERIFIED", "REVERTED"}
@@ -100,7 +102,7 @@ def check(history: History, bounds: Mapping[str, Bounds], ledger: LedgerEnd) -> 
     ]
 
 
-def late(spans: Iterable[Span], asked: Mapping[str, Event], grace_s: float = EPSILON) -> list[str]:
+def late(spans: Iterable[Span], asked: Mapping[str, Event], grace_s: float = CLOCK_TOLERANCE_S + EPSILON) -> list[str]:
     """E2: a set-point is effective after the window of its command."""
     found = []
     for span in spans:
@@ -167,7 +169,7 @@ def _why_forbidden(event: Event, asked: Event | None, allowed: Bounds, soc: tupl
         why.append(f"outside {allowed.low:g}..{allowed.high:g}")
     if asked is None or asked.value != value or asked.device != event.device:
         why.append("though nobody asked for it")
-    elif asked.until_s is not None and event.at_s >= asked.until_s:
+    elif asked.until_s is not None and event.at_s >= asked.until_s + CLOCK_TOLERANCE_S:
         why.append(f"{event.at_s - asked.until_s:.1f} s after its window")
     if soc is not None and allowed.soc_max is not None and event.at_s - soc[1] > SOC_AGE_S:
         if value > 0 and soc[0] >= allowed.soc_max:

@@ -45,7 +45,7 @@ def storm(seed: int, index: int, maker: StoreMaker, setting: Setting = USUAL) ->
     began_s = time.perf_counter()
     chance = Random(f"{seed}/{index}")
     with maker.store() as store:
-        site = VirtualSite(store, writer=setting.writer)
+        site = VirtualSite(store, writer=setting.writer, has_reference=bool(index % 2))
         for device in site.devices.values():
             device.has_ttl, device.has_order = setting.has_ttl, setting.has_order
         site.start()
@@ -76,13 +76,16 @@ def _end(site: VirtualSite) -> None:
 def _mend(site: VirtualSite) -> None:
     if site.store.fault:
         site.tell("mended", note=f"store {site.store.fault}")
-    site.store.fault = ""
+    site.store.fault, site.crash_at = "", ""
     for device in site.devices.values():
         device.fault, device.forced, device.crash = "", None, ""
 
 
 def _plan(site: VirtualSite, chance: Random) -> None:
-    device = chance.choice(("battery", "battery", "pv"))
+    _plan_for(site, chance, chance.choice(("battery", "battery", "pv")))
+
+
+def _plan_for(site: VirtualSite, chance: Random, device: str) -> None:
     copies, is_checked = chance.choice((1, 1, 2)), chance.random() < 0.6
     window_s = chance.choice((20.0, 61.5, 90.0))
     site.plan(device, chance.choice(VALUES[device]), window_s=window_s, copies=copies, is_checked=is_checked)
@@ -95,6 +98,9 @@ def _kill(site: VirtualSite, chance: Random) -> None:
 
 def _start(site: VirtualSite, chance: Random) -> None:
     if len(site.agents) < 2:
+        # A process that begins behind the time cannot know it where there is no other clock to ask.
+        if not site.has_reference:
+            site.time.offset_s = max(site.time.offset_s, 0.0)
         site.start()
 
 
@@ -134,6 +140,7 @@ def _mend_store(site: VirtualSite) -> None:
 def _device(site: VirtualSite, chance: Random) -> None:
     device = chance.choice(list(site.devices.values()))
     device.fault = "" if device.fault else chance.choice(DEVICE_FAULTS)
+    _plan_for(site, chance, device.name)
 
 
 def _hand(site: VirtualSite, chance: Random) -> None:
@@ -147,11 +154,13 @@ def _reboot(site: VirtualSite, chance: Random) -> None:
 
 
 def _replay(site: VirtualSite, chance: Random) -> None:
-    chance.choice(list(site.devices.values())).replay(chance.randint(0, 5))
+    """Messages of earlier arrive once more, and out of order."""
+    for _ in range(4):
+        chance.choice(list(site.devices.values())).replay(chance.randint(0, 5))
 
 
 def _clock(site: VirtualSite, chance: Random) -> None:
-    site.time.offset_s += chance.choice((-7200.0, -600.0, -3.0, -0.5, 0.5, 3.0, 600.0))
+    site.time.offset_s += chance.choice((-7200.0, -600.0, -3.0, -1.5, -0.5, 0.5, 3.0, 600.0, 7200.0))
     site.tell("clock", value=site.time.offset_s)
 
 

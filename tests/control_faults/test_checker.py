@@ -45,9 +45,9 @@ def test_a_good_history_has_no_finding() -> None:
 
 SENT_AND_APPLIED = {"key": "c1", "value": 1.2, "until_s": 99.0, "who": "a", "epoch": 1}
 BROKEN = {
-    "followed past its window": (_with(10, until_s=101.0), "LATE battery followed c1 1.0 s after its window"),
+    "followed past its window": (_with(10, until_s=103.0), "LATE battery followed c1 3.0 s after its window"),
     "followed what nobody asked": (_with(6, key="x"), "LATE battery followed x, which nobody asked for"),
-    "sent after its window": ([*GOOD, (101, "sent", SENT_AND_APPLIED)], "FORBIDDEN c1 = 1.2 was sent to battery 1.0 s"),
+    "sent after its window": ([*GOOD, (103, "sent", SENT_AND_APPLIED)], "FORBIDDEN c1 = 1.2 was sent to battery 3.0 s"),
     "outside its bounds": (_with(5, value=4.0), "FORBIDDEN c1 = 4 was sent to battery outside -1.5..1.5"),
     "another value than planned": (_with(5, value=1.1), "though nobody asked for it"),
     "in a lower mode": (_with(1, note="ADVISORY"), "in mode ADVISORY"),

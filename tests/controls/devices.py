@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from controls.gateways.capabilities import DeviceWriter
+from controls.gateways.foreign.foreign_mqtt import TopicsDevice
+from controls.gateways.foreign.serve_foreign import ServedTopics
 from controls.gateways.modbus import ModbusDevice
 from controls.gateways.mqtt import MqttDevice
 from controls.gateways.mqtt_line import BrokerAddress
@@ -114,6 +116,32 @@ def serving_mqtt(template: Template, clock: Clock, address: BrokerAddress) -> It
     )
     try:
         yield Served(device, served, hand)
+    finally:
+        device.close()
+        served.stop()
+
+
+@dataclass
+class Pair:
+    """Both ends of one device that does not know us."""
+
+    device: TopicsDevice
+    served: ServedTopics
+    hand: HandClock
+
+
+@contextmanager
+def serving_topics(template: Template, clock: Clock, address: BrokerAddress, name: str = "device") -> Iterator[Pair]:
+    """The template of protocol mqtt_topics on the broker, and a client to it."""
+    hand = HandClock()
+    served = ServedTopics(
+        template, address=address, name=name, measure=lambda: measured(template), monotonic=hand, tick_s=0.05
+    ).start()
+    device = TopicsDevice(
+        template, address=address, site_id="home", device_id=name, epoch=1, clock=clock, timeout_s=TIMEOUT_S
+    )
+    try:
+        yield Pair(device, served, hand)
     finally:
         device.close()
         served.stop()

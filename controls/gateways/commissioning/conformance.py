@@ -61,10 +61,10 @@ def check_writes(
     """
     for name, (low, high) in spans.items():
         for value in values_of(template, name, low, high):
-            yield _written(device, template, make(name, value, TTL_S), wait)
+            yield _written(device, template, make(name, value, ttl_s(template, name)), wait)
         yield _refuses(device, template, make, name)
-        yield _dies(device, template, make(name, _far(template, name, low, high), TTL_S), wait)
-        yield _written(device, template, make(name, _safe(template, name, low, high), TTL_S), wait)
+        yield _dies(device, template, make(name, _far(template, name, low, high), ttl_s(template, name)), wait)
+        yield _written(device, template, make(name, _safe(template, name, low, high), ttl_s(template, name)), wait)
 
 
 def values_of(template: Template, name: str, low: float, high: float) -> list[float]:
@@ -109,7 +109,7 @@ def _refuses(device: DeviceWriter, template: Template, make: MakeCommand, name: 
     low, high = template.limits(name)
     for value in (low - 1.0, high + 1.0):
         try:
-            device.write(make(name, value, TTL_S))
+            device.write(make(name, value, ttl_s(template, name)))
         except NotSent:
             continue
         except (DeviceRefused, DeviceSilent) as fault:
@@ -126,14 +126,22 @@ def _dies(device: DeviceWriter, template: Template, command: Command, wait: Call
         return Check(name=what, status="warn", detail="the device has no timer: it holds what it was told last")
     try:
         device.write(command)
-        wait(TTL_S + 1.0)
+        wait(command.ttl_s + 1.0)
         held = device.read_back(name)
     except (DeviceRefused, DeviceSilent) as fault:
         return Check(name=what, status="fail", detail=str(fault))
     is_held = abs(held.value - command.value) <= template.read_back[name].tolerance
     return Check(
-        name=what, status="fail" if is_held else "ok", detail=f"after {TTL_S + 1:g} s {_told(held, template, name)}"
+        name=what,
+        status="fail" if is_held else "ok",
+        detail=f"after {command.ttl_s + 1:g} s {_told(held, template, name)}",
     )
+
+
+def ttl_s(template: Template, name: str) -> float:
+    """How long a value is held here: short, or the least that the device's own timer can count."""
+    sent = template.mqtt.send.get(name) if template.mqtt is not None else None
+    return TTL_S if sent is None else max(TTL_S, float(sent.min_ttl_s))
 
 
 def _safe(template: Template, name: str, low: float, high: float) -> float:

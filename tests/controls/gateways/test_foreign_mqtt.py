@@ -3,72 +3,34 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 import pytest
 
 from controls.gateways.broker import Broker
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent, NotSent
 from controls.gateways.foreign.foreign_mqtt import TopicsDevice, TopicsReader, own_name
-from controls.gateways.foreign.serve_foreign import Fault, ServedTopics
+from controls.gateways.foreign.serve_foreign import Fault
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine
 from controls.templates.load_templates import Template, load_template, template_names
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
-from tests.controls.devices import TIMEOUT_S, HandClock, command, measured
+from tests.controls.devices import TIMEOUT_S, Pair, command, serving_topics
 
 pytestmark = pytest.mark.real
 FOREIGN = [name for name in template_names() if load_template(name).protocol == "mqtt_topics"]
 SWITCHES = [name for name in FOREIGN if "set_switch_state" in load_template(name).settable]
 
 
-@dataclass
-class Pair:
-    """Both ends of one foreign device."""
-
-    device: TopicsDevice
-    served: ServedTopics
-    hand: HandClock
-
-
 @contextmanager
-def foreign(template: Template, clock: FixedClock, address: BrokerAddress, name: str = "") -> Iterator[Pair]:
-    hand, name = HandClock(), name or f"{template.template}-{time.monotonic_ns()}"
-    served = ServedTopics(
-        template, address=address, name=name, measure=lambda: measured(template), monotonic=hand, tick_s=0.05
-    ).start()
-    device = TopicsDevice(
-        template, address=address, site_id="home", device_id=name, epoch=1, clock=clock, timeout_s=TIMEOUT_S
-    )
-    try:
-        yield Pair(device, served, hand)
-    finally:
-        device.close()
-        served.stop()
+def foreign(template: Template, clock: FixedClock, address: BrokerAddress) -> Iterator[Pair]:
+    """A device with a name of its own, so that nothing that a test leaves on the broker meets another's."""
+    with serving_topics(template, clock, address, f"{template.template}-{time.monotonic_ns()}") as pair:
+        yield pair
 
 
 def test_a_reader_of_foreign_devices_has_no_way_to_write() -> None:
     assert not hasattr(TopicsReader, "write")
-
-
-@pytest.mark.parametrize("name", FOREIGN)
-def test_every_foreign_template_measures_obeys_and_is_read_back(name: str, clock: FixedClock, broker: Broker) -> None:
-    template = load_template(name)
-    with foreign(template, clock, broker.address) as pair:
-        assert {what: pair.device.read(what) for what in template.readable} == measured(template)
-        for capability in template.settable:
-            low, high = template.limits(capability)
-            unit, rule = template.capability(capability).unit, template.read_back[capability]
-            wanted = [high, low] if unit == "state" else [high, round(0.3 * low, 2), template.safe_default[capability]]
-            for number, value in enumerate(wanted, start=1):
-                sent = command(clock, device_id=pair.served.name, capability=capability, value=value, unit=unit,
-                               seq=number)  # fmt: skip
-                assert pair.device.write(sent).code == "answered"
-                assert pair.served.taken[-1][0] == capability
-                assert pair.served.taken[-1][1] == pytest.approx(value)
-                held = pair.device.read_back(capability)
-                assert held.value == pytest.approx(value, abs=rule.tolerance)
 
 
 @pytest.mark.parametrize("name", [name for name in FOREIGN if load_template(name).has_device_ttl])

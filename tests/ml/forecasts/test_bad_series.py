@@ -1,6 +1,8 @@
 """Series that say little and models that say nonsense: a typed finding or a labelled weaker model, never NaN."""
 
+import time
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -235,3 +237,20 @@ def test_whatever_happened_to_a_series_there_is_a_sound_forecast_or_a_finding(tr
     assert {one.code for one in found if isinstance(one, Finding)} <= {"short_history", "recent_readings_missing"}
     assert len(made) >= 5
     assert any({"fallback", "stale"} & set(one.labels) for one in made)
+
+
+def test_fault_f41_a_registry_that_is_away_or_silent_leaves_the_forecast_to_the_floor_within_seconds(
+    tracker: MlflowTracker, tmp_path: Path
+) -> None:
+    site = works("away")
+    rows = readings(site, load())
+    lead(tracker, site, naive())
+    began_s = time.monotonic()
+    sound(issued(tracker, site, rows))
+    usual_s = time.monotonic() - began_s
+    began_s = time.monotonic()
+    found = sound(issued(MlflowTracker("http://127.0.0.1:9", tmp_path), site, rows))
+    assert time.monotonic() - began_s <= usual_s + 5
+    assert found.model_version == "unregistered"
+    assert "model registry at http://127.0.0.1 does not answer" in found.labels["fallback"]
+    assert ("forecast_fallback", "warning") in [(said.code, said.severity) for said in findings_of(found)]
