@@ -149,6 +149,7 @@ def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     grade = EvidenceGrade.DEVICE_ACKNOWLEDGED
     if (yield from move(bench, slot, S.ACKED, "acknowledged", facts=facts, evidence_grade=grade)):
         bench.hook("acked")
+        yield from _acked(bench, device, slot)
 
 
 def _acked(bench: Bench, device: Device, slot: Slot) -> Step[None]:
