@@ -126,6 +126,11 @@ class Slot:
     must_revert: bool = True
     revert_again_s: float = 0.0
     is_adopted: bool = False
+    # What stands on the way to the command's value, where the device has a ramp (I02), and since when.
+    step: float | None = None
+    stepped_s: float = 0.0
+    # A hold is open (I08): not even the safe default is written.
+    is_held: bool = False
 
     def take(self, row: LedgerRow, *, now_utc: datetime, now_s: float, is_adopted: bool = False) -> None:
         """Take a command in hand; its deadline is fixed here and never moved. is_adopted: a crash left it in hand."""
@@ -138,6 +143,7 @@ class Slot:
         attempts = row.facts.get("attempts")
         self.attempts = int(attempts) if isinstance(attempts, int) else 0
         self.judged_s = None
+        self.step = None
         self.must_revert = False
         self.is_adopted = is_adopted
 
