@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
+from controls.agent.main import gateways
 from controls.gateways.capabilities import DeviceReader
 from controls.gateways.commissioning.conformance import Check, check_reads, check_writes
 from controls.gateways.commissioning.scan import scan
 from controls.gateways.modbus import TIMEOUT_S, ModbusReader
-from controls.gateways.open import Gateways
 from controls.gateways.served_unit import RATING
 from controls.ledger.device_lease import acquire_lease, release_lease
 from controls.ledger.modes import current_mode
@@ -177,8 +177,9 @@ def _reader(call: Call, target: Target) -> Iterator[DeviceReader]:
     """The device, to be read and nothing else."""
     device: DeviceReader
     if target.site is not None:
-        gateways = Gateways(target.site.site_id, call.project.project.settings, call.clock)
-        device = gateways.open_reader(target.asset, target.template)
+        device = gateways(target.site, call.project.project, call.clock).open_reader(
+            target.asset, target.template, epoch=0
+        )
     else:
         host, port, unit_id = _place(target.asset.address or _no_address(target.template))
         device = ModbusReader(target.template, host=host, port=port, unit_id=unit_id, clock=call.clock)
@@ -238,8 +239,7 @@ def _written(call: Call, target: Target, reason: str) -> list[Check]:
         who.sign("devices test", f"{site_id}/{target.asset.asset_id}", reason=reason)
     template, orders, name = target.template, itertools.count(1), target.asset.asset_id
     limits = {each: limits_of(target.asset, template, each) for each in template.settable}
-    gateways = Gateways(site_id, call.project.project.settings, call.clock)
-    device = gateways.open_device(target.asset, template, epoch=first)
+    device = gateways(target.site, call.project.project, call.clock).open_device(target.asset, template, epoch=first)
     try:
         checks = list(check_reads(device, template))
 
