@@ -52,6 +52,7 @@ def run_agent(
     """
     clock = clock or SystemClock()
     store = connect_store(project.store_url, public_keys_of(project))
+    values = SiteValues(site, reference=store_clock(store))
     bench = Bench(
         store=store,
         site_id=site.site_id,
@@ -60,7 +61,8 @@ def run_agent(
         clock=clock,
         monotonic=time.monotonic,
         transports=transports or gateways(site, project, clock),
-        site=SiteValues(site, reference=store_clock(store)),
+        site=values,
+        proofs=values.proofs,
     )
     agent = Agent(bench, devices_of(site))
     bench.lanes = lanes = Lanes(
