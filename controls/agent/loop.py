@@ -44,6 +44,7 @@ class Agent:
         self._is_stopped = False
         # Both clocks at the last cycle; only their difference tells a stepped wall clock from a slow cycle.
         self._last: tuple[datetime, float] | None = None
+        self._first: tuple[datetime, float] | None = None
 
     def cycle(self) -> None:
         """One pass: emergency stop, watchdog, lease, mode, then one step of every slot.
@@ -150,6 +151,8 @@ class Agent:
     def _clock_step_s(self) -> float:
         now = (self.bench.clock.now_utc(), self.bench.monotonic())
         last, self._last = self._last, now
+        self._first = first = self._first or now
+        self.bench.clock_offset_s = (now[0] - first[0]).total_seconds() - (now[1] - first[1])
         return 0.0 if last is None else (now[0] - last[0]).total_seconds() - (now[1] - last[1])
 
     def _keep_lease(self) -> None:

@@ -66,6 +66,7 @@ def run_agent(
     # Five hundred devices are of a few templates, and each is a file to be read.
     load = functools.cache(load_template)
     store = connect_store(project.store_url, public_keys_of(project))
+    values = SiteValues(site, load, reference=store_clock(store))
     bench = Bench(
         store=store,
         site_id=site.site_id,
@@ -74,7 +75,8 @@ def run_agent(
         clock=clock,
         monotonic=time.monotonic,
         transports=transports or gateways(site, project, clock),
-        site=SiteValues(site, load, reference=store_clock(store)),
+        site=values,
+        proofs=values.proofs,
         emergency=(emergency := emergency or EmergencyStop(project.root / STOP_FILE)).reason,
     )
     agent = Agent(bench, devices_of(site, load))
