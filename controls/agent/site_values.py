@@ -4,8 +4,10 @@ the clock of the store, and what devices did until now. Read once a cycle; one t
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -42,6 +44,10 @@ class Sensor:
     due_s: float = 0.0
 
 
+# A sensor, what it said with when, or None where it was silent, and when that was over.
+Told = tuple[Sensor, list[tuple[str, float, float]] | None, float]
+
+
 class SiteValues:
     """Values of a site by asset and name, each with the monotonic second at which it was read."""
 
@@ -69,6 +75,7 @@ class SiteValues:
         }
         self.sensors = [Sensor(each, template := load(each.template), _names(template)) for each in sensors.values()]
         self.values: dict[tuple[str, str], tuple[float, float]] = {}
+        self._asking: Future[list[Told]] | None = None
         self._tracks: dict[str, SocTrack] = {}
         self._reference = reference
         self._reference_due_s = 0.0
@@ -81,9 +88,7 @@ class SiteValues:
         be asked about again now. Raises Unreachable (store, for its clock).
         """
         now_s, told = bench.monotonic(), self.dso_limit(bench.monotonic())[0]
-        for sensor in sorted(self.sensors, key=lambda each: each.due_s):
-            if now_s >= sensor.due_s and not self._ask(bench, sensor):
-                break
+        self._look(bench, now_s)
         if self.history is None:
             self.history = StateHistory(bench.store, self._site_id)
         self.history.load(bench.clock.now_utc(), now_s)
@@ -166,22 +171,31 @@ class SiteValues:
         found = tuple(math.copysign(a or 0.0, s or 0.0) for (a, _), s in zip(read, signs, strict=True))
         return found, max(age_s or 0.0 for _, age_s in read)
 
-    def _ask(self, bench: Bench, sensor: Sensor) -> bool:
-        """Read a sensor whole; False where it is silent. Its old values keep their age."""
-        try:
+    def _look(self, bench: Bench, now_s: float) -> None:
+        """Take what sensors said meanwhile, and ask those that are due: beside the cycle, where it has threads."""
+        if self._asking is not None and not self._asking.done():
+            return
+        asking, self._asking = self._asking, None
+        self._take(() if asking is None else asking.result())
+        due = [each for each in sorted(self.sensors, key=lambda each: each.due_s) if now_s >= each.due_s]
+        for sensor in due:
             if sensor.reader is None:
                 epoch = 0 if bench.lease is None else bench.lease.epoch
                 sensor.reader = bench.transports.open_reader(sensor.asset, sensor.template, epoch=epoch)
-            for name in sensor.names:
-                value, now_s = sensor.reader.read(name), bench.monotonic()
+        ask = partial(_ask_all, due, bench.monotonic)
+        if bench.lanes is None:
+            self._take(ask())
+        elif due:
+            self._asking = bench.lanes.beside(ask)
+
+    def _take(self, told: Sequence[Told]) -> None:
+        """Keep what sensors said. The old values of one that was silent keep their age."""
+        for sensor, readings, at_s in told:
+            sensor.due_s = at_s + (SILENT_S if readings is None else METER_S)
+            for name, value, now_s in readings or ():
                 self.values[sensor.asset.asset_id, name] = (value, now_s)
                 if name == READING:
                     self.proofs.add(sensor.asset.asset_id, now_s, value)
-        except (DeviceSilent, DeviceRefused):
-            sensor.due_s = bench.monotonic() + SILENT_S
-            return False
-        sensor.due_s = bench.monotonic() + METER_S
-        return True
 
     def _watch(self, bench: Bench, history: StateHistory, device: Device) -> None:
         """Note whether devices that may not be switched at will are on: by their power, where one has its own."""
@@ -218,6 +232,21 @@ class SiteValues:
                 allowed=capacity.max_soc_drift,
             )
         )
+
+
+def _ask_all(due: Sequence[Sensor], monotonic: Callable[[], float]) -> list[Told]:
+    """Read sensors whole until one is silent: it touches nothing but their wires, so that a thread may do it."""
+    told: list[Told] = []
+    for sensor in due:
+        reader = sensor.reader
+        if reader is None:
+            continue
+        try:
+            told.append((sensor, [(name, reader.read(name), monotonic()) for name in sensor.names], monotonic()))
+        except (DeviceSilent, DeviceRefused):
+            told.append((sensor, None, monotonic()))
+            break
+    return told
 
 
 def store_clock(store: Store) -> Callable[[], datetime | None] | None:
