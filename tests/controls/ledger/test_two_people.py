@@ -33,7 +33,7 @@ def _partial(store: Store) -> None:
 
 
 def _ask(store: Store, **changes: Any) -> int:
-    values = {"person": CARLA, "reason": "a month of proof", "clock": FixedClock(NOW)} | changes
+    values: dict[str, Any] = {"person": CARLA, "reason": "a month of proof", "clock": FixedClock(NOW)} | changes
     return request_full(store, "home", **values).request_id
 
 
