@@ -4,6 +4,7 @@
 
 import math
 
+from controls.agent.metered import ask_meter, expect, meter_facts
 from controls.agent.moves import issue, move, refresh_verdict
 from controls.agent.parts import Bench, Device, Slot, Step, View
 from controls.agent.wire import fits, is_safe, look, observe, revert, send
@@ -131,6 +132,7 @@ def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
         return
     bench.hook("issued")
     command = _row(slot).command.model_copy(update={"ttl_s": max(ttl_s, 1.0), "value": value})
+    expect(bench, device, slot, command)
     try:
         ack = yield from send(bench, device, slot, command)
     except NotSent as fault:
@@ -149,6 +151,7 @@ def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     grade = EvidenceGrade.DEVICE_ACKNOWLEDGED
     if (yield from move(bench, slot, S.ACKED, "acknowledged", facts=facts, evidence_grade=grade)):
         bench.hook("acked")
+        yield from _acked(bench, device, slot)
 
 
 def _acked(bench: Bench, device: Device, slot: Slot) -> Step[None]:
@@ -259,14 +262,14 @@ def _verified(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None
     elif slot.is_over(command, now_utc=bench.clock.now_utc(), now_s=now_s):
         # With a successor waiting, a detour over the safe default would make the device jump twice.
         facts = {} if successors else (yield from revert(bench, device, slot))
-        yield from move(bench, slot, S.COMPLETED, "the window ended", facts=facts)
+        yield from move(bench, slot, S.COMPLETED, "the window ended", facts={**facts, **meter_facts(slot.meter)})
     elif successors:
         yield from move(bench, slot, S.SUPERSEDED, f"command {successors[0].command.command_id} follows")
     elif not (yield from observe(bench, device)):
         # While its time to live runs, silence is no proof of anything; after it the value cannot be ours any more.
         if now_s >= slot.wire_until_s + TTL_GRACE_S:
             yield from _give_up(bench, device, slot, f"silent past its time to live: {device.last_fault}")
-    elif not (yield from _still_fits(bench, slot)):
+    elif not (yield from _still_fits(bench, slot)) or not (yield from ask_meter(bench, device, slot)):
         return
     elif device.writer is not None and now_s >= slot.refresh_s:
         yield from _refresh(bench, device, slot)
@@ -314,7 +317,9 @@ def _refresh(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     verdict = yield from refresh_verdict(bench, device, slot, command)
     if isinstance(verdict, Block):
         facts = {**(yield from revert(bench, device, slot)), "guard": verdict.guard_id}
-        yield from move(bench, slot, S.REVERTED, f"{verdict.guard_id}: {verdict.reason}", facts=facts)
+        # I14: a device that does the opposite is left alone until a person has looked.
+        latch = verdict.guard_id == "I14"
+        yield from move(bench, slot, S.REVERTED, f"{verdict.guard_id}: {verdict.reason}", facts=facts, latch=latch)
         return
     try:
         yield from send(bench, device, slot, command)
@@ -356,8 +361,10 @@ def _drifted(bench: Bench, device: Device, slot: Slot) -> Step[None]:
             bench, slot, S.REVERTED, "the device returned to its safe default by itself", facts=_facts(read)
         )
     else:
-        # must_revert stays off: a person's value is never fought.
-        yield from move(bench, slot, S.OVERRIDDEN, f"somebody else set {read.value:g}", facts=_facts(read), latch=True)
+        # must_revert stays off: a person's value is never fought, until the hold ends (I08).
+        reason = f"somebody else set {read.value:g}"
+        if (yield from move(bench, slot, S.OVERRIDDEN, reason, facts=_facts(read), hold=read.value)):
+            slot.is_held = True
 
 
 def _is_open(bench: Bench, row: LedgerRow) -> bool:

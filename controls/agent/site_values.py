@@ -134,6 +134,9 @@ class SiteValues:
             "dso_age_s": dso_age_s,
             "soc_drift": None if track is None else track.drift,
         }
+        if slot.row is not None:
+            wrong_s, wrong_kw = self.proofs.wrong_way(device.device_id, slot.row.command.command_id, now_s)
+            found |= {"wrong_way_s": wrong_s, "wrong_way_kw": wrong_kw}
         if self.history is not None:
             found |= self.history.live((device.device_id, slot.capability), now_s)
         zone = self._assets.get(_zone_of(device.asset))

@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
+from controls.agent.metered import expect
 from controls.agent.parts import Bench, Device, OnWire, Slot, Step
 from controls.gateways.capabilities import (
     Ack,
@@ -159,6 +160,7 @@ def revert(bench: Bench, device: Device, slot: Slot, *, epoch: int | None = None
     if bench.site is not None:
         bench.site.wrote(bench, device, slot)
     command = _safe_command(bench, device, slot, epoch)
+    expect(bench, device, slot, command)
     try:
         read: ReadBack = yield OnWire(partial(_write_safe, device, device.writer, command))
     except (DeviceSilent, DeviceRefused) as fault:

@@ -7,12 +7,14 @@ A site's `Proofs` are told every reading (`add`) and every change of a set-point
 too, they move the meter as well), and asked for an `answer` until they have one.
 """
 
+import math
 import re
 import statistics
 from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
+from controls.safety.interlocks.plausibility import wrong_way
 from controls.templates.load_templates import Template, load_template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
@@ -204,7 +206,9 @@ class MeterWatch:
         self._changes: deque[_Change] = deque()
 
     def add(self, now_s: float, kw: float) -> None:
-        """Remember a reading, kW, import positive."""
+        """Remember a reading, kW, import positive; what is no number is none."""
+        if not math.isfinite(kw):
+            return
         self._readings.append((now_s, kw))
         while self._readings[0][0] < now_s - KEEP_S:
             self._readings.popleft()
@@ -213,7 +217,7 @@ class MeterWatch:
 
     def begin(self, key: str, now_s: float, expectation: Expectation, *, settle_s: float) -> None:
         """A set-point goes out now. key: the command's id; a further attempt at it only settles later."""
-        first = next((each for each in self._changes if each.key == key), None)
+        first = self._of(key)
         kept = [each for each in self._changes if each is not first]
         change = _Change(key=key, at_s=now_s, settled_s=now_s + settle_s, expectation=expectation)
         if first is not None:
@@ -223,7 +227,7 @@ class MeterWatch:
 
     def answer(self, key: str, now_s: float) -> MeterResponse | None:
         """What the meter says of a set-point; None while it is too early. Never later than settle_s + 60 s."""
-        mine = next((each for each in self._changes if each.key == key), None)
+        mine = self._of(key)
         if mine is None:
             return MeterResponse(outcome="undecided", reason="the agent did not see it begin")
         if mine.expectation.change_kw is None:
@@ -261,7 +265,7 @@ class MeterWatch:
         A load beside it can look the same on a meter at the grid, so this is a reason to look, not to latch. While
         another set-point of ours is on its way nothing is said.
         """
-        mine = next((each for each in self._changes if each.key == key), None)
+        mine = self._of(key)
         if mine is None or mine.expectation.change_kw is None:
             return None
         recent_s = now_s - AFTER_S
@@ -283,8 +287,26 @@ class MeterWatch:
             return None
         return judged.model_copy(update={"outcome": "not", "reason": f"it went back: {judged.reason}"})
 
+    def wrong_way(self, key: str, now_s: float) -> tuple[float, float] | None:
+        """For how long, seconds, and by how much, kW, it has shown the opposite (I14); None where nobody can tell."""
+        mine = self._of(key)
+        if mine is None or mine.expectation.change_kw is None or len(self._together(mine)) > 1:
+            return None
+        before = self._window(mine.at_s - BEFORE_S, mine.at_s)
+        if len(before) < MIN_READINGS:
+            return None
+        return wrong_way(
+            [(at_s, kw) for at_s, kw in self._readings if mine.settled_s <= at_s <= now_s],
+            before_kw=statistics.fmean(before),
+            expected_kw=mine.expectation.change_kw,
+            rating_kw=mine.expectation.rating_kw,
+        )
+
     def _window(self, from_s: float, until_s: float) -> list[float]:
         return [kw for at_s, kw in self._readings if from_s <= at_s <= until_s]
+
+    def _of(self, key: str) -> _Change | None:
+        return next((each for each in self._changes if each.key == key), None)
 
     def _together(self, mine: _Change) -> list[_Change]:
         """The set-points that cannot be told apart from this one by time: each begins before another has settled."""
@@ -306,6 +328,7 @@ class Proofs:
     def __init__(self, site: Site, load: Callable[[str], Template] = load_template) -> None:
         """Raises BadInput where an asset names what is no meter."""
         self.meters = meters_of(site, load)
+        self._named = {asset.asset_id for asset in site.assets if asset.proven_by}
         self._watches = {meter.asset_id: MeterWatch() for meter in self.meters.values()}
 
     def add(self, asset_id: str, now_s: float, kw: float) -> None:
@@ -343,6 +366,11 @@ class Proofs:
         """After it moved: an answer where the meter made a step back, else None."""
         watch = self._watch(device_id)
         return None if watch is None else watch.went_back(key, now_s)
+
+    def wrong_way(self, device_id: str, key: str, now_s: float) -> tuple[float | None, float | None]:
+        """Of a meter that the device's asset names; at the grid, what others do would look the same."""
+        watch = self._watch(device_id) if device_id in self._named else None
+        return (None if watch is None else watch.wrong_way(key, now_s)) or (None, None)
 
     def _watch(self, device_id: str) -> MeterWatch | None:
         meter = self.meters.get(device_id)
