@@ -73,7 +73,7 @@ def test_abbreviations_and_the_base_topic_are_spelled_out() -> None:
     assert template("switch", SHORT).read_back["set_switch_state"].field_name == "relay.power"
 
 
-WHY_NOT = {
+WHY_NOT: dict[str, tuple[str, dict[str, Any], str]] = {
     "a light": ("light", {}, "a light takes no set-point"),
     "no state": ("switch", {"state_topic": None}, "without state_topic nothing could be proven"),
     "optimistic": ("switch", {"optimistic": True}, "what it says is what it was told"),
