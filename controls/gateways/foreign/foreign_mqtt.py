@@ -264,7 +264,7 @@ class TopicsDevice(TopicsReader):
             self._check_status()
             raw, number = command.value / capability.scale, next(self._numbers)
             known = {
-                "value": word_of(raw, state.words),
+                "value": word_of(raw, send.words or state.words),
                 "size": word_of(abs(raw), {}),
                 "ttl_s": ttl_s,
                 # Downwards like the time to live: no clock time that we name lies beyond the window.
