@@ -12,6 +12,7 @@ from controls.gateways.capabilities import DeviceRefused, DeviceSilent, NotSent,
 from controls.ledger.device_faults import is_latched
 from controls.ledger.rows import LedgerRow
 from controls.ledger.states import IN_HAND
+from controls.safety.interlocks.ramp import STEP_S, ramped
 from controls.safety.verdict import Block
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import EvidenceGrade, Mode
@@ -118,7 +119,8 @@ def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     is_first = row.state is S.PENDING
     # Cut to what is left of the window, so that the device's own timer ends it even if this process is gone.
     ttl_s = float(math.floor(min(row.command.ttl_s, slot.deadline_s - now_s)))
-    verdict = yield from issue(bench, device, slot, ttl_s=max(ttl_s, 1.0))
+    value = _next_value(slot)
+    verdict = yield from issue(bench, device, slot, ttl_s=max(ttl_s, 1.0), value=value)
     if isinstance(verdict, Block):
         reason = f"{verdict.guard_id}: {verdict.reason}"
         if is_first:
@@ -129,8 +131,8 @@ def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     if verdict is None:
         return
     bench.hook("issued")
-    command = _row(slot).command.model_copy(update={"ttl_s": max(ttl_s, 1.0)})
-    expect(bench, device, slot, command)
+    command = _row(slot).command.model_copy(update={"ttl_s": max(ttl_s, 1.0), "value": value})
+    expect(bench, device, slot, row.command)
     try:
         ack = yield from send(bench, device, slot, command)
     except NotSent as fault:
@@ -142,6 +144,7 @@ def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
         slot.read_by_s = bench.monotonic() + slot.rule.within_s
         yield from move(bench, slot, S.UNKNOWN, str(fault))
         return
+    slot.step, slot.stepped_s = (None if value == row.command.value else value), bench.monotonic()
     bench.hook("written")
     facts = {"ack_code": ack.code, "applied_value": ack.applied_value, "acked_at_utc": ack.at_utc.isoformat()}
     slot.read_by_s = bench.monotonic() + slot.rule.within_s
@@ -151,8 +154,11 @@ def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
 
 
 def _acked(bench: Bench, device: Device, slot: Slot) -> Step[None]:
-    read = yield from look(bench, device, slot)
-    if read is not None and fits(read, _row(slot).command, slot):
+    read, command = (yield from look(bench, device, slot)), _row(slot).command
+    if read is not None and slot.step is not None and fits(read, command.model_copy(update={"value": slot.step}), slot):
+        if bench.monotonic() >= slot.stepped_s + STEP_S:
+            yield from _step(bench, device, slot)
+    elif read is not None and fits(read, command, slot):
         yield from _prove(bench, slot, read, "read back")
     elif bench.monotonic() >= slot.read_by_s:
         if read is None:
@@ -162,6 +168,36 @@ def _acked(bench: Bench, device: Device, slot: Slot) -> Step[None]:
             )
         else:
             yield from move(bench, slot, S.MISMATCH, f"the device reads {read.value:g}", facts=_facts(read))
+
+
+def _next_value(slot: Slot) -> float:
+    """The command's value, or the next step towards it from where the device stands (I02)."""
+    target = _row(slot).command.value
+    return target if slot.read is None else ramped(slot.read.value, target, slot.limits.ramp_per_s, STEP_S)
+
+
+def _step(bench: Bench, device: Device, slot: Slot) -> Step[None]:
+    """The next step of a ramp, if every guard allows it; whatever comes between is a doubt, and is decided there."""
+    row, now_s, value = _row(slot), bench.monotonic(), _next_value(slot)
+    ttl_s = float(math.floor(min(row.command.ttl_s, slot.deadline_s - now_s)))
+    if device.writer is None or bench.lease is None or ttl_s < 1:
+        yield from move(bench, slot, S.UNKNOWN, f"the ramp to {row.command.value:g} ended on its way")
+        return
+    order = {"epoch": bench.lease.epoch, "seq": device.next_seq(), "ttl_s": ttl_s, "value": value}
+    command = row.command.model_copy(update=order)
+    verdict = yield from refresh_verdict(bench, device, slot, command)
+    if isinstance(verdict, Block):
+        yield from move(bench, slot, S.UNKNOWN, f"{verdict.guard_id}: {verdict.reason}", facts=verdict.facts)
+        return
+    slot.read_by_s = bench.monotonic() + slot.rule.within_s
+    expect(bench, device, slot, row.command)
+    try:
+        yield from send(bench, device, slot, command)
+    except (DeviceSilent, DeviceRefused) as fault:
+        yield from move(bench, slot, S.UNKNOWN, str(fault))
+        return
+    slot.step, slot.stepped_s = (None if value == row.command.value else value), bench.monotonic()
+    bench.hook("stepped")
 
 
 def _doubt(bench: Bench, device: Device, slot: Slot) -> Step[None]:

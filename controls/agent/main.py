@@ -17,6 +17,7 @@ from uuid import uuid4
 from assets.stores.transactions import connect_store
 from controls.agent.loop import Agent
 from controls.agent.parts import Bench, Lanes, Transports, devices_of
+from controls.agent.service_notify import heartbeat
 from controls.agent.site_values import SiteValues, store_clock
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.people import People
@@ -144,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         project = with_ports(project, mqtt_port=options.mqtt_port, modbus_port=options.modbus_port)
         site, clock = find_site(project, options.site), SystemClock()
         transports = gateways(site, project, clock, options.mqtt_version)
-        run_agent(project, site, stop=stop, clock=clock, transports=transports)
+        run_agent(project, site, stop=stop, clock=clock, transports=transports, beat=heartbeat(os.environ))
     except BadInput as fault:
         logger.error("%s", fault)
         return 2

@@ -61,11 +61,12 @@ def move(
     return moved is not None
 
 
-def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float) -> Step[Verdict | None]:
+def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float, value: float) -> Step[Verdict | None]:
     """Ask every guard with live values and set ISSUED, in one transaction that also reads mode, latches and lease.
 
-    So a mode that was lowered first always wins. Answers the verdict, or None where the lease or the row is no longer
-    ours (the command is dropped from the hand). After Allow the row carries the order it is sent with.
+    So a mode that was lowered first always wins. value: what is written now, on a ramp a step of the way (I02).
+    Answers the verdict, or None where the lease or the row is no longer ours (the command is dropped from the hand).
+    After Allow the row carries the order it is sent with.
     """
     row = _in_hand(slot)
 
@@ -80,7 +81,8 @@ def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float) -> Step[Ver
         if doubt:
             return Block(guard_id="LEDGER", reason=doubt), row
         seq = device.next_seq()
-        command = row.command.model_copy(update={"epoch": bench.lease.epoch, "seq": seq, "ttl_s": ttl_s})
+        order = {"epoch": bench.lease.epoch, "seq": seq, "ttl_s": ttl_s, "value": value}
+        command = row.command.model_copy(update=order)
         live = live_of(connection, bench, device, slot, command, now_utc)
         verdict = check_all(command, live, slot.limits, now_utc)
         if isinstance(verdict, Block):
@@ -90,7 +92,7 @@ def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float) -> Step[Ver
             row,
             CommandState.ISSUED,
             at_utc=now_utc,
-            reason="all guards allow it",
+            reason="all guards allow it" if value == row.command.value else f"all guards allow it; stepping: {value:g}",
             facts={
                 # Counted and stored before sending, so that a crash loop does not start from zero each time.
                 "attempts": slot.attempts + 1,

@@ -4,6 +4,7 @@ The library queues what is published while it is offline and sends it after a re
 published unless connected, the client never reconnects, and a new connection is a new client with a clean start.
 """
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -19,6 +20,7 @@ from paho.mqtt.properties import Properties
 
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.topics import MAX_PAYLOAD_BYTES
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 
 # A stopped broker is noticed after about twice that: within the agent's ten seconds.
@@ -38,13 +40,17 @@ Hear = Callable[[str, bytes, Any], None]
 
 
 class BrokerAddress(Model):
-    """Where the broker is. Version 3.1.1 is for the demo's fallback broker only: it hides refusals."""
+    """Where the broker is. Version 3.1.1 is for the demo's fallback broker only: it hides refusals.
+
+    ca_file: certificates that vouch for the broker (PEM); with one, nothing is said but over TLS 1.2 or later.
+    """
 
     host: str = "127.0.0.1"
     port: int
     username: str = ""
     password: str = ""
     version: Version = "5"
+    ca_file: str = ""
 
 
 class Will(Model):
@@ -99,6 +105,8 @@ class MqttLine:
         )
         if address.username:
             client.username_pw_set(address.username, address.password)
+        if address.ca_file:
+            client.tls_set_context(_trusting(address.ca_file))
         if will is not None:
             # Retained: who subscribes after the death must hear of it too.
             client.will_set(will.topic, will.payload, qos=1, retain=True)
@@ -119,6 +127,8 @@ class MqttLine:
             kwargs = {"clean_start": True, "properties": properties}
         try:
             self._client.connect(address.host, address.port, keepalive=KEEPALIVE_S, **kwargs)
+        except ssl.SSLError as error:
+            raise DeviceSilent(f"{self.where} shows no certificate that {address.ca_file} vouches for") from error
         # ValueError is the library's answer to an empty host and to port 0.
         except (OSError, ValueError) as error:
             raise DeviceSilent(f"{self.where} does not accept a connection ({type(error).__name__})") from error
@@ -315,6 +325,28 @@ class SharedLine:
     def _lost(self) -> None:
         for _, lost, _ in list(self._members.values()):
             lost()
+
+
+class _ClosedOnFailure(ssl.SSLSocket):
+    """The library forgets the socket of a handshake that failed, and leaves it open."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
+def _trusting(ca_file: str) -> ssl.SSLContext:
+    """Raises BadInput where the file holds no certificates."""
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise BadInput("expected certificates in PEM", file=ca_file, reason="bad_ca_file") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = _ClosedOnFailure
+    return context
 
 
 def publish_properties(

@@ -44,6 +44,8 @@ class ModbusUnit:
         self.fault: Fault = "none"
         self.reads, self.writes = 0, 0
         self.outcomes: list[Outcome] = []
+        # Before this write it falls silent: in the middle of a sequence.
+        self.silent_at_write: int | None = None
         # What every write held, as it came: (table, address, words).
         self.frames: list[tuple[Table, int, list[int]]] = []
         self._measure = measure
@@ -135,7 +137,7 @@ class ModbusUnit:
         """A frame of a set-point as it stands now."""
         state, parts = self.leases[name].state(self._monotonic()), self._parts[name]
         frame = place.frame if step is None else step.frame
-        is_armed = "armed_s" in frame or "armed_long_s" in frame
+        armed_s = int(parts.get("ttl_s", parts.get("ttl_long_s", 0)))
         # Whole seconds, rounded up: a lease that still runs never reads as over.
         left_s = -int(-state.remaining_s // 1)
         safe = (
@@ -144,7 +146,8 @@ class ModbusUnit:
         words = encode_frame(
             place,
             value=min(state.value, self._rating) if place.share_of else state.value,
-            ttl_s=int(parts.get("ttl_s", parts.get("ttl_long_s", 0))) if is_armed else left_s,
+            ttl_s=left_s if step is None else armed_s,
+            armed_s=armed_s,
             epoch=state.epoch,
             seq=state.seq,
             safe_value=safe,
