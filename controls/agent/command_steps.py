@@ -151,6 +151,7 @@ def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     grade = EvidenceGrade.DEVICE_ACKNOWLEDGED
     if (yield from move(bench, slot, S.ACKED, "acknowledged", facts=facts, evidence_grade=grade)):
         bench.hook("acked")
+        yield from _acked(bench, device, slot)
 
 
 def _acked(bench: Bench, device: Device, slot: Slot) -> Step[None]:
@@ -361,8 +362,10 @@ def _drifted(bench: Bench, device: Device, slot: Slot) -> Step[None]:
             bench, slot, S.REVERTED, "the device returned to its safe default by itself", facts=_facts(read)
         )
     else:
-        # must_revert stays off: a person's value is never fought.
-        yield from move(bench, slot, S.OVERRIDDEN, f"somebody else set {read.value:g}", facts=_facts(read), latch=True)
+        # must_revert stays off: a person's value is never fought, until the hold ends (I08).
+        reason = f"somebody else set {read.value:g}"
+        if (yield from move(bench, slot, S.OVERRIDDEN, reason, facts=_facts(read), hold=read.value)):
+            slot.is_held = True
 
 
 def _is_open(bench: Bench, row: LedgerRow) -> bool:

@@ -8,6 +8,7 @@ from assets.stores.trust import trust_of
 from controls.agent.live_values import live_of
 from controls.agent.parts import Bench, Device, OnLedger, Slot, Step
 from controls.ledger.device_faults import latch_fault
+from controls.ledger.device_holds import HOLD, set_hold
 from controls.ledger.rows import Facts, LedgerRow, command_doubt, transition
 from controls.ledger.states import is_terminal
 from controls.safety.check import check_all
@@ -24,10 +25,12 @@ def move(
     facts: Facts | None = None,
     evidence_grade: EvidenceGrade | None = None,
     latch: bool = False,
+    hold: float | None = None,
 ) -> Step[bool]:
     """Move the command in hand on; False where somebody else moved it first, and then it is dropped from the hand.
 
-    latch: set the device's fault latch in the same transaction. Raises Unreachable.
+    latch: set the device's fault latch in the same transaction. hold: what somebody else set; hands stay off it, too.
+    Raises Unreachable.
     """
     row = _in_hand(slot)
 
@@ -51,6 +54,18 @@ def move(
                 command.device_id,
                 reason=f"{to_state}: {reason}",
                 command_id=command.command_id,
+                at_utc=now_utc,
+            )
+        if moved is not None and hold is not None:
+            set_hold(
+                connection,
+                bench.site_id,
+                row.command.device_id,
+                row.command.capability,
+                until_utc=now_utc + HOLD,
+                value=hold,
+                reason=reason,
+                command_id=row.command.command_id,
                 at_utc=now_utc,
             )
         return moved

@@ -250,6 +250,8 @@ class SharedLine:
         self._members: dict[str, tuple[Hear, Callable[[], None], Hear]] = {}
         self._heard: set[str] = set()
         self._line: MqttLine | None = None
+        # Of its own: who joins or leaves must not wait for a broker that somebody else is waiting for.
+        self._changing = threading.Lock()
         self._opening = threading.Lock()
         self._failed: tuple[float, str] | None = None
 
@@ -263,19 +265,21 @@ class SharedLine:
 
         kept: takes what the broker kept from before, where it is not the same.
         """
-        with self._opening:
-            self._members = self._members | dict.fromkeys(topics, (hear, lost, kept or hear))
+        member = (hear, lost, kept or hear)
+        with self._changing:
+            if any(self._members.get(topic) != member for topic in topics):
+                self._members = self._members | dict.fromkeys(topics, member)
 
     def leave(self, topics: Iterable[str], *, hear: Hear) -> None:
         """Hear these topics no more, where this member still has them; safe to call twice."""
-        with self._opening:
+        with self._changing:
             mine = {topic for topic in topics if topic in self._members and self._members[topic][0] == hear}
             self._members = {topic: member for topic, member in self._members.items() if topic not in mine}
             # Whoever joins with them next is told anew what the broker keeps.
-            self._heard -= mine
-            if self._line is not None and not self._members:
-                self._line.close()
-                self._line = None
+            self._heard = self._heard - mine
+            line, self._line = (self._line, None) if not self._members else (None, self._line)
+        if line is not None:
+            line.close()
 
     def open(self, topics: Iterable[str]) -> MqttLine:
         """The connection, with at least these topics subscribed. Raises DeviceSilent, DeviceRefused."""
@@ -309,9 +313,12 @@ class SharedLine:
                 on_kept=self._kept,
             )
             self._line, self._heard, self._failed = line, set(wanted), None
-        if missing := set(topics) - self._heard:
+        # Whoever else joined meanwhile is spared a question of its own.
+        if not self._heard.issuperset(topics):
+            missing = {*topics, *self._members} - self._heard
             line.subscribe(sorted(missing))
-            self._heard |= missing
+            with self._changing:
+                self._heard = self._heard | (missing & {*topics, *self._members})
         return line
 
     def _received(self, topic: str, payload: bytes, properties: Any) -> None:

@@ -16,6 +16,7 @@ from controls.simulator.template_device import simulated_unit
 from controls.templates.load_templates import load_template, template_names
 from data_quality.contracts.settings import load_project
 from data_quality.contracts.time import SystemClock
+from tests.controls.conftest import need_mosquitto
 from tests.orchestration.test_cli import run
 
 SITE = """
@@ -72,6 +73,14 @@ def test_a_template_is_tried_against_a_simulator_made_from_it() -> None:
     checks = answer("devices", "test", "sunspec_pv_704")["checks"]
     assert {each["status"] for each in checks} == {"ok"}
     assert any(each["name"] == "time to live set_power_limit_kw" for each in checks)
+
+
+@pytest.mark.parametrize("name", ["sim_pv_inverter", "generic_mqtt_power"])
+def test_a_template_on_a_broker_is_tried_on_one_of_its_own(name: str) -> None:
+    need_mosquitto()
+    checks = answer("devices", "test", name)["checks"]
+    assert {each["status"] for each in checks} <= {"ok", "warn"}
+    assert any(each["name"].startswith("write ") for each in checks)
 
 
 def test_a_device_of_the_site_is_listed_read_and_tried_without_a_write(
@@ -147,7 +156,7 @@ def test_discover_asks_only_the_named_addresses_and_says_which_templates_fit() -
         (("devices", "read", "meter_sdm630"), "Give --site or --address"),
         (("devices", "read", "meter_sdm630", "--address", "here:x"), "expected host:port/unit"),
         (("devices", "discover", "here:x"), "expected host:port/unit"),
-        (("devices", "test", "sim_pv_inverter"), "name a device of a site with --site"),
+        (("devices", "test", "ocpp16_charger"), "name a device of a site with --site"),
         (("devices", "test", "sim_battery_10kwh", "--address", "127.0.0.1:9", "--write"), "give --site"),
     ],
 )

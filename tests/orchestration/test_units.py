@@ -1,7 +1,10 @@
 """The units of systemd: what they may, that systemd finds nothing against them, and that the agent says it lives."""
 
+import json
+import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -9,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from assets.stores.transactions import open_store
 from controls.agent.service_notify import heartbeat
+from data_quality.contracts.settings import load_project
+from tests.controls.planning.examples import HOME
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "systemd"
 UNITS = sorted(FOLDER.glob("*.service"))
@@ -77,3 +83,44 @@ def test_the_service_manager_is_told_after_each_cycle_and_its_absence_stops_noth
     beat(None)
     heartbeat({"NOTIFY_SOCKET": "@nobody-is-there"})(None)
     heartbeat({})(None)
+
+
+BROKEN = """
+import signal, sys
+sys.path.insert(0, sys.argv.pop(1))
+try:
+    import orchestration.definitions
+except RuntimeError as fault:
+    print(fault, file=sys.stderr)
+from controls.agent.main import main
+sys.exit(main())
+"""
+
+
+def test_fault_f45_a_platform_that_cannot_be_imported_stops_no_agent(tmp_path: Path) -> None:
+    (tmp_path / "bad" / "orchestration").mkdir(parents=True)
+    (tmp_path / "bad" / "orchestration" / "__init__.py").write_text("raise RuntimeError('a bad deploy')")
+    project = tmp_path / "p"
+    (project / "sites").mkdir(parents=True)
+    (project / "sites" / "home.yaml").write_text(json.dumps(HOME.model_dump(mode="json", exclude_unset=True)))
+    (project / "meterloom.yaml").write_text("{}")
+    (project / "var").mkdir()
+    open_store(load_project(project, {}).store_url).close()
+    words = [sys.executable, "-c", BROKEN, str(tmp_path / "bad"), "--project", str(project), "--site", "home"]
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+        subprocess.Popen(
+            words, stderr=subprocess.PIPE, text=True, env=os.environ | {"NOTIFY_SOCKET": str(tmp_path / "n")}
+        ) as agent,
+    ):
+        manager.bind(str(tmp_path / "n"))
+        manager.settimeout(60)
+        assert agent.stderr is not None
+        # It has whole cycles behind it: each reads, decides, and would bring a device home.
+        said = [agent.stderr.readline(), agent.stderr.readline()]
+        assert b"WATCHDOG=1" in manager.recv(100)
+        assert b"WATCHDOG=1" in manager.recv(100)
+        agent.send_signal(signal.SIGTERM)
+        assert agent.wait(60) == 0
+    assert "a bad deploy" in said[0]
+    assert "agent of home: battery, pv" in said[1]

@@ -10,17 +10,16 @@ from typing import Annotated, Any
 
 import typer
 
+from controls.agent.main import gateways
 from controls.gateways.capabilities import DeviceReader
 from controls.gateways.commissioning.conformance import Check, check_reads, check_writes
 from controls.gateways.commissioning.scan import scan
-from controls.gateways.modbus import TIMEOUT_S, ModbusDevice, ModbusReader
-from controls.gateways.open import Gateways
-from controls.gateways.serve_modbus import ModbusServer
+from controls.gateways.modbus import TIMEOUT_S, ModbusReader
 from controls.gateways.served_unit import RATING
 from controls.ledger.device_lease import acquire_lease, release_lease
 from controls.ledger.modes import current_mode
 from controls.safety.limits import limits_of
-from controls.simulator.template_device import simulated_unit
+from controls.simulator.served_template import DEVICE_ID, served_template
 from controls.templates.load_templates import Template, load_template
 from controls.templates.template_rows import template_row, template_rows
 from data_quality.contracts.control.command import Command, Mode
@@ -178,8 +177,9 @@ def _reader(call: Call, target: Target) -> Iterator[DeviceReader]:
     """The device, to be read and nothing else."""
     device: DeviceReader
     if target.site is not None:
-        gateways = Gateways(target.site.site_id, call.project.project.settings, call.clock)
-        device = gateways.open_reader(target.asset, target.template)
+        device = gateways(target.site, call.project.project, call.clock).open_reader(
+            target.asset, target.template, epoch=0
+        )
     else:
         host, port, unit_id = _place(target.asset.address or _no_address(target.template))
         device = ModbusReader(target.template, host=host, port=port, unit_id=unit_id, clock=call.clock)
@@ -195,34 +195,20 @@ def _no_address(template: Template) -> str:
 
 def _simulated(call: Call, template: Template) -> list[Check]:
     """The template against a simulator made from it, on a clock of its own."""
-    if template.protocol != "modbus_tcp":
-        raise BadInput(
-            f"template {template.template!r} speaks {template.protocol}, which needs a broker or a server: "
-            "name a device of a site with --site",
-            reason="not_simulated",
-        )
     now_s, orders = [0.0], itertools.count(1)
 
     def wait(seconds: float) -> None:
         now_s[0] += seconds
 
-    unit = simulated_unit(template, monotonic=lambda: now_s[0])
-    server = ModbusServer([unit]).start()
-    device = ModbusDevice(template, host=server.host, port=server.port, clock=call.clock, device_id="device")
+    def make(capability: str, value: float, ttl_s: float) -> Command:
+        return _command(call, template, DEVICE_ID, capability, value, ttl_s, epoch=1, seq=next(orders))
+
     spans = {name: template.limits(name) for name in template.settable}
     for name, (low, high) in spans.items():
         if template.capability(name).share_of is not None:
             spans[name] = (max(low, -RATING), min(high, RATING))
-    try:
-        checks = list(check_reads(device, template))
-
-        def make(capability: str, value: float, ttl_s: float) -> Command:
-            return _command(call, template, "device", capability, value, ttl_s, epoch=1, seq=next(orders))
-
-        return checks + list(check_writes(device, template, make, spans=spans, wait=wait))
-    finally:
-        device.close()
-        server.stop()
+    with served_template(template, clock=call.clock, monotonic=lambda: now_s[0]) as device:
+        return [*check_reads(device, template), *check_writes(device, template, make, spans=spans, wait=wait)]
 
 
 def _written(call: Call, target: Target, reason: str) -> list[Check]:
@@ -253,8 +239,7 @@ def _written(call: Call, target: Target, reason: str) -> list[Check]:
         who.sign("devices test", f"{site_id}/{target.asset.asset_id}", reason=reason)
     template, orders, name = target.template, itertools.count(1), target.asset.asset_id
     limits = {each: limits_of(target.asset, template, each) for each in template.settable}
-    gateways = Gateways(site_id, call.project.project.settings, call.clock)
-    device = gateways.open_device(target.asset, template, epoch=first)
+    device = gateways(target.site, call.project.project, call.clock).open_device(target.asset, template, epoch=first)
     try:
         checks = list(check_reads(device, template))
 

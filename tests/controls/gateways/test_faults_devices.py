@@ -197,6 +197,14 @@ def test_fault_f63_an_acknowledgement_of_something_else_shows_in_the_read_back(
         check(bench.path, frames=1)
 
 
+def test_fault_f63_a_value_that_strays_afterwards_shows_too(clock: FixedClock, tmp_path: Path) -> None:
+    with serving(BATTERY, clock, tmp_path) as bench:
+        bench.write(4.0)
+        assert bench.read_back().value == 4.0
+        bench.unit.fault = "drift"
+        assert bench.read_back().value == 3.0 == holds(bench)
+
+
 @pytest.mark.parametrize("template", [BATTERY, STORAGE], ids=lambda each: each.template)
 def test_fault_f65_a_reboot_in_the_middle_shows_and_the_value_can_be_given_again(
     template: Template, clock: FixedClock, tmp_path: Path
