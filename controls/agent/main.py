@@ -95,6 +95,7 @@ def run_agent(
         raise
     finally:
         lanes.close()
+        values.close()
         store.close()
 
 
