@@ -230,6 +230,10 @@ class Lanes:
         """Run it in the device's lane."""
         return (self._silent if device.is_silent else self._healthy).submit(act)
 
+    def beside(self, act: Callable[[], T]) -> "Future[T]":
+        """Run what is no device of ours, a meter for instance, where nobody healthy waits for it."""
+        return self._silent.submit(act)
+
     def close(self) -> None:
         """Begin nothing more; what runs is left to its own time limit."""
         for lane in (self._healthy, self._silent):
