@@ -137,7 +137,7 @@ def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
         return
     bench.hook("issued")
     command = _row(slot).command.model_copy(update={"ttl_s": max(ttl_s, 1.0), "value": value})
-    expect(bench, device, slot, command)
+    expect(bench, device, slot, row.command)
     try:
         ack = yield from send(bench, device, slot, command)
     except NotSent as fault:
@@ -196,6 +196,7 @@ def _step(bench: Bench, device: Device, slot: Slot) -> Step[None]:
         yield from move(bench, slot, S.UNKNOWN, f"{verdict.guard_id}: {verdict.reason}", facts=verdict.facts)
         return
     slot.read_by_s = bench.monotonic() + slot.rule.within_s
+    expect(bench, device, slot, row.command)
     try:
         yield from send(bench, device, slot, command)
     except (DeviceSilent, DeviceRefused) as fault:
