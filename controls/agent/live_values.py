@@ -65,7 +65,11 @@ def _measured(bench: Bench, device: Device, slot: Slot, now_s: float) -> dict[st
         "degc": degc,
         "degc_age_s": degc_age_s,
     }
-    return found if bench.site is None else found | bench.site.live(device, slot, now_s)
+    found |= {} if bench.site is None else bench.site.live(device, slot, now_s)
+    if found.get("reference_offset_s") is None:
+        # Without another clock to ask, the one that this process began with: set back, it would prolong every window.
+        found["reference_offset_s"] = min(bench.clock_offset_s, 0.0)
+    return found
 
 
 def _hold(holds: list[Hold], device_id: str, capability: str) -> str:

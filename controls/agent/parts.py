@@ -14,6 +14,7 @@ from controls.ledger.device_faults import Fault
 from controls.ledger.device_lease import Lease
 from controls.ledger.rows import LedgerRow
 from controls.safety.limits import DeviceLimits, connection_of, limits_of
+from controls.safety.meter_proof import MeterResponse, Proofs
 from controls.templates.load_templates import ReadBackRule, Template, load_template
 from data_quality.contracts.control.command import Command, Mode
 from data_quality.contracts.site_file.site import Asset, Site
@@ -90,8 +91,12 @@ class Bench:
     lease: Lease | None = None
     renewed_s: float = 0.0
     clock_step_s: float = 0.0
+    # Wall against monotonic clock since the process began: below zero the clock was set back, and stays so.
+    clock_offset_s: float = 0.0
     # What is measured beside the devices themselves; without it a site with meters has values that are not known.
     site: "Surroundings | None" = None
+    # The site's meters around its commands; without it no command is proven by a meter.
+    proofs: Proofs | None = None
     must_recover: bool = True
     lanes: "Lanes | None" = None
     answers: dict[Hashable, Any] = field(default_factory=dict)
@@ -122,22 +127,32 @@ class Slot:
     read: ReadBack | None = None
     read_at_s: float | None = None
     judged_s: float | None = None
+    meter: MeterResponse | None = None
     # A new agent does not know what its predecessor left behind, so every slot begins by going home.
     must_revert: bool = True
     revert_again_s: float = 0.0
     is_adopted: bool = False
+    # What stands on the way to the command's value, where the device has a ramp (I02), and since when.
+    step: float | None = None
+    stepped_s: float = 0.0
+    # A hold is open (I08): not even the safe default is written.
+    is_held: bool = False
+    anchored: tuple[str, float] = ("", 0.0)
 
     def take(self, row: LedgerRow, *, now_utc: datetime, now_s: float, is_adopted: bool = False) -> None:
         """Take a command in hand; its deadline is fixed here and never moved. is_adopted: a crash left it in hand."""
         self.row = row
-        self.deadline_s = now_s + (row.command.valid_until_utc - now_utc).total_seconds()
+        name, until_s = row.command.command_id, now_s + (row.command.valid_until_utc - now_utc).total_seconds()
+        # Not even where it was dropped and is taken again: the wall clock may have been set back meanwhile.
+        self.deadline_s = min(until_s, self.anchored[1]) if self.anchored[0] == name else until_s
+        self.anchored = (name, self.deadline_s)
         self.picked_s = now_s
         self.read_by_s = now_s + self.rule.within_s
         self.refresh_s = now_s
         # From the ledger: a restart does not give a device three more attempts.
         attempts = row.facts.get("attempts")
         self.attempts = int(attempts) if isinstance(attempts, int) else 0
-        self.judged_s = None
+        self.judged_s, self.meter, self.step = None, None, None
         self.must_revert = False
         self.is_adopted = is_adopted
 

@@ -13,7 +13,7 @@ class Outcome(StrEnum):
     """What the device did with a command."""
 
     APPLIED = "applied"
-    RENEWED = "renewed"
+    REPEATED = "repeated"
     EXPIRED = "expired"
     OLD_SEQ = "old_seq"
     OLD_EPOCH = "old_epoch"
@@ -27,7 +27,7 @@ class Outcome(StrEnum):
     @property
     def is_accepted(self) -> bool:
         """True where the value stands."""
-        return self in (Outcome.APPLIED, Outcome.RENEWED)
+        return self in (Outcome.APPLIED, Outcome.REPEATED)
 
 
 class LeaseState(Model):
@@ -43,9 +43,10 @@ class LeaseState(Model):
 class SetPointLease:
     """One set-point that dies by itself.
 
-    A higher (epoch, seq) is applied. The same (epoch, seq) with the same value renews the time to live while the
-    lease still runs: a refresh, or a duplicate from the broker. Anything older is dropped, so is a time to live
-    that is not within (0, max_ttl_s]. `now_s` is monotonic seconds.
+    A higher (epoch, seq) is applied. The same (epoch, seq) with the same value is a duplicate: accepted while the lease
+    still runs, but it prolongs nothing, or a network that repeats itself would keep alive what its sender no longer
+    renews. Anything older is dropped, so is a time to live that is not within (0, max_ttl_s]. `now_s` is monotonic
+    seconds.
     """
 
     def __init__(self, *, safe_value: float, minimum: float, maximum: float, max_ttl_s: float) -> None:
@@ -66,16 +67,13 @@ class SetPointLease:
             return Outcome.NO_LEASE
         if epoch < self._epoch:
             return Outcome.OLD_EPOCH
-        outcome = Outcome.APPLIED
         if epoch == self._epoch and seq <= self._seq:
-            # The same number with another value is two writers, not a refresh.
+            # The same number with another value is two writers, not a duplicate.
             is_same = seq == self._seq and value == self._value and self._deadline_s is not None
-            if not is_same:
-                return Outcome.OLD_SEQ
-            outcome = Outcome.RENEWED
+            return Outcome.REPEATED if is_same else Outcome.OLD_SEQ
         self._value, self._epoch, self._seq = value, epoch, seq
         self._deadline_s = now_s + ttl_s
-        return outcome
+        return Outcome.APPLIED
 
     def release(self) -> None:
         """Given back, or switched off and on again: the safe value, and nothing that runs out."""

@@ -173,7 +173,7 @@ class MqttDevice(MqttReader):
                 self._topics.command, payload, key=command.command_id, answer=self._topics.ack, expiry_s=expiry_s
             )
         result = document.get("result")
-        if result not in (Outcome.APPLIED, Outcome.RENEWED):
+        if result not in (Outcome.APPLIED, Outcome.REPEATED):
             # The device's own words go into logs and the ledger: one short line of them.
             said = ascii(result)[:60] if not isinstance(result, str) else ascii(result)[1:-1][:60]
             raise DeviceRefused(f"device {self._device_id!r} dropped the command: {_WHY.get(said, said)}", code=said)

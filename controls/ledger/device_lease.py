@@ -13,6 +13,8 @@ LEASE_S = 15.0
 RENEW_S = 5.0
 # A holder that cannot renew stops before others may take over: 5 s to bring its devices to their safe default.
 STOP_S = 10.0
+# Clocks of two machines may differ by so much (I10).
+CLOCK_TOLERANCE_S = 2.0
 
 
 class Lease(Model):
@@ -39,7 +41,8 @@ def acquire_lease(store: Store, site_id: str, holder: str, *, now_utc: datetime)
             return lease
         row = rows[0]
         # An expired lease of the same holder is free too: somebody may have acted meanwhile, so its epoch counts up.
-        is_free = row["expires_utc"] <= now_utc
+        # One that ends later than any lease can was taken by a clock that was ahead: it would lock the site for hours.
+        is_free = not now_utc < row["expires_utc"] <= expires_utc + timedelta(seconds=CLOCK_TOLERANCE_S)
         if row["holder"] != holder and not is_free:
             return None
         is_mine = row["holder"] == holder and not is_free

@@ -22,7 +22,7 @@ from tests.control_faults.storm import storm
 from tests.control_faults.virtual_site import StoreMaker
 
 KEPT = Path(__file__).with_name("soak.json")
-PART = 200
+PART = 50
 
 
 @contextmanager

@@ -21,9 +21,10 @@ from assets.stores.trust import Ask, Trust
 from controls.agent.loop import Agent
 from controls.agent.parts import Bench, devices_of
 from controls.agent.planned import planned_check
+from controls.agent.site_values import SiteValues
 from controls.gateways.capabilities import Ack, DeviceReader, DeviceRefused, DeviceSilent, DeviceWriter, ReadBack
 from controls.gateways.check_command import checked
-from controls.gateways.serve_modbus import leases_of
+from controls.gateways.lease import Outcome, leases_of
 from controls.ledger.chain import verify_chain
 from controls.ledger.device_faults import acknowledge_fault, open_faults
 from controls.ledger.modes import set_mode
@@ -175,7 +176,7 @@ class VirtualDevice:
         outcome = self.lease.offer(
             value=value, ttl_s=held_s, epoch=item.epoch, seq=item.seq, now_s=self.time.monotonic()
         )
-        if outcome.is_accepted:
+        if outcome is Outcome.APPLIED:
             facts = {"value": value, "until_s": self.time.true_s + held_s, "who": who, "epoch": item.epoch}
             self.tell("applied", key=item.command_id, note=str(outcome), **facts)
         return str(outcome)
@@ -274,14 +275,22 @@ class Line:
 class VirtualSite:
     """Store, devices, agents, and the history of what they did. Agents are cycled in order, each `step_s` seconds."""
 
-    def __init__(self, store: Store, *, mode: Mode = Mode.PARTIAL, writer: type[VirtualWriter] = VirtualWriter) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        mode: Mode = Mode.PARTIAL,
+        writer: type[VirtualWriter] = VirtualWriter,
+        has_reference: bool = True,
+    ) -> None:
+        """has_reference: the store's machine has a clock of its own, as PostgreSQL's has."""
         self.store = FragileStore(store)
         self.time, self.history = TrueTime(), History()
         templates = {asset.asset_id: template_of(asset.template) for asset in HOME.assets if asset.template}
         self.devices = {name: VirtualDevice(name, templates[name], self.time, self.history) for name in CAPABILITIES}
         self.agents: list[Agent] = []
         self.crash_at = ""
-        self.writer = writer
+        self.writer, self.has_reference = writer, has_reference
         self._count, self._told, self._version = 0, 0, 0
         self._check = _home_check()
         self._keys: dict[str, str] = {}
@@ -299,11 +308,15 @@ class VirtualSite:
             monotonic=self.time.monotonic,
             transports=Line(self.devices, who, self.writer),
             hook=self._hook,
+            site=SiteValues(HOME, template_of, reference=self._reference),
         )
         agent = Agent(bench, devices_of(HOME, template_of))
         self.agents.append(agent)
         self.tell("started", who=who)
         return agent
+
+    def _reference(self) -> datetime | None:
+        return self.time.true_utc if self.has_reference else None
 
     def kill(self, agent: Agent) -> None:
         """As by SIGKILL: nothing more is said or done by it."""

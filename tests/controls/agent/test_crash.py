@@ -59,7 +59,7 @@ def wire_faults(writes: list[tuple[datetime, float, str, str]], ends: dict[str, 
             found.append(f"{name} was written after its window")
         if abs(value) > 1.5:
             found.append(f"{name} left the envelope")
-        if outcome in ("applied", "renewed") and (not applied or applied[-1] != name):
+        if outcome in ("applied", "repeated") and (not applied or applied[-1] != name):
             if name in applied:
                 found.append(f"{name} came back")
             applied.append(name)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from assets.stores.schema.tables_control import command_events, device_leases
 from controls.ledger.device_faults import acknowledge_fault, open_faults
+from controls.ledger.device_holds import open_holds
 from controls.ledger.modes import current_mode
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import Mode
@@ -111,7 +112,9 @@ def test_a_value_somebody_else_set_is_not_fought(world: World) -> None:
     world.run(60)
     assert world.told()[-2:] == ["DRIFTED", "OVERRIDDEN"]
     assert len(world.plant.battery.writes) == writes
-    assert open_faults(world.store, "home")[0].reason.startswith("OVERRIDDEN")
+    assert open_faults(world.store, "home") == []
+    (hold,) = open_holds(world.store, "home", world.time.wall)
+    assert (hold.device_id, hold.value, hold.reason) == ("battery", 3.0, "somebody else set 3")
 
 
 def test_a_glitch_of_one_read_is_no_override(world: World) -> None:
@@ -161,7 +164,7 @@ def test_a_wall_clock_that_steps_reverts_everything(world: World) -> None:
 
 
 def test_a_clock_set_back_cannot_prolong_a_command(world: World) -> None:
-    """Set back by less than the step limit, again and again: the monotonic deadline ends it all the same."""
+    """Set back by less than the step limit, again and again: two seconds behind its own start, guard I10 ends it."""
     end = NOW + timedelta(seconds=60)
     world.prove(valid_until_utc=end)
     for _ in range(130):
@@ -169,7 +172,7 @@ def test_a_clock_set_back_cannot_prolong_a_command(world: World) -> None:
         world.time.pass_(0.5)
         world.time.wall -= timedelta(seconds=0.4)
     assert world.time.wall < end
-    assert state_of(world.store) is S.COMPLETED
+    assert (state_of(world.store), world.row().facts["guard"]) == (S.REVERTED, "I10")
     assert world.plant.battery.value == 0.0
 
 

@@ -20,7 +20,7 @@ def test_a_fresh_device_holds_its_safe_value() -> None:
     ("second", "outcome"),
     [
         ({"seq": 6, "value": 2.0}, Outcome.APPLIED),
-        ({"seq": 5, "value": 1.0}, Outcome.RENEWED),
+        ({"seq": 5, "value": 1.0}, Outcome.REPEATED),
         ({"seq": 5, "value": 2.0}, Outcome.OLD_SEQ),
         ({"seq": 4, "value": 1.0}, Outcome.OLD_SEQ),
         ({"seq": 1, "epoch": 3}, Outcome.APPLIED),
@@ -39,7 +39,7 @@ def test_what_follows_seq_5_of_epoch_2(second: dict[str, float], outcome: Outcom
     assert device.offer(**(first | second), now_s=10.0) is outcome
     held = device.state(10.0)
     assert held.value == (second.get("value", 1.0) if outcome.is_accepted else 1.0)
-    assert held.remaining_s == (30.0 if outcome.is_accepted else 20.0)
+    assert held.remaining_s == (30.0 if outcome is Outcome.APPLIED else 20.0)
 
 
 def test_a_lease_that_ran_out_is_not_renewed_by_its_own_echo() -> None:
@@ -65,7 +65,7 @@ def test_no_value_outlives_its_time_and_order_never_goes_back(
     for offered, ttl_s, epoch, seq, later_s in rows:
         now_s += later_s
         outcome = device.offer(value=offered, ttl_s=ttl_s, epoch=epoch, seq=seq, now_s=now_s)
-        if outcome.is_accepted:
+        if outcome is Outcome.APPLIED:
             assert (epoch, seq) >= newest
             assert -5.0 <= offered <= 5.0
             assert 0 < ttl_s <= 60.0

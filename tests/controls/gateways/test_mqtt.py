@@ -78,7 +78,7 @@ def test_a_command_is_acknowledged_with_the_value_that_stands(
         ack = served.device.write(command(clock, device_id="device", capability=LIMIT, value=3.0))
         assert (ack.code, ack.applied_value) == ("applied", 3.0)
         again = served.device.write(command(clock, device_id="device", capability=LIMIT, value=3.0))
-        assert again.code == "renewed"
+        assert again.code == "repeated"
 
 
 def test_a_command_carries_all_that_the_contract_wants(inverter: Template, clock: FixedClock, broker: Broker) -> None:

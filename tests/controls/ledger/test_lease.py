@@ -41,5 +41,13 @@ def test_a_lease_that_was_given_back_is_free_at_once(store: Store) -> None:
     assert acquire_lease(store, "home", "a", now_utc=NOW + _after(2)) is None
 
 
+def test_a_lease_from_a_clock_that_was_ahead_does_not_lock_the_site(store: Store) -> None:
+    assert acquire_lease(store, "home", "a", now_utc=NOW + timedelta(hours=2)) is not None
+    assert acquire_lease(store, "home", "b", now_utc=NOW + timedelta(hours=2) - _after(2)) is None
+    taken = acquire_lease(store, "home", "b", now_utc=NOW)
+    assert taken is not None
+    assert taken.epoch == 2
+
+
 def test_a_holder_stops_before_another_may_begin() -> None:
     assert RENEW_S < STOP_S < LEASE_S
