@@ -92,11 +92,11 @@ class Bed:
     def limit_kw(self) -> float:
         return self.inverter.leases["set_power_limit_kw"].state(time.monotonic()).value
 
-    def raise_mode(self) -> None:
-        set_mode(self.store, "home", mode=Mode.PARTIAL, person=CARLA, reason="test", clock=self.clock)
+    def raise_mode(self, mode: Mode = Mode.PARTIAL) -> None:
+        set_mode(self.store, "home", mode=mode, person=CARLA, reason="test", clock=self.clock)
 
-    def plan(self, *, window_s: float = 60.0, plan_id: str = "p1") -> None:
-        """One command for each device, from now on."""
+    def plan(self, *, window_s: float = 60.0, plan_id: str = "p1", mark: str = "") -> None:
+        """One command for each device, from now on. mark: behind the commands' names, for a further plan."""
         now = self.clock.now_utc()
         base: dict[str, Any] = {
             "plan_id": plan_id,
@@ -124,7 +124,7 @@ class Bed:
             )
             for device_id, capability, value in wanted:
                 item = Command(
-                    command_id=device_id,
+                    command_id=f"{device_id}{mark}",
                     idempotency_key=f"{plan_id}:{device_id}",
                     device_id=device_id,
                     capability=capability,
@@ -133,8 +133,8 @@ class Bed:
                 )
                 propose(connection, item, at_utc=now)
 
-    def release(self) -> tuple[str, ...]:
-        return release(self.store, "home", "p1", clock=self.clock, check=planned_check(self.site)).released
+    def release(self, plan_id: str = "p1") -> tuple[str, ...]:
+        return release(self.store, "home", plan_id, clock=self.clock, check=planned_check(self.site)).released
 
     def start_agent(self) -> None:
         """The agent in a thread of this process."""
