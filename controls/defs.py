@@ -7,6 +7,7 @@ import dagster as dg
 
 from assets.stores.transactions import Store
 from controls.agent.planned import planned_check
+from controls.ledger.device_holds import told_by_hand
 from controls.ledger.ledger_trust import distrusted
 from controls.ledger.outbox import release, wait_for_results
 from controls.ledger.proof import unproven
@@ -163,7 +164,10 @@ def core_site__execution(
     site = project.site(context.partition_key)
     slots = _execution(project, clock, site.site_id)
     asked = suggestions(
-        overrides_of(read_commands(project.store, site.site_id, states=[CommandState.OVERRIDDEN])),
+        overrides_of(
+            read_commands(project.store, site.site_id, states=[CommandState.OVERRIDDEN]),
+            told_by_hand(project.store, site.site_id),
+        ),
         time_zone=site.time_zone,
         now_utc=clock.now_utc(),
     )

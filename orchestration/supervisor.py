@@ -21,10 +21,11 @@ from zoneinfo import ZoneInfo
 
 from controls.gateways.broker import free_port, start_broker
 from controls.simulator.simulated_files import write_site
-from data_quality.contracts.errors import Unreachable
-from data_quality.contracts.settings import Project
+from data_quality.contracts.errors import BadInput, Unreachable
+from data_quality.contracts.settings import Project, ServerSettings
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import SystemClock
+from orchestration.doctor.ports import Listener
 from orchestration.instance.databases import prepare_databases
 from orchestration.instance.first_month import FROM_READINGS
 from orchestration.instance.start_lock import free, take
@@ -108,7 +109,7 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
         broker = stack.enter_context(
             start_broker(project.data_dir / "broker", password=password, allow_fallback=allow_fallback)
         )
-        modbus_port = wanted_or_free(project.settings.server.modbus_port)
+        modbus_port = port_of(project.settings.server, "modbus", say)
         live = Live(
             environment={
                 **instance_environment(project),
@@ -156,8 +157,7 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say) -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    server = project.settings.server
-    dagster_port, mlflow_port = wanted_or_free(server.dagster_port), wanted_or_free(server.mlflow_port)
+    dagster_port, mlflow_port = (port_of(project.settings.server, name, say) for name in ("dagster", "mlflow"))
     workspace = Path(__file__).resolve().parent.parent / "workspace.yaml"
     logs = project.data_dir / "logs"
     with ExitStack() as stack:
@@ -230,18 +230,32 @@ def _mlflow(project: Project, port: int) -> list[str]:
     ]
 
 
-def wanted_or_free(port: int) -> int:
-    """The wanted port where nothing holds it, else a free one."""
-    if port:
-        with socket.socket() as probe:
-            # Or a port that was just closed would count as taken for another minute.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                return free_port()
-            return port
+def port_of(server: ServerSettings, name: str, say: Say) -> int:
+    """The port of a part, or a free one where nobody named one and another program holds the usual one.
+
+    Raises BadInput where a port that somebody named is held: whoever named it looks for the part there.
+    """
+    port: int = getattr(server, f"{name}_port")
+    if not port or _is_free(port):
+        return port or free_port()
+    who = str(Listener(port))
+    taken = f"port {port}, for {name}, is taken{f' by {who}' if who else ''}"
+    if f"{name}_port" in server.model_fields_set:
+        mend = f"end that program, or name another port with METERLOOM_SERVER__{name.upper()}_PORT"
+        raise BadInput(taken, reason="port_taken", mend=mend)
+    say(f"{taken}: a free one is used")
     return free_port()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # Or a port that was just closed would count as taken for another minute.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def wait_for_port(port: int, children: list[Child], *, within_s: float = 30.0) -> None:

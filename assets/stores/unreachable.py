@@ -58,8 +58,10 @@ def _of_postgres(cause: BaseException, url: str) -> Unreachable | None:
     # Of PostgreSQL all of these stand for the server: gone, restarting, full, out of connections, in deadlock.
     if isinstance(cause, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.TimeoutError):
         return no_answer(getattr(cause, "orig", None) or cause, url)
-    if isinstance(cause, sa.exc.DBAPIError) and cause.connection_invalidated:
-        return no_answer(cause.orig or cause, url)
+    # 25006: it answers and takes no writes, as a standby does that nobody made the primary.
+    is_standby = isinstance(cause, sa.exc.DBAPIError) and getattr(cause.orig, "sqlstate", None) == "25006"
+    if is_standby or (isinstance(cause, sa.exc.DBAPIError) and cause.connection_invalidated):
+        return no_answer(getattr(cause, "orig", None) or cause, url)
     return None
 
 

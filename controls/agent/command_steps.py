@@ -4,6 +4,7 @@
 
 import math
 
+from controls.agent.metered import ask_meter, expect, meter_facts
 from controls.agent.moves import issue, move, refresh_verdict
 from controls.agent.parts import Bench, Device, Slot, Step, View
 from controls.agent.wire import fits, is_safe, look, observe, revert, send
@@ -11,6 +12,7 @@ from controls.gateways.capabilities import DeviceRefused, DeviceSilent, NotSent,
 from controls.ledger.device_faults import is_latched
 from controls.ledger.rows import LedgerRow
 from controls.ledger.states import IN_HAND
+from controls.safety.interlocks.ramp import STEP_S, ramped
 from controls.safety.verdict import Block
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import EvidenceGrade, Mode
@@ -117,7 +119,8 @@ def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     is_first = row.state is S.PENDING
     # Cut to what is left of the window, so that the device's own timer ends it even if this process is gone.
     ttl_s = float(math.floor(min(row.command.ttl_s, slot.deadline_s - now_s)))
-    verdict = yield from issue(bench, device, slot, ttl_s=max(ttl_s, 1.0))
+    value = _next_value(slot)
+    verdict = yield from issue(bench, device, slot, ttl_s=max(ttl_s, 1.0), value=value)
     if isinstance(verdict, Block):
         reason = f"{verdict.guard_id}: {verdict.reason}"
         if is_first:
@@ -128,7 +131,8 @@ def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     if verdict is None:
         return
     bench.hook("issued")
-    command = _row(slot).command.model_copy(update={"ttl_s": max(ttl_s, 1.0)})
+    command = _row(slot).command.model_copy(update={"ttl_s": max(ttl_s, 1.0), "value": value})
+    expect(bench, device, slot, command)
     try:
         ack = yield from send(bench, device, slot, command)
     except NotSent as fault:
@@ -140,17 +144,22 @@ def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
         slot.read_by_s = bench.monotonic() + slot.rule.within_s
         yield from move(bench, slot, S.UNKNOWN, str(fault))
         return
+    slot.step, slot.stepped_s = (None if value == row.command.value else value), bench.monotonic()
     bench.hook("written")
     facts = {"ack_code": ack.code, "applied_value": ack.applied_value, "acked_at_utc": ack.at_utc.isoformat()}
     slot.read_by_s = bench.monotonic() + slot.rule.within_s
     grade = EvidenceGrade.DEVICE_ACKNOWLEDGED
     if (yield from move(bench, slot, S.ACKED, "acknowledged", facts=facts, evidence_grade=grade)):
         bench.hook("acked")
+        yield from _acked(bench, device, slot)
 
 
 def _acked(bench: Bench, device: Device, slot: Slot) -> Step[None]:
-    read = yield from look(bench, device, slot)
-    if read is not None and fits(read, _row(slot).command, slot):
+    read, command = (yield from look(bench, device, slot)), _row(slot).command
+    if read is not None and slot.step is not None and fits(read, command.model_copy(update={"value": slot.step}), slot):
+        if bench.monotonic() >= slot.stepped_s + STEP_S:
+            yield from _step(bench, device, slot)
+    elif read is not None and fits(read, command, slot):
         yield from _prove(bench, slot, read, "read back")
     elif bench.monotonic() >= slot.read_by_s:
         if read is None:
@@ -160,6 +169,35 @@ def _acked(bench: Bench, device: Device, slot: Slot) -> Step[None]:
             )
         else:
             yield from move(bench, slot, S.MISMATCH, f"the device reads {read.value:g}", facts=_facts(read))
+
+
+def _next_value(slot: Slot) -> float:
+    """The command's value, or the next step towards it from where the device stands (I02)."""
+    target = _row(slot).command.value
+    return target if slot.read is None else ramped(slot.read.value, target, slot.limits.ramp_per_s, STEP_S)
+
+
+def _step(bench: Bench, device: Device, slot: Slot) -> Step[None]:
+    """The next step of a ramp, if every guard allows it; whatever comes between is a doubt, and is decided there."""
+    row, now_s, value = _row(slot), bench.monotonic(), _next_value(slot)
+    ttl_s = float(math.floor(min(row.command.ttl_s, slot.deadline_s - now_s)))
+    if device.writer is None or bench.lease is None or ttl_s < 1:
+        yield from move(bench, slot, S.UNKNOWN, f"the ramp to {row.command.value:g} ended on its way")
+        return
+    order = {"epoch": bench.lease.epoch, "seq": device.next_seq(), "ttl_s": ttl_s, "value": value}
+    command = row.command.model_copy(update=order)
+    verdict = yield from refresh_verdict(bench, device, slot, command)
+    if isinstance(verdict, Block):
+        yield from move(bench, slot, S.UNKNOWN, f"{verdict.guard_id}: {verdict.reason}", facts=verdict.facts)
+        return
+    slot.read_by_s = bench.monotonic() + slot.rule.within_s
+    try:
+        yield from send(bench, device, slot, command)
+    except (DeviceSilent, DeviceRefused) as fault:
+        yield from move(bench, slot, S.UNKNOWN, str(fault))
+        return
+    slot.step, slot.stepped_s = (None if value == row.command.value else value), bench.monotonic()
+    bench.hook("stepped")
 
 
 def _doubt(bench: Bench, device: Device, slot: Slot) -> Step[None]:
@@ -224,14 +262,14 @@ def _verified(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None
     elif slot.is_over(command, now_utc=bench.clock.now_utc(), now_s=now_s):
         # With a successor waiting, a detour over the safe default would make the device jump twice.
         facts = {} if successors else (yield from revert(bench, device, slot))
-        yield from move(bench, slot, S.COMPLETED, "the window ended", facts=facts)
+        yield from move(bench, slot, S.COMPLETED, "the window ended", facts={**facts, **meter_facts(slot.meter)})
     elif successors:
         yield from move(bench, slot, S.SUPERSEDED, f"command {successors[0].command.command_id} follows")
     elif not (yield from observe(bench, device)):
         # While its time to live runs, silence is no proof of anything; after it the value cannot be ours any more.
         if now_s >= slot.wire_until_s + TTL_GRACE_S:
             yield from _give_up(bench, device, slot, f"silent past its time to live: {device.last_fault}")
-    elif not (yield from _still_fits(bench, slot)):
+    elif not (yield from _still_fits(bench, slot)) or not (yield from ask_meter(bench, device, slot)):
         return
     elif device.writer is not None and now_s >= slot.refresh_s:
         yield from _refresh(bench, device, slot)
@@ -279,7 +317,9 @@ def _refresh(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     verdict = yield from refresh_verdict(bench, device, slot, command)
     if isinstance(verdict, Block):
         facts = {**(yield from revert(bench, device, slot)), "guard": verdict.guard_id}
-        yield from move(bench, slot, S.REVERTED, f"{verdict.guard_id}: {verdict.reason}", facts=facts)
+        # I14: a device that does the opposite is left alone until a person has looked.
+        latch = verdict.guard_id == "I14"
+        yield from move(bench, slot, S.REVERTED, f"{verdict.guard_id}: {verdict.reason}", facts=facts, latch=latch)
         return
     try:
         yield from send(bench, device, slot, command)
@@ -321,8 +361,10 @@ def _drifted(bench: Bench, device: Device, slot: Slot) -> Step[None]:
             bench, slot, S.REVERTED, "the device returned to its safe default by itself", facts=_facts(read)
         )
     else:
-        # must_revert stays off: a person's value is never fought.
-        yield from move(bench, slot, S.OVERRIDDEN, f"somebody else set {read.value:g}", facts=_facts(read), latch=True)
+        # must_revert stays off: a person's value is never fought, until the hold ends (I08).
+        reason = f"somebody else set {read.value:g}"
+        if (yield from move(bench, slot, S.OVERRIDDEN, reason, facts=_facts(read), hold=read.value)):
+            slot.is_held = True
 
 
 def _is_open(bench: Bench, row: LedgerRow) -> bool:

@@ -11,6 +11,7 @@ from controls.agent.rounds import Rounds
 from controls.agent.watchdog import Pulse, reason_to_stop, to_safe_default
 from controls.agent.wire import close_hand, observe, open_hand, revert
 from controls.ledger.device_faults import open_faults
+from controls.ledger.device_holds import is_held, open_holds
 from controls.ledger.device_lease import RENEW_S, acquire_lease, release_lease
 from controls.ledger.modes import modes_and_doubts
 from controls.ledger.rows import read_commands
@@ -146,6 +147,10 @@ class Agent:
         for row in read_commands(bench.store, bench.site_id, states=states):
             view.rows.setdefault((row.command.device_id, row.command.capability), []).append(row)
         self.bench.must_recover = False
+        holds = open_holds(bench.store, bench.site_id, bench.clock.now_utc())
+        for device in self.devices:
+            for slot in device.slots:
+                slot.is_held = is_held(holds, device.device_id, slot.capability)
         if doubts:
             self.trouble = f"the mode is not believed: {doubts[0]}; 'meterloom doctor' names every such row"
         if bench.site is not None and bench.site.observe(bench, self.devices):

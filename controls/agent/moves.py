@@ -8,6 +8,7 @@ from assets.stores.trust import trust_of
 from controls.agent.live_values import live_of
 from controls.agent.parts import Bench, Device, OnLedger, Slot, Step
 from controls.ledger.device_faults import latch_fault
+from controls.ledger.device_holds import HOLD, set_hold
 from controls.ledger.rows import Facts, LedgerRow, command_doubt, transition
 from controls.ledger.states import is_terminal
 from controls.safety.check import check_all
@@ -24,10 +25,12 @@ def move(
     facts: Facts | None = None,
     evidence_grade: EvidenceGrade | None = None,
     latch: bool = False,
+    hold: float | None = None,
 ) -> Step[bool]:
     """Move the command in hand on; False where somebody else moved it first, and then it is dropped from the hand.
 
-    latch: set the device's fault latch in the same transaction. Raises Unreachable.
+    latch: set the device's fault latch in the same transaction. hold: what somebody else set; hands stay off it, too.
+    Raises Unreachable.
     """
     row = _in_hand(slot)
 
@@ -53,6 +56,18 @@ def move(
                 command_id=command.command_id,
                 at_utc=now_utc,
             )
+        if moved is not None and hold is not None:
+            set_hold(
+                connection,
+                bench.site_id,
+                row.command.device_id,
+                row.command.capability,
+                until_utc=now_utc + HOLD,
+                value=hold,
+                reason=reason,
+                command_id=row.command.command_id,
+                at_utc=now_utc,
+            )
         return moved
 
     moved: LedgerRow | None = yield OnLedger(act)
@@ -61,11 +76,12 @@ def move(
     return moved is not None
 
 
-def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float) -> Step[Verdict | None]:
+def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float, value: float) -> Step[Verdict | None]:
     """Ask every guard with live values and set ISSUED, in one transaction that also reads mode, latches and lease.
 
-    So a mode that was lowered first always wins. Answers the verdict, or None where the lease or the row is no longer
-    ours (the command is dropped from the hand). After Allow the row carries the order it is sent with.
+    So a mode that was lowered first always wins. value: what is written now, on a ramp a step of the way (I02).
+    Answers the verdict, or None where the lease or the row is no longer ours (the command is dropped from the hand).
+    After Allow the row carries the order it is sent with.
     """
     row = _in_hand(slot)
 
@@ -80,7 +96,8 @@ def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float) -> Step[Ver
         if doubt:
             return Block(guard_id="LEDGER", reason=doubt), row
         seq = device.next_seq()
-        command = row.command.model_copy(update={"epoch": bench.lease.epoch, "seq": seq, "ttl_s": ttl_s})
+        order = {"epoch": bench.lease.epoch, "seq": seq, "ttl_s": ttl_s, "value": value}
+        command = row.command.model_copy(update=order)
         live = live_of(connection, bench, device, slot, command, now_utc)
         verdict = check_all(command, live, slot.limits, now_utc)
         if isinstance(verdict, Block):
@@ -90,7 +107,7 @@ def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float) -> Step[Ver
             row,
             CommandState.ISSUED,
             at_utc=now_utc,
-            reason="all guards allow it",
+            reason="all guards allow it" if value == row.command.value else f"all guards allow it; stepping: {value:g}",
             facts={
                 # Counted and stored before sending, so that a crash loop does not start from zero each time.
                 "attempts": slot.attempts + 1,

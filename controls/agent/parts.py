@@ -14,6 +14,7 @@ from controls.ledger.device_faults import Fault
 from controls.ledger.device_lease import Lease
 from controls.ledger.rows import LedgerRow
 from controls.safety.limits import DeviceLimits, connection_of, limits_of
+from controls.safety.meter_proof import MeterResponse, Proofs
 from controls.templates.load_templates import ReadBackRule, Template, load_template
 from data_quality.contracts.control.command import Command, Mode
 from data_quality.contracts.site_file.site import Asset, Site
@@ -94,6 +95,8 @@ class Bench:
     clock_offset_s: float = 0.0
     # What is measured beside the devices themselves; without it a site with meters has values that are not known.
     site: "Surroundings | None" = None
+    # The site's meters around its commands; without it no command is proven by a meter.
+    proofs: Proofs | None = None
     must_recover: bool = True
     lanes: "Lanes | None" = None
     answers: dict[Hashable, Any] = field(default_factory=dict)
@@ -124,10 +127,16 @@ class Slot:
     read: ReadBack | None = None
     read_at_s: float | None = None
     judged_s: float | None = None
+    meter: MeterResponse | None = None
     # A new agent does not know what its predecessor left behind, so every slot begins by going home.
     must_revert: bool = True
     revert_again_s: float = 0.0
     is_adopted: bool = False
+    # What stands on the way to the command's value, where the device has a ramp (I02), and since when.
+    step: float | None = None
+    stepped_s: float = 0.0
+    # A hold is open (I08): not even the safe default is written.
+    is_held: bool = False
     anchored: tuple[str, float] = ("", 0.0)
 
     def take(self, row: LedgerRow, *, now_utc: datetime, now_s: float, is_adopted: bool = False) -> None:
@@ -143,7 +152,7 @@ class Slot:
         # From the ledger: a restart does not give a device three more attempts.
         attempts = row.facts.get("attempts")
         self.attempts = int(attempts) if isinstance(attempts, int) else 0
-        self.judged_s = None
+        self.judged_s, self.meter, self.step = None, None, None
         self.must_revert = False
         self.is_adopted = is_adopted
 

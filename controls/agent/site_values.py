@@ -16,6 +16,7 @@ from controls.agent.state_history import StateHistory
 from controls.gateways.capabilities import DeviceReader, DeviceRefused, DeviceSilent
 from controls.safety.interlocks.soc import SocTrack
 from controls.safety.limits import DSO_READING, PHASE_READINGS, dso_assets, grid_asset
+from controls.safety.meter_proof import READING, Proofs
 from controls.templates.load_templates import Template, load_template
 from data_quality.contracts.site_file.site import Asset, Site
 
@@ -58,8 +59,14 @@ class SiteValues:
         grid, lines = grid_asset(site), dso_assets(site, load)
         self._grid = "" if grid is None else grid.asset_id
         self._lines = tuple(line.asset_id for line in lines)
+        # What meters show around a command; the agent tells it of every set-point and asks it for the fifth grade.
+        self.proofs = Proofs(site, load)
         zones = [self._assets[name] for asset in site.assets if (name := _zone_of(asset)) in self._assets]
-        sensors = {each.asset_id: each for each in (grid, *lines, *zones) if each is not None and each.template}
+        sensors = {
+            each.asset_id: each
+            for each in (grid, *self.proofs.meters.values(), *lines, *zones)
+            if each is not None and each.template
+        }
         self.sensors = [Sensor(each, template := load(each.template), _names(template)) for each in sensors.values()]
         self.values: dict[tuple[str, str], tuple[float, float]] = {}
         self._tracks: dict[str, SocTrack] = {}
@@ -127,6 +134,9 @@ class SiteValues:
             "dso_age_s": dso_age_s,
             "soc_drift": None if track is None else track.drift,
         }
+        if slot.row is not None:
+            wrong_s, wrong_kw = self.proofs.wrong_way(device.device_id, slot.row.command.command_id, now_s)
+            found |= {"wrong_way_s": wrong_s, "wrong_way_kw": wrong_kw}
         if self.history is not None:
             found |= self.history.live((device.device_id, slot.capability), now_s)
         zone = self._assets.get(_zone_of(device.asset))
@@ -163,7 +173,10 @@ class SiteValues:
                 epoch = 0 if bench.lease is None else bench.lease.epoch
                 sensor.reader = bench.transports.open_reader(sensor.asset, sensor.template, epoch=epoch)
             for name in sensor.names:
-                self.values[sensor.asset.asset_id, name] = (sensor.reader.read(name), bench.monotonic())
+                value, now_s = sensor.reader.read(name), bench.monotonic()
+                self.values[sensor.asset.asset_id, name] = (value, now_s)
+                if name == READING:
+                    self.proofs.add(sensor.asset.asset_id, now_s, value)
         except (DeviceSilent, DeviceRefused):
             sensor.due_s = bench.monotonic() + SILENT_S
             return False

@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
+from controls.agent.metered import expect
 from controls.agent.parts import Bench, Device, OnWire, Slot, Step
 from controls.gateways.capabilities import (
     Ack,
@@ -115,6 +116,8 @@ def send(bench: Bench, device: Device, slot: Slot, command: Command) -> Step[Ack
     """Send once. Raises NotSent, DeviceRefused, DeviceSilent; after the last two the value may stand all the same."""
     if device.writer is None:
         raise DeviceSilent(f"no writer is open for {device.device_id}")
+    if bench.site is not None:
+        bench.site.wrote(bench, device, slot)
     # Before the write, not after it: one that is never answered may stand all the same.
     slot.wire_until_s = max(slot.wire_until_s, bench.monotonic() + command.ttl_s)
     try:
@@ -142,16 +145,22 @@ def _write(bench: Bench, device: Device, writer: DeviceWriter, command: Command,
 def revert(bench: Bench, device: Device, slot: Slot, *, epoch: int | None = None) -> Step[dict[str, Fact]]:
     """Write the safe default and read it back; what came of it, as facts. Never raises for the device's faults.
 
-    epoch: of the lease that is just being given up; None: of the one that is held. Where it fails, the slot remembers
+    What a person set by hand is left alone. epoch: of the lease that is just being given up; None: of the one that is
+    held. Where it fails, the slot remembers
     to try again until the device's own timer must have run out.
     """
+    if slot.is_held:
+        return {"revert": "left alone: somebody else has the device"}
     slot.must_revert = True
     if epoch is None and bench.lease is not None:
         epoch = bench.lease.epoch
     if device.writer is None or epoch is None:
         return {"revert": "left to the device's own timer"}
     slot.revert_again_s = bench.monotonic() + SILENT_PAUSE_S
+    if bench.site is not None:
+        bench.site.wrote(bench, device, slot)
     command = _safe_command(bench, device, slot, epoch)
+    expect(bench, device, slot, command)
     try:
         read: ReadBack = yield OnWire(partial(_write_safe, device, device.writer, command))
     except (DeviceSilent, DeviceRefused) as fault:

@@ -10,9 +10,12 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from controls.gateways.access.broker_rights import Client, probe_clients, prove_rights, rights_lines
+from controls.gateways.access.demo_certificate import Certificate
 from controls.gateways.mqtt_line import BrokerAddress
 from data_quality.contracts.errors import Unreachable
 
@@ -35,8 +38,11 @@ def find_mosquitto(name: str = "mosquitto") -> Path | None:
 class Broker:
     """A running broker. Use it in `with`, or call `stop`."""
 
-    def __init__(self, *, address: BrokerAddress, kind: str, note: str, process: Any) -> None:
+    def __init__(
+        self, *, address: BrokerAddress, kind: str, note: str, process: Any, clients: Sequence[Client] = ()
+    ) -> None:
         self.address = address
+        self._clients = {client.username: client for client in clients}
         self.kind = kind
         self.note = note
         self._process = process
@@ -46,6 +52,16 @@ class Broker:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def address_of(self, username: str) -> BrokerAddress:
+        """The broker as one of its clients is to enter it."""
+        client = self._clients[username]
+        return self.address.model_copy(update={"username": client.username, "password": client.password})
+
+    @property
+    def pid(self) -> int:
+        """Its process, where it is one."""
+        return int(getattr(self._process, "pid", 0))
 
     @property
     def is_running(self) -> bool:
@@ -69,11 +85,14 @@ def start_broker(
     username: str = USERNAME,
     password: str = "",
     allow_fallback: bool = False,
+    clients: Sequence[Client] = (),
+    certificate: Certificate | None = None,
 ) -> Broker:
     """Start a broker on the loopback and wait until it answers. Port 0 takes a free one.
 
-    An empty password is replaced by a random one. Raises Unreachable: no Mosquitto (unless the fallback is allowed),
-    port taken, or no answer.
+    An empty password is replaced by a random one. clients: devices with a name and topics of their own; with them, the
+    broker is tried before it is handed out. certificate: TLS on the port, and no other port. Raises Unreachable: no
+    Mosquitto (unless the fallback is allowed), port taken, no answer, or rights that do not hold.
     """
     password = password or secrets.token_urlsafe(24)
     port = port or free_port()
@@ -81,7 +100,13 @@ def start_broker(
     if is_listening(port):
         raise Unreachable(f"port {port} on 127.0.0.1 is taken; set another with METERLOOM_MQTT__PORT")
     if find_mosquitto() is not None:
-        return _start_mosquitto(folder, BrokerAddress(port=port, username=username, password=password))
+        ca_file = str(certificate.certificate) if certificate is not None else ""
+        address = BrokerAddress(port=port, username=username, password=password, ca_file=ca_file)
+        probes = probe_clients() if clients else ()
+        broker = _start_mosquitto(folder, address, clients=(*clients, *probes), certificate=certificate)
+        if probes:
+            _prove(broker, probes)
+        return broker
     if not allow_fallback:
         raise Unreachable("no Mosquitto on this machine; install it: apt-get install -y mosquitto")
     from controls.gateways.broker_fallback import start_fallback
@@ -91,7 +116,18 @@ def start_broker(
     return Broker(address=address, kind="fallback", note=note, process=start_fallback(address))
 
 
-def _start_mosquitto(folder: Path, address: BrokerAddress) -> Broker:
+def _prove(broker: Broker, probes: tuple[Client, Client]) -> None:
+    try:
+        prove_rights(broker.address, probes)
+    # Whatever it is: a broker whose rights are not proven serves nobody.
+    except BaseException:
+        broker.stop()
+        raise
+
+
+def _start_mosquitto(
+    folder: Path, address: BrokerAddress, *, clients: Sequence[Client] = (), certificate: Certificate | None = None
+) -> Broker:
     executable = find_mosquitto()
     hasher = find_mosquitto("mosquitto_passwd")
     if executable is None or hasher is None:
@@ -101,11 +137,16 @@ def _start_mosquitto(folder: Path, address: BrokerAddress) -> Broker:
     passwords = folder / "passwords"
     # Made private before anything is in it: the password is in plain text until it is hashed.
     passwords.touch(mode=0o600)
-    passwords.write_text(f"{address.username}:{address.password}\n")
+    names = [(address.username, address.password), *((each.username, each.password) for each in clients)]
+    passwords.write_text("".join(f"{username}:{password}\n" for username, password in names))
     # Hashed in place by its own tool: the format differs between releases of Mosquitto.
     subprocess.run([str(hasher), "-U", str(passwords)], check=True, capture_output=True)
     configuration = folder / "mosquitto.conf"
-    configuration.write_text("\n".join(mosquitto_lines(address, passwords, is_root=os.geteuid() == 0)) + "\n")
+    rights = folder / "rights" if clients else None
+    if rights is not None:
+        rights.write_text("\n".join(rights_lines(clients, everything=address.username)) + "\n")
+    lines = mosquitto_lines(address, passwords, is_root=os.geteuid() == 0, rights=rights, certificate=certificate)
+    configuration.write_text("\n".join(lines) + "\n")
     log = folder / "mosquitto.log"
     # A file and not a pipe: nobody reads a pipe, and a full one would stop the broker.
     with log.open("ab") as output:
@@ -117,13 +158,28 @@ def _start_mosquitto(folder: Path, address: BrokerAddress) -> Broker:
             process.wait()
             raise Unreachable(f"Mosquitto did not start on port {address.port}; its log is {log}")
         time.sleep(0.02)
-    return Broker(address=address, kind="mosquitto", note="", process=process)
+    return Broker(address=address, kind="mosquitto", note="", process=process, clients=clients)
 
 
-def mosquitto_lines(address: BrokerAddress, passwords: Path, *, is_root: bool) -> list[str]:
-    """The lines of our Mosquitto's configuration: loopback only, password only, nothing kept over a restart."""
+def mosquitto_lines(
+    address: BrokerAddress,
+    passwords: Path,
+    *,
+    is_root: bool,
+    rights: Path | None = None,
+    certificate: Certificate | None = None,
+) -> list[str]:
+    """The lines of our Mosquitto's configuration: loopback only, password only, nothing kept over a restart.
+
+    One listener: with a certificate there is no plain port beside it.
+    """
+    tls = [] if certificate is None else [
+        f"certfile {certificate.certificate}", f"keyfile {certificate.key}", "tls_version tlsv1.2",
+    ]  # fmt: skip
     return [
         f"listener {address.port} {address.host}",
+        *tls,
+        *([f"acl_file {rights}"] if rights is not None else []),
         "allow_anonymous false",
         f"password_file {passwords}",
         "persistence false",

@@ -31,7 +31,7 @@ _READS: dict[Table, str] = {
 _WRITES: dict[Table, tuple[str, int]] = {"holding": ("write_registers", 16), "coil": ("write_coils", 15)}
 
 
-class _Line:
+class ModbusLine:
     """One TCP connection to one unit; every fault leaves it closed."""
 
     def __init__(self, *, host: str, port: int, unit_id: int, timeout_s: float) -> None:
@@ -95,6 +95,7 @@ class _Line:
         return reply
 
     def close(self) -> None:
+        """Drop the connection, and what was known of the device."""
         # A device that comes back may have another firmware, with its models elsewhere.
         self._models = None
         self._client.close()
@@ -117,7 +118,7 @@ class ModbusReader:
             raise BadInput(f"template {template.template!r} speaks {template.protocol}, not modbus_tcp")
         self.template = template
         self._clock = clock
-        self._line = _Line(host=host, port=port, unit_id=unit_id or template.unit_id, timeout_s=timeout_s)
+        self._line = ModbusLine(host=host, port=port, unit_id=unit_id or template.unit_id, timeout_s=timeout_s)
 
     def read_back(self, capability: str) -> ReadBack:
         """The active set-point, its remaining life and order, in one request. Raises DeviceSilent, DeviceRefused.

@@ -4,6 +4,7 @@ The library queues what is published while it is offline and sends it after a re
 published unless connected, the client never reconnects, and a new connection is a new client with a clean start.
 """
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -19,6 +20,7 @@ from paho.mqtt.properties import Properties
 
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.topics import MAX_PAYLOAD_BYTES
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 
 # A stopped broker is noticed after about twice that: within the agent's ten seconds.
@@ -38,13 +40,17 @@ Hear = Callable[[str, bytes, Any], None]
 
 
 class BrokerAddress(Model):
-    """Where the broker is. Version 3.1.1 is for the demo's fallback broker only: it hides refusals."""
+    """Where the broker is. Version 3.1.1 is for the demo's fallback broker only: it hides refusals.
+
+    ca_file: certificates that vouch for the broker (PEM); with one, nothing is said but over TLS 1.2 or later.
+    """
 
     host: str = "127.0.0.1"
     port: int
     username: str = ""
     password: str = ""
     version: Version = "5"
+    ca_file: str = ""
 
 
 class Will(Model):
@@ -99,6 +105,8 @@ class MqttLine:
         )
         if address.username:
             client.username_pw_set(address.username, address.password)
+        if address.ca_file:
+            client.tls_set_context(_trusting(address.ca_file))
         if will is not None:
             # Retained: who subscribes after the death must hear of it too.
             client.will_set(will.topic, will.payload, qos=1, retain=True)
@@ -119,6 +127,8 @@ class MqttLine:
             kwargs = {"clean_start": True, "properties": properties}
         try:
             self._client.connect(address.host, address.port, keepalive=KEEPALIVE_S, **kwargs)
+        except ssl.SSLError as error:
+            raise DeviceSilent(f"{self.where} shows no certificate that {address.ca_file} vouches for") from error
         # ValueError is the library's answer to an empty host and to port 0.
         except (OSError, ValueError) as error:
             raise DeviceSilent(f"{self.where} does not accept a connection ({type(error).__name__})") from error
@@ -240,6 +250,8 @@ class SharedLine:
         self._members: dict[str, tuple[Hear, Callable[[], None], Hear]] = {}
         self._heard: set[str] = set()
         self._line: MqttLine | None = None
+        # Of its own: who joins or leaves must not wait for a broker that somebody else is waiting for.
+        self._changing = threading.Lock()
         self._opening = threading.Lock()
         self._failed: tuple[float, str] | None = None
 
@@ -253,19 +265,21 @@ class SharedLine:
 
         kept: takes what the broker kept from before, where it is not the same.
         """
-        with self._opening:
-            self._members = self._members | dict.fromkeys(topics, (hear, lost, kept or hear))
+        member = (hear, lost, kept or hear)
+        with self._changing:
+            if any(self._members.get(topic) != member for topic in topics):
+                self._members = self._members | dict.fromkeys(topics, member)
 
     def leave(self, topics: Iterable[str], *, hear: Hear) -> None:
         """Hear these topics no more, where this member still has them; safe to call twice."""
-        with self._opening:
+        with self._changing:
             mine = {topic for topic in topics if topic in self._members and self._members[topic][0] == hear}
             self._members = {topic: member for topic, member in self._members.items() if topic not in mine}
             # Whoever joins with them next is told anew what the broker keeps.
-            self._heard -= mine
-            if self._line is not None and not self._members:
-                self._line.close()
-                self._line = None
+            self._heard = self._heard - mine
+            line, self._line = (self._line, None) if not self._members else (None, self._line)
+        if line is not None:
+            line.close()
 
     def open(self, topics: Iterable[str]) -> MqttLine:
         """The connection, with at least these topics subscribed. Raises DeviceSilent, DeviceRefused."""
@@ -299,9 +313,12 @@ class SharedLine:
                 on_kept=self._kept,
             )
             self._line, self._heard, self._failed = line, set(wanted), None
-        if missing := set(topics) - self._heard:
+        # Whoever else joined meanwhile is spared a question of its own.
+        if not self._heard.issuperset(topics):
+            missing = {*topics, *self._members} - self._heard
             line.subscribe(sorted(missing))
-            self._heard |= missing
+            with self._changing:
+                self._heard = self._heard | (missing & {*topics, *self._members})
         return line
 
     def _received(self, topic: str, payload: bytes, properties: Any) -> None:
@@ -315,6 +332,28 @@ class SharedLine:
     def _lost(self) -> None:
         for _, lost, _ in list(self._members.values()):
             lost()
+
+
+class _ClosedOnFailure(ssl.SSLSocket):
+    """The library forgets the socket of a handshake that failed, and leaves it open."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
+def _trusting(ca_file: str) -> ssl.SSLContext:
+    """Raises BadInput where the file holds no certificates."""
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise BadInput("expected certificates in PEM", file=ca_file, reason="bad_ca_file") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = _ClosedOnFailure
+    return context
 
 
 def publish_properties(

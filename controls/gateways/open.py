@@ -111,5 +111,10 @@ def broker_address(settings: Settings, version: Version = "5") -> BrokerAddress:
     """The broker of the settings."""
     mqtt = settings.mqtt
     return BrokerAddress(
-        host=mqtt.host, port=mqtt.port, username=mqtt.username, password=mqtt.password, version=version
+        host=mqtt.host,
+        port=mqtt.port,
+        username=mqtt.username,
+        password=mqtt.password,
+        version=version,
+        ca_file=mqtt.ca_file,
     )

@@ -91,6 +91,7 @@ def encode_frame(
     epoch: int,
     seq: int,
     safe_value: float = 0.0,
+    armed_s: int = 0,
     factor: float = 1.0,
     step: Frame | None = None,
 ) -> list[int]:
@@ -103,13 +104,16 @@ def encode_frame(
         "value": raw_of(value, place, factor),
         "minus_value": -raw_of(value, place, factor),
         "safe_value": raw_of(safe_value, place, factor),
+        "ttl_s": ttl_s,
+        "ttl_long_s": ttl_s,
+        "armed_s": armed_s,
+        "armed_long_s": armed_s,
         "epoch": epoch,
         "seq": seq,
         "enabled": place.on,
         "disabled": 0,
         "skip": 0,
     }
-    numbers |= dict.fromkeys(("ttl_s", "ttl_long_s", "armed_s", "armed_long_s"), ttl_s)
     frame = place.frame if step is None else step.frame
     parts = [(part, part if isinstance(part, int) else numbers[part]) for part in frame]
     return [word for part, number in parts for word in encode(number, part_type(part, place), place.word_order)]

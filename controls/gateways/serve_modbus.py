@@ -101,6 +101,8 @@ class ModbusServer:
         unit = self._units.get(unit_id)
         fault = "none" if unit is None else unit.fault
         is_write = request[0] in _WRITES
+        if is_write and unit is not None and unit.writes == unit.silent_at_write:
+            return True
         if fault in ("silent", "close_before"):
             return fault == "silent"
         answer = _refused(request, _DEVICE_BUSY) if fault == "refuse" else _answered(unit, request)

@@ -14,10 +14,11 @@ from controls.templates.load_templates import Template
 from controls.templates.register_places import Frame, RegisterPlace, Table
 from data_quality.contracts.errors import BadInput
 
-# What a device does that is broken; "clamp", "ignore" and "other" acknowledge, and then hold something else.
+# What a device does that is broken; "clamp", "ignore" and "other" acknowledge, and then hold something else; "drift"
+# strays from what it holds by a tenth of its span.
 Fault = Literal[
     "none", "silent", "late", "half_frame", "wrong_id", "close_before", "close_after", "refuse", "apply_then_silent",
-    "clamp", "ignore", "other",
+    "clamp", "ignore", "other", "drift",
 ]  # fmt: skip
 # Exception codes of the Modbus specification; 7 (negative acknowledge) says "understood, and not done".
 ILLEGAL_ADDRESS, ILLEGAL_VALUE, REFUSED = 2, 3, 7
@@ -44,6 +45,8 @@ class ModbusUnit:
         self.fault: Fault = "none"
         self.reads, self.writes = 0, 0
         self.outcomes: list[Outcome] = []
+        # Before this write it falls silent: in the middle of a sequence.
+        self.silent_at_write: int | None = None
         # What every write held, as it came: (table, address, words).
         self.frames: list[tuple[Table, int, list[int]]] = []
         self._measure = measure
@@ -103,7 +106,8 @@ class ModbusUnit:
             return ILLEGAL_VALUE
         parts = self._parts[name]
         parts |= {part: number for part, number in found.items() if number is not None}
-        if "disabled" in found:
+        # The same register enables and gives back: what stands in it decides.
+        if "disabled" in found or found.get("enabled", place.on) != place.on:
             self.leases[name].release()
             return None
         # What makes it count: the enable where there is one, else the value itself.
@@ -135,7 +139,7 @@ class ModbusUnit:
         """A frame of a set-point as it stands now."""
         state, parts = self.leases[name].state(self._monotonic()), self._parts[name]
         frame = place.frame if step is None else step.frame
-        is_armed = "armed_s" in frame or "armed_long_s" in frame
+        armed_s = int(parts.get("ttl_s", parts.get("ttl_long_s", 0)))
         # Whole seconds, rounded up: a lease that still runs never reads as over.
         left_s = -int(-state.remaining_s // 1)
         safe = (
@@ -143,8 +147,9 @@ class ModbusUnit:
         )
         words = encode_frame(
             place,
-            value=min(state.value, self._rating) if place.share_of else state.value,
-            ttl_s=int(parts.get("ttl_s", parts.get("ttl_long_s", 0))) if is_armed else left_s,
+            value=self._strayed(name, min(state.value, self._rating) if place.share_of else state.value),
+            ttl_s=left_s if step is None else armed_s,
+            armed_s=armed_s,
             epoch=state.epoch,
             seq=state.seq,
             safe_value=safe,
@@ -154,6 +159,10 @@ class ModbusUnit:
         if "enabled" in frame and not state.is_held:
             words[frame_width(place, frame[: frame.index("enabled")])] = 0
         return words
+
+    def _strayed(self, name: str, value: float) -> float:
+        low, high = self.template.limits(name)
+        return value if self.fault != "drift" else max(low, value - 0.1 * (high - low))
 
     def _skipped(self, place: RegisterPlace) -> set[int]:
         at, found = self._address(place, place.register_address or 0), set()

@@ -22,13 +22,13 @@ def mark_chain(connection: Connection, site_id: str, at_utc: datetime) -> None:
 
 def off_marks(marks: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
     """Positions of events that are not as a mark says, with a sentence each; events and marks in their order."""
-    hashes = {event["position"]: event["hash"] for event in events}
+    known = {event["position"]: event for event in events}
     found = []
     for mark in marks:
         position = mark["position"]
-        if position not in hashes:
+        if position not in known:
             found.append((position, f"event {position}: it is missing; a sealed mark says that it was there"))
-        elif hashes[position] != mark["hash"]:
-            said = f"event {position}: it, or one before it, was written anew; a sealed mark has another hash"
-            found.append((position, said))
+        elif known[position]["hash"] != mark["hash"]:
+            where = f"event {position} (command {known[position]['command_id']})"
+            found.append((position, f"{where}: it, or one before it, was written anew; a sealed mark says otherwise"))
     return found

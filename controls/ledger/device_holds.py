@@ -53,6 +53,22 @@ def select_holds(store: Store, connection: Connection, site_id: str, now_utc: da
     return _open(store, site_id, select_rows(connection, _all(site_id)), now_utc, connection)
 
 
+def told_by_hand(store: Store, site_id: str) -> list[tuple[str, str, datetime, float]]:
+    """Device, capability, time and value of what people said they set, ended holds included. Raises Unreachable."""
+    rows = read_rows(store, _all(site_id))
+    return [
+        (row["device_id"], row["capability"], instant, float(row["value"]))
+        for row in rows
+        # What the agent found stands in the ledger, with the command that it overrode.
+        if row["is_set"] and row["value"] is not None and row["command_id"] is None and row["capability"]
+        for instant in [_instant(row["recorded_at_utc"])]
+    ]
+
+
+def _instant(value: Any) -> datetime:
+    return value if isinstance(value, datetime) else parse_instant(str(value))
+
+
 def is_held(holds: list[Hold], device_id: str, capability: str) -> bool:
     """True where a hold covers the capability of the device."""
     return any(hold.covers(device_id, capability) for hold in holds)

@@ -165,7 +165,7 @@ def set_mode(
         elif Role.ENGINEER not in person.roles:
             person.must_be(Role.OPERATOR)
         check_end(expires_utc, now_utc)
-        # Its end would raise nothing again, whatever the person thinks: to keep off for a while is a hold (holds.py).
+        # Its end would raise nothing again, whatever the person thinks: a hold keeps off for a while (device_holds.py).
         if expires_utc is not None and mode < present.mode and (device_id, capability) in modes.standings:
             raise BadInput("a mode that is lowered has no end", reason="end_of_lowering")
         event = ModeEvent(

@@ -63,6 +63,8 @@ class DeviceLimits(Model):
     max_reference_offset_s: float = Field(default=2.0, gt=0)
     excludes: tuple[str, ...] = ()
     ramp_per_s: float | None = Field(default=None, gt=0)
+    # How far the read-back may differ from what was written.
+    tolerance: float = Field(default=0.0, ge=0)
     min_on_s: float | None = Field(default=None, gt=0)
     min_off_s: float | None = Field(default=None, gt=0)
     max_starts_per_hour: int | None = Field(default=None, ge=1)
@@ -159,6 +161,7 @@ def limits_of(
             "soc_min": params.get("soc_min", 0.0) if has_soc else None,
             "soc_max": params.get("soc_max", 1.0) if has_soc else None,
             "capacity_kwh": params.get("capacity_kwh") if has_soc and capability == "set_charge_power_kw" else None,
+            "tolerance": template.read_back[capability].tolerance,
             "excludes": _fighting(capability, template.settable),
             **_slow(place, params),
             **_powers(asset, place, capability),

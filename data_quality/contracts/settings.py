@@ -1,9 +1,11 @@
 """Typed settings of a project: defaults < meterloom.yaml < environment (METERLOOM_SECTION__KEY)."""
 
 import difflib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -37,6 +39,10 @@ class MqttSettings(Model):
     port: int = Field(default=1883, ge=0, le=65535)
     username: str = ""
     password: str = Field(default="", description="Secret: masked wherever settings are shown")
+    ca_file: str = Field(
+        default="",
+        description="Certificates that vouch for the broker (PEM, absolute path): then TLS, and nothing else",
+    )
 
 
 class ServerSettings(Model):
@@ -170,14 +176,35 @@ class Project(Model):
         return self.data_dir / "mlflow" / "artifacts"
 
 
+def secrets_in(settings: Settings) -> tuple[str, ...]:
+    """The keys (section.key) that hold a secret: passwords, and URLs with a password."""
+    return tuple(
+        f"{section}.{key}"
+        for section in Settings.model_fields
+        for key, field in type(getattr(settings, section)).model_fields.items()
+        if (field.description or "").startswith("Secret") and _is_secret(str(getattr(getattr(settings, section), key)))
+    )
+
+
+def _is_secret(value: str) -> bool:
+    # An address without a password is none: a socket, or a trusting server.
+    return bool(urlsplit(value).password) if "://" in value else bool(value)
+
+
 def load_settings(path: Path, env: Mapping[str, str]) -> Settings:
     """Settings from file and environment. A missing file means defaults.
 
-    Raises BadConfiguration for an unknown key, with file and line, or the variable's name.
+    Raises BadConfiguration for an unknown key, with file and line, or the variable's name; and for a file that holds a
+    secret and can be read by others.
     """
     document: Any = load_yaml(path) if path.exists() else {}
     # The file alone first, so that its faults name lines; then each variable alone, to be named by its own.
-    validate_document(document, Settings, str(path))
+    written = secrets_in(validate_document(document, Settings, str(path)))
+    # As ssh does it: what others of this machine can read is no secret any more.
+    if written and os.name == "posix" and path.stat().st_mode & 0o077:
+        said = f"{', '.join(written)}: secret, in a file that others can read"
+        mend = f"chmod 600 {path}, or name it in the environment ({ENVIRONMENT_PREFIX}SECTION__KEY)"
+        raise BadConfiguration([Problem(file=str(path), line=0, column=0, message=said, mend=mend)])
     merged: dict[str, dict[str, Any]] = {
         section: dict(values) for section, values in dict(document).items() if values is not None
     }

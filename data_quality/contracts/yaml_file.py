@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
@@ -291,14 +291,22 @@ def _is_short(value: Any) -> bool:
 
 def _allowed_keys(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
     node: Any = model
+    is_name = False
     for part in location:
-        if isinstance(part, int):
+        # An item of a list, or a name in a mapping of models, is no key of a model.
+        if isinstance(part, int) or is_name:
+            is_name = False
             continue
-        field = getattr(node, "model_fields", {}).get(part)
+        field = _keys(node).get(part)
         if field is None:
             return []
-        node = _inner_model(field.annotation)
-    return sorted(getattr(node, "model_fields", {}))
+        node, is_name = _inner_model(field.annotation), get_origin(field.annotation) is dict
+    return sorted(_keys(node))
+
+
+def _keys(node: Any) -> dict[str, Any]:
+    """A model's fields by the key that a file has for each."""
+    return {field.alias or name: field for name, field in getattr(node, "model_fields", {}).items()}
 
 
 def _inner_model(annotation: Any) -> Any:

@@ -53,6 +53,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "plan": ("control.plan_commands",),
     "replay": ("control.replay_commands",),
     "dispatch": ("control.dispatch_commands",),
+    "devices": ("control.devices_commands",),
     "agent": ("project.agent_commands",),
     "report": ("reports.report_commands",),
     "reports": ("reports.reports_commands",),
@@ -76,6 +77,7 @@ GROUPS = {
     "models": "Registered models.",
     "weather": "Weather forecasts, as they were known.",
     "dispatch": "Commands to devices, and their proof.",
+    "devices": "Devices: templates, one value, a scan, a test that reads.",
     "reports": "Stored reports.",
     "keys": "Keys that people sign with.",
 }
@@ -97,7 +99,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     ),
     "Look": ("kpis", "running", "enpi", "seu", "quality", "bill", "carbon", "forecast", "models"),
     "Prove": ("baseline", "report", "reports", "trace", "pack", "verify", "keys", "conformance"),
-    "Act": ("plan", "replay", "dispatch"),
+    "Act": ("plan", "replay", "dispatch", "devices"),
     "Run": ("demo", "up", "agent", "check", "doctor"),
 }
 

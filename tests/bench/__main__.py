@@ -16,6 +16,7 @@ def main() -> int:
     # One thread a side: a ratio of CPU seconds says nothing when only one of them may use two cores.
     for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    from tests.bench.agent_bench import bench as agent
     from tests.bench.baseline_bench import main as baselines
     from tests.bench.bill_bench import bench as bills
     from tests.bench.dispatch_bench import bench as plans
@@ -55,6 +56,9 @@ def main() -> int:
         pandas = ingested["pandas_cpu_s"] + found["pandas_cpu_s"]
         sys.stdout.write(f"file to validated Parquet, both together: {pandas / ours:.2f}, {ingested['peak_mib']} MiB\n")
     plans()
+    if not chosen.no_agent:
+        agent(500, 60)
+        agent(500, 60, silent=50)
     forecasts(chosen.forecast_meters)
     if chosen.bills:
         bills(chosen.bills, 20)
@@ -73,6 +77,7 @@ def _chosen() -> argparse.Namespace:
     )
     options.add_argument("--years", type=int, default=1, help="years of quarter hours of each of them")
     options.add_argument("--bills", type=int, default=1000, help="meters of the bill bench, under 20 tariffs each")
+    options.add_argument("--no-agent", action="store_true", help="without the bench of the agent")
     options.add_argument("--no-reports", action="store_true", help="without the benches of reports and traces")
     options.add_argument(
         "--forecast-meters", type=int, default=4, help="meters of the forecasts' folds; 100 is the figure"

@@ -9,7 +9,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from assets.stores.access import site_transaction
 from controls.defs import core_site__execution, plans_are_followed
+from controls.ledger.device_holds import set_hold
 from controls.ledger.modes import set_mode
 from controls.ledger.outbox import release
 from controls.planning.frozen_plan import commands_of
@@ -43,6 +45,17 @@ def project(tmp_path: Path) -> Iterator[ProjectResource]:
 
 
 def test_what_was_blocked_is_told_drawn_and_warned_of(project: ProjectResource, tmp_path: Path) -> None:
+    for days in range(3):
+        at = LATER - timedelta(days=days)
+        said: dict[str, Any] = {
+            "until_utc": at + timedelta(hours=2),
+            "value": 2.0,
+            "reason": "guests",
+            "at_utc": at,
+            "person": CARLA,
+        }
+        with site_transaction(project.store, "home") as connection:
+            set_hold(connection, "home", "battery", "set_charge_power_kw", **said)
     resources = {"project": ProjectResource(root=project.root), "clock": FixedClock(LATER)}
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         given: dict[str, Any] = {"scheduled_execution_time": LATER, "resources": resources}
@@ -61,6 +74,9 @@ def test_what_was_blocked_is_told_drawn_and_warned_of(project: ProjectResource, 
     assert set(told["off_plan_kwh"]) == {"battery"}
     assert "BLOCKED" in str(told["slots"])
     assert str(told["picture"]).startswith("![Planned and executed, Home](data:image/png;base64,")
+    assert told["suggestions"] == (
+        "on 3 of the last 10 afternoons somebody set charge_power_kw of battery to 2: shall the wish be changed?"
+    )
     (check,) = done.get_asset_check_evaluations()
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
 

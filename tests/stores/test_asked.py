@@ -112,11 +112,11 @@ def test_commands_name_what_was_slipped_in_and_do_not_believe_it(project: Path, 
 def test_a_latch_is_acknowledged_by_a_named_engineer_with_a_key(project: Path, opened: Store) -> None:
     with site_transaction(opened, "home") as connection:
         latch_fault(connection, "home", "battery", reason="silent", command_id=None, at_utc=NOW)
-    words = ("dispatch", "acknowledge", "--site", "home", "--reason", "cable mended")
-    assert _run(project, *words, "--device", "battery", "--as", "anna")[0] == 2, "no engineer"
-    code, _, error = _run(project, *words, "--as", "carla")
+    words = ("--site", "home", "--reason", "cable mended")
+    assert _run(project, "dispatch", "ack", "battery", *words, "--as", "anna")[0] == 2, "no engineer"
+    code, _, error = _run(project, "dispatch", "ack", "site", *words, "--as", "carla")
     assert (code, "no fault of 'home' is latched" in error) == (2, True)
-    code, answer, _ = _run(project, *words, "--device", "battery", "--as", "carla")
+    code, answer, _ = _run(project, "dispatch", "ack", "battery", *words, "--as", "carla")
     assert (code, answer["faults"]) == (0, [])
     assert distrusted(opened) == []
 
@@ -158,8 +158,15 @@ def test_a_migration_seals_what_it_finds_and_it_counts_as_before(tmp_path: Path)
     fill(store, None)
     # As a project of the version before looks: no seals, and events that do not say grade and mode.
     with store.begin() as connection:
-        for later in ("row_seals", "weather_issues", "forecast_scores", "forecast_drifts"):
+        for later in (
+            "row_seals", "weather_issues", "forecast_scores", "forecast_drifts", "mode_requests", "hold_events",
+            "approval_events", "chain_marks",
+        ):  # fmt: skip
             connection.execute(sa.text(f"DROP TABLE IF EXISTS {later}"))
+        for later in ("TRIGGER commands_repeated", "TRIGGER mode_events_two_people", "INDEX ux_mode_events_request"):
+            connection.execute(sa.text(f"DROP {later}"))
+        for later in ("capability", "expires_utc", "approved_by", "request_id"):
+            connection.execute(sa.text(f"ALTER TABLE mode_events DROP COLUMN {later}"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
     migrate(store.engine)
     give_keys(store, tmp_path)

@@ -26,7 +26,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
-from controls.gateways.charge_points.profiles import Version, sampled, stamp
+from controls.gateways.charge_points.charging_profiles import Version, sampled, stamp
 from data_quality.contracts.time import Clock
 
 SUBPROTOCOLS: dict[Version, Subprotocol] = {"ocpp16": Subprotocol("ocpp1.6"), "ocpp201": Subprotocol("ocpp2.0.1")}

@@ -11,7 +11,7 @@ from typing import Any
 
 from controls.gateways.capabilities import Ack, DeviceRefused, NotSent, ReadBack
 from controls.gateways.charge_points.central_system import TIMEOUT_S, ChargerLink
-from controls.gateways.charge_points.profiles import (
+from controls.gateways.charge_points.charging_profiles import (
     FLOOR_ID,
     FLOOR_LEVEL,
     SET_POINT_ID,

@@ -19,7 +19,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
-from controls.gateways.charge_points.profiles import Version, stamp
+from controls.gateways.charge_points.charging_profiles import Version, stamp
 from controls.templates.load_templates import Template
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.time import Clock, parse_instant

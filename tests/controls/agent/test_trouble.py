@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from assets.stores.schema.tables_control import command_events, device_leases
 from controls.ledger.device_faults import acknowledge_fault, open_faults
+from controls.ledger.device_holds import open_holds
 from controls.ledger.modes import current_mode
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import Mode
@@ -111,7 +112,9 @@ def test_a_value_somebody_else_set_is_not_fought(world: World) -> None:
     world.run(60)
     assert world.told()[-2:] == ["DRIFTED", "OVERRIDDEN"]
     assert len(world.plant.battery.writes) == writes
-    assert open_faults(world.store, "home")[0].reason.startswith("OVERRIDDEN")
+    assert open_faults(world.store, "home") == []
+    (hold,) = open_holds(world.store, "home", world.time.wall)
+    assert (hold.device_id, hold.value, hold.reason) == ("battery", 3.0, "somebody else set 3")
 
 
 def test_a_glitch_of_one_read_is_no_override(world: World) -> None:

@@ -51,9 +51,12 @@ class ChargerByHand:
             if frame[0] != 2:
                 self.results.put(frame)
             elif not self.is_deaf:
-                answer = self.answers.get(frame[2], {"status": "Accepted"})
+                answer = self.answer_to(frame[2], frame[3])
                 body = [4, frame[1], *answer] if isinstance(answer, list) else [3, frame[1], answer]
                 self.line.send(json.dumps(body))
+
+    def answer_to(self, action: str, payload: dict[str, Any]) -> Any:
+        return self.answers.get(action, {"status": "Accepted"})
 
     def say(self, action: str, payload: Any, number: str = "1") -> list[Any]:
         self.line.send(json.dumps([2, number, action, payload]))

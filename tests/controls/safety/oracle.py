@@ -44,7 +44,8 @@ def forbids(item: Command, live: Any, limits: Any, now: datetime) -> set[str]:
         found |= _of_the_process(item, live, limits, now)
     if limits.ramp_per_s is not None:
         pause = 1.0 if live.since_write_s is None else min(max(live.since_write_s, 0.0), 1.0)
-        if not number(live.value_before) or abs(item.value - live.value_before) > limits.ramp_per_s * pause + 2e-6:
+        reach = limits.ramp_per_s * pause + limits.tolerance + 2e-6
+        if not number(live.value_before) or abs(item.value - live.value_before) > reach:
             found.add("I02")
     return found
 

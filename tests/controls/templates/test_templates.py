@@ -1,6 +1,7 @@
 """Every template in the folder runs against a real server; a bad one is refused with its place."""
 
 import itertools
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from controls.gateways.broker import Broker
 from controls.gateways.commissioning.conformance import check_reads, check_writes
 from controls.gateways.served_unit import RATING
 from controls.templates.load_templates import FOLDER, Template, load_template, template_names
+from controls.templates.register_places import FrameWord
+from controls.templates.template_rows import template_rows
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
@@ -83,6 +86,134 @@ def test_limits_and_unknown_names_are_told() -> None:
         template.limits("read_soc_percent")
     with pytest.raises(BadInput, match=r"unknown device template 'nope'; there are .*sim_appliance, sim_battery_10kwh"):
         load_template("nope")
+
+
+# Points of SunSpec's own models in their order, with their registers, as the published JSON has them.
+MODELS = {
+    103: """ID L A AphA AphB AphC A_SF PPVphAB PPVphBC PPVphCA PhVphA PhVphB PhVphC V_SF W W_SF Hz Hz_SF VA VA_SF VAr
+        VAr_SF PF PF_SF WH:2 WH_SF DCA DCA_SF DCV DCV_SF DCW DCW_SF TmpCab TmpSnk TmpTrns TmpOt Tmp_SF St StVnd Evt1:2
+        Evt2:2 EvtVnd1:2 EvtVnd2:2 EvtVnd3:2 EvtVnd4:2""",
+    121: """ID L WMax VRef VRefOfs VMax VMin VAMax VArMaxQ1 VArMaxQ2 VArMaxQ3 VArMaxQ4 WGra PFMinQ1 PFMinQ2 PFMinQ3
+        PFMinQ4 VArAct ClcTotVA MaxRmpRte ECPNomHz ConnPh WMax_SF VRef_SF VRefOfs_SF VMinMax_SF VAMax_SF VArMax_SF
+        WGra_SF PFMin_SF MaxRmpRte_SF ECPNomHz_SF""",
+    123: """ID L Conn_WinTms Conn_RvrtTms Conn WMaxLimPct WMaxLimPct_WinTms WMaxLimPct_RvrtTms WMaxLimPct_RmpTms
+        WMaxLim_Ena OutPFSet OutPFSet_WinTms OutPFSet_RvrtTms OutPFSet_RmpTms OutPFSet_Ena VArWMaxPct VArMaxPct
+        VArAvalPct VArPct_WinTms VArPct_RvrtTms VArPct_RmpTms VArPct_Mod VArPct_Ena WMaxLimPct_SF OutPFSet_SF
+        VArPct_SF""",
+    124: """ID L WChaMax WChaGra WDisChaGra StorCtl_Mod VAChaMax MinRsvPct ChaState StorAval InBatV ChaSt OutWRte InWRte
+        InOutWRte_WinTms InOutWRte_RvrtTms InOutWRte_RmpTms ChaGriSet WChaMax_SF WChaDisChaGra_SF VAChaMax_SF
+        MinRsvPct_SF ChaState_SF StorAval_SF InBatV_SF InOutWRte_SF""",
+    704: """ID L PFWInjEna PFWInjEnaRvrt PFWInjRvrtTms:2 PFWInjRvrtRem:2 PFWAbsEna PFWAbsEnaRvrt PFWAbsRvrtTms:2
+        PFWAbsRvrtRem:2 WMaxLimPctEna WMaxLimPct WMaxLimPctRvrt WMaxLimPctEnaRvrt WMaxLimPctRvrtTms:2
+        WMaxLimPctRvrtRem:2 WSetEna WSetMod WSet:2 WSetRvrt:2 WSetPct WSetPctRvrt WSetEnaRvrt WSetRvrtTms:2
+        WSetRvrtRem:2 VarSetEna VarSetMod VarSetPri VarSet:2 VarSetRvrt:2 VarSetPct VarSetPctRvrt VarSetEnaRvrt
+        VarSetRvrtTms:2 VarSetRvrtRem:2 WRmp WRmpRef VarRmp AntiIslEna PF_SF WMaxLimPct_SF WSet_SF WSetPct_SF
+        VarSet_SF VarSetPct_SF PFWInj:2 PFWInjRvrt:2 PFWAbs:2 PFWAbsRvrt:2""",
+    713: "ID L WHRtg WHAvail SoC SoH Sta WH_SF Pct_SF",
+}  # fmt: skip
+# template, capability -> the point of its value, and that of its scale factor.
+POINTS = {
+    ("sunspec_pv_123", "read_power_kw"): (103, "W", "W_SF"),
+    ("sunspec_pv_123", "read_current_l1_a"): (103, "AphA", "A_SF"),
+    ("sunspec_pv_123", "read_current_l3_a"): (103, "AphC", "A_SF"),
+    ("sunspec_pv_123", "read_voltage_l1_v"): (103, "PhVphA", "V_SF"),
+    ("sunspec_pv_123", "read_frequency_hz"): (103, "Hz", "Hz_SF"),
+    ("sunspec_pv_123", "read_energy_kwh"): (103, "WH", "WH_SF"),
+    ("sunspec_pv_123", "read_inverter_state"): (103, "St", None),
+    ("sunspec_pv_123", "set_power_limit_kw"): (123, "WMaxLimPct", "WMaxLimPct_SF"),
+    ("sunspec_storage_124", "set_charge_power_kw"): (124, "InWRte", "InOutWRte_SF"),
+    ("sunspec_storage_124", "read_soc_percent"): (124, "ChaState", "ChaState_SF"),
+    ("sunspec_storage_124", "read_battery_state"): (124, "ChaSt", None),
+    ("sunspec_pv_704", "set_power_limit_kw"): (704, "WMaxLimPct", "WMaxLimPct_SF"),
+    ("sunspec_storage_704", "set_charge_power_kw"): (704, "WSet", "WSet_SF"),
+    ("sunspec_storage_704", "read_soc_percent"): (713, "SoC", "Pct_SF"),
+}
+
+
+def offsets(model: int) -> dict[str, int]:
+    """Register of each point of a model, counted from its id."""
+    found, at = {}, 0
+    for each in MODELS[model].split():
+        name, _, width = each.partition(":")
+        found[name] = at
+        at += int(width or 1)
+    return found | {"end": at}
+
+
+def test_sunspec_offsets_are_those_of_the_published_models() -> None:
+    for (name, capability), (model, value, scale_factor) in POINTS.items():
+        place, points = load_template(name).capability(capability), offsets(model)
+        assert (place.model, place.register_address) == (model, points[value]), (name, capability)
+        assert place.scale_factor == (points[scale_factor] if scale_factor else None), (name, capability)
+    for name in template_names():
+        for model, length in load_template(name).models.items():
+            # L counts neither itself nor the id.
+            assert model not in MODELS or offsets(model)["end"] - 2 == length
+
+
+def test_sunspec_controls_are_written_in_the_safe_order() -> None:
+    def written(name: str, capability: str) -> list[tuple[str, tuple[FrameWord | int, ...]]]:
+        place = load_template(name).capability(capability)
+        assert place.model is not None
+        names = {register: point for point, register in offsets(place.model).items()}
+        return [(names[step.register_address], step.frame) for step in place.write_steps]
+
+    assert written("sunspec_pv_123", "set_power_limit_kw") == [("WMaxLimPct", ("value", 0, "ttl_s", 0, "enabled"))]
+    assert written("sunspec_storage_124", "set_charge_power_kw") == [
+        ("OutWRte", ("minus_value", "value", 0, "ttl_s", 0)), ("StorCtl_Mod", ("enabled",)),
+    ]  # fmt: skip
+    assert written("sunspec_pv_704", "set_power_limit_kw") == [
+        ("WMaxLimPctRvrt", ("safe_value", 0)), ("WMaxLimPctRvrtTms", ("ttl_long_s",)), ("WMaxLimPct", ("value",)),
+        ("WMaxLimPctEna", ("enabled",)),
+    ]  # fmt: skip
+    assert written("sunspec_storage_704", "set_charge_power_kw") == [
+        ("WSetRvrt", ("safe_value",)), ("WSetEnaRvrt", (0, "ttl_long_s")), ("WSetMod", (1, "value")),
+        ("WSetEna", ("enabled",)),
+    ]  # fmt: skip
+
+
+def test_every_template_of_a_real_device_names_its_public_source() -> None:
+    for name in template_names():
+        template = load_template(name)
+        assert template.is_synthetic or template.source, name
+
+
+def test_the_shipped_schema_is_that_of_the_model() -> None:
+    schema = Path(__file__).parents[3] / "docs" / "ems" / "device_template.schema.json"
+    assert json.loads(schema.read_text()) == Template.model_json_schema()
+
+
+def test_rows_of_the_table_name_every_template_once() -> None:
+    rows = {row.template: row for row in template_rows()}
+    assert tuple(rows) == template_names()
+    assert rows["sim_relay_bank_16"].sets == ("16 x relay_NN_state",)
+    assert rows["sunspec_pv_704"].sets == ("power_limit_kw",)
+
+
+ORDER = {
+    "timer after the value": (
+        "{register: 18, frame: [ttl_long_s]},\n             {register: 15, frame: [value]}, ",
+        "{register: 15, frame: [value]}, {register: 18, frame: [ttl_long_s]}, ",
+        "steps must go: revert value, revert time, value, enable",
+    ),
+    "no timer": ("{register: 18, frame: [ttl_long_s]},", "", "has_device_ttl is True, and its frame has not a ttl_s"),
+    "unknown model": ("models: {701: 153, 702: 50,", "models: {701: 153,", "model 702 is not among"),
+    "unknown word": ("[safe_value, 0]", "[save_value, 0]", "save_value"),
+    "typo in a key": ("scale_factor: 54", "scale_facter: 54", "did you mean 'scale_factor'"),
+    "unknown table": ("type: int16, scale: 0.001", "table: holdings, type: int16, scale: 0.001", "holdings"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", ORDER.values(), ids=list(ORDER))
+def test_a_bad_register_map_is_refused_with_its_line(change: tuple[str, str, str], tmp_path: Path) -> None:
+    was, becomes, sentence = change
+    text = (FOLDER / "sunspec_pv_704.yaml").read_text()
+    assert was in text
+    (tmp_path / "sunspec_pv_704.yaml").write_text(text.replace(was, becomes, 1))
+    with pytest.raises(BadInput, match=r"sunspec_pv_704\.yaml") as fault:
+        load_template("sunspec_pv_704", tmp_path)
+    assert sentence in str(fault.value)
+    assert fault.value.line is not None
 
 
 BAD = {

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.sites.load_sites import load_site
-from controls.agent.meter_proof import (
+from controls.safety.meter_proof import (
     ANSWER_S,
     Expectation,
     MeterResponse,
     MeterWatch,
+    Proofs,
     expected,
     judge,
     meters_of,
@@ -237,6 +238,39 @@ def test_what_settled_before_is_no_part_of_the_minute_before() -> None:
     said = watched(kw, until_s=125, old=(60, UP_3), a=(100, UP_3)).answer("a", 125)
     assert said is not None
     assert (said.outcome, said.before_kw) == ("moved", 3.0)
+
+
+def test_a_second_attempt_settles_later_and_is_held_against_what_stood_before_the_first() -> None:
+    watch = watched(lambda now: 1.0 if now <= 100 else 4.0, until_s=130, a=(100, UP_3))
+    watch.begin("a", 110, Expectation(change_kw=0.0, rating_kw=5.0), settle_s=5)
+    assert watch.answer("a", 129) is None
+    said = watch.answer("a", 130)
+    assert said is not None
+    assert (said.outcome, said.before_kw) == ("moved", 1.0)
+
+
+def test_a_site_tells_its_meters_and_asks_for_its_devices() -> None:
+    template = load_template(BATTERY.template)
+    proofs = Proofs(site_of(BATTERY, METER))
+    for now in range(0, 126, 5):
+        proofs.add("meter", now, 1.0 if now <= 100 else 4.0)
+        proofs.add("something else", now, 99.0)
+    proofs.begin(BATTERY, template, "set_charge_power_kw", key="a", now_s=100, before=0.0, value=3.0)
+    proofs.begin(PV, load_template(PV.template), "set_power_limit_kw", key="b", now_s=100, before=8.0, value=2.0)
+    said, other = proofs.answer("battery", "a", 125), proofs.answer("pv", "b", 125)
+    assert said is not None
+    assert other is not None
+    assert (said.outcome, other.reason) == ("moved", "no independent meter measures this device")
+    assert proofs.went_back("battery", "a", 125) is None
+
+
+def test_what_nobody_read_before_cannot_be_proven() -> None:
+    proofs = Proofs(site_of(BATTERY, METER))
+    battery = load_template(BATTERY.template)
+    proofs.begin(BATTERY, battery, "set_charge_power_kw", key="a", now_s=100, before=None, value=3.0)
+    said = proofs.answer("battery", "a", 100)
+    assert said is not None
+    assert said.reason == "nobody knows what stood there before"
 
 
 class Scene:

@@ -3,16 +3,18 @@
 Pure: what a meter showed around a change, what was expected of it, and what else of ours moved meanwhile. The site
 file names the meter (`proven_by`); a device's own reading says what to expect and never proves it (dispatch.md B.3).
 
-For each meter the agent keeps a `MeterWatch`: `add` every reading, `begin` every set-point before it is written
-(reverts too: they move the meter as well), and ask `answer` until it says something.
+A site's `Proofs` are told every reading (`add`) and every change of a set-point before it is written (`begin`; reverts
+too, they move the meter as well), and asked for an `answer` until they have one.
 """
 
+import math
 import re
 import statistics
 from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
+from controls.safety.interlocks.plausibility import wrong_way
 from controls.templates.load_templates import Template, load_template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
@@ -48,6 +50,9 @@ class MeterResponse(Model):
     expected_kw: float | None = None
     allowed_kw: float | None = None
     reason: str
+
+
+_NO_METER = MeterResponse(outcome="undecided", reason="no independent meter measures this device")
 
 
 class Expectation(Model):
@@ -201,7 +206,9 @@ class MeterWatch:
         self._changes: deque[_Change] = deque()
 
     def add(self, now_s: float, kw: float) -> None:
-        """Remember a reading, kW, import positive."""
+        """Remember a reading, kW, import positive; what is no number is none."""
+        if not math.isfinite(kw):
+            return
         self._readings.append((now_s, kw))
         while self._readings[0][0] < now_s - KEEP_S:
             self._readings.popleft()
@@ -209,14 +216,18 @@ class MeterWatch:
             self._changes.popleft()
 
     def begin(self, key: str, now_s: float, expectation: Expectation, *, settle_s: float) -> None:
-        """A set-point goes out now. key: the command's id; the same again (a second attempt) begins anew."""
-        kept = [each for each in self._changes if each.key != key]
+        """A set-point goes out now. key: the command's id; a further attempt at it only settles later."""
+        first = self._of(key)
+        kept = [each for each in self._changes if each is not first]
         change = _Change(key=key, at_s=now_s, settled_s=now_s + settle_s, expectation=expectation)
+        if first is not None:
+            # The first attempt may have been carried out unheard: what stood before it is what stood before.
+            change = first.model_copy(update={"settled_s": change.settled_s})
         self._changes = deque([*kept, change])
 
     def answer(self, key: str, now_s: float) -> MeterResponse | None:
         """What the meter says of a set-point; None while it is too early. Never later than settle_s + 60 s."""
-        mine = next((each for each in self._changes if each.key == key), None)
+        mine = self._of(key)
         if mine is None:
             return MeterResponse(outcome="undecided", reason="the agent did not see it begin")
         if mine.expectation.change_kw is None:
@@ -254,7 +265,7 @@ class MeterWatch:
         A load beside it can look the same on a meter at the grid, so this is a reason to look, not to latch. While
         another set-point of ours is on its way nothing is said.
         """
-        mine = next((each for each in self._changes if each.key == key), None)
+        mine = self._of(key)
         if mine is None or mine.expectation.change_kw is None:
             return None
         recent_s = now_s - AFTER_S
@@ -276,8 +287,26 @@ class MeterWatch:
             return None
         return judged.model_copy(update={"outcome": "not", "reason": f"it went back: {judged.reason}"})
 
+    def wrong_way(self, key: str, now_s: float) -> tuple[float, float] | None:
+        """For how long, seconds, and by how much, kW, it has shown the opposite (I14); None where nobody can tell."""
+        mine = self._of(key)
+        if mine is None or mine.expectation.change_kw is None or len(self._together(mine)) > 1:
+            return None
+        before = self._window(mine.at_s - BEFORE_S, mine.at_s)
+        if len(before) < MIN_READINGS:
+            return None
+        return wrong_way(
+            [(at_s, kw) for at_s, kw in self._readings if mine.settled_s <= at_s <= now_s],
+            before_kw=statistics.fmean(before),
+            expected_kw=mine.expectation.change_kw,
+            rating_kw=mine.expectation.rating_kw,
+        )
+
     def _window(self, from_s: float, until_s: float) -> list[float]:
         return [kw for at_s, kw in self._readings if from_s <= at_s <= until_s]
+
+    def _of(self, key: str) -> _Change | None:
+        return next((each for each in self._changes if each.key == key), None)
 
     def _together(self, mine: _Change) -> list[_Change]:
         """The set-points that cannot be told apart from this one by time: each begins before another has settled."""
@@ -291,3 +320,58 @@ class MeterWatch:
 def _meet(one: _Change, other: _Change) -> bool:
     """True where one begins before the other has settled and been read."""
     return one.at_s < other.settled_s + AFTER_S and other.at_s < one.settled_s + AFTER_S
+
+
+class Proofs:
+    """The meters of a site and the set-points that they are to prove; devices without a meter are never decided."""
+
+    def __init__(self, site: Site, load: Callable[[str], Template] = load_template) -> None:
+        """Raises BadInput where an asset names what is no meter."""
+        self.meters = meters_of(site, load)
+        self._named = {asset.asset_id for asset in site.assets if asset.proven_by}
+        self._watches = {meter.asset_id: MeterWatch() for meter in self.meters.values()}
+
+    def add(self, asset_id: str, now_s: float, kw: float) -> None:
+        """A meter was read; other assets are of no interest."""
+        if asset_id in self._watches:
+            self._watches[asset_id].add(now_s, kw)
+
+    def begin(
+        self,
+        asset: Asset,
+        template: Template,
+        capability: str,
+        *,
+        key: str,
+        now_s: float,
+        before: float | None,
+        value: float,
+        own_kw: float | None = None,
+    ) -> None:
+        """A set-point of a device goes out now. before: what stood there as last read; see `expected`."""
+        watch = self._watch(asset.asset_id)
+        if watch is None:
+            return
+        expectation = Expectation(change_kw=None, reason="nobody knows what stood there before")
+        if before is not None:
+            expectation = expected(asset, template, capability, before=before, value=value, own_kw=own_kw)
+        watch.begin(key, now_s, expectation, settle_s=template.capability(capability).settle_s)
+
+    def answer(self, device_id: str, key: str, now_s: float) -> MeterResponse | None:
+        """What the device's meter says of a set-point; None while it is too early."""
+        watch = self._watch(device_id)
+        return _NO_METER if watch is None else watch.answer(key, now_s)
+
+    def went_back(self, device_id: str, key: str, now_s: float) -> MeterResponse | None:
+        """After it moved: an answer where the meter made a step back, else None."""
+        watch = self._watch(device_id)
+        return None if watch is None else watch.went_back(key, now_s)
+
+    def wrong_way(self, device_id: str, key: str, now_s: float) -> tuple[float | None, float | None]:
+        """Of a meter that the device's asset names; at the grid, what others do would look the same."""
+        watch = self._watch(device_id) if device_id in self._named else None
+        return (None if watch is None else watch.wrong_way(key, now_s)) or (None, None)
+
+    def _watch(self, device_id: str) -> MeterWatch | None:
+        meter = self.meters.get(device_id)
+        return None if meter is None else self._watches[meter.asset_id]

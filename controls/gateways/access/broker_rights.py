@@ -1,0 +1,136 @@
+"""Who may say and hear what on the broker: one name a device, its own topics and nothing else.
+
+A broker grants a subscription that it then filters, without a word (MQTT 3.1.1 and 5 alike), so that rights hold is
+proven when it starts and not read from its answers.
+"""
+
+import secrets
+import threading
+from collections.abc import Sequence
+
+from controls.gateways.capabilities import DeviceRefused, DeviceSilent
+from controls.gateways.mqtt_line import BrokerAddress, MqttLine
+from controls.gateways.topics import Topics
+from controls.templates.load_templates import Template
+from controls.templates.mqtt_topics import filled
+from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.model import Model
+
+PROBES = ("probe-a", "probe-b")
+_ARRIVES_S = 5.0
+
+
+class Client(Model):
+    """One name on the broker with its password, the topics that it may publish on, and those that it may hear."""
+
+    username: str
+    password: str
+    says: tuple[str, ...]
+    hears: tuple[str, ...]
+
+
+def device_client(site_id: str, device_id: str, password: str = "") -> Client:
+    """The rights of a device that keeps our contract. An empty password is replaced by a random one."""
+    topics = Topics(site_id=site_id, device_id=device_id)
+    return Client(
+        username=f"dev-{site_id}-{device_id}",
+        password=password or secrets.token_urlsafe(24),
+        says=(topics.ack, topics.state, topics.telemetry, topics.status),
+        hears=(topics.command, topics.get),
+    )
+
+
+def foreign_client(template: Template, name: str, password: str = "") -> Client:
+    """The rights of a device that does not know us: what its template says it tells, and what it is told."""
+    assert template.mqtt is not None, "a template of protocol mqtt_topics"  # noqa: S101 - narrows for the checker
+    mqtt = template.mqtt
+    says = [each.topic for each in mqtt.told.values()]
+    says += [each.answer.topic for each in mqtt.send.values() if each.answer is not None]
+    says += [mqtt.status.topic] if mqtt.status is not None else []
+    hears = [each.topic for each in mqtt.send.values()]
+    hears += [each.ask.topic for each in mqtt.told.values() if each.ask is not None]
+
+    def own(topics: Sequence[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(str(filled(topic, {"name": name})) for topic in topics))
+
+    return Client(
+        username=f"dev-{name}", password=password or secrets.token_urlsafe(24), says=own(says), hears=own(hears)
+    )
+
+
+def rights_lines(clients: Sequence[Client], *, everything: str) -> list[str]:
+    """The lines of Mosquitto's acl_file. everything: the one name that says and hears all, for the agent."""
+    lines = [f"user {everything}", "topic readwrite #"]
+    for client in clients:
+        lines += [f"user {client.username}"]
+        lines += [f"topic write {topic}" for topic in client.says]
+        lines += [f"topic read {topic}" for topic in client.hears]
+    return lines
+
+
+def probe_clients() -> tuple[Client, Client]:
+    """Two devices that do not exist, with which the broker is tried."""
+    first, second = (device_client("probe", name) for name in ("a", "b"))
+    return (
+        first.model_copy(update={"username": PROBES[0]}),
+        second.model_copy(update={"username": PROBES[1]}),
+    )
+
+
+def prove_rights(address: BrokerAddress, probes: tuple[Client, Client]) -> None:
+    """Try what must not work: to enter without a name, to speak as another device, to hear what is another's.
+
+    Raises Unreachable with the first that did work.
+    """
+    first, second = probes
+    for who, change in (("nobody", {"username": "", "password": ""}), ("a wrong password", {"password": "wrong"})):
+        if _enters(address.model_copy(update=change)):
+            raise Unreachable(f"the broker lets {who} in")
+    heard: list[str] = []
+    arrived = threading.Event()
+
+    def hear(topic: str, payload: bytes, _properties: object) -> None:
+        heard.append(topic)
+        if payload == b"last":
+            arrived.set()
+
+    ours = MqttLine(address, client_id="", subscriptions=(), on_message=lambda *_: None)
+    speaker = MqttLine(_as(address, first), client_id="", subscriptions=(), on_message=lambda *_: None)
+    # With wildcards, as a curious device would.
+    listener = MqttLine(_as(address, second), client_id="", subscriptions=("#", "+/probe/+"), on_message=hear)
+    try:
+        for topic in (*second.hears, *second.says, "cmd/other/device"):
+            if _passes(speaker, topic):
+                raise Unreachable(f"the broker lets one device speak on {topic}, which is another's")
+        if not _passes(speaker, first.says[0]):
+            raise Unreachable(f"the broker does not let a device speak on {first.says[0]}, which is its own")
+        for topic, payload in ((first.hears[0], b"first"), (second.hears[0], b"last")):
+            ours.publish(topic, payload)
+        if not arrived.wait(_ARRIVES_S):
+            raise Unreachable(f"the broker does not let a device hear {second.hears[0]}, which is its own")
+    finally:
+        for line in (ours, speaker, listener):
+            line.close()
+    foreign = sorted(set(heard) - set(second.hears))
+    if foreign:
+        raise Unreachable(f"the broker lets one device hear {', '.join(foreign)}, which is another's")
+
+
+def _as(address: BrokerAddress, client: Client) -> BrokerAddress:
+    return address.model_copy(update={"username": client.username, "password": client.password})
+
+
+def _enters(address: BrokerAddress) -> bool:
+    try:
+        MqttLine(address, client_id="", subscriptions=(), on_message=lambda *_: None).close()
+    except (DeviceRefused, DeviceSilent):
+        return False
+    return True
+
+
+def _passes(line: MqttLine, topic: str) -> bool:
+    try:
+        line.publish(topic, b"probe")
+    except DeviceRefused:
+        return False
+    return True

@@ -1,0 +1,301 @@
+"""`meterloom devices`: templates, the site's devices, one value, a scan, and whether a device keeps its template."""
+
+import itertools
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+
+from controls.agent.main import gateways
+from controls.gateways.capabilities import DeviceReader
+from controls.gateways.commissioning.conformance import Check, check_reads, check_writes
+from controls.gateways.commissioning.scan import scan
+from controls.gateways.modbus import TIMEOUT_S, ModbusReader
+from controls.gateways.served_unit import RATING
+from controls.ledger.device_lease import acquire_lease, release_lease
+from controls.ledger.modes import current_mode
+from controls.safety.limits import limits_of
+from controls.simulator.served_template import DEVICE_ID, served_template
+from controls.templates.load_templates import Template, load_template
+from controls.templates.template_rows import template_row, template_rows
+from data_quality.contracts.control.command import Command, Mode
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Role
+from data_quality.contracts.site_file.site import Asset, Site
+from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
+from orchestration.cli.frame import PROJECT, READS_AND_ACTS, STATELESS, Call, command
+from orchestration.cli.signing import actor
+
+MODBUS_PORT = 502
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A device of the site, or a template.")]
+SiteOption = Annotated[str, typer.Option("--site", help="Site of the device.")]
+AddressOption = Annotated[str, typer.Option("--address", help="host:port/unit of a Modbus device.")]
+LIST = "name | template | protocol | sets: {sets:|-} | timer: {timer} | source: {source:|-}"
+CHECKS = Table("checks", "check: {name} | status | detail")
+VALUES = Table("devices", "device: {name} | capability | value: {value:g} {unit}")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is asked: a template, and where a device of it is. site: None where only an address is known."""
+
+    template: Template
+    asset: Asset
+    site: Site | None = None
+
+
+@command("devices list", takes=PROJECT, example="--site home")
+def list_devices(call: Call, site: SiteOption = "") -> Answer:
+    """List the device templates; with --site the devices of that site."""
+    rows = [_row(each.template, each.model_dump()) for each in template_rows()]
+    if site:
+        known = [each for each in call.project.site(site).assets if each.template]
+        rows = [
+            _row(each.asset_id, template_row(load_template(each.template)).model_dump()) | {"address": each.address}
+            for each in known
+        ]
+    table = Table("devices", LIST, sets=lambda each: ", ".join(each["sets"]), timer=_timer)
+    return Answer({"devices": rows, "checks": []}, table)
+
+
+@command("devices show", takes=PROJECT, example="sunspec_pv_704")
+def show_device(call: Call, name: NameArgument, site: SiteOption = "") -> Answer:
+    """Show what a device can do: every capability with its unit, limits and safe default."""
+    target = _target(call, name, site, "")
+    template = target.template
+    rows = [
+        {
+            "capability": each,
+            "unit": place.unit,
+            "min": place.min,
+            "max": place.max,
+            "safe_default": template.safe_default.get(each),
+        }
+        for each, place in template.capabilities.items()
+    ]
+    device = _row(name, template_row(template).model_dump()) | {"capabilities": rows, "address": target.asset.address}
+    words = (
+        f"{template.name}; {template.protocol}; timer of its own: {_timer(device)}; source: {template.source or '-'}"
+    )
+    table = Table(rows, "capability | unit | min: {min:|-} | max: {max:|-} | safe default: {safe_default:|-}")
+    return Answer({"devices": [device], "checks": []}, table, words)
+
+
+@command("devices read", takes=PROJECT, example="battery read_soc_percent --site home")
+def read_device(
+    call: Call,
+    name: NameArgument,
+    capability: Annotated[str, typer.Argument(help="What to read; everything if left out.")] = "",
+    site: SiteOption = "",
+    address: AddressOption = "",
+) -> Answer:
+    """Read one value of a device now, or all of them. Nothing is written."""
+    target = _target(call, name, site, address)
+    wanted = [capability] if capability else [*target.template.readable, *target.template.settable]
+    units = {each: target.template.capability(each).unit for each in wanted}
+    rows: list[dict[str, Any]] = []
+    with _reader(call, target) as device:
+        for each in wanted:
+            value = device.read_back(each).value if each.startswith("set_") else device.read(each)
+            rows.append({"name": name, "capability": each, "value": value, "unit": units[each]})
+    return Answer({"devices": rows, "checks": []}, VALUES)
+
+
+@command("devices discover", takes=STATELESS, example="10.0.0.5 10.0.0.6:1502/2")
+def discover_devices(
+    call: Call,
+    addresses: Annotated[list[str], typer.Argument(metavar="HOST[:PORT][/UNIT]…", help="Addresses to ask.")],
+    timeout: Annotated[float, typer.Option("--timeout", min=0.1, max=10, help="Seconds to wait for each.")] = TIMEOUT_S,
+) -> Answer:
+    """Ask the named addresses for their SunSpec models, one after the other, and say which templates fit."""
+    found = []
+    for each in addresses:
+        host, port, unit_id = _place(each)
+        call.doing(f"asking {each}")
+        found.append(scan(host, port, unit_id, timeout_s=timeout))
+    rows = [each.model_dump() for each in found]
+    table = Table(
+        "devices",
+        "address | maker: {maker_and_type:|-} | models: {models_of:|-} | templates: {fits:|-} | detail",
+        maker_and_type=lambda each: " ".join(filter(None, (each["maker"].get(key) for key in ("maker", "type")))),
+        models_of=lambda each: ", ".join(str(model["model"]) for model in each["models"]),
+        fits=lambda each: ", ".join(each["templates"]),
+    )
+    is_silent = not any(each.models for each in found)
+    return Answer({"devices": rows, "checks": []}, table, exit_code=CHECK_FAILED if is_silent else DONE)
+
+
+@command("devices test", takes=READS_AND_ACTS, example="battery --site home")
+def try_device(
+    call: Call,
+    name: NameArgument,
+    site: SiteOption = "",
+    address: AddressOption = "",
+    write: Annotated[bool, typer.Option("--write", help="Write set-points too; needs --site and --as.")] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Why it is written to.")] = "",
+) -> Answer:
+    """Ask whether a device keeps its template. A device is only read, unless --write says otherwise.
+
+    A template without an address is asked of a simulator made from it, set-points and all. --write moves the device:
+    it needs an engineer, a site in SIMULATION or ADVISORY, and no agent that holds the site.
+    """
+    target = _target(call, name, site, address)
+    if not site and not address:
+        checks = _simulated(call, target.template)
+    elif write:
+        checks = _written(call, target, reason)
+    else:
+        with _reader(call, target) as device:
+            checks = list(check_reads(device, target.template))
+    rows = [each.model_dump() for each in checks]
+    is_bad = any(each.status == "fail" for each in checks)
+    device_row = _row(name, template_row(target.template).model_dump()) | {"address": target.asset.address}
+    return Answer({"devices": [device_row], "checks": rows}, CHECKS, exit_code=CHECK_FAILED if is_bad else DONE)
+
+
+def _target(call: Call, name: str, site: str, address: str) -> Target:
+    """The device that a name means. Raises BadInput."""
+    if not site:
+        template = load_template(name)
+        return Target(template, Asset(asset_id="device", kind="device", template=name, address=address))
+    if address:
+        raise BadInput("a device of a site has its address in the site file: give --site or --address", reason="both")
+    known = call.project.site(site)
+    asset = next((each for each in known.assets if each.asset_id == name), None)
+    if asset is None or not asset.template:
+        names = ", ".join(each.asset_id for each in known.assets if each.template) or "none"
+        raise BadInput(f"site {site!r} has no device {name!r}; it has {names}", reason="unknown_device")
+    return Target(load_template(asset.template), asset, known)
+
+
+@contextmanager
+def _reader(call: Call, target: Target) -> Iterator[DeviceReader]:
+    """The device, to be read and nothing else."""
+    device: DeviceReader
+    if target.site is not None:
+        device = gateways(target.site, call.project.project, call.clock).open_reader(
+            target.asset, target.template, epoch=0
+        )
+    else:
+        host, port, unit_id = _place(target.asset.address or _no_address(target.template))
+        device = ModbusReader(target.template, host=host, port=port, unit_id=unit_id, clock=call.clock)
+    try:
+        yield device
+    finally:
+        device.close()
+
+
+def _no_address(template: Template) -> str:
+    raise BadInput(f"where is the {template.template}? Give --site or --address host:port/unit", reason="no_address")
+
+
+def _simulated(call: Call, template: Template) -> list[Check]:
+    """The template against a simulator made from it, on a clock of its own."""
+    now_s, orders = [0.0], itertools.count(1)
+
+    def wait(seconds: float) -> None:
+        now_s[0] += seconds
+
+    def make(capability: str, value: float, ttl_s: float) -> Command:
+        return _command(call, template, DEVICE_ID, capability, value, ttl_s, epoch=1, seq=next(orders))
+
+    spans = {name: template.limits(name) for name in template.settable}
+    for name, (low, high) in spans.items():
+        if template.capability(name).share_of is not None:
+            spans[name] = (max(low, -RATING), min(high, RATING))
+    with served_template(template, clock=call.clock, monotonic=lambda: now_s[0]) as device:
+        return [*check_reads(device, template), *check_writes(device, template, make, spans=spans, wait=wait)]
+
+
+def _written(call: Call, target: Target, reason: str) -> list[Check]:
+    """The device in the cabinet, moved by a named engineer while nobody else may move it."""
+    if target.site is None:
+        raise BadInput(
+            "--write moves a device: it must be one of a site, with its limits; give --site", reason="no_site"
+        )
+    who, store, site_id = actor(call, Role.ENGINEER), call.project.store, target.site.site_id
+    if not reason:
+        raise BadInput("--write moves a device: say why with --reason", reason="no_reason")
+    mode = current_mode(store, site_id, target.asset.asset_id)
+    if mode > Mode.ADVISORY:
+        raise BadInput(
+            f"device {target.asset.asset_id!r} is in {mode.name}: set it to ADVISORY before it is tested", reason="mode"
+        )
+    holder = f"devices-test-{who.person.person_id}"
+
+    def epoch() -> int:
+        # Kept while the test runs: as long as it is ours, no agent of the site writes.
+        lease = acquire_lease(store, site_id, holder, now_utc=call.clock.now_utc())
+        if lease is None:
+            raise BadInput(f"an agent holds site {site_id!r}: stop it before a device is tested", reason="agent_runs")
+        return lease.epoch
+
+    first = epoch()
+    with store.together():
+        who.sign("devices test", f"{site_id}/{target.asset.asset_id}", reason=reason)
+    template, orders, name = target.template, itertools.count(1), target.asset.asset_id
+    limits = {each: limits_of(target.asset, template, each) for each in template.settable}
+    device = gateways(target.site, call.project.project, call.clock).open_device(target.asset, template, epoch=first)
+    try:
+        checks = list(check_reads(device, template))
+
+        def make(capability: str, value: float, ttl_s: float) -> Command:
+            return _command(call, template, name, capability, value, ttl_s, epoch=epoch(), seq=next(orders))
+
+        spans = {each: (known.min_value, known.max_value) for each, known in limits.items()}
+        return checks + list(check_writes(device, template, make, spans=spans, wait=time.sleep))
+    finally:
+        device.close()
+        lease = acquire_lease(store, site_id, holder, now_utc=call.clock.now_utc())
+        if lease is not None:
+            release_lease(store, lease, now_utc=call.clock.now_utc())
+
+
+def _command(
+    call: Call, template: Template, device: str, capability: str, value: float, ttl_s: float, *, epoch: int, seq: int
+) -> Command:
+    now_utc = call.clock.now_utc()
+    name = f"test-{device}-{epoch}-{seq}"
+    return Command(
+        command_id=name,
+        idempotency_key=name,
+        plan_id="",
+        plan_hash="",
+        site_id="",
+        device_id=device,
+        capability=capability,
+        value=value,
+        unit=template.capability(capability).unit,
+        seq=seq,
+        epoch=epoch,
+        # A second back: the gateway refuses what has not begun, and clocks are corrected backwards, too.
+        valid_from_utc=now_utc - timedelta(seconds=1),
+        valid_until_utc=now_utc + timedelta(minutes=5),
+        ttl_s=ttl_s,
+    )
+
+
+def _place(address: str) -> tuple[str, int, int]:
+    """Host, port and unit of `host[:port][/unit]`. Raises BadInput."""
+    where, _, unit = address.partition("/")
+    host, _, port = where.partition(":")
+    try:
+        if host:
+            return host, int(port or MODBUS_PORT), int(unit or 1)
+    except ValueError:
+        pass
+    raise BadInput(f"cannot read address {address!r}; expected host:port/unit", reason="bad_address")
+
+
+def _row(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "title": row.pop("name")} | row
+
+
+def _timer(row: dict[str, Any]) -> str:
+    if not row["sets"]:
+        return "-"
+    return "yes" if row["has_device_ttl"] else "no: PARTIAL at most"

@@ -1,0 +1,110 @@
+"""How far a site's devices may be commanded, and what stands in the way: modes, latches, holds, requests, lease."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from assets.stores.access import read_rows
+from assets.stores.schema.tables_control import device_leases
+from assets.stores.transactions import Store
+from controls.ledger.device_faults import open_faults
+from controls.ledger.device_holds import open_holds
+from controls.ledger.device_lease import LEASE_S
+from controls.ledger.modes import Modes, read_modes
+from controls.ledger.two_people import open_requests
+from controls.templates.load_templates import Template, load_template
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.site import Site
+
+
+def site_control(store: Store, site: Site, *, now_utc: datetime, as_of_utc: datetime | None = None) -> dict[str, Any]:
+    """The standing of a site, keys as `dispatch status --json` has them. Raises Unreachable, BadInput (bad template).
+
+    as_of_utc: the modes as known then; everything else is known of the present only, and null.
+    """
+    modes = read_modes(store, site.site_id, now_utc=now_utc, as_of_utc=as_of_utc)
+    found: dict[str, Any] = {
+        "mode": modes.of().name,
+        "modes": [_mode(modes, "", ""), *(_mode(modes, *scope) for scope in scopes(site))],
+    }
+    if as_of_utc is not None:
+        return found | dict.fromkeys(("faults", "holds", "requests", "lease"))
+    return found | {
+        "faults": open_faults(store, site.site_id),
+        "holds": open_holds(store, site.site_id, now_utc),
+        "requests": open_requests(store, site.site_id, now_utc),
+        "lease": _lease(store, site.site_id, now_utc),
+    }
+
+
+def scopes(site: Site) -> list[tuple[str, str]]:
+    """Every device of the site that takes set-points, with each capability."""
+    return [(name, capability) for name, template in _devices(site) for capability in template.settable]
+
+
+def without_ttl(site: Site, device_id: str = "") -> tuple[str, ...]:
+    """Devices, all or this one, that do not end a set-point by themselves."""
+    return tuple(name for name, each in _devices(site) if device_id in ("", name) and not each.has_device_ttl)
+
+
+def expect_scope(site: Site, device_id: str, capability: str = "") -> None:
+    """Raises BadInput where the site has no such device, or the device no such capability."""
+    known = scopes(site)
+    if device_id and device_id not in {name for name, _ in known}:
+        names = ", ".join(dict.fromkeys(name for name, _ in known)) or "none"
+        raise BadInput(f"{site.site_id} has no device {device_id!r} to command ({names})", reason="unknown_device")
+    if capability and (device_id, capability) not in known:
+        names = ", ".join(each for name, each in known if name == device_id) or "name its device"
+        raise BadInput(f"{device_id or site.site_id} has no {capability!r} ({names})", reason="unknown_capability")
+
+
+def lines(found: dict[str, Any]) -> list[str]:
+    """What stands in the way, for people, a line each."""
+    if found["lease"] is None and found["faults"] is None:
+        return [f"mode {found['mode']}"]
+    said = [f"latched: {each.device_id or 'the whole site'}: {each.reason}" for each in found["faults"]]
+    for each in found["holds"]:
+        end = "until a person looks" if each.until_utc is None else f"until {each.until_utc:%Y-%m-%d %H:%M}Z"
+        place = " ".join(filter(None, (each.device_id or "the whole site", each.capability)))
+        said.append(f"held by hand: {place}, {end}: {each.reason}")
+    for each in found["requests"]:
+        place = " ".join(filter(None, (each.device_id or "the whole site", each.capability)))
+        said.append(f"request {each.request_id}: FULL for {place} by {each.person_id}: {each.reason}")
+    lease = found["lease"]
+    if lease is None:
+        said.append("no agent has run here")
+    else:
+        alive = f"last sign of life {lease['age_s']:.0f} s ago"
+        state = "has no lease any more" if lease["is_over"] else "holds the lease"
+        said.append(f"agent {lease['holder']} {state} (epoch {lease['epoch']}), {alive}")
+    return [*said, f"mode {found['mode']}"]
+
+
+def _devices(site: Site) -> Iterator[tuple[str, Template]]:
+    for asset in site.assets:
+        if asset.template and (template := load_template(asset.template)).settable:
+            yield asset.asset_id, template
+
+
+def _mode(modes: Modes, device_id: str, capability: str) -> dict[str, Any]:
+    chain = [modes.own(scope) for scope in (("", ""), (device_id, ""), (device_id, capability))]
+    mode = modes.of(device_id, capability)
+    # The nearest end among those that keep it as high as it is.
+    ends = [each.until_utc for each in chain if each.until_utc is not None]
+    return {
+        "device": device_id or None, "capability": capability or None, "mode": mode.name,
+        "until_utc": min(ends, default=None),
+    }  # fmt: skip
+
+
+def _lease(store: Store, site_id: str, now_utc: datetime) -> dict[str, Any] | None:
+    rows = read_rows(store, device_leases.select().where(device_leases.c.site_id == site_id))
+    if not rows:
+        return None
+    row = rows[0]
+    # Renewed in a control cycle: as old as the agent's last cycle, give or take the time between two renewals.
+    age_s = (now_utc - row["expires_utc"] + timedelta(seconds=LEASE_S)).total_seconds()
+    return {
+        "holder": row["holder"], "epoch": row["epoch"], "expires_utc": row["expires_utc"],
+        "is_over": row["expires_utc"] <= now_utc, "age_s": age_s,
+    }  # fmt: skip

@@ -1,0 +1,179 @@
+"""What others of a machine or a network get to see: no open port, no secret in any output, no readable secret file."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from typer.testing import CliRunner
+
+from controls.gateways.broker import find_mosquitto, free_port, start_broker
+from controls.gateways.serve_modbus import ModbusServer
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.settings import ServerSettings, load_project
+from data_quality.contracts.yaml_file import BadConfiguration
+from orchestration import supervisor
+from orchestration.cli.main import build_app
+from orchestration.instance.write import instance_environment
+from tests.controls.planning.examples import HOME
+
+CANARY = "canary-7f3a9"
+# Every secret of the settings, none of which leads anywhere.
+SECRETS = {
+    "METERLOOM_MQTT__PASSWORD": f"{CANARY}-mqtt",
+    "METERLOOM_DELIVERY__SMTP_PASSWORD": f"{CANARY}-smtp",
+    "METERLOOM_DELIVERY__WEBHOOK_SECRET": f"{CANARY}-hook",
+}
+AWAY = f"postgresql://ml:{CANARY}-db@127.0.0.1:9/none?connect_timeout=1"
+
+
+def listening(pid: int) -> set[str]:
+    """Addresses on which a process listens."""
+    found = psutil.Process(pid).net_connections(kind="inet")
+    return {each.laddr.ip for each in found if each.status == psutil.CONN_LISTEN}
+
+
+@pytest.mark.skipif(find_mosquitto() is None, reason="no Mosquitto on this machine")
+def test_fault_f90_what_is_started_listens_on_this_machine_alone(tmp_path: Path) -> None:
+    with start_broker(tmp_path / "b", password="x") as running:
+        assert listening(running._process.pid) == {"127.0.0.1"}
+    server = ModbusServer([]).start()
+    try:
+        assert listening(os.getpid()) <= {"127.0.0.1", "::1"}
+    finally:
+        server.stop()
+    project = load_project(tmp_path, {})
+    for words in (supervisor._dagster(1, tmp_path), supervisor._mlflow(project, 2)):
+        assert words[words.index("--host") + 1] == "127.0.0.1"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A project with a home, made by `meterloom init`."""
+    made = tmp_path / "p"
+    app = build_app(("init", "keys"))
+    assert CliRunner().invoke(app, ["init", str(made)]).exit_code == 0
+    (made / "sites" / "home.yaml").write_text(json.dumps(HOME.model_dump(mode="json", exclude_unset=True)))
+    return made
+
+
+COMMANDS = (
+    ("doctor",),
+    ("check",),
+    ("next",),
+    ("dispatch", "status", "--site", "home"),
+    ("dispatch", "verify", "--site", "home"),
+    ("kpis", "--site", "home", "--period", "2025-01"),
+)
+
+
+@pytest.mark.parametrize("database", ["", AWAY], ids=["files", "a database that is away"])
+def test_fault_f93_no_command_prints_a_secret_even_where_everything_fails(
+    folder: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (SECRETS | ({"METERLOOM_DATABASE__URL": database} if database else {})).items():
+        monkeypatch.setenv(name, value)
+    for words in COMMANDS:
+        done = CliRunner().invoke(build_app((words[0],)), [*words, "--json", "--debug", "--project", str(folder)])
+        assert CANARY not in done.output + done.stderr, words
+        assert CANARY not in repr(done.exception), words
+
+
+def test_fault_f93_no_child_is_given_a_secret_by_its_arguments_and_no_file_of_dagster_holds_one(tmp_path: Path) -> None:
+    url = f"postgresql://ml:{CANARY}-db@127.0.0.1:9/none"
+    project = load_project(tmp_path, SECRETS | {"METERLOOM_DATABASE__URL": url})
+    words = [*supervisor._dagster(1, tmp_path), *supervisor._mlflow(project, 2)]
+    assert CANARY not in " ".join(words)
+    environment = instance_environment(project)
+    written = [path.read_text() for path in Path(environment["DAGSTER_HOME"]).rglob("*.yaml")]
+    assert written
+    assert CANARY not in "".join(written)
+
+
+def test_fault_f93_the_agent_that_finds_nothing_says_so_without_a_secret(folder: Path) -> None:
+    environment = {**os.environ, **SECRETS, "METERLOOM_DATABASE__URL": AWAY}
+    words = [sys.executable, "-m", "controls.agent.main", "--project", str(folder), "--site", "home"]
+    # It goes on: a store that is away may come back, and its devices are safe meanwhile.
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as agent:
+        assert agent.stdout is not None
+        said = [agent.stdout.readline() for _ in range(2)]
+        agent.terminate()
+        said += agent.stdout.readlines()
+    assert "127.0.0.1" in said[1]
+    assert CANARY not in "".join(said)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("mqtt: {password: x}", "mqtt.password"),
+        ("database: {url: 'postgresql://ml:x@db/ml'}", "database.url"),
+        ("delivery: {webhook_secret: x}", "delivery.webhook_secret"),
+    ],
+)
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])
+def test_fault_f94_settings_with_a_secret_that_others_can_read_are_refused(
+    tmp_path: Path, text: str, key: str, mode: int
+) -> None:
+    path = tmp_path / "meterloom.yaml"
+    path.write_text(text)
+    path.chmod(mode)
+    with pytest.raises(BadConfiguration, match=rf"{re.escape(key)}: secret, in a file that others can read"):
+        load_project(tmp_path, {})
+    path.chmod(0o600)
+    load_project(tmp_path, {})
+
+
+def test_fault_f94_a_process_does_not_start_on_an_open_secret_file(folder: Path) -> None:
+    (folder / "meterloom.yaml").write_text("mqtt: {password: hush}\n")
+    (folder / "meterloom.yaml").chmod(0o644)
+    done = CliRunner().invoke(build_app(("doctor",)), ["doctor", "--project", str(folder)])
+    assert done.exit_code != 0
+    assert "hush" not in done.output
+    assert "chmod 600" in done.output
+
+
+def test_settings_without_a_secret_may_be_read_by_everybody(tmp_path: Path) -> None:
+    path = tmp_path / "meterloom.yaml"
+    path.write_text("database: {url: 'postgresql:///ml?host=/run/postgresql'}\nmqtt: {port: 1}\n")
+    path.chmod(0o644)
+    load_project(tmp_path, {})
+
+
+def test_fault_f46_a_port_that_was_named_and_is_taken_is_refused_with_its_owner(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        said: list[str] = []
+        with pytest.raises(BadInput, match=rf"port {port}, for dagster, is taken by .*pid {os.getpid()}") as refused:
+            supervisor.port_of(ServerSettings(dagster_port=port), "dagster", said.append)
+        assert refused.value.mend.endswith("METERLOOM_SERVER__DAGSTER_PORT")
+        # Nobody asked for the usual one: a free one does, and that is said.
+        usual = ServerSettings.model_construct(dagster_port=port, _fields_set=set())
+        assert supervisor.port_of(usual, "dagster", said.append) != port
+    assert f"port {port}" in said[0]
+    assert supervisor.port_of(ServerSettings(dagster_port=port), "dagster", said.append) == port
+
+
+def test_fault_f46_a_simulated_home_whose_port_is_taken_ends_and_names_it(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        words = ["--project", str(tmp_path), "--modbus-port", str(port), "--mqtt-port", str(free_port())]
+        done = subprocess.run(
+            [sys.executable, "-m", "controls.simulator.site_process", *words],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 3, done.stderr
+    assert str(port) in done.stderr
+    assert "Traceback" not in done.stderr
