@@ -62,7 +62,9 @@ def test_fault_f83_no_write_frame_leaves_a_real_agent_below_partial(tmp_path: Pa
     arguments = [tracer, "-f", "-qq", "-xx", "-s", "2000", "-e", sends, "-o", str(trace), sys.executable, "-m"]
     arguments += ["controls.agent.main", "--project", str(bed.project.root), "--site", "home"]
     arguments += ["--mqtt-port", str(bed.broker.address.port), "--modbus-port", str(bed.modbus.port)]
-    process = subprocess.Popen(arguments, cwd=ROOT, env={**os.environ, **bed.env}, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        arguments, cwd=ROOT, env={**os.environ, **bed.env}, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     try:
         for mode in (Mode.SIMULATION, Mode.ADVISORY):
             if mode is Mode.ADVISORY:
@@ -76,9 +78,10 @@ def test_fault_f83_no_write_frame_leaves_a_real_agent_below_partial(tmp_path: Pa
         bed.raise_mode()
         bed.plan()
         bed.release()
-        assert _until(lambda: bed.battery.writes > 0 and bed.inverter.commands > 0, 60)
+        assert _until(lambda: bed.battery.writes > 0 and bed.inverter.commands > 0, 60), "\n".join(bed.story())
     finally:
-        process.send_signal(signal.SIGTERM)
+        # Both: strace lets go of its child only where that ends too.
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
         bed.close()
     assert {"Modbus function 16 to unit 1", "MQTT message on cmd/home/pv"} <= set(frames_of_trace(trace))

@@ -80,6 +80,7 @@ class Bed:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._broken: list[BaseException] = []
+        self._plans = 0
 
     def _unit(self, name: str, measured: dict[str, float]) -> ModbusUnit:
         return ModbusUnit(load_template(name), measure=lambda: measured, monotonic=time.monotonic)
@@ -98,6 +99,7 @@ class Bed:
     def plan(self, *, window_s: float = 60.0, plan_id: str = "p1", mark: str = "") -> None:
         """One command for each device, from now on. mark: behind the commands' names, for a further plan."""
         now = self.clock.now_utc()
+        self._plans += 1
         base: dict[str, Any] = {
             "plan_id": plan_id,
             "plan_hash": "h",
@@ -116,7 +118,7 @@ class Bed:
                 plans,
                 plan_id=plan_id,
                 site_id="home",
-                version=1,
+                version=self._plans,
                 plan_hash="h",
                 input_digest="d",
                 plan={"created_at_utc": now.isoformat()},
