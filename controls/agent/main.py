@@ -109,6 +109,7 @@ def run_agent(
             status.shutdown()
             status.server_close()
         lanes.close()
+        values.close()
         store.close()
 
 

@@ -238,8 +238,8 @@ class Lanes:
         return (self._silent if device.is_silent else self._healthy).submit(act)
 
     def beside(self, act: Callable[[], T]) -> "Future[T]":
-        """Run what belongs to no device that takes set-points, one at a time."""
-        return self._healthy.submit(act)
+        """Run what is no device of ours, a meter for instance, where nobody healthy waits for it."""
+        return self._silent.submit(act)
 
     def close(self) -> None:
         """Begin nothing more; what runs is left to its own time limit."""

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -30,6 +30,7 @@ REFERENCE_S = 10.0
 # A compressor that draws less than this share of its rating is off: its crankcase is heated all the same.
 ON_SHARE = 0.05
 _SIGNS = tuple(f"read_power_l{n}_kw" for n in (1, 2, 3))
+T = TypeVar("T")
 _AIR = ("read_humidity_percent", "read_co2_ppm")
 
 
@@ -42,10 +43,7 @@ class Sensor:
     names: tuple[str, ...]
     reader: DeviceReader | None = None
     due_s: float = 0.0
-
-
-# A sensor, what it said with when, or None where it was silent, and when that was over.
-Told = tuple[Sensor, list[tuple[str, float, float]] | None, float]
+    answer: "Future[list[tuple[str, float, float]]] | None" = None
 
 
 class SiteValues:
@@ -75,20 +73,22 @@ class SiteValues:
         }
         self.sensors = [Sensor(each, template := load(each.template), _names(template)) for each in sensors.values()]
         self.values: dict[tuple[str, str], tuple[float, float]] = {}
-        self._asking: Future[list[Told]] | None = None
         self._tracks: dict[str, SocTrack] = {}
         self._reference = reference
         self._reference_due_s = 0.0
         self._offset_s: float | None = None
 
     def observe(self, bench: Bench, devices: Sequence[Device]) -> bool:
-        """Ask every sensor that is due, until one is silent, and look at what the devices said last.
+        """Ask every sensor that is due, and look at what the devices said last.
 
-        Takes one device's time-out at most. True where the network operator's ceiling changed: every set-point must
-        be asked about again now. Raises Unreachable (store, for its clock).
+        Waits for nothing where there are threads, else for one silent sensor at most. True where the network operator's
+        ceiling changed: every set-point must be asked about again now. Raises Unreachable (store, for its clock).
         """
         now_s, told = bench.monotonic(), self.dso_limit(bench.monotonic())[0]
-        self._look(bench, now_s)
+        for sensor in sorted(self.sensors, key=lambda each: each.due_s):
+            # Without threads one silent sensor is enough for a cycle.
+            if (sensor.answer or now_s >= sensor.due_s) and not self._ask(bench, sensor) and bench.lanes is None:
+                break
         if self.history is None:
             self.history = StateHistory(bench.store, self._site_id)
         self.history.load(bench.clock.now_utc(), now_s)
@@ -171,31 +171,25 @@ class SiteValues:
         found = tuple(math.copysign(a or 0.0, s or 0.0) for (a, _), s in zip(read, signs, strict=True))
         return found, max(age_s or 0.0 for _, age_s in read)
 
-    def _look(self, bench: Bench, now_s: float) -> None:
-        """Take what sensors said meanwhile, and ask those that are due: beside the cycle, where it has threads."""
-        if self._asking is not None and not self._asking.done():
-            return
-        asking, self._asking = self._asking, None
-        self._take(() if asking is None else asking.result())
-        due = [each for each in sorted(self.sensors, key=lambda each: each.due_s) if now_s >= each.due_s]
-        for sensor in due:
-            if sensor.reader is None:
-                epoch = 0 if bench.lease is None else bench.lease.epoch
-                sensor.reader = bench.transports.open_reader(sensor.asset, sensor.template, epoch=epoch)
-        ask = partial(_ask_all, due, bench.monotonic)
-        if bench.lanes is None:
-            self._take(ask())
-        elif due:
-            self._asking = bench.lanes.beside(ask)
-
-    def _take(self, told: Sequence[Told]) -> None:
-        """Keep what sensors said. The old values of one that was silent keep their age."""
-        for sensor, readings, at_s in told:
-            sensor.due_s = at_s + (SILENT_S if readings is None else METER_S)
-            for name, value, now_s in readings or ():
-                self.values[sensor.asset.asset_id, name] = (value, now_s)
-                if name == READING:
-                    self.proofs.add(sensor.asset.asset_id, now_s, value)
+    def _ask(self, bench: Bench, sensor: Sensor) -> bool:
+        """Begin to read a sensor, or take what came; False where it is silent. Its old values keep their age."""
+        if sensor.answer is None:
+            act = partial(_look, bench, sensor)
+            sensor.answer = _done(act) if bench.lanes is None else bench.lanes.beside(act)
+        if not sensor.answer.done():
+            return True
+        answer, sensor.answer = sensor.answer, None
+        try:
+            found = answer.result()
+        except (DeviceSilent, DeviceRefused):
+            sensor.due_s = bench.monotonic() + SILENT_S
+            return False
+        for name, value, at_s in found:
+            self.values[sensor.asset.asset_id, name] = (value, at_s)
+            if name == READING:
+                self.proofs.add(sensor.asset.asset_id, at_s, value)
+        sensor.due_s = bench.monotonic() + METER_S
+        return True
 
     def _watch(self, bench: Bench, history: StateHistory, device: Device) -> None:
         """Note whether devices that may not be switched at will are on: by their power, where one has its own."""
@@ -234,21 +228,6 @@ class SiteValues:
         )
 
 
-def _ask_all(due: Sequence[Sensor], monotonic: Callable[[], float]) -> list[Told]:
-    """Read sensors whole until one is silent: it touches nothing but their wires, so that a thread may do it."""
-    told: list[Told] = []
-    for sensor in due:
-        reader = sensor.reader
-        if reader is None:
-            continue
-        try:
-            told.append((sensor, [(name, reader.read(name), monotonic()) for name in sensor.names], monotonic()))
-        except (DeviceSilent, DeviceRefused):
-            told.append((sensor, None, monotonic()))
-            break
-    return told
-
-
 def store_clock(store: Store) -> Callable[[], datetime | None] | None:
     """The clock of the store as a reference; None where it is this machine's own, as SQLite's is."""
     if store.engine.dialect.name != "postgresql":
@@ -260,6 +239,28 @@ def store_clock(store: Store) -> Callable[[], datetime | None] | None:
         return found if isinstance(found, datetime) else None
 
     return ask
+
+
+def _look(bench: Bench, sensor: Sensor) -> list[tuple[str, float, float]]:
+    """Every value of a sensor by name, each with when it was asked for. Raises DeviceSilent, DeviceRefused."""
+    if sensor.reader is None:
+        epoch = 0 if bench.lease is None else bench.lease.epoch
+        sensor.reader = bench.transports.open_reader(sensor.asset, sensor.template, epoch=epoch)
+    found = []
+    for name in sensor.names:
+        at_s = bench.monotonic()
+        found.append((name, sensor.reader.read(name), at_s))
+    return found
+
+
+def _done(act: Callable[[], T]) -> "Future[T]":
+    """What a function answers, or raises, as if it had been asked in a thread."""
+    future: Future[T] = Future()
+    try:
+        future.set_result(act())
+    except (DeviceSilent, DeviceRefused) as fault:
+        future.set_exception(fault)
+    return future
 
 
 def _names(template: Template) -> tuple[str, ...]:
