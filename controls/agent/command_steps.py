@@ -65,7 +65,7 @@ def _take_next(bench: Bench, view: View, device: Device, slot: Slot) -> Step[Non
         elif is_open and view.mode_of(device, slot) < Mode.PARTIAL:
             slot.take(row, now_utc=now_utc, now_s=now_s)
             yield from _block_by_mode(bench, view, device, slot)
-        elif is_open and device.writer is not None:
+        elif is_open and device.writer is not None and now_s >= device.turn_at_s:
             slot.take(row, now_utc=now_utc, now_s=now_s)
             if (yield from move(bench, slot, S.PENDING, "picked up")):
                 bench.hook("picked")

@@ -22,6 +22,8 @@ from data_quality.contracts.errors import Unreachable
 
 # At a clean end: longer than any gateway waits for an answer.
 SETTLE_S = 3.0
+# SQLite's words for a disk that is full, and for one that lost what it had confirmed.
+FULL, BROKEN = "database or disk is full", "disk I/O error"
 
 
 class _Standby(Exception):
@@ -34,6 +36,7 @@ class Agent:
     def __init__(self, bench: Bench, devices: list[Device]) -> None:
         self.bench = bench
         self.devices = devices
+        bench.names = tuple(device.device_id for device in devices)
         self.trouble = ""
         self.rounds = Rounds(bench)
         # What /healthz and /metrics tell. cycled_s: monotonic end of the last cycle.
@@ -99,6 +102,9 @@ class Agent:
             self.safe_default()
         except Unreachable as fault:
             self.trouble, self.is_store_reached = str(fault), False
+            if FULL in str(fault) or BROKEN in str(fault):
+                # No waiting for the lease to run out: what is sent from here on cannot be written down.
+                self.safe_default()
             # The store may have moved on without us: what is in hand is read again, not remembered.
             self.rounds.give_up()
             self.bench.must_recover = True

@@ -18,13 +18,13 @@ from uuid import uuid4
 
 from assets.stores.transactions import connect_store
 from controls.agent.emergency_stop import EmergencyStop, watch
-from controls.agent.loop import Agent
+from controls.agent.loop import BROKEN, Agent
 from controls.agent.parts import Bench, Lanes, Transports, devices_of
 from controls.agent.service_notify import heartbeat
 from controls.agent.site_values import SiteValues, store_clock
 from controls.agent.status_port import serve_status, token_in
 from controls.templates.load_templates import load_template
-from data_quality.contracts.errors import BadInput, WorldFault
+from data_quality.contracts.errors import BadInput, Unreachable, WorldFault
 from data_quality.contracts.people import People
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.site_file.site import Site
@@ -96,6 +96,9 @@ def run_agent(
             if agent.trouble and agent.trouble != told:
                 logger.warning("%s", agent.trouble)
             told = agent.trouble
+            if BROKEN in agent.trouble:
+                # What such a disk still holds is known to a new process only, which reads it anew.
+                raise Unreachable(agent.trouble)
             if beat is not None:
                 beat(agent)
         agent.stop()

@@ -1,10 +1,11 @@
 """One step of one command in the ledger, as the agent takes it: in the round's transaction, then the slot follows."""
 
 from datetime import datetime
+from functools import partial
 
 from assets.stores.access import Connection, select_rows
 from assets.stores.schema.tables_control import commands, device_leases
-from assets.stores.trust import trust_of
+from assets.stores.trust import Trust, trust_of
 from controls.agent.live_values import live_of
 from controls.agent.parts import Bench, Device, OnLedger, Slot, Step
 from controls.ledger.device_faults import latch_fault
@@ -72,8 +73,8 @@ def move(
 
     moved: LedgerRow | None = yield OnLedger(act)
     slot.row = None if moved is None or is_terminal(to_state) else moved
-    if is_terminal(to_state) and bench.store.trust is not None:
-        bench.store.trust.forget(commands, (row.command.command_id,))
+    if is_terminal(to_state) and bench.trust is not None:
+        bench.trust.forget(commands, (row.command.command_id,))
     if moved is not None:
         bench.counts["state", str(to_state)] += 1
         if evidence_grade is not None:
@@ -99,7 +100,7 @@ def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float, value: floa
         if bench.stop_reason:
             return Block(guard_id="STOP", reason=f"emergency stop: {bench.stop_reason}"), row
         # Last look before the wire: a row changed past the program would otherwise be sent as if it had been planned.
-        trust = bench.once("trust", lambda: trust_of(bench.store, [commands], connection=connection))
+        trust = bench.once("trust", lambda: _trust(bench, connection))
         doubt = command_doubt(bench.store, connection, row.command.command_id, trust)
         if doubt:
             return Block(guard_id="LEDGER", reason=doubt), row
@@ -148,6 +149,17 @@ def refresh_verdict(bench: Bench, device: Device, slot: Slot, command: Command) 
 
     verdict: Verdict = yield OnLedger(act)
     return verdict
+
+
+def _trust(bench: Bench, connection: Connection) -> Trust:
+    """What is known of the commands' seals: the agent's own, which forgets what is over."""
+    # What this transaction sealed may yet be rolled back: nothing of it is kept.
+    if connection.info.get("sealed"):
+        return trust_of(bench.store, [commands], connection=connection)
+    if bench.trust is None:
+        bench.trust = Trust(bench.store.public_keys)
+    bench.trust.refresh(partial(select_rows, connection), [commands.name])
+    return bench.trust
 
 
 def _holds_lease(connection: Connection, bench: Bench, now_utc: datetime) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from assets.stores.access import Connection
 from assets.stores.transactions import Store
+from assets.stores.trust import Trust
 from controls.gateways.capabilities import DeviceReader, DeviceWriter, ReadBack
 from controls.ledger.device_faults import Fault
 from controls.ledger.device_lease import Lease
@@ -100,10 +101,13 @@ class Bench:
     site: "Surroundings | None" = None
     # The site's meters around its commands; without it no command is proven by a meter.
     proofs: Proofs | None = None
+    # Of every device, for their turns after an outage.
+    names: tuple[str, ...] = ()
     emergency: Callable[[], str] = str
     stop_reason: str = ""
     epoch: int = 0
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    trust: Trust | None = None
     must_recover: bool = True
     lanes: "Lanes | None" = None
     answers: dict[Hashable, Any] = field(default_factory=dict)
@@ -185,6 +189,8 @@ class Device:
     # Measured values by the template's names, each with when it was read.
     values: dict[str, tuple[float, float]] = field(default_factory=dict)
     read_at_s: float | None = None
+    # Back after an outage: it takes its turn among the others before it is commanded again.
+    turn_at_s: float = 0.0
     silent_until_s: float = 0.0
     is_silent: bool = False
     last_fault: str = ""

@@ -18,10 +18,15 @@ from controls.gateways.capabilities import (
     ReadBack,
 )
 from controls.ledger.device_lease import LEASE_S
+from controls.safety.restore import restore_delay_s
 from data_quality.contracts.control.command import Command
 
 # Values are looked at this often: half the age at which the guards refuse them.
 OBSERVE_S = 5.0
+# Silent for longer than any set-point of ours stands: it was away, and so perhaps were its neighbours.
+OUTAGE_S = 60.0
+# In so many seconds all devices come back one after the other.
+RESTORE_S = 60.0
 # A silent device is asked again after this pause, so that it does not hold up the others.
 SILENT_PAUSE_S = 1.0
 Fact = str | float | int | bool | None
@@ -64,6 +69,9 @@ def observe(bench: Bench, device: Device, *, max_age_s: float = OBSERVE_S) -> St
         device.last_fault, device.is_silent = str(fault), isinstance(fault, DeviceSilent)
         device.silent_until_s = bench.monotonic() + SILENT_PAUSE_S
         return False
+    if device.read_at_s is not None and seen.at_s - device.read_at_s >= OUTAGE_S and device.device_id in bench.names:
+        delay_s = restore_delay_s(device.device_id, bench.names, epoch=bench.epoch, spread_s=RESTORE_S)
+        device.turn_at_s = seen.at_s + delay_s
     device.values |= {name: (value, seen.at_s) for name, value in seen.values.items()}
     for slot, read in zip(device.slots, seen.reads, strict=True):
         slot.read, slot.read_at_s = read, seen.at_s

@@ -290,3 +290,37 @@ def test_a_refresh_whose_answer_is_lost_is_judged_by_the_next_look(world: World)
     world.plant.battery.loses_ack = True
     world.run(60)
     assert (state_of(world.store), world.plant.battery.value) == (S.VERIFIED, 1.2)
+
+
+@pytest.mark.parametrize("said", ["database or disk is full", "disk I/O error"])
+def test_a_disk_that_is_full_or_broken_ends_every_set_point_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    world.prove()
+
+    def fails(*_: object, **__: object) -> None:
+        raise sa.exc.OperationalError("update", {}, Exception(said))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store, "rows", fails)
+        patch.setattr(world.store, "begin", fails)
+        world.agent.cycle()
+        assert world.plant.battery.value == 0.0
+        assert said in world.agent.trouble
+        writes = len(world.plant.battery.writes)
+        world.run(20)
+        assert len(world.plant.battery.writes) == writes
+
+
+def test_after_an_outage_devices_take_turns_before_they_are_commanded_again(world: World) -> None:
+    world.set_mode(Mode.PARTIAL)
+    world.run(3)
+    world.plant.battery.is_silent = world.plant.pv.is_silent = True
+    world.run(70)
+    add_plan(world.store, command(), command("pv1", device_id="pv", capability="set_power_limit_kw", value=6.0))
+    world.release()
+    world.plant.battery.is_silent = world.plant.pv.is_silent = False
+    world.run(10)
+    assert [state_of(world.store, name) for name in ("c1", "pv1")].count(S.VERIFIED) == 1
+    world.run(30)
+    assert [state_of(world.store, name) for name in ("c1", "pv1")].count(S.VERIFIED) == 2
