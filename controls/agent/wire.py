@@ -146,8 +146,7 @@ def revert(bench: Bench, device: Device, slot: Slot, *, epoch: int | None = None
     """Write the safe default and read it back; what came of it, as facts. Never raises for the device's faults.
 
     What a person set by hand is left alone. epoch: of the lease that is just being given up; None: of the one that is
-    held. Where it fails, the slot remembers
-    to try again until the device's own timer must have run out.
+    held. Where it fails, the slot remembers to try again until the device's own timer must have run out.
     """
     if slot.is_held:
         return {"revert": "left alone: somebody else has the device"}
