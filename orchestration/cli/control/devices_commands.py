@@ -248,7 +248,7 @@ def _written(call: Call, target: Target, reason: str) -> list[Check]:
     who, store, site_id = actor(call, Role.ENGINEER), call.project.store, target.site.site_id
     if not reason:
         raise BadInput("--write moves a device: say why with --reason", reason="no_reason")
-    mode = current_mode(store, site_id, target.asset.asset_id)
+    mode = current_mode(store, site_id, target.asset.asset_id, now_utc=call.clock.now_utc())
     if mode > Mode.ADVISORY:
         raise BadInput(
             f"device {target.asset.asset_id!r} is in {mode.name}: set it to ADVISORY before it is tested", reason="mode"
