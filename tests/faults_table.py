@@ -5,6 +5,7 @@ can never claim more than a run has shown. A fault of the list without any test 
 """
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Iterable
@@ -14,7 +15,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "ems" / "faults.md"
-# Faults of files, payloads, readings, forecasts and reports, each in the words of its promise.
+SOAK = ROOT / "tests" / "control_faults" / "soak.json"
+# Faults of files, payloads, readings, forecasts, reports, infrastructure, control and access, each in a few words.
 FAULTS = {
     "F01": "A truncated table, mid-row or mid-number",
     "F02": "A truncated gzip, workbook or Parquet file",
@@ -42,7 +44,43 @@ FAULTS = {
     "F26": "Another version of the holiday calendar or the time zone database",
     "F27": "Hostile workbooks and Parquet files",
     "F28": "Hostile PDF documents",
+    "F30": "The process killed at each point of a command's way, K1 to K13, on both stores",
+    "F31": "Ingestion killed at each of its stages",
+    "F32": "Killed while the warehouse is loaded",
+    "F33": "Killed while a file of the lake is written",
+    "F34": "A disk that is full, under the ledger",
+    "F35": "A disk that fails when it is told to keep what was written",
+    "F36": "A store that can only be read",
+    "F37": "The store's server away, or its answer to a commit lost",
+    "F38": "The broker killed in the middle of a command",
+    "F39": "A broker that accepts and never answers",
+    "F40": "A broker that drops messages",
+    "F41": "MLflow away, slow or broken",
+    "F42": "A planner or a run killed, and done again",
+    "F43": "Two daemons, two schedulers, two agents",
+    "F50": "Clocks that jump, both ways, by seconds to decades",
+    "F60": "A device that refuses",
+    "F61": "A device that obeys and does not answer",
+    "F62": "Late, torn and foreign answers of a device",
+    "F63": "A device that acknowledges and does something else",
+    "F64": "A device that reads back right while the meter does not move",
+    "F65": "A device that restarts and forgets its set-point",
+    "F66": "The agent killed, stopped or hanging while a set-point stands",
+    "F67": "A person who sets another value at the device",
+    "F68": "A state of charge that is stale, no number or impossible",
+    "F69": "Prices that are stale, zero, negative, a thousandfold or short of a day",
+    "F70": "A plan that has no solution",
+    "F71": "A solver that is slow, dies or answers wrongly",
+    "F73": "Commands that arrive twice, late or out of order",
+    "F75": "A mode lowered between release and issue",
+    "F79": "Approvals by the same person, altered, expired, replayed or revoked",
+    "F80": "A way home that fails",
+    "F81": "Many devices that go home together",
+    "F83": "Anything written below PARTIAL",
     "F84": "A forecast model that answers nonsense: a constant, 1e9, NaN, a load below zero",
+    "F90": "Requests to any page without a login",
+    "F93": "Secrets in outputs of any kind",
+    "F98": "MQTT without a name, with another's name, or beyond its own topics",
     "F101": "An evidence pack altered: bytes flipped, members reordered, cut or replaced",
     "F103": "Reports sent in the clear",
 }
@@ -93,7 +131,17 @@ def page(outcomes: dict[str, str], cases: dict[str, int]) -> str:
         result = {"": "no test", "passed": "shown", "skipped": "not shown: skipped here"}.get(worst, "**failed**")
         count = sum(cases.get(name, 0) for name in mine)
         lines.append(f"| {fault} | {what} | {result} | {count} | {_listed(mine)} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_soaked()]) + "\n"
+
+
+def _soaked(record: Path = SOAK) -> list[str]:
+    """What the last `make soak` came to, as it recorded it; nothing where none ran."""
+    if not record.is_file():
+        return []
+    known = json.loads(record.read_text("utf-8"))
+    told = f"{known['schedules']:,} random schedules of faults with seed {known['seed']} on {known['on']}"
+    took = f"{known['seconds'] / 3600:.1f} h" if known["seconds"] >= 3600 else f"{known['seconds'] / 60:.0f} min"
+    return ["", f"The last `make soak`: {told}, in {took}; {known['violations']} broken promises."]
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -1,6 +1,8 @@
 """Every fault of files and payloads has a test, and the page of faults says no more than a run has shown."""
 
-from tests.faults_table import FAULTS, PAGE, files_with_faults, ids_of, page
+from pathlib import Path
+
+from tests.faults_table import FAULTS, PAGE, _soaked, files_with_faults, ids_of, page
 
 
 def test_every_fault_has_a_test_of_its_name() -> None:
@@ -10,8 +12,6 @@ def test_every_fault_has_a_test_of_its_name() -> None:
 
 
 def open_lines(file: str) -> list[str]:
-    from pathlib import Path
-
     return [line for line in Path(file).read_text("utf-8").splitlines() if line.startswith("def test_fault_f")]
 
 
@@ -30,6 +30,14 @@ def test_the_page_tells_a_failure_a_skip_and_a_gap() -> None:
     assert "| F01 | A truncated table, mid-row or mid-number | **failed** | 3 | `a.py`: x y<br>`b.py`: z |" in shown
     assert "| not shown: skipped here |" in shown
     assert shown.count("| no test |") == len(FAULTS) - 2
+
+
+def test_the_page_says_what_the_last_soak_came_to(tmp_path: Path) -> None:
+    record = tmp_path / "soak.json"
+    assert _soaked(record) == []
+    record.write_text('{"seed": 1, "schedules": 5000, "seconds": 90.0, "violations": 0, "on": "2026-11-21"}')
+    told = "5,000 random schedules of faults with seed 1 on 2026-11-21, in 2 min; 0 broken promises."
+    assert _soaked(record)[-1].endswith(told)
 
 
 def test_the_page_in_the_docs_lists_every_fault_and_no_gap() -> None:

@@ -258,7 +258,9 @@ die()
 
 
 @pytest.mark.parametrize(("stage", "rows"), [("in file", 0), ("before commit", 0), ("after commit", 2)])
-def test_a_killed_write_leaves_all_or_nothing_visible(tmp_path: Path, store: Store, stage: str, rows: int) -> None:
+def test_fault_f31_f33_a_killed_write_leaves_all_or_nothing_visible(
+    tmp_path: Path, store: Store, stage: str, rows: int
+) -> None:
     script = [sys.executable, "-c", KILLED, str(tmp_path), stage]
     done = subprocess.run(script, cwd=Path(__file__).parents[2], env=os.environ, check=False, capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-500:]

@@ -91,7 +91,7 @@ warehouse.load_sources(target, {name: empty_source(name) for name in ["sites", "
 """
 
 
-def test_a_kill_in_the_middle_of_a_load_leaves_the_former_content(tmp_path: Path) -> None:
+def test_fault_f32_a_kill_in_the_middle_of_a_load_leaves_the_former_content(tmp_path: Path) -> None:
     target = WarehouseTarget(duckdb_file=tmp_path / "w.duckdb")
     load_sources(target, {"sites": SITES})
     killed = subprocess.run([sys.executable, "-c", KILLED, str(target.duckdb_file)], check=False)

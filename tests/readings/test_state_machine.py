@@ -27,7 +27,7 @@ def profile(examples: int, *, shrinks: bool = True) -> settings:
     )
 
 
-def test_the_lake_equals_a_naive_recomputation_now_and_at_every_earlier_moment() -> None:
+def test_fault_f31_the_lake_equals_a_naive_recomputation_now_and_at_every_earlier_moment() -> None:
     run_state_machine_as_test(LakeMachine, settings=profile(25))
 
 

@@ -54,7 +54,9 @@ class Bed:
         self.clock = SystemClock()
         self.broker: Broker = start_broker(folder / "broker")
         self.battery = self._unit("sim_battery_10kwh", {"read_soc_percent": 50.0, "read_power_kw": 0.0})
-        self.modbus = ModbusServer([self.battery]).start()
+        # The guards of a site with a meter at the grid let nothing through while that is silent.
+        self.meter = self._unit("sim_grid_meter", {"read_power_kw": 0.4})
+        self.modbus = ModbusServer([self.battery, self.meter]).start()
         self.inverter = MqttServedDevice(
             load_template("sim_pv_inverter"),
             address=self.broker.address,
@@ -80,6 +82,7 @@ class Bed:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._broken: list[BaseException] = []
+        self._plans = 0
 
     def _unit(self, name: str, measured: dict[str, float]) -> ModbusUnit:
         return ModbusUnit(load_template(name), measure=lambda: measured, monotonic=time.monotonic)
@@ -92,12 +95,13 @@ class Bed:
     def limit_kw(self) -> float:
         return self.inverter.leases["set_power_limit_kw"].state(time.monotonic()).value
 
-    def raise_mode(self) -> None:
-        set_mode(self.store, "home", mode=Mode.PARTIAL, person=CARLA, reason="test", clock=self.clock)
+    def raise_mode(self, mode: Mode = Mode.PARTIAL) -> None:
+        set_mode(self.store, "home", mode=mode, person=CARLA, reason="test", clock=self.clock)
 
-    def plan(self, *, window_s: float = 60.0, plan_id: str = "p1") -> None:
-        """One command for each device, from now on."""
+    def plan(self, *, window_s: float = 60.0, plan_id: str = "p1", mark: str = "") -> None:
+        """One command for each device, from now on. mark: behind the commands' names, for a further plan."""
         now = self.clock.now_utc()
+        self._plans += 1
         base: dict[str, Any] = {
             "plan_id": plan_id,
             "plan_hash": "h",
@@ -116,7 +120,7 @@ class Bed:
                 plans,
                 plan_id=plan_id,
                 site_id="home",
-                version=1,
+                version=self._plans,
                 plan_hash="h",
                 input_digest="d",
                 plan={"created_at_utc": now.isoformat()},
@@ -124,7 +128,7 @@ class Bed:
             )
             for device_id, capability, value in wanted:
                 item = Command(
-                    command_id=device_id,
+                    command_id=f"{device_id}{mark}",
                     idempotency_key=f"{plan_id}:{device_id}",
                     device_id=device_id,
                     capability=capability,
@@ -133,8 +137,8 @@ class Bed:
                 )
                 propose(connection, item, at_utc=now)
 
-    def release(self) -> tuple[str, ...]:
-        return release(self.store, "home", "p1", clock=self.clock, check=planned_check(self.site)).released
+    def release(self, plan_id: str = "p1") -> tuple[str, ...]:
+        return release(self.store, "home", plan_id, clock=self.clock, check=planned_check(self.site)).released
 
     def start_agent(self) -> None:
         """The agent in a thread of this process."""

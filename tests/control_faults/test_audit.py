@@ -1,0 +1,87 @@
+"""F83: below PARTIAL no write frame leaves; the audit reads bytes, in this process and of a real one, and can fail."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from controls.gateways.broker import Broker
+from controls.templates.load_templates import load_template
+from data_quality.contracts.control.command import Mode
+from data_quality.contracts.time import FixedClock
+from tests.control_faults.socket_audit import audited, frames_of_trace, write_frames
+from tests.controls.conftest import need_mosquitto
+from tests.controls.devices import command, serving_modbus, serving_mqtt
+from tests.real.test_agent_devices import Bed, _until
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (bytes.fromhex("000100000006010300640001"), []),
+        (bytes.fromhex("00010000000601060064000a"), ["Modbus function 6 to unit 1"]),
+        (bytes.fromhex("000100000006010300640001" + "000200000006020500640001"), ["Modbus function 5 to unit 2"]),
+        (b"\x30\x0b\x00\x08cmd/s/d1\x00", ["MQTT message on cmd/s/d1"]),
+        (b"\x30\x0b\x00\x08get/s/d1\x00", []),
+        (b"", []),
+    ],
+)
+def test_a_write_is_told_from_a_read_by_its_bytes(data: bytes, found: list[str]) -> None:
+    assert write_frames(data) == found
+
+
+def test_fault_f83_the_audit_sees_what_both_gateways_write_and_only_that(clock: FixedClock, broker: Broker) -> None:
+    battery, inverter = load_template("sim_battery_10kwh"), load_template("sim_pv_inverter")
+    with serving_modbus(battery, clock) as modbus, serving_mqtt(inverter, clock, broker.address) as mqtt:
+        with audited() as frames:
+            modbus.device.read_back("set_charge_power_kw")
+            mqtt.device.read_back("set_power_limit_kw")
+        assert frames == []
+        with audited() as frames:
+            modbus.device.write(command(clock, device_id="device", capability="set_charge_power_kw", value=1.0))
+            mqtt.device.write(command(clock, device_id="device", capability="set_power_limit_kw", value=3.0))
+        assert {"Modbus function 16 to unit 1", "MQTT message on cmd/home/device"} <= set(frames)
+
+
+@pytest.mark.slow
+@pytest.mark.real
+def test_fault_f83_no_write_frame_leaves_a_real_agent_below_partial(tmp_path: Path) -> None:
+    """What the kernel was asked to send, as strace saw it; then the same in PARTIAL, to show that it would be seen."""
+    need_mosquitto()
+    tracer = shutil.which("strace")
+    if tracer is None:
+        pytest.skip("no strace: apt-get install -y strace")
+    bed, trace = Bed(tmp_path), tmp_path / "trace"
+    sends = "trace=sendto,sendmsg,write,writev"
+    arguments = [tracer, "-f", "-qq", "-xx", "-s", "2000", "-e", sends, "-o", str(trace), sys.executable, "-m"]
+    arguments += ["controls.agent.main", "--project", str(bed.project.root), "--site", "home"]
+    arguments += ["--mqtt-port", str(bed.broker.address.port), "--modbus-port", str(bed.modbus.port)]
+    process = subprocess.Popen(
+        arguments, cwd=ROOT, env={**os.environ, **bed.env}, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        for mode in (Mode.SIMULATION, Mode.ADVISORY):
+            if mode is Mode.ADVISORY:
+                bed.raise_mode(mode)
+            bed.plan(plan_id=mode.name.lower(), mark=mode.name)
+            bed.release(mode.name.lower())
+            before = bed.battery.reads
+            assert _until(lambda before=before: bed.battery.reads > before + 1, 60)
+        assert frames_of_trace(trace) == []
+        assert bed.battery.writes == bed.inverter.commands == 0
+        bed.raise_mode()
+        bed.plan()
+        bed.release()
+        assert _until(lambda: bed.battery.writes > 0 and bed.inverter.commands > 0, 60), "\n".join(bed.story())
+    finally:
+        # Both: strace lets go of its child only where that ends too.
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+        bed.close()
+    assert {"Modbus function 16 to unit 1", "MQTT message on cmd/home/pv"} <= set(frames_of_trace(trace))
