@@ -92,6 +92,9 @@ def execution_picture(slots: "Sequence[Executed]", *, title: str, time_zone: str
         planned = _stepped(np.array([4 * slot.planned_kwh for slot in mine]))
         axes.plot(edges, planned, drawstyle="steps-post", color=COLOURS[1], linewidth=1.3, label="planned")
         axes.axhline(0.0, color="black", linewidth=0.5)
+        # Bars stick to zero, and would hide a plan of nothing behind the frame.
+        axes.use_sticky_edges = False
+        axes.margins(x=0.01, y=0.08)
         axes.set_ylabel(f"{name}\nkW", fontsize="small")
     places = AutoDateLocator(tz=zone)
     panels[-1].xaxis.set_major_locator(places)

@@ -19,6 +19,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 from zoneinfo import ZoneInfo
 
+from controls.gateways.access.broker_rights import site_client
 from controls.gateways.broker import free_port, start_broker
 from controls.simulator.simulated_files import write_site
 from data_quality.contracts.errors import BadInput, Unreachable
@@ -106,8 +107,18 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
     with ExitStack() as stack:
         # Nobody has to know it: it reaches the children by their environment.
         password = project.settings.mqtt.password or secrets.token_urlsafe(24)
+        # The devices of a site speak for themselves only; what else they could say, the agent would believe.
+        clients = {
+            site.site_id: site_client(site.site_id, [each.asset_id for each in site.assets if each.template])
+            for site in simulated
+        }
         broker = stack.enter_context(
-            start_broker(project.data_dir / "broker", password=password, allow_fallback=allow_fallback)
+            start_broker(
+                project.data_dir / "broker",
+                password=password,
+                allow_fallback=allow_fallback,
+                clients=tuple(clients.values()),
+            )
         )
         modbus_port = port_of(project.settings.server, "modbus", say)
         live = Live(
@@ -128,9 +139,11 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
             for module in ("controls.simulator.site_process", "controls.agent.main"):
                 arguments = [sys.executable, "-m", module, "--project", str(project.root), "--site", site.site_id]
                 arguments += ["--mqtt-version", broker.address.version]
-                child = start(
-                    f"{module.split('.')[1]}-{site.site_id}", arguments, environment=live.environment, logs=logs
-                )
+                own = clients[site.site_id] if module == "controls.simulator.site_process" else None
+                environment = live.environment if own is None else live.environment | {
+                    "METERLOOM_MQTT__USERNAME": own.username, "METERLOOM_MQTT__PASSWORD": own.password,
+                }  # fmt: skip
+                child = start(f"{module.split('.')[1]}-{site.site_id}", arguments, environment=environment, logs=logs)
                 stack.callback(child.stop)
                 live.children.append(child)
         if simulated:

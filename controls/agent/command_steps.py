@@ -83,7 +83,7 @@ def _rest(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None]:
     if is_safe(slot.read, slot):
         slot.must_revert = False
     # Another capability of the device may be written; this one may not, unless our own value may still stand there.
-    elif view.mode_of(device, slot) < Mode.PARTIAL and bench.monotonic() >= slot.wire_until_s:
+    elif view.mode_of(device, slot) < Mode.PARTIAL and not view.is_stopped and bench.monotonic() >= slot.wire_until_s:
         return
     elif bench.monotonic() >= slot.revert_again_s and (
         # Under a latch we still undo what may be our own value, but no longer than that can stand.
@@ -107,10 +107,15 @@ def _pending(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None]
 
 
 def _block_by_mode(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None]:
-    mode = view.mode_of(device, slot)
-    yield from move(
-        bench, slot, S.BLOCKED, f"MODE: the mode is {mode.name}: nothing is written", facts={"guard": "MODE"}
-    )
+    guard = "STOP" if view.is_stopped else "MODE"
+    reason = f"{guard}: {_why_lowered(bench, view, device, slot)}: nothing is written"
+    yield from move(bench, slot, S.BLOCKED, reason, facts={"guard": guard})
+
+
+def _why_lowered(bench: Bench, view: View, device: Device, slot: Slot) -> str:
+    if view.is_stopped:
+        return f"emergency stop ({bench.stop_reason})"
+    return f"the mode is {view.mode_of(device, slot).name}"
 
 
 def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
@@ -132,7 +137,7 @@ def _issue_and_send(bench: Bench, device: Device, slot: Slot) -> Step[None]:
         return
     bench.hook("issued")
     command = _row(slot).command.model_copy(update={"ttl_s": max(ttl_s, 1.0), "value": value})
-    expect(bench, device, slot, command)
+    expect(bench, device, slot, row.command)
     try:
         ack = yield from send(bench, device, slot, command)
     except NotSent as fault:
@@ -191,6 +196,7 @@ def _step(bench: Bench, device: Device, slot: Slot) -> Step[None]:
         yield from move(bench, slot, S.UNKNOWN, f"{verdict.guard_id}: {verdict.reason}", facts=verdict.facts)
         return
     slot.read_by_s = bench.monotonic() + slot.rule.within_s
+    expect(bench, device, slot, row.command)
     try:
         yield from send(bench, device, slot, command)
     except (DeviceSilent, DeviceRefused) as fault:
@@ -314,12 +320,17 @@ def _refresh(bench: Bench, device: Device, slot: Slot) -> Step[None]:
     # A new number, or a device that drops repeated ones would not start its timer anew.
     order = {"epoch": bench.lease.epoch, "seq": device.next_seq(), "ttl_s": float(ttl_s)}
     command = row.command.model_copy(update=order)
+    # Memory that wears out is not written for a value that the device keeps by itself (I12).
+    is_kept = slot.limits.is_budgeted and not device.template.has_device_ttl
     verdict = yield from refresh_verdict(bench, device, slot, command)
-    if isinstance(verdict, Block):
+    if isinstance(verdict, Block) and not (is_kept and verdict.guard_id == "I12"):
         facts = {**(yield from revert(bench, device, slot)), "guard": verdict.guard_id}
-        # I14: a device that does the opposite is left alone until a person has looked.
-        latch = verdict.guard_id == "I14"
-        yield from move(bench, slot, S.REVERTED, f"{verdict.guard_id}: {verdict.reason}", facts=facts, latch=latch)
+        reason, is_wrong = f"{verdict.guard_id}: {verdict.reason}", verdict.guard_id == "I14"
+        yield from move(bench, slot, S.REVERTED, reason, facts=facts, latch=is_wrong)
+        return
+    if is_kept:
+        slot.wire_until_s = max(slot.wire_until_s, bench.monotonic() + ttl_s)
+        slot.refresh_s = bench.monotonic() + row.command.ttl_s / REFRESH_SHARE
         return
     try:
         yield from send(bench, device, slot, command)
@@ -334,7 +345,7 @@ def _refresh(bench: Bench, device: Device, slot: Slot) -> Step[None]:
 
 def _lowered(bench: Bench, view: View, device: Device, slot: Slot) -> Step[None]:
     """The mode was lowered: back to the safe default. Without a writer the device's own timer does it."""
-    reason = f"the mode was lowered to {view.mode_of(device, slot).name}"
+    reason = _why_lowered(bench, view, device, slot)
     if device.writer is not None:
         done = yield from revert(bench, device, slot)
         yield from move(bench, slot, S.REVERTED, reason, facts=done)

@@ -9,11 +9,12 @@ from typing import Any
 from assets.stores.access import Connection, select_rows
 from assets.stores.schema.tables_control import plans
 from controls.agent.parts import Bench, Device, Slot
+from controls.ledger.approvals import Kind, read_approvals
 from controls.ledger.device_faults import is_latched, select_faults
 from controls.ledger.device_holds import Hold, select_holds
 from controls.ledger.modes import read_modes
 from controls.safety.verdict import Live
-from data_quality.contracts.control.command import Command
+from data_quality.contracts.control.command import Command, Mode
 from data_quality.contracts.time import parse_instant
 
 
@@ -29,7 +30,7 @@ def live_of(
     holds = bench.once("holds", lambda: select_holds(bench.store, connection, bench.site_id, now_utc))
     soc, soc_age_s = _read(device, "read_soc_percent", now_s)
     return Live(
-        mode=modes.of(device.device_id, slot.capability),
+        mode=min(modes.of(device.device_id, slot.capability), _ceiling(connection, bench, device)),
         is_latched=is_latched(faults, device.device_id),
         hold=_hold(holds, device.device_id, slot.capability),
         lease_epoch=0 if bench.lease is None else bench.lease.epoch,
@@ -46,6 +47,16 @@ def live_of(
         value_before=None if slot.read is None or not math.isfinite(slot.read.value) else slot.read.value,
         **_measured(bench, device, slot, now_s),
     )
+
+
+def _ceiling(connection: Connection, bench: Bench, device: Device) -> Mode:
+    """FULL; PARTIAL for a device that ends no set-point by itself, unless the owner signed that risk."""
+    if device.template.has_device_ttl:
+        return Mode.FULL
+    risks = bench.once(
+        "risks", lambda: read_approvals(bench.store, bench.site_id, Kind.RESIDUAL_RISK, connection=connection)
+    )
+    return Mode.PARTIAL if risks.missing([device.device_id]) else Mode.FULL
 
 
 def _made(connection: Connection, plan_id: str) -> tuple[datetime, str] | None:

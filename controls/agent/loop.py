@@ -1,5 +1,6 @@
 """One control cycle, as a function of everything injected: clock, monotonic time, store and transports."""
 
+import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -35,18 +36,49 @@ class Agent:
         self.devices = devices
         self.trouble = ""
         self.rounds = Rounds(bench)
+        # What /healthz and /metrics tell. cycled_s: monotonic end of the last cycle.
+        self.cycled_s: float | None = None
+        self.is_standby = self.is_store_reached = False
+        self.latches = 0
+        self._stopping = threading.Lock()
+        self._is_stopped = False
         # Both clocks at the last cycle; only their difference tells a stepped wall clock from a slow cycle.
         self._last: tuple[datetime, float] | None = None
         self._first: tuple[datetime, float] | None = None
 
     def cycle(self) -> None:
-        """One pass: watchdog, lease, mode, then one step of every slot.
+        """One pass: emergency stop, watchdog, lease, mode, then one step of every slot.
 
         A store or device that does not answer is the world's fault: noted in `trouble`, and the safe default follows.
         Everything else is raised, and whoever runs the agent puts the devices back first.
         """
-        self.trouble = ""
+        began_s, self.trouble = self.bench.monotonic(), ""
         self.bench.clock_step_s = self._clock_step_s()
+        self.obey_stop()
+        self._cycle()
+        if self.bench.stop_reason:
+            self.trouble = f"emergency stop: {self.bench.stop_reason}{'; ' if self.trouble else ''}{self.trouble}"
+        self.cycled_s = self.bench.monotonic()
+        self.bench.counts["cycles", ""] += 1
+        # Seconds are added up as they are: a Counter takes any number.
+        self.bench.counts["cycle_seconds", ""] += self.cycled_s - began_s  # type: ignore[assignment]
+
+    def obey_stop(self) -> bool:
+        """Where the emergency stop is pulled, put every device back once, whatever ledger and broker do; True then.
+
+        From the cycle, or from a thread that watches a cycle which hangs.
+        """
+        with self._stopping:
+            self.bench.stop_reason = self.bench.emergency()
+            if self.bench.stop_reason and not self._is_stopped:
+                self.rounds.give_up()
+                self.bench.must_recover = True
+                to_safe_default(self.bench, self.devices, is_emergency=True)
+            self._is_stopped = bool(self.bench.stop_reason)
+            return self._is_stopped
+
+    def _cycle(self) -> None:
+        self.is_standby = False
         held = self.bench.lease is not None
         pulse = Pulse(
             lease_age_s=self.bench.monotonic() - self.bench.renewed_s if held else None,
@@ -61,11 +93,12 @@ class Agent:
             # The lease comes before any reading of the ledger: what another agent may change is not worth knowing.
             self._keep_lease()
             self._work()
+            self.is_store_reached = True
         except _Standby as fault:
-            self.trouble = str(fault)
+            self.trouble, self.is_standby, self.is_store_reached = str(fault), True, True
             self.safe_default()
         except Unreachable as fault:
-            self.trouble = str(fault)
+            self.trouble, self.is_store_reached = str(fault), False
             # The store may have moved on without us: what is in hand is read again, not remembered.
             self.rounds.give_up()
             self.bench.must_recover = True
@@ -135,7 +168,7 @@ class Agent:
         if bench.lease is not None and lease.epoch != bench.lease.epoch:
             for device in self.devices:
                 close_hand(device)
-        bench.lease, bench.renewed_s = lease, now_s
+        bench.lease, bench.renewed_s, bench.epoch = lease, now_s, lease.epoch
 
     def _work(self) -> None:
         bench = self.bench
@@ -143,7 +176,8 @@ class Agent:
         modes, doubts = modes_and_doubts(bench.store, bench.site_id, scopes, now_utc=bench.clock.now_utc())
         # What was taken in hand is known here, unless somebody else may have moved it.
         states = (CommandState.RELEASED, *IN_HAND) if self.bench.must_recover else (CommandState.RELEASED,)
-        view = View(modes=modes, faults=open_faults(bench.store, bench.site_id))
+        view = View(modes=modes, faults=open_faults(bench.store, bench.site_id), is_stopped=bool(bench.stop_reason))
+        self.latches = len(view.faults)
         for row in read_commands(bench.store, bench.site_id, states=states):
             view.rows.setdefault((row.command.device_id, row.command.capability), []).append(row)
         self.bench.must_recover = False

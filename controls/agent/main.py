@@ -10,16 +10,19 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import FrameType
 from typing import Literal
 from uuid import uuid4
 
 from assets.stores.transactions import connect_store
+from controls.agent.emergency_stop import EmergencyStop, watch
 from controls.agent.loop import Agent
 from controls.agent.parts import Bench, Lanes, Transports, devices_of
 from controls.agent.service_notify import heartbeat
 from controls.agent.site_values import SiteValues, store_clock
+from controls.agent.status_port import serve_status, token_in
 from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.people import People
@@ -30,12 +33,14 @@ from data_quality.contracts.yaml_file import load_model
 
 # A released command waits a quarter second at most, and four small reads a second cost the ledger little.
 POLL_S = 0.25
+# In the project folder: as long as it is there, no agent of the project commands anything.
+STOP_FILE = "STOP"
 # While devices are being asked: answers are gathered for so long, then looked for as soon as one comes.
 BUSY_S = 0.05
-# Five hundred devices that answer in milliseconds keep a few of them busy; the rest are for slow ones, and a thread
-# that was never needed is never made.
 # So many devices are named in the log at the start.
 NAMED = 10
+# Five hundred devices that answer in milliseconds keep a few of them busy; the rest are for slow ones, and a thread
+# that was never needed is never made.
 HEALTHY_THREADS, SILENT_THREADS = 48, 16
 logger = logging.getLogger("meterloom.agent")
 
@@ -49,11 +54,13 @@ def run_agent(
     transports: Transports | None = None,
     poll_s: float = POLL_S,
     beat: Callable[[Agent], None] | None = None,
+    emergency: EmergencyStop | None = None,
 ) -> None:
     """Run the agent of a site until `stop` is set; then put every device back and give the lease up.
 
-    beat: called after each full cycle, for a supervisor to be told. Raises BadInput (unknown template). Whatever else
-    is raised puts the devices to their safe default first.
+    beat: called after each full cycle, for a supervisor to be told. emergency: the project's emergency stop; None: the
+    file STOP in its folder. Raises BadInput (unknown template). Whatever else is raised puts the devices to their safe
+    default first.
     """
     clock = clock or SystemClock()
     # Five hundred devices are of a few templates, and each is a file to be read.
@@ -70,6 +77,7 @@ def run_agent(
         transports=transports or gateways(site, project, clock),
         site=values,
         proofs=values.proofs,
+        emergency=(emergency := emergency or EmergencyStop(project.root / STOP_FILE)).reason,
     )
     agent = Agent(bench, devices_of(site, load))
     bench.lanes = lanes = Lanes(
@@ -78,7 +86,9 @@ def run_agent(
     names = [device.device_id for device in agent.devices]
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     logger.info("agent of %s: %s%s", site.site_id, ", ".join(names[:NAMED]) or "no device", more)
-    told = ""
+    told, ended = "", threading.Event()
+    watch(emergency, agent.obey_stop, ended)
+    status = _status(agent, project, site, emergency, clock)
     try:
         while not stop.wait(min(BUSY_S, poll_s) if agent.is_waiting else poll_s):
             agent.rounds.rest(BUSY_S)
@@ -94,8 +104,32 @@ def run_agent(
         agent.safe_default()
         raise
     finally:
+        ended.set()
+        if status is not None:
+            status.shutdown()
+            status.server_close()
         lanes.close()
+        values.close()
         store.close()
+
+
+def _status(
+    agent: Agent, project: Project, site: Site, emergency: EmergencyStop, clock: Clock
+) -> ThreadingHTTPServer | None:
+    """The agent's port on the loopback; None, and a line in the log, where it cannot be had: devices come first."""
+    try:
+        token = token_in(project.data_dir / f"agent-{site.site_id}.token")
+        server = serve_status(
+            agent,
+            lambda by: emergency.pull(by, clock.now_utc()),
+            token=token,
+            port=project.settings.server.agent_port,
+        )
+    except OSError as error:
+        logger.warning("no port for /healthz, /metrics and /stop: %s", error)
+        return None
+    logger.info("http://127.0.0.1:%d/healthz, /metrics and POST /stop", server.server_address[1])
+    return server
 
 
 def gateways(site: Site, project: Project, clock: Clock, mqtt_version: Literal["5", "3.1.1"] = "5") -> Transports:
@@ -147,6 +181,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def end(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
+    def stop_all(_number: int, _frame: FrameType | None) -> None:
+        emergency.pull("SIGUSR1", SystemClock().now_utc())
+
+    emergency = EmergencyStop(options.project / STOP_FILE)
+    signal.signal(signal.SIGUSR1, stop_all)
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     try:
@@ -154,7 +193,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         project = with_ports(project, mqtt_port=options.mqtt_port, modbus_port=options.modbus_port)
         site, clock = find_site(project, options.site), SystemClock()
         transports = gateways(site, project, clock, options.mqtt_version)
-        run_agent(project, site, stop=stop, clock=clock, transports=transports, beat=heartbeat(os.environ))
+        run_agent(
+            project,
+            site,
+            stop=stop,
+            clock=clock,
+            transports=transports,
+            beat=heartbeat(os.environ),
+            emergency=emergency,
+        )
     except BadInput as fault:
         logger.error("%s", fault)
         return 2

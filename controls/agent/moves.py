@@ -72,6 +72,10 @@ def move(
 
     moved: LedgerRow | None = yield OnLedger(act)
     slot.row = None if moved is None or is_terminal(to_state) else moved
+    if moved is not None:
+        bench.counts["state", str(to_state)] += 1
+        if evidence_grade is not None:
+            bench.counts["grade", str(int(evidence_grade))] += 1
     bench.must_recover = bench.must_recover or moved is None
     return moved is not None
 
@@ -90,6 +94,8 @@ def issue(bench: Bench, device: Device, slot: Slot, *, ttl_s: float, value: floa
         if bench.lease is None or not bench.once("lease", lambda: _holds_lease(connection, bench, now_utc)):
             # Without the lease another agent may act on the device: not even "blocked" is ours to write.
             return None, None
+        if bench.stop_reason:
+            return Block(guard_id="STOP", reason=f"emergency stop: {bench.stop_reason}"), row
         # Last look before the wire: a row changed past the program would otherwise be sent as if it had been planned.
         trust = bench.once("trust", lambda: trust_of(bench.store, [commands], connection=connection))
         doubt = command_doubt(bench.store, connection, row.command.command_id, trust)

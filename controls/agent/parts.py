@@ -1,6 +1,7 @@
 """What the agent holds while it runs: its bench (everything injected), its devices, and the slot of each set-point."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Generator, Hashable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
@@ -76,6 +77,8 @@ def _no_hook(_point: str) -> None:
 class Bench:
     """Everything the agent is given, and its lease. `hook` is called at each point where a crash must be survivable.
 
+    emergency: why nothing may be commanded at all, asked each cycle; stop_reason: what it said last. epoch: of the last
+    lease, for an emergency without one. counts: for /metrics, by kind and name.
     must_recover: what is in hand must be read from the ledger, since somebody else may have moved it.
     lanes: threads for the wire; without them a cycle does everything itself, in order. answers, events: of the round's
     transaction, what was asked in it and what its end is to append to the chain.
@@ -97,6 +100,10 @@ class Bench:
     site: "Surroundings | None" = None
     # The site's meters around its commands; without it no command is proven by a meter.
     proofs: Proofs | None = None
+    emergency: Callable[[], str] = str
+    stop_reason: str = ""
+    epoch: int = 0
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     must_recover: bool = True
     lanes: "Lanes | None" = None
     answers: dict[Hashable, Any] = field(default_factory=dict)
@@ -230,6 +237,10 @@ class Lanes:
         """Run it in the device's lane."""
         return (self._silent if device.is_silent else self._healthy).submit(act)
 
+    def beside(self, act: Callable[[], T]) -> "Future[T]":
+        """Run what is no device of ours, a meter for instance, where nobody healthy waits for it."""
+        return self._silent.submit(act)
+
     def close(self) -> None:
         """Begin nothing more; what runs is left to its own time limit."""
         for lane in (self._healthy, self._silent):
@@ -242,15 +253,18 @@ class View:
 
     modes: dict[tuple[str, str], Mode]
     faults: list[Fault]
+    is_stopped: bool = False
     rows: dict[tuple[str, str], list[LedgerRow]] = field(default_factory=dict)
 
     def mode_of(self, device: Device, slot: Slot) -> Mode:
-        """The effective mode of the slot's capability."""
-        return self.modes[device.device_id, slot.capability]
+        """The effective mode of the slot's capability: while the emergency stop is pulled the lowest there is."""
+        return Mode.SIMULATION if self.is_stopped else self.modes[device.device_id, slot.capability]
 
     def highest(self, device: Device) -> Mode:
-        """The highest mode of the device's capabilities: from PARTIAL on it needs a writer."""
-        return max(self.mode_of(device, slot) for slot in device.slots)
+        """The highest mode of the device's capabilities, as people set it: from PARTIAL on it needs a writer, an
+        emergency among the reasons.
+        """
+        return max(self.modes[device.device_id, slot.capability] for slot in device.slots)
 
     def of(self, device: Device, slot: Slot) -> list[LedgerRow]:
         """The slot's commands that wait or are in hand, by window."""

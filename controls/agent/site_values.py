@@ -4,9 +4,11 @@ the clock of the store, and what devices did until now. Read once a cycle; one t
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -28,6 +30,7 @@ REFERENCE_S = 10.0
 # A compressor that draws less than this share of its rating is off: its crankcase is heated all the same.
 ON_SHARE = 0.05
 _SIGNS = tuple(f"read_power_l{n}_kw" for n in (1, 2, 3))
+T = TypeVar("T")
 _AIR = ("read_humidity_percent", "read_co2_ppm")
 
 
@@ -40,6 +43,7 @@ class Sensor:
     names: tuple[str, ...]
     reader: DeviceReader | None = None
     due_s: float = 0.0
+    answer: "Future[list[tuple[str, float, float]]] | None" = None
 
 
 class SiteValues:
@@ -75,14 +79,15 @@ class SiteValues:
         self._offset_s: float | None = None
 
     def observe(self, bench: Bench, devices: Sequence[Device]) -> bool:
-        """Ask every sensor that is due, until one is silent, and look at what the devices said last.
+        """Ask every sensor that is due, and look at what the devices said last.
 
-        Takes one device's time-out at most. True where the network operator's ceiling changed: every set-point must
-        be asked about again now. Raises Unreachable (store, for its clock).
+        Waits for nothing where there are threads, else for one silent sensor at most. True where the network operator's
+        ceiling changed: every set-point must be asked about again now. Raises Unreachable (store, for its clock).
         """
         now_s, told = bench.monotonic(), self.dso_limit(bench.monotonic())[0]
         for sensor in sorted(self.sensors, key=lambda each: each.due_s):
-            if now_s >= sensor.due_s and not self._ask(bench, sensor):
+            # Without threads one silent sensor is enough for a cycle.
+            if (sensor.answer or now_s >= sensor.due_s) and not self._ask(bench, sensor) and bench.lanes is None:
                 break
         if self.history is None:
             self.history = StateHistory(bench.store, self._site_id)
@@ -167,19 +172,22 @@ class SiteValues:
         return found, max(age_s or 0.0 for _, age_s in read)
 
     def _ask(self, bench: Bench, sensor: Sensor) -> bool:
-        """Read a sensor whole; False where it is silent. Its old values keep their age."""
+        """Begin to read a sensor, or take what came; False where it is silent. Its old values keep their age."""
+        if sensor.answer is None:
+            act = partial(_look, bench, sensor)
+            sensor.answer = _done(act) if bench.lanes is None else bench.lanes.beside(act)
+        if not sensor.answer.done():
+            return True
+        answer, sensor.answer = sensor.answer, None
         try:
-            if sensor.reader is None:
-                epoch = 0 if bench.lease is None else bench.lease.epoch
-                sensor.reader = bench.transports.open_reader(sensor.asset, sensor.template, epoch=epoch)
-            for name in sensor.names:
-                value, now_s = sensor.reader.read(name), bench.monotonic()
-                self.values[sensor.asset.asset_id, name] = (value, now_s)
-                if name == READING:
-                    self.proofs.add(sensor.asset.asset_id, now_s, value)
+            found = answer.result()
         except (DeviceSilent, DeviceRefused):
             sensor.due_s = bench.monotonic() + SILENT_S
             return False
+        for name, value, at_s in found:
+            self.values[sensor.asset.asset_id, name] = (value, at_s)
+            if name == READING:
+                self.proofs.add(sensor.asset.asset_id, at_s, value)
         sensor.due_s = bench.monotonic() + METER_S
         return True
 
@@ -231,6 +239,28 @@ def store_clock(store: Store) -> Callable[[], datetime | None] | None:
         return found if isinstance(found, datetime) else None
 
     return ask
+
+
+def _look(bench: Bench, sensor: Sensor) -> list[tuple[str, float, float]]:
+    """Every value of a sensor by name, each with when it was asked for. Raises DeviceSilent, DeviceRefused."""
+    if sensor.reader is None:
+        epoch = 0 if bench.lease is None else bench.lease.epoch
+        sensor.reader = bench.transports.open_reader(sensor.asset, sensor.template, epoch=epoch)
+    found = []
+    for name in sensor.names:
+        at_s = bench.monotonic()
+        found.append((name, sensor.reader.read(name), at_s))
+    return found
+
+
+def _done(act: Callable[[], T]) -> "Future[T]":
+    """What a function answers, or raises, as if it had been asked in a thread."""
+    future: Future[T] = Future()
+    try:
+        future.set_result(act())
+    except (DeviceSilent, DeviceRefused) as fault:
+        future.set_exception(fault)
+    return future
 
 
 def _names(template: Template) -> tuple[str, ...]:

@@ -42,21 +42,27 @@ def reason_to_stop(pulse: Pulse) -> str | None:
     return None
 
 
-def to_safe_default(bench: Bench, devices: list[Device]) -> int:
+def to_safe_default(bench: Bench, devices: list[Device], *, is_emergency: bool = False) -> int:
     """Put every device that may hold a set-point of ours back, as long as the lease has not run out; how many.
 
-    After that another agent may own the devices: then only their own timers act. The lease and all hands are dropped.
+    After that another agent may own the devices: then only their own timers act, unless it is an emergency, which stops
+    that agent too. The lease and all hands are dropped.
     """
     # Before anything else: a write that still waits for its turn finds it gone.
     lease, bench.lease = bench.lease, None
     steps: list[tuple[Device, Step[dict[str, Fact]]]] = []
-    is_ours = lease is not None and bench.monotonic() - bench.renewed_s < LEASE_S
+    may_write = is_emergency or (lease is not None and bench.monotonic() - bench.renewed_s < LEASE_S)
     for device in devices:
         for slot in device.slots:
             # A row in hand counts although nothing may be sent yet: a needless revert beats a forgotten value.
-            is_held = bench.monotonic() < slot.wire_until_s or slot.row is not None
-            if is_held and device.writer is not None and lease is not None and is_ours:
-                steps.append((device, revert(bench, device, slot, epoch=lease.epoch)))
+            is_ours = bench.monotonic() < slot.wire_until_s or slot.row is not None
+            # Without a timer of its own a device holds what it was told until it is told otherwise.
+            is_ours = is_ours or (is_emergency and slot.wire_until_s > 0 and not device.template.has_device_ttl)
+            if is_ours and is_emergency and device.writer is None:
+                close_hand(device)
+                device.writer = bench.transports.open_device(device.asset, device.template, epoch=bench.epoch)
+            if is_ours and device.writer is not None and may_write:
+                steps.append((device, revert(bench, device, slot, epoch=bench.epoch)))
             slot.drop()
     _all_at_once(bench, steps)
     for device in devices:

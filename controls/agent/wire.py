@@ -134,11 +134,14 @@ def _write(bench: Bench, device: Device, writer: DeviceWriter, command: Command,
     with device.turn:
         now_s = bench.monotonic()
         # It may have waited for a thread, and the world went on: whoever has the lease now must not be crossed.
+        if bench.stop_reason or bench.emergency():
+            raise NotSent("the emergency stop was pulled before its turn came")
         if bench.lease is None or bench.lease.epoch != command.epoch or now_s - bench.renewed_s >= LEASE_S:
             raise NotSent("the lease was over before its turn came")
         # A wall clock set back would let the gateway's own look at the window pass.
         if deadline_s - now_s < command.ttl_s:
             command = command.model_copy(update={"ttl_s": float(math.floor(deadline_s - now_s))})
+        bench.counts["written", ""] += 1
         return writer.write(command)
 
 
@@ -146,8 +149,7 @@ def revert(bench: Bench, device: Device, slot: Slot, *, epoch: int | None = None
     """Write the safe default and read it back; what came of it, as facts. Never raises for the device's faults.
 
     What a person set by hand is left alone. epoch: of the lease that is just being given up; None: of the one that is
-    held. Where it fails, the slot remembers
-    to try again until the device's own timer must have run out.
+    held. Where it fails, the slot remembers to try again until the device's own timer must have run out.
     """
     if slot.is_held:
         return {"revert": "left alone: somebody else has the device"}
@@ -159,6 +161,7 @@ def revert(bench: Bench, device: Device, slot: Slot, *, epoch: int | None = None
     slot.revert_again_s = bench.monotonic() + SILENT_PAUSE_S
     if bench.site is not None:
         bench.site.wrote(bench, device, slot)
+    bench.counts["reverts", ""] += 1
     command = _safe_command(bench, device, slot, epoch)
     expect(bench, device, slot, command)
     try:

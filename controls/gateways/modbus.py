@@ -5,7 +5,9 @@ any doubt, so that a late answer is never taken for the next one's.
 """
 
 import functools
+import math
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, NotSent, ReadBack
@@ -113,10 +115,13 @@ class ModbusReader:
         unit_id: int | None = None,
         clock: Clock,
         timeout_s: float = TIMEOUT_S,
+        figures: Mapping[str, float] | None = None,
     ) -> None:
+        """figures: of the site's asset, which narrow what the template says."""
         if template.protocol != "modbus_tcp":
             raise BadInput(f"template {template.template!r} speaks {template.protocol}, not modbus_tcp")
         self.template = template
+        self._safe = {name: template.own_limits(name, figures or {})[2] for name in template.settable}
         self._clock = clock
         self._line = ModbusLine(host=host, port=port, unit_id=unit_id or template.unit_id, timeout_s=timeout_s)
 
@@ -131,7 +136,7 @@ class ModbusReader:
         parts = decode_frame(rule, words, factor=factor)
         value, remaining_s = parts["value"], parts.get("ttl_s", parts.get("ttl_long_s"))
         if parts.get("enabled", rule.on) != rule.on:
-            value, remaining_s = self._safe_value(capability), 0.0
+            value, remaining_s = self._safe[capability], 0.0
         elif remaining_s is None and parts.get("armed_s", parts.get("armed_long_s")) == 0:
             # It counts nothing down, and was told to hold the value for ever.
             remaining_s = 0.0
@@ -189,11 +194,6 @@ class ModbusReader:
             raise DeviceRefused(f"{self._line.where} states a rating of {rating:g}", code="implausible")
         return rating
 
-    def _safe_value(self, name: str) -> float:
-        """The safe default of the template, and no more than the device's own rating."""
-        safe, share_of = self.template.safe_default[name], self.template.capability(name).share_of
-        return safe if share_of is None else min(safe, self._rating(share_of))
-
     def _address(self, place: RegisterPlace, register: int | None) -> int:
         """The register on the wire. Raises DeviceRefused where the device lacks the model, or has another length."""
         if register is None:
@@ -228,9 +228,12 @@ class ModbusDevice(ModbusReader):
         unit_id: int | None = None,
         clock: Clock,
         timeout_s: float = TIMEOUT_S,
+        figures: Mapping[str, float] | None = None,
         device_id: str,
     ) -> None:
-        super().__init__(template, host=host, port=port, unit_id=unit_id, clock=clock, timeout_s=timeout_s)
+        super().__init__(
+            template, host=host, port=port, unit_id=unit_id, clock=clock, timeout_s=timeout_s, figures=figures
+        )
         self._device_id = device_id
 
     def write(self, command: Command) -> Ack:
@@ -249,18 +252,15 @@ class ModbusDevice(ModbusReader):
         return Ack(code=code, applied_value=None, at_utc=self._clock.now_utc())
 
     def _requests(self, command: Command, capability: Capability, ttl_s: int) -> list[tuple[Frame, list[int]]]:
-        name = command.capability
-        factor, safe = 1.0, self.template.safe_default[name]
+        factor, safe = 1.0, self._safe[command.capability]
+        tolerance = self.template.read_back[command.capability].tolerance
         if capability.scale_factor is not None or capability.share_of is not None:
             _, factor = self._look(capability, WIDTH[capability.type])
-            safe = self._safe_value(name)
-        steps, tolerance = capability.write_steps, self.template.read_back[name].tolerance
-        is_release = capability.release and (
-            command.value == self.template.safe_default[name] or abs(command.value - safe) <= tolerance
-        )
+        rating = math.inf if capability.share_of is None else self._rating(capability.share_of)
+        steps, is_release = capability.write_steps, capability.release and abs(command.value - safe) <= tolerance
         if is_release:
             steps = capability.release
-        elif capability.share_of is not None and abs(command.value) > (rating := self._rating(capability.share_of)):
+        elif abs(command.value) > rating:
             raise NotSent(f"command {command.command_id}: {command.value:g} is beyond the device's rating {rating:g}")
         elif not capability.codes:
             nearest = value_of(raw_of(command.value, capability, factor), capability, factor)
@@ -272,11 +272,11 @@ class ModbusDevice(ModbusReader):
                     step,
                     encode_frame(
                         capability,
-                        value=safe if is_release else command.value,
+                        value=0.0 if is_release else command.value,
                         ttl_s=ttl_s,
                         epoch=command.epoch,
                         seq=command.seq,
-                        safe_value=safe,
+                        safe_value=min(safe, rating),
                         factor=factor,
                         step=step,
                     ),

@@ -43,7 +43,8 @@ class Gateways:
         """A device that can be read and not written. Raises BadInput."""
         if template.protocol == "modbus_tcp":
             host, port, unit_id = modbus_address(asset, template, self.settings)
-            return ModbusReader(template, host=host, port=port, unit_id=unit_id, clock=self.clock)
+            own = asset.numbers
+            return ModbusReader(template, host=host, port=port, unit_id=unit_id, clock=self.clock, figures=own)
         if template.protocol in ("ocpp16", "ocpp201"):
             return self._chargers().open_reader(asset, template)
         if template.protocol == "mqtt_topics":
@@ -54,7 +55,8 @@ class Gateways:
         """A device that can be read and written. Raises BadInput."""
         if template.protocol == "modbus_tcp":
             (host, port, unit_id), name = modbus_address(asset, template, self.settings), asset.asset_id
-            return ModbusDevice(template, host=host, port=port, unit_id=unit_id, clock=self.clock, device_id=name)
+            line: dict[str, Any] = {"host": host, "port": port, "unit_id": unit_id, "figures": asset.numbers}
+            return ModbusDevice(template, **line, clock=self.clock, device_id=name)
         if template.protocol in ("ocpp16", "ocpp201"):
             return self._chargers().open_device(asset, template)
         if template.protocol == "mqtt_topics":

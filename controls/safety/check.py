@@ -1,5 +1,6 @@
 """Every guard in one place: with planned values at release, with live values at issue."""
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from controls.safety.expiry import check_deadline, check_window
@@ -28,33 +29,36 @@ def check_planned(command: Command, limits: DeviceLimits | None, mode: Mode) -> 
     if limits is None:
         reason = f"the site has no device {command.device_id!r} with {command.capability!r}"
         return Block(guard_id="I01", reason=reason)
-    return _first_block(check_rating(command, limits), check_envelope(command, limits, mode))
+    return _first_block((check_rating(command, limits), check_envelope(command, limits, mode)))
 
 
 def check_all(command: Command, live: Live, limits: DeviceLimits, now_utc: datetime) -> Verdict:
     """The first refusal of all guards with live values, or Allow. `command` carries the epoch it is sent with."""
-    return _first_block(
-        # The first refusal is the one that is told: what a person decided comes before what was measured.
-        check_mode(live.mode),
-        check_latch(live),
-        check_override(live),
-        check_clock(live, limits),
-        check_window(command, now_utc),
-        check_deadline(command, live, now_utc),
-        check_rating(command, limits),
-        check_envelope(command, limits, live.mode),
-        check_exclusion(command, live, limits),
-        check_freshness(command, live, limits),
-        check_soc(command, live, limits),
-        check_phase_current(command, live, limits),
-        check_connection_limit(command, live, limits),
-        check_comfort(command, live, limits),
-        check_minimum_times(command, live, limits, now_utc),
-        check_ramp(command, live, limits),
-        check_write_budget(command, live, limits),
-        check_plausibility(live),
-    )
+    return _first_block(_verdicts(command, live, limits, now_utc))
 
 
-def _first_block(*verdicts: Verdict) -> Verdict:
+def _verdicts(command: Command, live: Live, limits: DeviceLimits, now_utc: datetime) -> Iterator[Verdict]:
+    # The first refusal is the one that is told: what a person decided comes before what was measured.
+    yield check_mode(live.mode)
+    yield check_latch(live)
+    yield check_override(live)
+    yield check_clock(live, limits)
+    yield check_window(command, now_utc)
+    yield check_deadline(command, live, now_utc)
+    yield check_rating(command, limits)
+    yield check_envelope(command, limits, live.mode)
+    yield check_exclusion(command, live, limits)
+    yield check_freshness(command, live, limits)
+    yield check_soc(command, live, limits)
+    yield check_phase_current(command, live, limits)
+    yield check_connection_limit(command, live, limits)
+    yield check_comfort(command, live, limits)
+    yield check_minimum_times(command, live, limits, now_utc)
+    yield check_ramp(command, live, limits)
+    yield check_plausibility(live)
+    # Last: a value that only stays where it is needs no write, so that whoever holds it may pass over this one.
+    yield check_write_budget(command, live, limits)
+
+
+def _first_block(verdicts: Iterable[Verdict]) -> Verdict:
     return next((verdict for verdict in verdicts if isinstance(verdict, Block)), ALLOW)

@@ -142,13 +142,9 @@ def limits_of(
     Of the template's rating and the asset's own figure the narrower one counts. A device that reports its state of
     charge is held between the asset's soc_min and soc_max (default: 0 and 1). connection: of `connection_of`.
     """
-    (low, high), place, params = template.limits(capability), template.capability(capability), asset.numbers
-    # Discharging counts below zero on the wire, but makers and site files state it as a positive rating.
-    low = max(low, -params.get(place.own_min, -low))
-    high = min(high, params.get(place.own_max, high))
+    place, params = template.capability(capability), asset.numbers
+    low, high, safe = template.own_limits(capability, params)
     has_soc = "read_soc_percent" in template.readable
-    # A site's own figure may be narrower than the template's default, e.g. an inverter limited by contract.
-    safe = min(max(template.safe_default[capability], low), high)
     return DeviceLimits.model_validate(
         {
             "device_id": asset.asset_id,

@@ -94,13 +94,23 @@ class BackgroundSource:
         self._pv_kw: list[float]
 
     def at(self, now_utc: datetime) -> Background:
-        """Mean powers of the quarter hour that holds the instant."""
+        """Powers at the instant: between the middles of two quarter hours as far from each mean as it is in time.
+
+        A home's load does not step at every quarter of an hour; a meter would take that for our commands, which do.
+        """
         year = now_utc.astimezone(ZoneInfo(self._site.time_zone)).year
         if year != self._year:
             self._fill(year)
         # Elapsed UTC seconds, not the wall clock: on the day of a clock change local quarters do not count through.
-        index = min(int((now_utc - self._start_utc).total_seconds() // 900), len(self._load_kw) - 1)
-        return Background(load_kw=self._load_kw[index], pv_available_kw=self._pv_kw[index])
+        place = (now_utc - self._start_utc).total_seconds() / 900 - 0.5
+        place = min(max(place, 0.0), len(self._load_kw) - 1.0)
+        first = int(place)
+        share, after = place - first, min(first + 1, len(self._load_kw) - 1)
+
+        def between(series: list[float]) -> float:
+            return series[first] + share * (series[after] - series[first])
+
+        return Background(load_kw=between(self._load_kw), pv_available_kw=between(self._pv_kw))
 
     def _fill(self, year: int) -> None:
         meters = generate_home_year(self._site, year, seed=self._seed).meters

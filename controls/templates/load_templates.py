@@ -1,5 +1,6 @@
 """Read device templates. Hardware is data: a new device is a YAML file in this folder, and no code."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -36,7 +37,8 @@ class Capability(Place):
     """One thing the device can do: `set_…` takes a value within [min, max], `read_…` gives one.
 
     min, max of a `read_…`: what can be true of it; beyond lies a wrong scale or a wrong order of words. own_min,
-    own_max: figures of the site's asset that narrow [min, max]; own_min counts below zero, as discharging does.
+    own_max: figures of the site's asset that narrow [min, max], the first of these names that it has; own_min counts
+    below zero, as discharging does.
     """
 
     unit: str = Field(min_length=1, description="Unit code, e.g. kw")
@@ -190,6 +192,19 @@ class Template(Model):
         if found.min is None or found.max is None or not name.startswith("set_"):
             raise BadInput(f"capability {name!r} of {self.template!r} takes no value", reason="not_settable")
         return found.min, found.max
+
+    def own_limits(self, name: str, figures: Mapping[str, float]) -> tuple[float, float, float]:
+        """(min, max, safe default) of a settable capability on a site that states these figures. Raises BadInput.
+
+        Of the template's rating and the site's own figure the narrower one counts; of several names the first given.
+        """
+        (low, high), place = self.limits(name), self.capability(name)
+        own_min = next((figures[each] for each in place.own_min.split() if each in figures), -low)
+        own_max = next((figures[each] for each in place.own_max.split() if each in figures), high)
+        # Discharging counts below zero on the wire, but makers and site files state it as a positive rating.
+        low, high = max(low, -own_min), min(high, own_max)
+        # A site's own figure may be narrower than the template's default, e.g. an inverter limited by contract.
+        return low, high, min(max(self.safe_default[name], low), high)
 
 
 def _spread(known: Any, repeat: Repeat) -> Any:

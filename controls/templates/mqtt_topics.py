@@ -52,14 +52,21 @@ class Answer(Model):
 class SetTopic(Say):
     """How a set-point is sent. `value` is the raw one: the set-point over the capability's scale, or its word.
 
-    below_zero: sent instead for a negative value, whose amount is `size`. at_safe: sent instead for the safe default,
-    where nothing has to end by itself. min_ttl_s: a shorter time to live is longer for the device's own timer.
+    words: what is sent -> number, where it differs from what the state says. below_zero: sent instead for a negative
+    value, whose amount is `size`. at_safe: sent instead for the safe default, where nothing has to end by itself.
+    min_ttl_s: a shorter time to live is longer for the device's own timer.
     """
 
     min_ttl_s: int = Field(default=1, ge=1)
+    words: dict[str, float] = {}
     below_zero: Any = None
     at_safe: Any = None
     answer: Answer | None = None
+
+    @field_validator("words", mode="before")
+    @classmethod
+    def _words_are_text(cls, value: Any) -> Any:
+        return _as_text(value)
 
     @property
     def payloads(self) -> tuple[Any, ...]:
@@ -87,8 +94,7 @@ class StateTopic(Model):
     @field_validator("words", "signs", mode="before")
     @classmethod
     def _words_are_text(cls, value: Any) -> Any:
-        # YAML reads true and 1 as what they are; a device says them as JSON or as text.
-        return {spoken(key): held for key, held in value.items()} if isinstance(value, dict) else value
+        return _as_text(value)
 
     @model_validator(mode="after")
     def _is_told_one_way(self) -> Self:
@@ -188,6 +194,11 @@ def put_at_path(document: Any, path: str, value: Any) -> Any:
     return {**inner, name: put_at_path(inner.get(name), rest, value) if rest else value}
 
 
+def _as_text(value: Any) -> Any:
+    # YAML reads true and 1 as what they are; a device says them as JSON or as text.
+    return {spoken(key): held for key, held in value.items()} if isinstance(value, dict) else value
+
+
 def placeholders(payload: Any) -> frozenset[str]:
     """Names in braces, anywhere in a payload."""
     if isinstance(payload, str):
@@ -223,8 +234,8 @@ def message(payload: Any, known: dict[str, Any]) -> bytes:
 
 def spoken(value: Any) -> str:
     """A value as devices write it in plain text: true, 1, 2.5, ON."""
-    if isinstance(value, bool) or value is None:
-        return json.dumps(value)
+    if isinstance(value, bool | dict | list) or value is None:
+        return json.dumps(value, separators=(",", ":"))
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
@@ -247,7 +258,7 @@ def at_path(document: Any, path: str) -> Any:
 def as_number(value: Any, words: dict[str, float]) -> float | None:
     """The number that a device means: by its word where there are words, else a JSON number or its text."""
     if words:
-        return None if isinstance(value, dict | list) else words.get(spoken(value))
+        return words.get(spoken(value))
     # In Python true is an int: a flag without a word for it would become 1.0 kW.
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None

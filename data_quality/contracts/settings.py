@@ -52,6 +52,7 @@ class ServerSettings(Model):
     mlflow_port: int = Field(default=5000, ge=0, le=65535)
     # Modbus's own port is 502, which only root may open.
     modbus_port: int = Field(default=5020, ge=0, le=65535)
+    agent_port: int = Field(default=0, ge=0, le=65535, description="Agent's health, metrics and stop; 0: a free one")
 
 
 class OcppSettings(Model):

@@ -2,12 +2,14 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import polars as pl
+import psutil
 import pytest
 
 from data_quality.contracts.settings import load_project
@@ -249,11 +251,20 @@ def test_an_approved_baseline_has_its_alias_in_the_registry(demo: Demo, meterloo
     assert aliases["factory.hvac.enb.ols_daily"] == "approved"
 
 
+# Secrets that open nothing: the broker is started with the first one.
+CANARY = "canary-51c07"
+CANARIES = {
+    "METERLOOM_MQTT__PASSWORD": f"{CANARY}-mqtt",
+    "METERLOOM_DELIVERY__SMTP_PASSWORD": f"{CANARY}-smtp",
+    "METERLOOM_DELIVERY__WEBHOOK_SECRET": f"{CANARY}-hook",
+}
+
+
 @pytest.fixture(scope="module")
 def up(demo: Demo) -> Iterator[Dagster]:
     """The demo's project with everything up, on free ports."""
     folder, _ = demo
-    with everything_up(folder) as dagster:
+    with everything_up(folder, CANARIES) as dagster:
         yield dagster
 
 
@@ -281,3 +292,41 @@ def test_a_tick_of_the_dispatch_sensor_makes_a_run(up: Dagster) -> None:
 
 def test_nothing_is_red(up: Dagster) -> None:
     assert [run for run in up.runs() if run["status"] in ("FAILURE", "CANCELED")] == []
+
+
+def ours(folder: Path) -> list[psutil.Process]:
+    """Every process that was started for the project, by what it was told."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("METERLOOM_PROJECT") == str(folder.resolve()):
+                found.append(process)
+    return found
+
+
+def test_fault_f90_everything_that_listens_while_all_is_up_is_on_this_machine_alone(up: Dagster, demo: Demo) -> None:
+    listening = {
+        (process.name(), each.laddr.ip, each.laddr.port)
+        for process in ours(demo[0])
+        for each in process.net_connections(kind="inet")
+        if each.status == psutil.CONN_LISTEN
+    }
+    # Dagster, MLflow, and the simulated devices at least; the broker is told of in tests/orchestration/test_exposed.py.
+    assert len({port for _, _, port in listening}) >= 3
+    assert {address for _, address, _ in listening} <= {"127.0.0.1", "::1"}
+    assert int(up.url.rsplit(":", 1)[1]) in {port for _, _, port in listening}
+
+
+def test_fault_f93_no_secret_is_in_an_argument_a_log_a_run_or_a_model(up: Dagster, demo: Demo) -> None:
+    folder, _ = demo
+    secrets = [CANARY.encode(), *(path.read_bytes().splitlines()[1] for path in (folder / "keys").glob("*.key"))]
+    assert len(secrets) > 1
+    said = [" ".join(process.cmdline()).encode() for process in ours(folder)]
+    assert len(said) > 3
+    # Run configurations, events and tags stand in Dagster's files, parameters and tags of models in MLflow's.
+    kept = [folder / "var" / part for part in ("logs", "dagster", "mlflow")] + [folder / "reports"]
+    files = [path for place in kept for path in place.rglob("*") if path.is_file()]
+    assert len(files) > 10
+    for secret in secrets:
+        assert not [text for text in said if secret in text]
+        assert [str(path) for path in files if secret in path.read_bytes()] == []

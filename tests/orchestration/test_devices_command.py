@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from assets.stores.transactions import open_store
+from controls.gateways.broker import start_broker
+from controls.gateways.mqtt_line import MqttLine
 from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.served_unit import ModbusUnit
 from controls.ledger.device_lease import acquire_lease
 from controls.simulator.template_device import simulated_unit
-from controls.templates.load_templates import load_template, template_names
+from controls.templates.load_templates import Template, load_template, template_names
 from data_quality.contracts.settings import load_project
 from data_quality.contracts.time import SystemClock
 from tests.controls.conftest import need_mosquitto
@@ -156,6 +158,7 @@ def test_discover_asks_only_the_named_addresses_and_says_which_templates_fit() -
         (("devices", "read", "meter_sdm630"), "Give --site or --address"),
         (("devices", "read", "meter_sdm630", "--address", "here:x"), "expected host:port/unit"),
         (("devices", "discover", "here:x"), "expected host:port/unit"),
+        (("devices", "discover"), "Name addresses as host:port/unit, or give --mqtt"),
         (("devices", "test", "ocpp16_charger"), "name a device of a site with --site"),
         (("devices", "test", "sim_battery_10kwh", "--address", "127.0.0.1:9", "--write"), "give --site"),
     ],
@@ -164,3 +167,27 @@ def test_a_wrong_request_is_one_sentence(words: tuple[str, ...], sentence: str) 
     code, output, error = run(*words)
     assert (code, output) == (2, "")
     assert sentence in error
+
+
+def test_what_announces_itself_on_the_broker_comes_with_its_template(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need_mosquitto()
+    (tmp_path / "broker").mkdir()
+    with start_broker(tmp_path / "broker") as broker:
+        where = broker.address
+        settings = {"PORT": where.port, "HOST": where.host, "USERNAME": where.username, "PASSWORD": where.password}
+        for key, value in settings.items():
+            monkeypatch.setenv(f"METERLOOM_MQTT__{key}", str(value))
+        teller = MqttLine(where, client_id="", subscriptions=(), on_message=lambda *_: None)
+        boiler = {"name": "Boiler", "cmd_t": "boiler/set", "stat_t": "boiler/state", "avty_t": "boiler/lwt"}
+        teller.publish("homeassistant/switch/boiler/config", json.dumps(boiler).encode(), retain=True)
+        lamp = {"name": "Lamp", "cmd_t": "lamp/set"}
+        teller.publish("homeassistant/light/lamp/config", json.dumps(lamp).encode(), retain=True)
+        found = answer("devices", "discover", "--mqtt", "--timeout", "0.5", folder=project)["devices"]
+        teller.close()
+    by_name = {each["name"]: each for each in found}
+    assert by_name["Lamp"]["templates"] == []
+    assert "takes no set-point" in by_name["Lamp"]["detail"]
+    # What is shown can be saved as a template file as it is.
+    Template.model_validate(by_name["Boiler"]["definition"])

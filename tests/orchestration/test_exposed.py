@@ -12,6 +12,8 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
+from assets.stores.sign import key_path, load_key, new_key
+from controls.gateways.access.device_keys import device_key_path, find_device_key, new_device_key
 from controls.gateways.broker import find_mosquitto, free_port, start_broker
 from controls.gateways.serve_modbus import ModbusServer
 from data_quality.contracts.errors import BadInput
@@ -97,6 +99,9 @@ def test_fault_f93_no_child_is_given_a_secret_by_its_arguments_and_no_file_of_da
 
 def test_fault_f93_the_agent_that_finds_nothing_says_so_without_a_secret(folder: Path) -> None:
     environment = {**os.environ, **SECRETS, "METERLOOM_DATABASE__URL": AWAY}
+    keys = folder / "keys" / "devices" / "home"
+    new_device_key(keys, "battery")
+    digits = device_key_path(keys, "battery").read_text().strip()
     words = [sys.executable, "-m", "controls.agent.main", "--project", str(folder), "--site", "home"]
     # It goes on: a store that is away may come back, and its devices are safe meanwhile.
     with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as agent:
@@ -106,6 +111,7 @@ def test_fault_f93_the_agent_that_finds_nothing_says_so_without_a_secret(folder:
         said += agent.stdout.readlines()
     assert "127.0.0.1" in said[1]
     assert CANARY not in "".join(said)
+    assert digits not in "".join(said)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +133,18 @@ def test_fault_f94_settings_with_a_secret_that_others_can_read_are_refused(
         load_project(tmp_path, {})
     path.chmod(0o600)
     load_project(tmp_path, {})
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604])
+def test_fault_f94_keys_of_people_and_devices_that_others_can_read_are_refused(tmp_path: Path, mode: int) -> None:
+    new_key(tmp_path, "anna")
+    key_path(tmp_path, "anna").chmod(mode)
+    with pytest.raises(BadInput, match="the private key of 'anna' can be read by others"):
+        load_key(tmp_path, "anna")
+    new_device_key(tmp_path, "battery")
+    device_key_path(tmp_path, "battery").chmod(mode)
+    with pytest.raises(BadInput, match="the key of device 'battery' can be read by others"):
+        find_device_key(tmp_path, "battery")
 
 
 def test_fault_f94_a_process_does_not_start_on_an_open_secret_file(folder: Path) -> None:

@@ -1,5 +1,7 @@
 """Dagster's instance follows the one database setting, and keeps the password off the disk."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,15 @@ def test_without_a_database_everything_is_files(tmp_path: Path) -> None:
     assert POSTGRES_VARIABLE not in environment
     assert written["run_monitoring"]["max_runtime_seconds"] > 0
     assert written["run_retries"]["enabled"] is False
+
+
+def test_fault_f41_no_process_of_ours_waits_for_a_registry_and_a_plan_does_not_know_one(tmp_path: Path) -> None:
+    environment = instance_environment(load_project(tmp_path, {}))
+    assert int(environment["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]) <= 1
+    assert float(environment["MLFLOW_HTTP_REQUEST_TIMEOUT"]) <= 3
+    script = "import sys, controls.planning.make; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert not [name for name in loaded if name.partition(".")[0] in ("ml", "mlflow")]
 
 
 def test_one_setting_moves_dagster_to_postgresql(tmp_path: Path) -> None:

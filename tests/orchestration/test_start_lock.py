@@ -16,6 +16,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from typer.testing import CliRunner
 
 from assets.stores.schema.tables_control import command_events, commands
 from assets.stores.transactions import Store, connect_store, open_store
@@ -27,6 +28,7 @@ from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.time import FixedClock
 from orchestration import jobs, supervisor
+from orchestration.cli.main import build_app
 from orchestration.instance.one_scheduler import OneScheduler, is_daemon
 from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import instance_environment
@@ -94,6 +96,14 @@ def test_fault_f43_a_second_start_is_refused_at_once_by_a_sentence_that_names_th
         first.send_signal(signal.SIGKILL)
         first.wait(10)
         assert freed(project, "up")
+
+
+def test_the_command_ends_with_the_sentence_and_a_code_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "meterloom.yaml").write_text("{}")
+    release = take(load_project(tmp_path, {}), "up")
+    done = CliRunner().invoke(build_app(("up",)), ["up", "--project", str(tmp_path)])
+    assert (done.exit_code, f"process {os.getpid()} on" in done.stderr) == (2, True)
+    release()
 
 
 def test_a_daemon_that_outlived_its_supervisor_keeps_a_new_one_from_starting(tmp_path: Path) -> None:

@@ -54,7 +54,9 @@ class Bed:
         self.clock = SystemClock()
         self.broker: Broker = start_broker(folder / "broker")
         self.battery = self._unit("sim_battery_10kwh", {"read_soc_percent": 50.0, "read_power_kw": 0.0})
-        self.modbus = ModbusServer([self.battery]).start()
+        # The guards of a site with a meter at the grid let nothing through while that is silent.
+        self.meter = self._unit("sim_grid_meter", {"read_power_kw": 0.4})
+        self.modbus = ModbusServer([self.battery, self.meter]).start()
         self.inverter = MqttServedDevice(
             load_template("sim_pv_inverter"),
             address=self.broker.address,

@@ -40,6 +40,17 @@ def device_client(site_id: str, device_id: str, password: str = "") -> Client:
     )
 
 
+def site_client(site_id: str, device_ids: Sequence[str]) -> Client:
+    """The rights of one process that serves several devices of a site, as the simulator does."""
+    each = [device_client(site_id, device_id) for device_id in device_ids]
+    return Client(
+        username=f"devices-{site_id}",
+        password=secrets.token_urlsafe(24),
+        says=tuple(topic for one in each for topic in one.says),
+        hears=tuple(topic for one in each for topic in one.hears),
+    )
+
+
 def foreign_client(template: Template, name: str, password: str = "") -> Client:
     """The rights of a device that does not know us: what its template says it tells, and what it is told."""
     assert template.mqtt is not None, "a template of protocol mqtt_topics"  # noqa: S101 - narrows for the checker

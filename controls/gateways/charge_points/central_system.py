@@ -90,7 +90,8 @@ class ChargerLink:
         self._connection: ServerConnection | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed = threading.Condition()
-        self._values: dict[tuple[int, str], float] = {}
+        # Each with when it was stated, monotonic.
+        self._values: dict[tuple[int, str], tuple[float, float]] = {}
         self._heard: dict[tuple[int, str], int] = {}
         self._transactions: dict[tuple[Any, ...], int] = {}
         # From the seconds of this start: a transaction's number must not come again after a restart.
@@ -144,11 +145,21 @@ class ChargerLink:
         with self._changed:
             if not self._changed.wait_for(lambda: self._heard.get(key, 0) > after, timeout=timeout_s):
                 raise DeviceSilent(f"{self.where} did not state {name} within {timeout_s:g} s")
-            return self._values[key]
+            return self._values[key][0]
+
+    def stated(self, connector: int, name: str) -> float:
+        """The value that the charger stated by itself, if that is not long ago. Raises DeviceSilent."""
+        with self._changed:
+            value, at_s = self._values.get((connector, name), (math.nan, -math.inf))
+        age_s = time.monotonic() - at_s
+        if age_s > LATE_S:
+            when = f"{age_s:.0f} s ago" if math.isfinite(age_s) else "never"
+            raise DeviceSilent(f"{self.where} states {name} only by itself, last {when}")
+        return value
 
     def _state(self, connector: int, name: str, value: float) -> None:
         with self._changed:
-            self._values[connector, name] = value
+            self._values[connector, name] = (value, time.monotonic())
             self._heard[connector, name] = self._heard.get((connector, name), 0) + 1
             self._changed.notify_all()
 

@@ -186,7 +186,7 @@ class ServedTopics:
         """The set-point that a command means, in the capability's unit; the safe default where it names none."""
         state, scale = self._mqtt.state(name), self.template.capabilities[name].scale
         if "value" in known:
-            raw = as_number(known["value"], state.words)
+            raw = as_number(known["value"], self._mqtt.send[name].words or state.words)
         elif "size" in known:
             raw = as_number(known["size"], {})
         else:

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from controls.agent.main import gateways
 from controls.gateways.capabilities import DeviceReader
 from controls.gateways.commissioning.conformance import Check, check_reads, check_writes
-from controls.gateways.commissioning.scan import scan
+from controls.gateways.commissioning.scan import FoundDevice, scan
 from controls.gateways.modbus import TIMEOUT_S, ModbusReader
+from controls.gateways.open import broker_address
 from controls.gateways.served_unit import RATING
 from controls.ledger.device_lease import acquire_lease, release_lease
 from controls.ledger.modes import current_mode
@@ -27,8 +28,11 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.site_file.site import Asset, Site
 from orchestration.cli.answer import CHECK_FAILED, DONE, Answer, Table
-from orchestration.cli.frame import PROJECT, READS_AND_ACTS, STATELESS, Call, command
+from orchestration.cli.frame import PROJECT, READS_AND_ACTS, Call, command
 from orchestration.cli.signing import actor
+
+if TYPE_CHECKING:
+    from controls.gateways.foreign.home_assistant import Announced
 
 MODBUS_PORT = 502
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A device of the site, or a template.")]
@@ -105,28 +109,52 @@ def read_device(
     return Answer({"devices": rows, "checks": []}, VALUES)
 
 
-@command("devices discover", takes=STATELESS, example="10.0.0.5 10.0.0.6:1502/2")
+@command("devices discover", takes=PROJECT, example="10.0.0.5 10.0.0.6:1502/2")
 def discover_devices(
     call: Call,
-    addresses: Annotated[list[str], typer.Argument(metavar="HOST[:PORT][/UNIT]…", help="Addresses to ask.")],
+    addresses: Annotated[list[str] | None, typer.Argument(metavar="[HOST[:PORT][/UNIT]…]", help="Whom to ask.")] = None,
     timeout: Annotated[float, typer.Option("--timeout", min=0.1, max=10, help="Seconds to wait for each.")] = TIMEOUT_S,
+    mqtt: Annotated[bool, typer.Option("--mqtt", help="What announces itself on the project's broker, too.")] = False,
 ) -> Answer:
-    """Ask the named addresses for their SunSpec models, one after the other, and say which templates fit."""
-    found = []
-    for each in addresses:
+    """Ask the named addresses for their SunSpec models, one after the other, and say which templates fit.
+
+    Nothing is asked that is not named, and nothing is written. --mqtt lists what the project's broker keeps of Home
+    Assistant's announcements; in --json each comes with the template that it makes.
+    """
+    rows: list[dict[str, Any]] = []
+    for each in addresses or []:
         host, port, unit_id = _place(each)
         call.doing(f"asking {each}")
-        found.append(scan(host, port, unit_id, timeout_s=timeout))
-    rows = [each.model_dump() for each in found]
-    table = Table(
-        "devices",
-        "address | maker: {maker_and_type:|-} | models: {models_of:|-} | templates: {fits:|-} | detail",
-        maker_and_type=lambda each: " ".join(filter(None, (each["maker"].get(key) for key in ("maker", "type")))),
-        models_of=lambda each: ", ".join(str(model["model"]) for model in each["models"]),
-        fits=lambda each: ", ".join(each["templates"]),
-    )
-    is_silent = not any(each.models for each in found)
-    return Answer({"devices": rows, "checks": []}, table, exit_code=CHECK_FAILED if is_silent else DONE)
+        rows.append(_scanned(scan(host, port, unit_id, timeout_s=timeout)))
+    if mqtt:
+        from controls.gateways.foreign.home_assistant import discover
+
+        call.doing("listening to the broker")
+        rows += [_announced(each) for each in discover(broker_address(call.project.project.settings), wait_s=timeout)]
+    elif not addresses:
+        raise BadInput("whom to ask? Name addresses as host:port/unit, or give --mqtt", reason="nobody_named")
+    table = Table("devices", "address | name: {name:|-} | models: {numbers:|-} | templates: {fits:|-} | detail",
+                  numbers=lambda each: ", ".join(str(model["model"]) for model in each["models"]),
+                  fits=lambda each: ", ".join(each["templates"]))  # fmt: skip
+    is_found = any(each["templates"] or each["models"] for each in rows)
+    return Answer({"devices": rows, "checks": []}, table, exit_code=DONE if is_found else CHECK_FAILED)
+
+
+def _scanned(found: FoundDevice) -> dict[str, Any]:
+    name = " ".join(filter(None, (found.maker.get("maker"), found.maker.get("type"))))
+    return found.model_dump() | {"name": name}
+
+
+def _announced(found: "Announced") -> dict[str, Any]:
+    template = found.template
+    return {
+        "address": found.topic,
+        "name": found.name,
+        "models": [],
+        "templates": [] if template is None else [template.template],
+        "detail": found.why_not,
+        "definition": None if template is None else template.model_dump(by_alias=True, exclude_defaults=True),
+    }
 
 
 @command("devices test", takes=READS_AND_ACTS, example="battery --site home")
@@ -220,7 +248,7 @@ def _written(call: Call, target: Target, reason: str) -> list[Check]:
     who, store, site_id = actor(call, Role.ENGINEER), call.project.store, target.site.site_id
     if not reason:
         raise BadInput("--write moves a device: say why with --reason", reason="no_reason")
-    mode = current_mode(store, site_id, target.asset.asset_id)
+    mode = current_mode(store, site_id, target.asset.asset_id, now_utc=call.clock.now_utc())
     if mode > Mode.ADVISORY:
         raise BadInput(
             f"device {target.asset.asset_id!r} is in {mode.name}: set it to ADVISORY before it is tested", reason="mode"

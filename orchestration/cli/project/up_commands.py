@@ -7,6 +7,10 @@ from orchestration.cli.frame import PROJECT, Call, command
 @command("up", takes=PROJECT, example="--project demo")
 def up(call: Call) -> Answer:
     """Start everything, print the addresses, stop cleanly on Ctrl-C."""
+    from orchestration.instance.start_lock import free
+
+    # Before anything heavy is loaded: a second start is refused at once. Who serves takes the lock for good.
+    free(call.places, "up")
     call.doing("starting Dagster, MLflow, broker and site")
     from orchestration.supervisor import serve
 

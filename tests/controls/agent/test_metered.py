@@ -1,25 +1,35 @@
 """The agent and an independent meter: a command reaches the fifth grade, or the ledger says in time that it did not."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from assets.sites.load_sites import load_site
 from assets.stores.schema.tables_control import command_events
 from assets.stores.transactions import Store
 from controls.agent.loop import Agent
 from controls.agent.parts import devices_of
+from controls.agent.planned import planned_check
 from controls.agent.site_values import SiteValues
+from controls.agent.wire import close_hand
+from controls.gateways.broker import Broker
 from controls.gateways.capabilities import DeviceReader, DeviceWriter
+from controls.gateways.open import Gateways
 from controls.ledger.chain import verify_chain
 from controls.ledger.device_faults import open_faults
+from controls.ledger.outbox import release
+from controls.simulator.live_home import LiveHome
 from controls.templates.load_templates import Template
 from data_quality.contracts.control.command import CommandState, EvidenceGrade, Mode
+from data_quality.contracts.settings import MqttSettings, ServerSettings, Settings
 from data_quality.contracts.site_file.site import Asset
 from tests.controls.agent.plant import BATTERY, HOME, PV, Plant, Reader, Time, World, Writer
 from tests.controls.ledger.rows_of import add_plan, command
 
+DEMO_HOME = Path(__file__).resolve().parents[3] / "assets" / "sites" / "demo" / "home.yaml"
 METER = Asset(asset_id="meter", kind="grid_meter", template="sim_grid_meter")
 SETTLE_S = 5.0
 
@@ -177,3 +187,31 @@ def test_a_device_whose_own_meter_shows_the_opposite_is_put_back_and_latched(sto
     assert row.facts["guard"] == "I14"
     assert world.plant.battery.value == 0.0
     assert [fault.device_id for fault in open_faults(store, "home")] == ["battery"]
+
+
+@pytest.mark.real
+def test_the_battery_of_the_demo_home_reaches_the_fifth_grade_on_real_wires(store: Store, broker: Broker) -> None:
+    site, time = load_site(DEMO_HOME), Time()
+    address = broker.address
+    login = {"username": address.username, "password": address.password}
+    with LiveHome(site, address=address, clock=time, monotonic=time.monotonic, tick_s=0.05) as home:
+        settings = Settings(
+            mqtt=MqttSettings(host=address.host, port=address.port, **login),
+            server=ServerSettings(modbus_port=home.modbus_port),
+        )
+        world = World(store)
+        world.time, values = time, SiteValues(site)
+        bench = replace(world.agent.bench, clock=time, monotonic=time.monotonic, site=values, proofs=values.proofs)
+        bench.transports = Gateways("home", settings, time)
+        world.agent = Agent(bench, devices_of(site))
+        world.set_mode(Mode.PARTIAL)
+        world.run(120, step_s=2)
+        add_plan(store, command(value=1.2, valid_from_utc=time.wall), at=time.wall)
+        release(store, "home", "p1", clock=time, check=planned_check(site))
+        world.run(40, step_s=2)
+        for device in world.agent.devices:
+            close_hand(device)
+        values.close()
+    row = world.row()
+    assert (row.state, row.evidence_grade) == (CommandState.VERIFIED, EvidenceGrade.METER_MOVED)
+    assert row.facts["meter_expected_kw"] == pytest.approx(1.2)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from controls.gateways.access.device_keys import DeviceKey, canonical, find_device_key, new_device_key
 from controls.gateways.broker import Broker
 from controls.gateways.capabilities import DeviceRefused
+from controls.gateways.lease import Outcome
 from controls.gateways.mqtt import MqttDevice
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine
 from controls.gateways.serve_mqtt import MqttServedDevice
@@ -140,7 +141,7 @@ def test_fault_f73_duplicated_reordered_replayed_and_changed_commands_move_nothi
     outcomes = {str(each) for each in served.outcomes}
     assert "bad_mac" in outcomes
     assert outcomes & {"old_seq", "expired"}
-    assert served.outcomes.count("applied") == 5
+    assert served.outcomes.count(Outcome.APPLIED) == 5
 
 
 def test_fault_f73_yesterdays_command_is_dropped_as_expired(clock: FixedClock, broker: Broker, tmp_path: Path) -> None:

@@ -212,6 +212,24 @@ def test_odd_answers_are_refusals_of_one_line(yard: Yard, by_hand: ChargerByHand
     assert len(str(fault.value)) < 200
 
 
+@pytest.mark.parametrize("answer", [{"status": "NotImplemented"}, ["NotSupported", "no remote triggers", {}]])
+def test_a_charger_that_cannot_be_asked_is_believed_what_it_stated_just_now(
+    yard: Yard, by_hand: ChargerByHand, answer: Any
+) -> None:
+    by_hand.answers["TriggerMessage"] = answer
+    device, is_16 = yard.opened[0], yard.template.protocol == "ocpp16"
+    with pytest.raises(DeviceSilent, match="only by itself, last never"):
+        device.read("read_power_kw")
+    now = yard.clock.now_utc().strftime("%Y-%m-%dT%H:%M:%SZ")
+    phases = [
+        {"value": "1000" if is_16 else 1000, "measurand": "Power.Active.Import", "phase": name}
+        for name in ("L1", "L2", "L3")
+    ]
+    values = {"connectorId" if is_16 else "evseId": 1, "meterValue": [{"timestamp": now, "sampledValue": phases}]}
+    assert by_hand.say("MeterValues", values) == [3, "1", {}]
+    assert device.read("read_power_kw") == pytest.approx(3.0)
+
+
 def test_a_half_open_line_is_noticed_and_the_charger_comes_back(yard: Yard, by_hand: ChargerByHand) -> None:
     by_hand.is_deaf = True
     started = time.monotonic()

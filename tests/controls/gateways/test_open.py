@@ -1,5 +1,7 @@
 """An asset becomes a device by its template; addresses come from the asset, then from the settings."""
 
+import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -43,6 +45,12 @@ def test_a_reader_is_opened_without_and_a_device_with_a_write_method(
     assert type(writing) is writer
     opened.close()
     writing.close()
+
+
+def test_a_site_without_chargers_loads_nothing_of_them() -> None:
+    code = "import sys, controls.gateways.open, controls.agent.main; print({'ocpp', 'websockets'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
 
 
 @pytest.mark.parametrize(

@@ -26,11 +26,17 @@ MODBUS = [name for name in template_names() if load_template(name).protocol == "
 
 
 @contextmanager
-def serving(template: Template, clock: FixedClock) -> Iterator[tuple[ModbusUnit, ModbusDevice]]:
+def serving(template: Template, clock: FixedClock, **figures: float) -> Iterator[tuple[ModbusUnit, ModbusDevice]]:
     unit = simulated_unit(template, monotonic=HandClock())
     server = ModbusServer([unit]).start()
     device = ModbusDevice(
-        template, host="127.0.0.1", port=server.port, clock=clock, timeout_s=TIMEOUT_S, device_id="device"
+        template,
+        host="127.0.0.1",
+        port=server.port,
+        clock=clock,
+        timeout_s=TIMEOUT_S,
+        figures=figures,
+        device_id="device",
     )
     try:
         yield unit, device
@@ -124,11 +130,24 @@ def test_a_limit_beyond_the_devices_rating_is_not_sent_and_the_safe_default_give
         assert unit.writes == 0
         device.write(command(clock, device_id="device", capability=LIMIT, value=4.0))
         assert device.read_back(LIMIT).value == 4.0
-        # What the agent writes to revert: the template's 1000 kW, or the site's own figure.
-        for safe in (1000.0, 10.0):
-            device.write(command(clock, device_id="device", capability=LIMIT, value=safe, seq=2))
-            held = device.read_back(LIMIT)
-            assert (held.value, held.revert_remaining_s) == (10.0, 0.0)
+        # What the agent writes to revert: no limit, and no timer that would have to run.
+        device.write(command(clock, device_id="device", capability=LIMIT, value=1000.0, seq=2))
+        held = device.read_back(LIMIT)
+        assert (held.value, held.revert_remaining_s, unit.leases[LIMIT].state(0.0).is_held) == (1000.0, 0.0, False)
+
+
+@pytest.mark.real
+def test_a_sites_own_figure_is_its_safe_default_and_gives_the_inverter_back(clock: FixedClock) -> None:
+    """Modules of 9.6 kW behind an inverter of 8: uncurtailed is 9.6 for the plan, and no limit for the inverter."""
+    with serving(PV, clock, peak_kw=9.6) as (unit, device):
+        with_words(unit, {40225 + 26: 800})
+        device.write(command(clock, device_id="device", capability=LIMIT, value=4.0))
+        assert device.read_back(LIMIT).value == 4.0
+        device.write(command(clock, device_id="device", capability=LIMIT, value=9.6, seq=2))
+        assert device.read_back(LIMIT).value == 9.6
+        assert not unit.leases[LIMIT].state(0.0).is_held
+        with pytest.raises(NotSent, match="9 is beyond the device's rating 8"):
+            device.write(command(clock, device_id="device", capability=LIMIT, value=9.0, seq=3))
 
 
 @pytest.mark.real

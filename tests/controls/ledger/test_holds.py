@@ -83,7 +83,7 @@ def test_a_hold_in_the_past_or_of_nobody_is_refused(store: Store) -> None:
         ({"device_id": ""}, "belongs to a device"),
     ):
         with pytest.raises(BadInput, match=said):
-            _set(store, **changes)  # type: ignore[arg-type]
+            _set(store, **changes)
     assert store.rows(hold_events.select()) == []
 
 

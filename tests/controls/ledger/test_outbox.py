@@ -5,8 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from assets.stores.access import site_transaction
 from assets.stores.schema.tables_control import command_events, ledger_identity
 from assets.stores.transactions import Store, connect_store, open_store
+from controls.ledger.approvals import Kind, Outcome, plan_class, record
 from controls.ledger.chain import verify_chain
 from controls.ledger.modes import set_mode
 from controls.ledger.outbox import ReleaseReport, ledger_id, release, slot_run_key, wait_for_results
@@ -181,3 +183,22 @@ def test_waiting_ends_with_proof_or_with_the_time(store: Store) -> None:
     states = wait_for_results(store, "home", ["c3"], timeout_s=3.0, monotonic=lambda: len(slept), sleep=slept.append)
     assert states == {"c3": S.PROPOSED}
     assert len(slept) == 3
+
+
+def test_where_classes_of_plans_are_approved_the_others_wait_and_lapse(store: Store) -> None:
+    _partial(store)
+    add_plan(store, command(), command("c2", device_id="pv"))
+
+    def say(outcome: Outcome, subject: str) -> None:
+        said = {"person": CARLA, "reason": "seen", "at_utc": NOW}
+        with site_transaction(store, "home") as connection:
+            record(connection, "home", Kind.PLAN_CLASS, subject, outcome, **said)  # type: ignore[arg-type]
+
+    say(Outcome.APPROVED, plan_class("battery", "set_charge_power_kw"))
+    report = _release(store)
+    assert (report.released, report.unapproved) == (("c1",), ("c2",))
+    assert state_of(store, "c2") is S.PROPOSED
+    say(Outcome.APPROVED, plan_class("pv", "set_charge_power_kw"))
+    say(Outcome.REVOKED, plan_class("pv", "set_charge_power_kw"))
+    assert _release(store).unapproved == ("c2",)
+    assert _release(store, clock=FixedClock(NOW + STEP)).expired == ("c2",), "K4: it lapses at its deadline"

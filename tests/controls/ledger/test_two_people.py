@@ -22,6 +22,7 @@ from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
 from data_quality.contracts.time import FixedClock
+from tests.controls.agent.plant import World
 from tests.controls.ledger.rows_of import CARLA, EVE, NOW, OLAF, add_plan, command, push
 from tests.stores.everything import change
 
@@ -33,7 +34,7 @@ def _partial(store: Store) -> None:
 
 
 def _ask(store: Store, **changes: Any) -> int:
-    values = {"person": CARLA, "reason": "a month of proof", "clock": FixedClock(NOW)} | changes
+    values: dict[str, Any] = {"person": CARLA, "reason": "a month of proof", "clock": FixedClock(NOW)} | changes
     return request_full(store, "home", **values).request_id
 
 
@@ -239,3 +240,29 @@ def test_where_people_have_keys_both_must_have_signed(store: Store, tmp_path: Pa
     assert _mode(store) is Mode.SIMULATION, "the second signature is missing"
     approve(ask(keys[CARLA]), keys[EVE])
     assert _mode(store) is Mode.FULL
+
+
+@pytest.mark.parametrize(
+    ("has_own_end", "is_signed", "mode"), [(True, False, "FULL"), (False, False, "PARTIAL"), (False, True, "FULL")]
+)
+def test_a_device_that_came_later_without_its_own_end_stays_in_partial(
+    store: Store, has_own_end: bool, is_signed: bool, mode: str
+) -> None:
+    """FULL was given before it was there: the last look before the wire asks for the signature all the same."""
+    world = World(store)
+    name = request_full(store, "home", person=CARLA, reason="x", clock=world.time).request_id
+    approve_full(store, "home", name, person=EVE, clock=world.time)
+    for device in world.agent.devices:
+        device.template = device.template.model_copy(update={"has_device_ttl": has_own_end})
+    if is_signed:
+        with site_transaction(store, "home") as connection:
+            record(
+                connection, "home", Kind.RESIDUAL_RISK, "battery", Outcome.APPROVED,
+                person=CARLA, reason="a relay", at_utc=NOW,
+            )  # fmt: skip
+    world.run(2)
+    add_plan(store, command())
+    world.release()
+    world.run(3)
+    row = world.row()
+    assert (row.state, row.mode_at_issue) == (S.VERIFIED, mode)

@@ -1,5 +1,6 @@
 """A house with battery, heat pump, grid meter and the network operator's line, on a clock moved by hand."""
 
+import threading
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -70,6 +71,8 @@ class Wire:
         self.writes: list[tuple[str, float]] = []
         self.leases: dict[str, Any] = {}
         self.asked: list[str] = []
+        # The meter answers only once it is set.
+        self.hang: threading.Event | None = None
 
     def open_reader(self, asset: Asset, template: Template, *, epoch: int) -> DeviceReader:
         return self.open_device(asset, template, epoch=epoch)
@@ -85,6 +88,8 @@ class _Hand:
 
     def read(self, name: str) -> float:
         self._wire.asked.append(self._name)
+        if self._wire.hang is not None and self._name == "meter":
+            self._wire.hang.wait(10)
         if self._name in self._wire.silent:
             raise DeviceSilent("no answer")
         return self._wire.values[self._name, name]

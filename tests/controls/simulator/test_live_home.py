@@ -64,14 +64,21 @@ def test_no_set_point_takes_the_home_out_of_its_limits(steps: list[tuple[float, 
         assert full.battery_kw == 0.0
 
 
-def test_the_background_is_the_simulated_quarter_hour(home_site: Site) -> None:
+def test_the_background_goes_through_the_means_of_the_simulated_quarter_hours(home_site: Site) -> None:
     source = BackgroundSource(home_site, seed=1)
-    noon = source.at(parse_instant(NOON))
-    assert noon.pv_available_kw > 0.5
-    assert source.at(parse_instant("2026-06-20T11:14:59Z")) == noon
+
+    def load_kw(clock: str) -> float:
+        return source.at(parse_instant(f"2026-06-20T{clock}Z")).load_kw
+
+    assert source.at(parse_instant(NOON)).pv_available_kw > 0.5
+    quarter = int((parse_instant("2026-06-20T11:07:30Z") - source._start_utc).total_seconds() // 900)
+    assert load_kw("11:07:30") == source._load_kw[quarter]
+    assert load_kw("11:15:00") == pytest.approx((load_kw("11:07:30") + load_kw("11:22:30")) / 2)
+    # No step where commands begin.
+    assert load_kw("11:14:59") == pytest.approx(load_kw("11:15:01"), abs=0.01)
     assert source.at(parse_instant("2026-06-20T23:05:00Z")).pv_available_kw == 0
     # The local year begins an hour before the UTC year.
-    assert source.at(parse_instant("2025-12-31T23:00:00Z")) == source.at(parse_instant("2025-12-31T23:14:59Z"))
+    assert source.at(parse_instant("2025-12-31T23:00:00Z")) == source.at(parse_instant("2025-12-31T23:07:29Z"))
     assert source._year == 2026
     assert source.at(datetime.fromisoformat("2025-12-31T22:59:59+00:00")).pv_available_kw == 0
     assert source._year == 2025
